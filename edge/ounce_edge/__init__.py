@@ -1,0 +1,1 @@
+"""What runs next to the devices: choose the lightest sufficient model, run it, report."""

@@ -1,0 +1,1 @@
+"""Trains ladders of models, exports them to ONNX, and measures what their cards promise."""

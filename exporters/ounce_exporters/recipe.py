@@ -1,0 +1,82 @@
+"""What a task brings to a ladder: its data and the recipes of its models."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from ounce_schemas.task import TaskSpec
+
+Inputs = Mapping[str, NDArray[Any]]
+"""Input tensors by name, first axis the items: float32, or object arrays of str for BYTES."""
+
+Progress = Callable[[float], None]
+"""Called with the share done, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some items of a task's data."""
+
+    inputs: Inputs
+    targets: NDArray[Any]
+    """Label indices, int64, or values, float32; array of shape (n_items,)."""
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A task and its data, split once by seed: disjoint, and stratified where there are classes.
+
+    Models learn from `train`; calibration, and whatever chooses a model or threshold, sees
+    `validation`; `test` is only reported.
+    """
+
+    spec: TaskSpec
+    source: str
+    train: Split
+    validation: Split
+    test: Split
+    sha256: str
+    """Digest of inputs and targets before splitting."""
+
+
+class FittedModel(Protocol):
+    """A trained model in its native library."""
+
+    @property
+    def parameters(self) -> int:
+        """Learned numbers: weights, or thresholds and leaf values."""
+        ...
+
+    def predict(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Native prediction before calibration.
+
+        Returns:
+            Class probabilities of shape (n_items, n_labels), or values of shape (n_items, 1).
+        """
+        ...
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """The same as a graph: the task's input tensors with a dynamic batch dimension, and one
+        output of the shape that `predict` returns, float32, named `uncalibrated`.
+
+        Raises:
+            ExportError: the model can't be converted.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one model of a ladder is made."""
+
+    name: str
+    family: Literal["classical", "neural"]
+    algorithm: str
+    fit: Callable[[TaskData, int, Progress], FittedModel]
+    """Arguments: data (only `train` is used to learn), seed, progress."""

@@ -1,0 +1,122 @@
+"""The model card: what is promised of one ONNX file, and how it was measured."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ounce_schemas.task import Document, TaskName, TensorSpec
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class AccuracyEstimate(Document):
+    """Share of acceptable predictions with its 95% Wilson score interval."""
+
+    value: Share
+    low: Share
+    high: Share
+    n: int = Field(ge=1, description="Number of items it was measured on")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"interval [{self.low}, {self.high}] does not hold {self.value}")
+        return self
+
+
+class ClassFigures(Document):
+    """Per-class figures on the test split."""
+
+    label: str
+    precision: Share
+    recall: Share
+    f1: Share
+    support: int = Field(ge=0)
+
+
+class RegressionFigures(Document):
+    """Errors of a regression model on the test split, in the target's unit."""
+
+    mean_absolute_error: float = Field(ge=0)
+    root_mean_squared_error: float = Field(ge=0)
+    r2: float = Field(le=1)
+    interval_coverage: Share = Field(description="Share of true values inside the interval")
+    interval_width: float = Field(ge=0)
+
+
+class Calibration(Document):
+    """How confidences (classification) or intervals (regression) were calibrated."""
+
+    method: Literal["temperature", "split-conformal"]
+    n: int = Field(ge=1, description="Items of the validation split used to calibrate")
+    temperature: float | None = Field(default=None, gt=0)
+    ece_before: Share | None = Field(default=None, description="Expected calibration error, test")
+    ece_after: Share | None = Field(default=None, description="Expected calibration error, test")
+    half_width: float | None = Field(default=None, ge=0, description="Conformal half width")
+
+
+class LatencyAtBatch(Document):
+    """Time of one call with `batch_size` items."""
+
+    batch_size: int = Field(ge=1)
+    p50_ms: float = Field(gt=0)
+    p99_ms: float = Field(gt=0)
+
+
+class Latency(Document):
+    """Service time through the edge's own runtime."""
+
+    runtime: str = Field(description="For example onnxruntime-cpu 1.32.0")
+    machine: str = Field(description="Processor it was measured on")
+    threads: int = Field(ge=1)
+    batches: tuple[LatencyAtBatch, ...] = Field(min_length=1)
+
+
+class TrainingData(Document):
+    """The data a model was made from; splits are disjoint and fixed by the seed."""
+
+    sha256: Sha256 = Field(description="Digest of inputs and targets before splitting")
+    source: str
+    n_train: int = Field(ge=1)
+    n_validation: int = Field(ge=1)
+    n_test: int = Field(ge=1)
+
+
+class Parity(Document):
+    """Difference between the ONNX file and the native model on the whole test split."""
+
+    agreement: Share = Field(description="Share of items with the same label or close value")
+    largest_difference: float = Field(ge=0)
+    n: int = Field(ge=1)
+
+
+class ModelCard(Document):
+    """`models/<task>/<model>/card.json`, beside `model.onnx` and the page `README.md`."""
+
+    schema_version: Literal[1] = 1
+    task: TaskName
+    model: ModelName
+    version: str = Field(min_length=1, description="First 12 digits of sha256")
+    family: Literal["classical", "neural"]
+    algorithm: str
+    inputs: tuple[TensorSpec, ...]
+    output: TensorSpec
+    validation_accuracy: AccuracyEstimate = Field(
+        description="What routing relies on; measured on data that is neither training nor test"
+    )
+    test_accuracy: AccuracyEstimate = Field(description="Reported only; nothing chooses by it")
+    classes: tuple[ClassFigures, ...] = ()
+    regression: RegressionFigures | None = None
+    calibration: Calibration
+    parity: Parity
+    latency: Latency
+    size_bytes: int = Field(ge=1)
+    parameters: int = Field(ge=0, description="Learned numbers: weights, or thresholds and leaves")
+    training: TrainingData
+    seed: int
+    libraries: dict[str, str] = Field(description="Versions of what made the file")
+    created: datetime
+    sha256: Sha256 = Field(description="Digest of model.onnx")

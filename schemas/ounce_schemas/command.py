@@ -1,0 +1,134 @@
+"""The `ounce` command: names every component's sub-commands and loads one only when it is used."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticUndefined
+
+from ounce_schemas import __version__
+from ounce_schemas.documents import describe
+from ounce_schemas.errors import OunceError
+
+# name: (module with a click command named `command`, extra that installs it, one-line help)
+COMMANDS = {
+    "train": ("ounce_exporters.command", "exporters", "Train and export a task's ladder."),
+    "worker": ("ounce_edge.command", "edge", "Answer the requests of one or more tasks."),
+    "topics": ("ounce_services.topics", "services", "Create the topics of tasks."),
+    "devices": ("ounce_services.devices.command", "services", "Simulate a fleet of devices."),
+    "demo": ("ounce_services.demo.command", "services", "Show the whole path at work."),
+    "contracts": ("ounce_schemas.generate", "edge", "Write the JSON Schemas and AsyncAPI."),
+}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class LazyGroup(click.Group):
+    """Lists every sub-command without importing any; imports the one that runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Help that needs no import."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one command; a missing extra is named."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, extra, _ = COMMANDS[cmd_name]
+        try:
+            command: click.Command = importlib.import_module(module).command
+        except ModuleNotFoundError as e:
+            if e.name is not None and e.name.startswith("ounce_"):
+                raise
+            raise click.ClickException(
+                f"`ounce {cmd_name}` needs the package {e.name!r}: "
+                f'install it with pip install "ounce[{extra}]"'
+            ) from e
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ounce")
+def root() -> None:
+    """Answer every message with the lightest model that meets its deadline and accuracy floor.
+
+    Example: ounce train digits && ounce demo
+    """
+
+
+def settings_options(settings: type[BaseModel]) -> Callable[[F], F]:
+    """Make one option of each field of `settings`; OUNCE_<FIELD> sets it too.
+
+    The field's default, description and constraints are the option's. A tuple field becomes an
+    option that can be repeated (in the environment: separated by spaces), a bool a pair of flags.
+    The command function then gets its values by name and hands them to `make_settings`.
+    """
+
+    def decorate(function: F) -> F:
+        for name, field in reversed(settings.model_fields.items()):
+            kind = str(field.annotation)
+            multiple = kind.startswith("tuple[")
+            is_flag = field.annotation is bool
+            option = name.replace("_", "-")
+            required = field.is_required()
+            default = None if required or field.default is PydanticUndefined else field.default
+            function = click.option(
+                f"--{option}/--no-{option}" if is_flag else f"--{option}",
+                name,
+                type=bool if is_flag else str,
+                multiple=multiple,
+                required=required,
+                default=default,
+                show_default=default not in (None, (), ""),
+                envvar=f"OUNCE_{name.upper()}",
+                show_envvar=True,
+                metavar=None if is_flag else (field.json_schema_extra or {}).get("metavar"),  # type: ignore[union-attr, arg-type]
+                help=field.description,
+            )(function)
+        return function
+
+    return decorate
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def make_settings(settings: type[S], values: dict[str, Any]) -> S:
+    """Validate option values.
+
+    Raises:
+        click.UsageError: naming each option that is wrong, its value and why.
+    """
+    try:
+        return settings.model_validate(values)
+    except ValidationError as e:
+        raise click.UsageError(describe(e)) from e
+
+
+def main() -> None:
+    """Entry point: errors are one line on standard error and a non-zero exit code."""
+    try:
+        code = root.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as e:
+        click.echo(e.ctx.get_help() if e.ctx else "", err=True)
+        sys.exit(2)
+    except click.ClickException as e:
+        click.echo(f"ounce: {e.format_message()}", err=True)
+        if isinstance(e, click.UsageError) and e.ctx is not None:
+            click.echo(f"See `{e.ctx.command_path} --help`.", err=True)
+        sys.exit(e.exit_code)
+    except click.exceptions.Abort:
+        click.echo("ounce: interrupted", err=True)
+        sys.exit(130)
+    except OunceError as e:
+        click.echo(f"ounce: {e}", err=True)
+        sys.exit(e.exit_code)

@@ -1,0 +1,73 @@
+"""Reading documents from disk, with errors that name the file, the field and the value."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from ounce_schemas.card import ModelCard
+from ounce_schemas.errors import ArtifactError, OunceError, PolicyError
+from ounce_schemas.policy import Policy
+from ounce_schemas.task import Document, TaskSpec
+
+D = TypeVar("D", bound=Document)
+
+TASK_FILE = "task.json"
+CARD_FILE = "card.json"
+MODEL_FILE = "model.onnx"
+TEST_SPLIT_FILE = "test-split.npz"
+"""Beside `task.json`: one array per input tensor (first axis: items), and `targets`: int64 label
+indices (classification) or float32 values (regression)."""
+
+
+def read_task(path: Path) -> TaskSpec:
+    """Read `task.json`.
+
+    Raises:
+        ArtifactError: absent, unreadable or invalid.
+    """
+    return _read(path, TaskSpec, ArtifactError)
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read `card.json`.
+
+    Raises:
+        ArtifactError: absent, unreadable or invalid.
+    """
+    return _read(path, ModelCard, ArtifactError)
+
+
+def read_policy(path: Path) -> Policy:
+    """Read a policy file, YAML or JSON.
+
+    Raises:
+        PolicyError: absent, unreadable or invalid.
+    """
+    return _read(path, Policy, PolicyError)
+
+
+def _read(path: Path, kind: type[D], error: type[OunceError]) -> D:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise error(f"{path}: can't be read: {e}") from e
+    try:
+        if path.suffix == ".json":
+            return kind.model_validate_json(text)
+        return kind.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as e:
+        raise error(f"{path}: not valid YAML: {' '.join(str(e).split())}") from e
+    except ValidationError as e:
+        raise error(f"{path}: {describe(e)}") from e
+
+
+def describe(error: ValidationError) -> str:
+    """One line for a person: each field that is wrong, why, and the value given."""
+    parts = []
+    for item in error.errors(include_url=False):
+        where = ".".join(str(part) for part in item["loc"]) or "document"
+        given = "" if item["type"] == "missing" else f" (given: {str(item['input'])[:80]!r})"
+        parts.append(f"{where}: {item['msg']}{given}")
+    return "; ".join(parts)

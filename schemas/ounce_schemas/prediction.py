@@ -1,0 +1,68 @@
+"""A prediction on the wire: an Open Inference Protocol V2 response plus the decision.
+
+A request with CloudEvents headers gets a CloudEvents answer with the same `ce_id`; a bare record
+gets a bare answer. The body holds the id in both cases.
+"""
+
+import msgspec
+
+PREDICTION_EVENT_TYPE = "io.ounce.prediction"
+
+
+class Decision(msgspec.Struct):
+    """How the answer came about: the response's `parameters`."""
+
+    task: str
+    plan: str
+    reason: str
+    """`lightest-feasible`, or `fallback-most-accurate-in-time`, or `fallback-fastest`."""
+    rejected: dict[str, str]
+    """Each lighter plan that was not taken, and why."""
+    policy_version: str
+    catalogue_version: str
+    max_latency_ms: float
+    min_accuracy: float
+    expected_accuracy: float
+    """Share of acceptable predictions on the validation split."""
+    latency_ms: float
+    """From the record's timestamp to the encoding of this answer."""
+    deadline_met: bool
+    floor_met: bool
+    cost_ms: float
+    """Compute spent on this item."""
+    saved_ms: float
+    """Compute that the most accurate model would have spent more."""
+    duplicate: bool = False
+    """The same `ce_source` and `ce_id` were answered recently."""
+
+
+class NumberOutput(msgspec.Struct, tag_field="datatype", tag="FP32"):
+    """A tensor of numbers, flat, row-major."""
+
+    name: str
+    shape: list[int]
+    data: list[float]
+
+
+class TextOutput(msgspec.Struct, tag_field="datatype", tag="BYTES"):
+    """A tensor of UTF-8 texts."""
+
+    name: str
+    shape: list[int]
+    data: list[str]
+
+
+class Prediction(msgspec.Struct):
+    """An answer.
+
+    Classification outputs are `label` (BYTES, [1]), `confidence` (FP32, [1]) and, where asked for,
+    `probabilities` (FP32, [1, n_labels]); regression outputs are `value` (FP32, [1]) and
+    `interval` (FP32, [1, 2]). A JSON request gets all unless it names some in `outputs`; a raw
+    request gets `label` and `confidence`, or `value` and `interval`.
+    """
+
+    model_name: str
+    model_version: str
+    id: str
+    parameters: Decision
+    outputs: list[NumberOutput | TextOutput]

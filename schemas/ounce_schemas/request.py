@@ -1,0 +1,64 @@
+"""A request on the wire: CloudEvents headers, and an Open Inference Protocol V2 JSON body.
+
+The other body format is the task's input as raw little-endian tensor bytes.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+HEADER_ID = "ce_id"
+HEADER_SOURCE = "ce_source"
+HEADER_MAX_LATENCY_MS = "ce_maxlatencyms"
+HEADER_MIN_ACCURACY = "ce_minaccuracy"
+HEADER_CONTENT_TYPE = "content-type"
+HEADER_TRACEPARENT = "traceparent"
+
+CONTENT_TYPE_JSON = "application/json"
+CONTENT_TYPE_RAW = "application/octet-stream"
+
+REQUEST_EVENT_TYPE = "io.ounce.request"
+
+
+class FloatTensor(msgspec.Struct, tag_field="datatype", tag="FP32"):
+    """An input tensor of numbers; `data` is flat, row-major; null is a missing value."""
+
+    name: str
+    shape: list[int]
+    data: list[float | None]
+    parameters: dict[str, Any] | None = None
+
+
+class TextTensor(msgspec.Struct, tag_field="datatype", tag="BYTES"):
+    """An input tensor of UTF-8 texts; `data` is flat, row-major; "" is a missing value."""
+
+    name: str
+    shape: list[int]
+    data: list[str]
+    parameters: dict[str, Any] | None = None
+
+
+class RequestedOutput(msgspec.Struct):
+    """Names one output that the answer should hold."""
+
+    name: Literal["label", "confidence", "probabilities", "value", "interval"]
+    parameters: dict[str, Any] | None = None
+
+
+class RequestParameters(msgspec.Struct):
+    """Targets in the body. Headers, where present, come before them."""
+
+    max_latency_ms: float | None = None
+    min_accuracy: float | None = None
+
+
+class Request(msgspec.Struct):
+    """An Open Inference Protocol V2 inference request that holds one item.
+
+    Shapes are `[1, *item shape]` or the item's own shape.
+    """
+
+    inputs: list[FloatTensor | TextTensor]
+    id: str | None = None
+    parameters: RequestParameters | None = None
+    outputs: list[RequestedOutput] | None = None

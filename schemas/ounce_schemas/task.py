@@ -1,0 +1,97 @@
+"""What a task is: its input and output signature, labels and acceptance rule."""
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ounce_schemas.topics import TASK_NAME_PATTERN
+
+TaskName = Annotated[str, Field(pattern=TASK_NAME_PATTERN)]
+
+
+class Document(BaseModel):
+    """Base of every document: unknown fields are errors, values never change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class TensorSpec(Document):
+    """One named tensor of a signature, without its batch dimension."""
+
+    name: str = Field(min_length=1, description="Tensor name in the ONNX graph and on the wire")
+    datatype: Literal["FP32", "BYTES"] = Field(
+        description="Open Inference Protocol datatype; BYTES holds UTF-8 text"
+    )
+    shape: tuple[int, ...] = Field(min_length=1, description="Shape of one item, without batch")
+    columns: tuple[str, ...] | None = Field(
+        default=None, description="Column names of a table input, in order"
+    )
+    allow_missing: bool = Field(
+        default=False, description="NaN (JSON null; for BYTES the empty text) marks a missing value"
+    )
+    minimum: float | None = Field(default=None, description="Least value accepted")
+    maximum: float | None = Field(default=None, description="Greatest value accepted")
+
+    @property
+    def size(self) -> int:
+        """Number of elements of one item."""
+        return math.prod(self.shape)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if any(d < 1 for d in self.shape):
+            raise ValueError(f"shape {list(self.shape)} of {self.name!r}: dimensions must be >= 1")
+        if self.columns is not None and len(self.columns) != self.size:
+            raise ValueError(
+                f"{self.name!r} has {len(self.columns)} column names for {self.size} elements"
+            )
+        return self
+
+
+class TaskSpec(Document):
+    """One inference problem. `models/<task>/task.json` holds it beside the task's ladder.
+
+    Every model of a classification task has the single output `probabilities`,
+    array of shape (n_items, n_labels), float32, calibrated, rows summing to 1. Every model of a
+    regression task has the single output `estimate`, array of shape (n_items, 3), float32:
+    value, lower and upper end of its interval.
+    """
+
+    name: TaskName
+    kind: Literal["classification", "regression"]
+    description: str
+    inputs: tuple[TensorSpec, ...] = Field(min_length=1)
+    labels: tuple[str, ...] = Field(default=(), description="Class labels, in output order")
+    tolerance: float | None = Field(
+        default=None,
+        gt=0,
+        description="Regression: a prediction is acceptable within this absolute error",
+    )
+    interval_coverage: float | None = Field(
+        default=None, gt=0, lt=1, description="Regression: share of true values in the interval"
+    )
+
+    @property
+    def output(self) -> TensorSpec:
+        """The one output of every model of this task."""
+        if self.kind == "classification":
+            return TensorSpec(name="probabilities", datatype="FP32", shape=(len(self.labels),))
+        return TensorSpec(name="estimate", datatype="FP32", shape=(3,))
+
+    @property
+    def accepts_raw(self) -> bool:
+        """Whether a body of raw little-endian bytes can hold the input: one FP32 tensor."""
+        return len(self.inputs) == 1 and self.inputs[0].datatype == "FP32"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [tensor.name for tensor in self.inputs]
+        if len(set(names)) != len(names):
+            raise ValueError(f"input names repeat: {names}")
+        if self.kind == "classification":
+            if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
+                raise ValueError("a classification task needs two or more distinct labels")
+        elif self.tolerance is None or self.interval_coverage is None or self.labels:
+            raise ValueError("a regression task needs tolerance, interval_coverage and no labels")
+        return self

@@ -1,0 +1,48 @@
+"""Names of the Kafka topics. One task has four; the key of every record is the device's id."""
+
+import re
+
+TASK_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+_REQUESTS = re.compile(r"^ounce\.([a-z0-9][a-z0-9-]{0,62})\.requests$")
+
+
+def requests_topic(task: str) -> str:
+    """Inputs to be answered."""
+    return f"ounce.{task}.requests"
+
+
+def predictions_topic(task: str) -> str:
+    """Answers, keyed as their requests."""
+    return f"ounce.{task}.predictions"
+
+
+def dead_letters_topic(task: str) -> str:
+    """Records that could not be served, byte for byte, with the reason in headers."""
+    return f"ounce.{task}.dead-letters"
+
+
+def labels_topic(task: str) -> str:
+    """True answers that arrive later, joined to predictions by id."""
+    return f"ounce.{task}.labels"
+
+
+def task_topics(task: str) -> tuple[str, str, str, str]:
+    """All topics of a task: requests, predictions, dead letters, labels."""
+    return (
+        requests_topic(task),
+        predictions_topic(task),
+        dead_letters_topic(task),
+        labels_topic(task),
+    )
+
+
+def task_of_requests_topic(topic: str) -> str:
+    """The task whose requests `topic` carries.
+
+    Raises:
+        ValueError: `topic` is no requests topic.
+    """
+    match = _REQUESTS.match(topic)
+    if match is None:
+        raise ValueError(f"{topic!r} is not a requests topic (ounce.<task>.requests)")
+    return match.group(1)

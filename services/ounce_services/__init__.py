@@ -1,0 +1,1 @@
+"""Around the edge: topics, simulated devices, the demo."""
