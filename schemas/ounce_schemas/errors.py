@@ -3,7 +3,7 @@
 ::
 
     OunceError                  one clear line for a person; the command line exits with `exit_code`
-    ├── InvalidMessage          one record that can't be served; it becomes a dead letter
+    ├── InvalidMessageError          one record that can't be served; it becomes a dead letter
     ├── ArtifactError           a model, card or task document that can't be trusted; it is refused
     ├── PolicyError             a routing policy that can't be used
     ├── DataError               training data that can't be used
@@ -40,7 +40,7 @@ class Reason(StrEnum):
     MODEL_FAILED = "model-failed"
 
 
-class InvalidMessage(OunceError):
+class InvalidMessageError(OunceError):
     """A record that can't be served.
 
     Attributes:
