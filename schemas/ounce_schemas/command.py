@@ -90,7 +90,7 @@ def settings_options(settings: type[BaseModel]) -> Callable[[F], F]:
                 show_default=default not in (None, (), ""),
                 envvar=f"OUNCE_{name.upper()}",
                 show_envvar=True,
-                metavar=None if is_flag else (field.json_schema_extra or {}).get("metavar"),  # type: ignore[union-attr, arg-type]
+                metavar=None if is_flag else (field.json_schema_extra or {}).get("metavar"),  # type: ignore[union-attr]
                 help=field.description,
             )(function)
         return function

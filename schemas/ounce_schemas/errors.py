@@ -31,6 +31,7 @@ class Reason(StrEnum):
     MALFORMED_JSON = "malformed-json"
     UNKNOWN_INPUT = "unknown-input"
     MISSING_INPUT = "missing-input"
+    UNKNOWN_OUTPUT = "unknown-output"
     WRONG_DATATYPE = "wrong-datatype"
     WRONG_SHAPE = "wrong-shape"
     WRONG_LENGTH = "wrong-length"

@@ -1,10 +1,10 @@
 """The routing policy: a platform team's rules for one or more tasks."""
 
-from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from ounce_schemas.routing import Fallback
 from ounce_schemas.task import Document, TaskName
 
 MAX_LATENCY_LIMIT_MS = 3_600_000.0
@@ -12,14 +12,6 @@ MAX_LATENCY_LIMIT_MS = 3_600_000.0
 
 MaxLatencyMs = Annotated[float, Field(gt=0, le=MAX_LATENCY_LIMIT_MS, allow_inf_nan=False)]
 MinAccuracy = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-
-
-class Fallback(StrEnum):
-    """What happens when no plan meets both targets of a message."""
-
-    MOST_ACCURATE_IN_TIME = "most-accurate-in-time"
-    FASTEST = "fastest"
-    REFUSE = "refuse"
 
 
 class TaskPolicy(Document):

@@ -6,6 +6,8 @@ gets a bare answer. The body holds the id in both cases.
 
 import msgspec
 
+from ounce_schemas.routing import Choice
+
 PREDICTION_EVENT_TYPE = "io.ounce.prediction"
 
 
@@ -14,8 +16,8 @@ class Decision(msgspec.Struct):
 
     task: str
     plan: str
-    reason: str
-    """`lightest-feasible`, or `fallback-most-accurate-in-time`, or `fallback-fastest`."""
+    reason: Choice
+    """A value of `routing.Choice`."""
     rejected: dict[str, str]
     """Each lighter plan that was not taken, and why."""
     policy_version: str

@@ -1,0 +1,325 @@
+"""From records to one batch of tensors. A record that can't be served costs the others nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.policy import EffectivePolicy
+from ounce_schemas.request import Request, RequestedOutput
+from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.topics import requests_topic
+
+from ounce_edge.records import Record
+from ounce_edge.request_body import read_body, tensor_data
+from ounce_edge.request_head import (
+    NO_HEADERS,
+    RequestHead,
+    check_max_latency_ms,
+    check_min_accuracy,
+    read_head,
+)
+
+OutputNames = tuple[str, ...]
+Rejected = tuple[Record, InvalidMessageError]
+
+
+@dataclass
+class Batch:
+    """Valid requests of one task; every list and array has one entry per request."""
+
+    records: Sequence[Record]
+    inputs: dict[str, NDArray[Any]]
+    json_ids: list[bytes]
+    """The id as JSON text, quotes included."""
+    heads: Sequence[RequestHead]
+    identities: Sequence[tuple[str, str] | None]
+    """Source and id where the sender gave an id: what a repeat is noticed by."""
+    outputs: Sequence[OutputNames]
+    """Outputs that the answer holds."""
+    max_latency_ms: NDArray[np.float64]
+    min_accuracy: NDArray[np.float64]
+    timestamps_ms: NDArray[np.float64]
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+class Decoder:
+    """Decodes requests of one task under its policy."""
+
+    def __init__(self, task: TaskSpec, policy: EffectivePolicy) -> None:
+        self._task = task
+        self._policy = policy
+        self._raw_bytes = 4 * task.inputs[0].size if task.accepts_raw else None
+        self._position_id = b'"' + requests_topic(task.name).encode() + b'-%d-%d"'
+        classification = task.kind == "classification"
+        self._short: OutputNames = ("label", "confidence") if classification else (
+            "value", "interval")  # fmt: skip
+        self._all = (*self._short, "probabilities") if classification else self._short
+
+    def decode(self, records: Sequence[Record], now_ms: float) -> Batch:
+        """Decode records.
+
+        Args:
+            records: as read, of this task's requests topic.
+            now_ms: milliseconds since 1970; the timestamp of records that have none.
+
+        Returns:
+            The valid ones as a batch, the others under `rejected`.
+        """
+        batch = self._decode_bare_raw(records, now_ms)
+        return self._decode_any(records, now_ms) if batch is None else batch
+
+    def _decode_bare_raw(self, records: Sequence[Record], now_ms: float) -> Batch | None:
+        """The fast path: no headers, raw bodies, all values fine. None where it does not apply."""
+        if self._raw_bytes is None or self._raw_bytes > self._policy.max_body_bytes:
+            return None
+        if any([r.headers() for r in records]):  # noqa: C419  a list is faster here
+            return None
+        values = [r.value() or b"" for r in records]
+        n = len(values)
+        joined = b"".join(values)
+        if len(joined) != n * self._raw_bytes or set(map(len, values)) != {self._raw_bytes}:
+            return None
+        first_bytes = np.frombuffer(joined, np.uint8)[:: self._raw_bytes]
+        if (first_bytes == ord("{")).any():
+            return None
+        spec = self._task.inputs[0]
+        array = np.frombuffer(joined, "<f4").reshape(n, *spec.shape)
+        if not _all_acceptable(array, spec):
+            return None
+        policy = self._policy
+        return Batch(
+            records=records,
+            inputs={spec.name: array},
+            json_ids=self._position_ids(records),
+            heads=[NO_HEADERS] * n,
+            identities=[None] * n,
+            outputs=[self._short] * n,
+            max_latency_ms=np.full(n, policy.max_latency_ms),
+            min_accuracy=np.full(n, policy.min_accuracy),
+            timestamps_ms=_timestamps_ms(records, now_ms),
+        )
+
+    def _decode_any(self, records: Sequence[Record], now_ms: float) -> Batch:
+        parsed: list[_Parsed] = []
+        rejected: list[Rejected] = []
+        for record in records:
+            try:
+                parsed.append(self._parse(record))
+            except InvalidMessageError as e:
+                rejected.append((record, e))
+        inputs, errors = self._tensors(parsed)
+        if errors:
+            rejected += [(parsed[i].record, error) for i, error in errors.items()]
+            keep = [i for i in range(len(parsed)) if i not in errors]
+            inputs = {name: array[keep] for name, array in inputs.items()}
+            parsed = [parsed[i] for i in keep]
+        valid = [p.record for p in parsed]
+        positions = self._position_ids(valid)
+        return Batch(
+            records=valid,
+            inputs=inputs,
+            json_ids=[
+                position if p.id is None else msgspec.json.encode(p.id)
+                for p, position in zip(parsed, positions, strict=True)
+            ],
+            heads=[p.head for p in parsed],
+            identities=[None if p.id is None else (p.head.source, p.id) for p in parsed],
+            outputs=[p.outputs for p in parsed],
+            max_latency_ms=np.array([p.max_latency_ms for p in parsed], dtype=np.float64),
+            min_accuracy=np.array([p.min_accuracy for p in parsed], dtype=np.float64),
+            timestamps_ms=_timestamps_ms(valid, now_ms),
+            rejected=rejected,
+        )
+
+    def _parse(self, record: Record) -> "_Parsed":
+        head = read_head(record.headers())
+        value = self._checked_value(record.value())
+        if not self._is_json(head, value):
+            return _Parsed(record, head, head.id, self._short, *self._targets(head, None), value)
+        request = read_body(value)
+        return _Parsed(
+            record,
+            head,
+            head.id or request.id or None,
+            self._requested(request.outputs),
+            *self._targets(head, request),
+            tensor_data(request, self._task),
+        )
+
+    def _position_ids(self, records: Sequence[Record]) -> list[bytes]:
+        template = self._position_id
+        return [template % (r.partition(), r.offset()) for r in records]
+
+    def _checked_value(self, value: bytes | None) -> bytes:
+        if value is None:
+            raise InvalidMessageError(
+                Reason.NULL_VALUE, "the record has no value; send the input as its value"
+            )
+        if len(value) > self._policy.max_body_bytes:
+            raise InvalidMessageError(
+                Reason.TOO_LARGE,
+                f"body of {len(value)} bytes is over the policy's "
+                f"max_body_bytes {self._policy.max_body_bytes}",
+            )
+        return value
+
+    def _is_json(self, head: RequestHead, value: bytes) -> bool:
+        """Which format the body has, and for raw bytes, that they have the right length.
+
+        Without a content type a body is JSON if it begins with a brace, unless it has exactly the
+        raw input's length and does not parse.
+        """
+        is_json = head.is_json
+        if is_json is None:
+            is_json = value[:1] == b"{"
+            if is_json and len(value) == self._raw_bytes:
+                try:
+                    read_body(value)
+                except InvalidMessageError as e:
+                    is_json = e.reason is not Reason.MALFORMED_JSON
+        if is_json:
+            return True
+        if self._raw_bytes is None:
+            raise InvalidMessageError(
+                Reason.UNKNOWN_CONTENT_TYPE,
+                f"task {self._task.name} takes JSON bodies only (Open Inference Protocol V2)",
+            )
+        if len(value) != self._raw_bytes:
+            spec = self._task.inputs[0]
+            raise InvalidMessageError(
+                Reason.WRONG_LENGTH,
+                f"raw body has {len(value)} bytes; {spec.size} little-endian float32 need "
+                f"{self._raw_bytes}, and a JSON body begins with a brace",
+            )
+        return False
+
+    def _requested(self, outputs: Sequence[RequestedOutput] | None) -> OutputNames:
+        if not outputs:
+            return self._all
+        names = tuple(dict.fromkeys(output.name for output in outputs))
+        unknown = [name for name in names if name not in self._all]
+        if unknown:
+            raise InvalidMessageError(
+                Reason.UNKNOWN_OUTPUT, f"outputs {unknown} are not of {list(self._all)}"
+            )
+        return names
+
+    def _targets(self, head: RequestHead, request: Request | None) -> tuple[float, float]:
+        """Deadline and floor: of the headers, else of the body, else of the policy."""
+        latency, accuracy = head.max_latency_ms, head.min_accuracy
+        body = None if request is None else request.parameters
+        if body is not None:
+            if latency is None and body.max_latency_ms is not None:
+                latency = check_max_latency_ms(body.max_latency_ms)
+            if accuracy is None and body.min_accuracy is not None:
+                accuracy = check_min_accuracy(body.min_accuracy)
+        return (
+            self._policy.max_latency_ms if latency is None else latency,
+            self._policy.min_accuracy if accuracy is None else accuracy,
+        )
+
+    def _tensors(
+        self, parsed: Sequence["_Parsed"]
+    ) -> tuple[dict[str, NDArray[Any]], dict[int, InvalidMessageError]]:
+        """One array per input; and, for rows whose values can't be served, why."""
+        n = len(parsed)
+        inputs: dict[str, NDArray[Any]] = {}
+        errors: dict[int, InvalidMessageError] = {}
+        raw = {i: p.data for i, p in enumerate(parsed) if isinstance(p.data, bytes)}
+        flat = {i: p.data for i, p in enumerate(parsed) if not isinstance(p.data, bytes)}
+        for position, spec in enumerate(self._task.inputs):
+            rows = [data[position] for data in flat.values()]
+            if spec.datatype == "BYTES":
+                texts = np.empty((n, spec.size), dtype=object)
+                for i, row in zip(flat, rows, strict=True):
+                    texts[i] = row
+                inputs[spec.name] = texts.reshape(n, *spec.shape)
+                continue
+            array = np.empty((n, spec.size), dtype=np.float32)
+            if raw:
+                joined = np.frombuffer(b"".join(raw.values()), "<f4")
+                array[list(raw)] = joined.reshape(-1, spec.size)
+            if flat:
+                array[list(flat)] = _numbers(rows, spec)
+            if not _all_acceptable(array, spec):
+                for i in range(n):
+                    error = _value_error(array[i], spec)
+                    if error is not None:
+                        errors.setdefault(i, error)
+            inputs[spec.name] = array.reshape(n, *spec.shape)
+        return inputs, errors
+
+
+@dataclass(slots=True)
+class _Parsed:
+    """One valid request whose values are not yet a tensor."""
+
+    record: Record
+    head: RequestHead
+    id: str | None
+    outputs: OutputNames
+    max_latency_ms: float
+    min_accuracy: float
+    data: bytes | list[list[Any]]
+    """Raw tensor bytes, or the flat data of each input."""
+
+
+def _numbers(rows: list[list[float | None]], spec: TensorSpec) -> NDArray[np.float32]:
+    """Flat lists as an array of shape (n, size); null becomes NaN."""
+    count = len(rows) * spec.size
+    with np.errstate(over="ignore"):  # a number over float32's range becomes infinite, seen below
+        try:
+            array = np.fromiter(chain.from_iterable(rows), np.float32, count)
+        except TypeError:  # a null
+            array = np.array([x for row in rows for x in row], dtype=np.float32)
+    return array.reshape(len(rows), spec.size)
+
+
+def _all_acceptable(array: NDArray[np.float32], spec: TensorSpec) -> bool:
+    """Whether all values are finite (or missing, where allowed) and in range. Errs to False."""
+    if array.size == 0:
+        return True
+    least, greatest = array.min(), array.max()  # NaN if any value is
+    return bool(
+        np.isfinite(least)
+        and np.isfinite(greatest)
+        and (spec.minimum is None or least >= spec.minimum)
+        and (spec.maximum is None or greatest <= spec.maximum)
+    )
+
+
+def _value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageError | None:
+    bad = ~np.isfinite(row)
+    if spec.allow_missing:
+        bad &= ~np.isnan(row)
+    if bad.any():
+        i = int(bad.argmax())
+        allowed = "missing values are NaN or null" if spec.allow_missing else "none may be missing"
+        return InvalidMessageError(
+            Reason.NOT_FINITE,
+            f"value {i} of input {spec.name!r} is {row[i]}; send finite numbers ({allowed})",
+        )
+    low = -np.inf if spec.minimum is None else spec.minimum
+    high = np.inf if spec.maximum is None else spec.maximum
+    bad = (row < low) | (row > high)
+    if bad.any():
+        i = int(bad.argmax())
+        return InvalidMessageError(
+            Reason.OUT_OF_RANGE,
+            f"value {i} of input {spec.name!r} is {row[i]:g}, outside [{low:g}, {high:g}]",
+        )
+    return None
+
+
+def _timestamps_ms(records: Sequence[Record], now_ms: float) -> NDArray[np.float64]:
+    """Record timestamps; now where a record has none, or one from a clock that is ahead."""
+    stamps = np.array([r.timestamp()[1] for r in records], dtype=np.float64)
+    return np.where((stamps <= 0) | (stamps > now_ms), now_ms, stamps)

@@ -1,0 +1,196 @@
+"""From answers to predictions on the wire.
+
+`ounce_schemas.prediction` defines the document; it is put together here from parts that hold for a
+whole group, since building and serialising an object per message costs several times more.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.prediction import PREDICTION_EVENT_TYPE
+from ounce_schemas.request import (
+    CONTENT_TYPE_JSON,
+    HEADER_CONTENT_TYPE,
+    HEADER_ID,
+    HEADER_SOURCE,
+    HEADER_TRACEPARENT,
+)
+from ounce_schemas.routing import Choice
+from ounce_schemas.task import TaskSpec
+
+from ounce_edge.decoding import Batch, OutputNames
+from ounce_edge.records import Headers
+
+_MAX_CACHED = 4096
+"""Distinct (plan, reason, targets) kept: targets come from outside, so they must not grow it."""
+
+_json = msgspec.json.Encoder().encode
+_FORMAT = b'%b%b%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":[%b]}'
+_BOOL = (b"false", b"true")
+_DUPLICATE = (b"", b',"duplicate":true')
+
+
+@dataclass(frozen=True)
+class GroupAnswer:
+    """What one call answered."""
+
+    model_name: str
+    model_version: str
+    plan: str
+    choice: Choice
+    items: NDArray[np.intp]
+    """Which requests of the batch; shape (n,)."""
+    result: NDArray[np.float32]
+    """The model's output for them; shape (n, output size)."""
+    expected_accuracy: float
+    accuracy_low: float
+    cost_ms: float
+    """Compute spent per item."""
+    saved_ms: float
+    """Compute per item that the most accurate model would have spent more."""
+    rejected: Callable[[float], dict[str, str]]
+    """For a floor: the plans passed over, and why."""
+
+
+class Encoder:
+    """Encodes predictions of one task under one policy and catalogue."""
+
+    def __init__(self, task: TaskSpec, policy_version: str, catalogue_version: str) -> None:
+        self._task = task
+        self._policy_version = policy_version
+        self._catalogue_version = catalogue_version
+        self._labels = [
+            b'{"name":"label","shape":[1],"datatype":"BYTES","data":[%b]}' % _json(label)
+            for label in task.labels
+        ]
+        self._event_headers = (
+            ("ce_specversion", b"1.0"),
+            ("ce_type", PREDICTION_EVENT_TYPE.encode()),
+            (HEADER_SOURCE, f"/ounce/{task.name}".encode()),
+            (HEADER_CONTENT_TYPE, CONTENT_TYPE_JSON.encode()),
+        )
+        self._cache: dict[tuple[Any, ...], bytes] = {}
+
+    def bodies(
+        self, batch: Batch, answer: GroupAnswer, latency_ms: NDArray[np.float64], repeats: set[int]
+    ) -> list[bytes]:
+        """One prediction per item of the group.
+
+        Args:
+            batch: the requests.
+            answer: the group's answer.
+            latency_ms: time from timestamp to now per item of the group; shape (n,).
+            repeats: indices into the batch of requests that were answered before.
+        """
+        items = answer.items.tolist()
+        max_latency_ms = batch.max_latency_ms[answer.items]
+        min_accuracy = batch.min_accuracy[answer.items]
+        head = b'{"model_name":%b,"model_version":%b,"id":' % (
+            _json(answer.model_name),
+            _json(answer.model_version),
+        )
+        tail = b',"cost_ms":%.6g,"saved_ms":%.6g,"latency_ms":' % (answer.cost_ms, answer.saved_ms)
+        passed_over = tuple(answer.rejected(answer.accuracy_low))
+        key = (answer.model_version, answer.plan, answer.choice, passed_over)
+        middles: dict[tuple[float, float], bytes] = {}
+        for targets in set(zip(max_latency_ms.tolist(), min_accuracy.tolist(), strict=True)):
+            middles[targets] = self._middle(answer, key, *targets) + tail
+        ids = batch.json_ids
+        return [
+            _FORMAT
+            % (
+                head,
+                ids[i],
+                middles[latency, floor],
+                elapsed,
+                _BOOL[elapsed <= latency],
+                _BOOL[answer.accuracy_low >= floor],
+                _DUPLICATE[i in repeats],
+                outputs,
+            )
+            for i, latency, floor, elapsed, outputs in zip(
+                items,
+                max_latency_ms.tolist(),
+                min_accuracy.tolist(),
+                latency_ms.tolist(),
+                self._outputs(answer.result, [batch.outputs[i] for i in items]),
+                strict=True,
+            )
+        ]
+
+    def headers(self, batch: Batch, item: int) -> Headers | None:
+        """Headers of one prediction: CloudEvents for a CloudEvents request, none for a bare one."""
+        head = batch.heads[item]
+        if head.id is None:
+            return None
+        result = [(HEADER_ID, head.id.encode()), *self._event_headers]
+        if head.traceparent is not None:
+            result.append((HEADER_TRACEPARENT, head.traceparent))
+        return result
+
+    def _middle(
+        self, answer: GroupAnswer, key: tuple[Any, ...], max_latency_ms: float, min_accuracy: float
+    ) -> bytes:
+        key = (*key, max_latency_ms, min_accuracy)
+        cached = self._cache.get(key)
+        if cached is None:
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            fields = {
+                "task": self._task.name,
+                "plan": answer.plan,
+                "reason": answer.choice,
+                "rejected": answer.rejected(min_accuracy),
+                "policy_version": self._policy_version,
+                "catalogue_version": self._catalogue_version,
+                "max_latency_ms": max_latency_ms,
+                "min_accuracy": min_accuracy,
+                "expected_accuracy": round(answer.expected_accuracy, 6),
+            }
+            cached = self._cache[key] = b',"parameters":' + _json(fields)[:-1]
+        return cached
+
+    def _outputs(
+        self, result: NDArray[np.float32], wanted: Sequence[OutputNames]
+    ) -> Sequence[bytes]:
+        """The `outputs` list of each item, without its brackets."""
+        parts: dict[str, Sequence[bytes]] = {}
+        names = set(wanted)
+        for name in {name for group in names for name in group}:
+            parts[name] = self._output(name, result)
+        if len(names) == 1:
+            columns = [parts[name] for name in next(iter(names))]
+            return [b",".join(row) for row in zip(*columns, strict=True)]
+        return [b",".join([parts[name][i] for name in group]) for i, group in enumerate(wanted)]
+
+    def _output(self, name: str, result: NDArray[np.float32]) -> Sequence[bytes]:
+        if name == "label":
+            labels = self._labels
+            return [labels[k] for k in result.argmax(axis=1).tolist()]
+        columns = {
+            "confidence": lambda: result.max(axis=1, keepdims=True),
+            "probabilities": lambda: result,
+            "value": lambda: result[:, :1],
+            "interval": lambda: result[:, 1:],
+        }[name]()
+        width = columns.shape[1]
+        start = b'{"name":"%b","shape":[%b],"datatype":"FP32","data":' % (
+            name.encode(),
+            b"1" if width == 1 else b"1,%d" % width,
+        )
+        if width == 1:
+            return [b"%b[%.6g]}" % (start, x) for x in columns[:, 0].tolist()]
+        rounded = _significant(columns).tolist()
+        return [b"%b%b}" % (start, _json(row)) for row in rounded]
+
+
+def _significant(array: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Six significant digits of the largest value of each row: more is noise, and costs bytes."""
+    magnitude = np.abs(array).max(axis=1, initial=1e-30)
+    digits = 5 - np.floor(np.log10(magnitude)).astype(int)
+    scale = 10.0 ** digits[:, None].astype(np.float64)
+    return np.asarray(np.round(array * scale) / scale)

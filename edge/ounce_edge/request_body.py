@@ -1,0 +1,127 @@
+"""Reading one Open Inference Protocol V2 JSON body into flat lists of a task's tensors."""
+
+from typing import Any
+
+import msgspec
+from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.request import FloatTensor, Request, TextTensor
+from ounce_schemas.task import TaskSpec, TensorSpec
+
+_decoder = msgspec.json.Decoder(Request)
+_any_decoder = msgspec.json.Decoder()
+
+# Where in the document msgspec found a wrong value: what that makes of the record.
+_REASONS = (
+    (".parameters", Reason.BAD_TARGET, "send max_latency_ms and min_accuracy as numbers"),
+    (".outputs", Reason.UNKNOWN_OUTPUT, "name outputs that the task has, or leave `outputs` out"),
+    (".datatype", Reason.WRONG_DATATYPE, "send the datatype that the task names"),
+    (".data", Reason.WRONG_DATATYPE, "send `data` as a flat list of values of the datatype"),
+    (".shape", Reason.WRONG_SHAPE, "send `shape` as a list of whole numbers"),
+)
+
+
+def read_body(value: bytes) -> Request:
+    """Decode a JSON body.
+
+    Raises:
+        InvalidMessageError: not JSON, or not a request.
+    """
+    try:
+        return _decoder.decode(value)
+    except msgspec.ValidationError as e:
+        return _read_nested(value, e)
+    except (msgspec.DecodeError, RecursionError) as e:
+        raise InvalidMessageError(
+            Reason.MALFORMED_JSON, f"body is not JSON: {e}; it begins {value[:40]!r}"
+        ) from None
+
+
+def tensor_data(request: Request, task: TaskSpec) -> list[list[Any]]:
+    """The flat data of each of the task's inputs, in the task's order.
+
+    Raises:
+        InvalidMessageError: an input is unknown, absent, or not as the task says.
+    """
+    given = request.inputs
+    if len(given) == 1 and len(task.inputs) == 1 and given[0].name == task.inputs[0].name:
+        return [_checked(given[0], task.inputs[0])]
+    specs = {spec.name: spec for spec in task.inputs}
+    by_name: dict[str, FloatTensor | TextTensor] = {}
+    for tensor in given:
+        if tensor.name not in specs or tensor.name in by_name:
+            what = "sent twice" if tensor.name in by_name else "not known"
+            raise InvalidMessageError(
+                Reason.UNKNOWN_INPUT,
+                f"input {tensor.name[:40]!r} is {what}; task {task.name} takes {list(specs)}",
+            )
+        by_name[tensor.name] = tensor
+    missing = [name for name in specs if name not in by_name]
+    if missing:
+        raise InvalidMessageError(
+            Reason.MISSING_INPUT, f"input {missing} is missing; task {task.name} needs it"
+        )
+    return [_checked(by_name[name], spec) for name, spec in specs.items()]
+
+
+def _checked(tensor: FloatTensor | TextTensor, spec: TensorSpec) -> list[Any]:
+    datatype = "FP32" if isinstance(tensor, FloatTensor) else "BYTES"
+    if datatype != spec.datatype:
+        raise InvalidMessageError(
+            Reason.WRONG_DATATYPE,
+            f"input {spec.name!r} has datatype {datatype}; send {spec.datatype}",
+        )
+    item = list(spec.shape)
+    if tensor.shape != [1, *item] and tensor.shape != item:
+        raise InvalidMessageError(
+            Reason.WRONG_SHAPE,
+            f"input {spec.name!r} has shape {tensor.shape[:8]}; send {[1, *item]}: "
+            "one item a message",
+        )
+    if len(tensor.data) != spec.size:
+        raise InvalidMessageError(
+            Reason.WRONG_LENGTH,
+            f"input {spec.name!r} has {len(tensor.data)} values; its shape needs {spec.size}",
+        )
+    return tensor.data
+
+
+def _read_nested(value: bytes, error: msgspec.ValidationError) -> Request:
+    """The protocol also allows `data` nested by its shape: flatten it and look again."""
+    document = _any_decoder.decode(value)
+    if isinstance(document, dict) and isinstance(document.get("inputs"), list):
+        nested = [
+            tensor
+            for tensor in document["inputs"]
+            if isinstance(tensor, dict)
+            and isinstance(tensor.get("data"), list)
+            and any(isinstance(part, list) for part in tensor["data"])
+        ]
+        if nested:
+            for tensor in nested:
+                tensor["data"] = list(_flat(tensor["data"]))
+            try:
+                return msgspec.convert(document, Request)
+            except msgspec.ValidationError as e:
+                error = e
+    text = str(error)
+    for where, reason, advice in _REASONS:
+        if where in text:
+            raise InvalidMessageError(reason, f"{text}; {advice}") from None
+    raise InvalidMessageError(
+        Reason.MALFORMED_JSON, f"body is not an Open Inference Protocol V2 request: {text}"
+    ) from None
+
+
+def _flat(data: list[Any]) -> list[Any]:
+    """Flatten nested lists without recursion, so that depth costs nothing."""
+    result: list[Any] = []
+    stack = [iter(data)]
+    while stack:
+        for part in stack[-1]:
+            if isinstance(part, list):
+                stack.append(iter(part))
+                break
+            result.append(part)
+        else:
+            stack.pop()
+    return result

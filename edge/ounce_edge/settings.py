@@ -1,0 +1,35 @@
+"""Everything that can be set of a worker process."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class WorkerSettings(BaseModel):
+    """Settings of `ounce worker`. Passed in at the top, never read deep inside."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: tuple[str, ...] = Field(min_length=1, description="Task to serve; repeat for several")
+    kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
+    models: Path = Field(default=Path("models"), description="Folder that `ounce train` writes")
+    policy: Path | None = Field(
+        default=None,
+        description="Routing policy, YAML or JSON; without one: 100 ms, accuracy 0.9, "
+        "most-accurate-in-time",
+    )
+    metrics_port: int = Field(
+        default=9464, ge=0, le=65535, description="Port of /metrics, /healthz, /readyz; 0: any"
+    )
+    metrics_host: str = Field(default="0.0.0.0", description="Address to serve metrics on")
+    group: str = Field(default="ounce", min_length=1, description="Kafka consumer group")
+    threads: int = Field(default=1, ge=1, description="Threads of the pool that all models share")
+    max_batch: int = Field(default=2000, ge=1, le=100_000, description="Most records of one poll")
+    kafka_timeout_s: float = Field(
+        default=10.0, gt=0, description="Seconds to wait for Kafka at start-up before giving up"
+    )
+    log_level: str = Field(
+        default="INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="DEBUG, INFO, WARNING or ERROR",
+    )
