@@ -1,0 +1,55 @@
+# Everything runs in .venv, which the first target that needs it makes; nothing has to be activated.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean
+
+BIN := .venv/bin
+READY := .venv/.ready
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+# CPU wheels of torch: a tenth of the default ones. Without this index pip takes PyPI's wheel.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+
+help: ## Show this help
+	@echo "Usage: make TARGET"; echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv with everything installed (the other targets do it when needed)
+
+demo: $(READY) ## Train or reuse two ladders, then show the whole path at work for a minute
+	@$(BIN)/ounce demo
+
+test: $(READY) ## Run the tests; Kafka and Prometheus tests are skipped where those can't run
+	$(BIN)/python -m pytest
+
+check: $(READY) ## Check format, lint, types, imports, generated contracts and compose.yaml
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/ounce contracts --check
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
+bench: $(READY) ## Measure the worker against a hand-written loop on a real Kafka
+	$(BIN)/python -m benchmarks.worker_vs_limit
+
+clean: ## Remove .venv and caches; trained models stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@for python in python3.11 python3.12 python3.13 python3.14 python3; do \
+	  if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    found=$$python; break; \
+	  fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "make: no Python >= 3.11 with the venv module on PATH: install one" \
+	    "(Debian: apt-get install python3 python3-venv)" >&2; \
+	  exit 1; \
+	fi; \
+	[ -x $(BIN)/python ] || { echo "Making .venv with $$found"; $$found -m venv .venv; }
+	@echo "Installing torch (1 of 2)"
+	$(PIP_INSTALL) --retries 0 --extra-index-url $(TORCH_INDEX) torch
+	@echo "Installing ounce and everything else (2 of 2)"
+	$(PIP_INSTALL) -e ".[dev]"
+	@touch $@
