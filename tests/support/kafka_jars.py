@@ -1,0 +1,99 @@
+"""Apache Kafka's jars: resolved once through Maven, kept in the user's cache folder."""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+KAFKA_VERSION = "4.1.1"
+_LOG4J_VERSION = "2.25.2"
+_ARTIFACTS = (
+    ("org.apache.kafka", "kafka_2.13", KAFKA_VERSION),
+    ("org.apache.logging.log4j", "log4j-core", _LOG4J_VERSION),
+    ("org.apache.logging.log4j", "log4j-slf4j-impl", _LOG4J_VERSION),
+)
+_COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+_MIN_JAVA = 17
+_MAVEN_TIMEOUT_S = 300
+
+
+class KafkaUnavailableError(Exception):
+    """This machine can't run Apache Kafka; the message says what it lacks."""
+
+
+def java() -> Path:
+    """The Java program.
+
+    Raises:
+        KafkaUnavailableError: there is none, or it is older than Kafka's broker needs.
+    """
+    found = shutil.which("java")
+    if found is None:
+        raise KafkaUnavailableError(f"no java on PATH (Kafka needs Java {_MIN_JAVA} or newer)")
+    banner = subprocess.run([found, "-version"], capture_output=True, text=True).stderr
+    version = re.search(r'version "(\d+)', banner)
+    if version is None or int(version[1]) < _MIN_JAVA:
+        raise KafkaUnavailableError(
+            f"{found} is {banner.splitlines()[0] if banner else 'of unknown version'}; "
+            f"Kafka {KAFKA_VERSION} needs Java {_MIN_JAVA} or newer"
+        )
+    return Path(found)
+
+
+def kafka_jars(cache: Path | None = None) -> Path:
+    """The folder that holds Kafka's jars; the first call resolves them, later ones are offline.
+
+    Several processes may call it at once: one resolves, the others wait for it.
+
+    Args:
+        cache: where to keep them; by default `ounce` in the user's cache folder.
+
+    Raises:
+        KafkaUnavailableError: Maven is absent, or could not resolve them.
+    """
+    if cache is None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ounce"
+    jars = cache / f"kafka-{KAFKA_VERSION}"
+    if jars.is_dir():
+        return jars
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise KafkaUnavailableError("no mvn on PATH (Maven resolves Kafka's jars once)")
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"kafka-{KAFKA_VERSION}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not jars.is_dir():
+            with tempfile.TemporaryDirectory(dir=cache, prefix="resolving-") as work:
+                _resolve(maven, Path(work)).rename(jars)
+    return jars
+
+
+def _resolve(maven: str, work: Path) -> Path:
+    """Copy the artifacts and all that they depend on into a folder of `work`."""
+    dependencies = "".join(
+        f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>"
+        f"<version>{version}</version></dependency>"
+        for group, artifact, version in _ARTIFACTS
+    )
+    pom = work / "pom.xml"
+    pom.write_text(
+        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+        "<groupId>io.ounce</groupId><artifactId>kafka-for-tests</artifactId><version>1</version>"
+        f"<packaging>pom</packaging><dependencies>{dependencies}</dependencies></project>"
+    )
+    jars = work / "jars"
+    command = [maven, "-B", "-q", "-f", str(pom), _COPY_GOAL, f"-DoutputDirectory={jars}"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=_MAVEN_TIMEOUT_S)
+    except subprocess.TimeoutExpired as e:
+        raise KafkaUnavailableError(
+            f"Maven did not resolve Kafka {KAFKA_VERSION} in {_MAVEN_TIMEOUT_S} s"
+        ) from e
+    if result.returncode != 0:
+        errors = [line for line in result.stdout.splitlines() if "ERROR" in line]
+        reason = errors[0] if errors else result.stderr.strip()
+        raise KafkaUnavailableError(f"Maven can't resolve Kafka {KAFKA_VERSION}: {reason}")
+    return jars

@@ -1,0 +1,65 @@
+"""Topics that live as long as one test."""
+
+import time
+from collections.abc import Sequence
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from ounce_schemas.topics import task_topics
+
+_TIMEOUT_S = 20
+
+
+class OwnTopics:
+    """Makes topics on a broker and removes its own at the end; never touches one it found there."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        """Connect to a broker."""
+        self._servers = bootstrap_servers
+        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+        self._made: list[str] = []
+
+    def of_task(self, task: str, partitions: int = 1) -> tuple[str, str, str, str]:
+        """Make a task's topics: requests, predictions, dead letters, labels."""
+        topics = task_topics(task)
+        self.make(topics, partitions)
+        return topics
+
+    def make(self, topics: Sequence[str], partitions: int = 1) -> None:
+        """Make `topics` and wait until clients can see them.
+
+        Raises:
+            RuntimeError: one is there already and is not this test's to remove.
+        """
+        new = [NewTopic(topic, num_partitions=partitions) for topic in topics]
+        for topic, outcome in self._admin.create_topics(new).items():
+            try:
+                outcome.result(_TIMEOUT_S)
+            except KafkaException as e:
+                if e.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+                raise RuntimeError(
+                    f"topic {topic!r} exists on {self._servers}: give the tests a broker without it"
+                ) from e
+            self._made.append(topic)
+        self._wait(dict.fromkeys(topics, True))
+
+    def remove(self) -> None:
+        """Remove all that were made, and wait until they are gone."""
+        if not self._made:
+            return
+        for outcome in self._admin.delete_topics(self._made).values():
+            outcome.result(_TIMEOUT_S)
+        self._wait(dict.fromkeys(self._made, False))
+        self._made.clear()
+
+    def _wait(self, expected: dict[str, bool]) -> None:
+        """Return once the broker's metadata shows each topic as present or absent."""
+        deadline = time.monotonic() + _TIMEOUT_S
+        while time.monotonic() < deadline:
+            present = self._admin.list_topics(timeout=_TIMEOUT_S).topics
+            if all((topic in present) == there for topic, there in expected.items()):
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"after {_TIMEOUT_S} s, topics are not as expected: {expected}")
