@@ -171,12 +171,9 @@ class Encoder:
         if name == "label":
             labels = self._labels
             return [labels[k] for k in result.argmax(axis=1).tolist()]
-        columns = {
-            "confidence": lambda: result.max(axis=1, keepdims=True),
-            "probabilities": lambda: result,
-            "value": lambda: result[:, :1],
-            "interval": lambda: result[:, 1:],
-        }[name]()
+        columns = {"probabilities": result, "value": result[:, :1], "interval": result[:, 1:]}.get(
+            name, result.max(axis=1, keepdims=True)
+        )
         width = columns.shape[1]
         start = b'{"name":"%b","shape":[%b],"datatype":"FP32","data":' % (
             name.encode(),

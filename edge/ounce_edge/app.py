@@ -1,0 +1,278 @@
+"""The worker process: FastStream wiring of topics, acknowledgement and lifespan."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+from faststream import AckPolicy, FastStream
+from faststream.confluent import KafkaBroker
+from faststream.confluent.message import FAKE_CONSUMER, KafkaMessage
+from ounce_schemas.documents import read_policy
+from ounce_schemas.errors import BrokerError, OunceError
+from ounce_schemas.policy import Policy
+from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
+
+from ounce_edge.catalogue import load_ladder
+from ounce_edge.consumption import CONSUMER_SETTINGS, take_when_there
+from ounce_edge.delivery import Delivery
+from ounce_edge.health import Health, serve_health
+from ounce_edge.metrics import Metrics
+from ounce_edge.pipeline import Pipeline
+from ounce_edge.records import Record
+from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.1
+_LAG_EVERY_S = 1.0
+
+
+def run_worker(settings: WorkerSettings) -> None:
+    """Serve until SIGTERM or SIGINT; then answer, publish and commit what was taken.
+
+    Raises:
+        OunceError: the worker can't start, or can't go on.
+    """
+    metrics = Metrics()
+    health = Health(time.monotonic)
+    stop_server, port = serve_health(
+        settings.metrics_host, settings.metrics_port, health, metrics.registry
+    )
+    try:
+        _check_kafka(settings)
+        pipelines = _load(settings, metrics)
+        health.models_loaded = True
+        logger.info(
+            "serving tasks=%s kafka=%s metrics=http://%s:%d/metrics",
+            ",".join(settings.task),
+            settings.kafka,
+            settings.metrics_host,
+            port,
+        )
+        # What is loaded stays: keep it out of every collection, and collect rarely.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(200_000, 20, 100)
+        asyncio.run(_Worker(settings, pipelines, metrics, health).run())
+    finally:
+        stop_server()
+
+
+class _Worker:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        pipelines: Iterable[Pipeline],
+        metrics: Metrics,
+        health: Health,
+    ) -> None:
+        self._settings = settings
+        self._pipelines = {requests_topic(p.task.name): p for p in pipelines}
+        self._metrics = metrics
+        self._health = health
+        self._assigned: set[tuple[str, int]] = set()
+        self._failure: OunceError | None = None
+        self._delivery = Delivery({"bootstrap.servers": settings.kafka})
+        self._broker = KafkaBroker(
+            settings.kafka,
+            config=CONSUMER_SETTINGS,  # type: ignore[arg-type]  # it lists no fetch settings
+            allow_auto_create_topics=False,
+            apply_types=False,
+            logger=logging.getLogger("ounce_edge.faststream"),
+            log_level=logging.DEBUG,
+        )
+        take_when_there(self._broker, self._on_poll, self._fail)
+        self._subscriber = self._broker.subscriber(
+            *self._pipelines,
+            batch=True,
+            max_records=settings.max_batch,
+            polling_interval=_POLL_S,
+            group_id=settings.group,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            partition_assignment_strategy=("cooperative-sticky",),
+            parser=_keep_records,
+            decoder=_as_they_are,
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+        self._subscriber(self._handle)
+        self._app = FastStream(self._broker, logger=None, on_shutdown=[self._drain])
+
+    async def run(self) -> None:
+        watch = asyncio.create_task(self._watch_lag())
+        try:
+            await self._app.run()
+        except KafkaException as e:
+            raise BrokerError(f"Kafka at {self._settings.kafka}: {e.args[0].str()}") from e
+        finally:
+            watch.cancel()
+            self._delivery.close()
+        if self._failure is not None:
+            raise self._failure
+        logger.info("drained and stopped")
+
+    async def _handle(self, records: tuple[Message, ...]) -> None:
+        """Answer one poll. Whatever goes wrong here stops the worker before anything of this poll
+        is committed: another worker, or the next start, repeats it."""
+        if self._health.draining or self._failure is not None:
+            return
+        try:
+            for topic, of_topic in _by_topic(records).items():
+                report = self._pipelines[topic].process(
+                    cast("Sequence[Record]", of_topic), self._delivery.publish
+                )
+                self._metrics.observe(report)
+            await self._delivery.confirm(self._kafka_consumer(), records)
+            self._health.progressed()
+        except OunceError as e:
+            self._fail(e)
+        except Exception as e:
+            logger.exception("unexpected error")
+            self._fail(OunceError(f"unexpected error, nothing of this batch is committed: {e!r}"))
+
+    async def _drain(self) -> None:
+        """Before the consumer leaves: take no more, and finish what was taken."""
+        self._health.draining = True
+        try:
+            await asyncio.to_thread(self._delivery.wait)
+        except OunceError as e:
+            self._fail(e)
+
+    def _fail(self, error: OunceError) -> None:
+        if self._failure is None:
+            self._failure = error
+            self._app.exit()
+
+    def _kafka_consumer(self) -> Consumer:
+        if self._subscriber.consumer is None:
+            raise BrokerError("the consumer is closed")
+        return self._subscriber.consumer.consumer
+
+    def _on_poll(self, n_records: int) -> None:
+        if n_records == 0 and self._health.lag == 0:
+            self._health.progressed()
+
+    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._assigned |= {(p.topic, p.partition) for p in partitions}
+        self._health.partitions = len(self._assigned)
+        self._health.progressed()
+        logger.info("assigned partitions=%s", _show(partitions))
+
+    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        """The next owner starts at the committed offset: commit all that was answered first."""
+        try:
+            self._delivery.wait()
+        except OunceError as e:
+            self._fail(e)
+        self._give_up(partitions, "revoked")
+
+    def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._give_up(partitions, "lost")
+
+    def _give_up(self, partitions: list[TopicPartition], how: str) -> None:
+        self._assigned -= {(p.topic, p.partition) for p in partitions}
+        self._health.partitions = len(self._assigned)
+        logger.info("%s partitions=%s", how, _show(partitions))
+
+    async def _watch_lag(self) -> None:
+        while True:
+            await asyncio.sleep(_LAG_EVERY_S)
+            with contextlib.suppress(KafkaException, RuntimeError, BrokerError):
+                lag = self._lag(self._kafka_consumer())
+                self._health.lag = sum(lag.values())
+                self._metrics.set_lag(lag)
+
+    def _lag(self, consumer: Consumer) -> dict[tuple[str, int], int]:
+        """Records between our position and the end, as of the last fetch: no request is made."""
+        lag = {}
+        asked = [TopicPartition(topic, partition) for topic, partition in self._assigned]
+        for at in consumer.position(asked):
+            marks = consumer.get_watermark_offsets(at, cached=True)
+            if marks is None or marks[1] < 0:
+                continue
+            position = at.offset if at.offset >= 0 else max(marks[0], 0)
+            task = self._pipelines[at.topic].task.name
+            lag[task, at.partition] = max(marks[1] - position, 0)
+        return lag
+
+
+def _check_kafka(settings: WorkerSettings) -> None:
+    """Raise BrokerError unless Kafka answers and has the topics."""
+    admin = AdminClient({"bootstrap.servers": settings.kafka}, logger=logging.getLogger("quiet"))
+    try:
+        present = admin.list_topics(timeout=settings.kafka_timeout_s).topics
+    except KafkaException as e:
+        raise BrokerError(
+            f"no Kafka at {settings.kafka} within {settings.kafka_timeout_s:g} s "
+            f"({e.args[0].str()}); check --kafka"
+        ) from e
+    needed = [
+        name(task)
+        for task in settings.task
+        for name in (requests_topic, predictions_topic, dead_letters_topic)
+    ]
+    missing = [topic for topic in needed if topic not in present]
+    if missing:
+        raise BrokerError(
+            f"Kafka at {settings.kafka} has no topic {', '.join(missing)}; create with "
+            f"`ounce topics {' '.join(settings.task)} --kafka {settings.kafka}`"
+        )
+
+
+def _load(settings: WorkerSettings, metrics: Metrics) -> list[Pipeline]:
+    policy = Policy() if settings.policy is None else read_policy(settings.policy)
+    unserved = sorted(set(policy.tasks) - set(settings.task))
+    if unserved:
+        logger.info("policy %s also names tasks not served here: %s", policy.version, unserved)
+    runtime = OnnxCpuRuntime(settings.threads)
+    pipelines = [
+        Pipeline(load_ladder(settings.models, task, runtime), policy.for_task(task))
+        for task in settings.task
+    ]
+    metrics.describe(policy, pipelines)
+    for pipeline in pipelines:
+        logger.info(
+            "ladder task=%s catalogue=%s policy=%s models=%s",
+            pipeline.task.name,
+            pipeline.ladder.version,
+            policy.version,
+            ",".join(pipeline.plans[i].name for i in pipeline.plans.by_cost(1)),
+        )
+    return pipelines
+
+
+def _by_topic(records: tuple[Message, ...]) -> dict[str, list[Message]]:
+    topics: dict[str, list[Message]] = {}
+    for record in records:
+        topics.setdefault(str(record.topic()), []).append(record)
+    return topics
+
+
+def _show(partitions: list[TopicPartition]) -> str:
+    return ",".join(f"{p.topic}[{p.partition}]" for p in partitions) or "none"
+
+
+async def _keep_records(records: tuple[Message, ...]) -> KafkaMessage:
+    """FastStream's own parser decodes every header of every record: one that is not UTF-8 would
+    cost the whole batch. Ours leaves them to the pipeline."""
+    return KafkaMessage(
+        body=b"",
+        raw_message=records,
+        message_id="",
+        correlation_id="",
+        consumer=FAKE_CONSUMER,
+        is_manual=True,
+    )
+
+
+async def _as_they_are(message: KafkaMessage) -> object:
+    return message.raw_message

@@ -1,0 +1,144 @@
+"""Publishing a batch's answers, and committing the batch once the broker holds them all."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from ounce_schemas.errors import BrokerError
+
+from ounce_edge.records import Headers
+
+logger = logging.getLogger(__name__)
+
+PRODUCER_SETTINGS: dict[str, str | int | float | bool] = {
+    "acks": "all",
+    "enable.idempotence": True,
+    "linger.ms": 5,  # 0 costs 40% of the throughput; a flush does not wait for it
+    "queue.buffering.max.messages": 1_000_000,
+    "delivery.report.only.error": True,  # a call into Python per success would cost more than all
+}
+_FLUSH_SLICE_S = 1.0
+_NO_LONGER_OURS = {
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.FENCED_INSTANCE_ID,
+}
+
+Outgoing = tuple[str, bytes | None, bytes | None, Headers | None]
+
+
+class Delivery:
+    """Publishes answers; commits a batch after all of its answers were acknowledged.
+
+    One batch is confirmed on a thread of its own while the next one is decoded, chosen for and run;
+    answers of the next one are held back until then, so that an empty producer queue means that
+    the whole batch before is acknowledged.
+    """
+
+    def __init__(self, settings: dict[str, str | int | float | bool]) -> None:
+        self._failure: str | None = None
+        self._producer = Producer(
+            {**PRODUCER_SETTINGS, **settings, "on_delivery": self._on_failure}, logger=logger
+        )
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="confirm")
+        self._confirming: Future[None] | None = None
+        self._held_back: list[Outgoing] = []
+
+    def publish(
+        self, topic: str, value: bytes | None, key: bytes | None, headers: Headers | None
+    ) -> None:
+        """Queue one record; blocks only while the producer's queue is full.
+
+        Raises:
+            BrokerError: the record can't be produced at all.
+        """
+        if self._confirming is not None:
+            if not self._confirming.done():
+                self._held_back.append((topic, value, key, headers))
+                return
+            self._release()
+        self._produce(topic, value, key, headers)
+
+    async def confirm(self, consumer: Consumer, records: Sequence[Message]) -> None:
+        """Publish what is held back and start confirming the batch that `records` were.
+
+        Raises:
+            BrokerError: the batch before this one was not acknowledged, or not committed.
+        """
+        if self._confirming is not None:
+            await asyncio.wait([asyncio.wrap_future(self._confirming)])
+            self._release()
+        self._confirming = self._thread.submit(self._confirm, consumer, next_offsets(records))
+
+    def wait(self) -> None:
+        """Block until the batch that is being confirmed is committed.
+
+        Raises:
+            BrokerError: it was not acknowledged, or not committed.
+        """
+        if self._confirming is not None:
+            self._confirming.result()
+
+    def close(self) -> None:
+        """Stop the thread and drop what is not sent; it is not committed either."""
+        self._thread.shutdown(wait=True)
+        self._producer.purge()
+        self._producer.flush(_FLUSH_SLICE_S)
+
+    def _release(self) -> None:
+        """Publish what was held back for a confirmation that is now done; raises its error."""
+        if self._confirming is not None:
+            self._confirming.result()
+            self._confirming = None
+        for record in self._held_back:
+            self._produce(*record)
+        self._held_back.clear()
+
+    def _produce(
+        self, topic: str, value: bytes | None, key: bytes | None, headers: Headers | None
+    ) -> None:
+        while True:
+            try:
+                if headers is None:
+                    self._producer.produce(topic, value, key)
+                else:
+                    self._producer.produce(topic, value, key, headers=list(headers))
+            except BufferError:
+                self._producer.poll(0.1)
+            except KafkaException as e:
+                raise BrokerError(f"can't publish to {topic}: {e.args[0].str()}") from e
+            else:
+                return
+
+    def _confirm(self, consumer: Consumer, offsets: list[TopicPartition]) -> None:
+        while self._producer.flush(_FLUSH_SLICE_S):
+            pass  # librdkafka retries until message.timeout.ms, then reports a failure
+        if self._failure is not None:
+            raise BrokerError(f"the broker did not take an answer: {self._failure}")
+        try:
+            results = consumer.commit(offsets=offsets, asynchronous=False) or []
+        except KafkaException as e:
+            results, error = [], e.args[0]
+        else:
+            error = next((r.error for r in results if r.error is not None), None)
+        if error is None:
+            return
+        if error.code() not in _NO_LONGER_OURS:
+            raise BrokerError(f"can't commit offsets: {error.str()}")
+        logger.warning("offsets not committed, the partitions' new owner repeats: %s", error.str())
+
+    def _on_failure(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None and self._failure is None:
+            self._failure = f"{message.topic()}: {error.str()}"
+
+
+def next_offsets(records: Sequence[Message]) -> list[TopicPartition]:
+    """For each partition, the offset behind its last record: where a successor goes on."""
+    last = {(r.topic(), r.partition()): r.offset() for r in records}  # in order per partition
+    return [
+        TopicPartition(str(topic), partition or 0, (offset or 0) + 1)
+        for (topic, partition), offset in last.items()
+    ]

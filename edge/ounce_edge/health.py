@@ -1,0 +1,102 @@
+"""Whether a worker is alive and ready, and the port that tells."""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from ounce_schemas.errors import OunceError
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+STALLED_AFTER_S = 30.0
+"""A worker that has records waiting and finished none for this long is not healthy."""
+
+
+@dataclass
+class Health:
+    """Written by the worker, read by the server's threads; single assignments, so no lock.
+
+    Times are seconds on any steady clock.
+    """
+
+    clock: Callable[[], float]
+    models_loaded: bool = False
+    partitions: int = 0
+    draining: bool = False
+    lag: int = 0
+    progress_at_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.progress_at_s = self.clock()
+
+    def progressed(self) -> None:
+        """Records were finished, or there was nothing to do."""
+        self.progress_at_s = self.clock()
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether requests are being served, and what is missing otherwise."""
+        if self.draining:
+            return False, "draining"
+        if not self.models_loaded:
+            return False, "models are loading"
+        if not self.partitions:
+            return False, "no partition is assigned"
+        return True, "ready"
+
+    def healthy(self) -> tuple[bool, str]:
+        """Whether records progress, and for how long they have not otherwise."""
+        stalled_s = self.clock() - self.progress_at_s
+        if stalled_s > STALLED_AFTER_S:
+            return False, f"no progress for {stalled_s:.0f} s with {self.lag} records waiting"
+        return True, "healthy"
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Scrapes are not worth a line each."""
+
+
+def serve_health(
+    host: str, port: int, health: Health, registry: CollectorRegistry
+) -> tuple[Callable[[], None], int]:
+    """Serve /metrics, /healthz and /readyz on threads of their own.
+
+    Returns:
+        A function that stops the server, and the port it listens on.
+
+    Raises:
+        OunceError: the port can't be had.
+    """
+    metrics = make_wsgi_app(registry)
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            body: Iterable[bytes] = metrics(environ, start_response)
+            return body
+        probe = {"/healthz": health.healthy, "/readyz": health.ready}.get(path)
+        ok, text = probe() if probe else (False, "try /metrics, /healthz or /readyz")
+        status = "404 Not Found" if probe is None else "200 OK" if ok else "503 Service Unavailable"
+        start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{text}\n".encode()]
+
+    try:
+        server = make_server(host, port, app, _Server, _QuietHandler)
+    except OSError as e:
+        raise OunceError(
+            f"can't listen on {host}:{port} for metrics: {e.strerror or e}; "
+            "choose another --metrics-port"
+        ) from e
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return stop, server.server_port

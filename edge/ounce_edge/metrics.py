@@ -1,0 +1,227 @@
+"""What a worker tells Prometheus. The README lists every metric; label sets are bounded by tasks,
+models, partitions and closed sets of reasons."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.policy import Policy
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
+
+from ounce_edge.pipeline import BatchReport, GroupReport, Pipeline
+
+LATENCY_BUCKETS_S = (
+    0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075,
+    0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0,
+)  # fmt: skip
+BATCH_SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+
+
+class BulkHistogram(Collector):
+    """A histogram that takes a whole array at once; prometheus-client's takes single values, at a
+    cost per message that would be the largest in the worker."""
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        label_names: Sequence[str],
+        buckets: Sequence[float],
+        registry: CollectorRegistry,
+    ) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._label_names = list(label_names)
+        self._upper: NDArray[np.float64] = np.array([*buckets, np.inf])
+        self._bounds = [*(str(float(b)) for b in buckets), "+Inf"]
+        self._series: dict[tuple[str, ...], tuple[NDArray[np.int64], float]] = {}
+        registry.register(self)
+
+    def observe(self, labels: tuple[str, ...], values: NDArray[np.float64]) -> None:
+        """Add values of shape (n,) to one series."""
+        positions = np.searchsorted(self._upper, values, side="left")
+        counts = np.bincount(positions, minlength=len(self._upper))
+        before, total = self._series.get(labels, (0, 0.0))
+        self._series[labels] = (before + counts, total + float(values.sum()))
+
+    def describe(self) -> Iterable[HistogramMetricFamily]:
+        """The family without samples: the registry then need not collect to register."""
+        yield self._family()
+
+    def collect(self) -> Iterable[HistogramMetricFamily]:
+        """The family with its samples."""
+        family = self._family()
+        for labels, (counts, total) in list(self._series.items()):
+            cumulative = np.cumsum(counts).tolist()
+            family.add_metric(labels, list(zip(self._bounds, cumulative, strict=True)), total)
+        yield family
+
+    def _family(self) -> HistogramMetricFamily:
+        return HistogramMetricFamily(self._name, self._documentation, labels=self._label_names)
+
+
+class Metrics:
+    """All metrics of one worker, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        r = self.registry
+        self._messages = Counter(
+            "ounce_messages",
+            "Records served, by outcome: answered, fallback or dead-letter",
+            ["task", "model", "outcome"],
+            registry=r,
+        )
+        self._deadline_misses = Counter(
+            "ounce_deadline_misses", "Predictions encoded after their deadline", ["task", "model"],
+            registry=r,
+        )  # fmt: skip
+        self._floor_misses = Counter(
+            "ounce_floor_misses",
+            "Predictions by a model whose accuracy is under the message's floor",
+            ["task", "model"],
+            registry=r,
+        )
+        self._fallbacks = Counter(
+            "ounce_fallbacks", "Predictions by a fallback", ["task", "fallback"], registry=r
+        )
+        self._dead_letters = Counter(
+            "ounce_dead_letters", "Records that could not be served", ["task", "reason"], registry=r
+        )
+        self._duplicates = Counter(
+            "ounce_duplicates", "Requests whose id was answered lately", ["task"], registry=r
+        )
+        self._compute = Counter(
+            "ounce_compute_seconds", "Time spent running models", ["task", "model"], registry=r
+        )
+        self._always_best = Counter(
+            "ounce_compute_always_best_seconds",
+            "Time that the most accurate model would have taken for the same messages",
+            ["task"],
+            registry=r,
+        )
+        self._decision = Counter(
+            "ounce_decision_seconds", "Time spent choosing models", ["task"], registry=r
+        )
+        self._saved = Gauge(
+            "ounce_compute_saved_seconds",
+            "Always-best compute less compute spent, since the worker started",
+            ["task"],
+            registry=r,
+        )
+        self._lag = Gauge(
+            "ounce_consumer_lag", "Records not yet read", ["task", "partition"], registry=r
+        )
+        self._memory = Gauge(
+            "ounce_model_memory_bytes", "Resident memory that a model added when loaded",
+            ["task", "model"], registry=r,
+        )  # fmt: skip
+        self._expected_accuracy = Gauge(
+            "ounce_model_expected_accuracy", "Accuracy that routing expects of a model, in [0, 1]",
+            ["task", "model"], registry=r,
+        )  # fmt: skip
+        self._refused = Gauge(
+            "ounce_models_refused", "Models refused at start-up", ["task"], registry=r
+        )
+        self._policy = Gauge(
+            "ounce_policy_info", "1 for the policy in force", ["version"], registry=r
+        )
+        self._catalogue = Gauge(
+            "ounce_catalogue_info", "1 for the models in force", ["task", "version"], registry=r
+        )
+        self._end_to_end = BulkHistogram(
+            "ounce_end_to_end_latency_seconds",
+            "Record timestamp to encoded prediction",
+            ["task"],
+            LATENCY_BUCKETS_S,
+            r,
+        )
+        self._service = BulkHistogram(
+            "ounce_service_latency_seconds",
+            "One model call",
+            ["task", "model"],
+            LATENCY_BUCKETS_S,
+            r,
+        )
+        self._queue_wait = BulkHistogram(
+            "ounce_queue_wait_seconds",
+            "Record timestamp to the start of its processing",
+            ["task"],
+            LATENCY_BUCKETS_S,
+            r,
+        )
+        self._batch_size = BulkHistogram(
+            "ounce_batch_size",
+            "Messages of one model call",
+            ["task", "model"],
+            BATCH_SIZE_BUCKETS,
+            r,
+        )
+
+    def describe(self, policy: Policy, pipelines: Iterable[Pipeline]) -> None:
+        """Publish what is in force, and every series that can be known before it counts: a rate
+        over a series that appears only with its first event misses that event."""
+        self._policy.labels(policy.version).set(1)
+        for pipeline in pipelines:
+            task = pipeline.task.name
+            self._refused.labels(task).set(len(pipeline.ladder.refused))
+            self._catalogue.labels(task, pipeline.ladder.version).set(1)
+            for per_task in (self._duplicates, self._always_best, self._decision, self._saved):
+                per_task.labels(task)
+            for served in pipeline.ladder.models:
+                model = served.card.model
+                self._memory.labels(task, model).set(served.memory_bytes)
+                self._expected_accuracy.labels(task, model).set(
+                    served.card.validation_accuracy.value
+                )
+                self._messages.labels(task, model, "answered")
+                for per_model in (self._deadline_misses, self._floor_misses, self._compute):
+                    per_model.labels(task, model)
+
+    def observe(self, report: BatchReport) -> None:
+        """Count one batch."""
+        task = report.task
+        if len(report.waited_ms):
+            self._queue_wait.observe((task,), report.waited_ms / 1e3)
+        self._decision.labels(task).inc(report.decide_ms / 1e3)
+        if report.repeats:
+            self._duplicates.labels(task).inc(report.repeats)
+        for reason in report.rejected:
+            self._dead_letters.labels(task, reason).inc()
+            self._messages.labels(task, "none", "dead-letter").inc()
+        for group in report.groups:
+            self._observe_group(group)
+
+    def _observe_group(self, group: GroupReport) -> None:
+        task, model = group.task, group.model
+        outcome = "fallback" if group.choice.is_fallback else "answered"
+        self._messages.labels(task, model, outcome).inc(group.n)
+        if group.choice.is_fallback:
+            self._fallbacks.labels(task, group.choice.removeprefix("fallback-")).inc(group.n)
+        if group.deadline_misses:
+            self._deadline_misses.labels(task, model).inc(group.deadline_misses)
+        if group.floor_misses:
+            self._floor_misses.labels(task, model).inc(group.floor_misses)
+        self._compute.labels(task, model).inc(group.run_ms / 1e3)
+        self._always_best.labels(task).inc(group.always_best_ms / 1e3)
+        self._saved.labels(task).inc((group.always_best_ms - group.run_ms) / 1e3)
+        self._end_to_end.observe((task,), group.latency_ms / 1e3)
+        self._service.observe((task, model), np.array([group.run_ms / 1e3]))
+        self._batch_size.observe((task, model), np.array([group.n], dtype=np.float64))
+
+    def set_lag(self, lag: dict[tuple[str, int], int]) -> None:
+        """Replace the lag of all partitions: those no longer assigned disappear."""
+        self._lag.clear()
+        for (task, partition), records in lag.items():
+            self._lag.labels(task, str(partition)).set(records)
