@@ -1,0 +1,132 @@
+"""The AsyncAPI 3.0 document of the topics, made from the contracts."""
+
+from typing import Any
+
+from ounce_schemas import __version__
+from ounce_schemas.dead_letter import DEAD_LETTER_HEADERS
+from ounce_schemas.prediction import PREDICTION_EVENT_TYPE
+from ounce_schemas.request import (
+    CONTENT_TYPE_JSON,
+    HEADER_CONTENT_TYPE,
+    HEADER_ID,
+    HEADER_MAX_LATENCY_MS,
+    HEADER_MIN_ACCURACY,
+    HEADER_SOURCE,
+    HEADER_TRACEPARENT,
+    REQUEST_EVENT_TYPE,
+)
+from ounce_schemas.topics import TASK_NAME_PATTERN, dead_letters_topic, predictions_topic
+from ounce_schemas.topics import requests_topic as requests
+
+_TEXT = {"type": "string"}
+_KEY = {"kafka": {"key": {"type": "string", "description": "Device id"}}}
+
+
+def asyncapi() -> dict[str, Any]:
+    """The whole document."""
+    channels = {
+        "requests": (requests, "Inputs to be answered", ["request", "rawRequest"]),
+        "predictions": (predictions_topic, "Answers, keyed as their requests", ["prediction"]),
+        "deadLetters": (
+            dead_letters_topic,
+            "Records that could not be served, byte for byte, with the reason in headers",
+            ["deadLetter"],
+        ),
+    }
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Ounce",
+            "version": __version__,
+            "description": "Every request is answered by the lightest model that meets its "
+            "deadline and accuracy floor.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": CONTENT_TYPE_JSON,
+        "channels": {
+            name: {
+                "address": address("{task}"),
+                "description": description,
+                "parameters": {"task": {"description": f"Name of the task, {TASK_NAME_PATTERN}"}},
+                "messages": {m: {"$ref": f"#/components/messages/{m}"} for m in messages},
+            }
+            for name, (address, description, messages) in channels.items()
+        },
+        "operations": {
+            "answer": {
+                "action": "receive",
+                "channel": {"$ref": "#/channels/requests"},
+                "summary": "The worker takes requests in batches.",
+                "reply": {"channel": {"$ref": "#/channels/predictions"}},
+            },
+            "predict": {"action": "send", "channel": {"$ref": "#/channels/predictions"}},
+            "setAside": {"action": "send", "channel": {"$ref": "#/channels/deadLetters"}},
+        },
+        "components": {
+            "messages": {
+                "request": {
+                    "summary": "An Open Inference Protocol V2 request of one item",
+                    "contentType": CONTENT_TYPE_JSON,
+                    "headers": _request_headers(),
+                    "payload": {"$ref": "request.schema.json"},
+                    "bindings": _KEY,
+                },
+                "rawRequest": {
+                    "summary": "The task's input tensor as raw little-endian float32",
+                    "contentType": "application/octet-stream",
+                    "headers": _request_headers(),
+                    "payload": {"type": "string", "format": "binary"},
+                    "bindings": _KEY,
+                },
+                "prediction": {
+                    "summary": "An Open Inference Protocol V2 response plus the decision; "
+                    "headers only where the request had a ce_id",
+                    "contentType": CONTENT_TYPE_JSON,
+                    "headers": _headers(
+                        {
+                            HEADER_ID: "the request's",
+                            HEADER_SOURCE: "/ounce/<task>",
+                            "ce_specversion": "1.0",
+                            "ce_type": PREDICTION_EVENT_TYPE,
+                            HEADER_TRACEPARENT: "the request's",
+                        }
+                    ),
+                    "payload": {"$ref": "prediction.schema.json"},
+                    "bindings": _KEY,
+                },
+                "deadLetter": {
+                    "summary": "The record's own key, value and headers, and these",
+                    "headers": _headers(DEAD_LETTER_HEADERS),
+                    "payload": {"type": ["string", "null"], "format": "binary"},
+                    "bindings": _KEY,
+                },
+            }
+        },
+    }
+
+
+def _request_headers() -> dict[str, Any]:
+    return _headers(
+        {
+            HEADER_ID: "identifies the request; comes back; <topic>-<partition>-<offset> if absent",
+            HEADER_SOURCE: "with ce_id, what a repeat is noticed by",
+            "ce_specversion": "1.0",
+            "ce_type": f"for example {REQUEST_EVENT_TYPE}",
+            "ce_time": "RFC 3339; informative, deadlines count from the record's timestamp",
+            HEADER_MAX_LATENCY_MS: "deadline in milliseconds, in (0, 3600000]",
+            HEADER_MIN_ACCURACY: "accuracy floor, in [0, 1]",
+            HEADER_CONTENT_TYPE: "application/json or application/octet-stream; sniffed if absent",
+            HEADER_TRACEPARENT: "W3C trace context",
+        }
+    )
+
+
+def _headers(descriptions: dict[str, str]) -> dict[str, Any]:
+    """All optional, all UTF-8 text."""
+    return {
+        "type": "object",
+        "properties": {
+            name: {**_TEXT, "description": description}
+            for name, description in descriptions.items()
+        },
+    }
