@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_schemas.card import ModelCard
 from ounce_schemas.dead_letter import (
     HEADER_OFFSET,
     HEADER_PARTITION,
@@ -22,10 +21,10 @@ from ounce_schemas.policy import EffectivePolicy
 from ounce_schemas.routing import Choice, Fallback
 from ounce_schemas.topics import dead_letters_topic, predictions_topic
 
-from ounce_edge.catalogue import Ladder, ServedModel, sample_inputs
+from ounce_edge.beliefs import measured_belief
+from ounce_edge.catalogue import Ladder, ServedModel
 from ounce_edge.decoding import Batch, Decoder
 from ounce_edge.encoding import Encoder, GroupAnswer
-from ounce_edge.measurement import measure_latency
 from ounce_edge.recommender.decision import Group, decide
 from ounce_edge.recommender.explanation import rejections
 from ounce_edge.recommender.latency import LatencyBelief
@@ -34,9 +33,6 @@ from ounce_edge.records import Outgoing, Record
 from ounce_edge.repeats import RecentIds
 
 logger = logging.getLogger(__name__)
-
-START_UP_BATCH_SIZES = (1, 8, 64)
-"""Measured anew at start-up; the sizes between are scaled by the nearest."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +72,7 @@ class Pipeline:
         ladder: the task and its verified models.
         policy: the rules for this task.
         clock: seconds since 1970; deadlines count from record timestamps on this clock.
+        believe: gives the first belief of a model's latency.
 
     Raises:
         PolicyError: the policy permits none of the ladder's models, or names one it lacks.
@@ -86,13 +83,14 @@ class Pipeline:
         ladder: Ladder,
         policy: EffectivePolicy,
         clock: Callable[[], float] = time.time,
+        believe: Callable[[ServedModel], LatencyBelief] = measured_belief,
     ) -> None:
         self.task = ladder.task
         self.ladder = ladder
         self._policy = policy
         self._clock = clock
         self._models = _permitted(ladder, policy)
-        self.plans = Plans([_plan(model) for model in self._models])
+        self.plans = Plans([_plan(model, believe(model)) for model in self._models])
         self._decoder = Decoder(ladder.task, policy)
         self._encoder = Encoder(ladder.task, policy.version, ladder.version)
         self._recent_ids = RecentIds()
@@ -246,30 +244,12 @@ def _permitted(ladder: Ladder, policy: EffectivePolicy) -> list[ServedModel]:
     return permitted
 
 
-def _plan(model: ServedModel) -> Plan:
+def _plan(model: ServedModel, latency: LatencyBelief) -> Plan:
     card = model.card
     return Plan(
         name=card.model,
         accuracy=card.validation_accuracy.value,
         accuracy_low=card.validation_accuracy.low,
         size_bytes=card.size_bytes,
-        latency=_belief(card, model),
+        latency=latency,
     )
-
-
-def _belief(card: ModelCard, model: ServedModel) -> LatencyBelief:
-    """The card's profile, scaled to what a few calls take on this machine."""
-    sizes = [b.batch_size for b in card.latency.batches]
-    p50_ms = np.array([b.p50_ms for b in card.latency.batches])
-    p99_ms = np.array([b.p99_ms for b in card.latency.batches])
-    measured = measure_latency(
-        model.loaded,
-        sample_inputs(card.inputs, 64),
-        batch_sizes=[s for s in START_UP_BATCH_SIZES if s <= max(sizes)],
-        seconds=0.06,
-        least_calls=3,
-    )
-    at = [m.batch_size for m in measured]
-    ratio = [m.p50_ms / float(np.interp(m.batch_size, sizes, p50_ms)) for m in measured]
-    scale = np.exp(np.interp(np.log(sizes), np.log(at), np.log(ratio)))
-    return LatencyBelief(sizes, (p50_ms * scale).tolist(), (p99_ms * scale).tolist())

@@ -1,4 +1,4 @@
-"""A runtime for unit tests: answers what it is told to, or fails as it is told to. No model runs."""
+"""A fake for unit tests: answers or fails as it is told to; no model runs."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

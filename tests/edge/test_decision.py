@@ -1,0 +1,178 @@
+"""The decision rule: what it chooses, and properties that hold for any ladder and any messages."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ounce_edge.recommender.decision import Schedule, decide
+from ounce_edge.recommender.explanation import rejections
+from ounce_edge.recommender.latency import LatencyBelief
+from ounce_edge.recommender.plans import Plan, Plans
+from ounce_schemas.routing import Choice, Fallback
+
+MOST_ACCURATE = Fallback.MOST_ACCURATE_IN_TIME
+
+
+def plan(name: str, ms_per_item: float, accuracy_low: float, size_bytes: int = 1) -> Plan:
+    belief = LatencyBelief(
+        [1, 100], [ms_per_item, 100 * ms_per_item], [ms_per_item, 100 * ms_per_item]
+    )
+    return Plan(name, min(1.0, accuracy_low + 0.01), accuracy_low, size_bytes, belief)
+
+
+LADDER = Plans([plan("heavy", 10, 0.98), plan("light", 0.1, 0.80), plan("middle", 1, 0.93)])
+HEAVY, LIGHT, MIDDLE = range(3)
+
+
+def choose(plans: Plans, remaining: list[float], floors: list[float], fallback=MOST_ACCURATE):
+    schedule = decide(plans, np.array(remaining, float), np.array(floors, float), fallback)
+    return schedule, by_item(schedule, len(remaining))
+
+
+def by_item(schedule: Schedule, n: int) -> list[tuple[int, Choice] | None]:
+    """Plan and reason per message; None where refused; each message exactly once."""
+    found: list[tuple[int, Choice] | None] = [None] * n
+    seen = list(schedule.refused)
+    for group in schedule.groups:
+        for i in group.items:
+            found[i] = (group.plan, group.choice)
+        seen += list(group.items)
+    assert sorted(seen) == list(range(n))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("remaining", "floor", "expected"),
+    [
+        (100, 0.5, (LIGHT, Choice.LIGHTEST_FEASIBLE)),
+        (100, 0.9, (MIDDLE, Choice.LIGHTEST_FEASIBLE)),
+        (100, 0.95, (HEAVY, Choice.LIGHTEST_FEASIBLE)),
+        (5, 0.95, (MIDDLE, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)),
+        (100, 0.99, (HEAVY, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)),
+        (0.5, 0.9, (LIGHT, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)),
+        (-3, 0.5, (LIGHT, Choice.FALLBACK_FASTEST)),
+    ],
+)
+def test_one_message(remaining: float, floor: float, expected: tuple[int, Choice]) -> None:
+    assert choose(LADDER, [remaining], [floor])[1] == [expected]
+
+
+def test_fallback_fastest_and_refuse() -> None:
+    assert choose(LADDER, [5], [0.95], Fallback.FASTEST)[1] == [(LIGHT, Choice.FALLBACK_FASTEST)]
+    schedule, found = choose(LADDER, [5, 100], [0.95, 0.5], Fallback.REFUSE)
+    assert found == [None, (LIGHT, Choice.LIGHTEST_FEASIBLE)]
+    assert schedule.refused.tolist() == [0]
+
+
+def test_ties_of_cost_go_to_fewer_bytes() -> None:
+    plans = Plans([plan("big", 1, 0.9, size_bytes=10), plan("small", 1, 0.9, size_bytes=9)])
+    assert choose(plans, [100], [0.5])[1] == [(1, Choice.LIGHTEST_FEASIBLE)]
+
+
+def test_the_batch_a_message_would_join_counts() -> None:
+    # 10 ms each: alone every one is in time, together only four are within 45 ms
+    _, found = choose(LADDER, [45.0] * 6, [0.95] * 6)
+    reasons = [choice for _, choice in found]
+    assert reasons.count(Choice.LIGHTEST_FEASIBLE) == 4
+    # ... and the others get what still fits behind those 40 ms: 2 middle ones in 5 ms
+    assert found.count((MIDDLE, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)) == 2
+
+
+def test_a_group_waits_for_those_before_it() -> None:
+    # 20 light messages take 2 ms; the heavy one then finishes at 12 ms, too late for 11
+    _, found = choose(LADDER, [100.0] * 20 + [11.0], [0.5] * 20 + [0.95])
+    assert found[20] == (MIDDLE, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)
+
+
+def test_rejections_name_each_lighter_plan() -> None:
+    order = [LIGHT, MIDDLE, HEAVY]
+    assert rejections(LADDER, order, HEAVY, Choice.LIGHTEST_FEASIBLE, 0.95) == {
+        "light": "accuracy 0.8000 < 0.95",
+        "middle": "accuracy 0.9300 < 0.95",
+    }
+    assert rejections(LADDER, order, MIDDLE, Choice.FALLBACK_MOST_ACCURATE_IN_TIME, 0.95) == {
+        "light": "accuracy 0.8000 < 0.95",
+        "middle": "accuracy 0.9300 < 0.95",
+        "heavy": "deadline",
+    }
+    assert rejections(LADDER, order, LIGHT, Choice.LIGHTEST_FEASIBLE, 0.5) == {}
+
+
+def test_no_plan_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one plan"):
+        Plans([])
+
+
+def test_most_accurate_of_equals_is_the_lightest() -> None:
+    plans = Plans([plan("dear", 5, 0.9), plan("cheap", 1, 0.9), plan("poor", 0.1, 0.5)])
+    assert plans[plans.most_accurate(1)].name == "cheap"
+
+
+ladders = st.lists(
+    st.tuples(st.floats(0.01, 50), st.floats(0, 0.99), st.integers(1, 5)), min_size=1, max_size=6
+).map(lambda rows: Plans([plan(f"m{i}", *row) for i, row in enumerate(rows)]))
+messages = st.lists(
+    st.tuples(st.floats(-50, 1000), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1.0])),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(ladders, messages, st.sampled_from(Fallback))
+@settings(max_examples=300, deadline=None)
+def test_a_feasible_label_is_true(plans: Plans, batch: list, fallback: Fallback) -> None:
+    """Whatever is labelled feasible meets its floor, and its predicted finish its deadline."""
+    remaining, floors = np.array(batch, float).T
+    schedule = decide(plans, remaining, floors, fallback)
+    by_item(schedule, len(batch))
+    wait_ms = 0.0
+    for group in schedule.groups:
+        wait_ms += float(plans[group.plan].latency.p99_ms(len(group.items)))
+        if group.choice is Choice.LIGHTEST_FEASIBLE:
+            assert (plans[group.plan].accuracy_low >= floors[group.items]).all()
+            assert (wait_ms <= remaining[group.items] + 1e-9).all()
+        if group.choice is Choice.FALLBACK_MOST_ACCURATE_IN_TIME:
+            assert (wait_ms <= remaining[group.items] + 1e-9).all()
+
+
+@given(ladders, st.floats(0.01, 1000), st.sampled_from([0.0, 0.5, 0.9, 0.99]))
+@settings(max_examples=300, deadline=None)
+def test_alone_never_heavier_than_needed(plans: Plans, remaining: float, floor: float) -> None:
+    _, found = choose(plans, [remaining], [floor])
+    assert found[0] is not None
+    chosen, choice = found[0]
+    cost = plans.cost_ms(1)
+    feasible = [
+        p
+        for p in range(len(plans))
+        if plans[p].accuracy_low >= floor and plans[p].latency.p99_ms(1) <= remaining
+    ]
+    assert (choice is Choice.LIGHTEST_FEASIBLE) == bool(feasible)
+    if feasible:
+        assert cost[chosen] == min(cost[p] for p in feasible)
+
+
+@given(ladders, st.floats(0.01, 500), st.floats(0, 500), st.floats(0, 0.99), st.floats(0, 0.99))
+@settings(max_examples=300, deadline=None)
+def test_looser_targets_never_cost_more(
+    plans: Plans, remaining: float, more: float, one_floor: float, other_floor: float
+) -> None:
+    low, high = sorted((one_floor, other_floor))
+    strict = choose(plans, [remaining], [high])[1][0]
+    loose = choose(plans, [remaining + more], [low])[1][0]
+    assert strict is not None
+    assert loose is not None
+    if strict[1] is Choice.LIGHTEST_FEASIBLE:
+        cost = plans.cost_ms(1)
+        assert loose[1] is Choice.LIGHTEST_FEASIBLE
+        assert cost[loose[0]] <= cost[strict[0]]
+
+
+@given(ladders, messages)
+@settings(max_examples=100, deadline=None)
+def test_the_same_arguments_give_the_same_decision(plans: Plans, batch: list) -> None:
+    remaining, floors = np.array(batch, float).T
+    once, again = (decide(plans, remaining, floors, MOST_ACCURATE) for _ in range(2))
+    assert [(g.plan, g.choice, g.items.tolist()) for g in once.groups] == [
+        (g.plan, g.choice, g.items.tolist()) for g in again.groups
+    ]
