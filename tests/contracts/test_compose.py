@@ -1,0 +1,90 @@
+"""compose.yaml and the Dockerfiles name commands, files and images that exist."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+from ounce_schemas import __version__
+from ounce_schemas.command import root
+
+REPOSITORY = Path(__file__).parents[2]
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((REPOSITORY / "compose.yaml").read_text())[
+    "services"
+]
+DOCKERFILES = sorted(REPOSITORY.glob("*/Dockerfile"))
+
+
+def ounce_commands() -> list[list[str]]:
+    """Arguments of every `ounce` in the file, whether it is the entry point or runs in a shell."""
+    found = []
+    for service in SERVICES.values():
+        if "build" not in service:
+            continue
+        if "entrypoint" in service:
+            (script,) = service["command"]
+            found += [shlex.split(part) for part in re.findall(r"\bounce ([^&|;}]+)", script)]
+        else:
+            found.append(service["command"])
+    return found
+
+
+@pytest.mark.parametrize("arguments", ounce_commands(), ids=" ".join)
+def test_every_command_parses(arguments: list[str]) -> None:
+    context = click.Context(root, info_name="ounce")
+    command = root.get_command(context, arguments[0])
+    assert command is not None, f"ounce has no command {arguments[0]!r}"
+    command.make_context(arguments[0], arguments[1:], parent=context)
+
+
+def test_a_wrong_option_would_be_seen() -> None:
+    context = click.Context(root, info_name="ounce")
+    command = root.get_command(context, "topics")
+    assert command is not None
+    with pytest.raises(click.NoSuchOption):
+        command.make_context("topics", ["digits", "--kafka=k:9092", "--partition=4"])
+
+
+def test_every_image_is_pinned() -> None:
+    for name, service in SERVICES.items():
+        _, _, tag = service["image"].partition(":")
+        assert re.search(r"\d+\.\d+", tag), f"{name}: {service['image']}"
+        if "build" in service:
+            assert tag == __version__, f"{name}: {service['image']}"
+
+
+def test_every_mounted_file_exists() -> None:
+    for service in SERVICES.values():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("."):
+                assert (REPOSITORY / source).exists(), source
+
+
+def test_every_dockerfile_is_built() -> None:
+    built = {service["build"]["dockerfile"] for service in SERVICES.values() if "build" in service}
+    assert built == {str(path.relative_to(REPOSITORY)) for path in DOCKERFILES}
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_dockerfile_copies_what_exists_and_runs_as_a_user(dockerfile: Path) -> None:
+    instructions = dockerfile.read_text().replace("\\\n", " ").splitlines()
+    users = [line.split()[1] for line in instructions if line.startswith("USER ")]
+    assert users == ["ounce"]
+    ignored = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    copies = [line.split()[1:] for line in instructions if line.startswith("COPY ")]
+    sources = [source for words in copies if "--from=build" not in words for source in words[:-1]]
+    assert sources
+    for source in sources:
+        assert (REPOSITORY / source).exists(), source
+        assert f"!{source}" in ignored, f".dockerignore leaves {source} out"
+
+
+def test_only_the_trainer_installs_torch() -> None:
+    extras = {
+        path.parent.name: re.findall(r'"\.\[(\w+)\]"', path.read_text()) for path in DOCKERFILES
+    }
+    assert extras == {"edge": ["edge"], "exporters": ["exporters"], "services": ["services"]}
