@@ -73,8 +73,11 @@ def test_topics_of_a_task_are_made_and_removed(kafka: str) -> None:
 
 
 @pytest.mark.kafka
-def test_the_broker_ends_when_the_process_that_started_it_is_killed(kafka: str) -> None:
-    """Runs with `kafka` so that it is skipped where no broker can run."""
+def test_the_broker_ends_when_the_process_that_started_it_is_killed(
+    private_kafka: ApacheKafka, tmp_path: Path
+) -> None:
+    """Asks for a broker of its own so that it is skipped where none can run."""
+    private_kafka.close()
     script = (
         "from tests.support.apache_kafka import ApacheKafka\n"
         "import time\n"
@@ -83,7 +86,10 @@ def test_the_broker_ends_when_the_process_that_started_it_is_killed(kafka: str) 
         "    time.sleep(60)\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # a killed starter can't remove its folder
     ) as starter:
         assert starter.stdout is not None
         broker = int(starter.stdout.readline())
