@@ -1,0 +1,164 @@
+"""The human page beside a card, in the layout of Hugging Face model cards.
+
+Source of the layout: https://huggingface.co/docs/hub/model-cards
+"""
+
+from pathlib import Path
+
+import yaml
+from ounce_schemas.card import AccuracyEstimate, ModelCard
+from ounce_schemas.documents import CARD_FILE
+from ounce_schemas.task import TaskSpec, TensorSpec
+
+PAGE_FILE = "README.md"
+
+
+def write_card(folder: Path, card: ModelCard, task: TaskSpec) -> None:
+    """Write `card.json` and its page."""
+    text = card.model_dump_json(indent=2, exclude_none=True) + "\n"
+    (folder / CARD_FILE).write_text(text, encoding="utf-8")
+    (folder / PAGE_FILE).write_text(render_page(card, task), encoding="utf-8")
+
+
+def render_page(card: ModelCard, task: TaskSpec) -> str:
+    """Markdown with YAML front matter."""
+    parts = [
+        f"---\n{yaml.safe_dump(_front_matter(card, task), sort_keys=False).strip()}\n---",
+        f"# {card.task} / {card.model}",
+        f"{task.description}\n\n{_first_upper(card.algorithm)} ({card.family}), one ONNX file with "
+        "preprocessing and calibration inside.",
+        "## Uses",
+        "Inputs of one item, behind a dynamic batch dimension:\n\n"
+        + "\n".join(_tensor_line(tensor) for tensor in card.inputs),
+        _output_text(card, task),
+        "## Evaluation",
+        _table(
+            ["split", "accuracy", "95% interval", "items"],
+            [
+                _accuracy_row("validation (routing relies on it)", card.validation_accuracy),
+                _accuracy_row("test (reported only)", card.test_accuracy),
+            ],
+        ),
+    ]
+    if card.classes:
+        rows = [
+            [c.label, f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}", str(c.support)]
+            for c in card.classes
+        ]
+        parts.append(_table(["class (test)", "precision", "recall", "F1", "items"], rows))
+    if card.regression:
+        r = card.regression
+        rows = [
+            ["mean absolute error", f"{r.mean_absolute_error:.4g}"],
+            ["root mean squared error", f"{r.root_mean_squared_error:.4g}"],
+            ["R²", f"{r.r2:.3f}"],
+            ["share of true values in the interval", f"{r.interval_coverage:.3f}"],
+            ["width of the interval", f"{r.interval_width:.4g}"],
+        ]
+        parts.append(_table(["figure (test)", "value"], rows))
+    parts += [
+        "## Calibration",
+        _calibration_text(card),
+        "## Latency",
+        f"{card.latency.runtime}, {card.latency.threads} thread(s), on {card.latency.machine}. "
+        "Milliseconds of one call:",
+        _table(
+            ["items per call", "median", "99th percentile", "median per item"],
+            [
+                [
+                    str(b.batch_size),
+                    f"{b.p50_ms:.4f}",
+                    f"{b.p99_ms:.4f}",
+                    f"{b.p50_ms / b.batch_size:.4f}",
+                ]
+                for b in card.latency.batches
+            ],
+        ),
+        "## Training",
+        f"{card.training.source}. {card.training.n_train} items to train, "
+        f"{card.training.n_validation} to validate and calibrate, {card.training.n_test} to test; "
+        f"seed {card.seed}; data sha256 `{card.training.sha256}`.",
+        f"{card.parameters:,} parameters, {card.size_bytes:,} bytes, model sha256 `{card.sha256}`.",
+        f"The file agrees with the native model on {card.parity.agreement:.2%} of "
+        f"{card.parity.n} test items; largest difference {card.parity.largest_difference:.2g}.",
+        "Made with " + ", ".join(f"{k} {v}" for k, v in card.libraries.items()) + ".",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _front_matter(card: ModelCard, task: TaskSpec) -> dict[str, object]:
+    kind = "tabular" if any(t.columns for t in task.inputs) else None
+    pipeline_tag = f"{kind}-{task.kind}" if kind else "other"
+    library = "scikit-learn" if card.family == "classical" else "pytorch"
+    return {
+        "library_name": "onnx",
+        "pipeline_tag": pipeline_tag,
+        "tags": ["onnx", library, card.family, card.task],
+        "model-index": [
+            {
+                "name": f"{card.task}/{card.model}",
+                "results": [
+                    {
+                        "task": {"type": pipeline_tag, "name": card.task},
+                        "dataset": {"type": card.task, "name": card.training.source},
+                        "metrics": [
+                            {
+                                "type": "accuracy",
+                                "name": "test accuracy",
+                                "value": round(card.test_accuracy.value, 6),
+                            }
+                        ],
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def _tensor_line(tensor: TensorSpec) -> str:
+    line = f"- `{tensor.name}`: {tensor.datatype}, shape {list(tensor.shape)}"
+    if tensor.minimum is not None or tensor.maximum is not None:
+        line += f", from {tensor.minimum} to {tensor.maximum}"
+    if tensor.columns:
+        line += ": " + ", ".join(f"`{c}`" for c in tensor.columns)
+    if tensor.allow_missing:
+        line += f" (missing: {'NaN' if tensor.datatype == 'FP32' else 'the empty text'})"
+    return line
+
+
+def _output_text(card: ModelCard, task: TaskSpec) -> str:
+    if task.kind == "classification":
+        labels = ", ".join(f"`{label}`" for label in task.labels)
+        return f"Output `{card.output.name}`: calibrated probabilities of {labels}."
+    return (
+        f"Output `{card.output.name}`: value, lower and upper end of its interval. A value is "
+        f"acceptable within ±{task.tolerance:g} of the truth."
+    )
+
+
+def _calibration_text(card: ModelCard) -> str:
+    c = card.calibration
+    if c.method == "temperature":
+        return (
+            f"Temperature {c.temperature:.3f}, fitted on {c.n} validation items. Expected "
+            f"calibration error on the test split: {c.ece_before:.4f} before, "
+            f"{c.ece_after:.4f} after."
+        )
+    return f"Split conformal: half width {c.half_width:.4g} from {c.n} validation items."
+
+
+def _accuracy_row(name: str, a: AccuracyEstimate) -> list[str]:
+    return [name, f"{a.value:.4f}", f"{a.low:.4f} to {a.high:.4f}", str(a.n)]
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(_cell(c) for c in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,117 @@
+"""`ounce train`: builds the ladder of a task that ships, or of a table."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from ounce_schemas.command import make_settings, settings_options
+from ounce_schemas.errors import DataError
+from pydantic import BaseModel, Field
+from rich.console import Console
+
+from ounce_exporters import registry
+from ounce_exporters.ladder import build_ladder
+from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.reporting import ConsoleReporter, ladder_table
+
+_TABLE_WIDTH = 130
+"""Columns of the final table where no terminal says how wide it is."""
+
+
+class TrainSettings(BaseModel):
+    """Options of `ounce train`."""
+
+    models: Path = Field(
+        default=Path("models"),
+        description="Folder of all tasks' models",
+        json_schema_extra={"metavar": "DIR"},
+    )
+    data: Path | None = Field(
+        default=None,
+        description="Table to learn from: .csv or .parquet",
+        json_schema_extra={"metavar": "FILE"},
+    )
+    target: str | None = Field(
+        default=None,
+        description="Column of the table to predict",
+        json_schema_extra={"metavar": "COLUMN"},
+    )
+    task: str | None = Field(
+        default=None,
+        description="Name of the table's task; default: the file's name",
+        json_schema_extra={"metavar": "NAME"},
+    )
+    tolerance: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Regression: absolute error that is still acceptable; default: a tenth of the "
+        "range that holds the middle half of the training targets",
+        json_schema_extra={"metavar": "X"},
+    )
+    only: tuple[str, ...] = Field(
+        default=(),
+        description="Build this model alone (can be repeated); others are left as they are",
+        json_schema_extra={"metavar": "MODEL"},
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        lt=2**32,
+        description="Fixes splits and training",
+        json_schema_extra={"metavar": "N"},
+    )
+
+
+@click.command(name="train")
+@click.argument("name", metavar="[TASK]", required=False)
+@settings_options(TrainSettings)
+def command(name: str | None, **values: Any) -> None:
+    """Train and export the ladder of TASK (digits, bearing) or of a table.
+
+    \b
+    Examples:
+      ounce train digits
+      ounce train --data rooms.csv --target Occupancy
+    """
+    settings = make_settings(TrainSettings, values)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _TABLE_WIDTH
+    data, recipes = _open(name, settings, console)
+    chosen = _choose(recipes, settings.only)
+    console.print(
+        f"Task {data.spec.name}: {len(data.train)} items to train, {len(data.validation)} to "
+        f"validate, {len(data.test)} to test; {len(chosen)} models",
+        highlight=False,
+    )
+    with ConsoleReporter(console, len(chosen)) as reporter:
+        cards = build_ladder(
+            data, chosen, settings.models, settings.seed, reporter, whole=not settings.only
+        )
+    console.print(ladder_table(cards))
+    console.print(f"Written to {settings.models / data.spec.name}", highlight=False)
+
+
+def _open(
+    name: str | None, settings: TrainSettings, console: Console
+) -> tuple[TaskData, list[Recipe]]:
+    if settings.data is None:
+        if settings.target is not None or settings.tolerance is not None:
+            raise click.UsageError("--target and --tolerance need --data FILE")
+        if name is None:
+            tasks = ", ".join(registry.TASKS)
+            raise click.UsageError(f"name a task ({tasks}), or give --data FILE --target COLUMN")
+        module = registry.find_task(name)
+        console.print(f"Task {name}: making its data", highlight=False)
+        data = module.load(settings.seed)
+        return data, module.recipes(data)
+    raise DataError("tables: not yet")
+
+
+def _choose(recipes: list[Recipe], only: tuple[str, ...]) -> list[Recipe]:
+    names = [recipe.name for recipe in recipes]
+    for name in only:
+        if name not in names:
+            raise click.UsageError(f"--only {name}: no such model; one of {', '.join(names)}")
+    return [recipe for recipe in recipes if not only or recipe.name in only]

@@ -1,0 +1,106 @@
+"""Working on ONNX graphs: one opset for all, joining two, one named output, a checked signature."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import onnx
+from onnx import TensorProto, compose, helper, numpy_helper, version_converter
+from ounce_schemas.errors import ExportError
+from ounce_schemas.task import TaskSpec, TensorSpec
+
+OPSET = 20
+"""Operator set of the default domain; ONNX Runtime 1.17 and later run it."""
+IR_VERSION = 10
+UNCALIBRATED = "uncalibrated"
+"""Name of the one output of `FittedModel.to_onnx`."""
+
+_ELEMENT_TYPES = {"FP32": TensorProto.FLOAT, "BYTES": TensorProto.STRING}
+
+
+def normalize(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model at `OPSET` and `IR_VERSION`, each operator domain named once."""
+    versions: dict[str, int] = {}
+    for opset in model.opset_import:
+        versions[opset.domain] = max(versions.get(opset.domain, 0), opset.version)
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.opset_import[:]
+    result.opset_import.extend(helper.make_opsetid(d, v) for d, v in versions.items())
+    if versions.get("", OPSET) != OPSET:
+        result = version_converter.convert_version(result, OPSET)
+    result.ir_version = IR_VERSION
+    return result
+
+
+def chain(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
+    """One model that feeds the one output of `first` to the one input of `second`."""
+    first, second = normalize(first), normalize(second)
+    first = compose.add_prefix(
+        first, "first/", rename_inputs=False, rename_outputs=False, rename_edges=True
+    )
+    second = compose.add_prefix(second, "second/", rename_outputs=False)
+    joint = (first.graph.output[0].name, second.graph.input[0].name)
+    return compose.merge_models(first, second, io_map=[joint])
+
+
+def keep_output(model: onnx.ModelProto, name: str | None = None) -> onnx.ModelProto:
+    """Drop every output but `name` (default: the first), and call that one `UNCALIBRATED`."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    kept = next(output for output in graph.output if name in (None, output.name))
+    graph.node.append(helper.make_node("Identity", [kept.name], [UNCALIBRATED]))
+    output = helper.make_value_info(UNCALIBRATED, kept.type)
+    del graph.output[:]
+    graph.output.append(output)
+    return result
+
+
+def append(
+    model: onnx.ModelProto,
+    nodes: Iterable[onnx.NodeProto],
+    constants: dict[str, np.ndarray],
+    output: TensorSpec,
+) -> onnx.ModelProto:
+    """Add nodes behind the graph; what they compute as `output.name` becomes the one output.
+
+    Names inside the graph get a prefix, so that those of the new nodes and constants are free.
+    """
+    result = compose.add_prefix(
+        normalize(model), "model/", rename_inputs=False, rename_outputs=False
+    )
+    graph = result.graph
+    graph.initializer.extend(
+        numpy_helper.from_array(value, name) for name, value in constants.items()
+    )
+    graph.node.extend(nodes)
+    del graph.output[:]
+    graph.output.append(_value_info(output))
+    return result
+
+
+def check_signature(model: onnx.ModelProto, task: TaskSpec) -> onnx.ModelProto:
+    """Declare the task's inputs and output with a dynamic batch dimension, and check the graph.
+
+    Raises:
+        ExportError: inputs are missing, or unknown, or the graph is not valid ONNX.
+    """
+    declared = {tensor.name: tensor for tensor in model.graph.input}
+    wanted = {tensor.name: tensor for tensor in task.inputs}
+    if declared.keys() != wanted.keys():
+        raise ExportError(
+            f"the graph has inputs {sorted(declared)}, task {task.name!r} has {sorted(wanted)}"
+        )
+    del model.graph.input[:]
+    model.graph.input.extend(_value_info(tensor) for tensor in task.inputs)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as e:
+        raise ExportError(f"the graph is not valid ONNX: {' '.join(str(e).split())}") from e
+    return model
+
+
+def _value_info(tensor: TensorSpec) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(
+        tensor.name, _ELEMENT_TYPES[tensor.datatype], ["batch", *tensor.shape]
+    )

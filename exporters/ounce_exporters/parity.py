@@ -1,0 +1,53 @@
+"""Parity: the exported file must answer as the native model does, on every item of the test split.
+
+Single items may differ: graphs compute in float32, so a feature a rounding away from a tree's
+threshold can take the other branch. What is allowed is stated here and lands in the card.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.card import Parity
+from ounce_schemas.errors import ExportError
+from ounce_schemas.task import TaskSpec
+
+LEAST_AGREEMENT = 0.999
+"""Share of items with the same label and probabilities (or value) within the limit."""
+PROBABILITY_LIMIT = 1e-3
+VALUE_LIMIT = 0.01
+"""Share of the task's tolerance by which a value may differ."""
+
+
+def check_parity(
+    task: TaskSpec, exported: NDArray[np.float32], native: NDArray[np.float32]
+) -> Parity:
+    """Compare calibrated answers, arrays of the same shape (n_items, output size).
+
+    Raises:
+        ExportError: shapes differ, an answer is not finite, or fewer than `LEAST_AGREEMENT` agree.
+    """
+    if exported.shape != native.shape:
+        raise ExportError(
+            f"the ONNX file answers with shape {list(exported.shape)}, "
+            f"the native model with {list(native.shape)}"
+        )
+    differences = np.abs(exported.astype(np.float64) - native).max(axis=1)
+    if not np.isfinite(differences).all():
+        raise ExportError(
+            f"{int((~np.isfinite(differences)).sum())} of {len(differences)} "
+            "test items get an answer that is not finite"
+        )
+    if task.kind == "classification":
+        limit = PROBABILITY_LIMIT
+        same = exported.argmax(axis=1) == native.argmax(axis=1)
+    else:
+        limit = VALUE_LIMIT * (task.tolerance or 0)
+        same = differences <= limit
+    largest = float(differences.max())
+    agreeing = float((same & (differences <= limit)).mean())
+    if agreeing < LEAST_AGREEMENT:
+        raise ExportError(
+            f"parity check failed: the ONNX file agrees with the native model "
+            f"on {agreeing:.2%} of {len(same)} test items (at least {LEAST_AGREEMENT:.1%} needed), "
+            f"largest difference {largest:.3g} (limit {limit:.3g}); the model was not written"
+        )
+    return Parity(agreement=float(same.mean()), largest_difference=largest, n=len(same))

@@ -1,0 +1,135 @@
+"""What a person sees while a ladder is built: a bar on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from ounce_schemas.card import ModelCard
+from ounce_schemas.errors import ExportError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ounce_exporters import recipe as recipes
+
+_LINE_EVERY_SECONDS = 5.0
+"""Without a terminal, a long training says how far it is this often."""
+
+
+class ConsoleReporter:
+    """Implements `ladder.Reporter`; a context manager that holds the progress bar."""
+
+    def __init__(self, console: Console, models: int) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._ladder = self._progress.add_task("ladder", total=models)
+        self._current = self._progress.add_task("", total=1.0)
+        self._begun = self._last_line = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def training(self, recipe: recipes.Recipe) -> recipes.Progress:
+        """A model starts to train; the result is told the share done."""
+        self._begun = self._last_line = time.monotonic()
+        self._progress.reset(self._current, total=1.0, description=f"{recipe.name}: training")
+        if not self._console.is_terminal:
+            self._console.print(f"{recipe.name}: training", highlight=False)
+
+        def progress(done: float) -> None:
+            self._progress.update(self._current, completed=done)
+            now = time.monotonic()
+            due = now - self._last_line >= _LINE_EVERY_SECONDS
+            if due and done < 1 and not self._console.is_terminal:
+                self._last_line = now
+                self._console.print(f"{recipe.name}: training {done:.0%}", highlight=False)
+
+        return progress
+
+    def exporting(self, recipe: recipes.Recipe) -> None:
+        """It is trained; now it is exported, checked and measured."""
+        self._progress.update(
+            self._current, completed=1.0, description=f"{recipe.name}: exporting and measuring"
+        )
+
+    def finished(self, recipe: recipes.Recipe, card: ModelCard) -> None:
+        """It is written."""
+        self._progress.advance(self._ladder)
+        self._console.print(
+            f"{recipe.name}: accuracy {card.validation_accuracy.value:.4f}, "
+            f"{card.size_bytes / 1000:,.0f} kB, parity {card.parity.agreement:.2%}, "
+            f"{time.monotonic() - self._begun:.1f} s",
+            highlight=False,
+        )
+
+    def failed(self, recipe: recipes.Recipe, error: ExportError) -> None:
+        """It could not be exported; the others go on."""
+        self._progress.advance(self._ladder)
+        self._console.print(f"[red]{recipe.name}: failed[/]: {escape(str(error))}", highlight=False)
+
+
+def ladder_table(cards: Sequence[ModelCard]) -> Table:
+    """The ladder, lightest first: what each model promises and what it costs."""
+    regression = bool(cards) and cards[0].regression is not None
+    table = Table(title=f"Ladder of {cards[0].task}" if cards else None)
+    table.add_column("model", no_wrap=True)
+    table.add_column("family")
+    for name in (
+        "accuracy\nvalidation",
+        "accuracy test\n(95% interval)",
+        "MAE" if regression else "ECE\nbefore/after",
+        "para-\nmeters",
+        "size\nkB",
+        "ms/item\nbatch 1",
+        "ms/item\nbatch 32",
+        "cost\n(batch 1)",
+        "cost\n(batch 32)",
+    ):
+        table.add_column(name, justify="right", no_wrap=True)
+    single = {card.model: ms_per_item(card, 1) for card in cards}
+    batched = {card.model: ms_per_item(card, 32) for card in cards}
+    for card in sorted(cards, key=lambda c: batched[c.model]):
+        a, c = card.test_accuracy, card.calibration
+        if card.regression is not None:
+            error = f"{card.regression.mean_absolute_error:.4g}"
+        else:
+            error = f"{c.ece_before:.3f}/{c.ece_after:.3f}"
+        table.add_row(
+            card.model,
+            card.family,
+            f"{card.validation_accuracy.value:.4f}",
+            f"{a.value:.4f} ({a.low:.3f}-{a.high:.3f})",
+            error,
+            f"{card.parameters:,}",
+            f"{card.size_bytes / 1000:,.1f}",
+            f"{single[card.model]:.4f}",
+            f"{batched[card.model]:.4f}",
+            f"{single[card.model] / min(single.values()):.1f}x",
+            f"{batched[card.model] / min(batched.values()):.1f}x",
+        )
+    return table
+
+
+def ms_per_item(card: ModelCard, batch_size: int) -> float:
+    """Median milliseconds per item in calls of `batch_size` items."""
+    of_batch = {b.batch_size: b.p50_ms for b in card.latency.batches}
+    return of_batch[batch_size] / batch_size

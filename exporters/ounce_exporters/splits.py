@@ -1,0 +1,93 @@
+"""Splitting a task's data once, by seed: disjoint, and stratified where there are classes."""
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.errors import DataError
+from ounce_schemas.task import TaskSpec
+from sklearn.model_selection import train_test_split
+
+from ounce_exporters.recipe import Inputs, Split, TaskData
+
+TRAIN_SHARE = 0.5
+VALIDATION_SHARE = 0.25
+"""The test split is the rest. Validation and test are large because routing relies on the first
+and the reader on the second: the width of an interval shrinks with the root of their size."""
+LEAST_ROWS = 40
+LEAST_PER_CLASS = 8
+"""So that each class has four items to learn from, two to calibrate on and two to be tested by."""
+
+
+def split_task(
+    spec: TaskSpec, source: str, inputs: Inputs, targets: NDArray[np.generic], seed: int
+) -> TaskData:
+    """Split all items of a task, about 50% train, 25% validation and 25% test.
+
+    Args:
+        spec: the task.
+        source: where the data comes from, for the cards.
+        inputs: arrays by name, first axis the items.
+        targets: label indices, int64, or values, float32; array of shape (n_items,).
+        seed: fixes which item goes where.
+
+    Raises:
+        DataError: too few items, in all or of a class, or an item belongs to no class of `spec`.
+    """
+    check_sizes(spec, targets)
+    stratified = spec.kind == "classification"
+    everything = np.arange(len(targets))
+    train, rest = train_test_split(
+        everything,
+        train_size=TRAIN_SHARE,
+        random_state=seed,
+        stratify=targets if stratified else None,
+    )
+    validation, test = train_test_split(
+        rest,
+        train_size=VALIDATION_SHARE / (1 - TRAIN_SHARE),
+        random_state=seed,
+        stratify=targets[rest] if stratified else None,
+    )
+
+    def take(indices: NDArray[np.int64]) -> Split:
+        return Split({name: array[indices] for name, array in inputs.items()}, targets[indices])
+
+    return TaskData(
+        spec, source, take(train), take(validation), take(test), digest(inputs, targets)
+    )
+
+
+def check_sizes(spec: TaskSpec, targets: NDArray[np.generic]) -> None:
+    """Refuse data that can't be split three ways.
+
+    Raises:
+        DataError: names the count that is too small, and the least that will do.
+    """
+    if len(targets) < LEAST_ROWS:
+        raise DataError(
+            f"task {spec.name!r} has {len(targets)} rows: at least {LEAST_ROWS} are needed to "
+            "train, calibrate and test"
+        )
+    if spec.kind == "classification":
+        counts = np.bincount(targets.astype(np.int64), minlength=len(spec.labels))
+        for label, count in zip(spec.labels, counts, strict=True):
+            if count < LEAST_PER_CLASS:
+                raise DataError(
+                    f"class {label!r} of task {spec.name!r} has {count} rows: at least "
+                    f"{LEAST_PER_CLASS} are needed; add rows of this class or remove it"
+                )
+
+
+def digest(inputs: Inputs, targets: NDArray[np.generic]) -> str:
+    """SHA-256 of inputs, in order of their names, and targets; hexadecimal."""
+    sha = hashlib.sha256()
+    for array in [*(inputs[name] for name in sorted(inputs)), targets]:
+        sha.update(f"{array.dtype} {array.shape};".encode())
+        if array.dtype == object:
+            for text in array.ravel():
+                data = str(text).encode()
+                sha.update(len(data).to_bytes(8, "little") + data)
+        else:
+            sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()
