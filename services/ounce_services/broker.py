@@ -1,0 +1,132 @@
+"""What every service asks of Kafka before it starts: is it there, and are the topics."""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from ounce_schemas.errors import BrokerError
+
+CLIENT_CONFIG: dict[str, str | int | float | bool] = {"log_level": 2, "client.id": "ounce"}
+"""Only critical lines from librdkafka itself: what matters is raised as an error of ours."""
+
+_EMBEDDED_CLUSTER_PREFIX = "mockCluster"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a broker says of its cluster."""
+
+    id: str
+    partitions: Mapping[str, int]
+    """Number of partitions by topic."""
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it is librdkafka's mock cluster."""
+        return self.id.startswith(_EMBEDDED_CLUSTER_PREFIX)
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """A topic that is there now."""
+
+    name: str
+    partitions: int
+    created: bool
+    """False where it was there already."""
+
+
+def describe_cluster(bootstrap_servers: str, timeout_s: float = 10.0) -> Cluster:
+    """Brokers and topics of a cluster; creates nothing.
+
+    Raises:
+        BrokerError: no broker answers in `timeout_s`.
+    """
+    return _describe(_client(bootstrap_servers), bootstrap_servers, timeout_s)
+
+
+def create_topics(
+    bootstrap_servers: str,
+    names: Iterable[str],
+    *,
+    partitions: int = 4,
+    replication: int = 1,
+    timeout_s: float = 10.0,
+) -> list[TopicState]:
+    """Create the topics that are not there yet.
+
+    librdkafka's mock cluster knows no CreateTopics request: it creates a topic, always with four
+    partitions, when a client asks for its metadata.
+
+    Raises:
+        BrokerError: no broker answers, or one refuses a topic.
+    """
+    client = _client(bootstrap_servers)
+    cluster = _describe(client, bootstrap_servers, timeout_s)
+    absent = [name for name in names if name not in cluster.partitions]
+    if cluster.is_embedded:
+        for name in absent:
+            client.list_topics(name, timeout=timeout_s)
+        cluster = _describe(client, bootstrap_servers, timeout_s)
+        counts = {name: cluster.partitions[name] for name in absent}
+    elif absent:
+        requests = client.create_topics(
+            [NewTopic(name, partitions, replication) for name in absent], request_timeout=timeout_s
+        )
+        counts = {name: partitions for name in absent if _was_created(name, requests)}
+        if len(counts) < len(absent):  # somebody else was faster
+            cluster = _describe(client, bootstrap_servers, timeout_s)
+    else:
+        counts = {}
+    return [
+        TopicState(name, counts[name], created=True)
+        if name in counts
+        else TopicState(name, cluster.partitions[name], created=False)
+        for name in names
+    ]
+
+
+def require_topics(cluster: Cluster, task: str, names: Iterable[str]) -> None:
+    """Check that a task's topics are there.
+
+    Raises:
+        BrokerError: naming those that are not.
+    """
+    absent = [name for name in names if name not in cluster.partitions]
+    if absent:
+        raise BrokerError(
+            f"Kafka has no topic {', '.join(absent)}: create it with "
+            f"`ounce topics {task} --kafka HOST:PORT`"
+        )
+
+
+def _client(bootstrap_servers: str) -> AdminClient:
+    return AdminClient({**CLIENT_CONFIG, "bootstrap.servers": bootstrap_servers})
+
+
+def _describe(client: AdminClient, bootstrap_servers: str, timeout_s: float) -> Cluster:
+    try:
+        found = client.list_topics(timeout=timeout_s)
+    except KafkaException as e:
+        raise BrokerError(
+            f"no Kafka broker answers at {bootstrap_servers} within {timeout_s:g} s: "
+            "start one, or correct --kafka"
+        ) from e
+    return Cluster(
+        id=found.cluster_id or "",
+        partitions={name: len(topic.partitions) for name, topic in found.topics.items()},
+    )
+
+
+def _was_created(name: str, requests: Mapping[str, "Future[None]"]) -> bool:
+    try:
+        requests[name].result()
+    except KafkaException as e:
+        error: KafkaError = e.args[0]
+        if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        raise BrokerError(f"Kafka refuses to create topic {name}: {error.str()}") from e
+    return True

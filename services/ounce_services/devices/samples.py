@@ -1,0 +1,93 @@
+"""Real inputs with their true answers: the test split that `ounce train` leaves beside a task."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.documents import TASK_FILE, TEST_SPLIT_FILE, read_task
+from ounce_schemas.errors import ArtifactError
+from ounce_schemas.prediction import NumberOutput, Prediction, TextOutput
+from ounce_schemas.task import TaskSpec
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A task's test split."""
+
+    spec: TaskSpec
+    inputs: dict[str, NDArray[Any]]
+    """By tensor name, array of shape (n_items, *item shape), float32 or str objects."""
+    targets: NDArray[Any]
+    """Label indices, or true values; array of shape (n_items,)."""
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def is_acceptable(self, prediction: Prediction, item: int) -> bool:
+        """The task's acceptance rule: the label is right, or the value within the tolerance.
+
+        An answer without the output that the rule needs is not acceptable.
+        """
+        wanted = "label" if self.spec.kind == "classification" else "value"
+        output = next((o for o in prediction.outputs if o.name == wanted), None)
+        if isinstance(output, TextOutput) and output.data:
+            return output.data[0] == self.spec.labels[int(self.targets[item])]
+        if isinstance(output, NumberOutput) and output.data and self.spec.tolerance is not None:
+            return abs(output.data[0] - float(self.targets[item])) <= self.spec.tolerance
+        return False
+
+
+def read_samples(models: Path, task: str) -> Samples:
+    """Read `models/<task>/task.json` and the test split beside it.
+
+    Raises:
+        ArtifactError: one of them is absent, damaged, or does not fit the other.
+    """
+    folder = models / task
+    if not (folder / TASK_FILE).is_file():
+        raise ArtifactError(
+            f"{folder / TASK_FILE} is not there: make it with "
+            f"`ounce train {task} --models {models}`, or correct --models"
+        )
+    spec = read_task(folder / TASK_FILE)
+    path = folder / TEST_SPLIT_FILE
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            split = {name: arrays[name] for name in arrays.files}
+    except FileNotFoundError as e:
+        raise ArtifactError(
+            f"{path} is not there: make it with `ounce train {task} --models {models}`"
+        ) from e
+    except (OSError, ValueError, zipfile.BadZipFile) as e:
+        raise ArtifactError(f"{path}: can't be read as a test split: {e}") from e
+    return _checked(spec, split, path)
+
+
+def _checked(spec: TaskSpec, split: dict[str, NDArray[Any]], path: Path) -> Samples:
+    expected = {tensor.name for tensor in spec.inputs} | {"targets"}
+    if set(split) != expected:
+        raise ArtifactError(f"{path}: holds {sorted(split)}, the task needs {sorted(expected)}")
+    targets = split["targets"]
+    if targets.ndim != 1 or not len(targets):
+        raise ArtifactError(f"{path}: targets have shape {targets.shape}, expected (n_items,)")
+    inputs: dict[str, NDArray[Any]] = {}
+    for tensor in spec.inputs:
+        array = split[tensor.name]
+        if array.shape != (len(targets), *tensor.shape):
+            raise ArtifactError(
+                f"{path}: {tensor.name!r} has shape {array.shape}, "
+                f"expected {(len(targets), *tensor.shape)}"
+            )
+        inputs[tensor.name] = (
+            np.ascontiguousarray(array, "<f4")
+            if tensor.datatype == "FP32"
+            else array.astype(str).astype(object)
+        )
+    if spec.kind == "classification" and not (
+        targets.dtype.kind in "iu" and 0 <= targets.min() <= targets.max() < len(spec.labels)
+    ):
+        raise ArtifactError(f"{path}: targets must be label indices 0 to {len(spec.labels) - 1}")
+    return Samples(spec, inputs, targets)

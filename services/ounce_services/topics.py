@@ -1,0 +1,51 @@
+"""`ounce topics`: create the topics of tasks."""
+
+from typing import Any
+
+import click
+from ounce_schemas.command import make_settings, settings_options
+from ounce_schemas.task import TaskName
+from ounce_schemas.topics import task_topics
+from pydantic import BaseModel, ConfigDict, Field
+
+from ounce_services.broker import create_topics
+
+
+class TopicsSettings(BaseModel):
+    """Settings of `ounce topics`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
+    partitions: int = Field(default=4, ge=1, le=10_000, description="Partitions of each new topic")
+    replication: int = Field(default=1, ge=1, le=100, description="Copies of each new topic")
+    timeout_s: float = Field(
+        default=10.0, gt=0, description="Seconds to wait for Kafka before giving up"
+    )
+
+
+class _Tasks(BaseModel):
+    task: tuple[TaskName, ...]
+
+
+@click.command(
+    name="topics",
+    epilog="Example: ounce topics digits bearing --kafka localhost:9092 --partitions 8",
+)
+@click.argument("task", nargs=-1, required=True)
+@settings_options(TopicsSettings)
+def command(task: tuple[str, ...], **values: Any) -> None:
+    """Create the four topics of each TASK; those that exist are left as they are."""
+    tasks = make_settings(_Tasks, {"task": task}).task
+    settings = make_settings(TopicsSettings, values)
+    states = create_topics(
+        settings.kafka,
+        [name for task_name in tasks for name in task_topics(task_name)],
+        partitions=settings.partitions,
+        replication=settings.replication,
+        timeout_s=settings.timeout_s,
+    )
+    width = max(len(state.name) for state in states)
+    for state in states:
+        verb = "created" if state.created else "exists"
+        click.echo(f"{state.name:<{width}}  {verb:<7}  {state.partitions} partitions")

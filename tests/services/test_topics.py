@@ -1,0 +1,84 @@
+"""`ounce topics` and the embedded broker."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from confluent_kafka import Consumer, Producer, TopicPartition
+from ounce_schemas.errors import BrokerError
+from ounce_services.broker import create_topics, describe_cluster, require_topics
+from ounce_services.embedded_broker import EmbeddedBroker
+from ounce_services.topics import command
+
+ABSENT = "127.0.0.1:1"
+
+
+def test_topics_are_created_once_and_said_so(embedded_broker: EmbeddedBroker) -> None:
+    arguments = ["once", "--kafka", embedded_broker.bootstrap_servers]
+    first = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    again = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert first.exit_code == again.exit_code == 0
+    assert [line.split()[:2] for line in first.output.splitlines()] == [
+        ["ounce.once.requests", "created"],
+        ["ounce.once.predictions", "created"],
+        ["ounce.once.dead-letters", "created"],
+        ["ounce.once.labels", "created"],
+    ]
+    assert [line.split()[1] for line in again.output.splitlines()] == ["exists"] * 4
+
+
+def test_topics_command_refuses_a_name_that_is_no_task() -> None:
+    result = CliRunner().invoke(command, ["Bad Name", "--kafka", ABSENT])
+    assert result.exit_code == 2
+    assert "Bad Name" in result.output
+
+
+def test_absent_broker_is_one_clear_line() -> None:
+    with pytest.raises(BrokerError, match=rf"no Kafka broker answers at {ABSENT} within 0.3 s"):
+        create_topics(ABSENT, ["a"], timeout_s=0.3)
+
+
+def test_absent_topics_are_named_with_what_to_do(embedded_broker: EmbeddedBroker) -> None:
+    cluster = describe_cluster(embedded_broker.bootstrap_servers)
+    with pytest.raises(BrokerError, match=r"no topic ounce\.nil\.requests.*`ounce topics nil"):
+        require_topics(cluster, "nil", ["ounce.nil.requests"])
+    assert (
+        "ounce.nil.requests" not in describe_cluster(embedded_broker.bootstrap_servers).partitions
+    )
+
+
+def test_embedded_broker_keeps_key_value_and_headers() -> None:
+    with EmbeddedBroker() as broker:
+        assert [state.partitions for state in broker.create_topics(["trip"])] == [4]
+        servers = broker.bootstrap_servers
+        with Producer({"bootstrap.servers": servers}) as producer:
+            producer.produce("trip", b"body", key=b"device", partition=2, headers=[("h", b"\xff")])
+            producer.flush(10)
+        consumer = Consumer({"bootstrap.servers": servers, "group.id": "g"})
+        consumer.assign([TopicPartition("trip", 2, 0)])
+        message = consumer.poll(10)
+        consumer.close()
+    assert message is not None
+    assert (message.key(), message.value(), message.headers()) == (
+        b"device",
+        b"body",
+        [("h", b"\xff")],
+    )
+
+
+def test_embedded_broker_is_gone_after_its_block() -> None:
+    with EmbeddedBroker() as broker:
+        servers = broker.bootstrap_servers
+        describe_cluster(servers)
+    with pytest.raises(BrokerError):
+        describe_cluster(servers, timeout_s=0.3)
+
+
+@pytest.mark.kafka
+def test_partitions_and_races_on_a_real_broker(kafka: str, tmp_path: Path) -> None:
+    name = f"ounce.{tmp_path.name.replace('_', '-')}.requests"
+    assert create_topics(kafka, [name], partitions=3)[0].partitions == 3
+    again = create_topics(kafka, [name], partitions=9)[0]
+    assert (again.created, again.partitions) == (False, 3)
+    with pytest.raises(BrokerError, match="refuses to create topic"):
+        create_topics(kafka, [f"{name}.copies"], replication=7)
