@@ -19,7 +19,7 @@ from ounce_schemas.policy import Policy
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 
 from ounce_edge.catalogue import load_ladder
-from ounce_edge.consumption import CONSUMER_SETTINGS, take_when_there
+from ounce_edge.consumption import take_when_there
 from ounce_edge.delivery import Delivery
 from ounce_edge.health import Health, serve_health
 from ounce_edge.metrics import Metrics
@@ -82,10 +82,9 @@ class _Worker:
         self._delivery = Delivery({"bootstrap.servers": settings.kafka})
         self._broker = KafkaBroker(
             settings.kafka,
-            config=CONSUMER_SETTINGS,  # type: ignore[arg-type]  # it lists no fetch settings
             allow_auto_create_topics=False,
             apply_types=False,
-            logger=logging.getLogger("ounce_edge.faststream"),
+            logger=_faststream_logger(),
             log_level=logging.DEBUG,
         )
         take_when_there(self._broker, self._on_poll, self._fail)
@@ -259,6 +258,13 @@ def _by_topic(records: tuple[Message, ...]) -> dict[str, list[Message]]:
 
 def _show(partitions: list[TopicPartition]) -> str:
     return ",".join(f"{p.topic}[{p.partition}]" for p in partitions) or "none"
+
+
+def _faststream_logger() -> logging.Logger:
+    """FastStream warns at each start that topics are not created; that is how it should be."""
+    faststream = logging.getLogger("ounce_edge.faststream")
+    faststream.addFilter(lambda record: "Auto create topics is disabled" not in record.getMessage())
+    return faststream
 
 
 async def _keep_records(records: tuple[Message, ...]) -> KafkaMessage:

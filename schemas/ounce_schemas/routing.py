@@ -16,6 +16,8 @@ class Choice(StrEnum):
 
     LIGHTEST_FEASIBLE = "lightest-feasible"
     FALLBACK_MOST_ACCURATE_IN_TIME = "fallback-most-accurate-in-time"
+    FALLBACK_LATE = "fallback-late"
+    """No plan is in time: the lightest that keeps the floor."""
     FALLBACK_FASTEST = "fallback-fastest"
 
     @property

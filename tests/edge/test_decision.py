@@ -50,7 +50,10 @@ def by_item(schedule: Schedule, n: int) -> list[tuple[int, Choice] | None]:
         (5, 0.95, (MIDDLE, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)),
         (100, 0.99, (HEAVY, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)),
         (0.5, 0.9, (LIGHT, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)),
-        (-3, 0.5, (LIGHT, Choice.FALLBACK_FASTEST)),
+        (-3, 0.5, (LIGHT, Choice.FALLBACK_LATE)),
+        (-3, 0.9, (MIDDLE, Choice.FALLBACK_LATE)),
+        (-3, 0.95, (LIGHT, Choice.FALLBACK_FASTEST)),  # 10 ms is too much for a late message
+        (-3, 0.99, (LIGHT, Choice.FALLBACK_FASTEST)),
     ],
 )
 def test_one_message(remaining: float, floor: float, expected: tuple[int, Choice]) -> None:
@@ -62,6 +65,12 @@ def test_fallback_fastest_and_refuse() -> None:
     schedule, found = choose(LADDER, [5, 100], [0.95, 0.5], Fallback.REFUSE)
     assert found == [None, (LIGHT, Choice.LIGHTEST_FEASIBLE)]
     assert schedule.refused.tolist() == [0]
+
+
+def test_a_late_backlog_is_caught_up() -> None:
+    _, found = choose(LADDER, [-3.0] * 20, [0.9] * 20)
+    assert found.count((MIDDLE, Choice.FALLBACK_LATE)) == 5
+    assert found.count((LIGHT, Choice.FALLBACK_FASTEST)) == 15
 
 
 def test_ties_of_cost_go_to_fewer_bytes() -> None:

@@ -3,7 +3,10 @@
 For a message with remaining time b and floor a, a plan is feasible when the lower bound of its
 accuracy is at least a, and the 99th percentile of (wait + its service time at the batch the message
 would join) is at most b. The feasible plan of least cost is taken, ties going to fewer bytes; where
-none is feasible, the policy's fallback answers, labelled.
+none is feasible, the policy's fallback answers, labelled. With `most-accurate-in-time` a message
+that nothing can answer in time still gets the lightest plan that keeps its floor, as long as such
+messages together take little time from those that follow; beyond that the fastest plan answers, so
+that a backlog is caught up instead of carried on.
 """
 
 from collections.abc import Sequence
@@ -16,6 +19,9 @@ from ounce_schemas.routing import Choice, Fallback
 from ounce_edge.recommender.plans import Plans
 
 Items = NDArray[np.intp]
+
+LATE_BUDGET_MS = 5.0
+"""Time per decision for keeping the floors of messages that are late anyway."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +92,9 @@ def _decide_mixed(
     waiting: Items = np.arange(len(remaining_ms))
     wait_ms = 0.0
 
-    def take(plan: int, candidates: Items, choice: Choice) -> None:
+    def take(plan: int, candidates: Items, choice: Choice, left_ms: NDArray[np.float64]) -> None:
         nonlocal waiting, wait_ms
-        kept = _fitting(plans, plan, candidates, remaining_ms, wait_ms)
+        kept = _fitting(plans, plan, candidates, left_ms, wait_ms)
         if len(kept):
             groups.append(Group(plan, choice, kept))
             wait_ms += float(plans[plan].latency.p99_ms(len(kept)))
@@ -99,17 +105,20 @@ def _decide_mixed(
             break
         meets_floor = plans.accuracy_low[plan] >= min_accuracy[waiting]
         if meets_floor.any():
-            take(plan, waiting[meets_floor], Choice.LIGHTEST_FEASIBLE)
+            take(plan, waiting[meets_floor], Choice.LIGHTEST_FEASIBLE, remaining_ms)
 
     if len(waiting) and fallback is Fallback.REFUSE:
         return Schedule(groups, waiting, order)
     if len(waiting) and fallback is Fallback.MOST_ACCURATE_IN_TIME:
-        cheap_first = sorted(range(len(plans)), key=lambda p: list(order).index(p))
-        for plan in sorted(cheap_first, key=lambda p: -plans[p].accuracy):
-            if not len(waiting):
-                break
-            take(plan, waiting, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)
-    if len(waiting):  # nothing is in time for these: lose as little of others' time as possible
+        for plan in sorted(order, key=lambda p: -plans[p].accuracy):  # of equals, the lightest
+            if len(waiting):
+                take(plan, waiting, Choice.FALLBACK_MOST_ACCURATE_IN_TIME, remaining_ms)
+        until_ms = np.full(len(remaining_ms), wait_ms + LATE_BUDGET_MS)
+        for plan in order:
+            keeps_floor = plans.accuracy_low[plan] >= min_accuracy[waiting]
+            if keeps_floor.any():
+                take(plan, waiting[keeps_floor], Choice.FALLBACK_LATE, until_ms)
+    if len(waiting):  # lose as little of others' time as possible
         fastest = min(order, key=lambda p: plans[p].latency.median_ms(len(waiting)))
         groups.append(Group(fastest, Choice.FALLBACK_FASTEST, waiting))
     return Schedule(groups, np.empty(0, np.intp), order)
