@@ -1,0 +1,130 @@
+"""The commands of compose.yaml do outside of containers what they do inside."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from confluent_kafka import Consumer
+from ounce_schemas.topics import predictions_topic
+
+from tests.support.apache_kafka import ApacheKafka
+from tests.support.child import Child, free_port
+
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(
+    (Path(__file__).parents[2] / "compose.yaml").read_text()
+)["services"]
+OUNCE = Path(sys.executable).with_name("ounce")
+TIMEOUT_S = 60
+
+
+@pytest.fixture(scope="session")
+def one_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    models = tmp_path_factory.mktemp("models")
+    subprocess.run(
+        [OUNCE, "train", "digits", "--only", "logistic-regression", "--models", models],
+        check=True,
+        capture_output=True,
+    )
+    return models
+
+
+def wait_for_a_prediction(servers: str, devices: Child) -> None:
+    consumer = Consumer(
+        {"bootstrap.servers": servers, "group.id": "test", "auto.offset.reset": "earliest"}
+    )
+    consumer.subscribe([predictions_topic("digits")])
+    try:
+        deadline = time.monotonic() + TIMEOUT_S
+        while (message := consumer.poll(1)) is None or message.error() is not None:
+            assert devices.running, devices.log_tail()
+            assert time.monotonic() < deadline, "no prediction came"
+    finally:
+        consumer.close()
+
+
+@pytest.mark.kafka
+def test_topics_worker_and_devices_work_together(
+    private_kafka: ApacheKafka, one_model: Path, tmp_path: Path
+) -> None:
+    """For the task digits; bearing takes too long to train here."""
+    places = {
+        "kafka:9092": private_kafka.bootstrap_servers,
+        "/models": str(one_model),
+        "9464": str(free_port()),
+    }
+
+    def here(words: list[str]) -> list[str]:
+        """A command with the places of this machine instead of the containers'."""
+        kept = [word for word in words if "bearing" not in word]
+        for inside, outside in places.items():
+            kept = [word.replace(inside, outside) for word in kept]
+        return kept
+
+    topics = subprocess.run(
+        [OUNCE, *here(SERVICES["topics"]["command"])], capture_output=True, text=True
+    )
+    assert topics.returncode == 0, topics.stderr
+    assert predictions_topic("digits") in topics.stdout
+
+    worker = Child([OUNCE, *here(SERVICES["worker"]["command"])], log=tmp_path / "worker.log")
+    try:
+        shape, program, *arguments = SERVICES["worker"]["healthcheck"]["test"]
+        assert (shape, program) == ("CMD", "python")
+        health = [sys.executable, *here(arguments)]
+        deadline = time.monotonic() + TIMEOUT_S
+        while (
+            result := subprocess.run(health, capture_output=True, text=True)
+        ).returncode != 0 and worker.running:
+            assert time.monotonic() < deadline, result.stderr + worker.log_tail()
+        assert worker.running, worker.log_tail()
+
+        devices = Child(
+            [OUNCE, *here(SERVICES["devices"]["command"])], log=tmp_path / "devices.log"
+        )
+        try:
+            wait_for_a_prediction(private_kafka.bootstrap_servers, devices)
+        finally:
+            exit_code = devices.stop()
+        assert exit_code == 0, devices.log_tail()
+        assert "logistic-regression" in devices.log_tail()
+    finally:
+        exit_code = worker.stop()
+    assert exit_code == 0, worker.log_tail()
+
+
+def run_trainer(folder: Path, *, fails_on: str = "nothing") -> tuple[int, list[str]]:
+    """Run the trainer's script with a stand-in for `ounce`; exit code, and what was asked of it."""
+    models = folder / "models"
+    calls = folder / "calls"
+    program = folder / "bin" / "ounce"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(
+        f'#!/bin/sh\necho "$*" >> {calls}\nmkdir -p {models}/$2\n[ "$2" != {fails_on} ]\n'
+    )
+    program.chmod(0o755)
+    calls.write_text("")
+    trainer = SERVICES["trainer"]
+    (script,) = trainer["command"]
+    result = subprocess.run(
+        [*trainer["entrypoint"], script.replace("/models", str(models))],
+        env={**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"},
+    )
+    return result.returncode, calls.read_text().replace(str(models), "/models").splitlines()
+
+
+def test_the_trainer_trains_each_ladder_once(tmp_path: Path) -> None:
+    both = ["train digits --models /models", "train bearing --models /models"]
+    assert run_trainer(tmp_path) == (0, both)
+    assert run_trainer(tmp_path) == (0, [])
+
+
+def test_the_trainer_tries_again_what_failed(tmp_path: Path) -> None:
+    code, calls = run_trainer(tmp_path, fails_on="bearing")
+    assert code != 0
+    assert len(calls) == 2
+    assert run_trainer(tmp_path) == (0, ["train bearing --models /models"])
