@@ -45,6 +45,8 @@ class Batch:
     min_accuracy: NDArray[np.float64]
     timestamps_ms: NDArray[np.float64]
     rejected: list[Rejected] = field(default_factory=list)
+    all_bare: bool = False
+    """No request has headers."""
 
     def __len__(self) -> int:
         return len(self.records)
@@ -105,6 +107,7 @@ class Decoder:
             max_latency_ms=np.full(n, policy.max_latency_ms),
             min_accuracy=np.full(n, policy.min_accuracy),
             timestamps_ms=_timestamps_ms(records, now_ms),
+            all_bare=True,
         )
 
     def _decode_any(self, records: Sequence[Record], now_ms: float) -> Batch:
@@ -137,6 +140,7 @@ class Decoder:
             min_accuracy=np.array([p.min_accuracy for p in parsed], dtype=np.float64),
             timestamps_ms=_timestamps_ms(valid, now_ms),
             rejected=rejected,
+            all_bare=all(p.head is NO_HEADERS for p in parsed),
         )
 
     def _parse(self, record: Record) -> "_Parsed":

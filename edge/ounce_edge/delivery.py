@@ -27,7 +27,9 @@ _NO_LONGER_OURS = {
     KafkaError.FENCED_INSTANCE_ID,
 }
 
-Outgoing = tuple[str, bytes | None, bytes | None, Headers | None]
+Outgoing = tuple[
+    str, Sequence[bytes | None], Sequence[bytes | None], Sequence[Headers | None] | None
+]
 
 
 class Delivery:
@@ -48,19 +50,23 @@ class Delivery:
         self._held_back: list[Outgoing] = []
 
     def publish(
-        self, topic: str, value: bytes | None, key: bytes | None, headers: Headers | None
+        self,
+        topic: str,
+        values: Sequence[bytes | None],
+        keys: Sequence[bytes | None],
+        headers: Sequence[Headers | None] | None,
     ) -> None:
-        """Queue one record; blocks only while the producer's queue is full.
+        """Queue records; blocks only while the producer's queue is full.
 
         Raises:
-            BrokerError: the record can't be produced at all.
+            BrokerError: a record can't be produced at all.
         """
         if self._confirming is not None:
             if not self._confirming.done():
-                self._held_back.append((topic, value, key, headers))
+                self._held_back.append((topic, values, keys, headers))
                 return
             self._release()
-        self._produce(topic, value, key, headers)
+        self._produce(topic, values, keys, headers)
 
     async def confirm(self, consumer: Consumer, records: Sequence[Message]) -> None:
         """Publish what is held back and start confirming the batch that `records` were.
@@ -93,25 +99,34 @@ class Delivery:
         if self._confirming is not None:
             self._confirming.result()
             self._confirming = None
-        for record in self._held_back:
-            self._produce(*record)
+        for records in self._held_back:
+            self._produce(*records)
         self._held_back.clear()
 
     def _produce(
-        self, topic: str, value: bytes | None, key: bytes | None, headers: Headers | None
+        self,
+        topic: str,
+        values: Sequence[bytes | None],
+        keys: Sequence[bytes | None],
+        headers: Sequence[Headers | None] | None,
     ) -> None:
-        while True:
+        produce = self._producer.produce
+        done = 0
+        while done < len(values):
             try:
                 if headers is None:
-                    self._producer.produce(topic, value, key)
+                    for value, key in zip(values[done:], keys[done:], strict=True):
+                        produce(topic, value, key)
+                        done += 1
                 else:
-                    self._producer.produce(topic, value, key, headers=list(headers))
+                    for i in range(done, len(values)):
+                        own = headers[i]
+                        produce(topic, values[i], keys[i], headers=None if own is None else [*own])
+                        done += 1
             except BufferError:
                 self._producer.poll(0.1)
             except KafkaException as e:
                 raise BrokerError(f"can't publish to {topic}: {e.args[0].str()}") from e
-            else:
-                return
 
     def _confirm(self, consumer: Consumer, offsets: list[TopicPartition]) -> None:
         while self._producer.flush(_FLUSH_SLICE_S):

@@ -29,7 +29,7 @@ from ounce_edge.recommender.decision import Group, decide
 from ounce_edge.recommender.explanation import rejections
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Plan, Plans
-from ounce_edge.records import Outgoing, Record
+from ounce_edge.records import Publish, Record
 from ounce_edge.repeats import RecentIds
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class Pipeline:
         self._predictions = predictions_topic(ladder.task.name)
         self._dead_letters = dead_letters_topic(ladder.task.name)
 
-    def process(self, records: Sequence[Record], publish: Outgoing) -> BatchReport:
+    def process(self, records: Sequence[Record], publish: Publish) -> BatchReport:
         """Answer records of this task's requests topic.
 
         Every record leads to exactly one published record: a prediction or a dead letter.
@@ -151,7 +151,7 @@ class Pipeline:
         group: Group,
         by_cost: Sequence[int],
         repeats: set[int],
-        publish: Outgoing,
+        publish: Publish,
     ) -> tuple[list[GroupReport], list[tuple[Record, InvalidMessageError]]]:
         """Run one group and publish its predictions; if the model fails, its records are given
         back with the reason."""
@@ -193,10 +193,13 @@ class Pipeline:
             rejected=partial(rejections, self.plans, by_cost, group.plan, group.choice),
         )
         bodies = self._encoder.bodies(batch, answer, latency_ms, repeats)
-        for i, body in zip(group.items.tolist(), bodies, strict=True):
-            publish(
-                self._predictions, body, batch.records[i].key(), self._encoder.headers(batch, i)
-            )
+        records = [batch.records[i] for i in group.items.tolist()]
+        publish(
+            self._predictions,
+            bodies,
+            [r.key() for r in records],
+            self._encoder.headers(batch, group.items),
+        )
         report = GroupReport(
             task=self.task.name,
             model=plan.name,
@@ -211,7 +214,7 @@ class Pipeline:
         return [report], []
 
     def _publish_dead_letter(
-        self, record: Record, error: InvalidMessageError, publish: Outgoing
+        self, record: Record, error: InvalidMessageError, publish: Publish
     ) -> None:
         kind, timestamp_ms = record.timestamp()
         why = {
@@ -223,7 +226,7 @@ class Pipeline:
             HEADER_TIMESTAMP: str(timestamp_ms if kind else -1),
         }
         headers = [*(record.headers() or ()), *((k, v.encode()) for k, v in why.items())]
-        publish(self._dead_letters, record.value(), record.key(), headers)
+        publish(self._dead_letters, [record.value()], [record.key()], [headers])
 
 
 def _permitted(ladder: Ladder, policy: EffectivePolicy) -> list[ServedModel]:

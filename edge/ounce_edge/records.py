@@ -31,10 +31,14 @@ class Record(Protocol):
         """Headers in order; None where there are none."""
 
 
-class Outgoing(Protocol):
+class Publish(Protocol):
     """Takes what the pipeline publishes."""
 
     def __call__(
-        self, topic: str, value: bytes | None, key: bytes | None, headers: Headers | None
+        self,
+        topic: str,
+        values: Sequence[bytes | None],
+        keys: Sequence[bytes | None],
+        headers: Sequence[Headers | None] | None,
     ) -> None:
-        """Queue one record for publishing."""
+        """Queue records for publishing; one value and key each, and headers, or none at all."""

@@ -1,7 +1,8 @@
 """Reading a request's CloudEvents headers and targets."""
 
 import math
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.policy import MAX_LATENCY_LIMIT_MS
@@ -19,8 +20,7 @@ from ounce_schemas.request import (
 from ounce_edge.records import Headers
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """What the headers say; None where they say nothing. Null and empty values say nothing."""
 
     id: str | None = None
@@ -42,20 +42,19 @@ def read_head(headers: Headers | None) -> RequestHead:
     """
     if not headers:
         return NO_HEADERS
-    values = dict(headers)
-    latency = _text(values, HEADER_MAX_LATENCY_MS)
-    accuracy = _text(values, HEADER_MIN_ACCURACY)
+    get = dict(headers).get
+    id_ = get(HEADER_ID)
+    source = get(HEADER_SOURCE)
+    latency = get(HEADER_MAX_LATENCY_MS)
+    accuracy = get(HEADER_MIN_ACCURACY)
+    content_type = get(HEADER_CONTENT_TYPE)
     return RequestHead(
-        id=_text(values, HEADER_ID),
-        source=_text(values, HEADER_SOURCE) or "",
-        is_json=_is_json(_text(values, HEADER_CONTENT_TYPE)),
-        max_latency_ms=None
-        if latency is None
-        else check_max_latency_ms(_number(HEADER_MAX_LATENCY_MS, latency)),
-        min_accuracy=None
-        if accuracy is None
-        else check_min_accuracy(_number(HEADER_MIN_ACCURACY, accuracy)),
-        traceparent=values.get(HEADER_TRACEPARENT) or None,
+        _text(HEADER_ID, id_) if id_ else None,
+        _text(HEADER_SOURCE, source) if source else "",
+        _is_json(content_type) if content_type else None,
+        _max_latency_ms(latency) if latency else None,
+        _min_accuracy(accuracy) if accuracy else None,
+        get(HEADER_TRACEPARENT) or None,
     )
 
 
@@ -89,33 +88,22 @@ def check_min_accuracy(value: float) -> float:
     return value
 
 
-def _text(values: dict[str, bytes | None], name: str) -> str | None:
-    value = values.get(name)
-    if not value:
-        return None
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise InvalidMessageError(
-            Reason.BAD_HEADER, f"header {name} holds {value[:40]!r}, which is not UTF-8 text"
-        ) from None
+# Few distinct targets and content types come back in every message, so they are read once.
 
 
-def _number(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if math.isnan(value):
-        raise InvalidMessageError(
-            Reason.BAD_TARGET, f"header {name} holds {text[:40]!r}, which is not a number"
-        )
-    return value
+@lru_cache(maxsize=1024)
+def _max_latency_ms(value: bytes) -> float:
+    return check_max_latency_ms(_number(HEADER_MAX_LATENCY_MS, value))
 
 
-def _is_json(content_type: str | None) -> bool | None:
-    if content_type is None:
-        return None
+@lru_cache(maxsize=1024)
+def _min_accuracy(value: bytes) -> float:
+    return check_min_accuracy(_number(HEADER_MIN_ACCURACY, value))
+
+
+@lru_cache(maxsize=64)
+def _is_json(value: bytes) -> bool:
+    content_type = _text(HEADER_CONTENT_TYPE, value)
     essence = content_type.split(";", 1)[0].strip().lower()
     if essence == CONTENT_TYPE_JSON:
         return True
@@ -126,3 +114,25 @@ def _is_json(content_type: str | None) -> bool | None:
         f"content-type {content_type[:80]!r} is not known; send {CONTENT_TYPE_JSON} "
         f"(Open Inference Protocol V2) or {CONTENT_TYPE_RAW} (raw little-endian tensor bytes)",
     )
+
+
+def _number(name: str, value: bytes) -> float:
+    text = _text(name, value)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):
+        raise InvalidMessageError(
+            Reason.BAD_TARGET, f"header {name} holds {text[:40]!r}, which is not a number"
+        )
+    return number
+
+
+def _text(name: str, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise InvalidMessageError(
+            Reason.BAD_HEADER, f"header {name} holds {value[:40]!r}, which is not UTF-8 text"
+        ) from None

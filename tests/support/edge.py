@@ -83,8 +83,9 @@ class Outbox:
 
     records: list[tuple[str, bytes | None, bytes | None, Any]] = field(default_factory=list)
 
-    def __call__(self, topic: str, value: Any, key: Any, headers: Any) -> None:
-        self.records.append((topic, value, key, headers))
+    def __call__(self, topic: str, values: Any, keys: Any, headers: Any) -> None:
+        for i, (value, key) in enumerate(zip(values, keys, strict=True)):
+            self.records.append((topic, value, key, headers[i] if headers else None))
 
 
 def raw(*values: float) -> bytes:
