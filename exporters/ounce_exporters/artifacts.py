@@ -8,7 +8,6 @@
 Names that start with a dot are unfinished and not to be read.
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
@@ -86,7 +85,7 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under a hidden name, then put it in place in one step."""
     scratch = path.with_name(f".new-{path.name}")
     write(scratch)
-    os.replace(scratch, path)
+    scratch.replace(path)
 
 
 def _same_task(path: Path, task: TaskSpec) -> bool:

@@ -8,14 +8,14 @@ the half width never changes the value. Accuracy depends on neither.
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper
 from ounce_schemas.task import TaskSpec
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 
 from ounce_exporters.graphs import UNCALIBRATED, append
 
@@ -37,7 +37,7 @@ class Calibrator(Protocol):
 
 
 def fit_calibrator(
-    task: TaskSpec, outputs: NDArray[np.float32], targets: NDArray[np.generic]
+    task: TaskSpec, outputs: NDArray[np.float32], targets: NDArray[Any]
 ) -> "Temperature | ConformalInterval":
     """Fit what the kind of task needs, on outputs and targets of the validation split."""
     if task.kind == "classification":
@@ -99,7 +99,7 @@ class ConformalInterval:
         return append(model, nodes, constants, task.output)
 
 
-def fit_temperature(probabilities: NDArray[np.float32], targets: NDArray[np.generic]) -> float:
+def fit_temperature(probabilities: NDArray[np.float32], targets: NDArray[Any]) -> float:
     """The temperature that gives the true classes the greatest likelihood.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
@@ -124,9 +124,7 @@ def fit_temperature(probabilities: NDArray[np.float32], targets: NDArray[np.gene
     return math.exp(float(best.x))
 
 
-def fit_half_width(
-    values: NDArray[np.float32], targets: NDArray[np.generic], coverage: float
-) -> float:
+def fit_half_width(values: NDArray[np.float32], targets: NDArray[Any], coverage: float) -> float:
     """Half width of the split-conformal interval, in the target's unit.
 
     The k-th least absolute error with k = ceil((n + 1) * coverage): an interval of this half width

@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 from ounce_schemas.command import make_settings, settings_options
-from ounce_schemas.errors import DataError
 from pydantic import BaseModel, Field
 from rich.console import Console
 
@@ -80,33 +79,74 @@ def command(name: str | None, **values: Any) -> None:
         console.width = _TABLE_WIDTH
     data, recipes = _open(name, settings, console)
     chosen = _choose(recipes, settings.only)
-    console.print(
+    _say(
+        console,
         f"Task {data.spec.name}: {len(data.train)} items to train, {len(data.validation)} to "
         f"validate, {len(data.test)} to test; {len(chosen)} models",
-        highlight=False,
     )
     with ConsoleReporter(console, len(chosen)) as reporter:
         cards = build_ladder(
             data, chosen, settings.models, settings.seed, reporter, whole=not settings.only
         )
     console.print(ladder_table(cards))
-    console.print(f"Written to {settings.models / data.spec.name}", highlight=False)
+    _say(console, f"Written to {settings.models / data.spec.name}")
 
 
 def _open(
     name: str | None, settings: TrainSettings, console: Console
 ) -> tuple[TaskData, list[Recipe]]:
-    if settings.data is None:
-        if settings.target is not None or settings.tolerance is not None:
-            raise click.UsageError("--target and --tolerance need --data FILE")
-        if name is None:
-            tasks = ", ".join(registry.TASKS)
-            raise click.UsageError(f"name a task ({tasks}), or give --data FILE --target COLUMN")
-        module = registry.find_task(name)
-        console.print(f"Task {name}: making its data", highlight=False)
-        data = module.load(settings.seed)
-        return data, module.recipes(data)
-    raise DataError("tables: not yet")
+    if settings.data is not None:
+        return _open_table(name, settings.data, settings, console)
+    if settings.target is not None or settings.tolerance is not None:
+        raise click.UsageError("--target and --tolerance need --data FILE")
+    if name is None:
+        name = settings.task
+    elif settings.task not in (None, name) and _is_typed("task"):
+        raise click.UsageError(f"TASK is {name!r} and --task {settings.task!r}: give one of them")
+    if name is None:
+        tasks = ", ".join(registry.TASKS)
+        raise click.UsageError(f"name a task ({tasks}), or give --data FILE --target COLUMN")
+    module = registry.find_task(name)
+    _say(console, f"Task {name}: making its data")
+    data = module.load(settings.seed)
+    return data, module.recipes(data)
+
+
+def _open_table(
+    name: str | None, path: Path, settings: TrainSettings, console: Console
+) -> tuple[TaskData, list[Recipe]]:
+    if name is not None:
+        raise click.UsageError(f"{name!r} beside --data: name the table's task with --task {name}")
+    if settings.target is None:
+        raise click.UsageError("--data needs --target COLUMN")
+    # Imported here: a task that ships needs neither pandas nor pyarrow.
+    from ounce_exporters.table.recipes import recipes
+    from ounce_exporters.table.task import load, task_name
+
+    task = settings.task or task_name(path)
+    if task in registry.TASKS:
+        raise click.UsageError(
+            f"{task!r} is a task that ships: give the table's task another name with --task NAME"
+        )
+    data = load(
+        path,
+        settings.target,
+        task,
+        settings.tolerance,
+        settings.seed,
+        lambda line: _say(console, f"Note: {line}"),
+    )
+    return data, recipes(data)
+
+
+def _is_typed(parameter: str) -> bool:
+    """Whether an option stands on the command line; OUNCE_TASK may be set for a worker's sake."""
+    source = click.get_current_context().get_parameter_source(parameter)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _choose(recipes: list[Recipe], only: tuple[str, ...]) -> list[Recipe]:

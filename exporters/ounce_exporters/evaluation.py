@@ -1,6 +1,7 @@
 """Figures on a split: accuracy with its interval, per class, of regressions, and calibration."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
 
 
 def accepted(
-    task: TaskSpec, outputs: NDArray[np.float32], targets: NDArray[np.generic]
+    task: TaskSpec, outputs: NDArray[np.float32], targets: NDArray[Any]
 ) -> NDArray[np.bool_]:
     """Which predictions the task's acceptance rule accepts.
 
@@ -43,7 +44,7 @@ def accepted(
 
 
 def estimate_accuracy(
-    task: TaskSpec, outputs: NDArray[np.float32], targets: NDArray[np.generic]
+    task: TaskSpec, outputs: NDArray[np.float32], targets: NDArray[Any]
 ) -> AccuracyEstimate:
     """Share of accepted predictions with its 95% interval; arguments as in `accepted`."""
     good = accepted(task, outputs, targets)
@@ -53,7 +54,7 @@ def estimate_accuracy(
 
 
 def class_figures(
-    labels: tuple[str, ...], probabilities: NDArray[np.float32], targets: NDArray[np.generic]
+    labels: tuple[str, ...], probabilities: NDArray[np.float32], targets: NDArray[Any]
 ) -> tuple[ClassFigures, ...]:
     """Precision, recall and F1 of each class; 0 where a class was never predicted or never true."""
     columns = precision_recall_fscore_support(
@@ -67,9 +68,7 @@ def class_figures(
     )
 
 
-def regression_figures(
-    estimates: NDArray[np.float32], targets: NDArray[np.generic]
-) -> RegressionFigures:
+def regression_figures(estimates: NDArray[np.float32], targets: NDArray[Any]) -> RegressionFigures:
     """Errors and interval of estimates, array of shape (n_items, 3): value, lower, upper."""
     value, lower, upper = estimates.astype(np.float64).T
     truth = targets.astype(np.float64)
@@ -84,7 +83,7 @@ def regression_figures(
 
 
 def expected_calibration_error(
-    probabilities: NDArray[np.float32], targets: NDArray[np.generic], bins: int = ECE_BINS
+    probabilities: NDArray[np.float32], targets: NDArray[Any], bins: int = ECE_BINS
 ) -> float:
     """Mean distance of confidence and accuracy over equal-width bins of the confidence.
 

@@ -1,4 +1,4 @@
-"""Building a ladder: each recipe is trained, exported, calibrated, checked, measured and written."""
+"""Building a ladder: each model is trained, exported, calibrated, checked, measured, written."""
 
 import hashlib
 from collections.abc import Sequence

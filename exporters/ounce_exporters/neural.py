@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -19,6 +20,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ounce_exporters.graphs import OPSET, UNCALIBRATED, normalize
 from ounce_exporters.recipe import Inputs, Progress
 
+THREADS = 1
+"""Fixed, not the machine's number: sums over threads round differently for another. Two gain little
+on networks of this size, and cost several times as much while another program uses the cores."""
 _ROWS = 1024  # items of one call when predicting
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -37,15 +41,12 @@ class Training:
     averaging: float = 0.98
     """Share of the old average kept at each step; the average is what is exported."""
     augment: Augment | None = None
-    threads: int = 1
-    """Fixed, not the machine's number: sums over threads round differently for another. One is
-    fastest for small networks, which spend longer waiting for a second than it saves."""
 
 
 def train(
     make: Callable[[], nn.Module],
     inputs: NDArray[np.float32],
-    targets: NDArray[np.generic],
+    targets: NDArray[Any],
     training: Training,
     seed: int,
     progress: Progress,
@@ -63,12 +64,12 @@ def train(
     """
     classifies = np.issubdtype(targets.dtype, np.integer)
     x, y = torch.from_numpy(np.ascontiguousarray(inputs)), torch.from_numpy(targets)
-    with _deterministic(seed, training.threads):
+    with _deterministic(seed):
         generator = torch.Generator().manual_seed(seed)
         network = make().train()
         average = AveragedModel(
             network,
-            multi_avg_fn=get_ema_multi_avg_fn(training.averaging),
+            multi_avg_fn=get_ema_multi_avg_fn(training.averaging),  # type: ignore[no-untyped-call]
             use_buffers=True,
         )
         optimizer = torch.optim.AdamW(
@@ -94,7 +95,7 @@ def train(
                     else nn.functional.mse_loss(output[:, 0], y[chosen])
                 )
                 optimizer.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 schedule.step()
                 average.update_parameters(network)
@@ -148,7 +149,7 @@ def run(network: nn.Module, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     """Outputs of a network for an array of shape (n_items, ...)."""
     x = torch.from_numpy(np.ascontiguousarray(inputs))
     with torch.inference_mode():
-        return np.concatenate([network(part).numpy() for part in x.split(_ROWS)])
+        return np.concatenate([network(part).numpy() for part in torch.split(x, _ROWS)])
 
 
 def export(network: nn.Module, input_name: str, shape: tuple[int, ...]) -> onnx.ModelProto:
@@ -185,19 +186,19 @@ def export(network: nn.Module, input_name: str, shape: tuple[int, ...]) -> onnx.
 
 
 @contextmanager
-def _deterministic(seed: int, threads: int) -> Iterator[None]:
+def _deterministic(seed: int) -> Iterator[None]:
     """Seed, fixed threads and deterministic algorithms; restored afterwards."""
-    threads_before = torch.get_num_threads()
+    threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(THREADS)
         torch.use_deterministic_algorithms(True)
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(deterministic)
-            torch.set_num_threads(threads_before)
+            torch.set_num_threads(threads)
 
 
 @contextmanager

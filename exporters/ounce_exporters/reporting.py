@@ -7,6 +7,7 @@ from typing import Self
 
 from ounce_schemas.card import ModelCard
 from ounce_schemas.errors import ExportError
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -88,23 +89,32 @@ class ConsoleReporter:
 
 
 def ladder_table(cards: Sequence[ModelCard]) -> Table:
-    """The ladder, lightest first: what each model promises and what it costs."""
-    regression = bool(cards) and cards[0].regression is not None
-    table = Table(title=f"Ladder of {cards[0].task}" if cards else None)
-    table.add_column("model", no_wrap=True)
+    """The ladder, lightest first: what each model promises and what it costs.
+
+    Costs are per item, in calls of 1 and of 32 items, and as a multiple of the lightest model's.
+    """
+    regression = cards[0].regression is not None
+    table = Table(
+        title=f"Ladder of {cards[0].task}",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("model")
     table.add_column("family")
-    for name in (
-        "accuracy\nvalidation",
-        "accuracy test\n(95% interval)",
-        "MAE" if regression else "ECE\nbefore/after",
+    for heading in (
+        "accuracy,\nvalidation",
+        "accuracy, test\n(95% interval)",
+        "mean abs.\nerror" if regression else "ECE before\n-> after",
         "para-\nmeters",
-        "size\nkB",
-        "ms/item\nbatch 1",
-        "ms/item\nbatch 32",
-        "cost\n(batch 1)",
-        "cost\n(batch 32)",
+        "size,\nkB",
+        "ms/item,\nbatch 1",
+        "x light-\nest",
+        "ms/item,\nbatch 32",
+        "x light-\nest",
     ):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right")
     single = {card.model: ms_per_item(card, 1) for card in cards}
     batched = {card.model: ms_per_item(card, 32) for card in cards}
     for card in sorted(cards, key=lambda c: batched[c.model]):
@@ -112,7 +122,7 @@ def ladder_table(cards: Sequence[ModelCard]) -> Table:
         if card.regression is not None:
             error = f"{card.regression.mean_absolute_error:.4g}"
         else:
-            error = f"{c.ece_before:.3f}/{c.ece_after:.3f}"
+            error = f"{c.ece_before:.3f} -> {c.ece_after:.3f}"
         table.add_row(
             card.model,
             card.family,
@@ -122,9 +132,9 @@ def ladder_table(cards: Sequence[ModelCard]) -> Table:
             f"{card.parameters:,}",
             f"{card.size_bytes / 1000:,.1f}",
             f"{single[card.model]:.4f}",
+            f"{single[card.model] / min(single.values()):.1f}",
             f"{batched[card.model]:.4f}",
-            f"{single[card.model] / min(single.values()):.1f}x",
-            f"{batched[card.model] / min(batched.values()):.1f}x",
+            f"{batched[card.model] / min(batched.values()):.1f}",
         )
     return table
 

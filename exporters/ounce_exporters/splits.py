@@ -1,6 +1,7 @@
 """Splitting a task's data once, by seed: disjoint, and stratified where there are classes."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ LEAST_PER_CLASS = 8
 
 
 def split_task(
-    spec: TaskSpec, source: str, inputs: Inputs, targets: NDArray[np.generic], seed: int
+    spec: TaskSpec, source: str, inputs: Inputs, targets: NDArray[Any], seed: int
 ) -> TaskData:
     """Split all items of a task, about 50% train, 25% validation and 25% test.
 
@@ -58,7 +59,7 @@ def split_task(
     )
 
 
-def check_sizes(spec: TaskSpec, targets: NDArray[np.generic]) -> None:
+def check_sizes(spec: TaskSpec, targets: NDArray[Any]) -> None:
     """Refuse data that can't be split three ways.
 
     Raises:
@@ -79,7 +80,7 @@ def check_sizes(spec: TaskSpec, targets: NDArray[np.generic]) -> None:
                 )
 
 
-def digest(inputs: Inputs, targets: NDArray[np.generic]) -> str:
+def digest(inputs: Inputs, targets: NDArray[Any]) -> str:
     """SHA-256 of inputs, in order of their names, and targets; hexadecimal."""
     sha = hashlib.sha256()
     for array in [*(inputs[name] for name in sorted(inputs)), targets]:

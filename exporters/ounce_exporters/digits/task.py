@@ -89,7 +89,6 @@ def recipes(data: TaskData) -> list[Recipe]:
                     learning_rate=4e-3,
                     batch_size=32,
                     averaging=0.99,
-                    threads=2,
                     augment=distort,
                 ),
             ),
