@@ -152,6 +152,7 @@ class ApacheKafka:
             str(self._java),
             heap,
             f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}",
+            f"-Djava.io.tmpdir={self._folder}",  # where native libraries are unpacked
             "-cp",
             f"{self._jars}/*",
             main,
