@@ -5,13 +5,12 @@ twice, or not at all, or to dead-letter.
 """
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Self
 
 import msgspec
 import numpy as np
-from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from ounce_schemas.dead_letter import (
     HEADER_OFFSET,
     HEADER_PARTITION,
@@ -22,6 +21,7 @@ from ounce_schemas.prediction import Decision, NumberOutput, Prediction, TextOut
 from ounce_schemas.request import HEADER_ID, HEADER_MAX_LATENCY_MS, HEADER_MIN_ACCURACY, Request
 from ounce_schemas.routing import Choice
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
+from ounce_services.broker import describe_cluster
 from ounce_services.devices.samples import Samples
 
 
@@ -86,19 +86,17 @@ class FakeWorker:
             {
                 "bootstrap.servers": kafka,
                 "group.id": "fake",
-                "auto.offset.reset": "earliest",
                 "allow.auto.create.topics": False,
                 "fetch.wait.max.ms": 10,
             }
         )
-        self._consumer.subscribe([requests_topic(self.task)])
+        topic = requests_topic(self.task)
+        n_partitions = describe_cluster(kafka).partitions[topic]
+        self._consumer.assign([TopicPartition(topic, i, 0) for i in range(n_partitions)])
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        deadline = time.monotonic() + 20
-        while not self._consumer.assignment() and time.monotonic() < deadline:
-            time.sleep(0.02)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,8 @@
 """`ounce devices`: a simulated fleet."""
 
 import signal
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from threading import Event
 from typing import Any
 
@@ -17,6 +18,19 @@ from ounce_services.devices.simulation import simulate
 from ounce_services.devices.summary import print_summary
 
 
+@contextmanager
+def stop_on_signals() -> Iterator[Event]:
+    """An event that SIGINT and SIGTERM set while the block lasts."""
+    stop = Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
 @click.command(
     name="devices",
     epilog="Example: ounce devices --task digits --rate 300 --duration 30 --kafka localhost:9092",
@@ -28,10 +42,8 @@ def command(**values: Any) -> int:
     Exits with 0 when every input was answered (or refused, where the policy says so), else with 1.
     """
     settings = make_settings(DevicesSettings, values)
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
+        stop = stack.enter_context(stop_on_signals())
         file = None
         if settings.report is not None:
             try:
