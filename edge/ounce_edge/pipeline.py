@@ -175,9 +175,7 @@ class Pipeline:
             return [], [(batch.records[i], error) for i in group.items.tolist()]
         run_ms = (end - start) * 1e3
         plan.latency.observe(n, run_ms, end)
-        best = self.plans[self.plans.most_accurate(n)]
-        # Both as believed: one call's hiccup is no saving lost, nor is its luck one won.
-        always_best_ms = best.latency.median_ms(n)
+        always_best_ms = self._always_best_ms(group.plan, n, run_ms)
         latency_ms = self._clock() * 1e3 - batch.timestamps_ms[group.items]
         answer = GroupAnswer(
             model_name=model.card.model,
@@ -212,6 +210,22 @@ class Pipeline:
             floor_misses=int((plan.accuracy_low < batch.min_accuracy[group.items]).sum()),
         )
         return [report], []
+
+    def _always_best_ms(self, plan: int, n: int, run_ms: float) -> float:
+        """What the most accurate model would have taken for `n` items that `plan` took `run_ms`.
+
+        A call in service takes longer than the same call in a profile's tight loop, most of it a
+        fixed time for cold caches. Where the most accurate model was not run lately, the excess of
+        the one that ran is added to its profile: an estimate that does not flatter the saving.
+        """
+        most_accurate = self.plans.most_accurate(n)
+        if plan == most_accurate:
+            return run_ms
+        best = self.plans[most_accurate].latency
+        excess_ms = best.excess_ms(n)
+        if excess_ms is None:
+            excess_ms = max(self.plans[plan].latency.excess_ms(n) or 0.0, 0.0)
+        return float(best.profile_ms(n)) + excess_ms
 
     def _publish_dead_letter(
         self, record: Record, error: InvalidMessageError, publish: Publish

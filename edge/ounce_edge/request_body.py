@@ -29,10 +29,16 @@ def read_body(value: bytes) -> Request:
     try:
         return _decoder.decode(value)
     except msgspec.ValidationError as e:
-        return _read_nested(value, e)
+        error = e
     except (msgspec.DecodeError, RecursionError) as e:
         raise InvalidMessageError(
             Reason.MALFORMED_JSON, f"body is not JSON: {e}; it begins {value[:40]!r}"
+        ) from None
+    try:
+        return _read_nested(value, error)
+    except RecursionError:
+        raise InvalidMessageError(
+            Reason.MALFORMED_JSON, f"body is nested too deeply; it begins {value[:40]!r}"
         ) from None
 
 

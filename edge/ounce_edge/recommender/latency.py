@@ -38,6 +38,7 @@ class LatencyBelief:
         self._ratios = np.ones(WINDOW_CALLS)
         self._seen_at_s = np.full(WINDOW_CALLS, -np.inf)
         self._next = 0
+        self._seen = False
         self._median_ratio = 1.0
         self._p99_ratio = self._prior_tail
 
@@ -49,6 +50,10 @@ class LatencyBelief:
     def median_ms(self, n_items: int) -> float:
         """Median time of one call with `n_items`, milliseconds."""
         return float(self.profile_ms(n_items)) * self._median_ratio
+
+    def excess_ms(self, n_items: int) -> float | None:
+        """How much longer calls take than the profile says; None when none was seen lately."""
+        return self.median_ms(n_items) - float(self.profile_ms(n_items)) if self._seen else None
 
     def p99_ms(self, n_items: int | NDArray[np.float64]) -> NDArray[np.float64]:
         """99th percentile of the time of one call with `n_items` (number or array), ms."""
@@ -71,6 +76,7 @@ class LatencyBelief:
         """Forget calls older than the window."""
         recent = np.sort(self._ratios[self._seen_at_s > at_s - WINDOW_SECONDS])
         n = len(recent)
+        self._seen = n > 0
         if n == 0:
             self._median_ratio, self._p99_ratio = 1.0, self._prior_tail
             return

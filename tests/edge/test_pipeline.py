@@ -1,0 +1,279 @@
+"""decode -> choose -> run -> encode, with fake models and a fixed clock."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from ounce_edge.beliefs import card_belief
+from ounce_edge.pipeline import BatchReport, Pipeline
+from ounce_schemas.errors import PolicyError, Reason
+from ounce_schemas.policy import Policy
+from ounce_schemas.prediction import Prediction
+from ounce_schemas.routing import Choice
+
+from tests.support.edge import (
+    DIGITS,
+    NUMBERS,
+    FakeRecord,
+    Outbox,
+    ladder,
+    raw,
+    served,
+)
+
+NOW_S = 1000.02
+GOOD = raw(1, 2, 3, 4)
+
+
+def second_label(inputs: Any) -> Any:
+    return np.tile(np.array([0.1, 0.7, 0.2], np.float32), (len(inputs["input"]), 1))
+
+
+def pipeline(*models: Any, task: Any = DIGITS, clock: Any = None, **policy: Any) -> Pipeline:
+    return Pipeline(
+        ladder(task, *models),
+        Policy(version="p1", **policy).for_task(task.name),
+        clock=clock or (lambda: NOW_S),
+        believe=lambda model: card_belief(model.card),
+    )
+
+
+LIGHT = {"accuracy": 0.85, "ms_per_item": 0.01}
+HEAVY = {"accuracy": 0.99, "ms_per_item": 2.0}
+
+
+def process(served_by: Pipeline, *records: FakeRecord) -> tuple[list[Any], BatchReport]:
+    outbox = Outbox()
+    report = served_by.process(records, outbox)
+    return outbox.records, report
+
+
+def prediction(record: tuple[Any, ...]) -> Prediction:
+    topic, value, _, _ = record
+    assert topic == "ounce.digits.predictions"
+    return msgspec.json.decode(value, type=Prediction)
+
+
+def test_a_prediction_says_what_why_and_whether_the_targets_were_met() -> None:
+    models = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", second_label, **HEAVY)
+    headers = [("ce_id", b'i"1'), ("ce_source", b"/d/9"), ("traceparent", b"00-a-b-01")]
+    sent, report = process(pipeline(*models), FakeRecord(GOOD, headers))
+    [record] = sent
+    answer = prediction(record)
+    assert record[2] == b"device-1"
+    assert dict(record[3]) == {
+        "ce_id": b'i"1',
+        "ce_specversion": b"1.0",
+        "ce_type": b"io.ounce.prediction",
+        "ce_source": b"/ounce/digits",
+        "content-type": b"application/json",
+        "traceparent": b"00-a-b-01",
+    }
+    assert answer.model_name == answer.parameters.plan == "heavy"
+    assert answer.model_version == models[1].card.version
+    assert answer.id == 'i"1'
+    decision = answer.parameters
+    assert decision.reason is Choice.LIGHTEST_FEASIBLE
+    assert decision.rejected == {"light": "accuracy 0.8300 < 0.9"}
+    assert (decision.max_latency_ms, decision.min_accuracy) == (100, 0.9)
+    assert decision.expected_accuracy == 0.99
+    assert decision.latency_ms == pytest.approx(20)
+    assert decision.deadline_met
+    assert decision.floor_met
+    assert not decision.duplicate
+    assert decision.cost_ms > 0
+    assert decision.saved_ms == 0  # it is the most accurate one
+    assert (decision.policy_version, decision.catalogue_version) == ("p1", "catalogue-1")
+    assert [(o.name, o.data) for o in answer.outputs] == [
+        ("label", ['o"ne']),
+        ("confidence", [pytest.approx(0.7)]),
+    ]
+    assert report.groups[0].n == 1
+    assert report.groups[0].deadline_misses == report.groups[0].floor_misses == 0
+
+
+def test_the_saving_is_against_the_most_accurate_model() -> None:
+    models = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    record = FakeRecord(GOOD, [("ce_minaccuracy", b"0.5")])
+    [sent], report = process(pipeline(*models), record)
+    decision = prediction(sent).parameters
+    excess = max(decision.cost_ms - 0.01, 0)  # what the light call took over its profile
+    assert decision.saved_ms + decision.cost_ms == pytest.approx(2.0 + excess, rel=1e-3)
+    assert report.groups[0].always_best_ms == pytest.approx(2.0 + excess, rel=1e-3)
+
+
+def test_a_bare_record_gets_a_bare_answer() -> None:
+    [record], _ = process(pipeline(served(DIGITS, "a")), FakeRecord(GOOD, offset_=5))
+    assert record[3] is None
+    assert prediction(record).id == "ounce.digits.requests-3-5"
+
+
+def test_messages_are_grouped_by_model_one_call_each() -> None:
+    light, heavy = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    floors = [0.5, 0.9, 0.5, 0.9, 0.5]
+    records = [
+        FakeRecord(GOOD, [("ce_minaccuracy", str(floor).encode())], offset_=i)
+        for i, floor in enumerate(floors)
+    ]
+    sent, report = process(pipeline(light, heavy), *records)
+    assert light.loaded.batch_sizes == [3]
+    assert heavy.loaded.batch_sizes == [2]
+    by_offset = {prediction(r).id.rsplit("-", 1)[1]: prediction(r).model_name for r in sent}
+    assert by_offset == {"0": "light", "1": "heavy", "2": "light", "3": "heavy", "4": "light"}
+    assert [(g.model, g.n) for g in report.groups] == [("light", 3), ("heavy", 2)]
+
+
+def test_a_record_that_is_late_before_it_is_read_is_answered_and_labelled() -> None:
+    late = FakeRecord(GOOD, timestamp_ms=900_000)
+    [record], report = process(pipeline(served(DIGITS, "a", **LIGHT), served(DIGITS, "b")), late)
+    decision = prediction(record).parameters
+    assert decision.reason is Choice.FALLBACK_LATE
+    assert not decision.deadline_met
+    assert decision.floor_met
+    assert decision.latency_ms == pytest.approx(100_020)
+    assert report.groups[0].deadline_misses == 1
+
+
+def test_a_floor_that_nothing_meets_is_answered_and_labelled() -> None:
+    record = FakeRecord(GOOD, [("ce_minaccuracy", b"1.0")])
+    models = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    [sent], report = process(pipeline(*models), record)
+    answer = prediction(sent)
+    assert answer.model_name == "heavy"
+    assert answer.parameters.reason is Choice.FALLBACK_MOST_ACCURATE_IN_TIME
+    assert not answer.parameters.floor_met
+    assert list(answer.parameters.rejected) == ["light", "heavy"]
+    assert report.groups[0].floor_misses == 1
+
+
+def test_refuse_makes_a_dead_letter() -> None:
+    record = FakeRecord(GOOD, [("ce_minaccuracy", b"1.0")])
+    [sent], report = process(pipeline(served(DIGITS, "a"), fallback="refuse"), record)
+    assert sent[0] == "ounce.digits.dead-letters"
+    assert dict(sent[3])["ounce-dead-letter-reason"] == b"refused"
+    assert report.rejected == [Reason.REFUSED]
+
+
+def test_a_dead_letter_holds_the_record_byte_for_byte_and_why() -> None:
+    headers = [("ce_maxlatencyms", b"-1"), ("x", None), ("x", b"\xff")]
+    bad = FakeRecord(b"\x00\xff", headers, key_=None, timestamp_ms=-1)
+    sent, report = process(pipeline(served(DIGITS, "a")), FakeRecord(GOOD), bad)
+    assert len(sent) == 2
+    topic, value, key, found = sent[1]
+    assert (topic, value, key) == ("ounce.digits.dead-letters", b"\x00\xff", None)
+    assert found[:3] == headers
+    why = dict(found[3:])
+    assert b"-1 ms is not in (0, 3.6e+06]" in why.pop("ounce-dead-letter-text")
+    assert why == {
+        "ounce-dead-letter-reason": b"bad-target",
+        "ounce-dead-letter-topic": b"ounce.digits.requests",
+        "ounce-dead-letter-partition": b"3",
+        "ounce-dead-letter-offset": b"7",
+        "ounce-dead-letter-timestamp": b"-1",
+    }
+    assert report.rejected == [Reason.BAD_TARGET]
+
+
+def test_a_tombstone_becomes_a_dead_letter_without_a_value() -> None:
+    [sent], _ = process(pipeline(served(DIGITS, "a")), FakeRecord(None))
+    assert sent[1] is None
+    assert dict(sent[3])["ounce-dead-letter-reason"] == b"null-value"
+
+
+def test_a_repeated_id_is_answered_again_and_labelled() -> None:
+    serving = pipeline(served(DIGITS, "a"))
+    headers = [("ce_id", b"1"), ("ce_source", b"/d/1")]
+    other = [("ce_id", b"1"), ("ce_source", b"/d/2")]
+    sent, report = process(serving, FakeRecord(GOOD, headers), FakeRecord(GOOD, headers))
+    assert [prediction(r).parameters.duplicate for r in sent] == [False, True]
+    assert report.repeats == 1
+    sent, report = process(serving, FakeRecord(GOOD, headers), FakeRecord(GOOD, other))
+    assert [prediction(r).parameters.duplicate for r in sent] == [True, False]
+
+
+@pytest.mark.parametrize("how", ["raises", "nan"])
+def test_a_model_that_fails_costs_its_group_only(how: str) -> None:
+    def fails(inputs: Any) -> Any:
+        if how == "raises":
+            raise RuntimeError("out of memory")
+        return np.full((len(inputs["input"]), 3), np.nan, np.float32)
+
+    models = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", fails, **HEAVY)
+    records = [FakeRecord(GOOD, [("ce_minaccuracy", b"0.5")]), FakeRecord(GOOD)]
+    sent, report = process(pipeline(*models), *records)
+    assert [r[0] for r in sent] == ["ounce.digits.predictions", "ounce.digits.dead-letters"]
+    assert report.rejected == [Reason.MODEL_FAILED]
+
+
+def test_every_model_failing_loses_no_record() -> None:
+    def fails(inputs: Any) -> Any:
+        raise RuntimeError("no")
+
+    sent, report = process(pipeline(served(DIGITS, "a", fails)), FakeRecord(GOOD), FakeRecord(GOOD))
+    assert [r[0] for r in sent] == ["ounce.digits.dead-letters"] * 2
+    assert report.groups == []
+
+
+def test_regression_answers_value_and_interval() -> None:
+    def estimate(inputs: Any) -> Any:
+        return np.array([[1234.5678, -0.5, 2500.25]], np.float32)
+
+    body = msgspec.json.encode(
+        {
+            "inputs": [
+                {"name": "input", "shape": [2], "datatype": "FP32", "data": [1, None]},
+                {"name": "categories", "shape": [1], "datatype": "BYTES", "data": ["a"]},
+            ]
+        }
+    )
+    serving = pipeline(served(NUMBERS, "a", estimate), task=NUMBERS)
+    outbox = Outbox()
+    serving.process([FakeRecord(body, topic_="ounce.numbers.requests")], outbox)
+    [(topic, value, _, _)] = outbox.records
+    assert topic == "ounce.numbers.predictions"
+    outputs = msgspec.json.decode(value, type=Prediction).outputs
+    assert [(o.name, o.shape, o.data) for o in outputs] == [
+        ("value", [1], [1234.57]),
+        ("interval", [1, 2], [-0.5, 2500.25]),
+    ]
+
+
+def test_requested_outputs_only() -> None:
+    body = msgspec.json.encode(
+        {
+            "inputs": [
+                {"name": "input", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}
+            ],
+            "outputs": [{"name": "probabilities"}],
+        }
+    )
+    [record], _ = process(pipeline(served(DIGITS, "a", second_label)), FakeRecord(body))
+    [output] = prediction(record).outputs
+    assert (output.name, output.shape) == ("probabilities", [1, 3])
+    assert output.data == pytest.approx([0.1, 0.7, 0.2])
+
+
+def test_a_policy_that_permits_nothing_or_names_the_unknown_is_refused() -> None:
+    with pytest.raises(PolicyError, match=r"has no model \['huge'\]; it has \['a'\]"):
+        pipeline(served(DIGITS, "a"), tasks={"digits": {"allow": ["a", "huge"]}})
+    with pytest.raises(PolicyError, match="permits none"):
+        pipeline(served(DIGITS, "a"), tasks={"digits": {"deny": ["a"]}})
+
+
+def test_a_policy_decides_which_models_answer() -> None:
+    models = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    tasks = {"digits": {"deny": ["light"], "min_accuracy": 0.1}}
+    [record], _ = process(pipeline(*models, tasks=tasks), FakeRecord(GOOD))
+    assert prediction(record).model_name == "heavy"
+
+
+def test_percent_signs_in_names_survive() -> None:
+    serving = Pipeline(
+        ladder(DIGITS, served(DIGITS, "a")),
+        Policy(version='100%d "x"').for_task("digits"),
+        clock=lambda: NOW_S,
+        believe=lambda model: card_belief(model.card),
+    )
+    [record], _ = process(serving, FakeRecord(GOOD))
+    assert prediction(record).parameters.policy_version == '100%d "x"'
