@@ -1,9 +1,11 @@
 """Fixtures of every component's tests: a real Kafka, its topics, and a real Prometheus."""
 
 import os
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaException
@@ -12,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from tests.support.apache_kafka import ApacheKafka, KafkaUnavailableError
 from tests.support.prometheus import Prometheus, PrometheusUnavailableError
 from tests.support.topics import OwnTopics
+from tests.support.worker import OUNCE, Device
 
 pytest_plugins = ["pytester", "tests.support.skips"]
 
@@ -53,6 +56,25 @@ def topics(kafka: str) -> Iterator[OwnTopics]:
         yield own
     finally:
         own.remove()
+
+
+@pytest.fixture(scope="session")
+def digits_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small digits ladder, trained by the real command."""
+    models = tmp_path_factory.mktemp("models")
+    only = [f"--only={name}" for name in ("decision-tree", "logistic-regression", "mlp")]
+    subprocess.run([OUNCE, "train", "digits", "--models", models, *only], check=True)
+    return models
+
+
+@pytest.fixture
+def device(kafka: str) -> Iterator[Device]:
+    """Sends requests to the digits task and reads what comes back."""
+    own = Device(kafka)
+    try:
+        yield own
+    finally:
+        own.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import click
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticUndefined
 
 from ounce_schemas import __version__
 from ounce_schemas.documents import describe
@@ -64,6 +63,9 @@ def root() -> None:
     """
 
 
+_METAVARS = {"Path": "PATH", "int": "INTEGER", "float": "NUMBER"}
+
+
 def settings_options(settings: type[BaseModel]) -> Callable[[F], F]:
     """Make one option of each field of `settings`; OUNCE_<FIELD> sets it too.
 
@@ -75,23 +77,24 @@ def settings_options(settings: type[BaseModel]) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         for name, field in reversed(settings.model_fields.items()):
             kind = str(field.annotation)
-            multiple = kind.startswith("tuple[")
             is_flag = field.annotation is bool
             option = name.replace("_", "-")
-            required = field.is_required()
-            default = None if required or field.default is PydanticUndefined else field.default
+            details: dict[str, Any] = {"type": bool if is_flag else str}
+            if field.is_required():
+                details["required"] = True
+            else:
+                details["default"] = field.default
+                details["show_default"] = field.default not in (None, (), "")
+            if not is_flag:
+                details["multiple"] = kind.startswith("tuple[")
+                details["metavar"] = next((m for k, m in _METAVARS.items() if k in kind), "TEXT")
             function = click.option(
                 f"--{option}/--no-{option}" if is_flag else f"--{option}",
                 name,
-                type=bool if is_flag else str,
-                multiple=multiple,
-                required=required,
-                default=default,
-                show_default=default not in (None, (), ""),
                 envvar=f"OUNCE_{name.upper()}",
                 show_envvar=True,
-                metavar=None if is_flag else (field.json_schema_extra or {}).get("metavar"),  # type: ignore[union-attr]
                 help=field.description,
+                **details,
             )(function)
         return function
 
