@@ -95,7 +95,11 @@ def convert(
     try:
         return normalize(
             convert_sklearn(
-                transformer, initial_types=types, options=options, target_opset=_TARGET_OPSET
+                transformer,
+                name=task.name,  # otherwise random, and so would be the file's digest
+                initial_types=types,
+                options=options,
+                target_opset=_TARGET_OPSET,
             )
         )
     except Exception as e:  # skl2onnx raises many types, of its own and of onnx

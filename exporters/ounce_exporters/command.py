@@ -13,7 +13,7 @@ from ounce_exporters.ladder import build_ladder
 from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.reporting import ConsoleReporter, ladder_table
 
-_TABLE_WIDTH = 130
+_TABLE_WIDTH = 140
 """Columns of the final table where no terminal says how wide it is."""
 
 
@@ -120,7 +120,6 @@ def _open_table(
     if settings.target is None:
         raise click.UsageError("--data needs --target COLUMN")
     # Imported here: a task that ships needs neither pandas nor pyarrow.
-    from ounce_exporters.table.recipes import recipes
     from ounce_exporters.table.task import load, task_name
 
     task = settings.task or task_name(path)
@@ -136,6 +135,8 @@ def _open_table(
         settings.seed,
         lambda line: _say(console, f"Note: {line}"),
     )
+    from ounce_exporters.table.recipes import recipes  # after the table is known to be good
+
     return data, recipes(data)
 
 

@@ -1,5 +1,6 @@
 """Reading a table from a file, with errors that name the file and what is wrong with it."""
 
+import csv
 from pathlib import Path
 
 import pandas as pd
@@ -37,16 +38,23 @@ def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
         raise DataError(f"{path}: column names repeat: {', '.join(repeated)}")
     if len(table) == 0:
         raise DataError(f"{path} has a header and no rows")
-    notices = []
-    if not isinstance(table.index, pd.RangeIndex):
-        # A header with one name fewer than the rows have values: pandas takes the first as index.
-        notices.append("first column (it has no name) is left out: row labels are no input")
-        table = table.reset_index(drop=True)
-    return table, notices
+    if suffix == ".parquet":
+        return table.reset_index(drop=True), []
+    if not _first_column_has_no_name(path):
+        return table, []
+    notice = "the first column is left out: it has no name in the header, as row labels have"
+    return table.reset_index(drop=True), [notice]
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, low_memory=False)  # low_memory guesses types block by block
+
+
+def _first_column_has_no_name(path: Path) -> bool:
+    """Whether rows have one value more than the header has names; pandas makes that the index."""
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = csv.reader(file)
+        return len(next(lines)) + 1 == len(next(lines))
 
 
 def _one_line(error: object) -> str:

@@ -1,0 +1,238 @@
+"""Every kind of model, trained a little: the written file answers as the native model does."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_exporters import calibration
+from ounce_exporters.digits import task as digits
+from ounce_exporters.digits.augmentation import distort
+from ounce_exporters.digits.networks import Mlp, ResidualCnn, SmallCnn
+from ounce_exporters.graphs import OPSET
+from ounce_exporters.ladder import build_ladder, export_model
+from ounce_exporters.neural import NeuralModel, Training, train
+from ounce_exporters.recipe import FittedModel, Inputs, Progress, Recipe, Split, TaskData
+from ounce_exporters.splits import split_task
+from ounce_exporters.table import recipes as table
+from ounce_schemas.card import ModelCard
+from ounce_schemas.documents import read_card
+from ounce_schemas.errors import ExportError
+from ounce_schemas.task import TaskSpec, TensorSpec
+from torch import nn
+
+CLASSICAL = ("decision-tree", "logistic-regression", "gradient-boosting", "random-forest")
+NETWORKS = {"mlp": Mlp, "small-cnn": SmallCnn, "residual-cnn": lambda: ResidualCnn(channels=8)}
+
+
+@pytest.fixture(scope="module")
+def digits_data() -> TaskData:
+    return digits.load(0)
+
+
+def briefly(make: Callable[[], nn.Module]) -> Recipe:
+    """A network that trains for two epochs."""
+
+    def fit(data: TaskData, seed: int, progress: Progress) -> FittedModel:
+        training = Training(epochs=2, learning_rate=1e-2, augment=distort)
+        part = data.train.inputs["input"][:200]
+        network = train(make, part, data.train.targets[:200], training, seed, progress)
+        return NeuralModel(network, data.spec.inputs[0], classifies=True)
+
+    return Recipe("brief", "neural", "a network trained for two epochs", fit)
+
+
+def fit(recipe: Recipe, data: TaskData) -> FittedModel:
+    return recipe.fit(data, 0, lambda share: None)
+
+
+def digits_recipe(name: str, data: TaskData) -> Recipe:
+    if name in NETWORKS:
+        return briefly(NETWORKS[name])
+    return next(recipe for recipe in digits.recipes(data) if recipe.name == name)
+
+
+@pytest.mark.parametrize("name", [*CLASSICAL, *NETWORKS])
+def test_digits_models_survive_the_round_trip(
+    name: str, digits_data: TaskData, tmp_path: Path
+) -> None:
+    recipe = digits_recipe(name, digits_data)
+    card = export_model(digits_data, recipe, fit(recipe, digits_data), tmp_path, 0)
+    check_written(tmp_path / recipe.name, card, digits_data)
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+@pytest.mark.parametrize("inputs", ["both", "numeric", "categorical"])
+@pytest.mark.parametrize("position", range(5))
+def test_table_models_survive_the_round_trip(
+    position: int, inputs: str, kind: str, tmp_path: Path
+) -> None:
+    data = table_data(kind, inputs)
+    recipe = table.recipes(data)[position]
+    card = export_model(data, recipe, fit(recipe, data), tmp_path, 0)
+    check_written(tmp_path / recipe.name, card, data)
+
+
+def check_written(folder: Path, card: ModelCard, data: TaskData) -> None:
+    """The folder holds one model with the task's signature that takes any batch."""
+    assert {path.name for path in folder.iterdir()} == {"model.onnx", "card.json", "README.md"}
+    assert read_card(folder / "card.json") == card
+    assert card.parity.n == len(data.test)
+    assert card.parameters > 0
+    model = OnnxCpuRuntime().load(folder / "model.onnx")
+    assert {name: t.shape for name, t in model.inputs.items()} == {
+        t.name: (None, *t.shape) for t in data.spec.inputs
+    }
+    output = data.spec.output
+    assert {name: t.shape for name, t in model.outputs.items()} == {
+        output.name: (None, *output.shape)
+    }
+    everything = model.run(data.test.inputs)
+    for n in (1, 3, 7):
+        answers = model.run({name: array[:n] for name, array in data.test.inputs.items()})
+        assert answers.shape == (n, *output.shape)
+        np.testing.assert_allclose(answers, everything[:n], rtol=1e-4, atol=1e-5)
+    if data.spec.kind == "classification":
+        np.testing.assert_allclose(everything.sum(axis=1), 1, atol=1e-5)
+    else:
+        assert (everything[:, 1] <= everything[:, 0]).all()
+        assert (everything[:, 0] <= everything[:, 2]).all()
+    versions = {o.domain: o.version for o in onnx.load(folder / "model.onnx").opset_import}
+    assert versions[""] == OPSET
+
+
+def table_data(kind: str, inputs: str) -> TaskData:
+    """160 rows with missing values in both tensors, and a target that depends on each."""
+    rng = np.random.default_rng(0)
+    n = 160
+    numbers = rng.normal(size=(n, 2)).astype(np.float32)
+    texts = rng.choice(np.array(["red", "grün", ""], dtype=object), size=(n, 2))
+    score = numbers[:, 0] + (texts[:, 0] == "red")
+    numbers[rng.random((n, 2)) < 0.1] = np.nan
+    tensors = {
+        "input": (numbers, TensorSpec(name="input", datatype="FP32", shape=(2,))),
+        "categories": (texts, TensorSpec(name="categories", datatype="BYTES", shape=(2,))),
+    }
+    chosen = {"both": ["input", "categories"], "numeric": ["input"], "categorical": ["categories"]}
+    classifies = kind == "classification"
+    spec = TaskSpec(
+        name="table",
+        kind="classification" if classifies else "regression",
+        description="Made for a test.",
+        inputs=tuple(tensors[name][1] for name in chosen[inputs]),
+        labels=("low", "high") if classifies else (),
+        tolerance=None if classifies else 0.5,
+        interval_coverage=None if classifies else 0.9,
+    )
+    targets = (score > 0.3).astype(np.int64) if classifies else score.astype(np.float32)
+    return split_task(
+        spec, "a test", {name: tensors[name][0] for name in chosen[inputs]}, targets, 0
+    )
+
+
+def test_a_text_never_seen_in_training_is_tolerated(tmp_path: Path) -> None:
+    data = table_data("classification", "both")
+    recipe = table.recipes(data)[0]
+    export_model(data, recipe, fit(recipe, data), tmp_path, 0)
+    model = OnnxCpuRuntime().load(tmp_path / recipe.name / "model.onnx")
+    answers = model.run(
+        {
+            "input": np.array([[0.5, np.nan]], np.float32),
+            "categories": np.array([["violet", ""]], dtype=object),
+        }
+    )
+    assert np.isfinite(answers).all()
+
+
+@pytest.mark.parametrize("name", ["random-forest", "small-cnn"])
+def test_the_same_seed_gives_the_same_file_and_metrics(
+    name: str, digits_data: TaskData, tmp_path: Path
+) -> None:
+    recipe = digits_recipe(name, digits_data)
+    first, second = (
+        export_model(digits_data, recipe, fit(recipe, digits_data), tmp_path, 0) for _ in range(2)
+    )
+    changing = {"latency", "created"}
+    assert first.model_dump(exclude=changing) == second.model_dump(exclude=changing)
+
+
+class Untrue:
+    """A native model whose graph answers otherwise."""
+
+    parameters = 1
+
+    def __init__(self, native: FittedModel) -> None:
+        self._native = native
+        self.to_onnx = native.to_onnx
+
+    def predict(self, inputs: Inputs) -> np.ndarray:
+        return np.roll(self._native.predict(inputs), 1, axis=1)
+
+
+class Recorder:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.finished_names: list[str] = []
+        self.errors: list[str] = []
+
+    def training(self, recipe: Recipe) -> Progress:
+        return lambda share: None
+
+    def exporting(self, recipe: Recipe) -> None:
+        pass
+
+    def finished(self, recipe: Recipe, card: ModelCard) -> None:
+        self.finished_names.append(recipe.name)
+
+    def failed(self, recipe: Recipe, error: ExportError) -> None:
+        self.errors.append(str(error))
+
+
+def test_a_model_without_parity_fails_the_ladder_and_the_others_are_kept(
+    digits_data: TaskData, tmp_path: Path
+) -> None:
+    tree, logistic = digits.recipes(digits_data)[:2]
+    broken = replace(tree, name="broken", fit=lambda *args: Untrue(tree.fit(*args)))
+    reporter = Recorder()
+    with pytest.raises(ExportError, match=r"1 of 2 models failed: broken: parity check failed"):
+        build_ladder(digits_data, [broken, logistic], tmp_path, 0, reporter, whole=True)
+    assert reporter.finished_names == ["logistic-regression"]
+    assert len(reporter.errors) == 1
+    folder = tmp_path / "digits"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "logistic-regression",
+        "task.json",
+        "test-split.npz",
+    ]
+
+
+def test_only_a_whole_ladder_removes_models_of_other_names(
+    digits_data: TaskData, tmp_path: Path
+) -> None:
+    tree, logistic = digits.recipes(digits_data)[:2]
+    build_ladder(digits_data, [tree], tmp_path, 0, Recorder(), whole=True)
+    build_ladder(digits_data, [logistic], tmp_path, 0, Recorder(), whole=False)
+    assert (tmp_path / "digits" / tree.name).is_dir()
+    build_ladder(digits_data, [logistic], tmp_path, 0, Recorder(), whole=True)
+    assert not (tmp_path / "digits" / tree.name).exists()
+
+
+def test_calibration_and_choice_never_see_the_test_split(
+    digits_data: TaskData, tmp_path: Path
+) -> None:
+    """Other test items change neither the file nor what routing relies on."""
+    recipe = digits.recipes(digits_data)[0]
+    fitted = fit(recipe, digits_data)
+    card = export_model(digits_data, recipe, fitted, tmp_path, 0)
+    other = Split({"input": digits_data.test.inputs["input"][:50]}, digits_data.test.targets[:50])
+    again = export_model(replace(digits_data, test=other), recipe, fitted, tmp_path, 0)
+    assert again.sha256 == card.sha256
+    assert again.validation_accuracy == card.validation_accuracy
+    assert again.test_accuracy.n == 50
+    assert calibration.fit_temperature(
+        fitted.predict(digits_data.validation.inputs), digits_data.validation.targets
+    ) == pytest.approx(card.calibration.temperature)
