@@ -1,0 +1,133 @@
+"""Child processes of the demo: started together, never left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ounce_schemas.errors import OunceError
+
+from ounce_services.demo.tether import tethered
+
+STOP_TIMEOUT_S = 20.0
+_LOG_TAIL_LINES = 12
+
+
+class ChildError(OunceError):
+    """A process of the demo ended early; the message holds the end of what it printed."""
+
+
+def ounce_command(*arguments: str) -> list[str]:
+    """Command line of an `ounce` sub-command, run by this interpreter."""
+    return [
+        sys.executable,
+        "-c",
+        "from ounce_schemas.command import main; main()",
+        *arguments,
+    ]
+
+
+class Child:
+    """One `ounce` sub-command in a session of its own, so that Ctrl-C reaches only the demo.
+
+    Attributes:
+        name: for messages.
+        log: what it prints, or None where that goes to the terminal.
+    """
+
+    def __init__(self, name: str, arguments: Sequence[str], log: Path | None = None) -> None:
+        self.name = name
+        self.log = log
+        command = tethered(ounce_command(*arguments))
+        environment = {**os.environ, "COLUMNS": "120"} if log is not None else None
+        output = None if log is None else log.open("wb")
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=None if output is None else subprocess.STDOUT,
+                start_new_session=True,
+                env=environment,
+            )
+        finally:
+            if output is not None:
+                output.close()
+
+    @property
+    def pid(self) -> int:
+        """Its process id, and that of its session."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return self._process.poll()
+
+    def wait(self) -> int:
+        """Wait for its end; returns the exit code."""
+        return self._process.wait()
+
+    def require_running(self) -> None:
+        """Check that it still runs.
+
+        Raises:
+            ChildError: it does not; with the end of its log.
+        """
+        if self.exit_code is not None:
+            raise self.error()
+
+    def error(self) -> ChildError:
+        """That it ended, how, and the end of its log."""
+        code = self.exit_code
+        how = (
+            f"was ended by {signal.Signals(-code).name}"
+            if code is not None and code < 0
+            else f"ended with exit code {code}"
+        )
+        return ChildError(f"{self.name} {how}{self._log_tail()}")
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
+        """Ask it to end, and kill it where it does not in time or Ctrl-C says to hurry."""
+        if self.exit_code is None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout_s)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                os.killpg(self.pid, signal.SIGKILL)
+        return self._process.wait()
+
+    def _log_tail(self) -> str:
+        if self.log is None:
+            return ""
+        lines = self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+        return f"; the end of {self.log}:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+class Children:
+    """Context manager: whatever was started is stopped at the end, the newest first."""
+
+    def __init__(self) -> None:
+        self._started: list[Child] = []
+
+    def start(self, name: str, arguments: Sequence[str], log: Path | None = None) -> Child:
+        """Start a sub-command."""
+        child = Child(name, arguments, log)
+        self._started.append(child)
+        return child
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for child in reversed(self._started):
+            child.stop()

@@ -1,0 +1,154 @@
+"""The demo's steps, and their undoing."""
+
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+from ounce_schemas.topics import task_topics
+from rich.console import Console
+
+from ounce_services.broker import create_topics
+from ounce_services.demo.children import Child, Children
+from ounce_services.demo.feed import ReportFeed
+from ounce_services.demo.ladders import has_ladder, train_ladder
+from ounce_services.demo.live import show
+from ounce_services.demo.readiness import free_port, wait_until_ready
+from ounce_services.demo.settings import DemoSettings
+from ounce_services.demo.summary import next_steps, print_summary, summary
+from ounce_services.devices.report import Phase
+from ounce_services.embedded_broker import EmbeddedBroker
+
+
+def run_demo(settings: DemoSettings, console: Console) -> int:
+    """Run all steps; Ctrl-C and SIGTERM end it early and in order.
+
+    Returns:
+        Exit code: 0, also when interrupted; 1 when inputs got no answer.
+
+    Raises:
+        OunceError: a step failed; everything is stopped.
+    """
+    logs = Path(tempfile.mkdtemp(prefix="ounce-demo-"))
+    feed = ReportFeed(logs / "report.jsonl")
+    interrupted = False
+    with _interruptible():
+        try:
+            _run_steps(settings, console, logs, feed)
+        except KeyboardInterrupt:
+            interrupted = True
+    feed.follow()
+    last_task = settings.task[0]
+    print_summary(
+        console,
+        summary(feed.latest),
+        next_steps(models=settings.models, task=last_task, logs=logs, interrupted=interrupted),
+    )
+    is_whole = feed.latest is None or feed.latest.unanswered == 0
+    return 0 if interrupted or is_whole else 1
+
+
+def _run_steps(settings: DemoSettings, console: Console, logs: Path, feed: ReportFeed) -> None:
+    with ExitStack() as stack:
+        trainings = stack.enter_context(Children())
+        for task in settings.task:
+            if has_ladder(settings.models, task):
+                _say(console, f"{task}: reusing the ladder in {settings.models / task}")
+            else:
+                _say(console, f"{task}: training its ladder into {settings.models / task}")
+                train_ladder(settings.models, task, trainings)
+
+        kafka = settings.kafka
+        if kafka is None:
+            kafka = stack.enter_context(EmbeddedBroker()).bootstrap_servers
+            _say(console, f"broker: embedded, at {kafka}")
+        create_topics(kafka, [topic for task in settings.task for topic in task_topics(task)])
+
+        children = stack.enter_context(Children())
+        port = settings.metrics_port or free_port()
+        url = f"http://127.0.0.1:{port}"
+        worker = children.start("ounce worker", _worker(settings, kafka, port), logs / "worker.log")
+        with console.status("worker: measuring its models and joining"):
+            wait_until_ready(worker, f"{url}/readyz")
+        _say(console, f"worker: ready, {url}/metrics")
+        devices = children.start(
+            "ounce devices", _devices(settings, kafka, logs), logs / "devices.log"
+        )
+        _say(console, f"devices: sending for {settings.duration:g} s")
+        show(
+            console,
+            feed,
+            lambda: _is_over(worker, devices),
+            duration_s=settings.duration,
+            metrics_url=f"{url}/metrics",
+        )
+        if feed.latest is None or feed.latest.phase is not Phase.DONE:
+            raise devices.error()
+
+
+def _worker(settings: DemoSettings, kafka: str, port: int) -> list[str]:
+    return [
+        "worker",
+        *_tasks(settings),
+        *("--kafka", kafka),
+        *("--models", str(settings.models)),
+        *("--metrics-host", "127.0.0.1"),
+        *("--metrics-port", str(port)),
+        *("--group", "ounce-demo"),
+    ]
+
+
+def _devices(settings: DemoSettings, kafka: str, logs: Path) -> list[str]:
+    rates = [word for rate in _known_rates(settings) for word in ("--rate", rate)]
+    return [
+        "devices",
+        *_tasks(settings),
+        *rates,
+        *("--kafka", kafka),
+        *("--models", str(settings.models)),
+        *("--duration", str(settings.duration)),
+        *("--burst-factor", str(settings.burst_factor)),
+        *("--report", str(logs / "report.jsonl")),
+    ]
+
+
+def _tasks(settings: DemoSettings) -> list[str]:
+    return [word for task in settings.task for word in ("--task", task)]
+
+
+def _known_rates(settings: DemoSettings) -> list[str]:
+    """Without those of tasks that are not shown: the defaults name both that ship."""
+    return [
+        rate for rate in settings.rate if "=" not in rate or rate.partition("=")[0] in settings.task
+    ]
+
+
+def _is_over(worker: Child, devices: Child) -> bool:
+    """Whether the devices ended.
+
+    Raises:
+        ChildError: the worker ended before them.
+    """
+    worker.require_running()
+    return devices.exit_code is not None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt, as SIGINT does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = [signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield
+    finally:
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, soft_wrap=True, highlight=False)

@@ -1,0 +1,35 @@
+"""Everything that can be set of the demonstration."""
+
+from pathlib import Path
+
+from ounce_schemas.task import TaskName
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class DemoSettings(BaseModel):
+    """Settings of `ounce demo`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: tuple[TaskName, ...] = Field(
+        default=("digits", "bearing"), min_length=1, description="Task to show; repeat for several"
+    )
+    models: Path = Field(
+        default=Path("models"), description="Folder of the ladders; those absent are trained"
+    )
+    kafka: str | None = Field(
+        default=None,
+        description="Bootstrap servers of a real Kafka, HOST:PORT[,HOST:PORT...]; without it a "
+        "broker embedded in the demo",
+    )
+    duration: float = Field(default=60.0, gt=0, le=1e6, description="Seconds that devices send for")
+    rate: tuple[str, ...] = Field(
+        default=("digits=300", "bearing=60"),
+        description="Messages per second outside of bursts, of every task or of one: N or TASK=N",
+    )
+    burst_factor: float = Field(
+        default=5.0, ge=1, le=1000, description="Rate in a burst over the rate outside; 1: none"
+    )
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of the worker's metrics; 0: any that is free"
+    )
