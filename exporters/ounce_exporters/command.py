@@ -23,22 +23,18 @@ class TrainSettings(BaseModel):
     models: Path = Field(
         default=Path("models"),
         description="Folder of all tasks' models",
-        json_schema_extra={"metavar": "DIR"},
     )
     data: Path | None = Field(
         default=None,
         description="Table to learn from: .csv or .parquet",
-        json_schema_extra={"metavar": "FILE"},
     )
     target: str | None = Field(
         default=None,
         description="Column of the table to predict",
-        json_schema_extra={"metavar": "COLUMN"},
     )
     task: str | None = Field(
         default=None,
         description="Name of the table's task; default: the file's name",
-        json_schema_extra={"metavar": "NAME"},
     )
     tolerance: float | None = Field(
         default=None,
@@ -46,19 +42,16 @@ class TrainSettings(BaseModel):
         allow_inf_nan=False,
         description="Regression: absolute error that is still acceptable; default: a tenth of the "
         "range that holds the middle half of the training targets",
-        json_schema_extra={"metavar": "X"},
     )
     only: tuple[str, ...] = Field(
         default=(),
         description="Build this model alone (can be repeated); others are left as they are",
-        json_schema_extra={"metavar": "MODEL"},
     )
     seed: int = Field(
         default=0,
         ge=0,
         lt=2**32,
         description="Fixes splits and training",
-        json_schema_extra={"metavar": "N"},
     )
 
 
