@@ -4,8 +4,9 @@
 share, since building and serialising an object per message costs ten times more.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -101,31 +102,35 @@ class Encoder:
         items = answer.items.tolist()
         # Timestamps are whole milliseconds, so the messages of a batch share few distinct middles.
         middles: dict[tuple[float, float, float, bool], bytes] = {}
-        bodies = []
-        for item, latency, floor, elapsed, outputs in zip(
-            items,
+
+        def middle(of: tuple[float, float, float, bool]) -> bytes:
+            latency, floor, elapsed, duplicate = of
+            middles[of] = b'%b%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":[' % (
+                self._decision(answer, key, latency, floor),
+                cost,
+                elapsed,
+                _BOOL[elapsed <= latency],
+                _BOOL[answer.accuracy_low >= floor],
+                b',"duplicate":true' if duplicate else b"",
+            )
+            return middles[of]
+
+        keys = zip(
             batch.max_latency_ms[answer.items].tolist(),
             batch.min_accuracy[answer.items].tolist(),
             latency_ms.tolist(),
-            self._outputs(answer.result, [batch.outputs[i] for i in items]),
-            strict=True,
-        ):
-            of = (latency, floor, elapsed, item in repeats)
-            middle = middles.get(of)
-            if middle is None:
-                middle = middles[of] = (
-                    b'%b%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":['
-                    % (
-                        self._decision(answer, key, latency, floor),
-                        cost,
-                        elapsed,
-                        _BOOL[elapsed <= latency],
-                        _BOOL[answer.accuracy_low >= floor],
-                        b',"duplicate":true' if item in repeats else b"",
-                    )
-                )
-            bodies.append(b"".join((head, batch.json_ids[item], middle, outputs, b"]}")))
-        return bodies
+            [i in repeats for i in items] if repeats else repeat(False),
+            strict=False,
+        )
+        parts = zip(
+            repeat(head),
+            [batch.json_ids[i] for i in items],
+            [middles.get(of) or middle(of) for of in keys],
+            *self._outputs(answer.result, [batch.outputs[i] for i in items]),
+            repeat(b"]}"),
+            strict=False,
+        )
+        return list(map(b"".join, parts))
 
     def headers(self, batch: Batch, items: NDArray[np.intp]) -> Sequence[Headers | None] | None:
         """Headers of the predictions for `items`: CloudEvents where the request was one."""
@@ -166,16 +171,16 @@ class Encoder:
 
     def _outputs(
         self, result: NDArray[np.float32], wanted: Sequence[OutputNames]
-    ) -> Sequence[bytes]:
-        """The `outputs` list of each item, without its brackets."""
+    ) -> Sequence[Iterable[bytes]]:
+        """The parts of the `outputs` list, one column of parts per output, commas included."""
         names = set(wanted)
         parts = {name: self._output(name, result) for name in {n for group in names for n in group}}
-        if len(names) == 1:
-            columns = [parts[name] for name in next(iter(names))]
-            if len(columns) == 2:  # the usual one: half the cost of a join
-                return [b"%b,%b" % pair for pair in zip(*columns, strict=True)]
-            return [b",".join(row) for row in zip(*columns, strict=True)]
-        return [b",".join([parts[name][i] for name in group]) for i, group in enumerate(wanted)]
+        if len(names) > 1:
+            return [[b",".join([parts[n][i] for n in group]) for i, group in enumerate(wanted)]]
+        columns: list[Iterable[bytes]] = []
+        for name in next(iter(names)):
+            columns += [repeat(b","), parts[name]] if columns else [parts[name]]
+        return columns
 
     def _output(self, name: str, result: NDArray[np.float32]) -> Sequence[bytes]:
         if name == "label":
