@@ -211,6 +211,8 @@ def _quiet_exporter() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", FutureWarning)
+            # Of how it traces recurrent layers; the parity check would see an effect.
+            warnings.simplefilter("ignore", UserWarning)
             yield
     finally:
         logger.setLevel(level)
