@@ -32,22 +32,21 @@ def ounce_command(*arguments: str) -> list[str]:
 
 
 class Child:
-    """One `ounce` sub-command in a session of its own, so that Ctrl-C reaches only the demo.
+    """One program in a session of its own, so that Ctrl-C reaches only the demo.
 
     Attributes:
         name: for messages.
         log: what it prints, or None where that goes to the terminal.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], log: Path | None = None) -> None:
+    def __init__(self, name: str, command: Sequence[str], log: Path | None = None) -> None:
         self.name = name
         self.log = log
-        command = tethered(ounce_command(*arguments))
         environment = {**os.environ, "COLUMNS": "120"} if log is not None else None
         output = None if log is None else log.open("wb")
         try:
             self._process = subprocess.Popen(
-                command,
+                tethered(command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=None if output is None else subprocess.STDOUT,
@@ -114,9 +113,9 @@ class Children:
     def __init__(self) -> None:
         self._started: list[Child] = []
 
-    def start(self, name: str, arguments: Sequence[str], log: Path | None = None) -> Child:
-        """Start a sub-command."""
-        child = Child(name, arguments, log)
+    def start(self, name: str, command: Sequence[str], log: Path | None = None) -> Child:
+        """Start a program."""
+        child = Child(name, command, log)
         self._started.append(child)
         return child
 

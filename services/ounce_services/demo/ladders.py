@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ounce_schemas.documents import CARD_FILE, TASK_FILE, TEST_SPLIT_FILE
 
-from ounce_services.demo.children import Children
+from ounce_services.demo.children import Children, ounce_command
 
 
 def has_ladder(models: Path, task: str) -> bool:
@@ -30,7 +30,9 @@ def train_ladder(models: Path, task: str, children: Children) -> None:
     mark = _unfinished_mark(models, task)
     models.mkdir(parents=True, exist_ok=True)
     mark.touch()
-    child = children.start(f"ounce train {task}", ["train", task, "--models", str(models)])
+    child = children.start(
+        f"ounce train {task}", ounce_command("train", task, "--models", str(models))
+    )
     if child.wait() != 0:
         raise child.error()
     mark.unlink()

@@ -11,13 +11,13 @@ from ounce_schemas.topics import task_topics
 from rich.console import Console
 
 from ounce_services.broker import create_topics
-from ounce_services.demo.children import Child, Children
+from ounce_services.demo.children import Child, Children, ounce_command
 from ounce_services.demo.feed import ReportFeed
 from ounce_services.demo.ladders import has_ladder, train_ladder
 from ounce_services.demo.live import show
 from ounce_services.demo.readiness import free_port, wait_until_ready
 from ounce_services.demo.settings import DemoSettings
-from ounce_services.demo.summary import next_steps, print_summary, summary
+from ounce_services.demo.summary import next_steps, summary
 from ounce_services.devices.report import Phase
 from ounce_services.embedded_broker import EmbeddedBroker
 
@@ -40,12 +40,11 @@ def run_demo(settings: DemoSettings, console: Console) -> int:
         except KeyboardInterrupt:
             interrupted = True
     feed.follow()
-    last_task = settings.task[0]
-    print_summary(
-        console,
-        summary(feed.latest),
-        next_steps(models=settings.models, task=last_task, logs=logs, interrupted=interrupted),
-    )
+    console.print()
+    console.print(summary(feed.latest), highlight=False)
+    console.print(next_steps(settings.models, feed.latest, logs), soft_wrap=True, end="")
+    if interrupted:
+        _say(console, "Interrupted; everything is stopped.")
     is_whole = feed.latest is None or feed.latest.unanswered == 0
     return 0 if interrupted or is_whole else 1
 
@@ -64,7 +63,8 @@ def _run_steps(settings: DemoSettings, console: Console, logs: Path, feed: Repor
         if kafka is None:
             kafka = stack.enter_context(EmbeddedBroker()).bootstrap_servers
             _say(console, f"broker: embedded, at {kafka}")
-        create_topics(kafka, [topic for task in settings.task for topic in task_topics(task)])
+        names = [name for task in settings.task for name in task_topics(task)]
+        create_topics(kafka, names, timeout_s=settings.kafka_timeout_s)
 
         children = stack.enter_context(Children())
         port = settings.metrics_port or free_port()
@@ -89,7 +89,7 @@ def _run_steps(settings: DemoSettings, console: Console, logs: Path, feed: Repor
 
 
 def _worker(settings: DemoSettings, kafka: str, port: int) -> list[str]:
-    return [
+    return ounce_command(
         "worker",
         *_tasks(settings),
         *("--kafka", kafka),
@@ -97,12 +97,12 @@ def _worker(settings: DemoSettings, kafka: str, port: int) -> list[str]:
         *("--metrics-host", "127.0.0.1"),
         *("--metrics-port", str(port)),
         *("--group", "ounce-demo"),
-    ]
+    )
 
 
 def _devices(settings: DemoSettings, kafka: str, logs: Path) -> list[str]:
     rates = [word for rate in _known_rates(settings) for word in ("--rate", rate)]
-    return [
+    return ounce_command(
         "devices",
         *_tasks(settings),
         *rates,
@@ -111,7 +111,7 @@ def _devices(settings: DemoSettings, kafka: str, logs: Path) -> list[str]:
         *("--duration", str(settings.duration)),
         *("--burst-factor", str(settings.burst_factor)),
         *("--report", str(logs / "report.jsonl")),
-    ]
+    )
 
 
 def _tasks(settings: DemoSettings) -> list[str]:

@@ -33,3 +33,6 @@ class DemoSettings(BaseModel):
     metrics_port: int = Field(
         default=0, ge=0, le=65535, description="Port of the worker's metrics; 0: any that is free"
     )
+    kafka_timeout_s: float = Field(
+        default=10.0, gt=0, description="Seconds to wait for Kafka before giving up"
+    )

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 from ounce_services.devices.report import FleetReport, TaskReport, Verdict
@@ -32,28 +31,29 @@ def summary(report: FleetReport | None) -> Text:
     return text
 
 
-def next_steps(*, models: Path, task: str, logs: Path, interrupted: bool) -> Text:
+def next_steps(models: Path, report: FleetReport | None, logs: Path) -> Text:
     """Where to look next."""
-    pages = sorted((models / task).glob("[!.]*/README.md"))
+    page = _page_of_busiest(models, report)
     text = Text("Where to look next\n", style="bold")
     for what, where in (
-        ("a model's card", str(pages[-1]) if pages else "ounce train --help"),
+        ("a model's card", str(page) if page else "ounce train --help"),
         ("all the figures", "curl localhost:PORT/metrics while it runs (--metrics-port PORT)"),
         ("your own worker", "ounce worker --help"),
         ("a whole site", "compose.yaml and README.md"),
         ("logs of this run", str(logs)),
     ):
         text.append(f"  {what:<17}{where}\n")
-    if interrupted:
-        text.append("Interrupted: everything is stopped.\n", style="dim")
     return text
 
 
-def print_summary(console: Console, *texts: Text) -> None:
-    """Print without wrapping paths."""
-    for text in texts:
-        console.print()
-        console.print(text, soft_wrap=True, end="")
+def _page_of_busiest(models: Path, report: FleetReport | None) -> Path | None:
+    """The card's page of the model that answered most."""
+    used = [
+        (model.accuracy.answered, models / task / name / "README.md")
+        for task, task_report in (report.tasks.items() if report else ())
+        for name, model in task_report.models.items()
+    ]
+    return max(used, default=(0, None))[1]
 
 
 def _task_lines(task: TaskReport) -> list[str]:

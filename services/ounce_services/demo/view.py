@@ -22,7 +22,8 @@ _VERDICT_MARKS = {
     Verdict.NOTHING_PROMISED: "labelled",
 }
 _COMPUTE_LINES, _RATE_LINES = 5, 4
-_FLOORS_WIDTH = 38
+_FLOORS_WIDTH = 40
+_MOST_DEADLINES = 5
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ def _compute(report: FleetReport, width: int) -> Panel:
 
 
 def _task_lines(task: TaskReport) -> int:
-    """Two borders, the tables' header, and the longer of both tables."""
-    return 3 + max(len(task.models), len(task.floors) + 1, 1)
+    """Two borders, the tables' header, and the longer side: models, or floors and deadlines."""
+    return 3 + max(len(task.models), len(task.floors) + 2)
 
 
 def _task(name: str, task: TaskReport, width: int) -> Panel:
@@ -99,16 +100,18 @@ def _task(name: str, task: TaskReport, width: int) -> Panel:
     tables = Table.grid(expand=True)
     tables.add_column()
     tables.add_column(justify="right", width=_FLOORS_WIDTH)
-    tables.add_row(_models(task, width - _FLOORS_WIDTH - 4), _floors(task.floors))
+    tables.add_row(
+        _models(task, width - _FLOORS_WIDTH - 4), Group(_floors(task.floors), _deadlines(task))
+    )
     return Panel(tables, title=title, title_align="left", padding=(0, 1))
 
 
 def _models(task: TaskReport, width: int) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("model", no_wrap=True, overflow="ellipsis", max_width=19)
-    bar_width = max(width - 52, 4)
+    bar_width = max(width - 55, 4)
     table.add_column("", width=bar_width, no_wrap=True)
-    for heading in ("share", "ms", "promised", "seen"):
+    for heading in ("share", "ms each", "promised", "seen"):
         table.add_column(heading, justify="right", no_wrap=True)
     n_styles = len(_MODEL_STYLES)
     for rank, (name, model) in enumerate(task.models.items()):
@@ -143,6 +146,24 @@ def _floors(floors: Sequence[FloorReport]) -> Table:
     return table
 
 
+def _deadlines(task: TaskReport) -> Table:
+    """Two lines: the deadlines, and the share of each that was kept, as the devices measured."""
+    table = Table.grid(padding=(0, 0, 0, 1))
+    shown = task.deadlines[:_MOST_DEADLINES]
+    table.add_row(
+        Text("within ms", style="dim"),
+        *(Text(f"{deadline.max_latency_ms:g}", style="dim") for deadline in shown),
+    )
+    table.add_row("kept", *(_short_share(d.kept_as_measured, d.answered) for d in shown))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
+
+
+def _short_share(part: int, whole: int) -> str:
+    return "100%" if part == whole else share(part, whole)
+
+
 def _rate(frame: Frame, width: int) -> Panel:
     rates = frame.sent_per_s
     lines = sparkline(rates, width - 4, height=_RATE_LINES - 2)
@@ -168,11 +189,11 @@ def _counts(report: FleetReport) -> Text:
     fallbacks = sum(task.fallbacks for task in tasks)
     text = Text(" ", no_wrap=True, overflow="ellipsis")
     text.append(f"sent {sum(task.sent for task in tasks):,} · answered {report.answered:,}")
-    text.append(f" · on their way {sum(task.waiting for task in tasks):,}")
+    text.append(f" · waiting {sum(task.waiting for task in tasks):,}")
     for word, count in (("repeated", repeated), ("dead letters", dead)):
         text.append(" · ")
         text.append(f"{word} {count:,}", style=ALARM if count else "")
-    text.append(f" · nothing met both targets, labelled so: {fallbacks:,}")
+    text.append(f" · labelled misses {fallbacks:,}")
     return text
 
 

@@ -26,6 +26,7 @@ def task_summary(task: str, report: TaskReport) -> RenderableType:
     return Group(
         Text(task, style="bold"),
         Text.from_markup(counts_line(report)),
+        Text(f"p50 {report.p50_ms:.1f} ms, p99 {report.p99_ms:.1f} ms, publish to answer read"),
         _models(report),
         _deadlines(report),
         _floors(report),
@@ -41,7 +42,6 @@ def counts_line(report: TaskReport) -> str:
     parts.append(_alarm("unreadable", report.unreadable) if report.unreadable else "")
     dead = ", ".join(f"{reason} {count:,}" for reason, count in report.dead_letters.items())
     parts.append(f"[red]dead letters: {dead}[/red]" if dead else "dead letters 0")
-    parts.append(f"p50 {report.p50_ms:.1f} ms, p99 {report.p99_ms:.1f} ms")
     return " · ".join(part for part in parts if part)
 
 
@@ -64,7 +64,7 @@ def _alarm(word: str, count: int) -> str:
 def _models(report: TaskReport) -> Table:
     table = Table("model", box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("answers", "share", "cost ms", "accuracy promised", "seen"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for name, model in report.models.items():
         accuracy = model.accuracy
         table.add_row(

@@ -1,0 +1,133 @@
+"""Child processes of the demo: they end with it, whatever happens."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from ounce_schemas.errors import BrokerError
+from ounce_services.demo.children import ChildError, Children, ounce_command
+from ounce_services.demo.command import command
+from ounce_services.demo.ladders import has_ladder
+from ounce_services.demo.readiness import free_port, wait_until_ready
+from ounce_services.demo.tether import tethered
+
+SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+
+
+def becomes_true(condition: Callable[[], bool], within_s: float = 20) -> bool:
+    give_up_s = time.monotonic() + within_s
+    while time.monotonic() < give_up_s:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux kills a process at its parent's end"
+)
+def test_a_killed_parent_takes_its_child_along() -> None:
+    code = (
+        "import subprocess, sys, time\n"
+        "from ounce_services.demo.tether import tethered\n"
+        f"child = subprocess.Popen(tethered({SLEEP!r}), stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert is_running(pid)
+        parent.send_signal(signal.SIGKILL)
+    assert becomes_true(lambda: not is_running(pid))
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux kills a process at its parent's end"
+)
+def test_a_child_whose_parent_is_gone_does_not_start() -> None:
+    command = tethered(SLEEP)
+    command[command.index(str(os.getpid()))] = "1"
+    assert subprocess.run(command, timeout=60, check=False).returncode == 1
+
+
+def test_a_child_that_ends_early_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    with Children() as children:
+        child = children.start("ounce topics", ounce_command("topics", "x"), tmp_path / "log")
+        assert child.wait() == 2
+        with pytest.raises(ChildError, match=r"(?s)ounce topics ended with exit code 2.*--kafka"):
+            child.require_running()
+
+
+def test_stopping_kills_what_does_not_end(tmp_path: Path) -> None:
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "print('up', flush=True); time.sleep(600)"
+    )
+    log = tmp_path / "log"
+    with Children() as children:
+        child = children.start("stubborn", [sys.executable, "-c", stubborn], log)
+        assert becomes_true(lambda: log.read_text() == "up\n")
+        assert child.stop(timeout_s=0.2) == -signal.SIGKILL
+
+
+def test_children_are_stopped_at_the_end_of_their_block(tmp_path: Path) -> None:
+    with Children() as children:
+        started = [children.start("sleeper", SLEEP, tmp_path / str(n)) for n in range(2)]
+    assert [child.exit_code for child in started] == [-signal.SIGTERM] * 2
+
+
+def test_readiness_gives_up_with_the_reason(tmp_path: Path) -> None:
+    with Children() as children:
+        child = children.start("sleeper", SLEEP, tmp_path / "log")
+        url = f"http://127.0.0.1:{free_port()}/readyz"
+        with pytest.raises(ChildError, match=r"not ready after 0.3 s \(no answer\)"):
+            wait_until_ready(child, url, timeout_s=0.3)
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        with pytest.raises(ChildError, match="ended by SIGKILL"):
+            wait_until_ready(child, url)
+
+
+def test_a_ladder_cut_short_is_not_reused(models: Path) -> None:
+    assert not has_ladder(models, "toy")  # no card yet
+    (models / "toy" / "light").mkdir()
+    (models / "toy" / "light" / "card.json").write_text("{}")
+    assert has_ladder(models, "toy")
+    (models / ".toy-unfinished").touch()
+    assert not has_ladder(models, "toy")
+
+
+def test_demo_names_an_absent_broker_and_leaves_nothing(models: Path) -> None:
+    (models / "toy" / "light").mkdir()
+    (models / "toy" / "light" / "card.json").write_text("{}")
+    arguments = ["--task", "toy", "--models", str(models), "--kafka", "127.0.0.1:1"]
+    result = CliRunner().invoke(command, [*arguments, "--kafka-timeout-s", "0.3"])
+    assert isinstance(result.exception, BrokerError)
+
+
+def test_demo_shows_why_its_worker_failed(models: Path) -> None:
+    (models / "toy" / "light").mkdir()
+    (models / "toy" / "light" / "card.json").write_text("{}")
+    result = CliRunner().invoke(command, ["--task", "toy", "--models", str(models)])
+    assert isinstance(result.exception, ChildError)
+    assert "the end of" in str(result.exception)
+    assert "toy" in str(result.exception)
+
+
+def test_help_shows_an_example() -> None:
+    assert "Example: ounce demo" in CliRunner().invoke(command, ["--help"]).output
