@@ -1,0 +1,45 @@
+"""Smaller parts of the edge: repeated ids, offsets to commit, and what an install loads."""
+
+import subprocess
+import sys
+
+from ounce_edge.delivery import next_offsets
+from ounce_edge.repeats import RecentIds
+
+from tests.support.edge import FakeRecord
+
+
+def test_repeats_are_found_within_and_across_batches() -> None:
+    recent = RecentIds()
+    assert recent.repeats([("a", "1"), None, ("a", "1"), ("b", "1"), None]) == {2}
+    assert recent.repeats([("b", "1"), ("b", "2")]) == {0}
+
+
+def test_memory_for_ids_is_bounded() -> None:
+    recent = RecentIds(capacity=100)
+    for i in range(10_000):
+        assert recent.repeats([("s", str(i))]) == set()
+    assert len(recent._young) + len(recent._old) <= 200
+    assert recent.repeats([("s", "9950")]) == {0}
+    assert recent.repeats([("s", "1")]) == set()
+
+
+def test_the_next_offset_of_each_partition_is_committed() -> None:
+    records = [
+        FakeRecord(topic_="a", partition_=0, offset_=4),
+        FakeRecord(topic_="a", partition_=1, offset_=9),
+        FakeRecord(topic_="a", partition_=0, offset_=5),
+        FakeRecord(topic_="b", partition_=0, offset_=0),
+    ]
+    found = {(p.topic, p.partition): p.offset for p in next_offsets(records)}  # type: ignore[arg-type]
+    assert found == {("a", 0): 6, ("a", 1): 10, ("b", 0): 1}
+
+
+def test_a_worker_loads_no_training_library() -> None:
+    script = (
+        "import sys, ounce_edge.command; "
+        "training = {'torch', 'sklearn', 'onnx', 'skl2onnx', 'pandas'}; "
+        "sys.exit(', '.join(training & {*sys.modules}) or 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")

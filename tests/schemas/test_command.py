@@ -1,0 +1,91 @@
+"""The `ounce` command: lazy sub-commands, settings as options, errors as one line."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from ounce_schemas.command import COMMANDS, make_settings, root, settings_options
+from pydantic import BaseModel, Field
+
+OUNCE = Path(sys.executable).with_name("ounce")
+
+
+def ounce(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([OUNCE, *arguments], capture_output=True, text=True, timeout=60)
+
+
+def test_help_lists_every_command_without_importing_any() -> None:
+    script = (
+        "import sys; from ounce_schemas.command import root; "
+        "root.main(['--help'], standalone_mode=False); "
+        "sys.exit(', '.join(m for m in sys.modules if m.startswith('ounce_') "
+        "and not m.startswith('ounce_schemas')) or 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert all(f"  {name} " in result.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    result = CliRunner().invoke(root, [name, "--help"])
+    assert result.exit_code == 0, result.output
+    assert re.search(rf"Examples?: ounce {name}", " ".join(result.output.split()))
+
+
+def test_a_wrong_command_is_one_line_and_exit_code_2() -> None:
+    result = ounce("tarin")
+    assert result.returncode == 2
+    assert result.stderr.startswith("ounce: No such command 'tarin'")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COMMANDS, "worker", ("package_that_is_absent", "edge", "text"))
+    result = CliRunner().invoke(root, ["worker"])
+    assert result.exit_code == 1
+    assert "needs the package 'package_that_is_absent'" in result.output
+    assert 'pip install "ounce[edge]"' in result.output
+
+
+class Settings(BaseModel):
+    tasks: tuple[str, ...] = Field(min_length=1, description="Tasks")
+    port: int = Field(default=80, ge=0, le=65535, description="Port")
+    folder: Path = Field(default=Path("models"), description="Folder")
+    dry: bool = Field(default=False, description="Dry")
+
+
+@click.command()
+@settings_options(Settings)
+def show(**options: object) -> None:
+    click.echo(repr(make_settings(Settings, dict(options))))
+
+
+def test_settings_come_from_options_and_from_the_environment() -> None:
+    result = CliRunner().invoke(show, ["--tasks", "a", "--tasks", "b", "--dry"])
+    assert "tasks=('a', 'b'), port=80" in result.output
+    assert "dry=True" in result.output
+    environment = {"OUNCE_TASKS": "a b", "OUNCE_PORT": "81", "OUNCE_DRY": "1"}
+    result = CliRunner().invoke(show, [], env=environment)
+    assert "tasks=('a', 'b'), port=81" in result.output
+    assert "dry=True" in result.output
+    result = CliRunner().invoke(show, ["--port", "82"], env=environment)
+    assert "port=82" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "Missing option '--tasks'"),
+        (["--tasks", "a", "--port", "99999"], "port: Input should be less than or equal to 65535"),
+        (["--tasks", "a", "--port", "x"], "(given: 'x')"),
+    ],
+)
+def test_wrong_settings_are_usage_errors(arguments: list[str], text: str) -> None:
+    result = CliRunner().invoke(show, arguments)
+    assert result.exit_code == 2
+    assert text in result.output

@@ -1,0 +1,92 @@
+"""Documents: what they accept, and errors that name file, field and value."""
+
+from pathlib import Path
+
+import pytest
+from ounce_schemas.documents import read_card, read_policy, read_task
+from ounce_schemas.errors import ArtifactError, PolicyError
+from ounce_schemas.policy import Policy
+from ounce_schemas.routing import Fallback
+from ounce_schemas.task import TaskSpec
+from pydantic import ValidationError
+
+from tests.support.edge import DIGITS, card
+
+
+def test_documents_survive_a_round_trip(tmp_path: Path) -> None:
+    (tmp_path / "task.json").write_text(DIGITS.model_dump_json())
+    assert read_task(tmp_path / "task.json") == DIGITS
+    own = card(DIGITS, "a")
+    (tmp_path / "card.json").write_text(own.model_dump_json(indent=1))
+    assert read_card(tmp_path / "card.json") == own
+
+
+def test_the_built_in_policy() -> None:
+    rules = Policy().for_task("any")
+    assert (rules.max_latency_ms, rules.min_accuracy) == (100, 0.9)
+    assert rules.fallback is Fallback.MOST_ACCURATE_IN_TIME
+    assert rules.permits("anything")
+
+
+def test_a_policy_in_yaml_with_rules_per_task(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        """
+        version: "7"
+        min_accuracy: 0.8
+        tasks:
+          digits: {max_latency_ms: 20, min_accuracy: 0, fallback: refuse, deny: [tree]}
+          bearing: {allow: [cnn-1d]}
+        """
+    )
+    policy = read_policy(path)
+    digits, bearing = policy.for_task("digits"), policy.for_task("bearing")
+    assert (digits.max_latency_ms, digits.min_accuracy) == (20, 0)
+    assert digits.fallback is Fallback.REFUSE
+    assert not digits.permits("tree")
+    assert (bearing.max_latency_ms, bearing.min_accuracy) == (100, 0.8)
+    assert bearing.permits("cnn-1d")
+    assert not bearing.permits("gru")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("min_accuracy: 95", "min_accuracy: .*less than or equal to 1.*'95'"),
+        ("max_latency_ms: .nan", "max_latency_ms: "),
+        ("fallback: none", "fallback: .*'none'"),
+        ("tasks: {Digits: {}}", "tasks"),
+        ("tasks: {digits: {allow: [a], deny: [a]}}", "leaves no model"),
+        ("just text", "document: "),
+        ("", "document: "),
+        ("a: [", "not valid YAML"),
+    ],
+)
+def test_a_wrong_policy_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(text)
+    with pytest.raises(PolicyError, match=message) as caught:
+        read_policy(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_absent_document_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"absent\.json: can't be read"):
+        read_task(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": ("a",)}, "two or more distinct labels"),
+        ({"labels": ("a", "a")}, "two or more distinct labels"),
+        ({"kind": "regression"}, "needs tolerance"),
+        ({"inputs": (*DIGITS.inputs, *DIGITS.inputs)}, "input names repeat"),
+        ({"name": "Digits!"}, "name"),
+        ({"inputs": ()}, "inputs"),
+    ],
+)
+def test_a_task_that_makes_no_sense(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        TaskSpec.model_validate(DIGITS.model_dump() | changes)

@@ -1,0 +1,68 @@
+"""Topic names, and the generated contracts."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+from ounce_schemas.generate import command, contracts
+from ounce_schemas.topics import requests_topic, task_of_requests_topic
+
+from tests.support.edge import DIGITS, card
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_topic_names_lead_back_to_their_task() -> None:
+    assert task_of_requests_topic(requests_topic("a-1")) == "a-1"
+    with pytest.raises(ValueError, match="is not a requests topic"):
+        task_of_requests_topic("ounce.a.predictions")
+
+
+def test_the_repository_holds_what_the_code_says() -> None:
+    result = CliRunner().invoke(command, ["--check", "--out", str(ROOT / "schemas" / "generated")])
+    assert result.exit_code == 0, result.output
+
+
+def test_a_stale_or_absent_file_is_named(tmp_path: Path) -> None:
+    assert CliRunner().invoke(command, ["--out", str(tmp_path)]).exit_code == 0
+    (tmp_path / "card.schema.json").write_text("{}")
+    (tmp_path / "asyncapi.json").unlink()
+    result = CliRunner().invoke(command, ["--check", "--out", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "asyncapi.json, card.schema.json differ from the code" in str(result.exception)
+
+
+def test_every_schema_is_one_and_accepts_what_the_code_writes() -> None:
+    for name, text in contracts().items():
+        if name.endswith(".schema.json"):
+            jsonschema.Draft202012Validator.check_schema(json.loads(text))
+    validate = {n: jsonschema.Draft202012Validator(json.loads(t)) for n, t in contracts().items()}
+    validate["task.schema.json"].validate(json.loads(DIGITS.model_dump_json()))
+    validate["card.schema.json"].validate(json.loads(card(DIGITS, "a").model_dump_json()))
+    tensor = {"name": "input", "shape": [1, 2], "datatype": "FP32", "data": [1, 2.5]}
+    validate["request.schema.json"].validate({"inputs": [tensor], "id": "a"})
+    wrong = {"inputs": [tensor | {"data": ["x"]}]}
+    assert not validate["request.schema.json"].is_valid(wrong)
+
+
+def test_every_reference_of_the_asyncapi_document_resolves() -> None:
+    files = contracts()
+    document = json.loads(files["asyncapi.json"])
+
+    def references(part: object) -> list[str]:
+        if isinstance(part, dict):
+            own = [part["$ref"]] if isinstance(part.get("$ref"), str) else []
+            return own + [r for value in part.values() for r in references(value)]
+        return [r for item in part for r in references(item)] if isinstance(part, list) else []
+
+    found = references(document)
+    assert len(found) > 8
+    for reference in found:
+        if not reference.startswith("#/"):
+            assert reference in files
+            continue
+        part = document
+        for step in reference[2:].split("/"):
+            part = part[step]
