@@ -83,7 +83,7 @@ def test_view_before_the_first_answer() -> None:
     )  # fmt: skip
     report = FleetReport(0.0, Phase.SENDING, False, {"digits": empty})
     assert "deadlines kept –" in "\n".join(draw(report, 100, 32))
-    assert "1.0x less compute" in progress_line(report)
+    assert progress_line(report) == "  0 s  1.0x less compute; digits no answer yet"
 
 
 def test_summary_says_what_was_kept_missed_and_saved() -> None:
@@ -118,7 +118,7 @@ def test_next_steps_name_the_busiest_models_page(tmp_path: Path) -> None:
     text = next_steps(Path("models"), report, tmp_path).plain
     assert "models/digits/light/README.md" in text
     assert str(tmp_path) in text
-    assert "ounce train --help" in next_steps(Path("models"), None, tmp_path).plain
+    assert "ounce train --help" in next_steps(tmp_path, None, tmp_path).plain
 
 
 def test_feed_reads_whole_lines_only(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def show(
                     live.update(render(frame, console.width), refresh=True)
                 time.sleep(_FRAME_S)
     else:
-        next_line_s = 0.0
+        next_line_s = _LINE_EVERY_S
         while not is_over():
             feed.follow()
             if feed.latest is not None and feed.latest.elapsed_s >= next_line_s:
@@ -50,6 +50,8 @@ def progress_line(report: FleetReport) -> str:
         f"p99 {task.recent_p99_ms:.0f} ms, "
         f"deadlines kept {share(task.kept_as_measured, task.answered)}, "
         f"accuracy {task.accuracy.seen:.3f} of {task.accuracy.promised:.3f} promised"
+        if task.answered
+        else f"{name} no answer yet"
         for name, task in report.tasks.items()
     )
     return f"{report.elapsed_s:3.0f} s  {report.savings_factor:.1f}x less compute; {tasks}"

@@ -39,6 +39,8 @@ def run_demo(settings: DemoSettings, console: Console) -> int:
             _run_steps(settings, console, logs, feed)
         except KeyboardInterrupt:
             interrupted = True
+            console.show_cursor()  # a training that was cut short left it hidden
+            console.print()
     feed.follow()
     console.print()
     console.print(summary(feed.latest), highlight=False)

@@ -53,7 +53,7 @@ def _page_of_busiest(models: Path, report: FleetReport | None) -> Path | None:
         for task, task_report in (report.tasks.items() if report else ())
         for name, model in task_report.models.items()
     ]
-    return max(used, default=(0, None))[1]
+    return max(used)[1] if used else next(models.glob("*/[!.]*/README.md"), None)
 
 
 def _task_lines(task: TaskReport) -> list[str]:
