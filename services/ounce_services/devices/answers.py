@@ -41,7 +41,7 @@ class AnswerReader:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "allow.auto.create.topics": False,
-                "fetch.wait.max.ms": 10,  # the embedded broker always waits this long
+                "fetch.wait.max.ms": 5,  # the embedded broker always waits this long
                 "fetch.queue.backoff.ms": 2,
             }
         )

@@ -111,7 +111,7 @@ class TaskReport(msgspec.Struct, frozen=True):
     p99_ms: float
     accuracy: Accuracy
     models: dict[str, ModelReport]
-    """By name, the lightest first."""
+    """By name, the one that promises least first."""
     floors: tuple[FloorReport, ...]
     """Ascending."""
     deadlines: tuple[DeadlineReport, ...]

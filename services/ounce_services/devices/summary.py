@@ -102,7 +102,7 @@ def _floors(report: TaskReport) -> Table:
     table = Table("accuracy floor", box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("answers", "labelled as met", "promised", "seen"):
         table.add_column(column, justify="right")
-    table.add_column("verdict")
+    table.add_column("verdict", no_wrap=True)
     for floor in report.floors:
         met, missed = floor.labelled_met, floor.labelled_missed
         answered = met.answered + missed.answered

@@ -94,12 +94,13 @@ class AnswerTallies:
         deadline.kept_as_labelled += decision.deadline_met
 
     def models(self) -> dict[str, ModelReport]:
-        """By name, the lightest first."""
+        """By name, the one that promises least first: an order that stands while costs vary."""
         reports = {
             name: ModelReport(tally.accuracy.report(), tally.cost_ms / tally.accuracy.answered)
             for name, tally in self._models.items()
         }
-        return dict(sorted(reports.items(), key=lambda item: item[1].cost_ms))
+        ladder = sorted(reports, key=lambda name: (round(reports[name].accuracy.promised, 9), name))
+        return {name: reports[name] for name in ladder}
 
     def floors(self) -> tuple[FloorReport, ...]:
         """Ascending."""
