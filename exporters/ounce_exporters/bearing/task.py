@@ -33,8 +33,8 @@ SOURCE = (
     "Antoni & Randall (2003), geometry of the SKF 6205"
 )
 N_WINDOWS = 40_000
-"""Split into 20,000 to train, 10,000 to validate and 10,000 to test, where half a point of accuracy
-is more than the half width of its 95% interval."""
+"""Split into 20,000 to train, 10,000 to validate and 10,000 to test: there the 95% interval of an
+accuracy of 0.95 is 0.4 points to each side."""
 
 
 def load(seed: int) -> TaskData:
