@@ -5,7 +5,7 @@ import contextlib
 import gc
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -20,7 +20,7 @@ from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests
 
 from ounce_edge.catalogue import load_ladder
 from ounce_edge.consumption import take_when_there
-from ounce_edge.delivery import Delivery
+from ounce_edge.delivery import Delivery, next_offsets
 from ounce_edge.health import Health, serve_health
 from ounce_edge.metrics import Metrics
 from ounce_edge.pipeline import Pipeline
@@ -125,12 +125,13 @@ class _Worker:
         if self._health.draining or self._failure is not None:
             return
         try:
-            for topic, of_topic in _by_topic(records).items():
+            by_topic = _by_topic(records, self._pipelines)
+            for topic, of_topic in by_topic.items():
                 report = self._pipelines[topic].process(
                     cast("Sequence[Record]", of_topic), self._delivery.publish
                 )
                 self._metrics.observe(report)
-            await self._delivery.confirm(self._kafka_consumer(), records)
+            await self._delivery.confirm(self._kafka_consumer(), next_offsets(by_topic))
             self._health.progressed()
         except OunceError as e:
             self._fail(e)
@@ -249,11 +250,15 @@ def _load(settings: WorkerSettings, metrics: Metrics) -> list[Pipeline]:
     return pipelines
 
 
-def _by_topic(records: tuple[Message, ...]) -> dict[str, list[Message]]:
-    topics: dict[str, list[Message]] = {}
+def _by_topic(
+    records: Sequence[Message], topics: Collection[str]
+) -> Mapping[str, Sequence[Message]]:
+    if len(topics) == 1:
+        return dict.fromkeys(topics, records)
+    found: dict[str, list[Message]] = {}
     for record in records:
-        topics.setdefault(str(record.topic()), []).append(record)
-    return topics
+        found.setdefault(str(record.topic()), []).append(record)
+    return found
 
 
 def _show(partitions: list[TopicPartition]) -> str:

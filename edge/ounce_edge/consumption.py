@@ -59,17 +59,21 @@ class DrainingConsumer(AsyncConfluentConsumer):
         with it; at most `max_records`."""
         loop = asyncio.get_running_loop()
         taken = await loop.run_in_executor(self._thread_pool, self._take, timeout, max_records or 1)
-        records = []
+        records = [message for message in taken if message.error() is None]
+        if len(records) < len(taken):
+            self._report(taken)
+        self._on_poll(len(records))
+        return tuple(records)
+
+    def _report(self, taken: list[Message]) -> None:
         for message in taken:
             error = message.error()
             if error is None:
-                records.append(message)
-            elif error.code() in _FATAL or error.fatal():
+                continue
+            if error.code() in _FATAL or error.fatal():
                 self._on_error(BrokerError(f"can't read {message.topic()}: {error.str()}"))
             else:
                 logger.warning("kafka: %s", error.str())
-        self._on_poll(len(records))
-        return tuple(records)
 
     def _take(self, timeout: float, most: int) -> list[Message]:
         taken = self.consumer.consume(most, 0)

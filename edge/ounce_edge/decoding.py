@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -25,6 +25,7 @@ from ounce_edge.request_head import (
 )
 
 OutputNames = tuple[str, ...]
+T = TypeVar("T")
 Rejected = tuple[Record, InvalidMessageError]
 
 
@@ -50,6 +51,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.records)
+
+
+def take(column: Sequence[T], items: NDArray[np.intp]) -> Sequence[T]:
+    """The entries of a batch's column that `items` (ascending) are; the column itself if all."""
+    return column if len(items) == len(column) else [column[i] for i in items.tolist()]
 
 
 class Decoder:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -69,8 +69,8 @@ class Delivery:
             self._release()
         self._produce(topic, values, keys, headers)
 
-    async def confirm(self, consumer: Consumer, records: Sequence[Message]) -> None:
-        """Publish what is held back and start confirming the batch that `records` were.
+    async def confirm(self, consumer: Consumer, offsets: list[TopicPartition]) -> None:
+        """Publish what is held back, and start confirming the batch that ends at `offsets`.
 
         Raises:
             BrokerError: the batch before this one was not acknowledged, or not committed.
@@ -78,7 +78,7 @@ class Delivery:
         if self._confirming is not None:
             await asyncio.wait([asyncio.wrap_future(self._confirming)])
             self._release()
-        self._confirming = self._thread.submit(self._confirm, consumer, next_offsets(records))
+        self._confirming = self._thread.submit(self._confirm, consumer, offsets)
 
     def wait(self) -> None:
         """Block until the batch that is being confirmed is committed.
@@ -151,10 +151,17 @@ class Delivery:
             self._failure = f"{message.topic()}: {error.str()}"
 
 
-def next_offsets(records: Sequence[Message]) -> list[TopicPartition]:
-    """For each partition, the offset behind its last record: where a successor goes on."""
-    last = {(r.topic(), r.partition()): r.offset() for r in records}  # in order per partition
+def next_offsets(records: Mapping[str, Sequence[Message]]) -> list[TopicPartition]:
+    """For each partition, the offset behind its last record: where a successor goes on.
+
+    Args:
+        records: by topic; those of one partition in their order.
+    """
     return [
-        TopicPartition(str(topic), partition or 0, (offset or 0) + 1)
-        for (topic, partition), offset in last.items()
+        TopicPartition(topic, partition, offset + 1)
+        for topic, of_topic in records.items()
+        for partition, offset in dict(
+            zip([r.partition() for r in of_topic], [r.offset() for r in of_topic], strict=True)
+        ).items()
+        if partition is not None and offset is not None
     ]

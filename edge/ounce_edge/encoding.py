@@ -23,7 +23,7 @@ from ounce_schemas.request import (
 from ounce_schemas.routing import Choice
 from ounce_schemas.task import TaskSpec
 
-from ounce_edge.decoding import Batch, OutputNames
+from ounce_edge.decoding import Batch, OutputNames, take
 from ounce_edge.records import Headers
 from ounce_edge.request_head import RequestHead
 
@@ -99,7 +99,6 @@ class Encoder:
         cost = b',"cost_ms":%.6g,"saved_ms":%.6g,"latency_ms":' % (answer.cost_ms, answer.saved_ms)
         passed_over = tuple(answer.rejected(answer.accuracy_low))
         key = (answer.model_version, answer.plan, answer.choice, passed_over)
-        items = answer.items.tolist()
         # Timestamps are whole milliseconds, so the messages of a batch share few distinct middles.
         middles: dict[tuple[float, float, float, bool], bytes] = {}
 
@@ -119,14 +118,14 @@ class Encoder:
             batch.max_latency_ms[answer.items].tolist(),
             batch.min_accuracy[answer.items].tolist(),
             latency_ms.tolist(),
-            [i in repeats for i in items] if repeats else repeat(False),
+            [i in repeats for i in answer.items.tolist()] if repeats else repeat(False),
             strict=False,
         )
         parts = zip(
             repeat(head),
-            [batch.json_ids[i] for i in items],
+            take(batch.json_ids, answer.items),
             [middles.get(of) or middle(of) for of in keys],
-            *self._outputs(answer.result, [batch.outputs[i] for i in items]),
+            *self._outputs(answer.result, take(batch.outputs, answer.items)),
             repeat(b"]}"),
             strict=False,
         )

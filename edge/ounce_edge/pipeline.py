@@ -23,7 +23,7 @@ from ounce_schemas.topics import dead_letters_topic, predictions_topic
 
 from ounce_edge.beliefs import measured_belief
 from ounce_edge.catalogue import Ladder, ServedModel
-from ounce_edge.decoding import Batch, Decoder
+from ounce_edge.decoding import Batch, Decoder, take
 from ounce_edge.encoding import Encoder, GroupAnswer
 from ounce_edge.recommender.decision import Group, decide
 from ounce_edge.recommender.explanation import rejections
@@ -109,7 +109,8 @@ class Pipeline:
         decide_ms = 0.0
         repeats: set[int] = set()
         if len(batch):
-            repeats = self._recent_ids.repeats(batch.identities)
+            if any(batch.identities):
+                repeats = self._recent_ids.repeats(batch.identities)
             start = time.perf_counter()
             schedule = decide(
                 self.plans,
@@ -191,11 +192,10 @@ class Pipeline:
             rejected=partial(rejections, self.plans, by_cost, group.plan, group.choice),
         )
         bodies = self._encoder.bodies(batch, answer, latency_ms, repeats)
-        records = [batch.records[i] for i in group.items.tolist()]
         publish(
             self._predictions,
             bodies,
-            [r.key() for r in records],
+            [r.key() for r in take(batch.records, group.items)],
             self._encoder.headers(batch, group.items),
         )
         report = GroupReport(

@@ -25,12 +25,14 @@ def test_memory_for_ids_is_bounded() -> None:
 
 
 def test_the_next_offset_of_each_partition_is_committed() -> None:
-    records = [
-        FakeRecord(topic_="a", partition_=0, offset_=4),
-        FakeRecord(topic_="a", partition_=1, offset_=9),
-        FakeRecord(topic_="a", partition_=0, offset_=5),
-        FakeRecord(topic_="b", partition_=0, offset_=0),
-    ]
+    records = {
+        "a": [
+            FakeRecord(partition_=0, offset_=4),
+            FakeRecord(partition_=1, offset_=9),
+            FakeRecord(partition_=0, offset_=5),
+        ],
+        "b": [FakeRecord(partition_=0, offset_=0)],
+    }
     found = {(p.topic, p.partition): p.offset for p in next_offsets(records)}  # type: ignore[arg-type]
     assert found == {("a", 0): 6, ("a", 1): 10, ("b", 0): 1}
 
