@@ -1,7 +1,6 @@
 """The worker process: FastStream wiring of topics, acknowledgement and lifespan."""
 
 import asyncio
-import contextlib
 import gc
 import logging
 import time
@@ -79,6 +78,7 @@ class _Worker:
         self._health = health
         self._assigned: set[tuple[str, int]] = set()
         self._failure: OunceError | None = None
+        self._lag_due_s = 0.0
         self._delivery = Delivery({"bootstrap.servers": settings.kafka})
         self._broker = KafkaBroker(
             settings.kafka,
@@ -87,7 +87,7 @@ class _Worker:
             logger=_faststream_logger(),
             log_level=logging.DEBUG,
         )
-        take_when_there(self._broker, self._on_poll, self._fail)
+        take_when_there(self._broker, self._tend, self._on_poll, self._fail)
         self._subscriber = self._broker.subscriber(
             *self._pipelines,
             batch=True,
@@ -95,6 +95,7 @@ class _Worker:
             polling_interval=_POLL_S,
             group_id=settings.group,
             auto_offset_reset="earliest",
+            fetch_max_wait_ms=self._settings.fetch_wait_ms,
             ack_policy=AckPolicy.MANUAL,
             partition_assignment_strategy=("cooperative-sticky",),
             parser=_keep_records,
@@ -107,13 +108,11 @@ class _Worker:
         self._app = FastStream(self._broker, logger=None, on_shutdown=[self._drain])
 
     async def run(self) -> None:
-        watch = asyncio.create_task(self._watch_lag())
         try:
             await self._app.run()
         except KafkaException as e:
             raise BrokerError(f"Kafka at {self._settings.kafka}: {e.args[0].str()}") from e
         finally:
-            watch.cancel()
             self._delivery.close()
         if self._failure is not None:
             raise self._failure
@@ -131,7 +130,7 @@ class _Worker:
                     cast("Sequence[Record]", of_topic), self._delivery.publish
                 )
                 self._metrics.observe(report)
-            await self._delivery.confirm(self._kafka_consumer(), next_offsets(by_topic))
+            await self._delivery.confirm(next_offsets(by_topic))
             self._health.progressed()
         except OunceError as e:
             self._fail(e)
@@ -140,7 +139,8 @@ class _Worker:
             self._fail(OunceError(f"unexpected error, nothing of this batch is committed: {e!r}"))
 
     async def _drain(self) -> None:
-        """Before the consumer leaves: take no more, and finish what was taken."""
+        """Before the consumer leaves: take no more, and finish what was taken. Leaving revokes the
+        partitions, which commits it."""
         self._health.draining = True
         try:
             await asyncio.to_thread(self._delivery.wait)
@@ -148,14 +148,22 @@ class _Worker:
             self._fail(e)
 
     def _fail(self, error: OunceError) -> None:
+        """Stop in order; the first failure is the one that is told."""
         if self._failure is None:
             self._failure = error
             self._app.exit()
 
-    def _kafka_consumer(self) -> Consumer:
-        if self._subscriber.consumer is None:
-            raise BrokerError("the consumer is closed")
-        return self._subscriber.consumer.consumer
+    def _tend(self, consumer: Consumer) -> None:
+        """Between two polls, on the consumer's thread: commit, and now and then look at the lag."""
+        offsets = self._delivery.take_acknowledged()
+        if offsets:
+            consumer.commit(offsets=offsets, asynchronous=True)
+        now_s = time.monotonic()
+        if now_s >= self._lag_due_s:
+            self._lag_due_s = now_s + _LAG_EVERY_S
+            lag = self._lag(consumer)
+            self._health.lag = sum(lag.values())
+            self._metrics.set_lag(lag)
 
     def _on_poll(self, n_records: int) -> None:
         if n_records == 0 and self._health.lag == 0:
@@ -167,29 +175,27 @@ class _Worker:
         self._health.progressed()
         logger.info("assigned partitions=%s", _show(partitions))
 
-    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """The next owner starts at the committed offset: commit all that was answered first."""
         try:
             self._delivery.wait()
+            offsets = self._delivery.take_acknowledged()
+            if offsets:
+                consumer.commit(offsets=offsets, asynchronous=False)
         except OunceError as e:
             self._fail(e)
+        except KafkaException as e:
+            logger.warning("offsets not committed, their new owner repeats: %s", e.args[0].str())
         self._give_up(partitions, "revoked")
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        """Others own them already: what was answered meanwhile is theirs to commit."""
         self._give_up(partitions, "lost")
 
     def _give_up(self, partitions: list[TopicPartition], how: str) -> None:
         self._assigned -= {(p.topic, p.partition) for p in partitions}
         self._health.partitions = len(self._assigned)
         logger.info("%s partitions=%s", how, _show(partitions))
-
-    async def _watch_lag(self) -> None:
-        while True:
-            await asyncio.sleep(_LAG_EVERY_S)
-            with contextlib.suppress(KafkaException, RuntimeError, BrokerError):
-                lag = self._lag(self._kafka_consumer())
-                self._health.lag = sum(lag.values())
-                self._metrics.set_lag(lag)
 
     def _lag(self, consumer: Consumer) -> dict[tuple[str, int], int]:
         """Records between our position and the end, as of the last fetch: no request is made."""
@@ -266,9 +272,14 @@ def _show(partitions: list[TopicPartition]) -> str:
 
 
 def _faststream_logger() -> logging.Logger:
-    """FastStream warns at each start that topics are not created; that is how it should be."""
+    """FastStream tells of its tasks, and warns that topics are not created, as they should not."""
     faststream = logging.getLogger("ounce_edge.faststream")
-    faststream.addFilter(lambda record: "Auto create topics is disabled" not in record.getMessage())
+    faststream.addFilter(
+        lambda record: (
+            record.levelno >= logging.WARNING
+            and "Auto create topics is disabled" not in record.getMessage()
+        )
+    )
     return faststream
 
 

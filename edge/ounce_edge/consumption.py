@@ -3,6 +3,10 @@
 The stock consumer waits until a batch is full or its polling interval has passed: at low rates that
 adds the interval to every answer. FastStream has no setting for it, but builds its consumers
 through a factory on the broker's configuration, which is replaced here.
+
+Only the consumer's own thread may call it: since confluent-kafka 2.16 calls from another thread
+wait, in steps of a millisecond, until a running poll has returned, and for ever inside a rebalance.
+What others want of the consumer is therefore done in `tend`, between two polls.
 """
 
 import asyncio
@@ -11,7 +15,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from faststream.confluent import KafkaBroker
 from faststream.confluent.helpers.client import AsyncConfluentConsumer
 from ounce_schemas.errors import BrokerError
@@ -21,6 +25,8 @@ logger = logging.getLogger(__name__)
 CONSUMER_SETTINGS: dict[str, str | int | float | bool] = {
     "fetch.queue.backoff.ms": 2,  # the default, 1 s, costs 3 to 5 times the throughput
     "queued.min.messages": 100_000,
+    "queued.max.messages.kbytes": 32_768,  # bounds what a backlog holds in memory
+    "check.crcs": False,  # as librdkafka's default: TCP has a checksum, and so has the broker's log
 }
 
 _FATAL = {
@@ -29,26 +35,36 @@ _FATAL = {
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.SASL_AUTHENTICATION_FAILED,
 }
+_NO_LONGER_OURS = {
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.FENCED_INSTANCE_ID,
+    KafkaError._NO_OFFSET,
+}
 
 
 class DrainingConsumer(AsyncConfluentConsumer):
     """Waits for the first record only.
 
     Args:
+        tend: called on the consumer's thread before each poll.
         on_poll: called after each poll with the number of records it gave.
         on_error: called with an error that no retry mends.
     """
 
-    __slots__ = ("_on_error", "_on_poll")
+    __slots__ = ("_on_error", "_on_poll", "_tend")
 
     def __init__(
         self,
         *args: Any,
+        tend: Callable[[Consumer], None],
         on_poll: Callable[[int], None],
         on_error: Callable[[BrokerError], None],
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self._tend = tend
         self._on_poll = on_poll
         self._on_error = on_error
 
@@ -65,6 +81,15 @@ class DrainingConsumer(AsyncConfluentConsumer):
         self._on_poll(len(records))
         return tuple(records)
 
+    def _take(self, timeout: float, most: int) -> list[Message]:
+        self._tend(self.consumer)
+        taken = self.consumer.consume(most, 0)
+        if not taken:
+            taken = self.consumer.consume(1, timeout)
+            if taken and most > 1:
+                taken += self.consumer.consume(most - 1, 0)
+        return taken
+
     def _report(self, taken: list[Message]) -> None:
         for message in taken:
             error = message.error()
@@ -75,22 +100,27 @@ class DrainingConsumer(AsyncConfluentConsumer):
             else:
                 logger.warning("kafka: %s", error.str())
 
-    def _take(self, timeout: float, most: int) -> list[Message]:
-        taken = self.consumer.consume(most, 0)
-        if not taken:
-            taken = self.consumer.consume(1, timeout)
-            if taken and most > 1:
-                taken += self.consumer.consume(most - 1, 0)
-        return taken
-
 
 def take_when_there(
-    broker: KafkaBroker, on_poll: Callable[[int], None], on_error: Callable[[BrokerError], None]
+    broker: KafkaBroker,
+    tend: Callable[[Consumer], None],
+    on_poll: Callable[[int], None],
+    on_error: Callable[[BrokerError], None],
 ) -> None:
     """Make `broker` build `DrainingConsumer`s, with `CONSUMER_SETTINGS`."""
     config = broker.config.broker_config
+
+    def on_commit(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        error = error or next((p.error for p in partitions if p.error is not None), None)
+        if error is None:
+            return
+        if error.code() in _NO_LONGER_OURS:
+            logger.warning("offsets not committed, their new owner repeats: %s", error.str())
+        else:
+            on_error(BrokerError(f"can't commit offsets: {error.str()}"))
+
     connection = copy.copy(config.connection_config)
-    connection.config = {**connection.config, **CONSUMER_SETTINGS}
+    connection.config = {**connection.config, **CONSUMER_SETTINGS, "on_commit": on_commit}
 
     def build(*topics: Any, **kwargs: Any) -> DrainingConsumer:
         return DrainingConsumer(
@@ -98,6 +128,7 @@ def take_when_there(
             config=connection,
             admin_service=config.admin,
             logger=config.logger,
+            tend=tend,
             on_poll=on_poll,
             on_error=on_error,
             **kwargs,

@@ -1,11 +1,12 @@
-"""Publishing a batch's answers, and committing the batch once the broker holds them all."""
+"""Publishing answers, and knowing which batches the broker holds in full."""
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 from ounce_schemas.errors import BrokerError
 
 from ounce_edge.records import Headers
@@ -21,20 +22,13 @@ PRODUCER_SETTINGS: dict[str, str | int | float | bool] = {
     "delivery.report.only.error": True,  # a call into Python per success would cost more than all
 }
 _FLUSH_SLICE_S = 1.0
-_NO_LONGER_OURS = {
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.REBALANCE_IN_PROGRESS,
-    KafkaError.FENCED_INSTANCE_ID,
-}
-
 Outgoing = tuple[
     str, Sequence[bytes | None], Sequence[bytes | None], Sequence[Headers | None] | None
 ]
 
 
 class Delivery:
-    """Publishes answers; commits a batch after all of its answers were acknowledged.
+    """Publishes answers; tells which offsets may be committed.
 
     One batch is confirmed on a thread of its own while the next one is decoded, chosen for and run;
     answers of the next one are held back until then, so that an empty producer queue means that
@@ -49,6 +43,7 @@ class Delivery:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="confirm")
         self._confirming: Future[None] | None = None
         self._held_back: list[Outgoing] = []
+        self._acknowledged: deque[list[TopicPartition]] = deque()
 
     def publish(
         self,
@@ -69,25 +64,32 @@ class Delivery:
             self._release()
         self._produce(topic, values, keys, headers)
 
-    async def confirm(self, consumer: Consumer, offsets: list[TopicPartition]) -> None:
+    async def confirm(self, offsets: list[TopicPartition]) -> None:
         """Publish what is held back, and start confirming the batch that ends at `offsets`.
 
         Raises:
-            BrokerError: the batch before this one was not acknowledged, or not committed.
+            BrokerError: the batch before this one was not acknowledged.
         """
         if self._confirming is not None:
             await asyncio.wait([asyncio.wrap_future(self._confirming)])
             self._release()
-        self._confirming = self._thread.submit(self._confirm, consumer, offsets)
+        self._confirming = self._thread.submit(self._confirm, offsets)
 
     def wait(self) -> None:
-        """Block until the batch that is being confirmed is committed.
+        """Block until the batch that is being confirmed is acknowledged.
 
         Raises:
-            BrokerError: it was not acknowledged, or not committed.
+            BrokerError: it was not.
         """
         if self._confirming is not None:
             self._confirming.result()
+
+    def take_acknowledged(self) -> list[TopicPartition]:
+        """Offsets to commit, of batches that the broker holds in full; each is given once."""
+        latest: dict[tuple[str, int], TopicPartition] = {}
+        while self._acknowledged:
+            latest.update({(p.topic, p.partition): p for p in self._acknowledged.popleft()})
+        return list(latest.values())
 
     def close(self) -> None:
         """Stop the thread and drop what is not sent; it is not committed either."""
@@ -129,22 +131,12 @@ class Delivery:
             except KafkaException as e:
                 raise BrokerError(f"can't publish to {topic}: {e.args[0].str()}") from e
 
-    def _confirm(self, consumer: Consumer, offsets: list[TopicPartition]) -> None:
+    def _confirm(self, offsets: list[TopicPartition]) -> None:
         while self._producer.flush(_FLUSH_SLICE_S):
             pass  # librdkafka retries until message.timeout.ms, then reports a failure
         if self._failure is not None:
             raise BrokerError(f"the broker did not take an answer: {self._failure}")
-        try:
-            results = consumer.commit(offsets=offsets, asynchronous=False) or []
-        except KafkaException as e:
-            results, error = [], e.args[0]
-        else:
-            error = next((r.error for r in results if r.error is not None), None)
-        if error is None:
-            return
-        if error.code() not in _NO_LONGER_OURS:
-            raise BrokerError(f"can't commit offsets: {error.str()}")
-        logger.warning("offsets not committed, the partitions' new owner repeats: %s", error.str())
+        self._acknowledged.append(offsets)
 
     def _on_failure(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and self._failure is None:

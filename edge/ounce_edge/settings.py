@@ -25,6 +25,13 @@ class WorkerSettings(BaseModel):
     group: str = Field(default="ounce", min_length=1, description="Kafka consumer group")
     threads: int = Field(default=1, ge=1, description="Threads of the pool that all models share")
     max_batch: int = Field(default=8192, ge=1, le=100_000, description="Most records of one poll")
+    fetch_wait_ms: int = Field(
+        default=500,
+        ge=1,
+        le=60_000,
+        description="Longest time the broker may hold a fetch that finds nothing; Kafka answers as "
+        "soon as there is something, librdkafka's mock cluster only then: 10 for that",
+    )
     kafka_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds to wait for Kafka at start-up before giving up"
     )
