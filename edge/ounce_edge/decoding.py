@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,7 +14,7 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.topics import requests_topic
 
 from ounce_edge.records import Record
-from ounce_edge.request_body import read_body, tensor_data
+from ounce_edge.request_body import float_rows, json_array, read_body, tensor_data
 from ounce_edge.request_head import (
     NO_HEADERS,
     RequestHead,
@@ -81,40 +80,44 @@ class Decoder:
         Returns:
             The valid ones as a batch, the others under `rejected`.
         """
-        batch = self._decode_bare_raw(records, now_ms)
+        batch = self._decode_bare(records, now_ms)
         return self._decode_any(records, now_ms) if batch is None else batch
 
-    def _decode_bare_raw(self, records: Sequence[Record], now_ms: float) -> Batch | None:
-        """The fast path: no headers, raw bodies, all values fine. None where it does not apply."""
-        if self._raw_bytes is None or self._raw_bytes > self._policy.max_body_bytes:
-            return None
-        if any([r.headers() for r in records]):  # noqa: C419  a list is faster here
+    def _decode_bare(self, records: Sequence[Record], now_ms: float) -> Batch | None:
+        """The fast path: no headers, one body format, nothing wrong. None where it does not apply;
+        then `_decode_any`, which treats every record alone, says what is wrong with which."""
+        if self._raw_bytes is None or any([r.headers() for r in records]):  # noqa: C419  faster
             return None
         values = [r.value() or b"" for r in records]
-        n = len(values)
-        joined = b"".join(values)
-        if len(joined) != n * self._raw_bytes or set(map(len, values)) != {self._raw_bytes}:
-            return None
-        first_bytes = np.frombuffer(joined, np.uint8)[:: self._raw_bytes]
-        if (first_bytes == ord("{")).any():
+        lengths = set(map(len, values))
+        if max(lengths) > self._policy.max_body_bytes:
             return None
         spec = self._task.inputs[0]
-        array = np.frombuffer(joined, "<f4").reshape(n, *spec.shape)
-        if not _all_acceptable(array, spec):
+        array = self._raw_array(values) if lengths == {self._raw_bytes} else None
+        outputs = self._short
+        if array is None:
+            array = json_array(values, spec)
+            outputs = self._all
+        if array is None or not _all_acceptable(array, spec):
             return None
-        policy = self._policy
+        n = len(values)
         return Batch(
             records=records,
-            inputs={spec.name: array},
+            inputs={spec.name: array.reshape(n, *spec.shape)},
             json_ids=self._position_ids(records),
             heads=[NO_HEADERS] * n,
             identities=[None] * n,
-            outputs=[self._short] * n,
-            max_latency_ms=np.full(n, policy.max_latency_ms),
-            min_accuracy=np.full(n, policy.min_accuracy),
+            outputs=[outputs] * n,
+            max_latency_ms=np.full(n, self._policy.max_latency_ms),
+            min_accuracy=np.full(n, self._policy.min_accuracy),
             timestamps_ms=_timestamps_ms(records, now_ms),
             all_bare=True,
         )
+
+    def _raw_array(self, values: Sequence[bytes]) -> NDArray[np.float32] | None:
+        """Raw bodies of the right length as one array; None if one may be JSON."""
+        joined = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
+        return None if (joined[:, 0] == ord("{")).any() else joined.view("<f4")
 
     def _decode_any(self, records: Sequence[Record], now_ms: float) -> Batch:
         parsed: list[_Parsed] = []
@@ -258,7 +261,7 @@ class Decoder:
                 joined = np.frombuffer(b"".join(raw.values()), "<f4")
                 array[list(raw)] = joined.reshape(-1, spec.size)
             if flat:
-                array[list(flat)] = _numbers(rows, spec)
+                array[list(flat)] = float_rows(rows, spec.size)
             if not _all_acceptable(array, spec):
                 for i in range(n):
                     error = _value_error(array[i], spec)
@@ -280,17 +283,6 @@ class _Parsed:
     min_accuracy: float
     data: bytes | list[list[Any]]
     """Raw tensor bytes, or the flat data of each input."""
-
-
-def _numbers(rows: list[list[float | None]], spec: TensorSpec) -> NDArray[np.float32]:
-    """Flat lists as an array of shape (n, size); null becomes NaN."""
-    count = len(rows) * spec.size
-    with np.errstate(over="ignore"):  # a number over float32's range becomes infinite, seen below
-        try:
-            array = np.fromiter(chain.from_iterable(rows), np.float32, count)
-        except TypeError:  # a null
-            array = np.array([x for row in rows for x in row], dtype=np.float32)
-    return array.reshape(len(rows), spec.size)
 
 
 def _all_acceptable(array: NDArray[np.float32], spec: TensorSpec) -> bool:

@@ -66,6 +66,19 @@ def test_json_bodies(value: bytes) -> None:
     np.testing.assert_array_equal(batch.inputs["input"], [[1, 2, 3, 4]])
 
 
+def test_many_plain_json_bodies_give_what_each_alone_gives() -> None:
+    values = [
+        body(tensor={"data": [1, 2, 3, i], "shape": [1, 4] if i % 2 else [4]}) for i in range(9)
+    ]
+    batch = decode(*(FakeRecord(v, offset_=i) for i, v in enumerate(values)))
+    assert batch.all_bare
+    np.testing.assert_array_equal(batch.inputs["input"][:, 3], range(9))
+    assert batch.outputs == [("label", "confidence", "probabilities")] * 9
+    special = decode(*(FakeRecord(v) for v in values), FakeRecord(body(id="x")))
+    np.testing.assert_array_equal(batch.inputs["input"], special.inputs["input"][:9])
+    assert special.json_ids[9] == b'"x"'
+
+
 def test_raw_and_json_in_one_batch_keep_their_order() -> None:
     batch = decode(
         FakeRecord(body(), offset_=1),
