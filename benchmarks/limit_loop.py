@@ -96,6 +96,7 @@ def main() -> None:
             ]
         for message, answer in zip(messages, bodies, strict=True):
             producer.produce(predictions, answer, message.key())
+        producer.poll(0)  # serves delivery reports; without it the producer's queue fills up
         left -= n
     producer.flush()
     consumer.close()
