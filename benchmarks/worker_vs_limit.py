@@ -38,7 +38,11 @@ BODIES = {
     "events": "raw bodies, CloudEvents headers with both targets (the loop ignores them)",
 }
 TOPICS = {"requests": "ounce.digits.requests", "predictions": "ounce.digits.predictions"}
-POLICY = f"version: bench\nmax_latency_ms: 3600000\ntasks: {{digits: {{allow: [{MODEL}, residual-cnn]}}}}"
+POLICY = f"""
+version: bench
+max_latency_ms: 3600000
+tasks: {{digits: {{allow: [{MODEL}, residual-cnn]}}}}
+"""
 BROKER_CPU, CLIENT_CPU = "0", "1"
 
 
