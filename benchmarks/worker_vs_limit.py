@@ -28,6 +28,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.support.apache_kafka import ApacheKafka
+from tests.support.worker import Worker
 
 MODEL = "mlp"
 PARTITIONS = 4
@@ -60,6 +61,7 @@ def main(rounds: int, models: str, only: tuple[str, ...], scale: float) -> None:
         click.echo("Training the digits ladder first")
         subprocess.run([*_ounce(), "train", "digits", "--models", models], check=True)
     inputs = np.load(folder / "test-split.npz")["input"].astype("<f4")
+    _report_start_up(Path(models))
     for body in only or BODIES:
         with _broker() as servers:
             n = int(MESSAGES[body] * scale)
@@ -81,6 +83,20 @@ def main(rounds: int, models: str, only: tuple[str, ...], scale: float) -> None:
                 f"limit {statistics.median(rates['limit']):,.0f}/s, "
                 f"worker {statistics.median(rates['worker']):,.0f}/s\n"
             )
+
+
+def _report_start_up(models: Path) -> None:
+    """Print how soon a worker with the whole digits ladder is ready, and its memory then."""
+    with _broker() as servers, tempfile.TemporaryDirectory() as folder:
+        start = time.monotonic()
+        with Worker(servers, models, Path(folder) / "worker.log") as worker:
+            ready_s = time.monotonic() - start
+            status = Path(f"/proc/{worker.child.pid}/status").read_text(encoding="utf-8")
+    resident_kb = int(next(line for line in status.splitlines() if "VmRSS" in line).split()[1])
+    click.echo(
+        f"worker with the digits ladder: ready {ready_s:.1f} s after its start, "
+        f"{resident_kb / 1e3:.0f} MB resident\n"
+    )
 
 
 @contextmanager
