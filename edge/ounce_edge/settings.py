@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from ounce_schemas.task import TaskName
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class WorkerSettings(BaseModel):
@@ -10,7 +11,9 @@ class WorkerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    task: tuple[str, ...] = Field(min_length=1, description="Task to serve; repeat for several")
+    task: tuple[TaskName, ...] = Field(
+        min_length=1, description="Task to serve; repeat for several"
+    )
     kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
     models: Path = Field(default=Path("models"), description="Folder that `ounce train` writes")
     policy: Path | None = Field(
@@ -40,3 +43,8 @@ class WorkerSettings(BaseModel):
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="DEBUG, INFO, WARNING or ERROR",
     )
+
+    @field_validator("task")
+    @classmethod
+    def _once_each(cls, task: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(task))

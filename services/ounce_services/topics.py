@@ -19,7 +19,7 @@ class TopicsSettings(BaseModel):
     kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
     partitions: int = Field(default=4, ge=1, le=10_000, description="Partitions of each new topic")
     replication: int = Field(default=1, ge=1, le=100, description="Copies of each new topic")
-    timeout_s: float = Field(
+    kafka_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds to wait for Kafka before giving up"
     )
 
@@ -43,7 +43,7 @@ def command(task: tuple[str, ...], **values: Any) -> None:
         [name for task_name in tasks for name in task_topics(task_name)],
         partitions=settings.partitions,
         replication=settings.replication,
-        timeout_s=settings.timeout_s,
+        timeout_s=settings.kafka_timeout_s,
     )
     width = max(len(state.name) for state in states)
     for state in states:

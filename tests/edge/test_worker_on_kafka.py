@@ -347,6 +347,7 @@ def test_errors_at_start_up_are_one_clear_line(
             ["--task=digits", "--kafka=127.0.0.1:1", "--kafka-timeout-s=1"],
             "no Kafka at 127.0.0.1:1",
         ),
+        (["--task=../digits", "--kafka=x:1"], "task.0: String should match pattern"),
         (["--task=digits"], "Missing option '--kafka'"),
         (["--kafka=x:1"], "Missing option '--task'"),
         (["--task=digits", "--kafka=x:1", "--metrics-port=many"], "metrics_port: "),
