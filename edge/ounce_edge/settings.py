@@ -47,4 +47,6 @@ class WorkerSettings(BaseModel):
     @field_validator("task")
     @classmethod
     def _once_each(cls, task: tuple[str, ...]) -> tuple[str, ...]:
+        if not task:
+            raise ValueError("name at least one task")
         return tuple(dict.fromkeys(task))
