@@ -11,9 +11,7 @@ class WorkerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    task: tuple[TaskName, ...] = Field(
-        min_length=1, description="Task to serve; repeat for several"
-    )
+    task: tuple[TaskName, ...] = Field(description="Task to serve; repeat for several")
     kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
     models: Path = Field(default=Path("models"), description="Folder that `ounce train` writes")
     policy: Path | None = Field(
