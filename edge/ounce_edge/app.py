@@ -19,7 +19,7 @@ from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests
 
 from ounce_edge.catalogue import load_ladder
 from ounce_edge.consumption import take_when_there
-from ounce_edge.delivery import Delivery, next_offsets
+from ounce_edge.delivery import Delivery
 from ounce_edge.health import Health, serve_health
 from ounce_edge.metrics import Metrics
 from ounce_edge.pipeline import Pipeline
@@ -124,13 +124,14 @@ class _Worker:
         if self._health.draining or self._failure is not None:
             return
         try:
-            by_topic = _by_topic(records, self._pipelines)
-            for topic, of_topic in by_topic.items():
+            offsets = []
+            for topic, of_topic in _by_topic(records, self._pipelines).items():
                 report = self._pipelines[topic].process(
                     cast("Sequence[Record]", of_topic), self._delivery.publish
                 )
                 self._metrics.observe(report)
-            await self._delivery.confirm(next_offsets(by_topic))
+                offsets += [TopicPartition(topic, p, o) for p, o in report.next_offsets.items()]
+            await self._delivery.confirm(offsets)
             self._health.progressed()
         except OunceError as e:
             self._fail(e)

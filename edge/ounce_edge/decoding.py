@@ -13,7 +13,7 @@ from ounce_schemas.request import Request, RequestedOutput
 from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.topics import requests_topic
 
-from ounce_edge.records import Record
+from ounce_edge.records import Columns, Headers, Record
 from ounce_edge.request_body import float_rows, json_array, read_body, tensor_data
 from ounce_edge.request_head import (
     NO_HEADERS,
@@ -33,6 +33,7 @@ class Batch:
     """Valid requests of one task; every list and array has one entry per request."""
 
     records: Sequence[Record]
+    keys: Sequence[bytes | None]
     inputs: dict[str, NDArray[Any]]
     json_ids: list[bytes]
     """The id as JSON text, quotes included."""
@@ -70,25 +71,25 @@ class Decoder:
             "value", "interval")  # fmt: skip
         self._all = (*self._short, "probabilities") if classification else self._short
 
-    def decode(self, records: Sequence[Record], now_ms: float) -> Batch:
+    def decode(self, columns: Columns, now_ms: float) -> Batch:
         """Decode records.
 
         Args:
-            records: as read, of this task's requests topic.
+            columns: as read, of this task's requests topic.
             now_ms: milliseconds since 1970; the timestamp of records that have none.
 
         Returns:
             The valid ones as a batch, the others under `rejected`.
         """
-        batch = self._decode_bare(records, now_ms)
-        return self._decode_any(records, now_ms) if batch is None else batch
+        batch = self._decode_bare(columns, now_ms)
+        return self._decode_any(columns, now_ms) if batch is None else batch
 
-    def _decode_bare(self, records: Sequence[Record], now_ms: float) -> Batch | None:
+    def _decode_bare(self, columns: Columns, now_ms: float) -> Batch | None:
         """The fast path: no headers, one body format, nothing wrong. None where it does not apply;
         then `_decode_any`, which treats every record alone, says what is wrong with which."""
-        if self._raw_bytes is None or any([r.headers() for r in records]):  # noqa: C419  faster
+        if self._raw_bytes is None or any(columns.headers):
             return None
-        values = [r.value() or b"" for r in records]
+        values = [value or b"" for value in columns.values]
         lengths = set(map(len, values))
         if max(lengths) > self._policy.max_body_bytes:
             return None
@@ -102,15 +103,16 @@ class Decoder:
             return None
         n = len(values)
         return Batch(
-            records=records,
+            records=columns.records,
+            keys=columns.keys,
             inputs={spec.name: array.reshape(n, *spec.shape)},
-            json_ids=self._position_ids(records),
+            json_ids=self._position_ids(columns.partitions, columns.offsets),
             heads=[NO_HEADERS] * n,
             identities=[None] * n,
             outputs=[outputs] * n,
             max_latency_ms=np.full(n, self._policy.max_latency_ms),
             min_accuracy=np.full(n, self._policy.min_accuracy),
-            timestamps_ms=_timestamps_ms(records, now_ms),
+            timestamps_ms=_timestamps_ms(columns.timestamps, now_ms),
             all_bare=True,
         )
 
@@ -119,12 +121,14 @@ class Decoder:
         joined = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
         return None if (joined[:, 0] == ord("{")).any() else joined.view("<f4")
 
-    def _decode_any(self, records: Sequence[Record], now_ms: float) -> Batch:
+    def _decode_any(self, columns: Columns, now_ms: float) -> Batch:
         parsed: list[_Parsed] = []
         rejected: list[Rejected] = []
-        for record in records:
+        for record, headers, value in zip(
+            columns.records, columns.headers, columns.values, strict=True
+        ):
             try:
-                parsed.append(self._parse(record))
+                parsed.append(self._parse(record, headers, value))
             except InvalidMessageError as e:
                 rejected.append((record, e))
         inputs, errors = self._tensors(parsed)
@@ -134,9 +138,10 @@ class Decoder:
             inputs = {name: array[keep] for name, array in inputs.items()}
             parsed = [parsed[i] for i in keep]
         valid = [p.record for p in parsed]
-        positions = self._position_ids(valid)
+        positions = self._position_ids([r.partition() for r in valid], [r.offset() for r in valid])
         return Batch(
             records=valid,
+            keys=[r.key() for r in valid],
             inputs=inputs,
             json_ids=[
                 position if p.id is None else msgspec.json.encode(p.id)
@@ -147,14 +152,14 @@ class Decoder:
             outputs=[p.outputs for p in parsed],
             max_latency_ms=np.array([p.max_latency_ms for p in parsed], dtype=np.float64),
             min_accuracy=np.array([p.min_accuracy for p in parsed], dtype=np.float64),
-            timestamps_ms=_timestamps_ms(valid, now_ms),
+            timestamps_ms=_timestamps_ms([r.timestamp() for r in valid], now_ms),
             rejected=rejected,
             all_bare=all(p.head is NO_HEADERS for p in parsed),
         )
 
-    def _parse(self, record: Record) -> "_Parsed":
-        head = read_head(record.headers())
-        value = self._checked_value(record.value())
+    def _parse(self, record: Record, headers: Headers | None, body: bytes | None) -> "_Parsed":
+        head = read_head(headers)
+        value = self._checked_value(body)
         if not self._is_json(head, value):
             return _Parsed(record, head, head.id, self._short, *self._targets(head, None), value)
         request = read_body(value)
@@ -167,9 +172,11 @@ class Decoder:
             tensor_data(request, self._task),
         )
 
-    def _position_ids(self, records: Sequence[Record]) -> list[bytes]:
+    def _position_ids(
+        self, partitions: Sequence[int | None], offsets: Sequence[int | None]
+    ) -> list[bytes]:
         template = self._position_id
-        return [template % (r.partition(), r.offset()) for r in records]
+        return [template % position for position in zip(partitions, offsets, strict=True)]
 
     def _checked_value(self, value: bytes | None) -> bytes:
         if value is None:
@@ -321,7 +328,7 @@ def _value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageEr
     return None
 
 
-def _timestamps_ms(records: Sequence[Record], now_ms: float) -> NDArray[np.float64]:
+def _timestamps_ms(stamps: Sequence[tuple[int, int]], now_ms: float) -> NDArray[np.float64]:
     """Record timestamps; now where a record has none, or one from a clock that is ahead."""
-    stamps = np.array([r.timestamp()[1] for r in records], dtype=np.float64)
-    return np.where((stamps <= 0) | (stamps > now_ms), now_ms, stamps)
+    times_ms = np.array([ms for _, ms in stamps], dtype=np.float64)
+    return np.where((times_ms <= 0) | (times_ms > now_ms), now_ms, times_ms)

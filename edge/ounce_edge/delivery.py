@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, repeat
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 from ounce_schemas.errors import BrokerError
@@ -21,7 +22,8 @@ PRODUCER_SETTINGS: dict[str, str | int | float | bool] = {
     "queue.buffering.max.messages": 1_000_000,
     "delivery.report.only.error": True,  # a call into Python per success would cost more than all
 }
-_FLUSH_SLICE_S = 1.0
+_FLUSH_SLICES_S = (*([0.001] * 100), 0.1)
+"""A flush notices its end at its own timeout, so short ones first; the last one is repeated."""
 Outgoing = tuple[
     str, Sequence[bytes | None], Sequence[bytes | None], Sequence[Headers | None] | None
 ]
@@ -95,7 +97,7 @@ class Delivery:
         """Stop the thread and drop what is not sent; it is not committed either."""
         self._thread.shutdown(wait=True)
         self._producer.purge()
-        self._producer.flush(_FLUSH_SLICE_S)
+        self._producer.flush(1.0)
 
     def _release(self) -> None:
         """Publish what was held back for a confirmation that is now done; raises its error."""
@@ -132,8 +134,10 @@ class Delivery:
                 raise BrokerError(f"can't publish to {topic}: {e.args[0].str()}") from e
 
     def _confirm(self, offsets: list[TopicPartition]) -> None:
-        while self._producer.flush(_FLUSH_SLICE_S):
-            pass  # librdkafka retries until message.timeout.ms, then reports a failure
+        # librdkafka retries until message.timeout.ms, then reports a failure: this ends.
+        slices_s = chain(_FLUSH_SLICES_S, repeat(_FLUSH_SLICES_S[-1]))
+        while self._producer.flush(next(slices_s)):
+            pass
         if self._failure is not None:
             raise BrokerError(f"the broker did not take an answer: {self._failure}")
         self._acknowledged.append(offsets)
@@ -141,19 +145,3 @@ class Delivery:
     def _on_failure(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and self._failure is None:
             self._failure = f"{message.topic()}: {error.str()}"
-
-
-def next_offsets(records: Mapping[str, Sequence[Message]]) -> list[TopicPartition]:
-    """For each partition, the offset behind its last record: where a successor goes on.
-
-    Args:
-        records: by topic; those of one partition in their order.
-    """
-    return [
-        TopicPartition(topic, partition, offset + 1)
-        for topic, of_topic in records.items()
-        for partition, offset in dict(
-            zip([r.partition() for r in of_topic], [r.offset() for r in of_topic], strict=True)
-        ).items()
-        if partition is not None and offset is not None
-    ]

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,7 +29,7 @@ from ounce_edge.recommender.decision import Group, decide
 from ounce_edge.recommender.explanation import rejections
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Plan, Plans
-from ounce_edge.records import Publish, Record
+from ounce_edge.records import Columns, Publish, Record
 from ounce_edge.repeats import RecentIds
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class GroupReport:
 
 @dataclass(frozen=True)
 class BatchReport:
-    """What became of a task's records of one poll, for metrics."""
+    """What became of a task's records of one poll."""
 
     task: str
     groups: Sequence[GroupReport]
@@ -63,6 +63,8 @@ class BatchReport:
     decide_ms: float
     repeats: int
     rejected: Sequence[Reason]
+    next_offsets: Mapping[int, int]
+    """By partition, the offset that a successor goes on at."""
 
 
 class Pipeline:
@@ -103,7 +105,8 @@ class Pipeline:
         Every record leads to exactly one published record: a prediction or a dead letter.
         """
         now_ms = self._clock() * 1e3
-        batch = self._decoder.decode(records, now_ms)
+        columns = Columns.of(records)
+        batch = self._decoder.decode(columns, now_ms)
         rejected = list(batch.rejected)
         groups: list[GroupReport] = []
         decide_ms = 0.0
@@ -144,6 +147,7 @@ class Pipeline:
             decide_ms=decide_ms,
             repeats=len(repeats),
             rejected=[error.reason for _, error in rejected],
+            next_offsets=columns.next_offsets(),
         )
 
     def _answer(
@@ -195,7 +199,7 @@ class Pipeline:
         publish(
             self._predictions,
             bodies,
-            [r.key() for r in take(batch.records, group.items)],
+            take(batch.keys, group.items),
             self._encoder.headers(batch, group.items),
         )
         report = GroupReport(

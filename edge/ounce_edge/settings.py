@@ -25,7 +25,7 @@ class WorkerSettings(BaseModel):
     metrics_host: str = Field(default="0.0.0.0", description="Address to serve metrics on")
     group: str = Field(default="ounce", min_length=1, description="Kafka consumer group")
     threads: int = Field(default=1, ge=1, description="Threads of the pool that all models share")
-    max_batch: int = Field(default=2000, ge=1, le=100_000, description="Most records of one poll")
+    max_batch: int = Field(default=8192, ge=1, le=100_000, description="Most records of one poll")
     fetch_wait_ms: int = Field(
         default=500,
         ge=1,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ounce_edge.decoding import Decoder
+from ounce_edge.records import Columns
 from ounce_schemas.errors import Reason
 from ounce_schemas.policy import Policy
 
@@ -19,7 +20,7 @@ POLICY = Policy(max_body_bytes=2000)
 
 
 def decode(*records: FakeRecord, task: Any = DIGITS) -> Any:
-    return Decoder(task, POLICY.for_task(task.name)).decode(records, NOW_MS)
+    return Decoder(task, POLICY.for_task(task.name)).decode(Columns.of(records), NOW_MS)
 
 
 def body(**changes: Any) -> bytes:

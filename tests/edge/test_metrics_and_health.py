@@ -51,6 +51,7 @@ def test_a_batch_is_counted_once_everywhere() -> None:
         decide_ms=0.25,
         repeats=2,
         rejected=[Reason.NULL_VALUE, Reason.NULL_VALUE],
+        next_offsets={},
     )
     metrics.observe(report)
     metrics.observe(report)

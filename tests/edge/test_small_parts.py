@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from ounce_edge.delivery import next_offsets
+from ounce_edge.records import Columns
 from ounce_edge.repeats import RecentIds
 
 from tests.support.edge import FakeRecord
@@ -25,16 +25,12 @@ def test_memory_for_ids_is_bounded() -> None:
 
 
 def test_the_next_offset_of_each_partition_is_committed() -> None:
-    records = {
-        "a": [
-            FakeRecord(partition_=0, offset_=4),
-            FakeRecord(partition_=1, offset_=9),
-            FakeRecord(partition_=0, offset_=5),
-        ],
-        "b": [FakeRecord(partition_=0, offset_=0)],
-    }
-    found = {(p.topic, p.partition): p.offset for p in next_offsets(records)}  # type: ignore[arg-type]
-    assert found == {("a", 0): 6, ("a", 1): 10, ("b", 0): 1}
+    records = [
+        FakeRecord(partition_=0, offset_=4),
+        FakeRecord(partition_=1, offset_=9),
+        FakeRecord(partition_=0, offset_=5),
+    ]
+    assert Columns.of(records).next_offsets() == {0: 6, 1: 10}
 
 
 def test_a_worker_loads_no_training_library() -> None:
