@@ -79,6 +79,7 @@ class _Worker:
         self._assigned: set[tuple[str, int]] = set()
         self._failure: OunceError | None = None
         self._lag_due_s = 0.0
+        self._committing = False
         self._delivery = Delivery({"bootstrap.servers": settings.kafka})
         self._broker = KafkaBroker(
             settings.kafka,
@@ -87,7 +88,7 @@ class _Worker:
             logger=_faststream_logger(),
             log_level=logging.DEBUG,
         )
-        take_when_there(self._broker, self._tend, self._on_poll, self._fail)
+        take_when_there(self._broker, self._tend, self._on_poll, self._on_commit, self._fail)
         self._subscriber = self._broker.subscriber(
             *self._pipelines,
             batch=True,
@@ -156,15 +157,23 @@ class _Worker:
 
     def _tend(self, consumer: Consumer) -> None:
         """Between two polls, on the consumer's thread: commit, and now and then look at the lag."""
-        offsets = self._delivery.take_acknowledged()
-        if offsets:
-            consumer.commit(offsets=offsets, asynchronous=True)
+        if not self._committing:  # one at a time: more would queue up at the broker, without end
+            offsets = self._delivery.take_acknowledged()
+            if offsets:
+                try:
+                    consumer.commit(offsets=offsets, asynchronous=True)
+                    self._committing = True
+                except KafkaException as e:  # the next commit is of later offsets, and covers these
+                    logger.warning("offsets not committed: %s", e.args[0].str())
         now_s = time.monotonic()
         if now_s >= self._lag_due_s:
             self._lag_due_s = now_s + _LAG_EVERY_S
             lag = self._lag(consumer)
             self._health.lag = sum(lag.values())
             self._metrics.set_lag(lag)
+
+    def _on_commit(self) -> None:
+        self._committing = False
 
     def _on_poll(self, n_records: int) -> None:
         if n_records == 0 and self._health.lag == 0:

@@ -105,12 +105,17 @@ def take_when_there(
     broker: KafkaBroker,
     tend: Callable[[Consumer], None],
     on_poll: Callable[[int], None],
+    on_commit: Callable[[], None],
     on_error: Callable[[BrokerError], None],
 ) -> None:
-    """Make `broker` build `DrainingConsumer`s, with `CONSUMER_SETTINGS`."""
+    """Make `broker` build `DrainingConsumer`s, with `CONSUMER_SETTINGS`.
+
+    `on_commit` is called, within a poll, after each asynchronous commit is answered.
+    """
     config = broker.config.broker_config
 
-    def on_commit(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+    def answered(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        on_commit()
         error = error or next((p.error for p in partitions if p.error is not None), None)
         if error is None:
             return
@@ -120,7 +125,7 @@ def take_when_there(
             on_error(BrokerError(f"can't commit offsets: {error.str()}"))
 
     connection = copy.copy(config.connection_config)
-    connection.config = {**connection.config, **CONSUMER_SETTINGS, "on_commit": on_commit}
+    connection.config = {**connection.config, **CONSUMER_SETTINGS, "on_commit": answered}
 
     def build(*topics: Any, **kwargs: Any) -> DrainingConsumer:
         return DrainingConsumer(
