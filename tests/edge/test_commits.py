@@ -1,0 +1,83 @@
+"""Commits between polls: only what was acknowledged, and one at a time."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from ounce_edge.app import _Worker
+from ounce_edge.beliefs import card_belief
+from ounce_edge.health import Health
+from ounce_edge.metrics import Metrics
+from ounce_edge.pipeline import Pipeline
+from ounce_edge.settings import WorkerSettings
+from ounce_schemas.policy import Policy
+
+from tests.support.edge import DIGITS, ladder, served
+
+
+class FakeConsumer:
+    """Remembers commits; there is no broker."""
+
+    def __init__(self) -> None:
+        self.commits: list[list[tuple[int, int]]] = []
+        self.error: KafkaException | None = None
+
+    def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> None:
+        assert asynchronous
+        if self.error is not None:
+            raise self.error
+        self.commits.append([(p.partition, p.offset) for p in offsets])
+
+    def position(self, partitions: Any) -> list[Any]:
+        return []
+
+
+@pytest.fixture
+def worker() -> Iterator[_Worker]:
+    """A worker that never starts: its producer finds no broker and sends nothing."""
+    serving = Pipeline(
+        ladder(DIGITS, served(DIGITS, "a")),
+        Policy().for_task("digits"),
+        believe=lambda model: card_belief(model.card),
+    )
+    settings = WorkerSettings(task=("digits",), kafka="127.0.0.1:1")
+    own = _Worker(settings, [serving], Metrics(), Health(time.monotonic))
+    yield own
+    own._delivery.close()
+
+
+def acknowledge(worker: _Worker, partition: int, offset: int) -> None:
+    worker._delivery._acknowledged.append([TopicPartition("t", partition, offset)])
+
+
+def test_nothing_acknowledged_is_nothing_committed(worker: _Worker) -> None:
+    consumer = FakeConsumer()
+    worker._tend(consumer)  # type: ignore[arg-type]
+    assert consumer.commits == []
+
+
+def test_one_commit_at_a_time_and_the_next_takes_all_that_gathered(worker: _Worker) -> None:
+    consumer = FakeConsumer()
+    acknowledge(worker, 0, 5)
+    worker._tend(consumer)  # type: ignore[arg-type]
+    for offset in (6, 7):
+        acknowledge(worker, 0, offset)
+        acknowledge(worker, 1, offset)
+        worker._tend(consumer)  # type: ignore[arg-type]
+    assert consumer.commits == [[(0, 5)]]
+    worker._on_commit()
+    worker._tend(consumer)  # type: ignore[arg-type]
+    assert consumer.commits == [[(0, 5)], [(0, 7), (1, 7)]]
+
+
+def test_a_commit_that_could_not_be_sent_does_not_end_all_commits(worker: _Worker) -> None:
+    consumer = FakeConsumer()
+    consumer.error = KafkaException(KafkaError(KafkaError._STATE))
+    acknowledge(worker, 0, 5)
+    worker._tend(consumer)  # type: ignore[arg-type]
+    consumer.error = None
+    acknowledge(worker, 0, 6)
+    worker._tend(consumer)  # type: ignore[arg-type]
+    assert consumer.commits == [[(0, 6)]]
