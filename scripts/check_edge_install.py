@@ -9,32 +9,18 @@ one of EDGE_ENVIRONMENT.
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
-import msgspec
 import numpy as np
-from confluent_kafka import Consumer, Producer
 from ounce_schemas.documents import TEST_SPLIT_FILE
-from ounce_schemas.prediction import Prediction
-from ounce_schemas.request import (
-    CONTENT_TYPE_RAW,
-    HEADER_CONTENT_TYPE,
-    HEADER_ID,
-    HEADER_MIN_ACCURACY,
-    HEADER_SOURCE,
-)
-from ounce_schemas.topics import predictions_topic, requests_topic
+from ounce_schemas.request import HEADER_ID, HEADER_MIN_ACCURACY
 
 from tests.support.apache_kafka import ApacheKafka
-from tests.support.child import Child, free_port
+from tests.support.worker import Device, Worker
 
 TASK = "digits"
 MODEL = "logistic-regression"
 TRAINING_LIBRARIES = ("torch", "sklearn", "skl2onnx", "onnx")
-TIMEOUT_S = 60
 
 
 def check_absent(python: Path) -> None:
@@ -51,45 +37,6 @@ def check_absent(python: Path) -> None:
     print(f"absent, as they should be: {', '.join(TRAINING_LIBRARIES)}")
 
 
-def wait_until_ready(worker: Child, port: int) -> None:
-    """Return once the worker says that it serves."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while worker.running and time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
-                return
-        except (urllib.error.URLError, TimeoutError):
-            time.sleep(0.1)
-    raise SystemExit(f"the worker is not ready; the end of its log:\n{worker.log_tail()}")
-
-
-def ask(servers: str, pixels: bytes) -> Prediction:
-    """Send one request with raw pixels; return the prediction that has its id."""
-    producer = Producer({"bootstrap.servers": servers})
-    headers: list[tuple[str, str | bytes | None]] = [
-        (HEADER_ID, "first"),
-        (HEADER_SOURCE, "check"),
-        (HEADER_CONTENT_TYPE, CONTENT_TYPE_RAW),
-        (HEADER_MIN_ACCURACY, "0.5"),
-    ]
-    producer.produce(requests_topic(TASK), pixels, key="device-1", headers=headers)
-    if producer.flush(TIMEOUT_S):
-        raise SystemExit(f"the request was not delivered in {TIMEOUT_S} s")
-    consumer = Consumer(
-        {"bootstrap.servers": servers, "group.id": "check", "auto.offset.reset": "earliest"}
-    )
-    consumer.subscribe([predictions_topic(TASK)])
-    try:
-        deadline = time.monotonic() + TIMEOUT_S
-        while time.monotonic() < deadline:
-            message = consumer.poll(1)
-            if message is not None and message.error() is None and message.value() is not None:
-                return msgspec.json.decode(message.value() or b"", type=Prediction)
-    finally:
-        consumer.close()
-    raise SystemExit(f"no prediction came in {TIMEOUT_S} s")
-
-
 def check_serving(edge: Path, folder: Path) -> None:
     """Train one model here, serve one message with the edge environment's worker."""
     ounce = Path(sys.executable).with_name("ounce")
@@ -100,28 +47,20 @@ def check_serving(edge: Path, folder: Path) -> None:
     with ApacheKafka() as kafka:
         servers = kafka.bootstrap_servers
         subprocess.run([ounce, "topics", TASK, "--kafka", servers], check=True)
-        port = free_port()
-        worker = Child(
-            [
-                edge / "bin" / "ounce",
-                "worker",
-                f"--task={TASK}",
-                f"--kafka={servers}",
-                f"--models={models}",
-                f"--metrics-port={port}",
-            ],
-            log=folder / "worker.log",
-        )
-        try:
-            wait_until_ready(worker, port)
-            prediction = ask(servers, pixels)
-        finally:
-            exit_code = worker.stop()
+        device = Device(servers)
+        log = folder / "worker.log"
+        with Worker(servers, models, log, ounce=edge / "bin" / "ounce") as worker:
+            device.send(pixels, [(HEADER_ID, b"first"), (HEADER_MIN_ACCURACY, b"0.5")])
+            device.flush()
+            device.read(1)
+            exit_code = worker.child.stop()
+        device.close()
+    [prediction] = device.answers()
     label = next(output.data[0] for output in prediction.outputs if output.name == "label")
     if (prediction.id, prediction.model_name, label) != ("first", MODEL, str(target)):
         raise SystemExit(f"expected {MODEL} to answer {target} to 'first', got {prediction}")
     if exit_code != 0:
-        raise SystemExit(f"the worker ended with {exit_code}:\n{worker.log_tail()}")
+        raise SystemExit(f"the worker ended with {exit_code}:\n{worker.child.log_tail()}")
     print(f"served one message: {prediction.model_name} says {label}, as it should")
 
 
