@@ -115,6 +115,7 @@ class Pipeline:
             if any(batch.identities):
                 repeats = self._recent_ids.repeats(batch.identities)
             start = time.perf_counter()
+            self.plans.refresh(start)
             schedule = decide(
                 self.plans,
                 batch.timestamps_ms + batch.max_latency_ms - self._clock() * 1e3,

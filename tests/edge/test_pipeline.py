@@ -277,3 +277,22 @@ def test_percent_signs_in_names_survive() -> None:
     )
     [record], _ = process(serving, FakeRecord(GOOD))
     assert prediction(record).parameters.policy_version == '100%d "x"'
+
+
+def test_a_model_that_was_slow_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 50.0
+
+    def a_millisecond_later() -> float:
+        nonlocal now_s
+        now_s += 0.001
+        return now_s
+
+    monkeypatch.setattr("ounce_edge.pipeline.time.perf_counter", a_millisecond_later)
+    light, heavy = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    serving = pipeline(light, heavy)
+    record = FakeRecord(GOOD, [("ce_minaccuracy", b"0.5")])
+    serving.plans[0].latency.observe(1, 500.0, now_s)  # light: half a second, once
+    for later_s, model in ((0.5, "heavy"), (9.0, "heavy"), (10.5, "light")):
+        now_s = 50.0 + later_s
+        [sent], _ = process(serving, record)
+        assert prediction(sent).model_name == model

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from ounce_edge.recommender.latency import LatencyBelief
 
+REFRESH_SECONDS = 1.0
+"""How often old calls are forgotten."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -36,12 +39,24 @@ class Plans:
         self.plans = tuple(plans)
         self.accuracy_low: NDArray[np.float64] = np.array([p.accuracy_low for p in plans])
         self._size_bytes = np.array([p.size_bytes for p in plans])
+        self._refreshed_at_s = -np.inf
 
     def __len__(self) -> int:
         return len(self.plans)
 
     def __getitem__(self, index: int) -> Plan:
         return self.plans[index]
+
+    def refresh(self, at_s: float) -> None:
+        """Forget old calls, of plans that were not taken too: one that was slow is tried again.
+
+        Args:
+            at_s: now, on the clock of `LatencyBelief.observe`, seconds; cheap to call often.
+        """
+        if at_s - self._refreshed_at_s >= REFRESH_SECONDS:
+            self._refreshed_at_s = at_s
+            for plan in self.plans:
+                plan.latency.refresh(at_s)
 
     def cost_ms(self, n_items: int) -> NDArray[np.float64]:
         """Compute per item when `n_items` run together, in milliseconds; shape (n_plans,)."""
