@@ -1,9 +1,6 @@
 """Names of the Kafka topics. One task has four; the key of every record is the device's id."""
 
-import re
-
 TASK_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
-_REQUESTS = re.compile(r"^ounce\.([a-z0-9][a-z0-9-]{0,62})\.requests$")
 
 
 def requests_topic(task: str) -> str:
@@ -34,15 +31,3 @@ def task_topics(task: str) -> tuple[str, str, str, str]:
         dead_letters_topic(task),
         labels_topic(task),
     )
-
-
-def task_of_requests_topic(topic: str) -> str:
-    """The task whose requests `topic` carries.
-
-    Raises:
-        ValueError: `topic` is no requests topic.
-    """
-    match = _REQUESTS.match(topic)
-    if match is None:
-        raise ValueError(f"{topic!r} is not a requests topic (ounce.<task>.requests)")
-    return match.group(1)

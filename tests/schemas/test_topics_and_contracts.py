@@ -4,20 +4,22 @@ import json
 from pathlib import Path
 
 import jsonschema
-import pytest
 from click.testing import CliRunner
 from ounce_schemas.generate import command, contracts
-from ounce_schemas.topics import requests_topic, task_of_requests_topic
+from ounce_schemas.topics import task_topics
 
 from tests.support.edge import DIGITS, card
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_topic_names_lead_back_to_their_task() -> None:
-    assert task_of_requests_topic(requests_topic("a-1")) == "a-1"
-    with pytest.raises(ValueError, match="is not a requests topic"):
-        task_of_requests_topic("ounce.a.predictions")
+def test_a_task_has_four_topics() -> None:
+    assert task_topics("a-1") == (
+        "ounce.a-1.requests",
+        "ounce.a-1.predictions",
+        "ounce.a-1.dead-letters",
+        "ounce.a-1.labels",
+    )
 
 
 def test_the_repository_holds_what_the_code_says() -> None:
