@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from ounce_schemas.card import ModelCard
 from ounce_schemas.errors import ArtifactError, OunceError, PolicyError
+from ounce_schemas.plans import LadderPlans
 from ounce_schemas.policy import Policy
 from ounce_schemas.task import Document, TaskSpec
 
@@ -16,6 +17,8 @@ D = TypeVar("D", bound=Document)
 TASK_FILE = "task.json"
 CARD_FILE = "card.json"
 MODEL_FILE = "model.onnx"
+PLANS_FILE = "plans.json"
+"""Beside `task.json`: what the plans of the ladder promise."""
 TEST_SPLIT_FILE = "test-split.npz"
 """Beside `task.json`: one array per input tensor (first axis: items), and `targets`: int64 label
 indices (classification) or float32 values (regression)."""
@@ -37,6 +40,15 @@ def read_card(path: Path) -> ModelCard:
         ArtifactError: absent, unreadable or invalid.
     """
     return _read(path, ModelCard, ArtifactError)
+
+
+def read_plans(path: Path) -> LadderPlans:
+    """Read `plans.json`.
+
+    Raises:
+        ArtifactError: absent, unreadable or invalid.
+    """
+    return _read(path, LadderPlans, ArtifactError)
 
 
 def read_policy(path: Path) -> Policy:

@@ -12,13 +12,26 @@ from pydantic import BaseModel
 from ounce_schemas.asyncapi import asyncapi
 from ounce_schemas.card import ModelCard
 from ounce_schemas.errors import OunceError
+from ounce_schemas.event import OperationalEvent
+from ounce_schemas.label import Label
+from ounce_schemas.plans import LadderPlans
 from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.request import Request
 from ounce_schemas.task import TaskSpec
 
-_DOCUMENTS: dict[str, type[BaseModel]] = {"card": ModelCard, "policy": Policy, "task": TaskSpec}
-_MESSAGES: dict[str, type[msgspec.Struct]] = {"request": Request, "prediction": Prediction}
+_DOCUMENTS: dict[str, type[BaseModel]] = {
+    "card": ModelCard,
+    "plans": LadderPlans,
+    "policy": Policy,
+    "task": TaskSpec,
+}
+_MESSAGES: dict[str, type[msgspec.Struct]] = {
+    "request": Request,
+    "prediction": Prediction,
+    "label": Label,
+    "event": OperationalEvent,
+}
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from ounce_schemas.routing import Fallback
+from ounce_schemas.routing import Fallback, Objective
 from ounce_schemas.task import Document, TaskName
 
 MAX_LATENCY_LIMIT_MS = 3_600_000.0
@@ -14,12 +14,18 @@ MaxLatencyMs = Annotated[float, Field(gt=0, le=MAX_LATENCY_LIMIT_MS, allow_inf_n
 MinAccuracy = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
+Exploration = Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)]
+
+
 class TaskPolicy(Document):
     """Rules of one task; what is absent is taken from the policy's top level."""
 
     max_latency_ms: MaxLatencyMs | None = None
     min_accuracy: MinAccuracy | None = None
     fallback: Fallback | None = None
+    objective: Objective | None = None
+    cascades: bool | None = None
+    exploration: Exploration | None = None
     allow: tuple[str, ...] | None = Field(default=None, description="Only these models may answer")
     deny: tuple[str, ...] = Field(default=(), description="These models never answer")
 
@@ -37,6 +43,21 @@ class Policy(Document):
     max_latency_ms: MaxLatencyMs = 100.0
     min_accuracy: MinAccuracy = 0.9
     fallback: Fallback = Fallback.MOST_ACCURATE_IN_TIME
+    objective: Objective = Field(
+        default=Objective.CPU_TIME, description="What the lightest plan has least of"
+    )
+    power_watts: float = Field(
+        default=10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Objective energy: power of a busy core, where the kernel measures none",
+    )
+    cascades: bool = Field(default=True, description="Whether cascades of models may answer")
+    exploration: Exploration = Field(
+        default=0.0,
+        description="Share of messages on which a lighter plan may be tried that labels may prove "
+        "good enough",
+    )
     max_body_bytes: int = Field(default=1_048_576, ge=1)
     tasks: dict[TaskName, TaskPolicy] = Field(default_factory=dict)
 
@@ -50,6 +71,10 @@ class Policy(Document):
             else own.max_latency_ms,
             min_accuracy=self.min_accuracy if own.min_accuracy is None else own.min_accuracy,
             fallback=own.fallback or self.fallback,
+            objective=own.objective or self.objective,
+            power_watts=self.power_watts,
+            cascades=self.cascades if own.cascades is None else own.cascades,
+            exploration=self.exploration if own.exploration is None else own.exploration,
             allow=own.allow,
             deny=own.deny,
             max_body_bytes=self.max_body_bytes,
@@ -63,6 +88,10 @@ class EffectivePolicy(Document):
     max_latency_ms: MaxLatencyMs
     min_accuracy: MinAccuracy
     fallback: Fallback
+    objective: Objective
+    power_watts: float
+    cascades: bool
+    exploration: Exploration
     allow: tuple[str, ...] | None
     deny: tuple[str, ...]
     max_body_bytes: int

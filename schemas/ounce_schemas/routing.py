@@ -11,10 +11,25 @@ class Fallback(StrEnum):
     REFUSE = "refuse"
 
 
+class Objective(StrEnum):
+    """What the lightest plan has least of, and what savings are counted in."""
+
+    CPU_TIME = "cpu-time"
+    """Milliseconds of compute per item."""
+    ENERGY = "energy"
+    """Joules per item: measured where the kernel offers it, else CPU time times a stated power."""
+    MEMORY = "memory"
+    """Bytes of the models that a plan needs."""
+
+
 class Choice(StrEnum):
     """Why a plan was taken: the `reason` of a prediction."""
 
     LIGHTEST_FEASIBLE = "lightest-feasible"
+    EXPLORATION = "exploration"
+    """A lighter plan than the rule's, tried within the policy's exploration share."""
+    CUT_SHORT = "cut-short"
+    """A cascade's time ran out: the answer of a step that was not confident enough."""
     FALLBACK_MOST_ACCURATE_IN_TIME = "fallback-most-accurate-in-time"
     FALLBACK_LATE = "fallback-late"
     """No plan is in time: the lightest that keeps the floor."""
@@ -23,4 +38,4 @@ class Choice(StrEnum):
     @property
     def is_fallback(self) -> bool:
         """Whether no plan met both targets."""
-        return self is not Choice.LIGHTEST_FEASIBLE
+        return self not in (Choice.LIGHTEST_FEASIBLE, Choice.EXPLORATION)

@@ -23,6 +23,10 @@ def labels_topic(task: str) -> str:
     return f"ounce.{task}.labels"
 
 
+EVENTS_TOPIC = "ounce.events"
+"""What workers have to say to people, of all tasks."""
+
+
 def task_topics(task: str) -> tuple[str, str, str, str]:
     """All topics of a task: requests, predictions, dead letters, labels."""
     return (

@@ -1,0 +1,35 @@
+"""What a worker has to say to people, on the topic `ounce.events`: rare, and never per message."""
+
+from enum import StrEnum
+
+import msgspec
+
+EVENT_TYPE = "io.ounce.event"
+
+
+class EventKind(StrEnum):
+    """What happened. A closed set, so that it can label a metric."""
+
+    MODEL_SUSPENDED = "model-suspended"
+    """A model failed or became far slower than it was; its plans do not answer for a while."""
+    MODEL_RESTORED = "model-restored"
+    """It answers again."""
+    ACCURACY_CHANGED = "accuracy-changed"
+    """Labels, or confidences on recent inputs, contradict what a plan was believed to achieve."""
+    FLOOR_UNREACHABLE = "floor-unreachable"
+    """No plan that the policy permits meets an accuracy floor that is asked for."""
+    FLOOR_REACHABLE = "floor-reachable"
+    """One does again."""
+
+
+class OperationalEvent(msgspec.Struct):
+    """One event."""
+
+    kind: EventKind
+    task: str
+    subject: str
+    """What it is about: a model, a plan, or a floor."""
+    text: str
+    """What happened, with the figures, in a sentence."""
+    at_ms: int
+    """Milliseconds since 1970."""
