@@ -1,10 +1,12 @@
 """What a worker tells Prometheus. The README lists every metric; label sets are bounded by tasks,
 models, partitions and closed sets of reasons."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from ounce_schemas.event import EventKind
+from ounce_schemas.label import LabelOutcome
 from ounce_schemas.policy import Policy
 from prometheus_client import (
     CollectorRegistry,
@@ -106,6 +108,15 @@ class Metrics:
         self._duplicates = Counter(
             "ounce_duplicates", "Requests whose id was answered lately", ["task"], registry=r
         )
+        self._labels = Counter(
+            "ounce_labels",
+            "Labels read, by outcome: joined, unknown, repeated, invalid, undecodable or dropped",
+            ["task", "outcome"],
+            registry=r,
+        )
+        self._events = Counter(
+            "ounce_events", "Events told to people", ["task", "kind"], registry=r
+        )
         self._compute = Counter(
             "ounce_compute_seconds", "Time spent running models", ["task", "model"], registry=r
         )
@@ -183,6 +194,10 @@ class Metrics:
             self._catalogue.labels(task, pipeline.ladder.version).set(1)
             for per_task in (self._duplicates, self._always_best, self._decision, self._saved):
                 per_task.labels(task)
+            for outcome in LabelOutcome:
+                self._labels.labels(task, outcome)
+            for kind in EventKind:
+                self._events.labels(task, kind)
             for served in pipeline.ladder.models:
                 model = served.card.model
                 self._memory.labels(task, model).set(served.memory_bytes)
@@ -223,6 +238,15 @@ class Metrics:
         self._end_to_end.observe((task,), group.latency_ms / 1e3)
         self._service.observe((task, model), np.array([group.run_ms / 1e3]))
         self._batch_size.observe((task, model), np.array([group.n], dtype=np.float64))
+
+    def observe_labels(self, task: str, outcomes: Mapping[LabelOutcome, int]) -> None:
+        """Count labels of a task by what became of them."""
+        for outcome, count in outcomes.items():
+            self._labels.labels(task, outcome).inc(count)
+
+    def observe_event(self, task: str, kind: EventKind) -> None:
+        """Count one event."""
+        self._events.labels(task, kind).inc()
 
     def set_lag(self, lag: dict[tuple[str, int], int]) -> None:
         """Replace the lag of all partitions: those no longer assigned disappear."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from ounce_schemas import __version__
 from ounce_schemas.dead_letter import DEAD_LETTER_HEADERS
+from ounce_schemas.event import EVENT_TYPE
 from ounce_schemas.prediction import PREDICTION_EVENT_TYPE
 from ounce_schemas.request import (
     CONTENT_TYPE_JSON,
@@ -15,7 +16,13 @@ from ounce_schemas.request import (
     HEADER_TRACEPARENT,
     REQUEST_EVENT_TYPE,
 )
-from ounce_schemas.topics import TASK_NAME_PATTERN, dead_letters_topic, predictions_topic
+from ounce_schemas.topics import (
+    EVENTS_TOPIC,
+    TASK_NAME_PATTERN,
+    dead_letters_topic,
+    labels_topic,
+    predictions_topic,
+)
 from ounce_schemas.topics import requests_topic as requests
 
 _TEXT = {"type": "string"}
@@ -32,6 +39,7 @@ def asyncapi() -> dict[str, Any]:
             "Records that could not be served, byte for byte, with the reason in headers",
             ["deadLetter"],
         ),
+        "labels": (labels_topic, "True answers that arrive later; optional", ["label"]),
     }
     return {
         "asyncapi": "3.0.0",
@@ -51,6 +59,13 @@ def asyncapi() -> dict[str, Any]:
                 "messages": {m: {"$ref": f"#/components/messages/{m}"} for m in messages},
             }
             for name, (address, description, messages) in channels.items()
+        }
+        | {
+            "events": {
+                "address": EVENTS_TOPIC,
+                "description": "What workers have to say to people, of all tasks",
+                "messages": {"event": {"$ref": "#/components/messages/event"}},
+            }
         },
         "operations": {
             "answer": {
@@ -61,6 +76,12 @@ def asyncapi() -> dict[str, Any]:
             },
             "predict": {"action": "send", "channel": {"$ref": "#/channels/predictions"}},
             "setAside": {"action": "send", "channel": {"$ref": "#/channels/deadLetters"}},
+            "learn": {
+                "action": "receive",
+                "channel": {"$ref": "#/channels/labels"},
+                "summary": "Every worker reads all labels, from where they end when it starts.",
+            },
+            "tell": {"action": "send", "channel": {"$ref": "#/channels/events"}},
         },
         "components": {
             "messages": {
@@ -99,6 +120,27 @@ def asyncapi() -> dict[str, Any]:
                     "headers": _headers(DEAD_LETTER_HEADERS),
                     "payload": {"type": ["string", "null"], "format": "binary"},
                     "bindings": _KEY,
+                },
+                "label": {
+                    "summary": "The truth about one request: a class, or a value",
+                    "contentType": CONTENT_TYPE_JSON,
+                    "headers": _headers({HEADER_ID: "the prediction's; for a body without id"}),
+                    "payload": {"$ref": "label.schema.json"},
+                    "bindings": _KEY,
+                },
+                "event": {
+                    "summary": "Something that people should know",
+                    "contentType": CONTENT_TYPE_JSON,
+                    "headers": _headers(
+                        {
+                            HEADER_ID: "identifies the event",
+                            HEADER_SOURCE: "/ounce/<task>",
+                            "ce_specversion": "1.0",
+                            "ce_type": EVENT_TYPE,
+                        }
+                    ),
+                    "payload": {"$ref": "event.schema.json"},
+                    "bindings": {"kafka": {"key": {"type": "string", "description": "Task"}}},
                 },
             }
         },

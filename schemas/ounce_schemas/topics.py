@@ -1,4 +1,6 @@
-"""Names of the Kafka topics. One task has four; the key of every record is the device's id."""
+"""Names of the Kafka topics. A task has four, keyed by the device's id; events have one for all."""
+
+from collections.abc import Iterable
 
 TASK_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
@@ -24,7 +26,7 @@ def labels_topic(task: str) -> str:
 
 
 EVENTS_TOPIC = "ounce.events"
-"""What workers have to say to people, of all tasks."""
+"""What workers have to say to people, of all tasks; keyed by the task's name."""
 
 
 def task_topics(task: str) -> tuple[str, str, str, str]:
@@ -35,3 +37,8 @@ def task_topics(task: str) -> tuple[str, str, str, str]:
         dead_letters_topic(task),
         labels_topic(task),
     )
+
+
+def all_topics(tasks: Iterable[str]) -> list[str]:
+    """Every topic that serving these tasks uses, the one of events last."""
+    return [*(topic for task in tasks for topic in task_topics(task)), EVENTS_TOPIC]

@@ -5,7 +5,7 @@ from typing import Any
 import click
 from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.task import TaskName
-from ounce_schemas.topics import task_topics
+from ounce_schemas.topics import all_topics
 from pydantic import BaseModel, ConfigDict, Field
 
 from ounce_services.broker import create_topics
@@ -35,12 +35,13 @@ class _Tasks(BaseModel):
 @click.argument("task", nargs=-1, required=True)
 @settings_options(TopicsSettings)
 def command(task: tuple[str, ...], **values: Any) -> None:
-    """Create the four topics of each TASK; those that exist are left as they are."""
+    """Create the four topics of each TASK, and the topic of events that all tasks share; those that
+    exist are left as they are."""
     tasks = make_settings(_Tasks, {"task": task}).task
     settings = make_settings(TopicsSettings, values)
     states = create_topics(
         settings.kafka,
-        [name for task_name in tasks for name in task_topics(task_name)],
+        all_topics(tasks),
         partitions=settings.partitions,
         replication=settings.replication,
         timeout_s=settings.kafka_timeout_s,

@@ -5,12 +5,18 @@ import urllib.request
 
 import numpy as np
 import pytest
+from ounce_edge.beliefs import card_belief
 from ounce_edge.health import STALLED_AFTER_S, Health, serve_health
 from ounce_edge.metrics import BulkHistogram, Metrics
-from ounce_edge.pipeline import BatchReport, GroupReport
+from ounce_edge.pipeline import BatchReport, GroupReport, Pipeline
 from ounce_schemas.errors import OunceError, Reason
+from ounce_schemas.event import EventKind
+from ounce_schemas.label import LabelOutcome
+from ounce_schemas.policy import Policy
 from ounce_schemas.routing import Choice
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
+
+from tests.support.edge import DIGITS, ladder, served
 
 
 def test_a_bulk_histogram_is_exposed_as_prometheus_clients_own() -> None:
@@ -80,6 +86,28 @@ def test_a_batch_is_counted_once_everywhere() -> None:
     }.items():
         assert found[name] == pytest.approx(value), name
     assert 'ounce_consumer_lag{partition="0",task="digits"}' not in found
+
+
+def test_labels_and_events_are_counted_and_there_from_the_start() -> None:
+    metrics = Metrics()
+    pipeline = Pipeline(
+        ladder(DIGITS, served(DIGITS, "a")),
+        Policy().for_task("digits"),
+        believe=lambda model: card_belief(model.card),
+    )
+    metrics.describe(Policy(), [pipeline])
+    found = samples(generate_latest(metrics.registry).decode())
+    series = [name for name in found if name.startswith(("ounce_labels_", "ounce_events_"))]
+    assert len(series) == len(LabelOutcome) + len(EventKind)
+    assert {found[name] for name in series} == {0}
+    for _ in range(2):
+        metrics.observe_labels("digits", {LabelOutcome.JOINED: 3, LabelOutcome.DROPPED: 0})
+        metrics.observe_event("digits", EventKind.MODEL_RESTORED)
+    found = samples(generate_latest(metrics.registry).decode())
+    assert {name: value for name, value in found.items() if name in series and value} == {
+        'ounce_labels_total{outcome="joined",task="digits"}': 6,
+        'ounce_events_total{kind="model-restored",task="digits"}': 2,
+    }
 
 
 class Clock:

@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 from click.testing import CliRunner
 from ounce_schemas.generate import command, contracts
-from ounce_schemas.topics import task_topics
+from ounce_schemas.topics import EVENTS_TOPIC, all_topics, task_topics
 
 from tests.support.edge import DIGITS, card
 
@@ -20,6 +20,10 @@ def test_a_task_has_four_topics() -> None:
         "ounce.a-1.dead-letters",
         "ounce.a-1.labels",
     )
+
+
+def test_all_tasks_share_the_topic_of_events() -> None:
+    assert all_topics(["a", "b"]) == [*task_topics("a"), *task_topics("b"), EVENTS_TOPIC]
 
 
 def test_the_repository_holds_what_the_code_says() -> None:

@@ -23,8 +23,12 @@ def test_topics_are_created_once_and_said_so(embedded_broker: EmbeddedBroker) ->
         ["ounce.once.predictions", "created"],
         ["ounce.once.dead-letters", "created"],
         ["ounce.once.labels", "created"],
+        ["ounce.events", "created"],
     ]
-    assert [line.split()[1] for line in again.output.splitlines()] == ["exists"] * 4
+    assert [line.split()[1] for line in again.output.splitlines()] == ["exists"] * 5
+    other = ["other", *arguments[1:]]
+    shared = CliRunner().invoke(command, other, catch_exceptions=False).output.splitlines()
+    assert [line.split()[1] for line in shared] == ["created"] * 4 + ["exists"]
 
 
 def test_topics_command_refuses_a_name_that_is_no_task() -> None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from ounce_schemas.topics import task_topics
+from ounce_schemas.topics import all_topics
 from rich.console import Console
 
 from ounce_services.broker import create_topics
@@ -65,8 +65,7 @@ def _run_steps(settings: DemoSettings, console: Console, logs: Path, feed: Repor
         if kafka is None:
             kafka = stack.enter_context(EmbeddedBroker()).bootstrap_servers
             _say(console, f"broker: embedded, at {kafka}")
-        names = [name for task in settings.task for name in task_topics(task)]
-        create_topics(kafka, names, timeout_s=settings.kafka_timeout_s)
+        create_topics(kafka, all_topics(settings.task), timeout_s=settings.kafka_timeout_s)
 
         children = stack.enter_context(Children())
         port = settings.metrics_port or free_port()
