@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+import numpy as np
 import pytest
 from confluent_kafka import Producer
 from ounce_edge import label_reader
 from ounce_edge.label_reader import LabelReader, read_label
+from ounce_edge.truth import AnswerMemory
 from ounce_schemas.label import Label, LabelOutcome
 
 from tests.support.apache_kafka import ApacheKafka
-from tests.support.edge import FakeRecord
+from tests.support.edge import DIGITS, FakeRecord
 from tests.support.topics import OwnTopics
 
 TIMEOUT_S = 30.0
@@ -127,6 +129,30 @@ def test_bad_records_cost_the_good_ones_nothing(
     assert inbox.losses == {("a", "undecodable"): len(NO_LABELS)}
     assert [r.message.startswith("not a label: ounce.a.labels[") for r in caplog.records] == [True]
     assert (reader.drain(), reader.take_losses()) == ({}, {})
+
+
+@pytest.mark.kafka
+def test_every_label_is_accounted_for(kafka: str, reader: LabelReader) -> None:
+    memory = AnswerMemory(DIGITS)
+    memory.remember([b'"1"', b'"2"', b'"ounce.a.requests-0-7"'], "light", np.array([0, 1, 2]))
+    publish(
+        kafka,
+        "ounce.b.labels",  # one partition: in this order
+        (b'{"id":"1","label":"no such class"}', None),
+        (b'{"id":"1","label":"zero"}', None),
+        (b'{"id":"1","label":"zero"}', None),
+        (b'{"id":"of last week","label":"zero"}', None),
+        (b'{"label":"zero"}', [("ce_id", b"2")]),
+        ('{"id":"ounce.a.requests-0-7","label":"zwölf"}'.encode(), None),
+        (b"\x00", None),
+        (None, None),
+    )
+    inbox = Inbox(reader)
+    inbox.wait_for(8)
+    joined = memory.join(inbox.labels["b"])
+    assert joined.plans["light"].acceptable.tolist() == [True, False, True]
+    assert dict(joined.outcomes) == {"joined": 3, "unknown": 1, "repeated": 1, "invalid": 1}
+    assert inbox.losses == {("b", "undecodable"): 2}
 
 
 @pytest.mark.kafka

@@ -7,9 +7,12 @@ import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from confluent_kafka import Consumer, Message, TopicPartition
 from ounce_schemas.documents import TEST_SPLIT_FILE
 from ounce_schemas.errors import ArtifactError, BrokerError
-from ounce_schemas.topics import task_topics
+from ounce_schemas.label import Label
+from ounce_schemas.prediction import Prediction
+from ounce_schemas.topics import labels_topic, predictions_topic, task_topics
 from ounce_services.devices.command import command
 from ounce_services.devices.report import FleetReport, Phase
 from ounce_services.devices.samples import Samples
@@ -78,6 +81,67 @@ def test_what_gets_no_answer_exits_1(models: Path, samples: Samples, tmp_path: P
     task = last_report(path).tasks["toy"]
     assert (task.waiting, task.dead_letters, task.unanswered) == (2, {"model-failed": 1}, 3)
     assert task.answered - task.accuracy.correct == 1
+
+
+def read_all(kafka: str, topic: str, n: int) -> list[Message]:
+    """The first `n` records of a topic, and any that come right after."""
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "test", "fetch.wait.max.ms": 10})
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(4)])
+    found: list[Message] = []
+    while len(found) < n:
+        messages = consumer.consume(1000, 5)
+        assert messages, f"{len(found)} of {n} records in {topic}"
+        found += messages
+    found += consumer.consume(1000, 0.3)
+    consumer.close()
+    return found
+
+
+def test_the_truth_of_a_share_follows_the_answers(
+    models: Path, samples: Samples, tmp_path: Path
+) -> None:
+    broker, worker = serve(samples, lambda n: ("answer", "wrong", "twice", "dead-letter")[n % 4])
+    path = tmp_path / "report.jsonl"
+    kafka = broker.bootstrap_servers
+    with broker:
+        with worker:
+            result = run(
+                kafka, models, "--rate", "300", "--report", str(path), "--burst-factor", "1",
+                "--label-share", "0.5", "--label-delay", "0.3",
+            )  # fmt: skip
+        report = last_report(path).tasks["toy"]
+        labels = read_all(kafka, labels_topic("toy"), report.labels)
+        answers = read_all(kafka, predictions_topic("toy"), report.answered)
+    assert len(labels) == report.labels
+    assert 0.4 < report.labels / report.answered < 0.6
+    assert f"labels {report.labels}" in result.output
+    of = {msgspec.json.decode(a.value() or b"", type=Prediction).id: a for a in answers}
+    right = bare = 0
+    for record in labels:
+        label = msgspec.json.decode(record.value() or b"", type=Label)
+        answer = of.pop(label.id or "")  # pop: each request gets one label at most
+        prediction = msgspec.json.decode(answer.value() or b"", type=Prediction)
+        assert record.key() == answer.key()
+        assert record.timestamp()[1] >= answer.timestamp()[1] + 300
+        assert label.label in samples.spec.labels
+        bare += prediction.id.startswith("ounce.toy.requests-")
+        right += prediction.outputs[0].data == [label.label]
+    assert 0.5 < right / len(labels) < 0.8  # one answer in three is wrong
+    assert bare > 0
+
+
+def test_labels_that_come_too_late_are_not_waited_for(
+    models: Path, samples: Samples, tmp_path: Path
+) -> None:
+    broker, worker = serve(samples, lambda n: "answer")
+    path = tmp_path / "report.jsonl"
+    with broker, worker:
+        result = run(
+            broker.bootstrap_servers, models, "--rate", "50", "--report", str(path),
+            "--label-share", "1", "--label-delay", "1000", "--patience-s", "0.5",
+        )  # fmt: skip
+    assert result.return_value == 0
+    assert last_report(path).tasks["toy"].labels == 0
 
 
 def test_absent_broker_and_absent_topics(models: Path, embedded_broker: EmbeddedBroker) -> None:

@@ -23,6 +23,8 @@ class Sent(NamedTuple):
     """On the device's own monotonic clock."""
     item: int
     """Index into the samples."""
+    key: bytes = b""
+    """The device's id."""
 
 
 class _Recent(OrderedDict[str, T]):
@@ -40,9 +42,17 @@ class Ledger:
     A bare record gets its id, `topic-partition-offset`, from its delivery report, which may come
     later than the answer; such an answer waits until the report is in. Answers to other fleets'
     requests, known by their ids, are left alone.
+
+    Args:
+        samples: inputs and their true answers.
+        on_answer: called with id, request and time of reading of each first answer.
     """
 
-    def __init__(self, samples: Samples) -> None:
+    def __init__(
+        self,
+        samples: Samples,
+        on_answer: Callable[[str, Sent, float], None] = lambda id, sent, at_s: None,
+    ) -> None:
         self.tallies = AnswerTallies()
         self.sent = 0
         self.undelivered = 0
@@ -50,6 +60,7 @@ class Ledger:
         self.repeated = 0
         self.dead_letters: Counter[str] = Counter()
         self._samples = samples
+        self._on_answer = on_answer
         self._waiting: dict[str, Sent] = {}
         self._bare_in_flight = 0
         self._settled: _Recent[None] = _Recent()
@@ -91,6 +102,7 @@ class Ledger:
             self.answered += 1
             correct = self._samples.is_acceptable(prediction, sent.item)
             self.tallies.add(prediction, correct, (at_s - sent.at_s) * 1e3)
+            self._on_answer(prediction.id, sent, at_s)
         elif prediction.id in self._settled:
             self.repeated += 1
         else:

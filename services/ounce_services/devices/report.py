@@ -120,6 +120,8 @@ class TaskReport(msgspec.Struct, frozen=True):
     """Compute of all answers."""
     always_best_ms: float
     """Compute that the most accurate model would have taken for the same answers."""
+    labels: int = 0
+    """True answers that were published."""
 
     @property
     def refused(self) -> int:

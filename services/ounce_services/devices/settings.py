@@ -48,12 +48,25 @@ class DevicesSettings(BaseModel):
     burst_factor: float = Field(
         default=5.0, ge=1, le=1000, description="Rate in a burst over the rate outside; 1: none"
     )
+    label_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of answered requests whose truth is published to the labels topic",
+    )
+    label_delay: float = Field(
+        default=1.0,
+        ge=0,
+        le=86_400,
+        description="Seconds from an answer to its label; labels that are not due when "
+        "--patience-s ends are not sent",
+    )
     seed: int = Field(default=0, ge=0, description="Of everything drawn")
     report: Path | None = Field(
         default=None, description="File for a JSON line of what was seen, every half second"
     )
     patience_s: float = Field(
-        default=10.0, ge=0, description="Seconds to wait for the last answers"
+        default=10.0, ge=0, description="Seconds to wait for the last answers and labels"
     )
     kafka_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds to wait for Kafka at start-up before giving up"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Event
 
 from confluent_kafka import Producer
-from ounce_schemas.topics import requests_topic
+from ounce_schemas.topics import labels_topic, requests_topic
 
 from ounce_services.broker import CLIENT_CONFIG, describe_cluster, require_topics
 from ounce_services.devices.answers import AnswerReader
@@ -44,7 +44,8 @@ def simulate(
     fleets = _make_fleets(settings)
     cluster = describe_cluster(settings.kafka, settings.kafka_timeout_s)
     for task, fleet in fleets.items():
-        require_topics(cluster, task, [requests_topic(task), *fleet.answer_topics])
+        labels = [labels_topic(task)] if settings.label_share else []
+        require_topics(cluster, task, [requests_topic(task), *fleet.answer_topics, *labels])
     topics = [topic for fleet in fleets.values() for topic in fleet.answer_topics]
     producer = Producer(
         {
@@ -71,7 +72,15 @@ def _make_fleets(settings: DevicesSettings) -> dict[str, TaskFleet]:
         )
         pace = Pace(rate_per_s, settings.burst_every, settings.burst_length, settings.burst_factor)
         samples = read_samples(settings.models, task)
-        fleets[task] = TaskFleet(samples, shape, pace, seed=settings.seed, run=run)
+        fleets[task] = TaskFleet(
+            samples,
+            shape,
+            pace,
+            seed=settings.seed,
+            run=run,
+            label_share=settings.label_share,
+            label_delay_s=settings.label_delay,
+        )
     return fleets
 
 
@@ -125,6 +134,8 @@ class _Run:
         for at_s, messages in self._reader.drain():
             for message in messages:
                 self._by_topic[message.topic() or ""].receive(message, at_s)
+        for fleet in self._fleets.values():
+            fleet.publish_due_labels(self._producer)
 
     def _report(self, phase: Phase) -> FleetReport:
         elapsed_s = self._elapsed_s()
@@ -139,7 +150,7 @@ class _Run:
         return report
 
     def _is_waiting(self) -> bool:
-        return any(fleet.ledger.waiting for fleet in self._fleets.values())
+        return any(fleet.waiting for fleet in self._fleets.values())
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._start_s

@@ -42,6 +42,7 @@ def counts_line(report: TaskReport) -> str:
     parts.append(_alarm("unreadable", report.unreadable) if report.unreadable else "")
     dead = ", ".join(f"{reason} {count:,}" for reason, count in report.dead_letters.items())
     parts.append(f"[red]dead letters: {dead}[/red]" if dead else "dead letters 0")
+    parts.append(f"labels {report.labels:,}" if report.labels else "")
     return " · ".join(part for part in parts if part)
 
 

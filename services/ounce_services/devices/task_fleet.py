@@ -19,6 +19,7 @@ from ounce_schemas.request import HEADER_ID
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 
 from ounce_services.devices.fleet import FleetShape, OutgoingRequest, draw_requests
+from ounce_services.devices.labels import LabelSender
 from ounce_services.devices.latencies import quantile_ms
 from ounce_services.devices.ledger import Ledger, Sent
 from ounce_services.devices.pacing import Pace
@@ -41,14 +42,33 @@ class _State(NamedTuple):
 
 
 class TaskFleet:
-    """One task's devices: what they send, and the ledger of what came back."""
+    """One task's devices: what they send, and the ledger of what came back.
+
+    Args:
+        samples: inputs and their true answers.
+        shape: devices, body formats and targets.
+        pace: when requests are due.
+        seed: of everything drawn.
+        run: makes ids unique across runs.
+        label_share: of answered requests whose truth is published, in [0, 1].
+        label_delay_s: from reading an answer to publishing its label.
+    """
 
     def __init__(
-        self, samples: Samples, shape: FleetShape, pace: Pace, *, seed: int, run: str
+        self,
+        samples: Samples,
+        shape: FleetShape,
+        pace: Pace,
+        *,
+        seed: int,
+        run: str,
+        label_share: float = 0.0,
+        label_delay_s: float = 1.0,
     ) -> None:
         self.task = samples.spec.name
         self.pace = pace
-        self.ledger = Ledger(samples)
+        self._labels = LabelSender(samples, label_share, label_delay_s, seed=seed)
+        self.ledger = Ledger(samples, self._labels.plan)
         self._requests = draw_requests(samples, shape, seed=seed, run=run)
         self._topic = requests_topic(self.task)
         self._unreadable = 0
@@ -62,11 +82,20 @@ class TaskFleet:
         """Where answers and dead letters come back."""
         return predictions_topic(self.task), dead_letters_topic(self.task)
 
+    @property
+    def waiting(self) -> int:
+        """Requests without an answer, and labels that are still to be published."""
+        return self.ledger.waiting + self._labels.waiting
+
+    def publish_due_labels(self, producer: Producer) -> None:
+        """Publish the labels that should have been published by now."""
+        self._labels.publish_due(producer, time.monotonic())
+
     def publish_due(self, producer: Producer, elapsed_s: float) -> None:
-        """Publish what should have been published by now."""
+        """Publish the requests that should have been published by now."""
         for _ in range(min(self.pace.due(elapsed_s) - self.ledger.sent, _MOST_PER_TICK)):
             request = next(self._requests)
-            sent = Sent(time.monotonic(), request.item)
+            sent = Sent(time.monotonic(), request.item, request.key)
             self.ledger.record_sent(request.id, sent)
             report = partial(self._delivered, request.id, sent)
             try:
@@ -140,6 +169,7 @@ class TaskFleet:
             deadlines=tallies.deadlines(),
             spent_ms=tallies.spent_ms,
             always_best_ms=tallies.always_best_ms,
+            labels=self._labels.sent,
         )
 
     def _delivered(
