@@ -2,7 +2,7 @@
 
 ::
 
-    <models>/<task>/task.json, test-split.npz
+    <models>/<task>/task.json, test-split.npz, plans.json
     <models>/<task>/<model>/model.onnx, card.json, README.md
 
 Names that start with a dot are unfinished and not to be read.
@@ -15,8 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from ounce_schemas.documents import CARD_FILE, TASK_FILE, TEST_SPLIT_FILE, read_task
+from ounce_schemas.documents import (
+    CARD_FILE,
+    PLANS_FILE,
+    TASK_FILE,
+    TEST_SPLIT_FILE,
+    read_task,
+)
 from ounce_schemas.errors import ArtifactError, DataError
+from ounce_schemas.plans import LadderPlans
 from ounce_schemas.task import TaskSpec
 
 from ounce_exporters.recipe import Split
@@ -25,7 +32,8 @@ from ounce_exporters.recipe import Split
 def write_task(folder: Path, task: TaskSpec, test: Split, *, keep_models: bool) -> None:
     """Write `task.json` and `test-split.npz`.
 
-    Models of another signature than `task` are removed first: they could never serve it.
+    Models of another signature than `task` are removed first: they could never serve it. So is
+    `plans.json`: models are about to change, and plans of others must not outlive them.
 
     Raises:
         DataError: `keep_models` is set and the folder holds models of another signature.
@@ -40,13 +48,28 @@ def write_task(folder: Path, task: TaskSpec, test: Split, *, keep_models: bool) 
                     f"{folder} holds models of another signature ({', '.join(others)}): "
                     "retrain the whole ladder, without --only"
                 )
+            (folder / PLANS_FILE).unlink(missing_ok=True)
             remove_models(folder, others)
+        (folder / PLANS_FILE).unlink(missing_ok=True)
         write_file(
             folder / TEST_SPLIT_FILE,
             lambda path: _write_arrays(path, {**test.inputs, "targets": test.targets}),
         )
         text = task.model_dump_json(indent=2, exclude_none=True) + "\n"
         write_file(folder / TASK_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    except OSError as e:
+        raise ArtifactError(f"{folder}: can't be written: {e.strerror or e}") from e
+
+
+def write_plans(folder: Path, plans: LadderPlans) -> None:
+    """Write `plans.json` beside `task.json`.
+
+    Raises:
+        ArtifactError: the folder can't be written.
+    """
+    text = plans.model_dump_json(indent=2, exclude_none=True) + "\n"
+    try:
+        write_file(folder / PLANS_FILE, lambda path: path.write_text(text, encoding="utf-8"))
     except OSError as e:
         raise ArtifactError(f"{folder}: can't be written: {e.strerror or e}") from e
 

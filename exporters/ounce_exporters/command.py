@@ -9,9 +9,10 @@ from pydantic import BaseModel, Field
 from rich.console import Console
 
 from ounce_exporters import registry
+from ounce_exporters.cascades.planning import plan_ladder
 from ounce_exporters.ladder import build_ladder
 from ounce_exporters.recipe import Recipe, TaskData
-from ounce_exporters.reporting import ConsoleReporter, ladder_table
+from ounce_exporters.reporting import ConsoleReporter, ladder_table, plans_table
 
 _TABLE_WIDTH = 140
 """Columns of the final table where no terminal says how wide it is."""
@@ -81,7 +82,9 @@ def command(name: str | None, **values: Any) -> None:
         cards = build_ladder(
             data, chosen, settings.models, settings.seed, reporter, whole=not settings.only
         )
+        planned = plan_ladder(data, settings.models, settings.seed, reporter)
     console.print(ladder_table(cards))
+    console.print(plans_table(planned))
     _say(console, f"Written to {settings.models / data.spec.name}")
 
 

@@ -14,13 +14,18 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from ounce_exporters import recipe as recipes
+from ounce_exporters.cascades.cost import BATCH_SIZES
+from ounce_exporters.cascades.planning import PlannedLadder
 
 _LINE_EVERY_SECONDS = 5.0
 """Without a terminal, a long training says how far it is this often."""
 
 
 class ConsoleReporter:
-    """Implements `ladder.Reporter`; a context manager that holds the progress bar."""
+    """Implements the reporters of `ladder` and `cascades.planning`.
+
+    A context manager that holds the progress bar.
+    """
 
     def __init__(self, console: Console, models: int) -> None:
         self._console = console
@@ -87,6 +92,17 @@ class ConsoleReporter:
         self._progress.advance(self._ladder)
         self._console.print(f"[red]{recipe.name}: failed[/]: {escape(str(error))}", highlight=False)
 
+    def planning(self) -> recipes.Progress:
+        """Planning starts; the result is told the share done."""
+        self._progress.reset(self._current, total=1.0, description="planning cascades")
+        if not self._console.is_terminal:
+            self._console.print("planning cascades", highlight=False)
+        return lambda done: self._progress.update(self._current, completed=done)
+
+    def left_out(self, line: str) -> None:
+        """A model that no plan uses, and why."""
+        self._console.print(f"[yellow]No plan uses[/] {escape(line)}", highlight=False)
+
 
 def ladder_table(cards: Sequence[ModelCard]) -> Table:
     """The ladder, lightest first: what each model promises and what it costs.
@@ -136,6 +152,51 @@ def ladder_table(cards: Sequence[ModelCard]) -> Table:
             f"{batched[card.model]:.4f}",
             f"{batched[card.model] / min(batched.values()):.1f}",
         )
+    return table
+
+
+def plans_table(planned: PlannedLadder) -> Table:
+    """Plans that no other beats in accuracy and cost, the most accurate first.
+
+    Costs are per item when 1 and when 32 arrive together, beside how many times cheaper that is
+    than the most accurate single model.
+    """
+    plans = planned.plans.plans
+    costs = {p.name: [planned.ms_per_item(p, b) for b in BATCH_SIZES] for p in plans}
+    best = max((p for p in plans if not p.is_cascade), key=lambda p: p.accuracy.value)
+    table = Table(
+        title=f"Plans of {planned.plans.task}, on validation data",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("plan", overflow="fold")
+    table.add_column("accuracy\n(95% interval)", justify="right")
+    table.add_column("share that reaches\neach step", justify="right")
+    table.add_column("errors among\naccepted, at most", justify="right")
+    for batch_size in BATCH_SIZES:
+        table.add_column(f"ms/item,\nbatch {batch_size}", justify="right")
+        table.add_column("x\ncheaper", justify="right")
+    for plan in sorted(plans, key=lambda p: (-p.accuracy.value, costs[p.name][-1])):
+        if any(
+            other.accuracy.value >= plan.accuracy.value
+            and costs[other.name] != costs[plan.name]
+            and all(a <= b for a, b in zip(costs[other.name], costs[plan.name], strict=True))
+            for other in plans
+        ):
+            continue
+        a = plan.accuracy
+        bounds = [step.error_bound for step in plan.steps if step.error_bound is not None]
+        row = [
+            escape(plan.name),
+            f"{a.value:.4f} ({a.low:.3f}-{a.high:.3f})",
+            " > ".join(f"{step.reach:.0%}" for step in plan.steps),
+            ", ".join(f"{bound:.1%}" for bound in bounds) or "-",
+        ]
+        for cost, of_best in zip(costs[plan.name], costs[best.name], strict=True):
+            row += [f"{cost:.4f}", f"{of_best / cost:.1f}"]
+        table.add_row(*row)
     return table
 
 

@@ -29,7 +29,7 @@ class Step(Document):
 
 
 class ClassProfile(Document):
-    """Validation items of one true class."""
+    """Validation items of one true class; of a cascade, the answers that its accuracy is of."""
 
     label: str
     n: int = Field(ge=0)
@@ -42,7 +42,8 @@ class PlanProfile(Document):
     is not confident.
 
     The accuracy of a cascade is cross-fitted: each item is judged under thresholds that were chosen
-    without it, so that choosing does not flatter it.
+    without it, so that choosing does not flatter it. `classes` and `confidence_threshold` are of
+    those same answers; the steps' figures are of the thresholds that the plan has.
     """
 
     name: str = Field(min_length=1, max_length=200)

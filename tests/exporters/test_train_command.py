@@ -70,9 +70,14 @@ def test_a_table_becomes_a_ladder(train: Train, rooms: Path, tmp_path: Path) -> 
     assert "Note: the first column is left out: it has no name in the header" in result.stdout
     assert "Note: column 'site' is left out: it is north in every row" in result.stdout
     assert "Ladder of rooms-1" in result.stdout
+    assert "Plans of rooms-1, on validation data" in result.stdout
     folder = tmp_path / "rooms-1"
     names = {"logistic-regression", "decision-tree", "random-forest", "gradient-boosting", "mlp"}
-    assert {path.name for path in folder.iterdir()} == names | {"task.json", "test-split.npz"}
+    assert {path.name for path in folder.iterdir()} == names | {
+        "task.json",
+        "test-split.npz",
+        "plans.json",
+    }
     task = read_task(folder / "task.json")
     assert task.labels == ("no", "yes")
     assert [tensor.columns for tensor in task.inputs] == [("light", "watts"), ("season",)]

@@ -1,0 +1,102 @@
+"""Counting a cascade's answers under every combination of thresholds at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ounce_exporters.cascades.evidence import Evidence
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Items of some folds under every combination of thresholds."""
+
+    n: int
+    reached: IntArray
+    """Items that come to each step; array of shape (n_steps, *combinations)."""
+    right: IntArray
+    """Acceptable answers among those that each step gives; array of the same shape."""
+    last_right: int
+    """Acceptable answers of the last model, if it had answered everything."""
+
+    @property
+    def answered(self) -> IntArray:
+        """Items that each step answers; array of shape (n_steps, *combinations)."""
+        onwards = np.concatenate([self.reached[1:], np.zeros_like(self.reached[:1])])
+        return np.asarray(self.reached - onwards)
+
+    def __sub__(self, part: "Counts") -> "Counts":
+        """Counts without those of `part`."""
+        return Counts(
+            self.n - part.n,
+            self.reached - part.reached,
+            self.right - part.right,
+            self.last_right - part.last_right,
+        )
+
+
+def count(
+    sequence: Sequence[Evidence],
+    grids: Sequence[NDArray[np.float64]],
+    folds: IntArray,
+    n_folds: int,
+) -> tuple[Counts, list[Counts]]:
+    """Counts over all items, and over the items of each fold.
+
+    Items are sorted into cells by fold and, per accepting step, by the number of thresholds that
+    their confidence reaches; sums along the axes then hold every combination of thresholds.
+
+    Args:
+        sequence: the models in the order in which they run.
+        grids: thresholds, ascending, of every step but the last.
+        folds: fold of each item, array of shape (n_items,).
+        n_folds: number of folds.
+    """
+    levels = [
+        np.searchsorted(grid, _confidence(model), side="right")
+        for model, grid in zip(sequence, grids, strict=False)
+    ]
+    shape = (n_folds, *(len(grid) + 1 for grid in grids))
+    cells = np.ravel_multi_index((folds, *levels), shape)
+
+    def tally(chosen: NDArray[np.bool_] | None = None) -> IntArray:
+        kept = cells if chosen is None else cells[chosen]
+        return np.bincount(kept, minlength=np.prod(shape)).astype(np.int64).reshape(shape)
+
+    everything = tally()
+    combinations = (len(sequence), n_folds, *(len(grid) for grid in grids))
+    reached, right = np.empty(combinations, np.int64), np.empty(combinations, np.int64)
+    for k, model in enumerate(sequence):
+        reached[k] = _sum(everything, gone_on=k, answered=False)
+        right[k] = _sum(tally(model.right), gone_on=k, answered=k < len(grids))
+    n = np.bincount(folds, minlength=n_folds)
+    last = np.bincount(folds[sequence[-1].right], minlength=n_folds)
+    of_folds = [Counts(int(n[f]), reached[:, f], right[:, f], int(last[f])) for f in range(n_folds)]
+    whole = Counts(len(folds), reached.sum(axis=1), right.sum(axis=1), int(last.sum()))
+    return whole, of_folds
+
+
+def _sum(cells: IntArray, *, gone_on: int, answered: bool) -> IntArray:
+    """Items that went on at the first `gone_on` steps and, if asked, were answered at the next.
+
+    Args:
+        cells: array of shape (n_folds, *(len(grid) + 1)); with threshold j of a step, an item goes
+            on where its level is at most j.
+    """
+    axes = gone_on + answered
+    sums = cells.sum(axis=tuple(range(1 + axes, cells.ndim)))
+    for axis in range(1, 1 + axes):
+        below = np.cumsum(sums, axis=axis)
+        everything = np.take(below, [-1], axis=axis)
+        below = np.delete(below, -1, axis=axis)
+        sums = everything - below if answered and axis == axes else below
+    return np.asarray(sums.reshape(*sums.shape, *(1,) * (cells.ndim - sums.ndim)))
+
+
+def _confidence(model: Evidence) -> NDArray[np.float64]:
+    assert model.confidence is not None  # cascades are for classification alone
+    return model.confidence

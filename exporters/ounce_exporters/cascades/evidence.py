@@ -1,0 +1,77 @@
+"""How models answered the validation items, and how a cascade of them would have."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_edge.runtimes.base import LoadedModel
+from ounce_schemas.card import LatencyAtBatch, ModelCard
+from ounce_schemas.task import TaskSpec
+
+from ounce_exporters.evaluation import accepted
+from ounce_exporters.recipe import Split
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One model's answers to the validation items."""
+
+    model: str
+    sha256: str
+    latency: tuple[LatencyAtBatch, ...]
+    right: NDArray[np.bool_]
+    """Whether the answer is acceptable; array of shape (n_items,)."""
+    confidence: NDArray[np.float64] | None
+    """Greatest calibrated probability, array of shape (n_items,); None for regression."""
+
+    @property
+    def accuracy(self) -> float:
+        """Share of acceptable answers."""
+        return float(self.right.mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a plan answered, item by item; arrays of shape (n_items,)."""
+
+    right: NDArray[np.bool_]
+    confidence: NDArray[np.float64]
+    step: NDArray[np.int64]
+    """Index of the step that answered."""
+
+
+def gather(task: TaskSpec, card: ModelCard, model: LoadedModel, items: Split) -> Evidence:
+    """Run a model on labelled items."""
+    outputs = model.run(items.inputs)
+    classifies = task.kind == "classification"
+    return Evidence(
+        model=card.model,
+        sha256=card.sha256,
+        latency=card.latency.batches,
+        right=accepted(task, outputs, items.targets),
+        confidence=outputs.max(axis=1).astype(np.float64) if classifies else None,
+    )
+
+
+def answer(sequence: Sequence[Evidence], thresholds: NDArray[Any]) -> Answers:
+    """Answers of the cascade that runs `sequence`.
+
+    Args:
+        sequence: the models in the order in which they run.
+        thresholds: of every step but the last, array of shape (n_items or 1, n_steps - 1).
+    """
+    n = len(sequence[0].right)
+    right = np.zeros(n, dtype=np.bool_)
+    confidence = np.zeros(n)
+    step = np.full(n, -1)
+    for k, model in enumerate(sequence):
+        assert model.confidence is not None  # cascades are for classification alone
+        here = step < 0
+        if k < len(sequence) - 1:
+            here &= model.confidence >= thresholds[:, k]
+        step[here] = k
+        right[here] = model.right[here]
+        confidence[here] = model.confidence[here]
+    return Answers(right, confidence, step)

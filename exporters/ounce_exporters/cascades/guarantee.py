@@ -1,0 +1,25 @@
+"""A bound on the error of the answers that a step takes, which holds whatever was chosen."""
+
+from scipy.stats import beta  # type: ignore[import-untyped]
+
+CONFIDENCE = 0.95
+
+
+def error_upper_bound(wrong: int, n: int, considered: int, confidence: float = CONFIDENCE) -> float:
+    """Upper bound of an error rate, from `wrong` errors in `n` answers.
+
+    One-sided Clopper-Pearson bound (Clopper and Pearson, "The Use of Confidence or Fiducial Limits
+    Illustrated in the Case of the Binomial", Biometrika 26, 1934). With Bonferroni's correction it
+    holds for all thresholds that were considered at once, so for the one that was chosen, however
+    it was chosen (as in Geifman and El-Yaniv, "Selective Classification for Deep Neural Networks",
+    NeurIPS 2017).
+
+    Args:
+        wrong: errors among the answers that the step takes.
+        n: answers that the step takes.
+        considered: thresholds, or combinations with those of earlier steps, that were compared.
+        confidence: probability that all bounds hold together.
+    """
+    if wrong >= n:
+        return 1.0
+    return float(beta.isf((1 - confidence) / considered, wrong + 1, n - wrong))

@@ -1,0 +1,125 @@
+"""Planning a task's folder: `plans.json` from the models that it holds and the validation split."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ounce_edge.catalogue import load_ladder
+from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_schemas.card import LatencyAtBatch, ModelCard
+from ounce_schemas.errors import ArtifactError
+from ounce_schemas.plans import LadderPlans, PlanProfile
+from ounce_schemas.task import TaskSpec
+
+from ounce_exporters.artifacts import write_plans
+from ounce_exporters.cascades.cost import expected_ms
+from ounce_exporters.cascades.evidence import Evidence, gather
+from ounce_exporters.cascades.frontier import choose_few, frontier, single_costs
+from ounce_exporters.cascades.profile import profile_cascade, profile_single
+from ounce_exporters.cascades.search import find_cascades, stratified_folds
+from ounce_exporters.recipe import Progress, Split, TaskData
+
+_RUNNING_SHARE = 0.8
+"""Of the time that planning takes: running the models on the validation split."""
+
+
+class Reporter(Protocol):
+    """Told what happens while plans are made."""
+
+    def planning(self) -> Progress:
+        """Planning starts; the result is told the share done."""
+        ...
+
+    def left_out(self, line: str) -> None:
+        """A model that no plan uses, and why."""
+        ...
+
+
+@dataclass(frozen=True)
+class PlannedLadder:
+    """What was written, with what its costs follow from."""
+
+    plans: LadderPlans
+    latencies: Mapping[str, tuple[LatencyAtBatch, ...]]
+    """By model, from its card."""
+
+    def ms_per_item(self, plan: PlanProfile, batch_size: int) -> float:
+        """Expected milliseconds per item when `batch_size` items arrive together."""
+        latencies = [self.latencies[step.model] for step in plan.steps]
+        return float(expected_ms(latencies, [step.reach for step in plan.steps], batch_size))
+
+
+def plan_ladder(data: TaskData, models: Path, seed: int, reporter: Reporter) -> PlannedLadder:
+    """Run every model of the task on the validation split and write `models/<task>/plans.json`.
+
+    Args:
+        data: the task and its splits; only `validation` is used.
+        models: the folder of all tasks.
+        seed: of the splits and of the folds. A model of another seed may have learned from items
+            that validate here, so it is left out.
+        reporter: told of progress and of models that are left out.
+
+    Raises:
+        ArtifactError: no model is left, or the file can't be written.
+    """
+    progress = reporter.planning()
+    evidence = _run_models(data, models, seed, reporter, progress)
+    plans = make_plans(data.spec, data.validation, evidence, seed, progress)
+    write_plans(models / data.spec.name, plans)
+    progress(1.0)
+    return PlannedLadder(plans, {model.model: model.latency for model in evidence})
+
+
+def make_plans(
+    task: TaskSpec,
+    validation: Split,
+    evidence: Sequence[Evidence],
+    seed: int,
+    progress: Progress = lambda share: None,
+) -> LadderPlans:
+    """All plans of a task: every single model, lightest first, then the cascades that are kept."""
+    targets = validation.targets
+    singles = sorted(evidence, key=lambda model: single_costs(model)[::-1])
+    profiles = [profile_single(model, task.labels, targets) for model in singles]
+    if task.kind == "classification":
+        folds = stratified_folds(targets, seed)
+        search = find_cascades(
+            singles, folds, lambda done: progress(_RUNNING_SHARE + (1 - _RUNNING_SHARE) * done)
+        )
+        kept = choose_few(frontier(search.cascades, singles), singles)
+        profiles += [
+            profile_cascade(cascade, search.considered, folds, task.labels, targets)
+            for cascade in kept
+        ]
+    return LadderPlans(task=task.name, n_validation=len(validation), plans=tuple(profiles))
+
+
+def _run_models(
+    data: TaskData, models: Path, seed: int, reporter: Reporter, progress: Progress
+) -> list[Evidence]:
+    ladder = load_ladder(models, data.spec.name, OnnxCpuRuntime(threads=1))
+    for line in ladder.refused:
+        reporter.left_out(line)
+    evidence = []
+    for done, served in enumerate(ladder.models):
+        progress(_RUNNING_SHARE * done / len(ladder.models))
+        reason = _mismatch(served.card, data, seed)
+        if reason is None:
+            evidence.append(gather(data.spec, served.card, served.loaded, data.validation))
+        else:
+            reporter.left_out(f"{served.card.model}: {reason}")
+    if not evidence:
+        raise ArtifactError(
+            f"{models / data.spec.name}: no model there was made from this data with seed {seed}; "
+            "train the whole ladder, without --only"
+        )
+    return evidence
+
+
+def _mismatch(card: ModelCard, data: TaskData, seed: int) -> str | None:
+    if card.training.sha256 != data.sha256:
+        return "its card says that it was made from other data"
+    if card.seed != seed:
+        return f"made with seed {card.seed}, not {seed}: it may know the validation items"
+    return None
