@@ -20,10 +20,13 @@ from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests
 from ounce_edge.catalogue import load_ladder
 from ounce_edge.consumption import take_when_there
 from ounce_edge.delivery import Delivery
+from ounce_edge.events import EventProducer, Events
 from ounce_edge.health import Health, serve_health
+from ounce_edge.label_reader import LabelReader
 from ounce_edge.metrics import Metrics
 from ounce_edge.pipeline import Pipeline
 from ounce_edge.records import Record
+from ounce_edge.reports import Report
 from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.settings import WorkerSettings
 
@@ -80,6 +83,8 @@ class _Worker:
         self._failure: OunceError | None = None
         self._lag_due_s = 0.0
         self._committing = False
+        self._full = False
+        self._answered: dict[tuple[str, int], int] = {}
         self._delivery = Delivery({"bootstrap.servers": settings.kafka})
         self._broker = KafkaBroker(
             settings.kafka,
@@ -88,7 +93,18 @@ class _Worker:
             logger=_faststream_logger(),
             log_level=logging.DEBUG,
         )
-        take_when_there(self._broker, self._tend, self._on_poll, self._on_commit, self._fail)
+        self._send_event = EventProducer(settings.kafka)
+        self._events = Events(self._send_event, metrics.observe_event)
+        self._labels: LabelReader | None = None
+        take_when_there(
+            self._broker,
+            tend=self._tend,
+            room=self._room,
+            work=self._work,
+            on_poll=self._on_poll,
+            on_commit=self._on_commit,
+            on_error=self._fail,
+        )
         self._subscriber = self._broker.subscriber(
             *self._pipelines,
             batch=True,
@@ -109,45 +125,107 @@ class _Worker:
         self._app = FastStream(self._broker, logger=None, on_shutdown=[self._drain])
 
     async def run(self) -> None:
+        settings = self._settings
+        self._labels = LabelReader(
+            settings.kafka, settings.task, fetch_wait_ms=settings.fetch_wait_ms
+        )
         try:
             await self._app.run()
         except KafkaException as e:
             raise BrokerError(f"Kafka at {self._settings.kafka}: {e.args[0].str()}") from e
         finally:
             self._delivery.close()
+            self._labels.close()
+            self._send_event.close()
         if self._failure is not None:
             raise self._failure
         logger.info("drained and stopped")
 
     async def _handle(self, records: tuple[Message, ...]) -> None:
-        """Answer one poll. Whatever goes wrong here stops the worker before anything of this poll
-        is committed: another worker, or the next start, repeats it."""
+        """Take one poll, and answer what comes first of all that waits. Whatever goes wrong here
+        stops the worker before any of it is committed: another worker, or the next start, repeats
+        it."""
         if self._health.draining or self._failure is not None:
             return
         try:
-            offsets = []
             for topic, of_topic in _by_topic(records, self._pipelines).items():
-                report = self._pipelines[topic].process(
-                    cast("Sequence[Record]", of_topic), self._delivery.publish
-                )
-                self._metrics.observe(report)
-                offsets += [TopicPartition(topic, p, o) for p, o in report.next_offsets.items()]
-            await self._delivery.confirm(offsets)
-            self._health.progressed()
-        except OunceError as e:
-            self._fail(e)
+                pipeline = self._pipelines[topic]
+                report = pipeline.admit(cast("Sequence[Record]", of_topic), self._delivery.publish)
+                self._observe(topic, report)
+            await self._step()
         except Exception as e:
-            logger.exception("unexpected error")
-            self._fail(OunceError(f"unexpected error, nothing of this batch is committed: {e!r}"))
+            self._fail(_as_ours(e))
+
+    async def _work(self) -> bool:
+        """Between two polls: answer what comes first of what waits; whether anything waits."""
+        if self._failure is not None or not self._n_waiting:
+            return False
+        try:
+            await self._step()
+        except Exception as e:
+            self._fail(_as_ours(e))
+        return bool(self._n_waiting)
+
+    async def _step(self) -> None:
+        """One slice of work for each task that has any, then confirm what it published."""
+        self._learn()
+        busy = [(topic, p) for topic, p in self._pipelines.items() if len(p.waiting)]
+        slice_ms = self._settings.slice_ms
+        for topic, pipeline in busy:
+            others_ms = slice_ms * (len(busy) - 1)
+            self._observe(topic, pipeline.step(self._delivery.publish, slice_ms, others_ms))
+        await self._delivery.confirm(self._take_offsets())
+        self._health.progressed()
+
+    def _observe(self, topic: str, report: Report) -> None:
+        self._metrics.observe(report)
+        for happening in report.happenings:
+            self._events.tell(happening.kind, report.task, happening.subject, happening.text)
+        self._answered.update({(topic, p): o for p, o in report.next_offsets.items()})
+
+    def _take_offsets(self) -> list[TopicPartition]:
+        """Offsets up to which all is answered and published; each is given once."""
+        offsets = [TopicPartition(t, p, offset) for (t, p), offset in self._answered.items()]
+        self._answered.clear()
+        return offsets
+
+    def _learn(self) -> None:
+        """Hold the labels that came against the answers that they are about."""
+        if self._labels is None:
+            return
+        for task, labels in self._labels.drain().items():
+            outcomes = self._pipelines[requests_topic(task)].learn(labels)
+            self._metrics.observe_labels(task, outcomes)
+        for task, losses in self._labels.take_losses().items():
+            self._metrics.observe_labels(task, losses)
+
+    @property
+    def _n_waiting(self) -> int:
+        return sum(len(pipeline.waiting) for pipeline in self._pipelines.values())
+
+    def _room(self) -> int:
+        """Records that may be taken; once full, none until half of them are answered."""
+        room = self._settings.max_waiting - self._n_waiting
+        self._full = room < 1 or (self._full and room < self._settings.max_waiting // 2)
+        return 0 if self._full else room
+
+    def _finish(self) -> None:
+        """Answer all that waits, and wait until the broker has it. Blocks."""
+        self._delivery.wait()
+        for topic, pipeline in self._pipelines.items():
+            while len(pipeline.waiting):
+                self._observe(topic, pipeline.step(self._delivery.publish))
+        self._delivery.start_confirming(self._take_offsets())
+        self._delivery.wait()
 
     async def _drain(self) -> None:
         """Before the consumer leaves: take no more, and finish what was taken. Leaving revokes the
         partitions, which commits it."""
         self._health.draining = True
         try:
-            await asyncio.to_thread(self._delivery.wait)
-        except OunceError as e:
-            self._fail(e)
+            await asyncio.to_thread(self._finish)
+        except Exception as e:
+            self._fail(_as_ours(e))
 
     def _fail(self, error: OunceError) -> None:
         """Stop in order; the first failure is the one that is told."""
@@ -171,6 +249,8 @@ class _Worker:
             lag = self._lag(consumer)
             self._health.lag = sum(lag.values())
             self._metrics.set_lag(lag)
+            for pipeline in self._pipelines.values():
+                self._metrics.believe(pipeline)
 
     def _on_commit(self) -> None:
         self._committing = False
@@ -188,7 +268,7 @@ class _Worker:
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """The next owner starts at the committed offset: commit all that was answered first."""
         try:
-            self._delivery.wait()
+            self._finish()
             offsets = self._delivery.take_acknowledged()
             if offsets:
                 consumer.commit(offsets=offsets, asynchronous=False)
@@ -199,7 +279,12 @@ class _Worker:
         self._give_up(partitions, "revoked")
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        """Others own them already: what was answered meanwhile is theirs to commit."""
+        """Others own them already: what waits is theirs to answer, what was answered theirs to
+        commit."""
+        for topic, pipeline in self._pipelines.items():
+            lost = [p.partition for p in partitions if p.topic == topic]
+            if lost and pipeline.drop(lost):
+                logger.warning("dropped what waited of partitions that others own now")
         self._give_up(partitions, "lost")
 
     def _give_up(self, partitions: list[TopicPartition], how: str) -> None:
@@ -219,6 +304,13 @@ class _Worker:
             task = self._pipelines[at.topic].task.name
             lag[task, at.partition] = max(marks[1] - position, 0)
         return lag
+
+
+def _as_ours(error: Exception) -> OunceError:
+    if isinstance(error, OunceError):
+        return error
+    logger.error("unexpected error", exc_info=error)
+    return OunceError(f"unexpected error, nothing of this batch is committed: {error!r}")
 
 
 def _check_kafka(settings: WorkerSettings) -> None:
@@ -256,12 +348,13 @@ def _load(settings: WorkerSettings, metrics: Metrics) -> list[Pipeline]:
     ]
     metrics.describe(policy, pipelines)
     for pipeline in pipelines:
+        view = pipeline.plans.view(time.perf_counter())
         logger.info(
-            "ladder task=%s catalogue=%s policy=%s models=%s",
+            "ladder task=%s catalogue=%s policy=%s plans=%s",
             pipeline.task.name,
             pipeline.ladder.version,
             policy.version,
-            ",".join(pipeline.plans[i].name for i in pipeline.plans.by_cost(1)),
+            ",".join(view.names[p] for p in view.by_cost(1)),
         )
     return pipelines
 

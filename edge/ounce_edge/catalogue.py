@@ -8,8 +8,17 @@ from pathlib import Path
 
 import numpy as np
 from ounce_schemas.card import ModelCard
-from ounce_schemas.documents import CARD_FILE, MODEL_FILE, TASK_FILE, read_card, read_task
+from ounce_schemas.documents import (
+    CARD_FILE,
+    MODEL_FILE,
+    PLANS_FILE,
+    TASK_FILE,
+    read_card,
+    read_plans,
+    read_task,
+)
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.plans import PlanProfile
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 from ounce_edge.process_memory import resident_bytes
@@ -36,6 +45,8 @@ class Ladder:
     models: Sequence[ServedModel]
     refused: Sequence[str]
     """One line for each model that was refused: its name and why."""
+    plans: Sequence[PlanProfile]
+    """What was planned for these very model files; may be empty: then each model is a plan."""
     version: str
     """Digest of what serves: the same models give the same version on every worker."""
 
@@ -68,8 +79,40 @@ def load_ladder(models_dir: Path, task_name: str, runtime: Runtime) -> Ladder:
     if not models:
         why = "; ".join(refused) if refused else "there is none"
         raise ArtifactError(f"{folder}: no model can serve: {why}")
-    digest = hashlib.sha256("".join(sorted(m.card.sha256 for m in models)).encode())
-    return Ladder(task, models, refused, digest.hexdigest()[:12])
+    plans = _load_plans(folder / PLANS_FILE, task, models)
+    names = [m.card.sha256 for m in models] + [p.name for p in plans if p.is_cascade]
+    digest = hashlib.sha256("".join(sorted(names)).encode())
+    return Ladder(task, models, refused, plans, digest.hexdigest()[:12])
+
+
+def _load_plans(path: Path, task: TaskSpec, models: Sequence[ServedModel]) -> list[PlanProfile]:
+    """Plans whose every model serves, as the file that was planned with. Others, and a file that
+    can't be used, are named in the log: single models serve all the same."""
+    if not path.is_file():
+        logger.warning("no plans task=%s: no %s; cascades and shifts are off", task.name, path)
+        return []
+    try:
+        document = read_plans(path)
+    except ArtifactError as e:
+        logger.error("plans refused task=%s reason=%s", task.name, e)
+        return []
+    if document.task != task.name:
+        logger.error("plans refused task=%s reason=they are of %s", task.name, document.task)
+        return []
+    digests = {m.card.model: m.card.sha256 for m in models}
+    plans = []
+    for plan in document.plans:
+        other = [s.model for s in plan.steps if digests.get(s.model) != s.sha256]
+        labels = [c.label for c in plan.classes]
+        if other:
+            why = f"not planned with the {', '.join(other)} that serves"
+        elif labels and labels != list(task.labels):
+            why = "its classes are not the task's labels"
+        else:
+            plans.append(plan)
+            continue
+        logger.error("plan refused task=%s plan=%s reason=%s", task.name, plan.name, why)
+    return plans
 
 
 def _load_model(folder: Path, task: TaskSpec, runtime: Runtime) -> ServedModel:

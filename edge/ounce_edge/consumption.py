@@ -12,7 +12,7 @@ What others want of the consumer is therefore done in `tend`, between two polls.
 import asyncio
 import copy
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -49,22 +49,29 @@ class DrainingConsumer(AsyncConfluentConsumer):
 
     Args:
         tend: called on the consumer's thread before each poll.
+        room: how many records may be taken now; where none, partitions are paused.
+        work: serves some of what was taken before, and says whether anything was left to serve.
         on_poll: called after each poll with the number of records it gave.
         on_error: called with an error that no retry mends.
     """
 
-    __slots__ = ("_on_error", "_on_poll", "_tend")
+    __slots__ = ("_is_paused", "_on_error", "_on_poll", "_room", "_tend", "_work")
 
     def __init__(
         self,
         *args: Any,
         tend: Callable[[Consumer], None],
+        room: Callable[[], int],
+        work: Callable[[], Awaitable[bool]],
         on_poll: Callable[[int], None],
         on_error: Callable[[BrokerError], None],
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._tend = tend
+        self._room = room
+        self._work = work
+        self._is_paused = False
         self._on_poll = on_poll
         self._on_error = on_error
 
@@ -72,9 +79,12 @@ class DrainingConsumer(AsyncConfluentConsumer):
         self, timeout: float = 0.1, max_records: int | None = 10
     ) -> tuple[Message, ...]:
         """Records that are there, or the first that comes within `timeout` seconds and what came
-        with it; at most `max_records`."""
+        with it; at most `max_records`. Does not wait for records while there is work."""
         loop = asyncio.get_running_loop()
-        taken = await loop.run_in_executor(self._thread_pool, self._take, timeout, max_records or 1)
+        has_work = await self._work()
+        taken = await loop.run_in_executor(
+            self._thread_pool, self._take, 0.0 if has_work else timeout, max_records or 1
+        )
         records = [message for message in taken if message.error() is None]
         if len(records) < len(taken):
             self._report(taken)
@@ -83,8 +93,17 @@ class DrainingConsumer(AsyncConfluentConsumer):
 
     def _take(self, timeout: float, most: int) -> list[Message]:
         self._tend(self.consumer)
-        taken = self.consumer.consume(most, 0)
-        if not taken:
+        most = min(most, self._room())
+        if most < 1:
+            # Paused, a poll gives no records, and still tells the broker that this consumer lives.
+            self.consumer.pause(self.consumer.assignment())
+            self._is_paused = True
+            return self.consumer.consume(1, 0)
+        if self._is_paused:
+            self.consumer.resume(self.consumer.assignment())
+            self._is_paused = False
+        taken: list[Message] = self.consumer.consume(most, 0)
+        if not taken and timeout > 0:
             taken = self.consumer.consume(1, timeout)
             if taken and most > 1:
                 taken += self.consumer.consume(most - 1, 0)
@@ -104,6 +123,8 @@ class DrainingConsumer(AsyncConfluentConsumer):
 def take_when_there(
     broker: KafkaBroker,
     tend: Callable[[Consumer], None],
+    room: Callable[[], int],
+    work: Callable[[], Awaitable[bool]],
     on_poll: Callable[[int], None],
     on_commit: Callable[[], None],
     on_error: Callable[[BrokerError], None],
@@ -134,6 +155,8 @@ def take_when_there(
             admin_service=config.admin,
             logger=config.logger,
             tend=tend,
+            room=room,
+            work=work,
             on_poll=on_poll,
             on_error=on_error,
             **kwargs,

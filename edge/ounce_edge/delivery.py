@@ -74,7 +74,11 @@ class Delivery:
         """
         if self._confirming is not None:
             await asyncio.wait([asyncio.wrap_future(self._confirming)])
-            self._release()
+        self.start_confirming(offsets)
+
+    def start_confirming(self, offsets: list[TopicPartition]) -> None:
+        """`confirm`, for when no other batch is being confirmed."""
+        self._release()
         self._confirming = self._thread.submit(self._confirm, offsets)
 
     def wait(self) -> None:

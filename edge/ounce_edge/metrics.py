@@ -1,6 +1,7 @@
 """What a worker tells Prometheus. The README lists every metric; label sets are bounded by tasks,
 models, partitions and closed sets of reasons."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from ounce_schemas.event import EventKind
 from ounce_schemas.label import LabelOutcome
 from ounce_schemas.policy import Policy
+from ounce_schemas.routing import Choice
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -20,7 +22,8 @@ from prometheus_client import (
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from ounce_edge.pipeline import BatchReport, GroupReport, Pipeline
+from ounce_edge.pipeline import Pipeline
+from ounce_edge.reports import GroupReport, Report
 
 # A second series for each counter, which nobody here reads.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -126,6 +129,36 @@ class Metrics:
             ["task"],
             registry=r,
         )
+        self._plans = Counter(
+            "ounce_plan_messages",
+            "Predictions by plan, which may be a cascade, and by the reason for it",
+            ["task", "plan", "reason"],
+            registry=r,
+        )
+        self._escalations = Counter(
+            "ounce_escalations",
+            "Requests that went on to a further step of a cascade, once for each",
+            ["task"],
+            registry=r,
+        )
+        self._regret = Counter(
+            "ounce_exploration_regret",
+            "Wrong answers over what floors permit, expected of exploration",
+            ["task"],
+            registry=r,
+        )
+        self._cost = Counter(
+            "ounce_cost",
+            "Cost of predictions, in the unit of the policy's objective",
+            ["task"],
+            registry=r,
+        )
+        self._cost_saved = Gauge(
+            "ounce_cost_saved",
+            "Cost of the most accurate model less cost, in the unit of the policy's objective",
+            ["task"],
+            registry=r,
+        )
         self._decision = Counter(
             "ounce_decision_seconds", "Time spent choosing models", ["task"], registry=r
         )
@@ -143,9 +176,24 @@ class Metrics:
             ["task", "model"], registry=r,
         )  # fmt: skip
         self._expected_accuracy = Gauge(
-            "ounce_model_expected_accuracy", "Accuracy that routing expects of a model, in [0, 1]",
+            "ounce_plan_expected_accuracy", "Accuracy that is believed of a plan, in [0, 1]",
+            ["task", "plan"], registry=r,
+        )  # fmt: skip
+        self._accuracy_low = Gauge(
+            "ounce_plan_accuracy_low", "Lower bound of it, which floors are held against",
+            ["task", "plan"], registry=r,
+        )  # fmt: skip
+        self._highest_floor = Gauge(
+            "ounce_highest_floor", "Greatest accuracy floor that a plan in service meets",
+            ["task"], registry=r,
+        )  # fmt: skip
+        self._suspended = Gauge(
+            "ounce_model_suspended", "1 while a model is out of the plans, else 0",
             ["task", "model"], registry=r,
         )  # fmt: skip
+        self._waiting = Gauge(
+            "ounce_waiting_requests", "Requests taken and not yet answered", ["task"], registry=r
+        )
         self._refused = Gauge(
             "ounce_models_refused", "Models refused at start-up", ["task"], registry=r
         )
@@ -192,8 +240,18 @@ class Metrics:
             task = pipeline.task.name
             self._refused.labels(task).set(len(pipeline.ladder.refused))
             self._catalogue.labels(task, pipeline.ladder.version).set(1)
-            for per_task in (self._duplicates, self._always_best, self._decision, self._saved):
+            for per_task in (
+                self._duplicates,
+                self._always_best,
+                self._decision,
+                self._saved,
+                self._escalations,
+                self._regret,
+                self._cost,
+                self._cost_saved,
+            ):
                 per_task.labels(task)
+            self.believe(pipeline)
             for outcome in LabelOutcome:
                 self._labels.labels(task, outcome)
             for kind in EventKind:
@@ -201,29 +259,32 @@ class Metrics:
             for served in pipeline.ladder.models:
                 model = served.card.model
                 self._memory.labels(task, model).set(served.memory_bytes)
-                self._expected_accuracy.labels(task, model).set(
-                    served.card.validation_accuracy.value
-                )
                 self._messages.labels(task, model, "answered")
                 for per_model in (self._deadline_misses, self._floor_misses, self._compute):
                     per_model.labels(task, model)
 
-    def observe(self, report: BatchReport) -> None:
+    def observe(self, report: Report) -> None:
         """Count one batch."""
         task = report.task
         if len(report.waited_ms):
             self._queue_wait.observe((task,), report.waited_ms / 1e3)
-        self._decision.labels(task).inc(report.decide_ms / 1e3)
+            self._decision.labels(task).inc(report.decide_ms / 1e3)
         if report.repeats:
             self._duplicates.labels(task).inc(report.repeats)
         for reason in report.rejected:
             self._dead_letters.labels(task, reason).inc()
             self._messages.labels(task, "none", "dead-letter").inc()
+        if report.escalated:
+            self._escalations.labels(task).inc(report.escalated)
+        for call in report.calls:
+            self._service.observe((task, call.model), np.array([call.run_ms / 1e3]))
+            self._batch_size.observe((task, call.model), np.array([call.n], dtype=np.float64))
+            self._compute.labels(task, call.model).inc(call.run_ms / 1e3)
         for group in report.groups:
-            self._observe_group(group)
+            self._observe_group(task, group)
 
-    def _observe_group(self, group: GroupReport) -> None:
-        task, model = group.task, group.model
+    def _observe_group(self, task: str, group: GroupReport) -> None:
+        model = group.model
         outcome = "fallback" if group.choice.is_fallback else "answered"
         self._messages.labels(task, model, outcome).inc(group.n)
         if group.choice.is_fallback:
@@ -232,12 +293,14 @@ class Metrics:
             self._deadline_misses.labels(task, model).inc(group.deadline_misses)
         if group.floor_misses:
             self._floor_misses.labels(task, model).inc(group.floor_misses)
-        self._compute.labels(task, model).inc(group.run_ms / 1e3)
+        self._plans.labels(task, group.plan, group.choice).inc(group.n)
+        if group.choice is Choice.EXPLORATION:
+            self._regret.labels(task).inc(group.regret)
+        self._cost.labels(task).inc(group.cost)
+        self._cost_saved.labels(task).inc(group.saved)
         self._always_best.labels(task).inc(group.always_best_ms / 1e3)
         self._saved.labels(task).inc((group.always_best_ms - group.run_ms) / 1e3)
         self._end_to_end.observe((task,), group.latency_ms / 1e3)
-        self._service.observe((task, model), np.array([group.run_ms / 1e3]))
-        self._batch_size.observe((task, model), np.array([group.n], dtype=np.float64))
 
     def observe_labels(self, task: str, outcomes: Mapping[LabelOutcome, int]) -> None:
         """Count labels of a task by what became of them."""
@@ -247,6 +310,19 @@ class Metrics:
     def observe_event(self, task: str, kind: EventKind) -> None:
         """Count one event."""
         self._events.labels(task, kind).inc()
+
+    def believe(self, pipeline: Pipeline) -> None:
+        """What is believed now of the plans, and how many requests wait."""
+        task, plans = pipeline.task.name, pipeline.plans
+        now_s = time.perf_counter()
+        view = plans.view(now_s)
+        for name, value, low in zip(view.names, view.accuracy, view.accuracy_low, strict=True):
+            self._expected_accuracy.labels(task, name).set(value)
+            self._accuracy_low.labels(task, name).set(low)
+        self._highest_floor.labels(task).set(max(view.accuracy_low[p] for p in view.usable))
+        for model in plans.models:
+            self._suspended.labels(task, model.name).set(model.suspension.is_open(now_s))
+        self._waiting.labels(task).set(len(pipeline.waiting))
 
     def set_lag(self, lag: dict[tuple[str, int], int]) -> None:
         """Replace the lag of all partitions: those no longer assigned disappear."""

@@ -1,9 +1,8 @@
-"""decode -> choose -> run -> encode, for the requests of one task. Knows no Kafka."""
+"""decode -> wait -> choose -> run -> encode, for the requests of one task. Knows no Kafka."""
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -16,65 +15,46 @@ from ounce_schemas.dead_letter import (
     HEADER_TIMESTAMP,
     HEADER_TOPIC,
 )
-from ounce_schemas.errors import InvalidMessageError, PolicyError, Reason
+from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.label import Label, LabelOutcome
 from ounce_schemas.policy import EffectivePolicy
-from ounce_schemas.routing import Choice, Fallback
+from ounce_schemas.routing import Choice, Fallback, Objective
 from ounce_schemas.topics import dead_letters_topic, predictions_topic
 
 from ounce_edge.beliefs import measured_belief
 from ounce_edge.catalogue import Ladder, ServedModel
-from ounce_edge.decoding import Batch, Decoder, take
+from ounce_edge.decoding import Decoder, take
 from ounce_edge.encoding import Encoder, GroupAnswer
-from ounce_edge.recommender.decision import Group, decide
+from ounce_edge.execution import Answered, Outcome, run_plan
+from ounce_edge.planning import make_plans
+from ounce_edge.recommender.decision import Group, Schedule, decide
 from ounce_edge.recommender.explanation import rejections
+from ounce_edge.recommender.exploration import explore, regret
 from ounce_edge.recommender.latency import LatencyBelief
-from ounce_edge.recommender.plans import Plan, Plans
+from ounce_edge.recommender.plans import View
 from ounce_edge.records import Columns, Publish, Record
 from ounce_edge.repeats import RecentIds
+from ounce_edge.reports import GroupReport, ModelCall, Report
+from ounce_edge.truth import AnswerMemory
+from ounce_edge.vigilance import Vigilance
+from ounce_edge.waiting import Progress, Taken, Waiting
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class GroupReport:
-    """What one call did, for metrics."""
-
-    task: str
-    model: str
-    choice: Choice
-    n: int
-    run_ms: float
-    always_best_ms: float
-    """What the most accurate model would have taken, as believed at the same batch size."""
-    latency_ms: NDArray[np.float64]
-    """Timestamp to encoding, per message."""
-    deadline_misses: int
-    floor_misses: int
-
-
-@dataclass(frozen=True)
-class BatchReport:
-    """What became of a task's records of one poll."""
-
-    task: str
-    groups: Sequence[GroupReport]
-    waited_ms: NDArray[np.float64]
-    """Timestamp to the start of decoding, per valid message."""
-    decide_ms: float
-    repeats: int
-    rejected: Sequence[Reason]
-    next_offsets: Mapping[int, int]
-    """By partition, the offset that a successor goes on at."""
+SLICE_MS = 5.0
+"""Predicted compute of one step: what arrives meanwhile waits that long before it is considered."""
+Rejected = tuple[Record, InvalidMessageError]
 
 
 class Pipeline:
-    """Serves one task.
+    """Serves one task: `admit` takes records, `step` answers some of what waits.
 
     Args:
-        ladder: the task and its verified models.
+        ladder: the task and its verified models and plans.
         policy: the rules for this task.
         clock: seconds since 1970; deadlines count from record timestamps on this clock.
         believe: gives the first belief of a model's latency.
+        rng: chooses what is explored.
 
     Raises:
         PolicyError: the policy permits none of the ladder's models, or names one it lacks.
@@ -86,192 +66,305 @@ class Pipeline:
         policy: EffectivePolicy,
         clock: Callable[[], float] = time.time,
         believe: Callable[[ServedModel], LatencyBelief] = measured_belief,
+        rng: np.random.Generator | None = None,
     ) -> None:
         self.task = ladder.task
         self.ladder = ladder
+        self.waiting = Waiting()
+        self.plans, self._models = make_plans(ladder, policy, believe)
         self._policy = policy
         self._clock = clock
-        self._models = _permitted(ladder, policy)
-        self.plans = Plans([_plan(model, believe(model)) for model in self._models])
+        self._rng = np.random.default_rng() if rng is None else rng
         self._decoder = Decoder(ladder.task, policy)
         self._encoder = Encoder(ladder.task, policy.version, ladder.version)
         self._recent_ids = RecentIds()
+        self._progress = Progress()
+        self._vigilance = Vigilance(self.plans)
+        self._memory = AnswerMemory(ladder.task)
+        self._plan_index = {plan.name: i for i, plan in enumerate(self.plans.plans)}
+        self._late_owed = False
+        self._classifies = ladder.task.kind == "classification"
+        models = self.plans.models
+        self._ones = [1.0] * len(models)
+        self._joules_per_ms = [model.watts / 1e3 for model in models]
         self._predictions = predictions_topic(ladder.task.name)
         self._dead_letters = dead_letters_topic(ladder.task.name)
 
-    def process(self, records: Sequence[Record], publish: Publish) -> BatchReport:
-        """Answer records of this task's requests topic.
+    def admit(self, records: Sequence[Record], publish: Publish) -> Report:
+        """Take records of this task's requests topic: valid ones wait, others become dead letters.
 
-        Every record leads to exactly one published record: a prediction or a dead letter.
+        In the end every record leads to exactly one published record: a prediction or a dead
+        letter.
         """
-        now_ms = self._clock() * 1e3
         columns = Columns.of(records)
-        batch = self._decoder.decode(columns, now_ms)
-        rejected = list(batch.rejected)
-        groups: list[GroupReport] = []
-        decide_ms = 0.0
-        repeats: set[int] = set()
+        batch = self._decoder.decode(columns, self._clock() * 1e3)
+        poll = self._progress.begin(columns.next_offsets(), len(records))
+        report = Report(self.task.name)
         if len(batch):
+            repeated = set[int]()
             if any(batch.identities):
-                repeats = self._recent_ids.repeats(batch.identities)
-            start = time.perf_counter()
-            self.plans.refresh(start)
-            schedule = decide(
-                self.plans,
-                batch.timestamps_ms + batch.max_latency_ms - self._clock() * 1e3,
-                batch.min_accuracy,
-                self._policy.fallback,
-            )
-            decide_ms = (time.perf_counter() - start) * 1e3
-            for group in schedule.groups:
-                report, failed = self._answer(batch, group, schedule.by_cost, repeats, publish)
-                groups += report
-                rejected += failed
-            rejected += [
-                (
-                    batch.records[i],
-                    InvalidMessageError(
-                        Reason.REFUSED,
-                        f"no permitted model meets {batch.max_latency_ms[i]:g} ms and accuracy "
-                        f"{batch.min_accuracy[i]:g}, and the policy's fallback is "
-                        f"{Fallback.REFUSE}; loosen a target or the policy",
-                    ),
-                )
-                for i in schedule.refused.tolist()
-            ]
-        for record, error in rejected:
-            self._publish_dead_letter(record, error, publish)
-        return BatchReport(
-            task=self.task.name,
-            groups=groups,
-            waited_ms=now_ms - batch.timestamps_ms,
-            decide_ms=decide_ms,
-            repeats=len(repeats),
-            rejected=[error.reason for _, error in rejected],
-            next_offsets=columns.next_offsets(),
-        )
+                repeated = self._recent_ids.repeats(batch.identities)
+            self.waiting.add(batch, repeated, poll)
+            report.repeats = len(repeated)
+        self._reject(batch.rejected, publish, report)
+        poll.open -= len(batch.rejected)
+        report.next_offsets = self._progress.advance()
+        return report
+
+    def step(self, publish: Publish, slice_ms: float = SLICE_MS, reserve_ms: float = 0.0) -> Report:
+        """Decide for all that waits, and answer what comes first.
+
+        Args:
+            publish: takes predictions and dead letters.
+            slice_ms: predicted compute after which to return, so that newer requests are seen; at
+                least one call is made.
+            reserve_ms: time that others will take in between; deadlines are held against it.
+        """
+        report = Report(self.task.name)
+        if not len(self.waiting):
+            return report
+        began_s = time.perf_counter()
+        now_ms = self._clock() * 1e3
+        view = self.plans.view(began_s)
+        left_ms = self.waiting.deadline_ms - (now_ms + reserve_ms)
+        schedule = decide(view, left_ms, self.waiting.min_accuracy, self._policy.fallback)
+        if self._policy.exploration:
+            schedule = self._explore(view, schedule, left_ms)
+        groups = self._first(view, schedule, left_ms, slice_ms)
+        report.decide_ms = (time.perf_counter() - began_s) * 1e3
+        report.happenings = [
+            *self._vigilance.look_at_accuracy(),
+            *self._vigilance.look_at_floors(view, self.waiting.min_accuracy),
+        ]
+        items = [group.items for group in groups]
+        if len(schedule.refused):
+            items.append(schedule.refused)
+        left_of_groups = [left_ms[group.items] for group in groups]
+        taken = self.waiting.take(items)
+        report.waited_ms = np.concatenate([now_ms - t.batch.timestamps_ms for t in taken])
+        for group, some, left in zip(groups, taken, left_of_groups, strict=False):
+            self._answer(view, schedule, group, some, left, publish, report)
+        if len(schedule.refused):
+            self._refuse(taken[-1], publish, report)
+        report.next_offsets = self._progress.advance()
+        return report
+
+    def learn(self, labels: Sequence[Label]) -> Mapping[LabelOutcome, int]:
+        """Hold labels against the answers that they are about; what became of them."""
+        joined = self._memory.join(labels)
+        now_s = time.perf_counter()
+        for plan, truth in joined.plans.items():
+            self.plans.accuracy.observe_labels(self._plan_index[plan], truth.good, truth.bad, now_s)
+        return joined.outcomes
+
+    def drop(self, partitions: Iterable[int]) -> int:
+        """Forget what waits of partitions that others own now; how many requests."""
+        return self.waiting.drop(partitions)
+
+    def _explore(self, view: View, schedule: Schedule, left_ms: NDArray[np.float64]) -> Schedule:
+        chosen = self._rng.random(len(left_ms)) < self._policy.exploration
+        if not chosen.any():
+            return schedule
+        posteriors = [self.plans.accuracy.posterior(p) for p in range(len(self.plans))]
+        drawn = [float(self._rng.beta(a, b)) for a, b in posteriors]
+        return explore(view, schedule, left_ms, self.waiting.min_accuracy, chosen, drawn)
+
+    def _first(
+        self, view: View, schedule: Schedule, left_ms: NDArray[np.float64], slice_ms: float
+    ) -> list[Group]:
+        """The groups of a schedule that fit into a slice; of one that is longer, the messages with
+        the least time left. What is late comes last, but is not put off twice in a row."""
+        late = (Choice.FALLBACK_LATE, Choice.FALLBACK_FASTEST)
+        queue = list(schedule.groups)
+        if self._late_owed:
+            queue.sort(key=lambda group: group.choice not in late)
+        first: list[Group] = []
+        spent_ms = 0.0
+        for group in queue:
+            n = len(group.items)
+            most = view.most_within(group.plan, slice_ms - spent_ms, n)
+            if not most and first:
+                break
+            if most < n:
+                soonest = np.argsort(left_ms[group.items], kind="stable")[: max(most, 1)]
+                group = Group(group.plan, group.choice, np.sort(group.items[soonest]))
+            first.append(group)
+            spent_ms += view.busy_ms(group.plan, len(group.items))
+        n_late = sum(group.choice in late for group in queue)
+        self._late_owed = n_late > sum(group.choice in late for group in first)
+        return first
 
     def _answer(
         self,
-        batch: Batch,
+        view: View,
+        schedule: Schedule,
         group: Group,
-        by_cost: Sequence[int],
-        repeats: set[int],
+        taken: Taken,
+        left_ms: NDArray[np.float64],
         publish: Publish,
-    ) -> tuple[list[GroupReport], list[tuple[Record, InvalidMessageError]]]:
-        """Run one group and publish its predictions; if the model fails, its records are given
-        back with the reason."""
-        model, plan = self._models[group.plan], self.plans[group.plan]
-        n = len(group.items)
-        whole = n == len(batch)
-        start = time.perf_counter()
-        try:
-            result = model.loaded.run(
-                batch.inputs if whole else {k: a[group.items] for k, a in batch.inputs.items()}
-            )
-            failure = None if np.isfinite(result).all() else "answered values that are not finite"
-        except Exception as e:  # whatever a runtime raises costs this group, not the worker
-            failure = " ".join(str(e).split())
-        end = time.perf_counter()
-        if failure is not None:
-            logger.error("model failed task=%s model=%s: %s", self.task.name, plan.name, failure)
+        report: Report,
+    ) -> None:
+        """Run one group and publish its predictions; what a model fails on waits for another one,
+        or becomes dead letters where none is left."""
+        plan = self.plans[group.plan]
+        waits = group.choice in (Choice.FALLBACK_LATE, Choice.FALLBACK_FASTEST)
+        outcome = run_plan(
+            plan.steps,
+            self._models,
+            self.plans.models,
+            taken.batch.inputs,
+            None if waits else left_ms,
+        )
+        ran_s = time.perf_counter()
+        taken.settle()
+        report.happenings += self._vigilance.learn(outcome)
+        report.calls += [ModelCall.of(c, self.plans.models[c.model].name) for c in outcome.calls]
+        report.escalated += outcome.escalated
+        for answered in outcome.answered:
+            self._publish(view, schedule, group, taken, outcome, answered, publish, report)
+        for failure in outcome.failures:
+            if failure.is_models_fault and self._vigilance.others_serve(failure.model):
+                self.waiting.give_back(taken, failure.items)
+                continue
             error = InvalidMessageError(
-                Reason.MODEL_FAILED, f"model {plan.name} {failure}; replay this record later"
+                Reason.MODEL_FAILED,
+                f"model {self.plans.models[failure.model].name} {failure.text}; "
+                "replay this record later",
             )
-            return [], [(batch.records[i], error) for i in group.items.tolist()]
-        run_ms = (end - start) * 1e3
-        plan.latency.observe(n, run_ms, end)
-        always_best_ms = self._always_best_ms(group.plan, n, run_ms)
-        latency_ms = self._clock() * 1e3 - batch.timestamps_ms[group.items]
-        answer = GroupAnswer(
-            model_name=model.card.model,
-            model_version=model.card.version,
-            plan=plan.name,
-            choice=group.choice,
-            items=group.items,
-            result=result,
-            expected_accuracy=plan.accuracy,
-            accuracy_low=plan.accuracy_low,
-            cost_ms=run_ms / n,
-            saved_ms=(always_best_ms - run_ms) / n,
-            rejected=partial(rejections, self.plans, by_cost, group.plan, group.choice),
-        )
-        bodies = self._encoder.bodies(batch, answer, latency_ms, repeats)
-        publish(
-            self._predictions,
-            bodies,
-            take(batch.keys, group.items),
-            self._encoder.headers(batch, group.items),
-        )
-        report = GroupReport(
-            task=self.task.name,
-            model=plan.name,
-            choice=group.choice,
-            n=n,
-            run_ms=run_ms,
-            always_best_ms=always_best_ms,
-            latency_ms=latency_ms,
-            deadline_misses=int((latency_ms > batch.max_latency_ms[group.items]).sum()),
-            floor_misses=int((plan.accuracy_low < batch.min_accuracy[group.items]).sum()),
-        )
-        return [report], []
+            records = take(taken.batch.records, failure.items)
+            self._reject([(record, error) for record in records], publish, report)
+        self.plans.observe_overhead(len(taken.batch), (time.perf_counter() - ran_s) * 1e3)
 
-    def _always_best_ms(self, plan: int, n: int, run_ms: float) -> float:
-        """What the most accurate model would have taken for `n` items that `plan` took `run_ms`.
+    def _publish(
+        self,
+        view: View,
+        schedule: Schedule,
+        group: Group,
+        taken: Taken,
+        outcome: Outcome,
+        answered: Answered,
+        publish: Publish,
+        report: Report,
+    ) -> None:
+        """Publish the predictions that came from one step of a plan."""
+        batch, items, n = taken.batch, answered.items, len(answered.items)
+        choice = Choice.CUT_SHORT if answered.cut_short else group.choice
+        card = self._models[answered.model].card
+        result = outcome.result if n == len(batch) else outcome.result[items]
+        cost_ms = outcome.cost(answered.n_steps, self._ones)
+        best_ms = self._always_best_ms(view, group, outcome)
+        accuracy, low = view.accuracy[group.plan], view.accuracy_low[group.plan]
+        if answered.cut_short:  # the less confident share of a lighter model's answers
+            accuracy = low = float(result.max(axis=1).mean())  # they are calibrated
+        else:
+            self.plans.accuracy.observe_answers(group.plan, result)
+        cost, saved = self._cost(view, group, outcome, answered, cost_ms, best_ms)
+        latency_ms = self._clock() * 1e3 - batch.timestamps_ms[items]
+        answer = GroupAnswer(
+            model_name=card.model,
+            model_version=card.version,
+            plan=view.names[group.plan],
+            choice=choice,
+            items=items,
+            result=result,
+            expected_accuracy=accuracy,
+            accuracy_low=low,
+            cost_ms=cost_ms,
+            saved_ms=best_ms - cost_ms,
+            rejected=partial(rejections, view, schedule.by_cost, group.plan, choice),
+        )
+        if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
+            predicted = result.argmax(axis=1) if self._classifies else result[:, 0]
+            self._memory.remember(take(batch.json_ids, items), answer.plan, predicted)
+        bodies = self._encoder.bodies(batch, answer, latency_ms, taken.repeated)
+        headers = self._encoder.headers(batch, items)
+        publish(self._predictions, bodies, take(batch.keys, items), headers)
+        floors = batch.min_accuracy[items]
+        report.groups.append(
+            GroupReport(
+                model=card.model,
+                plan=view.names[group.plan],
+                choice=choice,
+                n=n,
+                run_ms=cost_ms * n,
+                always_best_ms=best_ms * n,
+                cost=cost * n,
+                saved=saved * n,
+                latency_ms=latency_ms,
+                deadline_misses=int((latency_ms > batch.max_latency_ms[items]).sum()),
+                floor_misses=int((low < floors).sum()),
+                regret=regret(view, group.plan, floors) if choice is Choice.EXPLORATION else 0.0,
+            )
+        )
+
+    def _always_best_ms(self, view: View, group: Group, outcome: Outcome) -> float:
+        """What the most accurate model would have taken per item of a group.
 
         A call in service takes longer than the same call in a profile's tight loop, most of it a
         fixed time for cold caches. Where the most accurate model was not run lately, the excess of
         the one that ran is added to its profile: an estimate that does not flatter the saving.
         """
-        most_accurate = self.plans.most_accurate(n)
-        if plan == most_accurate:
-            return run_ms
-        best = self.plans[most_accurate].latency
-        excess_ms = best.excess_ms(n)
+        n = len(group.items)
+        best = self.plans[view.always_best(n)].steps[0].model
+        first = outcome.calls[0]
+        if best == first.model:
+            return first.run_ms / first.n
+        latency = self.plans.models[best].latency
+        excess_ms = latency.excess_ms(n)
         if excess_ms is None:
-            excess_ms = max(self.plans[plan].latency.excess_ms(n) or 0.0, 0.0)
-        return float(best.profile_ms(n)) + excess_ms
+            excess_ms = max(self.plans.models[first.model].latency.excess_ms(n) or 0.0, 0.0)
+        return (float(latency.profile_ms(n)) + excess_ms) / n
 
-    def _publish_dead_letter(
-        self, record: Record, error: InvalidMessageError, publish: Publish
-    ) -> None:
-        kind, timestamp_ms = record.timestamp()
-        why = {
-            HEADER_REASON: str(error.reason),
-            HEADER_TEXT: error.text,
-            HEADER_TOPIC: str(record.topic()),
-            HEADER_PARTITION: str(record.partition()),
-            HEADER_OFFSET: str(record.offset()),
-            HEADER_TIMESTAMP: str(timestamp_ms if kind else -1),
-        }
-        headers = [*(record.headers() or ()), *((k, v.encode()) for k, v in why.items())]
-        publish(self._dead_letters, [record.value()], [record.key()], [headers])
+    def _cost(
+        self,
+        view: View,
+        group: Group,
+        outcome: Outcome,
+        answered: Answered,
+        cost_ms: float,
+        best_ms: float,
+    ) -> tuple[float, float]:
+        """What an item cost, and saved against the most accurate model, in the policy's
+        objective."""
+        objective = self.plans.objective
+        if objective is Objective.CPU_TIME:
+            return cost_ms, best_ms - cost_ms
+        best = view.always_best(len(group.items))
+        if objective is Objective.ENERGY:
+            joules = outcome.cost(answered.n_steps, self._joules_per_ms)
+            best_joules = best_ms * self._joules_per_ms[self.plans[best].steps[0].model]
+            return joules, best_joules - joules
+        memory = view.cost_of(group.plan, 1)
+        return memory, view.cost_of(best, 1) - memory
 
+    def _refuse(self, taken: Taken, publish: Publish, report: Report) -> None:
+        batch = taken.batch
+        taken.settle()
+        rejected = [
+            (
+                record,
+                InvalidMessageError(
+                    Reason.REFUSED,
+                    f"no permitted plan meets {batch.max_latency_ms[i]:g} ms and accuracy "
+                    f"{batch.min_accuracy[i]:g}, and the policy's fallback is "
+                    f"{Fallback.REFUSE}; loosen a target or the policy",
+                ),
+            )
+            for i, record in enumerate(batch.records)
+        ]
+        self._reject(rejected, publish, report)
 
-def _permitted(ladder: Ladder, policy: EffectivePolicy) -> list[ServedModel]:
-    names = {m.card.model for m in ladder.models}
-    refused = {line.split(":", 1)[0] for line in ladder.refused}
-    unknown = (set(policy.allow or ()) | set(policy.deny)) - names - refused
-    if unknown:
-        raise PolicyError(
-            f"policy {policy.version}: task {ladder.task.name} has no model {sorted(unknown)}; "
-            f"it has {sorted(names)}"
-        )
-    permitted = [m for m in ladder.models if policy.permits(m.card.model)]
-    if not permitted:
-        raise PolicyError(
-            f"policy {policy.version}: permits none of the models of task {ladder.task.name} "
-            f"that can serve: {sorted(names)}"
-        )
-    return permitted
-
-
-def _plan(model: ServedModel, latency: LatencyBelief) -> Plan:
-    card = model.card
-    return Plan(
-        name=card.model,
-        accuracy=card.validation_accuracy.value,
-        accuracy_low=card.validation_accuracy.low,
-        size_bytes=card.size_bytes,
-        latency=latency,
-    )
+    def _reject(self, rejected: Sequence[Rejected], publish: Publish, report: Report) -> None:
+        for record, error in rejected:
+            kind, timestamp_ms = record.timestamp()
+            why = {
+                HEADER_REASON: str(error.reason),
+                HEADER_TEXT: error.text,
+                HEADER_TOPIC: str(record.topic()),
+                HEADER_PARTITION: str(record.partition()),
+                HEADER_OFFSET: str(record.offset()),
+                HEADER_TIMESTAMP: str(timestamp_ms if kind else -1),
+            }
+            headers = [*(record.headers() or ()), *((k, v.encode()) for k, v in why.items())]
+            publish(self._dead_letters, [record.value()], [record.key()], [headers])
+        report.rejected = [*report.rejected, *(error.reason for _, error in rejected)]

@@ -26,6 +26,18 @@ class WorkerSettings(BaseModel):
     group: str = Field(default="ounce", min_length=1, description="Kafka consumer group")
     threads: int = Field(default=1, ge=1, description="Threads of the pool that all models share")
     max_batch: int = Field(default=8192, ge=1, le=100_000, description="Most records of one poll")
+    max_waiting: int = Field(
+        default=16_384,
+        ge=1,
+        le=1_000_000,
+        description="Most records of a task that may wait to be answered; beyond, partitions pause",
+    )
+    slice_ms: float = Field(
+        default=5.0,
+        gt=0,
+        le=1000,
+        description="Compute between two looks for newer requests, which may be more urgent",
+    )
     fetch_wait_ms: int = Field(
         default=500,
         ge=1,

@@ -4,27 +4,36 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ounce_edge.recommender.accuracy import AccuracyPrior
 from ounce_edge.recommender.decision import Schedule, decide
 from ounce_edge.recommender.explanation import rejections
 from ounce_edge.recommender.latency import LatencyBelief
-from ounce_edge.recommender.plans import Plan, Plans
+from ounce_edge.recommender.plans import Model, Plan, Plans, Step, View
 from ounce_schemas.routing import Choice, Fallback
 
 MOST_ACCURATE = Fallback.MOST_ACCURATE_IN_TIME
 
 
-def plan(name: str, ms_per_item: float, accuracy_low: float, size_bytes: int = 1) -> Plan:
-    belief = LatencyBelief(
-        [1, 100], [ms_per_item, 100 * ms_per_item], [ms_per_item, 100 * ms_per_item]
-    )
-    return Plan(name, min(1.0, accuracy_low + 0.01), accuracy_low, size_bytes, belief)
+def view(*plans: tuple[str, float, float, int]) -> View:
+    """A view of single models: name, milliseconds per item, lower bound of accuracy, bytes."""
+    models = [
+        Model(name, size, LatencyBelief([1, 100], [ms, 100 * ms], [ms, 100 * ms]))
+        for name, ms, _, size in plans
+    ]
+    return Plans(
+        models,
+        [
+            Plan(name, [Step(i)], AccuracyPrior(min(1.0, low + 0.01), low, 1.0, 100))
+            for i, (name, _, low, _) in enumerate(plans)
+        ],
+    ).view(0.0)
 
 
-LADDER = Plans([plan("heavy", 10, 0.98), plan("light", 0.1, 0.80), plan("middle", 1, 0.93)])
+LADDER = view(("heavy", 10, 0.98, 1), ("light", 0.1, 0.80, 1), ("middle", 1, 0.93, 1))
 HEAVY, LIGHT, MIDDLE = range(3)
 
 
-def choose(plans: Plans, remaining: list[float], floors: list[float], fallback=MOST_ACCURATE):
+def choose(plans: View, remaining: list[float], floors: list[float], fallback=MOST_ACCURATE):
     schedule = decide(plans, np.array(remaining, float), np.array(floors, float), fallback)
     return schedule, by_item(schedule, len(remaining))
 
@@ -74,7 +83,7 @@ def test_a_late_backlog_is_caught_up() -> None:
 
 
 def test_ties_of_cost_go_to_fewer_bytes() -> None:
-    plans = Plans([plan("big", 1, 0.9, size_bytes=10), plan("small", 1, 0.9, size_bytes=9)])
+    plans = view(("big", 1, 0.9, 10), ("small", 1, 0.9, 9))
     assert choose(plans, [100], [0.5])[1] == [(1, Choice.LIGHTEST_FEASIBLE)]
 
 
@@ -87,9 +96,18 @@ def test_the_batch_a_message_would_join_counts() -> None:
     assert found.count((MIDDLE, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)) == 2
 
 
+def test_lightest_first_unless_a_deadline_needs_another_order() -> None:
+    # 20 light messages take 2 ms; the heavy one behind them would finish at 12 ms
+    for deadline, order in ((13.0, [LIGHT, HEAVY]), (11.0, [HEAVY, LIGHT])):
+        schedule, found = choose(LADDER, [100.0] * 20 + [deadline], [0.5] * 20 + [0.95])
+        assert [group.plan for group in schedule.groups] == order
+        assert found[20] == (HEAVY, Choice.LIGHTEST_FEASIBLE)
+
+
 def test_a_group_waits_for_those_before_it() -> None:
-    # 20 light messages take 2 ms; the heavy one then finishes at 12 ms, too late for 11
-    _, found = choose(LADDER, [100.0] * 20 + [11.0], [0.5] * 20 + [0.95])
+    # 20 light messages take 2 ms and can't wait; the heavy one would finish at 12 ms
+    schedule, found = choose(LADDER, [2.5] * 20 + [11.0], [0.5] * 20 + [0.95])
+    assert [group.plan for group in schedule.groups] == [LIGHT, MIDDLE]
     assert found[20] == (MIDDLE, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)
 
 
@@ -109,17 +127,17 @@ def test_rejections_name_each_lighter_plan() -> None:
 
 def test_no_plan_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one plan"):
-        Plans([])
+        Plans([], [])
 
 
 def test_most_accurate_of_equals_is_the_lightest() -> None:
-    plans = Plans([plan("dear", 5, 0.9), plan("cheap", 1, 0.9), plan("poor", 0.1, 0.5)])
-    assert plans[plans.most_accurate(1)].name == "cheap"
+    plans = view(("dear", 5, 0.9, 1), ("cheap", 1, 0.9, 1), ("poor", 0.1, 0.5, 1))
+    assert plans.names[plans.always_best(1)] == "cheap"
 
 
 ladders = st.lists(
     st.tuples(st.floats(0.01, 50), st.floats(0, 0.99), st.integers(1, 5)), min_size=1, max_size=6
-).map(lambda rows: Plans([plan(f"m{i}", *row) for i, row in enumerate(rows)]))
+).map(lambda rows: view(*((f"m{i}", *row) for i, row in enumerate(rows))))
 messages = st.lists(
     st.tuples(st.floats(-50, 1000), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1.0])),
     min_size=1,
@@ -129,16 +147,16 @@ messages = st.lists(
 
 @given(ladders, messages, st.sampled_from(Fallback))
 @settings(max_examples=300, deadline=None)
-def test_a_feasible_label_is_true(plans: Plans, batch: list, fallback: Fallback) -> None:
+def test_a_feasible_label_is_true(plans: View, batch: list, fallback: Fallback) -> None:
     """Whatever is labelled feasible meets its floor, and its predicted finish its deadline."""
     remaining, floors = np.array(batch, float).T
     schedule = decide(plans, remaining, floors, fallback)
     by_item(schedule, len(batch))
     wait_ms = 0.0
     for group in schedule.groups:
-        wait_ms += float(plans[group.plan].latency.p99_ms(len(group.items)))
+        wait_ms += plans.finish_ms(group.plan, len(group.items))
         if group.choice is Choice.LIGHTEST_FEASIBLE:
-            assert (plans[group.plan].accuracy_low >= floors[group.items]).all()
+            assert (plans.accuracy_low[group.plan] >= floors[group.items]).all()
             assert (wait_ms <= remaining[group.items] + 1e-9).all()
         if group.choice is Choice.FALLBACK_MOST_ACCURATE_IN_TIME:
             assert (wait_ms <= remaining[group.items] + 1e-9).all()
@@ -146,15 +164,15 @@ def test_a_feasible_label_is_true(plans: Plans, batch: list, fallback: Fallback)
 
 @given(ladders, st.floats(0.01, 1000), st.sampled_from([0.0, 0.5, 0.9, 0.99]))
 @settings(max_examples=300, deadline=None)
-def test_alone_never_heavier_than_needed(plans: Plans, remaining: float, floor: float) -> None:
+def test_alone_never_heavier_than_needed(plans: View, remaining: float, floor: float) -> None:
     _, found = choose(plans, [remaining], [floor])
     assert found[0] is not None
     chosen, choice = found[0]
-    cost = plans.cost_ms(1)
+    cost = [plans.cost_of(p, 1) for p in range(len(plans.names))]
     feasible = [
         p
-        for p in range(len(plans))
-        if plans[p].accuracy_low >= floor and plans[p].latency.p99_ms(1) <= remaining
+        for p in plans.usable
+        if plans.accuracy_low[p] >= floor and plans.finish_ms(p, 1) <= remaining
     ]
     assert (choice is Choice.LIGHTEST_FEASIBLE) == bool(feasible)
     if feasible:
@@ -164,7 +182,7 @@ def test_alone_never_heavier_than_needed(plans: Plans, remaining: float, floor: 
 @given(ladders, st.floats(0.01, 500), st.floats(0, 500), st.floats(0, 0.99), st.floats(0, 0.99))
 @settings(max_examples=300, deadline=None)
 def test_looser_targets_never_cost_more(
-    plans: Plans, remaining: float, more: float, one_floor: float, other_floor: float
+    plans: View, remaining: float, more: float, one_floor: float, other_floor: float
 ) -> None:
     low, high = sorted((one_floor, other_floor))
     strict = choose(plans, [remaining], [high])[1][0]
@@ -172,14 +190,14 @@ def test_looser_targets_never_cost_more(
     assert strict is not None
     assert loose is not None
     if strict[1] is Choice.LIGHTEST_FEASIBLE:
-        cost = plans.cost_ms(1)
+        cost = [plans.cost_of(p, 1) for p in range(len(plans.names))]
         assert loose[1] is Choice.LIGHTEST_FEASIBLE
         assert cost[loose[0]] <= cost[strict[0]]
 
 
 @given(ladders, messages)
 @settings(max_examples=100, deadline=None)
-def test_the_same_arguments_give_the_same_decision(plans: Plans, batch: list) -> None:
+def test_the_same_arguments_give_the_same_decision(plans: View, batch: list) -> None:
     remaining, floors = np.array(batch, float).T
     once, again = (decide(plans, remaining, floors, MOST_ACCURATE) for _ in range(2))
     assert [(g.plan, g.choice, g.items.tolist()) for g in once.groups] == [

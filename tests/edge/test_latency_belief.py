@@ -22,16 +22,36 @@ def test_between_and_beyond_its_sizes_the_profile_is_linear(belief: LatencyBelie
     assert belief.p99_ms(np.array([1.0, 10.0])) == pytest.approx([1.5, 8.25])
 
 
-def test_three_slow_calls_among_many_are_believed_at_every_batch_size(
+def test_a_slowdown_is_believed_after_five_calls_at_every_batch_size_and_so_is_its_end(
     belief: LatencyBelief,
 ) -> None:
     for i in range(WINDOW_CALLS):
         belief.observe(10, 5.5, i * 0.01)
     assert belief.p99_ms(1) == pytest.approx(1.0)
-    for i in range(3):
+    for i in range(20):
         belief.observe(10, 55.0, 2.6 + i * 0.01)
-    assert belief.p99_ms(100) == pytest.approx(505.0)
-    assert belief.median_ms(100) == pytest.approx(50.5)
+        assert belief.median_ms(100) == pytest.approx(505.0 if i >= 4 else 50.5)
+    assert belief.slowdown == pytest.approx(10, rel=0.2)
+    assert belief.p99_ms(100) == pytest.approx(505.0)  # a step is no tail
+    for i in range(20):
+        belief.observe(10, 5.5, 2.8 + i * 0.01)
+        assert belief.median_ms(100) == pytest.approx(50.5 if i >= 4 else 505.0)
+    assert belief.p99_ms(100) == pytest.approx(50.5)
+
+
+def test_what_sticks_out_makes_the_tail(belief: LatencyBelief) -> None:
+    for i in range(WINDOW_CALLS):
+        belief.observe(10, 22.0 if i % 40 == 0 else 5.5, i * 0.01)
+    assert belief.median_ms(10) == pytest.approx(5.5)
+    assert belief.p99_ms(10) == pytest.approx(22.0)
+
+
+def test_seldom_calls_are_believed_too(belief: LatencyBelief) -> None:
+    for i in range(4):
+        belief.observe(1, 1.0, 2.0 * i)
+    for i in range(2):
+        belief.observe(1, 4.0, 8.0 + 2.0 * i)
+    assert belief.median_ms(1) == pytest.approx(4.0)
 
 
 def test_one_hiccup_in_a_full_window_is_no_habit(belief: LatencyBelief) -> None:

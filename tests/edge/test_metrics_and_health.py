@@ -8,7 +8,8 @@ import pytest
 from ounce_edge.beliefs import card_belief
 from ounce_edge.health import STALLED_AFTER_S, Health, serve_health
 from ounce_edge.metrics import BulkHistogram, Metrics
-from ounce_edge.pipeline import BatchReport, GroupReport, Pipeline
+from ounce_edge.pipeline import Pipeline
+from ounce_edge.reports import GroupReport, ModelCall, Report
 from ounce_schemas.errors import OunceError, Reason
 from ounce_schemas.event import EventKind
 from ounce_schemas.label import LabelOutcome
@@ -43,16 +44,38 @@ def samples(text: str) -> dict[str, float]:
 
 def test_a_batch_is_counted_once_everywhere() -> None:
     metrics = Metrics()
-    report = BatchReport(
+    report = Report(
         task="digits",
         groups=[
             GroupReport(
-                "digits", "mlp", Choice.LIGHTEST_FEASIBLE, 3, 2.0, 10.0, np.array([1.0, 5, 9]), 1, 0
+                model="mlp",
+                plan="mlp>cnn@0.9",
+                choice=Choice.LIGHTEST_FEASIBLE,
+                n=3,
+                run_ms=2.0,
+                always_best_ms=10.0,
+                cost=2.0,
+                saved=8.0,
+                latency_ms=np.array([1.0, 5, 9]),
+                deadline_misses=1,
+                floor_misses=0,
             ),
             GroupReport(
-                "digits", "cnn", Choice.FALLBACK_FASTEST, 1, 4.0, 4.0, np.array([200.0]), 1, 1
+                model="cnn",
+                plan="cnn",
+                choice=Choice.FALLBACK_FASTEST,
+                n=1,
+                run_ms=4.0,
+                always_best_ms=4.0,
+                cost=4.0,
+                saved=0.0,
+                latency_ms=np.array([200.0]),
+                deadline_misses=1,
+                floor_misses=1,
             ),
         ],
+        calls=[ModelCall("mlp", 3, 2.0), ModelCall("cnn", 1, 4.0)],
+        escalated=1,
         waited_ms=np.array([0.5, 1, 2, 3]),
         decide_ms=0.25,
         repeats=2,
@@ -74,6 +97,10 @@ def test_a_batch_is_counted_once_everywhere() -> None:
         'ounce_floor_misses_total{model="cnn",task="digits"}': 2,
         'ounce_duplicates_total{task="digits"}': 4,
         'ounce_compute_seconds_total{model="mlp",task="digits"}': 0.004,
+        'ounce_plan_messages_total{plan="mlp>cnn@0.9",reason="lightest-feasible",task="digits"}': 6,
+        'ounce_escalations_total{task="digits"}': 2,
+        'ounce_cost_total{task="digits"}': 12,
+        'ounce_cost_saved{task="digits"}': 16,
         'ounce_compute_always_best_seconds_total{task="digits"}': 0.028,
         'ounce_compute_saved_seconds{task="digits"}': 0.016,
         'ounce_decision_seconds_total{task="digits"}': 0.0005,

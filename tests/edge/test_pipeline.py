@@ -6,8 +6,10 @@ import msgspec
 import numpy as np
 import pytest
 from ounce_edge.beliefs import card_belief
-from ounce_edge.pipeline import BatchReport, Pipeline
+from ounce_edge.pipeline import Pipeline
+from ounce_edge.reports import Report
 from ounce_schemas.errors import PolicyError, Reason
+from ounce_schemas.event import EventKind
 from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.routing import Choice
@@ -19,6 +21,7 @@ from tests.support.edge import (
     Outbox,
     ladder,
     raw,
+    serve,
     served,
 )
 
@@ -43,9 +46,9 @@ LIGHT = {"accuracy": 0.85, "ms_per_item": 0.01}
 HEAVY = {"accuracy": 0.99, "ms_per_item": 2.0}
 
 
-def process(served_by: Pipeline, *records: FakeRecord) -> tuple[list[Any], BatchReport]:
+def process(served_by: Pipeline, *records: FakeRecord) -> tuple[list[Any], Report]:
     outbox = Outbox()
-    report = served_by.process(records, outbox)
+    report = serve(served_by, records, outbox)
     return outbox.records, report
 
 
@@ -160,7 +163,7 @@ def test_a_dead_letter_holds_the_record_byte_for_byte_and_why() -> None:
     bad = FakeRecord(b"\x00\xff", headers, key_=None, timestamp_ms=-1)
     sent, report = process(pipeline(served(DIGITS, "a")), FakeRecord(GOOD), bad)
     assert len(sent) == 2
-    topic, value, key, found = sent[1]
+    topic, value, key, found = sent[0]
     assert (topic, value, key) == ("ounce.digits.dead-letters", b"\x00\xff", None)
     assert found[:3] == headers
     why = dict(found[3:])
@@ -192,18 +195,73 @@ def test_a_repeated_id_is_answered_again_and_labelled() -> None:
     assert [prediction(r).parameters.duplicate for r in sent] == [True, False]
 
 
-@pytest.mark.parametrize("how", ["raises", "nan"])
-def test_a_model_that_fails_costs_its_group_only(how: str) -> None:
-    def fails(inputs: Any) -> Any:
-        if how == "raises":
-            raise RuntimeError("out of memory")
-        return np.full((len(inputs["input"]), 3), np.nan, np.float32)
+def raises(inputs: Any) -> Any:
+    raise RuntimeError("out of memory")
 
-    models = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", fails, **HEAVY)
-    records = [FakeRecord(GOOD, [("ce_minaccuracy", b"0.5")]), FakeRecord(GOOD)]
-    sent, report = process(pipeline(*models), *records)
-    assert [r[0] for r in sent] == ["ounce.digits.predictions", "ounce.digits.dead-letters"]
+
+def not_finite(inputs: Any) -> Any:
+    return np.full((len(inputs["input"]), 3), np.nan, np.float32)
+
+
+@pytest.mark.parametrize("fails", [raises, not_finite])
+def test_a_model_that_fails_is_suspended_and_another_answers(fails: Any) -> None:
+    models = served(DIGITS, "light", fails, **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    serving = pipeline(*models)
+    record = FakeRecord(GOOD, [("ce_minaccuracy", b"0.5")])
+    sent, report = process(serving, record, record)
+    assert [prediction(r).model_name for r in sent] == ["heavy", "heavy"]
+    assert [(h.kind, h.subject) for h in report.happenings] == [
+        (EventKind.MODEL_SUSPENDED, "light")
+    ]
+    assert report.next_offsets == {3: 8}
+    n_calls = len(models[0].loaded.batch_sizes)
+    process(serving, record)  # it is not tried again at once
+    assert len(models[0].loaded.batch_sizes) == n_calls
+
+
+def test_a_suspended_model_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 50.0
+
+    def a_tenth_of_a_millisecond_later() -> float:
+        nonlocal now_s
+        now_s += 0.0001
+        return now_s
+
+    monkeypatch.setattr("ounce_edge.pipeline.time.perf_counter", a_tenth_of_a_millisecond_later)
+    ill = True
+    models = (
+        served(DIGITS, "light", lambda x: not_finite(x) if ill else second_label(x), **LIGHT),
+        served(DIGITS, "heavy", **HEAVY),
+    )
+    serving = pipeline(*models)
+    record = FakeRecord(GOOD, [("ce_minaccuracy", b"0.5")])
+    for at_s, is_ill, model, kinds in (
+        (50.0, True, "heavy", [EventKind.MODEL_SUSPENDED]),
+        (50.9, True, "heavy", []),
+        (51.5, True, "heavy", [EventKind.MODEL_SUSPENDED]),  # tried, and out for twice as long
+        (53.0, False, "heavy", []),
+        (54.0, False, "light", [EventKind.MODEL_RESTORED]),
+    ):
+        now_s, ill = at_s, is_ill
+        [sent], report = process(serving, record)
+        assert prediction(sent).model_name == model
+        assert [h.kind for h in report.happenings] == kinds
+
+
+def test_an_input_that_a_model_cant_answer_costs_no_other_and_no_model() -> None:
+    def fails_on_fives(inputs: Any) -> Any:
+        result = second_label(inputs)
+        result[inputs["input"][:, 0] == 5] = np.nan
+        return result
+
+    models = served(DIGITS, "light", fails_on_fives, **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    serving = pipeline(*models, min_accuracy=0.5)
+    sent, report = process(serving, FakeRecord(GOOD), FakeRecord(raw(5, 5, 5, 5)), FakeRecord(GOOD))
+    assert [r[0].rsplit(".")[-1] for r in sent] == ["predictions", "predictions", "dead-letters"]
     assert report.rejected == [Reason.MODEL_FAILED]
+    assert report.happenings == []
+    [again], _ = process(serving, FakeRecord(GOOD))
+    assert prediction(again).model_name == "light"
 
 
 def test_every_model_failing_loses_no_record() -> None:
@@ -229,7 +287,7 @@ def test_regression_answers_value_and_interval() -> None:
     )
     serving = pipeline(served(NUMBERS, "a", estimate), task=NUMBERS)
     outbox = Outbox()
-    serving.process([FakeRecord(body, topic_="ounce.numbers.requests")], outbox)
+    serve(serving, [FakeRecord(body, topic_="ounce.numbers.requests")], outbox)
     [(topic, value, _, _)] = outbox.records
     assert topic == "ounce.numbers.predictions"
     outputs = msgspec.json.decode(value, type=Prediction).outputs
@@ -291,7 +349,7 @@ def test_a_model_that_was_slow_is_tried_again(monkeypatch: pytest.MonkeyPatch) -
     light, heavy = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", **HEAVY)
     serving = pipeline(light, heavy)
     record = FakeRecord(GOOD, [("ce_minaccuracy", b"0.5")])
-    serving.plans[0].latency.observe(1, 500.0, now_s)  # light: half a second, once
+    serving.plans.models[0].latency.observe(1, 500.0, now_s)  # light: half a second, once
     for later_s, model in ((0.5, "heavy"), (9.0, "heavy"), (10.5, "light")):
         now_s = 50.0 + later_s
         [sent], _ = process(serving, record)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 from ounce_edge.catalogue import Ladder, ServedModel
+from ounce_edge.pipeline import Pipeline
+from ounce_edge.reports import Report
 from ounce_edge.runtimes.base import Inputs
 from ounce_edge.runtimes.fake import FakeModel
 from ounce_schemas.card import (
@@ -150,6 +152,23 @@ def served(
     return ServedModel(card(task, name, **promises), FakeModel(task, answer), 0)
 
 
+def serve(pipeline: Pipeline, records: Sequence[FakeRecord], outbox: Outbox) -> Report:
+    """Admit records and answer all that waits; one report of it all."""
+    whole = pipeline.admit(records, outbox)
+    waited = []
+    while len(pipeline.waiting):
+        step = pipeline.step(outbox)
+        waited.append(step.waited_ms)
+        whole.groups += step.groups
+        whole.calls += step.calls
+        whole.happenings += step.happenings
+        whole.escalated += step.escalated
+        whole.rejected = [*whole.rejected, *step.rejected]
+        whole.next_offsets = {**whole.next_offsets, **step.next_offsets}
+    whole.waited_ms = np.concatenate([np.empty(0), *waited])
+    return whole
+
+
 def ladder(task: TaskSpec, *models: ServedModel) -> Ladder:
     """A ladder of fake models."""
-    return Ladder(task, models, (), "catalogue-1")
+    return Ladder(task, models, (), (), "catalogue-1")

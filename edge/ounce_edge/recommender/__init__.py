@@ -1,5 +1,6 @@
 """Which plan for this message, now? Pure: arguments in, decision out; no I/O, clock or randomness.
 
-`plans` says what can answer, `latency` believes how long it takes here, `decision` applies the
-rule, `explanation` says why.
+`plans` says what can answer and gives a `View` of what is believed at one moment; `latency`,
+`accuracy` and `suspension` hold the beliefs; `decision` applies the rule, `exploration` lets
+lighter plans prove themselves, `explanation` says why.
 """

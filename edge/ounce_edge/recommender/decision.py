@@ -2,13 +2,23 @@
 
 For a message with remaining time b and floor a, a plan is feasible when the lower bound of its
 accuracy is at least a, and the 99th percentile of (wait + its service time at the batch the message
-would join) is at most b. The feasible plan of least cost is taken, ties going to fewer bytes; where
-none is feasible, the policy's fallback answers, labelled. With `most-accurate-in-time` a message
-that nothing can answer in time still gets the lightest plan that keeps its floor, as long as such
-messages together take little time from those that follow; beyond that the fastest plan answers, so
-that a backlog is caught up instead of carried on.
+would join) is at most b. The feasible plan of least cost is taken, ties going to fewer bytes.
+
+The order to run in matters as much as the plan. Lightest first is best while every deadline allows
+it: no cheap answer waits for a dear one. Where it makes one late, the earliest deadline goes first
+(Jackson's rule: no order has a smaller greatest lateness), each batch as large as its tightest
+deadline allows. Where even that is not enough, time has to be found: as in Moore's algorithm for
+the fewest late jobs (Management Science 15, 1968) the dearest messages scheduled so far give way,
+but instead of being late they are answered by the next lighter plan, labelled: the fallback
+`most-accurate-in-time`. Thus a burst costs accuracy before it costs deadlines, dear plans give way
+to cheap ones, and everything that any plan can answer in time is.
+
+What is late already comes last. With `most-accurate-in-time` it still gets the lightest plan that
+keeps its floor, as long as such messages together take little time from those that follow; beyond
+that the fastest plan answers, so that a backlog is caught up instead of carried on.
 """
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,12 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
-from ounce_edge.recommender.plans import Plans
+from ounce_edge.recommender.plans import View
 
 Items = NDArray[np.intp]
+Floats = NDArray[np.float64]
 
 LATE_BUDGET_MS = 5.0
 """Time per decision for keeping the floors of messages that are late anyway."""
+_NONE: Items = np.empty(0, np.intp)
 
 
 @dataclass(frozen=True)
@@ -46,22 +58,12 @@ class Schedule:
     """Plans from the lightest to the heaviest, as they were compared."""
 
 
-def decide(
-    plans: Plans,
-    remaining_ms: NDArray[np.float64],
-    min_accuracy: NDArray[np.float64],
-    fallback: Fallback,
-) -> Schedule:
+def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fallback) -> Schedule:
     """Choose a plan for every message and the order to run them in.
 
-    Groups run from the lightest to the heaviest, so that cheap answers never wait for dear ones;
-    each group's wait is the predicted time of those before it. Where a group would be too large for
-    its tightest deadlines, as many of its messages as fit are kept (those with the most time left,
-    for which the largest batch fits) and the others look further.
-
     Args:
-        plans: what may answer.
-        remaining_ms: time left per message, milliseconds, negative when late; shape (n,).
+        view: what is believed of the plans.
+        remaining_ms: time left per message, milliseconds, negative when late; shape (n,), n >= 1.
         min_accuracy: floor per message, in [0, 1]; shape (n,).
         fallback: what to do where no plan is feasible.
 
@@ -69,75 +71,212 @@ def decide(
         Each message in exactly one group, or refused.
     """
     n = len(remaining_ms)
-    order = plans.by_cost(n)
-    loosest, tightest = float(min_accuracy.min()), float(min_accuracy.max())
-    if loosest == tightest:  # one floor for all, the common case: one group if it fits
-        for plan in order:
-            if plans.accuracy_low[plan] >= tightest:
-                if plans[plan].latency.p99_ms(n) <= remaining_ms.min():
-                    group = Group(plan, Choice.LIGHTEST_FEASIBLE, np.arange(n))
-                    return Schedule([group], np.empty(0, np.intp), order)
-                break
-    return _decide_mixed(plans, order, remaining_ms, min_accuracy, fallback)
+    order = view.by_cost(n)
+    frontier = view.frontier(order)
+    low = [view.accuracy_low[plan] for plan in frontier]
+    rung = np.searchsorted(low, min_accuracy, side="left")
+    sizes = np.bincount(rung, minlength=len(frontier) + 1).tolist()
+    if not sizes[-1]:  # the common case: every floor can be met, and every deadline as well
+        groups = [
+            Group(plan, Choice.LIGHTEST_FEASIBLE, _of(rung, k, n, size))
+            for k, (plan, size) in enumerate(zip(frontier, sizes, strict=False))
+            if size
+        ]
+        if _in_time(view, groups, remaining_ms):
+            return Schedule(groups, _NONE, order)
+        if len(groups) > 1:
+            groups.sort(key=lambda group: remaining_ms[group.items].min())
+            if _in_time(view, groups, remaining_ms):
+                return Schedule(groups, _NONE, order)
+    return _Crowded(view, order, frontier, remaining_ms, min_accuracy, fallback).schedule(rung)
 
 
-def _decide_mixed(
-    plans: Plans,
-    order: Sequence[int],
-    remaining_ms: NDArray[np.float64],
-    min_accuracy: NDArray[np.float64],
-    fallback: Fallback,
-) -> Schedule:
-    groups: list[Group] = []
-    waiting: Items = np.arange(len(remaining_ms))
+def _of(rung: NDArray[np.intp], k: int, n: int, size: int) -> Items:
+    return np.arange(n) if size == n else np.flatnonzero(rung == k)
+
+
+def _in_time(view: View, groups: Sequence[Group], remaining_ms: Floats) -> bool:
     wait_ms = 0.0
-
-    def take(plan: int, candidates: Items, choice: Choice, left_ms: NDArray[np.float64]) -> None:
-        nonlocal waiting, wait_ms
-        kept = _fitting(plans, plan, candidates, left_ms, wait_ms)
-        if len(kept):
-            groups.append(Group(plan, choice, kept))
-            wait_ms += float(plans[plan].latency.p99_ms(len(kept)))
-            waiting = np.setdiff1d(waiting, kept, assume_unique=True)
-
-    for plan in order:
-        if not len(waiting):
-            break
-        meets_floor = plans.accuracy_low[plan] >= min_accuracy[waiting]
-        if meets_floor.any():
-            take(plan, waiting[meets_floor], Choice.LIGHTEST_FEASIBLE, remaining_ms)
-
-    if len(waiting) and fallback is Fallback.REFUSE:
-        return Schedule(groups, waiting, order)
-    if len(waiting) and fallback is Fallback.MOST_ACCURATE_IN_TIME:
-        for plan in sorted(order, key=lambda p: -plans[p].accuracy):  # of equals, the lightest
-            if len(waiting):
-                take(plan, waiting, Choice.FALLBACK_MOST_ACCURATE_IN_TIME, remaining_ms)
-        until_ms = np.full(len(remaining_ms), wait_ms + LATE_BUDGET_MS)
-        for plan in order:
-            keeps_floor = plans.accuracy_low[plan] >= min_accuracy[waiting]
-            if keeps_floor.any():
-                take(plan, waiting[keeps_floor], Choice.FALLBACK_LATE, until_ms)
-    if len(waiting):  # lose as little of others' time as possible
-        fastest = min(order, key=lambda p: plans[p].latency.median_ms(len(waiting)))
-        groups.append(Group(fastest, Choice.FALLBACK_FASTEST, waiting))
-    return Schedule(groups, np.empty(0, np.intp), order)
+    for group in groups:
+        n = len(group.items)
+        tightest_ms = remaining_ms.min() if len(groups) == 1 else remaining_ms[group.items].min()
+        if wait_ms + view.finish_ms(group.plan, n) > tightest_ms:
+            return False
+        wait_ms += view.busy_ms(group.plan, n)
+    return True
 
 
-def _fitting(
-    plans: Plans,
-    plan: int,
-    candidates: Items,
-    remaining_ms: NDArray[np.float64],
-    wait_ms: float,
-) -> Items:
-    """The largest set of candidates that `plan` serves in time in one call, ascending."""
-    latency = plans[plan].latency
-    left = remaining_ms[candidates]
-    if wait_ms + float(latency.p99_ms(len(candidates))) <= left.min():
-        return candidates
-    loosest_first = np.argsort(-left, kind="stable")
-    finish_ms = wait_ms + latency.p99_ms(np.arange(1.0, len(candidates) + 1))
-    fits = finish_ms <= left[loosest_first]
-    n_kept = int(fits.sum()) if fits.all() else int(np.argmin(fits))
-    return np.sort(candidates[loosest_first[:n_kept]])
+class _Batch:
+    """Messages of about the same deadline that one plan is to answer."""
+
+    __slots__ = ("busy_ms", "choice", "finish_ms", "items", "plan", "tightest_ms")
+
+    def __init__(self, plan: int, choice: Choice) -> None:
+        self.plan = plan
+        self.choice = choice
+
+    def hold(self, items: Items, view: View, remaining_ms: Floats) -> "_Batch":
+        """Make these its messages."""
+        n = len(items)
+        self.items = items
+        self.tightest_ms = float(remaining_ms[items].min()) if n else np.inf
+        self.finish_ms = view.finish_ms(self.plan, n) if n else 0.0
+        self.busy_ms = view.busy_ms(self.plan, n) if n else 0.0
+        return self
+
+
+class _Crowded:
+    """The rule where not every message can have its lightest sufficient plan in time."""
+
+    def __init__(
+        self,
+        view: View,
+        order: Sequence[int],
+        frontier: Sequence[int],
+        remaining_ms: Floats,
+        min_accuracy: Floats,
+        fallback: Fallback,
+    ) -> None:
+        self._view = view
+        self._order = order
+        self._frontier = frontier
+        self._remaining_ms = remaining_ms
+        self._min_accuracy = min_accuracy
+        self._fallback = fallback
+        self._batches: list[_Batch] = []
+        self._given_up: list[Items] = []
+        """Messages that no plan answers in time, or that the policy refuses."""
+
+    def schedule(self, rung: NDArray[np.intp]) -> Schedule:
+        """Batches in the order of their deadlines, made to fit, then those that are late."""
+        self._start(rung)
+        self._fit()
+        groups = self._merge([b for b in self._batches if len(b.items)])
+        given_up = np.sort(np.concatenate([_NONE, *self._given_up]))
+        if len(given_up) and self._fallback is Fallback.REFUSE:
+            return Schedule(groups, given_up, self._order)
+        return Schedule(groups + self._late(given_up), _NONE, self._order)
+
+    def _start(self, rung: NDArray[np.intp]) -> None:
+        """One batch for each plan and octave of deadlines; what is late already is given up."""
+        left_ms = self._remaining_ms
+        fastest_ms = min(self._view.finish_ms(plan, 1) for plan in self._order)
+        self._given_up.append(np.flatnonzero(left_ms < fastest_ms))
+        waiting = np.flatnonzero(left_ms >= fastest_ms)
+        octave = np.floor(np.log2(left_ms[waiting] / fastest_ms)).astype(np.intp)
+        key = octave * (len(self._frontier) + 1) + rung[waiting]
+        by_key = np.argsort(key, kind="stable")
+        cuts = np.flatnonzero(np.diff(key[by_key])) + 1
+        for part in np.split(by_key, cuts) if len(waiting) else ():
+            items = np.sort(waiting[part])
+            k = int(rung[items[0]])
+            if k < len(self._frontier):
+                self._place(items, self._frontier[k], Choice.LIGHTEST_FEASIBLE)
+            else:
+                self._settle_for_less(items, self._order)
+
+    def _fit(self) -> None:
+        """Make every batch end in time, in order; the dearest messages so far give way."""
+        k, wait_ms = 0, 0.0
+        while k < len(self._batches):
+            batch = self._batches[k]
+            late_ms = wait_ms + batch.finish_ms - batch.tightest_ms
+            if late_ms <= 0.0 or not len(batch.items):
+                wait_ms += batch.busy_ms
+                k += 1
+                continue
+            dearest = max(
+                (b for b in self._batches[: k + 1] if len(b.items)),
+                key=lambda b: b.busy_ms / len(b.items),
+            )
+            self._give_way(dearest, dearest.busy_ms - late_ms)
+            k, wait_ms = 0, 0.0
+
+    def _give_way(self, batch: _Batch, keep_ms: float) -> None:
+        """All but the messages that fit into `keep_ms`, those with the least time left, go to a
+        plan that takes less time."""
+        n = len(batch.items)
+        keep = self._view.most_within(batch.plan, keep_ms, n - 1) if n > 1 else 0
+        by_time = batch.items[np.argsort(-self._remaining_ms[batch.items], kind="stable")]
+        moved = np.sort(by_time[keep:])
+        batch.hold(np.sort(by_time[:keep]), self._view, self._remaining_ms)
+        finish_ms = self._view.finish_ms(batch.plan, len(moved))
+        quicker = [p for p in self._order if self._view.finish_ms(p, len(moved)) < finish_ms]
+        floor = float(self._min_accuracy[moved].max())
+        sufficient = [p for p in quicker if self._view.accuracy_low[p] >= floor]
+        if sufficient:
+            self._place(moved, sufficient[0], Choice.LIGHTEST_FEASIBLE)
+        else:
+            self._settle_for_less(moved, quicker)
+
+    def _settle_for_less(self, items: Items, plans: Sequence[int]) -> None:
+        """The policy's fallback, of some plans, the lightest first."""
+        view = self._view
+        if not plans or self._fallback is Fallback.REFUSE:
+            self._given_up.append(items)
+            return
+        if self._fallback is Fallback.FASTEST:
+            plan = min(plans, key=lambda p: view.finish_ms(p, len(items)))
+            choice = Choice.FALLBACK_FASTEST
+        else:
+            plan = max(plans, key=lambda p: view.accuracy[p])  # of equals, the lightest
+            choice = Choice.FALLBACK_MOST_ACCURATE_IN_TIME
+        meets_floor = view.accuracy_low[plan] >= self._min_accuracy[items]
+        self._place(items[meets_floor], plan, Choice.LIGHTEST_FEASIBLE)
+        self._place(items[~meets_floor], plan, choice)
+
+    def _place(self, items: Items, plan: int, choice: Choice) -> None:
+        """Put messages among the batches, in the order of deadlines."""
+        if not len(items):
+            return
+        new = _Batch(plan, choice).hold(items, self._view, self._remaining_ms)
+        for batch in self._batches:
+            if (
+                (batch.plan, batch.choice) == (plan, choice)
+                and len(batch.items)
+                and new.tightest_ms < 2.0 * batch.tightest_ms
+                and batch.tightest_ms < 2.0 * new.tightest_ms
+            ):
+                self._batches.remove(batch)
+                items = np.union1d(batch.items, items)
+                new.hold(items, self._view, self._remaining_ms)
+                break
+        insort(self._batches, new, key=lambda b: b.tightest_ms)
+
+    def _merge(self, batches: Sequence[_Batch]) -> list[Group]:
+        """Neighbours of the same plan and reason as one call, where both deadlines allow it."""
+        groups: list[Group] = []
+        start_ms = wait_ms = tightest_ms = 0.0
+        for batch in batches:
+            last = groups[-1] if groups else None
+            if last is not None and (last.plan, last.choice) == (batch.plan, batch.choice):
+                items = np.sort(np.concatenate([last.items, batch.items]))
+                if start_ms + self._view.finish_ms(batch.plan, len(items)) <= tightest_ms:
+                    groups[-1] = Group(batch.plan, batch.choice, items)
+                    wait_ms = start_ms + self._view.busy_ms(batch.plan, len(items))
+                    continue
+            groups.append(Group(batch.plan, batch.choice, batch.items))
+            start_ms, tightest_ms = wait_ms, batch.tightest_ms
+            wait_ms += batch.busy_ms
+        return groups
+
+    def _late(self, items: Items) -> list[Group]:
+        """Messages that nothing answers in time."""
+        groups: list[Group] = []
+        view = self._view
+        if self._fallback is Fallback.MOST_ACCURATE_IN_TIME:
+            spent_ms = 0.0
+            for plan in self._order if len(items) else ():
+                candidates = items[view.accuracy_low[plan] >= self._min_accuracy[items]]
+                if not len(candidates):
+                    continue
+                fits = view.most_within(plan, LATE_BUDGET_MS - spent_ms, len(candidates))
+                if fits:
+                    taken = candidates[:fits]
+                    groups.append(Group(plan, Choice.FALLBACK_LATE, taken))
+                    spent_ms += view.finish_ms(plan, fits)
+                    items = np.setdiff1d(items, taken, assume_unique=True)
+        if len(items):  # lose as little of others' time as possible
+            fastest = min(self._order, key=lambda p: view.finish_ms(p, len(items)))
+            groups.append(Group(fastest, Choice.FALLBACK_FASTEST, items))
+        return groups

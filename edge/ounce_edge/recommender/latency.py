@@ -1,5 +1,6 @@
 """What is believed of a model's service time on this machine."""
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,15 +10,28 @@ WINDOW_CALLS = 256
 """Calls remembered: enough to see a 99th percentile, few enough to forget within seconds."""
 WINDOW_SECONDS = 10.0
 """Older calls no longer count: a model that looked slow is believed its profile again."""
+LEVEL_SECONDS = 1.0
+"""The level is the median of the calls of the last second, so that it follows within one."""
+LEVEL_CALLS = (3, 9)
+"""At least and at most this many calls make the level."""
+CENTRED_CALLS = 4
+"""Calls on either side of the one whose distance from the level is taken."""
+TAIL_EVERY_CALLS = 16
+"""How often the tail is worked out anew."""
 
 
 class LatencyBelief:
     """Service time of one model by batch size: a profile, corrected by what was seen lately.
 
-    The profile gives the shape of the curve; recent calls give the ratio between the truth and the
-    profile. A ratio seen at one batch size corrects all, so one call is enough to notice that the
-    machine has slowed down. The median of the ratios corrects the median; their 99th percentile,
-    never taken under the profile's own while calls are few, the 99th percentile.
+    The profile gives the shape of the curve; a call gives one ratio between the truth and the
+    profile, at whatever batch size it had. Two robust figures of the ratios correct the profile:
+
+    - the level, a median of the last second's calls: a machine that slows down, or recovers, is
+      believed after a few calls;
+    - the tail, the 99th percentile of the calls' distances from the level around them, over ten
+      seconds. A distance is taken once the calls on both sides are known, so that a step of the
+      level passes for a step, and only what sticks out for a tail. While calls are few the
+      profile's own tail counts as well.
 
     Args:
         batch_sizes: ascending, at least one.
@@ -29,18 +43,25 @@ class LatencyBelief:
         self, batch_sizes: Sequence[int], p50_ms: Sequence[float], p99_ms: Sequence[float]
     ) -> None:
         self._sizes: NDArray[np.float64] = np.array(batch_sizes, dtype=np.float64)
-        self._p50_ms: NDArray[np.float64] = np.array(p50_ms, dtype=np.float64)
+        # A larger batch never takes less time; where it was measured so, that was noise.
+        self._p50_ms: NDArray[np.float64] = np.maximum.accumulate(np.array(p50_ms, np.float64))
         # The median over batch sizes: a hiccup at one size must not pass for the model's habit.
-        self._prior_tail = max(1.0, float(np.median(np.array(p99_ms) / self._p50_ms)))
-        last, before = self._sizes[-1], self._sizes[-2] if len(self._sizes) > 1 else 0.0
-        rise = self._p50_ms[-1] - (self._p50_ms[-2] if len(self._sizes) > 1 else 0.0)
+        self._prior_tail = max(1.0, float(np.median(np.array(p99_ms) / np.array(p50_ms))))
+        several = len(self._sizes) > 1
+        last, before = self._sizes[-1], self._sizes[-2] if several else 0.0
+        rise = self._p50_ms[-1] - (self._p50_ms[-2] if several else 0.0)
         self._ms_per_row = max(float(rise / (last - before)), 0.0)
-        self._ratios = np.ones(WINDOW_CALLS)
-        self._seen_at_s = np.full(WINDOW_CALLS, -np.inf)
-        self._next = 0
-        self._seen = False
-        self._median_ratio = 1.0
-        self._p99_ratio = self._prior_tail
+        self._calls: deque[tuple[float, float]] = deque(maxlen=LEVEL_CALLS[1])
+        """Ratio and time of the latest calls, oldest first."""
+        self._distances: deque[tuple[float, float]] = deque(maxlen=WINDOW_CALLS)
+        self._n_seen = 0
+        self._seen_at_s = -np.inf
+        self.usual = 1.0
+        """The level in the long run: what a sudden slowness is held against."""
+        self.level = 1.0
+        """Median time of a call, over the profile's."""
+        self.tail = self._prior_tail
+        """99th percentile of the time of a call, over its median."""
 
     def profile_ms(self, n_items: float | NDArray[np.float64]) -> NDArray[np.float64]:
         """The profile's median time of one call, linear between and beyond its batch sizes."""
@@ -49,15 +70,26 @@ class LatencyBelief:
 
     def median_ms(self, n_items: int) -> float:
         """Median time of one call with `n_items`, milliseconds."""
-        return float(self.profile_ms(n_items)) * self._median_ratio
-
-    def excess_ms(self, n_items: int) -> float | None:
-        """How much longer calls take than the profile says; None when none was seen lately."""
-        return self.median_ms(n_items) - float(self.profile_ms(n_items)) if self._seen else None
+        return float(self.profile_ms(n_items)) * self.level
 
     def p99_ms(self, n_items: int | NDArray[np.float64]) -> NDArray[np.float64]:
         """99th percentile of the time of one call with `n_items` (number or array), ms."""
-        return self.profile_ms(n_items) * self._p99_ratio
+        return self.profile_ms(n_items) * (self.level * self.tail)
+
+    def excess_ms(self, n_items: int) -> float | None:
+        """How much longer calls take than the profile says; None when none was seen lately."""
+        if not self._calls:
+            return None
+        return float(self.profile_ms(n_items)) * (self.level - 1.0)
+
+    def seen_since(self, at_s: float) -> bool:
+        """Whether a call ended at `at_s` or later."""
+        return self._seen_at_s >= at_s
+
+    @property
+    def slowdown(self) -> float:
+        """The level over the usual one: about 1 as long as nothing changes."""
+        return self.level / self.usual
 
     def observe(self, n_items: int, elapsed_ms: float, at_s: float) -> None:
         """Learn from one call.
@@ -67,20 +99,43 @@ class LatencyBelief:
             elapsed_ms: its time, milliseconds.
             at_s: when, on any steady clock, seconds.
         """
-        self._ratios[self._next] = elapsed_ms / float(self.profile_ms(n_items))
-        self._seen_at_s[self._next] = at_s
-        self._next = (self._next + 1) % WINDOW_CALLS
-        self.refresh(at_s)
+        ratio = elapsed_ms / float(self.profile_ms(n_items))
+        self._calls.append((ratio, at_s))
+        self._seen_at_s = at_s
+        self._n_seen += 1
+        self.level = self._level(at_s)
+        weight = max(1.0 / self._n_seen, 1.0 / WINDOW_CALLS)
+        self.usual *= (self.level / self.usual) ** weight
+        around = [r for r, _ in self._calls][-2 * CENTRED_CALLS - 1 :]
+        if len(around) > CENTRED_CALLS:
+            seen_at_s = self._calls[-CENTRED_CALLS - 1][1]
+            centre = sorted(around)[len(around) // 2]
+            self._distances.append((around[-CENTRED_CALLS - 1] / centre, seen_at_s))
+        if self._n_seen % TAIL_EVERY_CALLS == 0:
+            self._forget(at_s)
 
     def refresh(self, at_s: float) -> None:
         """Forget calls older than the window."""
-        recent = np.sort(self._ratios[self._seen_at_s > at_s - WINDOW_SECONDS])
-        n = len(recent)
-        self._seen = n > 0
-        if n == 0:
-            self._median_ratio, self._p99_ratio = 1.0, self._prior_tail
-            return
-        self._median_ratio = float(recent[n // 2])
-        seen = float(recent[int(np.ceil(0.99 * n)) - 1])
+        self._forget(at_s)
+        if self._calls:
+            self.level = self._level(at_s)
+        else:
+            self.level = 1.0
+
+    def _level(self, at_s: float) -> float:
+        least, _ = LEVEL_CALLS
+        ratios = [r for r, seen_at_s in self._calls if seen_at_s > at_s - LEVEL_SECONDS]
+        if len(ratios) < least:
+            ratios = [r for r, _ in self._calls][-least:]
+        return sorted(ratios)[(len(ratios) - 1) // 2]  # of two, the smaller: one hiccup is none
+
+    def _forget(self, at_s: float) -> None:
+        oldest_s = at_s - WINDOW_SECONDS
+        for remembered in (self._calls, self._distances):
+            while remembered and remembered[0][1] <= oldest_s:
+                remembered.popleft()
+        distances = sorted(d for d, _ in self._distances)
+        n = len(distances)
+        seen = distances[int(np.ceil(0.99 * n)) - 1] if n else 1.0
         few = max(0.0, 1.0 - n / (WINDOW_CALLS // 2))
-        self._p99_ratio = max(seen, few * self._prior_tail * self._median_ratio)
+        self.tail = max(1.0, seen, few * self._prior_tail)

@@ -1,44 +1,189 @@
-"""What can answer a message."""
+"""What can answer a message, and what is believed of it at one moment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from ounce_schemas.routing import Objective
 
+from ounce_edge.recommender.accuracy import AccuracyBeliefs, AccuracyPrior
 from ounce_edge.recommender.latency import LatencyBelief
+from ounce_edge.recommender.suspension import SLOW_FACTOR, Suspension
 
 REFRESH_SECONDS = 1.0
-"""How often old calls are forgotten."""
+"""How often old evidence is forgotten."""
+GRID: NDArray[np.float64] = np.exp2(np.arange(15.0))
+"""Batch sizes at which curves are kept, 1 to 16,384; between them they are linear."""
+_GRID_SIZES = [int(size) for size in GRID]
+_Z_99 = 2.3263478740408408
+"""Quantile of the normal distribution that leaves 1% above."""
+_LATELY_S = 1.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model that plans may run."""
+
+    name: str
+    size_bytes: int
+    latency: LatencyBelief
+    memory_bytes: int = 0
+    watts: float = 1.0
+    """Power drawn while it runs; joules are watts times CPU seconds."""
+    suspension: Suspension = field(default_factory=Suspension)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One model of a plan."""
+
+    model: int
+    """Index into the task's models."""
+    reach: float = 1.0
+    """Share of items that get here."""
+    threshold: float | None = None
+    """Least confidence at which this step's answer is taken; None for the last step."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One way to answer: here, one model."""
+    """One way to answer: a model, or a cascade that goes on where a step is not confident."""
 
     name: str
-    accuracy: float
-    """Expected share of acceptable predictions, in [0, 1]."""
-    accuracy_low: float
-    """Lower end of its confidence interval: what a floor is held against."""
-    size_bytes: int
-    """Breaks ties of cost."""
-    latency: LatencyBelief
+    steps: Sequence[Step]
+    accuracy: AccuracyPrior
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a decision needs to know of the plans; it never changes.
+
+    Lists have an entry per plan; curves have one per batch size of `GRID`, for a whole call.
+    """
+
+    names: Sequence[str]
+    p99_ms: Sequence[Sequence[float]]
+    cost: Sequence[Sequence[float]]
+    """Expected cost in the policy's objective."""
+    median_ms: Sequence[Sequence[float]]
+    """Expected compute."""
+    accuracy: Sequence[float]
+    accuracy_low: Sequence[float]
+    accuracy_high: Sequence[float]
+    size_bytes: Sequence[int]
+    is_single: Sequence[bool]
+    """Whether it is one model, not a cascade."""
+    usable: Sequence[int]
+    """Indices of the plans whose models are all in service."""
+    item_overhead_ms: float = 0.0
+    """Time per message beside the model call, which those in later groups wait for."""
+
+    def by_cost(self, n_items: int) -> list[int]:
+        """Usable plans from the lightest to the heaviest at that batch size; ties go to fewer
+        bytes."""
+        size = self.size_bytes
+        cost = [at(curve, n_items) for curve in self.cost]
+        return sorted(self.usable, key=lambda p: (cost[p], size[p], p))
+
+    def frontier(self, by_cost: Sequence[int]) -> list[int]:
+        """Of plans in the order of their cost those worth choosing: each is more accurate than all
+        before it."""
+        best, kept = -1.0, list[int]()
+        for plan in by_cost:
+            if self.accuracy_low[plan] > best:
+                best = self.accuracy_low[plan]
+                kept.append(plan)
+        return kept
+
+    def always_best(self, n_items: int) -> int:
+        """The most accurate single model, of equals the lightest: savings are held against it."""
+        order = self.by_cost(n_items)
+        return max([p for p in order if self.is_single[p]] or order, key=lambda p: self.accuracy[p])
+
+    def cost_of(self, plan: int, n_items: int) -> float:
+        """Expected cost of one call with `n_items`, in the policy's objective."""
+        return at(self.cost[plan], n_items)
+
+    def expected_ms(self, plan: int, n_items: int) -> float:
+        """Expected compute of one call with `n_items`."""
+        return at(self.median_ms[plan], n_items)
+
+    def finish_ms(self, plan: int, n_items: int) -> float:
+        """99th percentile of the time of one call with `n_items`."""
+        return at(self.p99_ms[plan], n_items)
+
+    def busy_ms(self, plan: int, n_items: int) -> float:
+        """What a group after this one waits for it."""
+        return at(self.p99_ms[plan], n_items) + n_items * self.item_overhead_ms
+
+    def most_within(self, plan: int, budget_ms: float, most: int) -> int:
+        """The largest batch, `most` at most, whose call ends within `budget_ms`; 0 if none."""
+        curve = self.p99_ms[plan]
+        if at(curve, most) <= budget_ms:
+            return most
+        if curve[0] > budget_ms:
+            return 0
+        i = 0
+        while i + 1 < len(curve) and curve[i + 1] <= budget_ms:
+            i += 1
+        low, high = curve[i], curve[i + 1] if i + 1 < len(curve) else 2.0 * curve[i]
+        share = (budget_ms - low) / (high - low) if high > low else 1.0
+        return max(1, min(most, int(_GRID_SIZES[i] * (1.0 + share))))
+
+
+def at(curve: Sequence[float], n_items: int) -> float:
+    """A curve over `GRID` at one batch size, linear between the grid's sizes and beyond."""
+    i = n_items.bit_length() - 1
+    if i >= len(curve) - 1:
+        return curve[-1] * n_items / _GRID_SIZES[-1]
+    low = curve[i]
+    return low + (curve[i + 1] - low) * (n_items / _GRID_SIZES[i] - 1.0)
+
+
+@dataclass(frozen=True)
+class BeliefState:
+    """The part of a view that changes; with the plans it gives the view again."""
+
+    level: Sequence[float]
+    """Per model: median time over the profile's."""
+    tail: Sequence[float]
+    """Per model: 99th percentile of the time over its median."""
+    accuracy: Sequence[float]
+    accuracy_low: Sequence[float]
+    accuracy_high: Sequence[float]
+    suspended: Sequence[int]
+    """Models that are out of the plans."""
+    item_overhead_ms: float
 
 
 class Plans:
-    """A task's plans that the policy permits, as arrays in the order given.
+    """The plans of one task that the policy permits, and the beliefs about them.
+
+    Args:
+        models: the models that any plan needs.
+        plans: what may answer; at least every step's model is in `models`.
+        objective: what the lightest plan has least of.
 
     Raises:
         ValueError: no plan at all.
     """
 
-    def __init__(self, plans: Sequence[Plan]) -> None:
+    def __init__(
+        self,
+        models: Sequence[Model],
+        plans: Sequence[Plan],
+        objective: Objective = Objective.CPU_TIME,
+    ) -> None:
         if not plans:
             raise ValueError("a task needs at least one plan")
+        self.models = tuple(models)
         self.plans = tuple(plans)
-        self.accuracy_low: NDArray[np.float64] = np.array([p.accuracy_low for p in plans])
-        self._size_bytes = np.array([p.size_bytes for p in plans])
+        self.objective = objective
+        self.accuracy = AccuracyBeliefs([plan.accuracy for plan in plans])
+        self.item_overhead_ms = 0.0
+        self._tables = _Tables(self.models, self.plans, objective)
+        self._view: View | None = None
         self._refreshed_at_s = -np.inf
 
     def __len__(self) -> int:
@@ -47,27 +192,168 @@ class Plans:
     def __getitem__(self, index: int) -> Plan:
         return self.plans[index]
 
-    def refresh(self, at_s: float) -> None:
-        """Forget old calls, of plans that were not taken too: one that was slow is tried again.
+    def view(self, at_s: float) -> View:
+        """What is believed now.
 
         Args:
-            at_s: now, on the clock of `LatencyBelief.observe`, seconds; cheap to call often.
+            at_s: now, on the clock of `observe_call`, seconds.
         """
         if at_s - self._refreshed_at_s >= REFRESH_SECONDS:
             self._refreshed_at_s = at_s
-            for plan in self.plans:
-                plan.latency.refresh(at_s)
+            for model in self.models:
+                model.latency.refresh(at_s)
+            self.accuracy.refresh(at_s)
+            self._view = None
+        if self._view is None:
+            self._view = self._tables.view(self.state(at_s))
+        return self._view
 
-    def cost_ms(self, n_items: int) -> NDArray[np.float64]:
-        """Compute per item when `n_items` run together, in milliseconds; shape (n_plans,)."""
-        return np.array([p.latency.median_ms(n_items) for p in self.plans]) / n_items
+    def state(self, at_s: float) -> BeliefState:
+        """The changing part of `view(at_s)`, for a log that a decision can be replayed from."""
+        factor = self._machine_slowdown(at_s)
+        levels = []
+        for model in self.models:
+            latency = model.latency
+            level = latency.level
+            if factor > 1.0 and not latency.seen_since(at_s - _LATELY_S):
+                level = max(level, latency.usual * factor)
+            levels.append(level)
+        suspended = [i for i, m in enumerate(self.models) if m.suspension.is_open(at_s)]
+        return BeliefState(
+            level=levels,
+            tail=[m.latency.tail for m in self.models],
+            accuracy=self.accuracy.value.tolist(),
+            accuracy_low=self.accuracy.low.tolist(),
+            accuracy_high=self.accuracy.high.tolist(),
+            suspended=suspended,
+            item_overhead_ms=self.item_overhead_ms,
+        )
 
-    def by_cost(self, n_items: int) -> list[int]:
-        """Indices from the lightest to the heaviest; ties go to fewer bytes."""
-        cost_ms = self.cost_ms(n_items)
-        return [int(i) for i in np.lexsort((self._size_bytes, cost_ms))]
+    def view_of(self, state: BeliefState) -> View:
+        """The view that a recorded state gives."""
+        return self._tables.view(state)
 
-    def most_accurate(self, n_items: int) -> int:
-        """Index of the most accurate plan; of equals, the lightest: what always-best would run."""
-        order = self.by_cost(n_items)
-        return max(order, key=lambda i: (self.plans[i].accuracy, -order.index(i)))
+    def observe_call(self, model: int, n_items: int, elapsed_ms: float, at_s: float) -> None:
+        """A call of a model went well: learn its time."""
+        self.models[model].latency.observe(n_items, elapsed_ms, at_s)
+        self._view = None
+
+    def observe_overhead(self, n_items: int, elapsed_ms: float) -> None:
+        """Learn the time per message beside the model calls: a mean that forgets, of groups large
+        enough to tell."""
+        per_item_ms = elapsed_ms / n_items
+        self.item_overhead_ms += (per_item_ms - self.item_overhead_ms) * min(0.1, n_items / 1000.0)
+
+    def suspend(self, model: int, at_s: float) -> None:
+        """Take the plans of a model out of service for a while."""
+        self.models[model].suspension.fail(at_s)
+        self._view = None
+
+    def restore(self, model: int, at_s: float) -> bool:
+        """A call of a model went well; True if it had been suspended."""
+        restored = self.models[model].suspension.succeed(at_s)
+        if restored:
+            self._view = None
+        return restored
+
+    def is_out_of_order(self, model: int, at_s: float) -> bool:
+        """Whether a model has become far slower while the machine has not.
+
+        With no other model seen lately that can't be told from a slow machine: it counts as out of
+        order, the others get to run, and their times tell.
+        """
+        slowdown = self.models[model].latency.slowdown
+        if slowdown < SLOW_FACTOR:
+            return False
+        others = [
+            m.latency.slowdown
+            for i, m in enumerate(self.models)
+            if i != model and m.latency.seen_since(at_s - _LATELY_S)
+        ]
+        return not others or min(others) < slowdown / 2.0
+
+    def forget_slowness(self, model: int) -> None:
+        """The machine turned out to be slow, not the model."""
+        latency = self.models[model].latency
+        latency.usual = latency.level
+
+    def _machine_slowdown(self, at_s: float) -> float:
+        """How much slower than usual the models that ran lately are: of two, the less slow."""
+        seen = sorted(
+            m.latency.slowdown for m in self.models if m.latency.seen_since(at_s - _LATELY_S)
+        )
+        if not seen or (len(seen) == 1 and seen[0] >= SLOW_FACTOR):
+            return 1.0
+        return seen[(len(seen) - 1) // 2]
+
+
+class _Tables:
+    """What never changes about the plans, laid out so that a view takes microseconds.
+
+    A plan's time at batch n is the sum over its steps of the model's time at the items that reach
+    it: their expected number for the cost, and the 99th percentile of that number for the deadline.
+    A step that less than one item is expected to reach runs in that share of the calls.
+    """
+
+    def __init__(
+        self, models: Sequence[Model], plans: Sequence[Plan], objective: Objective
+    ) -> None:
+        self._plans = plans
+        self._objective = objective
+        most_steps = max(len(plan.steps) for plan in plans)
+        shape = (len(plans), most_steps, len(GRID))
+        self._expected_ms, self._most_ms = np.zeros(shape), np.zeros(shape)
+        self._model: NDArray[np.intp] = np.zeros(shape[:2], dtype=np.intp)
+        for p, plan in enumerate(plans):
+            for k, step in enumerate(plan.steps):
+                latency = models[step.model].latency
+                expected, most = step.reach * GRID, _most_items(step.reach)
+                self._model[p, k] = step.model
+                self._expected_ms[p, k] = latency.profile_ms(np.maximum(expected, 1.0))
+                self._expected_ms[p, k] *= np.minimum(expected, 1.0)
+                self._most_ms[p, k] = latency.profile_ms(most) * (most > 0)
+        self._watts = np.array([m.watts for m in models])[self._model]
+        self._size_bytes = [sum(models[s.model].size_bytes for s in p.steps) for p in plans]
+        self._memory_bytes = [
+            float(sum(models[s.model].memory_bytes or models[s.model].size_bytes for s in p.steps))
+            for p in plans
+        ]
+
+    def view(self, state: BeliefState) -> View:
+        """The view at one moment."""
+        level = np.array(state.level)[self._model]
+        worst = level * np.array(state.tail)[self._model]
+        median = np.einsum("pk,pkn->pn", level, self._expected_ms)
+        p99 = np.einsum("pk,pkn->pn", worst, self._most_ms)
+        median_ms = median.tolist()
+        if self._objective is Objective.CPU_TIME:
+            cost = median_ms
+        elif self._objective is Objective.ENERGY:
+            cost = np.einsum("pk,pkn->pn", level * self._watts / 1e3, self._expected_ms).tolist()
+        else:
+            cost = [[bytes_ * float(n) for n in GRID] for bytes_ in self._memory_bytes]
+        out = set(state.suspended)
+        usable = [
+            i for i, plan in enumerate(self._plans) if not any(s.model in out for s in plan.steps)
+        ]
+        return View(
+            names=[plan.name for plan in self._plans],
+            p99_ms=p99.tolist(),
+            cost=cost,
+            median_ms=median_ms,
+            accuracy=state.accuracy,
+            accuracy_low=state.accuracy_low,
+            accuracy_high=state.accuracy_high,
+            size_bytes=self._size_bytes,
+            is_single=[len(plan.steps) == 1 for plan in self._plans],
+            usable=usable or list(range(len(self._plans))),  # something has to answer
+            item_overhead_ms=state.item_overhead_ms,
+        )
+
+
+def _most_items(reach: float) -> NDArray[np.float64]:
+    """99th percentile of how many of a batch's items get to a step, per batch size of `GRID`."""
+    spread = _Z_99 * np.sqrt(GRID * reach * (1.0 - reach))
+    most = np.minimum(np.ceil(GRID * reach + spread), GRID)
+    likely = 1.0 - (1.0 - reach) ** GRID > 0.01  # that any item gets there
+    return np.where(likely, np.maximum(most, 1.0), 0.0)

@@ -1,0 +1,243 @@
+"""What is believed of the plans' accuracy on the inputs that come now.
+
+The prior of a plan is its accuracy on validation data, by true class. Three kinds of evidence move
+it, the strongest first:
+
+- labels that arrive later: a posterior per plan, in which old labels fade. While they agree with
+  the prior both count; where they contradict it, the prior is dropped;
+- the mix of classes among recent inputs, estimated by expectation maximisation from the calibrated
+  probabilities of recent answers (Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a
+  Classifier to New a Priori Probabilities", Neural Computation 14, 2002). It gives every plan the
+  accuracy that its classes have under that mix, also plans that do not run at present;
+- the share of recent answers whose confidence is over the plan's own threshold (average thresholded
+  confidence: Garg et al., "Leveraging Unlabeled Data to Predict Out-of-Distribution Performance",
+  ICLR 2022). What falls short of the share expected under the mix is believed lost accuracy; plans
+  that do not run at present are believed to have lost as much as those that do, on average.
+
+Each is acted on only when chance would hardly explain it: noise must not move a plan over a floor.
+"""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z_95 = 1.959963984540054
+"""Quantile of the normal distribution that leaves 2.5% above."""
+LABEL_WINDOW = 2000.0
+"""Labels remembered per plan, about: each new one takes 1/2000 of the weight of the old ones."""
+LABEL_HALF_LIFE_S = 1800.0
+"""Labels also fade with time, so that a belief does not outlive its evidence."""
+FEWEST_LABELS = 30
+"""Fewer do not contradict a prior."""
+ANSWER_WINDOW = 1000
+"""Answers whose confidences are remembered per plan."""
+ROWS = 512
+"""Answers whose probabilities are remembered per task, for the mix of classes."""
+ROWS_PER_CALL = 64
+FEWEST_ANSWERS = 200
+"""Fewer say nothing about a shift."""
+SHIFT_Z = 5.0
+"""Standard errors: tested every second, so chance must be rare indeed."""
+
+
+def wilson(value: float, n: float, z: float = Z_95) -> tuple[float, float]:
+    """Score interval of a share (E. B. Wilson, JASA 22, 1927).
+
+    Args:
+        value: the share, in [0, 1].
+        n: what it was measured on; need not be whole.
+        z: normal quantile of its confidence.
+    """
+    if n <= 0:
+        return 0.0, 1.0
+    z2 = z * z
+    centre = (value + z2 / (2 * n)) / (1 + z2 / n)
+    half = z / (1 + z2 / n) * math.sqrt(value * (1 - value) / n + z2 / (4 * n * n))
+    return max(0.0, min(centre - half, value)), min(1.0, max(centre + half, value))
+
+
+@dataclass(frozen=True)
+class AccuracyPrior:
+    """What validation data says of one plan."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    confidence_threshold: float | None = None
+    """None where there are no confidences: then only labels change the belief."""
+    class_n: Sequence[int] = ()
+    class_accurate: Sequence[int] = ()
+    class_confident: Sequence[int] = ()
+
+
+@dataclass
+class _Labels:
+    good: float = 0.0
+    bad: float = 0.0
+    at_s: float = -math.inf
+
+    def add(self, good: int, bad: int, at_s: float) -> None:
+        self.fade(at_s)
+        keep = (1.0 - 1.0 / LABEL_WINDOW) ** (good + bad)
+        self.good, self.bad = self.good * keep + good, self.bad * keep + bad
+
+    def fade(self, at_s: float) -> None:
+        """A clock that jumps back fades nothing."""
+        if self.at_s > -math.inf and at_s > self.at_s:
+            keep = 0.5 ** ((at_s - self.at_s) / LABEL_HALF_LIFE_S)
+            self.good, self.bad = self.good * keep, self.bad * keep
+        self.at_s = max(self.at_s, at_s)
+
+
+class _Recent:
+    """How many of about the last `ANSWER_WINDOW` answers were confident."""
+
+    def __init__(self) -> None:
+        self.passed = self.n = 0
+        self._calls: deque[tuple[int, int]] = deque()
+
+    def add(self, passed: int, n: int) -> None:
+        self._calls.append((passed, n))
+        self.passed, self.n = self.passed + passed, self.n + n
+        while self.n - self._calls[0][1] >= ANSWER_WINDOW:
+            passed, n = self._calls.popleft()
+            self.passed, self.n = self.passed - passed, self.n - n
+
+
+class AccuracyBeliefs:
+    """Accuracy of all plans of one task.
+
+    `value`, `low` and `high` are arrays of shape (n_plans,): expected accuracy and its 95%
+    interval. They change only in `refresh`.
+    """
+
+    def __init__(self, priors: Sequence[AccuracyPrior]) -> None:
+        self._priors = tuple(priors)
+        n = len(priors)
+        self.value: NDArray[np.float64] = np.array([p.value for p in priors])
+        self.low: NDArray[np.float64] = np.array([p.low for p in priors])
+        self.high: NDArray[np.float64] = np.array([p.high for p in priors])
+        self.moved: NDArray[np.bool_] = np.zeros(n, dtype=bool)
+        """Plans whose belief contradicts validation data: by labels, the mix, or confidences."""
+        self._labels = [_Labels() for _ in priors]
+        self._posterior = [(p.value * p.n + 1.0, (1.0 - p.value) * p.n + 1.0) for p in priors]
+        self._confident = [_Recent() for _ in priors]
+        self._rows: deque[NDArray[np.float64]] = deque()
+        self._n_rows = 0
+        self._has_classes = all(len(p.class_n) > 0 for p in priors)
+        if self._has_classes:
+            counts = np.array([p.class_n for p in priors], dtype=np.float64)
+            safe = np.maximum(counts, 1.0)
+            self._class_share = counts[0] / counts[0].sum()
+            self._class_accuracy = np.array([p.class_accurate for p in priors]) / safe
+            self._class_confident = np.array([p.class_confident for p in priors]) / safe
+        self._stale = self._has_evidence = False
+
+    def observe_labels(self, plan: int, good: int, bad: int, at_s: float) -> None:
+        """Labels for answers of one plan arrived: so many answers were acceptable, so many not."""
+        self._labels[plan].add(good, bad, at_s)
+        self._stale = True
+
+    def observe_answers(self, plan: int, probabilities: NDArray[np.float32]) -> None:
+        """A plan answered: calibrated probabilities of shape (n_items, n_labels)."""
+        threshold = self._priors[plan].confidence_threshold
+        if threshold is None or not self._has_classes:
+            return
+        some = probabilities[:ROWS_PER_CALL]
+        self._confident[plan].add(int((some.max(axis=1) > threshold).sum()), len(some))
+        self._rows.append(some.astype(np.float64))
+        self._n_rows += len(some)
+        while self._n_rows - len(self._rows[0]) >= ROWS:
+            self._n_rows -= len(self._rows.popleft())
+        self._stale = True
+
+    def posterior(self, plan: int) -> tuple[float, float]:
+        """Parameters of the Beta distribution of a plan's accuracy: what a bandit draws from."""
+        return self._posterior[plan]
+
+    def refresh(self, at_s: float) -> None:
+        """Work the beliefs out anew; once a second is often enough."""
+        if not self._stale and not self._has_evidence:
+            return
+        self._stale = False
+        self._has_evidence = False
+        mix = self._mix()
+        lost = self._lost(mix)
+        for plan, prior in enumerate(self._priors):
+            value, n = prior.value, float(prior.n)
+            moved = mix is not None or lost[plan] > 0.0
+            counted = moved
+            if mix is not None:
+                value = prior.value + float((mix - self._class_share) @ self._class_accuracy[plan])
+                moved = True
+            if lost[plan] > 0.0:
+                value -= lost[plan]
+                moved = True
+            value = min(max(value, 0.0), 1.0)
+            labels = self._labels[plan]
+            labels.fade(at_s)
+            n_labels = labels.good + labels.bad
+            if n_labels >= 1.0:
+                seen = labels.good / n_labels
+                if n_labels >= FEWEST_LABELS and _contradicts(seen, n_labels, value, n):
+                    value, n, moved = seen, n_labels, True
+                else:
+                    value = (value * n + labels.good) / (n + n_labels)
+                    n += n_labels
+                counted = True
+            self.moved[plan] = moved
+            self._has_evidence |= counted
+            self._posterior[plan] = value * n + 1.0, (1.0 - value) * n + 1.0
+            self.value[plan] = value
+            if counted:
+                self.low[plan], self.high[plan] = wilson(value, n)
+            else:
+                self.low[plan], self.high[plan] = prior.low, prior.high
+
+    def _mix(self) -> NDArray[np.float64] | None:
+        """Shares of the classes among recent inputs; None while they may be validation's."""
+        if self._n_rows < FEWEST_ANSWERS:
+            return None
+        rows = np.concatenate(list(self._rows))
+        before = np.maximum(self._class_share, 1e-6)
+        mix = before.copy()
+        for _ in range(20):
+            weighted = rows * (mix / before)
+            weighted /= weighted.sum(axis=1, keepdims=True)
+            mix = np.maximum(weighted.mean(axis=0), 1e-6)
+        mix /= mix.sum()
+        # Likelihood-ratio statistic: about chi-squared, of mean k - 1 and variance 2 (k - 1).
+        statistic = 2.0 * len(rows) * float((mix * np.log(mix / before)).sum())
+        freedom = len(mix) - 1
+        return mix if statistic > freedom + SHIFT_Z * math.sqrt(2.0 * freedom) else None
+
+    def _lost(self, mix: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """Accuracy that confidences say is lost beyond what the mix explains; shape (n_plans,)."""
+        lost = np.zeros(len(self._priors))
+        tested = []
+        for plan, prior in enumerate(self._priors):
+            passed, n = self._confident[plan].passed, self._confident[plan].n
+            if n < FEWEST_ANSWERS or not self._has_classes:
+                continue
+            shares = self._class_share if mix is None else mix
+            expected = float(shares @ self._class_confident[plan])
+            noise = math.sqrt(max(expected * (1.0 - expected), 1e-4) * (1.0 / n + 1.0 / prior.n))
+            fall = expected - passed / n
+            lost[plan] = fall if fall > SHIFT_Z * noise else 0.0
+            tested.append(plan)
+        if tested:
+            others = np.setdiff1d(np.arange(len(lost)), tested)
+            lost[others] = lost[tested].mean()
+        return lost
+
+
+def _contradicts(seen: float, n_seen: float, believed: float, n_believed: float) -> bool:
+    """Whether two shares differ by more than 3.5 standard errors."""
+    pooled = (seen * n_seen + believed * n_believed) / (n_seen + n_believed)
+    error = math.sqrt(max(pooled * (1 - pooled), 1e-6) * (1 / n_seen + 1 / n_believed))
+    return abs(seen - believed) > 3.5 * error
