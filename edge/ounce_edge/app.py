@@ -137,6 +137,8 @@ class _Worker:
             self._delivery.close()
             self._labels.close()
             self._send_event.close()
+            for pipeline in self._pipelines.values():
+                pipeline.close()
         if self._failure is not None:
             raise self._failure
         logger.info("drained and stopped")
@@ -251,6 +253,7 @@ class _Worker:
             self._metrics.set_lag(lag)
             for pipeline in self._pipelines.values():
                 self._metrics.believe(pipeline)
+                pipeline.flush()
 
     def _on_commit(self) -> None:
         self._committing = False
@@ -343,7 +346,11 @@ def _load(settings: WorkerSettings, metrics: Metrics) -> list[Pipeline]:
         logger.info("policy %s also names tasks not served here: %s", policy.version, unserved)
     runtime = OnnxCpuRuntime(settings.threads)
     pipelines = [
-        Pipeline(load_ladder(settings.models, task, runtime), policy.for_task(task))
+        Pipeline(
+            load_ladder(settings.models, task, runtime),
+            policy.for_task(task),
+            decisions=settings.decisions,
+        )
         for task in settings.task
     ]
     metrics.describe(policy, pipelines)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from ounce_schemas.topics import dead_letters_topic, predictions_topic
 
 from ounce_edge.beliefs import measured_belief
 from ounce_edge.catalogue import Ladder, ServedModel
+from ounce_edge.decision_log import FORMAT, DecisionLog, Exploration, LogHeader
 from ounce_edge.decoding import Decoder, take
 from ounce_edge.encoding import Encoder, GroupAnswer
 from ounce_edge.execution import Answered, Outcome, run_plan
@@ -43,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 SLICE_MS = 5.0
 """Predicted compute of one step: what arrives meanwhile waits that long before it is considered."""
+Draws = tuple[NDArray[np.bool_], list[float]]
 Rejected = tuple[Record, InvalidMessageError]
 
 
@@ -55,6 +58,7 @@ class Pipeline:
         clock: seconds since 1970; deadlines count from record timestamps on this clock.
         believe: gives the first belief of a model's latency.
         rng: chooses what is explored.
+        decisions: folder to record decisions in.
 
     Raises:
         PolicyError: the policy permits none of the ladder's models, or names one it lacks.
@@ -67,6 +71,7 @@ class Pipeline:
         clock: Callable[[], float] = time.time,
         believe: Callable[[ServedModel], LatencyBelief] = measured_belief,
         rng: np.random.Generator | None = None,
+        decisions: Path | None = None,
     ) -> None:
         self.task = ladder.task
         self.ladder = ladder
@@ -87,6 +92,17 @@ class Pipeline:
         models = self.plans.models
         self._ones = [1.0] * len(models)
         self._joules_per_ms = [model.watts / 1e3 for model in models]
+        self._log: DecisionLog | None = None
+        if decisions is not None:
+            header = LogHeader(
+                FORMAT,
+                ladder.task.name,
+                policy.version,
+                ladder.version,
+                policy.fallback,
+                self.plans.tables,
+            )
+            self._log = DecisionLog(decisions, header)
         self._predictions = predictions_topic(ladder.task.name)
         self._dead_letters = dead_letters_topic(ladder.task.name)
 
@@ -128,8 +144,12 @@ class Pipeline:
         view = self.plans.view(began_s)
         left_ms = self.waiting.deadline_ms - (now_ms + reserve_ms)
         schedule = decide(view, left_ms, self.waiting.min_accuracy, self._policy.fallback)
-        if self._policy.exploration:
-            schedule = self._explore(view, schedule, left_ms)
+        exploration = self._explore(len(left_ms)) if self._policy.exploration else None
+        if exploration is not None:
+            floors = self.waiting.min_accuracy
+            schedule = explore(view, schedule, left_ms, floors, *exploration)
+        if self._log is not None:
+            self._record(now_ms, began_s, left_ms, schedule, exploration)
         groups = self._first(view, schedule, left_ms, slice_ms)
         report.decide_ms = (time.perf_counter() - began_s) * 1e3
         report.happenings = [
@@ -157,17 +177,46 @@ class Pipeline:
             self.plans.accuracy.observe_labels(self._plan_index[plan], truth.good, truth.bad, now_s)
         return joined.outcomes
 
+    def flush(self) -> None:
+        """Let readers see the decisions recorded so far."""
+        if self._log is not None:
+            self._log.flush()
+
+    def close(self) -> None:
+        """Write what is buffered of the decisions."""
+        if self._log is not None:
+            self._log.close()
+
     def drop(self, partitions: Iterable[int]) -> int:
         """Forget what waits of partitions that others own now; how many requests."""
         return self.waiting.drop(partitions)
 
-    def _explore(self, view: View, schedule: Schedule, left_ms: NDArray[np.float64]) -> Schedule:
-        chosen = self._rng.random(len(left_ms)) < self._policy.exploration
+    def _explore(self, n: int) -> Draws | None:
+        """Which of `n` messages may explore, and an accuracy per plan drawn from its posterior."""
+        chosen = self._rng.random(n) < self._policy.exploration
         if not chosen.any():
-            return schedule
+            return None
         posteriors = [self.plans.accuracy.posterior(p) for p in range(len(self.plans))]
-        drawn = [float(self._rng.beta(a, b)) for a, b in posteriors]
-        return explore(view, schedule, left_ms, self.waiting.min_accuracy, chosen, drawn)
+        return chosen, [float(self._rng.beta(a, b)) for a, b in posteriors]
+
+    def _record(
+        self,
+        now_ms: float,
+        at_s: float,
+        left_ms: NDArray[np.float64],
+        schedule: Schedule,
+        draws: Draws | None,
+    ) -> None:
+        assert self._log is not None
+        self._log.record(
+            now_ms,
+            self.plans.state(at_s),
+            left_ms,
+            self.waiting.min_accuracy,
+            self.waiting.json_ids(),
+            schedule,
+            None if draws is None else Exploration(draws[0].tobytes(), draws[1]),
+        )
 
     def _first(
         self, view: View, schedule: Schedule, left_ms: NDArray[np.float64], slice_ms: float

@@ -48,6 +48,10 @@ class WorkerSettings(BaseModel):
     kafka_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds to wait for Kafka at start-up before giving up"
     )
+    decisions: Path | None = Field(
+        default=None,
+        description="Folder to record decisions in, 64 MB a task at most, for `ounce explain`",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",

@@ -117,6 +117,11 @@ class Waiting:
             start += len(chosen)
         return Taken(_gather([(part.batch, chosen) for part, chosen in sources]), repeated, sources)
 
+    def json_ids(self) -> list[bytes]:
+        """Ids as JSON text, one per request."""
+        places = zip(self._part.tolist(), self._item.tolist(), strict=True)
+        return [self._parts[p].batch.json_ids[item] for p, item in places]
+
     def give_back(self, taken: Taken, items: Items) -> None:
         """Settled requests that were not answered after all, by their indices in `taken.batch`."""
         start = 0
