@@ -161,7 +161,8 @@ class Pipeline:
             items.append(schedule.refused)
         left_of_groups = [left_ms[group.items] for group in groups]
         taken = self.waiting.take(items)
-        report.waited_ms = np.concatenate([now_ms - t.batch.timestamps_ms for t in taken])
+        waited_ms = np.concatenate([now_ms - t.batch.timestamps_ms for t in taken])
+        report.waited_ms = np.maximum(waited_ms, 0.0)
         for group, some, left in zip(groups, taken, left_of_groups, strict=False):
             self._answer(view, schedule, group, some, left, publish, report)
         if len(schedule.refused):
@@ -308,7 +309,8 @@ class Pipeline:
         else:
             self.plans.accuracy.observe_answers(group.plan, result)
         cost, saved = self._cost(view, group, outcome, answered, cost_ms, best_ms)
-        latency_ms = self._clock() * 1e3 - batch.timestamps_ms[items]
+        # A clock may have been set back meanwhile.
+        latency_ms = np.maximum(self._clock() * 1e3 - batch.timestamps_ms[items], 0.0)
         answer = GroupAnswer(
             model_name=card.model,
             model_version=card.version,

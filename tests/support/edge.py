@@ -157,7 +157,7 @@ def serve(pipeline: Pipeline, records: Sequence[FakeRecord], outbox: Outbox) -> 
     whole = pipeline.admit(records, outbox)
     waited = []
     while len(pipeline.waiting):
-        step = pipeline.step(outbox)
+        step = pipeline.step(outbox, slice_ms=1000.0)
         waited.append(step.waited_ms)
         whole.groups += step.groups
         whole.calls += step.calls

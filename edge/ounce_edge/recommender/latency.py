@@ -91,6 +91,15 @@ class LatencyBelief:
         """The level over the usual one: about 1 as long as nothing changes."""
         return self.level / self.usual
 
+    @property
+    def latest_slowdown(self) -> float:
+        """The latest call over the usual level; 1 where none was seen lately."""
+        return self._calls[-1][0] / self.usual if self._calls else 1.0
+
+    def start_over(self) -> None:
+        """Judge the level by the calls that come now."""
+        self._calls.clear()
+
     def observe(self, n_items: int, elapsed_ms: float, at_s: float) -> None:
         """Learn from one call.
 
@@ -99,7 +108,7 @@ class LatencyBelief:
             elapsed_ms: its time, milliseconds.
             at_s: when, on any steady clock, seconds.
         """
-        ratio = elapsed_ms / float(self.profile_ms(n_items))
+        ratio = max(elapsed_ms, 1e-6) / float(self.profile_ms(n_items))  # a coarse clock says 0
         self._calls.append((ratio, at_s))
         self._seen_at_s = at_s
         self._n_seen += 1

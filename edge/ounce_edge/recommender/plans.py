@@ -233,7 +233,10 @@ class Plans:
 
     def observe_call(self, model: int, n_items: int, elapsed_ms: float, at_s: float) -> None:
         """A call of a model went well: learn its time."""
-        self.models[model].latency.observe(n_items, elapsed_ms, at_s)
+        latency = self.models[model].latency
+        if self.models[model].suspension.on_trial:  # this call is to decide, not those before
+            latency.start_over()
+        latency.observe(n_items, elapsed_ms, at_s)
         self._view = None
 
     def observe_overhead(self, n_items: int, elapsed_ms: float) -> None:
@@ -264,7 +267,7 @@ class Plans:
         if slowdown < SLOW_FACTOR:
             return False
         others = [
-            m.latency.slowdown
+            max(m.latency.slowdown, m.latency.latest_slowdown)
             for i, m in enumerate(self.models)
             if i != model and m.latency.seen_since(at_s - _LATELY_S)
         ]
