@@ -202,6 +202,7 @@ class Pipeline:
             bodies,
             take(batch.keys, group.items),
             self._encoder.headers(batch, group.items),
+            batch.partitions[group.items].tolist(),
         )
         report = GroupReport(
             task=self.task.name,
@@ -245,7 +246,7 @@ class Pipeline:
             HEADER_TIMESTAMP: str(timestamp_ms if kind else -1),
         }
         headers = [*(record.headers() or ()), *((k, v.encode()) for k, v in why.items())]
-        publish(self._dead_letters, [record.value()], [record.key()], [headers])
+        publish(self._dead_letters, [record.value()], [record.key()], [headers], None)
 
 
 def _permitted(ladder: Ladder, policy: EffectivePolicy) -> list[ServedModel]:
