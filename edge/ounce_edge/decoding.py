@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -118,7 +117,7 @@ class Decoder:
             outputs=[outputs] * n,
             max_latency_ms=np.full(n, self._policy.max_latency_ms),
             min_accuracy=np.full(n, self._policy.min_accuracy),
-            timestamps_ms=_timestamps_ms(columns.timestamps, now_ms),
+            timestamps_ms=_timestamps_ms(columns.timestamps_ms, now_ms),
             all_bare=True,
         )
 
@@ -160,7 +159,7 @@ class Decoder:
             outputs=[p.outputs for p in parsed],
             max_latency_ms=np.array([p.max_latency_ms for p in parsed], dtype=np.float64),
             min_accuracy=np.array([p.min_accuracy for p in parsed], dtype=np.float64),
-            timestamps_ms=_timestamps_ms(take(columns.timestamps, rows), now_ms),
+            timestamps_ms=_timestamps_ms(columns.timestamps_ms[rows], now_ms),
             rejected=rejected,
             all_bare=all(p.head is NO_HEADERS for p in parsed),
         )
@@ -331,7 +330,6 @@ def _value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageEr
     return None
 
 
-def _timestamps_ms(stamps: Sequence[tuple[int, int]], now_ms: float) -> NDArray[np.float64]:
+def _timestamps_ms(times_ms: NDArray[np.float64], now_ms: float) -> NDArray[np.float64]:
     """Record timestamps; now where a record has none, or one from a clock that is ahead."""
-    times_ms = np.fromiter(map(itemgetter(1), stamps), np.float64, len(stamps))
     return np.where((times_ms <= 0) | (times_ms > now_ms), now_ms, times_ms)

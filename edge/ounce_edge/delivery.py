@@ -155,7 +155,8 @@ class Delivery:
                 deque(starmap(self._producer.produce, rows), maxlen=0)
                 return
             except BufferError:
-                done = len(columns[0]) - length_hint(rest[0]) - 1  # what failed was taken, too
+                left = length_hint(rest[1])  # of the keys, a list
+                done = len(columns[1]) - left - 1  # what failed was taken, too
                 columns = [column[done:] for column in columns]
                 self._producer.poll(0.1)
             except KafkaException as e:

@@ -4,10 +4,9 @@
 share, since building and serialising an object per message costs ten times more.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from typing import Any, cast
+from typing import Any, cast, overload
 
 import msgspec
 import numpy as np
@@ -74,6 +73,38 @@ class GroupAnswer:
     """For a floor: the plans passed over, and why."""
 
 
+class Bodies(Sequence[bytes]):
+    """Answers, each joined from its parts only when it is taken.
+
+    One that is handed on and dropped before the next one is made stays in the processor's cache, as
+    does its memory, which the next one takes; thousands that are made first and handed on then do
+    not.
+
+    Args:
+        columns: the parts; each column has one entry per answer.
+    """
+
+    def __init__(self, columns: Sequence[Sequence[bytes]]) -> None:
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(b"".join, zip(*self._columns, strict=True))
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "Bodies": ...
+
+    def __getitem__(self, at: int | slice) -> "bytes | Bodies":
+        if isinstance(at, slice):
+            return Bodies([column[at] for column in self._columns])
+        return b"".join([column[at] for column in self._columns])
+
+
 class Encoder:
     """Encodes predictions of one task under one policy and catalogue."""
 
@@ -95,7 +126,7 @@ class Encoder:
 
     def bodies(
         self, batch: Batch, answer: GroupAnswer, latency_ms: NDArray[np.float64], repeats: set[int]
-    ) -> list[bytes]:
+    ) -> "Bodies":
         """One prediction per item of the group.
 
         Args:
@@ -108,14 +139,14 @@ class Encoder:
             _json(answer.model_name),
             _json(answer.model_version),
         )
-        parts = zip(
-            repeat(head),
-            *(take(column, answer.items) for column in batch.json_ids),
-            self._middles(batch, answer, latency_ms, repeats),
-            *self._outputs(answer.result, take(batch.outputs, answer.items)),
-            strict=False,
+        return Bodies(
+            [
+                [head] * len(answer.items),
+                *(take(column, answer.items) for column in batch.json_ids),
+                self._middles(batch, answer, latency_ms, repeats),
+                *self._outputs(answer.result, take(batch.outputs, answer.items)),
+            ]
         )
-        return list(map(b"".join, parts))
 
     def headers(self, batch: Batch, items: NDArray[np.intp]) -> Sequence[Headers | None] | None:
         """Headers of the predictions for `items`: CloudEvents where the request was one."""
@@ -193,7 +224,7 @@ class Encoder:
 
     def _outputs(
         self, result: NDArray[np.float32], wanted: Sequence[OutputNames]
-    ) -> Sequence[Iterable[bytes]]:
+    ) -> Sequence[Sequence[bytes]]:
         """The parts of the `outputs` list and all that follows, one column of parts per output."""
         if wanted.count(wanted[0]) == len(wanted):
             *others, last = wanted[0]
@@ -205,7 +236,7 @@ class Encoder:
         parts = {name: self._output(name, result, b"") for name in names}
         return [
             [_NEXT.join([parts[n][i] for n in group]) for i, group in enumerate(wanted)],
-            repeat(_END),
+            [_END] * len(wanted),
         ]
 
     def _output(self, name: str, result: NDArray[np.float32], then: bytes) -> list[bytes]:

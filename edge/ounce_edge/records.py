@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Protocol, Self
 
 import numpy as np
@@ -43,7 +44,8 @@ class Columns:
     headers: Sequence[Headers | None]
     values: Sequence[bytes | None]
     keys: Sequence[bytes | None]
-    timestamps: Sequence[tuple[int, int]]
+    timestamps_ms: NDArray[np.float64]
+    """Since 1970; not positive where a record has none."""
     partitions: NDArray[np.int64]
     offsets: NDArray[np.int64]
 
@@ -57,7 +59,7 @@ class Columns:
             list(map(read.headers, records)),
             list(map(read.value, records)),
             list(map(read.key, records)),
-            list(map(read.timestamp, records)),
+            np.fromiter(map(itemgetter(1), map(read.timestamp, records)), np.float64, n),
             np.fromiter(map(read.partition, records), np.int64, n),
             np.fromiter(map(read.offset, records), np.int64, n),
         )
