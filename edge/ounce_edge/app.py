@@ -5,6 +5,7 @@ import gc
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -48,7 +49,7 @@ def run_worker(settings: WorkerSettings) -> None:
         settings.metrics_host, settings.metrics_port, health, metrics.registry
     )
     try:
-        _check_kafka(settings)
+        partitions = _check_kafka(settings)
         pipelines = _load(settings, metrics)
         health.models_loaded = True
         logger.info(
@@ -62,7 +63,7 @@ def run_worker(settings: WorkerSettings) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(200_000, 20, 100)
-        asyncio.run(_Worker(settings, pipelines, metrics, health).run())
+        asyncio.run(_Worker(settings, pipelines, metrics, health, partitions).run())
     finally:
         stop_server()
 
@@ -74,6 +75,7 @@ class _Worker:
         pipelines: Iterable[Pipeline],
         metrics: Metrics,
         health: Health,
+        partitions: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._settings = settings
         self._pipelines = {requests_topic(p.task.name): p for p in pipelines}
@@ -85,7 +87,7 @@ class _Worker:
         self._committing = False
         self._full = False
         self._answered: dict[tuple[str, int], int] = {}
-        self._delivery = Delivery({"bootstrap.servers": settings.kafka})
+        self._delivery = Delivery({"bootstrap.servers": settings.kafka}, partitions)
         self._broker = KafkaBroker(
             settings.kafka,
             allow_auto_create_topics=False,
@@ -316,8 +318,12 @@ def _as_ours(error: Exception) -> OunceError:
     return OunceError(f"unexpected error, nothing of this batch is committed: {error!r}")
 
 
-def _check_kafka(settings: WorkerSettings) -> None:
-    """Raise BrokerError unless Kafka answers and has the topics."""
+def _check_kafka(settings: WorkerSettings) -> Mapping[str, int]:
+    """Raise BrokerError unless Kafka answers and has the topics.
+
+    Returns:
+        Predictions topics that have as many partitions as their requests topic, and how many.
+    """
     admin = AdminClient({"bootstrap.servers": settings.kafka}, logger=logging.getLogger("quiet"))
     try:
         present = admin.list_topics(timeout=settings.kafka_timeout_s).topics
@@ -337,6 +343,9 @@ def _check_kafka(settings: WorkerSettings) -> None:
             f"Kafka at {settings.kafka} has no topic {', '.join(missing)}; create with "
             f"`ounce topics {' '.join(settings.task)} --kafka {settings.kafka}`"
         )
+    pairs = [(requests_topic(task), predictions_topic(task)) for task in settings.task]
+    size = {topic: len(present[topic].partitions) for pair in pairs for topic in pair}
+    return {answers: size[answers] for asked, answers in pairs if size[asked] == size[answers]}
 
 
 def _load(settings: WorkerSettings, metrics: Metrics) -> list[Pipeline]:

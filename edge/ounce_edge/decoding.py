@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -13,6 +13,7 @@ from ounce_schemas.request import Request, RequestedOutput
 from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.topics import requests_topic
 
+from ounce_edge.positions import PositionIds
 from ounce_edge.records import Columns, Headers, Record
 from ounce_edge.request_body import float_rows, json_array, read_body, tensor_data
 from ounce_edge.request_head import (
@@ -34,9 +35,10 @@ class Batch:
 
     records: Sequence[Record]
     keys: Sequence[bytes | None]
+    partitions: NDArray[np.int64]
     inputs: dict[str, NDArray[Any]]
-    json_ids: list[bytes]
-    """The id as JSON text, quotes included."""
+    json_ids: Sequence[Sequence[bytes]]
+    """Columns whose entries make up the id as JSON text, quotes included."""
     heads: Sequence[RequestHead]
     identities: Sequence[tuple[str, str] | None]
     """Source and id where the sender gave an id: what a repeat is noticed by."""
@@ -65,7 +67,7 @@ class Decoder:
         self._task = task
         self._policy = policy
         self._raw_bytes = 4 * task.inputs[0].size if task.accepts_raw else None
-        self._position_id = b'"' + requests_topic(task.name).encode() + b'-%d-%d"'
+        self._position_ids = PositionIds(requests_topic(task.name))
         classification = task.kind == "classification"
         self._short: OutputNames = ("label", "confidence") if classification else (
             "value", "interval")  # fmt: skip
@@ -89,30 +91,33 @@ class Decoder:
         then `_decode_any`, which treats every record alone, says what is wrong with which."""
         if self._raw_bytes is None or any(columns.headers):
             return None
-        values = [value or b"" for value in columns.values]
-        lengths = set(map(len, values))
+        if not all(columns.values):
+            return None
+        values = cast("Sequence[bytes]", columns.values)
+        n = len(values)
+        lengths = list(map(len, values))
         if max(lengths) > self._policy.max_body_bytes:
             return None
         spec = self._task.inputs[0]
-        array = self._raw_array(values) if lengths == {self._raw_bytes} else None
+        array = self._raw_array(values) if lengths.count(self._raw_bytes) == n else None
         outputs = self._short
         if array is None:
             array = json_array(values, spec)
             outputs = self._all
         if array is None or not _all_acceptable(array, spec):
             return None
-        n = len(values)
         return Batch(
             records=columns.records,
             keys=columns.keys,
+            partitions=columns.partitions,
             inputs={spec.name: array.reshape(n, *spec.shape)},
-            json_ids=self._position_ids(columns.partitions, columns.offsets),
+            json_ids=self._position_ids.columns(columns.partitions, columns.offsets),
             heads=[NO_HEADERS] * n,
             identities=[None] * n,
             outputs=[outputs] * n,
             max_latency_ms=np.full(n, self._policy.max_latency_ms),
             min_accuracy=np.full(n, self._policy.min_accuracy),
-            timestamps_ms=_timestamps_ms(columns.timestamps, now_ms),
+            timestamps_ms=_timestamps_ms(columns.timestamps_ms, now_ms),
             all_bare=True,
         )
 
@@ -124,59 +129,55 @@ class Decoder:
     def _decode_any(self, columns: Columns, now_ms: float) -> Batch:
         parsed: list[_Parsed] = []
         rejected: list[Rejected] = []
-        for record, headers, value in zip(
-            columns.records, columns.headers, columns.values, strict=True
-        ):
+        for i, (headers, value) in enumerate(zip(columns.headers, columns.values, strict=True)):
             try:
-                parsed.append(self._parse(record, headers, value))
+                parsed.append(self._parse(i, headers, value))
             except InvalidMessageError as e:
-                rejected.append((record, e))
+                rejected.append((columns.records[i], e))
         inputs, errors = self._tensors(parsed)
         if errors:
-            rejected += [(parsed[i].record, error) for i, error in errors.items()]
+            rejected += [(columns.records[parsed[i].row], error) for i, error in errors.items()]
             keep = [i for i in range(len(parsed)) if i not in errors]
             inputs = {name: array[keep] for name, array in inputs.items()}
             parsed = [parsed[i] for i in keep]
-        valid = [p.record for p in parsed]
-        positions = self._position_ids([r.partition() for r in valid], [r.offset() for r in valid])
+        rows = np.array([p.row for p in parsed], dtype=np.intp)
+        partitions = columns.partitions[rows]
+        json_ids = [b"" if p.id is None else msgspec.json.encode(p.id) for p in parsed]
+        if not all(json_ids):
+            positions = self._position_ids.columns(partitions, columns.offsets[rows])
+            json_ids = [
+                own or start + end for own, start, end in zip(json_ids, *positions, strict=True)
+            ]
         return Batch(
-            records=valid,
-            keys=[r.key() for r in valid],
+            records=take(columns.records, rows),
+            keys=take(columns.keys, rows),
+            partitions=partitions,
             inputs=inputs,
-            json_ids=[
-                position if p.id is None else msgspec.json.encode(p.id)
-                for p, position in zip(parsed, positions, strict=True)
-            ],
+            json_ids=[json_ids],
             heads=[p.head for p in parsed],
             identities=[None if p.id is None else (p.head.source, p.id) for p in parsed],
             outputs=[p.outputs for p in parsed],
             max_latency_ms=np.array([p.max_latency_ms for p in parsed], dtype=np.float64),
             min_accuracy=np.array([p.min_accuracy for p in parsed], dtype=np.float64),
-            timestamps_ms=_timestamps_ms([r.timestamp() for r in valid], now_ms),
+            timestamps_ms=_timestamps_ms(columns.timestamps_ms[rows], now_ms),
             rejected=rejected,
             all_bare=all(p.head is NO_HEADERS for p in parsed),
         )
 
-    def _parse(self, record: Record, headers: Headers | None, body: bytes | None) -> "_Parsed":
+    def _parse(self, row: int, headers: Headers | None, body: bytes | None) -> "_Parsed":
         head = read_head(headers)
         value = self._checked_value(body)
         if not self._is_json(head, value):
-            return _Parsed(record, head, head.id, self._short, *self._targets(head, None), value)
+            return _Parsed(row, head, head.id, self._short, *self._targets(head, None), value)
         request = read_body(value)
         return _Parsed(
-            record,
+            row,
             head,
             head.id or request.id or None,
             self._requested(request.outputs),
             *self._targets(head, request),
             tensor_data(request, self._task),
         )
-
-    def _position_ids(
-        self, partitions: Sequence[int | None], offsets: Sequence[int | None]
-    ) -> list[bytes]:
-        template = self._position_id
-        return [template % position for position in zip(partitions, offsets, strict=True)]
 
     def _checked_value(self, value: bytes | None) -> bytes:
         if value is None:
@@ -282,7 +283,8 @@ class Decoder:
 class _Parsed:
     """One valid request whose values are not yet a tensor."""
 
-    record: Record
+    row: int
+    """Its place among the records."""
     head: RequestHead
     id: str | None
     outputs: OutputNames
@@ -328,7 +330,6 @@ def _value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageEr
     return None
 
 
-def _timestamps_ms(stamps: Sequence[tuple[int, int]], now_ms: float) -> NDArray[np.float64]:
+def _timestamps_ms(times_ms: NDArray[np.float64], now_ms: float) -> NDArray[np.float64]:
     """Record timestamps; now where a record has none, or one from a clock that is ahead."""
-    times_ms = np.array([ms for _, ms in stamps], dtype=np.float64)
     return np.where((times_ms <= 0) | (times_ms > now_ms), now_ms, times_ms)

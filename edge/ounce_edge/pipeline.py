@@ -323,13 +323,16 @@ class Pipeline:
             cost_ms=cost_ms,
             saved_ms=best_ms - cost_ms,
             rejected=partial(rejections, view, schedule.by_cost, group.plan, choice),
+            beliefs=tuple(view.accuracy_low),
         )
         if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
             predicted = result.argmax(axis=1) if self._classifies else result[:, 0]
-            self._memory.remember(take(batch.json_ids, items), answer.plan, predicted)
+            json_ids = [take(column, items) for column in batch.json_ids]
+            self._memory.remember(json_ids, answer.plan, predicted)
         bodies = self._encoder.bodies(batch, answer, latency_ms, taken.repeated)
         headers = self._encoder.headers(batch, items)
-        publish(self._predictions, bodies, take(batch.keys, items), headers)
+        partitions = batch.partitions[items].tolist()
+        publish(self._predictions, bodies, take(batch.keys, items), headers, partitions)
         floors = batch.min_accuracy[items]
         report.groups.append(
             GroupReport(
@@ -417,5 +420,5 @@ class Pipeline:
                 HEADER_TIMESTAMP: str(timestamp_ms if kind else -1),
             }
             headers = [*(record.headers() or ()), *((k, v.encode()) for k, v in why.items())]
-            publish(self._dead_letters, [record.value()], [record.key()], [headers])
+            publish(self._dead_letters, [record.value()], [record.key()], [headers], None)
         report.rejected = [*report.rejected, *(error.reason for _, error in rejected)]

@@ -120,7 +120,10 @@ class Waiting:
     def json_ids(self) -> list[bytes]:
         """Ids as JSON text, one per request."""
         places = zip(self._part.tolist(), self._item.tolist(), strict=True)
-        return [self._parts[p].batch.json_ids[item] for p, item in places]
+        return [
+            b"".join([column[item] for column in self._parts[p].batch.json_ids])
+            for p, item in places
+        ]
 
     def give_back(self, taken: Taken, items: Items) -> None:
         """Settled requests that were not answered after all, by their indices in `taken.batch`."""
@@ -135,13 +138,9 @@ class Waiting:
     def drop(self, partitions: Iterable[int]) -> int:
         """Forget requests of partitions that others own now; how many."""
         gone = set(partitions)
-        keep = [
-            i
-            for i, (p, item) in enumerate(
-                zip(self._part.tolist(), self._item.tolist(), strict=True)
-            )
-            if self._parts[p].batch.records[item].partition() not in gone
-        ]
+        places = zip(self._part.tolist(), self._item.tolist(), strict=True)
+        partitions = [int(self._parts[p].batch.partitions[item]) for p, item in places]
+        keep = [i for i, partition in enumerate(partitions) if partition not in gone]
         dropped = np.setdiff1d(np.arange(len(self)), keep)
         for p in self._part[dropped].tolist():
             self._parts[p].poll.open -= 1
@@ -183,8 +182,9 @@ def _gather(parts: Sequence[tuple[Batch, Items]]) -> Batch:
     return Batch(
         records=[r for b in some for r in b.records],
         keys=[k for b in some for k in b.keys],
+        partitions=np.concatenate([b.partitions for b in some]),
         inputs={n: np.concatenate([b.inputs[n] for b in some]) for n in some[0].inputs},
-        json_ids=[i for b in some for i in b.json_ids],
+        json_ids=[[i for b in some for i in map(b"".join, zip(*b.json_ids, strict=True))]],
         heads=[h for b in some for h in b.heads],
         identities=[i for b in some for i in b.identities],
         outputs=[o for b in some for o in b.outputs],
@@ -199,8 +199,9 @@ def _some(batch: Batch, items: Items) -> Batch:
     return Batch(
         records=take(batch.records, items),
         keys=take(batch.keys, items),
+        partitions=batch.partitions[items],
         inputs={name: array[items] for name, array in batch.inputs.items()},
-        json_ids=list(take(batch.json_ids, items)),
+        json_ids=[take(column, items) for column in batch.json_ids],
         heads=take(batch.heads, items),
         identities=take(batch.identities, items),
         outputs=take(batch.outputs, items),

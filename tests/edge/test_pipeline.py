@@ -200,6 +200,31 @@ def test_a_repeated_id_is_answered_again_and_labelled() -> None:
     assert [prediction(r).parameters.duplicate for r in sent] == [True, False]
 
 
+def test_each_of_many_answers_tells_of_its_own_request() -> None:
+    ages_ms = [0, 1, 19, 500, 70_000, 900_000]
+    targets = [(b"100", b"0.5"), (b"100", b"0.505"), (b"99.5", b"0.5"), (b"3600000", b"0")]
+    records, expected = [], []
+    for i in range(120):
+        age_ms, (latency, floor) = ages_ms[i % 6], targets[i % 4]
+        id_ = b"%d" % (i % 100)
+        records.append(
+            FakeRecord(
+                GOOD,
+                [("ce_id", id_), ("ce_maxlatencyms", latency), ("ce_minaccuracy", floor)],
+                timestamp_ms=round(NOW_S * 1e3) - age_ms,
+            )
+        )
+        met = age_ms <= float(latency)
+        expected.append((id_.decode(), float(latency), float(floor), age_ms, met, i >= 100))
+    sent, _ = process(pipeline(served(DIGITS, "a")), *records)
+    found = [
+        (a.id, p.max_latency_ms, p.min_accuracy, p.latency_ms, p.deadline_met, p.duplicate)
+        for a in map(prediction, sent)
+        for p in [a.parameters]
+    ]
+    assert sorted(found) == sorted(expected)
+
+
 def raises(inputs: Any) -> Any:
     raise RuntimeError("out of memory")
 

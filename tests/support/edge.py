@@ -85,7 +85,7 @@ class Outbox:
 
     records: list[tuple[str, bytes | None, bytes | None, Any]] = field(default_factory=list)
 
-    def __call__(self, topic: str, values: Any, keys: Any, headers: Any) -> None:
+    def __call__(self, topic: str, values: Any, keys: Any, headers: Any, partitions: Any) -> None:
         for i, (value, key) in enumerate(zip(values, keys, strict=True)):
             self.records.append((topic, value, key, headers[i] if headers else None))
 
