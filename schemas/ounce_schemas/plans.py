@@ -48,7 +48,7 @@ class PlanProfile(Document):
     are of the thresholds that the plan has.
     """
 
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=300)
     steps: tuple[Step, ...] = Field(min_length=1, max_length=MAX_STEPS)
     accuracy: AccuracyEstimate
     confidence_threshold: Share | None = Field(
