@@ -13,30 +13,22 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Counts:
-    """Items of some folds under every combination of thresholds."""
+    """Items under every combination of thresholds.
 
-    n: int
+    Arrays of shape (n_steps, n_folds, *combinations), int64; the last axes are indices into the
+    grids of thresholds, one for every step but the last.
+    """
+
     reached: IntArray
-    """Items that come to each step; array of shape (n_steps, *combinations)."""
+    """Items that come to each step."""
     right: IntArray
-    """Acceptable answers among those that each step gives; array of the same shape."""
-    last_right: int
-    """Acceptable answers of the last model, if it had answered everything."""
+    """Acceptable answers among those that each step gives."""
 
     @property
     def answered(self) -> IntArray:
-        """Items that each step answers; array of shape (n_steps, *combinations)."""
+        """Items that each step answers."""
         onwards = np.concatenate([self.reached[1:], np.zeros_like(self.reached[:1])])
         return np.asarray(self.reached - onwards)
-
-    def __sub__(self, part: "Counts") -> "Counts":
-        """Counts without those of `part`."""
-        return Counts(
-            self.n - part.n,
-            self.reached - part.reached,
-            self.right - part.right,
-            self.last_right - part.last_right,
-        )
 
 
 def count(
@@ -44,8 +36,8 @@ def count(
     grids: Sequence[NDArray[np.float64]],
     folds: IntArray,
     n_folds: int,
-) -> tuple[Counts, list[Counts]]:
-    """Counts over all items, and over the items of each fold.
+) -> Counts:
+    """Count the items of each fold.
 
     Items are sorted into cells by fold and, per accepting step, by the number of thresholds that
     their confidence reaches; sums along the axes then hold every combination of thresholds.
@@ -73,11 +65,7 @@ def count(
     for k, model in enumerate(sequence):
         reached[k] = _sum(everything, gone_on=k, answered=False)
         right[k] = _sum(tally(model.right), gone_on=k, answered=k < len(grids))
-    n = np.bincount(folds, minlength=n_folds)
-    last = np.bincount(folds[sequence[-1].right], minlength=n_folds)
-    of_folds = [Counts(int(n[f]), reached[:, f], right[:, f], int(last[f])) for f in range(n_folds)]
-    whole = Counts(len(folds), reached.sum(axis=1), right.sum(axis=1), int(last.sum()))
-    return whole, of_folds
+    return Counts(reached, right)
 
 
 def _sum(cells: IntArray, *, gone_on: int, answered: bool) -> IntArray:

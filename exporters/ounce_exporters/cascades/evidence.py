@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,22 +54,20 @@ def gather(task: TaskSpec, card: ModelCard, model: LoadedModel, items: Split) ->
     )
 
 
-def answer(sequence: Sequence[Evidence], thresholds: NDArray[Any]) -> Answers:
+def answer(sequence: Sequence[Evidence], thresholds: Sequence[float]) -> Answers:
     """Answers of the cascade that runs `sequence`.
 
     Args:
         sequence: the models in the order in which they run.
-        thresholds: of every step but the last, array of shape (n_items or 1, n_steps - 1).
+        thresholds: least confidence of every step but the last.
     """
     n = len(sequence[0].right)
     right = np.zeros(n, dtype=np.bool_)
     confidence = np.zeros(n)
     step = np.full(n, -1)
-    for k, model in enumerate(sequence):
+    for k, (model, threshold) in enumerate(zip(sequence, [*thresholds, 0.0], strict=True)):
         assert model.confidence is not None  # cascades are for classification alone
-        here = step < 0
-        if k < len(sequence) - 1:
-            here &= model.confidence >= thresholds[:, k]
+        here = (step < 0) & (model.confidence >= threshold)
         step[here] = k
         right[here] = model.right[here]
         confidence[here] = model.confidence[here]
