@@ -179,7 +179,7 @@ def test_coin_flips_gain_nothing() -> None:
         best = int(np.argmax(in_sample))
         flattered.append(in_sample[best])
         honest.append(found[best].accuracy)
-    assert np.mean(flattered) > 0.72
+    assert np.mean(flattered) > 0.71
     assert abs(np.mean(honest) - 0.7) < 0.01
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,16 @@ IntArray = NDArray[np.int64]
 class Counts:
     """Items under every combination of thresholds.
 
-    Arrays of shape (n_steps, n_folds, *combinations), int64; the last axes are indices into the
-    grids of thresholds, one for every step but the last.
+    Arrays of shape (n_steps, n_folds, *combinations), int64 or, for merit, float64; the last axes
+    are indices into the grids of thresholds, one for every step but the last.
     """
 
     reached: IntArray
     """Items that come to each step."""
     right: IntArray
     """Acceptable answers among those that each step gives."""
+    merit: NDArray[np.float64]
+    """`Evidence.merit` of them, summed."""
 
     @property
     def answered(self) -> IntArray:
@@ -55,21 +58,23 @@ def count(
     shape = (n_folds, *(len(grid) + 1 for grid in grids))
     cells = np.ravel_multi_index((folds, *levels), shape)
 
-    def tally(chosen: NDArray[np.bool_] | None = None) -> IntArray:
-        kept = cells if chosen is None else cells[chosen]
-        return np.bincount(kept, minlength=np.prod(shape)).astype(np.int64).reshape(shape)
+    def tally(weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
+        sums = np.bincount(cells, weights, minlength=np.prod(shape))
+        return sums.astype(np.float64).reshape(shape)
 
     everything = tally()
     combinations = (len(sequence), n_folds, *(len(grid) for grid in grids))
     reached, right = np.empty(combinations, np.int64), np.empty(combinations, np.int64)
+    merit = np.empty(combinations)
     for k, model in enumerate(sequence):
         reached[k] = _sum(everything, gone_on=k, answered=False)
         right[k] = _sum(tally(model.right), gone_on=k, answered=k < len(grids))
-    return Counts(reached, right)
+        merit[k] = _sum(tally(model.merit), gone_on=k, answered=k < len(grids))
+    return Counts(reached, right, merit)
 
 
-def _sum(cells: IntArray, *, gone_on: int, answered: bool) -> IntArray:
-    """Items that went on at the first `gone_on` steps and, if asked, were answered at the next.
+def _sum(cells: NDArray[Any], *, gone_on: int, answered: bool) -> NDArray[Any]:
+    """Sums over items that went on at the first `gone_on` steps and, if asked, were answered at the next.
 
     Args:
         cells: array of shape (n_folds, *(len(grid) + 1)); with threshold j of a step, an item goes

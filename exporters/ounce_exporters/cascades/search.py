@@ -1,7 +1,8 @@
 """Choosing cascades, and judging the choice on items that had no part in it.
 
 A *budget* is a cost per item at one batch size. The choice for a budget is the most accurate
-cascade, of any models with any thresholds, that costs no more. It is made six times: on all
+cascade, of any models with any thresholds, that costs no more; where items are few, confidences
+have a say in what is accurate (`Evidence.merit`). It is made six times: on all
 validation items, which gives the plan, and on each four fifths of them, which gives the cascade by
 which the remaining fifth is judged. So a plan's accuracy is that of making this choice: nothing is
 gained by having picked, among thousands of cascades, one that was lucky on these items.
@@ -177,6 +178,8 @@ class _Options:
         self.sequence = sequence
         self.right = counts.right.sum(axis=0)[:, usable]
         """Acceptable answers per fold, array of shape (FOLDS, n_options)."""
+        self.merit = counts.merit.sum(axis=0)[:, usable]
+        """What choices go by, likewise."""
         reach = counts.reached.sum(axis=1)[:, usable] / len(folds)
         latencies = [model.latency for model in sequence]
         # No label plays a part in a cost, so it may be that of all items in every fold.
@@ -209,7 +212,8 @@ def _choose(
     right = np.concatenate([of_sequence.right for of_sequence in options], axis=1)
     costs = np.concatenate([of_sequence.costs for of_sequence in options], axis=1)
     starts = np.cumsum([0, *(of_sequence.right.shape[1] for of_sequence in options)])
-    everything = right.sum(axis=0)
+    merit = np.concatenate([of_sequence.merit for of_sequence in options], axis=1)
+    everything = merit.sum(axis=0)
 
     def choice(option: int) -> Choice:
         which = int(np.searchsorted(starts, option, side="right")) - 1
@@ -223,7 +227,7 @@ def _choose(
         if not len(within):
             continue
         chosen, *parts = (
-            int(within[(everything - left_out)[within].argmax()]) for left_out in (0, *right)
+            int(within[(everything - left_out)[within].argmax()]) for left_out in (0, *merit)
         )
         if chosen not in found:
             found[chosen] = Cascade(
