@@ -83,48 +83,81 @@ class Decoder:
         Returns:
             The valid ones as a batch, the others under `rejected`.
         """
-        batch = self._decode_bare(columns, now_ms)
+        batch = self._decode_alike(columns, now_ms)
         return self._decode_any(columns, now_ms) if batch is None else batch
 
-    def _decode_bare(self, columns: Columns, now_ms: float) -> Batch | None:
-        """The fast path: no headers, one body format, nothing wrong. None where it does not apply;
-        then `_decode_any`, which treats every record alone, says what is wrong with which."""
-        if self._raw_bytes is None or any(columns.headers):
-            return None
-        if not all(columns.values):
+    def _decode_alike(self, columns: Columns, now_ms: float) -> Batch | None:
+        """The fast path: one body format, targets in headers only, nothing wrong. None where it
+        does not apply; then `_decode_any`, which treats every record alone, says what is wrong with
+        which."""
+        if self._raw_bytes is None or not all(columns.values):
             return None
         values = cast("Sequence[bytes]", columns.values)
         n = len(values)
         lengths = list(map(len, values))
         if max(lengths) > self._policy.max_body_bytes:
             return None
+        all_bare = not any(columns.headers)
+        try:
+            heads = [NO_HEADERS] * n if all_bare else list(map(read_head, columns.headers))
+        except InvalidMessageError:
+            return None
+        said_json = {None} if all_bare else {head.is_json for head in heads}
         spec = self._task.inputs[0]
-        array = self._raw_array(values) if lengths.count(self._raw_bytes) == n else None
-        outputs = self._short
-        if array is None:
-            array = json_array(values, spec)
-            outputs = self._all
+        array, outputs = None, self._short
+        if True not in said_json and lengths.count(self._raw_bytes) == n:
+            array = self._raw_array(values, heads)
+        if array is None and False not in said_json:
+            array, outputs = json_array(values, spec), self._all
         if array is None or not _all_acceptable(array, spec):
             return None
+        ids = [] if all_bare else [head.id for head in heads]
+        latencies = [] if all_bare else [head.max_latency_ms for head in heads]
+        floors = [] if all_bare else [head.min_accuracy for head in heads]
         return Batch(
             records=columns.records,
             keys=columns.keys,
             partitions=columns.partitions,
             inputs={spec.name: array.reshape(n, *spec.shape)},
-            json_ids=self._position_ids.columns(columns.partitions, columns.offsets),
-            heads=[NO_HEADERS] * n,
-            identities=[None] * n,
+            json_ids=self._json_ids(ids, columns.partitions, columns.offsets),
+            heads=heads,
+            identities=[_identity(head, head.id) for head in heads] if any(ids) else [None] * n,
             outputs=[outputs] * n,
-            max_latency_ms=np.full(n, self._policy.max_latency_ms),
-            min_accuracy=np.full(n, self._policy.min_accuracy),
+            max_latency_ms=_filled(latencies, self._policy.max_latency_ms, n),
+            min_accuracy=_filled(floors, self._policy.min_accuracy, n),
             timestamps_ms=_timestamps_ms(columns.timestamps_ms, now_ms),
-            all_bare=True,
+            all_bare=all_bare,
         )
 
-    def _raw_array(self, values: Sequence[bytes]) -> NDArray[np.float32] | None:
-        """Raw bodies of the right length as one array; None if one may be JSON."""
+    def _raw_array(
+        self, values: Sequence[bytes], heads: Sequence[RequestHead]
+    ) -> NDArray[np.float32] | None:
+        """Raw bodies of the right length as one array; None if one is JSON."""
         joined = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
-        return None if (joined[:, 0] == ord("{")).any() else joined.view("<f4")
+        doubtful = np.flatnonzero(joined[:, 0] == ord("{")).tolist()
+        if any(self._is_json(heads[i], values[i]) for i in doubtful):
+            return None
+        return joined.view("<f4")
+
+    def _json_ids(
+        self,
+        ids: Sequence[str | None],
+        partitions: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+    ) -> Sequence[Sequence[bytes]]:
+        """Columns of the ids as JSON text: the sender's, or else the position."""
+        if not any(ids):
+            return self._position_ids.columns(partitions, offsets)
+        if all(ids):
+            return [list(map(msgspec.json.encode, ids))]
+        return [
+            [
+                start + end if own is None else msgspec.json.encode(own)
+                for own, start, end in zip(
+                    ids, *self._position_ids.columns(partitions, offsets), strict=True
+                )
+            ]
+        ]
 
     def _decode_any(self, columns: Columns, now_ms: float) -> Batch:
         parsed: list[_Parsed] = []
@@ -142,20 +175,14 @@ class Decoder:
             parsed = [parsed[i] for i in keep]
         rows = np.array([p.row for p in parsed], dtype=np.intp)
         partitions = columns.partitions[rows]
-        json_ids = [b"" if p.id is None else msgspec.json.encode(p.id) for p in parsed]
-        if not all(json_ids):
-            positions = self._position_ids.columns(partitions, columns.offsets[rows])
-            json_ids = [
-                own or start + end for own, start, end in zip(json_ids, *positions, strict=True)
-            ]
         return Batch(
             records=take(columns.records, rows),
             keys=take(columns.keys, rows),
             partitions=partitions,
             inputs=inputs,
-            json_ids=[json_ids],
+            json_ids=self._json_ids([p.id for p in parsed], partitions, columns.offsets[rows]),
             heads=[p.head for p in parsed],
-            identities=[None if p.id is None else (p.head.source, p.id) for p in parsed],
+            identities=[_identity(p.head, p.id) for p in parsed],
             outputs=[p.outputs for p in parsed],
             max_latency_ms=np.array([p.max_latency_ms for p in parsed], dtype=np.float64),
             min_accuracy=np.array([p.min_accuracy for p in parsed], dtype=np.float64),
@@ -292,6 +319,17 @@ class _Parsed:
     min_accuracy: float
     data: bytes | list[list[Any]]
     """Raw tensor bytes, or the flat data of each input."""
+
+
+def _identity(head: RequestHead, id_: str | None) -> tuple[str, str] | None:
+    return None if id_ is None else (head.source, id_)
+
+
+def _filled(given: Sequence[float | None], default: float, n: int) -> NDArray[np.float64]:
+    """What was given, and the default where nothing was, or for all `n` if there is none at all."""
+    if not given:
+        return np.full(n, default)
+    return np.array([default if value is None else value for value in given], dtype=np.float64)
 
 
 def _all_acceptable(array: NDArray[np.float32], spec: TensorSpec) -> bool:

@@ -23,6 +23,8 @@ class PositionIds:
         self, partitions: NDArray[np.int64], offsets: NDArray[np.int64]
     ) -> tuple[list[bytes], list[bytes]]:
         """The beginnings and the ends of the ids of records in these positions; shape (n,)."""
+        if not len(offsets):
+            return [], []
         blocks, digits = np.divmod(offsets, _BLOCK)
         changes = (blocks[1:] != blocks[:-1]) | (partitions[1:] != partitions[:-1])
         starts = [0, *(np.flatnonzero(changes) + 1).tolist()]

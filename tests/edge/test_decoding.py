@@ -55,6 +55,39 @@ def test_headers_come_before_the_body_and_the_body_before_the_policy() -> None:
     assert batch.outputs == [("label", "confidence", "probabilities")]
 
 
+def test_records_that_are_alike_give_what_each_alone_gives() -> None:
+    """With headers, or with raw bodies whose first byte is that of JSON."""
+    brace = np.frombuffer(b"{\0\0\0", "<f4")[0]
+    octets = ("content-type", b"application/octet-stream")
+    rows: list[tuple[bytes, Any]] = [
+        (raw(brace, i, 0, 0), headers)
+        for i, headers in enumerate(
+            [None, [octets], [("ce_id", b"a"), ("ce_source", b"s")], [("ce_minaccuracy", b"0.7")]]
+        )
+    ]
+    rows.append((GOOD, [("ce_maxlatencyms", b"20"), ("traceparent", b"00-a-b-01")]))
+    records = [FakeRecord(v, h, offset_=i, key_=b"%d" % i) for i, (v, h) in enumerate(rows)]
+    for together in (records, records[:1], records[1:], records[:1] * 3):
+        batch = decode(*together)
+        assert batch.rejected == []
+        for i, alone in enumerate(decode(record) for record in together):
+            np.testing.assert_array_equal(batch.inputs["input"][i], alone.inputs["input"][0])
+            assert ids(batch)[i] == ids(alone)[0]
+            for name in ("heads", "identities", "keys", "outputs", "records"):
+                assert getattr(batch, name)[i] == getattr(alone, name)[0], name
+            for name in ("max_latency_ms", "min_accuracy", "timestamps_ms", "partitions"):
+                assert getattr(batch, name)[i] == getattr(alone, name)[0], name
+
+
+def test_one_bad_header_costs_no_other_record() -> None:
+    bad = FakeRecord(GOOD, [("ce_minaccuracy", b"very")], offset_=1)
+    batch = decode(FakeRecord(GOOD, [("ce_id", b"a")]), bad, FakeRecord(GOOD, [("ce_id", b"b")]))
+    assert ids(batch) == [b'"a"', b'"b"']
+    assert [(record, error.reason) for record, error in batch.rejected] == [
+        (bad, Reason.BAD_TARGET)
+    ]
+
+
 @pytest.mark.parametrize(
     "value",
     [
