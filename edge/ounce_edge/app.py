@@ -5,6 +5,7 @@ import gc
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import cast
 
@@ -21,6 +22,7 @@ from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests
 from ounce_edge.catalogue import load_ladder
 from ounce_edge.consumption import take_when_there
 from ounce_edge.delivery import Delivery
+from ounce_edge.energy import EnergyMeter, measured_watts
 from ounce_edge.events import EventProducer, Events
 from ounce_edge.health import Health, serve_health
 from ounce_edge.label_reader import LabelReader
@@ -354,10 +356,12 @@ def _load(settings: WorkerSettings, metrics: Metrics) -> list[Pipeline]:
     if unserved:
         logger.info("policy %s also names tasks not served here: %s", policy.version, unserved)
     runtime = OnnxCpuRuntime(settings.threads)
+    meter = EnergyMeter()
     pipelines = [
         Pipeline(
             load_ladder(settings.models, task, runtime),
             policy.for_task(task),
+            watts=partial(measured_watts, meter=meter),
             decisions=settings.decisions,
         )
         for task in settings.task

@@ -11,7 +11,7 @@ from typing import Any, cast, overload
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from ounce_schemas.prediction import PREDICTION_EVENT_TYPE
+from ounce_schemas.prediction import PREDICTION_EVENT_TYPE, Cost
 from ounce_schemas.request import (
     CONTENT_TYPE_JSON,
     HEADER_CONTENT_TYPE,
@@ -71,6 +71,8 @@ class GroupAnswer:
     """Compute per item that the most accurate model would have spent more."""
     rejected: Callable[[float], dict[str, str]]
     """For a floor: the plans passed over, and why."""
+    cost: Cost | None = None
+    """Per item, where the policy's objective is not CPU time."""
     beliefs: Hashable = None
     """What `rejected` depends on besides."""
 
@@ -168,7 +170,11 @@ class Encoder:
         self, batch: Batch, answer: GroupAnswer, latency_ms: NDArray[np.float64], repeats: set[int]
     ) -> list[bytes]:
         """What stands between the id and the outputs, per item."""
-        cost = b',"cost_ms":%.6g,"saved_ms":%.6g,"latency_ms":' % (answer.cost_ms, answer.saved_ms)
+        cost = b',"cost_ms":%.6g,"saved_ms":%.6g%b,"latency_ms":' % (
+            answer.cost_ms,
+            answer.saved_ms,
+            b"" if answer.cost is None else b',"cost":' + _json(answer.cost),
+        )
         passed_over = tuple(answer.rejected(answer.accuracy_low))
         key = (answer.model_version, answer.plan, answer.choice, passed_over, answer.beliefs)
         duplicate = np.zeros(len(latency_ms))

@@ -19,6 +19,7 @@ from ounce_schemas.dead_letter import (
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.label import Label, LabelOutcome
 from ounce_schemas.policy import EffectivePolicy
+from ounce_schemas.prediction import Cost
 from ounce_schemas.routing import Choice, Fallback, Objective
 from ounce_schemas.topics import dead_letters_topic, predictions_topic
 
@@ -57,6 +58,7 @@ class Pipeline:
         policy: the rules for this task.
         clock: seconds since 1970; deadlines count from record timestamps on this clock.
         believe: gives the first belief of a model's latency.
+        watts: power that a model draws while it runs; where it is not measured, the policy's.
         rng: chooses what is explored.
         decisions: folder to record decisions in.
 
@@ -70,13 +72,14 @@ class Pipeline:
         policy: EffectivePolicy,
         clock: Callable[[], float] = time.time,
         believe: Callable[[ServedModel], LatencyBelief] = measured_belief,
+        watts: Callable[[ServedModel], float | None] = lambda model: None,
         rng: np.random.Generator | None = None,
         decisions: Path | None = None,
     ) -> None:
         self.task = ladder.task
         self.ladder = ladder
         self.waiting = Waiting()
-        self.plans, self._models = make_plans(ladder, policy, believe)
+        self.plans, self._models = make_plans(ladder, policy, believe, watts)
         self._policy = policy
         self._clock = clock
         self._rng = np.random.default_rng() if rng is None else rng
@@ -308,6 +311,7 @@ class Pipeline:
             accuracy = low = float(result.max(axis=1).mean())  # they are calibrated
         else:
             self.plans.accuracy.observe_answers(group.plan, result)
+        objective = self.plans.objective
         cost, saved = self._cost(view, group, outcome, answered, cost_ms, best_ms)
         # A clock may have been set back meanwhile.
         latency_ms = np.maximum(self._clock() * 1e3 - batch.timestamps_ms[items], 0.0)
@@ -322,6 +326,7 @@ class Pipeline:
             accuracy_low=low,
             cost_ms=cost_ms,
             saved_ms=best_ms - cost_ms,
+            cost=None if objective is Objective.CPU_TIME else Cost(objective, cost, saved),
             rejected=partial(rejections, view, schedule.by_cost, group.plan, choice),
             beliefs=tuple(view.accuracy_low),
         )

@@ -74,7 +74,7 @@ def count(
 
 
 def _sum(cells: NDArray[Any], *, gone_on: int, answered: bool) -> NDArray[Any]:
-    """Sums over items that went on at the first `gone_on` steps and, if asked, were answered at the next.
+    """Sums over items that went on at the first `gone_on` steps and, if asked, were answered next.
 
     Args:
         cells: array of shape (n_folds, *(len(grid) + 1)); with threshold j of a step, an item goes

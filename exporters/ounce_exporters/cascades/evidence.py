@@ -12,7 +12,6 @@ from ounce_schemas.task import TaskSpec
 from ounce_exporters.evaluation import accepted
 from ounce_exporters.recipe import Split
 
-
 CONFIDENCE_ITEMS = 2000
 """A model's calibrated confidences count as much as so many labelled items would."""
 
