@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from ounce_edge.delivery import Delivery
+from ounce_edge.encoding import Bodies
 from ounce_schemas.errors import BrokerError
 
 
@@ -82,6 +83,18 @@ def test_a_full_queue_loses_and_repeats_nothing(
         ("t", b"%d" % i, b"%d" % i if i else None, i % 3, headers[i] if headers else None)
         for i in range(10)
     ]
+
+
+def test_answers_that_are_joined_late_are_resumed_in_the_right_place(
+    closing: list[Delivery],
+) -> None:
+    delivery = Delivery({"bootstrap.servers": "127.0.0.1:1"})
+    closing.append(delivery)
+    producer = delivery._producer = FakeProducer(room=3)
+    bodies = Bodies([[b"a"] * 10, [b"%d" % i for i in range(10)]])
+    delivery.publish("t", bodies, [b"k"] * 10, None, None)
+    assert [value for _, value, *_ in producer.taken] == [b"a%d" % i for i in range(10)]
+    assert bodies[3] == b"a3"
 
 
 @pytest.mark.parametrize("headers", [None, [None] * 2])
