@@ -143,6 +143,10 @@ class _Crowded:
         self._remaining_ms = remaining_ms
         self._min_accuracy = min_accuracy
         self._fallback = fallback
+        n = len(remaining_ms)
+        self._quickest_first = sorted(order, key=lambda p: view.finish_ms(p, n))
+        """Messages only ever move towards the front. Which of two plans is quicker may depend on
+        the batch: without one order for all, messages could go round in circles."""
         self._batches: list[_Batch] = []
         self._given_up: list[Items] = []
         """Messages that no plan answers in time, or that the policy refuses."""
@@ -201,7 +205,12 @@ class _Crowded:
         moved = np.sort(by_time[keep:])
         batch.hold(np.sort(by_time[:keep]), self._view, self._remaining_ms)
         finish_ms = self._view.finish_ms(batch.plan, len(moved))
-        quicker = [p for p in self._order if self._view.finish_ms(p, len(moved)) < finish_ms]
+        before = self._quickest_first[: self._quickest_first.index(batch.plan)]
+        quicker = [
+            p
+            for p in self._order
+            if p in before and self._view.finish_ms(p, len(moved)) < finish_ms
+        ]
         floor = float(self._min_accuracy[moved].max())
         sufficient = [p for p in quicker if self._view.accuracy_low[p] >= floor]
         if sufficient:
