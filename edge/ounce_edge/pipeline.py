@@ -143,7 +143,8 @@ class Pipeline:
         taken = self.waiting.take(items)
         report.waited_ms = np.concatenate([now_ms - t.batch.timestamps_ms for t in taken])
         for group, some, left in zip(groups, taken, left_of_groups, strict=False):
-            self._answer(view, schedule, group, some, left, publish, report)
+            spent_ms = (time.perf_counter() - began_s) * 1e3
+            self._answer(view, schedule, group, some, left - spent_ms, publish, report)
         if len(schedule.refused):
             self._refuse(taken[-1], publish, report)
         report.next_offsets = self._progress.advance()

@@ -64,6 +64,9 @@ class View:
 
     names: Sequence[str]
     p99_ms: Sequence[Sequence[float]]
+    """Time until the answers are published: the call, and what each message takes beside it."""
+    usual_ms: Sequence[Sequence[float]]
+    """The same, as it usually is."""
     cost: Sequence[Sequence[float]]
     """Expected cost in the policy's objective."""
     median_ms: Sequence[Sequence[float]]
@@ -76,8 +79,6 @@ class View:
     """Whether it is one model, not a cascade."""
     usable: Sequence[int]
     """Indices of the plans whose models are all in service."""
-    item_overhead_ms: float = 0.0
-    """Time per message beside the model call, which those in later groups wait for."""
 
     def by_cost(self, n_items: int) -> list[int]:
         """Usable plans from the lightest to the heaviest at that batch size; ties go to fewer
@@ -110,15 +111,15 @@ class View:
         return at(self.median_ms[plan], n_items)
 
     def finish_ms(self, plan: int, n_items: int) -> float:
-        """99th percentile of the time of one call with `n_items`."""
+        """99th percentile of the time until a batch of `n_items` is answered."""
         return at(self.p99_ms[plan], n_items)
 
-    def busy_ms(self, plan: int, n_items: int) -> float:
-        """What a group after this one waits for it."""
-        return at(self.p99_ms[plan], n_items) + n_items * self.item_overhead_ms
+    def usual_finish_ms(self, plan: int, n_items: int) -> float:
+        """Expected time until a batch of `n_items` is answered: what those behind it wait."""
+        return at(self.usual_ms[plan], n_items)
 
     def most_within(self, plan: int, budget_ms: float, most: int) -> int:
-        """The largest batch, `most` at most, whose call ends within `budget_ms`; 0 if none."""
+        """The largest batch, `most` at most, that is answered within `budget_ms`; 0 if none."""
         curve = self.p99_ms[plan]
         if at(curve, most) <= budget_ms:
             return most
@@ -324,7 +325,8 @@ class _Tables:
         level = np.array(state.level)[self._model]
         worst = level * np.array(state.tail)[self._model]
         median = np.einsum("pk,pkn->pn", level, self._expected_ms)
-        p99 = np.einsum("pk,pkn->pn", worst, self._most_ms)
+        p99 = np.einsum("pk,pkn->pn", worst, self._most_ms) + GRID * state.item_overhead_ms
+        usual = median + GRID * state.item_overhead_ms
         median_ms = median.tolist()
         if self._objective is Objective.CPU_TIME:
             cost = median_ms
@@ -339,6 +341,7 @@ class _Tables:
         return View(
             names=[plan.name for plan in self._plans],
             p99_ms=p99.tolist(),
+            usual_ms=usual.tolist(),
             cost=cost,
             median_ms=median_ms,
             accuracy=state.accuracy,
@@ -347,7 +350,6 @@ class _Tables:
             size_bytes=self._size_bytes,
             is_single=[len(plan.steps) == 1 for plan in self._plans],
             usable=usable or list(range(len(self._plans))),  # something has to answer
-            item_overhead_ms=state.item_overhead_ms,
         )
 
 
