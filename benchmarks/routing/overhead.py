@@ -116,9 +116,7 @@ def measure_overhead(models_dir: Path, task: str) -> Overhead:
             step[n].append((time.perf_counter() - admitted_s) * 1e3 - ran_ms)
     poll_ms, admit_ms = _line(admit)
     step_ms, answer_ms = _line(step)
-    return Overhead(
-        POLL_MS + poll_ms, CLIENT_MS / 2 + admit_ms, step_ms, CLIENT_MS / 2 + answer_ms
-    )
+    return Overhead(POLL_MS + poll_ms, CLIENT_MS / 2 + admit_ms, step_ms, CLIENT_MS / 2 + answer_ms)
 
 
 def _publish(topic: str, values: Sequence[Any], keys: Sequence[Any], own_headers: Any) -> None:

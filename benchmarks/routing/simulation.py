@@ -35,6 +35,8 @@ class Result:
     answer: NDArray[np.intp]
     """Class answered."""
     plan: NDArray[np.intp]
+    cut_short: NDArray[np.bool_]
+    """Whether a cascade ended early because time ran out."""
     compute_ms: NDArray[np.float64]
     """Model time per message: of a call, its share."""
     busy_ms: float
@@ -106,6 +108,7 @@ def simulate(
     answer = np.full(n, -1, dtype=np.intp)
     plan_of = np.full(n, -1, dtype=np.intp)
     compute_ms = np.zeros(n)
+    cut_short = np.zeros(n, dtype=bool)
     waiting = np.empty(0, dtype=np.intp)
     read = n_slices = 0
     full = False
@@ -149,8 +152,9 @@ def simulate(
             for answered in outcome.answered:
                 cost_ms = sum(c.run_ms / c.n for c in outcome.calls[: answered.n_steps])
                 compute_ms[messages[answered.items]] = cost_ms
+                cut_short[messages[answered.items]] = answered.cut_short
             done[work.items] = True
         waiting = waiting[~done]
         n_slices += 1
         busy_ms += clock.now_ms - began_ms
-    return Result(finish_ms, answer, plan_of, compute_ms, busy_ms, n_slices)
+    return Result(finish_ms, answer, plan_of, cut_short, compute_ms, busy_ms, n_slices)

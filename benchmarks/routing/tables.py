@@ -140,8 +140,7 @@ def _times(ladder: Ladder, inputs: dict[str, Any]) -> NDArray[np.float64]:
         cells = [
             c
             for c in cells
-            if len(found[c]) < FEWEST
-            or (len(found[c]) < SAMPLES and spent[c] < SECONDS_PER_CELL)
+            if len(found[c]) < FEWEST or (len(found[c]) < SAMPLES and spent[c] < SECONDS_PER_CELL)
         ]
     return np.array(
         [

@@ -37,6 +37,9 @@ class Workload:
     def __len__(self) -> int:
         return len(self.arrival_ms)
 
+    shifted_ms: float = np.inf
+    """From then on hard classes are frequent."""
+
     @property
     def deadline_ms(self) -> Floats:
         """On the clock of the arrivals."""
@@ -102,9 +105,7 @@ KINDS = {
 }
 
 
-def make(
-    kind: str, table: Table, rate: float, seed: int, seconds: float | None = None
-) -> Workload:
+def make(kind: str, table: Table, rate: float, seed: int, seconds: float | None = None) -> Workload:
     """Messages of one kind.
 
     Args:
@@ -131,6 +132,7 @@ def make(
         item=item,
         max_latency_ms=rng.choice(DEADLINES_MS, n),
         floor=rng.choice(floors_of(table), n),
+        shifted_ms=seconds * 500.0 if spec.shifts else np.inf,
         slow_ms=(seconds * 333.0, seconds * 667.0) if spec.slows else (np.inf, np.inf),
     )
 

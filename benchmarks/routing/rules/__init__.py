@@ -16,7 +16,9 @@ from benchmarks.routing.rules.cascade import CascadeWithoutDeadlines
 from benchmarks.routing.rules.infaas import Infaas
 from benchmarks.routing.rules.oracle import Oracle
 from benchmarks.routing.rules.ours import Ours
+from benchmarks.routing.rules.proteus import Proteus
 from benchmarks.routing.rules.single import AlwaysBest, AlwaysLightest, BestFixed
+from benchmarks.routing.rules.slackfit import SlackFit
 from benchmarks.routing.tables import Table
 
 OURS, ORACLE, LIGHTEST, FIXED = "ours", "oracle", "always-lightest", "best-fixed"
@@ -25,6 +27,8 @@ RULES: Mapping[str, Callable[[Table, Overhead], Rule]] = {
     LIGHTEST: AlwaysLightest,
     FIXED: BestFixed,
     "INFaaS": Infaas,
+    "Proteus": Proteus,
+    "SlackFit": SlackFit,
     "cascade": CascadeWithoutDeadlines,
     OURS: Ours,
     ORACLE: Oracle,
