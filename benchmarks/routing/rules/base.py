@@ -57,8 +57,8 @@ class Rule(ABC):
     def choose(self, now_ms: float, queue: Queue) -> Sequence[Work]:
         """What to run now, in this order; at least one message. Newer ones are seen after it."""
 
-    def learn(self, work: Work, outcome: Outcome, answer_ms: float) -> None:
-        """Work was done; publishing its answers took `answer_ms`."""
+    def learn(self, work: Work, outcome: Outcome, answer_ms: float) -> None:  # noqa: B027
+        """Work was done; publishing its answers took `answer_ms`. Most rules learn nothing."""
 
 
 class Profiled(Rule):

@@ -2,7 +2,8 @@
 
 For a message with remaining time b and floor a, a plan is feasible when the lower bound of its
 accuracy is at least a, and the 99th percentile of (wait + its service time at the batch the message
-would join, publishing included) is at most b. The feasible plan of least cost is taken, ties going to fewer bytes.
+would join, publishing included) is at most b. The feasible plan of least cost is taken, ties going
+to fewer bytes.
 
 The order to run in matters as much as the plan. Lightest first is best while every deadline allows
 it: no cheap answer waits for a dear one. Where it makes one late, the earliest deadline goes first

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ounce_schemas.routing import Objective
 
 from ounce_edge.recommender.accuracy import AccuracyBeliefs, AccuracyPrior
-from ounce_edge.recommender.latency import LatencyBelief
+from ounce_edge.recommender.latency import LatencyBelief, excess_ms
 from ounce_edge.recommender.suspension import SLOW_FACTOR, Suspension
 
 REFRESH_SECONDS = 1.0
@@ -149,7 +149,9 @@ class BeliefState:
     level: Sequence[float]
     """Per model: median time over the profile's."""
     tail: Sequence[float]
-    """Per model: 99th percentile of the time over its median."""
+    """Per model: 99th percentile of the time over its median, by the profile."""
+    spread: Sequence[float]
+    """Per model: 99th percentile of the time of a call of 1 ms less its median, as seen."""
     accuracy: Sequence[float]
     accuracy_low: Sequence[float]
     accuracy_high: Sequence[float]
@@ -223,6 +225,7 @@ class Plans:
         return BeliefState(
             level=levels,
             tail=[m.latency.tail for m in self.models],
+            spread=[m.latency.spread for m in self.models],
             accuracy=self.accuracy.value.tolist(),
             accuracy_low=self.accuracy.low.tolist(),
             accuracy_high=self.accuracy.high.tolist(),
@@ -323,9 +326,12 @@ class _Tables:
     def view(self, state: BeliefState) -> View:
         """The view at one moment."""
         level = np.array(state.level)[self._model]
-        worst = level * np.array(state.tail)[self._model]
+        tail, spread = np.array(state.tail), np.array(state.spread)
+        most_ms = self._most_ms + excess_ms(
+            self._most_ms, tail[self._model][:, :, None], spread[self._model][:, :, None]
+        )
         median = np.einsum("pk,pkn->pn", level, self._expected_ms)
-        p99 = np.einsum("pk,pkn->pn", worst, self._most_ms) + GRID * state.item_overhead_ms
+        p99 = np.einsum("pk,pkn->pn", level, most_ms) + GRID * state.item_overhead_ms
         usual = median + GRID * state.item_overhead_ms
         median_ms = median.tolist()
         if self._objective is Objective.CPU_TIME:

@@ -13,7 +13,7 @@ from ounce_edge.recommender.plans import View
 SLICE_MS = 5.0
 """Predicted time of one slice: what arrives meanwhile waits that long before it is
 considered."""
-LATE_SHARE = 0.1
+LATE_SHARE = 0.05
 """Share of a slice that late messages get where others need all of it: their answers matter still,
 but each slice they get first makes others late."""
 LATE = (Choice.FALLBACK_LATE, Choice.FALLBACK_FASTEST)
