@@ -85,11 +85,11 @@ class DrainingConsumer(AsyncConfluentConsumer):
         taken = await loop.run_in_executor(
             self._thread_pool, self._take, 0.0 if has_work else timeout, max_records or 1
         )
-        records = [message for message in taken if message.error() is None]
-        if len(records) < len(taken):
+        if any(map(Message.error, taken)):
             self._report(taken)
-        self._on_poll(len(records))
-        return tuple(records)
+            taken = [message for message in taken if message.error() is None]
+        self._on_poll(len(taken))
+        return tuple(taken)
 
     def _take(self, timeout: float, most: int) -> list[Message]:
         self._tend(self.consumer)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -13,6 +13,7 @@ from ounce_schemas.request import Request, RequestedOutput
 from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.topics import requests_topic
 
+from ounce_edge.positions import PositionIds
 from ounce_edge.records import Columns, Headers, Record
 from ounce_edge.request_body import float_rows, json_array, read_body, tensor_data
 from ounce_edge.request_head import (
@@ -34,9 +35,10 @@ class Batch:
 
     records: Sequence[Record]
     keys: Sequence[bytes | None]
+    partitions: NDArray[np.int64]
     inputs: dict[str, NDArray[Any]]
-    json_ids: list[bytes]
-    """The id as JSON text, quotes included."""
+    json_ids: Sequence[Sequence[bytes]]
+    """Columns whose entries make up the id as JSON text, quotes included."""
     heads: Sequence[RequestHead]
     identities: Sequence[tuple[str, str] | None]
     """Source and id where the sender gave an id: what a repeat is noticed by."""
@@ -65,7 +67,7 @@ class Decoder:
         self._task = task
         self._policy = policy
         self._raw_bytes = 4 * task.inputs[0].size if task.accepts_raw else None
-        self._position_id = b'"' + requests_topic(task.name).encode() + b'-%d-%d"'
+        self._position_ids = PositionIds(requests_topic(task.name))
         classification = task.kind == "classification"
         self._short: OutputNames = ("label", "confidence") if classification else (
             "value", "interval")  # fmt: skip
@@ -81,102 +83,128 @@ class Decoder:
         Returns:
             The valid ones as a batch, the others under `rejected`.
         """
-        batch = self._decode_bare(columns, now_ms)
+        batch = self._decode_alike(columns, now_ms)
         return self._decode_any(columns, now_ms) if batch is None else batch
 
-    def _decode_bare(self, columns: Columns, now_ms: float) -> Batch | None:
-        """The fast path: no headers, one body format, nothing wrong. None where it does not apply;
-        then `_decode_any`, which treats every record alone, says what is wrong with which."""
-        if self._raw_bytes is None or any(columns.headers):
+    def _decode_alike(self, columns: Columns, now_ms: float) -> Batch | None:
+        """The fast path: one body format, targets in headers only, nothing wrong. None where it
+        does not apply; then `_decode_any`, which treats every record alone, says what is wrong with
+        which."""
+        if self._raw_bytes is None or not all(columns.values):
             return None
-        values = [value or b"" for value in columns.values]
-        lengths = set(map(len, values))
+        values = cast("Sequence[bytes]", columns.values)
+        n = len(values)
+        lengths = list(map(len, values))
         if max(lengths) > self._policy.max_body_bytes:
             return None
+        all_bare = not any(columns.headers)
+        try:
+            heads = [NO_HEADERS] * n if all_bare else list(map(read_head, columns.headers))
+        except InvalidMessageError:
+            return None
+        said_json = {None} if all_bare else {head.is_json for head in heads}
         spec = self._task.inputs[0]
-        array = self._raw_array(values) if lengths == {self._raw_bytes} else None
-        outputs = self._short
-        if array is None:
-            array = json_array(values, spec)
-            outputs = self._all
+        array, outputs = None, self._short
+        if True not in said_json and lengths.count(self._raw_bytes) == n:
+            array = self._raw_array(values, heads)
+        if array is None and False not in said_json:
+            array, outputs = json_array(values, spec), self._all
         if array is None or not _all_acceptable(array, spec):
             return None
-        n = len(values)
+        ids = [] if all_bare else [head.id for head in heads]
+        latencies = [] if all_bare else [head.max_latency_ms for head in heads]
+        floors = [] if all_bare else [head.min_accuracy for head in heads]
         return Batch(
             records=columns.records,
             keys=columns.keys,
+            partitions=columns.partitions,
             inputs={spec.name: array.reshape(n, *spec.shape)},
-            json_ids=self._position_ids(columns.partitions, columns.offsets),
-            heads=[NO_HEADERS] * n,
-            identities=[None] * n,
+            json_ids=self._json_ids(ids, columns.partitions, columns.offsets),
+            heads=heads,
+            identities=[_identity(head, head.id) for head in heads] if any(ids) else [None] * n,
             outputs=[outputs] * n,
-            max_latency_ms=np.full(n, self._policy.max_latency_ms),
-            min_accuracy=np.full(n, self._policy.min_accuracy),
-            timestamps_ms=_timestamps_ms(columns.timestamps, now_ms),
-            all_bare=True,
+            max_latency_ms=_filled(latencies, self._policy.max_latency_ms, n),
+            min_accuracy=_filled(floors, self._policy.min_accuracy, n),
+            timestamps_ms=_timestamps_ms(columns.timestamps_ms, now_ms),
+            all_bare=all_bare,
         )
 
-    def _raw_array(self, values: Sequence[bytes]) -> NDArray[np.float32] | None:
-        """Raw bodies of the right length as one array; None if one may be JSON."""
+    def _raw_array(
+        self, values: Sequence[bytes], heads: Sequence[RequestHead]
+    ) -> NDArray[np.float32] | None:
+        """Raw bodies of the right length as one array; None if one is JSON."""
         joined = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
-        return None if (joined[:, 0] == ord("{")).any() else joined.view("<f4")
+        doubtful = np.flatnonzero(joined[:, 0] == ord("{")).tolist()
+        if any(self._is_json(heads[i], values[i]) for i in doubtful):
+            return None
+        return joined.view("<f4")
+
+    def _json_ids(
+        self,
+        ids: Sequence[str | None],
+        partitions: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+    ) -> Sequence[Sequence[bytes]]:
+        """Columns of the ids as JSON text: the sender's, or else the position."""
+        if not any(ids):
+            return self._position_ids.columns(partitions, offsets)
+        if all(ids):
+            return [list(map(msgspec.json.encode, ids))]
+        return [
+            [
+                start + end if own is None else msgspec.json.encode(own)
+                for own, start, end in zip(
+                    ids, *self._position_ids.columns(partitions, offsets), strict=True
+                )
+            ]
+        ]
 
     def _decode_any(self, columns: Columns, now_ms: float) -> Batch:
         parsed: list[_Parsed] = []
         rejected: list[Rejected] = []
-        for record, headers, value in zip(
-            columns.records, columns.headers, columns.values, strict=True
-        ):
+        for i, (headers, value) in enumerate(zip(columns.headers, columns.values, strict=True)):
             try:
-                parsed.append(self._parse(record, headers, value))
+                parsed.append(self._parse(i, headers, value))
             except InvalidMessageError as e:
-                rejected.append((record, e))
+                rejected.append((columns.records[i], e))
         inputs, errors = self._tensors(parsed)
         if errors:
-            rejected += [(parsed[i].record, error) for i, error in errors.items()]
+            rejected += [(columns.records[parsed[i].row], error) for i, error in errors.items()]
             keep = [i for i in range(len(parsed)) if i not in errors]
             inputs = {name: array[keep] for name, array in inputs.items()}
             parsed = [parsed[i] for i in keep]
-        valid = [p.record for p in parsed]
-        positions = self._position_ids([r.partition() for r in valid], [r.offset() for r in valid])
+        rows = np.array([p.row for p in parsed], dtype=np.intp)
+        partitions = columns.partitions[rows]
         return Batch(
-            records=valid,
-            keys=[r.key() for r in valid],
+            records=take(columns.records, rows),
+            keys=take(columns.keys, rows),
+            partitions=partitions,
             inputs=inputs,
-            json_ids=[
-                position if p.id is None else msgspec.json.encode(p.id)
-                for p, position in zip(parsed, positions, strict=True)
-            ],
+            json_ids=self._json_ids([p.id for p in parsed], partitions, columns.offsets[rows]),
             heads=[p.head for p in parsed],
-            identities=[None if p.id is None else (p.head.source, p.id) for p in parsed],
+            identities=[_identity(p.head, p.id) for p in parsed],
             outputs=[p.outputs for p in parsed],
             max_latency_ms=np.array([p.max_latency_ms for p in parsed], dtype=np.float64),
             min_accuracy=np.array([p.min_accuracy for p in parsed], dtype=np.float64),
-            timestamps_ms=_timestamps_ms([r.timestamp() for r in valid], now_ms),
+            timestamps_ms=_timestamps_ms(columns.timestamps_ms[rows], now_ms),
             rejected=rejected,
             all_bare=all(p.head is NO_HEADERS for p in parsed),
         )
 
-    def _parse(self, record: Record, headers: Headers | None, body: bytes | None) -> "_Parsed":
+    def _parse(self, row: int, headers: Headers | None, body: bytes | None) -> "_Parsed":
         head = read_head(headers)
         value = self._checked_value(body)
         if not self._is_json(head, value):
-            return _Parsed(record, head, head.id, self._short, *self._targets(head, None), value)
+            return _Parsed(row, head, head.id, self._short, *self._targets(head, None), value)
         request = read_body(value)
         return _Parsed(
-            record,
+            row,
             head,
             head.id or request.id or None,
             self._requested(request.outputs),
             *self._targets(head, request),
             tensor_data(request, self._task),
         )
-
-    def _position_ids(
-        self, partitions: Sequence[int | None], offsets: Sequence[int | None]
-    ) -> list[bytes]:
-        template = self._position_id
-        return [template % position for position in zip(partitions, offsets, strict=True)]
 
     def _checked_value(self, value: bytes | None) -> bytes:
         if value is None:
@@ -282,7 +310,8 @@ class Decoder:
 class _Parsed:
     """One valid request whose values are not yet a tensor."""
 
-    record: Record
+    row: int
+    """Its place among the records."""
     head: RequestHead
     id: str | None
     outputs: OutputNames
@@ -290,6 +319,17 @@ class _Parsed:
     min_accuracy: float
     data: bytes | list[list[Any]]
     """Raw tensor bytes, or the flat data of each input."""
+
+
+def _identity(head: RequestHead, id_: str | None) -> tuple[str, str] | None:
+    return None if id_ is None else (head.source, id_)
+
+
+def _filled(given: Sequence[float | None], default: float, n: int) -> NDArray[np.float64]:
+    """What was given, and the default where nothing was, or for all `n` if there is none at all."""
+    if not given:
+        return np.full(n, default)
+    return np.array([default if value is None else value for value in given], dtype=np.float64)
 
 
 def _all_acceptable(array: NDArray[np.float32], spec: TensorSpec) -> bool:
@@ -328,7 +368,6 @@ def _value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageEr
     return None
 
 
-def _timestamps_ms(stamps: Sequence[tuple[int, int]], now_ms: float) -> NDArray[np.float64]:
+def _timestamps_ms(times_ms: NDArray[np.float64], now_ms: float) -> NDArray[np.float64]:
     """Record timestamps; now where a record has none, or one from a clock that is ahead."""
-    times_ms = np.array([ms for _, ms in stamps], dtype=np.float64)
     return np.where((times_ms <= 0) | (times_ms > now_ms), now_ms, times_ms)

@@ -4,15 +4,14 @@
 share, since building and serialising an object per message costs ten times more.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from typing import Any
+from typing import Any, cast, overload
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from ounce_schemas.prediction import PREDICTION_EVENT_TYPE
+from ounce_schemas.prediction import PREDICTION_EVENT_TYPE, Cost
 from ounce_schemas.request import (
     CONTENT_TYPE_JSON,
     HEADER_CONTENT_TYPE,
@@ -30,13 +29,25 @@ from ounce_edge.request_head import RequestHead
 _MAX_CACHED = 4096
 """Distinct (plan, reason, targets) kept: targets come from outside, so they must not grow it."""
 
+_NEXT, _END = b",", b"]}"
+"""What follows an output: another one, or the end of the document."""
 _json = msgspec.json.Encoder().encode
 _BOOL = (b"false", b"true")
 _STEPS = 10_000
-_CONFIDENCE = [
+
+
+def _table(outputs: Iterable[bytes]) -> dict[bytes, NDArray[np.object_]]:
+    """By what follows: outputs as they are written, to be looked up by the array."""
+    texts = list(outputs)
+    return {
+        then: np.array([text + then for text in texts], dtype=object) for then in (b"", _NEXT, _END)
+    }
+
+
+_CONFIDENCE = _table(
     b'{"name":"confidence","shape":[1],"datatype":"FP32","data":[%g]}' % (i / _STEPS)
     for i in range(_STEPS + 1)
-]
+)
 """To four digits: more is noise, and formatting a number costs more than all the rest."""
 
 
@@ -60,6 +71,42 @@ class GroupAnswer:
     """Compute per item that the most accurate model would have spent more."""
     rejected: Callable[[float], dict[str, str]]
     """For a floor: the plans passed over, and why."""
+    cost: Cost | None = None
+    """Per item, where the policy's objective is not CPU time."""
+    beliefs: Hashable = None
+    """What `rejected` depends on besides."""
+
+
+class Bodies(Sequence[bytes]):
+    """Answers, each joined from its parts only when it is taken.
+
+    One that is handed on and dropped before the next one is made stays in the processor's cache, as
+    does its memory, which the next one takes; thousands that are made first and handed on then do
+    not.
+
+    Args:
+        columns: the parts; each column has one entry per answer.
+    """
+
+    def __init__(self, columns: Sequence[Sequence[bytes]]) -> None:
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(b"".join, zip(*self._columns, strict=True))
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "Bodies": ...
+
+    def __getitem__(self, at: int | slice) -> "bytes | Bodies":
+        if isinstance(at, slice):
+            return Bodies([column[at] for column in self._columns])
+        return b"".join([column[at] for column in self._columns])
 
 
 class Encoder:
@@ -69,10 +116,10 @@ class Encoder:
         self._task = task
         self._policy_version = policy_version
         self._catalogue_version = catalogue_version
-        self._labels = [
+        self._labels = _table(
             b'{"name":"label","shape":[1],"datatype":"BYTES","data":[%b]}' % _json(label)
             for label in task.labels
-        ]
+        )
         self._event_headers = (
             ("ce_specversion", b"1.0"),
             ("ce_type", PREDICTION_EVENT_TYPE.encode()),
@@ -83,7 +130,7 @@ class Encoder:
 
     def bodies(
         self, batch: Batch, answer: GroupAnswer, latency_ms: NDArray[np.float64], repeats: set[int]
-    ) -> list[bytes]:
+    ) -> "Bodies":
         """One prediction per item of the group.
 
         Args:
@@ -96,40 +143,14 @@ class Encoder:
             _json(answer.model_name),
             _json(answer.model_version),
         )
-        cost = b',"cost_ms":%.6g,"saved_ms":%.6g,"latency_ms":' % (answer.cost_ms, answer.saved_ms)
-        passed_over = tuple(answer.rejected(answer.accuracy_low))
-        key = (answer.model_version, answer.plan, answer.choice, passed_over)
-        # Timestamps are whole milliseconds, so the messages of a batch share few distinct middles.
-        middles: dict[tuple[float, float, float, bool], bytes] = {}
-
-        def middle(of: tuple[float, float, float, bool]) -> bytes:
-            latency, floor, elapsed, duplicate = of
-            middles[of] = b'%b%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":[' % (
-                self._decision(answer, key, latency, floor),
-                cost,
-                elapsed,
-                _BOOL[elapsed <= latency],
-                _BOOL[answer.accuracy_low >= floor],
-                b',"duplicate":true' if duplicate else b"",
-            )
-            return middles[of]
-
-        keys = zip(
-            batch.max_latency_ms[answer.items].tolist(),
-            batch.min_accuracy[answer.items].tolist(),
-            latency_ms.tolist(),
-            [i in repeats for i in answer.items.tolist()] if repeats else repeat(False),
-            strict=False,
+        return Bodies(
+            [
+                [head] * len(answer.items),
+                *(take(column, answer.items) for column in batch.json_ids),
+                self._middles(batch, answer, latency_ms, repeats),
+                *self._outputs(answer.result, take(batch.outputs, answer.items)),
+            ]
         )
-        parts = zip(
-            repeat(head),
-            take(batch.json_ids, answer.items),
-            [middles.get(of) or middle(of) for of in keys],
-            *self._outputs(answer.result, take(batch.outputs, answer.items)),
-            repeat(b"]}"),
-            strict=False,
-        )
-        return list(map(b"".join, parts))
 
     def headers(self, batch: Batch, items: NDArray[np.intp]) -> Sequence[Headers | None] | None:
         """Headers of the predictions for `items`: CloudEvents where the request was one."""
@@ -144,6 +165,47 @@ class Encoder:
         if head.traceparent is not None:
             result.append((HEADER_TRACEPARENT, head.traceparent))
         return result
+
+    def _middles(
+        self, batch: Batch, answer: GroupAnswer, latency_ms: NDArray[np.float64], repeats: set[int]
+    ) -> list[bytes]:
+        """What stands between the id and the outputs, per item."""
+        cost = b',"cost_ms":%.6g,"saved_ms":%.6g%b,"latency_ms":' % (
+            answer.cost_ms,
+            answer.saved_ms,
+            b"" if answer.cost is None else b',"cost":' + _json(answer.cost),
+        )
+        passed_over = tuple(answer.rejected(answer.accuracy_low))
+        key = (answer.model_version, answer.plan, answer.choice, passed_over, answer.beliefs)
+        duplicate = np.zeros(len(latency_ms))
+        if repeats:
+            duplicate[np.isin(answer.items, list(repeats))] = 1
+        columns = (
+            batch.max_latency_ms[answer.items],
+            batch.min_accuracy[answer.items],
+            latency_ms,
+            duplicate,
+        )
+        # Timestamps are whole milliseconds, so the messages of a batch share few distinct middles.
+        kinds = _kinds(*columns)
+        examples = np.empty(kinds.max() + 1, dtype=np.intp)
+        examples[kinds] = np.arange(len(kinds))
+        present = np.flatnonzero(np.bincount(kinds))
+        middles = np.empty(len(examples), dtype=object)
+        distinct = zip(*(column[examples[present]].tolist() for column in columns), strict=True)
+        middles[present] = [
+            b'%b%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":['
+            % (
+                self._decision(answer, key, latency, floor),
+                cost,
+                elapsed,
+                _BOOL[elapsed <= latency],
+                _BOOL[answer.accuracy_low >= floor],
+                b',"duplicate":true' if repeated else b"",
+            )
+            for latency, floor, elapsed, repeated in distinct
+        ]
+        return cast("list[bytes]", middles[kinds].tolist())
 
     def _decision(
         self, answer: GroupAnswer, key: tuple[Any, ...], max_latency_ms: float, min_accuracy: float
@@ -170,31 +232,55 @@ class Encoder:
 
     def _outputs(
         self, result: NDArray[np.float32], wanted: Sequence[OutputNames]
-    ) -> Sequence[Iterable[bytes]]:
-        """The parts of the `outputs` list, one column of parts per output, commas included."""
-        names = set(wanted)
-        parts = {name: self._output(name, result) for name in {n for group in names for n in group}}
-        if len(names) > 1:
-            return [[b",".join([parts[n][i] for n in group]) for i, group in enumerate(wanted)]]
-        columns: list[Iterable[bytes]] = []
-        for name in next(iter(names)):
-            columns += [repeat(b","), parts[name]] if columns else [parts[name]]
-        return columns
+    ) -> Sequence[Sequence[bytes]]:
+        """The parts of the `outputs` list and all that follows, one column of parts per output."""
+        if wanted.count(wanted[0]) == len(wanted):
+            *others, last = wanted[0]
+            return [
+                *(self._output(name, result, _NEXT) for name in others),
+                self._output(last, result, _END),
+            ]
+        names = {name for group in set(wanted) for name in group}
+        parts = {name: self._output(name, result, b"") for name in names}
+        return [
+            [_NEXT.join([parts[n][i] for n in group]) for i, group in enumerate(wanted)],
+            [_END] * len(wanted),
+        ]
 
-    def _output(self, name: str, result: NDArray[np.float32]) -> Sequence[bytes]:
+    def _output(self, name: str, result: NDArray[np.float32], then: bytes) -> list[bytes]:
         if name == "label":
-            labels = self._labels
-            return [labels[k] for k in result.argmax(axis=1).tolist()]
+            return cast("list[bytes]", self._labels[then][result.argmax(axis=1)].tolist())
         if name == "confidence":
-            steps = np.rint(result.max(axis=1) * _STEPS).astype(np.intp)
-            return [_CONFIDENCE[i] for i in steps.clip(0, _STEPS).tolist()]
+            greatest = result[np.arange(len(result)), result.argmax(axis=1)]  # max() takes longer
+            steps = np.rint(greatest * _STEPS).astype(np.intp)
+            return cast("list[bytes]", _CONFIDENCE[then][steps.clip(0, _STEPS)].tolist())
         columns = {"probabilities": result, "value": result[:, :1], "interval": result[:, 1:]}[name]
         width = columns.shape[1]
         start = b'{"name":"%b","shape":[%b],"datatype":"FP32","data":' % (
             name.encode(),
             b"1" if width == 1 else b"1,%d" % width,
         )
-        return [b"%b%b}" % (start, _json(row)) for row in _significant(columns).tolist()]
+        return [b"%b%b}%b" % (start, _json(row), then) for row in _significant(columns).tolist()]
+
+
+def _kinds(*columns: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Whole numbers from 0 that tell the distinct rows of columns of shape (n,) apart; shape (n,).
+
+    What they leave out between 0 and the greatest is little: they may be the indices of a table.
+    """
+    most = 8 * len(columns[0])  # sorting, which leaves out nothing, costs several times as much
+    kinds = np.zeros(len(columns[0]), dtype=np.intp)
+    for column in columns:
+        if (column == column[0]).all():
+            continue
+        steps = column - column.min()
+        own = steps.astype(np.intp)
+        if steps.max() > most or (own != steps).any():
+            own = np.unique(column, return_inverse=True)[1]
+        kinds = kinds * (own.max() + 1) + own
+        if kinds.max() > most:
+            kinds = np.unique(kinds, return_inverse=True)[1]
+    return kinds
 
 
 def _significant(array: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,13 @@ from ounce_schemas.dead_letter import (
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.label import Label, LabelOutcome
 from ounce_schemas.policy import EffectivePolicy
+from ounce_schemas.prediction import Cost
 from ounce_schemas.routing import Choice, Fallback, Objective
 from ounce_schemas.topics import dead_letters_topic, predictions_topic
 
 from ounce_edge.beliefs import measured_belief
 from ounce_edge.catalogue import Ladder, ServedModel
+from ounce_edge.decision_log import FORMAT, DecisionLog, Exploration, LogHeader
 from ounce_edge.decoding import Decoder, take
 from ounce_edge.encoding import Encoder, GroupAnswer
 from ounce_edge.execution import Answered, Outcome, run_plan
@@ -42,6 +45,7 @@ from ounce_edge.waiting import Progress, Taken, Waiting
 
 logger = logging.getLogger(__name__)
 
+Draws = tuple[NDArray[np.bool_], list[float]]
 Rejected = tuple[Record, InvalidMessageError]
 
 
@@ -53,7 +57,9 @@ class Pipeline:
         policy: the rules for this task.
         clock: seconds since 1970; deadlines count from record timestamps on this clock.
         believe: gives the first belief of a model's latency.
+        watts: power that a model draws while it runs; where it is not measured, the policy's.
         rng: chooses what is explored.
+        decisions: folder to record decisions in.
 
     Raises:
         PolicyError: the policy permits none of the ladder's models, or names one it lacks.
@@ -65,12 +71,14 @@ class Pipeline:
         policy: EffectivePolicy,
         clock: Callable[[], float] = time.time,
         believe: Callable[[ServedModel], LatencyBelief] = measured_belief,
+        watts: Callable[[ServedModel], float | None] = lambda model: None,
         rng: np.random.Generator | None = None,
+        decisions: Path | None = None,
     ) -> None:
         self.task = ladder.task
         self.ladder = ladder
         self.waiting = Waiting()
-        self.plans, self._models = make_plans(ladder, policy, believe)
+        self.plans, self._models = make_plans(ladder, policy, believe, watts)
         self._policy = policy
         self._clock = clock
         self._rng = np.random.default_rng() if rng is None else rng
@@ -82,10 +90,22 @@ class Pipeline:
         self._memory = AnswerMemory(ladder.task)
         self._plan_index = {plan.name: i for i, plan in enumerate(self.plans.plans)}
         self._late_owed = False
+        self._tightest_ms = policy.max_latency_ms
         self._classifies = ladder.task.kind == "classification"
         models = self.plans.models
         self._ones = [1.0] * len(models)
         self._joules_per_ms = [model.watts / 1e3 for model in models]
+        self._log: DecisionLog | None = None
+        if decisions is not None:
+            header = LogHeader(
+                FORMAT,
+                ladder.task.name,
+                policy.version,
+                ladder.version,
+                policy.fallback,
+                self.plans.tables,
+            )
+            self._log = DecisionLog(decisions, header)
         self._predictions = predictions_topic(ladder.task.name)
         self._dead_letters = dead_letters_topic(ladder.task.name)
 
@@ -104,6 +124,7 @@ class Pipeline:
             if any(batch.identities):
                 repeated = self._recent_ids.repeats(batch.identities)
             self.waiting.add(batch, repeated, poll)
+            self._tightest_ms = float(batch.max_latency_ms.min())
             report.repeats = len(repeated)
         self._reject(batch.rejected, publish, report)
         poll.open -= len(batch.rejected)
@@ -127,8 +148,12 @@ class Pipeline:
         view = self.plans.view(began_s)
         left_ms = self.waiting.deadline_ms - (now_ms + reserve_ms)
         schedule = decide(view, left_ms, self.waiting.min_accuracy, self._policy.fallback)
-        if self._policy.exploration:
-            schedule = self._explore(view, schedule, left_ms)
+        exploration = self._explore(len(left_ms)) if self._policy.exploration else None
+        if exploration is not None:
+            floors = self.waiting.min_accuracy
+            schedule = explore(view, schedule, left_ms, floors, *exploration)
+        if self._log is not None:
+            self._record(now_ms, began_s, left_ms, schedule, exploration)
         now = first_slice(view, schedule, left_ms, slice_ms, self._late_owed)
         groups, self._late_owed = now.groups, now.late_owed
         report.decide_ms = (time.perf_counter() - began_s) * 1e3
@@ -141,7 +166,8 @@ class Pipeline:
             items.append(schedule.refused)
         left_of_groups = [left_ms[group.items] for group in groups]
         taken = self.waiting.take(items)
-        report.waited_ms = np.concatenate([now_ms - t.batch.timestamps_ms for t in taken])
+        waited_ms = np.concatenate([now_ms - t.batch.timestamps_ms for t in taken])
+        report.waited_ms = np.maximum(waited_ms, 0.0)
         for group, some, left in zip(groups, taken, left_of_groups, strict=False):
             spent_ms = (time.perf_counter() - began_s) * 1e3
             self._answer(view, schedule, group, some, left - spent_ms, publish, report)
@@ -158,17 +184,57 @@ class Pipeline:
             self.plans.accuracy.observe_labels(self._plan_index[plan], truth.good, truth.bad, now_s)
         return joined.outcomes
 
+    def flush(self) -> None:
+        """Let readers see the decisions recorded so far."""
+        if self._log is not None:
+            self._log.flush()
+
+    def close(self) -> None:
+        """Write what is buffered of the decisions."""
+        if self._log is not None:
+            self._log.close()
+
     def drop(self, partitions: Iterable[int]) -> int:
         """Forget what waits of partitions that others own now; how many requests."""
-        return self.waiting.drop(partitions)
+        lost = set(partitions)
+        self._progress.disown(lost)
+        return self.waiting.drop(lost)
 
-    def _explore(self, view: View, schedule: Schedule, left_ms: NDArray[np.float64]) -> Schedule:
-        chosen = self._rng.random(len(left_ms)) < self._policy.exploration
+    def forget_ids(self) -> None:
+        """What was answered lately is answered again: it is no repetition."""
+        self._recent_ids = RecentIds()
+
+    @property
+    def tightest_ms(self) -> float:
+        """The tightest deadline of the requests admitted last, in milliseconds."""
+        return self._tightest_ms
+
+    def _explore(self, n: int) -> Draws | None:
+        """Which of `n` messages may explore, and an accuracy per plan drawn from its posterior."""
+        chosen = self._rng.random(n) < self._policy.exploration
         if not chosen.any():
-            return schedule
+            return None
         posteriors = [self.plans.accuracy.posterior(p) for p in range(len(self.plans))]
-        drawn = [float(self._rng.beta(a, b)) for a, b in posteriors]
-        return explore(view, schedule, left_ms, self.waiting.min_accuracy, chosen, drawn)
+        return chosen, [float(self._rng.beta(a, b)) for a, b in posteriors]
+
+    def _record(
+        self,
+        now_ms: float,
+        at_s: float,
+        left_ms: NDArray[np.float64],
+        schedule: Schedule,
+        draws: Draws | None,
+    ) -> None:
+        assert self._log is not None
+        self._log.record(
+            now_ms,
+            self.plans.state(at_s),
+            left_ms,
+            self.waiting.min_accuracy,
+            self.waiting.json_ids(),
+            schedule,
+            None if draws is None else Exploration(draws[0].tobytes(), draws[1]),
+        )
 
     def _answer(
         self,
@@ -234,8 +300,10 @@ class Pipeline:
             accuracy = low = float(result.max(axis=1).mean())  # they are calibrated
         else:
             self.plans.accuracy.observe_answers(group.plan, result)
+        objective = self.plans.objective
         cost, saved = self._cost(view, group, outcome, answered, cost_ms, best_ms)
-        latency_ms = self._clock() * 1e3 - batch.timestamps_ms[items]
+        # A clock may have been set back meanwhile.
+        latency_ms = np.maximum(self._clock() * 1e3 - batch.timestamps_ms[items], 0.0)
         answer = GroupAnswer(
             model_name=card.model,
             model_version=card.version,
@@ -247,14 +315,18 @@ class Pipeline:
             accuracy_low=low,
             cost_ms=cost_ms,
             saved_ms=best_ms - cost_ms,
+            cost=None if objective is Objective.CPU_TIME else Cost(objective, cost, saved),
             rejected=partial(rejections, view, schedule.by_cost, group.plan, choice),
+            beliefs=tuple(view.accuracy_low),
         )
         if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
             predicted = result.argmax(axis=1) if self._classifies else result[:, 0]
-            self._memory.remember(take(batch.json_ids, items), answer.plan, predicted)
+            json_ids = [take(column, items) for column in batch.json_ids]
+            self._memory.remember(json_ids, answer.plan, predicted)
         bodies = self._encoder.bodies(batch, answer, latency_ms, taken.repeated)
         headers = self._encoder.headers(batch, items)
-        publish(self._predictions, bodies, take(batch.keys, items), headers)
+        partitions = batch.partitions[items].tolist()
+        publish(self._predictions, bodies, take(batch.keys, items), headers, partitions)
         floors = batch.min_accuracy[items]
         report.groups.append(
             GroupReport(
@@ -342,5 +414,5 @@ class Pipeline:
                 HEADER_TIMESTAMP: str(timestamp_ms if kind else -1),
             }
             headers = [*(record.headers() or ()), *((k, v.encode()) for k, v in why.items())]
-            publish(self._dead_letters, [record.value()], [record.key()], [headers])
+            publish(self._dead_letters, [record.value()], [record.key()], [headers], None)
         report.rejected = [*report.rejected, *(error.reason for _, error in rejected)]

@@ -6,6 +6,7 @@ from ounce_schemas.card import ModelCard
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.plans import PlanProfile
 from ounce_schemas.policy import EffectivePolicy
+from ounce_schemas.routing import Objective
 
 from ounce_edge.catalogue import Ladder, ServedModel
 from ounce_edge.recommender.accuracy import AccuracyPrior
@@ -17,7 +18,7 @@ def make_plans(
     ladder: Ladder,
     policy: EffectivePolicy,
     believe: Callable[[ServedModel], LatencyBelief],
-    watts: Callable[[str], float] | None = None,
+    watts: Callable[[ServedModel], float | None] = lambda model: None,
 ) -> tuple[Plans, Sequence[ServedModel]]:
     """Plans of the permitted models, and those models in the plans' order.
 
@@ -25,12 +26,13 @@ def make_plans(
         ladder: a task's verified models and plans.
         policy: the rules of this task.
         believe: gives the first belief of a model's latency.
-        watts: power that a model draws while it runs, by its name; default: the policy's.
+        watts: power that a model draws while it runs; where it is not measured, the policy's.
 
     Raises:
         PolicyError: the policy permits none of the ladder's models, or names one it lacks.
     """
     served = _permitted(ladder, policy)
+    measures = policy.objective is Objective.ENERGY  # it takes a while
     index = {m.card.model: i for i, m in enumerate(served)}
     models = [
         Model(
@@ -38,7 +40,7 @@ def make_plans(
             size_bytes=m.card.size_bytes,
             latency=believe(m),
             memory_bytes=m.memory_bytes,
-            watts=policy.power_watts if watts is None else watts(m.card.model),
+            watts=(measures and watts(m)) or policy.power_watts,
         )
         for m in served
     ]

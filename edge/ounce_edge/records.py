@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -34,33 +38,39 @@ class Record(Protocol):
 
 @dataclass(frozen=True)
 class Columns:
-    """Records of one topic, field by field; one entry per record.
-
-    Reading a field is a call, and a record that is touched again later has left the processor's
-    cache: all fields are read in one pass.
-    """
+    """Records of one topic, field by field; one entry per record."""
 
     records: Sequence[Record]
     headers: Sequence[Headers | None]
     values: Sequence[bytes | None]
     keys: Sequence[bytes | None]
-    timestamps: Sequence[tuple[int, int]]
-    partitions: Sequence[int | None]
-    offsets: Sequence[int | None]
+    timestamps_ms: NDArray[np.float64]
+    """Since 1970; not positive where a record has none."""
+    partitions: NDArray[np.int64]
+    offsets: NDArray[np.int64]
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Self:
-        """Read all fields of at least one record."""
-        rows = [
-            (r.headers(), r.value(), r.key(), r.timestamp(), r.partition(), r.offset())
-            for r in records
-        ]
-        return cls(records, *zip(*rows, strict=True))
+        """Read all fields of at least one record; all records are of one class."""
+        n = len(records)
+        read = type(records[0])  # its methods are mapped: looking one up per record costs as much
+        return cls(
+            records,
+            list(map(read.headers, records)),
+            list(map(read.value, records)),
+            list(map(read.key, records)),
+            np.fromiter(map(itemgetter(1), map(read.timestamp, records)), np.float64, n),
+            np.fromiter(map(read.partition, records), np.int64, n),
+            np.fromiter(map(read.offset, records), np.int64, n),
+        )
 
     def next_offsets(self) -> dict[int, int]:
         """By partition, the offset behind its last record; records of a partition are in order."""
-        last = dict(zip(self.partitions, self.offsets, strict=True))
-        return {p: o + 1 for p, o in last.items() if p is not None and o is not None}
+        changes = self.partitions[1:] != self.partitions[:-1]
+        ends = [*np.flatnonzero(changes).tolist(), len(self.records) - 1]
+        return dict(
+            zip(self.partitions[ends].tolist(), (self.offsets[ends] + 1).tolist(), strict=True)
+        )
 
 
 class Publish(Protocol):
@@ -72,5 +82,14 @@ class Publish(Protocol):
         values: Sequence[bytes | None],
         keys: Sequence[bytes | None],
         headers: Sequence[Headers | None] | None,
+        partitions: Sequence[int] | None,
     ) -> None:
-        """Queue records for publishing; one value and key each, and headers, or none at all."""
+        """Queue records for publishing.
+
+        Args:
+            topic: where to.
+            values: one per record.
+            keys: one per record.
+            headers: one list per record, or None where none has any.
+            partitions: of the requests that the records answer, or None.
+        """

@@ -74,27 +74,30 @@ class AnswerMemory:
         self._tolerance = task.tolerance
         self._capacity = capacity
         self._block = min(_BLOCK, max(1, capacity // 8))
-        self._fresh: list[tuple[Sequence[bytes], str, NDArray[Any]]] = []
-        self._n_fresh = 0
         self._blocks: list[_Block] = [_Block()]
-        self._n_in_blocks = 0
+        self._n = 0
 
     def __len__(self) -> int:
-        return self._n_in_blocks + self._n_fresh
+        return self._n
 
-    def remember(self, json_ids: Sequence[bytes], plan: str, predicted: NDArray[Any]) -> None:
+    def remember(
+        self, json_ids: Sequence[Sequence[bytes]], plan: str, predicted: NDArray[Any]
+    ) -> None:
         """Take note of one group of answers, before they are published: their labels may follow at
         once. Neither argument may change afterwards.
 
         Args:
-            json_ids: ids as JSON text, quotes included; n of them.
+            json_ids: columns of n entries which together make up the ids as JSON text, quotes
+                included.
             plan: what answered.
             predicted: label indices, or values; shape (n,).
         """
-        self._fresh.append((json_ids, plan, predicted))
-        self._n_fresh += len(json_ids)
-        if self._n_fresh >= self._block or len(self._fresh) >= _MOST_FRESH:
-            self._fold()
+        if self._blocks[-1].n >= self._block:
+            self._blocks.append(_Block())
+        self._blocks[-1].add(json_ids, plan, predicted)
+        self._n += len(predicted)
+        while self._n > self._capacity and len(self._blocks) > 1:
+            self._n -= self._blocks.pop(0).n
 
     def join(self, labels: Sequence[Label]) -> Joined:
         """Hold labels against the answers that they are about.
@@ -103,7 +106,6 @@ class AnswerMemory:
         """
         if not labels:
             return Joined({}, {})
-        self._fold()
         blocks = self._blocks[::-1]
         for block in blocks:
             block.complete_index()
@@ -155,23 +157,14 @@ class AnswerMemory:
         values = np.array(truth, dtype=np.float64)
         return PlanTruth(np.abs(np.array(predicted) - values) <= self._tolerance, values)
 
-    def _fold(self) -> None:
-        """Move what is fresh into blocks, and forget the oldest ones that are too many."""
-        for json_ids, plan, predicted in self._fresh:
-            if len(self._blocks[-1].ids) >= self._block:
-                self._blocks.append(_Block())
-            self._blocks[-1].extend(json_ids, plan, predicted)
-        self._n_in_blocks += self._n_fresh
-        self._fresh = []
-        self._n_fresh = 0
-        while self._n_in_blocks > self._capacity and len(self._blocks) > 1:
-            self._n_in_blocks -= len(self._blocks.pop(0).ids)
-
 
 @dataclass(slots=True)
 class _Block:
     """Some thousands of answers in a row, column by column."""
 
+    n: int = 0
+    fresh: list[tuple[Sequence[Sequence[bytes]], str, NDArray[Any]]] = field(default_factory=list)
+    """Groups that are not in the columns yet."""
     ids: list[bytes] = field(default_factory=list)
     plans: list[str] = field(default_factory=list)
     predicted: list[float] = field(default_factory=list)
@@ -180,26 +173,33 @@ class _Block:
     n_indexed: int = 0
     labelled: set[bytes] = field(default_factory=set)
 
+    def add(self, json_ids: Sequence[Sequence[bytes]], plan: str, predicted: NDArray[Any]) -> None:
+        """Add one group."""
+        self.fresh.append((json_ids, plan, predicted))
+        self.n += len(predicted)
+        if len(self.fresh) >= _MOST_FRESH:
+            self._fold()
+
     def label(self, json_id: bytes) -> tuple[str, float]:
         """Plan and prediction of an answer, which has its label now."""
         self.labelled.add(json_id)
         position = self.index[json_id]
         return self.plans[position], self.predicted[position]
 
-    def extend(self, json_ids: Sequence[bytes], plan: str, predicted: NDArray[Any]) -> None:
-        """Add one group."""
-        self.ids += json_ids
-        self.plans += repeat(plan, len(json_ids))
-        self.predicted += predicted.tolist()
-
     def complete_index(self) -> None:
         """Index what is not indexed yet."""
-        n = len(self.ids)
-        if self.n_indexed < n:
-            self.index.update(
-                zip(self.ids[self.n_indexed :], range(self.n_indexed, n), strict=True)
-            )
-            self.n_indexed = n
+        self._fold()
+        if self.n_indexed < self.n:
+            fresh = self.ids[self.n_indexed :]
+            self.index.update(zip(fresh, range(self.n_indexed, self.n), strict=True))
+            self.n_indexed = self.n
+
+    def _fold(self) -> None:
+        for columns, plan, predicted in self.fresh:
+            self.ids += map(b"".join, zip(*columns, strict=True))
+            self.plans += repeat(plan, len(predicted))
+            self.predicted += predicted.tolist()
+        self.fresh.clear()
 
 
 def _find(json_id: bytes, blocks: Sequence[_Block]) -> tuple[_Block | None, bool]:

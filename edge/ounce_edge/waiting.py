@@ -1,7 +1,7 @@
 """Requests that are decoded and not yet answered, and which polls are answered in full."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,11 @@ class Progress:
         poll = Poll(next_offsets, n_records)
         self._polls.append(poll)
         return poll
+
+    def disown(self, partitions: Collection[int]) -> None:
+        """Others own these partitions now, and commit their offsets."""
+        for poll in self._polls:
+            poll.next_offsets = {p: o for p, o in poll.next_offsets.items() if p not in partitions}
 
     def advance(self) -> dict[int, int]:
         """By partition, the offset that a successor goes on at; each is given once."""
@@ -117,6 +122,14 @@ class Waiting:
             start += len(chosen)
         return Taken(_gather([(part.batch, chosen) for part, chosen in sources]), repeated, sources)
 
+    def json_ids(self) -> list[bytes]:
+        """Ids as JSON text, one per request."""
+        places = zip(self._part.tolist(), self._item.tolist(), strict=True)
+        return [
+            b"".join([column[item] for column in self._parts[p].batch.json_ids])
+            for p, item in places
+        ]
+
     def give_back(self, taken: Taken, items: Items) -> None:
         """Settled requests that were not answered after all, by their indices in `taken.batch`."""
         start = 0
@@ -127,16 +140,11 @@ class Waiting:
                 self._add(part, chosen[inside])
             start += len(chosen)
 
-    def drop(self, partitions: Iterable[int]) -> int:
+    def drop(self, partitions: Collection[int]) -> int:
         """Forget requests of partitions that others own now; how many."""
-        gone = set(partitions)
-        keep = [
-            i
-            for i, (p, item) in enumerate(
-                zip(self._part.tolist(), self._item.tolist(), strict=True)
-            )
-            if self._parts[p].batch.records[item].partition() not in gone
-        ]
+        places = zip(self._part.tolist(), self._item.tolist(), strict=True)
+        found = [int(self._parts[p].batch.partitions[item]) for p, item in places]
+        keep = [i for i, partition in enumerate(found) if partition not in partitions]
         dropped = np.setdiff1d(np.arange(len(self)), keep)
         for p in self._part[dropped].tolist():
             self._parts[p].poll.open -= 1
@@ -178,8 +186,9 @@ def _gather(parts: Sequence[tuple[Batch, Items]]) -> Batch:
     return Batch(
         records=[r for b in some for r in b.records],
         keys=[k for b in some for k in b.keys],
+        partitions=np.concatenate([b.partitions for b in some]),
         inputs={n: np.concatenate([b.inputs[n] for b in some]) for n in some[0].inputs},
-        json_ids=[i for b in some for i in b.json_ids],
+        json_ids=[[i for b in some for i in map(b"".join, zip(*b.json_ids, strict=True))]],
         heads=[h for b in some for h in b.heads],
         identities=[i for b in some for i in b.identities],
         outputs=[o for b in some for o in b.outputs],
@@ -194,8 +203,9 @@ def _some(batch: Batch, items: Items) -> Batch:
     return Batch(
         records=take(batch.records, items),
         keys=take(batch.keys, items),
+        partitions=batch.partitions[items],
         inputs={name: array[items] for name, array in batch.inputs.items()},
-        json_ids=list(take(batch.json_ids, items)),
+        json_ids=[take(column, items) for column in batch.json_ids],
         heads=take(batch.heads, items),
         identities=take(batch.identities, items),
         outputs=take(batch.outputs, items),

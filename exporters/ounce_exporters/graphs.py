@@ -56,6 +56,21 @@ def keep_output(model: onnx.ModelProto, name: str | None = None) -> onnx.ModelPr
     return result
 
 
+def without_softmax(model: onnx.ModelProto) -> onnx.ModelProto | None:
+    """The same model with the logits as its output, or None if it does not end with a softmax."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    nodes = result.graph.node
+    softmax = nodes.pop()
+    if softmax.op_type != "Softmax" or list(softmax.output) != [UNCALIBRATED]:
+        return None
+    (logits,) = softmax.input
+    for node in nodes:
+        for names in (node.input, node.output):
+            names[:] = [UNCALIBRATED if name == logits else name for name in names]
+    return result
+
+
 def append(
     model: onnx.ModelProto,
     nodes: Iterable[onnx.NodeProto],

@@ -156,7 +156,7 @@ def ladder_table(cards: Sequence[ModelCard]) -> Table:
 
 
 def plans_table(planned: PlannedLadder) -> Table:
-    """Plans that no other beats in accuracy and cost, the most accurate first.
+    """Plans that no other beats in accuracy and cost, and the most accurate single model.
 
     Costs are per item when 1 and when 32 arrive together, beside how many times cheaper that is
     than the most accurate single model.
@@ -179,12 +179,13 @@ def plans_table(planned: PlannedLadder) -> Table:
         table.add_column(f"ms/item,\nbatch {batch_size}", justify="right")
         table.add_column("x\ncheaper", justify="right")
     for plan in sorted(plans, key=lambda p: (-p.accuracy.value, costs[p.name][-1])):
-        if any(
+        beaten = any(
             other.accuracy.value >= plan.accuracy.value
             and costs[other.name] != costs[plan.name]
             and all(a <= b for a, b in zip(costs[other.name], costs[plan.name], strict=True))
             for other in plans
-        ):
+        )
+        if beaten and plan is not best:
             continue
         a = plan.accuracy
         bounds = [step.error_bound for step in plan.steps if step.error_bound is not None]

@@ -16,6 +16,7 @@ from ounce_schemas.errors import OunceError
 COMMANDS = {
     "train": ("ounce_exporters.command", "exporters", "Train and export a task's ladder."),
     "worker": ("ounce_edge.command", "edge", "Answer the requests of one or more tasks."),
+    "explain": ("ounce_edge.explain", "edge", "Show why a message is routed as it is."),
     "topics": ("ounce_services.topics", "services", "Create the topics of tasks."),
     "devices": ("ounce_services.devices.command", "services", "Simulate a fleet of devices."),
     "demo": ("ounce_services.demo.command", "services", "Show the whole path at work."),

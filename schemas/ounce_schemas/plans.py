@@ -41,12 +41,14 @@ class PlanProfile(Document):
     """One plan: a single model, or a cascade that goes on to the next model where the one before
     is not confident.
 
-    The accuracy of a cascade is cross-fitted: each item is judged under thresholds that were chosen
-    without it, so that choosing does not flatter it. `classes` and `confidence_threshold` are of
-    those same answers; the steps' figures are of the thresholds that the plan has.
+    The accuracy of a cascade is cross-fitted: each item is judged by what was chosen, models and
+    thresholds, without it, so that choosing does not flatter the cascade. Where dearer cascades
+    were less accurate, it is the mean of them all. `classes` and `confidence_threshold` are of
+    those same answers (so the classes may add up to a few more accurate ones); the steps' figures
+    are of the thresholds that the plan has.
     """
 
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=300)
     steps: tuple[Step, ...] = Field(min_length=1, max_length=MAX_STEPS)
     accuracy: AccuracyEstimate
     confidence_threshold: Share | None = Field(

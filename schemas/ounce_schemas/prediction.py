@@ -6,9 +6,18 @@ gets a bare answer. The body holds the id in both cases.
 
 import msgspec
 
-from ounce_schemas.routing import Choice
+from ounce_schemas.routing import Choice, Objective
 
 PREDICTION_EVENT_TYPE = "io.ounce.prediction"
+
+
+class Cost(msgspec.Struct):
+    """Cost in the policy's objective: joules, or bytes of memory."""
+
+    objective: Objective
+    spent: float
+    saved: float
+    """What the most accurate model would have cost more."""
 
 
 class Decision(msgspec.Struct):
@@ -25,7 +34,8 @@ class Decision(msgspec.Struct):
     max_latency_ms: float
     min_accuracy: float
     expected_accuracy: float
-    """Share of acceptable predictions on the validation split."""
+    """Share of acceptable predictions that is believed of the plan; of an answer that was cut
+    short, its calibrated confidence."""
     latency_ms: float
     """From the record's timestamp to the encoding of this answer."""
     deadline_met: bool
@@ -34,6 +44,8 @@ class Decision(msgspec.Struct):
     """Compute spent on this item."""
     saved_ms: float
     """Compute that the most accurate model would have spent more."""
+    cost: Cost | None = None
+    """Where the policy's objective is not CPU time."""
     duplicate: bool = False
     """The same `ce_source` and `ce_id` were answered recently."""
 

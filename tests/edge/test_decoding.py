@@ -23,6 +23,10 @@ def decode(*records: FakeRecord, task: Any = DIGITS) -> Any:
     return Decoder(task, POLICY.for_task(task.name)).decode(Columns.of(records), NOW_MS)
 
 
+def ids(batch: Any) -> list[bytes]:
+    return [b"".join(parts) for parts in zip(*batch.json_ids, strict=True)]
+
+
 def body(**changes: Any) -> bytes:
     tensor = {"name": "input", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}
     document = {"inputs": [tensor | changes.pop("tensor", {})], **changes}
@@ -32,7 +36,7 @@ def body(**changes: Any) -> bytes:
 def test_bare_raw_records_get_the_policys_targets() -> None:
     batch = decode(FakeRecord(GOOD), FakeRecord(raw(5, 6, 7, 8), offset_=8))
     np.testing.assert_array_equal(batch.inputs["input"], [[1, 2, 3, 4], [5, 6, 7, 8]])
-    assert batch.json_ids == [b'"ounce.digits.requests-3-7"', b'"ounce.digits.requests-3-8"']
+    assert ids(batch) == [b'"ounce.digits.requests-3-7"', b'"ounce.digits.requests-3-8"']
     assert batch.max_latency_ms.tolist() == [100, 100]
     assert batch.min_accuracy.tolist() == [0.9, 0.9]
     assert batch.outputs == [("label", "confidence")] * 2
@@ -46,9 +50,42 @@ def test_headers_come_before_the_body_and_the_body_before_the_policy() -> None:
     batch = decode(FakeRecord(body(parameters=parameters, id="b"), headers))
     assert batch.max_latency_ms.tolist() == [20]
     assert batch.min_accuracy.tolist() == [0.7]
-    assert batch.json_ids == [b'"a"']
+    assert ids(batch) == [b'"a"']
     assert batch.identities == [("/d/1", "a")]
     assert batch.outputs == [("label", "confidence", "probabilities")]
+
+
+def test_records_that_are_alike_give_what_each_alone_gives() -> None:
+    """With headers, or with raw bodies whose first byte is that of JSON."""
+    brace = np.frombuffer(b"{\0\0\0", "<f4")[0]
+    octets = ("content-type", b"application/octet-stream")
+    rows: list[tuple[bytes, Any]] = [
+        (raw(brace, i, 0, 0), headers)
+        for i, headers in enumerate(
+            [None, [octets], [("ce_id", b"a"), ("ce_source", b"s")], [("ce_minaccuracy", b"0.7")]]
+        )
+    ]
+    rows.append((GOOD, [("ce_maxlatencyms", b"20"), ("traceparent", b"00-a-b-01")]))
+    records = [FakeRecord(v, h, offset_=i, key_=b"%d" % i) for i, (v, h) in enumerate(rows)]
+    for together in (records, records[:1], records[1:], records[:1] * 3):
+        batch = decode(*together)
+        assert batch.rejected == []
+        for i, alone in enumerate(decode(record) for record in together):
+            np.testing.assert_array_equal(batch.inputs["input"][i], alone.inputs["input"][0])
+            assert ids(batch)[i] == ids(alone)[0]
+            for name in ("heads", "identities", "keys", "outputs", "records"):
+                assert getattr(batch, name)[i] == getattr(alone, name)[0], name
+            for name in ("max_latency_ms", "min_accuracy", "timestamps_ms", "partitions"):
+                assert getattr(batch, name)[i] == getattr(alone, name)[0], name
+
+
+def test_one_bad_header_costs_no_other_record() -> None:
+    bad = FakeRecord(GOOD, [("ce_minaccuracy", b"very")], offset_=1)
+    batch = decode(FakeRecord(GOOD, [("ce_id", b"a")]), bad, FakeRecord(GOOD, [("ce_id", b"b")]))
+    assert ids(batch) == [b'"a"', b'"b"']
+    assert [(record, error.reason) for record, error in batch.rejected] == [
+        (bad, Reason.BAD_TARGET)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +114,7 @@ def test_many_plain_json_bodies_give_what_each_alone_gives() -> None:
     assert batch.outputs == [("label", "confidence", "probabilities")] * 9
     special = decode(*(FakeRecord(v) for v in values), FakeRecord(body(id="x")))
     np.testing.assert_array_equal(batch.inputs["input"], special.inputs["input"][:9])
-    assert special.json_ids[9] == b'"x"'
+    assert ids(special)[9] == b'"x"'
 
 
 def test_raw_and_json_in_one_batch_keep_their_order() -> None:

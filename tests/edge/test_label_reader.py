@@ -134,7 +134,7 @@ def test_bad_records_cost_the_good_ones_nothing(
 @pytest.mark.kafka
 def test_every_label_is_accounted_for(kafka: str, reader: LabelReader) -> None:
     memory = AnswerMemory(DIGITS)
-    memory.remember([b'"1"', b'"2"', b'"ounce.a.requests-0-7"'], "light", np.array([0, 1, 2]))
+    memory.remember([[b'"1"', b'"2"', b'"ounce.a.requests-0-7"']], "light", np.array([0, 1, 2]))
     publish(
         kafka,
         "ounce.b.labels",  # one partition: in this order

@@ -1,10 +1,12 @@
 """Calibration: honest on average, and never another class or value."""
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from onnx import TensorProto, helper
 from ounce_exporters.calibration import (
     TEMPERATURES,
     ConformalInterval,
@@ -13,6 +15,8 @@ from ounce_exporters.calibration import (
     fit_temperature,
 )
 from ounce_exporters.evaluation import expected_calibration_error
+from ounce_exporters.graphs import UNCALIBRATED, normalize
+from ounce_schemas.task import TaskSpec, TensorSpec
 
 scores = arrays(
     np.float32, st.tuples(st.integers(1, 8), st.integers(2, 6)), elements=st.floats(0, 1, width=32)
@@ -71,3 +75,33 @@ def test_conformal_intervals_cover_new_items() -> None:
 def test_an_interval_surrounds_the_value() -> None:
     estimates = ConformalInterval(2.0).apply(np.array([[1.0], [-3.0]], np.float32))
     assert estimates.tolist() == [[1, -1, 3], [-3, -5, -1]]
+
+
+@pytest.mark.parametrize("ends_with_softmax", [True, False])
+def test_a_graph_answers_as_the_temperature_applied_natively(ends_with_softmax: bool) -> None:
+    rng = np.random.default_rng(2)
+    logits = rng.normal(0, 3, size=(50, 4)).astype(np.float32)
+    powers = np.exp(logits)
+    probabilities = powers / powers.sum(axis=1, keepdims=True)
+    last = "Softmax" if ends_with_softmax else "Identity"
+    nodes = [
+        helper.make_node("Identity", ["input"], ["scores"]),
+        helper.make_node(last, ["scores"], [UNCALIBRATED]),
+    ]
+    tensors = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 4])
+        for name in ("input", UNCALIBRATED)
+    ]
+    model = helper.make_model(helper.make_graph(nodes, "four", tensors[:1], tensors[1:]))
+    task = TaskSpec(
+        name="four",
+        kind="classification",
+        description="Which of four.",
+        inputs=(TensorSpec(name="input", datatype="FP32", shape=(4,)),),
+        labels=("a", "b", "c", "d"),
+    )
+    graph = Temperature(1.3).attach(normalize(model), task)
+    assert ("Log" in {node.op_type for node in graph.graph.node}) != ends_with_softmax
+    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    answer = session.run(None, {"input": logits if ends_with_softmax else probabilities})[0]
+    np.testing.assert_allclose(answer, Temperature(1.3).apply(probabilities), atol=1e-4)

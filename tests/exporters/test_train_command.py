@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ounce_schemas.command import main
-from ounce_schemas.documents import read_card, read_task
+from ounce_schemas.documents import read_card, read_plans, read_task
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,17 @@ def test_a_quantity_becomes_a_regression_with_a_printed_tolerance(
     page = (tmp_path / "rooms-1" / "ridge" / "README.md").read_text(encoding="utf-8")
     assert page.startswith("---\nlibrary_name: onnx\npipeline_tag: tabular-regression\n")
 
+    plans = read_plans(tmp_path / "rooms-1" / "plans.json").plans
+    assert [plan.name for plan in plans] == ["ridge"]
+    again = train(*options[:-1], "decision-tree")
+    assert again.code == 0, again.stderr
+    assert "planning cascades" in again.stdout
+    plans = read_plans(tmp_path / "rooms-1" / "plans.json").plans
+    assert {plan.name for plan in plans} == {"ridge", "decision-tree"}
+
     other = train(*options, "--tolerance", "0.5")
     assert other.code == 1
-    assert "holds models of another signature (ridge)" in other.stderr
+    assert "holds models of another signature (decision-tree, ridge)" in other.stderr
 
 
 def test_a_parquet_file_is_read_too(train: Train, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ class Outbox:
 
     records: list[tuple[str, bytes | None, bytes | None, Any]] = field(default_factory=list)
 
-    def __call__(self, topic: str, values: Any, keys: Any, headers: Any) -> None:
+    def __call__(self, topic: str, values: Any, keys: Any, headers: Any, partitions: Any) -> None:
         for i, (value, key) in enumerate(zip(values, keys, strict=True)):
             self.records.append((topic, value, key, headers[i] if headers else None))
 
@@ -157,7 +157,7 @@ def serve(pipeline: Pipeline, records: Sequence[FakeRecord], outbox: Outbox) -> 
     whole = pipeline.admit(records, outbox)
     waited = []
     while len(pipeline.waiting):
-        step = pipeline.step(outbox)
+        step = pipeline.step(outbox, slice_ms=1000.0)
         waited.append(step.waited_ms)
         whole.groups += step.groups
         whole.calls += step.calls

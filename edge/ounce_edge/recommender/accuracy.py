@@ -211,8 +211,9 @@ class AccuracyBeliefs:
             weighted /= weighted.sum(axis=1, keepdims=True)
             mix = np.maximum(weighted.mean(axis=0), 1e-6)
         mix /= mix.sum()
-        # Likelihood-ratio statistic: about chi-squared, of mean k - 1 and variance 2 (k - 1).
-        statistic = 2.0 * len(rows) * float((mix * np.log(mix / before)).sum())
+        # Likelihood ratio of the two mixes given the rows: twice its logarithm is about
+        # chi-squared, of mean k - 1 and variance 2 (k - 1), where nothing has changed.
+        statistic = 2.0 * float(np.log(rows @ (mix / before)).sum())
         freedom = len(mix) - 1
         return mix if statistic > freedom + SHIFT_Z * math.sqrt(2.0 * freedom) else None
 

@@ -23,7 +23,8 @@ def rejections(
     Returns:
         By plan name: `accuracy 0.912 < 0.95` or `deadline`; lightest first.
     """
-    passed_over = by_cost if choice.is_fallback else by_cost[: by_cost.index(plan)]
+    everything = choice.is_fallback and choice is not Choice.CUT_SHORT
+    passed_over = by_cost if everything else by_cost[: by_cost.index(plan)]
     return {
         view.names[p]: (
             f"accuracy {view.accuracy_low[p]:.4f} < {min_accuracy:g}"

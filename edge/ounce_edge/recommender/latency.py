@@ -101,6 +101,15 @@ class LatencyBelief:
         """The level over the usual one: about 1 as long as nothing changes."""
         return self.level / self.usual
 
+    @property
+    def latest_slowdown(self) -> float:
+        """The latest call over the usual level; 1 where none was seen lately."""
+        return self._calls[-1][0] / self.usual if self._calls else 1.0
+
+    def start_over(self) -> None:
+        """Judge the level by the calls that come now."""
+        self._calls.clear()
+
     def observe(self, n_items: int, elapsed_ms: float, at_s: float) -> None:
         """Learn from one call.
 
@@ -110,7 +119,7 @@ class LatencyBelief:
             at_s: when, on any steady clock, seconds.
         """
         profile_ms = float(self.profile_ms(n_items))
-        self._calls.append((elapsed_ms / profile_ms, at_s))
+        self._calls.append((max(elapsed_ms, 1e-6) / profile_ms, at_s))  # a coarse clock says 0
         self._profiles_ms.append(profile_ms)
         self._seen_at_s = at_s
         self._n_seen += 1

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,7 +187,7 @@ class Plans:
         self.objective = objective
         self.accuracy = AccuracyBeliefs([plan.accuracy for plan in plans])
         self.item_overhead_ms = 0.0
-        self._tables = _Tables(self.models, self.plans, objective)
+        self.tables = Tables.of(self.models, self.plans, objective)
         self._view: View | None = None
         self._refreshed_at_s = -np.inf
 
@@ -208,7 +210,7 @@ class Plans:
             self.accuracy.refresh(at_s)
             self._view = None
         if self._view is None:
-            self._view = self._tables.view(self.state(at_s))
+            self._view = self.tables.view(self.state(at_s))
         return self._view
 
     def state(self, at_s: float) -> BeliefState:
@@ -233,13 +235,12 @@ class Plans:
             item_overhead_ms=self.item_overhead_ms,
         )
 
-    def view_of(self, state: BeliefState) -> View:
-        """The view that a recorded state gives."""
-        return self._tables.view(state)
-
     def observe_call(self, model: int, n_items: int, elapsed_ms: float, at_s: float) -> None:
         """A call of a model went well: learn its time."""
-        self.models[model].latency.observe(n_items, elapsed_ms, at_s)
+        latency = self.models[model].latency
+        if self.models[model].suspension.on_trial:  # this call is to decide, not those before
+            latency.start_over()
+        latency.observe(n_items, elapsed_ms, at_s)
         self._view = None
 
     def observe_overhead(self, n_items: int, elapsed_ms: float) -> None:
@@ -270,7 +271,7 @@ class Plans:
         if slowdown < SLOW_FACTOR:
             return False
         others = [
-            m.latency.slowdown
+            max(m.latency.slowdown, m.latency.latest_slowdown)
             for i, m in enumerate(self.models)
             if i != model and m.latency.seen_since(at_s - _LATELY_S)
         ]
@@ -291,72 +292,108 @@ class Plans:
         return seen[(len(seen) - 1) // 2]
 
 
-class _Tables:
+@dataclass(frozen=True)
+class Tables:
     """What never changes about the plans, laid out so that a view takes microseconds.
 
     A plan's time at batch n is the sum over its steps of the model's time at the items that reach
     it: their expected number for the cost, and the 99th percentile of that number for the deadline.
     A step that less than one item is expected to reach runs in that share of the calls.
+
+    Lists have an entry per plan, then per step (as many as the longest plan has), then per batch
+    size of `GRID`; plain numbers, so that a log can hold them.
     """
 
-    def __init__(
-        self, models: Sequence[Model], plans: Sequence[Plan], objective: Objective
-    ) -> None:
-        self._plans = plans
-        self._objective = objective
+    names: Sequence[str]
+    objective: Objective
+    n_steps: Sequence[int]
+    model: Sequence[Sequence[int]]
+    expected_ms: Sequence[Sequence[Sequence[float]]]
+    most_ms: Sequence[Sequence[Sequence[float]]]
+    watts: Sequence[Sequence[float]]
+    size_bytes: Sequence[int]
+    memory_bytes: Sequence[float]
+
+    @classmethod
+    def of(cls, models: Sequence[Model], plans: Sequence[Plan], objective: Objective) -> Self:
+        """Lay out plans of some models."""
         most_steps = max(len(plan.steps) for plan in plans)
         shape = (len(plans), most_steps, len(GRID))
-        self._expected_ms, self._most_ms = np.zeros(shape), np.zeros(shape)
-        self._model: NDArray[np.intp] = np.zeros(shape[:2], dtype=np.intp)
+        expected_ms, most_ms = np.zeros(shape), np.zeros(shape)
+        model: NDArray[np.intp] = np.zeros(shape[:2], dtype=np.intp)
         for p, plan in enumerate(plans):
             for k, step in enumerate(plan.steps):
                 latency = models[step.model].latency
                 expected, most = step.reach * GRID, _most_items(step.reach)
-                self._model[p, k] = step.model
-                self._expected_ms[p, k] = latency.profile_ms(np.maximum(expected, 1.0))
-                self._expected_ms[p, k] *= np.minimum(expected, 1.0)
-                self._most_ms[p, k] = latency.profile_ms(most) * (most > 0)
-        self._watts = np.array([m.watts for m in models])[self._model]
-        self._size_bytes = [sum(models[s.model].size_bytes for s in p.steps) for p in plans]
-        self._memory_bytes = [
-            float(sum(models[s.model].memory_bytes or models[s.model].size_bytes for s in p.steps))
-            for p in plans
-        ]
+                model[p, k] = step.model
+                expected_ms[p, k] = latency.profile_ms(np.maximum(expected, 1.0))
+                expected_ms[p, k] *= np.minimum(expected, 1.0)
+                most_ms[p, k] = latency.profile_ms(most) * (most > 0)
+        return cls(
+            names=[plan.name for plan in plans],
+            objective=objective,
+            n_steps=[len(plan.steps) for plan in plans],
+            model=model.tolist(),
+            expected_ms=expected_ms.tolist(),
+            most_ms=most_ms.tolist(),
+            watts=np.array([m.watts for m in models])[model].tolist(),
+            size_bytes=[sum(models[s.model].size_bytes for s in p.steps) for p in plans],
+            memory_bytes=[
+                float(sum(_memory_bytes(models[s.model]) for s in p.steps)) for p in plans
+            ],
+        )
 
     def view(self, state: BeliefState) -> View:
         """The view at one moment."""
-        level = np.array(state.level)[self._model]
-        tail, spread = np.array(state.tail), np.array(state.spread)
-        most_ms = self._most_ms + excess_ms(
-            self._most_ms, tail[self._model][:, :, None], spread[self._model][:, :, None]
+        model, expected_ms, most_ms, watts = self._arrays
+        level, tail, spread = (
+            np.array(each)[model] for each in (state.level, state.tail, state.spread)
         )
-        median = np.einsum("pk,pkn->pn", level, self._expected_ms)
+        most_ms = most_ms + excess_ms(most_ms, tail[:, :, None], spread[:, :, None])
+        median = np.einsum("pk,pkn->pn", level, expected_ms)
         p99 = np.einsum("pk,pkn->pn", level, most_ms) + GRID * state.item_overhead_ms
-        usual = median + GRID * state.item_overhead_ms
         median_ms = median.tolist()
-        if self._objective is Objective.CPU_TIME:
+        if self.objective is Objective.CPU_TIME:
             cost = median_ms
-        elif self._objective is Objective.ENERGY:
-            cost = np.einsum("pk,pkn->pn", level * self._watts / 1e3, self._expected_ms).tolist()
+        elif self.objective is Objective.ENERGY:
+            cost = np.einsum("pk,pkn->pn", level * watts / 1e3, expected_ms).tolist()
         else:
-            cost = [[bytes_ * float(n) for n in GRID] for bytes_ in self._memory_bytes]
+            cost = [[each * float(n) for n in GRID] for each in self.memory_bytes]
         out = set(state.suspended)
         usable = [
-            i for i, plan in enumerate(self._plans) if not any(s.model in out for s in plan.steps)
+            p
+            for p, (of_plan, n_steps) in enumerate(zip(self.model, self.n_steps, strict=True))
+            if out.isdisjoint(of_plan[:n_steps])
         ]
         return View(
-            names=[plan.name for plan in self._plans],
+            names=self.names,
             p99_ms=p99.tolist(),
-            usual_ms=usual.tolist(),
+            usual_ms=(median + GRID * state.item_overhead_ms).tolist(),
             cost=cost,
             median_ms=median_ms,
             accuracy=state.accuracy,
             accuracy_low=state.accuracy_low,
             accuracy_high=state.accuracy_high,
-            size_bytes=self._size_bytes,
-            is_single=[len(plan.steps) == 1 for plan in self._plans],
-            usable=usable or list(range(len(self._plans))),  # something has to answer
+            size_bytes=self.size_bytes,
+            is_single=[n == 1 for n in self.n_steps],
+            usable=usable or list(range(len(self.names))),  # something has to answer
         )
+
+    @cached_property
+    def _arrays(
+        self,
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        return (
+            np.array(self.model, dtype=np.intp),
+            np.array(self.expected_ms),
+            np.array(self.most_ms),
+            np.array(self.watts),
+        )
+
+
+def _memory_bytes(model: Model) -> int:
+    """Resident memory; the file's size where the system does not tell."""
+    return model.memory_bytes or model.size_bytes
 
 
 def _most_items(reach: float) -> NDArray[np.float64]:

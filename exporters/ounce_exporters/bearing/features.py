@@ -16,19 +16,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ounce_exporters.bearing.filterbank import Normalize, SquaredEnvelope
+from ounce_exporters.bearing.filterbank import FilterBank, normalize, squared_envelope
 from ounce_exporters.bearing.simulation import SAMPLE_RATE_HZ, WINDOW
 
-BANDS = 10
-_FILTER_LENGTH = 64
-_STRIDE = 12
+BANDS = 8
+_FILTER_LENGTH = 48
+_STRIDE = 16
 _TIMES = (WINDOW - _FILTER_LENGTH) // _STRIDE + 1
 
-ENVELOPE_RATES_HZ = tuple(range(20, 400, 8))
-"""From below the shaft's own rate to above the inner race's; steps finer than a window resolves."""
+ENVELOPE_RATES_HZ = tuple(range(20, 320, 8))
+"""From below the shaft's own rate to above the inner race's, less than half the envelope's sample
+rate; steps finer than a window resolves."""
 
 FEATURES = (
-    "power",
     "kurtosis",
     "crest_factor",
     *(f"level_band_{band}" for band in range(BANDS)),
@@ -36,8 +36,9 @@ FEATURES = (
     *(f"envelope_mean_{rate}_hz" for rate in ENVELOPE_RATES_HZ),
     *(f"envelope_max_{rate}_hz" for rate in ENVELOPE_RATES_HZ),
 )
-"""Names of the features, in order; all are logarithms. The envelope's spectrum is given twice: its
-mean over the bands, and at each rate its greatest value of all bands."""
+"""Names of the features, in order; all are logarithms, and none depends on the sensor's gain. The
+envelope's spectrum is given twice: its mean over the bands, and at each rate its greatest value of
+all bands."""
 
 _FLOOR = 1e-4
 """Added before logarithms; for spectra about an estimate's own scatter."""
@@ -52,30 +53,27 @@ class VibrationFeatures(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.normalize = Normalize()
-        self.envelope = SquaredEnvelope(BANDS, _FILTER_LENGTH, _STRIDE)
+        self.filters = FilterBank(BANDS, _FILTER_LENGTH, _STRIDE)
         self.fourier: Tensor
         self.register_buffer("fourier", torch.from_numpy(_fourier_matrix()))
         self.requires_grad_(False)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Features, float32."""
-        centred = windows - windows.mean(dim=1, keepdim=True)
-        signal = self.normalize(windows)
+        signal = normalize(windows)
         squared = signal * signal
 
-        envelope = self.envelope(signal)
-        level = envelope.mean(dim=2, keepdim=True) + _FLOOR
+        envelope = squared_envelope(self.filters(signal))
+        level = envelope.mean(dim=3, keepdim=True) + _FLOOR
         relative = envelope / level
         waves = relative @ self.fourier
         spectrum = (waves * waves).reshape(-1, BANDS, 2, len(ENVELOPE_RATES_HZ)).sum(dim=2)
 
         features = [
-            (centred * centred).mean(dim=1, keepdim=True),
             (squared * squared).mean(dim=1, keepdim=True),
             squared.amax(dim=1, keepdim=True),
-            level.squeeze(2),
-            (relative * relative).mean(dim=2),
+            level.flatten(1),
+            (relative * relative).mean(dim=(2, 3)),
             spectrum.mean(dim=1),
             spectrum.amax(dim=1),
         ]

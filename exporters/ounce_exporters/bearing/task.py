@@ -11,8 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
+from ounce_exporters.bearing.augmentation import roll
 from ounce_exporters.bearing.featured import fit_on_features
-from ounce_exporters.bearing.networks import Cnn1d, Gru, ResidualCnn1d
+from ounce_exporters.bearing.networks import Cnn1d, DeepCnn1d, Gru, ResidualCnn1d
 from ounce_exporters.bearing.simulation import LABELS, WINDOW, Conditions, simulate
 from ounce_exporters.neural import NeuralModel, Training, train
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
@@ -46,7 +47,7 @@ def load(seed: int) -> TaskData:
 
 
 def recipes(data: TaskData) -> list[Recipe]:
-    """Four classical and three neural models."""
+    """Four classical and four neural models."""
     return [
         Recipe(
             "decision-tree",
@@ -76,26 +77,34 @@ def recipes(data: TaskData) -> list[Recipe]:
             "cnn-1d",
             "neural",
             "1-D convolutional network on the raw signal, 3 layers",
-            _fit_network(Cnn1d, Training(epochs=4, learning_rate=8e-3, batch_size=128)),
+            _fit_network(Cnn1d, epochs=18),
+        ),
+        Recipe(
+            "deep-cnn-1d",
+            "neural",
+            "1-D convolutional network on the raw signal, 4 layers, up to 64 channels",
+            _fit_network(DeepCnn1d, epochs=13),
         ),
         Recipe(
             "gru",
             "neural",
-            "gated recurrent network on the raw signal, 32 frames, 64 units",
-            _fit_network(Gru, Training(epochs=4, learning_rate=8e-3, batch_size=128)),
+            "gated recurrent network on the raw signal, 16 frames, 48 units",
+            _fit_network(Gru, epochs=5),
         ),
         Recipe(
             "residual-cnn-1d",
             "neural",
             "residual 1-D convolutional network on the raw signal, 8 layers, 48 channels",
-            _fit_network(ResidualCnn1d, Training(epochs=3, learning_rate=6e-3, batch_size=64)),
+            _fit_network(ResidualCnn1d, epochs=6),
         ),
     ]
 
 
 def _fit_network(
-    make: Callable[[], nn.Module], training: Training
+    make: Callable[[], nn.Module], epochs: int
 ) -> Callable[[TaskData, int, Progress], FittedModel]:
+    training = Training(epochs, learning_rate=8e-3, batch_size=128, augment=roll)
+
     def fit(data: TaskData, seed: int, progress: Progress) -> FittedModel:
         windows = data.train.inputs["input"]
         network = train(make, windows, data.train.targets, training, seed, progress)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,30 +14,24 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Counts:
-    """Items of some folds under every combination of thresholds."""
+    """Items under every combination of thresholds.
 
-    n: int
+    Arrays of shape (n_steps, n_folds, *combinations), int64 or, for merit, float64; the last axes
+    are indices into the grids of thresholds, one for every step but the last.
+    """
+
     reached: IntArray
-    """Items that come to each step; array of shape (n_steps, *combinations)."""
+    """Items that come to each step."""
     right: IntArray
-    """Acceptable answers among those that each step gives; array of the same shape."""
-    last_right: int
-    """Acceptable answers of the last model, if it had answered everything."""
+    """Acceptable answers among those that each step gives."""
+    merit: NDArray[np.float64]
+    """`Evidence.merit` of them, summed."""
 
     @property
     def answered(self) -> IntArray:
-        """Items that each step answers; array of shape (n_steps, *combinations)."""
+        """Items that each step answers."""
         onwards = np.concatenate([self.reached[1:], np.zeros_like(self.reached[:1])])
         return np.asarray(self.reached - onwards)
-
-    def __sub__(self, part: "Counts") -> "Counts":
-        """Counts without those of `part`."""
-        return Counts(
-            self.n - part.n,
-            self.reached - part.reached,
-            self.right - part.right,
-            self.last_right - part.last_right,
-        )
 
 
 def count(
@@ -44,8 +39,8 @@ def count(
     grids: Sequence[NDArray[np.float64]],
     folds: IntArray,
     n_folds: int,
-) -> tuple[Counts, list[Counts]]:
-    """Counts over all items, and over the items of each fold.
+) -> Counts:
+    """Count the items of each fold.
 
     Items are sorted into cells by fold and, per accepting step, by the number of thresholds that
     their confidence reaches; sums along the axes then hold every combination of thresholds.
@@ -63,25 +58,23 @@ def count(
     shape = (n_folds, *(len(grid) + 1 for grid in grids))
     cells = np.ravel_multi_index((folds, *levels), shape)
 
-    def tally(chosen: NDArray[np.bool_] | None = None) -> IntArray:
-        kept = cells if chosen is None else cells[chosen]
-        return np.bincount(kept, minlength=np.prod(shape)).astype(np.int64).reshape(shape)
+    def tally(weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
+        sums = np.bincount(cells, weights, minlength=np.prod(shape))
+        return sums.astype(np.float64).reshape(shape)
 
     everything = tally()
     combinations = (len(sequence), n_folds, *(len(grid) for grid in grids))
     reached, right = np.empty(combinations, np.int64), np.empty(combinations, np.int64)
+    merit = np.empty(combinations)
     for k, model in enumerate(sequence):
         reached[k] = _sum(everything, gone_on=k, answered=False)
         right[k] = _sum(tally(model.right), gone_on=k, answered=k < len(grids))
-    n = np.bincount(folds, minlength=n_folds)
-    last = np.bincount(folds[sequence[-1].right], minlength=n_folds)
-    of_folds = [Counts(int(n[f]), reached[:, f], right[:, f], int(last[f])) for f in range(n_folds)]
-    whole = Counts(len(folds), reached.sum(axis=1), right.sum(axis=1), int(last.sum()))
-    return whole, of_folds
+        merit[k] = _sum(tally(model.merit), gone_on=k, answered=k < len(grids))
+    return Counts(reached, right, merit)
 
 
-def _sum(cells: IntArray, *, gone_on: int, answered: bool) -> IntArray:
-    """Items that went on at the first `gone_on` steps and, if asked, were answered at the next.
+def _sum(cells: NDArray[Any], *, gone_on: int, answered: bool) -> NDArray[Any]:
+    """Sums over items that went on at the first `gone_on` steps and, if asked, were answered next.
 
     Args:
         cells: array of shape (n_folds, *(len(grid) + 1)); with threshold j of a step, an item goes

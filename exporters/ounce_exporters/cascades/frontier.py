@@ -26,7 +26,9 @@ def frontier(cascades: Iterable[Cascade], singles: Sequence[Evidence]) -> list[C
     """
     points = [(single.accuracy, single_costs(single)) for single in singles]
     better = [c for c in cascades if _is_better(c, points)]
-    better.sort(key=lambda c: (-c.accuracy, c.costs[-1], c.costs[0], len(c.sequence), c.name))
+    better.sort(
+        key=lambda c: (-c.accuracy, c.costs[-1], c.costs[0], len(c.final.sequence), c.final.name)
+    )
     kept: list[Cascade] = []
     for cascade in better:
         # Whatever could dominate it stands before it.

@@ -12,7 +12,8 @@ def error_upper_bound(wrong: int, n: int, considered: int, confidence: float = C
     Illustrated in the Case of the Binomial", Biometrika 26, 1934). With Bonferroni's correction it
     holds for all thresholds that were considered at once, so for the one that was chosen, however
     it was chosen (as in Geifman and El-Yaniv, "Selective Classification for Deep Neural Networks",
-    NeurIPS 2017).
+    NeurIPS 2017). That thresholds are quantiles of the same items' confidences does no harm: no
+    label plays a part in them.
 
     Args:
         wrong: errors among the answers that the step takes.

@@ -18,9 +18,14 @@ def profile_single(model: Evidence, labels: Sequence[str], targets: NDArray[Any]
     """The plan that is one model."""
     step = Step(model=model.model, sha256=model.sha256, reach=1.0)
     if model.confidence is None:
-        return PlanProfile(name=model.model, steps=(step,), accuracy=_accuracy(model.right))
+        return PlanProfile(
+            name=model.model,
+            steps=(step,),
+            accuracy=_accuracy(int(model.right.sum()), len(model.right)),
+        )
     answers = Answers(model.right, model.confidence, np.zeros(len(model.right), np.int64))
-    return _profile(model.model, (step,), answers, labels, targets)
+    right = int(model.right.sum())
+    return _profile(model.model, (step,), answers, right, labels, targets)
 
 
 def profile_cascade(
@@ -32,34 +37,41 @@ def profile_cascade(
 ) -> PlanProfile:
     """The plan that is a cascade.
 
-    Steps (thresholds, reach, error bounds) hold for the thresholds chosen on all items; accuracy,
-    classes and confidence threshold for the cross-fitted answers.
+    Steps (thresholds, reach, error bounds) hold for what was chosen on all items; classes and
+    confidence threshold for the cross-fitted answers, and so does the accuracy, unless dearer
+    cascades were less accurate (see `search`).
 
     Args:
-        cascade: with its thresholds of all items and of each fold.
+        cascade: as it was chosen on all items and without each fold.
         considered: per accepting step, thresholds that were compared.
         folds: fold of each item, array of shape (n_items,).
         labels: of the task.
         targets: label indices, array of shape (n_items,).
     """
-    final = answer(cascade.sequence, np.array([cascade.thresholds]))
+    sequence, thresholds = cascade.final.sequence, cascade.final.thresholds
+    final = answer(sequence, thresholds)
     steps = []
-    for k, model in enumerate(cascade.sequence):
-        accepting = k < len(cascade.thresholds)
+    for k, model in enumerate(sequence):
+        accepting = k < len(thresholds)
         taken = final.right[final.step == k]
         steps.append(
             Step(
                 model=model.model,
                 sha256=model.sha256,
                 reach=float((final.step >= k).mean()),
-                threshold=cascade.thresholds[k] if accepting else None,
+                threshold=thresholds[k] if accepting else None,
                 error_bound=error_upper_bound(int((~taken).sum()), len(taken), considered[k])
                 if accepting
                 else None,
             )
         )
-    fitted = answer(cascade.sequence, np.array(cascade.fold_thresholds)[folds])
-    return _profile(cascade.name, tuple(steps), fitted, labels, targets)
+    of_folds = [answer(choice.sequence, choice.thresholds) for choice in cascade.of_folds]
+    fitted = Answers(
+        right=np.choose(folds, [answers.right for answers in of_folds]),
+        confidence=np.choose(folds, [answers.confidence for answers in of_folds]),
+        step=np.choose(folds, [answers.step for answers in of_folds]),
+    )
+    return _profile(cascade.final.name, tuple(steps), fitted, cascade.right, labels, targets)
 
 
 def confidence_threshold(confidence: NDArray[np.float64], right: int) -> float:
@@ -79,6 +91,7 @@ def _profile(
     name: str,
     steps: tuple[Step, ...],
     answers: Answers,
+    right: int,
     labels: Sequence[str],
     targets: NDArray[Any],
 ) -> PlanProfile:
@@ -87,7 +100,7 @@ def _profile(
     return PlanProfile(
         name=name,
         steps=steps,
-        accuracy=_accuracy(answers.right),
+        accuracy=_accuracy(right, len(targets)),
         confidence_threshold=threshold,
         classes=tuple(
             ClassProfile(
@@ -101,7 +114,6 @@ def _profile(
     )
 
 
-def _accuracy(right: NDArray[np.bool_]) -> AccuracyEstimate:
-    successes, n = int(right.sum()), len(right)
-    low, high = wilson_interval(successes, n)
-    return AccuracyEstimate(value=successes / n, low=low, high=high, n=n)
+def _accuracy(right: int, n: int) -> AccuracyEstimate:
+    low, high = wilson_interval(right, n)
+    return AccuracyEstimate(value=right / n, low=low, high=high, n=n)

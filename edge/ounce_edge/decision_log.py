@@ -1,0 +1,232 @@
+"""A compact record of decisions, from which each can be made again and explained.
+
+A file begins with the plans as they were measured; each further entry holds what was believed at
+one decision, the requests that waited, and what was decided. Entries are MessagePack documents,
+each behind its length. A worker keeps the two newest files, so that a log keeps to its bound.
+
+::
+
+    <folder>/<task>-<n>.decisions
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.errors import ArtifactError
+from ounce_schemas.routing import Choice, Fallback
+
+from ounce_edge.recommender.decision import Schedule, decide
+from ounce_edge.recommender.exploration import explore
+from ounce_edge.recommender.plans import BeliefState, Tables, View
+
+FORMAT = 1
+SUFFIX = ".decisions"
+_LENGTH = struct.Struct("<I")
+Floats = NDArray[np.float64]
+
+
+class LogHeader(msgspec.Struct, frozen=True):
+    """What does not change while a worker runs."""
+
+    format: int
+    task: str
+    policy_version: str
+    catalogue_version: str
+    fallback: Fallback
+    tables: Tables
+
+
+class Exploration(msgspec.Struct, frozen=True):
+    """The randomness of a decision."""
+
+    chosen: bytes
+    """Messages within the exploration share, as bool bytes."""
+    drawn: list[float]
+    """An accuracy per plan."""
+
+
+class DecisionEntry(msgspec.Struct, frozen=True):
+    """One decision: all that it depended on, and the outcome."""
+
+    at_ms: float
+    """Milliseconds since 1970."""
+    state: BeliefState
+    left_ms: bytes
+    """Time left per request, little-endian float64."""
+    min_accuracy: bytes
+    """Floor per request, likewise."""
+    json_ids: list[bytes]
+    """Ids as JSON text."""
+    groups: list[tuple[int, Choice, bytes]]
+    """Plan, reason, and requests as little-endian int32."""
+    refused: bytes
+    exploration: Exploration | None = None
+
+    def remaining(self) -> Floats:
+        """Time left per request, milliseconds; shape (n,)."""
+        return np.frombuffer(self.left_ms, "<f8")
+
+    def floors(self) -> Floats:
+        """Floor per request; shape (n,)."""
+        return np.frombuffer(self.min_accuracy, "<f8")
+
+    def schedule_groups(self) -> list[tuple[int, Choice, list[int]]]:
+        """Plan, reason and requests of each group, in order."""
+        return [(p, c, np.frombuffer(items, "<i4").tolist()) for p, c, items in self.groups]
+
+
+class DecisionLog:
+    """Writes the decisions of one task.
+
+    Args:
+        folder: made if absent.
+        header: what does not change.
+        most_bytes: bound of the log; each of its two files has half of it.
+
+    Raises:
+        ArtifactError: the folder can't be written.
+    """
+
+    def __init__(self, folder: Path, header: LogHeader, most_bytes: int = 64_000_000) -> None:
+        self._folder = folder
+        self._header = header
+        self._most_bytes = most_bytes // 2
+        self._encode = msgspec.msgpack.Encoder().encode
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._number = max((n for n, _ in _files(folder, header.task)), default=0)
+            self._file = self._next_file()
+        except OSError as e:
+            raise ArtifactError(f"{folder}: can't write decisions: {e.strerror or e}") from e
+
+    def record(
+        self,
+        at_ms: float,
+        state: BeliefState,
+        left_ms: Floats,
+        min_accuracy: Floats,
+        json_ids: Sequence[bytes],
+        schedule: Schedule,
+        exploration: Exploration | None = None,
+    ) -> None:
+        """Write one decision.
+
+        Args:
+            at_ms: milliseconds since 1970.
+            state: what was believed.
+            left_ms: time left per request, shape (n,).
+            min_accuracy: floor per request, shape (n,).
+            json_ids: ids as JSON text, one per request.
+            schedule: what was decided.
+            exploration: what was drawn, where the policy explores.
+        """
+        entry = DecisionEntry(
+            at_ms,
+            state,
+            left_ms.astype("<f8").tobytes(),
+            min_accuracy.astype("<f8").tobytes(),
+            list(json_ids),
+            [(g.plan, g.choice, g.items.astype("<i4").tobytes()) for g in schedule.groups],
+            schedule.refused.astype("<i4").tobytes(),
+            exploration,
+        )
+        self._write(self._file, entry)
+        if self._file.tell() >= self._most_bytes:
+            self._file.close()
+            self._file = self._next_file()
+
+    def close(self) -> None:
+        """Write what is buffered."""
+        self._file.close()
+
+    def flush(self) -> None:
+        """Let readers see what was recorded."""
+        self._file.flush()
+
+    def _next_file(self) -> BinaryIO:
+        self._number += 1
+        path = self._folder / f"{self._header.task}-{self._number:06}{SUFFIX}"
+        file = path.open("wb")
+        self._write(file, self._header)
+        for _, old in _files(self._folder, self._header.task)[:-2]:
+            old.unlink(missing_ok=True)
+        return file
+
+    def _write(self, file: BinaryIO, part: msgspec.Struct) -> None:
+        content = self._encode(part)
+        file.write(_LENGTH.pack(len(content)))
+        file.write(content)
+
+
+def read_decisions(folder: Path, task: str) -> Iterator[tuple[LogHeader, DecisionEntry]]:
+    """Decisions of a task, oldest first. An entry that a killed worker left unfinished ends its
+    file.
+
+    Raises:
+        ArtifactError: there are none, or a file is not a log of decisions.
+    """
+    files = _files(folder, task)
+    if not files:
+        raise ArtifactError(
+            f"{folder}: no decisions of task {task}; start the worker with --decisions {folder}"
+        )
+    for _, path in files:
+        yield from _read(path)
+
+
+def _read(path: Path) -> Iterator[tuple[LogHeader, DecisionEntry]]:
+    try:
+        content = memoryview(path.read_bytes())
+        parts = _split(content)
+        first = next(parts, None)
+        if first is None:
+            return
+        header = msgspec.msgpack.decode(first, type=LogHeader)
+        if header.format != FORMAT:
+            raise ArtifactError(f"{path}: has format {header.format}; this is for {FORMAT}")
+        decoder = msgspec.msgpack.Decoder(DecisionEntry)
+        for part in parts:
+            yield header, decoder.decode(part)
+    except (OSError, msgspec.MsgspecError) as e:
+        raise ArtifactError(f"{path}: not a log of decisions: {e}") from e
+
+
+def _split(content: memoryview) -> Iterator[memoryview]:
+    start = 0
+    while start + _LENGTH.size <= len(content):
+        (length,) = _LENGTH.unpack_from(content, start)
+        start += _LENGTH.size
+        if start + length > len(content):
+            return
+        yield content[start : start + length]
+        start += length
+
+
+def _files(folder: Path, task: str) -> list[tuple[int, Path]]:
+    """A task's files by number, ascending."""
+    found = []
+    for path in folder.glob(f"{task}-*{SUFFIX}"):
+        number = path.name.removeprefix(f"{task}-").removesuffix(SUFFIX)
+        if number.isdigit():
+            found.append((int(number), path))
+    return sorted(found)
+
+
+def replay(header: LogHeader, entry: DecisionEntry) -> tuple[View, Schedule]:
+    """Make a recorded decision again.
+
+    Returns:
+        What was believed, and the schedule that the core gives for it today.
+    """
+    view = header.tables.view(entry.state)
+    left_ms, floors = entry.remaining(), entry.floors()
+    schedule = decide(view, left_ms, floors, header.fallback)
+    if entry.exploration is not None:
+        chosen = np.frombuffer(entry.exploration.chosen, np.bool_)
+        schedule = explore(view, schedule, left_ms, floors, chosen, entry.exploration.drawn)
+    return view, schedule
