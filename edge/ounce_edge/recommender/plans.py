@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ounce_schemas.routing import Objective
 
 from ounce_edge.recommender.accuracy import AccuracyBeliefs, AccuracyPrior
-from ounce_edge.recommender.latency import LatencyBelief
+from ounce_edge.recommender.latency import LatencyBelief, excess_ms
 from ounce_edge.recommender.suspension import SLOW_FACTOR, Suspension
 
 REFRESH_SECONDS = 1.0
@@ -66,6 +66,9 @@ class View:
 
     names: Sequence[str]
     p99_ms: Sequence[Sequence[float]]
+    """Time until the answers are published: the call, and what each message takes beside it."""
+    usual_ms: Sequence[Sequence[float]]
+    """The same, as it usually is."""
     cost: Sequence[Sequence[float]]
     """Expected cost in the policy's objective."""
     median_ms: Sequence[Sequence[float]]
@@ -78,8 +81,6 @@ class View:
     """Whether it is one model, not a cascade."""
     usable: Sequence[int]
     """Indices of the plans whose models are all in service."""
-    item_overhead_ms: float = 0.0
-    """Time per message beside the model call, which those in later groups wait for."""
 
     def by_cost(self, n_items: int) -> list[int]:
         """Usable plans from the lightest to the heaviest at that batch size; ties go to fewer
@@ -112,15 +113,15 @@ class View:
         return at(self.median_ms[plan], n_items)
 
     def finish_ms(self, plan: int, n_items: int) -> float:
-        """99th percentile of the time of one call with `n_items`."""
+        """99th percentile of the time until a batch of `n_items` is answered."""
         return at(self.p99_ms[plan], n_items)
 
-    def busy_ms(self, plan: int, n_items: int) -> float:
-        """What a group after this one waits for it."""
-        return at(self.p99_ms[plan], n_items) + n_items * self.item_overhead_ms
+    def usual_finish_ms(self, plan: int, n_items: int) -> float:
+        """Expected time until a batch of `n_items` is answered: what those behind it wait."""
+        return at(self.usual_ms[plan], n_items)
 
     def most_within(self, plan: int, budget_ms: float, most: int) -> int:
-        """The largest batch, `most` at most, whose call ends within `budget_ms`; 0 if none."""
+        """The largest batch, `most` at most, that is answered within `budget_ms`; 0 if none."""
         curve = self.p99_ms[plan]
         if at(curve, most) <= budget_ms:
             return most
@@ -150,7 +151,9 @@ class BeliefState:
     level: Sequence[float]
     """Per model: median time over the profile's."""
     tail: Sequence[float]
-    """Per model: 99th percentile of the time over its median."""
+    """Per model: 99th percentile of the time over its median, by the profile."""
+    spread: Sequence[float]
+    """Per model: 99th percentile of the time of a call of 1 ms less its median, as seen."""
     accuracy: Sequence[float]
     accuracy_low: Sequence[float]
     accuracy_high: Sequence[float]
@@ -224,6 +227,7 @@ class Plans:
         return BeliefState(
             level=levels,
             tail=[m.latency.tail for m in self.models],
+            spread=[m.latency.spread for m in self.models],
             accuracy=self.accuracy.value.tolist(),
             accuracy_low=self.accuracy.low.tolist(),
             accuracy_high=self.accuracy.high.tolist(),
@@ -342,9 +346,13 @@ class Tables:
     def view(self, state: BeliefState) -> View:
         """The view at one moment."""
         model, expected_ms, most_ms, watts = self._arrays
-        level = np.array(state.level)[model]
-        worst = level * np.array(state.tail)[model]
-        median_ms = np.einsum("pk,pkn->pn", level, expected_ms).tolist()
+        level, tail, spread = (
+            np.array(each)[model] for each in (state.level, state.tail, state.spread)
+        )
+        most_ms = most_ms + excess_ms(most_ms, tail[:, :, None], spread[:, :, None])
+        median = np.einsum("pk,pkn->pn", level, expected_ms)
+        p99 = np.einsum("pk,pkn->pn", level, most_ms) + GRID * state.item_overhead_ms
+        median_ms = median.tolist()
         if self.objective is Objective.CPU_TIME:
             cost = median_ms
         elif self.objective is Objective.ENERGY:
@@ -359,7 +367,8 @@ class Tables:
         ]
         return View(
             names=self.names,
-            p99_ms=np.einsum("pk,pkn->pn", worst, most_ms).tolist(),
+            p99_ms=p99.tolist(),
+            usual_ms=(median + GRID * state.item_overhead_ms).tolist(),
             cost=cost,
             median_ms=median_ms,
             accuracy=state.accuracy,
@@ -368,7 +377,6 @@ class Tables:
             size_bytes=self.size_bytes,
             is_single=[n == 1 for n in self.n_steps],
             usable=usable or list(range(len(self.names))),  # something has to answer
-            item_overhead_ms=state.item_overhead_ms,
         )
 
     @cached_property
