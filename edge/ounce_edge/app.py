@@ -382,7 +382,9 @@ class _Worker:
         if n_records == 0 and self._health.lag == 0:
             self._health.progressed()
 
-    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if isinstance(self._delivery, TransactionalDelivery):  # the generation is another one now
+            self._delivery.group_metadata = consumer.consumer_group_metadata()
         self._assigned |= {(p.topic, p.partition) for p in partitions}
         self._health.partitions = len(self._assigned)
         self._health.progressed()

@@ -11,7 +11,7 @@ from ounce_schemas.routing import Objective
 
 from ounce_edge.recommender.accuracy import AccuracyBeliefs, AccuracyPrior
 from ounce_edge.recommender.latency import LatencyBelief, excess_ms
-from ounce_edge.recommender.suspension import SLOW_FACTOR, Suspension
+from ounce_edge.recommender.suspension import SLOW_FACTOR, SLOW_SECONDS, Suspension
 
 REFRESH_SECONDS = 1.0
 """How often old evidence is forgotten."""
@@ -190,6 +190,7 @@ class Plans:
         self.tables = Tables.of(self.models, self.plans, objective)
         self._view: View | None = None
         self._refreshed_at_s = -np.inf
+        self._slow_since_s: dict[int, float] = {}
 
     def __len__(self) -> int:
         return len(self.plans)
@@ -262,13 +263,16 @@ class Plans:
         return restored
 
     def is_out_of_order(self, model: int, at_s: float) -> bool:
-        """Whether a model has become far slower while the machine has not.
+        """Whether a model has become far slower while the machine has not, and stays so.
 
         With no other model seen lately that can't be told from a slow machine: it counts as out of
         order, the others get to run, and their times tell.
         """
         slowdown = self.models[model].latency.slowdown
         if slowdown < SLOW_FACTOR:
+            self._slow_since_s.pop(model, None)
+            return False
+        if at_s - self._slow_since_s.setdefault(model, at_s) < SLOW_SECONDS:
             return False
         others = [
             max(m.latency.slowdown, m.latency.latest_slowdown)
