@@ -136,9 +136,7 @@ class _Worker:
             group_instance_id=settings.name,
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
-            isolation_level=(
-                "read_uncommitted" if isinstance(self._delivery, Delivery) else "read_committed"
-            ),
+            isolation_level="read_committed",  # requests of aborted transactions were never sent
             fetch_max_wait_ms=settings.fetch_wait_ms,
             ack_policy=AckPolicy.MANUAL,
             partition_assignment_strategy=("cooperative-sticky",),
