@@ -19,6 +19,11 @@ COMMANDS = {
     "explain": ("ounce_edge.explain", "edge", "Show why a message is routed as it is."),
     "topics": ("ounce_services.topics", "services", "Create the topics of tasks."),
     "devices": ("ounce_services.devices.command", "services", "Simulate a fleet of devices."),
+    "dead-letters": (
+        "ounce_services.dead_letters.command",
+        "services",
+        "List, show and replay what could not be served.",
+    ),
     "demo": ("ounce_services.demo.command", "services", "Show the whole path at work."),
     "contracts": ("ounce_schemas.generate", "edge", "Write the JSON Schemas and AsyncAPI."),
 }
