@@ -5,8 +5,9 @@ import gc
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -15,6 +16,7 @@ from faststream.confluent import KafkaBroker
 from faststream.confluent.message import FAKE_CONSUMER, KafkaMessage
 from ounce_schemas.documents import read_policy
 from ounce_schemas.errors import BrokerError, OunceError
+from ounce_schemas.first_contact import first_contact
 from ounce_schemas.policy import Policy
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 
@@ -28,8 +30,12 @@ from ounce_edge.metrics import Metrics
 from ounce_edge.pipeline import Pipeline
 from ounce_edge.records import Record
 from ounce_edge.reports import Report
+from ounce_edge.rights import check_rights
 from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from faststream.confluent.helpers.config import ConfluentConfig
 
 logger = logging.getLogger(__name__)
 
@@ -87,15 +93,18 @@ class _Worker:
         self._committing = False
         self._full = False
         self._answered: dict[tuple[str, int], int] = {}
-        self._delivery = Delivery({"bootstrap.servers": settings.kafka}, partitions)
+        self._delivery = Delivery(
+            {"bootstrap.servers": settings.kafka, **settings.security}, partitions
+        )
         self._broker = KafkaBroker(
             settings.kafka,
+            config=cast("ConfluentConfig", settings.security),
             allow_auto_create_topics=False,
             apply_types=False,
             logger=_faststream_logger(),
             log_level=logging.DEBUG,
         )
-        self._send_event = EventProducer(settings.kafka)
+        self._send_event = EventProducer(settings.kafka, settings.security)
         self._events = Events(self._send_event, metrics.observe_event)
         self._labels: LabelReader | None = None
         take_when_there(
@@ -129,7 +138,10 @@ class _Worker:
     async def run(self) -> None:
         settings = self._settings
         self._labels = LabelReader(
-            settings.kafka, settings.task, fetch_wait_ms=settings.fetch_wait_ms
+            settings.kafka,
+            settings.task,
+            fetch_wait_ms=settings.fetch_wait_ms,
+            security=settings.security,
         )
         try:
             await self._app.run()
@@ -324,14 +336,15 @@ def _check_kafka(settings: WorkerSettings) -> Mapping[str, int]:
     Returns:
         Predictions topics that have as many partitions as their requests topic, and how many.
     """
-    admin = AdminClient({"bootstrap.servers": settings.kafka}, logger=logging.getLogger("quiet"))
-    try:
-        present = admin.list_topics(timeout=settings.kafka_timeout_s).topics
-    except KafkaException as e:
-        raise BrokerError(
-            f"no Kafka at {settings.kafka} within {settings.kafka_timeout_s:g} s "
-            f"({e.args[0].str()}); check --kafka"
-        ) from e
+    admin, cluster = first_contact(
+        partial(AdminClient, logger=logging.getLogger("quiet")),
+        {"bootstrap.servers": settings.kafka, **settings.security},
+        settings.kafka_timeout_s,
+        KafkaException,
+    )
+    if settings.security:
+        check_rights(admin, settings)
+    present = cluster.topics
     needed = [
         name(task)
         for task in settings.task
