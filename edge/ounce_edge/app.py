@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -18,6 +18,7 @@ from faststream.confluent import KafkaBroker
 from faststream.confluent.message import FAKE_CONSUMER, KafkaMessage
 from ounce_schemas.documents import read_policy
 from ounce_schemas.errors import BrokerError, OunceError
+from ounce_schemas.first_contact import first_contact
 from ounce_schemas.policy import Policy
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 
@@ -32,11 +33,15 @@ from ounce_edge.metrics import Metrics
 from ounce_edge.pipeline import Pipeline
 from ounce_edge.records import Record
 from ounce_edge.reports import Report
+from ounce_edge.rights import check_rights
 from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.settings import Delivery as DeliveryMode
 from ounce_edge.settings import WorkerSettings
 from ounce_edge.transactions import TransactionalDelivery
 from ounce_edge.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from faststream.confluent.helpers.config import ConfluentConfig
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +50,6 @@ _LAG_EVERY_S = 1.0
 _REWIND_S = 10.0
 _WATCH_EVERY_S = 5.0
 _RESTART_S = 20.0
-_TRY_S = 5.0
 
 
 def run_worker(settings: WorkerSettings) -> None:
@@ -109,12 +113,13 @@ class _Worker:
         """Held while requests are answered: partitions may be revoked on the consumer's thread."""
         self._broker = KafkaBroker(
             settings.kafka,
+            config=cast("ConfluentConfig", settings.security),
             allow_auto_create_topics=False,
             apply_types=False,
             logger=_faststream_logger(),
             log_level=logging.DEBUG,
         )
-        self._send_event = EventProducer(settings.kafka)
+        self._send_event = EventProducer(settings.kafka, settings.security)
         self._events = Events(self._send_event, metrics.observe_event)
         self._labels: LabelReader | None = None
         take_when_there(
@@ -152,7 +157,10 @@ class _Worker:
     async def run(self) -> None:
         settings = self._settings
         self._labels = LabelReader(
-            settings.kafka, settings.task, fetch_wait_ms=settings.fetch_wait_ms
+            settings.kafka,
+            settings.task,
+            fetch_wait_ms=settings.fetch_wait_ms,
+            security=settings.security,
         )
         watching = asyncio.create_task(self._watch())
         try:
@@ -300,8 +308,14 @@ class _Worker:
         """Restart the consumer if it reads nothing although there is something to read."""
         dog = Watchdog()
         # It joins no group, and reads nothing.
-        settings = {"bootstrap.servers": self._settings.kafka, "group.id": "ounce-watchdog"}
-        client = Consumer({**settings, "log_level": 2})
+        client = Consumer(
+            {
+                "bootstrap.servers": self._settings.kafka,
+                "group.id": "ounce-watchdog",
+                "log_level": 2,
+                **self._settings.security,
+            }
+        )
         while True:
             await asyncio.sleep(_WATCH_EVERY_S)
             positions = {} if self._full else dict(self._positions)
@@ -450,7 +464,10 @@ def _ends(client: Consumer, partitions: Iterable[tuple[str, int]]) -> dict[tuple
 def _make_delivery(
     settings: WorkerSettings, partitions: Mapping[str, int]
 ) -> Delivery | TransactionalDelivery:
-    kafka: dict[str, str | int | float | bool] = {"bootstrap.servers": settings.kafka}
+    kafka: dict[str, str | int | float | bool] = {
+        "bootstrap.servers": settings.kafka,
+        **settings.security,
+    }
     if settings.delivery is DeliveryMode.AT_LEAST_ONCE:
         return Delivery(kafka, partitions)
     name = settings.name or uuid.uuid4().hex
@@ -470,20 +487,16 @@ def _check_kafka(settings: WorkerSettings) -> Mapping[str, int]:
     Returns:
         Predictions topics that have as many partitions as their requests topic, and how many.
     """
-    admin = AdminClient({"bootstrap.servers": settings.kafka}, logger=logging.getLogger("quiet"))
-    give_up_s = time.monotonic() + settings.kafka_timeout_s
-    while True:
-        left_s = give_up_s - time.monotonic()
-        try:
-            present = admin.list_topics(timeout=max(min(left_s, _TRY_S), 0.1)).topics
-            break
-        except KafkaException as e:  # the client itself connects again, ever more rarely
-            if left_s <= _TRY_S:
-                raise BrokerError(
-                    f"no Kafka at {settings.kafka} within {settings.kafka_timeout_s:g} s "
-                    f"({e.args[0].str()}); check --kafka"
-                ) from e
-            logger.warning("no Kafka at %s yet, trying again", settings.kafka)
+    admin, cluster = first_contact(
+        partial(AdminClient, logger=logging.getLogger("quiet")),
+        {"bootstrap.servers": settings.kafka, **settings.security},
+        settings.kafka_timeout_s,
+        KafkaException,
+        logger.warning,
+    )
+    if settings.security:
+        check_rights(admin, settings)
+    present = cluster.topics
     needed = [
         name(task)
         for task in settings.task
