@@ -281,7 +281,11 @@ class _Worker:
     def _room(self) -> int:
         """Records that may be taken; once full, none until half of them are answered."""
         room = self._settings.max_waiting - self._n_waiting
-        self._full = room < 1 or (self._full and room < self._settings.max_waiting // 2)
+        was_full = self._full
+        least = self._settings.max_waiting // (2 if was_full else 8)  # small polls are dear
+        self._full = room < max(least, 1)
+        if self._full and not was_full:
+            self._metrics.count_pause()
         return 0 if self._full else room
 
     def _finish(self) -> None:
