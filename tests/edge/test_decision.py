@@ -148,6 +148,14 @@ def test_of_a_long_backlog_the_most_urgent_messages_are_considered() -> None:
     assert refused.tolist() == list(range(MOST_CONSIDERED))  # the oldest
 
 
+def test_a_call_takes_along_later_messages_of_its_plan_where_nothing_is_late_for_it() -> None:
+    # one call is 5 ms, and 0.01 ms a message: three calls would end at 15 ms, and one is in time
+    plans = crossing((5.0, 0.01, 0.9), (50.0, 1.0, 0.99))
+    remaining = [6.0, 13.0, 100.0, 60.0]
+    schedule, _ = choose(plans, remaining, [0.5, 0.5, 0.5, 0.95])
+    assert [(g.plan, g.items.tolist()) for g in schedule.groups] == [(0, [0, 1, 2]), (1, [3])]
+
+
 def crossing(*models: tuple[float, float, float], overhead_ms: float = 0.0) -> View:
     """A view of single models: milliseconds alone, milliseconds per further item, lower bound."""
     plans = Plans(

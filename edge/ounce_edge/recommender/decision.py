@@ -43,6 +43,8 @@ LATE_CONSIDERED = 128
 MOST_GIVEN_WAY = 24
 """Times that only as many messages give way as have to; after that whole batches do, so that a
 decision ends soon."""
+ABSORB_MS = 5.0
+"""Batches that begin within this time take along later ones; the next decision sees to others."""
 _NONE: Items = np.empty(0, np.intp)
 
 
@@ -177,6 +179,11 @@ class _Batch:
         return self
 
 
+def _all_in_time(batches: Sequence[_Batch]) -> bool:
+    line = Line()
+    return all(line.join(b.usual_ms, b.finish_ms) <= b.tightest_ms for b in batches)
+
+
 class _Crowded:
     """The rule where not every message can have its lightest sufficient plan in time."""
 
@@ -207,6 +214,7 @@ class _Crowded:
         """Batches in the order of their deadlines, made to fit, then those that are late."""
         self._start(rung)
         self._fit()
+        self._absorb()
         groups = self._merge([b for b in self._batches if len(b.items)])
         given_up = np.sort(np.concatenate([_NONE, *self._given_up]))
         if len(given_up) and self._fallback is Fallback.REFUSE:
@@ -248,6 +256,27 @@ class _Crowded:
             in_a_hurry = n_given_way > MOST_GIVEN_WAY
             self._give_way(dearest, 0.0 if in_a_hurry else dearest.finish_ms - late_ms)
             k, line = 0, Line()
+
+    def _absorb(self) -> None:
+        """What runs first takes along later messages of the same plan, where nothing else becomes
+        late for it: fewer calls."""
+        self._batches = [b for b in self._batches if len(b.items)]
+        k, start_ms = 0, 0.0
+        while k < len(self._batches) and start_ms < ABSORB_MS:
+            head = self._batches[k]
+            mates = [
+                b for b in self._batches[k + 1 :] if (b.plan, b.choice) == (head.plan, head.choice)
+            ]
+            while mates:
+                items = np.sort(np.concatenate([head.items, *(b.items for b in mates)]))
+                whole = _Batch(head.plan, head.choice).hold(items, self._view, self._remaining_ms)
+                batches = [whole if b is head else b for b in self._batches if b not in mates]
+                if _all_in_time(batches):
+                    self._batches = batches
+                    break
+                mates = mates[: len(mates) // 2]
+            start_ms += self._batches[k].usual_ms
+            k += 1
 
     def _give_way(self, batch: _Batch, keep_ms: float) -> None:
         """All but the messages that fit into `keep_ms`, those with the least time left, go to a
