@@ -4,8 +4,9 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from confluent_kafka import KafkaException
@@ -36,12 +37,22 @@ class ApacheKafka:
     Call `start` in a thread that lives as long as the broker should.
     """
 
-    def __init__(self, *, heap_mb: int = 768, cpus: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        heap_mb: int = 768,
+        cpus: str | None = None,
+        properties: Mapping[str, object] = MappingProxyType({}),
+        proxies: Sequence[int] = (),
+    ) -> None:
         """Prepare a broker; nothing runs yet.
 
         Args:
             heap_mb: largest heap of its Java process, MiB.
             cpus: processors to run on, as `taskset -c` reads them.
+            properties: of the broker, over those set here.
+            proxies: ports on 127.0.0.1; a client that comes through one is told to stay on it.
+                `proxied_ports`, in the same order, says where each should lead.
 
         Raises:
             KafkaUnavailableError: this machine has no Java, or can't get Kafka's jars.
@@ -53,12 +64,20 @@ class ApacheKafka:
         self._port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="ounce-kafka-"))
         self._child: Child | None = None
+        self._properties = properties
+        self._proxies = proxies
+        self.proxied_ports = [free_port() for _ in proxies]
         self._write_configuration()
 
     @property
     def bootstrap_servers(self) -> str:
         """Where clients connect: HOST:PORT."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def log(self) -> Path:
+        """The file that it logs to; removed with its data."""
+        return self._folder / "kafka.log"
 
     @property
     def running(self) -> bool:
@@ -77,7 +96,7 @@ class ApacheKafka:
             self._format()
         self._child = Child(
             self._command(f"-Xmx{self._heap_mb}m", "kafka.Kafka"),
-            log=self._folder / "kafka.log",
+            log=self.log,
             cpus=self._cpus,
         )
         self._wait_until_it_serves(self._child)
@@ -123,13 +142,21 @@ class ApacheKafka:
     def _write_configuration(self) -> None:
         broker = f"127.0.0.1:{self._port}"
         controller = f"127.0.0.1:{free_port()}"
+        names = [f"PROXY{i}" for i in range(len(self._proxies))]
+        behind = [
+            f",{name}://127.0.0.1:{p}" for name, p in zip(names, self.proxied_ports, strict=True)
+        ]
+        ahead = [f",{name}://127.0.0.1:{p}" for name, p in zip(names, self._proxies, strict=True)]
         properties = {
             "node.id": 1,
             "process.roles": "broker,controller",
-            "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
+            "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}{''.join(behind)}",
+            "advertised.listeners": f"PLAINTEXT://{broker}{''.join(ahead)}",
             "controller.listener.names": "CONTROLLER",
             "controller.quorum.bootstrap.servers": controller,
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": ",".join(
+                f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "CONTROLLER", *names)
+            ),
             "log.dirs": self._folder / "data",
             "auto.create.topics.enable": "false",
             "broker.heartbeat.interval.ms": 1000,
@@ -142,6 +169,7 @@ class ApacheKafka:
             "transaction.state.log.min.isr": 1,
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
+            **self._properties,
         }
         lines = [f"{name}={value}\n" for name, value in properties.items()]
         (self._folder / "server.properties").write_text("".join(lines))
