@@ -3,14 +3,17 @@
 import asyncio
 import gc
 import logging
+import threading
 import time
+import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import cast
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 from faststream import AckPolicy, FastStream
 from faststream.confluent import KafkaBroker
 from faststream.confluent.message import FAKE_CONSUMER, KafkaMessage
@@ -31,12 +34,19 @@ from ounce_edge.pipeline import Pipeline
 from ounce_edge.records import Record
 from ounce_edge.reports import Report
 from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.settings import Delivery as DeliveryMode
 from ounce_edge.settings import WorkerSettings
+from ounce_edge.transactions import TransactionalDelivery
+from ounce_edge.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.1
 _LAG_EVERY_S = 1.0
+_REWIND_S = 10.0
+_WATCH_EVERY_S = 5.0
+_RESTART_S = 20.0
+_TRY_S = 5.0
 
 
 def run_worker(settings: WorkerSettings) -> None:
@@ -88,8 +98,16 @@ class _Worker:
         self._lag_due_s = 0.0
         self._committing = False
         self._full = False
+        self._positions: dict[tuple[str, int], int] = {}
+        """Next offset to read, of the assigned partitions."""
         self._answered: dict[tuple[str, int], int] = {}
-        self._delivery = Delivery({"bootstrap.servers": settings.kafka}, partitions)
+        self._record_ms = 0.1
+        """Time that a record takes, lately; exactly-once only."""
+        self._delivery = _make_delivery(settings, partitions)
+        self._turn = asyncio.Lock()
+        """Held by whoever serves on the event loop, so that draining waits its turn."""
+        self._serving = threading.Lock()
+        """Held while requests are answered: partitions may be revoked on the consumer's thread."""
         self._broker = KafkaBroker(
             settings.kafka,
             allow_auto_create_topics=False,
@@ -116,7 +134,13 @@ class _Worker:
             polling_interval=_POLL_S,
             group_id=settings.group,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=self._settings.fetch_wait_ms,
+            group_instance_id=settings.name,
+            session_timeout_ms=settings.session_timeout_ms,
+            heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
+            isolation_level=(
+                "read_uncommitted" if isinstance(self._delivery, Delivery) else "read_committed"
+            ),
+            fetch_max_wait_ms=settings.fetch_wait_ms,
             ack_policy=AckPolicy.MANUAL,
             partition_assignment_strategy=("cooperative-sticky",),
             parser=_keep_records,
@@ -133,11 +157,13 @@ class _Worker:
         self._labels = LabelReader(
             settings.kafka, settings.task, fetch_wait_ms=settings.fetch_wait_ms
         )
+        watching = asyncio.create_task(self._watch())
         try:
             await self._app.run()
         except KafkaException as e:
             raise BrokerError(f"Kafka at {self._settings.kafka}: {e.args[0].str()}") from e
         finally:
+            watching.cancel()
             self._delivery.close()
             self._labels.close()
             self._send_event.close()
@@ -154,34 +180,72 @@ class _Worker:
         if self._health.draining or self._failure is not None:
             return
         try:
-            for topic, of_topic in _by_topic(records, self._pipelines).items():
-                pipeline = self._pipelines[topic]
-                report = pipeline.admit(cast("Sequence[Record]", of_topic), self._delivery.publish)
-                self._observe(topic, report)
-            await self._step()
+            async with self._turn:
+                if isinstance(self._delivery, Delivery):
+                    self._admit(records)
+                    await self._step()
+                else:
+                    await self._transact(records, self._delivery)
         except Exception as e:
             self._fail(_as_ours(e))
 
     async def _work(self) -> bool:
         """Between two polls: answer what comes first of what waits; whether anything waits."""
-        if self._failure is not None or not self._n_waiting:
+        if self._failure is not None or self._health.draining or not self._n_waiting:
             return False
         try:
-            await self._step()
+            async with self._turn:
+                await self._step()
         except Exception as e:
             self._fail(_as_ours(e))
         return bool(self._n_waiting)
 
+    def _admit(self, records: Sequence[Message]) -> None:
+        with self._serving:
+            for topic, of_topic in _by_topic(records, self._pipelines).items():
+                pipeline = self._pipelines[topic]
+                report = pipeline.admit(cast("Sequence[Record]", of_topic), self._delivery.publish)
+                self._observe(topic, report)
+
     async def _step(self) -> None:
         """One slice of work for each task that has any, then confirm what it published."""
-        self._learn()
-        busy = [(topic, p) for topic, p in self._pipelines.items() if len(p.waiting)]
-        slice_ms = self._settings.slice_ms
-        for topic, pipeline in busy:
-            others_ms = slice_ms * (len(busy) - 1)
-            self._observe(topic, pipeline.step(self._delivery.publish, slice_ms, others_ms))
+        self._slice()
         await self._delivery.confirm(self._take_offsets())
         self._health.progressed()
+
+    async def _transact(self, records: Sequence[Message], delivery: TransactionalDelivery) -> None:
+        """Answer one poll in transactions, each of as many records as take little time together.
+
+        A transaction holds all answers to its records, so it ends only when all are answered:
+        records that are more urgent wait for it.
+        """
+        start = 0
+        while start < len(records) and not delivery.is_aborted:
+            n = self._records_of_a_transaction()
+            began_s = time.perf_counter()
+            self._admit(records[start : start + n])
+            while self._n_waiting:
+                self._slice(delivery.transaction_ms)
+            took_ms = (time.perf_counter() - began_s) * 1e3
+            done = min(n, len(records) - start)
+            self._record_ms += (took_ms / done - self._record_ms) * min(0.5, done / 50)
+            await delivery.confirm(self._take_offsets())
+            start += n
+        self._health.progressed()
+
+    def _records_of_a_transaction(self) -> int:
+        tightest_ms = min(p.tightest_ms for p in self._pipelines.values())
+        compute_ms = max(min(self._settings.transaction_ms, tightest_ms / 4), 1.0)
+        return max(int(compute_ms / max(self._record_ms, 1e-3)), 1)
+
+    def _slice(self, reserve_ms: float = 0.0) -> None:
+        with self._serving:
+            self._learn()
+            busy = [(topic, p) for topic, p in self._pipelines.items() if len(p.waiting)]
+            slice_ms = self._settings.slice_ms
+            for topic, pipeline in busy:
+                others_ms = reserve_ms + slice_ms * (len(busy) - 1)
+                self._observe(topic, pipeline.step(self._delivery.publish, slice_ms, others_ms))
 
     def _observe(self, topic: str, report: Report) -> None:
         self._metrics.observe(report)
@@ -217,21 +281,46 @@ class _Worker:
 
     def _finish(self) -> None:
         """Answer all that waits, and wait until the broker has it. Blocks."""
-        self._delivery.wait()
-        for topic, pipeline in self._pipelines.items():
-            while len(pipeline.waiting):
-                self._observe(topic, pipeline.step(self._delivery.publish))
-        self._delivery.start_confirming(self._take_offsets())
-        self._delivery.wait()
+        with self._serving:
+            self._delivery.wait()
+            for topic, pipeline in self._pipelines.items():
+                while len(pipeline.waiting):
+                    self._observe(topic, pipeline.step(self._delivery.publish))
+            self._delivery.start_confirming(self._take_offsets())
+            self._delivery.wait()
 
     async def _drain(self) -> None:
         """Before the consumer leaves: take no more, and finish what was taken. Leaving revokes the
         partitions, which commits it."""
         self._health.draining = True
         try:
-            await asyncio.to_thread(self._finish)
+            async with self._turn:
+                await asyncio.to_thread(self._finish)
         except Exception as e:
             self._fail(_as_ours(e))
+
+    async def _watch(self) -> None:
+        """Restart the consumer if it reads nothing although there is something to read."""
+        dog = Watchdog()
+        admin = AdminClient({"bootstrap.servers": self._settings.kafka, "log_level": 2})
+        while True:
+            await asyncio.sleep(_WATCH_EVERY_S)
+            positions = {} if self._full else dict(self._positions)
+            ends = await asyncio.to_thread(_ends, admin, positions)
+            stuck = dog.stuck(positions, ends, time.monotonic())
+            if not stuck or self._health.draining or self._failure is not None:
+                continue
+            logger.error("the consumer reads nothing of %s: restarting it", stuck)
+            dog = Watchdog()
+            try:
+                await asyncio.wait_for(self._restart_consumer(), _RESTART_S)
+            except TimeoutError:
+                self._fail(BrokerError("the consumer reads nothing, and could not be restarted"))
+
+    async def _restart_consumer(self) -> None:
+        await self._subscriber.stop()
+        self._assigned.clear()
+        await self._subscriber.start()
 
     def _fail(self, error: OunceError) -> None:
         """Stop in order; the first failure is the one that is told."""
@@ -241,8 +330,12 @@ class _Worker:
 
     def _tend(self, consumer: Consumer) -> None:
         """Between two polls, on the consumer's thread: commit, and now and then look at the lag."""
-        if not self._committing:  # one at a time: more would queue up at the broker, without end
-            offsets = self._delivery.take_acknowledged()
+        if isinstance(self._delivery, TransactionalDelivery):
+            self._delivery.group_metadata = consumer.consumer_group_metadata()
+            if self._delivery.is_aborted:
+                self._rewind(consumer, self._delivery)
+        elif not self._committing:  # one at a time: more would queue up at the broker, without end
+            offsets = self._owned(self._delivery.take_acknowledged())
             if offsets:
                 try:
                     consumer.commit(offsets=offsets, asynchronous=True)
@@ -258,6 +351,28 @@ class _Worker:
             for pipeline in self._pipelines.values():
                 self._metrics.believe(pipeline)
                 pipeline.flush()
+
+    def _owned(self, offsets: list[TopicPartition]) -> list[TopicPartition]:
+        """Those of partitions that are still ours: others' are for their owners to commit."""
+        return [at for at in offsets if (at.topic, at.partition) in self._assigned]
+
+    def _rewind(self, consumer: Consumer, delivery: TransactionalDelivery) -> None:
+        """After an abort, on the consumer's thread: read again from the committed offsets."""
+        assigned = [TopicPartition(topic, partition) for topic, partition in self._assigned]
+        try:
+            delivery.wait()
+            for at in consumer.committed(assigned, timeout=_REWIND_S) if assigned else ():
+                if at.offset < 0:
+                    at.offset = OFFSET_BEGINNING
+                consumer.seek(at)
+        except OunceError as e:
+            self._fail(e)
+        except KafkaException as e:  # what is read meanwhile is not answered
+            logger.warning("can't go back to the committed offsets yet: %s", e.args[0].str())
+        else:
+            for pipeline in self._pipelines.values():
+                pipeline.forget_ids()
+            delivery.start_over()
 
     def _on_commit(self) -> None:
         self._committing = False
@@ -276,7 +391,7 @@ class _Worker:
         """The next owner starts at the committed offset: commit all that was answered first."""
         try:
             self._finish()
-            offsets = self._delivery.take_acknowledged()
+            offsets = self._owned(self._delivery.take_acknowledged())
             if offsets:
                 consumer.commit(offsets=offsets, asynchronous=False)
         except OunceError as e:
@@ -288,10 +403,13 @@ class _Worker:
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         """Others own them already: what waits is theirs to answer, what was answered theirs to
         commit."""
-        for topic, pipeline in self._pipelines.items():
-            lost = [p.partition for p in partitions if p.topic == topic]
-            if lost and pipeline.drop(lost):
-                logger.warning("dropped what waited of partitions that others own now")
+        with self._serving:
+            for topic, pipeline in self._pipelines.items():
+                lost = [p.partition for p in partitions if p.topic == topic]
+                if lost and pipeline.drop(lost):
+                    logger.warning("dropped what waited of partitions that others own now")
+                for partition in lost:
+                    self._answered.pop((topic, partition), None)
         self._give_up(partitions, "lost")
 
     def _give_up(self, partitions: list[TopicPartition], how: str) -> None:
@@ -302,15 +420,42 @@ class _Worker:
     def _lag(self, consumer: Consumer) -> dict[tuple[str, int], int]:
         """Records between our position and the end, as of the last fetch: no request is made."""
         lag = {}
+        positions = {}
         asked = [TopicPartition(topic, partition) for topic, partition in self._assigned]
         for at in consumer.position(asked):
             marks = consumer.get_watermark_offsets(at, cached=True)
             if marks is None or marks[1] < 0:
                 continue
             position = at.offset if at.offset >= 0 else max(marks[0], 0)
+            positions[at.topic, at.partition] = position
             task = self._pipelines[at.topic].task.name
             lag[task, at.partition] = max(marks[1] - position, 0)
+        self._positions = positions
         return lag
+
+
+def _ends(admin: AdminClient, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """Where partitions end; of those that the broker does not tell, nothing."""
+    asked = {TopicPartition(topic, p): OffsetSpec.latest() for topic, p in partitions}
+    if not asked:
+        return {}
+    found = {}
+    for at, future in admin.list_offsets(asked, request_timeout=_WATCH_EVERY_S).items():
+        try:
+            found[at.topic, at.partition] = future.result().offset
+        except KafkaException:
+            logger.debug("no end of %s[%d]", at.topic, at.partition)
+    return found
+
+
+def _make_delivery(
+    settings: WorkerSettings, partitions: Mapping[str, int]
+) -> Delivery | TransactionalDelivery:
+    kafka: dict[str, str | int | float | bool] = {"bootstrap.servers": settings.kafka}
+    if settings.delivery is DeliveryMode.AT_LEAST_ONCE:
+        return Delivery(kafka, partitions)
+    name = settings.name or uuid.uuid4().hex
+    return TransactionalDelivery(kafka, partitions, transactional_id=f"{settings.group}-{name}")
 
 
 def _as_ours(error: Exception) -> OunceError:
@@ -327,13 +472,19 @@ def _check_kafka(settings: WorkerSettings) -> Mapping[str, int]:
         Predictions topics that have as many partitions as their requests topic, and how many.
     """
     admin = AdminClient({"bootstrap.servers": settings.kafka}, logger=logging.getLogger("quiet"))
-    try:
-        present = admin.list_topics(timeout=settings.kafka_timeout_s).topics
-    except KafkaException as e:
-        raise BrokerError(
-            f"no Kafka at {settings.kafka} within {settings.kafka_timeout_s:g} s "
-            f"({e.args[0].str()}); check --kafka"
-        ) from e
+    give_up_s = time.monotonic() + settings.kafka_timeout_s
+    while True:
+        left_s = give_up_s - time.monotonic()
+        try:
+            present = admin.list_topics(timeout=max(min(left_s, _TRY_S), 0.1)).topics
+            break
+        except KafkaException as e:  # the client itself connects again, ever more rarely
+            if left_s <= _TRY_S:
+                raise BrokerError(
+                    f"no Kafka at {settings.kafka} within {settings.kafka_timeout_s:g} s "
+                    f"({e.args[0].str()}); check --kafka"
+                ) from e
+            logger.warning("no Kafka at %s yet, trying again", settings.kafka)
     needed = [
         name(task)
         for task in settings.task

@@ -86,7 +86,7 @@ class Delivery:
                 self._held_back.append((topic, values, keys, headers, partitions))
                 return
             self._release()
-        self._produce(topic, values, keys, headers, partitions)
+        produce(self._producer, self._partitions, topic, values, keys, headers, partitions)
 
     async def confirm(self, offsets: list[TopicPartition]) -> None:
         """Publish what is held back, and start confirming the batch that ends at `offsets`.
@@ -131,40 +131,8 @@ class Delivery:
             self._confirming.result()
             self._confirming = None
         for records in self._held_back:
-            self._produce(*records)
+            produce(self._producer, self._partitions, *records)
         self._held_back.clear()
-
-    def _produce(
-        self,
-        topic: str,
-        values: Sequence[bytes | None],
-        keys: Sequence[bytes | None],
-        headers: Sequence[Headers | None] | None,
-        partitions: Sequence[int] | None,
-    ) -> None:
-        # As produce takes them: topic, value, key, partition, two callbacks, timestamp, headers.
-        columns: list[Sequence[Any]] = [values, keys]
-        if partitions is not None and max(partitions) < self._partitions.get(topic, 0):
-            columns.append(partitions)
-        elif headers is not None:
-            columns.append([_BY_KEY] * len(values))
-        if headers is not None:
-            none = [None] * len(values)
-            columns += [none, none, [_NOW] * len(values), headers]
-        while True:
-            rest = [iter(column) for column in columns]
-            rows = zip(repeat(topic), *rest)
-            try:
-                # A loop in C, on tuples that are used again: one in Python takes a third longer.
-                deque(starmap(self._producer.produce, rows), maxlen=0)
-                return
-            except BufferError:
-                left = length_hint(rest[1])  # of the keys, a list
-                done = len(columns[1]) - left - 1  # what failed was taken, too
-                columns = [column[done:] for column in columns]
-                self._producer.poll(0.1)
-            except KafkaException as e:
-                raise BrokerError(f"can't publish to {topic}: {e.args[0].str()}") from e
 
     def _confirm(self, offsets: list[TopicPartition]) -> None:
         # librdkafka retries until message.timeout.ms, then reports a failure: this ends.
@@ -178,3 +146,51 @@ class Delivery:
     def _on_failure(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and self._failure is None:
             self._failure = f"{message.topic()}: {error.str()}"
+
+
+def produce(
+    producer: Producer,
+    same_partitions: Mapping[str, int],
+    topic: str,
+    values: Sequence[bytes | None],
+    keys: Sequence[bytes | None],
+    headers: Sequence[Headers | None] | None,
+    partitions: Sequence[int] | None,
+) -> None:
+    """Queue records; blocks only while the producer's queue is full.
+
+    Args:
+        producer: takes them.
+        same_partitions: topics that have as many partitions as that of the requests, and how many.
+        topic: where to, and the others as in `Publish`.
+        values: likewise.
+        keys: likewise.
+        headers: likewise.
+        partitions: likewise.
+
+    Raises:
+        BrokerError: a record can't be produced at all.
+    """
+    # As produce takes them: topic, value, key, partition, two callbacks, timestamp, headers.
+    columns: list[Sequence[Any]] = [values, keys]
+    if partitions is not None and max(partitions) < same_partitions.get(topic, 0):
+        columns.append(partitions)
+    elif headers is not None:
+        columns.append([_BY_KEY] * len(values))
+    if headers is not None:
+        none = [None] * len(values)
+        columns += [none, none, [_NOW] * len(values), headers]
+    while True:
+        rest = [iter(column) for column in columns]
+        rows = zip(repeat(topic), *rest)
+        try:
+            # A loop in C, on tuples that are used again: one in Python takes a third longer.
+            deque(starmap(producer.produce, rows), maxlen=0)
+            return
+        except BufferError:
+            left = length_hint(rest[1])  # of the keys, a list
+            done = len(columns[1]) - left - 1  # what failed was taken, too
+            columns = [column[done:] for column in columns]
+            producer.poll(0.1)
+        except KafkaException as e:
+            raise BrokerError(f"can't publish to {topic}: {e.args[0].str()}") from e

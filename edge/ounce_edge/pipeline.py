@@ -91,6 +91,7 @@ class Pipeline:
         self._memory = AnswerMemory(ladder.task)
         self._plan_index = {plan.name: i for i, plan in enumerate(self.plans.plans)}
         self._late_owed = False
+        self._tightest_ms = policy.max_latency_ms
         self._classifies = ladder.task.kind == "classification"
         models = self.plans.models
         self._ones = [1.0] * len(models)
@@ -124,6 +125,7 @@ class Pipeline:
             if any(batch.identities):
                 repeated = self._recent_ids.repeats(batch.identities)
             self.waiting.add(batch, repeated, poll)
+            self._tightest_ms = float(batch.max_latency_ms.min())
             report.repeats = len(repeated)
         self._reject(batch.rejected, publish, report)
         poll.open -= len(batch.rejected)
@@ -193,7 +195,18 @@ class Pipeline:
 
     def drop(self, partitions: Iterable[int]) -> int:
         """Forget what waits of partitions that others own now; how many requests."""
-        return self.waiting.drop(partitions)
+        lost = set(partitions)
+        self._progress.disown(lost)
+        return self.waiting.drop(lost)
+
+    def forget_ids(self) -> None:
+        """What was answered lately is answered again: it is no repetition."""
+        self._recent_ids = RecentIds()
+
+    @property
+    def tightest_ms(self) -> float:
+        """The tightest deadline of the requests admitted last, in milliseconds."""
+        return self._tightest_ms
 
     def _explore(self, n: int) -> Draws | None:
         """Which of `n` messages may explore, and an accuracy per plan drawn from its posterior."""

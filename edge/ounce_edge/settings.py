@@ -1,9 +1,19 @@
 """Everything that can be set of a worker process."""
 
+from enum import StrEnum
 from pathlib import Path
 
 from ounce_schemas.task import TaskName
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class Delivery(StrEnum):
+    """What holds for an answer when a worker dies."""
+
+    AT_LEAST_ONCE = "at-least-once"
+    """It may come again, with the same id."""
+    EXACTLY_ONCE = "exactly-once"
+    """A read-committed reader sees it once."""
 
 
 class WorkerSettings(BaseModel):
@@ -24,6 +34,30 @@ class WorkerSettings(BaseModel):
     )
     metrics_host: str = Field(default="0.0.0.0", description="Address to serve metrics on")
     group: str = Field(default="ounce", min_length=1, description="Kafka consumer group")
+    name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="Name of this worker, stable over restarts and unique in its group: restarted, "
+        "it gets its partitions back at once (static membership)",
+    )
+    delivery: Delivery = Field(
+        default=Delivery.AT_LEAST_ONCE,
+        description="at-least-once, or exactly-once: answers and offsets in one transaction",
+    )
+    transaction_ms: float = Field(
+        default=20.0,
+        gt=0,
+        le=5000,
+        description="exactly-once: compute of one transaction; less where deadlines are tight",
+    )
+    session_timeout_ms: int = Field(
+        default=45_000,
+        ge=1000,
+        le=1_800_000,
+        description="Silence after which the group gives this worker's partitions to others",
+    )
     threads: int = Field(default=1, ge=1, description="Threads of the pool that all models share")
     max_batch: int = Field(default=8192, ge=1, le=100_000, description="Most records of one poll")
     max_waiting: int = Field(
@@ -46,7 +80,9 @@ class WorkerSettings(BaseModel):
         "soon as there is something, librdkafka's mock cluster only then: 10 for that",
     )
     kafka_timeout_s: float = Field(
-        default=10.0, gt=0, description="Seconds to wait for Kafka at start-up before giving up"
+        default=60.0,
+        gt=0,
+        description="Seconds to try to reach Kafka at start-up, again and again, before giving up",
     )
     decisions: Path | None = Field(
         default=None,

@@ -1,7 +1,7 @@
 """Requests that are decoded and not yet answered, and which polls are answered in full."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,11 @@ class Progress:
         poll = Poll(next_offsets, n_records)
         self._polls.append(poll)
         return poll
+
+    def disown(self, partitions: Collection[int]) -> None:
+        """Others own these partitions now, and commit their offsets."""
+        for poll in self._polls:
+            poll.next_offsets = {p: o for p, o in poll.next_offsets.items() if p not in partitions}
 
     def advance(self) -> dict[int, int]:
         """By partition, the offset that a successor goes on at; each is given once."""
@@ -135,12 +140,11 @@ class Waiting:
                 self._add(part, chosen[inside])
             start += len(chosen)
 
-    def drop(self, partitions: Iterable[int]) -> int:
+    def drop(self, partitions: Collection[int]) -> int:
         """Forget requests of partitions that others own now; how many."""
-        gone = set(partitions)
         places = zip(self._part.tolist(), self._item.tolist(), strict=True)
-        partitions = [int(self._parts[p].batch.partitions[item]) for p, item in places]
-        keep = [i for i, partition in enumerate(partitions) if partition not in gone]
+        found = [int(self._parts[p].batch.partitions[item]) for p, item in places]
+        keep = [i for i, partition in enumerate(found) if partition not in partitions]
         dropped = np.setdiff1d(np.arange(len(self)), keep)
         for p in self._part[dropped].tolist():
             self._parts[p].poll.open -= 1

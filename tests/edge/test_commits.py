@@ -44,6 +44,7 @@ def worker() -> Iterator[_Worker]:
     )
     settings = WorkerSettings(task=("digits",), kafka="127.0.0.1:1")
     own = _Worker(settings, [serving], Metrics(), Health(time.monotonic))
+    own._assigned = {("t", 0), ("t", 1)}
     yield own
     own._delivery.close()
 
@@ -81,3 +82,12 @@ def test_a_commit_that_could_not_be_sent_does_not_end_all_commits(worker: _Worke
     acknowledge(worker, 0, 6)
     worker._tend(consumer)  # type: ignore[arg-type]
     assert consumer.commits == [[(0, 6)]]
+
+
+def test_offsets_of_partitions_that_others_own_are_not_committed(worker: _Worker) -> None:
+    consumer = FakeConsumer()
+    acknowledge(worker, 0, 5)
+    acknowledge(worker, 1, 6)
+    worker._on_lost(consumer, [TopicPartition("t", 0)])  # type: ignore[arg-type]
+    worker._tend(consumer)  # type: ignore[arg-type]
+    assert consumer.commits == [[(1, 6)]]

@@ -1,0 +1,204 @@
+"""Exactly-once: answers, dead letters and offsets in one Kafka transaction per batch.
+
+A reader with `isolation.level=read_committed` sees each answer once: a batch whose offsets are not
+committed left no answer behind. Zombies are fenced by the consumer group's generation, which goes
+with the offsets (KIP-447): a worker that lost its partitions can't commit. One transaction is run
+on a thread of its own while the next batch is decoded, chosen for and run.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import MappingProxyType
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from ounce_schemas.errors import BrokerError
+
+from ounce_edge.delivery import PRODUCER_SETTINGS, Outgoing, produce
+from ounce_edge.records import Headers
+
+logger = logging.getLogger(__name__)
+
+TRANSACTION_SETTINGS: dict[str, str | int | float | bool] = {
+    # How long an answer may lie unseen behind a worker that died, and hold up readers.
+    "transaction.timeout.ms": 10_000,
+    # What a retriable error waits: right after a commit the coordinator is busy for some
+    # milliseconds, and the default of 100 would make each transaction four times as long.
+    "retry.backoff.ms": 2,
+    "linger.ms": 0,  # a commit flushes at once
+}
+_TRY_S = 5.0
+"""Seconds of one attempt at a step of a transaction; what can be retried is tried again."""
+_PAUSE_S = 0.1
+
+
+class TransactionalDelivery:
+    """Publishes answers and commits offsets together, or neither.
+
+    Args:
+        settings: of librdkafka, over `PRODUCER_SETTINGS` and `TRANSACTION_SETTINGS`.
+        partitions: as for `Delivery`.
+        transactional_id: unique among running workers; a restarted worker that has the same one
+            ends what its predecessor left unfinished.
+
+    Raises:
+        BrokerError: Kafka does not allow transactions with this id.
+    """
+
+    def __init__(
+        self,
+        settings: dict[str, str | int | float | bool],
+        partitions: Mapping[str, int] = MappingProxyType({}),
+        *,
+        transactional_id: str,
+    ) -> None:
+        self._partitions = partitions
+        self._id = transactional_id
+        self._producer = Producer(
+            {
+                **PRODUCER_SETTINGS,
+                **TRANSACTION_SETTINGS,
+                **settings,
+                "transactional.id": transactional_id,
+            },
+            logger=logger,
+        )
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="transaction")
+        self._running: Future[None] | None = None
+        self._collected: list[Outgoing] = []
+        self._aborted = False
+        self.group_metadata: Any = None
+        """The consumer's, as of its latest poll."""
+        self.transaction_ms = 0.0
+        """Time of a transaction, lately."""
+        self._repeat(lambda: self._producer.init_transactions(_TRY_S), "start")
+
+    def publish(
+        self,
+        topic: str,
+        values: Sequence[bytes | None],
+        keys: Sequence[bytes | None],
+        headers: Sequence[Headers | None] | None,
+        partitions: Sequence[int] | None,
+    ) -> None:
+        """Collect records for the next transaction."""
+        self._collected.append((topic, values, keys, headers, partitions))
+
+    async def confirm(self, offsets: list[TopicPartition]) -> None:
+        """Start the transaction of what was published since the last call.
+
+        After an abort what was published since is dropped instead: it is read again.
+
+        Raises:
+            BrokerError: the transaction before this one can't be repeated.
+        """
+        if self._running is not None:
+            await asyncio.wait([asyncio.wrap_future(self._running)])
+        self.start_confirming(offsets)
+
+    def start_confirming(self, offsets: list[TopicPartition]) -> None:
+        """`confirm`, for when no other transaction is running."""
+        self.wait()
+        self._running = None
+        collected, self._collected = self._collected, []
+        if not self._aborted and (collected or offsets):
+            self._running = self._thread.submit(self._run, collected, offsets, self.group_metadata)
+
+    def wait(self) -> None:
+        """Block until the running transaction has ended.
+
+        Raises:
+            BrokerError: it can't be repeated.
+        """
+        if self._running is not None:
+            self._running.result()
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether a transaction was aborted: all since the committed offsets has to be read
+        again."""
+        return self._aborted
+
+    def start_over(self) -> None:
+        """The consumer is back at the committed offsets. No transaction may be running."""
+        self._collected.clear()
+        self._aborted = False
+
+    def take_acknowledged(self) -> list[TopicPartition]:
+        """Nothing: offsets are committed in the transactions."""
+        return []
+
+    def close(self) -> None:
+        """Stop the thread; what is not committed never becomes visible."""
+        self._thread.shutdown(wait=True)
+        self._producer.purge()
+        self._producer.flush(1.0)
+
+    def _run(
+        self, collected: list[Outgoing], offsets: list[TopicPartition], group_metadata: Any
+    ) -> None:
+        start_s = time.perf_counter()
+        try:
+            self._producer.begin_transaction()
+            for records in collected:
+                produce(self._producer, self._partitions, *records)
+            if offsets:
+                self._repeat(
+                    lambda: self._producer.send_offsets_to_transaction(
+                        offsets, group_metadata, _TRY_S
+                    ),
+                    "send offsets in",
+                )
+            self._repeat(lambda: self._producer.commit_transaction(_TRY_S), "commit")
+        except _AbortError as e:
+            logger.warning("transaction aborted, its records are read again: %s", e)
+            self._aborted = True
+            self._repeat(lambda: self._producer.abort_transaction(_TRY_S), "abort")
+        except KafkaException as e:
+            raise BrokerError(f"can't begin a transaction: {e.args[0].str()}") from e
+        self.transaction_ms = (time.perf_counter() - start_s) * 1e3
+
+    def _repeat(self, attempt: Callable[[], object], what: str) -> None:
+        """Do a step of a transaction, again while the error says that this may help.
+
+        Raises:
+            _AbortError: only aborting helps.
+            BrokerError: nothing does.
+        """
+        told = False
+        while True:
+            try:
+                attempt()
+                return
+            except KafkaException as e:
+                error: KafkaError = e.args[0]
+            if error.txn_requires_abort():
+                raise _AbortError(f"can't {what} it: {error.str()}")
+            if not error.retriable() or error.fatal():
+                raise BrokerError(
+                    f"can't {what} transactions of {self._id}: {error.str()}; "
+                    + (
+                        "another worker has the same --name, or this one was stopped for too long"
+                        if error.code() in _FENCED
+                        else "restart this worker: what is not committed is answered again"
+                    )
+                )
+            if not told:
+                logger.warning("can't %s transactions yet, trying again: %s", what, error.str())
+                told = True
+            time.sleep(_PAUSE_S)
+
+
+class _AbortError(Exception):
+    """A transaction has to be aborted."""
+
+
+_FENCED = {
+    KafkaError._FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError.PRODUCER_FENCED,
+    KafkaError.INVALID_PRODUCER_ID_MAPPING,
+}
