@@ -8,10 +8,14 @@ from typing import Any, Self
 
 _CHUNK_BYTES = 65_536
 _TIMEOUT_S = 10.0
+_PROBE_S = 0.1
 
 
 class Link:
     """One proxied address. Its methods may be called from any thread.
+
+    While nobody listens at the target, nobody listens here either: clients wait ever longer before
+    they try again where they are refused, and not where a connection is accepted and closed.
 
     Args:
         loop: runs it, in another thread.
@@ -28,6 +32,8 @@ class Link:
         self._flows = asyncio.Event()
         self._flows.set()
         self._delay_s = 0.0
+        self._is_cut = True
+        self._probing = False
         self.n_connections = 0
         self.n_bytes = 0
 
@@ -62,16 +68,45 @@ class Link:
         self._wait(self._listen())
 
     async def _listen(self) -> None:
-        if self._server is None:
+        self._is_cut = False
+        await self._open_if_due()
+
+    async def _open_if_due(self) -> None:
+        if self._server is None and not self._is_cut and not self._probing:
             self._server = await asyncio.start_server(
                 self._serve, "127.0.0.1", self._port, reuse_address=True
             )
 
     async def _cut(self) -> None:
+        self._is_cut = True
+        self._refuse()
+        self._reset()
+
+    def _refuse(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
-        self._reset()
+
+    async def _probe(self) -> None:
+        """If nobody listens at the target, refuse connections until somebody does."""
+        if self._probing:
+            return
+        self._probing = True
+        try:
+            while not await self._answers():
+                self._refuse()
+                await asyncio.sleep(_PROBE_S)
+        finally:
+            self._probing = False
+        await self._open_if_due()
+
+    async def _answers(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            return False
+        writer.close()
+        return True
 
     def _reset(self) -> None:
         for writer in self._open:
@@ -101,6 +136,8 @@ class Link:
                 if end is not None:
                     self._open.discard(end)
                     end.transport.abort()
+            if not self._is_cut:
+                await self._probe()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(_CHUNK_BYTES):

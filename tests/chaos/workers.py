@@ -85,6 +85,8 @@ class Supervisor:
     logs: Path
     exits: list[Exit] = field(default_factory=list)
     _ghosts: list[tuple[str, Child]] = field(default_factory=list)
+    _ended: set[int] = field(default_factory=set)
+    """Process ids of ghosts that were killed."""
 
     def tend(self) -> None:
         """Note who ended, start who is due, and kill who does not leave."""
@@ -92,10 +94,10 @@ class Supervisor:
         for name, ghost in [*self._ghosts]:
             if not ghost.running:
                 self._ghosts.remove((name, ghost))
-                self._note(f"{name} (replaced)", ghost, "")
+                self._note(f"{name} (replaced)", ghost, "kill" if ghost.pid in self._ended else "")
         for slot in self.slots:
             if slot.child is not None and not slot.running:
-                self._ended(slot, now_s)
+                self._gone(slot, now_s)
             if slot.child is None and slot.wanted and now_s >= slot.start_due_s:
                 self._start(slot, now_s)
             if slot.asked == "term" and now_s > slot.asked_at_s + _TERM_PATIENCE_S:
@@ -139,6 +141,7 @@ class Supervisor:
     def end_ghost(self, ghost: Child) -> None:
         """SIGKILL of a process that was replaced, if it still runs."""
         if ghost.running:
+            self._ended.add(ghost.pid)
             ghost.kill()
 
     def stop_all(self, timeout_s: float) -> None:
@@ -170,7 +173,7 @@ class Supervisor:
             log=self.logs / f"{slot.name}-{slot.starts:03}.log",
         )
 
-    def _ended(self, slot: Slot, now_s: float) -> None:
+    def _gone(self, slot: Slot, now_s: float) -> None:
         assert slot.child is not None
         if slot.asked or now_s - slot.started_at_s > _SETTLED_S:
             slot.failures = 0
