@@ -13,7 +13,6 @@ from typing import cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import OffsetSpec
 from faststream import AckPolicy, FastStream
 from faststream.confluent import KafkaBroker
 from faststream.confluent.message import FAKE_CONSUMER, KafkaMessage
@@ -302,11 +301,13 @@ class _Worker:
     async def _watch(self) -> None:
         """Restart the consumer if it reads nothing although there is something to read."""
         dog = Watchdog()
-        admin = AdminClient({"bootstrap.servers": self._settings.kafka, "log_level": 2})
+        # It joins no group, and reads nothing.
+        settings = {"bootstrap.servers": self._settings.kafka, "group.id": "ounce-watchdog"}
+        client = Consumer({**settings, "log_level": 2})
         while True:
             await asyncio.sleep(_WATCH_EVERY_S)
             positions = {} if self._full else dict(self._positions)
-            ends = await asyncio.to_thread(_ends, admin, positions)
+            ends = await asyncio.to_thread(_ends, client, positions)
             stuck = dog.stuck(positions, ends, time.monotonic())
             if not stuck or self._health.draining or self._failure is not None:
                 continue
@@ -381,7 +382,9 @@ class _Worker:
         if n_records == 0 and self._health.lag == 0:
             self._health.progressed()
 
-    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if isinstance(self._delivery, TransactionalDelivery):  # the generation is another one now
+            self._delivery.group_metadata = consumer.consumer_group_metadata()
         self._assigned |= {(p.topic, p.partition) for p in partitions}
         self._health.partitions = len(self._assigned)
         self._health.progressed()
@@ -434,18 +437,16 @@ class _Worker:
         return lag
 
 
-def _ends(admin: AdminClient, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    """Where partitions end; of those that the broker does not tell, nothing."""
-    asked = {TopicPartition(topic, p): OffsetSpec.latest() for topic, p in partitions}
-    if not asked:
-        return {}
-    found = {}
-    for at, future in admin.list_offsets(asked, request_timeout=_WATCH_EVERY_S).items():
-        try:
-            found[at.topic, at.partition] = future.result().offset
-        except KafkaException:
-            logger.debug("no end of %s[%d]", at.topic, at.partition)
-    return found
+def _ends(client: Consumer, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """Where partitions end, as far as the broker tells; blocks."""
+    ends = {}
+    try:
+        for topic, partition in partitions:
+            at = TopicPartition(topic, partition)
+            ends[topic, partition] = client.get_watermark_offsets(at, timeout=_WATCH_EVERY_S)[1]
+    except KafkaException as e:
+        logger.debug("no ends: %s", e.args[0].str())
+    return ends
 
 
 def _make_delivery(

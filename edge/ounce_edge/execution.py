@@ -1,7 +1,7 @@
 """Running one plan for one group of requests: step by step, as far as needed and time allows."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +22,7 @@ class Call:
     n: int
     run_ms: float
     ended_at_s: float
-    """On the clock of `time.perf_counter`."""
+    """On the clock of `run_plan`, seconds."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Failure:
     is_models_fault: bool
     """False: the model is well and these inputs are what it can't answer."""
     at_s: float
-    """On the clock of `time.perf_counter`."""
+    """On the clock of `run_plan`, seconds."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ def run_plan(
     models: Sequence[Model],
     inputs: Inputs,
     left_ms: NDArray[np.float64] | None,
+    clock: Callable[[], float] | None = None,
 ) -> Outcome:
     """Run a plan for a group.
 
@@ -88,20 +89,22 @@ def run_plan(
         inputs: arrays by name, first axis the items; shape (n, ...).
         left_ms: time left per request at the start, milliseconds, shape (n,); a step is begun only
             for requests that it will probably answer in time. None: they wait for the last step.
+        clock: seconds on any steady clock; None: `time.perf_counter`.
     """
+    clock = clock or time.perf_counter
     n = len(next(iter(inputs.values())))
     items: Items = np.arange(n)
     outcome: Outcome | None = None
-    start_s = time.perf_counter()
+    start_s = clock()
     for step in steps:
         some = inputs if len(items) == n else {name: a[items] for name, a in inputs.items()}
-        began_s = time.perf_counter()
+        began_s = clock()
         try:
             result = served[step.model].loaded.run(some)
             failure = None
         except Exception as e:  # whatever a runtime raises costs this call, not the worker
             result, failure = None, " ".join(str(e).split()) or type(e).__name__
-        ended_s = time.perf_counter()
+        ended_s = clock()
         if result is None:
             outcome = outcome or Outcome(np.empty((n, 0), np.float32))
             outcome.failures.append(Failure(step.model, items, str(failure), True, ended_s))
@@ -126,7 +129,7 @@ def run_plan(
         items = items[~sure]
         if left_ms is not None and len(items):
             ahead = steps[steps.index(step) + 1]
-            left = left_ms[items] - (time.perf_counter() - start_s) * 1e3
+            left = left_ms[items] - (clock() - start_s) * 1e3
             in_time = _in_time(left, models[ahead.model])
             _answer(outcome, step.model, items[~in_time], True)
             items = items[in_time]

@@ -143,7 +143,7 @@ def _show(message: _Message, view: View, schedule: Schedule, objective: Objectiv
         if message.place in group.items:
             n, taken, why = len(group.items), view.names[group.plan], str(group.choice)
             break
-        wait_ms += view.busy_ms(group.plan, len(group.items))
+        wait_ms += view.usual_finish_ms(group.plan, len(group.items))
     left_ms = message.left_ms - wait_ms
     if wait_ms:
         click.echo(f"Other plans' messages go first, and take {wait_ms:.3g} ms.")

@@ -35,6 +35,7 @@ from ounce_edge.recommender.explanation import rejections
 from ounce_edge.recommender.exploration import explore, regret
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import View
+from ounce_edge.recommender.slicing import LATE, SLICE_MS, first_slice
 from ounce_edge.records import Columns, Publish, Record
 from ounce_edge.repeats import RecentIds
 from ounce_edge.reports import GroupReport, ModelCall, Report
@@ -44,8 +45,6 @@ from ounce_edge.waiting import Progress, Taken, Waiting
 
 logger = logging.getLogger(__name__)
 
-SLICE_MS = 5.0
-"""Predicted compute of one step: what arrives meanwhile waits that long before it is considered."""
 Draws = tuple[NDArray[np.bool_], list[float]]
 Rejected = tuple[Record, InvalidMessageError]
 
@@ -155,7 +154,8 @@ class Pipeline:
             schedule = explore(view, schedule, left_ms, floors, *exploration)
         if self._log is not None:
             self._record(now_ms, began_s, left_ms, schedule, exploration)
-        groups = self._first(view, schedule, left_ms, slice_ms)
+        now = first_slice(view, schedule, left_ms, slice_ms, self._late_owed)
+        groups, self._late_owed = now.groups, now.late_owed
         report.decide_ms = (time.perf_counter() - began_s) * 1e3
         report.happenings = [
             *self._vigilance.look_at_accuracy(),
@@ -169,7 +169,8 @@ class Pipeline:
         waited_ms = np.concatenate([now_ms - t.batch.timestamps_ms for t in taken])
         report.waited_ms = np.maximum(waited_ms, 0.0)
         for group, some, left in zip(groups, taken, left_of_groups, strict=False):
-            self._answer(view, schedule, group, some, left, publish, report)
+            spent_ms = (time.perf_counter() - began_s) * 1e3
+            self._answer(view, schedule, group, some, left - spent_ms, publish, report)
         if len(schedule.refused):
             self._refuse(taken[-1], publish, report)
         report.next_offsets = self._progress.advance()
@@ -235,31 +236,6 @@ class Pipeline:
             None if draws is None else Exploration(draws[0].tobytes(), draws[1]),
         )
 
-    def _first(
-        self, view: View, schedule: Schedule, left_ms: NDArray[np.float64], slice_ms: float
-    ) -> list[Group]:
-        """The groups of a schedule that fit into a slice; of one that is longer, the messages with
-        the least time left. What is late comes last, but is not put off twice in a row."""
-        late = (Choice.FALLBACK_LATE, Choice.FALLBACK_FASTEST)
-        queue = list(schedule.groups)
-        if self._late_owed:
-            queue.sort(key=lambda group: group.choice not in late)
-        first: list[Group] = []
-        spent_ms = 0.0
-        for group in queue:
-            n = len(group.items)
-            most = view.most_within(group.plan, slice_ms - spent_ms, n)
-            if not most and first:
-                break
-            if most < n:
-                soonest = np.argsort(left_ms[group.items], kind="stable")[: max(most, 1)]
-                group = Group(group.plan, group.choice, np.sort(group.items[soonest]))
-            first.append(group)
-            spent_ms += view.busy_ms(group.plan, len(group.items))
-        n_late = sum(group.choice in late for group in queue)
-        self._late_owed = n_late > sum(group.choice in late for group in first)
-        return first
-
     def _answer(
         self,
         view: View,
@@ -273,7 +249,7 @@ class Pipeline:
         """Run one group and publish its predictions; what a model fails on waits for another one,
         or becomes dead letters where none is left."""
         plan = self.plans[group.plan]
-        waits = group.choice in (Choice.FALLBACK_LATE, Choice.FALLBACK_FASTEST)
+        waits = group.choice in LATE
         outcome = run_plan(
             plan.steps,
             self._models,

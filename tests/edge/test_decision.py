@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ounce_edge.recommender.accuracy import AccuracyPrior
-from ounce_edge.recommender.decision import Schedule, decide
+from ounce_edge.recommender.decision import Line, Schedule, decide
 from ounce_edge.recommender.explanation import rejections
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Model, Plan, Plans, Step, View
@@ -135,9 +135,42 @@ def test_most_accurate_of_equals_is_the_lightest() -> None:
     assert plans.names[plans.always_best(1)] == "cheap"
 
 
+def crossing(*models: tuple[float, float, float], overhead_ms: float = 0.0) -> View:
+    """A view of single models: milliseconds alone, milliseconds per further item, lower bound."""
+    plans = Plans(
+        [
+            Model(f"m{i}", 1, LatencyBelief([1, 101], *[[ms, ms + 100 * more]] * 2))
+            for i, (ms, more, _) in enumerate(models)
+        ],
+        [
+            Plan(f"m{i}", [Step(i)], AccuracyPrior(min(1.0, low + 0.01), low, 1.0, 100))
+            for i, (_, _, low) in enumerate(models)
+        ],
+    )
+    plans.item_overhead_ms = overhead_ms
+    return plans.view(0.0)
+
+
+def test_messages_do_not_go_back_and_forth() -> None:
+    # of the last two the one is quicker alone, the other one in a batch: neither is in time for all
+    plans = crossing((50.0, 5.0, 0.9), (1.0, 1.0, 0.8), (5.0, 0.5, 0.7))
+    _, found = choose(plans, [2.5, 4.0, 6.0, 6.5, 7.0, 8.0, 9.0, 11.0] * 4, [0.9] * 32)
+    assert len(found) == 32
+
+
+def test_publishing_takes_time_as_well() -> None:
+    # ten messages take 1 ms in the model, and 3 ms to encode and publish
+    plans = crossing((0.1, 0.1, 0.9), overhead_ms=0.3)
+    assert choose(plans, [4.1] * 10, [0.5] * 10)[1] == [(0, Choice.LIGHTEST_FEASIBLE)] * 10
+    _, found = choose(plans, [3.9] * 10, [0.5] * 10)
+    assert found.count((0, Choice.LIGHTEST_FEASIBLE)) == 9
+
+
 ladders = st.lists(
     st.tuples(st.floats(0.01, 50), st.floats(0, 0.99), st.integers(1, 5)), min_size=1, max_size=6
-).map(lambda rows: view(*((f"m{i}", *row) for i, row in enumerate(rows))))
+).map(lambda rows: view(*((f"m{i}", *row) for i, row in enumerate(rows)))) | st.lists(
+    st.tuples(st.floats(0.01, 50), st.floats(0.0, 5.0), st.floats(0, 0.99)), min_size=1, max_size=8
+).map(lambda rows: crossing(*rows))
 messages = st.lists(
     st.tuples(st.floats(-50, 1000), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1.0])),
     min_size=1,
@@ -152,9 +185,10 @@ def test_a_feasible_label_is_true(plans: View, batch: list, fallback: Fallback) 
     remaining, floors = np.array(batch, float).T
     schedule = decide(plans, remaining, floors, fallback)
     by_item(schedule, len(batch))
-    wait_ms = 0.0
+    line = Line()
     for group in schedule.groups:
-        wait_ms += plans.finish_ms(group.plan, len(group.items))
+        n = len(group.items)
+        wait_ms = line.join(plans.usual_finish_ms(group.plan, n), plans.finish_ms(group.plan, n))
         if group.choice is Choice.LIGHTEST_FEASIBLE:
             assert (plans.accuracy_low[group.plan] >= floors[group.items]).all()
             assert (wait_ms <= remaining[group.items] + 1e-9).all()
@@ -193,6 +227,27 @@ def test_looser_targets_never_cost_more(
         cost = [plans.cost_of(p, 1) for p in range(len(plans.names))]
         assert loose[1] is Choice.LIGHTEST_FEASIBLE
         assert cost[loose[0]] <= cost[strict[0]]
+
+
+curves = st.lists(
+    st.tuples(st.floats(0.001, 5), st.floats(0.001, 5), st.floats(0, 0.99)), min_size=2, max_size=6
+)
+
+
+@given(curves, messages, st.sampled_from(Fallback))
+@settings(max_examples=500, deadline=None)
+def test_plans_whose_curves_cross_give_an_end(rows: list, batch: list, fallback: Fallback) -> None:
+    """Which plan is quicker depends on the batch size: messages must not go round in circles."""
+    models = [
+        Model(f"m{i}", 1, LatencyBelief([1, 100], [fixed + each, fixed + 100 * each], [1, 1]))
+        for i, (fixed, each, _) in enumerate(rows)
+    ]
+    plans = [
+        Plan(f"m{i}", [Step(i)], AccuracyPrior(low, low, 1.0, 100))
+        for i, (_, _, low) in enumerate(rows)
+    ]
+    remaining, floors = np.array(batch, float).T
+    by_item(decide(Plans(models, plans).view(0.0), remaining, floors, fallback), len(batch))
 
 
 @given(ladders, messages)

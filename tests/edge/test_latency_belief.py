@@ -80,3 +80,11 @@ def test_one_batch_size_is_enough_for_a_profile() -> None:
     belief = LatencyBelief([8], [4.0], [4.0])
     assert belief.median_ms(8) == pytest.approx(4.0)
     assert belief.median_ms(16) == pytest.approx(8.0)
+
+
+def test_what_sticks_out_of_short_calls_does_not_multiply_long_ones() -> None:
+    belief = LatencyBelief([1, 10_000], [0.01, 100.0], [0.01, 100.0])
+    for i in range(WINDOW_CALLS):
+        belief.observe(1, 0.05 if i % 40 == 0 else 0.01, i * 0.01)
+    assert belief.p99_ms(1) == pytest.approx(0.05)
+    assert 100.0 < belief.p99_ms(10_000) < 105.0

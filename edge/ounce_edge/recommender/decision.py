@@ -2,7 +2,8 @@
 
 For a message with remaining time b and floor a, a plan is feasible when the lower bound of its
 accuracy is at least a, and the 99th percentile of (wait + its service time at the batch the message
-would join) is at most b. The feasible plan of least cost is taken, ties going to fewer bytes.
+would join, publishing included) is at most b. The feasible plan of least cost is taken, ties going
+to fewer bytes.
 
 The order to run in matters as much as the plan. Lightest first is best while every deadline allows
 it: no cheap answer waits for a dear one. Where it makes one late, the earliest deadline goes first
@@ -18,6 +19,7 @@ keeps its floor, as long as such messages together take little time from those t
 that the fastest plan answers, so that a backlog is caught up instead of carried on.
 """
 
+import math
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,20 +98,46 @@ def _of(rung: NDArray[np.intp], k: int, n: int, size: int) -> Items:
 
 
 def _in_time(view: View, groups: Sequence[Group], remaining_ms: Floats) -> bool:
-    wait_ms = 0.0
+    line = Line()
     for group in groups:
         n = len(group.items)
         tightest_ms = remaining_ms.min() if len(groups) == 1 else remaining_ms[group.items].min()
-        if wait_ms + view.finish_ms(group.plan, n) > tightest_ms:
+        usual_ms, p99_ms = view.usual_finish_ms(group.plan, n), view.finish_ms(group.plan, n)
+        if line.join(usual_ms, p99_ms) > tightest_ms:
             return False
-        wait_ms += view.busy_ms(group.plan, n)
     return True
+
+
+class Line:
+    """When batches that run one after another are answered, with 99% confidence.
+
+    That all of them take their 99th percentile is far less likely than that one does: the usual
+    times add up, and the distances from there to the 99th percentiles as independent deviations
+    do, by their squares.
+    """
+
+    __slots__ = ("_squares", "_usual_ms")
+
+    def __init__(self) -> None:
+        self._usual_ms = self._squares = 0.0
+
+    def copy(self) -> "Line":
+        """The same line, to try something on."""
+        other = Line()
+        other._usual_ms, other._squares = self._usual_ms, self._squares
+        return other
+
+    def join(self, usual_ms: float, p99_ms: float) -> float:
+        """A batch that takes so long is put last; when it is answered, milliseconds from now."""
+        self._usual_ms += usual_ms
+        self._squares += (p99_ms - usual_ms) ** 2
+        return self._usual_ms + math.sqrt(self._squares)
 
 
 class _Batch:
     """Messages of about the same deadline that one plan is to answer."""
 
-    __slots__ = ("busy_ms", "choice", "finish_ms", "items", "plan", "tightest_ms")
+    __slots__ = ("choice", "finish_ms", "items", "plan", "tightest_ms", "usual_ms")
 
     def __init__(self, plan: int, choice: Choice) -> None:
         self.plan = plan
@@ -121,7 +149,7 @@ class _Batch:
         self.items = items
         self.tightest_ms = float(remaining_ms[items].min()) if n else np.inf
         self.finish_ms = view.finish_ms(self.plan, n) if n else 0.0
-        self.busy_ms = view.busy_ms(self.plan, n) if n else 0.0
+        self.usual_ms = view.usual_finish_ms(self.plan, n) if n else 0.0
         return self
 
 
@@ -143,6 +171,10 @@ class _Crowded:
         self._remaining_ms = remaining_ms
         self._min_accuracy = min_accuracy
         self._fallback = fallback
+        by_time = sorted(order, key=lambda p: view.finish_ms(p, len(remaining_ms)))
+        self._rank = {plan: rank for rank, plan in enumerate(by_time)}
+        """By the time for all that waits. Which of two plans is the quicker one may depend on the
+        batch: messages that only ever go down these ranks do not go back and forth."""
         self._batches: list[_Batch] = []
         self._given_up: list[Items] = []
         """Messages that no plan answers in time, or that the policy refuses."""
@@ -177,20 +209,19 @@ class _Crowded:
 
     def _fit(self) -> None:
         """Make every batch end in time, in order; the dearest messages so far give way."""
-        k, wait_ms = 0, 0.0
+        k, line = 0, Line()
         while k < len(self._batches):
             batch = self._batches[k]
-            late_ms = wait_ms + batch.finish_ms - batch.tightest_ms
+            late_ms = line.join(batch.usual_ms, batch.finish_ms) - batch.tightest_ms
             if late_ms <= 0.0 or not len(batch.items):
-                wait_ms += batch.busy_ms
                 k += 1
                 continue
             dearest = max(
                 (b for b in self._batches[: k + 1] if len(b.items)),
-                key=lambda b: b.busy_ms / len(b.items),
+                key=lambda b: b.finish_ms / len(b.items),
             )
-            self._give_way(dearest, dearest.busy_ms - late_ms)
-            k, wait_ms = 0, 0.0
+            self._give_way(dearest, dearest.finish_ms - late_ms)
+            k, line = 0, Line()
 
     def _give_way(self, batch: _Batch, keep_ms: float) -> None:
         """All but the messages that fit into `keep_ms`, those with the least time left, go to a
@@ -201,7 +232,12 @@ class _Crowded:
         moved = np.sort(by_time[keep:])
         batch.hold(np.sort(by_time[:keep]), self._view, self._remaining_ms)
         finish_ms = self._view.finish_ms(batch.plan, len(moved))
-        quicker = [p for p in self._order if self._view.finish_ms(p, len(moved)) < finish_ms]
+        quicker = [
+            p
+            for p in self._order
+            if self._rank[p] < self._rank[batch.plan]
+            and self._view.finish_ms(p, len(moved)) < finish_ms
+        ]
         floor = float(self._min_accuracy[moved].max())
         sufficient = [p for p in quicker if self._view.accuracy_low[p] >= floor]
         if sufficient:
@@ -246,18 +282,20 @@ class _Crowded:
     def _merge(self, batches: Sequence[_Batch]) -> list[Group]:
         """Neighbours of the same plan and reason as one call, where both deadlines allow it."""
         groups: list[Group] = []
-        start_ms = wait_ms = tightest_ms = 0.0
+        line, before, tightest_ms = Line(), Line(), 0.0
         for batch in batches:
             last = groups[-1] if groups else None
             if last is not None and (last.plan, last.choice) == (batch.plan, batch.choice):
                 items = np.sort(np.concatenate([last.items, batch.items]))
-                if start_ms + self._view.finish_ms(batch.plan, len(items)) <= tightest_ms:
+                n, together = len(items), before.copy()
+                usual_ms = self._view.usual_finish_ms(batch.plan, n)
+                if together.join(usual_ms, self._view.finish_ms(batch.plan, n)) <= tightest_ms:
                     groups[-1] = Group(batch.plan, batch.choice, items)
-                    wait_ms = start_ms + self._view.busy_ms(batch.plan, len(items))
+                    line = together
                     continue
             groups.append(Group(batch.plan, batch.choice, batch.items))
-            start_ms, tightest_ms = wait_ms, batch.tightest_ms
-            wait_ms += batch.busy_ms
+            before, tightest_ms = line.copy(), batch.tightest_ms
+            line.join(batch.usual_ms, batch.finish_ms)
         return groups
 
     def _late(self, items: Items) -> list[Group]:

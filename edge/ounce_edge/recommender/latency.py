@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+Times = NDArray[np.float64] | float
 WINDOW_CALLS = 256
 """Calls remembered: enough to see a 99th percentile, few enough to forget within seconds."""
 WINDOW_SECONDS = 10.0
@@ -24,14 +25,16 @@ class LatencyBelief:
     """Service time of one model by batch size: a profile, corrected by what was seen lately.
 
     The profile gives the shape of the curve; a call gives one ratio between the truth and the
-    profile, at whatever batch size it had. Two robust figures of the ratios correct the profile:
+    profile, at whatever batch size it had. Two robust figures correct the profile:
 
     - the level, a median of the last second's calls: a machine that slows down, or recovers, is
       believed after a few calls;
-    - the tail, the 99th percentile of the calls' distances from the level around them, over ten
+    - the spread, the 99th percentile of the calls' distances from the level around them, over ten
       seconds. A distance is taken once the calls on both sides are known, so that a step of the
-      level passes for a step, and only what sticks out for a tail. While calls are few the
-      profile's own tail counts as well.
+      level passes for a step, and only what sticks out for a tail. It is carried over to other
+      batch sizes with the square root of the time, as the sum of many independent delays: what
+      sticks out of a call of microseconds does not multiply one of milliseconds. While calls are
+      few the profile's own tail counts as well.
 
     Args:
         batch_sizes: ascending, at least one.
@@ -53,6 +56,8 @@ class LatencyBelief:
         self._ms_per_row = max(float(rise / (last - before)), 0.0)
         self._calls: deque[tuple[float, float]] = deque(maxlen=LEVEL_CALLS[1])
         """Ratio and time of the latest calls, oldest first."""
+        self._profiles_ms: deque[float] = deque(maxlen=LEVEL_CALLS[1])
+        """What the profile says of the latest calls."""
         self._distances: deque[tuple[float, float]] = deque(maxlen=WINDOW_CALLS)
         self._n_seen = 0
         self._seen_at_s = -np.inf
@@ -61,7 +66,11 @@ class LatencyBelief:
         self.level = 1.0
         """Median time of a call, over the profile's."""
         self.tail = self._prior_tail
-        """99th percentile of the time of a call, over its median."""
+        """99th percentile of the time of a call over its median, by the profile; fades to 1 as
+        calls are seen."""
+        self.spread = 0.0
+        """99th percentile of the time of a call less its median, over the level, as seen; for a
+        call of 1 ms, and with the square root of the time for others."""
 
     def profile_ms(self, n_items: float | NDArray[np.float64]) -> NDArray[np.float64]:
         """The profile's median time of one call, linear between and beyond its batch sizes."""
@@ -74,7 +83,8 @@ class LatencyBelief:
 
     def p99_ms(self, n_items: int | NDArray[np.float64]) -> NDArray[np.float64]:
         """99th percentile of the time of one call with `n_items` (number or array), ms."""
-        return self.profile_ms(n_items) * (self.level * self.tail)
+        profile_ms = self.profile_ms(n_items)
+        return self.level * (profile_ms + excess_ms(profile_ms, self.tail, self.spread))
 
     def excess_ms(self, n_items: int) -> float | None:
         """How much longer calls take than the profile says; None when none was seen lately."""
@@ -108,18 +118,22 @@ class LatencyBelief:
             elapsed_ms: its time, milliseconds.
             at_s: when, on any steady clock, seconds.
         """
-        ratio = max(elapsed_ms, 1e-6) / float(self.profile_ms(n_items))  # a coarse clock says 0
-        self._calls.append((ratio, at_s))
+        profile_ms = float(self.profile_ms(n_items))
+        self._calls.append((max(elapsed_ms, 1e-6) / profile_ms, at_s))  # a coarse clock says 0
+        self._profiles_ms.append(profile_ms)
         self._seen_at_s = at_s
         self._n_seen += 1
         self.level = self._level(at_s)
         weight = max(1.0 / self._n_seen, 1.0 / WINDOW_CALLS)
         self.usual *= (self.level / self.usual) ** weight
         around = [r for r, _ in self._calls][-2 * CENTRED_CALLS - 1 :]
+        sizes_ms = list(self._profiles_ms)
         if len(around) > CENTRED_CALLS:
             seen_at_s = self._calls[-CENTRED_CALLS - 1][1]
             centre = sorted(around)[len(around) // 2]
-            self._distances.append((around[-CENTRED_CALLS - 1] / centre, seen_at_s))
+            distance = around[-CENTRED_CALLS - 1] / centre - 1.0
+            scale = sizes_ms[-CENTRED_CALLS - 1] ** 0.5
+            self._distances.append((distance * scale, seen_at_s))
         if self._n_seen % TAIL_EVERY_CALLS == 0:
             self._forget(at_s)
 
@@ -145,6 +159,17 @@ class LatencyBelief:
                 remembered.popleft()
         distances = sorted(d for d, _ in self._distances)
         n = len(distances)
-        seen = distances[int(np.ceil(0.99 * n)) - 1] if n else 1.0
+        self.spread = max(0.0, distances[int(np.ceil(0.99 * n)) - 1]) if n else 0.0
         few = max(0.0, 1.0 - n / (WINDOW_CALLS // 2))
-        self.tail = max(1.0, seen, few * self._prior_tail)
+        self.tail = max(1.0, few * self._prior_tail)
+
+
+def excess_ms(median_ms: Times, tail: Times, spread: Times) -> NDArray[np.float64]:
+    """99th percentile of a call's time less its median, at the level 1; `LatencyBelief` says how.
+
+    Args:
+        median_ms: median time of the call, any shape.
+        tail: at least 1, shape that broadcasts with the times.
+        spread: likewise.
+    """
+    return np.asarray(np.maximum((tail - 1.0) * median_ms, spread * np.sqrt(median_ms)))

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ounce_schemas.routing import Objective
 
 from ounce_edge.recommender.accuracy import AccuracyBeliefs, AccuracyPrior
-from ounce_edge.recommender.latency import LatencyBelief
-from ounce_edge.recommender.suspension import SLOW_FACTOR, Suspension
+from ounce_edge.recommender.latency import LatencyBelief, excess_ms
+from ounce_edge.recommender.suspension import SLOW_FACTOR, SLOW_SECONDS, Suspension
 
 REFRESH_SECONDS = 1.0
 """How often old evidence is forgotten."""
@@ -66,6 +66,9 @@ class View:
 
     names: Sequence[str]
     p99_ms: Sequence[Sequence[float]]
+    """Time until the answers are published: the call, and what each message takes beside it."""
+    usual_ms: Sequence[Sequence[float]]
+    """The same, as it usually is."""
     cost: Sequence[Sequence[float]]
     """Expected cost in the policy's objective."""
     median_ms: Sequence[Sequence[float]]
@@ -78,8 +81,6 @@ class View:
     """Whether it is one model, not a cascade."""
     usable: Sequence[int]
     """Indices of the plans whose models are all in service."""
-    item_overhead_ms: float = 0.0
-    """Time per message beside the model call, which those in later groups wait for."""
 
     def by_cost(self, n_items: int) -> list[int]:
         """Usable plans from the lightest to the heaviest at that batch size; ties go to fewer
@@ -112,15 +113,15 @@ class View:
         return at(self.median_ms[plan], n_items)
 
     def finish_ms(self, plan: int, n_items: int) -> float:
-        """99th percentile of the time of one call with `n_items`."""
+        """99th percentile of the time until a batch of `n_items` is answered."""
         return at(self.p99_ms[plan], n_items)
 
-    def busy_ms(self, plan: int, n_items: int) -> float:
-        """What a group after this one waits for it."""
-        return at(self.p99_ms[plan], n_items) + n_items * self.item_overhead_ms
+    def usual_finish_ms(self, plan: int, n_items: int) -> float:
+        """Expected time until a batch of `n_items` is answered: what those behind it wait."""
+        return at(self.usual_ms[plan], n_items)
 
     def most_within(self, plan: int, budget_ms: float, most: int) -> int:
-        """The largest batch, `most` at most, whose call ends within `budget_ms`; 0 if none."""
+        """The largest batch, `most` at most, that is answered within `budget_ms`; 0 if none."""
         curve = self.p99_ms[plan]
         if at(curve, most) <= budget_ms:
             return most
@@ -150,7 +151,9 @@ class BeliefState:
     level: Sequence[float]
     """Per model: median time over the profile's."""
     tail: Sequence[float]
-    """Per model: 99th percentile of the time over its median."""
+    """Per model: 99th percentile of the time over its median, by the profile."""
+    spread: Sequence[float]
+    """Per model: 99th percentile of the time of a call of 1 ms less its median, as seen."""
     accuracy: Sequence[float]
     accuracy_low: Sequence[float]
     accuracy_high: Sequence[float]
@@ -187,6 +190,7 @@ class Plans:
         self.tables = Tables.of(self.models, self.plans, objective)
         self._view: View | None = None
         self._refreshed_at_s = -np.inf
+        self._slow_since_s: dict[int, float] = {}
 
     def __len__(self) -> int:
         return len(self.plans)
@@ -224,6 +228,7 @@ class Plans:
         return BeliefState(
             level=levels,
             tail=[m.latency.tail for m in self.models],
+            spread=[m.latency.spread for m in self.models],
             accuracy=self.accuracy.value.tolist(),
             accuracy_low=self.accuracy.low.tolist(),
             accuracy_high=self.accuracy.high.tolist(),
@@ -258,13 +263,16 @@ class Plans:
         return restored
 
     def is_out_of_order(self, model: int, at_s: float) -> bool:
-        """Whether a model has become far slower while the machine has not.
+        """Whether a model has become far slower while the machine has not, and stays so.
 
         With no other model seen lately that can't be told from a slow machine: it counts as out of
         order, the others get to run, and their times tell.
         """
         slowdown = self.models[model].latency.slowdown
         if slowdown < SLOW_FACTOR:
+            self._slow_since_s.pop(model, None)
+            return False
+        if at_s - self._slow_since_s.setdefault(model, at_s) < SLOW_SECONDS:
             return False
         others = [
             max(m.latency.slowdown, m.latency.latest_slowdown)
@@ -342,9 +350,13 @@ class Tables:
     def view(self, state: BeliefState) -> View:
         """The view at one moment."""
         model, expected_ms, most_ms, watts = self._arrays
-        level = np.array(state.level)[model]
-        worst = level * np.array(state.tail)[model]
-        median_ms = np.einsum("pk,pkn->pn", level, expected_ms).tolist()
+        level, tail, spread = (
+            np.array(each)[model] for each in (state.level, state.tail, state.spread)
+        )
+        most_ms = most_ms + excess_ms(most_ms, tail[:, :, None], spread[:, :, None])
+        median = np.einsum("pk,pkn->pn", level, expected_ms)
+        p99 = np.einsum("pk,pkn->pn", level, most_ms) + GRID * state.item_overhead_ms
+        median_ms = median.tolist()
         if self.objective is Objective.CPU_TIME:
             cost = median_ms
         elif self.objective is Objective.ENERGY:
@@ -359,7 +371,8 @@ class Tables:
         ]
         return View(
             names=self.names,
-            p99_ms=np.einsum("pk,pkn->pn", worst, most_ms).tolist(),
+            p99_ms=p99.tolist(),
+            usual_ms=(median + GRID * state.item_overhead_ms).tolist(),
             cost=cost,
             median_ms=median_ms,
             accuracy=state.accuracy,
@@ -368,7 +381,6 @@ class Tables:
             size_bytes=self.size_bytes,
             is_single=[n == 1 for n in self.n_steps],
             usable=usable or list(range(len(self.names))),  # something has to answer
-            item_overhead_ms=state.item_overhead_ms,
         )
 
     @cached_property

@@ -1,0 +1,40 @@
+"""The product's own rule."""
+
+from collections.abc import Sequence
+
+from ounce_edge.execution import Outcome
+from ounce_edge.recommender.decision import decide
+from ounce_edge.recommender.slicing import LATE, first_slice
+from ounce_edge.vigilance import Vigilance
+from ounce_schemas.routing import Fallback
+
+from benchmarks.routing.overhead import Overhead
+from benchmarks.routing.rules.base import Queue, Rule, Work
+from benchmarks.routing.tables import Table
+
+
+class Ours(Rule):
+    """The worker's code: beliefs, decision, slices and vigilance are the modules that serve. No
+    labels arrive and nothing is explored."""
+
+    def __init__(self, table: Table, overhead: Overhead) -> None:
+        super().__init__(table, overhead)
+        self._vigilance = Vigilance(self.plans)
+        self._late_owed = False
+        self._now_s = 0.0
+
+    def choose(self, now_ms: float, queue: Queue) -> Sequence[Work]:
+        view = self.plans.view(now_ms / 1e3)
+        left_ms = queue.deadline_ms - now_ms
+        schedule = decide(view, left_ms, queue.floor, Fallback.MOST_ACCURATE_IN_TIME)
+        now = first_slice(view, schedule, left_ms, late_owed=self._late_owed)
+        self._late_owed = now.late_owed
+        return [Work(g.plan, g.items, cuts=g.choice not in LATE) for g in now.groups]
+
+    def learn(self, work: Work, outcome: Outcome, answer_ms: float) -> None:
+        self._vigilance.learn(outcome)
+        for answered in outcome.answered:
+            if not answered.cut_short:
+                result = outcome.result[answered.items]
+                self.plans.accuracy.observe_answers(work.plan, result)
+        self.plans.observe_overhead(len(work.items), answer_ms)

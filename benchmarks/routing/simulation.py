@@ -1,0 +1,160 @@
+"""One worker with one core, in virtual time.
+
+It works as the real one does: it reads what has arrived, decides for all that waits, makes the
+calls that were chosen, publishes, and looks again. What arrives meanwhile is seen after that. Plans
+are run by the worker's own `run_plan`; only the models are replaced, by their recorded answers and
+times, and the clock.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_edge.catalogue import ServedModel
+from ounce_edge.execution import run_plan
+from ounce_edge.recommender.plans import Plans
+from ounce_edge.runtimes.base import Inputs
+
+from benchmarks.routing.overhead import Overhead
+from benchmarks.routing.rules.base import Queue, Rule
+from benchmarks.routing.tables import ServiceTimes, Table
+from benchmarks.routing.workloads import Workload
+
+MAX_WAITING = 16_384
+"""As the worker's setting: more are left in Kafka until some are answered."""
+MAX_POLL = 8192
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a workload's messages; arrays of shape (n_messages,)."""
+
+    finish_ms: NDArray[np.float64]
+    """When the answer was published."""
+    answer: NDArray[np.intp]
+    """Class answered."""
+    plan: NDArray[np.intp]
+    cut_short: NDArray[np.bool_]
+    """Whether a cascade ended early because time ran out."""
+    compute_ms: NDArray[np.float64]
+    """Model time per message: of a call, its share."""
+    busy_ms: float
+    """Time that the server worked."""
+    n_slices: int
+
+
+class _Clock:
+    """Virtual time, milliseconds."""
+
+    def __init__(self, workload: Workload) -> None:
+        self.now_ms = 0.0
+        self._workload = workload
+
+    def advance(self, ms: float) -> None:
+        """Work that takes so long on a machine that is not slowed."""
+        self.now_ms += ms * self._workload.slowdown(self.now_ms)
+
+    def seconds(self) -> float:
+        return self.now_ms / 1e3
+
+
+class _Model:
+    """A model's recorded answers; running it takes virtual time."""
+
+    def __init__(self, table: Table, model: int, clock: _Clock, times: ServiceTimes) -> None:
+        self.loaded = self
+        self._answers = table.probabilities[model]
+        self._model = model
+        self._clock = clock
+        self._times = times
+
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Answers to the items with these indices."""
+        items = inputs["item"]
+        self._clock.advance(self._times.draw_ms(self._model, len(items)))
+        return self._answers[items]
+
+
+def simulate(
+    table: Table,
+    workload: Workload,
+    rule: Rule,
+    overhead: Overhead,
+    seed: int = 0,
+    transport_ms: float = 0.0,
+) -> Result:
+    """Serve a workload until every message is answered.
+
+    Args:
+        table: answers and times of the models.
+        workload: what arrives.
+        rule: decides what to run.
+        overhead: what the worker spends beside model calls.
+        seed: of the service times.
+        transport_ms: time between a message's timestamp and when a worker can read it.
+    """
+    n = len(workload)
+    clock = _Clock(workload)
+    times = ServiceTimes(table, np.random.default_rng([seed, 1]))
+    served = cast(
+        "list[ServedModel]",
+        [_Model(table, m, clock, times) for m in range(len(table.models))],
+    )
+    beliefs: Plans = rule.plans
+    readable_ms = workload.arrival_ms + transport_ms
+    deadline_ms = workload.deadline_ms
+    finish_ms = np.full(n, np.nan)
+    answer = np.full(n, -1, dtype=np.intp)
+    plan_of = np.full(n, -1, dtype=np.intp)
+    compute_ms = np.zeros(n)
+    cut_short = np.zeros(n, dtype=bool)
+    waiting = np.empty(0, dtype=np.intp)
+    read = n_slices = 0
+    full = False
+    busy_ms = 0.0
+    while read < n or len(waiting):
+        if not len(waiting) and readable_ms[read] > clock.now_ms:
+            clock.now_ms = float(readable_ms[read])
+        began_ms = clock.now_ms
+        room = MAX_WAITING - len(waiting)
+        full = room < 1 or (full and room < MAX_WAITING // 2)
+        if not full:
+            there = int(np.searchsorted(readable_ms, clock.now_ms, side="right"))
+            new = np.arange(read, min(there, read + min(MAX_POLL, room)))
+            waiting = np.concatenate([waiting, new])
+            read += len(new)
+            clock.advance(overhead.poll_ms + overhead.admit_ms * len(new))
+        clock.advance(overhead.step_ms)
+        queue = Queue(waiting, workload.item[waiting], deadline_ms[waiting],
+                      workload.floor[waiting])  # fmt: skip
+        done = np.zeros(len(waiting), dtype=bool)
+        decided_ms = clock.now_ms
+        for work in rule.choose(decided_ms, queue):
+            messages = waiting[work.items]
+            left_ms = None
+            if work.cuts:
+                left_ms = deadline_ms[messages] - clock.now_ms
+            outcome = run_plan(
+                table.plans[work.plan].steps,
+                served,
+                beliefs.models,
+                {"item": workload.item[messages]},
+                left_ms,
+                clock.seconds,
+            )
+            before_ms = clock.now_ms
+            clock.advance(overhead.answer_ms * len(messages))
+            rule.learn(work, outcome, clock.now_ms - before_ms)
+            finish_ms[messages] = clock.now_ms
+            plan_of[messages] = work.plan
+            answer[messages] = outcome.result.argmax(axis=1)
+            for answered in outcome.answered:
+                cost_ms = sum(c.run_ms / c.n for c in outcome.calls[: answered.n_steps])
+                compute_ms[messages[answered.items]] = cost_ms
+                cut_short[messages[answered.items]] = answered.cut_short
+            done[work.items] = True
+        waiting = waiting[~done]
+        n_slices += 1
+        busy_ms += clock.now_ms - began_ms
+    return Result(finish_ms, answer, plan_of, cut_short, compute_ms, busy_ms, n_slices)

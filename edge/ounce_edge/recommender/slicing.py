@@ -1,0 +1,77 @@
+"""What of a schedule is run before newer messages are looked at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.routing import Choice
+
+from ounce_edge.recommender.decision import Group, Schedule
+from ounce_edge.recommender.plans import View
+
+SLICE_MS = 5.0
+"""Predicted time of one slice: what arrives meanwhile waits that long before it is
+considered."""
+LATE_SHARE = 0.05
+"""Share of a slice that late messages get where others need all of it: their answers matter still,
+but each slice they get first makes others late."""
+LATE = (Choice.FALLBACK_LATE, Choice.FALLBACK_FASTEST)
+"""Reasons of messages that nothing answers in time."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The groups to run now, in this order."""
+
+    groups: Sequence[Group]
+    late_owed: bool
+    """Late messages were put off: they get a share of the next slice."""
+
+
+def first_slice(
+    view: View,
+    schedule: Schedule,
+    remaining_ms: NDArray[np.float64],
+    slice_ms: float = SLICE_MS,
+    late_owed: bool = False,
+) -> Slice:
+    """The groups of a schedule that fit into a slice; of one that is longer, the messages with the
+    least time left. What is late comes last, but where it was put off it gets a share of the slice.
+
+    Args:
+        view: what the schedule was decided on.
+        schedule: what to run; at least one call of it is taken.
+        remaining_ms: time left per message, milliseconds, shape (n,).
+        slice_ms: predicted time of the slice, milliseconds.
+        late_owed: of the slice before.
+    """
+    queue = schedule.groups
+    late = [group for group in queue if group.choice in LATE]
+    if late_owed and late:
+        share_ms = LATE_SHARE * slice_ms
+        others = [group for group in queue if group.choice not in LATE]
+        first, spent_ms = _fill(view, others, remaining_ms, slice_ms - share_ms)
+        first += _fill(view, late, remaining_ms, max(share_ms, slice_ms - spent_ms))[0]
+    else:
+        first, _ = _fill(view, queue, remaining_ms, slice_ms)
+    return Slice(first, len(late) > sum(group.choice in LATE for group in first))
+
+
+def _fill(
+    view: View, groups: Sequence[Group], remaining_ms: NDArray[np.float64], budget_ms: float
+) -> tuple[list[Group], float]:
+    """The first groups that fit, at least one call, and their predicted time."""
+    first: list[Group] = []
+    spent_ms = 0.0
+    for group in groups:
+        n = len(group.items)
+        most = view.most_within(group.plan, budget_ms - spent_ms, n)
+        if not most and first:
+            break
+        if most < n:
+            soonest = np.argsort(remaining_ms[group.items], kind="stable")[: max(most, 1)]
+            group = Group(group.plan, group.choice, np.sort(group.items[soonest]))
+        first.append(group)
+        spent_ms += view.finish_ms(group.plan, len(group.items))
+    return first, spent_ms

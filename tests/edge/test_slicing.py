@@ -1,0 +1,46 @@
+"""What of a schedule runs before newer messages are looked at."""
+
+import numpy as np
+from ounce_edge.recommender.accuracy import AccuracyPrior
+from ounce_edge.recommender.decision import decide
+from ounce_edge.recommender.latency import LatencyBelief
+from ounce_edge.recommender.plans import Model, Plan, Plans, Step
+from ounce_edge.recommender.slicing import LATE, first_slice
+from ounce_schemas.routing import Fallback
+
+VIEW = Plans(
+    [Model("m", 1, LatencyBelief([1, 100], [1.0, 100.0], [1.0, 100.0]))],
+    [Plan("m", [Step(0)], AccuracyPrior(0.95, 0.9, 1.0, 100))],
+).view(0.0)
+
+
+def slice_of(remaining: list[float], slice_ms: float, late_owed: bool = False):
+    left = np.array(remaining)
+    schedule = decide(VIEW, left, np.full(len(left), 0.5), Fallback.MOST_ACCURATE_IN_TIME)
+    return first_slice(VIEW, schedule, left, slice_ms, late_owed)
+
+
+def test_the_messages_with_the_least_time_left_come_first() -> None:
+    now = slice_of([900.0, 100.0, 800.0, 200.0], 2.0)
+    assert [group.items.tolist() for group in now.groups] == [[1, 3]]
+    assert not now.late_owed
+
+
+def test_at_least_one_message_however_short_the_slice() -> None:
+    assert [g.items.tolist() for g in slice_of([900.0, 100.0], 0.1).groups] == [[1]]
+
+
+def test_late_messages_wait_once_and_then_get_a_share() -> None:
+    remaining = [100.0] * 50 + [-1.0] * 50
+    now = slice_of(remaining, 20.0)
+    assert all(group.choice not in LATE for group in now.groups)
+    assert now.late_owed
+    now = slice_of(remaining, 20.0, late_owed=True)
+    late = sum(len(group.items) for group in now.groups if group.choice in LATE)
+    timely = sum(len(group.items) for group in now.groups if group.choice not in LATE)
+    assert late == 1
+    assert timely == 19
+
+
+def test_where_all_are_late_they_get_the_whole_slice() -> None:
+    assert sum(len(g.items) for g in slice_of([-1.0] * 50, 20.0, late_owed=True).groups) == 20
