@@ -153,7 +153,7 @@ class Pipeline:
             floors = self.waiting.min_accuracy
             schedule = explore(view, schedule, left_ms, floors, *exploration)
         if self._log is not None:
-            self._record(now_ms, began_s, left_ms, schedule, exploration)
+            self._record(now_ms, left_ms, schedule, exploration)
         now = first_slice(view, schedule, left_ms, slice_ms, self._late_owed)
         groups, self._late_owed = now.groups, now.late_owed
         report.decide_ms = (time.perf_counter() - began_s) * 1e3
@@ -220,7 +220,6 @@ class Pipeline:
     def _record(
         self,
         now_ms: float,
-        at_s: float,
         left_ms: NDArray[np.float64],
         schedule: Schedule,
         draws: Draws | None,
@@ -228,7 +227,7 @@ class Pipeline:
         assert self._log is not None
         self._log.record(
             now_ms,
-            self.plans.state(at_s),
+            self.plans.state,
             left_ms,
             self.waiting.min_accuracy,
             self.waiting.json_ids(),

@@ -73,10 +73,9 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
         Each message in exactly one group, or refused.
     """
     n = len(remaining_ms)
-    order = view.by_cost(n)
-    frontier = view.frontier(order)
-    low = [view.accuracy_low[plan] for plan in frontier]
-    rung = np.searchsorted(low, min_accuracy, side="left")
+    compared = view.compared(n)
+    order, frontier = compared.by_cost, compared.frontier
+    rung = np.searchsorted(compared.floors, min_accuracy, side="left")
     sizes = np.bincount(rung, minlength=len(frontier) + 1).tolist()
     if not sizes[-1]:  # the common case: every floor can be met, and every deadline as well
         groups = [
