@@ -48,11 +48,20 @@ class Stage:
 
 
 class Conductor:
-    """Runs on one thread: call `run` from the one that starts the workers."""
+    """Runs on one thread: call `run` from the one that starts the workers.
 
-    def __init__(self, stage: Stage, tell: Callable[[str], None]) -> None:
+    Args:
+        stage: what faults happen to.
+        tell: is told what happens.
+        look: called often, meanwhile.
+    """
+
+    def __init__(
+        self, stage: Stage, tell: Callable[[str], None], look: Callable[[], None] = lambda: None
+    ) -> None:
         self._stage = stage
         self._tell = tell
+        self._look = look
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._broker_job: Future[None] | None = None
@@ -95,6 +104,7 @@ class Conductor:
             job, self._broker_job = self._broker_job, None
             job.result()
         self._stage.supervisor.tend()
+        self._look()
 
     def close(self) -> None:
         """Let guests go."""

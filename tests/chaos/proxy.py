@@ -25,10 +25,11 @@ class Link:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, port: int, target: int) -> None:
         self._loop = loop
-        self._port = port
+        self.port = port
         self._target = target
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._flows = asyncio.Event()
         self._flows.set()
         self._delay_s = 0.0
@@ -74,7 +75,7 @@ class Link:
     async def _open_if_due(self) -> None:
         if self._server is None and not self._is_cut and not self._probing:
             self._server = await asyncio.start_server(
-                self._serve, "127.0.0.1", self._port, reuse_address=True
+                self._accept, "127.0.0.1", self.port, reuse_address=True
             )
 
     async def _cut(self) -> None:
@@ -111,6 +112,12 @@ class Link:
     def _reset(self) -> None:
         for writer in self._open:
             writer.transport.abort()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: that which asyncio would make complains when it is cancelled.
+        task = self._loop.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.n_connections += 1

@@ -13,11 +13,23 @@ from tests.support.child import Child
 from tests.support.worker import OUNCE
 
 _TERM_PATIENCE_S = 30.0
-"""From SIGTERM to SIGKILL, as Kubernetes has it."""
+"""From SIGTERM to the end, as Kubernetes has it. The end is SIGABRT here: then a worker's log shows
+what each of its threads was doing."""
 _BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 3.0)
 """Before a start that follows so many exits in a row that nobody asked for."""
 _SETTLED_S = 10.0
 """A worker that lived so long did start well."""
+
+
+def _environment() -> dict[str, str]:
+    """For workers that show their threads' stacks: on SIGUSR1, and when SIGABRT ends them."""
+    path = os.environ.get("PYTHONPATH")
+    stacks = Path(__file__).with_name("stacks")
+    return {
+        **os.environ,
+        "PYTHONFAULTHANDLER": "1",
+        "PYTHONPATH": os.pathsep.join([str(stacks), *([path] if path else [])]),
+    }
 
 
 def supported_options() -> str:
@@ -102,7 +114,13 @@ class Supervisor:
                 self._start(slot, now_s)
             if slot.asked == "term" and now_s > slot.asked_at_s + _TERM_PATIENCE_S:
                 slot.asked = "forced"
-                self._signal(slot, signal.SIGKILL)
+                self._signal(slot, signal.SIGABRT)
+
+    def ask(self) -> None:
+        """Make all workers that run log what they are doing."""
+        for slot in self.slots:
+            if slot.serving and time.monotonic() - slot.started_at_s > 1.0:  # it knows the signal
+                self._signal(slot, signal.SIGUSR1)
 
     def kill(self, slot: Slot) -> None:
         """SIGKILL."""
@@ -110,7 +128,7 @@ class Supervisor:
         self._signal(slot, signal.SIGKILL)
 
     def term(self, slot: Slot) -> None:
-        """SIGTERM; SIGKILL if that is not enough."""
+        """SIGTERM; SIGABRT if that is not enough."""
         slot.asked, slot.asked_at_s = "term", time.monotonic()
         self._signal(slot, signal.SIGTERM)
 
@@ -145,7 +163,7 @@ class Supervisor:
             ghost.kill()
 
     def stop_all(self, timeout_s: float) -> None:
-        """SIGTERM to all; returns when they have ended, by SIGKILL after their patience."""
+        """SIGTERM to all; returns when they have ended, by SIGABRT if they must."""
         for slot in self.slots:
             slot.wanted = False
             if slot.running:
@@ -171,6 +189,7 @@ class Supervisor:
         slot.child = Child(
             [OUNCE, "worker", f"--kafka=127.0.0.1:{slot.port}", *self.options(slot.name)],
             log=self.logs / f"{slot.name}-{slot.starts:03}.log",
+            env=_environment(),
         )
 
     def _gone(self, slot: Slot, now_s: float) -> None:
