@@ -117,7 +117,9 @@ class DrainingConsumer(AsyncConfluentConsumer):
             if error is None:
                 continue
             if error.code() in _FATAL or error.fatal():
-                self._on_error(BrokerError(f"can't read {message.topic()}: {error.str()}"))
+                self._on_error(
+                    BrokerError(f"can't read {message.topic() or 'requests'}: {error.str()}")
+                )
             else:
                 logger.warning("kafka: %s", error.str())
 

@@ -1,5 +1,6 @@
 """From records to one batch of tensors. A record that can't be served costs the others nothing."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -23,6 +24,8 @@ from ounce_edge.request_head import (
     check_min_accuracy,
     read_head,
 )
+
+logger = logging.getLogger(__name__)
 
 OutputNames = tuple[str, ...]
 T = TypeVar("T")
@@ -167,6 +170,12 @@ class Decoder:
                 parsed.append(self._parse(i, headers, value))
             except InvalidMessageError as e:
                 rejected.append((columns.records[i], e))
+            except Exception as e:  # no record may ever stop the stream
+                logger.exception("a record could not be decoded, and nobody foresaw why")
+                error = InvalidMessageError(
+                    Reason.MALFORMED_JSON, f"can't be decoded, please report it: {e!r}"
+                )
+                rejected.append((columns.records[i], error))
         inputs, errors = self._tensors(parsed)
         if errors:
             rejected += [(columns.records[parsed[i].row], error) for i, error in errors.items()]

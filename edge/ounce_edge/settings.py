@@ -3,8 +3,9 @@
 from enum import StrEnum
 from pathlib import Path
 
+from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 
 class Delivery(StrEnum):
@@ -16,10 +17,8 @@ class Delivery(StrEnum):
     """A read-committed reader sees it once."""
 
 
-class WorkerSettings(BaseModel):
+class WorkerSettings(KafkaConnection):
     """Settings of `ounce worker`. Passed in at the top, never read deep inside."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: tuple[TaskName, ...] = Field(description="Task to serve; repeat for several")
     kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer
 
+from tests.chaos.broker import ChaosKafka
 from tests.chaos.fleet import ChaosFleet
 from tests.chaos.schedule import Fault, Kind
 from tests.chaos.workers import Slot, Supervisor
-from tests.support.apache_kafka import ApacheKafka
 
 _TICK_S = 0.02
 _PATIENCE_S = 30.0
@@ -37,7 +37,7 @@ class Happened:
 class Stage:
     """All that faults happen to."""
 
-    broker: ApacheKafka
+    broker: ChaosKafka
     broker_thread: ThreadPoolExecutor
     """The one thread on which the broker is started."""
     supervisor: Supervisor

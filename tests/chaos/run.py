@@ -18,6 +18,7 @@ from ounce_services.devices.samples import read_samples
 from ounce_services.devices.targets import read_default_mix
 
 from tests.chaos.accounting import Accounting, Finding, account
+from tests.chaos.broker import ChaosKafka
 from tests.chaos.conductor import Conductor, Happened, Stage
 from tests.chaos.fleet import ChaosFleet
 from tests.chaos.proxy import Proxy
@@ -33,7 +34,6 @@ from tests.chaos.replay import LadderReplay
 from tests.chaos.schedule import Fault, Kind, make_schedule
 from tests.chaos.vigil import Vigil
 from tests.chaos.workers import Exit, Slot, Supervisor, supported_options
-from tests.support.apache_kafka import ApacheKafka
 from tests.support.child import free_port
 from tests.support.topics import OwnTopics
 
@@ -158,7 +158,7 @@ def run(plan: Plan, logs: Path, tell: Callable[[str], None]) -> Outcome:
     with ExitStack() as stack:
         proxy = stack.enter_context(Proxy())
         broker_thread = stack.enter_context(ThreadPoolExecutor(1))
-        broker = ApacheKafka(properties=_BROKER, proxies=ports)
+        broker = ChaosKafka(properties=_BROKER, proxies=ports)
         stack.callback(_close_broker, broker, broker_thread, logs)
         broker_thread.submit(broker.start).result()
         servers = broker.bootstrap_servers
@@ -230,7 +230,7 @@ def _worker_options(plan: Plan, name: str, options: str) -> Sequence[str]:
     return chosen
 
 
-def _close_broker(broker: ApacheKafka, thread: ThreadPoolExecutor, logs: Path) -> None:
+def _close_broker(broker: ChaosKafka, thread: ThreadPoolExecutor, logs: Path) -> None:
     """On the broker's own thread, so that a start that still runs is over."""
     thread.submit(broker.kill).result()
     log = broker.log

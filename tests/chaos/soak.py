@@ -23,8 +23,8 @@ from ounce_services.devices.fleet import FleetShape, draw_requests
 from ounce_services.devices.samples import read_samples
 from ounce_services.devices.targets import read_default_mix
 
+from tests.chaos.broker import ChaosKafka
 from tests.chaos.run import Delivery, available_deliveries
-from tests.support.apache_kafka import ApacheKafka
 from tests.support.worker import Worker
 
 TASK = "digits"
@@ -110,7 +110,7 @@ def main(
     options = [f"--delivery={delivery}"] if len(available_deliveries()) > 1 else []
     with ExitStack() as stack:
         broker = stack.enter_context(
-            ApacheKafka(properties={"log.retention.check.interval.ms": 5000})
+            ChaosKafka(properties={"log.retention.check.interval.ms": 5000})
         )
         _make_topics(broker.bootstrap_servers)
         worker = Worker(broker.bootstrap_servers, Path(models), folder / "worker.log", options)

@@ -4,9 +4,9 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Self
 
 from confluent_kafka import KafkaException
@@ -37,22 +37,12 @@ class ApacheKafka:
     Call `start` in a thread that lives as long as the broker should.
     """
 
-    def __init__(
-        self,
-        *,
-        heap_mb: int = 768,
-        cpus: str | None = None,
-        properties: Mapping[str, object] = MappingProxyType({}),
-        proxies: Sequence[int] = (),
-    ) -> None:
+    def __init__(self, *, heap_mb: int = 768, cpus: str | None = None) -> None:
         """Prepare a broker; nothing runs yet.
 
         Args:
             heap_mb: largest heap of its Java process, MiB.
             cpus: processors to run on, as `taskset -c` reads them.
-            properties: of the broker, over those set here.
-            proxies: ports on 127.0.0.1; a client that comes through one is told to stay on it.
-                `proxied_ports`, in the same order, says where each should lead.
 
         Raises:
             KafkaUnavailableError: this machine has no Java, or can't get Kafka's jars.
@@ -64,20 +54,15 @@ class ApacheKafka:
         self._port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="ounce-kafka-"))
         self._child: Child | None = None
-        self._properties = properties
-        self._proxies = proxies
-        self.proxied_ports = [free_port() for _ in proxies]
         self._write_configuration()
+
+    _format_options: Sequence[str] = ()
+    """Further options of the storage tool's `format`."""
 
     @property
     def bootstrap_servers(self) -> str:
         """Where clients connect: HOST:PORT."""
         return f"127.0.0.1:{self._port}"
-
-    @property
-    def log(self) -> Path:
-        """The file that it logs to; removed with its data."""
-        return self._folder / "kafka.log"
 
     @property
     def running(self) -> bool:
@@ -96,7 +81,7 @@ class ApacheKafka:
             self._format()
         self._child = Child(
             self._command(f"-Xmx{self._heap_mb}m", "kafka.Kafka"),
-            log=self.log,
+            log=self._folder / "kafka.log",
             cpus=self._cpus,
         )
         self._wait_until_it_serves(self._child)
@@ -140,23 +125,21 @@ class ApacheKafka:
         self.close()
 
     def _write_configuration(self) -> None:
+        lines = [f"{name}={value}\n" for name, value in self._properties().items()]
+        (self._folder / "server.properties").write_text("".join(lines))
+        (self._folder / "log4j2.properties").write_text(_LOG4J)
+
+    def _properties(self) -> dict[str, object]:
+        """Of the broker."""
         broker = f"127.0.0.1:{self._port}"
         controller = f"127.0.0.1:{free_port()}"
-        names = [f"PROXY{i}" for i in range(len(self._proxies))]
-        behind = [
-            f",{name}://127.0.0.1:{p}" for name, p in zip(names, self.proxied_ports, strict=True)
-        ]
-        ahead = [f",{name}://127.0.0.1:{p}" for name, p in zip(names, self._proxies, strict=True)]
-        properties = {
+        return {
             "node.id": 1,
             "process.roles": "broker,controller",
-            "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}{''.join(behind)}",
-            "advertised.listeners": f"PLAINTEXT://{broker}{''.join(ahead)}",
+            "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
             "controller.listener.names": "CONTROLLER",
             "controller.quorum.bootstrap.servers": controller,
-            "listener.security.protocol.map": ",".join(
-                f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "CONTROLLER", *names)
-            ),
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": self._folder / "data",
             "auto.create.topics.enable": "false",
             "broker.heartbeat.interval.ms": 1000,
@@ -169,11 +152,7 @@ class ApacheKafka:
             "transaction.state.log.min.isr": 1,
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
-            **self._properties,
         }
-        lines = [f"{name}={value}\n" for name, value in properties.items()]
-        (self._folder / "server.properties").write_text("".join(lines))
-        (self._folder / "log4j2.properties").write_text(_LOG4J)
 
     def _command(self, heap: str, main: str, *arguments: str) -> list[str]:
         return [
@@ -193,7 +172,7 @@ class ApacheKafka:
         command = self._command(
             "-Xmx128m",
             "kafka.tools.StorageTool",
-            *("format", "--standalone", "-t", _CLUSTER_ID, "-c"),
+            *("format", "--standalone", "-t", _CLUSTER_ID, *self._format_options, "-c"),
         )
         result = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT_S)
         if result.returncode != 0:
