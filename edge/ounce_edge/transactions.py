@@ -18,6 +18,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from ounce_schemas.errors import BrokerError
 
 from ounce_edge.delivery import PRODUCER_SETTINGS, Outgoing, produce
+from ounce_edge.hang_guard import HangGuard
 from ounce_edge.records import Headers
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ TRANSACTION_SETTINGS: dict[str, str | int | float | bool] = {
 _TRY_S = 5.0
 """Seconds of one attempt at a step of a transaction; what can be retried is tried again."""
 _PAUSE_S = 0.1
+_HUNG_S = 15
+"""A transaction that is open for so long is one that the broker has given up."""
 
 
 class TransactionalDelivery:
@@ -67,6 +70,7 @@ class TransactionalDelivery:
             logger=logger,
         )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="transaction")
+        self._guard = HangGuard(_HUNG_S)
         self._running: Future[None] | None = None
         self._collected: list[Outgoing] = []
         self._aborted = False
@@ -134,6 +138,7 @@ class TransactionalDelivery:
     def close(self) -> None:
         """Stop the thread; what is not committed never becomes visible."""
         self._thread.shutdown(wait=True)
+        self._guard.close()
         try:
             self._producer.purge()
             self._producer.flush(1.0)
@@ -149,12 +154,7 @@ class TransactionalDelivery:
             for records in collected:
                 produce(self._producer, self._partitions, *records)
             if offsets:
-                self._repeat(
-                    lambda: self._producer.send_offsets_to_transaction(
-                        offsets, group_metadata, _TRY_S
-                    ),
-                    "send offsets in",
-                )
+                self._repeat(lambda: self._send_offsets(offsets, group_metadata), "send offsets in")
             self._repeat(lambda: self._producer.commit_transaction(_TRY_S), "commit")
         except _AbortError as e:
             logger.warning("transaction aborted, its records are read again: %s", e)
@@ -163,6 +163,10 @@ class TransactionalDelivery:
         except KafkaException as e:
             raise BrokerError(f"can't begin a transaction: {e.args[0].str()}") from e
         self.transaction_ms = (time.perf_counter() - start_s) * 1e3
+
+    def _send_offsets(self, offsets: list[TopicPartition], group_metadata: Any) -> None:
+        with self._guard.watch("sending offsets to a transaction"):
+            self._producer.send_offsets_to_transaction(offsets, group_metadata, _TRY_S)
 
     def _repeat(self, attempt: Callable[[], object], what: str) -> None:
         """Do a step of a transaction, again while the error says that this may help.

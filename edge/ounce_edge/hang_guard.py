@@ -1,0 +1,66 @@
+"""Ending a process that waits in a call that does not return.
+
+librdkafka's `rd_kafka_send_offsets_to_transaction` ignores its timeout (its issue 5456): when the
+connection is lost meanwhile, it may wait until the connection is lost once more. No other thread
+can end it, and the worker can neither go on nor stop in order.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+logger = logging.getLogger(__name__)
+
+
+def _end_process(what: str) -> None:
+    logger.critical("%s did not return: ending this process; its next start goes on", what)
+    os._exit(1)
+
+
+class HangGuard:
+    """Calls `end` once a watched call lasts too long. Time in which the process is stopped does not
+    count.
+
+    Args:
+        ticks: how long.
+        tick_s: what a tick lasts, in seconds.
+        end: is told which call it is; by default ends the process, with exit code 1.
+    """
+
+    def __init__(
+        self, ticks: int, *, tick_s: float = 1.0, end: Callable[[str], None] = _end_process
+    ) -> None:
+        self._ticks = ticks
+        self._tick_s = tick_s
+        self._end = end
+        self._call: object = None
+        self._what = ""
+        self._closing = threading.Event()
+        threading.Thread(target=self._run, name="hang-guard", daemon=True).start()
+
+    @contextmanager
+    def watch(self, what: str) -> Iterator[None]:
+        """Watch what is called inside; one call at a time."""
+        self._what = what
+        self._call = object()
+        try:
+            yield
+        finally:
+            self._call = None
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._closing.set()
+
+    def _run(self) -> None:
+        last: object = None
+        n = 0
+        while not self._closing.wait(self._tick_s):
+            call = self._call
+            n = n + 1 if call is not None and call is last else 0
+            last = call
+            if n >= self._ticks:
+                self._end(self._what)
+                return
