@@ -133,7 +133,11 @@ class _Worker:
             isolation_level="read_committed",  # requests of aborted transactions were never sent
             fetch_max_wait_ms=settings.fetch_wait_ms,
             ack_policy=AckPolicy.MANUAL,
-            partition_assignment_strategy=("cooperative-sticky",),
+            # A named member that restarts between the two steps of a cooperative rebalance gets
+            # back what it had, without a second step: what should have moved is nobody's then.
+            partition_assignment_strategy=(
+                "roundrobin" if settings.name else "cooperative-sticky",
+            ),
             parser=_keep_records,
             decoder=_as_they_are,
             on_assign=self._on_assign,

@@ -39,7 +39,7 @@ class WorkerSettings(KafkaConnection):
         max_length=200,
         pattern=r"^[A-Za-z0-9._-]+$",
         description="Name of this worker, stable over restarts and unique in its group: restarted, "
-        "it gets its partitions back at once (static membership)",
+        "it gets its partitions back at once (static membership). In a group all have one, or none",
     )
     delivery: Delivery = Field(
         default=Delivery.AT_LEAST_ONCE,
