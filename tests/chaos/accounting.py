@@ -1,7 +1,7 @@
 """Is every input answered once and rightly? Pure: everything that was read comes in."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -39,7 +39,9 @@ class Wrong(StrEnum):
     """What may be found."""
 
     LOST = "lost"
-    """Neither an answer nor a dead letter."""
+    """Neither an answer nor a dead letter, and the group has gone past it."""
+    LEFT = "left"
+    """Neither an answer nor a dead letter, but the group has not gone past it."""
     REPEATED = "repeated"
     """More of them than inputs."""
     WRONG = "wrong"
@@ -96,6 +98,7 @@ def account(
     predictions: Iterable[Entry],
     letters: Iterable[Entry],
     replay: Replay,
+    committed: Mapping[int, int] | None = None,
 ) -> Accounting:
     """Hold what was answered against what was asked.
 
@@ -106,6 +109,7 @@ def account(
         predictions: what a read-committed reader finds in the predictions topic.
         letters: the same of the dead letters topic.
         replay: what is right.
+        committed: by partition, the offset where the group would go on; by default at the end.
     """
     result = Accounting()
     inputs: dict[str, _Input] = {}
@@ -124,7 +128,7 @@ def account(
         result.n_letters += 1
         _letter(result, topic, places, entry)
     for id, known in inputs.items():
-        _balance(result, id, known)
+        _balance(result, id, known, committed)
     return result
 
 
@@ -226,11 +230,16 @@ def _letter(
         result.findings.append(Finding(Wrong.WRONG, at, [place], "not the original bytes"))
 
 
-def _balance(result: Accounting, id: str, known: _Input) -> None:
+def _balance(
+    result: Accounting, id: str, known: _Input, committed: Mapping[int, int] | None
+) -> None:
     asked, got = len(known.entries), known.answers + known.letters
     if got < asked:
         detail = f"{asked} inputs, {got} answers and dead letters"
-        result.findings.append(Finding(Wrong.LOST, id, _positions(known), detail))
+        positions = _positions(known)
+        is_left = committed is not None and any(o >= committed.get(p, 0) for p, o in positions)
+        what = Wrong.LEFT if is_left else Wrong.LOST
+        result.findings.append(Finding(what, id, positions, detail))
     for _ in range(got - asked):
         detail = f"{known.answers} answers, {known.letters} dead letters, {asked} inputs"
         result.findings.append(Finding(Wrong.REPEATED, id, _positions(known), detail))

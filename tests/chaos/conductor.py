@@ -45,6 +45,8 @@ class Stage:
     group: str
     topic: str
     session_s: float
+    assignor: str
+    """Of the workers' consumers, and so of guests."""
 
 
 class Conductor:
@@ -259,7 +261,7 @@ class Conductor:
             {
                 "bootstrap.servers": stage.broker.bootstrap_servers,
                 "group.id": stage.group,
-                "partition.assignment.strategy": "cooperative-sticky",
+                "partition.assignment.strategy": stage.assignor,
                 "session.timeout.ms": int(stage.session_s * 1e3),
                 "heartbeat.interval.ms": int(stage.session_s * 300),
                 "auto.offset.reset": "earliest",

@@ -44,6 +44,8 @@ _READY_S = 60.0
 _SETTLE_S = 150.0
 """After the last fault, until all is answered: a transaction that nobody ends takes a minute."""
 _STOP_S = 40.0
+_LEAST_DEADLINE_MS = 20
+"""Tighter ones make tiny transactions, so that it would take minutes to make up for an outage."""
 _BROKER = {
     "group.min.session.timeout.ms": 1000,
     "log.retention.ms": -1,  # record timestamps may be days old
@@ -76,6 +78,11 @@ class Plan:
     partitions: int = 6
     kinds: tuple[Kind, ...] = tuple(Kind)
     session_s: float = 3.0
+
+    @property
+    def are_named(self) -> bool:
+        """Whether workers have stable names."""
+        return self.delivery is Delivery.EXACTLY_ONCE
 
     def schedule(self, session_s: float) -> list[Fault]:
         """The same for the same plan and session."""
@@ -151,7 +158,11 @@ def run(plan: Plan, logs: Path, tell: Callable[[str], None]) -> Outcome:
     faults = plan.schedule(session_s)
     outcome = Outcome(plan, session_s, faults)
     samples = read_samples(plan.models, TASK)
-    mix = read_default_mix(plan.models, TASK)
+    mix = tuple(
+        targets
+        for targets in read_default_mix(plan.models, TASK)
+        if (targets.max_latency_ms or 100) >= _LEAST_DEADLINE_MS
+    )
     replay = LadderReplay(plan.models, TASK)
     logs.mkdir(parents=True)
     ports = [free_port() for _ in range(_N_WORKERS + _N_SPARE)]
@@ -174,7 +185,14 @@ def run(plan: Plan, logs: Path, tell: Callable[[str], None]) -> Outcome:
         fleet = ChaosFleet(servers, samples, mix, seed=plan.seed, rate_per_s=plan.rate_per_s)
         stack.callback(fleet.abandon)
         stage = Stage(
-            broker, broker_thread, supervisor, fleet, _GROUP, requests_topic(TASK), session_s
+            broker=broker,
+            broker_thread=broker_thread,
+            supervisor=supervisor,
+            fleet=fleet,
+            group=_GROUP,
+            topic=requests_topic(TASK),
+            session_s=session_s,
+            assignor="roundrobin" if plan.are_named else "cooperative-sticky",
         )
         vigil = Vigil(fleet.delivered, observer.settled, supervisor.ask, tell)
         conductor = Conductor(stage, tell, vigil.look)
@@ -201,6 +219,7 @@ def run(plan: Plan, logs: Path, tell: Callable[[str], None]) -> Outcome:
             read_all(servers, requests_topic(TASK), plan.partitions),
             *(read_all(servers, topic, plan.partitions) for topic in _answers()),
             replay,
+            committed(servers, _GROUP, requests_topic(TASK), plan.partitions),
         )
         _check_ends(outcome, servers, fleet)
     outcome.missed, outcome.exits = conductor.missed, supervisor.exits
@@ -223,7 +242,7 @@ def _worker_options(plan: Plan, name: str, options: str) -> Sequence[str]:
     ]
     if "--delivery" in options:
         chosen.append(f"--delivery={plan.delivery}")
-    if "--name" in options and plan.delivery is Delivery.EXACTLY_ONCE:
+    if "--name" in options and plan.are_named:
         chosen.append(f"--name={name}")
     if "--session-timeout-ms" in options:
         chosen.append(f"--session-timeout-ms={int(plan.session_s * 1e3)}")

@@ -98,6 +98,13 @@ def test_a_lost_input_is_found() -> None:
     assert only(found(letters=[])).what is Wrong.LOST
 
 
+def test_what_the_group_has_not_come_to_is_left_and_not_lost() -> None:
+    arguments = (TOPIC, LABELS, REQUESTS, ANSWERS[:-1], LETTERS, replay)
+    assert only(account(*arguments, {0: 3})).what is Wrong.LEFT
+    assert only(account(*arguments, {})).what is Wrong.LEFT
+    assert only(account(*arguments, {0: 4})).what is Wrong.LOST
+
+
 def test_a_repeated_answer_is_found_and_may_be_allowed() -> None:
     result = found(answers=[*ANSWERS, prediction(9, "id-1")])
     assert only(result)[:2] == (Wrong.REPEATED, "id-1")
