@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the first target that needs it makes; nothing has to be activated.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-routing fuzz clean
+.PHONY: help setup demo test check bench bench-routing fuzz chaos soak clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -34,6 +34,14 @@ bench: $(READY) ## Measure the worker against a hand-written loop on a real Kafk
 
 fuzz: $(READY) ## Send a million generated bad messages through a pipeline, among good ones
 	$(BIN)/python -m tests.fuzz --messages 1000000
+
+chaos: $(READY) ## Workers on a real Kafka under a thousand faults, an hour; SHORT=1: twenty, some minutes
+	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
+	$(BIN)/python -m tests.chaos $(if $(SHORT),--runs 2 --faults 10,--runs 10 --faults 100)
+
+soak: $(READY) ## One worker at half of its capacity for an hour: memory and file handles
+	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
+	$(BIN)/python -m tests.chaos.soak
 
 bench-routing: $(READY) ## Compare routing rules: simulated, then on a real Kafka
 	$(BIN)/python -m benchmarks.routing
