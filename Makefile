@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the first target that needs it makes; nothing has to be activated.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench fuzz clean
+.PHONY: help setup demo test check bench bench-routing fuzz clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -11,7 +11,7 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
 help: ## Show this help
 	@echo "Usage: make TARGET"; echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv with everything installed (the other targets do it when needed)
 
@@ -34,6 +34,9 @@ bench: $(READY) ## Measure the worker against a hand-written loop on a real Kafk
 
 fuzz: $(READY) ## Send a million generated bad messages through a pipeline, among good ones
 	$(BIN)/python -m tests.fuzz --messages 1000000
+
+bench-routing: $(READY) ## Compare routing rules: simulated, then on a real Kafka
+	$(BIN)/python -m benchmarks.routing
 
 clean: ## Remove .venv and caches; trained models stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -32,7 +32,7 @@ class Score:
     accuracy: float
     right_in_time: float
     compute_us: float
-    """Model time per message, microseconds."""
+    """Model time per answered message, microseconds."""
     p50_ms: float
     p99_ms: float
     by_floor: dict[float, float]
@@ -60,10 +60,11 @@ def judge(
     right = result.answer == table.targets[workload.item]
     timely = in_time(workload, result)
     kept = right if knows_answers else _floor_kept(table, workload, result)
+    answered = result.plan >= 0
     windows = [
         wilson(float(right[part].mean()), len(part))[1] >= floor
         for floor in np.unique(workload.floor).tolist()
-        for part in _windows(np.flatnonzero(workload.floor == floor))
+        for part in _windows(np.flatnonzero((workload.floor == floor) & answered))
     ]
     latency_ms = result.finish_ms - workload.arrival_ms
     possible = max(int(feasible.sum()), 1)
@@ -73,13 +74,13 @@ def judge(
         misses=int((feasible & ~timely).sum()),
         as_asked=float((timely & feasible & kept).sum() / possible),
         windows_kept=float(np.mean(windows)),
-        accuracy=float(right.mean()),
+        accuracy=float(right[answered].mean()),
         right_in_time=float((right & timely).mean()),
-        compute_us=float(result.compute_ms.mean() * 1e3),
-        p50_ms=float(np.percentile(latency_ms, 50)),
-        p99_ms=float(np.percentile(latency_ms, 99)),
+        compute_us=float(result.compute_ms[answered].mean() * 1e3),
+        p50_ms=float(np.percentile(latency_ms, 50, method="lower")),
+        p99_ms=float(np.percentile(latency_ms, 99, method="lower")),
         by_floor={
-            floor: float(right[workload.floor == floor].mean())
+            floor: float(right[(workload.floor == floor) & answered].mean())
             for floor in np.unique(workload.floor).tolist()
         },
     )
@@ -94,7 +95,7 @@ def _floor_kept(table: Table, workload: Workload, result: Result) -> NDArray[np.
     short."""
     kept = np.zeros(len(workload), dtype=bool)
     shifted = workload.arrival_ms >= workload.shifted_ms
-    for plan in np.unique(result.plan).tolist():
+    for plan in np.unique(result.plan[result.plan >= 0]).tolist():
         right, _ = table.plan_answers(plan)
         for phase in (shifted, ~shifted):
             if phase.any():

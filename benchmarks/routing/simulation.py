@@ -31,7 +31,7 @@ class Result:
     """What became of a workload's messages; arrays of shape (n_messages,)."""
 
     finish_ms: NDArray[np.float64]
-    """When the answer was published."""
+    """When the answer was published; infinite where the simulation ended before."""
     answer: NDArray[np.intp]
     """Class answered."""
     plan: NDArray[np.intp]
@@ -83,6 +83,7 @@ def simulate(
     overhead: Overhead,
     seed: int = 0,
     transport_ms: float = 0.0,
+    end_ms: float = np.inf,
 ) -> Result:
     """Serve a workload until every message is answered.
 
@@ -92,6 +93,8 @@ def simulate(
         rule: decides what to run.
         overhead: what the worker spends beside model calls.
         seed: of the service times.
+        end_ms: stop then, and leave what waits unanswered: of a rule that is hopelessly behind,
+            the rest says nothing new.
         transport_ms: time between a message's timestamp and when a worker can read it.
     """
     n = len(workload)
@@ -104,7 +107,7 @@ def simulate(
     beliefs: Plans = rule.plans
     readable_ms = workload.arrival_ms + transport_ms
     deadline_ms = workload.deadline_ms
-    finish_ms = np.full(n, np.nan)
+    finish_ms = np.full(n, np.inf)
     answer = np.full(n, -1, dtype=np.intp)
     plan_of = np.full(n, -1, dtype=np.intp)
     compute_ms = np.zeros(n)
@@ -113,7 +116,7 @@ def simulate(
     read = n_slices = 0
     full = False
     busy_ms = 0.0
-    while read < n or len(waiting):
+    while (read < n or len(waiting)) and clock.now_ms <= end_ms:
         if not len(waiting) and readable_ms[read] > clock.now_ms:
             clock.now_ms = float(readable_ms[read])
         began_ms = clock.now_ms

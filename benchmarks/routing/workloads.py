@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 DEADLINES_MS = (5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
 """Deadlines of messages, in equal shares."""
-FLOORS = {"digits": (0.5, 0.9, 0.95, 0.97), "bearing": (0.75, 0.85, 0.92, 0.94)}
+FLOORS = {"digits": (0.5, 0.9, 0.95, 0.97)}
 """Accuracy floors of messages, in equal shares; of other tasks `floors_of` derives them."""
 BURST_ON_MS, BURST_EVERY_MS = 40.0, 200.0
 """Five times the mean rate while a burst lasts, nothing between."""
@@ -96,12 +96,12 @@ class Kind:
 
 
 KINDS = {
-    "steady": Kind(_spaced, 0.8, 4.0),
-    "Poisson": Kind(_poisson, 0.8, 4.0),
-    "burst": Kind(_burst, 0.8, 4.0),
-    "ramp": Kind(_ramp, 1.0, 4.0),
-    "slowed": Kind(_poisson, 0.4, 6.0, slows=True),
-    "shift": Kind(_poisson, 0.6, 8.0, shifts=True),
+    "steady": Kind(_spaced, 0.8, 2.0),
+    "Poisson": Kind(_poisson, 0.8, 2.0),
+    "burst": Kind(_burst, 0.8, 2.0),
+    "ramp": Kind(_ramp, 1.0, 2.5),
+    "slowed": Kind(_poisson, 0.4, 3.0, slows=True),
+    "shift": Kind(_poisson, 0.6, 4.0, shifts=True),
 }
 
 

@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 _POLL_S = 0.1
 _LAG_EVERY_S = 1.0
 _REWIND_S = 10.0
+_SLICE_SHARE = 0.1
 
 
 def run_worker(settings: WorkerSettings) -> None:
@@ -235,7 +236,9 @@ class _Worker:
         with self._serving:
             self._learn()
             busy = [(topic, p) for topic, p in self._pipelines.items() if len(p.waiting)]
-            slice_ms = self._settings.slice_ms
+            # A newer request waits for at most so much of its deadline, most likely.
+            tightest_ms = min(pipeline.tightest_ms for pipeline in self._pipelines.values())
+            slice_ms = max(self._settings.slice_ms, _SLICE_SHARE * tightest_ms)
             for topic, pipeline in busy:
                 others_ms = reserve_ms + slice_ms * (len(busy) - 1)
                 self._observe(topic, pipeline.step(self._delivery.publish, slice_ms, others_ms))
@@ -268,7 +271,10 @@ class _Worker:
 
     def _room(self) -> int:
         """Records that may be taken; once full, none until half of them are answered."""
+        n_bytes = sum(pipeline.waiting.n_bytes for pipeline in self._pipelines.values())
         room = self._settings.max_waiting - self._n_waiting
+        if n_bytes >= self._settings.max_waiting_mb * 1_000_000:
+            room = 0
         was_full = self._full
         least = self._settings.max_waiting // (2 if was_full else 8)  # small polls are dear
         self._full = room < max(least, 1)

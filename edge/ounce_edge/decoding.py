@@ -53,6 +53,8 @@ class Batch:
     rejected: list[Rejected] = field(default_factory=list)
     all_bare: bool = False
     """No request has headers."""
+    n_bytes: int = 0
+    """Size of all bodies that were decoded with these."""
 
     def __len__(self) -> int:
         return len(self.records)
@@ -130,6 +132,7 @@ class Decoder:
             min_accuracy=_filled(floors, self._policy.min_accuracy, n),
             timestamps_ms=_timestamps_ms(columns.timestamps_ms, now_ms),
             all_bare=all_bare,
+            n_bytes=sum(lengths),
         )
 
     def _raw_array(
@@ -198,6 +201,7 @@ class Decoder:
             timestamps_ms=_timestamps_ms(columns.timestamps_ms[rows], now_ms),
             rejected=rejected,
             all_bare=all(p.head is NO_HEADERS for p in parsed),
+            n_bytes=sum(len(value) for value in columns.values if value is not None),
         )
 
     def _parse(self, row: int, headers: Headers | None, body: bytes | None) -> "_Parsed":

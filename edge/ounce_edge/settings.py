@@ -65,11 +65,18 @@ class WorkerSettings(KafkaConnection):
         le=1_000_000,
         description="Most records of a task that may wait to be answered; beyond, partitions pause",
     )
+    max_waiting_mb: float = Field(
+        default=64.0,
+        gt=0,
+        le=100_000,
+        description="Megabytes of bodies that may wait; beyond, partitions pause",
+    )
     slice_ms: float = Field(
         default=5.0,
         gt=0,
         le=1000,
-        description="Compute between two looks for newer requests, which may be more urgent",
+        description="Least compute between two looks for newer requests, which may be more urgent; "
+        "a tenth of the tightest deadline where that is more",
     )
     fetch_wait_ms: int = Field(
         default=500,

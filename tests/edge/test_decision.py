@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ounce_edge.recommender.accuracy import AccuracyPrior
-from ounce_edge.recommender.decision import Line, Schedule, decide
+from ounce_edge.recommender.decision import LATE_CONSIDERED, MOST_CONSIDERED, Line, Schedule, decide
 from ounce_edge.recommender.explanation import rejections
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Model, Plan, Plans, Step, View
@@ -133,6 +133,27 @@ def test_no_plan_is_an_error() -> None:
 def test_most_accurate_of_equals_is_the_lightest() -> None:
     plans = view(("dear", 5, 0.9, 1), ("cheap", 1, 0.9, 1), ("poor", 0.1, 0.5, 1))
     assert plans.names[plans.always_best(1)] == "cheap"
+
+
+def test_of_a_long_backlog_the_most_urgent_messages_are_considered() -> None:
+    n = 3 * MOST_CONSIDERED
+    remaining = np.concatenate([np.linspace(1e6, 2e6, n), np.full(n, -1.0)])
+    schedule = decide(LADDER, remaining, np.full(2 * n, 0.5), MOST_ACCURATE)
+    items = np.concatenate([group.items for group in schedule.groups])
+    assert len(items) == len(np.unique(items)) == MOST_CONSIDERED
+    timely = np.sort(items[items < n])
+    assert timely.tolist() == list(range(len(timely)))  # those with the least time left
+    assert len(items) - len(timely) == LATE_CONSIDERED
+    refused = decide(LADDER, np.full(n, -1.0), np.full(n, 0.5), Fallback.REFUSE).refused
+    assert refused.tolist() == list(range(MOST_CONSIDERED))  # the oldest
+
+
+def test_a_call_takes_along_later_messages_of_its_plan_where_nothing_is_late_for_it() -> None:
+    # one call is 5 ms, and 0.01 ms a message: three calls would end at 15 ms, and one is in time
+    plans = crossing((5.0, 0.01, 0.9), (50.0, 1.0, 0.99))
+    remaining = [6.0, 13.0, 100.0, 60.0]
+    schedule, _ = choose(plans, remaining, [0.5, 0.5, 0.5, 0.95])
+    assert [(g.plan, g.items.tolist()) for g in schedule.groups] == [(0, [0, 1, 2]), (1, [3])]
 
 
 def crossing(*models: tuple[float, float, float], overhead_ms: float = 0.0) -> View:

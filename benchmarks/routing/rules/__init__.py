@@ -17,6 +17,7 @@ from benchmarks.routing.rules.infaas import Infaas
 from benchmarks.routing.rules.oracle import Oracle
 from benchmarks.routing.rules.ours import Ours
 from benchmarks.routing.rules.proteus import Proteus
+from benchmarks.routing.rules.ramsis import Ramsis
 from benchmarks.routing.rules.single import AlwaysBest, AlwaysLightest, BestFixed
 from benchmarks.routing.rules.slackfit import SlackFit
 from benchmarks.routing.tables import Table
@@ -29,6 +30,7 @@ RULES: Mapping[str, Callable[[Table, Overhead], Rule]] = {
     "INFaaS": Infaas,
     "Proteus": Proteus,
     "SlackFit": SlackFit,
+    "RAMSIS": Ramsis,
     "cascade": CascadeWithoutDeadlines,
     OURS: Ours,
     ORACLE: Oracle,

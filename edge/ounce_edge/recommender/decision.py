@@ -35,6 +35,16 @@ Floats = NDArray[np.float64]
 
 LATE_BUDGET_MS = 5.0
 """Time per decision for keeping the floors of messages that are late anyway."""
+MOST_CONSIDERED = 1024
+"""Messages of one decision: more than a slice answers. A decision on a backlog of thousands would
+take longer than the slice that it is for, and every further one finds a longer backlog."""
+LATE_CONSIDERED = 128
+"""Of these at least so many late ones, where there are any."""
+MOST_GIVEN_WAY = 24
+"""Times that only as many messages give way as have to; after that whole batches do, so that a
+decision ends soon."""
+ABSORB_MS = 5.0
+"""Batches that begin within this time take along later ones; the next decision sees to others."""
 _NONE: Items = np.empty(0, np.intp)
 
 
@@ -70,7 +80,8 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
         fallback: what to do where no plan is feasible.
 
     Returns:
-        Each message in exactly one group, or refused.
+        Each message in exactly one group, or refused. Of more than `MOST_CONSIDERED` messages those
+        with the least time left, and some that are late; the others are left for the next decision.
     """
     n = len(remaining_ms)
     compared = view.compared(n)
@@ -89,7 +100,22 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
             groups.sort(key=lambda group: remaining_ms[group.items].min())
             if _in_time(view, groups, remaining_ms):
                 return Schedule(groups, _NONE, order)
+    if n > MOST_CONSIDERED:
+        some = _most_urgent(remaining_ms)
+        part = decide(view, remaining_ms[some], min_accuracy[some], fallback)
+        groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]
+        return Schedule(groups, some[part.refused], part.by_cost)
     return _Crowded(view, order, frontier, remaining_ms, min_accuracy, fallback).schedule(rung)
+
+
+def _most_urgent(remaining_ms: Floats) -> Items:
+    """Indices of the messages to consider, ascending; shape (`MOST_CONSIDERED`,)."""
+    is_late = remaining_ms < 0.0
+    late, timely = np.flatnonzero(is_late), np.flatnonzero(~is_late)
+    room = MOST_CONSIDERED - min(len(late), LATE_CONSIDERED)
+    if len(timely) > room:
+        timely = timely[np.argpartition(remaining_ms[timely], room)[:room]]
+    return np.sort(np.concatenate([timely, late[: MOST_CONSIDERED - len(timely)]]))
 
 
 def _of(rung: NDArray[np.intp], k: int, n: int, size: int) -> Items:
@@ -152,6 +178,11 @@ class _Batch:
         return self
 
 
+def _all_in_time(batches: Sequence[_Batch]) -> bool:
+    line = Line()
+    return all(line.join(b.usual_ms, b.finish_ms) <= b.tightest_ms for b in batches)
+
+
 class _Crowded:
     """The rule where not every message can have its lightest sufficient plan in time."""
 
@@ -182,6 +213,7 @@ class _Crowded:
         """Batches in the order of their deadlines, made to fit, then those that are late."""
         self._start(rung)
         self._fit()
+        self._absorb()
         groups = self._merge([b for b in self._batches if len(b.items)])
         given_up = np.sort(np.concatenate([_NONE, *self._given_up]))
         if len(given_up) and self._fallback is Fallback.REFUSE:
@@ -208,7 +240,7 @@ class _Crowded:
 
     def _fit(self) -> None:
         """Make every batch end in time, in order; the dearest messages so far give way."""
-        k, line = 0, Line()
+        k, line, n_given_way = 0, Line(), 0
         while k < len(self._batches):
             batch = self._batches[k]
             late_ms = line.join(batch.usual_ms, batch.finish_ms) - batch.tightest_ms
@@ -219,8 +251,31 @@ class _Crowded:
                 (b for b in self._batches[: k + 1] if len(b.items)),
                 key=lambda b: b.finish_ms / len(b.items),
             )
-            self._give_way(dearest, dearest.finish_ms - late_ms)
+            n_given_way += 1
+            in_a_hurry = n_given_way > MOST_GIVEN_WAY
+            self._give_way(dearest, 0.0 if in_a_hurry else dearest.finish_ms - late_ms)
             k, line = 0, Line()
+
+    def _absorb(self) -> None:
+        """What runs first takes along later messages of the same plan, where nothing else becomes
+        late for it: fewer calls."""
+        self._batches = [b for b in self._batches if len(b.items)]
+        k, start_ms = 0, 0.0
+        while k < len(self._batches) and start_ms < ABSORB_MS:
+            head = self._batches[k]
+            mates = [
+                b for b in self._batches[k + 1 :] if (b.plan, b.choice) == (head.plan, head.choice)
+            ]
+            while mates:
+                items = np.sort(np.concatenate([head.items, *(b.items for b in mates)]))
+                whole = _Batch(head.plan, head.choice).hold(items, self._view, self._remaining_ms)
+                batches = [whole if b is head else b for b in self._batches if b not in mates]
+                if _all_in_time(batches):
+                    self._batches = batches
+                    break
+                mates = mates[: len(mates) // 2]
+            start_ms += self._batches[k].usual_ms
+            k += 1
 
     def _give_way(self, batch: _Batch, keep_ms: float) -> None:
         """All but the messages that fit into `keep_ms`, those with the least time left, go to a

@@ -1,0 +1,105 @@
+"""One command: measure, simulate, check on a real Kafka, report.
+
+Example: python -m benchmarks.routing
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from ounce_schemas.documents import PLANS_FILE
+
+from benchmarks.routing import report
+from benchmarks.routing.deciding import time_deciding
+from benchmarks.routing.equal_accuracy import compare
+from benchmarks.routing.matrix import Measured, find_capacities, run_matrix
+from benchmarks.routing.overhead import measure_overhead
+from benchmarks.routing.real import check_against_kafka
+from benchmarks.routing.table_task import TASK as TABLE
+from benchmarks.routing.table_task import train_table_task
+from benchmarks.routing.tables import measure_table
+from benchmarks.routing.verdicts import compare_rules, verdicts
+from benchmarks.routing.workloads import floors_of
+from tests.support.kafka_jars import KafkaUnavailableError
+
+REAL_TASK, REAL_RATE = "digits", 4000.0
+
+
+@click.command()
+@click.option("--models", default="models", show_default=True, help="Folder of the ladders.")
+@click.option("--out", default="results", show_default=True, help="Folder for what is written.")
+@click.option("--tasks", default=f"digits,bearing,{TABLE}", show_default=True)
+@click.option("--seeds", default=3, show_default=True, help="Runs of every cell.")
+@click.option("--reuse", is_flag=True, help="Use the measurements of the run before.")
+@click.option("--no-kafka", is_flag=True, help="Leave out the check on a real Kafka.")
+def main(models: str, out: str, tasks: str, seeds: int, reuse: bool, no_kafka: bool) -> None:
+    """Compare routing rules on measured models, and print what was reached."""
+    began = time.monotonic()
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["MPLCONFIGDIR"] = str(folder)
+    workers = len(os.sched_getaffinity(0))
+    measured = _measure(Path(models), folder, tasks.split(","), reuse)
+    rates = find_capacities(measured, workers)
+    for task in measured:
+        o = task.overhead
+        click.echo(
+            f"{task.table.task}: capacity {rates[task.table.task]:,.0f} messages/s; beside model "
+            f"calls {o.poll_ms + o.step_ms:.2f} ms per slice and {o.item_ms * 1e3:.1f} us per "
+            f"message; floors {', '.join(f'{f:g}' for f in floors_of(task.table))}"
+        )
+    deciding_us = {}
+    for task in measured:
+        for label, fewest_ms in (("roomy", 50.0), ("crowded", -1.0)):
+            deciding_us[f"{task.table.task} {label}"] = time_deciding(task.table, fewest_ms)
+    cells = run_matrix(measured, rates, seeds, workers)
+    report.write_csv(folder / "routing.csv", cells)
+    comparisons = [
+        compare(task, 0.8 * rates[task.table.task]) for task in measured if task.table.task != TABLE
+    ]
+    click.echo(report.matrix_text(cells))
+    click.echo("\nEqual accuracy, chosen on validation data, run on the test split\n")
+    click.echo(report.comparison_text(comparisons))
+    check = None
+    real = next((task for task in measured if task.table.task == REAL_TASK), None)
+    if real is not None and not no_kafka:
+        try:
+            check = check_against_kafka(real, Path(models), REAL_RATE)
+            click.echo(f"\nThe worker on a real Kafka and its simulation, {REAL_TASK}")
+            click.echo(report.check_text(check))
+        except KafkaUnavailableError as e:
+            click.echo(f"\nNo check on a real Kafka: {e}")
+    found = verdicts(cells, comparisons, deciding_us, check)
+    text = report.verdicts_text(found, compare_rules(cells))
+    click.echo(f"\nTo reach\n{text}")
+    for task in measured:
+        path = folder / f"routing-{task.table.task}.md"
+        path.write_text(report.summary_markdown(cells, task.table.task) + "\n", encoding="utf-8")
+    report.draw(folder / "routing.svg", cells, rates)
+    click.echo(f"\nWritten to {folder}/routing.csv, .svg; {time.monotonic() - began:.0f} s")
+
+
+def _measure(models: Path, out: Path, tasks: Sequence[str], reuse: bool) -> list[Measured]:
+    found = []
+    for name in tasks:
+        kept = out / f"measured-{name}.pickle"
+        if reuse and kept.is_file():
+            found.append(pickle.loads(kept.read_bytes()))
+            continue
+        folder = train_table_task(out) if name == TABLE else models
+        if not (folder / name / PLANS_FILE).is_file():
+            ounce = str(Path(sys.executable).with_name("ounce"))
+            subprocess.run([ounce, "train", name, "--models", str(folder)], check=True)
+        click.echo(f"Measuring {name}", err=True)
+        found.append(Measured(measure_table(folder, name), measure_overhead(folder, name)))
+        kept.write_bytes(pickle.dumps(found[-1]))
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""The simulation held against a worker on a real Kafka: same messages, same models."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from ounce_schemas.documents import TEST_SPLIT_FILE
+from ounce_schemas.prediction import Prediction
+from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
+
+from benchmarks.routing.matrix import Measured
+from benchmarks.routing.overhead import headers
+from benchmarks.routing.rules import OURS, RULES
+from benchmarks.routing.simulation import Result, simulate
+from benchmarks.routing.workloads import Workload, make
+from tests.support.apache_kafka import ApacheKafka
+from tests.support.child import free_port
+
+BROKER_CPU, WORKER_CPU = "0", "1"
+WARM_UP_RATE, WARM_UP_SECONDS = 200.0, 4.0
+SECONDS = 8.0
+READY_S = 60.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """How a workload was served, by either side."""
+
+    on_time: float
+    compute_us: float
+    """Model time per message, microseconds."""
+    p50_ms: float
+    p99_ms: float
+    plans: Mapping[str, float]
+    """Share of messages by plan."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Both sides, and what the worker spent."""
+
+    rate: float
+    transport_ms: float
+    """Time from a record's timestamp to a worker's reading it: the median latency of single
+    messages on the real side less the simulated one."""
+    worker: Served
+    simulated: Served
+    decision_share: float
+    """Of the worker's processor time, what deciding takes."""
+    decision_us: float
+    """Deciding, per message."""
+    processor_us: float
+    """Processor time of the worker per message."""
+
+
+def check_against_kafka(task: Measured, models_dir: Path, rate: float) -> Check:
+    """Serve a workload with a worker on a real Kafka, and simulate the same.
+
+    The broker and the devices share one processor, the worker has another one. A run at a low rate
+    gives the time that a message is under way, which the simulation needs.
+
+    Raises:
+        KafkaUnavailableError: there is no Java here, or no jars.
+    """
+    table, overhead = task.table, task.overhead
+    slow = make("Poisson", table, WARM_UP_RATE, 1, WARM_UP_SECONDS)
+    load = make("Poisson", table, rate, 2, SECONDS)
+    with ApacheKafka(cpus=BROKER_CPU) as kafka, tempfile.TemporaryDirectory() as folder:
+        servers = kafka.bootstrap_servers
+        _make_topics(servers, table.task)
+        port = free_port()
+        with (Path(folder) / "worker.log").open("w") as log:
+            worker = subprocess.Popen(
+                [
+                    *("taskset", "-c", WORKER_CPU),
+                    str(Path(sys.executable).with_name("ounce")),
+                    *("worker", "--task", table.task, "--kafka", servers),
+                    *("--models", str(models_dir), "--metrics-port", str(port)),
+                    *("--log-level", "WARNING"),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            _wait_until_ready(port)
+            devices = _Devices(servers, task, models_dir)
+            alone = devices.serve(slow)
+            before = _spent(worker.pid, port)
+            worker_side = devices.serve(load)
+            after = _spent(worker.pid, port)
+            devices.close()
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            worker.wait()
+    rule = RULES[OURS]
+    alone_ms = _of_result(task, slow, simulate(table, slow, rule(table, overhead), overhead)).p50_ms
+    transport_ms = max(alone.p50_ms - alone_ms, 0.0)
+    result = simulate(table, load, rule(table, overhead), overhead, 0, transport_ms)
+    decided_s, processor_s = (b - a for a, b in zip(before, after, strict=True))
+    return Check(
+        rate=rate,
+        transport_ms=transport_ms,
+        worker=worker_side,
+        simulated=_of_result(task, load, result),
+        decision_share=decided_s / processor_s,
+        decision_us=decided_s / len(load) * 1e6,
+        processor_us=processor_s / len(load) * 1e6,
+    )
+
+
+def _of_result(task: Measured, workload: Workload, result: Result) -> Served:
+    latency_ms = result.finish_ms - workload.arrival_ms
+    names = [task.table.plans[p].name for p in result.plan]
+    return _served(latency_ms, workload.max_latency_ms, result.compute_ms, names)
+
+
+def _served(latency_ms, max_latency_ms, compute_ms, names) -> Served:
+    return Served(
+        on_time=float(np.mean(latency_ms <= max_latency_ms)),
+        compute_us=float(np.mean(compute_ms) * 1e3),
+        p50_ms=float(np.percentile(latency_ms, 50)),
+        p99_ms=float(np.percentile(latency_ms, 99)),
+        plans={name: n / len(names) for name, n in Counter(names).most_common()},
+    )
+
+
+class _Devices:
+    """Send a workload at its pace, and read the answers."""
+
+    def __init__(self, servers: str, task: Measured, models_dir: Path) -> None:
+        name = task.table.task
+        self._requests = requests_topic(name)
+        self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 0})
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": servers,
+                "group.id": f"bench-{time.time_ns()}",
+                "auto.offset.reset": "earliest",
+            }
+        )
+        self._consumer.subscribe([predictions_topic(name)])
+        with np.load(models_dir / name / TEST_SPLIT_FILE, allow_pickle=False) as split:
+            first = next(key for key in split.files if key != "targets")
+            self._bodies = [row.tobytes() for row in split[first].astype("<f4")]
+
+    def serve(self, workload: Workload) -> Served:
+        """Send all of it, and wait for all answers."""
+        begin = time.perf_counter()
+        sent, n = 0, len(workload)
+        found: list[Prediction] = []
+        limit = begin + workload.arrival_ms[-1] / 1e3 + 30.0
+        while len(found) < n:
+            now_ms = (time.perf_counter() - begin) * 1e3
+            while sent < n and workload.arrival_ms[sent] <= now_ms:
+                self._producer.produce(
+                    self._requests,
+                    self._bodies[workload.item[sent]],
+                    b"device-%d" % (sent % 100),
+                    headers=[*headers(sent, workload.max_latency_ms[sent], workload.floor[sent])],
+                )
+                sent += 1
+            self._producer.poll(0)
+            found += [
+                msgspec.json.decode(m.value() or b"", type=Prediction)
+                for m in self._consumer.consume(2000, 0.0)
+                if m.error() is None
+            ]
+            if time.perf_counter() > limit:
+                raise SystemExit(f"only {len(found)} of {n} answers came")
+            time.sleep(0.001)
+        self._producer.flush()
+        return _served(
+            np.array([p.parameters.latency_ms for p in found]),
+            np.array([p.parameters.max_latency_ms for p in found]),
+            np.array([p.parameters.cost_ms for p in found]),
+            [p.parameters.plan for p in found],
+        )
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()
+
+
+def _make_topics(servers: str, task: str) -> None:
+    admin = AdminClient({"bootstrap.servers": servers})
+    names = [requests_topic(task), predictions_topic(task), dead_letters_topic(task)]
+    for created in admin.create_topics([NewTopic(name, 4, 1) for name in names]).values():
+        created.result()
+
+
+def _wait_until_ready(port: int) -> None:
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise SystemExit("the worker is not ready")
+
+
+def _spent(pid: int, port: int) -> tuple[float, float]:
+    """Seconds spent deciding, and processor seconds of the worker, so far."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+        lines = page.read().decode().splitlines()
+    decided = sum(
+        float(line.rsplit(" ", 1)[1])
+        for line in lines
+        if line.startswith("ounce_decision_seconds_total")
+    )
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return decided, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
