@@ -22,7 +22,8 @@ def summary(outcome: Outcome) -> str:
         f"seed {plan.seed}  {plan.delivery}  faults {n_faults}  inputs {accounts.n_inputs:,} "
         f"(corrupt {accounts.n_corrupt:,})  lost {accounts.count(Wrong.LOST)}  "
         f"repeated {accounts.count(Wrong.REPEATED)}  wrong {accounts.count(Wrong.WRONG)}  "
-        f"orphans {accounts.count(Wrong.ORPHAN)}  left {accounts.count(Wrong.LEFT)}  {outcome.lasted_s:.0f} s  "
+        f"orphans {accounts.count(Wrong.ORPHAN)}  left {accounts.count(Wrong.LEFT)}  "
+        f"{outcome.lasted_s:.0f} s  "
         f"{'held' if outcome.is_good else 'BROKEN'}"
     )
 

@@ -20,7 +20,7 @@ _PASSING = {
     KafkaError._TRANSPORT,
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._RESOLVE,
-    KafkaError.GROUP_AUTHORIZATION_FAILED,  # the group is never joined, so nobody needs a right to it
+    KafkaError.GROUP_AUTHORIZATION_FAILED,  # the group is never joined: no right is needed
 }
 """librdkafka recovers from these by itself, or the silence ends it."""
 
