@@ -142,7 +142,7 @@ class _Devices:
     def __init__(self, servers: str, task: Measured, models_dir: Path) -> None:
         name = task.table.task
         self._requests = requests_topic(name)
-        self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 0})
+        self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 2})
         self._consumer = Consumer(
             {
                 "bootstrap.servers": servers,
