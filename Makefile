@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the first target that needs it makes; nothing has to be activated.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-routing clean
+.PHONY: help setup demo test check bench bench-routing fuzz clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -31,6 +31,9 @@ check: $(READY) ## Check format, lint, types, imports, generated contracts and c
 
 bench: $(READY) ## Measure the worker against a hand-written loop on a real Kafka
 	$(BIN)/python -m benchmarks.worker_vs_limit
+
+fuzz: $(READY) ## Send a million generated bad messages through a pipeline, among good ones
+	$(BIN)/python -m tests.fuzz --messages 1000000
 
 bench-routing: $(READY) ## Compare routing rules: simulated, then on a real Kafka
 	$(BIN)/python -m benchmarks.routing

@@ -5,27 +5,19 @@ import gc
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import partial
 from types import MappingProxyType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import OffsetSpec
 from faststream import AckPolicy, FastStream
 from faststream.confluent import KafkaBroker
 from faststream.confluent.message import FAKE_CONSUMER, KafkaMessage
-from ounce_schemas.documents import read_policy
 from ounce_schemas.errors import BrokerError, OunceError
-from ounce_schemas.policy import Policy
-from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
+from ounce_schemas.topics import requests_topic
 
-from ounce_edge.catalogue import load_ladder
 from ounce_edge.consumption import take_when_there
 from ounce_edge.delivery import Delivery
-from ounce_edge.energy import EnergyMeter, measured_watts
 from ounce_edge.events import EventProducer, Events
 from ounce_edge.health import Health, serve_health
 from ounce_edge.label_reader import LabelReader
@@ -33,20 +25,20 @@ from ounce_edge.metrics import Metrics
 from ounce_edge.pipeline import Pipeline
 from ounce_edge.records import Record
 from ounce_edge.reports import Report
-from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_edge.settings import Delivery as DeliveryMode
 from ounce_edge.settings import WorkerSettings
+from ounce_edge.startup import load_pipelines, make_delivery, reach_kafka
 from ounce_edge.transactions import TransactionalDelivery
-from ounce_edge.watchdog import Watchdog
+from ounce_edge.watchdog import watch
+
+if TYPE_CHECKING:
+    from faststream.confluent.helpers.config import ConfluentConfig
 
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.1
 _LAG_EVERY_S = 1.0
 _REWIND_S = 10.0
-_WATCH_EVERY_S = 5.0
-_RESTART_S = 20.0
-_TRY_S = 5.0
+_SLICE_SHARE = 0.1
 
 
 def run_worker(settings: WorkerSettings) -> None:
@@ -61,8 +53,8 @@ def run_worker(settings: WorkerSettings) -> None:
         settings.metrics_host, settings.metrics_port, health, metrics.registry
     )
     try:
-        partitions = _check_kafka(settings)
-        pipelines = _load(settings, metrics)
+        partitions = reach_kafka(settings)
+        pipelines = load_pipelines(settings, metrics)
         health.models_loaded = True
         logger.info(
             "serving tasks=%s kafka=%s metrics=http://%s:%d/metrics",
@@ -103,19 +95,20 @@ class _Worker:
         self._answered: dict[tuple[str, int], int] = {}
         self._record_ms = 0.1
         """Time that a record takes, lately; exactly-once only."""
-        self._delivery = _make_delivery(settings, partitions)
+        self._delivery = make_delivery(settings, partitions)
         self._turn = asyncio.Lock()
         """Held by whoever serves on the event loop, so that draining waits its turn."""
         self._serving = threading.Lock()
         """Held while requests are answered: partitions may be revoked on the consumer's thread."""
         self._broker = KafkaBroker(
             settings.kafka,
+            config=cast("ConfluentConfig", settings.security),
             allow_auto_create_topics=False,
             apply_types=False,
             logger=_faststream_logger(),
             log_level=logging.DEBUG,
         )
-        self._send_event = EventProducer(settings.kafka)
+        self._send_event = EventProducer(settings.kafka, settings.security)
         self._events = Events(self._send_event, metrics.observe_event)
         self._labels: LabelReader | None = None
         take_when_there(
@@ -137,9 +130,7 @@ class _Worker:
             group_instance_id=settings.name,
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
-            isolation_level=(
-                "read_uncommitted" if isinstance(self._delivery, Delivery) else "read_committed"
-            ),
+            isolation_level="read_committed",  # requests of aborted transactions were never sent
             fetch_max_wait_ms=settings.fetch_wait_ms,
             ack_policy=AckPolicy.MANUAL,
             partition_assignment_strategy=("cooperative-sticky",),
@@ -155,7 +146,10 @@ class _Worker:
     async def run(self) -> None:
         settings = self._settings
         self._labels = LabelReader(
-            settings.kafka, settings.task, fetch_wait_ms=settings.fetch_wait_ms
+            settings.kafka,
+            settings.task,
+            fetch_wait_ms=settings.fetch_wait_ms,
+            security=settings.security,
         )
         watching = asyncio.create_task(self._watch())
         try:
@@ -242,7 +236,9 @@ class _Worker:
         with self._serving:
             self._learn()
             busy = [(topic, p) for topic, p in self._pipelines.items() if len(p.waiting)]
-            slice_ms = self._settings.slice_ms
+            # A newer request waits for at most so much of its deadline, most likely.
+            tightest_ms = min(pipeline.tightest_ms for pipeline in self._pipelines.values())
+            slice_ms = max(self._settings.slice_ms, _SLICE_SHARE * tightest_ms)
             for topic, pipeline in busy:
                 others_ms = reserve_ms + slice_ms * (len(busy) - 1)
                 self._observe(topic, pipeline.step(self._delivery.publish, slice_ms, others_ms))
@@ -275,8 +271,15 @@ class _Worker:
 
     def _room(self) -> int:
         """Records that may be taken; once full, none until half of them are answered."""
+        n_bytes = sum(pipeline.waiting.n_bytes for pipeline in self._pipelines.values())
         room = self._settings.max_waiting - self._n_waiting
-        self._full = room < 1 or (self._full and room < self._settings.max_waiting // 2)
+        if n_bytes >= self._settings.max_waiting_mb * 1_000_000:
+            room = 0
+        was_full = self._full
+        least = self._settings.max_waiting // (2 if was_full else 8)  # small polls are dear
+        self._full = room < max(least, 1)
+        if self._full and not was_full:
+            self._metrics.count_pause()
         return 0 if self._full else room
 
     def _finish(self) -> None:
@@ -301,21 +304,16 @@ class _Worker:
 
     async def _watch(self) -> None:
         """Restart the consumer if it reads nothing although there is something to read."""
-        dog = Watchdog()
-        admin = AdminClient({"bootstrap.servers": self._settings.kafka, "log_level": 2})
-        while True:
-            await asyncio.sleep(_WATCH_EVERY_S)
-            positions = {} if self._full else dict(self._positions)
-            ends = await asyncio.to_thread(_ends, admin, positions)
-            stuck = dog.stuck(positions, ends, time.monotonic())
-            if not stuck or self._health.draining or self._failure is not None:
-                continue
-            logger.error("the consumer reads nothing of %s: restarting it", stuck)
-            dog = Watchdog()
-            try:
-                await asyncio.wait_for(self._restart_consumer(), _RESTART_S)
-            except TimeoutError:
-                self._fail(BrokerError("the consumer reads nothing, and could not be restarted"))
+        kafka = {"bootstrap.servers": self._settings.kafka, **self._settings.security}
+
+        def positions() -> Mapping[tuple[str, int], int]:
+            leaving = self._health.draining or self._failure is not None
+            return {} if self._full or leaving else self._positions
+
+        try:
+            await watch(kafka, positions, self._restart_consumer)
+        except BrokerError as e:
+            self._fail(e)
 
     async def _restart_consumer(self) -> None:
         await self._subscriber.stop()
@@ -381,7 +379,9 @@ class _Worker:
         if n_records == 0 and self._health.lag == 0:
             self._health.progressed()
 
-    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if isinstance(self._delivery, TransactionalDelivery):  # the generation is another one now
+            self._delivery.group_metadata = consumer.consumer_group_metadata()
         self._assigned |= {(p.topic, p.partition) for p in partitions}
         self._health.partitions = len(self._assigned)
         self._health.progressed()
@@ -434,100 +434,11 @@ class _Worker:
         return lag
 
 
-def _ends(admin: AdminClient, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    """Where partitions end; of those that the broker does not tell, nothing."""
-    asked = {TopicPartition(topic, p): OffsetSpec.latest() for topic, p in partitions}
-    if not asked:
-        return {}
-    found = {}
-    for at, future in admin.list_offsets(asked, request_timeout=_WATCH_EVERY_S).items():
-        try:
-            found[at.topic, at.partition] = future.result().offset
-        except KafkaException:
-            logger.debug("no end of %s[%d]", at.topic, at.partition)
-    return found
-
-
-def _make_delivery(
-    settings: WorkerSettings, partitions: Mapping[str, int]
-) -> Delivery | TransactionalDelivery:
-    kafka: dict[str, str | int | float | bool] = {"bootstrap.servers": settings.kafka}
-    if settings.delivery is DeliveryMode.AT_LEAST_ONCE:
-        return Delivery(kafka, partitions)
-    name = settings.name or uuid.uuid4().hex
-    return TransactionalDelivery(kafka, partitions, transactional_id=f"{settings.group}-{name}")
-
-
 def _as_ours(error: Exception) -> OunceError:
     if isinstance(error, OunceError):
         return error
     logger.error("unexpected error", exc_info=error)
     return OunceError(f"unexpected error, nothing of this batch is committed: {error!r}")
-
-
-def _check_kafka(settings: WorkerSettings) -> Mapping[str, int]:
-    """Raise BrokerError unless Kafka answers and has the topics.
-
-    Returns:
-        Predictions topics that have as many partitions as their requests topic, and how many.
-    """
-    admin = AdminClient({"bootstrap.servers": settings.kafka}, logger=logging.getLogger("quiet"))
-    give_up_s = time.monotonic() + settings.kafka_timeout_s
-    while True:
-        left_s = give_up_s - time.monotonic()
-        try:
-            present = admin.list_topics(timeout=max(min(left_s, _TRY_S), 0.1)).topics
-            break
-        except KafkaException as e:  # the client itself connects again, ever more rarely
-            if left_s <= _TRY_S:
-                raise BrokerError(
-                    f"no Kafka at {settings.kafka} within {settings.kafka_timeout_s:g} s "
-                    f"({e.args[0].str()}); check --kafka"
-                ) from e
-            logger.warning("no Kafka at %s yet, trying again", settings.kafka)
-    needed = [
-        name(task)
-        for task in settings.task
-        for name in (requests_topic, predictions_topic, dead_letters_topic)
-    ]
-    missing = [topic for topic in needed if topic not in present]
-    if missing:
-        raise BrokerError(
-            f"Kafka at {settings.kafka} has no topic {', '.join(missing)}; create with "
-            f"`ounce topics {' '.join(settings.task)} --kafka {settings.kafka}`"
-        )
-    pairs = [(requests_topic(task), predictions_topic(task)) for task in settings.task]
-    size = {topic: len(present[topic].partitions) for pair in pairs for topic in pair}
-    return {answers: size[answers] for asked, answers in pairs if size[asked] == size[answers]}
-
-
-def _load(settings: WorkerSettings, metrics: Metrics) -> list[Pipeline]:
-    policy = Policy() if settings.policy is None else read_policy(settings.policy)
-    unserved = sorted(set(policy.tasks) - set(settings.task))
-    if unserved:
-        logger.info("policy %s also names tasks not served here: %s", policy.version, unserved)
-    runtime = OnnxCpuRuntime(settings.threads)
-    meter = EnergyMeter()
-    pipelines = [
-        Pipeline(
-            load_ladder(settings.models, task, runtime),
-            policy.for_task(task),
-            watts=partial(measured_watts, meter=meter),
-            decisions=settings.decisions,
-        )
-        for task in settings.task
-    ]
-    metrics.describe(policy, pipelines)
-    for pipeline in pipelines:
-        view = pipeline.plans.view(time.perf_counter())
-        logger.info(
-            "ladder task=%s catalogue=%s policy=%s plans=%s",
-            pipeline.task.name,
-            pipeline.ladder.version,
-            policy.version,
-            ",".join(view.names[p] for p in view.by_cost(1)),
-        )
-    return pipelines
 
 
 def _by_topic(

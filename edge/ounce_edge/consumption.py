@@ -30,6 +30,7 @@ CONSUMER_SETTINGS: dict[str, str | int | float | bool] = {
 }
 
 _FATAL = {
+    KafkaError._FATAL,  # fenced by another of the same name: `fatal()` is false of such a message
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -41,6 +42,7 @@ _NO_LONGER_OURS = {
     KafkaError.REBALANCE_IN_PROGRESS,
     KafkaError.FENCED_INSTANCE_ID,
     KafkaError._NO_OFFSET,
+    KafkaError._WAIT_COORD,  # the next commit is of later offsets, and covers these
 }
 
 
@@ -115,7 +117,9 @@ class DrainingConsumer(AsyncConfluentConsumer):
             if error is None:
                 continue
             if error.code() in _FATAL or error.fatal():
-                self._on_error(BrokerError(f"can't read {message.topic()}: {error.str()}"))
+                self._on_error(
+                    BrokerError(f"can't read {message.topic() or 'requests'}: {error.str()}")
+                )
             else:
                 logger.warning("kafka: %s", error.str())
 

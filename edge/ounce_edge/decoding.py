@@ -1,5 +1,6 @@
 """From records to one batch of tensors. A record that can't be served costs the others nothing."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -23,6 +24,8 @@ from ounce_edge.request_head import (
     check_min_accuracy,
     read_head,
 )
+
+logger = logging.getLogger(__name__)
 
 OutputNames = tuple[str, ...]
 T = TypeVar("T")
@@ -50,6 +53,8 @@ class Batch:
     rejected: list[Rejected] = field(default_factory=list)
     all_bare: bool = False
     """No request has headers."""
+    n_bytes: int = 0
+    """Size of all bodies that were decoded with these."""
 
     def __len__(self) -> int:
         return len(self.records)
@@ -127,6 +132,7 @@ class Decoder:
             min_accuracy=_filled(floors, self._policy.min_accuracy, n),
             timestamps_ms=_timestamps_ms(columns.timestamps_ms, now_ms),
             all_bare=all_bare,
+            n_bytes=sum(lengths),
         )
 
     def _raw_array(
@@ -167,6 +173,12 @@ class Decoder:
                 parsed.append(self._parse(i, headers, value))
             except InvalidMessageError as e:
                 rejected.append((columns.records[i], e))
+            except Exception as e:  # no record may ever stop the stream
+                logger.exception("a record could not be decoded, and nobody foresaw why")
+                error = InvalidMessageError(
+                    Reason.MALFORMED_JSON, f"can't be decoded, please report it: {e!r}"
+                )
+                rejected.append((columns.records[i], error))
         inputs, errors = self._tensors(parsed)
         if errors:
             rejected += [(columns.records[parsed[i].row], error) for i, error in errors.items()]
@@ -189,6 +201,7 @@ class Decoder:
             timestamps_ms=_timestamps_ms(columns.timestamps_ms[rows], now_ms),
             rejected=rejected,
             all_bare=all(p.head is NO_HEADERS for p in parsed),
+            n_bytes=sum(len(value) for value in columns.values if value is not None),
         )
 
     def _parse(self, row: int, headers: Headers | None, body: bytes | None) -> "_Parsed":

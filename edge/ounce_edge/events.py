@@ -6,9 +6,10 @@ Events are rare and may be lost; nothing that happens to them may hold up or end
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -48,14 +49,20 @@ class Send(Protocol):
 
 
 class EventProducer:
-    """Sends events to Kafka; a `Send`. If the broker does not take one, that is logged once."""
+    """Sends events to Kafka; a `Send`. If the broker does not take one, that is logged once.
 
-    def __init__(self, kafka: str) -> None:
+    Args:
+        kafka: bootstrap servers.
+        security: what librdkafka must be told of it.
+    """
+
+    def __init__(self, kafka: str, security: Mapping[str, Any] = MappingProxyType({})) -> None:
         self._has_warned = False
         self._producer = Producer(
             {
                 **EVENT_PRODUCER_SETTINGS,
                 "bootstrap.servers": kafka,
+                **security,
                 "on_delivery": self._on_delivery,
             }
         )

@@ -11,7 +11,8 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from time import monotonic
-from typing import cast
+from types import MappingProxyType
+from typing import Any, cast
 
 import msgspec
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -79,14 +80,22 @@ class LabelReader:
         tasks: names of the tasks.
         fetch_wait_ms: longest time the broker may hold a fetch that finds nothing.
         bound: most labels of one task that wait to be drained; the oldest make room.
+        security: what librdkafka must be told of it.
     """
 
     def __init__(
-        self, kafka: str, tasks: Iterable[str], *, fetch_wait_ms: int = 500, bound: int = 16_384
+        self,
+        kafka: str,
+        tasks: Iterable[str],
+        *,
+        fetch_wait_ms: int = 500,
+        bound: int = 16_384,
+        security: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._settings = {
             **LABEL_CONSUMER_SETTINGS,
             "bootstrap.servers": kafka,
+            **security,
             "fetch.wait.max.ms": fetch_wait_ms,
         }
         self._tasks = {labels_topic(task): task for task in tasks}

@@ -191,6 +191,11 @@ class Metrics:
             "ounce_model_suspended", "1 while a model is out of the plans, else 0",
             ["task", "model"], registry=r,
         )  # fmt: skip
+        self._pauses = Counter(
+            "ounce_pauses",
+            "Times that partitions were paused: too many requests waited",
+            registry=r,
+        )
         self._waiting = Gauge(
             "ounce_waiting_requests", "Requests taken and not yet answered", ["task"], registry=r
         )
@@ -323,6 +328,10 @@ class Metrics:
         for model in plans.models:
             self._suspended.labels(task, model.name).set(model.suspension.is_open(now_s))
         self._waiting.labels(task).set(len(pipeline.waiting))
+
+    def count_pause(self) -> None:
+        """Partitions are paused."""
+        self._pauses.inc()
 
     def set_lag(self, lag: dict[tuple[str, int], int]) -> None:
         """Replace the lag of all partitions: those no longer assigned disappear."""

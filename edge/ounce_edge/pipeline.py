@@ -41,7 +41,7 @@ from ounce_edge.repeats import RecentIds
 from ounce_edge.reports import GroupReport, ModelCall, Report
 from ounce_edge.truth import AnswerMemory
 from ounce_edge.vigilance import Vigilance
-from ounce_edge.waiting import Progress, Taken, Waiting
+from ounce_edge.waiting import Lately, Progress, Taken, Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Pipeline:
         self._memory = AnswerMemory(ladder.task)
         self._plan_index = {plan.name: i for i, plan in enumerate(self.plans.plans)}
         self._late_owed = False
-        self._tightest_ms = policy.max_latency_ms
+        self._tightest = Lately(policy.max_latency_ms)
         self._classifies = ladder.task.kind == "classification"
         models = self.plans.models
         self._ones = [1.0] * len(models)
@@ -124,7 +124,7 @@ class Pipeline:
             if any(batch.identities):
                 repeated = self._recent_ids.repeats(batch.identities)
             self.waiting.add(batch, repeated, poll)
-            self._tightest_ms = float(batch.max_latency_ms.min())
+            self._tightest.add(float(batch.max_latency_ms.min()), time.perf_counter())
             report.repeats = len(repeated)
         self._reject(batch.rejected, publish, report)
         poll.open -= len(batch.rejected)
@@ -153,7 +153,7 @@ class Pipeline:
             floors = self.waiting.min_accuracy
             schedule = explore(view, schedule, left_ms, floors, *exploration)
         if self._log is not None:
-            self._record(now_ms, began_s, left_ms, schedule, exploration)
+            self._record(now_ms, left_ms, schedule, exploration)
         now = first_slice(view, schedule, left_ms, slice_ms, self._late_owed)
         groups, self._late_owed = now.groups, now.late_owed
         report.decide_ms = (time.perf_counter() - began_s) * 1e3
@@ -206,8 +206,8 @@ class Pipeline:
 
     @property
     def tightest_ms(self) -> float:
-        """The tightest deadline of the requests admitted last, in milliseconds."""
-        return self._tightest_ms
+        """The tightest deadline of the requests that came lately, in milliseconds."""
+        return self._tightest.least
 
     def _explore(self, n: int) -> Draws | None:
         """Which of `n` messages may explore, and an accuracy per plan drawn from its posterior."""
@@ -220,7 +220,6 @@ class Pipeline:
     def _record(
         self,
         now_ms: float,
-        at_s: float,
         left_ms: NDArray[np.float64],
         schedule: Schedule,
         draws: Draws | None,
@@ -228,7 +227,7 @@ class Pipeline:
         assert self._log is not None
         self._log.record(
             now_ms,
-            self.plans.state(at_s),
+            self.plans.state,
             left_ms,
             self.waiting.min_accuracy,
             self.waiting.json_ids(),

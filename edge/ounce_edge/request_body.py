@@ -13,6 +13,8 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 
 _decoder = msgspec.json.Decoder(Request)
 _any_decoder = msgspec.json.Decoder()
+_NO_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+"""What the decoder raises for bytes that are no JSON document."""
 _CHUNK = 32
 """Bodies decoded at a time: so few that their numbers, as Python objects, stay in the cache."""
 
@@ -36,16 +38,20 @@ def read_body(value: bytes) -> Request:
         return _decoder.decode(value)
     except msgspec.ValidationError as e:
         error = e
-    except (msgspec.DecodeError, RecursionError) as e:
-        raise InvalidMessageError(
-            Reason.MALFORMED_JSON, f"body is not JSON: {e}; it begins {value[:40]!r}"
-        ) from None
+    except _NO_JSON as e:
+        raise _not_json(value, e) from None
     try:
         return _read_nested(value, error)
-    except RecursionError:
-        raise InvalidMessageError(
-            Reason.MALFORMED_JSON, f"body is nested too deeply; it begins {value[:40]!r}"
-        ) from None
+    # The first wrong value ended the first look: what is behind it may be no JSON at all.
+    except _NO_JSON as e:
+        raise _not_json(value, e) from None
+
+
+def _not_json(value: bytes, error: Exception) -> InvalidMessageError:
+    why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+    return InvalidMessageError(
+        Reason.MALFORMED_JSON, f"body is not JSON: {why}; it begins {value[:40]!r}"
+    )
 
 
 def tensor_data(request: Request, task: TaskSpec) -> list[list[Any]]:
@@ -87,7 +93,7 @@ def json_array(values: Sequence[bytes], spec: TensorSpec) -> NDArray[np.float32]
             _plain_array(values[start : start + _CHUNK], spec)
             for start in range(0, len(values), _CHUNK)
         ]
-    except (msgspec.DecodeError, RecursionError):
+    except _NO_JSON:
         return None
     plain = [array for array in arrays if array is not None]
     return np.concatenate(plain) if len(plain) == len(arrays) else None

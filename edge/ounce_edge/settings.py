@@ -3,8 +3,9 @@
 from enum import StrEnum
 from pathlib import Path
 
+from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 
 class Delivery(StrEnum):
@@ -16,10 +17,8 @@ class Delivery(StrEnum):
     """A read-committed reader sees it once."""
 
 
-class WorkerSettings(BaseModel):
+class WorkerSettings(KafkaConnection):
     """Settings of `ounce worker`. Passed in at the top, never read deep inside."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: tuple[TaskName, ...] = Field(description="Task to serve; repeat for several")
     kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
@@ -66,11 +65,18 @@ class WorkerSettings(BaseModel):
         le=1_000_000,
         description="Most records of a task that may wait to be answered; beyond, partitions pause",
     )
+    max_waiting_mb: float = Field(
+        default=64.0,
+        gt=0,
+        le=100_000,
+        description="Megabytes of bodies that may wait; beyond, partitions pause",
+    )
     slice_ms: float = Field(
         default=5.0,
         gt=0,
         le=1000,
-        description="Compute between two looks for newer requests, which may be more urgent",
+        description="Least compute between two looks for newer requests, which may be more urgent; "
+        "a tenth of the tightest deadline where that is more",
     )
     fetch_wait_ms: int = Field(
         default=500,

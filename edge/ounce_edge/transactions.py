@@ -134,8 +134,11 @@ class TransactionalDelivery:
     def close(self) -> None:
         """Stop the thread; what is not committed never becomes visible."""
         self._thread.shutdown(wait=True)
-        self._producer.purge()
-        self._producer.flush(1.0)
+        try:
+            self._producer.purge()
+            self._producer.flush(1.0)
+        except KafkaException as e:  # fenced: what ended this worker was told already
+            logger.debug("not flushed: %s", e.args[0].str())
 
     def _run(
         self, collected: list[Outgoing], offsets: list[TopicPartition], group_metadata: Any

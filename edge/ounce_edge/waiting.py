@@ -51,6 +51,26 @@ class Progress:
         return done
 
 
+class Lately:
+    """The least of the values of the last second or two."""
+
+    def __init__(self, value: float) -> None:
+        self._young = self._old = value
+        self._turned_at_s = 0.0
+
+    def add(self, value: float, at_s: float) -> None:
+        """Take note of a value, at a time on any steady clock."""
+        if at_s - self._turned_at_s >= 1.0:
+            self._old = self._young if at_s - self._turned_at_s < 2.0 else value
+            self._young, self._turned_at_s = value, at_s
+        self._young = min(self._young, value)
+
+    @property
+    def least(self) -> float:
+        """It; before anything came, the value that this was made with."""
+        return min(self._young, self._old)
+
+
 @dataclass
 class _Part:
     batch: Batch
@@ -91,6 +111,11 @@ class Waiting:
 
     def __len__(self) -> int:
         return len(self.deadline_ms)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bodies held: those of all polls of which a request waits."""
+        return sum(part.batch.n_bytes for part in self._parts)
 
     def add(self, batch: Batch, repeated: set[int], poll: Poll) -> None:
         """Requests arrived."""

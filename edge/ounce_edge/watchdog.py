@@ -5,9 +5,20 @@ error. What they say of their own lag is as old as their last fetch, so the ends
 are asked of the broker, on another connection.
 """
 
-from collections.abc import Mapping
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from ounce_schemas.errors import BrokerError
+
+logger = logging.getLogger(__name__)
 
 Partition = tuple[str, int]
+
+_EVERY_S = 5.0
+_RESTART_S = 20.0
 
 STUCK_AFTER_S = 30.0
 
@@ -36,3 +47,48 @@ class Watchdog:
             for p, at in behind.items()
         }
         return [p for p, (_, s) in self._since_s.items() if at_s - s >= STUCK_AFTER_S]
+
+
+async def watch(
+    kafka: Mapping[str, str | int | float | bool],
+    positions: Callable[[], Mapping[Partition, int]],
+    restart: Callable[[], Awaitable[None]],
+) -> None:
+    """Restart a consumer whenever it is stuck, for ever.
+
+    Args:
+        kafka: properties of a client.
+        positions: next offset to read of every partition that should be read from now.
+        restart: stops the consumer and starts another one.
+
+    Raises:
+        BrokerError: it could not be restarted in time.
+    """
+    # It joins no group, and reads nothing.
+    client = Consumer({**kafka, "group.id": "ounce-watchdog", "log_level": 2})
+    dog = Watchdog()
+    while True:
+        await asyncio.sleep(_EVERY_S)
+        at = positions()
+        ends = await asyncio.to_thread(_ends, client, at)
+        stuck = dog.stuck(at, ends, time.monotonic())
+        if not stuck:
+            continue
+        logger.error("the consumer reads nothing of %s: restarting it", stuck)
+        dog = Watchdog()
+        try:
+            await asyncio.wait_for(restart(), _RESTART_S)
+        except TimeoutError:
+            raise BrokerError("the consumer reads nothing, and could not be restarted") from None
+
+
+def _ends(client: Consumer, partitions: Iterable[Partition]) -> dict[Partition, int]:
+    """Where partitions end, as far as the broker tells; blocks."""
+    ends = {}
+    try:
+        for topic, partition in partitions:
+            at = TopicPartition(topic, partition)
+            ends[topic, partition] = client.get_watermark_offsets(at, timeout=_EVERY_S)[1]
+    except KafkaException as e:
+        logger.debug("no ends: %s", e.args[0].str())
+    return ends

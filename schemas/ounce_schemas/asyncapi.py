@@ -3,7 +3,11 @@
 from typing import Any
 
 from ounce_schemas import __version__
-from ounce_schemas.dead_letter import DEAD_LETTER_HEADERS
+from ounce_schemas.dead_letter import (
+    DEAD_LETTER_HEADERS,
+    HEADER_REPLAYED,
+    HEADER_REPLAYED_FROM,
+)
 from ounce_schemas.event import EVENT_TYPE
 from ounce_schemas.prediction import PREDICTION_EVENT_TYPE
 from ounce_schemas.request import (
@@ -37,7 +41,7 @@ def asyncapi() -> dict[str, Any]:
         "deadLetters": (
             dead_letters_topic,
             "Records that could not be served, byte for byte, with the reason in headers",
-            ["deadLetter"],
+            ["deadLetter", "replayMark"],
         ),
         "labels": (labels_topic, "True answers that arrive later; optional", ["label"]),
     }
@@ -121,6 +125,13 @@ def asyncapi() -> dict[str, Any]:
                     "payload": {"type": ["string", "null"], "format": "binary"},
                     "bindings": _KEY,
                 },
+                "replayMark": {
+                    "summary": "No value; the key of a dead letter that was sent back, behind it "
+                    "in its partition",
+                    "headers": _headers({HEADER_REPLAYED: "offset of that dead letter, decimal"}),
+                    "payload": {"type": "null"},
+                    "bindings": _KEY,
+                },
                 "label": {
                     "summary": "The truth about one request: a class, or a value",
                     "contentType": CONTENT_TYPE_JSON,
@@ -159,6 +170,8 @@ def _request_headers() -> dict[str, Any]:
             HEADER_MIN_ACCURACY: "accuracy floor, in [0, 1]",
             HEADER_CONTENT_TYPE: "application/json or application/octet-stream; sniffed if absent",
             HEADER_TRACEPARENT: "W3C trace context",
+            HEADER_REPLAYED_FROM: "the dead letter that this was, <topic>-<partition>-<offset>; "
+            "one for each time that it was sent back",
         }
     )
 

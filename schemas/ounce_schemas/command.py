@@ -2,11 +2,12 @@
 
 import importlib
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
-from pydantic import BaseModel, ValidationError
+from click.core import ParameterSource
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from ounce_schemas import __version__
 from ounce_schemas.documents import describe
@@ -19,6 +20,11 @@ COMMANDS = {
     "explain": ("ounce_edge.explain", "edge", "Show why a message is routed as it is."),
     "topics": ("ounce_services.topics", "services", "Create the topics of tasks."),
     "devices": ("ounce_services.devices.command", "services", "Simulate a fleet of devices."),
+    "dead-letters": (
+        "ounce_services.dead_letters.command",
+        "services",
+        "List, show and replay what could not be served.",
+    ),
     "demo": ("ounce_services.demo.command", "services", "Show the whole path at work."),
     "contracts": ("ounce_schemas.generate", "edge", "Write the JSON Schemas and AsyncAPI."),
 }
@@ -67,20 +73,45 @@ def root() -> None:
 _METAVARS = {"Path": "PATH", "int": "INTEGER", "float": "NUMBER"}
 
 
+class _Secret(click.Option):
+    """Comes from the environment alone: others on the machine can read command lines."""
+
+    def consume_value(
+        self, ctx: click.Context, opts: Mapping[str, Any]
+    ) -> tuple[Any, ParameterSource]:
+        """Its value, never one of the command line."""
+        value, source = super().consume_value(ctx, opts)
+        if source is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{self.opts[0]}: others on this machine can read command lines; set "
+                f"{self.envvar}, or name a file with {self.opts[0]}-file",
+                ctx,
+            )
+        return value, source
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """The variable, where others show their option."""
+        return str(self.envvar), f"{self.help}; only in the environment, or in a file"
+
+
 def settings_options(settings: type[BaseModel]) -> Callable[[F], F]:
     """Make one option of each field of `settings`; OUNCE_<FIELD> sets it too.
 
     The field's default, description and constraints are the option's. A tuple field becomes an
     option that can be repeated (in the environment: separated by spaces), a bool a pair of flags.
+    A secret has no option, only its variable. Inherited fields come last in the help.
     The command function then gets its values by name and hands them to `make_settings`.
     """
 
     def decorate(function: F) -> F:
-        for name, field in reversed(settings.model_fields.items()):
+        inherited = {name for base in settings.__mro__[1:] for name in _fields(base)}
+        fields = sorted(settings.model_fields.items(), key=lambda item: item[0] in inherited)
+        for name, field in reversed(fields):
             kind = str(field.annotation)
             is_flag = field.annotation is bool
             option = name.replace("_", "-")
-            details: dict[str, Any] = {"type": bool if is_flag else str}
+            is_secret = SecretStr in (field.annotation, *get_args(field.annotation))
+            details: dict[str, Any] = {"type": bool if is_flag else SecretStr if is_secret else str}
             if field.is_required():
                 details["required"] = True
             else:
@@ -88,18 +119,33 @@ def settings_options(settings: type[BaseModel]) -> Callable[[F], F]:
                 details["show_default"] = field.default not in (None, (), "")
             if not is_flag:
                 details["multiple"] = kind.startswith("tuple[")
-                details["metavar"] = next((m for k, m in _METAVARS.items() if k in kind), "TEXT")
+                details["metavar"] = _choices(field.annotation) or next(
+                    (m for k, m in _METAVARS.items() if k in kind), "TEXT"
+                )
             function = click.option(
                 f"--{option}/--no-{option}" if is_flag else f"--{option}",
                 name,
                 envvar=f"OUNCE_{name.upper()}",
                 show_envvar=True,
                 help=field.description,
+                cls=_Secret if is_secret else None,
                 **details,
             )(function)
         return function
 
     return decorate
+
+
+def _fields(settings: type) -> Mapping[str, Any]:
+    return settings.model_fields if issubclass(settings, BaseModel) else {}
+
+
+def _choices(annotation: Any) -> str | None:
+    """The values of a literal, or of one that may be absent."""
+    for kind in (annotation, *get_args(annotation)):
+        if get_origin(kind) is Literal:
+            return "|".join(map(str, get_args(kind)))
+    return None
 
 
 S = TypeVar("S", bound=BaseModel)

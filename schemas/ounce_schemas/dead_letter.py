@@ -1,6 +1,8 @@
 """A dead letter on the wire: the record's own key, value and headers, byte for byte, and why.
 
-These headers are added behind the record's own.
+`DEAD_LETTER_HEADERS` are added behind the record's own. Once a dead letter was sent back to the
+requests topic, a mark follows it in its own partition of the dead-letters topic: a record without
+value that has its key, and `HEADER_REPLAYED` alone.
 """
 
 HEADER_REASON = "ounce-dead-letter-reason"
@@ -18,3 +20,9 @@ DEAD_LETTER_HEADERS = {
     HEADER_OFFSET: "its offset, decimal",
     HEADER_TIMESTAMP: "its timestamp in milliseconds since 1970, decimal; -1 where it had none",
 }
+
+HEADER_REPLAYED = "ounce-dead-letter-replayed"
+"""Of a mark: the offset of the dead letter, in the mark's own partition, that was sent back."""
+
+HEADER_REPLAYED_FROM = "ounce-replayed-from"
+"""Of a request: the dead letter that it was, `<topic>-<partition>-<offset>`; one for each time."""

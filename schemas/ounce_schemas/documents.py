@@ -80,6 +80,8 @@ def describe(error: ValidationError) -> str:
     parts = []
     for item in error.errors(include_url=False):
         where = ".".join(str(part) for part in item["loc"]) or "document"
-        given = "" if item["type"] == "missing" else f" (given: {str(item['input'])[:80]!r})"
+        # A whole document says nothing new.
+        is_told = item["type"] != "missing" and not isinstance(item["input"], dict)
+        given = f" (given: {str(item['input'])[:80]!r})" if is_told else ""
         parts.append(f"{where}: {item['msg']}{given}")
     return "; ".join(parts)

@@ -3,14 +3,20 @@
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from ounce_schemas.errors import BrokerError
+from ounce_schemas.first_contact import first_contact
 
 CLIENT_CONFIG: dict[str, str | int | float | bool] = {"log_level": 2, "client.id": "ounce"}
 """Only critical lines from librdkafka itself: what matters is raised as an error of ours."""
+
+OPEN: Mapping[str, Any] = MappingProxyType({})
+"""What librdkafka must be told of security where there is none."""
 
 _EMBEDDED_CLUSTER_PREFIX = "mockCluster"
 
@@ -39,13 +45,15 @@ class TopicState:
     """False where it was there already."""
 
 
-def describe_cluster(bootstrap_servers: str, timeout_s: float = 10.0) -> Cluster:
+def describe_cluster(
+    bootstrap_servers: str, timeout_s: float = 10.0, security: Mapping[str, Any] = OPEN
+) -> Cluster:
     """Brokers and topics of a cluster; creates nothing.
 
     Raises:
-        BrokerError: no broker answers in `timeout_s`.
+        BrokerError: no broker answers in `timeout_s`, or it refuses to.
     """
-    return _describe(_client(bootstrap_servers), bootstrap_servers, timeout_s)
+    return _connect(bootstrap_servers, timeout_s, security)[1]
 
 
 def create_topics(
@@ -55,6 +63,7 @@ def create_topics(
     partitions: int = 4,
     replication: int = 1,
     timeout_s: float = 10.0,
+    security: Mapping[str, Any] = OPEN,
 ) -> list[TopicState]:
     """Create the topics that are not there yet.
 
@@ -64,8 +73,8 @@ def create_topics(
     Raises:
         BrokerError: no broker answers, or one refuses a topic.
     """
-    client = _client(bootstrap_servers)
-    cluster = _describe(client, bootstrap_servers, timeout_s)
+    names = list(names)
+    client, cluster = _connect(bootstrap_servers, timeout_s, security)
     absent = [name for name in names if name not in cluster.partitions]
     if cluster.is_embedded:
         for name in absent:
@@ -81,6 +90,9 @@ def create_topics(
             cluster = _describe(client, bootstrap_servers, timeout_s)
     else:
         counts = {}
+    hidden = [name for name in names if name not in counts and name not in cluster.partitions]
+    if hidden:
+        raise BrokerError(f"this user may not see topic {', '.join(hidden)}: grant it Describe")
     return [
         TopicState(name, counts[name], created=True)
         if name in counts
@@ -98,23 +110,33 @@ def require_topics(cluster: Cluster, task: str, names: Iterable[str]) -> None:
     absent = [name for name in names if name not in cluster.partitions]
     if absent:
         raise BrokerError(
-            f"Kafka has no topic {', '.join(absent)}: create it with "
-            f"`ounce topics {task} --kafka HOST:PORT`"
+            f"Kafka has no topic {', '.join(absent)} that this user may see: create it with "
+            f"`ounce topics {task} --kafka HOST:PORT`, or grant Describe"
         )
 
 
-def _client(bootstrap_servers: str) -> AdminClient:
-    return AdminClient({**CLIENT_CONFIG, "bootstrap.servers": bootstrap_servers})
+def _connect(
+    bootstrap_servers: str, timeout_s: float, security: Mapping[str, Any]
+) -> tuple[AdminClient, Cluster]:
+    client, found = first_contact(
+        AdminClient,
+        {**CLIENT_CONFIG, "bootstrap.servers": bootstrap_servers, **security},
+        timeout_s,
+        KafkaException,
+    )
+    return client, _cluster(found)
 
 
 def _describe(client: AdminClient, bootstrap_servers: str, timeout_s: float) -> Cluster:
     try:
-        found = client.list_topics(timeout=timeout_s)
+        return _cluster(client.list_topics(timeout=timeout_s))
     except KafkaException as e:
         raise BrokerError(
-            f"no Kafka broker answers at {bootstrap_servers} within {timeout_s:g} s: "
-            "start one, or correct --kafka"
+            f"Kafka at {bootstrap_servers} answers no longer: {e.args[0].str()}"
         ) from e
+
+
+def _cluster(found: Any) -> Cluster:
     return Cluster(
         id=found.cluster_id or "",
         partitions={name: len(topic.partitions) for name, topic in found.topics.items()},

@@ -4,17 +4,16 @@ from typing import Any
 
 import click
 from ounce_schemas.command import make_settings, settings_options
+from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
 from ounce_schemas.topics import all_topics
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from ounce_services.broker import create_topics
 
 
-class TopicsSettings(BaseModel):
+class TopicsSettings(KafkaConnection):
     """Settings of `ounce topics`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
     partitions: int = Field(default=4, ge=1, le=10_000, description="Partitions of each new topic")
@@ -45,6 +44,7 @@ def command(task: tuple[str, ...], **values: Any) -> None:
         partitions=settings.partitions,
         replication=settings.replication,
         timeout_s=settings.kafka_timeout_s,
+        security=settings.security,
     )
     width = max(len(state.name) for state in states)
     for state in states:

@@ -250,6 +250,27 @@ def test_looser_targets_never_cost_more(
         assert cost[loose[0]] <= cost[strict[0]]
 
 
+curves = st.lists(
+    st.tuples(st.floats(0.001, 5), st.floats(0.001, 5), st.floats(0, 0.99)), min_size=2, max_size=6
+)
+
+
+@given(curves, messages, st.sampled_from(Fallback))
+@settings(max_examples=500, deadline=None)
+def test_plans_whose_curves_cross_give_an_end(rows: list, batch: list, fallback: Fallback) -> None:
+    """Which plan is quicker depends on the batch size: messages must not go round in circles."""
+    models = [
+        Model(f"m{i}", 1, LatencyBelief([1, 100], [fixed + each, fixed + 100 * each], [1, 1]))
+        for i, (fixed, each, _) in enumerate(rows)
+    ]
+    plans = [
+        Plan(f"m{i}", [Step(i)], AccuracyPrior(low, low, 1.0, 100))
+        for i, (_, _, low) in enumerate(rows)
+    ]
+    remaining, floors = np.array(batch, float).T
+    by_item(decide(Plans(models, plans).view(0.0), remaining, floors, fallback), len(batch))
+
+
 @given(ladders, messages)
 @settings(max_examples=100, deadline=None)
 def test_the_same_arguments_give_the_same_decision(plans: View, batch: list) -> None:

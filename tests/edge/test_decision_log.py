@@ -82,7 +82,7 @@ def test_a_recorded_decision_is_made_again_the_same(
     folder = tmp_path_factory.mktemp("log")
     log = DecisionLog(folder, LogHeader(FORMAT, "digits", "p", "c", fallback, made.tables))
     ids = [b'"%d"' % i for i in range(len(left_ms))]
-    log.record(1e12, made.state(4.0), left_ms, floors, ids, schedule, exploration)
+    log.record(1e12, made.state, left_ms, floors, ids, schedule, exploration)
     log.close()
     [(header, entry)] = read_decisions(folder, "digits")
     view, again = replay(header, entry)
@@ -148,7 +148,7 @@ def test_the_log_keeps_to_its_bound_and_survives_a_kill(tmp_path: Path) -> None:
     left_ms, floors = np.full(20, 100.0), np.full(20, 0.5)
     schedule = decide(made.view(0.0), left_ms, floors, Fallback.FASTEST)
     for i in range(101):
-        log.record(i, made.state(0.0), left_ms, floors, [b'"x"'] * 20, schedule)
+        log.record(i, made.state, left_ms, floors, [b'"x"'] * 20, schedule)
     log.close()
     files = sorted(tmp_path.iterdir())
     assert len(files) == 2

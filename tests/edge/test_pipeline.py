@@ -398,7 +398,7 @@ def test_a_model_that_becomes_ten_times_slower_is_suspended_and_tried_again(
         process(serving, *either)
     ms["light"] = 0.1
     told = []
-    for _ in range(20):
+    for _ in range(80):
         clock.now_s += 0.01
         sent, report = process(serving, *either)
         told += [(h.kind, h.subject) for h in report.happenings]

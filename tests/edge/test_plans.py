@@ -94,11 +94,12 @@ def test_a_model_that_alone_becomes_ten_times_slower_is_out_of_order() -> None:
         made.observe_call(0, 10, 1.0, i * 0.01)
         made.observe_call(1, 10, 10.0, i * 0.01)
     for i in range(10):
-        made.observe_call(0, 10, 10.0, 2.0 + i * 0.01)
-        made.observe_call(1, 10, 10.0, 2.0 + i * 0.01)
-    assert made.is_out_of_order(0, 2.1)
-    assert not made.is_out_of_order(1, 2.1)
-    assert made.view(2.1).expected_ms(HEAVY, 10) == pytest.approx(10.0)
+        made.observe_call(0, 10, 10.0, 2.0 + i * 0.05)
+        made.observe_call(1, 10, 10.0, 2.0 + i * 0.05)
+    assert not made.is_out_of_order(0, 2.45)  # it may be a moment's trouble
+    assert made.is_out_of_order(0, 2.95)
+    assert not made.is_out_of_order(1, 2.95)
+    assert made.view(2.95).expected_ms(HEAVY, 10) == pytest.approx(10.0)
 
 
 def test_a_machine_that_becomes_ten_times_slower_puts_no_model_out_of_order() -> None:

@@ -174,6 +174,30 @@ def test_answers_are_right_and_each_floor_gets_its_model(
     assert all(len(found) == 1 for found in partitions.values())
 
 
+def test_too_many_waiting_requests_pause_the_partitions(
+    kafka: str,
+    topics: OwnTopics,
+    digits_models: Path,
+    device: Device,
+    split: Any,
+    tmp_path: Path,
+    consumer_group: str,
+) -> None:
+    topics.of_task("digits", partitions=2)
+    inputs, _ = split
+    options = [f"--group={consumer_group}", "--max-waiting=40", "--slice-ms=0.02"]
+    for i in range(1000):
+        device.send(inputs[i % len(inputs)].tobytes(), key=b"device-%d" % i)
+    device.flush()
+    with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
+        device.read(1000)
+        _, metrics = worker.get("/metrics")
+    pauses = re.search(r"ounce_pauses_total ([0-9.]+)", metrics)
+    assert pauses is not None
+    assert float(pauses[1]) >= 5
+    assert len({answer.id for answer in device.answers()}) == 1000
+
+
 def test_a_killed_worker_loses_nothing(
     kafka: str,
     topics: OwnTopics,

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -54,6 +55,9 @@ class ApacheKafka:
         self._folder = Path(tempfile.mkdtemp(prefix="ounce-kafka-"))
         self._child: Child | None = None
         self._write_configuration()
+
+    _format_options: Sequence[str] = ()
+    """Further options of the storage tool's `format`."""
 
     @property
     def bootstrap_servers(self) -> str:
@@ -121,9 +125,15 @@ class ApacheKafka:
         self.close()
 
     def _write_configuration(self) -> None:
+        lines = [f"{name}={value}\n" for name, value in self._properties().items()]
+        (self._folder / "server.properties").write_text("".join(lines))
+        (self._folder / "log4j2.properties").write_text(_LOG4J)
+
+    def _properties(self) -> dict[str, object]:
+        """Of the broker."""
         broker = f"127.0.0.1:{self._port}"
         controller = f"127.0.0.1:{free_port()}"
-        properties = {
+        return {
             "node.id": 1,
             "process.roles": "broker,controller",
             "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
@@ -143,9 +153,6 @@ class ApacheKafka:
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
         }
-        lines = [f"{name}={value}\n" for name, value in properties.items()]
-        (self._folder / "server.properties").write_text("".join(lines))
-        (self._folder / "log4j2.properties").write_text(_LOG4J)
 
     def _command(self, heap: str, main: str, *arguments: str) -> list[str]:
         return [
@@ -165,7 +172,7 @@ class ApacheKafka:
         command = self._command(
             "-Xmx128m",
             "kafka.tools.StorageTool",
-            *("format", "--standalone", "-t", _CLUSTER_ID, "-c"),
+            *("format", "--standalone", "-t", _CLUSTER_ID, *self._format_options, "-c"),
         )
         result = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT_S)
         if result.returncode != 0:

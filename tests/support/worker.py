@@ -1,10 +1,11 @@
 """A running `ounce worker`, and a device that talks to it."""
 
+import os
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +29,7 @@ class Worker:
         models: folder of the ladders.
         options: further options of `ounce worker`.
         ounce: the command to run; by default this environment's.
+        env: further variables of its environment.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Worker:
         *,
         tasks: Sequence[str] = ("digits",),
         ounce: Path = OUNCE,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.port = free_port()
         self.child = Child(
@@ -52,6 +55,7 @@ class Worker:
                 *options,
             ],
             log=log,
+            env={**os.environ, **(env or {})},
         )
 
     def get(self, path: str) -> tuple[int, str]:

@@ -123,7 +123,7 @@ class AccuracyBeliefs:
         self.low: NDArray[np.float64] = np.array([p.low for p in priors])
         self.high: NDArray[np.float64] = np.array([p.high for p in priors])
         self.moved: NDArray[np.bool_] = np.zeros(n, dtype=bool)
-        """Plans whose belief contradicts validation data: by labels, the mix, or confidences."""
+        """Plans whose belief contradicts validation data: it is outside the prior's interval."""
         self._labels = [_Labels() for _ in priors]
         self._posterior = [(p.value * p.n + 1.0, (1.0 - p.value) * p.n + 1.0) for p in priors]
         self._confident = [_Recent() for _ in priors]
@@ -169,15 +169,9 @@ class AccuracyBeliefs:
         mix = self._mix()
         lost = self._lost(mix)
         for plan, prior in enumerate(self._priors):
-            value, n = prior.value, float(prior.n)
-            moved = mix is not None or lost[plan] > 0.0
-            counted = moved
+            value, n = prior.value - lost[plan], float(prior.n)
             if mix is not None:
-                value = prior.value + float((mix - self._class_share) @ self._class_accuracy[plan])
-                moved = True
-            if lost[plan] > 0.0:
-                value -= lost[plan]
-                moved = True
+                value += float((mix - self._class_share) @ self._class_accuracy[plan])
             value = min(max(value, 0.0), 1.0)
             labels = self._labels[plan]
             labels.fade(at_s)
@@ -185,16 +179,16 @@ class AccuracyBeliefs:
             if n_labels >= 1.0:
                 seen = labels.good / n_labels
                 if n_labels >= FEWEST_LABELS and _contradicts(seen, n_labels, value, n):
-                    value, n, moved = seen, n_labels, True
+                    value, n = seen, n_labels
                 else:
                     value = (value * n + labels.good) / (n + n_labels)
                     n += n_labels
-                counted = True
-            self.moved[plan] = moved
-            self._has_evidence |= counted
-            self._posterior[plan] = value * n + 1.0, (1.0 - value) * n + 1.0
+            has_evidence = mix is not None or lost[plan] > 0.0 or n_labels >= 1.0
+            self._has_evidence |= has_evidence
             self.value[plan] = value
-            if counted:
+            self._posterior[plan] = value * n + 1.0, (1.0 - value) * n + 1.0
+            self.moved[plan] = has_evidence and not prior.low <= value <= prior.high
+            if has_evidence:
                 self.low[plan], self.high[plan] = wilson(value, n)
             else:
                 self.low[plan], self.high[plan] = prior.low, prior.high

@@ -84,15 +84,9 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
         with the least time left, and some that are late; the others are left for the next decision.
     """
     n = len(remaining_ms)
-    if n > MOST_CONSIDERED:
-        some = _most_urgent(remaining_ms)
-        part = decide(view, remaining_ms[some], min_accuracy[some], fallback)
-        groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]
-        return Schedule(groups, some[part.refused], part.by_cost)
-    order = view.by_cost(n)
-    frontier = view.frontier(order)
-    low = [view.accuracy_low[plan] for plan in frontier]
-    rung = np.searchsorted(low, min_accuracy, side="left")
+    compared = view.compared(n)
+    order, frontier = compared.by_cost, compared.frontier
+    rung = np.searchsorted(compared.floors, min_accuracy, side="left")
     sizes = np.bincount(rung, minlength=len(frontier) + 1).tolist()
     if not sizes[-1]:  # the common case: every floor can be met, and every deadline as well
         groups = [
@@ -106,6 +100,11 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
             groups.sort(key=lambda group: remaining_ms[group.items].min())
             if _in_time(view, groups, remaining_ms):
                 return Schedule(groups, _NONE, order)
+    if n > MOST_CONSIDERED:
+        some = _most_urgent(remaining_ms)
+        part = decide(view, remaining_ms[some], min_accuracy[some], fallback)
+        groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]
+        return Schedule(groups, some[part.refused], part.by_cost)
     return _Crowded(view, order, frontier, remaining_ms, min_accuracy, fallback).schedule(rung)
 
 

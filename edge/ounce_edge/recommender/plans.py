@@ -11,7 +11,7 @@ from ounce_schemas.routing import Objective
 
 from ounce_edge.recommender.accuracy import AccuracyBeliefs, AccuracyPrior
 from ounce_edge.recommender.latency import LatencyBelief, excess_ms
-from ounce_edge.recommender.suspension import SLOW_FACTOR, Suspension
+from ounce_edge.recommender.suspension import SLOW_FACTOR, SLOW_SECONDS, Suspension
 
 REFRESH_SECONDS = 1.0
 """How often old evidence is forgotten."""
@@ -21,6 +21,9 @@ _GRID_SIZES = [int(size) for size in GRID]
 _Z_99 = 2.3263478740408408
 """Quantile of the normal distribution that leaves 1% above."""
 _LATELY_S = 1.0
+_DRIFT = 0.03
+"""A view is made anew when a model's time has moved by this share: each call moves it a little."""
+_MOST_COMPARED = 256
 
 
 @dataclass(frozen=True)
@@ -81,23 +84,33 @@ class View:
     """Whether it is one model, not a cascade."""
     usable: Sequence[int]
     """Indices of the plans whose models are all in service."""
+    _compared: dict[int, "Comparison"] = field(default_factory=dict, repr=False, compare=False)
 
-    def by_cost(self, n_items: int) -> list[int]:
+    def compared(self, n_items: int) -> "Comparison":
+        """The usable plans by their cost at that batch size; worked out once."""
+        found = self._compared.get(n_items)
+        if found is None:
+            if len(self._compared) >= _MOST_COMPARED:
+                self._compared.clear()
+            found = self._compared[n_items] = self._compare(n_items)
+        return found
+
+    def by_cost(self, n_items: int) -> Sequence[int]:
         """Usable plans from the lightest to the heaviest at that batch size; ties go to fewer
         bytes."""
+        return self.compared(n_items).by_cost
+
+    def _compare(self, n_items: int) -> "Comparison":
         size = self.size_bytes
         cost = [at(curve, n_items) for curve in self.cost]
-        return sorted(self.usable, key=lambda p: (cost[p], size[p], p))
-
-    def frontier(self, by_cost: Sequence[int]) -> list[int]:
-        """Of plans in the order of their cost those worth choosing: each is more accurate than all
-        before it."""
-        best, kept = -1.0, list[int]()
+        by_cost = sorted(self.usable, key=lambda p: (cost[p], size[p], p))
+        best, frontier = -1.0, list[int]()
         for plan in by_cost:
             if self.accuracy_low[plan] > best:
                 best = self.accuracy_low[plan]
-                kept.append(plan)
-        return kept
+                frontier.append(plan)
+        floors = np.array([self.accuracy_low[plan] for plan in frontier])
+        return Comparison(by_cost, frontier, floors)
 
     def always_best(self, n_items: int) -> int:
         """The most accurate single model, of equals the lightest: savings are held against it."""
@@ -133,6 +146,18 @@ class View:
         low, high = curve[i], curve[i + 1] if i + 1 < len(curve) else 2.0 * curve[i]
         share = (budget_ms - low) / (high - low) if high > low else 1.0
         return max(1, min(most, int(_GRID_SIZES[i] * (1.0 + share))))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Plans by their cost at one batch size."""
+
+    by_cost: Sequence[int]
+    """From the lightest to the heaviest."""
+    frontier: Sequence[int]
+    """Of these the ones worth choosing: each is more accurate than all lighter ones."""
+    floors: NDArray[np.float64]
+    """Accuracy that each of the frontier's is sure to have, ascending."""
 
 
 def at(curve: Sequence[float], n_items: int) -> float:
@@ -189,7 +214,12 @@ class Plans:
         self.item_overhead_ms = 0.0
         self.tables = Tables.of(self.models, self.plans, objective)
         self._view: View | None = None
+        self._seen: list[tuple[float, float, float]] = []
+        """Figures of each model that the view was made with."""
         self._refreshed_at_s = -np.inf
+        self.state = self._believe(-np.inf)
+        """What the latest view was made of, for a log that its decisions can be made again from."""
+        self._slow_since_s: dict[int, float] = {}
 
     def __len__(self) -> int:
         return len(self.plans)
@@ -210,11 +240,12 @@ class Plans:
             self.accuracy.refresh(at_s)
             self._view = None
         if self._view is None:
-            self._view = self.tables.view(self.state(at_s))
+            self.state = self._believe(at_s)
+            self._view = self.tables.view(self.state)
+            self._seen = [_figures(m.latency) for m in self.models]
         return self._view
 
-    def state(self, at_s: float) -> BeliefState:
-        """The changing part of `view(at_s)`, for a log that a decision can be replayed from."""
+    def _believe(self, at_s: float) -> BeliefState:
         factor = self._machine_slowdown(at_s)
         levels = []
         for model in self.models:
@@ -241,7 +272,11 @@ class Plans:
         if self.models[model].suspension.on_trial:  # this call is to decide, not those before
             latency.start_over()
         latency.observe(n_items, elapsed_ms, at_s)
-        self._view = None
+        now = _figures(latency)
+        if self._view is not None and any(
+            abs(a - b) > _DRIFT * b for a, b in zip(now, self._seen[model], strict=True)
+        ):
+            self._view = None
 
     def observe_overhead(self, n_items: int, elapsed_ms: float) -> None:
         """Learn the time per message beside the model calls: a mean that forgets, of groups large
@@ -262,13 +297,16 @@ class Plans:
         return restored
 
     def is_out_of_order(self, model: int, at_s: float) -> bool:
-        """Whether a model has become far slower while the machine has not.
+        """Whether a model has become far slower while the machine has not, and stays so.
 
         With no other model seen lately that can't be told from a slow machine: it counts as out of
         order, the others get to run, and their times tell.
         """
         slowdown = self.models[model].latency.slowdown
         if slowdown < SLOW_FACTOR:
+            self._slow_since_s.pop(model, None)
+            return False
+        if at_s - self._slow_since_s.setdefault(model, at_s) < SLOW_SECONDS:
             return False
         others = [
             max(m.latency.slowdown, m.latency.latest_slowdown)
@@ -389,6 +427,10 @@ class Tables:
             np.array(self.most_ms),
             np.array(self.watts),
         )
+
+
+def _figures(latency: LatencyBelief) -> tuple[float, float, float]:
+    return latency.level, latency.tail, 1.0 + latency.spread
 
 
 def _memory_bytes(model: Model) -> int:

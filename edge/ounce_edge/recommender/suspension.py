@@ -10,6 +10,8 @@ FIRST_S, LONGEST_S = 1.0, 60.0
 """Seconds out of the plans after the first failure, and at most."""
 SLOW_FACTOR = 5.0
 """A model this many times slower than it usually is, while others are not, is out of order."""
+SLOW_SECONDS = 0.5
+"""... if it is so for this long: other processes may take the processor for a moment."""
 FORGIVEN_AFTER_S = 60.0
 """Seconds of service after which earlier failures no longer count."""
 

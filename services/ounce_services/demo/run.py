@@ -65,7 +65,12 @@ def _run_steps(settings: DemoSettings, console: Console, logs: Path, feed: Repor
         if kafka is None:
             kafka = stack.enter_context(EmbeddedBroker()).bootstrap_servers
             _say(console, f"broker: embedded, at {kafka}")
-        create_topics(kafka, all_topics(settings.task), timeout_s=settings.kafka_timeout_s)
+        create_topics(
+            kafka,
+            all_topics(settings.task),
+            timeout_s=settings.kafka_timeout_s,
+            security=settings.security,
+        )
 
         children = stack.enter_context(Children())
         port = settings.metrics_port or free_port()
@@ -94,6 +99,7 @@ def _worker(settings: DemoSettings, kafka: str, port: int) -> list[str]:
         "worker",
         *_tasks(settings),
         *("--kafka", kafka),
+        *settings.security_options,
         *("--models", str(settings.models)),
         *("--metrics-host", "127.0.0.1"),
         *("--metrics-port", str(port)),
@@ -109,6 +115,7 @@ def _devices(settings: DemoSettings, kafka: str, logs: Path) -> list[str]:
         *_tasks(settings),
         *rates,
         *("--kafka", kafka),
+        *settings.security_options,
         *("--models", str(settings.models)),
         *("--duration", str(settings.duration)),
         *("--burst-factor", str(settings.burst_factor)),

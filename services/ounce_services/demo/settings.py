@@ -1,15 +1,15 @@
 """Everything that can be set of the demonstration."""
 
 from pathlib import Path
+from typing import Self
 
+from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 
 
-class DemoSettings(BaseModel):
+class DemoSettings(KafkaConnection):
     """Settings of `ounce demo`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: tuple[TaskName, ...] = Field(
         default=("digits", "bearing"), min_length=1, description="Task to show; repeat for several"
@@ -36,3 +36,9 @@ class DemoSettings(BaseModel):
     kafka_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds to wait for Kafka before giving up"
     )
+
+    @model_validator(mode="after")
+    def _embedded_broker_is_open(self) -> Self:
+        if self.kafka is None and self.security:
+            raise ValueError("--security-protocol needs --kafka: the embedded broker is plaintext")
+        return self

@@ -2,15 +2,15 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from ounce_schemas.errors import BrokerError
 
-from ounce_services.broker import CLIENT_CONFIG, Cluster
+from ounce_services.broker import CLIENT_CONFIG, OPEN, Cluster
 
 _MOST_PER_READ = 1000
 
@@ -30,13 +30,20 @@ class AnswerReader:
         BrokerError: the topics' ends can't be found.
     """
 
-    def __init__(self, bootstrap_servers: str, cluster: Cluster, topics: Iterable[str]) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        cluster: Cluster,
+        topics: Iterable[str],
+        security: Mapping[str, Any] = OPEN,
+    ) -> None:
         self._batches: SimpleQueue[ReadBatch | BaseException] = SimpleQueue()
         self._stopping = threading.Event()
         self._consumer = Consumer(
             {
                 **CLIENT_CONFIG,
                 "bootstrap.servers": bootstrap_servers,
+                **security,
                 "group.id": "ounce-devices",  # never joined: partitions are assigned by hand
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",

@@ -1,9 +1,6 @@
 """`ounce devices`: a simulated fleet."""
 
-import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from threading import Event
+from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -16,19 +13,7 @@ from ounce_services.devices.report import FleetReport
 from ounce_services.devices.settings import DevicesSettings
 from ounce_services.devices.simulation import simulate
 from ounce_services.devices.summary import print_summary
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[Event]:
-    """An event that SIGINT and SIGTERM set while the block lasts."""
-    stop = Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+from ounce_services.stopping import stop_on_signals
 
 
 @click.command(

@@ -3,16 +3,15 @@
 from pathlib import Path
 from typing import Self
 
+from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ounce_services.devices.targets import Targets
 
 
-class DevicesSettings(BaseModel):
+class DevicesSettings(KafkaConnection):
     """Settings of `ounce devices`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: tuple[TaskName, ...] = Field(
         min_length=1, description="Task to send inputs of; repeat for several"

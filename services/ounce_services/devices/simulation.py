@@ -42,7 +42,7 @@ def simulate(
         BrokerError: Kafka is absent, or lacks a task's topics.
     """
     fleets = _make_fleets(settings)
-    cluster = describe_cluster(settings.kafka, settings.kafka_timeout_s)
+    cluster = describe_cluster(settings.kafka, settings.kafka_timeout_s, settings.security)
     for task, fleet in fleets.items():
         labels = [labels_topic(task)] if settings.label_share else []
         require_topics(cluster, task, [requests_topic(task), *fleet.answer_topics, *labels])
@@ -51,12 +51,13 @@ def simulate(
         {
             **CLIENT_CONFIG,
             "bootstrap.servers": settings.kafka,
+            **settings.security,
             "linger.ms": 1,
             "queue.buffering.max.messages": 1_000_000,
             "message.timeout.ms": 10_000,
         }
     )
-    with producer, AnswerReader(settings.kafka, cluster, topics) as reader:
+    with producer, AnswerReader(settings.kafka, cluster, topics, settings.security) as reader:
         return _Run(settings, fleets, producer, reader, stop, on_report).run()
 
 

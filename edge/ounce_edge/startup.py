@@ -1,0 +1,102 @@
+"""What a worker does before it takes a record: Kafka, models, and how answers are delivered."""
+
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from functools import partial
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from ounce_schemas.documents import read_policy
+from ounce_schemas.errors import BrokerError
+from ounce_schemas.first_contact import first_contact
+from ounce_schemas.policy import Policy
+from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
+
+from ounce_edge.catalogue import load_ladder
+from ounce_edge.delivery import Delivery
+from ounce_edge.energy import EnergyMeter, measured_watts
+from ounce_edge.metrics import Metrics
+from ounce_edge.pipeline import Pipeline
+from ounce_edge.rights import check_rights
+from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.settings import Delivery as DeliveryMode
+from ounce_edge.settings import WorkerSettings
+from ounce_edge.transactions import TransactionalDelivery
+
+logger = logging.getLogger(__name__)
+
+
+def reach_kafka(settings: WorkerSettings) -> Mapping[str, int]:
+    """Raise BrokerError unless Kafka answers and has the topics.
+
+    Returns:
+        Predictions topics that have as many partitions as their requests topic, and how many.
+    """
+    admin, cluster = first_contact(
+        partial(AdminClient, logger=logging.getLogger("quiet")),
+        {"bootstrap.servers": settings.kafka, **settings.security},
+        settings.kafka_timeout_s,
+        KafkaException,
+        logger.warning,
+    )
+    if settings.security:
+        check_rights(admin, settings)
+    present = cluster.topics
+    needed = [
+        name(task)
+        for task in settings.task
+        for name in (requests_topic, predictions_topic, dead_letters_topic)
+    ]
+    missing = [topic for topic in needed if topic not in present]
+    if missing:
+        raise BrokerError(
+            f"Kafka at {settings.kafka} has no topic {', '.join(missing)}; create with "
+            f"`ounce topics {' '.join(settings.task)} --kafka {settings.kafka}`"
+        )
+    pairs = [(requests_topic(task), predictions_topic(task)) for task in settings.task]
+    size = {topic: len(present[topic].partitions) for pair in pairs for topic in pair}
+    return {answers: size[answers] for asked, answers in pairs if size[asked] == size[answers]}
+
+
+def load_pipelines(settings: WorkerSettings, metrics: Metrics) -> list[Pipeline]:
+    policy = Policy() if settings.policy is None else read_policy(settings.policy)
+    unserved = sorted(set(policy.tasks) - set(settings.task))
+    if unserved:
+        logger.info("policy %s also names tasks not served here: %s", policy.version, unserved)
+    runtime = OnnxCpuRuntime(settings.threads)
+    meter = EnergyMeter()
+    pipelines = [
+        Pipeline(
+            load_ladder(settings.models, task, runtime),
+            policy.for_task(task),
+            watts=partial(measured_watts, meter=meter),
+            decisions=settings.decisions,
+        )
+        for task in settings.task
+    ]
+    metrics.describe(policy, pipelines)
+    for pipeline in pipelines:
+        view = pipeline.plans.view(time.perf_counter())
+        logger.info(
+            "ladder task=%s catalogue=%s policy=%s plans=%s",
+            pipeline.task.name,
+            pipeline.ladder.version,
+            policy.version,
+            ",".join(view.names[p] for p in view.by_cost(1)),
+        )
+    return pipelines
+
+
+def make_delivery(
+    settings: WorkerSettings, partitions: Mapping[str, int]
+) -> Delivery | TransactionalDelivery:
+    kafka: dict[str, str | int | float | bool] = {
+        "bootstrap.servers": settings.kafka,
+        **settings.security,
+    }
+    if settings.delivery is DeliveryMode.AT_LEAST_ONCE:
+        return Delivery(kafka, partitions)
+    name = settings.name or uuid.uuid4().hex
+    return TransactionalDelivery(kafka, partitions, transactional_id=f"{settings.group}-{name}")

@@ -1,0 +1,1 @@
+"""Dead letters for people: what they are, why, and sending them back once mended."""

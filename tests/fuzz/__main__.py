@@ -1,0 +1,124 @@
+"""Send generated bad messages through a pipeline, among good ones.
+
+No message may crash or hang it, or cost another one anything: every record leads to exactly one
+prediction or dead letter, and every good one to a prediction. With atheris installed, `--atheris`
+also lets coverage steer what is generated.
+
+Example: python -m tests.fuzz --messages 1000000
+"""
+
+import collections
+import faulthandler
+import importlib.util
+import sys
+import time
+from typing import Any
+
+import click
+import msgspec
+from ounce_edge.beliefs import card_belief
+from ounce_edge.pipeline import Pipeline
+from ounce_edge.request_body import read_body
+from ounce_edge.request_head import read_head
+from ounce_schemas.errors import InvalidMessageError
+from ounce_schemas.policy import Policy
+from ounce_schemas.prediction import Prediction
+from rich.progress import Progress
+
+from tests.fuzz.mutations import Mutator
+from tests.support.edge import DIGITS, Outbox, ladder, serve, served
+
+BATCH = 200
+"""Records of one poll; one in ten is good."""
+HANG_S = 20.0
+"""A poll that takes longer counts as a hang: its stack is printed and the run ends."""
+_TOPICS = ("ounce.digits.predictions", "ounce.digits.dead-letters")
+
+
+@click.command()
+@click.option("--messages", default=1_000_000, show_default=True, help="How many to generate.")
+@click.option("--seed", default=0, show_default=True, help="The same seed, the same messages.")
+@click.option("--atheris", is_flag=True, help="Fuzz bodies and headers guided by coverage instead.")
+def main(messages: int, seed: int, atheris: bool) -> None:
+    """Exits with 1 at the first message that is lost, answered twice, or costs another."""
+    if atheris:
+        _guided(messages)
+        return
+    mutator, reasons = Mutator(seed), collections.Counter[str]()
+    pipeline = Pipeline(
+        ladder(DIGITS, served(DIGITS, "a")),
+        Policy(max_body_bytes=4096).for_task("digits"),
+        believe=lambda model: card_belief(model.card),
+    )
+    start_s, done = time.monotonic(), 0
+    with Progress(disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("messages", total=messages)
+        while done < messages:
+            n = min(BATCH, messages - done)
+            _check(pipeline, mutator, done, n, reasons)
+            done += n
+            progress.update(bar, completed=done)
+    rate = done / (time.monotonic() - start_s)
+    click.echo(f"{done:,} messages, none lost, none repeated, no crash, no hang; {rate:,.0f}/s")
+    for reason, count in reasons.most_common():
+        click.echo(f"  {count:>9,}  {reason}")
+
+
+def _check(
+    pipeline: Pipeline, mutator: Mutator, first: int, n: int, reasons: collections.Counter[str]
+) -> None:
+    records = [mutator.any(i) if i % 10 else mutator.good(i) for i in range(first, first + n)]
+    outbox = Outbox()
+    faulthandler.dump_traceback_later(HANG_S, exit=True, file=sys.__stderr__)
+    try:
+        report = serve(pipeline, records, outbox)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    answered, dead = set[str](), set[int]()
+    for topic, value, _, headers in outbox.records:
+        if topic == _TOPICS[0]:
+            answered.add(msgspec.json.decode(value or b"", type=Prediction).id)
+            reasons["answered"] += 1
+        else:
+            why = dict(headers)
+            dead.add(int(why["ounce-dead-letter-offset"]))
+            reasons[why["ounce-dead-letter-reason"].decode()] += 1
+            if b"please report it" in why["ounce-dead-letter-text"]:
+                raise SystemExit(f"nobody foresaw {value!r}: {why['ounce-dead-letter-text']!r}")
+    good = {f"{DIGITS_REQUESTS}-3-{i}" for i in range(first, first + n) if i % 10 == 0}
+    if len(outbox.records) != n or not good <= answered or report.next_offsets != {3: first + n}:
+        raise SystemExit(
+            f"messages {first} to {first + n}: {len(outbox.records)} answers and dead letters; "
+            f"good ones without an answer: {sorted(good - answered)}; "
+            f"next offset {report.next_offsets}"
+        )
+
+
+DIGITS_REQUESTS = "ounce.digits.requests"
+
+
+def _guided(messages: int) -> None:
+    if importlib.util.find_spec("atheris") is None:
+        raise click.ClickException("atheris is not installed: pip install atheris")
+    import atheris
+
+    def one(data: bytes) -> None:
+        provider = atheris.FuzzedDataProvider(data)
+        value = provider.ConsumeBytes(512)
+        headers: Any = [
+            (name, provider.ConsumeBytes(32))
+            for name in ("ce_id", "ce_maxlatencyms", "ce_minaccuracy", "content-type")
+        ]
+        for read, argument in ((read_body, value), (read_head, headers)):
+            try:
+                read(argument)
+            except InvalidMessageError:
+                continue
+
+    atheris.instrument_all()
+    atheris.Setup([sys.argv[0], f"-runs={messages}", "-timeout=20"], one)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
