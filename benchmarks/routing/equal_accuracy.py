@@ -43,8 +43,8 @@ class Comparison:
     single: Side
     """The cheapest single model within 0.2 points of it."""
     ours: Side
-    """The cheapest plan that is no less accurate on validation data: what was chosen there for being
-    just good enough is a little worse elsewhere."""
+    """The cheapest plan that is no less accurate on validation data: one that was chosen there for
+    being just good enough is a little worse elsewhere."""
 
 
 class _OnePlan(Profiled):
