@@ -27,7 +27,7 @@ from benchmarks.routing.verdicts import compare_rules, verdicts
 from benchmarks.routing.workloads import floors_of
 from tests.support.kafka_jars import KafkaUnavailableError
 
-REAL_TASK, REAL_RATE = "digits", 4000.0
+REAL_TASK, REAL_RATE = "digits", 1000.0
 
 
 @click.command()

@@ -74,7 +74,7 @@ def check_text(check: Check) -> str:
     a, b = check.worker, check.simulated
     lines = [
         f"at {check.rate:,.0f} messages/s; a message is under way for {check.transport_ms:.1f} ms "
-        "(measured at a low rate)",
+        "(measured at half the rate)",
         f"{'':26}{'worker':>10}{'simulated':>11}",
         f"{'on time':26}{a.on_time:10.2%}{b.on_time:11.2%}",
         f"{'compute us/message':26}{a.compute_us:10.2f}{b.compute_us:11.2f}",

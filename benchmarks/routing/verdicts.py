@@ -50,7 +50,8 @@ class Figure:
 def figure(cells: Sequence[Cell], name: str) -> Figure:
     """One figure of a score, over the seeds."""
     values = np.array([getattr(cell.score, name) for cell in cells], dtype=float)
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+    several = len(values) > 1 and np.isfinite(values).all()
+    error = values.std(ddof=1) / np.sqrt(len(values)) if several else 0.0
     return Figure(float(values.mean()), 2.0 * float(error))
 
 

@@ -190,6 +190,8 @@ class TransactionalDelivery:
                     + (
                         "another worker has the same --name, or this one was stopped for too long"
                         if error.code() in _FENCED
+                        else "grant this user Write on this transactional id"
+                        if error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
                         else "restart this worker: what is not committed is answered again"
                     )
                 )

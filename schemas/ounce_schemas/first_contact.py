@@ -15,6 +15,7 @@ from ounce_schemas.kafka_connection import Properties
 _FIRST_SLICE_S = 1.0
 """To the first look for a refusal: where one broker of several refuses, another may answer. Then it
 doubles, so that a slow answer is not lost."""
+_MOST_S = 5.0
 _HINTS = {
     "_AUTHENTICATION": ("Kafka at {} refuses the login", "check user, secret and --sasl-mechanism"),
     "_SSL": (
@@ -57,7 +58,7 @@ def first_contact(
         properties: of the client, with `bootstrap.servers`.
         timeout_s: how long to wait for an answer; a refusal is raised sooner.
         failure: what the client raises, holding one error.
-        waiting: told each time that it is tried again, ever more rarely.
+        waiting: told each time that it is tried again.
 
     Returns:
         The client, and the metadata.
@@ -97,4 +98,4 @@ def first_contact(
                     "--kafka and --security-protocol"
                 ) from e
             waiting(f"no Kafka at {servers} yet, trying again")
-            slice_s *= 2
+            slice_s = min(2 * slice_s, _MOST_S)

@@ -110,8 +110,8 @@ def require_topics(cluster: Cluster, task: str, names: Iterable[str]) -> None:
     absent = [name for name in names if name not in cluster.partitions]
     if absent:
         raise BrokerError(
-            f"Kafka has no topic {', '.join(absent)} that this user may see: create it with "
-            f"`ounce topics {task} --kafka HOST:PORT`, or grant Describe"
+            f"Kafka has no topic {', '.join(absent)}: create it with "
+            f"`ounce topics {task} --kafka HOST:PORT`, or let this user Describe it"
         )
 
 

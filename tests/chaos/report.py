@@ -74,6 +74,7 @@ def complaints(outcome: Outcome) -> Iterable[str]:
         yield f"{finding.what.upper()}: {finding.id} at {places or '-'}: {finding.detail}"
     if len(violations) > _SHOWN:
         yield f"and {len(violations) - _SHOWN} more of these"
+    yield from outcome.remarks
     for text, n in outcome.surprising_exits().most_common():
         yield f"a worker ended unasked, or not in order, {n} times: {text}"
     if outcome.missed:
@@ -111,6 +112,7 @@ def write(outcome: Outcome, path: Path) -> None:
         },
         "missed": [fault.as_dict() for fault in outcome.missed],
         "problems": outcome.problems,
+        "remarks": outcome.remarks,
         "findings": [finding._asdict() for finding in accounts.findings[:1000]],
         "exits": [vars(exit) for exit in outcome.exits],
         "schedule": [fault.as_dict() for fault in outcome.faults],

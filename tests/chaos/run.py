@@ -114,6 +114,8 @@ class Outcome:
     by_kind: dict[Kind, KindOutcome] = field(default_factory=dict)
     missed: list[Fault] = field(default_factory=list)
     exits: list[Exit] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    """What was strange, and breaks no promise."""
     problems: list[str] = field(default_factory=list)
     """What broke a promise beside the accounts: inputs that never settled, a worker that hung."""
 
@@ -303,7 +305,8 @@ def _check_ends(outcome: Outcome, servers: str, fleet: ChaosFleet) -> None:
     at = committed(servers, _GROUP, topic, plan.partitions)
     behind = {p: f"{at[p]} of {end[p]}" for p in end if at[p] < end[p]}
     if behind:
-        outcome.problems.append(f"workers left in order, but committed less than all: {behind}")
+        notes = outcome.problems if plan.delivery is Delivery.EXACTLY_ONCE else outcome.remarks
+        notes.append(f"workers left in order, but committed less than all: {behind}")
 
 
 def _by_kind(happened: Sequence[Happened], recovery: Recovery) -> dict[Kind, KindOutcome]:

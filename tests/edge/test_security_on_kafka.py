@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, Producer, TopicPartition
 from ounce_edge.events import EventProducer
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.topics import EVENTS_TOPIC, requests_topic
@@ -30,7 +29,10 @@ pytestmark = pytest.mark.kafka
 
 README = Path(__file__).parents[2] / "README.md"
 SECRET = "hush"
-USERS = ("worker", "devices", "topics", "demo", "stranger", "groupless", "frugal", "leaving")
+USERS = (
+    *("worker", "devices", "topics", "demo", "operator"),
+    *("stranger", "groupless", "frugal", "leaving"),
+)
 PASSWORDS = {name: f"{SECRET}-{name}-4711" for name in USERS}
 
 
@@ -45,7 +47,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
     with kafka:
         lines = readme_commands()
         of_worker = [line for line in lines if "User:worker" in line]
-        assert len(of_worker) == 3
+        assert len(of_worker) == 4
         by_certificate = [line.replace("User:worker", "User:CN=worker") for line in of_worker]
         without_group = [line.replace("User:worker", "User:groupless") for line in of_worker[:2]]
         without_wishes = [
@@ -54,13 +56,14 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
             )
             for line in of_worker
         ]
+        other_group = "--allow-principal User:groupless --operation Read --group mine"
         of_demo = [
-            re.sub("User:(worker|devices|topics)", "User:demo", line).replace(
+            re.sub("User:(worker|devices|topics|operator)", "User:demo", line).replace(
                 "--group ounce", "--group ounce-demo"
             )
             for line in lines
         ]
-        granted = [*lines, *by_certificate, *without_group, *without_wishes, *of_demo]
+        granted = [*lines, other_group, *by_certificate, *without_group, *without_wishes, *of_demo]
         grant(kafka.bootstrap_servers, granted)
         made = ounce(kafka, "topics", "topics", "digits", "--partitions=2")
         assert made.returncode == 0, made.stderr
@@ -87,9 +90,8 @@ def scram(kafka: SecureKafka, user: str) -> list[str]:
 
 
 def ounce(kafka: SecureKafka, user: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    name, *rest = arguments
     return subprocess.run(
-        [OUNCE, name, *scram(kafka, user), *rest],
+        [OUNCE, *arguments, *scram(kafka, user)],
         capture_output=True,
         text=True,
         timeout=120,
@@ -97,14 +99,21 @@ def ounce(kafka: SecureKafka, user: str, *arguments: str) -> subprocess.Complete
     )
 
 
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
 def test_the_documented_rights_suffice(
-    broker: SecureKafka, digits_models: Path, tmp_path: Path
+    broker: SecureKafka, digits_models: Path, tmp_path: Path, delivery: str
 ) -> None:
     log = tmp_path / "log"
     password = tmp_path / "password"
     password.write_text(PASSWORDS["worker"] + "\n")
-    options = [*scram(broker, "worker"), f"--sasl-password-file={password}", "--log-level=DEBUG"]
+    options = [
+        *scram(broker, "worker"),
+        f"--sasl-password-file={password}",
+        "--log-level=DEBUG",
+        f"--delivery={delivery}",
+    ]
     with Worker(broker.scram, digits_models, log, options) as worker:
+        before = committed(broker, "ounce")
         sent = ounce(
             broker, "devices", "devices", "--task=digits", f"--models={digits_models}",
             "--rate=100", "--duration=3", "--label-share=1", "--label-delay=0",
@@ -119,7 +128,7 @@ def test_the_documented_rights_suffice(
         assert worker.child.stop() == 0, worker.child.log_tail()
     report = json.loads((tmp_path / "report").read_text().splitlines()[-1])["tasks"]["digits"]
     assert report["answered"] == report["sent"] > 200
-    assert committed(broker, "ounce") == report["sent"]
+    assert committed(broker, "ounce") - before == report["sent"]
     text = log.read_text()
     for complaint in ("uthoriz", "does not let", "takes none", "no labels", "no topic"):
         assert complaint not in text
@@ -127,10 +136,31 @@ def test_the_documented_rights_suffice(
 
 
 def committed(broker: SecureKafka, group: str) -> int:
-    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
-    [answer] = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
-    found = answer.result(20).topic_partitions
-    return sum(p.offset for p in found if p.topic == requests_topic("digits"))
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": group})
+    try:
+        partitions = [TopicPartition(requests_topic("digits"), p) for p in range(2)]
+        return sum(max(p.offset, 0) for p in consumer.committed(partitions, timeout=20))
+    finally:
+        consumer.close()
+
+
+def test_dead_letters_are_read_and_replayed(broker: SecureKafka) -> None:
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
+    headers = [
+        ("ounce-dead-letter-reason", b"wrong-length"),
+        ("ounce-dead-letter-topic", b"ounce.digits.requests"),
+        ("ounce-dead-letter-partition", b"0"),
+        ("ounce-dead-letter-offset", b"0"),
+        ("ounce-dead-letter-text", b"too short"),
+    ]
+    producer.produce("ounce.digits.dead-letters", b"short", headers=headers)
+    assert producer.flush(20) == 0
+    listed = ounce(broker, "operator", "dead-letters", "list", "digits")
+    assert listed.returncode == 0, listed.stderr
+    assert "wrong-length" in listed.stdout
+    replayed = ounce(broker, "operator", "dead-letters", "replay", "digits", "--all", "--yes")
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    assert SECRET not in listed.stdout + replayed.stdout + replayed.stderr
 
 
 def test_events_arrive(broker: SecureKafka) -> None:
@@ -258,6 +288,11 @@ def fails(*arguments: str, env: dict[str, str], within_s: float = 25) -> str:
             "write ounce.digits.dead-letters, read group ounce: grant it",
         ),
         ("groupless", {}, "does not let this user read group ounce: grant it"),
+        (
+            "groupless",
+            {"--group": "mine", "--delivery": "exactly-once"},
+            "can't start transactions of mine-",
+        ),
         ("worker", {"--group": "other"}, "does not let this user read group other: grant it"),
     ],
 )

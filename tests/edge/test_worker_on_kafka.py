@@ -186,8 +186,9 @@ def test_too_many_waiting_requests_pause_the_partitions(
     topics.of_task("digits", partitions=2)
     inputs, _ = split
     options = [f"--group={consumer_group}", "--max-waiting=40", "--slice-ms=0.02"]
+    hurried = [("ce_maxlatencyms", b"0.2")]  # a slice is a tenth of it
     for i in range(1000):
-        device.send(inputs[i % len(inputs)].tobytes(), key=b"device-%d" % i)
+        device.send(inputs[i % len(inputs)].tobytes(), hurried, key=b"device-%d" % i)
     device.flush()
     with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
         device.read(1000)

@@ -298,7 +298,7 @@ def test_wrong_use_is_one_clear_line(kafka: str, topics: OwnTopics, run: Run) ->
         ("replay", "digits", "0:7"): (1, "has no 0:7"),
         ("list", "digits", "--kafka=127.0.0.1:1", "--kafka-timeout-s=0.3"): (
             1,
-            "no Kafka broker answers at 127.0.0.1:1",
+            "no Kafka at 127.0.0.1:1",
         ),
     }
     for arguments, (code, text) in errors.items():

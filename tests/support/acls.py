@@ -18,8 +18,9 @@ from confluent_kafka.admin import (
 def grant(servers: str, commands: Iterable[str]) -> None:
     """Do what `kafka-acls.sh --add` with these arguments does."""
     admin = AdminClient({"bootstrap.servers": servers})
-    bindings = [binding for command in commands for binding in _bindings(command)]
-    for outcome in admin.create_acls(bindings).values():
+    # Each once: two commands may grant the same.
+    bindings = {binding: None for command in commands for binding in _bindings(command)}
+    for outcome in admin.create_acls([*bindings]).values():
         outcome.result(20)
 
 

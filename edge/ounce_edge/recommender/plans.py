@@ -134,18 +134,14 @@ class View:
         return at(self.usual_ms[plan], n_items)
 
     def most_within(self, plan: int, budget_ms: float, most: int) -> int:
-        """The largest batch, `most` at most, that is answered within `budget_ms`; 0 if none."""
-        curve = self.p99_ms[plan]
-        if at(curve, most) <= budget_ms:
-            return most
-        if curve[0] > budget_ms:
-            return 0
-        i = 0
-        while i + 1 < len(curve) and curve[i + 1] <= budget_ms:
-            i += 1
-        low, high = curve[i], curve[i + 1] if i + 1 < len(curve) else 2.0 * curve[i]
-        share = (budget_ms - low) / (high - low) if high > low else 1.0
-        return max(1, min(most, int(_GRID_SIZES[i] * (1.0 + share))))
+        """The largest batch, `most` at most, that is answered within `budget_ms` 99 times in 100; 0
+        if none."""
+        return _most_within(self.p99_ms[plan], budget_ms, most)
+
+    def most_usually_within(self, plan: int, budget_ms: float, most: int) -> int:
+        """The largest batch, `most` at most, that usually is answered within `budget_ms`; 0 if
+        none."""
+        return _most_within(self.usual_ms[plan], budget_ms, most)
 
 
 @dataclass(frozen=True)
@@ -158,6 +154,19 @@ class Comparison:
     """Of these the ones worth choosing: each is more accurate than all lighter ones."""
     floors: NDArray[np.float64]
     """Accuracy that each of the frontier's is sure to have, ascending."""
+
+
+def _most_within(curve: Sequence[float], budget_ms: float, most: int) -> int:
+    if at(curve, most) <= budget_ms:
+        return most
+    if curve[0] > budget_ms:
+        return 0
+    i = 0
+    while i + 1 < len(curve) and curve[i + 1] <= budget_ms:
+        i += 1
+    low, high = curve[i], curve[i + 1] if i + 1 < len(curve) else 2.0 * curve[i]
+    share = (budget_ms - low) / (high - low) if high > low else 1.0
+    return max(1, min(most, int(_GRID_SIZES[i] * (1.0 + share))))
 
 
 def at(curve: Sequence[float], n_items: int) -> float:

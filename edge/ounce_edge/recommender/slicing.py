@@ -66,12 +66,12 @@ def _fill(
     spent_ms = 0.0
     for group in groups:
         n = len(group.items)
-        most = view.most_within(group.plan, budget_ms - spent_ms, n)
+        most = view.most_usually_within(group.plan, budget_ms - spent_ms, n)
         if not most and first:
             break
         if most < n:
             soonest = np.argsort(remaining_ms[group.items], kind="stable")[: max(most, 1)]
             group = Group(group.plan, group.choice, np.sort(group.items[soonest]))
         first.append(group)
-        spent_ms += view.finish_ms(group.plan, len(group.items))
+        spent_ms += view.usual_finish_ms(group.plan, len(group.items))
     return first, spent_ms

@@ -224,4 +224,4 @@ def replay_command(
 def _open(task: str, values: dict[str, Any]) -> DeadLetterTopic:
     task = make_settings(TaskArgument, {"task": task}).task
     settings = make_settings(TopicSettings, values)
-    return DeadLetterTopic(settings.kafka, task, settings.kafka_timeout_s)
+    return DeadLetterTopic(settings.kafka, task, settings.kafka_timeout_s, settings.security)

@@ -7,17 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d+)?)([smhd])")
 
 
-class TopicSettings(BaseModel):
+class TopicSettings(KafkaConnection):
     """Whose dead letters, and where."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
     kafka_timeout_s: float = Field(

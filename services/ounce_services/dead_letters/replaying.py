@@ -153,7 +153,7 @@ def _send(topic: DeadLetterTopic, chosen: Mapping[int, Set[int]], fix: Fix, n: i
     try:
         with (
             stop_on_signals() as stop,
-            Sender(topic.bootstrap_servers, topic.task) as sender,
+            Sender(topic.connection, topic.task) as sender,
             progress("replaying", n) as on_done,
         ):
             for outcome in sender.send(_requests(topic, chosen, fix), stop):

@@ -8,7 +8,7 @@ One transaction over both would close that gap, but live requests behind it in t
 wait for its end (for its timeout, if the replay is killed), and miss their deadlines.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from threading import Event
 from types import TracebackType
@@ -42,15 +42,20 @@ class Outcome(NamedTuple):
 
 
 class Sender:
-    """Context manager: sends requests of one task."""
+    """Context manager: sends requests of one task.
 
-    def __init__(self, bootstrap_servers: str, task: str) -> None:
+    Args:
+        connection: properties of a client: where Kafka is, and how to be let in.
+        task: whose requests.
+    """
+
+    def __init__(self, connection: Mapping[str, Any], task: str) -> None:
         self._requests = requests_topic(task)
         self._dead_letters = dead_letters_topic(task)
         self._producer = Producer(
             {
                 **CLIENT_CONFIG,
-                "bootstrap.servers": bootstrap_servers,
+                **connection,
                 "acks": "all",
                 "enable.idempotence": True,
                 "compression.type": "lz4",

@@ -3,20 +3,25 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.topics import dead_letters_topic
 
-from ounce_services.broker import CLIENT_CONFIG, describe_cluster, require_topics
+from ounce_services.broker import CLIENT_CONFIG, OPEN, describe_cluster, require_topics
 from ounce_services.dead_letters.letter import Position, StoredRecord
 
 _BATCH = 1000
 _WAIT_S = 0.2
 _SILENCE_S = 30.0
 """A broker that gives nothing of what it says it has for this long is given up."""
-_PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}
+_PASSING = {
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._RESOLVE,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,  # the group is never joined: no right is needed
+}
 """librdkafka recovers from these by itself, or the silence ends it."""
 
 
@@ -27,17 +32,24 @@ class DeadLetterTopic:
         bootstrap_servers: where Kafka is.
         task: whose dead letters.
         timeout_s: of each question to Kafka.
+        security: what librdkafka must be told of it.
 
     Raises:
         BrokerError: no broker answers, a topic of the task's is absent, or Kafka does not say where
             it ends.
     """
 
-    def __init__(self, bootstrap_servers: str, task: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        task: str,
+        timeout_s: float,
+        security: Mapping[str, Any] = OPEN,
+    ) -> None:
         self.task = task
         self.name = dead_letters_topic(task)
-        self.bootstrap_servers = bootstrap_servers
-        cluster = describe_cluster(bootstrap_servers, timeout_s)
+        self.connection = {"bootstrap.servers": bootstrap_servers, **security}
+        cluster = describe_cluster(bootstrap_servers, timeout_s, security)
         require_topics(cluster, task, [self.name])
         self.cluster = cluster
         self._timeout_s = timeout_s
@@ -45,7 +57,7 @@ class DeadLetterTopic:
         self._consumer = Consumer(
             {
                 **CLIENT_CONFIG,
-                "bootstrap.servers": bootstrap_servers,
+                **self.connection,
                 "group.id": "ounce-dead-letters",  # never joined: partitions are assigned by hand
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
