@@ -258,7 +258,7 @@ class Pipeline:
         )
         ran_s = time.perf_counter()
         taken.settle()
-        report.happenings += self._vigilance.learn(outcome)
+        report.happenings += self._vigilance.learn(group.plan, outcome)
         report.calls += [ModelCall.of(c, self.plans.models[c.model].name) for c in outcome.calls]
         report.escalated += outcome.escalated
         for answered in outcome.answered:

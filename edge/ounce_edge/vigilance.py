@@ -25,9 +25,11 @@ class Vigilance:
         self._unreachable: set[float] = set()
         self._moved = plans.accuracy.moved.copy()
 
-    def learn(self, outcome: Outcome) -> list[Happening]:
+    def learn(self, plan: int, outcome: Outcome) -> list[Happening]:
         """Learn from a group's calls; tell of models that went out of service or came back."""
         plans, told = self._plans, list[Happening]()
+        if outcome.calls and len(plans[plan].steps) > 1:
+            plans.observe_reach(plan, [call.n for call in outcome.calls])
         failed = {failure.model for failure in outcome.failures if failure.is_models_fault}
         for call in outcome.calls:
             if call.model in failed:

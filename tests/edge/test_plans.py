@@ -51,6 +51,18 @@ def test_a_step_that_hardly_ever_runs_counts_for_large_batches_only() -> None:
     assert view.finish_ms(CASCADE, 64) == pytest.approx(64 * 0.1 + 1.0)
 
 
+def test_harder_inputs_make_a_cascade_dearer_and_slower_and_easier_ones_the_reverse() -> None:
+    made = plans()
+    for at_s, going_on, share in ((1.0, 48, 0.48), (2.0, 0, 0.01)):
+        for _ in range(100):
+            made.observe_reach(CASCADE, [100, going_on] if going_on else [100])
+        view = made.view(at_s)
+        assert view.expected_ms(CASCADE, 64) == pytest.approx(6.4 + 64 * share, rel=0.02)
+    assert made.view(3.0).expected_ms(LIGHT, 64) == pytest.approx(6.4)
+    made.observe_reach(CASCADE, [1, 1])  # never more than all
+    assert made.view(4.0).expected_ms(CASCADE, 64) <= 6.4 + 64.0
+
+
 @given(st.integers(1, 40_000), st.floats(0.01, 1e5))
 def test_most_within_is_the_inverse_of_finish(n: int, budget_ms: float) -> None:
     view = plans().view(0.0)

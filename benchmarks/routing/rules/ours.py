@@ -32,7 +32,7 @@ class Ours(Rule):
         return [Work(g.plan, g.items, cuts=g.choice not in LATE) for g in now.groups]
 
     def learn(self, work: Work, outcome: Outcome, answer_ms: float) -> None:
-        self._vigilance.learn(outcome)
+        self._vigilance.learn(work.plan, outcome)
         for answered in outcome.answered:
             if not answered.cut_short:
                 result = outcome.result[answered.items]

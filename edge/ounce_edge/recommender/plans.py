@@ -15,6 +15,8 @@ from ounce_edge.recommender.suspension import SLOW_FACTOR, SLOW_SECONDS, Suspens
 
 REFRESH_SECONDS = 1.0
 """How often old evidence is forgotten."""
+REACH_ITEMS = 1000.0
+"""About so many items make the belief of how many go on to a plan's further steps."""
 GRID: NDArray[np.float64] = np.exp2(np.arange(15.0))
 """Batch sizes at which curves are kept, 1 to 16,384; between them they are linear."""
 _GRID_SIZES = [int(size) for size in GRID]
@@ -191,6 +193,8 @@ class BeliefState:
     accuracy: Sequence[float]
     accuracy_low: Sequence[float]
     accuracy_high: Sequence[float]
+    reach: Sequence[Sequence[float]]
+    """Per plan and step: items that reach it lately, over those that do on validation data."""
     suspended: Sequence[int]
     """Models that are out of the plans."""
     item_overhead_ms: float
@@ -222,6 +226,7 @@ class Plans:
         self.accuracy = AccuracyBeliefs([plan.accuracy for plan in plans])
         self.item_overhead_ms = 0.0
         self.tables = Tables.of(self.models, self.plans, objective)
+        self._reach = np.ones((len(plans), max(len(plan.steps) for plan in plans)))
         self._view: View | None = None
         self._seen: list[tuple[float, float, float]] = []
         """Figures of each model that the view was made with."""
@@ -271,6 +276,7 @@ class Plans:
             accuracy=self.accuracy.value.tolist(),
             accuracy_low=self.accuracy.low.tolist(),
             accuracy_high=self.accuracy.high.tolist(),
+            reach=self._reach.tolist(),
             suspended=suspended,
             item_overhead_ms=self.item_overhead_ms,
         )
@@ -286,6 +292,19 @@ class Plans:
             abs(a - b) > _DRIFT * b for a, b in zip(now, self._seen[model], strict=True)
         ):
             self._view = None
+
+    def observe_reach(self, plan: int, n_items: Sequence[int]) -> None:
+        """A plan answered: so many items came to each of the steps that ran. Inputs that are harder
+        than validation data send more of them on."""
+        weight = min(n_items[0] / REACH_ITEMS, 0.5)
+        for k, step in enumerate(self.plans[plan].steps[1:], start=1):
+            here = n_items[k] if k < len(n_items) else 0
+            share = here / n_items[0] / max(step.reach, 1e-6)
+            before = self._reach[plan, k]
+            now = before + weight * (share - before)
+            self._reach[plan, k] = min(max(now, 0.1), 1.0 / max(step.reach, 1e-6))
+            if abs(self._reach[plan, k] - before) > _DRIFT * before:
+                self._view = None
 
     def observe_overhead(self, n_items: int, elapsed_ms: float) -> None:
         """Learn the time per message beside the model calls: a mean that forgets, of groups large
@@ -396,6 +415,7 @@ class Tables:
         level, tail, spread = (
             np.array(each)[model] for each in (state.level, state.tail, state.spread)
         )
+        level = level * np.array(state.reach)
         most_ms = most_ms + excess_ms(most_ms, tail[:, :, None], spread[:, :, None])
         median = np.einsum("pk,pkn->pn", level, expected_ms)
         p99 = np.einsum("pk,pkn->pn", level, most_ms) + GRID * state.item_overhead_ms
