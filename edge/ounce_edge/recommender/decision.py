@@ -28,13 +28,15 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
-from ounce_edge.recommender.plans import View
+from ounce_edge.recommender.plans import Comparison, View
 
 Items = NDArray[np.intp]
 Floats = NDArray[np.float64]
 
 LATE_BUDGET_MS = 5.0
 """Time per decision for keeping the floors of messages that are late anyway."""
+NEARLY_EQUAL = 0.002
+"""Where no plan meets a floor, the lightest that is this close to the most accurate one answers."""
 MOST_CONSIDERED = 1024
 """Messages of one decision: more than a slice answers. A decision on a backlog of thousands would
 take longer than the slice that it is for, and every further one finds a longer backlog."""
@@ -86,6 +88,12 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
     n = len(remaining_ms)
     compared = view.compared(n)
     order, frontier = compared.by_cost, compared.frontier
+    if n == 1:
+        lightest = _lightest_of_one(view, compared, float(remaining_ms[0]), float(min_accuracy[0]))
+        if lightest is not None:
+            return Schedule(
+                [Group(lightest, Choice.LIGHTEST_FEASIBLE, np.zeros(1, np.intp))], _NONE, order
+            )
     rung = np.searchsorted(compared.floors, min_accuracy, side="left")
     sizes = np.bincount(rung, minlength=len(frontier) + 1).tolist()
     if not sizes[-1]:  # the common case: every floor can be met, and every deadline as well
@@ -106,6 +114,16 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
         groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]
         return Schedule(groups, some[part.refused], part.by_cost)
     return _Crowded(view, order, frontier, remaining_ms, min_accuracy, fallback).schedule(rung)
+
+
+def _lightest_of_one(
+    view: View, compared: Comparison, remaining_ms: float, min_accuracy: float
+) -> int | None:
+    """The common case of a single message, without arrays: at low rates most are alone."""
+    for plan in compared.frontier:
+        if view.accuracy_low[plan] >= min_accuracy:
+            return plan if view.finish_ms(plan, 1) <= remaining_ms else None
+    return None
 
 
 def _most_urgent(remaining_ms: Floats) -> Items:
@@ -309,7 +327,8 @@ class _Crowded:
             plan = min(plans, key=lambda p: view.finish_ms(p, len(items)))
             choice = Choice.FALLBACK_FASTEST
         else:
-            plan = max(plans, key=lambda p: view.accuracy[p])  # of equals, the lightest
+            enough = max(view.accuracy[p] for p in plans) - NEARLY_EQUAL
+            plan = next(p for p in plans if view.accuracy[p] >= enough)
             choice = Choice.FALLBACK_MOST_ACCURATE_IN_TIME
         meets_floor = view.accuracy_low[plan] >= self._min_accuracy[items]
         self._place(items[meets_floor], plan, Choice.LIGHTEST_FEASIBLE)

@@ -47,6 +47,10 @@ def first_slice(
         late_owed: of the slice before.
     """
     queue = schedule.groups
+    if len(queue) == 1 and not late_owed:
+        [only] = queue
+        if view.usual_finish_ms(only.plan, len(only.items)) <= slice_ms:
+            return Slice(queue, False)
     late = [group for group in queue if group.choice in LATE]
     if late_owed and late:
         share_ms = LATE_SHARE * slice_ms
