@@ -88,7 +88,8 @@ class _Worker:
         self._assigned: set[tuple[str, int]] = set()
         self._failure: OunceError | None = None
         self._lag_due_s = 0.0
-        self._committing = False
+        self._committing: list[TopicPartition] = []
+        """What the commit that is not answered yet is of."""
         self._full = False
         self._positions: dict[tuple[str, int], int] = {}
         """Next offset to read, of the assigned partitions."""
@@ -341,8 +342,9 @@ class _Worker:
             if offsets:
                 try:
                     consumer.commit(offsets=offsets, asynchronous=True)
-                    self._committing = True
-                except KafkaException as e:  # the next commit is of later offsets, and covers these
+                    self._committing = offsets
+                except KafkaException as e:
+                    self._give_back(offsets)
                     logger.warning("offsets not committed: %s", e.args[0].str())
         now_s = time.monotonic()
         if now_s >= self._lag_due_s:
@@ -356,7 +358,7 @@ class _Worker:
 
     def _owned(self, offsets: list[TopicPartition]) -> list[TopicPartition]:
         """Those of partitions that are still ours: others' are for their owners to commit."""
-        return [at for at in offsets if (at.topic, at.partition) in self._assigned]
+        return [at for at in offsets if _place(at) in self._assigned]
 
     def _rewind(self, consumer: Consumer, delivery: TransactionalDelivery) -> None:
         """After an abort, on the consumer's thread: read again from the committed offsets."""
@@ -376,8 +378,16 @@ class _Worker:
                 pipeline.forget_ids()
             delivery.start_over()
 
-    def _on_commit(self) -> None:
-        self._committing = False
+    def _on_commit(self, was_refused: bool) -> None:
+        """Amid a rebalance commits are refused, of partitions that stay, too."""
+        if was_refused:
+            self._give_back(self._committing)
+        self._committing = []
+
+    def _give_back(self, offsets: list[TopicPartition]) -> None:
+        """Commit them again, as far as their partitions are ours then."""
+        if offsets and isinstance(self._delivery, Delivery):
+            self._delivery.give_back(offsets)
 
     def _on_poll(self, n_records: int) -> None:
         if n_records == 0 and self._health.lag == 0:
@@ -393,6 +403,7 @@ class _Worker:
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """The next owner starts at the committed offset: commit all that was answered first."""
+        offsets: list[TopicPartition] = []
         try:
             self._finish()
             offsets = self._owned(self._delivery.take_acknowledged())
@@ -401,6 +412,7 @@ class _Worker:
         except OunceError as e:
             self._fail(e)
         except KafkaException as e:
+            self._give_back(offsets)
             logger.warning("offsets not committed, their new owner repeats: %s", e.args[0].str())
         self._give_up(partitions, "revoked")
 
@@ -417,7 +429,12 @@ class _Worker:
         self._give_up(partitions, "lost")
 
     def _give_up(self, partitions: list[TopicPartition], how: str) -> None:
-        self._assigned -= {(p.topic, p.partition) for p in partitions}
+        gone = {(p.topic, p.partition) for p in partitions}
+        self._assigned -= gone
+        # They may come back, when others have committed later offsets.
+        kept = [at for at in self._delivery.take_acknowledged() if _place(at) not in gone]
+        self._give_back(kept)
+        self._committing = [at for at in self._committing if _place(at) not in gone]
         self._health.partitions = len(self._assigned)
         logger.info("%s partitions=%s", how, _show(partitions))
 
@@ -454,6 +471,10 @@ def _by_topic(
     for record in records:
         found.setdefault(str(record.topic()), []).append(record)
     return found
+
+
+def _place(at: TopicPartition) -> tuple[str, int]:
+    return at.topic, at.partition
 
 
 def _show(partitions: list[TopicPartition]) -> str:

@@ -130,22 +130,25 @@ def take_when_there(
     room: Callable[[], int],
     work: Callable[[], Awaitable[bool]],
     on_poll: Callable[[int], None],
-    on_commit: Callable[[], None],
+    on_commit: Callable[[bool], None],
     on_error: Callable[[BrokerError], None],
 ) -> None:
     """Make `broker` build `DrainingConsumer`s, with `CONSUMER_SETTINGS`.
 
-    `on_commit` is called, within a poll, after each asynchronous commit is answered.
+    `on_commit` is called, within a poll, after each asynchronous commit is answered; it is told
+    whether it was refused.
     """
     config = broker.config.broker_config
 
     def answered(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        on_commit()
         error = error or next((p.error for p in partitions if p.error is not None), None)
+        on_commit(error is not None)
         if error is None:
             return
         if error.code() in _NO_LONGER_OURS:
-            logger.warning("offsets not committed, their new owner repeats: %s", error.str())
+            logger.warning(
+                "offsets not committed; of partitions that are ours still, again: %s", error.str()
+            )
         else:
             on_error(BrokerError(f"can't commit offsets: {error.str()}"))
 

@@ -119,6 +119,10 @@ class Delivery:
             latest.update({(p.topic, p.partition): p for p in self._acknowledged.popleft()})
         return list(latest.values())
 
+    def give_back(self, offsets: list[TopicPartition]) -> None:
+        """Taken, but not committed after all: they come again, unless later ones do."""
+        self._acknowledged.appendleft(offsets)
+
     def close(self) -> None:
         """Stop the thread and drop what is not sent; it is not committed either."""
         self._thread.shutdown(wait=True)

@@ -30,6 +30,9 @@ TRANSACTION_SETTINGS: dict[str, str | int | float | bool] = {
     # milliseconds, and the default of 100 would make each transaction four times as long.
     "retry.backoff.ms": 2,
     "linger.ms": 0,  # a commit flushes at once
+    # Sending offsets, librdkafka may miss that a lost connection is up again, and wait for its next
+    # change (its issue 5456). A connection that closes when idle, and is opened again, is one.
+    "connections.max.idle.ms": 3000,
 }
 _TRY_S = 5.0
 """Seconds of one attempt at a step of a transaction; what can be retried is tried again."""

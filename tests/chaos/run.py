@@ -97,7 +97,7 @@ class KindOutcome:
 
     n: int
     recovery_s: list[float]
-    """Of each, ascending: from its end until all that was sent before it was answered."""
+    """Of each, ascending: from its end until all inputs that it held up were answered."""
     longest_wait_s: float
     """Of an input that was sent during one of them, or up to its recovery."""
 
@@ -226,7 +226,7 @@ def run(plan: Plan, logs: Path, tell: Callable[[str], None]) -> Outcome:
         _check_ends(outcome, servers, fleet)
     outcome.missed, outcome.exits = conductor.missed, supervisor.exits
     recovery = Recovery(fleet.delivered, observer.settled)
-    outcome.by_kind = _by_kind(conductor.happened, recovery)
+    outcome.by_kind = _by_kind(conductor.happened, recovery, session_s + 1.0)
     return outcome
 
 
@@ -309,13 +309,15 @@ def _check_ends(outcome: Outcome, servers: str, fleet: ChaosFleet) -> None:
         notes.append(f"workers left in order, but committed less than all: {behind}")
 
 
-def _by_kind(happened: Sequence[Happened], recovery: Recovery) -> dict[Kind, KindOutcome]:
+def _by_kind(
+    happened: Sequence[Happened], recovery: Recovery, shows_s: float
+) -> dict[Kind, KindOutcome]:
     found: dict[Kind, KindOutcome] = {}
     for kind in Kind:
         of_kind = [h for h in happened if h.fault.kind is kind and h.ended_s is not None]
         if not of_kind:
             continue
-        took = [recovery.after(h.ended_s or 0.0) for h in of_kind]
+        took = [recovery.after(h.ended_s or 0.0, shows_s) for h in of_kind]
         waits = [
             recovery.longest_wait(h.began_s, (h.ended_s or 0.0) + (s if isfinite(s) else 0.0))
             for h, s in zip(of_kind, took, strict=True)

@@ -173,16 +173,17 @@ def test_a_corrupt_input_that_is_answered_or_changed_is_wrong() -> None:
     assert only(found(letters=[changed])).detail == "not the original bytes"
 
 
-def test_recovery_is_the_time_until_all_sent_before_the_end_are_answered() -> None:
+def test_recovery_is_the_time_until_all_that_was_held_up_is_answered() -> None:
     delivered = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 9.0}
     settled = {"a": 1.5, "b": 7.0, "c": 3.1, "d": 9.5}
     recovery = Recovery(delivered, settled)
-    assert recovery.after(0.5) == 0
-    assert recovery.after(1.2) == pytest.approx(0.3)
-    assert recovery.after(3.0) == 4.0
-    assert recovery.after(8.0) == 0
+    assert recovery.after(0.5, 0.0) == 0
+    assert recovery.after(1.2, 0.0) == 0  # half a second is no hold-up
+    assert recovery.after(1.2, 1.0) == pytest.approx(5.8)
+    assert recovery.after(3.0, 1.0) == 4.0
+    assert recovery.after(8.0, 1.0) == 0
     assert recovery.longest_wait(0.0, 10.0) == 5.0
     assert recovery.longest_wait(2.5, 10.0) == 0.5
     assert recovery.longest_wait(4.0, 5.0) == 0
     del settled["b"]
-    assert Recovery(delivered, settled).after(3.0) == float("inf")
+    assert Recovery(delivered, settled).after(3.0, 1.0) == float("inf")

@@ -68,7 +68,7 @@ def test_one_commit_at_a_time_and_the_next_takes_all_that_gathered(worker: _Work
         acknowledge(worker, 1, offset)
         worker._tend(consumer)  # type: ignore[arg-type]
     assert consumer.commits == [[(0, 5)]]
-    worker._on_commit()
+    worker._on_commit(False)
     worker._tend(consumer)  # type: ignore[arg-type]
     assert consumer.commits == [[(0, 5)], [(0, 7), (1, 7)]]
 
@@ -91,3 +91,26 @@ def test_offsets_of_partitions_that_others_own_are_not_committed(worker: _Worker
     worker._on_lost(consumer, [TopicPartition("t", 0)])  # type: ignore[arg-type]
     worker._tend(consumer)  # type: ignore[arg-type]
     assert consumer.commits == [[(1, 6)]]
+
+
+def test_a_refused_commit_is_made_again_of_what_is_still_ours(worker: _Worker) -> None:
+    consumer = FakeConsumer()
+    acknowledge(worker, 0, 5)
+    acknowledge(worker, 1, 5)
+    worker._tend(consumer)  # type: ignore[arg-type]
+    worker._on_commit(True)
+    acknowledge(worker, 1, 6)
+    worker._tend(consumer)  # type: ignore[arg-type]
+    worker._on_lost(consumer, [TopicPartition("t", 0)])  # type: ignore[arg-type]
+    worker._on_commit(True)
+    worker._tend(consumer)  # type: ignore[arg-type]
+    assert consumer.commits == [[(0, 5), (1, 5)], [(0, 5), (1, 6)], [(1, 6)]]
+
+
+def test_what_was_lost_and_came_back_is_not_committed_as_it_was(worker: _Worker) -> None:
+    consumer = FakeConsumer()
+    acknowledge(worker, 0, 5)
+    worker._on_lost(consumer, [TopicPartition("t", 0)])  # type: ignore[arg-type]
+    worker._on_assign(consumer, [TopicPartition("t", 0)])  # type: ignore[arg-type]
+    worker._tend(consumer)  # type: ignore[arg-type]
+    assert consumer.commits == []
