@@ -76,6 +76,8 @@ class TransactionalDelivery:
         self._guard = HangGuard(_HUNG_S)
         self._running: Future[None] | None = None
         self._collected: list[Outgoing] = []
+        self._offsets: list[TopicPartition] = []
+        """Of what is collected: they go into the same transaction, whoever starts it."""
         self._aborted = False
         self.group_metadata: Any = None
         """The consumer's, as of its latest poll."""
@@ -102,15 +104,18 @@ class TransactionalDelivery:
         Raises:
             BrokerError: the transaction before this one can't be repeated.
         """
+        self._offsets += offsets  # now: cancelled while it waits, this may not go on
         if self._running is not None:
             await asyncio.wait([asyncio.wrap_future(self._running)])
-        self.start_confirming(offsets)
+        self.start_confirming([])
 
     def start_confirming(self, offsets: list[TopicPartition]) -> None:
         """`confirm`, for when no other transaction is running."""
+        self._offsets += offsets
         self.wait()
         self._running = None
         collected, self._collected = self._collected, []
+        offsets, self._offsets = self._offsets, []
         if not self._aborted and (collected or offsets):
             self._running = self._thread.submit(self._run, collected, offsets, self.group_metadata)
 
@@ -132,6 +137,7 @@ class TransactionalDelivery:
     def start_over(self) -> None:
         """The consumer is back at the committed offsets. No transaction may be running."""
         self._collected.clear()
+        self._offsets.clear()
         self._aborted = False
 
     def take_acknowledged(self) -> list[TopicPartition]:
@@ -151,13 +157,14 @@ class TransactionalDelivery:
     def _run(
         self, collected: list[Outgoing], offsets: list[TopicPartition], group_metadata: Any
     ) -> None:
+        if not offsets:
+            raise BrokerError("answers without offsets are not committed; restart this worker")
         start_s = time.perf_counter()
         try:
             self._producer.begin_transaction()
             for records in collected:
                 produce(self._producer, self._partitions, *records)
-            if offsets:
-                self._repeat(lambda: self._send_offsets(offsets, group_metadata), "send offsets in")
+            self._repeat(lambda: self._send_offsets(offsets, group_metadata), "send offsets in")
             self._repeat(lambda: self._producer.commit_transaction(_TRY_S), "commit")
         except _AbortError as e:
             logger.warning("transaction aborted, its records are read again: %s", e)
