@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ class Entry(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]] = ()
+    timestamp_ms: int = 0
 
 
 class Wrong(StrEnum):
@@ -85,6 +87,8 @@ class _Input:
     entries: list[Entry]
     answers: int = 0
     letters: int = 0
+    came: list[str] = field(default_factory=list)
+    """Answers and dead letters: where, and when they were produced."""
 
     @property
     def is_corrupt(self) -> bool:
@@ -160,6 +164,7 @@ def _answer(
         result.findings.append(Finding(Wrong.ORPHAN, prediction.id, [], detail))
         return
     known.answers += 1
+    known.came.append(f"predictions {_place(entry)}")
     result.by_model[prediction.model_name] += 1
     fault = _fault_of(prediction, entry, known, labels, replay)
     if fault:
@@ -222,6 +227,7 @@ def _letter(
         result.findings.append(Finding(Wrong.ORPHAN, at, [], detail))
         return
     known.letters += 1
+    known.came.append(f"dead letters {_place(entry)}")
     original = next(e for e in known.entries if (e.partition, e.offset) == place)
     if not known.is_corrupt:
         detail = f"a valid input became a dead letter: {headers}"
@@ -241,8 +247,13 @@ def _balance(
         what = Wrong.LEFT if is_left else Wrong.LOST
         result.findings.append(Finding(what, id, positions, detail))
     for _ in range(got - asked):
-        detail = f"{known.answers} answers, {known.letters} dead letters, {asked} inputs"
+        detail = f"{asked} inputs, and {', '.join(known.came)}"
         result.findings.append(Finding(Wrong.REPEATED, id, _positions(known), detail))
+
+
+def _place(entry: Entry) -> str:
+    at = datetime.fromtimestamp(entry.timestamp_ms / 1e3, UTC)
+    return f"{entry.partition}:{entry.offset} of {at:%H:%M:%S.%f}"[:-3]
 
 
 def _positions(known: _Input) -> list[tuple[int, int]]:

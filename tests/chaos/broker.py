@@ -31,6 +31,11 @@ class ChaosKafka(ApacheKafka):
         """The file that it logs to; removed with its data."""
         return self._folder / "kafka.log"
 
+    @property
+    def data(self) -> Path:
+        """The folder that holds its data; removed when it is closed."""
+        return self._folder / "data"
+
     def _properties(self) -> dict[str, object]:
         usual = super()._properties()
         names = [f"PROXY{i}" for i in range(len(self._proxies))]

@@ -130,6 +130,7 @@ def read_all(servers: str, topic: str, partitions: int, timeout_s: float = 300) 
                         cast("bytes | None", message.key()),
                         message.value(),
                         cast("list[tuple[str, bytes | None]]", message.headers() or []),
+                        message.timestamp()[1],
                     )
                 elif error.code() == KafkaError._PARTITION_EOF:
                     left.discard(cast("int", message.partition()))

@@ -172,7 +172,7 @@ def run(plan: Plan, logs: Path, tell: Callable[[str], None]) -> Outcome:
         proxy = stack.enter_context(Proxy())
         broker_thread = stack.enter_context(ThreadPoolExecutor(1))
         broker = ChaosKafka(properties=_BROKER, proxies=ports)
-        stack.callback(_close_broker, broker, broker_thread, logs)
+        stack.callback(_close_broker, broker, broker_thread, logs, outcome)
         broker_thread.submit(broker.start).result()
         servers = broker.bootstrap_servers
         OwnTopics(servers).of_task(TASK, plan.partitions)
@@ -251,9 +251,14 @@ def _worker_options(plan: Plan, name: str, options: str) -> Sequence[str]:
     return chosen
 
 
-def _close_broker(broker: ChaosKafka, thread: ThreadPoolExecutor, logs: Path) -> None:
-    """On the broker's own thread, so that a start that still runs is over."""
+def _close_broker(
+    broker: ChaosKafka, thread: ThreadPoolExecutor, logs: Path, outcome: Outcome
+) -> None:
+    """On the broker's own thread, so that a start that still runs is over. Where a guarantee was
+    broken, its data is kept: it shows which transactions there were."""
     thread.submit(broker.kill).result()
+    if not outcome.is_good:
+        shutil.copytree(broker.data, logs / "kafka-data", dirs_exist_ok=True)
     log = broker.log
     if log.exists():
         shutil.copy(log, logs / "kafka.log")
