@@ -8,6 +8,7 @@ from typing import Any, Self
 
 _CHUNK_BYTES = 65_536
 _TIMEOUT_S = 10.0
+_LINGER_S = 0.05
 _PROBE_S = 0.1
 
 
@@ -60,7 +61,7 @@ class Link:
 
     def reset(self) -> None:
         """Reset the connections; new ones are accepted."""
-        self._call(self._reset)
+        self._call(self.abort_all)
 
     def heal(self) -> None:
         """Accept connections, and pass on all at once."""
@@ -81,7 +82,7 @@ class Link:
     async def _cut(self) -> None:
         self._is_cut = True
         self._refuse()
-        self._reset()
+        self.abort_all()
 
     def _refuse(self) -> None:
         if self._server is not None:
@@ -109,11 +110,13 @@ class Link:
         writer.close()
         return True
 
-    def _reset(self) -> None:
+    def abort_all(self) -> None:
+        """Reset the connections; on the loop's thread."""
         for writer in self._open:
             writer.transport.abort()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)  # a task that is cancelled before it began closes nothing
         # A task of our own: that which asyncio would make complains when it is cancelled.
         task = self._loop.create_task(self._serve(reader, writer))
         self._tasks.add(task)
@@ -121,7 +124,6 @@ class Link:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.n_connections += 1
-        self._open.add(writer)
         ahead: asyncio.StreamWriter | None = None
         try:
             from_ahead, ahead = await asyncio.open_connection("127.0.0.1", self._target)
@@ -199,3 +201,6 @@ class Proxy:
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+        for link in self.links:
+            link.abort_all()
+        await asyncio.sleep(_LINGER_S)  # transports close in the loop's next rounds

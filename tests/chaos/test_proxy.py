@@ -65,7 +65,11 @@ def connect(link: Link) -> socket.socket:
 
 
 def echoed(connection: socket.socket, data: bytes) -> bytes:
-    threading.Thread(target=connection.sendall, args=(data,), daemon=True).start()
+    def send() -> None:
+        with suppress(OSError):  # the other end may be reset: what came back tells
+            connection.sendall(data)
+
+    threading.Thread(target=send, daemon=True).start()
     back = b""
     while len(back) < len(data):
         more = connection.recv(65_536)
