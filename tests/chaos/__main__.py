@@ -59,6 +59,7 @@ def main(
     """Exit code 1 where a guarantee was broken, 2 where the runs themselves did not work."""
     faulthandler.enable()
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
     available = available_deliveries()
     asked = [*available] if delivery == "both" else [Delivery(delivery)]
     if not set(asked) <= set(available):
@@ -107,6 +108,8 @@ def _run(plan: Plan, folder: Path) -> Outcome:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    for again in (signal.SIGINT, signal.SIGTERM):  # what is tidied up now is not interrupted
+        signal.signal(again, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

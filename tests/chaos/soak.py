@@ -106,6 +106,7 @@ def main(
 ) -> None:
     """Exit code 1 where the worker ended, or was slower than the inputs came."""
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
     folder = Path(results) / f"{time.strftime('%Y%m%dT%H%M%S')}-{delivery}"
     folder.mkdir(parents=True)
     options = [f"--delivery={delivery}"] if len(available_deliveries()) > 1 else []
@@ -296,6 +297,8 @@ def _plot(samples: Sequence[Sample], path: Path) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    for again in (signal.SIGINT, signal.SIGTERM):  # what is tidied up now is not interrupted
+        signal.signal(again, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
