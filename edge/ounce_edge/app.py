@@ -365,7 +365,11 @@ class _Worker:
         assigned = [TopicPartition(topic, partition) for topic, partition in self._assigned]
         try:
             delivery.wait()
-            for at in consumer.committed(assigned, timeout=_REWIND_S) if assigned else ():
+            committed = consumer.committed(assigned, timeout=_REWIND_S) if assigned else []
+            for at in committed:
+                if at.error is not None:  # not told is not the same as nothing committed
+                    raise KafkaException(at.error)
+            for at in committed:
                 if at.offset < 0:
                     at.offset = OFFSET_BEGINNING
                 consumer.seek(at)

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 from ounce_edge.app import _Worker
 from ounce_edge.beliefs import card_belief
 from ounce_edge.health import Health
@@ -114,3 +115,37 @@ def test_what_was_lost_and_came_back_is_not_committed_as_it_was(worker: _Worker)
     worker._on_assign(consumer, [TopicPartition("t", 0)])  # type: ignore[arg-type]
     worker._tend(consumer)  # type: ignore[arg-type]
     assert consumer.commits == []
+
+
+class FakeTransactions:
+    """A delivery whose transaction was aborted."""
+
+    def __init__(self) -> None:
+        self.has_started_over = False
+
+    def wait(self) -> None:
+        pass
+
+    def start_over(self) -> None:
+        self.has_started_over = True
+
+
+def test_after_an_abort_a_committed_offset_that_is_not_told_is_not_the_beginning(
+    worker: _Worker,
+) -> None:
+    unstable = KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT)
+    told = [
+        SimpleNamespace(topic="t", partition=0, offset=7, error=None),
+        SimpleNamespace(topic="t", partition=1, offset=-1001, error=unstable),
+    ]
+    sought: list[tuple[int, int]] = []
+    consumer: Any = SimpleNamespace(
+        committed=lambda asked, timeout: told,
+        seek=lambda at: sought.append((at.partition, at.offset)),
+    )
+    delivery: Any = FakeTransactions()
+    worker._rewind(consumer, delivery)
+    assert (sought, delivery.has_started_over) == ([], False)
+    told[1].error = None
+    worker._rewind(consumer, delivery)
+    assert (sought, delivery.has_started_over) == ([(0, 7), (1, OFFSET_BEGINNING)], True)
