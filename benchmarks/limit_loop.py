@@ -45,7 +45,7 @@ def main() -> None:
             "group.id": group,
             "auto.offset.reset": "earliest",
             "fetch.queue.backoff.ms": 2,
-            "queued.min.messages": 100_000,
+            "queued.min.messages": 10_000,
         }
     )
     producer = Producer(

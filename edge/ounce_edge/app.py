@@ -39,6 +39,7 @@ _POLL_S = 0.1
 _LAG_EVERY_S = 1.0
 _REWIND_S = 10.0
 _SLICE_SHARE = 0.1
+_LONGEST_SLICE_MS = 100.0
 
 
 def run_worker(settings: WorkerSettings) -> None:
@@ -241,9 +242,10 @@ class _Worker:
         with self._serving:
             self._learn()
             busy = [(topic, p) for topic, p in self._pipelines.items() if len(p.waiting)]
-            # A newer request waits for at most so much of its deadline, most likely.
+            # A newer request waits for at most so much of its deadline, if it is like the latest.
             tightest_ms = min(pipeline.tightest_ms for pipeline in self._pipelines.values())
-            slice_ms = max(self._settings.slice_ms, _SLICE_SHARE * tightest_ms)
+            share_ms = min(_SLICE_SHARE * tightest_ms, _LONGEST_SLICE_MS)
+            slice_ms = max(self._settings.slice_ms, share_ms)
             for topic, pipeline in busy:
                 others_ms = reserve_ms + slice_ms * (len(busy) - 1)
                 self._observe(topic, pipeline.step(self._delivery.publish, slice_ms, others_ms))

@@ -99,7 +99,7 @@ class Decoder:
             return None
         values = cast("Sequence[bytes]", columns.values)
         n = len(values)
-        lengths = list(map(len, values))
+        lengths = set(map(len, values))
         if max(lengths) > self._policy.max_body_bytes:
             return None
         all_bare = not any(columns.headers)
@@ -110,7 +110,7 @@ class Decoder:
         said_json = {None} if all_bare else {head.is_json for head in heads}
         spec = self._task.inputs[0]
         array, outputs = None, self._short
-        if True not in said_json and lengths.count(self._raw_bytes) == n:
+        if True not in said_json and lengths == {self._raw_bytes}:
             array = self._raw_array(values, heads)
         if array is None and False not in said_json:
             array, outputs = json_array(values, spec), self._all
@@ -132,7 +132,7 @@ class Decoder:
             min_accuracy=_filled(floors, self._policy.min_accuracy, n),
             timestamps_ms=_timestamps_ms(columns.timestamps_ms, now_ms),
             all_bare=all_bare,
-            n_bytes=sum(lengths),
+            n_bytes=lengths.pop() * n if len(lengths) == 1 else sum(map(len, values)),
         )
 
     def _raw_array(
@@ -381,6 +381,6 @@ def _value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageEr
     return None
 
 
-def _timestamps_ms(times_ms: NDArray[np.float64], now_ms: float) -> NDArray[np.float64]:
+def _timestamps_ms(times_ms: NDArray[np.int64], now_ms: float) -> NDArray[np.float64]:
     """Record timestamps; now where a record has none, or one from a clock that is ahead."""
     return np.where((times_ms <= 0) | (times_ms > now_ms), now_ms, times_ms)

@@ -10,7 +10,9 @@ from operator import length_hint
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from numpy.typing import NDArray
 from ounce_schemas.errors import BrokerError
 
 from ounce_edge.records import Headers
@@ -23,7 +25,7 @@ PRODUCER_SETTINGS: dict[str, str | int | float | bool] = {
     "enable.idempotence": True,
     "linger.ms": 5,  # 0 costs 40% of the throughput; a flush does not wait for it
     "queue.buffering.max.messages": 1_000_000,
-    "delivery.report.only.error": True,  # successes stay in C; failures reach `_on_failure`
+    "delivery.report.only.error": True,  # only failures reach `_on_failure`
 }
 _BY_KEY = -1
 """A partition: let the partitioner choose it."""
@@ -36,7 +38,7 @@ Outgoing = tuple[
     Sequence[bytes | None],
     Sequence[bytes | None],
     Sequence[Headers | None] | None,
-    Sequence[int] | None,
+    NDArray[np.int64] | None,
 ]
 
 
@@ -74,7 +76,7 @@ class Delivery:
         values: Sequence[bytes | None],
         keys: Sequence[bytes | None],
         headers: Sequence[Headers | None] | None,
-        partitions: Sequence[int] | None,
+        partitions: NDArray[np.int64] | None,
     ) -> None:
         """Queue records; blocks only while the producer's queue is full.
 
@@ -159,7 +161,7 @@ def produce(
     values: Sequence[bytes | None],
     keys: Sequence[bytes | None],
     headers: Sequence[Headers | None] | None,
-    partitions: Sequence[int] | None,
+    partitions: NDArray[np.int64] | None,
 ) -> None:
     """Queue records; blocks only while the producer's queue is full.
 
@@ -177,8 +179,8 @@ def produce(
     """
     # As produce takes them: topic, value, key, partition, two callbacks, timestamp, headers.
     columns: list[Sequence[Any]] = [values, keys]
-    if partitions is not None and max(partitions) < same_partitions.get(topic, 0):
-        columns.append(partitions)
+    if partitions is not None and partitions.max() < same_partitions.get(topic, 0):
+        columns.append(partitions.tolist())
     elif headers is not None:
         columns.append([_BY_KEY] * len(values))
     if headers is not None:

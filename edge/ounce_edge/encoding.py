@@ -63,6 +63,8 @@ class GroupAnswer:
     """Which requests of the batch; shape (n,)."""
     result: NDArray[np.float32]
     """The model's output for them; shape (n, output size)."""
+    predicted: NDArray[Any]
+    """What it says: label indices, or values; shape (n,)."""
     expected_accuracy: float
     accuracy_low: float
     cost_ms: float
@@ -148,7 +150,7 @@ class Encoder:
                 [head] * len(answer.items),
                 *(take(column, answer.items) for column in batch.json_ids),
                 self._middles(batch, answer, latency_ms, repeats),
-                *self._outputs(answer.result, take(batch.outputs, answer.items)),
+                *self._outputs(answer, take(batch.outputs, answer.items)),
             ]
         )
 
@@ -170,7 +172,7 @@ class Encoder:
         self, batch: Batch, answer: GroupAnswer, latency_ms: NDArray[np.float64], repeats: set[int]
     ) -> list[bytes]:
         """What stands between the id and the outputs, per item."""
-        cost = b',"cost_ms":%.6g,"saved_ms":%.6g%b,"latency_ms":' % (
+        cost = b',"cost_ms":%.4g,"saved_ms":%.4g%b,"latency_ms":' % (
             answer.cost_ms,
             answer.saved_ms,
             b"" if answer.cost is None else b',"cost":' + _json(answer.cost),
@@ -216,11 +218,12 @@ class Encoder:
         if cached is None:
             if len(self._cache) >= _MAX_CACHED:
                 self._cache.clear()
+            rejected = answer.rejected(min_accuracy)
             fields = {
                 "task": self._task.name,
                 "plan": answer.plan,
                 "reason": answer.choice,
-                "rejected": answer.rejected(min_accuracy),
+                **({"rejected": rejected} if rejected else {}),
                 "policy_version": self._policy_version,
                 "catalogue_version": self._catalogue_version,
                 "max_latency_ms": max_latency_ms,
@@ -231,27 +234,28 @@ class Encoder:
         return cached
 
     def _outputs(
-        self, result: NDArray[np.float32], wanted: Sequence[OutputNames]
+        self, answer: GroupAnswer, wanted: Sequence[OutputNames]
     ) -> Sequence[Sequence[bytes]]:
         """The parts of the `outputs` list and all that follows, one column of parts per output."""
         if wanted.count(wanted[0]) == len(wanted):
             *others, last = wanted[0]
             return [
-                *(self._output(name, result, _NEXT) for name in others),
-                self._output(last, result, _END),
+                *(self._output(name, answer, _NEXT) for name in others),
+                self._output(last, answer, _END),
             ]
         names = {name for group in set(wanted) for name in group}
-        parts = {name: self._output(name, result, b"") for name in names}
+        parts = {name: self._output(name, answer, b"") for name in names}
         return [
             [_NEXT.join([parts[n][i] for n in group]) for i, group in enumerate(wanted)],
             [_END] * len(wanted),
         ]
 
-    def _output(self, name: str, result: NDArray[np.float32], then: bytes) -> list[bytes]:
+    def _output(self, name: str, answer: GroupAnswer, then: bytes) -> list[bytes]:
+        result = answer.result
         if name == "label":
-            return cast("list[bytes]", self._labels[then][result.argmax(axis=1)].tolist())
+            return cast("list[bytes]", self._labels[then][answer.predicted].tolist())
         if name == "confidence":
-            greatest = result[np.arange(len(result)), result.argmax(axis=1)]  # max() takes longer
+            greatest = result[np.arange(len(result)), answer.predicted]  # max() takes longer
             steps = np.rint(greatest * _STEPS).astype(np.intp)
             return cast("list[bytes]", _CONFIDENCE[then][steps.clip(0, _STEPS)].tolist())
         columns = {"probabilities": result, "value": result[:, :1], "interval": result[:, 1:]}[name]

@@ -310,6 +310,7 @@ class Pipeline:
             choice=choice,
             items=items,
             result=result,
+            predicted=result.argmax(axis=1) if self._classifies else result[:, 0],
             expected_accuracy=accuracy,
             accuracy_low=low,
             cost_ms=cost_ms,
@@ -319,13 +320,12 @@ class Pipeline:
             beliefs=tuple(view.accuracy_low),
         )
         if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
-            predicted = result.argmax(axis=1) if self._classifies else result[:, 0]
             json_ids = [take(column, items) for column in batch.json_ids]
-            self._memory.remember(json_ids, answer.plan, predicted)
+            self._memory.remember(json_ids, answer.plan, answer.predicted)
         bodies = self._encoder.bodies(batch, answer, latency_ms, taken.repeated)
         headers = self._encoder.headers(batch, items)
-        partitions = batch.partitions[items].tolist()
-        publish(self._predictions, bodies, take(batch.keys, items), headers, partitions)
+        keys = take(batch.keys, items)
+        publish(self._predictions, bodies, keys, headers, batch.partitions[items])
         floors = batch.min_accuracy[items]
         report.groups.append(
             GroupReport(

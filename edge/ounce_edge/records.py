@@ -44,7 +44,7 @@ class Columns:
     headers: Sequence[Headers | None]
     values: Sequence[bytes | None]
     keys: Sequence[bytes | None]
-    timestamps_ms: NDArray[np.float64]
+    timestamps_ms: NDArray[np.int64]
     """Since 1970; not positive where a record has none."""
     partitions: NDArray[np.int64]
     offsets: NDArray[np.int64]
@@ -59,7 +59,7 @@ class Columns:
             list(map(read.headers, records)),
             list(map(read.value, records)),
             list(map(read.key, records)),
-            np.fromiter(map(itemgetter(1), map(read.timestamp, records)), np.float64, n),
+            np.fromiter(map(itemgetter(1), map(read.timestamp, records)), np.int64, n),
             np.fromiter(map(read.partition, records), np.int64, n),
             np.fromiter(map(read.offset, records), np.int64, n),
         )
@@ -82,7 +82,7 @@ class Publish(Protocol):
         values: Sequence[bytes | None],
         keys: Sequence[bytes | None],
         headers: Sequence[Headers | None] | None,
-        partitions: Sequence[int] | None,
+        partitions: NDArray[np.int64] | None,
     ) -> None:
         """Queue records for publishing.
 

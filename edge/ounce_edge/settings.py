@@ -58,7 +58,7 @@ class WorkerSettings(KafkaConnection):
         description="Silence after which the group gives this worker's partitions to others",
     )
     threads: int = Field(default=1, ge=1, description="Threads of the pool that all models share")
-    max_batch: int = Field(default=8192, ge=1, le=100_000, description="Most records of one poll")
+    max_batch: int = Field(default=16_384, ge=1, le=100_000, description="Most records of one poll")
     max_waiting: int = Field(
         default=16_384,
         ge=1,
@@ -76,7 +76,7 @@ class WorkerSettings(KafkaConnection):
         gt=0,
         le=1000,
         description="Least compute between two looks for newer requests, which may be more urgent; "
-        "a tenth of the tightest deadline where that is more",
+        "a tenth of the tightest deadline where that is more, up to 100 ms",
     )
     fetch_wait_ms: int = Field(
         default=500,

@@ -14,7 +14,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from numpy.typing import NDArray
 from ounce_schemas.errors import BrokerError
 
 from ounce_edge.delivery import PRODUCER_SETTINGS, Outgoing, produce
@@ -91,7 +93,7 @@ class TransactionalDelivery:
         values: Sequence[bytes | None],
         keys: Sequence[bytes | None],
         headers: Sequence[Headers | None] | None,
-        partitions: Sequence[int] | None,
+        partitions: NDArray[np.int64] | None,
     ) -> None:
         """Collect records for the next transaction."""
         self._collected.append((topic, values, keys, headers, partitions))

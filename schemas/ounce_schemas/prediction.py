@@ -27,8 +27,6 @@ class Decision(msgspec.Struct):
     plan: str
     reason: Choice
     """A value of `routing.Choice`."""
-    rejected: dict[str, str]
-    """Each lighter plan that was not taken, and why."""
     policy_version: str
     catalogue_version: str
     max_latency_ms: float
@@ -44,6 +42,8 @@ class Decision(msgspec.Struct):
     """Compute spent on this item."""
     saved_ms: float
     """Compute that the most accurate model would have spent more."""
+    rejected: dict[str, str] = {}
+    """Each lighter plan that was not taken, and why."""
     cost: Cost | None = None
     """Where the policy's objective is not CPU time."""
     duplicate: bool = False

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from ounce_edge.delivery import Delivery
@@ -68,7 +69,8 @@ def publish(
     made.append(delivery)
     delivery._producer = producer
     values = [b"%d" % i for i in range(n)]
-    delivery.publish("t", values, [None, *values[1:]], headers, partitions)
+    at = None if partitions is None else np.array(partitions, dtype=np.int64)
+    delivery.publish("t", values, [None, *values[1:]], headers, at)
     return producer.taken
 
 

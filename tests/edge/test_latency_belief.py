@@ -46,6 +46,13 @@ def test_what_sticks_out_makes_the_tail(belief: LatencyBelief) -> None:
     assert belief.p99_ms(10) == pytest.approx(22.0)
 
 
+def test_a_slow_first_call_is_believed_only_with_a_second_one(belief: LatencyBelief) -> None:
+    belief.observe(1, 100.0 * float(belief.profile_ms(1)), at_s=0.0)
+    assert belief.level == 1.0
+    belief.observe(1, 100.0 * float(belief.profile_ms(1)), at_s=0.1)
+    assert belief.level == pytest.approx(100.0)
+
+
 def test_seldom_calls_are_believed_too(belief: LatencyBelief) -> None:
     for i in range(4):
         belief.observe(1, 1.0, 2.0 * i)

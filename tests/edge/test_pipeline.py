@@ -1,5 +1,6 @@
 """decode -> choose -> run -> encode, with fake models and a fixed clock."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -559,14 +560,14 @@ def test_a_second_step_that_fails_costs_no_answer(fails: Any) -> None:
 
 def test_a_floor_that_nothing_meets_any_more_is_told_once_and_so_is_its_return() -> None:
     serving, _, _ = two_steps(cascades=False)
-    serving.plans.accuracy.observe_labels(1, 500, 500, 0.0)
+    serving.plans.accuracy.observe_labels(1, 500, 500, time.perf_counter())
     record = FakeRecord(GOOD, [("ce_minaccuracy", b"0.95")])
     kinds = []
     for later_s in (0.0, 2.0, 4.0):
         serving.plans._refreshed_at_s = -1e9  # a second later
         if later_s == 4.0:
             for _ in range(60):
-                serving.plans.accuracy.observe_labels(1, 99, 1, 0.0)
+                serving.plans.accuracy.observe_labels(1, 99, 1, time.perf_counter())
         [sent], report = process(serving, record)
         kinds.append([h.kind for h in report.happenings])
         assert prediction(sent).parameters.floor_met == (later_s == 4.0)
@@ -668,7 +669,8 @@ def test_a_model_that_was_slow_is_tried_again(monkeypatch: pytest.MonkeyPatch) -
     light, heavy = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", **HEAVY)
     serving = pipeline(light, heavy)
     record = FakeRecord(GOOD, [("ce_minaccuracy", b"0.5")])
-    serving.plans.models[0].latency.observe(1, 500.0, now_s)  # light: half a second, once
+    for _ in range(2):  # light: half a second
+        serving.plans.models[0].latency.observe(1, 500.0, now_s)
     for later_s, model in ((0.5, "heavy"), (9.0, "heavy"), (10.5, "light")):
         now_s = 50.0 + later_s
         [sent], _ = process(serving, record)

@@ -150,6 +150,8 @@ class LatencyBelief:
         ratios = [r for r, seen_at_s in self._calls if seen_at_s > at_s - LEVEL_SECONDS]
         if len(ratios) < least:
             ratios = [r for r, _ in self._calls][-least:]
+        if len(ratios) == 1:  # believed slow only once another one says so, too
+            ratios.append(self.usual)
         return sorted(ratios)[(len(ratios) - 1) // 2]  # of two, the smaller: one hiccup is none
 
     def _forget(self, at_s: float) -> None:

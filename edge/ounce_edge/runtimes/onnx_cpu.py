@@ -10,8 +10,9 @@ from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.runtimes.base import Inputs, LoadedModel, TensorSignature
 
-MAX_ROWS = 512
-"""Rows of one ONNX Runtime call: more gain nothing and cost cache misses and memory."""
+MAX_ROWS = 256
+"""Rows of one ONNX Runtime call, as many as are measured at most: more gain nothing and cost cache
+misses and memory."""
 
 _DATATYPES = {"tensor(float)": "FP32", "tensor(string)": "BYTES"}
 
