@@ -221,7 +221,7 @@ class _Worker:
         """
         start = 0
         while start < len(records) and not delivery.is_aborted:
-            n = self._records_of_a_transaction()
+            n = self._records_of_a_transaction(delivery)
             began_s = time.perf_counter()
             self._admit(records[start : start + n])
             while self._n_waiting:
@@ -233,9 +233,12 @@ class _Worker:
             start += n
         self._health.progressed()
 
-    def _records_of_a_transaction(self) -> int:
+    def _records_of_a_transaction(self, delivery: TransactionalDelivery) -> int:
+        """As many as a quarter of the tightest deadline is enough for; not fewer than are computed
+        while the transaction before runs, since they wait for it anyway."""
         tightest_ms = min(p.tightest_ms for p in self._pipelines.values())
-        compute_ms = max(min(self._settings.transaction_ms, tightest_ms / 4), 1.0)
+        least_ms = max(tightest_ms / 4, delivery.transaction_ms, 1.0)
+        compute_ms = min(self._settings.transaction_ms, least_ms)
         return max(int(compute_ms / max(self._record_ms, 1e-3)), 1)
 
     def _slice(self, reserve_ms: float = 0.0) -> None:

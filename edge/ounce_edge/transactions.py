@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -65,15 +66,13 @@ class TransactionalDelivery:
     ) -> None:
         self._partitions = partitions
         self._id = transactional_id
-        self._producer = Producer(
-            {
-                **PRODUCER_SETTINGS,
-                **TRANSACTION_SETTINGS,
-                **settings,
-                "transactional.id": transactional_id,
-            },
-            logger=logger,
-        )
+        self._settings: dict[str, Any] = {
+            **PRODUCER_SETTINGS,
+            **TRANSACTION_SETTINGS,
+            **settings,
+            "transactional.id": transactional_id,
+        }
+        self._producer = Producer(self._settings, logger=logger)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="transaction")
         self._guard = HangGuard(_HUNG_S)
         self._running: Future[None] | None = None
@@ -85,7 +84,7 @@ class TransactionalDelivery:
         """The consumer's, as of its latest poll."""
         self.transaction_ms = 0.0
         """Time of a transaction, lately."""
-        self._repeat(lambda: self._producer.init_transactions(_TRY_S), "start")
+        self._start()
 
     def publish(
         self,
@@ -162,6 +161,7 @@ class TransactionalDelivery:
         if not offsets:
             raise BrokerError("answers without offsets are not committed; restart this worker")
         start_s = time.perf_counter()
+        fenced = False
         try:
             self._producer.begin_transaction()
             for records in collected:
@@ -171,10 +171,49 @@ class TransactionalDelivery:
         except _AbortError as e:
             logger.warning("transaction aborted, its records are read again: %s", e)
             self._aborted = True
-            self._repeat(lambda: self._producer.abort_transaction(_TRY_S), "abort")
-        except KafkaException as e:
-            raise BrokerError(f"can't begin a transaction: {e.args[0].str()}") from e
+            if self._abort_finds_fenced():
+                self._replace_producer()
+        except _FencedError as e:
+            self._take_over(e)
+        except (BrokerError, KafkaException) as e:  # one that is fenced takes no records either
+            with suppress(BrokerError):  # what went wrong first is told
+                fenced = self._abort_finds_fenced()
+            if not fenced:
+                if isinstance(e, BrokerError):
+                    raise
+                raise BrokerError(f"can't begin a transaction: {e.args[0].str()}") from e
+            self._take_over(e)
         self.transaction_ms = (time.perf_counter() - start_s) * 1e3
+
+    def _abort_finds_fenced(self) -> bool:
+        """Abort what is open; whether the broker says that this producer is another one's past."""
+        try:
+            self._repeat(lambda: self._producer.abort_transaction(_TRY_S), "abort")
+        except _FencedError:
+            return True
+        return False
+
+    def _take_over(self, why: Exception) -> None:
+        logger.warning("a new producer takes over, and records are read again: %s", why)
+        self._aborted = True
+        self._replace_producer()
+
+    def _replace_producer(self) -> None:
+        """The broker ended a transaction that took longer than its timeout, as in an outage, and
+        has refused the producer since. A new one of the same id ends what the old one left open.
+        Where two processes have the same name the consumer group ends one of them."""
+        self._producer.purge()
+        self._producer = Producer(self._settings, logger=logger)
+        self._start()
+
+    def _start(self) -> None:
+        try:
+            self._repeat(lambda: self._producer.init_transactions(_TRY_S), "start")
+        except _FencedError as e:
+            raise BrokerError(
+                f"another process has transactional id {self._id}: give every worker of this "
+                f"group a --name of its own ({e})"
+            ) from e
 
     def _send_offsets(self, offsets: list[TopicPartition], group_metadata: Any) -> None:
         with self._guard.watch("sending offsets to a transaction"):
@@ -185,6 +224,7 @@ class TransactionalDelivery:
 
         Raises:
             _AbortError: only aborting helps.
+            _FencedError: only a new producer helps.
             BrokerError: nothing does.
         """
         told = False
@@ -196,13 +236,13 @@ class TransactionalDelivery:
                 error: KafkaError = e.args[0]
             if error.txn_requires_abort():
                 raise _AbortError(f"can't {what} it: {error.str()}")
+            if error.code() in _FENCED:
+                raise _FencedError(f"can't {what} it: {error.str()}")
             if not error.retriable() or error.fatal():
                 raise BrokerError(
                     f"can't {what} transactions of {self._id}: {error.str()}; "
                     + (
-                        "another worker has the same --name, or this one was stopped for too long"
-                        if error.code() in _FENCED
-                        else "grant this user Write on this transactional id"
+                        "grant this user Write on this transactional id"
                         if error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
                         else "restart this worker: what is not committed is answered again"
                     )
@@ -215,6 +255,10 @@ class TransactionalDelivery:
 
 class _AbortError(Exception):
     """A transaction has to be aborted."""
+
+
+class _FencedError(Exception):
+    """The broker does not know this producer any more."""
 
 
 _FENCED = {

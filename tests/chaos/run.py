@@ -44,8 +44,6 @@ _READY_S = 60.0
 _SETTLE_S = 150.0
 """After the last fault, until all is answered: a transaction that nobody ends takes a minute."""
 _STOP_S = 40.0
-_LEAST_DEADLINE_MS = 20
-"""Tighter ones make tiny transactions, so that it would take minutes to make up for an outage."""
 _BROKER = {
     "group.min.session.timeout.ms": 1000,
     "log.retention.ms": -1,  # record timestamps may be days old
@@ -160,11 +158,7 @@ def run(plan: Plan, logs: Path, tell: Callable[[str], None]) -> Outcome:
     faults = plan.schedule(session_s)
     outcome = Outcome(plan, session_s, faults)
     samples = read_samples(plan.models, TASK)
-    mix = tuple(
-        targets
-        for targets in read_default_mix(plan.models, TASK)
-        if (targets.max_latency_ms or 100) >= _LEAST_DEADLINE_MS
-    )
+    mix = read_default_mix(plan.models, TASK)
     replay = LadderReplay(plan.models, TASK)
     logs.mkdir(parents=True)
     ports = [free_port() for _ in range(_N_WORKERS + _N_SPARE)]

@@ -2,14 +2,17 @@
 
 import asyncio
 import threading
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from ounce_edge import transactions
 from ounce_edge.transactions import TransactionalDelivery
 from ounce_schemas.errors import BrokerError
+
+from tests.support.topics import OwnTopics
 
 
 class FakeProducer:
@@ -96,3 +99,91 @@ def test_answers_without_offsets_are_never_committed(delivery: TransactionalDeli
     with pytest.raises(BrokerError, match="without offsets"):
         delivery.wait()
     assert producer_of(delivery).committed == []
+
+
+@pytest.mark.parametrize("step", ["begin_transaction", "send_offsets_to_transaction",
+                                  "commit_transaction"])  # fmt: skip
+def test_one_that_was_fenced_is_replaced_and_its_records_are_read_again(
+    delivery: TransactionalDelivery, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    fenced = producer_of(delivery)
+
+    def refuse(*_: Any) -> None:
+        raise KafkaException(KafkaError(KafkaError._FENCED, fatal=True))
+
+    for each in (step, "abort_transaction"):
+        monkeypatch.setattr(fenced, each, refuse, raising=False)
+    publish(delivery, b"one")
+    delivery.start_confirming(at(1))
+    delivery.wait()
+    assert delivery.is_aborted
+    assert producer_of(delivery) is not fenced
+    producer_of(delivery).may_commit.set()
+    publish(delivery, b"dropped: it is read again")
+    delivery.start_confirming(at(2))
+    delivery.start_over()
+    publish(delivery, b"one")
+    delivery.start_confirming(at(1))
+    delivery.wait()
+    assert producer_of(delivery).committed == [([b"one"], [1])]
+
+
+def test_what_no_new_producer_mends_ends_the_worker(
+    delivery: TransactionalDelivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise KafkaException(KafkaError(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED))
+
+    for step in ("send_offsets_to_transaction", "abort_transaction"):
+        monkeypatch.setattr(producer_of(delivery), step, refuse, raising=False)
+    publish(delivery, b"one")
+    delivery.start_confirming(at(1))
+    with pytest.raises(BrokerError, match=r"can't send offsets in .* grant this user Write"):
+        delivery.wait()
+
+
+def test_on_kafka_one_that_was_fenced_goes_on_and_every_answer_is_there_once(
+    kafka: str, topics: OwnTopics
+) -> None:
+    requests, answers = f"in-{uuid.uuid4()}", f"out-{uuid.uuid4()}"
+    topics.make([requests, answers])
+    member = Consumer({"bootstrap.servers": kafka, "group.id": requests})
+    own_id = f"test-{requests}"
+    first = TransactionalDelivery({"bootstrap.servers": kafka}, transactional_id=own_id)
+    second = TransactionalDelivery({"bootstrap.servers": kafka}, transactional_id=own_id)
+    deliveries = {b"first": first, b"second": second}  # the second one fenced the first one
+    for delivery in deliveries.values():
+        delivery.group_metadata = member.consumer_group_metadata()
+    n_aborted = 0
+    for offset, name in enumerate([b"second", b"first", b"second", b"second"], start=1):
+        delivery = deliveries[name]
+        while True:
+            delivery.publish(answers, [b"%d" % offset], [name], None, None)
+            delivery.start_confirming([TopicPartition(requests, 0, offset)])
+            delivery.wait()
+            if not delivery.is_aborted:
+                break
+            n_aborted += 1
+            [at] = member.committed([TopicPartition(requests, 0)], timeout=10)
+            assert at.offset == offset - 1
+            delivery.start_over()
+    assert n_aborted == 2
+    [at] = member.committed([TopicPartition(requests, 0)], timeout=10)
+    assert at.offset == 4
+    member.close()
+    for delivery in deliveries.values():
+        delivery.close()
+    reader = Consumer(
+        {
+            "bootstrap.servers": kafka,
+            "group.id": f"{requests}-reader",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+        }
+    )
+    reader.assign([TopicPartition(answers, 0, 0)])
+    read = []
+    while (message := reader.poll(10)) is not None and message.error() is None:
+        read.append(message.value())
+    reader.close()
+    assert read == [b"1", b"2", b"3", b"4"]
