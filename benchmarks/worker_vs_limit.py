@@ -9,7 +9,6 @@ round, and its spread over the rounds.
 Example: python -m benchmarks.worker_vs_limit --rounds 5
 """
 
-import json
 import os
 import signal
 import statistics
@@ -18,33 +17,32 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import numpy as np
-from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, TopicPartition
 
-from tests.support.apache_kafka import ApacheKafka
+from benchmarks.backlog import (
+    CLIENT_CPU,
+    LIMIT_TOPIC,
+    MODEL,
+    PARTITIONS,
+    POLICY,
+    TOPICS,
+    broker,
+    ends,
+    fill,
+    ounce,
+)
 from tests.support.worker import Worker
 
-MODEL = "mlp"
-PARTITIONS = 4
 MESSAGES = {"raw": 1_000_000, "json": 400_000, "events": 400_000}
 BODIES = {
     "raw": "raw bodies, no headers",
     "json": "JSON bodies, no headers",
     "events": "raw bodies, CloudEvents headers with both targets (the loop ignores them)",
 }
-TOPICS = {"requests": "ounce.digits.requests", "predictions": "ounce.digits.predictions"}
-POLICY = f"""
-version: bench
-max_latency_ms: 3600000
-tasks: {{digits: {{allow: [{MODEL}, residual-cnn]}}}}
-"""
-BROKER_CPU, CLIENT_CPU = "0", "1"
 
 
 @click.command()
@@ -59,13 +57,13 @@ def main(rounds: int, models: str, only: tuple[str, ...], scale: float) -> None:
     folder = Path(models) / "digits"
     if not (folder / MODEL / "model.onnx").is_file():
         click.echo("Training the digits ladder first")
-        subprocess.run([*_ounce(), "train", "digits", "--models", models], check=True)
+        subprocess.run([*ounce(), "train", "digits", "--models", models], check=True)
     inputs = np.load(folder / "test-split.npz")["input"].astype("<f4")
     _report_start_up(Path(models))
     for body in only or BODIES:
-        with _broker() as servers:
+        with broker() as servers:
             n = int(MESSAGES[body] * scale)
-            _fill(servers, body, inputs, n)
+            fill(servers, body, inputs, n)
             ratios, rates = [], {"limit": [], "worker": []}
             for number in range(rounds):
                 sides = ["limit", "worker"] if number % 2 else ["worker", "limit"]
@@ -87,7 +85,7 @@ def main(rounds: int, models: str, only: tuple[str, ...], scale: float) -> None:
 
 def _report_start_up(models: Path) -> None:
     """Print how soon a worker with the whole digits ladder is ready, and its memory then."""
-    with _broker() as servers, tempfile.TemporaryDirectory() as folder:
+    with broker() as servers, tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
         with Worker(servers, models, Path(folder) / "worker.log") as worker:
             ready_s = time.monotonic() - start
@@ -99,74 +97,18 @@ def _report_start_up(models: Path) -> None:
     )
 
 
-@contextmanager
-def _broker() -> Iterator[str]:
-    """A fresh broker for each kind of body, with the topics; bootstrap servers."""
-    with ApacheKafka(cpus=BROKER_CPU) as kafka:
-        names = [*TOPICS.values(), "ounce.digits.dead-letters", "limit.predictions"]
-        admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-        stamped = {"message.timestamp.type": "LogAppendTime"}
-        topics = [
-            NewTopic(name, PARTITIONS, 1, config=stamped if "predictions" in name else {})
-            for name in names
-        ]
-        for created in admin.create_topics(topics).values():
-            created.result()
-        yield kafka.bootstrap_servers
-
-
-def _fill(servers: str, body: str, inputs: np.ndarray, n: int) -> None:
-    producer = Producer(
-        {
-            "bootstrap.servers": servers,
-            "linger.ms": 20,
-            "queue.buffering.max.messages": 2_000_000,
-            "queue.buffering.max.kbytes": 2_000_000,
-        }
-    )
-    raw = [row.tobytes() for row in inputs]
-    bodies = raw
-    if body == "json":
-        bodies = [
-            json.dumps(
-                {"inputs": [{"name": "input", "shape": [1, 64], "datatype": "FP32",
-                             "data": row.tolist()}]}
-            ).encode()
-            for row in inputs
-        ]  # fmt: skip
-    for i in range(n):
-        headers = None
-        if body == "events":
-            headers = [
-                ("ce_id", b"%d" % i),
-                ("ce_source", b"/devices/%d" % (i % 100)),
-                ("ce_specversion", b"1.0"),
-                ("ce_type", b"io.ounce.request"),
-                ("ce_maxlatencyms", b"3600000"),
-                ("ce_minaccuracy", b"0.9"),
-                ("content-type", b"application/octet-stream"),
-            ]
-        producer.produce(
-            TOPICS["requests"], bodies[i % len(bodies)], b"device-%d" % (i % 100),
-            partition=i % PARTITIONS, headers=headers,
-        )  # fmt: skip
-        if i % 50_000 == 0:
-            producer.poll(0)
-    producer.flush()
-
-
 def _run(side: str, body: str, servers: str, models: Path, n: int) -> float:
     """Answers per second of one side over the whole backlog."""
-    out = TOPICS["predictions"] if side == "worker" else "limit.predictions"
+    out = TOPICS["predictions"] if side == "worker" else LIMIT_TOPIC
     group = f"bench-{uuid.uuid4()}"
     reader = Consumer({"bootstrap.servers": servers, "group.id": group + "-reader"})
-    before = _ends(reader, out)
+    before = ends(reader, out)
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as policy:
         policy.write(POLICY)
         policy.flush()
         if side == "worker":
             command = [
-                *_ounce(), "worker", "--task", "digits", "--kafka", servers, "--models",
+                *ounce(), "worker", "--task", "digits", "--kafka", servers, "--models",
                 str(models), "--policy", policy.name, "--metrics-port", "0", "--group", group,
                 "--log-level", "WARNING",
             ]  # fmt: skip
@@ -179,25 +121,18 @@ def _run(side: str, body: str, servers: str, models: Path, n: int) -> float:
             ]  # fmt: skip
         process = subprocess.Popen(["taskset", "-c", CLIENT_CPU, *command])
         try:
-            while sum(_ends(reader, out)) - sum(before) < n:
+            while sum(ends(reader, out)) - sum(before) < n:
                 if process.poll() not in (None, 0):
                     raise SystemExit(f"{side} ended with {process.returncode}")
                 time.sleep(0.5)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()
-    after = _ends(reader, out)
+    after = ends(reader, out)
     first = min(_timestamp(reader, out, p, before[p]) for p in range(PARTITIONS))
     last = max(_timestamp(reader, out, p, after[p] - 1) for p in range(PARTITIONS))
     reader.close()
     return n / (last - first)
-
-
-def _ends(reader: Consumer, topic: str) -> list[int]:
-    return [
-        reader.get_watermark_offsets(TopicPartition(topic, p), timeout=30)[1]
-        for p in range(PARTITIONS)
-    ]
 
 
 def _timestamp(reader: Consumer, topic: str, partition: int, offset: int) -> float:
@@ -207,10 +142,6 @@ def _timestamp(reader: Consumer, topic: str, partition: int, offset: int) -> flo
     if message is None or message.error():
         raise SystemExit(f"can't read {topic}[{partition}] at {offset}")
     return message.timestamp()[1] / 1e3
-
-
-def _ounce() -> list[str]:
-    return [str(Path(sys.executable).with_name("ounce"))]
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from ounce_edge.request_body import float_rows, json_array, read_body, tensor_da
 from ounce_edge.request_head import (
     NO_HEADERS,
     RequestHead,
+    check_id,
     check_max_latency_ms,
     check_min_accuracy,
     read_head,
@@ -213,7 +214,7 @@ class Decoder:
         return _Parsed(
             row,
             head,
-            head.id or request.id or None,
+            head.id or check_id(request.id or "") or None,
             self._requested(request.outputs),
             *self._targets(head, request),
             tensor_data(request, self._task),

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, repeat, starmap
 from operator import length_hint
@@ -152,6 +152,8 @@ class Delivery:
     def _on_failure(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and self._failure is None:
             self._failure = f"{message.topic()}: {error.str()}"
+            if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                self._failure += "; lower --max-message-bytes to the topic's max.message.bytes"
 
 
 def produce(
@@ -194,9 +196,37 @@ def produce(
             deque(starmap(producer.produce, rows), maxlen=0)
             return
         except BufferError:
-            left = length_hint(rest[1])  # of the keys, a list
-            done = len(columns[1]) - left - 1  # what failed was taken, too
-            columns = [column[done:] for column in columns]
+            columns = _behind(columns, rest)
             producer.poll(0.1)
         except KafkaException as e:
-            raise BrokerError(f"can't publish to {topic}: {e.args[0].str()}") from e
+            if e.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                raise BrokerError(f"can't publish to {topic}: {e.args[0].str()}") from e
+            columns = _behind(columns, rest)
+            _produce_without_key(producer, topic, columns)
+            columns = [column[1:] for column in columns]
+            if not columns[1]:
+                return
+
+
+def _behind(columns: list[Sequence[Any]], rest: list[Iterator[Any]]) -> list[Sequence[Any]]:
+    """The rows from the one on that failed last."""
+    left = length_hint(rest[1])  # of the keys, a list
+    done = len(columns[1]) - left - 1  # what failed was taken, too
+    return [column[done:] for column in columns]
+
+
+def _produce_without_key(producer: Producer, topic: str, columns: list[Sequence[Any]]) -> None:
+    """Publish the first row, whose key may be what makes it too large: all else in it is small."""
+    value, key, *others = (column[0] for column in columns)
+    logger.warning("answer without its key to %s: the key has %d bytes", topic, len(key or b""))
+    while True:
+        try:
+            producer.produce(topic, value, None, *others)
+            return
+        except BufferError:
+            producer.poll(0.1)
+        except KafkaException as e:
+            raise BrokerError(
+                f"can't publish {len(value or b'')} bytes to {topic}: {e.args[0].str()}; raise "
+                "--max-message-bytes, if the topic's max.message.bytes is as large"
+            ) from e

@@ -8,14 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_schemas.dead_letter import (
-    HEADER_OFFSET,
-    HEADER_PARTITION,
-    HEADER_REASON,
-    HEADER_TEXT,
-    HEADER_TIMESTAMP,
-    HEADER_TOPIC,
-)
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.label import Label, LabelOutcome
 from ounce_schemas.policy import EffectivePolicy
@@ -29,6 +21,7 @@ from ounce_edge.decision_log import FORMAT, DecisionLog, Exploration, LogHeader
 from ounce_edge.decoding import Decoder, take
 from ounce_edge.encoding import Encoder, GroupAnswer
 from ounce_edge.execution import Answered, Outcome, run_plan
+from ounce_edge.letters import MAX_MESSAGE_BYTES, write_letter
 from ounce_edge.planning import make_plans
 from ounce_edge.recommender.decision import Group, Schedule, decide
 from ounce_edge.recommender.explanation import rejections
@@ -60,6 +53,7 @@ class Pipeline:
         watts: power that a model draws while it runs; where it is not measured, the policy's.
         rng: chooses what is explored.
         decisions: folder to record decisions in.
+        max_message_bytes: of a dead letter.
 
     Raises:
         PolicyError: the policy permits none of the ladder's models, or names one it lacks.
@@ -74,6 +68,7 @@ class Pipeline:
         watts: Callable[[ServedModel], float | None] = lambda model: None,
         rng: np.random.Generator | None = None,
         decisions: Path | None = None,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         self.task = ladder.task
         self.ladder = ladder
@@ -90,6 +85,7 @@ class Pipeline:
         self._memory = AnswerMemory(ladder.task)
         self._plan_index = {plan.name: i for i, plan in enumerate(self.plans.plans)}
         self._late_owed = False
+        self._max_message_bytes = max_message_bytes
         self._tightest = Lately(policy.max_latency_ms)
         self._classifies = ladder.task.kind == "classification"
         models = self.plans.models
@@ -403,15 +399,6 @@ class Pipeline:
 
     def _reject(self, rejected: Sequence[Rejected], publish: Publish, report: Report) -> None:
         for record, error in rejected:
-            kind, timestamp_ms = record.timestamp()
-            why = {
-                HEADER_REASON: str(error.reason),
-                HEADER_TEXT: error.text,
-                HEADER_TOPIC: str(record.topic()),
-                HEADER_PARTITION: str(record.partition()),
-                HEADER_OFFSET: str(record.offset()),
-                HEADER_TIMESTAMP: str(timestamp_ms if kind else -1),
-            }
-            headers = [*(record.headers() or ()), *((k, v.encode()) for k, v in why.items())]
-            publish(self._dead_letters, [record.value()], [record.key()], [headers], None)
+            letter = write_letter(record, error, self._max_message_bytes)
+            publish(self._dead_letters, [letter.value], [letter.key], [letter.headers], None)
         report.rejected = [*report.rejected, *(error.reason for _, error in rejected)]

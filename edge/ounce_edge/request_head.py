@@ -32,6 +32,10 @@ class RequestHead(NamedTuple):
 
 
 NO_HEADERS = RequestHead()
+MAX_ID_CHARS = 4096
+"""An answer holds it up to twice, escaped, and must be small enough for its topic."""
+_MAX_TRACEPARENT_BYTES = 512
+"""Those of today have 55."""
 
 
 def read_head(headers: Headers | None) -> RequestHead:
@@ -49,13 +53,27 @@ def read_head(headers: Headers | None) -> RequestHead:
     accuracy = get(HEADER_MIN_ACCURACY)
     content_type = get(HEADER_CONTENT_TYPE)
     return RequestHead(
-        _text(HEADER_ID, id_) if id_ else None,
+        check_id(_text(HEADER_ID, id_)) if id_ else None,
         _text(HEADER_SOURCE, source) if source else "",
         _is_json(content_type) if content_type else None,
         _max_latency_ms(latency) if latency else None,
         _min_accuracy(accuracy) if accuracy else None,
-        get(HEADER_TRACEPARENT) or None,
+        _traceparent(get(HEADER_TRACEPARENT)),
     )
+
+
+def check_id(id_: str) -> str:
+    """An id, if it can come back with an answer.
+
+    Raises:
+        InvalidMessageError: it is too long.
+    """
+    if len(id_) > MAX_ID_CHARS:
+        raise InvalidMessageError(
+            Reason.TOO_LARGE,
+            f"id of {len(id_)} characters, {id_[:40]!r} and so on, is over {MAX_ID_CHARS}",
+        )
+    return id_
 
 
 def check_max_latency_ms(value: float) -> float:
@@ -127,6 +145,10 @@ def _number(name: str, value: bytes) -> float:
             Reason.BAD_TARGET, f"header {name} holds {text[:40]!r}, which is not a number"
         )
     return number
+
+
+def _traceparent(value: bytes | None) -> bytes | None:
+    return value if value and len(value) <= _MAX_TRACEPARENT_BYTES else None
 
 
 def _text(name: str, value: bytes) -> str:

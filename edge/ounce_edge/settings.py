@@ -71,6 +71,13 @@ class WorkerSettings(KafkaConnection):
         le=100_000,
         description="Megabytes of bodies that may wait; beyond, partitions pause",
     )
+    max_message_bytes: int = Field(
+        default=1_000_000,
+        ge=10_000,
+        le=1_000_000_000,
+        description="Bytes of one record that the predictions and dead-letters topics take (their "
+        "max.message.bytes); of a larger dead letter the value is left out",
+    )
     slice_ms: float = Field(
         default=5.0,
         gt=0,

@@ -73,6 +73,7 @@ def load_pipelines(settings: WorkerSettings, metrics: Metrics) -> list[Pipeline]
             policy.for_task(task),
             watts=partial(measured_watts, meter=meter),
             decisions=settings.decisions,
+            max_message_bytes=settings.max_message_bytes,
         )
         for task in settings.task
     ]
@@ -94,6 +95,7 @@ def make_delivery(
 ) -> Delivery | TransactionalDelivery:
     kafka: dict[str, str | int | float | bool] = {
         "bootstrap.servers": settings.kafka,
+        "message.max.bytes": settings.max_message_bytes,
         **settings.security,
     }
     if settings.delivery is DeliveryMode.AT_LEAST_ONCE:

@@ -123,3 +123,39 @@ def test_what_can_not_be_produced_is_an_error(closing: list[Delivery]) -> None:
     error = KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
     with pytest.raises(BrokerError, match="can't publish to t"):
         publish(closing, FakeProducer(error=error))
+
+
+class PickyProducer(FakeProducer):
+    """Refuses large keys, as librdkafka does where a record is over `message.max.bytes`."""
+
+    def produce(self, topic: str, value: Any = None, key: Any = None, *rest: Any) -> None:
+        if len(key or b"") + len(value or b"") > 100:
+            raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+        super().produce(topic, value, key, *rest)
+
+
+@pytest.mark.parametrize("large", [[0], [9], [2, 3, 7], [*range(10)]])
+@pytest.mark.parametrize("room", [1, 3, 1000])
+def test_a_key_that_is_too_large_is_left_out_and_costs_no_other_record_anything(
+    closing: list[Delivery], large: list[int], room: int
+) -> None:
+    producer = PickyProducer(room)
+    delivery = Delivery({"bootstrap.servers": "127.0.0.1:1"}, {"t": 3})
+    closing.append(delivery)
+    delivery._producer = producer
+    keys = [b"k" * (200 if i in large else 1) for i in range(10)]
+    at = np.arange(10) % 3
+    delivery.publish("t", [b"%d" % i for i in range(10)], keys, None, at)
+    assert [row[1] for row in producer.taken] == [b"%d" % i for i in range(10)]
+    assert [row[2] for row in producer.taken] == [None if i in large else b"k" for i in range(10)]
+    assert [row[3] for row in producer.taken] == at.tolist()
+
+
+def test_an_answer_that_is_too_large_without_its_key_ends_in_one_clear_line(
+    closing: list[Delivery],
+) -> None:
+    delivery = Delivery({"bootstrap.servers": "127.0.0.1:1"}, {})
+    closing.append(delivery)
+    delivery._producer = PickyProducer()
+    with pytest.raises(BrokerError, match=r"can't publish 500 bytes to t: .*--max-message-bytes"):
+        delivery.publish("t", [b"v" * 500], [b"k"], None, None)

@@ -65,6 +65,17 @@ class ApacheKafka:
         return f"127.0.0.1:{self._port}"
 
     @property
+    def pid(self) -> int:
+        """Of its process.
+
+        Raises:
+            RuntimeError: it does not run.
+        """
+        if self._child is None:
+            raise RuntimeError("the broker does not run")
+        return self._child.pid
+
+    @property
     def running(self) -> bool:
         """Whether its process runs."""
         return self._child is not None and self._child.running

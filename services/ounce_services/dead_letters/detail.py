@@ -27,6 +27,9 @@ def detail(record: StoredRecord, replayed_at_ms: int | None) -> Iterator[str]:
             f"at {utc(origin.timestamp_ms)}",
         )
         yield _field("tries", f"{letter.attempts}{f', replayed from {from_}' if from_ else ''}")
+        if letter.omitted:
+            lost = one_line(", ".join(letter.omitted))
+            yield _field("omitted", f"{lost}, too large for this topic: read it at the origin")
         replayed = "no" if replayed_at_ms is None else f"at {utc(replayed_at_ms)}"
         yield _field("replayed", replayed)
     elif mark is not None:

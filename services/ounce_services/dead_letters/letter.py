@@ -11,6 +11,7 @@ import msgspec
 from ounce_schemas.dead_letter import (
     DEAD_LETTER_HEADERS,
     HEADER_OFFSET,
+    HEADER_OMITTED,
     HEADER_PARTITION,
     HEADER_REASON,
     HEADER_REPLAYED,
@@ -88,6 +89,8 @@ class DeadLetter:
     origin: Origin
     headers: Headers
     """The record's own, without what the worker added."""
+    omitted: tuple[str, ...] = ()
+    """What was too large for this topic, of value, headers and key; it is missing here."""
 
     @property
     def own_id(self) -> str | None:
@@ -133,6 +136,8 @@ def read_letter(record: StoredRecord) -> DeadLetter | None:
     for name, value in reversed(record.headers):
         if name not in DEAD_LETTER_HEADERS or name in added:
             break
+        if name == HEADER_OMITTED and added:  # the worker's is the last one
+            break
         added[name] = value
     reason, topic = _text(added.get(HEADER_REASON)), _text(added.get(HEADER_TOPIC))
     partition, offset = (_number(added.get(name)) for name in (HEADER_PARTITION, HEADER_OFFSET))
@@ -145,6 +150,7 @@ def read_letter(record: StoredRecord) -> DeadLetter | None:
         text=(added.get(HEADER_TEXT) or b"").decode(errors="replace"),
         origin=Origin(topic, partition, offset, -1 if timestamp_ms is None else timestamp_ms),
         headers=record.headers[: len(record.headers) - len(added)],
+        omitted=tuple(filter(None, (_text(added.get(HEADER_OMITTED)) or "").split(","))),
     )
 
 

@@ -35,6 +35,16 @@ class Request:
         return read_id(self.headers, self.value) or self.letter.id
 
     @property
+    def missing(self) -> str | None:
+        """What the record had and this has not: it was too large for the dead letter."""
+        lost = [
+            name
+            for name in self.letter.omitted
+            if name != "value" or self.value is self.letter.record.value
+        ]
+        return " and ".join(lost) or None
+
+    @property
     def size_bytes(self) -> int:
         """Of key, value and headers."""
         sizes = (len(name) + len(value or b"") for name, value in self.headers)

@@ -85,6 +85,10 @@ class Sender:
             yield from self._send(chunk)
 
     def _send(self, chunk: Sequence[Request]) -> Iterator[Outcome]:
+        for request in chunk:
+            if request.missing is not None:
+                yield Outcome(request, None, _incomplete(request))
+        chunk = [request for request in chunk if request.missing is None]
         sent = self._deliver([_record(self._requests, request) for request in chunk])
         for i, result in enumerate(sent):
             # Brokers hold the size of a whole batch against their limit, so alone it may pass.
@@ -124,6 +128,14 @@ def _record(topic: str, request: Request) -> Record:
         "headers": list(request.headers),
         **where,
     }
+
+
+def _incomplete(request: Request) -> str:
+    origin = request.letter.origin
+    return (
+        f"its {request.missing} was too large for a dead letter; read it in {origin.topic} "
+        f"{origin.partition}:{origin.offset}, and give a smaller body with --value"
+    )
 
 
 def _mark(topic: str, request: Request) -> Record:
