@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the first target that needs it makes; nothing has to be activated.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-routing fuzz chaos soak clean
+.PHONY: help setup demo test check bench bench-routing bench-delivery fuzz chaos flood soak clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -39,12 +39,20 @@ chaos: $(READY) ## Workers on a real Kafka under a thousand faults, an hour; SHO
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
 	$(BIN)/python -m tests.chaos $(if $(SHORT),--runs 2 --faults 10,--runs 10 --faults 100)
 
+flood: $(READY) ## One worker's memory under poison, bursts and a broker that stalls
+	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
+	$(BIN)/python -m tests.chaos.flood
+
 soak: $(READY) ## One worker at half of its capacity for an hour: memory and file handles
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
 	$(BIN)/python -m tests.chaos.soak
 
 bench-routing: $(READY) ## Compare routing rules: simulated, then on a real Kafka
 	$(BIN)/python -m benchmarks.routing
+
+bench-delivery: $(READY) ## What exactly-once costs: throughput and latency on a real Kafka
+	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
+	$(BIN)/python -m benchmarks.delivery_cost
 
 clean: ## Remove .venv and caches; trained models stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

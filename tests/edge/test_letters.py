@@ -18,7 +18,7 @@ ERROR = InvalidMessageError(Reason.WRONG_LENGTH, "too short")
         (10, 6000, 10, "headers"),
         (6000, 6001, 10, "headers,value"),
         (10, 10, 6000, "key"),
-        (6002, 6000, 6001, "value,key,headers"),
+        (7000, 6000, 6500, "value,key,headers"),
         (4000, 3000, 10, "value"),
     ],
 )
