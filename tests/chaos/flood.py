@@ -1,4 +1,4 @@
-"""What one worker's memory does under floods: poison, ten times its capacity, a broker that stalls.
+"""What one worker's memory does under floods: poison, a great burst, a broker that stalls.
 
 Each phase sends as fast as Kafka takes it, and ends when all is answered or dead-lettered.
 
@@ -12,12 +12,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 from ounce_services.devices.samples import read_samples
 
@@ -47,6 +47,7 @@ class Phase:
     """With a prediction or a dead letter, over all phases less those before."""
     peak_mb: float
     """Greatest resident memory meanwhile."""
+    sending_s: float
     lasted_s: float
 
 
@@ -146,19 +147,20 @@ def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float,
             phases = []
             for name, flood in (
                 ("poison", lambda: sender.poison(bad)),
-                ("ten times the capacity", lambda: sender.good(good)),
+                ("burst", lambda: sender.good(good)),
                 (f"the broker stalls for {_STALL_S:g} s", stalled),
             ):
                 before, start_s = sender.sent, time.monotonic()
                 with watch.running():
                     flood()
+                    sending_s = time.monotonic() - start_s
                     answered = _await_answers(reader, sender.sent, worker)
                 lasted_s = time.monotonic() - start_s
                 n = sender.sent - before
-                phases.append(Phase(name, n, answered - before, watch.peak_mb, lasted_s))
+                phases.append(Phase(name, n, answered - before, watch.peak_mb, sending_s, lasted_s))
                 tell(
-                    f"{name}: {n:,} records, all answered in {lasted_s:.0f} s, at most "
-                    f"{watch.peak_mb:.0f} MB"
+                    f"{name}: {n:,} records in {sending_s:.1f} s, {answered - before:,} answered "
+                    f"in {lasted_s:.1f} s, at most {watch.peak_mb:.0f} MB"
                 )
         reader.close()
         return ready_mb, phases
@@ -166,15 +168,16 @@ def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float,
 
 def _await_answers(reader: Consumer, n: int, worker: Worker) -> int:
     deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        answered = sum(
-            reader.get_watermark_offsets(TopicPartition(topic, p), 60)[1]
-            for topic in (predictions_topic(TASK), dead_letters_topic(TASK))
-            for p in range(_PARTITIONS)
-        )
-        if answered >= n or time.monotonic() > deadline or not worker.child.running:
-            return answered
+    answered = 0
+    while answered < n and time.monotonic() < deadline and worker.child.running:
         time.sleep(0.2)
+        with suppress(KafkaException):  # a broker that stalled is no leader for a moment
+            answered = sum(
+                reader.get_watermark_offsets(TopicPartition(topic, p), 60)[1]
+                for topic in (predictions_topic(TASK), dead_letters_topic(TASK))
+                for p in range(_PARTITIONS)
+            )
+    return answered
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
