@@ -25,11 +25,14 @@ from tests.support.worker import Worker
 
 MODES = ("at-least-once", "exactly-once")
 _PATIENCE_S = 120
+_WARM_UP_S = 3
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--rounds", default=3, show_default=True, help="Rounds of each mode.")
-@click.option("--messages", default=300_000, show_default=True, help="Of the backlog.")
+@click.option(
+    "--messages", default=300_000, show_default=True, help="Of the backlog; 0: latency only."
+)
 @click.option("--rate", default=500, show_default=True, help="Messages per second for latency.")
 @click.option("--seconds", default=15, show_default=True, help="Of the steady rate.")
 @click.option(
@@ -42,7 +45,7 @@ def main(rounds: int, messages: int, rate: int, seconds: int, models: str) -> No
     rates: dict[str, list[float]] = {mode: [] for mode in MODES}
     with broker() as servers:
         fill(servers, "raw", inputs, messages)
-        for number in range(rounds):
+        for number in range(rounds if messages else 0):
             for mode in MODES[:: 1 if number % 2 else -1]:
                 rates[mode].append(_answer_backlog(servers, mode, folder, messages))
                 click.echo(f"round {number + 1}: {mode}: {rates[mode][-1]:,.0f}/s")
@@ -61,11 +64,13 @@ def main(rounds: int, messages: int, rate: int, seconds: int, models: str) -> No
         reports = latencies[mode]
         tasks = [next(iter(report.tasks.values())) for report in reports]
         click.echo(
-            f"{mode}: {statistics.median(rates[mode]):,.0f}/s; at {rate}/s p50 "
+            f"{mode}: {statistics.median(rates[mode] or [0]):,.0f}/s; at {rate}/s p50 "
             f"{statistics.median(t.p50_ms for t in tasks):.1f} ms, p99 "
             f"{statistics.median(t.p99_ms for t in tasks):.1f} ms, deadlines kept "
             f"{statistics.median(map(_kept, reports)):.2%}"
         )
+    if not messages:
+        return
     ratios = [b / a for a, b in zip(*(rates[mode] for mode in MODES), strict=True)]
     click.echo(
         f"exactly-once over at-least-once: throughput {statistics.median(ratios):.2f} "
@@ -118,18 +123,20 @@ def _times(servers: str, topic: str, start: list[int], n: int) -> tuple[float, f
 
 def _serve_steadily(servers: str, mode: str, models: Path, rate: int, seconds: int) -> FleetReport:
     with tempfile.TemporaryDirectory() as folder:
-        options = [f"--delivery={mode}", f"--group=bench-{uuid.uuid4()}"]
-        with Worker(servers, models, Path(folder) / "worker.log", options) as worker:
-            worker.wait_until_ready()
-            report = Path(folder) / "report.jsonl"
-            subprocess.run(
-                [
-                    *ounce(), "devices", "--task=digits", f"--kafka={servers}",
-                    f"--models={models}", f"--rate={rate}", f"--duration={seconds}",
-                    "--burst-factor=1", f"--report={report}",
-                ],
-                check=True, capture_output=True,
-            )  # fmt: skip
+        # One group, so that no worker has what was sent to others before it.
+        options = [f"--delivery={mode}", "--group=bench"]
+        report = Path(folder) / "report.jsonl"
+        with Worker(servers, models, Path(folder) / "worker.log", options):
+            for duration in (_WARM_UP_S, seconds):
+                report.unlink(missing_ok=True)
+                subprocess.run(
+                    [
+                        *ounce(), "devices", "--task=digits", f"--kafka={servers}",
+                        f"--models={models}", f"--rate={rate}", f"--duration={duration}",
+                        "--burst-factor=1", f"--report={report}",
+                    ],
+                    check=True, capture_output=True,
+                )  # fmt: skip
             return msgspec.json.decode(report.read_text().splitlines()[-1], type=FleetReport)
 
 
