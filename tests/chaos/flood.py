@@ -18,10 +18,12 @@ from pathlib import Path
 
 import click
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from ounce_schemas.errors import OunceError
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 from ounce_services.devices.samples import read_samples
 
 from tests.chaos.broker import ChaosKafka
+from tests.support.kafka_jars import KafkaUnavailableError
 from tests.support.topics import OwnTopics
 from tests.support.worker import Worker
 
@@ -187,7 +189,10 @@ def _await_answers(reader: Consumer, n: int, worker: Worker) -> int:
 )
 def main(scale: float, models: str) -> None:
     """Exit code 1 where a record got no answer, or memory went over its bound."""
-    ready_mb, phases = run(Path(models), scale, click.echo)
+    try:
+        ready_mb, phases = run(Path(models), scale, click.echo)
+    except (OunceError, KafkaUnavailableError) as e:
+        raise click.ClickException(str(e)) from e
     peak_mb = max(phase.peak_mb for phase in phases)
     click.echo(f"bound: {ready_mb:.0f} + {BOUND_MB:g} MB; at most {peak_mb:.0f} MB were seen")
     if peak_mb > ready_mb + BOUND_MB or any(p.answered != p.sent for p in phases):
