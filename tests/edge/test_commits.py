@@ -55,65 +55,65 @@ def acknowledge(worker: _Worker, partition: int, offset: int) -> None:
 
 
 def test_nothing_acknowledged_is_nothing_committed(worker: _Worker) -> None:
-    consumer = FakeConsumer()
-    worker._tend(consumer)  # type: ignore[arg-type]
+    consumer: Any = FakeConsumer()
+    worker._tend(consumer)
     assert consumer.commits == []
 
 
 def test_one_commit_at_a_time_and_the_next_takes_all_that_gathered(worker: _Worker) -> None:
-    consumer = FakeConsumer()
+    consumer: Any = FakeConsumer()
     acknowledge(worker, 0, 5)
-    worker._tend(consumer)  # type: ignore[arg-type]
+    worker._tend(consumer)
     for offset in (6, 7):
         acknowledge(worker, 0, offset)
         acknowledge(worker, 1, offset)
-        worker._tend(consumer)  # type: ignore[arg-type]
+        worker._tend(consumer)
     assert consumer.commits == [[(0, 5)]]
     worker._on_commit(False)
-    worker._tend(consumer)  # type: ignore[arg-type]
+    worker._tend(consumer)
     assert consumer.commits == [[(0, 5)], [(0, 7), (1, 7)]]
 
 
 def test_a_commit_that_could_not_be_sent_does_not_end_all_commits(worker: _Worker) -> None:
-    consumer = FakeConsumer()
+    consumer: Any = FakeConsumer()
     consumer.error = KafkaException(KafkaError(KafkaError._STATE))
     acknowledge(worker, 0, 5)
-    worker._tend(consumer)  # type: ignore[arg-type]
+    worker._tend(consumer)
     consumer.error = None
     acknowledge(worker, 0, 6)
-    worker._tend(consumer)  # type: ignore[arg-type]
+    worker._tend(consumer)
     assert consumer.commits == [[(0, 6)]]
 
 
 def test_offsets_of_partitions_that_others_own_are_not_committed(worker: _Worker) -> None:
-    consumer = FakeConsumer()
+    consumer: Any = FakeConsumer()
     acknowledge(worker, 0, 5)
     acknowledge(worker, 1, 6)
-    worker._on_lost(consumer, [TopicPartition("t", 0)])  # type: ignore[arg-type]
-    worker._tend(consumer)  # type: ignore[arg-type]
+    worker._on_lost(consumer, [TopicPartition("t", 0)])
+    worker._tend(consumer)
     assert consumer.commits == [[(1, 6)]]
 
 
 def test_a_refused_commit_is_made_again_of_what_is_still_ours(worker: _Worker) -> None:
-    consumer = FakeConsumer()
+    consumer: Any = FakeConsumer()
     acknowledge(worker, 0, 5)
     acknowledge(worker, 1, 5)
-    worker._tend(consumer)  # type: ignore[arg-type]
+    worker._tend(consumer)
     worker._on_commit(True)
     acknowledge(worker, 1, 6)
-    worker._tend(consumer)  # type: ignore[arg-type]
-    worker._on_lost(consumer, [TopicPartition("t", 0)])  # type: ignore[arg-type]
+    worker._tend(consumer)
+    worker._on_lost(consumer, [TopicPartition("t", 0)])
     worker._on_commit(True)
-    worker._tend(consumer)  # type: ignore[arg-type]
+    worker._tend(consumer)
     assert consumer.commits == [[(0, 5), (1, 5)], [(0, 5), (1, 6)], [(1, 6)]]
 
 
 def test_what_was_lost_and_came_back_is_not_committed_as_it_was(worker: _Worker) -> None:
-    consumer = FakeConsumer()
+    consumer: Any = FakeConsumer()
     acknowledge(worker, 0, 5)
-    worker._on_lost(consumer, [TopicPartition("t", 0)])  # type: ignore[arg-type]
-    worker._on_assign(consumer, [TopicPartition("t", 0)])  # type: ignore[arg-type]
-    worker._tend(consumer)  # type: ignore[arg-type]
+    worker._on_lost(consumer, [TopicPartition("t", 0)])
+    worker._on_assign(consumer, [TopicPartition("t", 0)])
+    worker._tend(consumer)
     assert consumer.commits == []
 
 
