@@ -82,8 +82,9 @@ class WorkerSettings(KafkaConnection):
         default=5.0,
         gt=0,
         le=1000,
-        description="Least compute between two looks for newer requests, which may be more urgent; "
-        "a tenth of the tightest deadline where that is more, up to 100 ms",
+        description="Most compute between two looks for newer requests, which may be more urgent; "
+        "a tenth of the tightest deadline where that is more, up to 100 ms, and a quarter of that "
+        "where little waits",
     )
     fetch_wait_ms: int = Field(
         default=500,

@@ -5,7 +5,7 @@ from ounce_edge.recommender.accuracy import AccuracyPrior
 from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Model, Plan, Plans, Step
-from ounce_edge.recommender.slicing import LATE, first_slice
+from ounce_edge.recommender.slicing import DEAR_SHARE, LATE, LEAST_SHARE, first_slice
 from ounce_schemas.routing import Fallback
 
 VIEW = Plans(
@@ -44,3 +44,42 @@ def test_late_messages_wait_once_and_then_get_a_share() -> None:
 
 def test_where_all_are_late_they_get_the_whole_slice() -> None:
     assert sum(len(g.items) for g in slice_of([-1.0] * 50, 20.0, late_owed=True).groups) == 20
+
+
+MIXED = Plans(
+    [
+        Model("light", 1, LatencyBelief([1, 100], [0.1, 1.0], [0.1, 1.0])),
+        Model("heavy", 2, LatencyBelief([1, 100], [1.0, 100.0], [1.0, 100.0])),
+    ],
+    [
+        Plan("light", [Step(0)], AccuracyPrior(0.85, 0.8, 0.9, 100)),
+        Plan("heavy", [Step(1)], AccuracyPrior(0.95, 0.9, 1.0, 100)),
+    ],
+).view(0.0)
+
+
+def mixed_slice(n_light: int, n_heavy: int, slice_ms: float) -> dict[int, int]:
+    """Messages of the slice by plan; there is time for everything."""
+    left = np.full(n_light + n_heavy, 1e6)
+    floors = np.array([0.5] * n_light + [0.9] * n_heavy)
+    schedule = decide(MIXED, left, floors, Fallback.MOST_ACCURATE_IN_TIME)
+    groups = first_slice(MIXED, schedule, left, slice_ms).groups
+    return {group.plan: len(group.items) for group in groups}
+
+
+def test_where_little_waits_the_slice_of_a_heavy_plan_is_short() -> None:
+    assert mixed_slice(0, 40, 20.0) == {1: round(20.0 * LEAST_SHARE)}
+
+
+def test_where_much_waits_the_slice_is_long() -> None:
+    assert mixed_slice(0, 4000, 20.0) == {1: 20}
+
+
+def test_a_dear_plan_gets_a_small_part_of_a_slice_beside_a_light_one() -> None:
+    light, heavy = mixed_slice(1000, 1000, 40.0).values()
+    assert light == 1000
+    assert 1 <= heavy <= round(40.0 * DEAR_SHARE)
+
+
+def test_a_dear_plan_is_not_starved_by_light_ones() -> None:
+    assert mixed_slice(1, 100, 20.0)[1] >= 1

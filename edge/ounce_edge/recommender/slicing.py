@@ -11,8 +11,16 @@ from ounce_edge.recommender.decision import Group, Schedule
 from ounce_edge.recommender.plans import View
 
 SLICE_MS = 5.0
-"""Predicted time of one slice: what arrives meanwhile waits that long before it is
+"""Longest predicted time of one slice: what arrives meanwhile waits that long before it is
 considered."""
+LEAST_SHARE = 0.25
+"""Of the longest slice: a shorter one would spend its time on looking for more."""
+DEAR = 4.0
+"""A plan that takes so many times longer per message than the lightest that waits is dear: in a
+slice, its time counts as many times. A long slice is worth its delay for the many messages that
+share its fixed cost; in a dear plan few do, and the delay is the same."""
+DEAR_SHARE = 0.25
+"""Of the slice: so much a dear plan gets in any case; very small batches are dearer still."""
 LATE_SHARE = 0.05
 """Share of a slice that late messages get where others need all of it: their answers matter still,
 but each slice they get first makes others late."""
@@ -39,18 +47,25 @@ def first_slice(
     """The groups of a schedule that fit into a slice; of one that is longer, the messages with the
     least time left. What is late comes last, but where it was put off it gets a share of the slice.
 
+    A slice is as long as the fastest plan would take for all that waits, within bounds: the longer
+    the queue, the more it matters to get through, and the less to look at it again soon.
+
     Args:
         view: what the schedule was decided on.
         schedule: what to run; at least one call of it is taken.
         remaining_ms: time left per message, milliseconds, shape (n,).
-        slice_ms: predicted time of the slice, milliseconds.
+        slice_ms: longest predicted time of the slice, milliseconds.
         late_owed: of the slice before.
     """
     queue = schedule.groups
+    least_ms = LEAST_SHARE * slice_ms
     if len(queue) == 1 and not late_owed:
         [only] = queue
-        if view.usual_finish_ms(only.plan, len(only.items)) <= slice_ms:
+        if view.usual_finish_ms(only.plan, len(only.items)) <= least_ms:
             return Slice(queue, False)
+    n = len(remaining_ms)
+    fastest_ms = min(view.usual_finish_ms(plan, n) for plan in view.usable)
+    slice_ms = min(slice_ms, max(least_ms, fastest_ms))
     late = [group for group in queue if group.choice in LATE]
     if late_owed and late:
         share_ms = LATE_SHARE * slice_ms
@@ -67,15 +82,23 @@ def _fill(
 ) -> tuple[list[Group], float]:
     """The first groups that fit, at least one call, and their predicted time."""
     first: list[Group] = []
-    spent_ms = 0.0
-    for group in groups:
+    spent_ms = counted_ms = 0.0
+    each_ms = [view.usual_finish_ms(g.plan, len(g.items)) / len(g.items) for g in groups]
+    dear_ms = DEAR * min(each_ms, default=0.0)
+    for group, item_ms in zip(groups, each_ms, strict=True):
         n = len(group.items)
-        most = view.most_usually_within(group.plan, budget_ms - spent_ms, n)
+        weight = DEAR * item_ms / dear_ms if item_ms >= dear_ms else 1.0
+        room_ms = max((budget_ms - counted_ms) / weight, DEAR_SHARE * budget_ms)
+        most = 0
+        if counted_ms < budget_ms:
+            most = view.most_usually_within(group.plan, min(room_ms, budget_ms - spent_ms), n)
         if not most and first:
             break
         if most < n:
             soonest = np.argsort(remaining_ms[group.items], kind="stable")[: max(most, 1)]
             group = Group(group.plan, group.choice, np.sort(group.items[soonest]))
         first.append(group)
-        spent_ms += view.usual_finish_ms(group.plan, len(group.items))
+        taken_ms = view.usual_finish_ms(group.plan, len(group.items))
+        spent_ms += taken_ms
+        counted_ms += taken_ms * weight
     return first, spent_ms
