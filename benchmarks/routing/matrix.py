@@ -8,7 +8,7 @@ from multiprocessing import get_context
 import numpy as np
 
 from benchmarks.routing.overhead import Overhead
-from benchmarks.routing.rules import LIGHTEST, ORACLE, OURS, RULES
+from benchmarks.routing.rules import ORACLE, OURS, RULES
 from benchmarks.routing.scores import Score, in_time, judge
 from benchmarks.routing.simulation import simulate
 from benchmarks.routing.tables import Table
@@ -77,8 +77,7 @@ def _capacity(task: Measured) -> float:
         rate = float(np.sqrt(low * high))
         workload = make("steady", table, rate, 7, CAPACITY_SECONDS)
         result = simulate(table, workload, RULES[OURS](table, overhead), overhead, 7)
-        everything = np.ones(len(workload), dtype=bool)
-        score = judge(table, workload, result, everything)
+        score = judge(table, workload, result, len(workload))
         if score.as_asked >= ENOUGH:
             low = rate
         else:
@@ -95,7 +94,8 @@ def _run(job: tuple[Measured, float, str, int]) -> list[Cell]:
         name: simulate(table, workload, rule(table, overhead), overhead, seed, end_ms=end_ms)
         for name, rule in RULES.items()
     }
-    feasible = np.any([in_time(workload, results[name]) for name in (LIGHTEST, ORACLE)], axis=0)
+    # In overload not all can be in time; as many as the best rule has, some order achieves.
+    feasible = max(int(in_time(workload, result).sum()) for result in results.values())
     return [
         Cell(
             table.task, kind, name, seed,

@@ -22,8 +22,8 @@ def matrix_text(cells: Sequence[Cell]) -> str:
     """One table per task and workload."""
     runs = by_run(cells)
     lines = [
-        "on time: of the feasible messages (those that always-lightest or the oracle answer in "
-        "time); as asked: of these,",
+        "on time: of as many messages as the best of the rules answered in time in that run; as "
+        "asked: of as many,",
         "in time and by a plan whose test accuracy is not below the floor; windows: of 200 "
         "messages of one floor, not below it",
         "beyond sampling error; right: of all messages, rightly answered in time; +- twice the "
@@ -152,7 +152,7 @@ def draw(path: Path, cells: Sequence[Cell], capacities: Mapping[str, float]) -> 
             panel.tick_params(labelsize=8)
     told = "; ".join(f"{t} {rate:,.0f}/s" for t, rate in capacities.items())
     figure_.suptitle(
-        "Share of feasible messages answered in time (pale), and of those by a plan that keeps the "
+        "Share answered in time, of as many as the best rule has (pale), and by a plan that keeps the "
         f"floor (full). Capacity: {told}",
         fontsize=9,
     )

@@ -21,12 +21,12 @@ class Score:
     on_time: float
     """Of all messages."""
     on_time_feasible: float
-    """Of the messages that could have been answered in time."""
+    """Of as many messages as could have been answered in time."""
     misses: int
-    """Feasible messages that were late."""
+    """How many more that would have been."""
     as_asked: float
-    """Feasible messages answered in time, and by a plan whose accuracy on the test split, under the
-    mix of classes at that time, is not below the floor beyond sampling error."""
+    """Of as many: answered in time, and by a plan whose accuracy on the test split, under the mix
+    of classes at that time, is not below the floor beyond sampling error."""
     windows_kept: float
     """Windows whose accuracy is not below their floor beyond sampling error."""
     accuracy: float
@@ -48,13 +48,13 @@ def judge(
     table: Table,
     workload: Workload,
     result: Result,
-    feasible: NDArray[np.bool_],
+    feasible: int,
     knows_answers: bool = False,
 ) -> Score:
     """Score one run.
 
     Args:
-        feasible: messages that some rule can answer in time, shape (n,).
+        feasible: how many messages can be answered in time.
         knows_answers: of the oracle, a right answer is as asked whatever model gave it.
     """
     right = result.answer == table.targets[workload.item]
@@ -67,12 +67,12 @@ def judge(
         for part in _windows(np.flatnonzero((workload.floor == floor) & answered))
     ]
     latency_ms = result.finish_ms - workload.arrival_ms
-    possible = max(int(feasible.sum()), 1)
+    feasible = max(feasible, 1)
     return Score(
         on_time=float(timely.mean()),
-        on_time_feasible=float((timely & feasible).sum() / possible),
-        misses=int((feasible & ~timely).sum()),
-        as_asked=float((timely & feasible & kept).sum() / possible),
+        on_time_feasible=float(timely.sum() / feasible),
+        misses=feasible - int(timely.sum()),
+        as_asked=float((timely & kept).sum() / feasible),
         windows_kept=float(np.mean(windows)),
         accuracy=float(right[answered].mean()),
         right_in_time=float((right & timely).mean()),

@@ -22,10 +22,10 @@ from benchmarks.routing.rules.single import AlwaysBest, AlwaysLightest, BestFixe
 from benchmarks.routing.rules.slackfit import SlackFit
 from benchmarks.routing.tables import Table
 
-OURS, ORACLE, LIGHTEST, FIXED = "ours", "oracle", "always-lightest", "best-fixed"
+OURS, ORACLE, FIXED = "ours", "oracle", "best-fixed"
 RULES: Mapping[str, Callable[[Table, Overhead], Rule]] = {
     "always-best": AlwaysBest,
-    LIGHTEST: AlwaysLightest,
+    "always-lightest": AlwaysLightest,
     FIXED: BestFixed,
     "INFaaS": Infaas,
     "Proteus": Proteus,
@@ -37,4 +37,4 @@ RULES: Mapping[str, Callable[[Table, Overhead], Rule]] = {
 }
 """By the name in reports."""
 
-__all__ = ["FIXED", "LIGHTEST", "ORACLE", "OURS", "RULES", "Rule"]
+__all__ = ["FIXED", "ORACLE", "OURS", "RULES", "Rule"]

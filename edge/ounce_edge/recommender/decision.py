@@ -47,6 +47,7 @@ MOST_GIVEN_WAY = 24
 decision ends soon."""
 ABSORB_MS = 5.0
 """Batches that begin within this time take along later ones; the next decision sees to others."""
+_OCTAVES = 64
 _NONE: Items = np.empty(0, np.intp)
 
 
@@ -178,27 +179,19 @@ class Line:
 
 
 class _Batch:
-    """Messages of about the same deadline that one plan is to answer."""
+    """Messages of about the same deadline that one plan is to answer; never empty."""
 
     __slots__ = ("choice", "finish_ms", "items", "plan", "tightest_ms", "usual_ms")
 
-    def __init__(self, plan: int, choice: Choice) -> None:
+    def __init__(
+        self, view: View, plan: int, choice: Choice, items: Items, tightest_ms: float
+    ) -> None:
         self.plan = plan
         self.choice = choice
-
-    def hold(self, items: Items, view: View, remaining_ms: Floats) -> "_Batch":
-        """Make these its messages."""
-        n = len(items)
         self.items = items
-        self.tightest_ms = float(remaining_ms[items].min()) if n else np.inf
-        self.finish_ms = view.finish_ms(self.plan, n) if n else 0.0
-        self.usual_ms = view.usual_finish_ms(self.plan, n) if n else 0.0
-        return self
-
-
-def _all_in_time(batches: Sequence[_Batch]) -> bool:
-    line = Line()
-    return all(line.join(b.usual_ms, b.finish_ms) <= b.tightest_ms for b in batches)
+        self.tightest_ms = tightest_ms
+        self.finish_ms = view.finish_ms(plan, len(items))
+        self.usual_ms = view.usual_finish_ms(plan, len(items))
 
 
 class _Crowded:
@@ -224,6 +217,7 @@ class _Crowded:
         """By the time for all that waits. Which of two plans is the quicker one may depend on the
         batch: messages that only ever go down these ranks do not go back and forth."""
         self._batches: list[_Batch] = []
+        """In the order of their tightest deadlines."""
         self._given_up: list[Items] = []
         """Messages that no plan answers in time, or that the policy refuses."""
 
@@ -232,29 +226,42 @@ class _Crowded:
         self._start(rung)
         self._fit()
         self._absorb()
-        groups = self._merge([b for b in self._batches if len(b.items)])
+        groups = self._merge()
         given_up = np.sort(np.concatenate([_NONE, *self._given_up]))
         if len(given_up) and self._fallback is Fallback.REFUSE:
             return Schedule(groups, given_up, self._order)
         return Schedule(groups + self._late(given_up), _NONE, self._order)
 
     def _start(self, rung: NDArray[np.intp]) -> None:
-        """One batch for each plan and octave of deadlines; what is late already is given up."""
+        """Batches of one plan each whose deadlines are within a factor of two to four; what is late
+        already is given up."""
         left_ms = self._remaining_ms
         fastest_ms = min(self._view.finish_ms(plan, 1) for plan in self._order)
-        self._given_up.append(np.flatnonzero(left_ms < fastest_ms))
-        waiting = np.flatnonzero(left_ms >= fastest_ms)
-        octave = np.floor(np.log2(left_ms[waiting] / fastest_ms)).astype(np.intp)
-        key = octave * (len(self._frontier) + 1) + rung[waiting]
+        is_late = left_ms < fastest_ms
+        self._given_up.append(np.flatnonzero(is_late))
+        waiting = np.flatnonzero(~is_late)
+        if not len(waiting):
+            return
+        octave = np.log2(left_ms[waiting] / fastest_ms).astype(np.intp)
+        key = rung[waiting] * _OCTAVES + np.minimum(octave, _OCTAVES - 1)
         by_key = np.argsort(key, kind="stable")
-        cuts = np.flatnonzero(np.diff(key[by_key])) + 1
-        for part in np.split(by_key, cuts) if len(waiting) else ():
-            items = np.sort(waiting[part])
-            k = int(rung[items[0]])
-            if k < len(self._frontier):
-                self._place(items, self._frontier[k], Choice.LIGHTEST_FEASIBLE)
+        waiting, key = waiting[by_key], key[by_key]
+        cells = np.flatnonzero(np.diff(key, prepend=-1))
+        tightest_ms = np.minimum.reduceat(left_ms[waiting], cells).tolist()
+        rungs = (key[cells] // _OCTAVES).tolist()
+        starts = [*cells.tolist(), len(waiting)]
+        first = 0
+        for k in range(1, len(starts)):
+            again = k < len(rungs) and rungs[k] == rungs[first]
+            if again and tightest_ms[k] < 2.0 * tightest_ms[first]:
+                continue
+            items = waiting[starts[first] : starts[k]]
+            if rungs[first] < len(self._frontier):
+                plan = self._frontier[rungs[first]]
+                self._place(items, plan, Choice.LIGHTEST_FEASIBLE, tightest_ms[first])
             else:
-                self._settle_for_less(items, self._order)
+                self._settle_for_less(items, self._order, tightest_ms[first])
+            first = k
 
     def _fit(self) -> None:
         """Make every batch end in time, in order; the dearest messages so far give way."""
@@ -262,47 +269,51 @@ class _Crowded:
         while k < len(self._batches):
             batch = self._batches[k]
             late_ms = line.join(batch.usual_ms, batch.finish_ms) - batch.tightest_ms
-            if late_ms <= 0.0 or not len(batch.items):
-                k += 1
-                continue
-            dearest = max(
-                (b for b in self._batches[: k + 1] if len(b.items)),
-                key=lambda b: b.finish_ms / len(b.items),
-            )
-            n_given_way += 1
-            in_a_hurry = n_given_way > MOST_GIVEN_WAY
-            self._give_way(dearest, 0.0 if in_a_hurry else dearest.finish_ms - late_ms)
-            k, line = 0, Line()
+            k += 1
+            if late_ms > 0.0:
+                dearest = max(self._batches[:k], key=lambda b: b.finish_ms / len(b.items))
+                n_given_way += 1
+                in_a_hurry = n_given_way > MOST_GIVEN_WAY
+                self._give_way(dearest, 0.0 if in_a_hurry else dearest.finish_ms - late_ms)
+                k, line = 0, Line()
 
     def _absorb(self) -> None:
         """What runs first takes along later messages of the same plan, where nothing else becomes
         late for it: fewer calls."""
-        self._batches = [b for b in self._batches if len(b.items)]
         k, start_ms = 0, 0.0
         while k < len(self._batches) and start_ms < ABSORB_MS:
             head = self._batches[k]
             mates = [
                 b for b in self._batches[k + 1 :] if (b.plan, b.choice) == (head.plan, head.choice)
             ]
-            while mates:
-                items = np.sort(np.concatenate([head.items, *(b.items for b in mates)]))
-                whole = _Batch(head.plan, head.choice).hold(items, self._view, self._remaining_ms)
-                batches = [whole if b is head else b for b in self._batches if b not in mates]
-                if _all_in_time(batches):
-                    self._batches = batches
-                    break
+            while mates and not self._takes_along(head, mates):
                 mates = mates[: len(mates) // 2]
             start_ms += self._batches[k].usual_ms
             k += 1
 
+    def _takes_along(self, head: _Batch, mates: Sequence[_Batch]) -> bool:
+        """Make one batch of several, if all others stay in time."""
+        items = np.concatenate([head.items, *(b.items for b in mates)])
+        whole = _Batch(self._view, head.plan, head.choice, items, head.tightest_ms)
+        batches = [whole if b is head else b for b in self._batches if b not in mates]
+        line = Line()
+        in_time = all(line.join(b.usual_ms, b.finish_ms) <= b.tightest_ms for b in batches)
+        if in_time:
+            self._batches = batches
+        return in_time
+
     def _give_way(self, batch: _Batch, keep_ms: float) -> None:
-        """All but the messages that fit into `keep_ms`, those with the least time left, go to a
+        """The messages with the least time left, all but those that fit into `keep_ms`, go to a
         plan that takes less time."""
         n = len(batch.items)
         keep = self._view.most_within(batch.plan, keep_ms, n - 1) if n > 1 else 0
-        by_time = batch.items[np.argsort(-self._remaining_ms[batch.items], kind="stable")]
-        moved = np.sort(by_time[keep:])
-        batch.hold(np.sort(by_time[:keep]), self._view, self._remaining_ms)
+        moved = batch.items
+        self._batches.remove(batch)
+        if keep:
+            by_time = moved[np.argsort(self._remaining_ms[moved], kind="stable")]
+            moved, kept = by_time[: n - keep], by_time[n - keep :]
+            tightest_ms = float(self._remaining_ms[kept[0]])
+            self._insert(_Batch(self._view, batch.plan, batch.choice, kept, tightest_ms))
         finish_ms = self._view.finish_ms(batch.plan, len(moved))
         quicker = [
             p
@@ -311,13 +322,13 @@ class _Crowded:
             and self._view.finish_ms(p, len(moved)) < finish_ms
         ]
         floor = float(self._min_accuracy[moved].max())
-        sufficient = [p for p in quicker if self._view.accuracy_low[p] >= floor]
-        if sufficient:
-            self._place(moved, sufficient[0], Choice.LIGHTEST_FEASIBLE)
+        sufficient = next((p for p in quicker if self._view.accuracy_low[p] >= floor), None)
+        if sufficient is not None:
+            self._place(moved, sufficient, Choice.LIGHTEST_FEASIBLE, batch.tightest_ms)
         else:
-            self._settle_for_less(moved, quicker)
+            self._settle_for_less(moved, quicker, batch.tightest_ms)
 
-    def _settle_for_less(self, items: Items, plans: Sequence[int]) -> None:
+    def _settle_for_less(self, items: Items, plans: Sequence[int], tightest_ms: float) -> None:
         """The policy's fallback, of some plans, the lightest first."""
         view = self._view
         if not plans or self._fallback is Fallback.REFUSE:
@@ -331,45 +342,50 @@ class _Crowded:
             plan = next(p for p in plans if view.accuracy[p] >= enough)
             choice = Choice.FALLBACK_MOST_ACCURATE_IN_TIME
         meets_floor = view.accuracy_low[plan] >= self._min_accuracy[items]
-        self._place(items[meets_floor], plan, Choice.LIGHTEST_FEASIBLE)
-        self._place(items[~meets_floor], plan, choice)
+        for part, why in ((meets_floor, Choice.LIGHTEST_FEASIBLE), (~meets_floor, choice)):
+            if part.all():
+                self._place(items, plan, why, tightest_ms)
+            elif part.any():
+                some = items[part]
+                self._place(some, plan, why, float(self._remaining_ms[some].min()))
 
-    def _place(self, items: Items, plan: int, choice: Choice) -> None:
-        """Put messages among the batches, in the order of deadlines."""
-        if not len(items):
-            return
-        new = _Batch(plan, choice).hold(items, self._view, self._remaining_ms)
+    def _place(self, items: Items, plan: int, choice: Choice, tightest_ms: float) -> None:
+        """Put messages among the batches; those of the same plan and about the same deadline are
+        one."""
         for batch in self._batches:
             if (
-                (batch.plan, batch.choice) == (plan, choice)
-                and len(batch.items)
-                and new.tightest_ms < 2.0 * batch.tightest_ms
-                and batch.tightest_ms < 2.0 * new.tightest_ms
+                batch.plan == plan
+                and batch.choice is choice
+                and tightest_ms < 2.0 * batch.tightest_ms
+                and batch.tightest_ms < 2.0 * tightest_ms
             ):
                 self._batches.remove(batch)
-                items = np.union1d(batch.items, items)
-                new.hold(items, self._view, self._remaining_ms)
+                items = np.concatenate([batch.items, items])
+                tightest_ms = min(batch.tightest_ms, tightest_ms)
                 break
-        insort(self._batches, new, key=lambda b: b.tightest_ms)
+        self._insert(_Batch(self._view, plan, choice, items, tightest_ms))
 
-    def _merge(self, batches: Sequence[_Batch]) -> list[Group]:
+    def _insert(self, batch: _Batch) -> None:
+        insort(self._batches, batch, key=lambda b: b.tightest_ms)
+
+    def _merge(self) -> list[Group]:
         """Neighbours of the same plan and reason as one call, where both deadlines allow it."""
-        groups: list[Group] = []
-        line, before, tightest_ms = Line(), Line(), 0.0
-        for batch in batches:
-            last = groups[-1] if groups else None
+        view = self._view
+        merged: list[_Batch] = []
+        line, before = Line(), Line()
+        for batch in self._batches:
+            last = merged[-1] if merged else None
             if last is not None and (last.plan, last.choice) == (batch.plan, batch.choice):
-                items = np.sort(np.concatenate([last.items, batch.items]))
-                n, together = len(items), before.copy()
-                usual_ms = self._view.usual_finish_ms(batch.plan, n)
-                if together.join(usual_ms, self._view.finish_ms(batch.plan, n)) <= tightest_ms:
-                    groups[-1] = Group(batch.plan, batch.choice, items)
-                    line = together
+                items = np.concatenate([last.items, batch.items])
+                whole = _Batch(view, batch.plan, batch.choice, items, last.tightest_ms)
+                together = before.copy()
+                if together.join(whole.usual_ms, whole.finish_ms) <= last.tightest_ms:
+                    merged[-1], line = whole, together
                     continue
-            groups.append(Group(batch.plan, batch.choice, batch.items))
-            before, tightest_ms = line.copy(), batch.tightest_ms
+            before = line.copy()
             line.join(batch.usual_ms, batch.finish_ms)
-        return groups
+            merged.append(batch)
+        return [Group(b.plan, b.choice, np.sort(b.items)) for b in merged]
 
     def _late(self, items: Items) -> list[Group]:
         """Messages that nothing answers in time."""
