@@ -152,8 +152,8 @@ def draw(path: Path, cells: Sequence[Cell], capacities: Mapping[str, float]) -> 
             panel.tick_params(labelsize=8)
     told = "; ".join(f"{t} {rate:,.0f}/s" for t, rate in capacities.items())
     figure_.suptitle(
-        "Share answered in time, of as many as the best rule has (pale), and by a plan that keeps the "
-        f"floor (full). Capacity: {told}",
+        "Share answered in time, of as many as the best rule has (pale), and by a plan that keeps "
+        f"the floor (full). Capacity: {told}",
         fontsize=9,
     )
     figure_.tight_layout()

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.routing import Choice, Fallback
 
-from ounce_edge.recommender.decision import Schedule, decide
+from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.exploration import explore
 from ounce_edge.recommender.plans import BeliefState, Tables, View
+from ounce_edge.recommender.schedule import Schedule
 
 FORMAT = 1
 SUFFIX = ".decisions"

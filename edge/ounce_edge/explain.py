@@ -20,9 +20,10 @@ from ounce_edge.beliefs import measured_belief
 from ounce_edge.catalogue import load_ladder
 from ounce_edge.decision_log import DecisionEntry, LogHeader, read_decisions, replay
 from ounce_edge.planning import make_plans
-from ounce_edge.recommender.decision import Schedule, decide
+from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.explanation import Assessment, assess
 from ounce_edge.recommender.plans import View
+from ounce_edge.recommender.schedule import Schedule
 from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
 
 _UNITS = {
@@ -148,6 +149,8 @@ def _show(message: _Message, view: View, schedule: Schedule, objective: Objectiv
     if wait_ms:
         click.echo(f"Other plans' messages go first, and take {wait_ms:.3g} ms.")
     factor, unit = _UNITS[objective]
+    plans = assess(view, left_ms, message.floor, n)
+    taken_at = next((i for i, a in enumerate(plans) if a.plan == taken), 0)
     rows = [("", "plan", f"{unit} each", "p99 ms", "accuracy", "at least", "verdict")]
     rows += [
         (
@@ -157,9 +160,9 @@ def _show(message: _Message, view: View, schedule: Schedule, objective: Objectiv
             f"{a.p99_ms:.3g}",
             f"{a.accuracy:.4f}",
             f"{a.accuracy_low:.4f}",
-            _verdict(a, left_ms, message.floor, taken),
+            _verdict(a, left_ms, message.floor, taken, lighter=i < taken_at),
         )
-        for a in assess(view, left_ms, message.floor, n)
+        for i, a in enumerate(plans)
     ]
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)]
     for row in rows:
@@ -171,11 +174,13 @@ def _show(message: _Message, view: View, schedule: Schedule, objective: Objectiv
     click.echo(f"\n{taken or 'dead letter'}: {why}, in one call of {_messages(n)}")
 
 
-def _verdict(a: Assessment, left_ms: float, floor: float, taken: str | None) -> str:
+def _verdict(a: Assessment, left_ms: float, floor: float, taken: str | None, lighter: bool) -> str:
     verdict = a.verdict(left_ms, floor)
     if a.plan == taken:
         return "answers" if a.feasible else f"answers, labelled: {verdict}"
-    return "feasible, and dearer" if a.feasible else verdict
+    if not a.feasible:
+        return verdict
+    return "feasible, but a call of its own" if lighter else "feasible, and dearer"
 
 
 def _replay_all(folder: Path, task: str) -> int:

@@ -23,11 +23,12 @@ from ounce_edge.encoding import Encoder, GroupAnswer
 from ounce_edge.execution import Answered, Outcome, run_plan
 from ounce_edge.letters import MAX_MESSAGE_BYTES, write_letter
 from ounce_edge.planning import make_plans
-from ounce_edge.recommender.decision import Group, Schedule, decide
+from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.explanation import rejections
 from ounce_edge.recommender.exploration import explore, regret
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import View
+from ounce_edge.recommender.schedule import Group, Schedule
 from ounce_edge.recommender.slicing import LATE, SLICE_MS, first_slice
 from ounce_edge.records import Columns, Publish, Record
 from ounce_edge.repeats import RecentIds

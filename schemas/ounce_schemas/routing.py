@@ -26,6 +26,8 @@ class Choice(StrEnum):
     """Why a plan was taken: the `reason` of a prediction."""
 
     LIGHTEST_FEASIBLE = "lightest-feasible"
+    LIGHTEST_TOGETHER = "lightest-together"
+    """It answers others as well: one call for all costs less than a lighter plan's beside it."""
     EXPLORATION = "exploration"
     """A lighter plan than the rule's, tried within the policy's exploration share."""
     CUT_SHORT = "cut-short"
@@ -38,4 +40,8 @@ class Choice(StrEnum):
     @property
     def is_fallback(self) -> bool:
         """Whether no plan met both targets."""
-        return self not in (Choice.LIGHTEST_FEASIBLE, Choice.EXPLORATION)
+        return self not in (
+            Choice.LIGHTEST_FEASIBLE,
+            Choice.LIGHTEST_TOGETHER,
+            Choice.EXPLORATION,
+        )

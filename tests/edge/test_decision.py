@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ounce_edge.recommender.accuracy import AccuracyPrior
-from ounce_edge.recommender.decision import LATE_CONSIDERED, MOST_CONSIDERED, Line, Schedule, decide
+from ounce_edge.recommender.decision import LATE_CONSIDERED, MOST_CONSIDERED, decide
 from ounce_edge.recommender.explanation import rejections
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Model, Plan, Plans, Step, View
+from ounce_edge.recommender.schedule import Line, Schedule
 from ounce_schemas.routing import Choice, Fallback
 
 MOST_ACCURATE = Fallback.MOST_ACCURATE_IN_TIME
@@ -125,6 +126,26 @@ def test_rejections_name_each_lighter_plan() -> None:
     assert rejections(LADDER, order, LIGHT, Choice.LIGHTEST_FEASIBLE, 0.5) == {}
 
 
+def test_a_call_that_is_made_anyway_takes_cheaper_messages_along() -> None:
+    # a call is 1 ms; each message more is 0.01 ms in the light plan, 0.02 in the other one
+    plans = crossing((1.0, 0.01, 0.8), (1.0, 0.02, 0.9))
+    schedule, found = choose(plans, [100.0] * 50, [0.5] * 49 + [0.85])
+    assert [(g.plan, len(g.items)) for g in schedule.groups] == [(1, 50)]
+    assert found[0] == (1, Choice.LIGHTEST_TOGETHER)
+    assert rejections(plans, [0, 1], 1, Choice.LIGHTEST_TOGETHER, 0.5) == {"m0": "call of its own"}
+    # from a hundred on a call of their own costs less
+    schedule, found = choose(plans, [100.0] * 150, [0.5] * 149 + [0.85])
+    assert [(g.plan, len(g.items)) for g in schedule.groups] == [(0, 149), (1, 1)]
+    assert found[0] == (0, Choice.LIGHTEST_FEASIBLE)
+
+
+def test_messages_that_the_shared_call_would_make_late_have_one_of_their_own() -> None:
+    plans = crossing((1.0, 0.01, 0.8), (1.0, 0.02, 0.9))
+    _, found = choose(plans, [1.6] * 50 + [100.0], [0.5] * 50 + [0.85])
+    assert set(found[:50]) == {(0, Choice.LIGHTEST_FEASIBLE)}
+    assert found[50] == (1, Choice.LIGHTEST_FEASIBLE)
+
+
 def test_no_plan_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one plan"):
         Plans([], [])
@@ -210,11 +231,30 @@ def test_a_feasible_label_is_true(plans: View, batch: list, fallback: Fallback) 
     for group in schedule.groups:
         n = len(group.items)
         wait_ms = line.join(plans.usual_finish_ms(group.plan, n), plans.finish_ms(group.plan, n))
-        if group.choice is Choice.LIGHTEST_FEASIBLE:
+        if not group.choice.is_fallback:
             assert (plans.accuracy_low[group.plan] >= floors[group.items]).all()
             assert (wait_ms <= remaining[group.items] + 1e-9).all()
         if group.choice is Choice.FALLBACK_MOST_ACCURATE_IN_TIME:
             assert (wait_ms <= remaining[group.items] + 1e-9).all()
+
+
+@given(ladders, messages)
+@settings(max_examples=300, deadline=None)
+def test_a_shared_call_costs_no_more_than_calls_apart(plans: View, batch: list) -> None:
+    """With time for everything, what is chosen costs at most what each floor's lightest plan does
+    in a call for the messages of that floor."""
+    floors = np.array([floor for _, floor in batch])
+    frontier = plans.compared(len(batch)).frontier
+    lightest = [
+        next((p for p in frontier if plans.accuracy_low[p] >= f), None) for f in floors.tolist()
+    ]
+    if None in lightest:
+        return
+    schedule = decide(plans, np.full(len(batch), 1e9), floors, MOST_ACCURATE)
+    cost = sum(plans.cost_of(g.plan, len(g.items)) for g in schedule.groups)
+    apart = sum(plans.cost_of(p, lightest.count(p)) for p in frontier if p in lightest)
+    assert cost <= apart * (1 + 1e-9)
+    assert not any(g.choice.is_fallback for g in schedule.groups)
 
 
 @given(ladders, st.floats(0.01, 1000), st.sampled_from([0.0, 0.5, 0.9, 0.99]))

@@ -5,72 +5,40 @@ accuracy is at least a, and the 99th percentile of (wait + its service time at t
 would join, publishing included) is at most b. The feasible plan of least cost is taken, ties going
 to fewer bytes.
 
+What a message costs depends on the others: a call has a fixed cost, which its messages share. Where
+all of a lighter plan's messages cost less as part of the next plan's call than in one of their own,
+they join it.
+
 The order to run in matters as much as the plan. Lightest first is best while every deadline allows
 it: no cheap answer waits for a dear one. Where it makes one late, the earliest deadline goes first
-(Jackson's rule: no order has a smaller greatest lateness), each batch as large as its tightest
-deadline allows. Where even that is not enough, time has to be found: as in Moore's algorithm for
-the fewest late jobs (Management Science 15, 1968) the dearest messages scheduled so far give way,
-but instead of being late they are answered by the next lighter plan, labelled: the fallback
-`most-accurate-in-time`. Thus a burst costs accuracy before it costs deadlines, dear plans give way
-to cheap ones, and everything that any plan can answer in time is.
-
-What is late already comes last. With `most-accurate-in-time` it still gets the lightest plan that
-keeps its floor, as long as such messages together take little time from those that follow; beyond
-that the fastest plan answers, so that a backlog is caught up instead of carried on.
+(Jackson's rule: no order has a smaller greatest lateness); where that is late as well, `crowding`
+finds the time.
 """
 
-import math
-from bisect import insort
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
+from ounce_edge.recommender.crowding import Crowd
 from ounce_edge.recommender.plans import Comparison, View
+from ounce_edge.recommender.schedule import (
+    Batch,
+    Floats,
+    Group,
+    Items,
+    Schedule,
+    by_tightest,
+    in_time,
+    together,
+)
 
-Items = NDArray[np.intp]
-Floats = NDArray[np.float64]
-
-LATE_BUDGET_MS = 5.0
-"""Time per decision for keeping the floors of messages that are late anyway."""
-NEARLY_EQUAL = 0.002
-"""Where no plan meets a floor, the lightest that is this close to the most accurate one answers."""
 MOST_CONSIDERED = 1024
 """Messages of one decision: more than a slice answers. A decision on a backlog of thousands would
 take longer than the slice that it is for, and every further one finds a longer backlog."""
 LATE_CONSIDERED = 128
 """Of these at least so many late ones, where there are any."""
-MOST_GIVEN_WAY = 24
-"""Times that only as many messages give way as have to; after that whole batches do, so that a
-decision ends soon."""
-ABSORB_MS = 5.0
-"""Batches that begin within this time take along later ones; the next decision sees to others."""
-_OCTAVES = 64
 _NONE: Items = np.empty(0, np.intp)
-
-
-@dataclass(frozen=True)
-class Group:
-    """Messages answered together in one call."""
-
-    plan: int
-    """Index into the task's plans."""
-    choice: Choice
-    items: Items
-    """Indices of the messages, ascending."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """What to run, in this order."""
-
-    groups: Sequence[Group]
-    refused: Items
-    """Messages that the fallback `refuse` turns away."""
-    by_cost: Sequence[int]
-    """Plans from the lightest to the heaviest, as they were compared."""
 
 
 def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fallback) -> Schedule:
@@ -98,23 +66,23 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
     rung = np.searchsorted(compared.floors, min_accuracy, side="left")
     sizes = np.bincount(rung, minlength=len(frontier) + 1).tolist()
     if not sizes[-1]:  # the common case: every floor can be met, and every deadline as well
-        groups = [
-            Group(plan, Choice.LIGHTEST_FEASIBLE, _of(rung, k, n, size))
-            for k, (plan, size) in enumerate(zip(frontier, sizes, strict=False))
-            if size
-        ]
-        if _in_time(view, groups, remaining_ms):
-            return Schedule(groups, _NONE, order)
-        if len(groups) > 1:
-            groups.sort(key=lambda group: remaining_ms[group.items].min())
-            if _in_time(view, groups, remaining_ms):
-                return Schedule(groups, _NONE, order)
+        apart = []
+        for k, (plan, size) in enumerate(zip(frontier, sizes, strict=False)):
+            if size:
+                items = np.arange(n) if size == n else np.flatnonzero(rung == k)
+                tightest_ms = float(remaining_ms[items].min())
+                apart.append(Batch(view, plan, Choice.LIGHTEST_FEASIBLE, items, tightest_ms))
+        joined = _joined(view, apart)
+        for batches in (joined, apart) if len(joined) < len(apart) else (apart,):
+            for queue in (batches, sorted(batches, key=by_tightest)):
+                if in_time(queue):
+                    return Schedule([b.as_group() for b in queue], _NONE, order)
     if n > MOST_CONSIDERED:
         some = _most_urgent(remaining_ms)
         part = decide(view, remaining_ms[some], min_accuracy[some], fallback)
         groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]
         return Schedule(groups, some[part.refused], part.by_cost)
-    return _Crowded(view, order, frontier, remaining_ms, min_accuracy, fallback).schedule(rung)
+    return Crowd(view, order, frontier, remaining_ms, min_accuracy, fallback).schedule(rung)
 
 
 def _lightest_of_one(
@@ -137,273 +105,16 @@ def _most_urgent(remaining_ms: Floats) -> Items:
     return np.sort(np.concatenate([timely, late[: MOST_CONSIDERED - len(timely)]]))
 
 
-def _of(rung: NDArray[np.intp], k: int, n: int, size: int) -> Items:
-    return np.arange(n) if size == n else np.flatnonzero(rung == k)
-
-
-def _in_time(view: View, groups: Sequence[Group], remaining_ms: Floats) -> bool:
-    line = Line()
-    for group in groups:
-        n = len(group.items)
-        tightest_ms = remaining_ms.min() if len(groups) == 1 else remaining_ms[group.items].min()
-        usual_ms, p99_ms = view.usual_finish_ms(group.plan, n), view.finish_ms(group.plan, n)
-        if line.join(usual_ms, p99_ms) > tightest_ms:
-            return False
-    return True
-
-
-class Line:
-    """When batches that run one after another are answered, with 99% confidence.
-
-    That all of them take their 99th percentile is far less likely than that one does: the usual
-    times add up, and the distances from there to the 99th percentiles as independent deviations
-    do, by their squares.
-    """
-
-    __slots__ = ("_squares", "_usual_ms")
-
-    def __init__(self) -> None:
-        self._usual_ms = self._squares = 0.0
-
-    def copy(self) -> "Line":
-        """The same line, to try something on."""
-        other = Line()
-        other._usual_ms, other._squares = self._usual_ms, self._squares
-        return other
-
-    def join(self, usual_ms: float, p99_ms: float) -> float:
-        """A batch that takes so long is put last; when it is answered, milliseconds from now."""
-        self._usual_ms += usual_ms
-        self._squares += (p99_ms - usual_ms) ** 2
-        return self._usual_ms + math.sqrt(self._squares)
-
-
-class _Batch:
-    """Messages of about the same deadline that one plan is to answer; never empty."""
-
-    __slots__ = ("choice", "finish_ms", "items", "plan", "tightest_ms", "usual_ms")
-
-    def __init__(
-        self, view: View, plan: int, choice: Choice, items: Items, tightest_ms: float
-    ) -> None:
-        self.plan = plan
-        self.choice = choice
-        self.items = items
-        self.tightest_ms = tightest_ms
-        self.finish_ms = view.finish_ms(plan, len(items))
-        self.usual_ms = view.usual_finish_ms(plan, len(items))
-
-
-class _Crowded:
-    """The rule where not every message can have its lightest sufficient plan in time."""
-
-    def __init__(
-        self,
-        view: View,
-        order: Sequence[int],
-        frontier: Sequence[int],
-        remaining_ms: Floats,
-        min_accuracy: Floats,
-        fallback: Fallback,
-    ) -> None:
-        self._view = view
-        self._order = order
-        self._frontier = frontier
-        self._remaining_ms = remaining_ms
-        self._min_accuracy = min_accuracy
-        self._fallback = fallback
-        by_time = sorted(order, key=lambda p: view.finish_ms(p, len(remaining_ms)))
-        self._rank = {plan: rank for rank, plan in enumerate(by_time)}
-        """By the time for all that waits. Which of two plans is the quicker one may depend on the
-        batch: messages that only ever go down these ranks do not go back and forth."""
-        self._batches: list[_Batch] = []
-        """In the order of their tightest deadlines."""
-        self._given_up: list[Items] = []
-        """Messages that no plan answers in time, or that the policy refuses."""
-
-    def schedule(self, rung: NDArray[np.intp]) -> Schedule:
-        """Batches in the order of their deadlines, made to fit, then those that are late."""
-        self._start(rung)
-        self._fit()
-        self._absorb()
-        groups = self._merge()
-        given_up = np.sort(np.concatenate([_NONE, *self._given_up]))
-        if len(given_up) and self._fallback is Fallback.REFUSE:
-            return Schedule(groups, given_up, self._order)
-        return Schedule(groups + self._late(given_up), _NONE, self._order)
-
-    def _start(self, rung: NDArray[np.intp]) -> None:
-        """Batches of one plan each whose deadlines are within a factor of two to four; what is late
-        already is given up."""
-        left_ms = self._remaining_ms
-        fastest_ms = min(self._view.finish_ms(plan, 1) for plan in self._order)
-        is_late = left_ms < fastest_ms
-        self._given_up.append(np.flatnonzero(is_late))
-        waiting = np.flatnonzero(~is_late)
-        if not len(waiting):
-            return
-        octave = np.log2(left_ms[waiting] / fastest_ms).astype(np.intp)
-        key = rung[waiting] * _OCTAVES + np.minimum(octave, _OCTAVES - 1)
-        by_key = np.argsort(key, kind="stable")
-        waiting, key = waiting[by_key], key[by_key]
-        cells = np.flatnonzero(np.diff(key, prepend=-1))
-        tightest_ms = np.minimum.reduceat(left_ms[waiting], cells).tolist()
-        rungs = (key[cells] // _OCTAVES).tolist()
-        starts = [*cells.tolist(), len(waiting)]
-        first = 0
-        for k in range(1, len(starts)):
-            again = k < len(rungs) and rungs[k] == rungs[first]
-            if again and tightest_ms[k] < 2.0 * tightest_ms[first]:
-                continue
-            items = waiting[starts[first] : starts[k]]
-            if rungs[first] < len(self._frontier):
-                plan = self._frontier[rungs[first]]
-                self._place(items, plan, Choice.LIGHTEST_FEASIBLE, tightest_ms[first])
-            else:
-                self._settle_for_less(items, self._order, tightest_ms[first])
-            first = k
-
-    def _fit(self) -> None:
-        """Make every batch end in time, in order; the dearest messages so far give way."""
-        k, line, n_given_way = 0, Line(), 0
-        while k < len(self._batches):
-            batch = self._batches[k]
-            late_ms = line.join(batch.usual_ms, batch.finish_ms) - batch.tightest_ms
-            k += 1
-            if late_ms > 0.0:
-                dearest = max(self._batches[:k], key=lambda b: b.finish_ms / len(b.items))
-                n_given_way += 1
-                in_a_hurry = n_given_way > MOST_GIVEN_WAY
-                self._give_way(dearest, 0.0 if in_a_hurry else dearest.finish_ms - late_ms)
-                k, line = 0, Line()
-
-    def _absorb(self) -> None:
-        """What runs first takes along later messages of the same plan, where nothing else becomes
-        late for it: fewer calls."""
-        k, start_ms = 0, 0.0
-        while k < len(self._batches) and start_ms < ABSORB_MS:
-            head = self._batches[k]
-            mates = [
-                b for b in self._batches[k + 1 :] if (b.plan, b.choice) == (head.plan, head.choice)
-            ]
-            while mates and not self._takes_along(head, mates):
-                mates = mates[: len(mates) // 2]
-            start_ms += self._batches[k].usual_ms
-            k += 1
-
-    def _takes_along(self, head: _Batch, mates: Sequence[_Batch]) -> bool:
-        """Make one batch of several, if all others stay in time."""
-        items = np.concatenate([head.items, *(b.items for b in mates)])
-        whole = _Batch(self._view, head.plan, head.choice, items, head.tightest_ms)
-        batches = [whole if b is head else b for b in self._batches if b not in mates]
-        line = Line()
-        in_time = all(line.join(b.usual_ms, b.finish_ms) <= b.tightest_ms for b in batches)
-        if in_time:
-            self._batches = batches
-        return in_time
-
-    def _give_way(self, batch: _Batch, keep_ms: float) -> None:
-        """The messages with the least time left, all but those that fit into `keep_ms`, go to a
-        plan that takes less time."""
-        n = len(batch.items)
-        keep = self._view.most_within(batch.plan, keep_ms, n - 1) if n > 1 else 0
-        moved = batch.items
-        self._batches.remove(batch)
-        if keep:
-            by_time = moved[np.argsort(self._remaining_ms[moved], kind="stable")]
-            moved, kept = by_time[: n - keep], by_time[n - keep :]
-            tightest_ms = float(self._remaining_ms[kept[0]])
-            self._insert(_Batch(self._view, batch.plan, batch.choice, kept, tightest_ms))
-        finish_ms = self._view.finish_ms(batch.plan, len(moved))
-        quicker = [
-            p
-            for p in self._order
-            if self._rank[p] < self._rank[batch.plan]
-            and self._view.finish_ms(p, len(moved)) < finish_ms
-        ]
-        floor = float(self._min_accuracy[moved].max())
-        sufficient = next((p for p in quicker if self._view.accuracy_low[p] >= floor), None)
-        if sufficient is not None:
-            self._place(moved, sufficient, Choice.LIGHTEST_FEASIBLE, batch.tightest_ms)
+def _joined(view: View, batches: Sequence[Batch]) -> list[Batch]:
+    """Fewer calls where that costs less: from the lightest plan on, a batch joins the next one's
+    call if it is cheaper there than in a call of its own."""
+    joined = list(batches[:1])
+    for batch in batches[1:]:
+        last = joined[-1]
+        n_last, n = len(last.items), len(batch.items)
+        own = view.cost_of(last.plan, n_last) + view.cost_of(batch.plan, n)
+        if view.cost_of(batch.plan, n_last + n) <= own:
+            joined[-1] = together(view, Choice.LIGHTEST_TOGETHER, last, batch)
         else:
-            self._settle_for_less(moved, quicker, batch.tightest_ms)
-
-    def _settle_for_less(self, items: Items, plans: Sequence[int], tightest_ms: float) -> None:
-        """The policy's fallback, of some plans, the lightest first."""
-        view = self._view
-        if not plans or self._fallback is Fallback.REFUSE:
-            self._given_up.append(items)
-            return
-        if self._fallback is Fallback.FASTEST:
-            plan = min(plans, key=lambda p: view.finish_ms(p, len(items)))
-            choice = Choice.FALLBACK_FASTEST
-        else:
-            enough = max(view.accuracy[p] for p in plans) - NEARLY_EQUAL
-            plan = next(p for p in plans if view.accuracy[p] >= enough)
-            choice = Choice.FALLBACK_MOST_ACCURATE_IN_TIME
-        meets_floor = view.accuracy_low[plan] >= self._min_accuracy[items]
-        for part, why in ((meets_floor, Choice.LIGHTEST_FEASIBLE), (~meets_floor, choice)):
-            if part.all():
-                self._place(items, plan, why, tightest_ms)
-            elif part.any():
-                some = items[part]
-                self._place(some, plan, why, float(self._remaining_ms[some].min()))
-
-    def _place(self, items: Items, plan: int, choice: Choice, tightest_ms: float) -> None:
-        """Put messages among the batches; those of the same plan and about the same deadline are
-        one."""
-        for batch in self._batches:
-            if (
-                batch.plan == plan
-                and batch.choice is choice
-                and tightest_ms < 2.0 * batch.tightest_ms
-                and batch.tightest_ms < 2.0 * tightest_ms
-            ):
-                self._batches.remove(batch)
-                items = np.concatenate([batch.items, items])
-                tightest_ms = min(batch.tightest_ms, tightest_ms)
-                break
-        self._insert(_Batch(self._view, plan, choice, items, tightest_ms))
-
-    def _insert(self, batch: _Batch) -> None:
-        insort(self._batches, batch, key=lambda b: b.tightest_ms)
-
-    def _merge(self) -> list[Group]:
-        """Neighbours of the same plan and reason as one call, where both deadlines allow it."""
-        view = self._view
-        merged: list[_Batch] = []
-        line, before = Line(), Line()
-        for batch in self._batches:
-            last = merged[-1] if merged else None
-            if last is not None and (last.plan, last.choice) == (batch.plan, batch.choice):
-                items = np.concatenate([last.items, batch.items])
-                whole = _Batch(view, batch.plan, batch.choice, items, last.tightest_ms)
-                together = before.copy()
-                if together.join(whole.usual_ms, whole.finish_ms) <= last.tightest_ms:
-                    merged[-1], line = whole, together
-                    continue
-            before = line.copy()
-            line.join(batch.usual_ms, batch.finish_ms)
-            merged.append(batch)
-        return [Group(b.plan, b.choice, np.sort(b.items)) for b in merged]
-
-    def _late(self, items: Items) -> list[Group]:
-        """Messages that nothing answers in time."""
-        groups: list[Group] = []
-        view = self._view
-        if self._fallback is Fallback.MOST_ACCURATE_IN_TIME:
-            spent_ms = 0.0
-            for plan in self._order if len(items) else ():
-                candidates = items[view.accuracy_low[plan] >= self._min_accuracy[items]]
-                if not len(candidates):
-                    continue
-                fits = view.most_within(plan, LATE_BUDGET_MS - spent_ms, len(candidates))
-                if fits:
-                    taken = candidates[:fits]
-                    groups.append(Group(plan, Choice.FALLBACK_LATE, taken))
-                    spent_ms += view.finish_ms(plan, fits)
-                    items = np.setdiff1d(items, taken, assume_unique=True)
-        if len(items):  # lose as little of others' time as possible
-            fastest = min(self._order, key=lambda p: view.finish_ms(p, len(items)))
-            groups.append(Group(fastest, Choice.FALLBACK_FASTEST, items))
-        return groups
+            joined.append(batch)
+    return joined

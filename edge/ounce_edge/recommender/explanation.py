@@ -21,15 +21,17 @@ def rejections(
         min_accuracy: the message's floor.
 
     Returns:
-        By plan name: `accuracy 0.912 < 0.95` or `deadline`; lightest first.
+        By plan name: `accuracy 0.912 < 0.95`, `deadline`, or `call of its own`, which costs more
+        in all than to join the plan's call; lightest first.
     """
+    otherwise = "call of its own" if choice is Choice.LIGHTEST_TOGETHER else "deadline"
     everything = choice.is_fallback and choice is not Choice.CUT_SHORT
     passed_over = by_cost if everything else by_cost[: by_cost.index(plan)]
     return {
         view.names[p]: (
             f"accuracy {view.accuracy_low[p]:.4f} < {min_accuracy:g}"
             if view.accuracy_low[p] < min_accuracy
-            else "deadline"
+            else otherwise
         )
         for p in passed_over
     }

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.routing import Choice
 
-from ounce_edge.recommender.decision import Group, Schedule
 from ounce_edge.recommender.plans import View
+from ounce_edge.recommender.schedule import Group, Schedule
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ def explore(
     groups = []
     for group in schedule.groups:
         kept = group.items
-        if group.choice is Choice.LIGHTEST_FEASIBLE and chosen[group.items].any():
+        if not group.choice.is_fallback and chosen[group.items].any():
             lighter = schedule.by_cost[: schedule.by_cost.index(group.plan)]
             for i in group.items[chosen[group.items]].tolist():
                 plan = _try(view, lighter, remaining_ms[i], min_accuracy[i], drawn)

@@ -1,0 +1,257 @@
+"""The decision where not every message can have its lightest sufficient plan in time.
+
+Batches run in the order of their deadlines, each as large as its tightest deadline allows. Where
+even that is not enough, time has to be found: as in Moore's algorithm for the fewest late jobs
+(Management Science 15, 1968) the dearest messages scheduled so far give way, but instead of being
+late they are answered by the next lighter plan, labelled: the fallback `most-accurate-in-time`.
+Thus a burst costs accuracy before it costs deadlines, dear plans give way to cheap ones, and
+everything that any plan can answer in time is.
+
+What is late already comes last. With `most-accurate-in-time` it still gets the lightest plan that
+keeps its floor, as long as such messages together take little time from those that follow; beyond
+that the fastest plan answers, so that a backlog is caught up instead of carried on.
+"""
+
+from bisect import insort
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.routing import Choice, Fallback
+
+from ounce_edge.recommender.plans import View
+from ounce_edge.recommender.schedule import (
+    Batch,
+    Floats,
+    Group,
+    Items,
+    Line,
+    Schedule,
+    by_tightest,
+    in_time,
+    together,
+)
+
+LATE_BUDGET_MS = 5.0
+"""Time per decision for keeping the floors of messages that are late anyway."""
+NEARLY_EQUAL = 0.002
+"""Where no plan meets a floor, the lightest that is this close to the most accurate one answers."""
+MOST_GIVEN_WAY = 24
+"""Times that only as many messages give way as have to; after that whole batches do, so that a
+decision ends soon."""
+ABSORB_MS = 2.5
+"""Batches that begin within this time take along later ones; the next decision sees to others."""
+_OCTAVES = 64
+_NONE: Items = np.empty(0, np.intp)
+
+
+class Crowd:
+    """The rule where not every message can have its lightest sufficient plan in time."""
+
+    def __init__(
+        self,
+        view: View,
+        order: Sequence[int],
+        frontier: Sequence[int],
+        remaining_ms: Floats,
+        min_accuracy: Floats,
+        fallback: Fallback,
+    ) -> None:
+        self._view = view
+        self._order = order
+        self._frontier = frontier
+        self._remaining_ms = remaining_ms
+        self._min_accuracy = min_accuracy
+        self._fallback = fallback
+        by_time = sorted(order, key=lambda p: view.finish_ms(p, len(remaining_ms)))
+        self._rank = {plan: rank for rank, plan in enumerate(by_time)}
+        """By the time for all that waits. Which of two plans is the quicker one may depend on the
+        batch: messages that only ever go down these ranks do not go back and forth."""
+        self._batches: list[Batch] = []
+        """In the order of their tightest deadlines."""
+        self._given_up: list[Items] = []
+        """Messages that no plan answers in time, or that the policy refuses."""
+
+    def schedule(self, rung: NDArray[np.intp]) -> Schedule:
+        """Batches in the order of their deadlines, made to fit, then those that are late."""
+        self._start(rung)
+        self._fit()
+        self._absorb()
+        groups = self._merge()
+        given_up = np.sort(np.concatenate([_NONE, *self._given_up]))
+        if len(given_up) and self._fallback is Fallback.REFUSE:
+            return Schedule(groups, given_up, self._order)
+        return Schedule(groups + self._late(given_up), _NONE, self._order)
+
+    def _start(self, rung: NDArray[np.intp]) -> None:
+        """Batches of one plan each whose deadlines are within a factor of two to four; what is late
+        already is given up."""
+        left_ms = self._remaining_ms
+        fastest_ms = min(self._view.finish_ms(plan, 1) for plan in self._order)
+        is_late = left_ms < fastest_ms
+        self._given_up.append(np.flatnonzero(is_late))
+        waiting = np.flatnonzero(~is_late)
+        if not len(waiting):
+            return
+        octave = np.log2(left_ms[waiting] / fastest_ms).astype(np.intp)
+        key = rung[waiting] * _OCTAVES + np.minimum(octave, _OCTAVES - 1)
+        by_key = np.argsort(key, kind="stable")
+        waiting, key = waiting[by_key], key[by_key]
+        cells = np.flatnonzero(np.diff(key, prepend=-1))
+        tightest_ms = np.minimum.reduceat(left_ms[waiting], cells).tolist()
+        rungs = (key[cells] // _OCTAVES).tolist()
+        starts = [*cells.tolist(), len(waiting)]
+        unmet: list[tuple[Items, float]] = []
+        first = 0
+        for k in range(1, len(starts)):
+            again = k < len(rungs) and rungs[k] == rungs[first]
+            if again and tightest_ms[k] < 2.0 * tightest_ms[first]:
+                continue
+            items = waiting[starts[first] : starts[k]]
+            if rungs[first] < len(self._frontier):
+                plan = self._frontier[rungs[first]]
+                self._batches.append(
+                    Batch(self._view, plan, Choice.LIGHTEST_FEASIBLE, items, tightest_ms[first])
+                )
+            else:
+                unmet.append((items, tightest_ms[first]))
+            first = k
+        self._batches.sort(key=by_tightest)
+        for items, tightest in unmet:
+            self._settle_for_less(items, self._order, tightest)
+
+    def _fit(self) -> None:
+        """Make every batch end in time, in order; the dearest messages so far give way."""
+        k, line, n_given_way = 0, Line(), 0
+        while k < len(self._batches):
+            batch = self._batches[k]
+            late_ms = line.join(batch.usual_ms, batch.finish_ms) - batch.tightest_ms
+            k += 1
+            if late_ms > 0.0:
+                dearest = max(self._batches[:k], key=lambda b: b.finish_ms / len(b.items))
+                n_given_way += 1
+                in_a_hurry = n_given_way > MOST_GIVEN_WAY
+                self._give_way(dearest, 0.0 if in_a_hurry else dearest.finish_ms - late_ms)
+                k, line = 0, Line()
+
+    def _absorb(self) -> None:
+        """What runs first takes along later messages of the same plan, where nothing else becomes
+        late for it: fewer calls."""
+        k, line = 0, Line()
+        while k < len(self._batches) and line.usual_ms < ABSORB_MS:
+            head, rest = self._batches[k], self._batches[k + 1 :]
+            mates = [b for b in rest if b.plan == head.plan and b.choice is head.choice]
+            while mates:
+                whole = together(self._view, head.choice, head, *mates)
+                others = [b for b in rest if b not in mates]
+                if in_time([whole, *others], line.copy()):
+                    self._batches[k:] = [whole, *others]
+                    break
+                mates = mates[: len(mates) // 2]
+            line.join(self._batches[k].usual_ms, self._batches[k].finish_ms)
+            k += 1
+
+    def _give_way(self, batch: Batch, keep_ms: float) -> None:
+        """The messages with the least time left, all but those that fit into `keep_ms`, go to a
+        plan that takes less time."""
+        n = len(batch.items)
+        keep = self._view.most_within(batch.plan, keep_ms, n - 1) if n > 1 else 0
+        moved = batch.items
+        self._batches.remove(batch)
+        if keep:
+            by_time = moved[np.argsort(self._remaining_ms[moved], kind="stable")]
+            moved, kept = by_time[: n - keep], by_time[n - keep :]
+            tightest_ms = float(self._remaining_ms[kept[0]])
+            self._insert(Batch(self._view, batch.plan, batch.choice, kept, tightest_ms))
+        finish_ms = self._view.finish_ms(batch.plan, len(moved))
+        quicker = [
+            p
+            for p in self._order
+            if self._rank[p] < self._rank[batch.plan]
+            and self._view.finish_ms(p, len(moved)) < finish_ms
+        ]
+        floor = float(self._min_accuracy[moved].max())
+        sufficient = next((p for p in quicker if self._view.accuracy_low[p] >= floor), None)
+        if sufficient is not None:
+            self._place(moved, sufficient, Choice.LIGHTEST_FEASIBLE, batch.tightest_ms)
+        else:
+            self._settle_for_less(moved, quicker, batch.tightest_ms)
+
+    def _settle_for_less(self, items: Items, plans: Sequence[int], tightest_ms: float) -> None:
+        """The policy's fallback, of some plans, the lightest first."""
+        view = self._view
+        if not plans or self._fallback is Fallback.REFUSE:
+            self._given_up.append(items)
+            return
+        if self._fallback is Fallback.FASTEST:
+            plan = min(plans, key=lambda p: view.finish_ms(p, len(items)))
+            choice = Choice.FALLBACK_FASTEST
+        else:
+            enough = max(view.accuracy[p] for p in plans) - NEARLY_EQUAL
+            plan = next(p for p in plans if view.accuracy[p] >= enough)
+            choice = Choice.FALLBACK_MOST_ACCURATE_IN_TIME
+        meets_floor = view.accuracy_low[plan] >= self._min_accuracy[items]
+        for part, why in ((meets_floor, Choice.LIGHTEST_FEASIBLE), (~meets_floor, choice)):
+            if part.all():
+                self._place(items, plan, why, tightest_ms)
+            elif part.any():
+                some = items[part]
+                self._place(some, plan, why, float(self._remaining_ms[some].min()))
+
+    def _place(self, items: Items, plan: int, choice: Choice, tightest_ms: float) -> None:
+        """Put messages among the batches; those of the same plan and about the same deadline are
+        one."""
+        new = Batch(self._view, plan, choice, items, tightest_ms)
+        for batch in self._batches:
+            if (
+                batch.plan == plan
+                and batch.choice is choice
+                and tightest_ms < 2.0 * batch.tightest_ms
+                and batch.tightest_ms < 2.0 * tightest_ms
+            ):
+                self._batches.remove(batch)
+                new = together(self._view, choice, batch, new)
+                break
+        self._insert(new)
+
+    def _insert(self, batch: Batch) -> None:
+        insort(self._batches, batch, key=by_tightest)
+
+    def _merge(self) -> list[Group]:
+        """Neighbours of the same plan and reason as one call, where both deadlines allow it."""
+        view = self._view
+        merged: list[Batch] = []
+        line, before = Line(), Line()
+        for batch in self._batches:
+            last = merged[-1] if merged else None
+            if last is not None and (last.plan, last.choice) == (batch.plan, batch.choice):
+                whole = together(view, batch.choice, last, batch)
+                shared = before.copy()
+                if shared.join(whole.usual_ms, whole.finish_ms) <= last.tightest_ms:
+                    merged[-1], line = whole, shared
+                    continue
+            before = line.copy()
+            line.join(batch.usual_ms, batch.finish_ms)
+            merged.append(batch)
+        return [batch.as_group() for batch in merged]
+
+    def _late(self, items: Items) -> list[Group]:
+        """Messages that nothing answers in time."""
+        groups: list[Group] = []
+        view = self._view
+        if self._fallback is Fallback.MOST_ACCURATE_IN_TIME:
+            spent_ms = 0.0
+            for plan in self._order if len(items) else ():
+                candidates = items[view.accuracy_low[plan] >= self._min_accuracy[items]]
+                if not len(candidates):
+                    continue
+                fits = view.most_within(plan, LATE_BUDGET_MS - spent_ms, len(candidates))
+                if fits:
+                    taken = candidates[:fits]
+                    groups.append(Group(plan, Choice.FALLBACK_LATE, taken))
+                    spent_ms += view.finish_ms(plan, fits)
+                    items = np.setdiff1d(items, taken, assume_unique=True)
+        if len(items):  # lose as little of others' time as possible
+            fastest = min(self._order, key=lambda p: view.finish_ms(p, len(items)))
+            groups.append(Group(fastest, Choice.FALLBACK_FASTEST, items))
+        return groups
