@@ -181,3 +181,26 @@ def test_an_id_that_is_not_there_and_a_file_that_is_no_log(tmp_path: Path) -> No
     (tmp_path / "digits-000009.decisions").write_bytes(b"\x04\x00\x00\x00abcd")
     with pytest.raises(ArtifactError, match="not a log of decisions"):
         list(read_decisions(tmp_path, "digits"))
+
+
+def test_explain_says_that_a_call_is_shared(tmp_path: Path) -> None:
+    made = Plans(
+        [
+            Model("light", 1, LatencyBelief([1, 101], [1.0, 2.0], [1.0, 2.0])),
+            Model("heavy", 1, LatencyBelief([1, 101], [1.1, 3.1], [1.1, 3.1])),
+        ],
+        [
+            Plan("light", [Step(0)], AccuracyPrior(0.85, 0.8, 0.9, 100)),
+            Plan("heavy", [Step(1)], AccuracyPrior(0.95, 0.9, 1.0, 100)),
+        ],
+    )
+    left_ms, floors = np.array([100.0, 100.0]), np.array([0.5, 0.9])
+    fallback = Fallback.MOST_ACCURATE_IN_TIME
+    schedule = decide(made.view(0.0), left_ms, floors, fallback)
+    log = DecisionLog(tmp_path, LogHeader(FORMAT, DIGITS.name, "p", "c", fallback, made.tables))
+    log.record(1e12, made.state, left_ms, floors, [b'"easy"', b'"hard"'], schedule, None)
+    log.close()
+    easy = run(f"--decisions={tmp_path}", "--id=easy").output
+    assert "feasible, but a call of its own" in easy
+    assert easy.endswith("heavy: lightest-together, in one call of 2 messages\n")
+    assert "accuracy 0.8000 < 0.9" in run(f"--decisions={tmp_path}", "--id=hard").output
