@@ -201,9 +201,8 @@ class AccuracyBeliefs:
         before = np.maximum(self._class_share, 1e-6)
         mix = before.copy()
         for _ in range(20):
-            weighted = rows * (mix / before)
-            weighted /= weighted.sum(axis=1, keepdims=True)
-            mix = np.maximum(weighted.mean(axis=0), 1e-6)
+            ratio = mix / before  # rows * ratio, scaled to sums of 1, are the answers under the mix
+            mix = np.maximum(ratio * (1.0 / (rows @ ratio) @ rows) / len(rows), 1e-6)
         mix /= mix.sum()
         # Likelihood ratio of the two mixes given the rows: twice its logarithm is about
         # chi-squared, of mean k - 1 and variance 2 (k - 1), where nothing has changed.

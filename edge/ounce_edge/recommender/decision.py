@@ -22,7 +22,7 @@ that the fastest plan answers, so that a backlog is caught up instead of carried
 import math
 from bisect import insort
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,10 +48,10 @@ decision ends soon."""
 ABSORB_MS = 5.0
 """Batches that begin within this time take along later ones; the next decision sees to others."""
 _NONE: Items = np.empty(0, np.intp)
+_FIRST: Items = np.zeros(1, np.intp)
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Messages answered together in one call."""
 
     plan: int
@@ -61,8 +61,7 @@ class Group:
     """Indices of the messages, ascending."""
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(NamedTuple):
     """What to run, in this order."""
 
     groups: Sequence[Group]
@@ -89,11 +88,10 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
     compared = view.compared(n)
     order, frontier = compared.by_cost, compared.frontier
     if n == 1:
-        lightest = _lightest_of_one(view, compared, float(remaining_ms[0]), float(min_accuracy[0]))
-        if lightest is not None:
-            return Schedule(
-                [Group(lightest, Choice.LIGHTEST_FEASIBLE, np.zeros(1, np.intp))], _NONE, order
-            )
+        chosen = _alone(view, compared, remaining_ms.item(), min_accuracy.item(), fallback)
+        if chosen is None:
+            return Schedule([], _FIRST, order)
+        return Schedule([Group(*chosen, _FIRST)], _NONE, order)
     rung = np.searchsorted(compared.floors, min_accuracy, side="left")
     sizes = np.bincount(rung, minlength=len(frontier) + 1).tolist()
     if not sizes[-1]:  # the common case: every floor can be met, and every deadline as well
@@ -116,14 +114,32 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
     return _Crowded(view, order, frontier, remaining_ms, min_accuracy, fallback).schedule(rung)
 
 
-def _lightest_of_one(
-    view: View, compared: Comparison, remaining_ms: float, min_accuracy: float
-) -> int | None:
-    """The common case of a single message, without arrays: at low rates most are alone."""
+def _alone(
+    view: View, compared: Comparison, left_ms: float, floor: float, fallback: Fallback
+) -> tuple[int, Choice] | None:
+    """The rule for a message that waits alone, as at low rates most do, without arrays; None: it is
+    refused."""
+    low, order = view.accuracy_low, compared.by_cost
     for plan in compared.frontier:
-        if view.accuracy_low[plan] >= min_accuracy:
-            return plan if view.finish_ms(plan, 1) <= remaining_ms else None
-    return None
+        if low[plan] >= floor:
+            if view.finish_alone_ms(plan) <= left_ms:
+                return plan, Choice.LIGHTEST_FEASIBLE
+            break
+    in_time = [p for p in order if view.finish_alone_ms(p) <= left_ms]
+    for plan in in_time:
+        if low[plan] >= floor:
+            return plan, Choice.LIGHTEST_FEASIBLE
+    if fallback is Fallback.REFUSE:
+        return None
+    if fallback is Fallback.MOST_ACCURATE_IN_TIME:
+        if in_time:
+            enough = max(view.accuracy[p] for p in in_time) - NEARLY_EQUAL
+            best = next(p for p in in_time if view.accuracy[p] >= enough)
+            return best, Choice.FALLBACK_MOST_ACCURATE_IN_TIME
+        for plan in order:
+            if low[plan] >= floor and view.finish_alone_ms(plan) <= LATE_BUDGET_MS:
+                return plan, Choice.FALLBACK_LATE
+    return min(order, key=view.finish_alone_ms), Choice.FALLBACK_FASTEST
 
 
 def _most_urgent(remaining_ms: Floats) -> Items:
