@@ -8,6 +8,13 @@ from ounce_schemas.routing import Choice
 from ounce_edge.recommender.plans import View
 
 
+def passed_over(by_cost: Sequence[int], plan: int, choice: Choice) -> Sequence[int]:
+    """The plans that were passed over for a message, lightest first; arguments as in
+    `rejections`."""
+    everything = choice.is_fallback and choice is not Choice.CUT_SHORT
+    return by_cost if everything else by_cost[: by_cost.index(plan)]
+
+
 def rejections(
     view: View, by_cost: Sequence[int], plan: int, choice: Choice, min_accuracy: float
 ) -> dict[str, str]:
@@ -23,15 +30,13 @@ def rejections(
     Returns:
         By plan name: `accuracy 0.912 < 0.95` or `deadline`; lightest first.
     """
-    everything = choice.is_fallback and choice is not Choice.CUT_SHORT
-    passed_over = by_cost if everything else by_cost[: by_cost.index(plan)]
     return {
         view.names[p]: (
             f"accuracy {view.accuracy_low[p]:.4f} < {min_accuracy:g}"
             if view.accuracy_low[p] < min_accuracy
             else "deadline"
         )
-        for p in passed_over
+        for p in passed_over(by_cost, plan, choice)
     }
 
 
