@@ -8,7 +8,7 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +20,10 @@ from ounce_schemas.documents import TEST_SPLIT_FILE
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 
+from benchmarks.routing.in_service import InService, learn
 from benchmarks.routing.matrix import Measured
 from benchmarks.routing.overhead import headers
-from benchmarks.routing.rules import OURS, RULES
-from benchmarks.routing.simulation import Result, simulate
+from benchmarks.routing.simulation import Result
 from benchmarks.routing.workloads import Workload, make
 from tests.support.apache_kafka import ApacheKafka
 from tests.support.child import free_port
@@ -52,9 +52,8 @@ class Check:
     """Both sides, and what the worker spent."""
 
     rate: float
-    transport_ms: float
-    """Time from a record's timestamp to a worker's reading it: the median latency at half
-    the rate on the real side less the simulated one."""
+    in_service: InService
+    """What a run at half the rate showed of the worker."""
     worker: Served
     simulated: Served
     decision_share: float
@@ -68,8 +67,9 @@ class Check:
 def check_against_kafka(task: Measured, models_dir: Path, rate: float) -> Check:
     """Serve a workload with a worker on a real Kafka, and simulate the same.
 
-    The broker and the devices share one processor, the worker has another one. A run at half the
-    rate gives the time that a message is under way, which the simulation needs.
+    The broker and the devices share one processor, the worker has another one. What the simulation
+    can't know without Kafka (`in_service` says what) is learned from a run at half the rate, just
+    before, of the same worker; the run that is foreseen gives it nothing.
 
     Raises:
         KafkaUnavailableError: there is no Java here, or no jars.
@@ -97,27 +97,37 @@ def check_against_kafka(task: Measured, models_dir: Path, rate: float) -> Check:
             _wait_until_ready(port)
             devices = _Devices(servers, task, models_dir)
             devices.serve(slow)  # topics, connections and caches are cold at first
+            at_first = _spent(worker.pid, port)
             alone = devices.serve(slow)
             before = _spent(worker.pid, port)
-            worker_side = devices.serve(load)
+            answers = devices.serve(load)
             after = _spent(worker.pid, port)
             devices.close()
         finally:
             worker.send_signal(signal.SIGTERM)
             worker.wait()
-    rule = RULES[OURS]
-    alone_ms = _of_result(task, slow, simulate(table, slow, rule(table, overhead), overhead)).p50_ms
-    transport_ms = max(alone.p50_ms - alone_ms, 0.0)
-    result = simulate(table, load, rule(table, overhead), overhead, 0, transport_ms)
-    decided_s, processor_s = (b - a for a, b in zip(before, after, strict=True))
+    processor_ms = (before.processor_s - at_first.processor_s) * 1e3
+    in_service = learn(table, overhead, slow, alone, processor_ms)
+    decided_s = after.deciding_s - before.deciding_s
+    processor_s = after.processor_s - before.processor_s
     return Check(
         rate=rate,
-        transport_ms=transport_ms,
-        worker=worker_side,
-        simulated=_of_result(task, load, result),
+        in_service=in_service,
+        worker=_of_answers(answers),
+        simulated=_of_result(task, load, in_service.simulate(table, load)),
         decision_share=decided_s / processor_s,
         decision_us=decided_s / len(load) * 1e6,
         processor_us=processor_s / len(load) * 1e6,
+    )
+
+
+def _of_answers(answers: Sequence[Prediction]) -> Served:
+    said = [answer.parameters for answer in answers]
+    return _served(
+        np.array([p.latency_ms for p in said]),
+        np.array([p.max_latency_ms for p in said]),
+        np.array([p.cost_ms for p in said]),
+        [p.plan for p in said],
     )
 
 
@@ -156,8 +166,8 @@ class _Devices:
             first = next(key for key in split.files if key != "targets")
             self._bodies = [row.tobytes() for row in split[first].astype("<f4")]
 
-    def serve(self, workload: Workload) -> Served:
-        """Send all of it, and wait for all answers."""
+    def serve(self, workload: Workload) -> Sequence[Prediction]:
+        """Send all of it, and wait for all answers; in the order of the messages."""
         begin = time.perf_counter()
         sent, n = 0, len(workload)
         found: list[Prediction] = []
@@ -182,12 +192,7 @@ class _Devices:
                 raise SystemExit(f"only {len(found)} of {n} answers came")
             time.sleep(0.001)
         self._producer.flush()
-        return _served(
-            np.array([p.parameters.latency_ms for p in found]),
-            np.array([p.parameters.max_latency_ms for p in found]),
-            np.array([p.parameters.cost_ms for p in found]),
-            [p.parameters.plan for p in found],
-        )
+        return sorted(found, key=lambda answer: int(answer.id))
 
     def close(self) -> None:
         """Leave."""
@@ -212,14 +217,21 @@ def _wait_until_ready(port: int) -> None:
     raise SystemExit("the worker is not ready")
 
 
-def _spent(pid: int, port: int) -> tuple[float, float]:
-    """Seconds spent deciding, and processor seconds of the worker, so far."""
+@dataclass(frozen=True)
+class _Spent:
+    """Seconds that a worker spent so far."""
+
+    deciding_s: float
+    processor_s: float
+
+
+def _spent(pid: int, port: int) -> _Spent:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
         lines = page.read().decode().splitlines()
-    decided = sum(
+    deciding_s = sum(
         float(line.rsplit(" ", 1)[1])
         for line in lines
         if line.startswith("ounce_decision_seconds_total")
     )
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return decided, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return _Spent(deciding_s, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))

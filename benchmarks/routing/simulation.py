@@ -6,6 +6,7 @@ are run by the worker's own `run_plan`; only the models are replaced, by their r
 times, and the clock.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -82,7 +83,8 @@ def simulate(
     rule: Rule,
     overhead: Overhead,
     seed: int = 0,
-    transport_ms: float = 0.0,
+    transport_ms: float | NDArray[np.float64] = 0.0,
+    excess_ms: Sequence[NDArray[np.float64]] = (),
     end_ms: float = np.inf,
 ) -> Result:
     """Serve a workload until every message is answered.
@@ -95,17 +97,19 @@ def simulate(
         seed: of the service times.
         end_ms: stop then, and leave what waits unanswered: of a rule that is hopelessly behind,
             the rest says nothing new.
-        transport_ms: time between a message's timestamp and when a worker can read it.
+        transport_ms: time between a message's timestamp and when a worker can read it; one for
+            all, or one each, shape (n,). A message never overtakes another.
+        excess_ms: as `ServiceTimes` takes it.
     """
     n = len(workload)
     clock = _Clock(workload)
-    times = ServiceTimes(table, np.random.default_rng([seed, 1]))
+    times = ServiceTimes(table, np.random.default_rng([seed, 1]), excess_ms)
     served = cast(
         "list[ServedModel]",
         [_Model(table, m, clock, times) for m in range(len(table.models))],
     )
     beliefs: Plans = rule.plans
-    readable_ms = workload.arrival_ms + transport_ms
+    readable_ms = np.maximum.accumulate(workload.arrival_ms + transport_ms)
     deadline_ms = workload.deadline_ms
     finish_ms = np.full(n, np.inf)
     answer = np.full(n, -1, dtype=np.intp)

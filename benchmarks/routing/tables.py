@@ -151,16 +151,33 @@ def _times(ladder: Ladder, inputs: dict[str, Any]) -> NDArray[np.float64]:
 
 
 class ServiceTimes:
-    """Draws the time of one call from a table's samples."""
+    """Draws the time of one call.
 
-    def __init__(self, table: Table, rng: np.random.Generator) -> None:
+    Args:
+        table: samples of a tight loop.
+        rng: draws.
+        excess_ms: per model, times of single calls over the table's median, where calls in service
+            were seen: they are drawn then, and added to the median.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        rng: np.random.Generator,
+        excess_ms: Sequence[NDArray[np.float64]] = (),
+    ) -> None:
         self._times = table.times_ms
+        self._excess_ms = excess_ms
         self._medians = np.maximum.accumulate(np.median(table.times_ms, axis=2), axis=1)
         self._rng = rng
 
     def draw_ms(self, model: int, n_items: int) -> float:
         """Time of a call with `n_items`: a sample of the nearest measured batch size, scaled by the
         medians to this one; of more than 512 rows, as many calls as the runtime makes."""
+        if self._excess_ms:
+            median_ms = self.median_ms(model, n_items)
+            excess_ms = float(self._rng.choice(self._excess_ms[model]))
+            return max(median_ms + excess_ms, float(self._times[model, 0].min()))
         most = SIZES[-1]
         if n_items > most:
             return self.draw_ms(model, most) + self.draw_ms(model, n_items - most)

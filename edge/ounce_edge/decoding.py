@@ -1,6 +1,7 @@
 """From records to one batch of tensors. A record that can't be served costs the others nothing."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -141,7 +142,7 @@ class Decoder:
     ) -> NDArray[np.float32] | None:
         """Raw bodies of the right length as one array; None if one is JSON."""
         joined = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
-        doubtful = np.flatnonzero(joined[:, 0] == ord("{")).tolist()
+        doubtful = (joined[:, 0] == ord("{")).nonzero()[0].tolist()
         if any(self._is_json(heads[i], values[i]) for i in doubtful):
             return None
         return joined.view("<f4")
@@ -350,10 +351,10 @@ def _all_acceptable(array: NDArray[np.float32], spec: TensorSpec) -> bool:
     """Whether all values are finite (or missing, where allowed) and in range. Errs to False."""
     if array.size == 0:
         return True
-    least, greatest = array.min(), array.max()  # NaN if any value is
-    return bool(
-        np.isfinite(least)
-        and np.isfinite(greatest)
+    least, greatest = float(array.min()), float(array.max())  # NaN if any value is
+    return (
+        math.isfinite(least)
+        and math.isfinite(greatest)
         and (spec.minimum is None or least >= spec.minimum)
         and (spec.maximum is None or greatest <= spec.maximum)
     )
@@ -384,4 +385,4 @@ def _value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageEr
 
 def _timestamps_ms(times_ms: NDArray[np.int64], now_ms: float) -> NDArray[np.float64]:
     """Record timestamps; now where a record has none, or one from a clock that is ahead."""
-    return np.where((times_ms <= 0) | (times_ms > now_ms), now_ms, times_ms)
+    return np.where(times_ms > 0, np.minimum(times_ms, now_ms), now_ms)

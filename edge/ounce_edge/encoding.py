@@ -6,6 +6,7 @@ share, since building and serialising an object per message costs ten times more
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any, cast, overload
 
 import msgspec
@@ -76,7 +77,7 @@ class GroupAnswer:
     cost: Cost | None = None
     """Per item, where the policy's objective is not CPU time."""
     beliefs: Hashable = None
-    """What `rejected` depends on besides."""
+    """What `rejected` depends on besides the floor."""
 
 
 class Bodies(Sequence[bytes]):
@@ -177,8 +178,18 @@ class Encoder:
             answer.saved_ms,
             b"" if answer.cost is None else b',"cost":' + _json(answer.cost),
         )
-        passed_over = tuple(answer.rejected(answer.accuracy_low))
-        key = (answer.model_version, answer.plan, answer.choice, passed_over, answer.beliefs)
+        key = (answer.model_version, answer.plan, answer.choice, answer.beliefs)
+
+        def middle(latency: float, floor: float, elapsed: float, repeated: float) -> bytes:
+            return b'%b%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":[' % (
+                self._decision(answer, key, latency, floor),
+                cost,
+                elapsed,
+                _BOOL[elapsed <= latency],
+                _BOOL[answer.accuracy_low >= floor],
+                b',"duplicate":true' if repeated else b"",
+            )
+
         duplicate = np.zeros(len(latency_ms))
         if repeats:
             duplicate[np.isin(answer.items, list(repeats))] = 1
@@ -188,6 +199,8 @@ class Encoder:
             latency_ms,
             duplicate,
         )
+        if len(latency_ms) == 1:
+            return [middle(*(column.item() for column in columns))]
         # Timestamps are whole milliseconds, so the messages of a batch share few distinct middles.
         kinds = _kinds(*columns)
         examples = np.empty(kinds.max() + 1, dtype=np.intp)
@@ -195,18 +208,7 @@ class Encoder:
         present = np.flatnonzero(np.bincount(kinds))
         middles = np.empty(len(examples), dtype=object)
         distinct = zip(*(column[examples[present]].tolist() for column in columns), strict=True)
-        middles[present] = [
-            b'%b%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":['
-            % (
-                self._decision(answer, key, latency, floor),
-                cost,
-                elapsed,
-                _BOOL[elapsed <= latency],
-                _BOOL[answer.accuracy_low >= floor],
-                b',"duplicate":true' if repeated else b"",
-            )
-            for latency, floor, elapsed, repeated in distinct
-        ]
+        middles[present] = list(starmap(middle, distinct))
         return cast("list[bytes]", middles[kinds].tolist())
 
     def _decision(
@@ -256,8 +258,8 @@ class Encoder:
             return cast("list[bytes]", self._labels[then][answer.predicted].tolist())
         if name == "confidence":
             greatest = result[np.arange(len(result)), answer.predicted]  # max() takes longer
-            steps = np.rint(greatest * _STEPS).astype(np.intp)
-            return cast("list[bytes]", _CONFIDENCE[then][steps.clip(0, _STEPS)].tolist())
+            steps = np.minimum(np.maximum(np.rint(greatest * _STEPS), 0), _STEPS).astype(np.intp)
+            return cast("list[bytes]", _CONFIDENCE[then][steps].tolist())
         columns = {"probabilities": result, "value": result[:, :1], "interval": result[:, 1:]}[name]
         width = columns.shape[1]
         start = b'{"name":"%b","shape":[%b],"datatype":"FP32","data":' % (

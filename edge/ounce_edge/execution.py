@@ -115,8 +115,8 @@ def run_plan(
         else:
             outcome.result[items] = result
         outcome.calls.append(call)
-        finite = np.isfinite(result).all(axis=1)
-        if not finite.all():
+        if not np.isfinite(result).all():
+            finite = np.isfinite(result).all(axis=1)
             ill = not _answers_its_sample(served[step.model])
             text = "answered values that are not finite"
             outcome.failures.append(Failure(step.model, items[~finite], text, ill, ended_s))

@@ -2,6 +2,7 @@
 models, partitions and closed sets of reasons."""
 
 import time
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -51,16 +52,27 @@ class BulkHistogram(Collector):
         self._documentation = documentation
         self._label_names = list(label_names)
         self._upper: NDArray[np.float64] = np.array([*buckets, np.inf])
+        self._units = np.eye(len(self._upper), dtype=np.int64)
+        """Counts of one value, by its bucket."""
         self._bounds = [*(str(float(b)) for b in buckets), "+Inf"]
         self._series: dict[tuple[str, ...], tuple[NDArray[np.int64], float]] = {}
         registry.register(self)
 
     def observe(self, labels: tuple[str, ...], values: NDArray[np.float64]) -> None:
         """Add values of shape (n,) to one series."""
-        positions = np.searchsorted(self._upper, values, side="left")
-        counts = np.bincount(positions, minlength=len(self._upper))
-        before, total = self._series.get(labels, (0, 0.0))
-        self._series[labels] = (before + counts, total + float(values.sum()))
+        if len(values) == 1:
+            self.observe_one(labels, float(values[0]))
+            return
+        positions = self._upper.searchsorted(values)
+        self._add(labels, np.bincount(positions, minlength=len(self._upper)), float(values.sum()))
+
+    def observe_one(self, labels: tuple[str, ...], value: float) -> None:
+        """Add one value to one series."""
+        self._add(labels, self._units[bisect_left(self._upper, value)], value)
+
+    def _add(self, labels: tuple[str, ...], counts: NDArray[np.int64], total: float) -> None:
+        before, total_before = self._series.get(labels, (0, 0.0))
+        self._series[labels] = (before + counts, total_before + total)
 
     def describe(self) -> Iterable[HistogramMetricFamily]:
         """The family without samples: the registry then need not collect to register."""
@@ -83,6 +95,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._series: dict[tuple[Counter | Gauge | str, ...], Counter | Gauge] = {}
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         r = self.registry
@@ -273,39 +286,48 @@ class Metrics:
         task = report.task
         if len(report.waited_ms):
             self._queue_wait.observe((task,), report.waited_ms / 1e3)
-            self._decision.labels(task).inc(report.decide_ms / 1e3)
+            self._add(self._decision, report.decide_ms / 1e3, task)
         if report.repeats:
-            self._duplicates.labels(task).inc(report.repeats)
+            self._add(self._duplicates, report.repeats, task)
         for reason in report.rejected:
-            self._dead_letters.labels(task, reason).inc()
-            self._messages.labels(task, "none", "dead-letter").inc()
+            self._add(self._dead_letters, 1, task, reason)
+            self._add(self._messages, 1, task, "none", "dead-letter")
         if report.escalated:
-            self._escalations.labels(task).inc(report.escalated)
+            self._add(self._escalations, report.escalated, task)
         for call in report.calls:
-            self._service.observe((task, call.model), np.array([call.run_ms / 1e3]))
-            self._batch_size.observe((task, call.model), np.array([call.n], dtype=np.float64))
-            self._compute.labels(task, call.model).inc(call.run_ms / 1e3)
+            self._service.observe_one((task, call.model), call.run_ms / 1e3)
+            self._batch_size.observe_one((task, call.model), call.n)
+            self._add(self._compute, call.run_ms / 1e3, task, call.model)
         for group in report.groups:
             self._observe_group(task, group)
 
     def _observe_group(self, task: str, group: GroupReport) -> None:
         model = group.model
         outcome = "fallback" if group.choice.is_fallback else "answered"
-        self._messages.labels(task, model, outcome).inc(group.n)
+        self._add(self._messages, group.n, task, model, outcome)
         if group.choice.is_fallback:
-            self._fallbacks.labels(task, group.choice.removeprefix("fallback-")).inc(group.n)
+            self._add(self._fallbacks, group.n, task, group.choice.removeprefix("fallback-"))
         if group.deadline_misses:
-            self._deadline_misses.labels(task, model).inc(group.deadline_misses)
+            self._add(self._deadline_misses, group.deadline_misses, task, model)
         if group.floor_misses:
-            self._floor_misses.labels(task, model).inc(group.floor_misses)
-        self._plans.labels(task, group.plan, group.choice).inc(group.n)
+            self._add(self._floor_misses, group.floor_misses, task, model)
+        self._add(self._plans, group.n, task, group.plan, group.choice)
         if group.choice is Choice.EXPLORATION:
-            self._regret.labels(task).inc(group.regret)
-        self._cost.labels(task).inc(group.cost)
-        self._cost_saved.labels(task).inc(group.saved)
-        self._always_best.labels(task).inc(group.always_best_ms / 1e3)
-        self._saved.labels(task).inc((group.always_best_ms - group.run_ms) / 1e3)
+            self._add(self._regret, group.regret, task)
+        self._add(self._cost, group.cost, task)
+        self._add(self._cost_saved, group.saved, task)
+        self._add(self._always_best, group.always_best_ms / 1e3, task)
+        self._add(self._saved, (group.always_best_ms - group.run_ms) / 1e3, task)
         self._end_to_end.observe((task,), group.latency_ms / 1e3)
+
+    def _add(self, metric: Counter | Gauge, amount: float, *labels: str) -> None:
+        """Count. A series is looked up once: prometheus-client checks the labels and takes a lock
+        each time, which for batches of one message adds up."""
+        key = (metric, *labels)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = metric.labels(*labels)
+        series.inc(amount)
 
     def observe_labels(self, task: str, outcomes: Mapping[LabelOutcome, int]) -> None:
         """Count labels of a task by what became of them."""
@@ -324,7 +346,7 @@ class Metrics:
         for name, value, low in zip(view.names, view.accuracy, view.accuracy_low, strict=True):
             self._expected_accuracy.labels(task, name).set(value)
             self._accuracy_low.labels(task, name).set(low)
-        self._highest_floor.labels(task).set(max(view.accuracy_low[p] for p in view.usable))
+        self._highest_floor.labels(task).set(view.highest_floor)
         for model in plans.models:
             self._suspended.labels(task, model.name).set(model.suspension.is_open(now_s))
         self._waiting.labels(task).set(len(pipeline.waiting))

@@ -24,7 +24,7 @@ from ounce_edge.execution import Answered, Outcome, run_plan
 from ounce_edge.letters import MAX_MESSAGE_BYTES, write_letter
 from ounce_edge.planning import make_plans
 from ounce_edge.recommender.decision import decide
-from ounce_edge.recommender.explanation import rejections
+from ounce_edge.recommender.explanation import passed_over, rejections
 from ounce_edge.recommender.exploration import explore, regret
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import View
@@ -314,7 +314,10 @@ class Pipeline:
             saved_ms=best_ms - cost_ms,
             cost=None if objective is Objective.CPU_TIME else Cost(objective, cost, saved),
             rejected=partial(rejections, view, schedule.by_cost, group.plan, choice),
-            beliefs=tuple(view.accuracy_low),
+            beliefs=(
+                tuple(passed_over(schedule.by_cost, group.plan, choice)),
+                tuple(view.accuracy_low),
+            ),
         )
         if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
             json_ids = [take(column, items) for column in batch.json_ids]
@@ -335,8 +338,8 @@ class Pipeline:
                 cost=cost * n,
                 saved=saved * n,
                 latency_ms=latency_ms,
-                deadline_misses=int((latency_ms > batch.max_latency_ms[items]).sum()),
-                floor_misses=int((low < floors).sum()),
+                deadline_misses=int(np.count_nonzero(latency_ms > batch.max_latency_ms[items])),
+                floor_misses=int(np.count_nonzero(low < floors)),
                 regret=regret(view, group.plan, floors) if choice is Choice.EXPLORATION else 0.0,
             )
         )
@@ -357,7 +360,7 @@ class Pipeline:
         excess_ms = latency.excess_ms(n)
         if excess_ms is None:
             excess_ms = max(self.plans.models[first.model].latency.excess_ms(n) or 0.0, 0.0)
-        return (float(latency.profile_ms(n)) + excess_ms) / n
+        return (latency.profile_of(n) + excess_ms) / n
 
     def _cost(
         self,

@@ -66,6 +66,8 @@ class Columns:
 
     def next_offsets(self) -> dict[int, int]:
         """By partition, the offset behind its last record; records of a partition are in order."""
+        if len(self.records) == 1:
+            return {int(self.partitions[0]): int(self.offsets[0]) + 1}
         changes = self.partitions[1:] != self.partitions[:-1]
         ends = [*np.flatnonzero(changes).tolist(), len(self.records) - 1]
         return dict(

@@ -23,7 +23,7 @@ class Vigilance:
         self._plans = plans
         self._highest_promised = max(plan.accuracy.low for plan in plans.plans)
         self._unreachable: set[float] = set()
-        self._moved = plans.accuracy.moved.copy()
+        self._moved = plans.accuracy.moved
 
     def learn(self, plan: int, outcome: Outcome) -> list[Happening]:
         """Learn from a group's calls; tell of models that went out of service or came back."""
@@ -72,8 +72,7 @@ class Vigilance:
 
     def look_at_floors(self, view: View, floors: NDArray[np.float64]) -> list[Happening]:
         """Tell of accuracy floors that some plan met once and none meets now, or one again."""
-        highest = max(view.accuracy_low[p] for p in view.usable)
-        told = []
+        highest, told = view.highest_floor, list[Happening]()
         if highest < self._highest_promised and floors.max() > highest:
             for floor in np.unique(floors[floors > highest]).tolist():
                 new = floor <= self._highest_promised and floor not in self._unreachable
@@ -92,7 +91,9 @@ class Vigilance:
 
     def look_at_accuracy(self) -> list[Happening]:
         """Tell of plans whose accuracy is believed to be other than validation data said."""
-        beliefs, told = self._plans.accuracy, []
+        beliefs, told = self._plans.accuracy, list[Happening]()
+        if beliefs.moved is self._moved:
+            return told
         for p in np.flatnonzero(beliefs.moved != self._moved).tolist():
             plan = self._plans[p]
             said = f"{plan.accuracy.value:.4f} of validation data"
@@ -103,7 +104,7 @@ class Vigilance:
                 else f"plan {plan.name} is believed to reach the accuracy {said} again"
             )
             told.append(Happening(EventKind.ACCURACY_CHANGED, plan.name, text))
-        self._moved = beliefs.moved.copy()
+        self._moved = beliefs.moved
         return told
 
     def _suspend(self, model: int, at_s: float, text: str) -> Happening:

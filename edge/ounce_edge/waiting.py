@@ -103,6 +103,9 @@ class Waiting:
     """
 
     def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
         self.deadline_ms: NDArray[np.float64] = np.empty(0)
         self.min_accuracy: NDArray[np.float64] = np.empty(0)
         self._part: Items = np.empty(0, np.intp)
@@ -125,7 +128,7 @@ class Waiting:
         """Remove groups of requests, each by its indices, ascending; no request is in two."""
         taken = [self._taken(items) for items in groups]
         if sum(map(len, groups)) == len(self):
-            self._keep(np.empty(0, np.intp))
+            self._clear()
         else:
             kept = np.ones(len(self), dtype=bool)
             for items in groups:

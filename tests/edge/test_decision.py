@@ -72,6 +72,9 @@ def test_one_message(remaining: float, floor: float, expected: tuple[int, Choice
 
 def test_fallback_fastest_and_refuse() -> None:
     assert choose(LADDER, [5], [0.95], Fallback.FASTEST)[1] == [(LIGHT, Choice.FALLBACK_FASTEST)]
+    assert choose(LADDER, [-3], [0.5], Fallback.FASTEST)[1] == [(LIGHT, Choice.FALLBACK_FASTEST)]
+    for remaining, floor in ((5, 0.95), (100, 0.99), (-3, 0.5)):
+        assert choose(LADDER, [remaining], [floor], Fallback.REFUSE)[1] == [None]
     schedule, found = choose(LADDER, [5, 100], [0.95, 0.5], Fallback.REFUSE)
     assert found == [None, (LIGHT, Choice.LIGHTEST_FEASIBLE)]
     assert schedule.refused.tolist() == [0]

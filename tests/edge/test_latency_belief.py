@@ -20,6 +20,8 @@ def test_between_and_beyond_its_sizes_the_profile_is_linear(belief: LatencyBelie
     assert belief.median_ms(4) == pytest.approx(2.5)
     assert belief.median_ms(300) == pytest.approx(150.5)
     assert belief.p99_ms(np.array([1.0, 10.0])) == pytest.approx([1.5, 8.25])
+    for n in (*range(1, 3000), *range(1, 3000)):  # more than are remembered
+        assert belief.profile_of(n) == belief.profile_ms(n)
 
 
 def test_a_slowdown_is_believed_after_five_calls_at_every_batch_size_and_so_is_its_end(

@@ -100,6 +100,50 @@ def test_a_slow_machine_is_believed_of_models_that_do_not_run() -> None:
     assert not made.is_out_of_order(0, 2.1)
 
 
+def test_a_view_lasts_while_figures_move_a_little_but_not_for_long() -> None:
+    made = plans()
+    made.observe_call(0, 1, 0.1, 0.0)
+    view = made.view(0.0)
+    for i in range(3):
+        made.observe_call(0, 1, 0.12, 0.01 * i)
+    assert made.view(0.05) is view
+    renewed = made.view(0.15)
+    assert renewed.expected_ms(LIGHT, 1) == pytest.approx(0.12)
+    assert made.view(0.3) is renewed  # nothing has moved since
+
+
+def test_a_view_is_made_anew_at_once_when_that_matters_to_a_call() -> None:
+    made = plans()
+    made.view(0.0)
+    for i in range(3):
+        made.observe_call(0, 10, 1.2, 0.01 * i)
+    assert made.view(0.03).expected_ms(LIGHT, 10) == pytest.approx(1.2)
+    for _ in range(3):
+        made.observe_reach(CASCADE, [1000, 900])
+    assert made.view(0.04).expected_ms(CASCADE, 64) > 64 * 0.2 + 30.0
+
+
+def test_messages_that_come_alone_see_a_slowdown_within_a_second_and_its_end() -> None:
+    made, at_s, seen = plans(), 0.0, []
+    for slowness in (1.0, 1.4, 4.0, 1.0):
+        for _ in range(20):  # 20 calls a second
+            made.observe_call(0, 1, 0.1 * slowness, at_s)
+            at_s += 0.05
+            view = made.view(at_s)
+        seen.append(view.expected_ms(LIGHT, 1))
+    assert seen == pytest.approx([0.1, 0.14, 0.4, 0.1])
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.floats(0.01, 30), st.integers(0, 9)), max_size=40))
+def test_the_state_is_always_that_of_the_view_used(calls: list) -> None:
+    made = plans()
+    for i, (model, ms, going_on) in enumerate(calls):
+        view = made.view(0.02 * i)
+        assert made.tables.view(made.state) == view
+        made.observe_call(model, 8, ms, 0.02 * i)
+        made.observe_reach(CASCADE, [10, going_on] if going_on else [10])
+
+
 def test_a_model_that_alone_becomes_ten_times_slower_is_out_of_order() -> None:
     made = plans()
     for i in range(200):

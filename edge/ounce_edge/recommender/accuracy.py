@@ -123,7 +123,8 @@ class AccuracyBeliefs:
         self.low: NDArray[np.float64] = np.array([p.low for p in priors])
         self.high: NDArray[np.float64] = np.array([p.high for p in priors])
         self.moved: NDArray[np.bool_] = np.zeros(n, dtype=bool)
-        """Plans whose belief contradicts validation data: it is outside the prior's interval."""
+        """Plans whose belief contradicts validation data: it is outside the prior's interval.
+        `refresh` makes another array."""
         self._labels = [_Labels() for _ in priors]
         self._posterior = [(p.value * p.n + 1.0, (1.0 - p.value) * p.n + 1.0) for p in priors]
         self._confident = [_Recent() for _ in priors]
@@ -149,7 +150,7 @@ class AccuracyBeliefs:
         if threshold is None or not self._has_classes:
             return
         some = probabilities[:ROWS_PER_CALL]
-        self._confident[plan].add(int((some.max(axis=1) > threshold).sum()), len(some))
+        self._confident[plan].add(int(np.count_nonzero(some.max(axis=1) > threshold)), len(some))
         self._rows.append(some.astype(np.float64))
         self._n_rows += len(some)
         while self._n_rows - len(self._rows[0]) >= ROWS:
@@ -168,6 +169,7 @@ class AccuracyBeliefs:
         self._has_evidence = False
         mix = self._mix()
         lost = self._lost(mix)
+        self.moved = np.zeros(len(self._priors), dtype=bool)
         for plan, prior in enumerate(self._priors):
             value, n = prior.value - lost[plan], float(prior.n)
             if mix is not None:
@@ -201,9 +203,8 @@ class AccuracyBeliefs:
         before = np.maximum(self._class_share, 1e-6)
         mix = before.copy()
         for _ in range(20):
-            weighted = rows * (mix / before)
-            weighted /= weighted.sum(axis=1, keepdims=True)
-            mix = np.maximum(weighted.mean(axis=0), 1e-6)
+            ratio = mix / before  # rows * ratio, scaled to sums of 1, are the answers under the mix
+            mix = np.maximum(ratio * (1.0 / (rows @ ratio) @ rows) / len(rows), 1e-6)
         mix /= mix.sum()
         # Likelihood ratio of the two mixes given the rows: twice its logarithm is about
         # chi-squared, of mean k - 1 and variance 2 (k - 1), where nothing has changed.

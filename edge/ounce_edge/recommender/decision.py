@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 from ounce_schemas.routing import Choice, Fallback
 
-from ounce_edge.recommender.crowding import Crowd
+from ounce_edge.recommender.crowding import LATE_BUDGET_MS, NEARLY_EQUAL, Crowd
 from ounce_edge.recommender.plans import Comparison, View
 from ounce_edge.recommender.schedule import (
     Batch,
@@ -39,6 +39,7 @@ take longer than the slice that it is for, and every further one finds a longer 
 LATE_CONSIDERED = 128
 """Of these at least so many late ones, where there are any."""
 _NONE: Items = np.empty(0, np.intp)
+_FIRST: Items = np.zeros(1, np.intp)
 
 
 def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fallback) -> Schedule:
@@ -58,11 +59,10 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
     compared = view.compared(n)
     order, frontier = compared.by_cost, compared.frontier
     if n == 1:
-        lightest = _lightest_of_one(view, compared, float(remaining_ms[0]), float(min_accuracy[0]))
-        if lightest is not None:
-            return Schedule(
-                [Group(lightest, Choice.LIGHTEST_FEASIBLE, np.zeros(1, np.intp))], _NONE, order
-            )
+        chosen = _alone(view, compared, remaining_ms.item(), min_accuracy.item(), fallback)
+        if chosen is None:
+            return Schedule([], _FIRST, order)
+        return Schedule([Group(*chosen, _FIRST)], _NONE, order)
     rung = np.searchsorted(compared.floors, min_accuracy, side="left")
     sizes = np.bincount(rung, minlength=len(frontier) + 1).tolist()
     if not sizes[-1]:  # the common case: every floor can be met, and every deadline as well
@@ -85,14 +85,32 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
     return Crowd(view, order, frontier, remaining_ms, min_accuracy, fallback).schedule(rung)
 
 
-def _lightest_of_one(
-    view: View, compared: Comparison, remaining_ms: float, min_accuracy: float
-) -> int | None:
-    """The common case of a single message, without arrays: at low rates most are alone."""
+def _alone(
+    view: View, compared: Comparison, left_ms: float, floor: float, fallback: Fallback
+) -> tuple[int, Choice] | None:
+    """The rule for a message that waits alone, as at low rates most do, without arrays; None: it is
+    refused."""
+    low, order = view.accuracy_low, compared.by_cost
     for plan in compared.frontier:
-        if view.accuracy_low[plan] >= min_accuracy:
-            return plan if view.finish_ms(plan, 1) <= remaining_ms else None
-    return None
+        if low[plan] >= floor:
+            if view.finish_alone_ms(plan) <= left_ms:
+                return plan, Choice.LIGHTEST_FEASIBLE
+            break
+    timely = [p for p in order if view.finish_alone_ms(p) <= left_ms]
+    for plan in timely:
+        if low[plan] >= floor:
+            return plan, Choice.LIGHTEST_FEASIBLE
+    if fallback is Fallback.REFUSE:
+        return None
+    if fallback is Fallback.MOST_ACCURATE_IN_TIME:
+        if timely:
+            enough = max(view.accuracy[p] for p in timely) - NEARLY_EQUAL
+            best = next(p for p in timely if view.accuracy[p] >= enough)
+            return best, Choice.FALLBACK_MOST_ACCURATE_IN_TIME
+        for plan in order:
+            if low[plan] >= floor and view.finish_alone_ms(plan) <= LATE_BUDGET_MS:
+                return plan, Choice.FALLBACK_LATE
+    return min(order, key=view.finish_alone_ms), Choice.FALLBACK_FASTEST
 
 
 def _most_urgent(remaining_ms: Floats) -> Items:

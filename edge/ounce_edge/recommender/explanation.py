@@ -8,6 +8,13 @@ from ounce_schemas.routing import Choice
 from ounce_edge.recommender.plans import View
 
 
+def passed_over(by_cost: Sequence[int], plan: int, choice: Choice) -> Sequence[int]:
+    """The plans that were passed over for a message, lightest first; arguments as in
+    `rejections`."""
+    everything = choice.is_fallback and choice is not Choice.CUT_SHORT
+    return by_cost if everything else by_cost[: by_cost.index(plan)]
+
+
 def rejections(
     view: View, by_cost: Sequence[int], plan: int, choice: Choice, min_accuracy: float
 ) -> dict[str, str]:
@@ -25,15 +32,13 @@ def rejections(
         in all than to join the plan's call; lightest first.
     """
     otherwise = "call of its own" if choice is Choice.LIGHTEST_TOGETHER else "deadline"
-    everything = choice.is_fallback and choice is not Choice.CUT_SHORT
-    passed_over = by_cost if everything else by_cost[: by_cost.index(plan)]
     return {
         view.names[p]: (
             f"accuracy {view.accuracy_low[p]:.4f} < {min_accuracy:g}"
             if view.accuracy_low[p] < min_accuracy
             else otherwise
         )
-        for p in passed_over
+        for p in passed_over(by_cost, plan, choice)
     }
 
 

@@ -1,5 +1,6 @@
 """What is believed of a model's service time on this machine."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -19,6 +20,8 @@ CENTRED_CALLS = 4
 """Calls on either side of the one whose distance from the level is taken."""
 TAIL_EVERY_CALLS = 16
 """How often the tail is worked out anew."""
+_MOST_PROFILES = 1024
+"""Batch sizes whose profile is remembered."""
 
 
 class LatencyBelief:
@@ -54,6 +57,8 @@ class LatencyBelief:
         last, before = self._sizes[-1], self._sizes[-2] if several else 0.0
         rise = self._p50_ms[-1] - (self._p50_ms[-2] if several else 0.0)
         self._ms_per_row = max(float(rise / (last - before)), 0.0)
+        self._profiles: dict[int, float] = {}
+        """By batch size."""
         self._calls: deque[tuple[float, float]] = deque(maxlen=LEVEL_CALLS[1])
         """Ratio and time of the latest calls, oldest first."""
         self._profiles_ms: deque[float] = deque(maxlen=LEVEL_CALLS[1])
@@ -77,9 +82,18 @@ class LatencyBelief:
         beyond = np.maximum(np.subtract(n_items, self._sizes[-1]), 0.0) * self._ms_per_row
         return np.asarray(np.interp(n_items, self._sizes, self._p50_ms) + beyond)
 
+    def profile_of(self, n_items: int) -> float:
+        """`profile_ms` of one batch size; those that come again are looked up."""
+        found = self._profiles.get(n_items)
+        if found is None:
+            if len(self._profiles) >= _MOST_PROFILES:
+                self._profiles.clear()
+            found = self._profiles[n_items] = float(self.profile_ms(n_items))
+        return found
+
     def median_ms(self, n_items: int) -> float:
         """Median time of one call with `n_items`, milliseconds."""
-        return float(self.profile_ms(n_items)) * self.level
+        return self.profile_of(n_items) * self.level
 
     def p99_ms(self, n_items: int | NDArray[np.float64]) -> NDArray[np.float64]:
         """99th percentile of the time of one call with `n_items` (number or array), ms."""
@@ -90,7 +104,7 @@ class LatencyBelief:
         """How much longer calls take than the profile says; None when none was seen lately."""
         if not self._calls:
             return None
-        return float(self.profile_ms(n_items)) * (self.level - 1.0)
+        return self.profile_of(n_items) * (self.level - 1.0)
 
     def seen_since(self, at_s: float) -> bool:
         """Whether a call ended at `at_s` or later."""
@@ -118,7 +132,7 @@ class LatencyBelief:
             elapsed_ms: its time, milliseconds.
             at_s: when, on any steady clock, seconds.
         """
-        profile_ms = float(self.profile_ms(n_items))
+        profile_ms = self.profile_of(n_items)
         self._calls.append((max(elapsed_ms, 1e-6) / profile_ms, at_s))  # a coarse clock says 0
         self._profiles_ms.append(profile_ms)
         self._seen_at_s = at_s
@@ -127,12 +141,10 @@ class LatencyBelief:
         weight = max(1.0 / self._n_seen, 1.0 / WINDOW_CALLS)
         self.usual *= (self.level / self.usual) ** weight
         around = [r for r, _ in self._calls][-2 * CENTRED_CALLS - 1 :]
-        sizes_ms = list(self._profiles_ms)
         if len(around) > CENTRED_CALLS:
-            seen_at_s = self._calls[-CENTRED_CALLS - 1][1]
-            centre = sorted(around)[len(around) // 2]
-            distance = around[-CENTRED_CALLS - 1] / centre - 1.0
-            scale = sizes_ms[-CENTRED_CALLS - 1] ** 0.5
+            ratio, seen_at_s = self._calls[-CENTRED_CALLS - 1]
+            distance = ratio / sorted(around)[len(around) // 2] - 1.0
+            scale = self._profiles_ms[-CENTRED_CALLS - 1] ** 0.5
             self._distances.append((distance * scale, seen_at_s))
         if self._n_seen % TAIL_EVERY_CALLS == 0:
             self._forget(at_s)
@@ -159,9 +171,9 @@ class LatencyBelief:
         for remembered in (self._calls, self._distances):
             while remembered and remembered[0][1] <= oldest_s:
                 remembered.popleft()
-        distances = sorted(d for d, _ in self._distances)
+        distances = sorted([d for d, _ in self._distances])
         n = len(distances)
-        self.spread = max(0.0, distances[int(np.ceil(0.99 * n)) - 1]) if n else 0.0
+        self.spread = max(0.0, distances[math.ceil(0.99 * n) - 1]) if n else 0.0
         few = max(0.0, 1.0 - n / (WINDOW_CALLS // 2))
         self.tail = max(1.0, few * self._prior_tail)
 

@@ -24,7 +24,14 @@ _Z_99 = 2.3263478740408408
 """Quantile of the normal distribution that leaves 1% above."""
 _LATELY_S = 1.0
 _DRIFT = 0.03
-"""A view is made anew when a model's time has moved by this share: each call moves it a little."""
+"""A view is made anew when a figure that it was made with has moved by this share, but ..."""
+_RENEW_SECONDS = 0.1
+"""... at most this often, since at low rates nearly every call moves one so far; and ..."""
+_VIEW_MS = 0.1
+"""... at once when that changes the time of the call just made by more than this: about what a view
+takes when caches are cold."""
+_REACH_JUMP = 0.1
+"""... or when a reach has moved by this share."""
 _MOST_COMPARED = 256
 
 
@@ -106,18 +113,24 @@ class View:
         size = self.size_bytes
         cost = [at(curve, n_items) for curve in self.cost]
         by_cost = sorted(self.usable, key=lambda p: (cost[p], size[p], p))
-        best, frontier = -1.0, list[int]()
+        surest, frontier = -1.0, list[int]()
         for plan in by_cost:
-            if self.accuracy_low[plan] > best:
-                best = self.accuracy_low[plan]
+            if self.accuracy_low[plan] > surest:
+                surest = self.accuracy_low[plan]
                 frontier.append(plan)
         floors = np.array([self.accuracy_low[plan] for plan in frontier])
-        return Comparison(by_cost, frontier, floors)
+        singles = [p for p in by_cost if self.is_single[p]] or by_cost
+        best = max(singles, key=lambda p: self.accuracy[p])
+        return Comparison(by_cost, frontier, floors, best)
+
+    @cached_property
+    def highest_floor(self) -> float:
+        """Greatest accuracy floor that a usable plan meets."""
+        return max(self.accuracy_low[p] for p in self.usable)
 
     def always_best(self, n_items: int) -> int:
         """The most accurate single model, of equals the lightest: savings are held against it."""
-        order = self.by_cost(n_items)
-        return max([p for p in order if self.is_single[p]] or order, key=lambda p: self.accuracy[p])
+        return self.compared(n_items).always_best
 
     def cost_of(self, plan: int, n_items: int) -> float:
         """Expected cost of one call with `n_items`, in the policy's objective."""
@@ -130,6 +143,10 @@ class View:
     def finish_ms(self, plan: int, n_items: int) -> float:
         """99th percentile of the time until a batch of `n_items` is answered."""
         return at(self.p99_ms[plan], n_items)
+
+    def finish_alone_ms(self, plan: int) -> float:
+        """`finish_ms` of one message."""
+        return self.p99_ms[plan][0]
 
     def usual_finish_ms(self, plan: int, n_items: int) -> float:
         """Expected time until a batch of `n_items` is answered: what those behind it wait."""
@@ -156,6 +173,8 @@ class Comparison:
     """Of these the ones worth choosing: each is more accurate than all lighter ones."""
     floors: NDArray[np.float64]
     """Accuracy that each of the frontier's is sure to have, ascending."""
+    always_best: int
+    """The most accurate single model, of equals the lightest."""
 
 
 def _most_within(curve: Sequence[float], budget_ms: float, most: int) -> int:
@@ -228,8 +247,12 @@ class Plans:
         self.tables = Tables.of(self.models, self.plans, objective)
         self._reach = np.ones((len(plans), max(len(plan.steps) for plan in plans)))
         self._view: View | None = None
+        self._made_at_s = -np.inf
+        self._has_drifted = False
         self._seen: list[tuple[float, float, float]] = []
         """Figures of each model that the view was made with."""
+        self._seen_reach = self._reach.copy()
+        """Likewise."""
         self._refreshed_at_s = -np.inf
         self.state = self._believe(-np.inf)
         """What the latest view was made of, for a log that its decisions can be made again from."""
@@ -253,10 +276,14 @@ class Plans:
                 model.latency.refresh(at_s)
             self.accuracy.refresh(at_s)
             self._view = None
+        if self._has_drifted and at_s - self._made_at_s >= _RENEW_SECONDS:
+            self._view = None
         if self._view is None:
             self.state = self._believe(at_s)
             self._view = self.tables.view(self.state)
+            self._made_at_s, self._has_drifted = at_s, False
             self._seen = [_figures(m.latency) for m in self.models]
+            self._seen_reach[:] = self._reach
         return self._view
 
     def _believe(self, at_s: float) -> BeliefState:
@@ -287,11 +314,10 @@ class Plans:
         if self.models[model].suspension.on_trial:  # this call is to decide, not those before
             latency.start_over()
         latency.observe(n_items, elapsed_ms, at_s)
-        now = _figures(latency)
-        if self._view is not None and any(
-            abs(a - b) > _DRIFT * b for a, b in zip(now, self._seen[model], strict=True)
-        ):
-            self._view = None
+        if self._view is not None:
+            jump = _VIEW_MS / max(elapsed_ms, 1e-6)
+            for now, seen in zip(_figures(latency), self._seen[model], strict=True):
+                self._drift(now, seen, jump)
 
     def observe_reach(self, plan: int, n_items: Sequence[int]) -> None:
         """A plan answered: so many items came to each of the steps that ran. Inputs that are harder
@@ -300,10 +326,19 @@ class Plans:
         for k, step in enumerate(self.plans[plan].steps[1:], start=1):
             here = n_items[k] if k < len(n_items) else 0
             share = here / n_items[0] / max(step.reach, 1e-6)
-            before = self._reach[plan, k]
+            before = float(self._reach[plan, k])
             now = before + weight * (share - before)
-            self._reach[plan, k] = min(max(now, 0.1), 1.0 / max(step.reach, 1e-6))
-            if abs(self._reach[plan, k] - before) > _DRIFT * before:
+            now = min(max(now, 0.1), 1.0 / max(step.reach, 1e-6))
+            self._reach[plan, k] = now
+            self._drift(now, float(self._seen_reach[plan, k]), _REACH_JUMP)
+
+    def _drift(self, now: float, seen: float, jump: float) -> None:
+        """A figure that the view was made with has moved from `seen` to `now`; `jump` is the share
+        from which on that can't wait."""
+        moved = abs(now - seen)
+        if moved > _DRIFT * seen:
+            self._has_drifted = True
+            if moved > jump * seen:
                 self._view = None
 
     def observe_overhead(self, n_items: int, elapsed_ms: float) -> None:
@@ -412,38 +447,34 @@ class Tables:
     def view(self, state: BeliefState) -> View:
         """The view at one moment."""
         model, expected_ms, most_ms, watts = self._arrays
-        level, tail, spread = (
-            np.array(each)[model] for each in (state.level, state.tail, state.spread)
-        )
-        level = level * np.array(state.reach)
-        most_ms = most_ms + excess_ms(most_ms, tail[:, :, None], spread[:, :, None])
-        median = np.einsum("pk,pkn->pn", level, expected_ms)
-        p99 = np.einsum("pk,pkn->pn", level, most_ms) + GRID * state.item_overhead_ms
+        level, tail, spread = np.array((state.level, state.tail, state.spread))[:, model, None]
+        level = level[:, None, :, 0] * np.array(state.reach)[:, None]
+        overhead_ms = GRID * state.item_overhead_ms
+        median = (level @ expected_ms)[:, 0]
+        p99 = (level @ (most_ms + excess_ms(most_ms, tail, spread)))[:, 0] + overhead_ms
         median_ms = median.tolist()
         if self.objective is Objective.CPU_TIME:
             cost = median_ms
         elif self.objective is Objective.ENERGY:
-            cost = np.einsum("pk,pkn->pn", level * watts / 1e3, expected_ms).tolist()
+            cost = (level * watts @ expected_ms)[:, 0].tolist()
         else:
             cost = [[each * float(n) for n in GRID] for each in self.memory_bytes]
-        out = set(state.suspended)
-        usable = [
-            p
-            for p, (of_plan, n_steps) in enumerate(zip(self.model, self.n_steps, strict=True))
-            if out.isdisjoint(of_plan[:n_steps])
-        ]
+        usable = self._all
+        if state.suspended:
+            out = set(state.suspended)
+            usable = [p for p in usable if out.isdisjoint(self.model[p][: self.n_steps[p]])]
         return View(
             names=self.names,
             p99_ms=p99.tolist(),
-            usual_ms=(median + GRID * state.item_overhead_ms).tolist(),
+            usual_ms=(median + overhead_ms).tolist(),
             cost=cost,
             median_ms=median_ms,
             accuracy=state.accuracy,
             accuracy_low=state.accuracy_low,
             accuracy_high=state.accuracy_high,
             size_bytes=self.size_bytes,
-            is_single=[n == 1 for n in self.n_steps],
-            usable=usable or list(range(len(self.names))),  # something has to answer
+            is_single=self._is_single,
+            usable=usable or self._all,  # something has to answer
         )
 
     @cached_property
@@ -454,8 +485,16 @@ class Tables:
             np.array(self.model, dtype=np.intp),
             np.array(self.expected_ms),
             np.array(self.most_ms),
-            np.array(self.watts),
+            np.array(self.watts)[:, None] / 1e3,
         )
+
+    @cached_property
+    def _all(self) -> Sequence[int]:
+        return list(range(len(self.names)))
+
+    @cached_property
+    def _is_single(self) -> Sequence[bool]:
+        return [n == 1 for n in self.n_steps]
 
 
 def _figures(latency: LatencyBelief) -> tuple[float, float, float]:

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,7 @@ Items = NDArray[np.intp]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Messages answered together in one call."""
 
     plan: int
@@ -27,8 +26,7 @@ class Group:
     """Indices of the messages, ascending."""
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(NamedTuple):
     """What to run, in this order."""
 
     groups: Sequence[Group]
