@@ -1,8 +1,10 @@
 """decode -> wait -> choose -> run -> encode, for the requests of one task. Knows no Kafka."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +19,15 @@ from ounce_edge.catalogue import Ladder, ServedModel
 from ounce_edge.decision_log import FORMAT, DecisionLog, Exploration, LogHeader
 from ounce_edge.decoding import Decoder, take
 from ounce_edge.execution import Outcome, run_plan
+from ounce_edge.flights import Flights
+from ounce_edge.lanes import Lanes
 from ounce_edge.letters import MAX_MESSAGE_BYTES
 from ounce_edge.planning import make_plans
 from ounce_edge.recommender.decision import Schedule, decide
 from ounce_edge.recommender.exploration import explore
 from ounce_edge.recommender.latency import LatencyBelief
-from ounce_edge.recommender.slicing import LATE, SLICE_MS, first_slice
+from ounce_edge.recommender.sharing import LanesNow, Owed, share
+from ounce_edge.recommender.slicing import LATE, SLICE_MS
 from ounce_edge.records import Columns, Publish, Record
 from ounce_edge.repeats import RecentIds
 from ounce_edge.reports import ModelCall, Report
@@ -31,6 +36,8 @@ from ounce_edge.waiting import Lately, Progress, Waiting
 
 logger = logging.getLogger(__name__)
 
+LOOK_AGAIN_S = 0.001
+"""How often a lane is looked at whose call takes longer than predicted."""
 Draws = tuple[NDArray[np.bool_], list[float]]
 
 
@@ -46,6 +53,7 @@ class Pipeline:
         rng: chooses what is explored.
         decisions: folder to record decisions in.
         max_message_bytes: of a dead letter.
+        lanes: make long calls beside; without them every call is made within `step`.
 
     Raises:
         PolicyError: the policy permits none of the ladder's models, or names one it lacks.
@@ -61,6 +69,7 @@ class Pipeline:
         rng: np.random.Generator | None = None,
         decisions: Path | None = None,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
+        lanes: Lanes | None = None,
     ) -> None:
         self.task = ladder.task
         self.ladder = ladder
@@ -77,7 +86,10 @@ class Pipeline:
             ladder, policy, self.plans, self._models, clock, max_message_bytes
         )
         self._plan_index = {plan.name: i for i, plan in enumerate(self.plans.plans)}
-        self._late_owed = False
+        self._lanes = Lanes(0) if lanes is None else lanes
+        self._flights = Flights(self._lanes)
+        self._owed = Owed()
+        self._due_at_s = 0.0
         self._tightest = Lately(policy.max_latency_ms)
         self._log: DecisionLog | None = None
         if decisions is not None:
@@ -110,21 +122,50 @@ class Pipeline:
             report.repeats = len(repeated)
         self._answering.reject(batch.rejected, publish, report)
         poll.open -= len(batch.rejected)
+        self._due_at_s = 0.0
         report.next_offsets = self._progress.advance()
         return report
 
-    def step(self, publish: Publish, slice_ms: float = SLICE_MS, reserve_ms: float = 0.0) -> Report:
-        """Decide for all that waits, and answer what comes first.
+    def step(
+        self,
+        publish: Publish,
+        slice_ms: float = SLICE_MS,
+        reserve_ms: float = 0.0,
+        keep_free: bool = True,
+    ) -> Report:
+        """Take what lanes have answered, decide for all that waits, and answer what comes first.
 
         Args:
             publish: takes predictions and dead letters.
             slice_ms: predicted compute after which to return, so that newer requests are seen; at
-                least one call is made.
+                least one call is made, here or on a lane, unless all that waits can wait for one.
             reserve_ms: time that others will take in between; deadlines are held against it.
+            keep_free: newer requests may come meanwhile: long calls should wait for a lane, rather
+                than be made here, where their deadlines allow it.
         """
         report = Report(self.task.name)
-        if not len(self.waiting):
-            return report
+        for job, outcome in self._flights.land():
+            self._answer(job, outcome, publish, report)
+        n_held = 0
+        if len(self.waiting):
+            n_held = self._serve(publish, slice_ms, reserve_ms, keep_free, report)
+        self._due_at_s = 0.0
+        if len(self.waiting) <= n_held:  # nothing else to do before a lane has ended its call
+            next_end_s = self._lanes.next_end_ms / 1e3
+            self._due_at_s = time.perf_counter() + max(next_end_s, LOOK_AGAIN_S)
+        report.next_offsets = self._progress.advance()
+        return report
+
+    def _serve(
+        self,
+        publish: Publish,
+        slice_ms: float,
+        reserve_ms: float,
+        keep_free: bool,
+        report: Report,
+    ) -> int:
+        """Decide, hand long calls over, and make the first of the others; how many requests wait
+        for a lane."""
         began_s = time.perf_counter()
         now_ms = self._clock() * 1e3
         view = self.plans.view(began_s)
@@ -136,28 +177,36 @@ class Pipeline:
             schedule = explore(view, schedule, left_ms, floors, *exploration)
         if self._log is not None:
             self._record(now_ms, left_ms, schedule, exploration)
-        now = first_slice(view, schedule, left_ms, slice_ms, self._late_owed)
-        groups, self._late_owed = now.groups, now.late_owed
+        lanes = None
+        if len(self._lanes):
+            free_in_ms = self._lanes.next_end_ms if keep_free else math.inf
+            lanes = LanesNow(self._lanes.n_free, free_in_ms)
+        now = share(view, schedule, left_ms, slice_ms, self._owed, lanes)
+        self._owed = now.owed
         report.decide_ms = (time.perf_counter() - began_s) * 1e3
-        report.happenings = [
+        report.happenings += [
             *self._vigilance.look_at_accuracy(),
             *self._vigilance.look_at_floors(view, self.waiting.min_accuracy),
         ]
+        groups = [*now.beside, *now.here]
         items = [group.items for group in groups]
         if len(schedule.refused):
             items.append(schedule.refused)
         left_of_groups = [left_ms[group.items] for group in groups]
         taken = self.waiting.take(items)
-        waited_ms = np.concatenate([now_ms - t.batch.timestamps_ms for t in taken])
-        report.waited_ms = np.maximum(waited_ms, 0.0)
-        for group, some, left in zip(groups, taken, left_of_groups, strict=False):
-            spent_ms = (time.perf_counter() - began_s) * 1e3
+        waited_ms = [now_ms - t.batch.timestamps_ms for t in taken]
+        report.waited_ms = np.maximum(np.concatenate([np.empty(0), *waited_ms]), 0.0)
+        for i, (group, some, left) in enumerate(zip(groups, taken, left_of_groups, strict=False)):
             job = Job(view, schedule.by_cost, group, some)
-            self._answer(job, self._run(job, left - spent_ms), publish, report)
+            left = left - (time.perf_counter() - began_s) * 1e3
+            if i < len(now.beside):
+                takes_ms = view.expected_ms(group.plan, len(group.items))
+                self._flights.depart(job, partial(self._run, job, left), takes_ms)
+            else:
+                self._answer(job, self._run(job, left), publish, report)
         if len(schedule.refused):
             self._answering.refuse(taken[-1], publish, report)
-        report.next_offsets = self._progress.advance()
-        return report
+        return now.n_held
 
     def learn(self, labels: Sequence[Label]) -> Mapping[LabelOutcome, int]:
         """Hold labels against the answers that they are about; what became of them."""
@@ -178,14 +227,32 @@ class Pipeline:
             self._log.close()
 
     def drop(self, partitions: Iterable[int]) -> int:
-        """Forget what waits of partitions that others own now; how many requests."""
+        """Forget what is open of partitions that others own now; how many requests."""
         lost = set(partitions)
         self._progress.disown(lost)
-        return self.waiting.drop(lost)
+        return self.waiting.drop(lost) + self._flights.drop(lost)
 
     def forget_ids(self) -> None:
         """What was answered lately is answered again: it is no repetition."""
         self._recent_ids = RecentIds()
+
+    @property
+    def n_open(self) -> int:
+        """Requests that wait or are on a lane."""
+        return len(self.waiting) + len(self._flights)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bodies held of open requests."""
+        return self.waiting.n_bytes(self._flights.taken)
+
+    def due_in_s(self) -> float:
+        """Seconds until `step` has something to do; infinite when nothing is open."""
+        if not self.n_open:
+            return math.inf
+        if self._flights.any_landed or (len(self.waiting) and self._lanes.n_free):
+            return 0.0
+        return max(self._due_at_s - time.perf_counter(), 0.0)
 
     @property
     def tightest_ms(self) -> float:
