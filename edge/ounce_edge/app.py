@@ -255,14 +255,15 @@ class _Worker:
     def _slice(self, reserve_ms: float = 0.0, keep_free: bool = True) -> None:
         """One slice of work for each task that has any."""
         self._learn()
-        busy = {topic: p for topic, p in self._pipelines.items() if not p.due_in_s()}
-        n_waiting = sum(len(pipeline.waiting) > 0 for pipeline in busy.values())
+        busy = [(topic, p) for topic, p in self._pipelines.items() if not p.due_in_s()]
+        busy.sort(key=lambda each: each[1].took_lane_at_s)  # a free lane goes to each in turn
+        n_waiting = sum(len(pipeline.waiting) > 0 for _, pipeline in busy)
         # A newer request waits for at most so much of its deadline, if it is like the latest.
         tightest_ms = min(pipeline.tightest_ms for pipeline in self._pipelines.values())
         share_ms = min(_SLICE_SHARE * tightest_ms, _LONGEST_SLICE_MS)
         slice_ms = max(self._settings.slice_ms, share_ms)
         others_ms = reserve_ms + slice_ms * max(n_waiting - 1, 0)
-        for topic, pipeline in busy.items():
+        for topic, pipeline in busy:
             report = pipeline.step(self._delivery.publish, slice_ms, others_ms, keep_free)
             self._observe(topic, report)
 

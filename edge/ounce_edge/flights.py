@@ -1,5 +1,6 @@
 """Requests of one task that lanes are answering."""
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ class Flights:
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
         self._flying: list[_Flight] = []
+        self.departed_at_s = 0.0
+        """When the latest group went to a lane, on the clock of `time.perf_counter`, seconds."""
 
     def __len__(self) -> int:
         """Requests, not groups."""
@@ -45,6 +48,7 @@ class Flights:
     def depart(self, job: Job, run: Callable[[], Outcome], takes_ms: float) -> None:
         """Have a free lane run a group."""
         kept = np.ones(len(job.taken.batch), dtype=bool)
+        self.departed_at_s = time.perf_counter()
         self._flying.append(_Flight(job, self._lanes.start(run, takes_ms), kept))
 
     def land(self) -> list[tuple[Job, Outcome]]:

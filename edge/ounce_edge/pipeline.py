@@ -246,6 +246,11 @@ class Pipeline:
         """Bodies held of open requests."""
         return self.waiting.n_bytes(self._flights.taken)
 
+    @property
+    def took_lane_at_s(self) -> float:
+        """When a call of this task went to a lane last, on the clock of `time.perf_counter`."""
+        return self._flights.departed_at_s
+
     def due_in_s(self) -> float:
         """Seconds until `step` has something to do; infinite when nothing is open."""
         if not self.n_open:

@@ -1,25 +1,21 @@
 """Commits between polls: only what was acknowledged, and one at a time."""
 
-import threading
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 from ounce_edge.app import _Worker
 from ounce_edge.beliefs import card_belief
-from ounce_edge.delivery import Delivery
-from ounce_edge.health import STALLED_AFTER_S, Health
-from ounce_edge.lanes import Lanes
+from ounce_edge.health import Health
 from ounce_edge.metrics import Metrics
 from ounce_edge.pipeline import Pipeline
 from ounce_edge.settings import WorkerSettings
 from ounce_schemas.policy import Policy
 
-from tests.support.edge import DIGITS, FakeRecord, ladder, raw, served
+from tests.support.edge import DIGITS, ladder, served
 
 
 class FakeConsumer:
@@ -153,73 +149,3 @@ def test_after_an_abort_a_committed_offset_that_is_not_told_is_not_the_beginning
     told[1].error = None
     worker._rewind(consumer, delivery)
     assert (sought, delivery.has_started_over) == ([(0, 7), (1, OFFSET_BEGINNING)], True)
-
-
-def test_a_call_that_hangs_is_no_progress(worker: _Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    now_s, go = time.monotonic(), threading.Event()
-    monkeypatch.setattr("ounce_edge.lanes.time.perf_counter", lambda: now_s)
-    before_s = worker._health.progress_at_s
-    worker._lanes = Lanes(1)
-    call = worker._lanes.start(lambda: go.wait(10.0), 1.0)
-    now_s += STALLED_AFTER_S
-    worker._progressed()
-    assert worker._health.progress_at_s == before_s
-    go.set()
-    call.result()
-    worker._progressed()
-    assert worker._health.progress_at_s > before_s
-    worker._lanes.close()
-
-
-def test_what_is_on_a_lane_is_answered_before_partitions_are_given_up() -> None:
-    lanes, go = Lanes(1), threading.Event()
-
-    def answer(inputs: Any) -> Any:
-        assert go.wait(10.0)
-        return np.full((len(inputs["input"]), 3), 1 / 3, np.float32)
-
-    serving = Pipeline(
-        ladder(DIGITS, served(DIGITS, "a", answer, ms_per_item=4.0)),
-        Policy().for_task("digits"),
-        clock=lambda: 1000.0,
-        believe=lambda model: card_belief(model.card),
-        lanes=lanes,
-    )
-    settings = WorkerSettings(task=("digits",), kafka="127.0.0.1:1")
-    own = _Worker(settings, [serving], Metrics(), Health(time.monotonic), lanes=lanes)
-    own._delivery.close()
-    own._delivery = FakeDelivery()
-    topic = "ounce.digits.requests"
-    own._assigned = {(topic, 3)}
-    own._admit([FakeRecord(raw(1, 2, 3, 4))])
-    with own._serving:
-        own._slice()
-    assert (own._delivery.published, len(serving.waiting), serving.n_open) == ([], 0, 1)
-    committed: list[Any] = []
-    consumer: Any = SimpleNamespace(commit=lambda offsets, asynchronous: committed.extend(offsets))
-    threading.Timer(0.05, go.set).start()
-    own._on_revoke(consumer, [TopicPartition(topic, 3)])
-    assert own._delivery.published == ["ounce.digits.predictions"]
-    assert [(at.partition, at.offset) for at in committed] == [(3, 8)]
-    lanes.close()
-
-
-class FakeDelivery(Delivery):
-    """Whose broker has at once what is published."""
-
-    def __init__(self) -> None:
-        self.published: list[str] = []
-        self._taken: list[TopicPartition] = []
-
-    def publish(self, topic: str, *_: Any) -> None:
-        self.published.append(topic)
-
-    def wait(self) -> None:
-        pass
-
-    def start_confirming(self, offsets: list[TopicPartition]) -> None:
-        self._taken += offsets
-
-    def take_acknowledged(self) -> list[TopicPartition]:
-        taken, self._taken = self._taken, []
-        return taken
