@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import math
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,21 +13,21 @@ from typing import TYPE_CHECKING, cast
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 from faststream import AckPolicy, FastStream
 from faststream.confluent import KafkaBroker
-from faststream.confluent.message import FAKE_CONSUMER, KafkaMessage
 from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.topics import requests_topic
 
-from ounce_edge.consumption import take_when_there
+from ounce_edge.consumption import as_they_are, keep_records, quiet_logger, take_when_there
 from ounce_edge.delivery import Delivery
 from ounce_edge.events import EventProducer, Events
-from ounce_edge.health import Health, serve_health
+from ounce_edge.health import STALLED_AFTER_S, Health, serve_health
 from ounce_edge.label_reader import LabelReader
+from ounce_edge.lanes import Lanes
 from ounce_edge.metrics import Metrics
 from ounce_edge.pipeline import Pipeline
 from ounce_edge.records import Record
 from ounce_edge.reports import Report
 from ounce_edge.settings import WorkerSettings
-from ounce_edge.startup import load_pipelines, make_delivery, reach_kafka
+from ounce_edge.startup import load_pipelines, make_delivery, make_lanes, reach_kafka
 from ounce_edge.transactions import TransactionalDelivery
 from ounce_edge.watchdog import watch
 
@@ -55,7 +56,8 @@ def run_worker(settings: WorkerSettings) -> None:
     )
     try:
         partitions = reach_kafka(settings)
-        pipelines = load_pipelines(settings, metrics)
+        lanes = make_lanes(settings)
+        pipelines = load_pipelines(settings, metrics, lanes)
         health.models_loaded = True
         logger.info(
             "serving tasks=%s kafka=%s metrics=http://%s:%d/metrics",
@@ -68,7 +70,7 @@ def run_worker(settings: WorkerSettings) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(200_000, 20, 100)
-        asyncio.run(_Worker(settings, pipelines, metrics, health, partitions).run())
+        asyncio.run(_Worker(settings, pipelines, metrics, health, partitions, lanes).run())
     finally:
         stop_server()
 
@@ -81,8 +83,10 @@ class _Worker:
         metrics: Metrics,
         health: Health,
         partitions: Mapping[str, int] = MappingProxyType({}),
+        lanes: Lanes | None = None,
     ) -> None:
         self._settings = settings
+        self._lanes = Lanes(0) if lanes is None else lanes
         self._pipelines = {requests_topic(p.task.name): p for p in pipelines}
         self._metrics = metrics
         self._health = health
@@ -95,6 +99,8 @@ class _Worker:
         self._positions: dict[tuple[str, int], int] = {}
         """Next offset to read, of the assigned partitions."""
         self._answered: dict[tuple[str, int], int] = {}
+        self._unconfirmed = False
+        """Something was published and not yet given to confirm."""
         self._record_ms = 0.1
         """Time that a record takes, lately; exactly-once only."""
         self._delivery = make_delivery(settings, partitions)
@@ -107,7 +113,7 @@ class _Worker:
             config=cast("ConfluentConfig", settings.security),
             allow_auto_create_topics=False,
             apply_types=False,
-            logger=_faststream_logger(),
+            logger=quiet_logger(),
             log_level=logging.DEBUG,
         )
         self._send_event = EventProducer(settings.kafka, settings.security)
@@ -140,8 +146,8 @@ class _Worker:
             partition_assignment_strategy=(
                 "roundrobin" if settings.name else "cooperative-sticky",
             ),
-            parser=_keep_records,
-            decoder=_as_they_are,
+            parser=keep_records,
+            decoder=as_they_are,
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
@@ -164,6 +170,7 @@ class _Worker:
             raise BrokerError(f"Kafka at {self._settings.kafka}: {e.args[0].str()}") from e
         finally:
             watching.cancel()
+            self._lanes.close()
             self._delivery.close()
             self._labels.close()
             self._send_event.close()
@@ -189,16 +196,18 @@ class _Worker:
         except Exception as e:
             self._fail(_as_ours(e))
 
-    async def _work(self) -> bool:
-        """Between two polls: answer what comes first of what waits; whether anything waits."""
-        if self._failure is not None or self._health.draining or not self._n_waiting:
-            return False
+    async def _work(self) -> float:
+        """Between two polls: answer what comes first of what is open; seconds until there is more
+        to do."""
+        if self._failure is not None or self._health.draining:
+            return math.inf
         try:
-            async with self._turn:
-                await self._step()
+            if not self._due_in_s():
+                async with self._turn:
+                    await self._step()
         except Exception as e:
             self._fail(_as_ours(e))
-        return bool(self._n_waiting)
+        return self._due_in_s()
 
     def _admit(self, records: Sequence[Message]) -> None:
         with self._serving:
@@ -209,9 +218,11 @@ class _Worker:
 
     async def _step(self) -> None:
         """One slice of work for each task that has any, then confirm what it published."""
-        self._slice()
-        await self._delivery.confirm(self._take_offsets())
-        self._health.progressed()
+        with self._serving:
+            self._slice()
+        if self._unconfirmed or self._answered:
+            await self._delivery.confirm(self._take_offsets())
+        self._progressed()
 
     async def _transact(self, records: Sequence[Message], delivery: TransactionalDelivery) -> None:
         """Answer one poll in transactions, each of as many records as take little time together.
@@ -224,14 +235,14 @@ class _Worker:
             n = self._records_of_a_transaction(delivery)
             began_s = time.perf_counter()
             self._admit(records[start : start + n])
-            while self._n_waiting:
-                self._slice(delivery.transaction_ms)
+            with self._serving:
+                self._answer_all(delivery.transaction_ms)
             took_ms = (time.perf_counter() - began_s) * 1e3
             done = min(n, len(records) - start)
             self._record_ms += (took_ms / done - self._record_ms) * min(0.5, done / 50)
             await delivery.confirm(self._take_offsets())
             start += n
-        self._health.progressed()
+        self._progressed()
 
     def _records_of_a_transaction(self, delivery: TransactionalDelivery) -> int:
         """As many as a quarter of the tightest deadline is enough for; not fewer than are computed
@@ -241,28 +252,44 @@ class _Worker:
         compute_ms = min(self._settings.transaction_ms, least_ms)
         return max(int(compute_ms / max(self._record_ms, 1e-3)), 1)
 
-    def _slice(self, reserve_ms: float = 0.0) -> None:
-        with self._serving:
-            self._learn()
-            busy = [(topic, p) for topic, p in self._pipelines.items() if len(p.waiting)]
-            # A newer request waits for at most so much of its deadline, if it is like the latest.
-            tightest_ms = min(pipeline.tightest_ms for pipeline in self._pipelines.values())
-            share_ms = min(_SLICE_SHARE * tightest_ms, _LONGEST_SLICE_MS)
-            slice_ms = max(self._settings.slice_ms, share_ms)
-            for topic, pipeline in busy:
-                others_ms = reserve_ms + slice_ms * (len(busy) - 1)
-                self._observe(topic, pipeline.step(self._delivery.publish, slice_ms, others_ms))
+    def _slice(self, reserve_ms: float = 0.0, keep_free: bool = True) -> None:
+        """One slice of work for each task that has any."""
+        self._learn()
+        busy = [(topic, p) for topic, p in self._pipelines.items() if not p.due_in_s()]
+        busy.sort(key=lambda each: each[1].took_lane_at_s)  # a free lane goes to each in turn
+        n_waiting = sum(len(pipeline.waiting) > 0 for _, pipeline in busy)
+        # A newer request waits for at most so much of its deadline, if it is like the latest.
+        tightest_ms = min(pipeline.tightest_ms for pipeline in self._pipelines.values())
+        share_ms = min(_SLICE_SHARE * tightest_ms, _LONGEST_SLICE_MS)
+        slice_ms = max(self._settings.slice_ms, share_ms)
+        others_ms = reserve_ms + slice_ms * max(n_waiting - 1, 0)
+        for topic, pipeline in busy:
+            report = pipeline.step(self._delivery.publish, slice_ms, others_ms, keep_free)
+            self._observe(topic, report)
+
+    def _answer_all(self, reserve_ms: float = 0.0) -> None:
+        """Answer all that is open, and take nothing new meanwhile. Blocks."""
+        while (due_in_s := self._due_in_s()) < math.inf:
+            self._lanes.wait(due_in_s)
+            self._slice(reserve_ms, keep_free=False)
+
+    def _due_in_s(self) -> float:
+        """Seconds until a task has something to do; infinite when nothing is open."""
+        return min(pipeline.due_in_s() for pipeline in self._pipelines.values())
 
     def _observe(self, topic: str, report: Report) -> None:
         self._metrics.observe(report)
         for happening in report.happenings:
             self._events.tell(happening.kind, report.task, happening.subject, happening.text)
         self._answered.update({(topic, p): o for p, o in report.next_offsets.items()})
+        self._unconfirmed |= bool(report.groups or report.rejected)
 
     def _take_offsets(self) -> list[TopicPartition]:
-        """Offsets up to which all is answered and published; each is given once."""
+        """Offsets up to which all is answered and published, each once; to confirm, with all that
+        was published."""
         offsets = [TopicPartition(t, p, offset) for (t, p), offset in self._answered.items()]
         self._answered.clear()
+        self._unconfirmed = False
         return offsets
 
     def _learn(self) -> None:
@@ -275,14 +302,11 @@ class _Worker:
         for task, losses in self._labels.take_losses().items():
             self._metrics.observe_labels(task, losses)
 
-    @property
-    def _n_waiting(self) -> int:
-        return sum(len(pipeline.waiting) for pipeline in self._pipelines.values())
-
     def _room(self) -> int:
         """Records that may be taken; once full, none until half of them are answered."""
-        n_bytes = sum(pipeline.waiting.n_bytes for pipeline in self._pipelines.values())
-        room = self._settings.max_waiting - self._n_waiting
+        n_bytes = sum(pipeline.n_bytes for pipeline in self._pipelines.values())
+        n_open = sum(pipeline.n_open for pipeline in self._pipelines.values())
+        room = self._settings.max_waiting - n_open
         if n_bytes >= self._settings.max_waiting_mb * 1_000_000:
             room = 0
         was_full = self._full
@@ -293,12 +317,10 @@ class _Worker:
         return 0 if self._full else room
 
     def _finish(self) -> None:
-        """Answer all that waits, and wait until the broker has it. Blocks."""
+        """Answer all that is open, and wait until the broker has it. Blocks."""
         with self._serving:
             self._delivery.wait()
-            for topic, pipeline in self._pipelines.items():
-                while len(pipeline.waiting):
-                    self._observe(topic, pipeline.step(self._delivery.publish))
+            self._answer_all()
             self._delivery.start_confirming(self._take_offsets())
             self._delivery.wait()
 
@@ -400,6 +422,11 @@ class _Worker:
 
     def _on_poll(self, n_records: int) -> None:
         if n_records == 0 and self._health.lag == 0:
+            self._progressed()
+
+    def _progressed(self) -> None:
+        """Records were finished, unless a call hangs: then nothing behind its own is committed."""
+        if self._lanes.longest_s < STALLED_AFTER_S:
             self._health.progressed()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -488,32 +515,3 @@ def _place(at: TopicPartition) -> tuple[str, int]:
 
 def _show(partitions: list[TopicPartition]) -> str:
     return ",".join(f"{p.topic}[{p.partition}]" for p in partitions) or "none"
-
-
-def _faststream_logger() -> logging.Logger:
-    """FastStream tells of its tasks, and warns that topics are not created, as they should not."""
-    faststream = logging.getLogger("ounce_edge.faststream")
-    faststream.addFilter(
-        lambda record: (
-            record.levelno >= logging.WARNING
-            and "Auto create topics is disabled" not in record.getMessage()
-        )
-    )
-    return faststream
-
-
-async def _keep_records(records: tuple[Message, ...]) -> KafkaMessage:
-    """FastStream's own parser decodes every header of every record: one that is not UTF-8 would
-    cost the whole batch. Ours leaves them to the pipeline."""
-    return KafkaMessage(
-        body=b"",
-        raw_message=records,
-        message_id="",
-        correlation_id="",
-        consumer=FAKE_CONSUMER,
-        is_manual=True,
-    )
-
-
-async def _as_they_are(message: KafkaMessage) -> object:
-    return message.raw_message

@@ -18,6 +18,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from faststream.confluent import KafkaBroker
 from faststream.confluent.helpers.client import AsyncConfluentConsumer
+from faststream.confluent.message import FAKE_CONSUMER, KafkaMessage
 from ounce_schemas.errors import BrokerError
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,8 @@ class DrainingConsumer(AsyncConfluentConsumer):
     Args:
         tend: called on the consumer's thread before each poll.
         room: how many records may be taken now; where none, partitions are paused.
-        work: serves some of what was taken before, and says whether anything was left to serve.
+        work: serves some of what was taken before, and says in how many seconds there will be more
+            to serve: 0 where something was left, infinite where nothing is open.
         on_poll: called after each poll with the number of records it gave.
         on_error: called with an error that no retry mends.
     """
@@ -64,7 +66,7 @@ class DrainingConsumer(AsyncConfluentConsumer):
         *args: Any,
         tend: Callable[[Consumer], None],
         room: Callable[[], int],
-        work: Callable[[], Awaitable[bool]],
+        work: Callable[[], Awaitable[float]],
         on_poll: Callable[[int], None],
         on_error: Callable[[BrokerError], None],
         **kwargs: Any,
@@ -81,12 +83,10 @@ class DrainingConsumer(AsyncConfluentConsumer):
         self, timeout: float = 0.1, max_records: int | None = 10
     ) -> tuple[Message, ...]:
         """Records that are there, or the first that comes within `timeout` seconds and what came
-        with it; at most `max_records`. Does not wait for records while there is work."""
+        with it; at most `max_records`. Waits for records no longer than until there is work."""
         loop = asyncio.get_running_loop()
-        has_work = await self._work()
-        taken = await loop.run_in_executor(
-            self._thread_pool, self._take, 0.0 if has_work else timeout, max_records or 1
-        )
+        timeout = min(timeout, await self._work())
+        taken = await loop.run_in_executor(self._thread_pool, self._take, timeout, max_records or 1)
         if any(map(Message.error, taken)):
             self._report(taken)
             taken = [message for message in taken if message.error() is None]
@@ -100,7 +100,7 @@ class DrainingConsumer(AsyncConfluentConsumer):
             # Paused, a poll gives no records, and still tells the broker that this consumer lives.
             self.consumer.pause(self.consumer.assignment())
             self._is_paused = True
-            return self.consumer.consume(1, 0)
+            return self.consumer.consume(1, timeout)
         if self._is_paused:
             self.consumer.resume(self.consumer.assignment())
             self._is_paused = False
@@ -128,7 +128,7 @@ def take_when_there(
     broker: KafkaBroker,
     tend: Callable[[Consumer], None],
     room: Callable[[], int],
-    work: Callable[[], Awaitable[bool]],
+    work: Callable[[], Awaitable[float]],
     on_poll: Callable[[int], None],
     on_commit: Callable[[bool], None],
     on_error: Callable[[BrokerError], None],
@@ -170,3 +170,33 @@ def take_when_there(
         )
 
     config.builder = build
+
+
+def quiet_logger() -> logging.Logger:
+    """FastStream tells of its tasks, and warns that topics are not created, as they should not."""
+    faststream = logging.getLogger("ounce_edge.faststream")
+    faststream.addFilter(
+        lambda record: (
+            record.levelno >= logging.WARNING
+            and "Auto create topics is disabled" not in record.getMessage()
+        )
+    )
+    return faststream
+
+
+async def keep_records(records: tuple[Message, ...]) -> KafkaMessage:
+    """FastStream's own parser decodes every header of every record: one that is not UTF-8 would
+    cost the whole batch. Ours leaves them to the pipeline."""
+    return KafkaMessage(
+        body=b"",
+        raw_message=records,
+        message_id="",
+        correlation_id="",
+        consumer=FAKE_CONSUMER,
+        is_manual=True,
+    )
+
+
+async def as_they_are(message: KafkaMessage) -> object:
+    """A decoder that decodes nothing."""
+    return message.raw_message

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,18 @@ class Outcome:
             weights: cost of a millisecond, per model of the task.
         """
         return sum(c.run_ms / c.n * weights[c.model] for c in self.calls[:n_steps])
+
+    def only(self, kept: NDArray[np.bool_]) -> "Outcome":
+        """What became of some requests; `kept` says which, shape (n,)."""
+        if kept.all():
+            return self
+        answered = [replace(a, items=a.items[kept[a.items]]) for a in self.answered]
+        failures = [replace(f, items=f.items[kept[f.items]]) for f in self.failures]
+        return replace(
+            self,
+            answered=[a for a in answered if len(a.items)],
+            failures=[f for f in failures if len(f.items)],
+        )
 
 
 def run_plan(

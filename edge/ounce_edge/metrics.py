@@ -349,7 +349,7 @@ class Metrics:
         self._highest_floor.labels(task).set(view.highest_floor)
         for model in plans.models:
             self._suspended.labels(task, model.name).set(model.suspension.is_open(now_s))
-        self._waiting.labels(task).set(len(pipeline.waiting))
+        self._waiting.labels(task).set(pipeline.n_open)
 
     def count_pause(self) -> None:
         """Partitions are paused."""

@@ -58,6 +58,13 @@ class WorkerSettings(KafkaConnection):
         description="Silence after which the group gives this worker's partitions to others",
     )
     threads: int = Field(default=1, ge=1, description="Threads of the pool that all models share")
+    model_threads: int | None = Field(
+        default=None,
+        ge=0,
+        le=256,
+        description="Threads that make long model calls beside the one that serves, so that light "
+        "messages do not wait for heavy ones; default: 1 where there is a second core, else 0",
+    )
     max_batch: int = Field(default=16_384, ge=1, le=100_000, description="Most records of one poll")
     max_waiting: int = Field(
         default=16_384,

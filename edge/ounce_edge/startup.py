@@ -1,6 +1,7 @@
 """What a worker does before it takes a record: Kafka, models, and how answers are delivered."""
 
 import logging
+import os
 import time
 import uuid
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests
 from ounce_edge.catalogue import load_ladder
 from ounce_edge.delivery import Delivery
 from ounce_edge.energy import EnergyMeter, measured_watts
+from ounce_edge.lanes import Lanes
 from ounce_edge.metrics import Metrics
 from ounce_edge.pipeline import Pipeline
 from ounce_edge.rights import check_rights
@@ -60,7 +62,17 @@ def reach_kafka(settings: WorkerSettings) -> Mapping[str, int]:
     return {answers: size[answers] for asked, answers in pairs if size[asked] == size[answers]}
 
 
-def load_pipelines(settings: WorkerSettings, metrics: Metrics) -> list[Pipeline]:
+def make_lanes(settings: WorkerSettings) -> Lanes:
+    """As many threads for long calls as are set; else one, where another core can run it."""
+    n = settings.model_threads
+    if n is None:
+        affine = hasattr(os, "sched_getaffinity")
+        n_cores = len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1
+        n = min(n_cores - 1, 1)
+    return Lanes(n)
+
+
+def load_pipelines(settings: WorkerSettings, metrics: Metrics, lanes: Lanes) -> list[Pipeline]:
     policy = Policy() if settings.policy is None else read_policy(settings.policy)
     unserved = sorted(set(policy.tasks) - set(settings.task))
     if unserved:
@@ -74,6 +86,7 @@ def load_pipelines(settings: WorkerSettings, metrics: Metrics) -> list[Pipeline]
             watts=partial(measured_watts, meter=meter),
             decisions=settings.decisions,
             max_message_bytes=settings.max_message_bytes,
+            lanes=lanes,
         )
         for task in settings.task
     ]

@@ -1,7 +1,7 @@
 """Requests that are decoded and not yet answered, and which polls are answered in full."""
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,10 +115,11 @@ class Waiting:
     def __len__(self) -> int:
         return len(self.deadline_ms)
 
-    @property
-    def n_bytes(self) -> int:
-        """Bodies held: those of all polls of which a request waits."""
-        return sum(part.batch.n_bytes for part in self._parts)
+    def n_bytes(self, taken: Iterable[Taken] = ()) -> int:
+        """Bodies held here and by what was taken: those of all polls of which a request is among
+        these."""
+        parts = [*self._parts, *(part for some in taken for part, _ in some.sources)]
+        return sum({id(part): part.batch.n_bytes for part in parts}.values())
 
     def add(self, batch: Batch, repeated: set[int], poll: Poll) -> None:
         """Requests arrived."""

@@ -610,7 +610,7 @@ def test_labels_move_the_beliefs_and_bad_ones_do_not() -> None:
 
 def test_a_label_after_a_week_is_unknown() -> None:
     serving, _, _ = two_steps(min_accuracy=0.5)
-    serving._memory = AnswerMemory(DIGITS, capacity=100)
+    serving._answering.memory = AnswerMemory(DIGITS, capacity=100)
     process(serving, FakeRecord(GOOD, [("ce_id", b"old")]))
     for i in range(60):
         process(serving, *(FakeRecord(GOOD, offset_=10 * i + k) for k in range(10)))

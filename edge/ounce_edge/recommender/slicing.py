@@ -43,6 +43,7 @@ def first_slice(
     remaining_ms: NDArray[np.float64],
     slice_ms: float = SLICE_MS,
     late_owed: bool = False,
+    beside: bool = False,
 ) -> Slice:
     """The groups of a schedule that fit into a slice; of one that is longer, the messages with the
     least time left. What is late comes last, but where it was put off it gets a share of the slice.
@@ -56,9 +57,10 @@ def first_slice(
         remaining_ms: time left per message, milliseconds, shape (n,).
         slice_ms: longest predicted time of the slice, milliseconds.
         late_owed: of the slice before.
+        beside: nothing newer waits for this slice; it may be the longest.
     """
     queue = schedule.groups
-    least_ms = LEAST_SHARE * slice_ms
+    least_ms = slice_ms if beside else LEAST_SHARE * slice_ms
     if len(queue) == 1 and not late_owed:
         [only] = queue
         if view.usual_finish_ms(only.plan, len(only.items)) <= least_ms:

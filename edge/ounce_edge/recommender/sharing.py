@@ -1,0 +1,150 @@
+"""Which calls of a schedule are made here, and which on other threads beside.
+
+A long call would keep the thread that serves from everything that is more urgent, so it goes to a
+lane: a thread that makes long calls. Where none is free it waits for one, and the thread stays free
+for short calls, as long as all long calls would still be in time if they began, one after another,
+when a lane is free. Where they would not, or more waits than a decision considers, long calls are
+made here in their order, as without lanes: no promise is broken to keep a thread free. So neither
+kind starves: short calls wait for a long one only where the long one's deadline demands it, and
+long ones never wait longer than their deadlines allow. Those that are late already have no deadline
+left: they wait for a lane, and where others went before them, they are first at the next one.
+
+The decision itself supposes that all calls are made one after another. With lanes that is
+pessimistic; a lane only ever takes something out of that line.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ounce_edge.recommender.plans import View
+from ounce_edge.recommender.schedule import Group, Line, Schedule
+from ounce_edge.recommender.slicing import LATE, first_slice
+
+LONG_MS = 2.0
+"""Expected compute of a long call: ten times what it takes to hand it over and take it back, and
+short enough that a deadline of 5 ms survives one that is made here."""
+LONG_SHARE = 0.5
+"""... and this share of its time until published, the rest of which is spent here all the same."""
+
+
+@dataclass(frozen=True)
+class LanesNow:
+    """The lanes at the moment of a decision."""
+
+    n_free: int
+    free_in_ms: float
+    """Predicted time until one is free; infinite: nothing newer comes meanwhile, so that there is
+    nothing to keep this thread free for."""
+
+
+@dataclass(frozen=True)
+class Owed:
+    """Late messages were put off: they get a share of the next slice, here or of a lane."""
+
+    here: bool = False
+    beside: bool = False
+
+
+@dataclass(frozen=True)
+class Share:
+    """What to do now."""
+
+    here: Sequence[Group]
+    """In this order."""
+    beside: Sequence[Group]
+    """One for each of so many free lanes."""
+    n_held: int
+    """Messages that wait for a lane; looking at them again before one is free changes nothing."""
+    owed: Owed
+
+
+def share(
+    view: View,
+    schedule: Schedule,
+    remaining_ms: NDArray[np.float64],
+    slice_ms: float,
+    owed: Owed,
+    lanes: LanesNow | None,
+) -> Share:
+    """Share a schedule's first slices among this thread and the free lanes.
+
+    Args:
+        view: what the schedule was decided on.
+        schedule: what to run.
+        remaining_ms: time left per message, milliseconds, shape (n,).
+        slice_ms: predicted time of a slice, milliseconds; each lane gets one of its own.
+        owed: of the share before.
+        lanes: None where there are none: all is made here.
+    """
+    long = [g for g in schedule.groups if lanes is not None and is_long(view, g)]
+    if lanes is None or not long:
+        now = first_slice(view, schedule, remaining_ms, slice_ms, owed.here)
+        return Share(now.groups, (), 0, Owed(now.late_owed))
+    if lanes.n_free:
+        beside = _beside(view, schedule, long, remaining_ms, slice_ms, owed.beside)[: lanes.n_free]
+        owed_beside = _n_late(long) > _n_late(beside)
+        held, n_held = long, 0  # to be looked at again at once: for other lanes, or here
+    else:
+        beside, owed_beside = [], owed.beside
+        held = _held(view, schedule, long, remaining_ms, lanes.free_in_ms)
+        n_held = _n_items(held)
+    held_ids = set(map(id, held))
+    here = [group for group in schedule.groups if id(group) not in held_ids]
+    now = first_slice(view, schedule._replace(groups=here), remaining_ms, slice_ms, owed.here)
+    return Share(now.groups, beside, n_held, Owed(now.late_owed, owed_beside))
+
+
+def is_long(view: View, group: Group) -> bool:
+    """Whether a group's call takes so long that another thread should make it."""
+    compute_ms = view.expected_ms(group.plan, len(group.items))
+    all_ms = view.usual_finish_ms(group.plan, len(group.items))
+    return compute_ms >= LONG_MS and compute_ms >= LONG_SHARE * all_ms
+
+
+def _beside(
+    view: View,
+    schedule: Schedule,
+    long: Sequence[Group],
+    remaining_ms: NDArray[np.float64],
+    slice_ms: float,
+    late_owed: bool,
+) -> list[Group]:
+    """The first slice of the long calls; late ones first where they were put off."""
+    only_long = schedule._replace(groups=long)
+    now = first_slice(view, only_long, remaining_ms, slice_ms, late_owed, beside=True)
+    return sorted(now.groups, key=lambda group: (group.choice in LATE) != late_owed)
+
+
+def _held(
+    view: View,
+    schedule: Schedule,
+    long: list[Group],
+    remaining_ms: NDArray[np.float64],
+    free_in_ms: float,
+) -> list[Group]:
+    """The long calls that wait for a lane, where none is free."""
+    n_considered = _n_items(schedule.groups) + len(schedule.refused)
+    if math.isinf(free_in_ms) or n_considered < len(remaining_ms):
+        return []
+    line = Line()
+    line.join(free_in_ms, free_in_ms)
+    late = [group for group in long if group.choice in LATE]
+    for group in long:
+        if group.choice not in LATE:
+            n = len(group.items)
+            usual_ms, p99_ms = view.usual_finish_ms(group.plan, n), view.finish_ms(group.plan, n)
+            if line.join(usual_ms, p99_ms) > remaining_ms[group.items].min():
+                return late
+    return long
+
+
+def _n_items(groups: Sequence[Group]) -> int:
+    return sum(len(group.items) for group in groups)
+
+
+def _n_late(groups: Sequence[Group]) -> int:
+    return sum(group.choice in LATE for group in groups)

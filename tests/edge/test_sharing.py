@@ -1,0 +1,112 @@
+"""Which calls are made here, and which on lanes beside."""
+
+import math
+
+import numpy as np
+from ounce_edge.recommender.accuracy import AccuracyPrior
+from ounce_edge.recommender.decision import decide
+from ounce_edge.recommender.latency import LatencyBelief
+from ounce_edge.recommender.plans import Model, Plan, Plans, Step
+from ounce_edge.recommender.sharing import LanesNow, Owed, Share, share
+from ounce_edge.recommender.slicing import LATE
+from ounce_schemas.routing import Fallback
+
+LIGHT, HEAVY = 0, 1
+FLOOR = {LIGHT: 0.5, HEAVY: 0.95}
+
+
+def plans() -> Plans:
+    """Light: 0.01 ms an item; heavy: 4 ms."""
+    models = [
+        Model(name, 1, LatencyBelief([1, 100], [ms, 100 * ms], [ms, 100 * ms]))
+        for name, ms in (("light", 0.01), ("heavy", 4.0))
+    ]
+    accuracies = AccuracyPrior(0.9, 0.8, 0.95, 100), AccuracyPrior(0.99, 0.98, 1.0, 100)
+    return Plans(models, [Plan(m.name, [Step(i)], accuracies[i]) for i, m in enumerate(models)])
+
+
+def shared(
+    messages: list[tuple[int, float]],
+    lanes: LanesNow | None,
+    owed: Owed = Owed(),  # noqa: B008
+    slice_ms: float = 5.0,
+) -> Share:
+    """Of messages, each of the plan that it needs and the time it has left."""
+    left = np.array([left_ms for _, left_ms in messages])
+    floors = np.array([FLOOR[plan] for plan, _ in messages])
+    view = plans().view(0.0)
+    schedule = decide(view, left, floors, Fallback.MOST_ACCURATE_IN_TIME)
+    return share(view, schedule, left, slice_ms, owed, lanes)
+
+
+def shape(now: Share) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
+    """Plan and number of messages of each group here and beside, and how many wait."""
+    here, beside = ([(g.plan, len(g.items)) for g in side] for side in (now.here, now.beside))
+    return here, beside, now.n_held
+
+
+def test_a_long_call_goes_to_a_free_lane_and_the_short_ones_are_made_here() -> None:
+    now = shared([(HEAVY, 100.0), (LIGHT, 50.0), (LIGHT, 50.0)], LanesNow(1, 0.0))
+    assert shape(now) == ([(LIGHT, 2)], [(HEAVY, 1)], 0)
+
+
+def test_without_lanes_all_is_made_here() -> None:
+    assert shape(shared([(HEAVY, 100.0)], None)) == ([(HEAVY, 1)], [], 0)
+    now = shared([(HEAVY, 100.0), (LIGHT, 50.0)], None)
+    assert shape(now) == ([(LIGHT, 1)], [], 0)  # and the heavy one in the next slice
+
+
+def test_a_lane_gets_a_slice_and_what_is_left_waits_for_it() -> None:
+    heavy = [(HEAVY, 100.0)] * 5
+    assert shape(shared(heavy, LanesNow(1, 0.0))) == ([], [(HEAVY, 1)], 0)
+    now = shared([*heavy[1:], (LIGHT, 50.0)], LanesNow(0, 4.0))
+    assert shape(now) == ([(LIGHT, 1)], [], 4)
+
+
+def test_a_call_that_would_be_late_on_a_lane_is_made_here() -> None:
+    assert shape(shared([(HEAVY, 10.0)], LanesNow(0, 4.0))) == ([], [], 1)
+    assert shape(shared([(HEAVY, 10.0)], LanesNow(0, 7.0))) == ([(HEAVY, 1)], [], 0)
+
+
+def test_long_calls_wait_only_if_all_of_them_can() -> None:
+    one, two = [(HEAVY, 8.0)], [(HEAVY, 8.0), (HEAVY, 8.1)]
+    assert shape(shared(one, LanesNow(0, 3.0)))[2] == 1
+    assert shape(shared(two, LanesNow(0, 3.0)))[2] == 0
+
+
+def test_nothing_waits_where_nothing_newer_comes() -> None:
+    now = shared([(HEAVY, 100.0), (HEAVY, -1.0)], LanesNow(0, math.inf), slice_ms=40.0)
+    assert shape(now) == ([(HEAVY, 1), (HEAVY, 1)], [], 0)
+
+
+def test_a_backlog_takes_all_threads() -> None:
+    now = shared([(HEAVY, 4000.0)] * 1100, LanesNow(0, 1.0))
+    assert (shape(now)[0][0], now.n_held) == ((HEAVY, 1), 0)
+
+
+def test_late_messages_wait_for_a_lane_and_get_the_next_but_one() -> None:
+    messages = [(HEAVY, 100.0), (HEAVY, -1.0)]
+    first = shared(messages, LanesNow(1, 0.0))
+    assert [group.choice in LATE for group in first.beside] == [False]
+    busy = shared(messages, LanesNow(0, 4.0), first.owed)
+    assert (list(busy.here), busy.n_held) == ([], 2)
+    second = shared(messages, LanesNow(1, 0.0), busy.owed)
+    assert [group.choice in LATE for group in second.beside] == [True]
+    third = shared(messages, LanesNow(1, 0.0), second.owed)
+    assert [group.choice in LATE for group in third.beside] == [False]
+
+
+def test_each_free_lane_gets_a_call() -> None:
+    messages = [(HEAVY, 100.0), (HEAVY, -1.0)]
+    assert len(shared(messages, LanesNow(2, 0.0), slice_ms=20.0).beside) == 2
+
+
+def test_many_light_messages_are_no_long_call_if_publishing_takes_longer() -> None:
+    left, floors = np.full(500, 1000.0), np.full(500, FLOOR[LIGHT])
+    for overhead_ms, beside in ((0.002, 1), (0.02, 0)):
+        some = plans()
+        some.item_overhead_ms = overhead_ms
+        view = some.view(0.0)
+        schedule = decide(view, left, floors, Fallback.MOST_ACCURATE_IN_TIME)
+        now = share(view, schedule, left, 5.0, Owed(), LanesNow(1, 0.0))
+        assert len(now.beside) == beside
