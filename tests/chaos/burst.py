@@ -38,7 +38,8 @@ from tests.support.kafka_jars import KafkaUnavailableError
 from tests.support.topics import OwnTopics
 from tests.support.worker import Worker
 
-FACTOR = 10.0
+FACTOR = 11.0
+"""Of the rate over the capacity: ten and some, since the last acknowledgements take time, too."""
 BACKLOG = 20_000
 """Messages whose answering gives the capacity: more than may wait in a worker."""
 DEADLINES_MS = (300_000, 3_000_000)
