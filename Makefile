@@ -39,9 +39,10 @@ chaos: $(READY) ## Workers on a real Kafka under a thousand faults, an hour; SHO
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
 	$(BIN)/python -m tests.chaos $(if $(SHORT),--runs 2 --faults 10,--runs 10 --faults 100)
 
-flood: $(READY) ## One worker's memory under poison, bursts and a broker that stalls
+flood: $(READY) ## One worker's memory under poison, floods, a stalled broker, a tenfold burst
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
 	$(BIN)/python -m tests.chaos.flood
+	$(BIN)/python -m tests.chaos.burst
 
 soak: $(READY) ## One worker at half of its capacity for an hour: memory and file handles
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits

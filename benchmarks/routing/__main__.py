@@ -17,6 +17,8 @@ from ounce_schemas.documents import PLANS_FILE
 from benchmarks.routing import report
 from benchmarks.routing.deciding import time_deciding
 from benchmarks.routing.equal_accuracy import compare
+from benchmarks.routing.fresh import TASK as SIMULATED
+from benchmarks.routing.fresh import answer_fresh_windows
 from benchmarks.routing.matrix import Measured, find_capacities, run_matrix
 from benchmarks.routing.overhead import measure_overhead
 from benchmarks.routing.real import check_against_kafka
@@ -96,7 +98,9 @@ def _measure(models: Path, out: Path, tasks: Sequence[str], reuse: bool) -> list
             ounce = str(Path(sys.executable).with_name("ounce"))
             subprocess.run([ounce, "train", name, "--models", str(folder)], check=True)
         click.echo(f"Measuring {name}", err=True)
-        found.append(Measured(measure_table(folder, name), measure_overhead(folder, name)))
+        table = measure_table(folder, name)
+        fresh = answer_fresh_windows(folder, table) if name == SIMULATED else None
+        found.append(Measured(table, measure_overhead(folder, name), fresh))
         kept.write_bytes(pickle.dumps(found[-1]))
     return found
 

@@ -11,7 +11,7 @@ from benchmarks.routing.overhead import Overhead
 from benchmarks.routing.rules import ORACLE, OURS, RULES
 from benchmarks.routing.scores import Score, in_time, judge
 from benchmarks.routing.simulation import simulate
-from benchmarks.routing.tables import Table
+from benchmarks.routing.tables import Answers, Table
 from benchmarks.routing.workloads import KINDS, make
 
 ENOUGH = 0.999
@@ -28,6 +28,8 @@ class Measured:
 
     table: Table
     overhead: Overhead
+    fresh: Answers | None = None
+    """To many more items than the test split has, where items can be made."""
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,9 @@ def comparison_text(comparisons: Sequence[Comparison]) -> str:
                 f"{c.task:9}{label:18}{side.name:58}{side.validation_accuracy:11.4f}"
                 f"{side.test_accuracy:8.4f}{side.alone_us:10.1f}{side.batched_us:9.2f}"
             )
+        lines.append(f"{c.task:9}{OURS} less always-best: {c.on_test} of the test split")
+        if c.on_fresh is not None:
+            lines.append(f"{c.task:9}{OURS} less always-best: {c.on_fresh} that no model has seen")
     return "\n".join(lines)
 
 

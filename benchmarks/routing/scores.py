@@ -96,7 +96,7 @@ def _floor_kept(table: Table, workload: Workload, result: Result) -> NDArray[np.
     kept = np.zeros(len(workload), dtype=bool)
     shifted = workload.arrival_ms >= workload.shifted_ms
     for plan in np.unique(result.plan[result.plan >= 0]).tolist():
-        right, _ = table.plan_answers(plan)
+        right, _ = table.answers.of_plan(table.plans[plan])
         for phase in (shifted, ~shifted):
             if phase.any():
                 accuracy = float(right[workload.item[phase]].mean())

@@ -5,8 +5,9 @@ import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,41 @@ FEWEST = 8
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What every model of a ladder answers to some items."""
+
+    right: NDArray[np.bool_]
+    """Whether a model's answer is right: shape (n_models, n_items)."""
+    confidence: NDArray[np.float32]
+    """Greatest calibrated probability, likewise."""
+
+    @classmethod
+    def of(cls, probabilities: NDArray[np.float32], targets: NDArray[np.intp]) -> Self:
+        """From probabilities of shape (n_models, n_items, n_labels) and the true classes."""
+        return cls(probabilities.argmax(axis=2) == targets, probabilities.max(axis=2))
+
+    def of_plan(self, plan: Plan) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """What a plan achieves when it is never cut short.
+
+        Returns:
+            Whether each item is answered rightly, and the share of items that reach each step.
+        """
+        right = np.zeros(self.right.shape[1], dtype=bool)
+        left = np.arange(len(right))
+        reach = []
+        for step in plan.steps:
+            reach.append(len(left) / len(right))
+            sure = (
+                np.ones(len(left), dtype=bool)
+                if step.threshold is None
+                else self.confidence[step.model, left] >= step.threshold
+            )
+            right[left[sure]] = self.right[step.model, left[sure]]
+            left = left[~sure]
+        return right, np.array(reach)
+
+
+@dataclass(frozen=True)
 class Table:
     """One task, as the simulation needs it. Models and plans are in the order of the ladder."""
 
@@ -48,10 +84,10 @@ class Table:
     """As a worker measures it when it starts: shape (n_models, n_sizes)."""
     profile_p99_ms: NDArray[np.float64]
 
-    @property
-    def right(self) -> NDArray[np.bool_]:
-        """Whether a model's answer is right: shape (n_models, n_items)."""
-        return self.probabilities.argmax(axis=2) == self.targets
+    @cached_property
+    def answers(self) -> Answers:
+        """To the test split."""
+        return Answers.of(self.probabilities, self.targets)
 
     def fresh_plans(self) -> Plans:
         """The plans with the beliefs of a worker that has just started."""
@@ -66,27 +102,6 @@ class Table:
             )
         ]
         return Plans(models, self.plans)
-
-    def plan_answers(self, plan: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """What a plan achieves on the test split when it is never cut short.
-
-        Returns:
-            Whether each item is answered rightly, and the share of items that reach each step.
-        """
-        right = np.zeros(len(self.targets), dtype=bool)
-        left = np.arange(len(self.targets))
-        reach = []
-        for step in self.plans[plan].steps:
-            reach.append(len(left) / len(right))
-            answers = self.probabilities[step.model, left]
-            sure = (
-                np.ones(len(left), dtype=bool)
-                if step.threshold is None
-                else answers.max(axis=1) >= step.threshold
-            )
-            right[left[sure]] = (answers.argmax(axis=1) == self.targets[left])[sure]
-            left = left[~sure]
-        return right, np.array(reach)
 
 
 def measure_table(models_dir: Path, task: str) -> Table:

@@ -21,8 +21,9 @@ _NEAR_TIE = 1e-4
 _CONFIDENCE_TOLERANCE = 2e-3
 """Confidences are published in steps of a thousandth."""
 
-Replay = Callable[[str, bytes], NDArray[np.float32]]
-"""Probabilities that a model, by name, gives for an input as raw float32; shape (n_labels,)."""
+Replay = Callable[[str, bytes], NDArray[np.float32] | None]
+"""Probabilities that a model, by name, gives for an input as raw float32; shape (n_labels,). None
+for a model that the ladder lacks."""
 _decode = msgspec.json.Decoder(Prediction).decode
 
 
@@ -184,6 +185,11 @@ def _fault_of(
     if prediction.model_name not in prediction.parameters.plan:
         return f"model {prediction.model_name} is not of plan {prediction.parameters.plan}"
     right = replay(prediction.model_name, _features(known.entries[0]))
+    if right is None:
+        return (
+            f"plan {prediction.parameters.plan} answered with model {prediction.model_name}, which "
+            "the ladder of this run lacks: give it the folder of models that the workers serve"
+        )
     said = {o.name: o.data[0] for o in prediction.outputs if isinstance(o, TextOutput)}
     label = said.get("label")
     if label not in labels:

@@ -1,4 +1,4 @@
-"""What one worker's memory does under floods: poison, a great burst, a broker that stalls.
+"""What one worker's memory does under floods: poison, a backlog, a broker that stalls.
 
 Each phase sends as fast as Kafka takes it, and ends when all is answered or dead-lettered.
 
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,14 +28,15 @@ from tests.support.topics import OwnTopics
 from tests.support.worker import Worker
 
 TASK = "digits"
+Headers = Sequence[tuple[str, bytes | None]]
 BOUND_MB = 350.0
 """Over what a worker holds when it is ready. At most 64 MB of bodies wait, decoded once more as
 tensors (64); 32 MB are fetched ahead, and a poll of as much may come on top of what waits (32); the
 answers or dead letters of one batch are with the producer and of one more held back (2 * 32, and as
 much as they take up in the client); 16,384 requests' own objects, about 2 kB each (32)."""
-_PARTITIONS = 4
+PARTITIONS = 4
 _LARGE_BYTES = 1_000_000
-_PATIENCE_S = 300.0
+PATIENCE_S = 300.0
 _STALL_S = 10.0
 
 
@@ -53,7 +54,7 @@ class Phase:
     lasted_s: float
 
 
-class _Watch:
+class MemoryWatch:
     """The greatest resident memory of a process, looked at ten times a second."""
 
     def __init__(self, pid: int) -> None:
@@ -61,11 +62,13 @@ class _Watch:
         self.peak_mb = self.now_mb()
 
     def now_mb(self) -> float:
+        """Resident memory now."""
         line = next(x for x in self._status.read_text().splitlines() if x.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
 
     @contextmanager
     def running(self) -> Iterator[None]:
+        """Look, in a thread, as long as the context lasts."""
         ended = threading.Event()
         self.peak_mb = self.now_mb()
 
@@ -82,7 +85,9 @@ class _Watch:
             thread.join()
 
 
-class _Sender:
+class Sender:
+    """Sends requests as fast as Kafka takes them."""
+
     def __init__(self, servers: str, models: Path) -> None:
         samples = read_samples(models, TASK)
         self._good = [row.astype("<f4").tobytes() for row in samples.inputs["input"]]
@@ -92,29 +97,37 @@ class _Sender:
                 "linger.ms": 5,
                 "message.max.bytes": 2 * _LARGE_BYTES,
                 "queue.buffering.max.kbytes": 65_536,
+                "log_level": 0,  # the broker stops before it
             }
         )
         self.sent = 0
 
-    def good(self, n: int) -> None:
-        self._send(n, lambda i: self._good[i % len(self._good)])
+    def good(self, n: int, headers: Callable[[int], Headers] = lambda i: ()) -> None:
+        """Inputs, with headers that may differ by their number among all that were sent."""
+        self._send(n, lambda i: self._good[i % len(self._good)], headers)
 
     def poison(self, n: int) -> None:
         """Records that can't be served; one in a hundred is of a megabyte."""
         large = b"{" + b"x" * _LARGE_BYTES
         small = [b"{no json", b"", self._good[0][:-4], self._good[0] * 100]
-        self._send(n, lambda i: large if i % 100 == 0 else small[i % len(small)])
+        self._send(n, lambda i: large if i % 100 == 0 else small[i % len(small)], lambda i: ())
 
-    def _send(self, n: int, value: Callable[[int], bytes]) -> None:
-        for i in range(n):
+    def flush(self) -> None:
+        """Return once Kafka has all of them."""
+        self._producer.flush(PATIENCE_S)
+
+    def _send(
+        self, n: int, value: Callable[[int], bytes], headers: Callable[[int], Headers]
+    ) -> None:
+        for i in range(self.sent, self.sent + n):
+            key, of_record = b"device-%d" % (i % 50), list(headers(i))
             while True:
                 try:
-                    self._producer.produce(requests_topic(TASK), value(i), b"device-%d" % (i % 50))
+                    self._producer.produce(requests_topic(TASK), value(i), key, headers=of_record)
                     break
                 except BufferError:
                     self._producer.poll(0.1)
         self.sent += n
-        self._producer.flush(_PATIENCE_S)
 
 
 def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float, list[Phase]]:
@@ -130,18 +143,19 @@ def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float,
     """
     with tempfile.TemporaryDirectory() as folder, ChaosKafka() as broker:
         servers = broker.bootstrap_servers
-        OwnTopics(servers).of_task(TASK, _PARTITIONS)
+        OwnTopics(servers).of_task(TASK, PARTITIONS)
         reader = Consumer({"bootstrap.servers": servers, "group.id": "flood"})
-        sender = _Sender(servers, models)
+        sender = Sender(servers, models)
         with Worker(servers, models, Path(folder) / "worker.log") as worker:
             worker.wait_until_ready()
-            watch = _Watch(worker.child.pid)
+            watch = MemoryWatch(worker.child.pid)
             ready_mb = watch.now_mb()
             tell(f"ready: {ready_mb:.0f} MB")
             good, bad = int(200_000 * scale), int(20_000 * scale)
 
             def stalled() -> None:
                 sender.good(good)
+                sender.flush()
                 os.kill(broker.pid, signal.SIGSTOP)
                 time.sleep(_STALL_S)
                 os.kill(broker.pid, signal.SIGCONT)
@@ -149,14 +163,15 @@ def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float,
             phases = []
             for name, flood in (
                 ("poison", lambda: sender.poison(bad)),
-                ("burst", lambda: sender.good(good)),
+                ("at once", lambda: sender.good(good)),
                 (f"the broker stalls for {_STALL_S:g} s", stalled),
             ):
                 before, start_s = sender.sent, time.monotonic()
                 with watch.running():
                     flood()
+                    sender.flush()
                     sending_s = time.monotonic() - start_s
-                    answered = _await_answers(reader, sender.sent, worker)
+                    answered = await_answers(reader, sender.sent, worker)
                 lasted_s = time.monotonic() - start_s
                 n = sender.sent - before
                 phases.append(Phase(name, n, answered - before, watch.peak_mb, sending_s, lasted_s))
@@ -168,8 +183,10 @@ def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float,
         return ready_mb, phases
 
 
-def _await_answers(reader: Consumer, n: int, worker: Worker) -> int:
-    deadline = time.monotonic() + _PATIENCE_S
+def await_answers(reader: Consumer, n: int, worker: Worker) -> int:
+    """Return once there are `n` predictions and dead letters, or the worker ended, or patience did;
+    how many there are."""
+    deadline = time.monotonic() + PATIENCE_S
     answered = 0
     while answered < n and time.monotonic() < deadline and worker.child.running:
         time.sleep(0.2)
@@ -177,7 +194,7 @@ def _await_answers(reader: Consumer, n: int, worker: Worker) -> int:
             answered = sum(
                 reader.get_watermark_offsets(TopicPartition(topic, p), 60)[1]
                 for topic in (predictions_topic(TASK), dead_letters_topic(TASK))
-                for p in range(_PARTITIONS)
+                for p in range(PARTITIONS)
             )
     return answered
 

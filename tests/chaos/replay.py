@@ -18,13 +18,13 @@ class LadderReplay:
         self._known: dict[tuple[str, bytes], NDArray[np.float32]] = {}
         self.labels = list(ladder.task.labels)
 
-    def __call__(self, model: str, features: bytes) -> NDArray[np.float32]:
-        """Probabilities, shape (n_labels,); zeros of a model that the ladder lacks."""
+    def __call__(self, model: str, features: bytes) -> NDArray[np.float32] | None:
+        """Probabilities, shape (n_labels,); None of a model that the ladder lacks."""
         found = self._known.get((model, features))
         if found is None:
             served = self._served.get(model)
             if served is None:
-                return np.zeros(len(self.labels), np.float32)
+                return None
             array = np.frombuffer(features, "<f4").reshape(1, *self._input.shape)
             found = served.loaded.run({self._input.name: array})[0]
             self._known[model, features] = found

@@ -18,9 +18,9 @@ RIGHT = np.array([0.1, 0.7, 0.2], np.float32)
 RAW = np.zeros(4, "<f4").tobytes()
 
 
-def replay(model: str, features: bytes) -> NDArray[np.float32]:
-    assert (model, features) == ("mlp", RAW)
-    return RIGHT
+def replay(model: str, features: bytes) -> NDArray[np.float32] | None:
+    assert features == RAW
+    return RIGHT if model == "mlp" else None
 
 
 def request(offset: int, **changes: Any) -> Entry:
@@ -135,6 +135,7 @@ def test_an_orphan_is_found() -> None:
         (lambda: prediction(0, "id-0", label="seven"), "'seven' is not of the task"),
         (lambda: prediction(0, "id-0", outputs=[]), "None is not of the task"),
         (lambda: prediction(0, "id-0", model_name="tree-2"), "tree-2 is not of plan"),
+        (lambda: prediction(0, "id-0", model_name="tree"), "tree, which the ladder of this run"),
         (lambda: prediction(0, "id-0")._replace(key=b"other"), "key b'other'"),
         (lambda: prediction(0, "id-0")._replace(headers=[("ce_id", b"x")]), "header ce_id"),
     ],

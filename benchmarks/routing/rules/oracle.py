@@ -22,7 +22,7 @@ class Oracle(Profiled):
         times = ServiceTimes(table, np.random.default_rng(0))
         ms = np.array([times.median_ms(m, 64) for m in range(len(table.models))])
         by_cost = np.argsort(ms, kind="stable")
-        first = table.right[by_cost].argmax(axis=0)  # 0, the lightest, where none is right
+        first = table.answers.right[by_cost].argmax(axis=0)  # 0, the lightest, where none is right
         self._model = by_cost[first]
         self._lightest = int(by_cost[0])
         self._per_item_ms = ms / 64.0 + overhead.answer_ms

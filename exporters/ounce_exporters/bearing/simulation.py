@@ -112,6 +112,18 @@ def simulate(
     return windows
 
 
+def simulate_evenly(
+    n: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Simulate machines of which as many have each label, in random order.
+
+    Returns:
+        Windows, array of shape (n, WINDOW), float32, and labels, shape (n,).
+    """
+    labels = rng.permutation(np.arange(n, dtype=np.int64) % len(LABELS))
+    return simulate(Conditions.draw(labels, rng), rng), labels
+
+
 def _simulate_chunk(c: Conditions, rng: np.random.Generator, geometry: BearingGeometry) -> Floats:
     response = _resonance_response(c, rng)
     fault = _ring(_fault_impulses(c, rng, geometry), response)

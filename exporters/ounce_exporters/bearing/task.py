@@ -14,7 +14,7 @@ from torch import nn
 from ounce_exporters.bearing.augmentation import roll
 from ounce_exporters.bearing.featured import fit_on_features
 from ounce_exporters.bearing.networks import Cnn1d, DeepCnn1d, Gru, ResidualCnn1d
-from ounce_exporters.bearing.simulation import LABELS, WINDOW, Conditions, simulate
+from ounce_exporters.bearing.simulation import LABELS, WINDOW, simulate_evenly
 from ounce_exporters.neural import NeuralModel, Training, train
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.splits import split_task
@@ -40,9 +40,7 @@ accuracy of 0.95 is 0.4 points to each side."""
 
 def load(seed: int) -> TaskData:
     """Simulate all windows, as many of each class, and split them by seed."""
-    rng = np.random.default_rng(seed)
-    targets = rng.permutation(np.arange(N_WINDOWS, dtype=np.int64) % len(LABELS))
-    windows = simulate(Conditions.draw(targets, rng), rng)
+    windows, targets = simulate_evenly(N_WINDOWS, np.random.default_rng(seed))
     return split_task(SPEC, SOURCE, {"input": windows}, targets, seed)
 
 
