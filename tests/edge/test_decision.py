@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ounce_edge.recommender import decision
 from ounce_edge.recommender.accuracy import AccuracyPrior
 from ounce_edge.recommender.decision import LATE_CONSIDERED, MOST_CONSIDERED, decide
 from ounce_edge.recommender.explanation import rejections
+from ounce_edge.recommender.few import decide_few
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Model, Plan, Plans, Step, View
 from ounce_edge.recommender.schedule import Line, Schedule
@@ -322,3 +324,37 @@ def test_the_same_arguments_give_the_same_decision(plans: View, batch: list) -> 
     assert [(g.plan, g.choice, g.items.tolist()) for g in once.groups] == [
         (g.plan, g.choice, g.items.tolist()) for g in again.groups
     ]
+
+
+def plain(schedule: Schedule) -> tuple[list, list]:
+    """To compare."""
+    return [(g.plan, g.choice, g.items.tolist()) for g in schedule.groups], [*schedule.refused]
+
+
+@given(ladders, messages, st.sampled_from(Fallback))
+@settings(max_examples=200, deadline=None)
+def test_a_few_are_decided_on_as_many_are(plans: View, batch: list, fallback: Fallback) -> None:
+    left, floors = np.array(batch, float).T
+    left = np.maximum(left, plans.fastest_alone_ms)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decision, "FEW", 0)
+        many = decide(plans, left, floors, fallback)
+        patch.setattr(decision, "FEW", len(left))
+        assert plain(decide(plans, left, floors, fallback)) == plain(many)
+
+
+@given(ladders, messages, st.sampled_from(Fallback))
+@settings(max_examples=200, deadline=None)
+def test_what_is_late_already_does_not_change_what_a_few_others_get(
+    plans: View, batch: list, fallback: Fallback
+) -> None:
+    left, floors = (list(column) for column in zip(*batch, strict=True))
+    left = [max(ms, plans.fastest_alone_ms) for ms in left]
+    compared = plans.compared(len(batch) + 1)
+    without = decide_few(plans, compared, left, floors, fallback)
+    beside = decide_few(plans, compared, [*left, -1.0], [*floors, 0.5], fallback)
+    assert (without is None) == (beside is None)
+    if without is not None and beside is not None:
+        by_item(beside, len(batch) + 1)
+        groups, _ = plain(without)
+        assert plain(beside)[0][: len(groups)] == groups

@@ -64,6 +64,7 @@ def test_harder_inputs_make_a_cascade_dearer_and_slower_and_easier_ones_the_reve
 
 
 @given(st.integers(1, 40_000), st.floats(0.01, 1e5))
+@settings(deadline=None)
 def test_most_within_is_the_inverse_of_finish(n: int, budget_ms: float) -> None:
     view = plans().view(0.0)
     for plan in range(3):
@@ -107,17 +108,17 @@ def test_a_view_lasts_while_figures_move_a_little_but_not_for_long() -> None:
     for i in range(3):
         made.observe_call(0, 1, 0.12, 0.01 * i)
     assert made.view(0.05) is view
-    renewed = made.view(0.15)
+    renewed = made.view(0.25)
     assert renewed.expected_ms(LIGHT, 1) == pytest.approx(0.12)
-    assert made.view(0.3) is renewed  # nothing has moved since
+    assert made.view(0.5) is renewed  # nothing has moved since
 
 
 def test_a_view_is_made_anew_at_once_when_that_matters_to_a_call() -> None:
     made = plans()
     made.view(0.0)
     for i in range(3):
-        made.observe_call(0, 10, 1.2, 0.01 * i)
-    assert made.view(0.03).expected_ms(LIGHT, 10) == pytest.approx(1.2)
+        made.observe_call(0, 10, 1.3, 0.01 * i)
+    assert made.view(0.03).expected_ms(LIGHT, 10) == pytest.approx(1.3)
     for _ in range(3):
         made.observe_reach(CASCADE, [1000, 900])
     assert made.view(0.04).expected_ms(CASCADE, 64) > 64 * 0.2 + 30.0
@@ -135,6 +136,7 @@ def test_messages_that_come_alone_see_a_slowdown_within_a_second_and_its_end() -
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.floats(0.01, 30), st.integers(0, 9)), max_size=40))
+@settings(deadline=None)
 def test_the_state_is_always_that_of_the_view_used(calls: list) -> None:
     made = plans()
     for i, (model, ms, going_on) in enumerate(calls):

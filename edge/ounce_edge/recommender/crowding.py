@@ -81,7 +81,14 @@ class Crowd:
         given_up = np.sort(np.concatenate([_NONE, *self._given_up]))
         if len(given_up) and self._fallback is Fallback.REFUSE:
             return Schedule(groups, given_up, self._order)
-        return Schedule(groups + self._late(given_up), _NONE, self._order)
+        groups += late_groups(
+            self._view,
+            self._order,
+            given_up.tolist(),
+            self._min_accuracy.tolist(),
+            self._fallback,
+        )
+        return Schedule(groups, _NONE, self._order)
 
     def _start(self, rung: NDArray[np.intp]) -> None:
         """Batches of one plan each whose deadlines are within a factor of two to four; what is late
@@ -235,23 +242,40 @@ class Crowd:
             merged.append(batch)
         return [batch.as_group() for batch in merged]
 
-    def _late(self, items: Items) -> list[Group]:
-        """Messages that nothing answers in time."""
-        groups: list[Group] = []
-        view = self._view
-        if self._fallback is Fallback.MOST_ACCURATE_IN_TIME:
-            spent_ms = 0.0
-            for plan in self._order if len(items) else ():
-                candidates = items[view.accuracy_low[plan] >= self._min_accuracy[items]]
-                if not len(candidates):
-                    continue
-                fits = view.most_within(plan, LATE_BUDGET_MS - spent_ms, len(candidates))
-                if fits:
-                    taken = candidates[:fits]
-                    groups.append(Group(plan, Choice.FALLBACK_LATE, taken))
-                    spent_ms += view.finish_ms(plan, fits)
-                    items = np.setdiff1d(items, taken, assume_unique=True)
-        if len(items):  # lose as little of others' time as possible
-            fastest = min(self._order, key=lambda p: view.finish_ms(p, len(items)))
-            groups.append(Group(fastest, Choice.FALLBACK_FASTEST, items))
-        return groups
+
+def late_groups(
+    view: View,
+    order: Sequence[int],
+    items: Sequence[int],
+    floors: Sequence[float],
+    fallback: Fallback,
+) -> list[Group]:
+    """Messages that nothing answers in time.
+
+    Args:
+        view: what is believed of the plans.
+        order: they, from the lightest to the heaviest.
+        items: the messages, ascending.
+        floors: accuracy floor of every message, not of these alone.
+        fallback: not `refuse`.
+    """
+    groups: list[Group] = []
+    if fallback is Fallback.MOST_ACCURATE_IN_TIME:
+        spent_ms = 0.0
+        for plan in order if items else ():
+            low = view.accuracy_low[plan]
+            candidates = [i for i in items if low >= floors[i]]
+            if not candidates:
+                continue
+            fits = view.most_within(plan, LATE_BUDGET_MS - spent_ms, len(candidates))
+            if fits:
+                taken = candidates[:fits]
+                groups.append(Group(plan, Choice.FALLBACK_LATE, np.array(taken)))
+                spent_ms += view.finish_ms(plan, fits)
+                items = sorted(set(items).difference(taken))
+                if not items:
+                    break
+    if items:  # lose as little of others' time as possible
+        fastest = min(order, key=lambda p: view.finish_ms(p, len(items)))
+        groups.append(Group(fastest, Choice.FALLBACK_FASTEST, np.array(items)))
+    return groups

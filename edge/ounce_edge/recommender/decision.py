@@ -15,31 +15,22 @@ it: no cheap answer waits for a dear one. Where it makes one late, the earliest 
 finds the time.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from ounce_schemas.routing import Choice, Fallback
 
-from ounce_edge.recommender.crowding import LATE_BUDGET_MS, NEARLY_EQUAL, Crowd
-from ounce_edge.recommender.plans import Comparison, View
-from ounce_edge.recommender.schedule import (
-    Batch,
-    Floats,
-    Group,
-    Items,
-    Schedule,
-    by_tightest,
-    in_time,
-    together,
-)
+from ounce_edge.recommender.crowding import Crowd
+from ounce_edge.recommender.few import decide_few, decide_one
+from ounce_edge.recommender.plans import View
+from ounce_edge.recommender.schedule import Batch, Floats, Group, Items, Schedule, first_in_time
 
+FEW = 16
+"""So many messages are decided on one by one, which is quicker than arrays."""
 MOST_CONSIDERED = 1024
 """Messages of one decision: more than a slice answers. A decision on a backlog of thousands would
 take longer than the slice that it is for, and every further one finds a longer backlog."""
 LATE_CONSIDERED = 128
 """Of these at least so many late ones, where there are any."""
 _NONE: Items = np.empty(0, np.intp)
-_FIRST: Items = np.zeros(1, np.intp)
 
 
 def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fallback) -> Schedule:
@@ -59,10 +50,11 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
     compared = view.compared(n)
     order, frontier = compared.by_cost, compared.frontier
     if n == 1:
-        chosen = _alone(view, compared, remaining_ms.item(), min_accuracy.item(), fallback)
-        if chosen is None:
-            return Schedule([], _FIRST, order)
-        return Schedule([Group(*chosen, _FIRST)], _NONE, order)
+        return decide_one(view, compared, remaining_ms.item(), min_accuracy.item(), fallback)
+    if n <= FEW:
+        few = decide_few(view, compared, remaining_ms.tolist(), min_accuracy.tolist(), fallback)
+        if few is not None:
+            return few
     rung = np.searchsorted(compared.floors, min_accuracy, side="left")
     sizes = np.bincount(rung, minlength=len(frontier) + 1).tolist()
     if not sizes[-1]:  # the common case: every floor can be met, and every deadline as well
@@ -72,45 +64,15 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
                 items = np.arange(n) if size == n else np.flatnonzero(rung == k)
                 tightest_ms = float(remaining_ms[items].min())
                 apart.append(Batch(view, plan, Choice.LIGHTEST_FEASIBLE, items, tightest_ms))
-        joined = _joined(view, apart)
-        for batches in (joined, apart) if len(joined) < len(apart) else (apart,):
-            for queue in (batches, sorted(batches, key=by_tightest)):
-                if in_time(queue):
-                    return Schedule([b.as_group() for b in queue], _NONE, order)
+        queue = first_in_time(view, apart)
+        if queue is not None:
+            return Schedule([b.as_group() for b in queue], _NONE, order)
     if n > MOST_CONSIDERED:
         some = _most_urgent(remaining_ms)
         part = decide(view, remaining_ms[some], min_accuracy[some], fallback)
         groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]
         return Schedule(groups, some[part.refused], part.by_cost)
     return Crowd(view, order, frontier, remaining_ms, min_accuracy, fallback).schedule(rung)
-
-
-def _alone(
-    view: View, compared: Comparison, left_ms: float, floor: float, fallback: Fallback
-) -> tuple[int, Choice] | None:
-    """The rule for a message that waits alone, as at low rates most do, without arrays; None: it is
-    refused."""
-    low, order = view.accuracy_low, compared.by_cost
-    for plan in compared.frontier:
-        if low[plan] >= floor:
-            if view.finish_alone_ms(plan) <= left_ms:
-                return plan, Choice.LIGHTEST_FEASIBLE
-            break
-    timely = [p for p in order if view.finish_alone_ms(p) <= left_ms]
-    for plan in timely:
-        if low[plan] >= floor:
-            return plan, Choice.LIGHTEST_FEASIBLE
-    if fallback is Fallback.REFUSE:
-        return None
-    if fallback is Fallback.MOST_ACCURATE_IN_TIME:
-        if timely:
-            enough = max(view.accuracy[p] for p in timely) - NEARLY_EQUAL
-            best = next(p for p in timely if view.accuracy[p] >= enough)
-            return best, Choice.FALLBACK_MOST_ACCURATE_IN_TIME
-        for plan in order:
-            if low[plan] >= floor and view.finish_alone_ms(plan) <= LATE_BUDGET_MS:
-                return plan, Choice.FALLBACK_LATE
-    return min(order, key=view.finish_alone_ms), Choice.FALLBACK_FASTEST
 
 
 def _most_urgent(remaining_ms: Floats) -> Items:
@@ -121,18 +83,3 @@ def _most_urgent(remaining_ms: Floats) -> Items:
     if len(timely) > room:
         timely = timely[np.argpartition(remaining_ms[timely], room)[:room]]
     return np.sort(np.concatenate([timely, late[: MOST_CONSIDERED - len(timely)]]))
-
-
-def _joined(view: View, batches: Sequence[Batch]) -> list[Batch]:
-    """Fewer calls where that costs less: from the lightest plan on, a batch joins the next one's
-    call if it is cheaper there than in a call of its own."""
-    joined = list(batches[:1])
-    for batch in batches[1:]:
-        last = joined[-1]
-        n_last, n = len(last.items), len(batch.items)
-        own = view.cost_of(last.plan, n_last) + view.cost_of(batch.plan, n)
-        if view.cost_of(batch.plan, n_last + n) <= own:
-            joined[-1] = together(view, Choice.LIGHTEST_TOGETHER, last, batch)
-        else:
-            joined.append(batch)
-    return joined

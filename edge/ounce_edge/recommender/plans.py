@@ -25,9 +25,9 @@ _Z_99 = 2.3263478740408408
 _LATELY_S = 1.0
 _DRIFT = 0.03
 """A view is made anew when a figure that it was made with has moved by this share, but ..."""
-_RENEW_SECONDS = 0.1
+_RENEW_SECONDS = 0.2
 """... at most this often, since at low rates nearly every call moves one so far; and ..."""
-_VIEW_MS = 0.1
+_VIEW_MS = 0.25
 """... at once when that changes the time of the call just made by more than this: about what a view
 takes when caches are cold."""
 _REACH_JUMP = 0.1
@@ -143,6 +143,11 @@ class View:
     def finish_ms(self, plan: int, n_items: int) -> float:
         """99th percentile of the time until a batch of `n_items` is answered."""
         return at(self.p99_ms[plan], n_items)
+
+    @cached_property
+    def fastest_alone_ms(self) -> float:
+        """The least of them, of the usable plans: with less time left, a message is late."""
+        return min(self.finish_alone_ms(p) for p in self.usable)
 
     def finish_alone_ms(self, plan: int) -> float:
         """`finish_ms` of one message."""

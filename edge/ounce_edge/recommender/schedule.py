@@ -105,3 +105,37 @@ def together(view: View, choice: Choice, *batches: Batch) -> Batch:
     items = np.concatenate([batch.items for batch in batches])
     tightest_ms = min(batch.tightest_ms for batch in batches)
     return Batch(view, batches[-1].plan, choice, items, tightest_ms)
+
+
+def first_in_time(view: View, batches: Sequence[Batch]) -> Sequence[Batch] | None:
+    """An order in which all batches end by their deadlines, if one of these does: the fewest calls
+    first, the lightest first.
+
+    Args:
+        view: what is believed of the plans.
+        batches: one of each plan, the lightest first.
+    """
+    joined = _joined(view, batches)
+    for some in (joined, batches) if len(joined) < len(batches) else (batches,):
+        if in_time(some):
+            return some
+        if len(some) > 1:
+            soonest = sorted(some, key=by_tightest)
+            if in_time(soonest):
+                return soonest
+    return None
+
+
+def _joined(view: View, batches: Sequence[Batch]) -> list[Batch]:
+    """Fewer calls where that costs less: from the lightest plan on, a batch joins the next one's
+    call if it is cheaper there than in a call of its own."""
+    joined = list(batches[:1])
+    for batch in batches[1:]:
+        last = joined[-1]
+        n_last, n = len(last.items), len(batch.items)
+        own = view.cost_of(last.plan, n_last) + view.cost_of(batch.plan, n)
+        if view.cost_of(batch.plan, n_last + n) <= own:
+            joined[-1] = together(view, Choice.LIGHTEST_TOGETHER, last, batch)
+        else:
+            joined.append(batch)
+    return joined

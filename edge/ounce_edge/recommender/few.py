@@ -1,0 +1,104 @@
+"""The decision for a few messages, without arrays.
+
+At low rates nearly every decision is one of these, and a call of numpy takes as long for one value
+as for hundreds. What is late already does not keep the others from having their lightest
+sufficient plan; only where those are not all in time is it for `crowding`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from ounce_schemas.routing import Choice, Fallback
+
+from ounce_edge.recommender.crowding import LATE_BUDGET_MS, NEARLY_EQUAL, late_groups
+from ounce_edge.recommender.plans import Comparison, View
+from ounce_edge.recommender.schedule import Batch, Group, Items, Schedule, first_in_time
+
+_NONE: Items = np.empty(0, np.intp)
+_FIRST: Items = np.zeros(1, np.intp)
+
+
+def decide_one(
+    view: View, compared: Comparison, left_ms: float, floor: float, fallback: Fallback
+) -> Schedule:
+    """The decision for a message that waits alone.
+
+    Args:
+        view: what is believed of the plans.
+        compared: they, at batch size 1.
+        left_ms: time left, negative when late.
+        floor: accuracy floor.
+        fallback: what to do where no plan is feasible.
+    """
+    chosen = _choose(view, compared, left_ms, floor, fallback)
+    if chosen is None:
+        return Schedule([], _FIRST, compared.by_cost)
+    return Schedule([Group(*chosen, _FIRST)], _NONE, compared.by_cost)
+
+
+def decide_few(
+    view: View,
+    compared: Comparison,
+    left_ms: Sequence[float],
+    floors: Sequence[float],
+    fallback: Fallback,
+) -> Schedule | None:
+    """The decision for some messages, where it is a simple one; else None.
+
+    Args:
+        view: what is believed of the plans.
+        compared: they, at this batch size.
+        left_ms: time left per message, negative when late.
+        floors: accuracy floor per message.
+        fallback: what to do where no plan is feasible.
+    """
+    low, order = view.accuracy_low, compared.by_cost
+    late: list[int] = []
+    timely: dict[int, list[int]] = {plan: [] for plan in compared.frontier}
+    for i, (left, floor) in enumerate(zip(left_ms, floors, strict=True)):
+        if left < view.fastest_alone_ms:
+            late.append(i)
+            continue
+        plan = next((p for p in timely if low[p] >= floor), None)
+        if plan is None:
+            return None
+        timely[plan].append(i)
+    apart = [
+        Batch(view, plan, Choice.LIGHTEST_FEASIBLE, np.array(items), min(left_ms[i] for i in items))
+        for plan, items in timely.items()
+        if items
+    ]
+    queue = first_in_time(view, apart)
+    if queue is None:
+        return None
+    groups = [batch.as_group() for batch in queue]
+    if late and fallback is Fallback.REFUSE:
+        return Schedule(groups, np.array(late), order)
+    return Schedule(groups + late_groups(view, order, late, floors, fallback), _NONE, order)
+
+
+def _choose(
+    view: View, compared: Comparison, left_ms: float, floor: float, fallback: Fallback
+) -> tuple[int, Choice] | None:
+    """None: it is refused."""
+    low, order = view.accuracy_low, compared.by_cost
+    for plan in compared.frontier:
+        if low[plan] >= floor:
+            if view.finish_alone_ms(plan) <= left_ms:
+                return plan, Choice.LIGHTEST_FEASIBLE
+            break
+    timely = [p for p in order if view.finish_alone_ms(p) <= left_ms]
+    for plan in timely:
+        if low[plan] >= floor:
+            return plan, Choice.LIGHTEST_FEASIBLE
+    if fallback is Fallback.REFUSE:
+        return None
+    if fallback is Fallback.MOST_ACCURATE_IN_TIME:
+        if timely:
+            enough = max(view.accuracy[p] for p in timely) - NEARLY_EQUAL
+            best = next(p for p in timely if view.accuracy[p] >= enough)
+            return best, Choice.FALLBACK_MOST_ACCURATE_IN_TIME
+        for plan in order:
+            if low[plan] >= floor and view.finish_alone_ms(plan) <= LATE_BUDGET_MS:
+                return plan, Choice.FALLBACK_LATE
+    return min(order, key=view.finish_alone_ms), Choice.FALLBACK_FASTEST
