@@ -292,7 +292,8 @@ class Pipeline:
         )
 
     def _run(self, job: Job, left_ms: NDArray[np.float64]) -> Outcome:
-        """Call the models of a group's plan. Touches nothing that this object changes."""
+        """Call the models of a group's plan. Changes nothing here; on a lane, it reads beliefs of
+        latency that may change meanwhile."""
         waits = job.group.choice in LATE
         return run_plan(
             self.plans[job.group.plan].steps,

@@ -63,13 +63,13 @@ def test_a_lane_gets_a_slice_and_what_is_left_waits_for_it() -> None:
     assert shape(now) == ([(LIGHT, 1)], [], 4)
 
 
-def test_a_call_that_would_be_late_on_a_lane_is_made_here() -> None:
-    assert shape(shared([(HEAVY, 10.0)], LanesNow(0, 4.0))) == ([], [], 1)
-    assert shape(shared([(HEAVY, 10.0)], LanesNow(0, 7.0))) == ([(HEAVY, 1)], [], 0)
+def test_a_call_that_would_use_up_its_time_on_a_lane_is_made_here() -> None:
+    assert shape(shared([(HEAVY, 20.0)], LanesNow(0, 5.0))) == ([], [], 1)
+    assert shape(shared([(HEAVY, 20.0)], LanesNow(0, 7.0))) == ([(HEAVY, 1)], [], 0)
 
 
 def test_long_calls_wait_only_if_all_of_them_can() -> None:
-    one, two = [(HEAVY, 8.0)], [(HEAVY, 8.0), (HEAVY, 8.1)]
+    one, two = [(HEAVY, 16.0)], [(HEAVY, 16.0), (HEAVY, 16.1)]
     assert shape(shared(one, LanesNow(0, 3.0)))[2] == 1
     assert shape(shared(two, LanesNow(0, 3.0)))[2] == 0
 

@@ -1,13 +1,14 @@
 """Which calls of a schedule are made here, and which on other threads beside.
 
 A long call would keep the thread that serves from everything that is more urgent, so it goes to a
-lane: a thread that makes long calls. Where none is free it waits for one, and the thread stays free
-for short calls, as long as all long calls would still be in time if they began, one after another,
-when a lane is free. Where they would not, or more waits than a decision considers, long calls are
-made here in their order, as without lanes: no promise is broken to keep a thread free. So neither
-kind starves: short calls wait for a long one only where the long one's deadline demands it, and
-long ones never wait longer than their deadlines allow. Those that are late already have no deadline
-left: they wait for a lane, and where others went before them, they are first at the next one.
+lane: a thread that makes long calls. Where none is free it waits for one, and this thread stays
+free for short calls, as long as all long calls, begun one after another when a lane is free, would
+take half of the time that they have left. Beyond that, or where more waits than a decision
+considers, long calls are made here in their order, as without lanes: no promise is broken to keep a
+thread free, and what comes meanwhile finds time as well. So neither kind starves: short calls wait
+for a long one only where deadlines demand it, and long ones never wait longer than theirs allow.
+Those that are late already have no deadline left: they wait for a lane, and where others went
+before them, they are first at the next one.
 
 The decision itself supposes that all calls are made one after another. With lanes that is
 pessimistic; a lane only ever takes something out of that line.
@@ -29,6 +30,9 @@ LONG_MS = 2.0
 short enough that a deadline of 5 ms survives one that is made here."""
 LONG_SHARE = 0.5
 """... and this share of its time until published, the rest of which is spent here all the same."""
+
+PATIENCE = 0.5
+"""Share of the time left that long calls, waiting for a lane included, may take."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def _held(
         if group.choice not in LATE:
             n = len(group.items)
             usual_ms, p99_ms = view.usual_finish_ms(group.plan, n), view.finish_ms(group.plan, n)
-            if line.join(usual_ms, p99_ms) > remaining_ms[group.items].min():
+            if line.join(usual_ms, p99_ms) > PATIENCE * remaining_ms[group.items].min():
                 return late
     return long
 
