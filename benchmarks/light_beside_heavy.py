@@ -11,6 +11,7 @@ Example: python -m benchmarks.light_beside_heavy --rounds 5
 
 import gc
 import statistics
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +71,9 @@ def main(rounds: int, seconds: float, n_lanes: int, rate: float, load: float, mo
     ladder = load_ladder(Path(models), "digits", OnnxCpuRuntime())
     inputs = np.load(Path(models) / "digits" / "test-split.npz")["input"].astype("<f4")
     bodies = [row.tobytes() for row in inputs]
-    gc.freeze()
+    gc.freeze()  # this and the following as a worker does
     gc.set_threshold(200_000, 20, 100)
+    sys.setswitchinterval(0.0005)
     found: dict[int, list[Round]] = {0: [], n_lanes: []}
     for number in range(rounds):
         for n in (0, n_lanes) if number % 2 else (n_lanes, 0):

@@ -20,6 +20,7 @@ from ounce_edge.beliefs import card_belief
 from ounce_edge.pipeline import Pipeline
 from ounce_edge.request_body import read_body
 from ounce_edge.request_head import read_head
+from ounce_schemas.dead_letter import HEADER_OMITTED, HEADER_REASON, HEADER_TEXT
 from ounce_schemas.errors import InvalidMessageError
 from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
@@ -30,6 +31,9 @@ from tests.support.edge import DIGITS, Outbox, ladder, serve, served
 
 BATCH = 200
 """Records of one poll; one in ten is good."""
+MAX_BODY_BYTES = 8_192
+MAX_LETTER_BYTES = 10_000
+"""Little, so that some records are too large to be served, and some for a dead letter."""
 HANG_S = 20.0
 """A poll that takes longer counts as a hang: its stack is printed and the run ends."""
 _TOPICS = ("ounce.digits.predictions", "ounce.digits.dead-letters")
@@ -47,8 +51,9 @@ def main(messages: int, seed: int, atheris: bool) -> None:
     mutator, reasons = Mutator(seed), collections.Counter[str]()
     pipeline = Pipeline(
         ladder(DIGITS, served(DIGITS, "a")),
-        Policy(max_body_bytes=4096).for_task("digits"),
+        Policy(max_body_bytes=MAX_BODY_BYTES).for_task("digits"),
         believe=lambda model: card_belief(model.card),
+        max_message_bytes=MAX_LETTER_BYTES,
     )
     start_s, done = time.monotonic(), 0
     with Progress(disable=not sys.stderr.isatty()) as progress:
@@ -74,17 +79,13 @@ def _check(
         report = serve(pipeline, records, outbox)
     finally:
         faulthandler.cancel_dump_traceback_later()
-    answered, dead = set[str](), set[int]()
-    for topic, value, _, headers in outbox.records:
+    answered = set[str]()
+    for topic, value, key, headers in outbox.records:
         if topic == _TOPICS[0]:
             answered.add(msgspec.json.decode(value or b"", type=Prediction).id)
             reasons["answered"] += 1
         else:
-            why = dict(headers)
-            dead.add(int(why["ounce-dead-letter-offset"]))
-            reasons[why["ounce-dead-letter-reason"].decode()] += 1
-            if b"please report it" in why["ounce-dead-letter-text"]:
-                raise SystemExit(f"nobody foresaw {value!r}: {why['ounce-dead-letter-text']!r}")
+            _check_letter(value, key, headers, reasons)
     good = {f"{DIGITS_REQUESTS}-3-{i}" for i in range(first, first + n) if i % 10 == 0}
     if len(outbox.records) != n or not good <= answered or report.next_offsets != {3: first + n}:
         raise SystemExit(
@@ -92,6 +93,21 @@ def _check(
             f"good ones without an answer: {sorted(good - answered)}; "
             f"next offset {report.next_offsets}"
         )
+
+
+def _check_letter(
+    value: bytes | None, key: bytes | None, headers: Any, reasons: collections.Counter[str]
+) -> None:
+    why = dict(headers)
+    text = why[HEADER_TEXT]
+    reasons[why[HEADER_REASON].decode()] += 1
+    if HEADER_OMITTED in why:
+        reasons[f"(a dead letter without its {why[HEADER_OMITTED].decode()})"] += 1
+    size = sum(len(part or b"") for part in (value, key, *(v for _, v in headers)))
+    if size > MAX_LETTER_BYTES:
+        raise SystemExit(f"a dead letter of {size} bytes: {text!r}")
+    if b"please report it" in text:
+        raise SystemExit(f"nobody foresaw {value!r}: {text!r}")
 
 
 DIGITS_REQUESTS = "ounce.digits.requests"

@@ -13,7 +13,7 @@ Headers = list[tuple[str, bytes | None]]
 _TEXTS = (
     b"", b"\xff\xfe", b"0", b"-1", b"nan", b"inf", b"1e999", b"0x10", b" 5 ", b"5;q=1", b"\x00",
     "٣".encode(), b"9" * 400, b"null", b"true", b"application/json", b"application/octet-stream",
-    b"application/json; charset=utf-16", b"text/plain", b"1_0", b"+.5", b"1,5",
+    b"application/json; charset=utf-16", b"text/plain", b"1_0", b"+.5", b"1,5", b"i" * 5000,
 )  # fmt: skip
 _NAMES = (
     "ce_id", "ce_source", "ce_maxlatencyms", "ce_minaccuracy", "content-type", "traceparent",
@@ -22,7 +22,7 @@ _NAMES = (
 _VALUES: Sequence[Any] = (
     None, True, False, 0, -1, 1.5, 1e308, -1e308, 10**30, "", "a", "NaN", [], [[]], {}, {"a": 1},
     [1, 2, 3, 4], ["1", "2"], [None] * 4, [1e39] * 4, [[1, 2], [3, 4]], "input", "FP32", "BYTES",
-    "FP64", "label", "\ud83d\ude00",
+    "FP64", "label", "\ud83d\ude00", "i" * 5000,
 )  # fmt: skip
 
 

@@ -16,6 +16,8 @@ def test_five_thousand_messages() -> None:
     assert "5,000 messages, none lost, none repeated" in result.output
     for reason in ("malformed-json", "bad-target", "wrong-length", "null-value", "not-finite"):
         assert reason in result.output
+    for size in ("too-large", "without its value", "without its headers"):
+        assert size in result.output
 
 
 def test_a_lost_message_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -273,7 +273,7 @@ def late_groups(
                 groups.append(Group(plan, Choice.FALLBACK_LATE, np.array(taken)))
                 spent_ms += view.finish_ms(plan, fits)
                 items = sorted(set(items).difference(taken))
-                if not items:
+                if not items or LATE_BUDGET_MS - spent_ms < view.fastest_alone_ms:
                     break
     if items:  # lose as little of others' time as possible
         fastest = min(order, key=lambda p: view.finish_ms(p, len(items)))
