@@ -59,10 +59,12 @@ def decide_few(
         if left < view.fastest_alone_ms:
             late.append(i)
             continue
-        plan = next((p for p in timely if low[p] >= floor), None)
-        if plan is None:
+        for plan, items in timely.items():
+            if low[plan] >= floor:
+                items.append(i)
+                break
+        else:
             return None
-        timely[plan].append(i)
     apart = [
         Batch(view, plan, Choice.LIGHTEST_FEASIBLE, np.array(items), min(left_ms[i] for i in items))
         for plan, items in timely.items()

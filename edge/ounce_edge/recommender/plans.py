@@ -121,7 +121,8 @@ class View:
         floors = np.array([self.accuracy_low[plan] for plan in frontier])
         singles = [p for p in by_cost if self.is_single[p]] or by_cost
         best = max(singles, key=lambda p: self.accuracy[p])
-        return Comparison(by_cost, frontier, floors, best)
+        soonest_ms = min(self.usual_finish_ms(p, n_items) for p in by_cost)
+        return Comparison(by_cost, frontier, floors, best, soonest_ms)
 
     @cached_property
     def highest_floor(self) -> float:
@@ -180,6 +181,8 @@ class Comparison:
     """Accuracy that each of the frontier's is sure to have, ascending."""
     always_best: int
     """The most accurate single model, of equals the lightest."""
+    soonest_ms: float
+    """Expected time until the fastest plan has answered a batch of that size."""
 
 
 def _most_within(curve: Sequence[float], budget_ms: float, most: int) -> int:

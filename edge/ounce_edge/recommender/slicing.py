@@ -65,9 +65,7 @@ def first_slice(
         [only] = queue
         if view.usual_finish_ms(only.plan, len(only.items)) <= least_ms:
             return Slice(queue, False)
-    n = len(remaining_ms)
-    fastest_ms = min(view.usual_finish_ms(plan, n) for plan in view.usable)
-    slice_ms = min(slice_ms, max(least_ms, fastest_ms))
+    slice_ms = min(slice_ms, max(least_ms, view.compared(len(remaining_ms)).soonest_ms))
     late = [group for group in queue if group.choice in LATE]
     if late_owed and late:
         share_ms = LATE_SHARE * slice_ms
