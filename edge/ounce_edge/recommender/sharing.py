@@ -28,8 +28,9 @@ from ounce_edge.recommender.slicing import LATE, first_slice
 LONG_MS = 2.0
 """Expected compute of a long call: ten times what it takes to hand it over and take it back, and
 short enough that a deadline of 5 ms survives one that is made here."""
-LONG_SHARE = 0.5
-"""... and this share of its time until published, the rest of which is spent here all the same."""
+LONG_ITEM_MS = 0.01
+"""... of which this per message. Decoding, encoding and publishing one takes about 4 µs here: large
+batches of light models are hardly any relief to this thread, and dearer for being handed over."""
 
 PATIENCE = 0.5
 """Share of the time left that long calls, waiting for a lane included, may take."""
@@ -104,9 +105,8 @@ def share(
 
 def is_long(view: View, group: Group) -> bool:
     """Whether a group's call takes so long that another thread should make it."""
-    compute_ms = view.expected_ms(group.plan, len(group.items))
-    all_ms = view.usual_finish_ms(group.plan, len(group.items))
-    return compute_ms >= LONG_MS and compute_ms >= LONG_SHARE * all_ms
+    n = len(group.items)
+    return view.expected_ms(group.plan, n) >= max(LONG_MS, LONG_ITEM_MS * n)
 
 
 def _beside(
