@@ -150,7 +150,8 @@ def take_when_there(
                 "offsets not committed; of partitions that are ours still, again: %s", error.str()
             )
         else:
-            on_error(BrokerError(f"can't commit offsets: {error.str()}"))
+            topics = ", ".join(sorted({p.topic for p in partitions})) or "requests"
+            on_error(BrokerError(f"can't commit offsets of {topics}: {error.str()}"))
 
     connection = copy.copy(config.connection_config)
     connection.config = {**connection.config, **CONSUMER_SETTINGS, "on_commit": answered}
