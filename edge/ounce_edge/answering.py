@@ -18,8 +18,9 @@ from ounce_edge.execution import Answered, Outcome
 from ounce_edge.letters import write_letter
 from ounce_edge.recommender.explanation import passed_over, rejections
 from ounce_edge.recommender.exploration import regret
-from ounce_edge.recommender.plans import Plans, View
+from ounce_edge.recommender.plans import Plans
 from ounce_edge.recommender.schedule import Group
+from ounce_edge.recommender.view import View
 from ounce_edge.records import Publish, Record
 from ounce_edge.reports import GroupReport, Report
 from ounce_edge.truth import AnswerMemory

@@ -22,8 +22,9 @@ from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.exploration import explore
-from ounce_edge.recommender.plans import BeliefState, Tables, View
+from ounce_edge.recommender.plans import BeliefState, Tables
 from ounce_edge.recommender.schedule import Schedule
+from ounce_edge.recommender.view import View
 
 FORMAT = 1
 SUFFIX = ".decisions"

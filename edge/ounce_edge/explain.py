@@ -22,8 +22,8 @@ from ounce_edge.decision_log import DecisionEntry, LogHeader, read_decisions, re
 from ounce_edge.planning import make_plans
 from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.explanation import Assessment, assess
-from ounce_edge.recommender.plans import View
 from ounce_edge.recommender.schedule import Schedule
+from ounce_edge.recommender.view import View
 from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
 
 _UNITS = {

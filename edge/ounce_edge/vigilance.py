@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from ounce_schemas.event import EventKind
 
 from ounce_edge.execution import Outcome
-from ounce_edge.recommender.plans import Plans, View
+from ounce_edge.recommender.plans import Plans
+from ounce_edge.recommender.view import View
 from ounce_edge.reports import Happening
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,9 @@ from ounce_edge.recommender.decision import LATE_CONSIDERED, MOST_CONSIDERED, de
 from ounce_edge.recommender.explanation import rejections
 from ounce_edge.recommender.few import decide_few
 from ounce_edge.recommender.latency import LatencyBelief
-from ounce_edge.recommender.plans import Model, Plan, Plans, Step, View
+from ounce_edge.recommender.plans import Model, Plan, Plans, Step
 from ounce_edge.recommender.schedule import Line, Schedule
+from ounce_edge.recommender.view import View
 from ounce_schemas.routing import Choice, Fallback
 
 MOST_ACCURATE = Fallback.MOST_ACCURATE_IN_TIME

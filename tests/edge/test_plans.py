@@ -8,8 +8,9 @@ from ounce_edge.recommender.accuracy import AccuracyPrior
 from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.exploration import explore, regret
 from ounce_edge.recommender.latency import LatencyBelief
-from ounce_edge.recommender.plans import Model, Plan, Plans, Step, at
+from ounce_edge.recommender.plans import Model, Plan, Plans, Step
 from ounce_edge.recommender.suspension import FIRST_S, FORGIVEN_AFTER_S, LONGEST_S, Suspension
+from ounce_edge.recommender.view import at
 from ounce_schemas.routing import Choice, Fallback, Objective
 
 LIGHT, HEAVY, CASCADE = range(3)

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
-from ounce_edge.recommender.plans import View
 from ounce_edge.recommender.schedule import (
     Batch,
     Floats,
@@ -31,6 +30,7 @@ from ounce_edge.recommender.schedule import (
     in_time,
     together,
 )
+from ounce_edge.recommender.view import View
 
 LATE_BUDGET_MS = 5.0
 """Time per decision for keeping the floors of messages that are late anyway."""

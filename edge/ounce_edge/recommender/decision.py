@@ -20,8 +20,8 @@ from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.crowding import Crowd
 from ounce_edge.recommender.few import decide_few, decide_one
-from ounce_edge.recommender.plans import View
 from ounce_edge.recommender.schedule import Batch, Floats, Group, Items, Schedule, first_in_time
+from ounce_edge.recommender.view import View
 
 FEW = 16
 """So many messages are decided on one by one, which is quicker than arrays."""

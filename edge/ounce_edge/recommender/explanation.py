@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ounce_schemas.routing import Choice
 
-from ounce_edge.recommender.plans import View
+from ounce_edge.recommender.view import View
 
 
 def passed_over(by_cost: Sequence[int], plan: int, choice: Choice) -> Sequence[int]:

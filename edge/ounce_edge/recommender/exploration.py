@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.routing import Choice
 
-from ounce_edge.recommender.plans import View
 from ounce_edge.recommender.schedule import Group, Schedule
+from ounce_edge.recommender.view import View
 
 Floats = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ import numpy as np
 from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.crowding import LATE_BUDGET_MS, NEARLY_EQUAL, late_groups
-from ounce_edge.recommender.plans import Comparison, View
 from ounce_edge.recommender.schedule import Batch, Group, Items, Schedule, first_in_time
+from ounce_edge.recommender.view import Comparison, View
 
 _NONE: Items = np.empty(0, np.intp)
 _FIRST: Items = np.zeros(1, np.intp)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.routing import Choice
 
-from ounce_edge.recommender.plans import View
+from ounce_edge.recommender.view import View
 
 Items = NDArray[np.intp]
 """Indices of messages."""

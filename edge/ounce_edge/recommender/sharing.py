@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ounce_edge.recommender.plans import View
 from ounce_edge.recommender.schedule import Group, Line, Schedule
 from ounce_edge.recommender.slicing import LATE, first_slice
+from ounce_edge.recommender.view import View
 
 LONG_MS = 2.0
 """Expected compute of a long call: ten times what it takes to hand it over and take it back, and

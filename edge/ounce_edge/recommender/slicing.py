@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.routing import Choice
 
-from ounce_edge.recommender.plans import View
 from ounce_edge.recommender.schedule import Group, Schedule
+from ounce_edge.recommender.view import View
 
 SLICE_MS = 5.0
 """Longest predicted time of one slice: what arrives meanwhile waits that long before it is

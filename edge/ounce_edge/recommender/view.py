@@ -1,0 +1,151 @@
+"""What is believed of the plans at one moment: all that a decision needs to know of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+GRID: NDArray[np.float64] = np.exp2(np.arange(15.0))
+"""Batch sizes at which curves are kept, 1 to 16,384; between them they are linear."""
+_GRID_SIZES = [int(size) for size in GRID]
+_MOST_COMPARED = 256
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a decision needs to know of the plans; it never changes.
+
+    Lists have an entry per plan; curves have one per batch size of `GRID`, for a whole call.
+    """
+
+    names: Sequence[str]
+    p99_ms: Sequence[Sequence[float]]
+    """Time until the answers are published: the call, and what each message takes beside it."""
+    usual_ms: Sequence[Sequence[float]]
+    """The same, as it usually is."""
+    cost: Sequence[Sequence[float]]
+    """Expected cost in the policy's objective."""
+    median_ms: Sequence[Sequence[float]]
+    """Expected compute."""
+    accuracy: Sequence[float]
+    accuracy_low: Sequence[float]
+    accuracy_high: Sequence[float]
+    size_bytes: Sequence[int]
+    is_single: Sequence[bool]
+    """Whether it is one model, not a cascade."""
+    usable: Sequence[int]
+    """Indices of the plans whose models are all in service."""
+    _compared: dict[int, "Comparison"] = field(default_factory=dict, repr=False, compare=False)
+
+    def compared(self, n_items: int) -> "Comparison":
+        """The usable plans by their cost at that batch size; worked out once."""
+        found = self._compared.get(n_items)
+        if found is None:
+            if len(self._compared) >= _MOST_COMPARED:
+                self._compared.clear()
+            found = self._compared[n_items] = self._compare(n_items)
+        return found
+
+    def by_cost(self, n_items: int) -> Sequence[int]:
+        """Usable plans from the lightest to the heaviest at that batch size; ties go to fewer
+        bytes."""
+        return self.compared(n_items).by_cost
+
+    def _compare(self, n_items: int) -> "Comparison":
+        size = self.size_bytes
+        cost = [at(curve, n_items) for curve in self.cost]
+        by_cost = sorted(self.usable, key=lambda p: (cost[p], size[p], p))
+        surest, frontier = -1.0, list[int]()
+        for plan in by_cost:
+            if self.accuracy_low[plan] > surest:
+                surest = self.accuracy_low[plan]
+                frontier.append(plan)
+        floors = np.array([self.accuracy_low[plan] for plan in frontier])
+        singles = [p for p in by_cost if self.is_single[p]] or by_cost
+        best = max(singles, key=lambda p: self.accuracy[p])
+        soonest_ms = min(self.usual_finish_ms(p, n_items) for p in by_cost)
+        return Comparison(by_cost, frontier, floors, best, soonest_ms)
+
+    @cached_property
+    def highest_floor(self) -> float:
+        """Greatest accuracy floor that a usable plan meets."""
+        return max(self.accuracy_low[p] for p in self.usable)
+
+    def always_best(self, n_items: int) -> int:
+        """The most accurate single model, of equals the lightest: savings are held against it."""
+        return self.compared(n_items).always_best
+
+    def cost_of(self, plan: int, n_items: int) -> float:
+        """Expected cost of one call with `n_items`, in the policy's objective."""
+        return at(self.cost[plan], n_items)
+
+    def expected_ms(self, plan: int, n_items: int) -> float:
+        """Expected compute of one call with `n_items`."""
+        return at(self.median_ms[plan], n_items)
+
+    def finish_ms(self, plan: int, n_items: int) -> float:
+        """99th percentile of the time until a batch of `n_items` is answered."""
+        return at(self.p99_ms[plan], n_items)
+
+    @cached_property
+    def fastest_alone_ms(self) -> float:
+        """The least of them, of the usable plans: with less time left, a message is late."""
+        return min(self.finish_alone_ms(p) for p in self.usable)
+
+    def finish_alone_ms(self, plan: int) -> float:
+        """`finish_ms` of one message."""
+        return self.p99_ms[plan][0]
+
+    def usual_finish_ms(self, plan: int, n_items: int) -> float:
+        """Expected time until a batch of `n_items` is answered: what those behind it wait."""
+        return at(self.usual_ms[plan], n_items)
+
+    def most_within(self, plan: int, budget_ms: float, most: int) -> int:
+        """The largest batch, `most` at most, that is answered within `budget_ms` 99 times in 100; 0
+        if none."""
+        return _most_within(self.p99_ms[plan], budget_ms, most)
+
+    def most_usually_within(self, plan: int, budget_ms: float, most: int) -> int:
+        """The largest batch, `most` at most, that usually is answered within `budget_ms`; 0 if
+        none."""
+        return _most_within(self.usual_ms[plan], budget_ms, most)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Plans by their cost at one batch size."""
+
+    by_cost: Sequence[int]
+    """From the lightest to the heaviest."""
+    frontier: Sequence[int]
+    """Of these the ones worth choosing: each is more accurate than all lighter ones."""
+    floors: NDArray[np.float64]
+    """Accuracy that each of the frontier's is sure to have, ascending."""
+    always_best: int
+    """The most accurate single model, of equals the lightest."""
+    soonest_ms: float
+    """Expected time until the fastest plan has answered a batch of that size."""
+
+
+def _most_within(curve: Sequence[float], budget_ms: float, most: int) -> int:
+    if at(curve, most) <= budget_ms:
+        return most
+    if curve[0] > budget_ms:
+        return 0
+    i = 0
+    while i + 1 < len(curve) and curve[i + 1] <= budget_ms:
+        i += 1
+    low, high = curve[i], curve[i + 1] if i + 1 < len(curve) else 2.0 * curve[i]
+    share = (budget_ms - low) / (high - low) if high > low else 1.0
+    return max(1, min(most, int(_GRID_SIZES[i] * (1.0 + share))))
+
+
+def at(curve: Sequence[float], n_items: int) -> float:
+    """A curve over `GRID` at one batch size, linear between the grid's sizes and beyond."""
+    i = n_items.bit_length() - 1
+    if i >= len(curve) - 1:
+        return curve[-1] * n_items / _GRID_SIZES[-1]
+    low = curve[i]
+    return low + (curve[i + 1] - low) * (n_items / _GRID_SIZES[i] - 1.0)
