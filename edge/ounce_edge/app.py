@@ -29,6 +29,7 @@ from ounce_edge.records import Record
 from ounce_edge.reports import Report
 from ounce_edge.settings import WorkerSettings
 from ounce_edge.startup import load_pipelines, make_delivery, make_lanes, reach_kafka
+from ounce_edge.transaction_size import TransactionSize
 from ounce_edge.transactions import TransactionalDelivery
 from ounce_edge.watchdog import watch
 
@@ -45,6 +46,8 @@ _SWITCH_S = 0.0005
 default, 5 ms, is as long as the call itself."""
 _SLICE_SHARE = 0.1
 _LONGEST_SLICE_MS = 100.0
+_SLOW_TRANSACTION = 5.0
+"""Beyond so many times the setting, a transaction that takes long is no reason for a longer one."""
 
 
 def run_worker(settings: WorkerSettings) -> None:
@@ -107,8 +110,8 @@ class _Worker:
         self._answered: dict[tuple[str, int], int] = {}
         self._unconfirmed = False
         """Something was published and not yet given to confirm."""
-        self._record_ms = 0.1
-        """Time that a record takes, lately; exactly-once only."""
+        self._transaction_size = TransactionSize(most=settings.max_batch)
+        """Exactly-once only."""
         self._delivery = make_delivery(settings, partitions)
         self._turn = asyncio.Lock()
         """Held by whoever serves on the event loop, so that draining waits its turn."""
@@ -238,25 +241,25 @@ class _Worker:
         """
         start = 0
         while start < len(records) and not delivery.is_aborted:
-            n = self._records_of_a_transaction(delivery)
+            some = records[start : start + self._transaction_size.n_records]
+            budget_ms = self._transaction_budget_ms(delivery)
             began_s = time.perf_counter()
-            self._admit(records[start : start + n])
+            self._admit(some)
             with self._serving:
                 self._answer_all(delivery.transaction_ms)
             took_ms = (time.perf_counter() - began_s) * 1e3
-            done = min(n, len(records) - start)
-            self._record_ms += (took_ms / done - self._record_ms) * min(0.5, done / 50)
+            self._transaction_size.learn(len(some), took_ms, budget_ms)
             await delivery.confirm(self._take_offsets())
-            start += n
+            start += len(some)
         self._progressed()
 
-    def _records_of_a_transaction(self, delivery: TransactionalDelivery) -> int:
-        """As many as a quarter of the tightest deadline is enough for; not fewer than are computed
-        while the transaction before runs, since they wait for it anyway."""
+    def _transaction_budget_ms(self, delivery: TransactionalDelivery) -> float:
+        """A quarter of the tightest deadline, up to the setting; not less than the transaction
+        before takes, since records wait for it anyway, up to some times the setting."""
         tightest_ms = min(p.tightest_ms for p in self._pipelines.values())
-        least_ms = max(tightest_ms / 4, delivery.transaction_ms, 1.0)
-        compute_ms = min(self._settings.transaction_ms, least_ms)
-        return max(int(compute_ms / max(self._record_ms, 1e-3)), 1)
+        wanted_ms = min(self._settings.transaction_ms, tightest_ms / 4)
+        waited_ms = min(delivery.transaction_ms, _SLOW_TRANSACTION * self._settings.transaction_ms)
+        return max(wanted_ms, waited_ms, 1.0)
 
     def _slice(self, reserve_ms: float = 0.0, keep_free: bool = True) -> None:
         """One slice of work for each task that has any."""

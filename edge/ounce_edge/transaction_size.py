@@ -1,0 +1,34 @@
+"""How many records one transaction answers. Pure."""
+
+MOST_GROWTH = 2.0
+
+
+class TransactionSize:
+    """As many records as are computed within a budget of time.
+
+    Found by trying: more where the last one left room, fewer where it took too long. A mean time
+    per record would count a transaction's fixed cost for each of its records, and where that is
+    high, as on a machine that others keep busy, small transactions would stay small for good.
+
+    Args:
+        first: records to begin with.
+        most: records at most.
+    """
+
+    def __init__(self, first: int = 64, most: int = 16_384) -> None:
+        self._most = most
+        self.n_records = min(first, most)
+
+    def learn(self, n_records: int, took_ms: float, budget_ms: float) -> None:
+        """A transaction's records were computed.
+
+        Args:
+            n_records: how many they were; fewer than asked for where no more were there.
+            took_ms: time it took, milliseconds.
+            budget_ms: time it should take at most, milliseconds.
+        """
+        factor = budget_ms / max(took_ms, 1e-3)
+        if factor < 1.0:
+            self.n_records = max(1, int(n_records * max(factor, 1.0 / MOST_GROWTH)))
+        elif n_records >= self.n_records and factor >= MOST_GROWTH:
+            self.n_records = min(self._most, int(self.n_records * MOST_GROWTH))
