@@ -284,12 +284,14 @@ def _plot(samples: Sequence[Sample], path: Path) -> None:
 
     minutes = [s.at_s / 60 for s in samples]
     figure, (memory, handles) = pyplot.subplots(2, 1, sharex=True, figsize=(8, 5))
-    memory.plot(minutes, [s.resident_mb for s in samples])
-    memory.set_ylabel("resident memory, MB")
-    memory.set_ylim(bottom=0)
-    handles.plot(minutes, [s.handles for s in samples])
-    handles.set_ylabel("file handles")
-    handles.set_ylim(bottom=0)
+    for panel, name, label in (
+        (memory, "resident_mb", "resident memory, MB"),
+        (handles, "handles", "file handles"),
+    ):
+        values = [getattr(s, name) for s in samples]
+        panel.plot(minutes, values)
+        panel.set_ylabel(label)
+        panel.set_ylim(0, 1.2 * max(values))
     handles.set_xlabel("minutes")
     figure.tight_layout()
     figure.savefig(path)
