@@ -106,6 +106,7 @@ def record_some(folder: Path, n: int = 3) -> None:
         Policy(exploration=0.5).for_task("digits"),
         clock=lambda: 1000.0,
         believe=lambda model: card_belief(model.card),
+        rng=np.random.default_rng(0),  # what is explored must not be chance
         decisions=folder,
     )
     for i in range(n):
