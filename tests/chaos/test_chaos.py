@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.report import complaints, summary, write
 from tests.chaos.run import Delivery, Plan, available_deliveries, run
 from tests.chaos.schedule import Kind
-from tests.support.kafka_jars import KafkaUnavailableError
+from tests.support.kafka_needed import kafka_needed
 
 SEEDS = {Delivery.EXACTLY_ONCE: 11, Delivery.AT_LEAST_ONCE: 12}
 
@@ -20,10 +20,8 @@ def test_nothing_is_lost_under_faults(
     # The first faults of a schedule are one of each kind.
     plan = Plan(SEEDS[delivery], len(Kind), delivery, digits_models, rate_per_s=100, gap_s=1.5)
     logs = tmp_path / "logs"
-    try:
+    with kafka_needed():
         outcome = run(plan, logs, print)
-    except KafkaUnavailableError as e:
-        pytest.skip(f"no Apache Kafka: {e}")
     write(outcome, tmp_path / "result.json")
     print(summary(outcome), *complaints(outcome), sep="\n")
     assert outcome.is_good, f"logs in {logs}"

@@ -6,25 +6,21 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import burst, flood
-from tests.support.kafka_jars import KafkaUnavailableError
+from tests.support.kafka_needed import kafka_needed
 
 
 @pytest.mark.kafka
 def test_memory_stays_within_its_bound(digits_models: Path) -> None:
-    try:
+    with kafka_needed():
         ready_mb, phases = flood.run(digits_models, 0.2, print)
-    except KafkaUnavailableError as e:
-        pytest.skip(f"no Apache Kafka: {e}")
     assert [phase.answered for phase in phases] == [phase.sent for phase in phases]
     assert max(phase.peak_mb for phase in phases) <= ready_mb + flood.BOUND_MB
 
 
 @pytest.mark.kafka
 def test_a_burst_is_answered_by_deadline_in_bounded_memory(digits_models: Path) -> None:
-    try:
+    with kafka_needed():
         found = burst.run(digits_models, 1.0, print)
-    except KafkaUnavailableError as e:
-        pytest.skip(f"no Apache Kafka: {e}")
     assert found.answered == found.sent
     assert found.peak_mb <= found.ready_mb + flood.BOUND_MB
     assert found.order.pairs > 0

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from ounce_edge.lanes import Lanes
@@ -19,7 +20,12 @@ def lanes() -> Iterator[Lanes]:
 
 def test_each_lane_takes_one_call_and_gives_what_it_returned(lanes: Lanes) -> None:
     go = threading.Event()
-    calls = [lanes.start(lambda i=i: go.wait(WAIT_S) and i, 5.0) for i in range(2)]  # type: ignore[misc]
+
+    def waits(answer: int) -> int:
+        assert go.wait(WAIT_S)
+        return answer
+
+    calls = [lanes.start(partial(waits, i), 5.0) for i in range(2)]
     assert (len(lanes), lanes.n_free) == (2, 0)
     with pytest.raises(RuntimeError, match="none of 2 lanes is free; look at `n_free` first"):
         lanes.start(lambda: None, 1.0)

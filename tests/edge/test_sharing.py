@@ -13,6 +13,7 @@ from ounce_schemas.routing import Fallback
 
 LIGHT, HEAVY = 0, 1
 FLOOR = {LIGHT: 0.5, HEAVY: 0.95}
+NOTHING_OWED = Owed()
 
 
 def plans() -> Plans:
@@ -28,7 +29,7 @@ def plans() -> Plans:
 def shared(
     messages: list[tuple[int, float]],
     lanes: LanesNow | None,
-    owed: Owed = Owed(),  # noqa: B008
+    owed: Owed = NOTHING_OWED,
     slice_ms: float = 5.0,
 ) -> Share:
     """Of messages, each of the plan that it needs and the time it has left."""
