@@ -388,9 +388,10 @@ class _Worker:
             lag = self._lag(consumer)
             self._health.lag = sum(lag.values())
             self._metrics.set_lag(lag)
-            for pipeline in self._pipelines.values():
-                self._metrics.believe(pipeline)
-                pipeline.flush()
+            with self._serving:  # this is the consumer's thread
+                for pipeline in self._pipelines.values():
+                    self._metrics.believe(pipeline)
+                    pipeline.flush()
 
     def _owned(self, offsets: list[TopicPartition]) -> list[TopicPartition]:
         """Those of partitions that are still ours: others' are for their owners to commit."""
