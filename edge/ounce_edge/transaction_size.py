@@ -1,6 +1,24 @@
-"""How many records one transaction answers. Pure."""
+"""How many records one transaction answers, and how long that may take. Pure."""
 
 MOST_GROWTH = 2.0
+_SLOW_TRANSACTION = 5.0
+"""Beyond so many times the setting, a transaction that takes long is no reason for a longer one."""
+
+
+def budget_ms(setting_ms: float, tightest_ms: float, transaction_ms: float) -> float:
+    """Time that the records of a transaction may take to compute, milliseconds.
+
+    A quarter of the tightest deadline, up to the setting; not less than the transaction before
+    takes, since records wait for it anyway, up to some times the setting.
+
+    Args:
+        setting_ms: the setting.
+        tightest_ms: the tightest deadline of the requests that came lately.
+        transaction_ms: time that a transaction takes, lately.
+    """
+    wanted_ms = min(setting_ms, tightest_ms / 4)
+    waited_ms = min(transaction_ms, _SLOW_TRANSACTION * setting_ms)
+    return max(wanted_ms, waited_ms, 1.0)
 
 
 class TransactionSize:

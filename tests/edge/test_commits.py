@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
-from ounce_edge.app import _Worker
 from ounce_edge.beliefs import card_belief
+from ounce_edge.delivery import Delivery
 from ounce_edge.health import Health
 from ounce_edge.metrics import Metrics
+from ounce_edge.partitions import Partitions
 from ounce_edge.pipeline import Pipeline
-from ounce_edge.settings import WorkerSettings
 from ounce_schemas.policy import Policy
 
 from tests.support.edge import DIGITS, ladder, served
+from tests.support.serving import NOWHERE, must_not_fail, serving_of
 
 
 class FakeConsumer:
@@ -36,84 +37,102 @@ class FakeConsumer:
 
 
 @pytest.fixture
-def worker() -> Iterator[_Worker]:
-    """A worker that never starts: its producer finds no broker and sends nothing."""
-    serving = Pipeline(
+def delivery() -> Iterator[Delivery]:
+    """It finds no broker, and sends nothing."""
+    own = Delivery({"bootstrap.servers": NOWHERE})
+    yield own
+    own.close()
+
+
+@pytest.fixture
+def partitions(delivery: Delivery) -> Partitions:
+    """Two of the topic `t`."""
+    pipeline = Pipeline(
         ladder(DIGITS, served(DIGITS, "a")),
         Policy().for_task("digits"),
         believe=lambda model: card_belief(model.card),
     )
-    settings = WorkerSettings(task=("digits",), kafka="127.0.0.1:1")
-    own = _Worker(settings, [serving], Metrics(), Health(time.monotonic))
-    own._assigned = {("t", 0), ("t", 1)}
-    yield own
-    own._delivery.close()
-
-
-def acknowledge(worker: _Worker, partition: int, offset: int) -> None:
-    worker._delivery._acknowledged.append([TopicPartition("t", partition, offset)])
-
-
-def test_nothing_acknowledged_is_nothing_committed(worker: _Worker) -> None:
+    serving = serving_of(pipeline, delivery=delivery)
+    own = Partitions(serving, delivery, Metrics(), Health(time.monotonic), must_not_fail)
     consumer: Any = FakeConsumer()
-    worker._tend(consumer)
+    own.on_assign(consumer, [TopicPartition("t", 0), TopicPartition("t", 1)])
+    return own
+
+
+def acknowledge(delivery: Delivery, partition: int, offset: int) -> None:
+    delivery._acknowledged.append([TopicPartition("t", partition, offset)])
+
+
+def test_nothing_acknowledged_is_nothing_committed(partitions: Partitions) -> None:
+    consumer: Any = FakeConsumer()
+    partitions.tend(consumer)
     assert consumer.commits == []
 
 
-def test_one_commit_at_a_time_and_the_next_takes_all_that_gathered(worker: _Worker) -> None:
+def test_one_commit_at_a_time_and_the_next_takes_all_that_gathered(
+    partitions: Partitions, delivery: Delivery
+) -> None:
     consumer: Any = FakeConsumer()
-    acknowledge(worker, 0, 5)
-    worker._tend(consumer)
+    acknowledge(delivery, 0, 5)
+    partitions.tend(consumer)
     for offset in (6, 7):
-        acknowledge(worker, 0, offset)
-        acknowledge(worker, 1, offset)
-        worker._tend(consumer)
+        acknowledge(delivery, 0, offset)
+        acknowledge(delivery, 1, offset)
+        partitions.tend(consumer)
     assert consumer.commits == [[(0, 5)]]
-    worker._on_commit(False)
-    worker._tend(consumer)
+    partitions.on_commit(False)
+    partitions.tend(consumer)
     assert consumer.commits == [[(0, 5)], [(0, 7), (1, 7)]]
 
 
-def test_a_commit_that_could_not_be_sent_does_not_end_all_commits(worker: _Worker) -> None:
+def test_a_commit_that_could_not_be_sent_does_not_end_all_commits(
+    partitions: Partitions, delivery: Delivery
+) -> None:
     consumer: Any = FakeConsumer()
     consumer.error = KafkaException(KafkaError(KafkaError._STATE))
-    acknowledge(worker, 0, 5)
-    worker._tend(consumer)
+    acknowledge(delivery, 0, 5)
+    partitions.tend(consumer)
     consumer.error = None
-    acknowledge(worker, 0, 6)
-    worker._tend(consumer)
+    acknowledge(delivery, 0, 6)
+    partitions.tend(consumer)
     assert consumer.commits == [[(0, 6)]]
 
 
-def test_offsets_of_partitions_that_others_own_are_not_committed(worker: _Worker) -> None:
+def test_offsets_of_partitions_that_others_own_are_not_committed(
+    partitions: Partitions, delivery: Delivery
+) -> None:
     consumer: Any = FakeConsumer()
-    acknowledge(worker, 0, 5)
-    acknowledge(worker, 1, 6)
-    worker._on_lost(consumer, [TopicPartition("t", 0)])
-    worker._tend(consumer)
+    acknowledge(delivery, 0, 5)
+    acknowledge(delivery, 1, 6)
+    partitions.on_lost(consumer, [TopicPartition("t", 0)])
+    partitions.tend(consumer)
     assert consumer.commits == [[(1, 6)]]
 
 
-def test_a_refused_commit_is_made_again_of_what_is_still_ours(worker: _Worker) -> None:
+def test_a_refused_commit_is_made_again_of_what_is_still_ours(
+    partitions: Partitions, delivery: Delivery
+) -> None:
     consumer: Any = FakeConsumer()
-    acknowledge(worker, 0, 5)
-    acknowledge(worker, 1, 5)
-    worker._tend(consumer)
-    worker._on_commit(True)
-    acknowledge(worker, 1, 6)
-    worker._tend(consumer)
-    worker._on_lost(consumer, [TopicPartition("t", 0)])
-    worker._on_commit(True)
-    worker._tend(consumer)
+    acknowledge(delivery, 0, 5)
+    acknowledge(delivery, 1, 5)
+    partitions.tend(consumer)
+    partitions.on_commit(True)
+    acknowledge(delivery, 1, 6)
+    partitions.tend(consumer)
+    partitions.on_lost(consumer, [TopicPartition("t", 0)])
+    partitions.on_commit(True)
+    partitions.tend(consumer)
     assert consumer.commits == [[(0, 5), (1, 5)], [(0, 5), (1, 6)], [(1, 6)]]
 
 
-def test_what_was_lost_and_came_back_is_not_committed_as_it_was(worker: _Worker) -> None:
+def test_what_was_lost_and_came_back_is_not_committed_as_it_was(
+    partitions: Partitions, delivery: Delivery
+) -> None:
     consumer: Any = FakeConsumer()
-    acknowledge(worker, 0, 5)
-    worker._on_lost(consumer, [TopicPartition("t", 0)])
-    worker._on_assign(consumer, [TopicPartition("t", 0)])
-    worker._tend(consumer)
+    acknowledge(delivery, 0, 5)
+    partitions.on_lost(consumer, [TopicPartition("t", 0)])
+    partitions.on_assign(consumer, [TopicPartition("t", 0)])
+    partitions.tend(consumer)
     assert consumer.commits == []
 
 
@@ -131,7 +150,7 @@ class FakeTransactions:
 
 
 def test_after_an_abort_a_committed_offset_that_is_not_told_is_not_the_beginning(
-    worker: _Worker,
+    partitions: Partitions,
 ) -> None:
     unstable = KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT)
     told = [
@@ -144,8 +163,8 @@ def test_after_an_abort_a_committed_offset_that_is_not_told_is_not_the_beginning
         seek=lambda at: sought.append((at.partition, at.offset)),
     )
     delivery: Any = FakeTransactions()
-    worker._rewind(consumer, delivery)
+    partitions._rewind(consumer, delivery)
     assert (sought, delivery.has_started_over) == ([], False)
     told[1].error = None
-    worker._rewind(consumer, delivery)
+    partitions._rewind(consumer, delivery)
     assert (sought, delivery.has_started_over) == ([(0, 7), (1, OFFSET_BEGINNING)], True)

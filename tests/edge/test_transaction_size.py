@@ -1,7 +1,7 @@
-"""How many records one transaction answers."""
+"""How many records one transaction answers, and how long that may take."""
 
 import pytest
-from ounce_edge.transaction_size import TransactionSize
+from ounce_edge.transaction_size import TransactionSize, budget_ms
 
 
 def settle(size: TransactionSize, fixed_ms: float, record_ms: float, budget_ms: float) -> int:
@@ -34,3 +34,20 @@ def test_a_slow_machine_makes_them_smaller_and_a_quick_one_larger_up_to_a_limit(
     size = TransactionSize(first=1000, most=4000)
     assert settle(size, 0.0, 1.0, 20.0) <= 20
     assert settle(size, 0.0, 0.001, 20.0) == 4000
+
+
+@pytest.mark.parametrize(
+    ("tightest_ms", "transaction_ms", "expected_ms"),
+    [
+        (1000.0, 5.0, 20.0),  # the setting
+        (40.0, 5.0, 10.0),  # a quarter of the tightest deadline
+        (40.0, 15.0, 15.0),  # records wait that long anyway
+        (1000.0, 60.0, 60.0),
+        (40.0, 5000.0, 100.0),  # ... up to five times the setting
+        (1.0, 0.1, 1.0),
+    ],
+)
+def test_the_budget_follows_setting_deadlines_and_what_a_transaction_takes(
+    tightest_ms: float, transaction_ms: float, expected_ms: float
+) -> None:
+    assert budget_ms(20.0, tightest_ms, transaction_ms) == expected_ms

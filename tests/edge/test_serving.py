@@ -1,0 +1,80 @@
+"""Taking and answering polls of several tasks, with fake models and without a broker."""
+
+import asyncio
+
+import pytest
+from confluent_kafka import TopicPartition
+from ounce_edge.beliefs import card_belief
+from ounce_edge.pipeline import Pipeline
+from ounce_schemas.policy import Policy
+from ounce_schemas.topics import requests_topic
+
+from tests.support.edge import DIGITS, FakeRecord, ladder, raw, served
+from tests.support.serving import FakeDelivery, serving_of
+
+GOOD = raw(1, 2, 3, 4)
+
+
+def pipeline(task: str, ms_per_item: float = 0.01) -> Pipeline:
+    spec = DIGITS.model_copy(update={"name": task})
+    return Pipeline(
+        ladder(spec, served(spec, "a", ms_per_item=ms_per_item)),
+        Policy(max_latency_ms=10_000).for_task(task),
+        clock=lambda: 1000.02,
+        believe=lambda model: card_belief(model.card),
+    )
+
+
+def records(task: str, offsets: range, partition: int = 0) -> list[FakeRecord]:
+    topic = requests_topic(task)
+    return [FakeRecord(GOOD, offset_=i, partition_=partition, topic_=topic) for i in offsets]
+
+
+def offsets(of: list[TopicPartition]) -> dict[tuple[str, int], int]:
+    return {(at.topic, at.partition): at.offset for at in of}
+
+
+def test_a_poll_of_several_tasks_is_answered_and_confirmed() -> None:
+    delivery = FakeDelivery()
+    serving = serving_of(pipeline("one"), pipeline("two"), delivery=delivery)
+    asyncio.run(serving.take([*records("one", range(2)), *records("two", range(5, 8), 1)]))
+    assert len(delivery.published) == 5
+    assert offsets(delivery.take_acknowledged()) == {
+        (requests_topic("one"), 0): 2,
+        (requests_topic("two"), 1): 8,
+    }
+
+
+def test_once_full_nothing_is_taken_until_half_is_answered() -> None:
+    delivery = FakeDelivery()
+    serving = serving_of(pipeline("one", 100.0), delivery=delivery, max_waiting=40)
+    assert (serving.room(), serving.is_full) == (40, False)
+
+    async def poll_and_work() -> list[tuple[int, int]]:
+        """Answers given, and the room that there is, after the poll and after each slice."""
+        await serving.take(records("one", range(40)))
+        seen = [(len(delivery.published), serving.room())]
+        while len(delivery.published) < 40:
+            await serving.work()
+            seen.append((len(delivery.published), serving.room()))
+        return seen
+
+    seen = asyncio.run(poll_and_work())
+    assert {room for answered, room in seen if answered < 20} == {0}
+    assert all(room == answered for answered, room in seen if answered >= 20)
+    assert min(answered for answered, _ in seen) < 20
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_what_waits_of_lost_partitions_is_neither_answered_nor_confirmed(lost: int) -> None:
+    delivery = FakeDelivery()
+    serving = serving_of(pipeline("one", 100.0), delivery=delivery)
+    both = [*records("one", range(20), 0), *records("one", range(20), 1)]
+    asyncio.run(serving.take(both))
+    n_answered = len(delivery.published)
+    assert n_answered < 20
+    serving.drop([TopicPartition(requests_topic("one"), lost)])
+    serving.finish()
+    kept = requests_topic("one"), 1 - lost
+    assert offsets(delivery.take_acknowledged()) == {kept: 20}
+    assert all(f"-{1 - lost}-" in id_ for id_ in delivery.published[n_answered:])
