@@ -5,17 +5,18 @@ as for hundreds. What is late already does not keep the others from having their
 sufficient plan; only where those are not all in time is it for `crowding`.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.crowding import LATE_BUDGET_MS, NEARLY_EQUAL, late_groups
-from ounce_edge.recommender.schedule import Batch, Group, Items, Schedule, first_in_time
+from ounce_edge.recommender.schedule import Group, Items, Schedule, everything, first_in_time
 from ounce_edge.recommender.view import Comparison, View
 
 _NONE: Items = np.empty(0, np.intp)
-_FIRST: Items = np.zeros(1, np.intp)
 
 
 def decide_one(
@@ -32,8 +33,8 @@ def decide_one(
     """
     chosen = _choose(view, compared, left_ms, floor, fallback)
     if chosen is None:
-        return Schedule([], _FIRST, compared.by_cost)
-    return Schedule([Group(*chosen, _FIRST)], _NONE, compared.by_cost)
+        return Schedule([], everything(1), compared.by_cost)
+    return Schedule([Group(*chosen, everything(1))], _NONE, compared.by_cost)
 
 
 def decide_few(
@@ -52,31 +53,40 @@ def decide_few(
         floors: accuracy floor per message.
         fallback: what to do where no plan is feasible.
     """
-    low, order = view.accuracy_low, compared.by_cost
+    n, fastest_ms = len(left_ms), view.fastest_alone_ms
     late: list[int] = []
-    timely: dict[int, list[int]] = {plan: [] for plan in compared.frontier}
-    for i, (left, floor) in enumerate(zip(left_ms, floors, strict=True)):
-        if left < view.fastest_alone_ms:
+    by_rung: dict[int, list[int]] = {}
+    for i, left in enumerate(left_ms):
+        if left < fastest_ms:
             late.append(i)
-            continue
-        for plan, items in timely.items():
-            if low[plan] >= floor:
-                items.append(i)
-                break
         else:
-            return None
-    apart = [
-        Batch(view, plan, Choice.LIGHTEST_FEASIBLE, np.array(items), min(left_ms[i] for i in items))
-        for plan, items in timely.items()
-        if items
-    ]
-    queue = first_in_time(view, apart)
+            by_rung.setdefault(bisect_left(compared.floors, floors[i]), []).append(i)
+    if len(compared.floors) in by_rung:
+        return None
+    rungs = sorted(by_rung)
+    parts = [by_rung[rung] for rung in rungs]
+    queue = first_in_time(
+        view,
+        [
+            (compared.frontier[rung], len(part), min([left_ms[i] for i in part]))
+            for rung, part in zip(rungs, parts, strict=True)
+        ],
+    )
     if queue is None:
         return None
-    groups = [batch.as_group() for batch in queue]
-    if late and fallback is Fallback.REFUSE:
-        return Schedule(groups, np.array(late), order)
-    return Schedule(groups + late_groups(view, order, late, floors, fallback), _NONE, order)
+    groups = [Group(call.plan, call.choice, _items(parts[call.rungs], n)) for call in queue]
+    if not late:
+        return Schedule(groups, _NONE, compared.by_cost)
+    if fallback is Fallback.REFUSE:
+        return Schedule(groups, np.array(late), compared.by_cost)
+    groups += late_groups(view, compared.by_cost, late, floors, fallback)
+    return Schedule(groups, _NONE, compared.by_cost)
+
+
+def _items(parts: Sequence[Sequence[int]], n: int) -> Items:
+    """Indices of some of `n` messages as an array."""
+    some = parts[0] if len(parts) == 1 else sorted(chain.from_iterable(parts))
+    return everything(n) if len(some) == n else np.array(some)
 
 
 def _choose(

@@ -16,7 +16,7 @@ pessimistic; a lane only ever takes something out of that line.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +36,7 @@ PATIENCE = 0.5
 """Share of the time left that long calls, waiting for a lane included, may take."""
 
 
-@dataclass(frozen=True)
-class LanesNow:
+class LanesNow(NamedTuple):
     """The lanes at the moment of a decision."""
 
     n_free: int
@@ -46,16 +45,14 @@ class LanesNow:
     nothing to keep this thread free for."""
 
 
-@dataclass(frozen=True)
-class Owed:
+class Owed(NamedTuple):
     """Late messages were put off: they get a share of the next slice, here or of a lane."""
 
     here: bool = False
     beside: bool = False
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """What to do now."""
 
     here: Sequence[Group]
@@ -85,7 +82,7 @@ def share(
         owed: of the share before.
         lanes: None where there are none: all is made here.
     """
-    long = [g for g in schedule.groups if lanes is not None and is_long(view, g)]
+    long = [g for g in schedule.groups if is_long(view, g)] if lanes is not None else []
     if lanes is None or not long:
         now = first_slice(view, schedule, remaining_ms, slice_ms, owed.here)
         return Share(now.groups, (), 0, Owed(now.late_owed))
@@ -106,7 +103,7 @@ def share(
 def is_long(view: View, group: Group) -> bool:
     """Whether a group's call takes so long that another thread should make it."""
     n = len(group.items)
-    return view.expected_ms(group.plan, n) >= max(LONG_MS, LONG_ITEM_MS * n)
+    return view.call(group.plan, n).expected_ms >= max(LONG_MS, LONG_ITEM_MS * n)
 
 
 def _beside(

@@ -1,7 +1,7 @@
 """What of a schedule is run before newer messages are looked at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,7 @@ LATE = (Choice.FALLBACK_LATE, Choice.FALLBACK_FASTEST)
 """Reasons of messages that nothing answers in time."""
 
 
-@dataclass(frozen=True)
-class Slice:
+class Slice(NamedTuple):
     """The groups to run now, in this order."""
 
     groups: Sequence[Group]
@@ -63,9 +62,9 @@ def first_slice(
     least_ms = slice_ms if beside else LEAST_SHARE * slice_ms
     if len(queue) == 1 and not late_owed:
         [only] = queue
-        if view.usual_finish_ms(only.plan, len(only.items)) <= least_ms:
+        if view.call(only.plan, len(only.items)).usual_ms <= least_ms:
             return Slice(queue, False)
-    slice_ms = min(slice_ms, max(least_ms, view.compared(len(remaining_ms)).soonest_ms))
+    slice_ms = min(slice_ms, max(least_ms, view.soonest_ms(len(remaining_ms))))
     late = [group for group in queue if group.choice in LATE]
     if late_owed and late:
         share_ms = LATE_SHARE * slice_ms
@@ -83,7 +82,7 @@ def _fill(
     """The first groups that fit, at least one call, and their predicted time."""
     first: list[Group] = []
     spent_ms = counted_ms = 0.0
-    each_ms = [view.usual_finish_ms(g.plan, len(g.items)) / len(g.items) for g in groups]
+    each_ms = [view.call(g.plan, len(g.items)).usual_ms / len(g.items) for g in groups]
     dear_ms = DEAR * min(each_ms, default=0.0)
     for group, item_ms in zip(groups, each_ms, strict=True):
         n = len(group.items)
@@ -98,7 +97,7 @@ def _fill(
             soonest = np.argsort(remaining_ms[group.items], kind="stable")[: max(most, 1)]
             group = Group(group.plan, group.choice, np.sort(group.items[soonest]))
         first.append(group)
-        taken_ms = view.usual_finish_ms(group.plan, len(group.items))
+        taken_ms = view.call(group.plan, len(group.items)).usual_ms
         spent_ms += taken_ms
         counted_ms += taken_ms * weight
     return first, spent_ms
