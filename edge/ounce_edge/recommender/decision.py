@@ -16,7 +16,7 @@ finds the time.
 """
 
 import numpy as np
-from ounce_schemas.routing import Choice, Fallback
+from ounce_schemas.routing import Fallback
 
 from ounce_edge.recommender.crowding import Crowd
 from ounce_edge.recommender.few import decide_few, decide_one
@@ -64,7 +64,9 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
         plans = [(frontier[k], sizes[k]) for k in rungs]
         queue = first_in_time(view, [(*p, ms) for p, ms in zip(plans, tightest_ms, strict=True)])
         if queue is not None:
-            groups = [Group(c.plan, c.choice, np.sort(np.concatenate(parts[c.rungs]))) for c in queue]
+            groups = [
+                Group(c.plan, c.choice, np.sort(np.concatenate(parts[c.rungs]))) for c in queue
+            ]
             return Schedule(groups, _NONE, order)
     if n > MOST_CONSIDERED:
         some = _most_urgent(remaining_ms)

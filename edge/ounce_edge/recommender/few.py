@@ -13,7 +13,7 @@ import numpy as np
 from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.crowding import LATE_BUDGET_MS, NEARLY_EQUAL, late_groups
-from ounce_edge.recommender.schedule import Group, Items, Schedule, everything, first_in_time
+from ounce_edge.recommender.schedule import Group, Items, Line, Schedule, everything, first_in_time
 from ounce_edge.recommender.view import Comparison, View
 
 _NONE: Items = np.empty(0, np.intp)
@@ -31,7 +31,11 @@ def decide_one(
         floor: accuracy floor.
         fallback: what to do where no plan is feasible.
     """
-    chosen = _choose(view, compared, left_ms, floor, fallback)
+    rung = bisect_left(compared.floors, floor)
+    if rung < len(compared.floors) and view.finish_alone_ms(compared.frontier[rung]) <= left_ms:
+        lightest = Group(compared.frontier[rung], Choice.LIGHTEST_FEASIBLE, everything(1))
+        return Schedule([lightest], _NONE, compared.by_cost)
+    chosen = _otherwise(view, compared, left_ms, floor, fallback)
     if chosen is None:
         return Schedule([], everything(1), compared.by_cost)
     return Schedule([Group(*chosen, everything(1))], _NONE, compared.by_cost)
@@ -53,52 +57,79 @@ def decide_few(
         floors: accuracy floor per message.
         fallback: what to do where no plan is feasible.
     """
-    n, fastest_ms = len(left_ms), view.fastest_alone_ms
-    late: list[int] = []
-    by_rung: dict[int, list[int]] = {}
-    for i, left in enumerate(left_ms):
-        if left < fastest_ms:
-            late.append(i)
-        else:
-            by_rung.setdefault(bisect_left(compared.floors, floors[i]), []).append(i)
-    if len(compared.floors) in by_rung:
+    order, fastest_ms = compared.by_cost, view.fastest_alone_ms
+    if min(left_ms) >= fastest_ms:
+        groups = _in_time(view, compared, left_ms, floors)
+        return None if groups is None else Schedule(groups, _NONE, order)
+    late = [i for i, left in enumerate(left_ms) if left < fastest_ms]
+    groups = []
+    if len(late) < len(left_ms):
+        timely = [i for i, left in enumerate(left_ms) if left >= fastest_ms]
+        some = _in_time(view, compared, [left_ms[i] for i in timely], [floors[i] for i in timely])
+        if some is None:
+            return None
+        places = np.array(timely)
+        groups = [Group(group.plan, group.choice, places[group.items]) for group in some]
+    if fallback is Fallback.REFUSE:
+        return Schedule(groups, np.array(late), order)
+    return Schedule(groups + late_groups(view, order, late, floors, fallback), _NONE, order)
+
+
+def _in_time(
+    view: View, compared: Comparison, left_ms: Sequence[float], floors: Sequence[float]
+) -> list[Group] | None:
+    """The calls that give every message its lightest sufficient plan by its deadline; None if that
+    can't be."""
+    rungs = [bisect_left(compared.floors, floor) for floor in floors]
+    if max(rungs) == len(compared.floors):
         return None
-    rungs = sorted(by_rung)
-    parts = [by_rung[rung] for rung in rungs]
-    queue = first_in_time(
+    if (only := _one_call(view, compared, min(left_ms), rungs)) is not None:
+        return [only]
+    used = sorted(set(rungs))
+    parts = [[i for i, of_item in enumerate(rungs) if of_item == rung] for rung in used]
+    calls = first_in_time(
         view,
         [
             (compared.frontier[rung], len(part), min([left_ms[i] for i in part]))
-            for rung, part in zip(rungs, parts, strict=True)
+            for rung, part in zip(used, parts, strict=True)
         ],
     )
-    if queue is None:
+    if calls is None:
         return None
-    groups = [Group(call.plan, call.choice, _items(parts[call.rungs], n)) for call in queue]
-    if not late:
-        return Schedule(groups, _NONE, compared.by_cost)
-    if fallback is Fallback.REFUSE:
-        return Schedule(groups, np.array(late), compared.by_cost)
-    groups += late_groups(view, compared.by_cost, late, floors, fallback)
-    return Schedule(groups, _NONE, compared.by_cost)
+    return [
+        Group(call.plan, call.choice, np.array(sorted(chain.from_iterable(parts[call.rungs]))))
+        for call in calls
+    ]
 
 
-def _items(parts: Sequence[Sequence[int]], n: int) -> Items:
-    """Indices of some of `n` messages as an array."""
-    some = parts[0] if len(parts) == 1 else sorted(chain.from_iterable(parts))
-    return everything(n) if len(some) == n else np.array(some)
+def _one_call(
+    view: View, compared: Comparison, tightest_ms: float, rungs: Sequence[int]
+) -> Group | None:
+    """What `first_in_time` gives, where it is one call for everything: the common case, worth a
+    look before lists and batches are made. Else None."""
+    calls, lightest, heaviest = view.calls, min(rungs), max(rungs)
+    plan, n = compared.frontier[lightest], rungs.count(lightest)
+    for rung in range(lightest + 1, heaviest + 1):
+        if more := rungs.count(rung):
+            dearer = compared.frontier[rung]
+            apart = calls[plan, n].cost + calls[dearer, more].cost
+            plan, n = dearer, n + more
+            if calls[plan, n].cost > apart:
+                return None
+    call = calls[plan, n]
+    if Line().join(call.usual_ms, call.finish_ms) > tightest_ms:
+        return None
+    joined = lightest < heaviest
+    choice = Choice.LIGHTEST_TOGETHER if joined else Choice.LIGHTEST_FEASIBLE
+    return Group(plan, choice, everything(n))
 
 
-def _choose(
+def _otherwise(
     view: View, compared: Comparison, left_ms: float, floor: float, fallback: Fallback
 ) -> tuple[int, Choice] | None:
-    """None: it is refused."""
+    """The plan of a message whose lightest sufficient plan is not in time, or that has none, and
+    why; None: it is refused."""
     low, order = view.accuracy_low, compared.by_cost
-    for plan in compared.frontier:
-        if low[plan] >= floor:
-            if view.finish_alone_ms(plan) <= left_ms:
-                return plan, Choice.LIGHTEST_FEASIBLE
-            break
     timely = [p for p in order if view.finish_alone_ms(p) <= left_ms]
     for plan in timely:
         if low[plan] >= floor:

@@ -105,11 +105,8 @@ by_tightest = attrgetter("tightest_ms")
 
 def in_time(batches: Sequence["Batch | Joint"], line: Line | None = None) -> bool:
     """Whether each ends by its deadline when they run in this order, behind what is in line."""
-    join = (line or Line()).join
-    for batch in batches:  # no generator: most often it is one batch
-        if join(batch.usual_ms, batch.finish_ms) > batch.tightest_ms:
-            return False
-    return True
+    line = line or Line()
+    return all(line.join(b.usual_ms, b.finish_ms) <= b.tightest_ms for b in batches)
 
 
 def together(view: View, choice: Choice, *batches: Batch) -> Batch:
@@ -160,7 +157,7 @@ def first_in_time(view: View, rungs: Sequence[tuple[int, int, float]]) -> Sequen
 def _joint(
     view: View, plan: int, choice: Choice, n: int, tightest_ms: float, rungs: slice
 ) -> Joint:
-    call = view.call(plan, n)
+    call = view.calls[plan, n]
     return Joint(plan, choice, n, tightest_ms, call.usual_ms, call.finish_ms, rungs)
 
 
@@ -171,13 +168,11 @@ def _joined(view: View, apart: Sequence[Joint]) -> Sequence[Joint]:
     for call in apart[1:]:
         last = joined[-1]
         n = last.n + call.n
-        own = view.call(last.plan, last.n).cost + view.call(call.plan, call.n).cost
-        if view.call(call.plan, n).cost <= own:
+        own = view.calls[last.plan, last.n].cost + view.calls[call.plan, call.n].cost
+        if view.calls[call.plan, n].cost <= own:
             tightest_ms = min(last.tightest_ms, call.tightest_ms)
             rungs = slice(last.rungs.start, call.rungs.stop)
-            joined[-1] = _joint(
-                view, call.plan, Choice.LIGHTEST_TOGETHER, n, tightest_ms, rungs
-            )
+            joined[-1] = _joint(view, call.plan, Choice.LIGHTEST_TOGETHER, n, tightest_ms, rungs)
         else:
             joined.append(call)
     return joined

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ounce_edge.recommender.schedule import Group, Line, Schedule
-from ounce_edge.recommender.slicing import LATE, first_slice
+from ounce_edge.recommender.slicing import LATE, LEAST_SHARE, first_slice
 from ounce_edge.recommender.view import View
 
 LONG_MS = 2.0
@@ -50,6 +50,9 @@ class Owed(NamedTuple):
 
     here: bool = False
     beside: bool = False
+
+
+_NOTHING = Owed()
 
 
 class Share(NamedTuple):
@@ -80,8 +83,14 @@ def share(
         remaining_ms: time left per message, milliseconds, shape (n,).
         slice_ms: predicted time of a slice, milliseconds; each lane gets one of its own.
         owed: of the share before.
-        lanes: None where there are none: all is made here.
+        lanes: None where there are none: all is made here. They are of no matter where no call is
+            long, as `has_long` says.
     """
+    if len(schedule.groups) == 1 and not owed.here:
+        [only] = schedule.groups
+        call = view.calls[only.plan, len(only.items)]
+        if call.usual_ms <= LEAST_SHARE * slice_ms and call.expected_ms < LONG_MS:
+            return Share(schedule.groups, (), 0, _NOTHING)  # the common case
     long = [g for g in schedule.groups if is_long(view, g)] if lanes is not None else []
     if lanes is None or not long:
         now = first_slice(view, schedule, remaining_ms, slice_ms, owed.here)
@@ -100,10 +109,16 @@ def share(
     return Share(now.groups, beside, n_held, Owed(now.late_owed, owed_beside))
 
 
+def has_long(view: View, schedule: Schedule) -> bool:
+    """Whether a schedule has calls that another thread should make."""
+    return any(is_long(view, group) for group in schedule.groups)
+
+
 def is_long(view: View, group: Group) -> bool:
     """Whether a group's call takes so long that another thread should make it."""
     n = len(group.items)
-    return view.call(group.plan, n).expected_ms >= max(LONG_MS, LONG_ITEM_MS * n)
+    expected_ms = view.calls[group.plan, n].expected_ms
+    return expected_ms >= LONG_MS and expected_ms >= LONG_ITEM_MS * n
 
 
 def _beside(

@@ -40,7 +40,6 @@ class View:
     usable: Sequence[int]
     """Indices of the plans whose models are all in service."""
     _compared: dict[int, "Comparison"] = field(default_factory=dict, repr=False, compare=False)
-    _calls: dict[tuple[int, int], "Call"] = field(default_factory=dict, repr=False, compare=False)
 
     def compared(self, n_items: int) -> "Comparison":
         """The usable plans by their cost at that batch size; worked out once."""
@@ -51,19 +50,10 @@ class View:
             found = self._compared[n_items] = self._compare(n_items)
         return found
 
-    def call(self, plan: int, n_items: int) -> "Call":
-        """One call of a plan for that many messages; worked out once."""
-        found = self._calls.get((plan, n_items))
-        if found is None:
-            if len(self._calls) >= _MOST_CALLS:
-                self._calls.clear()
-            found = self._calls[plan, n_items] = Call(
-                self.usual_finish_ms(plan, n_items),
-                self.finish_ms(plan, n_items),
-                self.expected_ms(plan, n_items),
-                self.cost_of(plan, n_items),
-            )
-        return found
+    @cached_property
+    def calls(self) -> "Calls":
+        """Calls by their plan and their number of messages."""
+        return Calls((self.usual_ms, self.p99_ms, self.median_ms, self.cost))
 
     def by_cost(self, n_items: int) -> Sequence[int]:
         """Usable plans from the lightest to the heaviest at that batch size; ties go to fewer
@@ -81,7 +71,9 @@ class View:
         floors = [self.accuracy_low[plan] for plan in frontier]
         singles = [p for p in by_cost if self.is_single[p]] or by_cost
         best = max(singles, key=self.accuracy.__getitem__)
-        return Comparison(by_cost, frontier, floors, best)
+        usual_ms = at_each(self.usual_ms, n_items)
+        soonest_ms = min([usual_ms[p] for p in by_cost])
+        return Comparison(by_cost, frontier, floors, best, soonest_ms)
 
     @cached_property
     def highest_floor(self) -> float:
@@ -91,11 +83,6 @@ class View:
     def always_best(self, n_items: int) -> int:
         """The most accurate single model, of equals the lightest: savings are held against it."""
         return self.compared(n_items).always_best
-
-    def soonest_ms(self, n_items: int) -> float:
-        """Expected time until the fastest plan has answered a batch of that size."""
-        usual_ms = at_each(self.usual_ms, n_items)
-        return min(usual_ms[p] for p in self.usable)
 
     def cost_of(self, plan: int, n_items: int) -> float:
         """Expected cost of one call with `n_items`, in the policy's objective."""
@@ -146,6 +133,26 @@ class Call(NamedTuple):
     """In the policy's objective."""
 
 
+class Calls(dict[tuple[int, int], Call]):
+    """Calls of one view; each is worked out when it is first asked for. A dictionary, since that is
+    asked several times a decision: what is known already takes no call of Python.
+
+    Args:
+        curves: of each field of `Call`, per plan.
+    """
+
+    def __init__(self, curves: Sequence[Sequence[Sequence[float]]]) -> None:
+        super().__init__()
+        self._curves = curves
+
+    def __missing__(self, key: tuple[int, int]) -> Call:
+        if len(self) >= _MOST_CALLS:
+            self.clear()
+        plan, n_items = key
+        call = self[key] = Call(*at_each([of_all[plan] for of_all in self._curves], n_items))
+        return call
+
+
 class Comparison(NamedTuple):
     """Plans by their cost at one batch size."""
 
@@ -157,6 +164,8 @@ class Comparison(NamedTuple):
     """Accuracy that each of the frontier's is sure to have, ascending."""
     always_best: int
     """The most accurate single model, of equals the lightest."""
+    soonest_ms: float
+    """Expected time until the fastest plan has answered a batch of that size."""
 
 
 def _most_within(curve: Sequence[float], budget_ms: float, most: int) -> int:
