@@ -27,7 +27,7 @@ from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.exploration import explore
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.schedule import Schedule
-from ounce_edge.recommender.sharing import LanesNow, Owed, share
+from ounce_edge.recommender.sharing import LanesNow, Owed, has_long, share
 from ounce_edge.recommender.slicing import LATE, SLICE_MS
 from ounce_edge.records import Columns, Publish, Record
 from ounce_edge.repeats import RecentIds
@@ -179,7 +179,7 @@ class Pipeline:
         if self._log is not None:
             self._record(now_ms, left_ms, schedule, exploration)
         lanes = None
-        if len(self._lanes):
+        if len(self._lanes) and has_long(view, schedule):
             free_in_ms = self._lanes.next_end_ms if keep_free else math.inf
             lanes = LanesNow(self._lanes.n_free, free_in_ms)
         now = share(view, schedule, left_ms, slice_ms, self._owed, lanes)

@@ -5,17 +5,18 @@ as for hundreds. What is late already does not keep the others from having their
 sufficient plan; only where those are not all in time is it for `crowding`.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.crowding import LATE_BUDGET_MS, NEARLY_EQUAL, late_groups
-from ounce_edge.recommender.schedule import Batch, Group, Items, Schedule, first_in_time
+from ounce_edge.recommender.schedule import Group, Items, Line, Schedule, everything, first_in_time
 from ounce_edge.recommender.view import Comparison, View
 
 _NONE: Items = np.empty(0, np.intp)
-_FIRST: Items = np.zeros(1, np.intp)
 
 
 def decide_one(
@@ -30,10 +31,14 @@ def decide_one(
         floor: accuracy floor.
         fallback: what to do where no plan is feasible.
     """
-    chosen = _choose(view, compared, left_ms, floor, fallback)
+    rung = bisect_left(compared.floors, floor)
+    if rung < len(compared.floors) and view.finish_alone_ms(compared.frontier[rung]) <= left_ms:
+        lightest = Group(compared.frontier[rung], Choice.LIGHTEST_FEASIBLE, everything(1))
+        return Schedule([lightest], _NONE, compared.by_cost)
+    chosen = _otherwise(view, compared, left_ms, floor, fallback)
     if chosen is None:
-        return Schedule([], _FIRST, compared.by_cost)
-    return Schedule([Group(*chosen, _FIRST)], _NONE, compared.by_cost)
+        return Schedule([], everything(1), compared.by_cost)
+    return Schedule([Group(*chosen, everything(1))], _NONE, compared.by_cost)
 
 
 def decide_few(
@@ -52,43 +57,79 @@ def decide_few(
         floors: accuracy floor per message.
         fallback: what to do where no plan is feasible.
     """
-    low, order = view.accuracy_low, compared.by_cost
-    late: list[int] = []
-    timely: dict[int, list[int]] = {plan: [] for plan in compared.frontier}
-    for i, (left, floor) in enumerate(zip(left_ms, floors, strict=True)):
-        if left < view.fastest_alone_ms:
-            late.append(i)
-            continue
-        for plan, items in timely.items():
-            if low[plan] >= floor:
-                items.append(i)
-                break
-        else:
+    order, fastest_ms = compared.by_cost, view.fastest_alone_ms
+    if min(left_ms) >= fastest_ms:
+        groups = _in_time(view, compared, left_ms, floors)
+        return None if groups is None else Schedule(groups, _NONE, order)
+    late = [i for i, left in enumerate(left_ms) if left < fastest_ms]
+    groups = []
+    if len(late) < len(left_ms):
+        timely = [i for i, left in enumerate(left_ms) if left >= fastest_ms]
+        some = _in_time(view, compared, [left_ms[i] for i in timely], [floors[i] for i in timely])
+        if some is None:
             return None
-    apart = [
-        Batch(view, plan, Choice.LIGHTEST_FEASIBLE, np.array(items), min(left_ms[i] for i in items))
-        for plan, items in timely.items()
-        if items
-    ]
-    queue = first_in_time(view, apart)
-    if queue is None:
-        return None
-    groups = [batch.as_group() for batch in queue]
-    if late and fallback is Fallback.REFUSE:
+        places = np.array(timely)
+        groups = [Group(group.plan, group.choice, places[group.items]) for group in some]
+    if fallback is Fallback.REFUSE:
         return Schedule(groups, np.array(late), order)
     return Schedule(groups + late_groups(view, order, late, floors, fallback), _NONE, order)
 
 
-def _choose(
+def _in_time(
+    view: View, compared: Comparison, left_ms: Sequence[float], floors: Sequence[float]
+) -> list[Group] | None:
+    """The calls that give every message its lightest sufficient plan by its deadline; None if that
+    can't be."""
+    rungs = [bisect_left(compared.floors, floor) for floor in floors]
+    if max(rungs) == len(compared.floors):
+        return None
+    if (only := _one_call(view, compared, min(left_ms), rungs)) is not None:
+        return [only]
+    used = sorted(set(rungs))
+    parts = [[i for i, of_item in enumerate(rungs) if of_item == rung] for rung in used]
+    calls = first_in_time(
+        view,
+        [
+            (compared.frontier[rung], len(part), min([left_ms[i] for i in part]))
+            for rung, part in zip(used, parts, strict=True)
+        ],
+    )
+    if calls is None:
+        return None
+    return [
+        Group(call.plan, call.choice, np.array(sorted(chain.from_iterable(parts[call.rungs]))))
+        for call in calls
+    ]
+
+
+def _one_call(
+    view: View, compared: Comparison, tightest_ms: float, rungs: Sequence[int]
+) -> Group | None:
+    """What `first_in_time` gives, where it is one call for everything: the common case, worth a
+    look before lists and batches are made. Else None."""
+    calls, lightest, heaviest = view.calls, min(rungs), max(rungs)
+    plan, n = compared.frontier[lightest], rungs.count(lightest)
+    for rung in range(lightest + 1, heaviest + 1):
+        if more := rungs.count(rung):
+            dearer = compared.frontier[rung]
+            apart = calls[plan, n].cost + calls[dearer, more].cost
+            plan, n = dearer, n + more
+            if calls[plan, n].cost > apart:
+                return None
+    call = calls[plan, n]
+    if Line().join(call.usual_ms, call.finish_ms) > tightest_ms:
+        return None
+    joined = lightest < heaviest
+    choice = Choice.LIGHTEST_TOGETHER if joined else Choice.LIGHTEST_FEASIBLE
+    return Group(plan, choice, everything(n))
+
+
+def _otherwise(
     view: View, compared: Comparison, left_ms: float, floor: float, fallback: Fallback
 ) -> tuple[int, Choice] | None:
-    """None: it is refused."""
+    """The plan of a message whose lightest sufficient plan is not in time, or that has none, and
+    why; None: it is refused."""
     low, order = view.accuracy_low, compared.by_cost
-    for plan in compared.frontier:
-        if low[plan] >= floor:
-            if view.finish_alone_ms(plan) <= left_ms:
-                return plan, Choice.LIGHTEST_FEASIBLE
-            break
     timely = [p for p in order if view.finish_alone_ms(p) <= left_ms]
     for plan in timely:
         if low[plan] >= floor:

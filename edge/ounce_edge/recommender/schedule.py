@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -34,6 +35,14 @@ class Schedule(NamedTuple):
     """Messages that the fallback `refuse` turns away."""
     by_cost: Sequence[int]
     """Plans from the lightest to the heaviest, as they were compared."""
+
+
+@lru_cache(64)
+def everything(n: int) -> Items:
+    """Indices of `n` messages; not to be written to."""
+    items = np.arange(n)
+    items.flags.writeable = False
+    return items
 
 
 class Line:
@@ -94,7 +103,7 @@ by_tightest = attrgetter("tightest_ms")
 """Sorts batches by their deadlines."""
 
 
-def in_time(batches: Sequence[Batch], line: Line | None = None) -> bool:
+def in_time(batches: Sequence["Batch | Joint"], line: Line | None = None) -> bool:
     """Whether each ends by its deadline when they run in this order, behind what is in line."""
     line = line or Line()
     return all(line.join(b.usual_ms, b.finish_ms) <= b.tightest_ms for b in batches)
@@ -107,16 +116,35 @@ def together(view: View, choice: Choice, *batches: Batch) -> Batch:
     return Batch(view, batches[-1].plan, choice, items, tightest_ms)
 
 
-def first_in_time(view: View, batches: Sequence[Batch]) -> Sequence[Batch] | None:
-    """An order in which all batches end by their deadlines, if one of these does: the fewest calls
-    first, the lightest first.
+class Joint(NamedTuple):
+    """One call for the messages of some rungs that are neighbours."""
+
+    plan: int
+    choice: Choice
+    n: int
+    tightest_ms: float
+    """The least time left of any of them."""
+    usual_ms: float
+    finish_ms: float
+    rungs: slice
+    """Which of the rungs, from the lightest on."""
+
+
+def first_in_time(view: View, rungs: Sequence[tuple[int, int, float]]) -> Sequence[Joint] | None:
+    """An order in which all messages are answered by their deadlines, if one of these does: the
+    fewest calls first, the lightest first.
 
     Args:
         view: what is believed of the plans.
-        batches: one of each plan, the lightest first.
+        rungs: messages by the plan that they need, the lightest first: the plan, how many, and the
+            least time left of any of them.
     """
-    joined = _joined(view, batches)
-    for some in (joined, batches) if len(joined) < len(batches) else (batches,):
+    apart = [
+        _joint(view, plan, Choice.LIGHTEST_FEASIBLE, n, tightest_ms, slice(k, k + 1))
+        for k, (plan, n, tightest_ms) in enumerate(rungs)
+    ]
+    joined = _joined(view, apart)
+    for some in (joined, apart) if len(joined) < len(apart) else (apart,):
         if in_time(some):
             return some
         if len(some) > 1:
@@ -126,16 +154,25 @@ def first_in_time(view: View, batches: Sequence[Batch]) -> Sequence[Batch] | Non
     return None
 
 
-def _joined(view: View, batches: Sequence[Batch]) -> list[Batch]:
+def _joint(
+    view: View, plan: int, choice: Choice, n: int, tightest_ms: float, rungs: slice
+) -> Joint:
+    call = view.calls[plan, n]
+    return Joint(plan, choice, n, tightest_ms, call.usual_ms, call.finish_ms, rungs)
+
+
+def _joined(view: View, apart: Sequence[Joint]) -> Sequence[Joint]:
     """Fewer calls where that costs less: from the lightest plan on, a batch joins the next one's
     call if it is cheaper there than in a call of its own."""
-    joined = list(batches[:1])
-    for batch in batches[1:]:
+    joined = list(apart[:1])
+    for call in apart[1:]:
         last = joined[-1]
-        n_last, n = len(last.items), len(batch.items)
-        own = view.cost_of(last.plan, n_last) + view.cost_of(batch.plan, n)
-        if view.cost_of(batch.plan, n_last + n) <= own:
-            joined[-1] = together(view, Choice.LIGHTEST_TOGETHER, last, batch)
+        n = last.n + call.n
+        own = view.calls[last.plan, last.n].cost + view.calls[call.plan, call.n].cost
+        if view.calls[call.plan, n].cost <= own:
+            tightest_ms = min(last.tightest_ms, call.tightest_ms)
+            rungs = slice(last.rungs.start, call.rungs.stop)
+            joined[-1] = _joint(view, call.plan, Choice.LIGHTEST_TOGETHER, n, tightest_ms, rungs)
         else:
-            joined.append(batch)
+            joined.append(call)
     return joined

@@ -16,13 +16,13 @@ pessimistic; a lane only ever takes something out of that line.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ounce_edge.recommender.schedule import Group, Line, Schedule
-from ounce_edge.recommender.slicing import LATE, first_slice
+from ounce_edge.recommender.slicing import LATE, LEAST_SHARE, first_slice
 from ounce_edge.recommender.view import View
 
 LONG_MS = 2.0
@@ -36,8 +36,7 @@ PATIENCE = 0.5
 """Share of the time left that long calls, waiting for a lane included, may take."""
 
 
-@dataclass(frozen=True)
-class LanesNow:
+class LanesNow(NamedTuple):
     """The lanes at the moment of a decision."""
 
     n_free: int
@@ -46,16 +45,17 @@ class LanesNow:
     nothing to keep this thread free for."""
 
 
-@dataclass(frozen=True)
-class Owed:
+class Owed(NamedTuple):
     """Late messages were put off: they get a share of the next slice, here or of a lane."""
 
     here: bool = False
     beside: bool = False
 
 
-@dataclass(frozen=True)
-class Share:
+_NOTHING = Owed()
+
+
+class Share(NamedTuple):
     """What to do now."""
 
     here: Sequence[Group]
@@ -83,9 +83,15 @@ def share(
         remaining_ms: time left per message, milliseconds, shape (n,).
         slice_ms: predicted time of a slice, milliseconds; each lane gets one of its own.
         owed: of the share before.
-        lanes: None where there are none: all is made here.
+        lanes: None where there are none: all is made here. They are of no matter where no call is
+            long, as `has_long` says.
     """
-    long = [g for g in schedule.groups if lanes is not None and is_long(view, g)]
+    if len(schedule.groups) == 1 and not owed.here:
+        [only] = schedule.groups
+        call = view.calls[only.plan, len(only.items)]
+        if call.usual_ms <= LEAST_SHARE * slice_ms and call.expected_ms < LONG_MS:
+            return Share(schedule.groups, (), 0, _NOTHING)  # the common case
+    long = [g for g in schedule.groups if is_long(view, g)] if lanes is not None else []
     if lanes is None or not long:
         now = first_slice(view, schedule, remaining_ms, slice_ms, owed.here)
         return Share(now.groups, (), 0, Owed(now.late_owed))
@@ -103,10 +109,16 @@ def share(
     return Share(now.groups, beside, n_held, Owed(now.late_owed, owed_beside))
 
 
+def has_long(view: View, schedule: Schedule) -> bool:
+    """Whether a schedule has calls that another thread should make."""
+    return any(is_long(view, group) for group in schedule.groups)
+
+
 def is_long(view: View, group: Group) -> bool:
     """Whether a group's call takes so long that another thread should make it."""
     n = len(group.items)
-    return view.expected_ms(group.plan, n) >= max(LONG_MS, LONG_ITEM_MS * n)
+    expected_ms = view.calls[group.plan, n].expected_ms
+    return expected_ms >= LONG_MS and expected_ms >= LONG_ITEM_MS * n
 
 
 def _beside(

@@ -1,7 +1,7 @@
 """What of a schedule is run before newer messages are looked at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,7 @@ LATE = (Choice.FALLBACK_LATE, Choice.FALLBACK_FASTEST)
 """Reasons of messages that nothing answers in time."""
 
 
-@dataclass(frozen=True)
-class Slice:
+class Slice(NamedTuple):
     """The groups to run now, in this order."""
 
     groups: Sequence[Group]
@@ -63,7 +62,7 @@ def first_slice(
     least_ms = slice_ms if beside else LEAST_SHARE * slice_ms
     if len(queue) == 1 and not late_owed:
         [only] = queue
-        if view.usual_finish_ms(only.plan, len(only.items)) <= least_ms:
+        if view.calls[only.plan, len(only.items)].usual_ms <= least_ms:
             return Slice(queue, False)
     slice_ms = min(slice_ms, max(least_ms, view.compared(len(remaining_ms)).soonest_ms))
     late = [group for group in queue if group.choice in LATE]
@@ -83,22 +82,25 @@ def _fill(
     """The first groups that fit, at least one call, and their predicted time."""
     first: list[Group] = []
     spent_ms = counted_ms = 0.0
-    each_ms = [view.usual_finish_ms(g.plan, len(g.items)) / len(g.items) for g in groups]
+    sizes = [len(group.items) for group in groups]
+    usual_ms = [view.calls[g.plan, n].usual_ms for g, n in zip(groups, sizes, strict=True)]
+    each_ms = [ms / n for ms, n in zip(usual_ms, sizes, strict=True)]
     dear_ms = DEAR * min(each_ms, default=0.0)
-    for group, item_ms in zip(groups, each_ms, strict=True):
-        n = len(group.items)
+    for group, n, taken_ms, item_ms in zip(groups, sizes, usual_ms, each_ms, strict=True):
         weight = DEAR * item_ms / dear_ms if item_ms >= dear_ms else 1.0
         room_ms = max((budget_ms - counted_ms) / weight, DEAR_SHARE * budget_ms)
+        room_ms = min(room_ms, budget_ms - spent_ms)
         most = 0
         if counted_ms < budget_ms:
-            most = view.most_usually_within(group.plan, min(room_ms, budget_ms - spent_ms), n)
+            fits = taken_ms <= room_ms
+            most = n if fits else view.most_usually_within(group.plan, room_ms, n)
         if not most and first:
             break
         if most < n:
             soonest = np.argsort(remaining_ms[group.items], kind="stable")[: max(most, 1)]
             group = Group(group.plan, group.choice, np.sort(group.items[soonest]))
+            taken_ms = view.usual_finish_ms(group.plan, len(group.items))
         first.append(group)
-        taken_ms = view.usual_finish_ms(group.plan, len(group.items))
         spent_ms += taken_ms
         counted_ms += taken_ms * weight
     return first, spent_ms

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ GRID: NDArray[np.float64] = np.exp2(np.arange(15.0))
 """Batch sizes at which curves are kept, 1 to 16,384; between them they are linear."""
 _GRID_SIZES = [int(size) for size in GRID]
 _MOST_COMPARED = 256
+_MOST_CALLS = 1024
 
 
 @dataclass(frozen=True)
@@ -48,24 +50,29 @@ class View:
             found = self._compared[n_items] = self._compare(n_items)
         return found
 
+    @cached_property
+    def calls(self) -> "Calls":
+        """Calls by their plan and their number of messages."""
+        return Calls((self.usual_ms, self.p99_ms, self.median_ms, self.cost))
+
     def by_cost(self, n_items: int) -> Sequence[int]:
         """Usable plans from the lightest to the heaviest at that batch size; ties go to fewer
         bytes."""
         return self.compared(n_items).by_cost
 
     def _compare(self, n_items: int) -> "Comparison":
-        size = self.size_bytes
-        cost = [at(curve, n_items) for curve in self.cost]
-        by_cost = sorted(self.usable, key=lambda p: (cost[p], size[p], p))
+        ranks = list(zip(at_each(self.cost, n_items), self.size_bytes, strict=True))
+        by_cost = sorted(self.usable, key=ranks.__getitem__)  # `usable` is ascending
         surest, frontier = -1.0, list[int]()
         for plan in by_cost:
             if self.accuracy_low[plan] > surest:
                 surest = self.accuracy_low[plan]
                 frontier.append(plan)
-        floors = np.array([self.accuracy_low[plan] for plan in frontier])
+        floors = [self.accuracy_low[plan] for plan in frontier]
         singles = [p for p in by_cost if self.is_single[p]] or by_cost
-        best = max(singles, key=lambda p: self.accuracy[p])
-        soonest_ms = min(self.usual_finish_ms(p, n_items) for p in by_cost)
+        best = max(singles, key=self.accuracy.__getitem__)
+        usual_ms = at_each(self.usual_ms, n_items)
+        soonest_ms = min([usual_ms[p] for p in by_cost])
         return Comparison(by_cost, frontier, floors, best, soonest_ms)
 
     @cached_property
@@ -113,15 +120,47 @@ class View:
         return _most_within(self.usual_ms[plan], budget_ms, most)
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Call(NamedTuple):
+    """What is expected of one call."""
+
+    usual_ms: float
+    """Until its answers are published, as it usually is."""
+    finish_ms: float
+    """99th percentile of the same."""
+    expected_ms: float
+    """Compute."""
+    cost: float
+    """In the policy's objective."""
+
+
+class Calls(dict[tuple[int, int], Call]):
+    """Calls of one view; each is worked out when it is first asked for. A dictionary, since that is
+    asked several times a decision: what is known already takes no call of Python.
+
+    Args:
+        curves: of each field of `Call`, per plan.
+    """
+
+    def __init__(self, curves: Sequence[Sequence[Sequence[float]]]) -> None:
+        super().__init__()
+        self._curves = curves
+
+    def __missing__(self, key: tuple[int, int]) -> Call:
+        if len(self) >= _MOST_CALLS:
+            self.clear()
+        plan, n_items = key
+        call = self[key] = Call(*at_each([of_all[plan] for of_all in self._curves], n_items))
+        return call
+
+
+class Comparison(NamedTuple):
     """Plans by their cost at one batch size."""
 
     by_cost: Sequence[int]
     """From the lightest to the heaviest."""
     frontier: Sequence[int]
     """Of these the ones worth choosing: each is more accurate than all lighter ones."""
-    floors: NDArray[np.float64]
+    floors: Sequence[float]
     """Accuracy that each of the frontier's is sure to have, ascending."""
     always_best: int
     """The most accurate single model, of equals the lightest."""
@@ -149,3 +188,12 @@ def at(curve: Sequence[float], n_items: int) -> float:
         return curve[-1] * n_items / _GRID_SIZES[-1]
     low = curve[i]
     return low + (curve[i + 1] - low) * (n_items / _GRID_SIZES[i] - 1.0)
+
+
+def at_each(curves: Sequence[Sequence[float]], n_items: int) -> list[float]:
+    """`at` of several curves."""
+    i = n_items.bit_length() - 1
+    if i >= len(GRID) - 1:
+        return [curve[-1] * n_items / _GRID_SIZES[-1] for curve in curves]
+    share = n_items / _GRID_SIZES[i] - 1.0
+    return [curve[i] + (curve[i + 1] - curve[i]) * share for curve in curves]
