@@ -212,9 +212,11 @@ def test_where_nothing_newer_is_to_come_both_threads_answer_heavy_ones(
     assert len(answers(outbox)) == 10
 
 
-def test_a_late_heavy_message_gets_a_lane_although_timely_ones_keep_coming(lanes: Lanes) -> None:
+def test_a_heavy_message_that_is_late_for_long_gets_a_lane_although_timely_ones_keep_coming(
+    lanes: Lanes,
+) -> None:
     serving, outbox, offset = pipeline(lanes, takes_long), Outbox(), 1
-    serving.admit([heavy(0, 1.0)], outbox)
+    serving.admit([heavy(0, 1.0, timestamp_ms=998_000)], outbox)
     while 0 not in answers(outbox):
         assert offset < 100
         serving.admit([heavy(offset)], outbox)

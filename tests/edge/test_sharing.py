@@ -7,13 +7,12 @@ from ounce_edge.recommender.accuracy import AccuracyPrior
 from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Model, Plan, Plans, Step
-from ounce_edge.recommender.sharing import LanesNow, Owed, Share, share
-from ounce_edge.recommender.slicing import LATE
+from ounce_edge.recommender.sharing import LanesNow, Share, share
+from ounce_edge.recommender.slicing import LATE, LATE_PATIENCE_MS
 from ounce_schemas.routing import Fallback
 
 LIGHT, HEAVY = 0, 1
 FLOOR = {LIGHT: 0.5, HEAVY: 0.95}
-NOTHING_OWED = Owed()
 
 
 def plans() -> Plans:
@@ -29,7 +28,7 @@ def plans() -> Plans:
 def shared(
     messages: list[tuple[int, float]],
     lanes: LanesNow | None,
-    owed: Owed = NOTHING_OWED,
+    late_owed: bool = False,
     slice_ms: float = 5.0,
 ) -> Share:
     """Of messages, each of the plan that it needs and the time it has left."""
@@ -37,7 +36,7 @@ def shared(
     floors = np.array([FLOOR[plan] for plan, _ in messages])
     view = plans().view(0.0)
     schedule = decide(view, left, floors, Fallback.MOST_ACCURATE_IN_TIME)
-    return share(view, schedule, left, slice_ms, owed, lanes)
+    return share(view, schedule, left, slice_ms, lanes, late_owed)
 
 
 def shape(now: Share) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
@@ -85,16 +84,28 @@ def test_a_backlog_takes_all_threads() -> None:
     assert (shape(now)[0][0], now.n_held) == ((HEAVY, 1), 0)
 
 
-def test_late_messages_wait_for_a_lane_and_get_the_next_but_one() -> None:
+def is_late(now: Share) -> list[bool]:
+    """Of each group beside."""
+    return [group.choice in LATE for group in now.beside]
+
+
+def test_late_messages_wait_for_a_lane_behind_others() -> None:
     messages = [(HEAVY, 100.0), (HEAVY, -1.0)]
     first = shared(messages, LanesNow(1, 0.0))
-    assert [group.choice in LATE for group in first.beside] == [False]
-    busy = shared(messages, LanesNow(0, 4.0), first.owed)
-    assert (list(busy.here), busy.n_held) == ([], 2)
-    second = shared(messages, LanesNow(1, 0.0), busy.owed)
-    assert [group.choice in LATE for group in second.beside] == [True]
-    third = shared(messages, LanesNow(1, 0.0), second.owed)
-    assert [group.choice in LATE for group in third.beside] == [False]
+    assert (is_late(first), first.late_owed) == ([False], False)
+    assert is_late(shared([(HEAVY, -1.0)], LanesNow(1, 0.0))) == [True]
+
+
+def test_what_has_been_late_for_long_gets_the_next_lane_but_one() -> None:
+    messages = [(HEAVY, 100.0), (HEAVY, -LATE_PATIENCE_MS - 1.0)]
+    first = shared(messages, LanesNow(1, 0.0))
+    assert (is_late(first), first.late_owed) == ([False], True)
+    busy = shared(messages, LanesNow(0, 4.0), first.late_owed)
+    assert (list(busy.here), busy.n_held, busy.late_owed) == ([], 2, True)
+    second = shared(messages, LanesNow(1, 0.0), busy.late_owed)
+    assert (is_late(second), second.late_owed) == ([True], False)
+    third = shared(messages, LanesNow(1, 0.0), second.late_owed)
+    assert is_late(third) == [False]
 
 
 def test_each_free_lane_gets_a_call() -> None:

@@ -5,7 +5,13 @@ from ounce_edge.recommender.accuracy import AccuracyPrior
 from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Model, Plan, Plans, Step
-from ounce_edge.recommender.slicing import DEAR_SHARE, LATE, LEAST_SHARE, first_slice
+from ounce_edge.recommender.slicing import (
+    DEAR_SHARE,
+    LATE,
+    LATE_PATIENCE_MS,
+    LEAST_SHARE,
+    first_slice,
+)
 from ounce_schemas.routing import Fallback
 
 VIEW = Plans(
@@ -14,36 +20,44 @@ VIEW = Plans(
 ).view(0.0)
 
 
-def slice_of(remaining: list[float], slice_ms: float, late_owed: bool = False):
+def slice_of(remaining: list[float], slice_ms: float):
     left = np.array(remaining)
     schedule = decide(VIEW, left, np.full(len(left), 0.5), Fallback.MOST_ACCURATE_IN_TIME)
-    return first_slice(VIEW, schedule, left, slice_ms, late_owed)
+    return first_slice(VIEW, schedule, left, slice_ms)
 
 
 def test_the_messages_with_the_least_time_left_come_first() -> None:
     now = slice_of([900.0, 100.0, 800.0, 200.0], 2.0)
-    assert [group.items.tolist() for group in now.groups] == [[1, 3]]
-    assert not now.late_owed
+    assert [group.items.tolist() for group in now] == [[1, 3]]
 
 
 def test_at_least_one_message_however_short_the_slice() -> None:
-    assert [g.items.tolist() for g in slice_of([900.0, 100.0], 0.1).groups] == [[1]]
+    assert [g.items.tolist() for g in slice_of([900.0, 100.0], 0.1)] == [[1]]
 
 
-def test_late_messages_wait_once_and_then_get_a_share() -> None:
-    remaining = [100.0] * 50 + [-1.0] * 50
+def n_late_and_timely(remaining: list[float]) -> tuple[int, int]:
+    """Messages of a slice of 20 ms."""
     now = slice_of(remaining, 20.0)
-    assert all(group.choice not in LATE for group in now.groups)
-    assert now.late_owed
-    now = slice_of(remaining, 20.0, late_owed=True)
-    late = sum(len(group.items) for group in now.groups if group.choice in LATE)
-    timely = sum(len(group.items) for group in now.groups if group.choice not in LATE)
-    assert late == 1
-    assert timely == 19
+    late = sum(len(group.items) for group in now if group.choice in LATE)
+    return late, sum(len(group.items) for group in now) - late
+
+
+def test_late_messages_wait_and_when_they_have_been_late_for_long_get_a_share() -> None:
+    timely = [100.0] * 50
+    assert n_late_and_timely([*timely, *[-1.0] * 50]) == (0, 20)
+    assert n_late_and_timely([*timely, -LATE_PATIENCE_MS, *[-1.0] * 49]) == (0, 20)
+    assert n_late_and_timely([*timely, -LATE_PATIENCE_MS - 1.0, *[-1.0] * 49]) == (1, 19)
+    [*_, late] = slice_of([*timely, -LATE_PATIENCE_MS - 1.0, *[-1.0] * 49], 20.0)
+    assert late.items.tolist() == [50]
+
+
+def test_late_messages_get_what_others_leave_of_a_slice() -> None:
+    assert n_late_and_timely([100.0] * 5 + [-1.0] * 50) == (15, 5)
 
 
 def test_where_all_are_late_they_get_the_whole_slice() -> None:
-    assert sum(len(g.items) for g in slice_of([-1.0] * 50, 20.0, late_owed=True).groups) == 20
+    assert n_late_and_timely([-1.0] * 50) == (20, 0)
+    assert n_late_and_timely([-LATE_PATIENCE_MS - 1.0] * 50) == (20, 0)
 
 
 MIXED = Plans(
@@ -63,7 +77,7 @@ def mixed_slice(n_light: int, n_heavy: int, slice_ms: float) -> dict[int, int]:
     left = np.full(n_light + n_heavy, 1e6)
     floors = np.array([0.5] * n_light + [0.9] * n_heavy)
     schedule = decide(MIXED, left, floors, Fallback.MOST_ACCURATE_IN_TIME)
-    groups = first_slice(MIXED, schedule, left, slice_ms).groups
+    groups = first_slice(MIXED, schedule, left, slice_ms)
     return {group.plan: len(group.items) for group in groups}
 
 

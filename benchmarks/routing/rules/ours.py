@@ -20,16 +20,14 @@ class Ours(Rule):
     def __init__(self, table: Table, overhead: Overhead) -> None:
         super().__init__(table, overhead)
         self._vigilance = Vigilance(self.plans)
-        self._late_owed = False
         self._now_s = 0.0
 
     def choose(self, now_ms: float, queue: Queue) -> Sequence[Work]:
         view = self.plans.view(now_ms / 1e3)
         left_ms = queue.deadline_ms - now_ms
         schedule = decide(view, left_ms, queue.floor, Fallback.MOST_ACCURATE_IN_TIME)
-        now = first_slice(view, schedule, left_ms, late_owed=self._late_owed)
-        self._late_owed = now.late_owed
-        return [Work(g.plan, g.items, cuts=g.choice not in LATE) for g in now.groups]
+        now = first_slice(view, schedule, left_ms)
+        return [Work(g.plan, g.items, cuts=g.choice not in LATE) for g in now]
 
     def learn(self, work: Work, outcome: Outcome, answer_ms: float) -> None:
         self._vigilance.learn(work.plan, outcome)

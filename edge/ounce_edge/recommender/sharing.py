@@ -7,8 +7,8 @@ take half of the time that they have left. Beyond that, or where more waits than
 considers, long calls are made here in their order, as without lanes: no promise is broken to keep a
 thread free, and what comes meanwhile finds time as well. So neither kind starves: short calls wait
 for a long one only where deadlines demand it, and long ones never wait longer than theirs allow.
-Those that are late already have no deadline left: they wait for a lane, and where others went
-before them, they are first at the next one.
+Those that are late already have no deadline left: they wait for a lane, and where they have been
+late for long and others went before them, they are first at the next one.
 
 The decision itself supposes that all calls are made one after another. With lanes that is
 pessimistic; a lane only ever takes something out of that line.
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ounce_edge.recommender.schedule import Group, Line, Schedule
-from ounce_edge.recommender.slicing import LATE, LEAST_SHARE, first_slice
+from ounce_edge.recommender.slicing import LATE, LEAST_SHARE, first_slice, is_overdue
 from ounce_edge.recommender.view import View
 
 LONG_MS = 2.0
@@ -45,16 +45,6 @@ class LanesNow(NamedTuple):
     nothing to keep this thread free for."""
 
 
-class Owed(NamedTuple):
-    """Late messages were put off: they get a share of the next slice, here or of a lane."""
-
-    here: bool = False
-    beside: bool = False
-
-
-_NOTHING = Owed()
-
-
 class Share(NamedTuple):
     """What to do now."""
 
@@ -64,7 +54,9 @@ class Share(NamedTuple):
     """One for each of so many free lanes."""
     n_held: int
     """Messages that wait for a lane; looking at them again before one is free changes nothing."""
-    owed: Owed
+    late_owed: bool
+    """Long calls of messages that have been late for long were put off: they are first at the next
+    lane."""
 
 
 def share(
@@ -72,8 +64,8 @@ def share(
     schedule: Schedule,
     remaining_ms: NDArray[np.float64],
     slice_ms: float,
-    owed: Owed,
     lanes: LanesNow | None,
+    late_owed: bool = False,
 ) -> Share:
     """Share a schedule's first slices among this thread and the free lanes.
 
@@ -82,31 +74,30 @@ def share(
         schedule: what to run.
         remaining_ms: time left per message, milliseconds, shape (n,).
         slice_ms: predicted time of a slice, milliseconds; each lane gets one of its own.
-        owed: of the share before.
         lanes: None where there are none: all is made here. They are of no matter where no call is
             long, as `has_long` says.
+        late_owed: of the share before.
     """
-    if len(schedule.groups) == 1 and not owed.here:
+    if len(schedule.groups) == 1:
         [only] = schedule.groups
         call = view.calls[only.plan, len(only.items)]
         if call.usual_ms <= LEAST_SHARE * slice_ms and call.expected_ms < LONG_MS:
-            return Share(schedule.groups, (), 0, _NOTHING)  # the common case
+            return Share(schedule.groups, (), 0, False)  # the common case
     long = [g for g in schedule.groups if is_long(view, g)] if lanes is not None else []
     if lanes is None or not long:
-        now = first_slice(view, schedule, remaining_ms, slice_ms, owed.here)
-        return Share(now.groups, (), 0, Owed(now.late_owed))
+        return Share(first_slice(view, schedule, remaining_ms, slice_ms), (), 0, False)
     if lanes.n_free:
-        beside = _beside(view, schedule, long, remaining_ms, slice_ms, owed.beside)[: lanes.n_free]
-        owed_beside = _n_late(long) > _n_late(beside)
+        beside = _beside(view, schedule, long, remaining_ms, slice_ms, late_owed)[: lanes.n_free]
+        late_owed = _n_overdue(long, remaining_ms) > _n_overdue(beside, remaining_ms)
         held, n_held = long, 0  # to be looked at again at once: for other lanes, or here
     else:
-        beside, owed_beside = [], owed.beside
+        beside = []
         held = _held(view, schedule, long, remaining_ms, lanes.free_in_ms)
         n_held = _n_items(held)
     held_ids = set(map(id, held))
     here = [group for group in schedule.groups if id(group) not in held_ids]
-    now = first_slice(view, schedule._replace(groups=here), remaining_ms, slice_ms, owed.here)
-    return Share(now.groups, beside, n_held, Owed(now.late_owed, owed_beside))
+    now = first_slice(view, schedule._replace(groups=here), remaining_ms, slice_ms)
+    return Share(now, beside, n_held, late_owed)
 
 
 def has_long(view: View, schedule: Schedule) -> bool:
@@ -131,8 +122,8 @@ def _beside(
 ) -> list[Group]:
     """The first slice of the long calls; late ones first where they were put off."""
     only_long = schedule._replace(groups=long)
-    now = first_slice(view, only_long, remaining_ms, slice_ms, late_owed, beside=True)
-    return sorted(now.groups, key=lambda group: (group.choice in LATE) != late_owed)
+    now = first_slice(view, only_long, remaining_ms, slice_ms, beside=True)
+    return sorted(now, key=lambda group: (group.choice in LATE) != late_owed)
 
 
 def _held(
@@ -162,5 +153,5 @@ def _n_items(groups: Sequence[Group]) -> int:
     return sum(len(group.items) for group in groups)
 
 
-def _n_late(groups: Sequence[Group]) -> int:
-    return sum(group.choice in LATE for group in groups)
+def _n_overdue(groups: Sequence[Group], remaining_ms: NDArray[np.float64]) -> int:
+    return sum(is_overdue(group, remaining_ms) for group in groups)

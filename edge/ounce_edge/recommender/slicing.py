@@ -1,7 +1,6 @@
 """What of a schedule is run before newer messages are looked at."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,19 +20,14 @@ slice, its time counts as many times. A long slice is worth its delay for the ma
 share its fixed cost; in a dear plan few do, and the delay is the same."""
 DEAR_SHARE = 0.25
 """Of the slice: so much a dear plan gets in any case; very small batches are dearer still."""
-LATE_SHARE = 0.05
-"""Share of a slice that late messages get where others need all of it: their answers matter still,
-but each slice they get first makes others late."""
 LATE = (Choice.FALLBACK_LATE, Choice.FALLBACK_FASTEST)
 """Reasons of messages that nothing answers in time."""
-
-
-class Slice(NamedTuple):
-    """The groups to run now, in this order."""
-
-    groups: Sequence[Group]
-    late_owed: bool
-    """Late messages were put off: they get a share of the next slice."""
+LATE_PATIENCE_MS = 1000.0
+"""A late message waits for all that are not, but not for longer: a burst is over by then, and in an
+overload that lasts its answer still matters."""
+LATE_SHARE = 0.05
+"""Share of a slice that late messages get then, where others need all of it: each slice they get
+makes others late."""
 
 
 def first_slice(
@@ -41,11 +35,10 @@ def first_slice(
     schedule: Schedule,
     remaining_ms: NDArray[np.float64],
     slice_ms: float = SLICE_MS,
-    late_owed: bool = False,
     beside: bool = False,
-) -> Slice:
+) -> Sequence[Group]:
     """The groups of a schedule that fit into a slice; of one that is longer, the messages with the
-    least time left. What is late comes last, but where it was put off it gets a share of the slice.
+    least time left. What is late comes last, but what has been for long gets a share of the slice.
 
     A slice is as long as the fastest plan would take for all that waits, within bounds: the longer
     the queue, the more it matters to get through, and the less to look at it again soon.
@@ -55,25 +48,27 @@ def first_slice(
         schedule: what to run; at least one call of it is taken.
         remaining_ms: time left per message, milliseconds, shape (n,).
         slice_ms: longest predicted time of the slice, milliseconds.
-        late_owed: of the slice before.
         beside: nothing newer waits for this slice; it may be the longest.
     """
     queue = schedule.groups
     least_ms = slice_ms if beside else LEAST_SHARE * slice_ms
-    if len(queue) == 1 and not late_owed:
+    if len(queue) == 1:
         [only] = queue
         if view.calls[only.plan, len(only.items)].usual_ms <= least_ms:
-            return Slice(queue, False)
+            return queue
     slice_ms = min(slice_ms, max(least_ms, view.compared(len(remaining_ms)).soonest_ms))
+    if not any(is_overdue(group, remaining_ms) for group in queue):
+        return _fill(view, queue, remaining_ms, slice_ms)[0]
     late = [group for group in queue if group.choice in LATE]
-    if late_owed and late:
-        share_ms = LATE_SHARE * slice_ms
-        others = [group for group in queue if group.choice not in LATE]
-        first, spent_ms = _fill(view, others, remaining_ms, slice_ms - share_ms)
-        first += _fill(view, late, remaining_ms, max(share_ms, slice_ms - spent_ms))[0]
-    else:
-        first, _ = _fill(view, queue, remaining_ms, slice_ms)
-    return Slice(first, len(late) > sum(group.choice in LATE for group in first))
+    others = [group for group in queue if group.choice not in LATE]
+    share_ms = LATE_SHARE * slice_ms
+    first, spent_ms = _fill(view, others, remaining_ms, slice_ms - share_ms)
+    return first + _fill(view, late, remaining_ms, max(share_ms, slice_ms - spent_ms))[0]
+
+
+def is_overdue(group: Group, remaining_ms: NDArray[np.float64]) -> bool:
+    """Whether some of a group have been late for long."""
+    return group.choice in LATE and bool(remaining_ms[group.items].min() < -LATE_PATIENCE_MS)
 
 
 def _fill(
