@@ -283,9 +283,7 @@ def test_urgent_requests_are_answered_before_those_that_wait(
 
 def test_late_requests_do_not_wait_for_ever_behind_timely_ones() -> None:
     serving, outbox = pipeline(served(DIGITS, "heavy", **HEAVY)), Outbox()
-    late, overdue = (
-        [("ce_id", name), ("ce_maxlatencyms", b"1")] for name in (b"late", b"overdue")
-    )
+    late, overdue = ([("ce_id", name), ("ce_maxlatencyms", b"1")] for name in (b"late", b"overdue"))
     serving.admit([FakeRecord(GOOD, late), FakeRecord(GOOD, overdue, timestamp_ms=998_000)], outbox)
     for i in range(3):
         serving.admit([FakeRecord(GOOD, offset_=10 * i + k) for k in range(10)], outbox)

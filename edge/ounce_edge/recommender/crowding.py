@@ -43,6 +43,7 @@ ABSORB_MS = 2.5
 """Batches that begin within this time take along later ones; the next decision sees to others."""
 _OCTAVES = 64
 _NONE: Items = np.empty(0, np.intp)
+_FIRST: Items = np.zeros(1, np.intp)
 
 
 class Crowd:
@@ -94,7 +95,7 @@ class Crowd:
         """Batches of one plan each whose deadlines are within a factor of two to four; what is late
         already is given up."""
         left_ms = self._remaining_ms
-        fastest_ms = min(self._view.finish_ms(plan, 1) for plan in self._order)
+        fastest_ms = self._view.fastest_alone_ms
         is_late = left_ms < fastest_ms
         self._given_up.append(np.flatnonzero(is_late))
         waiting = np.flatnonzero(~is_late)
@@ -104,7 +105,7 @@ class Crowd:
         key = rung[waiting] * _OCTAVES + np.minimum(octave, _OCTAVES - 1)
         by_key = np.argsort(key, kind="stable")
         waiting, key = waiting[by_key], key[by_key]
-        cells = np.flatnonzero(np.diff(key, prepend=-1))
+        cells = np.concatenate([_FIRST, np.flatnonzero(key[1:] != key[:-1]) + 1])
         tightest_ms = np.minimum.reduceat(left_ms[waiting], cells).tolist()
         rungs = (key[cells] // _OCTAVES).tolist()
         starts = [*cells.tolist(), len(waiting)]
@@ -117,8 +118,9 @@ class Crowd:
             items = waiting[starts[first] : starts[k]]
             if rungs[first] < len(self._frontier):
                 plan = self._frontier[rungs[first]]
+                choice, n = Choice.LIGHTEST_FEASIBLE, len(items)
                 self._batches.append(
-                    Batch(self._view, plan, Choice.LIGHTEST_FEASIBLE, items, tightest_ms[first])
+                    Batch(self._view, plan, choice, [items], n, tightest_ms[first])
                 )
             else:
                 unmet.append((items, tightest_ms[first]))
@@ -135,7 +137,7 @@ class Crowd:
             late_ms = line.join(batch.usual_ms, batch.finish_ms) - batch.tightest_ms
             k += 1
             if late_ms > 0.0:
-                dearest = max(self._batches[:k], key=lambda b: b.finish_ms / len(b.items))
+                dearest = max(self._batches[:k], key=lambda b: b.finish_ms / b.n)
                 n_given_way += 1
                 in_a_hurry = n_given_way > MOST_GIVEN_WAY
                 self._give_way(dearest, 0.0 if in_a_hurry else dearest.finish_ms - late_ms)
@@ -149,11 +151,14 @@ class Crowd:
             head, rest = self._batches[k], self._batches[k + 1 :]
             mates = [b for b in rest if b.plan == head.plan and b.choice is head.choice]
             while mates:
-                whole = together(self._view, head.choice, head, *mates)
-                others = [b for b in rest if b not in mates]
-                if in_time([whole, *others], line.copy()):
-                    self._batches[k:] = [whole, *others]
-                    break
+                n = head.n + sum([b.n for b in mates])
+                call, shared = self._view.calls[head.plan, n], line.copy()
+                if shared.join(call.usual_ms, call.finish_ms) <= head.tightest_ms:
+                    others = [b for b in rest if b not in mates]
+                    if in_time(others, shared):
+                        whole = together(self._view, head.choice, head, *mates)
+                        self._batches[k:] = [whole, *others]
+                        break
                 mates = mates[: len(mates) // 2]
             line.join(self._batches[k].usual_ms, self._batches[k].finish_ms)
             k += 1
@@ -161,7 +166,7 @@ class Crowd:
     def _give_way(self, batch: Batch, keep_ms: float) -> None:
         """The messages with the least time left, all but those that fit into `keep_ms`, go to a
         plan that takes less time."""
-        n = len(batch.items)
+        n = batch.n
         keep = self._view.most_within(batch.plan, keep_ms, n - 1) if n > 1 else 0
         moved = batch.items
         self._batches.remove(batch)
@@ -169,7 +174,7 @@ class Crowd:
             by_time = moved[np.argsort(self._remaining_ms[moved], kind="stable")]
             moved, kept = by_time[: n - keep], by_time[n - keep :]
             tightest_ms = float(self._remaining_ms[kept[0]])
-            self._insert(Batch(self._view, batch.plan, batch.choice, kept, tightest_ms))
+            self._insert(Batch(self._view, batch.plan, batch.choice, [kept], keep, tightest_ms))
         finish_ms = self._view.finish_ms(batch.plan, len(moved))
         quicker = [
             p
@@ -208,7 +213,7 @@ class Crowd:
     def _place(self, items: Items, plan: int, choice: Choice, tightest_ms: float) -> None:
         """Put messages among the batches; those of the same plan and about the same deadline are
         one."""
-        new = Batch(self._view, plan, choice, items, tightest_ms)
+        new = Batch(self._view, plan, choice, [items], len(items), tightest_ms)
         for batch in self._batches:
             if (
                 batch.plan == plan

@@ -16,11 +16,11 @@ finds the time.
 """
 
 import numpy as np
-from ounce_schemas.routing import Fallback
+from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.crowding import Crowd
 from ounce_edge.recommender.few import decide_few, decide_one
-from ounce_edge.recommender.schedule import Floats, Group, Items, Schedule, first_in_time
+from ounce_edge.recommender.schedule import Batch, Floats, Group, Items, Schedule, first_in_time
 from ounce_edge.recommender.view import View
 
 FEW = 16
@@ -58,16 +58,16 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
     rung = np.searchsorted(compared.floors, min_accuracy, side="left")
     sizes = np.bincount(rung, minlength=len(frontier) + 1).tolist()
     if not sizes[-1]:  # the common case: every floor can be met, and every deadline as well
-        rungs = [k for k, size in enumerate(sizes) if size]
-        parts = [np.arange(n) if sizes[k] == n else np.flatnonzero(rung == k) for k in rungs]
-        tightest_ms = [float(remaining_ms[items].min()) for items in parts]
-        plans = [(frontier[k], sizes[k]) for k in rungs]
-        queue = first_in_time(view, [(*p, ms) for p, ms in zip(plans, tightest_ms, strict=True)])
+        apart = []
+        for k, (plan, size) in enumerate(zip(frontier, sizes, strict=False)):
+            if size:
+                items = np.arange(n) if size == n else np.flatnonzero(rung == k)
+                tightest_ms = float(remaining_ms[items].min())
+                choice = Choice.LIGHTEST_FEASIBLE
+                apart.append(Batch(view, plan, choice, [items], size, tightest_ms))
+        queue = first_in_time(view, apart)
         if queue is not None:
-            groups = [
-                Group(c.plan, c.choice, np.sort(np.concatenate(parts[c.rungs]))) for c in queue
-            ]
-            return Schedule(groups, _NONE, order)
+            return Schedule([batch.as_group() for batch in queue], _NONE, order)
     if n > MOST_CONSIDERED:
         some = _most_urgent(remaining_ms)
         part = decide(view, remaining_ms[some], min_accuracy[some], fallback)

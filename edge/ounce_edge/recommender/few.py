@@ -7,13 +7,20 @@ sufficient plan; only where those are not all in time is it for `crowding`.
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import chain
 
 import numpy as np
 from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.crowding import LATE_BUDGET_MS, NEARLY_EQUAL, late_groups
-from ounce_edge.recommender.schedule import Group, Items, Line, Schedule, everything, first_in_time
+from ounce_edge.recommender.schedule import (
+    Batch,
+    Group,
+    Items,
+    Line,
+    Schedule,
+    everything,
+    first_in_time,
+)
 from ounce_edge.recommender.view import Comparison, View
 
 _NONE: Items = np.empty(0, np.intp)
@@ -87,19 +94,21 @@ def _in_time(
         return [only]
     used = sorted(set(rungs))
     parts = [[i for i, of_item in enumerate(rungs) if of_item == rung] for rung in used]
-    calls = first_in_time(
+    queue = first_in_time(
         view,
         [
-            (compared.frontier[rung], len(part), min([left_ms[i] for i in part]))
+            Batch(
+                view,
+                compared.frontier[rung],
+                Choice.LIGHTEST_FEASIBLE,
+                [part],
+                len(part),
+                min([left_ms[i] for i in part]),
+            )
             for rung, part in zip(used, parts, strict=True)
         ],
     )
-    if calls is None:
-        return None
-    return [
-        Group(call.plan, call.choice, np.array(sorted(chain.from_iterable(parts[call.rungs]))))
-        for call in calls
-    ]
+    return None if queue is None else [batch.as_group() for batch in queue]
 
 
 def _one_call(

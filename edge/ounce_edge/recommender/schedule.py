@@ -1,7 +1,7 @@
 """What a decision gives, and the batches it is made of."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
@@ -75,24 +75,41 @@ class Line:
 
 
 class Batch:
-    """Messages of about the same deadline that one plan is to answer; never empty.
+    """Messages that one call is to answer; never none.
 
     Args:
+        view: what is believed of the plans.
+        plan: the one that answers.
+        choice: why.
+        parts: indices of the messages; put together only when that call is really to be made.
+        n: how many they are.
         tightest_ms: the least time left of any of them.
     """
 
-    __slots__ = ("choice", "finish_ms", "items", "plan", "tightest_ms", "usual_ms")
+    __slots__ = ("choice", "finish_ms", "n", "parts", "plan", "tightest_ms", "usual_ms")
 
     def __init__(
-        self, view: View, plan: int, choice: Choice, items: Items, tightest_ms: float
+        self,
+        view: View,
+        plan: int,
+        choice: Choice,
+        parts: Sequence[Items | Sequence[int]],
+        n: int,
+        tightest_ms: float,
     ) -> None:
-        n = len(items)
+        call = view.calls[plan, n]
         self.plan = plan
         self.choice = choice
-        self.items = items
+        self.parts = parts
+        self.n = n
         self.tightest_ms = tightest_ms
-        self.finish_ms = view.finish_ms(plan, n)
-        self.usual_ms = view.usual_finish_ms(plan, n)
+        self.finish_ms = call.finish_ms
+        self.usual_ms = call.usual_ms
+
+    @property
+    def items(self) -> Items:
+        """Indices of the messages."""
+        return np.asarray(self.parts[0]) if len(self.parts) == 1 else np.concatenate(self.parts)
 
     def as_group(self) -> Group:
         """As part of a schedule."""
@@ -103,48 +120,30 @@ by_tightest = attrgetter("tightest_ms")
 """Sorts batches by their deadlines."""
 
 
-def in_time(batches: Sequence["Batch | Joint"], line: Line | None = None) -> bool:
+def in_time(batches: Iterable[Batch], line: Line | None = None) -> bool:
     """Whether each ends by its deadline when they run in this order, behind what is in line."""
-    line = line or Line()
-    return all(line.join(b.usual_ms, b.finish_ms) <= b.tightest_ms for b in batches)
+    join = (line or Line()).join
+    return all(join(batch.usual_ms, batch.finish_ms) <= batch.tightest_ms for batch in batches)
 
 
 def together(view: View, choice: Choice, *batches: Batch) -> Batch:
     """One call of the last one's plan for all of them."""
-    items = np.concatenate([batch.items for batch in batches])
-    tightest_ms = min(batch.tightest_ms for batch in batches)
-    return Batch(view, batches[-1].plan, choice, items, tightest_ms)
+    parts = [part for batch in batches for part in batch.parts]
+    n = sum([batch.n for batch in batches])
+    tightest_ms = min([batch.tightest_ms for batch in batches])
+    return Batch(view, batches[-1].plan, choice, parts, n, tightest_ms)
 
 
-class Joint(NamedTuple):
-    """One call for the messages of some rungs that are neighbours."""
-
-    plan: int
-    choice: Choice
-    n: int
-    tightest_ms: float
-    """The least time left of any of them."""
-    usual_ms: float
-    finish_ms: float
-    rungs: slice
-    """Which of the rungs, from the lightest on."""
-
-
-def first_in_time(view: View, rungs: Sequence[tuple[int, int, float]]) -> Sequence[Joint] | None:
-    """An order in which all messages are answered by their deadlines, if one of these does: the
-    fewest calls first, the lightest first.
+def first_in_time(view: View, batches: Sequence[Batch]) -> Sequence[Batch] | None:
+    """An order in which all batches end by their deadlines, if one of these does: the fewest calls
+    first, the lightest first.
 
     Args:
         view: what is believed of the plans.
-        rungs: messages by the plan that they need, the lightest first: the plan, how many, and the
-            least time left of any of them.
+        batches: one of each plan, the lightest first.
     """
-    apart = [
-        _joint(view, plan, Choice.LIGHTEST_FEASIBLE, n, tightest_ms, slice(k, k + 1))
-        for k, (plan, n, tightest_ms) in enumerate(rungs)
-    ]
-    joined = _joined(view, apart)
-    for some in (joined, apart) if len(joined) < len(apart) else (apart,):
+    joined = _joined(view, batches)
+    for some in (joined, batches) if len(joined) < len(batches) else (batches,):
         if in_time(some):
             return some
         if len(some) > 1:
@@ -154,25 +153,15 @@ def first_in_time(view: View, rungs: Sequence[tuple[int, int, float]]) -> Sequen
     return None
 
 
-def _joint(
-    view: View, plan: int, choice: Choice, n: int, tightest_ms: float, rungs: slice
-) -> Joint:
-    call = view.calls[plan, n]
-    return Joint(plan, choice, n, tightest_ms, call.usual_ms, call.finish_ms, rungs)
-
-
-def _joined(view: View, apart: Sequence[Joint]) -> Sequence[Joint]:
+def _joined(view: View, batches: Sequence[Batch]) -> Sequence[Batch]:
     """Fewer calls where that costs less: from the lightest plan on, a batch joins the next one's
     call if it is cheaper there than in a call of its own."""
-    joined = list(apart[:1])
-    for call in apart[1:]:
+    joined = list(batches[:1])
+    for batch in batches[1:]:
         last = joined[-1]
-        n = last.n + call.n
-        own = view.calls[last.plan, last.n].cost + view.calls[call.plan, call.n].cost
-        if view.calls[call.plan, n].cost <= own:
-            tightest_ms = min(last.tightest_ms, call.tightest_ms)
-            rungs = slice(last.rungs.start, call.rungs.stop)
-            joined[-1] = _joint(view, call.plan, Choice.LIGHTEST_TOGETHER, n, tightest_ms, rungs)
+        own = view.calls[last.plan, last.n].cost + view.calls[batch.plan, batch.n].cost
+        if view.calls[batch.plan, last.n + batch.n].cost <= own:
+            joined[-1] = together(view, Choice.LIGHTEST_TOGETHER, last, batch)
         else:
-            joined.append(call)
+            joined.append(batch)
     return joined
