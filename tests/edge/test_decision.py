@@ -103,6 +103,14 @@ def test_the_batch_a_message_would_join_counts() -> None:
     assert found.count((MIDDLE, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)) == 2
 
 
+def test_where_much_is_late_already_what_gives_way_takes_little_time() -> None:
+    # as before, but 0.9 of a middle plan takes ten times as long as 0.8 of a light one
+    for n_late, plan in ((0, MIDDLE), (1, LIGHT)):
+        _, found = choose(LADDER, [45.0] * 6 + [-1.0] * n_late, [0.95] * 6 + [0.5] * n_late)
+        assert found[:6].count((HEAVY, Choice.LIGHTEST_FEASIBLE)) == 4
+        assert found[:6].count((plan, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)) == 2
+
+
 def test_lightest_first_unless_a_deadline_needs_another_order() -> None:
     # 20 light messages take 2 ms; the heavy one behind them would finish at 12 ms
     for deadline, order in ((13.0, [LIGHT, HEAVY]), (11.0, [HEAVY, LIGHT])):

@@ -3,9 +3,10 @@
 Batches run in the order of their deadlines, each as large as its tightest deadline allows. Where
 even that is not enough, time has to be found: as in Moore's algorithm for the fewest late jobs
 (Management Science 15, 1968) the dearest messages scheduled so far give way, but instead of being
-late they are answered by the next lighter plan, labelled: the fallback `most-accurate-in-time`.
-Thus a burst costs accuracy before it costs deadlines, dear plans give way to cheap ones, and
-everything that any plan can answer in time is.
+late they are answered by a quicker plan, labelled: the fallback `most-accurate-in-time`. Where much
+is late already, that is the plan that gives most for its time, since others need it, too. Thus a
+burst costs accuracy before it costs deadlines, dear plans give way to cheap ones, and everything
+that any plan can answer in time is.
 
 What is late already comes last. With `most-accurate-in-time` it still gets the lightest plan that
 keeps its floor, as long as such messages together take little time from those that follow; beyond
@@ -34,6 +35,8 @@ from ounce_edge.recommender.view import View
 
 LATE_BUDGET_MS = 5.0
 """Time per decision for keeping the floors of messages that are late anyway."""
+OVERLOAD = 0.1
+"""Share of the messages that are late already from which on there is too little time for all."""
 NEARLY_EQUAL = 0.002
 """Where no plan meets a floor, the lightest that is this close to the most accurate one answers."""
 MOST_GIVEN_WAY = 24
@@ -70,6 +73,7 @@ class Crowd:
         batch: messages that only ever go down these ranks do not go back and forth."""
         self._batches: list[Batch] = []
         """In the order of their tightest deadlines."""
+        self._is_overload = False
         self._given_up: list[Items] = []
         """Messages that no plan answers in time, or that the policy refuses."""
 
@@ -97,7 +101,9 @@ class Crowd:
         left_ms = self._remaining_ms
         fastest_ms = self._view.fastest_alone_ms
         is_late = left_ms < fastest_ms
-        self._given_up.append(np.flatnonzero(is_late))
+        late = np.flatnonzero(is_late)
+        self._given_up.append(late)
+        self._is_overload = len(late) > OVERLOAD * len(left_ms)
         waiting = np.flatnonzero(~is_late)
         if not len(waiting):
             return
@@ -187,7 +193,20 @@ class Crowd:
         if sufficient is not None:
             self._place(moved, sufficient, Choice.LIGHTEST_FEASIBLE, batch.tightest_ms)
         else:
-            self._settle_for_less(moved, quicker, batch.tightest_ms)
+            some = self._most_for_its_time(quicker, len(moved))
+            self._settle_for_less(moved, some, batch.tightest_ms)
+
+    def _most_for_its_time(self, plans: Sequence[int], n: int) -> Sequence[int]:
+        """Of some plans, in overload the one that is worth most; there may be none.
+
+        A per cent of accuracy counts as much as two per cent of time. In a queue without end both
+        would count the same, as right answers per second; but mostly not all of the time that is
+        freed is needed.
+        """
+        if not self._is_overload or len(plans) < 2 or self._fallback is Fallback.FASTEST:
+            return plans
+        view = self._view
+        return [max(plans, key=lambda p: view.accuracy[p] ** 2 / view.usual_finish_ms(p, n))]
 
     def _settle_for_less(self, items: Items, plans: Sequence[int], tightest_ms: float) -> None:
         """The policy's fallback, of some plans, the lightest first."""
