@@ -227,7 +227,8 @@ class AccuracyBeliefs:
             lost[plan] = fall if fall > SHIFT_Z * noise else 0.0
             tested.append(plan)
         if tested:
-            others = np.setdiff1d(np.arange(len(lost)), tested)
+            others = np.ones(len(lost), dtype=bool)
+            others[tested] = False
             lost[others] = lost[tested].mean()
         return lost
 
