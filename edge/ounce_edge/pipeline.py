@@ -89,7 +89,7 @@ class Pipeline:
         self._plan_index = {plan.name: i for i, plan in enumerate(self.plans.plans)}
         self._lanes = Lanes(0) if lanes is None else lanes
         self._flights = Flights(self._lanes)
-        self._late_owed = False
+        self._late_credit_ms = 0.0
         self._due_at_s = 0.0
         self._tightest = Lately(policy.max_latency_ms)
         self._log: DecisionLog | None = None
@@ -182,8 +182,8 @@ class Pipeline:
         if len(self._lanes) and has_long(view, schedule):
             free_in_ms = self._lanes.next_end_ms if keep_free else math.inf
             lanes = LanesNow(self._lanes.n_free, free_in_ms)
-        now = share(view, schedule, left_ms, slice_ms, lanes, self._late_owed)
-        self._late_owed = now.late_owed
+        now = share(view, schedule, left_ms, slice_ms, lanes, self._late_credit_ms)
+        self._late_credit_ms = now.late_credit_ms
         report.decide_ms = (time.perf_counter() - began_s) * 1e3
         report.happenings += [
             *self._vigilance.look_at_accuracy(),

@@ -70,8 +70,13 @@ def gate() -> Iterator[Gate]:
     own.open()
 
 
-def pipeline(lanes: Lanes, heavy: Callable[[Any], Any] | None = None, **policy: Any) -> Pipeline:
-    models = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", heavy, **HEAVY)
+def pipeline(
+    lanes: Lanes,
+    heavy: Callable[[Any], Any] | None = None,
+    heavy_card: dict[str, float] = HEAVY,
+    **policy: Any,
+) -> Pipeline:
+    models = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", heavy, **heavy_card)
     return Pipeline(
         ladder(DIGITS, *models),
         Policy(**policy).for_task("digits"),
@@ -215,7 +220,13 @@ def test_where_nothing_newer_is_to_come_both_threads_answer_heavy_ones(
 def test_a_heavy_message_that_is_late_for_long_gets_a_lane_although_timely_ones_keep_coming(
     lanes: Lanes,
 ) -> None:
-    serving, outbox, offset = pipeline(lanes, takes_long), Outbox(), 1
+    def takes_little(inputs: Any) -> Any:
+        time.sleep(0.0022 * len(inputs["input"]))
+        return second(inputs)
+
+    # long enough for a lane, and far from the time that late messages may take at most
+    card = {"accuracy": 0.99, "ms_per_item": 2.2}
+    serving, outbox, offset = pipeline(lanes, takes_little, card), Outbox(), 1
     serving.admit([heavy(0, 1.0, timestamp_ms=998_000)], outbox)
     while 0 not in answers(outbox):
         assert offset < 100

@@ -8,7 +8,7 @@ from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Model, Plan, Plans, Step
 from ounce_edge.recommender.sharing import LanesNow, Share, share
-from ounce_edge.recommender.slicing import LATE, LATE_PATIENCE_MS
+from ounce_edge.recommender.slicing import LATE, LATE_PATIENCE_MS, LATE_SHARE
 from ounce_schemas.routing import Fallback
 
 LIGHT, HEAVY = 0, 1
@@ -28,7 +28,7 @@ def plans() -> Plans:
 def shared(
     messages: list[tuple[int, float]],
     lanes: LanesNow | None,
-    late_owed: bool = False,
+    late_credit_ms: float = 0.0,
     slice_ms: float = 5.0,
 ) -> Share:
     """Of messages, each of the plan that it needs and the time it has left."""
@@ -36,7 +36,7 @@ def shared(
     floors = np.array([FLOOR[plan] for plan, _ in messages])
     view = plans().view(0.0)
     schedule = decide(view, left, floors, Fallback.MOST_ACCURATE_IN_TIME)
-    return share(view, schedule, left, slice_ms, lanes, late_owed)
+    return share(view, schedule, left, slice_ms, lanes, late_credit_ms)
 
 
 def shape(now: Share) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
@@ -92,20 +92,28 @@ def is_late(now: Share) -> list[bool]:
 def test_late_messages_wait_for_a_lane_behind_others() -> None:
     messages = [(HEAVY, 100.0), (HEAVY, -1.0)]
     first = shared(messages, LanesNow(1, 0.0))
-    assert (is_late(first), first.late_owed) == ([False], False)
+    assert (is_late(first), first.late_credit_ms) == ([False], 0.0)
     assert is_late(shared([(HEAVY, -1.0)], LanesNow(1, 0.0))) == [True]
 
 
-def test_what_has_been_late_for_long_gets_the_next_lane_but_one() -> None:
+def test_what_has_been_late_for_long_gets_a_share_of_the_lanes_time() -> None:
     messages = [(HEAVY, 100.0), (HEAVY, -LATE_PATIENCE_MS - 1.0)]
-    first = shared(messages, LanesNow(1, 0.0))
-    assert (is_late(first), first.late_owed) == ([False], True)
-    busy = shared(messages, LanesNow(0, 4.0), first.late_owed)
-    assert (list(busy.here), busy.n_held, busy.late_owed) == ([], 2, True)
-    second = shared(messages, LanesNow(1, 0.0), busy.late_owed)
-    assert (is_late(second), second.late_owed) == ([True], False)
-    third = shared(messages, LanesNow(1, 0.0), second.late_owed)
-    assert is_late(third) == [False]
+    credit_ms, beside = 0.0, list[bool]()
+    for _ in range(210):
+        now = shared(messages, LanesNow(1, 0.0), credit_ms)
+        busy = shared(messages, LanesNow(0, 4.0), now.late_credit_ms)
+        assert (list(busy.here), busy.n_held) == ([], 2)
+        assert busy.late_credit_ms == now.late_credit_ms
+        credit_ms = busy.late_credit_ms
+        beside += is_late(now)
+    assert beside.count(True) == 210 * LATE_SHARE / (1 + LATE_SHARE)
+
+
+def test_late_messages_wait_here_as_well_while_timely_ones_look_for_a_thread() -> None:
+    messages = [(HEAVY, 100.0)] * 3 + [(LIGHT, -1.0)]
+    now = shared(messages, LanesNow(1, 0.0))
+    assert shape(now) == ([], [(HEAVY, 1)], 0)
+    assert shape(shared(messages[2:], LanesNow(1, 0.0))) == ([(LIGHT, 1)], [(HEAVY, 1)], 0)
 
 
 def test_each_free_lane_gets_a_call() -> None:

@@ -1,6 +1,7 @@
 """What of a schedule runs before newer messages are looked at."""
 
 import numpy as np
+import pytest
 from ounce_edge.recommender.accuracy import AccuracyPrior
 from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.latency import LatencyBelief
@@ -9,7 +10,9 @@ from ounce_edge.recommender.slicing import (
     DEAR_SHARE,
     LATE,
     LATE_PATIENCE_MS,
+    LATE_SHARE,
     LEAST_SHARE,
+    Slice,
     first_slice,
 )
 from ounce_schemas.routing import Fallback
@@ -20,44 +23,59 @@ VIEW = Plans(
 ).view(0.0)
 
 
-def slice_of(remaining: list[float], slice_ms: float):
+def slice_of(remaining: list[float], slice_ms: float, late_credit_ms: float = 0.0) -> Slice:
     left = np.array(remaining)
     schedule = decide(VIEW, left, np.full(len(left), 0.5), Fallback.MOST_ACCURATE_IN_TIME)
-    return first_slice(VIEW, schedule, left, slice_ms)
+    return first_slice(VIEW, schedule, left, slice_ms, late_credit_ms)
+
+
+def n_late_and_timely(now: Slice) -> tuple[int, int]:
+    late = sum(len(group.items) for group in now.groups if group.choice in LATE)
+    return late, sum(len(group.items) for group in now.groups) - late
 
 
 def test_the_messages_with_the_least_time_left_come_first() -> None:
     now = slice_of([900.0, 100.0, 800.0, 200.0], 2.0)
-    assert [group.items.tolist() for group in now] == [[1, 3]]
+    assert [group.items.tolist() for group in now.groups] == [[1, 3]]
 
 
 def test_at_least_one_message_however_short_the_slice() -> None:
-    assert [g.items.tolist() for g in slice_of([900.0, 100.0], 0.1)] == [[1]]
+    assert [g.items.tolist() for g in slice_of([900.0, 100.0], 0.1).groups] == [[1]]
+    assert [g.items.tolist() for g in slice_of([-1.0, -2.0], 0.1).groups] == [[1]]
 
 
-def n_late_and_timely(remaining: list[float]) -> tuple[int, int]:
-    """Messages of a slice of 20 ms."""
-    now = slice_of(remaining, 20.0)
-    late = sum(len(group.items) for group in now if group.choice in LATE)
-    return late, sum(len(group.items) for group in now) - late
+TIMELY = [100.0] * 50
+OVERDUE = -LATE_PATIENCE_MS - 1.0
 
 
-def test_late_messages_wait_and_when_they_have_been_late_for_long_get_a_share() -> None:
-    timely = [100.0] * 50
-    assert n_late_and_timely([*timely, *[-1.0] * 50]) == (0, 20)
-    assert n_late_and_timely([*timely, -LATE_PATIENCE_MS, *[-1.0] * 49]) == (0, 20)
-    assert n_late_and_timely([*timely, -LATE_PATIENCE_MS - 1.0, *[-1.0] * 49]) == (1, 19)
-    [*_, late] = slice_of([*timely, -LATE_PATIENCE_MS - 1.0, *[-1.0] * 49], 20.0)
-    assert late.items.tolist() == [50]
+@pytest.mark.parametrize("latest", [-1.0, -LATE_PATIENCE_MS])
+def test_late_messages_wait_while_others_need_the_time(latest: float) -> None:
+    now = slice_of([*TIMELY, *[-1.0] * 50, latest], 20.0, late_credit_ms=3.0)
+    assert n_late_and_timely(now) == (0, 20)
+    assert now.late_credit_ms == 0.0
+
+
+def test_what_has_been_late_for_long_gets_a_share_of_the_time() -> None:
+    messages = [*TIMELY, OVERDUE, *[-1.0] * 49]
+    for slice_ms in (1.0, 4.0, 20.0):
+        spent_ms, n_late, credit_ms = 0.0, 0, 0.0
+        for _ in range(200):
+            now = slice_of(messages, slice_ms, credit_ms)
+            late, timely = n_late_and_timely(now)
+            assert timely == slice_ms
+            n_late, spent_ms, credit_ms = n_late + late, spent_ms + timely, now.late_credit_ms
+        assert n_late == pytest.approx(LATE_SHARE * spent_ms, abs=1)
+    [*_, late_group] = slice_of(messages, 20.0).groups
+    assert late_group.items.tolist() == [50]
 
 
 def test_late_messages_get_what_others_leave_of_a_slice() -> None:
-    assert n_late_and_timely([100.0] * 5 + [-1.0] * 50) == (15, 5)
+    assert n_late_and_timely(slice_of([100.0] * 5 + [-1.0] * 50, 20.0)) == (15, 5)
 
 
 def test_where_all_are_late_they_get_the_whole_slice() -> None:
-    assert n_late_and_timely([-1.0] * 50) == (20, 0)
-    assert n_late_and_timely([-LATE_PATIENCE_MS - 1.0] * 50) == (20, 0)
+    assert n_late_and_timely(slice_of([-1.0] * 50, 20.0)) == (20, 0)
+    assert n_late_and_timely(slice_of([OVERDUE] * 50, 20.0)) == (20, 0)
 
 
 MIXED = Plans(
@@ -77,7 +95,7 @@ def mixed_slice(n_light: int, n_heavy: int, slice_ms: float) -> dict[int, int]:
     left = np.full(n_light + n_heavy, 1e6)
     floors = np.array([0.5] * n_light + [0.9] * n_heavy)
     schedule = decide(MIXED, left, floors, Fallback.MOST_ACCURATE_IN_TIME)
-    groups = first_slice(MIXED, schedule, left, slice_ms)
+    groups = first_slice(MIXED, schedule, left, slice_ms).groups
     return {group.plan: len(group.items) for group in groups}
 
 

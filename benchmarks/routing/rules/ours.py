@@ -20,14 +20,15 @@ class Ours(Rule):
     def __init__(self, table: Table, overhead: Overhead) -> None:
         super().__init__(table, overhead)
         self._vigilance = Vigilance(self.plans)
-        self._now_s = 0.0
+        self._late_credit_ms = 0.0
 
     def choose(self, now_ms: float, queue: Queue) -> Sequence[Work]:
         view = self.plans.view(now_ms / 1e3)
         left_ms = queue.deadline_ms - now_ms
         schedule = decide(view, left_ms, queue.floor, Fallback.MOST_ACCURATE_IN_TIME)
-        now = first_slice(view, schedule, left_ms)
-        return [Work(g.plan, g.items, cuts=g.choice not in LATE) for g in now]
+        now = first_slice(view, schedule, left_ms, late_credit_ms=self._late_credit_ms)
+        self._late_credit_ms = now.late_credit_ms
+        return [Work(g.plan, g.items, cuts=g.choice not in LATE) for g in now.groups]
 
     def learn(self, work: Work, outcome: Outcome, answer_ms: float) -> None:
         self._vigilance.learn(work.plan, outcome)

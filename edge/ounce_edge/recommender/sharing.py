@@ -7,8 +7,8 @@ take half of the time that they have left. Beyond that, or where more waits than
 considers, long calls are made here in their order, as without lanes: no promise is broken to keep a
 thread free, and what comes meanwhile finds time as well. So neither kind starves: short calls wait
 for a long one only where deadlines demand it, and long ones never wait longer than theirs allow.
-Those that are late already have no deadline left: they wait for a lane, and where they have been
-late for long and others went before them, they are first at the next one.
+Those that are late already have no deadline left: they wait for a lane, where others go before
+them; once they have been late for long, they get the same share of its time as of this thread's.
 
 The decision itself supposes that all calls are made one after another. With lanes that is
 pessimistic; a lane only ever takes something out of that line.
@@ -22,7 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ounce_edge.recommender.schedule import Group, Line, Schedule
-from ounce_edge.recommender.slicing import LATE, LEAST_SHARE, first_slice, is_overdue
+from ounce_edge.recommender.slicing import (
+    LATE_SHARE,
+    LEAST_SHARE,
+    first_slice,
+    is_late,
+    is_overdue,
+)
 from ounce_edge.recommender.view import View
 
 LONG_MS = 2.0
@@ -54,9 +60,8 @@ class Share(NamedTuple):
     """One for each of so many free lanes."""
     n_held: int
     """Messages that wait for a lane; looking at them again before one is free changes nothing."""
-    late_owed: bool
-    """Long calls of messages that have been late for long were put off: they are first at the next
-    lane."""
+    late_credit_ms: float
+    """Time owed to late messages, of this thread or a lane."""
 
 
 def share(
@@ -65,7 +70,7 @@ def share(
     remaining_ms: NDArray[np.float64],
     slice_ms: float,
     lanes: LanesNow | None,
-    late_owed: bool = False,
+    late_credit_ms: float = 0.0,
 ) -> Share:
     """Share a schedule's first slices among this thread and the free lanes.
 
@@ -76,28 +81,38 @@ def share(
         slice_ms: predicted time of a slice, milliseconds; each lane gets one of its own.
         lanes: None where there are none: all is made here. They are of no matter where no call is
             long, as `has_long` says.
-        late_owed: of the share before.
+        late_credit_ms: of the share before.
     """
     if len(schedule.groups) == 1:
         [only] = schedule.groups
         call = view.calls[only.plan, len(only.items)]
         if call.usual_ms <= LEAST_SHARE * slice_ms and call.expected_ms < LONG_MS:
-            return Share(schedule.groups, (), 0, False)  # the common case
+            return Share(schedule.groups, (), 0, 0.0)  # the common case
     long = [g for g in schedule.groups if is_long(view, g)] if lanes is not None else []
     if lanes is None or not long:
-        return Share(first_slice(view, schedule, remaining_ms, slice_ms), (), 0, False)
+        now = first_slice(view, schedule, remaining_ms, slice_ms, late_credit_ms)
+        return Share(now.groups, (), 0, now.late_credit_ms)
+    late = [group for group in schedule.groups if is_late(group)]
+    if not any(is_overdue(group, remaining_ms) for group in late):
+        late_credit_ms = 0.0
+    beside: list[Group] = []
     if lanes.n_free:
-        beside = _beside(view, schedule, long, remaining_ms, slice_ms, late_owed)[: lanes.n_free]
-        late_owed = _n_overdue(long, remaining_ms) > _n_overdue(beside, remaining_ms)
+        beside, late_credit_ms = _beside(
+            view, schedule, long, remaining_ms, slice_ms, lanes.n_free, late_credit_ms
+        )
         held, n_held = long, 0  # to be looked at again at once: for other lanes, or here
+        if _n_timely(beside) < _n_timely(long):
+            held = [*long, *late]  # these after that
     else:
-        beside = []
         held = _held(view, schedule, long, remaining_ms, lanes.free_in_ms)
         n_held = _n_items(held)
     held_ids = set(map(id, held))
     here = [group for group in schedule.groups if id(group) not in held_ids]
-    now = first_slice(view, schedule._replace(groups=here), remaining_ms, slice_ms)
-    return Share(now, beside, n_held, late_owed)
+    rest = schedule._replace(groups=here)
+    now = first_slice(view, rest, remaining_ms, slice_ms, late_credit_ms)
+    if any(map(is_late, here)):
+        late_credit_ms = now.late_credit_ms
+    return Share(now.groups, beside, n_held, late_credit_ms)
 
 
 def has_long(view: View, schedule: Schedule) -> bool:
@@ -118,12 +133,32 @@ def _beside(
     long: Sequence[Group],
     remaining_ms: NDArray[np.float64],
     slice_ms: float,
-    late_owed: bool,
-) -> list[Group]:
-    """The first slice of the long calls; late ones first where they were put off."""
-    only_long = schedule._replace(groups=long)
-    now = first_slice(view, only_long, remaining_ms, slice_ms, beside=True)
-    return sorted(now, key=lambda group: (group.choice in LATE) != late_owed)
+    n_free: int,
+    late_credit_ms: float,
+) -> tuple[list[Group], float]:
+    """A call for each free lane, and the time that is owed to late ones then."""
+
+    def first(groups: list[Group]) -> list[Group]:
+        some = schedule._replace(groups=groups)
+        return list(first_slice(view, some, remaining_ms, slice_ms, beside=True).groups)
+
+    timely = first([group for group in long if not is_late(group)])
+    late = first([group for group in long if is_late(group)])
+    share = LATE_SHARE if any(is_overdue(group, remaining_ms) for group in late) else 0.0
+    beside: list[Group] = []
+    while len(beside) < n_free and (timely or late):
+        late_ms = _usual_ms(view, late[0]) if late else math.inf
+        if timely and (not share or late_credit_ms < late_ms):
+            beside.append(timely.pop(0))
+            late_credit_ms += share * _usual_ms(view, beside[-1])
+        else:
+            beside.append(late.pop(0))
+            late_credit_ms = max(late_credit_ms - late_ms, 0.0)
+    return beside, late_credit_ms
+
+
+def _usual_ms(view: View, group: Group) -> float:
+    return view.calls[group.plan, len(group.items)].usual_ms
 
 
 def _held(
@@ -139,9 +174,9 @@ def _held(
         return []
     line = Line()
     line.join(free_in_ms, free_in_ms)
-    late = [group for group in long if group.choice in LATE]
+    late = [group for group in long if is_late(group)]
     for group in long:
-        if group.choice not in LATE:
+        if not is_late(group):
             n = len(group.items)
             usual_ms, p99_ms = view.usual_finish_ms(group.plan, n), view.finish_ms(group.plan, n)
             if line.join(usual_ms, p99_ms) > PATIENCE * remaining_ms[group.items].min():
@@ -153,5 +188,5 @@ def _n_items(groups: Sequence[Group]) -> int:
     return sum(len(group.items) for group in groups)
 
 
-def _n_overdue(groups: Sequence[Group], remaining_ms: NDArray[np.float64]) -> int:
-    return sum(is_overdue(group, remaining_ms) for group in groups)
+def _n_timely(groups: Sequence[Group]) -> int:
+    return _n_items([group for group in groups if not is_late(group)])

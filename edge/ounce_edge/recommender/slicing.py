@@ -1,6 +1,7 @@
 """What of a schedule is run before newer messages are looked at."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,18 @@ LATE_PATIENCE_MS = 1000.0
 """A late message waits for all that are not, but not for longer: a burst is over by then, and in an
 overload that lasts its answer still matters."""
 LATE_SHARE = 0.05
-"""Share of a slice that late messages get then, where others need all of it: each slice they get
-makes others late."""
+"""Of the time of others, so much late messages get then, where others need all of it: each slice
+they get makes others late."""
+
+
+class Slice(NamedTuple):
+    """What to run now."""
+
+    groups: Sequence[Group]
+    """In this order."""
+    late_credit_ms: float
+    """Time owed to late messages: too little yet for a call, as in deficit round robin (Shreedhar
+    and Varghese, 1996)."""
 
 
 def first_slice(
@@ -35,10 +46,11 @@ def first_slice(
     schedule: Schedule,
     remaining_ms: NDArray[np.float64],
     slice_ms: float = SLICE_MS,
+    late_credit_ms: float = 0.0,
     beside: bool = False,
-) -> Sequence[Group]:
+) -> Slice:
     """The groups of a schedule that fit into a slice; of one that is longer, the messages with the
-    least time left. What is late comes last, but what has been for long gets a share of the slice.
+    least time left. What is late comes last, but where some has been for long it gets its share.
 
     A slice is as long as the fastest plan would take for all that waits, within bounds: the longer
     the queue, the more it matters to get through, and the less to look at it again soon.
@@ -48,6 +60,7 @@ def first_slice(
         schedule: what to run; at least one call of it is taken.
         remaining_ms: time left per message, milliseconds, shape (n,).
         slice_ms: longest predicted time of the slice, milliseconds.
+        late_credit_ms: of the slice before.
         beside: nothing newer waits for this slice; it may be the longest.
     """
     queue = schedule.groups
@@ -55,26 +68,36 @@ def first_slice(
     if len(queue) == 1:
         [only] = queue
         if view.calls[only.plan, len(only.items)].usual_ms <= least_ms:
-            return queue
+            return Slice(queue, 0.0)
     slice_ms = min(slice_ms, max(least_ms, view.compared(len(remaining_ms)).soonest_ms))
-    if not any(is_overdue(group, remaining_ms) for group in queue):
-        return _fill(view, queue, remaining_ms, slice_ms)[0]
-    late = [group for group in queue if group.choice in LATE]
-    others = [group for group in queue if group.choice not in LATE]
-    share_ms = LATE_SHARE * slice_ms
-    first, spent_ms = _fill(view, others, remaining_ms, slice_ms - share_ms)
-    return first + _fill(view, late, remaining_ms, max(share_ms, slice_ms - spent_ms))[0]
+    first, spent_ms = _fill(view, queue, remaining_ms, slice_ms)
+    late = [group for group in queue if is_late(group)]
+    is_time_left = any(map(is_late, first))
+    if is_time_left or not any(is_overdue(group, remaining_ms) for group in late):
+        return Slice(first, 0.0)
+    credit_ms = late_credit_ms + LATE_SHARE * spent_ms
+    last, late_ms = _fill(view, late, remaining_ms, credit_ms, at_least_one=False)
+    return Slice([*first, *last], max(credit_ms - late_ms, 0.0))
+
+
+def is_late(group: Group) -> bool:
+    """Whether nothing answers these messages in time."""
+    return group.choice in LATE
 
 
 def is_overdue(group: Group, remaining_ms: NDArray[np.float64]) -> bool:
     """Whether some of a group have been late for long."""
-    return group.choice in LATE and bool(remaining_ms[group.items].min() < -LATE_PATIENCE_MS)
+    return is_late(group) and bool(remaining_ms[group.items].min() < -LATE_PATIENCE_MS)
 
 
 def _fill(
-    view: View, groups: Sequence[Group], remaining_ms: NDArray[np.float64], budget_ms: float
+    view: View,
+    groups: Sequence[Group],
+    remaining_ms: NDArray[np.float64],
+    budget_ms: float,
+    at_least_one: bool = True,
 ) -> tuple[list[Group], float]:
-    """The first groups that fit, at least one call, and their predicted time."""
+    """The first groups that fit, and their predicted time."""
     first: list[Group] = []
     spent_ms = counted_ms = 0.0
     sizes = [len(group.items) for group in groups]
@@ -89,7 +112,7 @@ def _fill(
         if counted_ms < budget_ms:
             fits = taken_ms <= room_ms
             most = n if fits else view.most_usually_within(group.plan, room_ms, n)
-        if not most and first:
+        if not most and (first or not at_least_one):
             break
         if most < n:
             soonest = np.argsort(remaining_ms[group.items], kind="stable")[: max(most, 1)]
