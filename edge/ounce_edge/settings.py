@@ -86,7 +86,7 @@ class WorkerSettings(KafkaConnection):
         "max.message.bytes); of a larger dead letter the value is left out",
     )
     slice_ms: float = Field(
-        default=5.0,
+        default=4.0,
         gt=0,
         le=1000,
         description="Most compute between two looks for newer requests, which may be more urgent; "

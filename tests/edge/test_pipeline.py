@@ -269,7 +269,7 @@ def test_urgent_requests_are_answered_before_those_that_wait(
     patient = [("ce_maxlatencyms", b"10000")]
     serving.admit([FakeRecord(GOOD, patient, offset_=i) for i in range(40)], outbox)
     first = serving.step(outbox)
-    assert heavy.loaded.batch_sizes == [2]  # a slice of 5 ms
+    assert heavy.loaded.batch_sizes == [2]  # a slice of 4 ms
     assert first.next_offsets == {}  # the poll is not answered in full
     urgent = [("ce_maxlatencyms", b"60"), ("ce_id", b"urgent")]
     serving.admit([FakeRecord(GOOD, urgent, offset_=40)], outbox)

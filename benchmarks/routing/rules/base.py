@@ -15,7 +15,8 @@ Items = NDArray[np.intp]
 Floats = NDArray[np.float64]
 
 SLICE_MS = 5.0
-"""Predicted time of what is run between two looks at the queue; as the worker's."""
+"""99th percentile of the time of what is run between two looks at the queue: usually it takes about
+as long as the worker's slices."""
 
 
 @dataclass(frozen=True)

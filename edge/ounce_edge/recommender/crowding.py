@@ -44,7 +44,8 @@ MOST_GIVEN_WAY = 24
 decision ends soon."""
 ABSORB_MS = 2.5
 """Batches that begin within this time take along later ones; the next decision sees to others."""
-_OCTAVES = 64
+BIN_OCTAVES = 2.0
+"""Messages start out together where their times left are within so many factors of two."""
 _NONE: Items = np.empty(0, np.intp)
 _FIRST: Items = np.zeros(1, np.intp)
 
@@ -84,7 +85,9 @@ class Crowd:
         self._absorb()
         groups = self._merge()
         given_up = np.sort(np.concatenate([_NONE, *self._given_up]))
-        if len(given_up) and self._fallback is Fallback.REFUSE:
+        if not len(given_up):
+            return Schedule(groups, _NONE, self._order)
+        if self._fallback is Fallback.REFUSE:
             return Schedule(groups, given_up, self._order)
         groups += late_groups(
             self._view,
@@ -96,8 +99,8 @@ class Crowd:
         return Schedule(groups, _NONE, self._order)
 
     def _start(self, rung: NDArray[np.intp]) -> None:
-        """Batches of one plan each whose deadlines are within a factor of two to four; what is late
-        already is given up."""
+        """Batches of about the same deadline, each of the lightest sufficient plan or, where that
+        takes less time, of the next one's call; what is late already is given up."""
         left_ms = self._remaining_ms
         fastest_ms = self._view.fastest_alone_ms
         is_late = left_ms < fastest_ms
@@ -107,33 +110,41 @@ class Crowd:
         waiting = np.flatnonzero(~is_late)
         if not len(waiting):
             return
-        octave = np.log2(left_ms[waiting] / fastest_ms).astype(np.intp)
-        key = rung[waiting] * _OCTAVES + np.minimum(octave, _OCTAVES - 1)
+        bin_ = (np.log2(left_ms[waiting] / fastest_ms) / BIN_OCTAVES).astype(np.intp)
+        n_rungs = len(self._frontier) + 1
+        key = bin_ * n_rungs + rung[waiting]
         by_key = np.argsort(key, kind="stable")
         waiting, key = waiting[by_key], key[by_key]
-        cells = np.concatenate([_FIRST, np.flatnonzero(key[1:] != key[:-1]) + 1])
-        tightest_ms = np.minimum.reduceat(left_ms[waiting], cells).tolist()
-        rungs = (key[cells] // _OCTAVES).tolist()
-        starts = [*cells.tolist(), len(waiting)]
+        starts = np.concatenate([_FIRST, np.flatnonzero(key[1:] != key[:-1]) + 1])
+        tightest_ms = np.minimum.reduceat(left_ms[waiting], starts).tolist()
+        keys, ends = key[starts].tolist(), [*starts[1:].tolist(), len(waiting)]
         unmet: list[tuple[Items, float]] = []
-        first = 0
-        for k in range(1, len(starts)):
-            again = k < len(rungs) and rungs[k] == rungs[first]
-            if again and tightest_ms[k] < 2.0 * tightest_ms[first]:
+        start, last_bin = 0, -1
+        for of_cell, end, tightest in zip(keys, ends, tightest_ms, strict=True):
+            items, start, n = waiting[start:end], end, end - start
+            of_bin, of_rung = divmod(of_cell, n_rungs)
+            if of_rung == len(self._frontier):
+                unmet.append((items, tightest))
                 continue
-            items = waiting[starts[first] : starts[k]]
-            if rungs[first] < len(self._frontier):
-                plan = self._frontier[rungs[first]]
-                choice, n = Choice.LIGHTEST_FEASIBLE, len(items)
-                self._batches.append(
-                    Batch(self._view, plan, choice, [items], n, tightest_ms[first])
-                )
-            else:
-                unmet.append((items, tightest_ms[first]))
-            first = k
+            plan, choice = self._frontier[of_rung], Choice.LIGHTEST_FEASIBLE
+            batch = Batch(self._view, plan, choice, [items], n, tightest)
+            if of_bin == last_bin and self._sooner_together(self._batches[-1], batch):
+                choice = Choice.LIGHTEST_TOGETHER
+                batch = together(self._view, choice, self._batches.pop(), batch)
+            self._batches.append(batch)
+            last_bin = of_bin
         self._batches.sort(key=by_tightest)
         for items, tightest in unmet:
             self._settle_for_less(items, self._order, tightest)
+
+    def _sooner_together(self, lighter: Batch, heavier: Batch) -> bool:
+        """Whether one call of the heavier plan answers both sooner than two calls do."""
+        call = self._view.calls[heavier.plan, lighter.n + heavier.n]
+        if call.usual_ms > lighter.usual_ms + heavier.usual_ms:
+            return False
+        apart = Line()
+        apart.join(lighter.usual_ms, lighter.finish_ms)
+        return call.finish_ms <= apart.join(heavier.usual_ms, heavier.finish_ms)
 
     def _fit(self) -> None:
         """Make every batch end in time, in order; the dearest messages so far give way."""
@@ -155,14 +166,14 @@ class Crowd:
         k, line = 0, Line()
         while k < len(self._batches) and line.usual_ms < ABSORB_MS:
             head, rest = self._batches[k], self._batches[k + 1 :]
-            mates = [b for b in rest if b.plan == head.plan and b.choice is head.choice]
+            mates = [b for b in rest if b.plan == head.plan and _may_share(head, b)]
             while mates:
                 n = head.n + sum([b.n for b in mates])
                 call, shared = self._view.calls[head.plan, n], line.copy()
                 if shared.join(call.usual_ms, call.finish_ms) <= head.tightest_ms:
                     others = [b for b in rest if b not in mates]
                     if in_time(others, shared):
-                        whole = together(self._view, head.choice, head, *mates)
+                        whole = together(self._view, _reason(head, *mates), head, *mates)
                         self._batches[k:] = [whole, *others]
                         break
                 mates = mates[: len(mates) // 2]
@@ -236,12 +247,12 @@ class Crowd:
         for batch in self._batches:
             if (
                 batch.plan == plan
-                and batch.choice is choice
+                and _may_share(batch, new)
                 and tightest_ms < 2.0 * batch.tightest_ms
                 and batch.tightest_ms < 2.0 * tightest_ms
             ):
                 self._batches.remove(batch)
-                new = together(self._view, choice, batch, new)
+                new = together(self._view, _reason(batch, new), batch, new)
                 break
         self._insert(new)
 
@@ -255,8 +266,8 @@ class Crowd:
         line, before = Line(), Line()
         for batch in self._batches:
             last = merged[-1] if merged else None
-            if last is not None and (last.plan, last.choice) == (batch.plan, batch.choice):
-                whole = together(view, batch.choice, last, batch)
+            if last is not None and last.plan == batch.plan and _may_share(last, batch):
+                whole = together(view, _reason(last, batch), last, batch)
                 shared = before.copy()
                 if shared.join(whole.usual_ms, whole.finish_ms) <= last.tightest_ms:
                     merged[-1], line = whole, shared
@@ -265,6 +276,18 @@ class Crowd:
             line.join(batch.usual_ms, batch.finish_ms)
             merged.append(batch)
         return [batch.as_group() for batch in merged]
+
+
+def _may_share(one: Batch, other: Batch) -> bool:
+    """Whether one call of their plan may answer both: for one reason, or as both their floors
+    permit."""
+    return one.choice is other.choice or not (one.choice.is_fallback or other.choice.is_fallback)
+
+
+def _reason(*batches: Batch) -> Choice:
+    """That of one call for batches that may share it."""
+    choices = {batch.choice for batch in batches}
+    return choices.pop() if len(choices) == 1 else Choice.LIGHTEST_TOGETHER
 
 
 def late_groups(

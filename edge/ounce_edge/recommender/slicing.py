@@ -10,7 +10,7 @@ from ounce_schemas.routing import Choice
 from ounce_edge.recommender.schedule import Group, Schedule
 from ounce_edge.recommender.view import View
 
-SLICE_MS = 5.0
+SLICE_MS = 4.0
 """Longest predicted time of one slice: what arrives meanwhile waits that long before it is
 considered."""
 LEAST_SHARE = 0.25
@@ -19,7 +19,7 @@ DEAR = 4.0
 """A plan that takes so many times longer per message than the lightest that waits is dear: in a
 slice, its time counts as many times. A long slice is worth its delay for the many messages that
 share its fixed cost; in a dear plan few do, and the delay is the same."""
-DEAR_SHARE = 0.25
+DEAR_SHARE = 0.4
 """Of the slice: so much a dear plan gets in any case; very small batches are dearer still."""
 LATE = (Choice.FALLBACK_LATE, Choice.FALLBACK_FASTEST)
 """Reasons of messages that nothing answers in time."""
@@ -53,7 +53,8 @@ def first_slice(
     least time left. What is late comes last, but where some has been for long it gets its share.
 
     A slice is as long as the fastest plan would take for all that waits, within bounds: the longer
-    the queue, the more it matters to get through, and the less to look at it again soon.
+    the queue, the more it matters to get through, and the less to look at it again soon. Late
+    messages count for as little of it as they get: they need time, but nothing soon.
 
     Args:
         view: what the schedule was decided on.
@@ -69,7 +70,9 @@ def first_slice(
         [only] = queue
         if view.calls[only.plan, len(only.items)].usual_ms <= least_ms:
             return Slice(queue, 0.0)
-    slice_ms = min(slice_ms, max(least_ms, view.compared(len(remaining_ms)).soonest_ms))
+    n_timely = int(np.count_nonzero(remaining_ms > 0.0))
+    n_counted = n_timely + round(LATE_SHARE * (len(remaining_ms) - n_timely))
+    slice_ms = min(slice_ms, max(least_ms, view.compared(max(n_counted, 1)).soonest_ms))
     first, spent_ms = _fill(view, queue, remaining_ms, slice_ms)
     late = [group for group in queue if is_late(group)]
     is_time_left = any(map(is_late, first))
