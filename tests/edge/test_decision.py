@@ -160,6 +160,18 @@ def test_messages_that_the_shared_call_would_make_late_have_one_of_their_own() -
     assert found[50] == (1, Choice.LIGHTEST_FEASIBLE)
 
 
+def test_in_a_crowd_messages_of_one_deadline_share_a_call_where_that_is_sooner() -> None:
+    # the last ones need 80 ms and have 55: not everything is in time
+    plans = crossing((1.0, 0.01, 0.8), (1.0, 0.02, 0.9), (10.0, 10.0, 0.98))
+    schedule, found = choose(plans, [50.0] * 50 + [55.0] * 8, [0.5] * 49 + [0.85] + [0.95] * 8)
+    assert schedule.groups[0].items.tolist() == list(range(50))
+    assert set(found[:50]) == {(1, Choice.LIGHTEST_TOGETHER)}
+    # of a hundred and fifty it would be later
+    _, found = choose(plans, [50.0] * 150 + [55.0] * 8, [0.5] * 149 + [0.85] + [0.95] * 8)
+    assert set(found[:149]) == {(0, Choice.LIGHTEST_FEASIBLE)}
+    assert found[149] == (1, Choice.LIGHTEST_FEASIBLE)
+
+
 def test_no_plan_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one plan"):
         Plans([], [])
