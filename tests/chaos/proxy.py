@@ -153,9 +153,9 @@ class Link:
             if self._delay_s:
                 await asyncio.sleep(self._delay_s)
             await self._flows.wait()
+            self.n_bytes += len(chunk)  # before the receiver can have it
             writer.write(chunk)
             await writer.drain()
-            self.n_bytes += len(chunk)
 
     def _call(self, function: Callable[[], object]) -> None:
         self._loop.call_soon_threadsafe(function)
