@@ -90,7 +90,7 @@ class WorkerSettings(KafkaConnection):
         gt=0,
         le=1000,
         description="Most compute between two looks for newer requests, which may be more urgent; "
-        "a tenth of the tightest deadline where that is more, up to 100 ms, and a quarter of that "
+        "a tenth of the tightest deadline where that is more, up to 100 ms, and half of that "
         "where little waits",
     )
     fetch_wait_ms: int = Field(

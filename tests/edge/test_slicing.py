@@ -79,7 +79,9 @@ def test_where_all_are_late_they_get_the_whole_slice() -> None:
 
 
 def test_late_messages_hardly_make_a_slice_longer() -> None:
-    assert n_late_and_timely(slice_of([100.0] * 5 + [-1.0] * 20, 20.0)) == (1, 5)
+    assert n_late_and_timely(slice_of([100.0] * 5 + [-1.0] * 50, 20.0)) == (5, 5)
+    assert n_late_and_timely(slice_of([-1.0] * 55, 20.0)) == (20, 0)
+    assert n_late_and_timely(slice_of([100.0] * 5 + [OVERDUE] * 50, 20.0)) == (15, 5)
 
 
 MIXED = Plans(

@@ -13,7 +13,7 @@ from ounce_edge.recommender.view import View
 SLICE_MS = 4.0
 """Longest predicted time of one slice: what arrives meanwhile waits that long before it is
 considered."""
-LEAST_SHARE = 0.25
+LEAST_SHARE = 0.5
 """Of the longest slice: a shorter one would spend its time on looking for more."""
 DEAR = 4.0
 """A plan that takes so many times longer per message than the lightest that waits is dear: in a
@@ -23,9 +23,9 @@ DEAR_SHARE = 0.4
 """Of the slice: so much a dear plan gets in any case; very small batches are dearer still."""
 LATE = (Choice.FALLBACK_LATE, Choice.FALLBACK_FASTEST)
 """Reasons of messages that nothing answers in time."""
-LATE_PATIENCE_MS = 1000.0
-"""A late message waits for all that are not, but not for longer: a burst is over by then, and in an
-overload that lasts its answer still matters."""
+LATE_PATIENCE_MS = 100.0
+"""A late message waits for all that are not, but not for longer: most bursts are over by then, and
+where an overload lasts its answer still matters."""
 LATE_SHARE = 0.05
 """Of the time of others, so much late messages get then, where others need all of it: each slice
 they get makes others late."""
@@ -54,7 +54,7 @@ def first_slice(
 
     A slice is as long as the fastest plan would take for all that waits, within bounds: the longer
     the queue, the more it matters to get through, and the less to look at it again soon. Late
-    messages count for as little of it as they get: they need time, but nothing soon.
+    messages that wait behind others count for as little of it as they get.
 
     Args:
         view: what the schedule was decided on.
@@ -70,9 +70,12 @@ def first_slice(
         [only] = queue
         if view.calls[only.plan, len(only.items)].usual_ms <= least_ms:
             return Slice(queue, 0.0)
-    n_timely = int(np.count_nonzero(remaining_ms > 0.0))
-    n_counted = n_timely + round(LATE_SHARE * (len(remaining_ms) - n_timely))
-    slice_ms = min(slice_ms, max(least_ms, view.compared(max(n_counted, 1)).soonest_ms))
+    n_patient = 0
+    if (remaining_ms > 0.0).any():
+        is_patient = (remaining_ms <= 0.0) & (remaining_ms >= -LATE_PATIENCE_MS)
+        n_patient = int(np.count_nonzero(is_patient))
+    n_counted = len(remaining_ms) - n_patient + round(LATE_SHARE * n_patient)
+    slice_ms = min(slice_ms, max(least_ms, view.compared(n_counted).soonest_ms))
     first, spent_ms = _fill(view, queue, remaining_ms, slice_ms)
     late = [group for group in queue if is_late(group)]
     is_time_left = any(map(is_late, first))
