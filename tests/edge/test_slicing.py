@@ -70,18 +70,12 @@ def test_what_has_been_late_for_long_gets_a_share_of_the_time() -> None:
 
 
 def test_late_messages_get_what_others_leave_of_a_slice() -> None:
-    assert n_late_and_timely(slice_of([100.0] * 5 + [-1.0] * 500, 20.0)) == (15, 5)
+    assert n_late_and_timely(slice_of([100.0] * 5 + [-1.0] * 50, 20.0)) == (15, 5)
 
 
 def test_where_all_are_late_they_get_the_whole_slice() -> None:
     for late_ms in (-1.0, OVERDUE):
-        assert n_late_and_timely(slice_of([late_ms] * 500, 20.0)) == (20, 0)
-
-
-def test_late_messages_hardly_make_a_slice_longer() -> None:
-    assert n_late_and_timely(slice_of([100.0] * 5 + [-1.0] * 50, 20.0)) == (5, 5)
-    assert n_late_and_timely(slice_of([-1.0] * 55, 20.0)) == (20, 0)
-    assert n_late_and_timely(slice_of([100.0] * 5 + [OVERDUE] * 50, 20.0)) == (15, 5)
+        assert n_late_and_timely(slice_of([late_ms] * 50, 20.0)) == (20, 0)
 
 
 MIXED = Plans(

@@ -53,8 +53,7 @@ def first_slice(
     least time left. What is late comes last, but where some has been for long it gets its share.
 
     A slice is as long as the fastest plan would take for all that waits, within bounds: the longer
-    the queue, the more it matters to get through, and the less to look at it again soon. Late
-    messages that wait behind others count for as little of it as they get.
+    the queue, the more it matters to get through, and the less to look at it again soon.
 
     Args:
         view: what the schedule was decided on.
@@ -70,12 +69,7 @@ def first_slice(
         [only] = queue
         if view.calls[only.plan, len(only.items)].usual_ms <= least_ms:
             return Slice(queue, 0.0)
-    n_patient = 0
-    if (remaining_ms > 0.0).any():
-        is_patient = (remaining_ms <= 0.0) & (remaining_ms >= -LATE_PATIENCE_MS)
-        n_patient = int(np.count_nonzero(is_patient))
-    n_counted = len(remaining_ms) - n_patient + round(LATE_SHARE * n_patient)
-    slice_ms = min(slice_ms, max(least_ms, view.compared(n_counted).soonest_ms))
+    slice_ms = min(slice_ms, max(least_ms, view.compared(len(remaining_ms)).soonest_ms))
     first, spent_ms = _fill(view, queue, remaining_ms, slice_ms)
     late = [group for group in queue if is_late(group)]
     is_time_left = any(map(is_late, first))
