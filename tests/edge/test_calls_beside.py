@@ -32,10 +32,14 @@ def second(inputs: Any) -> Any:
     return np.tile(np.array([0.1, 0.7, 0.2], np.float32), (len(inputs["input"]), 1))
 
 
-def takes_long(inputs: Any) -> Any:
-    """As long as the card of the heavy model says."""
-    time.sleep(0.004 * len(inputs["input"]))
-    return second(inputs)
+def takes(card: dict[str, float]) -> Callable[[Any], Any]:
+    """A model that takes as long as its card says."""
+
+    def answer(inputs: Any) -> Any:
+        time.sleep(card["ms_per_item"] / 1e3 * len(inputs["input"]))
+        return second(inputs)
+
+    return answer
 
 
 class Gate:
@@ -144,7 +148,7 @@ def test_light_messages_are_answered_while_a_heavy_call_runs(lanes: Lanes, gate:
 
 
 def test_heavy_messages_are_answered_under_a_constant_stream_of_light_ones(lanes: Lanes) -> None:
-    serving, outbox, offset = pipeline(lanes, takes_long), Outbox(), 10
+    serving, outbox, offset = pipeline(lanes, takes(HEAVY)), Outbox(), 10
     serving.admit([heavy(i) for i in range(offset)], outbox)
     while not set(range(10)) <= answers(outbox).keys():
         assert offset < 100_000
@@ -220,13 +224,9 @@ def test_where_nothing_newer_is_to_come_both_threads_answer_heavy_ones(
 def test_a_heavy_message_that_is_late_for_long_gets_a_lane_although_timely_ones_keep_coming(
     lanes: Lanes,
 ) -> None:
-    def takes_little(inputs: Any) -> Any:
-        time.sleep(0.0022 * len(inputs["input"]))
-        return second(inputs)
-
     # long enough for a lane, and far from the time that late messages may take at most
     card = {"accuracy": 0.99, "ms_per_item": 2.2}
-    serving, outbox, offset = pipeline(lanes, takes_little, card), Outbox(), 1
+    serving, outbox, offset = pipeline(lanes, takes(card), card), Outbox(), 1
     serving.admit([heavy(0, 1.0, timestamp_ms=998_000)], outbox)
     while 0 not in answers(outbox):
         assert offset < 100

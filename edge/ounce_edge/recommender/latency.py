@@ -178,17 +178,12 @@ class LatencyBelief:
         self.tail = max(1.0, few * self._prior_tail)
 
 
-def excess_ms(
-    median_ms: Times, tail: Times, spread: Times, root: Times | None = None
-) -> NDArray[np.float64]:
+def excess_ms(median_ms: Times, tail: Times, spread: Times) -> NDArray[np.float64]:
     """99th percentile of a call's time less its median, at the level 1; `LatencyBelief` says how.
 
     Args:
         median_ms: median time of the call, any shape.
         tail: at least 1, shape that broadcasts with the times.
         spread: likewise.
-        root: square root of the times, where it is known.
     """
-    if root is None:
-        root = np.sqrt(median_ms)
-    return np.asarray(np.maximum((tail - 1.0) * median_ms, spread * root))
+    return np.asarray(np.maximum((tail - 1.0) * median_ms, spread * np.sqrt(median_ms)))

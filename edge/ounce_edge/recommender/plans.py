@@ -14,8 +14,6 @@ from ounce_edge.recommender.latency import LatencyBelief, excess_ms
 from ounce_edge.recommender.suspension import SLOW_FACTOR, SLOW_SECONDS, Suspension
 from ounce_edge.recommender.view import GRID, View
 
-Floats = NDArray[np.float64]
-
 REFRESH_SECONDS = 1.0
 """How often old evidence is forgotten."""
 REACH_ITEMS = 1000.0
@@ -315,12 +313,12 @@ class Tables:
 
     def view(self, state: BeliefState) -> View:
         """The view at one moment."""
-        model, expected_ms, most_ms, root, watts = self._arrays
+        model, expected_ms, most_ms, watts = self._arrays
         level, tail, spread = np.array((state.level, state.tail, state.spread))[:, model, None]
         level = level[:, None, :, 0] * np.array(state.reach)[:, None]
         overhead_ms = GRID * state.item_overhead_ms
         median = (level @ expected_ms)[:, 0]
-        p99 = (level @ (most_ms + excess_ms(most_ms, tail, spread, root)))[:, 0] + overhead_ms
+        p99 = (level @ (most_ms + excess_ms(most_ms, tail, spread)))[:, 0] + overhead_ms
         median_ms = median.tolist()
         if self.objective is Objective.CPU_TIME:
             cost = median_ms
@@ -349,14 +347,11 @@ class Tables:
     @cached_property
     def _arrays(
         self,
-    ) -> tuple[NDArray[np.intp], Floats, Floats, Floats, Floats]:
-        """Model, expected and greatest time, the root of the latter, and kilowatts."""
-        most_ms = np.array(self.most_ms)
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         return (
             np.array(self.model, dtype=np.intp),
             np.array(self.expected_ms),
-            most_ms,
-            np.sqrt(most_ms),
+            np.array(self.most_ms),
             np.array(self.watts)[:, None] / 1e3,
         )
 

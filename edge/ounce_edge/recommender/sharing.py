@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from ounce_edge.recommender.schedule import Group, Line, Schedule
 from ounce_edge.recommender.slicing import (
     LATE_SHARE,
-    LEAST_SHARE,
     first_slice,
     is_late,
     is_overdue,
@@ -83,11 +82,6 @@ def share(
             long, as `has_long` says.
         late_credit_ms: of the share before.
     """
-    if len(schedule.groups) == 1:
-        [only] = schedule.groups
-        call = view.calls[only.plan, len(only.items)]
-        if call.usual_ms <= LEAST_SHARE * slice_ms and call.expected_ms < LONG_MS:
-            return Share(schedule.groups, (), 0, 0.0)  # the common case
     long = [g for g in schedule.groups if is_long(view, g)] if lanes is not None else []
     if lanes is None or not long:
         now = first_slice(view, schedule, remaining_ms, slice_ms, late_credit_ms)
@@ -144,13 +138,13 @@ def _beside(
 
     timely = first([group for group in long if not is_late(group)])
     late = first([group for group in long if is_late(group)])
-    share = LATE_SHARE if any(is_overdue(group, remaining_ms) for group in late) else 0.0
+    owed_share = LATE_SHARE if any(is_overdue(group, remaining_ms) for group in late) else 0.0
     beside: list[Group] = []
     while len(beside) < n_free and (timely or late):
         late_ms = _usual_ms(view, late[0]) if late else math.inf
-        if timely and (not share or late_credit_ms < late_ms):
+        if timely and (not owed_share or late_credit_ms < late_ms):
             beside.append(timely.pop(0))
-            late_credit_ms += share * _usual_ms(view, beside[-1])
+            late_credit_ms += owed_share * _usual_ms(view, beside[-1])
         else:
             beside.append(late.pop(0))
             late_credit_ms = max(late_credit_ms - late_ms, 0.0)
