@@ -42,15 +42,7 @@ def test_a_model_that_fails_is_suspended_and_another_answers(fails: Any) -> None
 
 
 def test_a_suspended_model_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    now_s = 50.0
-
-    def a_tenth_of_a_millisecond_later() -> float:
-        nonlocal now_s
-        now_s += 0.0001
-        return now_s
-
-    monkeypatch.setattr("ounce_edge.pipeline.time.perf_counter", a_tenth_of_a_millisecond_later)
-    ill = True
+    clock, ill = Clock(monkeypatch, tick_s=0.0001), True
     models = (
         served(DIGITS, "light", lambda x: not_finite(x) if ill else second_label(x), **LIGHT),
         served(DIGITS, "heavy", **HEAVY),
@@ -64,7 +56,7 @@ def test_a_suspended_model_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> No
         (53.0, False, "heavy", []),
         (54.0, False, "light", [EventKind.MODEL_RESTORED]),
     ):
-        now_s, ill = at_s, is_ill
+        clock.now_s, ill = at_s, is_ill
         [sent], report = process(serving, record)
         assert prediction(sent).model_name == model
         assert [h.kind for h in report.happenings] == kinds
@@ -138,21 +130,14 @@ def test_a_slow_machine_suspends_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_model_that_was_slow_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    now_s = 50.0
-
-    def a_millisecond_later() -> float:
-        nonlocal now_s
-        now_s += 0.001
-        return now_s
-
-    monkeypatch.setattr("ounce_edge.pipeline.time.perf_counter", a_millisecond_later)
+    clock = Clock(monkeypatch, tick_s=0.001)
     light, heavy = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", **HEAVY)
     serving = pipeline(light, heavy)
     record = FakeRecord(GOOD, [("ce_minaccuracy", b"0.5")])
     for _ in range(2):  # light: half a second
-        serving.plans.models[0].latency.observe(1, 500.0, now_s)
+        serving.plans.models[0].latency.observe(1, 500.0, clock.now_s)
     for later_s, model in ((0.5, "heavy"), (9.0, "heavy"), (10.5, "light")):
-        now_s = 50.0 + later_s
+        clock.now_s = 50.0 + later_s
         [sent], _ = process(serving, record)
         assert prediction(sent).model_name == model
 

@@ -59,11 +59,16 @@ def prediction(record: tuple[Any, ...]) -> Prediction:
 
 
 class Clock:
-    """A clock for `time.perf_counter` that only models and tests move."""
+    """A clock for `time.perf_counter` that only models, tests and looks at it (by a tick) move."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, tick_s: float = 0.0) -> None:
         self.now_s = 50.0
-        monkeypatch.setattr("ounce_edge.pipeline.time.perf_counter", lambda: self.now_s)
+        self._tick_s = tick_s
+        monkeypatch.setattr("ounce_edge.pipeline.time.perf_counter", self._look)
+
+    def _look(self) -> float:
+        self.now_s += self._tick_s
+        return self.now_s
 
     def takes(self, ms: dict[str, float], name: str) -> Any:
         """A model whose items take what `ms` says at the time."""
