@@ -1,7 +1,8 @@
 """One worker with one core, in virtual time.
 
 It works as the real one does: it reads what has arrived, decides for all that waits, makes the
-calls that were chosen, publishes, and looks again. What arrives meanwhile is seen after that. Plans
+calls that were chosen, publishes, and looks again. What arrives meanwhile is seen after that. Where
+a rule reads on, polls are small, and while there is more only what can't wait is decided on. Plans
 are run by the worker's own `run_plan`; only the models are replaced, by their recorded answers and
 times, and the clock.
 """
@@ -14,8 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_edge.catalogue import ServedModel
 from ounce_edge.execution import run_plan
+from ounce_edge.pace import LEAST_POLL
 from ounce_edge.recommender.plans import Plans
+from ounce_edge.recommender.reading import before_reading
+from ounce_edge.recommender.slicing import SLICE_MS
 from ounce_edge.runtimes.base import Inputs
+from ounce_edge.serving import POLL_SLICES
 
 from benchmarks.routing.overhead import Overhead
 from benchmarks.routing.rules.base import Queue, Rule
@@ -24,7 +29,8 @@ from benchmarks.routing.workloads import Workload
 
 MAX_WAITING = 16_384
 """As the worker's setting: more are left in Kafka until some are answered."""
-MAX_POLL = 8192
+MAX_POLL = 16_384
+"""Likewise."""
 
 
 @dataclass(frozen=True)
@@ -117,28 +123,42 @@ def simulate(
     compute_ms = np.zeros(n)
     cut_short = np.zeros(n, dtype=bool)
     waiting = np.empty(0, dtype=np.intp)
+    poll_items = max(int(POLL_SLICES * SLICE_MS / overhead.admit_ms), LEAST_POLL)
     read = n_slices = 0
-    full = False
+    full = is_behind = False
     busy_ms = 0.0
     while (read < n or len(waiting)) and clock.now_ms <= end_ms:
         if not len(waiting) and readable_ms[read] > clock.now_ms:
             clock.now_ms = float(readable_ms[read])
         began_ms = clock.now_ms
         room = MAX_WAITING - len(waiting)
-        full = room < 1 or (full and room < MAX_WAITING // 2)
+        full = room < MAX_WAITING // 8
+        was_behind, is_behind = is_behind, False
         if not full:
+            most = min(room, MAX_POLL)
+            all_late = was_behind and not (deadline_ms[waiting] > clock.now_ms).any()
+            if rule.reads_on and not all_late:
+                most = min(most, poll_items)
             there = int(np.searchsorted(readable_ms, clock.now_ms, side="right"))
-            new = np.arange(read, min(there, read + min(MAX_POLL, room)))
+            new = np.arange(read, min(there, read + most))
+            is_behind = rule.reads_on and len(new) == most >= LEAST_POLL
             waiting = np.concatenate([waiting, new])
             read += len(new)
             clock.advance(overhead.poll_ms + overhead.admit_ms * len(new))
+        considered = waiting
+        if is_behind:
+            left_ms = deadline_ms[waiting] - clock.now_ms
+            view = beliefs.view(clock.seconds())
+            considered = waiting[before_reading(view, left_ms, poll_items * overhead.admit_ms)]
+        if not len(considered):
+            busy_ms += clock.now_ms - began_ms
+            continue
         clock.advance(overhead.step_ms)
-        queue = Queue(waiting, workload.item[waiting], deadline_ms[waiting],
-                      workload.floor[waiting])  # fmt: skip
-        done = np.zeros(len(waiting), dtype=bool)
+        queue = Queue(considered, workload.item[considered], deadline_ms[considered],
+                      workload.floor[considered])  # fmt: skip
         decided_ms = clock.now_ms
         for work in rule.choose(decided_ms, queue):
-            messages = waiting[work.items]
+            messages = considered[work.items]
             left_ms = None
             if work.cuts:
                 left_ms = deadline_ms[messages] - clock.now_ms
@@ -160,8 +180,7 @@ def simulate(
                 cost_ms = sum(c.run_ms / c.n for c in outcome.calls[: answered.n_steps])
                 compute_ms[messages[answered.items]] = cost_ms
                 cut_short[messages[answered.items]] = answered.cut_short
-            done[work.items] = True
-        waiting = waiting[~done]
+        waiting = waiting[np.isinf(finish_ms[waiting])]
         n_slices += 1
         busy_ms += clock.now_ms - began_ms
     return Result(finish_ms, answer, plan_of, cut_short, compute_ms, busy_ms, n_slices)

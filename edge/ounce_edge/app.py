@@ -193,7 +193,8 @@ class _Worker:
             self._fail(_as_ours(e))
         return self._serving.due_in_s()
 
-    def _on_poll(self, n_records: int) -> None:
+    def _on_poll(self, n_records: int, is_more: bool, took_s: float) -> None:
+        self._serving.polled(n_records, is_more, took_s)
         if n_records == 0 and self._health.lag == 0:
             self._serving.progressed()
 

@@ -12,6 +12,7 @@ What others want of the consumer is therefore done in `tend`, between two polls.
 import asyncio
 import copy
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -29,6 +30,9 @@ CONSUMER_SETTINGS: dict[str, str | int | float | bool] = {
     "queued.max.messages.kbytes": 32_768,  # bounds what a backlog holds in memory
     "check.crcs": False,  # as librdkafka's default: TCP has a checksum, and so has the broker's log
 }
+
+PAUSE_AFTER_S = 0.1
+"""So long a consumer may take nothing without being paused."""
 
 _FATAL = {
     KafkaError._FATAL,  # fenced by another of the same name: `fatal()` is false of such a message
@@ -52,14 +56,25 @@ class DrainingConsumer(AsyncConfluentConsumer):
 
     Args:
         tend: called on the consumer's thread before each poll.
-        room: how many records may be taken now; where none, partitions are paused.
+        room: how many records may be taken now; where none for a while, partitions are paused.
         work: serves some of what was taken before, and says in how many seconds there will be more
             to serve: 0 where something was left, infinite where nothing is open.
-        on_poll: called after each poll with the number of records it gave.
+        on_poll: called after each poll with the number of records it gave, whether there may be
+            more, and the seconds that reading them took.
         on_error: called with an error that no retry mends.
     """
 
-    __slots__ = ("_is_paused", "_on_error", "_on_poll", "_room", "_tend", "_work")
+    __slots__ = (
+        "_full_since_s",
+        "_is_more",
+        "_is_paused",
+        "_on_error",
+        "_on_poll",
+        "_room",
+        "_tend",
+        "_took_s",
+        "_work",
+    )
 
     def __init__(
         self,
@@ -67,7 +82,7 @@ class DrainingConsumer(AsyncConfluentConsumer):
         tend: Callable[[Consumer], None],
         room: Callable[[], int],
         work: Callable[[], Awaitable[float]],
-        on_poll: Callable[[int], None],
+        on_poll: Callable[[int, bool, float], None],
         on_error: Callable[[BrokerError], None],
         **kwargs: Any,
     ) -> None:
@@ -76,6 +91,9 @@ class DrainingConsumer(AsyncConfluentConsumer):
         self._room = room
         self._work = work
         self._is_paused = False
+        self._full_since_s: float | None = None
+        self._is_more = False
+        self._took_s = 0.0
         self._on_poll = on_poll
         self._on_error = on_error
 
@@ -90,26 +108,42 @@ class DrainingConsumer(AsyncConfluentConsumer):
         if any(map(Message.error, taken)):
             self._report(taken)
             taken = [message for message in taken if message.error() is None]
-        self._on_poll(len(taken))
+        self._on_poll(len(taken), self._is_more, self._took_s)
         return tuple(taken)
 
     def _take(self, timeout: float, most: int) -> list[Message]:
         self._tend(self.consumer)
         most = min(most, self._room())
+        self._is_more = False
         if most < 1:
-            # Paused, a poll gives no records, and still tells the broker that this consumer lives.
-            self.consumer.pause(self.consumer.assignment())
-            self._is_paused = True
-            return self.consumer.consume(1, timeout)
+            return self._wait_for_room(timeout)
+        self._full_since_s = None
         if self._is_paused:
             self.consumer.resume(self.consumer.assignment())
             self._is_paused = False
+        began_s = time.perf_counter()
         taken: list[Message] = self.consumer.consume(most, 0)
         if not taken and timeout > 0:
             taken = self.consumer.consume(1, timeout)
+            began_s = time.perf_counter()
             if taken and most > 1:
                 taken += self.consumer.consume(most - 1, 0)
+        self._took_s = time.perf_counter() - began_s
+        self._is_more = len(taken) == most
         return taken
+
+    def _wait_for_room(self, timeout: float) -> list[Message]:
+        """For a short while, while there is work that makes room, nothing is asked of the client;
+        then partitions are paused. What it had fetched of them it fetches again after that."""
+        now_s = time.perf_counter()
+        if self._full_since_s is None:
+            self._full_since_s = now_s
+        if timeout <= 0 and now_s - self._full_since_s < PAUSE_AFTER_S:
+            return []
+        # Paused, a poll gives no records, and still tells the broker that this consumer lives.
+        self.consumer.pause(self.consumer.assignment())
+        self._is_paused = True
+        return self.consumer.consume(1, timeout)
 
     def _report(self, taken: list[Message]) -> None:
         for message in taken:
@@ -129,7 +163,7 @@ def take_when_there(
     tend: Callable[[Consumer], None],
     room: Callable[[], int],
     work: Callable[[], Awaitable[float]],
-    on_poll: Callable[[int], None],
+    on_poll: Callable[[int, bool, float], None],
     on_commit: Callable[[bool], None],
     on_error: Callable[[BrokerError], None],
 ) -> None:

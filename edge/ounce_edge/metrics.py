@@ -206,7 +206,7 @@ class Metrics:
         )  # fmt: skip
         self._pauses = Counter(
             "ounce_pauses",
-            "Times that partitions were paused: too many requests waited",
+            "Times that no more was taken for a while: too many requests waited",
             registry=r,
         )
         self._waiting = Gauge(
@@ -352,7 +352,7 @@ class Metrics:
         self._waiting.labels(task).set(pipeline.n_open)
 
     def count_pause(self) -> None:
-        """Partitions are paused."""
+        """No more is taken for a while."""
         self._pauses.inc()
 
     def set_lag(self, lag: dict[tuple[str, int], int]) -> None:

@@ -26,7 +26,8 @@ from ounce_edge.planning import make_plans
 from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.exploration import explore
 from ounce_edge.recommender.latency import LatencyBelief
-from ounce_edge.recommender.schedule import Schedule
+from ounce_edge.recommender.reading import before_reading
+from ounce_edge.recommender.schedule import Items, Schedule
 from ounce_edge.recommender.sharing import LanesNow, has_long, share
 from ounce_edge.recommender.slicing import LATE, SLICE_MS
 from ounce_edge.records import Columns, Publish, Record
@@ -133,6 +134,7 @@ class Pipeline:
         slice_ms: float = SLICE_MS,
         reserve_ms: float = 0.0,
         keep_free: bool = True,
+        poll_ms: float = 0.0,
     ) -> Report:
         """Take what lanes have answered, decide for all that waits, and answer what comes first.
 
@@ -143,13 +145,15 @@ class Pipeline:
             reserve_ms: time that others will take in between; deadlines are held against it.
             keep_free: newer requests may come meanwhile: long calls should wait for a lane, rather
                 than be made here, where their deadlines allow it.
+            poll_ms: predicted time of the next poll, where more is there to be read; then only
+                what can't wait for that is answered, which may be nothing.
         """
         report = Report(self.task.name)
         for job, outcome in self._flights.land():
             self._answer(job, outcome, publish, report)
         n_held = 0
         if len(self.waiting):
-            n_held = self._serve(publish, slice_ms, reserve_ms, keep_free, report)
+            n_held = self._serve(publish, slice_ms, reserve_ms, keep_free, poll_ms, report)
         self._due_at_s = 0.0
         if len(self.waiting) <= n_held:  # nothing else to do before a lane has ended its call
             next_end_s = self._lanes.next_end_ms / 1e3
@@ -163,6 +167,7 @@ class Pipeline:
         slice_ms: float,
         reserve_ms: float,
         keep_free: bool,
+        poll_ms: float,
         report: Report,
     ) -> int:
         """Decide, hand long calls over, and make the first of the others; how many requests wait
@@ -171,13 +176,19 @@ class Pipeline:
         now_ms = self._clock() * 1e3
         view = self.plans.view(began_s)
         left_ms = self.waiting.deadline_ms - (now_ms + reserve_ms)
-        schedule = decide(view, left_ms, self.waiting.min_accuracy, self._policy.fallback)
+        floors = self.waiting.min_accuracy
+        pressing: Items | None = None
+        if poll_ms:
+            pressing = before_reading(view, left_ms, poll_ms)
+            if not len(pressing):
+                return 0
+            left_ms, floors = left_ms[pressing], floors[pressing]
+        schedule = decide(view, left_ms, floors, self._policy.fallback)
         exploration = self._explore(len(left_ms)) if self._policy.exploration else None
         if exploration is not None:
-            floors = self.waiting.min_accuracy
             schedule = explore(view, schedule, left_ms, floors, *exploration)
         if self._log is not None:
-            self._record(now_ms, left_ms, schedule, exploration)
+            self._record(now_ms, left_ms, floors, pressing, schedule, exploration)
         lanes = None
         if len(self._lanes) and has_long(view, schedule):
             free_in_ms = self._lanes.next_end_ms if keep_free else math.inf
@@ -187,14 +198,14 @@ class Pipeline:
         report.decide_ms = (time.perf_counter() - began_s) * 1e3
         report.happenings += [
             *self._vigilance.look_at_accuracy(),
-            *self._vigilance.look_at_floors(view, self.waiting.min_accuracy),
+            *self._vigilance.look_at_floors(view, floors),
         ]
         groups = [*now.beside, *now.here]
         items = [group.items for group in groups]
         if len(schedule.refused):
             items.append(schedule.refused)
         left_of_groups = [left_ms[group.items] for group in groups]
-        taken = self.waiting.take(items)
+        taken = self.waiting.take(items if pressing is None else [pressing[of] for of in items])
         waited_ms = [now_ms - t.batch.timestamps_ms for t in taken]
         report.waited_ms = np.maximum(np.concatenate([np.empty(0), *waited_ms]), 0.0)
         for i, (group, some, left) in enumerate(zip(groups, taken, left_of_groups, strict=False)):
@@ -261,6 +272,11 @@ class Pipeline:
         return max(self._due_at_s - time.perf_counter(), 0.0)
 
     @property
+    def any_timely(self) -> bool:
+        """Whether a request waits that is not late yet."""
+        return bool(len(self.waiting) and self.waiting.deadline_ms.max() > self._clock() * 1e3)
+
+    @property
     def tightest_ms(self) -> float:
         """The tightest deadline of the requests that came lately, in milliseconds."""
         return self._tightest.least
@@ -277,16 +293,19 @@ class Pipeline:
         self,
         now_ms: float,
         left_ms: NDArray[np.float64],
+        floors: NDArray[np.float64],
+        pressing: Items | None,
         schedule: Schedule,
         draws: Draws | None,
     ) -> None:
         assert self._log is not None
+        ids = self.waiting.json_ids()
         self._log.record(
             now_ms,
             self.plans.state,
             left_ms,
-            self.waiting.min_accuracy,
-            self.waiting.json_ids(),
+            floors,
+            ids if pressing is None else take(ids, pressing),
             schedule,
             None if draws is None else Exploration(draws[0].tobytes(), draws[1]),
         )

@@ -17,6 +17,7 @@ from ounce_edge.health import STALLED_AFTER_S, Health
 from ounce_edge.label_reader import LabelReader
 from ounce_edge.lanes import Lanes
 from ounce_edge.metrics import Metrics
+from ounce_edge.pace import Pace
 from ounce_edge.pipeline import Pipeline
 from ounce_edge.records import Record
 from ounce_edge.reports import Report
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 _SLICE_SHARE = 0.1
 _LONGEST_SLICE_MS = 100.0
+POLL_SLICES = 2.0
+"""A poll may take as long as so many slices: a smaller one spends too much of its time on what each
+poll takes, whatever it gives."""
 
 
 class Serving:
@@ -82,6 +86,10 @@ class Serving:
         """Something was published and not yet given to confirm."""
         self._transaction_size = TransactionSize(most=settings.max_batch)
         """Exactly-once only."""
+        self._pace = Pace()
+        """At-least-once only: a transaction answers all that a poll gave."""
+        self._reading_ms = 0.0
+        """Time that the last poll took, beside decoding what it gave."""
         self.tasks: Mapping[str, str] = {t: p.task.name for t, p in self._pipelines.items()}
         """Names of the tasks, by the topic of their requests."""
         self.is_full = False
@@ -97,17 +105,20 @@ class Serving:
             if isinstance(self._delivery, TransactionalDelivery):
                 await self._transact(records, self._delivery)
             else:
+                began_s = time.perf_counter()
                 with self._lock:
                     self._admit(records)
+                self._pace.learn(len(records), self._reading_ms + _ms_since(began_s))
                 await self._step()
 
     async def work(self) -> None:
-        """Between two polls: answer what comes first of what is open, if anything can be done.
+        """Between two polls: answer what comes first of what is open, if anything can be done and
+        nothing is there to be read first.
 
         Raises:
             BrokerError: the broker did not take what was published before.
         """
-        if not self.due_in_s():
+        if not self._pace.is_behind and not self.due_in_s():
             async with self._turn:
                 await self._step()
 
@@ -137,18 +148,37 @@ class Serving:
             self._delivery.wait()
 
     def room(self) -> int:
-        """Records that may be taken; once full, none until half of them are answered."""
+        """Records that the next poll may take: as many as are read in the time of a few slices, so
+        that urgent ones need not wait for many others; where all that waits is late, as many as
+        there is room for. None where that is little."""
         n_bytes = sum(pipeline.n_bytes for pipeline in self._pipelines.values())
         n_open = sum(pipeline.n_open for pipeline in self._pipelines.values())
         room = self._settings.max_waiting - n_open
         if n_bytes >= self._settings.max_waiting_mb * 1_000_000:
             room = 0
         was_full = self.is_full
-        least = self._settings.max_waiting // (2 if was_full else 8)  # small polls are dear
-        self.is_full = room < max(least, 1)
+        self.is_full = room < max(self._settings.max_waiting // 8, 1)  # small polls are dear
         if self.is_full and not was_full:
             self._metrics.count_pause()
-        return 0 if self.is_full else room
+        if self.is_full:
+            return 0
+        if isinstance(self._delivery, TransactionalDelivery):
+            return room
+        if self._pace.is_behind and not any(p.any_timely for p in self._pipelines.values()):
+            return room
+        return min(room, self._pace.within(POLL_SLICES * self._slice_ms()))
+
+    def polled(self, n_records: int, is_more: bool, took_s: float) -> None:
+        """A poll gave records.
+
+        Args:
+            n_records: how many.
+            is_more: whether there may be more.
+            took_s: seconds that it took to read them.
+        """
+        answers_all = isinstance(self._delivery, TransactionalDelivery)
+        self._pace.polled(n_records, is_more and not answers_all)
+        self._reading_ms = took_s * 1e3
 
     def drop(self, partitions: Collection[TopicPartition]) -> None:
         """Others own these already: what waits is theirs to answer, what was answered theirs to
@@ -186,9 +216,13 @@ class Serving:
             pipeline.close()
 
     async def _step(self) -> None:
-        """One slice of work for each task that has any, then confirm what it published."""
+        """One slice of work for each task that has any, then confirm what it published. Where more
+        is there to be read, only what can't wait for that."""
+        poll_ms = 0.0
+        if self._pace.is_behind:
+            poll_ms = self._pace.poll_ms(self._pace.within(POLL_SLICES * self._slice_ms()))
         with self._lock:
-            self._slice()
+            self._slice(poll_ms=poll_ms)
             is_news = self._unconfirmed or bool(self._answered)
             offsets = self._take_offsets()
         if is_news:
@@ -222,18 +256,16 @@ class Serving:
         for topic, of_topic in _by_topic(records, self._pipelines).items():
             self._observe(topic, self._pipelines[topic].admit(of_topic, self._delivery.publish))
 
-    def _slice(self, reserve_ms: float = 0.0, keep_free: bool = True) -> None:
+    def _slice(self, reserve_ms: float = 0.0, keep_free: bool = True, poll_ms: float = 0.0) -> None:
         """One slice of work for each task that has any."""
         self._learn()
         busy = [(topic, p) for topic, p in self._pipelines.items() if not p.due_in_s()]
         busy.sort(key=lambda each: each[1].took_lane_at_s)  # a free lane goes to each in turn
         n_waiting = sum(len(pipeline.waiting) > 0 for _, pipeline in busy)
-        # A newer request waits for at most so much of its deadline, if it is like the latest.
-        share_ms = min(_SLICE_SHARE * self._tightest_ms(), _LONGEST_SLICE_MS)
-        slice_ms = max(self._settings.slice_ms, share_ms)
+        slice_ms = self._slice_ms()
         others_ms = reserve_ms + slice_ms * max(n_waiting - 1, 0)
         for topic, pipeline in busy:
-            report = pipeline.step(self._delivery.publish, slice_ms, others_ms, keep_free)
+            report = pipeline.step(self._delivery.publish, slice_ms, others_ms, keep_free, poll_ms)
             self._observe(topic, report)
 
     def _answer_all(self, reserve_ms: float = 0.0) -> None:
@@ -241,6 +273,12 @@ class Serving:
         while (due_in_s := self.due_in_s()) < math.inf:
             self._lanes.wait(due_in_s)
             self._slice(reserve_ms, keep_free=False)
+
+    def _slice_ms(self) -> float:
+        """Longest time between two looks for newer requests: of its deadline each waits for at most
+        so much, if it is like the latest."""
+        share_ms = min(_SLICE_SHARE * self._tightest_ms(), _LONGEST_SLICE_MS)
+        return max(self._settings.slice_ms, share_ms)
 
     def _tightest_ms(self) -> float:
         """The tightest deadline of the requests of all tasks that came lately."""
@@ -270,6 +308,10 @@ class Serving:
         self._answered.clear()
         self._unconfirmed = False
         return offsets
+
+
+def _ms_since(began_s: float) -> float:
+    return (time.perf_counter() - began_s) * 1e3
 
 
 def _by_topic(records: Sequence[Record], topics: Collection[str]) -> Mapping[str, Sequence[Record]]:

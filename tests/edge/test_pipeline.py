@@ -285,7 +285,7 @@ def test_late_requests_do_not_wait_for_ever_behind_timely_ones() -> None:
     serving, outbox = pipeline(served(DIGITS, "heavy", **HEAVY)), Outbox()
     late, overdue = ([("ce_id", name), ("ce_maxlatencyms", b"1")] for name in (b"late", b"overdue"))
     serving.admit([FakeRecord(GOOD, late), FakeRecord(GOOD, overdue, timestamp_ms=998_000)], outbox)
-    for i in range(12):
+    for i in range(40):
         serving.admit([FakeRecord(GOOD, offset_=10 * i + k) for k in range(10)], outbox)
         serving.step(outbox)
     assert {prediction(r).id for r in outbox.records} >= {"overdue"}

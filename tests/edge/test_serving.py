@@ -45,7 +45,7 @@ def test_a_poll_of_several_tasks_is_answered_and_confirmed() -> None:
     }
 
 
-def test_once_full_nothing_is_taken_until_half_is_answered() -> None:
+def test_once_full_nothing_is_taken_until_an_eighth_is_answered() -> None:
     delivery = FakeDelivery()
     serving = serving_of(pipeline("one", 100.0), delivery=delivery, max_waiting=40)
     assert (serving.room(), serving.is_full) == (40, False)
@@ -60,9 +60,9 @@ def test_once_full_nothing_is_taken_until_half_is_answered() -> None:
         return seen
 
     seen = asyncio.run(poll_and_work())
-    assert {room for answered, room in seen if answered < 20} == {0}
-    assert all(room == answered for answered, room in seen if answered >= 20)
-    assert min(answered for answered, _ in seen) < 20
+    assert {room for answered, room in seen if answered < 5} == {0}
+    assert all(room == answered for answered, room in seen if answered >= 5)
+    assert min(answered for answered, _ in seen) < 5
 
 
 @pytest.mark.parametrize("lost", [0, 1])

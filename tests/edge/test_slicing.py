@@ -65,7 +65,7 @@ def test_what_has_been_late_for_long_gets_a_share_of_the_time() -> None:
             assert timely == slice_ms
             n_late, spent_ms, credit_ms = n_late + late, spent_ms + timely, now.late_credit_ms
         assert n_late == pytest.approx(LATE_SHARE * spent_ms, abs=1)
-    [*_, late_group] = slice_of(messages, 20.0).groups
+    [*_, late_group] = slice_of(messages, 20.0, late_credit_ms=1.0).groups
     assert late_group.items.tolist() == [50]
 
 

@@ -46,7 +46,14 @@ class Work:
 
 
 class Rule(ABC):
-    """Decides what runs next; made anew for every workload."""
+    """Decides what runs next; made anew for every workload.
+
+    Attributes:
+        reads_on: whether only what can't wait is answered while more is there to be read; otherwise
+            all is read first, as systems do for which reading costs nothing.
+    """
+
+    reads_on = False
 
     def __init__(self, table: Table, overhead: Overhead) -> None:
         self.table = table

@@ -17,6 +17,8 @@ class Ours(Rule):
     """The worker's code: beliefs, decision, slices and vigilance are the modules that serve. No
     labels arrive and nothing is explored."""
 
+    reads_on = True
+
     def __init__(self, table: Table, overhead: Overhead) -> None:
         super().__init__(table, overhead)
         self._vigilance = Vigilance(self.plans)

@@ -26,7 +26,7 @@ LATE = (Choice.FALLBACK_LATE, Choice.FALLBACK_FASTEST)
 LATE_PATIENCE_MS = 100.0
 """A late message waits for all that are not, but not for longer: most bursts are over by then, and
 where an overload lasts its answer still matters."""
-LATE_SHARE = 0.05
+LATE_SHARE = 0.02
 """Of the time of others, so much late messages get then, where others need all of it: each slice
 they get makes others late."""
 
