@@ -38,8 +38,17 @@ REAL_TASK, REAL_RATE = "digits", 1000.0
 @click.option("--tasks", default=f"digits,bearing,{TABLE}", show_default=True)
 @click.option("--seeds", default=3, show_default=True, help="Runs of every cell.")
 @click.option("--reuse", is_flag=True, help="Use the measurements of the run before.")
+@click.option("--same-reading", is_flag=True, help="Let every rule read as ours does.")
 @click.option("--no-kafka", is_flag=True, help="Leave out the check on a real Kafka.")
-def main(models: str, out: str, tasks: str, seeds: int, reuse: bool, no_kafka: bool) -> None:
+def main(
+    models: str,
+    out: str,
+    tasks: str,
+    seeds: int,
+    reuse: bool,
+    same_reading: bool,
+    no_kafka: bool,
+) -> None:
     """Compare routing rules on measured models, and print what was reached."""
     began = time.monotonic()
     folder = Path(out)
@@ -59,7 +68,7 @@ def main(models: str, out: str, tasks: str, seeds: int, reuse: bool, no_kafka: b
     for task in measured:
         for label, fewest_ms in (("roomy", 50.0), ("crowded", -1.0)):
             deciding_us[f"{task.table.task} {label}"] = time_deciding(task.table, fewest_ms)
-    cells = run_matrix(measured, rates, seeds, workers)
+    cells = run_matrix(measured, rates, seeds, workers, same_reading)
     report.write_csv(folder / "routing.csv", cells)
     comparisons = [
         compare(task, 0.8 * rates[task.table.task]) for task in measured if task.table.task != TABLE

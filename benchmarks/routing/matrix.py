@@ -44,7 +44,11 @@ class Cell:
 
 
 def run_matrix(
-    tasks: Sequence[Measured], rates: dict[str, float], seeds: int, workers: int
+    tasks: Sequence[Measured],
+    rates: dict[str, float],
+    seeds: int,
+    workers: int,
+    same_reading: bool = False,
 ) -> list[Cell]:
     """Simulate every rule on every workload.
 
@@ -53,9 +57,10 @@ def run_matrix(
         rates: capacity per task, messages per second.
         seeds: runs of each, with different messages and times.
         workers: processes.
+        same_reading: whether all rules read as ours does.
     """
     jobs = [
-        (task, rates[task.table.task], kind, seed)
+        (task, rates[task.table.task], kind, seed, same_reading)
         for task in tasks
         for kind in KINDS
         for seed in range(seeds)
@@ -87,15 +92,16 @@ def _capacity(task: Measured) -> float:
     return low
 
 
-def _run(job: tuple[Measured, float, str, int]) -> list[Cell]:
-    task, rate, kind, seed = job
+def _run(job: tuple[Measured, float, str, int, bool]) -> list[Cell]:
+    task, rate, kind, seed, same_reading = job
     table, overhead = task.table, task.overhead
     workload = make(kind, table, rate * KINDS[kind].load, seed)
     end_ms = float(workload.deadline_ms.max())
-    results = {
-        name: simulate(table, workload, rule(table, overhead), overhead, seed, end_ms=end_ms)
-        for name, rule in RULES.items()
-    }
+    results = {}
+    for name, make_rule in RULES.items():
+        rule = make_rule(table, overhead)
+        rule.reads_on |= same_reading
+        results[name] = simulate(table, workload, rule, overhead, seed, end_ms=end_ms)
     # In overload not all can be in time; as many as the best rule has, some order achieves.
     feasible = max(int(in_time(workload, result).sum()) for result in results.values())
     return [

@@ -173,7 +173,7 @@ class Metrics:
             registry=r,
         )
         self._decision = Counter(
-            "ounce_decision_seconds", "Time spent choosing models", ["task"], registry=r
+            "ounce_decision_seconds", "Processor time spent choosing models", ["task"], registry=r
         )
         self._saved = Gauge(
             "ounce_compute_saved_seconds",

@@ -68,6 +68,7 @@ class Report:
     waited_ms: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     """Timestamp to the decision that took it, per message."""
     decide_ms: float = 0.0
+    """Processor time."""
     repeats: int = 0
     escalated: int = 0
     rejected: Sequence[Reason] = ()
