@@ -28,10 +28,9 @@ from ounce_edge.recommender.schedule import (
     Line,
     Schedule,
     by_tightest,
-    in_time,
     together,
 )
-from ounce_edge.recommender.view import View
+from ounce_edge.recommender.view import View, at_each
 
 LATE_BUDGET_MS = 5.0
 """Time per decision for keeping the floors of messages that are late anyway."""
@@ -68,7 +67,7 @@ class Crowd:
         self._remaining_ms = remaining_ms
         self._min_accuracy = min_accuracy
         self._fallback = fallback
-        by_time = sorted(order, key=lambda p: view.finish_ms(p, len(remaining_ms)))
+        by_time = sorted(order, key=at_each(view.p99_ms, len(remaining_ms)).__getitem__)
         self._rank = {plan: rank for rank, plan in enumerate(by_time)}
         """By the time for all that waits. Which of two plans is the quicker one may depend on the
         batch: messages that only ever go down these ranks do not go back and forth."""
@@ -172,7 +171,7 @@ class Crowd:
                 call, shared = self._view.calls[head.plan, n], line.copy()
                 if shared.join(call.usual_ms, call.finish_ms) <= head.tightest_ms:
                     others = [b for b in rest if b not in mates]
-                    if in_time(others, shared):
+                    if shared.keeps(others):
                         whole = together(self._view, _reason(head, *mates), head, *mates)
                         self._batches[k:] = [whole, *others]
                         break
