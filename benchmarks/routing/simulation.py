@@ -132,12 +132,12 @@ def simulate(
             clock.now_ms = float(readable_ms[read])
         began_ms = clock.now_ms
         room = MAX_WAITING - len(waiting)
-        full = room < MAX_WAITING // 8
+        any_timely = bool((deadline_ms[waiting] > clock.now_ms).any())
+        full = room < MAX_WAITING // (2 if full and not any_timely else 8)
         was_behind, is_behind = is_behind, False
         if not full:
             most = min(room, MAX_POLL)
-            all_late = was_behind and not (deadline_ms[waiting] > clock.now_ms).any()
-            if rule.reads_on and not all_late:
+            if rule.reads_on and (any_timely or not was_behind):
                 most = min(most, poll_items)
             there = int(np.searchsorted(readable_ms, clock.now_ms, side="right"))
             new = np.arange(read, min(there, read + most))

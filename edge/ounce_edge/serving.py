@@ -150,21 +150,24 @@ class Serving:
     def room(self) -> int:
         """Records that the next poll may take: as many as are read in the time of a few slices, so
         that urgent ones need not wait for many others; where all that waits is late, as many as
-        there is room for. None where that is little."""
+        there is room for. None where that is little, and more so while all that waits is late."""
         n_bytes = sum(pipeline.n_bytes for pipeline in self._pipelines.values())
         n_open = sum(pipeline.n_open for pipeline in self._pipelines.values())
         room = self._settings.max_waiting - n_open
         if n_bytes >= self._settings.max_waiting_mb * 1_000_000:
             room = 0
         was_full = self.is_full
-        self.is_full = room < max(self._settings.max_waiting // 8, 1)  # small polls are dear
+        all_late = not any(pipeline.any_timely for pipeline in self._pipelines.values())
+        # Small polls are dear: where nobody waits for them, they are large.
+        least = self._settings.max_waiting // (2 if was_full and all_late else 8)
+        self.is_full = room < max(least, 1)
         if self.is_full and not was_full:
             self._metrics.count_pause()
         if self.is_full:
             return 0
         if isinstance(self._delivery, TransactionalDelivery):
             return room
-        if self._pace.is_behind and not any(p.any_timely for p in self._pipelines.values()):
+        if self._pace.is_behind and all_late:
             return room
         return min(room, self._pace.within(POLL_SLICES * self._slice_ms()))
 

@@ -1,6 +1,7 @@
 """Taking and answering polls of several tasks, with fake models and without a broker."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -63,6 +64,24 @@ def test_once_full_nothing_is_taken_until_an_eighth_is_answered() -> None:
     assert {room for answered, room in seen if answered < 5} == {0}
     assert all(room == answered for answered, room in seen if answered >= 5)
     assert min(answered for answered, _ in seen) < 5
+
+
+def test_with_nobody_in_time_nothing_is_taken_until_half_is_answered() -> None:
+    delivery = FakeDelivery()
+    serving = serving_of(pipeline("one", 100.0), delivery=delivery, max_waiting=40)
+    late = [replace(record, timestamp_ms=900_000) for record in records("one", range(40))]
+
+    async def work() -> int:
+        """Slices until all is answered."""
+        await serving.take(late)
+        n_slices = 1
+        while (answered := len(delivery.published)) < 40:
+            assert serving.room() == (0 if answered < 20 else answered)
+            await serving.work()
+            n_slices += 1
+        return n_slices
+
+    assert asyncio.run(work()) > 4
 
 
 @pytest.mark.parametrize("lost", [0, 1])
