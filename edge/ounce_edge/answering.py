@@ -88,8 +88,6 @@ class Answering:
         accuracy, low = view.accuracy[group.plan], view.accuracy_low[group.plan]
         if answered.cut_short:  # the less confident share of a lighter model's answers
             accuracy = low = float(result.max(axis=1).mean())  # they are calibrated
-        else:
-            self._plans.accuracy.observe_answers(group.plan, result)
         objective = self._plans.objective
         cost, saved = self._cost(view, group, outcome, answered, cost_ms, best_ms)
         # A clock may have been set back meanwhile.

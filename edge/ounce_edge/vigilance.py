@@ -29,6 +29,10 @@ class Vigilance:
     def learn(self, plan: int, outcome: Outcome) -> list[Happening]:
         """Learn from a group's calls; tell of models that went out of service or came back."""
         plans, told = self._plans, list[Happening]()
+        # A sample with too many of the answers that took one step, or none of those that needed
+        # time which was lacking, would pass for a shift of the inputs: all of a group, or nothing.
+        if not outcome.failures and not any(part.cut_short for part in outcome.answered):
+            plans.accuracy.observe_answers(plan, outcome.result)
         if outcome.calls and len(plans[plan].steps) > 1:
             plans.observe_reach(plan, [call.n for call in outcome.calls])
         failed = {failure.model for failure in outcome.failures if failure.is_models_fault}

@@ -89,6 +89,47 @@ def test_a_cascade_goes_on_where_it_is_not_confident() -> None:
     assert spent == pytest.approx(sum(c.run_ms for c in report.calls), rel=1e-3)
 
 
+def test_how_many_answers_took_a_further_step_is_no_shift_of_the_inputs() -> None:
+    n, of_class = 9000, 3000
+    light = served(DIGITS, "light", confident(0.9, 0.75), **LIGHT)
+    heavy = served(DIGITS, "heavy", confident(0.6, 1.0), accuracy=0.99, ms_per_item=0.02)
+    known: dict[str, Any] = {
+        "accuracy": AccuracyEstimate(value=0.97, low=0.966, high=0.973, n=n),
+        "confidence_threshold": 0.8,
+        "classes": tuple(
+            ClassProfile(label=x, n=of_class, accurate=2910, confident=2250) for x in DIGITS.labels
+        ),
+    }
+    profile = cascade(light, heavy).model_copy(update=known)
+    singles = [
+        PlanProfile(
+            name=of.card.model,
+            steps=(Step(model=of.card.model, sha256=of.card.sha256, reach=1.0),),
+            **(
+                known
+                | {
+                    "accuracy": AccuracyEstimate(
+                        value=value, low=value - 0.01, high=value + 0.01, n=n
+                    )
+                }
+            ),
+        )
+        for of, value in ((light, 0.85), (heavy, 0.99))
+    ]
+    serving = Pipeline(
+        replace(ladder(DIGITS, light, heavy), plans=[*singles, profile]),
+        Policy(version="p1", min_accuracy=0.96).for_task("digits"),
+        clock=lambda: NOW_S,
+        believe=lambda model: card_belief(model.card),
+    )
+    for poll in range(6):
+        records = [FakeRecord(GOOD, offset_=300 * poll + i) for i in range(300)]
+        sent, _ = process(serving, *records)
+        assert {prediction(r).parameters.plan for r in sent} == {profile.name}
+    serving.plans.accuracy.refresh(1.0)
+    assert not serving.plans.accuracy.moved.any()
+
+
 def test_a_policy_may_forbid_cascades_or_a_model_of_them() -> None:
     for rules in ({"cascades": False}, {"tasks": {"digits": {"deny": ["light"]}}}):
         serving, light, _ = two_steps(min_accuracy=0.94, **rules)

@@ -34,8 +34,4 @@ class Ours(Rule):
 
     def learn(self, work: Work, outcome: Outcome, answer_ms: float) -> None:
         self._vigilance.learn(work.plan, outcome)
-        for answered in outcome.answered:
-            if not answered.cut_short:
-                result = outcome.result[answered.items]
-                self.plans.accuracy.observe_answers(work.plan, result)
         self.plans.observe_overhead(len(work.items), answer_ms)
