@@ -69,9 +69,9 @@ def test_the_saving_is_against_the_most_accurate_model() -> None:
     record = FakeRecord(GOOD, [("ce_minaccuracy", b"0.5")])
     [sent], report = process(pipeline(*models), record)
     decision = prediction(sent).parameters
-    excess = max(decision.cost_ms - 0.01, 0)  # what the light call took over its profile
-    assert decision.saved_ms + decision.cost_ms == pytest.approx(2.0 + excess, rel=1e-3)
-    assert report.groups[0].always_best_ms == pytest.approx(2.0 + excess, rel=1e-3)
+    # Whatever the light call took: one alone is no reason to believe the machine slower.
+    assert decision.saved_ms + decision.cost_ms == pytest.approx(2.0, rel=1e-3)
+    assert report.groups[0].always_best_ms == pytest.approx(2.0)
 
 
 def test_a_bare_record_gets_a_bare_answer() -> None:
