@@ -105,7 +105,9 @@ def _measure(models: Path, out: Path, tasks: Sequence[str], reuse: bool) -> list
         folder = train_table_task(out) if name == TABLE else models
         if not (folder / name / PLANS_FILE).is_file():
             ounce = str(Path(sys.executable).with_name("ounce"))
-            subprocess.run([ounce, "train", name, "--models", str(folder)], check=True)
+            trained = subprocess.run([ounce, "train", name, "--models", str(folder)], check=False)
+            if trained.returncode:  # it said why
+                sys.exit(trained.returncode)
         click.echo(f"Measuring {name}", err=True)
         table = measure_table(folder, name)
         fresh = answer_fresh_windows(folder, table) if name == SIMULATED else None
