@@ -165,7 +165,8 @@ class Crowd:
         k, line = 0, Line()
         while k < len(self._batches) and line.usual_ms < ABSORB_MS:
             head, rest = self._batches[k], self._batches[k + 1 :]
-            mates = [b for b in rest if b.plan == head.plan and _may_share(head, b)]
+            plan = head.plan
+            mates = [b for b in rest if b.plan == plan and _may_share(head, b)]
             while mates:
                 n = head.n + sum([b.n for b in mates])
                 call, shared = self._view.calls[head.plan, n], line.copy()
@@ -260,19 +261,19 @@ class Crowd:
 
     def _merge(self) -> list[Group]:
         """Neighbours of the same plan and reason as one call, where both deadlines allow it."""
-        view = self._view
         merged: list[Batch] = []
-        line, before = Line(), Line()
+        before = Line()
+        """All but the last of them."""
         for batch in self._batches:
-            last = merged[-1] if merged else None
-            if last is not None and last.plan == batch.plan and _may_share(last, batch):
-                whole = together(view, _reason(last, batch), last, batch)
-                shared = before.copy()
-                if shared.join(whole.usual_ms, whole.finish_ms) <= last.tightest_ms:
-                    merged[-1], line = whole, shared
-                    continue
-            before = line.copy()
-            line.join(batch.usual_ms, batch.finish_ms)
+            if merged:
+                last = merged[-1]
+                if last.plan == batch.plan and _may_share(last, batch):
+                    whole = together(self._view, _reason(last, batch), last, batch)
+                    ends_ms = before.copy().join(whole.usual_ms, whole.finish_ms)
+                    if ends_ms <= last.tightest_ms:
+                        merged[-1] = whole
+                        continue
+                before.join(last.usual_ms, last.finish_ms)
             merged.append(batch)
         return [batch.as_group() for batch in merged]
 
