@@ -65,16 +65,8 @@ class DrainingConsumer(AsyncConfluentConsumer):
     """
 
     __slots__ = (
-        "_full_since_s",
-        "_is_more",
-        "_is_paused",
-        "_on_error",
-        "_on_poll",
-        "_room",
-        "_tend",
-        "_took_s",
-        "_work",
-    )
+        "_full_since_s", "_is_paused", "_on_error", "_on_poll", "_room", "_tend", "_work",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -92,8 +84,6 @@ class DrainingConsumer(AsyncConfluentConsumer):
         self._work = work
         self._is_paused = False
         self._full_since_s: float | None = None
-        self._is_more = False
-        self._took_s = 0.0
         self._on_poll = on_poll
         self._on_error = on_error
 
@@ -104,19 +94,21 @@ class DrainingConsumer(AsyncConfluentConsumer):
         with it; at most `max_records`. Waits for records no longer than until there is work."""
         loop = asyncio.get_running_loop()
         timeout = min(timeout, await self._work())
-        taken = await loop.run_in_executor(self._thread_pool, self._take, timeout, max_records or 1)
+        taken, is_more, took_s = await loop.run_in_executor(
+            self._thread_pool, self._take, timeout, max_records or 1
+        )
         if any(map(Message.error, taken)):
             self._report(taken)
             taken = [message for message in taken if message.error() is None]
-        self._on_poll(len(taken), self._is_more, self._took_s)
+        self._on_poll(len(taken), is_more, took_s)
         return tuple(taken)
 
-    def _take(self, timeout: float, most: int) -> list[Message]:
+    def _take(self, timeout: float, most: int) -> tuple[list[Message], bool, float]:
+        """Records, whether there may be more, and the seconds that reading them took."""
         self._tend(self.consumer)
         most = min(most, self._room())
-        self._is_more = False
         if most < 1:
-            return self._wait_for_room(timeout)
+            return self._wait_for_room(timeout), False, 0.0
         self._full_since_s = None
         if self._is_paused:
             self.consumer.resume(self.consumer.assignment())
@@ -128,9 +120,7 @@ class DrainingConsumer(AsyncConfluentConsumer):
             began_s = time.perf_counter()
             if taken and most > 1:
                 taken += self.consumer.consume(most - 1, 0)
-        self._took_s = time.perf_counter() - began_s
-        self._is_more = len(taken) == most
-        return taken
+        return taken, len(taken) == most, time.perf_counter() - began_s
 
     def _wait_for_room(self, timeout: float) -> list[Message]:
         """For a short while, while there is work that makes room, nothing is asked of the client;

@@ -82,9 +82,10 @@ def test_while_more_is_there_only_urgent_requests_are_answered(light: Pipeline) 
 
 def test_a_poll_is_as_large_as_the_time_of_slices_allows(light: Pipeline) -> None:
     serving = serving_of(light, delivery=FakeDelivery(), slice_ms=20.0)
-    first = serving.room()
-    assert LEAST_POLL < first < 16_384
-    behind(serving, requests(*[5_000.0] * 400), is_more=False)
+    assert LEAST_POLL < serving.room() < 16_384
+    serving.polled(400, False, 100.0)  # so slow that a slice is over before a small poll is
+    asyncio.run(serving.take(requests(*[5_000.0] * 400)))
+    assert serving.room() == LEAST_POLL
     slow = Pace()
     slow.learn(1000, 100.0)
     assert slow.within(POLL_SLICES * 20.0) < Pace().within(POLL_SLICES * 20.0)
@@ -140,17 +141,15 @@ class Draining(DrainingConsumer):
         self.consumer: Any = client
         self._tend = lambda consumer: None
         self._room = lambda: room[0]
-        self._is_paused = self._is_more = False
+        self._is_paused = False
         self._full_since_s = None
-        self._took_s = 0.0
 
 
 def test_a_poll_tells_whether_there_may_be_more() -> None:
     draining = Draining(FakeClient(5), [3])
-    assert len(draining._take(0.0, 100)) == 3
-    assert draining._is_more
-    assert len(draining._take(0.0, 100)) == 2
-    assert not draining._is_more
+    for n, may_be_more in ((3, True), (2, False), (0, False)):
+        taken, is_more, _ = draining._take(0.0, 100)
+        assert (len(taken), is_more) == (n, may_be_more)
 
 
 def test_partitions_are_paused_only_when_there_is_no_room_for_long(
@@ -160,13 +159,13 @@ def test_partitions_are_paused_only_when_there_is_no_room_for_long(
     monkeypatch.setattr("ounce_edge.consumption.time.perf_counter", lambda: now_s)
     client, room = FakeClient(5), [0]
     draining = Draining(client, room)
-    assert draining._take(0.0, 100) == []
+    assert draining._take(0.0, 100)[0] == []
     assert client.calls == []
     now_s += 2 * consumption.PAUSE_AFTER_S
     draining._take(0.0, 100)
     assert client.calls == ["pause"]
     client.records, room[0] = [object()] * 5, 2
-    assert len(draining._take(0.0, 100)) == 2
+    assert len(draining._take(0.0, 100)[0]) == 2
     assert client.calls == ["pause", "resume"]
 
 

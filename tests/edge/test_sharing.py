@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import pytest
 from ounce_edge.recommender.accuracy import AccuracyPrior
 from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.latency import LatencyBelief
@@ -107,7 +106,7 @@ def test_what_has_been_late_for_long_gets_a_share_of_the_lanes_time() -> None:
         assert busy.late_credit_ms == now.late_credit_ms
         credit_ms = busy.late_credit_ms
         beside += is_late(now)
-    assert beside.count(True) == pytest.approx(510 * LATE_SHARE / (1 + LATE_SHARE), abs=1)
+    assert beside.count(True) == 510 * LATE_SHARE / (1 + LATE_SHARE)
 
 
 def test_late_messages_wait_here_as_well_while_timely_ones_look_for_a_thread() -> None:
