@@ -23,14 +23,12 @@ from ounce_edge.runtimes.base import Inputs
 from ounce_edge.serving import POLL_SLICES
 
 from benchmarks.routing.overhead import Overhead
-from benchmarks.routing.rules.base import Queue, Rule
+from benchmarks.routing.rules.base import MAX_WAITING, Queue, Rule
 from benchmarks.routing.tables import ServiceTimes, Table
 from benchmarks.routing.workloads import Workload
 
-MAX_WAITING = 16_384
-"""As the worker's setting: more are left in Kafka until some are answered."""
 MAX_POLL = 16_384
-"""Likewise."""
+"""As the worker's setting."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +143,7 @@ def simulate(
             waiting = np.concatenate([waiting, new])
             read += len(new)
             clock.advance(overhead.poll_ms + overhead.admit_ms * len(new))
+        rule.look(clock.now_ms, deadline_ms[waiting])
         considered = waiting
         if is_behind:
             left_ms = deadline_ms[waiting] - clock.now_ms

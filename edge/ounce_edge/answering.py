@@ -1,7 +1,7 @@
 """From what a plan made of a group of requests to what is published and reported of them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -78,9 +78,21 @@ class Answering:
         self, job: Job, outcome: Outcome, answered: Answered, publish: Publish, report: Report
     ) -> None:
         """Publish the predictions that came from one step of a plan."""
+        choice = Choice.CUT_SHORT if answered.cut_short else job.group.choice
+        for why, some in _by_reason(job, answered, choice):
+            self._publish(job, outcome, some, why, publish, report)
+
+    def _publish(
+        self,
+        job: Job,
+        outcome: Outcome,
+        answered: Answered,
+        choice: Choice,
+        publish: Publish,
+        report: Report,
+    ) -> None:
         view, group, batch = job.view, job.group, job.taken.batch
         items, n = answered.items, len(answered.items)
-        choice = Choice.CUT_SHORT if answered.cut_short else group.choice
         card = self._models[answered.model].card
         result = outcome.result if n == len(batch) else outcome.result[items]
         cost_ms = outcome.cost(answered.n_steps, self._ones)
@@ -200,3 +212,16 @@ class Answering:
             letter = write_letter(record, error, self._max_message_bytes)
             publish(self._dead_letters, [letter.value], [letter.key], [letter.headers], None)
         report.rejected = [*report.rejected, *(error.reason for _, error in rejected)]
+
+
+def _by_reason(job: Job, answered: Answered, choice: Choice) -> Iterable[tuple[Choice, Answered]]:
+    """What was answered, by the reason for it: where a call is shared, it is another one for those
+    whose floor it does not keep."""
+    if choice.below_floor is choice:
+        return [(choice, answered)]
+    low = job.view.accuracy_low[job.group.plan]
+    kept = job.taken.batch.min_accuracy[answered.items] <= low
+    if kept.all():
+        return [(choice, answered)]
+    parts = ((choice, answered.items[kept]), (choice.below_floor, answered.items[~kept]))
+    return [(why, replace(answered, items=items)) for why, items in parts if len(items)]

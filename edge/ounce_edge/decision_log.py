@@ -68,6 +68,7 @@ class DecisionEntry(msgspec.Struct, frozen=True):
     """Plan, reason, and requests as little-endian int32."""
     refused: bytes
     exploration: Exploration | None = None
+    overload_lasts: bool = False
 
     def remaining(self) -> Floats:
         """Time left per request, milliseconds; shape (n,)."""
@@ -115,6 +116,7 @@ class DecisionLog:
         json_ids: Sequence[bytes],
         schedule: Schedule,
         exploration: Exploration | None = None,
+        overload_lasts: bool = False,
     ) -> None:
         """Write one decision.
 
@@ -126,6 +128,7 @@ class DecisionLog:
             json_ids: ids as JSON text, one per request.
             schedule: what was decided.
             exploration: what was drawn, where the policy explores.
+            overload_lasts: whether late requests had piled up.
         """
         entry = DecisionEntry(
             at_ms,
@@ -136,6 +139,7 @@ class DecisionLog:
             [(g.plan, g.choice, g.items.astype("<i4").tobytes()) for g in schedule.groups],
             schedule.refused.astype("<i4").tobytes(),
             exploration,
+            overload_lasts,
         )
         self._write(self._file, entry)
         if self._file.tell() >= self._most_bytes:
@@ -227,7 +231,7 @@ def replay(header: LogHeader, entry: DecisionEntry) -> tuple[View, Schedule]:
     """
     view = header.tables.view(entry.state)
     left_ms, floors = entry.remaining(), entry.floors()
-    schedule = decide(view, left_ms, floors, header.fallback)
+    schedule = decide(view, left_ms, floors, header.fallback, entry.overload_lasts)
     if entry.exploration is not None:
         chosen = np.frombuffer(entry.exploration.chosen, np.bool_)
         schedule = explore(view, schedule, left_ms, floors, chosen, entry.exploration.drawn)

@@ -120,7 +120,7 @@ class Events:
         Args:
             kind: what happened.
             task: name of the task.
-            subject: what it is about: a model, a plan, or a floor.
+            subject: what it is about: a model, a plan, a floor, or `requests`.
             text: what happened, with the figures, in a sentence.
         """
         try:

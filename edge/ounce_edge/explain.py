@@ -142,7 +142,9 @@ def _show(message: _Message, view: View, schedule: Schedule, objective: Objectiv
     wait_ms, n, taken, why = 0.0, 1, None, "refused: no plan meets both targets"
     for group in schedule.groups:
         if message.place in group.items:
-            n, taken, why = len(group.items), view.names[group.plan], str(group.choice)
+            n, taken = len(group.items), view.names[group.plan]
+            keeps = view.accuracy_low[group.plan] >= message.floor
+            why = str(group.choice if keeps else group.choice.below_floor)
             break
         wait_ms += view.usual_finish_ms(group.plan, len(group.items))
     left_ms = message.left_ms - wait_ms

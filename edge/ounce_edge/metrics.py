@@ -212,6 +212,9 @@ class Metrics:
         self._waiting = Gauge(
             "ounce_waiting_requests", "Requests taken and not yet answered", ["task"], registry=r
         )
+        self._overloaded = Gauge(
+            "ounce_overloaded", "1 while late requests pile up, else 0", ["task"], registry=r
+        )
         self._refused = Gauge(
             "ounce_models_refused", "Models refused at start-up", ["task"], registry=r
         )
@@ -350,6 +353,7 @@ class Metrics:
         for model in plans.models:
             self._suspended.labels(task, model.name).set(model.suspension.is_open(now_s))
         self._waiting.labels(task).set(pipeline.n_open)
+        self._overloaded.labels(task).set(pipeline.overload_lasts)
 
     def count_pause(self) -> None:
         """No more is taken for a while."""

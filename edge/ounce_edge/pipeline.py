@@ -26,6 +26,7 @@ from ounce_edge.planning import make_plans
 from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.exploration import explore
 from ounce_edge.recommender.latency import LatencyBelief
+from ounce_edge.recommender.overload import Overload
 from ounce_edge.recommender.reading import before_reading
 from ounce_edge.recommender.schedule import Items, Schedule
 from ounce_edge.recommender.sharing import LanesNow, has_long, share
@@ -91,6 +92,7 @@ class Pipeline:
         self._lanes = Lanes(0) if lanes is None else lanes
         self._flights = Flights(self._lanes)
         self._late_credit_ms = 0.0
+        self._overload = Overload()
         self._due_at_s = 0.0
         self._tightest = Lately(policy.max_latency_ms)
         self._log: DecisionLog | None = None
@@ -135,6 +137,7 @@ class Pipeline:
         reserve_ms: float = 0.0,
         keep_free: bool = True,
         poll_ms: float = 0.0,
+        each_room: float = 0.0,
     ) -> Report:
         """Take what lanes have answered, decide for all that waits, and answer what comes first.
 
@@ -147,13 +150,16 @@ class Pipeline:
                 than be made here, where their deadlines allow it.
             poll_ms: predicted time of the next poll, where more is there to be read; then only
                 what can't wait for that is answered, which may be nothing.
+            each_room: share of the room for waiting requests that each of them takes.
         """
         report = Report(self.task.name)
         for job, outcome in self._flights.land():
             self._answer(job, outcome, publish, report)
         n_held = 0
         if len(self.waiting):
-            n_held = self._serve(publish, slice_ms, reserve_ms, keep_free, poll_ms, report)
+            n_held = self._serve(
+                publish, slice_ms, reserve_ms, keep_free, poll_ms, each_room, report
+            )
         self._due_at_s = 0.0
         if len(self.waiting) <= n_held:  # nothing else to do before a lane has ended its call
             next_end_s = self._lanes.next_end_ms / 1e3
@@ -168,6 +174,7 @@ class Pipeline:
         reserve_ms: float,
         keep_free: bool,
         poll_ms: float,
+        each_room: float,
         report: Report,
     ) -> int:
         """Decide, hand long calls over, and make the first of the others; how many requests wait
@@ -177,18 +184,19 @@ class Pipeline:
         view = self.plans.view(began_s)
         left_ms = self.waiting.deadline_ms - (now_ms + reserve_ms)
         floors = self.waiting.min_accuracy
+        overload_lasts = self._overload.look(left_ms, each_room, began_s)
         pressing: Items | None = None
         if poll_ms:
             pressing = before_reading(view, left_ms, poll_ms)
             if not len(pressing):
                 return 0
             left_ms, floors = left_ms[pressing], floors[pressing]
-        schedule = decide(view, left_ms, floors, self._policy.fallback)
+        schedule = decide(view, left_ms, floors, self._policy.fallback, overload_lasts)
         exploration = self._explore(len(left_ms)) if self._policy.exploration else None
         if exploration is not None:
             schedule = explore(view, schedule, left_ms, floors, *exploration)
         if self._log is not None:
-            self._record(now_ms, left_ms, floors, pressing, schedule, exploration)
+            self._record(now_ms, left_ms, floors, overload_lasts, pressing, schedule, exploration)
         lanes = None
         if len(self._lanes) and has_long(view, schedule):
             free_in_ms = self._lanes.next_end_ms if keep_free else math.inf
@@ -199,6 +207,7 @@ class Pipeline:
         report.happenings += [
             *self._vigilance.look_at_accuracy(),
             *self._vigilance.look_at_floors(view, floors),
+            *self._vigilance.look_at_overload(overload_lasts, began_s),
         ]
         groups = [*now.beside, *now.here]
         items = [group.items for group in groups]
@@ -272,6 +281,11 @@ class Pipeline:
         return max(self._due_at_s - time.perf_counter(), 0.0)
 
     @property
+    def overload_lasts(self) -> bool:
+        """Whether late requests have piled up, for a while."""
+        return self._overload.lasts and len(self.waiting) > 0
+
+    @property
     def any_timely(self) -> bool:
         """Whether a request waits that is not late yet."""
         return bool(len(self.waiting) and self.waiting.deadline_ms.max() > self._clock() * 1e3)
@@ -294,6 +308,7 @@ class Pipeline:
         now_ms: float,
         left_ms: NDArray[np.float64],
         floors: NDArray[np.float64],
+        overload_lasts: bool,
         pressing: Items | None,
         schedule: Schedule,
         draws: Draws | None,
@@ -308,6 +323,7 @@ class Pipeline:
             ids if pressing is None else take(ids, pressing),
             schedule,
             None if draws is None else Exploration(draws[0].tobytes(), draws[1]),
+            overload_lasts,
         )
 
     def _run(self, job: Job, left_ms: NDArray[np.float64]) -> Outcome:

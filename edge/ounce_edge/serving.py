@@ -92,6 +92,8 @@ class Serving:
         """Time that the last poll took, beside decoding what it gave."""
         self.tasks: Mapping[str, str] = {t: p.task.name for t, p in self._pipelines.items()}
         """Names of the tasks, by the topic of their requests."""
+        self._each_room = 0.0
+        """Share of the room for waiting requests that each of them takes, as of that look."""
         self.is_full = False
         """Whether nothing may be taken for now, as of the last look for `room`."""
 
@@ -154,8 +156,10 @@ class Serving:
         n_bytes = sum(pipeline.n_bytes for pipeline in self._pipelines.values())
         n_open = sum(pipeline.n_open for pipeline in self._pipelines.values())
         room = self._settings.max_waiting - n_open
-        if n_bytes >= self._settings.max_waiting_mb * 1_000_000:
+        filled = n_bytes / (self._settings.max_waiting_mb * 1_000_000)
+        if filled >= 1.0:
             room = 0
+        self._each_room = max(1.0 / self._settings.max_waiting, filled / max(n_open, 1))
         was_full = self.is_full
         all_late = not any(pipeline.any_timely for pipeline in self._pipelines.values())
         # Small polls are dear: where nobody waits for them, they are large.
@@ -268,7 +272,9 @@ class Serving:
         slice_ms = self._slice_ms()
         others_ms = reserve_ms + slice_ms * max(n_waiting - 1, 0)
         for topic, pipeline in busy:
-            report = pipeline.step(self._delivery.publish, slice_ms, others_ms, keep_free, poll_ms)
+            report = pipeline.step(
+                self._delivery.publish, slice_ms, others_ms, keep_free, poll_ms, self._each_room
+            )
             self._observe(topic, report)
 
     def _answer_all(self, reserve_ms: float = 0.0) -> None:

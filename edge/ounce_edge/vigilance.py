@@ -1,4 +1,5 @@
-"""Noticing what people should know: models that fail or slow down, floors that nothing meets."""
+"""Noticing what people should know: models that fail or slow down, floors that nothing meets,
+overloads that last."""
 
 import logging
 
@@ -17,6 +18,10 @@ MOST_FLOORS = 64
 """Floors come from outside: so many are watched, others only counted as misses."""
 
 
+CALM_S = 1.0
+"""An overload is over when it has not come back for so long."""
+
+
 class Vigilance:
     """Watches one task's models and floors, and keeps the plans' beliefs up to date."""
 
@@ -25,6 +30,8 @@ class Vigilance:
         self._highest_promised = max(plan.accuracy.low for plan in plans.plans)
         self._unreachable: set[float] = set()
         self._moved = plans.accuracy.moved
+        self._overloaded_at_s: float | None = None
+        """When an overload lasted last, where people think that it does."""
 
     def learn(self, plan: int, outcome: Outcome) -> list[Happening]:
         """Learn from a group's calls; tell of models that went out of service or came back."""
@@ -111,6 +118,25 @@ class Vigilance:
             told.append(Happening(EventKind.ACCURACY_CHANGED, plan.name, text))
         self._moved = beliefs.moved
         return told
+
+    def look_at_overload(self, lasts: bool, at_s: float) -> list[Happening]:
+        """Tell of an overload that lasts, or is over.
+
+        Args:
+            lasts: as `Overload` says.
+            at_s: now, on any steady clock.
+        """
+        before_s = self._overloaded_at_s
+        if lasts:
+            self._overloaded_at_s = at_s
+            if before_s is None:
+                text = "late requests pile up: more comes than can be answered as asked"
+                return [Happening(EventKind.OVERLOAD, "requests", text)]
+        elif before_s is not None and at_s - before_s >= CALM_S:
+            self._overloaded_at_s = None
+            text = "late requests pile up no more"
+            return [Happening(EventKind.OVERLOAD_OVER, "requests", text)]
+        return []
 
     def _suspend(self, model: int, at_s: float, text: str) -> Happening:
         name = self._plans.models[model].name

@@ -20,6 +20,10 @@ class EventKind(StrEnum):
     """No plan that the policy permits meets an accuracy floor that is asked for."""
     FLOOR_REACHABLE = "floor-reachable"
     """One does again."""
+    OVERLOAD = "overload"
+    """Late requests pile up: more comes than can be answered as asked."""
+    OVERLOAD_OVER = "overload-over"
+    """They do no more."""
 
 
 class OperationalEvent(msgspec.Struct):
@@ -28,7 +32,7 @@ class OperationalEvent(msgspec.Struct):
     kind: EventKind
     task: str
     subject: str
-    """What it is about: a model, a plan, or a floor."""
+    """What it is about: a model, a plan, a floor, or `requests`."""
     text: str
     """What happened, with the figures, in a sentence."""
     at_ms: int

@@ -36,6 +36,7 @@ class Choice(StrEnum):
     FALLBACK_LATE = "fallback-late"
     """No plan is in time: the lightest that keeps the floor."""
     FALLBACK_FASTEST = "fallback-fastest"
+    """No plan is in time: one that takes little time."""
 
     @property
     def is_fallback(self) -> bool:
@@ -45,3 +46,15 @@ class Choice(StrEnum):
             Choice.LIGHTEST_TOGETHER,
             Choice.EXPLORATION,
         )
+
+    @property
+    def below_floor(self) -> "Choice":
+        """What it is for messages of a call whose floor its plan does not keep: others share the
+        call, whose floor it keeps."""
+        return _BELOW_FLOOR.get(self, self)
+
+
+_BELOW_FLOOR = {
+    Choice.LIGHTEST_TOGETHER: Choice.FALLBACK_MOST_ACCURATE_IN_TIME,
+    Choice.FALLBACK_LATE: Choice.FALLBACK_FASTEST,
+}

@@ -1,5 +1,7 @@
 """The decision rule: what it chooses, and properties that hold for any ladder and any messages."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -39,16 +41,20 @@ HEAVY, LIGHT, MIDDLE = range(3)
 
 def choose(plans: View, remaining: list[float], floors: list[float], fallback=MOST_ACCURATE):
     schedule = decide(plans, np.array(remaining, float), np.array(floors, float), fallback)
-    return schedule, by_item(schedule, len(remaining))
+    return schedule, by_item(plans, schedule, floors)
 
 
-def by_item(schedule: Schedule, n: int) -> list[tuple[int, Choice] | None]:
+def by_item(
+    plans: View, schedule: Schedule, floors: Sequence[float]
+) -> list[tuple[int, Choice] | None]:
     """Plan and reason per message; None where refused; each message exactly once."""
+    n = len(floors)
     found: list[tuple[int, Choice] | None] = [None] * n
     seen = list(schedule.refused)
     for group in schedule.groups:
         for i in group.items:
-            found[i] = (group.plan, group.choice)
+            keeps = plans.accuracy_low[group.plan] >= floors[i]
+            found[i] = (group.plan, group.choice if keeps else group.choice.below_floor)
         seen += list(group.items)
     assert sorted(seen) == list(range(n))
     return found
@@ -111,6 +117,29 @@ def test_where_much_is_late_already_what_gives_way_takes_little_time() -> None:
         assert found[:6].count((plan, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)) == 2
 
 
+def test_while_an_overload_lasts_dear_floors_get_what_gives_most_for_its_time() -> None:
+    # 0.9 of a middle plan takes ten times as long as 0.8 of a light one; all could be in time
+    remaining, floors = np.full(20, 1e3), np.array([0.5] * 10 + [0.9] * 5 + [0.95] * 5)
+    for fallback, gives_way in (
+        (MOST_ACCURATE, (LIGHT, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)),
+        (Fallback.FASTEST, (LIGHT, Choice.FALLBACK_FASTEST)),
+        (Fallback.REFUSE, None),
+    ):
+        calm = by_item(LADDER, decide(LADDER, remaining, floors, fallback), floors)
+        assert (
+            calm[10:]
+            == [(MIDDLE, Choice.LIGHTEST_FEASIBLE)] * 5 + [(HEAVY, Choice.LIGHTEST_FEASIBLE)] * 5
+        )
+        schedule = decide(LADDER, remaining, floors, fallback, overload_lasts=True)
+        found = by_item(LADDER, schedule, floors)
+        if gives_way is None:  # nothing is refused for what may come
+            assert found == calm
+            continue
+        assert {plan for plan, _ in found[:10]} == {LIGHT}
+        assert not any(choice.is_fallback for _, choice in found[:10])
+        assert found[10:] == [gives_way] * 10
+
+
 def test_lightest_first_unless_a_deadline_needs_another_order() -> None:
     # 20 light messages take 2 ms; the heavy one behind them would finish at 12 ms
     for deadline, order in ((13.0, [LIGHT, HEAVY]), (11.0, [HEAVY, LIGHT])):
@@ -164,12 +193,16 @@ def test_in_a_crowd_messages_of_one_deadline_share_a_call_where_that_is_sooner()
     # the last ones need 80 ms and have 55: not everything is in time
     plans = crossing((1.0, 0.01, 0.8), (1.0, 0.02, 0.9), (10.0, 10.0, 0.98))
     schedule, found = choose(plans, [50.0] * 50 + [55.0] * 8, [0.5] * 49 + [0.85] + [0.95] * 8)
-    assert schedule.groups[0].items.tolist() == list(range(50))
     assert set(found[:50]) == {(1, Choice.LIGHTEST_TOGETHER)}
+    # ... and those that give way share it, too: to their floors it is a fallback
+    first = schedule.groups[0]
+    assert (first.plan, first.choice) == (1, Choice.LIGHTEST_TOGETHER)
+    assert first.items[:50].tolist() == list(range(50))
+    assert {found[i] for i in first.items[50:]} == {(1, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)}
     # of a hundred and fifty it would be later
     _, found = choose(plans, [50.0] * 150 + [55.0] * 8, [0.5] * 149 + [0.85] + [0.95] * 8)
     assert set(found[:149]) == {(0, Choice.LIGHTEST_FEASIBLE)}
-    assert found[149] == (1, Choice.LIGHTEST_FEASIBLE)
+    assert found[149] == (1, Choice.LIGHTEST_TOGETHER)
 
 
 def test_no_plan_is_an_error() -> None:
@@ -251,17 +284,21 @@ messages = st.lists(
 def test_a_feasible_label_is_true(plans: View, batch: list, fallback: Fallback) -> None:
     """Whatever is labelled feasible meets its floor, and its predicted finish its deadline."""
     remaining, floors = np.array(batch, float).T
-    schedule = decide(plans, remaining, floors, fallback)
-    by_item(schedule, len(batch))
-    line = Line()
-    for group in schedule.groups:
-        n = len(group.items)
-        wait_ms = line.join(plans.usual_finish_ms(group.plan, n), plans.finish_ms(group.plan, n))
-        if not group.choice.is_fallback:
-            assert (plans.accuracy_low[group.plan] >= floors[group.items]).all()
-            assert (wait_ms <= remaining[group.items] + 1e-9).all()
-        if group.choice is Choice.FALLBACK_MOST_ACCURATE_IN_TIME:
-            assert (wait_ms <= remaining[group.items] + 1e-9).all()
+    for overload_lasts in (False, True):
+        schedule = decide(plans, remaining, floors, fallback, overload_lasts)
+        found = by_item(plans, schedule, floors)
+        line = Line()
+        for group in schedule.groups:
+            n = len(group.items)
+            ends_ms = line.join(
+                plans.usual_finish_ms(group.plan, n), plans.finish_ms(group.plan, n)
+            )
+            for i in group.items:
+                assert found[i] is not None
+                if not (why := found[i][1]).is_fallback:
+                    assert plans.accuracy_low[group.plan] >= floors[i]
+                if not why.is_fallback or why is Choice.FALLBACK_MOST_ACCURATE_IN_TIME:
+                    assert ends_ms <= remaining[i] + 1e-9
 
 
 @given(ladders, messages)
@@ -334,7 +371,9 @@ def test_plans_whose_curves_cross_give_an_end(rows: list, batch: list, fallback:
         for i, (_, _, low) in enumerate(rows)
     ]
     remaining, floors = np.array(batch, float).T
-    by_item(decide(Plans(models, plans).view(0.0), remaining, floors, fallback), len(batch))
+    view = Plans(models, plans).view(0.0)
+    for overload_lasts in (False, True):
+        by_item(view, decide(view, remaining, floors, fallback, overload_lasts), floors)
 
 
 @given(ladders, messages)
@@ -376,6 +415,6 @@ def test_what_is_late_already_does_not_change_what_a_few_others_get(
     beside = decide_few(plans, compared, [*left, -1.0], [*floors, 0.5], fallback)
     assert (without is None) == (beside is None)
     if without is not None and beside is not None:
-        by_item(beside, len(batch) + 1)
+        by_item(plans, beside, [*floors, 0.5])
         groups, _ = plain(without)
         assert plain(beside)[0][: len(groups)] == groups

@@ -59,6 +59,7 @@ def plans(objective: Objective, calls: list[tuple[int, int, float]]) -> Plans:
     fallback=st.sampled_from(Fallback),
     objective=st.sampled_from(Objective),
     drawn=st.none() | st.lists(st.floats(0, 1), min_size=3, max_size=3),
+    overload_lasts=st.booleans(),
 )
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -70,10 +71,11 @@ def test_a_recorded_decision_is_made_again_the_same(
     fallback: Fallback,
     objective: Objective,
     drawn: list[float] | None,
+    overload_lasts: bool,
 ) -> None:
     made = plans(objective, calls)
     left_ms, floors = np.array(messages, float).T
-    schedule = decide(made.view(4.0), left_ms, floors, fallback)
+    schedule = decide(made.view(4.0), left_ms, floors, fallback, overload_lasts)
     exploration = None
     if drawn is not None:
         chosen = np.arange(len(left_ms)) % 2 == 0
@@ -82,7 +84,9 @@ def test_a_recorded_decision_is_made_again_the_same(
     folder = tmp_path_factory.mktemp("log")
     log = DecisionLog(folder, LogHeader(FORMAT, "digits", "p", "c", fallback, made.tables))
     ids = [b'"%d"' % i for i in range(len(left_ms))]
-    log.record(1e12, made.state, left_ms, floors, ids, schedule, exploration)
+    log.record(
+        1e12, made.state, left_ms, floors, ids, schedule, exploration, overload_lasts=overload_lasts
+    )
     log.close()
     [(header, entry)] = read_decisions(folder, "digits")
     view, again = replay(header, entry)

@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from ounce_edge.beliefs import card_belief
 from ounce_edge.pipeline import Pipeline
+from ounce_edge.recommender.overload import LASTS_S
 from ounce_schemas.policy import Policy
 from ounce_schemas.topics import requests_topic
 
@@ -82,6 +83,30 @@ def test_with_nobody_in_time_nothing_is_taken_until_half_is_answered() -> None:
         return n_slices
 
     assert asyncio.run(work()) > 4
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "lasts"),
+    [("max_waiting", 40, True), ("max_waiting_mb", 40 * len(GOOD) / 1e6, True),
+     ("max_waiting", 40_000, False)],
+)  # fmt: skip
+def test_late_requests_that_take_much_of_the_room_pile_up(
+    setting: str, value: float, lasts: bool
+) -> None:
+    of_one = pipeline("one", 100.0)
+    serving = serving_of(of_one, delivery=FakeDelivery(), **{setting: value})
+    late = [replace(record, timestamp_ms=900_000) for record in records("one", range(30))]
+
+    async def work() -> None:
+        await serving.take(late)
+        for _ in range(2):
+            serving.room()
+            await serving.work()
+            await asyncio.sleep(LASTS_S)
+
+    asyncio.run(work())
+    assert of_one.n_open > 15
+    assert of_one.overload_lasts is lasts
 
 
 @pytest.mark.parametrize("lost", [0, 1])

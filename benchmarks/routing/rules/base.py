@@ -14,6 +14,8 @@ from benchmarks.routing.tables import SIZES, Table
 Items = NDArray[np.intp]
 Floats = NDArray[np.float64]
 
+MAX_WAITING = 16_384
+"""As the worker's setting: more are left in Kafka until some are answered."""
 SLICE_MS = 5.0
 """99th percentile of the time of what is run between two looks at the queue: usually it takes about
 as long as the worker's slices."""
@@ -60,6 +62,9 @@ class Rule(ABC):
         self.overhead = overhead
         self.plans = table.fresh_plans()
         self.singles = [i for i, p in enumerate(table.plans) if len(p.steps) == 1]
+
+    def look(self, now_ms: float, deadline_ms: Floats) -> None:  # noqa: B027
+        """All that waits, before some of it is to be chosen from; most rules do without."""
 
     @abstractmethod
     def choose(self, now_ms: float, queue: Queue) -> Sequence[Work]:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from ounce_edge.execution import Outcome
 from ounce_edge.recommender.decision import decide
+from ounce_edge.recommender.overload import Overload
 from ounce_edge.recommender.slicing import LATE, first_slice
 from ounce_edge.vigilance import Vigilance
 from ounce_schemas.routing import Fallback
 
 from benchmarks.routing.overhead import Overhead
-from benchmarks.routing.rules.base import Queue, Rule, Work
+from benchmarks.routing.rules.base import MAX_WAITING, Floats, Queue, Rule, Work
 from benchmarks.routing.tables import Table
 
 
@@ -23,11 +24,16 @@ class Ours(Rule):
         super().__init__(table, overhead)
         self._vigilance = Vigilance(self.plans)
         self._late_credit_ms = 0.0
+        self._overload = Overload()
+
+    def look(self, now_ms: float, deadline_ms: Floats) -> None:
+        self._overload.look(deadline_ms - now_ms, 1.0 / MAX_WAITING, now_ms / 1e3)
 
     def choose(self, now_ms: float, queue: Queue) -> Sequence[Work]:
         view = self.plans.view(now_ms / 1e3)
         left_ms = queue.deadline_ms - now_ms
-        schedule = decide(view, left_ms, queue.floor, Fallback.MOST_ACCURATE_IN_TIME)
+        fallback = Fallback.MOST_ACCURATE_IN_TIME
+        schedule = decide(view, left_ms, queue.floor, fallback, self._overload.lasts)
         now = first_slice(view, schedule, left_ms, late_credit_ms=self._late_credit_ms)
         self._late_credit_ms = now.late_credit_ms
         return [Work(g.plan, g.items, cuts=g.choice not in LATE) for g in now.groups]

@@ -8,6 +8,9 @@ is late already, that is the plan that gives most for its time, since others nee
 burst costs accuracy before it costs deadlines, dear plans give way to cheap ones, and everything
 that any plan can answer in time is.
 
+While an overload lasts (`overload`), all whose floor is dearer than that gets the plan that gives
+most for its time, at once.
+
 What is late already comes last. With `most-accurate-in-time` it still gets the lightest plan that
 keeps its floor, as long as such messages together take little time from those that follow; beyond
 that the fastest plan answers, so that a backlog is caught up instead of carried on.
@@ -34,7 +37,7 @@ from ounce_edge.recommender.view import View, at_each
 
 LATE_BUDGET_MS = 5.0
 """Time per decision for keeping the floors of messages that are late anyway."""
-OVERLOAD = 0.1
+SHORT = 0.1
 """Share of the messages that are late already from which on there is too little time for all."""
 NEARLY_EQUAL = 0.002
 """Where no plan meets a floor, the lightest that is this close to the most accurate one answers."""
@@ -43,6 +46,8 @@ MOST_GIVEN_WAY = 24
 decision ends soon."""
 ABSORB_MS = 2.5
 """Batches that begin within this time take along later ones; the next decision sees to others."""
+THRIFTY_MS = 4.0
+"""While an overload lasts, that plan is taken which gives most in calls of about this time."""
 BIN_OCTAVES = 2.0
 """Messages start out together where their times left are within so many factors of two."""
 _NONE: Items = np.empty(0, np.intp)
@@ -60,6 +65,7 @@ class Crowd:
         remaining_ms: Floats,
         min_accuracy: Floats,
         fallback: Fallback,
+        gives_up: bool,
     ) -> None:
         self._view = view
         self._order = order
@@ -73,13 +79,21 @@ class Crowd:
         batch: messages that only ever go down these ranks do not go back and forth."""
         self._batches: list[Batch] = []
         """In the order of their tightest deadlines."""
-        self._is_overload = False
+        self._gives_up = gives_up
+        self._is_short = False
+        """Whether there is too little time for all that waits."""
         self._given_up: list[Items] = []
         """Messages that no plan answers in time, or that the policy refuses."""
 
     def schedule(self, rung: NDArray[np.intp]) -> Schedule:
         """Batches in the order of their deadlines, made to fit, then those that are late."""
-        self._start(rung)
+        plans, floors = self._order, self._min_accuracy
+        if self._gives_up:
+            thriftiest = self._thriftiest()
+            plans, low = [thriftiest], self._view.accuracy_low[thriftiest]
+            rung = np.where(floors > low, len(self._frontier), rung)
+            floors = np.minimum(floors, low)
+        self._start(rung, plans)
         self._fit()
         self._absorb()
         groups = self._merge()
@@ -92,20 +106,29 @@ class Crowd:
             self._view,
             self._order,
             given_up.tolist(),
-            self._min_accuracy.tolist(),
+            floors.tolist(),
             self._fallback,
         )
         return Schedule(groups, _NONE, self._order)
 
-    def _start(self, rung: NDArray[np.intp]) -> None:
+    def _thriftiest(self) -> int:
+        """The plan for all that asks for a dearer one, while an overload lasts."""
+        view, order, n = self._view, self._order, len(self._remaining_ms)
+        at_once = max(1, *(view.most_usually_within(p, THRIFTY_MS, n) for p in order))
+        if self._fallback is Fallback.FASTEST:
+            return min(order, key=lambda p: view.finish_ms(p, at_once))
+        return self._worth_most(order, at_once)
+
+    def _start(self, rung: NDArray[np.intp], otherwise: Sequence[int]) -> None:
         """Batches of about the same deadline, each of the lightest sufficient plan or, where that
-        takes less time, of the next one's call; what is late already is given up."""
+        takes less time, of the next one's call; where none is sufficient, `otherwise` has the plans
+        to settle for. What is late already is given up."""
         left_ms = self._remaining_ms
         fastest_ms = self._view.fastest_alone_ms
         is_late = left_ms < fastest_ms
         late = np.flatnonzero(is_late)
         self._given_up.append(late)
-        self._is_overload = len(late) > OVERLOAD * len(left_ms)
+        self._is_short = len(late) > SHORT * len(left_ms)
         waiting = np.flatnonzero(~is_late)
         if not len(waiting):
             return
@@ -134,7 +157,7 @@ class Crowd:
             last_bin = of_bin
         self._batches.sort(key=by_tightest)
         for items, tightest in unmet:
-            self._settle_for_less(items, self._order, tightest)
+            self._settle_for_less(items, otherwise, tightest)
 
     def _sooner_together(self, lighter: Batch, heavier: Batch) -> bool:
         """Whether one call of the heavier plan answers both sooner than two calls do."""
@@ -208,16 +231,20 @@ class Crowd:
             self._settle_for_less(moved, some, batch.tightest_ms)
 
     def _most_for_its_time(self, plans: Sequence[int], n: int) -> Sequence[int]:
-        """Of some plans, in overload the one that is worth most; there may be none.
+        """Of some plans, where time is short the one that is worth most; there may be none."""
+        if not self._is_short or len(plans) < 2 or self._fallback is Fallback.FASTEST:
+            return plans
+        return [self._worth_most(plans, n)]
+
+    def _worth_most(self, plans: Sequence[int], n: int) -> int:
+        """Of some plans, the one that gives most for its time.
 
         A per cent of accuracy counts as much as two per cent of time. In a queue without end both
         would count the same, as right answers per second; but mostly not all of the time that is
         freed is needed.
         """
-        if not self._is_overload or len(plans) < 2 or self._fallback is Fallback.FASTEST:
-            return plans
         view = self._view
-        return [max(plans, key=lambda p: view.accuracy[p] ** 2 / view.usual_finish_ms(p, n))]
+        return max(plans, key=lambda p: view.accuracy[p] ** 2 / view.usual_finish_ms(p, n))
 
     def _settle_for_less(self, items: Items, plans: Sequence[int], tightest_ms: float) -> None:
         """The policy's fallback, of some plans, the lightest first."""
@@ -279,9 +306,16 @@ class Crowd:
 
 
 def _may_share(one: Batch, other: Batch) -> bool:
-    """Whether one call of their plan may answer both: for one reason, or as both their floors
-    permit."""
-    return one.choice is other.choice or not (one.choice.is_fallback or other.choice.is_fallback)
+    """Whether one call of their plan may answer both: for one reason, or for those whose floors it
+    does not keep (`Choice.below_floor`) as well as for those whose it does."""
+    return one.choice is other.choice or {one.choice, other.choice} <= _SHARED
+
+
+_SHARED = {
+    Choice.LIGHTEST_FEASIBLE,
+    Choice.LIGHTEST_TOGETHER,
+    Choice.LIGHTEST_TOGETHER.below_floor,
+}
 
 
 def _reason(*batches: Batch) -> Choice:
@@ -303,7 +337,8 @@ def late_groups(
         view: what is believed of the plans.
         order: they, from the lightest to the heaviest.
         items: the messages, ascending.
-        floors: accuracy floor of every message, not of these alone.
+        floors: accuracy floor of every message, not of these alone; or what it is to be content
+            with.
         fallback: not `refuse`.
     """
     groups: list[Group] = []

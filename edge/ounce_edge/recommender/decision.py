@@ -33,7 +33,13 @@ LATE_CONSIDERED = 128
 _NONE: Items = np.empty(0, np.intp)
 
 
-def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fallback) -> Schedule:
+def decide(
+    view: View,
+    remaining_ms: Floats,
+    min_accuracy: Floats,
+    fallback: Fallback,
+    overload_lasts: bool = False,
+) -> Schedule:
     """Choose a plan for every message and the order to run them in.
 
     Args:
@@ -41,6 +47,8 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
         remaining_ms: time left per message, milliseconds, negative when late; shape (n,), n >= 1.
         min_accuracy: floor per message, in [0, 1]; shape (n,).
         fallback: what to do where no plan is feasible.
+        overload_lasts: as `Overload` says of all that waits: dear floors are given up at once. With
+            `refuse` it changes nothing, since no one is turned away for others that may come.
 
     Returns:
         Each message in exactly one group, or refused. Of more than `MOST_CONSIDERED` messages those
@@ -57,7 +65,8 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
             return few
     rung = np.searchsorted(compared.floors, min_accuracy, side="left")
     sizes = np.bincount(rung, minlength=len(frontier) + 1).tolist()
-    if not sizes[-1]:  # the common case: every floor can be met, and every deadline as well
+    gives_up = overload_lasts and fallback is not Fallback.REFUSE
+    if not (sizes[-1] or gives_up):  # the common case: every floor can be met, and mostly in time
         apart = []
         for k, (plan, size) in enumerate(zip(frontier, sizes, strict=False)):
             if size:
@@ -70,10 +79,11 @@ def decide(view: View, remaining_ms: Floats, min_accuracy: Floats, fallback: Fal
             return Schedule([batch.as_group() for batch in queue], _NONE, order)
     if n > MOST_CONSIDERED:
         some = _most_urgent(remaining_ms)
-        part = decide(view, remaining_ms[some], min_accuracy[some], fallback)
+        part = decide(view, remaining_ms[some], min_accuracy[some], fallback, overload_lasts)
         groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]
         return Schedule(groups, some[part.refused], part.by_cost)
-    return Crowd(view, order, frontier, remaining_ms, min_accuracy, fallback).schedule(rung)
+    crowd = Crowd(view, order, frontier, remaining_ms, min_accuracy, fallback, gives_up)
+    return crowd.schedule(rung)
 
 
 def _most_urgent(remaining_ms: Floats) -> Items:

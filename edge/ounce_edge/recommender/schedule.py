@@ -23,6 +23,7 @@ class Group(NamedTuple):
     plan: int
     """Index into the task's plans."""
     choice: Choice
+    """Why. For messages whose floor the plan does not keep it is `choice.below_floor`."""
     items: Items
     """Indices of the messages, ascending."""
 
