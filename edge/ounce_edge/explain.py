@@ -132,6 +132,10 @@ def _explain_recorded(folder: Path, task: str, id_: str) -> None:
         f"{message.left_ms:.3g} ms left and accuracy floor {message.floor:g}; "
         f"policy {header.policy_version}, catalogue {header.catalogue_version}\n"
     )
+    if entry.overload_lasts:
+        click.echo(
+            "Late messages had piled up: dear floors were given up, also where there was time."
+        )
     _show(message, view, schedule, header.tables.objective)
     if not _same(schedule, entry):
         click.echo("Note: the worker decided otherwise; it was another version of Ounce.")

@@ -26,7 +26,7 @@ from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Model, Plan, Plans, Step
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.policy import Policy
-from ounce_schemas.routing import Fallback, Objective
+from ounce_schemas.routing import Choice, Fallback, Objective
 
 from tests.support.edge import DIGITS, FakeRecord, Outbox, ladder, raw, serve, served
 
@@ -209,3 +209,23 @@ def test_explain_says_that_a_call_is_shared(tmp_path: Path) -> None:
     assert "feasible, but a call of its own" in easy
     assert easy.endswith("heavy: lightest-together, in one call of 2 messages\n")
     assert "accuracy 0.8000 < 0.9" in run(f"--decisions={tmp_path}", "--id=hard").output
+
+
+def test_explain_says_why_floors_were_given_up_in_time(tmp_path: Path) -> None:
+    made = plans(Objective.CPU_TIME, [])
+    n = 20
+    left_ms = np.full(n, 1e4)
+    low, high = min(made.accuracy.low), max(made.accuracy.low)
+    floors = np.array([low] * (n - 1) + [high])
+    schedule = decide(made.view(0.0), left_ms, floors, Fallback.FASTEST, overload_lasts=True)
+    header = LogHeader(FORMAT, "digits", "p", "c", Fallback.FASTEST, made.tables)
+    log = DecisionLog(tmp_path, header)
+    ids = [b'"m%d"' % i for i in range(n)]
+    log.record(0, made.state, left_ms, floors, ids, schedule, overload_lasts=True)
+    log.close()
+    for id_, why in ((f"m{n - 1}", Choice.FALLBACK_FASTEST), ("m0", Choice.LIGHTEST_FEASIBLE)):
+        result = run(f"--decisions={tmp_path}", f"--id={id_}")
+        assert result.exit_code == 0, result.output
+        assert "Late messages had piled up: dear floors were given up" in result.output
+        assert f": {why}, in one call of" in result.output
+        assert "another version" not in result.output
