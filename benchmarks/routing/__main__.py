@@ -36,7 +36,13 @@ REAL_TASK, REAL_RATE = "digits", 1000.0
 @click.option("--models", default="models", show_default=True, help="Folder of the ladders.")
 @click.option("--out", default="results", show_default=True, help="Folder for what is written.")
 @click.option("--tasks", default=f"digits,bearing,{TABLE}", show_default=True)
-@click.option("--seeds", default=3, show_default=True, help="Runs of every cell.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Runs of every cell.",
+)
 @click.option("--reuse", is_flag=True, help="Use the measurements of the run before.")
 @click.option("--same-reading", is_flag=True, help="Let every rule read as ours does.")
 @click.option("--no-kafka", is_flag=True, help="Leave out the check on a real Kafka.")
