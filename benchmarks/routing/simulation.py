@@ -143,7 +143,6 @@ def simulate(
             waiting = np.concatenate([waiting, new])
             read += len(new)
             clock.advance(overhead.poll_ms + overhead.admit_ms * len(new))
-        rule.look(clock.now_ms, deadline_ms[waiting])
         considered = waiting
         if is_behind:
             left_ms = deadline_ms[waiting] - clock.now_ms
@@ -154,7 +153,7 @@ def simulate(
             continue
         clock.advance(overhead.step_ms)
         queue = Queue(considered, workload.item[considered], deadline_ms[considered],
-                      workload.floor[considered])  # fmt: skip
+                      workload.floor[considered], deadline_ms[waiting])  # fmt: skip
         decided_ms = clock.now_ms
         for work in rule.choose(decided_ms, queue):
             messages = considered[work.items]

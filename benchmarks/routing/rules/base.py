@@ -23,7 +23,7 @@ as long as the worker's slices."""
 
 @dataclass(frozen=True)
 class Queue:
-    """What waits, oldest first; arrays of shape (n,)."""
+    """What is to be chosen from, oldest first; arrays of shape (n,)."""
 
     message: Items
     """Index into the workload."""
@@ -31,6 +31,8 @@ class Queue:
     """Index into the test split: for the oracle's eyes only."""
     deadline_ms: Floats
     floor: Floats
+    all_deadline_ms: Floats
+    """Of all that waits, also of what can wait for the next poll; shape (m,), m >= n."""
 
     def __len__(self) -> int:
         return len(self.message)
@@ -62,9 +64,6 @@ class Rule(ABC):
         self.overhead = overhead
         self.plans = table.fresh_plans()
         self.singles = [i for i, p in enumerate(table.plans) if len(p.steps) == 1]
-
-    def look(self, now_ms: float, deadline_ms: Floats) -> None:  # noqa: B027
-        """All that waits, before some of it is to be chosen from; most rules do without."""
 
     @abstractmethod
     def choose(self, now_ms: float, queue: Queue) -> Sequence[Work]:

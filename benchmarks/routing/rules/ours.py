@@ -10,7 +10,7 @@ from ounce_edge.vigilance import Vigilance
 from ounce_schemas.routing import Fallback
 
 from benchmarks.routing.overhead import Overhead
-from benchmarks.routing.rules.base import MAX_WAITING, Floats, Queue, Rule, Work
+from benchmarks.routing.rules.base import MAX_WAITING, Queue, Rule, Work
 from benchmarks.routing.tables import Table
 
 
@@ -26,14 +26,13 @@ class Ours(Rule):
         self._late_credit_ms = 0.0
         self._overload = Overload()
 
-    def look(self, now_ms: float, deadline_ms: Floats) -> None:
-        self._overload.look(deadline_ms - now_ms, 1.0 / MAX_WAITING, now_ms / 1e3)
-
     def choose(self, now_ms: float, queue: Queue) -> Sequence[Work]:
         view = self.plans.view(now_ms / 1e3)
         left_ms = queue.deadline_ms - now_ms
+        all_left_ms = queue.all_deadline_ms - now_ms
+        overload_lasts = self._overload.look(all_left_ms, 1.0 / MAX_WAITING, now_ms / 1e3)
         fallback = Fallback.MOST_ACCURATE_IN_TIME
-        schedule = decide(view, left_ms, queue.floor, fallback, self._overload.lasts)
+        schedule = decide(view, left_ms, queue.floor, fallback, overload_lasts)
         now = first_slice(view, schedule, left_ms, late_credit_ms=self._late_credit_ms)
         self._late_credit_ms = now.late_credit_ms
         return [Work(g.plan, g.items, cuts=g.choice not in LATE) for g in now.groups]
