@@ -20,6 +20,7 @@ from ounce_schemas.prediction import Prediction
 from ounce_schemas.routing import Choice
 
 from tests.support.edge import DIGITS, FakeRecord, Outbox, ladder, raw, served
+from tests.support.pipelines import Clock
 
 NOW_S = 1000.02
 GOOD = raw(1, 2, 3, 4)
@@ -222,12 +223,15 @@ def test_where_nothing_newer_is_to_come_both_threads_answer_heavy_ones(
 
 
 def test_a_heavy_message_that_is_late_for_long_gets_a_lane_although_timely_ones_keep_coming(
-    lanes: Lanes,
+    lanes: Lanes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # long enough for a lane, and far from the time that late messages may take at most
-    card = {"accuracy": 0.99, "ms_per_item": 2.2}
-    serving, outbox, offset = pipeline(lanes, takes(card), card), Outbox(), 1
+    # long enough for a lane, and short enough for the time that late messages may take: so nothing
+    # but this clock may say how long it takes
+    clock = Clock(monkeypatch)
+    model = clock.takes({"heavy": 2.2}, "heavy")
+    serving, outbox = pipeline(lanes, model, {"accuracy": 0.99, "ms_per_item": 2.2}), Outbox()
     serving.admit([heavy(0, 1.0, timestamp_ms=998_000)], outbox)
+    offset = 1
     while 0 not in answers(outbox):
         assert offset < 100
         serving.admit([heavy(offset)], outbox)
