@@ -1,8 +1,10 @@
 """A compact record of decisions, from which each can be made again and explained.
 
 A file begins with the plans as they were measured; each further entry holds what was believed at
-one decision, the requests that waited, and what was decided. Entries are MessagePack documents,
-each behind its length. A worker keeps the two newest files, so that a log keeps to its bound.
+one decision, the requests that it considered, what was decided, and the ids of those that were
+answered then: each id is written once for each time that its request is answered, however long it
+waited. Entries are MessagePack documents, each behind its length. A worker keeps the two newest
+files, so that a log keeps to its bound.
 
 ::
 
@@ -21,12 +23,12 @@ from ounce_schemas.errors import ArtifactError
 from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.decision import decide
-from ounce_edge.recommender.exploration import explore
+from ounce_edge.recommender.exploration import Draws, explore
 from ounce_edge.recommender.plans import BeliefState, Tables
-from ounce_edge.recommender.schedule import Schedule
+from ounce_edge.recommender.schedule import Items, Schedule
 from ounce_edge.recommender.view import View
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".decisions"
 _LENGTH = struct.Struct("<I")
 Floats = NDArray[np.float64]
@@ -43,40 +45,46 @@ class LogHeader(msgspec.Struct, frozen=True):
     tables: Tables
 
 
-class Exploration(msgspec.Struct, frozen=True):
-    """The randomness of a decision."""
-
-    chosen: bytes
-    """Messages within the exploration share, as bool bytes."""
-    drawn: list[float]
-    """An accuracy per plan."""
-
-
 class DecisionEntry(msgspec.Struct, frozen=True):
     """One decision: all that it depended on, and the outcome."""
 
     at_ms: float
     """Milliseconds since 1970."""
     state: BeliefState
+    n_waiting: int
+    """Requests that waited; where there are very many, only some are considered."""
     left_ms: bytes
-    """Time left per request, little-endian float64."""
+    """Time left per considered request, little-endian float64."""
     min_accuracy: bytes
-    """Floor per request, likewise."""
-    json_ids: list[bytes]
-    """Ids as JSON text."""
+    """Floor per considered request, likewise."""
     groups: list[tuple[int, Choice, bytes]]
-    """Plan, reason, and requests as little-endian int32."""
+    """Plan, reason, and requests as little-endian int32: places among the considered ones."""
     refused: bytes
-    exploration: Exploration | None = None
+    answered: bytes
+    """Requests that were answered or refused then, likewise."""
+    json_ids: list[bytes]
+    """Their ids as JSON text."""
+    exploration: tuple[bytes, Sequence[float]] | None = None
+    """`Draws`, where the policy explores: bool bytes, one per considered request; accuracies."""
     overload_lasts: bool = False
 
     def remaining(self) -> Floats:
-        """Time left per request, milliseconds; shape (n,)."""
+        """Time left per considered request, milliseconds; shape (n,)."""
         return np.frombuffer(self.left_ms, "<f8")
 
     def floors(self) -> Floats:
-        """Floor per request; shape (n,)."""
+        """Floor per considered request; shape (n,)."""
         return np.frombuffer(self.min_accuracy, "<f8")
+
+    def place_of(self, json_id: bytes) -> int | None:
+        """Where an answered request is among the considered ones; None: it was not answered then.
+
+        Args:
+            json_id: its id as JSON text.
+        """
+        if json_id not in self.json_ids:
+            return None
+        return int(np.frombuffer(self.answered, "<i4")[self.json_ids.index(json_id)])
 
     def schedule_groups(self) -> list[tuple[int, Choice, list[int]]]:
         """Plan, reason and requests of each group, in order."""
@@ -113,9 +121,9 @@ class DecisionLog:
         state: BeliefState,
         left_ms: Floats,
         min_accuracy: Floats,
-        json_ids: Sequence[bytes],
         schedule: Schedule,
-        exploration: Exploration | None = None,
+        answered: Sequence[tuple[Items, Sequence[bytes]]],
+        exploration: Draws | None = None,
         overload_lasts: bool = False,
     ) -> None:
         """Write one decision.
@@ -125,20 +133,28 @@ class DecisionLog:
             state: what was believed.
             left_ms: time left per request, shape (n,).
             min_accuracy: floor per request, shape (n,).
-            json_ids: ids as JSON text, one per request.
             schedule: what was decided.
+            answered: of the schedule, what was answered or refused then: indices of requests and,
+                for each of them, its id as JSON text.
             exploration: what was drawn, where the policy explores.
             overload_lasts: whether late requests had piled up.
         """
+        considered = _everything_in(schedule)
+
+        def places(items: Items) -> bytes:
+            return np.searchsorted(considered, items).astype("<i4").tobytes()
+
         entry = DecisionEntry(
             at_ms,
             state,
-            left_ms.astype("<f8").tobytes(),
-            min_accuracy.astype("<f8").tobytes(),
-            list(json_ids),
-            [(g.plan, g.choice, g.items.astype("<i4").tobytes()) for g in schedule.groups],
-            schedule.refused.astype("<i4").tobytes(),
-            exploration,
+            len(left_ms),
+            left_ms[considered].astype("<f8").tobytes(),
+            min_accuracy[considered].astype("<f8").tobytes(),
+            [(g.plan, g.choice, places(g.items)) for g in schedule.groups],
+            places(schedule.refused),
+            b"".join([places(items) for items, _ in answered]),
+            [json_id for _, json_ids in answered for json_id in json_ids],
+            exploration and (exploration.chosen[considered].tobytes(), exploration.drawn),
             overload_lasts,
         )
         self._write(self._file, entry)
@@ -167,6 +183,11 @@ class DecisionLog:
         content = self._encode(part)
         file.write(_LENGTH.pack(len(content)))
         file.write(content)
+
+
+def _everything_in(schedule: Schedule) -> Items:
+    """Indices of all requests that a decision considered, ascending."""
+    return np.sort(np.concatenate([schedule.refused, *(g.items for g in schedule.groups)]))
 
 
 def read_decisions(folder: Path, task: str) -> Iterator[tuple[LogHeader, DecisionEntry]]:
@@ -233,6 +254,7 @@ def replay(header: LogHeader, entry: DecisionEntry) -> tuple[View, Schedule]:
     left_ms, floors = entry.remaining(), entry.floors()
     schedule = decide(view, left_ms, floors, header.fallback, entry.overload_lasts)
     if entry.exploration is not None:
-        chosen = np.frombuffer(entry.exploration.chosen, np.bool_)
-        schedule = explore(view, schedule, left_ms, floors, chosen, entry.exploration.drawn)
+        chosen, drawn = entry.exploration
+        draws = Draws(np.frombuffer(chosen, np.bool_), drawn)
+        schedule = explore(view, schedule, left_ms, floors, draws)
     return view, schedule

@@ -61,6 +61,10 @@ class Batch:
     def __len__(self) -> int:
         return len(self.records)
 
+    def whole_ids(self) -> list[bytes]:
+        """Ids as JSON text, one per request."""
+        return [b"".join(parts) for parts in zip(*self.json_ids, strict=True)]
+
 
 def take(column: Sequence[T], items: NDArray[np.intp]) -> Sequence[T]:
     """The entries of a batch's column that `items` (ascending) are; the column itself if all."""

@@ -114,21 +114,21 @@ class _Message:
 
 def _explain_recorded(folder: Path, task: str, id_: str) -> None:
     json_id = msgspec.json.encode(id_)
-    found: tuple[LogHeader, DecisionEntry] | None = None
+    found: tuple[LogHeader, DecisionEntry, int] | None = None
     for header, entry in read_decisions(folder, task):
-        if json_id in entry.json_ids:
-            found = header, entry
+        place = entry.place_of(json_id)
+        if place is not None:
+            found = header, entry, place
     if found is None:
         raise OunceError(
             f"{folder}: no decision on id {id_!r} of task {task}; the log keeps the latest only"
         )
-    header, entry = found
+    header, entry, place = found
     view, schedule = replay(header, entry)
-    place = entry.json_ids.index(json_id)
     message = _Message(place, float(entry.remaining()[place]), float(entry.floors()[place]))
     at = datetime.fromtimestamp(entry.at_ms / 1e3, UTC).isoformat(timespec="milliseconds")
     click.echo(
-        f"{task}: {id_} at {at}, one of {_messages(len(entry.json_ids))} that waited, with "
+        f"{task}: {id_} at {at}, one of {_messages(entry.n_waiting)} that waited, with "
         f"{message.left_ms:.3g} ms left and accuracy floor {message.floor:g}; "
         f"policy {header.policy_version}, catalogue {header.catalogue_version}\n"
     )
@@ -194,10 +194,10 @@ def _replay_all(folder: Path, task: str) -> int:
     for header, entry in read_decisions(folder, task):
         _, schedule = replay(header, entry)
         n_decisions += 1
-        n_messages += len(entry.json_ids)
+        n_messages += len(entry.remaining())
         n_other += not _same(schedule, entry)
     click.echo(
-        f"{task}: {n_decisions:,} decisions on {n_messages:,} waiting messages made again, "
+        f"{task}: {n_decisions:,} decisions on {n_messages:,} messages made again, "
         f"{n_other:,} differ"
     )
     return 1 if n_other else 0

@@ -16,7 +16,7 @@ from ounce_schemas.policy import EffectivePolicy
 from ounce_edge.answering import Answering, Job
 from ounce_edge.beliefs import measured_belief
 from ounce_edge.catalogue import Ladder, ServedModel
-from ounce_edge.decision_log import FORMAT, DecisionLog, Exploration, LogHeader
+from ounce_edge.decision_log import FORMAT, DecisionLog, LogHeader
 from ounce_edge.decoding import Decoder, take
 from ounce_edge.execution import Outcome, run_plan
 from ounce_edge.flights import Flights
@@ -24,11 +24,11 @@ from ounce_edge.lanes import Lanes
 from ounce_edge.letters import MAX_MESSAGE_BYTES
 from ounce_edge.planning import make_plans
 from ounce_edge.recommender.decision import decide
-from ounce_edge.recommender.exploration import explore
+from ounce_edge.recommender.exploration import Draws, explore
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.overload import Overload
 from ounce_edge.recommender.reading import before_reading
-from ounce_edge.recommender.schedule import Items, Schedule
+from ounce_edge.recommender.schedule import Items
 from ounce_edge.recommender.sharing import LanesNow, has_long, share
 from ounce_edge.recommender.slicing import LATE, SLICE_MS
 from ounce_edge.records import Columns, Publish, Record
@@ -41,7 +41,6 @@ logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 0.001
 """How often a lane is looked at whose call takes longer than predicted."""
-Draws = tuple[NDArray[np.bool_], list[float]]
 
 
 class Pipeline:
@@ -182,6 +181,7 @@ class Pipeline:
         began_s, spent_s = time.perf_counter(), time.thread_time()
         now_ms = self._clock() * 1e3
         view = self.plans.view(began_s)
+        state = self.plans.state
         left_ms = self.waiting.deadline_ms - (now_ms + reserve_ms)
         floors = self.waiting.min_accuracy
         overload_lasts = self._overload.look(left_ms, each_room, began_s)
@@ -194,9 +194,7 @@ class Pipeline:
         schedule = decide(view, left_ms, floors, self._policy.fallback, overload_lasts)
         exploration = self._explore(len(left_ms)) if self._policy.exploration else None
         if exploration is not None:
-            schedule = explore(view, schedule, left_ms, floors, *exploration)
-        if self._log is not None:
-            self._record(now_ms, left_ms, floors, overload_lasts, pressing, schedule, exploration)
+            schedule = explore(view, schedule, left_ms, floors, exploration)
         lanes = None
         if len(self._lanes) and has_long(view, schedule):
             free_in_ms = self._lanes.next_end_ms if keep_free else math.inf
@@ -227,6 +225,18 @@ class Pipeline:
                 self._answer(job, self._run(job, left), publish, report)
         if len(schedule.refused):
             self._answering.refuse(taken[-1], publish, report)
+        if self._log is not None:
+            ids = [of_one.batch.whole_ids() for of_one in taken]
+            self._log.record(
+                now_ms,
+                state,
+                left_ms,
+                floors,
+                schedule,
+                answered=list(zip(items, ids, strict=True)),
+                exploration=exploration,
+                overload_lasts=overload_lasts,
+            )
         return now.n_held
 
     def learn(self, labels: Sequence[Label]) -> Mapping[LabelOutcome, int]:
@@ -296,35 +306,12 @@ class Pipeline:
         return self._tightest.least
 
     def _explore(self, n: int) -> Draws | None:
-        """Which of `n` messages may explore, and an accuracy per plan drawn from its posterior."""
+        """What is random about exploring with `n` messages; None where none of them may."""
         chosen = self._rng.random(n) < self._policy.exploration
         if not chosen.any():
             return None
         posteriors = [self.plans.accuracy.posterior(p) for p in range(len(self.plans))]
-        return chosen, [float(self._rng.beta(a, b)) for a, b in posteriors]
-
-    def _record(
-        self,
-        now_ms: float,
-        left_ms: NDArray[np.float64],
-        floors: NDArray[np.float64],
-        overload_lasts: bool,
-        pressing: Items | None,
-        schedule: Schedule,
-        draws: Draws | None,
-    ) -> None:
-        assert self._log is not None
-        ids = self.waiting.json_ids()
-        self._log.record(
-            now_ms,
-            self.plans.state,
-            left_ms,
-            floors,
-            ids if pressing is None else take(ids, pressing),
-            schedule,
-            None if draws is None else Exploration(draws[0].tobytes(), draws[1]),
-            overload_lasts,
-        )
+        return Draws(chosen, [float(self._rng.beta(a, b)) for a, b in posteriors])
 
     def _run(self, job: Job, left_ms: NDArray[np.float64]) -> Outcome:
         """Call the models of a group's plan. Changes nothing here; on a lane, it reads beliefs of

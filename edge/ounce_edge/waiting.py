@@ -151,14 +151,6 @@ class Waiting:
             start += len(chosen)
         return Taken(_gather([(part.batch, chosen) for part, chosen in sources]), repeated, sources)
 
-    def json_ids(self) -> list[bytes]:
-        """Ids as JSON text, one per request."""
-        places = zip(self._part.tolist(), self._item.tolist(), strict=True)
-        return [
-            b"".join([column[item] for column in self._parts[p].batch.json_ids])
-            for p, item in places
-        ]
-
     def give_back(self, taken: Taken, items: Items) -> None:
         """Settled requests that were not answered after all, by their indices in `taken.batch`."""
         start = 0
@@ -217,7 +209,7 @@ def _gather(parts: Sequence[tuple[Batch, Items]]) -> Batch:
         keys=[k for b in some for k in b.keys],
         partitions=np.concatenate([b.partitions for b in some]),
         inputs={n: np.concatenate([b.inputs[n] for b in some]) for n in some[0].inputs},
-        json_ids=[[i for b in some for i in map(b"".join, zip(*b.json_ids, strict=True))]],
+        json_ids=[[i for b in some for i in b.whole_ids()]],
         heads=[h for b in some for h in b.heads],
         identities=[i for b in some for i in b.identities],
         outputs=[o for b in some for o in b.outputs],

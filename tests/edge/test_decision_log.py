@@ -12,7 +12,6 @@ from ounce_edge.beliefs import card_belief
 from ounce_edge.decision_log import (
     FORMAT,
     DecisionLog,
-    Exploration,
     LogHeader,
     read_decisions,
     replay,
@@ -20,8 +19,8 @@ from ounce_edge.decision_log import (
 from ounce_edge.explain import command
 from ounce_edge.pipeline import Pipeline
 from ounce_edge.recommender.accuracy import AccuracyPrior
-from ounce_edge.recommender.decision import decide
-from ounce_edge.recommender.exploration import explore
+from ounce_edge.recommender.decision import MOST_CONSIDERED, decide
+from ounce_edge.recommender.exploration import Draws, explore
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Model, Plan, Plans, Step
 from ounce_schemas.errors import ArtifactError
@@ -56,6 +55,7 @@ def plans(objective: Objective, calls: list[tuple[int, int, float]]) -> Plans:
         st.tuples(st.integers(0, 1), st.integers(1, 100), st.floats(0.01, 500)), max_size=30
     ),
     messages=st.lists(st.tuples(st.floats(-100, 1000), st.floats(0, 1)), min_size=1, max_size=50),
+    times=st.sampled_from([1, 1, 100]),
     fallback=st.sampled_from(Fallback),
     objective=st.sampled_from(Objective),
     drawn=st.none() | st.lists(st.floats(0, 1), min_size=3, max_size=3),
@@ -68,36 +68,40 @@ def test_a_recorded_decision_is_made_again_the_same(
     tmp_path_factory: Any,
     calls: list,
     messages: list,
+    times: int,
     fallback: Fallback,
     objective: Objective,
     drawn: list[float] | None,
     overload_lasts: bool,
 ) -> None:
     made = plans(objective, calls)
-    left_ms, floors = np.array(messages, float).T
-    schedule = decide(made.view(4.0), left_ms, floors, fallback, overload_lasts)
-    exploration = None
+    left_ms, floors = np.array(messages * times, float).T
+    view = made.view(4.0)
+    schedule = decide(view, left_ms, floors, fallback, overload_lasts)
+    draws = None
     if drawn is not None:
-        chosen = np.arange(len(left_ms)) % 2 == 0
-        schedule = explore(made.view(4.0), schedule, left_ms, floors, chosen, drawn)
-        exploration = Exploration(chosen.tobytes(), drawn)
+        draws = Draws(np.arange(len(left_ms)) % 2 == 0, drawn)
+        schedule = explore(view, schedule, left_ms, floors, draws)
     folder = tmp_path_factory.mktemp("log")
     log = DecisionLog(folder, LogHeader(FORMAT, "digits", "p", "c", fallback, made.tables))
-    ids = [b'"%d"' % i for i in range(len(left_ms))]
-    log.record(
-        1e12, made.state, left_ms, floors, ids, schedule, exploration, overload_lasts=overload_lasts
-    )
+    items = [*(group.items for group in schedule.groups), schedule.refused]
+    answered = [(some, [b'"%d"' % i for i in some.tolist()]) for some in items[:1]]
+    log.record(1e12, made.state, left_ms, floors, schedule, answered, draws, overload_lasts)
     log.close()
     [(header, entry)] = read_decisions(folder, "digits")
-    view, again = replay(header, entry)
-    assert view == made.view(4.0)
-    assert (
-        [(g.plan, g.choice, g.items.tolist()) for g in again.groups]
-        == [(g.plan, g.choice, g.items.tolist()) for g in schedule.groups]
-        == entry.schedule_groups()
-    )
-    assert again.refused.tolist() == schedule.refused.tolist()
-    assert entry.json_ids == ids
+    again_view, again = replay(header, entry)
+    assert again_view == view
+    considered = np.sort(np.concatenate(items))
+    assert entry.n_waiting == len(left_ms)
+    assert entry.remaining().tolist() == left_ms[considered].tolist()
+    assert entry.floors().tolist() == floors[considered].tolist()
+    assert [(g.plan, g.choice, considered[g.items].tolist()) for g in again.groups] == [
+        (g.plan, g.choice, g.items.tolist()) for g in schedule.groups
+    ]
+    assert [(g.plan, g.choice, g.items.tolist()) for g in again.groups] == entry.schedule_groups()
+    assert considered[again.refused].tolist() == schedule.refused.tolist()
+    assert [considered[entry.place_of(b'"%d"' % i)] for i in items[0].tolist()] == items[0].tolist()
+    assert entry.place_of(b'"other"') is None
 
 
 def record_some(folder: Path, n: int = 3) -> None:
@@ -142,8 +146,35 @@ def test_explain_shows_every_plan_and_why_each_lighter_one_was_rejected(tmp_path
 def test_explain_makes_all_decisions_again(tmp_path: Path) -> None:
     record_some(tmp_path, 5)
     result = run(f"--decisions={tmp_path}", "--replay")
-    assert result.output == ("digits: 5 decisions on 5 waiting messages made again, 0 differ\n")
+    assert result.output == ("digits: 5 decisions on 5 messages made again, 0 differ\n")
     assert result.exit_code == 0
+
+
+def test_of_what_waits_each_id_is_written_when_its_request_is_answered(tmp_path: Path) -> None:
+    clock_s, n = 1000.0, 2 * MOST_CONSIDERED
+    pipeline = Pipeline(
+        ladder(DIGITS, served(DIGITS, "only", accuracy=0.9, ms_per_item=1.0)),
+        Policy().for_task("digits"),
+        clock=lambda: clock_s,
+        believe=lambda model: card_belief(model.card),
+        decisions=tmp_path,
+    )
+    headers = [[("ce_id", b"m%d" % i), ("ce_maxlatencyms", b"100")] for i in range(n)]
+    records = [FakeRecord(raw(1, 2, 3, 4), h, offset_=i) for i, h in enumerate(headers)]
+    pipeline.admit(records, Outbox())
+    clock_s += 0.05
+    while pipeline.n_open:
+        pipeline.step(Outbox())
+    pipeline.close()
+    entries = [entry for _, entry in read_decisions(tmp_path, "digits")]
+    assert entries[0].n_waiting == n
+    assert max(len(entry.remaining()) for entry in entries) <= MOST_CONSIDERED
+    ids = [json_id for entry in entries for json_id in entry.json_ids]
+    assert sorted(ids) == sorted(b'"m%d"' % i for i in range(n))
+    first = ids[0].decode().strip('"')
+    explained = run(f"--decisions={tmp_path}", f"--id={first}").output
+    assert f"one of {n:,} messages that waited" in explained
+    assert run(f"--decisions={tmp_path}", "--replay").exit_code == 0
 
 
 def test_the_log_keeps_to_its_bound_and_survives_a_kill(tmp_path: Path) -> None:
@@ -153,7 +184,7 @@ def test_the_log_keeps_to_its_bound_and_survives_a_kill(tmp_path: Path) -> None:
     left_ms, floors = np.full(20, 100.0), np.full(20, 0.5)
     schedule = decide(made.view(0.0), left_ms, floors, Fallback.FASTEST)
     for i in range(101):
-        log.record(i, made.state, left_ms, floors, [b'"x"'] * 20, schedule)
+        log.record(i, made.state, left_ms, floors, schedule, [(np.arange(20), [b'"x"'] * 20)])
     log.close()
     files = sorted(tmp_path.iterdir())
     assert len(files) == 2
@@ -203,7 +234,8 @@ def test_explain_says_that_a_call_is_shared(tmp_path: Path) -> None:
     fallback = Fallback.MOST_ACCURATE_IN_TIME
     schedule = decide(made.view(0.0), left_ms, floors, fallback)
     log = DecisionLog(tmp_path, LogHeader(FORMAT, DIGITS.name, "p", "c", fallback, made.tables))
-    log.record(1e12, made.state, left_ms, floors, [b'"easy"', b'"hard"'], schedule, None)
+    answered = [(np.arange(2), [b'"easy"', b'"hard"'])]
+    log.record(1e12, made.state, left_ms, floors, schedule, answered)
     log.close()
     easy = run(f"--decisions={tmp_path}", "--id=easy").output
     assert "feasible, but a call of its own" in easy
@@ -220,8 +252,8 @@ def test_explain_says_why_floors_were_given_up_in_time(tmp_path: Path) -> None:
     schedule = decide(made.view(0.0), left_ms, floors, Fallback.FASTEST, overload_lasts=True)
     header = LogHeader(FORMAT, "digits", "p", "c", Fallback.FASTEST, made.tables)
     log = DecisionLog(tmp_path, header)
-    ids = [b'"m%d"' % i for i in range(n)]
-    log.record(0, made.state, left_ms, floors, ids, schedule, overload_lasts=True)
+    answered = [(np.arange(n), [b'"m%d"' % i for i in range(n)])]
+    log.record(0, made.state, left_ms, floors, schedule, answered, overload_lasts=True)
     log.close()
     for id_, why in ((f"m{n - 1}", Choice.FALLBACK_FASTEST), ("m0", Choice.LIGHTEST_FEASIBLE)):
         result = run(f"--decisions={tmp_path}", f"--id={id_}")

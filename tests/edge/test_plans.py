@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ounce_edge.recommender.accuracy import AccuracyPrior
 from ounce_edge.recommender.decision import decide
-from ounce_edge.recommender.exploration import explore, regret
+from ounce_edge.recommender.exploration import Draws, explore, regret
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Model, Plan, Plans, Step
 from ounce_edge.recommender.suspension import FIRST_S, FORGIVEN_AFTER_S, LONGEST_S, Suspension
@@ -203,9 +203,8 @@ def explored(drawn: list[float], floor: float, left_ms: float = 100.0) -> list[t
     view = plans().view(0.0)
     left, floors = np.full(4, left_ms), np.full(4, floor)
     chosen = np.array([True, False, True, False])
-    schedule = explore(
-        view, decide(view, left, floors, Fallback.REFUSE), left, floors, chosen, drawn
-    )
+    schedule = decide(view, left, floors, Fallback.REFUSE)
+    schedule = explore(view, schedule, left, floors, Draws(chosen, drawn))
     found = [(-1, Choice.CUT_SHORT)] * 4
     for group in schedule.groups:
         for i in group.items:
@@ -235,9 +234,10 @@ def test_exploring_learns_that_a_light_plan_is_good_enough_and_stops_where_it_is
         for second in range(300):
             view = made.view(float(second))
             left, floors = np.full(100, 100.0), np.full(100, 0.92)
-            draws = [float(rng.beta(*made.accuracy.posterior(p))) for p in range(3)]
+            drawn = [float(rng.beta(*made.accuracy.posterior(p))) for p in range(3)]
             schedule = decide(view, left, floors, Fallback.REFUSE)
-            schedule = explore(view, schedule, left, floors, rng.random(100) < 0.2, draws)
+            draws = Draws(rng.random(100) < 0.2, drawn)
+            schedule = explore(view, schedule, left, floors, draws)
             for group in schedule.groups:
                 n = len(group.items)
                 if group.plan == LIGHT:

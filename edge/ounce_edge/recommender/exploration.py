@@ -9,6 +9,7 @@ chosen from then on, and what does not is drawn ever more rarely.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +21,21 @@ from ounce_edge.recommender.view import View
 Floats = NDArray[np.float64]
 
 
+class Draws(NamedTuple):
+    """What is random about exploring at one decision."""
+
+    chosen: NDArray[np.bool_]
+    """Messages within the policy's exploration share, shape (n,)."""
+    drawn: Sequence[float]
+    """An accuracy per plan, drawn from its posterior."""
+
+
 def explore(
     view: View,
     schedule: Schedule,
     remaining_ms: Floats,
     min_accuracy: Floats,
-    chosen: NDArray[np.bool_],
-    drawn: Sequence[float],
+    draws: Draws,
 ) -> Schedule:
     """Let some messages be answered by lighter plans that may be good enough.
 
@@ -35,13 +44,13 @@ def explore(
         schedule: the rule's decision.
         remaining_ms: time left per message, shape (n,).
         min_accuracy: floor per message, shape (n,).
-        chosen: messages within the policy's exploration share, shape (n,).
-        drawn: an accuracy per plan, drawn from its posterior.
+        draws: the randomness in it.
 
     Returns:
         The schedule with the tried plans as groups of their own, before the others: they are
         lighter than what they stand in for, so that nothing ends later for it.
     """
+    chosen, drawn = draws
     tried: dict[int, list[int]] = {}
     groups = []
     for group in schedule.groups:
