@@ -16,8 +16,11 @@ keeps its floor, as long as such messages together take little time from those t
 that the fastest plan answers, so that a backlog is caught up instead of carried on.
 """
 
+import math
 from bisect import insort
 from collections.abc import Sequence
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +36,7 @@ from ounce_edge.recommender.schedule import (
     by_tightest,
     together,
 )
-from ounce_edge.recommender.view import View, at_each
+from ounce_edge.recommender.view import View
 
 LATE_BUDGET_MS = 5.0
 """Time per decision for keeping the floors of messages that are late anyway."""
@@ -50,8 +53,14 @@ THRIFTY_MS = 4.0
 """While an overload lasts, that plan is taken which gives most in calls of about this time."""
 BIN_OCTAVES = 2.0
 """Messages start out together where their times left are within so many factors of two."""
+_UNMET = Choice.FALLBACK_MOST_ACCURATE_IN_TIME
 _NONE: Items = np.empty(0, np.intp)
 _FIRST: Items = np.zeros(1, np.intp)
+
+
+_Cell = tuple[int, int, Items | Sequence[int], float]
+"""Messages of about the same deadline and the same lightest sufficient plan: number of the
+deadline's bin, of the plan's rung, indices, and least time left."""
 
 
 class Crowd:
@@ -73,20 +82,21 @@ class Crowd:
         self._remaining_ms = remaining_ms
         self._min_accuracy = min_accuracy
         self._fallback = fallback
-        by_time = sorted(order, key=at_each(view.p99_ms, len(remaining_ms)).__getitem__)
-        self._rank = {plan: rank for rank, plan in enumerate(by_time)}
-        """By the time for all that waits. Which of two plans is the quicker one may depend on the
-        batch: messages that only ever go down these ranks do not go back and forth."""
         self._batches: list[Batch] = []
         """In the order of their tightest deadlines."""
         self._gives_up = gives_up
         self._is_short = False
         """Whether there is too little time for all that waits."""
-        self._given_up: list[Items] = []
+        self._given_up: list[int] = []
         """Messages that no plan answers in time, or that the policy refuses."""
 
-    def schedule(self, rung: NDArray[np.intp]) -> Schedule:
-        """Batches in the order of their deadlines, made to fit, then those that are late."""
+    def schedule(self, rung: NDArray[np.intp] | Sequence[int]) -> Schedule:
+        """Batches in the order of their deadlines, made to fit, then those that are late.
+
+        Args:
+            rung: place of each message's lightest sufficient plan in the frontier; behind its end
+                where there is none. An array where there are many.
+        """
         plans, floors = self._order, self._min_accuracy
         if self._gives_up:
             thriftiest = self._thriftiest()
@@ -97,18 +107,12 @@ class Crowd:
         self._fit()
         self._absorb()
         groups = self._merge()
-        given_up = np.sort(np.concatenate([_NONE, *self._given_up]))
-        if not len(given_up):
+        given_up = sorted(self._given_up)
+        if not given_up:
             return Schedule(groups, _NONE, self._order)
         if self._fallback is Fallback.REFUSE:
-            return Schedule(groups, given_up, self._order)
-        groups += late_groups(
-            self._view,
-            self._order,
-            given_up.tolist(),
-            floors.tolist(),
-            self._fallback,
-        )
+            return Schedule(groups, np.array(given_up), self._order)
+        groups += late_groups(self._view, self._order, given_up, floors.tolist(), self._fallback)
         return Schedule(groups, _NONE, self._order)
 
     def _thriftiest(self) -> int:
@@ -119,45 +123,74 @@ class Crowd:
             return min(order, key=lambda p: view.finish_ms(p, at_once))
         return self._worth_most(order, at_once)
 
-    def _start(self, rung: NDArray[np.intp], otherwise: Sequence[int]) -> None:
+    def _start(self, rung: NDArray[np.intp] | Sequence[int], otherwise: Sequence[int]) -> None:
         """Batches of about the same deadline, each of the lightest sufficient plan or, where that
         takes less time, of the next one's call; where none is sufficient, `otherwise` has the plans
         to settle for. What is late already is given up."""
-        left_ms = self._remaining_ms
-        fastest_ms = self._view.fastest_alone_ms
-        is_late = left_ms < fastest_ms
-        late = np.flatnonzero(is_late)
-        self._given_up.append(late)
-        self._is_short = len(late) > SHORT * len(left_ms)
-        waiting = np.flatnonzero(~is_late)
-        if not len(waiting):
-            return
-        bin_ = (np.log2(left_ms[waiting] / fastest_ms) / BIN_OCTAVES).astype(np.intp)
-        n_rungs = len(self._frontier) + 1
-        key = bin_ * n_rungs + rung[waiting]
-        by_key = np.argsort(key, kind="stable")
-        waiting, key = waiting[by_key], key[by_key]
-        starts = np.concatenate([_FIRST, np.flatnonzero(key[1:] != key[:-1]) + 1])
-        tightest_ms = np.minimum.reduceat(left_ms[waiting], starts).tolist()
-        keys, ends = key[starts].tolist(), [*starts[1:].tolist(), len(waiting)]
-        unmet: list[tuple[Items, float]] = []
-        start, last_bin = 0, -1
-        for of_cell, end, tightest in zip(keys, ends, tightest_ms, strict=True):
-            items, start, n = waiting[start:end], end, end - start
-            of_bin, of_rung = divmod(of_cell, n_rungs)
+        if isinstance(rung, np.ndarray):
+            cells = self._cells_of_many(rung)
+        else:
+            cells = self._cells_of_few(rung)
+        self._is_short = len(self._given_up) > SHORT * len(self._remaining_ms)
+        unmet: list[Batch] = []
+        last_bin = -1
+        for of_bin, of_rung, items, tightest_ms in cells:
+            n = len(items)
             if of_rung == len(self._frontier):
-                unmet.append((items, tightest))
+                unmet.append(Batch(self._view, otherwise[0], _UNMET, [items], n, tightest_ms))
                 continue
             plan, choice = self._frontier[of_rung], Choice.LIGHTEST_FEASIBLE
-            batch = Batch(self._view, plan, choice, [items], n, tightest)
+            batch = Batch(self._view, plan, choice, [items], n, tightest_ms)
             if of_bin == last_bin and self._sooner_together(self._batches[-1], batch):
                 choice = Choice.LIGHTEST_TOGETHER
                 batch = together(self._view, choice, self._batches.pop(), batch)
             self._batches.append(batch)
             last_bin = of_bin
         self._batches.sort(key=by_tightest)
-        for items, tightest in unmet:
-            self._settle_for_less(items, otherwise, tightest)
+        for batch in unmet:
+            self._settle_for_less(batch, otherwise)
+
+    def _cells_of_few(self, rung: Sequence[int]) -> list[_Cell]:
+        """Messages of about the same deadline and the same rung, by both; the late ones are given
+        up."""
+        left_ms = self._remaining_ms.tolist()
+        fastest_ms = self._view.fastest_alone_ms
+        cells: dict[tuple[int, int], list[int]] = {}
+        for i, (ms, of_item) in enumerate(zip(left_ms, rung, strict=True)):
+            if ms < fastest_ms:
+                self._given_up.append(i)
+            else:
+                of_bin = int(math.log2(ms / fastest_ms) / BIN_OCTAVES)
+                cells.setdefault((of_bin, of_item), []).append(i)
+        found: list[_Cell] = []
+        for (of_bin, of_rung), items in sorted(cells.items()):
+            found.append((of_bin, of_rung, items, min([left_ms[i] for i in items])))
+        return found
+
+    def _cells_of_many(self, rung: NDArray[np.intp]) -> list[_Cell]:
+        """The same."""
+        left_ms = self._remaining_ms
+        fastest_ms = self._view.fastest_alone_ms
+        is_late = left_ms < fastest_ms
+        self._given_up += is_late.nonzero()[0].tolist()
+        (waiting,) = (~is_late).nonzero()
+        if not len(waiting):
+            return []
+        left_ms = left_ms[waiting]
+        n_rungs = len(self._frontier) + 1
+        octaves = np.log2(left_ms / fastest_ms)
+        key = (octaves / BIN_OCTAVES).astype(np.intp) * n_rungs + rung[waiting]
+        by_key = key.argsort(kind="stable")
+        waiting, key, left_ms = waiting[by_key], key[by_key], left_ms[by_key]
+        starts = np.concatenate([_FIRST, (key[1:] != key[:-1]).nonzero()[0] + 1])
+        tightest_ms = np.minimum.reduceat(left_ms, starts).tolist()
+        keys, bounds = key[starts].tolist(), [*starts.tolist(), len(waiting)]
+        return [
+            (*divmod(of_cell, n_rungs), waiting[start:end], tightest)
+            for of_cell, (start, end), tightest in zip(
+                keys, pairwise(bounds), tightest_ms, strict=True
+            )
+        ]
 
     def _sooner_together(self, lighter: Batch, heavier: Batch) -> bool:
         """Whether one call of the heavier plan answers both sooner than two calls do."""
@@ -192,9 +225,10 @@ class Crowd:
             mates = [b for b in rest if b.plan == plan and _may_share(head, b)]
             while mates:
                 n = head.n + sum([b.n for b in mates])
-                call, shared = self._view.calls[head.plan, n], line.copy()
+                call, shared = self._view.calls[plan, n], line.copy()
                 if shared.join(call.usual_ms, call.finish_ms) <= head.tightest_ms:
-                    others = [b for b in rest if b not in mates]
+                    of_mates = set(map(id, mates))
+                    others = [b for b in rest if id(b) not in of_mates]
                     if shared.keeps(others):
                         whole = together(self._view, _reason(head, *mates), head, *mates)
                         self._batches[k:] = [whole, *others]
@@ -203,32 +237,45 @@ class Crowd:
             line.join(self._batches[k].usual_ms, self._batches[k].finish_ms)
             k += 1
 
+    @cached_property
+    def _rank(self) -> dict[int, int]:
+        """Plans by the time for all that waits. Which of two is the quicker one may depend on the
+        batch: messages that only ever go down these ranks do not go back and forth."""
+        finish_ms = self._view.finish_each_ms(len(self._remaining_ms))
+        by_time = sorted(self._order, key=finish_ms.__getitem__)
+        return {plan: rank for rank, plan in enumerate(by_time)}
+
     def _give_way(self, batch: Batch, keep_ms: float) -> None:
         """The messages with the least time left, all but those that fit into `keep_ms`, go to a
         plan that takes less time."""
-        n = batch.n
-        keep = self._view.most_within(batch.plan, keep_ms, n - 1) if n > 1 else 0
-        moved = batch.items
+        view, n = self._view, batch.n
+        keep = view.most_within(batch.plan, keep_ms, n - 1) if n > 1 else 0
         self._batches.remove(batch)
         if keep:
-            by_time = moved[np.argsort(self._remaining_ms[moved], kind="stable")]
-            moved, kept = by_time[: n - keep], by_time[n - keep :]
-            tightest_ms = float(self._remaining_ms[kept[0]])
-            self._insert(Batch(self._view, batch.plan, batch.choice, [kept], keep, tightest_ms))
-        finish_ms = self._view.finish_ms(batch.plan, len(moved))
-        quicker = [
-            p
-            for p in self._order
-            if self._rank[p] < self._rank[batch.plan]
-            and self._view.finish_ms(p, len(moved)) < finish_ms
-        ]
-        floor = float(self._min_accuracy[moved].max())
-        sufficient = next((p for p in quicker if self._view.accuracy_low[p] >= floor), None)
-        if sufficient is not None:
-            self._place(moved, sufficient, Choice.LIGHTEST_FEASIBLE, batch.tightest_ms)
-        else:
-            some = self._most_for_its_time(quicker, len(moved))
-            self._settle_for_less(moved, some, batch.tightest_ms)
+            items = batch.items
+            by_time = items[np.argsort(self._remaining_ms[items], kind="stable")]
+            self._insert(self._some_of(batch, by_time[n - keep :]))
+            batch = self._some_of(batch, by_time[: n - keep])
+        rank, finish_ms = self._rank, view.finish_each_ms(batch.n)
+        rank_here, most_ms = rank[batch.plan], batch.finish_ms
+        quicker = [p for p in self._order if rank[p] < rank_here and finish_ms[p] < most_ms]
+        _, floor = self._floors_of(batch)
+        for plan in quicker:
+            if view.accuracy_low[plan] >= floor:
+                self._place(batch.by(view, plan, Choice.LIGHTEST_FEASIBLE))
+                return
+        self._settle_for_less(batch, self._most_for_its_time(quicker, batch.n))
+
+    def _some_of(self, batch: Batch, items: Items) -> Batch:
+        tightest_ms = float(self._remaining_ms[items].min())
+        return Batch(self._view, batch.plan, batch.choice, [items], len(items), tightest_ms)
+
+    def _floors_of(self, batch: Batch) -> tuple[float, float]:
+        """The lowest and the highest floor."""
+        if batch.floors is None:
+            floors = self._min_accuracy[batch.items].tolist()
+            batch.floors = min(floors), max(floors)
+        return batch.floors
 
     def _most_for_its_time(self, plans: Sequence[int], n: int) -> Sequence[int]:
         """Of some plans, where time is short the one that is worth most; there may be none."""
@@ -246,31 +293,36 @@ class Crowd:
         view = self._view
         return max(plans, key=lambda p: view.accuracy[p] ** 2 / view.usual_finish_ms(p, n))
 
-    def _settle_for_less(self, items: Items, plans: Sequence[int], tightest_ms: float) -> None:
+    def _settle_for_less(self, batch: Batch, plans: Sequence[int]) -> None:
         """The policy's fallback, of some plans, the lightest first."""
         view = self._view
         if not plans or self._fallback is Fallback.REFUSE:
-            self._given_up.append(items)
+            self._given_up += batch.items.tolist()
             return
         if self._fallback is Fallback.FASTEST:
-            plan = min(plans, key=lambda p: view.finish_ms(p, len(items)))
+            plan = min(plans, key=view.finish_each_ms(batch.n).__getitem__)
             choice = Choice.FALLBACK_FASTEST
         else:
-            enough = max(view.accuracy[p] for p in plans) - NEARLY_EQUAL
-            plan = next(p for p in plans if view.accuracy[p] >= enough)
+            accuracy = view.accuracy
+            enough = max([accuracy[p] for p in plans]) - NEARLY_EQUAL
+            plan = next(p for p in plans if accuracy[p] >= enough)
             choice = Choice.FALLBACK_MOST_ACCURATE_IN_TIME
-        meets_floor = view.accuracy_low[plan] >= self._min_accuracy[items]
-        for part, why in ((meets_floor, Choice.LIGHTEST_FEASIBLE), (~meets_floor, choice)):
-            if part.all():
-                self._place(items, plan, why, tightest_ms)
-            elif part.any():
-                some = items[part]
-                self._place(some, plan, why, float(self._remaining_ms[some].min()))
+        low = view.accuracy_low[plan]
+        lowest, highest = self._floors_of(batch)
+        if low >= highest:
+            self._place(batch.by(view, plan, Choice.LIGHTEST_FEASIBLE))
+        elif low < lowest:
+            self._place(batch.by(view, plan, choice))
+        else:
+            items = batch.items
+            meets = self._min_accuracy[items] <= low
+            for some, why in ((items[meets], Choice.LIGHTEST_FEASIBLE), (items[~meets], choice)):
+                self._place(self._some_of(batch, some).by(view, plan, why))
 
-    def _place(self, items: Items, plan: int, choice: Choice, tightest_ms: float) -> None:
+    def _place(self, new: Batch) -> None:
         """Put messages among the batches; those of the same plan and about the same deadline are
         one."""
-        new = Batch(self._view, plan, choice, [items], len(items), tightest_ms)
+        plan, tightest_ms = new.plan, new.tightest_ms
         for batch in self._batches:
             if (
                 batch.plan == plan
@@ -308,20 +360,20 @@ class Crowd:
 def _may_share(one: Batch, other: Batch) -> bool:
     """Whether one call of their plan may answer both: for one reason, or for those whose floors it
     does not keep (`Choice.below_floor`) as well as for those whose it does."""
-    return one.choice is other.choice or {one.choice, other.choice} <= _SHARED
+    return one.choice is other.choice or (one.choice in _SHARED and other.choice in _SHARED)
 
 
-_SHARED = {
+_SHARED = (
     Choice.LIGHTEST_FEASIBLE,
     Choice.LIGHTEST_TOGETHER,
     Choice.LIGHTEST_TOGETHER.below_floor,
-}
+)
 
 
-def _reason(*batches: Batch) -> Choice:
+def _reason(first: Batch, *others: Batch) -> Choice:
     """That of one call for batches that may share it."""
-    choices = {batch.choice for batch in batches}
-    return choices.pop() if len(choices) == 1 else Choice.LIGHTEST_TOGETHER
+    choice = first.choice
+    return choice if all(o.choice is choice for o in others) else Choice.LIGHTEST_TOGETHER
 
 
 def late_groups(

@@ -15,6 +15,9 @@ it: no cheap answer waits for a dear one. Where it makes one late, the earliest 
 finds the time.
 """
 
+from bisect import bisect_left
+from functools import partial
+
 import numpy as np
 from ounce_schemas.routing import Choice, Fallback
 
@@ -59,21 +62,26 @@ def decide(
     order, frontier = compared.by_cost, compared.frontier
     if n == 1:
         return decide_one(view, compared, remaining_ms.item(), min_accuracy.item(), fallback)
+    gives_up = overload_lasts and fallback is not Fallback.REFUSE
+    crowd = partial(Crowd, view, order, frontier, remaining_ms, min_accuracy, fallback, gives_up)
     if n <= FEW:
-        few = decide_few(view, compared, remaining_ms.tolist(), min_accuracy.tolist(), fallback)
+        few_floors = min_accuracy.tolist()
+        few = decide_few(view, compared, remaining_ms.tolist(), few_floors, fallback)
         if few is not None:
             return few
+        return crowd().schedule([bisect_left(compared.floors, floor) for floor in few_floors])
     rung = np.searchsorted(compared.floors, min_accuracy, side="left")
     sizes = np.bincount(rung, minlength=len(frontier) + 1).tolist()
-    gives_up = overload_lasts and fallback is not Fallback.REFUSE
     if not (sizes[-1] or gives_up):  # the common case: every floor can be met, and mostly in time
-        apart = []
-        for k, (plan, size) in enumerate(zip(frontier, sizes, strict=False)):
+        by_rung, start, apart = rung.argsort(kind="stable"), 0, []
+        left_ms = remaining_ms[by_rung]
+        for plan, size in zip(frontier, sizes, strict=False):
             if size:
-                items = np.arange(n) if size == n else np.flatnonzero(rung == k)
-                tightest_ms = float(remaining_ms[items].min())
-                choice = Choice.LIGHTEST_FEASIBLE
+                end = start + size
+                tightest_ms = float(np.minimum.reduce(left_ms[start:end]))
+                items, choice = by_rung[start:end], Choice.LIGHTEST_FEASIBLE
                 apart.append(Batch(view, plan, choice, [items], size, tightest_ms))
+                start = end
         queue = first_in_time(view, apart)
         if queue is not None:
             return Schedule([batch.as_group() for batch in queue], _NONE, order)
@@ -82,8 +90,7 @@ def decide(
         part = decide(view, remaining_ms[some], min_accuracy[some], fallback, overload_lasts)
         groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]
         return Schedule(groups, some[part.refused], part.by_cost)
-    crowd = Crowd(view, order, frontier, remaining_ms, min_accuracy, fallback, gives_up)
-    return crowd.schedule(rung)
+    return crowd().schedule(rung)
 
 
 def _most_urgent(remaining_ms: Floats) -> Items:

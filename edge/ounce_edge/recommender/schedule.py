@@ -98,9 +98,10 @@ class Batch:
         parts: indices of the messages; put together only when that call is really to be made.
         n: how many they are.
         tightest_ms: the least time left of any of them.
+        floors: the lowest and the highest of their floors, where someone has looked.
     """
 
-    __slots__ = ("choice", "finish_ms", "n", "parts", "plan", "tightest_ms", "usual_ms")
+    __slots__ = ("choice", "finish_ms", "floors", "n", "parts", "plan", "tightest_ms", "usual_ms")
 
     def __init__(
         self,
@@ -110,6 +111,7 @@ class Batch:
         parts: Sequence[Items | Sequence[int]],
         n: int,
         tightest_ms: float,
+        floors: tuple[float, float] | None = None,
     ) -> None:
         call = view.calls[plan, n]
         self.plan = plan
@@ -117,8 +119,13 @@ class Batch:
         self.parts = parts
         self.n = n
         self.tightest_ms = tightest_ms
+        self.floors = floors
         self.finish_ms = call.finish_ms
         self.usual_ms = call.usual_ms
+
+    def by(self, view: View, plan: int, choice: Choice) -> "Batch":
+        """The same messages, answered by another plan."""
+        return Batch(view, plan, choice, self.parts, self.n, self.tightest_ms, self.floors)
 
     @property
     def items(self) -> Items:
@@ -127,7 +134,9 @@ class Batch:
 
     def as_group(self) -> Group:
         """As part of a schedule."""
-        return Group(self.plan, self.choice, np.sort(self.items))
+        items = np.array(self.parts[0]) if len(self.parts) == 1 else np.concatenate(self.parts)
+        items.sort()
+        return Group(self.plan, self.choice, items)
 
 
 by_tightest = attrgetter("tightest_ms")

@@ -40,6 +40,9 @@ class View:
     usable: Sequence[int]
     """Indices of the plans whose models are all in service."""
     _compared: dict[int, "Comparison"] = field(default_factory=dict, repr=False, compare=False)
+    _finish_each_ms: dict[int, Sequence[float]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def compared(self, n_items: int) -> "Comparison":
         """The usable plans by their cost at that batch size; worked out once."""
@@ -95,6 +98,15 @@ class View:
     def finish_ms(self, plan: int, n_items: int) -> float:
         """99th percentile of the time until a batch of `n_items` is answered."""
         return at(self.p99_ms[plan], n_items)
+
+    def finish_each_ms(self, n_items: int) -> Sequence[float]:
+        """`finish_ms` of every plan; worked out once."""
+        found = self._finish_each_ms.get(n_items)
+        if found is None:
+            if len(self._finish_each_ms) >= _MOST_COMPARED:
+                self._finish_each_ms.clear()
+            found = self._finish_each_ms[n_items] = at_each(self.p99_ms, n_items)
+        return found
 
     @cached_property
     def fastest_alone_ms(self) -> float:
