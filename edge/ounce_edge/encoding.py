@@ -27,6 +27,8 @@ from ounce_edge.decoding import Batch, OutputNames, take
 from ounce_edge.records import Headers
 from ounce_edge.request_head import RequestHead
 
+_FEW = 8
+"""So many messages are encoded one by one: telling which of them are alike takes longer."""
 _MAX_CACHED = 4096
 """Distinct (plan, reason, targets) kept: targets come from outside, so they must not grow it."""
 
@@ -199,8 +201,8 @@ class Encoder:
             latency_ms,
             duplicate,
         )
-        if len(latency_ms) == 1:
-            return [middle(*(column.item() for column in columns))]
+        if len(latency_ms) <= _FEW:
+            return list(map(middle, *(column.tolist() for column in columns)))
         # Timestamps are whole milliseconds, so the messages of a batch share few distinct middles.
         kinds = _kinds(*columns)
         examples = np.empty(kinds.max() + 1, dtype=np.intp)

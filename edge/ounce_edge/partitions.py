@@ -19,6 +19,9 @@ from ounce_edge.transactions import TransactionalDelivery
 
 logger = logging.getLogger(__name__)
 
+COMMIT_EVERY_S = 0.1
+"""At most so often: each commit is a write of the broker, and at low rates nearly every poll would
+make one. What was answered meanwhile is answered again after a crash."""
 _LAG_EVERY_S = 1.0
 _REWIND_S = 10.0
 
@@ -53,19 +56,19 @@ class Partitions:
         self._assigned: set[tuple[str, int]] = set()
         self._committing: list[TopicPartition] = []
         """What the commit that is not answered yet is of."""
-        self._lag_due_s = 0.0
+        self._commit_due_s = self._lag_due_s = 0.0
         self.positions: Mapping[tuple[str, int], int] = {}
         """Next offset to read, of the assigned partitions, as of the last look at the lag."""
 
     def tend(self, consumer: Consumer) -> None:
-        """Between two polls: commit, and now and then look at the lag."""
+        """Between two polls: now and then commit, and look at the lag."""
+        now_s = time.monotonic()
         if isinstance(self._delivery, TransactionalDelivery):
             self._delivery.group_metadata = consumer.consumer_group_metadata()
             if self._delivery.is_aborted:
                 self._rewind(consumer, self._delivery)
-        elif not self._committing:  # one at a time: more would queue up at the broker, without end
-            self._start_commit(consumer)
-        now_s = time.monotonic()
+        elif not self._committing and now_s >= self._commit_due_s:
+            self._start_commit(consumer, now_s)
         if now_s >= self._lag_due_s:
             self._lag_due_s = now_s + _LAG_EVERY_S
             lag = self._lag(consumer)
@@ -112,12 +115,13 @@ class Partitions:
         """The consumer was stopped: none is ours."""
         self._assigned.clear()
 
-    def _start_commit(self, consumer: Consumer) -> None:
+    def _start_commit(self, consumer: Consumer, now_s: float) -> None:
+        """One at a time: more would queue up at the broker, without end."""
         offsets = self._owned(self._delivery.take_acknowledged())
         if offsets:
             try:
                 consumer.commit(offsets=offsets, asynchronous=True)
-                self._committing = offsets
+                self._committing, self._commit_due_s = offsets, now_s + COMMIT_EVERY_S
             except KafkaException as e:
                 self._give_back(offsets)
                 logger.warning("offsets not committed: %s", e.args[0].str())

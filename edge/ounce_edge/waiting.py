@@ -142,7 +142,10 @@ class Waiting:
         if of_part[0] == of_part[-1]:
             sources = [(parts[of_part[0]], of_item)]
         else:
-            sources = [(parts[p], of_item[of_part == p]) for p in np.unique(of_part).tolist()]
+            sources = [
+                (parts[p], of_item[of_part == p])
+                for p in np.bincount(of_part).nonzero()[0].tolist()
+            ]
         repeated, start = set[int](), 0
         for part, chosen in sources:
             if part.repeated:
@@ -192,7 +195,7 @@ class Waiting:
     def _keep(self, items: Items) -> None:
         self.deadline_ms, self.min_accuracy = self.deadline_ms[items], self.min_accuracy[items]
         self._part, self._item = self._part[items], self._item[items]
-        used = np.unique(self._part)
+        (used,) = np.bincount(self._part).nonzero()
         if len(used) < len(self._parts):  # parts are in the order of their numbers, and stay so
             self._parts = [self._parts[p] for p in used.tolist()]
             self._part = np.searchsorted(used, self._part)

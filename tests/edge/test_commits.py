@@ -45,8 +45,9 @@ def delivery() -> Iterator[Delivery]:
 
 
 @pytest.fixture
-def partitions(delivery: Delivery) -> Partitions:
-    """Two of the topic `t`."""
+def partitions(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> Partitions:
+    """Two of the topic `t`; commits need not wait for others."""
+    monkeypatch.setattr("ounce_edge.partitions.COMMIT_EVERY_S", 0.0)
     pipeline = Pipeline(
         ladder(DIGITS, served(DIGITS, "a")),
         Policy().for_task("digits"),
@@ -83,6 +84,21 @@ def test_one_commit_at_a_time_and_the_next_takes_all_that_gathered(
     partitions.on_commit(False)
     partitions.tend(consumer)
     assert consumer.commits == [[(0, 5)], [(0, 7), (1, 7)]]
+
+
+def test_commits_come_now_and_then_and_the_next_takes_all_that_gathered(
+    partitions: Partitions, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 50.0
+    monkeypatch.setattr("ounce_edge.partitions.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("ounce_edge.partitions.COMMIT_EVERY_S", 0.1)
+    consumer: Any = FakeConsumer()
+    for offset in range(100):
+        acknowledge(delivery, 0, offset)
+        partitions.tend(consumer)
+        partitions.on_commit(False)
+        now_s += 0.011
+    assert consumer.commits == [[(0, offset)] for offset in range(0, 100, 10)]
 
 
 def test_a_commit_that_could_not_be_sent_does_not_end_all_commits(
