@@ -109,9 +109,9 @@ def test_a_view_lasts_while_figures_move_a_little_but_not_for_long() -> None:
     for i in range(3):
         made.observe_call(0, 1, 0.12, 0.01 * i)
     assert made.view(0.05) is view
-    renewed = made.view(0.25)
+    renewed = made.view(0.55)
     assert renewed.expected_ms(LIGHT, 1) == pytest.approx(0.12)
-    assert made.view(0.5) is renewed  # nothing has moved since
+    assert made.view(0.9) is renewed  # nothing has moved since
 
 
 def test_a_view_is_made_anew_at_once_when_that_matters_to_a_call() -> None:

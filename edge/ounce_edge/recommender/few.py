@@ -19,11 +19,13 @@ from ounce_edge.recommender.schedule import (
     Line,
     Schedule,
     everything,
-    first_in_time,
+    in_some_order,
 )
 from ounce_edge.recommender.view import Comparison, View
 
 _NONE: Items = np.empty(0, np.intp)
+_Call = tuple[int, int, int, int]
+"""Plan, number of messages, and the lowest and the highest of their rungs in the frontier."""
 
 
 def decide_one(
@@ -90,47 +92,46 @@ def _in_time(
     rungs = [bisect_left(compared.floors, floor) for floor in floors]
     if max(rungs) == len(compared.floors):
         return None
-    if (only := _one_call(view, compared, min(left_ms), rungs)) is not None:
-        return [only]
-    used = sorted(set(rungs))
-    parts = [[i for i, of_item in enumerate(rungs) if of_item == rung] for rung in used]
-    queue = first_in_time(
-        view,
-        [
-            Batch(
-                view,
-                compared.frontier[rung],
-                Choice.LIGHTEST_FEASIBLE,
-                [part],
-                len(part),
-                min([left_ms[i] for i in part]),
-            )
-            for rung, part in zip(used, parts, strict=True)
-        ],
-    )
-    return None if queue is None else [batch.as_group() for batch in queue]
+    calls = _fewest_calls(view, compared, rungs)
+    if len(calls) == 1:
+        plan, n, lightest, heaviest = calls[0]
+        call = view.calls[plan, n]
+        if Line().join(call.usual_ms, call.finish_ms) <= min(left_ms):
+            joined = lightest < heaviest
+            choice = Choice.LIGHTEST_TOGETHER if joined else Choice.LIGHTEST_FEASIBLE
+            return [Group(plan, choice, everything(n))]
+    apart = [
+        (compared.frontier[rung], rungs.count(rung), rung, rung) for rung in sorted(set(rungs))
+    ]
+    for some in (calls, apart) if len(calls) < len(apart) else (apart,):
+        queue = in_some_order([_batch(view, call, left_ms, rungs) for call in some])
+        if queue is not None:
+            return [batch.as_group() for batch in queue]
+    return None
 
 
-def _one_call(
-    view: View, compared: Comparison, tightest_ms: float, rungs: Sequence[int]
-) -> Group | None:
-    """What `first_in_time` gives, where it is one call for everything: the common case, worth a
-    look before lists and batches are made. Else None."""
-    calls, lightest, heaviest = view.calls, min(rungs), max(rungs)
-    plan, n = compared.frontier[lightest], rungs.count(lightest)
-    for rung in range(lightest + 1, heaviest + 1):
-        if more := rungs.count(rung):
-            dearer = compared.frontier[rung]
-            apart = calls[plan, n].cost + calls[dearer, more].cost
-            plan, n = dearer, n + more
-            if calls[plan, n].cost > apart:
-                return None
-    call = calls[plan, n]
-    if Line().join(call.usual_ms, call.finish_ms) > tightest_ms:
-        return None
+def _fewest_calls(view: View, compared: Comparison, rungs: Sequence[int]) -> list[_Call]:
+    """From the lightest plan on, its messages join the next one's call if they are cheaper there
+    than in a call of their own."""
+    calls, found = view.calls, list[_Call]()
+    for rung in sorted(set(rungs)):
+        plan, n, lightest = compared.frontier[rung], rungs.count(rung), rung
+        if found:
+            before, n_before, lightest_before, _ = found[-1]
+            apart = calls[before, n_before].cost + calls[plan, n].cost
+            if calls[plan, n_before + n].cost <= apart:
+                found.pop()
+                n, lightest = n_before + n, lightest_before
+        found.append((plan, n, lightest, rung))
+    return found
+
+
+def _batch(view: View, call: _Call, left_ms: Sequence[float], rungs: Sequence[int]) -> Batch:
+    plan, n, lightest, heaviest = call
+    items = [i for i, rung in enumerate(rungs) if lightest <= rung <= heaviest]
     joined = lightest < heaviest
     choice = Choice.LIGHTEST_TOGETHER if joined else Choice.LIGHTEST_FEASIBLE
-    return Group(plan, choice, everything(n))
+    return Batch(view, plan, choice, [items], n, min([left_ms[i] for i in items]))
 
 
 def _otherwise(

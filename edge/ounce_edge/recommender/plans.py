@@ -23,7 +23,7 @@ _Z_99 = 2.3263478740408408
 _LATELY_S = 1.0
 _DRIFT = 0.03
 """A view is made anew when a figure that it was made with has moved by this share, but ..."""
-_RENEW_SECONDS = 0.2
+_RENEW_SECONDS = 0.5
 """... at most this often, since at low rates nearly every call moves one so far; and ..."""
 _VIEW_MS = 0.25
 """... at once when that changes the time of the call just made by more than this: about what a view

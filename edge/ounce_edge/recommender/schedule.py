@@ -160,14 +160,17 @@ def first_in_time(view: View, batches: Sequence[Batch]) -> Sequence[Batch] | Non
         batches: one of each plan, the lightest first.
     """
     joined = _joined(view, batches)
-    for some in (joined, batches) if len(joined) < len(batches) else (batches,):
-        if Line().keeps(some):
-            return some
-        if len(some) > 1:
-            soonest = sorted(some, key=by_tightest)
-            if Line().keeps(soonest):
-                return soonest
-    return None
+    queue = in_some_order(joined)
+    return in_some_order(batches) if queue is None and len(joined) < len(batches) else queue
+
+
+def in_some_order(batches: Sequence[Batch]) -> Sequence[Batch] | None:
+    """The first of two orders in which all end by their deadlines: as they are, or the earliest
+    deadline first."""
+    if Line().keeps(batches):
+        return batches
+    soonest = sorted(batches, key=by_tightest)
+    return soonest if Line().keeps(soonest) else None
 
 
 def _joined(view: View, batches: Sequence[Batch]) -> Sequence[Batch]:

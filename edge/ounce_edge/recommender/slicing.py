@@ -69,6 +69,8 @@ def first_slice(
         [only] = queue
         if view.calls[only.plan, len(only.items)].usual_ms <= least_ms:
             return Slice(queue, 0.0)
+    elif _usual_ms(view, queue) <= DEAR_SHARE * least_ms:
+        return Slice(queue, 0.0)
     slice_ms = min(slice_ms, max(least_ms, view.compared(len(remaining_ms)).soonest_ms))
     first, spent_ms = _fill(view, queue, remaining_ms, slice_ms)
     late = [group for group in queue if is_late(group)]
@@ -78,6 +80,10 @@ def first_slice(
     credit_ms = late_credit_ms + LATE_SHARE * spent_ms
     last, late_ms = _fill(view, late, remaining_ms, credit_ms, at_least_one=False)
     return Slice([*first, *last], max(credit_ms - late_ms, 0.0))
+
+
+def _usual_ms(view: View, groups: Sequence[Group]) -> float:
+    return sum([view.calls[group.plan, len(group.items)].usual_ms for group in groups])
 
 
 def is_late(group: Group) -> bool:
