@@ -30,6 +30,8 @@ from benchmarks.routing.workloads import floors_of
 from tests.support.kafka_jars import KafkaUnavailableError
 
 REAL_TASK, REAL_RATE = "digits", 1000.0
+ROUNDS = 5
+"""Of timing decisions, the quickest counts: what made others slow was not the decision."""
 
 
 @click.command()
@@ -70,10 +72,12 @@ def main(
             f"calls {o.poll_ms + o.step_ms:.2f} ms per slice and {o.item_ms * 1e3:.1f} us per "
             f"message; floors {', '.join(f'{f:g}' for f in floors_of(task.table))}"
         )
-    deciding_us = {}
-    for task in measured:
-        for label, fewest_ms in (("roomy", 50.0), ("crowded", -1.0)):
-            deciding_us[f"{task.table.task} {label}"] = time_deciding(task.table, fewest_ms)
+    deciding_us: dict[str, float] = {}
+    for _ in range(ROUNDS):
+        for task in measured:
+            for label, fewest_ms in (("roomy", 50.0), ("crowded", -1.0)):
+                name, us = f"{task.table.task} {label}", time_deciding(task.table, fewest_ms)
+                deciding_us[name] = min(us, deciding_us.get(name, us))
     cells = run_matrix(measured, rates, seeds, workers, same_reading)
     report.write_csv(folder / "routing.csv", cells)
     comparisons = [

@@ -66,9 +66,9 @@ class Comparison:
     single: Side
     """The cheapest single model within 0.2 points of it."""
     ours: Side
-    """The cheapest plan that is no less accurate than that on validation data, but for one item,
-    the least that a split can show: one that was chosen there for being just good enough is a
-    little worse elsewhere."""
+    """The cheapest plan that on validation data is less accurate than `best` by at most half of
+    `WITHIN`, or by one item where that is more, the least that a split can show: one that is chosen
+    for being just good enough there is a little worse elsewhere."""
     on_test: Difference
     """Of `ours` and `best`, on the test split."""
     on_fresh: Difference | None
@@ -102,8 +102,8 @@ def compare(task: Measured, rate: float) -> Comparison:
     best = max(singles, key=lambda p: table.plans[p].accuracy.value)
     accuracy = [plan.accuracy.value for plan in table.plans]
     single = next(p for p in singles if accuracy[p] >= accuracy[best] - WITHIN - 1e-9)
-    one_item = 1.0 / table.plans[best].accuracy.n
-    ours = next(p for p in by_cost if accuracy[p] >= accuracy[best] - one_item - 1e-9)
+    allowed = max(WITHIN / 2.0, 1.0 / table.plans[best].accuracy.n)
+    ours = next(p for p in by_cost if accuracy[p] >= accuracy[best] - allowed - 1e-9)
     both = table.plans[ours], table.plans[best]
     return Comparison(
         table.task,

@@ -82,7 +82,8 @@ def check_text(check: Check) -> str:
         f"at {check.rate:,.0f} messages/s. Measured at half the rate: a message is under way for "
         f"{under_way_ms[0]:.1f} ms, 99 of 100 for at most {under_way_ms[1]:.1f}; a call takes "
         f"{np.median(np.concatenate(seen.excess_ms)) * 1e3:.0f} us longer than in a tight loop; "
-        f"{seen.overhead.poll_ms * 1e3:.0f} us of the processor go into polling, per slice",
+        f"{seen.overhead.poll_ms * 1e3:.0f} us of the processor go into polling, per slice. "
+        f"The processor of broker and devices was idle for {check.broker_idle:.0%} of the time",
         f"{'':26}{'worker':>10}{'simulated':>11}",
         f"{'on time':26}{a.on_time:10.2%}{b.on_time:11.2%}",
         f"{'compute us/message':26}{a.compute_us:10.2f}{b.compute_us:11.2f}",

@@ -37,12 +37,16 @@ class ApacheKafka:
     Call `start` in a thread that lives as long as the broker should.
     """
 
-    def __init__(self, *, heap_mb: int = 768, cpus: str | None = None) -> None:
+    def __init__(
+        self, *, heap_mb: int = 768, cpus: str | None = None, runs_shortly: bool = False
+    ) -> None:
         """Prepare a broker; nothing runs yet.
 
         Args:
             heap_mb: largest heap of its Java process, MiB.
             cpus: processors to run on, as `taskset -c` reads them.
+            runs_shortly: for a minute at a low rate, where Java's second compiler would take more
+                time than its code saves.
 
         Raises:
             KafkaUnavailableError: this machine has no Java, or can't get Kafka's jars.
@@ -51,6 +55,7 @@ class ApacheKafka:
         self._jars = kafka_jars()
         self._heap_mb = heap_mb
         self._cpus = cpus
+        self._options = ["-XX:TieredStopAtLevel=1"] if runs_shortly else []
         self._port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="ounce-kafka-"))
         self._child: Child | None = None
@@ -91,7 +96,7 @@ class ApacheKafka:
         if not (self._folder / "data").exists():
             self._format()
         self._child = Child(
-            self._command(f"-Xmx{self._heap_mb}m", "kafka.Kafka"),
+            self._command(f"-Xmx{self._heap_mb}m", *self._options, "kafka.Kafka"),
             log=self._folder / "kafka.log",
             cpus=self._cpus,
         )
@@ -165,7 +170,7 @@ class ApacheKafka:
             "share.coordinator.state.topic.min.isr": 1,
         }
 
-    def _command(self, heap: str, main: str, *arguments: str) -> list[str]:
+    def _command(self, heap: str, *arguments: str) -> list[str]:
         return [
             str(self._java),
             heap,
@@ -173,7 +178,6 @@ class ApacheKafka:
             f"-Djava.io.tmpdir={self._folder}",  # where native libraries are unpacked
             "-cp",
             f"{self._jars}/*",
-            main,
             *arguments,
             str(self._folder / "server.properties"),
         ]

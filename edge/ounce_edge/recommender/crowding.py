@@ -194,12 +194,14 @@ class Crowd:
 
     def _sooner_together(self, lighter: Batch, heavier: Batch) -> bool:
         """Whether one call of the heavier plan answers both sooner than two calls do."""
+        usual_ms = lighter.usual_ms + heavier.usual_ms
         call = self._view.calls[heavier.plan, lighter.n + heavier.n]
-        if call.usual_ms > lighter.usual_ms + heavier.usual_ms:
+        if call.usual_ms > usual_ms:
             return False
-        apart = Line()
-        apart.join(lighter.usual_ms, lighter.finish_ms)
-        return call.finish_ms <= apart.join(heavier.usual_ms, heavier.finish_ms)
+        spread_ms = math.hypot(
+            lighter.finish_ms - lighter.usual_ms, heavier.finish_ms - heavier.usual_ms
+        )
+        return call.finish_ms <= usual_ms + spread_ms  # as a `Line` says
 
     def _fit(self) -> None:
         """Make every batch end in time, in order; the dearest messages so far give way."""

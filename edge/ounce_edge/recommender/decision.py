@@ -72,7 +72,8 @@ def decide(
         return crowd().schedule([bisect_left(compared.floors, floor) for floor in few_floors])
     rung = np.searchsorted(compared.floors, min_accuracy, side="left")
     sizes = np.bincount(rung, minlength=len(frontier) + 1).tolist()
-    if not (sizes[-1] or gives_up):  # the common case: every floor can be met, and mostly in time
+    is_late = bool(np.minimum.reduce(remaining_ms) < view.fastest_alone_ms)
+    if not (sizes[-1] or gives_up or is_late):  # the common case: every floor can be met, in time
         by_rung, start, apart = rung.argsort(kind="stable"), 0, []
         left_ms = remaining_ms[by_rung]
         for plan, size in zip(frontier, sizes, strict=False):
