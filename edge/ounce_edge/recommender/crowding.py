@@ -20,12 +20,12 @@ import math
 from bisect import insort
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
+from ounce_edge.recommender.cells import cells_of
 from ounce_edge.recommender.schedule import (
     Batch,
     Floats,
@@ -51,16 +51,8 @@ ABSORB_MS = 2.5
 """Batches that begin within this time take along later ones; the next decision sees to others."""
 THRIFTY_MS = 4.0
 """While an overload lasts, that plan is taken which gives most in calls of about this time."""
-BIN_OCTAVES = 2.0
-"""Messages start out together where their times left are within so many factors of two."""
 _UNMET = Choice.FALLBACK_MOST_ACCURATE_IN_TIME
 _NONE: Items = np.empty(0, np.intp)
-_FIRST: Items = np.zeros(1, np.intp)
-
-
-_Cell = tuple[int, int, Items | Sequence[int], float]
-"""Messages of about the same deadline and the same lightest sufficient plan: number of the
-deadline's bin, of the plan's rung, indices, and least time left."""
 
 
 class Crowd:
@@ -127,10 +119,8 @@ class Crowd:
         """Batches of about the same deadline, each of the lightest sufficient plan or, where that
         takes less time, of the next one's call; where none is sufficient, `otherwise` has the plans
         to settle for. What is late already is given up."""
-        if isinstance(rung, np.ndarray):
-            cells = self._cells_of_many(rung)
-        else:
-            cells = self._cells_of_few(rung)
+        fastest_ms = self._view.fastest_alone_ms
+        self._given_up, cells = cells_of(self._remaining_ms, rung, fastest_ms)
         self._is_short = len(self._given_up) > SHORT * len(self._remaining_ms)
         unmet: list[Batch] = []
         last_bin = -1
@@ -149,48 +139,6 @@ class Crowd:
         self._batches.sort(key=by_tightest)
         for batch in unmet:
             self._settle_for_less(batch, otherwise)
-
-    def _cells_of_few(self, rung: Sequence[int]) -> list[_Cell]:
-        """Messages of about the same deadline and the same rung, by both; the late ones are given
-        up."""
-        left_ms = self._remaining_ms.tolist()
-        fastest_ms = self._view.fastest_alone_ms
-        cells: dict[tuple[int, int], list[int]] = {}
-        for i, (ms, of_item) in enumerate(zip(left_ms, rung, strict=True)):
-            if ms < fastest_ms:
-                self._given_up.append(i)
-            else:
-                of_bin = int(math.log2(ms / fastest_ms) / BIN_OCTAVES)
-                cells.setdefault((of_bin, of_item), []).append(i)
-        found: list[_Cell] = []
-        for (of_bin, of_rung), items in sorted(cells.items()):
-            found.append((of_bin, of_rung, items, min([left_ms[i] for i in items])))
-        return found
-
-    def _cells_of_many(self, rung: NDArray[np.intp]) -> list[_Cell]:
-        """The same."""
-        left_ms = self._remaining_ms
-        fastest_ms = self._view.fastest_alone_ms
-        is_late = left_ms < fastest_ms
-        self._given_up += is_late.nonzero()[0].tolist()
-        (waiting,) = (~is_late).nonzero()
-        if not len(waiting):
-            return []
-        left_ms = left_ms[waiting]
-        n_rungs = len(self._frontier) + 1
-        octaves = np.log2(left_ms / fastest_ms)
-        key = (octaves / BIN_OCTAVES).astype(np.intp) * n_rungs + rung[waiting]
-        by_key = key.argsort(kind="stable")
-        waiting, key, left_ms = waiting[by_key], key[by_key], left_ms[by_key]
-        starts = np.concatenate([_FIRST, (key[1:] != key[:-1]).nonzero()[0] + 1])
-        tightest_ms = np.minimum.reduceat(left_ms, starts).tolist()
-        keys, bounds = key[starts].tolist(), [*starts.tolist(), len(waiting)]
-        return [
-            (*divmod(of_cell, n_rungs), waiting[start:end], tightest)
-            for of_cell, (start, end), tightest in zip(
-                keys, pairwise(bounds), tightest_ms, strict=True
-            )
-        ]
 
     def _sooner_together(self, lighter: Batch, heavier: Batch) -> bool:
         """Whether one call of the heavier plan answers both sooner than two calls do."""
