@@ -192,18 +192,31 @@ def _everything_in(schedule: Schedule) -> Items:
 
 def read_decisions(folder: Path, task: str) -> Iterator[tuple[LogHeader, DecisionEntry]]:
     """Decisions of a task, oldest first. An entry that a killed worker left unfinished ends its
-    file.
+    file; what another version left beside newer files is passed over.
 
     Raises:
-        ArtifactError: there are none, or a file is not a log of decisions.
+        ArtifactError: there are none, a file is not a log of decisions, or all are of another
+            version.
     """
     files = _files(folder, task)
     if not files:
         raise ArtifactError(
             f"{folder}: no decisions of task {task}; start the worker with --decisions {folder}"
         )
+    other: _OtherFormatError | None = None
     for _, path in files:
-        yield from _read(path)
+        try:
+            yield from _read(path)
+        except _OtherFormatError as e:
+            other = e
+        else:
+            other = None
+    if other is not None:
+        raise other
+
+
+class _OtherFormatError(ArtifactError):
+    """A file was written by another version."""
 
 
 def _read(path: Path) -> Iterator[tuple[LogHeader, DecisionEntry]]:
@@ -215,7 +228,10 @@ def _read(path: Path) -> Iterator[tuple[LogHeader, DecisionEntry]]:
             return
         header = msgspec.msgpack.decode(first, type=LogHeader)
         if header.format != FORMAT:
-            raise ArtifactError(f"{path}: has format {header.format}; this is for {FORMAT}")
+            raise _OtherFormatError(
+                f"{path}: has format {header.format}, and this version reads {FORMAT}; read it "
+                "with the version that wrote it"
+            )
         decoder = msgspec.msgpack.Decoder(DecisionEntry)
         for part in parts:
             yield header, decoder.decode(part)

@@ -219,6 +219,18 @@ def test_an_id_that_is_not_there_and_a_file_that_is_no_log(tmp_path: Path) -> No
         list(read_decisions(tmp_path, "digits"))
 
 
+def test_what_another_version_wrote_is_passed_over_or_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("ounce_edge.pipeline.FORMAT", FORMAT - 1)
+        record_some(tmp_path)
+    with pytest.raises(ArtifactError, match=f"has format {FORMAT - 1}, and this version reads"):
+        list(read_decisions(tmp_path, DIGITS.name))
+    record_some(tmp_path, 2)
+    assert len(list(read_decisions(tmp_path, DIGITS.name))) == 2
+
+
 def test_explain_says_that_a_call_is_shared(tmp_path: Path) -> None:
     made = Plans(
         [
