@@ -104,7 +104,7 @@ def _worker(settings: DemoSettings, kafka: str, port: int) -> list[str]:
         *("--metrics-host", "127.0.0.1"),
         *("--metrics-port", str(port)),
         *("--group", "ounce-demo"),
-        *(() if settings.kafka else ("--fetch-wait-ms", "10")),  # see EmbeddedBroker
+        *(() if settings.kafka else ("--fetch-wait-ms", "4")),  # see EmbeddedBroker
     )
 
 
