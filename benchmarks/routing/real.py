@@ -32,6 +32,8 @@ BROKER_CPU, WORKER_CPU = "0", "1"
 WARM_UP_SHARE, WARM_UP_SECONDS = 0.5, 4.0
 SECONDS = 8.0
 READY_S = 60.0
+PACE_S = 0.002
+"""Devices send what is due so often."""
 READ_EVERY_MS = 50.0
 """Devices look for answers this often: they share the broker's processor, and should leave it most
 of it."""
@@ -192,7 +194,6 @@ class _Devices:
                     headers=[*headers(sent, workload.max_latency_ms[sent], workload.floor[sent])],
                 )
                 sent += 1
-            self._producer.poll(0)
             if now_ms >= read_at_ms:  # answers say themselves how long they took
                 read_at_ms = now_ms + READ_EVERY_MS
                 found += [
@@ -202,7 +203,7 @@ class _Devices:
                 ]
             if time.perf_counter() > limit:
                 raise SystemExit(f"only {len(found)} of {n} answers came")
-            time.sleep(0.002)
+            self._producer.poll(PACE_S)
         self._producer.flush()
         return sorted(found, key=lambda answer: int(answer.id))
 

@@ -51,7 +51,6 @@ ABSORB_MS = 2.5
 """Batches that begin within this time take along later ones; the next decision sees to others."""
 THRIFTY_MS = 4.0
 """While an overload lasts, that plan is taken which gives most in calls of about this time."""
-_UNMET = Choice.FALLBACK_MOST_ACCURATE_IN_TIME
 _NONE: Items = np.empty(0, np.intp)
 
 
@@ -125,12 +124,13 @@ class Crowd:
         unmet: list[Batch] = []
         last_bin = -1
         for of_bin, of_rung, items, tightest_ms in cells:
-            n = len(items)
-            if of_rung == len(self._frontier):
-                unmet.append(Batch(self._view, otherwise[0], _UNMET, [items], n, tightest_ms))
+            is_met = of_rung < len(self._frontier)
+            plan = self._frontier[of_rung] if is_met else otherwise[0]  # until that is settled
+            choice = Choice.LIGHTEST_FEASIBLE
+            batch = Batch(self._view, plan, choice, [items], len(items), tightest_ms)
+            if not is_met:
+                unmet.append(batch)
                 continue
-            plan, choice = self._frontier[of_rung], Choice.LIGHTEST_FEASIBLE
-            batch = Batch(self._view, plan, choice, [items], n, tightest_ms)
             if of_bin == last_bin and self._sooner_together(self._batches[-1], batch):
                 choice = Choice.LIGHTEST_TOGETHER
                 batch = together(self._view, choice, self._batches.pop(), batch)

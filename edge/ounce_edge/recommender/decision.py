@@ -16,15 +16,16 @@ finds the time.
 """
 
 from bisect import bisect_left
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.crowding import Crowd
 from ounce_edge.recommender.few import decide_few, decide_one
 from ounce_edge.recommender.schedule import Batch, Floats, Group, Items, Schedule, first_in_time
-from ounce_edge.recommender.view import View
+from ounce_edge.recommender.view import Comparison, View
 
 FEW = 16
 """So many messages are decided on one by one, which is quicker than arrays."""
@@ -63,35 +64,45 @@ def decide(
     if n == 1:
         return decide_one(view, compared, remaining_ms.item(), min_accuracy.item(), fallback)
     gives_up = overload_lasts and fallback is not Fallback.REFUSE
-    crowd = partial(Crowd, view, order, frontier, remaining_ms, min_accuracy, fallback, gives_up)
+    rung: NDArray[np.intp] | Sequence[int]
     if n <= FEW:
-        few_floors = min_accuracy.tolist()
-        few = decide_few(view, compared, remaining_ms.tolist(), few_floors, fallback)
+        floors = min_accuracy.tolist()
+        few = decide_few(view, compared, remaining_ms.tolist(), floors, fallback)
         if few is not None:
             return few
-        return crowd().schedule([bisect_left(compared.floors, floor) for floor in few_floors])
-    rung = np.searchsorted(compared.floors, min_accuracy, side="left")
-    sizes = np.bincount(rung, minlength=len(frontier) + 1).tolist()
-    is_late = bool(np.minimum.reduce(remaining_ms) < view.fastest_alone_ms)
-    if not (sizes[-1] or gives_up or is_late):  # the common case: every floor can be met, in time
-        by_rung, start, apart = rung.argsort(kind="stable"), 0, []
-        left_ms = remaining_ms[by_rung]
-        for plan, size in zip(frontier, sizes, strict=False):
-            if size:
-                end = start + size
-                tightest_ms = float(np.minimum.reduce(left_ms[start:end]))
-                items, choice = by_rung[start:end], Choice.LIGHTEST_FEASIBLE
-                apart.append(Batch(view, plan, choice, [items], size, tightest_ms))
-                start = end
-        queue = first_in_time(view, apart)
+        rung = [bisect_left(compared.floors, floor) for floor in floors]
+    else:
+        rung = np.searchsorted(compared.floors, min_accuracy, side="left")
+        queue = None if gives_up else _in_time(view, compared, remaining_ms, rung)
         if queue is not None:
             return Schedule([batch.as_group() for batch in queue], _NONE, order)
-    if n > MOST_CONSIDERED:
-        some = _most_urgent(remaining_ms)
-        part = decide(view, remaining_ms[some], min_accuracy[some], fallback, overload_lasts)
-        groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]
-        return Schedule(groups, some[part.refused], part.by_cost)
-    return crowd().schedule(rung)
+        if n > MOST_CONSIDERED:
+            some = _most_urgent(remaining_ms)
+            part = decide(view, remaining_ms[some], min_accuracy[some], fallback, overload_lasts)
+            groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]
+            return Schedule(groups, some[part.refused], part.by_cost)
+    crowd = Crowd(view, order, frontier, remaining_ms, min_accuracy, fallback, gives_up)
+    return crowd.schedule(rung)
+
+
+def _in_time(
+    view: View, compared: Comparison, remaining_ms: Floats, rung: NDArray[np.intp]
+) -> Sequence[Batch] | None:
+    """The calls that give every message its lightest sufficient plan by its deadline, the common
+    case; None if that can't be."""
+    sizes = np.bincount(rung, minlength=len(compared.frontier) + 1).tolist()
+    if sizes[-1] or np.minimum.reduce(remaining_ms) < view.fastest_alone_ms:
+        return None
+    by_rung, start, apart = rung.argsort(kind="stable"), 0, []
+    left_ms = remaining_ms[by_rung]
+    for plan, size in zip(compared.frontier, sizes, strict=False):
+        if size:
+            end = start + size
+            tightest_ms = float(np.minimum.reduce(left_ms[start:end]))
+            items, choice = by_rung[start:end], Choice.LIGHTEST_FEASIBLE
+            apart.append(Batch(view, plan, choice, [items], size, tightest_ms))
+            start = end
+    return first_in_time(view, apart)
 
 
 def _most_urgent(remaining_ms: Floats) -> Items:

@@ -129,12 +129,12 @@ class Batch:
 
     @property
     def items(self) -> Items:
-        """Indices of the messages."""
-        return np.asarray(self.parts[0]) if len(self.parts) == 1 else np.concatenate(self.parts)
+        """Indices of the messages; an array of its own."""
+        return np.concatenate(self.parts)
 
     def as_group(self) -> Group:
         """As part of a schedule."""
-        items = np.array(self.parts[0]) if len(self.parts) == 1 else np.concatenate(self.parts)
+        items = self.items
         items.sort()
         return Group(self.plan, self.choice, items)
 
