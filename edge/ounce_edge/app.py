@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, cast
 from confluent_kafka import KafkaException, Message
 from faststream import AckPolicy, FastStream
 from faststream.confluent import KafkaBroker
+from ounce_schemas.documents import read_policy
 from ounce_schemas.errors import BrokerError, OunceError
+from ounce_schemas.policy import Policy
 
 from ounce_edge.consumption import as_they_are, keep_records, quiet_logger, take_when_there
 from ounce_edge.events import EventProducer, Events
@@ -51,9 +53,11 @@ def run_worker(settings: WorkerSettings) -> None:
         settings.metrics_host, settings.metrics_port, health, metrics.registry
     )
     try:
+        # First, since a mistake there needs no Kafka to be found.
+        policy = Policy() if settings.policy is None else read_policy(settings.policy)
         partitions = reach_kafka(settings)
         lanes = make_lanes(settings)
-        pipelines = load_pipelines(settings, metrics, lanes)
+        pipelines = load_pipelines(settings, policy, metrics, lanes)
         health.models_loaded = True
         logger.info(
             "serving tasks=%s kafka=%s metrics=http://%s:%d/metrics",

@@ -9,7 +9,6 @@ from functools import partial
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from ounce_schemas.documents import read_policy
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.first_contact import first_contact
 from ounce_schemas.policy import Policy
@@ -72,8 +71,9 @@ def make_lanes(settings: WorkerSettings) -> Lanes:
     return Lanes(n)
 
 
-def load_pipelines(settings: WorkerSettings, metrics: Metrics, lanes: Lanes) -> list[Pipeline]:
-    policy = Policy() if settings.policy is None else read_policy(settings.policy)
+def load_pipelines(
+    settings: WorkerSettings, policy: Policy, metrics: Metrics, lanes: Lanes
+) -> list[Pipeline]:
     unserved = sorted(set(policy.tasks) - set(settings.task))
     if unserved:
         logger.info("policy %s also names tasks not served here: %s", policy.version, unserved)

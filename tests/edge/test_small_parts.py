@@ -2,13 +2,19 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pytest
+from ounce_edge.app import run_worker
 from ounce_edge.positions import PositionIds
 from ounce_edge.records import Columns
 from ounce_edge.repeats import RecentIds
+from ounce_edge.settings import WorkerSettings
+from ounce_schemas.errors import PolicyError
 
 from tests.support.edge import FakeRecord
+from tests.support.serving import NOWHERE
 
 
 def test_repeats_are_found_within_and_across_batches() -> None:
@@ -55,3 +61,13 @@ def test_a_worker_loads_no_training_library() -> None:
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_wrong_policy_is_told_before_kafka_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("exploration: 2\n")
+    settings = WorkerSettings(
+        task=("digits",), kafka=NOWHERE, policy=path, metrics_port=0, kafka_timeout_s=1.0
+    )
+    with pytest.raises(PolicyError, match="exploration"):
+        run_worker(settings)
