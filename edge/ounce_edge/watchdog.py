@@ -8,9 +8,10 @@ are asked of the broker, on another connection.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 from ounce_schemas.errors import BrokerError
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,40 @@ class Watchdog:
         return [p for p, (_, s) in self._since_s.items() if at_s - s >= STUCK_AFTER_S]
 
 
+class Ends:
+    """Asks the broker where partitions end.
+
+    A client that was told of a partition without a leader answers so from its memory for minutes,
+    whatever the broker would say, so after a failure a new one is asked.
+
+    Args:
+        connect: makes a client.
+    """
+
+    def __init__(self, connect: Callable[[], AdminClient]) -> None:
+        self._connect = connect
+        self._client: AdminClient | None = None
+
+    def of(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """Next offset to be written of these, as far as the broker tells; blocks for seconds where
+        it does not."""
+        if not partitions:
+            return {}
+        if self._client is None:
+            self._client = self._connect()
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = {TopicPartition(*partition): latest for partition in partitions}
+        ends = {}
+        for at, told in self._client.list_offsets(asked, request_timeout=_EVERY_S).items():
+            try:
+                ends[at.topic, at.partition] = told.result().offset
+            except KafkaException as e:
+                logger.debug("no end of %s[%d]: %s", at.topic, at.partition, e.args[0].str())
+        if len(ends) < len(asked):
+            self._client = None
+        return ends
+
+
 async def watch(
     kafka: Mapping[str, str | int | float | bool],
     positions: Callable[[], Mapping[Partition, int]],
@@ -64,14 +99,12 @@ async def watch(
     Raises:
         BrokerError: it could not be restarted in time.
     """
-    # It joins no group, and reads nothing.
-    client = Consumer({**kafka, "group.id": "ounce-watchdog", "log_level": 2})
+    ends = Ends(lambda: AdminClient({**kafka, "log_level": 2}))
     dog = Watchdog()
     while True:
         await asyncio.sleep(_EVERY_S)
         at = positions()
-        ends = await asyncio.to_thread(_ends, client, at)
-        stuck = dog.stuck(at, ends, time.monotonic())
+        stuck = dog.stuck(at, await asyncio.to_thread(ends.of, at), time.monotonic())
         if not stuck:
             continue
         logger.error("the consumer reads nothing of %s: restarting it", stuck)
@@ -80,15 +113,3 @@ async def watch(
             await asyncio.wait_for(restart(), _RESTART_S)
         except TimeoutError:
             raise BrokerError("the consumer reads nothing, and could not be restarted") from None
-
-
-def _ends(client: Consumer, partitions: Iterable[Partition]) -> dict[Partition, int]:
-    """Where partitions end, as far as the broker tells; blocks."""
-    ends = {}
-    try:
-        for topic, partition in partitions:
-            at = TopicPartition(topic, partition)
-            ends[topic, partition] = client.get_watermark_offsets(at, timeout=_EVERY_S)[1]
-    except KafkaException as e:
-        logger.debug("no ends: %s", e.args[0].str())
-    return ends

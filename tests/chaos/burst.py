@@ -16,7 +16,6 @@ from pathlib import Path
 import click
 import msgspec
 import numpy as np
-from confluent_kafka import Consumer
 from ounce_schemas.documents import PLANS_FILE, read_plans
 from ounce_schemas.errors import OunceError
 from ounce_schemas.request import HEADER_MAX_LATENCY_MS
@@ -99,14 +98,13 @@ def run(models: Path, seconds: float, tell: Callable[[str], None]) -> Burst:
         OwnTopics(servers).of_task(TASK, PARTITIONS)
         policy = Path(folder) / "policy.yaml"
         policy.write_text(f"version: burst\ntasks: {{{TASK}: {{allow: [{model}]}}}}\n")
-        reader = Consumer({"bootstrap.servers": servers, "group.id": "burst"})
         sender, targets = Sender(servers, models), _draw_targets()
         log = Path(folder) / "worker.log"
         with Worker(servers, models, log, [f"--policy={policy}"]) as worker:
             watch = MemoryWatch(worker.child.pid)
             ready_mb = watch.now_mb()
             sender.good(BACKLOG, targets)
-            if await_answers(reader, BACKLOG, worker) < BACKLOG:
+            if await_answers(servers, BACKLOG, worker) < BACKLOG:
                 raise RuntimeError(f"the backlog is not answered:\n{worker.child.log_tail()}")
             capacity = _capacity(servers)
             tell(
@@ -116,9 +114,8 @@ def run(models: Path, seconds: float, tell: Callable[[str], None]) -> Burst:
                 start_s = time.monotonic()
                 _send_evenly(sender, targets, FACTOR * capacity, seconds)
                 sending_s = time.monotonic() - start_s
-                await_answers(reader, sender.sent, worker)
+                await_answers(servers, sender.sent, worker)
                 lasted_s = time.monotonic() - start_s
-        reader.close()
         answers = _read_answers(servers)
         return Burst(
             model,

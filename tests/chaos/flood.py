@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, Producer
 from ounce_schemas.errors import OunceError
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 from ounce_services.devices.samples import read_samples
 
 from tests.chaos.broker import ChaosKafka
+from tests.chaos.reading import ends
 from tests.support.kafka_jars import KafkaUnavailableError
 from tests.support.topics import OwnTopics
 from tests.support.worker import Worker
@@ -144,7 +145,6 @@ def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float,
     with tempfile.TemporaryDirectory() as folder, ChaosKafka() as broker:
         servers = broker.bootstrap_servers
         OwnTopics(servers).of_task(TASK, PARTITIONS)
-        reader = Consumer({"bootstrap.servers": servers, "group.id": "flood"})
         sender = Sender(servers, models)
         with Worker(servers, models, Path(folder) / "worker.log") as worker:
             worker.wait_until_ready()
@@ -171,7 +171,7 @@ def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float,
                     flood()
                     sender.flush()
                     sending_s = time.monotonic() - start_s
-                    answered = await_answers(reader, sender.sent, worker)
+                    answered = await_answers(servers, sender.sent, worker)
                 lasted_s = time.monotonic() - start_s
                 n = sender.sent - before
                 phases.append(Phase(name, n, answered - before, watch.peak_mb, sending_s, lasted_s))
@@ -179,11 +179,10 @@ def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float,
                     f"{name}: {n:,} records in {sending_s:.1f} s, {answered - before:,} answered "
                     f"in {lasted_s:.1f} s, at most {watch.peak_mb:.0f} MB"
                 )
-        reader.close()
         return ready_mb, phases
 
 
-def await_answers(reader: Consumer, n: int, worker: Worker) -> int:
+def await_answers(servers: str, n: int, worker: Worker) -> int:
     """Return once there are `n` predictions and dead letters, or the worker ended, or patience did;
     how many there are."""
     deadline = time.monotonic() + PATIENCE_S
@@ -192,9 +191,8 @@ def await_answers(reader: Consumer, n: int, worker: Worker) -> int:
         time.sleep(0.2)
         with suppress(KafkaException):  # a broker that stalled is no leader for a moment
             answered = sum(
-                reader.get_watermark_offsets(TopicPartition(topic, p), 60)[1]
+                sum(ends(servers, topic, PARTITIONS, IsolationLevel.READ_COMMITTED).values())
                 for topic in (predictions_topic(TASK), dead_letters_topic(TASK))
-                for p in range(PARTITIONS)
             )
     return answered
 

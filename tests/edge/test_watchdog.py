@@ -1,6 +1,16 @@
 """A consumer that reads nothing although there is something to read."""
 
-from ounce_edge.watchdog import STUCK_AFTER_S, Watchdog
+from collections.abc import Iterable
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from ounce_edge.watchdog import STUCK_AFTER_S, Ends, Watchdog
+
+from tests.support.topics import OwnTopics
 
 A, B = ("t", 0), ("t", 1)
 
@@ -25,3 +35,43 @@ def test_an_end_that_is_not_known_says_nothing() -> None:
     dog = Watchdog()
     for at_s in (0.0, 100.0):
         assert dog.stuck({A: 5}, {}, at_s) == []
+
+
+@pytest.mark.kafka
+def test_the_broker_is_asked_for_ends(kafka: str, topics: OwnTopics) -> None:
+    topic = topics.of_task("digits", 2)[0]
+    producer = Producer({"bootstrap.servers": kafka})
+    for _ in range(3):
+        producer.produce(topic, b"x", partition=1)
+    producer.flush()
+    ends = Ends(lambda: AdminClient({"bootstrap.servers": kafka, "log_level": 0}))
+    assert ends.of([]) == {}
+    assert ends.of([(topic, 0), (topic, 1)]) == {(topic, 0): 0, (topic, 1): 3}
+    assert ends.of([(topic, 0), (topic, 7), (topic, 1)]) == {(topic, 0): 0, (topic, 1): 3}
+
+
+class _FakeClient:
+    """Stands in for an `AdminClient` that remembers partitions without a leader."""
+
+    def __init__(self, leaderless: Iterable[int]) -> None:
+        self._leaderless = leaderless
+
+    def list_offsets(
+        self, asked: Iterable[TopicPartition], **_: object
+    ) -> dict[TopicPartition, Future[object]]:
+        told: dict[TopicPartition, Future[object]] = {}
+        for at in asked:
+            told[at] = Future()
+            if at.partition in self._leaderless:
+                told[at].set_exception(KafkaException(KafkaError(KafkaError._NOENT)))
+            else:
+                told[at].set_result(SimpleNamespace(offset=10))
+        return told
+
+
+def test_a_client_that_does_not_know_an_end_is_asked_no_more() -> None:
+    made = [_FakeClient([0]), _FakeClient([])]
+    clients = iter(made)
+    ends = Ends(lambda: cast("AdminClient", next(clients)))
+    assert ends.of([A, B]) == {B: 10}
+    assert ends.of([A, B]) == ends.of([A, B]) == {A: 10, B: 10}
