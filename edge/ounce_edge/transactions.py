@@ -41,7 +41,8 @@ _TRY_S = 5.0
 """Seconds of one attempt at a step of a transaction; what can be retried is tried again."""
 _PAUSE_S = 0.1
 _HUNG_S = 15
-"""A transaction that is open for so long is one that the broker has given up."""
+"""A transaction that is open for so long is one that the broker has given up. Where the broker was
+silent for a while and not gone, the client may find it no more: then only a new one does."""
 
 
 class TransactionalDelivery:
@@ -161,7 +162,7 @@ class TransactionalDelivery:
         if not offsets:
             raise BrokerError("answers without offsets are not committed; restart this worker")
         start_s = time.perf_counter()
-        fenced = False
+        lost = False
         try:
             self._producer.begin_transaction()
             for records in collected:
@@ -171,25 +172,26 @@ class TransactionalDelivery:
         except _AbortError as e:
             logger.warning("transaction aborted, its records are read again: %s", e)
             self._aborted = True
-            if self._abort_finds_fenced():
+            if self._abort_finds_lost():
                 self._replace_producer()
-        except _FencedError as e:
+                self._start()
+        except _LostError as e:
             self._take_over(e)
         except (BrokerError, KafkaException) as e:  # one that is fenced takes no records either
             with suppress(BrokerError):  # what went wrong first is told
-                fenced = self._abort_finds_fenced()
-            if not fenced:
+                lost = self._abort_finds_lost()
+            if not lost:
                 if isinstance(e, BrokerError):
                     raise
                 raise BrokerError(f"can't begin a transaction: {e.args[0].str()}") from e
             self._take_over(e)
         self.transaction_ms = (time.perf_counter() - start_s) * 1e3
 
-    def _abort_finds_fenced(self) -> bool:
-        """Abort what is open; whether the broker says that this producer is another one's past."""
+    def _abort_finds_lost(self) -> bool:
+        """Abort what is open; whether that needs a new producer."""
         try:
             self._repeat(lambda: self._producer.abort_transaction(_TRY_S), "abort")
-        except _FencedError:
+        except _LostError:
             return True
         return False
 
@@ -197,6 +199,7 @@ class TransactionalDelivery:
         logger.warning("a new producer takes over, and records are read again: %s", why)
         self._aborted = True
         self._replace_producer()
+        self._start()
 
     def _replace_producer(self) -> None:
         """The broker ended a transaction that took longer than its timeout, as in an outage, and
@@ -204,16 +207,21 @@ class TransactionalDelivery:
         Where two processes have the same name the consumer group ends one of them."""
         self._producer.purge()
         self._producer = Producer(self._settings, logger=logger)
-        self._start()
 
     def _start(self) -> None:
-        try:
-            self._repeat(lambda: self._producer.init_transactions(_TRY_S), "start")
-        except _FencedError as e:
-            raise BrokerError(
-                f"another process has transactional id {self._id}: give every worker of this "
-                f"group a --name of its own ({e})"
-            ) from e
+        while True:
+            try:
+                self._repeat(lambda: self._producer.init_transactions(_TRY_S), "start")
+                return
+            except _HungError:
+                self._replace_producer()
+            except _FencedError as e:
+                raise BrokerError(
+                    f"another process has transactional id {self._id}: give every worker of this "
+                    f"group a --name of its own ({e})"
+                ) from e
+            except _LostError as e:
+                raise BrokerError(f"{e}; restart this worker") from e
 
     def _send_offsets(self, offsets: list[TopicPartition], group_metadata: Any) -> None:
         with self._guard.watch("sending offsets to a transaction"):
@@ -224,10 +232,10 @@ class TransactionalDelivery:
 
         Raises:
             _AbortError: only aborting helps.
-            _FencedError: only a new producer helps.
+            _LostError: only a new producer helps.
             BrokerError: nothing does.
         """
-        told = False
+        told, began_s = False, time.monotonic()
         while True:
             try:
                 attempt()
@@ -238,18 +246,22 @@ class TransactionalDelivery:
                 raise _AbortError(f"can't {what} it: {error.str()}")
             if error.code() in _FENCED:
                 raise _FencedError(f"can't {what} it: {error.str()}")
+            if error.fatal() and error.code() != _DENIED:
+                raise _LostError(f"can't {what} it: {error.str()}")
             if not error.retriable() or error.fatal():
                 raise BrokerError(
                     f"can't {what} transactions of {self._id}: {error.str()}; "
                     + (
                         "grant this user Write on this transactional id"
-                        if error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+                        if error.code() == _DENIED
                         else "restart this worker: what is not committed is answered again"
                     )
                 )
             if not told:
                 logger.warning("can't %s transactions yet, trying again: %s", what, error.str())
                 told = True
+            if time.monotonic() - began_s > _HUNG_S:
+                raise _HungError(f"can't {what} it for {_HUNG_S} s: {error.str()}")
             time.sleep(_PAUSE_S)
 
 
@@ -257,10 +269,19 @@ class _AbortError(Exception):
     """A transaction has to be aborted."""
 
 
-class _FencedError(Exception):
+class _LostError(Exception):
+    """This producer can't go on; another one of its id can."""
+
+
+class _FencedError(_LostError):
     """The broker does not know this producer any more."""
 
 
+class _HungError(_LostError):
+    """A step was tried again and again, for longer than a transaction may last."""
+
+
+_DENIED = KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 _FENCED = {
     KafkaError._FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,

@@ -126,6 +126,7 @@ class Conductor:
             Kind.REMOVE: self._remove,
             Kind.BROKER_KILL: self._broker,
             Kind.BROKER_STOP: self._broker,
+            Kind.BROKER_FREEZE: self._broker,
             Kind.CUT: self._disturb,
             Kind.CUT_ALL: self._disturb,
             Kind.SILENCE: self._disturb,
@@ -206,15 +207,17 @@ class Conductor:
         broker = self._stage.broker
         happened = Happened(fault, "broker", time.monotonic())
         self.happened.append(happened)
-        self._tell(f"{fault.kind}: broker away for {fault.lasts_s:.1f} s and its start")
+        self._tell(f"{fault.kind}: broker away for {fault.lasts_s:.1f} s and its start, if any")
+        leave, come_back = {
+            Kind.BROKER_KILL: (broker.kill, broker.start),
+            Kind.BROKER_STOP: (broker.stop, broker.start),
+            Kind.BROKER_FREEZE: (broker.freeze, broker.thaw),
+        }[fault.kind]
 
         def outage() -> None:
-            if fault.kind is Kind.BROKER_KILL:
-                broker.kill()
-            else:
-                broker.stop()
+            leave()
             time.sleep(fault.lasts_s)
-            broker.start()
+            come_back()
             happened.ended_s = time.monotonic()
 
         self._broker_job = self._stage.broker_thread.submit(outage)

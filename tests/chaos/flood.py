@@ -5,8 +5,6 @@ Each phase sends as fast as Kafka takes it, and ends when all is answered or dea
 Example: python -m tests.chaos.flood --scale 1
 """
 
-import os
-import signal
 import sys
 import tempfile
 import threading
@@ -156,9 +154,9 @@ def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float,
             def stalled() -> None:
                 sender.good(good)
                 sender.flush()
-                os.kill(broker.pid, signal.SIGSTOP)
+                broker.freeze()
                 time.sleep(_STALL_S)
-                os.kill(broker.pid, signal.SIGCONT)
+                broker.thaw()
 
             phases = []
             for name, flood in (

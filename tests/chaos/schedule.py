@@ -28,6 +28,9 @@ class Kind(StrEnum):
     """SIGKILL of the broker, then a start on the same data."""
     BROKER_STOP = "broker-stop"
     """SIGTERM of the broker, then a start on the same data."""
+    BROKER_FREEZE = "broker-freeze"
+    """SIGSTOP of the broker, often for longer than its own session and a transaction, then
+    SIGCONT."""
     CUT = "cut"
     """All connections of a worker are reset, and new ones refused."""
     CUT_ALL = "cut-all"
@@ -44,7 +47,7 @@ class Kind(StrEnum):
     """A device's clock jumps: record timestamps in the past or in the future."""
 
 
-OF_BROKER = frozenset({Kind.BROKER_KILL, Kind.BROKER_STOP})
+OF_BROKER = frozenset({Kind.BROKER_KILL, Kind.BROKER_STOP, Kind.BROKER_FREEZE})
 _WEIGHTS = {
     Kind.KILL: 4,
     Kind.ZOMBIE: 2,
@@ -55,6 +58,7 @@ _WEIGHTS = {
     Kind.REMOVE: 1,
     Kind.BROKER_KILL: 1,
     Kind.BROKER_STOP: 1,
+    Kind.BROKER_FREEZE: 1,
     Kind.CUT: 2,
     Kind.CUT_ALL: 1,
     Kind.SILENCE: 2,
@@ -177,6 +181,8 @@ def _fault(rng: random.Random, number: int, at_s: float, kind: Kind, session_s: 
             lasts_s, amount = rng.uniform(1.0, 3.0), rng.randint(1, 3)
         case Kind.BROKER_KILL | Kind.BROKER_STOP:
             lasts_s = rng.uniform(0.0, 3.0)
+        case Kind.BROKER_FREEZE:
+            lasts_s = rng.uniform(2.0, 14.0)
         case Kind.CORRUPT:
             amount = rng.randint(20, 200)
         case Kind.CLOCK:

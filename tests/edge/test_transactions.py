@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -72,6 +72,13 @@ def at(offset: int) -> list[TopicPartition]:
     return [TopicPartition("requests", 0, offset)]
 
 
+def raising(error: KafkaError) -> Callable[..., None]:
+    def step(*_: Any) -> None:
+        raise KafkaException(error)
+
+    return step
+
+
 def test_cancelled_while_it_waits_it_leaves_answers_and_offsets_together(
     delivery: TransactionalDelivery,
 ) -> None:
@@ -101,23 +108,40 @@ def test_answers_without_offsets_are_never_committed(delivery: TransactionalDeli
     assert producer_of(delivery).committed == []
 
 
-@pytest.mark.parametrize("step", ["begin_transaction", "send_offsets_to_transaction",
-                                  "commit_transaction"])  # fmt: skip
-def test_one_that_was_fenced_is_replaced_and_its_records_are_read_again(
-    delivery: TransactionalDelivery, monkeypatch: pytest.MonkeyPatch, step: str
+FENCED = KafkaError(KafkaError._FENCED, fatal=True)
+OUT_OF_STATE = KafkaError(KafkaError.INVALID_TXN_STATE, fatal=True)
+SILENT = KafkaError(KafkaError._TIMED_OUT, retriable=True)
+ABORTABLE = KafkaError(KafkaError.UNKNOWN_PRODUCER_ID, txn_requires_abort=True)
+
+
+@pytest.mark.parametrize(
+    ("step", "error", "of_abort"),
+    [
+        ("begin_transaction", FENCED, FENCED),
+        ("send_offsets_to_transaction", FENCED, FENCED),
+        ("commit_transaction", FENCED, FENCED),
+        ("commit_transaction", OUT_OF_STATE, OUT_OF_STATE),
+        ("commit_transaction", SILENT, SILENT),
+        ("send_offsets_to_transaction", ABORTABLE, OUT_OF_STATE),
+        ("send_offsets_to_transaction", ABORTABLE, SILENT),
+    ],
+)
+def test_one_that_can_not_go_on_is_replaced_and_its_records_are_read_again(
+    delivery: TransactionalDelivery,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    error: KafkaError,
+    of_abort: KafkaError,
 ) -> None:
-    fenced = producer_of(delivery)
-
-    def refuse(*_: Any) -> None:
-        raise KafkaException(KafkaError(KafkaError._FENCED, fatal=True))
-
-    for each in (step, "abort_transaction"):
-        monkeypatch.setattr(fenced, each, refuse, raising=False)
+    monkeypatch.setattr(transactions, "_HUNG_S", 0)
+    lost = producer_of(delivery)
+    monkeypatch.setattr(lost, step, raising(error), raising=False)
+    monkeypatch.setattr(lost, "abort_transaction", raising(of_abort), raising=False)
     publish(delivery, b"one")
     delivery.start_confirming(at(1))
     delivery.wait()
     assert delivery.is_aborted
-    assert producer_of(delivery) is not fenced
+    assert producer_of(delivery) is not lost
     producer_of(delivery).may_commit.set()
     publish(delivery, b"dropped: it is read again")
     delivery.start_confirming(at(2))
@@ -128,12 +152,27 @@ def test_one_that_was_fenced_is_replaced_and_its_records_are_read_again(
     assert producer_of(delivery).committed == [([b"one"], [1])]
 
 
+def test_a_new_one_that_can_not_start_either_is_replaced_again(
+    delivery: TransactionalDelivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "_HUNG_S", 0)
+    lost, outcomes = producer_of(delivery), iter([raising(SILENT), raising(SILENT)])
+    monkeypatch.setattr(lost, "commit_transaction", raising(SILENT))
+    monkeypatch.setattr(
+        FakeProducer, "init_transactions", lambda *_: next(outcomes, lambda: None)()
+    )
+    publish(delivery, b"one")
+    delivery.start_confirming(at(1))
+    delivery.wait()
+    assert delivery.is_aborted
+    assert next(outcomes, None) is None
+    assert producer_of(delivery) is not lost
+
+
 def test_what_no_new_producer_mends_ends_the_worker(
     delivery: TransactionalDelivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any) -> None:
-        raise KafkaException(KafkaError(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED))
-
+    refuse = raising(KafkaError(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED))
     for step in ("send_offsets_to_transaction", "abort_transaction"):
         monkeypatch.setattr(producer_of(delivery), step, refuse, raising=False)
     publish(delivery, b"one")

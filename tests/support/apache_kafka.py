@@ -1,6 +1,8 @@
 """A real Apache Kafka: one node, KRaft (broker and controller in one process), own data folder."""
 
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -113,6 +115,14 @@ class ApacheKafka:
         if self._child is not None:
             self._child.kill()
             self._child = None
+
+    def freeze(self) -> None:
+        """Let it do nothing (SIGSTOP), with all connections open, until `thaw`."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on (SIGCONT)."""
+        os.kill(self.pid, signal.SIGCONT)
 
     def restart(self) -> None:
         """Stop it in order and start it on the same ports and data."""
