@@ -12,8 +12,8 @@ MOST = 10
 """Cascades kept of one ladder: enough for every floor, few enough to read and to choose from."""
 LEAST_SAVING = 0.05
 """A cascade that saves less than this share against every single model is not worth having."""
-NEARLY_BEST = 0.002
-"""Accuracy that one may well give up for cost."""
+NEARLY_BEST = (0.001, 0.002)
+"""Accuracies that one may well give up for cost."""
 FLOORS = (0.99, 0.95, 0.9)
 """What a message typically asks for."""
 
@@ -54,8 +54,8 @@ def choose_few(candidates: Sequence[Cascade], singles: Sequence[Evidence]) -> li
     lows = {s.model: wilson_interval(int(s.right.sum()), len(s.right))[0] for s in singles}
     kept: list[Cascade] = []
     for b in reversed(range(len(BATCH_SIZES))):
-        for least in (best, best - NEARLY_BEST):
-            _add_cheapest(b, [c for c in candidates if c.accuracy >= least], [], kept)
+        for given_up in (0.0, *NEARLY_BEST):
+            _add_cheapest(b, [c for c in candidates if c.accuracy >= best - given_up], [], kept)
         for floor in sorted({*FLOORS, *lows.values()}, reverse=True):
             among = [c for c in candidates if wilson_interval(c.right, c.n)[0] >= floor]
             rivals = [single for single in singles if lows[single.model] >= floor]
