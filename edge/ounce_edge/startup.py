@@ -36,8 +36,8 @@ def reach_kafka(settings: WorkerSettings) -> Mapping[str, int]:
         Predictions topics that have as many partitions as their requests topic, and how many.
     """
     admin, cluster = first_contact(
-        partial(AdminClient, logger=logging.getLogger("quiet")),
-        {"bootstrap.servers": settings.kafka, **settings.security},
+        AdminClient,
+        {"bootstrap.servers": settings.kafka, "log_level": 0, **settings.security},
         settings.kafka_timeout_s,
         KafkaException,
         logger.warning,
