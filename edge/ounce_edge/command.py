@@ -7,6 +7,7 @@ import click
 from ounce_schemas.command import make_settings, settings_options
 
 from ounce_edge.app import run_worker
+from ounce_edge.client_log import Seldom
 from ounce_edge.settings import WorkerSettings
 
 
@@ -21,4 +22,6 @@ def command(**options: Any) -> None:
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Seldom())
     run_worker(settings)
