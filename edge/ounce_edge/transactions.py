@@ -173,8 +173,7 @@ class TransactionalDelivery:
             logger.warning("transaction aborted, its records are read again: %s", e)
             self._aborted = True
             if self._abort_finds_lost():
-                self._replace_producer()
-                self._start()
+                self._take_over(e)
         except _LostError as e:
             self._take_over(e)
         except (BrokerError, KafkaException) as e:  # one that is fenced takes no records either

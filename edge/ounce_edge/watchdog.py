@@ -10,8 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from ounce_schemas.errors import BrokerError
 
 logger = logging.getLogger(__name__)
@@ -60,26 +59,24 @@ class Ends:
         connect: makes a client.
     """
 
-    def __init__(self, connect: Callable[[], AdminClient]) -> None:
+    def __init__(self, connect: Callable[[], Consumer]) -> None:
         self._connect = connect
-        self._client: AdminClient | None = None
+        self._client: Consumer | None = None
 
     def of(self, partitions: Collection[Partition]) -> dict[Partition, int]:
-        """Next offset to be written of these, as far as the broker tells; blocks for seconds where
-        it does not."""
-        if not partitions:
-            return {}
-        if self._client is None:
-            self._client = self._connect()
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        asked = {TopicPartition(*partition): latest for partition in partitions}
-        ends = {}
-        for at, told in self._client.list_offsets(asked, request_timeout=_EVERY_S).items():
+        """Next offset to be written of these, as far as the broker tells in some seconds; blocks
+        meanwhile."""
+        client = self._client = self._client or self._connect()
+        ends, deadline_s = {}, time.monotonic() + _EVERY_S
+        for topic, partition in partitions:
+            left_s = max(deadline_s - time.monotonic(), 0.0)
             try:
-                ends[at.topic, at.partition] = told.result().offset
+                at = TopicPartition(topic, partition)
+                ends[topic, partition] = client.get_watermark_offsets(at, timeout=left_s)[1]
             except KafkaException as e:
-                logger.debug("no end of %s[%d]: %s", at.topic, at.partition, e.args[0].str())
-        if len(ends) < len(asked):
+                logger.debug("no end of %s[%d]: %s", topic, partition, e.args[0].str())
+        if len(ends) < len(partitions):
+            client.close()
             self._client = None
         return ends
 
@@ -99,7 +96,9 @@ async def watch(
     Raises:
         BrokerError: it could not be restarted in time.
     """
-    ends = Ends(lambda: AdminClient({**kafka, "log_level": 2}))
+    # It joins no group, and reads nothing.
+    settings = {**kafka, "group.id": "ounce-watchdog", "log_level": 2}
+    ends = Ends(lambda: Consumer(settings))
     dog = Watchdog()
     while True:
         await asyncio.sleep(_EVERY_S)

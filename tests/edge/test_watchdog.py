@@ -1,13 +1,10 @@
 """A consumer that reads nothing although there is something to read."""
 
-from collections.abc import Iterable
-from concurrent.futures import Future
-from types import SimpleNamespace
+from collections.abc import Collection
 from typing import cast
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from ounce_edge.watchdog import STUCK_AFTER_S, Ends, Watchdog
 
 from tests.support.topics import OwnTopics
@@ -44,34 +41,34 @@ def test_the_broker_is_asked_for_ends(kafka: str, topics: OwnTopics) -> None:
     for _ in range(3):
         producer.produce(topic, b"x", partition=1)
     producer.flush()
-    ends = Ends(lambda: AdminClient({"bootstrap.servers": kafka, "log_level": 0}))
+    settings = {"bootstrap.servers": kafka, "group.id": "watchdog", "log_level": 0}
+    ends = Ends(lambda: Consumer(settings))
     assert ends.of([]) == {}
     assert ends.of([(topic, 0), (topic, 1)]) == {(topic, 0): 0, (topic, 1): 3}
     assert ends.of([(topic, 0), (topic, 7), (topic, 1)]) == {(topic, 0): 0, (topic, 1): 3}
 
 
 class _FakeClient:
-    """Stands in for an `AdminClient` that remembers partitions without a leader."""
+    """Stands in for a `Consumer` that remembers partitions without a leader."""
 
-    def __init__(self, leaderless: Iterable[int]) -> None:
+    def __init__(self, leaderless: Collection[int]) -> None:
         self._leaderless = leaderless
+        self.is_closed = False
 
-    def list_offsets(
-        self, asked: Iterable[TopicPartition], **_: object
-    ) -> dict[TopicPartition, Future[object]]:
-        told: dict[TopicPartition, Future[object]] = {}
-        for at in asked:
-            told[at] = Future()
-            if at.partition in self._leaderless:
-                told[at].set_exception(KafkaException(KafkaError(KafkaError._NOENT)))
-            else:
-                told[at].set_result(SimpleNamespace(offset=10))
-        return told
+    def get_watermark_offsets(self, at: TopicPartition, timeout: float) -> tuple[int, int]:
+        assert 0.0 <= timeout <= 5.0
+        if at.partition in self._leaderless:
+            raise KafkaException(KafkaError(KafkaError._UNKNOWN_PARTITION))
+        return 0, 10
+
+    def close(self) -> None:
+        self.is_closed = True
 
 
 def test_a_client_that_does_not_know_an_end_is_asked_no_more() -> None:
     made = [_FakeClient([0]), _FakeClient([])]
     clients = iter(made)
-    ends = Ends(lambda: cast("AdminClient", next(clients)))
+    ends = Ends(lambda: cast("Consumer", next(clients)))
     assert ends.of([A, B]) == {B: 10}
     assert ends.of([A, B]) == ends.of([A, B]) == {A: 10, B: 10}
+    assert [client.is_closed for client in made] == [True, False]
