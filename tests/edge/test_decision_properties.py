@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ounce_edge.recommender import decision
 from ounce_edge.recommender.accuracy import AccuracyPrior
+from ounce_edge.recommender.crowding import LATE_BUDGET_MS
 from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.few import decide_few
 from ounce_edge.recommender.latency import LatencyBelief
@@ -152,18 +153,33 @@ def test_a_few_are_decided_on_as_many_are(plans: View, batch: list, fallback: Fa
         assert plain(decide(plans, left, floors, fallback)) == plain(many)
 
 
-@given(ladders, messages, st.sampled_from(Fallback))
-@settings(max_examples=200, deadline=None)
+@given(ladders, messages, st.sampled_from(Fallback), st.sampled_from([1, 2 * decision.FEW]))
+@settings(max_examples=300, deadline=None)
 def test_what_is_late_already_does_not_change_what_a_few_others_get(
-    plans: View, batch: list, fallback: Fallback
+    plans: View, batch: list, fallback: Fallback, n_late: int
 ) -> None:
+    batch = batch[: decision.FEW - 1]
     left, floors = (list(column) for column in zip(*batch, strict=True))
     left = [max(ms, plans.fastest_alone_ms) for ms in left]
-    compared = plans.compared(len(batch) + 1)
-    without = decide_few(plans, compared, left, floors, fallback)
-    beside = decide_few(plans, compared, [*left, -1.0], [*floors, 0.5], fallback)
-    assert (without is None) == (beside is None)
-    if without is not None and beside is not None:
-        by_item(plans, beside, [*floors, 0.5])
+    without = decide_few(plans, plans.compared(len(batch) + n_late), left, floors, fallback)
+    if without is not None:
+        remaining = np.array([*left, *[-1.0] * n_late])
+        every = [*floors, *[0.5] * n_late]
+        beside = decide(plans, remaining, np.array(every), fallback)
+        by_item(plans, beside, every)
         groups, _ = plain(without)
         assert plain(beside)[0][: len(groups)] == groups
+
+
+@given(ladders, st.integers(1, 60), st.lists(st.sampled_from([0.0, 0.5, 0.9, 0.99]), min_size=60))
+@settings(max_examples=200, deadline=None)
+def test_late_messages_keep_their_floors_in_little_time(plans: View, n: int, floors: list) -> None:
+    schedule = decide(plans, np.full(n, -1.0), np.array(floors[:n]), MOST_ACCURATE)
+    by_item(plans, schedule, floors[:n])
+    kept = [group for group in schedule.groups if group.choice is Choice.FALLBACK_LATE]
+    spent_ms = sum(plans.finish_ms(group.plan, len(group.items)) for group in kept)
+    assert spent_ms <= LATE_BUDGET_MS + 1e-9
+    for group in kept:
+        assert all(plans.accuracy_low[group.plan] >= floors[i] for i in group.items)
+    others = [group for group in schedule.groups if group.choice is not Choice.FALLBACK_LATE]
+    assert [group.choice for group in others] in ([], [Choice.FALLBACK_FASTEST])

@@ -31,7 +31,7 @@ class Cell(NamedTuple):
 
 def cells_of(
     remaining_ms: Floats, rung: NDArray[np.intp] | Sequence[int], fastest_ms: float
-) -> tuple[list[int], list[Cell]]:
+) -> tuple[Items, list[Cell]]:
     """Sort messages.
 
     Args:
@@ -50,7 +50,7 @@ def cells_of(
 
 def _of_few(
     left_ms: Sequence[float], rung: Sequence[int], fastest_ms: float
-) -> tuple[list[int], list[Cell]]:
+) -> tuple[Items, list[Cell]]:
     late: list[int] = []
     cells: dict[tuple[int, int], list[int]] = {}
     for i, (ms, of_item) in enumerate(zip(left_ms, rung, strict=True)):
@@ -59,7 +59,7 @@ def _of_few(
         else:
             of_bin = int(math.log2(ms / fastest_ms) / BIN_OCTAVES)
             cells.setdefault((of_bin, of_item), []).append(i)
-    return late, [
+    return np.array(late, np.intp), [
         Cell(of_bin, of_rung, items, min([left_ms[i] for i in items]))
         for (of_bin, of_rung), items in sorted(cells.items())
     ]
@@ -67,9 +67,9 @@ def _of_few(
 
 def _of_many(
     remaining_ms: Floats, rung: NDArray[np.intp], fastest_ms: float
-) -> tuple[list[int], list[Cell]]:
+) -> tuple[Items, list[Cell]]:
     is_late = remaining_ms < fastest_ms
-    late = is_late.nonzero()[0].tolist()
+    (late,) = is_late.nonzero()
     (waiting,) = (~is_late).nonzero()
     if not len(waiting):
         return late, []

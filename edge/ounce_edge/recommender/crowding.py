@@ -17,7 +17,7 @@ that the fastest plan answers, so that a backlog is caught up instead of carried
 """
 
 import math
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -36,7 +36,7 @@ from ounce_edge.recommender.schedule import (
     by_tightest,
     together,
 )
-from ounce_edge.recommender.view import View
+from ounce_edge.recommender.view import Comparison, View
 
 LATE_BUDGET_MS = 5.0
 """Time per decision for keeping the floors of messages that are late anyway."""
@@ -60,16 +60,16 @@ class Crowd:
     def __init__(
         self,
         view: View,
-        order: Sequence[int],
-        frontier: Sequence[int],
+        compared: Comparison,
         remaining_ms: Floats,
         min_accuracy: Floats,
         fallback: Fallback,
         gives_up: bool,
     ) -> None:
         self._view = view
-        self._order = order
-        self._frontier = frontier
+        self._compared = compared
+        self._order = compared.by_cost
+        self._frontier = compared.frontier
         self._remaining_ms = remaining_ms
         self._min_accuracy = min_accuracy
         self._fallback = fallback
@@ -78,7 +78,7 @@ class Crowd:
         self._gives_up = gives_up
         self._is_short = False
         """Whether there is too little time for all that waits."""
-        self._given_up: list[int] = []
+        self._given_up: list[Items] = []
         """Messages that no plan answers in time, or that the policy refuses."""
 
     def schedule(self, rung: NDArray[np.intp] | Sequence[int]) -> Schedule:
@@ -88,22 +88,21 @@ class Crowd:
             rung: place of each message's lightest sufficient plan in the frontier; behind its end
                 where there is none. An array where there are many.
         """
-        plans, floors = self._order, self._min_accuracy
+        plans, enough = self._order, rung
         if self._gives_up:
             thriftiest = self._thriftiest()
             plans, low = [thriftiest], self._view.accuracy_low[thriftiest]
-            rung = np.where(floors > low, len(self._frontier), rung)
-            floors = np.minimum(floors, low)
+            enough = np.minimum(rung, bisect_left(self._compared.floors, low))
+            rung = np.where(self._min_accuracy > low, len(self._frontier), rung)
         self._start(rung, plans)
         self._fit()
         self._absorb()
         groups = self._merge()
-        given_up = sorted(self._given_up)
-        if not given_up:
-            return Schedule(groups, _NONE, self._order)
-        if self._fallback is Fallback.REFUSE:
-            return Schedule(groups, np.array(given_up), self._order)
-        groups += late_groups(self._view, self._order, given_up, floors.tolist(), self._fallback)
+        given_up = np.sort(np.concatenate(self._given_up))
+        if not len(given_up) or self._fallback is Fallback.REFUSE:
+            return Schedule(groups, given_up, self._order)
+        enough = np.asarray(enough)[given_up]
+        groups += late_groups(self._view, self._compared, given_up, enough, self._fallback)
         return Schedule(groups, _NONE, self._order)
 
     def _thriftiest(self) -> int:
@@ -119,8 +118,9 @@ class Crowd:
         takes less time, of the next one's call; where none is sufficient, `otherwise` has the plans
         to settle for. What is late already is given up."""
         fastest_ms = self._view.fastest_alone_ms
-        self._given_up, cells = cells_of(self._remaining_ms, rung, fastest_ms)
-        self._is_short = len(self._given_up) > SHORT * len(self._remaining_ms)
+        late, cells = cells_of(self._remaining_ms, rung, fastest_ms)
+        self._given_up.append(late)
+        self._is_short = len(late) > SHORT * len(self._remaining_ms)
         unmet: list[Batch] = []
         last_bin = -1
         for of_bin, of_rung, items, tightest_ms in cells:
@@ -247,7 +247,7 @@ class Crowd:
         """The policy's fallback, of some plans, the lightest first."""
         view = self._view
         if not plans or self._fallback is Fallback.REFUSE:
-            self._given_up += batch.items.tolist()
+            self._given_up.append(batch.items)
             return
         if self._fallback is Fallback.FASTEST:
             plan = min(plans, key=view.finish_each_ms(batch.n).__getitem__)
@@ -327,39 +327,34 @@ def _reason(first: Batch, *others: Batch) -> Choice:
 
 
 def late_groups(
-    view: View,
-    order: Sequence[int],
-    items: Sequence[int],
-    floors: Sequence[float],
-    fallback: Fallback,
+    view: View, compared: Comparison, items: Items, rung: NDArray[np.intp], fallback: Fallback
 ) -> list[Group]:
     """Messages that nothing answers in time.
 
     Args:
         view: what is believed of the plans.
-        order: they, from the lightest to the heaviest.
+        compared: they, at the number of all messages.
         items: the messages, ascending.
-        floors: accuracy floor of every message, not of these alone; or what it is to be content
-            with.
+        rung: of each, the place of the plan in the frontier that it is to be content with; behind
+            its end where there is none.
         fallback: not `refuse`.
     """
     groups: list[Group] = []
-    if fallback is Fallback.MOST_ACCURATE_IN_TIME:
-        spent_ms = 0.0
-        for plan in order if items else ():
-            low = view.accuracy_low[plan]
-            candidates = [i for i in items if low >= floors[i]]
-            if not candidates:
-                continue
-            fits = view.most_within(plan, LATE_BUDGET_MS - spent_ms, len(candidates))
+    budget_ms = LATE_BUDGET_MS if fallback is Fallback.MOST_ACCURATE_IN_TIME else 0.0
+    rest = items[:0]
+    for of_rung in sorted(set(rung.tolist())):
+        here = items[rung == of_rung]
+        if len(rest):
+            here = np.sort(np.concatenate([rest, here]))
+        fits = 0
+        if of_rung < len(compared.frontier) and budget_ms >= view.fastest_alone_ms:
+            plan = compared.frontier[of_rung]
+            fits = view.most_within(plan, budget_ms, len(here))
             if fits:
-                taken = candidates[:fits]
-                groups.append(Group(plan, Choice.FALLBACK_LATE, np.array(taken)))
-                spent_ms += view.finish_ms(plan, fits)
-                items = sorted(set(items).difference(taken))
-                if not items or LATE_BUDGET_MS - spent_ms < view.fastest_alone_ms:
-                    break
-    if items:  # lose as little of others' time as possible
-        fastest = min(order, key=lambda p: view.finish_ms(p, len(items)))
-        groups.append(Group(fastest, Choice.FALLBACK_FASTEST, np.array(items)))
+                groups.append(Group(plan, Choice.FALLBACK_LATE, here[:fits]))
+                budget_ms -= view.finish_ms(plan, fits)
+        rest = here[fits:]
+    if len(rest):  # lose as little of others' time as possible
+        fastest = min(compared.by_cost, key=view.finish_each_ms(len(rest)).__getitem__)
+        groups.append(Group(fastest, Choice.FALLBACK_FASTEST, rest))
     return groups

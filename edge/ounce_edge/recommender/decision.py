@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.crowding import Crowd
-from ounce_edge.recommender.few import decide_few, decide_one
+from ounce_edge.recommender.few import decide_beside_late, decide_few, decide_one
 from ounce_edge.recommender.schedule import Batch, Floats, Group, Items, Schedule, first_in_time
 from ounce_edge.recommender.view import Comparison, View
 
@@ -59,8 +59,9 @@ def decide(
         with the least time left, and some that are late; the others are left for the next decision.
     """
     n = len(remaining_ms)
+    if n > MOST_CONSIDERED:
+        return _of_backlog(view, remaining_ms, min_accuracy, fallback, overload_lasts)
     compared = view.compared(n)
-    order, frontier = compared.by_cost, compared.frontier
     if n == 1:
         return decide_one(view, compared, remaining_ms.item(), min_accuracy.item(), fallback)
     gives_up = overload_lasts and fallback is not Fallback.REFUSE
@@ -72,23 +73,62 @@ def decide(
             return few
         rung = [bisect_left(compared.floors, floor) for floor in floors]
     else:
-        rung = np.searchsorted(compared.floors, min_accuracy, side="left")
-        queue = None if gives_up else _in_time(view, compared, remaining_ms, rung)
-        if queue is not None:
-            return Schedule([batch.as_group() for batch in queue], _NONE, order)
-        if n > MOST_CONSIDERED:
-            some = _most_urgent(remaining_ms)
-            part = decide(view, remaining_ms[some], min_accuracy[some], fallback, overload_lasts)
-            groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]
-            return Schedule(groups, some[part.refused], part.by_cost)
-    crowd = Crowd(view, order, frontier, remaining_ms, min_accuracy, fallback, gives_up)
+        rung = compared.rungs(min_accuracy)
+        found = None
+        if not gives_up:
+            found = _in_time(view, compared, remaining_ms, rung) or _few_beside_late(
+                view, compared, remaining_ms, min_accuracy, rung, fallback
+            )
+        if found is not None:
+            return found
+    crowd = Crowd(view, compared, remaining_ms, min_accuracy, fallback, gives_up)
     return crowd.schedule(rung)
+
+
+def _of_backlog(
+    view: View,
+    remaining_ms: Floats,
+    min_accuracy: Floats,
+    fallback: Fallback,
+    overload_lasts: bool,
+) -> Schedule:
+    """The decision for more messages than are considered one by one."""
+    if not overload_lasts and np.minimum.reduce(remaining_ms) >= view.fastest_alone_ms:
+        compared = view.compared(len(remaining_ms))
+        found = _in_time(view, compared, remaining_ms, compared.rungs(min_accuracy))
+        if found is not None:
+            return found
+    some = _most_urgent(remaining_ms)
+    part = decide(view, remaining_ms[some], min_accuracy[some], fallback, overload_lasts)
+    groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]
+    return Schedule(groups, some[part.refused], part.by_cost)
+
+
+def _few_beside_late(
+    view: View,
+    compared: Comparison,
+    remaining_ms: Floats,
+    min_accuracy: Floats,
+    rung: NDArray[np.intp],
+    fallback: Fallback,
+) -> Schedule | None:
+    """The decision where all but a few are late, as in most of an overload; None where it is
+    another one, or not a simple one."""
+    is_late = remaining_ms < view.fastest_alone_ms
+    (timely,) = (~is_late).nonzero()
+    if len(timely) > FEW:
+        return None
+    (late,) = is_late.nonzero()
+    left_ms, floors = remaining_ms[timely].tolist(), min_accuracy[timely].tolist()
+    return decide_beside_late(
+        view, compared, timely.tolist(), left_ms, floors, late, rung[late], fallback
+    )
 
 
 def _in_time(
     view: View, compared: Comparison, remaining_ms: Floats, rung: NDArray[np.intp]
-) -> Sequence[Batch] | None:
-    """The calls that give every message its lightest sufficient plan by its deadline, the common
+) -> Schedule | None:
+    """The decision where every message has its lightest sufficient plan by its deadline, the common
     case; None if that can't be."""
     sizes = np.bincount(rung, minlength=len(compared.frontier) + 1).tolist()
     if sizes[-1] or np.minimum.reduce(remaining_ms) < view.fastest_alone_ms:
@@ -102,7 +142,10 @@ def _in_time(
             items, choice = by_rung[start:end], Choice.LIGHTEST_FEASIBLE
             apart.append(Batch(view, plan, choice, [items], size, tightest_ms))
             start = end
-    return first_in_time(view, apart)
+    queue = first_in_time(view, apart)
+    if queue is None:
+        return None
+    return Schedule([batch.as_group() for batch in queue], _NONE, compared.by_cost)
 
 
 def _most_urgent(remaining_ms: Floats) -> Items:

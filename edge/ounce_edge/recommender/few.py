@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.crowding import LATE_BUDGET_MS, NEARLY_EQUAL, late_groups
@@ -66,22 +67,53 @@ def decide_few(
         floors: accuracy floor per message.
         fallback: what to do where no plan is feasible.
     """
-    order, fastest_ms = compared.by_cost, view.fastest_alone_ms
+    fastest_ms = view.fastest_alone_ms
     if min(left_ms) >= fastest_ms:
         groups = _in_time(view, compared, left_ms, floors)
-        return None if groups is None else Schedule(groups, _NONE, order)
+        return None if groups is None else Schedule(groups, _NONE, compared.by_cost)
     late = [i for i, left in enumerate(left_ms) if left < fastest_ms]
-    groups = []
-    if len(late) < len(left_ms):
-        timely = [i for i, left in enumerate(left_ms) if left >= fastest_ms]
-        some = _in_time(view, compared, [left_ms[i] for i in timely], [floors[i] for i in timely])
+    rung = [bisect_left(compared.floors, floors[i]) for i in late]
+    timely = [i for i, left in enumerate(left_ms) if left >= fastest_ms]
+    left_ms, floors = [left_ms[i] for i in timely], [floors[i] for i in timely]
+    return decide_beside_late(
+        view, compared, timely, left_ms, floors, np.array(late), np.array(rung), fallback
+    )
+
+
+def decide_beside_late(
+    view: View,
+    compared: Comparison,
+    timely: Sequence[int],
+    left_ms: Sequence[float],
+    floors: Sequence[float],
+    late: Items,
+    rung: NDArray[np.intp],
+    fallback: Fallback,
+) -> Schedule | None:
+    """The decision for some messages among others that are late, where it is a simple one; else
+    None.
+
+    Args:
+        view: what is believed of the plans.
+        compared: they, at the number of all messages.
+        timely: indices of those that are not late, ascending.
+        left_ms: of these, their time left.
+        floors: of these, their accuracy floors.
+        late: indices of the late ones, ascending.
+        rung: of these, the place of their lightest sufficient plan in the frontier.
+        fallback: what to do where no plan is feasible.
+    """
+    groups = list[Group]()
+    if timely:
+        some = _in_time(view, compared, left_ms, floors)
         if some is None:
             return None
         places = np.array(timely)
         groups = [Group(group.plan, group.choice, places[group.items]) for group in some]
     if fallback is Fallback.REFUSE:
-        return Schedule(groups, np.array(late), order)
-    return Schedule(groups + late_groups(view, order, late, floors, fallback), _NONE, order)
+        return Schedule(groups, late, compared.by_cost)
+    groups += late_groups(view, compared, late, rung, fallback)
+    return Schedule(groups, _NONE, compared.by_cost)
 
 
 def _in_time(

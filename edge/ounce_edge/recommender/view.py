@@ -179,6 +179,11 @@ class Comparison(NamedTuple):
     soonest_ms: float
     """Expected time until the fastest plan has answered a batch of that size."""
 
+    def rungs(self, min_accuracy: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Place of each message's lightest sufficient plan in the frontier, by their accuracy
+        floors; behind its end where there is none. Shape (n,)."""
+        return np.searchsorted(self.floors, min_accuracy, side="left")
+
 
 def _most_within(curve: Sequence[float], budget_ms: float, most: int) -> int:
     if at(curve, most) <= budget_ms:
