@@ -67,8 +67,8 @@ class Comparison:
     """The cheapest single model within 0.2 points of it."""
     ours: Side
     """The cheapest plan that on validation data is less accurate than `best` by at most half of
-    `WITHIN`, or by one item where that is more, the least that a split can show: one that is chosen
-    for being just good enough there is a little worse elsewhere."""
+    `WITHIN`: one that is chosen for being just good enough there is a little worse elsewhere. Where
+    that is `best` itself and half of `WITHIN` is less than one item, by one item."""
     on_test: Difference
     """Of `ours` and `best`, on the test split."""
     on_fresh: Difference | None
@@ -101,9 +101,13 @@ def compare(task: Measured, rate: float) -> Comparison:
     singles = [p for p in by_cost if len(table.plans[p].steps) == 1]
     best = max(singles, key=lambda p: table.plans[p].accuracy.value)
     accuracy = [plan.accuracy.value for plan in table.plans]
-    single = next(p for p in singles if accuracy[p] >= accuracy[best] - WITHIN - 1e-9)
-    allowed = max(WITHIN / 2.0, 1.0 / table.plans[best].accuracy.n)
-    ours = next(p for p in by_cost if accuracy[p] >= accuracy[best] - allowed - 1e-9)
+
+    def cheapest(plans: Sequence[int], allowed: float) -> int:
+        return next(p for p in plans if accuracy[p] >= accuracy[best] - allowed - 1e-9)
+
+    single, ours = cheapest(singles, WITHIN), cheapest(by_cost, WITHIN / 2.0)
+    if ours == best:
+        ours = cheapest(by_cost, max(WITHIN / 2.0, 1.0 / table.plans[best].accuracy.n))
     both = table.plans[ours], table.plans[best]
     return Comparison(
         table.task,
