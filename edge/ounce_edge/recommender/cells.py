@@ -2,7 +2,7 @@
 from."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -13,6 +13,8 @@ from ounce_edge.recommender.schedule import Floats, Items
 
 BIN_OCTAVES = 2.0
 """Messages start out together where their times left are within so many factors of two."""
+FEW = 16
+"""So many messages are looked at one by one, which is quicker than arrays."""
 _FIRST: Items = np.zeros(1, np.intp)
 
 
@@ -43,46 +45,50 @@ def cells_of(
     Returns:
         Indices of the late ones, ascending, and the cells of the others, by deadline and rung.
     """
-    if isinstance(rung, np.ndarray):
-        return _of_many(remaining_ms, rung, fastest_ms)
-    return _of_few(remaining_ms.tolist(), rung, fastest_ms)
+    if not isinstance(rung, np.ndarray):
+        left_ms = remaining_ms.tolist()
+        late = [i for i, ms in enumerate(left_ms) if ms < fastest_ms]
+        waiting = [i for i, ms in enumerate(left_ms) if ms >= fastest_ms]
+        return np.array(late, np.intp), _of_few(waiting, left_ms, rung, fastest_ms)
+    is_late = remaining_ms < fastest_ms
+    (late_ones,), (others,) = is_late.nonzero(), (~is_late).nonzero()
+    remaining_ms, rung = remaining_ms[others], rung[others]
+    if len(others) > FEW:
+        return late_ones, _of_many(others, remaining_ms, rung, fastest_ms)
+    waiting = others.tolist()
+    left_ms = dict(zip(waiting, remaining_ms.tolist(), strict=True))
+    rungs = dict(zip(waiting, rung.tolist(), strict=True))
+    return late_ones, _of_few(waiting, left_ms, rungs, fastest_ms)
 
 
 def _of_few(
-    left_ms: Sequence[float], rung: Sequence[int], fastest_ms: float
-) -> tuple[Items, list[Cell]]:
-    late: list[int] = []
+    waiting: Sequence[int],
+    left_ms: Sequence[float] | Mapping[int, float],
+    rung: Sequence[int] | Mapping[int, int],
+    fastest_ms: float,
+) -> list[Cell]:
     cells: dict[tuple[int, int], list[int]] = {}
-    for i, (ms, of_item) in enumerate(zip(left_ms, rung, strict=True)):
-        if ms < fastest_ms:
-            late.append(i)
-        else:
-            of_bin = int(math.log2(ms / fastest_ms) / BIN_OCTAVES)
-            cells.setdefault((of_bin, of_item), []).append(i)
-    return np.array(late, np.intp), [
+    for i in waiting:
+        of_bin = int(math.log2(left_ms[i] / fastest_ms) / BIN_OCTAVES)
+        cells.setdefault((of_bin, rung[i]), []).append(i)
+    return [
         Cell(of_bin, of_rung, items, min([left_ms[i] for i in items]))
         for (of_bin, of_rung), items in sorted(cells.items())
     ]
 
 
 def _of_many(
-    remaining_ms: Floats, rung: NDArray[np.intp], fastest_ms: float
-) -> tuple[Items, list[Cell]]:
-    is_late = remaining_ms < fastest_ms
-    (late,) = is_late.nonzero()
-    (waiting,) = (~is_late).nonzero()
-    if not len(waiting):
-        return late, []
-    left_ms, rung = remaining_ms[waiting], rung[waiting]
-    bin_ = (np.log2(left_ms / fastest_ms) / BIN_OCTAVES).astype(np.intp)
+    waiting: Items, remaining_ms: Floats, rung: NDArray[np.intp], fastest_ms: float
+) -> list[Cell]:
+    bin_ = (np.log2(remaining_ms / fastest_ms) / BIN_OCTAVES).astype(np.intp)
     n_rungs = int(rung.max()) + 1
     key = bin_ * n_rungs + rung
     by_key = key.argsort(kind="stable")
-    waiting, key, left_ms = waiting[by_key], key[by_key], left_ms[by_key]
+    waiting, key, remaining_ms = waiting[by_key], key[by_key], remaining_ms[by_key]
     starts = np.concatenate([_FIRST, (key[1:] != key[:-1]).nonzero()[0] + 1])
-    tightest_ms = np.minimum.reduceat(left_ms, starts).tolist()
+    tightest_ms = np.minimum.reduceat(remaining_ms, starts).tolist()
     keys, bounds = key[starts].tolist(), pairwise([*starts.tolist(), len(waiting)])
-    return late, [
+    return [
         Cell(of_cell // n_rungs, of_cell % n_rungs, waiting[start:end], tightest)
         for of_cell, (start, end), tightest in zip(keys, bounds, tightest_ms, strict=True)
     ]

@@ -107,8 +107,8 @@ class Crowd:
 
     def _thriftiest(self) -> int:
         """The plan for all that asks for a dearer one, while an overload lasts."""
-        view, order, n = self._view, self._order, len(self._remaining_ms)
-        at_once = max(1, *(view.most_usually_within(p, THRIFTY_MS, n) for p in order))
+        view, order = self._view, self._order
+        at_once = max(1, min(view.largest_within(THRIFTY_MS), len(self._remaining_ms)))
         if self._fallback is Fallback.FASTEST:
             return min(order, key=lambda p: view.finish_ms(p, at_once))
         return self._worth_most(order, at_once)

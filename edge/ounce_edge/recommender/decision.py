@@ -22,13 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
+from ounce_edge.recommender.cells import FEW
 from ounce_edge.recommender.crowding import Crowd
 from ounce_edge.recommender.few import decide_beside_late, decide_few, decide_one
 from ounce_edge.recommender.schedule import Batch, Floats, Group, Items, Schedule, first_in_time
 from ounce_edge.recommender.view import Comparison, View
 
-FEW = 16
-"""So many messages are decided on one by one, which is quicker than arrays."""
 MOST_CONSIDERED = 1024
 """Messages of one decision: more than a slice answers. A decision on a backlog of thousands would
 take longer than the slice that it is for, and every further one finds a longer backlog."""

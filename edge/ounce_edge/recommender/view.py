@@ -43,6 +43,7 @@ class View:
     _finish_each_ms: dict[int, Sequence[float]] = field(
         default_factory=dict, repr=False, compare=False
     )
+    _largest_within: dict[float, int] = field(default_factory=dict, repr=False, compare=False)
 
     def compared(self, n_items: int) -> "Comparison":
         """The usable plans by their cost at that batch size; worked out once."""
@@ -130,6 +131,15 @@ class View:
         """The largest batch, `most` at most, that usually is answered within `budget_ms`; 0 if
         none."""
         return _most_within(self.usual_ms[plan], budget_ms, most)
+
+    def largest_within(self, budget_ms: float) -> int:
+        """The largest batch that some usable plan usually answers within `budget_ms`, 0 if none;
+        worked out once."""
+        found = self._largest_within.get(budget_ms)
+        if found is None:
+            sizes = [self.most_usually_within(p, budget_ms, _GRID_SIZES[-1]) for p in self.usable]
+            found = self._largest_within[budget_ms] = max(sizes)
+        return found
 
 
 class Call(NamedTuple):
