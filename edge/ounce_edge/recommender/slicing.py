@@ -52,8 +52,8 @@ def first_slice(
     """The groups of a schedule that fit into a slice; of one that is longer, the messages with the
     least time left. What is late comes last, but where some has been for long it gets its share.
 
-    A slice is as long as the fastest plan would take for the whole schedule, within bounds: the
-    longer the queue, the more it matters to get through, and the less to look at it again soon.
+    A slice is as long as the fastest plan would take for all that waits, within bounds: the longer
+    the queue, the more it matters to get through, and the less to look at it again soon.
 
     Args:
         view: what the schedule was decided on.
@@ -71,8 +71,7 @@ def first_slice(
             return Slice(queue, 0.0)
     elif _usual_ms(view, queue) <= DEAR_SHARE * least_ms:
         return Slice(queue, 0.0)
-    n_scheduled = sum([len(group.items) for group in queue])
-    slice_ms = min(slice_ms, max(least_ms, view.compared(n_scheduled).soonest_ms))
+    slice_ms = min(slice_ms, max(least_ms, view.soonest_ms(len(remaining_ms))))
     first, spent_ms = _fill(view, queue, remaining_ms, slice_ms)
     late = [group for group in queue if is_late(group)]
     is_time_left = any(map(is_late, first))

@@ -75,9 +75,7 @@ class View:
         floors = [self.accuracy_low[plan] for plan in frontier]
         singles = [p for p in by_cost if self.is_single[p]] or by_cost
         best = max(singles, key=self.accuracy.__getitem__)
-        usual_ms = at_each(self.usual_ms, n_items)
-        soonest_ms = min([usual_ms[p] for p in by_cost])
-        return Comparison(by_cost, frontier, floors, best, soonest_ms)
+        return Comparison(by_cost, frontier, floors, best)
 
     @cached_property
     def highest_floor(self) -> float:
@@ -131,6 +129,11 @@ class View:
         """The largest batch, `most` at most, that usually is answered within `budget_ms`; 0 if
         none."""
         return _most_within(self.usual_ms[plan], budget_ms, most)
+
+    def soonest_ms(self, n_items: int) -> float:
+        """Expected time until the fastest plan has answered a batch of `n_items`."""
+        usual_ms = at_each(self.usual_ms, n_items)
+        return min([usual_ms[p] for p in self.usable])
 
     def largest_within(self, budget_ms: float) -> int:
         """The largest batch that some usable plan usually answers within `budget_ms`, 0 if none;
@@ -186,8 +189,6 @@ class Comparison(NamedTuple):
     """Accuracy that each of the frontier's is sure to have, ascending."""
     always_best: int
     """The most accurate single model, of equals the lightest."""
-    soonest_ms: float
-    """Expected time until the fastest plan has answered a batch of that size."""
 
     def rungs(self, min_accuracy: NDArray[np.float64]) -> NDArray[np.intp]:
         """Place of each message's lightest sufficient plan in the frontier, by their accuracy
