@@ -281,8 +281,11 @@ def test_urgent_requests_are_answered_before_those_that_wait(
     assert len(outbox.records) == 41
 
 
-def test_late_requests_do_not_wait_for_ever_behind_timely_ones() -> None:
-    serving, outbox = pipeline(served(DIGITS, "heavy", **HEAVY)), Outbox()
+def test_late_requests_do_not_wait_for_ever_behind_timely_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heavy = served(DIGITS, "heavy", Clock(monkeypatch).takes({"heavy": 2.0}, "heavy"), **HEAVY)
+    serving, outbox = pipeline(heavy), Outbox()
     late, overdue = ([("ce_id", name), ("ce_maxlatencyms", b"1")] for name in (b"late", b"overdue"))
     serving.admit([FakeRecord(GOOD, late), FakeRecord(GOOD, overdue, timestamp_ms=998_000)], outbox)
     for i in range(40):
