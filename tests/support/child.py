@@ -6,12 +6,14 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
 _LOG_TAIL_BYTES = 4_000
 _PORT_RANGE = range(20_000, 32_000)
 """Below Linux's ephemeral ports: a client that reconnects to a stopped server can't take its port,
 nor connect to itself, so a restart finds the port free."""
+_PORTS = cycle(random.sample(_PORT_RANGE, len(_PORT_RANGE)))
 
 
 class Child:
@@ -81,8 +83,9 @@ class Child:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on."""
-    for port in random.sample(_PORT_RANGE, 100):
+    """A TCP port of 127.0.0.1 that nothing listens on; another one each time, since whoever asks
+    for several opens none of them before it has all."""
+    for port in islice(_PORTS, 100):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

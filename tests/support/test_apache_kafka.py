@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.support import kafka_jars
 from tests.support.apache_kafka import ApacheKafka, KafkaUnavailableError
+from tests.support.child import free_port
 from tests.support.topics import OwnTopics
 
 
@@ -165,3 +166,8 @@ def test_two_processes_resolve_once(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate()[0] for process in both] == ["['kafka.jar']\n"] * 2
     assert (tmp_path / "calls").read_text() == "called\n"
+
+
+def test_no_port_is_given_twice() -> None:
+    ports = [free_port() for _ in range(1000)]
+    assert len(set(ports)) == len(ports)
