@@ -2,7 +2,7 @@
 from."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -48,32 +48,28 @@ def cells_of(
     if not isinstance(rung, np.ndarray):
         left_ms = remaining_ms.tolist()
         late = [i for i, ms in enumerate(left_ms) if ms < fastest_ms]
-        waiting = [i for i, ms in enumerate(left_ms) if ms >= fastest_ms]
-        return np.array(late, np.intp), _of_few(waiting, left_ms, rung, fastest_ms)
+        timely = [(i, ms, rung[i]) for i, ms in enumerate(left_ms) if ms >= fastest_ms]
+        return np.array(late, np.intp), _of_few(timely, fastest_ms)
     is_late = remaining_ms < fastest_ms
-    (late_ones,), (others,) = is_late.nonzero(), (~is_late).nonzero()
-    remaining_ms, rung = remaining_ms[others], rung[others]
-    if len(others) > FEW:
-        return late_ones, _of_many(others, remaining_ms, rung, fastest_ms)
-    waiting = others.tolist()
-    left_ms = dict(zip(waiting, remaining_ms.tolist(), strict=True))
-    rungs = dict(zip(waiting, rung.tolist(), strict=True))
-    return late_ones, _of_few(waiting, left_ms, rungs, fastest_ms)
+    (late_ones,), (waiting,) = is_late.nonzero(), (~is_late).nonzero()
+    remaining_ms, rung = remaining_ms[waiting], rung[waiting]
+    if len(waiting) > FEW:
+        return late_ones, _of_many(waiting, remaining_ms, rung, fastest_ms)
+    few = zip(waiting.tolist(), remaining_ms.tolist(), rung.tolist(), strict=True)
+    return late_ones, _of_few(few, fastest_ms)
 
 
-def _of_few(
-    waiting: Sequence[int],
-    left_ms: Sequence[float] | Mapping[int, float],
-    rung: Sequence[int] | Mapping[int, int],
-    fastest_ms: float,
-) -> list[Cell]:
-    cells: dict[tuple[int, int], list[int]] = {}
-    for i in waiting:
-        of_bin = int(math.log2(left_ms[i] / fastest_ms) / BIN_OCTAVES)
-        cells.setdefault((of_bin, rung[i]), []).append(i)
+def _of_few(waiting: Iterable[tuple[int, float, int]], fastest_ms: float) -> list[Cell]:
+    """Of messages given as index, time left and rung."""
+    cells: dict[tuple[int, int], tuple[list[int], list[float]]] = {}
+    for i, ms, of_rung in waiting:
+        of_bin = int(math.log2(ms / fastest_ms) / BIN_OCTAVES)
+        items, left_ms = cells.setdefault((of_bin, of_rung), ([], []))
+        items.append(i)
+        left_ms.append(ms)
     return [
-        Cell(of_bin, of_rung, items, min([left_ms[i] for i in items]))
-        for (of_bin, of_rung), items in sorted(cells.items())
+        Cell(of_bin, of_rung, items, min(left_ms))
+        for (of_bin, of_rung), (items, left_ms) in sorted(cells.items())
     ]
 
 

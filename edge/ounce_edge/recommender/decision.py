@@ -58,12 +58,12 @@ def decide(
         with the least time left, and some that are late; the others are left for the next decision.
     """
     n = len(remaining_ms)
+    gives_up = overload_lasts and fallback is not Fallback.REFUSE
     if n > MOST_CONSIDERED:
-        return _of_backlog(view, remaining_ms, min_accuracy, fallback, overload_lasts)
+        return _of_backlog(view, remaining_ms, min_accuracy, fallback, gives_up)
     compared = view.compared(n)
     if n == 1:
         return decide_one(view, compared, remaining_ms.item(), min_accuracy.item(), fallback)
-    gives_up = overload_lasts and fallback is not Fallback.REFUSE
     rung: NDArray[np.intp] | Sequence[int]
     if n <= FEW:
         floors = min_accuracy.tolist()
@@ -89,16 +89,17 @@ def _of_backlog(
     remaining_ms: Floats,
     min_accuracy: Floats,
     fallback: Fallback,
-    overload_lasts: bool,
+    gives_up: bool,
 ) -> Schedule:
-    """The decision for more messages than are considered one by one."""
-    if not overload_lasts and np.minimum.reduce(remaining_ms) >= view.fastest_alone_ms:
+    """The decision for more messages than are considered: all of them only where all are in time,
+    each with its lightest sufficient plan."""
+    if not gives_up and np.minimum.reduce(remaining_ms) >= view.fastest_alone_ms:
         compared = view.compared(len(remaining_ms))
         found = _in_time(view, compared, remaining_ms, compared.rungs(min_accuracy))
         if found is not None:
             return found
     some = _most_urgent(remaining_ms)
-    part = decide(view, remaining_ms[some], min_accuracy[some], fallback, overload_lasts)
+    part = decide(view, remaining_ms[some], min_accuracy[some], fallback, gives_up)
     groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]
     return Schedule(groups, some[part.refused], part.by_cost)
 
