@@ -29,7 +29,7 @@ from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.overload import Overload
 from ounce_edge.recommender.reading import before_reading
 from ounce_edge.recommender.schedule import Items
-from ounce_edge.recommender.sharing import LanesNow, has_long, share
+from ounce_edge.recommender.sharing import LanesNow, at_once, has_long, share
 from ounce_edge.recommender.slicing import LATE, SLICE_MS
 from ounce_edge.records import Columns, Publish, Record
 from ounce_edge.repeats import RecentIds
@@ -195,11 +195,13 @@ class Pipeline:
         exploration = self._explore(len(left_ms)) if self._policy.exploration else None
         if exploration is not None:
             schedule = explore(view, schedule, left_ms, floors, exploration)
-        lanes = None
-        if len(self._lanes) and has_long(view, schedule):
-            free_in_ms = self._lanes.next_end_ms if keep_free else math.inf
-            lanes = LanesNow(self._lanes.n_free, free_in_ms)
-        now = share(view, schedule, left_ms, slice_ms, lanes, self._late_credit_ms)
+        now = at_once(view, schedule, slice_ms)
+        if now is None:
+            lanes = None
+            if len(self._lanes) and has_long(view, schedule):
+                free_in_ms = self._lanes.next_end_ms if keep_free else math.inf
+                lanes = LanesNow(self._lanes.n_free, free_in_ms)
+            now = share(view, schedule, left_ms, slice_ms, lanes, self._late_credit_ms)
         self._late_credit_ms = now.late_credit_ms
         report.decide_ms = (time.thread_time() - spent_s) * 1e3
         report.happenings += [

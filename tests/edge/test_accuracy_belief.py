@@ -70,6 +70,17 @@ def test_a_shift_of_the_mix_moves_every_plan_by_its_classes(beliefs: AccuracyBel
     assert beliefs.value == pytest.approx([0.9, 0.98])  # and back
 
 
+@pytest.mark.parametrize("n_before", [1000, 1010, 1040])  # the last ones are kept wherever they end
+def test_a_shift_that_is_over_is_forgotten(beliefs: AccuracyBeliefs, n_before: int) -> None:
+    feed(beliefs, LIGHT, answers(n_before, 0.9, (0.98, 0.82)))
+    beliefs.refresh(1.0)
+    assert beliefs.moved[LIGHT]
+    feed(beliefs, LIGHT, answers(1050, 0.5, (0.98, 0.82)))
+    beliefs.refresh(2.0)
+    assert beliefs.value == pytest.approx([0.9, 0.98])
+    assert not beliefs.moved.any()
+
+
 def test_lost_confidence_is_lost_accuracy(beliefs: AccuracyBeliefs) -> None:
     feed(beliefs, LIGHT, answers(3000, 0.5, (0.78, 0.62)))
     beliefs.refresh(1.0)

@@ -1,17 +1,20 @@
 """The decision rule: properties that hold for any ladder and any messages."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ounce_edge.recommender import decision
 from ounce_edge.recommender.accuracy import AccuracyPrior
+from ounce_edge.recommender.batches import Line
 from ounce_edge.recommender.crowding import LATE_BUDGET_MS
 from ounce_edge.recommender.decision import decide
-from ounce_edge.recommender.few import decide_few
+from ounce_edge.recommender.few import decide_beside_late
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Model, Plan, Plans, Step
-from ounce_edge.recommender.schedule import Line, Schedule
+from ounce_edge.recommender.schedule import Schedule
 from ounce_edge.recommender.view import View
 from ounce_schemas.routing import Choice, Fallback
 
@@ -141,6 +144,20 @@ def plain(schedule: Schedule) -> tuple[list, list]:
     return [(g.plan, g.choice, g.items.tolist()) for g in schedule.groups], [*schedule.refused]
 
 
+@given(ladders, st.lists(messages, min_size=2, max_size=4), st.sampled_from(Fallback))
+@settings(max_examples=200, deadline=None)
+def test_what_a_view_knows_of_earlier_decisions_changes_none(
+    plans: View, batches: list[list], fallback: Fallback
+) -> None:
+    for batch in batches:
+        left, floors = np.array(batch[:3], float).T
+        unknowing = replace(plans, one_calls={})
+        expected = plain(decide(unknowing, left, floors, fallback))
+        for left_ms in (left, np.full(len(left), 1e9), left):  # with time for all it is kept
+            found = decide(plans, left_ms, floors, fallback)
+        assert plain(found) == expected
+
+
 @given(ladders, messages, st.sampled_from(Fallback))
 @settings(max_examples=200, deadline=None)
 def test_a_few_are_decided_on_as_many_are(plans: View, batch: list, fallback: Fallback) -> None:
@@ -161,7 +178,11 @@ def test_what_is_late_already_does_not_change_what_a_few_others_get(
     batch = batch[: decision.FEW - 1]
     left, floors = (list(column) for column in zip(*batch, strict=True))
     left = [max(ms, plans.fastest_alone_ms) for ms in left]
-    without = decide_few(plans, plans.compared(len(batch) + n_late), left, floors, fallback)
+    compared = plans.compared(len(batch) + n_late)
+    rungs = compared.rungs(np.array(floors)).tolist()
+    none = np.empty(0, np.intp)
+    some = range(len(batch))
+    without = decide_beside_late(plans, compared, some, left, rungs, none, none, fallback)
     if without is not None:
         remaining = np.array([*left, *[-1.0] * n_late])
         every = [*floors, *[0.5] * n_late]

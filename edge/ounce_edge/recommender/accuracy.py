@@ -38,6 +38,8 @@ ANSWER_WINDOW = 1000
 ROWS = 512
 """Answers whose probabilities are remembered per task, for the mix of classes."""
 ROWS_PER_CALL = 64
+MIX_STEP = 1e-5
+"""The mix of classes is found when a further step changes no share by more."""
 FEWEST_ANSWERS = 200
 """Fewer say nothing about a shift."""
 SHIFT_Z = 5.0
@@ -128,8 +130,6 @@ class AccuracyBeliefs:
         self._labels = [_Labels() for _ in priors]
         self._posterior = [(p.value * p.n + 1.0, (1.0 - p.value) * p.n + 1.0) for p in priors]
         self._confident = [_Recent() for _ in priors]
-        self._rows: deque[NDArray[np.float64]] = deque()
-        self._n_rows = 0
         self._has_classes = all(len(p.class_n) > 0 for p in priors)
         if self._has_classes:
             counts = np.array([p.class_n for p in priors], dtype=np.float64)
@@ -137,6 +137,8 @@ class AccuracyBeliefs:
             self._class_share = counts[0] / counts[0].sum()
             self._class_accuracy = np.array([p.class_accurate for p in priors]) / safe
             self._class_confident = np.array([p.class_confident for p in priors]) / safe
+            self._rows = np.zeros((ROWS, counts.shape[1]))
+            self._n_rows = 0  # seen so far; the latest are kept, each over the one that is oldest
         self._stale = self._has_evidence = False
 
     def observe_labels(self, plan: int, good: int, bad: int, at_s: float) -> None:
@@ -151,10 +153,11 @@ class AccuracyBeliefs:
             return
         some = probabilities[:ROWS_PER_CALL]
         self._confident[plan].add(int(np.count_nonzero(some.max(axis=1) > threshold)), len(some))
-        self._rows.append(some.astype(np.float64))
+        start = self._n_rows % ROWS
+        end = start + len(some)
+        self._rows[start:end] = some[: ROWS - start]
+        self._rows[: max(end - ROWS, 0)] = some[ROWS - start :]
         self._n_rows += len(some)
-        while self._n_rows - len(self._rows[0]) >= ROWS:
-            self._n_rows -= len(self._rows.popleft())
         self._stale = True
 
     def posterior(self, plan: int) -> tuple[float, float]:
@@ -197,14 +200,16 @@ class AccuracyBeliefs:
 
     def _mix(self) -> NDArray[np.float64] | None:
         """Shares of the classes among recent inputs; None while they may be validation's."""
-        if self._n_rows < FEWEST_ANSWERS:
+        if not self._has_classes or self._n_rows < FEWEST_ANSWERS:
             return None
-        rows = np.concatenate(list(self._rows))
+        rows = self._rows[: self._n_rows]
         before = np.maximum(self._class_share, 1e-6)
         mix = before.copy()
         for _ in range(20):
             ratio = mix / before  # rows * ratio, scaled to sums of 1, are the answers under the mix
-            mix = np.maximum(ratio * (1.0 / (rows @ ratio) @ rows) / len(rows), 1e-6)
+            last, mix = mix, np.maximum(ratio * (1.0 / (rows @ ratio) @ rows) / len(rows), 1e-6)
+            if np.abs(mix - last).max() < MIX_STEP:
+                break
         mix /= mix.sum()
         # Likelihood ratio of the two mixes given the rows: twice its logarithm is about
         # chi-squared, of mean k - 1 and variance 2 (k - 1), where nothing has changed.

@@ -25,17 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
+from ounce_edge.recommender.batches import Batch, Line, by_tightest, together
 from ounce_edge.recommender.cells import cells_of
-from ounce_edge.recommender.schedule import (
-    Batch,
-    Floats,
-    Group,
-    Items,
-    Line,
-    Schedule,
-    by_tightest,
-    together,
-)
+from ounce_edge.recommender.schedule import Floats, Group, Items, Schedule
 from ounce_edge.recommender.view import Comparison, View
 
 LATE_BUDGET_MS = 5.0

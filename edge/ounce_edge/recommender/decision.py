@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
+from ounce_edge.recommender.batches import Batch, first_in_time
 from ounce_edge.recommender.cells import FEW
 from ounce_edge.recommender.crowding import Crowd
-from ounce_edge.recommender.few import decide_beside_late, decide_few, decide_one
-from ounce_edge.recommender.schedule import Batch, Floats, Group, Items, Schedule, first_in_time
+from ounce_edge.recommender.few import decide_beside_late, decide_few
+from ounce_edge.recommender.schedule import Floats, Group, Items, Schedule
 from ounce_edge.recommender.view import Comparison, View
 
 MOST_CONSIDERED = 1024
@@ -62,21 +63,19 @@ def decide(
     if n > MOST_CONSIDERED:
         return _of_backlog(view, remaining_ms, min_accuracy, fallback, gives_up)
     compared = view.compared(n)
-    if n == 1:
-        return decide_one(view, compared, remaining_ms.item(), min_accuracy.item(), fallback)
     rung: NDArray[np.intp] | Sequence[int]
     if n <= FEW:
-        floors = min_accuracy.tolist()
-        few = decide_few(view, compared, remaining_ms.tolist(), floors, fallback)
+        left_ms, floors = remaining_ms.tolist(), min_accuracy.tolist()
+        rung = [bisect_left(compared.floors, floor) for floor in floors]
+        few = decide_few(view, compared, left_ms, floors, rung, fallback)
         if few is not None:
             return few
-        rung = [bisect_left(compared.floors, floor) for floor in floors]
     else:
         rung = compared.rungs(min_accuracy)
         found = None
         if not gives_up:
             found = _in_time(view, compared, remaining_ms, rung) or _few_beside_late(
-                view, compared, remaining_ms, min_accuracy, rung, fallback
+                view, compared, remaining_ms, rung, fallback
             )
         if found is not None:
             return found
@@ -108,7 +107,6 @@ def _few_beside_late(
     view: View,
     compared: Comparison,
     remaining_ms: Floats,
-    min_accuracy: Floats,
     rung: NDArray[np.intp],
     fallback: Fallback,
 ) -> Schedule | None:
@@ -119,9 +117,9 @@ def _few_beside_late(
     if len(timely) > FEW:
         return None
     (late,) = is_late.nonzero()
-    left_ms, floors = remaining_ms[timely].tolist(), min_accuracy[timely].tolist()
+    left_ms, rungs = remaining_ms[timely].tolist(), rung[timely].tolist()
     return decide_beside_late(
-        view, compared, timely.tolist(), left_ms, floors, late, rung[late], fallback
+        view, compared, timely.tolist(), left_ms, rungs, late, rung[late], fallback
     )
 
 

@@ -1,54 +1,27 @@
 """The decision for a few messages, without arrays.
 
 At low rates nearly every decision is one of these, and a call of numpy takes as long for one value
-as for hundreds. What is late already does not keep the others from having their lightest
-sufficient plan; only where those are not all in time is it for `crowding`.
+as for hundreds. Nearly all of them end in one call, which a view remembers: caches are cold then,
+and looking it up takes half as long as working it out. What is late already does not keep the
+others from having their lightest sufficient plan; only where those are not all in time is it for
+`crowding`.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
+from ounce_edge.recommender.batches import Batch, in_some_order
 from ounce_edge.recommender.crowding import LATE_BUDGET_MS, NEARLY_EQUAL, late_groups
-from ounce_edge.recommender.schedule import (
-    Batch,
-    Group,
-    Items,
-    Line,
-    Schedule,
-    everything,
-    in_some_order,
-)
+from ounce_edge.recommender.schedule import Group, Items, OneCall, Schedule, everything
 from ounce_edge.recommender.view import Comparison, View
 
 _NONE: Items = np.empty(0, np.intp)
+_MOST_KNOWN = 1024
 _Call = tuple[int, int, int, int]
 """Plan, number of messages, and the lowest and the highest of their rungs in the frontier."""
-
-
-def decide_one(
-    view: View, compared: Comparison, left_ms: float, floor: float, fallback: Fallback
-) -> Schedule:
-    """The decision for a message that waits alone.
-
-    Args:
-        view: what is believed of the plans.
-        compared: they, at batch size 1.
-        left_ms: time left, negative when late.
-        floor: accuracy floor.
-        fallback: what to do where no plan is feasible.
-    """
-    rung = bisect_left(compared.floors, floor)
-    if rung < len(compared.floors) and view.finish_alone_ms(compared.frontier[rung]) <= left_ms:
-        lightest = Group(compared.frontier[rung], Choice.LIGHTEST_FEASIBLE, everything(1))
-        return Schedule([lightest], _NONE, compared.by_cost)
-    chosen = _otherwise(view, compared, left_ms, floor, fallback)
-    if chosen is None:
-        return Schedule([], everything(1), compared.by_cost)
-    return Schedule([Group(*chosen, everything(1))], _NONE, compared.by_cost)
 
 
 def decide_few(
@@ -56,28 +29,58 @@ def decide_few(
     compared: Comparison,
     left_ms: Sequence[float],
     floors: Sequence[float],
+    rungs: Sequence[int],
     fallback: Fallback,
 ) -> Schedule | None:
-    """The decision for some messages, where it is a simple one; else None.
+    """The decision for some messages, where it is a simple one; else None. For one it always is.
 
     Args:
         view: what is believed of the plans.
         compared: they, at this batch size.
         left_ms: time left per message, negative when late.
         floors: accuracy floor per message.
+        rungs: place of each message's lightest sufficient plan in the frontier.
         fallback: what to do where no plan is feasible.
     """
+    key = tuple(sorted(rungs))
+    try:
+        known = view.one_calls[key]
+    except KeyError:
+        known = _one_call(view, compared, key)
+    if known is not None and known.finish_ms <= min(left_ms):
+        return known.schedule
+    if len(rungs) == 1:
+        return _decide_one(view, compared, left_ms[0], floors[0], fallback)
     fastest_ms = view.fastest_alone_ms
     if min(left_ms) >= fastest_ms:
-        groups = _in_time(view, compared, left_ms, floors)
+        groups = _in_time(view, compared, left_ms, rungs)
         return None if groups is None else Schedule(groups, _NONE, compared.by_cost)
     late = [i for i, left in enumerate(left_ms) if left < fastest_ms]
-    rung = [bisect_left(compared.floors, floors[i]) for i in late]
     timely = [i for i, left in enumerate(left_ms) if left >= fastest_ms]
-    left_ms, floors = [left_ms[i] for i in timely], [floors[i] for i in timely]
     return decide_beside_late(
-        view, compared, timely, left_ms, floors, np.array(late), np.array(rung), fallback
+        view,
+        compared,
+        timely,
+        [left_ms[i] for i in timely],
+        [rungs[i] for i in timely],
+        np.array(late),
+        np.array([rungs[i] for i in late]),
+        fallback,
     )
+
+
+def _one_call(view: View, compared: Comparison, rungs: tuple[int, ...]) -> OneCall | None:
+    """What `View.one_calls` says of messages with these rungs; from now on it is known."""
+    one = None
+    calls = _fewest_calls(view, compared, rungs) if rungs[-1] < len(compared.floors) else []
+    if len(calls) == 1:
+        group = _group(calls[0])
+        finish_ms = view.calls[group.plan, len(rungs)].finish_ms
+        one = OneCall(Schedule([group], _NONE, compared.by_cost), finish_ms)
+    if len(view.one_calls) >= _MOST_KNOWN:
+        view.one_calls.clear()
+    view.one_calls[rungs] = one
+    return one
 
 
 def decide_beside_late(
@@ -85,9 +88,9 @@ def decide_beside_late(
     compared: Comparison,
     timely: Sequence[int],
     left_ms: Sequence[float],
-    floors: Sequence[float],
+    rungs: Sequence[int],
     late: Items,
-    rung: NDArray[np.intp],
+    late_rungs: NDArray[np.intp],
     fallback: Fallback,
 ) -> Schedule | None:
     """The decision for some messages among others that are late, where it is a simple one; else
@@ -98,40 +101,36 @@ def decide_beside_late(
         compared: they, at the number of all messages.
         timely: indices of those that are not late, ascending.
         left_ms: of these, their time left.
-        floors: of these, their accuracy floors.
+        rungs: of these, the place of their lightest sufficient plan in the frontier.
         late: indices of the late ones, ascending.
-        rung: of these, the place of their lightest sufficient plan in the frontier.
+        late_rungs: of these, likewise.
         fallback: what to do where no plan is feasible.
     """
     groups = list[Group]()
     if timely:
-        some = _in_time(view, compared, left_ms, floors)
+        some = _in_time(view, compared, left_ms, rungs)
         if some is None:
             return None
         places = np.array(timely)
         groups = [Group(group.plan, group.choice, places[group.items]) for group in some]
     if fallback is Fallback.REFUSE:
         return Schedule(groups, late, compared.by_cost)
-    groups += late_groups(view, compared, late, rung, fallback)
+    groups += late_groups(view, compared, late, late_rungs, fallback)
     return Schedule(groups, _NONE, compared.by_cost)
 
 
 def _in_time(
-    view: View, compared: Comparison, left_ms: Sequence[float], floors: Sequence[float]
+    view: View, compared: Comparison, left_ms: Sequence[float], rungs: Sequence[int]
 ) -> list[Group] | None:
     """The calls that give every message its lightest sufficient plan by its deadline; None if that
     can't be."""
-    rungs = [bisect_left(compared.floors, floor) for floor in floors]
     if max(rungs) == len(compared.floors):
         return None
     calls = _fewest_calls(view, compared, rungs)
     if len(calls) == 1:
-        plan, n, lightest, heaviest = calls[0]
-        call = view.calls[plan, n]
-        if Line().join(call.usual_ms, call.finish_ms) <= min(left_ms):
-            joined = lightest < heaviest
-            choice = Choice.LIGHTEST_TOGETHER if joined else Choice.LIGHTEST_FEASIBLE
-            return [Group(plan, choice, everything(n))]
+        group = _group(calls[0])
+        if view.calls[group.plan, len(group.items)].finish_ms <= min(left_ms):
+            return [group]
     apart = [
         (compared.frontier[rung], rungs.count(rung), rung, rung) for rung in sorted(set(rungs))
     ]
@@ -158,19 +157,38 @@ def _fewest_calls(view: View, compared: Comparison, rungs: Sequence[int]) -> lis
     return found
 
 
+def _group(call: _Call) -> Group:
+    """The group of a call for all messages."""
+    plan, n, _, _ = call
+    return Group(plan, _choice(call), everything(n))
+
+
 def _batch(view: View, call: _Call, left_ms: Sequence[float], rungs: Sequence[int]) -> Batch:
     plan, n, lightest, heaviest = call
     items = [i for i, rung in enumerate(rungs) if lightest <= rung <= heaviest]
-    joined = lightest < heaviest
-    choice = Choice.LIGHTEST_TOGETHER if joined else Choice.LIGHTEST_FEASIBLE
-    return Batch(view, plan, choice, [items], n, min([left_ms[i] for i in items]))
+    return Batch(view, plan, _choice(call), [items], n, min([left_ms[i] for i in items]))
+
+
+def _choice(call: _Call) -> Choice:
+    _, _, lightest, heaviest = call
+    return Choice.LIGHTEST_TOGETHER if lightest < heaviest else Choice.LIGHTEST_FEASIBLE
+
+
+def _decide_one(
+    view: View, compared: Comparison, left_ms: float, floor: float, fallback: Fallback
+) -> Schedule:
+    """The decision for a message that waits alone, whose lightest sufficient plan is not in time,
+    or that has none."""
+    chosen = _otherwise(view, compared, left_ms, floor, fallback)
+    if chosen is None:
+        return Schedule([], everything(1), compared.by_cost)
+    return Schedule([Group(*chosen, everything(1))], _NONE, compared.by_cost)
 
 
 def _otherwise(
     view: View, compared: Comparison, left_ms: float, floor: float, fallback: Fallback
 ) -> tuple[int, Choice] | None:
-    """The plan of a message whose lightest sufficient plan is not in time, or that has none, and
-    why; None: it is refused."""
+    """The plan of that message, and why; None: it is refused."""
     low, order = view.accuracy_low, compared.by_cost
     timely = [p for p in order if view.finish_alone_ms(p) <= left_ms]
     for plan in timely:

@@ -21,11 +21,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ounce_edge.recommender.schedule import Group, Line, Schedule
+from ounce_edge.recommender.batches import Line
+from ounce_edge.recommender.schedule import Group, Schedule
 from ounce_edge.recommender.slicing import (
     LATE_SHARE,
     first_slice,
     is_late,
+    is_one_short,
     is_overdue,
 )
 from ounce_edge.recommender.view import View
@@ -107,6 +109,15 @@ def share(
     if any(map(is_late, here)):
         late_credit_ms = now.late_credit_ms
     return Share(now.groups, beside, n_held, late_credit_ms)
+
+
+def at_once(view: View, schedule: Schedule, slice_ms: float) -> Share | None:
+    """What `share` says where that takes no more than a look: all is one short call, as it is where
+    little waits. None where it takes more."""
+    groups = schedule.groups
+    if is_one_short(view, groups, slice_ms) and not is_long(view, groups[0]):
+        return Share(groups, (), 0, 0.0)
+    return None
 
 
 def has_long(view: View, schedule: Schedule) -> bool:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ounce_edge.recommender.schedule import OneCall
+
 GRID: NDArray[np.float64] = np.exp2(np.arange(15.0))
 """Batch sizes at which curves are kept, 1 to 16,384; between them they are linear."""
 _GRID_SIZES = [int(size) for size in GRID]
@@ -39,6 +41,11 @@ class View:
     """Whether it is one model, not a cascade."""
     usable: Sequence[int]
     """Indices of the plans whose models are all in service."""
+    one_calls: dict[tuple[int, ...], OneCall | None] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """What is known already of few messages: by their rungs in the frontier, ascending, the one
+    call that is the lightest for them; None where several are."""
     _compared: dict[int, "Comparison"] = field(default_factory=dict, repr=False, compare=False)
     _finish_each_ms: dict[int, Sequence[float]] = field(
         default_factory=dict, repr=False, compare=False
