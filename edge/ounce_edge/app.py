@@ -128,6 +128,7 @@ class _Worker:
             self._broker,
             tend=self._partitions.tend,
             room=self._serving.room,
+            delay=self._serving.batch_delay_s,
             work=self._work,
             on_poll=self._on_poll,
             on_commit=self._partitions.on_commit,

@@ -57,6 +57,7 @@ class DrainingConsumer(AsyncConfluentConsumer):
     Args:
         tend: called on the consumer's thread before each poll.
         room: how many records may be taken now; where none for a while, partitions are paused.
+        delay: seconds to wait for more once the first record has come.
         work: serves some of what was taken before, and says in how many seconds there will be more
             to serve: 0 where something was left, infinite where nothing is open.
         on_poll: called after each poll with the number of records it gave, whether there may be
@@ -65,7 +66,7 @@ class DrainingConsumer(AsyncConfluentConsumer):
     """
 
     __slots__ = (
-        "_full_since_s", "_is_paused", "_on_error", "_on_poll", "_room", "_tend", "_work",
+        "_delay", "_full_since_s", "_is_paused", "_on_error", "_on_poll", "_room", "_tend", "_work",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +74,7 @@ class DrainingConsumer(AsyncConfluentConsumer):
         *args: Any,
         tend: Callable[[Consumer], None],
         room: Callable[[], int],
+        delay: Callable[[], float],
         work: Callable[[], Awaitable[float]],
         on_poll: Callable[[int, bool, float], None],
         on_error: Callable[[BrokerError], None],
@@ -81,6 +83,7 @@ class DrainingConsumer(AsyncConfluentConsumer):
         super().__init__(*args, **kwargs)
         self._tend = tend
         self._room = room
+        self._delay = delay
         self._work = work
         self._is_paused = False
         self._full_since_s: float | None = None
@@ -90,8 +93,9 @@ class DrainingConsumer(AsyncConfluentConsumer):
     async def getmany(
         self, timeout: float = 0.1, max_records: int | None = 10
     ) -> tuple[Message, ...]:
-        """Records that are there, or the first that comes within `timeout` seconds and what came
-        with it; at most `max_records`. Waits for records no longer than until there is work."""
+        """Records that are there, or the first that comes within `timeout` seconds and what comes
+        with it, or shortly after; at most `max_records`. Waits for records no longer than until
+        there is work."""
         loop = asyncio.get_running_loop()
         timeout = min(timeout, await self._work())
         taken, is_more, took_s = await loop.run_in_executor(
@@ -117,6 +121,9 @@ class DrainingConsumer(AsyncConfluentConsumer):
         taken: list[Message] = self.consumer.consume(most, 0)
         if not taken and timeout > 0:
             taken = self.consumer.consume(1, timeout)
+            if taken and most > 1:
+                left_s = timeout - (time.perf_counter() - began_s)
+                time.sleep(max(min(self._delay(), left_s), 0.0))
             began_s = time.perf_counter()
             if taken and most > 1:
                 taken += self.consumer.consume(most - 1, 0)
@@ -152,6 +159,7 @@ def take_when_there(
     broker: KafkaBroker,
     tend: Callable[[Consumer], None],
     room: Callable[[], int],
+    delay: Callable[[], float],
     work: Callable[[], Awaitable[float]],
     on_poll: Callable[[int, bool, float], None],
     on_commit: Callable[[bool], None],
@@ -188,6 +196,7 @@ def take_when_there(
             logger=config.logger,
             tend=tend,
             room=room,
+            delay=delay,
             work=work,
             on_poll=on_poll,
             on_error=on_error,

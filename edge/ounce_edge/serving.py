@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from confluent_kafka import TopicPartition
 from ounce_schemas.topics import requests_topic
 
+from ounce_edge.batch_delay import BatchDelay
 from ounce_edge.delivery import Delivery
 from ounce_edge.events import Events
 from ounce_edge.health import STALLED_AFTER_S, Health
@@ -37,15 +38,16 @@ poll takes, whatever it gives."""
 class Serving:
     """One pipeline for each task, and what they share: lanes, a delivery, and time.
 
-    `finish`, `room`, `drop`, `forget_ids` and `tell` are for the consumer's thread, where
-    partitions may be revoked within a poll; the rest is for the event loop. So there are two locks,
-    taken in this order:
+    `finish`, `room`, `batch_delay_s`, `drop`, `forget_ids` and `tell` are for the consumer's
+    thread, where partitions may be revoked within a poll; the rest is for the event loop. So there
+    are two locks, taken in this order:
 
     - `_turn` is held by whoever serves on the event loop, until what it published is given to
       confirm, so that draining waits its turn;
     - `_lock` is held, on any thread, while something is done with pipelines or with what they
       answered. Public methods and coroutines take it, and never wait for the event loop with it;
-      the other private methods are called with it held. `room` and `due_in_s` only look, without.
+      the other private methods are called with it held. `room`, `batch_delay_s` and `due_in_s` only
+      look, without.
 
     Args:
         settings: of the worker.
@@ -88,6 +90,7 @@ class Serving:
         """Exactly-once only."""
         self._pace = Pace()
         """At-least-once only: a transaction answers all that a poll gave."""
+        self._batch_delay = BatchDelay(settings.batch_delay_ms)
         self._reading_ms = 0.0
         """Time that the last poll took, beside decoding what it gave."""
         self.tasks: Mapping[str, str] = {t: p.task.name for t, p in self._pipelines.items()}
@@ -175,6 +178,11 @@ class Serving:
             return room
         return min(room, self._pace.within(POLL_SLICES * self._slice_ms()))
 
+    def batch_delay_s(self) -> float:
+        """Seconds that a poll which found nothing at first waits for more behind the first that
+        came."""
+        return self._batch_delay.seconds
+
     def polled(self, n_records: int, is_more: bool, took_s: float) -> None:
         """A poll gave records.
 
@@ -184,6 +192,7 @@ class Serving:
             took_s: seconds that it took to read them.
         """
         answers_all = isinstance(self._delivery, TransactionalDelivery)
+        self._batch_delay.polled(n_records, self._tightest_ms(), time.perf_counter())
         self._pace.polled(n_records, is_more and not answers_all)
         self._reading_ms = took_s * 1e3
 

@@ -93,6 +93,13 @@ class WorkerSettings(KafkaConnection):
         "a tenth of the tightest deadline where that is more, up to 100 ms, and half of that "
         "where little waits",
     )
+    batch_delay_ms: float = Field(
+        default=5.0,
+        ge=0,
+        le=1000,
+        description="Longest wait for requests that could share a call with the first that came; "
+        "at most a twentieth of the tightest deadline of the last minute, none where few come",
+    )
     fetch_wait_ms: int = Field(
         default=500,
         ge=1,

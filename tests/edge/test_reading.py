@@ -2,18 +2,16 @@
 
 import asyncio
 import time
-from typing import Any
 
 import numpy as np
 import pytest
-from confluent_kafka import Message
 from ounce_edge import consumption
-from ounce_edge.consumption import DrainingConsumer
 from ounce_edge.pace import LEAST_POLL, Pace
 from ounce_edge.pipeline import Pipeline
 from ounce_edge.recommender.reading import POLLS_AHEAD, before_reading
 from ounce_edge.serving import POLL_SLICES, Serving
 
+from tests.support.consumer import Draining, FakeClient
 from tests.support.edge import DIGITS, FakeRecord, Outbox, served
 from tests.support.pipelines import GOOD, NOW_S, pipeline, prediction
 from tests.support.serving import FakeDelivery, serving_of
@@ -111,38 +109,6 @@ def test_small_polls_are_no_sign_of_more_and_teach_nothing() -> None:
     assert pace.is_behind
     pace.learn(LEAST_POLL, 1e6)
     assert pace.within(10.0) == LEAST_POLL
-
-
-class FakeClient:
-    """Kafka's client; has records at hand, and notes when it is paused."""
-
-    def __init__(self, n: int) -> None:
-        self.records: list[Any] = [object()] * n
-        self.calls: list[str] = []
-
-    def consume(self, most: int, timeout: float) -> list[Message]:
-        taken, self.records = self.records[:most], self.records[most:]
-        return taken
-
-    def assignment(self) -> list[Any]:
-        return []
-
-    def pause(self, _: Any) -> None:
-        self.calls.append("pause")
-
-    def resume(self, _: Any) -> None:
-        self.calls.append("resume")
-
-
-class Draining(DrainingConsumer):
-    """On a fake client: what FastStream's constructor does needs a broker."""
-
-    def __init__(self, client: FakeClient, room: list[int]) -> None:
-        self.consumer: Any = client
-        self._tend = lambda consumer: None
-        self._room = lambda: room[0]
-        self._is_paused = False
-        self._full_since_s = None
 
 
 def test_a_poll_tells_whether_there_may_be_more() -> None:

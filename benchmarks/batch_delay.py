@@ -1,0 +1,136 @@
+"""What waiting for company saves: processor time per message with and without `--batch-delay-ms`.
+
+A worker on a real Kafka serves digits at steady rates, with deadlines that leave time to wait;
+workers with and without the delay take turns. The broker and the devices have one processor, the
+worker has the other one.
+
+Example: python -m benchmarks.batch_delay --rounds 3
+"""
+
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import msgspec
+from ounce_services.devices.report import FleetReport
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.backlog import BROKER_CPU, CLIENT_CPU, broker, ounce
+from tests.support.worker import Worker
+
+DELAYS_MS = (0.0, 5.0)
+TARGETS = ("50:0.5:1", "100:0.9:1", "100:0.95:1", "200:0.97:1")
+_WARM_UP_S = 3
+
+
+class Seen(NamedTuple):
+    """What a worker spent per message, and what its devices saw."""
+
+    processor_us: float
+    """Processor time of the worker, microseconds."""
+    compute_us: float
+    """Of which models."""
+    per_call: float
+    """Messages of one model call."""
+    p50_ms: float
+    p99_ms: float
+    kept: float
+    """Share of the deadlines, as devices measure."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.processor_us:6.0f} us of processor a message, {self.compute_us:5.1f} of them "
+            f"models, {self.per_call:4.1f} messages a call; p50 {self.p50_ms:4.1f} ms, "
+            f"p99 {self.p99_ms:5.1f} ms, deadlines kept {self.kept:.2%}"
+        )
+
+
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--rounds", default=3, show_default=True, help="Rounds of each rate and delay.")
+@click.option("--rates", default="200,1000,3000", show_default=True, help="Messages per second.")
+@click.option("--seconds", default=8, show_default=True, help="Of each rate.")
+@click.option(
+    "--models", default="models", show_default=True, help="Folder with the digits ladder."
+)
+def main(rounds: int, rates: str, seconds: int, models: str) -> None:
+    """Print the medians of each rate and delay, and their ratio."""
+    each_rate = [int(rate) for rate in rates.split(",")]
+    found: dict[tuple[int, float], list[Seen]] = {}
+    with broker() as servers:
+        for number in range(rounds):
+            for rate in each_rate:
+                for delay_ms in DELAYS_MS[:: 1 if number % 2 else -1]:
+                    seen = _serve(servers, delay_ms, Path(models), rate, seconds)
+                    found.setdefault((rate, delay_ms), []).append(seen)
+                    click.echo(f"round {number + 1}: {rate:5}/s, {delay_ms:g} ms: {seen}")
+    for rate in each_rate:
+        without, delayed = (found[rate, delay_ms] for delay_ms in DELAYS_MS)
+        for delay_ms, some in zip(DELAYS_MS, (without, delayed), strict=True):
+            medians = Seen(*map(statistics.median, zip(*some, strict=True)))
+            click.echo(f"{rate:5}/s, {delay_ms:g} ms: {medians}")
+        ratios = [b.processor_us / a.processor_us for a, b in zip(without, delayed, strict=True)]
+        click.echo(
+            f"{rate:5}/s: {statistics.median(ratios):.2f} times the processor time "
+            f"({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+
+
+def _serve(servers: str, delay_ms: float, models: Path, rate: int, seconds: int) -> Seen:
+    with tempfile.TemporaryDirectory() as folder:
+        # One group, so that no worker has what was sent to others before it.
+        options = [f"--batch-delay-ms={delay_ms}", "--group=bench"]
+        report = Path(folder) / "report.jsonl"
+        with Worker(servers, models, Path(folder) / "worker.log", options) as worker:
+            _pin(worker.child.pid)
+            before: dict[str, float] = {}
+            for duration in (_WARM_UP_S, seconds):
+                before = _spent(worker)
+                report.unlink(missing_ok=True)
+                subprocess.run(
+                    [
+                        *("taskset", "-c", BROKER_CPU),
+                        *ounce(), "devices", "--task=digits", f"--kafka={servers}",
+                        f"--models={models}", f"--rate={rate}", f"--duration={duration}",
+                        "--burst-factor=1", f"--report={report}",
+                        *(f"--targets={some}" for some in TARGETS),
+                    ],
+                    check=True, capture_output=True,
+                )  # fmt: skip
+            spent = {name: value - before[name] for name, value in _spent(worker).items()}
+        [task] = msgspec.json.decode(
+            report.read_text().splitlines()[-1], type=FleetReport
+        ).tasks.values()
+    return Seen(
+        processor_us=spent["process_cpu_seconds_total"] / task.answered * 1e6,
+        compute_us=spent["ounce_compute_seconds_total"] / task.answered * 1e6,
+        per_call=spent["ounce_batch_size_sum"] / spent["ounce_batch_size_count"],
+        p50_ms=task.p50_ms,
+        p99_ms=task.p99_ms,
+        kept=task.kept_as_measured / task.answered,
+    )
+
+
+def _pin(pid: int) -> None:
+    command: Sequence[str] = ["taskset", "-a", "-c", "-p", CLIENT_CPU, str(pid)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def _spent(worker: Worker) -> dict[str, float]:
+    """Counters of a worker, summed over their labels."""
+    names = (
+        "process_cpu_seconds_total",
+        "ounce_compute_seconds_total",
+        "ounce_batch_size_sum",
+        "ounce_batch_size_count",
+    )
+    _, page = worker.get("/metrics")
+    samples = [s for family in text_string_to_metric_families(page) for s in family.samples]
+    return {name: sum(s.value for s in samples if s.name == name) for name in names}
+
+
+if __name__ == "__main__":
+    main()
