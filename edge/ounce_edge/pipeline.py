@@ -23,13 +23,15 @@ from ounce_edge.flights import Flights
 from ounce_edge.lanes import Lanes
 from ounce_edge.letters import MAX_MESSAGE_BYTES
 from ounce_edge.planning import make_plans
+from ounce_edge.recommender.at_once import at_once
+from ounce_edge.recommender.cells import FEW
 from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.exploration import Draws, explore
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.overload import Overload
 from ounce_edge.recommender.reading import before_reading
 from ounce_edge.recommender.schedule import Items
-from ounce_edge.recommender.sharing import LanesNow, at_once, has_long, share
+from ounce_edge.recommender.sharing import LanesNow, has_long, share
 from ounce_edge.recommender.slicing import LATE, SLICE_MS
 from ounce_edge.records import Columns, Publish, Record
 from ounce_edge.repeats import RecentIds
@@ -191,12 +193,17 @@ class Pipeline:
             if not len(pressing):
                 return 0
             left_ms, floors = left_ms[pressing], floors[pressing]
-        schedule = decide(view, left_ms, floors, self._policy.fallback, overload_lasts)
-        exploration = self._explore(len(left_ms)) if self._policy.exploration else None
-        if exploration is not None:
-            schedule = explore(view, schedule, left_ms, floors, exploration)
-        now = at_once(view, schedule, slice_ms)
-        if now is None:
+        known = None
+        if len(left_ms) <= FEW and not self._policy.exploration:
+            known = at_once(view, left_ms.tolist(), floors.tolist(), slice_ms)
+        exploration: Draws | None = None
+        if known is not None:
+            schedule, now = known.schedule, known.share
+        else:
+            schedule = decide(view, left_ms, floors, self._policy.fallback, overload_lasts)
+            exploration = self._explore(len(left_ms)) if self._policy.exploration else None
+            if exploration is not None:
+                schedule = explore(view, schedule, left_ms, floors, exploration)
             lanes = None
             if len(self._lanes) and has_long(view, schedule):
                 free_in_ms = self._lanes.next_end_ms if keep_free else math.inf

@@ -1,7 +1,5 @@
 """The decision rule: properties that hold for any ladder and any messages."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -142,20 +140,6 @@ def test_the_same_arguments_give_the_same_decision(plans: View, batch: list) -> 
 def plain(schedule: Schedule) -> tuple[list, list]:
     """To compare."""
     return [(g.plan, g.choice, g.items.tolist()) for g in schedule.groups], [*schedule.refused]
-
-
-@given(ladders, st.lists(messages, min_size=2, max_size=4), st.sampled_from(Fallback))
-@settings(max_examples=200, deadline=None)
-def test_what_a_view_knows_of_earlier_decisions_changes_none(
-    plans: View, batches: list[list], fallback: Fallback
-) -> None:
-    for batch in batches:
-        left, floors = np.array(batch[:3], float).T
-        unknowing = replace(plans, one_calls={})
-        expected = plain(decide(unknowing, left, floors, fallback))
-        for left_ms in (left, np.full(len(left), 1e9), left):  # with time for all it is kept
-            found = decide(plans, left_ms, floors, fallback)
-        assert plain(found) == expected
 
 
 @given(ladders, messages, st.sampled_from(Fallback))

@@ -3,12 +3,12 @@
 import math
 
 import numpy as np
-import pytest
 from ounce_edge.recommender.accuracy import AccuracyPrior
 from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Model, Plan, Plans, Step
-from ounce_edge.recommender.sharing import LanesNow, Share, at_once, share
+from ounce_edge.recommender.schedule import Share
+from ounce_edge.recommender.sharing import LanesNow, share
 from ounce_edge.recommender.slicing import LATE, LATE_PATIENCE_MS, LATE_SHARE
 from ounce_schemas.routing import Fallback
 
@@ -128,26 +128,3 @@ def test_a_large_batch_of_a_light_model_is_no_long_call() -> None:
         [],
         0,
     )
-
-
-@pytest.mark.parametrize(
-    ("messages", "slice_ms", "is_simple"),
-    [
-        ([(LIGHT, 50.0)], 5.0, True),
-        ([(LIGHT, 50.0)] * 400, 5.0, True),
-        ([(LIGHT, 50.0)] * 600, 5.0, False),  # more than half a slice
-        ([(HEAVY, 50.0)], 10.0, False),  # long
-        ([(LIGHT, 50.0), (HEAVY, 50.0)], 10.0, False),
-        ([(LIGHT, -1.0)], 5.0, True),
-    ],
-)
-def test_one_short_call_is_seen_at_a_look(
-    messages: list[tuple[int, float]], slice_ms: float, is_simple: bool
-) -> None:
-    left, floors = np.array([(left_ms, FLOOR[plan]) for plan, left_ms in messages]).T
-    view = plans().view(0.0)
-    schedule = decide(view, left, floors, Fallback.MOST_ACCURATE_IN_TIME)
-    seen = at_once(view, schedule, slice_ms)
-    assert (seen is not None) == is_simple
-    if seen is not None:
-        assert seen == share(view, schedule, left, slice_ms, LanesNow(1, 0.0))

@@ -1,10 +1,8 @@
 """The decision for a few messages, without arrays.
 
 At low rates nearly every decision is one of these, and a call of numpy takes as long for one value
-as for hundreds. Nearly all of them end in one call, which a view remembers: caches are cold then,
-and looking it up takes half as long as working it out. What is late already does not keep the
-others from having their lightest sufficient plan; only where those are not all in time is it for
-`crowding`.
+as for hundreds. What is late already does not keep the others from having their lightest
+sufficient plan; only where those are not all in time is it for `crowding`.
 """
 
 from collections.abc import Sequence
@@ -15,11 +13,10 @@ from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.batches import Batch, in_some_order
 from ounce_edge.recommender.crowding import LATE_BUDGET_MS, NEARLY_EQUAL, late_groups
-from ounce_edge.recommender.schedule import Group, Items, OneCall, Schedule, everything
+from ounce_edge.recommender.schedule import Group, Items, Schedule, everything
 from ounce_edge.recommender.view import Comparison, View
 
 _NONE: Items = np.empty(0, np.intp)
-_MOST_KNOWN = 1024
 _Call = tuple[int, int, int, int]
 """Plan, number of messages, and the lowest and the highest of their rungs in the frontier."""
 
@@ -42,19 +39,15 @@ def decide_few(
         rungs: place of each message's lightest sufficient plan in the frontier.
         fallback: what to do where no plan is feasible.
     """
-    key = tuple(sorted(rungs))
-    try:
-        known = view.one_calls[key]
-    except KeyError:
-        known = _one_call(view, compared, key)
-    if known is not None and known.finish_ms <= min(left_ms):
-        return known.schedule
+    fastest_ms = view.fastest_alone_ms
+    is_timely = min(left_ms) >= fastest_ms
+    groups = _in_time(view, compared, left_ms, rungs) if is_timely else None
+    if groups is not None:
+        return Schedule(groups, _NONE, compared.by_cost)
     if len(rungs) == 1:
         return _decide_one(view, compared, left_ms[0], floors[0], fallback)
-    fastest_ms = view.fastest_alone_ms
-    if min(left_ms) >= fastest_ms:
-        groups = _in_time(view, compared, left_ms, rungs)
-        return None if groups is None else Schedule(groups, _NONE, compared.by_cost)
+    if is_timely:
+        return None
     late = [i for i, left in enumerate(left_ms) if left < fastest_ms]
     timely = [i for i, left in enumerate(left_ms) if left >= fastest_ms]
     return decide_beside_late(
@@ -67,20 +60,6 @@ def decide_few(
         np.array([rungs[i] for i in late]),
         fallback,
     )
-
-
-def _one_call(view: View, compared: Comparison, rungs: tuple[int, ...]) -> OneCall | None:
-    """What `View.one_calls` says of messages with these rungs; from now on it is known."""
-    one = None
-    calls = _fewest_calls(view, compared, rungs) if rungs[-1] < len(compared.floors) else []
-    if len(calls) == 1:
-        group = _group(calls[0])
-        finish_ms = view.calls[group.plan, len(rungs)].finish_ms
-        one = OneCall(Schedule([group], _NONE, compared.by_cost), finish_ms)
-    if len(view.one_calls) >= _MOST_KNOWN:
-        view.one_calls.clear()
-    view.one_calls[rungs] = one
-    return one
 
 
 def decide_beside_late(
@@ -126,9 +105,9 @@ def _in_time(
     can't be."""
     if max(rungs) == len(compared.floors):
         return None
-    calls = _fewest_calls(view, compared, rungs)
+    calls = fewest_calls(view, compared, rungs)
     if len(calls) == 1:
-        group = _group(calls[0])
+        group = as_group(calls[0])
         if view.calls[group.plan, len(group.items)].finish_ms <= min(left_ms):
             return [group]
     apart = [
@@ -141,7 +120,7 @@ def _in_time(
     return None
 
 
-def _fewest_calls(view: View, compared: Comparison, rungs: Sequence[int]) -> list[_Call]:
+def fewest_calls(view: View, compared: Comparison, rungs: Sequence[int]) -> list[_Call]:
     """From the lightest plan on, its messages join the next one's call if they are cheaper there
     than in a call of their own."""
     calls, found = view.calls, list[_Call]()
@@ -157,7 +136,7 @@ def _fewest_calls(view: View, compared: Comparison, rungs: Sequence[int]) -> lis
     return found
 
 
-def _group(call: _Call) -> Group:
+def as_group(call: _Call) -> Group:
     """The group of a call for all messages."""
     plan, n, _, _ = call
     return Group(plan, _choice(call), everything(n))

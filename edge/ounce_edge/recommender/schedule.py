@@ -1,4 +1,4 @@
-"""What a decision gives."""
+"""What a decision gives, and what of it is done now."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -34,12 +34,29 @@ class Schedule(NamedTuple):
     """Plans from the lightest to the heaviest, as they were compared."""
 
 
+class Share(NamedTuple):
+    """What to do now."""
+
+    here: Sequence[Group]
+    """In this order."""
+    beside: Sequence[Group]
+    """One for each of so many free lanes."""
+    n_held: int
+    """Messages that wait for a lane; looking at them again before one is free changes nothing."""
+    late_credit_ms: float
+    """Time owed to late messages, of this thread or a lane."""
+
+
 class OneCall(NamedTuple):
     """A schedule that answers all messages in one call, for where all of them can wait for it."""
 
     schedule: Schedule
+    share: Share
+    """All of it, here."""
     finish_ms: float
     """99th percentile of the time until they are answered."""
+    usual_ms: float
+    """The same, as it usually is."""
 
 
 @lru_cache(64)

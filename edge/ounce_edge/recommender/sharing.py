@@ -22,12 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ounce_edge.recommender.batches import Line
-from ounce_edge.recommender.schedule import Group, Schedule
+from ounce_edge.recommender.schedule import Group, Schedule, Share
 from ounce_edge.recommender.slicing import (
     LATE_SHARE,
     first_slice,
     is_late,
-    is_one_short,
     is_overdue,
 )
 from ounce_edge.recommender.view import View
@@ -50,19 +49,6 @@ class LanesNow(NamedTuple):
     free_in_ms: float
     """Predicted time until one is free; infinite: nothing newer comes meanwhile, so that there is
     nothing to keep this thread free for."""
-
-
-class Share(NamedTuple):
-    """What to do now."""
-
-    here: Sequence[Group]
-    """In this order."""
-    beside: Sequence[Group]
-    """One for each of so many free lanes."""
-    n_held: int
-    """Messages that wait for a lane; looking at them again before one is free changes nothing."""
-    late_credit_ms: float
-    """Time owed to late messages, of this thread or a lane."""
 
 
 def share(
@@ -109,15 +95,6 @@ def share(
     if any(map(is_late, here)):
         late_credit_ms = now.late_credit_ms
     return Share(now.groups, beside, n_held, late_credit_ms)
-
-
-def at_once(view: View, schedule: Schedule, slice_ms: float) -> Share | None:
-    """What `share` says where that takes no more than a look: all is one short call, as it is where
-    little waits. None where it takes more."""
-    groups = schedule.groups
-    if is_one_short(view, groups, slice_ms) and not is_long(view, groups[0]):
-        return Share(groups, (), 0, 0.0)
-    return None
 
 
 def has_long(view: View, schedule: Schedule) -> bool:

@@ -65,7 +65,11 @@ def first_slice(
     """
     queue = schedule.groups
     least_ms = slice_ms if beside else LEAST_SHARE * slice_ms
-    if is_one_short(view, queue, slice_ms) or _usual_ms(view, queue) <= DEAR_SHARE * least_ms:
+    if len(queue) == 1:
+        [only] = queue
+        if view.calls[only.plan, len(only.items)].usual_ms <= least_ms:
+            return Slice(queue, 0.0)
+    elif _usual_ms(view, queue) <= DEAR_SHARE * least_ms:
         return Slice(queue, 0.0)
     slice_ms = min(slice_ms, max(least_ms, view.soonest_ms(len(remaining_ms))))
     first, spent_ms = _fill(view, queue, remaining_ms, slice_ms)
@@ -76,14 +80,6 @@ def first_slice(
     credit_ms = late_credit_ms + LATE_SHARE * spent_ms
     last, late_ms = _fill(view, late, remaining_ms, credit_ms, at_least_one=False)
     return Slice([*first, *last], max(credit_ms - late_ms, 0.0))
-
-
-def is_one_short(view: View, groups: Sequence[Group], slice_ms: float) -> bool:
-    """Whether there is one group, which fits into any slice."""
-    if len(groups) != 1:
-        return False
-    [only] = groups
-    return view.calls[only.plan, len(only.items)].usual_ms <= LEAST_SHARE * slice_ms
 
 
 def _usual_ms(view: View, groups: Sequence[Group]) -> float:

@@ -44,8 +44,8 @@ class View:
     one_calls: dict[tuple[int, ...], OneCall | None] = field(
         default_factory=dict, repr=False, compare=False
     )
-    """What is known already of few messages: by their rungs in the frontier, ascending, the one
-    call that is the lightest for them; None where several are."""
+    """What `at_once` knows already of few messages: by their rungs in the frontier, ascending, the
+    one short call that is the lightest for them; None where it is another or there are several."""
     _compared: dict[int, "Comparison"] = field(default_factory=dict, repr=False, compare=False)
     _finish_each_ms: dict[int, Sequence[float]] = field(
         default_factory=dict, repr=False, compare=False
