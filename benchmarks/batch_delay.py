@@ -24,6 +24,7 @@ from tests.support.worker import Worker
 
 DELAYS_MS = (0.0, 5.0)
 TARGETS = ("50:0.5:1", "100:0.9:1", "100:0.95:1", "200:0.97:1")
+AT_LEAST_ONE = click.IntRange(min=1)
 _WARM_UP_S = 3
 
 
@@ -50,24 +51,37 @@ class Seen(NamedTuple):
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--rounds", default=3, show_default=True, help="Rounds of each rate and delay.")
-@click.option("--rates", default="200,1000,3000", show_default=True, help="Messages per second.")
-@click.option("--seconds", default=8, show_default=True, help="Of each rate.")
+@click.option(
+    "--rounds", type=AT_LEAST_ONE, default=3, show_default=True, help="Of each rate and delay."
+)
+@click.option(
+    "--rate",
+    "rates",
+    type=AT_LEAST_ONE,
+    multiple=True,
+    default=(200, 1000, 3000),
+    show_default=True,
+    help="Messages per second; repeat for several.",
+)
+@click.option("--seconds", type=AT_LEAST_ONE, default=8, show_default=True, help="Of each rate.")
 @click.option(
     "--models", default="models", show_default=True, help="Folder with the digits ladder."
 )
-def main(rounds: int, rates: str, seconds: int, models: str) -> None:
+def main(rounds: int, rates: Sequence[int], seconds: int, models: str) -> None:
     """Print the medians of each rate and delay, and their ratio."""
-    each_rate = [int(rate) for rate in rates.split(",")]
+    if not (Path(models) / "digits").is_dir():
+        raise click.ClickException(
+            f"no ladder in {models}/digits: make it with `ounce train digits --models {models}`"
+        )
     found: dict[tuple[int, float], list[Seen]] = {}
     with broker() as servers:
         for number in range(rounds):
-            for rate in each_rate:
+            for rate in rates:
                 for delay_ms in DELAYS_MS[:: 1 if number % 2 else -1]:
                     seen = _serve(servers, delay_ms, Path(models), rate, seconds)
                     found.setdefault((rate, delay_ms), []).append(seen)
                     click.echo(f"round {number + 1}: {rate:5}/s, {delay_ms:g} ms: {seen}")
-    for rate in each_rate:
+    for rate in rates:
         without, delayed = (found[rate, delay_ms] for delay_ms in DELAYS_MS)
         for delay_ms, some in zip(DELAYS_MS, (without, delayed), strict=True):
             medians = Seen(*map(statistics.median, zip(*some, strict=True)))
