@@ -15,17 +15,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
-import msgspec
-from ounce_services.devices.report import FleetReport
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.backlog import BROKER_CPU, CLIENT_CPU, broker, ounce
+from benchmarks.backlog import CLIENT_CPU, broker
+from benchmarks.steady import WARM_UP_S, serve_steadily
 from tests.support.worker import Worker
 
 DELAYS_MS = (0.0, 5.0)
 TARGETS = ("50:0.5:1", "100:0.9:1", "100:0.95:1", "200:0.97:1")
 AT_LEAST_ONE = click.IntRange(min=1)
-_WARM_UP_S = 3
 
 
 class Seen(NamedTuple):
@@ -97,27 +95,12 @@ def _serve(servers: str, delay_ms: float, models: Path, rate: int, seconds: int)
     with tempfile.TemporaryDirectory() as folder:
         # One group, so that no worker has what was sent to others before it.
         options = [f"--batch-delay-ms={delay_ms}", "--group=bench"]
-        report = Path(folder) / "report.jsonl"
         with Worker(servers, models, Path(folder) / "worker.log", options) as worker:
             _pin(worker.child.pid)
-            before: dict[str, float] = {}
-            for duration in (_WARM_UP_S, seconds):
-                before = _spent(worker)
-                report.unlink(missing_ok=True)
-                subprocess.run(
-                    [
-                        *("taskset", "-c", BROKER_CPU),
-                        *ounce(), "devices", "--task=digits", f"--kafka={servers}",
-                        f"--models={models}", f"--rate={rate}", f"--duration={duration}",
-                        "--burst-factor=1", f"--report={report}",
-                        *(f"--targets={some}" for some in TARGETS),
-                    ],
-                    check=True, capture_output=True,
-                )  # fmt: skip
+            serve_steadily(servers, models, rate, WARM_UP_S, TARGETS)
+            before = _spent(worker)
+            task = serve_steadily(servers, models, rate, seconds, TARGETS)
             spent = {name: value - before[name] for name, value in _spent(worker).items()}
-        [task] = msgspec.json.decode(
-            report.read_text().splitlines()[-1], type=FleetReport
-        ).tasks.values()
     return Seen(
         processor_us=spent["process_cpu_seconds_total"] / task.answered * 1e6,
         compute_us=spent["ounce_compute_seconds_total"] / task.answered * 1e6,

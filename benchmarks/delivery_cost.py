@@ -15,17 +15,16 @@ import uuid
 from pathlib import Path
 
 import click
-import msgspec
 import numpy as np
 from confluent_kafka import Consumer, TopicPartition
-from ounce_services.devices.report import FleetReport
+from ounce_services.devices.report import TaskReport
 
-from benchmarks.backlog import CLIENT_CPU, PARTITIONS, POLICY, TOPICS, broker, ends, fill, ounce
+from benchmarks.backlog import CLIENT_CPU, PARTITIONS, POLICY, TOPICS, broker, ends, fill
+from benchmarks.steady import WARM_UP_S, serve_steadily
 from tests.support.worker import Worker
 
 MODES = ("at-least-once", "exactly-once")
 _PATIENCE_S = 120
-_WARM_UP_S = 3
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,25 +48,23 @@ def main(rounds: int, messages: int, rate: int, seconds: int, models: str) -> No
             for mode in MODES[:: 1 if number % 2 else -1]:
                 rates[mode].append(_answer_backlog(servers, mode, folder, messages))
                 click.echo(f"round {number + 1}: {mode}: {rates[mode][-1]:,.0f}/s")
-    latencies: dict[str, list[FleetReport]] = {mode: [] for mode in MODES}
+    latencies: dict[str, list[TaskReport]] = {mode: [] for mode in MODES}
     with broker() as servers:
         for number in range(rounds):
             for mode in MODES[:: 1 if number % 2 else -1]:
-                report = _serve_steadily(servers, mode, folder, rate, seconds)
-                latencies[mode].append(report)
-                [task] = report.tasks.values()
+                task = _serve_steadily(servers, mode, folder, rate, seconds)
+                latencies[mode].append(task)
                 click.echo(
                     f"round {number + 1}: {mode} at {rate}/s: p50 {task.p50_ms:.1f} ms, "
-                    f"p99 {task.p99_ms:.1f} ms, deadlines kept {_kept(report):.2%}"
+                    f"p99 {task.p99_ms:.1f} ms, deadlines kept {_kept(task):.2%}"
                 )
     for mode in MODES:
-        reports = latencies[mode]
-        tasks = [next(iter(report.tasks.values())) for report in reports]
+        tasks = latencies[mode]
         click.echo(
             f"{mode}: {statistics.median(rates[mode] or [0]):,.0f}/s; at {rate}/s p50 "
             f"{statistics.median(t.p50_ms for t in tasks):.1f} ms, p99 "
             f"{statistics.median(t.p99_ms for t in tasks):.1f} ms, deadlines kept "
-            f"{statistics.median(map(_kept, reports)):.2%}"
+            f"{statistics.median(map(_kept, tasks)):.2%}"
         )
     if not messages:
         return
@@ -121,28 +118,17 @@ def _times(servers: str, topic: str, start: list[int], n: int) -> tuple[float, f
     return first, last
 
 
-def _serve_steadily(servers: str, mode: str, models: Path, rate: int, seconds: int) -> FleetReport:
+def _serve_steadily(servers: str, mode: str, models: Path, rate: int, seconds: int) -> TaskReport:
     with tempfile.TemporaryDirectory() as folder:
         # One group, so that no worker has what was sent to others before it.
         options = [f"--delivery={mode}", "--group=bench"]
-        report = Path(folder) / "report.jsonl"
         with Worker(servers, models, Path(folder) / "worker.log", options):
-            for duration in (_WARM_UP_S, seconds):
-                report.unlink(missing_ok=True)
-                subprocess.run(
-                    [
-                        *ounce(), "devices", "--task=digits", f"--kafka={servers}",
-                        f"--models={models}", f"--rate={rate}", f"--duration={duration}",
-                        "--burst-factor=1", f"--report={report}",
-                    ],
-                    check=True, capture_output=True,
-                )  # fmt: skip
-            return msgspec.json.decode(report.read_text().splitlines()[-1], type=FleetReport)
+            serve_steadily(servers, models, rate, WARM_UP_S)
+            return serve_steadily(servers, models, rate, seconds)
 
 
-def _kept(report: FleetReport) -> float:
+def _kept(task: TaskReport) -> float:
     """Share of the deadlines kept, as devices measure."""
-    [task] = report.tasks.values()
     return task.kept_as_measured / max(task.answered, 1)
 
 
