@@ -17,7 +17,7 @@ from typing import NamedTuple
 import click
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.backlog import CLIENT_CPU, broker
+from benchmarks.backlog import BROKER_CPU, CLIENT_CPU, broker
 from benchmarks.steady import WARM_UP_S, serve_steadily
 from tests.support.worker import Worker
 
@@ -97,9 +97,9 @@ def _serve(servers: str, delay_ms: float, models: Path, rate: int, seconds: int)
         options = [f"--batch-delay-ms={delay_ms}", "--group=bench"]
         with Worker(servers, models, Path(folder) / "worker.log", options) as worker:
             _pin(worker.child.pid)
-            serve_steadily(servers, models, rate, WARM_UP_S, TARGETS)
+            serve_steadily(servers, models, rate, WARM_UP_S, TARGETS, BROKER_CPU)
             before = _spent(worker)
-            task = serve_steadily(servers, models, rate, seconds, TARGETS)
+            task = serve_steadily(servers, models, rate, seconds, TARGETS, BROKER_CPU)
             spent = {name: value - before[name] for name, value in _spent(worker).items()}
     return Seen(
         processor_us=spent["process_cpu_seconds_total"] / task.answered * 1e6,

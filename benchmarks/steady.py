@@ -8,15 +8,20 @@ from pathlib import Path
 import msgspec
 from ounce_services.devices.report import FleetReport, TaskReport
 
-from benchmarks.backlog import BROKER_CPU, ounce
+from benchmarks.backlog import ounce
 
 WARM_UP_S = 3
 
 
 def serve_steadily(
-    servers: str, models: Path, rate: int, seconds: int, targets: Sequence[str] = ()
+    servers: str,
+    models: Path,
+    rate: int,
+    seconds: int,
+    targets: Sequence[str] = (),
+    cpu: str | None = None,
 ) -> TaskReport:
-    """What devices saw that sent for so long, on the broker's processor.
+    """What devices saw that sent for so long.
 
     Args:
         servers: Kafka bootstrap servers.
@@ -24,12 +29,13 @@ def serve_steadily(
         rate: messages per second.
         seconds: how long.
         targets: of the messages, as `ounce devices --targets` takes them; none: its own mix.
+        cpu: processor that the devices run on; None: any.
     """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.jsonl"
         subprocess.run(
             [
-                *("taskset", "-c", BROKER_CPU),
+                *(("taskset", "-c", cpu) if cpu else ()),
                 *ounce(), "devices", "--task=digits", f"--kafka={servers}",
                 f"--models={models}", f"--rate={rate}", f"--duration={seconds}",
                 "--burst-factor=1", f"--report={report}",
