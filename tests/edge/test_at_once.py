@@ -8,19 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ounce_edge.recommender.at_once import at_once
 from ounce_edge.recommender.decision import decide
-from ounce_edge.recommender.schedule import Group
 from ounce_edge.recommender.sharing import LanesNow, share
 from ounce_edge.recommender.view import View
 from ounce_schemas.routing import Fallback
 
-from tests.edge.test_decision_properties import ladders, messages, plain
-from tests.edge.test_sharing import FLOOR, HEAVY, LIGHT, plans
+from tests.support.decisions import ladders, messages, plain, view
+
+LIGHT, HEAVY = 0.5, 0.95
+"""Floors."""
+LIGHT_MS, HEAVY_MS = 0.005, 4.0
 
 
-def groups(some: object) -> list[tuple]:
-    """To compare."""
-    assert isinstance(some, list)
-    return [(g.plan, g.choice, g.items.tolist()) for g in some if isinstance(g, Group)]
+def two() -> View:
+    """A light plan and a heavy one."""
+    return view(("light", LIGHT_MS, 0.8, 1), ("heavy", HEAVY_MS, 0.98, 1))
 
 
 @given(
@@ -31,22 +32,20 @@ def groups(some: object) -> list[tuple]:
 )
 @settings(max_examples=300, deadline=None)
 def test_it_is_what_is_decided_and_shared(
-    view: View, batches: list[list], fallback: Fallback, slice_ms: float
+    plans: View, batches: list[list], fallback: Fallback, slice_ms: float
 ) -> None:
     for batch in batches:
         left, floors = np.array(batch[:3], float).T
-        for left_ms in (
-            left,
-            np.full(len(left), 1e9),
-            left,
-        ):  # what is in time is known from then on
-            found = at_once(view, left_ms.tolist(), floors.tolist(), slice_ms)
+        plenty = np.full(len(left), 1e9)
+        for left_ms in (left, plenty, left):  # from the second on it is known
+            found = at_once(plans, left_ms.tolist(), floors.tolist(), slice_ms)
             if found is not None:
-                unknowing = replace(view, one_calls={})
+                unknowing = replace(plans, one_calls={})
                 schedule = decide(unknowing, left_ms, floors, fallback)
                 now = share(unknowing, schedule, left_ms, slice_ms, LanesNow(1, 0.0))
                 assert plain(found.schedule) == plain(schedule)
-                assert groups(found.share.here) == groups(now.here)
+                assert list(found.share.here) == found.schedule.groups
+                assert [group.plan for group in now.here] == [g.plan for g in found.share.here]
                 assert found.share._replace(here=()) == now._replace(here=())
 
 
@@ -63,13 +62,13 @@ def test_it_is_what_is_decided_and_shared(
     ],
 )
 def test_one_short_call_in_time_is_known(
-    some: list[tuple[int, float]], slice_ms: float, is_known: bool
+    some: list[tuple[float, float]], slice_ms: float, is_known: bool
 ) -> None:
-    view = plans().view(0.0)
-    left_ms, floors = [left for _, left in some], [FLOOR[plan] for plan, _ in some]
+    plans = two()
+    floors, left_ms = zip(*some, strict=True)
     for _ in range(2):
-        assert (at_once(view, left_ms, floors, slice_ms) is not None) == is_known
+        assert (at_once(plans, left_ms, floors, slice_ms) is not None) == is_known
 
 
 def test_no_plan_that_keeps_a_floor_is_known() -> None:
-    assert at_once(plans().view(0.0), [50.0, 50.0], [0.5, 0.999], 5.0) is None
+    assert at_once(two(), [50.0, 50.0], [0.5, 0.999], 5.0) is None

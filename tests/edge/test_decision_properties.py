@@ -12,21 +12,16 @@ from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.few import decide_beside_late
 from ounce_edge.recommender.latency import LatencyBelief
 from ounce_edge.recommender.plans import Model, Plan, Plans, Step
-from ounce_edge.recommender.schedule import Schedule
 from ounce_edge.recommender.view import View
 from ounce_schemas.routing import Choice, Fallback
 
-from tests.support.decisions import MOST_ACCURATE, by_item, choose, crossing, view
-
-ladders = st.lists(
-    st.tuples(st.floats(0.01, 50), st.floats(0, 0.99), st.integers(1, 5)), min_size=1, max_size=6
-).map(lambda rows: view(*((f"m{i}", *row) for i, row in enumerate(rows)))) | st.lists(
-    st.tuples(st.floats(0.01, 50), st.floats(0.0, 5.0), st.floats(0, 0.99)), min_size=1, max_size=8
-).map(lambda rows: crossing(*rows))
-messages = st.lists(
-    st.tuples(st.floats(-50, 1000), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1.0])),
-    min_size=1,
-    max_size=40,
+from tests.support.decisions import (
+    MOST_ACCURATE,
+    by_item,
+    choose,
+    ladders,
+    messages,
+    plain,
 )
 
 
@@ -135,11 +130,6 @@ def test_the_same_arguments_give_the_same_decision(plans: View, batch: list) -> 
     assert [(g.plan, g.choice, g.items.tolist()) for g in once.groups] == [
         (g.plan, g.choice, g.items.tolist()) for g in again.groups
     ]
-
-
-def plain(schedule: Schedule) -> tuple[list, list]:
-    """To compare."""
-    return [(g.plan, g.choice, g.items.tolist()) for g in schedule.groups], [*schedule.refused]
 
 
 @given(ladders, messages, st.sampled_from(Fallback))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from hypothesis import strategies as st
 from ounce_edge.recommender.accuracy import AccuracyPrior
 from ounce_edge.recommender.decision import decide
 from ounce_edge.recommender.latency import LatencyBelief
@@ -68,3 +69,20 @@ def by_item(
         seen += list(group.items)
     assert sorted(seen) == list(range(n))
     return found
+
+
+def plain(schedule: Schedule) -> tuple[list, list]:
+    """To compare."""
+    return [(g.plan, g.choice, g.items.tolist()) for g in schedule.groups], [*schedule.refused]
+
+
+ladders = st.lists(
+    st.tuples(st.floats(0.01, 50), st.floats(0, 0.99), st.integers(1, 5)), min_size=1, max_size=6
+).map(lambda rows: view(*((f"m{i}", *row) for i, row in enumerate(rows)))) | st.lists(
+    st.tuples(st.floats(0.01, 50), st.floats(0.0, 5.0), st.floats(0, 0.99)), min_size=1, max_size=8
+).map(lambda rows: crossing(*rows))
+messages = st.lists(
+    st.tuples(st.floats(-50, 1000), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1.0])),
+    min_size=1,
+    max_size=40,
+)
