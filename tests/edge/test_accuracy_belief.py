@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from ounce_edge.recommender.accuracy import (
     LABEL_HALF_LIFE_S,
+    ROWS,
     AccuracyBeliefs,
     AccuracyPrior,
     wilson,
@@ -70,15 +71,29 @@ def test_a_shift_of_the_mix_moves_every_plan_by_its_classes(beliefs: AccuracyBel
     assert beliefs.value == pytest.approx([0.9, 0.98])  # and back
 
 
-@pytest.mark.parametrize("n_before", [1000, 1010, 1040])  # the last ones are kept wherever they end
-def test_a_shift_that_is_over_is_forgotten(beliefs: AccuracyBeliefs, n_before: int) -> None:
-    feed(beliefs, LIGHT, answers(n_before, 0.9, (0.98, 0.82)))
+def test_a_shift_that_is_over_is_forgotten(beliefs: AccuracyBeliefs) -> None:
+    feed(beliefs, LIGHT, answers(1000, 0.9, (0.98, 0.82)))
     beliefs.refresh(1.0)
     assert beliefs.moved[LIGHT]
     feed(beliefs, LIGHT, answers(1050, 0.5, (0.98, 0.82)))
     beliefs.refresh(2.0)
     assert beliefs.value == pytest.approx([0.9, 0.98])
     assert not beliefs.moved.any()
+
+
+def test_the_latest_answers_count_however_they_came() -> None:
+    seen = np.concatenate(
+        [answers(ROWS, 0.5, (0.98, 0.82)), answers(ROWS // 2 + 7, 0.9, (0.98, 0.82))]
+    )
+    values = []
+    for n_each in (1, 7, 50, 64):
+        beliefs = AccuracyBeliefs([prior(0.98, 0.82), prior(0.99, 0.97)])
+        for start in range(0, len(seen), n_each):
+            beliefs.observe_answers(LIGHT, seen[start : start + n_each])
+        beliefs.refresh(1.0)
+        values.append(beliefs.value.tolist())
+    assert values[0] != pytest.approx([0.9, 0.98])
+    assert values[1:] == [pytest.approx(values[0], abs=1e-9)] * 3
 
 
 def test_lost_confidence_is_lost_accuracy(beliefs: AccuracyBeliefs) -> None:
