@@ -214,8 +214,10 @@ class Serving:
                 pipeline.forget_ids()
 
     def tell(self) -> None:
-        """Let readers see what is believed now, and the decisions recorded so far."""
+        """Let readers see what is believed now, what became of labels, also while no requests come,
+        and the decisions recorded so far."""
         with self._lock:
+            self._learn()
             for pipeline in self._pipelines.values():
                 self._metrics.believe(pipeline)
                 pipeline.flush()

@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 from confluent_kafka import TopicPartition
 from ounce_edge.beliefs import card_belief
+from ounce_edge.metrics import Metrics
 from ounce_edge.pipeline import Pipeline
 from ounce_edge.recommender.overload import LASTS_S
+from ounce_schemas.label import Label, LabelOutcome
 from ounce_schemas.policy import Policy
 from ounce_schemas.topics import requests_topic
 
@@ -122,3 +124,36 @@ def test_what_waits_of_lost_partitions_is_neither_answered_nor_confirmed(lost: i
     kept = requests_topic("one"), 1 - lost
     assert offsets(delivery.take_acknowledged()) == {kept: 20}
     assert all(f"-{1 - lost}-" in id_ for id_ in delivery.published[n_answered:])
+
+
+class FakeLabels:
+    """What a reader of labels has read: one for an answer, twice, and one for nobody's."""
+
+    def drain(self) -> dict[str, list[Label]]:
+        truth = Label(id=f"{requests_topic('one')}-0-0", label="zero")
+        return {"one": [truth, truth, Label(id="nobody", label="zero")]}
+
+    def take_losses(self) -> dict[str, dict[LabelOutcome, int]]:
+        return {"one": {LabelOutcome.UNDECODABLE: 4}}
+
+
+def test_labels_are_taken_while_no_requests_come() -> None:
+    metrics = Metrics()
+    labels = FakeLabels()
+    serving = serving_of(pipeline("one"), delivery=FakeDelivery(), metrics=metrics, labels=labels)
+    asyncio.run(serving.take(records("one", range(1))))
+    before = _labels(metrics)
+    serving.tell()
+    after = _labels(metrics)
+    new = {o: n - before.get(o, 0.0) for o, n in after.items() if n > before.get(o, 0.0)}
+    assert new == {"joined": 1.0, "repeated": 1.0, "unknown": 1.0, "undecodable": 4.0}
+
+
+def _labels(metrics: Metrics) -> dict[str, float]:
+    """Labels counted, by outcome."""
+    return {
+        sample.labels["outcome"]: sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "ounce_labels_total"
+    }

@@ -50,10 +50,12 @@ def serving_of(
     delivery: Delivery | TransactionalDelivery,
     lanes: Lanes | None = None,
     health: Health | None = None,
+    metrics: Metrics | None = None,
+    labels: Any = None,
     **settings: Any,
 ) -> Serving:
     """Serves these pipelines, as a worker with these settings does; its events go nowhere."""
-    metrics = Metrics()
+    metrics = Metrics() if metrics is None else metrics
     tasks = tuple(pipeline.task.name for pipeline in pipelines)
     return Serving(
         WorkerSettings(task=tasks, kafka=NOWHERE, **settings),
@@ -63,6 +65,7 @@ def serving_of(
         Events(lambda key, value, headers: None, metrics.observe_event),
         metrics,
         Health(time.monotonic) if health is None else health,
+        labels,
     )
 
 
