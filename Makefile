@@ -30,30 +30,30 @@ check: $(READY) ## Check format, lint, types, imports, generated contracts and c
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
 bench: $(READY) ## Measure the worker against a hand-written loop on a real Kafka
-	$(BIN)/python -m benchmarks.worker_vs_limit
+	$(BIN)/python -m benchmarks.worker.throughput
 
 fuzz: $(READY) ## Send a million generated bad messages through a pipeline, among good ones
-	$(BIN)/python -m tests.fuzz --messages 1000000
+	$(BIN)/python -m trials.fuzz --messages 1000000
 
 chaos: $(READY) ## Workers on a real Kafka under a thousand faults, an hour; SHORT=1: twenty, some minutes
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
-	$(BIN)/python -m tests.chaos $(if $(SHORT),--runs 2 --faults 10,--runs 10 --faults 100)
+	$(BIN)/python -m trials.chaos $(if $(SHORT),--runs 2 --faults 10,--runs 10 --faults 100)
 
 flood: $(READY) ## One worker's memory under poison, floods, a stalled broker, a tenfold burst
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
-	$(BIN)/python -m tests.chaos.flood
-	$(BIN)/python -m tests.chaos.burst
+	$(BIN)/python -m trials.chaos.flood
+	$(BIN)/python -m trials.chaos.burst
 
 soak: $(READY) ## One worker at half of its capacity for an hour: memory and file handles
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
-	$(BIN)/python -m tests.chaos.soak
+	$(BIN)/python -m trials.chaos.soak
 
 bench-routing: $(READY) ## Compare routing rules: simulated, then on a real Kafka
 	$(BIN)/python -m benchmarks.routing
 
 bench-delivery: $(READY) ## What exactly-once costs: throughput and latency on a real Kafka
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
-	$(BIN)/python -m benchmarks.delivery_cost
+	$(BIN)/python -m benchmarks.worker.delivery_cost
 
 clean: ## Remove .venv and caches; trained models stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -15,8 +15,8 @@ import numpy as np
 from ounce_schemas.documents import TEST_SPLIT_FILE
 from ounce_schemas.request import HEADER_ID, HEADER_MIN_ACCURACY
 
-from tests.support.apache_kafka import ApacheKafka
-from tests.support.worker import Device, Worker
+from tests.support.kafka.apache_kafka import ApacheKafka
+from tests.support.process.worker import Device, Worker
 
 TASK = "digits"
 MODEL = "logistic-regression"

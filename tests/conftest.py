@@ -11,12 +11,12 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tests.support.apache_kafka import ApacheKafka, KafkaUnavailableError
-from tests.support.prometheus import Prometheus, PrometheusUnavailableError
-from tests.support.topics import OwnTopics
-from tests.support.worker import OUNCE, Device
+from tests.support.kafka.apache_kafka import ApacheKafka, KafkaUnavailableError
+from tests.support.kafka.topics import OwnTopics
+from tests.support.process.prometheus import Prometheus, PrometheusUnavailableError
+from tests.support.process.worker import OUNCE, Device
 
-pytest_plugins = ["pytester", "tests.support.skips"]
+pytest_plugins = ["pytester", "tests.support.process.skips"]
 
 
 @pytest.fixture(scope="session")

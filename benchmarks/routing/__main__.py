@@ -27,7 +27,7 @@ from benchmarks.routing.table_task import train_table_task
 from benchmarks.routing.tables import measure_table
 from benchmarks.routing.verdicts import compare_rules, verdicts
 from benchmarks.routing.workloads import floors_of
-from tests.support.kafka_jars import KafkaUnavailableError
+from tests.support.kafka.jars import KafkaUnavailableError
 
 REAL_TASK, REAL_RATE = "digits", 1000.0
 ROUNDS = 5

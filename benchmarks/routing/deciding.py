@@ -4,8 +4,8 @@ import statistics
 import time
 
 import numpy as np
-from ounce_edge.recommender.decision import decide
-from ounce_edge.recommender.slicing import first_slice
+from ounce_edge.recommender.pacing.slicing import first_slice
+from ounce_edge.recommender.rule.decision import decide
 from ounce_schemas.routing import Fallback
 
 from benchmarks.routing.tables import Table

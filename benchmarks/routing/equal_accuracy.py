@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from ounce_edge.recommender.plans import Plan
+from ounce_edge.recommender.beliefs.plans import Plan
 
 from benchmarks.routing.matrix import Measured
 from benchmarks.routing.overhead import Overhead

@@ -7,9 +7,9 @@ points on the 10,000 windows of the test split, half of what counts as equal. He
 from pathlib import Path
 
 import numpy as np
-from ounce_edge.catalogue import load_ladder
-from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_exporters.bearing.simulation import simulate_evenly
+from ounce_edge.models.catalogue import load_ladder
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_exporters.tasks.bearing.simulation import simulate_evenly
 
 from benchmarks.routing.tables import Answers, Table
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ounce_edge.catalogue import load_ladder
-from ounce_edge.pipeline import Pipeline
-from ounce_edge.records import Headers
-from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.models.catalogue import load_ladder
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.pipeline.pipeline import Pipeline
+from ounce_edge.wire.records import Headers
 from ounce_schemas.documents import TEST_SPLIT_FILE
 from ounce_schemas.policy import Policy
 

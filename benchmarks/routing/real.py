@@ -25,8 +25,8 @@ from benchmarks.routing.matrix import Measured
 from benchmarks.routing.overhead import headers
 from benchmarks.routing.simulation import Result
 from benchmarks.routing.workloads import Workload, make
-from tests.support.apache_kafka import ApacheKafka
-from tests.support.child import free_port
+from tests.support.kafka.apache_kafka import ApacheKafka
+from tests.support.process.child import free_port
 
 BROKER_CPU, WORKER_CPU = "0", "1"
 WARM_UP_SHARE, WARM_UP_SECONDS = 0.5, 4.0

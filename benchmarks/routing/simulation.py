@@ -13,14 +13,14 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_edge.catalogue import ServedModel
-from ounce_edge.execution import run_plan
-from ounce_edge.pace import LEAST_POLL
-from ounce_edge.recommender.plans import Plans
-from ounce_edge.recommender.reading import before_reading
-from ounce_edge.recommender.slicing import SLICE_MS
-from ounce_edge.runtimes.base import Inputs
-from ounce_edge.serving import POLL_SLICES
+from ounce_edge.models.catalogue import ServedModel
+from ounce_edge.models.execution import run_plan
+from ounce_edge.models.runtimes.base import Inputs
+from ounce_edge.recommender.beliefs.plans import Plans
+from ounce_edge.recommender.pacing.poll_size import LEAST_POLL
+from ounce_edge.recommender.pacing.slicing import SLICE_MS
+from ounce_edge.recommender.pacing.urgency import before_reading
+from ounce_edge.worker.serving import POLL_SLICES
 
 from benchmarks.routing.overhead import Overhead
 from benchmarks.routing.rules.base import MAX_WAITING, Queue, Rule

@@ -11,12 +11,12 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_edge.beliefs import measured_belief
-from ounce_edge.catalogue import Ladder, load_ladder
-from ounce_edge.planning import make_plans
-from ounce_edge.recommender.latency import LatencyBelief
-from ounce_edge.recommender.plans import Model, Plan, Plans
-from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.models.catalogue import Ladder, load_ladder
+from ounce_edge.models.first_beliefs import measured_belief
+from ounce_edge.models.planning import make_plans
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.recommender.beliefs.latency import LatencyBelief
+from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans
 from ounce_schemas.documents import TEST_SPLIT_FILE
 from ounce_schemas.policy import Policy
 

@@ -8,11 +8,11 @@ from ounce_schemas.command import make_settings, settings_options
 from pydantic import BaseModel, Field
 from rich.console import Console
 
-from ounce_exporters import registry
 from ounce_exporters.cascades.planning import plan_ladder
 from ounce_exporters.ladder import build_ladder
 from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.reporting import ConsoleReporter, ladder_table, plans_table
+from ounce_exporters.tasks import registry
 
 _TABLE_WIDTH = 140
 """Columns of the final table where no terminal says how wide it is."""
@@ -116,7 +116,7 @@ def _open_table(
     if settings.target is None:
         raise click.UsageError("--data needs --target COLUMN")
     # Imported here: a task that ships needs neither pandas nor pyarrow.
-    from ounce_exporters.table.task import load, task_name
+    from ounce_exporters.tasks.table.task import load, task_name
 
     task = settings.task or task_name(path)
     if task in registry.TASKS:
@@ -131,7 +131,7 @@ def _open_table(
         settings.seed,
         lambda line: _say(console, f"Note: {line}"),
     )
-    from ounce_exporters.table.recipes import recipes  # after the table is known to be good
+    from ounce_exporters.tasks.table.recipes import recipes  # after the table is known to be good
 
     return data, recipes(data)
 

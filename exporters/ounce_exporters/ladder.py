@@ -8,25 +8,25 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_edge.measurement import measure_latency
-from ounce_edge.runtimes.base import LoadedModel, Runtime
-from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.models.measurement import measure_latency
+from ounce_edge.models.runtimes.base import LoadedModel, Runtime
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_schemas.card import Calibration, Latency, ModelCard, TrainingData
 from ounce_schemas.documents import MODEL_FILE
 from ounce_schemas.errors import ExportError
 
-from ounce_exporters.artifacts import fresh_folder, models_of, remove_models, write_task
-from ounce_exporters.calibration import ConformalInterval, Temperature, fit_calibrator
-from ounce_exporters.cards import write_card
 from ounce_exporters.evaluation import (
     class_figures,
     estimate_accuracy,
     expected_calibration_error,
     regression_figures,
 )
-from ounce_exporters.graphs import check_signature
-from ounce_exporters.parity import check_parity
-from ounce_exporters.provenance import library_versions, processor_name
+from ounce_exporters.export.artifacts import fresh_folder, models_of, remove_models, write_task
+from ounce_exporters.export.calibration import ConformalInterval, Temperature, fit_calibrator
+from ounce_exporters.export.cards import write_card
+from ounce_exporters.export.graphs import check_signature
+from ounce_exporters.export.parity import check_parity
+from ounce_exporters.export.provenance import library_versions, processor_name
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
 
 _SAMPLE_ITEMS = 256

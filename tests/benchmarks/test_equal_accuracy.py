@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from ounce_edge.recommender.accuracy import AccuracyPrior
-from ounce_edge.recommender.plans import Plan, Step
+from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
+from ounce_edge.recommender.beliefs.plans import Plan, Step
 
 from benchmarks.routing.equal_accuracy import Comparison, Difference, Side
 from benchmarks.routing.tables import Answers

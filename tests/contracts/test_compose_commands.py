@@ -12,8 +12,8 @@ import yaml
 from confluent_kafka import Consumer
 from ounce_schemas.topics import predictions_topic
 
-from tests.support.apache_kafka import ApacheKafka
-from tests.support.child import Child, free_port
+from tests.support.kafka.apache_kafka import ApacheKafka
+from tests.support.process.child import Child, free_port
 
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(
     (Path(__file__).parents[2] / "compose.yaml").read_text()

@@ -6,15 +6,15 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
-from ounce_exporters.bearing import task
-from ounce_exporters.bearing.augmentation import roll
-from ounce_exporters.bearing.featured import FEATURES_TENSOR, extraction_graph
-from ounce_exporters.bearing.features import ENVELOPE_RATES_HZ, FEATURES, VibrationFeatures
-from ounce_exporters.bearing.geometry import SKF_6205
-from ounce_exporters.bearing.networks import Cnn1d, DeepCnn1d, Gru, ResidualCnn1d
-from ounce_exporters.bearing.simulation import OUTER_RACE, Conditions, simulate
-from ounce_exporters.graphs import UNCALIBRATED, check_signature
-from ounce_exporters.neural import NeuralModel, Training, run, train
+from ounce_exporters.export.graphs import UNCALIBRATED, check_signature
+from ounce_exporters.tasks.bearing import task
+from ounce_exporters.tasks.bearing.augmentation import roll
+from ounce_exporters.tasks.bearing.featured import FEATURES_TENSOR, extraction_graph
+from ounce_exporters.tasks.bearing.features import ENVELOPE_RATES_HZ, FEATURES, VibrationFeatures
+from ounce_exporters.tasks.bearing.geometry import SKF_6205
+from ounce_exporters.tasks.bearing.networks import Cnn1d, DeepCnn1d, Gru, ResidualCnn1d
+from ounce_exporters.tasks.bearing.simulation import OUTER_RACE, Conditions, simulate
+from ounce_exporters.training.neural import NeuralModel, Training, run, train
 
 TENSOR = task.SPEC.inputs[0]
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ounce_exporters.bearing.geometry import SKF_6205
-from ounce_exporters.bearing.simulation import (
+from ounce_exporters.tasks.bearing.geometry import SKF_6205
+from ounce_exporters.tasks.bearing.simulation import (
     BALL,
     HEALTHY,
     INNER_RACE,

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from onnx import TensorProto, helper
-from ounce_exporters.calibration import (
+from ounce_exporters.evaluation import expected_calibration_error
+from ounce_exporters.export.calibration import (
     TEMPERATURES,
     ConformalInterval,
     Temperature,
     fit_half_width,
     fit_temperature,
 )
-from ounce_exporters.evaluation import expected_calibration_error
-from ounce_exporters.graphs import UNCALIBRATED, normalize
+from ounce_exporters.export.graphs import UNCALIBRATED, normalize
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 scores = arrays(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ounce_exporters.parity import check_parity
+from ounce_exporters.export.parity import check_parity
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ounce_exporters.artifacts import write_task
 from ounce_exporters.cascades.planning import plan_ladder
-from ounce_exporters.digits import task as digits
+from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder import build_ladder
 from ounce_exporters.recipe import Progress, Recipe, TaskData
+from ounce_exporters.tasks.digits import task as digits
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import read_card, read_plans
 from ounce_schemas.errors import ArtifactError, ExportError

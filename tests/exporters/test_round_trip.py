@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_exporters import calibration
-from ounce_exporters.digits import task as digits
-from ounce_exporters.digits.augmentation import distort
-from ounce_exporters.digits.networks import Mlp, ResidualCnn, SmallCnn
-from ounce_exporters.graphs import OPSET
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_exporters.export import calibration
+from ounce_exporters.export.graphs import OPSET
 from ounce_exporters.ladder import build_ladder, export_model
-from ounce_exporters.neural import NeuralModel, Training, train
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, Recipe, Split, TaskData
-from ounce_exporters.splits import split_task
-from ounce_exporters.table import recipes as table
+from ounce_exporters.tasks.digits import task as digits
+from ounce_exporters.tasks.digits.augmentation import distort
+from ounce_exporters.tasks.digits.networks import Mlp, ResidualCnn, SmallCnn
+from ounce_exporters.tasks.splits import split_task
+from ounce_exporters.tasks.table import recipes as table
+from ounce_exporters.training.neural import NeuralModel, Training, train
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import read_card
 from ounce_schemas.errors import ExportError

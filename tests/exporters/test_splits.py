@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ounce_exporters.recipe import Split, TaskData
-from ounce_exporters.splits import digest, split_task
+from ounce_exporters.tasks.splits import digest, split_task
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TaskSpec, TensorSpec
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from ounce_exporters.table.columns import choose_columns, numbers, read_target, texts
-from ounce_exporters.table.task import default_tolerance, task_name
+from ounce_exporters.tasks.table.columns import choose_columns, numbers, read_target, texts
+from ounce_exporters.tasks.table.task import default_tolerance, task_name
 from ounce_schemas.errors import DataError
 
 N = 120

@@ -10,7 +10,7 @@ from ounce_schemas.routing import Fallback
 from ounce_schemas.task import TaskSpec
 from pydantic import ValidationError
 
-from tests.support.edge import DIGITS, card
+from tests.support.edge.ladders import DIGITS, card
 
 
 def test_documents_survive_a_round_trip(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from ounce_schemas.generate import command, contracts
 from ounce_schemas.topics import EVENTS_TOPIC, all_topics, task_topics
 
-from tests.support.edge import DIGITS, card
+from tests.support.edge.ladders import DIGITS, card
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ounce_edge.metrics import Metrics
+from ounce_edge.telemetry.metrics import Metrics
 
-from tests.support.prometheus import Prometheus
+from tests.support.process.prometheus import Prometheus
 
 SERVICES = Path(__file__).parents[2] / "services"
 GRAFANA = SERVICES / "grafana"

@@ -14,8 +14,8 @@ import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
-from tests.support.topics import OwnTopics
-from tests.support.worker import OUNCE, Device, Worker
+from tests.support.kafka.topics import OwnTopics
+from tests.support.process.worker import OUNCE, Device, Worker
 
 pytestmark = pytest.mark.kafka
 

@@ -11,7 +11,7 @@ from ounce_services.devices.samples import Samples
 from ounce_services.devices.targets import Targets
 from ounce_services.devices.task_fleet import TaskFleet
 
-from tests.support.edge import FakeRecord
+from tests.support.edge.ladders import FakeRecord
 
 
 def test_the_mark_of_a_replay_is_no_dead_letter(samples: Samples) -> None:

@@ -1,8 +1,8 @@
 """A made-up task for the simulator of routing rules."""
 
 import numpy as np
-from ounce_edge.recommender.accuracy import AccuracyPrior
-from ounce_edge.recommender.plans import Plan, Step
+from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
+from ounce_edge.recommender.beliefs.plans import Plan, Step
 
 from benchmarks.routing.overhead import Overhead
 from benchmarks.routing.tables import SAMPLES, SIZES, Table

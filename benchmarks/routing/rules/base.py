@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_edge.execution import Outcome
+from ounce_edge.models.execution import Outcome
 
 from benchmarks.routing.overhead import Overhead
 from benchmarks.routing.tables import SIZES, Table

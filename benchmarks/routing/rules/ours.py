@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from ounce_edge.execution import Outcome
-from ounce_edge.recommender.decision import decide
-from ounce_edge.recommender.overload import Overload
-from ounce_edge.recommender.slicing import LATE, first_slice
-from ounce_edge.vigilance import Vigilance
+from ounce_edge.evidence.incidents import Vigilance
+from ounce_edge.models.execution import Outcome
+from ounce_edge.recommender.pacing.overload import Overload
+from ounce_edge.recommender.pacing.slicing import LATE, first_slice
+from ounce_edge.recommender.rule.decision import decide
 from ounce_schemas.routing import Fallback
 
 from benchmarks.routing.overhead import Overhead

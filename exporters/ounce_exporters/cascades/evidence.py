@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_edge.runtimes.base import LoadedModel
+from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_schemas.card import LatencyAtBatch, ModelCard
 from ounce_schemas.task import TaskSpec
 

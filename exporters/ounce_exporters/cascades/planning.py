@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ounce_edge.catalogue import load_ladder
-from ounce_edge.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.models.catalogue import load_ladder
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_schemas.card import LatencyAtBatch, ModelCard
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.plans import LadderPlans, PlanProfile
 from ounce_schemas.task import TaskSpec
 
-from ounce_exporters.artifacts import write_plans
 from ounce_exporters.cascades.cost import expected_ms
 from ounce_exporters.cascades.evidence import Evidence, gather
 from ounce_exporters.cascades.frontier import choose_few, frontier, single_costs
 from ounce_exporters.cascades.profile import profile_cascade, profile_single
 from ounce_exporters.cascades.search import find_cascades, stratified_folds
+from ounce_exporters.export.artifacts import write_plans
 from ounce_exporters.recipe import Progress, Split, TaskData
 
 _RUNNING_SHARE = 0.8

@@ -1,0 +1,94 @@
+"""A backlog of digits on a real broker, for benchmarks that let others answer it."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from tests.support.kafka.apache_kafka import ApacheKafka
+
+MODEL = "mlp"
+PARTITIONS = 4
+TOPICS = {"requests": "ounce.digits.requests", "predictions": "ounce.digits.predictions"}
+LIMIT_TOPIC = "limit.predictions"
+POLICY = f"""
+version: bench
+max_latency_ms: 3600000
+tasks: {{digits: {{allow: [{MODEL}, residual-cnn]}}}}
+"""
+BROKER_CPU, CLIENT_CPU = "0", "1"
+
+
+@contextmanager
+def broker() -> Iterator[str]:
+    """A fresh broker for each kind of body, with the topics; bootstrap servers."""
+    with ApacheKafka(cpus=BROKER_CPU) as kafka:
+        names = [*TOPICS.values(), "ounce.digits.dead-letters", LIMIT_TOPIC]
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+        stamped = {"message.timestamp.type": "LogAppendTime"}
+        topics = [
+            NewTopic(name, PARTITIONS, 1, config=stamped if "predictions" in name else {})
+            for name in names
+        ]
+        for created in admin.create_topics(topics).values():
+            created.result()
+        yield kafka.bootstrap_servers
+
+
+def fill(servers: str, body: str, inputs: np.ndarray, n: int) -> None:
+    """Publish n requests: `raw`, `json`, or `events` with CloudEvents headers and targets."""
+    producer = Producer(
+        {
+            "bootstrap.servers": servers,
+            "linger.ms": 20,
+            "queue.buffering.max.messages": 2_000_000,
+            "queue.buffering.max.kbytes": 2_000_000,
+        }
+    )
+    raw = [row.tobytes() for row in inputs]
+    bodies = raw
+    if body == "json":
+        bodies = [
+            json.dumps(
+                {"inputs": [{"name": "input", "shape": [1, 64], "datatype": "FP32",
+                             "data": row.tolist()}]}
+            ).encode()
+            for row in inputs
+        ]  # fmt: skip
+    for i in range(n):
+        headers = None
+        if body == "events":
+            headers = [
+                ("ce_id", b"%d" % i),
+                ("ce_source", b"/devices/%d" % (i % 100)),
+                ("ce_specversion", b"1.0"),
+                ("ce_type", b"io.ounce.request"),
+                ("ce_maxlatencyms", b"3600000"),
+                ("ce_minaccuracy", b"0.9"),
+                ("content-type", b"application/octet-stream"),
+            ]
+        producer.produce(
+            TOPICS["requests"], bodies[i % len(bodies)], b"device-%d" % (i % 100),
+            partition=i % PARTITIONS, headers=headers,
+        )  # fmt: skip
+        if i % 50_000 == 0:
+            producer.poll(0)
+    producer.flush()
+
+
+def ends(reader: Consumer, topic: str) -> list[int]:
+    """Next offset of each partition."""
+    return [
+        reader.get_watermark_offsets(TopicPartition(topic, p), timeout=30)[1]
+        for p in range(PARTITIONS)
+    ]
+
+
+def ounce() -> list[str]:
+    """The command of this environment."""
+    return [str(Path(sys.executable).with_name("ounce"))]

@@ -1,0 +1,133 @@
+"""What waiting for company saves: processor time per message with and without `--batch-delay-ms`.
+
+A worker on a real Kafka serves digits at steady rates, with deadlines that leave time to wait;
+workers with and without the delay take turns. The broker and the devices have one processor, the
+worker has the other one.
+
+Example: python -m benchmarks.worker.batch_delay --rounds 3
+"""
+
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.worker.backlog import BROKER_CPU, CLIENT_CPU, broker
+from benchmarks.worker.steady import WARM_UP_S, serve_steadily
+from tests.support.process.worker import Worker
+
+DELAYS_MS = (0.0, 5.0)
+TARGETS = ("50:0.5:1", "100:0.9:1", "100:0.95:1", "200:0.97:1")
+AT_LEAST_ONE = click.IntRange(min=1)
+
+
+class Seen(NamedTuple):
+    """What a worker spent per message, and what its devices saw."""
+
+    processor_us: float
+    """Processor time of the worker, microseconds."""
+    compute_us: float
+    """Of which models."""
+    per_call: float
+    """Messages of one model call."""
+    p50_ms: float
+    p99_ms: float
+    kept: float
+    """Share of the deadlines, as devices measure."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.processor_us:6.0f} us of processor a message, {self.compute_us:5.1f} of them "
+            f"models, {self.per_call:4.1f} messages a call; p50 {self.p50_ms:4.1f} ms, "
+            f"p99 {self.p99_ms:5.1f} ms, deadlines kept {self.kept:.2%}"
+        )
+
+
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--rounds", type=AT_LEAST_ONE, default=3, show_default=True, help="Of each rate and delay."
+)
+@click.option(
+    "--rate",
+    "rates",
+    type=AT_LEAST_ONE,
+    multiple=True,
+    default=(200, 1000, 3000),
+    show_default=True,
+    help="Messages per second; repeat for several.",
+)
+@click.option("--seconds", type=AT_LEAST_ONE, default=8, show_default=True, help="Of each rate.")
+@click.option(
+    "--models", default="models", show_default=True, help="Folder with the digits ladder."
+)
+def main(rounds: int, rates: Sequence[int], seconds: int, models: str) -> None:
+    """Print the medians of each rate and delay, and their ratio."""
+    if not (Path(models) / "digits").is_dir():
+        raise click.ClickException(
+            f"no ladder in {models}/digits: make it with `ounce train digits --models {models}`"
+        )
+    found: dict[tuple[int, float], list[Seen]] = {}
+    with broker() as servers:
+        for number in range(rounds):
+            for rate in rates:
+                for delay_ms in DELAYS_MS[:: 1 if number % 2 else -1]:
+                    seen = _serve(servers, delay_ms, Path(models), rate, seconds)
+                    found.setdefault((rate, delay_ms), []).append(seen)
+                    click.echo(f"round {number + 1}: {rate:5}/s, {delay_ms:g} ms: {seen}")
+    for rate in rates:
+        without, delayed = (found[rate, delay_ms] for delay_ms in DELAYS_MS)
+        for delay_ms, some in zip(DELAYS_MS, (without, delayed), strict=True):
+            medians = Seen(*map(statistics.median, zip(*some, strict=True)))
+            click.echo(f"{rate:5}/s, {delay_ms:g} ms: {medians}")
+        ratios = [b.processor_us / a.processor_us for a, b in zip(without, delayed, strict=True)]
+        click.echo(
+            f"{rate:5}/s: {statistics.median(ratios):.2f} times the processor time "
+            f"({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+
+
+def _serve(servers: str, delay_ms: float, models: Path, rate: int, seconds: int) -> Seen:
+    with tempfile.TemporaryDirectory() as folder:
+        # One group, so that no worker has what was sent to others before it.
+        options = [f"--batch-delay-ms={delay_ms}", "--group=bench"]
+        with Worker(servers, models, Path(folder) / "worker.log", options) as worker:
+            _pin(worker.child.pid)
+            serve_steadily(servers, models, rate, WARM_UP_S, TARGETS, BROKER_CPU)
+            before = _spent(worker)
+            task = serve_steadily(servers, models, rate, seconds, TARGETS, BROKER_CPU)
+            spent = {name: value - before[name] for name, value in _spent(worker).items()}
+    return Seen(
+        processor_us=spent["process_cpu_seconds_total"] / task.answered * 1e6,
+        compute_us=spent["ounce_compute_seconds_total"] / task.answered * 1e6,
+        per_call=spent["ounce_batch_size_sum"] / spent["ounce_batch_size_count"],
+        p50_ms=task.p50_ms,
+        p99_ms=task.p99_ms,
+        kept=task.kept_as_measured / task.answered,
+    )
+
+
+def _pin(pid: int) -> None:
+    command: Sequence[str] = ["taskset", "-a", "-c", "-p", CLIENT_CPU, str(pid)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def _spent(worker: Worker) -> dict[str, float]:
+    """Counters of a worker, summed over their labels."""
+    names = (
+        "process_cpu_seconds_total",
+        "ounce_compute_seconds_total",
+        "ounce_batch_size_sum",
+        "ounce_batch_size_count",
+    )
+    _, page = worker.get("/metrics")
+    samples = [s for family in text_string_to_metric_families(page) for s in family.samples]
+    return {name: sum(s.value for s in samples if s.name == name) for name in names}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""What exactly-once costs against at-least-once: throughput, and latency at a steady rate.
+
+Throughput: each worker answers the same backlog of raw digits in turn, the broker on one processor
+and the worker on the other; answers over the time from the first to the last one's arrival at the
+broker (log append time). Latency: from a device's publishing to its reading of the committed
+answer, at a steady rate with nothing else to do. Both in turns, on one broker.
+
+Example: python -m benchmarks.worker.delivery_cost --rounds 3
+"""
+
+import statistics
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+
+import click
+import numpy as np
+from confluent_kafka import Consumer, TopicPartition
+from ounce_services.devices.report import TaskReport
+
+from benchmarks.worker.backlog import CLIENT_CPU, PARTITIONS, POLICY, TOPICS, broker, ends, fill
+from benchmarks.worker.steady import WARM_UP_S, serve_steadily
+from tests.support.process.worker import Worker
+
+MODES = ("at-least-once", "exactly-once")
+_PATIENCE_S = 120
+
+
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--rounds", default=3, show_default=True, help="Rounds of each mode.")
+@click.option(
+    "--messages", default=300_000, show_default=True, help="Of the backlog; 0: latency only."
+)
+@click.option("--rate", default=500, show_default=True, help="Messages per second for latency.")
+@click.option("--seconds", default=15, show_default=True, help="Of the steady rate.")
+@click.option(
+    "--models", default="models", show_default=True, help="Folder with the digits ladder."
+)
+def main(rounds: int, messages: int, rate: int, seconds: int, models: str) -> None:
+    """Print both figures of both modes, and their ratio."""
+    folder = Path(models)
+    inputs = np.load(folder / "digits" / "test-split.npz")["input"].astype("<f4")
+    rates: dict[str, list[float]] = {mode: [] for mode in MODES}
+    with broker() as servers:
+        fill(servers, "raw", inputs, messages)
+        for number in range(rounds if messages else 0):
+            for mode in MODES[:: 1 if number % 2 else -1]:
+                rates[mode].append(_answer_backlog(servers, mode, folder, messages))
+                click.echo(f"round {number + 1}: {mode}: {rates[mode][-1]:,.0f}/s")
+    latencies: dict[str, list[TaskReport]] = {mode: [] for mode in MODES}
+    with broker() as servers:
+        for number in range(rounds):
+            for mode in MODES[:: 1 if number % 2 else -1]:
+                task = _serve_steadily(servers, mode, folder, rate, seconds)
+                latencies[mode].append(task)
+                click.echo(
+                    f"round {number + 1}: {mode} at {rate}/s: p50 {task.p50_ms:.1f} ms, "
+                    f"p99 {task.p99_ms:.1f} ms, deadlines kept {_kept(task):.2%}"
+                )
+    for mode in MODES:
+        tasks = latencies[mode]
+        click.echo(
+            f"{mode}: {statistics.median(rates[mode] or [0]):,.0f}/s; at {rate}/s p50 "
+            f"{statistics.median(t.p50_ms for t in tasks):.1f} ms, p99 "
+            f"{statistics.median(t.p99_ms for t in tasks):.1f} ms, deadlines kept "
+            f"{statistics.median(map(_kept, tasks)):.2%}"
+        )
+    if not messages:
+        return
+    ratios = [b / a for a, b in zip(*(rates[mode] for mode in MODES), strict=True)]
+    click.echo(
+        f"exactly-once over at-least-once: throughput {statistics.median(ratios):.2f} "
+        f"({min(ratios):.2f} to {max(ratios):.2f} over {rounds} rounds)"
+    )
+
+
+def _answer_backlog(servers: str, mode: str, models: Path, n: int) -> float:
+    """Answers per second."""
+    group = f"bench-{uuid.uuid4()}"
+    out = TOPICS["predictions"]
+    reader = Consumer({"bootstrap.servers": servers, "group.id": group})  # asks what is committed
+    before = ends(reader, out)
+    with tempfile.TemporaryDirectory() as folder:
+        policy = Path(folder) / "policy.yaml"
+        policy.write_text(POLICY)
+        options = [f"--delivery={mode}", f"--policy={policy}", f"--group={group}"]
+        with Worker(servers, models, Path(folder) / "worker.log", options) as worker:
+            subprocess.run(
+                ["taskset", "-a", "-c", "-p", CLIENT_CPU, str(worker.child.pid)],
+                check=True, capture_output=True,
+            )  # fmt: skip
+            while _committed(reader) < n:
+                if not worker.child.running:
+                    raise SystemExit(f"the worker ended: {worker.child.log.read_text()[-500:]}")
+    times = _times(servers, out, before, n)
+    reader.close()
+    return n / (times[1] - times[0])
+
+
+def _committed(reader: Consumer) -> int:
+    places = [TopicPartition(TOPICS["requests"], p) for p in range(PARTITIONS)]
+    return sum(max(at.offset, 0) for at in reader.committed(places, timeout=30))
+
+
+def _times(servers: str, topic: str, start: list[int], n: int) -> tuple[float, float]:
+    """When the first and the last of `n` records arrived, seconds since 1970."""
+    reader = Consumer({"bootstrap.servers": servers, "group.id": str(uuid.uuid4())})
+    reader.assign([TopicPartition(topic, p, offset) for p, offset in enumerate(start)])
+    first, last, seen = float("inf"), 0.0, 0
+    while seen < n:
+        messages = reader.consume(20_000, _PATIENCE_S)
+        if not messages:
+            raise SystemExit(f"{seen} of {n} answers can be read from {topic}")
+        stamps = [message.timestamp()[1] / 1e3 for message in messages]
+        first, last, seen = min(first, *stamps), max(last, *stamps), seen + len(messages)
+    reader.close()
+    return first, last
+
+
+def _serve_steadily(servers: str, mode: str, models: Path, rate: int, seconds: int) -> TaskReport:
+    with tempfile.TemporaryDirectory() as folder:
+        # One group, so that no worker has what was sent to others before it.
+        options = [f"--delivery={mode}", "--group=bench"]
+        with Worker(servers, models, Path(folder) / "worker.log", options):
+            serve_steadily(servers, models, rate, WARM_UP_S)
+            return serve_steadily(servers, models, rate, seconds)
+
+
+def _kept(task: TaskReport) -> float:
+    """Share of the deadlines kept, as devices measure."""
+    return task.kept_as_measured / max(task.answered, 1)
+
+
+if __name__ == "__main__":
+    main()

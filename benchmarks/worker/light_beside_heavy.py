@@ -1,0 +1,160 @@
+"""Light messages with tight deadlines while heavy ones run: with and without lanes for long calls.
+
+A pipeline serves digits on this thread as a worker does, but without a broker, whose own delays
+would hide what is measured. Light messages come one by one, at random, and have 5 ms; heavy ones,
+which need the largest model, come in bursts that take the given share of one core. Rounds with and
+without lanes take turns in one process; each reports its light messages' time from arrival to
+publishing, and what is reported in the end is the ratio of the two of one round.
+
+Example: python -m benchmarks.worker.light_beside_heavy --rounds 5
+"""
+
+import gc
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import msgspec
+import numpy as np
+from ounce_edge.models.catalogue import Ladder, load_ladder
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.pipeline.lanes import Lanes
+from ounce_edge.pipeline.pipeline import Pipeline
+from ounce_schemas.policy import Policy
+from ounce_schemas.prediction import Prediction
+
+from tests.support.edge.ladders import FakeRecord
+
+LIGHT_MS, HEAVY_MS = 5.0, 200.0
+LIGHT_FLOOR, HEAVY_FLOOR = 0.9, 0.975
+BURST = 64
+POLICY = Policy(cascades=False)
+
+
+@dataclass(frozen=True)
+class Round:
+    """What became of one round's messages."""
+
+    light_ms: np.ndarray
+    heavy_ms: np.ndarray
+    heavy_floors_met: float
+
+    @property
+    def in_time(self) -> float:
+        """Share of the light messages."""
+        return float((self.light_ms <= LIGHT_MS).mean())
+
+    def p(self, percent: float) -> float:
+        """Percentile of the light messages' time, milliseconds."""
+        return float(np.percentile(self.light_ms, percent))
+
+    def __str__(self) -> str:
+        return (
+            f"light p50 {self.p(50):.2f} ms, p99 {self.p(99):.2f} ms, {self.in_time:.1%} in time; "
+            f"heavy p50 {np.percentile(self.heavy_ms, 50):.0f} ms, "
+            f"p99 {np.percentile(self.heavy_ms, 99):.0f} ms, floors met {self.heavy_floors_met:.1%}"
+        )
+
+
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--rounds", default=5, show_default=True, help="Rounds of each.")
+@click.option("--seconds", default=4.0, show_default=True, help="Of a round.")
+@click.option("--lanes", "n_lanes", default=1, show_default=True, help="Held against none.")
+@click.option("--rate", default=200.0, show_default=True, help="Light messages per second.")
+@click.option("--load", default=0.5, show_default=True, help="Of one core, by heavy messages.")
+@click.option("--models", default="models", show_default=True, help="Folder with the ladder.")
+def main(rounds: int, seconds: float, n_lanes: int, rate: float, load: float, models: str) -> None:
+    """Print each round, and the ratios."""
+    ladder = load_ladder(Path(models), "digits", OnnxCpuRuntime())
+    inputs = np.load(Path(models) / "digits" / "test-split.npz")["input"].astype("<f4")
+    bodies = [row.tobytes() for row in inputs]
+    gc.freeze()  # this and the following as a worker does
+    gc.set_threshold(200_000, 20, 100)
+    sys.setswitchinterval(0.0005)
+    found: dict[int, list[Round]] = {0: [], n_lanes: []}
+    for number in range(rounds):
+        for n in (0, n_lanes) if number % 2 else (n_lanes, 0):
+            found[n].append(_round(ladder, bodies, n, rate, load, seconds, number))
+            click.echo(f"round {number + 1}: lanes {n}: {found[n][-1]}")
+    for percent in (50, 99):
+        ratios = [a.p(percent) / b.p(percent) for a, b in zip(*found.values(), strict=True)]
+        click.echo(
+            f"p{percent} of light messages without lanes over with {n_lanes}: "
+            f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+
+
+def _round(
+    ladder: Ladder,
+    bodies: list[bytes],
+    n_lanes: int,
+    rate: float,
+    load: float,
+    seconds: float,
+    seed: int,
+) -> Round:
+    lanes = Lanes(n_lanes)
+    serving = Pipeline(ladder, POLICY.for_task("digits"), lanes=lanes)
+    arrivals = _arrivals(serving, rate, load, seconds, seed)
+    published: list[tuple[float, list[bytes]]] = []
+
+    def publish(topic: str, values, *_) -> None:
+        published.append((time.perf_counter(), values))
+
+    arrived_s: list[float] = []
+    start_s = time.perf_counter()
+    while arrivals or serving.n_open:
+        now_s = time.perf_counter() - start_s
+        came = []
+        while arrivals and arrivals[-1][0] <= now_s:
+            at_s, is_heavy = arrivals.pop()
+            i = len(arrived_s)
+            headers = [
+                ("ce_id", b"%d-%s" % (i, b"heavy" if is_heavy else b"light")),
+                ("ce_maxlatencyms", b"%g" % (HEAVY_MS if is_heavy else LIGHT_MS)),
+                ("ce_minaccuracy", b"%g" % (HEAVY_FLOOR if is_heavy else LIGHT_FLOOR)),
+            ]
+            stamp_ms = int((time.time() - (now_s - at_s)) * 1e3)
+            body = bodies[i % len(bodies)]
+            came.append(FakeRecord(body, headers, offset_=i, timestamp_ms=stamp_ms))
+            arrived_s.append(start_s + at_s)
+        if came:
+            serving.admit(came, publish)
+        if serving.due_in_s() == 0.0:
+            serving.step(publish)
+        else:
+            next_s = arrivals[-1][0] - now_s if arrivals else seconds
+            lanes.wait(max(min(serving.due_in_s(), next_s), 0.0))
+    lanes.close()
+    times: dict[str, list[float]] = {"light": [], "heavy": []}
+    floors_met = []
+    for at_s, values in published:
+        for value in values:
+            answer = msgspec.json.decode(value, type=Prediction)
+            number, kind = answer.id.split("-")
+            times[kind].append((at_s - arrived_s[int(number)]) * 1e3)
+            if kind == "heavy":
+                floors_met.append(answer.parameters.floor_met)
+    return Round(np.array(times["light"]), np.array(times["heavy"]), statistics.mean(floors_met))
+
+
+def _arrivals(
+    serving: Pipeline, rate: float, load: float, seconds: float, seed: int
+) -> list[tuple[float, bool]]:
+    """Seconds from the start and whether it is heavy, of each message, the last one first."""
+    view = serving.plans.view(time.perf_counter())
+    largest = view.always_best(BURST)
+    every_s = view.expected_ms(largest, BURST) / 1e3 / load
+    rng = np.random.default_rng(seed)
+    light_s = np.cumsum(rng.exponential(1 / rate, int(rate * seconds)))
+    bursts_s = np.arange(0.0, seconds, every_s)
+    messages = [(at_s, False) for at_s in light_s.tolist()]
+    messages += [(at_s, True) for at_s in bursts_s.tolist() for _ in range(BURST)]
+    return sorted(messages, reverse=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Kafka: consuming, publishing at least once or exactly once, and noticing when it hangs."""

@@ -1,0 +1,212 @@
+"""Reading labels, on a thread of its own and without a consumer group.
+
+A label is of use only to the worker that gave its answer, and nobody knows which one that was: so
+every worker reads all labels of its tasks. They are optional: whatever goes wrong here leaves
+serving alone.
+"""
+
+import logging
+import threading
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from time import monotonic
+from types import MappingProxyType
+from typing import Any, cast
+
+import msgspec
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from ounce_schemas.label import Label, LabelOutcome
+from ounce_schemas.request import HEADER_ID
+from ounce_schemas.topics import labels_topic
+
+from ounce_edge.wire.records import Record
+
+logger = logging.getLogger(__name__)
+
+LABEL_CONSUMER_SETTINGS: dict[str, str | int | float | bool] = {
+    "group.id": "ounce-labels",  # the client insists on one; it is never joined
+    "enable.auto.commit": False,
+    "auto.offset.reset": "latest",
+    "allow.auto.create.topics": False,
+    "queued.min.messages": 1000,
+    "queued.max.messages.kbytes": 4096,  # bounds what a backlog holds in memory
+    "check.crcs": False,
+    "log_level": 2,  # the consumer of requests tells of outages
+}
+_BATCH = 1000
+_BATCH_WAIT_S = 0.25
+"""How long a read waits for a full batch: labels are in no hurry, and waking up costs serving."""
+_ABSENT_AGAIN_S = 30.0
+"""From one look for topics that were absent to the next."""
+_FAILED_AGAIN_S = 5.0
+_TIMEOUT_S = 5.0
+_MOST_BYTES = 4096
+"""A label is an id, and a class or a number. With the bound on their number it bounds memory."""
+
+_decode = msgspec.json.Decoder(Label).decode
+
+
+def read_label(record: Record) -> Label:
+    """The label that a record holds, with its id.
+
+    Raises:
+        ValueError: it holds none; the text says why.
+    """
+    value = record.value()
+    if value is None:
+        raise ValueError("it has no value")
+    if len(value) > _MOST_BYTES:
+        raise ValueError(f"its value has {len(value)} bytes, more than {_MOST_BYTES}")
+    try:
+        label = _decode(value)
+    except (msgspec.MsgspecError, RecursionError) as e:
+        raise ValueError(f"its value is no label: {e}") from e
+    if not label.id:
+        id_ = dict(record.headers() or ()).get(HEADER_ID)
+        if not id_ or len(id_) > _MOST_BYTES:
+            raise ValueError(f"neither its value nor its header {HEADER_ID} holds an id")
+        label.id = id_.decode()
+    return label
+
+
+class LabelReader:
+    """Reads the labels topics of some tasks, from where they end when it starts.
+
+    Another thread may call its methods.
+
+    Args:
+        kafka: bootstrap servers.
+        tasks: names of the tasks.
+        fetch_wait_ms: longest time the broker may hold a fetch that finds nothing.
+        bound: most labels of one task that wait to be drained; the oldest make room.
+        security: what librdkafka must be told of it.
+    """
+
+    def __init__(
+        self,
+        kafka: str,
+        tasks: Iterable[str],
+        *,
+        fetch_wait_ms: int = 500,
+        bound: int = 16_384,
+        security: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self._settings = {
+            **LABEL_CONSUMER_SETTINGS,
+            "bootstrap.servers": kafka,
+            **security,
+            "fetch.wait.max.ms": fetch_wait_ms,
+        }
+        self._tasks = {labels_topic(task): task for task in tasks}
+        self._lock = threading.Lock()
+        self._arrived: dict[str, deque[Label]] = {
+            task: deque(maxlen=bound) for task in self._tasks.values()
+        }
+        self._losses: defaultdict[str, Counter[LabelOutcome]] = defaultdict(Counter)
+        self._told: set[str] = set()
+        self._stopping = threading.Event()
+        self._reading = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="labels", daemon=True)
+        self._thread.start()
+
+    def drain(self) -> dict[str, list[Label]]:
+        """What came since the last call, by task; tasks without labels are absent."""
+        if not any(self._arrived.values()):
+            return {}
+        with self._lock:
+            drained = {task: list(labels) for task, labels in self._arrived.items() if labels}
+            for task in drained:
+                self._arrived[task].clear()
+        return drained
+
+    def take_losses(self) -> Mapping[str, Mapping[LabelOutcome, int]]:
+        """By task, records since the last call that `drain` did not and will not give:
+        undecodable ones, and those dropped because nobody drained."""
+        if not self._losses:
+            return {}
+        with self._lock:
+            losses, self._losses = self._losses, defaultdict(Counter)
+        return losses
+
+    def wait_until_reading(self, timeout_s: float) -> bool:
+        """Whether within `timeout_s` it knows from where to read: what is published after is read.
+
+        Topics that are absent count as known.
+        """
+        return self._reading.wait(timeout_s)
+
+    def close(self) -> None:
+        """Stop reading. Returns at once unless the broker lets a request wait."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with closing(Consumer(self._settings)) as consumer:
+                    self._read(consumer)
+            except KafkaException as e:
+                self._warn_once("kafka", f"no labels for now, trying again: {e.args[0].str()}")
+            except Exception:  # without this the thread would end, and nobody would know
+                logger.exception("no labels for now, trying again")
+            self._stopping.wait(_FAILED_AGAIN_S)
+
+    def _read(self, consumer: Consumer) -> None:
+        absent = self._assign(consumer, set(self._tasks))
+        self._reading.set()
+        look_again_s = monotonic() + _ABSENT_AGAIN_S
+        while not self._stopping.is_set():
+            messages = consumer.consume(_BATCH, _BATCH_WAIT_S)
+            # Errors carry no record, and librdkafka recovers from them by itself.
+            records = [message for message in messages if message.error() is None]
+            if records:
+                self._take(cast("Sequence[Record]", records))
+            if absent and monotonic() >= look_again_s:
+                absent = self._assign(consumer, absent)
+                look_again_s = monotonic() + _ABSENT_AGAIN_S
+
+    def _assign(self, consumer: Consumer, topics: set[str]) -> set[str]:
+        """Read these topics too, from where they end; gives back those that are absent."""
+        found = consumer.list_topics(timeout=_TIMEOUT_S).topics
+        present = {topic for topic in topics if topic in found}
+        ends = []
+        for topic in present:
+            for partition in found[topic].partitions:
+                at = TopicPartition(topic, partition)
+                at.offset = consumer.get_watermark_offsets(at, timeout=_TIMEOUT_S)[1]
+                ends.append(at)
+        if ends:
+            consumer.incremental_assign(ends)
+        for topic in sorted(topics - present):
+            self._warn_once(topic, f"no topic {topic}: nothing is learned from labels")
+        return topics - present
+
+    def _take(self, records: Sequence[Record]) -> None:
+        labels: defaultdict[str, list[Label]] = defaultdict(list)
+        undecodable: Counter[str] = Counter()
+        for record in records:
+            task = self._tasks[str(record.topic())]
+            try:
+                labels[task].append(read_label(record))
+            except Exception as e:  # whatever a record holds costs this record only
+                undecodable[task] += 1
+                self._warn_once(
+                    f"undecodable {task}",
+                    f"not a label: {record.topic()}[{record.partition()}] at {record.offset()}: "
+                    f"{' '.join(str(e).split())}; others are only counted",
+                )
+        with self._lock:
+            for task, count in undecodable.items():
+                self._losses[task][LabelOutcome.UNDECODABLE] += count
+            for task, arrived in labels.items():
+                waiting = self._arrived[task]
+                too_many = len(waiting) + len(arrived) - (waiting.maxlen or 0)
+                if too_many > 0:
+                    self._losses[task][LabelOutcome.DROPPED] += too_many
+                waiting.extend(arrived)
+
+    def _warn_once(self, about: str, text: str) -> None:
+        if about not in self._told:
+            self._told.add(about)
+            logger.warning("%s", text)

@@ -1,0 +1,1 @@
+"""What is known of decisions that were made: answers given, incidents, the decision log."""

@@ -1,0 +1,1 @@
+"""A task's models: verified, measured, and run."""

@@ -1,0 +1,189 @@
+"""A task's ladder as found on disk: every artifact checked against its card before it serves."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ounce_schemas.card import ModelCard
+from ounce_schemas.documents import (
+    CARD_FILE,
+    MODEL_FILE,
+    PLANS_FILE,
+    TASK_FILE,
+    read_card,
+    read_plans,
+    read_task,
+)
+from ounce_schemas.errors import ArtifactError
+from ounce_schemas.plans import PlanProfile
+from ounce_schemas.task import TaskSpec, TensorSpec
+
+from ounce_edge.models.process_memory import resident_bytes
+from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime, TensorSignature
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model that passed every check."""
+
+    card: ModelCard
+    loaded: LoadedModel
+    memory_bytes: int
+    """Resident memory that loading it added to the process."""
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """A task and the models that may serve it."""
+
+    task: TaskSpec
+    models: Sequence[ServedModel]
+    refused: Sequence[str]
+    """One line for each model that was refused: its name and why."""
+    plans: Sequence[PlanProfile]
+    """What was planned for these very model files; may be empty: then each model is a plan."""
+    version: str
+    """Digest of what serves: the same models give the same version on every worker."""
+
+
+def load_ladder(models_dir: Path, task_name: str, runtime: Runtime) -> Ladder:
+    """Load and verify every model under `models_dir/task_name`.
+
+    A model whose digest or signature differs from its card, or that does not run, is refused and
+    named in the log; the others serve.
+
+    Raises:
+        ArtifactError: the task is absent or invalid, or no model is left.
+    """
+    folder = models_dir / task_name
+    if not (folder / TASK_FILE).is_file():
+        raise ArtifactError(
+            f"{folder}: no {TASK_FILE} there; make the ladder with "
+            f"`ounce train {task_name} --models {models_dir}`"
+        )
+    task = read_task(folder / TASK_FILE)
+    if task.name != task_name:
+        raise ArtifactError(f"{folder / TASK_FILE}: holds task {task.name!r}, not {task_name!r}")
+    models, refused = [], []
+    for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        try:
+            models.append(_load_model(path, task, runtime))
+        except ArtifactError as e:
+            refused.append(f"{path.name}: {e}")
+            logger.error("model refused task=%s model=%s reason=%s", task_name, path.name, e)
+    if not models:
+        why = "; ".join(refused) if refused else "there is none"
+        raise ArtifactError(f"{folder}: no model can serve: {why}")
+    plans = _load_plans(folder / PLANS_FILE, task, models)
+    names = [m.card.sha256 for m in models] + [p.name for p in plans if p.is_cascade]
+    digest = hashlib.sha256("".join(sorted(names)).encode())
+    return Ladder(task, models, refused, plans, digest.hexdigest()[:12])
+
+
+def _load_plans(path: Path, task: TaskSpec, models: Sequence[ServedModel]) -> list[PlanProfile]:
+    """Plans whose every model serves, as the file that was planned with. Others, and a file that
+    can't be used, are named in the log: single models serve all the same."""
+    if not path.is_file():
+        logger.warning("no plans task=%s: no %s; cascades and shifts are off", task.name, path)
+        return []
+    try:
+        document = read_plans(path)
+    except ArtifactError as e:
+        logger.error("plans refused task=%s reason=%s", task.name, e)
+        return []
+    if document.task != task.name:
+        logger.error("plans refused task=%s reason=they are of %s", task.name, document.task)
+        return []
+    digests = {m.card.model: m.card.sha256 for m in models}
+    plans = []
+    for plan in document.plans:
+        other = [s.model for s in plan.steps if digests.get(s.model) != s.sha256]
+        labels = [c.label for c in plan.classes]
+        if other:
+            why = f"not planned with the {', '.join(other)} that serves"
+        elif labels and labels != list(task.labels):
+            why = "its classes are not the task's labels"
+        else:
+            plans.append(plan)
+            continue
+        logger.error("plan refused task=%s plan=%s reason=%s", task.name, plan.name, why)
+    return plans
+
+
+def _load_model(folder: Path, task: TaskSpec, runtime: Runtime) -> ServedModel:
+    card = read_card(folder / CARD_FILE)
+    if (card.task, card.model) != (task.name, folder.name):
+        raise ArtifactError(
+            f"{folder / CARD_FILE}: is the card of {card.task}/{card.model}, "
+            f"not of {task.name}/{folder.name}"
+        )
+    if card.inputs != task.inputs or card.output != task.output:
+        raise ArtifactError(f"{folder / CARD_FILE}: its signature is not the task's")
+    path = folder / MODEL_FILE
+    try:
+        content = path.read_bytes()
+    except OSError as e:
+        raise ArtifactError(f"{path}: can't be read: {e}") from e
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != card.sha256:
+        raise ArtifactError(f"{path}: sha256 {digest[:12]}… is not the card's {card.sha256[:12]}…")
+    before = resident_bytes()
+    loaded = runtime.load(path)
+    _check_signature(path, loaded, task)
+    _check_run(path, loaded, task)
+    return ServedModel(card, loaded, max(resident_bytes() - before, 0))
+
+
+def _check_signature(path: Path, model: LoadedModel, task: TaskSpec) -> None:
+    declared = {
+        "input": (dict(model.inputs), task.inputs),
+        "output": (dict(model.outputs), (task.output,)),
+    }
+    for role, (found, expected) in declared.items():
+        wanted = {t.name: TensorSignature(t.datatype, (None, *t.shape)) for t in expected}
+        if found != wanted:
+            raise ArtifactError(
+                f"{path}: its {role}s are {_show(found)}, the card says {_show(wanted)}"
+            )
+
+
+def _check_run(path: Path, model: LoadedModel, task: TaskSpec) -> None:
+    try:
+        result = model.run(sample_inputs(task.inputs, 2))
+    except Exception as e:  # whatever a runtime raises, this model can't serve
+        raise ArtifactError(f"{path}: does not run: {' '.join(str(e).split())}") from e
+    if result.shape != (2, task.output.size) or not np.isfinite(result).all():
+        raise ArtifactError(
+            f"{path}: answers two items with shape {result.shape} and "
+            f"{np.count_nonzero(~np.isfinite(result))} values that are not finite"
+        )
+
+
+def sample_inputs(specs: Sequence[TensorSpec], n_items: int) -> Inputs:
+    """Plausible inputs that no data is needed for: uniform over the range, or standard normal."""
+    rng = np.random.default_rng(0)
+    sample: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
+    for spec in specs:
+        shape = (n_items, *spec.shape)
+        if spec.datatype == "BYTES":
+            sample[spec.name] = np.full(shape, "", dtype=object)
+        elif spec.minimum is not None and spec.maximum is not None:
+            sample[spec.name] = rng.uniform(spec.minimum, spec.maximum, shape).astype(np.float32)
+        else:
+            sample[spec.name] = rng.standard_normal(shape).astype(np.float32)
+    return sample
+
+
+def _show(signature: dict[str, TensorSignature]) -> str:
+    return (
+        ", ".join(
+            f"{name} {s.datatype}{['n' if d is None else d for d in s.shape]}".replace("'", "")
+            for name, s in signature.items()
+        )
+        or "none"
+    )

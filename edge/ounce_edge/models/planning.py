@@ -1,0 +1,95 @@
+"""The plans that a policy permits, made of a ladder and first beliefs."""
+
+from collections.abc import Callable, Sequence
+
+from ounce_schemas.card import ModelCard
+from ounce_schemas.errors import PolicyError
+from ounce_schemas.plans import PlanProfile
+from ounce_schemas.policy import EffectivePolicy
+from ounce_schemas.routing import Objective
+
+from ounce_edge.models.catalogue import Ladder, ServedModel
+from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
+from ounce_edge.recommender.beliefs.latency import LatencyBelief
+from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans, Step
+
+
+def make_plans(
+    ladder: Ladder,
+    policy: EffectivePolicy,
+    believe: Callable[[ServedModel], LatencyBelief],
+    watts: Callable[[ServedModel], float | None] = lambda model: None,
+) -> tuple[Plans, Sequence[ServedModel]]:
+    """Plans of the permitted models, and those models in the plans' order.
+
+    Args:
+        ladder: a task's verified models and plans.
+        policy: the rules of this task.
+        believe: gives the first belief of a model's latency.
+        watts: power that a model draws while it runs; where it is not measured, the policy's.
+
+    Raises:
+        PolicyError: the policy permits none of the ladder's models, or names one it lacks.
+    """
+    served = _permitted(ladder, policy)
+    measures = policy.objective is Objective.ENERGY  # it takes a while
+    index = {m.card.model: i for i, m in enumerate(served)}
+    models = [
+        Model(
+            name=m.card.model,
+            size_bytes=m.card.size_bytes,
+            latency=believe(m),
+            memory_bytes=m.memory_bytes,
+            watts=(measures and watts(m)) or policy.power_watts,
+        )
+        for m in served
+    ]
+    singles = {p.steps[0].model: p for p in ladder.plans if not p.is_cascade}
+    plans = [
+        Plan(m.card.model, [Step(i)], _prior(m.card, singles.get(m.card.model)))
+        for i, m in enumerate(served)
+    ]
+    for profile in ladder.plans if policy.cascades else ():
+        if profile.is_cascade and all(s.model in index for s in profile.steps):
+            steps = [Step(index[s.model], s.reach, s.threshold) for s in profile.steps]
+            plans.append(Plan(profile.name, steps, _prior_of(profile)))
+    return Plans(models, plans, policy.objective), served
+
+
+def _prior(card: ModelCard, profile: PlanProfile | None) -> AccuracyPrior:
+    if profile is not None:
+        return _prior_of(profile)
+    a = card.validation_accuracy
+    return AccuracyPrior(a.value, a.low, a.high, a.n)
+
+
+def _prior_of(profile: PlanProfile) -> AccuracyPrior:
+    a, classes = profile.accuracy, profile.classes
+    return AccuracyPrior(
+        a.value,
+        a.low,
+        a.high,
+        a.n,
+        profile.confidence_threshold,
+        [c.n for c in classes],
+        [c.accurate for c in classes],
+        [c.confident for c in classes],
+    )
+
+
+def _permitted(ladder: Ladder, policy: EffectivePolicy) -> Sequence[ServedModel]:
+    names = {m.card.model for m in ladder.models}
+    refused = {line.split(":", 1)[0] for line in ladder.refused}
+    unknown = (set(policy.allow or ()) | set(policy.deny)) - names - refused
+    if unknown:
+        raise PolicyError(
+            f"policy {policy.version}: task {ladder.task.name} has no model {sorted(unknown)}; "
+            f"it has {sorted(names)}"
+        )
+    permitted = [m for m in ladder.models if policy.permits(m.card.model)]
+    if not permitted:
+        raise PolicyError(
+            f"policy {policy.version}: permits none of the models of task {ladder.task.name} "
+            f"that can serve: {sorted(names)}"
+        )
+    return permitted

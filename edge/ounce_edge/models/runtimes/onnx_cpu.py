@@ -1,0 +1,90 @@
+"""ONNX Runtime on CPU. All models of a process share one thread pool."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from ounce_schemas.errors import ArtifactError
+
+from ounce_edge.models.runtimes.base import Inputs, LoadedModel, TensorSignature
+
+MAX_ROWS = 256
+"""Rows of one ONNX Runtime call, as many as are measured at most: more gain nothing and cost cache
+misses and memory."""
+
+_DATATYPES = {"tensor(float)": "FP32", "tensor(string)": "BYTES"}
+
+
+class OnnxCpuRuntime:
+    """The CPU execution provider.
+
+    Args:
+        threads: threads that one call may use. With 1 (the default) a call runs on the thread that
+            makes it, which is fastest for small models. With more, all models share one
+            process-wide pool, whose size is fixed by the first runtime that is made.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self._threads = threads
+        if threads > 1:
+            ort.set_global_thread_pool_sizes(threads, 1)
+
+    @property
+    def name(self) -> str:
+        """Name and version."""
+        return f"onnxruntime-cpu {ort.__version__}"
+
+    @property
+    def threads(self) -> int:
+        """Threads that one call may use."""
+        return self._threads
+
+    def load(self, path: Path) -> LoadedModel:
+        """Load one ONNX file.
+
+        Raises:
+            ArtifactError: ONNX Runtime can't make a session of the file.
+        """
+        options = ort.SessionOptions()
+        options.log_severity_level = 3  # errors only: warnings here are about graph optimisation
+        options.inter_op_num_threads = 1
+        if self._threads > 1:
+            options.use_per_session_threads = False
+        else:
+            options.intra_op_num_threads = 1
+        try:
+            session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as e:  # ONNX Runtime raises a type of its own for each status code
+            reason = " ".join(str(e).split())
+            raise ArtifactError(f"{path}: not a model ONNX Runtime can run: {reason}") from e
+        return _OnnxCpuModel(session)
+
+
+class _OnnxCpuModel:
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.inputs = {t.name: _signature(t) for t in session.get_inputs()}
+        self.outputs = {t.name: _signature(t) for t in session.get_outputs()}
+        self._output_names = [session.get_outputs()[0].name]
+
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Run a batch of any size, in calls of at most `MAX_ROWS` rows."""
+        n = len(next(iter(inputs.values())))
+        if n <= MAX_ROWS:
+            result: NDArray[np.float32] = self._session.run(self._output_names, inputs)[0]
+            return result
+        chunks = [
+            self._session.run(
+                self._output_names,
+                {name: array[start : start + MAX_ROWS] for name, array in inputs.items()},
+            )[0]
+            for start in range(0, n, MAX_ROWS)
+        ]
+        return np.concatenate(chunks)
+
+
+def _signature(tensor: Any) -> TensorSignature:
+    shape = tuple(d if isinstance(d, int) else None for d in tensor.shape)
+    return TensorSignature(_DATATYPES.get(tensor.type, tensor.type), shape)

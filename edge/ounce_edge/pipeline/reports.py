@@ -1,0 +1,77 @@
+"""What a pipeline tells of its work, for metrics and events."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.errors import Reason
+from ounce_schemas.event import EventKind
+from ounce_schemas.routing import Choice
+
+from ounce_edge.models.execution import Call
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Something to tell people."""
+
+    kind: EventKind
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class GroupReport:
+    """Requests that one model answered for one plan and reason."""
+
+    model: str
+    plan: str
+    choice: Choice
+    n: int
+    run_ms: float
+    """Compute of all steps that they went through."""
+    always_best_ms: float
+    """What the most accurate model would have taken, as believed at the same batch size."""
+    cost: float
+    """In the policy's objective."""
+    saved: float
+    latency_ms: NDArray[np.float64]
+    """Timestamp to encoding, per message."""
+    deadline_misses: int
+    floor_misses: int
+    regret: float = 0.0
+    """Exploration: expected wrong answers over what the floors permit."""
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """One model call, by the model's name."""
+
+    model: str
+    n: int
+    run_ms: float
+
+    @classmethod
+    def of(cls, call: Call, name: str) -> "ModelCall":
+        """A call of `run_plan`'s."""
+        return cls(name, call.n, call.run_ms)
+
+
+@dataclass
+class Report:
+    """What became of a task's requests in one step of the worker."""
+
+    task: str
+    groups: list[GroupReport] = field(default_factory=list)
+    calls: list[ModelCall] = field(default_factory=list)
+    waited_ms: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    """Timestamp to the decision that took it, per message."""
+    decide_ms: float = 0.0
+    """Processor time."""
+    repeats: int = 0
+    escalated: int = 0
+    rejected: Sequence[Reason] = ()
+    happenings: list[Happening] = field(default_factory=list)
+    next_offsets: Mapping[int, int] = field(default_factory=dict)
+    """By partition, the offset that a successor goes on at; only what is answered in full."""

@@ -1,0 +1,174 @@
+"""Which calls of a schedule are made here, and which on other threads beside.
+
+A long call would keep the thread that serves from everything that is more urgent, so it goes to a
+lane: a thread that makes long calls. Where none is free it waits for one, and this thread stays
+free for short calls, as long as all long calls, begun one after another when a lane is free, would
+take half of the time that they have left. Beyond that, or where more waits than a decision
+considers, long calls are made here in their order, as without lanes: no promise is broken to keep a
+thread free, and what comes meanwhile finds time as well. So neither kind starves: short calls wait
+for a long one only where deadlines demand it, and long ones never wait longer than theirs allow.
+Those that are late already have no deadline left: they wait for a lane, where others go before
+them; once they have been late for long, they get the same share of its time as of this thread's.
+
+The decision itself supposes that all calls are made one after another. With lanes that is
+pessimistic; a lane only ever takes something out of that line.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ounce_edge.recommender.beliefs.view import View
+from ounce_edge.recommender.pacing.slicing import (
+    LATE_SHARE,
+    first_slice,
+    is_late,
+    is_overdue,
+)
+from ounce_edge.recommender.rule.batches import Line
+from ounce_edge.recommender.rule.schedule import Group, Schedule, Share
+
+LONG_MS = 2.0
+"""Expected compute of a long call: ten times what it takes to hand it over and take it back, and
+short enough that a deadline of 5 ms survives one that is made here."""
+LONG_ITEM_MS = 0.01
+"""... of which this per message. Decoding, encoding and publishing one takes about 4 µs here: large
+batches of light models are hardly any relief to this thread, and dearer for being handed over."""
+
+PATIENCE = 0.5
+"""Share of the time left that long calls, waiting for a lane included, may take."""
+
+
+class LanesNow(NamedTuple):
+    """The lanes at the moment of a decision."""
+
+    n_free: int
+    free_in_ms: float
+    """Predicted time until one is free; infinite: nothing newer comes meanwhile, so that there is
+    nothing to keep this thread free for."""
+
+
+def share(
+    view: View,
+    schedule: Schedule,
+    remaining_ms: NDArray[np.float64],
+    slice_ms: float,
+    lanes: LanesNow | None,
+    late_credit_ms: float = 0.0,
+) -> Share:
+    """Share a schedule's first slices among this thread and the free lanes.
+
+    Args:
+        view: what the schedule was decided on.
+        schedule: what to run.
+        remaining_ms: time left per message, milliseconds, shape (n,).
+        slice_ms: predicted time of a slice, milliseconds; each lane gets one of its own.
+        lanes: None where there are none: all is made here. They are of no matter where no call is
+            long, as `has_long` says.
+        late_credit_ms: of the share before.
+    """
+    long = [g for g in schedule.groups if is_long(view, g)] if lanes is not None else []
+    if lanes is None or not long:
+        now = first_slice(view, schedule, remaining_ms, slice_ms, late_credit_ms)
+        return Share(now.groups, (), 0, now.late_credit_ms)
+    late = [group for group in schedule.groups if is_late(group)]
+    if not any(is_overdue(group, remaining_ms) for group in late):
+        late_credit_ms = 0.0
+    beside: list[Group] = []
+    if lanes.n_free:
+        beside, late_credit_ms = _beside(
+            view, schedule, long, remaining_ms, slice_ms, lanes.n_free, late_credit_ms
+        )
+        held, n_held = long, 0  # to be looked at again at once: for other lanes, or here
+        if _n_timely(beside) < _n_timely(long):
+            held = [*long, *late]  # these after that
+    else:
+        held = _held(view, schedule, long, remaining_ms, lanes.free_in_ms)
+        n_held = _n_items(held)
+    held_ids = set(map(id, held))
+    here = [group for group in schedule.groups if id(group) not in held_ids]
+    rest = schedule._replace(groups=here)
+    now = first_slice(view, rest, remaining_ms, slice_ms, late_credit_ms)
+    if any(map(is_late, here)):
+        late_credit_ms = now.late_credit_ms
+    return Share(now.groups, beside, n_held, late_credit_ms)
+
+
+def has_long(view: View, schedule: Schedule) -> bool:
+    """Whether a schedule has calls that another thread should make."""
+    return any(is_long(view, group) for group in schedule.groups)
+
+
+def is_long(view: View, group: Group) -> bool:
+    """Whether a group's call takes so long that another thread should make it."""
+    n = len(group.items)
+    expected_ms = view.calls[group.plan, n].expected_ms
+    return expected_ms >= LONG_MS and expected_ms >= LONG_ITEM_MS * n
+
+
+def _beside(
+    view: View,
+    schedule: Schedule,
+    long: Sequence[Group],
+    remaining_ms: NDArray[np.float64],
+    slice_ms: float,
+    n_free: int,
+    late_credit_ms: float,
+) -> tuple[list[Group], float]:
+    """A call for each free lane, and the time that is owed to late ones then."""
+
+    def first(groups: list[Group]) -> list[Group]:
+        some = schedule._replace(groups=groups)
+        return list(first_slice(view, some, remaining_ms, slice_ms, beside=True).groups)
+
+    timely = first([group for group in long if not is_late(group)])
+    late = first([group for group in long if is_late(group)])
+    owed_share = LATE_SHARE if any(is_overdue(group, remaining_ms) for group in late) else 0.0
+    beside: list[Group] = []
+    while len(beside) < n_free and (timely or late):
+        late_ms = _usual_ms(view, late[0]) if late else math.inf
+        if timely and (not owed_share or late_credit_ms < late_ms):
+            beside.append(timely.pop(0))
+            late_credit_ms += owed_share * _usual_ms(view, beside[-1])
+        else:
+            beside.append(late.pop(0))
+            late_credit_ms = max(late_credit_ms - late_ms, 0.0)
+    return beside, late_credit_ms
+
+
+def _usual_ms(view: View, group: Group) -> float:
+    return view.calls[group.plan, len(group.items)].usual_ms
+
+
+def _held(
+    view: View,
+    schedule: Schedule,
+    long: list[Group],
+    remaining_ms: NDArray[np.float64],
+    free_in_ms: float,
+) -> list[Group]:
+    """The long calls that wait for a lane, where none is free."""
+    n_considered = _n_items(schedule.groups) + len(schedule.refused)
+    if math.isinf(free_in_ms) or n_considered < len(remaining_ms):
+        return []
+    line = Line()
+    line.join(free_in_ms, free_in_ms)
+    late = [group for group in long if is_late(group)]
+    for group in long:
+        if not is_late(group):
+            n = len(group.items)
+            usual_ms, p99_ms = view.usual_finish_ms(group.plan, n), view.finish_ms(group.plan, n)
+            if line.join(usual_ms, p99_ms) > PATIENCE * remaining_ms[group.items].min():
+                return late
+    return long
+
+
+def _n_items(groups: Sequence[Group]) -> int:
+    return sum(len(group.items) for group in groups)
+
+
+def _n_timely(groups: Sequence[Group]) -> int:
+    return _n_items([group for group in groups if not is_late(group)])

@@ -1,0 +1,1 @@
+"""The decision: which plan answers which messages, and why."""

@@ -1,0 +1,87 @@
+"""Trying lighter plans that labels may prove good enough.
+
+Thompson sampling (Thompson, Biometrika 25, 1933; Chapelle and Li, "An Empirical Evaluation of
+Thompson Sampling", NeurIPS 2011): a plan is tried as often as it is likely to be good enough. For
+a message within the policy's share, every lighter plan in time whose interval holds the floor draws
+an accuracy from its posterior; the lightest whose draw meets the floor answers. Labels then move
+the posterior, and with it the lower bound that the decision rule uses: what proves good enough is
+chosen from then on, and what does not is drawn ever more rarely.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.routing import Choice
+
+from ounce_edge.recommender.beliefs.view import View
+from ounce_edge.recommender.rule.schedule import Group, Schedule
+
+Floats = NDArray[np.float64]
+
+
+class Draws(NamedTuple):
+    """What is random about exploring at one decision."""
+
+    chosen: NDArray[np.bool_]
+    """Messages within the policy's exploration share, shape (n,)."""
+    drawn: Sequence[float]
+    """An accuracy per plan, drawn from its posterior."""
+
+
+def explore(
+    view: View,
+    schedule: Schedule,
+    remaining_ms: Floats,
+    min_accuracy: Floats,
+    draws: Draws,
+) -> Schedule:
+    """Let some messages be answered by lighter plans that may be good enough.
+
+    Args:
+        view: what the schedule was decided on.
+        schedule: the rule's decision.
+        remaining_ms: time left per message, shape (n,).
+        min_accuracy: floor per message, shape (n,).
+        draws: the randomness in it.
+
+    Returns:
+        The schedule with the tried plans as groups of their own, before the others: they are
+        lighter than what they stand in for, so that nothing ends later for it.
+    """
+    chosen, drawn = draws
+    tried: dict[int, list[int]] = {}
+    groups = []
+    for group in schedule.groups:
+        kept = group.items
+        if not group.choice.is_fallback and chosen[group.items].any():
+            lighter = schedule.by_cost[: schedule.by_cost.index(group.plan)]
+            for i in group.items[chosen[group.items]].tolist():
+                plan = _try(view, lighter, remaining_ms[i], min_accuracy[i], drawn)
+                if plan is not None:
+                    tried.setdefault(plan, []).append(i)
+                    kept = kept[kept != i]
+        if len(kept):
+            groups.append(Group(group.plan, group.choice, kept))
+    new = [Group(p, Choice.EXPLORATION, np.sort(np.array(i))) for p, i in tried.items()]
+    return Schedule([*new, *groups], schedule.refused, schedule.by_cost)
+
+
+def _try(
+    view: View, lighter: Sequence[int], remaining_ms: float, floor: float, drawn: Sequence[float]
+) -> int | None:
+    for plan in lighter:
+        if (
+            view.accuracy_low[plan] < floor <= view.accuracy_high[plan]
+            and drawn[plan] >= floor
+            and view.finish_ms(plan, 1) <= remaining_ms
+        ):
+            return plan
+    return None
+
+
+def regret(view: View, plan: int, floors: Floats) -> float:
+    """Expected shortfall of exploring: by how much the plan's accuracy is under the floors of the
+    messages that it was tried on, summed; in expected wrong answers."""
+    return float(np.maximum(floors - view.accuracy[plan], 0.0).sum())

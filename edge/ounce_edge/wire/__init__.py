@@ -1,0 +1,1 @@
+"""Records and what is in them: decoding requests, encoding predictions and dead letters."""

@@ -1,0 +1,299 @@
+"""From answers to predictions on the wire.
+
+`ounce_schemas.prediction` defines the document; it is joined here from parts that many messages
+share, since building and serialising an object per message costs ten times more.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import starmap
+from typing import Any, cast, overload
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.prediction import PREDICTION_EVENT_TYPE, Cost
+from ounce_schemas.request import (
+    CONTENT_TYPE_JSON,
+    HEADER_CONTENT_TYPE,
+    HEADER_ID,
+    HEADER_SOURCE,
+    HEADER_TRACEPARENT,
+)
+from ounce_schemas.routing import Choice
+from ounce_schemas.task import TaskSpec
+
+from ounce_edge.wire.decoding import Batch, OutputNames, take
+from ounce_edge.wire.records import Headers
+from ounce_edge.wire.request_head import RequestHead
+
+_FEW = 8
+"""So many messages are encoded one by one: telling which of them are alike takes longer."""
+_MAX_CACHED = 4096
+"""Distinct (plan, reason, targets) kept: targets come from outside, so they must not grow it."""
+
+_NEXT, _END = b",", b"]}"
+"""What follows an output: another one, or the end of the document."""
+_json = msgspec.json.Encoder().encode
+_BOOL = (b"false", b"true")
+_STEPS = 10_000
+
+
+def _table(outputs: Iterable[bytes]) -> dict[bytes, NDArray[np.object_]]:
+    """By what follows: outputs as they are written, to be looked up by the array."""
+    texts = list(outputs)
+    return {
+        then: np.array([text + then for text in texts], dtype=object) for then in (b"", _NEXT, _END)
+    }
+
+
+_CONFIDENCE = _table(
+    b'{"name":"confidence","shape":[1],"datatype":"FP32","data":[%g]}' % (i / _STEPS)
+    for i in range(_STEPS + 1)
+)
+"""To four digits: more is noise, and formatting a number costs more than all the rest."""
+
+
+@dataclass(frozen=True)
+class GroupAnswer:
+    """What one call answered."""
+
+    model_name: str
+    model_version: str
+    plan: str
+    choice: Choice
+    items: NDArray[np.intp]
+    """Which requests of the batch; shape (n,)."""
+    result: NDArray[np.float32]
+    """The model's output for them; shape (n, output size)."""
+    predicted: NDArray[Any]
+    """What it says: label indices, or values; shape (n,)."""
+    expected_accuracy: float
+    accuracy_low: float
+    cost_ms: float
+    """Compute spent per item."""
+    saved_ms: float
+    """Compute per item that the most accurate model would have spent more."""
+    rejected: Callable[[float], dict[str, str]]
+    """For a floor: the plans passed over, and why."""
+    cost: Cost | None = None
+    """Per item, where the policy's objective is not CPU time."""
+    beliefs: Hashable = None
+    """What `rejected` depends on besides the floor."""
+
+
+class Bodies(Sequence[bytes]):
+    """Answers, each joined from its parts only when it is taken.
+
+    One that is handed on and dropped before the next one is made stays in the processor's cache, as
+    does its memory, which the next one takes; thousands that are made first and handed on then do
+    not.
+
+    Args:
+        columns: the parts; each column has one entry per answer.
+    """
+
+    def __init__(self, columns: Sequence[Sequence[bytes]]) -> None:
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(b"".join, zip(*self._columns, strict=True))
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "Bodies": ...
+
+    def __getitem__(self, at: int | slice) -> "bytes | Bodies":
+        if isinstance(at, slice):
+            return Bodies([column[at] for column in self._columns])
+        return b"".join([column[at] for column in self._columns])
+
+
+class Encoder:
+    """Encodes predictions of one task under one policy and catalogue."""
+
+    def __init__(self, task: TaskSpec, policy_version: str, catalogue_version: str) -> None:
+        self._task = task
+        self._policy_version = policy_version
+        self._catalogue_version = catalogue_version
+        self._labels = _table(
+            b'{"name":"label","shape":[1],"datatype":"BYTES","data":[%b]}' % _json(label)
+            for label in task.labels
+        )
+        self._event_headers = (
+            ("ce_specversion", b"1.0"),
+            ("ce_type", PREDICTION_EVENT_TYPE.encode()),
+            (HEADER_SOURCE, f"/ounce/{task.name}".encode()),
+            (HEADER_CONTENT_TYPE, CONTENT_TYPE_JSON.encode()),
+        )
+        self._cache: dict[tuple[Any, ...], bytes] = {}
+
+    def bodies(
+        self, batch: Batch, answer: GroupAnswer, latency_ms: NDArray[np.float64], repeats: set[int]
+    ) -> "Bodies":
+        """One prediction per item of the group.
+
+        Args:
+            batch: the requests.
+            answer: the group's answer.
+            latency_ms: time from timestamp to now per item of the group; shape (n,).
+            repeats: indices into the batch of requests that were answered before.
+        """
+        head = b'{"model_name":%b,"model_version":%b,"id":' % (
+            _json(answer.model_name),
+            _json(answer.model_version),
+        )
+        return Bodies(
+            [
+                [head] * len(answer.items),
+                *(take(column, answer.items) for column in batch.json_ids),
+                self._middles(batch, answer, latency_ms, repeats),
+                *self._outputs(answer, take(batch.outputs, answer.items)),
+            ]
+        )
+
+    def headers(self, batch: Batch, items: NDArray[np.intp]) -> Sequence[Headers | None] | None:
+        """Headers of the predictions for `items`: CloudEvents where the request was one."""
+        if batch.all_bare:
+            return None
+        return [self._headers(batch.heads[i]) for i in items.tolist()]
+
+    def _headers(self, head: RequestHead) -> Headers | None:
+        if head.id is None:
+            return None
+        result = [(HEADER_ID, head.id.encode()), *self._event_headers]
+        if head.traceparent is not None:
+            result.append((HEADER_TRACEPARENT, head.traceparent))
+        return result
+
+    def _middles(
+        self, batch: Batch, answer: GroupAnswer, latency_ms: NDArray[np.float64], repeats: set[int]
+    ) -> list[bytes]:
+        """What stands between the id and the outputs, per item."""
+        cost = b',"cost_ms":%.4g,"saved_ms":%.4g%b,"latency_ms":' % (
+            answer.cost_ms,
+            answer.saved_ms,
+            b"" if answer.cost is None else b',"cost":' + _json(answer.cost),
+        )
+        key = (answer.model_version, answer.plan, answer.choice, answer.beliefs)
+
+        def middle(latency: float, floor: float, elapsed: float, repeated: float) -> bytes:
+            return b'%b%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":[' % (
+                self._decision(answer, key, latency, floor),
+                cost,
+                elapsed,
+                _BOOL[elapsed <= latency],
+                _BOOL[answer.accuracy_low >= floor],
+                b',"duplicate":true' if repeated else b"",
+            )
+
+        duplicate = np.zeros(len(latency_ms))
+        if repeats:
+            duplicate[np.isin(answer.items, list(repeats))] = 1
+        columns = (
+            batch.max_latency_ms[answer.items],
+            batch.min_accuracy[answer.items],
+            latency_ms,
+            duplicate,
+        )
+        if len(latency_ms) <= _FEW:
+            return list(map(middle, *(column.tolist() for column in columns)))
+        # Timestamps are whole milliseconds, so the messages of a batch share few distinct middles.
+        kinds = _kinds(*columns)
+        examples = np.empty(kinds.max() + 1, dtype=np.intp)
+        examples[kinds] = np.arange(len(kinds))
+        present = np.flatnonzero(np.bincount(kinds))
+        middles = np.empty(len(examples), dtype=object)
+        distinct = zip(*(column[examples[present]].tolist() for column in columns), strict=True)
+        middles[present] = list(starmap(middle, distinct))
+        return cast("list[bytes]", middles[kinds].tolist())
+
+    def _decision(
+        self, answer: GroupAnswer, key: tuple[Any, ...], max_latency_ms: float, min_accuracy: float
+    ) -> bytes:
+        """The part of `parameters` that any batch may share."""
+        key = (*key, max_latency_ms, min_accuracy)
+        cached = self._cache.get(key)
+        if cached is None:
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            rejected = answer.rejected(min_accuracy)
+            fields = {
+                "task": self._task.name,
+                "plan": answer.plan,
+                "reason": answer.choice,
+                **({"rejected": rejected} if rejected else {}),
+                "policy_version": self._policy_version,
+                "catalogue_version": self._catalogue_version,
+                "max_latency_ms": max_latency_ms,
+                "min_accuracy": min_accuracy,
+                "expected_accuracy": round(answer.expected_accuracy, 6),
+            }
+            cached = self._cache[key] = b',"parameters":' + _json(fields)[:-1]
+        return cached
+
+    def _outputs(
+        self, answer: GroupAnswer, wanted: Sequence[OutputNames]
+    ) -> Sequence[Sequence[bytes]]:
+        """The parts of the `outputs` list and all that follows, one column of parts per output."""
+        if wanted.count(wanted[0]) == len(wanted):
+            *others, last = wanted[0]
+            return [
+                *(self._output(name, answer, _NEXT) for name in others),
+                self._output(last, answer, _END),
+            ]
+        names = {name for group in set(wanted) for name in group}
+        parts = {name: self._output(name, answer, b"") for name in names}
+        return [
+            [_NEXT.join([parts[n][i] for n in group]) for i, group in enumerate(wanted)],
+            [_END] * len(wanted),
+        ]
+
+    def _output(self, name: str, answer: GroupAnswer, then: bytes) -> list[bytes]:
+        result = answer.result
+        if name == "label":
+            return cast("list[bytes]", self._labels[then][answer.predicted].tolist())
+        if name == "confidence":
+            greatest = result[np.arange(len(result)), answer.predicted]  # max() takes longer
+            steps = np.minimum(np.maximum(np.rint(greatest * _STEPS), 0), _STEPS).astype(np.intp)
+            return cast("list[bytes]", _CONFIDENCE[then][steps].tolist())
+        columns = {"probabilities": result, "value": result[:, :1], "interval": result[:, 1:]}[name]
+        width = columns.shape[1]
+        start = b'{"name":"%b","shape":[%b],"datatype":"FP32","data":' % (
+            name.encode(),
+            b"1" if width == 1 else b"1,%d" % width,
+        )
+        return [b"%b%b}%b" % (start, _json(row), then) for row in _significant(columns).tolist()]
+
+
+def _kinds(*columns: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Whole numbers from 0 that tell the distinct rows of columns of shape (n,) apart; shape (n,).
+
+    What they leave out between 0 and the greatest is little: they may be the indices of a table.
+    """
+    most = 8 * len(columns[0])  # sorting, which leaves out nothing, costs several times as much
+    kinds = np.zeros(len(columns[0]), dtype=np.intp)
+    for column in columns:
+        if (column == column[0]).all():
+            continue
+        steps = column - column.min()
+        own = steps.astype(np.intp)
+        if steps.max() > most or (own != steps).any():
+            own = np.unique(column, return_inverse=True)[1]
+        kinds = kinds * (own.max() + 1) + own
+        if kinds.max() > most:
+            kinds = np.unique(kinds, return_inverse=True)[1]
+    return kinds
+
+
+def _significant(array: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Six significant digits of the largest value of each row: more is noise, and costs bytes."""
+    magnitude = np.abs(array).max(axis=1, initial=1e-30)
+    digits = 5 - np.floor(np.log10(magnitude)).astype(int)
+    scale = 10.0 ** digits[:, None].astype(np.float64)
+    return np.asarray(np.round(array * scale) / scale)

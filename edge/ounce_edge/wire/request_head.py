@@ -1,0 +1,160 @@
+"""Reading a request's CloudEvents headers and targets."""
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
+from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.policy import MAX_LATENCY_LIMIT_MS
+from ounce_schemas.request import (
+    CONTENT_TYPE_JSON,
+    CONTENT_TYPE_RAW,
+    HEADER_CONTENT_TYPE,
+    HEADER_ID,
+    HEADER_MAX_LATENCY_MS,
+    HEADER_MIN_ACCURACY,
+    HEADER_SOURCE,
+    HEADER_TRACEPARENT,
+)
+
+from ounce_edge.wire.records import Headers
+
+
+class RequestHead(NamedTuple):
+    """What the headers say; None where they say nothing. Null and empty values say nothing."""
+
+    id: str | None = None
+    source: str = ""
+    is_json: bool | None = None
+    max_latency_ms: float | None = None
+    min_accuracy: float | None = None
+    traceparent: bytes | None = None
+
+
+NO_HEADERS = RequestHead()
+MAX_ID_CHARS = 4096
+"""An answer holds it up to twice, escaped, and must be small enough for its topic."""
+_MAX_TRACEPARENT_BYTES = 512
+"""Those of today have 55."""
+
+
+def read_head(headers: Headers | None) -> RequestHead:
+    """Read the headers that have a meaning here; all others may hold anything.
+
+    Raises:
+        InvalidMessageError: a header that has a meaning holds a value that has none.
+    """
+    if not headers:
+        return NO_HEADERS
+    get = dict(headers).get
+    id_ = get(HEADER_ID)
+    source = get(HEADER_SOURCE)
+    latency = get(HEADER_MAX_LATENCY_MS)
+    accuracy = get(HEADER_MIN_ACCURACY)
+    content_type = get(HEADER_CONTENT_TYPE)
+    return RequestHead(
+        check_id(_text(HEADER_ID, id_)) if id_ else None,
+        _text(HEADER_SOURCE, source) if source else "",
+        _is_json(content_type) if content_type else None,
+        _max_latency_ms(latency) if latency else None,
+        _min_accuracy(accuracy) if accuracy else None,
+        _traceparent(get(HEADER_TRACEPARENT)),
+    )
+
+
+def check_id(id_: str) -> str:
+    """An id, if it can come back with an answer.
+
+    Raises:
+        InvalidMessageError: it is too long.
+    """
+    if len(id_) > MAX_ID_CHARS:
+        raise InvalidMessageError(
+            Reason.TOO_LARGE,
+            f"id of {len(id_)} characters, {id_[:40]!r} and so on, is over {MAX_ID_CHARS}",
+        )
+    return id_
+
+
+def check_max_latency_ms(value: float) -> float:
+    """The value, if it can be a deadline.
+
+    Raises:
+        InvalidMessageError: not in (0, 1 hour].
+    """
+    if not 0 < value <= MAX_LATENCY_LIMIT_MS:
+        raise InvalidMessageError(
+            Reason.BAD_TARGET,
+            f"max latency {value:g} ms is not in (0, {MAX_LATENCY_LIMIT_MS:g}]; "
+            "send milliseconds, or leave it out for the policy's default",
+        )
+    return value
+
+
+def check_min_accuracy(value: float) -> float:
+    """The value, if it can be a floor.
+
+    Raises:
+        InvalidMessageError: not in [0, 1].
+    """
+    if not 0 <= value <= 1:
+        raise InvalidMessageError(
+            Reason.BAD_TARGET,
+            f"min accuracy {value:g} is not in [0, 1]; send a share such as 0.95, "
+            "or leave it out for the policy's default",
+        )
+    return value
+
+
+# Few distinct targets and content types come back in every message, so they are read once.
+
+
+@lru_cache(maxsize=1024)
+def _max_latency_ms(value: bytes) -> float:
+    return check_max_latency_ms(_number(HEADER_MAX_LATENCY_MS, value))
+
+
+@lru_cache(maxsize=1024)
+def _min_accuracy(value: bytes) -> float:
+    return check_min_accuracy(_number(HEADER_MIN_ACCURACY, value))
+
+
+@lru_cache(maxsize=64)
+def _is_json(value: bytes) -> bool:
+    content_type = _text(HEADER_CONTENT_TYPE, value)
+    essence = content_type.split(";", 1)[0].strip().lower()
+    if essence == CONTENT_TYPE_JSON:
+        return True
+    if essence == CONTENT_TYPE_RAW:
+        return False
+    raise InvalidMessageError(
+        Reason.UNKNOWN_CONTENT_TYPE,
+        f"content-type {content_type[:80]!r} is not known; send {CONTENT_TYPE_JSON} "
+        f"(Open Inference Protocol V2) or {CONTENT_TYPE_RAW} (raw little-endian tensor bytes)",
+    )
+
+
+def _number(name: str, value: bytes) -> float:
+    text = _text(name, value)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):
+        raise InvalidMessageError(
+            Reason.BAD_TARGET, f"header {name} holds {text[:40]!r}, which is not a number"
+        )
+    return number
+
+
+def _traceparent(value: bytes | None) -> bytes | None:
+    return value if value and len(value) <= _MAX_TRACEPARENT_BYTES else None
+
+
+def _text(name: str, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise InvalidMessageError(
+            Reason.BAD_HEADER, f"header {name} holds {value[:40]!r}, which is not UTF-8 text"
+        ) from None

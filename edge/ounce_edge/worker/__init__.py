@@ -1,0 +1,1 @@
+"""One process: its command and settings, and what connects serving with Kafka."""

@@ -1,0 +1,77 @@
+"""Whether Kafka lets a worker do what it has to, told before it takes a single record."""
+
+import logging
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclOperation,  # re-exported, as its documentation says
+    AdminClient,
+)
+from ounce_schemas.errors import BrokerError
+from ounce_schemas.topics import (
+    EVENTS_TOPIC,
+    dead_letters_topic,
+    labels_topic,
+    predictions_topic,
+    requests_topic,
+)
+
+from ounce_edge.worker.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
+
+_DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
+_TIMEOUT_S = 10.0
+_READ, _WRITE = AclOperation.READ, AclOperation.WRITE
+
+
+def check_rights(admin: AdminClient, settings: WorkerSettings) -> None:
+    """Ask Kafka what this user may do; what it doesn't say counts as permitted.
+
+    Without labels and events a worker serves all the same: for those a warning is enough.
+
+    Raises:
+        BrokerError: naming each right that is lacking.
+    """
+    needed, wanted = {}, {EVENTS_TOPIC: _WRITE}
+    for task in settings.task:
+        needed[requests_topic(task)] = _READ
+        needed[predictions_topic(task)] = needed[dead_letters_topic(task)] = _WRITE
+        wanted[labels_topic(task)] = _READ
+    of_topics = admin.describe_topics(
+        TopicCollection([*needed, *wanted]),
+        include_authorized_operations=True,
+        request_timeout=_TIMEOUT_S,
+    )
+    of_group = admin.describe_consumer_groups(
+        [settings.group], include_authorized_operations=True, request_timeout=_TIMEOUT_S
+    )
+    lacking = _lacking(of_topics, needed)
+    if _lacking(of_group, {settings.group: _READ}):
+        lacking.append(f"read group {settings.group}")
+    if lacking:
+        raise BrokerError(
+            f"Kafka at {settings.kafka} does not let this user {', '.join(lacking)}: grant it with "
+            "kafka-acls.sh (README, Security of the connection)"
+        )
+    for right in _lacking(of_topics, wanted):
+        logger.warning("Kafka does not let this user %s: going on without", right)
+
+
+def _lacking(answers: Mapping[str, "Future[Any]"], wanted: Mapping[str, AclOperation]) -> list[str]:
+    return [
+        f"{operation.name.lower()} {name}"
+        for name, operation in wanted.items()
+        if not _may(answers[name], operation)
+    ]
+
+
+def _may(answer: "Future[Any]", operation: AclOperation) -> bool:
+    try:
+        permitted = answer.result(2 * _TIMEOUT_S).authorized_operations
+    except KafkaException as e:  # absent, or a broker that can't tell: not a question of rights
+        return e.args[0].code() not in _DENIED
+    return not permitted or operation in permitted

@@ -1,0 +1,117 @@
+"""What a worker does before it takes a record: Kafka, models, and how answers are delivered."""
+
+import logging
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from functools import partial
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from ounce_schemas.errors import BrokerError
+from ounce_schemas.first_contact import first_contact
+from ounce_schemas.policy import Policy
+from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
+
+from ounce_edge.broker.at_least_once import Delivery
+from ounce_edge.broker.exactly_once import TransactionalDelivery
+from ounce_edge.models.catalogue import load_ladder
+from ounce_edge.models.energy import EnergyMeter, measured_watts
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.pipeline.lanes import Lanes
+from ounce_edge.pipeline.pipeline import Pipeline
+from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.worker.rights import check_rights
+from ounce_edge.worker.settings import Delivery as DeliveryMode
+from ounce_edge.worker.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
+
+
+def reach_kafka(settings: WorkerSettings) -> Mapping[str, int]:
+    """Raise BrokerError unless Kafka answers and has the topics.
+
+    Returns:
+        Predictions topics that have as many partitions as their requests topic, and how many.
+    """
+    admin, cluster = first_contact(
+        AdminClient,
+        {"bootstrap.servers": settings.kafka, "log_level": 0, **settings.security},
+        settings.kafka_timeout_s,
+        KafkaException,
+        logger.warning,
+    )
+    if settings.security:
+        check_rights(admin, settings)
+    present = cluster.topics
+    needed = [
+        name(task)
+        for task in settings.task
+        for name in (requests_topic, predictions_topic, dead_letters_topic)
+    ]
+    missing = [topic for topic in needed if topic not in present]
+    if missing:
+        raise BrokerError(
+            f"Kafka at {settings.kafka} has no topic {', '.join(missing)}; create with "
+            f"`ounce topics {' '.join(settings.task)} --kafka {settings.kafka}`"
+        )
+    pairs = [(requests_topic(task), predictions_topic(task)) for task in settings.task]
+    size = {topic: len(present[topic].partitions) for pair in pairs for topic in pair}
+    return {answers: size[answers] for asked, answers in pairs if size[asked] == size[answers]}
+
+
+def make_lanes(settings: WorkerSettings) -> Lanes:
+    """As many threads for long calls as are set; else one, where another core can run it."""
+    n = settings.model_threads
+    if n is None:
+        affine = hasattr(os, "sched_getaffinity")
+        n_cores = len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1
+        n = min(n_cores - 1, 1)
+    return Lanes(n)
+
+
+def load_pipelines(
+    settings: WorkerSettings, policy: Policy, metrics: Metrics, lanes: Lanes
+) -> list[Pipeline]:
+    unserved = sorted(set(policy.tasks) - set(settings.task))
+    if unserved:
+        logger.info("policy %s also names tasks not served here: %s", policy.version, unserved)
+    runtime = OnnxCpuRuntime(settings.threads)
+    meter = EnergyMeter()
+    pipelines = [
+        Pipeline(
+            load_ladder(settings.models, task, runtime),
+            policy.for_task(task),
+            watts=partial(measured_watts, meter=meter),
+            decisions=settings.decisions,
+            max_message_bytes=settings.max_message_bytes,
+            lanes=lanes,
+        )
+        for task in settings.task
+    ]
+    metrics.describe(policy, pipelines)
+    for pipeline in pipelines:
+        view = pipeline.plans.view(time.perf_counter())
+        logger.info(
+            "ladder task=%s catalogue=%s policy=%s plans=%s",
+            pipeline.task.name,
+            pipeline.ladder.version,
+            policy.version,
+            ",".join(view.names[p] for p in view.by_cost(1)),
+        )
+    return pipelines
+
+
+def make_delivery(
+    settings: WorkerSettings, partitions: Mapping[str, int]
+) -> Delivery | TransactionalDelivery:
+    kafka: dict[str, str | int | float | bool] = {
+        "bootstrap.servers": settings.kafka,
+        "message.max.bytes": settings.max_message_bytes,
+        **settings.security,
+    }
+    if settings.delivery is DeliveryMode.AT_LEAST_ONCE:
+        return Delivery(kafka, partitions)
+    name = settings.name or uuid.uuid4().hex
+    return TransactionalDelivery(kafka, partitions, transactional_id=f"{settings.group}-{name}")

@@ -1,0 +1,1 @@
+"""From a fitted model to a verified artifact: graph, calibration, parity, card."""

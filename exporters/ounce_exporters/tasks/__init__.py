@@ -1,0 +1,1 @@
+"""What models are trained for: data, splits, and the recipes of each task."""

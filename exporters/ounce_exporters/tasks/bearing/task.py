@@ -1,0 +1,144 @@
+"""Data and recipes of the task `bearing`."""
+
+from collections.abc import Callable
+
+import numpy as np
+from ounce_schemas.task import TaskSpec, TensorSpec
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+from torch import nn
+
+from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
+from ounce_exporters.tasks.bearing.augmentation import roll
+from ounce_exporters.tasks.bearing.featured import fit_on_features
+from ounce_exporters.tasks.bearing.networks import Cnn1d, DeepCnn1d, Gru, ResidualCnn1d
+from ounce_exporters.tasks.bearing.simulation import LABELS, WINDOW, simulate_evenly
+from ounce_exporters.tasks.splits import split_task
+from ounce_exporters.training.neural import NeuralModel, Training, train
+
+SPEC = TaskSpec(
+    name="bearing",
+    kind="classification",
+    description=(
+        "Which part of a rolling-element bearing is damaged, from 1,024 samples of acceleration "
+        "at 10,240 Hz, in g."
+    ),
+    inputs=(TensorSpec(name="input", datatype="FP32", shape=(WINDOW,)),),
+    labels=LABELS,
+)
+SOURCE = (
+    "simulated: localised bearing faults after McFadden & Smith (1984) with random slip after "
+    "Antoni & Randall (2003), geometry of the SKF 6205"
+)
+N_WINDOWS = 40_000
+"""Split into 20,000 to train, 10,000 to validate and 10,000 to test: there the 95% interval of an
+accuracy of 0.95 is 0.4 points to each side."""
+
+
+def load(seed: int) -> TaskData:
+    """Simulate all windows, as many of each class, and split them by seed."""
+    windows, targets = simulate_evenly(N_WINDOWS, np.random.default_rng(seed))
+    return split_task(SPEC, SOURCE, {"input": windows}, targets, seed)
+
+
+def recipes(data: TaskData) -> list[Recipe]:
+    """Four classical and four neural models."""
+    return [
+        Recipe(
+            "decision-tree",
+            "classical",
+            "decision tree (CART) on vibration features",
+            fit_on_features(_tree),
+        ),
+        Recipe(
+            "logistic-regression",
+            "classical",
+            "logistic regression on vibration features",
+            fit_on_features(_logistic_regression),
+        ),
+        Recipe(
+            "random-forest",
+            "classical",
+            "random forest on vibration features",
+            fit_on_features(_random_forest),
+        ),
+        Recipe(
+            "gradient-boosting",
+            "classical",
+            "gradient boosted trees on vibration features",
+            fit_on_features(_gradient_boosting),
+        ),
+        Recipe(
+            "cnn-1d",
+            "neural",
+            "1-D convolutional network on the raw signal, 3 layers",
+            _fit_network(Cnn1d, epochs=18),
+        ),
+        Recipe(
+            "deep-cnn-1d",
+            "neural",
+            "1-D convolutional network on the raw signal, 4 layers, up to 64 channels",
+            _fit_network(DeepCnn1d, epochs=13),
+        ),
+        Recipe(
+            "gru",
+            "neural",
+            "gated recurrent network on the raw signal, 16 frames, 48 units",
+            _fit_network(Gru, epochs=5),
+        ),
+        Recipe(
+            "residual-cnn-1d",
+            "neural",
+            "residual 1-D convolutional network on the raw signal, 8 layers, 48 channels",
+            _fit_network(ResidualCnn1d, epochs=6),
+        ),
+    ]
+
+
+def _fit_network(
+    make: Callable[[], nn.Module], epochs: int
+) -> Callable[[TaskData, int, Progress], FittedModel]:
+    training = Training(epochs, learning_rate=8e-3, batch_size=128, augment=roll)
+
+    def fit(data: TaskData, seed: int, progress: Progress) -> FittedModel:
+        windows = data.train.inputs["input"]
+        network = train(make, windows, data.train.targets, training, seed, progress)
+        return NeuralModel(network, data.spec.inputs[0], classifies=True)
+
+    return fit
+
+
+def _logistic_regression(_: TaskSpec, seed: int) -> Pipeline:
+    return make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.1, max_iter=300, random_state=seed)
+    )
+
+
+def _tree(_: TaskSpec, seed: int) -> Pipeline:
+    return make_pipeline(
+        DecisionTreeClassifier(max_depth=10, min_samples_leaf=50, random_state=seed)
+    )
+
+
+def _random_forest(_: TaskSpec, seed: int) -> Pipeline:
+    return make_pipeline(
+        RandomForestClassifier(
+            n_estimators=60, max_depth=12, min_samples_leaf=4, n_jobs=2, random_state=seed
+        )
+    )
+
+
+def _gradient_boosting(_: TaskSpec, seed: int) -> Pipeline:
+    return make_pipeline(
+        GradientBoostingClassifier(
+            n_estimators=50,
+            learning_rate=0.3,
+            max_depth=4,
+            max_features="sqrt",
+            subsample=0.5,
+            random_state=seed,
+        )
+    )

@@ -1,0 +1,42 @@
+"""The tasks that ship: names and the modules that make them, imported only when used.
+
+A task's module has `load(seed) -> TaskData` and `recipes(data) -> list[Recipe]`.
+"""
+
+import importlib
+from typing import Protocol, cast
+
+from ounce_schemas.errors import DataError
+
+from ounce_exporters.recipe import Recipe, TaskData
+
+TASKS = {
+    "digits": "ounce_exporters.tasks.digits.task",
+    "bearing": "ounce_exporters.tasks.bearing.task",
+}
+
+
+class TaskModule(Protocol):
+    """What a task's module has."""
+
+    def load(self, seed: int) -> TaskData:
+        """The task and its data, split by seed."""
+        ...
+
+    def recipes(self, data: TaskData) -> list[Recipe]:
+        """The models of its ladder."""
+        ...
+
+
+def find_task(name: str) -> TaskModule:
+    """Import a task's module.
+
+    Raises:
+        DataError: there is no task of this name.
+    """
+    if name not in TASKS:
+        raise DataError(
+            f"unknown task {name!r}: choose one of {', '.join(TASKS)}, or train on a table of "
+            "your own with --data FILE --target COLUMN"
+        )
+    return cast(TaskModule, importlib.import_module(TASKS[name]))

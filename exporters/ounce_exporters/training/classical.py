@@ -1,0 +1,119 @@
+"""Classical models: scikit-learn estimators, converted by skl2onnx."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from ounce_schemas.errors import ExportError
+from ounce_schemas.task import TaskSpec
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.pipeline import Pipeline
+
+from ounce_exporters.export.graphs import keep_output, normalize
+from ounce_exporters.recipe import FittedModel, Inputs, Progress, TaskData
+
+_TARGET_OPSET = {"": 18, "ai.onnx.ml": 3}  # the latest that skl2onnx's converters are written for
+
+
+def fit_classical(
+    make: Callable[[TaskSpec, int], Pipeline],
+) -> Callable[[TaskData, int, Progress], FittedModel]:
+    """The `fit` of a recipe: train the pipeline that `make(task, seed)` returns.
+
+    The pipeline's last step is the estimator. It reads what `as_matrix` makes of the inputs.
+    """
+
+    def fit(data: TaskData, seed: int, progress: Progress) -> FittedModel:
+        pipeline = make(data.spec, seed)
+        pipeline.fit(as_matrix(data.spec, data.train.inputs), data.train.targets)
+        progress(1.0)
+        return ClassicalModel(data.spec, pipeline)
+
+    return fit
+
+
+class ClassicalModel:
+    """A fitted scikit-learn pipeline whose last step is a classifier or regressor."""
+
+    def __init__(self, task: TaskSpec, pipeline: Pipeline) -> None:
+        self._task = task
+        self._pipeline = pipeline
+
+    @property
+    def parameters(self) -> int:
+        """Learned numbers of the last step."""
+        return count_parameters(self._pipeline.steps[-1][1])
+
+    def predict(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Probabilities of shape (n_items, n_labels), or values of shape (n_items, 1)."""
+        matrix = as_matrix(self._task, inputs)
+        if self._task.kind == "classification":
+            result = self._pipeline.predict_proba(matrix)
+        else:
+            result = self._pipeline.predict(matrix).reshape(-1, 1)
+        return np.asarray(result, np.float32)
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """The pipeline as a graph with the one output `uncalibrated`.
+
+        Raises:
+            ExportError: skl2onnx can't convert a step.
+        """
+        # Without zipmap the probabilities are one tensor; as a list of dictionaries they cost
+        # eight times the model itself.
+        classifies = self._task.kind == "classification"
+        options = {id(self._pipeline): {"zipmap": False}} if classifies else None
+        return keep_output(
+            convert(self._pipeline, self._task, options), "probabilities" if classifies else None
+        )
+
+
+def as_matrix(task: TaskSpec, inputs: Inputs) -> NDArray[Any]:
+    """The inputs side by side in the task's order, array of shape (n_items, all elements).
+
+    float32 where the task has one numeric input, otherwise objects: numbers and text.
+    """
+    arrays = [inputs[tensor.name].reshape(-1, tensor.size) for tensor in task.inputs]
+    if len(arrays) == 1:
+        return arrays[0]
+    return np.concatenate([array.astype(object) for array in arrays], axis=1)
+
+
+def convert(
+    transformer: Any, task: TaskSpec, options: dict[int, dict[str, Any]] | None = None
+) -> onnx.ModelProto:
+    """Convert anything that reads `as_matrix`, with the task's inputs by name.
+
+    Raises:
+        ExportError: skl2onnx can't convert it.
+    """
+    kinds = {"FP32": FloatTensorType, "BYTES": StringTensorType}
+    types = [(t.name, kinds[t.datatype]([None, t.size])) for t in task.inputs]
+    try:
+        return normalize(
+            convert_sklearn(
+                transformer,
+                name=task.name,  # otherwise random, and so would be the file's digest
+                initial_types=types,
+                options=options,
+                target_opset=_TARGET_OPSET,
+            )
+        )
+    except Exception as e:  # skl2onnx raises many types, of its own and of onnx
+        name = type(transformer).__name__
+        reason = " ".join(str(e).split())[:300]
+        raise ExportError(f"skl2onnx can't convert this {name}: {reason}") from e
+
+
+def count_parameters(estimator: Any) -> int:
+    """Learned numbers of an estimator: weights, or thresholds and leaf values of trees."""
+    if hasattr(estimator, "tree_"):
+        tree = estimator.tree_
+        leaves = int((tree.children_left < 0).sum())
+        return int(tree.node_count - leaves + leaves * tree.value[0].size)
+    if hasattr(estimator, "estimators_"):
+        return sum(count_parameters(tree) for tree in np.ravel(estimator.estimators_))
+    return int(np.size(estimator.coef_) + np.size(estimator.intercept_))

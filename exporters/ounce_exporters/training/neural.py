@@ -1,0 +1,218 @@
+"""Neural models: a PyTorch training loop, and export to ONNX."""
+
+import logging
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from ounce_schemas.errors import ExportError
+from ounce_schemas.task import TensorSpec
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ounce_exporters.export.graphs import OPSET, UNCALIBRATED, normalize
+from ounce_exporters.recipe import Inputs, Progress
+
+THREADS = 1
+"""Fixed, not the machine's number: sums over threads round differently for another. Two gain little
+on networks of this size, and cost several times as much while another program uses the cores."""
+_ROWS = 1024  # items of one call when predicting
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+"""Changes a batch of inputs at random; all randomness comes from the generator."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network learns: AdamW on a one-cycle schedule, and a moving average of its weights."""
+
+    epochs: int
+    learning_rate: float
+    batch_size: int = 64
+    weight_decay: float = 1e-2
+    label_smoothing: float = 0.05
+    averaging: float = 0.98
+    """Share of the old average kept at each step; the average is what is exported."""
+    augment: Augment | None = None
+
+
+def train(
+    make: Callable[[], nn.Module],
+    inputs: NDArray[np.float32],
+    targets: NDArray[Any],
+    training: Training,
+    seed: int,
+    progress: Progress,
+) -> nn.Module:
+    """Train a network and return it in evaluation mode. The same seed gives the same weights.
+
+    Args:
+        make: builds the network; called after the seed is set.
+        inputs: array of shape (n_items, ...).
+        targets: label indices (int64: cross-entropy is minimised) or values (float32: squared
+            error), array of shape (n_items,).
+        training: the schedule.
+        seed: of initial weights, order, dropout and augmentation.
+        progress: told the share of steps that are done.
+    """
+    classifies = np.issubdtype(targets.dtype, np.integer)
+    x, y = torch.from_numpy(np.ascontiguousarray(inputs)), torch.from_numpy(targets)
+    with _deterministic(seed):
+        generator = torch.Generator().manual_seed(seed)
+        network = make().train()
+        average = AveragedModel(
+            network,
+            multi_avg_fn=get_ema_multi_avg_fn(training.averaging),  # type: ignore[no-untyped-call]
+            use_buffers=True,
+        )
+        optimizer = torch.optim.AdamW(
+            network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
+        )
+        batches = math.ceil(len(x) / training.batch_size)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, training.learning_rate, total_steps=training.epochs * batches
+        )
+        for epoch in range(training.epochs):
+            order = torch.randperm(len(x), generator=generator)
+            # Batches of nearly equal size: one of a single item would break batch normalisation.
+            for chosen in torch.tensor_split(order, batches):
+                batch = x[chosen]
+                if training.augment is not None:
+                    batch = training.augment(batch, generator)
+                output = network(batch)
+                loss = (
+                    nn.functional.cross_entropy(
+                        output, y[chosen], label_smoothing=training.label_smoothing
+                    )
+                    if classifies
+                    else nn.functional.mse_loss(output[:, 0], y[chosen])
+                )
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                schedule.step()
+                average.update_parameters(network)
+            progress((epoch + 1) / training.epochs)
+    trained: nn.Module = average.module
+    return trained.eval()
+
+
+class NeuralModel:
+    """A trained network that reads one float32 tensor.
+
+    Args:
+        network: reads an array of shape (n_items, *tensor.shape).
+        tensor: the task's input.
+        classifies: whether it answers with logits, to be made probabilities, or with values.
+    """
+
+    def __init__(self, network: nn.Module, tensor: TensorSpec, *, classifies: bool) -> None:
+        self._network = with_softmax(network) if classifies else network
+        self._tensor = tensor
+
+    @property
+    def parameters(self) -> int:
+        """Learned weights."""
+        return count_weights(self._network)
+
+    def predict(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Probabilities of shape (n_items, n_labels), or values of shape (n_items, 1)."""
+        return run(self._network, inputs[self._tensor.name])
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """The network as a graph with the one output `uncalibrated`.
+
+        Raises:
+            ExportError: PyTorch can't export it.
+        """
+        return export(self._network, self._tensor.name, self._tensor.shape)
+
+
+def with_softmax(network: nn.Module) -> nn.Module:
+    """The network with probabilities in place of logits, in evaluation mode."""
+    return nn.Sequential(network, nn.Softmax(dim=1)).eval()
+
+
+def count_weights(network: nn.Module) -> int:
+    """Number of learned weights."""
+    return sum(p.numel() for p in network.parameters())
+
+
+def run(network: nn.Module, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Outputs of a network for an array of shape (n_items, ...)."""
+    x = torch.from_numpy(np.ascontiguousarray(inputs))
+    with torch.inference_mode():
+        return np.concatenate([network(part).numpy() for part in torch.split(x, _ROWS)])
+
+
+def export(network: nn.Module, input_name: str, shape: tuple[int, ...]) -> onnx.ModelProto:
+    """Export a network with a dynamic batch dimension and the one output `uncalibrated`.
+
+    Args:
+        network: reads one float32 tensor of shape (n_items, *shape).
+        input_name: what the graph calls that tensor.
+        shape: of one item.
+
+    Raises:
+        ExportError: PyTorch can't export it.
+    """
+    # Two items: a batch of one would be taken for a constant.
+    example = torch.zeros(2, *shape)
+    try:
+        with _quiet_exporter():
+            program = torch.onnx.export(
+                network.eval(),
+                (example,),
+                dynamo=True,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=[input_name],
+                output_names=[UNCALIBRATED],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+            )
+    except torch.onnx.OnnxExporterError as e:
+        name = type(network).__name__
+        reason = " ".join(str(e).split())[:300]
+        raise ExportError(f"PyTorch can't export this {name}: {reason}") from e
+    assert program is not None  # no file name was given
+    return normalize(program.model_proto)
+
+
+@contextmanager
+def _deterministic(seed: int) -> Iterator[None]:
+    """Seed, fixed threads and deterministic algorithms; restored afterwards."""
+    threads = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        torch.set_num_threads(THREADS)
+        torch.use_deterministic_algorithms(True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(deterministic)
+            torch.set_num_threads(threads)
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Hide what the exporter says of torchvision, which is not used, and of its own insides."""
+    logger = logging.getLogger("torch.onnx._internal.exporter")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", FutureWarning)
+            # Of how it traces recurrent layers; the parity check would see an effect.
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,226 @@
+"""Labels as they come from Kafka."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+import pytest
+from confluent_kafka import Producer
+from ounce_edge.broker import label_reader
+from ounce_edge.broker.label_reader import LabelReader, read_label
+from ounce_edge.evidence.answer_memory import AnswerMemory
+from ounce_schemas.label import Label, LabelOutcome
+
+from tests.support.edge.ladders import DIGITS, FakeRecord
+from tests.support.kafka.apache_kafka import ApacheKafka
+from tests.support.kafka.topics import OwnTopics
+
+TIMEOUT_S = 30.0
+NO_LABELS: list[tuple[bytes | None, Any]] = [
+    (None, None),
+    (b"", None),
+    (b"\xff\xfe\x00", None),
+    (b"{not json", None),
+    (b"[1]", None),
+    (b'{"label":"1"}', None),
+    (b'{"label":"1"}', [("ce_id", None)]),
+    (b'{"label":"1"}', [("ce_id", b"")]),
+    (b'{"label":"1"}', [("ce_id", b"\xff\xfe")]),
+    (b'{"label":"1"}', [("ce_id", b"x" * 5000)]),
+    (b'{"id":"","label":"1"}', None),
+    (b'{"id":7,"label":"1"}', None),
+    (b'{"id":"a","label":1}', None),
+    (b'{"id":"a","value":"1"}', None),
+    (b'{"id":"a","value":1e999}', None),
+    (b'{"id":"\xff","label":"1"}', None),
+    (b'{"id":"a","x":' + b"[" * 2000 + b"]" * 2000 + b"}", None),
+    (b'{"id":"' + b"x" * 5000 + b'"}', None),
+]
+
+
+@pytest.mark.parametrize(("value", "headers"), NO_LABELS)
+def test_what_is_no_label_says_why(value: bytes | None, headers: Any) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        read_label(FakeRecord(value, headers))
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "label"),
+    [
+        (b'{"id":"a","label":"1","by":"people"}', None, Label("a", label="1")),
+        (b'{"value":2}', [("ce_id", "ä".encode())], Label("ä", value=2.0)),
+        (b'{"id":"a","value":null}', [("ce_id", b"the event's own")], Label("a")),
+    ],
+)
+def test_the_id_is_in_the_value_or_in_its_header(value: bytes, headers: Any, label: Label) -> None:
+    assert read_label(FakeRecord(value, headers)) == label
+
+
+class Inbox:
+    """All that a reader gave so far."""
+
+    def __init__(self, reader: LabelReader) -> None:
+        self._reader = reader
+        self.labels: dict[str, list[Label]] = {}
+        self.losses: Counter[tuple[str, str]] = Counter()
+
+    def wait_for(self, n: int) -> None:
+        """Return once `n` records came, good or bad."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while sum(map(len, self.labels.values())) + self.losses.total() < n:
+            assert time.monotonic() < deadline, (self.labels, self.losses)
+            self.take()
+            time.sleep(0.02)
+
+    def take(self) -> None:
+        """Add what came meanwhile."""
+        for task, labels in self._reader.drain().items():
+            self.labels.setdefault(task, []).extend(labels)
+        for task, outcomes in self._reader.take_losses().items():
+            for outcome, count in outcomes.items():
+                self.losses[task, str(outcome)] += count
+
+
+def publish(servers: str, topic: str, *records: tuple[bytes | None, Any]) -> None:
+    with Producer({"bootstrap.servers": servers, "linger.ms": 0}) as producer:
+        for value, headers in records:
+            producer.produce(topic, value, headers=headers)
+        assert producer.flush(TIMEOUT_S) == 0
+
+
+def label(id_: str) -> tuple[bytes, None]:
+    return b'{"id":"%b","label":"1"}' % id_.encode(), None
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries again sooner than it would."""
+    monkeypatch.setattr(label_reader, "_ABSENT_AGAIN_S", 0.2)
+    monkeypatch.setattr(label_reader, "_FAILED_AGAIN_S", 0.2)
+
+
+@pytest.fixture
+def reader(kafka: str, topics: OwnTopics) -> Iterator[LabelReader]:
+    topics.make(["ounce.a.labels"], partitions=3)
+    topics.make(["ounce.b.labels"])
+    publish(kafka, "ounce.a.labels", label("early"), label("earlier"))
+    with closing(LabelReader(kafka, ["a", "b"], bound=100)) as own:
+        assert own.wait_until_reading(TIMEOUT_S)
+        yield own
+
+
+@pytest.mark.kafka
+def test_bad_records_cost_the_good_ones_nothing(
+    kafka: str, reader: LabelReader, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox = Inbox(reader)
+    for i, bad in enumerate(NO_LABELS):
+        publish(kafka, "ounce.a.labels", bad, label(f"good-{i}"))
+    publish(kafka, "ounce.b.labels", label("other"), label("other"))
+    inbox.wait_for(2 * len(NO_LABELS) + 2)
+    assert {str(found.id) for found in inbox.labels["a"]} == {
+        f"good-{i}" for i in range(len(NO_LABELS))
+    }
+    assert [found.id for found in inbox.labels["b"]] == ["other", "other"]
+    assert inbox.losses == {("a", "undecodable"): len(NO_LABELS)}
+    assert [r.message.startswith("not a label: ounce.a.labels[") for r in caplog.records] == [True]
+    assert (reader.drain(), reader.take_losses()) == ({}, {})
+
+
+@pytest.mark.kafka
+def test_every_label_is_accounted_for(kafka: str, reader: LabelReader) -> None:
+    memory = AnswerMemory(DIGITS)
+    memory.remember([[b'"1"', b'"2"', b'"ounce.a.requests-0-7"']], "light", np.array([0, 1, 2]))
+    publish(
+        kafka,
+        "ounce.b.labels",  # one partition: in this order
+        (b'{"id":"1","label":"no such class"}', None),
+        (b'{"id":"1","label":"zero"}', None),
+        (b'{"id":"1","label":"zero"}', None),
+        (b'{"id":"of last week","label":"zero"}', None),
+        (b'{"label":"zero"}', [("ce_id", b"2")]),
+        ('{"id":"ounce.a.requests-0-7","label":"zwölf"}'.encode(), None),
+        (b"\x00", None),
+        (None, None),
+    )
+    inbox = Inbox(reader)
+    inbox.wait_for(8)
+    joined = memory.join(inbox.labels["b"])
+    assert joined.plans["light"].acceptable.tolist() == [True, False, True]
+    assert dict(joined.outcomes) == {"joined": 3, "unknown": 1, "repeated": 1, "invalid": 1}
+    assert inbox.losses == {("b", "undecodable"): 2}
+
+
+@pytest.mark.kafka
+def test_what_nobody_drains_is_bounded(kafka: str, reader: LabelReader) -> None:
+    publish(kafka, "ounce.b.labels", *(label(str(i)) for i in range(250)))
+    publish(kafka, "ounce.b.labels", label("last"))
+    deadline = time.monotonic() + TIMEOUT_S
+    while reader._losses["b"][LabelOutcome.DROPPED] < 151:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    labels = reader.drain()["b"]
+    assert (len(labels), labels[0].id, labels[-1].id) == (100, "151", "last")
+    assert reader.take_losses() == {"b": {LabelOutcome.DROPPED: 151}}
+
+
+@pytest.mark.kafka
+def test_an_absent_topic_is_told_of_once_and_read_when_it_is_there(
+    kafka: str, topics: OwnTopics, caplog: pytest.LogCaptureFixture
+) -> None:
+    topics.make(["ounce.b.labels"])
+    with closing(LabelReader(kafka, ["a", "b"])) as reader:
+        assert reader.wait_until_reading(TIMEOUT_S)
+        inbox = Inbox(reader)
+        publish(kafka, "ounce.b.labels", label("1"))
+        inbox.wait_for(1)
+        time.sleep(0.5)  # looks for the other topic several times
+        topics.make(["ounce.a.labels"])
+        deadline = time.monotonic() + TIMEOUT_S
+        while "a" not in inbox.labels:  # it is read from its end on, once it is found
+            assert time.monotonic() < deadline
+            publish(kafka, "ounce.a.labels", label("2"))
+            inbox.take()
+            time.sleep(0.1)
+        publish(kafka, "ounce.b.labels", label("3"))
+        while len(inbox.labels["b"]) < 2:
+            assert time.monotonic() < deadline
+            inbox.take()
+            time.sleep(0.02)
+    assert [found.id for found in inbox.labels["b"]] == ["1", "3"]
+    assert [record.message for record in caplog.records] == [
+        "no topic ounce.a.labels: nothing is learned from labels"
+    ]
+
+
+@pytest.mark.kafka
+def test_labels_go_on_after_an_outage(
+    private_kafka: ApacheKafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    servers = private_kafka.bootstrap_servers
+    OwnTopics(servers).make(["ounce.a.labels"])
+    with closing(LabelReader(servers, ["a"])) as reader:
+        assert reader.wait_until_reading(TIMEOUT_S)
+        inbox = Inbox(reader)
+        publish(servers, "ounce.a.labels", label("before"))
+        inbox.wait_for(1)
+        private_kafka.restart()
+        publish(servers, "ounce.a.labels", label("after"))
+        inbox.wait_for(2)
+    assert [found.id for found in inbox.labels["a"]] == ["before", "after"]
+
+
+def test_no_broker_at_all_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(label_reader, "_TIMEOUT_S", 0.2)
+    with closing(LabelReader("127.0.0.1:1", ["a"])) as reader:
+        assert not reader.wait_until_reading(1.0)
+        assert (reader.drain(), reader.take_losses()) == ({}, {})
+    assert [r.message.split(":")[0] for r in caplog.records if r.levelno >= logging.WARNING] == [
+        "no labels for now, trying again"
+    ]

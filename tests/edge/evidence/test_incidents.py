@@ -1,0 +1,73 @@
+"""What is learned of a group's answers: neither how a plan is run nor that time ran out looks like
+a shift of the inputs."""
+
+import numpy as np
+import pytest
+from ounce_edge.evidence.incidents import Vigilance
+from ounce_edge.models.execution import Answered, Call, Failure, Outcome
+from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior, wilson
+from ounce_edge.recommender.beliefs.latency import LatencyBelief
+from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans, Step
+
+N, VALUE, SURE = 10_000, 0.95, 0.9
+"""Validation items, the accuracy on them, and the share that the first step answers."""
+THRESHOLD, SURE_BY, UNSURE_BY = 0.8, 0.98, 0.6
+BATCH, CALLS = 300, 40
+
+
+@pytest.fixture
+def plans() -> Plans:
+    """One cascade, of two models."""
+    half = N // 2
+    accurate, confident = round(VALUE * half), round(SURE * half)
+    prior = AccuracyPrior(
+        VALUE, *wilson(VALUE, N), N, THRESHOLD, [half, half], [accurate] * 2, [confident] * 2
+    )
+    models = [Model(name, 1000, LatencyBelief([1], [1.0], [1.0])) for name in ("light", "heavy")]
+    return Plans(models, [Plan("cascade", [Step(0, 1.0, THRESHOLD), Step(1, 0.1)], prior)])
+
+
+def outcome(rng: np.random.Generator, *, n: int = BATCH, cut: bool = False) -> Outcome:
+    """A call of the cascade whose answers are as those on validation data."""
+    sure = rng.random(n) < SURE
+    p_first = np.where(sure, SURE_BY, UNSURE_BY)
+    p_first = np.where(rng.random(n) < 0.5, p_first, 1.0 - p_first)
+    parts = [Answered(0, np.flatnonzero(sure), False, 1)]
+    if cut:
+        parts.append(Answered(0, np.flatnonzero(~sure), True, 1))
+    else:
+        parts.append(Answered(1, np.flatnonzero(~sure), False, 2))
+    result = np.column_stack([p_first, 1.0 - p_first]).astype(np.float32)
+    return Outcome(result, parts, calls=[Call(0, n, 1.0, 0.0)])
+
+
+@pytest.mark.parametrize("n", [5, 64, BATCH])
+@pytest.mark.parametrize("cut", [False, True])
+def test_how_many_go_on_to_the_next_step_is_no_shift(plans: Plans, n: int, cut: bool) -> None:
+    rng, vigilance = np.random.default_rng(0), Vigilance(plans)
+    for i in range(CALLS):
+        vigilance.learn(0, outcome(rng, n=n, cut=cut and i % 2 == 0))
+        plans.accuracy.refresh(float(i))
+        assert plans.accuracy.value == pytest.approx([VALUE])
+    assert vigilance.look_at_accuracy() == []
+
+
+def test_inputs_of_which_more_need_the_next_step_are_one(plans: Plans) -> None:
+    rng, vigilance = np.random.default_rng(0), Vigilance(plans)
+    for _ in range(CALLS):
+        answers = outcome(rng)
+        answers.result[: BATCH // 2] = [UNSURE_BY, 1.0 - UNSURE_BY]
+        vigilance.learn(0, answers)
+    plans.accuracy.refresh(1.0)
+    assert plans.accuracy.value < VALUE - 0.2
+
+
+def test_what_a_model_answered_beside_failures_is_no_evidence(plans: Plans) -> None:
+    rng, vigilance = np.random.default_rng(0), Vigilance(plans)
+    for _ in range(CALLS):
+        answers = outcome(rng)
+        answers.result[: BATCH // 2] = np.nan
+        answers.failures.append(Failure(1, np.arange(BATCH // 2), "is not finite", False, 0.0))
+        vigilance.learn(0, answers)
+    plans.accuracy.refresh(1.0)
+    assert plans.accuracy.value == pytest.approx([VALUE])

@@ -1,0 +1,140 @@
+"""Every artifact is checked against its card before it serves."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ounce_edge.models.catalogue import Ladder, load_ladder, sample_inputs
+from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_schemas.errors import ArtifactError
+
+from tests.support.edge.ladders import DIGITS, NUMBERS, card
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A ladder of two models, `a` and `b`, whose files a fake runtime takes."""
+    folder = tmp_path / "digits"
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+        content = f"model {name}".encode()
+        (folder / name / "model.onnx").write_bytes(content)
+        own = card(DIGITS, name).model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
+        (folder / name / "card.json").write_text(own.model_dump_json())
+    (folder / "task.json").write_text(DIGITS.model_dump_json())
+    return tmp_path
+
+
+def load(models: Path, **fakes: FakeModel) -> Ladder:
+    return load_ladder(
+        models, "digits", FakeRuntime({"a": FakeModel(DIGITS), "b": FakeModel(DIGITS), **fakes})
+    )
+
+
+def change(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_sound_ladder_serves_whole(models: Path) -> None:
+    (models / "digits" / ".half-written").mkdir()
+    ladder = load(models)
+    assert [m.card.model for m in ladder.models] == ["a", "b"]
+    assert ladder.refused == []
+    assert ladder.version == load(models).version
+
+
+def test_the_version_is_that_of_what_serves(models: Path) -> None:
+    whole = load(models).version
+    (models / "digits" / "a" / "model.onnx").unlink()
+    assert load(models).version != whole
+
+
+def nan(inputs: Any) -> Any:
+    return np.full((len(inputs["input"]), 3), np.nan, np.float32)
+
+
+def narrow(inputs: Any) -> Any:
+    return np.zeros((len(inputs["input"]), 2), np.float32)
+
+
+def raises(inputs: Any) -> Any:
+    raise RuntimeError("bad\n node")
+
+
+@pytest.mark.parametrize(
+    ("fake", "text"),
+    [
+        (FakeModel(NUMBERS), "its inputs are input FP32[n, 2], categories BYTES[n, 1], the card"),
+        (FakeModel(DIGITS, nan), "6 values that are not finite"),
+        (FakeModel(DIGITS, narrow), "shape (2, 2)"),
+        (FakeModel(DIGITS, raises), "does not run: bad node"),
+    ],
+)
+def test_a_model_that_is_not_what_its_card_says_is_refused(
+    models: Path, fake: FakeModel, text: str
+) -> None:
+    ladder = load(models, a=fake)
+    assert [m.card.model for m in ladder.models] == ["b"]
+    [line] = ladder.refused
+    assert line.startswith("a: ")
+    assert text in line
+
+
+@pytest.mark.parametrize(
+    ("damage", "text"),
+    [
+        (lambda f: (f / "model.onnx").write_bytes(b"other"), "is not the card's"),
+        (lambda f: (f / "model.onnx").unlink(), "can't be read"),
+        (lambda f: (f / "card.json").unlink(), "can't be read"),
+        (lambda f: (f / "card.json").write_text("{"), "Invalid JSON"),
+        (lambda f: (f / "card.json").write_bytes(b"\xff"), "can't be read"),
+        (lambda f: change(f / "card.json", seed="x"), "seed: "),
+        (lambda f: change(f / "card.json", model="b"), "is the card of digits/b"),
+        (lambda f: change(f / "card.json", inputs=[]), "its signature is not the task's"),
+    ],
+)
+def test_a_damaged_artifact_is_refused_and_the_others_serve(
+    models: Path, damage: Any, text: str
+) -> None:
+    damage(models / "digits" / "a")
+    ladder = load(models)
+    assert [m.card.model for m in ladder.models] == ["b"]
+    assert text in ladder.refused[0]
+
+
+def test_nothing_left_to_serve_is_an_error(models: Path) -> None:
+    for name in ("a", "b"):
+        (models / "digits" / name / "model.onnx").write_bytes(b"other")
+    with pytest.raises(ArtifactError, match=r"no model can serve: a: .*; b: "):
+        load(models)
+
+
+def test_an_absent_or_wrong_task_is_an_error(models: Path) -> None:
+    runtime = FakeRuntime({})
+    with pytest.raises(ArtifactError, match="make the ladder with `ounce train bearing"):
+        load_ladder(models, "bearing", runtime)
+    change(models / "digits" / "task.json", name="other")
+    with pytest.raises(ArtifactError, match="holds task 'other', not 'digits'"):
+        load_ladder(models, "digits", runtime)
+
+
+def test_what_is_not_an_onnx_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"not a model")
+    with pytest.raises(ArtifactError, match=r"model.onnx: not a model ONNX Runtime can run: .+"):
+        OnnxCpuRuntime().load(path)
+
+
+def test_sample_inputs_are_of_the_signature() -> None:
+    sample = sample_inputs(DIGITS.inputs, 5)["input"]
+    assert sample.shape == (5, 4)
+    assert sample.dtype == np.float32
+    assert sample.min() >= 0
+    assert sample.max() <= 16
+    table = sample_inputs(NUMBERS.inputs, 3)
+    assert table["input"].shape == (3, 2)
+    assert table["categories"].tolist() == [[""]] * 3

@@ -1,0 +1,104 @@
+"""Energy: the kernel's counters, as files that a test writes, and objectives in predictions."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from ounce_edge.models.energy import EnergyMeter, measured_watts
+from ounce_edge.models.first_beliefs import card_belief
+from ounce_edge.pipeline.pipeline import Pipeline
+from ounce_schemas.policy import Policy
+from ounce_schemas.prediction import Prediction
+from ounce_schemas.routing import Objective
+
+from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, ladder, raw, serve, served
+
+
+class Package:
+    """A processor package's counter."""
+
+    def __init__(self, folder: Path, number: int, most: int = 10**9) -> None:
+        self._file = folder / f"intel-rapl:{number}" / "energy_uj"
+        self._file.parent.mkdir(parents=True)
+        (self._file.parent / "max_energy_range_uj").write_text(f"{most}\n")
+        self.set(0)
+
+    def set(self, energy_uj: int) -> None:
+        self._file.write_text(f"{energy_uj}\n")
+
+
+def test_joules_of_all_packages_since_the_last_call(tmp_path: Path) -> None:
+    packages = [Package(tmp_path, 0), Package(tmp_path, 1, most=5_000_000)]
+    (tmp_path / "intel-rapl:0:0").mkdir()  # a part of package 0: counted there
+    meter = EnergyMeter(tmp_path)
+    assert meter.is_there
+    packages[0].set(2_000_000)
+    packages[1].set(4_500_000)
+    assert meter.joules() == pytest.approx(6.5)
+    packages[1].set(500_000)  # its counter began again
+    assert meter.joules() == pytest.approx(1.000001)
+
+
+def test_without_counters_nothing_is_measured(tmp_path: Path) -> None:
+    meter = EnergyMeter(tmp_path / "absent")
+    assert not meter.is_there
+    assert measured_watts(served(DIGITS, "a"), meter) is None
+
+
+def test_a_models_power_is_what_it_adds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package, now_s, joules = Package(tmp_path, 0), 0.0, 0.0
+
+    def pass_time(seconds: float, watts: float) -> None:
+        nonlocal now_s, joules
+        now_s += seconds
+        joules += watts * seconds
+        package.set(round(joules * 1e6))
+
+    def run(inputs: Any) -> Any:
+        pass_time(0.01, 12.0)
+        return np.full((len(inputs["input"]), 3), 1 / 3, np.float32)
+
+    monkeypatch.setattr("ounce_edge.models.energy.time.sleep", lambda s: pass_time(s, 5.0))
+    monkeypatch.setattr("ounce_edge.models.energy.time.perf_counter", lambda: now_s)
+    watts = measured_watts(served(DIGITS, "a", run), EnergyMeter(tmp_path))
+    assert watts == pytest.approx(7.0, rel=0.01)
+
+
+def decide(objective: Objective, **policy: Any) -> Any:
+    light = served(DIGITS, "light", accuracy=0.85, ms_per_item=0.01, size_bytes=10)
+    heavy = served(DIGITS, "heavy", accuracy=0.99, ms_per_item=2.0, size_bytes=90)
+    pipeline = Pipeline(
+        ladder(DIGITS, light, heavy),
+        Policy(objective=objective, min_accuracy=0.5, **policy).for_task("digits"),
+        clock=lambda: 1000.0,
+        believe=lambda model: card_belief(model.card),
+        watts=lambda model: 500.0 if model.card.model == "light" else None,
+    )
+    outbox = Outbox()
+    report = serve(pipeline, [FakeRecord(raw(1, 2, 3, 4))], outbox)
+    return msgspec.json.decode(outbox.records[0][1] or b"", type=Prediction), report.groups[0]
+
+
+def test_cpu_time_is_the_cost_unless_a_policy_says_otherwise() -> None:
+    answer, group = decide(Objective.CPU_TIME)
+    assert answer.model_name == "light"
+    assert answer.parameters.cost is None
+    assert group.cost == pytest.approx(group.run_ms)
+
+
+def test_energy_may_make_the_quicker_model_the_dearer_one() -> None:
+    answer, group = decide(Objective.ENERGY, power_watts=1.0)
+    assert answer.model_name == "heavy"  # 2 ms at 1 W, instead of 0.01 ms at 500 W
+    assert answer.parameters.cost is not None
+    assert answer.parameters.cost.objective is Objective.ENERGY
+    assert group.cost == pytest.approx(group.run_ms / 1e3)
+    assert answer.parameters.cost.saved == 0.0
+
+
+def test_memory_counts_the_bytes_of_a_plans_models() -> None:
+    answer, _ = decide(Objective.MEMORY)
+    cost = answer.parameters.cost
+    assert cost is not None
+    assert (answer.model_name, cost.spent, cost.saved) == ("light", 10.0, 80.0)

@@ -1,0 +1,158 @@
+"""Models that fail or become slow are left out, and tried again; no record is lost to them."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from ounce_edge.models.first_beliefs import measured_belief
+from ounce_schemas.card import LatencyAtBatch
+from ounce_schemas.errors import Reason
+from ounce_schemas.event import EventKind
+
+from tests.support.edge.ladders import DIGITS, FakeRecord, raw, served
+from tests.support.edge.pipelines import (
+    GOOD,
+    HEAVY,
+    LIGHT,
+    Clock,
+    not_finite,
+    pipeline,
+    prediction,
+    process,
+    raises,
+    second_label,
+)
+
+
+@pytest.mark.parametrize("fails", [raises, not_finite])
+def test_a_model_that_fails_is_suspended_and_another_answers(fails: Any) -> None:
+    models = served(DIGITS, "light", fails, **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    serving = pipeline(*models)
+    record = FakeRecord(GOOD, [("ce_minaccuracy", b"0.5")])
+    sent, report = process(serving, record, record)
+    assert [prediction(r).model_name for r in sent] == ["heavy", "heavy"]
+    assert [(h.kind, h.subject) for h in report.happenings] == [
+        (EventKind.MODEL_SUSPENDED, "light")
+    ]
+    assert report.next_offsets == {3: 8}
+    n_calls = len(models[0].loaded.batch_sizes)
+    process(serving, record)  # it is not tried again at once
+    assert len(models[0].loaded.batch_sizes) == n_calls
+
+
+def test_a_suspended_model_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, ill = Clock(monkeypatch, tick_s=0.0001), True
+    models = (
+        served(DIGITS, "light", lambda x: not_finite(x) if ill else second_label(x), **LIGHT),
+        served(DIGITS, "heavy", **HEAVY),
+    )
+    serving = pipeline(*models)
+    record = FakeRecord(GOOD, [("ce_minaccuracy", b"0.5")])
+    for at_s, is_ill, model, kinds in (
+        (50.0, True, "heavy", [EventKind.MODEL_SUSPENDED]),
+        (50.9, True, "heavy", []),
+        (51.5, True, "heavy", [EventKind.MODEL_SUSPENDED]),  # tried, and out for twice as long
+        (53.0, False, "heavy", []),
+        (54.0, False, "light", [EventKind.MODEL_RESTORED]),
+    ):
+        clock.now_s, ill = at_s, is_ill
+        [sent], report = process(serving, record)
+        assert prediction(sent).model_name == model
+        assert [h.kind for h in report.happenings] == kinds
+
+
+def test_an_input_that_a_model_cant_answer_costs_no_other_and_no_model() -> None:
+    def fails_on_fives(inputs: Any) -> Any:
+        result = second_label(inputs)
+        result[inputs["input"][:, 0] == 5] = np.nan
+        return result
+
+    models = served(DIGITS, "light", fails_on_fives, **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    serving = pipeline(*models, min_accuracy=0.5)
+    sent, report = process(serving, FakeRecord(GOOD), FakeRecord(raw(5, 5, 5, 5)), FakeRecord(GOOD))
+    assert [r[0].rsplit(".")[-1] for r in sent] == ["predictions", "predictions", "dead-letters"]
+    assert report.rejected == [Reason.MODEL_FAILED]
+    assert report.happenings == []
+    [again], _ = process(serving, FakeRecord(GOOD))
+    assert prediction(again).model_name == "light"
+
+
+def test_every_model_failing_loses_no_record() -> None:
+    def fails(inputs: Any) -> Any:
+        raise RuntimeError("no")
+
+    sent, report = process(pipeline(served(DIGITS, "a", fails)), FakeRecord(GOOD), FakeRecord(GOOD))
+    assert [r[0] for r in sent] == ["ounce.digits.dead-letters"] * 2
+    assert report.groups == []
+
+
+def test_a_model_that_becomes_ten_times_slower_is_suspended_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, ms = Clock(monkeypatch), {"light": 0.01, "heavy": 2.0}
+    serving = pipeline(
+        served(DIGITS, "light", clock.takes(ms, "light"), **LIGHT),
+        served(DIGITS, "heavy", clock.takes(ms, "heavy"), **HEAVY),
+    )
+    either = [FakeRecord(GOOD, [("ce_minaccuracy", floor)]) for floor in (b"0.5", b"0.95")]
+    for _ in range(300):
+        clock.now_s += 0.01
+        process(serving, *either)
+    ms["light"] = 0.1
+    told = []
+    for _ in range(80):
+        clock.now_s += 0.01
+        sent, report = process(serving, *either)
+        told += [(h.kind, h.subject) for h in report.happenings]
+    assert told == [(EventKind.MODEL_SUSPENDED, "light")]
+    assert {prediction(r).model_name for r in sent} == {"heavy"}
+    ms["light"] = 0.01
+    clock.now_s += 1.1
+    sent, report = process(serving, *either)
+    assert [(h.kind, h.subject) for h in report.happenings] == [(EventKind.MODEL_RESTORED, "light")]
+    assert {prediction(r).model_name for r in sent} == {"light", "heavy"}
+
+
+def test_a_slow_machine_suspends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, ms = Clock(monkeypatch), {"light": 0.01, "heavy": 2.0}
+    serving = pipeline(
+        served(DIGITS, "light", clock.takes(ms, "light"), **LIGHT),
+        served(DIGITS, "heavy", clock.takes(ms, "heavy"), **HEAVY),
+    )
+    either = [FakeRecord(GOOD, [("ce_minaccuracy", floor)]) for floor in (b"0.95", b"0.5")]
+    for factor in (1, 10):
+        ms.update(light=0.01 * factor, heavy=2.0 * factor)
+        for _ in range(300):
+            clock.now_s += 0.01
+            _, report = process(serving, *either)
+            assert report.happenings == []
+
+
+def test_a_model_that_was_slow_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, tick_s=0.001)
+    light, heavy = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    serving = pipeline(light, heavy)
+    record = FakeRecord(GOOD, [("ce_minaccuracy", b"0.5")])
+    for _ in range(2):  # light: half a second
+        serving.plans.models[0].latency.observe(1, 500.0, clock.now_s)
+    for later_s, model in ((0.5, "heavy"), (9.0, "heavy"), (10.5, "light")):
+        clock.now_s = 50.0 + later_s
+        [sent], _ = process(serving, record)
+        assert prediction(sent).model_name == model
+
+
+def test_an_absurd_latency_on_a_card_shuts_no_model_out() -> None:
+    model = served(DIGITS, "a", ms_per_item=1e9)
+    mad = model.card.latency.model_copy(
+        update={
+            "batches": tuple(
+                LatencyAtBatch(batch_size=n, p50_ms=50.0, p99_ms=1e12) for n in (1, 8, 32, 64)
+            )
+        }
+    )
+    model = replace(model, card=model.card.model_copy(update={"latency": mad}))
+    belief = measured_belief(model)
+    for n in (1, 8, 32, 64, 1000):
+        assert belief.p99_ms(n) < 100.0
+        assert belief.median_ms(n) > 0.0

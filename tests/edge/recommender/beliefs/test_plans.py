@@ -1,0 +1,273 @@
+"""Plans: cascades' times and costs, what is believed together, suspension, exploration."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
+from ounce_edge.recommender.beliefs.latency import LatencyBelief
+from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans, Step
+from ounce_edge.recommender.beliefs.suspension import (
+    FIRST_S,
+    FORGIVEN_AFTER_S,
+    LONGEST_S,
+    Suspension,
+)
+from ounce_edge.recommender.beliefs.view import at
+from ounce_edge.recommender.rule.decision import decide
+from ounce_edge.recommender.rule.exploration import Draws, explore, regret
+from ounce_schemas.routing import Choice, Fallback, Objective
+
+LIGHT, HEAVY, CASCADE = range(3)
+
+
+def plans(objective: Objective = Objective.CPU_TIME, reach: float = 0.1) -> Plans:
+    """A light model (0.1 ms an item), a heavy one (1 ms), and both as a cascade."""
+    models = [
+        Model("light", 10, LatencyBelief([1, 100], [0.1, 10], [0.1, 10]), 7_000, watts=20.0),
+        Model("heavy", 90, LatencyBelief([1, 100], [1, 100], [1, 100]), 5_000, watts=1.0),
+    ]
+    return Plans(
+        models,
+        [
+            Plan("light", [Step(0)], AccuracyPrior(0.90, 0.88, 0.93, 400)),
+            Plan("heavy", [Step(1)], AccuracyPrior(0.98, 0.97, 0.99, 400)),
+            Plan(
+                "light>heavy",
+                [Step(0, 1.0, 0.7), Step(1, reach)],
+                AccuracyPrior(0.975, 0.96, 0.985, 400),
+            ),
+        ],
+        objective,
+    )
+
+
+def test_a_cascade_costs_its_expected_items_and_takes_its_most_likely() -> None:
+    view = plans().view(0.0)
+    assert view.expected_ms(CASCADE, 64) == pytest.approx(64 * 0.1 + 6.4)
+    assert view.expected_ms(CASCADE, 1) == pytest.approx(0.1 + 0.1 * 1.0)
+    assert view.finish_ms(CASCADE, 1) == pytest.approx(0.1 + 1.0)  # the item may have to go on
+    most = np.ceil(6.4 + 2.326 * np.sqrt(64 * 0.1 * 0.9))
+    assert view.finish_ms(CASCADE, 64) == pytest.approx(6.4 + most)
+
+
+def test_a_step_that_hardly_ever_runs_counts_for_large_batches_only() -> None:
+    view = plans(reach=0.001).view(0.0)
+    assert view.finish_ms(CASCADE, 1) == pytest.approx(0.1)
+    assert view.finish_ms(CASCADE, 64) == pytest.approx(64 * 0.1 + 1.0)
+
+
+def test_harder_inputs_make_a_cascade_dearer_and_slower_and_easier_ones_the_reverse() -> None:
+    made = plans()
+    for at_s, going_on, share in ((1.0, 48, 0.48), (2.0, 0, 0.01)):
+        for _ in range(100):
+            made.observe_reach(CASCADE, [100, going_on] if going_on else [100])
+        view = made.view(at_s)
+        assert view.expected_ms(CASCADE, 64) == pytest.approx(6.4 + 64 * share, rel=0.02)
+    assert made.view(3.0).expected_ms(LIGHT, 64) == pytest.approx(6.4)
+    made.observe_reach(CASCADE, [1, 1])  # never more than all
+    assert made.view(4.0).expected_ms(CASCADE, 64) <= 6.4 + 64.0
+
+
+@given(st.integers(1, 40_000), st.floats(0.01, 1e5))
+@settings(deadline=None)
+def test_most_within_is_the_inverse_of_finish(n: int, budget_ms: float) -> None:
+    view = plans().view(0.0)
+    for plan in range(3):
+        fits = view.most_within(plan, budget_ms, n)
+        assert 0 <= fits <= n
+        assert fits == 0 or view.finish_ms(plan, fits) <= budget_ms * (1 + 1e-9)
+        if fits < n:
+            assert view.finish_ms(plan, max(fits + 1, int(fits * 1.05) + 1)) > budget_ms * 0.99
+
+
+def test_at_is_linear_between_the_grids_sizes_and_beyond() -> None:
+    curve = [float(2**i) for i in range(15)]
+    for n in (1, 2, 3, 100, 16_384, 50_000):
+        assert at(curve, n) == pytest.approx(n)
+
+
+@pytest.mark.parametrize(
+    ("objective", "lightest"),
+    [(Objective.CPU_TIME, LIGHT), (Objective.ENERGY, HEAVY), (Objective.MEMORY, HEAVY)],
+)
+def test_the_objective_says_what_is_light(objective: Objective, lightest: int) -> None:
+    assert plans(objective).view(0.0).by_cost(8)[0] == lightest
+
+
+def test_a_slow_machine_is_believed_of_models_that_do_not_run() -> None:
+    made = plans()
+    for i in range(200):
+        made.observe_call(0, 10, 1.0, i * 0.01)
+    for i in range(10):
+        made.observe_call(0, 10, 3.0, 2.0 + i * 0.01)
+    view = made.view(2.1)
+    assert view.expected_ms(LIGHT, 10) == pytest.approx(3.0)
+    assert view.expected_ms(HEAVY, 10) == pytest.approx(30.0, rel=0.1)
+    assert not made.is_out_of_order(0, 2.1)
+
+
+def test_a_view_lasts_while_figures_move_a_little_but_not_for_long() -> None:
+    made = plans()
+    made.observe_call(0, 1, 0.1, 0.0)
+    view = made.view(0.0)
+    for i in range(3):
+        made.observe_call(0, 1, 0.12, 0.01 * i)
+    assert made.view(0.05) is view
+    renewed = made.view(0.55)
+    assert renewed.expected_ms(LIGHT, 1) == pytest.approx(0.12)
+    assert made.view(0.9) is renewed  # nothing has moved since
+
+
+def test_a_view_is_made_anew_at_once_when_that_matters_to_a_call() -> None:
+    made = plans()
+    made.view(0.0)
+    for i in range(3):
+        made.observe_call(0, 10, 1.3, 0.01 * i)
+    assert made.view(0.03).expected_ms(LIGHT, 10) == pytest.approx(1.3)
+    for _ in range(3):
+        made.observe_reach(CASCADE, [1000, 900])
+    assert made.view(0.04).expected_ms(CASCADE, 64) > 64 * 0.2 + 30.0
+
+
+def test_messages_that_come_alone_see_a_slowdown_within_a_second_and_its_end() -> None:
+    made, at_s, seen = plans(), 0.0, []
+    for slowness in (1.0, 1.4, 4.0, 1.0):
+        for _ in range(20):  # 20 calls a second
+            made.observe_call(0, 1, 0.1 * slowness, at_s)
+            at_s += 0.05
+            view = made.view(at_s)
+        seen.append(view.expected_ms(LIGHT, 1))
+    assert seen == pytest.approx([0.1, 0.14, 0.4, 0.1])
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.floats(0.01, 30), st.integers(0, 9)), max_size=40))
+@settings(deadline=None)
+def test_the_state_is_always_that_of_the_view_used(calls: list) -> None:
+    made = plans()
+    for i, (model, ms, going_on) in enumerate(calls):
+        view = made.view(0.02 * i)
+        assert made.tables.view(made.state) == view
+        made.observe_call(model, 8, ms, 0.02 * i)
+        made.observe_reach(CASCADE, [10, going_on] if going_on else [10])
+
+
+def test_a_model_that_alone_becomes_ten_times_slower_is_out_of_order() -> None:
+    made = plans()
+    for i in range(200):
+        made.observe_call(0, 10, 1.0, i * 0.01)
+        made.observe_call(1, 10, 10.0, i * 0.01)
+    for i in range(10):
+        made.observe_call(0, 10, 10.0, 2.0 + i * 0.05)
+        made.observe_call(1, 10, 10.0, 2.0 + i * 0.05)
+    assert not made.is_out_of_order(0, 2.45)  # it may be a moment's trouble
+    assert made.is_out_of_order(0, 2.95)
+    assert not made.is_out_of_order(1, 2.95)
+    assert made.view(2.95).expected_ms(HEAVY, 10) == pytest.approx(10.0)
+
+
+def test_a_machine_that_becomes_ten_times_slower_puts_no_model_out_of_order() -> None:
+    made = plans()
+    for i in range(200):
+        made.observe_call(0, 10, 1.0, i * 0.01)
+        made.observe_call(1, 10, 10.0, i * 0.01)
+    for i in range(10):
+        made.observe_call(0, 10, 10.0, 2.0 + i * 0.01)
+        made.observe_call(1, 10, 100.0, 2.0 + i * 0.01)
+    assert not made.is_out_of_order(0, 2.1)
+    assert not made.is_out_of_order(1, 2.1)
+
+
+def test_plans_of_a_suspended_model_are_not_chosen_unless_nothing_else_is_left() -> None:
+    made = plans()
+    made.suspend(0, 10.0)
+    assert made.view(10.0).usable == [HEAVY]
+    made.suspend(1, 10.0)
+    assert made.view(10.0).usable == [LIGHT, HEAVY, CASCADE]
+    assert made.view(10.0 + 2 * FIRST_S).usable == [LIGHT, HEAVY, CASCADE]
+
+
+def test_a_breaker_opens_for_longer_each_time_and_forgives() -> None:
+    breaker = Suspension()
+    at_s, times = 0.0, []
+    for _ in range(8):
+        breaker.fail(at_s)
+        assert breaker.until_s is not None
+        times.append(breaker.until_s - at_s)
+        at_s = breaker.until_s
+        assert not breaker.is_open(at_s)
+        assert breaker.on_trial
+    assert times == [1, 2, 4, 8, 16, 32, LONGEST_S, LONGEST_S]
+    assert breaker.succeed(at_s)
+    assert not breaker.succeed(at_s)
+    breaker.fail(at_s + FORGIVEN_AFTER_S + 1)
+    assert breaker.until_s == at_s + FORGIVEN_AFTER_S + 1 + FIRST_S
+
+
+def explored(drawn: list[float], floor: float, left_ms: float = 100.0) -> list[tuple[int, Choice]]:
+    view = plans().view(0.0)
+    left, floors = np.full(4, left_ms), np.full(4, floor)
+    chosen = np.array([True, False, True, False])
+    schedule = decide(view, left, floors, Fallback.REFUSE)
+    schedule = explore(view, schedule, left, floors, Draws(chosen, drawn))
+    found = [(-1, Choice.CUT_SHORT)] * 4
+    for group in schedule.groups:
+        for i in group.items:
+            found[i] = group.plan, group.choice
+    return found
+
+
+def test_exploring_tries_what_may_be_good_enough_on_the_chosen_messages_only() -> None:
+    rule = (CASCADE, Choice.LIGHTEST_FEASIBLE)
+    tried = (LIGHT, Choice.EXPLORATION)
+    assert explored([0.93, 0.98, 0.97], 0.925) == [tried, rule, tried, rule]
+    assert explored([0.91, 0.98, 0.97], 0.925) == [rule] * 4  # drawn too low
+    assert explored([1.0, 1.0, 1.0], 0.95) == [rule] * 4  # its interval does not hold the floor
+    assert explored([0.93, 0.98, 0.97], 0.88) == [(LIGHT, Choice.LIGHTEST_FEASIBLE)] * 4
+
+
+def test_regret_is_the_expected_shortfall() -> None:
+    view = plans().view(0.0)
+    assert regret(view, LIGHT, np.array([0.925, 0.95, 0.5])) == pytest.approx(0.025 + 0.05)
+
+
+def test_exploring_learns_that_a_light_plan_is_good_enough_and_stops_where_it_is_not() -> None:
+    rng = np.random.default_rng(0)
+    for truth, learned in ((0.96, True), (0.86, False)):
+        made = plans()
+        tries = 0
+        for second in range(300):
+            view = made.view(float(second))
+            left, floors = np.full(100, 100.0), np.full(100, 0.92)
+            drawn = [float(rng.beta(*made.accuracy.posterior(p))) for p in range(3)]
+            schedule = decide(view, left, floors, Fallback.REFUSE)
+            draws = Draws(rng.random(100) < 0.2, drawn)
+            schedule = explore(view, schedule, left, floors, draws)
+            for group in schedule.groups:
+                n = len(group.items)
+                if group.plan == LIGHT:
+                    good = int(rng.binomial(n, truth))
+                    made.accuracy.observe_labels(LIGHT, good, n - good, float(second))
+                    tries += n * (second >= 200)
+        assert (made.view(300.0).accuracy_low[LIGHT] >= 0.92) == learned
+        assert learned or tries < 100  # of 2,000: a plan that is not is hardly tried any more
+
+
+@given(
+    st.lists(st.tuples(st.floats(-10, 500), st.floats(0, 1)), min_size=1, max_size=60),
+    st.sampled_from(Fallback),
+    st.lists(st.tuples(st.integers(0, 1), st.floats(0.01, 300)), max_size=20),
+)
+@settings(max_examples=200, deadline=None)
+def test_every_message_once_and_never_a_suspended_plan(
+    messages: list, fallback: Fallback, calls: list
+) -> None:
+    made = plans()
+    for i, (model, ms) in enumerate(calls):
+        made.observe_call(model, 8, ms, 0.01 * i)
+    made.suspend(1, 1.0)
+    left, floors = np.array(messages, float).T
+    schedule = decide(made.view(1.0), left, floors, fallback)
+    assert {group.plan for group in schedule.groups} <= {LIGHT}
+    seen = sorted([*schedule.refused, *(i for g in schedule.groups for i in g.items)])
+    assert seen == list(range(len(messages)))

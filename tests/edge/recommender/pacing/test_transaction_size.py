@@ -1,0 +1,53 @@
+"""How many records one transaction answers, and how long that may take."""
+
+import pytest
+from ounce_edge.recommender.pacing.transaction_size import TransactionSize, budget_ms
+
+
+def settle(size: TransactionSize, fixed_ms: float, record_ms: float, budget_ms: float) -> int:
+    for _ in range(40):
+        n = size.n_records
+        size.learn(n, fixed_ms + n * record_ms, budget_ms)
+    return size.n_records
+
+
+@pytest.mark.parametrize(("fixed_ms", "record_ms"), [(0.0, 0.01), (5.0, 0.01), (0.5, 1.0)])
+def test_the_budget_is_used_and_kept(fixed_ms: float, record_ms: float) -> None:
+    n = settle(TransactionSize(), fixed_ms, record_ms, 20.0)
+    assert 10.0 * 0.9 <= fixed_ms + n * record_ms <= 20.0
+
+
+def test_a_high_fixed_cost_does_not_keep_transactions_small() -> None:
+    size = TransactionSize()
+    assert settle(size, 30.0, 0.1, 20.0) == 1  # even one record is more than the budget
+    assert settle(size, 30.0, 0.1, 100.0) > 100  # ... and as soon as it is not, there are many
+
+
+def test_a_poll_of_few_records_says_nothing_about_many() -> None:
+    size = TransactionSize(first=64)
+    for _ in range(10):
+        size.learn(3, 0.1, 20.0)
+    assert size.n_records == 64
+
+
+def test_a_slow_machine_makes_them_smaller_and_a_quick_one_larger_up_to_a_limit() -> None:
+    size = TransactionSize(first=1000, most=4000)
+    assert settle(size, 0.0, 1.0, 20.0) <= 20
+    assert settle(size, 0.0, 0.001, 20.0) == 4000
+
+
+@pytest.mark.parametrize(
+    ("tightest_ms", "transaction_ms", "expected_ms"),
+    [
+        (1000.0, 5.0, 20.0),  # the setting
+        (40.0, 5.0, 10.0),  # a quarter of the tightest deadline
+        (40.0, 15.0, 15.0),  # records wait that long anyway
+        (1000.0, 60.0, 60.0),
+        (40.0, 5000.0, 100.0),  # ... up to five times the setting
+        (1.0, 0.1, 1.0),
+    ],
+)
+def test_the_budget_follows_setting_deadlines_and_what_a_transaction_takes(
+    tightest_ms: float, transaction_ms: float, expected_ms: float
+) -> None:
+    assert budget_ms(20.0, tightest_ms, transaction_ms) == expected_ms

@@ -1,0 +1,367 @@
+"""Every command against a broker that asks who comes, with the rights that the README lists."""
+
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from ounce_edge.telemetry.events import EventProducer
+from ounce_schemas.kafka_connection import KafkaConnection
+from ounce_schemas.topics import EVENTS_TOPIC, requests_topic
+
+from tests.support.kafka.acls import grant, withdraw
+from tests.support.kafka.apache_kafka import KafkaUnavailableError
+from tests.support.kafka.certificates import Authority, OpensslMissingError
+from tests.support.kafka.secure import SecureKafka
+from tests.support.kafka.token_server import TokenServer
+from tests.support.process.worker import OUNCE, Worker
+
+pytestmark = pytest.mark.kafka
+
+README = Path(__file__).parents[3] / "README.md"
+SECRET = "hush"
+USERS = (
+    *("worker", "devices", "topics", "demo", "operator"),
+    *("stranger", "groupless", "frugal", "leaving"),
+)
+PASSWORDS = {name: f"{SECRET}-{name}-4711" for name in USERS}
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    """With the topics of digits, made by `ounce topics`, and the README's rights."""
+    folder = tmp_path_factory.mktemp("certificates")
+    try:
+        kafka = SecureKafka(folder, PASSWORDS)
+    except (KafkaUnavailableError, OpensslMissingError) as e:
+        pytest.skip(f"no Apache Kafka: {e}")
+    with kafka:
+        lines = readme_commands()
+        of_worker = [line for line in lines if "User:worker" in line]
+        assert len(of_worker) == 4
+        by_certificate = [line.replace("User:worker", "User:CN=worker") for line in of_worker]
+        without_group = [line.replace("User:worker", "User:groupless") for line in of_worker[:2]]
+        without_wishes = [
+            re.sub("--topic ounce.(digits.labels|events)", "", line).replace(
+                "User:worker", "User:frugal"
+            )
+            for line in of_worker
+        ]
+        other_group = "--allow-principal User:groupless --operation Read --group mine"
+        of_demo = [
+            re.sub("User:(worker|devices|topics|operator)", "User:demo", line).replace(
+                "--group ounce", "--group ounce-demo"
+            )
+            for line in lines
+        ]
+        granted = [*lines, other_group, *by_certificate, *without_group, *without_wishes, *of_demo]
+        grant(kafka.bootstrap_servers, granted)
+        made = ounce(kafka, "topics", "topics", "digits", "--partitions=2")
+        assert made.returncode == 0, made.stderr
+        assert made.stdout.count("created") == 5
+        again = ounce(kafka, "topics", "topics", "digits")
+        assert again.stdout.count("exists") == 5, again.stderr
+        yield kafka
+
+
+def readme_commands() -> list[str]:
+    """Arguments of the README's kafka-acls.sh."""
+    return re.findall(r"^\$acl (.*)$", README.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def scram(kafka: SecureKafka, user: str) -> list[str]:
+    """Options of a login; the password comes from the environment."""
+    return [
+        f"--kafka={kafka.scram}",
+        "--security-protocol=sasl_ssl",
+        f"--ssl-ca={kafka.authority.certificate}",
+        "--sasl-mechanism=SCRAM-SHA-512",
+        f"--sasl-username={user}",
+    ]
+
+
+def ounce(kafka: SecureKafka, user: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [OUNCE, *arguments, *scram(kafka, user)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "OUNCE_SASL_PASSWORD": PASSWORDS[user]},
+    )
+
+
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
+def test_the_documented_rights_suffice(
+    broker: SecureKafka, digits_models: Path, tmp_path: Path, delivery: str
+) -> None:
+    log = tmp_path / "log"
+    password = tmp_path / "password"
+    password.write_text(PASSWORDS["worker"] + "\n")
+    options = [
+        *scram(broker, "worker"),
+        f"--sasl-password-file={password}",
+        "--log-level=DEBUG",
+        f"--delivery={delivery}",
+    ]
+    with Worker(broker.scram, digits_models, log, options) as worker:
+        before = committed(broker, "ounce")
+        sent = ounce(
+            broker, "devices", "devices", "--task=digits", f"--models={digits_models}",
+            "--rate=100", "--duration=3", "--label-share=1", "--label-delay=0",
+            f"--report={tmp_path / 'report'}",
+        )  # fmt: skip
+        assert sent.returncode == 0, sent.stdout + sent.stderr
+        deadline = time.monotonic() + 20
+        while 'outcome="joined"' not in (metrics := worker.get("/metrics")[1]):
+            assert time.monotonic() < deadline, metrics
+            time.sleep(0.2)
+        arguments = Path(f"/proc/{worker.child.pid}/cmdline").read_text()
+        assert worker.child.stop() == 0, worker.child.log_tail()
+    report = json.loads((tmp_path / "report").read_text().splitlines()[-1])["tasks"]["digits"]
+    assert report["answered"] == report["sent"] > 200
+    assert committed(broker, "ounce") - before == report["sent"]
+    text = log.read_text()
+    for complaint in ("uthoriz", "does not let", "takes none", "no labels", "no topic"):
+        assert complaint not in text
+    assert SECRET not in text + metrics + arguments + sent.stdout + sent.stderr
+
+
+def committed(broker: SecureKafka, group: str) -> int:
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": group})
+    try:
+        partitions = [TopicPartition(requests_topic("digits"), p) for p in range(2)]
+        return sum(max(p.offset, 0) for p in consumer.committed(partitions, timeout=20))
+    finally:
+        consumer.close()
+
+
+def test_dead_letters_are_read_and_replayed(broker: SecureKafka) -> None:
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
+    headers = [
+        ("ounce-dead-letter-reason", b"wrong-length"),
+        ("ounce-dead-letter-topic", b"ounce.digits.requests"),
+        ("ounce-dead-letter-partition", b"0"),
+        ("ounce-dead-letter-offset", b"0"),
+        ("ounce-dead-letter-text", b"too short"),
+    ]
+    producer.produce("ounce.digits.dead-letters", b"short", headers=headers)
+    assert producer.flush(20) == 0
+    listed = ounce(broker, "operator", "dead-letters", "list", "digits")
+    assert listed.returncode == 0, listed.stderr
+    assert "wrong-length" in listed.stdout
+    replayed = ounce(broker, "operator", "dead-letters", "replay", "digits", "--all", "--yes")
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    assert SECRET not in listed.stdout + replayed.stdout + replayed.stderr
+
+
+def test_events_arrive(broker: SecureKafka) -> None:
+    connection = KafkaConnection(
+        security_protocol="sasl_ssl",
+        ssl_ca=broker.authority.certificate,
+        sasl_mechanism="SCRAM-SHA-512",
+        sasl_username="worker",
+        sasl_password=PASSWORDS["worker"],
+    )
+    producer = EventProducer(broker.scram, connection.security)
+    producer(b"digits", b"told", [])
+    producer.close()
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "people"})
+    try:
+        consumer.assign([TopicPartition(EVENTS_TOPIC, p, 0) for p in range(2)])
+        deadline = time.monotonic() + 20
+        values: list[bytes | None] = []
+        while b"told" not in values:
+            assert time.monotonic() < deadline
+            values += [message.value() for message in consumer.consume(100, 0.2)]
+    finally:
+        consumer.close()
+
+
+def test_labels_and_events_are_not_needed(
+    broker: SecureKafka, digits_models: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    env = {"OUNCE_SASL_PASSWORD": PASSWORDS["frugal"]}
+    with Worker(broker.scram, digits_models, log, scram(broker, "frugal"), env=env) as worker:
+        assert worker.child.stop() == 0, worker.child.log_tail()
+    for right in ("read ounce.digits.labels", "write ounce.events"):
+        assert f"does not let this user {right}: going on without" in log.read_text()
+
+
+def test_a_right_that_is_taken_away_ends_the_worker(
+    broker: SecureKafka, digits_models: Path, tmp_path: Path
+) -> None:
+    mine = [line.replace("User:worker", "User:leaving") for line in readme_commands()]
+    revoked = [line for line in mine if "User:leaving --operation Read --topic" in line]
+    grant(broker.bootstrap_servers, mine)
+    env = {"OUNCE_SASL_PASSWORD": PASSWORDS["leaving"]}
+    log = tmp_path / "log"
+    with Worker(broker.scram, digits_models, log, scram(broker, "leaving"), env=env) as worker:
+        withdraw(broker.bootstrap_servers, revoked)
+        assert worker.child.process.wait(30) == 1
+    # Which of the two is refused first is chance.
+    said = re.search(
+        r"ounce: can't (read|commit offsets of) ounce\.digits\.requests: ", log.read_text()
+    )
+    assert said, log.read_text()
+
+
+def test_a_certificate_is_a_login_too(
+    broker: SecureKafka, digits_models: Path, tmp_path: Path
+) -> None:
+    pair = broker.authority.sign("worker")
+    key = broker.authority.encrypt(pair, f"{SECRET}-key")
+    options = [
+        "--security-protocol=ssl",
+        f"--ssl-ca={broker.authority.certificate}",
+        f"--ssl-certificate={pair.certificate}",
+        f"--ssl-key={key}",
+    ]
+    env = {"OUNCE_SSL_KEY_PASSWORD": f"{SECRET}-key"}
+    with Worker(broker.mutual, digits_models, tmp_path / "log", options, env=env) as worker:
+        assert worker.child.stop() == 0, worker.child.log_tail()
+    usual = ["--task=digits", f"--kafka={broker.mutual}", "--metrics-port=0", *options]
+    error = fails(*usual, env={"OUNCE_SSL_KEY_PASSWORD": "other"})
+    assert "can't set up a connection" in error
+    assert "ssl.key.location failed" in error
+    assert "no trusted connection" in fails(*usual[:5], env={})
+
+
+def test_a_token_is_a_login_too(broker: SecureKafka, digits_models: Path, tmp_path: Path) -> None:
+    options = [
+        "--security-protocol=sasl_ssl",
+        f"--ssl-ca={broker.authority.certificate}",
+        "--sasl-mechanism=OAUTHBEARER",
+        "--oauth-client-id=worker",
+        "--oauth-scope=kafka",
+    ]
+    log = tmp_path / "log"
+    env = {"OUNCE_OAUTH_CLIENT_SECRET": f"{SECRET}-client"}
+    with TokenServer({"worker": f"{SECRET}-client"}) as tokens:
+        options.append(f"--oauth-token-url={tokens.url}")
+        with Worker(broker.oauth, digits_models, log, options, env=env) as worker:
+            assert worker.child.stop() == 0, worker.child.log_tail()
+        assert set(tokens.scopes) == {"kafka"}
+        usual = ["--task=digits", f"--kafka={broker.oauth}", "--metrics-port=0", *options]
+        error = fails(*usual, env={"OUNCE_OAUTH_CLIENT_SECRET": f"{SECRET}-wrong"})
+    assert "refuses the login (Failed to acquire SASL OAUTHBEARER token" in error
+    assert SECRET not in log.read_text()
+
+
+def fails(*arguments: str, env: dict[str, str], within_s: float = 25) -> str:
+    """Run `ounce worker`, which must end soon with an error of one line that shows no secret."""
+    started_s = time.monotonic()
+    result = subprocess.run(
+        [OUNCE, "worker", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **env},
+    )
+    assert time.monotonic() - started_s < within_s
+    assert result.returncode in (1, 2), result.stderr
+    assert "Traceback" not in result.stderr
+    assert SECRET not in result.stdout + result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("ounce: ")]
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("user", "changes", "text"),
+    [
+        ("worker", {"password": f"{SECRET}-wrong"}, "refuses the login (sasl_ssl://"),
+        ("nobody", {"password": f"{SECRET}-any"}, "invalid credentials"),
+        ("worker", {"--sasl-mechanism": "SCRAM-SHA-256"}, "supported mechanisms: SCRAM-SHA-512"),
+        ("worker", {"--ssl-ca": "/etc/hostname"}, "can't set up a connection with Kafka"),
+        ("worker", {"--ssl-ca": "OTHER"}, "no trusted connection with Kafka at localhost"),
+        ("worker", {"--kafka": "127.0.0.1"}, "no trusted connection with Kafka at 127.0.0.1"),
+        (
+            "stranger",
+            {},
+            "does not let this user read ounce.digits.requests, write ounce.digits.predictions, "
+            "write ounce.digits.dead-letters, read group ounce: grant it",
+        ),
+        ("groupless", {}, "does not let this user read group ounce: grant it"),
+        (
+            "groupless",
+            {"--group": "mine", "--delivery": "exactly-once"},
+            "can't start transactions of mine-",
+        ),
+        ("worker", {"--group": "other"}, "does not let this user read group other: grant it"),
+    ],
+)
+def test_what_is_refused_is_one_clear_line(
+    broker: SecureKafka,
+    digits_models: Path,
+    tmp_path: Path,
+    user: str,
+    changes: dict[str, str],
+    text: str,
+) -> None:
+    changes = dict(changes)
+    password = changes.pop("password", PASSWORDS.get(user, ""))
+    if changes.get("--ssl-ca") == "OTHER":
+        changes["--ssl-ca"] = str(Authority(tmp_path, "other").certificate)
+    if "--kafka" in changes:
+        changes["--kafka"] += ":" + broker.scram.rpartition(":")[2]
+    usual = ["--task=digits", f"--models={digits_models}", "--metrics-port=0"]
+    changed = [f"{name}={value}" for name, value in changes.items()]
+    error = fails(*usual, *scram(broker, user), *changed, env={"OUNCE_SASL_PASSWORD": password})
+    assert text in error
+
+
+def test_the_wrong_protocol_is_told(broker: SecureKafka) -> None:
+    usual = ["--task=digits", f"--kafka={broker.scram}", "--metrics-port=0", "--kafka-timeout-s=3"]
+    assert "check --kafka and --security-protocol" in fails(*usual, env={})
+
+
+def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
+    """No Kafka is needed to refuse one."""
+    authority = Authority(tmp_path)
+    pair = authority.sign("broker", host="localhost", days=-1)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+
+    def serve(listening: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listening.accept()
+                context.wrap_socket(client, server_side=True).close()
+            except ssl.SSLError:
+                client.close()
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=[listening], daemon=True)
+        thread.start()
+        port = listening.getsockname()[1]
+        error = fails(
+            *("--task=digits", f"--kafka=localhost:{port}", "--metrics-port=0"),
+            *("--security-protocol=ssl", f"--ssl-ca={authority.certificate}"),
+            env={},
+        )
+        listening.shutdown(socket.SHUT_RDWR)
+    thread.join(10)
+    assert "no trusted connection with Kafka" in error
+    assert "has not expired" in error
+
+
+def test_the_demo_hands_the_connection_on(
+    broker: SecureKafka, digits_models: Path, tmp_path: Path
+) -> None:
+    shown: Any = ounce(
+        broker, "demo", "demo", "--task=digits", f"--models={digits_models}", "--duration=3"
+    )
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert SECRET not in shown.stdout + shown.stderr

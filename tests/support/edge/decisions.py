@@ -1,0 +1,88 @@
+"""Made-up ladders, and what is decided on them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import strategies as st
+from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
+from ounce_edge.recommender.beliefs.latency import LatencyBelief
+from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans, Step
+from ounce_edge.recommender.beliefs.view import View
+from ounce_edge.recommender.rule.decision import decide
+from ounce_edge.recommender.rule.schedule import Schedule
+from ounce_schemas.routing import Choice, Fallback
+
+MOST_ACCURATE = Fallback.MOST_ACCURATE_IN_TIME
+
+
+def view(*plans: tuple[str, float, float, int]) -> View:
+    """A view of single models: name, milliseconds per item, lower bound of accuracy, bytes."""
+    models = [
+        Model(name, size, LatencyBelief([1, 100], [ms, 100 * ms], [ms, 100 * ms]))
+        for name, ms, _, size in plans
+    ]
+    return Plans(
+        models,
+        [
+            Plan(name, [Step(i)], AccuracyPrior(min(1.0, low + 0.01), low, 1.0, 100))
+            for i, (name, _, low, _) in enumerate(plans)
+        ],
+    ).view(0.0)
+
+
+def crossing(*models: tuple[float, float, float], overhead_ms: float = 0.0) -> View:
+    """A view of single models: milliseconds alone, milliseconds per further item, lower bound."""
+    plans = Plans(
+        [
+            Model(f"m{i}", 1, LatencyBelief([1, 101], *[[ms, ms + 100 * more]] * 2))
+            for i, (ms, more, _) in enumerate(models)
+        ],
+        [
+            Plan(f"m{i}", [Step(i)], AccuracyPrior(min(1.0, low + 0.01), low, 1.0, 100))
+            for i, (_, _, low) in enumerate(models)
+        ],
+    )
+    plans.item_overhead_ms = overhead_ms
+    return plans.view(0.0)
+
+
+LADDER = view(("heavy", 10, 0.98, 1), ("light", 0.1, 0.80, 1), ("middle", 1, 0.93, 1))
+HEAVY, LIGHT, MIDDLE = range(3)
+
+
+def choose(plans: View, remaining: list[float], floors: list[float], fallback=MOST_ACCURATE):
+    schedule = decide(plans, np.array(remaining, float), np.array(floors, float), fallback)
+    return schedule, by_item(plans, schedule, floors)
+
+
+def by_item(
+    plans: View, schedule: Schedule, floors: Sequence[float]
+) -> list[tuple[int, Choice] | None]:
+    """Plan and reason per message; None where refused; each message exactly once."""
+    n = len(floors)
+    found: list[tuple[int, Choice] | None] = [None] * n
+    seen = list(schedule.refused)
+    for group in schedule.groups:
+        for i in group.items:
+            keeps = plans.accuracy_low[group.plan] >= floors[i]
+            found[i] = (group.plan, group.choice if keeps else group.choice.below_floor)
+        seen += list(group.items)
+    assert sorted(seen) == list(range(n))
+    return found
+
+
+def plain(schedule: Schedule) -> tuple[list, list]:
+    """To compare."""
+    return [(g.plan, g.choice, g.items.tolist()) for g in schedule.groups], [*schedule.refused]
+
+
+ladders = st.lists(
+    st.tuples(st.floats(0.01, 50), st.floats(0, 0.99), st.integers(1, 5)), min_size=1, max_size=6
+).map(lambda rows: view(*((f"m{i}", *row) for i, row in enumerate(rows)))) | st.lists(
+    st.tuples(st.floats(0.01, 50), st.floats(0.0, 5.0), st.floats(0, 0.99)), min_size=1, max_size=8
+).map(lambda rows: crossing(*rows))
+messages = st.lists(
+    st.tuples(st.floats(-50, 1000), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1.0])),
+    min_size=1,
+    max_size=40,
+)

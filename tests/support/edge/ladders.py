@@ -1,0 +1,174 @@
+"""Records, cards and ladders made in memory, for unit tests of the edge."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from ounce_edge.models.catalogue import Ladder, ServedModel
+from ounce_edge.models.runtimes.base import Inputs
+from ounce_edge.models.runtimes.fake import FakeModel
+from ounce_edge.pipeline.pipeline import Pipeline
+from ounce_edge.pipeline.reports import Report
+from ounce_schemas.card import (
+    AccuracyEstimate,
+    Calibration,
+    Latency,
+    LatencyAtBatch,
+    ModelCard,
+    Parity,
+    TrainingData,
+)
+from ounce_schemas.task import TaskSpec, TensorSpec
+
+DIGITS = TaskSpec(
+    name="digits",
+    kind="classification",
+    description="Four numbers in 0 to 16",
+    inputs=(TensorSpec(name="input", datatype="FP32", shape=(4,), minimum=0, maximum=16),),
+    labels=("zero", 'o"ne', "zwölf"),
+)
+NUMBERS = TaskSpec(
+    name="numbers",
+    kind="regression",
+    description="A table of two numbers and a text",
+    inputs=(
+        TensorSpec(name="input", datatype="FP32", shape=(2,), allow_missing=True),
+        TensorSpec(name="categories", datatype="BYTES", shape=(1,), allow_missing=True),
+    ),
+    tolerance=1.0,
+    interval_coverage=0.9,
+)
+HEADER_JSON = ("content-type", b"application/json")
+HEADER_RAW = ("content-type", b"application/octet-stream")
+
+
+@dataclass
+class FakeRecord:
+    """A record that no broker has seen."""
+
+    value_: bytes | None = None
+    headers_: Sequence[tuple[str, bytes | None]] | None = None
+    key_: bytes | None = b"device-1"
+    offset_: int = 7
+    partition_: int = 3
+    timestamp_ms: int = 1_000_000
+    topic_: str = "ounce.digits.requests"
+
+    def topic(self) -> str:
+        return self.topic_
+
+    def partition(self) -> int:
+        return self.partition_
+
+    def offset(self) -> int:
+        return self.offset_
+
+    def timestamp(self) -> tuple[int, int]:
+        return (1, self.timestamp_ms) if self.timestamp_ms >= 0 else (0, -1)
+
+    def key(self) -> bytes | None:
+        return self.key_
+
+    def value(self) -> bytes | None:
+        return self.value_
+
+    def headers(self) -> Sequence[tuple[str, bytes | None]] | None:
+        return self.headers_
+
+
+@dataclass
+class Outbox:
+    """Collects what is published."""
+
+    records: list[tuple[str, bytes | None, bytes | None, Any]] = field(default_factory=list)
+
+    def __call__(self, topic: str, values: Any, keys: Any, headers: Any, partitions: Any) -> None:
+        for i, (value, key) in enumerate(zip(values, keys, strict=True)):
+            self.records.append((topic, value, key, headers[i] if headers else None))
+
+
+def raw(*values: float) -> bytes:
+    """The raw body of an input."""
+    return np.array(values, dtype="<f4").tobytes()
+
+
+def card(
+    task: TaskSpec,
+    name: str,
+    *,
+    accuracy: float = 0.95,
+    low: float | None = None,
+    ms_per_item: float = 0.1,
+    size_bytes: int = 1000,
+) -> ModelCard:
+    """A card that promises what it is told to."""
+    estimate = AccuracyEstimate(
+        value=accuracy, low=accuracy - 0.02 if low is None else low, high=1.0, n=100
+    )
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return ModelCard(
+        task=task.name,
+        model=name,
+        version=digest[:12],
+        family="classical",
+        algorithm="fake",
+        inputs=task.inputs,
+        output=task.output,
+        validation_accuracy=estimate,
+        test_accuracy=estimate,
+        calibration=Calibration(method="temperature", n=100, temperature=1.0),
+        parity=Parity(agreement=1.0, largest_difference=0.0, n=100),
+        latency=Latency(
+            runtime="fake 0",
+            machine="none",
+            threads=1,
+            batches=tuple(
+                LatencyAtBatch(batch_size=n, p50_ms=n * ms_per_item, p99_ms=n * ms_per_item * 1.2)
+                for n in (1, 8, 64)
+            ),
+        ),
+        size_bytes=size_bytes,
+        parameters=1,
+        training=TrainingData(
+            sha256=digest, source="none", n_train=1, n_validation=100, n_test=100
+        ),
+        seed=0,
+        libraries={},
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        sha256=digest,
+    )
+
+
+def served(
+    task: TaskSpec,
+    name: str,
+    answer: Callable[[Inputs], Any] | None = None,
+    **promises: Any,
+) -> ServedModel:
+    """A fake model with its card."""
+    return ServedModel(card(task, name, **promises), FakeModel(task, answer), 0)
+
+
+def serve(pipeline: Pipeline, records: Sequence[FakeRecord], outbox: Outbox) -> Report:
+    """Admit records and answer all that waits; one report of it all."""
+    whole = pipeline.admit(records, outbox)
+    waited = []
+    while len(pipeline.waiting):
+        step = pipeline.step(outbox, slice_ms=1000.0)
+        waited.append(step.waited_ms)
+        whole.groups += step.groups
+        whole.calls += step.calls
+        whole.happenings += step.happenings
+        whole.escalated += step.escalated
+        whole.rejected = [*whole.rejected, *step.rejected]
+        whole.next_offsets = {**whole.next_offsets, **step.next_offsets}
+    whole.waited_ms = np.concatenate([np.empty(0), *waited])
+    return whole
+
+
+def ladder(task: TaskSpec, *models: ServedModel) -> Ladder:
+    """A ladder of fake models."""
+    return Ladder(task, models, (), (), "catalogue-1")

@@ -1,0 +1,39 @@
+"""The worker's consumer on a fake client, which says so in its name."""
+
+from typing import Any
+
+from confluent_kafka import Message
+from ounce_edge.broker.consumer import DrainingConsumer
+
+
+class FakeClient:
+    """Kafka's client; has records at hand, and notes when it is paused."""
+
+    def __init__(self, n: int) -> None:
+        self.records: list[Any] = [object()] * n
+        self.calls: list[str] = []
+
+    def consume(self, most: int, timeout: float) -> list[Message]:
+        taken, self.records = self.records[:most], self.records[most:]
+        return taken
+
+    def assignment(self) -> list[Any]:
+        return []
+
+    def pause(self, _: Any) -> None:
+        self.calls.append("pause")
+
+    def resume(self, _: Any) -> None:
+        self.calls.append("resume")
+
+
+class Draining(DrainingConsumer):
+    """On a fake client: what FastStream's constructor does needs a broker."""
+
+    def __init__(self, client: FakeClient, room: list[int], delay_s: float = 0.0) -> None:
+        self.consumer: Any = client
+        self._tend = lambda consumer: None
+        self._room = lambda: room[0]
+        self._delay = lambda: delay_s
+        self._is_paused = False
+        self._full_since_s = None

@@ -1,0 +1,17 @@
+"""Tests that start a broker of their own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.kafka.jars import KafkaUnavailableError
+
+
+@contextmanager
+def kafka_needed() -> Iterator[None]:
+    """The test is skipped where this machine can't run a broker; in CI a skip is a failure."""
+    try:
+        yield
+    except KafkaUnavailableError as e:
+        pytest.skip(f"no Apache Kafka: {e}")

@@ -1,0 +1,154 @@
+"""A running `ounce worker`, and a device that talks to it."""
+
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from confluent_kafka import Consumer, Message, Producer
+from ounce_schemas.prediction import Prediction
+from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
+
+from tests.support.process.child import Child, free_port
+
+OUNCE = Path(sys.executable).with_name("ounce")
+_TIMEOUT_S = 60.0
+
+
+class Worker:
+    """A worker process; a context manager that waits until it is ready and stops it.
+
+    Args:
+        servers: Kafka bootstrap servers.
+        models: folder of the ladders.
+        options: further options of `ounce worker`.
+        ounce: the command to run; by default this environment's.
+        env: further variables of its environment.
+    """
+
+    def __init__(
+        self,
+        servers: str,
+        models: Path,
+        log: Path,
+        options: Sequence[str] = (),
+        *,
+        tasks: Sequence[str] = ("digits",),
+        ounce: Path = OUNCE,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.port = free_port()
+        self.child = Child(
+            [
+                ounce,
+                "worker",
+                *(f"--task={task}" for task in tasks),
+                f"--kafka={servers}",
+                f"--models={models}",
+                f"--metrics-port={self.port}",
+                *options,
+            ],
+            log=log,
+            env={**os.environ, **(env or {})},
+        )
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and text of one of its pages; status 0 where it does not listen yet."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as page:
+                return page.status, page.read().decode()
+        except urllib.error.HTTPError as e:
+            with e:
+                return e.code, e.read().decode()
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            return 0, ""
+
+    def wait_until_ready(self) -> None:
+        """Return once it serves.
+
+        Raises:
+            RuntimeError: it ended, or is not ready in time; the message holds the end of its log.
+        """
+        deadline = time.monotonic() + _TIMEOUT_S
+        while self.child.running and time.monotonic() < deadline:
+            if self.get("/readyz")[0] == 200:
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"the worker is not ready:\n{self.child.log_tail()}")
+
+    def __enter__(self) -> Self:
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.child.kill()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.child.stop()
+
+
+class Device:
+    """Sends records to a task and reads everything that comes back, from the topics' beginning."""
+
+    def __init__(self, servers: str, task: str = "digits") -> None:
+        self._requests = requests_topic(task)
+        self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 0})
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": servers,
+                "group.id": f"device-{time.time_ns()}",
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+            }
+        )
+        self._answers = [predictions_topic(task), dead_letters_topic(task)]
+        self._subscribed = False
+        self.predictions: list[Message] = []
+        self.dead_letters: list[Message] = []
+
+    def send(self, value: bytes | None, headers: Any = None, key: bytes | None = b"d") -> None:
+        """Queue one record."""
+        self._producer.produce(self._requests, value, key, headers=headers)
+
+    def flush(self) -> None:
+        """Return once the broker has all that was sent."""
+        assert self._producer.flush(_TIMEOUT_S) == 0
+
+    def read(self, n: int) -> None:
+        """Read until `n` records in all came back.
+
+        Raises:
+            RuntimeError: they did not.
+        """
+        if not self._subscribed:  # only now: the topics may be made after this device
+            self._consumer.subscribe(self._answers)
+            self._subscribed = True
+        deadline = time.monotonic() + _TIMEOUT_S
+        while len(self.predictions) + len(self.dead_letters) < n:
+            if time.monotonic() > deadline:
+                found = len(self.predictions), len(self.dead_letters)
+                raise RuntimeError(f"expected {n} records, got {found} answers and dead letters")
+            for message in self._consumer.consume(1000, 0.2):
+                assert message.error() is None, message.error()
+                is_prediction = str(message.topic()).endswith(".predictions")
+                (self.predictions if is_prediction else self.dead_letters).append(message)
+
+    def answers(self) -> list[Prediction]:
+        """The predictions read so far."""
+        return [msgspec.json.decode(m.value() or b"", type=Prediction) for m in self.predictions]
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()
