@@ -24,6 +24,7 @@ from ounce_edge.pipeline.duplicates import RecentIds
 from ounce_edge.pipeline.in_flight import Flights
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.reports import ModelCall, Report
+from ounce_edge.pipeline.snapshot import PlanSnapshot, Snapshot
 from ounce_edge.pipeline.waiting import Progress, Waiting
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.pacing.lately import Lately
@@ -256,6 +257,20 @@ class Pipeline:
         for plan, truth in joined.plans.items():
             self.plans.accuracy.observe_labels(self._plan_index[plan], truth.good, truth.bad, now_s)
         return joined.outcomes
+
+    def snapshot(self) -> Snapshot:
+        """What is believed and held here at this moment."""
+        now_s = time.perf_counter()
+        view = self.plans.view(now_s)
+        plans = zip(view.names, view.accuracy, view.accuracy_low, strict=True)
+        return Snapshot(
+            task=self.task.name,
+            plans=[PlanSnapshot(*plan) for plan in plans],
+            highest_floor=view.highest_floor,
+            suspended={m.name: m.suspension.is_open(now_s) for m in self.plans.models},
+            n_open=self.n_open,
+            is_overloaded=self.overload_lasts,
+        )
 
     def flush(self) -> None:
         """Let readers see the decisions recorded so far."""

@@ -219,7 +219,7 @@ class Serving:
         with self._lock:
             self._learn()
             for pipeline in self._pipelines.values():
-                self._metrics.believe(pipeline)
+                self._metrics.show(pipeline.snapshot())
                 pipeline.flush()
 
     def progressed(self) -> None:

@@ -90,7 +90,9 @@ def load_pipelines(
         )
         for task in settings.task
     ]
-    metrics.describe(policy, pipelines)
+    metrics.describe(policy.version, [pipeline.ladder for pipeline in pipelines])
+    for pipeline in pipelines:
+        metrics.show(pipeline.snapshot())
     for pipeline in pipelines:
         view = pipeline.plans.view(time.perf_counter())
         logger.info(

@@ -1,40 +1,19 @@
-"""What a worker tells Prometheus and its supervisor."""
-
-import urllib.error
-import urllib.request
+"""What a worker tells Prometheus."""
 
 import numpy as np
 import pytest
 from ounce_edge.models.first_beliefs import card_belief
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.reports import GroupReport, ModelCall, Report
-from ounce_edge.telemetry.health import STALLED_AFTER_S, Health, serve_health
-from ounce_edge.telemetry.metrics import BulkHistogram, Metrics
-from ounce_schemas.errors import OunceError, Reason
+from ounce_edge.telemetry.metrics import Metrics
+from ounce_schemas.errors import Reason
 from ounce_schemas.event import EventKind
 from ounce_schemas.label import LabelOutcome
 from ounce_schemas.policy import Policy
 from ounce_schemas.routing import Choice
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import generate_latest
 
 from tests.support.edge.ladders import DIGITS, ladder, served
-
-
-def test_a_bulk_histogram_is_exposed_as_prometheus_clients_own() -> None:
-    values = np.random.default_rng(0).exponential(0.02, 500)
-    values[:3] = 0.01, 0.1, 100.0  # on a bound, on a bound, beyond all
-    buckets = (0.001, 0.01, 0.1)
-    registries = CollectorRegistry(), CollectorRegistry()
-    theirs = Histogram("h_seconds", "Help", ["task"], buckets=buckets, registry=registries[0])
-    for value in values:
-        theirs.labels("t").observe(value)
-    ours = BulkHistogram("h_seconds", "Help", ["task"], buckets, registries[1])
-    for value in values[:3].tolist():
-        ours.observe_one(("t",), value)
-    ours.observe(("t",), values[3:4])
-    ours.observe(("t",), values[4:])
-    expected, found = (samples(generate_latest(r).decode()) for r in registries)
-    assert found == pytest.approx(expected)
 
 
 def samples(text: str) -> dict[str, float]:
@@ -124,7 +103,8 @@ def test_labels_and_events_are_counted_and_there_from_the_start() -> None:
         Policy().for_task("digits"),
         believe=lambda model: card_belief(model.card),
     )
-    metrics.describe(Policy(), [pipeline])
+    metrics.describe("built-in", [pipeline.ladder])
+    metrics.show(pipeline.snapshot())
     found = samples(generate_latest(metrics.registry).decode())
     series = [name for name in found if name.startswith(("ounce_labels_", "ounce_events_"))]
     assert len(series) == len(LabelOutcome) + len(EventKind)
@@ -137,57 +117,3 @@ def test_labels_and_events_are_counted_and_there_from_the_start() -> None:
         'ounce_labels_total{outcome="joined",task="digits"}': 6,
         'ounce_events_total{kind="model-restored",task="digits"}': 2,
     }
-
-
-class Clock:
-    now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-def test_ready_names_what_is_missing() -> None:
-    health = Health(Clock())
-    assert health.ready() == (False, "models are loading")
-    health.models_loaded = True
-    assert health.ready() == (False, "no partition is assigned")
-    health.partitions = 2
-    assert health.ready() == (True, "ready")
-    health.draining = True
-    assert health.ready() == (False, "draining")
-
-
-def test_healthy_only_while_records_progress() -> None:
-    clock = Clock()
-    health = Health(clock)
-    health.lag = 12
-    clock.now_s += STALLED_AFTER_S
-    assert health.healthy() == (True, "healthy")
-    clock.now_s += 1
-    assert health.healthy() == (False, "no progress for 31 s with 12 records waiting")
-    health.progressed()
-    assert health.healthy()[0]
-
-
-def test_the_port_serves_three_pages_and_names_them() -> None:
-    health = Health(Clock(), models_loaded=True)
-    metrics = Metrics()
-    stop, port = serve_health("127.0.0.1", 0, health, metrics.registry)
-    try:
-        assert get(port, "/healthz") == (200, "healthy\n")
-        assert get(port, "/readyz") == (503, "no partition is assigned\n")
-        assert get(port, "/metrics")[0] == 200
-        assert get(port, "/") == (404, "try /metrics, /healthz or /readyz\n")
-        with pytest.raises(OunceError, match=f"can't listen on 127.0.0.1:{port} for metrics"):
-            serve_health("127.0.0.1", port, health, metrics.registry)
-    finally:
-        stop()
-
-
-def get(port: int, path: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as page:
-            return page.status, page.read().decode()
-    except urllib.error.HTTPError as e:
-        with e:
-            return e.code, e.read().decode()

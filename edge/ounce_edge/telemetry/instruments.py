@@ -1,0 +1,167 @@
+"""Every metric that a worker exposes, by its name on `/metrics`.
+
+Label sets are bounded by tasks, models, partitions and closed sets of reasons. The docs list the
+same metrics, with their units.
+"""
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
+
+from ounce_edge.telemetry.histogram import BulkHistogram
+
+# A second series for each counter, which nobody here reads.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+LATENCY_BUCKETS_S = (
+    0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075,
+    0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0,
+)  # fmt: skip
+BATCH_SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+
+
+class Instruments:
+    """Makes and registers all metrics of one worker; one attribute each.
+
+    Args:
+        registry: of this worker alone.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=registry)
+
+        def histogram(
+            name: str, text: str, buckets: Sequence[float], *labels: str
+        ) -> BulkHistogram:
+            return BulkHistogram(name, text, labels, buckets, registry)
+
+        self.messages = counter(
+            "ounce_messages",
+            "Records served, by outcome: answered, fallback or dead-letter",
+            "task",
+            "model",
+            "outcome",
+        )
+        self.deadline_misses = counter(
+            "ounce_deadline_misses", "Predictions encoded after their deadline", "task", "model"
+        )
+        self.floor_misses = counter(
+            "ounce_floor_misses",
+            "Predictions by a model whose accuracy is under the message's floor",
+            "task",
+            "model",
+        )
+        self.fallbacks = counter("ounce_fallbacks", "Predictions by a fallback", "task", "fallback")
+        self.dead_letters = counter(
+            "ounce_dead_letters", "Records that could not be served", "task", "reason"
+        )
+        self.duplicates = counter(
+            "ounce_duplicates", "Requests whose id was answered lately", "task"
+        )
+        self.labels = counter(
+            "ounce_labels",
+            "Labels read, by outcome: joined, unknown, repeated, invalid, undecodable or dropped",
+            "task",
+            "outcome",
+        )
+        self.events = counter("ounce_events", "Events told to people", "task", "kind")
+        self.compute = counter(
+            "ounce_compute_seconds", "Time spent running models", "task", "model"
+        )
+        self.always_best = counter(
+            "ounce_compute_always_best_seconds",
+            "Time that the most accurate model would have taken for the same messages",
+            "task",
+        )
+        self.plans = counter(
+            "ounce_plan_messages",
+            "Predictions by plan, which may be a cascade, and by the reason for it",
+            "task",
+            "plan",
+            "reason",
+        )
+        self.escalations = counter(
+            "ounce_escalations",
+            "Requests that went on to a further step of a cascade, once for each",
+            "task",
+        )
+        self.regret = counter(
+            "ounce_exploration_regret",
+            "Wrong answers over what floors permit, expected of exploration",
+            "task",
+        )
+        self.cost = counter(
+            "ounce_cost", "Cost of predictions, in the unit of the policy's objective", "task"
+        )
+        self.cost_saved = gauge(
+            "ounce_cost_saved",
+            "Cost of the most accurate model less cost, in the unit of the policy's objective",
+            "task",
+        )
+        self.decision = counter(
+            "ounce_decision_seconds", "Processor time spent choosing models", "task"
+        )
+        self.saved = gauge(
+            "ounce_compute_saved_seconds",
+            "Always-best compute less compute spent, since the worker started",
+            "task",
+        )
+        self.lag = gauge("ounce_consumer_lag", "Records not yet read", "task", "partition")
+        self.memory = gauge(
+            "ounce_model_memory_bytes",
+            "Resident memory that a model added when loaded",
+            "task",
+            "model",
+        )
+        self.expected_accuracy = gauge(
+            "ounce_plan_expected_accuracy",
+            "Accuracy that is believed of a plan, in [0, 1]",
+            "task",
+            "plan",
+        )
+        self.accuracy_low = gauge(
+            "ounce_plan_accuracy_low",
+            "Lower bound of it, which floors are held against",
+            "task",
+            "plan",
+        )
+        self.highest_floor = gauge(
+            "ounce_highest_floor", "Greatest accuracy floor that a plan in service meets", "task"
+        )
+        self.suspended = gauge(
+            "ounce_model_suspended", "1 while a model is out of the plans, else 0", "task", "model"
+        )
+        self.pauses = counter(
+            "ounce_pauses", "Times that no more was taken for a while: too many requests waited"
+        )
+        self.waiting = gauge(
+            "ounce_waiting_requests", "Requests taken and not yet answered", "task"
+        )
+        self.overloaded = gauge("ounce_overloaded", "1 while late requests pile up, else 0", "task")
+        self.refused = gauge("ounce_models_refused", "Models refused at start-up", "task")
+        self.policy = gauge("ounce_policy_info", "1 for the policy in force", "version")
+        self.catalogue = gauge(
+            "ounce_catalogue_info", "1 for the models in force", "task", "version"
+        )
+        self.end_to_end = histogram(
+            "ounce_end_to_end_latency_seconds",
+            "Record timestamp to encoded prediction",
+            LATENCY_BUCKETS_S,
+            "task",
+        )
+        self.service = histogram(
+            "ounce_service_latency_seconds", "One model call", LATENCY_BUCKETS_S, "task", "model"
+        )
+        self.queue_wait = histogram(
+            "ounce_queue_wait_seconds",
+            "Record timestamp to the start of its processing",
+            LATENCY_BUCKETS_S,
+            "task",
+        )
+        self.batch_size = histogram(
+            "ounce_batch_size", "Messages of one model call", BATCH_SIZE_BUCKETS, "task", "model"
+        )

@@ -1,0 +1,63 @@
+"""Whether a worker is alive and ready."""
+
+import urllib.error
+import urllib.request
+
+import pytest
+from ounce_edge.telemetry.health import STALLED_AFTER_S, Health, serve_health
+from ounce_edge.telemetry.metrics import Metrics
+from ounce_schemas.errors import OunceError
+
+
+class Clock:
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_ready_names_what_is_missing() -> None:
+    health = Health(Clock())
+    assert health.ready() == (False, "models are loading")
+    health.models_loaded = True
+    assert health.ready() == (False, "no partition is assigned")
+    health.partitions = 2
+    assert health.ready() == (True, "ready")
+    health.draining = True
+    assert health.ready() == (False, "draining")
+
+
+def test_healthy_only_while_records_progress() -> None:
+    clock = Clock()
+    health = Health(clock)
+    health.lag = 12
+    clock.now_s += STALLED_AFTER_S
+    assert health.healthy() == (True, "healthy")
+    clock.now_s += 1
+    assert health.healthy() == (False, "no progress for 31 s with 12 records waiting")
+    health.progressed()
+    assert health.healthy()[0]
+
+
+def test_the_port_serves_three_pages_and_names_them() -> None:
+    health = Health(Clock(), models_loaded=True)
+    metrics = Metrics()
+    stop, port = serve_health("127.0.0.1", 0, health, metrics.registry)
+    try:
+        assert get(port, "/healthz") == (200, "healthy\n")
+        assert get(port, "/readyz") == (503, "no partition is assigned\n")
+        assert get(port, "/metrics")[0] == 200
+        assert get(port, "/") == (404, "try /metrics, /healthz or /readyz\n")
+        with pytest.raises(OunceError, match=f"can't listen on 127.0.0.1:{port} for metrics"):
+            serve_health("127.0.0.1", port, health, metrics.registry)
+    finally:
+        stop()
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as page:
+            return page.status, page.read().decode()
+    except urllib.error.HTTPError as e:
+        with e:
+            return e.code, e.read().decode()
