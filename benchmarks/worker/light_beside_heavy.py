@@ -23,6 +23,7 @@ from ounce_edge.models.catalogue import Ladder, load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
+from ounce_edge.wire.records import Outgoing
 from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
 
@@ -101,8 +102,8 @@ def _round(
     arrivals = _arrivals(serving, rate, load, seconds, seed)
     published: list[tuple[float, list[bytes]]] = []
 
-    def publish(topic: str, values, *_) -> None:
-        published.append((time.perf_counter(), values))
+    def publish(outgoing: Outgoing) -> None:
+        published.append((time.perf_counter(), outgoing.values))
 
     arrived_s: list[float] = []
     start_s = time.perf_counter()

@@ -9,24 +9,22 @@ on a thread of its own while the next batch is decoded, chosen for and run.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
-from numpy.typing import NDArray
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from ounce_schemas.errors import BrokerError
 
-from ounce_edge.broker.at_least_once import PRODUCER_SETTINGS, Outgoing, produce
 from ounce_edge.broker.hang_guard import HangGuard
-from ounce_edge.wire.records import Headers
+from ounce_edge.broker.publishing import PRODUCER_SETTINGS, ProducerSettings, produce
+from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)
 
-TRANSACTION_SETTINGS: dict[str, str | int | float | bool] = {
+TRANSACTION_SETTINGS: ProducerSettings = {
     # How long an answer may lie unseen behind a worker that died, and hold up readers.
     "transaction.timeout.ms": 10_000,
     # What a retriable error waits: right after a commit the coordinator is busy for some
@@ -45,12 +43,12 @@ _HUNG_S = 15
 silent for a while and not gone, the client may find it no more: then only a new one does."""
 
 
-class TransactionalDelivery:
-    """Publishes answers and commits offsets together, or neither.
+class ExactlyOnce:
+    """A `Delivery`: publishes answers and commits offsets together, or neither.
 
     Args:
         settings: of librdkafka, over `PRODUCER_SETTINGS` and `TRANSACTION_SETTINGS`.
-        partitions: as for `Delivery`.
+        partitions: as `same_partitions` of `produce`.
         transactional_id: unique among running workers; a restarted worker that has the same one
             ends what its predecessor left unfinished.
 
@@ -58,16 +56,18 @@ class TransactionalDelivery:
         BrokerError: Kafka does not allow transactions with this id.
     """
 
+    is_transactional = True
+
     def __init__(
         self,
-        settings: dict[str, str | int | float | bool],
+        settings: ProducerSettings,
         partitions: Mapping[str, int] = MappingProxyType({}),
         *,
         transactional_id: str,
     ) -> None:
         self._partitions = partitions
         self._id = transactional_id
-        self._settings: dict[str, Any] = {
+        self._settings: ProducerSettings = {
             **PRODUCER_SETTINGS,
             **TRANSACTION_SETTINGS,
             **settings,
@@ -81,63 +81,58 @@ class TransactionalDelivery:
         self._offsets: list[TopicPartition] = []
         """Of what is collected: they go into the same transaction, whoever starts it."""
         self._aborted = False
-        self.group_metadata: Any = None
+        self._began_s = 0.0
+        """When the transaction that is running began; 0 where none is."""
+        self._group_metadata: Any = None
         """The consumer's, as of its latest poll."""
-        self.transaction_ms = 0.0
-        """Time of a transaction, lately."""
+        self.confirm_ms = 0.0
         self._start()
 
-    def publish(
-        self,
-        topic: str,
-        values: Sequence[bytes | None],
-        keys: Sequence[bytes | None],
-        headers: Sequence[Headers | None] | None,
-        partitions: NDArray[np.int64] | None,
-    ) -> None:
+    @property
+    def unconfirmed_s(self) -> float:
+        """As `Delivery` says."""
+        began_s = self._began_s
+        return time.monotonic() - began_s if began_s else 0.0
+
+    @property
+    def trouble(self) -> str | None:
+        """As `Delivery` says."""
+        return None
+
+    @property
+    def is_aborted(self) -> bool:
+        """As `Delivery` says."""
+        return self._aborted
+
+    def publish(self, outgoing: Outgoing) -> None:
         """Collect records for the next transaction."""
-        self._collected.append((topic, values, keys, headers, partitions))
+        self._collected.append(outgoing)
 
     async def confirm(self, offsets: list[TopicPartition]) -> None:
-        """Start the transaction of what was published since the last call.
-
-        After an abort what was published since is dropped instead: it is read again.
-
-        Raises:
-            BrokerError: the transaction before this one can't be repeated.
-        """
+        """As `Delivery` says; after an abort what was published since is dropped instead."""
         self._offsets += offsets  # now: cancelled while it waits, this may not go on
         if self._running is not None:
             await asyncio.wait([asyncio.wrap_future(self._running)])
         self.start_confirming([])
 
     def start_confirming(self, offsets: list[TopicPartition]) -> None:
-        """`confirm`, for when no other transaction is running."""
+        """As `Delivery` says."""
         self._offsets += offsets
         self.wait()
         self._running = None
         collected, self._collected = self._collected, []
         offsets, self._offsets = self._offsets, []
         if not self._aborted and (collected or offsets):
-            self._running = self._thread.submit(self._run, collected, offsets, self.group_metadata)
+            self._began_s = time.monotonic()
+            self._running = self._thread.submit(self._run, collected, offsets, self._group_metadata)
 
     def wait(self) -> None:
-        """Block until the running transaction has ended.
-
-        Raises:
-            BrokerError: it can't be repeated.
-        """
+        """As `Delivery` says."""
         if self._running is not None:
             self._running.result()
 
-    @property
-    def is_aborted(self) -> bool:
-        """Whether a transaction was aborted: all since the committed offsets has to be read
-        again."""
-        return self._aborted
-
     def start_over(self) -> None:
-        """The consumer is back at the committed offsets. No transaction may be running."""
+        """As `Delivery` says."""
         self._collected.clear()
         self._offsets.clear()
         self._aborted = False
@@ -145,6 +140,16 @@ class TransactionalDelivery:
     def take_acknowledged(self) -> list[TopicPartition]:
         """Nothing: offsets are committed in the transactions."""
         return []
+
+    def give_back(self, offsets: list[TopicPartition]) -> None:
+        """Nothing: none was taken."""
+
+    def disown(self, partitions: Collection[TopicPartition]) -> None:
+        """Nothing: Kafka refuses the transaction of a consumer that has lost its partitions."""
+
+    def follow(self, consumer: Consumer) -> None:
+        """As `Delivery` says; the next transaction is of this generation of the group."""
+        self._group_metadata = consumer.consumer_group_metadata()
 
     def close(self) -> None:
         """Stop the thread; what is not committed never becomes visible."""
@@ -161,12 +166,11 @@ class TransactionalDelivery:
     ) -> None:
         if not offsets:
             raise BrokerError("answers without offsets are not committed; restart this worker")
-        start_s = time.perf_counter()
         lost = False
         try:
             self._producer.begin_transaction()
-            for records in collected:
-                produce(self._producer, self._partitions, *records)
+            for outgoing in collected:
+                produce(self._producer, self._partitions, outgoing)
             self._repeat(lambda: self._send_offsets(offsets, group_metadata), "send offsets in")
             self._repeat(lambda: self._producer.commit_transaction(_TRY_S), "commit")
         except _AbortError as e:
@@ -184,7 +188,7 @@ class TransactionalDelivery:
                     raise
                 raise BrokerError(f"can't begin a transaction: {e.args[0].str()}") from e
             self._take_over(e)
-        self.transaction_ms = (time.perf_counter() - start_s) * 1e3
+        self.confirm_ms, self._began_s = (time.monotonic() - self._began_s) * 1e3, 0.0
 
     def _abort_finds_lost(self) -> bool:
         """Abort what is open; whether that needs a new producer."""

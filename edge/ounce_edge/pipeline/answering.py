@@ -24,7 +24,7 @@ from ounce_edge.recommender.rule.schedule import Group
 from ounce_edge.wire.dead_letters import write_letter
 from ounce_edge.wire.decoding import take
 from ounce_edge.wire.encoding import Encoder, GroupAnswer
-from ounce_edge.wire.records import Publish, Record
+from ounce_edge.wire.records import Outgoing, Publish, Record
 
 Rejected = tuple[Record, InvalidMessageError]
 
@@ -129,7 +129,10 @@ class Answering:
         bodies = self._encoder.bodies(batch, answer, latency_ms, job.taken.repeated)
         headers = self._encoder.headers(batch, items)
         keys = take(batch.keys, items)
-        publish(self._predictions, bodies, keys, headers, batch.partitions[items])
+        requests = take(batch.records, items)
+        partitions = batch.partitions[items]
+        outgoing = Outgoing(self._predictions, bodies, keys, headers, partitions, requests)
+        publish(outgoing)
         floors = batch.min_accuracy[items]
         report.groups.append(
             GroupReport(
@@ -144,6 +147,7 @@ class Answering:
                 latency_ms=latency_ms,
                 deadline_misses=int(np.count_nonzero(latency_ms > batch.max_latency_ms[items])),
                 floor_misses=int(np.count_nonzero(low < floors)),
+                refused=outgoing.refused,
                 regret=regret(view, group.plan, floors) if choice is Choice.EXPLORATION else 0.0,
             )
         )
@@ -210,7 +214,12 @@ class Answering:
         """Records that can't be served become dead letters."""
         for record, error in rejected:
             letter = write_letter(record, error, self._max_message_bytes)
-            publish(self._dead_letters, [letter.value], [letter.key], [letter.headers], None)
+            publish(
+                Outgoing(
+                    self._dead_letters, [letter.value], [letter.key], [letter.headers], None,
+                    [record],
+                )
+            )  # fmt: skip
         report.rejected = [*report.rejected, *(error.reason for _, error in rejected)]
 
 

@@ -40,6 +40,8 @@ class GroupReport:
     """Timestamp to encoding, per message."""
     deadline_misses: int
     floor_misses: int
+    refused: Sequence[int] = ()
+    """Those of them whose answer the broker refused; complete once their batch is confirmed."""
     regret: float = 0.0
     """Exploration: expected wrong answers over what the floors permit."""
 

@@ -6,13 +6,11 @@ Events are rare and may be lost; nothing that happens to them may hold up or end
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from ounce_schemas.event import EVENT_TYPE, EventKind, OperationalEvent
 from ounce_schemas.request import (
     CONTENT_TYPE_JSON,
@@ -20,23 +18,15 @@ from ounce_schemas.request import (
     HEADER_ID,
     HEADER_SOURCE,
 )
-from ounce_schemas.topics import EVENTS_TOPIC
 
 from ounce_edge.wire.records import Headers
 
 logger = logging.getLogger(__name__)
 
-EVENT_PRODUCER_SETTINGS: dict[str, str | int | float | bool] = {
-    "queue.buffering.max.messages": 1000,  # beyond it events are in the log only
-    "message.timeout.ms": 30_000,
-    "linger.ms": 50,
-    "log_level": 2,  # the producer of answers tells of outages
-}
 _EVERY_MS = 1000
 """The same thing is told at most so often."""
 _MOST_REMEMBERED = 256
 """Different things that may be told within `_EVERY_MS`: subjects must not grow it."""
-_LAST_WORDS_S = 1.0
 
 _encode = msgspec.json.Encoder().encode
 
@@ -46,51 +36,6 @@ class Send(Protocol):
 
     def __call__(self, key: bytes, value: bytes, headers: Headers) -> None:
         """Any error that it raises is logged."""
-
-
-class EventProducer:
-    """Sends events to Kafka; a `Send`. If the broker does not take one, that is logged once.
-
-    Args:
-        kafka: bootstrap servers.
-        security: what librdkafka must be told of it.
-    """
-
-    def __init__(self, kafka: str, security: Mapping[str, Any] = MappingProxyType({})) -> None:
-        self._has_warned = False
-        self._producer = Producer(
-            {
-                **EVENT_PRODUCER_SETTINGS,
-                "bootstrap.servers": kafka,
-                **security,
-                "on_delivery": self._on_delivery,
-            }
-        )
-
-    def __call__(self, key: bytes, value: bytes, headers: Headers) -> None:
-        """Queue a record."""
-        try:
-            self._producer.poll(0)  # reports on earlier events
-            self._producer.produce(EVENTS_TOPIC, value, key, headers=[*headers])
-        except BufferError:
-            self._warn_once("its queue is full")
-        except KafkaException as e:
-            self._warn_once(e.args[0].str())
-
-    def close(self) -> None:
-        """Send what is queued, if that takes no longer than a second."""
-        self._producer.flush(_LAST_WORDS_S)
-        self._producer.purge()
-        self._producer.flush(_LAST_WORDS_S)
-
-    def _on_delivery(self, error: KafkaError | None, _: Message) -> None:
-        if error is not None and error.code() != KafkaError._PURGE_QUEUE:
-            self._warn_once(error.str())
-
-    def _warn_once(self, why: str) -> None:
-        if not self._has_warned:
-            self._has_warned = True
-            logger.warning("events are in this log only, %s takes none: %s", EVENTS_TOPIC, why)
 
 
 class Events:

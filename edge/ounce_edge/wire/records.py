@@ -1,7 +1,7 @@
 """What the pipeline takes and gives: records, with nothing of Kafka but their shape."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Protocol, Self
 
@@ -75,23 +75,22 @@ class Columns:
         )
 
 
-class Publish(Protocol):
-    """Takes what the pipeline publishes."""
+@dataclass(eq=False, slots=True)
+class Outgoing:
+    """Records to publish, and the requests that they answer; one entry per record."""
 
-    def __call__(
-        self,
-        topic: str,
-        values: Sequence[bytes | None],
-        keys: Sequence[bytes | None],
-        headers: Sequence[Headers | None] | None,
-        partitions: NDArray[np.int64] | None,
-    ) -> None:
-        """Queue records for publishing.
+    topic: str
+    values: Sequence[bytes | None]
+    keys: Sequence[bytes | None]
+    headers: Sequence[Headers | None] | None
+    """None where no record has any."""
+    partitions: NDArray[np.int64] | None
+    """Of the requests; None where the key should choose the partition."""
+    requests: Sequence[Record]
+    """As read, for the dead letter that takes an answer's place where the broker refuses it."""
+    refused: list[int] = field(default_factory=list)
+    """Entries that the broker refused; complete once the batch is confirmed."""
 
-        Args:
-            topic: where to.
-            values: one per record.
-            keys: one per record.
-            headers: one list per record, or None where none has any.
-            partitions: of the requests that the records answer, or None.
-        """
+
+Publish = Callable[[Outgoing], None]
+"""Takes what the pipeline publishes."""

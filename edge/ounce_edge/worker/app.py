@@ -17,11 +17,12 @@ from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.policy import Policy
 
 from ounce_edge.broker.consumer import as_they_are, keep_records, quiet_logger, take_when_there
+from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.broker.watchdog import watch
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
-from ounce_edge.telemetry.events import EventProducer, Events
+from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.wire.records import Record

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 from ounce_schemas.errors import OunceError
 
-from ounce_edge.broker.at_least_once import Delivery
-from ounce_edge.broker.exactly_once import TransactionalDelivery
+from ounce_edge.broker.base import Delivery
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.serving import Serving
@@ -43,7 +42,7 @@ class Partitions:
     def __init__(
         self,
         serving: Serving,
-        delivery: Delivery | TransactionalDelivery,
+        delivery: Delivery,
         metrics: Metrics,
         health: Health,
         fail: Callable[[OunceError], None],
@@ -63,10 +62,9 @@ class Partitions:
     def tend(self, consumer: Consumer) -> None:
         """Between two polls: now and then commit, and look at the lag."""
         now_s = time.monotonic()
-        if isinstance(self._delivery, TransactionalDelivery):
-            self._delivery.group_metadata = consumer.consumer_group_metadata()
-            if self._delivery.is_aborted:
-                self._rewind(consumer, self._delivery)
+        self._delivery.follow(consumer)
+        if self._delivery.is_aborted:
+            self._rewind(consumer)
         elif not self._committing and now_s >= self._commit_due_s:
             self._start_commit(consumer, now_s)
         if now_s >= self._lag_due_s:
@@ -84,8 +82,7 @@ class Partitions:
 
     def on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """These are ours now, too."""
-        if isinstance(self._delivery, TransactionalDelivery):  # the generation is another one now
-            self._delivery.group_metadata = consumer.consumer_group_metadata()
+        self._delivery.follow(consumer)  # the generation is another one now
         self._assigned |= {_place(at) for at in partitions}
         self._health.partitions = len(self._assigned)
         self._health.progressed()
@@ -132,24 +129,23 @@ class Partitions:
 
     def _give_back(self, offsets: list[TopicPartition]) -> None:
         """Commit them again, as far as their partitions are ours then."""
-        if offsets and isinstance(self._delivery, Delivery):
+        if offsets:
             self._delivery.give_back(offsets)
 
     def _give_up(self, partitions: list[TopicPartition], how: str) -> None:
         gone = {_place(at) for at in partitions}
         self._assigned -= gone
         # They may come back, when others have committed later offsets.
-        kept = [at for at in self._delivery.take_acknowledged() if _place(at) not in gone]
-        self._give_back(kept)
+        self._delivery.disown(partitions)
         self._committing = [at for at in self._committing if _place(at) not in gone]
         self._health.partitions = len(self._assigned)
         logger.info("%s partitions=%s", how, _show(partitions))
 
-    def _rewind(self, consumer: Consumer, delivery: TransactionalDelivery) -> None:
+    def _rewind(self, consumer: Consumer) -> None:
         """After an abort: read again from the committed offsets."""
         assigned = [TopicPartition(topic, partition) for topic, partition in self._assigned]
         try:
-            delivery.wait()
+            self._delivery.wait()
             committed = consumer.committed(assigned, timeout=_REWIND_S) if assigned else []
             for at in committed:
                 if at.error is not None:  # not told is not the same as nothing committed
@@ -164,7 +160,7 @@ class Partitions:
             logger.warning("can't go back to the committed offsets yet: %s", e.args[0].str())
         else:
             self._serving.forget_ids()
-            delivery.start_over()
+            self._delivery.start_over()
 
     def _lag(self, consumer: Consumer) -> dict[tuple[str, int], int]:
         """By task and partition, records between our position and the end, as of the last fetch: no

@@ -11,8 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from confluent_kafka import TopicPartition
 from ounce_schemas.topics import requests_topic
 
-from ounce_edge.broker.at_least_once import Delivery
-from ounce_edge.broker.exactly_once import TransactionalDelivery
+from ounce_edge.broker.base import Delivery
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -65,7 +64,7 @@ class Serving:
         settings: WorkerSettings,
         pipelines: Iterable[Pipeline],
         lanes: Lanes,
-        delivery: Delivery | TransactionalDelivery,
+        delivery: Delivery,
         events: Events,
         metrics: Metrics,
         health: Health,
@@ -107,7 +106,7 @@ class Serving:
             BrokerError: the broker did not take what was published before.
         """
         async with self._turn:
-            if isinstance(self._delivery, TransactionalDelivery):
+            if self._delivery.is_transactional:
                 await self._transact(records, self._delivery)
             else:
                 began_s = time.perf_counter()
@@ -172,7 +171,7 @@ class Serving:
             self._metrics.count_pause()
         if self.is_full:
             return 0
-        if isinstance(self._delivery, TransactionalDelivery):
+        if self._delivery.is_transactional:
             return room
         if self._pace.is_behind and all_late:
             return room
@@ -191,7 +190,7 @@ class Serving:
             is_more: whether there may be more.
             took_s: seconds that it took to read them.
         """
-        answers_all = isinstance(self._delivery, TransactionalDelivery)
+        answers_all = self._delivery.is_transactional
         self._batch_delay.polled(n_records, self._tightest_ms(), time.perf_counter())
         self._pace.polled(n_records, is_more and not answers_all)
         self._reading_ms = took_s * 1e3
@@ -247,7 +246,7 @@ class Serving:
             await self._delivery.confirm(offsets)
         self.progressed()
 
-    async def _transact(self, records: Sequence[Record], delivery: TransactionalDelivery) -> None:
+    async def _transact(self, records: Sequence[Record], delivery: Delivery) -> None:
         """Answer one poll in transactions, each of as many records as take little time together.
 
         A transaction holds all answers to its records, so it ends only when all are answered:
@@ -257,12 +256,12 @@ class Serving:
         while start < len(records) and not delivery.is_aborted:
             some = records[start : start + self._transaction_size.n_records]
             allowed_ms = budget_ms(
-                self._settings.transaction_ms, self._tightest_ms(), delivery.transaction_ms
+                self._settings.transaction_ms, self._tightest_ms(), delivery.confirm_ms
             )
             began_s = time.perf_counter()
             with self._lock:
                 self._admit(some)
-                self._answer_all(delivery.transaction_ms)
+                self._answer_all(delivery.confirm_ms)
                 took_ms = (time.perf_counter() - began_s) * 1e3
                 offsets = self._take_offsets()
             self._transaction_size.learn(len(some), took_ms, allowed_ms)

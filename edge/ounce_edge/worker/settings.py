@@ -8,7 +8,7 @@ from ounce_schemas.task import TaskName
 from pydantic import Field, field_validator
 
 
-class Delivery(StrEnum):
+class DeliveryMode(StrEnum):
     """What holds for an answer when a worker dies."""
 
     AT_LEAST_ONCE = "at-least-once"
@@ -41,8 +41,8 @@ class WorkerSettings(KafkaConnection):
         description="Name of this worker, stable over restarts and unique in its group: restarted, "
         "it gets its partitions back at once (static membership). In a group all have one, or none",
     )
-    delivery: Delivery = Field(
-        default=Delivery.AT_LEAST_ONCE,
+    delivery: DeliveryMode = Field(
+        default=DeliveryMode.AT_LEAST_ONCE,
         description="at-least-once, or exactly-once: answers and offsets in one transaction",
     )
     transaction_ms: float = Field(

@@ -14,8 +14,10 @@ from ounce_schemas.first_contact import first_contact
 from ounce_schemas.policy import Policy
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 
-from ounce_edge.broker.at_least_once import Delivery
-from ounce_edge.broker.exactly_once import TransactionalDelivery
+from ounce_edge.broker.at_least_once import AtLeastOnce
+from ounce_edge.broker.base import Delivery
+from ounce_edge.broker.exactly_once import ExactlyOnce
+from ounce_edge.broker.publishing import ProducerSettings
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.energy import EnergyMeter, measured_watts
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
@@ -23,8 +25,7 @@ from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.rights import check_rights
-from ounce_edge.worker.settings import Delivery as DeliveryMode
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings import DeliveryMode, WorkerSettings
 
 logger = logging.getLogger(__name__)
 
@@ -105,15 +106,22 @@ def load_pipelines(
     return pipelines
 
 
-def make_delivery(
-    settings: WorkerSettings, partitions: Mapping[str, int]
-) -> Delivery | TransactionalDelivery:
-    kafka: dict[str, str | int | float | bool] = {
+def make_delivery(settings: WorkerSettings, partitions: Mapping[str, int]) -> Delivery:
+    """The delivery that is set.
+
+    Args:
+        settings: of the worker.
+        partitions: what `reach_kafka` returned.
+
+    Raises:
+        BrokerError: Kafka does not allow it.
+    """
+    kafka: ProducerSettings = {
         "bootstrap.servers": settings.kafka,
         "message.max.bytes": settings.max_message_bytes,
         **settings.security,
     }
     if settings.delivery is DeliveryMode.AT_LEAST_ONCE:
-        return Delivery(kafka, partitions)
+        return AtLeastOnce(kafka, partitions)
     name = settings.name or uuid.uuid4().hex
-    return TransactionalDelivery(kafka, partitions, transactional_id=f"{settings.group}-{name}")
+    return ExactlyOnce(kafka, partitions, transactional_id=f"{settings.group}-{name}")

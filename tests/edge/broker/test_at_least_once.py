@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from ounce_edge.broker.at_least_once import Delivery
+from ounce_edge.broker.at_least_once import AtLeastOnce
 from ounce_edge.wire.encoding import Bodies
 from ounce_schemas.errors import BrokerError
+
+from tests.support.edge.outgoing import outgoing
 
 
 class FakeProducer:
@@ -50,34 +52,34 @@ class FakeProducer:
 
 
 @pytest.fixture
-def closing() -> Iterator[list[Delivery]]:
-    made: list[Delivery] = []
+def closing() -> Iterator[list[AtLeastOnce]]:
+    made: list[AtLeastOnce] = []
     yield made
     for delivery in made:
         delivery.close()
 
 
 def publish(
-    made: list[Delivery],
+    made: list[AtLeastOnce],
     producer: FakeProducer,
     headers: Sequence[Any] | None = None,
     partitions: Sequence[int] | None = None,
     known: Mapping[str, int] = {"t": 3},
     n: int = 10,
 ) -> list[tuple[Any, ...]]:
-    delivery = Delivery({"bootstrap.servers": "127.0.0.1:1"}, known)
+    delivery = AtLeastOnce({"bootstrap.servers": "127.0.0.1:1"}, known)
     made.append(delivery)
     delivery._producer = producer
     values = [b"%d" % i for i in range(n)]
     at = None if partitions is None else np.array(partitions, dtype=np.int64)
-    delivery.publish("t", values, [None, *values[1:]], headers, at)
+    delivery.publish(outgoing("t", values, [None, *values[1:]], headers, at))
     return producer.taken
 
 
 @pytest.mark.parametrize("room", [1, 3, 9, 10, 11])
 @pytest.mark.parametrize("headers", [None, [None, *([("k", b"v")] for _ in range(9))]])
 def test_a_full_queue_loses_and_repeats_nothing(
-    closing: list[Delivery], room: int, headers: list[Any] | None
+    closing: list[AtLeastOnce], room: int, headers: list[Any] | None
 ) -> None:
     partitions = [i % 3 for i in range(10)]
     taken = publish(closing, FakeProducer(room), headers, partitions)
@@ -88,13 +90,13 @@ def test_a_full_queue_loses_and_repeats_nothing(
 
 
 def test_answers_that_are_joined_late_are_resumed_in_the_right_place(
-    closing: list[Delivery],
+    closing: list[AtLeastOnce],
 ) -> None:
-    delivery = Delivery({"bootstrap.servers": "127.0.0.1:1"})
+    delivery = AtLeastOnce({"bootstrap.servers": "127.0.0.1:1"})
     closing.append(delivery)
     producer = delivery._producer = FakeProducer(room=3)
     bodies = Bodies([[b"a"] * 10, [b"%d" % i for i in range(10)]])
-    delivery.publish("t", bodies, [b"k"] * 10, None, None)
+    delivery.publish(outgoing("t", bodies, [b"k"] * 10))
     assert [value for _, value, *_ in producer.taken] == [b"a%d" % i for i in range(10)]
     assert bodies[3] == b"a3"
 
@@ -110,7 +112,7 @@ def test_answers_that_are_joined_late_are_resumed_in_the_right_place(
     ],
 )
 def test_without_the_requests_partitions_the_key_decides(
-    closing: list[Delivery],
+    closing: list[AtLeastOnce],
     headers: Any,
     partitions: list[int] | None,
     known: dict[str, int],
@@ -119,7 +121,7 @@ def test_without_the_requests_partitions_the_key_decides(
     assert [partition for _, _, _, partition, _ in taken] == [-1, -1]
 
 
-def test_what_can_not_be_produced_is_an_error(closing: list[Delivery]) -> None:
+def test_what_can_not_be_produced_is_an_error(closing: list[AtLeastOnce]) -> None:
     error = KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
     with pytest.raises(BrokerError, match="can't publish to t"):
         publish(closing, FakeProducer(error=error))
@@ -137,25 +139,25 @@ class PickyProducer(FakeProducer):
 @pytest.mark.parametrize("large", [[0], [9], [2, 3, 7], [*range(10)]])
 @pytest.mark.parametrize("room", [1, 3, 1000])
 def test_a_key_that_is_too_large_is_left_out_and_costs_no_other_record_anything(
-    closing: list[Delivery], large: list[int], room: int
+    closing: list[AtLeastOnce], large: list[int], room: int
 ) -> None:
     producer = PickyProducer(room)
-    delivery = Delivery({"bootstrap.servers": "127.0.0.1:1"}, {"t": 3})
+    delivery = AtLeastOnce({"bootstrap.servers": "127.0.0.1:1"}, {"t": 3})
     closing.append(delivery)
     delivery._producer = producer
     keys = [b"k" * (200 if i in large else 1) for i in range(10)]
     at = np.arange(10) % 3
-    delivery.publish("t", [b"%d" % i for i in range(10)], keys, None, at)
+    delivery.publish(outgoing("t", [b"%d" % i for i in range(10)], keys, None, at))
     assert [row[1] for row in producer.taken] == [b"%d" % i for i in range(10)]
     assert [row[2] for row in producer.taken] == [None if i in large else b"k" for i in range(10)]
     assert [row[3] for row in producer.taken] == at.tolist()
 
 
 def test_an_answer_that_is_too_large_without_its_key_ends_in_one_clear_line(
-    closing: list[Delivery],
+    closing: list[AtLeastOnce],
 ) -> None:
-    delivery = Delivery({"bootstrap.servers": "127.0.0.1:1"}, {})
+    delivery = AtLeastOnce({"bootstrap.servers": "127.0.0.1:1"}, {})
     closing.append(delivery)
     delivery._producer = PickyProducer()
     with pytest.raises(BrokerError, match=r"can't publish 500 bytes to t: .*--max-message-bytes"):
-        delivery.publish("t", [b"v" * 500], [b"k"], None, None)
+        delivery.publish(outgoing("t", [b"v" * 500], [b"k"]))

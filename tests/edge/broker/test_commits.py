@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
-from ounce_edge.broker.at_least_once import Delivery
+from ounce_edge.broker.at_least_once import AtLeastOnce
 from ounce_edge.models.first_beliefs import card_belief
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.health import Health
@@ -37,15 +37,15 @@ class FakeConsumer:
 
 
 @pytest.fixture
-def delivery() -> Iterator[Delivery]:
+def delivery() -> Iterator[AtLeastOnce]:
     """It finds no broker, and sends nothing."""
-    own = Delivery({"bootstrap.servers": NOWHERE})
+    own = AtLeastOnce({"bootstrap.servers": NOWHERE})
     yield own
     own.close()
 
 
 @pytest.fixture
-def partitions(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> Partitions:
+def partitions(delivery: AtLeastOnce, monkeypatch: pytest.MonkeyPatch) -> Partitions:
     """Two of the topic `t`; commits need not wait for others."""
     monkeypatch.setattr("ounce_edge.worker.partitions.COMMIT_EVERY_S", 0.0)
     pipeline = Pipeline(
@@ -60,7 +60,7 @@ def partitions(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> Partition
     return own
 
 
-def acknowledge(delivery: Delivery, partition: int, offset: int) -> None:
+def acknowledge(delivery: AtLeastOnce, partition: int, offset: int) -> None:
     delivery._acknowledged.append([TopicPartition("t", partition, offset)])
 
 
@@ -71,7 +71,7 @@ def test_nothing_acknowledged_is_nothing_committed(partitions: Partitions) -> No
 
 
 def test_one_commit_at_a_time_and_the_next_takes_all_that_gathered(
-    partitions: Partitions, delivery: Delivery
+    partitions: Partitions, delivery: AtLeastOnce
 ) -> None:
     consumer: Any = FakeConsumer()
     acknowledge(delivery, 0, 5)
@@ -87,7 +87,7 @@ def test_one_commit_at_a_time_and_the_next_takes_all_that_gathered(
 
 
 def test_commits_come_now_and_then_and_the_next_takes_all_that_gathered(
-    partitions: Partitions, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+    partitions: Partitions, delivery: AtLeastOnce, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = 50.0
     monkeypatch.setattr("ounce_edge.worker.partitions.time.monotonic", lambda: now_s)
@@ -102,7 +102,7 @@ def test_commits_come_now_and_then_and_the_next_takes_all_that_gathered(
 
 
 def test_a_commit_that_could_not_be_sent_does_not_end_all_commits(
-    partitions: Partitions, delivery: Delivery
+    partitions: Partitions, delivery: AtLeastOnce
 ) -> None:
     consumer: Any = FakeConsumer()
     consumer.error = KafkaException(KafkaError(KafkaError._STATE))
@@ -115,7 +115,7 @@ def test_a_commit_that_could_not_be_sent_does_not_end_all_commits(
 
 
 def test_offsets_of_partitions_that_others_own_are_not_committed(
-    partitions: Partitions, delivery: Delivery
+    partitions: Partitions, delivery: AtLeastOnce
 ) -> None:
     consumer: Any = FakeConsumer()
     acknowledge(delivery, 0, 5)
@@ -126,7 +126,7 @@ def test_offsets_of_partitions_that_others_own_are_not_committed(
 
 
 def test_a_refused_commit_is_made_again_of_what_is_still_ours(
-    partitions: Partitions, delivery: Delivery
+    partitions: Partitions, delivery: AtLeastOnce
 ) -> None:
     consumer: Any = FakeConsumer()
     acknowledge(delivery, 0, 5)
@@ -142,7 +142,7 @@ def test_a_refused_commit_is_made_again_of_what_is_still_ours(
 
 
 def test_what_was_lost_and_came_back_is_not_committed_as_it_was(
-    partitions: Partitions, delivery: Delivery
+    partitions: Partitions, delivery: AtLeastOnce
 ) -> None:
     consumer: Any = FakeConsumer()
     acknowledge(delivery, 0, 5)
@@ -179,8 +179,9 @@ def test_after_an_abort_a_committed_offset_that_is_not_told_is_not_the_beginning
         seek=lambda at: sought.append((at.partition, at.offset)),
     )
     delivery: Any = FakeTransactions()
-    partitions._rewind(consumer, delivery)
+    partitions._delivery = delivery
+    partitions._rewind(consumer)
     assert (sought, delivery.has_started_over) == ([], False)
     told[1].error = None
-    partitions._rewind(consumer, delivery)
+    partitions._rewind(consumer)
     assert (sought, delivery.has_started_over) == ([(0, 7), (1, OFFSET_BEGINNING)], True)

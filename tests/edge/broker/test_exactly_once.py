@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from ounce_edge.broker import exactly_once as transactions
-from ounce_edge.broker.exactly_once import TransactionalDelivery
+from ounce_edge.broker.exactly_once import ExactlyOnce
 from ounce_schemas.errors import BrokerError
 
+from tests.support.edge.outgoing import outgoing
 from tests.support.kafka.topics import OwnTopics
 
 
@@ -50,22 +51,22 @@ class FakeProducer:
 
 
 @pytest.fixture
-def delivery(monkeypatch: pytest.MonkeyPatch) -> Iterator[TransactionalDelivery]:
+def delivery(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExactlyOnce]:
     monkeypatch.setattr(transactions, "Producer", FakeProducer)
-    own = TransactionalDelivery({}, transactional_id="t")
+    own = ExactlyOnce({}, transactional_id="t")
     yield own
     producer_of(own).may_commit.set()
     own.close()
 
 
-def producer_of(delivery: TransactionalDelivery) -> FakeProducer:
+def producer_of(delivery: ExactlyOnce) -> FakeProducer:
     producer = delivery._producer
     assert isinstance(producer, FakeProducer)
     return producer
 
 
-def publish(delivery: TransactionalDelivery, value: bytes) -> None:
-    delivery.publish("answers", [value], [None], None, None)
+def publish(delivery: ExactlyOnce, value: bytes) -> None:
+    delivery.publish(outgoing("answers", [value]))
 
 
 def at(offset: int) -> list[TopicPartition]:
@@ -80,7 +81,7 @@ def raising(error: KafkaError) -> Callable[..., None]:
 
 
 def test_cancelled_while_it_waits_it_leaves_answers_and_offsets_together(
-    delivery: TransactionalDelivery,
+    delivery: ExactlyOnce,
 ) -> None:
     async def cancelled() -> None:
         publish(delivery, b"one")
@@ -99,7 +100,7 @@ def test_cancelled_while_it_waits_it_leaves_answers_and_offsets_together(
     assert producer_of(delivery).committed == [([b"one"], [1]), ([b"two"], [2])]
 
 
-def test_answers_without_offsets_are_never_committed(delivery: TransactionalDelivery) -> None:
+def test_answers_without_offsets_are_never_committed(delivery: ExactlyOnce) -> None:
     producer_of(delivery).may_commit.set()
     publish(delivery, b"one")
     delivery.start_confirming([])
@@ -127,7 +128,7 @@ ABORTABLE = KafkaError(KafkaError.UNKNOWN_PRODUCER_ID, txn_requires_abort=True)
     ],
 )
 def test_one_that_can_not_go_on_is_replaced_and_its_records_are_read_again(
-    delivery: TransactionalDelivery,
+    delivery: ExactlyOnce,
     monkeypatch: pytest.MonkeyPatch,
     step: str,
     error: KafkaError,
@@ -153,7 +154,7 @@ def test_one_that_can_not_go_on_is_replaced_and_its_records_are_read_again(
 
 
 def test_a_new_one_that_can_not_start_either_is_replaced_again(
-    delivery: TransactionalDelivery, monkeypatch: pytest.MonkeyPatch
+    delivery: ExactlyOnce, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transactions, "_HUNG_S", 0)
     lost, outcomes = producer_of(delivery), iter([raising(SILENT), raising(SILENT)])
@@ -170,7 +171,7 @@ def test_a_new_one_that_can_not_start_either_is_replaced_again(
 
 
 def test_what_no_new_producer_mends_ends_the_worker(
-    delivery: TransactionalDelivery, monkeypatch: pytest.MonkeyPatch
+    delivery: ExactlyOnce, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refuse = raising(KafkaError(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED))
     for step in ("send_offsets_to_transaction", "abort_transaction"):
@@ -188,16 +189,16 @@ def test_on_kafka_one_that_was_fenced_goes_on_and_every_answer_is_there_once(
     topics.make([requests, answers])
     member = Consumer({"bootstrap.servers": kafka, "group.id": requests})
     own_id = f"test-{requests}"
-    first = TransactionalDelivery({"bootstrap.servers": kafka}, transactional_id=own_id)
-    second = TransactionalDelivery({"bootstrap.servers": kafka}, transactional_id=own_id)
+    first = ExactlyOnce({"bootstrap.servers": kafka}, transactional_id=own_id)
+    second = ExactlyOnce({"bootstrap.servers": kafka}, transactional_id=own_id)
     deliveries = {b"first": first, b"second": second}  # the second one fenced the first one
     for delivery in deliveries.values():
-        delivery.group_metadata = member.consumer_group_metadata()
+        delivery.follow(member)
     n_aborted = 0
     for offset, name in enumerate([b"second", b"first", b"second", b"second"], start=1):
         delivery = deliveries[name]
         while True:
-            delivery.publish(answers, [b"%d" % offset], [name], None, None)
+            delivery.publish(outgoing(answers, [b"%d" % offset], [name]))
             delivery.start_confirming([TopicPartition(requests, 0, offset)])
             delivery.wait()
             if not delivery.is_aborted:

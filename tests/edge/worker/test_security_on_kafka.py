@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from ounce_edge.telemetry.events import EventProducer
+from ounce_edge.broker.event_producer import EventProducer
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.topics import EVENTS_TOPIC, requests_topic
 

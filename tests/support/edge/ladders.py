@@ -12,6 +12,7 @@ from ounce_edge.models.runtimes.base import Inputs
 from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.reports import Report
+from ounce_edge.wire.records import Outgoing
 from ounce_schemas.card import (
     AccuracyEstimate,
     Calibration,
@@ -85,8 +86,9 @@ class Outbox:
 
     records: list[tuple[str, bytes | None, bytes | None, Any]] = field(default_factory=list)
 
-    def __call__(self, topic: str, values: Any, keys: Any, headers: Any, partitions: Any) -> None:
-        for i, (value, key) in enumerate(zip(values, keys, strict=True)):
+    def __call__(self, outgoing: Outgoing) -> None:
+        topic, headers = outgoing.topic, outgoing.headers
+        for i, (value, key) in enumerate(zip(outgoing.values, outgoing.keys, strict=True)):
             self.records.append((topic, value, key, headers[i] if headers else None))
 
 

@@ -1,17 +1,18 @@
 """What serves in a worker, without consumer and broker."""
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 from confluent_kafka import TopicPartition
-from ounce_edge.broker.at_least_once import Delivery
-from ounce_edge.broker.exactly_once import TransactionalDelivery
+from ounce_edge.broker.base import Delivery
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.wire.records import Outgoing
 from ounce_edge.worker.serving import Serving
 from ounce_edge.worker.settings import WorkerSettings
 from ounce_schemas.errors import OunceError
@@ -20,16 +21,21 @@ NOWHERE = "127.0.0.1:1"
 """Bootstrap servers: nobody listens there."""
 
 
-class FakeDelivery(Delivery):
-    """Whose broker has at once what is published."""
+class FakeDelivery:
+    """A `Delivery` whose broker has at once what is published."""
 
-    def __init__(self) -> None:
+    is_aborted = False
+    confirm_ms = unconfirmed_s = 0.0
+    trouble = None
+
+    def __init__(self, is_transactional: bool = False) -> None:
+        self.is_transactional = is_transactional
         self.published: list[str] = []
         """Ids of the answers."""
         self._taken: list[TopicPartition] = []
 
-    def publish(self, topic: str, values: Any, *_: Any) -> None:
-        self.published += [msgspec.json.decode(value)["id"] for value in values]
+    def publish(self, outgoing: Outgoing) -> None:
+        self.published += [msgspec.json.decode(value or b"")["id"] for value in outgoing.values]
 
     def wait(self) -> None:
         pass
@@ -44,10 +50,26 @@ class FakeDelivery(Delivery):
         taken, self._taken = self._taken, []
         return taken
 
+    def give_back(self, offsets: list[TopicPartition]) -> None:
+        self._taken = [*offsets, *self._taken]
+
+    def disown(self, partitions: Collection[TopicPartition]) -> None:
+        gone = {(at.topic, at.partition) for at in partitions}
+        self._taken = [at for at in self._taken if (at.topic, at.partition) not in gone]
+
+    def follow(self, consumer: Any) -> None:
+        pass
+
+    def start_over(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
 
 def serving_of(
     *pipelines: Pipeline,
-    delivery: Delivery | TransactionalDelivery,
+    delivery: Delivery,
     lanes: Lanes | None = None,
     health: Health | None = None,
     metrics: Metrics | None = None,
