@@ -39,8 +39,31 @@ def chain(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
         first, "first/", rename_inputs=False, rename_outputs=False, rename_edges=True
     )
     second = compose.add_prefix(second, "second/", rename_outputs=False)
+    _share_opsets(first, second)
     joint = (first.graph.output[0].name, second.graph.input[0].name)
     return compose.merge_models(first, second, io_map=[joint])
+
+
+def _share_opsets(first: onnx.ModelProto, second: onnx.ModelProto) -> None:
+    """Declare the later version of each domain in both: skl2onnx declares the least that its
+    operators need, of those written for a later one."""
+    versions: dict[str, int] = {}
+    for opset in (*first.opset_import, *second.opset_import):
+        versions[opset.domain] = max(versions.get(opset.domain, 0), opset.version)
+    for model in (first, second):
+        for opset in model.opset_import:
+            opset.version = versions[opset.domain]
+
+
+def rename_input(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    """The same model, its one input called `name`."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    (declared,) = result.graph.input
+    for node in result.graph.node:
+        node.input[:] = [name if of == declared.name else of for of in node.input]
+    declared.name = name
+    return result
 
 
 def keep_output(model: onnx.ModelProto, name: str | None = None) -> onnx.ModelProto:

@@ -1,4 +1,5 @@
-"""Classical models: scikit-learn estimators, converted by skl2onnx."""
+"""Classical models: scikit-learn pipelines. Trees are written by `export.trees`, the rest by
+skl2onnx."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,8 @@ from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 
-from ounce_exporters.export.graphs import keep_output, normalize
+from ounce_exporters.export.graphs import chain, keep_output, normalize, rename_input
+from ounce_exporters.export.trees import count_numbers, emit, is_tree_ensemble, read_ensemble
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, TaskData
 
 _TARGET_OPSET = {"": 18, "ai.onnx.ml": 3}  # the latest that skl2onnx's converters are written for
@@ -60,8 +62,14 @@ class ClassicalModel:
         """The pipeline as a graph with the one output `uncalibrated`.
 
         Raises:
-            ExportError: skl2onnx can't convert a step.
+            ExportError: a step can't be converted.
         """
+        *before, (_, estimator) = self._pipeline.steps
+        if is_tree_ensemble(estimator):
+            trees = emit(read_ensemble(estimator))
+            if not before:
+                return rename_input(trees, self._task.inputs[0].name)
+            return chain(convert(Pipeline(before), self._task), trees)
         # Without zipmap the probabilities are one tensor; as a list of dictionaries they cost
         # eight times the model itself.
         classifies = self._task.kind == "classification"
@@ -110,10 +118,6 @@ def convert(
 
 def count_parameters(estimator: Any) -> int:
     """Learned numbers of an estimator: weights, or thresholds and leaf values of trees."""
-    if hasattr(estimator, "tree_"):
-        tree = estimator.tree_
-        leaves = int((tree.children_left < 0).sum())
-        return int(tree.node_count - leaves + leaves * tree.value[0].size)
-    if hasattr(estimator, "estimators_"):
-        return sum(count_parameters(tree) for tree in np.ravel(estimator.estimators_))
+    if is_tree_ensemble(estimator):
+        return count_numbers(read_ensemble(estimator))
     return int(np.size(estimator.coef_) + np.size(estimator.intercept_))
