@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
+from ounce_edge.pipeline.turn import Turn
 from ounce_edge.wire.records import Headers
 from ounce_schemas.documents import TEST_SPLIT_FILE
 from ounce_schemas.policy import Policy
@@ -90,7 +92,7 @@ def measure_overhead(models_dir: Path, task: str) -> Overhead:
     """Time a pipeline without Kafka on groups of messages, take away its model calls, and fit a
     line: a fixed part and one per message. The Kafka client's part is added as a constant."""
     ladder = load_ladder(models_dir, task, OnnxCpuRuntime(1))
-    pipeline = Pipeline(ladder, Policy().for_task(task))
+    pipeline = Pipeline(Edition(ladder, Policy().for_task(task)))
     with np.load(models_dir / task / TEST_SPLIT_FILE, allow_pickle=False) as split:
         bodies = [row.tobytes() for row in split[ladder.task.inputs[0].name].astype("<f4")]
     floors = np.linspace(0.5, 0.8, 4)
@@ -110,7 +112,7 @@ def measure_overhead(models_dir: Path, task: str) -> Overhead:
             admitted_s = time.perf_counter()
             ran_ms = 0.0
             while len(pipeline.waiting):
-                ran_ms += sum(call.run_ms for call in pipeline.step(_publish, 1e3).calls)
+                ran_ms += sum(call.run_ms for call in pipeline.step(_publish, Turn(1e3)).calls)
             admit[n].append((admitted_s - began_s) * 1e3)
             step[n].append((time.perf_counter() - admitted_s) * 1e3 - ran_ms)
     poll_ms, admit_ms = _line(admit)

@@ -175,8 +175,7 @@ def simulate(
             plan_of[messages] = work.plan
             answer[messages] = outcome.result.argmax(axis=1)
             for answered in outcome.answered:
-                cost_ms = sum(c.run_ms / c.n for c in outcome.calls[: answered.n_steps])
-                compute_ms[messages[answered.items]] = cost_ms
+                compute_ms[messages[answered.items]] = outcome.cost(answered.n_steps)
                 cut_short[messages[answered.items]] = answered.cut_short
         waiting = waiting[np.isinf(finish_ms[waiting])]
         n_slices += 1

@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 from ounce_edge.models.catalogue import Ladder, load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.wire.records import Outgoing
@@ -98,7 +99,7 @@ def _round(
     seed: int,
 ) -> Round:
     lanes = Lanes(n_lanes)
-    serving = Pipeline(ladder, POLICY.for_task("digits"), lanes=lanes)
+    serving = Pipeline(Edition(ladder, POLICY.for_task("digits")), lanes=lanes)
     arrivals = _arrivals(serving, rate, load, seconds, seed)
     published: list[tuple[float, list[bytes]]] = []
 

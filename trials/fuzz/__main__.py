@@ -17,6 +17,7 @@ from typing import Any
 import click
 import msgspec
 from ounce_edge.models.first_beliefs import card_belief
+from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.wire.request_body import read_body
 from ounce_edge.wire.request_head import read_head
@@ -49,12 +50,12 @@ def main(messages: int, seed: int, atheris: bool) -> None:
         _guided(messages)
         return
     mutator, reasons = Mutator(seed), collections.Counter[str]()
-    pipeline = Pipeline(
+    edition = Edition(
         ladder(DIGITS, served(DIGITS, "a")),
         Policy(max_body_bytes=MAX_BODY_BYTES).for_task("digits"),
-        believe=lambda model: card_belief(model.card),
-        max_message_bytes=MAX_LETTER_BYTES,
+        first_belief=lambda model: card_belief(model.card),
     )
+    pipeline = Pipeline(edition, max_message_bytes=MAX_LETTER_BYTES)
     start_s, done = time.monotonic(), 0
     with Progress(disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("messages", total=messages)

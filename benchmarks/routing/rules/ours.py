@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ounce_edge.evidence.incidents import Vigilance
+from ounce_edge.evidence.model_watch import ModelWatch
 from ounce_edge.models.execution import Outcome
 from ounce_edge.recommender.pacing.overload import Overload
 from ounce_edge.recommender.pacing.slicing import LATE, first_slice
@@ -15,14 +15,14 @@ from benchmarks.routing.tables import Table
 
 
 class Ours(Rule):
-    """The worker's code: beliefs, decision, slices and vigilance are the modules that serve. No
+    """The worker's code: beliefs, decision, slices and model watch are the modules that serve. No
     labels arrive and nothing is explored."""
 
     reads_on = True
 
     def __init__(self, table: Table, overhead: Overhead) -> None:
         super().__init__(table, overhead)
-        self._vigilance = Vigilance(self.plans)
+        self._watch = ModelWatch(self.plans)
         self._late_credit_ms = 0.0
         self._overload = Overload()
 
@@ -38,5 +38,5 @@ class Ours(Rule):
         return [Work(g.plan, g.items, cuts=g.choice not in LATE) for g in now.groups]
 
     def learn(self, work: Work, outcome: Outcome, answer_ms: float) -> None:
-        self._vigilance.learn(work.plan, outcome)
+        self._watch.learn_outcome(work.plan, outcome)
         self.plans.observe_overhead(len(work.items), answer_ms)

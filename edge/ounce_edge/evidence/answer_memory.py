@@ -1,7 +1,7 @@
 """Joining labels, which come late, with the answers that they are about. Pure memory."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
@@ -45,7 +45,7 @@ class PlanTruth:
 class Joined:
     """What some labels say."""
 
-    plans: Mapping[str, PlanTruth]
+    plans: Mapping[Hashable, PlanTruth]
     """By plan, those that have at least one labelled answer."""
     outcomes: Mapping[LabelOutcome, int]
     """What became of the labels: joined, unknown, repeated or invalid; empty of none."""
@@ -81,7 +81,7 @@ class AnswerMemory:
         return self._n
 
     def remember(
-        self, json_ids: Sequence[Sequence[bytes]], plan: str, predicted: NDArray[Any]
+        self, json_ids: Sequence[Sequence[bytes]], plan: Hashable, predicted: NDArray[Any]
     ) -> None:
         """Take note of one group of answers, before they are published: their labels may follow at
         once. Neither argument may change afterwards.
@@ -89,7 +89,7 @@ class AnswerMemory:
         Args:
             json_ids: columns of n entries which together make up the ids as JSON text, quotes
                 included.
-            plan: what answered.
+            plan: what answered; equal for two groups that the same plan answered.
             predicted: label indices, or values; shape (n,).
         """
         if self._blocks[-1].n >= self._block:
@@ -110,7 +110,7 @@ class AnswerMemory:
         for block in blocks:
             block.complete_index()
         unknown = repeated = invalid = joined = 0
-        found: dict[str, tuple[list[float], list[float]]] = {}
+        found: dict[Hashable, tuple[list[float], list[float]]] = {}
         for label in labels:
             truth = self._truth(label)
             if truth is None:
@@ -163,24 +163,28 @@ class _Block:
     """Some thousands of answers in a row, column by column."""
 
     n: int = 0
-    fresh: list[tuple[Sequence[Sequence[bytes]], str, NDArray[Any]]] = field(default_factory=list)
+    fresh: list[tuple[Sequence[Sequence[bytes]], Hashable, NDArray[Any]]] = field(
+        default_factory=list
+    )
     """Groups that are not in the columns yet."""
     ids: list[bytes] = field(default_factory=list)
-    plans: list[str] = field(default_factory=list)
+    plans: list[Hashable] = field(default_factory=list)
     predicted: list[float] = field(default_factory=list)
     index: dict[bytes, int] = field(default_factory=dict)
     """Positions by id, of the first `n_indexed` answers; a later one with the same id replaces."""
     n_indexed: int = 0
     labelled: set[bytes] = field(default_factory=set)
 
-    def add(self, json_ids: Sequence[Sequence[bytes]], plan: str, predicted: NDArray[Any]) -> None:
+    def add(
+        self, json_ids: Sequence[Sequence[bytes]], plan: Hashable, predicted: NDArray[Any]
+    ) -> None:
         """Add one group."""
         self.fresh.append((json_ids, plan, predicted))
         self.n += len(predicted)
         if len(self.fresh) >= _MOST_FRESH:
             self._fold()
 
-    def label(self, json_id: bytes) -> tuple[str, float]:
+    def label(self, json_id: bytes) -> tuple[Hashable, float]:
         """Plan and prediction of an answer, which has its label now."""
         self.labelled.add(json_id)
         position = self.index[json_id]

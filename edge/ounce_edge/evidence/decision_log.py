@@ -18,7 +18,6 @@ from typing import BinaryIO
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.routing import Choice, Fallback
 
@@ -26,12 +25,11 @@ from ounce_edge.recommender.beliefs.plans import BeliefState, Tables
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.decision import decide
 from ounce_edge.recommender.rule.exploration import Draws, explore
-from ounce_edge.recommender.rule.schedule import Items, Schedule
+from ounce_edge.recommender.rule.schedule import Floats, Items, Schedule
 
 FORMAT = 2
 SUFFIX = ".decisions"
 _LENGTH = struct.Struct("<I")
-Floats = NDArray[np.float64]
 
 
 class LogHeader(msgspec.Struct, frozen=True):
@@ -114,6 +112,16 @@ class DecisionLog:
             self._file = self._next_file()
         except OSError as e:
             raise ArtifactError(f"{folder}: can't write decisions: {e.strerror or e}") from e
+
+    def begin(self, header: LogHeader) -> None:
+        """Go on in a new file: from now on decisions depend on something else.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        self._header = header
+        self._file.close()
+        self._file = self._next_file()
 
     def record(
         self,

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from ounce_edge.models.catalogue import ServedModel, sample_inputs
 from ounce_edge.models.runtimes.base import Inputs
 from ounce_edge.recommender.beliefs.plans import Model, Step
-
-Items = NDArray[np.intp]
+from ounce_edge.recommender.rule.schedule import Items
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,17 @@ class Outcome:
     escalated: int = 0
     """Requests that went on to a further step, counted once for each."""
 
-    def cost(self, n_steps: int, weights: Sequence[float]) -> float:
+    def cost(self, n_steps: int, weights: Sequence[float] | None = None) -> float:
         """Cost per request that went through the first `n_steps` steps.
 
         Args:
-            weights: cost of a millisecond, per model of the task.
+            n_steps: of the plan.
+            weights: cost of a millisecond, per model of the task; None: it is in milliseconds.
         """
-        return sum(c.run_ms / c.n * weights[c.model] for c in self.calls[:n_steps])
+        return sum(
+            c.run_ms / c.n * (1.0 if weights is None else weights[c.model])
+            for c in self.calls[:n_steps]
+        )
 
     def only(self, kept: NDArray[np.bool_]) -> "Outcome":
         """What became of some requests; `kept` says which, shape (n,)."""

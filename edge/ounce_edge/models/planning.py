@@ -17,7 +17,7 @@ from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans, Step
 def make_plans(
     ladder: Ladder,
     policy: EffectivePolicy,
-    believe: Callable[[ServedModel], LatencyBelief],
+    first_belief: Callable[[ServedModel], LatencyBelief],
     watts: Callable[[ServedModel], float | None] = lambda model: None,
 ) -> tuple[Plans, Sequence[ServedModel]]:
     """Plans of the permitted models, and those models in the plans' order.
@@ -25,7 +25,7 @@ def make_plans(
     Args:
         ladder: a task's verified models and plans.
         policy: the rules of this task.
-        believe: gives the first belief of a model's latency.
+        first_belief: gives the first belief of a model's latency.
         watts: power that a model draws while it runs; where it is not measured, the policy's.
 
     Raises:
@@ -38,7 +38,7 @@ def make_plans(
         Model(
             name=m.card.model,
             size_bytes=m.card.size_bytes,
-            latency=believe(m),
+            latency=first_belief(m),
             memory_bytes=m.memory_bytes,
             watts=(measures and watts(m)) or policy.power_watts,
         )

@@ -1,38 +1,35 @@
-"""From what a plan made of a group of requests to what is published and reported of them."""
+"""Builds, publishes and reports predictions from a plan's output."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from ounce_schemas.errors import InvalidMessageError, Reason
-from ounce_schemas.policy import EffectivePolicy
 from ounce_schemas.prediction import Cost
-from ounce_schemas.routing import Choice, Fallback, Objective
-from ounce_schemas.topics import dead_letters_topic, predictions_topic
+from ounce_schemas.routing import Choice, Objective
+from ounce_schemas.task import TaskSpec
+from ounce_schemas.topics import predictions_topic
 
 from ounce_edge.evidence.answer_memory import AnswerMemory
-from ounce_edge.models.catalogue import Ladder, ServedModel
 from ounce_edge.models.execution import Answered, Outcome
+from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.waiting import Taken
-from ounce_edge.recommender.beliefs.plans import Plans
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.explanation import passed_over, rejections
 from ounce_edge.recommender.rule.exploration import regret
 from ounce_edge.recommender.rule.schedule import Group
-from ounce_edge.wire.dead_letters import write_letter
-from ounce_edge.wire.decoding import take
-from ounce_edge.wire.encoding import Encoder, GroupAnswer
-from ounce_edge.wire.records import Outgoing, Publish, Record
-
-Rejected = tuple[Record, InvalidMessageError]
+from ounce_edge.wire.batch import take
+from ounce_edge.wire.encoding import GroupAnswer
+from ounce_edge.wire.records import Outgoing, Publish
 
 
 @dataclass(frozen=True)
 class Job:
     """A group of requests that is to be answered, and what was believed when that was decided."""
 
+    edition: Edition
+    """What answers it, also where another one has taken its place meanwhile."""
     view: View
     by_cost: Sequence[int]
     """Plans from the lightest to the heaviest, as they were compared."""
@@ -41,38 +38,19 @@ class Job:
 
 
 class Answering:
-    """Publishes and reports predictions and dead letters of one task.
+    """Publishes and reports predictions of one task, and remembers them.
 
     Args:
-        ladder: the task and its models.
-        policy: the rules for this task.
-        plans: what may answer; they learn from the answers.
-        models: in the order of the plans' models.
+        task: what is answered.
         clock: seconds since 1970.
-        max_message_bytes: of a dead letter.
     """
 
-    def __init__(
-        self,
-        ladder: Ladder,
-        policy: EffectivePolicy,
-        plans: Plans,
-        models: Sequence[ServedModel],
-        clock: Callable[[], float],
-        max_message_bytes: int,
-    ) -> None:
-        self._plans = plans
-        self._models = models
+    def __init__(self, task: TaskSpec, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._max_message_bytes = max_message_bytes
-        self.memory = AnswerMemory(ladder.task)
+        self._classifies = task.kind == "classification"
+        self._topic = predictions_topic(task.name)
+        self.memory = AnswerMemory(task)
         """What was answered, for labels that come later."""
-        self._encoder = Encoder(ladder.task, policy.version, ladder.version)
-        self._classifies = ladder.task.kind == "classification"
-        self._ones = [1.0] * len(models)
-        self._joules_per_ms = [model.watts / 1e3 for model in plans.models]
-        self._predictions = predictions_topic(ladder.task.name)
-        self._dead_letters = dead_letters_topic(ladder.task.name)
 
     def publish(
         self, job: Job, outcome: Outcome, answered: Answered, publish: Publish, report: Report
@@ -91,17 +69,17 @@ class Answering:
         publish: Publish,
         report: Report,
     ) -> None:
-        view, group, batch = job.view, job.group, job.taken.batch
+        edition, view, group, batch = job.edition, job.view, job.group, job.taken.batch
         items, n = answered.items, len(answered.items)
-        card = self._models[answered.model].card
+        card = edition.models[answered.model].card
         result = outcome.result if n == len(batch) else outcome.result[items]
-        cost_ms = outcome.cost(answered.n_steps, self._ones)
-        best_ms = self._always_best_ms(view, group, outcome)
+        cost_ms = outcome.cost(answered.n_steps)
+        best_ms = _always_best_ms(job, outcome)
         accuracy, low = view.accuracy[group.plan], view.accuracy_low[group.plan]
         if answered.cut_short:  # the less confident share of a lighter model's answers
             accuracy = low = float(result.max(axis=1).mean())  # they are calibrated
-        objective = self._plans.objective
-        cost, saved = self._cost(view, group, outcome, answered, cost_ms, best_ms)
+        objective = edition.plans.objective
+        cost, saved = _cost_of(job, outcome, answered, cost_ms, best_ms)
         # A clock may have been set back meanwhile.
         latency_ms = np.maximum(self._clock() * 1e3 - batch.timestamps_ms[items], 0.0)
         answer = GroupAnswer(
@@ -125,13 +103,12 @@ class Answering:
         )
         if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
             json_ids = [take(column, items) for column in batch.json_ids]
-            self.memory.remember(json_ids, answer.plan, answer.predicted)
-        bodies = self._encoder.bodies(batch, answer, latency_ms, job.taken.repeated)
-        headers = self._encoder.headers(batch, items)
+            self.memory.remember(json_ids, edition.plan_keys[group.plan], answer.predicted)
+        bodies = edition.encoder.bodies(batch, answer, latency_ms, job.taken.repeated)
+        headers = edition.encoder.headers(batch, items)
         keys = take(batch.keys, items)
-        requests = take(batch.records, items)
-        partitions = batch.partitions[items]
-        outgoing = Outgoing(self._predictions, bodies, keys, headers, partitions, requests)
+        requests, partitions = take(batch.records, items), batch.partitions[items]
+        outgoing = Outgoing(self._topic, bodies, keys, headers, partitions, requests)
         publish(outgoing)
         floors = batch.min_accuracy[items]
         report.groups.append(
@@ -152,75 +129,41 @@ class Answering:
             )
         )
 
-    def _always_best_ms(self, view: View, group: Group, outcome: Outcome) -> float:
-        """What the most accurate model would have taken per item of a group.
 
-        A call in service takes longer than the same call in a profile's tight loop, most of it a
-        fixed time for cold caches. Where the most accurate model was not run lately, the excess of
-        the one that ran is added to its profile: an estimate that does not flatter the saving.
-        """
-        n = len(group.items)
-        best = self._plans[view.always_best(n)].steps[0].model
-        first = outcome.calls[0]
-        if best == first.model:
-            return first.run_ms / first.n
-        latency = self._plans.models[best].latency
-        excess_ms = latency.excess_ms(n)
-        if excess_ms is None:
-            excess_ms = max(self._plans.models[first.model].latency.excess_ms(n) or 0.0, 0.0)
-        return (latency.profile_of(n) + excess_ms) / n
+def _always_best_ms(job: Job, outcome: Outcome) -> float:
+    """What the most accurate model would have taken per item of a group.
 
-    def _cost(
-        self,
-        view: View,
-        group: Group,
-        outcome: Outcome,
-        answered: Answered,
-        cost_ms: float,
-        best_ms: float,
-    ) -> tuple[float, float]:
-        """What an item cost, and saved against the most accurate model, in the policy's
-        objective."""
-        objective = self._plans.objective
-        if objective is Objective.CPU_TIME:
-            return cost_ms, best_ms - cost_ms
-        best = view.always_best(len(group.items))
-        if objective is Objective.ENERGY:
-            joules = outcome.cost(answered.n_steps, self._joules_per_ms)
-            best_joules = best_ms * self._joules_per_ms[self._plans[best].steps[0].model]
-            return joules, best_joules - joules
-        memory = view.cost_of(group.plan, 1)
-        return memory, view.cost_of(best, 1) - memory
+    A call in service takes longer than the same call in a profile's tight loop, most of it a fixed
+    time for cold caches. Where the most accurate model was not run lately, the excess of the one
+    that ran is added to its profile: an estimate that does not flatter the saving.
+    """
+    plans, n = job.edition.plans, len(job.group.items)
+    best = plans[job.view.always_best(n)].steps[0].model
+    first = outcome.calls[0]
+    if best == first.model:
+        return first.run_ms / first.n
+    latency = plans.models[best].latency
+    excess_ms = latency.excess_ms(n)
+    if excess_ms is None:
+        excess_ms = max(plans.models[first.model].latency.excess_ms(n) or 0.0, 0.0)
+    return (latency.profile_of(n) + excess_ms) / n
 
-    def refuse(self, taken: Taken, publish: Publish, report: Report) -> None:
-        """Requests that the policy turns away become dead letters."""
-        batch = taken.batch
-        taken.settle()
-        rejected = [
-            (
-                record,
-                InvalidMessageError(
-                    Reason.REFUSED,
-                    f"no permitted plan meets {batch.max_latency_ms[i]:g} ms and accuracy "
-                    f"{batch.min_accuracy[i]:g}, and the policy's fallback is "
-                    f"{Fallback.REFUSE}; loosen a target or the policy",
-                ),
-            )
-            for i, record in enumerate(batch.records)
-        ]
-        self.reject(rejected, publish, report)
 
-    def reject(self, rejected: Sequence[Rejected], publish: Publish, report: Report) -> None:
-        """Records that can't be served become dead letters."""
-        for record, error in rejected:
-            letter = write_letter(record, error, self._max_message_bytes)
-            publish(
-                Outgoing(
-                    self._dead_letters, [letter.value], [letter.key], [letter.headers], None,
-                    [record],
-                )
-            )  # fmt: skip
-        report.rejected = [*report.rejected, *(error.reason for _, error in rejected)]
+def _cost_of(
+    job: Job, outcome: Outcome, answered: Answered, cost_ms: float, best_ms: float
+) -> tuple[float, float]:
+    """What an item cost, and saved against the most accurate model, in the policy's objective."""
+    plans, view, group = job.edition.plans, job.view, job.group
+    if plans.objective is Objective.CPU_TIME:
+        return cost_ms, best_ms - cost_ms
+    best = view.always_best(len(group.items))
+    if plans.objective is Objective.ENERGY:
+        joules_per_ms = [model.watts / 1e3 for model in plans.models]
+        joules = outcome.cost(answered.n_steps, joules_per_ms)
+        best_joules = best_ms * joules_per_ms[plans[best].steps[0].model]
+        return joules, best_joules - joules
+    memory = view.cost_of(group.plan, 1)
+    return memory, view.cost_of(best, 1) - memory
 
 
 def _by_reason(job: Job, answered: Answered, choice: Choice) -> Iterable[tuple[Choice, Answered]]:

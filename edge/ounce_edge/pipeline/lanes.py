@@ -28,10 +28,12 @@ class Lanes:
 
     Args:
         n: how many; with 0 none is ever free.
+        steady: seconds on a clock that only goes forward.
     """
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, steady: Callable[[], float] = time.perf_counter) -> None:
         self._n = n
+        self._steady = steady
         self._threads = ThreadPoolExecutor(max(n, 1), thread_name_prefix="lane")
         self._running: list[_Running] = []
         self._ended = threading.Event()
@@ -48,7 +50,7 @@ class Lanes:
     def next_end_ms(self) -> float:
         """Time until the next of the running calls ends, as predicted: 0 where it takes longer than
         that, infinite where none is running."""
-        now_s = time.perf_counter()
+        now_s = self._steady()
         left_s = [call.began_s + call.takes_s - now_s for call in self._still_running()]
         return max(min(left_s, default=math.inf), 0.0) * 1e3
 
@@ -56,7 +58,7 @@ class Lanes:
     def longest_s(self) -> float:
         """For how long the oldest of the calls has been running; 0 where none is."""
         began_s = [call.began_s for call in self._still_running()]
-        return time.perf_counter() - min(began_s) if began_s else 0.0
+        return self._steady() - min(began_s) if began_s else 0.0
 
     def start(self, call: Callable[[], T], takes_ms: float) -> Future[T]:
         """Make a call on a free lane.
@@ -71,7 +73,7 @@ class Lanes:
         if not self.n_free:
             raise RuntimeError(f"none of {self._n} lanes is free; look at `n_free` first")
         future = self._threads.submit(call)
-        self._running.append(_Running(future, time.perf_counter(), takes_ms / 1e3))
+        self._running.append(_Running(future, self._steady(), takes_ms / 1e3))
         future.add_done_callback(lambda _: self._ended.set())
         return future
 

@@ -6,19 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import Reason
-from ounce_schemas.event import EventKind
 from ounce_schemas.routing import Choice
 
+from ounce_edge.evidence.incidents import Incident
 from ounce_edge.models.execution import Call
-
-
-@dataclass(frozen=True)
-class Happening:
-    """Something to tell people."""
-
-    kind: EventKind
-    subject: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -74,6 +65,6 @@ class Report:
     repeats: int = 0
     escalated: int = 0
     rejected: Sequence[Reason] = ()
-    happenings: list[Happening] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
     next_offsets: Mapping[int, int] = field(default_factory=dict)
     """By partition, the offset that a successor goes on at; only what is answered in full."""

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
+
+from ounce_edge.recommender.beliefs.plans import Plans
 
 
 @dataclass(frozen=True)
@@ -28,3 +31,17 @@ class Snapshot:
     n_open: int
     """Requests taken and not yet answered."""
     is_overloaded: bool
+
+    @classmethod
+    def of(cls, task: str, plans: Plans, at_s: float, n_open: int, is_overloaded: bool) -> Self:
+        """Look at what is believed of plans; `at_s` is now, on the clock of their calls."""
+        view = plans.view(at_s)
+        figures = zip(view.names, view.accuracy, view.accuracy_low, strict=True)
+        return cls(
+            task=task,
+            plans=[PlanSnapshot(*of_plan) for of_plan in figures],
+            highest_floor=view.highest_floor,
+            suspended={m.name: m.suspension.is_open(at_s) for m in plans.models},
+            n_open=n_open,
+            is_overloaded=is_overloaded,
+        )

@@ -1,59 +1,19 @@
-"""Requests that are decoded and not yet answered, and which polls are answered in full."""
+"""Requests that are decoded and not yet answered."""
 
-from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ounce_edge.wire.decoding import Batch, take
-
-Items = NDArray[np.intp]
-
-
-@dataclass
-class Poll:
-    """One task's records of one poll; answered in full when `open` is 0."""
-
-    next_offsets: Mapping[int, int]
-    """By partition, the offset behind its last record."""
-    open: int
-    """Records without an answer or dead letter."""
-
-
-class Progress:
-    """Which offsets may be committed: those of polls that are answered in full, as all before are.
-
-    Requests are answered in the order of their deadlines, not of their offsets; a commit covers
-    everything before it, so it waits for the oldest.
-    """
-
-    def __init__(self) -> None:
-        self._polls: deque[Poll] = deque()
-
-    def begin(self, next_offsets: Mapping[int, int], n_records: int) -> Poll:
-        """A poll's records are taken."""
-        poll = Poll(next_offsets, n_records)
-        self._polls.append(poll)
-        return poll
-
-    def disown(self, partitions: Collection[int]) -> None:
-        """Others own these partitions now, and commit their offsets."""
-        for poll in self._polls:
-            poll.next_offsets = {p: o for p, o in poll.next_offsets.items() if p not in partitions}
-
-    def advance(self) -> dict[int, int]:
-        """By partition, the offset that a successor goes on at; each is given once."""
-        done: dict[int, int] = {}
-        while self._polls and not self._polls[0].open:
-            done.update(self._polls.popleft().next_offsets)
-        return done
+from ounce_edge.pipeline.progress import Poll
+from ounce_edge.recommender.rule.schedule import Items
+from ounce_edge.wire.batch import RequestBatch, gather
 
 
 @dataclass
 class _Part:
-    batch: Batch
+    batch: RequestBatch
     repeated: set[int]
     """Items whose id was answered lately."""
     poll: Poll
@@ -63,7 +23,7 @@ class _Part:
 class Taken:
     """Requests that one call answers."""
 
-    batch: Batch
+    batch: RequestBatch
     repeated: set[int]
     """Items of `batch` whose id was answered lately."""
     sources: Sequence[tuple[_Part, Items]]
@@ -101,7 +61,7 @@ class Waiting:
         parts = [*self._parts, *(part for some in taken for part, _ in some.sources)]
         return sum({id(part): part.batch.n_bytes for part in parts}.values())
 
-    def add(self, batch: Batch, repeated: set[int], poll: Poll) -> None:
+    def add(self, batch: RequestBatch, repeated: set[int], poll: Poll) -> None:
         """Requests arrived."""
         self._add(_Part(batch, repeated, poll), np.arange(len(batch)))
 
@@ -132,7 +92,7 @@ class Waiting:
                 places = {item: start + i for i, item in enumerate(chosen.tolist())}
                 repeated |= {places[item] for item in part.repeated & places.keys()}
             start += len(chosen)
-        return Taken(_gather([(part.batch, chosen) for part, chosen in sources]), repeated, sources)
+        return Taken(gather([(part.batch, chosen) for part, chosen in sources]), repeated, sources)
 
     def give_back(self, taken: Taken, items: Items) -> None:
         """Settled requests that were not answered after all, by their indices in `taken.batch`."""
@@ -179,42 +139,3 @@ class Waiting:
         if len(used) < len(self._parts):  # parts are in the order of their numbers, and stay so
             self._parts = [self._parts[p] for p in used.tolist()]
             self._part = np.searchsorted(used, self._part)
-
-
-def _gather(parts: Sequence[tuple[Batch, Items]]) -> Batch:
-    """Some items of some batches as one batch; the batch itself where that is all of it."""
-    if len(parts) == 1:
-        batch, items = parts[0]
-        return batch if len(items) == len(batch) else _some(batch, items)
-    some = [_some(batch, items) for batch, items in parts]
-    return Batch(
-        records=[r for b in some for r in b.records],
-        keys=[k for b in some for k in b.keys],
-        partitions=np.concatenate([b.partitions for b in some]),
-        inputs={n: np.concatenate([b.inputs[n] for b in some]) for n in some[0].inputs},
-        json_ids=[[i for b in some for i in b.whole_ids()]],
-        heads=[h for b in some for h in b.heads],
-        identities=[i for b in some for i in b.identities],
-        outputs=[o for b in some for o in b.outputs],
-        max_latency_ms=np.concatenate([b.max_latency_ms for b in some]),
-        min_accuracy=np.concatenate([b.min_accuracy for b in some]),
-        timestamps_ms=np.concatenate([b.timestamps_ms for b in some]),
-        all_bare=all(b.all_bare for b in some),
-    )
-
-
-def _some(batch: Batch, items: Items) -> Batch:
-    return Batch(
-        records=take(batch.records, items),
-        keys=take(batch.keys, items),
-        partitions=batch.partitions[items],
-        inputs={name: array[items] for name, array in batch.inputs.items()},
-        json_ids=[take(column, items) for column in batch.json_ids],
-        heads=take(batch.heads, items),
-        identities=take(batch.identities, items),
-        outputs=take(batch.outputs, items),
-        max_latency_ms=batch.max_latency_ms[items],
-        min_accuracy=batch.min_accuracy[items],
-        timestamps_ms=batch.timestamps_ms[items],
-        all_bare=batch.all_bare,
-    )

@@ -3,8 +3,8 @@
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -15,8 +15,9 @@ from ounce_schemas.request import Request, RequestedOutput
 from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.topics import requests_topic
 
+from ounce_edge.wire.batch import OutputNames, Rejected, RequestBatch, take
 from ounce_edge.wire.position_ids import PositionIds
-from ounce_edge.wire.records import Columns, Headers, Record
+from ounce_edge.wire.records import Columns, Headers
 from ounce_edge.wire.request_body import float_rows, json_array, read_body, tensor_data
 from ounce_edge.wire.request_head import (
     NO_HEADERS,
@@ -28,47 +29,6 @@ from ounce_edge.wire.request_head import (
 )
 
 logger = logging.getLogger(__name__)
-
-OutputNames = tuple[str, ...]
-T = TypeVar("T")
-Rejected = tuple[Record, InvalidMessageError]
-
-
-@dataclass
-class Batch:
-    """Valid requests of one task; every list and array has one entry per request."""
-
-    records: Sequence[Record]
-    keys: Sequence[bytes | None]
-    partitions: NDArray[np.int64]
-    inputs: dict[str, NDArray[Any]]
-    json_ids: Sequence[Sequence[bytes]]
-    """Columns whose entries make up the id as JSON text, quotes included."""
-    heads: Sequence[RequestHead]
-    identities: Sequence[tuple[str, str] | None]
-    """Source and id where the sender gave an id: what a repeat is noticed by."""
-    outputs: Sequence[OutputNames]
-    """Outputs that the answer holds."""
-    max_latency_ms: NDArray[np.float64]
-    min_accuracy: NDArray[np.float64]
-    timestamps_ms: NDArray[np.float64]
-    rejected: list[Rejected] = field(default_factory=list)
-    all_bare: bool = False
-    """No request has headers."""
-    n_bytes: int = 0
-    """Size of all bodies that were decoded with these."""
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def whole_ids(self) -> list[bytes]:
-        """Ids as JSON text, one per request."""
-        return [b"".join(parts) for parts in zip(*self.json_ids, strict=True)]
-
-
-def take(column: Sequence[T], items: NDArray[np.intp]) -> Sequence[T]:
-    """The entries of a batch's column that `items` (ascending) are; the column itself if all."""
-    return column if len(items) == len(column) else [column[i] for i in items.tolist()]
 
 
 class Decoder:
@@ -84,7 +44,7 @@ class Decoder:
             "value", "interval")  # fmt: skip
         self._all = (*self._short, "probabilities") if classification else self._short
 
-    def decode(self, columns: Columns, now_ms: float) -> Batch:
+    def decode(self, columns: Columns, now_ms: float) -> tuple[RequestBatch, list[Rejected]]:
         """Decode records.
 
         Args:
@@ -92,12 +52,12 @@ class Decoder:
             now_ms: milliseconds since 1970; the timestamp of records that have none.
 
         Returns:
-            The valid ones as a batch, the others under `rejected`.
+            The valid ones as a batch, and the others, each with why it can't be served.
         """
         batch = self._decode_alike(columns, now_ms)
-        return self._decode_any(columns, now_ms) if batch is None else batch
+        return self._decode_any(columns, now_ms) if batch is None else (batch, [])
 
-    def _decode_alike(self, columns: Columns, now_ms: float) -> Batch | None:
+    def _decode_alike(self, columns: Columns, now_ms: float) -> RequestBatch | None:
         """The fast path: one body format, targets in headers only, nothing wrong. None where it
         does not apply; then `_decode_any`, which treats every record alone, says what is wrong with
         which."""
@@ -125,7 +85,7 @@ class Decoder:
         ids = [] if all_bare else [head.id for head in heads]
         latencies = [] if all_bare else [head.max_latency_ms for head in heads]
         floors = [] if all_bare else [head.min_accuracy for head in heads]
-        return Batch(
+        return RequestBatch(
             records=columns.records,
             keys=columns.keys,
             partitions=columns.partitions,
@@ -171,7 +131,7 @@ class Decoder:
             ]
         ]
 
-    def _decode_any(self, columns: Columns, now_ms: float) -> Batch:
+    def _decode_any(self, columns: Columns, now_ms: float) -> tuple[RequestBatch, list[Rejected]]:
         parsed: list[_Parsed] = []
         rejected: list[Rejected] = []
         for i, (headers, value) in enumerate(zip(columns.headers, columns.values, strict=True)):
@@ -193,7 +153,7 @@ class Decoder:
             parsed = [parsed[i] for i in keep]
         rows = np.array([p.row for p in parsed], dtype=np.intp)
         partitions = columns.partitions[rows]
-        return Batch(
+        batch = RequestBatch(
             records=take(columns.records, rows),
             keys=take(columns.keys, rows),
             partitions=partitions,
@@ -205,10 +165,10 @@ class Decoder:
             max_latency_ms=np.array([p.max_latency_ms for p in parsed], dtype=np.float64),
             min_accuracy=np.array([p.min_accuracy for p in parsed], dtype=np.float64),
             timestamps_ms=_timestamps_ms(columns.timestamps_ms[rows], now_ms),
-            rejected=rejected,
             all_bare=all(p.head is NO_HEADERS for p in parsed),
             n_bytes=sum(len(value) for value in columns.values if value is not None),
         )
+        return batch, rejected
 
     def _parse(self, row: int, headers: Headers | None, body: bytes | None) -> "_Parsed":
         head = read_head(headers)

@@ -23,7 +23,7 @@ from ounce_schemas.request import (
 from ounce_schemas.routing import Choice
 from ounce_schemas.task import TaskSpec
 
-from ounce_edge.wire.decoding import Batch, OutputNames, take
+from ounce_edge.wire.batch import OutputNames, RequestBatch, take
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import RequestHead
 
@@ -134,7 +134,11 @@ class Encoder:
         self._cache: dict[tuple[Any, ...], bytes] = {}
 
     def bodies(
-        self, batch: Batch, answer: GroupAnswer, latency_ms: NDArray[np.float64], repeats: set[int]
+        self,
+        batch: RequestBatch,
+        answer: GroupAnswer,
+        latency_ms: NDArray[np.float64],
+        repeats: set[int],
     ) -> "Bodies":
         """One prediction per item of the group.
 
@@ -157,7 +161,9 @@ class Encoder:
             ]
         )
 
-    def headers(self, batch: Batch, items: NDArray[np.intp]) -> Sequence[Headers | None] | None:
+    def headers(
+        self, batch: RequestBatch, items: NDArray[np.intp]
+    ) -> Sequence[Headers | None] | None:
         """Headers of the predictions for `items`: CloudEvents where the request was one."""
         if batch.all_bare:
             return None
@@ -172,7 +178,11 @@ class Encoder:
         return result
 
     def _middles(
-        self, batch: Batch, answer: GroupAnswer, latency_ms: NDArray[np.float64], repeats: set[int]
+        self,
+        batch: RequestBatch,
+        answer: GroupAnswer,
+        latency_ms: NDArray[np.float64],
+        repeats: set[int],
     ) -> list[bytes]:
         """What stands between the id and the outputs, per item."""
         cost = b',"cost_ms":%.4g,"saved_ms":%.4g%b,"latency_ms":' % (

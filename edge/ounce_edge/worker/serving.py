@@ -16,6 +16,7 @@ from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.reports import Report
+from ounce_edge.pipeline.turn import Turn
 from ounce_edge.recommender.pacing.batch_delay import BatchDelay
 from ounce_edge.recommender.pacing.poll_size import Pace
 from ounce_edge.recommender.pacing.transaction_size import TransactionSize, budget_ms
@@ -282,10 +283,8 @@ class Serving:
         slice_ms = self._slice_ms()
         others_ms = reserve_ms + slice_ms * max(n_waiting - 1, 0)
         for topic, pipeline in busy:
-            report = pipeline.step(
-                self._delivery.publish, slice_ms, others_ms, keep_free, poll_ms, self._each_room
-            )
-            self._observe(topic, report)
+            turn = Turn(slice_ms, others_ms, keep_free, poll_ms, self._each_room)
+            self._observe(topic, pipeline.step(self._delivery.publish, turn))
 
     def _answer_all(self, reserve_ms: float = 0.0) -> None:
         """Answer all that is open, and take nothing new meanwhile. Blocks."""
@@ -315,8 +314,8 @@ class Serving:
 
     def _observe(self, topic: str, report: Report) -> None:
         self._metrics.observe(report)
-        for happening in report.happenings:
-            self._events.tell(happening.kind, report.task, happening.subject, happening.text)
+        for incident in report.incidents:
+            self._events.tell(incident.kind, report.task, incident.subject, incident.text)
         self._answered.update({(topic, p): o for p, o in report.next_offsets.items()})
         self._unconfirmed |= bool(report.groups or report.rejected)
 

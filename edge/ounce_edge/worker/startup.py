@@ -18,9 +18,11 @@ from ounce_edge.broker.at_least_once import AtLeastOnce
 from ounce_edge.broker.base import Delivery
 from ounce_edge.broker.exactly_once import ExactlyOnce
 from ounce_edge.broker.publishing import ProducerSettings
+from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.energy import EnergyMeter, measured_watts
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.metrics import Metrics
@@ -80,17 +82,19 @@ def load_pipelines(
         logger.info("policy %s also names tasks not served here: %s", policy.version, unserved)
     runtime = OnnxCpuRuntime(settings.threads)
     meter = EnergyMeter()
-    pipelines = [
-        Pipeline(
+    pipelines = []
+    for task in settings.task:
+        edition = Edition(
             load_ladder(settings.models, task, runtime),
             policy.for_task(task),
             watts=partial(measured_watts, meter=meter),
-            decisions=settings.decisions,
-            max_message_bytes=settings.max_message_bytes,
-            lanes=lanes,
         )
-        for task in settings.task
-    ]
+        log = None
+        if settings.decisions is not None:
+            log = DecisionLog(settings.decisions, edition.log_header())
+        pipelines.append(
+            Pipeline(edition, lanes=lanes, log=log, max_message_bytes=settings.max_message_bytes)
+        )
     metrics.describe(policy.version, [pipeline.ladder for pipeline in pipelines])
     for pipeline in pipelines:
         metrics.show(pipeline.snapshot())

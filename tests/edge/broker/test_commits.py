@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 from ounce_edge.broker.at_least_once import AtLeastOnce
-from ounce_edge.models.first_beliefs import card_belief
-from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.partitions import Partitions
-from ounce_schemas.policy import Policy
 
-from tests.support.edge.ladders import DIGITS, ladder, served
+from tests.support.edge.ladders import DIGITS, served
+from tests.support.edge.pipelines import pipeline
 from tests.support.edge.serving import NOWHERE, must_not_fail, serving_of
 
 
@@ -48,12 +46,7 @@ def delivery() -> Iterator[AtLeastOnce]:
 def partitions(delivery: AtLeastOnce, monkeypatch: pytest.MonkeyPatch) -> Partitions:
     """Two of the topic `t`; commits need not wait for others."""
     monkeypatch.setattr("ounce_edge.worker.partitions.COMMIT_EVERY_S", 0.0)
-    pipeline = Pipeline(
-        ladder(DIGITS, served(DIGITS, "a")),
-        Policy().for_task("digits"),
-        believe=lambda model: card_belief(model.card),
-    )
-    serving = serving_of(pipeline, delivery=delivery)
+    serving = serving_of(pipeline(served(DIGITS, "a")), delivery=delivery)
     own = Partitions(serving, delivery, Metrics(), Health(time.monotonic), must_not_fail)
     consumer: Any = FakeConsumer()
     own.on_assign(consumer, [TopicPartition("t", 0), TopicPartition("t", 1)])

@@ -16,7 +16,7 @@ from ounce_edge.evidence.decision_log import (
     replay,
 )
 from ounce_edge.evidence.explain import command
-from ounce_edge.models.first_beliefs import card_belief
+from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
@@ -24,10 +24,10 @@ from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans, Step
 from ounce_edge.recommender.rule.decision import MOST_CONSIDERED, decide
 from ounce_edge.recommender.rule.exploration import Draws, explore
 from ounce_schemas.errors import ArtifactError
-from ounce_schemas.policy import Policy
 from ounce_schemas.routing import Choice, Fallback, Objective
 
-from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, ladder, raw, serve, served
+from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, raw, serve, served
+from tests.support.edge.pipelines import edition
 
 
 def plans(objective: Objective, calls: list[tuple[int, int, float]]) -> Plans:
@@ -105,17 +105,16 @@ def test_a_recorded_decision_is_made_again_the_same(
 
 
 def record_some(folder: Path, n: int = 3) -> None:
+    answers = edition(
+        served(DIGITS, "light", accuracy=0.85, ms_per_item=0.01),
+        served(DIGITS, "heavy", accuracy=0.99, ms_per_item=2.0),
+        exploration=0.5,
+    )
     pipeline = Pipeline(
-        ladder(
-            DIGITS,
-            served(DIGITS, "light", accuracy=0.85, ms_per_item=0.01),
-            served(DIGITS, "heavy", accuracy=0.99, ms_per_item=2.0),
-        ),
-        Policy(exploration=0.5).for_task("digits"),
-        clock=lambda: 1000.0,
-        believe=lambda model: card_belief(model.card),
+        answers,
+        clocks=Clocks(wall=lambda: 1000.0),
         rng=np.random.default_rng(0),  # what is explored must not be chance
-        decisions=folder,
+        log=DecisionLog(folder, answers.log_header()),
     )
     for i in range(n):
         headers = [("ce_id", b"reading-%d" % i), ("ce_minaccuracy", b"0.9")]
@@ -152,13 +151,9 @@ def test_explain_makes_all_decisions_again(tmp_path: Path) -> None:
 
 def test_of_what_waits_each_id_is_written_when_its_request_is_answered(tmp_path: Path) -> None:
     clock_s, n = 1000.0, 2 * MOST_CONSIDERED
-    pipeline = Pipeline(
-        ladder(DIGITS, served(DIGITS, "only", accuracy=0.9, ms_per_item=1.0)),
-        Policy().for_task("digits"),
-        clock=lambda: clock_s,
-        believe=lambda model: card_belief(model.card),
-        decisions=tmp_path,
-    )
+    answers = edition(served(DIGITS, "only", accuracy=0.9, ms_per_item=1.0))
+    log = DecisionLog(tmp_path, answers.log_header())
+    pipeline = Pipeline(answers, clocks=Clocks(wall=lambda: clock_s), log=log)
     headers = [[("ce_id", b"m%d" % i), ("ce_maxlatencyms", b"100")] for i in range(n)]
     records = [FakeRecord(raw(1, 2, 3, 4), h, offset_=i) for i, h in enumerate(headers)]
     pipeline.admit(records, Outbox())
@@ -223,7 +218,7 @@ def test_what_another_version_wrote_is_passed_over_or_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("ounce_edge.pipeline.pipeline.FORMAT", FORMAT - 1)
+        patch.setattr("ounce_edge.pipeline.edition.FORMAT", FORMAT - 1)
         record_some(tmp_path)
     with pytest.raises(ArtifactError, match=f"has format {FORMAT - 1}, and this version reads"):
         list(read_decisions(tmp_path, DIGITS.name))

@@ -7,13 +7,13 @@ import msgspec
 import numpy as np
 import pytest
 from ounce_edge.models.energy import EnergyMeter, measured_watts
-from ounce_edge.models.first_beliefs import card_belief
+from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.pipeline import Pipeline
-from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.routing import Objective
 
-from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, ladder, raw, serve, served
+from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, raw, serve, served
+from tests.support.edge.pipelines import edition
 
 
 class Package:
@@ -69,15 +69,20 @@ def test_a_models_power_is_what_it_adds(tmp_path: Path, monkeypatch: pytest.Monk
 def decide(objective: Objective, **policy: Any) -> Any:
     light = served(DIGITS, "light", accuracy=0.85, ms_per_item=0.01, size_bytes=10)
     heavy = served(DIGITS, "heavy", accuracy=0.99, ms_per_item=2.0, size_bytes=90)
-    pipeline = Pipeline(
-        ladder(DIGITS, light, heavy),
-        Policy(objective=objective, min_accuracy=0.5, **policy).for_task("digits"),
-        clock=lambda: 1000.0,
-        believe=lambda model: card_belief(model.card),
-        watts=lambda model: 500.0 if model.card.model == "light" else None,
+    watts = {"light": 500.0}
+    serving = Pipeline(
+        edition(
+            light,
+            heavy,
+            watts=lambda model: watts.get(model.card.model),
+            objective=objective,
+            min_accuracy=0.5,
+            **policy,
+        ),
+        clocks=Clocks(wall=lambda: 1000.0),
     )
     outbox = Outbox()
-    report = serve(pipeline, [FakeRecord(raw(1, 2, 3, 4))], outbox)
+    report = serve(serving, [FakeRecord(raw(1, 2, 3, 4))], outbox)
     return msgspec.json.decode(outbox.records[0][1] or b"", type=Prediction), report.groups[0]
 
 

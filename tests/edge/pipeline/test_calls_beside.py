@@ -9,17 +9,17 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from ounce_edge.models.first_beliefs import card_belief
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.reports import Report
+from ounce_edge.pipeline.turn import Turn
 from ounce_schemas.errors import Reason
 from ounce_schemas.event import EventKind
-from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.routing import Choice
 
-from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, ladder, raw, served
+from tests.support.edge import pipelines
+from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, raw, served
 from tests.support.edge.pipelines import Clock
 
 NOW_S = 1000.02
@@ -79,16 +79,10 @@ def pipeline(
     lanes: Lanes,
     heavy: Callable[[Any], Any] | None = None,
     heavy_card: dict[str, float] = HEAVY,
-    **policy: Any,
+    **options: Any,
 ) -> Pipeline:
     models = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", heavy, **heavy_card)
-    return Pipeline(
-        ladder(DIGITS, *models),
-        Policy(**policy).for_task("digits"),
-        clock=lambda: NOW_S,
-        believe=lambda model: card_belief(model.card),
-        lanes=lanes,
-    )
+    return pipelines.pipeline(*models, lanes=lanes, **options)
 
 
 def light(offset: int, max_latency_ms: float = 1000.0, **fields: Any) -> FakeRecord:
@@ -162,23 +156,24 @@ def test_heavy_messages_are_answered_under_a_constant_stream_of_light_ones(lanes
 
 
 def test_a_heavy_message_waits_for_a_busy_lane_as_long_as_its_deadline_allows(
-    lanes: Lanes, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    gate: Gate,
 ) -> None:
-    now_s = 50.0
-    monkeypatch.setattr("ounce_edge.pipeline.pipeline.time.perf_counter", lambda: now_s)
-    serving, outbox = pipeline(lanes, gate), Outbox()
+    clock = Clock()
+    lanes = Lanes(1, steady=clock)
+    serving, outbox = pipeline(lanes, gate, steady=clock), Outbox()
     serving.admit([heavy(0)], outbox)
     serving.step(outbox)
     serving.admit([heavy(1)], outbox)
     report = serving.step(outbox)
     assert (serving.n_open, len(serving.waiting), report.calls) == (2, 1, [])
     assert serving.due_in_s() == pytest.approx(0.004)  # when the lane is free, as predicted
-    now_s = 50.003
+    clock.now_s = 50.003
     assert serving.due_in_s() == pytest.approx(0.001)
     gate.open()
     report = finish(serving, lanes, outbox)
     assert sorted(answers(outbox)) == [0, 1]
     assert all(caller.startswith("lane") for caller in gate.callers)
+    lanes.close()
 
 
 def test_a_heavy_message_that_cant_wait_for_a_busy_lane_is_answered_at_once(
@@ -215,21 +210,22 @@ def test_where_nothing_newer_is_to_come_both_threads_answer_heavy_ones(
     serving, outbox = pipeline(lanes, answer), Outbox()
     serving.admit([heavy(offset) for offset in range(10)], outbox)
     while len(serving.waiting):
-        serving.step(outbox, keep_free=False)
+        serving.step(outbox, Turn(keep_free=False))
     assert len(answers(outbox)) == 9
     gate.open()
     finish(serving, lanes, outbox)
     assert len(answers(outbox)) == 10
 
 
-def test_a_heavy_message_that_is_late_for_long_gets_a_lane_although_timely_ones_keep_coming(
-    lanes: Lanes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_heavy_message_that_is_late_for_long_gets_a_lane_although_timely_ones_keep_coming() -> (
+    None
+):
     # long enough for a lane, and short enough for the time that late messages may take: so nothing
     # but this clock may say how long it takes
-    clock = Clock(monkeypatch)
-    model = clock.takes({"heavy": 2.2}, "heavy")
-    serving, outbox = pipeline(lanes, model, {"accuracy": 0.99, "ms_per_item": 2.2}), Outbox()
+    clock = Clock()
+    lanes, model = Lanes(1, steady=clock), clock.takes({"heavy": 2.2}, "heavy")
+    card = {"accuracy": 0.99, "ms_per_item": 2.2}
+    serving, outbox = pipeline(lanes, model, card, steady=clock), Outbox()
     serving.admit([heavy(0, 1.0, timestamp_ms=998_000)], outbox)
     offset = 1
     while 0 not in answers(outbox):
@@ -243,6 +239,7 @@ def test_a_heavy_message_that_is_late_for_long_gets_a_lane_although_timely_ones_
     assert (answer.model_name, answer.parameters.reason) == ("heavy", Choice.FALLBACK_LATE)
     finish(serving, lanes, outbox)
     assert sorted(answers(outbox)) == list(range(offset))
+    lanes.close()
 
 
 def test_what_a_model_fails_on_beside_another_one_answers(lanes: Lanes) -> None:
@@ -255,7 +252,7 @@ def test_what_a_model_fails_on_beside_another_one_answers(lanes: Lanes) -> None:
     while serving.n_open:
         lanes.wait(min(serving.due_in_s(), WAIT_S))
         report = serving.step(outbox)
-        told += [happening.kind for happening in report.happenings]
+        told += [incident.kind for incident in report.incidents]
     assert report.next_offsets == {3: 3}
     assert told[0] is EventKind.MODEL_SUSPENDED
     assert {a.model_name for a in answers(outbox).values()} == {"light"}
@@ -265,13 +262,7 @@ def test_what_no_model_answers_beside_is_a_dead_letter(lanes: Lanes) -> None:
     def fails(inputs: Any) -> Any:
         raise RuntimeError("no")
 
-    serving = Pipeline(
-        ladder(DIGITS, served(DIGITS, "heavy", fails, **HEAVY)),
-        Policy().for_task("digits"),
-        clock=lambda: NOW_S,
-        believe=lambda model: card_belief(model.card),
-        lanes=lanes,
-    )
+    serving = pipelines.pipeline(served(DIGITS, "heavy", fails, **HEAVY), lanes=lanes)
     outbox, rejected = Outbox(), list[Reason]()
     serving.admit([heavy(0)], outbox)
     while serving.n_open:
@@ -305,7 +296,7 @@ def test_of_a_lost_partition_nothing_that_is_on_a_lane_is_published_or_committed
     serving, outbox = pipeline(lanes, gate), Outbox()
     records = [heavy(offset, partition_=offset % 2) for offset in range(2)]
     serving.admit(records, outbox)
-    serving.step(outbox, slice_ms=100.0)
+    serving.step(outbox, Turn(slice_ms=100.0))
     assert (serving.n_open, len(serving.waiting)) == (2, 0)
     assert serving.drop([1]) == 1
     assert serving.drop([1]) == 0
@@ -321,7 +312,7 @@ def test_bodies_on_a_lane_count_as_held(lanes: Lanes, gate: Gate) -> None:
     n_bytes = serving.n_bytes
     serving.step(outbox)
     assert (len(serving.waiting), serving.n_bytes, n_bytes) == (1, n_bytes, 2 * len(GOOD))
-    serving.step(outbox, slice_ms=100.0)
+    serving.step(outbox, Turn(slice_ms=100.0))
     gate.open()
     finish(serving, lanes, outbox)
     assert serving.n_bytes == 0
@@ -378,7 +369,7 @@ def test_every_record_leads_to_one_published_record_whatever_happens_beside(seed
         if records:
             look(serving.admit(records, outbox))
         if rng.random() < 0.7:
-            look(serving.step(outbox, keep_free=rng.random() < 0.8))
+            look(serving.step(outbox, Turn(keep_free=rng.random() < 0.8)))
         if rng.random() < 0.04 and len(owned) > 1:
             lost = rng.choice(sorted(owned))
             before = committed.get(lost, 0)

@@ -1,29 +1,25 @@
 """Cascades in the pipeline, and what labels teach it of them."""
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from ounce_edge.evidence.answer_memory import AnswerMemory
-from ounce_edge.models.first_beliefs import card_belief
-from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_schemas.card import AccuracyEstimate
 from ounce_schemas.event import EventKind
 from ounce_schemas.label import Label, LabelOutcome
 from ounce_schemas.plans import ClassProfile, PlanProfile, Step
-from ounce_schemas.policy import Policy
 from ounce_schemas.routing import Choice
 
-from tests.support.edge.ladders import DIGITS, FakeRecord, ladder, served
+from tests.support.edge.ladders import DIGITS, FakeRecord, served
 from tests.support.edge.pipelines import (
     GOOD,
     HEAVY,
     LIGHT,
-    NOW_S,
     Clock,
     not_finite,
+    pipeline,
     prediction,
     process,
     raises,
@@ -57,15 +53,12 @@ def cascade(light: Any, heavy: Any, threshold: float = 0.8) -> PlanProfile:
     )
 
 
-def two_steps(light_answer: Any = None, heavy_answer: Any = None, **policy: Any) -> Any:
+def two_steps(
+    light_answer: Any = None, heavy_answer: Any = None, steady: Any = None, **policy: Any
+) -> Any:
     light = served(DIGITS, "light", light_answer or confident(0.9, 0.75), **LIGHT)
     heavy = served(DIGITS, "heavy", heavy_answer, **HEAVY)
-    serving = Pipeline(
-        replace(ladder(DIGITS, light, heavy), plans=[cascade(light, heavy)]),
-        Policy(version="p1", **policy).for_task("digits"),
-        clock=lambda: NOW_S,
-        believe=lambda model: card_belief(model.card),
-    )
+    serving = pipeline(light, heavy, plans=[cascade(light, heavy)], steady=steady, **policy)
     return serving, light, heavy
 
 
@@ -116,12 +109,7 @@ def test_how_many_answers_took_a_further_step_is_no_shift_of_the_inputs() -> Non
         )
         for of, value in ((light, 0.85), (heavy, 0.99))
     ]
-    serving = Pipeline(
-        replace(ladder(DIGITS, light, heavy), plans=[*singles, profile]),
-        Policy(version="p1", min_accuracy=0.96).for_task("digits"),
-        clock=lambda: NOW_S,
-        believe=lambda model: card_belief(model.card),
-    )
+    serving = pipeline(light, heavy, plans=[*singles, profile], min_accuracy=0.96)
     for poll in range(6):
         records = [FakeRecord(GOOD, offset_=300 * poll + i) for i in range(300)]
         sent, _ = process(serving, *records)
@@ -138,17 +126,15 @@ def test_a_policy_may_forbid_cascades_or_a_model_of_them() -> None:
         assert light.loaded.batch_sizes == []
 
 
-def test_a_cascade_whose_time_runs_out_gives_the_light_answer_labelled(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    clock = Clock(monkeypatch)
+def test_a_cascade_whose_time_runs_out_gives_the_light_answer_labelled() -> None:
+    clock = Clock()
     light_takes = clock.takes({"light": 77.0 / 8}, "light")
 
     def slow(inputs: Any) -> Any:
         light_takes(inputs)
         return confident(0.9, 0.75)(inputs)
 
-    serving, _, heavy = two_steps(slow, min_accuracy=0.94)
+    serving, _, heavy = two_steps(slow, steady=clock, min_accuracy=0.94)
     sent, report = process(serving, *(FakeRecord(GOOD, offset_=i) for i in range(8)))
     answers = {int(prediction(r).id.rsplit("-", 1)[1]): prediction(r) for r in sent}
     assert heavy.loaded.batch_sizes == [1]  # of 80 ms 77 are gone: one fits into the rest
@@ -169,7 +155,7 @@ def test_a_second_step_that_fails_costs_no_answer(fails: Any) -> None:
     assert {prediction(r).model_name for r in sent} == {"light"}
     reasons = [prediction(r).parameters.reason for r in sent]
     assert reasons.count(Choice.FALLBACK_MOST_ACCURATE_IN_TIME) == 2
-    first = report.happenings[0]
+    first = report.incidents[0]
     assert (first.kind, first.subject) == (
         EventKind.MODEL_SUSPENDED,
         "heavy",
@@ -188,7 +174,7 @@ def test_a_floor_that_nothing_meets_any_more_is_told_once_and_so_is_its_return()
             for _ in range(60):
                 serving.plans.accuracy.observe_labels(1, 99, 1, time.perf_counter())
         [sent], report = process(serving, record)
-        kinds.append([h.kind for h in report.happenings])
+        kinds.append([h.kind for h in report.incidents])
         assert prediction(sent).parameters.floor_met == (later_s == 4.0)
     assert kinds[0] == [EventKind.ACCURACY_CHANGED, EventKind.FLOOR_UNREACHABLE]
     assert kinds[1] == []

@@ -50,11 +50,9 @@ def test_a_call_that_ended_before_the_wait_is_not_waited_for(lanes: Lanes) -> No
     assert lanes.n_free == 2
 
 
-def test_when_the_next_call_ends_is_predicted(
-    lanes: Lanes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_when_the_next_call_ends_is_predicted() -> None:
     now_s, go = 50.0, threading.Event()
-    monkeypatch.setattr("ounce_edge.pipeline.lanes.time.perf_counter", lambda: now_s)
+    lanes = Lanes(2, steady=lambda: now_s)
     assert (lanes.next_end_ms, lanes.longest_s) == (math.inf, 0.0)
     calls = [lanes.start(lambda: go.wait(WAIT_S), takes_ms) for takes_ms in (30.0, 20.0)]
     now_s = 50.015
@@ -63,6 +61,7 @@ def test_when_the_next_call_ends_is_predicted(
     assert (lanes.next_end_ms, lanes.longest_s) == (0.0, 1.0)
     go.set()
     assert all(call.result(WAIT_S) for call in calls)
+    lanes.close()
 
 
 def test_none_is_none() -> None:

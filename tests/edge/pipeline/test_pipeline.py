@@ -5,14 +5,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from ounce_edge.models.first_beliefs import card_belief
-from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_schemas.errors import PolicyError, Reason
-from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.routing import Choice
 
-from tests.support.edge.ladders import DIGITS, NUMBERS, FakeRecord, Outbox, ladder, serve, served
+from tests.support.edge.ladders import DIGITS, NUMBERS, FakeRecord, Outbox, serve, served
 from tests.support.edge.pipelines import (
     GOOD,
     HEAVY,
@@ -242,12 +239,7 @@ def test_a_policy_decides_which_models_answer() -> None:
 
 
 def test_percent_signs_in_names_survive() -> None:
-    serving = Pipeline(
-        ladder(DIGITS, served(DIGITS, "a")),
-        Policy(version='100%d "x"').for_task("digits"),
-        clock=lambda: NOW_S,
-        believe=lambda model: card_belief(model.card),
-    )
+    serving = pipeline(served(DIGITS, "a"), version='100%d "x"')
     [record], _ = process(serving, FakeRecord(GOOD))
     assert prediction(record).parameters.policy_version == '100%d "x"'
 
@@ -261,11 +253,10 @@ def test_a_clock_that_jumps_loses_nothing() -> None:
         assert (report.waited_ms >= 0.0).all()
 
 
-def test_urgent_requests_are_answered_before_those_that_wait(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    heavy = served(DIGITS, "heavy", Clock(monkeypatch).takes({"heavy": 2.0}, "heavy"), **HEAVY)
-    serving, outbox = pipeline(heavy), Outbox()
+def test_urgent_requests_are_answered_before_those_that_wait() -> None:
+    clock = Clock()
+    heavy = served(DIGITS, "heavy", clock.takes({"heavy": 2.0}, "heavy"), **HEAVY)
+    serving, outbox = pipeline(heavy, steady=clock), Outbox()
     patient = [("ce_maxlatencyms", b"10000")]
     serving.admit([FakeRecord(GOOD, patient, offset_=i) for i in range(40)], outbox)
     first = serving.step(outbox)
@@ -281,11 +272,10 @@ def test_urgent_requests_are_answered_before_those_that_wait(
     assert len(outbox.records) == 41
 
 
-def test_late_requests_do_not_wait_for_ever_behind_timely_ones(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    heavy = served(DIGITS, "heavy", Clock(monkeypatch).takes({"heavy": 2.0}, "heavy"), **HEAVY)
-    serving, outbox = pipeline(heavy), Outbox()
+def test_late_requests_do_not_wait_for_ever_behind_timely_ones() -> None:
+    clock = Clock()
+    heavy = served(DIGITS, "heavy", clock.takes({"heavy": 2.0}, "heavy"), **HEAVY)
+    serving, outbox = pipeline(heavy, steady=clock), Outbox()
     late, overdue = ([("ce_id", name), ("ce_maxlatencyms", b"1")] for name in (b"late", b"overdue"))
     serving.admit([FakeRecord(GOOD, late), FakeRecord(GOOD, overdue, timestamp_ms=998_000)], outbox)
     for i in range(40):

@@ -2,18 +2,16 @@
 
 import numpy as np
 import pytest
-from ounce_edge.models.first_beliefs import card_belief
-from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.reports import GroupReport, ModelCall, Report
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_schemas.errors import Reason
 from ounce_schemas.event import EventKind
 from ounce_schemas.label import LabelOutcome
-from ounce_schemas.policy import Policy
 from ounce_schemas.routing import Choice
 from prometheus_client import generate_latest
 
-from tests.support.edge.ladders import DIGITS, ladder, served
+from tests.support.edge import pipelines
+from tests.support.edge.ladders import DIGITS, served
 
 
 def samples(text: str) -> dict[str, float]:
@@ -98,11 +96,7 @@ def test_a_batch_is_counted_once_everywhere() -> None:
 
 def test_labels_and_events_are_counted_and_there_from_the_start() -> None:
     metrics = Metrics()
-    pipeline = Pipeline(
-        ladder(DIGITS, served(DIGITS, "a")),
-        Policy().for_task("digits"),
-        believe=lambda model: card_belief(model.card),
-    )
+    pipeline = pipelines.pipeline(served(DIGITS, "a"))
     metrics.describe("built-in", [pipeline.ladder])
     metrics.show(pipeline.snapshot())
     found = samples(generate_latest(metrics.registry).decode())

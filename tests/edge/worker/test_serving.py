@@ -5,15 +5,14 @@ from dataclasses import replace
 
 import pytest
 from confluent_kafka import TopicPartition
-from ounce_edge.models.first_beliefs import card_belief
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.recommender.pacing.overload import LASTS_S
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_schemas.label import Label, LabelOutcome
-from ounce_schemas.policy import Policy
 from ounce_schemas.topics import requests_topic
 
-from tests.support.edge.ladders import DIGITS, FakeRecord, ladder, raw, served
+from tests.support.edge import pipelines
+from tests.support.edge.ladders import DIGITS, FakeRecord, raw, served
 from tests.support.edge.serving import FakeDelivery, serving_of
 
 GOOD = raw(1, 2, 3, 4)
@@ -21,12 +20,8 @@ GOOD = raw(1, 2, 3, 4)
 
 def pipeline(task: str, ms_per_item: float = 0.01) -> Pipeline:
     spec = DIGITS.model_copy(update={"name": task})
-    return Pipeline(
-        ladder(spec, served(spec, "a", ms_per_item=ms_per_item)),
-        Policy(max_latency_ms=10_000).for_task(task),
-        clock=lambda: 1000.02,
-        believe=lambda model: card_belief(model.card),
-    )
+    model = served(spec, "a", ms_per_item=ms_per_item)
+    return pipelines.pipeline(model, task=spec, max_latency_ms=10_000)
 
 
 def records(task: str, offsets: range, partition: int = 0) -> list[FakeRecord]:

@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from confluent_kafka import TopicPartition
-from ounce_edge.models.first_beliefs import card_belief
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.health import STALLED_AFTER_S, Health
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.partitions import Partitions
-from ounce_schemas.policy import Policy
 from ounce_schemas.topics import requests_topic
 
-from tests.support.edge.ladders import DIGITS, FakeRecord, ladder, raw, served
+from tests.support.edge.ladders import DIGITS, FakeRecord, raw, served
+from tests.support.edge.pipelines import pipeline
 from tests.support.edge.serving import FakeDelivery, must_not_fail, serving_of
 
 NOW_S = 1000.02
@@ -43,13 +42,7 @@ def pipelines(
     """One for each task; every call takes long, as predicted."""
     for name in tasks:
         task = DIGITS.model_copy(update={"name": name})
-        yield Pipeline(
-            ladder(task, served(task, "a", model, ms_per_item=4.0)),
-            Policy().for_task(name),
-            clock=lambda: NOW_S,
-            believe=lambda served_model: card_belief(served_model.card),
-            lanes=lanes,
-        )
+        yield pipeline(served(task, "a", model, ms_per_item=4.0), task=task, lanes=lanes)
 
 
 def record(task: str, id_: str, max_latency_ms: float = 1000.0) -> Any:
@@ -57,13 +50,12 @@ def record(task: str, id_: str, max_latency_ms: float = 1000.0) -> Any:
     return FakeRecord(raw(1, 2, 3, 4), headers, topic_=requests_topic(task))
 
 
-def test_a_call_that_hangs_is_no_progress(lanes: Lanes, monkeypatch: pytest.MonkeyPatch) -> None:
-    health = Health(time.monotonic)
+def test_a_call_that_hangs_is_no_progress() -> None:
+    now_s, go, health = 50.0, threading.Event(), Health(time.monotonic)
+    lanes = Lanes(1, steady=lambda: now_s)
     serving = serving_of(
         *pipelines(lanes, "digits"), delivery=FakeDelivery(), lanes=lanes, health=health
     )
-    now_s, go = time.monotonic(), threading.Event()
-    monkeypatch.setattr("ounce_edge.pipeline.lanes.time.perf_counter", lambda: now_s)
     before_s = health.progress_at_s
     call = lanes.start(lambda: go.wait(WAIT_S), 1.0)
     now_s += STALLED_AFTER_S
@@ -73,6 +65,7 @@ def test_a_call_that_hangs_is_no_progress(lanes: Lanes, monkeypatch: pytest.Monk
     call.result()
     serving.progressed()
     assert health.progress_at_s > before_s
+    lanes.close()
 
 
 def test_what_is_on_a_lane_is_answered_before_partitions_are_given_up(lanes: Lanes) -> None:

@@ -12,6 +12,7 @@ from ounce_edge.models.runtimes.base import Inputs
 from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.reports import Report
+from ounce_edge.pipeline.turn import Turn
 from ounce_edge.wire.records import Outgoing
 from ounce_schemas.card import (
     AccuracyEstimate,
@@ -159,11 +160,11 @@ def serve(pipeline: Pipeline, records: Sequence[FakeRecord], outbox: Outbox) -> 
     whole = pipeline.admit(records, outbox)
     waited = []
     while len(pipeline.waiting):
-        step = pipeline.step(outbox, slice_ms=1000.0)
+        step = pipeline.step(outbox, Turn(slice_ms=1000.0))
         waited.append(step.waited_ms)
         whole.groups += step.groups
         whole.calls += step.calls
-        whole.happenings += step.happenings
+        whole.incidents += step.incidents
         whole.escalated += step.escalated
         whole.rejected = [*whole.rejected, *step.rejected]
         whole.next_offsets = {**whole.next_offsets, **step.next_offsets}

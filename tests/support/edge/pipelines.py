@@ -1,11 +1,15 @@
 """Pipelines of fake models, and what they answer."""
 
+import time
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
-import pytest
 from ounce_edge.models.first_beliefs import card_belief
+from ounce_edge.pipeline.clocks import Clocks
+from ounce_edge.pipeline.edition import Edition
+from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.reports import Report
 from ounce_schemas.policy import Policy
@@ -34,13 +38,32 @@ def not_finite(inputs: Any) -> Any:
     return np.full((len(inputs["input"]), 3), np.nan, np.float32)
 
 
-def pipeline(*models: Any, task: Any = DIGITS, clock: Any = None, **policy: Any) -> Pipeline:
-    """A pipeline of these models, on a clock that stands, whose beliefs are what cards say."""
+def edition(
+    *models: Any, task: Any = DIGITS, plans: Any = (), watts: Any = None, **policy: Any
+) -> Edition:
+    """These models, believed to be what their cards say, under a policy."""
+    return Edition(
+        replace(ladder(task, *models), plans=plans),
+        Policy(**{"version": "p1", **policy}).for_task(task.name),
+        first_belief=lambda model: card_belief(model.card),
+        watts=watts or (lambda model: None),
+    )
+
+
+def pipeline(
+    *models: Any,
+    task: Any = DIGITS,
+    plans: Any = (),
+    clock: Any = None,
+    steady: Any = None,
+    lanes: Lanes | None = None,
+    **policy: Any,
+) -> Pipeline:
+    """A pipeline of these models, on a wall clock that stands."""
     return Pipeline(
-        ladder(task, *models),
-        Policy(version="p1", **policy).for_task(task.name),
-        clock=clock or (lambda: NOW_S),
-        believe=lambda model: card_belief(model.card),
+        edition(*models, task=task, plans=plans, **policy),
+        clocks=Clocks(clock or (lambda: NOW_S), steady or time.perf_counter),
+        lanes=lanes,
     )
 
 
@@ -59,14 +82,13 @@ def prediction(record: tuple[Any, ...]) -> Prediction:
 
 
 class Clock:
-    """A clock for `time.perf_counter` that only models, tests and looks at it (by a tick) move."""
+    """A steady clock that only models, tests and looks at it (by a tick) move."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, tick_s: float = 0.0) -> None:
+    def __init__(self, tick_s: float = 0.0) -> None:
         self.now_s = 50.0
         self._tick_s = tick_s
-        monkeypatch.setattr("ounce_edge.pipeline.pipeline.time.perf_counter", self._look)
 
-    def _look(self) -> float:
+    def __call__(self) -> float:
         self.now_s += self._tick_s
         return self.now_s
 

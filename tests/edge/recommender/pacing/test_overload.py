@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from ounce_edge.evidence.incidents import CALM_S
+from ounce_edge.evidence.request_watch import CALM_S
+from ounce_edge.pipeline.turn import Turn
 from ounce_edge.recommender.pacing.overload import LASTS_S, PILE, Overload
 from ounce_schemas.event import EventKind
 from ounce_schemas.routing import Choice
@@ -65,29 +66,28 @@ TIMELY, LATE_MS = 10, 100_000
 
 
 @pytest.mark.parametrize("lasts", [False, True])
-def test_while_it_lasts_dear_floors_are_given_up_and_people_told(
-    monkeypatch: pytest.MonkeyPatch, lasts: bool
-) -> None:
-    clock, outbox = Clock(monkeypatch), Outbox()
+def test_while_it_lasts_dear_floors_are_given_up_and_people_told(lasts: bool) -> None:
+    clock, outbox = Clock(), Outbox()
     ms = {"light": LIGHT["ms_per_item"], "heavy": HEAVY["ms_per_item"]}
     serving = pipeline(
         served(DIGITS, "light", clock.takes(ms, "light"), **LIGHT),
         served(DIGITS, "heavy", clock.takes(ms, "heavy"), **HEAVY),
+        steady=clock,
     )
     low, high = ([("ce_minaccuracy", floor)] for floor in (b"0.5", b"0.95"))
     late = FakeRecord(GOOD, low, timestamp_ms=1_000_000 - LATE_MS)
     serving.admit([late] * 50, outbox)
     each_room = PILE / 20
-    told = serving.step(outbox, slice_ms=0.1, each_room=each_room).happenings
+    told = serving.step(outbox, Turn(slice_ms=0.1, each_room=each_room)).incidents
     assert (told, serving.overload_lasts) == ([], False)
     if lasts:
         clock.now_s += LASTS_S
     outbox.records.clear()
     serving.admit([*[FakeRecord(GOOD, low)] * TIMELY, *[FakeRecord(GOOD, high)] * TIMELY], outbox)
-    report = serving.step(outbox, slice_ms=0.3, each_room=each_room)
+    report = serving.step(outbox, Turn(slice_ms=0.3, each_room=each_room))
     assert serving.overload_lasts is lasts
     while len(serving.waiting):
-        serving.step(outbox, each_room=each_room)
+        serving.step(outbox, Turn(each_room=each_room))
     timely = [p for p in map(prediction, outbox.records) if p.parameters.latency_ms < LATE_MS]
     cheap, dear = timely[:TIMELY], timely[TIMELY:]
     assert {p.parameters.min_accuracy for p in cheap} == {0.5}
@@ -99,7 +99,7 @@ def test_while_it_lasts_dear_floors_are_given_up_and_people_told(
         assert {(p.model_name, p.parameters.reason) for p in dear} == {
             ("heavy", Choice.LIGHTEST_FEASIBLE)
         }
-        assert not report.happenings
+        assert not report.incidents
         return
     # one call, and each answer says what it is to its message
     assert report.calls[0].n == 2 * TIMELY
@@ -107,8 +107,8 @@ def test_while_it_lasts_dear_floors_are_given_up_and_people_told(
         ("light", Choice.FALLBACK_MOST_ACCURATE_IN_TIME)
     }
     assert [g.floor_misses for g in report.groups[:2]] == [0, TIMELY]
-    assert [h.kind for h in report.happenings] == [EventKind.OVERLOAD]
+    assert [h.kind for h in report.incidents] == [EventKind.OVERLOAD]
     for later_s, kinds in ((CALM_S / 2, []), (CALM_S, [EventKind.OVERLOAD_OVER]), (CALM_S, [])):
         clock.now_s += later_s
         _, report = process(serving, FakeRecord(GOOD, low))
-        assert [h.kind for h in report.happenings] == kinds
+        assert [h.kind for h in report.incidents] == kinds

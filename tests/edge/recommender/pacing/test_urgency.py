@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ounce_edge.broker import consumer as consumption
 from ounce_edge.pipeline.pipeline import Pipeline
+from ounce_edge.pipeline.turn import Turn
 from ounce_edge.recommender.pacing.poll_size import LEAST_POLL, Pace
 from ounce_edge.recommender.pacing.urgency import POLLS_AHEAD, before_reading
 from ounce_edge.worker.serving import POLL_SLICES, Serving
@@ -48,11 +49,11 @@ def test_what_can_wait_for_polls_and_what_is_late_is_left(light: Pipeline) -> No
 def test_a_step_answers_only_what_can_not_wait(light: Pipeline) -> None:
     outbox = Outbox()
     light.admit(requests(10.0, 10_000.0, 15.0), outbox)
-    report = light.step(outbox, poll_ms=8.0)
+    report = light.step(outbox, Turn(poll_ms=8.0))
     answered = [prediction(record).id for record in outbox.records]
     assert answered == ["ounce.digits.requests-0-0", "ounce.digits.requests-0-2"]
     assert report.next_offsets == {}  # nothing is committed over the one that waits
-    light.step(outbox, poll_ms=8.0)
+    light.step(outbox, Turn(poll_ms=8.0))
     assert len(outbox.records) == 2
     assert light.step(outbox).next_offsets == {0: 3}
     assert len(outbox.records) == 3

@@ -3,7 +3,7 @@ a shift of the inputs."""
 
 import numpy as np
 import pytest
-from ounce_edge.evidence.incidents import Vigilance
+from ounce_edge.evidence.model_watch import ModelWatch
 from ounce_edge.models.execution import Answered, Call, Failure, Outcome
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior, wilson
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
@@ -44,30 +44,30 @@ def outcome(rng: np.random.Generator, *, n: int = BATCH, cut: bool = False) -> O
 @pytest.mark.parametrize("n", [5, 64, BATCH])
 @pytest.mark.parametrize("cut", [False, True])
 def test_how_many_go_on_to_the_next_step_is_no_shift(plans: Plans, n: int, cut: bool) -> None:
-    rng, vigilance = np.random.default_rng(0), Vigilance(plans)
+    rng, watch = np.random.default_rng(0), ModelWatch(plans)
     for i in range(CALLS):
-        vigilance.learn(0, outcome(rng, n=n, cut=cut and i % 2 == 0))
+        watch.learn_outcome(0, outcome(rng, n=n, cut=cut and i % 2 == 0))
         plans.accuracy.refresh(float(i))
         assert plans.accuracy.value == pytest.approx([VALUE])
-    assert vigilance.look_at_accuracy() == []
+    assert watch.look_at_accuracy() == []
 
 
 def test_inputs_of_which_more_need_the_next_step_are_one(plans: Plans) -> None:
-    rng, vigilance = np.random.default_rng(0), Vigilance(plans)
+    rng, watch = np.random.default_rng(0), ModelWatch(plans)
     for _ in range(CALLS):
         answers = outcome(rng)
         answers.result[: BATCH // 2] = [UNSURE_BY, 1.0 - UNSURE_BY]
-        vigilance.learn(0, answers)
+        watch.learn_outcome(0, answers)
     plans.accuracy.refresh(1.0)
     assert plans.accuracy.value < VALUE - 0.2
 
 
 def test_what_a_model_answered_beside_failures_is_no_evidence(plans: Plans) -> None:
-    rng, vigilance = np.random.default_rng(0), Vigilance(plans)
+    rng, watch = np.random.default_rng(0), ModelWatch(plans)
     for _ in range(CALLS):
         answers = outcome(rng)
         answers.result[: BATCH // 2] = np.nan
         answers.failures.append(Failure(1, np.arange(BATCH // 2), "is not finite", False, 0.0))
-        vigilance.learn(0, answers)
+        watch.learn_outcome(0, answers)
     plans.accuracy.refresh(1.0)
     assert plans.accuracy.value == pytest.approx([VALUE])

@@ -1,0 +1,92 @@
+"""Noticing that models fail or slow down, and that plans achieve other than was believed."""
+
+import logging
+
+import numpy as np
+from ounce_schemas.event import EventKind
+
+from ounce_edge.evidence.incidents import Incident
+from ounce_edge.models.execution import Outcome
+from ounce_edge.recommender.beliefs.plans import Plans
+
+logger = logging.getLogger(__name__)
+
+
+class ModelWatch:
+    """Watches one edition's models and plans, and keeps what is believed of them up to date."""
+
+    def __init__(self, plans: Plans) -> None:
+        self._plans = plans
+        self._moved = plans.accuracy.moved
+
+    def learn_outcome(self, plan: int, outcome: Outcome) -> list[Incident]:
+        """Learn from a group's calls; gives models that went out of service or came back."""
+        plans, incidents = self._plans, list[Incident]()
+        # A sample with too many of the answers that took one step, or none of those that needed
+        # time which was lacking, would pass for a shift of the inputs: all of a group, or nothing.
+        if not outcome.failures and not any(part.cut_short for part in outcome.answered):
+            plans.accuracy.observe_answers(plan, outcome.result)
+        if outcome.calls and len(plans[plan].steps) > 1:
+            plans.observe_reach(plan, [call.n for call in outcome.calls])
+        failed = {failure.model for failure in outcome.failures if failure.is_models_fault}
+        for call in outcome.calls:
+            if call.model in failed:
+                continue
+            model = plans.models[call.model]
+            plans.observe_call(call.model, call.n, call.run_ms, call.ended_at_s)
+            if plans.is_out_of_order(call.model, call.ended_at_s) and self.others_serve(call.model):
+                text = (
+                    f"takes {model.latency.slowdown:.1f} times as long as it usually does, and "
+                    "other models do not"
+                )
+                incidents.append(self._suspend(call.model, call.ended_at_s, text))
+            elif plans.restore(call.model, call.ended_at_s):
+                incidents.append(
+                    Incident(
+                        EventKind.MODEL_RESTORED, model.name, f"model {model.name} answers again"
+                    )
+                )
+        for failure in outcome.failures:
+            if failure.is_models_fault:
+                incidents.append(self._suspend(failure.model, failure.at_s, failure.text))
+            else:
+                logger.warning(
+                    "model %s %s for %d inputs, and answers others",
+                    plans.models[failure.model].name,
+                    failure.text,
+                    len(failure.items),
+                )
+        return incidents
+
+    def others_serve(self, model: int) -> bool:
+        """Whether a plan in service does without a model."""
+        return any(
+            not any(
+                step.model == model or self._plans.models[step.model].suspension.on_trial
+                for step in plan.steps
+            )
+            for plan in self._plans.plans
+        )
+
+    def look_at_accuracy(self) -> list[Incident]:
+        """Tell of plans whose accuracy is believed to be other than validation data said."""
+        beliefs, incidents = self._plans.accuracy, list[Incident]()
+        if beliefs.moved is self._moved:
+            return incidents
+        for p in np.flatnonzero(beliefs.moved != self._moved).tolist():
+            plan = self._plans[p]
+            said = f"{plan.accuracy.value:.4f} of validation data"
+            text = (
+                f"plan {plan.name} is believed to reach accuracy {beliefs.value[p]:.4f} "
+                f"({beliefs.low[p]:.4f} to {beliefs.high[p]:.4f}) instead of the {said}"
+                if beliefs.moved[p]
+                else f"plan {plan.name} is believed to reach the accuracy {said} again"
+            )
+            incidents.append(Incident(EventKind.ACCURACY_CHANGED, plan.name, text))
+        self._moved = beliefs.moved
+        return incidents
+
+    def _suspend(self, model: int, at_s: float, text: str) -> Incident:
+        name = self._plans.models[model].name
+        self._plans.suspend(model, at_s)
+        return Incident(EventKind.MODEL_SUSPENDED, name, f"model {name} {text}")

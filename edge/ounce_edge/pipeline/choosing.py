@@ -1,0 +1,149 @@
+"""Which of the waiting requests are answered now, by which plans, and where."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ounce_edge.evidence.decision_log import DecisionLog
+from ounce_edge.pipeline.edition import Edition
+from ounce_edge.pipeline.lanes import Lanes
+from ounce_edge.pipeline.turn import Turn
+from ounce_edge.pipeline.waiting import Waiting
+from ounce_edge.recommender.beliefs.plans import BeliefState
+from ounce_edge.recommender.beliefs.view import View
+from ounce_edge.recommender.pacing.overload import Overload
+from ounce_edge.recommender.pacing.sharing import LanesNow, has_long, share
+from ounce_edge.recommender.pacing.urgency import before_reading
+from ounce_edge.recommender.rule.at_once import at_once
+from ounce_edge.recommender.rule.cells import FEW
+from ounce_edge.recommender.rule.decision import decide
+from ounce_edge.recommender.rule.exploration import Draws, explore
+from ounce_edge.recommender.rule.schedule import Floats, Items, Schedule, Share
+
+
+class Chosen(NamedTuple):
+    """A decision, and all that it depended on."""
+
+    view: View
+    state: BeliefState
+    left_ms: Floats
+    """Time left per request; shape (n,)."""
+    floors: Floats
+    """Floor per request; shape (n,)."""
+    pressing: Items | None
+    """Indices of these requests among those that wait; None: they are all that waits."""
+    schedule: Schedule
+    now: Share
+    """What of the schedule is done now."""
+    exploration: Draws | None
+    overload_lasts: bool
+
+    @property
+    def answered_items(self) -> list[Items]:
+        """Requests that are answered or refused now: of groups beside, of groups here, and those
+        refused, where there are any."""
+        items = [group.items for group in (*self.now.beside, *self.now.here)]
+        return [*items, self.schedule.refused] if len(self.schedule.refused) else items
+
+    def record(self, log: DecisionLog, at_ms: float, json_ids: Sequence[Sequence[bytes]]) -> None:
+        """Write the decision to a log.
+
+        Args:
+            log: takes it.
+            at_ms: milliseconds since 1970.
+            json_ids: ids as JSON text, in the order of `answered_items`.
+        """
+        log.record(
+            at_ms,
+            self.state,
+            self.left_ms,
+            self.floors,
+            self.schedule,
+            answered=list(zip(self.answered_items, json_ids, strict=True)),
+            exploration=self.exploration,
+            overload_lasts=self.overload_lasts,
+        )
+
+
+class Chooser:
+    """Decides for one task; remembers what one decision leaves to the next.
+
+    Args:
+        lanes: may take long calls.
+        rng: chooses what is explored.
+    """
+
+    def __init__(self, lanes: Lanes, rng: np.random.Generator) -> None:
+        self._lanes = lanes
+        self._rng = rng
+        self._late_credit_ms = 0.0
+        self._overload = Overload()
+
+    @property
+    def overload_lasts(self) -> bool:
+        """Whether late requests had piled up, for a while, at the last look."""
+        return self._overload.lasts
+
+    def choose(
+        self, edition: Edition, waiting: Waiting, turn: Turn, now_ms: float, began_s: float
+    ) -> tuple[Chosen | None, float]:
+        """Decide for what waits.
+
+        Args:
+            edition: may answer.
+            waiting: at least one request.
+            turn: what may be done now.
+            now_ms: milliseconds since 1970.
+            began_s: now, on the pipeline's steady clock.
+
+        Returns:
+            The decision, None where all can wait for what is there to be read; and the processor
+            time that it took, milliseconds.
+        """
+        spent_s = time.thread_time()
+        policy = edition.policy
+        slice_ms, keep_free = turn.slice_ms, turn.keep_free
+        view = edition.plans.view(began_s)
+        state = edition.plans.state
+        left_ms = waiting.deadline_ms - (now_ms + turn.reserve_ms)
+        floors = waiting.min_accuracy
+        overload_lasts = self._overload.look(left_ms, turn.each_room, began_s)
+        pressing: Items | None = None
+        if turn.poll_ms:
+            pressing = before_reading(view, left_ms, turn.poll_ms)
+            if not len(pressing):
+                return None, 0.0
+            left_ms, floors = left_ms[pressing], floors[pressing]
+        known = None
+        if len(left_ms) <= FEW and not policy.exploration:
+            known = at_once(view, left_ms.tolist(), floors.tolist(), slice_ms)
+        exploration: Draws | None = None
+        if known is not None:
+            schedule, now = known.schedule, known.share
+        else:
+            schedule = decide(view, left_ms, floors, policy.fallback, overload_lasts)
+            exploration = self._explore(edition, len(left_ms)) if policy.exploration else None
+            if exploration is not None:
+                schedule = explore(view, schedule, left_ms, floors, exploration)
+            lanes = None
+            if len(self._lanes) and has_long(view, schedule):
+                free_in_ms = self._lanes.next_end_ms if keep_free else math.inf
+                lanes = LanesNow(self._lanes.n_free, free_in_ms)
+            now = share(view, schedule, left_ms, slice_ms, lanes, self._late_credit_ms)
+        self._late_credit_ms = now.late_credit_ms
+        decide_ms = (time.thread_time() - spent_s) * 1e3
+        return Chosen(
+            view, state, left_ms, floors, pressing, schedule, now, exploration, overload_lasts
+        ), decide_ms
+
+    def _explore(self, edition: Edition, n: int) -> Draws | None:
+        """What is random about exploring with `n` messages; None where none of them may."""
+        chosen = self._rng.random(n) < edition.policy.exploration
+        if not chosen.any():
+            return None
+        plans = edition.plans
+        posteriors = [plans.accuracy.posterior(p) for p in range(len(plans))]
+        return Draws(chosen, [float(self._rng.beta(a, b)) for a, b in posteriors])

@@ -1,0 +1,64 @@
+"""From records that can't be served to dead letters on their topic."""
+
+from collections.abc import Sequence
+
+from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.routing import Fallback
+from ounce_schemas.topics import dead_letters_topic
+
+from ounce_edge.pipeline.reports import Report
+from ounce_edge.pipeline.waiting import Taken
+from ounce_edge.recommender.rule.schedule import Items
+from ounce_edge.wire.batch import Rejected, take
+from ounce_edge.wire.dead_letters import write_letter
+from ounce_edge.wire.records import Outgoing, Publish
+
+
+class Rejecting:
+    """Publishes and reports the dead letters of one task.
+
+    Args:
+        task: its name.
+        max_message_bytes: of a dead letter.
+    """
+
+    def __init__(self, task: str, max_message_bytes: int) -> None:
+        self._topic = dead_letters_topic(task)
+        self._max_message_bytes = max_message_bytes
+
+    def reject(self, rejected: Sequence[Rejected], publish: Publish, report: Report) -> None:
+        """Records that can't be served become dead letters."""
+        for record, error in rejected:
+            letter = write_letter(record, error, self._max_message_bytes)
+            outgoing = Outgoing(
+                self._topic, [letter.value], [letter.key], [letter.headers], None, [record]
+            )
+            publish(outgoing)
+        report.rejected = [*report.rejected, *(error.reason for _, error in rejected)]
+
+    def reject_failed(
+        self, taken: Taken, items: Items, why: str, publish: Publish, report: Report
+    ) -> None:
+        """Requests that a model failed on, by their indices in `taken.batch`, become dead
+        letters."""
+        error = InvalidMessageError(Reason.MODEL_FAILED, f"{why}; replay this record later")
+        records = take(taken.batch.records, items)
+        self.reject([(record, error) for record in records], publish, report)
+
+    def refuse(self, taken: Taken, publish: Publish, report: Report) -> None:
+        """Requests that the policy turns away become dead letters."""
+        batch = taken.batch
+        taken.settle()
+        rejected = [
+            (
+                record,
+                InvalidMessageError(
+                    Reason.REFUSED,
+                    f"no permitted plan meets {batch.max_latency_ms[i]:g} ms and accuracy "
+                    f"{batch.min_accuracy[i]:g}, and the policy's fallback is "
+                    f"{Fallback.REFUSE}; loosen a target or the policy",
+                ),
+            )
+            for i, record in enumerate(batch.records)
+        ]
+        self.reject(rejected, publish, report)

@@ -1,0 +1,92 @@
+"""Valid requests of one task, column by column."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.errors import InvalidMessageError
+
+from ounce_edge.wire.records import Record
+from ounce_edge.wire.request_head import RequestHead
+
+OutputNames = tuple[str, ...]
+T = TypeVar("T")
+Rejected = tuple[Record, InvalidMessageError]
+"""A record that can't be served, and why."""
+
+
+@dataclass
+class RequestBatch:
+    """Valid requests of one task; every list and array has one entry per request."""
+
+    records: Sequence[Record]
+    keys: Sequence[bytes | None]
+    partitions: NDArray[np.int64]
+    inputs: dict[str, NDArray[Any]]
+    json_ids: Sequence[Sequence[bytes]]
+    """Columns whose entries make up the id as JSON text, quotes included."""
+    heads: Sequence[RequestHead]
+    identities: Sequence[tuple[str, str] | None]
+    """Source and id where the sender gave an id: what a repeat is noticed by."""
+    outputs: Sequence[OutputNames]
+    """Outputs that the answer holds."""
+    max_latency_ms: NDArray[np.float64]
+    min_accuracy: NDArray[np.float64]
+    timestamps_ms: NDArray[np.float64]
+    all_bare: bool = False
+    """No request has headers."""
+    n_bytes: int = 0
+    """Size of all bodies that were decoded with these."""
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def whole_ids(self) -> list[bytes]:
+        """Ids as JSON text, one per request."""
+        return [b"".join(parts) for parts in zip(*self.json_ids, strict=True)]
+
+
+def take(column: Sequence[T], items: NDArray[np.intp]) -> Sequence[T]:
+    """The entries of a batch's column that `items` (ascending) are; the column itself if all."""
+    return column if len(items) == len(column) else [column[i] for i in items.tolist()]
+
+
+def gather(parts: Sequence[tuple[RequestBatch, NDArray[np.intp]]]) -> RequestBatch:
+    """Some items of some batches as one batch; the batch itself where that is all of it."""
+    if len(parts) == 1:
+        batch, items = parts[0]
+        return batch if len(items) == len(batch) else _some(batch, items)
+    some = [_some(batch, items) for batch, items in parts]
+    return RequestBatch(
+        records=[r for b in some for r in b.records],
+        keys=[k for b in some for k in b.keys],
+        partitions=np.concatenate([b.partitions for b in some]),
+        inputs={n: np.concatenate([b.inputs[n] for b in some]) for n in some[0].inputs},
+        json_ids=[[i for b in some for i in b.whole_ids()]],
+        heads=[h for b in some for h in b.heads],
+        identities=[i for b in some for i in b.identities],
+        outputs=[o for b in some for o in b.outputs],
+        max_latency_ms=np.concatenate([b.max_latency_ms for b in some]),
+        min_accuracy=np.concatenate([b.min_accuracy for b in some]),
+        timestamps_ms=np.concatenate([b.timestamps_ms for b in some]),
+        all_bare=all(b.all_bare for b in some),
+    )
+
+
+def _some(batch: RequestBatch, items: NDArray[np.intp]) -> RequestBatch:
+    return RequestBatch(
+        records=take(batch.records, items),
+        keys=take(batch.keys, items),
+        partitions=batch.partitions[items],
+        inputs={name: array[items] for name, array in batch.inputs.items()},
+        json_ids=[take(column, items) for column in batch.json_ids],
+        heads=take(batch.heads, items),
+        identities=take(batch.identities, items),
+        outputs=take(batch.outputs, items),
+        max_latency_ms=batch.max_latency_ms[items],
+        min_accuracy=batch.min_accuracy[items],
+        timestamps_ms=batch.timestamps_ms[items],
+        all_bare=batch.all_bare,
+    )
