@@ -1,7 +1,6 @@
 """From records to one batch of tensors. A record that can't be served costs the others nothing."""
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.policy import EffectivePolicy
 from ounce_schemas.request import Request, RequestedOutput
-from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.task import TaskSpec
 from ounce_schemas.topics import requests_topic
 
 from ounce_edge.wire.batch import OutputNames, Rejected, RequestBatch, take
@@ -27,6 +26,7 @@ from ounce_edge.wire.request_head import (
     check_min_accuracy,
     read_head,
 )
+from ounce_edge.wire.tensor_values import all_acceptable, value_error
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Decoder:
             array = self._raw_array(values, heads)
         if array is None and False not in said_json:
             array, outputs = json_array(values, spec), self._all
-        if array is None or not _all_acceptable(array, spec):
+        if array is None or not all_acceptable(array, spec):
             return None
         ids = [] if all_bare else [head.id for head in heads]
         latencies = [] if all_bare else [head.max_latency_ms for head in heads]
@@ -276,9 +276,9 @@ class Decoder:
                 array[list(raw)] = joined.reshape(-1, spec.size)
             if flat:
                 array[list(flat)] = float_rows(rows, spec.size)
-            if not _all_acceptable(array, spec):
+            if not all_acceptable(array, spec):
                 for i in range(n):
-                    error = _value_error(array[i], spec)
+                    error = value_error(array[i], spec)
                     if error is not None:
                         errors.setdefault(i, error)
             inputs[spec.name] = array.reshape(n, *spec.shape)
@@ -309,42 +309,6 @@ def _filled(given: Sequence[float | None], default: float, n: int) -> NDArray[np
     if not given:
         return np.full(n, default)
     return np.array([default if value is None else value for value in given], dtype=np.float64)
-
-
-def _all_acceptable(array: NDArray[np.float32], spec: TensorSpec) -> bool:
-    """Whether all values are finite (or missing, where allowed) and in range. Errs to False."""
-    if array.size == 0:
-        return True
-    least, greatest = float(array.min()), float(array.max())  # NaN if any value is
-    return (
-        math.isfinite(least)
-        and math.isfinite(greatest)
-        and (spec.minimum is None or least >= spec.minimum)
-        and (spec.maximum is None or greatest <= spec.maximum)
-    )
-
-
-def _value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageError | None:
-    bad = ~np.isfinite(row)
-    if spec.allow_missing:
-        bad &= ~np.isnan(row)
-    if bad.any():
-        i = int(bad.argmax())
-        allowed = "missing values are NaN or null" if spec.allow_missing else "none may be missing"
-        return InvalidMessageError(
-            Reason.NOT_FINITE,
-            f"value {i} of input {spec.name!r} is {row[i]}; send finite numbers ({allowed})",
-        )
-    low = -np.inf if spec.minimum is None else spec.minimum
-    high = np.inf if spec.maximum is None else spec.maximum
-    bad = (row < low) | (row > high)
-    if bad.any():
-        i = int(bad.argmax())
-        return InvalidMessageError(
-            Reason.OUT_OF_RANGE,
-            f"value {i} of input {spec.name!r} is {row[i]:g}, outside [{low:g}, {high:g}]",
-        )
-    return None
 
 
 def _timestamps_ms(times_ms: NDArray[np.int64], now_ms: float) -> NDArray[np.float64]:

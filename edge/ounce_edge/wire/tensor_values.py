@@ -1,0 +1,45 @@
+"""Which values of a tensor can be served: finite or missing where allowed, and in range."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.task import TensorSpec
+
+
+def all_acceptable(array: NDArray[np.float32], spec: TensorSpec) -> bool:
+    """Whether all values are finite (or missing, where allowed) and in range. Errs to False."""
+    if array.size == 0:
+        return True
+    least, greatest = float(array.min()), float(array.max())  # NaN if any value is
+    return (
+        math.isfinite(least)
+        and math.isfinite(greatest)
+        and (spec.minimum is None or least >= spec.minimum)
+        and (spec.maximum is None or greatest <= spec.maximum)
+    )
+
+
+def value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageError | None:
+    """What is wrong with the values of one item, an array of shape (size,); None: nothing."""
+    bad = ~np.isfinite(row)
+    if spec.allow_missing:
+        bad &= ~np.isnan(row)
+    if bad.any():
+        i = int(bad.argmax())
+        allowed = "missing values are NaN or null" if spec.allow_missing else "none may be missing"
+        return InvalidMessageError(
+            Reason.NOT_FINITE,
+            f"value {i} of input {spec.name!r} is {row[i]}; send finite numbers ({allowed})",
+        )
+    low = -np.inf if spec.minimum is None else spec.minimum
+    high = np.inf if spec.maximum is None else spec.maximum
+    bad = (row < low) | (row > high)
+    if bad.any():
+        i = int(bad.argmax())
+        return InvalidMessageError(
+            Reason.OUT_OF_RANGE,
+            f"value {i} of input {spec.name!r} is {row[i]:g}, outside [{low:g}, {high:g}]",
+        )
+    return None
