@@ -11,17 +11,11 @@ from ounce_schemas.routing import Choice, Objective
 PREDICTION_EVENT_TYPE = "io.ounce.prediction"
 
 
-class Cost(msgspec.Struct):
-    """Cost in the policy's objective: joules, or bytes of memory."""
-
-    objective: Objective
-    spent: float
-    saved: float
-    """What the most accurate model would have cost more."""
-
-
 class Decision(msgspec.Struct):
-    """How the answer came about: the response's `parameters`."""
+    """How the answer came about: the response's `parameters`.
+
+    Each is a text, a number or a boolean: the protocol allows nothing else there.
+    """
 
     task: str
     plan: str
@@ -42,10 +36,14 @@ class Decision(msgspec.Struct):
     """Compute spent on this item."""
     saved_ms: float
     """Compute that the most accurate model would have spent more."""
-    rejected: dict[str, str] = {}
-    """Each lighter plan that was not taken, and why."""
-    cost: Cost | None = None
-    """Where the policy's objective is not CPU time."""
+    rejected: str = ""
+    """Each lighter plan that was not taken, and why, the lightest first: `PLAN: WHY; PLAN: WHY`."""
+    objective: Objective | None = None
+    """The policy's, where it is not CPU time."""
+    cost: float | None = None
+    """Spent on this item in the objective's unit: joules, or bytes of memory."""
+    cost_saved: float | None = None
+    """What the most accurate model would have cost more, in the same unit."""
     duplicate: bool = False
     """The same `ce_source` and `ce_id` were answered recently."""
 

@@ -45,7 +45,6 @@ def make_prediction(
         task=task,
         plan=model,
         reason=reason,
-        rejected={},
         policy_version="built-in",
         catalogue_version="1",
         max_latency_ms=max_latency_ms,

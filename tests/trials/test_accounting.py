@@ -37,7 +37,7 @@ def prediction(offset: int, id: str, label: str = "1", **changes: Any) -> Entry:
             "task": "digits",
             "plan": "tree>mlp@0.5",
             "reason": Choice.LIGHTEST_FEASIBLE,
-            "rejected": {},
+            "rejected": "",
             "policy_version": "1",
             "catalogue_version": "1",
             "max_latency_ms": 100,

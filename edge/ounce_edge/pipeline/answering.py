@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from ounce_schemas.prediction import Cost
 from ounce_schemas.routing import Choice, Objective
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.topics import predictions_topic
@@ -94,7 +93,9 @@ class Answering:
             accuracy_low=low,
             cost_ms=cost_ms,
             saved_ms=best_ms - cost_ms,
-            cost=None if objective is Objective.CPU_TIME else Cost(objective, cost, saved),
+            objective=None if objective is Objective.CPU_TIME else objective,
+            cost=cost,
+            cost_saved=saved,
             rejected=partial(rejections, view, job.by_cost, group.plan, choice),
             beliefs=(
                 tuple(passed_over(job.by_cost, group.plan, choice)),

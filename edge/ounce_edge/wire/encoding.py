@@ -4,7 +4,7 @@
 share, since building and serialising an object per message costs ten times more.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import starmap
 from typing import Any, cast, overload
@@ -12,7 +12,7 @@ from typing import Any, cast, overload
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from ounce_schemas.prediction import PREDICTION_EVENT_TYPE, Cost
+from ounce_schemas.prediction import PREDICTION_EVENT_TYPE
 from ounce_schemas.request import (
     CONTENT_TYPE_JSON,
     HEADER_CONTENT_TYPE,
@@ -20,10 +20,11 @@ from ounce_schemas.request import (
     HEADER_SOURCE,
     HEADER_TRACEPARENT,
 )
-from ounce_schemas.routing import Choice
+from ounce_schemas.routing import Choice, Objective
 from ounce_schemas.task import TaskSpec
 
-from ounce_edge.wire.batch import OutputNames, RequestBatch, take
+from ounce_edge.wire.batch import RequestBatch, take
+from ounce_edge.wire.outputs import OutputEncoder
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import RequestHead
 
@@ -32,26 +33,8 @@ _FEW = 8
 _MAX_CACHED = 4096
 """Distinct (plan, reason, targets) kept: targets come from outside, so they must not grow it."""
 
-_NEXT, _END = b",", b"]}"
-"""What follows an output: another one, or the end of the document."""
 _json = msgspec.json.Encoder().encode
 _BOOL = (b"false", b"true")
-_STEPS = 10_000
-
-
-def _table(outputs: Iterable[bytes]) -> dict[bytes, NDArray[np.object_]]:
-    """By what follows: outputs as they are written, to be looked up by the array."""
-    texts = list(outputs)
-    return {
-        then: np.array([text + then for text in texts], dtype=object) for then in (b"", _NEXT, _END)
-    }
-
-
-_CONFIDENCE = _table(
-    b'{"name":"confidence","shape":[1],"datatype":"FP32","data":[%g]}' % (i / _STEPS)
-    for i in range(_STEPS + 1)
-)
-"""To four digits: more is noise, and formatting a number costs more than all the rest."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +59,12 @@ class GroupAnswer:
     """Compute per item that the most accurate model would have spent more."""
     rejected: Callable[[float], dict[str, str]]
     """For a floor: the plans passed over, and why."""
-    cost: Cost | None = None
-    """Per item, where the policy's objective is not CPU time."""
+    objective: Objective | None = None
+    """The policy's, where it is not CPU time."""
+    cost: float = 0.0
+    """Per item, in the objective's unit, where there is one."""
+    cost_saved: float = 0.0
+    """Per item, what the most accurate model would have cost more."""
     beliefs: Hashable = None
     """What `rejected` depends on besides the floor."""
 
@@ -121,10 +108,7 @@ class Encoder:
         self._task = task
         self._policy_version = policy_version
         self._catalogue_version = catalogue_version
-        self._labels = _table(
-            b'{"name":"label","shape":[1],"datatype":"BYTES","data":[%b]}' % _json(label)
-            for label in task.labels
-        )
+        self._outputs = OutputEncoder(task.labels)
         self._event_headers = (
             ("ce_specversion", b"1.0"),
             ("ce_type", PREDICTION_EVENT_TYPE.encode()),
@@ -157,7 +141,9 @@ class Encoder:
                 [head] * len(answer.items),
                 *(take(column, answer.items) for column in batch.json_ids),
                 self._middles(batch, answer, latency_ms, repeats),
-                *self._outputs(answer, take(batch.outputs, answer.items)),
+                *self._outputs.columns(
+                    answer.result, answer.predicted, take(batch.outputs, answer.items)
+                ),
             ]
         )
 
@@ -185,17 +171,13 @@ class Encoder:
         repeats: set[int],
     ) -> list[bytes]:
         """What stands between the id and the outputs, per item."""
-        cost = b',"cost_ms":%.4g,"saved_ms":%.4g%b,"latency_ms":' % (
-            answer.cost_ms,
-            answer.saved_ms,
-            b"" if answer.cost is None else b',"cost":' + _json(answer.cost),
-        )
+        figures = _figures(answer)
         key = (answer.model_version, answer.plan, answer.choice, answer.beliefs)
 
         def middle(latency: float, floor: float, elapsed: float, repeated: float) -> bytes:
             return b'%b%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":[' % (
                 self._decision(answer, key, latency, floor),
-                cost,
+                figures,
                 elapsed,
                 _BOOL[elapsed <= latency],
                 _BOOL[answer.accuracy_low >= floor],
@@ -226,13 +208,16 @@ class Encoder:
     def _decision(
         self, answer: GroupAnswer, key: tuple[Any, ...], max_latency_ms: float, min_accuracy: float
     ) -> bytes:
-        """The part of `parameters` that any batch may share."""
+        """The part of `parameters` that any batch may share; nothing goes in but what the key
+        tells apart."""
         key = (*key, max_latency_ms, min_accuracy)
         cached = self._cache.get(key)
         if cached is None:
             if len(self._cache) >= _MAX_CACHED:
                 self._cache.clear()
-            rejected = answer.rejected(min_accuracy)
+            rejected = "; ".join(
+                f"{plan}: {why}" for plan, why in answer.rejected(min_accuracy).items()
+            )
             fields = {
                 "task": self._task.name,
                 "plan": answer.plan,
@@ -242,43 +227,25 @@ class Encoder:
                 "catalogue_version": self._catalogue_version,
                 "max_latency_ms": max_latency_ms,
                 "min_accuracy": min_accuracy,
-                "expected_accuracy": round(answer.expected_accuracy, 6),
             }
             cached = self._cache[key] = b',"parameters":' + _json(fields)[:-1]
         return cached
 
-    def _outputs(
-        self, answer: GroupAnswer, wanted: Sequence[OutputNames]
-    ) -> Sequence[Sequence[bytes]]:
-        """The parts of the `outputs` list and all that follows, one column of parts per output."""
-        if wanted.count(wanted[0]) == len(wanted):
-            *others, last = wanted[0]
-            return [
-                *(self._output(name, answer, _NEXT) for name in others),
-                self._output(last, answer, _END),
-            ]
-        names = {name for group in set(wanted) for name in group}
-        parts = {name: self._output(name, answer, b"") for name in names}
-        return [
-            [_NEXT.join([parts[n][i] for n in group]) for i, group in enumerate(wanted)],
-            [_END] * len(wanted),
-        ]
 
-    def _output(self, name: str, answer: GroupAnswer, then: bytes) -> list[bytes]:
-        result = answer.result
-        if name == "label":
-            return cast("list[bytes]", self._labels[then][answer.predicted].tolist())
-        if name == "confidence":
-            greatest = result[np.arange(len(result)), answer.predicted]  # max() takes longer
-            steps = np.minimum(np.maximum(np.rint(greatest * _STEPS), 0), _STEPS).astype(np.intp)
-            return cast("list[bytes]", _CONFIDENCE[then][steps].tolist())
-        columns = {"probabilities": result, "value": result[:, :1], "interval": result[:, 1:]}[name]
-        width = columns.shape[1]
-        start = b'{"name":"%b","shape":[%b],"datatype":"FP32","data":' % (
-            name.encode(),
-            b"1" if width == 1 else b"1,%d" % width,
+def _figures(answer: GroupAnswer) -> bytes:
+    """The part of `parameters` that the answers of one group share."""
+    figures = b',"expected_accuracy":%b,"cost_ms":%.4g,"saved_ms":%.4g' % (
+        _json(round(answer.expected_accuracy, 6)),
+        answer.cost_ms,
+        answer.saved_ms,
+    )
+    if answer.objective is not None:
+        figures += b',"objective":%b,"cost":%.6g,"cost_saved":%.6g' % (
+            _json(answer.objective),
+            answer.cost,
+            answer.cost_saved,
         )
-        return [b"%b%b}%b" % (start, _json(row), then) for row in _significant(columns).tolist()]
+    return figures + b',"latency_ms":'
 
 
 def _kinds(*columns: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -299,11 +266,3 @@ def _kinds(*columns: NDArray[np.float64]) -> NDArray[np.intp]:
         if kinds.max() > most:
             kinds = np.unique(kinds, return_inverse=True)[1]
     return kinds
-
-
-def _significant(array: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Six significant digits of the largest value of each row: more is noise, and costs bytes."""
-    magnitude = np.abs(array).max(axis=1, initial=1e-30)
-    digits = 5 - np.floor(np.log10(magnitude)).astype(int)
-    scale = 10.0 ** digits[:, None].astype(np.float64)
-    return np.asarray(np.round(array * scale) / scale)

@@ -43,7 +43,7 @@ def test_a_prediction_says_what_why_and_whether_the_targets_were_met() -> None:
     assert answer.id == 'i"1'
     decision = answer.parameters
     assert decision.reason is Choice.LIGHTEST_FEASIBLE
-    assert decision.rejected == {"light": "accuracy 0.8300 < 0.9"}
+    assert decision.rejected == "light: accuracy 0.8300 < 0.9"
     assert (decision.max_latency_ms, decision.min_accuracy) == (100, 0.9)
     assert decision.expected_accuracy == 0.99
     assert decision.latency_ms == pytest.approx(20)
@@ -111,7 +111,7 @@ def test_a_floor_that_nothing_meets_is_answered_and_labelled() -> None:
     assert answer.model_name == "heavy"
     assert answer.parameters.reason is Choice.FALLBACK_MOST_ACCURATE_IN_TIME
     assert not answer.parameters.floor_met
-    assert list(answer.parameters.rejected) == ["light", "heavy"]
+    assert answer.parameters.rejected == "light: accuracy 0.8300 < 1; heavy: accuracy 0.9700 < 1"
     assert report.groups[0].floor_misses == 1
 
 
