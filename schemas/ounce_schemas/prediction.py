@@ -29,7 +29,8 @@ class Decision(msgspec.Struct):
     """Share of acceptable predictions that is believed of the plan; of an answer that was cut
     short, its calibrated confidence."""
     latency_ms: float
-    """From the record's timestamp to the encoding of this answer."""
+    """From the record's timestamp to the encoding of this answer; from reading the record where
+    `timestamp_off`."""
     deadline_met: bool
     floor_met: bool
     cost_ms: float
@@ -45,7 +46,11 @@ class Decision(msgspec.Struct):
     cost_saved: float | None = None
     """What the most accurate model would have cost more, in the same unit."""
     duplicate: bool = False
-    """The same `ce_source` and `ce_id` were answered recently."""
+    """The same `ce_source` and `ce_id` were answered recently; without a `ce_source`, the same key
+    and `ce_id`."""
+    timestamp_off: bool = False
+    """The record's timestamp is more than 12 hours behind the worker's clock, or more than a minute
+    ahead: the deadline counts from when the worker read the record."""
 
 
 class NumberOutput(msgspec.Struct, tag_field="datatype", tag="FP32"):

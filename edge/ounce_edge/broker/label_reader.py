@@ -16,8 +16,8 @@ from typing import Any, cast
 
 import msgspec
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from ounce_schemas.label import Label, LabelOutcome
-from ounce_schemas.request import HEADER_ID
+from ounce_schemas.label import KEY_ERRORS, Label, LabelOutcome
+from ounce_schemas.request import HEADER_ID, HEADER_SOURCE
 from ounce_schemas.topics import labels_topic
 
 from ounce_edge.wire.records import Record
@@ -62,11 +62,19 @@ def read_label(record: Record) -> Label:
         label = _decode(value)
     except (msgspec.MsgspecError, RecursionError) as e:
         raise ValueError(f"its value is no label: {e}") from e
+    headers, key = dict(record.headers() or ()), record.key()
     if not label.id:
-        id_ = dict(record.headers() or ()).get(HEADER_ID)
+        id_, source = headers.get(HEADER_ID), headers.get(HEADER_SOURCE)
         if not id_ or len(id_) > _MOST_BYTES:
             raise ValueError(f"neither its value nor its header {HEADER_ID} holds an id")
         label.id = id_.decode()
+        if source and not label.source:
+            label.source = source.decode()
+    if key and label.device is None:
+        label.device = key.decode(errors=KEY_ERRORS)
+    for name, text in (("source", label.source), ("key", label.device)):
+        if text and len(text) > _MOST_BYTES:
+            raise ValueError(f"its {name} has {len(text)} characters, more than {_MOST_BYTES}")
     return label
 
 

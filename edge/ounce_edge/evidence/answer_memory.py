@@ -2,21 +2,22 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import repeat
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from ounce_schemas.label import Label, LabelOutcome
+from ounce_schemas.label import KEY_ERRORS, Label, LabelOutcome
 from ounce_schemas.task import TaskSpec
+
+from ounce_edge.evidence.answer_block import POSITION, AnswerBlock, AnswerGroup
+from ounce_edge.evidence.names import bounded_name
 
 _BLOCK = 8192
 """Answers that are indexed and forgotten together: their release takes well under 1 ms."""
-
-_MOST_FRESH = 128
-"""Groups that are folded together: where they are small, folding thousands would be felt."""
+_MOST_ORIGINS = 64
+"""An id of more senders than these is told apart by its source only."""
 
 _encode_id = msgspec.json.Encoder().encode
 
@@ -48,7 +49,7 @@ class Joined:
     plans: Mapping[Hashable, PlanTruth]
     """By plan, those that have at least one labelled answer."""
     outcomes: Mapping[LabelOutcome, int]
-    """What became of the labels: joined, unknown, repeated or invalid; empty of none."""
+    """What became of the labels: joined, unknown, ambiguous, repeated or invalid; empty of none."""
 
     def label_counts(self, n_labels: int) -> NDArray[np.int64]:
         """Classification: how often each label was the truth; shape (n_labels,)."""
@@ -58,10 +59,10 @@ class Joined:
 
 
 class AnswerMemory:
-    """The latest answers of one task, by id.
+    """The latest answers of one task, by id and sender.
 
-    To remember costs a reference per group of answers; the index over their ids is built only when
-    labels come. One thread may use it.
+    To remember costs little per group of answers; the index over their ids is built only when
+    labels come. Names longer than `names.MOST_BYTES` are kept as digests. One thread may use it.
 
     Args:
         task: says what a label may be, and when an answer is acceptable.
@@ -74,69 +75,58 @@ class AnswerMemory:
         self._tolerance = task.tolerance
         self._capacity = capacity
         self._block = min(_BLOCK, max(1, capacity // 8))
-        self._blocks: list[_Block] = [_Block()]
+        self._blocks: list[AnswerBlock] = [AnswerBlock()]
         self._n = 0
 
     def __len__(self) -> int:
         return self._n
 
-    def remember(
-        self, json_ids: Sequence[Sequence[bytes]], plan: Hashable, predicted: NDArray[Any]
-    ) -> None:
+    def remember(self, group: AnswerGroup) -> None:
         """Take note of one group of answers, before they are published: their labels may follow at
-        once. Neither argument may change afterwards.
-
-        Args:
-            json_ids: columns of n entries which together make up the ids as JSON text, quotes
-                included.
-            plan: what answered; equal for two groups that the same plan answered.
-            predicted: label indices, or values; shape (n,).
-        """
+        once. Nothing of it may change afterwards."""
         if self._blocks[-1].n >= self._block:
-            self._blocks.append(_Block())
-        self._blocks[-1].add(json_ids, plan, predicted)
-        self._n += len(predicted)
+            self._blocks.append(AnswerBlock())
+        self._blocks[-1].add(group.bounded())
+        self._n += len(group.predicted)
         while self._n > self._capacity and len(self._blocks) > 1:
             self._n -= self._blocks.pop(0).n
 
     def join(self, labels: Sequence[Label]) -> Joined:
         """Hold labels against the answers that they are about.
 
-        An id that was answered twice is joined with its latest answer, once.
+        A label names its request by the id and the source; without a source, by the id and the key
+        of the request's record; without both, by the id alone, if one sender's requests have it. An
+        answer that was given twice is joined once, as it was given last.
         """
         if not labels:
             return Joined({}, {})
         blocks = self._blocks[::-1]
         for block in blocks:
             block.complete_index()
-        unknown = repeated = invalid = joined = 0
+        kinds = (outcome for outcome in LabelOutcome if outcome.is_of_memory)
+        outcomes = dict.fromkeys(kinds, 0)
         found: dict[Hashable, tuple[list[float], list[float]]] = {}
         for label in labels:
             truth = self._truth(label)
-            if truth is None:
-                invalid += 1
+            if truth is None or label.id is None:
+                outcomes[LabelOutcome.INVALID] += 1
                 continue
-            json_id = _encode_id(label.id)
-            holder, has_label = _find(json_id, blocks)
-            if holder is None:
-                unknown += 1
-            elif has_label:
-                repeated += 1
-            else:
-                joined += 1
-                plan, predicted = holder.label(json_id)
-                predictions, truths = found.setdefault(plan, ([], []))
-                predictions.append(predicted)
-                truths.append(truth)
-        return Joined(
-            {plan: self._compare(*columns) for plan, columns in found.items()},
-            {
-                LabelOutcome.JOINED: joined,
-                LabelOutcome.UNKNOWN: unknown,
-                LabelOutcome.REPEATED: repeated,
-                LabelOutcome.INVALID: invalid,
-            },
-        )
+            json_id = bounded_name(_encode_id(label.id))
+            holders = _holders(label, json_id, blocks)
+            if len(holders) != 1:
+                unknown = LabelOutcome.AMBIGUOUS if holders else LabelOutcome.UNKNOWN
+                outcomes[unknown] += 1
+                continue
+            [(origin, block)] = holders.items()
+            if any((json_id, origin) in each.labelled for each in blocks):
+                outcomes[LabelOutcome.REPEATED] += 1
+                continue
+            outcomes[LabelOutcome.JOINED] += 1
+            plan, predicted = block.label(json_id, origin)
+            predictions, truths = found.setdefault(plan, ([], []))
+            predictions.append(predicted)
+            truths.append(truth)
+        return Joined({plan: self._compare(*columns) for plan, columns in found.items()}, outcomes)
 
     def _truth(self, label: Label) -> float | None:
         """Index of the label, or the value; None where it is no truth of this task."""
@@ -158,60 +148,22 @@ class AnswerMemory:
         return PlanTruth(np.abs(np.array(predicted) - values) <= self._tolerance, values)
 
 
-@dataclass(slots=True)
-class _Block:
-    """Some thousands of answers in a row, column by column."""
-
-    n: int = 0
-    fresh: list[tuple[Sequence[Sequence[bytes]], Hashable, NDArray[Any]]] = field(
-        default_factory=list
-    )
-    """Groups that are not in the columns yet."""
-    ids: list[bytes] = field(default_factory=list)
-    plans: list[Hashable] = field(default_factory=list)
-    predicted: list[float] = field(default_factory=list)
-    index: dict[bytes, int] = field(default_factory=dict)
-    """Positions by id, of the first `n_indexed` answers; a later one with the same id replaces."""
-    n_indexed: int = 0
-    labelled: set[bytes] = field(default_factory=set)
-
-    def add(
-        self, json_ids: Sequence[Sequence[bytes]], plan: Hashable, predicted: NDArray[Any]
-    ) -> None:
-        """Add one group."""
-        self.fresh.append((json_ids, plan, predicted))
-        self.n += len(predicted)
-        if len(self.fresh) >= _MOST_FRESH:
-            self._fold()
-
-    def label(self, json_id: bytes) -> tuple[Hashable, float]:
-        """Plan and prediction of an answer, which has its label now."""
-        self.labelled.add(json_id)
-        position = self.index[json_id]
-        return self.plans[position], self.predicted[position]
-
-    def complete_index(self) -> None:
-        """Index what is not indexed yet."""
-        self._fold()
-        if self.n_indexed < self.n:
-            fresh = self.ids[self.n_indexed :]
-            self.index.update(zip(fresh, range(self.n_indexed, self.n), strict=True))
-            self.n_indexed = self.n
-
-    def _fold(self) -> None:
-        for columns, plan, predicted in self.fresh:
-            self.ids += map(b"".join, zip(*columns, strict=True))
-            self.plans += repeat(plan, len(predicted))
-            self.predicted += predicted.tolist()
-        self.fresh.clear()
-
-
-def _find(json_id: bytes, blocks: Sequence[_Block]) -> tuple[_Block | None, bool]:
-    """The first of the blocks that holds an id, and whether it has its label in any of them."""
-    holder = None
+def _holders(
+    label: Label, json_id: bytes, blocks: Sequence[AnswerBlock]
+) -> Mapping[bytes, AnswerBlock]:
+    """By origin, the first of the blocks that holds an answer which the label may be about."""
+    source = None if not label.source else bounded_name(b"s" + label.source.encode())
+    key = None if label.device is None else bounded_name(label.device.encode(errors=KEY_ERRORS))
+    found: dict[bytes, AnswerBlock] = {}
     for block in blocks:
-        if json_id in block.index:
-            if json_id in block.labelled:
-                return block, True
-            holder = holder or block
-    return holder, False
+        for origin in block.origins_of(json_id):
+            named = origin == POSITION or (
+                origin == source
+                if source is not None
+                else key is None or key == block.key_of(json_id, origin)
+            )
+            if named:
+                found.setdefault(origin, block)
+            if len(found) >= _MOST_ORIGINS:
+                return found
+    return found

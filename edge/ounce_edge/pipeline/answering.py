@@ -1,14 +1,17 @@
 """Builds, publishes and reports predictions from a plan's output."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Objective
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.topics import predictions_topic
 
+from ounce_edge.evidence.answer_block import POSITION, AnswerGroup
 from ounce_edge.evidence.answer_memory import AnswerMemory
 from ounce_edge.models.execution import Answered, Outcome
 from ounce_edge.pipeline.edition import Edition
@@ -17,8 +20,8 @@ from ounce_edge.pipeline.waiting import Taken
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.explanation import passed_over, rejections
 from ounce_edge.recommender.rule.exploration import regret
-from ounce_edge.recommender.rule.schedule import Group
-from ounce_edge.wire.batch import take
+from ounce_edge.recommender.rule.schedule import Group, Items
+from ounce_edge.wire.batch import RequestBatch, take
 from ounce_edge.wire.encoding import GroupAnswer
 from ounce_edge.wire.records import Outgoing, Publish
 
@@ -103,8 +106,7 @@ class Answering:
             ),
         )
         if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
-            json_ids = [take(column, items) for column in batch.json_ids]
-            self.memory.remember(json_ids, edition.plan_keys[group.plan], answer.predicted)
+            self._remember(batch, items, edition.plan_keys[group.plan], answer.predicted)
         bodies = edition.encoder.bodies(batch, answer, latency_ms, job.taken.repeated)
         headers = edition.encoder.headers(batch, items)
         keys = take(batch.keys, items)
@@ -129,6 +131,17 @@ class Answering:
                 regret=regret(view, group.plan, floors) if choice is Choice.EXPLORATION else 0.0,
             )
         )
+
+    def _remember(
+        self, batch: RequestBatch, items: Items, plan: Hashable, predicted: NDArray[Any]
+    ) -> None:
+        json_ids = [take(column, items) for column in batch.json_ids]
+        origins = keys = None
+        identities = take(batch.identities, items)
+        if any(identities):
+            origins = [POSITION if i is None else i.origin for i in identities]
+            keys = [key or b"" for key in take(batch.keys, items)]
+        self.memory.remember(AnswerGroup(json_ids, origins, keys, plan, predicted))
 
 
 def _always_best_ms(job: Job, outcome: Outcome) -> float:

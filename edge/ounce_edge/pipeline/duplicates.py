@@ -1,10 +1,13 @@
-"""Noticing requests that were answered lately: same source, same id."""
+"""Noticing requests that were answered lately: same origin, same id."""
 
 from collections.abc import Sequence
 
+from ounce_edge.evidence.names import bounded_name
+from ounce_edge.wire.identity import Identity
+
 
 class RecentIds:
-    """Remembers at least the last `capacity` ids, and at most twice as many.
+    """Remembers at least the last `capacity` identities, and at most twice as many.
 
     Two generations: when the young one is full it becomes the old one, which is dropped. Forgetting
     is then one assignment, where taking the oldest entry out of one dictionary would search it.
@@ -12,18 +15,25 @@ class RecentIds:
 
     def __init__(self, capacity: int = 65_536) -> None:
         self._capacity = capacity
-        self._young: set[tuple[str, str]] = set()
-        self._old: set[tuple[str, str]] = set()
+        self._young: set[bytes] = set()
+        self._old: set[bytes] = set()
 
-    def repeats(self, identities: Sequence[tuple[str, str] | None]) -> set[int]:
+    def repeats(self, identities: Sequence[Identity | None]) -> set[int]:
         """Indices of identities that were seen before; all are remembered from now on."""
         found = set()
         for i, identity in enumerate(identities):
             if identity is None:
                 continue
-            if identity in self._young or identity in self._old:
+            name = _name(identity)
+            if name in self._young or name in self._old:
                 found.add(i)
-            self._young.add(identity)
+            self._young.add(name)
             if len(self._young) >= self._capacity:
                 self._young, self._old = set(), self._young
         return found
+
+
+def _name(identity: Identity) -> bytes:
+    """One name for an identity; the length tells where the origin ends."""
+    origin = identity.origin
+    return bounded_name(b"%d%b%b" % (len(origin), origin, identity.id.encode()))

@@ -63,6 +63,8 @@ class Report:
     decide_ms: float = 0.0
     """Processor time."""
     repeats: int = 0
+    timestamps_off: int = 0
+    """Requests whose timestamp is too far off the worker's clock to be believed."""
     escalated: int = 0
     rejected: Sequence[Reason] = ()
     incidents: list[Incident] = field(default_factory=list)

@@ -62,9 +62,15 @@ class Instruments:
         self.duplicates = counter(
             "ounce_duplicates", "Requests whose id was answered lately", "task"
         )
+        self.timestamps_off = counter(
+            "ounce_timestamps_off",
+            "Requests whose timestamp is 12 hours behind the worker's clock, or a minute ahead",
+            "task",
+        )
         self.labels = counter(
             "ounce_labels",
-            "Labels read, by outcome: joined, unknown, repeated, invalid, undecodable or dropped",
+            "Labels read, by outcome: joined, unknown, ambiguous, repeated, invalid, undecodable, "
+            "dropped",
             "task",
             "outcome",
         )

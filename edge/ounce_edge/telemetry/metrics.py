@@ -41,6 +41,7 @@ class Metrics:
             to.catalogue.labels(task, ladder.version).set(1)
             for per_task in (
                 to.duplicates,
+                to.timestamps_off,
                 to.always_best,
                 to.decision,
                 to.saved,
@@ -69,6 +70,8 @@ class Metrics:
             self._add(self._to.decision, report.decide_ms / 1e3, task)
         if report.repeats:
             self._add(self._to.duplicates, report.repeats, task)
+        if report.timestamps_off:
+            self._add(self._to.timestamps_off, report.timestamps_off, task)
         for reason in report.rejected:
             self._add(self._to.dead_letters, 1, task, reason)
             self._add(self._to.messages, 1, task, "none", "dead-letter")

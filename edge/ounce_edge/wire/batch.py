@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import InvalidMessageError
 
+from ounce_edge.wire.identity import Identity
 from ounce_edge.wire.records import Record
 from ounce_edge.wire.request_head import RequestHead
 
@@ -28,17 +29,20 @@ class RequestBatch:
     json_ids: Sequence[Sequence[bytes]]
     """Columns whose entries make up the id as JSON text, quotes included."""
     heads: Sequence[RequestHead]
-    identities: Sequence[tuple[str, str] | None]
-    """Source and id where the sender gave an id: what a repeat is noticed by."""
+    identities: Sequence[Identity | None]
+    """Where the sender gave an id: what a repeat is noticed by, and a label joined by."""
     outputs: Sequence[OutputNames]
     """Outputs that the answer holds."""
     max_latency_ms: NDArray[np.float64]
     min_accuracy: NDArray[np.float64]
     timestamps_ms: NDArray[np.float64]
+    """When they were sent, as far as that can be believed; deadlines count from there."""
+    timestamps_off: NDArray[np.bool_] | None = None
+    """Whose timestamps can't be believed; None: all can."""
     all_bare: bool = False
     """No request has headers."""
     n_bytes: int = 0
-    """Size of all bodies that were decoded with these."""
+    """Size of all records that were decoded with these."""
 
     def __len__(self) -> int:
         return len(self.records)
@@ -71,6 +75,7 @@ def gather(parts: Sequence[tuple[RequestBatch, NDArray[np.intp]]]) -> RequestBat
         max_latency_ms=np.concatenate([b.max_latency_ms for b in some]),
         min_accuracy=np.concatenate([b.min_accuracy for b in some]),
         timestamps_ms=np.concatenate([b.timestamps_ms for b in some]),
+        timestamps_off=_joined_marks(some),
         all_bare=all(b.all_bare for b in some),
     )
 
@@ -88,5 +93,19 @@ def _some(batch: RequestBatch, items: NDArray[np.intp]) -> RequestBatch:
         max_latency_ms=batch.max_latency_ms[items],
         min_accuracy=batch.min_accuracy[items],
         timestamps_ms=batch.timestamps_ms[items],
+        timestamps_off=None if batch.timestamps_off is None else batch.timestamps_off[items],
         all_bare=batch.all_bare,
+    )
+
+
+def _joined_marks(batches: Sequence[RequestBatch]) -> NDArray[np.bool_] | None:
+    if all(batch.timestamps_off is None for batch in batches):
+        return None
+    return np.concatenate(
+        [
+            np.zeros(len(batch), dtype=bool)
+            if batch.timestamps_off is None
+            else batch.timestamps_off
+            for batch in batches
+        ]
     )

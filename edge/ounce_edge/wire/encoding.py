@@ -35,6 +35,13 @@ _MAX_CACHED = 4096
 
 _json = msgspec.json.Encoder().encode
 _BOOL = (b"false", b"true")
+_MARKS = (
+    b"",
+    b',"duplicate":true',
+    b',"timestamp_off":true',
+    b',"duplicate":true,"timestamp_off":true',
+)
+"""What few answers have: by 1 for a duplicate, and 2 for a timestamp that is off."""
 
 
 @dataclass(frozen=True)
@@ -174,24 +181,26 @@ class Encoder:
         figures = _figures(answer)
         key = (answer.model_version, answer.plan, answer.choice, answer.beliefs)
 
-        def middle(latency: float, floor: float, elapsed: float, repeated: float) -> bytes:
+        def middle(latency: float, floor: float, elapsed: float, marks: float) -> bytes:
             return b'%b%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":[' % (
                 self._decision(answer, key, latency, floor),
                 figures,
                 elapsed,
                 _BOOL[elapsed <= latency],
                 _BOOL[answer.accuracy_low >= floor],
-                b',"duplicate":true' if repeated else b"",
+                _MARKS[int(marks)],
             )
 
-        duplicate = np.zeros(len(latency_ms))
+        marks = np.zeros(len(latency_ms))
         if repeats:
-            duplicate[np.isin(answer.items, list(repeats))] = 1
+            marks[np.isin(answer.items, list(repeats))] = 1
+        if batch.timestamps_off is not None:
+            marks[batch.timestamps_off[answer.items]] += 2
         columns = (
             batch.max_latency_ms[answer.items],
             batch.min_accuracy[answer.items],
             latency_ms,
-            duplicate,
+            marks,
         )
         if len(latency_ms) <= _FEW:
             return list(map(middle, *(column.tolist() for column in columns)))

@@ -64,6 +64,14 @@ class Columns:
             np.fromiter(map(read.offset, records), np.int64, n),
         )
 
+    def n_bytes(self) -> int:
+        """Size of all that the records hold: values, keys, and headers with their names."""
+        held = _sizes(self.values) + _sizes(self.keys)
+        if any(self.headers):
+            entries = [entry for of_record in self.headers if of_record for entry in of_record]
+            held += sum([len(name) for name, _ in entries]) + _sizes([v for _, v in entries])
+        return held
+
     def next_offsets(self) -> dict[int, int]:
         """By partition, the offset behind its last record; records of a partition are in order."""
         if len(self.records) == 1:
@@ -73,6 +81,10 @@ class Columns:
         return dict(
             zip(self.partitions[ends].tolist(), (self.offsets[ends] + 1).tolist(), strict=True)
         )
+
+
+def _sizes(values: Sequence[bytes | None]) -> int:
+    return sum([len(value) for value in values if value])
 
 
 @dataclass(eq=False, slots=True)

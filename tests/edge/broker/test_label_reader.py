@@ -12,8 +12,9 @@ import pytest
 from confluent_kafka import Producer
 from ounce_edge.broker import label_reader
 from ounce_edge.broker.label_reader import LabelReader, read_label
+from ounce_edge.evidence.answer_block import AnswerGroup
 from ounce_edge.evidence.answer_memory import AnswerMemory
-from ounce_schemas.label import Label, LabelOutcome
+from ounce_schemas.label import KEY_ERRORS, Label, LabelOutcome
 
 from tests.support.edge.ladders import DIGITS, FakeRecord
 from tests.support.kafka.apache_kafka import ApacheKafka
@@ -57,7 +58,36 @@ def test_what_is_no_label_says_why(value: bytes | None, headers: Any) -> None:
     ],
 )
 def test_the_id_is_in_the_value_or_in_its_header(value: bytes, headers: Any, label: Label) -> None:
-    assert read_label(FakeRecord(value, headers)) == label
+    assert read_label(FakeRecord(value, headers, key_=None)) == label
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "key", "source", "device"),
+    [
+        (b'{"id":"a"}', None, b"one", None, "one"),
+        (b'{"id":"a","device":"two"}', None, b"one", None, "two"),
+        (b'{"id":"a","source":"/d/1"}', [("ce_source", b"/labels")], None, "/d/1", None),
+        # The id is not the event's own, so neither is the source the event's.
+        (b'{"id":"a"}', [("ce_id", b"7"), ("ce_source", b"/labels")], None, None, None),
+        (b"{}", [("ce_id", b"a"), ("ce_source", b"/d/1")], b"", "/d/1", None),
+        (b'{"source":"/d/2"}', [("ce_id", b"a"), ("ce_source", b"/d/1")], None, "/d/2", None),
+        (b'{"id":"a"}', None, b"\xff", None, b"\xff".decode(errors=KEY_ERRORS)),
+    ],
+)
+def test_a_label_names_the_sender_of_its_request(
+    value: bytes, headers: Any, key: bytes | None, source: str | None, device: str | None
+) -> None:
+    label = read_label(FakeRecord(value, headers, key_=key))
+    assert (label.id, label.source, label.device) == ("a", source, device)
+
+
+def test_names_of_any_length_are_no_labels() -> None:
+    for headers, key in (
+        ([("ce_id", b"a"), ("ce_source", b"s" * 9999)], None),
+        (None, b"k" * 9999),
+    ):
+        with pytest.raises(ValueError, match="has 9999 characters, more than 4096"):
+            read_label(FakeRecord(b'{"id":""}' if headers else b'{"id":"a"}', headers, key_=key))
 
 
 class Inbox:
@@ -134,7 +164,8 @@ def test_bad_records_cost_the_good_ones_nothing(
 @pytest.mark.kafka
 def test_every_label_is_accounted_for(kafka: str, reader: LabelReader) -> None:
     memory = AnswerMemory(DIGITS)
-    memory.remember([[b'"1"', b'"2"', b'"ounce.a.requests-0-7"']], "light", np.array([0, 1, 2]))
+    ids, predicted = [b'"1"', b'"2"', b'"ounce.a.requests-0-7"'], np.array([0, 1, 2])
+    memory.remember(AnswerGroup([ids], None, None, "light", predicted))
     publish(
         kafka,
         "ounce.b.labels",  # one partition: in this order
@@ -151,7 +182,12 @@ def test_every_label_is_accounted_for(kafka: str, reader: LabelReader) -> None:
     inbox.wait_for(8)
     joined = memory.join(inbox.labels["b"])
     assert joined.plans["light"].acceptable.tolist() == [True, False, True]
-    assert dict(joined.outcomes) == {"joined": 3, "unknown": 1, "repeated": 1, "invalid": 1}
+    assert {str(outcome): n for outcome, n in joined.outcomes.items() if n} == {
+        "joined": 3,
+        "unknown": 1,
+        "repeated": 1,
+        "invalid": 1,
+    }
     assert inbox.losses == {("b", "undecodable"): 2}
 
 

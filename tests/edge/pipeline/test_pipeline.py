@@ -1,15 +1,17 @@
 """decode -> choose -> run -> encode, with fake models and a fixed clock."""
 
+import tracemalloc
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 from ounce_schemas.errors import PolicyError, Reason
+from ounce_schemas.label import Label, LabelOutcome
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.routing import Choice
 
-from tests.support.edge.ladders import DIGITS, NUMBERS, FakeRecord, Outbox, serve, served
+from tests.support.edge.ladders import DIGITS, NUMBERS, FakeRecord, Outbox, raw, serve, served
 from tests.support.edge.pipelines import (
     GOOD,
     HEAVY,
@@ -158,6 +160,72 @@ def test_a_repeated_id_is_answered_again_and_labelled() -> None:
     assert report.repeats == 1
     sent, report = process(serving, FakeRecord(GOOD, headers), FakeRecord(GOOD, other))
     assert [prediction(r).parameters.duplicate for r in sent] == [True, False]
+
+
+def test_without_a_source_an_id_belongs_to_the_device_of_the_key() -> None:
+    serving, headers = pipeline(served(DIGITS, "a")), [("ce_id", b"1")]
+    devices = [FakeRecord(GOOD, headers, key_=key) for key in (b"one", b"two", None, b"one")]
+    sent, report = process(serving, *devices)
+    assert [prediction(r).parameters.duplicate for r in sent] == [False, False, False, True]
+    assert report.repeats == 1
+
+
+def test_a_label_is_held_against_the_answer_to_its_own_device() -> None:
+    def first_or_second(inputs: Any) -> Any:
+        return np.eye(3, dtype=np.float32)[inputs["input"][:, 0].astype(int)]
+
+    serving = pipeline(served(DIGITS, "a", first_or_second))
+    for source in ([("ce_source", b"/d/1")], [("ce_source", b"/d/2")]):
+        body = raw(*([0.0] * 4 if source[0][1] == b"/d/1" else [1.0] * 4))
+        process(serving, FakeRecord(body, [("ce_id", b"7"), *source]))
+    before = serving.plans.accuracy.value[0]
+    for source, text in (("/d/1", "zero"), ("/d/2", 'o"ne')):
+        joined = serving._answering.memory.join([Label("7", label=text, source=source)])
+        assert [p.good for p in joined.plans.values()] == [1]
+    assert serving.learn([Label("7", label="zero")])[LabelOutcome.AMBIGUOUS] == 1
+    assert serving.plans.accuracy.value[0] == before
+
+
+@pytest.mark.parametrize("off_ms", [-1_700_000_000_000, -86_400_000, 86_400_000, 1_700_000_000_000])
+def test_a_device_whose_clock_is_off_is_served_and_marked(off_ms: int) -> None:
+    now_ms = 1_800_000_000_000
+    serving = pipeline(served(DIGITS, "a"), clock=lambda: now_ms / 1e3)
+    right = FakeRecord(GOOD, timestamp_ms=now_ms - 3, offset_=0)
+    wrong = FakeRecord(GOOD, [("ce_maxlatencyms", b"50")], timestamp_ms=now_ms + off_ms, offset_=1)
+    sent, report = process(serving, right, wrong)
+    by_offset = {prediction(r).id[-1]: prediction(r).parameters for r in sent}
+    assert (by_offset["0"].timestamp_off, by_offset["1"].timestamp_off) == (False, True)
+    assert by_offset["1"].deadline_met
+    assert by_offset["1"].latency_ms == 0.0
+    assert report.timestamps_off == 1
+    assert sum(g.deadline_misses for g in report.groups) == 0
+    assert max(float(g.latency_ms.max()) for g in report.groups) == 3.0
+    assert report.waited_ms.max() == 3.0
+
+
+def test_what_is_answered_leaves_little_behind_however_long_its_names_are() -> None:
+    serving, n = pipeline(served(DIGITS, "a")), 100
+    outbox = Outbox()
+    serve(serving, [FakeRecord(GOOD, [("ce_id", b"first")])], outbox)  # what is made once
+    tracemalloc.start()
+    for i in range(n):
+        names = [("ce_id", b"%04000d" % i), ("ce_source", b"%d" % i + b"s" * 900_000)]
+        serve(serving, [FakeRecord(GOOD, names, key_=b"%d" % i + b"k" * 90_000)], outbox)
+        outbox.records.clear()
+        del names
+    held_bytes = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held_bytes < 5000 * n
+
+
+def test_headers_and_keys_count_as_held() -> None:
+    serving = pipeline(served(DIGITS, "a"))
+    source = b"s" * 900_000
+    record = FakeRecord(GOOD, [("ce_source", source), ("n" * 10, None)], key_=b"k" * 1000)
+    serving.admit([record, FakeRecord(None, offset_=8)], Outbox())
+    assert serving.n_bytes == len(GOOD) + len("ce_source") + len(source) + 10 + 1000 + len(
+        b"device-1"
+    )
 
 
 def test_each_of_many_answers_tells_of_its_own_request() -> None:

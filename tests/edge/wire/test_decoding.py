@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ounce_edge.wire.decoding import Decoder
+from ounce_edge.wire.identity import Identity
 from ounce_edge.wire.records import Columns
 from ounce_schemas.errors import Reason
 from ounce_schemas.policy import Policy
@@ -51,7 +52,7 @@ def test_headers_come_before_the_body_and_the_body_before_the_policy() -> None:
     assert batch.max_latency_ms.tolist() == [20]
     assert batch.min_accuracy.tolist() == [0.7]
     assert ids(batch) == [b'"a"']
-    assert batch.identities == [("/d/1", "a")]
+    assert batch.identities == [Identity("a", "/d/1", b"device-1")]
     assert batch.outputs == [("label", "confidence", "probabilities")]
 
 

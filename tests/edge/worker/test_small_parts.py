@@ -1,4 +1,4 @@
-"""Smaller parts of the edge: repeated ids, offsets to commit, and what an install loads."""
+"""Smaller parts of the edge: offsets to commit, and what an install loads."""
 
 import subprocess
 import sys
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ounce_edge.pipeline.duplicates import RecentIds
 from ounce_edge.wire.position_ids import PositionIds
 from ounce_edge.wire.records import Columns
 from ounce_edge.worker.app import run_worker
@@ -15,21 +14,6 @@ from ounce_schemas.errors import PolicyError
 
 from tests.support.edge.ladders import FakeRecord
 from tests.support.edge.serving import NOWHERE
-
-
-def test_repeats_are_found_within_and_across_batches() -> None:
-    recent = RecentIds()
-    assert recent.repeats([("a", "1"), None, ("a", "1"), ("b", "1"), None]) == {2}
-    assert recent.repeats([("b", "1"), ("b", "2")]) == {0}
-
-
-def test_memory_for_ids_is_bounded() -> None:
-    recent = RecentIds(capacity=100)
-    for i in range(10_000):
-        assert recent.repeats([("s", str(i))]) == set()
-    assert len(recent._young) + len(recent._old) <= 200
-    assert recent.repeats([("s", "9950")]) == {0}
-    assert recent.repeats([("s", "1")]) == set()
 
 
 def test_the_next_offset_of_each_partition_is_committed() -> None:
