@@ -20,7 +20,7 @@ UNPUBLISHED = Path("results")
 _PLACES = frozenset({"models", "out", "results"})
 """Options that say where files lie: a published command leaves them out."""
 
-Cell = str | int | float | bool | None
+Cell = str | int | float | None
 _Command = TypeVar("_Command")
 
 

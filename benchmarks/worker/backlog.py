@@ -16,6 +16,7 @@ MODEL = "mlp"
 PARTITIONS = 4
 TOPICS = {"requests": "ounce.digits.requests", "predictions": "ounce.digits.predictions"}
 LIMIT_TOPIC = "limit.predictions"
+CONTRACT_TOPIC = "contract.predictions"
 POLICY = f"""
 version: bench
 max_latency_ms: 3600000
@@ -28,16 +29,19 @@ BROKER_CPU, CLIENT_CPU = "0", "1"
 def broker() -> Iterator[str]:
     """A fresh broker for each kind of body, with the topics; bootstrap servers."""
     with ApacheKafka(cpus=BROKER_CPU) as kafka:
-        names = [*TOPICS.values(), "ounce.digits.dead-letters", LIMIT_TOPIC]
-        admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-        stamped = {"message.timestamp.type": "LogAppendTime"}
-        topics = [
-            NewTopic(name, PARTITIONS, 1, config=stamped if "predictions" in name else {})
-            for name in names
-        ]
-        for created in admin.create_topics(topics).values():
-            created.result()
+        _make_topics(kafka.bootstrap_servers)
         yield kafka.bootstrap_servers
+
+
+def _make_topics(servers: str) -> None:
+    names = [*TOPICS.values(), "ounce.digits.dead-letters", LIMIT_TOPIC, CONTRACT_TOPIC]
+    stamped = {"message.timestamp.type": "LogAppendTime"}
+    topics = [
+        NewTopic(name, PARTITIONS, 1, config=stamped if "predictions" in name else {})
+        for name in names
+    ]
+    for created in AdminClient({"bootstrap.servers": servers}).create_topics(topics).values():
+        created.result()
 
 
 def fill(servers: str, body: str, inputs: np.ndarray, n: int) -> None:
