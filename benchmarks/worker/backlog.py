@@ -40,7 +40,8 @@ def _make_topics(servers: str) -> None:
         NewTopic(name, PARTITIONS, 1, config=stamped if "predictions" in name else {})
         for name in names
     ]
-    for created in AdminClient({"bootstrap.servers": servers}).create_topics(topics).values():
+    admin = AdminClient({"bootstrap.servers": servers, "log_level": 3})
+    for created in admin.create_topics(topics).values():
         created.result()
 
 

@@ -8,7 +8,6 @@ Example: python -m benchmarks.worker.batch_delay --rounds 3
 """
 
 import statistics
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,8 +94,8 @@ def _serve(servers: str, delay_ms: float, models: Path, rate: int, seconds: int)
     with tempfile.TemporaryDirectory() as folder:
         # One group, so that no worker has what was sent to others before it.
         options = [f"--batch-delay-ms={delay_ms}", "--group=bench"]
-        with Worker(servers, models, Path(folder) / "worker.log", options) as worker:
-            _pin(worker.child.pid)
+        log = Path(folder) / "worker.log"
+        with Worker(servers, models, log, options, cpus=CLIENT_CPU) as worker:
             serve_steadily(servers, models, rate, WARM_UP_S, TARGETS, BROKER_CPU)
             before = _spent(worker)
             task = serve_steadily(servers, models, rate, seconds, TARGETS, BROKER_CPU)
@@ -109,11 +108,6 @@ def _serve(servers: str, delay_ms: float, models: Path, rate: int, seconds: int)
         p99_ms=task.p99_ms,
         kept=task.kept_as_measured / task.answered,
     )
-
-
-def _pin(pid: int) -> None:
-    command: Sequence[str] = ["taskset", "-a", "-c", "-p", CLIENT_CPU, str(pid)]
-    subprocess.run(command, check=True, capture_output=True)
 
 
 def _spent(worker: Worker) -> dict[str, float]:

@@ -9,7 +9,6 @@ Example: python -m benchmarks.worker.delivery_cost --rounds 3
 """
 
 import statistics
-import subprocess
 import tempfile
 import uuid
 from pathlib import Path
@@ -85,14 +84,11 @@ def _answer_backlog(servers: str, mode: str, models: Path, n: int) -> float:
         policy = Path(folder) / "policy.yaml"
         policy.write_text(POLICY)
         options = [f"--delivery={mode}", f"--policy={policy}", f"--group={group}"]
-        with Worker(servers, models, Path(folder) / "worker.log", options) as worker:
-            subprocess.run(
-                ["taskset", "-a", "-c", "-p", CLIENT_CPU, str(worker.child.pid)],
-                check=True, capture_output=True,
-            )  # fmt: skip
+        log = Path(folder) / "worker.log"
+        with Worker(servers, models, log, options, cpus=CLIENT_CPU) as worker:
             while _committed(reader) < n:
                 if not worker.child.running:
-                    raise SystemExit(f"the worker ended: {worker.child.log.read_text()[-500:]}")
+                    raise SystemExit(f"the worker ended: {worker.child.log_tail()[-500:]}")
     times = _times(servers, out, before, n)
     reader.close()
     return n / (times[1] - times[0])
@@ -109,7 +105,7 @@ def _times(servers: str, topic: str, start: list[int], n: int) -> tuple[float, f
     reader.assign([TopicPartition(topic, p, offset) for p, offset in enumerate(start)])
     first, last, seen = float("inf"), 0.0, 0
     while seen < n:
-        messages = reader.consume(20_000, _PATIENCE_S)
+        messages = reader.consume(min(20_000, n - seen), _PATIENCE_S)
         if not messages:
             raise SystemExit(f"{seen} of {n} answers can be read from {topic}")
         stamps = [message.timestamp()[1] / 1e3 for message in messages]
