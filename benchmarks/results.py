@@ -110,6 +110,17 @@ def read(path: Path) -> Results:
     return found
 
 
+def text(table: Table) -> str:
+    """A table for a terminal, its columns aligned."""
+    lines = [table.columns, *([_told(cell) for cell in row] for row in table.rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    return "\n".join([*rows, *([table.note] if table.note else [])]) + "\n"
+
+
 def running_command() -> str:
     """The click command that runs, with the options that were given, as it is typed again."""
     context = click.get_current_context()
@@ -132,6 +143,12 @@ def describe_machine() -> str:
         named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
         model = next(named, model)
     return f"{os.cpu_count()} cores, {model}"
+
+
+def _told(cell: Cell) -> str:
+    if cell is None:
+        return "-"
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
 def _typed(option: str, value: Any) -> list[str]:
