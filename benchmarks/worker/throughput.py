@@ -25,7 +25,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 
 from benchmarks import results
 from benchmarks.results import Table
@@ -34,13 +34,13 @@ from benchmarks.worker.backlog import (
     CONTRACT_TOPIC,
     LIMIT_TOPIC,
     MODEL,
-    PARTITIONS,
     POLICY,
     TOPICS,
     broker,
     ends,
     fill,
     ounce,
+    span_s,
 )
 from tests.support.process.child import Child
 from tests.support.process.worker import Worker
@@ -162,20 +162,9 @@ def _run(side: str, body: str, servers: str, models: Path, n: int) -> float:
                 time.sleep(0.5)
         finally:
             child.stop()
-    after = ends(reader, out)
-    first = min(_timestamp(reader, out, p, before[p]) for p in range(PARTITIONS))
-    last = max(_timestamp(reader, out, p, after[p] - 1) for p in range(PARTITIONS))
+    lasted_s = span_s(reader, out, before, ends(reader, out))
     reader.close()
-    return n / (last - first)
-
-
-def _timestamp(reader: Consumer, topic: str, partition: int, offset: int) -> float:
-    """Seconds since 1970 of one record."""
-    reader.assign([TopicPartition(topic, partition, offset)])
-    message = reader.poll(30)
-    if message is None or message.error():
-        raise SystemExit(f"can't read {topic}[{partition}] at {offset}")
-    return message.timestamp()[1] / 1e3
+    return n / lasted_s
 
 
 if __name__ == "__main__":
