@@ -1,10 +1,12 @@
 # Everything runs in .venv, which the first target that needs it makes; nothing has to be activated.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-routing bench-delivery fuzz chaos flood soak clean
+.PHONY: help setup demo test check bench bench-routing bench-delivery bench-peers fuzz chaos flood soak clean
 
 BIN := .venv/bin
 READY := .venv/.ready
+# Benchmarks and trials write to results; with PUBLISH=1 to benchmarks/results, which the docs show.
+PUBLISHED := $(if $(PUBLISH),--publish)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 # CPU wheels of torch: a tenth of the default ones. Without this index pip takes PyPI's wheel.
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
@@ -29,34 +31,37 @@ check: $(READY) ## Check format, lint, types, imports, generated contracts and c
 	$(BIN)/ounce contracts --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
-bench: $(READY) ## Measure the worker against a hand-written loop on a real Kafka
-	$(BIN)/python -m benchmarks.worker.throughput
+bench: $(READY) ## Measure the worker against two hand-written loops; PUBLISH=1: for the docs
+	$(BIN)/python -m benchmarks.worker.throughput $(PUBLISHED)
 
 fuzz: $(READY) ## Send a million generated bad messages through a pipeline, among good ones
 	$(BIN)/python -m trials.fuzz --messages 1000000
 
 chaos: $(READY) ## Workers on a real Kafka under a thousand faults, an hour; SHORT=1: twenty, some minutes
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
-	$(BIN)/python -m trials.chaos $(if $(SHORT),--runs 2 --faults 10,--runs 10 --faults 100)
+	$(BIN)/python -m trials.chaos $(if $(SHORT),--runs 2 --faults 10,--runs 10 --faults 100 $(PUBLISHED))
 
 flood: $(READY) ## One worker's memory under poison, floods, a stalled broker, a tenfold burst
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
-	$(BIN)/python -m trials.chaos.flood
-	$(BIN)/python -m trials.chaos.burst
+	$(BIN)/python -m trials.chaos.flood $(PUBLISHED)
 
 soak: $(READY) ## One worker at half of its capacity for an hour: memory and file handles
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
-	$(BIN)/python -m trials.chaos.soak
+	$(BIN)/python -m trials.chaos.soak $(PUBLISHED)
 
 bench-routing: $(READY) ## Compare routing rules: simulated, then on a real Kafka
-	$(BIN)/python -m benchmarks.routing
+	$(BIN)/python -m benchmarks.routing $(PUBLISHED)
 
 bench-delivery: $(READY) ## What exactly-once costs: throughput and latency on a real Kafka
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
-	$(BIN)/python -m benchmarks.worker.delivery_cost
+	$(BIN)/python -m benchmarks.worker.delivery_cost $(PUBLISHED)
+
+bench-peers: $(READY) ## Put the worker beside what people run today, each in its own environment
+	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
+	$(BIN)/python -m benchmarks.peers $(PUBLISHED)
 
 clean: ## Remove .venv and caches; trained models stay
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -type d -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt

@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 from ounce_schemas.documents import PLANS_FILE
 
-from benchmarks.routing import report
+from benchmarks import results
+from benchmarks.routing import published, report
 from benchmarks.routing.deciding import time_deciding
 from benchmarks.routing.equal_accuracy import compare
 from benchmarks.routing.fresh import TASK as SIMULATED
@@ -34,7 +35,7 @@ ROUNDS = 5
 """Of timing decisions, the quickest counts: what made others slow was not the decision."""
 
 
-@click.command()
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--models", default="models", show_default=True, help="Folder of the ladders.")
 @click.option("--out", default="results", show_default=True, help="Folder for what is written.")
 @click.option("--tasks", default=f"digits,bearing,{TABLE}", show_default=True)
@@ -48,6 +49,7 @@ ROUNDS = 5
 @click.option("--reuse", is_flag=True, help="Use the measurements of the run before.")
 @click.option("--same-reading", is_flag=True, help="Let every rule read as ours does.")
 @click.option("--no-kafka", is_flag=True, help="Leave out the check on a real Kafka.")
+@results.publish_option
 def main(
     models: str,
     out: str,
@@ -56,7 +58,8 @@ def main(
     reuse: bool,
     same_reading: bool,
     no_kafka: bool,
-) -> None:
+    publish: bool,
+) -> None:  # noqa: PLR0913
     """Compare routing rules on measured models, and print what was reached."""
     began = time.monotonic()
     folder = Path(out)
@@ -98,9 +101,12 @@ def main(
     found = verdicts(cells, comparisons, deciding_us, check)
     text = report.verdicts_text(found, compare_rules(cells))
     click.echo(f"\nTo reach\n{text}")
-    for task in measured:
-        path = folder / f"routing-{task.table.task}.md"
-        path.write_text(report.summary_markdown(cells, task.table.task) + "\n", encoding="utf-8")
+    if same_reading:
+        found_tables = {"same-reading": published.same_reading_table(cells)}
+    else:
+        found_tables = published.tables(cells, comparisons, deciding_us, rates, check)
+    name = "routing_same_reading" if same_reading else "routing"
+    results.report(name, found_tables, publish=publish)
     report.draw(folder / "routing.svg", cells, rates)
     click.echo(f"\nWritten to {folder}/routing.csv, .svg; {time.monotonic() - began:.0f} s")
 

@@ -105,25 +105,6 @@ def verdicts_text(found: Sequence[Verdict], behind: Sequence[Behind]) -> str:
     return "\n".join(lines)
 
 
-def summary_markdown(cells: Sequence[Cell], task: str) -> str:
-    """A small table of one task: share on time / as asked, by rule and workload."""
-    runs = by_run(cells)
-    lines = [
-        f"| {task} | " + " | ".join(KINDS) + " | µs a message, steady |",
-        "| --- |" + " --- |" * (len(KINDS) + 1),
-    ]
-    for rule in RULES:
-        figures = [
-            f"{figure(runs[task, kind, rule], 'on_time_feasible').mean:.1%} / "
-            f"{figure(runs[task, kind, rule], 'as_asked').mean:.1%}"
-            for kind in KINDS
-        ]
-        compute = figure(runs[task, "steady", rule], "compute_us").mean
-        name = f"**{rule}**" if rule == OURS else rule
-        lines.append(f"| {name} | " + " | ".join(figures) + f" | {compute:.2f} |")
-    return "\n".join(lines)
-
-
 def write_csv(path: Path, cells: Sequence[Cell]) -> None:
     """Every run in one line."""
     with path.open("w", newline="", encoding="utf-8") as file:

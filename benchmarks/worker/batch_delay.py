@@ -8,15 +8,16 @@ Example: python -m benchmarks.worker.batch_delay --rounds 3
 """
 
 import statistics
-import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks import results
+from benchmarks.results import Table
 from benchmarks.worker.backlog import BROKER_CPU, CLIENT_CPU, broker
 from benchmarks.worker.steady import WARM_UP_S, serve_steadily
 from tests.support.process.worker import Worker
@@ -65,7 +66,8 @@ class Seen(NamedTuple):
 @click.option(
     "--models", default="models", show_default=True, help="Folder with the digits ladder."
 )
-def main(rounds: int, rates: Sequence[int], seconds: int, models: str) -> None:
+@results.publish_option
+def main(rounds: int, rates: Sequence[int], seconds: int, models: str, publish: bool) -> None:
     """Print the medians of each rate and delay, and their ratio."""
     if not (Path(models) / "digits").is_dir():
         raise click.ClickException(
@@ -79,24 +81,43 @@ def main(rounds: int, rates: Sequence[int], seconds: int, models: str) -> None:
                     seen = _serve(servers, delay_ms, Path(models), rate, seconds)
                     found.setdefault((rate, delay_ms), []).append(seen)
                     click.echo(f"round {number + 1}: {rate:5}/s, {delay_ms:g} ms: {seen}")
+    table = table_of(found, rates)
+    click.echo(results.text(table))
+    results.report("batch_delay", {"batch-delay": table}, publish=publish)
+
+
+def table_of(found: Mapping[tuple[int, float], Sequence[Seen]], rates: Sequence[int]) -> Table:
+    """What waiting saves and costs at each rate."""
+    columns = [
+        "messages/s", "processor time a message, with over without the delay", "range",
+        "messages a call without", "with", "p50 without, ms", "p50 with, ms",
+        "deadlines kept without", "with it",
+    ]  # fmt: skip
+    rows: list[list[results.Cell]] = []
     for rate in rates:
         without, delayed = (found[rate, delay_ms] for delay_ms in DELAYS_MS)
-        for delay_ms, some in zip(DELAYS_MS, (without, delayed), strict=True):
-            medians = Seen(*map(statistics.median, zip(*some, strict=True)))
-            click.echo(f"{rate:5}/s, {delay_ms:g} ms: {medians}")
         ratios = [b.processor_us / a.processor_us for a, b in zip(without, delayed, strict=True)]
-        click.echo(
-            f"{rate:5}/s: {statistics.median(ratios):.2f} times the processor time "
-            f"({min(ratios):.2f} to {max(ratios):.2f})"
+        a, b = (
+            Seen(*map(statistics.median, zip(*some, strict=True))) for some in (without, delayed)
         )
+        rows.append([
+            rate, f"{statistics.median(ratios):.2f}", f"{min(ratios):.2f} to {max(ratios):.2f}",
+            f"{a.per_call:.1f}", f"{b.per_call:.1f}", f"{a.p50_ms:.1f}", f"{b.p50_ms:.1f}",
+            f"{a.kept:.1%}", f"{b.kept:.1%}",
+        ])  # fmt: skip
+    note = (
+        f"`--batch-delay-ms {DELAYS_MS[1]:g}` against none; digits on a real Kafka, deadlines of "
+        "50 to 200 ms. Medians of the rounds."
+    )
+    return Table(columns, rows, note)
 
 
 def _serve(servers: str, delay_ms: float, models: Path, rate: int, seconds: int) -> Seen:
     with tempfile.TemporaryDirectory() as folder:
         # One group, so that no worker has what was sent to others before it.
         options = [f"--batch-delay-ms={delay_ms}", "--group=bench"]
-        with Worker(servers, models, Path(folder) / "worker.log", options) as worker:
-            _pin(worker.child.pid)
+        log = Path(folder) / "worker.log"
+        with Worker(servers, models, log, options, cpus=CLIENT_CPU) as worker:
             serve_steadily(servers, models, rate, WARM_UP_S, TARGETS, BROKER_CPU)
             before = _spent(worker)
             task = serve_steadily(servers, models, rate, seconds, TARGETS, BROKER_CPU)
@@ -109,11 +130,6 @@ def _serve(servers: str, delay_ms: float, models: Path, rate: int, seconds: int)
         p99_ms=task.p99_ms,
         kept=task.kept_as_measured / task.answered,
     )
-
-
-def _pin(pid: int) -> None:
-    command: Sequence[str] = ["taskset", "-a", "-c", "-p", CLIENT_CPU, str(pid)]
-    subprocess.run(command, check=True, capture_output=True)
 
 
 def _spent(worker: Worker) -> dict[str, float]:

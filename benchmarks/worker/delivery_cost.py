@@ -9,9 +9,9 @@ Example: python -m benchmarks.worker.delivery_cost --rounds 3
 """
 
 import statistics
-import subprocess
 import tempfile
 import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -19,6 +19,8 @@ import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 from ounce_services.devices.report import TaskReport
 
+from benchmarks import results
+from benchmarks.results import Table
 from benchmarks.worker.backlog import CLIENT_CPU, PARTITIONS, POLICY, TOPICS, broker, ends, fill
 from benchmarks.worker.steady import WARM_UP_S, serve_steadily
 from tests.support.process.worker import Worker
@@ -37,7 +39,8 @@ _PATIENCE_S = 120
 @click.option(
     "--models", default="models", show_default=True, help="Folder with the digits ladder."
 )
-def main(rounds: int, messages: int, rate: int, seconds: int, models: str) -> None:
+@results.publish_option
+def main(rounds: int, messages: int, rate: int, seconds: int, models: str, publish: bool) -> None:
     """Print both figures of both modes, and their ratio."""
     folder = Path(models)
     inputs = np.load(folder / "digits" / "test-split.npz")["input"].astype("<f4")
@@ -58,21 +61,43 @@ def main(rounds: int, messages: int, rate: int, seconds: int, models: str) -> No
                     f"round {number + 1}: {mode} at {rate}/s: p50 {task.p50_ms:.1f} ms, "
                     f"p99 {task.p99_ms:.1f} ms, deadlines kept {_kept(task):.2%}"
                 )
-    for mode in MODES:
-        tasks = latencies[mode]
-        click.echo(
-            f"{mode}: {statistics.median(rates[mode] or [0]):,.0f}/s; at {rate}/s p50 "
-            f"{statistics.median(t.p50_ms for t in tasks):.1f} ms, p99 "
-            f"{statistics.median(t.p99_ms for t in tasks):.1f} ms, deadlines kept "
-            f"{statistics.median(map(_kept, tasks)):.2%}"
-        )
-    if not messages:
-        return
-    ratios = [b / a for a, b in zip(*(rates[mode] for mode in MODES), strict=True)]
-    click.echo(
-        f"exactly-once over at-least-once: throughput {statistics.median(ratios):.2f} "
-        f"({min(ratios):.2f} to {max(ratios):.2f} over {rounds} rounds)"
+    tables = {"delivery-latency": latency_table(latencies, rate)}
+    if messages:
+        tables["delivery-throughput"] = throughput_table(rates)
+    for table in tables.values():
+        click.echo(results.text(table))
+    results.report("delivery_cost", tables, publish=publish)
+
+
+def throughput_table(rates: Mapping[str, Sequence[float]]) -> Table:
+    """Median rates of the modes, and what exactly-once costs."""
+    rows: list[list[results.Cell]] = [
+        [mode, round(statistics.median(of_mode))] for mode, of_mode in rates.items()
+    ]
+    least, most = MODES
+    ratios = [b / a for a, b in zip(rates[least], rates[most], strict=True)]
+    note = (
+        f"Medians of {len(ratios)} rounds. {most.capitalize()} over {least} in one round: "
+        f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})."
     )
+    return Table(["delivery", "backlog, messages/s"], rows, note)
+
+
+def latency_table(latencies: Mapping[str, Sequence[TaskReport]], rate: int) -> Table:
+    """Medians of the modes at a steady rate."""
+    rows: list[list[results.Cell]] = [
+        [
+            mode,
+            f"{statistics.median(t.p50_ms for t in tasks):.1f}",
+            f"{statistics.median(t.p99_ms for t in tasks):.1f}",
+            f"{statistics.median(map(_kept, tasks)):.2%}",
+        ]
+        for mode, tasks in latencies.items()
+    ]
+    note = (
+        f"At a steady {rate:,} messages/s with the mix of `ounce devices`. Medians of the rounds."
+    )
+    return Table(["delivery", "p50, ms", "p99, ms", "deadlines kept"], rows, note)
 
 
 def _answer_backlog(servers: str, mode: str, models: Path, n: int) -> float:
@@ -85,14 +110,11 @@ def _answer_backlog(servers: str, mode: str, models: Path, n: int) -> float:
         policy = Path(folder) / "policy.yaml"
         policy.write_text(POLICY)
         options = [f"--delivery={mode}", f"--policy={policy}", f"--group={group}"]
-        with Worker(servers, models, Path(folder) / "worker.log", options) as worker:
-            subprocess.run(
-                ["taskset", "-a", "-c", "-p", CLIENT_CPU, str(worker.child.pid)],
-                check=True, capture_output=True,
-            )  # fmt: skip
+        log = Path(folder) / "worker.log"
+        with Worker(servers, models, log, options, cpus=CLIENT_CPU) as worker:
             while _committed(reader) < n:
                 if not worker.child.running:
-                    raise SystemExit(f"the worker ended: {worker.child.log.read_text()[-500:]}")
+                    raise SystemExit(f"the worker ended: {worker.child.log_tail()[-500:]}")
     times = _times(servers, out, before, n)
     reader.close()
     return n / (times[1] - times[0])
@@ -109,7 +131,7 @@ def _times(servers: str, topic: str, start: list[int], n: int) -> tuple[float, f
     reader.assign([TopicPartition(topic, p, offset) for p, offset in enumerate(start)])
     first, last, seen = float("inf"), 0.0, 0
     while seen < n:
-        messages = reader.consume(20_000, _PATIENCE_S)
+        messages = reader.consume(min(20_000, n - seen), _PATIENCE_S)
         if not messages:
             raise SystemExit(f"{seen} of {n} answers can be read from {topic}")
         stamps = [message.timestamp()[1] / 1e3 for message in messages]

@@ -13,6 +13,7 @@ import gc
 import statistics
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +29,24 @@ from ounce_edge.wire.records import Outgoing
 from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
 
+from benchmarks import results
+from benchmarks.results import Table
 from tests.support.edge.ladders import FakeRecord
 
 LIGHT_MS, HEAVY_MS = 5.0, 200.0
 LIGHT_FLOOR, HEAVY_FLOOR = 0.9, 0.975
 BURST = 64
 POLICY = Policy(cascades=False)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a round sends."""
+
+    light_per_s: float
+    heavy_share: float
+    """Of one core."""
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,16 @@ class Round:
 @click.option("--rate", default=200.0, show_default=True, help="Light messages per second.")
 @click.option("--load", default=0.5, show_default=True, help="Of one core, by heavy messages.")
 @click.option("--models", default="models", show_default=True, help="Folder with the ladder.")
-def main(rounds: int, seconds: float, n_lanes: int, rate: float, load: float, models: str) -> None:
+@results.publish_option
+def main(
+    rounds: int,
+    seconds: float,
+    n_lanes: int,
+    rate: float,
+    load: float,
+    models: str,
+    publish: bool,
+) -> None:  # noqa: PLR0913
     """Print each round, and the ratios."""
     ladder = load_ladder(Path(models), "digits", OnnxCpuRuntime())
     inputs = np.load(Path(models) / "digits" / "test-split.npz")["input"].astype("<f4")
@@ -79,28 +101,51 @@ def main(rounds: int, seconds: float, n_lanes: int, rate: float, load: float, mo
     found: dict[int, list[Round]] = {0: [], n_lanes: []}
     for number in range(rounds):
         for n in (0, n_lanes) if number % 2 else (n_lanes, 0):
-            found[n].append(_round(ladder, bodies, n, rate, load, seconds, number))
+            found[n].append(_round(ladder, bodies, n, Load(rate, load, seconds), number))
             click.echo(f"round {number + 1}: lanes {n}: {found[n][-1]}")
+    table = table_of(found, load)
+    click.echo(results.text(table))
+    results.report("light_beside_heavy", {"light-beside-heavy": table}, publish=publish)
+
+
+def table_of(found: Mapping[int, Sequence[Round]], load: float) -> Table:
+    """Medians of the rounds with and without lanes, and the ratios of two of one round."""
+
+    def median(rounds: Sequence[Round], of: Callable[[Round], float]) -> float:
+        return statistics.median(map(of, rounds))
+
+    rows: list[list[results.Cell]] = [
+        [
+            str(n),
+            f"{median(rounds, lambda r: r.in_time):.1%}",
+            f"{median(rounds, lambda r: r.p(50)):.1f}",
+            f"{median(rounds, lambda r: r.p(99)):.1f}",
+            f"{median(rounds, lambda r: float(np.median(r.heavy_ms))):.0f}",
+        ]
+        for n, rounds in found.items()
+    ]
+    told = []
     for percent in (50, 99):
         ratios = [a.p(percent) / b.p(percent) for a, b in zip(*found.values(), strict=True)]
-        click.echo(
-            f"p{percent} of light messages without lanes over with {n_lanes}: "
+        told.append(
+            f"p{percent} without lanes over with them in one round: "
             f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
         )
+    columns = [
+        "model threads", f"light answers within {LIGHT_MS:g} ms", "light, median, ms",
+        "light, p99, ms", "heavy, ms",
+    ]  # fmt: skip
+    note = (
+        f"The heavy messages come in bursts that take {load:.0%} of a core, and have {HEAVY_MS:g} "
+        f"ms. Medians of {len(ratios)} rounds. Light messages, {'; '.join(told)}."
+    )
+    return Table(columns, rows, note)
 
 
-def _round(
-    ladder: Ladder,
-    bodies: list[bytes],
-    n_lanes: int,
-    rate: float,
-    load: float,
-    seconds: float,
-    seed: int,
-) -> Round:
+def _round(ladder: Ladder, bodies: list[bytes], n_lanes: int, load: Load, seed: int) -> Round:
     lanes = Lanes(n_lanes)
     serving = Pipeline(Edition(ladder, POLICY.for_task("digits")), lanes=lanes)
-    arrivals = _arrivals(serving, rate, load, seconds, seed)
+    arrivals = _arrivals(serving, load, seed)
     published: list[tuple[float, list[bytes]]] = []
 
     def publish(outgoing: Outgoing) -> None:
@@ -128,7 +173,7 @@ def _round(
         if serving.due_in_s() == 0.0:
             serving.step(publish)
         else:
-            next_s = arrivals[-1][0] - now_s if arrivals else seconds
+            next_s = arrivals[-1][0] - now_s if arrivals else load.seconds
             lanes.wait(max(min(serving.due_in_s(), next_s), 0.0))
     lanes.close()
     times: dict[str, list[float]] = {"light": [], "heavy": []}
@@ -143,16 +188,14 @@ def _round(
     return Round(np.array(times["light"]), np.array(times["heavy"]), statistics.mean(floors_met))
 
 
-def _arrivals(
-    serving: Pipeline, rate: float, load: float, seconds: float, seed: int
-) -> list[tuple[float, bool]]:
+def _arrivals(serving: Pipeline, load: Load, seed: int) -> list[tuple[float, bool]]:
     """Seconds from the start and whether it is heavy, of each message, the last one first."""
     view = serving.plans.view(time.perf_counter())
     largest = view.always_best(BURST)
-    every_s = view.expected_ms(largest, BURST) / 1e3 / load
+    every_s = view.expected_ms(largest, BURST) / 1e3 / load.heavy_share
     rng = np.random.default_rng(seed)
-    light_s = np.cumsum(rng.exponential(1 / rate, int(rate * seconds)))
-    bursts_s = np.arange(0.0, seconds, every_s)
+    light_s = np.cumsum(rng.exponential(1 / load.light_per_s, int(load.light_per_s * load.seconds)))
+    bursts_s = np.arange(0.0, load.seconds, every_s)
     messages = [(at_s, False) for at_s in light_s.tolist()]
     messages += [(at_s, True) for at_s in bursts_s.tolist() for _ in range(BURST)]
     return sorted(messages, reverse=True)

@@ -27,9 +27,11 @@ class Worker:
     Args:
         servers: Kafka bootstrap servers.
         models: folder of the ladders.
+        log: file for its output.
         options: further options of `ounce worker`.
-        ounce: the command to run; by default this environment's.
         env: further variables of its environment.
+        cpus: processors to run on, as `taskset -c` reads them. It starts there: a running process
+            can't be moved safely, as its threads come and go meanwhile.
     """
 
     def __init__(
@@ -39,22 +41,22 @@ class Worker:
         log: Path,
         options: Sequence[str] = (),
         *,
-        tasks: Sequence[str] = ("digits",),
-        ounce: Path = OUNCE,
         env: Mapping[str, str] | None = None,
+        cpus: str | None = None,
     ) -> None:
         self.port = free_port()
         self.child = Child(
             [
-                ounce,
+                OUNCE,
                 "worker",
-                *(f"--task={task}" for task in tasks),
+                "--task=digits",
                 f"--kafka={servers}",
                 f"--models={models}",
                 f"--metrics-port={self.port}",
                 *options,
             ],
             log=log,
+            cpus=cpus,
             env={**os.environ, **(env or {})},
         )
 

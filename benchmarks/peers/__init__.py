@@ -1,0 +1,1 @@
+"""Ounce beside what people run today: same messages, same model, same broker."""
