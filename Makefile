@@ -30,7 +30,7 @@ check: $(READY) ## Check format, lint, types, imports, generated contracts, comp
 	$(BIN)/ounce contracts --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/python -m benchmarks.tables --check
-	$(MKDOCS) build --quiet
+	$(MKDOCS) build --strict
 
 docs: $(READY) ## Serve the pages on http://127.0.0.1:8000, and again after each change
 	$(BIN)/python -m benchmarks.tables

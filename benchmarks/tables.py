@@ -83,7 +83,7 @@ def render(results: Results, name: str, table: Table) -> str:
                 f"{len(row)}: {row}"
             )
     columns = list(zip(*table.rows, strict=True)) if table.rows else [()] * len(table.columns)
-    rules = ["---:" if _is_numeric(values) else ":---" for values in columns]
+    rules = [":---", *("---:" if _is_numeric(values) else ":---" for values in columns[1:])]
     lines = [_row(table.columns), _row(rules), *(_row(map(_text, row)) for row in table.rows)]
     source = f"Measured with `{results.command}` on {results.measured_at}, {results.machine}."
     note = f"{table.note} " if table.note else ""
