@@ -200,7 +200,7 @@ def test_labels_and_events_are_not_needed(
 def test_a_right_that_is_taken_away_ends_the_worker(
     broker: SecureKafka, digits_models: Path, tmp_path: Path
 ) -> None:
-    mine = [line.replace("User:worker", "User:leaving") for line in readme_commands()]
+    mine = [line.replace("User:worker", "User:leaving") for line in documented_commands()]
     revoked = [line for line in mine if "User:leaving --operation Read --topic" in line]
     grant(broker.bootstrap_servers, mine)
     env = {"OUNCE_SASL_PASSWORD": PASSWORDS["leaving"]}
