@@ -48,7 +48,7 @@ def main(models: Path, out: Path) -> None:
         machine=f"{every[0].latency.machine}, {every[0].latency.runtime}, one thread",
         tables=tables,
     )
-    out.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+    out.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
     click.echo(f"{out}: {', '.join(tables)}")
 
 
