@@ -102,7 +102,7 @@ def plans_table(planned: PlannedLadder) -> Table:
                 f"`{plan.name}`",
                 f"{a.value:.3f} ({a.low:.3f} to {a.high:.3f})",
                 ", ".join(f"{step.reach:.0%}" for step in plan.steps),
-                ", ".join(f"{bound:.1%}" for bound in bounds) or "none",
+                ", ".join(f"{bound:.1%}" for bound in bounds) or None,
                 f"{alone * 1e3:.0f}",
                 f"{batched * 1e3:.1f}",
                 f"{planned.ms_per_item(best, 32) / batched:.1f}",

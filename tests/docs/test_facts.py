@@ -151,6 +151,14 @@ def test_the_readme_is_short_and_names_every_page() -> None:
     assert pages - set(re.findall(r"\((docs/[^)]+\.md)\)", text)) == set()
 
 
+def test_words_mean_the_same_in_the_readme_and_on_the_first_page() -> None:
+    first_page = [
+        [re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", cell) for cell in row]
+        for row in rows(DOCS / "index.md", "Word")
+    ]
+    assert rows(README, "Word") == first_page != []
+
+
 def test_pages_tell_no_history() -> None:
     words = r"\b(no longer|any ?more|earlier version|previously|formerly|has been mended)\b"
     found = {str(page): re.findall(words, page.read_text(encoding="utf-8")) for page in PAGES}
