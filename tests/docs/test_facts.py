@@ -48,6 +48,12 @@ def test_every_metric_is_in_its_page_with_its_labels() -> None:
     assert page == metrics_of_the_code()
 
 
+def test_every_fallback_is_in_the_row_of_its_metric() -> None:
+    row = next(r for r in rows(DOCS / "metrics.md", "Metric") if "ounce_fallbacks_total" in r[0])
+    fallbacks = {choice.removeprefix("fallback-") for choice in Choice if choice.is_fallback}
+    assert set(re.findall(r"`([^`]+)`", row[3])) == fallbacks
+
+
 def test_metrics_that_pages_name_exist() -> None:
     known = {*metrics_of_the_code(), *PACKAGES}
     for page in PAGES:
