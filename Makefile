@@ -1,7 +1,8 @@
 # Everything runs in .venv, which the first target that needs it makes; nothing has to be activated.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-routing bench-delivery bench-peers fuzz chaos flood soak clean
+.PHONY: help setup demo test check docs bench bench-routing bench-delivery bench-peers ladders \
+  fuzz chaos flood soak clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -10,6 +11,7 @@ PUBLISHED := $(if $(PUBLISH),--publish)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 # CPU wheels of torch: a tenth of the default ones. Without this index pip takes PyPI's wheel.
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 
 help: ## Show this help
 	@echo "Usage: make TARGET"; echo
@@ -23,13 +25,19 @@ demo: $(READY) ## Train or reuse two ladders, then show the whole path at work f
 test: $(READY) ## Run the tests; Kafka and Prometheus tests are skipped where those can't run
 	$(BIN)/python -m pytest
 
-check: $(READY) ## Check format, lint, types, imports, generated contracts and compose.yaml
+check: $(READY) ## Check format, lint, types, imports, generated contracts, compose.yaml and docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/ounce contracts --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/python -m benchmarks.tables --check
+	$(MKDOCS) build --strict
+
+docs: $(READY) ## Serve the pages on http://127.0.0.1:8000, and again after each change
+	$(BIN)/python -m benchmarks.tables
+	$(MKDOCS) serve
 
 bench: $(READY) ## Measure the worker against two hand-written loops; PUBLISH=1: for the docs
 	$(BIN)/python -m benchmarks.worker.throughput $(PUBLISHED)
@@ -60,8 +68,13 @@ bench-peers: $(READY) ## Put the worker beside what people run today, each in it
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
 	$(BIN)/python -m benchmarks.peers $(PUBLISHED)
 
+ladders: $(READY) ## Train both ladders anew and write what their cards promise for the pages
+	$(BIN)/ounce train digits
+	$(BIN)/ounce train bearing
+	$(BIN)/python -m benchmarks.ladders
+
 clean: ## Remove .venv and caches; trained models stay
-	rm -rf .venv .peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis site
 	find . -type d -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt

@@ -55,7 +55,7 @@ def check_rights(admin: AdminClient, settings: WorkerSettings) -> None:
     if lacking:
         raise BrokerError(
             f"Kafka at {settings.kafka} does not let this user {', '.join(lacking)}: grant it with "
-            "kafka-acls.sh (README, Security of the connection)"
+            "kafka-acls.sh (docs/security.md, Rights)"
         )
     for right in _lacking(of_topics, wanted):
         logger.warning("Kafka does not let this user %s: going on without", right)

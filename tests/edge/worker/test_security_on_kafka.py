@@ -1,4 +1,4 @@
-"""Every command against a broker that asks who comes, with the rights that the README lists."""
+"""Every command against a broker that asks who comes, with the rights that the pages list."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from tests.support.process.worker import OUNCE, Worker
 
 pytestmark = pytest.mark.kafka
 
-README = Path(__file__).parents[3] / "README.md"
+PAGE = Path(__file__).parents[3] / "docs" / "security.md"
 SECRET = "hush"
 USERS = (
     *("worker", "devices", "topics", "demo", "operator"),
@@ -38,14 +38,14 @@ PASSWORDS = {name: f"{SECRET}-{name}-4711" for name in USERS}
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
-    """With the topics of digits, made by `ounce topics`, and the README's rights."""
+    """With the topics of digits, made by `ounce topics`, and the rights of the page on security."""
     folder = tmp_path_factory.mktemp("certificates")
     try:
         kafka = SecureKafka(folder, PASSWORDS)
     except (KafkaUnavailableError, OpensslMissingError) as e:
         pytest.skip(f"no Apache Kafka: {e}")
     with kafka:
-        lines = readme_commands()
+        lines = documented_commands()
         of_worker = [line for line in lines if "User:worker" in line]
         assert len(of_worker) == 4
         by_certificate = [line.replace("User:worker", "User:CN=worker") for line in of_worker]
@@ -73,9 +73,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
         yield kafka
 
 
-def readme_commands() -> list[str]:
-    """Arguments of the README's kafka-acls.sh."""
-    return re.findall(r"^\$acl (.*)$", README.read_text(encoding="utf-8"), re.MULTILINE)
+def documented_commands() -> list[str]:
+    """Arguments of the page's kafka-acls.sh."""
+    return re.findall(r"^\$acl (.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def scram(kafka: SecureKafka, user: str) -> list[str]:
@@ -200,7 +200,7 @@ def test_labels_and_events_are_not_needed(
 def test_a_right_that_is_taken_away_ends_the_worker(
     broker: SecureKafka, digits_models: Path, tmp_path: Path
 ) -> None:
-    mine = [line.replace("User:worker", "User:leaving") for line in readme_commands()]
+    mine = [line.replace("User:worker", "User:leaving") for line in documented_commands()]
     revoked = [line for line in mine if "User:leaving --operation Read --topic" in line]
     grant(broker.bootstrap_servers, mine)
     env = {"OUNCE_SASL_PASSWORD": PASSWORDS["leaving"]}

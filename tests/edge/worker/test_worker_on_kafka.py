@@ -241,12 +241,12 @@ def test_a_killed_worker_loses_nothing(
     assert device.dead_letters == []
 
 
-def metrics_in_the_readme() -> list[str]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def documented_metrics() -> list[str]:
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     return sorted(set(re.findall(r"^\| `(ounce_\w+)` \|", text, re.MULTILINE)))
 
 
-def test_prometheus_finds_every_metric_that_the_readme_lists(
+def test_prometheus_finds_every_metric_that_the_pages_list(
     kafka: str,
     topics: OwnTopics,
     digits_models: Path,
@@ -258,7 +258,7 @@ def test_prometheus_finds_every_metric_that_the_readme_lists(
 ) -> None:
     topics.of_task("digits")
     inputs, _ = split
-    listed = metrics_in_the_readme()
+    listed = documented_metrics()
     assert len(listed) >= 19
     with Worker(kafka, digits_models, tmp_path / "log", [f"--group={consumer_group}"]) as worker:
         device.send(b"nonsense")

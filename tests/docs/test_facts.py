@@ -1,0 +1,171 @@
+"""What the pages say of settings, metrics, codes and files is what the code has."""
+
+import json
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.worker.settings import WorkerSettings
+from ounce_schemas.dead_letter import DEAD_LETTER_HEADERS
+from ounce_schemas.documents import read_policy
+from ounce_schemas.errors import Reason
+from ounce_schemas.event import EventKind
+from ounce_schemas.kafka_connection import KafkaConnection
+from ounce_schemas.label import Label, LabelOutcome
+from ounce_schemas.policy import Policy, TaskPolicy
+from ounce_schemas.prediction import Decision
+from ounce_schemas.routing import Choice, Fallback, Objective
+from pydantic import SecretStr
+
+from tests.docs.pages import DOCS, PAGES, README, ROOT, Found, fences, names, rows, spans
+
+PACKAGES = {"ounce_schemas", "ounce_edge", "ounce_exporters", "ounce_services"}
+KINDS = {"inputs": "request", "model_name": "prediction", "kind": "event"}
+"""By a field that only documents of that kind have."""
+
+
+def metrics_of_the_code() -> dict[str, list[str]]:
+    """Label names by metric, as Prometheus shows it."""
+    found = {}
+    for collector in Metrics().registry._collector_to_names:
+        for family in getattr(collector, "describe", list)():
+            if family.name.startswith("ounce_"):
+                labels = getattr(collector, "_labelnames", None)
+                name = family.name + "_total" * (family.type == "counter")
+                found[name] = list(collector._label_names if labels is None else labels)
+    return found
+
+
+def test_every_metric_is_in_its_page_with_its_labels() -> None:
+    page = {
+        row[0].strip("`"): [label for label in row[1].split(", ") if label]
+        for row in rows(DOCS / "metrics.md", "Metric")
+    }
+    assert page == metrics_of_the_code()
+
+
+def test_every_fallback_is_in_the_row_of_its_metric() -> None:
+    row = next(r for r in rows(DOCS / "metrics.md", "Metric") if "ounce_fallbacks_total" in r[0])
+    fallbacks = {choice.removeprefix("fallback-") for choice in Choice if choice.is_fallback}
+    assert set(re.findall(r"`([^`]+)`", row[3])) == fallbacks
+
+
+def test_metrics_that_pages_name_exist() -> None:
+    known = {*metrics_of_the_code(), *PACKAGES}
+    for page in PAGES:
+        named = set(re.findall(r"\bounce_[a-z_]+", page.read_text(encoding="utf-8")))
+        assert named <= known, page
+
+
+def options(settings: type[KafkaConnection]) -> dict[str, Any]:
+    """Defaults by option; a secret by its variable."""
+    found = {}
+    for name, field in settings.model_fields.items():
+        is_secret = SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ()))
+        option = f"OUNCE_{name.upper()}" if is_secret else f"--{name.replace('_', '-')}"
+        found[option] = "required" if field.is_required() else field.default
+    return found
+
+
+def test_every_setting_of_a_worker_is_in_its_page_with_its_default() -> None:
+    own = {o: d for o, d in options(WorkerSettings).items() if o not in options(KafkaConnection)}
+    table = {row[0].strip("`"): row[1].strip("`") for row in rows(DOCS / "deployment.md", "Option")}
+    assert table.keys() == own.keys()
+    for option, default in own.items():
+        if default is not None:
+            value = f"{default:.12g}" if isinstance(default, int | float) else str(default)
+            assert table[option].replace(",", "") == value, option
+
+
+def test_every_setting_of_the_connection_is_in_its_page() -> None:
+    table = [n.replace("--no-", "--") for n in names(DOCS / "security.md", "Option")]
+    assert sorted(table) == sorted(options(KafkaConnection))
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "values"),
+    [
+        ("dead-letters", "Reason", Reason),
+        ("labels-and-events", "Outcome", LabelOutcome),
+        ("labels-and-events", "Kind", EventKind),
+        ("requests", "Reason", Choice),
+    ],
+)
+def test_every_code_is_in_its_page(page: str, heading: str, values: type[StrEnum]) -> None:
+    assert sorted(names(DOCS / f"{page}.md", heading)) == sorted(values)
+
+
+def test_every_field_and_value_of_a_policy_is_in_its_page() -> None:
+    fields = {*Policy.model_fields, "allow", "deny"}
+    assert set(names(DOCS / "policies.md", "Field")) == fields >= set(TaskPolicy.model_fields)
+    assert sorted(names(DOCS / "policies.md", "Value")) == sorted([*Fallback, *Objective])
+
+
+def test_every_field_of_an_answer_and_of_a_label_is_in_its_page() -> None:
+    assert sorted(names(DOCS / "requests.md", "Parameter")) == sorted(Decision.__struct_fields__)
+    assert names(DOCS / "labels-and-events.md", "Field") == [*Label.__struct_fields__]
+
+
+def test_every_header_of_a_dead_letter_is_in_its_page() -> None:
+    assert names(DOCS / "dead-letters.md", "Header") == [*DEAD_LETTER_HEADERS]
+
+
+@pytest.mark.parametrize("found", [*fences("json")], ids=str)
+def test_a_json_example_is_what_its_schema_takes(found: Found) -> None:
+    document = json.loads(found.text)
+    kind = next((kind for field, kind in KINDS.items() if field in document), "label")
+    schema = json.loads((ROOT / "schemas" / "generated" / f"{kind}.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(document)
+
+
+@pytest.mark.parametrize("found", [*fences("yaml")], ids=str)
+def test_a_yaml_example_is_a_policy(found: Found, tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(found.text)
+    assert read_policy(path).version != "built-in"
+
+
+def test_files_that_pages_name_exist() -> None:
+    rooms = ROOT / "edge" / "ounce_edge"
+    folders = {p.name for parent in (ROOT, rooms) for p in parent.iterdir() if p.is_dir()}
+    seen = 0
+    for found in spans():
+        first, slash, _ = found.text.partition("/")
+        if slash and first in folders and re.fullmatch(r"[\w./-]+", found.text):
+            if found.text.startswith("models/occupancy"):  # made by the reader
+                continue
+            assert (ROOT / found.text).exists() or (rooms / found.text).exists(), str(found)
+            seen += 1
+    assert seen > 20
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", README.read_text(encoding="utf-8"))
+    assert len(links) > 10
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def test_the_readme_is_short_and_names_every_page() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert len(text.encode()) <= 8000
+    assert len(re.findall(r"!\[", text)) == 1
+    pages = {str(page.relative_to(ROOT)) for page in PAGES} - {"README.md", "docs/index.md"}
+    assert pages - set(re.findall(r"\((docs/[^)]+\.md)\)", text)) == set()
+
+
+def test_words_mean_the_same_in_the_readme_and_on_the_first_page() -> None:
+    first_page = [
+        [re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", cell) for cell in row]
+        for row in rows(DOCS / "index.md", "Word")
+    ]
+    assert rows(README, "Word") == first_page != []
+
+
+def test_pages_tell_no_history() -> None:
+    words = r"\b(no longer|any ?more|earlier version|previously|formerly|has been mended)\b"
+    found = {str(page): re.findall(words, page.read_text(encoding="utf-8")) for page in PAGES}
+    assert {page: words for page, words in found.items() if words} == {}
