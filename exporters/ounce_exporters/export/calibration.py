@@ -110,18 +110,17 @@ def fit_temperature(logits: NDArray[np.float32], targets: NDArray[Any]) -> float
     """
     if len(targets) < 2 * FOLDS:
         return 1.0
-    logits = logits.astype(np.float64)
-    targets = targets.astype(np.int64)
-    fold = np.arange(len(targets)) % FOLDS
-    held_out = np.empty_like(logits)
+    exact, truth = logits.astype(np.float64), targets.astype(np.int64)
+    fold = np.arange(len(truth)) % FOLDS
+    held_out = np.empty_like(exact)
     for k in range(FOLDS):
         out = fold == k
-        held_out[out] = logits[out] / _most_likely(logits[~out], targets[~out])
+        held_out[out] = exact[out] / _most_likely(exact[~out], truth[~out])
     # In this order: a model that diverged has no log loss, and its calibration error is undefined.
-    is_better = _log_loss(held_out, targets) < _log_loss(logits, targets) and (
-        _calibration_error(held_out, targets) < _calibration_error(logits, targets)
+    is_better = _log_loss(held_out, truth) < _log_loss(exact, truth) and (
+        _calibration_error(held_out, truth) < _calibration_error(exact, truth)
     )
-    return _most_likely(logits, targets) if is_better else 1.0
+    return _most_likely(exact, truth) if is_better else 1.0
 
 
 def _most_likely(logits: NDArray[np.float64], targets: NDArray[np.int64]) -> float:
