@@ -1,5 +1,8 @@
 """`ounce train`: builds the ladder of a task that ships, or of a table."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,8 @@ from pydantic import BaseModel, Field
 from rich.console import Console
 
 from ounce_exporters.cascades.planning import plan_ladder
-from ounce_exporters.ladder import build_ladder
+from ounce_exporters.export.artifacts import new_ladder
+from ounce_exporters.ladder import IncompleteLadderError, build_ladder
 from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.reporting import ConsoleReporter, ladder_table, plans_table
 from ounce_exporters.tasks import registry
@@ -78,14 +82,23 @@ def command(name: str | None, **values: Any) -> None:
         f"Task {data.spec.name}: {len(data.train)} items to train, {len(data.validation)} to "
         f"validate, {len(data.test)} to test; {len(chosen)} models",
     )
-    with ConsoleReporter(console, len(chosen)) as reporter:
-        cards = build_ladder(
-            data, chosen, settings.models, settings.seed, reporter, whole=not settings.only
-        )
-        planned = plan_ladder(data, settings.models, settings.seed, reporter)
-    console.print(ladder_table(cards))
+    folder = settings.models / data.spec.name
+    keep_models = bool(settings.only)
+    with (
+        _unwinding_on_sigterm(),
+        ConsoleReporter(console, len(chosen)) as reporter,
+        new_ladder(settings.models, data.spec, data.test, keep_models=keep_models) as scratch,
+    ):
+        built = build_ladder(data, chosen, scratch, settings.seed, reporter)
+        planned = plan_ladder(data, scratch, settings.seed, reporter)
+    console.print(ladder_table(built.cards))
     console.print(plans_table(planned))
-    _say(console, f"Written to {settings.models / data.spec.name}")
+    _say(console, f"Written to {folder}")
+    if built.failures:
+        raise IncompleteLadderError(
+            f"{len(built.failures)} of {len(chosen)} models failed; {folder} holds the others and "
+            f"can serve. Failed: {'; '.join(built.failures)}"
+        )
 
 
 def _open(
@@ -134,6 +147,20 @@ def _open_table(
     from ounce_exporters.tasks.table.recipes import recipes  # after the table is known to be good
 
     return data, recipes(data)
+
+
+@contextmanager
+def _unwinding_on_sigterm() -> Iterator[None]:
+    """SIGTERM ends the block as an error does, so that what is half made is removed."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _is_typed(parameter: str) -> bool:

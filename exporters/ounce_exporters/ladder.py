@@ -1,7 +1,9 @@
 """Building a ladder: each model is trained, exported, calibrated, checked, measured, written."""
 
 import hashlib
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +15,7 @@ from ounce_edge.models.runtimes.base import LoadedModel, Runtime
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_schemas.card import Calibration, Latency, ModelCard, TrainingData
 from ounce_schemas.documents import MODEL_FILE
-from ounce_schemas.errors import ExportError
+from ounce_schemas.errors import ExportError, OunceError
 
 from ounce_exporters.evaluation import (
     class_figures,
@@ -21,15 +23,17 @@ from ounce_exporters.evaluation import (
     expected_calibration_error,
     regression_figures,
 )
-from ounce_exporters.export.artifacts import fresh_folder, models_of, remove_models, write_task
 from ounce_exporters.export.calibration import ConformalInterval, Temperature, fit_calibrator
 from ounce_exporters.export.cards import write_card
 from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.export.parity import check_parity
 from ounce_exporters.export.provenance import library_versions, processor_name
+from ounce_exporters.export.replacement import fresh_folder
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
 
 _SAMPLE_ITEMS = 256
+
+logger = logging.getLogger(__name__)
 
 
 class Reporter(Protocol):
@@ -52,57 +56,67 @@ class Reporter(Protocol):
         ...
 
 
+class IncompleteLadderError(ExportError):
+    """A ladder was written without some of its models; the message names them."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class BuiltLadder:
+    """What became of a ladder's recipes, in their order."""
+
+    cards: Sequence[ModelCard]
+    failures: Sequence[str]
+    """One line for each model that failed: its name and why."""
+
+
 def build_ladder(
-    data: TaskData,
-    recipes: Sequence[Recipe],
-    models: Path,
-    seed: int,
-    reporter: Reporter,
-    *,
-    whole: bool,
-) -> list[ModelCard]:
-    """Build the models of a task into `models/<task>/`.
+    data: TaskData, recipes: Sequence[Recipe], models: Path, seed: int, reporter: Reporter
+) -> BuiltLadder:
+    """Build the models of a task into `models/<task>/`. A model that fails costs only itself.
 
     Args:
         data: the task and its splits.
         recipes: what to build.
-        models: the folder of all tasks.
+        models: the folder of all tasks; `models/<task>/` is there.
         seed: of everything that is random.
         reporter: told of progress.
-        whole: these are all recipes of the task; models of other names are removed at the end.
-
-    Returns:
-        Cards of what was written, in the order of the recipes.
 
     Raises:
-        ExportError: one or more models could not be exported; the others are written.
+        ExportError: every model failed.
         ArtifactError: a file can't be written.
-        DataError: the folder holds models of another signature and the ladder is not built whole.
     """
-    folder = models / data.spec.name
-    write_task(folder, data.spec, data.test, keep_models=not whole)
     cards: list[ModelCard] = []
-    errors: list[str] = []
+    failures: list[str] = []
     for recipe in recipes:
         try:
-            fitted = recipe.fit(data, seed, reporter.training(recipe))
+            fitted = _fit(recipe, data, seed, reporter)
             reporter.exporting(recipe)
-            card = export_model(data, recipe, fitted, folder, seed)
+            card = export_model(data, recipe, fitted, models / data.spec.name, seed)
         except ExportError as e:
             reporter.failed(recipe, e)
-            errors.append(f"{recipe.name}: {e}")
+            failures.append(f"{recipe.name}: {e}")
         else:
             reporter.finished(recipe, card)
             cards.append(card)
-    if errors:
+    if not cards:
         raise ExportError(
-            f"task {data.spec.name!r}: {len(errors)} of {len(recipes)} models failed: "
-            + "; ".join(errors)
+            f"task {data.spec.name!r}: every model failed, and nothing is written: "
+            + "; ".join(failures)
         )
-    if whole:
-        names = {recipe.name for recipe in recipes}
-        remove_models(folder, [name for name in models_of(folder) if name not in names])
-    return cards
+    return BuiltLadder(cards, failures)
+
+
+def _fit(recipe: Recipe, data: TaskData, seed: int, reporter: Reporter) -> FittedModel:
+    try:
+        return recipe.fit(data, seed, reporter.training(recipe))
+    except OunceError:
+        raise
+    except Exception as e:  # libraries raise many types; the other models go on
+        logger.debug("training failed model=%s", recipe.name, exc_info=True)
+        reason = " ".join(str(e).split())[:300]
+        raise ExportError(f"training failed: {type(e).__name__}: {reason}") from e
 
 
 def export_model(
@@ -175,7 +189,7 @@ def _calibration(
         method="temperature",
         n=n,
         temperature=calibrator.temperature,
-        ece_before=expected_calibration_error(native, data.test.targets),
+        ece_before=expected_calibration_error(Temperature(1.0).apply(native), data.test.targets),
         ece_after=expected_calibration_error(exported, data.test.targets),
     )
 

@@ -57,7 +57,8 @@ class FittedModel(Protocol):
         """Native prediction before calibration.
 
         Returns:
-            Class probabilities of shape (n_items, n_labels), or values of shape (n_items, 1).
+            Logits of shape (n_items, n_labels): logarithms of class probabilities, up to a constant
+            of each item. Or values of shape (n_items, 1).
         """
         ...
 

@@ -40,7 +40,7 @@ def briefly(make: Callable[[], nn.Module]) -> Recipe:
         training = Training(epochs=2, learning_rate=1e-2, augment=distort)
         part = data.train.inputs["input"][:200]
         network = train(make, part, data.train.targets[:200], training, seed, progress)
-        return NeuralModel(network, data.spec.inputs[0], classifies=True)
+        return NeuralModel(network, data.spec.inputs[0])
 
     return Recipe("brief", "neural", "a network trained for two epochs", fit)
 
@@ -192,33 +192,29 @@ class Recorder:
         self.errors.append(str(error))
 
 
-def test_a_model_without_parity_fails_the_ladder_and_the_others_are_kept(
-    digits_data: TaskData, tmp_path: Path
-) -> None:
+def diverge(*_: object) -> FittedModel:
+    raise FloatingPointError("the loss is nan")
+
+
+def test_a_model_that_fails_costs_only_itself(digits_data: TaskData, tmp_path: Path) -> None:
     tree, logistic = digits.recipes(digits_data)[:2]
-    broken = replace(tree, name="broken", fit=lambda *args: Untrue(tree.fit(*args)))
+    untrue = replace(tree, name="untrue", fit=lambda *args: Untrue(tree.fit(*args)))
+    diverging = replace(tree, name="diverging", fit=diverge)
     reporter = Recorder()
-    with pytest.raises(ExportError, match=r"1 of 2 models failed: broken: parity check failed"):
-        build_ladder(digits_data, [broken, logistic], tmp_path, 0, reporter, whole=True)
-    assert reporter.finished_names == ["logistic-regression"]
-    assert len(reporter.errors) == 1
-    folder = tmp_path / "digits"
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "logistic-regression",
-        "task.json",
-        "test-split.npz",
-    ]
+    (tmp_path / "digits").mkdir()
+    built = build_ladder(digits_data, [untrue, diverging, logistic], tmp_path, 0, reporter)
+    assert [card.model for card in built.cards] == reporter.finished_names == [logistic.name]
+    assert len(built.failures) == len(reporter.errors) == 2
+    assert built.failures[0].startswith("untrue: parity check failed")
+    assert built.failures[1] == ("diverging: training failed: FloatingPointError: the loss is nan")
+    assert [path.name for path in (tmp_path / "digits").iterdir()] == [logistic.name]
 
 
-def test_only_a_whole_ladder_removes_models_of_other_names(
-    digits_data: TaskData, tmp_path: Path
-) -> None:
-    tree, logistic = digits.recipes(digits_data)[:2]
-    build_ladder(digits_data, [tree], tmp_path, 0, Recorder(), whole=True)
-    build_ladder(digits_data, [logistic], tmp_path, 0, Recorder(), whole=False)
-    assert (tmp_path / "digits" / tree.name).is_dir()
-    build_ladder(digits_data, [logistic], tmp_path, 0, Recorder(), whole=True)
-    assert not (tmp_path / "digits" / tree.name).exists()
+def test_a_ladder_without_a_model_is_an_error(digits_data: TaskData, tmp_path: Path) -> None:
+    diverging = replace(digits.recipes(digits_data)[0], name="diverging", fit=diverge)
+    (tmp_path / "digits").mkdir()
+    with pytest.raises(ExportError, match=r"every model failed, .*: diverging: training failed"):
+        build_ladder(digits_data, [diverging], tmp_path, 0, Recorder())
 
 
 def test_calibration_and_choice_never_see_the_test_split(

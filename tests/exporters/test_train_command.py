@@ -94,6 +94,30 @@ def test_a_table_becomes_a_ladder(train: Train, rooms: Path, tmp_path: Path) -> 
         assert [b.batch_size for b in card.latency.batches] == [2**i for i in range(9)]
 
 
+def test_a_model_that_fails_is_named_and_the_others_are_planned(
+    train: Train, rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*_: object) -> None:
+        raise FloatingPointError("the loss is nan")
+
+    monkeypatch.setattr("ounce_exporters.tasks.table.recipes._fit_mlp", diverge)
+    result = train("--data", rooms, "--target", "busy", "--models", tmp_path)
+    assert result.code == 3
+    folder = tmp_path / "rooms-1"
+    assert result.stderr == (
+        f"ounce: 1 of 5 models failed; {folder} holds the others and can serve. Failed: "
+        "mlp: training failed: FloatingPointError: the loss is nan\n"
+    )
+    plans = read_plans(folder / "plans.json").plans
+    assert {plan.name for plan in plans if not plan.is_cascade} == {
+        "logistic-regression",
+        "decision-tree",
+        "random-forest",
+        "gradient-boosting",
+    }
+    assert "no plans" not in result.stdout + result.stderr
+
+
 def test_a_quantity_becomes_a_regression_with_a_printed_tolerance(
     train: Train, rooms: Path, tmp_path: Path
 ) -> None:

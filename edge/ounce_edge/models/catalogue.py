@@ -51,11 +51,13 @@ class Ladder:
     """Digest of what serves: the same models give the same version on every worker."""
 
 
-def load_ladder(models_dir: Path, task_name: str, runtime: Runtime) -> Ladder:
+def load_ladder(
+    models_dir: Path, task_name: str, runtime: Runtime, *, with_plans: bool = True
+) -> Ladder:
     """Load and verify every model under `models_dir/task_name`.
 
     A model whose digest or signature differs from its card, or that does not run, is refused and
-    named in the log; the others serve.
+    named in the log; the others serve. Without `with_plans`, plans are neither read nor missed.
 
     Raises:
         ArtifactError: the task is absent or invalid, or no model is left.
@@ -79,7 +81,7 @@ def load_ladder(models_dir: Path, task_name: str, runtime: Runtime) -> Ladder:
     if not models:
         why = "; ".join(refused) if refused else "there is none"
         raise ArtifactError(f"{folder}: no model can serve: {why}")
-    plans = _load_plans(folder / PLANS_FILE, task, models)
+    plans = _load_plans(folder / PLANS_FILE, task, models) if with_plans else []
     names = [m.card.sha256 for m in models] + [p.name for p in plans if p.is_cascade]
     digest = hashlib.sha256("".join(sorted(names)).encode())
     return Ladder(task, models, refused, plans, digest.hexdigest()[:12])

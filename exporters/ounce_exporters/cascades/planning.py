@@ -98,7 +98,7 @@ def make_plans(
 def _run_models(
     data: TaskData, models: Path, seed: int, reporter: Reporter, progress: Progress
 ) -> list[Evidence]:
-    ladder = load_ladder(models, data.spec.name, OnnxCpuRuntime(threads=1))
+    ladder = load_ladder(models, data.spec.name, OnnxCpuRuntime(threads=1), with_plans=False)
     for line in ladder.refused:
         reporter.left_out(line)
     evidence = []
@@ -111,7 +111,7 @@ def _run_models(
             reporter.left_out(f"{served.card.model}: {reason}")
     if not evidence:
         raise ArtifactError(
-            f"{models / data.spec.name}: no model there was made from this data with seed {seed}; "
+            f"task {data.spec.name!r}: no model was made from this data with seed {seed}; "
             "train the whole ladder, without --only"
         )
     return evidence

@@ -9,8 +9,7 @@ Names that start with a dot are unfinished and not to be read.
 """
 
 import shutil
-import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,36 +25,56 @@ from ounce_schemas.errors import ArtifactError, DataError
 from ounce_schemas.plans import LadderPlans
 from ounce_schemas.task import TaskSpec
 
+from ounce_exporters.export.replacement import fresh_folder
 from ounce_exporters.recipe import Split
 
 
-def write_task(folder: Path, task: TaskSpec, test: Split, *, keep_models: bool) -> None:
-    """Write `task.json` and `test-split.npz`.
+@contextmanager
+def new_ladder(models: Path, task: TaskSpec, test: Split, *, keep_models: bool) -> Iterator[Path]:
+    """A scratch models folder. Its `<task>` replaces `models/<task>` at the end, all at once.
 
-    Models of another signature than `task` are removed first: they could never serve it. So is
-    `plans.json`: models are about to change, and plans of others must not outlive them.
+    After an error, or where the process is killed, the ladder that was there is as it was. Files
+    that are no part of a ladder move along.
+
+    Args:
+        models: the folder of all tasks.
+        task: written as `task.json`.
+        test: written as `test-split.npz`.
+        keep_models: the new ladder starts with the models of the old one.
 
     Raises:
-        DataError: `keep_models` is set and the folder holds models of another signature.
+        DataError: `keep_models` is set and the old models have another signature.
+        ArtifactError: the folder can't be written, or another training holds it.
+    """
+    folder = models / task.name
+    kept = models_of(folder)
+    if not keep_models:
+        kept = []
+    elif kept and not _same_task(folder / TASK_FILE, task):
+        raise DataError(
+            f"{folder} holds models of another signature ({', '.join(kept)}): "
+            "retrain the whole ladder, without --only"
+        )
+    with fresh_folder(folder) as fresh:
+        for name in kept:
+            shutil.copytree(folder / name, fresh / name)
+        for path in _other_files(folder):
+            shutil.copy2(path, fresh)
+        write_task(fresh, task, test)
+        yield fresh.parent
+
+
+def write_task(folder: Path, task: TaskSpec, test: Split) -> None:
+    """Write `task.json` and `test-split.npz`.
+
+    Raises:
         ArtifactError: the folder can't be written.
     """
+    text = task.model_dump_json(indent=2, exclude_none=True) + "\n"
+    arrays = {**test.inputs, "targets": test.targets}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not _same_task(folder / TASK_FILE, task):
-            others = models_of(folder)
-            if others and keep_models:
-                raise DataError(
-                    f"{folder} holds models of another signature ({', '.join(others)}): "
-                    "retrain the whole ladder, without --only"
-                )
-            (folder / PLANS_FILE).unlink(missing_ok=True)
-            remove_models(folder, others)
-        (folder / PLANS_FILE).unlink(missing_ok=True)
-        write_file(
-            folder / TEST_SPLIT_FILE,
-            lambda path: _write_arrays(path, {**test.inputs, "targets": test.targets}),
-        )
-        text = task.model_dump_json(indent=2, exclude_none=True) + "\n"
+        write_file(folder / TEST_SPLIT_FILE, lambda path: _write_arrays(path, arrays))
         write_file(folder / TASK_FILE, lambda path: path.write_text(text, encoding="utf-8"))
     except OSError as e:
         raise ArtifactError(f"{folder}: can't be written: {e.strerror or e}") from e
@@ -79,36 +98,19 @@ def models_of(folder: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob(f"[!.]*/{CARD_FILE}"))
 
 
-def remove_models(folder: Path, names: Collection[str]) -> None:
-    """Delete models by name."""
-    for name in names:
-        shutil.rmtree(folder / name)
-
-
-@contextmanager
-def fresh_folder(folder: Path) -> Iterator[Path]:
-    """A scratch folder that takes the place of `folder` at the end, or vanishes on an error.
-
-    Raises:
-        ArtifactError: the folder can't be written.
-    """
-    try:
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as scratch:
-            fresh, old = Path(scratch) / "new", Path(scratch) / "old"
-            fresh.mkdir()
-            yield fresh
-            if folder.exists():
-                folder.rename(old)
-            fresh.rename(folder)
-    except OSError as e:
-        raise ArtifactError(f"{folder}: can't be written: {e.strerror or e}") from e
-
-
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under a hidden name, then put it in place in one step."""
     scratch = path.with_name(f".new-{path.name}")
     write(scratch)
     scratch.replace(path)
+
+
+def _other_files(folder: Path) -> list[Path]:
+    """What a person has put beside a ladder, such as a policy."""
+    if not folder.is_dir():
+        return []
+    own = (TASK_FILE, TEST_SPLIT_FILE, PLANS_FILE)
+    return [path for path in folder.glob("[!.]*") if path.is_file() and path.name not in own]
 
 
 def _same_task(path: Path, task: TaskSpec) -> bool:

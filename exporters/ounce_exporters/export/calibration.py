@@ -1,9 +1,9 @@
 """Calibration: honest confidences for classes, honest intervals for values.
 
 Both are fitted on the validation split. Routing relies on the accuracy measured on that same
-split. For classification this is sound because temperature scaling divides logarithms of
-probabilities by one number and so never changes which class comes first; for regression because
-the half width never changes the value. Accuracy depends on neither.
+split. For classification this is sound because temperature scaling divides logits by one number and
+so never changes which class comes first; for regression because the half width never changes the
+value. Accuracy depends on neither.
 """
 
 import math
@@ -17,11 +17,12 @@ from onnx import helper
 from ounce_schemas.task import TaskSpec
 from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 
-from ounce_exporters.export.graphs import UNCALIBRATED, append, without_softmax
+from ounce_exporters.evaluation import expected_calibration_error
+from ounce_exporters.export.graphs import UNCALIBRATED, append
 
-FLOOR = 1e-6
-"""Least probability before the logarithm: trees answer with exact zeros."""
 TEMPERATURES = (0.05, 20.0)
+FOLDS = 5
+"""Parts of the validation split, each judged by the temperature that the others give."""
 
 
 class Calibrator(Protocol):
@@ -48,40 +49,24 @@ def fit_calibrator(
 
 @dataclass(frozen=True)
 class Temperature:
-    """Divides the logarithms of probabilities by one number."""
+    """Divides logits by one number, and makes probabilities of them."""
 
     temperature: float
 
-    def apply(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Calibrated probabilities, array of shape (n_items, n_labels)."""
-        logarithms = np.log(np.maximum(outputs, np.float32(FLOOR)))
-        scaled = logarithms * np.float32(1 / self.temperature)
+    def apply(self, outputs: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Calibrated probabilities, array of shape (n_items, n_labels), from logits."""
+        scaled = outputs.astype(np.float64) / self.temperature
         powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        result: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
-        return result
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
     def attach(self, model: onnx.ModelProto, task: TaskSpec) -> onnx.ModelProto:
-        """The graph with calibrated `probabilities`.
-
-        Where the graph ends with a softmax, the logits before it serve as the logarithms: they
-        differ by a constant per item, and by what `FLOOR` cuts off. Fewer operations: at batch 1
-        each costs as much as a light model's convolution.
-        """
-        scaled = [
-            helper.make_node("Mul", ["logarithms", "inverse_temperature"], ["scaled"]),
+        """The graph with calibrated `probabilities`."""
+        nodes = [
+            helper.make_node("Mul", [UNCALIBRATED, "inverse_temperature"], ["scaled"]),
             helper.make_node("Softmax", ["scaled"], [task.output.name], axis=1),
         ]
         constants = {"inverse_temperature": np.array(1 / self.temperature, np.float32)}
-        logits = without_softmax(model)
-        if logits is not None:
-            scaled[0].input[0] = UNCALIBRATED
-            return append(logits, scaled, constants, task.output)
-        logarithms = [
-            helper.make_node("Clip", [UNCALIBRATED, "floor"], ["clipped"]),
-            helper.make_node("Log", ["clipped"], ["logarithms"]),
-        ]
-        constants["floor"] = np.array(FLOOR, np.float32)
-        return append(model, logarithms + scaled, constants, task.output)
+        return append(model, nodes, constants, task.output)
 
 
 @dataclass(frozen=True)
@@ -108,29 +93,62 @@ class ConformalInterval:
         return append(model, nodes, constants, task.output)
 
 
-def fit_temperature(probabilities: NDArray[np.float32], targets: NDArray[Any]) -> float:
-    """The temperature that gives the true classes the greatest likelihood.
+def fit_temperature(logits: NDArray[np.float32], targets: NDArray[Any]) -> float:
+    """The temperature that gives the true classes the greatest likelihood, or 1.
+
+    It is 1 where that does not lower both the log loss and the expected calibration error of items
+    that had no part in the fit. On few items a fitted temperature can be worse than none.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 
     Args:
-        probabilities: array of shape (n_items, n_labels).
+        logits: array of shape (n_items, n_labels).
         targets: label indices, array of shape (n_items,).
 
     Returns:
         A number in `TEMPERATURES`; above 1 softens the confidences, below 1 sharpens them.
     """
-    logits = np.log(np.maximum(probabilities.astype(np.float64), FLOOR))
-    of_truth = np.arange(len(targets)), targets.astype(np.int64)
+    if len(targets) < 2 * FOLDS:
+        return 1.0
+    exact, truth = logits.astype(np.float64), targets.astype(np.int64)
+    fold = np.arange(len(truth)) % FOLDS
+    held_out = np.empty_like(exact)
+    for k in range(FOLDS):
+        out = fold == k
+        held_out[out] = exact[out] / _most_likely(exact[~out], truth[~out])
+    # In this order: a model that diverged has no log loss, and its calibration error is undefined.
+    is_better = _log_loss(held_out, truth) < _log_loss(exact, truth) and (
+        _calibration_error(held_out, truth) < _calibration_error(exact, truth)
+    )
+    return _most_likely(exact, truth) if is_better else 1.0
 
-    def negative_log_likelihood(log_temperature: float) -> float:
-        scaled = logits / math.exp(log_temperature)
-        scaled -= scaled.max(axis=1, keepdims=True)
-        return float((np.log(np.exp(scaled).sum(axis=1)) - scaled[of_truth]).mean())
 
+def _most_likely(logits: NDArray[np.float64], targets: NDArray[np.int64]) -> float:
+    """The temperature of the least log loss, of targets that are a little less than certain.
+
+    n right answers of n do not show that no answer is ever wrong: as much doubt is left as one
+    wrong answer in n + 2 (Platt, "Probabilistic Outputs for Support Vector Machines", 1999).
+    """
+    doubt = 1 / (len(targets) + 2)
     low, high = (math.log(t) for t in TEMPERATURES)
-    best = minimize_scalar(negative_log_likelihood, bounds=(low, high), method="bounded")
+    best = minimize_scalar(
+        lambda log_temperature: _log_loss(logits / math.exp(log_temperature), targets, doubt),
+        bounds=(low, high),
+        method="bounded",
+    )
     return math.exp(float(best.x))
+
+
+def _log_loss(logits: NDArray[np.float64], targets: NDArray[np.int64], doubt: float = 0.0) -> float:
+    """Mean negative log likelihood of targets that are spread evenly by a share of `doubt`."""
+    centred = logits - logits.max(axis=1, keepdims=True)
+    of_truth = centred[np.arange(len(targets)), targets]
+    expected = (1 - doubt) * of_truth + doubt * centred.mean(axis=1)
+    return float((np.log(np.exp(centred).sum(axis=1)) - expected).mean())
+
+
+def _calibration_error(logits: NDArray[np.float64], targets: NDArray[np.int64]) -> float:
+    return expected_calibration_error(Temperature(1.0).apply(logits), targets)
 
 
 def fit_half_width(values: NDArray[np.float32], targets: NDArray[Any], coverage: float) -> float:

@@ -79,18 +79,18 @@ def keep_output(model: onnx.ModelProto, name: str | None = None) -> onnx.ModelPr
     return result
 
 
-def without_softmax(model: onnx.ModelProto) -> onnx.ModelProto | None:
-    """The same model with the logits as its output, or None if it does not end with a softmax."""
+def logarithms(model: onnx.ModelProto, floor: float) -> onnx.ModelProto:
+    """The same model with the logarithms of its one output, which is cut at `floor` first."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    nodes = result.graph.node
-    softmax = nodes.pop()
-    if softmax.op_type != "Softmax" or list(softmax.output) != [UNCALIBRATED]:
-        return None
-    (logits,) = softmax.input
-    for node in nodes:
+    graph = result.graph
+    values, least, cut = (f"{UNCALIBRATED}/{part}" for part in ("values", "least", "cut"))
+    for node in graph.node:
         for names in (node.input, node.output):
-            names[:] = [UNCALIBRATED if name == logits else name for name in names]
+            names[:] = [values if name == UNCALIBRATED else name for name in names]
+    graph.initializer.append(numpy_helper.from_array(np.array(floor, np.float32), least))
+    graph.node.append(helper.make_node("Clip", [values, least], [cut]))
+    graph.node.append(helper.make_node("Log", [cut], [UNCALIBRATED]))
     return result
 
 

@@ -13,11 +13,13 @@ from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 
-from ounce_exporters.export.graphs import chain, keep_output, normalize, rename_input
+from ounce_exporters.export.graphs import chain, keep_output, logarithms, normalize, rename_input
 from ounce_exporters.export.trees import count_numbers, emit, is_tree_ensemble, read_ensemble
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, TaskData
 
 _TARGET_OPSET = {"": 18, "ai.onnx.ml": 3}  # the latest that skl2onnx's converters are written for
+LEAST_PROBABILITY = 1e-6
+"""Smaller probabilities count as this: trees answer with exact zeros, which have no logarithm."""
 
 
 def fit_classical(
@@ -50,13 +52,12 @@ class ClassicalModel:
         return count_parameters(self._pipeline.steps[-1][1])
 
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Probabilities of shape (n_items, n_labels), or values of shape (n_items, 1)."""
+        """Logits of shape (n_items, n_labels), or values of shape (n_items, 1)."""
         matrix = as_matrix(self._task, inputs)
-        if self._task.kind == "classification":
-            result = self._pipeline.predict_proba(matrix)
-        else:
-            result = self._pipeline.predict(matrix).reshape(-1, 1)
-        return np.asarray(result, np.float32)
+        if not self._classifies:
+            return np.asarray(self._pipeline.predict(matrix).reshape(-1, 1), np.float32)
+        probabilities = np.asarray(self._pipeline.predict_proba(matrix), np.float32)
+        return np.asarray(np.log(np.maximum(probabilities, np.float32(LEAST_PROBABILITY))))
 
     def to_onnx(self) -> onnx.ModelProto:
         """The pipeline as a graph with the one output `uncalibrated`.
@@ -64,6 +65,15 @@ class ClassicalModel:
         Raises:
             ExportError: a step can't be converted.
         """
+        graph = self._graph()
+        return logarithms(graph, LEAST_PROBABILITY) if self._classifies else graph
+
+    @property
+    def _classifies(self) -> bool:
+        return self._task.kind == "classification"
+
+    def _graph(self) -> onnx.ModelProto:
+        """Probabilities or values as the output `uncalibrated`."""
         *before, (_, estimator) = self._pipeline.steps
         if is_tree_ensemble(estimator):
             trees = emit(read_ensemble(estimator))
@@ -72,10 +82,10 @@ class ClassicalModel:
             return chain(convert(Pipeline(before), self._task), trees)
         # Without zipmap the probabilities are one tensor; as a list of dictionaries they cost
         # eight times the model itself.
-        classifies = self._task.kind == "classification"
-        options = {id(self._pipeline): {"zipmap": False}} if classifies else None
+        options = {id(self._pipeline): {"zipmap": False}} if self._classifies else None
         return keep_output(
-            convert(self._pipeline, self._task, options), "probabilities" if classifies else None
+            convert(self._pipeline, self._task, options),
+            "probabilities" if self._classifies else None,
         )
 
 

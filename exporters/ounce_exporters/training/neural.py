@@ -110,11 +110,10 @@ class NeuralModel:
     Args:
         network: reads an array of shape (n_items, *tensor.shape).
         tensor: the task's input.
-        classifies: whether it answers with logits, to be made probabilities, or with values.
     """
 
-    def __init__(self, network: nn.Module, tensor: TensorSpec, *, classifies: bool) -> None:
-        self._network = with_softmax(network) if classifies else network
+    def __init__(self, network: nn.Module, tensor: TensorSpec) -> None:
+        self._network = network
         self._tensor = tensor
 
     @property
@@ -123,7 +122,7 @@ class NeuralModel:
         return count_weights(self._network)
 
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Probabilities of shape (n_items, n_labels), or values of shape (n_items, 1)."""
+        """Logits of shape (n_items, n_labels), or values of shape (n_items, 1)."""
         return run(self._network, inputs[self._tensor.name])
 
     def to_onnx(self) -> onnx.ModelProto:
@@ -133,11 +132,6 @@ class NeuralModel:
             ExportError: PyTorch can't export it.
         """
         return export(self._network, self._tensor.name, self._tensor.shape)
-
-
-def with_softmax(network: nn.Module) -> nn.Module:
-    """The network with probabilities in place of logits, in evaluation mode."""
-    return nn.Sequential(network, nn.Softmax(dim=1)).eval()
 
 
 def count_weights(network: nn.Module) -> int:

@@ -58,7 +58,7 @@ class FeaturedModel:
         return self._model.parameters
 
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Class probabilities of shape (n_items, n_labels)."""
+        """Logits of shape (n_items, n_labels)."""
         features = run(self._extractor, inputs[self._tensor.name])
         return self._model.predict({FEATURES_TENSOR.name: features})
 

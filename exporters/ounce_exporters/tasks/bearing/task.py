@@ -106,7 +106,7 @@ def _fit_network(
     def fit(data: TaskData, seed: int, progress: Progress) -> FittedModel:
         windows = data.train.inputs["input"]
         network = train(make, windows, data.train.targets, training, seed, progress)
-        return NeuralModel(network, data.spec.inputs[0], classifies=True)
+        return NeuralModel(network, data.spec.inputs[0])
 
     return fit
 

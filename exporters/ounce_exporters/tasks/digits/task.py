@@ -102,7 +102,7 @@ def _fit_network(
     def fit(data: TaskData, seed: int, progress: Progress) -> FittedModel:
         images = data.train.inputs["input"]
         network = train(make, images, data.train.targets, training, seed, progress)
-        return NeuralModel(network, data.spec.inputs[0], classifies=True)
+        return NeuralModel(network, data.spec.inputs[0])
 
     return fit
 

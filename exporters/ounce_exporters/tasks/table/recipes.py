@@ -30,7 +30,6 @@ from ounce_exporters.training.neural import (
     export,
     run,
     train,
-    with_softmax,
 )
 
 _STEPS = 4000
@@ -140,7 +139,8 @@ def _fit_mlp(data: TaskData, seed: int, progress: Progress) -> FittedModel:
         epochs, learning_rate=3e-3, batch_size=_BATCH_SIZE, weight_decay=0.1, label_smoothing=0.0
     )
     network = train(make, features, targets, training, seed, progress)
-    network = with_softmax(network) if _classifies(task) else Rescaled(network, centre, spread)
+    if not _classifies(task):
+        network = Rescaled(network, centre, spread)
     return TableNetwork(task, columns, network.eval(), features.shape[1])
 
 
@@ -176,7 +176,7 @@ class TableNetwork:
         return count_weights(self._network)
 
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Probabilities of shape (n_items, n_labels), or values of shape (n_items, 1)."""
+        """Logits of shape (n_items, n_labels), or values of shape (n_items, 1)."""
         features = self._columns.transform(as_matrix(self._task, inputs))
         return run(self._network, features.astype(np.float32))
 
