@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from ounce_edge.models.first_beliefs import card_belief
+from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
@@ -55,11 +56,10 @@ def body(**more: Any) -> bytes:
 )
 def test_document_and_headers_are_the_workers(record: FakeRecord) -> None:
     outbox = Outbox()
-    pipeline = Pipeline(
-        ladder(DIGITS, MODEL),
-        Policy().for_task("digits"),
-        believe=lambda model: card_belief(model.card),
+    edition = Edition(
+        ladder(DIGITS, MODEL), Policy().for_task("digits"), lambda model: card_belief(model.card)
     )
+    pipeline = Pipeline(edition)
     serve(pipeline, [record], outbox)
     [(_, workers, _, workers_headers)] = outbox.records
     contract = Contract(DIGITS, MODEL.card, lambda x: np.array([PROBABILITIES] * len(x), "f4"))
