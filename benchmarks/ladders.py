@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import msgspec
 from ounce_exporters.cascades.planning import PlannedLadder
 from ounce_exporters.reporting import ms_per_item
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import CARD_FILE, PLANS_FILE, read_card, read_plans
 
-from benchmarks.tables import ROOT, Results, Table
+from benchmarks import results
+from benchmarks.results import PUBLISHED, Cell, Results, Table
 
 TASKS = ("digits", "bearing")
 
@@ -26,13 +26,7 @@ TASKS = ("digits", "bearing")
     show_default=True,
     help="Folder of the ladders.",
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=ROOT / "benchmarks" / "results" / "ladders.json",
-    help="File to write.",
-)
-def main(models: Path, out: Path) -> None:
+def main(models: Path) -> None:
     """Write the file."""
     cards = {task: read_cards(models / task) for task in TASKS}
     tables = {f"ladder-{task}": ladder_table(of_task) for task, of_task in cards.items()}
@@ -41,15 +35,14 @@ def main(models: Path, out: Path) -> None:
         planned = PlannedLadder(read_plans(models / task / PLANS_FILE), latencies)
         tables[f"plans-{task}"] = plans_table(planned)
     every = [card for of_task in cards.values() for card in of_task]
-    results = Results(
+    found = Results(
         benchmark="ladders",
         command="make ladders",
         measured_at=f"{max(card.created for card in every):%Y-%m-%d}",
         machine=f"{every[0].latency.machine}, {every[0].latency.runtime}, one thread",
         tables=tables,
     )
-    out.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
-    click.echo(f"{out}: {', '.join(tables)}")
+    click.echo(f"results in {results.write(found, PUBLISHED)}")
 
 
 def read_cards(folder: Path) -> list[ModelCard]:
@@ -92,7 +85,7 @@ def plans_table(planned: PlannedLadder) -> Table:
     plans = planned.plans.plans
     best = max((p for p in plans if not p.is_cascade), key=lambda p: p.accuracy.value)
     shown = [plan for plan in plans if plan.is_cascade or plan is best]
-    rows: list[list[str | int | float | None]] = []
+    rows: list[list[Cell]] = []
     for plan in sorted(shown, key=lambda p: planned.ms_per_item(p, 32)):
         a = plan.accuracy
         bounds = [step.error_bound for step in plan.steps if step.error_bound is not None]

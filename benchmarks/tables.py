@@ -5,10 +5,7 @@ A page holds a block for each table; what stands inside is replaced::
     <!-- table: NAME -->
     <!-- end -->
 
-A results file holds one benchmark's latest run::
-
-    {"benchmark": str, "command": str, "measured_at": "YYYY-MM-DD", "machine": str,
-     "tables": {"NAME": {"columns": [str, ...], "rows": [[value, ...], ...], "note": str | null}}}
+`benchmarks.results` says what a file of results holds.
 
 Example: python -m benchmarks.tables --check
 """
@@ -19,69 +16,38 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
-import msgspec
+
+from benchmarks.results import PUBLISHED, Cell, Results, ResultsError, Table, read
 
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(
     r"^(<!-- table: (?P<name>[^>]+?) -->\n).*?^(<!-- end -->)$", re.DOTALL | re.MULTILINE
 )
 
-Value = str | int | float | None
-
 
 class TablesError(Exception):
     """A page and the results do not fit together; the text says where and what to do."""
-
-
-class Table(msgspec.Struct, forbid_unknown_fields=True):
-    """One table of a results file."""
-
-    columns: list[str]
-    rows: list[list[Value]]
-    note: str | None = None
-
-
-class Results(msgspec.Struct, forbid_unknown_fields=True):
-    """The results of one benchmark."""
-
-    benchmark: str
-    command: str
-    measured_at: str
-    machine: str
-    tables: dict[str, Table]
 
 
 def read_tables(folder: Path) -> dict[str, str]:
     """Every table of every results file, by its name, as Markdown.
 
     Raises:
-        TablesError: a file has another form, or two tables have one name.
+        ResultsError: a file has another form.
+        TablesError: two tables have one name.
     """
     found: dict[str, str] = {}
     for path in sorted(folder.glob("*.json")):
-        try:
-            results = msgspec.json.decode(path.read_bytes(), type=Results)
-        except msgspec.DecodeError as e:
-            raise TablesError(f"{path}: not a results file: {e}") from e
+        results = read(path)
         for name, table in results.tables.items():
             if name in found:
                 raise TablesError(f"{path}: table {name!r} is in another file as well: rename it")
-            found[name] = render(results, name, table)
+            found[name] = render(results, table)
     return found
 
 
-def render(results: Results, name: str, table: Table) -> str:
-    """A table with its note, its command, its date and its machine.
-
-    Raises:
-        TablesError: a row has another number of values than there are columns.
-    """
-    for row in table.rows:
-        if len(row) != len(table.columns):
-            raise TablesError(
-                f"{results.benchmark}, table {name!r}: {len(table.columns)} columns, and a row of "
-                f"{len(row)}: {row}"
-            )
+def render(results: Results, table: Table) -> str:
+    """A table with its note, its command, its date and its machine."""
     columns = list(zip(*table.rows, strict=True)) if table.rows else [()] * len(table.columns)
     rules = [":---", *("---:" if _is_numeric(values) else ":---" for values in columns[1:])]
     lines = [_row(table.columns), _row(rules), *(_row(map(_text, row)) for row in table.rows)]
@@ -106,11 +72,11 @@ def fill(page: str, tables: Mapping[str, str]) -> str:
     return _BLOCK.sub(block, page)
 
 
-def _is_numeric(values: Iterable[Value]) -> bool:
+def _is_numeric(values: Iterable[Cell]) -> bool:
     return all(re.match(r"[-+\d.]", _text(value)) or value in (None, "") for value in values)
 
 
-def _text(value: Value) -> str:
+def _text(value: Cell) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else str(value)
@@ -125,7 +91,7 @@ def _row(values: Iterable[str]) -> str:
 @click.option(
     "--results",
     type=click.Path(path_type=Path),
-    default=ROOT / "benchmarks" / "results",
+    default=PUBLISHED,
     help="Folder of the results.",
 )
 @click.option(
@@ -143,7 +109,7 @@ def main(check: bool, results: Path, pages: Path) -> None:
                 stale.append(path)
                 if not check:
                     path.write_text(filled, encoding="utf-8")
-    except TablesError as e:
+    except (ResultsError, TablesError) as e:
         raise click.ClickException(str(e)) from e
     for path in stale:
         click.echo(f"{path}: {'differs from the results' if check else 'written'}")

@@ -76,8 +76,8 @@ def test_a_block_without_results_is_named(tmp_path: Path, page: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "text"),
     [
-        ({"columns": ["a", "b"], "rows": [["1"]]}, "2 columns, and a row of 1"),
-        ({"columns": ["a"], "rows": [], "source": "b"}, "not a results file"),
+        ({"columns": ["a", "b"], "rows": [["1"]]}, "a row of 1 cells under 2 columns"),
+        ({"columns": ["a"], "rows": [], "source": "b"}, "unknown field `source`"),
     ],
 )
 def test_results_of_another_form_are_refused(
