@@ -1,12 +1,14 @@
 """Noticing that models fail or slow down, and that plans achieve other than was believed."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 from ounce_schemas.event import EventKind
 
 from ounce_edge.evidence.incidents import Incident
 from ounce_edge.models.execution import Outcome
+from ounce_edge.models.halving import FAILED_ALONE
 from ounce_edge.recommender.beliefs.plans import Plans
 
 logger = logging.getLogger(__name__)
@@ -18,16 +20,36 @@ class ModelWatch:
     def __init__(self, plans: Plans) -> None:
         self._plans = plans
         self._moved = plans.accuracy.moved
+        self._failed_in_a_row: dict[int, int] = {}
+        """By model, inputs that it failed on since it answered one, where there are any."""
+
+    def blame(self, plan: int, outcome: Outcome) -> None:
+        """Inputs that a model fails on come one by one, and it answers none between: then the model
+        is at fault, although it answers its own sample. Says so in the outcome's failures."""
+        n_answered = max((answered.n_steps for answered in outcome.answered), default=0)
+        for step in self._plans[plan].steps[:n_answered]:
+            self._failed_in_a_row.pop(step.model, None)
+        for i, failure in enumerate(outcome.failures):
+            if failure.is_models_fault:
+                continue
+            n_failed = self._failed_in_a_row.get(failure.model, 0) + len(failure.items)
+            if any(answered.model == failure.model for answered in outcome.answered):
+                n_failed = 0
+            if n_failed:
+                self._failed_in_a_row[failure.model] = n_failed
+            if n_failed >= FAILED_ALONE:
+                outcome.failures[i] = replace(failure, is_models_fault=True)
 
     def learn_outcome(self, plan: int, outcome: Outcome) -> list[Incident]:
         """Learn from a group's calls; gives models that went out of service or came back."""
         plans, incidents = self._plans, list[Incident]()
         # A sample with too many of the answers that took one step, or none of those that needed
         # time which was lacking, would pass for a shift of the inputs: all of a group, or nothing.
-        if not outcome.failures and not any(part.cut_short for part in outcome.answered):
+        is_whole = not outcome.failures and not len(outcome.put_off)
+        if is_whole and not any(part.cut_short for part in outcome.answered):
             plans.accuracy.observe_answers(plan, outcome.result)
         if outcome.calls and len(plans[plan].steps) > 1:
-            plans.observe_reach(plan, [call.n for call in outcome.calls])
+            plans.observe_reach(plan, outcome.n_of_steps())
         failed = {failure.model for failure in outcome.failures if failure.is_models_fault}
         for call in outcome.calls:
             if call.model in failed:

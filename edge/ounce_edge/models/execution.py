@@ -7,16 +7,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ounce_edge.models.catalogue import ServedModel, sample_inputs
+from ounce_edge.models.catalogue import ServedModel
+from ounce_edge.models.halving import Attempt, call_model
 from ounce_edge.models.runtimes.base import Inputs
 from ounce_edge.recommender.beliefs.plans import Model, Step
-from ounce_edge.recommender.rule.schedule import Items
+from ounce_edge.recommender.rule.schedule import Items, everything
 
 
 @dataclass(frozen=True)
 class Call:
     """One model call."""
 
+    step: int
+    """Of the plan."""
     model: int
     n: int
     run_ms: float
@@ -47,7 +50,7 @@ class Answered:
     cut_short: bool
     """The step was not confident, but time for the next one had run out."""
     n_steps: int
-    """Steps that they went through: the first so many of the outcome's calls."""
+    """Steps of the plan that they went through."""
 
 
 @dataclass
@@ -59,6 +62,9 @@ class Outcome:
     answered: list[Answered] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    """Those that the models answered; a step takes several where it finds out on what it fails."""
+    put_off: Items = field(default_factory=lambda: np.empty(0, np.intp))
+    """Requests to be decided anew: to go on looking for what a model fails on takes too long."""
     escalated: int = 0
     """Requests that went on to a further step, counted once for each."""
 
@@ -69,10 +75,24 @@ class Outcome:
             n_steps: of the plan.
             weights: cost of a millisecond, per model of the task; None: it is in milliseconds.
         """
-        return sum(
-            c.run_ms / c.n * (1.0 if weights is None else weights[c.model])
-            for c in self.calls[:n_steps]
-        )
+        spent = 0.0
+        for n_items, calls in zip(self.n_of_steps(), self._by_step(), strict=True):
+            if not n_steps:
+                break
+            n_steps -= 1
+            weight = 1.0 if weights is None else weights[calls[0].model]
+            spent += sum([call.run_ms for call in calls]) / n_items * weight
+        return spent
+
+    def n_of_steps(self) -> list[int]:
+        """Requests that each step was called for, of those steps that answered any."""
+        return [sum([call.n for call in calls]) for calls in self._by_step()]
+
+    def _by_step(self) -> list[list[Call]]:
+        by_step: dict[int, list[Call]] = {}
+        for call in self.calls:
+            by_step.setdefault(call.step, []).append(call)
+        return list(by_step.values())
 
     def only(self, kept: NDArray[np.bool_]) -> "Outcome":
         """What became of some requests; `kept` says which, shape (n,)."""
@@ -84,6 +104,7 @@ class Outcome:
             self,
             answered=[a for a in answered if len(a.items)],
             failures=[f for f in failures if len(f.items)],
+            put_off=self.put_off[kept[self.put_off]],
         )
 
 
@@ -108,45 +129,34 @@ def run_plan(
     """
     clock = clock or time.perf_counter
     n = len(next(iter(inputs.values())))
-    items: Items = np.arange(n)
+    items = everything(n)
     outcome: Outcome | None = None
     start_s = clock()
-    for step in steps:
+    for k, step in enumerate(steps):
         some = inputs if len(items) == n else {name: a[items] for name, a in inputs.items()}
-        began_s = clock()
-        try:
-            result = served[step.model].loaded.run(some)
-            failure = None
-        except Exception as e:  # whatever a runtime raises costs this call, not the worker
-            result, failure = None, " ".join(str(e).split()) or type(e).__name__
-        ended_s = clock()
-        if result is None:
-            outcome = outcome or Outcome(np.empty((n, 0), np.float32))
-            outcome.failures.append(Failure(step.model, items, str(failure), True, ended_s))
-            return outcome
-        call = Call(step.model, len(items), (ended_s - began_s) * 1e3, ended_s)
+        attempt = call_model(served[step.model], some, clock)
+        result = attempt.result
         if outcome is None:
             outcome = Outcome(result)
-        else:
+        elif attempt.calls:
             outcome.result[items] = result
-        outcome.calls.append(call)
-        if not np.isfinite(result).all():
-            finite = np.isfinite(result).all(axis=1)
-            ill = not _answers_its_sample(served[step.model])
-            text = "answered values that are not finite"
-            outcome.failures.append(Failure(step.model, items[~finite], text, ill, ended_s))
-            items, result = items[finite], result[finite]
+        outcome.calls += [Call(k, step.model, *call) for call in attempt.calls]
+        if len(attempt.answered) < len(items):
+            _leave_out(outcome, step.model, items, attempt, clock())
+            items, result = items[attempt.answered], result[attempt.answered]
+            if not len(items):
+                return outcome
         if step.threshold is None:
-            _answer(outcome, step.model, items, False)
+            _answer(outcome, step.model, items, False, k + 1)
             return outcome
         sure = result.max(axis=1) >= step.threshold
-        _answer(outcome, step.model, items[sure], False)
+        _answer(outcome, step.model, items[sure], False, k + 1)
         items = items[~sure]
         if left_ms is not None and len(items):
-            ahead = steps[steps.index(step) + 1]
+            ahead = steps[k + 1]
             left = left_ms[items] - (clock() - start_s) * 1e3
             in_time = _in_time(left, models[ahead.model])
-            _answer(outcome, step.model, items[~in_time], True)
+            _answer(outcome, step.model, items[~in_time], True, k + 1)
             items = items[in_time]
         outcome.escalated += len(items)
         if not len(items):
@@ -154,9 +164,18 @@ def run_plan(
     raise AssertionError("a plan's last step has no threshold")
 
 
-def _answer(outcome: Outcome, model: int, items: Items, cut_short: bool) -> None:
+def _answer(outcome: Outcome, model: int, items: Items, cut_short: bool, n_steps: int) -> None:
     if len(items):
-        outcome.answered.append(Answered(model, items, cut_short, len(outcome.calls)))
+        outcome.answered.append(Answered(model, items, cut_short, n_steps))
+
+
+def _leave_out(outcome: Outcome, model: int, items: Items, attempt: Attempt, at_s: float) -> None:
+    """Take note of what a step did not answer; `items` are those that it was called for."""
+    if len(attempt.failed):
+        failed = items[attempt.failed]
+        failure = Failure(model, failed, attempt.text, attempt.is_models_fault, at_s)
+        outcome.failures.append(failure)
+    outcome.put_off = np.concatenate([outcome.put_off, items[attempt.put_off]])
 
 
 def _in_time(left_ms: NDArray[np.float64], model: Model) -> NDArray[np.bool_]:
@@ -171,10 +190,3 @@ def _in_time(left_ms: NDArray[np.float64], model: Model) -> NDArray[np.bool_]:
     if fits.any():
         chosen[loosest_first[: int(np.flatnonzero(fits)[-1]) + 1]] = True
     return chosen
-
-
-def _answers_its_sample(model: ServedModel) -> bool:
-    try:
-        return bool(np.isfinite(model.loaded.run(sample_inputs(model.card.inputs, 1))).all())
-    except Exception:  # whatever a runtime raises, it is the model's fault
-        return False

@@ -155,7 +155,7 @@ def _always_best_ms(job: Job, outcome: Outcome) -> float:
     best = plans[job.view.always_best(n)].steps[0].model
     first = outcome.calls[0]
     if best == first.model:
-        return first.run_ms / first.n
+        return outcome.cost(1)
     latency = plans.models[best].latency
     excess_ms = latency.excess_ms(n)
     if excess_ms is None:

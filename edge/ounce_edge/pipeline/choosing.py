@@ -48,6 +48,13 @@ class Chosen(NamedTuple):
         items = [group.items for group in (*self.now.beside, *self.now.here)]
         return [*items, self.schedule.refused] if len(self.schedule.refused) else items
 
+    @property
+    def waiting_items(self) -> list[Items]:
+        """The same, as indices among all that waits."""
+        if self.pressing is None:
+            return self.answered_items
+        return [self.pressing[items] for items in self.answered_items]
+
     def record(self, log: DecisionLog, at_ms: float, json_ids: Sequence[Sequence[bytes]]) -> None:
         """Write the decision to a log.
 

@@ -13,7 +13,7 @@ from ounce_edge.evidence.request_watch import RequestWatch
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.execution import Outcome, run_plan
 from ounce_edge.pipeline.answering import Answering, Job
-from ounce_edge.pipeline.choosing import Chooser, Chosen
+from ounce_edge.pipeline.choosing import Chooser
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.duplicates import RecentIds
 from ounce_edge.pipeline.edition import Edition
@@ -24,7 +24,7 @@ from ounce_edge.pipeline.rejecting import Rejecting
 from ounce_edge.pipeline.reports import ModelCall, Report
 from ounce_edge.pipeline.snapshot import Snapshot
 from ounce_edge.pipeline.turn import Turn
-from ounce_edge.pipeline.waiting import Taken, Waiting
+from ounce_edge.pipeline.waiting import Waiting
 from ounce_edge.recommender.beliefs.plans import Plans
 from ounce_edge.recommender.pacing.lately import Lately
 from ounce_edge.recommender.pacing.slicing import LATE
@@ -153,7 +153,7 @@ class Pipeline:
             *self._watch.look_at_floors(chosen.view, chosen.floors, edition.promised_floor),
             *self._watch.look_at_overload(chosen.overload_lasts, began_s),
         ]
-        taken = self._take(chosen)
+        taken = self.waiting.take(chosen.waiting_items)
         waited_ms = [now_ms - t.batch.timestamps_ms for t in taken]
         report.waited_ms = np.maximum(np.concatenate([np.empty(0), *waited_ms]), 0.0)
         schedule, now = chosen.schedule, chosen.now
@@ -170,12 +170,6 @@ class Pipeline:
         if self._log is not None:
             chosen.record(self._log, now_ms, [some.batch.whole_ids() for some in taken])
         return now.n_held
-
-    def _take(self, chosen: Chosen) -> Sequence[Taken]:
-        """What is answered or refused now, out of what waits: groups beside, here, and refused."""
-        items = chosen.answered_items
-        pressing = chosen.pressing
-        return self.waiting.take(items if pressing is None else [pressing[of] for of in items])
 
     def _run(self, job: Job, left_ms: Floats) -> Outcome:
         """Call the models of a group's plan. Changes nothing here; on a lane, it reads beliefs of
@@ -196,6 +190,7 @@ class Pipeline:
         began_s = self._clocks.steady()
         taken, plans, watch = job.taken, job.edition.plans, job.edition.watch
         taken.settle()
+        watch.blame(job.group.plan, outcome)
         report.incidents += watch.learn_outcome(job.group.plan, outcome)
         report.calls += [ModelCall.of(c, plans.models[c.model].name) for c in outcome.calls]
         report.escalated += outcome.escalated
@@ -207,6 +202,7 @@ class Pipeline:
                 continue
             why = f"model {plans.models[failure.model].name} {failure.text}"
             self._rejecting.reject_failed(taken, failure.items, why, publish, report)
+        self.waiting.give_back(taken, outcome.put_off)
         plans.observe_overhead(len(taken.batch), (self._clocks.steady() - began_s) * 1e3)
 
     def learn(self, labels: Sequence[Label]) -> Mapping[LabelOutcome, int]:

@@ -38,7 +38,7 @@ def outcome(rng: np.random.Generator, *, n: int = BATCH, cut: bool = False) -> O
     else:
         parts.append(Answered(1, np.flatnonzero(~sure), False, 2))
     result = np.column_stack([p_first, 1.0 - p_first]).astype(np.float32)
-    return Outcome(result, parts, calls=[Call(0, n, 1.0, 0.0)])
+    return Outcome(result, parts, calls=[Call(0, 0, n, 1.0, 0.0)])
 
 
 @pytest.mark.parametrize("n", [5, 64, BATCH])

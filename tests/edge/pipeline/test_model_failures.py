@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ounce_edge.models.first_beliefs import measured_belief
+from ounce_edge.models.halving import FAILED_ALONE, most_calls
 from ounce_schemas.card import LatencyAtBatch
 from ounce_schemas.errors import Reason
 from ounce_schemas.event import EventKind
@@ -74,6 +75,64 @@ def test_an_input_that_a_model_cant_answer_costs_no_other_and_no_model() -> None
     assert report.incidents == []
     [again], _ = process(serving, FakeRecord(GOOD))
     assert prediction(again).model_name == "light"
+
+
+def raises_on_fives(inputs: Any) -> Any:
+    if (inputs["input"][:, 0] == 5).any():
+        raise RuntimeError("5 is out of range")
+    return second_label(inputs)
+
+
+def some_bad(bad: set[int]) -> list[FakeRecord]:
+    """A hundred records, of which these are bad."""
+    return [
+        FakeRecord(raw(5, 5, 5, 5) if i in bad else GOOD, [("ce_id", b"%d" % i)], offset_=i)
+        for i in range(100)
+    ]
+
+
+@pytest.mark.parametrize("bad", [{50}, {0, 99}, set(range(3, 100, 9))])
+def test_bad_inputs_alone_become_dead_letters_and_the_model_stays(bad: set[int]) -> None:
+    models = served(DIGITS, "light", raises_on_fives, **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    serving = pipeline(*models, min_accuracy=0.5)
+    sent, report = process(serving, *some_bad(bad))
+    letters = [r for r in sent if r[0].endswith("dead-letters")]
+    assert {int(dict(r[3])["ce_id"]) for r in letters} == bad
+    assert b"model light 5 is out of range" in dict(letters[0][3])["ounce-dead-letter-text"]
+    answers = [prediction(r) for r in sent if r[0].endswith("predictions")]
+    assert {a.model_name for a in answers} == {"light"}
+    assert sorted(int(a.id) for a in answers) == sorted(set(range(100)) - bad)
+    assert len(sent) == 100
+    assert report.incidents == []
+    assert report.next_offsets == {3: 100}
+
+
+def test_of_a_burst_of_bad_inputs_another_model_answers_what_it_can() -> None:
+    models = served(DIGITS, "light", raises_on_fives, **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    sent, report = process(pipeline(*models, min_accuracy=0.5), *some_bad(set(range(40, 100))))
+    assert len(sent) == 100
+    by_model = {
+        int(answer.id): answer.model_name
+        for answer in (prediction(r) for r in sent if r[0].endswith("predictions"))
+    }
+    assert all(by_model[i] == "light" for i in range(40))
+    assert {model for i, model in by_model.items() if i >= 40} == {"heavy"}
+    assert [h.kind for h in report.incidents] == [EventKind.MODEL_SUSPENDED]
+    assert len(models[0].loaded.batch_sizes) <= 2 * (most_calls(100) + 1)
+
+
+def test_a_model_that_fails_on_one_input_after_the_other_is_suspended() -> None:
+    models = served(DIGITS, "light", raises_on_fives, **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    serving, bad = pipeline(*models, min_accuracy=0.5), raw(5, 5, 5, 5)
+    for good in (True, False):  # an answer between them begins the count anew
+        for _ in range(FAILED_ALONE - 1):
+            [sent], report = process(serving, FakeRecord(bad))
+            assert (sent[0], report.incidents) == ("ounce.digits.dead-letters", [])
+        if good:
+            process(serving, FakeRecord(GOOD))
+    [sent], report = process(serving, FakeRecord(bad))
+    assert prediction(sent).model_name == "heavy"
+    assert [(h.kind, h.subject) for h in report.incidents] == [(EventKind.MODEL_SUSPENDED, "light")]
 
 
 def test_every_model_failing_loses_no_record() -> None:

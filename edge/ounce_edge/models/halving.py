@@ -1,0 +1,143 @@
+"""Calling a model on a group, some of whose inputs it may fail on."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ounce_edge.models.catalogue import ServedModel, sample_inputs
+from ounce_edge.models.runtimes.base import Inputs
+from ounce_edge.recommender.rule.schedule import Items, everything
+
+FAILED_ALONE = 4
+"""A model that failed on so many inputs, each alone, and answered none is itself at fault."""
+_NOT_FINITE = "answered values that are not finite"
+_NONE: Items = np.empty(0, np.intp)
+
+
+class TimedCall(NamedTuple):
+    """One call that a model answered."""
+
+    n: int
+    run_ms: float
+    ended_at_s: float
+    """On the clock that timed it."""
+
+
+class Attempt(NamedTuple):
+    """What a model made of a group of n inputs; each is answered, failed or put off."""
+
+    result: NDArray[np.float32]
+    """Outputs of shape (n, output size); only rows of what was answered mean something."""
+    answered: Items
+    """Indices, ascending."""
+    failed: Items
+    """Indices of inputs that the model can't answer, ascending; where it is at fault, of all that
+    it did not answer."""
+    put_off: Items
+    """Indices of inputs that were not reached within `most_calls`, ascending."""
+    text: str
+    """Why inputs failed; empty where none did."""
+    is_models_fault: bool
+    calls: Sequence[TimedCall]
+
+
+def most_calls(n: int) -> int:
+    """Calls that a group of `n` may take, beside one on the model's own sample: enough to find one
+    bad input among them, which takes two for each halving, and some more."""
+    return 1 + 2 * (n - 1).bit_length() + 2 * FAILED_ALONE
+
+
+def call_model(model: ServedModel, inputs: Inputs, clock: Callable[[], float]) -> Attempt:
+    """Call a model once for all inputs. Where that fails, call it for halves of them, and for
+    halves of those that fail, until each bad input is found or `most_calls` were made.
+
+    Args:
+        model: to call.
+        inputs: arrays by name, first axis the items; shape (n, ...), n >= 1.
+        clock: seconds on any steady clock.
+    """
+    n = len(next(iter(inputs.values())))
+    output, why, call = _run(model, inputs, clock)
+    if output is not None and not why:
+        return Attempt(output, everything(n), _NONE, _NONE, "", False, [call])
+    search = _Search(n)
+    search.take(everything(n), output, call)
+    is_models_fault = not _answers_its_sample(model, clock)
+    n_calls = 1
+    while search.todo and not is_models_fault and n_calls < most_calls(n):
+        items = search.todo.pop()
+        output, _, call = _run(model, {name: a[items] for name, a in inputs.items()}, clock)
+        search.take(items, output, call)
+        n_calls += 1
+        is_models_fault = search.fails_on_everything
+    return search.attempt(why, is_models_fault or search.fails_on_everything)
+
+
+class _Search:
+    """What is found out so far of a group of n inputs, of which a model can't answer all."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._result: NDArray[np.float32] = np.empty((n, 0), np.float32)
+        self._is_answered = np.zeros(n, dtype=bool)
+        self._is_failed = np.zeros(n, dtype=bool)
+        self._calls: list[TimedCall] = []
+        self.todo: list[Items] = []
+        """What to call the model for, the next one last."""
+
+    def take(self, items: Items, output: NDArray[np.float32] | None, call: TimedCall) -> None:
+        """A call for `items` is made; without an output it raised."""
+        if output is None:
+            if len(items) == 1:
+                self._is_failed[items] = True
+            else:
+                middle = len(items) // 2
+                self.todo += [items[middle:], items[:middle]]
+            return
+        if not self._calls:
+            self._result = np.empty((self._n, output.shape[1]), np.float32)
+        self._calls.append(call)
+        self._result[items] = output
+        is_finite = np.isfinite(output).all(axis=1)
+        self._is_answered[items[is_finite]] = True
+        self._is_failed[items[~is_finite]] = True
+
+    @property
+    def fails_on_everything(self) -> bool:
+        """Whether inputs failed one by one, and none was answered."""
+        return not self._is_answered.any() and int(self._is_failed.sum()) >= FAILED_ALONE
+
+    def attempt(self, text: str, is_models_fault: bool) -> Attempt:
+        """All that was found out; where the model is at fault, it fails what it did not answer."""
+        failed = ~self._is_answered if is_models_fault else self._is_failed
+        return Attempt(
+            self._result,
+            np.flatnonzero(self._is_answered),
+            np.flatnonzero(failed),
+            np.flatnonzero(~self._is_answered & ~failed),
+            text,
+            is_models_fault,
+            self._calls,
+        )
+
+
+def _run(
+    model: ServedModel, inputs: Inputs, clock: Callable[[], float]
+) -> tuple[NDArray[np.float32] | None, str, TimedCall]:
+    """Outputs, None where the model raises; what went wrong; and the call."""
+    n, began_s = len(next(iter(inputs.values()))), clock()
+    try:
+        output, why = model.loaded.run(inputs), ""
+    except Exception as e:  # whatever a runtime raises costs these inputs, not the worker
+        output, why = None, " ".join(str(e).split()) or type(e).__name__
+    ended_s = clock()
+    if output is not None and not np.isfinite(output).all():
+        why = _NOT_FINITE
+    return output, why, TimedCall(n, (ended_s - began_s) * 1e3, ended_s)
+
+
+def _answers_its_sample(model: ServedModel, clock: Callable[[], float]) -> bool:
+    output, why, _ = _run(model, sample_inputs(model.card.inputs, 1), clock)
+    return output is not None and not why
