@@ -91,7 +91,7 @@ def test_the_envelope_features_show_the_rate_of_an_outer_race_fault():
 def test_a_network_answers_the_same_as_a_graph_at_any_batch_size(make, data):
     torch.manual_seed(0)
     windows = data.validation.inputs["input"]
-    model = NeuralModel(make().eval(), TENSOR, classifies=True)
+    model = NeuralModel(make().eval(), TENSOR)
     graph = check_signature_of(model)
     for n in (1, 2, 7, 100):
         np.testing.assert_allclose(
@@ -134,7 +134,7 @@ def test_the_cnn_learns_and_exports(data):
     windows, targets = data.train.inputs["input"], data.train.targets
     training = Training(epochs=12, learning_rate=8e-3, batch_size=32, averaging=0.5)
     network = train(Cnn1d, windows, targets, training, 0, lambda _: None)
-    check_model(NeuralModel(network, TENSOR, classifies=True), data)
+    check_model(NeuralModel(network, TENSOR), data)
 
 
 def check_model(model, data):
