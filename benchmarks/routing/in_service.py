@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from ounce_edge.recommender.arrays import Floats
 from ounce_schemas.prediction import Prediction
 
 from benchmarks.routing.overhead import Overhead
@@ -24,8 +24,6 @@ from benchmarks.routing.rules import OURS, RULES
 from benchmarks.routing.simulation import Result, simulate
 from benchmarks.routing.tables import ServiceTimes, Table
 from benchmarks.routing.workloads import Workload
-
-Floats = NDArray[np.float64]
 
 FEWEST_CALLS = 20
 """A model that answered less often is believed to be like the others."""

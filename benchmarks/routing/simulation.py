@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ounce_edge.models.catalogue import ServedModel
 from ounce_edge.models.execution import run_plan
 from ounce_edge.models.runtimes.base import Inputs
-from ounce_edge.recommender.beliefs.plans import Plans
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.pacing.poll_size import LEAST_POLL
 from ounce_edge.recommender.pacing.slicing import SLICE_MS
 from ounce_edge.recommender.pacing.urgency import before_reading

@@ -16,7 +16,8 @@ from ounce_edge.models.first_beliefs import measured_belief
 from ounce_edge.models.planning import make_plans
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
-from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
+from ounce_edge.recommender.beliefs.plans import Model, Plan
 from ounce_schemas.documents import TEST_SPLIT_FILE
 from ounce_schemas.policy import Policy
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from ounce_edge.recommender.arrays import Floats
 
 from benchmarks.routing.tables import Table
-
-Floats = NDArray[np.float64]
 
 DEADLINES_MS = (5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
 """Deadlines of messages, in equal shares."""

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
-from ounce_edge.recommender.beliefs.plans import Plan, Step
+from ounce_edge.recommender.beliefs.plans import Plan, PlanStep
 
 from benchmarks.routing.equal_accuracy import Comparison, Difference, Side
 from benchmarks.routing.tables import Answers
 
 PRIOR = AccuracyPrior(0.9, 0.89, 0.91, 100, 0.7, [100], [90], [90])
-LIGHT, HEAVY = Plan("light", [Step(0)], PRIOR), Plan("heavy", [Step(1)], PRIOR)
-CASCADE = Plan("light>heavy", [Step(0, 1.0, 0.9), Step(1, 0.5)], PRIOR)
+LIGHT, HEAVY = Plan("light", [PlanStep(0)], PRIOR), Plan("heavy", [PlanStep(1)], PRIOR)
+CASCADE = Plan("light>heavy", [PlanStep(0, 1.0, 0.9), PlanStep(1, 0.5)], PRIOR)
 # Of 100 items both models are right in 90; light alone in 2, heavy alone in 6.
 ONLY_LIGHT, ONLY_HEAVY = [True] * 2 + [False] * 6, [False] * 2 + [True] * 6
 ANSWERS = Answers(

@@ -2,7 +2,7 @@
 
 import numpy as np
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
-from ounce_edge.recommender.beliefs.plans import Plan, Step
+from ounce_edge.recommender.beliefs.plans import Plan, PlanStep
 
 from benchmarks.routing.overhead import Overhead
 from benchmarks.routing.tables import SAMPLES, SIZES, Table
@@ -31,8 +31,8 @@ def make_table() -> Table:
         classes = [500, 500], [int(500 * accuracy)] * 2, [int(500 * accuracy)] * 2
         return AccuracyPrior(accuracy, accuracy - 0.01, accuracy + 0.01, 1000, 0.7, *classes)
 
-    plans = [Plan(f"m{i}", [Step(i)], prior(a)) for i, a in enumerate(ACCURACIES)]
-    plans.append(Plan("m0>m2", [Step(0, 1.0, 0.9), Step(2, 0.2)], prior(0.97)))
+    plans = [Plan(f"m{i}", [PlanStep(i)], prior(a)) for i, a in enumerate(ACCURACIES)]
+    plans.append(Plan("m0>m2", [PlanStep(0, 1.0, 0.9), PlanStep(2, 0.2)], prior(0.97)))
     return Table(
         task="made-up", labels=("a", "b"), models=("m0", "m1", "m2"), size_bytes=(1, 2, 3),
         plans=plans, probabilities=probabilities, targets=targets,

@@ -5,14 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from ounce_edge.models.execution import Outcome
+from ounce_edge.recommender.arrays import Floats, Items
 
 from benchmarks.routing.overhead import Overhead
 from benchmarks.routing.tables import SIZES, Table
-
-Items = NDArray[np.intp]
-Floats = NDArray[np.float64]
 
 MAX_WAITING = 16_384
 """As the worker's setting: more are left in Kafka until some are answered."""

@@ -21,11 +21,12 @@ import numpy as np
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.routing import Choice, Fallback
 
-from ounce_edge.recommender.beliefs.plans import BeliefState, Tables
+from ounce_edge.recommender.arrays import Floats, Items
+from ounce_edge.recommender.beliefs.tables import BeliefState, Tables
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.decision import decide
 from ounce_edge.recommender.rule.exploration import Draws, explore
-from ounce_edge.recommender.rule.schedule import Floats, Items, Schedule
+from ounce_edge.recommender.rule.schedule import Schedule
 
 FORMAT = 2
 SUFFIX = ".decisions"

@@ -9,7 +9,7 @@ from ounce_schemas.event import EventKind
 from ounce_edge.evidence.incidents import Incident
 from ounce_edge.models.execution import Outcome
 from ounce_edge.models.halving import FAILED_ALONE
-from ounce_edge.recommender.beliefs.plans import Plans
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 
 logger = logging.getLogger(__name__)
 

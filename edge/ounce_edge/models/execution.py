@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from ounce_edge.models.catalogue import ServedModel
 from ounce_edge.models.halving import Attempt, call_model
 from ounce_edge.models.runtimes.base import Inputs
-from ounce_edge.recommender.beliefs.plans import Model, Step
-from ounce_edge.recommender.rule.schedule import Items, everything
+from ounce_edge.recommender.arrays import Items
+from ounce_edge.recommender.beliefs.plans import Model, PlanStep
+from ounce_edge.recommender.rule.schedule import everything
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Outcome:
 
 
 def run_plan(
-    steps: Sequence[Step],
+    steps: Sequence[PlanStep],
     served: Sequence[ServedModel],
     models: Sequence[Model],
     inputs: Inputs,

@@ -11,7 +11,8 @@ from ounce_schemas.routing import Objective
 from ounce_edge.models.catalogue import Ladder, ServedModel
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
-from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans, Step
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
+from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 
 
 def make_plans(
@@ -46,12 +47,12 @@ def make_plans(
     ]
     singles = {p.steps[0].model: p for p in ladder.plans if not p.is_cascade}
     plans = [
-        Plan(m.card.model, [Step(i)], _prior(m.card, singles.get(m.card.model)))
+        Plan(m.card.model, [PlanStep(i)], _prior(m.card, singles.get(m.card.model)))
         for i, m in enumerate(served)
     ]
     for profile in ladder.plans if policy.cascades else ():
         if profile.is_cascade and all(s.model in index for s in profile.steps):
-            steps = [Step(index[s.model], s.reach, s.threshold) for s in profile.steps]
+            steps = [PlanStep(index[s.model], s.reach, s.threshold) for s in profile.steps]
             plans.append(Plan(profile.name, steps, _prior_of(profile)))
     return Plans(models, plans, policy.objective), served
 

@@ -17,10 +17,11 @@ from ounce_edge.models.execution import Answered, Outcome
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.waiting import Taken
+from ounce_edge.recommender.arrays import Items
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.explanation import passed_over, rejections
 from ounce_edge.recommender.rule.exploration import regret
-from ounce_edge.recommender.rule.schedule import Group, Items
+from ounce_edge.recommender.rule.schedule import Group
 from ounce_edge.wire.batch import RequestBatch, take
 from ounce_edge.wire.encoding import GroupAnswer
 from ounce_edge.wire.records import Outgoing, Publish

@@ -12,7 +12,8 @@ from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.turn import Turn
 from ounce_edge.pipeline.waiting import Waiting
-from ounce_edge.recommender.beliefs.plans import BeliefState
+from ounce_edge.recommender.arrays import Floats, Items
+from ounce_edge.recommender.beliefs.tables import BeliefState
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.pacing.overload import Overload
 from ounce_edge.recommender.pacing.sharing import LanesNow, has_long, share
@@ -21,7 +22,7 @@ from ounce_edge.recommender.rule.at_once import at_once
 from ounce_edge.recommender.rule.cells import FEW
 from ounce_edge.recommender.rule.decision import decide
 from ounce_edge.recommender.rule.exploration import Draws, explore
-from ounce_edge.recommender.rule.schedule import Floats, Items, Schedule, Share
+from ounce_edge.recommender.rule.schedule import Schedule, Share
 
 
 class Chosen(NamedTuple):

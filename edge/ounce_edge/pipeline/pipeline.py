@@ -25,10 +25,10 @@ from ounce_edge.pipeline.reports import ModelCall, Report
 from ounce_edge.pipeline.snapshot import Snapshot
 from ounce_edge.pipeline.turn import Turn
 from ounce_edge.pipeline.waiting import Waiting
-from ounce_edge.recommender.beliefs.plans import Plans
+from ounce_edge.recommender.arrays import Floats
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.pacing.lately import Lately
 from ounce_edge.recommender.pacing.slicing import LATE
-from ounce_edge.recommender.rule.schedule import Floats
 from ounce_edge.wire.dead_letters import MAX_MESSAGE_BYTES
 from ounce_edge.wire.records import Columns, Publish, Record
 

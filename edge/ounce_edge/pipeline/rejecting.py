@@ -8,7 +8,7 @@ from ounce_schemas.topics import dead_letters_topic
 
 from ounce_edge.pipeline.reports import Report
 from ounce_edge.pipeline.waiting import Taken
-from ounce_edge.recommender.rule.schedule import Items
+from ounce_edge.recommender.arrays import Items
 from ounce_edge.wire.batch import Rejected, take
 from ounce_edge.wire.dead_letters import write_letter
 from ounce_edge.wire.records import Outgoing, Publish

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from ounce_edge.recommender.beliefs.plans import Plans
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 
 
 @dataclass(frozen=True)

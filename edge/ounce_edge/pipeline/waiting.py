@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ounce_edge.pipeline.progress import Poll
-from ounce_edge.recommender.rule.schedule import Items
+from ounce_edge.recommender.arrays import Items
 from ounce_edge.wire.batch import RequestBatch, gather
 
 

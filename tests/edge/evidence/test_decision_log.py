@@ -20,7 +20,8 @@ from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
-from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans, Step
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
+from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 from ounce_edge.recommender.rule.decision import MOST_CONSIDERED, decide
 from ounce_edge.recommender.rule.exploration import Draws, explore
 from ounce_schemas.errors import ArtifactError
@@ -38,9 +39,9 @@ def plans(objective: Objective, calls: list[tuple[int, int, float]]) -> Plans:
     made = Plans(
         models,
         [
-            Plan("light", [Step(0)], AccuracyPrior(0.9, 0.88, 0.92, 1000)),
-            Plan("heavy", [Step(1)], AccuracyPrior(0.99, 0.98, 1.0, 1000)),
-            Plan("light>heavy", [Step(0, 1.0, 0.7), Step(1, 0.2)],
+            Plan("light", [PlanStep(0)], AccuracyPrior(0.9, 0.88, 0.92, 1000)),
+            Plan("heavy", [PlanStep(1)], AccuracyPrior(0.99, 0.98, 1.0, 1000)),
+            Plan("light>heavy", [PlanStep(0, 1.0, 0.7), PlanStep(1, 0.2)],
                  AccuracyPrior(0.985, 0.975, 0.99, 1000)),
         ],
         objective,
@@ -233,8 +234,8 @@ def test_explain_says_that_a_call_is_shared(tmp_path: Path) -> None:
             Model("heavy", 1, LatencyBelief([1, 101], [1.1, 3.1], [1.1, 3.1])),
         ],
         [
-            Plan("light", [Step(0)], AccuracyPrior(0.85, 0.8, 0.9, 100)),
-            Plan("heavy", [Step(1)], AccuracyPrior(0.95, 0.9, 1.0, 100)),
+            Plan("light", [PlanStep(0)], AccuracyPrior(0.85, 0.8, 0.9, 100)),
+            Plan("heavy", [PlanStep(1)], AccuracyPrior(0.95, 0.9, 1.0, 100)),
         ],
     )
     left_ms, floors = np.array([100.0, 100.0]), np.array([0.5, 0.9])

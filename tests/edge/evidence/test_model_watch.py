@@ -7,7 +7,8 @@ from ounce_edge.evidence.model_watch import ModelWatch
 from ounce_edge.models.execution import Answered, Call, Failure, Outcome
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior, wilson
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
-from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans, Step
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
+from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 
 N, VALUE, SURE = 10_000, 0.95, 0.9
 """Validation items, the accuracy on them, and the share that the first step answers."""
@@ -24,7 +25,7 @@ def plans() -> Plans:
         VALUE, *wilson(VALUE, N), N, THRESHOLD, [half, half], [accurate] * 2, [confident] * 2
     )
     models = [Model(name, 1000, LatencyBelief([1], [1.0], [1.0])) for name in ("light", "heavy")]
-    return Plans(models, [Plan("cascade", [Step(0, 1.0, THRESHOLD), Step(1, 0.1)], prior)])
+    return Plans(models, [Plan("cascade", [PlanStep(0, 1.0, THRESHOLD), PlanStep(1, 0.1)], prior)])
 
 
 def outcome(rng: np.random.Generator, *, n: int = BATCH, cut: bool = False) -> Outcome:

@@ -10,7 +10,7 @@ from ounce_edge.models.execution import Outcome, run_plan
 from ounce_edge.models.halving import FAILED_ALONE, most_calls
 from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
-from ounce_edge.recommender.beliefs.plans import Model, Step
+from ounce_edge.recommender.beliefs.plans import Model, PlanStep
 
 from tests.support.edge.ladders import DIGITS, served
 
@@ -36,7 +36,7 @@ def run(answer: Callable[[Any], Any], n: int, second: Any = None) -> tuple[Outco
     """A group whose i-th input begins with i; the sample's begin with less than 0."""
     models = [served(DIGITS, "a", answer, **OPTIONS), served(DIGITS, "b", second, **OPTIONS)]
     beliefs = [Model(m.card.model, 1, LatencyBelief([1], [1.0], [1.0])) for m in models]
-    steps = [Step(0)] if second is None else [Step(0, 1.0, 0.8), Step(1)]
+    steps = [PlanStep(0)] if second is None else [PlanStep(0, 1.0, 0.8), PlanStep(1)]
     inputs = {"input": np.tile(np.arange(100.0, n + 100.0, dtype=np.float32)[:, None], (1, 4))}
     outcome = run_plan(steps, models, beliefs, inputs, None)
     first: Any = models[0].loaded if second is None else models[1].loaded

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
-from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans, Step
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
+from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.decision import decide
 from ounce_edge.recommender.rule.schedule import Schedule
@@ -24,7 +25,7 @@ def view(*plans: tuple[str, float, float, int]) -> View:
     return Plans(
         models,
         [
-            Plan(name, [Step(i)], AccuracyPrior(min(1.0, low + 0.01), low, 1.0, 100))
+            Plan(name, [PlanStep(i)], AccuracyPrior(min(1.0, low + 0.01), low, 1.0, 100))
             for i, (name, _, low, _) in enumerate(plans)
         ],
     ).view(0.0)
@@ -38,7 +39,7 @@ def crossing(*models: tuple[float, float, float], overhead_ms: float = 0.0) -> V
             for i, (ms, more, _) in enumerate(models)
         ],
         [
-            Plan(f"m{i}", [Step(i)], AccuracyPrior(min(1.0, low + 0.01), low, 1.0, 100))
+            Plan(f"m{i}", [PlanStep(i)], AccuracyPrior(min(1.0, low + 0.01), low, 1.0, 100))
             for i, (_, _, low) in enumerate(models)
         ],
     )

@@ -8,8 +8,8 @@ and answers between two of them only what can't wait for a few more.
 
 import numpy as np
 
+from ounce_edge.recommender.arrays import Floats, Items
 from ounce_edge.recommender.beliefs.view import View
-from ounce_edge.recommender.rule.schedule import Floats, Items
 
 POLLS_AHEAD = 3.0
 """What has less time left than so many polls take can't wait."""

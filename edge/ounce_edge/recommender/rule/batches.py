@@ -7,8 +7,9 @@ from operator import attrgetter
 import numpy as np
 from ounce_schemas.routing import Choice
 
+from ounce_edge.recommender.arrays import Items
 from ounce_edge.recommender.beliefs.view import View
-from ounce_edge.recommender.rule.schedule import Group, Items
+from ounce_edge.recommender.rule.schedule import Group
 
 
 class Line:

@@ -7,9 +7,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ounce_edge.recommender.rule.schedule import Floats, Items
+from ounce_edge.recommender.arrays import Floats, Items
 
 BIN_OCTAVES = 2.0
 """Messages start out together where their times left are within so many factors of two."""
@@ -32,7 +31,7 @@ class Cell(NamedTuple):
 
 
 def cells_of(
-    remaining_ms: Floats, rung: NDArray[np.intp] | Sequence[int], fastest_ms: float
+    remaining_ms: Floats, rung: Items | Sequence[int], fastest_ms: float
 ) -> tuple[Items, list[Cell]]:
     """Sort messages.
 
@@ -73,9 +72,7 @@ def _of_few(waiting: Iterable[tuple[int, float, int]], fastest_ms: float) -> lis
     ]
 
 
-def _of_many(
-    waiting: Items, remaining_ms: Floats, rung: NDArray[np.intp], fastest_ms: float
-) -> list[Cell]:
+def _of_many(waiting: Items, remaining_ms: Floats, rung: Items, fastest_ms: float) -> list[Cell]:
     bin_ = (np.log2(remaining_ms / fastest_ms) / BIN_OCTAVES).astype(np.intp)
     n_rungs = int(rung.max()) + 1
     key = bin_ * n_rungs + rung

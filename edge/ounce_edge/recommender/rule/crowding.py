@@ -22,13 +22,13 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
+from ounce_edge.recommender.arrays import Floats, Items
 from ounce_edge.recommender.beliefs.view import Comparison, View
 from ounce_edge.recommender.rule.batches import Batch, Line, by_tightest, together
 from ounce_edge.recommender.rule.cells import cells_of
-from ounce_edge.recommender.rule.schedule import Floats, Group, Items, Schedule
+from ounce_edge.recommender.rule.schedule import Group, Schedule
 
 LATE_BUDGET_MS = 5.0
 """Time per decision for keeping the floors of messages that are late anyway."""
@@ -73,7 +73,7 @@ class Crowd:
         self._given_up: list[Items] = []
         """Messages that no plan answers in time, or that the policy refuses."""
 
-    def schedule(self, rung: NDArray[np.intp] | Sequence[int]) -> Schedule:
+    def schedule(self, rung: Items | Sequence[int]) -> Schedule:
         """Batches in the order of their deadlines, made to fit, then those that are late.
 
         Args:
@@ -105,7 +105,7 @@ class Crowd:
             return min(order, key=lambda p: view.finish_ms(p, at_once))
         return self._worth_most(order, at_once)
 
-    def _start(self, rung: NDArray[np.intp] | Sequence[int], otherwise: Sequence[int]) -> None:
+    def _start(self, rung: Items | Sequence[int], otherwise: Sequence[int]) -> None:
         """Batches of about the same deadline, each of the lightest sufficient plan or, where that
         takes less time, of the next one's call; where none is sufficient, `otherwise` has the plans
         to settle for. What is late already is given up."""
@@ -319,7 +319,7 @@ def _reason(first: Batch, *others: Batch) -> Choice:
 
 
 def late_groups(
-    view: View, compared: Comparison, items: Items, rung: NDArray[np.intp], fallback: Fallback
+    view: View, compared: Comparison, items: Items, rung: Items, fallback: Fallback
 ) -> list[Group]:
     """Messages that nothing answers in time.
 

@@ -19,15 +19,15 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
+from ounce_edge.recommender.arrays import Floats, Items
 from ounce_edge.recommender.beliefs.view import Comparison, View
 from ounce_edge.recommender.rule.batches import Batch, first_in_time
 from ounce_edge.recommender.rule.cells import FEW
 from ounce_edge.recommender.rule.crowding import Crowd
 from ounce_edge.recommender.rule.few import decide_beside_late, decide_few
-from ounce_edge.recommender.rule.schedule import Floats, Group, Items, Schedule
+from ounce_edge.recommender.rule.schedule import Group, Schedule
 
 MOST_CONSIDERED = 1024
 """Messages of one decision: more than a slice answers. A decision on a backlog of thousands would
@@ -63,7 +63,7 @@ def decide(
     if n > MOST_CONSIDERED:
         return _of_backlog(view, remaining_ms, min_accuracy, fallback, gives_up)
     compared = view.compared(n)
-    rung: NDArray[np.intp] | Sequence[int]
+    rung: Items | Sequence[int]
     if n <= FEW:
         left_ms, floors = remaining_ms.tolist(), min_accuracy.tolist()
         rung = [bisect_left(compared.floors, floor) for floor in floors]
@@ -107,7 +107,7 @@ def _few_beside_late(
     view: View,
     compared: Comparison,
     remaining_ms: Floats,
-    rung: NDArray[np.intp],
+    rung: Items,
     fallback: Fallback,
 ) -> Schedule | None:
     """The decision where all but a few are late, as in most of an overload; None where it is
@@ -124,7 +124,7 @@ def _few_beside_late(
 
 
 def _in_time(
-    view: View, compared: Comparison, remaining_ms: Floats, rung: NDArray[np.intp]
+    view: View, compared: Comparison, remaining_ms: Floats, rung: Items
 ) -> Schedule | None:
     """The decision where every message has its lightest sufficient plan by its deadline, the common
     case; None if that can't be."""

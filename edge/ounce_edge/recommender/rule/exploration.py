@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.routing import Choice
 
+from ounce_edge.recommender.arrays import Floats
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.schedule import Group, Schedule
-
-Floats = NDArray[np.float64]
 
 
 class Draws(NamedTuple):

@@ -8,13 +8,13 @@ sufficient plan; only where those are not all in time is it for `crowding`.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from ounce_schemas.routing import Choice, Fallback
 
+from ounce_edge.recommender.arrays import Items
 from ounce_edge.recommender.beliefs.view import Comparison, View
 from ounce_edge.recommender.rule.batches import Batch, in_some_order
 from ounce_edge.recommender.rule.crowding import LATE_BUDGET_MS, NEARLY_EQUAL, late_groups
-from ounce_edge.recommender.rule.schedule import Group, Items, Schedule, everything
+from ounce_edge.recommender.rule.schedule import Group, Schedule, everything
 
 _NONE: Items = np.empty(0, np.intp)
 _Call = tuple[int, int, int, int]
@@ -69,7 +69,7 @@ def decide_beside_late(
     left_ms: Sequence[float],
     rungs: Sequence[int],
     late: Items,
-    late_rungs: NDArray[np.intp],
+    late_rungs: Items,
     fallback: Fallback,
 ) -> Schedule | None:
     """The decision for some messages among others that are late, where it is a simple one; else

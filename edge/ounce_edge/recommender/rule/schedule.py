@@ -5,12 +5,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from ounce_schemas.routing import Choice
 
-Items = NDArray[np.intp]
-"""Indices of messages."""
-Floats = NDArray[np.float64]
+from ounce_edge.recommender.arrays import Items
 
 
 class Group(NamedTuple):

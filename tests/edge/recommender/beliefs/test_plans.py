@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
-from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans, Step
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
+from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 from ounce_edge.recommender.beliefs.suspension import (
     FIRST_S,
     FORGIVEN_AFTER_S,
@@ -30,11 +31,11 @@ def plans(objective: Objective = Objective.CPU_TIME, reach: float = 0.1) -> Plan
     return Plans(
         models,
         [
-            Plan("light", [Step(0)], AccuracyPrior(0.90, 0.88, 0.93, 400)),
-            Plan("heavy", [Step(1)], AccuracyPrior(0.98, 0.97, 0.99, 400)),
+            Plan("light", [PlanStep(0)], AccuracyPrior(0.90, 0.88, 0.93, 400)),
+            Plan("heavy", [PlanStep(1)], AccuracyPrior(0.98, 0.97, 0.99, 400)),
             Plan(
                 "light>heavy",
-                [Step(0, 1.0, 0.7), Step(1, reach)],
+                [PlanStep(0, 1.0, 0.7), PlanStep(1, reach)],
                 AccuracyPrior(0.975, 0.96, 0.985, 400),
             ),
         ],

@@ -5,7 +5,8 @@ import math
 import numpy as np
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
-from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans, Step
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
+from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 from ounce_edge.recommender.pacing.sharing import LanesNow, share
 from ounce_edge.recommender.pacing.slicing import LATE, LATE_PATIENCE_MS, LATE_SHARE
 from ounce_edge.recommender.rule.decision import decide
@@ -23,7 +24,7 @@ def plans() -> Plans:
         for name, ms in (("light", 0.005), ("heavy", 4.0))
     ]
     accuracies = AccuracyPrior(0.9, 0.8, 0.95, 100), AccuracyPrior(0.99, 0.98, 1.0, 100)
-    return Plans(models, [Plan(m.name, [Step(i)], accuracies[i]) for i, m in enumerate(models)])
+    return Plans(models, [Plan(m.name, [PlanStep(i)], accuracies[i]) for i, m in enumerate(models)])
 
 
 def shared(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
-from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans, Step
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
+from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 from ounce_edge.recommender.pacing.slicing import (
     DEAR_SHARE,
     LATE,
@@ -19,7 +20,7 @@ from ounce_schemas.routing import Fallback
 
 VIEW = Plans(
     [Model("m", 1, LatencyBelief([1, 100], [1.0, 100.0], [1.0, 100.0]))],
-    [Plan("m", [Step(0)], AccuracyPrior(0.95, 0.9, 1.0, 100))],
+    [Plan("m", [PlanStep(0)], AccuracyPrior(0.95, 0.9, 1.0, 100))],
 ).view(0.0)
 
 
@@ -84,8 +85,8 @@ MIXED = Plans(
         Model("heavy", 2, LatencyBelief([1, 100], [1.0, 100.0], [1.0, 100.0])),
     ],
     [
-        Plan("light", [Step(0)], AccuracyPrior(0.85, 0.8, 0.9, 100)),
-        Plan("heavy", [Step(1)], AccuracyPrior(0.95, 0.9, 1.0, 100)),
+        Plan("light", [PlanStep(0)], AccuracyPrior(0.85, 0.8, 0.9, 100)),
+        Plan("heavy", [PlanStep(1)], AccuracyPrior(0.95, 0.9, 1.0, 100)),
     ],
 ).view(0.0)
 

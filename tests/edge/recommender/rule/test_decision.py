@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ounce_edge.recommender.beliefs.plans import Plans
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.rule.decision import LATE_CONSIDERED, MOST_CONSIDERED, decide
 from ounce_edge.recommender.rule.explanation import rejections
 from ounce_schemas.routing import Choice, Fallback

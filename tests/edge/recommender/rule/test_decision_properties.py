@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
-from ounce_edge.recommender.beliefs.plans import Model, Plan, Plans, Step
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
+from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule import decision
 from ounce_edge.recommender.rule.batches import Line
@@ -113,7 +114,7 @@ def test_plans_whose_curves_cross_give_an_end(rows: list, batch: list, fallback:
         for i, (fixed, each, _) in enumerate(rows)
     ]
     plans = [
-        Plan(f"m{i}", [Step(i)], AccuracyPrior(low, low, 1.0, 100))
+        Plan(f"m{i}", [PlanStep(i)], AccuracyPrior(low, low, 1.0, 100))
         for i, (_, _, low) in enumerate(rows)
     ]
     remaining, floors = np.array(batch, float).T
