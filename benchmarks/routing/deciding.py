@@ -32,6 +32,6 @@ def time_deciding(table: Table, fewest_left_ms: float) -> float:
         floor = rng.choice(floors, BATCH)
         start = time.perf_counter()
         schedule = decide(view, left_ms, floor, Fallback.MOST_ACCURATE_IN_TIME)
-        first_slice(view, schedule, left_ms)
+        first_slice(view, schedule.groups, left_ms)
         times_us.append((time.perf_counter() - start) * 1e6 / BATCH)
     return statistics.median(times_us)

@@ -33,7 +33,7 @@ class Ours(Rule):
         overload_lasts = self._overload.look(all_left_ms, 1.0 / MAX_WAITING, now_ms / 1e3)
         fallback = Fallback.MOST_ACCURATE_IN_TIME
         schedule = decide(view, left_ms, queue.floor, fallback, overload_lasts)
-        now = first_slice(view, schedule, left_ms, late_credit_ms=self._late_credit_ms)
+        now = first_slice(view, schedule.groups, left_ms, late_credit_ms=self._late_credit_ms)
         self._late_credit_ms = now.late_credit_ms
         return [Work(g.plan, g.items, cuts=g.choice not in LATE) for g in now.groups]
 

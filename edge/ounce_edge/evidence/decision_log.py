@@ -24,8 +24,7 @@ from ounce_schemas.routing import Choice, Fallback
 from ounce_edge.recommender.arrays import Floats, Items
 from ounce_edge.recommender.beliefs.tables import BeliefState, Tables
 from ounce_edge.recommender.beliefs.view import View
-from ounce_edge.recommender.rule.decision import decide
-from ounce_edge.recommender.rule.exploration import Draws, explore
+from ounce_edge.recommender.rule.exploration import Draws, decide_and_explore
 from ounce_edge.recommender.rule.schedule import Schedule
 
 FORMAT = 2
@@ -277,9 +276,11 @@ def replay(header: LogHeader, entry: DecisionEntry) -> tuple[View, Schedule]:
     """
     view = header.tables.view(entry.state)
     left_ms, floors = entry.remaining(), entry.floors()
-    schedule = decide(view, left_ms, floors, header.fallback, entry.overload_lasts)
+    draws = None
     if entry.exploration is not None:
         chosen, drawn = entry.exploration
         draws = Draws(np.frombuffer(chosen, np.bool_), drawn)
-        schedule = explore(view, schedule, left_ms, floors, draws)
+    schedule = decide_and_explore(
+        view, left_ms, floors, header.fallback, entry.overload_lasts, draws
+    )
     return view, schedule

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from ounce_edge.models.catalogue import ServedModel
 from ounce_edge.models.halving import Attempt, call_model
 from ounce_edge.models.runtimes.base import Inputs
-from ounce_edge.recommender.arrays import Items
+from ounce_edge.recommender.arrays import Items, everything
 from ounce_edge.recommender.beliefs.plans import Model, PlanStep
-from ounce_edge.recommender.rule.schedule import everything
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from ounce_edge.models.catalogue import ServedModel, sample_inputs
 from ounce_edge.models.runtimes.base import Inputs
-from ounce_edge.recommender.arrays import Items
-from ounce_edge.recommender.rule.schedule import everything
+from ounce_edge.recommender.arrays import Items, everything
 
 FAILED_ALONE = 4
 """A model that failed on so many inputs, each alone, and answered none is itself at fault."""

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,13 +16,11 @@ from ounce_edge.pipeline.waiting import Waiting
 from ounce_edge.recommender.arrays import Floats, Items
 from ounce_edge.recommender.beliefs.tables import BeliefState
 from ounce_edge.recommender.beliefs.view import View
+from ounce_edge.recommender.pacing.next_calls import Circumstances, NextCallsMemory
 from ounce_edge.recommender.pacing.overload import Overload
-from ounce_edge.recommender.pacing.sharing import LanesNow, has_long, share
+from ounce_edge.recommender.pacing.sharing import LanesNow
 from ounce_edge.recommender.pacing.urgency import before_reading
-from ounce_edge.recommender.rule.at_once import at_once
-from ounce_edge.recommender.rule.cells import FEW
-from ounce_edge.recommender.rule.decision import decide
-from ounce_edge.recommender.rule.exploration import Draws, explore
+from ounce_edge.recommender.rule.exploration import Draws
 from ounce_edge.recommender.rule.schedule import Schedule, Share
 
 
@@ -87,6 +86,7 @@ class Chooser:
     def __init__(self, lanes: Lanes, rng: np.random.Generator) -> None:
         self._lanes = lanes
         self._rng = rng
+        self._next_calls = NextCallsMemory()
         self._late_credit_ms = 0.0
         self._overload = Overload()
 
@@ -113,7 +113,6 @@ class Chooser:
         """
         spent_s = time.thread_time()
         policy = edition.policy
-        slice_ms, keep_free = turn.slice_ms, turn.keep_free
         view = edition.plans.view(began_s)
         state = edition.plans.state
         left_ms = waiting.deadline_ms - (now_ms + turn.reserve_ms)
@@ -125,27 +124,30 @@ class Chooser:
             if not len(pressing):
                 return None, 0.0
             left_ms, floors = left_ms[pressing], floors[pressing]
-        known = None
-        if len(left_ms) <= FEW and not policy.exploration:
-            known = at_once(view, left_ms.tolist(), floors.tolist(), slice_ms)
-        exploration: Draws | None = None
-        if known is not None:
-            schedule, now = known.schedule, known.share
-        else:
-            schedule = decide(view, left_ms, floors, policy.fallback, overload_lasts)
-            exploration = self._explore(edition, len(left_ms)) if policy.exploration else None
-            if exploration is not None:
-                schedule = explore(view, schedule, left_ms, floors, exploration)
-            lanes = None
-            if len(self._lanes) and has_long(view, schedule):
-                free_in_ms = self._lanes.next_end_ms if keep_free else math.inf
-                lanes = LanesNow(self._lanes.n_free, free_in_ms)
-            now = share(view, schedule, left_ms, slice_ms, lanes, self._late_credit_ms)
+        exploration = self._explore(edition, len(left_ms)) if policy.exploration else None
+        ask_lanes = partial(self._ask_lanes, turn.keep_free) if len(self._lanes) else None
+        schedule, now = self._next_calls.choose(
+            Circumstances(
+                view=view,
+                left_ms=left_ms,
+                floors=floors,
+                fallback=policy.fallback,
+                overload_lasts=overload_lasts,
+                draws=exploration,
+                slice_ms=turn.slice_ms,
+                ask_lanes=ask_lanes,
+                late_credit_ms=self._late_credit_ms,
+            )
+        )
         self._late_credit_ms = now.late_credit_ms
         decide_ms = (time.thread_time() - spent_s) * 1e3
         return Chosen(
             view, state, left_ms, floors, pressing, schedule, now, exploration, overload_lasts
         ), decide_ms
+
+    def _ask_lanes(self, keep_free: bool) -> LanesNow:
+        free_in_ms = self._lanes.next_end_ms if keep_free else math.inf
+        return LanesNow(self._lanes.n_free, free_in_ms)
 
     def _explore(self, edition: Edition, n: int) -> Draws | None:
         """What is random about exploring with `n` messages; None where none of them may."""

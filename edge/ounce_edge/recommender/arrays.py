@@ -1,4 +1,6 @@
-"""Types of the arrays that decisions are made on."""
+"""The arrays that decisions are made on."""
+
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,3 +9,11 @@ Items = NDArray[np.intp]
 """Indices of messages."""
 Floats = NDArray[np.float64]
 """A number per message."""
+
+
+@lru_cache(64)
+def everything(n: int) -> Items:
+    """Indices of `n` messages; not to be written to."""
+    items = np.arange(n)
+    items.flags.writeable = False
+    return items

@@ -8,8 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ounce_edge.recommender.rule.schedule import OneCall
-
 GRID: NDArray[np.float64] = np.exp2(np.arange(15.0))
 """Batch sizes at which curves are kept, 1 to 16,384; between them they are linear."""
 _GRID_SIZES = [int(size) for size in GRID]
@@ -41,11 +39,6 @@ class View:
     """Whether it is one model, not a cascade."""
     usable: Sequence[int]
     """Indices of the plans whose models are all in service."""
-    one_calls: dict[tuple[int, ...], OneCall | None] = field(
-        default_factory=dict, repr=False, compare=False
-    )
-    """What `at_once` knows already of few messages: by their rungs in the frontier, ascending, the
-    one short call that is the lightest for them; None where it is another or there are several."""
     _compared: dict[int, "Comparison"] = field(default_factory=dict, repr=False, compare=False)
     _finish_each_ms: dict[int, Sequence[float]] = field(
         default_factory=dict, repr=False, compare=False
@@ -62,9 +55,9 @@ class View:
         return found
 
     @cached_property
-    def calls(self) -> "Calls":
-        """Calls by their plan and their number of messages."""
-        return Calls((self.usual_ms, self.p99_ms, self.median_ms, self.cost))
+    def calls(self) -> "CallForecasts":
+        """What is expected of a call, by its plan and its number of messages."""
+        return CallForecasts((self.usual_ms, self.p99_ms, self.median_ms, self.cost))
 
     def by_cost(self, n_items: int) -> Sequence[int]:
         """Usable plans from the lightest to the heaviest at that batch size; ties go to fewer
@@ -152,7 +145,7 @@ class View:
         return found
 
 
-class Call(NamedTuple):
+class CallForecast(NamedTuple):
     """What is expected of one call."""
 
     usual_ms: float
@@ -165,23 +158,25 @@ class Call(NamedTuple):
     """In the policy's objective."""
 
 
-class Calls(dict[tuple[int, int], Call]):
-    """Calls of one view; each is worked out when it is first asked for. A dictionary, since that is
-    asked several times a decision: what is known already takes no call of Python.
+class CallForecasts(dict[tuple[int, int], CallForecast]):
+    """Forecasts of one view, by plan and number of messages. Each is worked out when it is first
+    asked for. A dictionary, since a decision asks several times: what is known is only looked up.
 
     Args:
-        curves: of each field of `Call`, per plan.
+        curves: of each field of `CallForecast`, per plan.
     """
 
     def __init__(self, curves: Sequence[Sequence[Sequence[float]]]) -> None:
         super().__init__()
         self._curves = curves
 
-    def __missing__(self, key: tuple[int, int]) -> Call:
+    def __missing__(self, key: tuple[int, int]) -> CallForecast:
         if len(self) >= _MOST_CALLS:
             self.clear()
         plan, n_items = key
-        call = self[key] = Call(*at_each([of_all[plan] for of_all in self._curves], n_items))
+        call = self[key] = CallForecast(
+            *at_each([of_all[plan] for of_all in self._curves], n_items)
+        )
         return call
 
 

@@ -15,18 +15,17 @@ pessimistic; a lane only ever takes something out of that line.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ounce_edge.recommender.arrays import Floats
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.pacing.slicing import (
     LATE_SHARE,
     first_slice,
     is_late,
     is_overdue,
+    usual_ms,
 )
 from ounce_edge.recommender.rule.batches import Line
 from ounce_edge.recommender.rule.schedule import Group, Schedule, Share
@@ -54,9 +53,9 @@ class LanesNow(NamedTuple):
 def share(
     view: View,
     schedule: Schedule,
-    remaining_ms: NDArray[np.float64],
+    remaining_ms: Floats,
     slice_ms: float,
-    lanes: LanesNow | None,
+    ask_lanes: Callable[[], LanesNow] | None,
     late_credit_ms: float = 0.0,
 ) -> Share:
     """Share a schedule's first slices among this thread and the free lanes.
@@ -66,21 +65,23 @@ def share(
         schedule: what to run.
         remaining_ms: time left per message, milliseconds, shape (n,).
         slice_ms: predicted time of a slice, milliseconds; each lane gets one of its own.
-        lanes: None where there are none: all is made here. They are of no matter where no call is
-            long, as `has_long` says.
+        ask_lanes: tells how the lanes are, asked where a call is long; None where there are none,
+            so that all is made here.
         late_credit_ms: of the share before.
     """
-    long = [g for g in schedule.groups if is_long(view, g)] if lanes is not None else []
-    if lanes is None or not long:
-        now = first_slice(view, schedule, remaining_ms, slice_ms, late_credit_ms)
+    groups = schedule.groups
+    long = [group for group in groups if is_long(view, group)]
+    if ask_lanes is None or not long:
+        now = first_slice(view, groups, remaining_ms, slice_ms, late_credit_ms)
         return Share(now.groups, (), 0, now.late_credit_ms)
-    late = [group for group in schedule.groups if is_late(group)]
+    lanes = ask_lanes()
+    late = [group for group in groups if is_late(group)]
     if not any(is_overdue(group, remaining_ms) for group in late):
         late_credit_ms = 0.0
     beside: list[Group] = []
     if lanes.n_free:
-        beside, late_credit_ms = _beside(
-            view, schedule, long, remaining_ms, slice_ms, lanes.n_free, late_credit_ms
+        beside, late_credit_ms = _fill_lanes(
+            view, long, remaining_ms, slice_ms, lanes.n_free, late_credit_ms
         )
         held, n_held = long, 0  # to be looked at again at once: for other lanes, or here
         if _n_timely(beside) < _n_timely(long):
@@ -89,17 +90,11 @@ def share(
         held = _held(view, schedule, long, remaining_ms, lanes.free_in_ms)
         n_held = _n_items(held)
     held_ids = set(map(id, held))
-    here = [group for group in schedule.groups if id(group) not in held_ids]
-    rest = schedule._replace(groups=here)
-    now = first_slice(view, rest, remaining_ms, slice_ms, late_credit_ms)
+    here = [group for group in groups if id(group) not in held_ids]
+    now = first_slice(view, here, remaining_ms, slice_ms, late_credit_ms)
     if any(map(is_late, here)):
         late_credit_ms = now.late_credit_ms
     return Share(now.groups, beside, n_held, late_credit_ms)
-
-
-def has_long(view: View, schedule: Schedule) -> bool:
-    """Whether a schedule has calls that another thread should make."""
-    return any(is_long(view, group) for group in schedule.groups)
 
 
 def is_long(view: View, group: Group) -> bool:
@@ -109,45 +104,37 @@ def is_long(view: View, group: Group) -> bool:
     return expected_ms >= LONG_MS and expected_ms >= LONG_ITEM_MS * n
 
 
-def _beside(
+def _fill_lanes(
     view: View,
-    schedule: Schedule,
     long: Sequence[Group],
-    remaining_ms: NDArray[np.float64],
+    remaining_ms: Floats,
     slice_ms: float,
     n_free: int,
     late_credit_ms: float,
 ) -> tuple[list[Group], float]:
     """A call for each free lane, and the time that is owed to late ones then."""
-
-    def first(groups: list[Group]) -> list[Group]:
-        some = schedule._replace(groups=groups)
-        return list(first_slice(view, some, remaining_ms, slice_ms, beside=True).groups)
-
-    timely = first([group for group in long if not is_late(group)])
-    late = first([group for group in long if is_late(group)])
+    timely, late = (
+        list(first_slice(view, some, remaining_ms, slice_ms, beside=True).groups)
+        for some in ([g for g in long if not is_late(g)], [g for g in long if is_late(g)])
+    )
     owed_share = LATE_SHARE if any(is_overdue(group, remaining_ms) for group in late) else 0.0
     beside: list[Group] = []
     while len(beside) < n_free and (timely or late):
-        late_ms = _usual_ms(view, late[0]) if late else math.inf
+        late_ms = usual_ms(view, late[0]) if late else math.inf
         if timely and (not owed_share or late_credit_ms < late_ms):
             beside.append(timely.pop(0))
-            late_credit_ms += owed_share * _usual_ms(view, beside[-1])
+            late_credit_ms += owed_share * usual_ms(view, beside[-1])
         else:
             beside.append(late.pop(0))
             late_credit_ms = max(late_credit_ms - late_ms, 0.0)
     return beside, late_credit_ms
 
 
-def _usual_ms(view: View, group: Group) -> float:
-    return view.calls[group.plan, len(group.items)].usual_ms
-
-
 def _held(
     view: View,
     schedule: Schedule,
     long: list[Group],
-    remaining_ms: NDArray[np.float64],
+    remaining_ms: Floats,
     free_in_ms: float,
 ) -> list[Group]:
     """The long calls that wait for a lane, where none is free."""
@@ -159,9 +146,11 @@ def _held(
     late = [group for group in long if is_late(group)]
     for group in long:
         if not is_late(group):
-            n = len(group.items)
-            usual_ms, p99_ms = view.usual_finish_ms(group.plan, n), view.finish_ms(group.plan, n)
-            if line.join(usual_ms, p99_ms) > PATIENCE * remaining_ms[group.items].min():
+            call = view.calls[group.plan, len(group.items)]
+            if (
+                line.join(call.usual_ms, call.finish_ms)
+                > PATIENCE * remaining_ms[group.items].min()
+            ):
                 return late
     return long
 

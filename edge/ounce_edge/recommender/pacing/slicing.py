@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from ounce_schemas.routing import Choice
 
+from ounce_edge.recommender.arrays import Floats
 from ounce_edge.recommender.beliefs.view import View
-from ounce_edge.recommender.rule.schedule import Group, Schedule
+from ounce_edge.recommender.rule.schedule import Group
 
 SLICE_MS = 4.0
 """Longest predicted time of one slice: what arrives meanwhile waits that long before it is
@@ -43,33 +43,28 @@ class Slice(NamedTuple):
 
 def first_slice(
     view: View,
-    schedule: Schedule,
-    remaining_ms: NDArray[np.float64],
+    queue: Sequence[Group],
+    remaining_ms: Floats,
     slice_ms: float = SLICE_MS,
     late_credit_ms: float = 0.0,
     beside: bool = False,
 ) -> Slice:
-    """The groups of a schedule that fit into a slice; of one that is longer, the messages with the
+    """The calls that fit into a slice; of one that is longer, the messages with the
     least time left. What is late comes last, but where some has been for long it gets its share.
 
     A slice is as long as the fastest plan would take for all that waits, within bounds: the longer
     the queue, the more it matters to get through, and the less to look at it again soon.
 
     Args:
-        view: what the schedule was decided on.
-        schedule: what to run; at least one call of it is taken.
+        view: what was believed when it was decided.
+        queue: what to run, in this order; at least one call of it is taken.
         remaining_ms: time left per message, milliseconds, shape (n,).
         slice_ms: longest predicted time of the slice, milliseconds.
         late_credit_ms: of the slice before.
         beside: nothing newer waits for this slice; it may be the longest.
     """
-    queue = schedule.groups
     least_ms = slice_ms if beside else LEAST_SHARE * slice_ms
-    if len(queue) == 1:
-        [only] = queue
-        if view.calls[only.plan, len(only.items)].usual_ms <= least_ms:
-            return Slice(queue, 0.0)
-    elif _usual_ms(view, queue) <= DEAR_SHARE * least_ms:
+    if least_ms >= least_slice_ms(sum([usual_ms(view, group) for group in queue])):
         return Slice(queue, 0.0)
     slice_ms = min(slice_ms, max(least_ms, view.soonest_ms(len(remaining_ms))))
     first, spent_ms = _fill(view, queue, remaining_ms, slice_ms)
@@ -82,8 +77,15 @@ def first_slice(
     return Slice([*first, *last], max(credit_ms - late_ms, 0.0))
 
 
-def _usual_ms(view: View, groups: Sequence[Group]) -> float:
-    return sum([view.calls[group.plan, len(group.items)].usual_ms for group in groups])
+def usual_ms(view: View, group: Group) -> float:
+    """Time until a group's answers are published, as it usually is."""
+    return view.calls[group.plan, len(group.items)].usual_ms
+
+
+def least_slice_ms(taken_ms: float) -> float:
+    """Calls that take so long in all are made whole in every slice that is this long, whatever
+    their plans."""
+    return taken_ms / DEAR_SHARE
 
 
 def is_late(group: Group) -> bool:
@@ -91,7 +93,7 @@ def is_late(group: Group) -> bool:
     return group.choice in LATE
 
 
-def is_overdue(group: Group, remaining_ms: NDArray[np.float64]) -> bool:
+def is_overdue(group: Group, remaining_ms: Floats) -> bool:
     """Whether some of a group have been late for long."""
     return is_late(group) and bool(remaining_ms[group.items].min() < -LATE_PATIENCE_MS)
 
@@ -99,7 +101,7 @@ def is_overdue(group: Group, remaining_ms: NDArray[np.float64]) -> bool:
 def _fill(
     view: View,
     groups: Sequence[Group],
-    remaining_ms: NDArray[np.float64],
+    remaining_ms: Floats,
     budget_ms: float,
     at_least_one: bool = True,
 ) -> tuple[list[Group], float]:
@@ -107,10 +109,10 @@ def _fill(
     first: list[Group] = []
     spent_ms = counted_ms = 0.0
     sizes = [len(group.items) for group in groups]
-    usual_ms = [view.calls[g.plan, n].usual_ms for g, n in zip(groups, sizes, strict=True)]
-    each_ms = [ms / n for ms, n in zip(usual_ms, sizes, strict=True)]
+    times_ms = [usual_ms(view, group) for group in groups]
+    each_ms = [ms / n for ms, n in zip(times_ms, sizes, strict=True)]
     dear_ms = DEAR * min(each_ms, default=0.0)
-    for group, n, taken_ms, item_ms in zip(groups, sizes, usual_ms, each_ms, strict=True):
+    for group, n, taken_ms, item_ms in zip(groups, sizes, times_ms, each_ms, strict=True):
         weight = DEAR * item_ms / dear_ms if item_ms >= dear_ms else 1.0
         room_ms = max((budget_ms - counted_ms) / weight, DEAR_SHARE * budget_ms)
         room_ms = min(room_ms, budget_ms - spent_ms)

@@ -1,7 +1,7 @@
 """The batches that a decision is made of, and when they end if they run one after another."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 
 import numpy as np
@@ -9,6 +9,7 @@ from ounce_schemas.routing import Choice
 
 from ounce_edge.recommender.arrays import Items
 from ounce_edge.recommender.beliefs.view import View
+from ounce_edge.recommender.rule.cells import Cell
 from ounce_edge.recommender.rule.schedule import Group
 
 
@@ -35,39 +36,35 @@ class Line:
         return other
 
     def join(self, usual_ms: float, p99_ms: float) -> float:
-        """A batch that takes so long is put last; when it is answered, milliseconds from now."""
+        """Put a batch that takes so long last; when it is answered, milliseconds from now."""
         self.usual_ms += usual_ms
         deviation_ms = p99_ms - usual_ms
         self._squares += deviation_ms * deviation_ms
         return self.usual_ms + math.sqrt(self._squares)
 
-    def keeps(self, batches: Iterable["Batch"]) -> bool:
-        """Whether each of these ends by its deadline when they are put last in this order. As
-        `join` says of a copy of this line, without the calls: nothing is asked more often."""
-        usual_ms, squares = self.usual_ms, self._squares
+    def keeps(self, batches: Iterable["PlannedBatch"]) -> bool:
+        """Whether each of these ends by its deadline when they are put last in this order."""
+        line = self.copy()
         for batch in batches:
-            usual_ms += batch.usual_ms
-            deviation_ms = batch.finish_ms - batch.usual_ms
-            squares += deviation_ms * deviation_ms
-            if usual_ms + math.sqrt(squares) > batch.tightest_ms:
+            if line.join(batch.usual_ms, batch.finish_ms) > batch.tightest_ms:
                 return False
         return True
 
 
-class Batch:
+class PlannedBatch:
     """Messages that one call is to answer; never none.
 
     Args:
         view: what is believed of the plans.
         plan: the one that answers.
         choice: why.
-        parts: indices of the messages; put together only when that call is really to be made.
+        parts: indices of the messages, each part ascending; put together only when that call is
+            really to be made.
         n: how many they are.
         tightest_ms: the least time left of any of them.
-        floors: the lowest and the highest of their floors, where someone has looked.
     """
 
-    __slots__ = ("choice", "finish_ms", "floors", "n", "parts", "plan", "tightest_ms", "usual_ms")
+    __slots__ = ("choice", "finish_ms", "n", "parts", "plan", "tightest_ms", "usual_ms")
 
     def __init__(
         self,
@@ -77,7 +74,6 @@ class Batch:
         parts: Sequence[Items | Sequence[int]],
         n: int,
         tightest_ms: float,
-        floors: tuple[float, float] | None = None,
     ) -> None:
         call = view.calls[plan, n]
         self.plan = plan
@@ -85,69 +81,86 @@ class Batch:
         self.parts = parts
         self.n = n
         self.tightest_ms = tightest_ms
-        self.floors = floors
         self.finish_ms = call.finish_ms
         self.usual_ms = call.usual_ms
 
-    def by(self, view: View, plan: int, choice: Choice) -> "Batch":
+    def by(self, view: View, plan: int, choice: Choice) -> "PlannedBatch":
         """The same messages, answered by another plan."""
-        return Batch(view, plan, choice, self.parts, self.n, self.tightest_ms, self.floors)
+        return PlannedBatch(view, plan, choice, self.parts, self.n, self.tightest_ms)
 
     @property
     def items(self) -> Items:
-        """Indices of the messages; an array of its own."""
-        return np.concatenate(self.parts)
+        """Indices of the messages, ascending."""
+        if len(self.parts) == 1:
+            return np.asarray(self.parts[0], np.intp)
+        items = np.concatenate(self.parts)
+        items.sort()
+        return items
 
     def as_group(self) -> Group:
         """As part of a schedule."""
-        items = self.items
-        items.sort()
-        return Group(self.plan, self.choice, items)
+        return Group(self.plan, self.choice, self.items)
+
+
+def batch_of(view: View, plan: int, cells: Sequence[Cell]) -> PlannedBatch:
+    """One call of the lightest sufficient plan for the messages of some cells."""
+    parts, tightest_ms = [cell.items for cell in cells], min([cell.tightest_ms for cell in cells])
+    n = sum([len(part) for part in parts])
+    return PlannedBatch(view, plan, Choice.LIGHTEST_FEASIBLE, parts, n, tightest_ms)
 
 
 by_tightest = attrgetter("tightest_ms")
 """Sorts batches by their deadlines."""
 
 
-def together(view: View, choice: Choice, *batches: Batch) -> Batch:
+def put_together(view: View, choice: Choice, batches: Sequence[PlannedBatch]) -> PlannedBatch:
     """One call of the last one's plan for all of them."""
     parts = [part for batch in batches for part in batch.parts]
     n = sum([batch.n for batch in batches])
     tightest_ms = min([batch.tightest_ms for batch in batches])
-    return Batch(view, batches[-1].plan, choice, parts, n, tightest_ms)
+    return PlannedBatch(view, batches[-1].plan, choice, parts, n, tightest_ms)
 
 
-def first_in_time(view: View, batches: Sequence[Batch]) -> Sequence[Batch] | None:
-    """An order in which all batches end by their deadlines, if one of these does: the fewest calls
-    first, the lightest first.
+def join_next(
+    view: View,
+    batches: Sequence[PlannedBatch],
+    pays: Callable[[View, PlannedBatch, PlannedBatch], bool],
+) -> Sequence[PlannedBatch]:
+    """Fewer calls: from the lightest plan on, a batch joins the next one's call where that pays.
 
     Args:
         view: what is believed of the plans.
         batches: one of each plan, the lightest first.
+        pays: whether one call of the latter batch's plan for both pays: `is_cheaper_together` or
+            `is_sooner_together`.
     """
-    joined = _joined(view, batches)
-    queue = in_some_order(joined)
-    return in_some_order(batches) if queue is None and len(joined) < len(batches) else queue
+    joined = list(batches[:1])
+    for batch in batches[1:]:
+        if pays(view, joined[-1], batch):
+            joined[-1] = put_together(view, Choice.LIGHTEST_TOGETHER, (joined[-1], batch))
+        else:
+            joined.append(batch)
+    return joined
 
 
-def in_some_order(batches: Sequence[Batch]) -> Sequence[Batch] | None:
+def is_cheaper_together(view: View, lighter: PlannedBatch, heavier: PlannedBatch) -> bool:
+    """Whether one call of the heavier plan for both costs no more than two calls."""
+    apart = view.calls[lighter.plan, lighter.n].cost + view.calls[heavier.plan, heavier.n].cost
+    return view.calls[heavier.plan, lighter.n + heavier.n].cost <= apart
+
+
+def is_sooner_together(view: View, lighter: PlannedBatch, heavier: PlannedBatch) -> bool:
+    """Whether one call of the heavier plan answers both no later than two calls do."""
+    call, line = view.calls[heavier.plan, lighter.n + heavier.n], Line()
+    line.join(lighter.usual_ms, lighter.finish_ms)
+    ends_ms = line.join(heavier.usual_ms, heavier.finish_ms)
+    return call.usual_ms <= line.usual_ms and call.finish_ms <= ends_ms
+
+
+def in_time(batches: Sequence[PlannedBatch]) -> Sequence[PlannedBatch] | None:
     """The first of two orders in which all end by their deadlines: as they are, or the earliest
-    deadline first."""
+    deadline first. None where neither does."""
     if Line().keeps(batches):
         return batches
     soonest = sorted(batches, key=by_tightest)
     return soonest if Line().keeps(soonest) else None
-
-
-def _joined(view: View, batches: Sequence[Batch]) -> Sequence[Batch]:
-    """Fewer calls where that costs less: from the lightest plan on, a batch joins the next one's
-    call if it is cheaper there than in a call of its own."""
-    joined = list(batches[:1])
-    for batch in batches[1:]:
-        last = joined[-1]
-        own = view.calls[last.plan, last.n].cost + view.calls[batch.plan, batch.n].cost
-        if view.calls[batch.plan, last.n + batch.n].cost <= own:
-            joined[-1] = together(view, Choice.LIGHTEST_TOGETHER, last, batch)
-        else:
-            joined.append(batch)
-    return joined

@@ -1,8 +1,8 @@
-"""Messages of about the same deadline and the same lightest sufficient plan: what a crowd starts
-from."""
+"""Messages sorted by what they need: what every decision starts from."""
 
 import math
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -11,77 +11,82 @@ import numpy as np
 from ounce_edge.recommender.arrays import Floats, Items
 
 BIN_OCTAVES = 2.0
-"""Messages start out together where their times left are within so many factors of two."""
+"""Messages are sorted together where their times left are within so many factors of two."""
 FEW = 16
 """So many messages are looked at one by one, which is quicker than arrays."""
 _FIRST: Items = np.zeros(1, np.intp)
+NONE: Items = np.empty(0, np.intp)
+"""No messages."""
 
 
 class Cell(NamedTuple):
-    """Messages that start out together."""
+    """Messages of about the same deadline and the same lightest sufficient plan."""
 
+    rung: int
+    """Place of that plan in the frontier; behind its end where there is none."""
     bin: int
     """Number of their deadline, ascending with it."""
-    rung: int
-    """That of their lightest sufficient plan in the frontier."""
     items: Items | Sequence[int]
     """Their indices, ascending."""
     tightest_ms: float
     """The least time left of any of them."""
 
 
-def cells_of(
-    remaining_ms: Floats, rung: Items | Sequence[int], fastest_ms: float
-) -> tuple[Items, list[Cell]]:
-    """Sort messages.
+def sort_messages(
+    remaining_ms: Floats, min_accuracy: Floats, sure: Sequence[float], fastest_ms: float
+) -> tuple[Items, Sequence[Cell]]:
+    """Sort messages by their lightest sufficient plan and by their deadline.
 
     Args:
-        remaining_ms: time left per message, milliseconds; shape (n,).
-        rung: place of each message's lightest sufficient plan in the frontier; an array where there
-            are many.
+        remaining_ms: time left per message, milliseconds, negative when late; shape (n,).
+        min_accuracy: floor per message; shape (n,).
+        sure: accuracy that each of the frontier's plans is sure to have, ascending.
         fastest_ms: with less time left, a message is late.
 
     Returns:
-        Indices of the late ones, ascending, and the cells of the others, by deadline and rung.
+        Indices of the late messages, ascending; and the cells of the others, by rung and bin.
     """
-    if not isinstance(rung, np.ndarray):
-        left_ms = remaining_ms.tolist()
-        late = [i for i, ms in enumerate(left_ms) if ms < fastest_ms]
-        timely = [(i, ms, rung[i]) for i, ms in enumerate(left_ms) if ms >= fastest_ms]
-        return np.array(late, np.intp), _of_few(timely, fastest_ms)
-    is_late = remaining_ms < fastest_ms
-    (late_ones,), (waiting,) = is_late.nonzero(), (~is_late).nonzero()
-    remaining_ms, rung = remaining_ms[waiting], rung[waiting]
-    if len(waiting) > FEW:
-        return late_ones, _of_many(waiting, remaining_ms, rung, fastest_ms)
-    few = zip(waiting.tolist(), remaining_ms.tolist(), rung.tolist(), strict=True)
-    return late_ones, _of_few(few, fastest_ms)
+    sort = _sort_few if len(remaining_ms) <= FEW else _sort_many
+    return sort(remaining_ms, min_accuracy, sure, fastest_ms)
 
 
-def _of_few(waiting: Iterable[tuple[int, float, int]], fastest_ms: float) -> list[Cell]:
-    """Of messages given as index, time left and rung."""
-    cells: dict[tuple[int, int], tuple[list[int], list[float]]] = {}
-    for i, ms, of_rung in waiting:
-        of_bin = int(math.log2(ms / fastest_ms) / BIN_OCTAVES)
-        items, left_ms = cells.setdefault((of_bin, of_rung), ([], []))
+def _sort_few(
+    remaining_ms: Floats, min_accuracy: Floats, sure: Sequence[float], fastest_ms: float
+) -> tuple[Items, Sequence[Cell]]:
+    late, found = list[int](), dict[tuple[int, int], tuple[list[int], list[float]]]()
+    floors = min_accuracy.tolist()
+    for i, left_ms in enumerate(remaining_ms.tolist()):
+        if left_ms < fastest_ms:
+            late.append(i)
+            continue
+        rung = bisect_left(sure, floors[i])
+        key = rung, int(math.log2(left_ms / fastest_ms) / BIN_OCTAVES)
+        items, times_ms = found.setdefault(key, ([], []))
         items.append(i)
-        left_ms.append(ms)
-    return [
-        Cell(of_bin, of_rung, items, min(left_ms))
-        for (of_bin, of_rung), (items, left_ms) in sorted(cells.items())
-    ]
+        times_ms.append(left_ms)
+    cells = [Cell(*key, items, min(times_ms)) for key, (items, times_ms) in sorted(found.items())]
+    return np.array(late, np.intp) if late else NONE, cells
 
 
-def _of_many(waiting: Items, remaining_ms: Floats, rung: Items, fastest_ms: float) -> list[Cell]:
-    bin_ = (np.log2(remaining_ms / fastest_ms) / BIN_OCTAVES).astype(np.intp)
-    n_rungs = int(rung.max()) + 1
-    key = bin_ * n_rungs + rung
+def _sort_many(
+    remaining_ms: Floats, min_accuracy: Floats, sure: Sequence[float], fastest_ms: float
+) -> tuple[Items, Sequence[Cell]]:
+    is_late = remaining_ms < fastest_ms
+    (late,), (timely,) = is_late.nonzero(), (~is_late).nonzero()
+    if not len(timely):
+        return late, ()
+    left_ms = remaining_ms[timely]
+    rung = np.searchsorted(sure, min_accuracy[timely], side="left")
+    bin_ = (np.log2(left_ms / fastest_ms) / BIN_OCTAVES).astype(np.intp)
+    n_bins = int(bin_.max()) + 1
+    key = rung * n_bins + bin_
     by_key = key.argsort(kind="stable")
-    waiting, key, remaining_ms = waiting[by_key], key[by_key], remaining_ms[by_key]
+    timely, key, left_ms = timely[by_key], key[by_key], left_ms[by_key]
     starts = np.concatenate([_FIRST, (key[1:] != key[:-1]).nonzero()[0] + 1])
-    tightest_ms = np.minimum.reduceat(remaining_ms, starts).tolist()
-    keys, bounds = key[starts].tolist(), pairwise([*starts.tolist(), len(waiting)])
-    return [
-        Cell(of_cell // n_rungs, of_cell % n_rungs, waiting[start:end], tightest)
+    tightest_ms = np.minimum.reduceat(left_ms, starts).tolist()
+    keys, bounds = key[starts].tolist(), pairwise([*starts.tolist(), len(timely)])
+    cells = [
+        Cell(of_cell // n_bins, of_cell % n_bins, timely[start:end], tightest)
         for of_cell, (start, end), tightest in zip(keys, bounds, tightest_ms, strict=True)
     ]
+    return late, cells

@@ -12,29 +12,37 @@ they join it.
 The order to run in matters as much as the plan. Lightest first is best while every deadline allows
 it: no cheap answer waits for a dear one. Where it makes one late, the earliest deadline goes first
 (Jackson's rule: no order has a smaller greatest lateness); where that is late as well, `crowding`
-finds the time.
+finds the time. What is late already comes last (`late`).
+
+While an overload lasts (`overload`), nobody gets a plan that is dearer than the one that gives most
+for its time: a floor beyond that one's accuracy counts as one that no plan keeps.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
-from ounce_schemas.routing import Choice, Fallback
+from ounce_schemas.routing import Fallback
 
 from ounce_edge.recommender.arrays import Floats, Items
 from ounce_edge.recommender.beliefs.view import Comparison, View
-from ounce_edge.recommender.rule.batches import Batch, first_in_time
-from ounce_edge.recommender.rule.cells import FEW
+from ounce_edge.recommender.rule.batches import (
+    PlannedBatch,
+    batch_of,
+    in_time,
+    is_cheaper_together,
+    join_next,
+)
+from ounce_edge.recommender.rule.cells import Cell, sort_messages
 from ounce_edge.recommender.rule.crowding import Crowd
-from ounce_edge.recommender.rule.few import decide_beside_late, decide_few
+from ounce_edge.recommender.rule.late import late_groups
 from ounce_edge.recommender.rule.schedule import Group, Schedule
+from ounce_edge.recommender.rule.settling import thriftiest
 
 MOST_CONSIDERED = 1024
 """Messages of one decision: more than a slice answers. A decision on a backlog of thousands would
 take longer than the slice that it is for, and every further one finds a longer backlog."""
 LATE_CONSIDERED = 128
 """Of these at least so many late ones, where there are any."""
-_NONE: Items = np.empty(0, np.intp)
 
 
 def decide(
@@ -58,32 +66,47 @@ def decide(
         Each message in exactly one group, or refused. Of more than `MOST_CONSIDERED` messages those
         with the least time left, and some that are late; the others are left for the next decision.
     """
-    n = len(remaining_ms)
     gives_up = overload_lasts and fallback is not Fallback.REFUSE
-    if n > MOST_CONSIDERED:
-        return _of_backlog(view, remaining_ms, min_accuracy, fallback, gives_up)
-    compared = view.compared(n)
-    rung: Items | Sequence[int]
-    if n <= FEW:
-        left_ms, floors = remaining_ms.tolist(), min_accuracy.tolist()
-        rung = [bisect_left(compared.floors, floor) for floor in floors]
-        few = decide_few(view, compared, left_ms, floors, rung, fallback)
-        if few is not None:
-            return few
-    else:
-        rung = compared.rungs(min_accuracy)
-        found = None
-        if not gives_up:
-            found = _in_time(view, compared, remaining_ms, rung) or _few_beside_late(
-                view, compared, remaining_ms, rung, fallback
-            )
-        if found is not None:
-            return found
-    crowd = Crowd(view, compared, remaining_ms, min_accuracy, fallback, gives_up)
-    return crowd.schedule(rung)
+    if len(remaining_ms) > MOST_CONSIDERED:
+        return _decide_on_backlog(view, remaining_ms, min_accuracy, fallback, gives_up)
+    compared = view.compared(len(remaining_ms))
+    settle_for, timely_floors, late_floors = compared.by_cost, min_accuracy, min_accuracy
+    if gives_up:
+        thrifty = thriftiest(view, compared.by_cost, fallback, len(remaining_ms))
+        settle_for, most = [thrifty], view.accuracy_low[thrifty]
+        timely_floors = np.where(min_accuracy > most, np.inf, min_accuracy)
+        late_floors = np.minimum(min_accuracy, most)
+    late, cells = sort_messages(remaining_ms, timely_floors, compared.floors, view.fastest_alone_ms)
+    queue = _all_in_time(view, compared, cells)
+    if queue is None:
+        crowd = Crowd(view, compared, remaining_ms, min_accuracy, fallback)
+        queue, given_up = crowd.arrange(cells, settle_for)
+        late = np.sort(np.concatenate([late, given_up]))
+    groups = [batch.as_group() for batch in queue]
+    if fallback is Fallback.REFUSE or not len(late):
+        return Schedule(groups, late, compared.by_cost)
+    groups += late_groups(view, compared, late, late_floors[late], fallback)
+    return Schedule(groups, late[:0], compared.by_cost)
 
 
-def _of_backlog(
+def _all_in_time(
+    view: View, compared: Comparison, cells: Sequence[Cell]
+) -> Sequence[PlannedBatch] | None:
+    """Calls that give every message its lightest sufficient plan by its deadline, the common case;
+    None if that can't be. The fewest calls first, the lightest first."""
+    if cells and cells[-1].rung == len(compared.frontier):
+        return None
+    by_rung: dict[int, list[Cell]] = {}
+    for cell in cells:
+        by_rung.setdefault(cell.rung, []).append(cell)
+    frontier = compared.frontier
+    apart = [batch_of(view, frontier[rung], some) for rung, some in by_rung.items()]
+    joined = join_next(view, apart, is_cheaper_together)
+    queue = in_time(joined)
+    return in_time(apart) if queue is None and len(joined) < len(apart) else queue
+
+
+def _decide_on_backlog(
     view: View,
     remaining_ms: Floats,
     min_accuracy: Floats,
@@ -92,58 +115,18 @@ def _of_backlog(
 ) -> Schedule:
     """The decision for more messages than are considered: all of them only where all are in time,
     each with its lightest sufficient plan."""
-    if not gives_up and np.minimum.reduce(remaining_ms) >= view.fastest_alone_ms:
+    fastest_ms = view.fastest_alone_ms
+    if not gives_up and np.minimum.reduce(remaining_ms) >= fastest_ms:
         compared = view.compared(len(remaining_ms))
-        found = _in_time(view, compared, remaining_ms, compared.rungs(min_accuracy))
-        if found is not None:
-            return found
+        _, cells = sort_messages(remaining_ms, min_accuracy, compared.floors, fastest_ms)
+        queue = _all_in_time(view, compared, cells)
+        if queue is not None:
+            groups = [batch.as_group() for batch in queue]
+            return Schedule(groups, np.empty(0, np.intp), compared.by_cost)
     some = _most_urgent(remaining_ms)
     part = decide(view, remaining_ms[some], min_accuracy[some], fallback, gives_up)
     groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]
     return Schedule(groups, some[part.refused], part.by_cost)
-
-
-def _few_beside_late(
-    view: View,
-    compared: Comparison,
-    remaining_ms: Floats,
-    rung: Items,
-    fallback: Fallback,
-) -> Schedule | None:
-    """The decision where all but a few are late, as in most of an overload; None where it is
-    another one, or not a simple one."""
-    is_late = remaining_ms < view.fastest_alone_ms
-    (timely,) = (~is_late).nonzero()
-    if len(timely) > FEW:
-        return None
-    (late,) = is_late.nonzero()
-    left_ms, rungs = remaining_ms[timely].tolist(), rung[timely].tolist()
-    return decide_beside_late(
-        view, compared, timely.tolist(), left_ms, rungs, late, rung[late], fallback
-    )
-
-
-def _in_time(
-    view: View, compared: Comparison, remaining_ms: Floats, rung: Items
-) -> Schedule | None:
-    """The decision where every message has its lightest sufficient plan by its deadline, the common
-    case; None if that can't be."""
-    sizes = np.bincount(rung, minlength=len(compared.frontier) + 1).tolist()
-    if sizes[-1] or np.minimum.reduce(remaining_ms) < view.fastest_alone_ms:
-        return None
-    by_rung, start, apart = rung.argsort(kind="stable"), 0, []
-    left_ms = remaining_ms[by_rung]
-    for plan, size in zip(compared.frontier, sizes, strict=False):
-        if size:
-            end = start + size
-            tightest_ms = float(np.minimum.reduce(left_ms[start:end]))
-            items, choice = by_rung[start:end], Choice.LIGHTEST_FEASIBLE
-            apart.append(Batch(view, plan, choice, [items], size, tightest_ms))
-            start = end
-    queue = first_in_time(view, apart)
-    if queue is None:
-        return None
-    return Schedule([batch.as_group() for batch in queue], _NONE, compared.by_cost)
 
 
 def _most_urgent(remaining_ms: Floats) -> Items:

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_schemas.routing import Choice
+from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.arrays import Floats
 from ounce_edge.recommender.beliefs.view import View
+from ounce_edge.recommender.rule.decision import decide
 from ounce_edge.recommender.rule.schedule import Group, Schedule
 
 
@@ -27,6 +28,22 @@ class Draws(NamedTuple):
     """Messages within the policy's exploration share, shape (n,)."""
     drawn: Sequence[float]
     """An accuracy per plan, drawn from its posterior."""
+
+
+def decide_and_explore(
+    view: View,
+    remaining_ms: Floats,
+    min_accuracy: Floats,
+    fallback: Fallback,
+    overload_lasts: bool,
+    draws: Draws | None,
+) -> Schedule:
+    """The rule's decision (arguments as in `decide`), and what is tried instead of it where there
+    are `draws`."""
+    schedule = decide(view, remaining_ms, min_accuracy, fallback, overload_lasts)
+    if draws is None:
+        return schedule
+    return explore(view, schedule, remaining_ms, min_accuracy, draws)
 
 
 def explore(

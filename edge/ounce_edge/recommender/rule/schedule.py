@@ -1,10 +1,8 @@
 """What a decision gives, and what of it is done now."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
 from ounce_schemas.routing import Choice
 
 from ounce_edge.recommender.arrays import Items
@@ -42,23 +40,3 @@ class Share(NamedTuple):
     """Messages that wait for a lane; looking at them again before one is free changes nothing."""
     late_credit_ms: float
     """Time owed to late messages, of this thread or a lane."""
-
-
-class OneCall(NamedTuple):
-    """A schedule that answers all messages in one call, for where all of them can wait for it."""
-
-    schedule: Schedule
-    share: Share
-    """All of it, here."""
-    finish_ms: float
-    """99th percentile of the time until they are answered."""
-    usual_ms: float
-    """The same, as it usually is."""
-
-
-@lru_cache(64)
-def everything(n: int) -> Items:
-    """Indices of `n` messages; not to be written to."""
-    items = np.arange(n)
-    items.flags.writeable = False
-    return items

@@ -38,7 +38,8 @@ def shared(
     floors = np.array([FLOOR[plan] for plan, _ in messages])
     view = plans().view(0.0)
     schedule = decide(view, left, floors, Fallback.MOST_ACCURATE_IN_TIME)
-    return share(view, schedule, left, slice_ms, lanes, late_credit_ms)
+    ask_lanes = None if lanes is None else lambda: lanes
+    return share(view, schedule, left, slice_ms, ask_lanes, late_credit_ms)
 
 
 def shape(now: Share) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:

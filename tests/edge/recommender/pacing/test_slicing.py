@@ -27,7 +27,7 @@ VIEW = Plans(
 def slice_of(remaining: list[float], slice_ms: float, late_credit_ms: float = 0.0) -> Slice:
     left = np.array(remaining)
     schedule = decide(VIEW, left, np.full(len(left), 0.5), Fallback.MOST_ACCURATE_IN_TIME)
-    return first_slice(VIEW, schedule, left, slice_ms, late_credit_ms)
+    return first_slice(VIEW, schedule.groups, left, slice_ms, late_credit_ms)
 
 
 def n_late_and_timely(now: Slice) -> tuple[int, int]:
@@ -96,7 +96,7 @@ def mixed_slice(n_light: int, n_heavy: int, slice_ms: float) -> dict[int, int]:
     left = np.full(n_light + n_heavy, 1e6)
     floors = np.array([0.5] * n_light + [0.9] * n_heavy)
     schedule = decide(MIXED, left, floors, Fallback.MOST_ACCURATE_IN_TIME)
-    groups = first_slice(MIXED, schedule, left, slice_ms).groups
+    groups = first_slice(MIXED, schedule.groups, left, slice_ms).groups
     return {group.plan: len(group.items) for group in groups}
 
 

@@ -100,6 +100,29 @@ def test_while_an_overload_lasts_dear_floors_get_what_gives_most_for_its_time() 
         assert found[10:] == [gives_way] * 10
 
 
+@pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 40])
+@pytest.mark.parametrize(
+    ("fallback", "overload_lasts", "expected"),
+    [
+        (MOST_ACCURATE, False, (HEAVY, Choice.LIGHTEST_FEASIBLE)),
+        (MOST_ACCURATE, True, (LIGHT, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)),
+        (Fallback.FASTEST, False, (HEAVY, Choice.LIGHTEST_FEASIBLE)),
+        (Fallback.FASTEST, True, (LIGHT, Choice.FALLBACK_FASTEST)),
+        (Fallback.REFUSE, False, (HEAVY, Choice.LIGHTEST_FEASIBLE)),
+        (Fallback.REFUSE, True, (HEAVY, Choice.LIGHTEST_FEASIBLE)),
+    ],
+)
+@pytest.mark.parametrize("n_late", [0, 1, 40])
+def test_equal_messages_get_the_same_plan_however_many_they_are(
+    n: int, n_late: int, fallback: Fallback, overload_lasts: bool, expected: tuple[int, Choice]
+) -> None:
+    remaining = np.array([1e3] * n + [-1.0] * n_late)
+    floors = np.array([0.95] * n + [0.5] * n_late)
+    schedule = decide(LADDER, remaining, floors, fallback, overload_lasts)
+    assert by_item(LADDER, schedule, floors.tolist())[:n] == [expected] * n
+    assert len([group for group in schedule.groups if group.items[0] < n]) == 1
+
+
 def test_lightest_first_unless_a_deadline_needs_another_order() -> None:
     # 20 light messages take 2 ms; the heavy one behind them would finish at 12 ms
     for deadline, order in ((13.0, [LIGHT, HEAVY]), (11.0, [HEAVY, LIGHT])):

@@ -9,11 +9,13 @@ from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 from ounce_edge.recommender.beliefs.view import View
-from ounce_edge.recommender.rule import decision
+from ounce_edge.recommender.rule import cells
 from ounce_edge.recommender.rule.batches import Line
-from ounce_edge.recommender.rule.crowding import LATE_BUDGET_MS
 from ounce_edge.recommender.rule.decision import decide
-from ounce_edge.recommender.rule.few import decide_beside_late
+from ounce_edge.recommender.rule.exploration import Draws, decide_and_explore
+from ounce_edge.recommender.rule.late import LATE_BUDGET_MS
+from ounce_edge.recommender.rule.schedule import Schedule
+from ounce_edge.recommender.rule.settling import thriftiest
 from ounce_schemas.routing import Choice, Fallback
 
 from tests.support.edge.decisions import (
@@ -26,26 +28,93 @@ from tests.support.edge.decisions import (
 )
 
 
-@given(ladders, messages, st.sampled_from(Fallback))
+def explored(
+    plans: View, batch: list, fallback: Fallback, overload_lasts: bool, draws: Draws | None
+) -> tuple[Schedule, list]:
+    """What is decided on messages and tried instead, and plan and reason of each."""
+    left, floors = np.array(batch, float).T
+    schedule = decide_and_explore(plans, left, floors, fallback, overload_lasts, draws)
+    return schedule, by_item(plans, schedule, floors)
+
+
+@given(ladders, messages, st.sampled_from(Fallback), st.booleans())
 @settings(max_examples=300, deadline=None)
-def test_a_feasible_label_is_true(plans: View, batch: list, fallback: Fallback) -> None:
+def test_a_feasible_label_is_true(
+    plans: View, batch: list, fallback: Fallback, overload_lasts: bool
+) -> None:
     """Whatever is labelled feasible meets its floor, and its predicted finish its deadline."""
-    remaining, floors = np.array(batch, float).T
-    for overload_lasts in (False, True):
-        schedule = decide(plans, remaining, floors, fallback, overload_lasts)
-        found = by_item(plans, schedule, floors)
-        line = Line()
-        for group in schedule.groups:
-            n = len(group.items)
-            ends_ms = line.join(
-                plans.usual_finish_ms(group.plan, n), plans.finish_ms(group.plan, n)
-            )
-            for i in group.items:
-                assert found[i] is not None
-                if not (why := found[i][1]).is_fallback:
-                    assert plans.accuracy_low[group.plan] >= floors[i]
-                if not why.is_fallback or why is Choice.FALLBACK_MOST_ACCURATE_IN_TIME:
-                    assert ends_ms <= remaining[i] + 1e-9
+    schedule, found = explored(plans, batch, fallback, overload_lasts, None)
+    line = Line()
+    for group in schedule.groups:
+        call = plans.calls[group.plan, len(group.items)]
+        ends_ms = line.join(call.usual_ms, call.finish_ms)
+        for i in group.items:
+            left_ms, floor = batch[i]
+            assert found[i] is not None
+            if not (why := found[i][1]).is_fallback:
+                assert plans.accuracy_low[group.plan] >= floor
+            if not why.is_fallback or why is Choice.FALLBACK_MOST_ACCURATE_IN_TIME:
+                assert ends_ms <= left_ms + 1e-9
+
+
+@given(ladders, messages, st.sampled_from(Fallback), st.booleans(), st.data())
+@settings(max_examples=300, deadline=None)
+def test_exploring_tries_lighter_plans_on_the_chosen_messages_and_changes_no_other(
+    plans: View, batch: list, fallback: Fallback, overload_lasts: bool, data: st.DataObject
+) -> None:
+    n, n_plans = len(batch), len(plans.names)
+    chosen = data.draw(st.lists(st.booleans(), min_size=n, max_size=n))
+    drawn = data.draw(st.lists(st.floats(0, 1), min_size=n_plans, max_size=n_plans))
+    draws = Draws(np.array(chosen), drawn)
+    schedule, rule = explored(plans, batch, fallback, overload_lasts, None)
+    _, found = explored(plans, batch, fallback, overload_lasts, draws)
+    for i, (left_ms, floor) in enumerate(batch):
+        if found[i] == rule[i]:
+            continue
+        plan, why = found[i]
+        by_rule, rules_reason = rule[i]
+        assert why is Choice.EXPLORATION
+        assert chosen[i]
+        assert not rules_reason.is_fallback
+        assert schedule.by_cost.index(plan) < schedule.by_cost.index(by_rule)
+        assert plans.accuracy_low[plan] < floor <= plans.accuracy_high[plan]
+        assert drawn[plan] >= floor
+        assert plans.finish_ms(plan, 1) <= left_ms
+
+
+@given(ladders, messages, st.sampled_from(Fallback), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_each_fallback_gives_what_it_is_named_for(
+    plans: View, batch: list, fallback: Fallback, overload_lasts: bool
+) -> None:
+    _, found = explored(plans, batch, fallback, overload_lasts, None)
+    lightest = {Choice.LIGHTEST_FEASIBLE, Choice.LIGHTEST_TOGETHER}
+    reasons = {None if of_one is None else of_one[1] for of_one in found}
+    if fallback is Fallback.REFUSE:
+        assert reasons <= {None, *lightest}
+        assert found == explored(plans, batch, fallback, False, None)[1]
+    elif fallback is Fallback.FASTEST:
+        assert reasons <= {Choice.FALLBACK_FASTEST, *lightest}
+    else:
+        assert reasons <= {
+            Choice.FALLBACK_MOST_ACCURATE_IN_TIME,
+            Choice.FALLBACK_LATE,
+            Choice.FALLBACK_FASTEST,
+            *lightest,
+        }
+
+
+@given(ladders, messages, st.sampled_from([Fallback.MOST_ACCURATE_IN_TIME, Fallback.FASTEST]))
+@settings(max_examples=300, deadline=None)
+def test_while_an_overload_lasts_only_floors_beyond_the_thriftiest_plan_are_given_up(
+    plans: View, batch: list, fallback: Fallback
+) -> None:
+    plenty = [(1e9, floor) for _, floor in batch]
+    schedule, found = explored(plans, plenty, fallback, True, None)
+    thrifty = thriftiest(plans, schedule.by_cost, fallback, len(batch))
+    for (_, floor), (plan, why) in zip(plenty, found, strict=True):
+        assert why.is_fallback == (floor > plans.accuracy_low[thrifty])
+        assert not why.is_fallback or plan == thrifty
 
 
 @given(ladders, messages)
@@ -133,38 +202,35 @@ def test_the_same_arguments_give_the_same_decision(plans: View, batch: list) -> 
     ]
 
 
-@given(ladders, messages, st.sampled_from(Fallback))
-@settings(max_examples=200, deadline=None)
-def test_a_few_are_decided_on_as_many_are(plans: View, batch: list, fallback: Fallback) -> None:
-    left, floors = np.array(batch, float).T
-    left = np.maximum(left, plans.fastest_alone_ms)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decision, "FEW", 0)
-        many = decide(plans, left, floors, fallback)
-        patch.setattr(decision, "FEW", len(left))
-        assert plain(decide(plans, left, floors, fallback)) == plain(many)
-
-
-@given(ladders, messages, st.sampled_from(Fallback), st.sampled_from([1, 2 * decision.FEW]))
+@given(ladders, messages, st.sampled_from(Fallback), st.booleans())
 @settings(max_examples=300, deadline=None)
-def test_what_is_late_already_does_not_change_what_a_few_others_get(
+def test_a_few_are_decided_on_as_many_are(
+    plans: View, batch: list, fallback: Fallback, overload_lasts: bool
+) -> None:
+    found = []
+    for few in (0, len(batch)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cells, "FEW", few)
+            found.append(plain(explored(plans, batch, fallback, overload_lasts, None)[0]))
+    assert found[0] == found[1]
+
+
+@given(ladders, messages, st.sampled_from(Fallback), st.sampled_from([1, 15, 16, 17, 40]))
+@settings(max_examples=300, deadline=None)
+def test_what_is_late_already_does_not_change_what_others_get_that_are_all_in_time(
     plans: View, batch: list, fallback: Fallback, n_late: int
 ) -> None:
-    batch = batch[: decision.FEW - 1]
-    left, floors = (list(column) for column in zip(*batch, strict=True))
-    left = [max(ms, plans.fastest_alone_ms) for ms in left]
-    compared = plans.compared(len(batch) + n_late)
-    rungs = compared.rungs(np.array(floors)).tolist()
-    none = np.empty(0, np.intp)
-    some = range(len(batch))
-    without = decide_beside_late(plans, compared, some, left, rungs, none, none, fallback)
-    if without is not None:
-        remaining = np.array([*left, *[-1.0] * n_late])
-        every = [*floors, *[0.5] * n_late]
-        beside = decide(plans, remaining, np.array(every), fallback)
-        by_item(plans, beside, every)
-        groups, _ = plain(without)
-        assert plain(beside)[0][: len(groups)] == groups
+    floors = [floor for _, floor in batch]
+    n = len(batch) + n_late
+    order = plans.by_cost(n)
+    frontier = plans.compared(n).frontier
+    if plans.by_cost(len(batch)) != order or max(floors) > plans.accuracy_low[frontier[-1]]:
+        return
+    plenty = [(1e9, floor) for floor in floors]
+    alone, _ = explored(plans, plenty, fallback, False, None)
+    beside, _ = explored(plans, [*plenty, *[(-1.0, 0.5)] * n_late], fallback, False, None)
+    groups, _ = plain(alone)
+    assert plain(beside)[0][: len(groups)] == groups
 
 
 @given(ladders, st.integers(1, 60), st.lists(st.sampled_from([0.0, 0.5, 0.9, 0.99]), min_size=60))
