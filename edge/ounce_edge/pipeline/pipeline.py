@@ -27,7 +27,7 @@ from ounce_edge.pipeline.turn import Turn
 from ounce_edge.pipeline.waiting import Waiting
 from ounce_edge.recommender.arrays import Floats
 from ounce_edge.recommender.beliefs.plan_beliefs import Plans
-from ounce_edge.recommender.pacing.lately import Lately
+from ounce_edge.recommender.pacing.lately import LeastLately
 from ounce_edge.recommender.pacing.slicing import LATE
 from ounce_edge.wire.dead_letters import MAX_MESSAGE_BYTES
 from ounce_edge.wire.records import Columns, Publish, Record
@@ -67,7 +67,7 @@ class Pipeline:
         self._log = log
         self._recent_ids = RecentIds()
         self._progress = Progress()
-        self._tightest = Lately(edition.policy.max_latency_ms)
+        self._tightest = LeastLately(edition.policy.max_latency_ms)
         self._chooser = Chooser(lanes, np.random.default_rng() if rng is None else rng)
         self._in_flight = InFlight(lanes, clocks.steady)
         self._answering = Answering(edition.task, clocks.wall)

@@ -1,1 +1,5 @@
-"""What is believed of plans: latency, accuracy, and whether a model is in order."""
+"""What can answer, and what is believed of it.
+
+`latency`, `accuracy` and `suspension` learn about one model or plan. `plan_beliefs` holds them for
+the plans of a task, and makes from `tables` the `view` that decisions are made on.
+"""

@@ -63,7 +63,7 @@ class Plans:
         self._seen_reach = self._reach.copy()
         """Likewise."""
         self._refreshed_at_s = -np.inf
-        self.state = self._believe(-np.inf)
+        self.state = self._state_at(-np.inf)
         """What the latest view was made of, for a log that its decisions can be made again from."""
         self._slow_since_s: dict[int, float] = {}
 
@@ -88,14 +88,14 @@ class Plans:
         if self._has_drifted and at_s - self._made_at_s >= _RENEW_SECONDS:
             self._view = None
         if self._view is None:
-            self.state = self._believe(at_s)
+            self.state = self._state_at(at_s)
             self._view = self.tables.view(self.state)
             self._made_at_s, self._has_drifted = at_s, False
             self._seen = [_figures(m.latency) for m in self.models]
             self._seen_reach[:] = self._reach
         return self._view
 
-    def _believe(self, at_s: float) -> BeliefState:
+    def _state_at(self, at_s: float) -> BeliefState:
         factor = self._machine_slowdown(at_s)
         levels = []
         for model in self.models:

@@ -65,7 +65,7 @@ class View:
         return self.compared(n_items).by_cost
 
     def _compare(self, n_items: int) -> "Comparison":
-        ranks = list(zip(at_each(self.cost, n_items), self.size_bytes, strict=True))
+        ranks = list(zip(curves_at(self.cost, n_items), self.size_bytes, strict=True))
         by_cost = sorted(self.usable, key=ranks.__getitem__)  # `usable` is ascending
         surest, frontier = -1.0, list[int]()
         for plan in by_cost:
@@ -88,15 +88,15 @@ class View:
 
     def cost_of(self, plan: int, n_items: int) -> float:
         """Expected cost of one call with `n_items`, in the policy's objective."""
-        return at(self.cost[plan], n_items)
+        return curve_at(self.cost[plan], n_items)
 
     def expected_ms(self, plan: int, n_items: int) -> float:
         """Expected compute of one call with `n_items`."""
-        return at(self.median_ms[plan], n_items)
+        return curve_at(self.median_ms[plan], n_items)
 
     def finish_ms(self, plan: int, n_items: int) -> float:
         """99th percentile of the time until a batch of `n_items` is answered."""
-        return at(self.p99_ms[plan], n_items)
+        return curve_at(self.p99_ms[plan], n_items)
 
     def finish_each_ms(self, n_items: int) -> Sequence[float]:
         """`finish_ms` of every plan; worked out once."""
@@ -104,7 +104,7 @@ class View:
         if found is None:
             if len(self._finish_each_ms) >= _MOST_COMPARED:
                 self._finish_each_ms.clear()
-            found = self._finish_each_ms[n_items] = at_each(self.p99_ms, n_items)
+            found = self._finish_each_ms[n_items] = curves_at(self.p99_ms, n_items)
         return found
 
     @cached_property
@@ -118,7 +118,7 @@ class View:
 
     def usual_finish_ms(self, plan: int, n_items: int) -> float:
         """Expected time until a batch of `n_items` is answered: what those behind it wait."""
-        return at(self.usual_ms[plan], n_items)
+        return curve_at(self.usual_ms[plan], n_items)
 
     def most_within(self, plan: int, budget_ms: float, most: int) -> int:
         """The largest batch, `most` at most, that is answered within `budget_ms` 99 times in 100; 0
@@ -132,7 +132,7 @@ class View:
 
     def soonest_ms(self, n_items: int) -> float:
         """Expected time until the fastest plan has answered a batch of `n_items`."""
-        usual_ms = at_each(self.usual_ms, n_items)
+        usual_ms = curves_at(self.usual_ms, n_items)
         return min([usual_ms[p] for p in self.usable])
 
     def largest_within(self, budget_ms: float) -> int:
@@ -175,7 +175,7 @@ class CallForecasts(dict[tuple[int, int], CallForecast]):
             self.clear()
         plan, n_items = key
         call = self[key] = CallForecast(
-            *at_each([of_all[plan] for of_all in self._curves], n_items)
+            *curves_at([of_all[plan] for of_all in self._curves], n_items)
         )
         return call
 
@@ -199,7 +199,7 @@ class Comparison(NamedTuple):
 
 
 def _most_within(curve: Sequence[float], budget_ms: float, most: int) -> int:
-    if at(curve, most) <= budget_ms:
+    if curve_at(curve, most) <= budget_ms:
         return most
     if curve[0] > budget_ms:
         return 0
@@ -211,7 +211,7 @@ def _most_within(curve: Sequence[float], budget_ms: float, most: int) -> int:
     return max(1, min(most, int(_GRID_SIZES[i] * (1.0 + share))))
 
 
-def at(curve: Sequence[float], n_items: int) -> float:
+def curve_at(curve: Sequence[float], n_items: int) -> float:
     """A curve over `GRID` at one batch size, linear between the grid's sizes and beyond."""
     i = n_items.bit_length() - 1
     if i >= len(curve) - 1:
@@ -220,8 +220,8 @@ def at(curve: Sequence[float], n_items: int) -> float:
     return low + (curve[i + 1] - low) * (n_items / _GRID_SIZES[i] - 1.0)
 
 
-def at_each(curves: Sequence[Sequence[float]], n_items: int) -> list[float]:
-    """`at` of several curves."""
+def curves_at(curves: Sequence[Sequence[float]], n_items: int) -> list[float]:
+    """`curve_at` of several curves."""
     i = n_items.bit_length() - 1
     if i >= len(GRID) - 1:
         return [curve[-1] * n_items / _GRID_SIZES[-1] for curve in curves]

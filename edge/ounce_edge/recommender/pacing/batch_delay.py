@@ -8,7 +8,7 @@ Serving System", NSDI 2017.
 
 import math
 
-from ounce_edge.recommender.pacing.lately import Lately
+from ounce_edge.recommender.pacing.lately import LeastLately
 
 DELAY_SHARE = 0.05
 """Of the tightest deadline. The decision has the rest of it, so that hardly any needs a quicker
@@ -29,7 +29,7 @@ class BatchDelay:
 
     def __init__(self, most_ms: float) -> None:
         self._most_ms = most_ms
-        self._tightest_ms = Lately(math.inf, MEMORY_S)
+        self._tightest_ms = LeastLately(math.inf, MEMORY_S)
         self._per_ms = 0.0
         self._n = 0
         self._since_s = -math.inf

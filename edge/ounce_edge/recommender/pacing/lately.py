@@ -1,8 +1,13 @@
 """The least of the values that came lately."""
 
 
-class Lately:
-    """The least of the values of the last `seconds`, or up to twice that."""
+class LeastLately:
+    """The least of the values of the last `seconds`, or up to twice that.
+
+    Args:
+        value: before anything came.
+        seconds: for so long a value counts.
+    """
 
     def __init__(self, value: float, seconds: float = 1.0) -> None:
         self._seconds = seconds

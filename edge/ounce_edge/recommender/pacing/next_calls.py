@@ -94,19 +94,18 @@ class NextCallsMemory:
         try:
             one = self._known[rungs]
         except KeyError:
-            one = self._known[rungs] = _one_call(now)
+            one = self._known[rungs] = _one_call(now) if rungs[-1] < len(sure) else None
         if one and one.finish_ms <= min(now.left_ms.tolist()) and one.slice_ms <= now.slice_ms:
             return one.calls
         return choose_next_calls(now)
 
 
 def _one_call(now: Circumstances) -> _OneCall | None:
-    plenty_ms = np.full(len(now.left_ms), _PLENTY_MS)
+    """Of messages whose floors can be kept."""
+    plenty_ms = np.full(len(now.floors), _PLENTY_MS)
     schedule = decide(now.view, plenty_ms, now.floors, now.fallback)
-    if len(schedule.groups) != 1 or schedule.groups[0].choice.is_fallback:
-        return None
-    [group] = schedule.groups
-    if is_long(now.view, group):
+    group, *others = schedule.groups
+    if others or is_long(now.view, group):
         return None
     call = now.view.calls[group.plan, len(group.items)]
     calls = NextCalls(schedule, Share(schedule.groups, (), 0, 0.0))

@@ -14,7 +14,7 @@ from ounce_edge.recommender.beliefs.suspension import (
     LONGEST_S,
     Suspension,
 )
-from ounce_edge.recommender.beliefs.view import at
+from ounce_edge.recommender.beliefs.view import curve_at
 from ounce_edge.recommender.rule.decision import decide
 from ounce_edge.recommender.rule.exploration import Draws, explore, regret
 from ounce_schemas.routing import Choice, Fallback, Objective
@@ -82,10 +82,10 @@ def test_most_within_is_the_inverse_of_finish(n: int, budget_ms: float) -> None:
             assert view.finish_ms(plan, max(fits + 1, int(fits * 1.05) + 1)) > budget_ms * 0.99
 
 
-def test_at_is_linear_between_the_grids_sizes_and_beyond() -> None:
+def test_a_curve_is_linear_between_the_grids_sizes_and_beyond() -> None:
     curve = [float(2**i) for i in range(15)]
     for n in (1, 2, 3, 100, 16_384, 50_000):
-        assert at(curve, n) == pytest.approx(n)
+        assert curve_at(curve, n) == pytest.approx(n)
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,15 @@ def test_one_short_call_in_time_is_looked_up(
     assert (memory.choose(now) is memory.choose(now)) == is_known
 
 
+@pytest.mark.parametrize("fallback", Fallback)
+def test_of_messages_whose_floor_no_plan_keeps_nothing_is_known(fallback: Fallback) -> None:
+    plans, memory = view(("only", 0.005, 0.8, 1)), NextCallsMemory()
+    for some in ([(LIGHT, 50.0), (HEAVY, 50.0)], [(HEAVY, 50.0), (LIGHT, 50.0)]):
+        now = of(plans, some, fallback=fallback)
+        assert plain(memory.choose(now).schedule) == plain(choose_next_calls(now).schedule)
+        assert memory.choose(now) is not memory.choose(now)
+
+
 def test_what_was_known_of_other_beliefs_is_forgotten() -> None:
     memory, swapped = NextCallsMemory(), view(("light", 4.0, 0.8, 1), ("heavy", 0.005, 0.98, 1))
     for plans, plan in ((two(), 0), (swapped, 1), (two(), 0)):
