@@ -31,12 +31,21 @@ def view(*plans: tuple[str, float, float, int]) -> View:
     ).view(0.0)
 
 
-def crossing(*models: tuple[float, float, float], overhead_ms: float = 0.0) -> View:
-    """A view of single models: milliseconds alone, milliseconds per further item, lower bound."""
+def crossing(
+    *models: tuple[float, float, float], overhead_ms: float = 0.0, tail: float = 1.0
+) -> View:
+    """A view of single models: milliseconds alone, milliseconds per further item, lower bound.
+
+    Args:
+        models: the plans.
+        overhead_ms: per item, beside the call.
+        tail: 99th percentile of a call over its median.
+    """
+    curves = [np.array([ms, ms + 100 * more]) for ms, more, _ in models]
     plans = Plans(
         [
-            Model(f"m{i}", 1, LatencyBelief([1, 101], *[[ms, ms + 100 * more]] * 2))
-            for i, (ms, more, _) in enumerate(models)
+            Model(f"m{i}", 1, LatencyBelief([1, 101], curve, tail * curve))
+            for i, curve in enumerate(curves)
         ],
         [
             Plan(f"m{i}", [PlanStep(i)], AccuracyPrior(min(1.0, low + 0.01), low, 1.0, 100))
@@ -77,11 +86,15 @@ def plain(schedule: Schedule) -> tuple[list, list]:
     return [(g.plan, g.choice, g.items.tolist()) for g in schedule.groups], [*schedule.refused]
 
 
-ladders = st.lists(
-    st.tuples(st.floats(0.01, 50), st.floats(0, 0.99), st.integers(1, 5)), min_size=1, max_size=6
-).map(lambda rows: view(*((f"m{i}", *row) for i, row in enumerate(rows)))) | st.lists(
-    st.tuples(st.floats(0.01, 50), st.floats(0.0, 5.0), st.floats(0, 0.99)), min_size=1, max_size=8
-).map(lambda rows: crossing(*rows))
+_single = st.tuples(st.floats(0.01, 50), st.floats(0, 0.99), st.integers(1, 5))
+_crossing = st.tuples(st.floats(0.01, 50), st.floats(0.0, 5.0), st.floats(0, 0.99))
+ladders = st.lists(_single, min_size=1, max_size=6).map(
+    lambda rows: view(*((f"m{i}", *row) for i, row in enumerate(rows)))
+) | st.builds(
+    lambda rows, tail: crossing(*rows, tail=tail),
+    st.lists(_crossing, min_size=1, max_size=8),
+    st.sampled_from([1.0, 1.5, 4.0]),
+)
 messages = st.lists(
     st.tuples(st.floats(-50, 1000), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1.0])),
     min_size=1,
