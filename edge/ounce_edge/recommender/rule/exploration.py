@@ -53,7 +53,8 @@ def explore(
     min_accuracy: Floats,
     draws: Draws,
 ) -> Schedule:
-    """Let some messages be answered by lighter plans that may be good enough.
+    """Let some messages that the rule serves as asked be answered by lighter plans that may be good
+    enough.
 
     Args:
         view: what the schedule was decided on.
@@ -71,9 +72,10 @@ def explore(
     groups = []
     for group in schedule.groups:
         kept = group.items
-        if not group.choice.is_fallback and chosen[group.items].any():
+        may_try = chosen[kept] & (min_accuracy[kept] <= view.accuracy_low[group.plan])
+        if not group.choice.is_fallback and may_try.any():
             lighter = schedule.by_cost[: schedule.by_cost.index(group.plan)]
-            for i in group.items[chosen[group.items]].tolist():
+            for i in kept[may_try].tolist():
                 plan = _try(view, lighter, remaining_ms[i], min_accuracy[i], drawn)
                 if plan is not None:
                     tried.setdefault(plan, []).append(i)

@@ -1,13 +1,9 @@
-"""Plans: cascades' times and costs, what is believed together, suspension, exploration."""
+"""Plans: cascades' times and costs, what is believed together, suspension."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
-from ounce_edge.recommender.beliefs.latency import LatencyBelief
-from ounce_edge.recommender.beliefs.plan_beliefs import Plans
-from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 from ounce_edge.recommender.beliefs.suspension import (
     FIRST_S,
     FORGIVEN_AFTER_S,
@@ -16,31 +12,9 @@ from ounce_edge.recommender.beliefs.suspension import (
 )
 from ounce_edge.recommender.beliefs.view import curve_at
 from ounce_edge.recommender.rule.decision import decide
-from ounce_edge.recommender.rule.exploration import Draws, explore, regret
-from ounce_schemas.routing import Choice, Fallback, Objective
+from ounce_schemas.routing import Fallback, Objective
 
-LIGHT, HEAVY, CASCADE = range(3)
-
-
-def plans(objective: Objective = Objective.CPU_TIME, reach: float = 0.1) -> Plans:
-    """A light model (0.1 ms an item), a heavy one (1 ms), and both as a cascade."""
-    models = [
-        Model("light", 10, LatencyBelief([1, 100], [0.1, 10], [0.1, 10]), 7_000, watts=20.0),
-        Model("heavy", 90, LatencyBelief([1, 100], [1, 100], [1, 100]), 5_000, watts=1.0),
-    ]
-    return Plans(
-        models,
-        [
-            Plan("light", [PlanStep(0)], AccuracyPrior(0.90, 0.88, 0.93, 400)),
-            Plan("heavy", [PlanStep(1)], AccuracyPrior(0.98, 0.97, 0.99, 400)),
-            Plan(
-                "light>heavy",
-                [PlanStep(0, 1.0, 0.7), PlanStep(1, reach)],
-                AccuracyPrior(0.975, 0.96, 0.985, 400),
-            ),
-        ],
-        objective,
-    )
+from tests.support.edge.cascades import CASCADE, HEAVY, LIGHT, plans
 
 
 def test_a_cascade_costs_its_expected_items_and_takes_its_most_likely() -> None:
@@ -203,55 +177,6 @@ def test_a_breaker_opens_for_longer_each_time_and_forgives() -> None:
     assert not breaker.succeed(at_s)
     breaker.fail(at_s + FORGIVEN_AFTER_S + 1)
     assert breaker.until_s == at_s + FORGIVEN_AFTER_S + 1 + FIRST_S
-
-
-def explored(drawn: list[float], floor: float, left_ms: float = 100.0) -> list[tuple[int, Choice]]:
-    view = plans().view(0.0)
-    left, floors = np.full(4, left_ms), np.full(4, floor)
-    chosen = np.array([True, False, True, False])
-    schedule = decide(view, left, floors, Fallback.REFUSE)
-    schedule = explore(view, schedule, left, floors, Draws(chosen, drawn))
-    found = [(-1, Choice.CUT_SHORT)] * 4
-    for group in schedule.groups:
-        for i in group.items:
-            found[i] = group.plan, group.choice
-    return found
-
-
-def test_exploring_tries_what_may_be_good_enough_on_the_chosen_messages_only() -> None:
-    rule = (CASCADE, Choice.LIGHTEST_FEASIBLE)
-    tried = (LIGHT, Choice.EXPLORATION)
-    assert explored([0.93, 0.98, 0.97], 0.925) == [tried, rule, tried, rule]
-    assert explored([0.91, 0.98, 0.97], 0.925) == [rule] * 4  # drawn too low
-    assert explored([1.0, 1.0, 1.0], 0.95) == [rule] * 4  # its interval does not hold the floor
-    assert explored([0.93, 0.98, 0.97], 0.88) == [(LIGHT, Choice.LIGHTEST_FEASIBLE)] * 4
-
-
-def test_regret_is_the_expected_shortfall() -> None:
-    view = plans().view(0.0)
-    assert regret(view, LIGHT, np.array([0.925, 0.95, 0.5])) == pytest.approx(0.025 + 0.05)
-
-
-def test_exploring_learns_that_a_light_plan_is_good_enough_and_stops_where_it_is_not() -> None:
-    rng = np.random.default_rng(0)
-    for truth, learned in ((0.96, True), (0.86, False)):
-        made = plans()
-        tries = 0
-        for second in range(300):
-            view = made.view(float(second))
-            left, floors = np.full(100, 100.0), np.full(100, 0.92)
-            drawn = [float(rng.beta(*made.accuracy.posterior(p))) for p in range(3)]
-            schedule = decide(view, left, floors, Fallback.REFUSE)
-            draws = Draws(rng.random(100) < 0.2, drawn)
-            schedule = explore(view, schedule, left, floors, draws)
-            for group in schedule.groups:
-                n = len(group.items)
-                if group.plan == LIGHT:
-                    good = int(rng.binomial(n, truth))
-                    made.accuracy.observe_labels(LIGHT, good, n - good, float(second))
-                    tries += n * (second >= 200)
-        assert (made.view(300.0).accuracy_low[LIGHT] >= 0.92) == learned
-        assert learned or tries < 100  # of 2,000: a plan that is not is hardly tried any more
 
 
 @given(
