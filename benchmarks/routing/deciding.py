@@ -4,8 +4,7 @@ import statistics
 import time
 
 import numpy as np
-from ounce_edge.recommender.pacing.slicing import first_slice
-from ounce_edge.recommender.rule.decision import decide
+from ounce_edge.recommender.pacing.next_calls import Circumstances, choose_next_calls
 from ounce_schemas.routing import Fallback
 
 from benchmarks.routing.tables import Table
@@ -16,7 +15,7 @@ REPEATS = 400
 
 
 def time_deciding(table: Table, fewest_left_ms: float) -> float:
-    """Median time per message of `decide` and `first_slice` for batches of 100 with mixed floors
+    """Median time per message of `choose_next_calls` for batches of 100 with mixed floors
     and deadlines, microseconds.
 
     Args:
@@ -31,7 +30,6 @@ def time_deciding(table: Table, fewest_left_ms: float) -> float:
         left_ms = np.maximum(rng.choice(DEADLINES_MS, BATCH) * rng.random(BATCH), fewest_left_ms)
         floor = rng.choice(floors, BATCH)
         start = time.perf_counter()
-        schedule = decide(view, left_ms, floor, Fallback.MOST_ACCURATE_IN_TIME)
-        first_slice(view, schedule.groups, left_ms)
+        choose_next_calls(Circumstances(view, left_ms, floor, Fallback.MOST_ACCURATE_IN_TIME))
         times_us.append((time.perf_counter() - start) * 1e6 / BATCH)
     return statistics.median(times_us)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from ounce_edge.evidence.model_watch import ModelWatch
 from ounce_edge.models.execution import Outcome
+from ounce_edge.recommender.pacing.next_calls import Circumstances, choose_next_calls
 from ounce_edge.recommender.pacing.overload import Overload
-from ounce_edge.recommender.pacing.slicing import LATE, first_slice
-from ounce_edge.recommender.rule.decision import decide
+from ounce_edge.recommender.pacing.slicing import LATE
 from ounce_schemas.routing import Fallback
 
 from benchmarks.routing.overhead import Overhead
@@ -31,11 +31,18 @@ class Ours(Rule):
         left_ms = queue.deadline_ms - now_ms
         all_left_ms = queue.all_deadline_ms - now_ms
         overload_lasts = self._overload.look(all_left_ms, 1.0 / MAX_WAITING, now_ms / 1e3)
-        fallback = Fallback.MOST_ACCURATE_IN_TIME
-        schedule = decide(view, left_ms, queue.floor, fallback, overload_lasts)
-        now = first_slice(view, schedule.groups, left_ms, late_credit_ms=self._late_credit_ms)
+        now = choose_next_calls(
+            Circumstances(
+                view,
+                left_ms,
+                queue.floor,
+                Fallback.MOST_ACCURATE_IN_TIME,
+                overload_lasts,
+                late_credit_ms=self._late_credit_ms,
+            )
+        ).share
         self._late_credit_ms = now.late_credit_ms
-        return [Work(g.plan, g.items, cuts=g.choice not in LATE) for g in now.groups]
+        return [Work(g.plan, g.items, cuts=g.choice not in LATE) for g in now.here]
 
     def learn(self, work: Work, outcome: Outcome, answer_ms: float) -> None:
         self._watch.learn_outcome(work.plan, outcome)
