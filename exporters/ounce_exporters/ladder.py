@@ -137,7 +137,7 @@ def export_model(
     runtime = OnnxCpuRuntime(threads=1)
     with fresh_folder(folder / recipe.name) as fresh:
         (fresh / MODEL_FILE).write_bytes(content)
-        model = runtime.load(fresh / MODEL_FILE)
+        model = runtime.load(fresh / MODEL_FILE, content)
         exported = model.run(test.inputs)
         parity = check_parity(task, exported, calibrator.apply(native))
         classifies = task.kind == "classification"

@@ -24,6 +24,10 @@ class EventKind(StrEnum):
     """Late requests pile up: more comes than can be answered as asked."""
     OVERLOAD_OVER = "overload-over"
     """They do no more."""
+    RECORDING_STOPPED = "recording-stopped"
+    """Decisions can't be written, as on a full disk. Serving goes on; it is tried again."""
+    RECORDING_RESUMED = "recording-resumed"
+    """They can again."""
 
 
 class OperationalEvent(msgspec.Struct):
@@ -32,7 +36,7 @@ class OperationalEvent(msgspec.Struct):
     kind: EventKind
     task: str
     subject: str
-    """What it is about: a model, a plan, a floor, or `requests`."""
+    """What it is about: a model, a plan, a floor, `requests`, or `decisions`."""
     text: str
     """What happened, with the figures, in a sentence."""
     at_ms: int

@@ -82,7 +82,8 @@ def check_written(folder: Path, card: ModelCard, data: TaskData) -> None:
     assert read_card(folder / "card.json") == card
     assert card.parity.n == len(data.test)
     assert card.parameters > 0
-    model = OnnxCpuRuntime().load(folder / "model.onnx")
+    path = folder / "model.onnx"
+    model = OnnxCpuRuntime().load(path, path.read_bytes())
     assert {name: t.shape for name, t in model.inputs.items()} == {
         t.name: (None, *t.shape) for t in data.spec.inputs
     }
@@ -137,7 +138,8 @@ def test_a_text_never_seen_in_training_is_tolerated(tmp_path: Path) -> None:
     data = table_data("classification", "both")
     recipe = table.recipes(data)[0]
     export_model(data, recipe, fit(recipe, data), tmp_path, 0)
-    model = OnnxCpuRuntime().load(tmp_path / recipe.name / "model.onnx")
+    path = tmp_path / recipe.name / "model.onnx"
+    model = OnnxCpuRuntime().load(path, path.read_bytes())
     answers = model.run(
         {
             "input": np.array([[0.5, np.nan]], np.float32),

@@ -3,24 +3,28 @@
 A file begins with the plans as they were measured; each further entry holds what was believed at
 one decision, the requests that it considered, what was decided, and the ids of those that were
 answered then: each id is written once for each time that its request is answered, however long it
-waited. Entries are MessagePack documents, each behind its length. A worker keeps the two newest
-files, so that a log keeps to its bound.
-
-::
-
-    <folder>/<task>-<n>.decisions
+waited. Entries are MessagePack documents, each behind its length. `decision_files` says how files
+are named and how many are kept; `decision_reader` reads them.
 """
 
+import errno
 import struct
-from collections.abc import Iterator, Sequence
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 import numpy as np
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.event import EventKind
 from ounce_schemas.routing import Choice, Fallback
 
+from ounce_edge.evidence.decision_files import KEPT, begin_file, prune
+from ounce_edge.evidence.incidents import Incident
 from ounce_edge.recommender.arrays import Floats, Items
 from ounce_edge.recommender.beliefs.tables import BeliefState, Tables
 from ounce_edge.recommender.beliefs.view import View
@@ -28,8 +32,11 @@ from ounce_edge.recommender.rule.exploration import Draws, decide_and_explore
 from ounce_edge.recommender.rule.schedule import Schedule
 
 FORMAT = 2
-SUFFIX = ".decisions"
-_LENGTH = struct.Struct("<I")
+LENGTH = struct.Struct("<I")
+"""What an entry's length is written as, before it."""
+RETRY_S = 30.0
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+"""A disk that is full may have room again, and must not keep a worker from starting."""
 
 
 class LogHeader(msgspec.Struct, frozen=True):
@@ -90,38 +97,54 @@ class DecisionEntry(msgspec.Struct, frozen=True):
 
 
 class DecisionLog:
-    """Writes the decisions of one task.
+    """Writes the decisions of one task. Several workers may share a folder.
+
+    A disk that is full or fails costs the record and nothing else: recording stops, that is told
+    once, and it is tried again every `RETRY_S`.
 
     Args:
         folder: made if absent.
         header: what does not change.
         most_bytes: bound of the log; each of its two files has half of it.
+        clock: seconds on any steady clock.
 
     Raises:
-        ArtifactError: the folder can't be written.
+        ArtifactError: the folder can't be written, for another reason than that the disk is full.
     """
 
-    def __init__(self, folder: Path, header: LogHeader, most_bytes: int = 64_000_000) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        header: LogHeader,
+        most_bytes: int = 64_000_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._folder = folder
         self._header = header
-        self._most_bytes = most_bytes // 2
+        self._most_bytes = most_bytes // KEPT
+        self._clock = clock
         self._encode = msgspec.msgpack.Encoder().encode
+        self._writer = uuid.uuid4().hex[:8]
+        self._files: list[BinaryIO] = []
+        """Open ones, so that they are locked; the last one grows. None while recording stands."""
+        self._retry_at_s = 0.0
+        self._is_stopped = False
+        self._n_lost = 0
+        """Decisions that were not recorded since recording stopped."""
+        self._incidents: list[Incident] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._number = max((n for n, _ in _files(folder, header.task)), default=0)
-            self._file = self._next_file()
+            self._begin_file()
         except OSError as e:
-            raise ArtifactError(f"{folder}: can't write decisions: {e.strerror or e}") from e
+            if e.errno not in _FULL:
+                raise ArtifactError(f"{folder}: can't write decisions: {e.strerror or e}") from e
+            self._stop(e)
 
     def begin(self, header: LogHeader) -> None:
-        """Go on in a new file: from now on decisions depend on something else.
-
-        Raises:
-            OSError: it can't be written.
-        """
+        """Go on in a new file: from now on decisions depend on something else."""
         self._header = header
-        self._file.close()
-        self._file = self._next_file()
+        if self._files:
+            self._or_stop(self._begin_file)
 
     def record(
         self,
@@ -134,7 +157,7 @@ class DecisionLog:
         exploration: Draws | None = None,
         overload_lasts: bool = False,
     ) -> None:
-        """Write one decision.
+        """Write one decision, or count it as lost while recording stands.
 
         Args:
             at_ms: milliseconds since 1970.
@@ -147,6 +170,9 @@ class DecisionLog:
             exploration: what was drawn, where the policy explores.
             overload_lasts: whether late requests had piled up.
         """
+        if not self._files and not self._resume():
+            self._n_lost += 1
+            return
         considered = _everything_in(schedule)
 
         def places(items: Items) -> bytes:
@@ -165,107 +191,87 @@ class DecisionLog:
             exploration and (exploration.chosen[considered].tobytes(), exploration.drawn),
             overload_lasts,
         )
-        self._write(self._file, entry)
-        if self._file.tell() >= self._most_bytes:
-            self._file.close()
-            self._file = self._next_file()
+        self._or_stop(partial(self._append, entry))
 
-    def close(self) -> None:
-        """Write what is buffered."""
-        self._file.close()
+    def take_incidents(self) -> list[Incident]:
+        """That recording has stopped, or goes on; each is given once."""
+        incidents, self._incidents = self._incidents, []
+        return incidents
 
     def flush(self) -> None:
         """Let readers see what was recorded."""
-        self._file.flush()
+        if self._files:
+            self._or_stop(self._files[-1].flush)
 
-    def _next_file(self) -> BinaryIO:
-        self._number += 1
-        path = self._folder / f"{self._header.task}-{self._number:06}{SUFFIX}"
-        file = path.open("wb")
-        self._write(file, self._header)
-        for _, old in _files(self._folder, self._header.task)[:-2]:
-            old.unlink(missing_ok=True)
-        return file
+    def close(self) -> None:
+        """Write what is buffered."""
+        for file in self._files:
+            with suppress(OSError):  # what can't be written now never can
+                file.close()
+        self._files.clear()
+
+    def _or_stop(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as e:
+            self._stop(e)
+
+    def _stop(self, error: OSError) -> None:
+        self.close()
+        if not self._is_stopped:
+            text = f"decisions are not recorded in {self._folder}: {error.strerror or error}"
+            self._tell(EventKind.RECORDING_STOPPED, text)
+        self._is_stopped = True
+        self._retry_at_s = self._clock() + RETRY_S
+
+    def _resume(self) -> bool:
+        """Whether recording goes on, where it had stopped."""
+        if self._clock() >= self._retry_at_s:
+            self._or_stop(self._begin_file)
+        if not self._files:
+            return False
+        self._is_stopped = False
+        text = f"decisions are recorded again in {self._folder}; {self._n_lost} were not"
+        self._tell(EventKind.RECORDING_RESUMED, text)
+        self._n_lost = 0
+        return True
+
+    def _tell(self, kind: EventKind, text: str) -> None:
+        self._incidents.append(Incident(kind, "decisions", text))
+
+    def _append(self, entry: DecisionEntry) -> None:
+        file = self._files[-1]
+        self._write(file, entry)
+        if file.tell() >= self._most_bytes:
+            self._begin_file()
+
+    def _begin_file(self) -> None:
+        for growing in self._files[-1:]:
+            growing.flush()
+        path, file = begin_file(self._folder, self._header.task, self._writer)
+        try:
+            self._write(file, self._header)
+            file.flush()
+        except OSError:  # older files hold more than this one
+            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                file.close()
+            raise
+        self._files.append(file)
+        for old in self._files[:-KEPT]:
+            old.close()
+        self._files = self._files[-KEPT:]
+        prune(self._folder, self._header.task, self._writer)
 
     def _write(self, file: BinaryIO, part: msgspec.Struct) -> None:
         content = self._encode(part)
-        file.write(_LENGTH.pack(len(content)))
+        file.write(LENGTH.pack(len(content)))
         file.write(content)
 
 
 def _everything_in(schedule: Schedule) -> Items:
     """Indices of all requests that a decision considered, ascending."""
     return np.sort(np.concatenate([schedule.refused, *(g.items for g in schedule.groups)]))
-
-
-def read_decisions(folder: Path, task: str) -> Iterator[tuple[LogHeader, DecisionEntry]]:
-    """Decisions of a task, oldest first. An entry that a killed worker left unfinished ends its
-    file; what another version left beside newer files is passed over.
-
-    Raises:
-        ArtifactError: there are none, a file is not a log of decisions, or all are of another
-            version.
-    """
-    files = _files(folder, task)
-    if not files:
-        raise ArtifactError(
-            f"{folder}: no decisions of task {task}; start the worker with --decisions {folder}"
-        )
-    other: _OtherFormatError | None = None
-    for _, path in files:
-        try:
-            yield from _read(path)
-        except _OtherFormatError as e:
-            other = e
-        else:
-            other = None
-    if other is not None:
-        raise other
-
-
-class _OtherFormatError(ArtifactError):
-    """A file was written by another version."""
-
-
-def _read(path: Path) -> Iterator[tuple[LogHeader, DecisionEntry]]:
-    try:
-        content = memoryview(path.read_bytes())
-        parts = _split(content)
-        first = next(parts, None)
-        if first is None:
-            return
-        header = msgspec.msgpack.decode(first, type=LogHeader)
-        if header.format != FORMAT:
-            raise _OtherFormatError(
-                f"{path}: has format {header.format}, and this version reads {FORMAT}; read it "
-                "with the version that wrote it"
-            )
-        decoder = msgspec.msgpack.Decoder(DecisionEntry)
-        for part in parts:
-            yield header, decoder.decode(part)
-    except (OSError, msgspec.MsgspecError) as e:
-        raise ArtifactError(f"{path}: not a log of decisions: {e}") from e
-
-
-def _split(content: memoryview) -> Iterator[memoryview]:
-    start = 0
-    while start + _LENGTH.size <= len(content):
-        (length,) = _LENGTH.unpack_from(content, start)
-        start += _LENGTH.size
-        if start + length > len(content):
-            return
-        yield content[start : start + length]
-        start += length
-
-
-def _files(folder: Path, task: str) -> list[tuple[int, Path]]:
-    """A task's files by number, ascending."""
-    found = []
-    for path in folder.glob(f"{task}-*{SUFFIX}"):
-        number = path.name.removeprefix(f"{task}-").removesuffix(SUFFIX)
-        if number.isdigit():
-            found.append((int(number), path))
-    return sorted(found)
 
 
 def replay(header: LogHeader, entry: DecisionEntry) -> tuple[View, Schedule]:

@@ -16,7 +16,8 @@ from ounce_schemas.routing import Objective
 from ounce_schemas.task import TaskName
 from pydantic import BaseModel, ConfigDict, Field
 
-from ounce_edge.evidence.decision_log import DecisionEntry, LogHeader, read_decisions, replay
+from ounce_edge.evidence.decision_log import DecisionEntry, LogHeader, replay
+from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.first_beliefs import measured_belief
 from ounce_edge.models.planning import make_plans

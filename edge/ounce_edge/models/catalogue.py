@@ -134,8 +134,9 @@ def _load_model(folder: Path, task: TaskSpec, runtime: Runtime) -> ServedModel:
     digest = hashlib.sha256(content).hexdigest()
     if digest != card.sha256:
         raise ArtifactError(f"{path}: sha256 {digest[:12]}… is not the card's {card.sha256[:12]}…")
+    # What was checked is what is loaded: the file may be another one by now.
     before = resident_bytes()
-    loaded = runtime.load(path)
+    loaded = runtime.load(path, content)
     _check_signature(path, loaded, task)
     _check_run(path, loaded, task)
     return ServedModel(card, loaded, max(resident_bytes() - before, 0))

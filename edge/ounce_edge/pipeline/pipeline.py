@@ -169,6 +169,7 @@ class Pipeline:
             self._rejecting.refuse(taken[-1], publish, report)
         if self._log is not None:
             chosen.record(self._log, now_ms, [some.batch.whole_ids() for some in taken])
+            report.incidents += self._log.take_incidents()
         return now.n_held
 
     def _run(self, job: Job, left_ms: Floats) -> Outcome:

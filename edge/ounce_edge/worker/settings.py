@@ -114,7 +114,8 @@ class WorkerSettings(KafkaConnection):
     )
     decisions: Path | None = Field(
         default=None,
-        description="Folder to record decisions in, 64 MB a task at most, for `ounce explain`",
+        description="Folder to record decisions in for `ounce explain`, at most 64 MB a task and "
+        "worker",
     )
     log_level: str = Field(
         default="INFO",

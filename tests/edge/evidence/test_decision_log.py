@@ -12,9 +12,9 @@ from ounce_edge.evidence.decision_log import (
     FORMAT,
     DecisionLog,
     LogHeader,
-    read_decisions,
     replay,
 )
+from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_edge.evidence.explain import command
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.pipeline import Pipeline

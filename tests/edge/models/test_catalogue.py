@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from ounce_edge.models.catalogue import Ladder, load_ladder, sample_inputs
+from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
-from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_schemas.errors import ArtifactError
 
 from tests.support.edge.ladders import DIGITS, NUMBERS, card
@@ -122,11 +122,22 @@ def test_an_absent_or_wrong_task_is_an_error(models: Path) -> None:
         load_ladder(models, "digits", runtime)
 
 
-def test_what_is_not_an_onnx_file_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(b"not a model")
-    with pytest.raises(ArtifactError, match=r"model.onnx: not a model ONNX Runtime can run: .+"):
-        OnnxCpuRuntime().load(path)
+def test_what_was_checked_is_what_is_loaded(models: Path) -> None:
+    loaded: dict[str, bytes] = {}
+
+    class Slow(FakeRuntime):
+        """Whose files are replaced before it comes to load them."""
+
+        def load(self, path: Path, content: bytes) -> LoadedModel:
+            path.write_bytes(b"replaced meanwhile")
+            loaded[path.parent.name] = content
+            return super().load(path, content)
+
+    runtime = Slow({"a": FakeModel(DIGITS), "b": FakeModel(DIGITS)})
+    ladder = load_ladder(models, "digits", runtime)
+    digests = {m.card.model: m.card.sha256 for m in ladder.models}
+    assert {name: hashlib.sha256(found).hexdigest() for name, found in loaded.items()} == digests
+    assert loaded == {"a": b"model a", "b": b"model b"}
 
 
 def test_sample_inputs_are_of_the_signature() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from ounce_edge.evidence.decision_log import DecisionLog, read_decisions
+from ounce_edge.evidence.decision_log import DecisionLog
+from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline

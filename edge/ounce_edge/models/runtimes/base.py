@@ -23,7 +23,10 @@ class TensorSignature:
 
 
 class LoadedModel(Protocol):
-    """One model, ready to run."""
+    """One model, ready to run. Several threads may run it at once.
+
+    `tests/contracts/runtimes` holds what every runtime keeps.
+    """
 
     @property
     def inputs(self) -> Mapping[str, TensorSignature]:
@@ -36,10 +39,15 @@ class LoadedModel(Protocol):
         ...
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Run a batch of any size.
+        """Run a batch of any size, at least one item.
 
         Returns:
-            The model's first output, array of shape (n_items, output size), float32.
+            The model's first output, array of shape (n_items, output size), float32; the caller's
+            own. What an item gets does not depend on the others, but for rounding.
+
+        Raises:
+            Exception: an input is absent, or has another type or shape than its signature says; or
+                the model fails. The model can be run again.
         """
         ...
 
@@ -57,10 +65,14 @@ class Runtime(Protocol):
         """Threads that one call may use."""
         ...
 
-    def load(self, path: Path) -> LoadedModel:
-        """Load one file.
+    def load(self, path: Path, content: bytes) -> LoadedModel:
+        """Load one model.
+
+        Args:
+            path: where it was read, for messages; nothing is read there again.
+            content: all of the file, so that what was checked is what is loaded.
 
         Raises:
-            ArtifactError: the file is not a model that this runtime can run.
+            ArtifactError: the content is no model that this runtime can run, or not all of one.
         """
         ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,13 @@ class FakeModel:
         """Sizes of the batches that were run, in order."""
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
-        """What `answer` says, of shape (n_items, output size)."""
+        """What `answer` says, of shape (n_items, output size).
+
+        Raises:
+            ValueError: the inputs are not as the signature says.
+        """
+        for name, signature in self.inputs.items():
+            _check_input(name, inputs.get(name), signature)
         n = len(next(iter(inputs.values())))
         self.batch_sizes.append(n)
         if self._answer is not None:
@@ -40,6 +47,13 @@ class FakeModel:
         if self._classes:
             result[:, 0] = 1.0
         return result
+
+
+def _check_input(name: str, array: NDArray[Any] | None, signature: TensorSignature) -> None:
+    kind = object if signature.datatype == "BYTES" else np.float32
+    if array is None or array.shape[1:] != signature.shape[1:] or array.dtype != kind:
+        found = "absent" if array is None else f"{array.dtype}{list(array.shape)}"
+        raise ValueError(f"input {name!r} is {found}, not {signature.datatype}{signature.shape}")
 
 
 class FakeRuntime:
@@ -51,7 +65,7 @@ class FakeRuntime:
     def __init__(self, models: Mapping[str, FakeModel]) -> None:
         self._models = models
 
-    def load(self, path: Path) -> LoadedModel:
+    def load(self, path: Path, content: bytes) -> LoadedModel:
         """The model of that name.
 
         Raises:

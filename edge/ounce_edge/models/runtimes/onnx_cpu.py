@@ -14,6 +14,10 @@ MAX_ROWS = 256
 """Rows of one ONNX Runtime call, as many as are measured at most: more gain nothing and cost cache
 misses and memory."""
 
+_EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
+_NOWHERE = "/dev/null/external-data"
+"""No file can be there, so that what a model keeps in other files is never found."""
+
 _DATATYPES = {"tensor(float)": "FP32", "tensor(string)": "BYTES"}
 
 
@@ -41,11 +45,12 @@ class OnnxCpuRuntime:
         """Threads that one call may use."""
         return self._threads
 
-    def load(self, path: Path) -> LoadedModel:
-        """Load one ONNX file.
+    def load(self, path: Path, content: bytes) -> LoadedModel:
+        """Load one ONNX file. All of the model is in `content`: weights in other files, which no
+        digest covers, are refused.
 
         Raises:
-            ArtifactError: ONNX Runtime can't make a session of the file.
+            ArtifactError: ONNX Runtime can't make a session of it.
         """
         options = ort.SessionOptions()
         options.log_severity_level = 3  # errors only: warnings here are about graph optimisation
@@ -54,10 +59,16 @@ class OnnxCpuRuntime:
             options.use_per_session_threads = False
         else:
             options.intra_op_num_threads = 1
+        options.add_session_config_entry(_EXTERNAL_FOLDER, _NOWHERE)
         try:
-            session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as e:  # ONNX Runtime raises a type of its own for each status code
             reason = " ".join(str(e).split())
+            if "external data" in reason.lower():
+                raise ArtifactError(
+                    f"{path}: keeps weights in other files (external data), which its card does "
+                    "not cover; export the model as one file"
+                ) from e
             raise ArtifactError(f"{path}: not a model ONNX Runtime can run: {reason}") from e
         return _OnnxCpuModel(session)
 
@@ -67,11 +78,12 @@ class _OnnxCpuModel:
         self._session = session
         self.inputs = {t.name: _signature(t) for t in session.get_inputs()}
         self.outputs = {t.name: _signature(t) for t in session.get_outputs()}
+        self._first_input = next(iter(self.inputs), "")
         self._output_names = [session.get_outputs()[0].name]
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
         """Run a batch of any size, in calls of at most `MAX_ROWS` rows."""
-        n = len(next(iter(inputs.values())))
+        n = len(inputs[self._first_input])
         if n <= MAX_ROWS:
             result: NDArray[np.float32] = self._session.run(self._output_names, inputs)[0]
             return result
