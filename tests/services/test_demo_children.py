@@ -13,7 +13,6 @@ from click.testing import CliRunner
 from ounce_schemas.errors import BrokerError
 from ounce_services.demo.children import ChildError, Children, ounce_command
 from ounce_services.demo.command import command
-from ounce_services.demo.ladders import has_ladder
 from ounce_services.demo.readiness import free_port, wait_until_ready
 from ounce_services.demo.tether import tethered
 
@@ -101,15 +100,6 @@ def test_readiness_gives_up_with_the_reason(tmp_path: Path) -> None:
         child.wait()
         with pytest.raises(ChildError, match="ended by SIGKILL"):
             wait_until_ready(child, url)
-
-
-def test_a_ladder_cut_short_is_not_reused(models: Path) -> None:
-    assert not has_ladder(models, "toy")  # no card yet
-    (models / "toy" / "light").mkdir()
-    (models / "toy" / "light" / "card.json").write_text("{}")
-    assert has_ladder(models, "toy")
-    (models / ".toy-unfinished").touch()
-    assert not has_ladder(models, "toy")
 
 
 def test_demo_names_an_absent_broker_and_leaves_nothing(models: Path) -> None:
