@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from ounce_schemas.errors import BrokerError
-from ounce_services.demo.children import ChildError, Children, ounce_command
 from ounce_services.demo.command import command
-from ounce_services.demo.readiness import free_port, wait_until_ready
-from ounce_services.demo.tether import tethered
+from ounce_services.process.children import ChildError, Children, ounce_command
+from ounce_services.process.readiness import free_port, wait_until_ready
+from ounce_services.process.tether import tethered
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 
@@ -41,7 +41,7 @@ def is_running(pid: int) -> bool:
 def test_a_killed_parent_takes_its_child_along() -> None:
     code = (
         "import subprocess, sys, time\n"
-        "from ounce_services.demo.tether import tethered\n"
+        "from ounce_services.process.tether import tethered\n"
         f"child = subprocess.Popen(tethered({SLEEP!r}), stdout=subprocess.PIPE)\n"
         "child.stdout.readline()\n"
         "print(child.pid, flush=True)\n"

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from ounce_schemas.training_progress import ModelProgress, ModelState, TrainingProgress
-from ounce_services.demo.children import ChildError, Children
 from ounce_services.demo.ladders import find_ladder, has_ladder, link_ladders
 from ounce_services.demo.start import StartScreen, progress_line
 from ounce_services.demo.start_view import StartFrame, TrainingFrame, render_start, time_left
 from ounce_services.demo.trainings import Training, start_trainings
+from ounce_services.process.children import ChildError, Children
 from rich.console import Console
 
 HALF = TrainingProgress(

@@ -11,18 +11,18 @@ from types import FrameType
 from ounce_schemas.topics import all_topics
 from rich.console import Console
 
-from ounce_services.broker import create_topics
-from ounce_services.demo.children import Child, ChildError, Children, ounce_command
+from ounce_services.cluster.admin import create_topics
+from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.demo.feed import ReportFeed
 from ounce_services.demo.ladders import find_ladder, link_ladders
 from ounce_services.demo.live import show
-from ounce_services.demo.readiness import free_port, wait_until_ready
 from ounce_services.demo.settings import DemoSettings
 from ounce_services.demo.start import StartScreen
 from ounce_services.demo.summary import next_steps, summary
 from ounce_services.demo.trainings import start_trainings
 from ounce_services.devices.report import Phase
-from ounce_services.embedded_broker import EmbeddedBroker
+from ounce_services.process.children import Child, ChildError, Children, ounce_command
+from ounce_services.process.readiness import free_port, wait_until_ready
 
 MODELS = "models"
 """In the folder of a run: links to its ladders, which may lie in two models folders."""

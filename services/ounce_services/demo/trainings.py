@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ounce_schemas.training_progress import TrainingProgress
 
-from ounce_services.demo.children import Child, Children, ounce_command
 from ounce_services.demo.feed import LineFeed
 from ounce_services.demo.ladders import find_ladder
+from ounce_services.process.children import Child, Children, ounce_command
 
 INCOMPLETE = 3
 """Exit code of `ounce train` where the ladder was written without a model that failed."""

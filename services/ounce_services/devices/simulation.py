@@ -8,7 +8,7 @@ from threading import Event
 from confluent_kafka import Producer
 from ounce_schemas.topics import labels_topic, requests_topic
 
-from ounce_services.broker import CLIENT_CONFIG, describe_cluster, require_topics
+from ounce_services.cluster.admin import CLIENT_CONFIG, describe_cluster, require_topics
 from ounce_services.devices.answers import AnswerReader
 from ounce_services.devices.fleet import FleetShape
 from ounce_services.devices.labels import LabelSender

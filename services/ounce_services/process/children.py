@@ -11,7 +11,7 @@ from typing import Self
 
 from ounce_schemas.errors import OunceError
 
-from ounce_services.demo.tether import tethered
+from ounce_services.process.tether import tethered
 
 STOP_TIMEOUT_S = 20.0
 _LOG_TAIL_LINES = 12
