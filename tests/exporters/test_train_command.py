@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -207,6 +208,23 @@ def test_a_quick_ladder_lies_apart_and_says_so(train: Train, tmp_path: Path) -> 
     assert [line.models[0].state for line in lines][:2] == ["waiting", "training"]
     last = lines[-1].models[0]
     assert (last.state, last.accuracy) == ("done", card.validation_accuracy.value)
+
+
+def test_a_terminated_training_leaves_nothing(tmp_path: Path) -> None:
+    report = tmp_path / "progress.jsonl"
+    models = tmp_path / "models"
+    command = [Path(sys.executable).with_name("ounce"), "train", "digits", "--quick"]
+    with subprocess.Popen(
+        [*command, "--models", models, "--report", report], stdout=subprocess.DEVNULL
+    ) as training:
+        give_up_s = time.monotonic() + 60
+        while not (report.exists() and b"training" in report.read_bytes()):
+            assert time.monotonic() < give_up_s
+            time.sleep(0.05)
+        assert list((models / "quick").iterdir()) == [models / "quick" / ".new-digits"]
+        training.terminate()
+        assert training.wait(30) == 143
+    assert list((models / "quick").iterdir()) == []
 
 
 def table_file(folder: Path, **columns: object) -> Path:
