@@ -1,20 +1,26 @@
 """`ounce train`: builds the ladder of a task that ships, or of a table."""
 
 import signal
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 from ounce_schemas.command import make_settings, settings_options
+from ounce_schemas.documents import QUICK_FOLDER
 from pydantic import BaseModel, Field
 from rich.console import Console
 
-from ounce_exporters.cascades.planning import plan_ladder
+from ounce_exporters.cascades.planning import PlannedLadder, plan_ladder
 from ounce_exporters.export.artifacts import new_ladder
-from ounce_exporters.ladder import IncompleteLadderError, build_ladder
+from ounce_exporters.ladder import BuiltLadder, IncompleteLadderError, build_ladder
+from ounce_exporters.next_steps import next_steps
+from ounce_exporters.progress_file import ProgressFile
 from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.reporters import Reporter, Reporters
 from ounce_exporters.reporting import ConsoleReporter, ladder_table, plans_table
 from ounce_exporters.tasks import registry
 
@@ -48,6 +54,11 @@ class TrainSettings(BaseModel):
         description="Regression: absolute error that is still acceptable; default: a tenth of the "
         "range that holds the middle half of the training targets",
     )
+    quick: bool = Field(
+        default=False,
+        description="A smaller ladder of a task that ships, trained in seconds, in the folder "
+        f"{QUICK_FOLDER}/ of the models folder: to see everything at work, not to be relied on",
+    )
     only: tuple[str, ...] = Field(
         default=(),
         description="Build this model alone (can be repeated); others are left as they are",
@@ -58,6 +69,14 @@ class TrainSettings(BaseModel):
         lt=2**32,
         description="Fixes splits and training",
     )
+    report: Path | None = Field(
+        default=None, description="File to append progress to, a line of JSON each time"
+    )
+
+    @property
+    def folder(self) -> Path:
+        """Where the task's folder goes."""
+        return self.models / QUICK_FOLDER if self.quick else self.models
 
 
 @click.command(name="train")
@@ -72,6 +91,7 @@ def command(name: str | None, **values: Any) -> None:
       ounce train --data rooms.csv --target Occupancy
     """
     settings = make_settings(TrainSettings, values)
+    begun_s = time.monotonic()
     console = Console()
     if not console.is_terminal:
         console.width = _TABLE_WIDTH
@@ -82,23 +102,33 @@ def command(name: str | None, **values: Any) -> None:
         f"Task {data.spec.name}: {len(data.train)} items to train, {len(data.validation)} to "
         f"validate, {len(data.test)} to test; {len(chosen)} models",
     )
-    folder = settings.models / data.spec.name
-    keep_models = bool(settings.only)
-    with (
-        _unwinding_on_sigterm(),
-        ConsoleReporter(console, len(chosen)) as reporter,
-        new_ladder(settings.models, data.spec, data.test, keep_models=keep_models) as scratch,
-    ):
-        built = build_ladder(data, chosen, scratch, settings.seed, reporter)
-        planned = plan_ladder(data, scratch, settings.seed, reporter)
+    with _unwinding_on_sigterm(), ExitStack() as stack:
+        reporters: list[Reporter] = [stack.enter_context(ConsoleReporter(console, len(chosen)))]
+        if settings.report is not None:
+            progress = ProgressFile(settings.report, data.spec.name, chosen, begun_s)
+            reporters.append(stack.enter_context(progress))
+        built, planned = _make_ladder(data, chosen, settings, Reporters(*reporters))
     console.print(ladder_table(built.cards))
     console.print(plans_table(planned))
-    _say(console, f"Written to {folder}")
+    folder = settings.folder / data.spec.name
+    _say(console, f"Written to {folder}\n")
+    for line in next_steps(data, settings.folder):
+        _say(console, line)
     if built.failures:
         raise IncompleteLadderError(
             f"{len(built.failures)} of {len(chosen)} models failed; {folder} holds the others and "
             f"can serve. Failed: {'; '.join(built.failures)}"
         )
+
+
+def _make_ladder(
+    data: TaskData, recipes: list[Recipe], settings: TrainSettings, reporter: Reporter
+) -> tuple[BuiltLadder, PlannedLadder]:
+    keep_models = bool(settings.only)
+    with new_ladder(settings.folder, data.spec, data.test, keep_models=keep_models) as scratch:
+        built = build_ladder(data, recipes, scratch, settings.seed, reporter)
+        planned = plan_ladder(data, scratch, settings.seed, reporter)
+    return built, planned
 
 
 def _open(
@@ -117,8 +147,10 @@ def _open(
         raise click.UsageError(f"name a task ({tasks}), or give --data FILE --target COLUMN")
     module = registry.find_task(name)
     _say(console, f"Task {name}: making its data")
-    data = module.load(settings.seed)
-    return data, module.recipes(data)
+    data = module.load(settings.seed, quick=settings.quick)
+    if settings.quick:
+        data = replace(data, source=f"{data.source}; a quick ladder, made with --quick")
+    return data, module.recipes(data, quick=settings.quick)
 
 
 def _open_table(
@@ -126,6 +158,8 @@ def _open_table(
 ) -> tuple[TaskData, list[Recipe]]:
     if name is not None:
         raise click.UsageError(f"{name!r} beside --data: name the table's task with --task {name}")
+    if settings.quick:
+        raise click.UsageError("--quick is for the tasks that ship, not for --data")
     if settings.target is None:
         raise click.UsageError("--data needs --target COLUMN")
     # Imported here: a task that ships needs neither pandas nor pyarrow.

@@ -23,6 +23,7 @@ from ounce_exporters.evaluation import (
     expected_calibration_error,
     regression_figures,
 )
+from ounce_exporters.example import example_request
 from ounce_exporters.export.calibration import ConformalInterval, Temperature, fit_calibrator
 from ounce_exporters.export.cards import write_card
 from ounce_exporters.export.graphs import check_signature
@@ -172,7 +173,7 @@ def export_model(
             created=datetime.now(UTC).replace(microsecond=0),
             sha256=digest,
         )
-        write_card(fresh, card, task)
+        write_card(fresh, card, task, example_request(task, test))
     return card
 
 

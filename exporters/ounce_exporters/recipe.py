@@ -81,3 +81,5 @@ class Recipe:
     algorithm: str
     fit: Callable[[TaskData, int, Progress], FittedModel]
     """Arguments: data (only `train` is used to learn), seed, progress."""
+    effort: float = 1.0
+    """How long it takes against the other models of the ladder, to tell the time that is left."""

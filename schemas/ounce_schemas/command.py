@@ -18,7 +18,7 @@ COMMANDS = {
     "train": ("ounce_exporters.command", "exporters", "Train and export a task's ladder."),
     "worker": ("ounce_edge.worker.command", "edge", "Answer the requests of one or more tasks."),
     "explain": ("ounce_edge.evidence.explain", "edge", "Show why a message is routed as it is."),
-    "topics": ("ounce_services.topics", "services", "Create the topics of tasks."),
+    "topics": ("ounce_services.topics.command", "services", "Create the topics of tasks."),
     "devices": ("ounce_services.devices.command", "services", "Simulate a fleet of devices."),
     "dead-letters": (
         "ounce_services.dead_letters.command",

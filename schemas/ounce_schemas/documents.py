@@ -22,6 +22,8 @@ PLANS_FILE = "plans.json"
 TEST_SPLIT_FILE = "test-split.npz"
 """Beside `task.json`: one array per input tensor (first axis: items), and `targets`: int64 label
 indices (classification) or float32 values (regression)."""
+QUICK_FOLDER = "quick"
+"""In the models folder: where ladders go that were trained in seconds, apart from the real ones."""
 
 
 def read_task(path: Path) -> TaskSpec:

@@ -151,3 +151,15 @@ def test_the_ladder_has_both_families_and_unique_names(data):
     recipes = task.recipes(data)
     assert len({recipe.name for recipe in recipes}) == len(recipes)
     assert {recipe.family for recipe in recipes} == {"classical", "neural"}
+
+
+def test_a_quick_ladder_is_part_of_the_whole_one(data):
+    """Of less data and fewer epochs, with the lightest network and the heaviest."""
+    whole = [recipe.name for recipe in task.recipes(data)]
+    quick = [recipe.name for recipe in task.recipes(data, quick=True)]
+    assert set(quick) < set(whole)
+    assert (quick[-1], whole[-1]) == ("residual-cnn-1d",) * 2
+    assert "cnn-1d" in quick
+    assert all(task.QUICK_EPOCHS[name] < task.EPOCHS[name] for name in task.QUICK_EPOCHS)
+    few = task.load(seed=5, quick=True)
+    assert len(few.train) + len(few.validation) + len(few.test) == task.QUICK_WINDOWS

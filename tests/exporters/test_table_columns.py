@@ -5,7 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from ounce_exporters.tasks.table.columns import choose_columns, numbers, read_target, texts
+from ounce_exporters.tasks.table.columns import (
+    choose_columns,
+    numbers,
+    precision_notices,
+    read_target,
+    texts,
+)
 from ounce_exporters.tasks.table.task import default_tolerance, task_name
 from ounce_schemas.errors import DataError
 
@@ -43,6 +49,29 @@ def test_each_column_is_sent_as_number_or_text_or_left_out_with_a_reason() -> No
     assert reasons["column 'serial'"] == "every row has another text, as an identifier has"
     assert reasons["column 'remark'"] == "it has 110 different texts, more than 100"
     assert reasons["column 'empty'"] == "it is empty"
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (
+            33_554_432 + np.arange(N) % 8,
+            "held in steps of 4, as models read float32, and spreads by only 2.29: "
+            "subtract 33,554,436 from it",
+        ),
+        (5e7 + np.linspace(-20, 20, N), "subtract 50,000,000 from it"),
+    ],
+)
+def test_a_column_that_float32_holds_badly_is_told_of(values: np.ndarray, text: str) -> None:
+    table = pd.DataFrame({"counts": values, "target": np.arange(N) % 2})
+    (notice,) = choose_columns(table, "target").notices
+    assert notice.startswith("column 'counts' is held in steps")
+    assert text in notice
+
+
+@pytest.mark.parametrize("values", [[1e39, 2.0, 3.0], [np.inf, np.nan, 1.0], [5e7, 1.0, 2e7]])
+def test_columns_that_float32_holds_well_are_not(values: list[float]) -> None:
+    assert precision_notices("column 'x'", pd.Series(values)) == []
 
 
 def test_no_usable_column_is_an_error_that_says_why() -> None:

@@ -2,15 +2,19 @@
 
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 from ounce_schemas.command import main
 from ounce_schemas.documents import read_card, read_plans, read_task
+from ounce_schemas.request import Request
+from ounce_schemas.training_progress import TrainingProgress
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ def test_a_table_becomes_a_ladder(train: Train, rooms: Path, tmp_path: Path) -> 
     assert {path.name for path in folder.iterdir()} == names | {
         "task.json",
         "test-split.npz",
+        "example-request.json",
         "plans.json",
     }
     task = read_task(folder / "task.json")
@@ -168,6 +173,60 @@ def test_digits_trains_the_models_that_are_named(
     assert read_card(tmp_path / "digits" / "decision-tree" / "card.json").family == "classical"
 
 
+def test_what_to_do_next_is_printed(train: Train, rooms: Path, tmp_path: Path) -> None:
+    options = ["--data", rooms, "--target", "busy", "--models", tmp_path, "--only", "decision-tree"]
+    result = train(*options)
+    assert result.code == 0, result.stderr
+    lines = result.stdout.partition(f"Written to {tmp_path / 'rooms-1'}\n")[2].splitlines()
+    assert lines[2] == "  ounce topics rooms-1 --kafka localhost:9092"
+    assert lines[3] == f"  ounce worker --task rooms-1 --kafka localhost:9092 --models {tmp_path}"
+    assert "as a record of ounce.rooms-1.requests" in lines[6]
+    assert "input: light, watts; null where missing" in lines[8]
+    request = msgspec.json.decode(
+        (tmp_path / "rooms-1" / "example-request.json").read_bytes(), type=Request
+    )
+    assert [tensor.name for tensor in request.inputs] == ["input", "categories"]
+    assert [tensor.shape for tensor in request.inputs] == [[1, 2], [1, 1]]
+    page = (tmp_path / "rooms-1" / "decision-tree" / "README.md").read_text()
+    assert "A request of this task, as a record of the topic `ounce.rooms-1.requests`" in page
+
+
+def test_a_quick_ladder_lies_apart_and_says_so(train: Train, tmp_path: Path) -> None:
+    report = tmp_path / "progress.jsonl"
+    options = ["--quick", "--models", tmp_path, "--report", report, "--only", "decision-tree"]
+    result = train("digits", *options)
+    assert result.code == 0, result.stderr
+    assert not (tmp_path / "digits").exists()
+    card = read_card(tmp_path / "quick" / "digits" / "decision-tree" / "card.json")
+    assert card.training.source.endswith("; a quick ladder, made with --quick")
+    lines = [
+        msgspec.json.decode(line, type=TrainingProgress) for line in report.read_bytes().split()
+    ]
+    shares = [line.share for line in lines]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0, 1)
+    assert [line.models[0].state for line in lines][:2] == ["waiting", "training"]
+    last = lines[-1].models[0]
+    assert (last.state, last.accuracy) == ("done", card.validation_accuracy.value)
+
+
+def test_a_terminated_training_leaves_nothing(tmp_path: Path) -> None:
+    report = tmp_path / "progress.jsonl"
+    models = tmp_path / "models"
+    command = [Path(sys.executable).with_name("ounce"), "train", "digits", "--quick"]
+    with subprocess.Popen(
+        [*command, "--models", models, "--report", report], stdout=subprocess.DEVNULL
+    ) as training:
+        give_up_s = time.monotonic() + 60
+        while not (report.exists() and b"training" in report.read_bytes()):
+            assert time.monotonic() < give_up_s
+            time.sleep(0.05)
+        assert list((models / "quick").iterdir()) == [models / "quick" / ".new-digits"]
+        training.terminate()
+        assert training.wait(30) == 143
+    assert list((models / "quick").iterdir()) == []
+
+
 def table_file(folder: Path, **columns: object) -> Path:
     path = folder / "table.csv"
     pd.DataFrame(columns).to_csv(path, index=False)
@@ -250,6 +309,7 @@ def test_a_bad_table_is_one_line_and_a_non_zero_exit(
         (["digits", "--task", "bearing"], "TASK is 'digits' and --task 'bearing'"),
         (["digits", "--target", "y"], "--target and --tolerance need --data FILE"),
         (["--data", "t.csv"], "--data needs --target COLUMN"),
+        (["--data", "t.csv", "--quick"], "--quick is for the tasks that ship, not for --data"),
         (["digits", "--data", "t.csv", "--target", "y"], "name the table's task with --task"),
         (["--data", "t.csv", "--target", "y", "--task", "digits"], "'digits' is a task that ships"),
         (["--data", "t.csv", "--target", "y", "--task", "A b"], "task name 'A b': use lower-case"),

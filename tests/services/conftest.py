@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from ounce_schemas.documents import TASK_FILE, TEST_SPLIT_FILE
 from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.devices.samples import Samples, read_samples
-from ounce_services.embedded_broker import EmbeddedBroker
 
 N_ITEMS = 50
 

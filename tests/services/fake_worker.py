@@ -21,7 +21,7 @@ from ounce_schemas.prediction import Decision, NumberOutput, Prediction, TextOut
 from ounce_schemas.request import HEADER_ID, HEADER_MAX_LATENCY_MS, HEADER_MIN_ACCURACY, Request
 from ounce_schemas.routing import Choice
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
-from ounce_services.broker import describe_cluster
+from ounce_services.cluster.admin import describe_cluster
 from ounce_services.devices.samples import Samples
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ounce_schemas.dead_letter import DEAD_LETTER_HEADERS
 from ounce_schemas.errors import OunceError
+from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.dead_letters.command import command
 from ounce_services.dead_letters.detail import detail
 from ounce_services.dead_letters.display import body_lines, hex_dump, one_line, plain, quoted, utc
@@ -26,7 +27,6 @@ from ounce_services.dead_letters.letter import (
 from ounce_services.dead_letters.listing import Entry, Newest, summary, table
 from ounce_services.dead_letters.mending import Fix, make_request, mend_headers
 from ounce_services.dead_letters.options import parse_header, parse_since_ms
-from ounce_services.embedded_broker import EmbeddedBroker
 
 REQUESTS, DEAD_LETTERS = "ounce.toy.requests", "ounce.toy.dead-letters"
 AT = Position(0, 3)

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from ounce_schemas.errors import BrokerError
-from ounce_services.demo.children import ChildError, Children, ounce_command
 from ounce_services.demo.command import command
-from ounce_services.demo.ladders import has_ladder
-from ounce_services.demo.readiness import free_port, wait_until_ready
-from ounce_services.demo.tether import tethered
+from ounce_services.process.children import ChildError, Children, ounce_command
+from ounce_services.process.readiness import free_port, wait_until_ready
+from ounce_services.process.tether import tethered
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 
@@ -42,7 +41,7 @@ def is_running(pid: int) -> bool:
 def test_a_killed_parent_takes_its_child_along() -> None:
     code = (
         "import subprocess, sys, time\n"
-        "from ounce_services.demo.tether import tethered\n"
+        "from ounce_services.process.tether import tethered\n"
         f"child = subprocess.Popen(tethered({SLEEP!r}), stdout=subprocess.PIPE)\n"
         "child.stdout.readline()\n"
         "print(child.pid, flush=True)\n"
@@ -101,15 +100,6 @@ def test_readiness_gives_up_with_the_reason(tmp_path: Path) -> None:
         child.wait()
         with pytest.raises(ChildError, match="ended by SIGKILL"):
             wait_until_ready(child, url)
-
-
-def test_a_ladder_cut_short_is_not_reused(models: Path) -> None:
-    assert not has_ladder(models, "toy")  # no card yet
-    (models / "toy" / "light").mkdir()
-    (models / "toy" / "light" / "card.json").write_text("{}")
-    assert has_ladder(models, "toy")
-    (models / ".toy-unfinished").touch()
-    assert not has_ladder(models, "toy")
 
 
 def test_demo_names_an_absent_broker_and_leaves_nothing(models: Path) -> None:

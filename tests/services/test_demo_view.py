@@ -119,6 +119,9 @@ def test_next_steps_name_the_busiest_models_page(tmp_path: Path) -> None:
     assert "models/digits/light/README.md" in text
     assert str(tmp_path) in text
     assert "ounce train --help" in next_steps(tmp_path, None, tmp_path).plain
+    assert "whole ladders" not in text
+    (tmp_path / "quick" / "digits").mkdir(parents=True)
+    assert "ounce train digits (minutes)" in next_steps(tmp_path, None, tmp_path).plain
 
 
 def test_feed_reads_whole_lines_only(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from ounce_schemas.errors import ArtifactError, BrokerError
 from ounce_schemas.label import Label
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.topics import labels_topic, predictions_topic, task_topics
+from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.devices.command import command
 from ounce_services.devices.report import FleetReport, Phase
 from ounce_services.devices.samples import Samples
-from ounce_services.embedded_broker import EmbeddedBroker
 
 from tests.services.fake_worker import FakeWorker
 

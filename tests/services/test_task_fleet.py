@@ -5,6 +5,7 @@ from typing import cast
 from confluent_kafka import Message
 from ounce_schemas.topics import dead_letters_topic
 from ounce_services.devices.fleet import FleetShape
+from ounce_services.devices.labels import LabelSender
 from ounce_services.devices.ledger import Sent
 from ounce_services.devices.pacing import Pace
 from ounce_services.devices.samples import Samples
@@ -16,7 +17,9 @@ from tests.support.edge.ladders import FakeRecord
 
 def test_the_mark_of_a_replay_is_no_dead_letter(samples: Samples) -> None:
     shape = FleetShape(n_devices=1, json_share=0, traced_share=0, mix=(Targets(None, None, 1),))
-    fleet = TaskFleet(samples, shape, Pace(1, 10, 1, 1), seed=0, run="r")
+    fleet = TaskFleet(
+        samples, shape, Pace(1, 10, 1, 1), LabelSender(samples, 0, 1, seed=0), seed=0, run="r"
+    )
     sent = Sent(0.0, 0, b"d")
     fleet.ledger.record_sent(None, sent)
     fleet.ledger.record_position("--", sent)

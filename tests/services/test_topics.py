@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 from confluent_kafka import Consumer, Producer, TopicPartition
 from ounce_schemas.errors import BrokerError
-from ounce_services.broker import create_topics, describe_cluster, require_topics
-from ounce_services.embedded_broker import EmbeddedBroker
-from ounce_services.topics import command
+from ounce_services.cluster.admin import create_topics, describe_cluster, require_topics
+from ounce_services.cluster.embedded import EmbeddedBroker
+from ounce_services.topics.command import command
 
 ABSENT = "127.0.0.1:1"
 

@@ -2,7 +2,7 @@
 
 ::
 
-    <models>/<task>/task.json, test-split.npz, plans.json
+    <models>/<task>/task.json, test-split.npz, example-request.json, plans.json
     <models>/<task>/<model>/model.onnx, card.json, README.md
 
 Names that start with a dot are unfinished and not to be read.
@@ -25,6 +25,7 @@ from ounce_schemas.errors import ArtifactError, DataError
 from ounce_schemas.plans import LadderPlans
 from ounce_schemas.task import TaskSpec
 
+from ounce_exporters.example import EXAMPLE_FILE, example_request
 from ounce_exporters.export.replacement import fresh_folder
 from ounce_exporters.recipe import Split
 
@@ -65,16 +66,20 @@ def new_ladder(models: Path, task: TaskSpec, test: Split, *, keep_models: bool) 
 
 
 def write_task(folder: Path, task: TaskSpec, test: Split) -> None:
-    """Write `task.json` and `test-split.npz`.
+    """Write `task.json`, `test-split.npz` and `example-request.json`.
 
     Raises:
         ArtifactError: the folder can't be written.
     """
     text = task.model_dump_json(indent=2, exclude_none=True) + "\n"
     arrays = {**test.inputs, "targets": test.targets}
+    example = example_request(task, test).body
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_file(folder / TEST_SPLIT_FILE, lambda path: _write_arrays(path, arrays))
+        write_file(
+            folder / EXAMPLE_FILE, lambda path: path.write_text(example + "\n", encoding="utf-8")
+        )
         write_file(folder / TASK_FILE, lambda path: path.write_text(text, encoding="utf-8"))
     except OSError as e:
         raise ArtifactError(f"{folder}: can't be written: {e.strerror or e}") from e
@@ -109,7 +114,7 @@ def _other_files(folder: Path) -> list[Path]:
     """What a person has put beside a ladder, such as a policy."""
     if not folder.is_dir():
         return []
-    own = (TASK_FILE, TEST_SPLIT_FILE, PLANS_FILE)
+    own = (TASK_FILE, TEST_SPLIT_FILE, PLANS_FILE, EXAMPLE_FILE)
     return [path for path in folder.glob("[!.]*") if path.is_file() and path.name not in own]
 
 

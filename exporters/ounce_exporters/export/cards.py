@@ -10,17 +10,19 @@ from ounce_schemas.card import AccuracyEstimate, ModelCard
 from ounce_schemas.documents import CARD_FILE
 from ounce_schemas.task import TaskSpec, TensorSpec
 
+from ounce_exporters.example import EXAMPLE_FILE, ExampleRequest
+
 PAGE_FILE = "README.md"
 
 
-def write_card(folder: Path, card: ModelCard, task: TaskSpec) -> None:
+def write_card(folder: Path, card: ModelCard, task: TaskSpec, example: ExampleRequest) -> None:
     """Write `card.json` and its page."""
     text = card.model_dump_json(indent=2, exclude_none=True) + "\n"
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
-    (folder / PAGE_FILE).write_text(render_page(card, task), encoding="utf-8")
+    (folder / PAGE_FILE).write_text(render_page(card, task, example), encoding="utf-8")
 
 
-def render_page(card: ModelCard, task: TaskSpec) -> str:
+def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str:
     """Markdown with YAML front matter."""
     parts = [
         f"---\n{yaml.safe_dump(_front_matter(card, task), sort_keys=False).strip()}\n---",
@@ -31,6 +33,9 @@ def render_page(card: ModelCard, task: TaskSpec) -> str:
         "Inputs of one item, behind a dynamic batch dimension:\n\n"
         + "\n".join(_tensor_line(tensor) for tensor in card.inputs),
         _output_text(card, task),
+        f"A request of this task, as a record of the topic `{example.topic}`; the whole body is in "
+        f"`../{EXAMPLE_FILE}`:",
+        "```\n" + "\n".join(example.lines) + "\n```",
         "## Evaluation",
         _table(
             ["split", "accuracy", "95% interval", "items"],

@@ -1,6 +1,6 @@
 """The tasks that ship: names and the modules that make them, imported only when used.
 
-A task's module has `load(seed) -> TaskData` and `recipes(data) -> list[Recipe]`.
+A task's module has `load` and `recipes`, as `TaskModule` says.
 """
 
 import importlib
@@ -19,12 +19,12 @@ TASKS = {
 class TaskModule(Protocol):
     """What a task's module has."""
 
-    def load(self, seed: int) -> TaskData:
-        """The task and its data, split by seed."""
+    def load(self, seed: int, *, quick: bool) -> TaskData:
+        """The task and its data, split by seed; fewer items where it is to be quick."""
         ...
 
-    def recipes(self, data: TaskData) -> list[Recipe]:
-        """The models of its ladder."""
+    def recipes(self, data: TaskData, *, quick: bool) -> list[Recipe]:
+        """The models of its ladder; fewer and quicker ones where it is to be quick."""
         ...
 
 

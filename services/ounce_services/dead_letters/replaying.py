@@ -7,7 +7,7 @@ import click
 from ounce_schemas.errors import OunceError
 from ounce_schemas.topics import requests_topic
 
-from ounce_services.broker import require_topics
+from ounce_services.cluster.admin import require_topics
 from ounce_services.dead_letters.display import one_line, utc
 from ounce_services.dead_letters.index import Count, Index
 from ounce_services.dead_letters.letter import DeadLetter, Position, read, read_letter
@@ -16,7 +16,7 @@ from ounce_services.dead_letters.mending import Fix, Request, make_request
 from ounce_services.dead_letters.progress import progress
 from ounce_services.dead_letters.sending import Outcome, Sender
 from ounce_services.dead_letters.topic import DeadLetterTopic
-from ounce_services.stopping import stop_on_signals
+from ounce_services.process.stopping import stop_on_signals
 
 _MOST_LINES = 20
 """Dead letters that are told of one by one."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from ounce_schemas.topics import dead_letters_topic, requests_topic
 
-from ounce_services.broker import CLIENT_CONFIG
+from ounce_services.cluster.admin import CLIENT_CONFIG
 from ounce_services.dead_letters.letter import Position, make_mark
 from ounce_services.dead_letters.mending import Request
 

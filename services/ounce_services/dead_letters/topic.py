@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.topics import dead_letters_topic
 
-from ounce_services.broker import CLIENT_CONFIG, OPEN, describe_cluster, require_topics
+from ounce_services.cluster.admin import CLIENT_CONFIG, OPEN, describe_cluster, require_topics
 from ounce_services.dead_letters.letter import Position, StoredRecord
 
 _BATCH = 1000

@@ -15,6 +15,6 @@ from ounce_services.demo.settings import DemoSettings
 def command(**values: Any) -> int:
     """Show the whole path at work: ladders, Kafka, a worker, devices, and what routing saves.
 
-    Trains the ladders that are absent, then runs for about a minute; Ctrl-C ends it in order.
+    Trains quick ladders where none are, then runs for about a minute; Ctrl-C ends it in order.
     """
     return run_demo(make_settings(DemoSettings, values), Console())

@@ -2,6 +2,7 @@
 
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,16 +11,22 @@ from types import FrameType
 from ounce_schemas.topics import all_topics
 from rich.console import Console
 
-from ounce_services.broker import create_topics
-from ounce_services.demo.children import Child, Children, ounce_command
+from ounce_services.cluster.admin import create_topics
+from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.demo.feed import ReportFeed
-from ounce_services.demo.ladders import has_ladder, train_ladder
+from ounce_services.demo.ladders import find_ladder, link_ladders
 from ounce_services.demo.live import show
-from ounce_services.demo.readiness import free_port, wait_until_ready
 from ounce_services.demo.settings import DemoSettings
+from ounce_services.demo.start import StartScreen
 from ounce_services.demo.summary import next_steps, summary
+from ounce_services.demo.trainings import start_trainings
 from ounce_services.devices.report import Phase
-from ounce_services.embedded_broker import EmbeddedBroker
+from ounce_services.process.children import Child, ChildError, Children, ounce_command
+from ounce_services.process.readiness import free_port, wait_until_ready
+
+MODELS = "models"
+"""In the folder of a run: links to its ladders, which may lie in two models folders."""
+_POLL_S = 0.05
 
 
 def run_demo(settings: DemoSettings, console: Console) -> int:
@@ -39,7 +46,6 @@ def run_demo(settings: DemoSettings, console: Console) -> int:
             _run_steps(settings, console, logs, feed)
         except KeyboardInterrupt:
             interrupted = True
-            console.show_cursor()  # a training that was cut short left it hidden
             console.print()
     feed.follow()
     console.print()
@@ -53,35 +59,44 @@ def run_demo(settings: DemoSettings, console: Console) -> int:
 
 def _run_steps(settings: DemoSettings, console: Console, logs: Path, feed: ReportFeed) -> None:
     with ExitStack() as stack:
-        trainings = stack.enter_context(Children())
-        for task in settings.task:
-            if has_ladder(settings.models, task):
-                _say(console, f"{task}: reusing the ladder in {settings.models / task}")
-            else:
-                _say(console, f"{task}: training its ladder into {settings.models / task}")
-                train_ladder(settings.models, task, trainings)
-
-        kafka = settings.kafka
-        if kafka is None:
-            kafka = stack.enter_context(EmbeddedBroker()).bootstrap_servers
-            _say(console, f"broker: embedded, at {kafka}")
-        create_topics(
-            kafka,
-            all_topics(settings.task),
-            timeout_s=settings.kafka_timeout_s,
-            security=settings.security,
-        )
-
         children = stack.enter_context(Children())
-        port = settings.metrics_port or free_port()
-        url = f"http://127.0.0.1:{port}"
-        worker = children.start("ounce worker", _worker(settings, kafka, port), logs / "worker.log")
-        with console.status("worker: measuring its models and joining"):
+        trainings = start_trainings(settings.models, settings.task, logs, children)
+        trained = {training.task for training in trainings}
+        reused = [
+            folder
+            for task in settings.task
+            if (folder := find_ladder(settings.models, task)) is not None
+        ]
+        with StartScreen(console, trainings, reused) as screen:
+            screen.wait_for_trainings()
+            ladders = _require_ladders(settings)
+            link_ladders(ladders, logs / MODELS)
+            screen.go_on()
+            kafka = settings.kafka
+            if kafka is None:
+                kafka = stack.enter_context(EmbeddedBroker()).bootstrap_servers
+            create_topics(
+                kafka,
+                all_topics(settings.task),
+                timeout_s=settings.kafka_timeout_s,
+                security=settings.security,
+            )
+            port = settings.metrics_port or free_port()
+            url = f"http://127.0.0.1:{port}"
+            command = _worker(settings, kafka, port, logs)
+            worker = children.start("ounce worker", command, logs / "worker.log")
             wait_until_ready(worker, f"{url}/readyz")
-        _say(console, f"worker: ready, {url}/metrics")
-        devices = children.start(
-            "ounce devices", _devices(settings, kafka, logs), logs / "devices.log"
-        )
+            screen.go_on()
+            command = _devices(settings, kafka, logs)
+            devices = children.start("ounce devices", command, logs / "devices.log")
+            while not feed.follow() and not _is_over(worker, devices):
+                time.sleep(_POLL_S)
+        for ladder in ladders:
+            how = "trained now" if ladder.name in trained else "reused"
+            _say(console, f"{ladder.name}: the ladder in {ladder}, {how}")
+        where = "embedded, at " if settings.kafka is None else ""
+        _say(console, f"broker: {where}{kafka}")
+        _say(console, f"worker: {url}/metrics")
         _say(console, f"devices: sending for {settings.duration:g} s")
         show(
             console,
@@ -94,13 +109,28 @@ def _run_steps(settings: DemoSettings, console: Console, logs: Path, feed: Repor
             raise devices.error()
 
 
-def _worker(settings: DemoSettings, kafka: str, port: int) -> list[str]:
+def _require_ladders(settings: DemoSettings) -> list[Path]:
+    """The folder of each task's ladder.
+
+    Raises:
+        ChildError: a training ended well and left none.
+    """
+    ladders = []
+    for task in settings.task:
+        ladder = find_ladder(settings.models, task)
+        if ladder is None:
+            raise ChildError(f"no ladder of task {task!r} is in {settings.models}")
+        ladders.append(ladder)
+    return ladders
+
+
+def _worker(settings: DemoSettings, kafka: str, port: int, logs: Path) -> list[str]:
     return ounce_command(
         "worker",
         *_tasks(settings),
         *("--kafka", kafka),
         *settings.security_options,
-        *("--models", str(settings.models)),
+        *("--models", str(logs / MODELS)),
         *("--metrics-host", "127.0.0.1"),
         *("--metrics-port", str(port)),
         *("--group", "ounce-demo"),
@@ -116,7 +146,7 @@ def _devices(settings: DemoSettings, kafka: str, logs: Path) -> list[str]:
         *rates,
         *("--kafka", kafka),
         *settings.security_options,
-        *("--models", str(settings.models)),
+        *("--models", str(logs / MODELS)),
         *("--duration", str(settings.duration)),
         *("--burst-factor", str(settings.burst_factor)),
         *("--report", str(logs / "report.jsonl")),

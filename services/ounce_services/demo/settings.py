@@ -15,7 +15,8 @@ class DemoSettings(KafkaConnection):
         default=("digits", "bearing"), min_length=1, description="Task to show; repeat for several"
     )
     models: Path = Field(
-        default=Path("models"), description="Folder of the ladders; those absent are trained"
+        default=Path("models"),
+        description="Folder of the ladders; of those absent a quick one is trained into quick/",
     )
     kafka: str | None = Field(
         default=None,

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from ounce_schemas.documents import QUICK_FOLDER
 from rich.text import Text
 
+from ounce_services.demo.ladders import find_ladder, has_ladder
 from ounce_services.devices.report import FleetReport, TaskReport, Verdict
 from ounce_services.devices.summary import share
 
@@ -35,13 +37,22 @@ def next_steps(models: Path, report: FleetReport | None, logs: Path) -> Text:
     """Where to look next."""
     page = _page_of_busiest(models, report)
     text = Text("Where to look next\n", style="bold")
-    for what, where in (
+    lines = [
         ("a model's card", str(page) if page else "ounce train --help"),
         ("all the figures", "curl localhost:PORT/metrics while it runs (--metrics-port PORT)"),
         ("your own worker", "ounce worker --help"),
         ("a whole site", "compose.yaml and README.md"),
         ("logs of this run", str(logs)),
-    ):
+    ]
+    quick = [
+        path.name
+        for path in (models / QUICK_FOLDER).glob("[!.]*")
+        if not has_ladder(models, path.name)
+    ]
+    if quick:
+        commands = "; ".join(f"ounce train {task}" for task in sorted(quick))
+        lines.insert(0, ("whole ladders", f"{commands} (minutes)"))
+    for what, where in lines:
         text.append(f"  {what:<17}{where}\n")
     return text
 
@@ -49,7 +60,7 @@ def next_steps(models: Path, report: FleetReport | None, logs: Path) -> Text:
 def _page_of_busiest(models: Path, report: FleetReport | None) -> Path | None:
     """The card's page of the model that answered most."""
     used = [
-        (model.accuracy.answered, models / task / name / "README.md")
+        (model.accuracy.answered, (find_ladder(models, task) or models / task) / name / "README.md")
         for task, task_report in (report.tasks.items() if report else ())
         for name, model in task_report.models.items()
     ]

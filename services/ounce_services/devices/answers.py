@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from ounce_schemas.errors import BrokerError
 
-from ounce_services.broker import CLIENT_CONFIG, OPEN, Cluster
+from ounce_services.cluster.admin import CLIENT_CONFIG, OPEN, Cluster
 
 _MOST_PER_READ = 1000
 

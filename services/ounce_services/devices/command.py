@@ -13,7 +13,7 @@ from ounce_services.devices.report import FleetReport
 from ounce_services.devices.settings import DevicesSettings
 from ounce_services.devices.simulation import simulate
 from ounce_services.devices.summary import print_summary
-from ounce_services.stopping import stop_on_signals
+from ounce_services.process.stopping import stop_on_signals
 
 
 @click.command(

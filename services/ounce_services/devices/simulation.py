@@ -8,9 +8,10 @@ from threading import Event
 from confluent_kafka import Producer
 from ounce_schemas.topics import labels_topic, requests_topic
 
-from ounce_services.broker import CLIENT_CONFIG, describe_cluster, require_topics
+from ounce_services.cluster.admin import CLIENT_CONFIG, describe_cluster, require_topics
 from ounce_services.devices.answers import AnswerReader
 from ounce_services.devices.fleet import FleetShape
+from ounce_services.devices.labels import LabelSender
 from ounce_services.devices.pacing import Pace
 from ounce_services.devices.report import FleetReport, Phase
 from ounce_services.devices.samples import read_samples
@@ -73,15 +74,10 @@ def _make_fleets(settings: DevicesSettings) -> dict[str, TaskFleet]:
         )
         pace = Pace(rate_per_s, settings.burst_every, settings.burst_length, settings.burst_factor)
         samples = read_samples(settings.models, task)
-        fleets[task] = TaskFleet(
-            samples,
-            shape,
-            pace,
-            seed=settings.seed,
-            run=run,
-            label_share=settings.label_share,
-            label_delay_s=settings.label_delay,
+        labels = LabelSender(
+            samples, settings.label_share, settings.label_delay, seed=settings.seed
         )
+        fleets[task] = TaskFleet(samples, shape, pace, labels, seed=settings.seed, run=run)
     return fleets
 
 

@@ -48,10 +48,9 @@ class TaskFleet:
         samples: inputs and their true answers.
         shape: devices, body formats and targets.
         pace: when requests are due.
-        seed: of everything drawn.
+        labels: publishes the truth about some answers.
+        seed: of the requests that are drawn.
         run: makes ids unique across runs.
-        label_share: of answered requests whose truth is published, in [0, 1].
-        label_delay_s: from reading an answer to publishing its label.
     """
 
     def __init__(
@@ -59,15 +58,14 @@ class TaskFleet:
         samples: Samples,
         shape: FleetShape,
         pace: Pace,
+        labels: LabelSender,
         *,
         seed: int,
         run: str,
-        label_share: float = 0.0,
-        label_delay_s: float = 1.0,
     ) -> None:
         self.task = samples.spec.name
         self.pace = pace
-        self._labels = LabelSender(samples, label_share, label_delay_s, seed=seed)
+        self._labels = labels
         self.ledger = Ledger(samples, self._labels.plan)
         self._requests = draw_requests(samples, shape, seed=seed, run=run)
         self._topic = requests_topic(self.task)

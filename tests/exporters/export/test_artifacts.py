@@ -52,6 +52,7 @@ def test_a_ladder_takes_the_place_of_another_whole(models: Path) -> None:
         put_model(scratch, "new")
         assert (models / "rooms" / "old" / CARD_FILE).is_file()
     assert contents(models) == [
+        "rooms/example-request.json",
         "rooms/new/card.json",
         "rooms/policy.yaml",
         "rooms/task.json",

@@ -16,6 +16,10 @@ MOST_INTEGER_CLASSES = 20
 _DATE = r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?\s*$"
 
 
+COARSE = 0.05
+"""Models read float32. Steps of it wider than this share of a column's spread are told of."""
+
+
 @dataclass(frozen=True)
 class Columns:
     """A table's inputs."""
@@ -23,7 +27,7 @@ class Columns:
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     notices: tuple[str, ...]
-    """One line for each column that is left out."""
+    """One line for each column that is left out, or that float32 holds badly."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ def choose_columns(table: pd.DataFrame, target: str) -> Columns:
             notices.append(f"column {name!r} is left out: {reason}")
         elif types.is_numeric_dtype(column):
             numeric.append(name)
+            notices += precision_notices(f"column {name!r}", column)
         else:
             categorical.append(name)
     if not numeric and not categorical:
@@ -95,6 +100,22 @@ def read_target(table: pd.DataFrame, name: str) -> Target:
     labels = [str(c) for c in classes] if classes is not None else sorted(texts.unique())
     index = {label: i for i, label in enumerate(labels)}
     return Target(rows, texts.map(index).to_numpy(np.int64), tuple(labels))
+
+
+def precision_notices(what: str, column: pd.Series) -> list[str]:
+    """One line where float32 holds a column badly, as it holds 50,000,000 give or take 10."""
+    values = column.to_numpy(np.float64, na_value=np.nan)
+    values = values[np.isfinite(values) & (np.abs(values) <= np.finfo(np.float32).max)]
+    if not len(values):
+        return []
+    step = float(np.spacing(np.float32(np.abs(values).max())))
+    spread = float(values.std())
+    if spread == 0 or step <= COARSE * spread:
+        return []
+    return [
+        f"{what} is held in steps of {step:g}, as models read float32, and spreads by only "
+        f"{spread:.3g}: subtract {np.round(np.median(values)):,.0f} from it, here and in requests"
+    ]
 
 
 def numbers(table: pd.DataFrame, names: tuple[str, ...]) -> NDArray[np.float32]:

@@ -14,7 +14,13 @@ from ounce_schemas.topics import TASK_NAME_PATTERN
 
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks.splits import split_task
-from ounce_exporters.tasks.table.columns import choose_columns, numbers, read_target, texts
+from ounce_exporters.tasks.table.columns import (
+    choose_columns,
+    numbers,
+    precision_notices,
+    read_target,
+    texts,
+)
 from ounce_exporters.tasks.table.reading import read_table
 
 NUMERIC_INPUT = "input"
@@ -73,6 +79,9 @@ def load(
         inputs[CATEGORICAL_INPUT] = texts(table, columns.categorical)
 
     regression = not truth.labels
+    if regression:
+        for line in precision_notices(f"target {target!r}", table[target]):
+            notice(line)
     spec = TaskSpec(
         name=name,
         kind="regression" if regression else "classification",

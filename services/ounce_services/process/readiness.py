@@ -5,7 +5,7 @@ import time
 import urllib.error
 import urllib.request
 
-from ounce_services.demo.children import Child, ChildError
+from ounce_services.process.children import Child, ChildError
 
 READY_TIMEOUT_S = 60.0
 

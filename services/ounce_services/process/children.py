@@ -4,14 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from ounce_schemas.errors import OunceError
 
-from ounce_services.demo.tether import tethered
+from ounce_services.process.tether import tethered
 
 STOP_TIMEOUT_S = 20.0
 _LOG_TAIL_LINES = 12
@@ -36,26 +36,27 @@ class Child:
 
     Attributes:
         name: for messages.
-        log: what it prints, or None where that goes to the terminal.
+        log: what it prints.
     """
 
-    def __init__(self, name: str, command: Sequence[str], log: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.name = name
         self.log = log
-        environment = {**os.environ, "COLUMNS": "120"} if log is not None else None
-        output = None if log is None else log.open("wb")
-        try:
+        with log.open("wb") as output:
             self._process = subprocess.Popen(
                 tethered(command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
-                stderr=None if output is None else subprocess.STDOUT,
+                stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env=environment,
+                env={**os.environ, "COLUMNS": "120", **environment},
             )
-        finally:
-            if output is not None:
-                output.close()
 
     @property
     def pid(self) -> int:
@@ -101,8 +102,6 @@ class Child:
         return self._process.wait()
 
     def _log_tail(self) -> str:
-        if self.log is None:
-            return ""
         lines = self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
         return f"; the end of {self.log}:\n" + "\n".join(f"  {line}" for line in lines)
 
@@ -113,9 +112,15 @@ class Children:
     def __init__(self) -> None:
         self._started: list[Child] = []
 
-    def start(self, name: str, command: Sequence[str], log: Path | None = None) -> Child:
-        """Start a program."""
-        child = Child(name, command, log)
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> Child:
+        """Start a program, with more variables in its environment."""
+        child = Child(name, command, log, environment)
         self._started.append(child)
         return child
 

@@ -14,7 +14,7 @@ from typing import Self
 from confluent_kafka import KafkaException, Producer
 from ounce_schemas.errors import BrokerError
 
-from ounce_services.broker import TopicState, create_topics
+from ounce_services.cluster.admin import TopicState, create_topics
 
 
 class EmbeddedBroker:

@@ -9,7 +9,7 @@ from ounce_schemas.task import TaskName
 from ounce_schemas.topics import all_topics
 from pydantic import BaseModel, Field
 
-from ounce_services.broker import create_topics
+from ounce_services.cluster.admin import create_topics
 
 
 class TopicsSettings(KafkaConnection):

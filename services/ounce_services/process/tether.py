@@ -1,6 +1,6 @@
 """Runs a program that the kernel kills as soon as the process that started it ends.
 
-`python -m ounce_services.demo.tether PARENT_PID PROGRAM [ARGUMENT...]` asks Linux for SIGKILL at
+`python -m ounce_services.process.tether PARENT_PID PROGRAM [ARGUMENT...]` asks Linux for SIGKILL at
 the parent's end (prctl(2), PR_SET_PDEATHSIG) and becomes PROGRAM. So a demo that is itself killed,
 with no chance to clean up, leaves nothing running. It is a program of its own, not code between
 fork and exec, because the demo's process has librdkafka's threads. Other systems lack the request;

@@ -1,0 +1,1 @@
+"""Processes: ending in order, children that are never left behind, waiting until one is ready."""

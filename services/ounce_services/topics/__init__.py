@@ -1,0 +1,1 @@
+"""`ounce topics`: creates the topics of tasks."""
