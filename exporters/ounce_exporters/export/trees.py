@@ -11,25 +11,13 @@ extra trees, gradient boosting or histogram gradient boosting. Three rules make 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
-from ounce_schemas.errors import ExportError
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ounce_exporters.export.graphs import IR_VERSION, OPSET, UNCALIBRATED
 
@@ -39,16 +27,8 @@ FEATURES = "features"
 Link = Literal["identity", "softmax", "sigmoid", "exp"]
 """What makes the answer of the sum over trees."""
 
-_LEAF = -1
-_SINGLE = (DecisionTreeClassifier, DecisionTreeRegressor)
-_FORESTS = (
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
-_BOOSTED = (GradientBoostingClassifier, GradientBoostingRegressor)
-_HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+LEAF = -1
+"""Feature of a node that is a leaf."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +36,7 @@ class Tree:
     """One binary tree; arrays have an entry per node, and the root is node 0."""
 
     feature: NDArray[np.int64]
-    """Feature that a node asks for; -1 at a leaf."""
+    """Feature that a node asks for; `LEAF` at a leaf."""
     threshold: NDArray[np.float64]
     """Inputs that are not above it go left."""
     left: NDArray[np.int64]
@@ -78,30 +58,6 @@ class Ensemble:
     """Added to the sum, shape (n_outputs,)."""
     link: Link
     n_features: int
-
-
-def is_tree_ensemble(estimator: Any) -> bool:
-    """Whether `read_ensemble` can read a fitted estimator."""
-    return isinstance(estimator, (*_SINGLE, *_FORESTS, *_BOOSTED, *_HISTOGRAM))
-
-
-def read_ensemble(estimator: Any) -> Ensemble:
-    """The trees of a fitted scikit-learn estimator.
-
-    Raises:
-        ExportError: the estimator is of another kind, or has several targets.
-    """
-    if getattr(estimator, "n_outputs_", 1) != 1:
-        raise ExportError(f"{type(estimator).__name__} has several targets; fit one model each")
-    if isinstance(estimator, _SINGLE):
-        return _averaged([estimator], estimator.n_features_in_)
-    if isinstance(estimator, _FORESTS):
-        return _averaged(estimator.estimators_, estimator.n_features_in_)
-    if isinstance(estimator, _BOOSTED):
-        return _boosted(estimator)
-    if isinstance(estimator, _HISTOGRAM):
-        return _histogram_boosted(estimator)
-    raise ExportError(f"{type(estimator).__name__} is not an ensemble of trees")
 
 
 def emit(ensemble: Ensemble) -> onnx.ModelProto:
@@ -147,9 +103,9 @@ def emit(ensemble: Ensemble) -> onnx.ModelProto:
 def count_numbers(ensemble: Ensemble) -> int:
     """Learned numbers: thresholds, categories and leaf values."""
     return sum(
-        int((tree.feature != _LEAF).sum())
+        int((tree.feature != LEAF).sum())
         + sum(len(left) + len(right) for left, right in tree.categories.values())
-        + sum(len(_targets(tree.values[leaf])) for leaf in np.flatnonzero(tree.feature == _LEAF))
+        + sum(len(_targets(tree.values[leaf])) for leaf in np.flatnonzero(tree.feature == LEAF))
         for tree in ensemble.trees
     )
 
@@ -160,130 +116,6 @@ def not_above(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
         nearest = threshold.astype(np.float32)
     below = np.nextafter(nearest, np.float32(-np.inf))
     return np.where(nearest.astype(np.float64) > threshold, below, nearest)
-
-
-def _averaged(estimators: Sequence[Any], n_features: int) -> Ensemble:
-    trees = [_read(e.tree_, e.tree_.value[:, 0, :] / len(estimators)) for e in estimators]
-    return Ensemble(trees, np.zeros(trees[0].values.shape[1]), "identity", n_features)
-
-
-def _boosted(estimator: Any) -> Ensemble:
-    n_outputs = estimator.estimators_.shape[1]
-    trees = [
-        _read(
-            member.tree_,
-            _in_column(estimator.learning_rate * member.tree_.value[:, 0, 0], k, n_outputs),
-        )
-        for stage in estimator.estimators_
-        for k, member in enumerate(stage)
-    ]
-    # What the ensemble starts from does not depend on the input.
-    nothing = np.zeros((1, estimator.n_features_in_), np.float32)
-    base = np.ravel(estimator._raw_predict_init(nothing)).astype(np.float64)
-    classifies = isinstance(estimator, GradientBoostingClassifier)
-    if classifies and estimator.loss == "exponential":
-        # Its probabilities are those of twice the sum.
-        trees = [_scaled(tree, 2.0) for tree in trees]
-        base = 2.0 * base
-    link: Link = "identity" if not classifies else "sigmoid" if n_outputs == 1 else "softmax"
-    return Ensemble(trees, base, link, estimator.n_features_in_)
-
-
-def _histogram_boosted(estimator: Any) -> Ensemble:
-    stages = estimator._predictors
-    n_outputs = len(stages[0])
-    place, categories = _places_and_categories(estimator)
-    trees = [
-        _read_histogram(member, k, n_outputs, place, categories)
-        for stage in stages
-        for k, member in enumerate(stage)
-    ]
-    base = np.ravel(estimator._baseline_prediction).astype(np.float64)
-    if isinstance(estimator, HistGradientBoostingClassifier):
-        link: Link = "sigmoid" if n_outputs == 1 else "softmax"
-    else:
-        link = "exp" if estimator.loss in ("poisson", "gamma") else "identity"
-    return Ensemble(trees, base, link, estimator.n_features_in_)
-
-
-def _places_and_categories(
-    estimator: Any,
-) -> tuple[NDArray[np.int64], dict[int, NDArray[np.float64]]]:
-    """Where scikit-learn's inner features come from, and the values of those that are categories.
-
-    Inside, categorical features come first, and their values are numbered.
-    """
-    is_categorical = estimator.is_categorical_
-    places = np.arange(estimator.n_features_in_)
-    if is_categorical is None or not is_categorical.any():
-        return places, {}
-    places = np.concatenate([places[is_categorical], places[~is_categorical]])
-    encoder = estimator._preprocessor.named_transformers_["encoder"]
-    try:
-        values = [np.asarray(of_one, np.float64) for of_one in encoder.categories_]
-    except (TypeError, ValueError) as e:
-        raise ExportError(
-            f"{type(estimator).__name__} was fitted on categories that are texts; "
-            "give it their numbers"
-        ) from e
-    return places, dict(enumerate(values))
-
-
-def _read(tree: Any, values: NDArray[np.float64]) -> Tree:
-    is_leaf = tree.children_left < 0
-    return Tree(
-        feature=np.where(is_leaf, _LEAF, tree.feature).astype(np.int64),
-        threshold=np.where(is_leaf, 0.0, tree.threshold),
-        left=tree.children_left.astype(np.int64),
-        right=tree.children_right.astype(np.int64),
-        missing_left=tree.missing_go_to_left.astype(bool),
-        categories={},
-        values=values,
-    )
-
-
-def _read_histogram(
-    member: Any,
-    k: int,
-    n_outputs: int,
-    places: NDArray[np.int64],
-    values_of: dict[int, NDArray[np.float64]],
-) -> Tree:
-    nodes = member.nodes
-    is_leaf = nodes["is_leaf"].astype(bool)
-    categories = {}
-    for node in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~is_leaf).tolist():
-        known = values_of[int(nodes["feature_idx"][node])]
-        known = known[~np.isnan(known)]  # a missing value is no category
-        goes_left = _members(member.raw_left_cat_bitsets[nodes["bitset_idx"][node]], len(known))
-        categories[node] = (known[goes_left], known[~goes_left])
-    return Tree(
-        feature=np.where(is_leaf, _LEAF, places[nodes["feature_idx"]]).astype(np.int64),
-        threshold=np.where(is_leaf, 0.0, nodes["num_threshold"]),
-        left=nodes["left"].astype(np.int64),
-        right=nodes["right"].astype(np.int64),
-        missing_left=nodes["missing_go_to_left"].astype(bool),
-        categories=categories,
-        values=_in_column(nodes["value"], k, n_outputs),
-    )
-
-
-def _members(bits: NDArray[np.uint32], n: int) -> NDArray[np.bool_]:
-    """Which of the numbers 0 to n - 1 are in a set of bits, shape (n,)."""
-    numbers = np.arange(n)
-    found: NDArray[np.bool_] = (bits[numbers // 32] >> (numbers % 32).astype(np.uint32)) & 1 == 1
-    return found
-
-
-def _in_column(values: NDArray[np.float64], k: int, n_outputs: int) -> NDArray[np.float64]:
-    """Values of one output, shape (n, n_outputs), zero in all others."""
-    wide = np.zeros((len(values), n_outputs))
-    wide[:, k] = values
-    return wide
-
-
-def _scaled(tree: Tree, factor: float) -> Tree:
-    return replace(tree, values=tree.values * factor)
 
 
 def _attributes(trees: Sequence[Tree]) -> dict[str, Any]:
@@ -305,7 +137,7 @@ def _attributes(trees: Sequence[Tree]) -> dict[str, Any]:
     leaves = [
         (number, leaf, output, float(tree.values[leaf, output]))
         for number, tree in enumerate(trees)
-        for leaf in np.flatnonzero(tree.feature == _LEAF).tolist()
+        for leaf in np.flatnonzero(tree.feature == LEAF).tolist()
         for output in _targets(tree.values[leaf])
     ]
     targets = ("target_treeids", "target_nodeids", "target_ids", "target_weights")
@@ -326,7 +158,7 @@ def _rows(number: int, tree: Tree) -> Iterator[tuple[Any, ...]]:
     for node, feature in enumerate(tree.feature.tolist()):
         left, right = int(tree.left[node]), int(tree.right[node])
         missing_left = bool(tree.missing_left[node])
-        if feature == _LEAF:
+        if feature == LEAF:
             yield number, node, 0, "LEAF", 0.0, 0, 0, 0
         elif node not in tree.categories:
             at = float(thresholds[node])

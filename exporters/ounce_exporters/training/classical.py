@@ -14,7 +14,8 @@ from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 
 from ounce_exporters.export.graphs import chain, keep_output, logarithms, normalize, rename_input
-from ounce_exporters.export.trees import count_numbers, emit, is_tree_ensemble, read_ensemble
+from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
+from ounce_exporters.export.trees import count_numbers, emit
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, TaskData
 
 _TARGET_OPSET = {"": 18, "ai.onnx.ml": 3}  # the latest that skl2onnx's converters are written for

@@ -7,14 +7,8 @@ import onnx
 import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
-from ounce_exporters.export.trees import (
-    FEATURES,
-    count_numbers,
-    emit,
-    is_tree_ensemble,
-    not_above,
-    read_ensemble,
-)
+from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
+from ounce_exporters.export.trees import FEATURES, count_numbers, emit, not_above
 from ounce_schemas.errors import ExportError
 from sklearn.ensemble import (
     ExtraTreesClassifier,
