@@ -2,7 +2,14 @@
 
 import numpy as np
 import pytest
-from ounce_edge.recommender.beliefs.latency import WINDOW_CALLS, WINDOW_SECONDS, LatencyBelief
+from ounce_edge.recommender.beliefs.latency import (
+    CENTRED_CALLS,
+    TAIL_EVERY_CALLS,
+    WINDOW_CALLS,
+    WINDOW_SECONDS,
+    LatencyBelief,
+    excess_ms,
+)
 
 
 @pytest.fixture
@@ -97,3 +104,38 @@ def test_what_sticks_out_of_short_calls_does_not_multiply_long_ones() -> None:
         belief.observe(1, 0.05 if i % 40 == 0 else 0.01, i * 0.01)
     assert belief.p99_ms(1) == pytest.approx(0.05)
     assert 100.0 < belief.p99_ms(10_000) < 105.0
+
+
+def test_what_sticks_out_grows_with_the_root_of_the_time(belief: LatencyBelief) -> None:
+    for i in range(WINDOW_CALLS):
+        belief.observe(10, 22.0 if i % 40 == 0 else 5.5, i * 0.01)
+    for n, median_ms in ((1, 1.0), (100, 50.5)):
+        most_ms = median_ms + (22.0 - 5.5) * (median_ms / 5.5) ** 0.5
+        assert belief.p99_ms(n) == pytest.approx(most_ms)
+    assert excess_ms(4.0, 1.5, 0.5) == pytest.approx(2.0)  # half of 4 ms, over 0.5 * 2
+    assert excess_ms(4.0, 1.2, 0.5) == pytest.approx(1.0)
+
+
+def test_the_tail_is_worked_out_every_so_many_calls_and_fades(belief: LatencyBelief) -> None:
+    for i in range(TAIL_EVERY_CALLS):
+        assert belief.tail == pytest.approx(1.5)
+        belief.observe(10, 5.5, i * 0.01)
+    n_distances = TAIL_EVERY_CALLS - CENTRED_CALLS
+    assert belief.tail == pytest.approx(1.5 * (1.0 - n_distances / (WINDOW_CALLS // 2)))
+
+
+def test_how_much_longer_calls_take_is_told_where_some_were_seen(belief: LatencyBelief) -> None:
+    assert belief.excess_ms(10) is None
+    for i in range(3):
+        belief.observe(10, 8.25, 1.0 + i)
+    assert belief.excess_ms(100) == pytest.approx(25.25)
+    assert belief.seen_since(3.0)
+    assert not belief.seen_since(3.1)
+    assert belief.latest_slowdown == pytest.approx(1.5 / belief.usual)
+
+
+def test_what_is_usual_is_no_slowdown(belief: LatencyBelief) -> None:
+    for i in range(4 * WINDOW_CALLS):
+        belief.observe(10, 22.0, i * 0.01)
+    assert belief.level == pytest.approx(4.0)
+    assert belief.slowdown == pytest.approx(1.0, rel=0.05)

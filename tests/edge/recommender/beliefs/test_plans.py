@@ -70,6 +70,22 @@ def test_the_objective_says_what_is_light(objective: Objective, lightest: int) -
     assert plans(objective).view(0.0).by_cost(8)[0] == lightest
 
 
+@pytest.mark.parametrize(
+    ("objective", "light", "cascade"),
+    [
+        (Objective.CPU_TIME, 0.8, 0.8 + 0.8),
+        (Objective.ENERGY, 0.8 * 20.0 / 1e3, (0.8 * 20.0 + 0.8 * 1.0) / 1e3),
+        (Objective.MEMORY, 8 * 7_000, 8 * 12_000),
+    ],
+)
+def test_cost_is_in_the_unit_of_the_objective(
+    objective: Objective, light: float, cascade: float
+) -> None:
+    view = plans(objective).view(0.0)
+    assert view.cost_of(LIGHT, 8) == pytest.approx(light)
+    assert view.cost_of(CASCADE, 8) == pytest.approx(cascade)
+
+
 def test_a_slow_machine_is_believed_of_models_that_do_not_run() -> None:
     made = plans()
     for i in range(200):

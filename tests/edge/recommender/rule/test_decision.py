@@ -100,6 +100,21 @@ def test_while_an_overload_lasts_dear_floors_get_what_gives_most_for_its_time() 
         assert found[10:] == [gives_way] * 10
 
 
+def test_a_tenth_that_is_late_is_not_much() -> None:
+    for n_late, plan in ((1, MIDDLE), (2, LIGHT)):
+        others = 4 - n_late  # of ten
+        remaining = [45.0] * 6 + [1e3] * others + [-1.0] * n_late
+        _, found = choose(LADDER, remaining, [0.95] * 6 + [0.5] * 4)
+        assert found[:6].count((plan, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)) == 2
+
+
+def test_of_far_too_many_as_many_are_kept_as_fit() -> None:
+    # four take 40 ms, and 36 light ones 3.6 ms
+    _, found = choose(LADDER, [45.0] * 40 + [-1.0] * 5, [0.95] * 40 + [0.5] * 5)
+    assert found.count((HEAVY, Choice.LIGHTEST_FEASIBLE)) == 4
+    assert found.count((LIGHT, Choice.FALLBACK_MOST_ACCURATE_IN_TIME)) == 36
+
+
 @pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 40])
 @pytest.mark.parametrize(
     ("fallback", "overload_lasts", "expected"),

@@ -59,10 +59,11 @@ def test_exploring_learns_that_a_light_plan_is_good_enough_and_stops_where_it_is
         assert learned or tries < 100  # of 2,000: a plan that is not is hardly tried any more
 
 
-def test_only_messages_whose_floor_is_kept_are_tried_on_another_plan() -> None:
+@pytest.mark.parametrize("floor", [0.965, 0.97])
+def test_only_messages_whose_floor_is_kept_are_tried_on_another_plan(floor: float) -> None:
     view = plans().view(0.0)
     # 0.975 is beyond what the heavy plan is sure to have, and within what the cascade may have
-    floors, left_ms = np.array([0.965, 0.975]), np.full(2, 100.0)
+    floors, left_ms = np.array([floor, 0.975]), np.full(2, 100.0)
     shared = Group(HEAVY, Choice.LIGHTEST_TOGETHER, np.arange(2))
     schedule = Schedule([shared], np.empty(0, np.intp), [LIGHT, CASCADE, HEAVY])
     draws = Draws(np.ones(2, bool), [0.0, 0.0, 0.98])

@@ -66,3 +66,9 @@ def test_the_thriftiest_plan_is_judged_in_calls_of_a_few_milliseconds() -> None:
     slow = crossing((THRIFTY_MS / 3.0, THRIFTY_MS / 3.0, 0.8), (4.5, 0.0, 0.8))
     assert thriftiest(slow, [0, 1], MOST_ACCURATE, 10_000) == 0
     assert thriftiest(crossing((9.0, 9.0, 0.8)), [0], MOST_ACCURATE, 9) == 0  # none is that quick
+
+
+def test_for_the_fallback_fastest_the_thriftiest_plan_is_the_fastest() -> None:
+    plans = view(("light", 1.0, 0.5, 1), ("heavy", 1.2, 0.9, 1))
+    assert thriftiest(plans, [0, 1], Fallback.FASTEST, 3) == 0
+    assert thriftiest(plans, [0, 1], MOST_ACCURATE, 3) == 1
