@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -84,8 +84,11 @@ class Chooser:
     """
 
     def __init__(self, lanes: Lanes, rng: np.random.Generator) -> None:
-        self._lanes = lanes
         self._rng = rng
+        self._ask_lanes: Mapping[bool, Callable[[], LanesNow] | None] = {
+            keep_free: partial(_lanes_now, lanes, keep_free) if len(lanes) else None
+            for keep_free in (False, True)
+        }
         self._next_calls = NextCallsMemory()
         self._late_credit_ms = 0.0
         self._overload = Overload()
@@ -125,7 +128,6 @@ class Chooser:
                 return None, 0.0
             left_ms, floors = left_ms[pressing], floors[pressing]
         exploration = self._explore(edition, len(left_ms)) if policy.exploration else None
-        ask_lanes = partial(self._ask_lanes, turn.keep_free) if len(self._lanes) else None
         schedule, now = self._next_calls.choose(
             Circumstances(
                 view=view,
@@ -135,7 +137,7 @@ class Chooser:
                 overload_lasts=overload_lasts,
                 draws=exploration,
                 slice_ms=turn.slice_ms,
-                ask_lanes=ask_lanes,
+                ask_lanes=self._ask_lanes[turn.keep_free],
                 late_credit_ms=self._late_credit_ms,
             )
         )
@@ -145,10 +147,6 @@ class Chooser:
             view, state, left_ms, floors, pressing, schedule, now, exploration, overload_lasts
         ), decide_ms
 
-    def _ask_lanes(self, keep_free: bool) -> LanesNow:
-        free_in_ms = self._lanes.next_end_ms if keep_free else math.inf
-        return LanesNow(self._lanes.n_free, free_in_ms)
-
     def _explore(self, edition: Edition, n: int) -> Draws | None:
         """What is random about exploring with `n` messages; None where none of them may."""
         chosen = self._rng.random(n) < edition.policy.exploration
@@ -157,3 +155,7 @@ class Chooser:
         plans = edition.plans
         posteriors = [plans.accuracy.posterior(p) for p in range(len(plans))]
         return Draws(chosen, [float(self._rng.beta(a, b)) for a, b in posteriors])
+
+
+def _lanes_now(lanes: Lanes, keep_free: bool) -> LanesNow:
+    return LanesNow(lanes.n_free, lanes.next_end_ms if keep_free else math.inf)

@@ -9,6 +9,8 @@ Items = NDArray[np.intp]
 """Indices of messages."""
 Floats = NDArray[np.float64]
 """A number per message."""
+NONE: Items = np.empty(0, np.intp)
+"""No messages."""
 
 
 @lru_cache(64)

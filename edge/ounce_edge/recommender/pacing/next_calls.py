@@ -1,22 +1,21 @@
 """What to run next: the decision on all that waits, and what of it is done now."""
 
+import math
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-from ounce_schemas.routing import Fallback
+from ounce_schemas.routing import Choice, Fallback
 
-from ounce_edge.recommender.arrays import Floats
+from ounce_edge.recommender.arrays import NONE, Floats, everything
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.pacing.sharing import LanesNow, is_long, share
 from ounce_edge.recommender.pacing.slicing import LEAST_SHARE, SLICE_MS, least_slice_ms
+from ounce_edge.recommender.rule.batches import PlannedBatch, is_cheaper_together, join_next
 from ounce_edge.recommender.rule.cells import FEW
-from ounce_edge.recommender.rule.decision import decide
 from ounce_edge.recommender.rule.exploration import Draws, decide_and_explore
-from ounce_edge.recommender.rule.schedule import Schedule, Share
+from ounce_edge.recommender.rule.schedule import Group, Schedule, Share
 
-_PLENTY_MS = 1e9
 _MOST_KNOWN = 1024
 
 
@@ -62,19 +61,21 @@ def choose_next_calls(now: Circumstances) -> NextCalls:
 
 
 class _OneCall(NamedTuple):
-    """What to run where there is plenty of time, if that is one short call."""
+    """One short call for all messages."""
 
     calls: NextCalls
     finish_ms: float
+    """99th percentile of the time until they are answered."""
     slice_ms: float
     """The shortest slice that it is made whole in."""
 
 
 class NextCallsMemory:
-    """`choose_next_calls`, but what it says of a few messages is only looked up the second time.
+    """`choose_next_calls`, but where the fewest calls for a few messages are one short call, it is
+    only looked up the second time.
 
-    At low rates nearly every decision is on a few messages that one short call answers in time, and
-    is made with cold caches: looking it up takes a fifth of the time.
+    At low rates nearly every decision is such a one, made with cold caches, and with this it takes
+    a fifth of the time. Where that call is in time it is what `decide` tries first.
     """
 
     def __init__(self) -> None:
@@ -84,29 +85,39 @@ class NextCallsMemory:
 
     def choose(self, now: Circumstances) -> NextCalls:
         """What `choose_next_calls` says."""
-        floors = now.floors
-        if len(floors) > FEW or now.overload_lasts or now.draws is not None:
+        view, n = now.view, len(now.floors)
+        if n > FEW or now.overload_lasts or now.draws is not None:
             return choose_next_calls(now)
-        if now.view is not self._view or len(self._known) >= _MOST_KNOWN:
-            self._view, self._known = now.view, {}
-        sure = now.view.compared(len(floors)).floors
-        rungs = tuple(sorted([bisect_left(sure, floor) for floor in floors.tolist()]))
+        sure = view.compared(n).floors
+        rungs = tuple(sorted([bisect_left(sure, floor) for floor in now.floors.tolist()]))
+        if view is not self._view:
+            self._view, self._known = view, {}
         try:
             one = self._known[rungs]
         except KeyError:
-            one = self._known[rungs] = _one_call(now) if rungs[-1] < len(sure) else None
+            one = self._learn(view, rungs)
         if one and one.finish_ms <= min(now.left_ms.tolist()) and one.slice_ms <= now.slice_ms:
             return one.calls
         return choose_next_calls(now)
 
+    def _learn(self, view: View, rungs: tuple[int, ...]) -> _OneCall | None:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        one = self._known[rungs] = _one_call(view, rungs)
+        return one
 
-def _one_call(now: Circumstances) -> _OneCall | None:
-    """Of messages whose floors can be kept."""
-    plenty_ms = np.full(len(now.floors), _PLENTY_MS)
-    schedule = decide(now.view, plenty_ms, now.floors, now.fallback)
-    group, *others = schedule.groups
-    if others or is_long(now.view, group):
+
+def _one_call(view: View, rungs: Sequence[int]) -> _OneCall | None:
+    n, compared = len(rungs), view.compared(len(rungs))
+    if rungs[-1] == len(compared.frontier):
         return None
-    call = now.view.calls[group.plan, len(group.items)]
-    calls = NextCalls(schedule, Share(schedule.groups, (), 0, 0.0))
-    return _OneCall(calls, call.finish_ms, least_slice_ms(call.usual_ms) / LEAST_SHARE)
+    counts = {compared.frontier[rung]: rungs.count(rung) for rung in rungs}
+    lightest = Choice.LIGHTEST_FEASIBLE
+    apart = [PlannedBatch(view, plan, lightest, (), n, math.inf) for plan, n in counts.items()]
+    batch, *others = join_next(view, apart, is_cheaper_together)
+    group = Group(batch.plan, batch.choice, everything(n))
+    if others or is_long(view, group):
+        return None
+    schedule = Schedule([group], NONE, compared.by_cost)
+    calls = NextCalls(schedule, Share([group], (), 0, 0.0))
+    return _OneCall(calls, batch.finish_ms, least_slice_ms(batch.usual_ms) / LEAST_SHARE)

@@ -8,15 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ounce_edge.recommender.arrays import Floats, Items
+from ounce_edge.recommender.arrays import NONE, Floats, Items
 
 BIN_OCTAVES = 2.0
 """Messages are sorted together where their times left are within so many factors of two."""
 FEW = 16
 """So many messages are looked at one by one, which is quicker than arrays."""
 _FIRST: Items = np.zeros(1, np.intp)
-NONE: Items = np.empty(0, np.intp)
-"""No messages."""
 
 
 class Cell(NamedTuple):

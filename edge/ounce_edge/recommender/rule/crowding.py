@@ -17,7 +17,7 @@ from operator import attrgetter
 import numpy as np
 from ounce_schemas.routing import Choice, Fallback
 
-from ounce_edge.recommender.arrays import Floats, Items
+from ounce_edge.recommender.arrays import NONE, Floats, Items
 from ounce_edge.recommender.beliefs.view import Comparison, View
 from ounce_edge.recommender.rule.batches import (
     PlannedBatch,
@@ -85,7 +85,7 @@ class Crowd:
         self._fit()
         self._table.absorb()
         self._table.merge_neighbours()
-        return self._table.batches, np.concatenate([np.empty(0, np.intp), *self._given_up])
+        return self._table.batches, np.concatenate([NONE, *self._given_up])
 
     def _start(self, cells: Sequence[Cell], settle_for: Sequence[int]) -> None:
         """Batches of about the same deadline, each of the lightest sufficient plan or, where that

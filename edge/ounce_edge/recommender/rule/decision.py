@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 from ounce_schemas.routing import Fallback
 
-from ounce_edge.recommender.arrays import Floats, Items
+from ounce_edge.recommender.arrays import NONE, Floats, Items
 from ounce_edge.recommender.beliefs.view import Comparison, View
 from ounce_edge.recommender.rule.batches import (
     PlannedBatch,
@@ -86,7 +86,7 @@ def decide(
     if fallback is Fallback.REFUSE or not len(late):
         return Schedule(groups, late, compared.by_cost)
     groups += late_groups(view, compared, late, late_floors[late], fallback)
-    return Schedule(groups, late[:0], compared.by_cost)
+    return Schedule(groups, NONE, compared.by_cost)
 
 
 def _all_in_time(
@@ -122,7 +122,7 @@ def _decide_on_backlog(
         queue = _all_in_time(view, compared, cells)
         if queue is not None:
             groups = [batch.as_group() for batch in queue]
-            return Schedule(groups, np.empty(0, np.intp), compared.by_cost)
+            return Schedule(groups, NONE, compared.by_cost)
     some = _most_urgent(remaining_ms)
     part = decide(view, remaining_ms[some], min_accuracy[some], fallback, gives_up)
     groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]

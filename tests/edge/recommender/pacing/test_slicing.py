@@ -114,5 +114,12 @@ def test_a_dear_plan_gets_a_small_part_of_a_slice_beside_a_light_one() -> None:
     assert 1 <= heavy <= round(40.0 * DEAR_SHARE)
 
 
+def test_a_dear_plan_gets_no_more_than_is_left_of_a_slice() -> None:
+    now = mixed_slice(2000, 400, 20.0)
+    took_ms = sum(MIXED.usual_finish_ms(plan, n) for plan, n in now.items())
+    assert now == {0: 2000, 1: 1}
+    assert 19.0 < took_ms <= 20.0
+
+
 def test_a_dear_plan_is_not_starved_by_light_ones() -> None:
     assert mixed_slice(1, 100, 20.0)[1] >= 1
