@@ -13,7 +13,7 @@ from typing import Any, Self
 import msgspec
 from confluent_kafka import Consumer, Message, Producer
 from ounce_schemas.prediction import Prediction
-from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
+from ounce_schemas.topics import dead_letters_topic, labels_topic, predictions_topic, requests_topic
 
 from tests.support.process.child import Child, free_port
 
@@ -105,6 +105,7 @@ class Device:
     """Sends records to a task and reads everything that comes back, from the topics' beginning."""
 
     def __init__(self, servers: str, task: str = "digits") -> None:
+        self._task = task
         self._requests = requests_topic(task)
         self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 0})
         self._consumer = Consumer(
@@ -120,9 +121,20 @@ class Device:
         self.predictions: list[Message] = []
         self.dead_letters: list[Message] = []
 
-    def send(self, value: bytes | None, headers: Any = None, key: bytes | None = b"d") -> None:
-        """Queue one record."""
-        self._producer.produce(self._requests, value, key, headers=headers)
+    def send(
+        self,
+        value: bytes | None,
+        headers: Any = None,
+        key: bytes | None = b"d",
+        timestamp_ms: int = 0,
+    ) -> None:
+        """Queue one record; `timestamp_ms` is what the device's clock says, 0 the right time."""
+        self._producer.produce(self._requests, value, key, headers=headers, timestamp=timestamp_ms)
+
+    def label(self, text: str, key: bytes | None = None) -> None:
+        """Publish a label, a JSON document."""
+        self._producer.produce(labels_topic(self._task), text, key)
+        self.flush()
 
     def flush(self) -> None:
         """Return once the broker has all that was sent."""
