@@ -39,8 +39,8 @@ def contents(models: Path) -> list[str]:
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    """A ladder with the models `old` and `light`, two files of a person's own, and one of a training
-    that was killed."""
+    """A ladder with the models `old` and `light`, two files of a person's own, and one that a
+    killed training left."""
     with new_ladder(tmp_path, TASK, TEST, keep_models=False) as scratch:
         put_model(scratch, "old")
         put_model(scratch, "light")
