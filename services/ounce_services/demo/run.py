@@ -82,6 +82,9 @@ def _run_steps(settings: DemoSettings, console: Console, logs: Path, feed: Repor
                 time.sleep(_POLL_S)
         for ladder in ladders:
             _say(console, f"{ladder.name}: the ladder in {ladder}")
+        for training in trainings:
+            for model in training.failed_models:
+                _say(console, f"{training.task}: without {model}, which failed: see {training.log}")
         _say(console, f"broker: {kafka}{'' if settings.kafka else ', embedded'}")
         _say(console, f"worker: {url}/metrics")
         _say(console, f"devices: sending for {settings.duration:g} s")
