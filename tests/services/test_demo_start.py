@@ -1,8 +1,13 @@
 """How the demo starts: which ladders it takes, and what it shows while others are trained."""
 
+import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -12,7 +17,7 @@ from ounce_services.demo.ladders import find_ladder, has_ladder, link_ladders
 from ounce_services.demo.start import StartScreen, progress_line
 from ounce_services.demo.start_view import StartFrame, TrainingFrame, render_start, time_left
 from ounce_services.demo.trainings import Training, start_trainings
-from ounce_services.process.children import ChildError, Children
+from ounce_services.process.children import ChildError, Children, ounce_command
 from rich.console import Console
 
 HALF = TrainingProgress(
@@ -116,6 +121,7 @@ def test_a_training_is_followed_to_its_end(tmp_path: Path, exit_code: int) -> No
         with console.capture(), StartScreen(console, [training], []) as screen:
             screen.wait_for_trainings()
         assert training.progress == HALF
+        assert training.failed_models == ["logistic-regression"]
         assert training.seconds_left == pytest.approx(10, abs=3)
 
 
@@ -128,6 +134,34 @@ def test_a_training_that_fails_ends_the_start(tmp_path: Path) -> None:
             StartScreen(console, [training], []) as screen,
         ):
             screen.wait_for_trainings()
+
+
+def running_with(argument: Path) -> list[bytes]:
+    """Command lines of processes that name a path; none where the system does not list them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended meanwhile
+            found.append(path.read_bytes())
+    return [line for line in found if bytes(argument) in line]
+
+
+def test_ctrl_c_in_a_training_ends_the_demo_in_order(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    command = [*ounce_command("demo"), "--task", "digits", "--models", str(models)]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as demo:
+        give_up_s = time.monotonic() + 60
+        while not list(tmp_path.glob("ounce-demo-*/train-digits.jsonl")):
+            assert time.monotonic() < give_up_s
+            time.sleep(0.05)
+        demo.send_signal(signal.SIGINT)
+        output, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 0, output
+    assert "Interrupted; everything is stopped." in output
+    assert list(models.glob("quick/*")) == list(models.glob("quick/.*")) == []
+    assert running_with(models) == []
 
 
 def test_only_tasks_without_a_ladder_are_trained(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from ounce_schemas.plans import LadderPlans
 from ounce_schemas.task import TaskSpec
 
 from ounce_exporters.example import EXAMPLE_FILE, example_request
-from ounce_exporters.export.replacement import fresh_folder
+from ounce_exporters.export.replacement import UNFINISHED, fresh_folder
 from ounce_exporters.recipe import Split
 
 
@@ -105,7 +105,7 @@ def models_of(folder: Path) -> list[str]:
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under a hidden name, then put it in place in one step."""
-    scratch = path.with_name(f".new-{path.name}")
+    scratch = path.with_name(f"{UNFINISHED}{path.name}")
     write(scratch)
     scratch.replace(path)
 
@@ -115,7 +115,11 @@ def _other_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     own = (TASK_FILE, TEST_SPLIT_FILE, PLANS_FILE, EXAMPLE_FILE)
-    return [path for path in folder.glob("[!.]*") if path.is_file() and path.name not in own]
+    return [
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.name not in own and not path.name.startswith(UNFINISHED)
+    ]
 
 
 def _same_task(path: Path, task: TaskSpec) -> bool:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from ounce_schemas.errors import ArtifactError
 
+UNFINISHED = ".new-"
+"""How the names of what is not whole yet begin."""
+
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _OLD = ".old"
@@ -27,7 +30,7 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
         ArtifactError: the folder can't be written, or another process is making it.
     """
     place = folder.resolve()
-    scratch = place.parent / f".new-{folder.name}"
+    scratch = place.parent / f"{UNFINISHED}{folder.name}"
     try:
         scratch.mkdir(parents=True, exist_ok=True)
         with _sole_use(scratch, folder):

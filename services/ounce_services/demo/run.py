@@ -59,28 +59,17 @@ def run_demo(settings: DemoSettings, console: Console) -> int:
 
 def _run_steps(settings: DemoSettings, console: Console, logs: Path, feed: ReportFeed) -> None:
     with ExitStack() as stack:
-        children = stack.enter_context(Children())
-        trainings = start_trainings(settings.models, settings.task, logs, children)
-        trained = {training.task for training in trainings}
-        reused = [
-            folder
-            for task in settings.task
-            if (folder := find_ladder(settings.models, task)) is not None
-        ]
-        with StartScreen(console, trainings, reused) as screen:
+        in_training = stack.enter_context(Children())
+        trainings = start_trainings(settings.models, settings.task, logs, in_training)
+        found = [find_ladder(settings.models, task) for task in settings.task]
+        with StartScreen(console, trainings, [path for path in found if path]) as screen:
             screen.wait_for_trainings()
             ladders = _require_ladders(settings)
             link_ladders(ladders, logs / MODELS)
             screen.go_on()
-            kafka = settings.kafka
-            if kafka is None:
-                kafka = stack.enter_context(EmbeddedBroker()).bootstrap_servers
-            create_topics(
-                kafka,
-                all_topics(settings.task),
-                timeout_s=settings.kafka_timeout_s,
-                security=settings.security,
-            )
+            kafka = _open_broker(settings, stack)
+            # Entered after the broker, so that they end before it does.
+            children = stack.enter_context(Children())
             port = settings.metrics_port or free_port()
             url = f"http://127.0.0.1:{port}"
             command = _worker(settings, kafka, port, logs)
@@ -92,10 +81,11 @@ def _run_steps(settings: DemoSettings, console: Console, logs: Path, feed: Repor
             while not feed.follow() and not _is_over(worker, devices):
                 time.sleep(_POLL_S)
         for ladder in ladders:
-            how = "trained now" if ladder.name in trained else "reused"
-            _say(console, f"{ladder.name}: the ladder in {ladder}, {how}")
-        where = "embedded, at " if settings.kafka is None else ""
-        _say(console, f"broker: {where}{kafka}")
+            _say(console, f"{ladder.name}: the ladder in {ladder}")
+        for training in trainings:
+            for model in training.failed_models:
+                _say(console, f"{training.task}: without {model}, which failed: see {training.log}")
+        _say(console, f"broker: {kafka}{'' if settings.kafka else ', embedded'}")
         _say(console, f"worker: {url}/metrics")
         _say(console, f"devices: sending for {settings.duration:g} s")
         show(
@@ -107,6 +97,22 @@ def _run_steps(settings: DemoSettings, console: Console, logs: Path, feed: Repor
         )
         if feed.latest is None or feed.latest.phase is not Phase.DONE:
             raise devices.error()
+
+
+def _open_broker(settings: DemoSettings, stack: ExitStack) -> str:
+    """Bootstrap servers of a broker that has the tasks' topics.
+
+    Raises:
+        BrokerError: it does not answer, or refuses a topic.
+    """
+    kafka = settings.kafka or stack.enter_context(EmbeddedBroker()).bootstrap_servers
+    create_topics(
+        kafka,
+        all_topics(settings.task),
+        timeout_s=settings.kafka_timeout_s,
+        security=settings.security,
+    )
+    return kafka
 
 
 def _require_ladders(settings: DemoSettings) -> list[Path]:

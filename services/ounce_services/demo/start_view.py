@@ -13,7 +13,7 @@ from rich.text import Text
 from ounce_services.demo.widgets import bar
 
 STEPS = (
-    "Train small ladders: light and heavy models of each task, one core a task",
+    "Train small ladders, light and heavy models of each task: up to a minute, only once",
     "Start a Kafka broker and the worker, which measures every model on this machine",
     "Let devices send: each message is answered by the lightest model that will do",
 )

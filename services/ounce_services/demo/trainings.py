@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ounce_schemas.training_progress import TrainingProgress
+from ounce_schemas.training_progress import ModelState, TrainingProgress
 
 from ounce_services.demo.feed import LineFeed
 from ounce_services.demo.ladders import find_ladder
@@ -34,6 +34,17 @@ class Training:
             return None
         left_s = self.progress.elapsed_s * (1 / self.progress.share - 1)
         return max(left_s - (time.monotonic() - self._told_s), 0.0)
+
+    @property
+    def failed_models(self) -> list[str]:
+        """Models that the ladder goes without."""
+        models = self.progress.models if self.progress else ()
+        return [model.name for model in models if model.state is ModelState.FAILED]
+
+    @property
+    def log(self) -> Path:
+        """What it printed."""
+        return self._child.log
 
     @property
     def is_over(self) -> bool:

@@ -39,11 +39,14 @@ def contents(models: Path) -> list[str]:
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    """A ladder with the models `old` and `light`, and a file of a person's own."""
+    """A ladder with the models `old` and `light`, two files of a person's own, and one that a
+    killed training left."""
     with new_ladder(tmp_path, TASK, TEST, keep_models=False) as scratch:
         put_model(scratch, "old")
         put_model(scratch, "light")
     (tmp_path / "rooms" / "policy.yaml").write_text("mine")
+    (tmp_path / "rooms" / ".trained").touch()
+    (tmp_path / "rooms" / ".new-plans.json").write_text("half")
     return tmp_path
 
 
@@ -52,6 +55,7 @@ def test_a_ladder_takes_the_place_of_another_whole(models: Path) -> None:
         put_model(scratch, "new")
         assert (models / "rooms" / "old" / CARD_FILE).is_file()
     assert contents(models) == [
+        "rooms/.trained",
         "rooms/example-request.json",
         "rooms/new/card.json",
         "rooms/policy.yaml",
