@@ -22,7 +22,11 @@ class Round:
 
     def __str__(self) -> str:
         steady = self.steady
-        kept = "" if steady.kept_up else f", not kept up: {steady.answered_share:.0%} answered"
+        kept = (
+            ""
+            if steady.kept_up
+            else f", not kept up: {steady.prompt_share:.0%} answered within a second"
+        )
         return (
             f"{self.throughput:,.0f}/s; at {steady.rate:,.0f}/s p50 {steady.p50_ms:.1f} ms, "
             f"p99 {steady.p99_ms:.1f} ms{kept}"
