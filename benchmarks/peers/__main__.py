@@ -2,10 +2,10 @@
 
 Each peer runs in an environment of its own, which the first run makes under .peers; one that can't
 be installed is named and left out. All answer the same digits with the same model, one after the
-other, in another order each round, after one that is not counted; the broker and the client have one processor, the peer the other
-one. Measured are answers per second to a backlog, and the time from producing a request to reading
-its answer at a steady rate: the given one, or, where a peer can't sustain that, seven tenths of its
-own rate.
+other, in another order each round, after one that is not counted. The broker and the client have
+one processor, the peer the other one. Measured are answers per second to a backlog, and the time
+from producing a request to reading its answer at a steady rate: the given one, or, where a peer
+can't sustain that, seven tenths of its own rate.
 
 Exit code 1 where Ounce failed, 0 otherwise.
 
