@@ -45,7 +45,7 @@ from trials.chaos.schedule import Kind
 @click.option("--results", default="results/chaos", show_default=True, help="Folder to write to.")
 @click.option("--show", is_flag=True, help="Print the schedule, and do nothing.")
 @published.publish_option
-def main(
+def main(  # noqa: PLR0913
     seed: int,
     runs: int,
     faults: int,
@@ -59,7 +59,7 @@ def main(
     results: str,
     show: bool,
     publish: bool,
-) -> None:  # noqa: PLR0913
+) -> None:
     """Exit code 1 where a guarantee was broken, 2 where the runs themselves did not work."""
     faulthandler.enable()
     signal.signal(signal.SIGTERM, _interrupt)

@@ -14,7 +14,7 @@ from ounce_services.devices.targets import read_default_mix
 
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.child import free_port
-from trials.chaos.accounting import account
+from trials.chaos.accounting import Read, account
 from trials.chaos.broker import ChaosKafka
 from trials.chaos.conductor import Conductor
 from trials.chaos.fleet import ChaosFleet
@@ -119,8 +119,12 @@ def run(plan: Plan, logs: Path, tell: Callable[[str], None]) -> Outcome:
         outcome.accounting = account(
             requests_topic(TASK),
             replay.labels,
-            read_all(servers, requests_topic(TASK), plan.partitions),
-            *(read_all(servers, topic, plan.partitions) for topic in _answers()),
+            Read(
+                *(
+                    read_all(servers, topic, plan.partitions)
+                    for topic in (requests_topic(TASK), *_answers())
+                )
+            ),
             replay,
             committed(servers, _GROUP, requests_topic(TASK), plan.partitions),
         )

@@ -50,7 +50,7 @@ _FEWEST_SAMPLES = 10
 )
 @click.option("--results", default="results/soak", show_default=True, help="Folder to write to.")
 @published.publish_option
-def main(
+def main(  # noqa: PLR0913
     minutes: float,
     share: float,
     rate: float,
@@ -59,7 +59,7 @@ def main(
     models: str,
     results: str,
     publish: bool,
-) -> None:  # noqa: PLR0913
+) -> None:
     """Run, and report.
 
     Exit code 1 where the worker ended, or was slower than the inputs came; 2 where it could not
