@@ -71,11 +71,16 @@ def tables(
             ]
         )
     n = max(len(rounds) for _, rounds in measured)
+    limited = [
+        f"{peer.name} has {peer.in_flight} requests at a time under way, instead of a backlog."
+        for peer, _ in measured
+        if peer.in_flight is not None
+    ]
     return {
         "peers-throughput": Table(
             ["what", "bodies", "backlog, messages/s", "range", "Ounce, times as fast"],
             throughput,
-            f"Medians of {n} rounds in turn. MLServer has 256 requests at a time under way.",
+            " ".join([f"Medians of {n} rounds in turn.", *limited]),
         ),
         "peers-latency": Table(
             ["what", "bodies", "steady rate, messages/s", "p50, ms", "p99, ms", "kept up in"],

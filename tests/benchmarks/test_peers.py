@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -121,9 +122,13 @@ def test_tables_tell_medians_ratios_and_who_kept_up() -> None:
     measured = [
         (peer("ounce"), [Round(30_000, good), Round(50_000, good), Round(40_000, good)]),
         (peer("slow"), [Round(1_000, bad), Round(1_200, good), Round(800, bad)]),
-        (peer("other", "json"), [Round(10.0, bad)]),
+        (replace(peer("other", "json"), in_flight=256), [Round(10.0, bad)]),
     ]
     found = tables(measured, ["ounce"])
+    assert found["peers-throughput"].note == (
+        "Medians of 3 rounds in turn. other has 256 requests at a time under way, instead of a "
+        "backlog."
+    )
     assert found["peers-throughput"].rows == [
         ["Ounce", "raw", 40_000, "30,000 to 50,000", None],
         ["Slow", "raw", 1_000, "800 to 1,200", "40.0"],
