@@ -1,5 +1,7 @@
 """Workers on a real Kafka under a seeded schedule of faults: is every input answered, and once?
 
+Exit code 1 where a guarantee was broken, 2 where a run itself did not work.
+
 Example: python -m trials.chaos --seed 7 --faults 100 --delivery exactly-once --rate 200
 """
 
@@ -60,7 +62,7 @@ def main(  # noqa: PLR0913
     show: bool,
     publish: bool,
 ) -> None:
-    """Exit code 1 where a guarantee was broken, 2 where the runs themselves did not work."""
+    """Run, and report."""
     faulthandler.enable()
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)

@@ -4,6 +4,9 @@ The policy permits one model, the ladder's dearest, so that nothing gives way to
 the capacity is that model's. It is measured first, with a backlog of the same messages. When the
 worker took each request to answer it, its log of decisions says.
 
+Exit code 1 where a record got no answer, memory went over its bound, or a later deadline went
+before an earlier one; 2 where it could not be tried.
+
 Example: python -m trials.chaos.burst --seconds 3
 """
 
@@ -233,8 +236,7 @@ def burst_table(burst: Burst) -> Table:
     "--models", default="models", show_default=True, help="Folder with the digits ladder."
 )
 def main(seconds: float, models: str) -> None:
-    """Exit code 1 where a record got no answer, memory went over its bound, or a later deadline
-    went before an earlier one; 2 where it could not be tried."""
+    """Run, and report."""
     try:
         burst = run(Path(models), seconds, click.echo)
     except (OunceError, KafkaUnavailableError, RuntimeError) as e:

@@ -3,6 +3,9 @@
 Each phase sends as fast as Kafka takes it, and ends when all is answered or dead-lettered. The
 burst (`trials.chaos.burst`) is another worker's, and shows the order of its answers, too.
 
+Exit code 1 where a record got no answer, memory went over its bound, or a later deadline went
+before an earlier one; 2 where it could not be tried.
+
 Example: python -m trials.chaos.flood --scale 1
 """
 
@@ -132,8 +135,7 @@ def holds(ready_mb: float, phases: Sequence[Phase]) -> bool:
 )
 @results.publish_option
 def main(scale: float, seconds: float, models: str, publish: bool) -> None:
-    """Exit code 1 where a record got no answer, memory went over its bound, or a later deadline
-    went before an earlier one; 2 where it could not be tried."""
+    """Run, and report."""
     try:
         ready_mb, phases = run(Path(models), scale, click.echo)
         bursted = burst.run(Path(models), seconds, click.echo)

@@ -1,6 +1,9 @@
 """One worker, once overloaded, for an hour at half of what it can: do its memory and its file
 handles stay flat?
 
+Exit code 1 where the worker ended, or was slower than the inputs came; 2 where it could not
+be tried.
+
 Example: python -m trials.chaos.soak --minutes 60
 """
 
@@ -60,11 +63,7 @@ def main(  # noqa: PLR0913
     results: str,
     publish: bool,
 ) -> None:
-    """Run, and report.
-
-    Exit code 1 where the worker ended, or was slower than the inputs came; 2 where it could not
-    be tried.
-    """
+    """Run, and report."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     folder = Path(results) / f"{time.strftime('%Y%m%dT%H%M%S')}-{delivery}"

@@ -4,6 +4,8 @@ No message may crash or hang it, or cost another one anything: every record lead
 prediction or dead letter, and every good one to a prediction. With atheris installed, `--atheris`
 also lets coverage steer what is generated.
 
+Exit code 1 at the first message that is lost, answered twice, or costs another one something.
+
 Example: python -m trials.fuzz --messages 1000000
 """
 
@@ -45,7 +47,7 @@ _TOPICS = ("ounce.digits.predictions", "ounce.digits.dead-letters")
 @click.option("--seed", default=0, show_default=True, help="The same seed, the same messages.")
 @click.option("--atheris", is_flag=True, help="Fuzz bodies and headers guided by coverage instead.")
 def main(messages: int, seed: int, atheris: bool) -> None:
-    """Exit code 1 at the first message that is lost, answered twice, or costs another."""
+    """Run, and report."""
     if atheris:
         _guided(messages)
         return
