@@ -19,7 +19,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from ounce_edge.evidence.decision_log import read_decisions
+from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_schemas.documents import PLANS_FILE, read_plans
 from ounce_schemas.errors import OunceError
 from ounce_schemas.request import HEADER_MAX_LATENCY_MS
