@@ -2,10 +2,10 @@
 
 Each peer runs in an environment of its own, which the first run makes under .peers; one that can't
 be installed is named and left out. All answer the same digits with the same model, one after the
-other, in another order each round; the broker and the client have one processor, the peer the other
-one. Measured are answers per second to a backlog, and the time from producing a request to reading
-its answer at a steady rate: the given one, or, where a peer can't sustain that, seven tenths of its
-own rate.
+other, in another order each round, after one that is not counted. The broker and the client have
+one processor, the peer the other one. Measured are answers per second to a backlog, and the time
+from producing a request to reading its answer at a steady rate: the given one, or, where a peer
+can't sustain that, seven tenths of its own rate.
 
 Exit code 1 where Ounce failed, 0 otherwise.
 
@@ -16,6 +16,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import numpy as np
@@ -36,6 +37,17 @@ from tests.support.kafka.jars import KafkaUnavailableError
 
 OURS = (OUNCE_RAW, OUNCE_JSON)
 PEERS = {peer.name: peer for peer in (*OURS, QUIX, FASTSTREAM, AIOKAFKA, MLSERVER)}
+
+
+class Wanted(NamedTuple):
+    """What is asked for."""
+
+    models: Path
+    rounds: int
+    seconds: float
+    """Of each measurement."""
+    rate: float
+    """Steady, requests per second."""
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,29 +72,18 @@ def main(
             f"no ladder in {models}/digits: make it with `ounce train digits --models {models}`"
         )
     ready, left_out = _prepare([PEERS[name] for name in dict.fromkeys(names)])
-    measured: dict[str, list[Round]] = {name: [] for name in ready}
-    _leave_the_peers_processor()
     try:
-        with broker() as servers:
-            field = Field(servers, Path(models).resolve(), np.load(split)["input"], seconds)
-            for number in range(rounds):
-                for name in in_turn([*ready], number):
-                    try:
-                        found = _measure(field, PEERS[name], ready[name], rate)
-                    except PeerFailedError as e:
-                        left_out[name] = f"failed in round {number + 1}: {e}"
-                        click.echo(f"{name}: {left_out[name]}", err=True)
-                        continue
-                    measured[name].append(found)
-                    click.echo(f"round {number + 1}: {name}: {found}")
+        measured = (
+            _compare(ready, left_out, Wanted(Path(models), rounds, seconds, rate)) if ready else {}
+        )
     except KafkaUnavailableError as e:
         raise click.ClickException(str(e)) from e
     present = [(PEERS[name], of_it) for name, of_it in measured.items() if of_it]
     if present:
-        found_tables = tables(present, [ours.name for ours in OURS])
-        for table in found_tables.values():
+        found = tables(present, [ours.name for ours in OURS])
+        for table in found.values():
             click.echo(f"\n{results.text(table)}")
-        results.report("peers", found_tables, publish=publish)
+        results.report("peers", found, publish=publish)
     for name, why in left_out.items():
         click.echo(f"{name}: {why.splitlines()[0]}", err=True)
     sys.exit(1 if any(ours.name in left_out for ours in OURS) else 0)
@@ -99,6 +100,32 @@ def _prepare(peers: list[Peer]) -> tuple[dict[str, Path], dict[str, str]]:
             left_out[peer.name] = f"can't be installed and is left out: {e}"
             click.echo(f"{peer.name}: {left_out[peer.name]}", err=True)
     return ready, left_out
+
+
+def _compare(
+    ready: dict[str, Path], left_out: dict[str, str], wanted: Wanted
+) -> dict[str, list[Round]]:
+    """The rounds of each peer; who fails is noted in `left_out`."""
+    inputs = np.load(wanted.models / "digits" / "test-split.npz")["input"]
+    measured: dict[str, list[Round]] = {name: [] for name in ready}
+    _leave_the_peers_processor()
+    with broker() as servers:
+        field = Field(servers, wanted.models.resolve(), inputs, wanted.seconds)
+        for number in range(wanted.rounds + 1):
+            # A fresh broker is slow for some seconds, until Java has compiled what it does.
+            warms_up = number == 0
+            for name in [*ready][:1] if warms_up else in_turn([*ready], number - 1):
+                try:
+                    found = _measure(field, PEERS[name], ready[name], wanted.rate)
+                except PeerFailedError as e:
+                    left_out[name] = f"failed in round {number}: {e}"
+                    click.echo(f"{name}: {left_out[name]}", err=True)
+                    continue
+                if not warms_up:
+                    measured[name].append(found)
+                told = "to warm the broker, not counted" if warms_up else f"round {number}"
+                click.echo(f"{told}: {name}: {found}")
+    return measured
 
 
 def _measure(field: Field, peer: Peer, python: Path, rate: float) -> Round:

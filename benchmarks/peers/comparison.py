@@ -22,7 +22,11 @@ class Round:
 
     def __str__(self) -> str:
         steady = self.steady
-        kept = "" if steady.kept_up else f", not kept up: {steady.answered_share:.0%} answered"
+        kept = (
+            ""
+            if steady.kept_up
+            else f", not kept up: {steady.prompt_share:.0%} answered within a second"
+        )
         return (
             f"{self.throughput:,.0f}/s; at {steady.rate:,.0f}/s p50 {steady.p50_ms:.1f} ms, "
             f"p99 {steady.p99_ms:.1f} ms{kept}"
@@ -67,11 +71,16 @@ def tables(
             ]
         )
     n = max(len(rounds) for _, rounds in measured)
+    limited = [
+        f"{peer.name} has {peer.in_flight} requests at a time under way, instead of a backlog."
+        for peer, _ in measured
+        if peer.in_flight is not None
+    ]
     return {
         "peers-throughput": Table(
             ["what", "bodies", "backlog, messages/s", "range", "Ounce, times as fast"],
             throughput,
-            f"Medians of {n} rounds in turn. MLServer has 256 requests at a time under way.",
+            " ".join([f"Medians of {n} rounds in turn.", *limited]),
         ),
         "peers-latency": Table(
             ["what", "bodies", "steady rate, messages/s", "p50, ms", "p99, ms", "kept up in"],

@@ -23,8 +23,9 @@ _LOOK_S = 0.25
 _TICK_S = 0.001
 _GRACE_S = 3.0
 """After the last request of a steady rate, for the last answers."""
+PROMPT_MS = 1000.0
 KEPT_UP = 0.99
-"""Share of a steady rate's requests that have an answer when the rate ends, or soon after."""
+"""Share of a steady rate's requests that are answered promptly, by one that keeps up."""
 
 
 class PeerFailedError(Exception):
@@ -48,14 +49,15 @@ class Steady:
 
     rate: float
     """Requests per second."""
-    answered_share: float
+    prompt_share: float
+    """Of the requests: answered within a second."""
     p50_ms: float
     p99_ms: float
 
     @property
     def kept_up(self) -> bool:
         """Whether it answered as fast as requests came."""
-        return self.answered_share >= KEPT_UP
+        return self.prompt_share >= KEPT_UP
 
 
 def measure_throughput(field: Field, peer: Peer, python: Path) -> float:
@@ -127,7 +129,8 @@ def steady_of(rate: float, sent_s: np.ndarray, read_s: np.ndarray) -> Steady:
     if not len(took_ms):
         return Steady(rate, 0.0, float("inf"), float("inf"))
     p50_ms, p99_ms = np.percentile(took_ms, [50, 99]).tolist()
-    return Steady(rate, float(answered.mean()), p50_ms, p99_ms)
+    prompt = np.count_nonzero(took_ms <= PROMPT_MS) / len(sent_s)
+    return Steady(rate, float(prompt), p50_ms, p99_ms)
 
 
 @contextmanager

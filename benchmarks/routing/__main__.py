@@ -50,7 +50,7 @@ ROUNDS = 5
 @click.option("--same-reading", is_flag=True, help="Let every rule read as ours does.")
 @click.option("--no-kafka", is_flag=True, help="Leave out the check on a real Kafka.")
 @results.publish_option
-def main(
+def main(  # noqa: PLR0913
     models: str,
     out: str,
     tasks: str,
@@ -59,7 +59,7 @@ def main(
     same_reading: bool,
     no_kafka: bool,
     publish: bool,
-) -> None:  # noqa: PLR0913
+) -> None:
     """Compare routing rules on measured models, and print what was reached."""
     began = time.monotonic()
     folder = Path(out)

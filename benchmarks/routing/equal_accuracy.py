@@ -125,7 +125,7 @@ def _side(task: Measured, plan: int, rate: float) -> Side:
     alone_ms = sum(r * times.median_ms(s.model, 1) for r, s in zip(reach, steps, strict=True))
     workload = make("steady", table, rate, 0, SECONDS)
     end_ms = float(workload.deadline_ms.max())
-    result = simulate(table, workload, _OnePlan(table, overhead, plan), overhead, end_ms=end_ms)
+    result = simulate(workload, _OnePlan(table, overhead, plan), end_ms=end_ms)
     return Side(
         table.plans[plan].name,
         table.plans[plan].accuracy.value,

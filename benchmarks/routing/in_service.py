@@ -46,10 +46,8 @@ class InService:
         """Foresee how the worker serves a workload."""
         at_ms = workload.arrival_ms % self.sent_ms[-1]
         return simulate(
-            table,
             workload,
             RULES[OURS](table, self.overhead),
-            self.overhead,
             transport_ms=np.interp(at_ms, self.sent_ms, self.under_way_ms),
             excess_ms=self.excess_ms,
         )

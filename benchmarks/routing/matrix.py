@@ -83,7 +83,7 @@ def _capacity(task: Measured) -> float:
     for _ in range(CAPACITY_STEPS + 2):
         rate = float(np.sqrt(low * high))
         workload = make("steady", table, rate, 7, CAPACITY_SECONDS)
-        result = simulate(table, workload, RULES[OURS](table, overhead), overhead, 7)
+        result = simulate(workload, RULES[OURS](table, overhead), 7)
         score = judge(table, workload, result, len(workload))
         if score.as_asked >= ENOUGH:
             low = rate
@@ -101,7 +101,7 @@ def _run(job: tuple[Measured, float, str, int, bool]) -> list[Cell]:
     for name, make_rule in RULES.items():
         rule = make_rule(table, overhead)
         rule.reads_on |= same_reading
-        results[name] = simulate(table, workload, rule, overhead, seed, end_ms=end_ms)
+        results[name] = simulate(workload, rule, seed, end_ms=end_ms)
     # In overload not all can be in time; as many as the best rule has, some order achieves.
     feasible = max(int(in_time(workload, result).sum()) for result in results.values())
     return [

@@ -22,7 +22,6 @@ from ounce_edge.recommender.pacing.slicing import SLICE_MS
 from ounce_edge.recommender.pacing.urgency import before_reading
 from ounce_edge.worker.serving import POLL_SLICES
 
-from benchmarks.routing.overhead import Overhead
 from benchmarks.routing.rules.base import MAX_WAITING, Queue, Rule
 from benchmarks.routing.tables import ServiceTimes, Table
 from benchmarks.routing.workloads import Workload
@@ -82,10 +81,8 @@ class _Model:
 
 
 def simulate(
-    table: Table,
     workload: Workload,
     rule: Rule,
-    overhead: Overhead,
     seed: int = 0,
     transport_ms: float | NDArray[np.float64] = 0.0,
     excess_ms: Sequence[NDArray[np.float64]] = (),
@@ -94,10 +91,8 @@ def simulate(
     """Serve a workload until every message is answered.
 
     Args:
-        table: answers and times of the models.
         workload: what arrives.
-        rule: decides what to run.
-        overhead: what the worker spends beside model calls.
+        rule: decides what to run; it knows the models, and what the worker spends beside them.
         seed: of the service times.
         end_ms: stop then, and leave what waits unanswered: of a rule that is hopelessly behind,
             the rest says nothing new.
@@ -105,7 +100,7 @@ def simulate(
             all, or one each, shape (n,). A message never overtakes another.
         excess_ms: as `ServiceTimes` takes it.
     """
-    n = len(workload)
+    n, table, overhead = len(workload), rule.table, rule.overhead
     clock = _Clock(workload)
     times = ServiceTimes(table, np.random.default_rng([seed, 1]), excess_ms)
     served = cast(

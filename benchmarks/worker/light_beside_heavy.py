@@ -82,7 +82,7 @@ class Round:
 @click.option("--load", default=0.5, show_default=True, help="Of one core, by heavy messages.")
 @click.option("--models", default="models", show_default=True, help="Folder with the ladder.")
 @results.publish_option
-def main(
+def main(  # noqa: PLR0913
     rounds: int,
     seconds: float,
     n_lanes: int,
@@ -90,7 +90,7 @@ def main(
     load: float,
     models: str,
     publish: bool,
-) -> None:  # noqa: PLR0913
+) -> None:
     """Print each round, and the ratios."""
     ladder = load_ladder(Path(models), "digits", OnnxCpuRuntime())
     inputs = np.load(Path(models) / "digits" / "test-split.npz")["input"].astype("<f4")

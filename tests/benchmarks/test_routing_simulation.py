@@ -18,7 +18,7 @@ def test_every_message_is_answered_exactly_once_and_not_before_it_came(
     name: str, kind: str
 ) -> None:
     messages = workloads.make(kind, TABLE, 3000.0, 0, 0.4)
-    result = simulate(TABLE, messages, RULES[name](TABLE, OVERHEAD), OVERHEAD)
+    result = simulate(messages, RULES[name](TABLE, OVERHEAD))
     assert np.isfinite(result.finish_ms).all()
     assert (result.finish_ms > messages.arrival_ms).all()
     assert (result.plan >= 0).all()
@@ -30,7 +30,7 @@ def test_every_message_is_answered_exactly_once_and_not_before_it_came(
 def test_the_same_seed_gives_the_same_result(name: str) -> None:
     def run() -> tuple[np.ndarray, np.ndarray]:
         messages = workloads.make("burst", TABLE, 4000.0, 3, 0.3)
-        result = simulate(TABLE, messages, RULES[name](TABLE, OVERHEAD), OVERHEAD, 5)
+        result = simulate(messages, RULES[name](TABLE, OVERHEAD), 5)
         return result.finish_ms, result.plan
 
     for one, other in zip(run(), run(), strict=True):
@@ -43,7 +43,7 @@ def test_the_oracle_is_never_less_accurate_and_dearer_than_always_best() -> None
         name: judge(
             TABLE,
             messages,
-            simulate(TABLE, messages, rule(TABLE, OVERHEAD), OVERHEAD),
+            simulate(messages, rule(TABLE, OVERHEAD)),
             len(messages),
             knows_answers=name == "oracle",
         )
@@ -57,7 +57,7 @@ def test_the_oracle_is_never_less_accurate_and_dearer_than_always_best() -> None
 
 def test_with_room_ours_keeps_every_target() -> None:
     messages = workloads.make("steady", TABLE, 500.0, 0, 1.0)
-    result = simulate(TABLE, messages, RULES[OURS](TABLE, OVERHEAD), OVERHEAD)
+    result = simulate(messages, RULES[OURS](TABLE, OVERHEAD))
     score = judge(TABLE, messages, result, int(in_time(messages, result).sum()))
     assert score.as_asked > 0.99
     assert score.misses == 0
@@ -66,7 +66,7 @@ def test_with_room_ours_keeps_every_target() -> None:
 def test_a_simulation_that_ends_early_leaves_messages_unanswered() -> None:
     messages = workloads.make("steady", TABLE, 3000.0, 0, 0.4)
     rule = RULES["always-best"](TABLE, OVERHEAD)
-    result = simulate(TABLE, messages, rule, OVERHEAD, end_ms=100.0)
+    result = simulate(messages, rule, end_ms=100.0)
     late = np.isinf(result.finish_ms)
     assert late.any()
     assert (result.plan[late] == -1).all()

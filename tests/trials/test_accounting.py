@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from ounce_schemas.routing import Choice
 
-from trials.chaos.accounting import Accounting, Entry, Finding, Wrong, account
+from trials.chaos.accounting import Accounting, Entry, Finding, Read, Wrong, account
 from trials.chaos.recovery import Recovery
 
 TOPIC = "ounce.digits.requests"
@@ -77,7 +77,7 @@ def found(
     answers: list[Entry] = ANSWERS,
     letters: list[Entry] = LETTERS,
 ) -> Accounting:
-    return account(TOPIC, LABELS, requests, answers, letters, replay)
+    return account(TOPIC, LABELS, Read(requests, answers, letters), replay)
 
 
 def only(result: Accounting) -> Finding:
@@ -99,7 +99,7 @@ def test_a_lost_input_is_found() -> None:
 
 
 def test_what_the_group_has_not_come_to_is_left_and_not_lost() -> None:
-    arguments = (TOPIC, LABELS, REQUESTS, ANSWERS[:-1], LETTERS, replay)
+    arguments = (TOPIC, LABELS, Read(REQUESTS, ANSWERS[:-1], LETTERS), replay)
     assert only(account(*arguments, {0: 3})).what is Wrong.LEFT
     assert only(account(*arguments, {})).what is Wrong.LEFT
     assert only(account(*arguments, {0: 4})).what is Wrong.LOST

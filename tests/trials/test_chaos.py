@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.kafka.needed import kafka_needed
+from trials.chaos.outcome import Delivery, Plan, available_deliveries
 from trials.chaos.report import complaints, summary, write
-from trials.chaos.run import Delivery, Plan, available_deliveries, run
+from trials.chaos.run import run
 from trials.chaos.schedule import Kind
 
 SEEDS = {Delivery.EXACTLY_ONCE: 11, Delivery.AT_LEAST_ONCE: 12}

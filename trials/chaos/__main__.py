@@ -1,5 +1,7 @@
 """Workers on a real Kafka under a seeded schedule of faults: is every input answered, and once?
 
+Exit code 1 where a guarantee was broken, 2 where a run itself did not work.
+
 Example: python -m trials.chaos --seed 7 --faults 100 --delivery exactly-once --rate 200
 """
 
@@ -13,9 +15,11 @@ from types import FrameType
 import click
 from ounce_schemas.errors import OunceError
 
+from benchmarks import results as published
 from tests.support.kafka.jars import KafkaUnavailableError
+from trials.chaos.outcome import Delivery, Outcome, Plan, available_deliveries
 from trials.chaos.report import complaints, kinds_table, summary, totals_table, write
-from trials.chaos.run import Delivery, Outcome, Plan, available_deliveries, run
+from trials.chaos.run import run
 from trials.chaos.schedule import Kind
 
 
@@ -42,7 +46,8 @@ from trials.chaos.schedule import Kind
 )
 @click.option("--results", default="results/chaos", show_default=True, help="Folder to write to.")
 @click.option("--show", is_flag=True, help="Print the schedule, and do nothing.")
-def main(
+@published.publish_option
+def main(  # noqa: PLR0913
     seed: int,
     runs: int,
     faults: int,
@@ -55,8 +60,9 @@ def main(
     kind: tuple[str, ...],
     results: str,
     show: bool,
+    publish: bool,
 ) -> None:
-    """Exit code 1 where a guarantee was broken, 2 where the runs themselves did not work."""
+    """Run, and report."""
     faulthandler.enable()
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
@@ -84,7 +90,10 @@ def main(
         name = f"{time.strftime('%Y%m%dT%H%M%S')}-seed-{plan.seed}-{plan.delivery}"
         outcomes.append(_run(plan, Path(results) / name))
     if outcomes:
-        click.echo(f"\n{totals_table(outcomes)}\n\n{kinds_table(outcomes)}")
+        tables = {"chaos": totals_table(outcomes), "recovery": kinds_table(outcomes)}
+        for table in tables.values():
+            click.echo(f"\n{published.text(table)}")
+        published.report("chaos", tables, publish=publish)
     sys.exit(0 if all(outcome.is_good for outcome in outcomes) else 1)
 
 

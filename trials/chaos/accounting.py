@@ -38,6 +38,14 @@ class Entry(NamedTuple):
     timestamp_ms: int = 0
 
 
+class Read(NamedTuple):
+    """What a read-committed reader finds in the topics, to their ends."""
+
+    requests: Iterable[Entry]
+    predictions: Iterable[Entry]
+    letters: Iterable[Entry]
+
+
 class Wrong(StrEnum):
     """What may be found."""
 
@@ -99,9 +107,7 @@ class _Input:
 def account(
     topic: str,
     labels: Sequence[str],
-    requests: Iterable[Entry],
-    predictions: Iterable[Entry],
-    letters: Iterable[Entry],
+    read: Read,
     replay: Replay,
     committed: Mapping[int, int] | None = None,
 ) -> Accounting:
@@ -110,26 +116,24 @@ def account(
     Args:
         topic: of the requests.
         labels: of the task, a classification with one float tensor.
-        requests: all records of the requests topic.
-        predictions: what a read-committed reader finds in the predictions topic.
-        letters: the same of the dead letters topic.
+        read: everything that was asked and answered.
         replay: what is right.
         committed: by partition, the offset where the group would go on; by default at the end.
     """
     result = Accounting()
     inputs: dict[str, _Input] = {}
     places: dict[tuple[int, int], _Input] = {}
-    for entry in requests:
+    for entry in read.requests:
         result.n_inputs += 1
         id = input_id(topic, entry)
         known = inputs.setdefault(id, _Input([]))
         known.entries.append(entry)
         places[entry.partition, entry.offset] = known
         result.n_corrupt += known.is_corrupt
-    for entry in predictions:
+    for entry in read.predictions:
         result.n_answers += 1
         _answer(result, labels, inputs, entry, replay)
-    for entry in letters:
+    for entry in read.letters:
         result.n_letters += 1
         _letter(result, topic, places, entry)
     for id, known in inputs.items():

@@ -1,7 +1,11 @@
 """A burst of ten times what one worker can do: its memory, and the order in which it answers.
 
 The policy permits one model, the ladder's dearest, so that nothing gives way to a lighter one and
-the capacity is that model's. It is measured first, with a backlog of the same messages.
+the capacity is that model's. It is measured first, with a backlog of the same messages. When the
+worker took each request to answer it, its log of decisions says.
+
+Exit code 1 where a record got no answer, memory went over its bound, or a later deadline went
+before an earlier one; 2 where it could not be tried.
 
 Example: python -m trials.chaos.burst --seconds 3
 """
@@ -9,24 +13,26 @@ Example: python -m trials.chaos.burst --seconds 3
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import msgspec
 import numpy as np
+from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_schemas.documents import PLANS_FILE, read_plans
 from ounce_schemas.errors import OunceError
 from ounce_schemas.request import HEADER_MAX_LATENCY_MS
 from ounce_schemas.topics import predictions_topic, requests_topic
 
+from benchmarks.results import Cell, Table, text
 from tests.support.kafka.jars import KafkaUnavailableError
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Worker
+from trials.chaos.accounting import Entry
 from trials.chaos.broker import ChaosKafka
-from trials.chaos.deadline_order import Answered, Order, find_order
-from trials.chaos.flood import (
+from trials.chaos.deadline_order import Order, Taken, find_order
+from trials.chaos.flooding import (
     BOUND_MB,
     PARTITIONS,
     TASK,
@@ -66,22 +72,12 @@ class Burst:
     ready_mb: float
     peak_mb: float
     order: Order
-    """Of all answers, to the backlog and to the burst."""
+    """In which all requests were taken, those of the backlog and of the burst."""
 
     @property
     def factor(self) -> float:
         """How many times the capacity was sent."""
         return self.sent / self.sending_s / self.capacity
-
-
-class _Parameters(msgspec.Struct):
-    max_latency_ms: float
-    latency_ms: float
-
-
-class _Prediction(msgspec.Struct):
-    id: str
-    parameters: _Parameters
 
 
 def run(models: Path, seconds: float, tell: Callable[[str], None]) -> Burst:
@@ -100,7 +96,9 @@ def run(models: Path, seconds: float, tell: Callable[[str], None]) -> Burst:
         policy.write_text(f"version: burst\ntasks: {{{TASK}: {{allow: [{model}]}}}}\n")
         sender, targets = Sender(servers, models), _draw_targets()
         log = Path(folder) / "worker.log"
-        with Worker(servers, models, log, [f"--policy={policy}"]) as worker:
+        decisions = Path(folder) / "decisions"
+        options = [f"--policy={policy}", f"--decisions={decisions}"]
+        with Worker(servers, models, log, options) as worker:
             watch = MemoryWatch(worker.child.pid)
             ready_mb = watch.now_mb()
             sender.good(BACKLOG, targets)
@@ -116,17 +114,18 @@ def run(models: Path, seconds: float, tell: Callable[[str], None]) -> Burst:
                 sending_s = time.monotonic() - start_s
                 await_answers(servers, sender.sent, worker)
                 lasted_s = time.monotonic() - start_s
-        answers = _read_answers(servers)
+        taken = taken_of(read_all(servers, requests_topic(TASK), PARTITIONS), decisions, TASK)
+        answered = sum(1 for _ in read_all(servers, predictions_topic(TASK), PARTITIONS))
         return Burst(
             model,
             capacity,
             sender.sent - BACKLOG,
             sending_s,
             lasted_s,
-            len(answers.offset) - BACKLOG,
+            answered - BACKLOG,
             ready_mb,
             watch.peak_mb,
-            find_order(answers),
+            find_order(taken),
         )
 
 
@@ -165,24 +164,70 @@ def _capacity(servers: str) -> float:
     return len(settled) / max(settled[-1] - settled[0], 1) * 1e3
 
 
-def _read_answers(servers: str) -> Answered:
-    """Every request that has an answer, and its first one."""
-    sent_ms = {
-        (entry.partition, entry.offset): entry.timestamp_ms
-        for entry in read_all(servers, requests_topic(TASK), PARTITIONS)
-    }
-    decode = msgspec.json.Decoder(_Prediction).decode
-    found: dict[tuple[int, int], tuple[float, float]] = {}
-    for entry in read_all(servers, predictions_topic(TASK), PARTITIONS):
-        prediction = decode(entry.value or b"")
-        _, partition, offset = prediction.id.rsplit("-", 2)
-        place, told = (int(partition), int(offset)), prediction.parameters
-        since_ms = sent_ms[place]
-        # One call's answers have one time, told since each request's in thousandths.
-        answered_us = since_ms * 1000 + round(told.latency_ms * 1000)
-        found.setdefault(place, (since_ms + told.max_latency_ms, answered_us / 1000))
-    places, times_ms = np.array(list(found)), np.array(list(found.values()))
-    return Answered(places[:, 0], places[:, 1], times_ms[:, 0], times_ms[:, 1])
+def taken_of(requests: Iterable[Entry], decisions: Path, task: str) -> Taken:
+    """When every request was first taken to be answered.
+
+    Args:
+        requests: all of the task; their headers say by when they want an answer.
+        decisions: folder of the worker's log of decisions, which names requests by position.
+        task: of the log.
+
+    Raises:
+        RuntimeError: the log does not tell of all of them.
+    """
+    at_ms: dict[bytes, float] = {}
+    for _, entry in read_decisions(decisions, task):
+        for json_id in entry.json_ids:
+            at_ms.setdefault(json_id, entry.at_ms)
+    columns: list[tuple[int, int, float, float]] = []
+    missing = 0
+    for request in requests:
+        id = b'"%b-%d-%d"' % (requests_topic(task).encode(), request.partition, request.offset)
+        within_ms = float(dict(request.headers)[HEADER_MAX_LATENCY_MS] or b"")
+        if id in at_ms:
+            deadline_ms = request.timestamp_ms + within_ms
+            columns.append((request.partition, request.offset, deadline_ms, at_ms[id]))
+        else:
+            missing += 1
+    if missing or not columns:
+        raise RuntimeError(
+            f"the log of decisions tells of {len(columns):,} requests and lacks {missing:,}: it "
+            "keeps the newest only; make the burst smaller"
+        )
+    partition, offset, deadline_ms, taken_ms = map(np.array, zip(*columns, strict=True))
+    return Taken(partition, offset, deadline_ms, taken_ms)
+
+
+def holds(burst: Burst) -> bool:
+    """Whether all was answered, in bounded memory, the earlier deadline first."""
+    return (
+        burst.peak_mb <= burst.ready_mb + BOUND_MB
+        and burst.answered == burst.sent
+        and burst.order.share_in_order >= LEAST_IN_ORDER
+    )
+
+
+def burst_table(burst: Burst) -> Table:
+    """What it did, as one row."""
+    columns = [
+        "capacity", "burst", "answered", "most memory", "bound",
+        "pairs in the order of their deadlines",
+    ]  # fmt: skip
+    told = "all" if burst.answered == burst.sent else f"{burst.answered:,}"
+    row: list[Cell] = [
+        f"{burst.capacity:,.0f} messages/s",
+        f"{burst.sent:,} in {burst.sending_s:.1f} s, {burst.factor:.1f} times the capacity",
+        f"{told}, in {burst.lasted_s:.0f} s",
+        f"{burst.peak_mb:.0f} MB",
+        f"{burst.ready_mb:.0f} + {BOUND_MB:.0f} MB",
+        f"{burst.order.share_in_order:.3%} of {burst.order.pairs / 1e6:,.0f} million",
+    ]
+    note = (
+        "A pair is one request that was taken to be answered and one that waited on with it in "
+        f"the worker, neither of them late. Late were {burst.order.late_share:.1%} of those taken "
+        f"while others waited, and {LATE_SHARE:.0%} of the requests. The model is {burst.model}."
+    )
+    return Table(columns, [row], note)
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
@@ -191,25 +236,14 @@ def _read_answers(servers: str) -> Answered:
     "--models", default="models", show_default=True, help="Folder with the digits ladder."
 )
 def main(seconds: float, models: str) -> None:
-    """Exit code 1 where a record got no answer, memory went over its bound, or a later deadline
-    went before an earlier one."""
+    """Run, and report."""
     try:
         burst = run(Path(models), seconds, click.echo)
-    except (OunceError, KafkaUnavailableError) as e:
-        raise click.ClickException(str(e)) from e
-    order = burst.order
-    click.echo(
-        f"{burst.sent:,} records in {burst.sending_s:.1f} s, {burst.factor:.1f} times the "
-        f"capacity; {burst.answered:,} answered in {burst.lasted_s:.1f} s\n"
-        f"bound: {burst.ready_mb:.0f} + {BOUND_MB:g} MB; at most {burst.peak_mb:.0f} MB were seen\n"
-        f"of {order.pairs:,} pairs that waited together, neither late, "
-        f"{order.share_in_order:.4%} in the order of their deadlines\n"
-        f"late already were {order.late_share:.1%} of the answers given while others waited "
-        f"({LATE_SHARE:.0%} of the records)"
-    )
-    bounded = burst.peak_mb <= burst.ready_mb + BOUND_MB
-    if not bounded or burst.answered != burst.sent or order.share_in_order < LEAST_IN_ORDER:
-        sys.exit(1)
+    except (OunceError, KafkaUnavailableError, RuntimeError) as e:
+        click.echo(f"Error: {e}", err=True)
+        sys.exit(2)
+    click.echo(text(burst_table(burst)))
+    sys.exit(0 if holds(burst) else 1)
 
 
 if __name__ == "__main__":

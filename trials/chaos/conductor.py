@@ -2,51 +2,21 @@
 
 import heapq
 import itertools
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future
 
-from confluent_kafka import Consumer
-
-from trials.chaos.broker import ChaosKafka
-from trials.chaos.fleet import ChaosFleet
+from trials.chaos.guests import Guests
 from trials.chaos.schedule import Fault, Kind
-from trials.chaos.workers import Slot, Supervisor
+from trials.chaos.stage import Happened, Stage
+from trials.chaos.workers import Slot
 
 _TICK_S = 0.02
 _PATIENCE_S = 30.0
 """A fault that finds nobody to happen to for so long is given up."""
 _GHOST_S = 5.0
 """What is left to a process that has been replaced and goes on."""
-
-
-@dataclass
-class Happened:
-    """A fault that was made to happen; times on the monotonic clock."""
-
-    fault: Fault
-    to: str
-    began_s: float
-    ended_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Stage:
-    """All that faults happen to."""
-
-    broker: ChaosKafka
-    broker_thread: ThreadPoolExecutor
-    """The one thread on which the broker is started."""
-    supervisor: Supervisor
-    fleet: ChaosFleet
-    group: str
-    topic: str
-    session_s: float
-    assignor: str
-    """Of the workers' consumers, and so of guests."""
 
 
 class Conductor:
@@ -67,8 +37,7 @@ class Conductor:
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._broker_job: Future[None] | None = None
-        self._guests: list[threading.Thread] = []
-        self._leave = threading.Event()
+        self._guests = Guests(stage)
         self.happened: list[Happened] = []
         self.missed: list[Fault] = []
 
@@ -110,9 +79,7 @@ class Conductor:
 
     def close(self) -> None:
         """Let guests go."""
-        self._leave.set()
-        for guest in self._guests:
-            guest.join(10.0)
+        self._guests.close()
 
     def _begin(self, fault: Fault) -> bool:
         """Whether it could."""
@@ -250,32 +217,9 @@ class Conductor:
         return True
 
     def _invite(self, fault: Fault) -> bool:
-        until_s = time.monotonic() + fault.lasts_s
-        for _ in range(int(fault.amount)):
-            guest = threading.Thread(target=self._visit, args=(until_s,), daemon=True)
-            guest.start()
-            self._guests.append(guest)
+        self._guests.invite(int(fault.amount), fault.lasts_s)
         self._note(fault, f"{fault.amount:g} guests", fault.lasts_s, lambda: None)
         return True
-
-    def _visit(self, until_s: float) -> None:
-        stage = self._stage
-        guest = Consumer(
-            {
-                "bootstrap.servers": stage.broker.bootstrap_servers,
-                "group.id": stage.group,
-                "partition.assignment.strategy": stage.assignor,
-                "session.timeout.ms": int(stage.session_s * 1e3),
-                "heartbeat.interval.ms": int(stage.session_s * 300),
-                "auto.offset.reset": "earliest",
-                "enable.auto.commit": False,
-                "log_level": 0,
-            }
-        )
-        guest.subscribe([stage.topic])
-        while time.monotonic() < until_s and not self._leave.is_set():
-            guest.poll(0.1)
-        guest.close()
 
     def _corrupt(self, fault: Fault) -> bool:
         self._stage.fleet.send_corrupt(int(fault.amount))

@@ -1,41 +1,40 @@
-"""What one worker's memory does under floods: poison, a backlog, a broker that stalls.
+"""What one worker's memory does under floods: poison, a backlog, a broker that stalls, a burst.
 
-Each phase sends as fast as Kafka takes it, and ends when all is answered or dead-lettered.
+Each phase sends as fast as Kafka takes it, and ends when all is answered or dead-lettered. The
+burst (`trials.chaos.burst`) is another worker's, and shows the order of its answers, too.
+
+Exit code 1 where a record got no answer, memory went over its bound, or a later deadline went
+before an earlier one; 2 where it could not be tried.
 
 Example: python -m trials.chaos.flood --scale 1
 """
 
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from confluent_kafka import IsolationLevel, KafkaException, Producer
 from ounce_schemas.errors import OunceError
-from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
-from ounce_services.devices.samples import read_samples
 
+from benchmarks import results
+from benchmarks.results import Table
 from tests.support.kafka.jars import KafkaUnavailableError
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Worker
+from trials.chaos import burst
 from trials.chaos.broker import ChaosKafka
-from trials.chaos.reading import ends
+from trials.chaos.flooding import (
+    BOUND_MB,
+    PARTITIONS,
+    TASK,
+    MemoryWatch,
+    Sender,
+    await_answers,
+)
 
-TASK = "digits"
-Headers = Sequence[tuple[str, bytes | None]]
-BOUND_MB = 350.0
-"""Over what a worker holds when it is ready. At most 64 MB of bodies wait, decoded once more as
-tensors (64); 32 MB are fetched ahead, and a poll of as much may come on top of what waits (32); the
-answers or dead letters of one batch are with the producer and of one more held back (2 * 32, and as
-much as they take up in the client); 16,384 requests' own objects, about 2 kB each (32)."""
-PARTITIONS = 4
-_LARGE_BYTES = 1_000_000
-PATIENCE_S = 300.0
 _STALL_S = 10.0
 
 
@@ -51,82 +50,6 @@ class Phase:
     """Greatest resident memory meanwhile."""
     sending_s: float
     lasted_s: float
-
-
-class MemoryWatch:
-    """The greatest resident memory of a process, looked at ten times a second."""
-
-    def __init__(self, pid: int) -> None:
-        self._status = Path(f"/proc/{pid}/status")
-        self.peak_mb = self.now_mb()
-
-    def now_mb(self) -> float:
-        """Resident memory now."""
-        line = next(x for x in self._status.read_text().splitlines() if x.startswith("VmRSS"))
-        return int(line.split()[1]) / 1024
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Look, in a thread, as long as the context lasts."""
-        ended = threading.Event()
-        self.peak_mb = self.now_mb()
-
-        def look() -> None:
-            while not ended.wait(0.1):
-                self.peak_mb = max(self.peak_mb, self.now_mb())
-
-        thread = threading.Thread(target=look)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-
-class Sender:
-    """Sends requests as fast as Kafka takes them."""
-
-    def __init__(self, servers: str, models: Path) -> None:
-        samples = read_samples(models, TASK)
-        self._good = [row.astype("<f4").tobytes() for row in samples.inputs["input"]]
-        self._producer = Producer(
-            {
-                "bootstrap.servers": servers,
-                "linger.ms": 5,
-                "message.max.bytes": 2 * _LARGE_BYTES,
-                "queue.buffering.max.kbytes": 65_536,
-                "log_level": 0,  # the broker stops before it
-            }
-        )
-        self.sent = 0
-
-    def good(self, n: int, headers: Callable[[int], Headers] = lambda i: ()) -> None:
-        """Inputs, with headers that may differ by their number among all that were sent."""
-        self._send(n, lambda i: self._good[i % len(self._good)], headers)
-
-    def poison(self, n: int) -> None:
-        """Records that can't be served; one in a hundred is of a megabyte."""
-        large = b"{" + b"x" * _LARGE_BYTES
-        small = [b"{no json", b"", self._good[0][:-4], self._good[0] * 100]
-        self._send(n, lambda i: large if i % 100 == 0 else small[i % len(small)], lambda i: ())
-
-    def flush(self) -> None:
-        """Return once Kafka has all of them."""
-        self._producer.flush(PATIENCE_S)
-
-    def _send(
-        self, n: int, value: Callable[[int], bytes], headers: Callable[[int], Headers]
-    ) -> None:
-        for i in range(self.sent, self.sent + n):
-            key, of_record = b"device-%d" % (i % 50), list(headers(i))
-            while True:
-                try:
-                    self._producer.produce(requests_topic(TASK), value(i), key, headers=of_record)
-                    break
-                except BufferError:
-                    self._producer.poll(0.1)
-        self.sent += n
 
 
 def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float, list[Phase]]:
@@ -180,36 +103,50 @@ def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float,
         return ready_mb, phases
 
 
-def await_answers(servers: str, n: int, worker: Worker) -> int:
-    """Return once there are `n` predictions and dead letters, or the worker ended, or patience did;
-    how many there are."""
-    deadline = time.monotonic() + PATIENCE_S
-    answered = 0
-    while answered < n and time.monotonic() < deadline and worker.child.running:
-        time.sleep(0.2)
-        with suppress(KafkaException):  # a broker that stalled is no leader for a moment
-            answered = sum(
-                sum(ends(servers, topic, PARTITIONS, IsolationLevel.READ_COMMITTED).values())
-                for topic in (predictions_topic(TASK), dead_letters_topic(TASK))
-            )
-    return answered
+def flood_table(ready_mb: float, phases: Sequence[Phase]) -> Table:
+    """One row for each phase."""
+    columns = ["phase", "sent in", "answered in", "most memory"]
+    rows: list[list[results.Cell]] = [
+        [
+            f"{phase.name}: {phase.sent:,} records",
+            f"{phase.sending_s:.1f} s",
+            f"{phase.lasted_s:.1f} s"
+            if phase.answered == phase.sent
+            else f"{phase.answered:,} answered",
+            f"{phase.peak_mb:.0f} MB",
+        ]
+        for phase in phases
+    ]
+    note = f"When ready the worker held {ready_mb:.0f} MB; the bound is {BOUND_MB:.0f} MB more."
+    return Table(columns, rows, note)
+
+
+def holds(ready_mb: float, phases: Sequence[Phase]) -> bool:
+    """Whether all was answered, in bounded memory."""
+    bounded = max(phase.peak_mb for phase in phases) <= ready_mb + BOUND_MB
+    return bounded and all(phase.answered == phase.sent for phase in phases)
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--scale", default=1.0, show_default=True, help="Times the number of records.")
+@click.option("--seconds", default=3.0, show_default=True, help="How long the burst lasts.")
 @click.option(
     "--models", default="models", show_default=True, help="Folder with the digits ladder."
 )
-def main(scale: float, models: str) -> None:
-    """Exit code 1 where a record got no answer, or memory went over its bound."""
+@results.publish_option
+def main(scale: float, seconds: float, models: str, publish: bool) -> None:
+    """Run, and report."""
     try:
         ready_mb, phases = run(Path(models), scale, click.echo)
-    except (OunceError, KafkaUnavailableError) as e:
-        raise click.ClickException(str(e)) from e
-    peak_mb = max(phase.peak_mb for phase in phases)
-    click.echo(f"bound: {ready_mb:.0f} + {BOUND_MB:g} MB; at most {peak_mb:.0f} MB were seen")
-    if peak_mb > ready_mb + BOUND_MB or any(p.answered != p.sent for p in phases):
-        sys.exit(1)
+        bursted = burst.run(Path(models), seconds, click.echo)
+    except (OunceError, KafkaUnavailableError, RuntimeError) as e:
+        click.echo(f"Error: {e}", err=True)
+        sys.exit(2)
+    tables = {"flood": flood_table(ready_mb, phases), "burst": burst.burst_table(bursted)}
+    for table in tables.values():
+        click.echo(f"\n{results.text(table)}")
+    results.report("flood", tables, publish=publish)
+    sys.exit(0 if holds(ready_mb, phases) and burst.holds(bursted) else 1)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from benchmarks.results import Cell, Table
 from trials.chaos.accounting import Wrong
-from trials.chaos.run import Outcome
+from trials.chaos.outcome import Outcome
 from trials.chaos.schedule import Kind
 
 _SHOWN = 20
@@ -27,41 +28,49 @@ def summary(outcome: Outcome) -> str:
     )
 
 
-def kinds_table(outcomes: Sequence[Outcome]) -> str:
-    """Faults by kind and recovery, over all runs; Markdown."""
-    lines = [
-        "| fault | count | recovery p50, s | recovery max, s | longest wait of an input, s |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+def kinds_table(outcomes: Sequence[Outcome]) -> Table:
+    """Faults by kind and recovery, over all runs."""
+    rows: list[list[Cell]] = []
     for kind in Kind:
         found = [o.by_kind[kind] for o in outcomes if kind in o.by_kind]
         if not found:
             continue
         took = sorted(s for of_run in found for s in of_run.recovery_s)
-        lines.append(
-            f"| {kind} | {len(took)} | {took[len(took) // 2]:.1f} | {took[-1]:.1f} "
-            f"| {max(of_run.longest_wait_s for of_run in found):.1f} |"
-        )
-    return "\n".join(lines)
+        longest = max(of_run.longest_wait_s for of_run in found)
+        figures = (took[len(took) // 2], took[-1], longest)
+        rows.append([str(kind), len(took), *(f"{figure:.1f}" for figure in figures)])
+    columns = [
+        "fault", "count", "recovery, median, s", "recovery, longest, s",
+        "longest wait of an input, s",
+    ]  # fmt: skip
+    note = "Recovery: from a fault's end until all inputs that it held up were answered."
+    return Table(columns, rows, note)
 
 
-def totals_table(outcomes: Sequence[Outcome]) -> str:
-    """By guarantee, over all runs; Markdown."""
-    lines = [
-        "| delivery | runs | faults | inputs | lost | repeated | wrong | orphans |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+def totals_table(outcomes: Sequence[Outcome]) -> Table:
+    """By guarantee, over all runs."""
+    rows: list[list[Cell]] = []
     for delivery in dict.fromkeys(o.plan.delivery for o in outcomes):
         of_it = [o for o in outcomes if o.plan.delivery is delivery]
         accounts = [o.accounting for o in of_it]
-        n_faults = sum(k.n for o in of_it for k in o.by_kind.values())
-        counts = " | ".join(
-            f"{sum(a.count(what) for a in accounts):,}"
-            for what in (Wrong.LOST, Wrong.REPEATED, Wrong.WRONG, Wrong.ORPHAN)
+        seeds = [o.plan.seed for o in of_it]
+        rows.append(
+            [
+                str(delivery),
+                f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else str(seeds[0]),
+                sum(k.n for o in of_it for k in o.by_kind.values()),
+                f"{sum(a.n_inputs for a in accounts):,} ({sum(a.n_corrupt for a in accounts):,})",
+                *(
+                    sum(a.count(what) for a in accounts)
+                    for what in (Wrong.LOST, Wrong.REPEATED, Wrong.WRONG, Wrong.ORPHAN)
+                ),
+            ]
         )
-        n_inputs = sum(a.n_inputs for a in accounts)
-        lines.append(f"| {delivery} | {len(of_it)} | {n_faults:,} | {n_inputs:,} | {counts} |")
-    return "\n".join(lines)
+    columns = [
+        "delivery", "seeds", "faults", "inputs (corrupt)", "lost", "repeated", "wrong",
+        "without an input",
+    ]  # fmt: skip
+    return Table(columns, rows, "Repeated answers have the `ce_id` of the first one.")
 
 
 def complaints(outcome: Outcome) -> Iterable[str]:

@@ -2,15 +2,10 @@
 
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from enum import StrEnum
-from math import isfinite
 from pathlib import Path
-from signal import SIGTERM
 
 from confluent_kafka import IsolationLevel
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
@@ -19,10 +14,11 @@ from ounce_services.devices.targets import read_default_mix
 
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.child import free_port
-from trials.chaos.accounting import Accounting, Finding, account
+from trials.chaos.accounting import Read, account
 from trials.chaos.broker import ChaosKafka
-from trials.chaos.conductor import Conductor, Happened, Stage
+from trials.chaos.conductor import Conductor
 from trials.chaos.fleet import ChaosFleet
+from trials.chaos.outcome import Delivery, Outcome, Plan, outcomes_by_kind
 from trials.chaos.proxy import Proxy
 from trials.chaos.reading import (
     Observer,
@@ -33,9 +29,9 @@ from trials.chaos.reading import (
 )
 from trials.chaos.recovery import Recovery
 from trials.chaos.replay import LadderReplay
-from trials.chaos.schedule import Fault, Kind, make_schedule
+from trials.chaos.stage import Stage
 from trials.chaos.vigil import Vigil
-from trials.chaos.workers import Exit, Slot, Supervisor, supported_options
+from trials.chaos.workers import Slot, Supervisor, supported_options
 
 TASK = "digits"
 _GROUP = "chaos"
@@ -49,95 +45,6 @@ _BROKER = {
     "log.retention.ms": -1,  # record timestamps may be days old
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
 }
-
-
-class Delivery(StrEnum):
-    """The guarantee that workers are asked for."""
-
-    EXACTLY_ONCE = "exactly-once"
-    AT_LEAST_ONCE = "at-least-once"
-
-
-def available_deliveries() -> list[Delivery]:
-    """Those that this version of the worker has."""
-    return [*Delivery] if "--delivery" in supported_options() else [Delivery.AT_LEAST_ONCE]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run does."""
-
-    seed: int
-    n_faults: int
-    delivery: Delivery
-    models: Path
-    rate_per_s: float = 200.0
-    gap_s: float = 2.5
-    partitions: int = 6
-    kinds: tuple[Kind, ...] = tuple(Kind)
-    session_s: float = 3.0
-
-    @property
-    def are_named(self) -> bool:
-        """Whether workers have stable names."""
-        return self.delivery is Delivery.EXACTLY_ONCE
-
-    def schedule(self, session_s: float) -> list[Fault]:
-        """The same for the same plan and session."""
-        return make_schedule(
-            self.seed, self.n_faults, gap_s=self.gap_s, session_s=session_s, kinds=self.kinds
-        )
-
-
-@dataclass(frozen=True)
-class KindOutcome:
-    """What came of the faults of a kind."""
-
-    n: int
-    recovery_s: list[float]
-    """Of each, ascending: from its end until all inputs that it held up were answered."""
-    longest_wait_s: float
-    """Of an input that was sent during one of them, or up to its recovery."""
-
-
-@dataclass
-class Outcome:
-    """What came of a run."""
-
-    plan: Plan
-    session_s: float
-    faults: list[Fault]
-    lasted_s: float = 0.0
-    accounting: Accounting = field(default_factory=Accounting)
-    by_kind: dict[Kind, KindOutcome] = field(default_factory=dict)
-    missed: list[Fault] = field(default_factory=list)
-    exits: list[Exit] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-    """What was strange, and breaks no promise."""
-    problems: list[str] = field(default_factory=list)
-    """What broke a promise beside the accounts: inputs that never settled, a worker that hung."""
-
-    @property
-    def violations(self) -> list[Finding]:
-        """Findings that break the guarantee."""
-        repeats_allowed = self.plan.delivery is Delivery.AT_LEAST_ONCE
-        return self.accounting.violations(repeats_allowed=repeats_allowed)
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the guarantee held."""
-        return not self.violations and not self.problems
-
-    def surprising_exits(self) -> Counter[str]:
-        """Exits that nobody asked for, and of those asked by SIGTERM the unclean ones. Before it
-        serves, SIGTERM ends a worker at once."""
-        found: Counter[str] = Counter()
-        for exit in self.exits:
-            if exit.asked == "forced":
-                found["SIGTERM did not end it"] += 1
-            elif not exit.asked or (exit.asked == "term" and exit.code not in (0, -SIGTERM)):
-                found[f"code {exit.code}: {exit.last_line.partition(': ')[2][-160:]}"] += 1
-        return found
 
 
 def run(plan: Plan, logs: Path, tell: Callable[[str], None]) -> Outcome:
@@ -212,15 +119,19 @@ def run(plan: Plan, logs: Path, tell: Callable[[str], None]) -> Outcome:
         outcome.accounting = account(
             requests_topic(TASK),
             replay.labels,
-            read_all(servers, requests_topic(TASK), plan.partitions),
-            *(read_all(servers, topic, plan.partitions) for topic in _answers()),
+            Read(
+                *(
+                    read_all(servers, topic, plan.partitions)
+                    for topic in (requests_topic(TASK), *_answers())
+                )
+            ),
             replay,
             committed(servers, _GROUP, requests_topic(TASK), plan.partitions),
         )
         _check_ends(outcome, servers, fleet)
     outcome.missed, outcome.exits = conductor.missed, supervisor.exits
     recovery = Recovery(fleet.delivered, observer.settled)
-    outcome.by_kind = _by_kind(conductor.happened, recovery, session_s + 1.0)
+    outcome.by_kind = outcomes_by_kind(conductor.happened, recovery, session_s + 1.0)
     return outcome
 
 
@@ -306,20 +217,3 @@ def _check_ends(outcome: Outcome, servers: str, fleet: ChaosFleet) -> None:
     if behind:
         notes = outcome.problems if plan.delivery is Delivery.EXACTLY_ONCE else outcome.remarks
         notes.append(f"workers left in order, but committed less than all: {behind}")
-
-
-def _by_kind(
-    happened: Sequence[Happened], recovery: Recovery, shows_s: float
-) -> dict[Kind, KindOutcome]:
-    found: dict[Kind, KindOutcome] = {}
-    for kind in Kind:
-        of_kind = [h for h in happened if h.fault.kind is kind and h.ended_s is not None]
-        if not of_kind:
-            continue
-        took = [recovery.after(h.ended_s or 0.0, shows_s) for h in of_kind]
-        waits = [
-            recovery.longest_wait(h.began_s, (h.ended_s or 0.0) + (s if isfinite(s) else 0.0))
-            for h, s in zip(of_kind, took, strict=True)
-        ]
-        found[kind] = KindOutcome(len(of_kind), sorted(took), max(waits))
-    return found

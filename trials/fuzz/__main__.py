@@ -4,6 +4,8 @@ No message may crash or hang it, or cost another one anything: every record lead
 prediction or dead letter, and every good one to a prediction. With atheris installed, `--atheris`
 also lets coverage steer what is generated.
 
+Exit code 1 at the first message that is lost, answered twice, or costs another one something.
+
 Example: python -m trials.fuzz --messages 1000000
 """
 
@@ -40,12 +42,12 @@ HANG_S = 20.0
 _TOPICS = ("ounce.digits.predictions", "ounce.digits.dead-letters")
 
 
-@click.command()
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--messages", default=1_000_000, show_default=True, help="How many to generate.")
 @click.option("--seed", default=0, show_default=True, help="The same seed, the same messages.")
 @click.option("--atheris", is_flag=True, help="Fuzz bodies and headers guided by coverage instead.")
 def main(messages: int, seed: int, atheris: bool) -> None:
-    """Exits with 1 at the first message that is lost, answered twice, or costs another."""
+    """Run, and report."""
     if atheris:
         _guided(messages)
         return
