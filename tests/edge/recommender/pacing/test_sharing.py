@@ -82,6 +82,14 @@ def test_nothing_waits_where_nothing_newer_comes() -> None:
     assert shape(now) == ([(HEAVY, 1), (HEAVY, 1)], [], 0)
 
 
+def test_calls_wait_for_a_lane_beside_messages_that_are_refused() -> None:
+    view, left = plans().view(0.0), np.array([100.0, 100.0])
+    schedule = decide(view, left, np.array([FLOOR[HEAVY], 0.999]), Fallback.REFUSE)
+    assert schedule.refused.tolist() == [1]
+    now = share(view, schedule, left, 5.0, lambda: LanesNow(0, 4.0))
+    assert shape(now) == ([], [], 1)
+
+
 def test_a_backlog_takes_all_threads() -> None:
     now = shared([(HEAVY, 4000.0)] * 1100, LanesNow(0, 1.0))
     assert (shape(now)[0][0], now.n_held) == ((HEAVY, 1), 0)
