@@ -35,5 +35,5 @@ class RecentIds:
 
 def _name(identity: Identity) -> bytes:
     """One name for an identity; the length tells where the origin ends."""
-    origin = identity.origin
-    return bounded_name(b"%d%b%b" % (len(origin), origin, identity.id.encode()))
+    id_, origin = identity
+    return bounded_name(b"%d%b%b" % (len(origin), origin, id_.encode()))

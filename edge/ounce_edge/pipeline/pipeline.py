@@ -203,7 +203,8 @@ class Pipeline:
                 continue
             why = f"model {plans.models[failure.model].name} {failure.text}"
             self._rejecting.reject_failed(taken, failure.items, why, publish, report)
-        self.waiting.give_back(taken, outcome.put_off)
+        if len(outcome.put_off):
+            self.waiting.give_back(taken, outcome.put_off)
         plans.observe_overhead(len(taken.batch), (self._clocks.steady() - began_s) * 1e3)
 
     def learn(self, labels: Sequence[Label]) -> Mapping[LabelOutcome, int]:

@@ -52,7 +52,7 @@ def test_headers_come_before_the_body_and_the_body_before_the_policy() -> None:
     assert batch.max_latency_ms.tolist() == [20]
     assert batch.min_accuracy.tolist() == [0.7]
     assert ids(batch) == [b'"a"']
-    assert batch.identities == [Identity("a", "/d/1", b"device-1")]
+    assert batch.identities == [Identity("a", b"s/d/1")]
     assert batch.outputs == [("label", "confidence", "probabilities")]
 
 
