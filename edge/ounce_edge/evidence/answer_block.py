@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from ounce_edge.evidence.names import bounded_name
+from ounce_edge.evidence.names import bounded_names
 
 MOST_FRESH = 128
 """Groups that are folded together: where they are small, folding thousands would be felt."""
@@ -33,9 +33,9 @@ class AnswerGroup(NamedTuple):
         if self.origins is None or self.keys is None:
             return self
         return self._replace(
-            json_ids=[list(map(bounded_name, column)) for column in self.json_ids],
-            origins=list(map(bounded_name, self.origins)),
-            keys=list(map(bounded_name, self.keys)),
+            json_ids=[bounded_names(column) for column in self.json_ids],
+            origins=bounded_names(self.origins),
+            keys=bounded_names(self.keys),
         )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 import numpy as np
@@ -96,6 +96,23 @@ class DecisionEntry(msgspec.Struct, frozen=True):
         return [(p, c, np.frombuffer(items, "<i4").tolist()) for p, c, items in self.groups]
 
 
+class Decided(NamedTuple):
+    """A decision, and all that it depended on beside the header."""
+
+    state: BeliefState
+    """What was believed."""
+    left_ms: Floats
+    """Time left per request; shape (n,)."""
+    floors: Floats
+    """Floor per request; shape (n,)."""
+    schedule: Schedule
+    """What was decided."""
+    exploration: Draws | None = None
+    """What was drawn, where the policy explores."""
+    overload_lasts: bool = False
+    """Whether late requests had piled up."""
+
+
 class DecisionLog:
     """Writes the decisions of one task. Several workers may share a folder.
 
@@ -147,32 +164,20 @@ class DecisionLog:
             self._or_stop(self._begin_file)
 
     def record(
-        self,
-        at_ms: float,
-        state: BeliefState,
-        left_ms: Floats,
-        min_accuracy: Floats,
-        schedule: Schedule,
-        answered: Sequence[tuple[Items, Sequence[bytes]]],
-        exploration: Draws | None = None,
-        overload_lasts: bool = False,
+        self, at_ms: float, decided: Decided, answered: Sequence[tuple[Items, Sequence[bytes]]]
     ) -> None:
         """Write one decision, or count it as lost while recording stands.
 
         Args:
             at_ms: milliseconds since 1970.
-            state: what was believed.
-            left_ms: time left per request, shape (n,).
-            min_accuracy: floor per request, shape (n,).
-            schedule: what was decided.
+            decided: what, and on what grounds.
             answered: of the schedule, what was answered or refused then: indices of requests and,
                 for each of them, its id as JSON text.
-            exploration: what was drawn, where the policy explores.
-            overload_lasts: whether late requests had piled up.
         """
         if not self._files and not self._resume():
             self._n_lost += 1
             return
+        schedule, exploration = decided.schedule, decided.exploration
         considered = _everything_in(schedule)
 
         def places(items: Items) -> bytes:
@@ -180,16 +185,16 @@ class DecisionLog:
 
         entry = DecisionEntry(
             at_ms,
-            state,
-            len(left_ms),
-            left_ms[considered].astype("<f8").tobytes(),
-            min_accuracy[considered].astype("<f8").tobytes(),
+            decided.state,
+            len(decided.left_ms),
+            decided.left_ms[considered].astype("<f8").tobytes(),
+            decided.floors[considered].astype("<f8").tobytes(),
             [(g.plan, g.choice, places(g.items)) for g in schedule.groups],
             places(schedule.refused),
             b"".join([places(items) for items, _ in answered]),
             [json_id for _, json_ids in answered for json_id in json_ids],
             exploration and (exploration.chosen[considered].tobytes(), exploration.drawn),
-            overload_lasts,
+            decided.overload_lasts,
         )
         self._or_stop(partial(self._append, entry))
 

@@ -1,5 +1,6 @@
 """Names that are remembered: whatever is sent, each takes little memory."""
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 MOST_BYTES = 64
@@ -14,3 +15,10 @@ def bounded_name(name: bytes) -> bytes:
     if len(name) <= MOST_BYTES:
         return name
     return b"#" + blake2b(name, digest_size=MOST_BYTES).digest()
+
+
+def bounded_names(names: Sequence[bytes]) -> Sequence[bytes]:
+    """All of them bounded; as they are where none is long, as nearly always."""
+    if max(map(len, names), default=0) <= MOST_BYTES:
+        return names
+    return list(map(bounded_name, names))

@@ -75,24 +75,23 @@ class Outcome:
             n_steps: of the plan.
             weights: cost of a millisecond, per model of the task; None: it is in milliseconds.
         """
-        spent = 0.0
-        for n_items, calls in zip(self.n_of_steps(), self._by_step(), strict=True):
-            if not n_steps:
-                break
-            n_steps -= 1
-            weight = 1.0 if weights is None else weights[calls[0].model]
-            spent += sum([call.run_ms for call in calls]) / n_items * weight
-        return spent
+        n_items = self.n_of_steps()
+        return sum(
+            [
+                call.run_ms / n_items[call.step] * (1.0 if weights is None else weights[call.model])
+                for call in self.calls
+                if call.step < n_steps
+            ]
+        )
 
     def n_of_steps(self) -> list[int]:
         """Requests that each step was called for, of those steps that answered any."""
-        return [sum([call.n for call in calls]) for calls in self._by_step()]
-
-    def _by_step(self) -> list[list[Call]]:
-        by_step: dict[int, list[Call]] = {}
+        if not self.calls:
+            return []
+        n_items = [0] * (self.calls[-1].step + 1)
         for call in self.calls:
-            by_step.setdefault(call.step, []).append(call)
-        return list(by_step.values())
+            n_items[call.step] += call.n
+        return n_items
 
     def only(self, kept: NDArray[np.bool_]) -> "Outcome":
         """What became of some requests; `kept` says which, shape (n,)."""

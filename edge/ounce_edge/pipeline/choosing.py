@@ -8,45 +8,38 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ounce_edge.evidence.decision_log import DecisionLog
+from ounce_edge.evidence.decision_log import Decided, DecisionLog
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.turn import Turn
 from ounce_edge.pipeline.waiting import Waiting
-from ounce_edge.recommender.arrays import Floats, Items
-from ounce_edge.recommender.beliefs.tables import BeliefState
+from ounce_edge.recommender.arrays import Items
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.pacing.next_calls import Circumstances, NextCallsMemory
 from ounce_edge.recommender.pacing.overload import Overload
 from ounce_edge.recommender.pacing.sharing import LanesNow
 from ounce_edge.recommender.pacing.urgency import before_reading
 from ounce_edge.recommender.rule.exploration import Draws
-from ounce_edge.recommender.rule.schedule import Schedule, Share
+from ounce_edge.recommender.rule.schedule import Share
 
 
 class Chosen(NamedTuple):
-    """A decision, and all that it depended on."""
+    """A decision, and what of it is done now."""
 
     view: View
-    state: BeliefState
-    left_ms: Floats
-    """Time left per request; shape (n,)."""
-    floors: Floats
-    """Floor per request; shape (n,)."""
+    """What was believed."""
+    decided: Decided
     pressing: Items | None
-    """Indices of these requests among those that wait; None: they are all that waits."""
-    schedule: Schedule
+    """Indices of its requests among those that wait; None: they are all that waits."""
     now: Share
-    """What of the schedule is done now."""
-    exploration: Draws | None
-    overload_lasts: bool
 
     @property
     def answered_items(self) -> list[Items]:
         """Requests that are answered or refused now: of groups beside, of groups here, and those
         refused, where there are any."""
         items = [group.items for group in (*self.now.beside, *self.now.here)]
-        return [*items, self.schedule.refused] if len(self.schedule.refused) else items
+        refused = self.decided.schedule.refused
+        return [*items, refused] if len(refused) else items
 
     @property
     def waiting_items(self) -> list[Items]:
@@ -63,16 +56,7 @@ class Chosen(NamedTuple):
             at_ms: milliseconds since 1970.
             json_ids: ids as JSON text, in the order of `answered_items`.
         """
-        log.record(
-            at_ms,
-            self.state,
-            self.left_ms,
-            self.floors,
-            self.schedule,
-            answered=list(zip(self.answered_items, json_ids, strict=True)),
-            exploration=self.exploration,
-            overload_lasts=self.overload_lasts,
-        )
+        log.record(at_ms, self.decided, list(zip(self.answered_items, json_ids, strict=True)))
 
 
 class Chooser:
@@ -143,9 +127,8 @@ class Chooser:
         )
         self._late_credit_ms = now.late_credit_ms
         decide_ms = (time.thread_time() - spent_s) * 1e3
-        return Chosen(
-            view, state, left_ms, floors, pressing, schedule, now, exploration, overload_lasts
-        ), decide_ms
+        decided = Decided(state, left_ms, floors, schedule, exploration, overload_lasts)
+        return Chosen(view, decided, pressing, now), decide_ms
 
     def _explore(self, edition: Edition, n: int) -> Draws | None:
         """What is random about exploring with `n` messages; None where none of them may."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ounce_edge.evidence.names import bounded_name
+from ounce_edge.evidence.names import MOST_BYTES, bounded_name
 from ounce_edge.wire.identity import Identity
 
 
@@ -15,8 +15,8 @@ class RecentIds:
 
     def __init__(self, capacity: int = 65_536) -> None:
         self._capacity = capacity
-        self._young: set[bytes] = set()
-        self._old: set[bytes] = set()
+        self._young: set[tuple[str | bytes, bytes]] = set()
+        self._old: set[tuple[str | bytes, bytes]] = set()
 
     def repeats(self, identities: Sequence[Identity | None]) -> set[int]:
         """Indices of identities that were seen before; all are remembered from now on."""
@@ -24,7 +24,7 @@ class RecentIds:
         for i, identity in enumerate(identities):
             if identity is None:
                 continue
-            name = _name(identity)
+            name = _bounded(identity)
             if name in self._young or name in self._old:
                 found.add(i)
             self._young.add(name)
@@ -33,7 +33,8 @@ class RecentIds:
         return found
 
 
-def _name(identity: Identity) -> bytes:
-    """One name for an identity; the length tells where the origin ends."""
-    origin = identity.origin
-    return bounded_name(b"%d%b%b" % (len(origin), origin, identity.id.encode()))
+def _bounded(identity: Identity) -> tuple[str | bytes, bytes]:
+    """The identity itself where it is short, else one of bounded size that is no other's."""
+    if len(identity.id) + len(identity.origin) <= MOST_BYTES:
+        return identity
+    return bounded_name(identity.id.encode()), bounded_name(identity.origin)

@@ -41,6 +41,8 @@ class Edition:
         self.watch = ModelWatch(self.plans)
         self.decoder = Decoder(ladder.task, policy)
         self.encoder = Encoder(ladder.task, policy.version, ladder.version)
+        self.promised_floor = max(plan.accuracy.low for plan in self.plans.plans)
+        """The highest accuracy floor that a plan met on validation data."""
         self.plan_keys: Sequence[Hashable] = [
             (plan.name, *((self.models[s.model].card.sha256, s.threshold) for s in plan.steps))
             for plan in self.plans.plans
@@ -51,11 +53,6 @@ class Edition:
     def task(self) -> TaskSpec:
         """What it answers."""
         return self.ladder.task
-
-    @property
-    def promised_floor(self) -> float:
-        """The highest accuracy floor that a plan met on validation data."""
-        return max(plan.accuracy.low for plan in self.plans.plans)
 
     def log_header(self) -> LogHeader:
         """What decisions of this edition have in common."""

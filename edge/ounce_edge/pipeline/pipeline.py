@@ -148,18 +148,19 @@ class Pipeline:
         )
         if chosen is None:
             return 0
+        decided = chosen.decided
         report.incidents += [
             *edition.watch.look_at_accuracy(),
-            *self._watch.look_at_floors(chosen.view, chosen.floors, edition.promised_floor),
-            *self._watch.look_at_overload(chosen.overload_lasts, began_s),
+            *self._watch.look_at_floors(chosen.view, decided.floors, edition.promised_floor),
+            *self._watch.look_at_overload(decided.overload_lasts, began_s),
         ]
         taken = self.waiting.take(chosen.waiting_items)
         waited_ms = [now_ms - t.batch.timestamps_ms for t in taken]
         report.waited_ms = np.maximum(np.concatenate([np.empty(0), *waited_ms]), 0.0)
-        schedule, now = chosen.schedule, chosen.now
+        schedule, now = decided.schedule, chosen.now
         for i, (group, some) in enumerate(zip([*now.beside, *now.here], taken, strict=False)):
             job = Job(edition, chosen.view, schedule.by_cost, group, some)
-            left_ms = chosen.left_ms[group.items] - (self._clocks.steady() - began_s) * 1e3
+            left_ms = decided.left_ms[group.items] - (self._clocks.steady() - began_s) * 1e3
             if i < len(now.beside):
                 takes_ms = chosen.view.expected_ms(group.plan, len(group.items))
                 self._in_flight.start(job, partial(self._run, job, left_ms), takes_ms)
@@ -203,7 +204,8 @@ class Pipeline:
                 continue
             why = f"model {plans.models[failure.model].name} {failure.text}"
             self._rejecting.reject_failed(taken, failure.items, why, publish, report)
-        self.waiting.give_back(taken, outcome.put_off)
+        if len(outcome.put_off):
+            self.waiting.give_back(taken, outcome.put_off)
         plans.observe_overhead(len(taken.batch), (self._clocks.steady() - began_s) * 1e3)
 
     def learn(self, labels: Sequence[Label]) -> Mapping[LabelOutcome, int]:

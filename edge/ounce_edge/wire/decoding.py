@@ -13,7 +13,7 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.topics import requests_topic
 
 from ounce_edge.wire.batch import Rejected, RequestBatch, take
-from ounce_edge.wire.identity import Identity
+from ounce_edge.wire.identity import Identity, origin_of
 from ounce_edge.wire.parsing import ParsedRequest, RequestParser
 from ounce_edge.wire.position_ids import PositionIds
 from ounce_edge.wire.records import Columns
@@ -203,7 +203,7 @@ def _stack(
 
 
 def _identity(id_: str | None, head: RequestHead, key: bytes | None) -> Identity | None:
-    return None if id_ is None else Identity(id_, head.source, key)
+    return None if id_ is None else Identity(id_, origin_of(head.source, key))
 
 
 def _filled(given: Sequence[float | None], default: float, n: int) -> NDArray[np.float64]:

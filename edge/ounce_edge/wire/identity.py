@@ -4,15 +4,14 @@ from typing import NamedTuple
 
 
 class Identity(NamedTuple):
-    """An id, and who sent it: the source where the request names one, else its key."""
+    """An id, and who gave it."""
 
     id: str
-    source: str
-    """`ce_source`; empty where there is none."""
-    key: bytes | None
-    """The record's: the device id."""
+    origin: bytes
+    """Within it an id stands for one request."""
 
-    @property
-    def origin(self) -> bytes:
-        """Within it an id stands for one request."""
-        return b"s" + self.source.encode() if self.source else b"k" + (self.key or b"")
+
+def origin_of(source: bytes, key: bytes | None) -> bytes:
+    """Who sent a request: its source (`ce_source`) where it names one, else the key of its record,
+    which is the device id."""
+    return b"s" + source if source else b"k" + (key or b"")

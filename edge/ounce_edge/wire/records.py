@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import itemgetter
 from typing import Protocol, Self
 
@@ -67,9 +68,10 @@ class Columns:
     def n_bytes(self) -> int:
         """Size of all that the records hold: values, keys, and headers with their names."""
         held = _sizes(self.values) + _sizes(self.keys)
-        if any(self.headers):
-            entries = [entry for of_record in self.headers if of_record for entry in of_record]
-            held += sum([len(name) for name, _ in entries]) + _sizes([v for _, v in entries])
+        entries = [*chain.from_iterable(filter(None, self.headers))]
+        if entries:
+            names, values = zip(*entries, strict=True)
+            held += sum(map(len, names)) + _sizes(values)
         return held
 
     def next_offsets(self) -> dict[int, int]:
@@ -84,7 +86,7 @@ class Columns:
 
 
 def _sizes(values: Sequence[bytes | None]) -> int:
-    return sum([len(value) for value in values if value])
+    return sum(map(len, filter(None, values)))
 
 
 @dataclass(eq=False, slots=True)

@@ -24,7 +24,8 @@ class RequestHead(NamedTuple):
     """What the headers say; None where they say nothing. Null and empty values say nothing."""
 
     id: str | None = None
-    source: str = ""
+    source: bytes = b""
+    """UTF-8 text."""
     is_json: bool | None = None
     max_latency_ms: float | None = None
     min_accuracy: float | None = None
@@ -54,7 +55,7 @@ def read_head(headers: Headers | None) -> RequestHead:
     content_type = get(HEADER_CONTENT_TYPE)
     return RequestHead(
         check_id(_text(HEADER_ID, id_)) if id_ else None,
-        _text(HEADER_SOURCE, source) if source else "",
+        _checked_text(HEADER_SOURCE, source) if source else b"",
         _is_json(content_type) if content_type else None,
         _max_latency_ms(latency) if latency else None,
         _min_accuracy(accuracy) if accuracy else None,
@@ -149,6 +150,11 @@ def _number(name: str, value: bytes) -> float:
 
 def _traceparent(value: bytes | None) -> bytes | None:
     return value if value and len(value) <= _MAX_TRACEPARENT_BYTES else None
+
+
+def _checked_text(name: str, value: bytes) -> bytes:
+    _text(name, value)
+    return value
 
 
 def _text(name: str, value: bytes) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ounce_edge.evidence import decision_files, decision_log
 from ounce_edge.evidence.decision_files import files_of
-from ounce_edge.evidence.decision_log import RETRY_S, DecisionLog
+from ounce_edge.evidence.decision_log import RETRY_S, Decided, DecisionLog
 from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.edition import Edition
@@ -35,7 +35,7 @@ def answers() -> Edition:
 def record(log: DecisionLog, answers: Edition, at_ms: float) -> None:
     schedule = decide(answers.plans.view(0.0), LEFT_MS, FLOORS, Fallback.FASTEST)
     answered = [(np.arange(20), [b'"x"'] * 20)]
-    log.record(at_ms, answers.plans.state, LEFT_MS, FLOORS, schedule, answered)
+    log.record(at_ms, Decided(answers.plans.state, LEFT_MS, FLOORS, schedule), answered)
 
 
 def times(folder: Path) -> list[float]:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ounce_edge.evidence.decision_log import (
     FORMAT,
+    Decided,
     DecisionLog,
     LogHeader,
     replay,
@@ -87,7 +88,8 @@ def test_a_recorded_decision_is_made_again_the_same(
     log = DecisionLog(folder, LogHeader(FORMAT, "digits", "p", "c", fallback, made.tables))
     items = [*(group.items for group in schedule.groups), schedule.refused]
     answered = [(some, [b'"%d"' % i for i in some.tolist()]) for some in items[:1]]
-    log.record(1e12, made.state, left_ms, floors, schedule, answered, draws, overload_lasts)
+    decided = Decided(made.state, left_ms, floors, schedule, draws, overload_lasts)
+    log.record(1e12, decided, answered)
     log.close()
     [(header, entry)] = read_decisions(folder, "digits")
     again_view, again = replay(header, entry)
@@ -180,7 +182,8 @@ def test_the_log_keeps_to_its_bound_and_survives_a_kill(tmp_path: Path) -> None:
     left_ms, floors = np.full(20, 100.0), np.full(20, 0.5)
     schedule = decide(made.view(0.0), left_ms, floors, Fallback.FASTEST)
     for i in range(101):
-        log.record(i, made.state, left_ms, floors, schedule, [(np.arange(20), [b'"x"'] * 20)])
+        decided = Decided(made.state, left_ms, floors, schedule)
+        log.record(i, decided, [(np.arange(20), [b'"x"'] * 20)])
     log.close()
     files = sorted(tmp_path.iterdir())
     assert len(files) == 2
@@ -243,7 +246,7 @@ def test_explain_says_that_a_call_is_shared(tmp_path: Path) -> None:
     schedule = decide(made.view(0.0), left_ms, floors, fallback)
     log = DecisionLog(tmp_path, LogHeader(FORMAT, DIGITS.name, "p", "c", fallback, made.tables))
     answered = [(np.arange(2), [b'"easy"', b'"hard"'])]
-    log.record(1e12, made.state, left_ms, floors, schedule, answered)
+    log.record(1e12, Decided(made.state, left_ms, floors, schedule), answered)
     log.close()
     easy = run(f"--decisions={tmp_path}", "--id=easy").output
     assert "feasible, but a call of its own" in easy
@@ -261,7 +264,7 @@ def test_explain_says_why_floors_were_given_up_in_time(tmp_path: Path) -> None:
     header = LogHeader(FORMAT, "digits", "p", "c", Fallback.FASTEST, made.tables)
     log = DecisionLog(tmp_path, header)
     answered = [(np.arange(n), [b'"m%d"' % i for i in range(n)])]
-    log.record(0, made.state, left_ms, floors, schedule, answered, overload_lasts=True)
+    log.record(0, Decided(made.state, left_ms, floors, schedule, overload_lasts=True), answered)
     log.close()
     for id_, why in ((f"m{n - 1}", Choice.FALLBACK_FASTEST), ("m0", Choice.LIGHTEST_FEASIBLE)):
         result = run(f"--decisions={tmp_path}", f"--id={id_}")

@@ -106,3 +106,25 @@ def test_memory_counts_the_bytes_of_a_plans_models() -> None:
     decision = answer.parameters
     assert decision.objective is Objective.MEMORY
     assert (answer.model_name, decision.cost, decision.cost_saved) == ("light", 10.0, 80.0)
+
+
+def test_cost_and_saving_in_joules_are_of_the_models_that_ran_and_the_best() -> None:
+    models = [
+        served(DIGITS, "light", accuracy=0.85, ms_per_item=0.01),
+        served(DIGITS, "heavy", accuracy=0.99, ms_per_item=2.0),
+    ]
+    watts, n = {"light": 3.0, "heavy": 50.0}, 4
+    serving = Pipeline(
+        edition(
+            *models,
+            watts=lambda model: watts[model.card.model],
+            objective=Objective.ENERGY,
+            min_accuracy=0.5,
+        ),
+        clocks=Clocks(wall=lambda: 1000.0),
+    )
+    records = [FakeRecord(raw(1, 2, 3, 4), offset_=i) for i in range(n)]
+    [group] = serve(serving, records, Outbox()).groups
+    assert (group.model, group.n) == ("light", n)
+    assert group.cost == pytest.approx(3.0 * group.run_ms / 1e3)
+    assert group.cost + group.saved == pytest.approx(50.0 * group.always_best_ms / 1e3)

@@ -3,11 +3,11 @@
 import tracemalloc
 
 from ounce_edge.pipeline.duplicates import RecentIds
-from ounce_edge.wire.identity import Identity
+from ounce_edge.wire.identity import Identity, origin_of
 
 
 def of(source: str, id_: str, key: bytes | None = b"k") -> Identity:
-    return Identity(id_, source, key)
+    return Identity(id_, origin_of(source.encode(), key))
 
 
 def test_repeats_are_found_within_and_across_batches() -> None:

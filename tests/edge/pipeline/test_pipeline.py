@@ -117,6 +117,14 @@ def test_a_floor_that_nothing_meets_is_answered_and_labelled() -> None:
     assert report.groups[0].floor_misses == 1
 
 
+@pytest.mark.parametrize(("floor", "is_met"), [(b"0.83", True), (b"0.83001", False)])
+def test_a_floor_that_is_just_met_is_no_miss(floor: bytes, is_met: bool) -> None:
+    serving = pipeline(served(DIGITS, "only", accuracy=0.85, low=0.83))
+    [sent], report = process(serving, FakeRecord(GOOD, [("ce_minaccuracy", floor)]))
+    assert prediction(sent).parameters.floor_met is is_met
+    assert report.groups[0].floor_misses == (not is_met)
+
+
 def test_refuse_makes_a_dead_letter() -> None:
     record = FakeRecord(GOOD, [("ce_minaccuracy", b"1.0")])
     [sent], report = process(pipeline(served(DIGITS, "a"), fallback="refuse"), record)

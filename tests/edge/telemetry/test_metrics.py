@@ -58,6 +58,7 @@ def test_a_batch_is_counted_once_everywhere() -> None:
         waited_ms=np.array([0.5, 1, 2, 3]),
         decide_ms=0.25,
         repeats=2,
+        timestamps_off=4,
         rejected=[Reason.NULL_VALUE, Reason.NULL_VALUE],
         next_offsets={},
     )
@@ -75,6 +76,7 @@ def test_a_batch_is_counted_once_everywhere() -> None:
         'ounce_deadline_misses_total{model="mlp",task="digits"}': 2,
         'ounce_floor_misses_total{model="cnn",task="digits"}': 2,
         'ounce_duplicates_total{task="digits"}': 4,
+        'ounce_timestamps_off_total{task="digits"}': 8,
         'ounce_compute_seconds_total{model="mlp",task="digits"}': 0.004,
         'ounce_plan_messages_total{plan="mlp>cnn@0.9",reason="lightest-feasible",task="digits"}': 6,
         'ounce_escalations_total{task="digits"}': 2,

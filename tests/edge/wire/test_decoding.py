@@ -52,7 +52,7 @@ def test_headers_come_before_the_body_and_the_body_before_the_policy() -> None:
     assert batch.max_latency_ms.tolist() == [20]
     assert batch.min_accuracy.tolist() == [0.7]
     assert ids(batch) == [b'"a"']
-    assert batch.identities == [Identity("a", "/d/1", b"device-1")]
+    assert batch.identities == [Identity("a", b"s/d/1")]
     assert batch.outputs == [("label", "confidence", "probabilities")]
 
 
@@ -285,3 +285,10 @@ def test_whatever_comes_every_record_is_either_valid_or_rejected(rows: list[Any]
     offsets = [r.offset() for r in batch.records] + [r.offset() for r, _ in rejected]
     assert sorted(offsets) == list(range(len(rows)))
     assert batch.inputs.get("input", np.empty((0, 4))).shape == (len(batch), 4)
+
+
+@pytest.mark.parametrize("n", [1, 2, 40])
+def test_bodies_that_are_alike_wrong_are_all_rejected(n: int) -> None:
+    wrong = body().replace(b'"input"', b'"image"')
+    batch, rejected = decode(*(FakeRecord(wrong, offset_=i) for i in range(n)))
+    assert (len(batch), [error.reason for _, error in rejected]) == (0, [Reason.UNKNOWN_INPUT] * n)
