@@ -13,7 +13,7 @@ from ounce_services.process.children import Child, Children, ounce_command
 INCOMPLETE = 3
 """Exit code of `ounce train` where the ladder was written without a model that failed."""
 _ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-_LEAST_SHARE = 0.03
+_LEAST_SHARE = 0.1
 """Before so much is done, nobody can tell how long the rest takes."""
 
 
