@@ -2,7 +2,8 @@
 
 It reads from the end of its topic, without a group, and begins a task for every message that it
 reads: a backlog that lies ready would not be seen, and one that is sent at once would fill its
-memory. So it gets as many requests at a time as it answers fastest.
+memory. So it has a fixed number of requests under way: of 64, 256 and 1,024 it answers 256 fastest,
+with adaptive batching as without.
 """
 
 import json
@@ -21,7 +22,7 @@ def _command(python: Path, job: Job) -> Sequence[str | Path]:
         "http_port": free_port(),
         "grpc_port": free_port(),
         "metrics_port": free_port(),
-        "parallel_workers": 0,  # a second process on the same core costs more than it brings
+        "parallel_workers": 0,  # all in one process: it has one processor
         "kafka_enabled": True,
         "kafka_servers": job.servers,
         "kafka_topic_input": job.requests,

@@ -1,5 +1,6 @@
 """A burst's order is that in which requests were taken, not that of the answers' arrival."""
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ from trials.chaos import burst
 from trials.chaos.accounting import Entry
 from trials.chaos.burst import Burst, burst_table, holds, taken_of
 from trials.chaos.deadline_order import Order, find_order
+from trials.chaos.kept_decisions import keep_decisions
 
 
 def request(offset: int, within_ms: int) -> Entry:
@@ -60,3 +62,21 @@ def test_a_broken_order_a_lost_answer_and_too_much_memory_fail() -> None:
     assert row[1] == "12,000 in 3.0 s, 10.0 times the capacity"
     assert row[2] == "all, in 30 s"
     assert row[-1] == "99.900% of 0 million"
+
+
+def test_what_a_worker_removes_of_its_log_is_kept(tmp_path: Path) -> None:
+    recorded, kept = tmp_path / "recorded", tmp_path / "kept"
+    recorded.mkdir()
+    first = recorded / "digits-1.decisions"
+    with keep_decisions(recorded, kept), first.open("w") as file:
+        file.write("begun, ")
+        deadline = time.monotonic() + 20
+        while not (kept / first.name).exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        file.write("gone on with")
+        first.unlink()
+        (recorded / "digits-2.decisions").write_text("the last one")
+    assert {path.name: path.read_text() for path in kept.iterdir()} == {
+        "digits-1.decisions": "begun, gone on with",
+        "digits-2.decisions": "the last one",
+    }

@@ -41,6 +41,7 @@ from trials.chaos.flooding import (
     Sender,
     await_answers,
 )
+from trials.chaos.kept_decisions import keep_decisions
 from trials.chaos.reading import read_all
 
 FACTOR = 11.0
@@ -96,9 +97,12 @@ def run(models: Path, seconds: float, tell: Callable[[str], None]) -> Burst:
         policy.write_text(f"version: burst\ntasks: {{{TASK}: {{allow: [{model}]}}}}\n")
         sender, targets = Sender(servers, models), _draw_targets()
         log = Path(folder) / "worker.log"
-        decisions = Path(folder) / "decisions"
-        options = [f"--policy={policy}", f"--decisions={decisions}"]
-        with Worker(servers, models, log, options) as worker:
+        recorded, decisions = Path(folder) / "recorded", Path(folder) / "decisions"
+        options = [f"--policy={policy}", f"--decisions={recorded}"]
+        with (
+            keep_decisions(recorded, decisions),
+            Worker(servers, models, log, options) as worker,
+        ):
             watch = MemoryWatch(worker.child.pid)
             ready_mb = watch.now_mb()
             sender.good(BACKLOG, targets)
@@ -191,8 +195,7 @@ def taken_of(requests: Iterable[Entry], decisions: Path, task: str) -> Taken:
             missing += 1
     if missing or not columns:
         raise RuntimeError(
-            f"the log of decisions tells of {len(columns):,} requests and lacks {missing:,}: it "
-            "keeps the newest only; make the burst smaller"
+            f"the log of decisions tells of {len(columns):,} requests and lacks {missing:,}"
         )
     partition, offset, deadline_ms, taken_ms = map(np.array, zip(*columns, strict=True))
     return Taken(partition, offset, deadline_ms, taken_ms)
