@@ -97,19 +97,26 @@ def test_topics_worker_and_devices_work_together(
     assert exit_code == 0, worker.log_tail()
 
 
-def run_trainer(folder: Path, *, fails_on: str = "nothing") -> tuple[int, list[str]]:
-    """Run the trainer's script with a stand-in for `ounce`; exit code, and what was asked of it."""
+def run_trainer(
+    folder: Path, *, fails_on: str = "nothing", exit_code: int = 1
+) -> tuple[int, list[str]]:
+    """Run the trainer's script with a stand-in for `ounce`; exit code, and what was asked of it.
+
+    The stand-in writes a ladder where it does not fail, or fails with 3, as the real one does.
+    """
     models = folder / "models"
     calls = folder / "calls"
     program = folder / "bin" / "ounce"
     program.parent.mkdir(exist_ok=True)
     program.write_text(
-        f'#!/bin/sh\necho "$*" >> {calls}\nmkdir -p {models}/$2\n[ "$2" != {fails_on} ]\n'
+        f'#!/bin/sh\necho "$*" >> {calls}\nmkdir -p {models}/$2\n'
+        f'[ "$2" != {fails_on} ] || [ {exit_code} = 3 ] && touch {models}/$2/task.json\n'
+        f'[ "$2" != {fails_on} ] || exit {exit_code}\n'
     )
     program.chmod(0o755)
     calls.write_text("")
     trainer = SERVICES["trainer"]
-    (script,) = trainer["command"]
+    script = trainer["command"][0].replace("$$", "$")
     result = subprocess.run(
         [*trainer["entrypoint"], script.replace("/models", str(models))],
         env={**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"},
@@ -128,3 +135,9 @@ def test_the_trainer_tries_again_what_failed(tmp_path: Path) -> None:
     assert code != 0
     assert len(calls) == 2
     assert run_trainer(tmp_path) == (0, ["train bearing --models /models"])
+
+
+def test_a_ladder_without_some_of_its_models_serves(tmp_path: Path) -> None:
+    code, calls = run_trainer(tmp_path, fails_on="digits", exit_code=3)
+    assert (code, len(calls)) == (0, 2)
+    assert run_trainer(tmp_path) == (0, [])
