@@ -39,6 +39,7 @@ class Reason(StrEnum):
     OUT_OF_RANGE = "out-of-range"
     REFUSED = "refused"
     MODEL_FAILED = "model-failed"
+    ANSWER_REFUSED = "answer-refused"
 
 
 class InvalidMessageError(OunceError):

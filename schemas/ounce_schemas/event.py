@@ -28,6 +28,12 @@ class EventKind(StrEnum):
     """Decisions can't be written, as on a full disk. Serving goes on; it is tried again."""
     RECORDING_RESUMED = "recording-resumed"
     """They can again."""
+    ANSWER_REFUSED = "answer-refused"
+    """The broker refused an answer for good; its request became a dead letter, or is set aside."""
+    DELIVERY_STALLED = "delivery-stalled"
+    """The broker has taken no answers for seconds."""
+    DELIVERY_RESUMED = "delivery-resumed"
+    """It takes them again."""
 
 
 class OperationalEvent(msgspec.Struct):

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import pytest
 import yaml
+from ounce_edge.worker.settings import WorkerSettings
 from ounce_schemas import __version__
 from ounce_schemas.command import root
 
@@ -15,6 +16,8 @@ REPOSITORY = Path(__file__).parents[2]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((REPOSITORY / "compose.yaml").read_text())[
     "services"
 ]
+MAX_POLL_INTERVAL_S = 300.0
+"""Of librdkafka: a consumer that does not poll for so long loses its partitions."""
 DOCKERFILES = sorted(REPOSITORY.glob("*/Dockerfile"))
 
 
@@ -46,6 +49,18 @@ def test_a_wrong_option_would_be_seen() -> None:
     assert command is not None
     with pytest.raises(click.NoSuchOption):
         command.make_context("topics", ["digits", "--kafka=k:9092", "--partition=4"])
+
+
+def test_the_worker_has_time_to_drain_before_it_is_killed() -> None:
+    worker = SERVICES["worker"]
+    context = click.Context(root, info_name="ounce")
+    command = root.get_command(context, "worker")
+    assert command is not None
+    options = command.make_context("worker", worker["command"][1:], parent=context).params
+    drain_s = float(options["drain_s"] or WorkerSettings.model_fields["drain_s"].default)
+    grace_s = float(worker["stop_grace_period"].removesuffix("s"))
+    assert drain_s + 10 <= grace_s
+    assert drain_s + 10 < MAX_POLL_INTERVAL_S
 
 
 def test_every_image_is_pinned() -> None:

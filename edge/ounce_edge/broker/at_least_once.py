@@ -5,15 +5,17 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import chain, repeat
-from types import MappingProxyType
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from ounce_schemas.errors import BrokerError
 
-from ounce_edge.broker.publishing import PRODUCER_SETTINGS, ProducerSettings, produce
+from ounce_edge.broker.base import Confirmed
+from ounce_edge.broker.publishing import PRODUCER_SETTINGS, Publishing, produce
+from ounce_edge.broker.refusals import Entry, Failures, Refusal, Refusals, as_entries
+from ounce_edge.broker.stall_watch import StallWatch, why_unconfirmed
 from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)
@@ -30,31 +32,47 @@ class AtLeastOnce:
     the whole batch before is acknowledged.
 
     Args:
-        settings: of librdkafka, over `PRODUCER_SETTINGS`.
-        partitions: as `same_partitions` of `produce`.
+        publishing: how to publish, and where.
     """
 
     is_transactional = False
     is_aborted = False
 
-    def __init__(
-        self, settings: ProducerSettings, partitions: Mapping[str, int] = MappingProxyType({})
-    ) -> None:
-        self._partitions = partitions
-        self._failure: str | None = None
+    def __init__(self, publishing: Publishing) -> None:
+        self._same_partitions = publishing.same_partitions
+        self._refusals = Refusals(publishing.dead_letters, publishing.max_message_bytes)
+        self._failures = Failures()
         self._producer = Producer(
-            {**PRODUCER_SETTINGS, **settings, "on_delivery": self._on_failure}, logger=logger
+            {
+                **PRODUCER_SETTINGS,
+                # What can be tried again is: the worker waits, and goes on by itself.
+                "message.timeout.ms": 0,
+                **publishing.settings,
+                "on_delivery": self._failures.on_delivery,
+            },
+            logger=logger,
         )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="confirm")
         self._confirming: Future[None] | None = None
         self._began_s = 0.0
         """When the batch under way began to be confirmed; 0 where none is."""
+        self._batch: list[Outgoing] = []
+        """What was published since the last batch."""
         self._held_back: list[Outgoing] = []
+        """What is to be published once the batch under way is confirmed."""
+        self._refused: list[Refusal] = []
+        """Of `_batch`, by the client itself."""
         self._lock = threading.Lock()
         """Over the two fields that follow."""
         self._under_way: list[TopicPartition] = []
         """Offsets of the batch that is being confirmed."""
         self._acknowledged: deque[list[TopicPartition]] = deque()
+        self._closing = threading.Event()
+        self._topics: Collection[str] = ()
+        """Where the records of the batch under way go."""
+        self._watch = StallWatch(
+            lambda: self.unconfirmed_s, lambda: why_unconfirmed(publishing.settings, self._topics)
+        )
         self.confirm_ms = 0.0
 
     @property
@@ -66,35 +84,46 @@ class AtLeastOnce:
     @property
     def trouble(self) -> str | None:
         """As `Delivery` says."""
-        return None
+        return self._watch.trouble
+
+    @property
+    def is_settled(self) -> bool:
+        """As `Delivery` says."""
+        return self._confirming is None or self._confirming.done()
 
     def publish(self, outgoing: Outgoing) -> None:
         """As `Delivery` says."""
+        if not self.is_settled:
+            self._held_back.append(outgoing)
+            return
+        self._release()
+        self._produce(outgoing)
+
+    async def settled(self, timeout_s: float) -> bool:
+        """As `Delivery` says."""
+        if not self.is_settled and timeout_s > 0 and self._confirming is not None:
+            await asyncio.wait([asyncio.wrap_future(self._confirming)], timeout=timeout_s)
+        return self.is_settled
+
+    def wait(self, timeout_s: float) -> bool:
+        """As `Delivery` says."""
         if self._confirming is not None:
             if not self._confirming.done():
-                self._held_back.append(outgoing)
-                return
-            self._release()
-        produce(self._producer, self._partitions, outgoing)
+                wait([self._confirming], timeout_s)
+            if self._confirming.done():
+                self._confirming.result()
+        return self.is_settled
 
-    async def confirm(self, offsets: list[TopicPartition]) -> None:
+    def start_confirming(self, offsets: list[TopicPartition], then: Confirmed) -> None:
         """As `Delivery` says; what is held back is published first."""
-        if self._confirming is not None:
-            await asyncio.wait([asyncio.wrap_future(self._confirming)])
-        self.start_confirming(offsets)
-
-    def start_confirming(self, offsets: list[TopicPartition]) -> None:
-        """As `Delivery` says."""
         self._release()
+        batch, self._batch = self._batch, []
+        refused, self._refused = self._refused, []
         with self._lock:
             self._under_way = offsets
+        self._topics = {outgoing.topic for outgoing in batch}
         self._began_s = time.monotonic()
-        self._confirming = self._thread.submit(self._confirm)
-
-    def wait(self) -> None:
-        """As `Delivery` says."""
-        if self._confirming is not None:
-            self._confirming.result()
+        self._confirming = self._thread.submit(self._confirm, batch, refused, then)
 
     def take_acknowledged(self) -> list[TopicPartition]:
         """Offsets to commit, of batches that the broker holds in full."""
@@ -119,11 +148,16 @@ class AtLeastOnce:
     def follow(self, consumer: Consumer) -> None:
         """Nothing: the consumer commits by itself."""
 
+    def abandon(self) -> None:
+        """Nothing: what is published stays, and its requests are answered again by others."""
+
     def start_over(self) -> None:
         """Nothing: no batch is ever aborted."""
 
     def close(self) -> None:
-        """Stop the thread and drop what is not sent; it is not committed either."""
+        """Stop the threads and drop what is not sent; it is not committed either."""
+        self._closing.set()
+        self._watch.close()
         self._thread.shutdown(wait=True)
         self._producer.purge()
         self._producer.flush(1.0)
@@ -133,24 +167,41 @@ class AtLeastOnce:
         if self._confirming is not None:
             self._confirming.result()
             self._confirming = None
-        for outgoing in self._held_back:
-            produce(self._producer, self._partitions, outgoing)
-        self._held_back.clear()
+        held_back, self._held_back = self._held_back, []
+        for outgoing in held_back:
+            self._produce(outgoing)
 
-    def _confirm(self) -> None:
-        # librdkafka retries until message.timeout.ms, then reports a failure: this ends.
-        slices_s = chain(_FLUSH_SLICES_S, repeat(_FLUSH_SLICES_S[-1]))
-        while self._producer.flush(next(slices_s)):
-            pass
-        if self._failure is not None:
-            raise BrokerError(f"the broker did not take an answer: {self._failure}")
+    def _produce(self, outgoing: Outgoing) -> None:
+        self._batch.append(outgoing)
+        for i, why in produce(self._producer, self._same_partitions, outgoing):
+            self._refused.append(Refusal(Entry(outgoing, i), why, is_alone=True))
+
+    def _confirm(
+        self, batch: Sequence[Outgoing], refused: Sequence[Refusal], then: Confirmed
+    ) -> None:
+        self._flush()
+        refusals = [*refused, *self._failures.take(batch)]
+        found = self._refusals.settle(refusals, self._attempt)
         with self._lock:
             self._acknowledged.append(self._under_way)
             self._under_way = []
         self.confirm_ms, self._began_s = (time.monotonic() - self._began_s) * 1e3, 0.0
+        then(found)
 
-    def _on_failure(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None and self._failure is None:
-            self._failure = f"{message.topic()}: {error.str()}"
-            if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-                self._failure += "; lower --max-message-bytes to the topic's max.message.bytes"
+    def _attempt(self, entries: Sequence[Entry]) -> Sequence[Refusal]:
+        """Publish entries again, together."""
+        parts = [entry.alone() for entry in entries]
+        refusals = [
+            Refusal(Entry(part, i), why, is_alone=True)
+            for part in parts
+            for i, why in produce(self._producer, self._same_partitions, part)
+        ]
+        self._flush()
+        return as_entries(entries, parts, [*refusals, *self._failures.take(parts)])
+
+    def _flush(self) -> None:
+        slices_s = chain(_FLUSH_SLICES_S, repeat(_FLUSH_SLICES_S[-1]))
+        while self._producer.flush(next(slices_s)):
+            if self._closing.is_set():
+                raise BrokerError("closed before the broker took all answers; others repeat them")
+        self._failures.raise_others()

@@ -1,19 +1,22 @@
 """What serving needs of Kafka: answers are published, and offsets committed once they are safe."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from confluent_kafka import Consumer, TopicPartition
 
+from ounce_edge.broker.refusals import Refused
 from ounce_edge.wire.records import Outgoing
+
+Confirmed = Callable[[Sequence[Refused]], None]
+"""Called once the broker holds a batch, on another thread, with what it refused of it."""
 
 
 class Delivery(Protocol):
-    """Publishes answers in batches, and says which offsets may be committed.
+    """Publishes answers in batches, one after another, and says which offsets may be committed.
 
-    `publish`, `confirm`, `start_confirming` and `wait` are called by whoever serves, one at a time.
-    `disown`, `follow`, `start_over` and the giving of offsets are for the consumer's thread. The
-    properties may be read on any thread.
+    `publish`, `start_confirming`, `wait`, `abandon` and `start_over` are for whoever serves, one
+    call at a time; the others may be called on any thread.
     """
 
     @property
@@ -22,16 +25,20 @@ class Delivery(Protocol):
 
     @property
     def confirm_ms(self) -> float:
-        """Time that it takes to confirm a batch, lately, in milliseconds."""
+        """Time that the last batch took to be confirmed, in milliseconds."""
 
     @property
     def unconfirmed_s(self) -> float:
-        """How long the oldest batch that the broker does not hold yet has been under way, in
-        seconds; 0 where there is none."""
+        """How long the batch under way has been so, in seconds; 0 where none is."""
 
     @property
     def trouble(self) -> str | None:
-        """Why the broker has not taken answers for seconds, in one line; None where it does."""
+        """Why the broker has not taken answers for seconds, in one line; None where it does. The
+        process goes on by itself once that is mended."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no batch is under way."""
 
     @property
     def is_aborted(self) -> bool:
@@ -42,28 +49,29 @@ class Delivery(Protocol):
         """Take records for the next batch; blocks only while the producer's queue is full.
 
         Raises:
-            BrokerError: a record can't be produced at all.
+            BrokerError: nothing can be produced to this topic.
         """
 
-    async def confirm(self, offsets: list[TopicPartition]) -> None:
-        """Start confirming the batch of what was published since the last call, once the batch
-        before it is confirmed.
+    async def settled(self, timeout_s: float) -> bool:
+        """Wait until no batch is under way, or so long; whether none is."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """`settled`, blocking.
+
+        Raises:
+            BrokerError: the batch can't be confirmed.
+        """
+
+    def start_confirming(self, offsets: list[TopicPartition], then: Confirmed) -> None:
+        """Start confirming the batch of what was published since the last call. None may be under
+        way.
 
         Args:
             offsets: up to these all is answered, with this batch.
+            then: called once it is confirmed; never where it is aborted.
 
         Raises:
             BrokerError: the batch before this one can't be confirmed.
-        """
-
-    def start_confirming(self, offsets: list[TopicPartition]) -> None:
-        """`confirm`, for when no other batch is being confirmed."""
-
-    def wait(self) -> None:
-        """Block until the batch that is being confirmed is confirmed or aborted.
-
-        Raises:
-            BrokerError: it can't be.
         """
 
     def take_acknowledged(self) -> list[TopicPartition]:
@@ -77,6 +85,9 @@ class Delivery(Protocol):
 
     def follow(self, consumer: Consumer) -> None:
         """Learn the consumer's place in its group, as it is now."""
+
+    def abandon(self) -> None:
+        """Not all requests of the next batch will be answered."""
 
     def start_over(self) -> None:
         """The consumer is back at the committed offsets. No batch may be under way."""

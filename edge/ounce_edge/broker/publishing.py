@@ -5,11 +5,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat, starmap
 from operator import length_hint
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from ounce_schemas.errors import BrokerError
 
+from ounce_edge.wire.dead_letters import MAX_MESSAGE_BYTES
 from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)
@@ -25,23 +27,44 @@ PRODUCER_SETTINGS: ProducerSettings = {
     "queue.buffering.max.messages": 1_000_000,
     "delivery.report.only.error": True,  # a callback per record costs a third of the throughput
 }
+
+
+class Publishing(NamedTuple):
+    """How a delivery publishes, and where."""
+
+    settings: ProducerSettings
+    """How to reach Kafka, and what else is not as in `PRODUCER_SETTINGS`."""
+    same_partitions: Mapping[str, int] = MappingProxyType({})
+    """Topics that have as many partitions as that of the requests, and how many. What is published
+    there goes to the partition of the request that it answers."""
+    dead_letters: Mapping[str, str] = MappingProxyType({})
+    """Topics of dead letters, by the topic of the requests."""
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+    """Of a dead letter."""
+
+
 _BY_KEY = -1
 """A partition: let the partitioner choose it."""
 _NOW = 0
 """A timestamp: let the client set it."""
 
 
-def produce(producer: Producer, same_partitions: Mapping[str, int], outgoing: Outgoing) -> None:
+def produce(
+    producer: Producer, same_partitions: Mapping[str, int], outgoing: Outgoing
+) -> list[tuple[int, str]]:
     """Queue records; blocks only while the producer's queue is full.
 
     Args:
         producer: takes them.
-        same_partitions: topics that have as many partitions as that of the requests, and how many.
-            What is published there goes to the partition of the request that it answers.
+        same_partitions: as in `Publishing`.
         outgoing: the records.
 
+    Returns:
+        Entries that the client refused, and why: they are over its `message.max.bytes`, also
+        without their key.
+
     Raises:
-        BrokerError: a record can't be produced at all.
+        BrokerError: nothing can be produced to this topic.
     """
     topic, headers = outgoing.topic, outgoing.headers
     # As produce takes them: topic, value, key, partition, two callbacks, timestamp, headers.
@@ -55,13 +78,14 @@ def produce(producer: Producer, same_partitions: Mapping[str, int], outgoing: Ou
     if headers is not None:
         none = [None] * n
         columns += [none, none, [_NOW] * n, headers]
+    refused: list[tuple[int, str]] = []
     while True:
         rest = [iter(column) for column in columns]
         rows = zip(repeat(topic), *rest)
         try:
             # A loop in C, on tuples that are used again: one in Python takes a third longer.
             deque(starmap(producer.produce, rows), maxlen=0)
-            return
+            return refused
         except BufferError:
             columns = _behind(columns, rest)
             producer.poll(0.1)
@@ -69,10 +93,12 @@ def produce(producer: Producer, same_partitions: Mapping[str, int], outgoing: Ou
             if e.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
                 raise BrokerError(f"can't publish to {topic}: {e.args[0].str()}") from e
             columns = _behind(columns, rest)
-            _produce_without_key(producer, topic, columns)
+            why = _produce_without_key(producer, topic, columns)
+            if why is not None:
+                refused.append((n - len(columns[1]), why))
             columns = [column[1:] for column in columns]
             if not columns[1]:
-                return
+                return refused
 
 
 def _behind(columns: list[Sequence[Any]], rest: list[Iterator[Any]]) -> list[Sequence[Any]]:
@@ -82,18 +108,17 @@ def _behind(columns: list[Sequence[Any]], rest: list[Iterator[Any]]) -> list[Seq
     return [column[done:] for column in columns]
 
 
-def _produce_without_key(producer: Producer, topic: str, columns: list[Sequence[Any]]) -> None:
-    """Publish the first row, whose key may be what makes it too large: all else in it is small."""
+def _produce_without_key(
+    producer: Producer, topic: str, columns: list[Sequence[Any]]
+) -> str | None:
+    """Publish the first row, whose key may be what makes it too large; why it can't be, if so."""
     value, key, *others = (column[0] for column in columns)
-    logger.warning("answer without its key to %s: the key has %d bytes", topic, len(key or b""))
     while True:
         try:
             producer.produce(topic, value, None, *others)
-            return
+            logger.warning("answer without its key to %s: it has %d bytes", topic, len(key or b""))
+            return None
         except BufferError:
             producer.poll(0.1)
         except KafkaException as e:
-            raise BrokerError(
-                f"can't publish {len(value or b'')} bytes to {topic}: {e.args[0].str()}; raise "
-                "--max-message-bytes, if the topic's max.message.bytes is as large"
-            ) from e
+            return f"{len(value or b'')} bytes are more than --max-message-bytes: {e.args[0].str()}"

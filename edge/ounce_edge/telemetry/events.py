@@ -4,6 +4,7 @@ Events are rare and may be lost; nothing that happens to them may hold up or end
 """
 
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -56,11 +57,12 @@ class Events:
         self._send = send
         self._on_event = on_event
         self._clock = clock
+        self._lock = threading.Lock()
         self._latest: dict[tuple[EventKind, str, str], _Told] = {}
 
     def tell(self, kind: EventKind, task: str, subject: str, text: str) -> None:
         """Tell people, unless they were told the same less than a second ago: then the next such
-        event says how many there were. Never raises, never waits.
+        event says how many there were. Never raises, never waits for Kafka; on any thread.
 
         Args:
             kind: what happened.
@@ -69,7 +71,8 @@ class Events:
             text: what happened, with the figures, in a sentence.
         """
         try:
-            self._tell(OperationalEvent(kind, task, subject, text, int(self._clock() * 1e3)))
+            with self._lock:
+                self._tell(OperationalEvent(kind, task, subject, text, int(self._clock() * 1e3)))
         except Exception:
             logger.exception("an event was not told: %s %s %s: %s", kind, task, subject, text)
 

@@ -41,7 +41,8 @@ class Instruments:
 
         self.messages = counter(
             "ounce_messages",
-            "Records served, by outcome: answered, fallback or dead-letter",
+            "Records served that the broker holds the answer of, by outcome: answered, fallback or "
+            "dead-letter",
             "task",
             "model",
             "outcome",
@@ -56,6 +57,15 @@ class Instruments:
             "model",
         )
         self.fallbacks = counter("ounce_fallbacks", "Predictions by a fallback", "task", "fallback")
+        self.set_aside = counter(
+            "ounce_set_aside",
+            "Requests of which nothing is published: the broker refused answer and dead letter",
+            "task",
+        )
+        self.unconfirmed = gauge(
+            "ounce_unconfirmed_seconds",
+            "How long the broker has not confirmed what is published; 0 when it has all",
+        )
         self.dead_letters = counter(
             "ounce_dead_letters", "Records that could not be served", "task", "reason"
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from ounce_schemas.errors import Reason
 from ounce_schemas.event import EventKind
 from ounce_schemas.label import LabelOutcome
 from ounce_schemas.routing import Choice
@@ -49,6 +50,7 @@ class Metrics:
                 to.regret,
                 to.cost,
                 to.cost_saved,
+                to.set_aside,
             ):
                 per_task.labels(task)
             for outcome in LabelOutcome:
@@ -63,7 +65,7 @@ class Metrics:
                     per_model.labels(task, model)
 
     def observe(self, report: Report) -> None:
-        """Count one batch."""
+        """Count what became of some requests, once the broker has their answers."""
         task = report.task
         if len(report.waited_ms):
             self._to.queue_wait.observe((task,), report.waited_ms / 1e3)
@@ -85,16 +87,16 @@ class Metrics:
             self._observe_group(task, group)
 
     def _observe_group(self, task: str, group: GroupReport) -> None:
-        model = group.model
+        model, n = group.model, group.n - len(group.refused)
         outcome = "fallback" if group.choice.is_fallback else "answered"
-        self._add(self._to.messages, group.n, task, model, outcome)
+        self._add(self._to.messages, n, task, model, outcome)
         if group.choice.is_fallback:
-            self._add(self._to.fallbacks, group.n, task, group.choice.removeprefix("fallback-"))
+            self._add(self._to.fallbacks, n, task, group.choice.removeprefix("fallback-"))
         if group.deadline_misses:
             self._add(self._to.deadline_misses, group.deadline_misses, task, model)
         if group.floor_misses:
             self._add(self._to.floor_misses, group.floor_misses, task, model)
-        self._add(self._to.plans, group.n, task, group.plan, group.choice)
+        self._add(self._to.plans, n, task, group.plan, group.choice)
         if group.choice is Choice.EXPLORATION:
             self._add(self._to.regret, group.regret, task)
         self._add(self._to.cost, group.cost, task)
@@ -111,6 +113,18 @@ class Metrics:
         if series is None:
             series = self._series[key] = metric.labels(*labels)
         series.inc(amount)
+
+    def observe_refused(self, task: str, has_letter: bool) -> None:
+        """Count one answer that the broker refused."""
+        if has_letter:
+            self._add(self._to.dead_letters, 1, task, Reason.ANSWER_REFUSED)
+            self._add(self._to.messages, 1, task, "none", "dead-letter")
+        else:
+            self._add(self._to.set_aside, 1, task)
+
+    def show_unconfirmed(self, unconfirmed_s: float) -> None:
+        """Show how long the broker has not confirmed what is published."""
+        self._to.unconfirmed.set(unconfirmed_s)
 
     def observe_labels(self, task: str, outcomes: Mapping[LabelOutcome, int]) -> None:
         """Count labels of a task by what became of them."""

@@ -54,7 +54,7 @@ def write_letter(
     added = [(name, text.encode()) for name, text in why.items()]
     key, value, own = record.key(), record.value(), list(record.headers() or ())
     sizes = {"value": len(value or b""), "headers": _size(own), "key": len(key or b"")}
-    left = max_bytes - _RESERVE_BYTES - _size(added)
+    left = max(max_bytes - _RESERVE_BYTES - _size(added), 0)
     omitted = []
     while sum(sizes.values()) > left:
         largest = max(sizes, key=lambda name: sizes[name])

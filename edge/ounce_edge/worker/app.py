@@ -27,7 +27,7 @@ from ounce_edge.telemetry.health import Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.wire.records import Record
 from ounce_edge.worker.partitions import Partitions
-from ounce_edge.worker.serving import Serving
+from ounce_edge.worker.serving import Serving, Telemetry
 from ounce_edge.worker.settings import WorkerSettings
 from ounce_edge.worker.startup import load_pipelines, make_delivery, make_lanes, reach_kafka
 
@@ -111,9 +111,7 @@ class _Worker:
             pipelines,
             lanes,
             self._delivery,
-            Events(self._send_event, metrics.observe_event),
-            metrics,
-            health,
+            Telemetry(metrics, Events(self._send_event, metrics.observe_event), health),
             labels=self._labels,
         )
         self._partitions = Partitions(self._serving, self._delivery, metrics, health, self._fail)

@@ -93,6 +93,7 @@ class Partitions:
         offsets: list[TopicPartition] = []
         try:
             self._serving.finish()
+            self._serving.drop(partitions)
             offsets = self._owned(self._delivery.take_acknowledged())
             if offsets:
                 consumer.commit(offsets=offsets, asynchronous=False)
@@ -145,7 +146,8 @@ class Partitions:
         """After an abort: read again from the committed offsets."""
         assigned = [TopicPartition(topic, partition) for topic, partition in self._assigned]
         try:
-            self._delivery.wait()
+            if not self._delivery.wait(_REWIND_S):
+                return
             committed = consumer.committed(assigned, timeout=_REWIND_S) if assigned else []
             for at in committed:
                 if at.error is not None:  # not told is not the same as nothing committed
@@ -159,7 +161,7 @@ class Partitions:
         except KafkaException as e:  # what is read meanwhile is not answered
             logger.warning("can't go back to the committed offsets yet: %s", e.args[0].str())
         else:
-            self._serving.forget_ids()
+            self._serving.start_over()
             self._delivery.start_over()
 
     def _lag(self, consumer: Consumer) -> dict[tuple[str, int], int]:

@@ -117,6 +117,14 @@ class WorkerSettings(KafkaConnection):
         description="Folder to record decisions in for `ounce explain`, at most 64 MB a task and "
         "worker",
     )
+    drain_s: float = Field(
+        default=10.0,
+        gt=0,
+        le=250,
+        description="Longest time to answer what waits when partitions are given up or the worker "
+        "is stopped; the rest is left for their next owner. Until the worker has stopped up to ten "
+        "seconds more may pass",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",

@@ -17,7 +17,7 @@ from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests
 from ounce_edge.broker.at_least_once import AtLeastOnce
 from ounce_edge.broker.base import Delivery
 from ounce_edge.broker.exactly_once import ExactlyOnce
-from ounce_edge.broker.publishing import ProducerSettings
+from ounce_edge.broker.publishing import ProducerSettings, Publishing
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.energy import EnergyMeter, measured_watts
@@ -120,12 +120,14 @@ def make_delivery(settings: WorkerSettings, partitions: Mapping[str, int]) -> De
     Raises:
         BrokerError: Kafka does not allow it.
     """
+    dead_letters = {requests_topic(task): dead_letters_topic(task) for task in settings.task}
     kafka: ProducerSettings = {
         "bootstrap.servers": settings.kafka,
         "message.max.bytes": settings.max_message_bytes,
         **settings.security,
     }
+    publishing = Publishing(kafka, partitions, dead_letters, settings.max_message_bytes)
     if settings.delivery is DeliveryMode.AT_LEAST_ONCE:
-        return AtLeastOnce(kafka, partitions)
+        return AtLeastOnce(publishing)
     name = settings.name or uuid.uuid4().hex
-    return ExactlyOnce(kafka, partitions, transactional_id=f"{settings.group}-{name}")
+    return ExactlyOnce(publishing, transactional_id=f"{settings.group}-{name}")

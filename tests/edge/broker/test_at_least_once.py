@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from ounce_edge.broker.at_least_once import AtLeastOnce
+from ounce_edge.broker.publishing import Publishing
+from ounce_edge.broker.refusals import Refused
 from ounce_edge.wire.encoding import Bodies
 from ounce_schemas.errors import BrokerError
 
 from tests.support.edge.outgoing import outgoing
+
+NOWHERE = {"bootstrap.servers": "127.0.0.1:1"}
 
 
 class FakeProducer:
@@ -67,7 +71,7 @@ def publish(
     known: Mapping[str, int] = {"t": 3},
     n: int = 10,
 ) -> list[tuple[Any, ...]]:
-    delivery = AtLeastOnce({"bootstrap.servers": "127.0.0.1:1"}, known)
+    delivery = AtLeastOnce(Publishing(NOWHERE, known))
     made.append(delivery)
     delivery._producer = producer
     values = [b"%d" % i for i in range(n)]
@@ -92,7 +96,7 @@ def test_a_full_queue_loses_and_repeats_nothing(
 def test_answers_that_are_joined_late_are_resumed_in_the_right_place(
     closing: list[AtLeastOnce],
 ) -> None:
-    delivery = AtLeastOnce({"bootstrap.servers": "127.0.0.1:1"})
+    delivery = AtLeastOnce(Publishing(NOWHERE))
     closing.append(delivery)
     producer = delivery._producer = FakeProducer(room=3)
     bodies = Bodies([[b"a"] * 10, [b"%d" % i for i in range(10)]])
@@ -128,10 +132,14 @@ def test_what_can_not_be_produced_is_an_error(closing: list[AtLeastOnce]) -> Non
 
 
 class PickyProducer(FakeProducer):
-    """Refuses large keys, as librdkafka does where a record is over `message.max.bytes`."""
+    """Refuses large records, as librdkafka does with those over `message.max.bytes`."""
+
+    def __init__(self, room: int = 1000, most_bytes: int = 100) -> None:
+        super().__init__(room)
+        self._most_bytes = most_bytes
 
     def produce(self, topic: str, value: Any = None, key: Any = None, *rest: Any) -> None:
-        if len(key or b"") + len(value or b"") > 100:
+        if len(key or b"") + len(value or b"") > self._most_bytes:
             raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
         super().produce(topic, value, key, *rest)
 
@@ -142,7 +150,7 @@ def test_a_key_that_is_too_large_is_left_out_and_costs_no_other_record_anything(
     closing: list[AtLeastOnce], large: list[int], room: int
 ) -> None:
     producer = PickyProducer(room)
-    delivery = AtLeastOnce({"bootstrap.servers": "127.0.0.1:1"}, {"t": 3})
+    delivery = AtLeastOnce(Publishing(NOWHERE, {"t": 3}))
     closing.append(delivery)
     delivery._producer = producer
     keys = [b"k" * (200 if i in large else 1) for i in range(10)]
@@ -153,11 +161,24 @@ def test_a_key_that_is_too_large_is_left_out_and_costs_no_other_record_anything(
     assert [row[3] for row in producer.taken] == at.tolist()
 
 
-def test_an_answer_that_is_too_large_without_its_key_ends_in_one_clear_line(
+def test_an_answer_that_is_too_large_without_its_key_is_refused_alone(
     closing: list[AtLeastOnce],
 ) -> None:
-    delivery = AtLeastOnce({"bootstrap.servers": "127.0.0.1:1"}, {})
+    delivery = AtLeastOnce(
+        Publishing(NOWHERE, dead_letters={"ounce.t.requests": "letters"}, max_message_bytes=5000)
+    )
     closing.append(delivery)
-    delivery._producer = PickyProducer()
-    with pytest.raises(BrokerError, match=r"can't publish 500 bytes to t: .*--max-message-bytes"):
-        delivery.publish(outgoing("t", [b"v" * 500], [b"k"]))
+    producer = delivery._producer = PickyProducer(most_bytes=400)
+    values = [b"a", b"v" * 500, b"b"]
+    sent = outgoing("t", values, [b"k"] * 3, first_offset=7)
+    delivery.publish(sent)
+    refused: list[Refused] = []
+    delivery.start_confirming([], refused.extend)
+    assert delivery.wait(10)
+    assert [(row[0], row[1]) for row in producer.taken] == [
+        ("t", b"a"), ("t", b"b"), ("letters", b"asked")
+    ]  # fmt: skip
+    assert sent.refused == [1]
+    [of_one] = refused
+    assert (of_one.request.offset(), of_one.has_letter) == (8, True)
+    assert "500 bytes are more than --max-message-bytes" in of_one.why

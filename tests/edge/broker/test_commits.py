@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 from ounce_edge.broker.at_least_once import AtLeastOnce
+from ounce_edge.broker.publishing import Publishing
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.partitions import Partitions
@@ -37,7 +38,7 @@ class FakeConsumer:
 @pytest.fixture
 def delivery() -> Iterator[AtLeastOnce]:
     """It finds no broker, and sends nothing."""
-    own = AtLeastOnce({"bootstrap.servers": NOWHERE})
+    own = AtLeastOnce(Publishing({"bootstrap.servers": NOWHERE}))
     yield own
     own.close()
 
@@ -151,8 +152,8 @@ class FakeTransactions:
     def __init__(self) -> None:
         self.has_started_over = False
 
-    def wait(self) -> None:
-        pass
+    def wait(self, timeout_s: float) -> bool:
+        return True
 
     def start_over(self) -> None:
         self.has_started_over = True

@@ -1,6 +1,5 @@
 """Answers and the offsets that they answer are in one transaction, whatever happens between."""
 
-import asyncio
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -8,12 +7,16 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from ounce_edge.broker import exactly_once as transactions
+from ounce_edge.broker import transactional_producer as transactions
 from ounce_edge.broker.exactly_once import ExactlyOnce
+from ounce_edge.broker.publishing import Publishing
 from ounce_schemas.errors import BrokerError
 
 from tests.support.edge.outgoing import outgoing
 from tests.support.kafka.topics import OwnTopics
+
+WAIT_S = 30.0
+NOWHERE = {"bootstrap.servers": "127.0.0.1:1"}
 
 
 class FakeProducer:
@@ -53,14 +56,14 @@ class FakeProducer:
 @pytest.fixture
 def delivery(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExactlyOnce]:
     monkeypatch.setattr(transactions, "Producer", FakeProducer)
-    own = ExactlyOnce({}, transactional_id="t")
+    own = ExactlyOnce(Publishing(NOWHERE), transactional_id="t")
     yield own
     producer_of(own).may_commit.set()
     own.close()
 
 
 def producer_of(delivery: ExactlyOnce) -> FakeProducer:
-    producer = delivery._producer
+    producer = delivery._producer._producer
     assert isinstance(producer, FakeProducer)
     return producer
 
@@ -73,6 +76,10 @@ def at(offset: int) -> list[TopicPartition]:
     return [TopicPartition("requests", 0, offset)]
 
 
+def nothing(_: Any) -> None:
+    pass
+
+
 def raising(error: KafkaError) -> Callable[..., None]:
     def step(*_: Any) -> None:
         raise KafkaException(error)
@@ -80,32 +87,12 @@ def raising(error: KafkaError) -> Callable[..., None]:
     return step
 
 
-def test_cancelled_while_it_waits_it_leaves_answers_and_offsets_together(
-    delivery: ExactlyOnce,
-) -> None:
-    async def cancelled() -> None:
-        publish(delivery, b"one")
-        await delivery.confirm(at(1))
-        publish(delivery, b"two")
-        waiting = asyncio.create_task(delivery.confirm(at(2)))
-        await asyncio.sleep(0.05)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-
-    asyncio.run(cancelled())
-    producer_of(delivery).may_commit.set()
-    delivery.start_confirming([])  # as a revocation does
-    delivery.wait()
-    assert producer_of(delivery).committed == [([b"one"], [1]), ([b"two"], [2])]
-
-
 def test_answers_without_offsets_are_never_committed(delivery: ExactlyOnce) -> None:
     producer_of(delivery).may_commit.set()
     publish(delivery, b"one")
-    delivery.start_confirming([])
+    delivery.start_confirming([], nothing)
     with pytest.raises(BrokerError, match="without offsets"):
-        delivery.wait()
+        delivery.wait(WAIT_S)
     assert producer_of(delivery).committed == []
 
 
@@ -139,17 +126,17 @@ def test_one_that_can_not_go_on_is_replaced_and_its_records_are_read_again(
     monkeypatch.setattr(lost, step, raising(error), raising=False)
     monkeypatch.setattr(lost, "abort_transaction", raising(of_abort), raising=False)
     publish(delivery, b"one")
-    delivery.start_confirming(at(1))
-    delivery.wait()
+    delivery.start_confirming(at(1), nothing)
+    delivery.wait(WAIT_S)
     assert delivery.is_aborted
     assert producer_of(delivery) is not lost
     producer_of(delivery).may_commit.set()
     publish(delivery, b"dropped: it is read again")
-    delivery.start_confirming(at(2))
+    delivery.start_confirming(at(2), nothing)
     delivery.start_over()
     publish(delivery, b"one")
-    delivery.start_confirming(at(1))
-    delivery.wait()
+    delivery.start_confirming(at(1), nothing)
+    delivery.wait(WAIT_S)
     assert producer_of(delivery).committed == [([b"one"], [1])]
 
 
@@ -163,8 +150,8 @@ def test_a_new_one_that_can_not_start_either_is_replaced_again(
         FakeProducer, "init_transactions", lambda *_: next(outcomes, lambda: None)()
     )
     publish(delivery, b"one")
-    delivery.start_confirming(at(1))
-    delivery.wait()
+    delivery.start_confirming(at(1), nothing)
+    delivery.wait(WAIT_S)
     assert delivery.is_aborted
     assert next(outcomes, None) is None
     assert producer_of(delivery) is not lost
@@ -177,9 +164,9 @@ def test_what_no_new_producer_mends_ends_the_worker(
     for step in ("send_offsets_to_transaction", "abort_transaction"):
         monkeypatch.setattr(producer_of(delivery), step, refuse, raising=False)
     publish(delivery, b"one")
-    delivery.start_confirming(at(1))
+    delivery.start_confirming(at(1), nothing)
     with pytest.raises(BrokerError, match=r"can't send offsets in .* grant this user Write"):
-        delivery.wait()
+        delivery.wait(WAIT_S)
 
 
 def test_on_kafka_one_that_was_fenced_goes_on_and_every_answer_is_there_once(
@@ -189,8 +176,9 @@ def test_on_kafka_one_that_was_fenced_goes_on_and_every_answer_is_there_once(
     topics.make([requests, answers])
     member = Consumer({"bootstrap.servers": kafka, "group.id": requests})
     own_id = f"test-{requests}"
-    first = ExactlyOnce({"bootstrap.servers": kafka}, transactional_id=own_id)
-    second = ExactlyOnce({"bootstrap.servers": kafka}, transactional_id=own_id)
+    publishing = Publishing({"bootstrap.servers": kafka})
+    first = ExactlyOnce(publishing, transactional_id=own_id)
+    second = ExactlyOnce(publishing, transactional_id=own_id)
     deliveries = {b"first": first, b"second": second}  # the second one fenced the first one
     for delivery in deliveries.values():
         delivery.follow(member)
@@ -199,8 +187,8 @@ def test_on_kafka_one_that_was_fenced_goes_on_and_every_answer_is_there_once(
         delivery = deliveries[name]
         while True:
             delivery.publish(outgoing(answers, [b"%d" % offset], [name]))
-            delivery.start_confirming([TopicPartition(requests, 0, offset)])
-            delivery.wait()
+            delivery.start_confirming([TopicPartition(requests, 0, offset)], nothing)
+            delivery.wait(WAIT_S)
             if not delivery.is_aborted:
                 break
             n_aborted += 1

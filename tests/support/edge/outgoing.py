@@ -15,6 +15,9 @@ def outgoing(
     keys: Sequence[bytes | None] | None = None,
     headers: Sequence[Headers | None] | None = None,
     partitions: NDArray[np.int64] | None = None,
+    *,
+    first_offset: int = 0,
+    requests: str = "ounce.t.requests",
 ) -> Outgoing:
     """Records that answer requests of one partition, one after another.
 
@@ -24,9 +27,11 @@ def outgoing(
         keys: likewise; without them none has a key.
         headers: likewise.
         partitions: of the requests.
+        first_offset: of the first request.
+        requests: topic of the requests.
     """
     asked = [
-        FakeRecord(b"asked", offset_=i, partition_=0, topic_="ounce.t.requests")
+        FakeRecord(b"asked", offset_=first_offset + i, partition_=0, topic_=requests)
         for i in range(len(values))
     ]
     keys = [None] * len(values) if keys is None else keys

@@ -1,19 +1,20 @@
 """What serves in a worker, without consumer and broker."""
 
+import asyncio
 import time
 from collections.abc import Collection
 from typing import Any
 
 import msgspec
 from confluent_kafka import TopicPartition
-from ounce_edge.broker.base import Delivery
+from ounce_edge.broker.base import Confirmed, Delivery
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.wire.records import Outgoing
-from ounce_edge.worker.serving import Serving
+from ounce_edge.worker.serving import Serving, Telemetry
 from ounce_edge.worker.settings import WorkerSettings
 from ounce_schemas.errors import OunceError
 
@@ -22,46 +23,78 @@ NOWHERE = "127.0.0.1:1"
 
 
 class FakeDelivery:
-    """A `Delivery` whose broker has at once what is published."""
+    """A `Delivery` whose broker has at once what is published, unless it takes nothing.
 
-    is_aborted = False
-    confirm_ms = unconfirmed_s = 0.0
-    trouble = None
+    Args:
+        is_transactional: whether answers are there only with the offsets.
+    """
+
+    trouble: str | None = None
+    confirm_ms = 0.0
 
     def __init__(self, is_transactional: bool = False) -> None:
         self.is_transactional = is_transactional
+        self.is_aborted = False
+        self.takes_nothing = False
+        self.unconfirmed_s = 0.0
         self.published: list[str] = []
         """Ids of the answers."""
-        self._taken: list[TopicPartition] = []
+        self._collected: list[str] = []
+        self._under_way: tuple[list[TopicPartition], list[str], Confirmed] | None = None
+        self._acknowledged: list[TopicPartition] = []
 
     def publish(self, outgoing: Outgoing) -> None:
-        self.published += [msgspec.json.decode(value or b"")["id"] for value in outgoing.values]
+        ids = [msgspec.json.decode(value or b"")["id"] for value in outgoing.values]
+        (self._collected if self.is_transactional else self.published).extend(ids)
 
-    def wait(self) -> None:
-        pass
+    @property
+    def is_settled(self) -> bool:
+        return self._under_way is None
 
-    async def confirm(self, offsets: list[TopicPartition]) -> None:
-        self.start_confirming(offsets)
+    async def settled(self, timeout_s: float) -> bool:
+        await asyncio.sleep(0)
+        return self.wait(timeout_s)
 
-    def start_confirming(self, offsets: list[TopicPartition]) -> None:
-        self._taken += offsets
+    def wait(self, timeout_s: float) -> bool:
+        if self._under_way is not None and not self.takes_nothing:
+            (offsets, ids, then), self._under_way = self._under_way, None
+            self._acknowledged += offsets
+            self.published += ids
+            self.unconfirmed_s = 0.0
+            then([])
+        return self.is_settled
+
+    def start_confirming(self, offsets: list[TopicPartition], then: Confirmed) -> None:
+        assert self.is_settled
+        collected, self._collected = self._collected, []
+        if not self.is_aborted:
+            self._under_way = offsets, collected, then
+            self.unconfirmed_s = 1e-9
+            self.wait(0)
 
     def take_acknowledged(self) -> list[TopicPartition]:
-        taken, self._taken = self._taken, []
+        taken, self._acknowledged = self._acknowledged, []
         return taken
 
     def give_back(self, offsets: list[TopicPartition]) -> None:
-        self._taken = [*offsets, *self._taken]
+        self._acknowledged = [*offsets, *self._acknowledged]
 
     def disown(self, partitions: Collection[TopicPartition]) -> None:
         gone = {(at.topic, at.partition) for at in partitions}
-        self._taken = [at for at in self._taken if (at.topic, at.partition) not in gone]
+        self._acknowledged = [
+            at for at in self._acknowledged if (at.topic, at.partition) not in gone
+        ]
 
     def follow(self, consumer: Any) -> None:
         pass
 
+    def abandon(self) -> None:
+        self._collected = []
+        self.is_aborted = self.is_transactional
+
     def start_over(self) -> None:
-        pass
+        self._collected = []
+        self.is_aborted = False
 
     def close(self) -> None:
         pass
@@ -84,9 +117,11 @@ def serving_of(
         pipelines,
         Lanes(0) if lanes is None else lanes,
         delivery,
-        Events(lambda key, value, headers: None, metrics.observe_event),
-        metrics,
-        Health(time.monotonic) if health is None else health,
+        Telemetry(
+            metrics,
+            Events(lambda key, value, headers: None, metrics.observe_event),
+            Health(time.monotonic) if health is None else health,
+        ),
         labels,
     )
 

@@ -63,6 +63,8 @@ class ApacheKafka:
         self._child: Child | None = None
         self._write_configuration()
 
+    _controllers = "--standalone"
+    """Of the storage tool's `format`: which controllers the cluster begins with."""
     _format_options: Sequence[str] = ()
     """Further options of the storage tool's `format`."""
 
@@ -197,7 +199,7 @@ class ApacheKafka:
         command = self._command(
             "-Xmx128m",
             "kafka.tools.StorageTool",
-            *("format", "--standalone", "-t", _CLUSTER_ID, *self._format_options, "-c"),
+            *("format", self._controllers, "-t", _CLUSTER_ID, *self._format_options, "-c"),
         )
         result = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT_S)
         if result.returncode != 0:

@@ -1,20 +1,45 @@
 """How many records one transaction answers, and how long that may take. Pure."""
 
+import statistics
+from collections import deque
+
 MOST_GROWTH = 2.0
 _SLOW_TRANSACTION = 5.0
 """Beyond so many times the setting, a transaction that takes long is no reason for a longer one."""
+_N_LATEST = 9
+_FIRST_GUESS_MS = 10.0
+
+
+class TransactionTime:
+    """What a transaction takes: the median of the latest.
+
+    The first ones of a worker take up to a hundred times as long, and so does one now and then.
+    They say nothing of the next one.
+    """
+
+    def __init__(self) -> None:
+        self._latest_ms = deque([_FIRST_GUESS_MS] * _N_LATEST, maxlen=_N_LATEST)
+
+    def learn(self, took_ms: float) -> None:
+        """One was committed."""
+        self._latest_ms.append(took_ms)
+
+    @property
+    def typical_ms(self) -> float:
+        """Milliseconds."""
+        return statistics.median(self._latest_ms)
 
 
 def budget_ms(setting_ms: float, tightest_ms: float, transaction_ms: float) -> float:
     """Time that the records of a transaction may take to compute, milliseconds.
 
-    A quarter of the tightest deadline, up to the setting; not less than the transaction before
-    takes, since records wait for it anyway, up to some times the setting.
+    A quarter of the tightest deadline, up to the setting; not less than a transaction takes, since
+    records wait for the one before theirs anyway, up to some times the setting.
 
     Args:
         setting_ms: the setting.
         tightest_ms: the tightest deadline of the requests that came lately.
-        transaction_ms: time that a transaction takes, lately.
+        transaction_ms: time that a transaction takes, typically.
     """
     wanted_ms = min(setting_ms, tightest_ms / 4)
     waited_ms = min(transaction_ms, _SLOW_TRANSACTION * setting_ms)

@@ -1,7 +1,11 @@
 """How many records one transaction answers, and how long that may take."""
 
 import pytest
-from ounce_edge.recommender.pacing.transaction_size import TransactionSize, budget_ms
+from ounce_edge.recommender.pacing.transaction_size import (
+    TransactionSize,
+    TransactionTime,
+    budget_ms,
+)
 
 
 def settle(size: TransactionSize, fixed_ms: float, record_ms: float, budget_ms: float) -> int:
@@ -51,3 +55,13 @@ def test_the_budget_follows_setting_deadlines_and_what_a_transaction_takes(
     tightest_ms: float, transaction_ms: float, expected_ms: float
 ) -> None:
     assert budget_ms(20.0, tightest_ms, transaction_ms) == expected_ms
+
+
+def test_slow_ones_at_first_and_now_and_then_say_nothing_of_the_next() -> None:
+    time = TransactionTime()
+    for took_ms in (3800.0, 82.0, 17.7, 14.2, 9.0, 9.0, 500.0, 9.0, 9.0):
+        time.learn(took_ms)
+        assert time.typical_ms < 20.0
+    for _ in range(5):
+        time.learn(60.0)  # a machine that is slow all the time
+    assert time.typical_ms == 60.0

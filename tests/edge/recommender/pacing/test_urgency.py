@@ -10,7 +10,8 @@ from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.turn import Turn
 from ounce_edge.recommender.pacing.poll_size import LEAST_POLL, Pace
 from ounce_edge.recommender.pacing.urgency import POLLS_AHEAD, before_reading
-from ounce_edge.worker.serving import POLL_SLICES, Serving
+from ounce_edge.worker.serving import Serving
+from ounce_edge.worker.sliced import POLL_SLICES
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, served
 from tests.support.edge.pipelines import GOOD, NOW_S, pipeline, prediction

@@ -1,0 +1,51 @@
+"""Telling that the broker takes nothing, once, with the cause, and that it does again."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from ounce_edge.broker import stall_watch
+from ounce_edge.broker.stall_watch import StallWatch, why_unconfirmed
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)
+
+
+def test_trouble_is_told_once_for_each_cause_and_its_end_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("WARNING")
+    for_s, why, n_asked = 0.0, "no leader", 0
+
+    def ask() -> str:
+        nonlocal n_asked
+        n_asked += 1
+        return why
+
+    watch = StallWatch(lambda: for_s, ask, every_s=0.01)
+    time.sleep(0.05)
+    assert (watch.trouble, n_asked) == (None, 0)
+    for_s = 4.0
+    wait_for(lambda: n_asked > 3)
+    assert watch.trouble == "no leader"
+    why = "too few replicas"
+    wait_for(lambda: watch.trouble == why)
+    for_s = 0.0
+    wait_for(lambda: watch.trouble is None)
+    watch.close()
+    assert [record.message for record in caplog.records] == [
+        "the broker has taken no answer for 4 s: no leader",
+        "the broker has taken no answer for 4 s: too few replicas",
+        "the broker takes answers again, after 4 s",
+    ]
+
+
+def test_a_broker_that_is_not_there_is_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stall_watch, "_ASK_S", 0.2)
+    why = why_unconfirmed({"bootstrap.servers": "127.0.0.1:1", "linger.ms": 5}, ["t"])
+    assert why is not None
+    assert why.startswith("Kafka at 127.0.0.1:1 does not answer: ")
