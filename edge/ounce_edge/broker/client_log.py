@@ -15,7 +15,7 @@ _DIGITS = re.compile(r"\d+")
 _MOST_KINDS = 256
 
 
-class Seldom(logging.Filter):
+class RepetitionFilter(logging.Filter):
     """Drops what a client says again within `EVERY_S`, whatever the numbers in it; what passes next
     says how often that was. Records of others pass.
 

@@ -1,14 +1,17 @@
 """`ounce worker`."""
 
 import logging
+import signal
 from typing import Any
 
 import click
 from ounce_schemas.command import make_settings, settings_options
 
-from ounce_edge.broker.client_log import Seldom
+from ounce_edge.broker.client_log import RepetitionFilter
 from ounce_edge.worker.app import run_worker
 from ounce_edge.worker.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
 
 
 @click.command("worker")
@@ -23,5 +26,15 @@ def command(**options: Any) -> None:
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     for handler in logging.getLogger().handlers:
-        handler.addFilter(Seldom())
+        handler.addFilter(RepetitionFilter())
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, _ignore)
     run_worker(settings)
+
+
+def _ignore(number: int, _: object) -> None:
+    """A terminal that closes, or a habit of other daemons, ends no worker undrained."""
+    logger.warning(
+        "ignored %s: settings and models are read at start only; SIGTERM drains and stops",
+        signal.Signals(number).name,
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer
-from ounce_edge.broker.client_log import EVERY_S, Seldom
+from ounce_edge.broker.client_log import EVERY_S, RepetitionFilter
 
 
 class Told(logging.Handler):
@@ -15,7 +15,7 @@ class Told(logging.Handler):
     def __init__(self, clock: Any = time.monotonic) -> None:
         super().__init__()
         self.texts: list[str] = []
-        self.addFilter(Seldom(clock))
+        self.addFilter(RepetitionFilter(clock))
 
     def emit(self, record: logging.LogRecord) -> None:
         self.texts.append(record.getMessage())
