@@ -34,6 +34,17 @@ class EventKind(StrEnum):
     """The broker has taken no answers for seconds."""
     DELIVERY_RESUMED = "delivery-resumed"
     """It takes them again."""
+    REQUESTS_EXPIRED = "requests-expired"
+    """The topic dropped requests before this group had read them."""
+    OFFSETS_MISSING = "offsets-missing"
+    """The group has no committed offset of partitions that hold requests."""
+    TOPIC_RECREATED = "topic-recreated"
+    """A topic of requests was deleted and made again, or cut: the group's offsets were of what it
+    held before."""
+    PARTITION_BLOCKED = "partition-blocked"
+    """An open transaction of another producer holds up a partition."""
+    PARTITION_UNBLOCKED = "partition-unblocked"
+    """It does no more."""
 
 
 class OperationalEvent(msgspec.Struct):
@@ -42,7 +53,8 @@ class OperationalEvent(msgspec.Struct):
     kind: EventKind
     task: str
     subject: str
-    """What it is about: a model, a plan, a floor, `requests`, or `decisions`."""
+    """What it is about: a model, a plan, a floor, `requests`, `decisions`, a topic, or
+    `TOPIC[PARTITION]`."""
     text: str
     """What happened, with the figures, in a sentence."""
     at_ms: int

@@ -6,21 +6,22 @@ through a factory on the broker's configuration, which is replaced here.
 
 Only the consumer's own thread may call it: since confluent-kafka 2.16 calls from another thread
 wait, in steps of a millisecond, until a running poll has returned, and for ever inside a rebalance.
-What others want of the consumer is therefore done in `tend`, between two polls.
+What others want of the consumer is therefore done in `ConsumerHooks.look_after`, between two polls.
 """
 
 import asyncio
 import copy
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import OFFSET_INVALID, KafkaError, Message, TopicPartition
 from faststream.confluent import KafkaBroker
 from faststream.confluent.helpers.client import AsyncConfluentConsumer
 from faststream.confluent.message import FAKE_CONSUMER, KafkaMessage
 from ounce_schemas.errors import BrokerError
+
+from ounce_edge.broker.consumer_hooks import ConsumerHooks
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ CONSUMER_SETTINGS: dict[str, str | int | float | bool] = {
     "fetch.queue.backoff.ms": 2,  # the default, 1 s, costs 3 to 5 times the throughput
     "queued.min.messages": 10_000,  # more grow cold in memory before they are taken
     "queued.max.messages.kbytes": 32_768,  # bounds what a backlog holds in memory
+    "enable.partition.eof": True,  # behind markers of transactions there is no record that says so
+    "auto.offset.reset": "error",  # whoever serves decides where to begin, and tells
     "check.crcs": False,  # as librdkafka's default: TCP has a checksum, and so has the broker's log
 }
 
@@ -40,6 +43,11 @@ _FATAL = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.SASL_AUTHENTICATION_FAILED,
+}
+_GROUP_TROUBLE = {
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL,
+    KafkaError.GROUP_MAX_SIZE_REACHED,
+    KafkaError.UNRELEASED_INSTANCE_ID,
 }
 _NO_LONGER_OURS = {
     KafkaError.ILLEGAL_GENERATION,
@@ -55,40 +63,16 @@ class DrainingConsumer(AsyncConfluentConsumer):
     """Waits for the first record only.
 
     Args:
-        tend: called on the consumer's thread before each poll.
-        room: how many records may be taken now; where none for a while, partitions are paused.
-        delay: seconds to wait for more once the first record has come.
-        work: serves some of what was taken before, and says in how many seconds there will be more
-            to serve: 0 where something was left, infinite where nothing is open.
-        on_poll: called after each poll with the number of records it gave, whether there may be
-            more, and the seconds that reading them took.
-        on_error: called with an error that no retry mends.
+        hooks: those who serve what it reads.
     """
 
-    __slots__ = (
-        "_delay", "_full_since_s", "_is_paused", "_on_error", "_on_poll", "_room", "_tend", "_work",
-    )  # fmt: skip
+    __slots__ = ("_full_since_s", "_hooks", "_is_paused")
 
-    def __init__(
-        self,
-        *args: Any,
-        tend: Callable[[Consumer], None],
-        room: Callable[[], int],
-        delay: Callable[[], float],
-        work: Callable[[], Awaitable[float]],
-        on_poll: Callable[[int, bool, float], None],
-        on_error: Callable[[BrokerError], None],
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *args: Any, hooks: ConsumerHooks, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._tend = tend
-        self._room = room
-        self._delay = delay
-        self._work = work
+        self._hooks = hooks
         self._is_paused = False
         self._full_since_s: float | None = None
-        self._on_poll = on_poll
-        self._on_error = on_error
 
     async def getmany(
         self, timeout: float = 0.1, max_records: int | None = 10
@@ -97,20 +81,20 @@ class DrainingConsumer(AsyncConfluentConsumer):
         with it, or shortly after; at most `max_records`. Waits for records no longer than until
         there is work."""
         loop = asyncio.get_running_loop()
-        timeout = min(timeout, await self._work())
+        timeout = min(timeout, await self._hooks.work())
         taken, is_more, took_s = await loop.run_in_executor(
             self._thread_pool, self._take, timeout, max_records or 1
         )
         if any(map(Message.error, taken)):
             self._report(taken)
             taken = [message for message in taken if message.error() is None]
-        self._on_poll(len(taken), is_more, took_s)
+        self._hooks.on_poll(len(taken), is_more, took_s)
         return tuple(taken)
 
     def _take(self, timeout: float, most: int) -> tuple[list[Message], bool, float]:
         """Records, whether there may be more, and the seconds that reading them took."""
-        self._tend(self.consumer)
-        most = min(most, self._room())
+        self._hooks.look_after(self.consumer)
+        most = min(most, self._hooks.room())
         if most < 1:
             return self._wait_for_room(timeout), False, 0.0
         self._full_since_s = None
@@ -125,7 +109,7 @@ class DrainingConsumer(AsyncConfluentConsumer):
                 # Waiting in the client instead would wake this thread for each record, which costs
                 # a twelfth of what a worker spends on a message at 1,000 a second.
                 left_s = timeout - (time.perf_counter() - began_s)
-                time.sleep(max(min(self._delay(), left_s), 0.0))
+                time.sleep(max(min(self._hooks.batch_delay_s(), left_s), 0.0))
             began_s = time.perf_counter()
             if taken and most > 1:
                 taken += self.consumer.consume(most - 1, 0)
@@ -145,38 +129,40 @@ class DrainingConsumer(AsyncConfluentConsumer):
         return self.consumer.consume(1, timeout)
 
     def _report(self, taken: list[Message]) -> None:
+        """Tell of what is no record: ends of partitions, and errors."""
         for message in taken:
             error = message.error()
             if error is None:
                 continue
-            if error.code() in _FATAL or error.fatal():
-                self._on_error(
+            code = error.code()
+            partition = message.topic() or "", message.partition() or 0
+            if code == KafkaError._PARTITION_EOF:
+                self._hooks.on_end(partition, message.offset() or 0)
+            elif code == KafkaError._AUTO_OFFSET_RESET:
+                logger.warning("%s[%d]: %s", *partition, error.str())
+                self._hooks.on_reset(partition, _offset_of(message))
+            elif code in _GROUP_TROUBLE:
+                self._hooks.on_group_trouble(error.str())
+            elif code in _FATAL or error.fatal():
+                self._hooks.on_error(
                     BrokerError(f"can't read {message.topic() or 'requests'}: {error.str()}")
                 )
             else:
                 logger.warning("kafka: %s", error.str())
 
 
-def take_when_there(
-    broker: KafkaBroker,
-    tend: Callable[[Consumer], None],
-    room: Callable[[], int],
-    delay: Callable[[], float],
-    work: Callable[[], Awaitable[float]],
-    on_poll: Callable[[int, bool, float], None],
-    on_commit: Callable[[bool], None],
-    on_error: Callable[[BrokerError], None],
-) -> None:
-    """Make `broker` build `DrainingConsumer`s, with `CONSUMER_SETTINGS`.
+def _offset_of(message: Message) -> int:
+    offset = message.offset()
+    return OFFSET_INVALID if offset is None else offset
 
-    `on_commit` is called, within a poll, after each asynchronous commit is answered; it is told
-    whether it was refused.
-    """
+
+def use_draining_consumers(broker: KafkaBroker, hooks: ConsumerHooks) -> None:
+    """Make `broker` build `DrainingConsumer`s, with `CONSUMER_SETTINGS`."""
     config = broker.config.broker_config
 
-    def answered(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+    def on_commit(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         error = error or next((p.error for p in partitions if p.error is not None), None)
-        on_commit(error is not None)
+        hooks.on_commit(error is not None)
         if error is None:
             return
         if error.code() in _NO_LONGER_OURS:
@@ -185,10 +171,10 @@ def take_when_there(
             )
         else:
             topics = ", ".join(sorted({p.topic for p in partitions})) or "requests"
-            on_error(BrokerError(f"can't commit offsets of {topics}: {error.str()}"))
+            hooks.on_error(BrokerError(f"can't commit offsets of {topics}: {error.str()}"))
 
     connection = copy.copy(config.connection_config)
-    connection.config = {**connection.config, **CONSUMER_SETTINGS, "on_commit": answered}
+    connection.config = {**connection.config, **CONSUMER_SETTINGS, "on_commit": on_commit}
 
     def build(*topics: Any, **kwargs: Any) -> DrainingConsumer:
         return DrainingConsumer(
@@ -196,12 +182,7 @@ def take_when_there(
             config=connection,
             admin_service=config.admin,
             logger=config.logger,
-            tend=tend,
-            room=room,
-            delay=delay,
-            work=work,
-            on_poll=on_poll,
-            on_error=on_error,
+            hooks=hooks,
             **kwargs,
         )
 
@@ -233,6 +214,6 @@ async def keep_records(records: tuple[Message, ...]) -> KafkaMessage:
     )
 
 
-async def as_they_are(message: KafkaMessage) -> object:
+async def keep_undecoded(message: KafkaMessage) -> object:
     """A decoder that decodes nothing."""
     return message.raw_message

@@ -1,114 +1,86 @@
-"""Noticing a consumer that reads nothing although there is something to read.
+"""Noticing a consumer that reads nothing although there is something to read, and a partition that
+another producer holds up.
 
 Clients have been seen to stay silent after a broker came back, with all partitions assigned and no
-error. What they say of their own lag is as old as their last fetch, so the ends of the partitions
-are asked of the broker, on another connection.
+error.
 """
 
-import asyncio
-import logging
-import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Mapping
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
-from ounce_schemas.errors import BrokerError
-
-logger = logging.getLogger(__name__)
-
-Partition = tuple[str, int]
-
-_EVERY_S = 5.0
-_RESTART_S = 20.0
+from ounce_edge.broker.broker_view import Marks, Partition
 
 STUCK_AFTER_S = 30.0
+BLOCKED_AFTER_S = 30.0
+"""Longer than an ordinary transaction is open."""
+
+
+class Stillness:
+    """How long partitions have been where they are.
+
+    Args:
+        after_s: time that is too long.
+    """
+
+    def __init__(self, after_s: float) -> None:
+        self._after_s = after_s
+        self._since_s: dict[Partition, tuple[int, float]] = {}
+
+    def observe(self, positions: Mapping[Partition, int], at_s: float) -> dict[Partition, float]:
+        """Of these partitions, which should move, those that have not moved for too long.
+
+        Args:
+            positions: next offset to read.
+            at_s: now, in seconds on any steady clock.
+
+        Returns:
+            Since when, on that clock.
+        """
+        self._since_s = {
+            place: since
+            if (since := self._since_s.get(place)) is not None and since[0] == at
+            else (at, at_s)
+            for place, at in positions.items()
+        }
+        return {p: s for p, (_, s) in self._since_s.items() if at_s - s >= self._after_s}
 
 
 class Watchdog:
     """Compares where a consumer is with where its partitions end."""
 
     def __init__(self) -> None:
-        self._since_s: dict[Partition, tuple[int, float]] = {}
+        self._unread = Stillness(STUCK_AFTER_S)
+        self._held_up = Stillness(BLOCKED_AFTER_S)
 
-    def stuck(
-        self, positions: Mapping[Partition, int], ends: Mapping[Partition, int], at_s: float
+    def find_stuck(
+        self, positions: Mapping[Partition, int], marks: Mapping[Partition, Marks], at_s: float
     ) -> list[Partition]:
         """Partitions that have had records to read for `STUCK_AFTER_S` without one being read.
 
         Args:
-            positions: next offset to read, of every assigned partition.
-            ends: next offset to be written, where it is known.
-            at_s: now, on any steady clock.
+            positions: next offset to read, of every assigned partition where it is known.
+            marks: of those partitions of which the broker tells.
+            at_s: now, in seconds on any steady clock.
         """
-        behind = {p: at for p, at in positions.items() if ends.get(p, at) > at}
-        self._since_s = {
-            p: since
-            if (since := self._since_s.get(p)) is not None and since[0] == at
-            else (at, at_s)
-            for p, at in behind.items()
+        behind = {p: at for p, at in positions.items() if p in marks and marks[p].stable_end > at}
+        return [*self._unread.observe(behind, at_s)]
+
+    def find_blocked(
+        self, positions: Mapping[Partition, int], marks: Mapping[Partition, Marks], at_s: float
+    ) -> dict[Partition, float]:
+        """Partitions that are read up to a transaction that has been open for `BLOCKED_AFTER_S`.
+
+        Arguments are those of `find_stuck`.
+
+        Returns:
+            Since when each is, on the clock of `at_s`.
+        """
+        held_up = {
+            p: at
+            for p, at in positions.items()
+            if p in marks and marks[p].end > marks[p].stable_end and at >= marks[p].stable_end
         }
-        return [p for p, (_, s) in self._since_s.items() if at_s - s >= STUCK_AFTER_S]
+        return self._held_up.observe(held_up, at_s)
 
-
-class Ends:
-    """Asks the broker where partitions end.
-
-    A client that was told of a partition without a leader answers so from its memory for minutes,
-    whatever the broker would say, so after a failure a new one is asked.
-
-    Args:
-        connect: makes a client.
-    """
-
-    def __init__(self, connect: Callable[[], Consumer]) -> None:
-        self._connect = connect
-        self._client: Consumer | None = None
-
-    def of(self, partitions: Collection[Partition]) -> dict[Partition, int]:
-        """Next offset to be written of these, as far as the broker tells in some seconds; blocks
-        meanwhile."""
-        client = self._client = self._client or self._connect()
-        ends, deadline_s = {}, time.monotonic() + _EVERY_S
-        for topic, partition in partitions:
-            left_s = max(deadline_s - time.monotonic(), 0.0)
-            try:
-                at = TopicPartition(topic, partition)
-                ends[topic, partition] = client.get_watermark_offsets(at, timeout=left_s)[1]
-            except KafkaException as e:
-                logger.debug("no end of %s[%d]: %s", topic, partition, e.args[0].str())
-        if len(ends) < len(partitions):
-            client.close()
-            self._client = None
-        return ends
-
-
-async def watch(
-    kafka: Mapping[str, str | int | float | bool],
-    positions: Callable[[], Mapping[Partition, int]],
-    restart: Callable[[], Awaitable[None]],
-) -> None:
-    """Restart a consumer whenever it is stuck, for ever.
-
-    Args:
-        kafka: properties of a client.
-        positions: next offset to read of every partition that should be read from now.
-        restart: stops the consumer and starts another one.
-
-    Raises:
-        BrokerError: it could not be restarted in time.
-    """
-    # It joins no group, and reads nothing.
-    settings = {**kafka, "group.id": "ounce-watchdog", "log_level": 2}
-    ends = Ends(lambda: Consumer(settings))
-    dog = Watchdog()
-    while True:
-        await asyncio.sleep(_EVERY_S)
-        at = positions()
-        stuck = dog.stuck(at, await asyncio.to_thread(ends.of, at), time.monotonic())
-        if not stuck:
-            continue
-        logger.error("the consumer reads nothing of %s: restarting it", stuck)
-        dog = Watchdog()
-        try:
-            await asyncio.wait_for(restart(), _RESTART_S)
-        except TimeoutError:
-            raise BrokerError("the consumer reads nothing, and could not be restarted") from None
+    def forget_stuck(self) -> None:
+        """The consumer is another one: it has the whole time again."""
+        self._unread = Stillness(STUCK_AFTER_S)

@@ -240,6 +240,15 @@ class Pipeline:
         self._progress.disown(lost)
         return self.waiting.drop(lost) + self._in_flight.drop(lost)
 
+    def reach_end(self, partition: int, offset: int) -> Mapping[int, int]:
+        """All that can be read of the partition was admitted, up to this offset.
+
+        Returns:
+            By partition, the offset up to which all is answered, where that is news.
+        """
+        self._progress.reach_end(partition, offset)
+        return self._progress.advance()
+
     def forget_ids(self) -> None:
         """What was answered lately is answered again: it is no repetition."""
         self._recent_ids = RecentIds()

@@ -24,15 +24,26 @@ class Progress:
 
     def __init__(self) -> None:
         self._polls: deque[Poll] = deque()
+        self._newest: dict[int, int] = {}
+        """By partition, the offset behind the last record that was taken."""
 
     def begin(self, next_offsets: Mapping[int, int], n_records: int) -> Poll:
         """A poll's records are taken."""
         poll = Poll(next_offsets, n_records)
         self._polls.append(poll)
+        self._newest.update(next_offsets)
         return poll
+
+    def reach_end(self, partition: int, offset: int) -> None:
+        """All that can be read of the partition is taken, up to this offset. What lies behind the
+        last record, as markers of transactions, needs no answer."""
+        if offset > self._newest.get(partition, -1):
+            self.begin({partition: offset}, 0)
 
     def disown(self, partitions: Collection[int]) -> None:
         """Others own these partitions now, and commit their offsets."""
+        for partition in partitions:
+            self._newest.pop(partition, None)
         for poll in self._polls:
             poll.next_offsets = {p: o for p, o in poll.next_offsets.items() if p not in partitions}
 

@@ -40,7 +40,7 @@ class Send(Protocol):
 
 
 class Events:
-    """What a worker has to say.
+    """What a worker has to say, on any thread.
 
     Args:
         send: takes the records.

@@ -1,4 +1,4 @@
-"""Whether a worker is alive and ready, and the port that tells."""
+"""Whether a worker is alive, whether it is ready, and the port that tells."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -11,12 +11,20 @@ from ounce_schemas.errors import OunceError
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 STALLED_AFTER_S = 30.0
-"""A worker that has records waiting and finished none for this long is not healthy."""
+"""A worker that did not come round for this long is not alive."""
+
+
+def _no_trouble() -> str | None:
+    return None
 
 
 @dataclass
 class Health:
     """Written by the worker, read by the server's threads; single assignments, so no lock.
+
+    Alive is a worker that can go on by itself. Ready is one that can serve now. What hinders it
+    from outside, such as a silent broker, makes it not ready, and leaves it alive: to restart it
+    would not help.
 
     Times are seconds on any steady clock.
     """
@@ -25,7 +33,14 @@ class Health:
     models_loaded: bool = False
     partitions: int = 0
     draining: bool = False
-    lag: int = 0
+    delivery_trouble: Callable[[], str | None] = _no_trouble
+    """Why the broker takes no answers."""
+    broker_trouble: str | None = None
+    """Why the broker can't be asked anything."""
+    group_trouble: str | None = None
+    """Why the group gives this worker no partitions."""
+    reading_trouble: str | None = None
+    """What is not read although it could be, and restarting the consumer did not help."""
     progress_at_s: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -35,22 +50,31 @@ class Health:
         """Records were finished, or there was nothing to do."""
         self.progress_at_s = self.clock()
 
+    def trouble(self) -> str | None:
+        """What outside this process hinders it from serving."""
+        return self.delivery_trouble() or self.broker_trouble or self.group_trouble
+
     def ready(self) -> tuple[bool, str]:
         """Whether requests are being served, and what is missing otherwise."""
         if self.draining:
             return False, "draining"
         if not self.models_loaded:
             return False, "models are loading"
+        if trouble := self.trouble():
+            return False, trouble
         if not self.partitions:
             return False, "no partition is assigned"
         return True, "ready"
 
     def healthy(self) -> tuple[bool, str]:
-        """Whether records progress, and for how long they have not otherwise."""
+        """Whether this process can go on by itself, and what is the matter otherwise."""
+        if self.reading_trouble:
+            return False, self.reading_trouble
         stalled_s = self.clock() - self.progress_at_s
         if stalled_s > STALLED_AFTER_S:
-            return False, f"no progress for {stalled_s:.0f} s with {self.lag} records waiting"
-        return True, "healthy"
+            return False, f"no progress for {stalled_s:.0f} s: restart this worker"
+        trouble = self.trouble()
+        return True, f"alive, not ready: {trouble}" if trouble else "healthy"
 
 
 class _Server(ThreadingMixIn, WSGIServer):

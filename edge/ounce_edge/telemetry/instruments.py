@@ -127,6 +127,18 @@ class Instruments:
             "task",
         )
         self.lag = gauge("ounce_consumer_lag", "Records not yet read", "task", "partition")
+        self.requests_lost = counter(
+            "ounce_requests_lost",
+            "Records that the topic dropped before they were read",
+            "task",
+            "partition",
+        )
+        self.blocked = gauge(
+            "ounce_partition_blocked_seconds",
+            "How long another producer's open transaction has held up the partition",
+            "task",
+            "partition",
+        )
         self.memory = gauge(
             "ounce_model_memory_bytes",
             "Resident memory that a model added when loaded",

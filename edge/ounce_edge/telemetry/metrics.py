@@ -151,6 +151,16 @@ class Metrics:
         """No more is taken for a while."""
         self._to.pauses.inc()
 
+    def count_lost(self, task: str, partition: int, n: int) -> None:
+        """Records that nobody answered are gone; 0 shows the series."""
+        self._to.requests_lost.labels(task, str(partition)).inc(n)
+
+    def set_blocked(self, blocked_s: dict[tuple[str, int], float]) -> None:
+        """Replace how long partitions have been blocked; those no longer assigned disappear."""
+        self._to.blocked.clear()
+        for (task, partition), seconds in blocked_s.items():
+            self._to.blocked.labels(task, str(partition)).set(seconds)
+
     def set_lag(self, lag: dict[tuple[str, int], int]) -> None:
         """Replace the lag of all partitions: those no longer assigned disappear."""
         self._to.lag.clear()

@@ -3,7 +3,7 @@
 import math
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from confluent_kafka import TopicPartition
@@ -37,6 +37,7 @@ class Mode(ABC):
         self._delivery = delivery
         self._lock = lock
         self._count = count
+        self._ends: dict[tuple[str, int], int] = {}
 
     @abstractmethod
     async def take(self, records: Sequence[Record]) -> None:
@@ -73,12 +74,20 @@ class Mode(ABC):
         """Records that were taken, and are not with a pipeline yet."""
         return 0
 
+    def reach_ends(self, ends: Mapping[tuple[str, int], int]) -> None:
+        """All that can be read of these partitions was taken, up to these offsets. With the lock
+        held."""
+        self._ends.update(ends)
+
     def drop(self, partitions: Collection[TopicPartition]) -> int:
         """Others own these; how many requests of theirs are dropped. With the lock held."""
+        for at in partitions:
+            self._ends.pop((at.topic, at.partition), None)
         return self._tasks.drop(partitions)
 
     def start_over(self) -> None:
         """All since the committed offsets is read again. With the lock held."""
+        self._ends.clear()
         self._tasks.take_answered()
         self._tasks.forget_ids()
 
@@ -93,6 +102,10 @@ class Mode(ABC):
 
     async def _hand_over(self) -> bool:
         """Give the delivery what was answered, once it has the batch before; whether it has all."""
+        if self._ends and not self.n_untouched:
+            with self._lock:
+                self._tasks.reach_ends(self._ends)
+                self._ends.clear()
         if not self._tasks.is_news:
             self._delivery.wait(0.0)  # raises its error, also while nothing more comes
             return True

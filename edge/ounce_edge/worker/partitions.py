@@ -1,41 +1,43 @@
-"""The consumer's side of a worker: partitions come and go, and offsets of theirs are committed.
-
-All of it runs on the consumer's thread, between or within its polls, as `consumption` demands;
-only `forget` does not.
-"""
+"""The partitions that are ours: they come and go, are read, and their offsets are committed."""
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from ounce_schemas.errors import OunceError
 
 from ounce_edge.broker.base import Delivery
+from ounce_edge.broker.broker_view import Partition
+from ounce_edge.broker.positions import Positions
+from ounce_edge.broker.starts import Start, Starts
 from ounce_edge.telemetry.health import Health
-from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.worker.commits import Commits
+from ounce_edge.worker.reading_news import ReadingNews
+from ounce_edge.worker.rereading import Rereading, place_of, show
 from ounce_edge.worker.serving import Serving
 
 logger = logging.getLogger(__name__)
 
-COMMIT_EVERY_S = 0.1
-"""At most so often: each commit is a write of the broker, and at low rates nearly every poll would
-make one. What was answered meanwhile is answered again after a crash."""
 _LAG_EVERY_S = 1.0
-_REWIND_S = 10.0
+_AGAIN_S = 1.0
+"""From one try to read a partition again to the next."""
 
 
 class Partitions:
-    """The partitions that are ours: what is read of them, and what is committed.
+    """What is read of our partitions, and what is committed.
 
     At least once, what the broker holds all answers to is committed here; exactly-once it is
     committed with the answers, and after an abort read again.
 
+    All of it is for the consumer's thread, between or within its polls, but where it says other.
+
     Args:
         serving: answers what is read.
         delivery: that of `serving`; knows what may be committed.
-        metrics: shows the lag.
-        health: is told of partitions, lag, and progress.
+        starts: knows where to begin.
+        news: tells people of it, and shows the lag.
+        health: is told of partitions and progress.
         fail: called with an error that ends the worker.
     """
 
@@ -43,65 +45,95 @@ class Partitions:
         self,
         serving: Serving,
         delivery: Delivery,
-        metrics: Metrics,
+        starts: Starts,
+        news: ReadingNews,
         health: Health,
         fail: Callable[[OunceError], None],
     ) -> None:
         self._serving = serving
         self._delivery = delivery
-        self._metrics = metrics
+        self._starts = starts
+        self._news = news
         self._health = health
         self._fail = fail
-        self._assigned: set[tuple[str, int]] = set()
-        self._committing: list[TopicPartition] = []
-        """What the commit that is not answered yet is of."""
-        self._commit_due_s = self._lag_due_s = 0.0
-        self.positions: Mapping[tuple[str, int], int] = {}
-        """Next offset to read, of the assigned partitions, as of the last look at the lag."""
+        self._commits = Commits(delivery)
+        self._assigned: set[Partition] = set()
+        self._lag_due_s = self._again_due_s = 0.0
+        self._ends: dict[Partition, int] = {}
+        """Ends that were reached and are not handed to serving yet."""
+        self.positions = Positions()
+        """Where reading stands; any thread may look."""
+        self._rereading = Rereading(serving, delivery, starts, self.positions, fail)
 
-    def tend(self, consumer: Consumer) -> None:
-        """Between two polls: now and then commit, and look at the lag."""
+    @property
+    def topics(self) -> Collection[str]:
+        """Those that are read; on any thread."""
+        return self._serving.tasks
+
+    def look_after(self, consumer: Consumer) -> None:
+        """Between two polls: read again what failed, now and then commit, and look at the lag."""
         now_s = time.monotonic()
         self._delivery.follow(consumer)
+        if self._rereading.is_due and now_s >= self._again_due_s:
+            self._again_due_s = now_s + _AGAIN_S
+            self._disown(self._rereading.read_anew(consumer, self._assigned))
+            self._begin(self._rereading.read_missed(consumer, self._assigned))
         if self._delivery.is_aborted:
-            self._rewind(consumer)
-        elif not self._committing and now_s >= self._commit_due_s:
-            self._start_commit(consumer, now_s)
+            self._rereading.rewind(consumer, self._assigned)
+        else:
+            self._commits.start(consumer, self._assigned)
         if now_s >= self._lag_due_s:
             self._lag_due_s = now_s + _LAG_EVERY_S
-            lag = self._lag(consumer)
-            self._health.lag = sum(lag.values())
-            self._metrics.set_lag(lag)
+            self.positions.follow(consumer)
+            self._news.show_lag(self._lag(consumer))
             self._serving.tell()
 
+    def on_end(self, place: Partition, offset: int) -> None:
+        """All that can be read of it was taken, up to this offset; on the event loop."""
+        if self.positions.reach_end(place, offset):
+            self._ends[place] = offset
+
+    def take_ends(self) -> Mapping[Partition, int]:
+        """Ends that were reached since the last call; on the event loop."""
+        ends, self._ends = self._ends, {}
+        return {place: offset for place, offset in ends.items() if place in self._assigned}
+
+    def on_reset(self, place: Partition, offset: int) -> None:
+        """The client gave it up: it does not have this offset; on the event loop."""
+        self._rereading.note_missed(place, offset)
+
+    def read_anew(self, topic: str) -> None:
+        """It was made again: read it from its beginning; on any thread."""
+        self._rereading.note_recreated(topic)
+
     def on_commit(self, was_refused: bool) -> None:
-        """A commit is answered. Amid a rebalance they are refused, of partitions that stay, too."""
-        if was_refused:
-            self._give_back(self._committing)
-        self._committing = []
+        """A commit is answered."""
+        self._commits.end(was_refused)
 
     def on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """These are ours now, too."""
         self._delivery.follow(consumer)  # the generation is another one now
-        self._assigned |= {_place(at) for at in partitions}
+        places = [place_of(at) for at in partitions]
+        starts = self._rereading.find_starts(consumer, places)
+        if starts is None:
+            starts = {place: Start(None) for place in places}
+        if starts:
+            self._starts.begin(consumer, starts)
+        self._assigned |= starts.keys()
+        self._begin(starts)
         self._health.partitions = len(self._assigned)
+        self._health.group_trouble = None
         self._health.progressed()
-        logger.info("assigned partitions=%s", _show(partitions))
+        logger.info("assigned partitions=%s", show(places))
 
     def on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """The next owner starts at the committed offset: commit all that was answered first."""
-        offsets: list[TopicPartition] = []
         try:
             self._serving.finish()
             self._serving.drop(partitions)
-            offsets = self._owned(self._delivery.take_acknowledged())
-            if offsets:
-                consumer.commit(offsets=offsets, asynchronous=False)
+            self._commits.finish(consumer, self._assigned)
         except OunceError as e:
             self._fail(e)
-        except KafkaException as e:
-            self._give_back(offsets)
-            logger.warning("offsets not committed, their new owner repeats: %s", e.args[0].str())
         self._give_up(partitions, "revoked")
 
     def on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
@@ -110,80 +142,43 @@ class Partitions:
         self._give_up(partitions, "lost")
 
     def forget(self) -> None:
-        """The consumer was stopped: none is ours."""
+        """The consumer was stopped: none is ours; on any thread."""
+        self.positions.forget(self._assigned)
+        self._rereading.forget(self._assigned)
         self._assigned.clear()
-
-    def _start_commit(self, consumer: Consumer, now_s: float) -> None:
-        """One at a time: more would queue up at the broker, without end."""
-        offsets = self._owned(self._delivery.take_acknowledged())
-        if offsets:
-            try:
-                consumer.commit(offsets=offsets, asynchronous=True)
-                self._committing, self._commit_due_s = offsets, now_s + COMMIT_EVERY_S
-            except KafkaException as e:
-                self._give_back(offsets)
-                logger.warning("offsets not committed: %s", e.args[0].str())
-
-    def _owned(self, offsets: list[TopicPartition]) -> list[TopicPartition]:
-        """Those of partitions that are still ours: others' are for their owners to commit."""
-        return [at for at in offsets if _place(at) in self._assigned]
-
-    def _give_back(self, offsets: list[TopicPartition]) -> None:
-        """Commit them again, as far as their partitions are ours then."""
-        if offsets:
-            self._delivery.give_back(offsets)
+        self._health.partitions = 0
 
     def _give_up(self, partitions: list[TopicPartition], how: str) -> None:
-        gone = {_place(at) for at in partitions}
-        self._assigned -= gone
-        # They may come back, when others have committed later offsets.
-        self._delivery.disown(partitions)
-        self._committing = [at for at in self._committing if _place(at) not in gone]
+        gone = [place_of(at) for at in partitions]
+        self._assigned -= {*gone}
+        self._commits.disown(partitions)
+        self.positions.forget(gone)
+        self._rereading.forget(gone)
         self._health.partitions = len(self._assigned)
-        logger.info("%s partitions=%s", how, _show(partitions))
+        logger.info("%s partitions=%s", how, show(gone))
 
-    def _rewind(self, consumer: Consumer) -> None:
-        """After an abort: read again from the committed offsets."""
-        assigned = [TopicPartition(topic, partition) for topic, partition in self._assigned]
-        try:
-            if not self._delivery.wait(_REWIND_S):
-                return
-            committed = consumer.committed(assigned, timeout=_REWIND_S) if assigned else []
-            for at in committed:
-                if at.error is not None:  # not told is not the same as nothing committed
-                    raise KafkaException(at.error)
-            for at in committed:
-                if at.offset < 0:
-                    at.offset = OFFSET_BEGINNING
-                consumer.seek(at)
-        except OunceError as e:
-            self._fail(e)
-        except KafkaException as e:  # what is read meanwhile is not answered
-            logger.warning("can't go back to the committed offsets yet: %s", e.args[0].str())
-        else:
-            self._serving.start_over()
-            self._delivery.start_over()
+    def _disown(self, recreated: Collection[TopicPartition]) -> None:
+        """Commit nothing that was taken before their topic was made again, and their beginning at
+        once: what is committed is of the topic before."""
+        self._commits.disown(recreated)
+        self._ends |= {place_of(at): 0 for at in recreated}
 
-    def _lag(self, consumer: Consumer) -> dict[tuple[str, int], int]:
-        """By task and partition, records between our position and the end, as of the last fetch: no
-        request is made."""
+    def _begin(self, starts: Mapping[Partition, Start]) -> None:
+        self.positions.begin({place: start.offset for place, start in starts.items()})
+        # Committed at once: a worker that ends before its first answer goes on here, too.
+        self._ends |= {
+            place: start.offset
+            for place, start in starts.items()
+            if start.is_chosen and start.offset is not None
+        }
+        self._news.tell_starts(starts)
+
+    def _lag(self, consumer: Consumer) -> dict[Partition, int]:
+        """Records between where reading stands and the end, as of the last fetch: no request is
+        made."""
         lag = {}
-        positions = {}
-        asked = [TopicPartition(topic, partition) for topic, partition in self._assigned]
-        for at in consumer.position(asked):
-            marks = consumer.get_watermark_offsets(at, cached=True)
-            if marks is None or marks[1] < 0:
-                continue
-            position = at.offset if at.offset >= 0 else max(marks[0], 0)
-            positions[at.topic, at.partition] = position
-            lag[self._serving.tasks[at.topic], at.partition] = max(marks[1] - position, 0)
-        self.positions = positions
+        for place, at in self.positions.known().items():
+            marks = consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            if marks is not None and marks[1] >= 0:
+                lag[place] = max(marks[1] - at, 0)
         return lag
-
-
-def _place(at: TopicPartition) -> tuple[str, int]:
-    return at.topic, at.partition
-
-
-def _show(partitions: list[TopicPartition]) -> str:
-    return ",".join(f"{p.topic}[{p.partition}]" for p in partitions) or "none"

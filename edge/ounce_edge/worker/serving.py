@@ -131,6 +131,12 @@ class Serving:
         if await self._mode.work() or self._mode.is_stalled:
             self.progressed()
 
+    def reach_ends(self, ends: Mapping[tuple[str, int], int]) -> None:
+        """Of these partitions all that can be read was taken, up to these offsets, which may be
+        committed once all before them is answered."""
+        with self._lock:
+            self._mode.reach_ends(ends)
+
     def due_in_s(self) -> float:
         """Seconds until a task has something to do; infinite when nothing is open."""
         return self._mode.due_in_s()

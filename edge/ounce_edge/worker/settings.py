@@ -7,6 +7,8 @@ from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
 from pydantic import Field, field_validator
 
+from ounce_edge.broker.no_offsets import NoOffsets
+
 
 class DeliveryMode(StrEnum):
     """What holds for an answer when a worker dies."""
@@ -41,6 +43,12 @@ class WorkerSettings(KafkaConnection):
         description="Name of this worker, stable over restarts and unique in its group: restarted, "
         "it gets its partitions back at once (static membership). In a group all have one, or none",
     )
+    when_no_offsets: str = Field(
+        default="beginning",
+        description="Where to begin where the group has no committed offsets of a topic, since it "
+        "is new or they expired: beginning, end, a time (2026-01-31T12:00:00Z), an age (1h, 7d), "
+        "or stop, which asks",
+    )
     delivery: DeliveryMode = Field(
         default=DeliveryMode.AT_LEAST_ONCE,
         description="at-least-once, or exactly-once: answers and offsets in one transaction",
@@ -70,13 +78,15 @@ class WorkerSettings(KafkaConnection):
         default=16_384,
         ge=1,
         le=1_000_000,
-        description="Most records of a task that may wait to be answered; beyond, partitions pause",
+        description="Most records that may wait to be answered, of all tasks together, since this "
+        "is what bounds memory; beyond, partitions pause",
     )
     max_waiting_mb: float = Field(
         default=64.0,
         gt=0,
         le=100_000,
-        description="Megabytes of bodies that may wait; beyond, partitions pause",
+        description="Megabytes of bodies that may wait, of all tasks together; beyond, partitions "
+        "pause",
     )
     max_message_bytes: int = Field(
         default=1_000_000,
@@ -130,6 +140,12 @@ class WorkerSettings(KafkaConnection):
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="DEBUG, INFO, WARNING or ERROR",
     )
+
+    @field_validator("when_no_offsets")
+    @classmethod
+    def _known(cls, when_no_offsets: str) -> str:
+        NoOffsets.parse(when_no_offsets)
+        return when_no_offsets
 
     @field_validator("task")
     @classmethod

@@ -75,6 +75,12 @@ class Tasks:
         for topic, of_topic in self._by_topic(records).items():
             self._keep(topic, self._pipelines[topic].admit(of_topic, self._publish))
 
+    def reach_ends(self, ends: Mapping[tuple[str, int], int]) -> None:
+        """All that can be read of these partitions was admitted, up to these offsets."""
+        for (topic, partition), offset in ends.items():
+            answered = self._pipelines[topic].reach_end(partition, offset)
+            self._offsets.update({(topic, p): o for p, o in answered.items()})
+
     def answer_some(self, turn: Turn) -> None:
         """One slice of work for each task that has any, as long as `slice_ms`; others' slices are
         added to what the turn reserves."""

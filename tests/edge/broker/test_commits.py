@@ -1,21 +1,19 @@
 """Commits between polls: only what was acknowledged, and one at a time."""
 
-import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from ounce_edge.broker.at_least_once import AtLeastOnce
 from ounce_edge.broker.publishing import Publishing
-from ounce_edge.telemetry.health import Health
-from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.partitions import Partitions
 
 from tests.support.edge.ladders import DIGITS, served
+from tests.support.edge.partitions import partitions_of
 from tests.support.edge.pipelines import pipeline
-from tests.support.edge.serving import NOWHERE, must_not_fail, serving_of
+from tests.support.edge.serving import NOWHERE, serving_of
 
 
 class FakeConsumer:
@@ -34,6 +32,9 @@ class FakeConsumer:
     def position(self, partitions: Any) -> list[Any]:
         return []
 
+    def get_watermark_offsets(self, at: TopicPartition, cached: bool) -> None:
+        assert cached
+
 
 @pytest.fixture
 def delivery() -> Iterator[AtLeastOnce]:
@@ -46,9 +47,9 @@ def delivery() -> Iterator[AtLeastOnce]:
 @pytest.fixture
 def partitions(delivery: AtLeastOnce, monkeypatch: pytest.MonkeyPatch) -> Partitions:
     """Two of the topic `t`; commits need not wait for others."""
-    monkeypatch.setattr("ounce_edge.worker.partitions.COMMIT_EVERY_S", 0.0)
+    monkeypatch.setattr("ounce_edge.worker.commits.COMMIT_EVERY_S", 0.0)
     serving = serving_of(pipeline(served(DIGITS, "a")), delivery=delivery)
-    own = Partitions(serving, delivery, Metrics(), Health(time.monotonic), must_not_fail)
+    own = partitions_of(serving, delivery, {"t": "digits"})
     consumer: Any = FakeConsumer()
     own.on_assign(consumer, [TopicPartition("t", 0), TopicPartition("t", 1)])
     return own
@@ -60,7 +61,7 @@ def acknowledge(delivery: AtLeastOnce, partition: int, offset: int) -> None:
 
 def test_nothing_acknowledged_is_nothing_committed(partitions: Partitions) -> None:
     consumer: Any = FakeConsumer()
-    partitions.tend(consumer)
+    partitions.look_after(consumer)
     assert consumer.commits == []
 
 
@@ -69,14 +70,14 @@ def test_one_commit_at_a_time_and_the_next_takes_all_that_gathered(
 ) -> None:
     consumer: Any = FakeConsumer()
     acknowledge(delivery, 0, 5)
-    partitions.tend(consumer)
+    partitions.look_after(consumer)
     for offset in (6, 7):
         acknowledge(delivery, 0, offset)
         acknowledge(delivery, 1, offset)
-        partitions.tend(consumer)
+        partitions.look_after(consumer)
     assert consumer.commits == [[(0, 5)]]
     partitions.on_commit(False)
-    partitions.tend(consumer)
+    partitions.look_after(consumer)
     assert consumer.commits == [[(0, 5)], [(0, 7), (1, 7)]]
 
 
@@ -84,12 +85,12 @@ def test_commits_come_now_and_then_and_the_next_takes_all_that_gathered(
     partitions: Partitions, delivery: AtLeastOnce, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = 50.0
-    monkeypatch.setattr("ounce_edge.worker.partitions.time.monotonic", lambda: now_s)
-    monkeypatch.setattr("ounce_edge.worker.partitions.COMMIT_EVERY_S", 0.1)
+    monkeypatch.setattr(partitions._commits, "_clock", lambda: now_s)
+    monkeypatch.setattr("ounce_edge.worker.commits.COMMIT_EVERY_S", 0.1)
     consumer: Any = FakeConsumer()
     for offset in range(100):
         acknowledge(delivery, 0, offset)
-        partitions.tend(consumer)
+        partitions.look_after(consumer)
         partitions.on_commit(False)
         now_s += 0.011
     assert consumer.commits == [[(0, offset)] for offset in range(0, 100, 10)]
@@ -101,10 +102,10 @@ def test_a_commit_that_could_not_be_sent_does_not_end_all_commits(
     consumer: Any = FakeConsumer()
     consumer.error = KafkaException(KafkaError(KafkaError._STATE))
     acknowledge(delivery, 0, 5)
-    partitions.tend(consumer)
+    partitions.look_after(consumer)
     consumer.error = None
     acknowledge(delivery, 0, 6)
-    partitions.tend(consumer)
+    partitions.look_after(consumer)
     assert consumer.commits == [[(0, 6)]]
 
 
@@ -115,7 +116,7 @@ def test_offsets_of_partitions_that_others_own_are_not_committed(
     acknowledge(delivery, 0, 5)
     acknowledge(delivery, 1, 6)
     partitions.on_lost(consumer, [TopicPartition("t", 0)])
-    partitions.tend(consumer)
+    partitions.look_after(consumer)
     assert consumer.commits == [[(1, 6)]]
 
 
@@ -125,13 +126,13 @@ def test_a_refused_commit_is_made_again_of_what_is_still_ours(
     consumer: Any = FakeConsumer()
     acknowledge(delivery, 0, 5)
     acknowledge(delivery, 1, 5)
-    partitions.tend(consumer)
+    partitions.look_after(consumer)
     partitions.on_commit(True)
     acknowledge(delivery, 1, 6)
-    partitions.tend(consumer)
+    partitions.look_after(consumer)
     partitions.on_lost(consumer, [TopicPartition("t", 0)])
     partitions.on_commit(True)
-    partitions.tend(consumer)
+    partitions.look_after(consumer)
     assert consumer.commits == [[(0, 5), (1, 5)], [(0, 5), (1, 6)], [(1, 6)]]
 
 
@@ -142,7 +143,7 @@ def test_what_was_lost_and_came_back_is_not_committed_as_it_was(
     acknowledge(delivery, 0, 5)
     partitions.on_lost(consumer, [TopicPartition("t", 0)])
     partitions.on_assign(consumer, [TopicPartition("t", 0)])
-    partitions.tend(consumer)
+    partitions.look_after(consumer)
     assert consumer.commits == []
 
 
@@ -159,7 +160,7 @@ class FakeTransactions:
         self.has_started_over = True
 
 
-def test_after_an_abort_a_committed_offset_that_is_not_told_is_not_the_beginning(
+def test_after_an_abort_an_offset_that_is_not_told_is_not_one_that_is_not_there(
     partitions: Partitions,
 ) -> None:
     unstable = KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT)
@@ -173,9 +174,9 @@ def test_after_an_abort_a_committed_offset_that_is_not_told_is_not_the_beginning
         seek=lambda at: sought.append((at.partition, at.offset)),
     )
     delivery: Any = FakeTransactions()
-    partitions._delivery = delivery
-    partitions._rewind(consumer)
+    partitions._delivery = partitions._rereading._delivery = delivery
+    partitions._rereading.rewind(consumer, partitions._assigned)
     assert (sought, delivery.has_started_over) == ([], False)
     told[1].error = None
-    partitions._rewind(consumer)
-    assert (sought, delivery.has_started_over) == ([(0, 7), (1, OFFSET_BEGINNING)], True)
+    partitions._rereading.rewind(consumer, partitions._assigned)
+    assert (sought, delivery.has_started_over) == ([(0, 7), (1, 3)], True)

@@ -1,74 +1,55 @@
-"""A consumer that reads nothing although there is something to read."""
+"""A consumer that reads nothing although there is something to read, and one that is held up."""
 
-from collections.abc import Collection
-from typing import cast
-
-import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from ounce_edge.broker.watchdog import STUCK_AFTER_S, Ends, Watchdog
-
-from tests.support.kafka.topics import OwnTopics
+from ounce_edge.broker.broker_view import Marks
+from ounce_edge.broker.watchdog import BLOCKED_AFTER_S, STUCK_AFTER_S, Watchdog
 
 A, B = ("t", 0), ("t", 1)
+TEN = Marks(0, 10, 10)
 
 
 def test_only_a_partition_that_does_not_move_and_has_records_is_stuck() -> None:
     dog = Watchdog()
-    ends = {A: 10, B: 10}
-    assert dog.stuck({A: 5, B: 10}, ends, 0.0) == []
-    assert dog.stuck({A: 5, B: 10}, ends, STUCK_AFTER_S - 1) == []
-    assert dog.stuck({A: 5, B: 10}, ends, STUCK_AFTER_S) == [A]
+    marks = {A: TEN, B: TEN}
+    assert dog.find_stuck({A: 5, B: 10}, marks, 0.0) == []
+    assert dog.find_stuck({A: 5, B: 10}, marks, STUCK_AFTER_S - 1) == []
+    assert dog.find_stuck({A: 5, B: 10}, marks, STUCK_AFTER_S) == [A]
+    dog.forget_stuck()
+    assert dog.find_stuck({A: 5, B: 10}, marks, STUCK_AFTER_S + 1) == []
 
 
 def test_moving_or_reading_all_or_losing_the_partition_begins_anew() -> None:
     for meanwhile in ({A: 6}, {A: 10}, {}):
         dog = Watchdog()
-        dog.stuck({A: 5}, {A: 10}, 0.0)
-        dog.stuck(meanwhile, {A: 10}, 10.0)
-        assert dog.stuck({A: meanwhile.get(A, 5)}, {A: 10}, STUCK_AFTER_S) == []
+        dog.find_stuck({A: 5}, {A: TEN}, 0.0)
+        dog.find_stuck(meanwhile, {A: TEN}, 10.0)
+        assert dog.find_stuck({A: meanwhile.get(A, 5)}, {A: TEN}, STUCK_AFTER_S) == []
 
 
 def test_an_end_that_is_not_known_says_nothing() -> None:
     dog = Watchdog()
     for at_s in (0.0, 100.0):
-        assert dog.stuck({A: 5}, {}, at_s) == []
+        assert dog.find_stuck({A: 5}, {}, at_s) == []
+        assert dog.find_blocked({A: 5}, {}, at_s) == {}
 
 
-@pytest.mark.kafka
-def test_the_broker_is_asked_for_ends(kafka: str, topics: OwnTopics) -> None:
-    topic = topics.of_task("digits", 2)[0]
-    producer = Producer({"bootstrap.servers": kafka})
-    for _ in range(3):
-        producer.produce(topic, b"x", partition=1)
-    producer.flush()
-    settings = {"bootstrap.servers": kafka, "group.id": "watchdog", "log_level": 0}
-    ends = Ends(lambda: Consumer(settings))
-    assert ends.of([]) == {}
-    assert ends.of([(topic, 0), (topic, 1)]) == {(topic, 0): 0, (topic, 1): 3}
-    assert ends.of([(topic, 0), (topic, 7), (topic, 1)]) == {(topic, 0): 0, (topic, 1): 3}
+def test_what_an_open_transaction_holds_up_is_blocked_and_not_stuck() -> None:
+    dog = Watchdog()
+    marks = {A: Marks(0, 7, 10), B: Marks(0, 10, 10)}
+    positions = {A: 7, B: 10}
+    assert dog.find_blocked(positions, marks, 5.0) == {}
+    assert dog.find_blocked(positions, marks, 5.0 + BLOCKED_AFTER_S) == {A: 5.0}
+    for at_s in (0.0, 100.0):
+        assert dog.find_stuck(positions, marks, at_s) == []
 
 
-class _FakeClient:
-    """Stands in for a `Consumer` that remembers partitions without a leader."""
-
-    def __init__(self, leaderless: Collection[int]) -> None:
-        self._leaderless = leaderless
-        self.is_closed = False
-
-    def get_watermark_offsets(self, at: TopicPartition, timeout: float) -> tuple[int, int]:
-        assert 0.0 <= timeout <= 5.0
-        if at.partition in self._leaderless:
-            raise KafkaException(KafkaError(KafkaError._UNKNOWN_PARTITION))
-        return 0, 10
-
-    def close(self) -> None:
-        self.is_closed = True
+def test_a_transaction_that_is_followed_by_another_begins_anew() -> None:
+    dog = Watchdog()
+    for i in range(10):
+        marks = {A: Marks(0, 7 + i, 20)}
+        assert dog.find_blocked({A: 7 + i}, marks, i * (BLOCKED_AFTER_S - 1)) == {}
 
 
-def test_a_client_that_does_not_know_an_end_is_asked_no_more() -> None:
-    made = [_FakeClient([0]), _FakeClient([])]
-    clients = iter(made)
-    ends = Ends(lambda: cast("Consumer", next(clients)))
-    assert ends.of([A, B]) == {B: 10}
-    assert ends.of([A, B]) == ends.of([A, B]) == {A: 10, B: 10}
-    assert [client.is_closed for client in made] == [True, False]
+def test_what_is_still_to_be_read_before_a_transaction_is_not_blocked() -> None:
+    dog = Watchdog()
+    for at_s in (0.0, 100.0):
+        assert dog.find_blocked({A: 6}, {A: Marks(0, 7, 10)}, at_s) == {}

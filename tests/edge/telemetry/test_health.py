@@ -27,16 +27,29 @@ def test_ready_names_what_is_missing() -> None:
     assert health.ready() == (False, "draining")
 
 
-def test_healthy_only_while_records_progress() -> None:
+@pytest.mark.parametrize("trouble", ["broker_trouble", "group_trouble", "delivery_trouble"])
+def test_trouble_from_outside_is_not_ready_and_alive_and_named(trouble: str) -> None:
+    health = Health(Clock(), models_loaded=True, partitions=2)
+    assert health.trouble() is None
+    setattr(health, trouble, (lambda: "too few") if trouble.startswith("del") else "too few")
+    assert health.ready() == (False, "too few")
+    assert health.healthy() == (True, "alive, not ready: too few")
+
+
+def test_a_worker_that_does_not_come_round_is_not_alive() -> None:
     clock = Clock()
     health = Health(clock)
-    health.lag = 12
     clock.now_s += STALLED_AFTER_S
     assert health.healthy() == (True, "healthy")
     clock.now_s += 1
-    assert health.healthy() == (False, "no progress for 31 s with 12 records waiting")
+    assert health.healthy() == (False, "no progress for 31 s: restart this worker")
     health.progressed()
     assert health.healthy()[0]
+
+
+def test_a_worker_whose_consumers_read_nothing_is_not_alive() -> None:
+    health = Health(Clock(), reading_trouble="nothing is read of t[0]")
+    assert health.healthy() == (False, "nothing is read of t[0]")
 
 
 def test_the_port_serves_three_pages_and_names_them() -> None:

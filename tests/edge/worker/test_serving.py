@@ -33,6 +33,20 @@ def offsets(of: list[TopicPartition]) -> dict[tuple[str, int], int]:
     return {(at.topic, at.partition): at.offset for at in of}
 
 
+def test_the_end_of_a_partition_may_be_committed_once_all_before_is_answered() -> None:
+    delivery = FakeDelivery()
+    serving = serving_of(pipeline("one"), delivery=delivery)
+    topic = requests_topic("one")
+
+    async def polls() -> None:
+        await serving.take(records("one", range(3)))
+        serving.reach_ends({(topic, 0): 4, (topic, 1): 9})
+        await serving.work()
+
+    asyncio.run(polls())
+    assert offsets(delivery.take_acknowledged()) == {(topic, 0): 4, (topic, 1): 9}
+
+
 def test_a_poll_of_several_tasks_is_answered_and_confirmed() -> None:
     delivery = FakeDelivery()
     serving = serving_of(pipeline("one"), pipeline("two"), delivery=delivery)
@@ -42,6 +56,20 @@ def test_a_poll_of_several_tasks_is_answered_and_confirmed() -> None:
         (requests_topic("one"), 0): 2,
         (requests_topic("two"), 1): 8,
     }
+
+
+def test_all_tasks_share_the_room() -> None:
+    delivery = FakeDelivery()
+    both = pipeline("one", 100.0), pipeline("two", 100.0)
+    serving = serving_of(*both, delivery=delivery, max_waiting=40)
+
+    async def poll() -> None:
+        await serving.take([*records("one", range(20)), *records("two", range(20))])
+
+    asyncio.run(poll())
+    n_waiting = 40 - len(delivery.published)
+    assert n_waiting > 35
+    assert (serving.room(), serving.is_full) == (0, True)
 
 
 def test_once_full_nothing_is_taken_until_an_eighth_is_answered() -> None:

@@ -13,13 +13,12 @@ from confluent_kafka import TopicPartition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.health import STALLED_AFTER_S, Health
-from ounce_edge.telemetry.metrics import Metrics
-from ounce_edge.worker.partitions import Partitions
 from ounce_schemas.topics import requests_topic
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, raw, served
+from tests.support.edge.partitions import partitions_of
 from tests.support.edge.pipelines import pipeline
-from tests.support.edge.serving import FakeDelivery, must_not_fail, serving_of
+from tests.support.edge.serving import FakeDelivery, serving_of
 
 NOW_S = 1000.02
 WAIT_S = 10.0
@@ -81,7 +80,7 @@ def test_what_is_on_a_lane_is_answered_before_partitions_are_given_up(lanes: Lan
     ours = [TopicPartition(requests_topic("digits"), 3)]
     committed: list[TopicPartition] = []
     consumer: Any = SimpleNamespace(commit=lambda offsets, asynchronous: committed.extend(offsets))
-    partitions = Partitions(serving, delivery, Metrics(), Health(time.monotonic), must_not_fail)
+    partitions = partitions_of(serving, delivery)
     partitions.on_assign(consumer, ours)
     asyncio.run(serving.take([record("digits", "r-1")]))
     assert (delivery.published, len(pipeline.waiting), pipeline.n_open) == ([], 0, 1)

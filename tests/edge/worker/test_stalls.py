@@ -88,3 +88,28 @@ def test_a_delivery_that_can_not_go_on_is_noticed_while_nothing_more_comes(
     monkeypatch.setattr(delivery, "wait", fail)
     with pytest.raises(BrokerError, match="no right to write"):
         asyncio.run(serving.work())
+
+
+def test_exactly_once_the_end_of_a_partition_waits_for_records_that_no_transaction_answers_yet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mode_module, "PATIENCE_S", 0.05)
+    delivery = FakeDelivery(is_transactional=True)
+    serving = serving_of(pipeline(served(DIGITS, "a")), delivery=delivery)
+    topic = requests_topic(DIGITS.name)
+
+    async def polls() -> None:
+        delivery.takes_nothing = True
+        await serving.take(records(range(5)))
+        await serving.take(records(range(5, 10)))
+        serving.reach_ends({(topic, 0): 12})
+        await serving.work()
+        assert delivery.take_acknowledged() == []
+        delivery.takes_nothing = False
+        await serving.work()
+
+    asyncio.run(polls())
+    offsets = [at.offset for at in delivery.take_acknowledged()]
+    assert offsets == sorted(offsets)
+    assert offsets[-1] == 12
+    assert len(delivery.published) == 10

@@ -27,13 +27,28 @@ class FakeClient:
         self.calls.append("resume")
 
 
+class FakeHooks:
+    """As far as taking records asks for them."""
+
+    def __init__(self, room: list[int], delay_s: float) -> None:
+        self._room = room
+        self._delay_s = delay_s
+
+    def look_after(self, consumer: Any) -> None:
+        pass
+
+    def room(self) -> int:
+        return self._room[0]
+
+    def batch_delay_s(self) -> float:
+        return self._delay_s
+
+
 class Draining(DrainingConsumer):
     """On a fake client: what FastStream's constructor does needs a broker."""
 
     def __init__(self, client: FakeClient, room: list[int], delay_s: float = 0.0) -> None:
         self.consumer: Any = client
-        self._tend = lambda consumer: None
-        self._room = lambda: room[0]
-        self._delay = lambda: delay_s
+        self._hooks: Any = FakeHooks(room, delay_s)
         self._is_paused = False
         self._full_since_s = None

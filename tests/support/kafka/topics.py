@@ -45,6 +45,19 @@ class OwnTopics:
             self._made.append(topic)
         self._wait(dict.fromkeys(topics, True))
 
+    def make_again(self, topic: str, partitions: int = 1) -> None:
+        """Delete a topic that was made here, and make one of the same name at once."""
+        self._admin.delete_topics([topic])[topic].result(_TIMEOUT_S)
+        deadline = time.monotonic() + _TIMEOUT_S
+        while True:  # the broker may still be deleting
+            try:
+                new = NewTopic(topic, num_partitions=partitions)
+                self._admin.create_topics([new])[topic].result(_TIMEOUT_S)
+                return
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+
     def remove(self) -> None:
         """Remove all that were made, and wait until they are gone."""
         if not self._made:

@@ -154,10 +154,14 @@ class Device:
             if time.monotonic() > deadline:
                 found = len(self.predictions), len(self.dead_letters)
                 raise RuntimeError(f"expected {n} records, got {found} answers and dead letters")
-            for message in self._consumer.consume(1000, 0.2):
-                assert message.error() is None, message.error()
-                is_prediction = str(message.topic()).endswith(".predictions")
-                (self.predictions if is_prediction else self.dead_letters).append(message)
+            self.read_more()
+
+    def read_more(self) -> None:
+        """Read what comes within a short while."""
+        for message in self._consumer.consume(1000, 0.2):
+            assert message.error() is None, message.error()
+            is_prediction = str(message.topic()).endswith(".predictions")
+            (self.predictions if is_prediction else self.dead_letters).append(message)
 
     def answers(self) -> list[Prediction]:
         """The predictions read so far."""

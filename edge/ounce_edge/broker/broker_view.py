@@ -1,0 +1,129 @@
+"""What the broker says now of partitions and topics, asked apart from the consumer.
+
+What a consumer's client knows of the ends of its partitions is as old as its last fetch.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import (
+    IsolationLevel,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    OffsetSpec,  # re-exported, as its documentation says
+)
+
+logger = logging.getLogger(__name__)
+
+Partition = tuple[str, int]
+"""Name of its topic, and its number."""
+
+_TIMEOUT_S = 5.0
+_EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_QUESTIONS = (
+    (_EARLIEST, IsolationLevel.READ_UNCOMMITTED),
+    (_LATEST, IsolationLevel.READ_COMMITTED),
+    (_LATEST, IsolationLevel.READ_UNCOMMITTED),
+)
+"""In the order of the fields of `Marks`."""
+
+
+class SilentBrokerError(Exception):
+    """The broker did not answer in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Offsets of a partition."""
+
+    low: int
+    """Of the oldest record that is kept."""
+    stable_end: int
+    """Up to here a read-committed reader can read: the end, or the start of the oldest open
+    transaction."""
+    end: int
+    """Of the record that is written next."""
+
+
+class BrokerView:
+    """Asks the broker; may be used on any thread, and blocks it for seconds at most.
+
+    A client that was told of a partition without a leader answers so from its memory for minutes,
+    whatever the broker would say, so after a failure a new one is asked.
+
+    Args:
+        connect: makes a client.
+    """
+
+    def __init__(self, connect: Callable[[], AdminClient]) -> None:
+        self._connect = connect
+        self._client: AdminClient | None = None
+        self._lock = threading.Lock()
+
+    def check(self, topic: str) -> None:
+        """Return if the broker says anything of this topic.
+
+        Raises:
+            SilentBrokerError: it does not.
+        """
+        try:
+            self._connected().list_topics(topic, timeout=_TIMEOUT_S)
+        except KafkaException as e:
+            self._forget_client()
+            raise SilentBrokerError(e.args[0].str()) from e
+
+    def marks(self, partitions: Collection[Partition]) -> dict[Partition, Marks]:
+        """Marks of these partitions, as far as the broker tells."""
+        if not partitions:
+            return {}
+        asked = [TopicPartition(topic, partition) for topic, partition in partitions]
+        client = self._connected()
+        answers = [
+            client.list_offsets(
+                dict.fromkeys(asked, spec), isolation_level=isolation, request_timeout=_TIMEOUT_S
+            )
+            for spec, isolation in _QUESTIONS
+        ]
+        found: dict[Partition, Marks] = {}
+        for at in asked:
+            told = [_result(answer[at], f"{at.topic}[{at.partition}]") for answer in answers]
+            if all(each is not None for each in told):
+                found[at.topic, at.partition] = Marks(*(each.offset for each in told))
+        if len(found) < len(asked):
+            self._forget_client()
+        return found
+
+    def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
+        """Ids of these topics, as far as the broker tells: one that is made again has another."""
+        answers: Mapping[str, Future[Any]] = self._connected().describe_topics(
+            TopicCollection([*topics]), request_timeout=_TIMEOUT_S
+        )
+        told = {topic: _result(answer, topic) for topic, answer in answers.items()}
+        return {topic: str(each.topic_id) for topic, each in told.items() if each is not None}
+
+    def _connected(self) -> AdminClient:
+        with self._lock:
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
+
+    def _forget_client(self) -> None:
+        with self._lock:
+            self._client = None
+
+
+def _result(answer: "Future[Any]", of: str) -> Any:
+    """What is told; None where nothing is."""
+    try:
+        return answer.result(2 * _TIMEOUT_S)
+    except (KafkaException, TimeoutError) as e:
+        logger.debug("the broker tells nothing of %s: %s", of, e)
+        return None

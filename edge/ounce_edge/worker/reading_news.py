@@ -1,0 +1,150 @@
+"""What people are told of reading: requests that are lost, offsets that are missing, partitions
+that are held up."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime, timedelta
+
+from ounce_schemas.event import EventKind
+
+from ounce_edge.broker.broker_view import Partition
+from ounce_edge.broker.starts import Start
+from ounce_edge.telemetry.events import Events
+from ounce_edge.telemetry.metrics import Metrics
+
+
+class ReadingNews:
+    """Tells it as events, with their metrics.
+
+    Args:
+        events: takes the events.
+        metrics: counts what is lost.
+        tasks: names of the tasks, by the topic of their requests.
+        group: name of the consumer group.
+        when_no_offsets: the setting, as text.
+        clock: seconds on any steady clock.
+    """
+
+    def __init__(
+        self,
+        events: Events,
+        metrics: Metrics,
+        tasks: Mapping[str, str],
+        group: str,
+        when_no_offsets: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._events = events
+        self._metrics = metrics
+        self._tasks = tasks
+        self._group = group
+        self._when_no_offsets = when_no_offsets
+        self._clock = clock
+        self._blocked_s: dict[Partition, float] = {}
+        """How long those partitions have been held up of which that is told."""
+
+    def tell_starts(self, starts: Mapping[Partition, Start]) -> None:
+        """Reading begins; tell what is lost by that, or may be answered again."""
+        for place, start in starts.items():
+            self._metrics.count_lost(self._tasks[place[0]], place[1], start.n_expired)
+            if start.n_expired:
+                self._tell_expired(place, start)
+            if start.beyond is not None:
+                self._tell(
+                    EventKind.TOPIC_RECREATED,
+                    place,
+                    f"group {self._group} stood at offset {start.beyond} of {_show(place)}, beyond "
+                    "its end: the topic was deleted and made again, or cut; it is read from its "
+                    f"beginning, offset {start.offset}",
+                )
+        for topic in self._tasks:
+            kept = {p: s for (t, p), s in starts.items() if t == topic and s.n_kept}
+            if kept:
+                self._tell_missing(topic, kept)
+
+    def tell_recreated(self, topic: str) -> None:
+        """The topic has another id than before."""
+        self._events.tell(
+            EventKind.TOPIC_RECREATED,
+            self._tasks[topic],
+            topic,
+            f"{topic} was deleted and made again, and offsets of group {self._group} belong to the "
+            "topic before: it is read from its beginning; some requests may be answered twice",
+        )
+
+    def show_lag(self, lag: Mapping[Partition, int]) -> None:
+        """Show how many records are left to read, by partition."""
+        self._metrics.set_lag({(self._tasks[t], p): n for (t, p), n in lag.items()})
+
+    def show_blocked(
+        self,
+        places: Collection[Partition],
+        since_s: Mapping[Partition, float],
+        n_waiting: Mapping[Partition, int],
+    ) -> None:
+        """Show which of these partitions an open transaction holds up; tell of what is new.
+
+        Args:
+            places: all that are read.
+            since_s: those that are held up, and since when on the clock of `time.monotonic`.
+            n_waiting: how many records wait there.
+        """
+        now_s = self._clock()
+        blocked_s = {place: now_s - since for place, since in since_s.items()}
+        for place in blocked_s.keys() - self._blocked_s.keys():
+            self._tell_blocked(place, blocked_s[place], n_waiting[place])
+        for place in self._blocked_s.keys() - blocked_s.keys():
+            self._tell_unblocked(place, self._blocked_s[place])
+        self._blocked_s = blocked_s
+        self._metrics.set_blocked(
+            {(self._tasks[t], p): blocked_s.get((t, p), 0.0) for t, p in places}
+        )
+
+    def _tell_blocked(self, place: Partition, blocked_s: float, n_waiting: int) -> None:
+        since = datetime.now(UTC) - timedelta(seconds=blocked_s)
+        self._tell(
+            EventKind.PARTITION_BLOCKED,
+            place,
+            f"an open transaction of another producer has held up {_show(place)} since "
+            f"{since:%Y-%m-%dT%H:%M:%SZ}: {n_waiting} records wait behind it; restarting this "
+            "worker does not help; kafka-transactions.sh find-hanging finds the producer, its "
+            "abort ends the transaction",
+        )
+
+    def _tell_unblocked(self, place: Partition, blocked_s: float) -> None:
+        self._tell(
+            EventKind.PARTITION_UNBLOCKED,
+            place,
+            f"{_show(place)} is not held up any more, after {blocked_s:.0f} s: the transaction "
+            "ended, or the partition moved to another worker",
+        )
+
+    def _tell_expired(self, place: Partition, start: Start) -> None:
+        end = start.offset or 0
+        self._tell(
+            EventKind.REQUESTS_EXPIRED,
+            place,
+            f"{start.n_expired} requests of {_show(place)} are lost, offsets "
+            f"{end - start.n_expired} to {end - 1}: the topic dropped them before group "
+            f"{self._group} read them; raise its retention.ms or retention.bytes",
+        )
+
+    def _tell_missing(self, topic: str, kept: Mapping[int, Start]) -> None:
+        n = sum(start.n_kept or 0 for start in kept.values())
+        where = ", ".join(f"{p} at {start.offset}" for p, start in sorted(kept.items()))
+        self._events.tell(
+            EventKind.OFFSETS_MISSING,
+            self._tasks[topic],
+            topic,
+            f"group {self._group} has no committed offsets of {topic}, which keeps {n} records: it "
+            "is new, or its offsets expired (offsets.retention.minutes of the broker); reading "
+            f"begins by --when-no-offsets={self._when_no_offsets}, partition {where}; what was "
+            "answered before may be answered again",
+        )
+
+    def _tell(self, kind: EventKind, place: Partition, text: str) -> None:
+        self._events.tell(kind, self._tasks[place[0]], _show(place), text)
+
+
+def _show(place: Partition) -> str:
+    return f"{place[0]}[{place[1]}]"

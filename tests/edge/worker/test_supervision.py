@@ -1,0 +1,173 @@
+"""Looking after the consumer: silence, stuck and blocked partitions, topics that are made again."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from ounce_edge.broker.broker_view import Marks, SilentBrokerError
+from ounce_edge.broker.positions import Positions
+from ounce_edge.broker.watchdog import BLOCKED_AFTER_S, STUCK_AFTER_S
+from ounce_edge.telemetry.events import Events
+from ounce_edge.telemetry.health import STALLED_AFTER_S, Health
+from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.worker.reading_news import ReadingNews
+from ounce_edge.worker.supervision import Supervision
+from ounce_schemas.errors import BrokerError
+from prometheus_client import generate_latest
+
+A = ("t", 0)
+
+
+class FakeView:
+    """A broker that says what it is told to."""
+
+    def __init__(self) -> None:
+        self.topic_id = "first"
+        self.mark: Marks | Exception = Marks(0, 10, 10)
+
+    def check(self, topic: str) -> None:
+        if isinstance(self.mark, SilentBrokerError):
+            raise self.mark
+
+    def topic_ids(self, topics: Any) -> dict[str, str]:
+        return dict.fromkeys(topics, self.topic_id)
+
+    def marks(self, places: Any) -> dict[Any, Marks]:
+        if isinstance(self.mark, Exception):
+            raise self.mark
+        return dict.fromkeys(places, self.mark)
+
+
+class FakePartitions:
+    """One partition."""
+
+    topics = ("t",)
+
+    def __init__(self) -> None:
+        self.positions = Positions()
+        self.positions.begin({A: 5})
+        self.anew: list[str] = []
+
+    def read_anew(self, topic: str) -> None:
+        self.anew.append(topic)
+
+
+class Stage:
+    """A supervision on fakes, and a clock that stands still."""
+
+    def __init__(self, restart: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.now_s = 1000.0
+        self.view = FakeView()
+        self.partitions = FakePartitions()
+        self.health = Health(lambda: self.now_s, models_loaded=True, partitions=1)
+        self.metrics = Metrics()
+        self.told: list[str] = []
+        self.n_restarts = 0
+        events = Events(lambda *_: None, lambda task, kind: self.told.append(kind))
+        view: Any = self.view
+        partitions: Any = self.partitions
+        self.supervision = Supervision(
+            view,
+            partitions,
+            ReadingNews(events, self.metrics, {"t": "digits"}, "g", "end", lambda: self.now_s),
+            self.health,
+            lambda: False,
+            restart or self._restart,
+        )
+
+    async def _restart(self) -> None:
+        self.n_restarts += 1
+
+    def look_after(self, seconds: float) -> None:
+        self.now_s += seconds
+        asyncio.run(self.supervision.look())
+
+
+def test_a_broker_that_is_silent_makes_not_ready_and_stays_alive() -> None:
+    stage = Stage()
+    stage.look_after(0)
+    stage.view.mark = SilentBrokerError()
+    for _ in range(20):
+        stage.look_after(10)
+        assert stage.health.healthy()[0]
+    assert stage.health.ready() == (False, "Kafka has not answered for 195 s")
+    stage.view.mark = Marks(0, 10, 10)
+    stage.look_after(STALLED_AFTER_S - 1)
+    assert stage.health.ready()[0]
+    assert stage.health.healthy() == (True, "healthy")
+    assert stage.n_restarts == 0
+
+
+def test_a_stuck_consumer_is_restarted_and_a_worker_that_this_does_not_help_is_not_alive() -> None:
+    stage = Stage()
+    stage.look_after(0)
+    stage.look_after(STUCK_AFTER_S)
+    assert stage.n_restarts == 1
+    assert stage.health.reading_trouble is None
+    stage.look_after(1)
+    stage.look_after(STUCK_AFTER_S)
+    assert stage.n_restarts == 2
+    assert "nothing is read of t[0] although" in stage.health.healthy()[1]
+    assert not stage.health.healthy()[0]
+    stage.partitions.positions.begin({A: 6})
+    stage.look_after(1)
+    assert stage.health.reading_trouble is None
+
+
+def test_a_consumer_that_can_not_be_restarted_ends_the_worker_with_the_cause() -> None:
+    async def restart() -> None:
+        raise KafkaException(KafkaError(KafkaError._STATE, "no consumer"))
+
+    stage = Stage(restart)
+    stage.look_after(0)
+    with pytest.raises(BrokerError, match=r"t\[0\], and could not be restarted: .*no consumer"):
+        stage.look_after(STUCK_AFTER_S)
+
+
+def test_a_look_that_fails_is_repeated(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ounce_edge.worker.supervision._EVERY_S", 0.001)
+    stage = Stage()
+    stage.view.mark = ZeroDivisionError("a surprise")
+
+    async def run() -> None:
+        task = asyncio.create_task(stage.supervision.run())
+        while len(caplog.records) < 3:
+            await asyncio.sleep(0.001)
+        assert not task.done()
+        task.cancel()
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(run())
+    assert "trying again" in caplog.records[0].getMessage()
+
+
+def test_a_partition_that_an_open_transaction_holds_up_is_told_once_and_restarts_nothing() -> None:
+    stage = Stage()
+    stage.view.mark = Marks(0, 5, 10)
+    stage.look_after(0)
+    for _ in range(5):
+        stage.look_after(BLOCKED_AFTER_S)
+    assert stage.told == ["partition-blocked"]
+    series = b'ounce_partition_blocked_seconds{partition="0",task="digits"}'
+    assert series + b" 150.0" in generate_latest(stage.metrics.registry)
+    assert (stage.n_restarts, stage.health.ready()[0]) == (0, True)
+    stage.view.mark = Marks(0, 10, 10)
+    stage.look_after(5)
+    assert stage.told == ["partition-blocked", "partition-unblocked"]
+    assert series + b" 0.0" in generate_latest(stage.metrics.registry)
+
+
+def test_a_topic_with_another_id_is_read_anew() -> None:
+    stage = Stage()
+    stage.look_after(0)
+    stage.look_after(5)
+    assert (stage.told, stage.partitions.anew) == ([], [])
+    stage.view.topic_id = "second"
+    stage.look_after(5)
+    stage.look_after(5)
+    assert (stage.told, stage.partitions.anew) == (["topic-recreated"], ["t"])

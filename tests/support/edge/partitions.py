@@ -1,0 +1,36 @@
+"""The consumer's side of a worker, without consumer and broker."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ounce_edge.broker.base import Delivery
+from ounce_edge.broker.starts import Start
+from ounce_edge.telemetry.events import Events
+from ounce_edge.telemetry.health import Health
+from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.worker.partitions import Partitions
+from ounce_edge.worker.reading_news import ReadingNews
+from ounce_edge.worker.serving import Serving
+
+from tests.support.edge.serving import must_not_fail
+
+
+class FakeStarts:
+    """Every partition begins at offset 3; the client is not told."""
+
+    def find(self, consumer: Any, places: Any, missed: Any) -> dict[Any, Start]:
+        return {place: Start(3) for place in places}
+
+    def begin(self, consumer: Any, starts: Any) -> None:
+        pass
+
+
+def partitions_of(
+    serving: Serving, delivery: Delivery, tasks: Mapping[str, str] | None = None
+) -> Partitions:
+    """Partitions of what is served, or of these topics; events go nowhere."""
+    starts: Any = FakeStarts()
+    events = Events(lambda key, value, headers: None, lambda task, kind: None)
+    news = ReadingNews(events, Metrics(), tasks or serving.tasks, "g", "beginning")
+    return Partitions(serving, delivery, starts, news, Health(time.monotonic), must_not_fail)
