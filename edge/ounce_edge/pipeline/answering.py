@@ -1,7 +1,7 @@
 """Builds, publishes and reports predictions from a plan's output."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,30 +14,14 @@ from ounce_schemas.topics import predictions_topic
 from ounce_edge.evidence.answer_block import POSITION, AnswerGroup
 from ounce_edge.evidence.answer_memory import AnswerMemory
 from ounce_edge.models.execution import Answered, Outcome
-from ounce_edge.pipeline.edition import Edition
+from ounce_edge.pipeline.job import Job
 from ounce_edge.pipeline.reports import GroupReport, Report
-from ounce_edge.pipeline.waiting import Taken
 from ounce_edge.recommender.arrays import Items
-from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.explanation import passed_over, rejections
 from ounce_edge.recommender.rule.exploration import regret
-from ounce_edge.recommender.rule.schedule import Group
 from ounce_edge.wire.batch import RequestBatch, take
 from ounce_edge.wire.encoding import GroupAnswer
 from ounce_edge.wire.records import Outgoing, Publish
-
-
-@dataclass(frozen=True)
-class Job:
-    """A group of requests that is to be answered, and what was believed when that was decided."""
-
-    edition: Edition
-    """What answers it, also where another one has taken its place meanwhile."""
-    view: View
-    by_cost: Sequence[int]
-    """Plans from the lightest to the heaviest, as they were compared."""
-    group: Group
-    taken: Taken
 
 
 class Answering:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ounce_edge.models.execution import Outcome
-from ounce_edge.pipeline.answering import Job
+from ounce_edge.pipeline.job import Job
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.waiting import Taken
 

@@ -11,13 +11,14 @@ from ounce_schemas.task import TaskSpec
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.evidence.request_watch import RequestWatch
 from ounce_edge.models.catalogue import Ladder
-from ounce_edge.models.execution import Outcome, run_plan
-from ounce_edge.pipeline.answering import Answering, Job
+from ounce_edge.models.execution import Outcome
+from ounce_edge.pipeline.answering import Answering
 from ounce_edge.pipeline.choosing import Chooser
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.duplicates import RecentIds
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.in_flight import InFlight
+from ounce_edge.pipeline.job import Job
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.progress import Progress
 from ounce_edge.pipeline.rejecting import Rejecting
@@ -25,10 +26,8 @@ from ounce_edge.pipeline.reports import ModelCall, Report
 from ounce_edge.pipeline.snapshot import Snapshot
 from ounce_edge.pipeline.turn import Turn
 from ounce_edge.pipeline.waiting import Waiting
-from ounce_edge.recommender.arrays import Floats
 from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.pacing.lately import LeastLately
-from ounce_edge.recommender.pacing.slicing import LATE
 from ounce_edge.wire.dead_letters import MAX_MESSAGE_BYTES
 from ounce_edge.wire.records import Columns, Publish, Record
 
@@ -163,28 +162,15 @@ class Pipeline:
             left_ms = decided.left_ms[group.items] - (self._clocks.steady() - began_s) * 1e3
             if i < len(now.beside):
                 takes_ms = chosen.view.expected_ms(group.plan, len(group.items))
-                self._in_flight.start(job, partial(self._run, job, left_ms), takes_ms)
+                self._in_flight.start(job, partial(job.run, left_ms, self._clocks.steady), takes_ms)
             else:
-                self._answer(job, self._run(job, left_ms), publish, report)
+                self._answer(job, job.run(left_ms, self._clocks.steady), publish, report)
         if len(schedule.refused):
             self._rejecting.refuse(taken[-1], publish, report)
         if self._log is not None:
             chosen.record(self._log, now_ms, [some.batch.whole_ids() for some in taken])
             report.incidents += self._log.take_incidents()
         return now.n_held
-
-    def _run(self, job: Job, left_ms: Floats) -> Outcome:
-        """Call the models of a group's plan. Changes nothing here; on a lane, it reads beliefs of
-        latency that may change meanwhile."""
-        waits = job.group.choice in LATE
-        return run_plan(
-            job.edition.plans[job.group.plan].steps,
-            job.edition.models,
-            job.edition.plans.models,
-            job.taken.batch.inputs,
-            None if waits else left_ms,
-            self._clocks.steady,
-        )
 
     def _answer(self, job: Job, outcome: Outcome, publish: Publish, report: Report) -> None:
         """Learn from a group that was run, and publish its predictions; what a model fails on waits

@@ -85,7 +85,7 @@ class WorkerSettings(KafkaConnection):
         default=64.0,
         gt=0,
         le=100_000,
-        description="Megabytes of bodies that may wait, of all tasks together; beyond, partitions "
+        description="Megabytes of records that may wait, of all tasks together; beyond, partitions "
         "pause",
     )
     max_message_bytes: int = Field(

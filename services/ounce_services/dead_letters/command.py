@@ -177,8 +177,7 @@ def show_command(task: str, position: Position, raw: bool, **values: Any) -> int
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option("--dry-run", is_flag=True, help="Send nothing; say what would be sent.")
 @settings_options(TopicSettings)
-# More than six arguments: click passes every option as one.
-def replay_command(
+def replay_command(  # noqa: PLR0913
     task: str,
     positions: tuple[Position, ...],
     reasons: tuple[str, ...],
