@@ -167,8 +167,8 @@ class ExactlyOnce:
             refusals = self._producer.commit(batch, offsets, group_metadata)
             refused = []
             if refusals:
-                why = next(refusal.why for refusal in refusals if refusal.why)
-                logger.warning("a transaction is repeated without what was refused: %s", why)
+                why = refusals[0].why
+                logger.warning("a transaction was refused, and is repeated in parts: %s", why)
                 refusals.sort(key=lambda refusal: refusal.entry.position)
 
                 def attempt(entries: Sequence[Entry]) -> Sequence[Refusal]:
