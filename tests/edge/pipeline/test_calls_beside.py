@@ -280,7 +280,7 @@ def test_a_bug_beside_surfaces_in_the_next_step(
         raise ZeroDivisionError("a bug")
 
     serving, outbox = pipeline(lanes), Outbox()
-    monkeypatch.setattr("ounce_edge.pipeline.pipeline.run_plan", has_a_bug)
+    monkeypatch.setattr("ounce_edge.pipeline.job.run_plan", has_a_bug)
     serving.admit([heavy(0)], outbox)
     serving.step(outbox)
     lanes.wait(WAIT_S)
