@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
-from ounce_schemas.command import make_settings, settings_options
+from ounce_schemas.command import grouped_command, make_settings, settings_options
 from ounce_schemas.documents import QUICK_FOLDER
 from pydantic import BaseModel, Field
 from rich.console import Console
@@ -37,7 +37,7 @@ class TrainSettings(BaseModel):
     )
     data: Path | None = Field(
         default=None,
-        description="Table to learn from: .csv or .parquet",
+        description="Table to learn from: text such as .csv or .tsv, maybe .gz, or .parquet",
     )
     target: str | None = Field(
         default=None,
@@ -51,8 +51,60 @@ class TrainSettings(BaseModel):
         default=None,
         gt=0,
         allow_inf_nan=False,
-        description="Regression: absolute error that is still acceptable; default: a tenth of the "
-        "range that holds the middle half of the training targets",
+        description="Regression: absolute error that is still acceptable; default: what a quick "
+        "model reaches for 95% of the rows",
+    )
+    kind: Literal["classification", "regression"] | None = Field(
+        default=None,
+        description="What the target is; default: texts and up to 20 whole numbers are classes",
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none",
+        description="Whether rare classes count as much as frequent ones while training",
+    )
+    sep: str | None = Field(
+        default=None,
+        description="Separator of values: one character, or tab, space; default: found out",
+    )
+    encoding: str | None = Field(
+        default=None,
+        description="Of a text file, such as latin-1; default: found out",
+    )
+    header: bool | None = Field(
+        default=None,
+        description="Whether the first line names the columns; default: found out; without one "
+        "they are called 0, 1, 2",
+    )
+    skip: int | None = Field(
+        default=None,
+        ge=0,
+        description="Lines before the header or first row; default: found out",
+    )
+    decimal: Literal[".", ","] | None = Field(
+        default=None,
+        description="Decimal mark of numbers; default: found out",
+    )
+    columns: tuple[str, ...] = Field(
+        default=(),
+        description="NAME=KIND: number, category, date, date:FORMAT such as date:%d/%m/%Y, or "
+        "ignore (can be repeated)",
+    )
+    without: tuple[str, ...] = Field(
+        default=(),
+        description="Column that is no input (can be repeated)",
+    )
+    unit: str | None = Field(
+        default=None,
+        description="Column that tells whose a row is (machine, patient, site): all rows of one "
+        "stay in one split",
+    )
+    time: str | None = Field(
+        default=None,
+        description="Column of dates or numbers: later rows validate and test",
+    )
+    test: Path | None = Field(
+        default=None,
+        description="Another table, of other days or places: it validates and tests",
     )
     quick: bool = Field(
         default=False,
@@ -79,7 +131,15 @@ class TrainSettings(BaseModel):
         return self.models / QUICK_FOLDER if self.quick else self.models
 
 
-@click.command(name="train")
+_TABLE_OPTIONS = {
+    "A table of your own": ("data", "target", "task", "tolerance", "kind", "class_weights"),
+    "How the table is written": ("sep", "encoding", "header", "skip", "decimal"),
+    "Its columns": ("columns", "without"),
+    "What validates and tests": ("unit", "time", "test"),
+}
+
+
+@click.command(name="train", cls=grouped_command(_TABLE_OPTIONS))
 @click.argument("name", metavar="[TASK]", required=False)
 @settings_options(TrainSettings)
 def command(name: str | None, **values: Any) -> None:
@@ -89,6 +149,7 @@ def command(name: str | None, **values: Any) -> None:
     Examples:
       ounce train digits
       ounce train --data rooms.csv --target Occupancy
+      ounce train --data pumps.csv.gz --target state --unit pump --columns code=category
     """
     settings = make_settings(TrainSettings, values)
     begun_s = time.monotonic()
@@ -136,8 +197,11 @@ def _open(
 ) -> tuple[TaskData, list[Recipe]]:
     if settings.data is not None:
         return _open_table(name, settings.data, settings, console)
-    if settings.target is not None or settings.tolerance is not None:
-        raise click.UsageError("--target and --tolerance need --data FILE")
+    given = [o for names in _TABLE_OPTIONS.values() for o in names if o not in ("data", "task")]
+    given = [o for o in given if _is_typed(o)]
+    if given:
+        options = ", ".join(f"--{option.replace('_', '-')}" for option in given)
+        raise click.UsageError(f"{options}: of a table, so --data FILE is needed, too")
     if name is None:
         name = settings.task
     elif settings.task not in (None, name) and _is_typed("task"):
@@ -163,6 +227,7 @@ def _open_table(
     if settings.target is None:
         raise click.UsageError("--data needs --target COLUMN")
     # Imported here: a task that ships needs neither pandas nor pyarrow.
+    from ounce_exporters.tasks.table import options as table
     from ounce_exporters.tasks.table.task import load, task_name
 
     task = settings.task or task_name(path)
@@ -170,17 +235,33 @@ def _open_table(
         raise click.UsageError(
             f"{task!r} is a task that ships: give the table's task another name with --task NAME"
         )
+    options = table.TableOptions(
+        writing=table.Writing(
+            separator=table.read_separator(settings.sep),
+            encoding=settings.encoding,
+            header=settings.header,
+            skip=settings.skip,
+            decimal=settings.decimal,
+        ),
+        columns=table.read_column_kinds(settings.columns),
+        without=frozenset(settings.without),
+        kind=settings.kind,
+        tolerance=settings.tolerance,
+        unit=settings.unit,
+        time=settings.time,
+        test=settings.test,
+    )
     data = load(
         path,
         settings.target,
         task,
-        settings.tolerance,
+        options,
         settings.seed,
         lambda line: _say(console, f"Note: {line}"),
     )
     from ounce_exporters.tasks.table.recipes import recipes  # after the table is known to be good
 
-    return data, recipes(data)
+    return data, recipes(data, balanced=settings.class_weights == "balanced")
 
 
 @contextmanager

@@ -1,0 +1,103 @@
+"""Splitting a table as it will be met: by chance, by unit, by time, or against another table."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.errors import DataError
+from ounce_schemas.task import TaskSpec
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, train_test_split
+
+from ounce_exporters.recipe import Inputs, Split, TaskData
+from ounce_exporters.tasks.splits import TRAIN_SHARE, VALIDATION_SHARE, check_sizes, digest
+
+Rows = NDArray[np.int64]
+_FOLDS = 4
+"""Two to train, one to validate, one to test: the shares of a split by chance."""
+
+
+def split_by_unit(targets: NDArray[Any], units: NDArray[Any], seed: int) -> tuple[Rows, Rows, Rows]:
+    """Rows to train, validate and test; all rows of a unit are in one of them.
+
+    Args:
+        targets: label indices, int64, or values, float32; array of shape (n_rows,).
+        units: whose each row is; array of shape (n_rows,).
+        seed: fixes which unit goes where.
+
+    Raises:
+        DataError: there are fewer than four units.
+    """
+    n = len(np.unique(units))
+    if n < _FOLDS:
+        raise DataError(f"--unit: there are {n} units; {_FOLDS} are needed to train and test")
+    kind = StratifiedGroupKFold if targets.dtype == np.int64 else GroupKFold
+    folds = kind(_FOLDS, shuffle=True, random_state=seed)
+    with np.errstate(all="ignore"):
+        parts = [held_out for _, held_out in folds.split(targets, targets, units)]
+    return np.sort(np.concatenate(parts[:2])), parts[2], parts[3]
+
+
+def split_by_time(order: Rows) -> tuple[Rows, Rows, Rows]:
+    """Rows to train, validate and test: the first half, the next quarter, the last quarter.
+
+    Args:
+        order: rows by time.
+    """
+    n = len(order)
+    first, second = int(TRAIN_SHARE * n), int((TRAIN_SHARE + VALIDATION_SHARE) * n)
+    return order[:first], order[first:second], order[second:]
+
+
+def split_other(n_train: int, targets: NDArray[Any], seed: int) -> tuple[Rows, Rows, Rows]:
+    """All rows of one table to train; of another, which comes behind it, half validate, half test.
+
+    Args:
+        n_train: rows of the first table.
+        targets: of both tables.
+        seed: fixes which row of the second table goes where.
+    """
+    other = np.arange(n_train, len(targets))
+    if len(other) < 2:
+        raise DataError("--test: the file has too few rows that can be used")
+    counts = np.bincount(targets[other]) if targets.dtype == np.int64 else np.array([2])
+    can_stratify = targets.dtype == np.int64 and counts[counts > 0].min() >= 2
+    validation, test = train_test_split(
+        other,
+        train_size=0.5,
+        random_state=seed,
+        stratify=targets[other] if can_stratify else None,
+    )
+    return np.arange(n_train), validation, test
+
+
+def make_data(
+    spec: TaskSpec,
+    source: str,
+    inputs: Inputs,
+    targets: NDArray[Any],
+    parts: tuple[Rows, Rows, Rows],
+) -> TaskData:
+    """A task's data from the rows of each split.
+
+    Raises:
+        DataError: too few rows, in all or of a class, or a class that the training rows lack.
+    """
+    check_sizes(spec, targets)
+    names = ("training", "validation", "test")
+    for name, rows in zip(names, parts, strict=True):
+        if len(rows) == 0:
+            raise DataError(f"no row is left for the {name} split")
+    if spec.kind == "classification":
+        counts = np.bincount(targets[parts[0]], minlength=len(spec.labels))
+        absent = [label for label, n in zip(spec.labels, counts, strict=True) if n == 0]
+        if absent:
+            raise DataError(
+                f"no training row has the class {', '.join(map(repr, absent[:5]))}: all its rows "
+                "fall into other splits; remove the class, or try another --seed"
+            )
+
+    def take(rows: Rows) -> Split:
+        return Split({name: array[rows] for name, array in inputs.items()}, targets[rows])
+
+    train, validation, test = map(take, parts)
+    return TaskData(spec, source, train, validation, test, digest(inputs, targets))
