@@ -16,6 +16,7 @@ from rich.console import Console
 
 from ounce_exporters.cascades.planning import PlannedLadder, plan_ladder
 from ounce_exporters.export.artifacts import new_ladder
+from ounce_exporters.floors import floor_advice
 from ounce_exporters.ladder import BuiltLadder, IncompleteLadderError, build_ladder
 from ounce_exporters.next_steps import next_steps
 from ounce_exporters.progress_file import ProgressFile
@@ -171,6 +172,9 @@ def command(name: str | None, **values: Any) -> None:
         built, planned = _make_ladder(data, chosen, settings, Reporters(*reporters))
     console.print(ladder_table(built.cards))
     console.print(plans_table(planned))
+    advice = floor_advice(planned.plans, quantity=data.spec.kind == "regression")
+    if advice is not None:
+        _say(console, f"Note: {advice}")
     folder = settings.folder / data.spec.name
     _say(console, f"Written to {folder}\n")
     for line in next_steps(data, settings.folder):

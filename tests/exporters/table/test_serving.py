@@ -9,20 +9,18 @@ import msgspec
 import numpy as np
 import pytest
 from ounce_edge.models.catalogue import load_ladder
-from ounce_edge.models.first_beliefs import card_belief
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder import export_model
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
 from ounce_schemas.cells import read_cell
-from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.task import TaskSpec
 
-from tests.support.edge.ladders import FakeRecord, Outbox, serve
+from tests.support.edge.ladders import FakeRecord
+from tests.support.edge.pipelines import pipeline, process
 
 N = 600
 RNG = np.random.default_rng(0)
@@ -55,7 +53,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[s
     data = load(folder / "t.csv", "y", "t", TableOptions(), 0, lambda line: None)
     tree = next(recipe for recipe in recipes(data) if recipe.name == "decision-tree")
     fitted = tree.fit(data, 0, lambda share: None)
-    write_task(folder / "t", data.spec, data.test, keep_models=False)
+    write_task(folder / "t", data.spec, data.test)
     export_model(data, tree, fitted, folder / "t", 0)
     with (folder / "t.csv").open(newline="") as file:
         return folder, list(csv.reader(file))[1:]
@@ -75,18 +73,11 @@ def body(task: TaskSpec, row: dict[str, str], *, as_sent: bool) -> bytes:
 
 def answers(folder: Path, rows: list[dict[str, str]], *, as_sent: bool) -> list[str]:
     ladder = load_ladder(folder, "t", OnnxCpuRuntime(threads=1))
-    pipeline = Pipeline(
-        ladder,
-        Policy(min_accuracy=0).for_task("t"),
-        clock=lambda: 1000.02,
-        believe=lambda model: card_belief(model.card),
-    )
-    outbox = Outbox()
     records = [
         FakeRecord(body(ladder.task, row, as_sent=as_sent), offset_=i) for i, row in enumerate(rows)
     ]
-    serve(pipeline, records, outbox)
-    found = [msgspec.json.decode(value, type=Prediction) for _, value, _, _ in outbox.records]
+    served, _ = process(pipeline(*ladder.models, task=ladder.task, min_accuracy=0), *records)
+    found = [msgspec.json.decode(value, type=Prediction) for _, value, _, _ in served]
     return [str(prediction.outputs[0].data[0]) for prediction in found]
 
 
