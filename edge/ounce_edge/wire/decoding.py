@@ -166,6 +166,7 @@ class Decoder:
             min_accuracy=np.array([p.min_accuracy for p in parsed], dtype=np.float64),
             timestamps_ms=sent_ms,
             timestamps_off=is_off,
+            unknown_texts=self._known_texts.unknown(inputs),
             all_bare=all(p.head is NO_HEADERS for p in parsed),
             n_bytes=columns.n_bytes(),
         )

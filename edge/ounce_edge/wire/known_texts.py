@@ -1,7 +1,10 @@
 """Texts of a request as the models have learned them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from ounce_schemas.cells import match_text, spellings
 from ounce_schemas.task import TaskSpec
 
@@ -25,3 +28,18 @@ class KnownTexts:
         """
         known = self._spellings.get(name)
         return row if known is None else list(map(match_text, row, known))
+
+    def unknown(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_] | None:
+        """Items with a text that no model has learned, array of shape (n,); None: there is none.
+
+        Args:
+            inputs: as `read` gave them, by name; first axis the items.
+        """
+        marks = None
+        for name, columns in self._spellings.items():
+            texts = inputs[name].reshape(-1, len(columns))
+            found = [any(t and k and t not in k for t, k in zip(row, columns, strict=True))
+                     for row in texts.tolist()]  # fmt: skip
+            if any(found):
+                marks = np.array(found) if marks is None else marks | np.array(found)
+        return marks

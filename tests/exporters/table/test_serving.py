@@ -71,13 +71,18 @@ def body(task: TaskSpec, row: dict[str, str], *, as_sent: bool) -> bytes:
     return json.dumps({"inputs": tensors}).replace("NaN", "null").encode()
 
 
-def answers(folder: Path, rows: list[dict[str, str]], *, as_sent: bool) -> list[str]:
+def predictions(
+    folder: Path, rows: list[dict[str, str]], *, as_sent: bool = True
+) -> list[Prediction]:
     ladder = load_ladder(folder, "t", OnnxCpuRuntime(threads=1))
     records = [
         FakeRecord(body(ladder.task, row, as_sent=as_sent), offset_=i) for i, row in enumerate(rows)
     ]
     served, _ = process(pipeline(*ladder.models, task=ladder.task, min_accuracy=0), *records)
-    found = [msgspec.json.decode(value, type=Prediction) for _, value, _, _ in served]
+    return [msgspec.json.decode(value, type=Prediction) for _, value, _, _ in served]
+
+
+def labels(found: list[Prediction]) -> list[str]:
     return [str(prediction.outputs[0].data[0]) for prediction in found]
 
 
@@ -86,8 +91,10 @@ def test_cells_that_stand_in_the_file_are_answered_as_promised(
 ) -> None:
     folder, lines = trained
     rows = [dict(zip(HEADER, line, strict=True)) for line in lines]
-    said = answers(folder, rows, as_sent=True)
+    found = predictions(folder, rows)
+    said = labels(found)
     assert len(said) == N
+    assert not any(prediction.parameters.unknown_text for prediction in found)
     right = np.mean([answer == row["y"] for answer, row in zip(said, rows, strict=True)])
     assert right > 0.93
 
@@ -99,7 +106,19 @@ def test_other_spellings_of_a_known_text_mean_the_same(
     rows = [dict(zip(HEADER, line, strict=True)) for line in lines[:100]]
     other = [{**row, "door": f" {row['door'].title()} ", "region": row["region"].lower()}
              for row in rows]  # fmt: skip
-    assert answers(folder, other, as_sent=True) == answers(folder, rows, as_sent=True)
+    said = labels(predictions(folder, rows))
+    assert labels(predictions(folder, other)) == said
+    assert labels(predictions(folder, rows, as_sent=False)) == said
+
+
+def test_a_text_that_was_never_seen_is_said_in_the_answer(
+    trained: tuple[Path, list[list[str]]],
+) -> None:
+    folder, lines = trained
+    rows = [dict(zip(HEADER, line, strict=True)) for line in lines[:20]]
+    rows[3]["region"] = "LATAM"
+    marked = [prediction.parameters.unknown_text for prediction in predictions(folder, rows)]
+    assert marked == [i == 3 for i in range(20)]
 
 
 def test_the_task_says_how_each_cell_is_read(trained: tuple[Path, list[list[str]]]) -> None:
