@@ -68,8 +68,16 @@ def test_a_number_with_odd_texts_has_gaps_and_says_so() -> None:
     columns = choose(pressure=["?", *map(str, range(N - 3)), "off", "off"])
     assert columns.numeric == ("v", "pressure")
     assert np.isnan(values(columns, "pressure")).nonzero()[0].tolist() == [0, N - 2, N - 1]
-    assert "'?' counts as a gap of the number 'pressure'" in columns.notices
+    assert "'?' counts as a gap in the numbers 'pressure'" in columns.notices
     assert "column 'pressure' is a number, and 'off' (2 rows) count as gaps" in columns.notices
+
+
+def test_columns_that_are_written_alike_are_said_in_one_line() -> None:
+    columns = choose(a=["1,5", "NA", "2"] * (N // 3), b=["0,25", "3", "NA"] * (N // 3))
+    assert columns.notices == (
+        "'NA' counts as a gap in the numbers 'a', 'b'",
+        "a comma is the decimal mark of the numbers 'a', 'b'",
+    )
 
 
 def test_versions_are_categories() -> None:

@@ -14,6 +14,7 @@ from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.tasks.table.dates import is_dates, read_dates
 from ounce_exporters.tasks.table.identifiers import why_identifier
+from ounce_exporters.tasks.table.notices import Notices
 from ounce_exporters.tasks.table.quantities import Quantity, find_decimal, read_quantity
 
 MOST_ONE_HOT = 100
@@ -85,7 +86,7 @@ def choose_columns(
         texts = (table[name] for name in names if not is_numeric_dtype(table[name]))
         decimal = find_decimal(texts)
     inputs: list[InputColumn] = []
-    notices: list[str] = []
+    notices = Notices()
     for name in names:
         kind = kinds.get(name)
         if kind == "ignore":
@@ -93,11 +94,11 @@ def choose_columns(
         try:
             inputs += _read_column(table[name], kind, decimal, notices)
         except _LeftOutError as e:
-            notices.append(f"column {name!r} is left out: {e}")
+            notices.say(f"column {name!r} is left out: {e}")
     if not inputs:
-        details = "; ".join(notices) or "the table has no other column"
+        details = "; ".join(notices.lines) or "the table has no other column"
         raise DataError(f"no column is left to predict {target!r} from: {details}")
-    return Columns(tuple(inputs), tuple(notices))
+    return Columns(tuple(inputs), notices.lines)
 
 
 class _LeftOutError(Exception):
@@ -105,7 +106,7 @@ class _LeftOutError(Exception):
 
 
 def _read_column(
-    column: pd.Series, kind: str | None, decimal: str | None, notices: list[str]
+    column: pd.Series, kind: str | None, decimal: str | None, notices: Notices
 ) -> list[InputColumn]:
     _check_constant(column)
     if is_numeric_dtype(column):
@@ -140,7 +141,7 @@ def _check_constant(column: pd.Series) -> None:
 
 
 def _number(
-    column: pd.Series, quantity: Quantity, kind: str | None, notices: list[str]
+    column: pd.Series, quantity: Quantity, kind: str | None, notices: Notices
 ) -> InputColumn:
     name, values = str(column.name), quantity.values
     if kind is None and (why := why_identifier(name, values)) is not None:
@@ -148,25 +149,25 @@ def _number(
     if quantity.odd:
         shown = ", ".join(f"{t!r} ({n} rows)" for t, n in list(quantity.odd.items())[:_SHOWN])
         more = f" and {len(quantity.odd) - _SHOWN} more" if len(quantity.odd) > _SHOWN else ""
-        notices.append(f"column {name!r} is a number, and {shown}{more} count as gaps")
-    for mark in quantity.marks:
-        notices.append(f"{mark!r} counts as a gap of the number {name!r}")
+        notices.say(f"column {name!r} is a number, and {shown}{more} count as gaps")
     if quantity.unit is not None:
-        notices.append(f"column {name!r} is a number with the unit {quantity.unit!r}")
+        notices.say(f"column {name!r} is a number with the unit {quantity.unit!r}")
+    for mark in quantity.marks:
+        notices.say_of(f"{mark!r} counts as a gap in the numbers", name)
     if quantity.decimal == ",":
-        notices.append(f"column {name!r} is a number with decimal commas")
+        notices.say_of("a comma is the decimal mark of the numbers", name)
     elif not is_numeric_dtype(column) and column.str.contains(r"\d,\d", regex=True).any():
-        notices.append(f"column {name!r} is a number with commas between thousands")
+        notices.say_of("a comma stands between thousands of the numbers", name)
     beyond = int((np.abs(values[~np.isnan(values)]) > LARGEST).sum())
     if beyond:
-        notices.append(
+        notices.say(
             f"column {name!r} holds {beyond} values that are infinite or too large for float32: "
             "they count as gaps"
         )
     finite = values[np.isfinite(values)]
     whole = bool((finite == np.round(finite)).all())
     if kind is None and whole and _CODE.search(name) and 2 < len(np.unique(finite)) <= MOST_TEXTS:
-        notices.append(
+        notices.say(
             f"column {name!r} is read as a number; if it is a code, say --columns '{name}=category'"
         )
     offset = _offset(finite, name, notices)
@@ -204,22 +205,20 @@ def find_offset(finite: NDArray[np.float64]) -> float | None:
     return offset if rest < largest / 2 else None
 
 
-def _offset(finite: NDArray[np.float64], name: str, notices: list[str]) -> float | None:
+def _offset(finite: NDArray[np.float64], name: str, notices: Notices) -> float | None:
     offset = find_offset(finite)
     if offset is None:
         return None
     if np.array_equal(finite.astype(np.float32).astype(np.float64), finite):
         return None  # every value is held as it is
-    notices.append(
+    notices.say(
         f"column {name!r} becomes the input '{name} less {as_text(offset)}': float32 would blur "
         "its values; a device takes this much off before it sends one"
     )
     return offset
 
 
-def _date_parts(
-    column: pd.Series, date_format: str | None, notices: list[str]
-) -> list[InputColumn]:
+def _date_parts(column: pd.Series, date_format: str | None, notices: Notices) -> list[InputColumn]:
     name = str(column.name)
     dates = read_dates(column, date_format)
     if dates is None:
@@ -230,7 +229,7 @@ def _date_parts(
     if not dates.parts:
         raise _LeftOutError("all its dates have the same hour, weekday and month")
     said = ", ".join(f"{name}.{part} ({DATE_PARTS[part]})" for part in dates.parts)
-    notices.append(f"column {name!r} is a date: a device sends its parts as the inputs {said}")
+    notices.say(f"column {name!r} is a date: a device sends its parts as the inputs {said}")
     return [
         InputColumn(
             f"{name}.{part}",
@@ -241,7 +240,7 @@ def _date_parts(
     ]
 
 
-def _text(column: pd.Series, kind: str | None, notices: list[str]) -> InputColumn:
+def _text(column: pd.Series, kind: str | None, notices: Notices) -> InputColumn:
     name = str(column.name)
     present = column[column != ""]
     distinct = present.nunique()
@@ -253,9 +252,9 @@ def _text(column: pd.Series, kind: str | None, notices: list[str]) -> InputColum
     if distinct > MOST_TEXTS:
         raise _LeftOutError(f"it has {distinct} different texts, more than {MOST_TEXTS}")
     if distinct == 1:
-        notices.append(f"column {name!r} is {present.iloc[0]!r} or empty: a yes/no input")
+        notices.say(f"column {name!r} is {present.iloc[0]!r} or empty: a yes/no input")
     if distinct > MOST_ONE_HOT:
-        notices.append(
+        notices.say(
             f"column {name!r} has {distinct} different texts: each counts by the target of its "
             "rows, rare and unknown ones by that of all rows"
         )
