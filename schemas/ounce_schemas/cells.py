@@ -89,6 +89,9 @@ def parse_number(text: str, decimal: str = ".", unit: str | None = None) -> floa
         return float("nan")
     if unit:
         text = text.removeprefix(unit).removesuffix(unit).strip()
+    text = text.replace("\u2212", "-")  # the minus sign of typography
+    if text.startswith("(") and text.endswith(")"):  # and the one of accounts
+        text = f"-{text[1:-1]}"
     if _GROUPED[decimal].fullmatch(text):
         text = _GROUP[decimal].sub("", text)
     if decimal == ",":

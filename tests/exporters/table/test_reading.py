@@ -70,6 +70,13 @@ def test_how_a_file_is_written_is_found_out_and_said(
     assert table.frame.iloc[2].tolist()[1:] == ["São", "a"]
 
 
+def test_a_separator_inside_of_cells_is_not_taken_for_the_one_between_them(tmp_path: Path) -> None:
+    tags = [line.replace("Oslo", "a;b;c").replace("Paris", "d;e;f") for line in rows()]
+    assert list(read(tmp_path, text(tags)).frame) == HEADER
+    euros = [line.replace("Oslo", "€ 1.234,50") for line in rows(";", ",")]
+    assert list(read(tmp_path, text(euros, "temp;place;y")).frame) == HEADER
+
+
 def test_rows_that_end_with_a_comma_do_not_slip(tmp_path: Path) -> None:
     table = read(tmp_path, text([f"{line}," for line in rows()]))
     assert table.frame["y"].tolist() == ["a", "b"] * (N // 2)

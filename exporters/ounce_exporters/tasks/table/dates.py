@@ -12,11 +12,18 @@ from ounce_schemas.errors import DataError
 
 _LOOKS_LIKE = re.compile(
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([T ].*)?"
+    r"|(\d{1,2}[-/ .]+[A-Za-z]{3,9}|[A-Za-z]{3,9} \d{1,2},?)[-/ ]\d{4}( .*)?"
     r"|\d{1,2}:\d{2}(:\d{2})?.*"
 )
-_DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y")
+_DAYS = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d-%b-%Y", "%d %b %Y", "%d/%b/%Y"),
+    *("%b %d, %Y", "%b %d %Y", "%d-%B-%Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y"),
+)
 _DAY_OR_MONTH_FIRST = (("%d/%m/%Y", "%m/%d/%Y"), ("%d-%m-%Y", "%m-%d-%Y"))
-_TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+_TIMES = (
+    *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p"),
+    *(" %H:%M:%S %z", " %H:%M:%S %Z"),
+)
 _TIMES_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p")
 _SAMPLE = 2000
 

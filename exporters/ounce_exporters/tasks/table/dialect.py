@@ -97,14 +97,18 @@ def read_records(text: str, separator: str, skipped: int = 0) -> list[Record]:
 
 
 def _find_separator(text: str) -> str:
-    scores = {}
-    for separator in _CANDIDATES:
-        if separator in text:
-            scores[separator] = _score(read_records(text, separator))
+    found = {s: read_records(text, s) for s in _CANDIDATES if s in text}
+    scores = {separator: _score(records) for separator, records in found.items()}
     best = sorted(scores, key=lambda s: -scores[s])
     if len(best) > 1 and scores[best[1]] > 0 and scores[best[0]] - scores[best[1]] < _CLOSE:
-        first, second = (NAMES[separator] for separator in best[:2])
-        raise DataError(f"{first} and {second} both divide the rows equally: name one with --sep")
+        # The first line, most likely a header, may settle it.
+        fitting = [s for s in best[:2] if len(found[s][0][1]) == len(found[s][-1][1])]
+        if len(fitting) != 1:
+            first, second = (NAMES[separator] for separator in best[:2])
+            raise DataError(
+                f"{first} and {second} both divide the rows equally: name one with --sep"
+            )
+        return fitting[0]
     if best and scores[best[0]] >= 0.5:
         return best[0]
     blanks = read_records(text, " ")
@@ -130,8 +134,8 @@ def _score(records: Sequence[Record]) -> float:
 def _is_clean(cell: str) -> bool:
     if _is_number(cell):
         return True
-    # A separator in a cell that was not quoted is one that was missed; text holds commas.
-    return re.search(r"[;\t|]|\S,\S", cell) is None
+    # A separator in a cell was missed, unless it is a decimal comma or one of prose.
+    return re.search(r"[;\t|]|[^\d\s],\S|\S,[^\d\s]", cell) is None
 
 
 def _is_number(cell: str) -> bool:

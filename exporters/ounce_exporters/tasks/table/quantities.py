@@ -11,7 +11,9 @@ from ounce_schemas.cells import GAPS, parse_number
 from ounce_schemas.errors import DataError
 
 _PLAIN = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
-_NUMBER = r"[+-]?\d[\d.,'\u2019\u00a0\u202f]*(?:[eE][+-]?\d+)?"
+_NUMBER = r"[+\u2212-]?\d[\d.,'\u2019\u00a0\u202f]*(?:[eE][+-]?\d+)?"
+_PADDED = r"0\d{2,}"
+"""A zero stands before the digits of a code, such as a postcode, not of a quantity."""
 _WITH_UNIT = re.compile(
     rf"(?P<before>[$€£¥]?)\s*({_NUMBER})\s*(?P<after>[^\d\s.,;:+-][^\d]{{0,9}})?"
 )
@@ -90,6 +92,8 @@ def read_quantity(column: pd.Series, decimal: str | None, *, sure: bool = False)
     Raises:
         DataError: what the numbers are can't be told.
     """
+    if not sure and column.str.fullmatch(_PADDED).any():
+        return None
     plain = column.str.fullmatch(_PLAIN).to_numpy(bool, copy=True)
     rest = column[~plain]
     counts = rest[~rest.str.lower().isin(GAPS)].value_counts()
@@ -160,7 +164,7 @@ def _counts_up_to_a_thousand(column: pd.Series) -> bool:
 
 def _without_unit(text: str) -> tuple[str, str | None]:
     """A number's text and its unit; empty where there is no number."""
-    found = _WITH_UNIT.fullmatch(text)
+    found = _WITH_UNIT.fullmatch(text.removeprefix("(").removesuffix(")"))
     if found is None:
         return "", None
     return found[2], found["before"] or (found["after"] or "").strip() or None

@@ -49,7 +49,7 @@ def read_table(path: Path, writing: Writing, target: str) -> Table:
     if suffix not in (*TEXT_SUFFIXES, *PARQUET_SUFFIXES):
         raise DataError(
             f"{path}: unknown kind of file {suffix!r}: give a .csv, .tsv or .txt file (or .gz of "
-            "one), or a .parquet file"
+            "one), or a .parquet file; a spreadsheet can be saved as .csv"
         )
     try:
         if path.stat().st_size == 0:
