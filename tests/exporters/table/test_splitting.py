@@ -50,6 +50,23 @@ def test_all_rows_of_a_unit_are_in_one_split(targets: np.ndarray) -> None:
     )
 
 
+def test_the_units_that_train_have_every_class_that_they_can_have() -> None:
+    classes = np.where(MACHINES == "m03", 2, CLASSES)
+    for seed in range(5):
+        assert set(classes[split_by_unit(classes, MACHINES, seed)[0]]) == {0, 1, 2}
+
+
+def test_a_class_that_only_comes_later_is_left_out_and_said(tmp_path: Path) -> None:
+    table = pd.DataFrame({"day": range(N), "v": RNG.random(N), "y": np.where(CLASSES, "b", "d")})
+    table.loc[200:, "y"] = "a"
+    data, said = loaded(tmp_path, data=table, time="day")
+    assert data.spec.labels == ("b", "d")
+    assert (len(data.train), len(data.validation), len(data.test)) == (120, 60, 20)
+    expected = np.searchsorted(["b", "d"], table["y"][180:200])
+    assert data.test.targets.tolist() == expected.tolist()
+    assert any("class 'a' has no training row, but 40 in the other splits" in s for s in said)
+
+
 def test_too_few_units_are_counted() -> None:
     with pytest.raises(DataError, match="--unit: there are 3 units; 4 are needed"):
         split_by_unit(CLASSES, np.arange(N) % 3, 0)

@@ -1,5 +1,7 @@
 """Splitting a table as it will be met: by chance, by unit, by time, or against another table."""
 
+import warnings
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from ounce_schemas.task import TaskSpec
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, train_test_split
 
 from ounce_exporters.recipe import Inputs, Split, TaskData
-from ounce_exporters.tasks.splits import TRAIN_SHARE, VALIDATION_SHARE, check_sizes, digest
+from ounce_exporters.tasks.splits import LEAST_ROWS, TRAIN_SHARE, VALIDATION_SHARE, digest
 
 Rows = NDArray[np.int64]
 _FOLDS = 4
@@ -30,10 +32,19 @@ def split_by_unit(targets: NDArray[Any], units: NDArray[Any], seed: int) -> tupl
     n = len(np.unique(units))
     if n < _FOLDS:
         raise DataError(f"--unit: there are {n} units; {_FOLDS} are needed to train and test")
-    kind = StratifiedGroupKFold if targets.dtype == np.int64 else GroupKFold
-    folds = kind(_FOLDS, shuffle=True, random_state=seed)
-    with np.errstate(all="ignore"):
+    classifies = targets.dtype == np.int64
+    folds = (StratifiedGroupKFold if classifies else GroupKFold)(
+        _FOLDS, shuffle=True, random_state=seed
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class of fewer units than folds
         parts = [held_out for _, held_out in folds.split(targets, targets, units)]
+    if classifies:  # the two folds with the most classes train
+        orders = list(permutations(range(_FOLDS)))
+        order = max(
+            orders, key=lambda o: len(set(targets[parts[o[0]]]) | set(targets[parts[o[1]]]))
+        )
+        parts = [parts[i] for i in order]
     return np.sort(np.concatenate(parts[:2])), parts[2], parts[3]
 
 
@@ -76,28 +87,37 @@ def make_data(
     inputs: Inputs,
     targets: NDArray[Any],
     parts: tuple[Rows, Rows, Rows],
-) -> TaskData:
-    """A task's data from the rows of each split.
+) -> tuple[TaskData, list[str]]:
+    """A task's data from the rows of each split, and lines about what is left out.
+
+    Classes that no training row has are left out with their rows: no model can learn them.
 
     Raises:
-        DataError: too few rows, in all or of a class, or a class that the training rows lack.
+        DataError: too few rows, in all or in a split, or in training but one class.
     """
-    check_sizes(spec, targets)
-    names = ("training", "validation", "test")
-    for name, rows in zip(names, parts, strict=True):
-        if len(rows) == 0:
-            raise DataError(f"no row is left for the {name} split")
+    lines = []
     if spec.kind == "classification":
         counts = np.bincount(targets[parts[0]], minlength=len(spec.labels))
-        absent = [label for label, n in zip(spec.labels, counts, strict=True) if n == 0]
-        if absent:
+        for label, n in zip(spec.labels, np.bincount(targets), strict=True):
+            if counts[spec.labels.index(label)] == 0:
+                lines.append(
+                    f"class {label!r} has no training row, but {n} in the other splits: they are "
+                    "left out, and no model will ever answer with it"
+                )
+        present = np.flatnonzero(counts)
+        if len(present) < 2:
+            raise DataError("all training rows are of one class: give another --seed or split")
+        spec = spec.model_copy(update={"labels": tuple(spec.labels[i] for i in present)})
+        parts = tuple(rows[np.isin(targets[rows], present)] for rows in parts)  # type: ignore[assignment]
+        targets = np.searchsorted(present, targets)
+    for name, rows in zip(("training", "validation", "test"), parts, strict=True):
+        if len(rows) < LEAST_ROWS // 4:
             raise DataError(
-                f"no training row has the class {', '.join(map(repr, absent[:5]))}: all its rows "
-                "fall into other splits; remove the class, or try another --seed"
+                f"{len(rows)} rows are left for the {name} split: {LEAST_ROWS // 4} are needed"
             )
 
     def take(rows: Rows) -> Split:
         return Split({name: array[rows] for name, array in inputs.items()}, targets[rows])
 
     train, validation, test = map(take, parts)
-    return TaskData(spec, source, train, validation, test, digest(inputs, targets))
+    return TaskData(spec, source, train, validation, test, digest(inputs, targets)), lines

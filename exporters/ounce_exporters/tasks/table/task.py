@@ -66,7 +66,10 @@ def load(
             f"{', '.join(truth.labels[:5])} (--kind regression makes it a quantity)"
         )
     inputs = _complete(columns.inputs, rows, notice)
-    data = with_known_texts(_split(path, name, inputs, rows, options, seed))
+    data, lines = _split(path, name, inputs, rows, options, seed)
+    for line in lines:
+        notice(line)
+    data = with_known_texts(data)
     _warn(inputs, rows, data, notice)
     if truth.labels or options.tolerance is not None:
         return data
@@ -122,7 +125,7 @@ def _split(
     rows: TableRows,
     options: TableOptions,
     seed: int,
-) -> TaskData:
+) -> tuple[TaskData, list[str]]:
     truth = rows.target
     tensors = {
         NUMERIC_INPUT: [column for column in inputs if column.is_number],
@@ -145,7 +148,7 @@ def _split(
     }
     how = _parts(rows, options, seed)
     if how is None:
-        return split_task(spec, path.name, arrays, truth.values, seed)
+        return split_task(spec, path.name, arrays, truth.values, seed), []
     parts, said = how
     return make_data(spec, f"{path.name}, {said}", arrays, truth.values, parts)
 
