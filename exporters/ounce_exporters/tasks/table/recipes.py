@@ -43,6 +43,8 @@ from ounce_exporters.training.neural import (
 _STEPS = 4000
 _MOST_EPOCHS = 60
 """On a small table more only learns its rows by heart."""
+_MOST_TREES = 3000
+"""Of boosting, which grows a tree for each class in every round."""
 _BATCH_SIZE = 64
 _HIDDEN = 64
 
@@ -129,7 +131,8 @@ def _ridge(task: TaskSpec, seed: int) -> Pipeline:
 
 def _tree(task: TaskSpec, seed: int) -> Pipeline:
     kind = DecisionTreeClassifier if _classifies(task) else DecisionTreeRegressor
-    return _pipeline(task, kind(max_depth=8, min_samples_leaf=5, random_state=seed))
+    depth = max(8, 4 + len(task.labels).bit_length())  # 2 ** 8 leaves are too few for 100 classes
+    return _pipeline(task, kind(max_depth=depth, min_samples_leaf=5, random_state=seed))
 
 
 def _forest(task: TaskSpec, seed: int) -> Pipeline:
@@ -141,7 +144,9 @@ def _forest(task: TaskSpec, seed: int) -> Pipeline:
 
 def _boosting(task: TaskSpec, seed: int) -> Pipeline:
     kind = GradientBoostingClassifier if _classifies(task) else GradientBoostingRegressor
-    return _pipeline(task, kind(n_estimators=100, subsample=0.8, random_state=seed))
+    trees_a_round = len(task.labels) if len(task.labels) > 2 else 1
+    rounds = int(np.clip(_MOST_TREES // trees_a_round, 10, 100))
+    return _pipeline(task, kind(n_estimators=rounds, subsample=0.8, random_state=seed))
 
 
 def _classifies(task: TaskSpec) -> bool:
