@@ -135,3 +135,11 @@ def test_the_task_says_how_each_cell_is_read(trained: tuple[Path, list[list[str]
         ("FALSE", "TRUE"),
         ("EU", "NA", "None", "null"),
     ]
+
+
+def test_the_model_s_page_says_how_each_cell_is_read(trained: tuple[Path, list[list[str]]]) -> None:
+    folder, _ = trained
+    page = (folder / "t" / "decision-tree" / "README.md").read_text(encoding="utf-8")
+    assert "| at.hour | at | hour of a date (0 to 23) |" in page
+    assert "| door | door | text; known are `FALSE`, `TRUE` |" in page
+    assert "| amount |" not in page
