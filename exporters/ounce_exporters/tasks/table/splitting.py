@@ -11,9 +11,11 @@ from ounce_schemas.task import TaskSpec
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, train_test_split
 
 from ounce_exporters.recipe import Inputs, Split, TaskData
-from ounce_exporters.tasks.splits import LEAST_ROWS, TRAIN_SHARE, VALIDATION_SHARE, digest
+from ounce_exporters.tasks.splits import LEAST_ROWS, TRAIN_SHARE, digest
 
 Rows = NDArray[np.int64]
+_STRETCHES = 20
+"""Of later time, half of which validate and half of which test."""
 _FOLDS = 4
 """Two to train, one to validate, one to test: the shares of a split by chance."""
 
@@ -49,14 +51,17 @@ def split_by_unit(targets: NDArray[Any], units: NDArray[Any], seed: int) -> tupl
 
 
 def split_by_time(order: Rows) -> tuple[Rows, Rows, Rows]:
-    """Rows to train, validate and test: the first half, the next quarter, the last quarter.
+    """Rows to train, validate and test: the first half trains, stretches of the rest take turns.
+
+    So both figures are of all the later time, not of one quiet day each, and few rows of one stand
+    beside rows of the other.
 
     Args:
         order: rows by time.
     """
-    n = len(order)
-    first, second = int(TRAIN_SHARE * n), int((TRAIN_SHARE + VALIDATION_SHARE) * n)
-    return order[:first], order[first:second], order[second:]
+    first = int(TRAIN_SHARE * len(order))
+    stretches = np.array_split(order[first:], _STRETCHES)
+    return order[:first], np.concatenate(stretches[::2]), np.concatenate(stretches[1::2])
 
 
 def split_other(n_train: int, targets: NDArray[Any], seed: int) -> tuple[Rows, Rows, Rows]:
