@@ -4,7 +4,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
-from ounce_exporters.tasks.table.encoders import FillGaps, TargetMeans
+from ounce_exporters.tasks.table.encoders import DateFeatures, FillGaps, TargetMeans
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
@@ -36,6 +36,15 @@ def test_gaps_are_filled_and_marked(share: float) -> None:
         assert features[np.isnan(X[:, 1]), 1][0] == np.float32(np.nanmedian(X[:, 1]))
     X[0] = np.nan
     np.testing.assert_array_equal(in_onnx(step, X, FloatTensorType), step.transform(X))
+
+
+def test_parts_of_dates_become_a_feature_for_each_value() -> None:
+    X = np.array([[0, 1], [23, 1], [np.nan, 2], [0, 2]], np.float32)
+    step = DateFeatures().fit(X)
+    expected = [[1, 0, 1, 0], [0, 1, 1, 0], [0, 0, 0, 1], [1, 0, 0, 1]]
+    assert step.transform(X).tolist() == expected
+    rows = np.concatenate([X, np.array([[12, 7]], np.float32)])
+    assert in_onnx(step, rows, FloatTensorType).tolist() == [*expected, [0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize("classes", [0, 2, 4])

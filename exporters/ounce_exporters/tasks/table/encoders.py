@@ -53,6 +53,35 @@ class FillGaps(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return int(self.n_features_in_ + len(self.with_gaps_))
 
 
+class DateFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Hours, weekdays and months as one feature for each value that stood in training: 1 or 0.
+
+    For models that draw lines: hour 23 is beside hour 0. A gap has no feature.
+    """
+
+    def fit(self, X: NDArray[Any], y: object = None) -> "DateFeatures":
+        """Learn which values there are."""
+        values = [np.unique(column[~np.isnan(column)]) for column in np.asarray(X, np.float32).T]
+        self.columns_ = np.repeat(np.arange(len(values)), [len(v) for v in values])
+        self.values_ = np.concatenate(values).astype(np.float32)
+        self.n_features_in_ = len(values)
+        return self
+
+    def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Array of shape (n_rows, n_values of all columns)."""
+        values = np.asarray(X, np.float32)[:, self.columns_]
+        return np.asarray(values == self.values_, np.float32)
+
+    def get_feature_names_out(self, names: Sequence[str] | None = None) -> NDArray[np.object_]:
+        """Names by place."""
+        return np.array([f"x{i}" for i in range(self.width)], dtype=object)
+
+    @property
+    def width(self) -> int:
+        """Number of features."""
+        return len(self.values_)
+
+
 class TargetMeans(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Texts as the mean target of their rows: of a class its share, of a quantity its mean.
 
@@ -154,6 +183,21 @@ def _convert_fill_gaps(scope: Any, operator: Any, container: Any) -> None:
     )
 
 
+def _convert_date_features(scope: Any, operator: Any, container: Any) -> None:
+    step: DateFeatures = operator.raw_operator
+    (source,), (result,) = operator.inputs, operator.outputs
+    name = _Namer(scope)
+    places, values = name.variable("places"), name.variable("values")
+    chosen, same = name.variable("of"), name.variable("same")
+    container.add_initializer(places, TensorProto.INT64, [step.width], step.columns_)
+    container.add_initializer(values, TensorProto.FLOAT, [step.width], step.values_)
+    container.add_node(
+        "Gather", [source.full_name, places], chosen, name=name.node("Gather"), axis=1
+    )
+    container.add_node("Equal", [chosen, values], same, name=name.node("Equal"))
+    container.add_node("Cast", same, result.full_name, name=name.node("Cast"), to=TensorProto.FLOAT)
+
+
 def _convert_target_means(scope: Any, operator: Any, container: Any) -> None:
     step: TargetMeans = operator.raw_operator
     (source,), (result,) = operator.inputs, operator.outputs
@@ -197,4 +241,5 @@ class _Namer:
 
 
 update_registered_converter(FillGaps, "OunceFillGaps", _set_shape, _convert_fill_gaps)
+update_registered_converter(DateFeatures, "OunceDateFeatures", _set_shape, _convert_date_features)
 update_registered_converter(TargetMeans, "OunceTargetMeans", _set_shape, _convert_target_means)

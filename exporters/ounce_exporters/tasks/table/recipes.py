@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from ounce_schemas.cells import DATE_PARTS
 from ounce_schemas.task import TaskSpec, TensorSpec
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from ounce_exporters.export.graphs import chain
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, Recipe, TaskData
 from ounce_exporters.tasks.table.columns import MOST_ONE_HOT
-from ounce_exporters.tasks.table.encoders import FillGaps, TargetMeans
+from ounce_exporters.tasks.table.encoders import DateFeatures, FillGaps, TargetMeans
 from ounce_exporters.training.classical import (
     as_matrix,
     balanced_weights,
@@ -90,11 +91,22 @@ def preprocessing(task: TaskSpec, *, scale: bool) -> ColumnTransformer:
         if tensor.datatype == "BYTES":
             steps += _encoders(task, tensor, columns)
         else:
-            fill = FillGaps()
-            steps.append(
-                (tensor.name, make_pipeline(fill, StandardScaler()) if scale else fill, columns)
-            )
+            steps += _number_steps(tensor, columns, scale=scale)
     return ColumnTransformer(steps)
+
+
+def _number_steps(
+    tensor: TensorSpec, columns: list[int], *, scale: bool
+) -> Iterator[tuple[str, Any, list[int]]]:
+    reads = [cell.read for cell in tensor.cells or ()] or ["number"] * tensor.size
+    # Trees find their way among hours as they are; lines and networks don't.
+    dates = [c for c, read in zip(columns, reads, strict=True) if scale and read in DATE_PARTS]
+    plain = [c for c in columns if c not in dates]
+    if plain:
+        fill = FillGaps()
+        yield tensor.name, make_pipeline(fill, StandardScaler()) if scale else fill, plain
+    if dates:
+        yield f"{tensor.name} of dates", DateFeatures(), dates
 
 
 def _encoders(
