@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ounce_exporters.tasks.table.columns import Columns, choose_columns, find_offset
+from ounce_exporters.tasks.table.rows import read_values
 from ounce_schemas.errors import DataError
 
 from tests.exporters.table.tables import frame
@@ -158,3 +159,27 @@ def test_what_float32_would_blur_has_an_offset_taken_off_before() -> None:
     assert any(f"becomes the input {name!r}" in n for n in columns.notices)
     assert find_offset(np.array([1e6, 2e6, 3e6])) is None
     assert find_offset(np.array([0.1, 0.2, 0.3])) is None
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["21,5", "3", "", "NA"],
+        ["1,234.50", "3", "?", "17"],
+        ["1.234,50", "3", "0,5", ""],
+        ["21.5 C", "22 C", "-3 C", ""],
+        ["33554433", "33554434", "33554439", ""],
+        ["1e39", "-inf", "2", "3"],
+        ["TRUE", "FALSE", "", "NA"],
+        ["1.4.2", "2.0.1", "None", ""],
+        ["2026-01-02 03:04:05", "2026-11-30 23:00:00", "", ""],
+        ["31/12/2026 8:15", "01/02/2026 9:00", "", ""],
+        ["(1,234.5)", "\u22123", "4.5", ""],
+    ],
+)
+def test_a_worker_reads_a_cell_as_training_did(cells: list[str]) -> None:
+    table = frame(x=cells * (N // 4), y="a")
+    for column in choose_columns(table, "y").inputs:
+        values, unread = read_values(column.cell, table["x"])
+        assert unread == 0
+        np.testing.assert_array_equal(values, column.values)

@@ -51,7 +51,7 @@ PLAIN = text(rows())
         (PLAIN.replace("Paris", "100 €").encode("cp1252"), "',' separated, Windows-1252, header"),
         (PLAIN.encode("utf-16"), "',' separated, UTF-16, header"),
         (PLAIN.encode("utf-16-le"), "',' separated, UTF-16, header"),
-        (gzip.compress(PLAIN.encode()), "',' separated, UTF-8, header in line 1"),
+        (gzip.compress(PLAIN.encode()), "',' separated, UTF-8, gzip, header in line 1"),
         (PLAIN.replace("\n", "\r\n"), "',' separated, UTF-8, header in line 1"),
         ("# device 17\n# firmware 2\n" + PLAIN, "',' separated, UTF-8, header in line 3"),
         ("Report of pump 17\n\nmade,today\n\n" + PLAIN, "',' separated, UTF-8, header in line 5"),

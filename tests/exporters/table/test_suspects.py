@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from ounce_exporters.tasks.table.columns import choose_columns
-from ounce_exporters.tasks.table.suspects import find_leaks, find_personal
+from ounce_exporters.tasks.table.suspects import find_leaks, find_personal, find_sum
 
 from tests.exporters.table.tables import frame
 
@@ -32,6 +32,17 @@ def test_a_good_column_and_one_of_many_texts_are_not() -> None:
     texts = [f"t{i % 190}" for i in range(N)]
     assert leaks(CLASSES, classifies=True, noisy=noisy, texts=texts) == []
     assert leaks(CLASSES * 2.0 + NOISE, classifies=False, noisy=noisy) == []
+
+
+def test_columns_that_add_up_to_the_target_are_named() -> None:
+    casual, registered = RNG.poisson(5, N), RNG.poisson(50, N)
+    table = frame(v=NOISE, casual=casual, registered=registered)
+    inputs = choose_columns(table, "y").inputs
+    found = find_sum(inputs, (casual + registered).astype(np.float32))
+    assert found is not None
+    assert found.startswith("columns 'casual', 'registered' add up to the target")
+    noisy = casual + registered + RNG.normal(size=N)
+    assert find_sum(inputs, noisy.astype(np.float32)) is None
 
 
 def test_columns_that_look_personal_are_named() -> None:

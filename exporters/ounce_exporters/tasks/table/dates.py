@@ -81,15 +81,21 @@ def read_dates(column: pd.Series, date_format: str | None = None) -> Dates | Non
     return Dates(date_format, parts)
 
 
-def in_order(column: pd.Series) -> NDArray[np.int64]:
+def in_order(column: pd.Series, date_format: str | None = None) -> NDArray[np.int64]:
     """Rows by time: numbers by size, dates by date.
+
+    Args:
+        column: numbers or texts.
+        date_format: as for strptime, where given.
 
     Raises:
         DataError: a cell is empty, or is neither number nor date.
     """
     if not pd.api.types.is_numeric_dtype(column):
         dates = [t for t in column.drop_duplicates() if t.lower() not in GAPS]
-        found = _find_format(dates, str(column.name)) if is_dates(column) else None
+        found = date_format
+        if found is None and is_dates(column):
+            found = _find_format(dates, str(column.name))
         if found is not None:
             stamps = {t: parse_date(t, found or None) for t in dates}
             aware = any(d is not None and d.tzinfo is not None for d in stamps.values())

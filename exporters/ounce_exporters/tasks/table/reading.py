@@ -70,8 +70,10 @@ def read_table(path: Path, writing: Writing, target: str) -> Table:
 
 
 def _read_text(raw: bytes, writing: Writing, target: str) -> tuple[pd.DataFrame, list[str]]:
-    raw = unpack(raw)
-    encoding, name = find_encoding(raw, writing.encoding)
+    content = unpack(raw)
+    encoding, name = find_encoding(content, writing.encoding)
+    name += ", gzip" if content is not raw else ""
+    raw = content
     sample = io.TextIOWrapper(io.BytesIO(raw), encoding, newline="").read(_SAMPLE)
     if len(sample) == _SAMPLE:
         sample = sample[: sample.rindex("\n") + 1] if "\n" in sample else sample

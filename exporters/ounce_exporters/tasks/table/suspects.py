@@ -22,6 +22,11 @@ _PERSONAL_NAME = re.compile(
 _E_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}")
 _PHONE = re.compile(r"\+\d[\d ()/-]{7,}")
 _GAP = -1e30
+_COLUMNS = 200
+_EXACT = 1e-6
+"""Share of the target's variance that a sum may leave."""
+_PART = 1e-3
+"""Share of the target's deviation from which a column is a part of the sum."""
 
 
 def find_leaks(
@@ -64,6 +69,29 @@ def find_leaks(
                 f"is gone): if it is known only afterwards, train --without '{name}'{unit}"
             )
     return list(dict.fromkeys(lines))
+
+
+def find_sum(columns: Sequence[InputColumn], targets: NDArray[Any]) -> str | None:
+    """A line where some numbers, each times a constant, add up to a quantity; None elsewhere."""
+    numbers = [column for column in columns if column.is_number][:_COLUMNS]
+    if not numbers:
+        return None
+    X = np.stack([column.values[:_ROWS] for column in numbers], axis=1).astype(np.float64)
+    truth = targets[:_ROWS].astype(np.float64)
+    whole = ~np.isnan(X).any(axis=1)
+    X, truth = X[whole] - X[whole].mean(axis=0), truth[whole] - truth[whole].mean()
+    if len(truth) < 2 * len(numbers) or not truth.any():
+        return None
+    factors = np.linalg.lstsq(X, truth, rcond=None)[0]
+    if np.square(X @ factors - truth).sum() > _EXACT * np.square(truth).sum():
+        return None
+    shares = np.abs(factors) * X.std(axis=0) / truth.std()
+    parts = [numbers[i].cell.column for i in np.flatnonzero(shares > _PART)]
+    names = ", ".join(repr(name) for name in dict.fromkeys(parts))
+    return (
+        f"columns {names} add up to the target: if they are known only afterwards, train "
+        f"--without '{parts[0]}' and so on"
+    )
 
 
 def find_personal(columns: Sequence[InputColumn]) -> list[str]:

@@ -26,7 +26,7 @@ from ounce_exporters.tasks.table.splitting import (
     split_by_unit,
     split_other,
 )
-from ounce_exporters.tasks.table.suspects import find_leaks, find_personal
+from ounce_exporters.tasks.table.suspects import find_leaks, find_personal, find_sum
 from ounce_exporters.tasks.table.tolerance import with_tolerance
 
 NUMERIC_INPUT = "input"
@@ -165,7 +165,8 @@ def _parts(
         parts = split_by_unit(rows.target.values, units, seed)
         return parts, f"all rows of one {options.unit!r} in one split"
     if options.time is not None:
-        parts = split_by_time(in_order(rows.frame[options.time]))
+        _, _, date_format = options.columns.get(options.time, "").partition(":")
+        parts = split_by_time(in_order(rows.frame[options.time], date_format or None))
         return parts, f"later rows by {options.time!r} validate and test"
     if options.test is not None:
         parts = split_other(rows.n_first, rows.target.values, seed)
@@ -192,6 +193,9 @@ def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice
         *find_personal(inputs),
     ):
         notice(line)
+    total = None if classifies else find_sum(inputs, rows.target.values)
+    if total is not None:
+        notice(total)
     if classifies:
         counts = np.bincount(data.train.targets, minlength=len(data.spec.labels))
         share = counts.max() / counts.sum()
