@@ -70,3 +70,10 @@ def test_names_that_repeat_are_told(tmp_path: Path) -> None:
     pq.write_table(twice, tmp_path / "t.parquet")
     with pytest.raises(DataError, match="column names repeat: 'a'"):
         read_table(tmp_path / "t.parquet", Writing(), "y")
+
+
+def test_truth_values_to_predict_are_classes(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"on": [True, False], "y": [True, False]}), tmp_path / "t.parquet")
+    frame = read_table(tmp_path / "t.parquet", Writing(), "y").frame
+    assert frame["on"].tolist() == [1, 0]
+    assert frame["y"].tolist() == ["true", "false"]

@@ -14,8 +14,12 @@ from ounce_exporters.tasks.table.names import check_names
 _UNNAMED_INDEX = "__index_level_"
 
 
-def read_parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
+def read_parquet(path: Path, target: str) -> tuple[pd.DataFrame, list[str]]:
     """Columns as float64 (truth values are 1 and 0) or texts (dates as ISO 8601), and notices.
+
+    Args:
+        path: the file.
+        target: the column to predict: its truth values are the classes true and false.
 
     Raises:
         pyarrow.ArrowException, OSError: it can't be read.
@@ -31,6 +35,8 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
             notices.append("the index that pandas wrote is left out: it has no name")
             continue
         column = table.column(name)
+        if name == target and kinds.is_boolean(column.type):
+            column = column.cast(pa.string())
         values = _values(column)
         if values is None:
             notices.append(

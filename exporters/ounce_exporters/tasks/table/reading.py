@@ -55,7 +55,7 @@ def read_table(path: Path, writing: Writing, target: str) -> Table:
         if path.stat().st_size == 0:
             raise DataError(f"{path} is empty: a header line and rows are needed")
         if suffix in PARQUET_SUFFIXES:
-            frame, notices = read_parquet(path)
+            frame, notices = read_parquet(path, target)
         else:
             frame, notices = _read_text(path.read_bytes(), writing, target)
     except OSError as e:  # pyarrow's are OSErrors too
