@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 from ounce_schemas.command import grouped_command, make_settings, settings_options
-from ounce_schemas.documents import QUICK_FOLDER
-from pydantic import BaseModel, Field
 from rich.console import Console
 
 from ounce_exporters.cascades.planning import PlannedLadder, plan_ladder
@@ -24,123 +22,13 @@ from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.reporters import Reporter, Reporters
 from ounce_exporters.reporting import ConsoleReporter, ladder_table, plans_table
 from ounce_exporters.tasks import registry
+from ounce_exporters.train_settings import TABLE_OPTIONS, TrainSettings
 
 _TABLE_WIDTH = 140
 """Columns of the final table where no terminal says how wide it is."""
 
 
-class TrainSettings(BaseModel):
-    """Options of `ounce train`."""
-
-    models: Path = Field(
-        default=Path("models"),
-        description="Folder of all tasks' models",
-    )
-    data: Path | None = Field(
-        default=None,
-        description="Table to learn from: text such as .csv or .tsv, maybe .gz, or .parquet",
-    )
-    target: str | None = Field(
-        default=None,
-        description="Column of the table to predict",
-    )
-    task: str | None = Field(
-        default=None,
-        description="Name of the table's task; default: the file's name",
-    )
-    tolerance: float | None = Field(
-        default=None,
-        gt=0,
-        allow_inf_nan=False,
-        description="Regression: absolute error that is still acceptable; default: what a quick "
-        "model reaches for 95% of the rows",
-    )
-    kind: Literal["classification", "regression"] | None = Field(
-        default=None,
-        description="What the target is; default: texts and up to 20 whole numbers are classes",
-    )
-    class_weights: Literal["none", "balanced"] = Field(
-        default="none",
-        description="Whether rare classes count as much as frequent ones while training",
-    )
-    sep: str | None = Field(
-        default=None,
-        description="Separator of values: one character, or tab, space; default: found out",
-    )
-    encoding: str | None = Field(
-        default=None,
-        description="Of a text file, such as latin-1; default: found out",
-    )
-    header: bool | None = Field(
-        default=None,
-        description="Whether the first line names the columns; default: found out; without one "
-        "they are called 0, 1, 2",
-    )
-    skip: int | None = Field(
-        default=None,
-        ge=0,
-        description="Lines before the header or first row; default: found out",
-    )
-    decimal: Literal[".", ","] | None = Field(
-        default=None,
-        description="Decimal mark of numbers; default: found out",
-    )
-    columns: tuple[str, ...] = Field(
-        default=(),
-        description="NAME=KIND: number, category, date, date:FORMAT such as date:%d/%m/%Y, or "
-        "ignore (can be repeated)",
-    )
-    without: tuple[str, ...] = Field(
-        default=(),
-        description="Column that is no input (can be repeated)",
-    )
-    unit: str | None = Field(
-        default=None,
-        description="Column that tells whose a row is (machine, patient, site): all rows of one "
-        "stay in one split",
-    )
-    time: str | None = Field(
-        default=None,
-        description="Column of dates or numbers: later rows validate and test",
-    )
-    test: Path | None = Field(
-        default=None,
-        description="Another table, of other days or places: it validates and tests",
-    )
-    quick: bool = Field(
-        default=False,
-        description="A smaller ladder of a task that ships, trained in seconds, in the folder "
-        f"{QUICK_FOLDER}/ of the models folder: to see everything at work, not to be relied on",
-    )
-    only: tuple[str, ...] = Field(
-        default=(),
-        description="Build this model alone (can be repeated); others are left as they are",
-    )
-    seed: int = Field(
-        default=0,
-        ge=0,
-        lt=2**32,
-        description="Fixes splits and training",
-    )
-    report: Path | None = Field(
-        default=None, description="File to append progress to, a line of JSON each time"
-    )
-
-    @property
-    def folder(self) -> Path:
-        """Where the task's folder goes."""
-        return self.models / QUICK_FOLDER if self.quick else self.models
-
-
-_TABLE_OPTIONS = {
-    "A table of your own": ("data", "target", "task", "tolerance", "kind", "class_weights"),
-    "How the table is written": ("sep", "encoding", "header", "skip", "decimal"),
-    "Its columns": ("columns", "without"),
-    "What validates and tests": ("unit", "time", "test"),
-}
-
-
-@click.command(name="train", cls=grouped_command(_TABLE_OPTIONS))
+@click.command(name="train", cls=grouped_command(TABLE_OPTIONS))
 @click.argument("name", metavar="[TASK]", required=False)
 @settings_options(TrainSettings)
 def command(name: str | None, **values: Any) -> None:
@@ -201,7 +89,7 @@ def _open(
 ) -> tuple[TaskData, list[Recipe]]:
     if settings.data is not None:
         return _open_table(name, settings.data, settings, console)
-    given = [o for names in _TABLE_OPTIONS.values() for o in names if o not in ("data", "task")]
+    given = [o for names in TABLE_OPTIONS.values() for o in names if o not in ("data", "task")]
     given = [o for o in given if _is_typed(o)]
     if given:
         options = ", ".join(f"--{option.replace('_', '-')}" for option in given)
@@ -231,7 +119,6 @@ def _open_table(
     if settings.target is None:
         raise click.UsageError("--data needs --target COLUMN")
     # Imported here: a task that ships needs neither pandas nor pyarrow.
-    from ounce_exporters.tasks.table import options as table
     from ounce_exporters.tasks.table.task import load, task_name
 
     task = settings.task or task_name(path)
@@ -239,27 +126,11 @@ def _open_table(
         raise click.UsageError(
             f"{task!r} is a task that ships: give the table's task another name with --task NAME"
         )
-    options = table.TableOptions(
-        writing=table.Writing(
-            separator=table.read_separator(settings.sep),
-            encoding=settings.encoding,
-            header=settings.header,
-            skip=settings.skip,
-            decimal=settings.decimal,
-        ),
-        columns=table.read_column_kinds(settings.columns),
-        without=frozenset(settings.without),
-        kind=settings.kind,
-        tolerance=settings.tolerance,
-        unit=settings.unit,
-        time=settings.time,
-        test=settings.test,
-    )
     data = load(
         path,
         settings.target,
         task,
-        options,
+        settings.table,
         settings.seed,
         lambda line: _say(console, f"Note: {line}"),
     )
