@@ -4,7 +4,10 @@ import gzip
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from ounce_exporters.tasks.table.options import Writing, read_column_kinds, read_separator
 from ounce_exporters.tasks.table.reading import Table, read_table
 from ounce_schemas.errors import DataError
@@ -180,3 +183,30 @@ def test_a_long_table_is_read_whole(tmp_path: Path) -> None:
     assert len(table.frame) == n + 1
     assert table.frame["place"].iloc[-1] == "Sã"
     assert np.unique(table.frame["y"]).tolist() == ["a", "b"]
+
+
+CELL = st.text(st.sampled_from("ab7 ,;|\t\"'#é."), max_size=6).map(str.strip)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    cells=st.lists(st.tuples(CELL, CELL), min_size=20, max_size=20),
+    separator=st.sampled_from(",;\t|"),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"]),
+)
+def test_every_cell_that_is_written_is_read_back_or_the_separator_is_asked_for(
+    cells: list[tuple[str, str]], separator: str, encoding: str, tmp_path: Path
+) -> None:
+    table = pd.DataFrame(cells, columns=["a", "b"], dtype=str)
+    table.insert(0, "n", [f"{i}.5" for i in range(20)])
+    table["y"] = ["ok", "fail"] * 10
+    content = table.to_csv(index=False, sep=separator).encode(encoding)
+    try:
+        found = read(tmp_path, content).frame
+    except DataError as e:
+        if "--sep" not in str(e):
+            raise
+        found = read(tmp_path, content, separator=separator).frame
+    assert found.to_numpy().tolist() == table.to_numpy().tolist()

@@ -47,8 +47,21 @@ def test_the_kind_can_be_said() -> None:
     kinds = list(range(60)) * 8
     assert target(kinds).labels == ()
     assert target(kinds, kind="classification").labels == tuple(map(str, range(60)))
+    halves = target([0.5, 1.5] * 8, kind="classification")
+    assert halves.labels == ("0.5", "1.5")
     with pytest.raises(DataError, match="--kind regression: target 'y' holds texts, such as 'a'"):
         target(["a", "b"], kind="regression")
+
+
+def test_rows_without_a_number_are_left_out_and_said() -> None:
+    found = target([*(f"{i},5 kg" for i in range(40)), "broken", "NA"])
+    assert found.rows.tolist() == [True] * 40 + [False] * 2
+    assert found.values.tolist() == [i + 0.5 for i in range(40)]
+    assert found.notices == (
+        "2 rows are left out: their 'y' is no number but 'broken' and others",
+        "target 'y' is a number with the unit 'kg'",
+        "target 'y' has decimal commas",
+    )
 
 
 def test_rare_classes_are_left_out_with_their_rows() -> None:

@@ -13,6 +13,7 @@ from pandas.api.types import is_numeric_dtype
 from ounce_exporters.tasks.splits import LEAST_PER_CLASS
 from ounce_exporters.tasks.table.columns import LARGEST, find_offset
 from ounce_exporters.tasks.table.dates import is_dates
+from ounce_exporters.tasks.table.notices import Notices
 from ounce_exporters.tasks.table.quantities import find_decimal, read_quantity
 
 MOST_INTEGER_CLASSES = 20
@@ -57,7 +58,7 @@ def read_target(
     rows = column.notna().to_numpy() if is_numeric_dtype(column) else (column != "").to_numpy(bool)
     present = column[rows]
     _check(present, name, len(table))
-    numbers = _numbers(table, present, decimal, sure=kind == "regression")
+    numbers, notices = _numbers(table, present, decimal, sure=kind == "regression")
     if numbers is None and kind == "regression":
         raise DataError(
             f"--kind regression: target {name!r} holds texts, such as {_example(present)}"
@@ -72,12 +73,12 @@ def read_target(
         if kind == "regression" or (
             kind is None and (not whole or distinct > MOST_INTEGER_CLASSES)
         ):
-            return _quantity(rows, numbers, name)
-        if whole:
+            return _quantity(rows, numbers, name, notices)
+        if whole or is_numeric_dtype(present):
             present = pd.Series([as_text(float(v)) for v in numbers], dtype=str)
-        notices = _hint(numbers, name, kind)
+        notices += _hint(numbers, name, kind)
     else:
-        notices = _hint_of_texts(present, name)
+        notices += _hint_of_texts(present, name)
     return _classes(rows, present.reset_index(drop=True), name, notices)
 
 
@@ -102,21 +103,39 @@ def _check(present: pd.Series, name: str, n_rows: int) -> None:
 
 def _numbers(
     table: pd.DataFrame, present: pd.Series, decimal: str | None, *, sure: bool
-) -> NDArray[np.float64] | None:
+) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
+    """The target's numbers, a gap where there is none, and what was found out about them."""
     if is_numeric_dtype(present):
-        return present.to_numpy(np.float64)
+        return present.to_numpy(np.float64), ()
     if decimal is None:
         decimal = find_decimal(table[c] for c in table if not is_numeric_dtype(table[c]))
     quantity = read_quantity(present, decimal, sure=sure)
-    return None if quantity is None else quantity.values
+    if quantity is None:
+        return None, ()
+    notices = Notices()
+    odd = (*quantity.odd, *quantity.marks)
+    if odd:
+        n = int(np.isnan(quantity.values).sum())
+        notices.say(f"{n} rows are left out: their {present.name!r} is no number but {odd[0]!r}"
+                    + (" and others" if len(odd) > 1 else ""))  # fmt: skip
+    if quantity.unit is not None:
+        notices.say(f"target {present.name!r} is a number with the unit {quantity.unit!r}")
+    if quantity.decimal == ",":
+        notices.say(f"target {present.name!r} has decimal commas")
+    return quantity.values, notices.lines
 
 
-def _quantity(rows: NDArray[np.bool_], numbers: NDArray[np.float64], name: str) -> Target:
+def _quantity(
+    rows: NDArray[np.bool_],
+    numbers: NDArray[np.float64],
+    name: str,
+    notices: tuple[str, ...],
+) -> Target:
     if not np.isfinite(numbers).all() or np.abs(numbers).max() > LARGEST:
         raise DataError(f"target {name!r} holds values that are infinite or too large")
     offset = find_offset(numbers)
     if offset is None:
-        return Target(rows, numbers.astype(np.float32), (), name, ())
+        return Target(rows, numbers.astype(np.float32), (), name, notices)
     less = f"{name} less {as_text(offset)}"
     return Target(
         rows,
@@ -124,6 +143,7 @@ def _quantity(rows: NDArray[np.bool_], numbers: NDArray[np.float64], name: str) 
         (),
         less,
         (
+            *notices,
             f"the models predict {less!r}, since float32 would blur {name!r}: add "
             f"{as_text(offset)} to each answer, and take it off each label that is sent",
         ),
