@@ -165,19 +165,27 @@ def _convert_fill_gaps(scope: Any, operator: Any, container: Any) -> None:
     step: FillGaps = operator.raw_operator
     (source,), (result,) = operator.inputs, operator.outputs
     name = _Namer(scope)
-    gaps, filled = name.variable("gaps"), name.variable("filled")
-    medians = name.variable("medians")
-    container.add_initializer(medians, TensorProto.FLOAT, [len(step.medians_)], step.medians_)
-    container.add_node("IsNaN", source.full_name, gaps, name=name.node("IsNaN"))
-    if not len(step.with_gaps_):
-        filled = result.full_name
-    container.add_node("Where", [gaps, medians, source.full_name], filled, name=name.node("Where"))
-    if not len(step.with_gaps_):
+    some = len(step.with_gaps_) > 0
+    filled = name.variable("filled") if some else result.full_name
+    container.add_node(
+        "Imputer",
+        source.full_name,
+        filled,
+        name=name.node("Imputer"),
+        op_domain="ai.onnx.ml",
+        imputed_value_floats=step.medians_.tolist(),
+        replaced_value_float=float("nan"),
+    )
+    if not some:
         return
-    places, chosen, signals = name.variable("places"), name.variable("of"), name.variable("signals")
+    places, chosen = name.variable("places"), name.variable("of")
+    gaps, signals = name.variable("gaps"), name.variable("signals")
     container.add_initializer(places, TensorProto.INT64, [len(step.with_gaps_)], step.with_gaps_)
-    container.add_node("Gather", [gaps, places], chosen, name=name.node("Gather"), axis=1)
-    container.add_node("Cast", chosen, signals, name=name.node("Cast"), to=TensorProto.FLOAT)
+    container.add_node(
+        "Gather", [source.full_name, places], chosen, name=name.node("Gather"), axis=1
+    )
+    container.add_node("IsNaN", chosen, gaps, name=name.node("IsNaN"))
+    container.add_node("Cast", gaps, signals, name=name.node("Cast"), to=TensorProto.FLOAT)
     container.add_node(
         "Concat", [filled, signals], result.full_name, name=name.node("Concat"), axis=1
     )
