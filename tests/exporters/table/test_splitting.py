@@ -68,7 +68,7 @@ def test_a_class_that_only_comes_later_is_left_out_and_said(tmp_path: Path) -> N
 
 
 def test_too_few_units_are_counted() -> None:
-    with pytest.raises(DataError, match="--unit: there are 3 units; 4 are needed"):
+    with pytest.raises(DataError, match="--unit: units found: 3; at least 4 are needed"):
         split_by_unit(CLASSES, np.arange(N) % 3, 0)
 
 

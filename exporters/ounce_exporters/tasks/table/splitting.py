@@ -33,7 +33,7 @@ def split_by_unit(targets: NDArray[Any], units: NDArray[Any], seed: int) -> tupl
     """
     n = len(np.unique(units))
     if n < _FOLDS:
-        raise DataError(f"--unit: there are {n} units; {_FOLDS} are needed to train and test")
+        raise DataError(f"--unit: units found: {n}; at least {_FOLDS} are needed to train and test")
     classifies = targets.dtype == np.int64
     folds = (StratifiedGroupKFold if classifies else GroupKFold)(
         _FOLDS, shuffle=True, random_state=seed

@@ -83,8 +83,10 @@ def read_target(
 
 
 def check_target(table: pd.DataFrame, name: str) -> None:
-    """Raises:
-    DataError: there is no such column.
+    """Refuse a target that the table does not have.
+
+    Raises:
+        DataError: there is no such column.
     """
     if name not in table.columns:
         raise DataError(f"there is no column {name!r}: the table has {', '.join(table.columns)}")
