@@ -81,6 +81,12 @@ def test_columns_that_are_written_alike_are_said_in_one_line() -> None:
     )
 
 
+def test_points_between_thousands_are_said() -> None:
+    columns = choose(a=["1,5", "2,25", "3"] * (N // 3), b=["1.234", "7", "12.500"] * (N // 3))
+    assert values(columns, "b")[:3] == [1234, 7, 12500]
+    assert "a point stands between thousands of the numbers 'b'" in columns.notices
+
+
 def test_versions_are_categories() -> None:
     assert choose(firmware=["1.4.2", "2.0.1"] * (N // 2)).categorical == ("firmware",)
 

@@ -156,8 +156,9 @@ def _number(
         notices.say_of(f"{mark!r} counts as a gap in the numbers", name)
     if quantity.decimal == ",":
         notices.say_of("a comma is the decimal mark of the numbers", name)
-    elif not is_numeric_dtype(column) and column.str.contains(r"\d,\d", regex=True).any():
-        notices.say_of("a comma stands between thousands of the numbers", name)
+    group, between = ("point", r"\d\.\d") if quantity.decimal == "," else ("comma", r"\d,\d")
+    if not is_numeric_dtype(column) and column.str.contains(between, regex=True).any():
+        notices.say_of(f"a {group} stands between thousands of the numbers", name)
     beyond = int((np.abs(values[~np.isnan(values)]) > LARGEST).sum())
     if beyond:
         notices.say(
