@@ -64,3 +64,19 @@ def test_rare_and_unknown_texts_have_no_feature_of_their_own() -> None:
 def test_many_texts_are_one_feature() -> None:
     many = tuple(f"s{i:03d}" for i in range(101))
     assert features(many, "s000", "never").shape == (2, 1)
+
+
+def test_boosting_is_left_out_where_classes_are_very_many() -> None:
+    labels = tuple(f"k{i}" for i in range(51))
+    spec = TaskSpec(
+        name="t",
+        kind="classification",
+        description="",
+        inputs=(TensorSpec(name="input", datatype="FP32", shape=(1,)),),
+        labels=labels,
+    )
+    targets = np.arange(51 * 8) % 51
+    data = split_task(spec, "a test", {"input": targets[:, None].astype(np.float32)}, targets, 0)
+    names = [recipe.name for recipe in recipes(data)]
+    assert names == ["logistic-regression", "decision-tree", "random-forest", "mlp"]
+    assert "gradient-boosting" in [recipe.name for recipe in recipes(rare_class())]

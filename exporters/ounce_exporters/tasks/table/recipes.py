@@ -27,6 +27,7 @@ from ounce_exporters.export.graphs import chain
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, Recipe, TaskData
 from ounce_exporters.tasks.table.columns import MOST_ONE_HOT
 from ounce_exporters.tasks.table.encoders import DateFeatures, FillGaps, TargetMeans
+from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
 from ounce_exporters.training.classical import (
     as_matrix,
     balanced_weights,
@@ -51,7 +52,7 @@ _HIDDEN = 64
 
 
 def recipes(data: TaskData, *, balanced: bool = False) -> list[Recipe]:
-    """Four classical models and one neural.
+    """Four classical models and one neural; of very many classes, without boosting.
 
     Args:
         data: the task and its splits.
@@ -62,13 +63,14 @@ def recipes(data: TaskData, *, balanced: bool = False) -> list[Recipe]:
     def classical(name: str, algorithm: str, make: Callable[[TaskSpec, int], Pipeline]) -> Recipe:
         return Recipe(name, "classical", algorithm, fit_classical(make, balanced=balanced))
 
+    boosted = [classical("gradient-boosting", "gradient boosted trees", _boosting)]
     return [
         classical("logistic-regression", "logistic regression", _logistic)
         if _classifies(data.spec)
         else classical("ridge", "ridge regression", _ridge),
         classical("decision-tree", "decision tree (CART)", _tree),
         classical("random-forest", "random forest", _forest),
-        classical("gradient-boosting", "gradient boosted trees", _boosting),
+        *(boosted if len(data.spec.labels) <= MOST_BOOSTED_CLASSES else []),
         Recipe(
             "mlp",
             "neural",

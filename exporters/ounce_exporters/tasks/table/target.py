@@ -18,6 +18,8 @@ from ounce_exporters.tasks.table.quantities import find_decimal, read_quantity
 
 MOST_INTEGER_CLASSES = 20
 """Whole numbers of more distinct values are a quantity, not classes."""
+MOST_BOOSTED_CLASSES = 50
+"""Boosting grows a tree for each class in every round; with more it takes long and diverges."""
 _MISSING = {"na", "nan", "null", "none", "n/a"}
 
 

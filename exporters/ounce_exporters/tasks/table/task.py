@@ -27,6 +27,7 @@ from ounce_exporters.tasks.table.splitting import (
     split_other,
 )
 from ounce_exporters.tasks.table.suspects import find_leaks, find_personal, find_sum
+from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
 from ounce_exporters.tasks.table.tolerance import with_tolerance
 
 NUMERIC_INPUT = "input"
@@ -196,6 +197,11 @@ def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice
     total = None if classifies else find_sum(inputs, rows.target.values)
     if total is not None:
         notice(total)
+    if len(data.spec.labels) > MOST_BOOSTED_CLASSES:
+        notice(
+            f"gradient boosting is left out: {len(data.spec.labels)} classes are more than "
+            f"{MOST_BOOSTED_CLASSES}"
+        )
     if classifies:
         counts = np.bincount(data.train.targets, minlength=len(data.spec.labels))
         share = counts.max() / counts.sum()
