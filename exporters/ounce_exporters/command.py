@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from ounce_schemas.command import make_settings, settings_options
-from ounce_schemas.documents import QUICK_FOLDER
-from pydantic import BaseModel, Field
+from ounce_schemas.command import grouped_command, make_settings, settings_options
 from rich.console import Console
 
 from ounce_exporters.cascades.planning import PlannedLadder, plan_ladder
 from ounce_exporters.export.artifacts import new_ladder
+from ounce_exporters.floors import floor_advice
 from ounce_exporters.ladder import BuiltLadder, IncompleteLadderError, build_ladder
 from ounce_exporters.next_steps import next_steps
 from ounce_exporters.progress_file import ProgressFile
@@ -23,63 +22,13 @@ from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.reporters import Reporter, Reporters
 from ounce_exporters.reporting import ConsoleReporter, ladder_table, plans_table
 from ounce_exporters.tasks import registry
+from ounce_exporters.train_settings import TABLE_OPTIONS, TrainSettings
 
 _TABLE_WIDTH = 140
 """Columns of the final table where no terminal says how wide it is."""
 
 
-class TrainSettings(BaseModel):
-    """Options of `ounce train`."""
-
-    models: Path = Field(
-        default=Path("models"),
-        description="Folder of all tasks' models",
-    )
-    data: Path | None = Field(
-        default=None,
-        description="Table to learn from: .csv or .parquet",
-    )
-    target: str | None = Field(
-        default=None,
-        description="Column of the table to predict",
-    )
-    task: str | None = Field(
-        default=None,
-        description="Name of the table's task; default: the file's name",
-    )
-    tolerance: float | None = Field(
-        default=None,
-        gt=0,
-        allow_inf_nan=False,
-        description="Regression: absolute error that is still acceptable; default: a tenth of the "
-        "range that holds the middle half of the training targets",
-    )
-    quick: bool = Field(
-        default=False,
-        description="A smaller ladder of a task that ships, trained in seconds, in the folder "
-        f"{QUICK_FOLDER}/ of the models folder: to see everything at work, not to be relied on",
-    )
-    only: tuple[str, ...] = Field(
-        default=(),
-        description="Build this model alone (can be repeated); others are left as they are",
-    )
-    seed: int = Field(
-        default=0,
-        ge=0,
-        lt=2**32,
-        description="Fixes splits and training",
-    )
-    report: Path | None = Field(
-        default=None, description="File to append progress to, a line of JSON each time"
-    )
-
-    @property
-    def folder(self) -> Path:
-        """Where the task's folder goes."""
-        return self.models / QUICK_FOLDER if self.quick else self.models
-
-
-@click.command(name="train")
+@click.command(name="train", cls=grouped_command(TABLE_OPTIONS))
 @click.argument("name", metavar="[TASK]", required=False)
 @settings_options(TrainSettings)
 def command(name: str | None, **values: Any) -> None:
@@ -89,6 +38,7 @@ def command(name: str | None, **values: Any) -> None:
     Examples:
       ounce train digits
       ounce train --data rooms.csv --target Occupancy
+      ounce train --data pumps.csv.gz --target state --unit pump --columns code=category
     """
     settings = make_settings(TrainSettings, values)
     begun_s = time.monotonic()
@@ -110,6 +60,9 @@ def command(name: str | None, **values: Any) -> None:
         built, planned = _make_ladder(data, chosen, settings, Reporters(*reporters))
     console.print(ladder_table(built.cards))
     console.print(plans_table(planned))
+    advice = floor_advice(planned.plans, quantity=data.spec.kind == "regression")
+    if advice is not None:
+        _say(console, f"Note: {advice}")
     folder = settings.folder / data.spec.name
     _say(console, f"Written to {folder}\n")
     for line in next_steps(data, settings.folder):
@@ -136,8 +89,11 @@ def _open(
 ) -> tuple[TaskData, list[Recipe]]:
     if settings.data is not None:
         return _open_table(name, settings.data, settings, console)
-    if settings.target is not None or settings.tolerance is not None:
-        raise click.UsageError("--target and --tolerance need --data FILE")
+    given = [o for names in TABLE_OPTIONS.values() for o in names if o not in ("data", "task")]
+    given = [o for o in given if _is_typed(o)]
+    if given:
+        options = ", ".join(f"--{option.replace('_', '-')}" for option in given)
+        raise click.UsageError(f"{options}: of a table, so --data FILE is needed, too")
     if name is None:
         name = settings.task
     elif settings.task not in (None, name) and _is_typed("task"):
@@ -174,13 +130,13 @@ def _open_table(
         path,
         settings.target,
         task,
-        settings.tolerance,
+        settings.table,
         settings.seed,
         lambda line: _say(console, f"Note: {line}"),
     )
     from ounce_exporters.tasks.table.recipes import recipes  # after the table is known to be good
 
-    return data, recipes(data)
+    return data, recipes(data, balanced=settings.class_weights == "balanced")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
@@ -108,7 +108,7 @@ def settings_options(settings: type[BaseModel]) -> Callable[[F], F]:
         fields = sorted(settings.model_fields.items(), key=lambda item: item[0] in inherited)
         for name, field in reversed(fields):
             kind = str(field.annotation)
-            is_flag = field.annotation is bool
+            is_flag = field.annotation in (bool, bool | None)
             option = name.replace("_", "-")
             is_secret = SecretStr in (field.annotation, *get_args(field.annotation))
             details: dict[str, Any] = {"type": bool if is_flag else SecretStr if is_secret else str}
@@ -134,6 +134,27 @@ def settings_options(settings: type[BaseModel]) -> Callable[[F], F]:
         return function
 
     return decorate
+
+
+def grouped_command(groups: Mapping[str, Sequence[str]]) -> type[click.Command]:
+    """A command whose help shows its options under headings.
+
+    Args:
+        groups: names of options by heading, in order; others come first, under "Options".
+    """
+
+    class Grouped(click.Command):
+        def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+            options = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
+            records = {option.name: option.get_help_record(ctx) for option in options}
+            grouped = {name for names in groups.values() for name in names}
+            others = [name for name in records if name not in grouped]
+            for heading, names in {"Options": others, **groups}.items():
+                shown = [record for name in names if (record := records[name]) is not None]
+                with formatter.section(heading):
+                    formatter.write_dl(shown)
+
+    return Grouped
 
 
 def _fields(settings: type) -> Mapping[str, Any]:

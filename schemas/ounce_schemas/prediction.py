@@ -51,6 +51,8 @@ class Decision(msgspec.Struct):
     timestamp_off: bool = False
     """The record's timestamp is more than 12 hours behind the worker's clock, or more than a minute
     ahead: the deadline counts from when the worker read the record."""
+    unknown_text: bool = False
+    """A text of the request is none that the models have learned; they answer as for a rare one."""
 
 
 class NumberOutput(msgspec.Struct, tag_field="datatype", tag="FP32"):

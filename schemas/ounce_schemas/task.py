@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ounce_schemas.cells import Cell
 from ounce_schemas.topics import TASK_NAME_PATTERN
 
 TaskName = Annotated[str, Field(pattern=TASK_NAME_PATTERN)]
@@ -27,6 +28,9 @@ class TensorSpec(Document):
     columns: tuple[str, ...] | None = Field(
         default=None, description="Column names of a table input, in order"
     )
+    cells: tuple[Cell, ...] | None = Field(
+        default=None, description="How each value is read from a row of the table, in order"
+    )
     allow_missing: bool = Field(
         default=False, description="NaN (JSON null; for BYTES the empty text) marks a missing value"
     )
@@ -46,6 +50,8 @@ class TensorSpec(Document):
             raise ValueError(
                 f"{self.name!r} has {len(self.columns)} column names for {self.size} elements"
             )
+        if self.cells is not None and len(self.cells) != self.size:
+            raise ValueError(f"{self.name!r} has {len(self.cells)} cells for {self.size} elements")
         return self
 
 

@@ -129,7 +129,7 @@ def test_a_quantity_becomes_a_regression_with_a_printed_tolerance(
     options = ["--data", rooms, "--target", "watts", "--models", tmp_path, "--only", "ridge"]
     result = train(*options)
     assert result.code == 0, result.stderr
-    assert "of 'watts' counts as acceptable (change it with --tolerance)" in result.stdout
+    assert "of 'watts' counts as acceptable: a quick model reaches that for 95%" in result.stdout
     card = read_card(tmp_path / "rooms-1" / "ridge" / "card.json")
     assert card.regression is not None
     assert card.calibration.method == "split-conformal"
@@ -250,10 +250,10 @@ def wrong_table(folder: Path, case: str) -> tuple[Path, str]:
             return folder / "h.csv", "h.csv has a header and no rows"
         case "not-text":
             (folder / "b.csv").write_bytes(bytes(range(128, 256)))
-            return folder / "b.csv", "b.csv: not a CSV file in UTF-8"
+            return folder / "b.csv", "b.csv: not a text file in cp1252"
         case "uneven":
             (folder / "u.csv").write_text("x,y\n1,2\n1,2,3,4\n")
-            return folder / "u.csv", "u.csv: not a CSV file in UTF-8: Error tokenizing data"
+            return folder / "u.csv", "u.csv: line 3 has 4 values where the table has 2"
         case "bad-parquet":
             (folder / "p.parquet").write_bytes(b"PAR1 and then nothing of the kind")
             return folder / "p.parquet", "p.parquet: not a Parquet file"
@@ -268,7 +268,7 @@ def wrong_table(folder: Path, case: str) -> tuple[Path, str]:
             return table_file(folder, x=X[:9], y=X[:9] % 2), "has 9 rows: at least 40"
         case "one-member":
             y = ["a"] * (N - 1) + ["b"]
-            return table_file(folder, x=X, y=y), "class 'b' of task 'table' has 1 rows"
+            return table_file(folder, x=X, y=y), "class 'b' has 1 rows"
         case "nothing-to-learn-from":
             return table_file(folder, y=X % 2), "no column is left to predict 'y' from"
     raise AssertionError(case)
@@ -307,7 +307,10 @@ def test_a_bad_table_is_one_line_and_a_non_zero_exit(
         (["digits", "--only", "cnn"], "--only cnn: no such model; one of decision-tree, "),
         (["digits", "--seed", "soon"], "seed: Input should be a valid integer"),
         (["digits", "--task", "bearing"], "TASK is 'digits' and --task 'bearing'"),
-        (["digits", "--target", "y"], "--target and --tolerance need --data FILE"),
+        (["digits", "--target", "y"], "--target: of a table, so --data FILE is needed, too"),
+        (["digits", "--unit", "y"], "--unit: of a table, so --data FILE is needed, too"),
+        (["--data", "t.csv", "--target", "y", "--sep", ",,"], "--sep ',,': give one character"),
+        (["--data", "t.csv", "--target", "y", "--columns", "a"], "--columns 'a': give NAME=KIND"),
         (["--data", "t.csv"], "--data needs --target COLUMN"),
         (["--data", "t.csv", "--quick"], "--quick is for the tasks that ship, not for --data"),
         (["digits", "--data", "t.csv", "--target", "y"], "name the table's task with --task"),

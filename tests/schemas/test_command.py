@@ -8,7 +8,13 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from ounce_schemas.command import COMMANDS, make_settings, root, settings_options
+from ounce_schemas.command import (
+    COMMANDS,
+    grouped_command,
+    make_settings,
+    root,
+    settings_options,
+)
 from pydantic import BaseModel, Field
 
 OUNCE = Path(sys.executable).with_name("ounce")
@@ -57,9 +63,10 @@ class Settings(BaseModel):
     port: int = Field(default=80, ge=0, le=65535, description="Port")
     folder: Path = Field(default=Path("models"), description="Folder")
     dry: bool = Field(default=False, description="Dry")
+    sure: bool | None = Field(default=None, description="Sure; default: found out")
 
 
-@click.command()
+@click.command(cls=grouped_command({"Where": ("port", "folder")}))
 @settings_options(Settings)
 def show(**options: object) -> None:
     click.echo(repr(make_settings(Settings, dict(options))))
@@ -89,3 +96,16 @@ def test_wrong_settings_are_usage_errors(arguments: list[str], text: str) -> Non
     result = CliRunner().invoke(show, arguments)
     assert result.exit_code == 2
     assert text in result.output
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--sure", True), ("--no-sure", False), (None, None)])
+def test_a_flag_may_be_left_unsaid(flag: str | None, value: bool | None) -> None:
+    result = CliRunner().invoke(show, ["--tasks", "a", *([flag] if flag else [])])
+    assert f"sure={value}" in result.output
+
+
+def test_help_shows_options_under_their_headings() -> None:
+    others, where = CliRunner().invoke(show, ["--help"]).output.split("\nWhere:\n")
+    assert "--tasks" in others
+    assert "--help" in others
+    assert re.findall(r"^  (--\w+)", where, re.MULTILINE) == ["--port", "--folder"]

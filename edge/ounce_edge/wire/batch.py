@@ -39,6 +39,8 @@ class RequestBatch:
     """When they were sent, as far as that can be believed; deadlines count from there."""
     timestamps_off: NDArray[np.bool_] | None = None
     """Whose timestamps can't be believed; None: all can."""
+    unknown_texts: NDArray[np.bool_] | None = None
+    """Whose texts hold one that no model has learned; None: none's."""
     all_bare: bool = False
     """No request has headers."""
     n_bytes: int = 0
@@ -75,7 +77,8 @@ def gather(parts: Sequence[tuple[RequestBatch, NDArray[np.intp]]]) -> RequestBat
         max_latency_ms=np.concatenate([b.max_latency_ms for b in some]),
         min_accuracy=np.concatenate([b.min_accuracy for b in some]),
         timestamps_ms=np.concatenate([b.timestamps_ms for b in some]),
-        timestamps_off=_joined_marks(some),
+        timestamps_off=_joined_marks(some, [b.timestamps_off for b in some]),
+        unknown_texts=_joined_marks(some, [b.unknown_texts for b in some]),
         all_bare=all(b.all_bare for b in some),
     )
 
@@ -94,18 +97,19 @@ def _some(batch: RequestBatch, items: NDArray[np.intp]) -> RequestBatch:
         min_accuracy=batch.min_accuracy[items],
         timestamps_ms=batch.timestamps_ms[items],
         timestamps_off=None if batch.timestamps_off is None else batch.timestamps_off[items],
+        unknown_texts=None if batch.unknown_texts is None else batch.unknown_texts[items],
         all_bare=batch.all_bare,
     )
 
 
-def _joined_marks(batches: Sequence[RequestBatch]) -> NDArray[np.bool_] | None:
-    if all(batch.timestamps_off is None for batch in batches):
+def _joined_marks(
+    batches: Sequence[RequestBatch], marks: Sequence[NDArray[np.bool_] | None]
+) -> NDArray[np.bool_] | None:
+    if all(mark is None for mark in marks):
         return None
     return np.concatenate(
         [
-            np.zeros(len(batch), dtype=bool)
-            if batch.timestamps_off is None
-            else batch.timestamps_off
-            for batch in batches
+            np.zeros(len(batch), dtype=bool) if mark is None else mark
+            for batch, mark in zip(batches, marks, strict=True)
         ]
     )

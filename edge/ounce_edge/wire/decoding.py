@@ -14,6 +14,7 @@ from ounce_schemas.topics import requests_topic
 
 from ounce_edge.wire.batch import Rejected, RequestBatch, take
 from ounce_edge.wire.identity import Identity, origin_of
+from ounce_edge.wire.known_texts import KnownTexts
 from ounce_edge.wire.parsing import ParsedRequest, RequestParser
 from ounce_edge.wire.position_ids import PositionIds
 from ounce_edge.wire.records import Columns
@@ -32,6 +33,7 @@ class Decoder:
         self._task = task
         self._policy = policy
         self._parser = RequestParser(task, policy)
+        self._known_texts = KnownTexts(task)
         self._position_ids = PositionIds(requests_topic(task.name))
 
     def decode(self, columns: Columns, now_ms: float) -> tuple[RequestBatch, list[Rejected]]:
@@ -141,7 +143,7 @@ class Decoder:
                     Reason.MALFORMED_JSON, f"can't be decoded, please report it: {e!r}"
                 )
                 rejected.append((columns.records[i], error))
-        inputs, errors = _stack(parsed, self._task.inputs)
+        inputs, errors = _stack(parsed, self._task.inputs, self._known_texts)
         if errors:
             rejected += [(columns.records[parsed[i].row], error) for i, error in errors.items()]
             keep = [i for i in range(len(parsed)) if i not in errors]
@@ -164,6 +166,7 @@ class Decoder:
             min_accuracy=np.array([p.min_accuracy for p in parsed], dtype=np.float64),
             timestamps_ms=sent_ms,
             timestamps_off=is_off,
+            unknown_texts=self._known_texts.unknown(inputs),
             all_bare=all(p.head is NO_HEADERS for p in parsed),
             n_bytes=columns.n_bytes(),
         )
@@ -171,7 +174,7 @@ class Decoder:
 
 
 def _stack(
-    parsed: Sequence[ParsedRequest], specs: Sequence[TensorSpec]
+    parsed: Sequence[ParsedRequest], specs: Sequence[TensorSpec], known_texts: KnownTexts
 ) -> tuple[dict[str, NDArray[Any]], dict[int, InvalidMessageError]]:
     """One array per input; and, for rows whose values can't be served, why."""
     n = len(parsed)
@@ -184,7 +187,7 @@ def _stack(
         if spec.datatype == "BYTES":
             texts = np.empty((n, spec.size), dtype=object)
             for i, row in zip(flat, rows, strict=True):
-                texts[i] = row
+                texts[i] = known_texts.read(spec.name, row)
             inputs[spec.name] = texts.reshape(n, *spec.shape)
             continue
         array = np.empty((n, spec.size), dtype=np.float32)

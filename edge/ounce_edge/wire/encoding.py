@@ -35,13 +35,13 @@ _MAX_CACHED = 4096
 
 _json = msgspec.json.Encoder().encode
 _BOOL = (b"false", b"true")
-_MARKS = (
-    b"",
-    b',"duplicate":true',
-    b',"timestamp_off":true',
-    b',"duplicate":true,"timestamp_off":true',
+_MARK_NAMES = (b"duplicate", b"timestamp_off", b"unknown_text")
+_MARKS = tuple(
+    b"".join(b',"%b":true' % name for bit, name in enumerate(_MARK_NAMES) if number >> bit & 1)
+    for number in range(2 ** len(_MARK_NAMES))
 )
-"""What few answers have: by 1 for a duplicate, and 2 for a timestamp that is off."""
+"""What few answers have: by 1 for a duplicate, 2 for a timestamp that is off, and 4 for a text that
+the models have not learned."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +196,8 @@ class Encoder:
             marks[np.isin(answer.items, list(repeats))] = 1
         if batch.timestamps_off is not None:
             marks[batch.timestamps_off[answer.items]] += 2
+        if batch.unknown_texts is not None:
+            marks[batch.unknown_texts[answer.items]] += 4
         columns = (
             batch.max_latency_ms[answer.items],
             batch.min_accuracy[answer.items],

@@ -11,6 +11,7 @@ from ounce_schemas.documents import CARD_FILE
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 from ounce_exporters.example import EXAMPLE_FILE, ExampleRequest
+from ounce_exporters.export.cell_rules import cell_rows
 
 PAGE_FILE = "README.md"
 
@@ -32,6 +33,7 @@ def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str
         "## Uses",
         "Inputs of one item, behind a dynamic batch dimension:\n\n"
         + "\n".join(_tensor_line(tensor) for tensor in card.inputs),
+        *_cells_text(card),
         _output_text(card, task),
         f"A request of this task, as a record of the topic `{example.topic}`; the whole body is in "
         f"`../{EXAMPLE_FILE}`:",
@@ -129,6 +131,14 @@ def _tensor_line(tensor: TensorSpec) -> str:
     if tensor.allow_missing:
         line += f" (missing: {'NaN' if tensor.datatype == 'FP32' else 'the empty text'})"
     return line
+
+
+def _cells_text(card: ModelCard) -> list[str]:
+    rows = cell_rows(card.inputs)
+    if not rows:
+        return []
+    lead = "Made of a row of the table so; all other inputs are the numbers as they stand:"
+    return [lead, _table(["input", "column", "read as"], rows)]
 
 
 def _output_text(card: ModelCard, task: TaskSpec) -> str:

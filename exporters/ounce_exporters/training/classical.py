@@ -24,20 +24,34 @@ LEAST_PROBABILITY = 1e-6
 
 
 def fit_classical(
-    make: Callable[[TaskSpec, int], Pipeline],
+    make: Callable[[TaskSpec, int], Pipeline], *, balanced: bool = False
 ) -> Callable[[TaskData, int, Progress], FittedModel]:
     """The `fit` of a recipe: train the pipeline that `make(task, seed)` returns.
 
     The pipeline's last step is the estimator. It reads what `as_matrix` makes of the inputs.
+
+    Args:
+        make: called with the task and the seed.
+        balanced: classes count alike, however many rows each has.
     """
 
     def fit(data: TaskData, seed: int, progress: Progress) -> FittedModel:
         pipeline = make(data.spec, seed)
-        pipeline.fit(as_matrix(data.spec, data.train.inputs), data.train.targets)
+        targets = data.train.targets
+        weights = {}
+        if balanced:
+            weights[f"{pipeline.steps[-1][0]}__sample_weight"] = balanced_weights(targets)
+        pipeline.fit(as_matrix(data.spec, data.train.inputs), targets, **weights)
         progress(1.0)
         return ClassicalModel(data.spec, pipeline)
 
     return fit
+
+
+def balanced_weights(targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weights of items, of mean 1, with the same sum for each class; array of shape (n_items,)."""
+    counts = np.bincount(targets)
+    return len(targets) / (np.count_nonzero(counts) * counts[targets].astype(np.float64))
 
 
 class ClassicalModel:

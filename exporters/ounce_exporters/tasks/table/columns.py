@@ -1,181 +1,262 @@
 """Understanding a table's columns: what can be sent as numbers, what as text, what not at all."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from ounce_schemas.cells import DATE_PARTS, Cell, as_text
 from ounce_schemas.errors import DataError
-from pandas.api import types
+from pandas.api.types import is_numeric_dtype
 
-MOST_CATEGORIES = 100
-"""Distinct texts of a column: each becomes one feature."""
-MOST_INTEGER_CLASSES = 20
-"""An integer target of more distinct values is a quantity, not a class."""
-_DATE = r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?\s*$"
+from ounce_exporters.tasks.table.dates import is_dates, read_dates
+from ounce_exporters.tasks.table.identifiers import why_identifier
+from ounce_exporters.tasks.table.notices import Notices
+from ounce_exporters.tasks.table.quantities import Quantity, find_decimal, read_quantity
+
+MOST_ONE_HOT = 100
+"""Distinct texts of a column that each become a feature; more are encoded by the target."""
+MOST_TEXTS = 10_000
+"""Distinct texts of a column, which all stand in the task's document."""
+_LEAST_ROWS_PER_TEXT = 2
+LARGEST = float(np.finfo(np.float32).max)
+_RESOLUTION = 1e-3
+"""Steps of float32 may be so large beside a column's spread before an offset is taken off."""
+_CODE = re.compile(r"(?i)(^|[^a-z])(code|id|kind|type|zip|plz|class|category|group)([^a-z]|$)")
+_SHOWN = 3
 
 
-COARSE = 0.05
-"""Models read float32. Steps of it wider than this share of a column's spread are told of."""
+@dataclass(frozen=True)
+class InputColumn:
+    """One value of an input tensor."""
+
+    name: str
+    cell: Cell
+    values: NDArray[Any]
+    """Of every row: float32, where a gap is NaN, or str, where a gap is empty."""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it goes into the numeric tensor."""
+        return self.cell.read != "text"
 
 
 @dataclass(frozen=True)
 class Columns:
     """A table's inputs."""
 
-    numeric: tuple[str, ...]
-    categorical: tuple[str, ...]
+    inputs: tuple[InputColumn, ...]
     notices: tuple[str, ...]
-    """One line for each column that is left out, or that float32 holds badly."""
+    """One line for each column that is left out, or not read plainly."""
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """Names of the numeric inputs."""
+        return tuple(column.name for column in self.inputs if column.is_number)
+
+    @property
+    def categorical(self) -> tuple[str, ...]:
+        """Names of the text inputs."""
+        return tuple(column.name for column in self.inputs if not column.is_number)
 
 
-@dataclass(frozen=True)
-class Target:
-    """What is to be predicted."""
+def choose_columns(
+    table: pd.DataFrame,
+    target: str,
+    kinds: Mapping[str, str] | None = None,
+    decimal: str | None = None,
+) -> Columns:
+    """Make inputs of every column but the target, or leave it out with a reason.
 
-    rows: NDArray[np.bool_]
-    """Rows of the table that have a target; array of shape (n_rows,)."""
-    values: NDArray[Any]
-    """Of those rows: label indices, int64, or values, float32."""
-    labels: tuple[str, ...]
-    """In order of the indices; empty for a regression."""
-
-
-def choose_columns(table: pd.DataFrame, target: str) -> Columns:
-    """Sort every column but the target into numeric, categorical and left out.
+    Args:
+        table: columns of float64 or text.
+        target: not an input.
+        kinds: what the person says of columns: kind by name.
+        decimal: decimal mark, where given.
 
     Raises:
-        DataError: no column is left to predict from.
+        DataError: no column is left to predict from, or one can't be understood without a word.
     """
-    numeric: list[str] = []
-    categorical: list[str] = []
-    notices: list[str] = []
-    for name in table.columns:
-        if name == target:
+    kinds = kinds or {}
+    names = [name for name in table.columns if name != target]
+    if decimal is None:
+        texts = (table[name] for name in names if not is_numeric_dtype(table[name]))
+        decimal = find_decimal(texts)
+    inputs: list[InputColumn] = []
+    notices = Notices()
+    for name in names:
+        kind = kinds.get(name)
+        if kind == "ignore":
             continue
-        column = table[name]
-        reason = _why_not(column)
-        if reason is not None:
-            notices.append(f"column {name!r} is left out: {reason}")
-        elif types.is_numeric_dtype(column):
-            numeric.append(name)
-            notices += precision_notices(f"column {name!r}", column)
-        else:
-            categorical.append(name)
-    if not numeric and not categorical:
-        details = "; ".join(notices) or "the table has no other column"
+        try:
+            inputs += _read_column(table[name], kind, decimal, notices)
+        except _LeftOutError as e:
+            notices.say(f"column {name!r} is left out: {e}")
+    if not inputs:
+        details = "; ".join(notices.lines) or "the table has no other column"
         raise DataError(f"no column is left to predict {target!r} from: {details}")
-    return Columns(tuple(numeric), tuple(categorical), tuple(notices))
+    return Columns(tuple(inputs), notices.lines)
 
 
-def read_target(table: pd.DataFrame, name: str) -> Target:
-    """Take the target column: text, truth values and few-valued integers are classes.
+class _LeftOutError(Exception):
+    """Why a column is no input."""
 
-    Raises:
-        DataError: no such column, or it is empty, constant, infinite, or holds dates.
-    """
-    if name not in table.columns:
-        raise DataError(f"there is no column {name!r}: the table has {', '.join(table.columns)}")
-    column = table[name]
-    rows = column.notna().to_numpy()
-    present = column[rows]
+
+def _read_column(
+    column: pd.Series, kind: str | None, decimal: str | None, notices: Notices
+) -> list[InputColumn]:
+    _check_constant(column)
+    if is_numeric_dtype(column):
+        if kind in ("category", "text"):
+            return [_text(column.map(as_text), kind, notices)]
+        return [
+            _number(column, Quantity(column.to_numpy(np.float64), ".", None, {}), kind, notices)
+        ]
+    if kind is not None and kind.startswith("date"):
+        return _date_parts(column, kind.partition(":")[2] or None, notices)
+    if kind in (None, "date") and is_dates(column):
+        found = _date_parts(column, None, notices)
+        if found:
+            return found
+    if kind in (None, "number"):
+        quantity = read_quantity(column, decimal, sure=kind == "number")
+        if quantity is not None:
+            return [_number(column, quantity, kind, notices)]
+    if kind == "number":
+        raise DataError(f"--columns {column.name}=number: it holds no number")
+    return [_text(column, kind, notices)]
+
+
+def _check_constant(column: pd.Series) -> None:
+    present = column.dropna()
+    present = present[present.map(as_text) != ""] if not is_numeric_dtype(column) else present
     distinct = present.nunique()
     if distinct == 0:
-        raise DataError(f"target {name!r} is empty in all {len(table)} rows")
-    if distinct == 1:
-        value = present.iloc[0]
-        raise DataError(f"target {name!r} is {value} in every row: there is nothing to learn")
-    if _is_date(present):
-        raise DataError(f"target {name!r} holds dates: give a column of numbers or classes")
-    if _is_quantity(present, distinct):
-        values = present.to_numpy(np.float64)
-        if not np.isfinite(values).all() or np.abs(values).max() > np.finfo(np.float32).max:
-            raise DataError(f"target {name!r} holds values that are infinite or too large")
-        return Target(rows, values.astype(np.float32), ())
-    if types.is_float_dtype(present):
-        present = present.astype(np.int64)  # integers that were read beside missing values
-    classes = sorted(present.unique()) if types.is_numeric_dtype(present) else None
-    texts = present.astype(str)
-    labels = [str(c) for c in classes] if classes is not None else sorted(texts.unique())
-    index = {label: i for i, label in enumerate(labels)}
-    return Target(rows, texts.map(index).to_numpy(np.int64), tuple(labels))
+        raise _LeftOutError("it is empty")
+    if distinct == 1 and len(present) == len(column):
+        raise _LeftOutError(f"it is {as_text(present.iloc[0])} in every row")
 
 
-def precision_notices(what: str, column: pd.Series) -> list[str]:
-    """One line where float32 holds a column badly, as it holds 50,000,000 give or take 10."""
-    values = column.to_numpy(np.float64, na_value=np.nan)
-    values = values[np.isfinite(values) & (np.abs(values) <= np.finfo(np.float32).max)]
-    if not len(values):
-        return []
-    step = float(np.spacing(np.float32(np.abs(values).max())))
-    spread = float(values.std())
-    if spread == 0 or step <= COARSE * spread:
-        return []
-    return [
-        f"{what} is held in steps of {step:g}, as models read float32, and spreads by only "
-        f"{spread:.3g}: subtract {np.round(np.median(values)):,.0f} from it, here and in requests"
-    ]
+def _number(
+    column: pd.Series, quantity: Quantity, kind: str | None, notices: Notices
+) -> InputColumn:
+    name, values = str(column.name), quantity.values
+    if kind is None and (why := why_identifier(name, values)) is not None:
+        raise _LeftOutError(f"{why}; keep it with --columns '{name}=number'")
+    if quantity.odd:
+        shown = ", ".join(f"{t!r} ({n} rows)" for t, n in list(quantity.odd.items())[:_SHOWN])
+        more = f" and {len(quantity.odd) - _SHOWN} more" if len(quantity.odd) > _SHOWN else ""
+        notices.say(f"column {name!r} is a number, and {shown}{more} count as gaps")
+    if quantity.unit is not None:
+        notices.say(f"column {name!r} is a number with the unit {quantity.unit!r}")
+    for mark in quantity.marks:
+        notices.say_of(f"{mark!r} counts as a gap in the numbers", name)
+    if quantity.decimal == ",":
+        notices.say_of("a comma is the decimal mark of the numbers", name)
+    group, between = ("point", r"\d\.\d") if quantity.decimal == "," else ("comma", r"\d,\d")
+    if not is_numeric_dtype(column) and column.str.contains(between, regex=True).any():
+        notices.say_of(f"a {group} stands between thousands of the numbers", name)
+    beyond = int((np.abs(values[~np.isnan(values)]) > LARGEST).sum())
+    if beyond:
+        notices.say(
+            f"column {name!r} holds {beyond} values that are infinite or too large for float32: "
+            "they count as gaps"
+        )
+    finite = values[np.isfinite(values)]
+    whole = bool((finite == np.round(finite)).all())
+    if kind is None and whole and _CODE.search(name) and 2 < len(np.unique(finite)) <= MOST_TEXTS:
+        notices.say(
+            f"column {name!r} is read as a number; if it is a code, say --columns '{name}=category'"
+        )
+    offset = _offset(finite, name, notices)
+    cell = Cell(
+        column=name,
+        read="number",
+        decimal="," if quantity.decimal == "," else None,
+        unit=quantity.unit,
+        offset=offset,
+    )
+    shown_name = name if offset is None else f"{name} less {as_text(offset)}"
+    return InputColumn(shown_name, cell, to_float32(values - (offset or 0.0)))
 
 
-def numbers(table: pd.DataFrame, names: tuple[str, ...]) -> NDArray[np.float32]:
-    """Numeric columns, array of shape (n_rows, n_columns); missing and infinite values are NaN."""
-    values = table[list(names)].to_numpy(np.float64, na_value=np.nan)
+def to_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Values as float32; what is infinite or too large is NaN."""
     with np.errstate(over="ignore"):
         result = values.astype(np.float32)
     result[~np.isfinite(result)] = np.nan
     return result
 
 
-def texts(table: pd.DataFrame, names: tuple[str, ...]) -> NDArray[np.object_]:
-    """Categorical columns, array of str of shape (n_rows, n_columns); missing is the empty text."""
-    columns = [table[name].astype(object) for name in names]
-    return np.array(
-        [["" if pd.isna(value) else str(value) for value in column] for column in columns],
-        dtype=object,
-    ).T
+def find_offset(finite: NDArray[np.float64]) -> float | None:
+    """What to take off values that float32 would blur; None where it holds them as they are."""
+    if len(finite) == 0:
+        return None
+    low, high = np.percentile(finite, [5, 95])
+    spread = float(high - low) or float(np.ptp(finite))
+    largest = float(np.abs(finite).max())
+    step = largest * float(np.finfo(np.float32).eps)
+    if largest > LARGEST or step <= _RESOLUTION * spread:
+        return None
+    offset = float(np.round(np.median(finite)))
+    rest = float(np.abs(finite - offset).max())
+    return offset if rest < largest / 2 else None
 
 
-def _why_not(column: pd.Series) -> str | None:
-    present = column.dropna()
-    distinct = present.astype(str).nunique()
-    if distinct == 0:
-        return "it is empty"
-    if distinct == 1:
-        return f"it is {present.iloc[0]} in every row that has it"
-    if _is_date(present):
-        return "dates can't be sent as input; give numbers such as the hour instead"
-    if types.is_complex_dtype(column) or types.is_timedelta64_dtype(column):
-        return f"values of type {column.dtype} can't be sent as input"
-    if types.is_numeric_dtype(column):
-        counts_rows = (
-            types.is_integer_dtype(column)
-            and distinct == len(column)
-            and column.max() - column.min() == len(column) - 1
+def _offset(finite: NDArray[np.float64], name: str, notices: Notices) -> float | None:
+    offset = find_offset(finite)
+    if offset is None:
+        return None
+    if np.array_equal(finite.astype(np.float32).astype(np.float64), finite):
+        return None  # every value is held as it is
+    notices.say(
+        f"column {name!r} becomes the input '{name} less {as_text(offset)}': float32 would blur "
+        "its values; a device takes this much off before it sends one"
+    )
+    return offset
+
+
+def _date_parts(column: pd.Series, date_format: str | None, notices: Notices) -> list[InputColumn]:
+    name = str(column.name)
+    dates = read_dates(column, date_format)
+    if dates is None:
+        if date_format is not None or is_dates(column):
+            raise _LeftOutError("its dates are in no format that is known; give one with --columns "
+                           f"'{name}=date:FORMAT'")  # fmt: skip
+        return []
+    if not dates.parts:
+        raise _LeftOutError("all its dates have the same hour, weekday and month")
+    said = ", ".join(f"{name}.{part} ({DATE_PARTS[part]})" for part in dates.parts)
+    notices.say(f"column {name!r} is a date: a device sends its parts as the inputs {said}")
+    return [
+        InputColumn(
+            f"{name}.{part}",
+            Cell(column=name, read=part, date_format=dates.date_format),
+            to_float32(values),
         )
-        return "it numbers the rows" if counts_rows else None
-    kinds = {type(value) for value in present.astype(object)}
-    if not kinds <= {str, bool, int, float}:
-        others = ", ".join(sorted(k.__name__ for k in kinds - {str, bool, int, float}))
-        return f"values of type {others} can't be sent as input"
-    if distinct == len(column):
-        return "every row has another text, as an identifier has"
-    if distinct > MOST_CATEGORIES:
-        return f"it has {distinct} different texts, more than {MOST_CATEGORIES}"
-    return None
+        for part, values in dates.parts.items()
+    ]
 
 
-def _is_date(present: pd.Series) -> bool:
-    if types.is_datetime64_any_dtype(present):
-        return True
-    if types.is_numeric_dtype(present):
-        return False
-    return bool(present.astype(str).str.match(_DATE).all())
-
-
-def _is_quantity(present: pd.Series, distinct: int) -> bool:
-    if types.is_bool_dtype(present) or not types.is_numeric_dtype(present):
-        return False
-    values = present.to_numpy(np.float64)
-    whole = bool(np.isfinite(values).all() and (values == np.round(values)).all())
-    return not whole or distinct > MOST_INTEGER_CLASSES
+def _text(column: pd.Series, kind: str | None, notices: Notices) -> InputColumn:
+    name = str(column.name)
+    present = column[column != ""]
+    distinct = present.nunique()
+    if kind is None:
+        if distinct == len(column):
+            raise _LeftOutError("every row has another text, as an identifier has")
+        if distinct > MOST_ONE_HOT and len(present) < _LEAST_ROWS_PER_TEXT * distinct:
+            raise _LeftOutError(f"it has {distinct} different texts in {len(present)} rows")
+    if distinct > MOST_TEXTS:
+        raise _LeftOutError(f"it has {distinct} different texts, more than {MOST_TEXTS}")
+    if distinct == 1:
+        notices.say(f"column {name!r} is {present.iloc[0]!r} or empty: a yes/no input")
+    if distinct > MOST_ONE_HOT:
+        notices.say(
+            f"column {name!r} has {distinct} different texts: each counts by the target of its "
+            "rows, rare and unknown ones by that of all rows"
+        )
+    return InputColumn(name, Cell(column=name, read="text"), column.to_numpy(object))

@@ -1,60 +1,207 @@
-"""Reading a table from a file, with errors that name the file and what is wrong with it."""
+"""Reading a table from a file: what was found out is said, and errors name file and fault."""
 
 import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 from ounce_schemas.errors import DataError
 
-CSV_SUFFIXES = (".csv", ".txt")
+from ounce_exporters.tasks.table.dialect import NAMES, Dialect, find_dialect
+from ounce_exporters.tasks.table.encodings import find_encoding, unpack
+from ounce_exporters.tasks.table.names import check_names
+from ounce_exporters.tasks.table.options import Writing
+from ounce_exporters.tasks.table.parquet import read_parquet
+
+TEXT_SUFFIXES = (".csv", ".txt", ".tsv", ".tab", ".data", ".dat")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+_SAMPLE = 1_000_000  # characters
+_MOST_SHORT = 0.01
+"""Share of rows with too few values that may be left out."""
 
 
-def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Read a CSV file with a header line, or a Parquet file.
+@dataclass(frozen=True)
+class Table:
+    """A table as it stands in its file."""
 
-    Returns:
-        The table, and notices: what was left out, and why.
+    frame: pd.DataFrame
+    """Columns are float64 (NaN is a gap) or texts (empty is a gap), without blanks around them."""
+    notices: tuple[str, ...]
+
+
+def read_table(path: Path, writing: Writing, target: str) -> Table:
+    """Read a text file of rows, maybe in gzip, or a Parquet file.
+
+    Args:
+        path: the file.
+        writing: how it is written, as far as given.
+        target: the column to predict.
 
     Raises:
-        DataError: absent, empty, unreadable, of an unknown kind, or column names repeat.
+        DataError: absent, empty, unreadable, of an unknown kind, or written in a way that could be
+            read in two ways.
     """
-    suffix = path.suffix.lower()
-    if suffix not in (*CSV_SUFFIXES, ".parquet"):
-        raise DataError(f"{path}: unknown kind of file {suffix!r}: give a .csv or .parquet file")
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    suffix = next(iter(s for s in reversed(suffixes) if s != ".gz"), "")
+    if suffix not in (*TEXT_SUFFIXES, *PARQUET_SUFFIXES):
+        raise DataError(
+            f"{path}: unknown kind of file {suffix!r}: give a .csv, .tsv or .txt file (or .gz of "
+            "one), or a .parquet file; a spreadsheet can be saved as .csv"
+        )
     try:
         if path.stat().st_size == 0:
             raise DataError(f"{path} is empty: a header line and rows are needed")
-        table = pd.read_parquet(path) if suffix == ".parquet" else _read_csv(path)
+        if suffix in PARQUET_SUFFIXES:
+            frame, notices = read_parquet(path, target)
+        else:
+            frame, notices = _read_text(path.read_bytes(), writing, target)
     except OSError as e:  # pyarrow's are OSErrors too
         raise DataError(f"{path}: can't be read: {_one_line(e.strerror or e)}") from e
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as e:
-        raise DataError(f"{path}: not a CSV file in UTF-8: {_one_line(e)}") from e
     except pa.ArrowException as e:
         raise DataError(f"{path}: not a Parquet file: {_one_line(e)}") from e
-    table.columns = pd.Index([str(name) for name in table.columns])
-    repeated = table.columns[table.columns.duplicated()].unique()
-    if len(repeated):
-        raise DataError(f"{path}: column names repeat: {', '.join(repeated)}")
-    if len(table) == 0:
+    except DataError as e:
+        raise DataError(f"{path}: {e}" if str(path) not in str(e) else str(e)) from e
+    if len(frame) == 0:
         raise DataError(f"{path} has a header and no rows")
-    if suffix == ".parquet":
-        return table.reset_index(drop=True), []
-    if not _first_column_has_no_name(path):
-        return table, []
-    notice = "the first column is left out: it has no name in the header, as row labels have"
-    return table.reset_index(drop=True), [notice]
+    return Table(frame, tuple(notices))
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, low_memory=False)  # low_memory guesses types block by block
+def _read_text(raw: bytes, writing: Writing, target: str) -> tuple[pd.DataFrame, list[str]]:
+    content = unpack(raw)
+    encoding, name = find_encoding(content, writing.encoding)
+    name += ", gzip" if content is not raw else ""
+    raw = content
+    sample = io.TextIOWrapper(io.BytesIO(raw), encoding, newline="").read(_SAMPLE)
+    if len(sample) == _SAMPLE:
+        sample = sample[: sample.rindex("\n") + 1] if "\n" in sample else sample
+    if "\0" in sample or not sample.strip():
+        raise DataError("not a table: it holds no text, or zero bytes")
+    dialect = find_dialect(sample, writing, target)
+    notices = [_how_it_is_read(dialect, name)]
+    names, dropped = _names(dialect)
+    check_names(names)
+    n_rows, short = _short_rows(raw, encoding, dialect)
+    frame = _parse(raw, encoding, dialect, names)
+    if len(frame) != n_rows:
+        raise DataError(
+            f"its quotes are not in order: it could be read as {n_rows} or as {len(frame)} rows"
+        )
+    if short:
+        frame = frame.drop(index=list(short)).reset_index(drop=True)
+        notices.append(
+            f"rows of fewer than {dialect.width} values are left out: {len(short)} of them, "
+            f"the first in line {next(iter(short.values()))}"
+        )
+    if dialect.empty_last:
+        frame = frame.drop(columns=[names[-1]])
+        notices.append("every row ends with a separator: the empty last column is left out")
+    if dialect.labels_first:
+        frame = frame.drop(columns=[names[0]])
+        notices.append(
+            "the first column is left out: it has no name in the header, as row labels have"
+        )
+    notices += [
+        f"column {i + 1} has no name in the header: it is called {name!r}"
+        for i, name in enumerate(dropped)
+        if name
+    ]
+    return frame, notices
 
 
-def _first_column_has_no_name(path: Path) -> bool:
-    """Whether rows have one value more than the header has names; pandas makes that the index."""
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
-        return len(next(lines)) + 1 == len(next(lines))
+def _how_it_is_read(dialect: Dialect, encoding: str) -> str:
+    header = f"header in line {dialect.first_line}"
+    if not dialect.header:
+        header = f"no header, columns named 0 to {len(dialect.names) - 1}"
+        if dialect.first_line > 1:
+            header += f", from line {dialect.first_line}"
+    separator = NAMES.get(dialect.separator, repr(dialect.separator))
+    return f"read as: {separator} separated, {encoding}, {header}"
+
+
+def _names(dialect: Dialect) -> tuple[list[str], list[str]]:
+    """Names of all columns; and, in the order of the header, those that were made up."""
+    made_up = ["" if name else f"column {i + 1}" for i, name in enumerate(dialect.names)]
+    names = [name or made for name, made in zip(dialect.names, made_up, strict=True)]
+    if dialect.labels_first:
+        names.insert(0, "\0labels")
+    if dialect.empty_last:
+        names.append("\0empty")
+    return names, made_up
+
+
+def _short_rows(raw: bytes, encoding: str, dialect: Dialect) -> tuple[int, dict[int, int]]:
+    """Number of rows; and those with too few values: place among the rows, and line.
+
+    Raises:
+        DataError: rows have too many values, or more than a few too few.
+    """
+    short: dict[int, int] = {}
+    n = 0
+    for line, width in _widths(raw, encoding, dialect):
+        if width > dialect.width:
+            raise DataError(
+                f"line {line} has {width} values where the table has {dialect.width} columns: "
+                "quote values that hold the separator, or name another one with --sep"
+            )
+        if width < dialect.width - dialect.empty_last:
+            short[n] = line
+        n += 1
+    if len(short) > max(_MOST_SHORT * n, 1):
+        raise DataError(
+            f"{len(short)} of {n} rows have fewer than {dialect.width} values, the first in line "
+            f"{next(iter(short.values()))}: name the separator with --sep, or skip lines before "
+            "the header with --skip"
+        )
+    return n, short
+
+
+def _widths(raw: bytes, encoding: str, dialect: Dialect) -> Iterator[tuple[int, int]]:
+    """Of every row that is not blank, its first line and its number of values."""
+    file = _rows(raw, encoding, dialect)
+    first = dialect.first_row
+    if dialect.separator == " ":
+        widths = ((i, len(line.split())) for i, line in enumerate(file, first))
+        yield from ((line, width) for line, width in widths if width)
+        return
+    reader = csv.reader(file, delimiter=dialect.separator, skipinitialspace=True)
+    line = first
+    try:
+        for cells in reader:
+            if len(cells) > 1 or (cells and cells[0].strip()):
+                yield line, len(cells)
+            line = first + reader.line_num
+    except csv.Error as e:
+        raise DataError(f"line {line}: {e}") from e
+
+
+def _rows(raw: bytes, encoding: str, dialect: Dialect) -> io.TextIOWrapper:
+    """The file from its first row on."""
+    file = io.TextIOWrapper(io.BytesIO(raw), encoding, newline="")
+    for _ in range(dialect.first_row - 1):
+        file.readline()
+    return file
+
+
+def _parse(raw: bytes, encoding: str, dialect: Dialect, names: list[str]) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(
+            _rows(raw, encoding, dialect),
+            sep=r"\s+" if dialect.separator == " " else dialect.separator,
+            header=None,
+            names=names,
+            index_col=False,
+            dtype=str,
+            keep_default_na=False,
+            skipinitialspace=True,
+        )
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame(columns=names, dtype=str)
+    except pd.errors.ParserError as e:
+        raise DataError(f"not a table: {_one_line(e)}") from e
+    return pd.DataFrame({name: frame[name].str.strip() for name in names})
 
 
 def _one_line(error: object) -> str:

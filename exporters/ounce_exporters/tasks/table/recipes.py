@@ -1,11 +1,14 @@
 """The models of a table's ladder. Imputation, scaling and encoding are part of each."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from ounce_schemas.task import TaskSpec
+from ounce_schemas.cells import DATE_PARTS
+from ounce_schemas.task import TaskSpec, TensorSpec
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
@@ -14,7 +17,6 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -23,7 +25,15 @@ from torch import Tensor, nn
 
 from ounce_exporters.export.graphs import chain
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, Recipe, TaskData
-from ounce_exporters.training.classical import as_matrix, convert, fit_classical
+from ounce_exporters.tasks.table.columns import MOST_ONE_HOT
+from ounce_exporters.tasks.table.encoders import DateFeatures, FillGaps, TargetMeans
+from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
+from ounce_exporters.training.classical import (
+    as_matrix,
+    balanced_weights,
+    convert,
+    fit_classical,
+)
 from ounce_exporters.training.neural import (
     Training,
     count_weights,
@@ -35,48 +45,89 @@ from ounce_exporters.training.neural import (
 _STEPS = 4000
 _MOST_EPOCHS = 60
 """On a small table more only learns its rows by heart."""
+_MOST_TREES = 3000
+"""Of boosting, which grows a tree for each class in every round."""
 _BATCH_SIZE = 64
 _HIDDEN = 64
 
 
-def recipes(data: TaskData) -> list[Recipe]:
-    """Four classical models and one neural."""
-    linear = (
-        Recipe("logistic-regression", "classical", "logistic regression", fit_classical(_logistic))
-        if data.spec.kind == "classification"
-        else Recipe("ridge", "classical", "ridge regression", fit_classical(_ridge))
-    )
+def recipes(data: TaskData, *, balanced: bool = False) -> list[Recipe]:
+    """Four classical models and one neural; of very many classes, without boosting.
+
+    Args:
+        data: the task and its splits.
+        balanced: classes count alike, however many rows each has.
+    """
+    balanced = balanced and _classifies(data.spec)
+
+    def classical(name: str, algorithm: str, make: Callable[[TaskSpec, int], Pipeline]) -> Recipe:
+        return Recipe(name, "classical", algorithm, fit_classical(make, balanced=balanced))
+
+    boosted = [classical("gradient-boosting", "gradient boosted trees", _boosting)]
     return [
-        linear,
-        Recipe("decision-tree", "classical", "decision tree (CART)", fit_classical(_tree)),
-        Recipe("random-forest", "classical", "random forest", fit_classical(_forest)),
+        classical("logistic-regression", "logistic regression", _logistic)
+        if _classifies(data.spec)
+        else classical("ridge", "ridge regression", _ridge),
+        classical("decision-tree", "decision tree (CART)", _tree),
+        classical("random-forest", "random forest", _forest),
+        *(boosted if len(data.spec.labels) <= MOST_BOOSTED_CLASSES else []),
         Recipe(
-            "gradient-boosting", "classical", "gradient boosted trees", fit_classical(_boosting)
+            "mlp",
+            "neural",
+            "multilayer perceptron, two hidden layers of 64",
+            partial(_fit_mlp, balanced),
         ),
-        Recipe("mlp", "neural", "multilayer perceptron, two hidden layers of 64", _fit_mlp),
     ]
 
 
 def preprocessing(task: TaskSpec, *, scale: bool) -> ColumnTransformer:
-    """Median for missing numbers, one feature for each known text; unknown texts have none."""
+    """Numbers with gaps filled and marked; texts as one feature each, or by the target's mean.
+
+    Rare and unknown texts have no feature, or the mean of all rows.
+    """
     steps: list[tuple[str, Any, list[int]]] = []
     start = 0
     for tensor in task.inputs:
         columns = list(range(start, start + tensor.size))
         start += tensor.size
         if tensor.datatype == "BYTES":
-            encoder = OneHotEncoder(handle_unknown="ignore", dtype=np.float32, sparse_output=False)
-            steps.append((tensor.name, encoder, columns))
+            steps += _encoders(task, tensor, columns)
         else:
-            imputer = SimpleImputer(strategy="median", keep_empty_features=True)
-            steps.append(
-                (
-                    tensor.name,
-                    make_pipeline(imputer, StandardScaler()) if scale else imputer,
-                    columns,
-                )
-            )
+            steps += _number_steps(tensor, columns, scale=scale)
     return ColumnTransformer(steps)
+
+
+def _number_steps(
+    tensor: TensorSpec, columns: list[int], *, scale: bool
+) -> Iterator[tuple[str, Any, list[int]]]:
+    reads = [cell.read for cell in tensor.cells or ()] or ["number"] * tensor.size
+    # Trees find their way among hours as they are; lines and networks don't.
+    dates = [c for c, read in zip(columns, reads, strict=True) if scale and read in DATE_PARTS]
+    plain = [c for c in columns if c not in dates]
+    if plain:
+        fill = FillGaps()
+        yield tensor.name, make_pipeline(fill, StandardScaler()) if scale else fill, plain
+    if dates:
+        yield f"{tensor.name} of dates", DateFeatures(), dates
+
+
+def _encoders(
+    task: TaskSpec, tensor: TensorSpec, columns: list[int]
+) -> Iterator[tuple[str, Any, list[int]]]:
+    known = [cell.texts or () for cell in tensor.cells or ()]
+    many = [c for c, texts in zip(columns, known, strict=False) if len(texts) > MOST_ONE_HOT]
+    few = [c for c in columns if c not in many]
+    if few:
+        categories: Any = "auto"
+        if known:  # the empty text, a gap, is one of its own
+            listed = (known[c - columns[0]] for c in few)
+            categories = [np.array(["", *texts], dtype=object) for texts in listed]
+        encoder = OneHotEncoder(
+            categories=categories, handle_unknown="ignore", dtype=np.float32, sparse_output=False
+        )
+        yield tensor.name, encoder, few
+    if many:
+        yield f"{tensor.name} by target", TargetMeans(len(task.labels)), many
 
 
 def _pipeline(task: TaskSpec, estimator: BaseEstimator, *, scale: bool = False) -> Pipeline:
@@ -94,7 +145,8 @@ def _ridge(task: TaskSpec, seed: int) -> Pipeline:
 
 def _tree(task: TaskSpec, seed: int) -> Pipeline:
     kind = DecisionTreeClassifier if _classifies(task) else DecisionTreeRegressor
-    return _pipeline(task, kind(max_depth=8, min_samples_leaf=5, random_state=seed))
+    depth = max(8, 4 + len(task.labels).bit_length())  # 2 ** 8 leaves are too few for 100 classes
+    return _pipeline(task, kind(max_depth=depth, min_samples_leaf=5, random_state=seed))
 
 
 def _forest(task: TaskSpec, seed: int) -> Pipeline:
@@ -106,18 +158,28 @@ def _forest(task: TaskSpec, seed: int) -> Pipeline:
 
 def _boosting(task: TaskSpec, seed: int) -> Pipeline:
     kind = GradientBoostingClassifier if _classifies(task) else GradientBoostingRegressor
-    return _pipeline(task, kind(n_estimators=100, subsample=0.8, random_state=seed))
+    trees_a_round = len(task.labels) if len(task.labels) > 2 else 1
+    rounds = int(np.clip(_MOST_TREES // trees_a_round, 10, 100))
+    return _pipeline(task, kind(n_estimators=rounds, subsample=0.8, random_state=seed))
 
 
 def _classifies(task: TaskSpec) -> bool:
     return task.kind == "classification"
 
 
-def _fit_mlp(data: TaskData, seed: int, progress: Progress) -> FittedModel:
+def _fit_mlp(balanced: bool, data: TaskData, seed: int, progress: Progress) -> FittedModel:
     task = data.spec
     columns = preprocessing(task, scale=True)
-    features = columns.fit_transform(as_matrix(task, data.train.inputs)).astype(np.float32)
+    features = columns.fit_transform(as_matrix(task, data.train.inputs), data.train.targets).astype(
+        np.float32
+    )
     targets = data.train.targets
+    if balanced:  # rows of rare classes come up more often
+        weights = balanced_weights(targets)
+        rows = np.random.default_rng(seed).choice(
+            len(targets), len(targets), p=weights / weights.sum()
+        )
+        features, targets = features[rows], targets[rows]
     centre, spread = 0.0, 1.0
     if not _classifies(task):
         centre, spread = float(targets.mean()), float(targets.std()) or 1.0

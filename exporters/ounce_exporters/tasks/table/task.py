@@ -1,50 +1,51 @@
-"""Data and recipes of a task made from a user's table."""
+"""Data of a task made from a person's table."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.topics import TASK_NAME_PATTERN
+from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks.splits import split_task
-from ounce_exporters.tasks.table.columns import (
-    choose_columns,
-    numbers,
-    precision_notices,
-    read_target,
-    texts,
+from ounce_exporters.tasks.table.columns import Columns, InputColumn, choose_columns
+from ounce_exporters.tasks.table.dates import in_order, is_dates
+from ounce_exporters.tasks.table.known_texts import with_known_texts
+from ounce_exporters.tasks.table.options import TableOptions
+from ounce_exporters.tasks.table.rows import TableRows, as_texts, read_rows, read_values
+from ounce_exporters.tasks.table.splitting import (
+    Rows,
+    make_data,
+    split_by_time,
+    split_by_unit,
+    split_other,
 )
-from ounce_exporters.tasks.table.reading import read_table
+from ounce_exporters.tasks.table.suspects import find_leaks, find_personal, find_sum
+from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
+from ounce_exporters.tasks.table.tolerance import with_tolerance
 
 NUMERIC_INPUT = "input"
 CATEGORICAL_INPUT = "categories"
 INTERVAL_COVERAGE = 0.9
-TOLERANCE_SHARE = 0.1
-"""Default tolerance as a share of the interquartile range of the training targets."""
+Notice = Callable[[str], None]
 
 
 def load(
-    path: Path,
-    target: str,
-    name: str,
-    tolerance: float | None,
-    seed: int,
-    notice: Callable[[str], None],
+    path: Path, target: str, name: str, options: TableOptions, seed: int, notice: Notice
 ) -> TaskData:
-    """Read a table, make a task of it, and split it by seed.
+    """Read a table, make a task of it, and split it.
 
     Args:
-        path: .csv or .parquet.
+        path: the table.
         target: column to predict.
         name: of the task.
-        tolerance: of a regression, in the target's unit; None for the default.
+        options: what is said of the table.
         seed: fixes the splits.
         notice: told one line about everything that is left out or assumed.
 
@@ -55,78 +56,162 @@ def load(
         raise DataError(
             f"task name {name!r}: use lower-case letters, digits and '-', 63 at most (--task NAME)"
         )
-    table, notices = read_table(path)
-    truth = read_target(table, target)
-    if not truth.rows.all():
-        notices.append(f"{int((~truth.rows).sum())} rows are left out: their {target!r} is missing")
-        table = table[truth.rows]
-    columns = choose_columns(table, target)
-    for line in (*notices, *columns.notices):
+    rows = read_rows(path, target, options)
+    columns = _choose(rows, target, options)
+    for line in (*rows.notices, *columns.notices):
         notice(line)
-    if tolerance is not None and truth.labels:
+    truth = rows.target
+    if options.tolerance is not None and truth.labels:
         raise DataError(
             f"--tolerance is for quantities: target {target!r} has the classes "
-            f"{', '.join(truth.labels[:5])}"
+            f"{', '.join(truth.labels[:5])} (--kind regression makes it a quantity)"
         )
-
-    specs: list[TensorSpec] = []
-    inputs: dict[str, NDArray[Any]] = {}
-    if columns.numeric:
-        specs.append(_tensor(NUMERIC_INPUT, "FP32", columns.numeric))
-        inputs[NUMERIC_INPUT] = numbers(table, columns.numeric)
-    if columns.categorical:
-        specs.append(_tensor(CATEGORICAL_INPUT, "BYTES", columns.categorical))
-        inputs[CATEGORICAL_INPUT] = texts(table, columns.categorical)
-
-    regression = not truth.labels
-    if regression:
-        for line in precision_notices(f"target {target!r}", table[target]):
-            notice(line)
-    spec = TaskSpec(
-        name=name,
-        kind="regression" if regression else "classification",
-        description=f"Predicts {target} from {path.name}.",
-        inputs=tuple(specs),
-        labels=truth.labels,
-        tolerance=tolerance or (1.0 if regression else None),
-        interval_coverage=INTERVAL_COVERAGE if regression else None,
-    )
-    data = split_task(spec, path.name, inputs, truth.values, seed)
-    if regression and tolerance is None:
-        chosen = default_tolerance(data.train.targets)
-        notice(
-            f"a prediction within ±{chosen:g} of {target!r} counts as acceptable "
-            "(change it with --tolerance)"
-        )
-        data = replace(data, spec=spec.model_copy(update={"tolerance": chosen}))
+    inputs = _complete(columns.inputs, rows, notice)
+    data, lines = _split(path, name, inputs, rows, options, seed)
+    for line in lines:
+        notice(line)
+    data = with_known_texts(data)
+    _warn(inputs, rows, data, notice)
+    if truth.labels or options.tolerance is not None:
+        return data
+    in_file_order = any(o is not None for o in (options.unit, options.time, options.test))
+    data, line = with_tolerance(data, truth.name, shuffle=not in_file_order)
+    notice(line)
     return data
-
-
-def default_tolerance(targets: NDArray[Any]) -> float:
-    """A tenth of the interquartile range, or of the standard deviation where that range is 0.
-
-    Rounded to three digits, so that it can be read and repeated.
-    """
-    values = targets.astype(np.float64)
-    low, high = np.percentile(values, [25, 75])
-    scale = (high - low) or values.std()
-    if scale == 0:
-        raise DataError("the target is the same in every training row: there is nothing to learn")
-    return float(f"{TOLERANCE_SHARE * scale:.3g}")
 
 
 def task_name(path: Path) -> str:
     """A task's name from a file's: `Room data.csv` becomes `room-data`."""
-    return re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:63]
+    stem = path.name.removesuffix(".gz").rpartition(".")[0] or path.stem
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:63].rstrip("-")
 
 
-def _tensor(name: str, datatype: str, columns: tuple[str, ...]) -> TensorSpec:
-    return TensorSpec.model_validate(
-        {
-            "name": name,
-            "datatype": datatype,
-            "shape": (len(columns),),
-            "columns": columns,
-            "allow_missing": True,
-        }
+def _choose(rows: TableRows, target: str, options: TableOptions) -> Columns:
+    """Inputs of the first table's rows."""
+    frame = rows.frame.iloc[: rows.n_first]
+    unused = set(options.without)
+    notices: tuple[str, ...] = ()
+    if options.unit is not None:
+        unused.add(options.unit)
+        notices += (f"column {options.unit!r} tells units apart and is no input",)
+    time = options.time
+    if time is not None and time not in options.columns and not _is_date(frame[time]):
+        unused.add(time)
+        notices += (f"column {time!r} tells the time and is no input: later rows are beyond it",)
+    kept = frame.drop(columns=list(unused))
+    columns = choose_columns(kept, target, options.columns, options.writing.decimal)
+    return replace(columns, notices=notices + columns.notices)
+
+
+def _complete(
+    columns: Sequence[InputColumn], rows: TableRows, notice: Notice
+) -> tuple[InputColumn, ...]:
+    """The columns with the rows of the other table behind, read as a worker reads cells."""
+    other = rows.frame.iloc[rows.n_first :]
+    if len(other) == 0:
+        return tuple(columns)
+    result = []
+    for column in columns:
+        values, unread = read_values(column.cell, other[column.cell.column])
+        if unread:
+            notice(f"{unread} cells of column {column.cell.column!r} in the other file are gaps")
+        result.append(replace(column, values=np.concatenate([column.values, values])))
+    return tuple(result)
+
+
+def _split(
+    path: Path,
+    name: str,
+    inputs: Sequence[InputColumn],
+    rows: TableRows,
+    options: TableOptions,
+    seed: int,
+) -> tuple[TaskData, list[str]]:
+    truth = rows.target
+    tensors = {
+        NUMERIC_INPUT: [column for column in inputs if column.is_number],
+        CATEGORICAL_INPUT: [column for column in inputs if not column.is_number],
+    }
+    regression = not truth.labels
+    spec = TaskSpec(
+        name=name,
+        kind="regression" if regression else "classification",
+        description=f"Predicts {truth.name} from {path.name}.",
+        inputs=tuple(_tensor(tensor, columns) for tensor, columns in tensors.items() if columns),
+        labels=truth.labels,
+        tolerance=options.tolerance or (1.0 if regression else None),
+        interval_coverage=INTERVAL_COVERAGE if regression else None,
     )
+    arrays = {
+        tensor: np.stack([column.values for column in columns], axis=1)
+        for tensor, columns in tensors.items()
+        if columns
+    }
+    how = _parts(rows, options, seed)
+    if how is None:
+        return split_task(spec, path.name, arrays, truth.values, seed), []
+    parts, said = how
+    return make_data(spec, f"{path.name}, {said}", arrays, truth.values, parts)
+
+
+def _parts(
+    rows: TableRows, options: TableOptions, seed: int
+) -> tuple[tuple[Rows, Rows, Rows], str] | None:
+    """Rows of each split and how the card says it; None for a split by chance."""
+    given = [o for o in ("unit", "time", "test") if getattr(options, o) is not None]
+    if len(given) > 1:
+        raise DataError(f"--{' and --'.join(given)}: give one of them")
+    if options.unit is not None:
+        units = as_texts(rows.frame[options.unit]).to_numpy(object)
+        parts = split_by_unit(rows.target.values, units, seed)
+        return parts, f"all rows of one {options.unit!r} in one split"
+    if options.time is not None:
+        _, _, date_format = options.columns.get(options.time, "").partition(":")
+        parts = split_by_time(in_order(rows.frame[options.time], date_format or None))
+        return parts, f"later rows by {options.time!r} validate and test"
+    if options.test is not None:
+        parts = split_other(rows.n_first, rows.target.values, seed)
+        return parts, f"validated and tested with {options.test.name}"
+    return None
+
+
+def _tensor(name: str, columns: Sequence[InputColumn]) -> TensorSpec:
+    return TensorSpec(
+        name=name,
+        datatype="FP32" if name == NUMERIC_INPUT else "BYTES",
+        shape=(len(columns),),
+        columns=tuple(column.name for column in columns),
+        cells=tuple(column.cell for column in columns),
+        allow_missing=True,
+    )
+
+
+def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice: Notice) -> None:
+    """Say what a person should look at before trusting the ladder."""
+    classifies = data.spec.kind == "classification"
+    for line in (
+        *find_leaks(inputs, rows.target.values, classifies=classifies),
+        *find_personal(inputs),
+    ):
+        notice(line)
+    total = None if classifies else find_sum(inputs, rows.target.values)
+    if total is not None:
+        notice(total)
+    if len(data.spec.labels) > MOST_BOOSTED_CLASSES:
+        notice(
+            f"gradient boosting is left out: {len(data.spec.labels)} classes are more than "
+            f"{MOST_BOOSTED_CLASSES}"
+        )
+    if classifies:
+        counts = np.bincount(data.train.targets, minlength=len(data.spec.labels))
+        share = counts.max() / counts.sum()
+        if share > 0.9:
+            notice(
+                f"{share:.1%} of the rows are {data.spec.labels[int(counts.argmax())]!r}: a "
+                "constant guess is as accurate, so look at each class's recall on the model pages "
+                "(--class-weights balanced favours rare classes)"
+            )
+
+
+def _is_date(column: pd.Series) -> bool:
+    return not is_numeric_dtype(column) and is_dates(column)

@@ -1,0 +1,142 @@
+"""Dates and times of day: which format they are in, and the parts that a model can use."""
+
+import re
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from ounce_schemas.cells import DATE_PARTS, GAPS, DatePart, parse_date
+from ounce_schemas.errors import DataError
+
+_LOOKS_LIKE = re.compile(
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([T ].*)?"
+    r"|(\d{1,2}[-/ .]+[A-Za-z]{3,9}|[A-Za-z]{3,9} \d{1,2},?)[-/ ]\d{4}( .*)?"
+    r"|\d{1,2}:\d{2}(:\d{2})?.*"
+)
+_DAYS = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d-%b-%Y", "%d %b %Y", "%d/%b/%Y"),
+    *("%b %d, %Y", "%b %d %Y", "%d-%B-%Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y"),
+)
+_DAY_OR_MONTH_FIRST = (("%d/%m/%Y", "%m/%d/%Y"), ("%d-%m-%Y", "%m-%d-%Y"))
+_TIMES = (
+    *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p"),
+    *(" %H:%M:%S %z", " %H:%M:%S %Z"),
+)
+_TIMES_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p")
+_SAMPLE = 2000
+
+
+@dataclass(frozen=True)
+class Dates:
+    """A column of dates."""
+
+    date_format: str | None
+    """As for strptime; None for ISO 8601."""
+    parts: dict[DatePart, NDArray[np.float64]]
+    """Those that differ between rows; arrays of shape (n_rows,), a gap is NaN."""
+
+
+def is_dates(column: pd.Series) -> bool:
+    """Whether every text that is no gap looks like a date with a year, or a time of day."""
+    texts = [t for t in column.drop_duplicates().iloc[:_SAMPLE] if t.lower() not in GAPS]
+    return bool(texts) and all(map(_LOOKS_LIKE.fullmatch, texts))
+
+
+def read_dates(column: pd.Series, date_format: str | None = None) -> Dates | None:
+    """A column of texts as dates.
+
+    Args:
+        column: texts; empty is a gap.
+        date_format: as for strptime, where given.
+
+    Returns:
+        None where they are in no format that is known.
+
+    Raises:
+        DataError: day and month could be exchanged; or what is given does not fit.
+    """
+    if date_format is None:
+        texts = [t for t in column.drop_duplicates() if t.lower() not in GAPS]
+        found = _find_format(texts, str(column.name))
+        if found is None:
+            return None
+        date_format = found or None
+    parsed = {text: parse_date(text, date_format) for text in column.unique()}
+    wrong = next((t for t, d in parsed.items() if d is None and t.lower() not in GAPS), None)
+    if wrong is not None:
+        raise DataError(f"column {column.name!r} holds {wrong!r}, no date of {date_format!r}")
+    parts: dict[DatePart, NDArray[np.float64]] = {}
+    for part in DATE_PARTS:
+        of_text = {
+            text: np.nan
+            if d is None
+            else float(d.weekday() if part == "weekday" else getattr(d, part))
+            for text, d in parsed.items()
+        }
+        values = column.map(of_text).to_numpy(np.float64)
+        if len(np.unique(values[~np.isnan(values)])) > 1:
+            parts[part] = values
+    return Dates(date_format, parts)
+
+
+def in_order(column: pd.Series, date_format: str | None = None) -> NDArray[np.int64]:
+    """Rows by time: numbers by size, dates by date.
+
+    Args:
+        column: numbers or texts.
+        date_format: as for strptime, where given.
+
+    Raises:
+        DataError: a cell is empty, or is neither number nor date.
+    """
+    if not pd.api.types.is_numeric_dtype(column):
+        dates = [t for t in column.drop_duplicates() if t.lower() not in GAPS]
+        found = date_format
+        if found is None and is_dates(column):
+            found = _find_format(dates, str(column.name))
+        if found is not None:
+            stamps = {t: parse_date(t, found or None) for t in dates}
+            aware = any(d is not None and d.tzinfo is not None for d in stamps.values())
+            seconds = {
+                t: d.timestamp() if aware else (d - pd.Timestamp(0).to_pydatetime()).total_seconds()
+                for t, d in stamps.items()
+                if d is not None
+            }
+            column = column.map(seconds)
+        else:
+            column = pd.to_numeric(column, errors="coerce")
+    values = column.to_numpy(np.float64)
+    if np.isnan(values).any():
+        raise DataError(
+            f"--time {column.name!r}: {int(np.isnan(values).sum())} cells are empty, or no date "
+            "or number that rows can be put in order by"
+        )
+    return np.argsort(values, kind="stable")
+
+
+def _find_format(texts: list[str], name: str) -> str | None:
+    """A format that all texts are in; empty for ISO 8601, None for none."""
+    if not texts:
+        return None
+    if _fits(texts, None):
+        return ""
+    for date_format in (*(day + time for day, time in product(_DAYS, _TIMES)), *_TIMES_OF_DAY):
+        if _fits(texts, date_format):
+            return date_format
+    for formats, time in product(_DAY_OR_MONTH_FIRST, _TIMES):
+        fitting = [day + time for day in formats if _fits(texts, day + time)]
+        if len(fitting) == 2:
+            raise DataError(
+                f"column {name!r} holds {texts[0]!r}: say which comes first, day or month, with "
+                f"--columns '{name}=date:{fitting[0]}' or '{name}=date:{fitting[1]}'"
+            )
+        if fitting:
+            return fitting[0]
+    return None
+
+
+def _fits(texts: list[str], date_format: str | None) -> bool:
+    # The first few tell nearly always; then all are looked at.
+    return all(parse_date(text, date_format) is not None for text in texts)

@@ -1,0 +1,76 @@
+"""What a person may say about a table; what is left unsaid is found out."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ounce_schemas.errors import DataError
+
+COLUMN_KINDS = ("number", "category", "text", "date", "ignore")
+_SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a text file is written; None is found out."""
+
+    separator: str | None = None
+    encoding: str | None = None
+    header: bool | None = None
+    skip: int | None = None
+    """Lines before the header, or before the first row."""
+    decimal: Literal[".", ","] | None = None
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What is to be made of a table."""
+
+    writing: Writing = Writing()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Kind by column: one of `COLUMN_KINDS`, or `date:FORMAT`."""
+    without: frozenset[str] = frozenset()
+    kind: Literal["classification", "regression"] | None = None
+    tolerance: float | None = None
+    unit: str | None = None
+    """Column that tells whose the rows are: all rows of one stay in one split."""
+    time: str | None = None
+    """Column by which later rows validate and test."""
+    test: Path | None = None
+    """Another table, whose rows validate and test."""
+
+
+def read_separator(text: str | None) -> str | None:
+    """A separator as it is typed: one character, or tab, space, comma, semicolon.
+
+    Raises:
+        DataError: it is neither.
+    """
+    if text is None:
+        return None
+    found = _SEPARATORS.get(text, text)
+    if len(found) != 1 or found in '"\r\n':
+        raise DataError(f"--sep {text!r}: give one character, or tab, space, comma or semicolon")
+    return found
+
+
+def read_column_kinds(given: Sequence[str]) -> dict[str, str]:
+    """NAME=KIND texts by name; the name may hold an equals sign.
+
+    Raises:
+        DataError: no such kind, or a column is named twice.
+    """
+    kinds: dict[str, str] = {}
+    for text in given:
+        found = re.fullmatch(r"(.+)=(number|category|text|date|ignore|date:.+)", text, re.DOTALL)
+        if found is None:
+            raise DataError(
+                f"--columns {text!r}: give NAME=KIND; a kind is one of {', '.join(COLUMN_KINDS)}, "
+                "or date:FORMAT such as date:%d/%m/%Y"
+            )
+        name, kind = found.groups()
+        if kinds.setdefault(name, kind) != kind:
+            raise DataError(f"--columns names {name!r} twice: {kinds[name]} and {kind}")
+    return kinds

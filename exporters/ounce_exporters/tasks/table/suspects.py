@@ -1,0 +1,137 @@
+"""Columns that a person should look at: they give the target away, or look personal."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.preprocessing import OrdinalEncoder
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from ounce_exporters.tasks.table.columns import InputColumn
+
+GIVEN_AWAY = 0.98
+"""Share of a constant guess's error that one column alone takes away."""
+_ROWS = 2000
+_PERSONAL_NAME = re.compile(
+    r"(?i)(full|first|last|sur|family|given|user|patient|customer)?[ _.-]?name|(.*[^a-z])?"
+    r"(e-?mail|phone|mobile|address|birth(day|[ _.-]?date)?|dob|ssn|passport|iban)([^a-z].*)?"
+)
+_E_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}")
+_PHONE = re.compile(r"\+\d[\d ()/-]{7,}")
+_GAP = -1e30
+_COLUMNS = 200
+_EXACT = 1e-6
+"""Share of the target's variance that a sum may leave."""
+_PART = 1e-3
+"""Share of the target's deviation from which a column is a part of the sum."""
+
+
+def find_leaks(
+    columns: Sequence[InputColumn], targets: NDArray[Any], *, classifies: bool, seed: int = 0
+) -> list[str]:
+    """One line for each column that alone predicts the target nearly without error.
+
+    Args:
+        columns: inputs, of all rows.
+        targets: label indices or values; array of shape (n_rows,).
+        classifies: whether targets are classes.
+        seed: of the sample of rows that is looked at.
+    """
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(len(targets))[:_ROWS]
+    truth = targets[rows]
+    if classifies:
+        _, truth = np.unique(truth, return_inverse=True)
+        if np.bincount(truth).min() < 3:
+            keep = np.bincount(truth)[truth] >= 3
+            rows, truth = rows[keep], truth[keep]
+        if len(np.unique(truth)) < 2:
+            return []
+        constant = 1 - np.bincount(truth).max() / len(truth)
+    else:
+        constant = float(np.var(truth.astype(np.float64)))
+    if constant == 0:
+        return []
+    lines = []
+    for column in columns:
+        values = _as_feature(column, rows)
+        if _error(values, truth, classifies, quick=True) > (1 - GIVEN_AWAY) * constant:
+            continue
+        left = _error(values, truth, classifies, quick=False) / constant
+        if left <= 1 - GIVEN_AWAY:
+            name = column.cell.column
+            unit = "" if column.is_number else f"; if it tells whose a row is, say --unit '{name}'"
+            lines.append(
+                f"column {name!r} alone gives the target away ({1 - left:.1%} of a guess's error "
+                f"is gone): if it is known only afterwards, train --without '{name}'{unit}"
+            )
+    return list(dict.fromkeys(lines))
+
+
+def find_sum(columns: Sequence[InputColumn], targets: NDArray[Any]) -> str | None:
+    """A line where some numbers, each times a constant, add up to a quantity; None elsewhere."""
+    numbers = [column for column in columns if column.is_number][:_COLUMNS]
+    if not numbers:
+        return None
+    X = np.stack([column.values[:_ROWS] for column in numbers], axis=1).astype(np.float64)
+    truth = targets[:_ROWS].astype(np.float64)
+    whole = ~np.isnan(X).any(axis=1)
+    X, truth = X[whole] - X[whole].mean(axis=0), truth[whole] - truth[whole].mean()
+    if len(truth) < 2 * len(numbers) or not truth.any():
+        return None
+    factors = np.linalg.lstsq(X, truth, rcond=None)[0]
+    if np.square(X @ factors - truth).sum() > _EXACT * np.square(truth).sum():
+        return None
+    shares = np.abs(factors) * X.std(axis=0) / truth.std()
+    parts = [numbers[i].cell.column for i in np.flatnonzero(shares > _PART)]
+    names = ", ".join(repr(name) for name in dict.fromkeys(parts))
+    return (
+        f"columns {names} add up to the target: if they are known only afterwards, train "
+        f"--without '{parts[0]}' and so on"
+    )
+
+
+def find_personal(columns: Sequence[InputColumn]) -> list[str]:
+    """One line for each column whose name or content looks as if it were of persons."""
+    found = dict.fromkeys(column.cell.column for column in columns if _looks_personal(column))
+    return [
+        f"column {name!r} looks personal: its texts stand in the task's document and devices must "
+        f"send it; leave it out with --without '{name}'"
+        for name in found
+    ]
+
+
+def _looks_personal(column: InputColumn) -> bool:
+    if _PERSONAL_NAME.fullmatch(column.cell.column):
+        return True
+    if column.is_number:
+        return False
+    texts = [text for text in column.values[:_ROWS] if text]
+    personal = sum(bool(_E_MAIL.fullmatch(text) or _PHONE.fullmatch(text)) for text in texts)
+    return personal > 0.5 * len(texts)
+
+
+def _as_feature(column: InputColumn, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    if column.is_number:
+        return np.nan_to_num(column.values[rows].astype(np.float64), nan=_GAP).reshape(-1, 1)
+    texts = column.values[rows].reshape(-1, 1)
+    return np.asarray(OrdinalEncoder().fit_transform(texts), np.float64)
+
+
+def _error(
+    values: NDArray[np.float64], truth: NDArray[Any], classifies: bool, *, quick: bool
+) -> float:
+    """Share of wrong classes, or mean squared error: of rows that were learned, or held out."""
+    kind = DecisionTreeClassifier if classifies else DecisionTreeRegressor
+    tree = kind(max_leaf_nodes=64, min_samples_leaf=2, random_state=0)
+    if quick:
+        answers = tree.fit(values, truth).predict(values)
+    else:
+        folds = (StratifiedKFold if classifies else KFold)(3, shuffle=True, random_state=0)
+        answers = cross_val_predict(tree, values, truth, cv=folds)
+    if classifies:
+        return float((answers != truth).mean())
+    return float(np.square(answers - truth.astype(np.float64)).mean())

@@ -1,0 +1,211 @@
+"""What is to be predicted: classes or a quantity."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from ounce_schemas.cells import as_text
+from ounce_schemas.errors import DataError
+from pandas.api.types import is_numeric_dtype
+
+from ounce_exporters.tasks.splits import LEAST_PER_CLASS
+from ounce_exporters.tasks.table.columns import LARGEST, find_offset
+from ounce_exporters.tasks.table.dates import is_dates
+from ounce_exporters.tasks.table.notices import Notices
+from ounce_exporters.tasks.table.quantities import find_decimal, read_quantity
+
+MOST_INTEGER_CLASSES = 20
+"""Whole numbers of more distinct values are a quantity, not classes."""
+MOST_BOOSTED_CLASSES = 50
+"""Boosting grows a tree for each class in every round; with more it takes long and diverges."""
+_MISSING = {"na", "nan", "null", "none", "n/a"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be predicted."""
+
+    rows: NDArray[np.bool_]
+    """Rows of the table that have a target; array of shape (n_rows,)."""
+    values: NDArray[Any]
+    """Of those rows: label indices, int64, or values, float32."""
+    labels: tuple[str, ...]
+    """In order of the indices; empty for a regression."""
+    name: str
+    """What is predicted: the column, or the column less an offset that float32 needs."""
+    notices: tuple[str, ...]
+
+
+def read_target(
+    table: pd.DataFrame,
+    name: str,
+    kind: Literal["classification", "regression"] | None = None,
+    decimal: str | None = None,
+) -> Target:
+    """Take the target column: texts and few-valued whole numbers are classes, unless told.
+
+    Args:
+        table: columns of float64 or text.
+        name: of the target.
+        kind: what the person says that it is.
+        decimal: decimal mark, where given.
+
+    Raises:
+        DataError: no such column, or it can't be learned as it is.
+    """
+    check_target(table, name)
+    column = table[name]
+    rows = column.notna().to_numpy() if is_numeric_dtype(column) else (column != "").to_numpy(bool)
+    present = column[rows]
+    _check(present, name, len(table))
+    numbers, notices = _numbers(table, present, decimal, sure=kind == "regression")
+    if numbers is None and kind == "regression":
+        raise DataError(
+            f"--kind regression: target {name!r} holds texts, such as {_example(present)}"
+        )
+    if numbers is not None:
+        readable = ~np.isnan(numbers)
+        rows = rows.copy()
+        rows[rows] = readable
+        present, numbers = present[readable], numbers[readable]
+        whole = bool(np.isfinite(numbers).all() and (numbers == np.round(numbers)).all())
+        distinct = len(np.unique(numbers))
+        if kind == "regression" or (
+            kind is None and (not whole or distinct > MOST_INTEGER_CLASSES)
+        ):
+            return _quantity(rows, numbers, name, notices)
+        if whole or is_numeric_dtype(present):
+            present = pd.Series([as_text(float(v)) for v in numbers], dtype=str)
+        notices += _hint(numbers, name, kind)
+    else:
+        notices += _hint_of_texts(present, name)
+    return _classes(rows, present.reset_index(drop=True), name, notices)
+
+
+def check_target(table: pd.DataFrame, name: str) -> None:
+    """Refuse a target that the table does not have.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    if name not in table.columns:
+        raise DataError(f"there is no column {name!r}: the table has {', '.join(table.columns)}")
+
+
+def _check(present: pd.Series, name: str, n_rows: int) -> None:
+    distinct = present.nunique()
+    if distinct == 0:
+        raise DataError(f"target {name!r} is empty in all {n_rows} rows")
+    if distinct == 1:
+        value = as_text(present.iloc[0])
+        raise DataError(f"target {name!r} is {value} in every row: there is nothing to learn")
+    if not is_numeric_dtype(present) and is_dates(present):
+        raise DataError(f"target {name!r} holds dates: give a column of numbers or classes")
+
+
+def _numbers(
+    table: pd.DataFrame, present: pd.Series, decimal: str | None, *, sure: bool
+) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
+    """The target's numbers, a gap where there is none, and what was found out about them."""
+    if is_numeric_dtype(present):
+        return present.to_numpy(np.float64), ()
+    if decimal is None:
+        decimal = find_decimal(table[c] for c in table if not is_numeric_dtype(table[c]))
+    quantity = read_quantity(present, decimal, sure=sure)
+    if quantity is None:
+        return None, ()
+    notices = Notices()
+    odd = (*quantity.odd, *quantity.marks)
+    if odd:
+        n = int(np.isnan(quantity.values).sum())
+        notices.say(f"{n} rows are left out: their {present.name!r} is no number but {odd[0]!r}"
+                    + (" and others" if len(odd) > 1 else ""))  # fmt: skip
+    if quantity.unit is not None:
+        notices.say(f"target {present.name!r} is a number with the unit {quantity.unit!r}")
+    if quantity.decimal == ",":
+        notices.say(f"target {present.name!r} has decimal commas")
+    return quantity.values, notices.lines
+
+
+def _quantity(
+    rows: NDArray[np.bool_],
+    numbers: NDArray[np.float64],
+    name: str,
+    notices: tuple[str, ...],
+) -> Target:
+    if not np.isfinite(numbers).all() or np.abs(numbers).max() > LARGEST:
+        raise DataError(f"target {name!r} holds values that are infinite or too large")
+    offset = find_offset(numbers)
+    if offset is None:
+        return Target(rows, numbers.astype(np.float32), (), name, notices)
+    less = f"{name} less {as_text(offset)}"
+    return Target(
+        rows,
+        (numbers - offset).astype(np.float32),
+        (),
+        less,
+        (
+            *notices,
+            f"the models predict {less!r}, since float32 would blur {name!r}: add "
+            f"{as_text(offset)} to each answer, and take it off each label that is sent",
+        ),
+    )
+
+
+def _classes(
+    rows: NDArray[np.bool_], texts: pd.Series, name: str, notices: tuple[str, ...]
+) -> Target:
+    counts = texts.value_counts()
+    rare = counts[counts < LEAST_PER_CLASS]
+    if len(counts) - len(rare) < 2:
+        raise DataError(
+            f"target {name!r}: two classes of {LEAST_PER_CLASS} rows or more are needed, and "
+            f"{len(counts) - len(rare)} of {len(counts)} have so many; class {rare.index[0]!r} has "
+            f"{rare.iloc[0]} rows (for a quantity say --kind regression)"
+        )
+    kept = ~texts.isin(rare.index).to_numpy(bool)
+    if len(rare):
+        shown = ", ".join(f"{label!r} ({n} rows)" for label, n in list(rare.items())[:5])
+        more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
+        notices += (
+            f"classes of fewer than {LEAST_PER_CLASS} rows are left out with their rows: "
+            f"{shown}{more}; no model will ever answer with them",
+        )
+        rows = rows.copy()
+        rows[rows] = kept
+        texts = texts[kept]
+    labels = sorted(texts.unique(), key=_order)
+    index = {label: i for i, label in enumerate(labels)}
+    return Target(rows, texts.map(index).to_numpy(np.int64), tuple(labels), name, notices)
+
+
+def _order(label: str) -> tuple[bool, float, str]:
+    """Numbers by size, then texts."""
+    try:
+        return False, float(label), label
+    except ValueError:
+        return True, 0.0, label
+
+
+def _hint(numbers: NDArray[np.float64], name: str, kind: str | None) -> tuple[str, ...]:
+    distinct = len(np.unique(numbers))
+    if kind is not None or distinct == 2:
+        return ()
+    return (
+        f"target {name!r} holds {distinct} whole numbers, which are taken for classes; for a "
+        "quantity say --kind regression",
+    )
+
+
+def _hint_of_texts(present: pd.Series, name: str) -> tuple[str, ...]:
+    marks = [text for text in present.unique() if text.lower() in _MISSING]
+    return tuple(
+        f"{text!r} is a class of target {name!r}; a row without a target has an empty cell"
+        for text in marks
+    )
+
+
+def _example(present: pd.Series) -> str:
+    return repr(str(present.iloc[0]))

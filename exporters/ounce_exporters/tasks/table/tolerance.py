@@ -1,0 +1,94 @@
+"""The error that counts as acceptable where nobody says which."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.errors import DataError
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OrdinalEncoder, StandardScaler
+
+from ounce_exporters.recipe import TaskData
+
+SHARE = 0.95
+"""Share of held-out rows that a quick model answers within the default tolerance. Above the default
+floor of 0.9, so that the bound of a model's accuracy can pass it on a few hundred rows."""
+_MOST_ROWS = 3000
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """An absolute error, in the target's unit."""
+
+    value: float
+    constant: float
+    """Share of rows for which the median of all rows is within it."""
+
+
+def with_tolerance(data: TaskData, target: str, *, shuffle: bool) -> tuple[TaskData, str]:
+    """A regression with the default tolerance, and the line that says so.
+
+    Args:
+        data: split; only the training rows are looked at.
+        target: what is predicted, to be named.
+        shuffle: as of `default_tolerance`; not where neighbouring rows tell of each other.
+    """
+    columns = [
+        data.train.inputs[tensor.name]
+        if tensor.datatype == "FP32"
+        else OrdinalEncoder().fit_transform(data.train.inputs[tensor.name]).astype(np.float32)
+        for tensor in data.spec.inputs
+    ]
+    features = np.concatenate(columns, axis=1)
+    chosen = default_tolerance(features, data.train.targets, shuffle=shuffle)
+    line = (
+        f"a prediction within ±{chosen.value:g} of {target!r} counts as acceptable: a quick model "
+        f"reaches that for {SHARE:.0%} of rows it has not seen, a constant guess for "
+        f"{chosen.constant:.0%} (change it with --tolerance)"
+    )
+    spec = data.spec.model_copy(update={"tolerance": chosen.value})
+    return replace(data, spec=spec), line
+
+
+def default_tolerance(
+    features: NDArray[np.float32],
+    targets: NDArray[Any],
+    *,
+    shuffle: bool = True,
+) -> Tolerance:
+    """The error that a quick model keeps in `SHARE` of rows that it has not seen, rounded up.
+
+    Args:
+        features: of the training rows, array of shape (n_rows, n_columns); a gap is NaN.
+        targets: values, array of shape (n_rows,).
+        shuffle: hold out rows by chance; otherwise stretches of rows as they are in order.
+
+    Raises:
+        DataError: the target is the same in every row.
+    """
+    chosen = slice(None, None, -(-len(targets) // _MOST_ROWS))
+    features, truth = features[chosen], targets[chosen].astype(np.float64)
+    if np.ptp(truth) == 0:
+        raise DataError("the target is the same in every training row: there is nothing to learn")
+    centre = float(np.median(truth))
+    folds = KFold(3, shuffle=shuffle, random_state=0 if shuffle else None)
+    forest = RandomForestRegressor(30, min_samples_leaf=3, max_features=0.4, random_state=0)
+    linear = make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), Ridge()
+    )
+    answers = [cross_val_predict(model, features, truth - centre, cv=folds)
+               for model in (forest, linear)]  # fmt: skip
+    error = min(float(np.quantile(np.abs(a - (truth - centre)), SHARE)) for a in answers)
+    value = _round_up(error or float(np.ptp(truth)) * 1e-3)
+    return Tolerance(value, float((np.abs(truth - centre) <= value).mean()))
+
+
+def _round_up(value: float) -> float:
+    """To two digits, so that it can be read and repeated."""
+    step = 10.0 ** (np.floor(np.log10(value)) - 1)
+    return float(f"{np.ceil(value / step - 1e-9) * step:.2g}")

@@ -1,0 +1,149 @@
+"""Options of `ounce train`."""
+
+from pathlib import Path
+from typing import Literal
+
+from ounce_schemas.documents import QUICK_FOLDER
+from pydantic import BaseModel, Field
+
+from ounce_exporters.tasks.table.options import (
+    TableOptions,
+    Writing,
+    read_column_kinds,
+    read_separator,
+)
+
+TABLE_OPTIONS = {
+    "A table of your own": ("data", "target", "task", "tolerance", "kind", "class_weights"),
+    "How the table is written": ("sep", "encoding", "header", "skip", "decimal"),
+    "Its columns": ("columns", "without"),
+    "What validates and tests": ("unit", "time", "test"),
+}
+"""Options that are of a table alone, by the heading that help shows them under."""
+
+
+class TrainSettings(BaseModel):
+    """Options of `ounce train`."""
+
+    models: Path = Field(
+        default=Path("models"),
+        description="Folder of all tasks' models",
+    )
+    data: Path | None = Field(
+        default=None,
+        description="Table to learn from: text such as .csv or .tsv, maybe .gz, or .parquet",
+    )
+    target: str | None = Field(
+        default=None,
+        description="Column of the table to predict",
+    )
+    task: str | None = Field(
+        default=None,
+        description="Name of the table's task; default: the file's name",
+    )
+    tolerance: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Regression: absolute error that is still acceptable; default: what a quick "
+        "model reaches for 95% of the rows",
+    )
+    kind: Literal["classification", "regression"] | None = Field(
+        default=None,
+        description="What the target is; default: texts and up to 20 whole numbers are classes",
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none",
+        description="Whether rare classes count as much as frequent ones while training",
+    )
+    sep: str | None = Field(
+        default=None,
+        description="Separator of values: one character, or tab, space; default: found out",
+    )
+    encoding: str | None = Field(
+        default=None,
+        description="Of a text file, such as latin-1; default: found out",
+    )
+    header: bool | None = Field(
+        default=None,
+        description="Whether the first line names the columns; default: found out; without one "
+        "they are called 0, 1, 2",
+    )
+    skip: int | None = Field(
+        default=None,
+        ge=0,
+        description="Lines before the header or first row; default: found out",
+    )
+    decimal: Literal[".", ","] | None = Field(
+        default=None,
+        description="Decimal mark of numbers; default: found out",
+    )
+    columns: tuple[str, ...] = Field(
+        default=(),
+        description="NAME=KIND: number, category, date, date:FORMAT such as date:%d/%m/%Y, or "
+        "ignore (can be repeated)",
+    )
+    without: tuple[str, ...] = Field(
+        default=(),
+        description="Column that is no input (can be repeated)",
+    )
+    unit: str | None = Field(
+        default=None,
+        description="Column that tells whose a row is (machine, patient, site): all rows of one "
+        "stay in one split",
+    )
+    time: str | None = Field(
+        default=None,
+        description="Column of dates or numbers: later rows validate and test",
+    )
+    test: Path | None = Field(
+        default=None,
+        description="Another table, of other days or places: it validates and tests",
+    )
+    quick: bool = Field(
+        default=False,
+        description="A smaller ladder of a task that ships, trained in seconds, in the folder "
+        f"{QUICK_FOLDER}/ of the models folder: to see everything at work, not to be relied on",
+    )
+    only: tuple[str, ...] = Field(
+        default=(),
+        description="Build this model alone (can be repeated); others are left as they are",
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        lt=2**32,
+        description="Fixes splits and training",
+    )
+    report: Path | None = Field(
+        default=None, description="File to append progress to, a line of JSON each time"
+    )
+
+    @property
+    def table(self) -> TableOptions:
+        """What is said of the table.
+
+        Raises:
+            DataError: an option holds what it can't mean.
+        """
+        return TableOptions(
+            writing=Writing(
+                separator=read_separator(self.sep),
+                encoding=self.encoding,
+                header=self.header,
+                skip=self.skip,
+                decimal=self.decimal,
+            ),
+            columns=read_column_kinds(self.columns),
+            without=frozenset(self.without),
+            kind=self.kind,
+            tolerance=self.tolerance,
+            unit=self.unit,
+            time=self.time,
+            test=self.test,
+        )
+
+    @property
+    def folder(self) -> Path:
+        """Where the task's folder goes."""
+        return self.models / QUICK_FOLDER if self.quick else self.models

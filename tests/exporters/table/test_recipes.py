@@ -1,0 +1,82 @@
+"""What the options of a table change in its models."""
+
+import numpy as np
+import pytest
+from ounce_exporters.recipe import Inputs, TaskData
+from ounce_exporters.tasks.splits import split_task
+from ounce_exporters.tasks.table.recipes import preprocessing, recipes
+from ounce_exporters.training.classical import as_matrix, balanced_weights
+from ounce_schemas.cells import Cell
+from ounce_schemas.task import TaskSpec, TensorSpec
+
+
+def task(*tensors: TensorSpec) -> TaskSpec:
+    return TaskSpec(
+        name="t", kind="classification", description="", inputs=tensors, labels=("fine", "fraud")
+    )
+
+
+def rare_class(n: int = 4000) -> TaskData:
+    """One row of 25 is fraud, and half hidden among the others."""
+    rng = np.random.default_rng(0)
+    fraud = rng.random(n) < 0.04
+    x = (rng.normal(size=(n, 2)) + 1.2 * fraud[:, None]).astype(np.float32)
+    spec = task(TensorSpec(name="input", datatype="FP32", shape=(2,)))
+    return split_task(spec, "a test", {"input": x}, fraud.astype(np.int64), 0)
+
+
+@pytest.mark.parametrize("name", ["logistic-regression", "decision-tree", "gradient-boosting"])
+def test_balanced_weights_find_more_of_a_rare_class(name: str) -> None:
+    data = rare_class()
+    found = []
+    for balanced in (False, True):
+        recipe = next(r for r in recipes(data, balanced=balanced) if r.name == name)
+        answers = recipe.fit(data, 0, lambda share: None).predict(data.test.inputs)
+        found.append((answers.argmax(axis=1)[data.test.targets == 1] == 1).mean())
+    assert found[1] > found[0] + 0.2
+
+
+def test_balanced_weights_sum_to_the_same_for_each_class() -> None:
+    weights = balanced_weights(np.array([0, 0, 0, 2]))
+    assert weights.tolist() == pytest.approx([2 / 3] * 3 + [2])
+    assert weights.mean() == pytest.approx(1)
+
+
+def features(known: tuple[str, ...], *texts: str) -> np.ndarray:
+    """What a column of texts becomes after training on some of these."""
+    cells = (Cell(column="site", read="text", texts=known),)
+    spec = task(TensorSpec(name="c", datatype="BYTES", shape=(1,), columns=("site",), cells=cells))
+    train: Inputs = {"c": np.array([[t] for t in (*known, "rare")] * 3, object)}
+    steps = preprocessing(spec, scale=False)
+    targets = np.arange(len(train["c"])) % 2
+    steps.fit(as_matrix(spec, train), targets)
+    result: np.ndarray = steps.transform(np.array([[t] for t in texts], object))
+    return result
+
+
+def test_rare_and_unknown_texts_have_no_feature_of_their_own() -> None:
+    known, rare, never, gap = features(("a", "b"), "a", "rare", "never", "")
+    assert known.tolist() == [0, 1, 0]
+    assert gap.tolist() == [1, 0, 0]
+    assert rare.tolist() == never.tolist() == [0, 0, 0]
+
+
+def test_many_texts_are_one_feature() -> None:
+    many = tuple(f"s{i:03d}" for i in range(101))
+    assert features(many, "s000", "never").shape == (2, 1)
+
+
+def test_boosting_is_left_out_where_classes_are_very_many() -> None:
+    labels = tuple(f"k{i}" for i in range(51))
+    spec = TaskSpec(
+        name="t",
+        kind="classification",
+        description="",
+        inputs=(TensorSpec(name="input", datatype="FP32", shape=(1,)),),
+        labels=labels,
+    )
+    targets = np.arange(51 * 8) % 51
+    data = split_task(spec, "a test", {"input": targets[:, None].astype(np.float32)}, targets, 0)
+    names = [recipe.name for recipe in recipes(data)]
+    assert names == ["logistic-regression", "decision-tree", "random-forest", "mlp"]
+    assert "gradient-boosting" in [recipe.name for recipe in recipes(rare_class())]

@@ -1,0 +1,60 @@
+"""Columns that a person is told to look at."""
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_exporters.tasks.table.columns import choose_columns
+from ounce_exporters.tasks.table.suspects import find_leaks, find_personal, find_sum
+
+from tests.exporters.table.tables import frame
+
+N = 400
+RNG = np.random.default_rng(0)
+NOISE = RNG.normal(size=N)
+CLASSES = RNG.integers(0, 3, N)
+
+
+def leaks(targets: NDArray[np.generic], *, classifies: bool, **columns: object) -> list[str]:
+    inputs = choose_columns(frame(v=NOISE, **columns), "y").inputs
+    return find_leaks(inputs, targets, classifies=classifies)
+
+
+def test_a_column_that_gives_the_target_away_is_named() -> None:
+    found = leaks(CLASSES, classifies=True, ticket=[f"T{c}" for c in CLASSES], twice=CLASSES * 2.0)
+    assert [line.split("'")[1] for line in found] == ["ticket", "twice"]
+    assert "--without 'ticket'" in found[0]
+    values = np.tanh(NOISE).astype(np.float32)
+    found = leaks(values, classifies=False, other=RNG.normal(size=N))
+    assert [line.split("'")[1] for line in found] == ["v"]
+
+
+def test_a_good_column_and_one_of_many_texts_are_not() -> None:
+    noisy = np.where(RNG.random(N) < 0.1, RNG.integers(0, 3, N), CLASSES).astype(float)
+    texts = [f"t{i % 190}" for i in range(N)]
+    assert leaks(CLASSES, classifies=True, noisy=noisy, texts=texts) == []
+    assert leaks(CLASSES * 2.0 + NOISE, classifies=False, noisy=noisy) == []
+
+
+def test_columns_that_add_up_to_the_target_are_named() -> None:
+    casual, registered = RNG.poisson(5, N), RNG.poisson(50, N)
+    table = frame(v=NOISE, casual=casual, registered=registered)
+    inputs = choose_columns(table, "y").inputs
+    found = find_sum(inputs, (casual + registered).astype(np.float32))
+    assert found is not None
+    assert found.startswith("columns 'casual', 'registered' add up to the target")
+    noisy = casual + registered + RNG.normal(size=N)
+    assert find_sum(inputs, noisy.astype(np.float32)) is None
+
+
+def test_columns_that_look_personal_are_named() -> None:
+    table = frame(
+        last_name=["Ito", "Silva"] * 20,
+        contact=["a@b.org", "c@d.org"] * 20,
+        line=["+49 30 123456", "+44 20 654321"] * 20,
+        model_name=["m1", "m2"] * 20,
+        email_count=np.arange(40) % 7,
+        y="a",
+    )
+    found = find_personal(choose_columns(table, "y").inputs)
+    named = {line.split("'")[1] for line in found}
+    assert {"last_name", "contact", "line"} <= named
+    assert "model_name" not in named
