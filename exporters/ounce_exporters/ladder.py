@@ -17,6 +17,7 @@ from ounce_schemas.card import Calibration, Latency, ModelCard, TrainingData
 from ounce_schemas.documents import MODEL_FILE
 from ounce_schemas.errors import ExportError, OunceError
 
+from ounce_exporters.crossfit import Trained, train
 from ounce_exporters.evaluation import (
     class_figures,
     estimate_accuracy,
@@ -24,13 +25,14 @@ from ounce_exporters.evaluation import (
     regression_figures,
 )
 from ounce_exporters.example import example_request
+from ounce_exporters.export.answers import write_answers
 from ounce_exporters.export.calibration import ConformalInterval, Temperature, fit_calibrator
 from ounce_exporters.export.cards import write_card
 from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.export.parity import check_parity
 from ounce_exporters.export.provenance import library_versions, processor_name
 from ounce_exporters.export.replacement import fresh_folder
-from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
+from ounce_exporters.recipe import Progress, Recipe, TaskData
 
 _SAMPLE_ITEMS = 256
 
@@ -92,9 +94,9 @@ def build_ladder(
     failures: list[str] = []
     for recipe in recipes:
         try:
-            fitted = _fit(recipe, data, seed, reporter)
+            trained = _train(recipe, data, seed, reporter)
             reporter.exporting(recipe)
-            card = export_model(data, recipe, fitted, models / data.spec.name, seed)
+            card = export_model(data, recipe, trained, models / data.spec.name, seed)
         except ExportError as e:
             reporter.failed(recipe, e)
             failures.append(f"{recipe.name}: {e}")
@@ -109,9 +111,9 @@ def build_ladder(
     return BuiltLadder(cards, failures)
 
 
-def _fit(recipe: Recipe, data: TaskData, seed: int, reporter: Reporter) -> FittedModel:
+def _train(recipe: Recipe, data: TaskData, seed: int, reporter: Reporter) -> Trained:
     try:
-        return recipe.fit(data, seed, reporter.training(recipe))
+        return train(recipe, data, seed, reporter.training(recipe))
     except OunceError:
         raise
     except Exception as e:  # libraries raise many types; the other models go on
@@ -121,7 +123,7 @@ def _fit(recipe: Recipe, data: TaskData, seed: int, reporter: Reporter) -> Fitte
 
 
 def export_model(
-    data: TaskData, recipe: Recipe, fitted: FittedModel, folder: Path, seed: int
+    data: TaskData, recipe: Recipe, trained: Trained, folder: Path, seed: int
 ) -> ModelCard:
     """Calibrate a trained model, check and measure its file, and write `folder/<name>/`.
 
@@ -130,8 +132,10 @@ def export_model(
         ArtifactError: a file can't be written.
     """
     task, validation, test = data.spec, data.validation, data.test
+    fitted = trained.model
     native = fitted.predict(test.inputs)
-    calibrator = fit_calibrator(task, fitted.predict(validation.inputs), validation.targets)
+    calibrator = fit_calibrator(task, trained.validation_outputs, validation.targets)
+    answers = calibrator.apply(trained.validation_outputs)
     graph = check_signature(calibrator.attach(fitted.to_onnx(), task), task)
     content = graph.SerializeToString(deterministic=True)
     digest = hashlib.sha256(content).hexdigest()
@@ -150,9 +154,7 @@ def export_model(
             algorithm=recipe.algorithm,
             inputs=task.inputs,
             output=task.output,
-            validation_accuracy=estimate_accuracy(
-                task, model.run(validation.inputs), validation.targets
-            ),
+            validation_accuracy=estimate_accuracy(task, answers, validation.targets),
             test_accuracy=estimate_accuracy(task, exported, test.targets),
             classes=class_figures(task.labels, exported, test.targets) if classifies else (),
             regression=None if classifies else regression_figures(exported, test.targets),
@@ -167,6 +169,7 @@ def export_model(
                 n_train=len(data.train),
                 n_validation=len(validation),
                 n_test=len(test),
+                n_folds=0 if data.folds is None else int(data.folds.max()) + 1,
             ),
             seed=seed,
             libraries=library_versions(),
@@ -174,6 +177,7 @@ def export_model(
             sha256=digest,
         )
         write_card(fresh, card, task, example_request(task, test))
+        write_answers(fresh, answers)
     return card
 
 

@@ -30,10 +30,10 @@ class Split:
 
 @dataclass(frozen=True)
 class TaskData:
-    """A task and its data, split once by seed: disjoint, and stratified where there are classes.
+    """A task and its data, split once by seed, and stratified where there are classes.
 
     Models learn from `train`; calibration, and whatever chooses a model or threshold, sees
-    `validation`; `test` is only reported.
+    `validation`; `test` is only reported. The splits are disjoint, but for `folds`.
     """
 
     spec: TaskSpec
@@ -43,6 +43,10 @@ class TaskData:
     test: Split
     sha256: str
     """Digest of inputs and targets before splitting."""
+    folds: NDArray[np.int64] | None = None
+    """Fold of each row of `train`, or -1 where every model learns from it; shape (n_train,).
+    `validation` then holds the rows of a fold, in their order, and each is answered by a model that
+    has not learned from it. None: `validation` is apart from `train`."""
 
 
 class FittedModel(Protocol):

@@ -76,13 +76,20 @@ class Latency(Document):
 
 
 class TrainingData(Document):
-    """The data a model was made from; splits are disjoint and fixed by the seed."""
+    """The data a model was made from; splits are fixed by the seed.
+
+    They are disjoint where there are no folds. With folds the model has learned from the validation
+    items too, but each was answered by a model that had not.
+    """
 
     sha256: Sha256 = Field(description="Digest of inputs and targets before splitting")
     source: str
     n_train: int = Field(ge=1)
     n_validation: int = Field(ge=1)
     n_test: int = Field(ge=1)
+    n_folds: int = Field(
+        default=0, ge=0, description="Folds of cross-fitting; 0: validation items taught no model"
+    )
 
 
 class Parity(Document):

@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 import pytest
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_exporters.crossfit import Trained
+from ounce_exporters.crossfit import train as train_recipe
 from ounce_exporters.export import calibration
 from ounce_exporters.export.graphs import OPSET
 from ounce_exporters.ladder import build_ladder, export_model
@@ -45,8 +47,8 @@ def briefly(make: Callable[[], nn.Module]) -> Recipe:
     return Recipe("brief", "neural", "a network trained for two epochs", fit)
 
 
-def fit(recipe: Recipe, data: TaskData) -> FittedModel:
-    return recipe.fit(data, 0, lambda share: None)
+def fit(recipe: Recipe, data: TaskData) -> Trained:
+    return train_recipe(recipe, data, 0, lambda share: None)
 
 
 def digits_recipe(name: str, data: TaskData) -> Recipe:
@@ -78,7 +80,12 @@ def test_table_models_survive_the_round_trip(
 
 def check_written(folder: Path, card: ModelCard, data: TaskData) -> None:
     """The folder holds one model with the task's signature that takes any batch."""
-    assert {path.name for path in folder.iterdir()} == {"model.onnx", "card.json", "README.md"}
+    assert {path.name for path in folder.iterdir()} == {
+        "model.onnx",
+        "card.json",
+        "README.md",
+        "validation.npy",
+    }
     assert read_card(folder / "card.json") == card
     assert card.parity.n == len(data.test)
     assert card.parameters > 0
@@ -232,5 +239,5 @@ def test_calibration_and_choice_never_see_the_test_split(
     assert again.validation_accuracy == card.validation_accuracy
     assert again.test_accuracy.n == 50
     assert calibration.fit_temperature(
-        fitted.predict(digits_data.validation.inputs), digits_data.validation.targets
+        fitted.validation_outputs, digits_data.validation.targets
     ) == pytest.approx(card.calibration.temperature)

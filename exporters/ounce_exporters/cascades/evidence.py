@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_schemas.card import LatencyAtBatch, ModelCard
 from ounce_schemas.task import TaskSpec
 
 from ounce_exporters.evaluation import accepted
-from ounce_exporters.recipe import Split
 
 CONFIDENCE_ITEMS = 2000
 """A model's calibrated confidences count as much as so many labelled items would."""
@@ -57,15 +56,23 @@ class Answers:
     """Index of the step that answered."""
 
 
-def gather(task: TaskSpec, card: ModelCard, model: LoadedModel, items: Split) -> Evidence:
-    """Run a model on labelled items."""
-    outputs = model.run(items.inputs)
+def gather(
+    task: TaskSpec, card: ModelCard, outputs: NDArray[np.float32], targets: NDArray[Any]
+) -> Evidence:
+    """Hold a model's answers against the truth.
+
+    Args:
+        task: says which answers are acceptable.
+        card: of the model.
+        outputs: calibrated, array of shape (n_items, output size).
+        targets: array of shape (n_items,).
+    """
     classifies = task.kind == "classification"
     return Evidence(
         model=card.model,
         sha256=card.sha256,
         latency=card.latency.batches,
-        right=accepted(task, outputs, items.targets),
+        right=accepted(task, outputs, targets),
         confidence=outputs.max(axis=1).astype(np.float64) if classifies else None,
     )
 

@@ -1,4 +1,4 @@
-"""Planning a task's folder: `plans.json` from the models that it holds and the validation split."""
+"""Planning a task's folder: `plans.json` from what its models answered to the validation split."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +17,9 @@ from ounce_exporters.cascades.evidence import Evidence, gather
 from ounce_exporters.cascades.frontier import choose_few, frontier, single_costs
 from ounce_exporters.cascades.profile import profile_cascade, profile_single
 from ounce_exporters.cascades.search import find_cascades, stratified_folds
+from ounce_exporters.export.answers import read_answers
 from ounce_exporters.export.artifacts import write_plans
 from ounce_exporters.recipe import Progress, Split, TaskData
-
-_RUNNING_SHARE = 0.8
-"""Of the time that planning takes: running the models on the validation split."""
 
 
 class Reporter(Protocol):
@@ -51,7 +49,7 @@ class PlannedLadder:
 
 
 def plan_ladder(data: TaskData, models: Path, seed: int, reporter: Reporter) -> PlannedLadder:
-    """Run every model of the task on the validation split and write `models/<task>/plans.json`.
+    """Plan with every model of the task and write `models/<task>/plans.json`.
 
     Args:
         data: the task and its splits; only `validation` is used.
@@ -64,7 +62,7 @@ def plan_ladder(data: TaskData, models: Path, seed: int, reporter: Reporter) -> 
         ArtifactError: no model is left, or the file can't be written.
     """
     progress = reporter.planning()
-    evidence = _run_models(data, models, seed, reporter, progress)
+    evidence = _gather(data, models, seed, reporter)
     plans = make_plans(data.spec, data.validation, evidence, seed, progress)
     write_plans(models / data.spec.name, plans)
     progress(1.0)
@@ -84,9 +82,7 @@ def make_plans(
     profiles = [profile_single(model, task.labels, targets) for model in singles]
     if task.kind == "classification":
         folds = stratified_folds(targets, seed)
-        search = find_cascades(
-            singles, folds, lambda done: progress(_RUNNING_SHARE + (1 - _RUNNING_SHARE) * done)
-        )
+        search = find_cascades(singles, folds, progress)
         kept = choose_few(frontier(search.cascades, singles), singles)
         profiles += [
             profile_cascade(cascade, search.considered, folds, task.labels, targets)
@@ -95,20 +91,24 @@ def make_plans(
     return LadderPlans(task=task.name, n_validation=len(validation), plans=tuple(profiles))
 
 
-def _run_models(
-    data: TaskData, models: Path, seed: int, reporter: Reporter, progress: Progress
-) -> list[Evidence]:
+def _gather(data: TaskData, models: Path, seed: int, reporter: Reporter) -> list[Evidence]:
+    task, targets = data.spec, data.validation.targets
     ladder = load_ladder(models, data.spec.name, OnnxCpuRuntime(threads=1), with_plans=False)
     for line in ladder.refused:
         reporter.left_out(line)
     evidence = []
-    for done, served in enumerate(ladder.models):
-        progress(_RUNNING_SHARE * done / len(ladder.models))
-        reason = _mismatch(served.card, data, seed)
+    for served in ladder.models:
+        card = served.card
+        reason = _mismatch(card, data, seed)
         if reason is None:
-            evidence.append(gather(data.spec, served.card, served.loaded, data.validation))
-        else:
-            reporter.left_out(f"{served.card.model}: {reason}")
+            try:
+                answers = read_answers(models / task.name / card.model, len(targets))
+            except ArtifactError as e:
+                reason = str(e)
+            else:
+                evidence.append(gather(task, card, answers, targets))
+        if reason is not None:
+            reporter.left_out(f"{card.model}: {reason}")
     if not evidence:
         raise ArtifactError(
             f"task {data.spec.name!r}: no model was made from this data with seed {seed}; "

@@ -6,7 +6,7 @@ Source of the layout: https://huggingface.co/docs/hub/model-cards
 from pathlib import Path
 
 import yaml
-from ounce_schemas.card import AccuracyEstimate, ModelCard
+from ounce_schemas.card import AccuracyEstimate, ModelCard, TrainingData
 from ounce_schemas.documents import CARD_FILE
 from ounce_schemas.task import TaskSpec, TensorSpec
 
@@ -82,8 +82,7 @@ def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str
             ],
         ),
         "## Training",
-        f"{card.training.source}. {card.training.n_train} items to train, "
-        f"{card.training.n_validation} to validate and calibrate, {card.training.n_test} to test; "
+        f"{card.training.source}. {_splits(card.training)}, {card.training.n_test} to test; "
         f"seed {card.seed}; data sha256 `{card.training.sha256}`.",
         f"{card.parameters:,} parameters, {card.size_bytes:,} bytes, model sha256 `{card.sha256}`.",
         f"The file agrees with the native model on {card.parity.agreement:.2%} of "
@@ -160,6 +159,18 @@ def _calibration_text(card: ModelCard) -> str:
             f"{c.ece_after:.4f} after."
         )
     return f"Split conformal: half width {c.half_width:.4g} from {c.n} validation items."
+
+
+def _splits(training: TrainingData) -> str:
+    if not training.n_folds:
+        return (
+            f"{training.n_train} items to train, {training.n_validation} to validate and calibrate"
+        )
+    judged = f"each of {training.n_validation} was answered by a model that had not learned from it"
+    return (
+        f"The model has learned from {training.n_train} items. To validate and calibrate, {judged} "
+        f"({training.n_folds} folds)"
+    )
 
 
 def _accuracy_row(name: str, a: AccuracyEstimate) -> list[str]:

@@ -1,0 +1,67 @@
+"""Training a model so that it learns from every row that it may, and is judged by none of them.
+
+Where rows are few, those that are kept back to calibrate and judge a model are missed by it. So the
+rows are divided into folds. Each fold is answered by a model that learned from all other rows.
+Together these answers calibrate and judge the recipe. The model that is shipped then learns from
+all rows (cross-fitting: M. Stone, "Cross-Validatory Choice and Assessment of Statistical
+Predictions", JRSS B 36, 1974). It has seen more rows than the models that were judged, so what is
+promised of it errs on the safe side.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ounce_exporters.recipe import FittedModel, Progress, Recipe, Split, TaskData
+
+NEVER_HELD_OUT = -1
+"""Fold of a row that every model learns from."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model, and answers by which it may be judged."""
+
+    model: FittedModel
+    validation_outputs: NDArray[np.float32]
+    """For each validation item, the uncalibrated answer of a model that has not learned from it;
+    array of shape (n_items, output size)."""
+
+
+def train(recipe: Recipe, data: TaskData, seed: int, progress: Progress) -> Trained:
+    """Fit the model of a recipe, and as many others as the data has folds.
+
+    Args:
+        recipe: makes the model.
+        data: with folds, or with a validation split that is apart.
+        seed: of everything that is random.
+        progress: told the share of all fits that is done.
+    """
+    if data.folds is None:
+        model = recipe.fit(data, seed, progress)
+        return Trained(model, model.predict(data.validation.inputs))
+    held_out = data.folds[data.folds != NEVER_HELD_OUT]
+    numbers = np.unique(held_out).tolist()
+    n_fits = len(numbers) + 1
+    outputs: NDArray[np.float32] | None = None
+    for done, fold in enumerate(numbers):
+        part = replace(data, train=select(data.train, data.folds != fold), folds=None)
+        judge = recipe.fit(part, seed, _share_of(progress, done, n_fits))
+        here = held_out == fold
+        answers = judge.predict(select(data.validation, here).inputs)
+        if outputs is None:
+            outputs = np.empty((len(held_out), answers.shape[1]), np.float32)
+        outputs[here] = answers
+    assert outputs is not None  # there is a fold
+    return Trained(recipe.fit(data, seed, _share_of(progress, n_fits - 1, n_fits)), outputs)
+
+
+def select(split: Split, chosen: NDArray[np.bool_]) -> Split:
+    """Some items of a split; `chosen` has shape (n_items,)."""
+    inputs = {name: array[chosen] for name, array in split.inputs.items()}
+    return Split(inputs, split.targets[chosen])
+
+
+def _share_of(progress: Progress, done: int, n_fits: int) -> Progress:
+    return lambda share: progress((done + share) / n_fits)
