@@ -49,8 +49,8 @@ def command(name: str | None, **values: Any) -> None:
     chosen = _choose(recipes, settings.only)
     _say(
         console,
-        f"Task {data.spec.name}: {len(data.train)} items to train, {len(data.validation)} to "
-        f"validate, {len(data.test)} to test; {len(chosen)} models",
+        f"Task {data.spec.name}: {_say_splits(data)}, {len(data.test)} to test; "
+        f"{len(chosen)} models",
     )
     with _unwinding_on_sigterm(), ExitStack() as stack:
         reporters: list[Reporter] = [stack.enter_context(ConsoleReporter(console, len(chosen)))]
@@ -161,6 +161,16 @@ def _is_typed(parameter: str) -> bool:
 
 def _say(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _say_splits(data: TaskData) -> str:
+    if data.folds is None:
+        return f"{len(data.train)} items to train, {len(data.validation)} to validate"
+    n_folds = int(data.folds.max()) + 1
+    return (
+        f"{len(data.train)} items to train; {len(data.validation)} of them validate, each with a "
+        f"model that has not seen it ({n_folds} {'folds' if n_folds > 1 else 'fold'})"
+    )
 
 
 def _choose(recipes: list[Recipe], only: tuple[str, ...]) -> list[Recipe]:

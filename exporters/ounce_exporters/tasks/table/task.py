@@ -13,6 +13,7 @@ from ounce_schemas.topics import TASK_NAME_PATTERN
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.recipe import TaskData
+from ounce_exporters.tasks.folds import with_folds
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table.columns import Columns, InputColumn, choose_columns
 from ounce_exporters.tasks.table.dates import in_order, is_dates
@@ -149,8 +150,9 @@ def _split(
     }
     how = _parts(rows, options, seed)
     if how is None:
-        return split_task(spec, path.name, arrays, truth.values, seed), []
-    parts, said = how
+        data = split_task(spec, path.name, arrays, truth.values, seed)
+        return with_folds(data, seed), []
+    parts, said = how  # units, later rows and other tables judge what has not seen them
     return make_data(spec, f"{path.name}, {said}", arrays, truth.values, parts)
 
 
