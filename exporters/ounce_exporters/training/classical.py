@@ -2,6 +2,7 @@
 skl2onnx."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ounce_schemas.task import TaskSpec
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from ounce_exporters.export.graphs import chain, keep_output, logarithms, normalize, rename_input
 from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
@@ -19,6 +21,7 @@ from ounce_exporters.export.trees import count_numbers, emit
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, TaskData
 
 _TARGET_OPSET = {"": 18, "ai.onnx.ml": 3}  # the latest that skl2onnx's converters are written for
+_ROWS_FOR_THREADS = 50_000
 LEAST_PROBABILITY = 1e-6
 """Smaller probabilities count as this: trees answer with exact zeros, which have no logarithm."""
 
@@ -41,7 +44,8 @@ def fit_classical(
         weights = {}
         if balanced:
             weights[f"{pipeline.steps[-1][0]}__sample_weight"] = balanced_weights(targets)
-        pipeline.fit(as_matrix(data.spec, data.train.inputs), targets, **weights)
+        with _few_threads(len(targets)):
+            pipeline.fit(as_matrix(data.spec, data.train.inputs), targets, **weights)
         progress(1.0)
         return ClassicalModel(data.spec, pipeline)
 
@@ -69,9 +73,10 @@ class ClassicalModel:
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
         """Logits of shape (n_items, n_labels), or values of shape (n_items, 1)."""
         matrix = as_matrix(self._task, inputs)
-        if not self._classifies:
-            return np.asarray(self._pipeline.predict(matrix).reshape(-1, 1), np.float32)
-        probabilities = np.asarray(self._pipeline.predict_proba(matrix), np.float32)
+        with _few_threads(len(matrix)):
+            if not self._classifies:
+                return np.asarray(self._pipeline.predict(matrix).reshape(-1, 1), np.float32)
+            probabilities = np.asarray(self._pipeline.predict_proba(matrix), np.float32)
         return np.asarray(np.log(np.maximum(probabilities, np.float32(LEAST_PROBABILITY))))
 
     def to_onnx(self) -> onnx.ModelProto:
@@ -102,6 +107,12 @@ class ClassicalModel:
             convert(self._pipeline, self._task, options),
             "probabilities" if self._classifies else None,
         )
+
+
+def _few_threads(n_rows: int) -> AbstractContextManager[object]:
+    """One thread where rows are few: several wait for each other at every node of a tree, and on a
+    busy machine that takes a hundred times as long as the work."""
+    return threadpool_limits(1) if n_rows < _ROWS_FOR_THREADS else nullcontext()
 
 
 def as_matrix(task: TaskSpec, inputs: Inputs) -> NDArray[Any]:

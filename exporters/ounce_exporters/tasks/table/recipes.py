@@ -12,8 +12,8 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -27,6 +27,7 @@ from ounce_exporters.export.graphs import chain
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, Recipe, TaskData
 from ounce_exporters.tasks.table.columns import MOST_ONE_HOT
 from ounce_exporters.tasks.table.encoders import DateFeatures, FillGaps, TargetMeans
+from ounce_exporters.tasks.table.ordinals import TextPlaces
 from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
 from ounce_exporters.training.classical import (
     as_matrix,
@@ -63,7 +64,7 @@ def recipes(data: TaskData, *, balanced: bool = False) -> list[Recipe]:
     def classical(name: str, algorithm: str, make: Callable[[TaskSpec, int], Pipeline]) -> Recipe:
         return Recipe(name, "classical", algorithm, fit_classical(make, balanced=balanced))
 
-    boosted = [classical("gradient-boosting", "gradient boosted trees", _boosting)]
+    boosted = [classical("gradient-boosting", "histogram gradient boosting", _boosting)]
     return [
         classical("logistic-regression", "logistic regression", _logistic)
         if _classifies(data.spec)
@@ -157,10 +158,22 @@ def _forest(task: TaskSpec, seed: int) -> Pipeline:
 
 
 def _boosting(task: TaskSpec, seed: int) -> Pipeline:
-    kind = GradientBoostingClassifier if _classifies(task) else GradientBoostingRegressor
+    """Gaps stay gaps and texts are categories: the trees split by both."""
+    steps: list[tuple[str, Any, list[int]]] = []
+    is_text: list[bool] = []
+    for tensor in task.inputs:
+        columns = list(range(len(is_text), len(is_text) + tensor.size))
+        texts = tensor.datatype == "BYTES"
+        is_text += [texts] * tensor.size
+        known = [["", *(cell.texts or ())] for cell in tensor.cells] if tensor.cells else None
+        steps.append((tensor.name, TextPlaces(known) if texts else "passthrough", columns))
     trees_a_round = len(task.labels) if len(task.labels) > 2 else 1
     rounds = int(np.clip(_MOST_TREES // trees_a_round, 10, 100))
-    return _pipeline(task, kind(n_estimators=rounds, subsample=0.8, random_state=seed))
+    kind = HistGradientBoostingClassifier if _classifies(task) else HistGradientBoostingRegressor
+    boosting = kind(
+        max_iter=rounds, categorical_features=is_text, early_stopping=False, random_state=seed
+    )
+    return Pipeline([("columns", ColumnTransformer(steps)), ("model", boosting)])
 
 
 def _classifies(task: TaskSpec) -> bool:
