@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_exporters.crossfit import train
 from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder import export_model
 from ounce_exporters.tasks.table.options import TableOptions
@@ -54,8 +55,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[s
     write_task(folder / "t", data.spec, data.test)
     for recipe in recipes(data):
         if recipe.name in ("logistic-regression", "decision-tree"):
-            fitted = recipe.fit(data, 0, lambda share: None)
-            export_model(data, recipe, fitted, folder / "t", 0)
+            trained = train(recipe, data, 0, lambda share: None)
+            export_model(data, recipe, trained, folder / "t", 0)
     with (folder / "t.csv").open(newline="") as file:
         return folder, list(csv.reader(file))[1:]
 
