@@ -177,6 +177,16 @@ class TransactionalProducer:
         with self._guard.watch("sending offsets to a transaction"):
             self._producer.send_offsets_to_transaction([*offsets], group, _TRY_S)
 
+    def _what_failed(self, error: KafkaError) -> KafkaError:
+        """Why a transaction has to be aborted. A step that was under way when that happened says
+        only that it can't go on; a commit, which can't succeed any more, says why."""
+        try:
+            self._producer.commit_transaction(_TRY_S)
+        except KafkaException as e:
+            cause: KafkaError = e.args[0]
+            return cause
+        return error
+
     def _repeat(self, attempt: Callable[[], object], what: str) -> None:
         """Do a step of a transaction, again while the error says that this may help.
 
@@ -192,6 +202,8 @@ class TransactionalProducer:
                 return
             except KafkaException as e:
                 error: KafkaError = e.args[0]
+            if error.txn_requires_abort() and error.code() == KafkaError._STATE:
+                error = self._what_failed(error)
             if error.txn_requires_abort() and is_of_a_record(error):
                 raise _RefusedError(error.str())
             if error.txn_requires_abort():
@@ -230,8 +242,7 @@ class _AbortError(Exception):
 
 
 class _RefusedError(_AbortError):
-    """One of its records was refused. No delivery report says which one: a report for each record
-    costs a fifth of the throughput."""
+    """One of its records was refused. No delivery report says which one."""
 
 
 class _LostError(Exception):

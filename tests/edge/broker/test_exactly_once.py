@@ -1,6 +1,7 @@
 """Answers and the offsets that they answer are in one transaction, whatever happens between."""
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -100,6 +101,33 @@ FENCED = KafkaError(KafkaError._FENCED, fatal=True)
 OUT_OF_STATE = KafkaError(KafkaError.INVALID_TXN_STATE, fatal=True)
 SILENT = KafkaError(KafkaError._TIMED_OUT, retriable=True)
 ABORTABLE = KafkaError(KafkaError.UNKNOWN_PRODUCER_ID, txn_requires_abort=True)
+
+
+def test_a_refusal_that_comes_while_offsets_are_sent_is_known_as_one(
+    delivery: ExactlyOnce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = producer_of(delivery)
+    monkeypatch.setattr(
+        first,
+        "send_offsets_to_transaction",
+        raising(KafkaError(KafkaError._STATE, txn_requires_abort=True)),
+    )
+    monkeypatch.setattr(
+        first,
+        "commit_transaction",
+        raising(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, txn_requires_abort=True)),
+    )
+    monkeypatch.setattr(first, "abort_transaction", lambda timeout: None, raising=False)
+    publish(delivery, b"one")
+    delivery.start_confirming(at(1), nothing)
+    until_s = time.monotonic() + WAIT_S
+    while (second := producer_of(delivery)) is first and time.monotonic() < until_s:
+        time.sleep(0.001)
+    assert second is not first
+    second.may_commit.set()
+    assert delivery.wait(WAIT_S)
+    assert not delivery.is_aborted
+    assert [value for values, _ in second.committed for value in values] == [b"one"]
 
 
 @pytest.mark.parametrize(
