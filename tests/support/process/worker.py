@@ -30,6 +30,7 @@ class Worker:
         log: file for its output.
         options: further options of `ounce worker`.
         env: further variables of its environment.
+        ounce: the command, of whichever environment.
         cpus: processors to run on, as `taskset -c` reads them. It starts there: a running process
             can't be moved safely, as its threads come and go meanwhile.
     """
@@ -42,12 +43,13 @@ class Worker:
         options: Sequence[str] = (),
         *,
         env: Mapping[str, str] | None = None,
+        ounce: Path = OUNCE,
         cpus: str | None = None,
     ) -> None:
         self.port = free_port()
         self.child = Child(
             [
-                OUNCE,
+                ounce,
                 "worker",
                 "--task=digits",
                 f"--kafka={servers}",
