@@ -115,7 +115,7 @@ def test_summary_of_nothing_says_so() -> None:
 
 def test_next_steps_name_the_busiest_models_page(tmp_path: Path) -> None:
     report = FleetReport(1.0, Phase.DONE, False, {"digits": make_task_report()})
-    text = next_steps(Path("models"), report, tmp_path).plain
+    text = next_steps(tmp_path / "models", report, tmp_path).plain
     assert "models/digits/light/README.md" in text
     assert str(tmp_path) in text
     assert "ounce train --help" in next_steps(tmp_path, None, tmp_path).plain

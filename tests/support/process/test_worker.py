@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.process import worker
+from tests.support.process.worker import Worker
 
 PROGRAM = f"""#!{sys.executable}
 import os, threading
@@ -28,14 +28,15 @@ print([sorted(cpus) for cpus in seen])
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no processor can be chosen here")
-def test_threads_that_vanish_are_pinned_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_threads_that_vanish_are_pinned_too(tmp_path: Path) -> None:
     program = tmp_path / "ounce"
     program.write_text(PROGRAM)
     program.chmod(0o700)
-    monkeypatch.setattr(worker, "OUNCE", program)
     cpu = max(os.sched_getaffinity(0))
-    pinned = worker.Worker("nowhere:1", tmp_path, tmp_path / "log", cpus=str(cpu))
-    assert pinned.child.process.wait(30) == 0, pinned.child.log_tail()
+    log = tmp_path / "log"
+    pinned = Worker("nowhere:1", tmp_path, log, cpus=str(cpu), ounce=program)
+    try:
+        assert pinned.child.process.wait(30) == 0, pinned.child.log_tail()
+    finally:
+        pinned.child.stop()
     assert pinned.child.log_tail().strip() == f"[[{cpu}]]"
