@@ -25,15 +25,18 @@ def rare_class(n: int = 4000) -> TaskData:
     return split_task(spec, "a test", {"input": x}, fraud.astype(np.int64), 0)
 
 
-@pytest.mark.parametrize("name", ["logistic-regression", "decision-tree", "gradient-boosting"])
-def test_balanced_weights_find_more_of_a_rare_class(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("logistic-regression", 0.2), ("decision-tree", 0.2), ("gradient-boosting", 0.1)],
+)
+def test_balanced_weights_find_more_of_a_rare_class(name: str, more: float) -> None:
     data = rare_class()
     found = []
     for balanced in (False, True):
         recipe = next(r for r in recipes(data, balanced=balanced) if r.name == name)
         answers = recipe.fit(data, 0, lambda share: None).predict(data.test.inputs)
         found.append((answers.argmax(axis=1)[data.test.targets == 1] == 1).mean())
-    assert found[1] > found[0] + 0.1
+    assert found[1] > found[0] + more
 
 
 def test_balanced_weights_sum_to_the_same_for_each_class() -> None:
