@@ -20,12 +20,15 @@ from ounce_exporters.next_steps import next_steps
 from ounce_exporters.progress_file import ProgressFile
 from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.reporters import Reporter, Reporters
-from ounce_exporters.reporting import ConsoleReporter, ladder_table, plans_table
+from ounce_exporters.reporting import (
+    ConsoleReporter,
+    ladder_table,
+    plans_table,
+    say,
+    wide_console,
+)
 from ounce_exporters.tasks import registry
 from ounce_exporters.train_settings import TABLE_OPTIONS, TrainSettings
-
-_TABLE_WIDTH = 140
-"""Columns of the final table where no terminal says how wide it is."""
 
 
 @click.command(name="train", cls=grouped_command(TABLE_OPTIONS))
@@ -42,12 +45,10 @@ def command(name: str | None, **values: Any) -> None:
     """
     settings = make_settings(TrainSettings, values)
     begun_s = time.monotonic()
-    console = Console()
-    if not console.is_terminal:
-        console.width = _TABLE_WIDTH
+    console = wide_console()
     data, recipes = _open(name, settings, console)
     chosen = _choose(recipes, settings.only)
-    _say(
+    say(
         console,
         f"Task {data.spec.name}: {_say_splits(data)}, {len(data.test)} to test; "
         f"{len(chosen)} models",
@@ -62,11 +63,11 @@ def command(name: str | None, **values: Any) -> None:
     console.print(plans_table(planned))
     advice = floor_advice(planned.plans, quantity=data.spec.kind == "regression")
     if advice is not None:
-        _say(console, f"Note: {advice}")
+        say(console, f"Note: {advice}")
     folder = settings.folder / data.spec.name
-    _say(console, f"Written to {folder}\n")
+    say(console, f"Written to {folder}\n")
     for line in next_steps(data, settings.folder):
-        _say(console, line)
+        say(console, line)
     if built.failures:
         raise IncompleteLadderError(
             f"{len(built.failures)} of {len(chosen)} models failed; {folder} holds the others and "
@@ -102,7 +103,7 @@ def _open(
         tasks = ", ".join(registry.TASKS)
         raise click.UsageError(f"name a task ({tasks}), or give --data FILE --target COLUMN")
     module = registry.find_task(name)
-    _say(console, f"Task {name}: making its data")
+    say(console, f"Task {name}: making its data")
     data = module.load(settings.seed, quick=settings.quick)
     if settings.quick:
         data = replace(data, source=f"{data.source}; a quick ladder, made with --quick")
@@ -132,7 +133,7 @@ def _open_table(
         task,
         settings.table,
         settings.seed,
-        lambda line: _say(console, f"Note: {line}"),
+        lambda line: say(console, f"Note: {line}"),
     )
     from ounce_exporters.tasks.table.recipes import recipes  # after the table is known to be good
 
@@ -157,10 +158,6 @@ def _is_typed(parameter: str) -> bool:
     """Whether an option stands on the command line; OUNCE_TASK may be set for a worker's sake."""
     source = click.get_current_context().get_parameter_source(parameter)
     return source is click.core.ParameterSource.COMMANDLINE
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _say_splits(data: TaskData) -> str:

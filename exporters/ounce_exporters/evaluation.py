@@ -9,6 +9,8 @@ from ounce_schemas.card import AccuracyEstimate, ClassFigures, RegressionFigures
 from ounce_schemas.task import TaskSpec
 from sklearn.metrics import precision_recall_fscore_support, r2_score
 
+from ounce_exporters.recipe import TaskData
+
 Z_95 = 1.959963984540054
 """Quantile of the normal distribution that leaves 2.5% above."""
 ECE_BINS = 15
@@ -51,6 +53,27 @@ def estimate_accuracy(
     successes, n = int(good.sum()), len(good)
     low, high = wilson_interval(successes, n)
     return AccuracyEstimate(value=successes / n, low=low, high=high, n=n)
+
+
+def judge(
+    task: TaskSpec, answers: NDArray[np.float32], exported: NDArray[np.float32], data: TaskData
+) -> dict[str, Any]:
+    """What a card says of a model's answers, by the card's field.
+
+    Args:
+        task: the task.
+        answers: calibrated, to the validation items; array of shape (n_items, output size).
+        exported: calibrated, of the exported file, to the test items; likewise.
+        data: the items.
+    """
+    classifies = task.kind == "classification"
+    truth = data.test.targets
+    return {
+        "validation_accuracy": estimate_accuracy(task, answers, data.validation.targets),
+        "test_accuracy": estimate_accuracy(task, exported, truth),
+        "classes": class_figures(task.labels, exported, truth) if classifies else (),
+        "regression": None if classifies else regression_figures(exported, truth),
+    }
 
 
 def class_figures(

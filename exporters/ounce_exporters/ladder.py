@@ -18,12 +18,7 @@ from ounce_schemas.documents import MODEL_FILE
 from ounce_schemas.errors import ExportError, OunceError
 
 from ounce_exporters.crossfit import Trained, train
-from ounce_exporters.evaluation import (
-    class_figures,
-    estimate_accuracy,
-    expected_calibration_error,
-    regression_figures,
-)
+from ounce_exporters.evaluation import expected_calibration_error, judge
 from ounce_exporters.example import example_request
 from ounce_exporters.export.answers import write_answers
 from ounce_exporters.export.calibration import ConformalInterval, Temperature, fit_calibrator
@@ -145,7 +140,6 @@ def export_model(
         model = runtime.load(fresh / MODEL_FILE, content)
         exported = model.run(test.inputs)
         parity = check_parity(task, exported, calibrator.apply(native))
-        classifies = task.kind == "classification"
         card = ModelCard(
             task=task.name,
             model=recipe.name,
@@ -154,10 +148,7 @@ def export_model(
             algorithm=recipe.algorithm,
             inputs=task.inputs,
             output=task.output,
-            validation_accuracy=estimate_accuracy(task, answers, validation.targets),
-            test_accuracy=estimate_accuracy(task, exported, test.targets),
-            classes=class_figures(task.labels, exported, test.targets) if classifies else (),
-            regression=None if classifies else regression_figures(exported, test.targets),
+            **judge(task, answers, exported, data),
             calibration=_calibration(calibrator, native, exported, data),
             parity=parity,
             latency=_latency(model, runtime, data),

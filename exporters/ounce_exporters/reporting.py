@@ -20,6 +20,22 @@ from ounce_exporters.cascades.planning import PlannedLadder
 _LINE_EVERY_SECONDS = 5.0
 """Without a terminal, a long training says how far it is this often."""
 
+_TABLE_WIDTH = 140
+"""Columns of a table where no terminal says how wide it is."""
+
+
+def wide_console() -> Console:
+    """A console whose tables are whole where no terminal says how wide it is."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = _TABLE_WIDTH
+    return console
+
+
+def say(console: Console, line: str) -> None:
+    """Print a line as it is."""
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
 
 class ConsoleReporter:
     """Implements the reporters of `ladder` and `cascades.planning`.

@@ -84,7 +84,7 @@ class TrainingData(Document):
 
     sha256: Sha256 = Field(description="Digest of inputs and targets before splitting")
     source: str
-    n_train: int = Field(ge=1)
+    n_train: int = Field(ge=0, description="0: not known, of a model that was made elsewhere")
     n_validation: int = Field(ge=1)
     n_test: int = Field(ge=1)
     n_folds: int = Field(

@@ -16,6 +16,7 @@ from ounce_schemas.errors import OunceError
 # name: (module with a click command named `command`, extra that installs it, one-line help)
 COMMANDS = {
     "train": ("ounce_exporters.command", "exporters", "Train and export a task's ladder."),
+    "add": ("ounce_exporters.own.command", "exporters", "Add your own model to a task's ladder."),
     "worker": ("ounce_edge.worker.command", "edge", "Answer the requests of one or more tasks."),
     "explain": ("ounce_edge.evidence.explain", "edge", "Show why a message is routed as it is."),
     "topics": ("ounce_services.topics.command", "services", "Create the topics of tasks."),

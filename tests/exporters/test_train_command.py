@@ -80,6 +80,7 @@ def test_a_table_becomes_a_ladder(train: Train, rooms: Path, tmp_path: Path) -> 
     assert {path.name for path in folder.iterdir()} == names | {
         "task.json",
         "test-split.npz",
+        "validation-split.npz",
         "example-request.json",
         "plans.json",
     }

@@ -49,7 +49,8 @@ class PlannedLadder:
 
 
 def plan_ladder(data: TaskData, models: Path, seed: int, reporter: Reporter) -> PlannedLadder:
-    """Plan with every model of the task and write `models/<task>/plans.json`.
+    """Plan with every model of the task and write `models/<task>/plans.json`, beside it the
+    validation split.
 
     Args:
         data: the task and its splits; only `validation` is used.
@@ -64,7 +65,7 @@ def plan_ladder(data: TaskData, models: Path, seed: int, reporter: Reporter) -> 
     progress = reporter.planning()
     evidence = _gather(data, models, seed, reporter)
     plans = make_plans(data.spec, data.validation, evidence, seed, progress)
-    write_plans(models / data.spec.name, plans)
+    write_plans(models / data.spec.name, plans, data.validation)
     progress(1.0)
     return PlannedLadder(plans, {model.model: model.latency for model in evidence})
 

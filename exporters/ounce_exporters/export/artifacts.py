@@ -2,8 +2,9 @@
 
 ::
 
-    <models>/<task>/task.json, test-split.npz, example-request.json, plans.json
-    <models>/<task>/<model>/model.onnx, card.json, README.md
+    <models>/<task>/task.json, test-split.npz, example-request.json
+    <models>/<task>/plans.json, validation-split.npz
+    <models>/<task>/<model>/model.onnx, card.json, README.md, validation.npy
 
 Names that start with a dot are unfinished and not to be read.
 """
@@ -14,11 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import (
     CARD_FILE,
     PLANS_FILE,
     TASK_FILE,
     TEST_SPLIT_FILE,
+    read_card,
     read_task,
 )
 from ounce_schemas.errors import ArtifactError, DataError
@@ -28,6 +31,10 @@ from ounce_schemas.task import TaskSpec
 from ounce_exporters.example import EXAMPLE_FILE, example_request
 from ounce_exporters.export.replacement import UNFINISHED, fresh_folder
 from ounce_exporters.recipe import Split
+
+VALIDATION_SPLIT_FILE = "validation-split.npz"
+"""Beside `plans.json`, in the layout of the test split: the items that plans rest on, so that a
+model that joins later is judged by the same."""
 
 
 @contextmanager
@@ -85,14 +92,16 @@ def write_task(folder: Path, task: TaskSpec, test: Split) -> None:
         raise ArtifactError(f"{folder}: can't be written: {e.strerror or e}") from e
 
 
-def write_plans(folder: Path, plans: LadderPlans) -> None:
-    """Write `plans.json` beside `task.json`.
+def write_plans(folder: Path, plans: LadderPlans, validation: Split) -> None:
+    """Write `plans.json` beside `task.json`, and the items that the plans rest on.
 
     Raises:
         ArtifactError: the folder can't be written.
     """
     text = plans.model_dump_json(indent=2, exclude_none=True) + "\n"
+    arrays = {**validation.inputs, "targets": validation.targets}
     try:
+        write_file(folder / VALIDATION_SPLIT_FILE, lambda path: _write_arrays(path, arrays))
         write_file(folder / PLANS_FILE, lambda path: path.write_text(text, encoding="utf-8"))
     except OSError as e:
         raise ArtifactError(f"{folder}: can't be written: {e.strerror or e}") from e
@@ -101,6 +110,15 @@ def write_plans(folder: Path, plans: LadderPlans) -> None:
 def models_of(folder: Path) -> list[str]:
     """Names of the models that a task's folder holds."""
     return sorted(path.parent.name for path in folder.glob(f"[!.]*/{CARD_FILE}"))
+
+
+def read_cards(folder: Path) -> list[ModelCard]:
+    """The cards of the models that a task's folder holds.
+
+    Raises:
+        ArtifactError: one can't be read.
+    """
+    return [read_card(folder / name / CARD_FILE) for name in models_of(folder)]
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
@@ -114,7 +132,7 @@ def _other_files(folder: Path) -> list[Path]:
     """What a person has put beside a ladder, such as a policy."""
     if not folder.is_dir():
         return []
-    own = (TASK_FILE, TEST_SPLIT_FILE, PLANS_FILE, EXAMPLE_FILE)
+    own = (TASK_FILE, TEST_SPLIT_FILE, VALIDATION_SPLIT_FILE, PLANS_FILE, EXAMPLE_FILE)
     return [
         path
         for path in folder.iterdir()

@@ -162,6 +162,11 @@ def _calibration_text(card: ModelCard) -> str:
 
 
 def _splits(training: TrainingData) -> str:
+    if not training.n_train:
+        return (
+            "The model was made elsewhere, and what it has learned from is not known. "
+            f"{training.n_validation} items validate and calibrate"
+        )
     if not training.n_folds:
         return (
             f"{training.n_train} items to train, {training.n_validation} to validate and calibrate"

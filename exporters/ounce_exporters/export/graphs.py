@@ -18,15 +18,17 @@ _ELEMENT_TYPES = {"FP32": TensorProto.FLOAT, "BYTES": TensorProto.STRING}
 
 
 def normalize(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same model at `OPSET` and `IR_VERSION`, each operator domain named once."""
+    """The same model at `OPSET` or later and at `IR_VERSION`, each operator domain named once."""
     versions: dict[str, int] = {}
     for opset in model.opset_import:
-        versions[opset.domain] = max(versions.get(opset.domain, 0), opset.version)
+        domain = "" if opset.domain == "ai.onnx" else opset.domain
+        versions[domain] = max(versions.get(domain, 0), opset.version)
+    versions.setdefault("", OPSET)
     result = onnx.ModelProto()
     result.CopyFrom(model)
     del result.opset_import[:]
     result.opset_import.extend(helper.make_opsetid(d, v) for d, v in versions.items())
-    if versions.get("", OPSET) != OPSET:
+    if versions[""] < OPSET:
         result = version_converter.convert_version(result, OPSET)
     result.ir_version = IR_VERSION
     return result
@@ -113,7 +115,7 @@ def append(
     )
     graph.node.extend(nodes)
     del graph.output[:]
-    graph.output.append(_value_info(output))
+    graph.output.append(declare(output))
     return result
 
 
@@ -130,7 +132,7 @@ def check_signature(model: onnx.ModelProto, task: TaskSpec) -> onnx.ModelProto:
             f"the graph has inputs {sorted(declared)}, task {task.name!r} has {sorted(wanted)}"
         )
     del model.graph.input[:]
-    model.graph.input.extend(_value_info(tensor) for tensor in task.inputs)
+    model.graph.input.extend(declare(tensor) for tensor in task.inputs)
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as e:
@@ -138,7 +140,8 @@ def check_signature(model: onnx.ModelProto, task: TaskSpec) -> onnx.ModelProto:
     return model
 
 
-def _value_info(tensor: TensorSpec) -> onnx.ValueInfoProto:
+def declare(tensor: TensorSpec) -> onnx.ValueInfoProto:
+    """A tensor of a signature as a graph names it, with an open batch dimension."""
     return helper.make_tensor_value_info(
         tensor.name, _ELEMENT_TYPES[tensor.datatype], ["batch", *tensor.shape]
     )

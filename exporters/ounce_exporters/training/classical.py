@@ -44,7 +44,7 @@ def fit_classical(
         weights = {}
         if balanced:
             weights[f"{pipeline.steps[-1][0]}__sample_weight"] = balanced_weights(targets)
-        with _few_threads(len(targets)):
+        with few_threads(len(targets)):
             pipeline.fit(as_matrix(data.spec, data.train.inputs), targets, **weights)
         progress(1.0)
         return ClassicalModel(data.spec, pipeline)
@@ -73,7 +73,7 @@ class ClassicalModel:
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
         """Logits of shape (n_items, n_labels), or values of shape (n_items, 1)."""
         matrix = as_matrix(self._task, inputs)
-        with _few_threads(len(matrix)):
+        with few_threads(len(matrix)):
             if not self._classifies:
                 return np.asarray(self._pipeline.predict(matrix).reshape(-1, 1), np.float32)
             probabilities = np.asarray(self._pipeline.predict_proba(matrix), np.float32)
@@ -109,7 +109,7 @@ class ClassicalModel:
         )
 
 
-def _few_threads(n_rows: int) -> AbstractContextManager[object]:
+def few_threads(n_rows: int) -> AbstractContextManager[object]:
     """One thread where rows are few: several wait for each other at every node of a tree, and on a
     busy machine that takes a hundred times as long as the work."""
     return threadpool_limits(1) if n_rows < _ROWS_FOR_THREADS else nullcontext()

@@ -1,0 +1,159 @@
+"""Judging a whole ladder by rows that none of its models has seen."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_schemas.card import ModelCard
+from ounce_schemas.cells import as_text
+from ounce_schemas.documents import MODEL_FILE
+from ounce_schemas.errors import ArtifactError, DataError
+from ounce_schemas.task import TaskSpec
+from pandas.api.types import is_numeric_dtype
+from sklearn.model_selection import train_test_split
+
+from ounce_exporters.evaluation import expected_calibration_error, judge
+from ounce_exporters.example import example_request
+from ounce_exporters.export.answers import write_answers
+from ounce_exporters.export.cards import write_card
+from ounce_exporters.own.splits import Judges, no_items
+from ounce_exporters.recipe import Inputs, Split, TaskData
+from ounce_exporters.tasks.splits import LEAST_ROWS, digest
+from ounce_exporters.tasks.table.options import Writing
+from ounce_exporters.tasks.table.quantities import read_quantity
+from ounce_exporters.tasks.table.reading import read_table
+from ounce_exporters.tasks.table.rows import as_texts, read_values
+from ounce_exporters.tasks.table.target import check_target
+
+_SAME_TABLE = 0.5
+"""Share of a ladder's test items that a file must hold to be the table it was trained from."""
+
+
+def judges_of_file(judges: Judges, path: Path, target: str) -> tuple[Judges, list[str]]:
+    """The rows of a file as judges of a ladder: half validate, half test.
+
+    A file that holds the ladder's own test items is the table that it was trained from: its models
+    know the other rows, so the ladder's own splits go on judging.
+
+    Raises:
+        DataError: the file can't be read so, or has too few rows with a label of the task.
+    """
+    task = judges.data.spec
+    items, lines = _read(task, path, target)
+    if _share_of_known(task, judges.data.test, items) > _SAME_TABLE:
+        lines.append(f"{path.name} holds the ladder's own items: its own splits judge")
+        return judges, lines
+    n = len(items)
+    if n < LEAST_ROWS:
+        raise DataError(f"{path} has {n} rows that can judge: at least {LEAST_ROWS} are needed")
+    classifies = task.kind == "classification"
+    counts = np.bincount(items.targets) if classifies else np.array([0])
+    validation, test = train_test_split(
+        np.arange(n),
+        train_size=0.5,
+        random_state=judges.seed,
+        stratify=items.targets if classifies and counts[counts > 0].min() > 1 else None,
+    )
+    data = TaskData(
+        spec=task,
+        source=f"judged with {path.name}",
+        train=no_items(items),
+        validation=_take(items, np.sort(validation)),
+        test=_take(items, np.sort(test)),
+        sha256=digest(items.inputs, items.targets),
+    )
+    return Judges(data, judges.seed, judges.cards, are_new=True), lines
+
+
+def judge_again(folder: Path, card: ModelCard, data: TaskData) -> ModelCard:
+    """Judge a model that is there by other items, and write its card anew.
+
+    Raises:
+        ArtifactError: its file can't be run or written.
+    """
+    task = data.spec
+    path = folder / MODEL_FILE
+    try:
+        model = OnnxCpuRuntime(threads=1).load(path, path.read_bytes())
+    except OSError as e:
+        raise ArtifactError(f"{path}: can't be read: {e.strerror or e}") from e
+    answers, tested = model.run(data.validation.inputs), model.run(data.test.inputs)
+    calibration = card.calibration
+    if task.kind == "classification":
+        error = expected_calibration_error(tested, data.test.targets)
+        calibration = calibration.model_copy(update={"ece_after": error})
+    fresh = card.model_copy(
+        update={
+            **judge(task, answers, tested, data),
+            "calibration": calibration,
+            "training": card.training.model_copy(
+                update={
+                    "sha256": data.sha256,
+                    "source": f"{card.training.source}; {data.source}",
+                    "n_validation": len(data.validation),
+                    "n_test": len(data.test),
+                    "n_folds": 0,
+                }
+            ),
+        }
+    )
+    write_card(folder, fresh, task, example_request(task, data.test))
+    write_answers(folder, answers)
+    return fresh
+
+
+def _read(task: TaskSpec, path: Path, target: str) -> tuple[Split, list[str]]:
+    """Rows as a worker reads them; those without a label of the task are left out."""
+    table = read_table(path, Writing(), target)
+    frame, lines = table.frame, list(table.notices)
+    check_target(frame, target)
+    if any(tensor.cells is None for tensor in task.inputs):
+        raise DataError(f"task {task.name!r} is not of a table: leave out --data")
+    columns = {cell.column for tensor in task.inputs for cell in tensor.cells or ()}
+    absent = [column for column in sorted(columns) if column not in frame]
+    if absent:
+        raise DataError(f"{path} lacks the columns {', '.join(map(repr, absent[:5]))}")
+    inputs: dict[str, NDArray[Any]] = {}
+    for tensor in task.inputs:
+        values = []
+        for cell in tensor.cells or ():
+            column, unread = read_values(cell, frame[cell.column])
+            if unread:
+                lines.append(f"{unread} cells of column {cell.column!r} are read as gaps")
+            values.append(column)
+        inputs[tensor.name] = np.stack(values, axis=1).reshape(len(frame), *tensor.shape)
+    if task.kind == "classification":
+        places = {label: i for i, label in enumerate(task.labels)}
+        texts = as_texts(frame[target])
+        targets = np.array([places.get(as_text(text), -1) for text in texts], np.int64)
+        kept = targets >= 0
+    else:
+        truth = frame[target]
+        quantity = None if is_numeric_dtype(truth) else read_quantity(truth, None, sure=True)
+        numbers = truth.to_numpy(np.float64) if quantity is None else quantity.values
+        targets, kept = numbers.astype(np.float32), np.isfinite(numbers)
+    if not kept.all():
+        n = int((~kept).sum())
+        lines.append(f"{n} rows are left out: their {target!r} is no answer of the task")
+    return _take(Split(inputs, targets), np.flatnonzero(kept)), lines
+
+
+def _take(split: Split, rows: NDArray[np.int64]) -> Split:
+    return Split({name: array[rows] for name, array in split.inputs.items()}, split.targets[rows])
+
+
+def _share_of_known(task: TaskSpec, known: Split, items: Split) -> float:
+    """Share of known items that are among others."""
+    rows = set(_rows(task, items.inputs, items.targets))
+    return float(np.mean([row in rows for row in _rows(task, known.inputs, known.targets)]))
+
+
+def _rows(task: TaskSpec, inputs: Inputs, targets: NDArray[Any]) -> list[tuple[Any, ...]]:
+    arrays = [inputs[tensor.name].reshape(len(targets), -1) for tensor in task.inputs]
+    parts = [
+        [tuple(row) if array.dtype == object else row.tobytes() for row in array]
+        for array in arrays
+    ]
+    return list(zip(*parts, targets.tolist(), strict=True))

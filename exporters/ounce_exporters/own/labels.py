@@ -1,0 +1,119 @@
+"""Which column of an own model's output is which label of the task."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from ounce_schemas.cells import as_text
+from ounce_schemas.errors import ExportError
+from ounce_schemas.task import TaskSpec
+from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+
+_CLEARLY = 0.2
+"""Accuracy that another order must gain before the given one is taken for wrong."""
+
+
+def without_zipmaps(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, tuple[str, ...]]]:
+    """The same model with tensors where it had lists of dictionaries, and the labels of their
+    columns by output: where a ZipMap or a classifier operator names them."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    labels: dict[str, tuple[str, ...]] = {}
+    zipmaps = {node.output[0]: node for node in graph.node if node.op_type == "ZipMap"}
+    for output in graph.output:
+        node = zipmaps.get(output.name)
+        if node is not None:
+            labels[output.name] = _class_labels(node)
+            graph.node.remove(node)
+            graph.node.append(
+                helper.make_node("Cast", [node.input[0]], [output.name], to=TensorProto.FLOAT)
+            )
+            output.CopyFrom(
+                helper.make_tensor_value_info(output.name, TensorProto.FLOAT, [None, None])
+            )
+    named = [found for node in graph.node if (found := _class_labels(node))]
+    if len(named) == 1:
+        for output in graph.output:
+            labels.setdefault(output.name, named[0])
+    return result, labels
+
+
+def _class_labels(node: onnx.NodeProto) -> tuple[str, ...]:
+    for attribute in node.attribute:
+        if attribute.name.startswith("classlabels_"):
+            return tuple(t.decode() for t in attribute.strings) or tuple(
+                as_text(number) for number in attribute.ints
+            )
+    return ()
+
+
+def column_labels(
+    scores: NDArray[Any], outputs: Mapping[str, NDArray[Any]]
+) -> tuple[str, ...] | None:
+    """Labels of the columns as a label output shows them: it names the greatest of each item.
+
+    None where there is no such output, or where a column is never the greatest.
+    """
+    for output in outputs.values():
+        if output.dtype.kind not in "iubUO" or output.size != len(output):
+            continue
+        texts = np.array([as_text(value) for value in output.reshape(-1).tolist()], dtype=object)
+        greatest = scores.argmax(axis=1)
+        found = []
+        for column in range(scores.shape[1]):
+            here, counts = np.unique(texts[greatest == column].astype(str), return_counts=True)
+            if len(here) == 0:
+                return None
+            found.append(str(here[counts.argmax()]))
+        return tuple(found) if len(set(found)) == len(found) else None
+    return None
+
+
+def place_labels(task: TaskSpec, labels: Sequence[str]) -> tuple[int, ...]:
+    """For each label of the task, its place in `labels`; -1 where it is absent.
+
+    Labels are the same as texts, but for upper and lower case where that leaves no doubt. Numbers
+    from 0 that are no labels of the task count its labels.
+
+    Raises:
+        ExportError: a label of the model is none of the task's.
+    """
+    for same in (str, str.lower):
+        own = [same(label) for label in labels]
+        wanted = [same(label) for label in task.labels]
+        if len(set(own)) == len(own) and set(own) <= set(wanted):
+            return tuple(own.index(label) if label in own else -1 for label in wanted)
+    numbers = {str(i): i for i in range(len(task.labels))}
+    if set(labels) <= set(numbers) and not set(labels) & set(task.labels):
+        return tuple(
+            labels.index(str(i)) if str(i) in labels else -1 for i in range(len(task.labels))
+        )
+    unknown = [label for label in labels if label not in task.labels]
+    raise ExportError(
+        f"the model answers {', '.join(map(repr, unknown[:10]))}, which task {task.name!r} does "
+        f"not know: its labels are {', '.join(map(repr, task.labels[:20]))}"
+    )
+
+
+def check_order(task: TaskSpec, logits: NDArray[np.float32], targets: NDArray[Any]) -> None:
+    """Refuse columns whose order was assumed where another order fits the truth far better.
+
+    Raises:
+        ExportError: names the better order.
+    """
+    n = len(task.labels)
+    counts = np.zeros((n, n))
+    np.add.at(counts, (logits.argmax(axis=1), targets), 1)
+    columns, labels = linear_sum_assignment(-counts)
+    best = counts[columns, labels].sum() / len(targets)
+    assumed = np.trace(counts) / len(targets)
+    if best - assumed > _CLEARLY:
+        order = " ".join(f"--label {task.labels[i]}" for i in labels)
+        raise ExportError(
+            f"the answers fit the labels far better in another order than the task's ({best:.3f} "
+            f"right instead of {assumed:.3f}): say the model's order, here perhaps {order}"
+        )

@@ -1,0 +1,188 @@
+"""An own model as a ladder takes it: the task's inputs, one output, and the model as it came."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import compose, inliner, numpy_helper
+from ounce_schemas.errors import ExportError
+from ounce_schemas.task import TaskSpec
+
+from ounce_exporters.export.graphs import UNCALIBRATED, declare, normalize
+from ounce_exporters.own.answers import Session
+from ounce_exporters.own.feeds import Feed, find_feeds
+from ounce_exporters.own.labels import check_order, without_zipmaps
+from ounce_exporters.own.onnx_file import count_numbers
+from ounce_exporters.own.readings import Reading, read_outputs
+from ounce_exporters.recipe import Inputs, Split
+
+_INSIDE = "own/"
+_TRIED = 8
+"""Items that are answered alone, too."""
+
+Native = Callable[[Inputs], NDArray[Any]]
+"""The answers of the chosen output, from the library that the model was made with."""
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A model that was made elsewhere."""
+
+    graph: onnx.ModelProto
+    source: str
+    """What it is, for the card."""
+    native: Native | None = None
+    """Its answers in its own library; None: the graph is the original."""
+    family: Literal["classical", "neural"] | None = None
+    """None: classical where it has operators of classical models."""
+    labels: tuple[str, ...] = ()
+    """In the order of its columns, where its library says them."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a person says of a model's outputs; what is left unsaid is found out."""
+
+    name: str | None = None
+    """The output that answers."""
+    labels: tuple[str, ...] = ()
+    """Labels of the task in the order of its columns."""
+
+
+class OwnModel:
+    """Implements `FittedModel` for a graph that somebody else made."""
+
+    def __init__(self, graph: onnx.ModelProto, parameters: int, predict: Native) -> None:
+        self._graph = graph
+        self._predict = predict
+        self.parameters = parameters
+
+    def predict(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Logits of shape (n_items, n_labels), or values of shape (n_items, 1)."""
+        return np.asarray(self._predict(inputs), np.float32)
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """The wrapped graph with the one output `uncalibrated`."""
+        return self._graph
+
+
+def wrap(
+    foreign: Foreign, task: TaskSpec, validation: Split, hints: Outputs
+) -> tuple[OwnModel, list[str]]:
+    """Make a model answer a task, and say what was assumed.
+
+    Args:
+        foreign: the model.
+        task: to be answered.
+        validation: items by which outputs are understood.
+        hints: what the person says of the outputs.
+
+    Raises:
+        ExportError: it does not fit the task, fails on its items, or gives no steady answers.
+    """
+    model, native = foreign.graph, foreign.native
+    plain, known = without_zipmaps(_inlined(model))
+    session = Session(plain)
+    feeds = find_feeds(session.inputs, task)
+    items = validation.inputs
+    outputs = _run(session, feeds, items)
+    labels = hints.labels or foreign.labels
+    reading, notes = read_outputs(task, outputs, known, hints.name, labels)
+    scores = reading.scores(outputs[reading.output])
+    _check_steady(session, feeds, items, reading, scores)
+    if task.kind == "classification" and not hints.labels:
+        check_order(task, scores, validation.targets)
+    notes += _by_place(feeds)
+
+    def answers(inputs: Inputs) -> NDArray[np.float32]:
+        if native is not None:
+            return reading.scores(native(inputs))
+        return reading.scores(_run(session, feeds, inputs)[reading.output])
+
+    return OwnModel(_assemble(plain, task, feeds, reading), count_numbers(model), answers), notes
+
+
+def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    return inliner.inline_local_functions(model) if model.functions else model
+
+
+def _run(session: Session, feeds: Sequence[Feed], inputs: Inputs) -> dict[str, NDArray[Any]]:
+    n = len(next(iter(inputs.values())))
+    return session.run({feed.port.name: feed.array(inputs) for feed in feeds}, n)
+
+
+def _check_steady(
+    session: Session,
+    feeds: Sequence[Feed],
+    inputs: Inputs,
+    reading: Reading,
+    scores: NDArray[np.float32],
+) -> None:
+    """The answers are finite, and an item's answer does not depend on the others or on luck."""
+    bad = int((~np.isfinite(scores).all(axis=1)).sum())
+    if bad:
+        raise ExportError(
+            f"{bad} of {len(scores)} items get an answer that is not finite from output "
+            f"{reading.output!r}"
+        )
+    for i in range(min(_TRIED, len(scores))):
+        one = {name: array[i : i + 1] for name, array in inputs.items()}
+        alone = reading.scores(_run(session, feeds, one)[reading.output])
+        if not np.allclose(alone, scores[i : i + 1], rtol=1e-2, atol=1e-3):
+            raise ExportError(
+                "an item gets another answer alone than among others: export the model for "
+                "inference (torch: module.eval()), without dropout and without batch statistics"
+            )
+
+
+def _by_place(feeds: Sequence[Feed]) -> list[str]:
+    lines = []
+    for feed in feeds:
+        name, tensor = feed.port.name, feed.tensor
+        if len(feed.picked) > 1 and name != tensor.name:
+            order = f" in the order {', '.join(tensor.columns)}" if tensor.columns else ""
+            lines.append(f"input {name!r} gets {tensor.name!r}{order}")
+    return lines
+
+
+def _assemble(
+    model: onnx.ModelProto, task: TaskSpec, feeds: Sequence[Feed], reading: Reading
+) -> onnx.ModelProto:
+    try:
+        # What is renamed, so that no name of the model is one of the task's.
+        result = compose.add_prefix(normalize(model), _INSIDE)
+    except Exception as e:  # onnx raises many types
+        versions = ", ".join(f"{o.domain or 'ai.onnx'} {o.version}" for o in model.opset_import)
+        raise ExportError(
+            f"its operators ({versions}) can't be brought to a later set: export it with a later "
+            f"opset; {' '.join(str(e).split())[:200]}"
+        ) from e
+    graph = result.graph
+    inside = list(graph.node)
+    before: list[onnx.NodeProto] = []
+    for feed in feeds:
+        nodes, constants = feed.nodes(_INSIDE + feed.port.name)
+        before += nodes
+        _hold(graph, constants)
+    behind, constants = reading.nodes(_INSIDE + reading.output)
+    _hold(graph, constants)
+    del graph.node[:]
+    graph.node.extend([*before, *inside, *behind])
+    del graph.input[:]
+    graph.input.extend(declare(tensor) for tensor in task.inputs)
+    del graph.output[:]
+    size = len(task.labels) or 1
+    graph.output.append(
+        onnx.helper.make_tensor_value_info(UNCALIBRATED, onnx.TensorProto.FLOAT, ["batch", size])
+    )
+    del graph.value_info[:]
+    return result
+
+
+def _hold(graph: onnx.GraphProto, constants: dict[str, NDArray[Any]]) -> None:
+    graph.initializer.extend(
+        numpy_helper.from_array(value, name) for name, value in constants.items()
+    )

@@ -1,0 +1,55 @@
+"""The Python API: its members, and the example of its page."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+from ounce_exporters import api
+
+from tests.exporters.own.foreign import rooms
+
+PAGE = Path(__file__).parents[2] / "docs" / "own-models.md"
+
+
+def test_the_members_are_these() -> None:
+    assert api.__all__ == [
+        "Explanation",
+        "Ladder",
+        "Outputs",
+        "TableOptions",
+        "add_model",
+        "explain",
+        "read_ladder",
+        "train_table",
+    ]
+
+
+@pytest.mark.parametrize("name", api.__all__)
+def test_every_member_says_what_it_is(name: str) -> None:
+    member = getattr(api, name)
+    text = inspect.getdoc(member) or ""
+    assert len(text) > 20
+    if inspect.isfunction(member):
+        assert all(f"{argument}:" in text for argument in inspect.signature(member).parameters)
+        assert "Raises:" in text
+
+
+def test_the_example_of_the_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rooms().drop(columns="watts").to_csv("rooms.csv", index=False)
+    rooms(400, seed=9).to_csv("earlier.csv", index=False)
+    (example,) = re.findall(r"```python\n(.+?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(example, str(PAGE), "exec"), {"__name__": "example"})
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines[:-1]} == {
+        "mine",
+        "mlp",
+        "random-forest",
+        "decision-tree",
+        "gradient-boosting",
+        "logistic-regression",
+    }
+    assert lines[-1].endswith("lightest-feasible")
