@@ -12,22 +12,28 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.support.kafka.apache_kafka import ApacheKafka, KafkaUnavailableError
+from tests.support.kafka.needed import BROKER
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.prometheus import Prometheus, PrometheusUnavailableError
 from tests.support.process.worker import OUNCE, Device
+from tests.support.suite.once import made_once
+from tests.support.suite.processes import number_of_processes
 
-pytest_plugins = ["pytester", "tests.support.process.skips"]
+pytest_plugins = ["pytester", "tests.support.suite.parallel", "tests.support.suite.skips"]
 
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
-    """Bootstrap servers of a broker that all tests share: KAFKA_BOOTSTRAP_SERVERS, or our own."""
-    servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+    """Bootstrap servers of a broker that all tests of this process share: KAFKA_BOOTSTRAP_SERVERS,
+    or our own."""
+    servers = os.environ.get(BROKER)
     if servers:
+        if number_of_processes() > 1:
+            pytest.fail(f"{BROKER} names one broker: run the tests in one process, without -n")
         try:
             AdminClient({"bootstrap.servers": servers}).list_topics(timeout=10)
         except KafkaException as e:
-            pytest.fail(f"KAFKA_BOOTSTRAP_SERVERS={servers}: no broker answers there ({e})")
+            pytest.fail(f"{BROKER}={servers}: no broker answers there ({e})")
         yield servers
         return
     with _own_kafka() as broker:
@@ -43,9 +49,9 @@ def private_kafka() -> Iterator[ApacheKafka]:
 
 def _own_kafka() -> ApacheKafka:
     try:
-        return ApacheKafka()
+        return ApacheKafka(runs_shortly=True)
     except KafkaUnavailableError as e:
-        pytest.skip(f"no Apache Kafka: {e}; or set KAFKA_BOOTSTRAP_SERVERS")
+        pytest.skip(f"no Apache Kafka: {e}; or set {BROKER}")
 
 
 @pytest.fixture
@@ -61,10 +67,12 @@ def topics(kafka: str) -> Iterator[OwnTopics]:
 @pytest.fixture(scope="session")
 def digits_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small digits ladder, trained by the real command."""
-    models = tmp_path_factory.mktemp("models")
     only = [f"--only={name}" for name in ("decision-tree", "logistic-regression", "mlp")]
-    subprocess.run([OUNCE, "train", "digits", "--models", models, *only], check=True)
-    return models
+
+    def train(models: Path) -> None:
+        subprocess.run([OUNCE, "train", "digits", "--models", models, *only], check=True)
+
+    return made_once(tmp_path_factory, "digits", train)
 
 
 @pytest.fixture

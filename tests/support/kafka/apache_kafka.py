@@ -21,6 +21,7 @@ __all__ = ["ApacheKafka", "KafkaUnavailableError"]
 
 _START_TIMEOUT_S = 90
 _CLUSTER_ID = "b3VuY2UtdGVzdC1jbHVzdA"  # any 16 bytes in URL-safe base 64
+_FIRST_COMPILER_ONLY = "-XX:TieredStopAtLevel=1"
 _LOG4J = """\
 appender.console.type = Console
 appender.console.name = console
@@ -57,7 +58,7 @@ class ApacheKafka:
         self._jars = kafka_jars()
         self._heap_mb = heap_mb
         self._cpus = cpus
-        self._options = ["-XX:TieredStopAtLevel=1"] if runs_shortly else []
+        self._options = [_FIRST_COMPILER_ONLY] if runs_shortly else []
         self._port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="ounce-kafka-"))
         self._child: Child | None = None
@@ -197,7 +198,7 @@ class ApacheKafka:
     def _format(self) -> None:
         """Write the cluster's identity into the data folder."""
         command = self._command(
-            "-Xmx128m",
+            *("-Xmx128m", _FIRST_COMPILER_ONLY),
             "kafka.tools.StorageTool",
             *("format", self._controllers, "-t", _CLUSTER_ID, *self._format_options, "-c"),
         )

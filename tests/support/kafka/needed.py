@@ -1,4 +1,4 @@
-"""Tests that start a broker of their own."""
+"""Tests that need a broker."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,6 +6,9 @@ from contextlib import contextmanager
 import pytest
 
 from tests.support.kafka.jars import KafkaUnavailableError
+
+BROKER = "KAFKA_BOOTSTRAP_SERVERS"
+"""Names a broker that is there already."""
 
 
 @contextmanager

@@ -9,11 +9,15 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 
+from tests.support.suite.processes import number_of_processes, process_index
+
 _LOG_TAIL_BYTES = 4_000
 _PORT_RANGE = range(20_000, 32_000)
 """Below Linux's ephemeral ports: a client that reconnects to a stopped server can't take its port,
 nor connect to itself, so a restart finds the port free."""
-_PORTS = cycle(random.sample(_PORT_RANGE, len(_PORT_RANGE)))
+_OWN_PORTS = _PORT_RANGE[process_index() :: number_of_processes()]
+"""Tests that run beside these ones, in other processes, take others."""
+_PORTS = cycle(random.sample(_OWN_PORTS, len(_OWN_PORTS)))
 
 
 class Child:

@@ -30,9 +30,7 @@ def test_known_fault():
 
 def run(pytester: pytest.Pytester, source: str) -> pytest.RunResult:
     pytester.makepyfile(source)
-    return pytester.runpytest_inprocess(
-        "-p", "tests.support.process.skips", "-p", "no:cacheprovider"
-    )
+    return pytester.runpytest_inprocess("-p", "tests.support.suite.skips", "-p", "no:cacheprovider")
 
 
 def test_skips_fail_in_ci_with_their_reason(
