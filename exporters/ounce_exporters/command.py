@@ -175,4 +175,4 @@ def _choose(recipes: list[Recipe], only: tuple[str, ...]) -> list[Recipe]:
     for name in only:
         if name not in names:
             raise click.UsageError(f"--only {name}: no such model; one of {', '.join(names)}")
-    return [recipe for recipe in recipes if not only or recipe.name in only]
+    return [r for r in recipes if (r.name in only if only else r.by_default)]

@@ -87,3 +87,5 @@ class Recipe:
     """Arguments: data (only `train` is used to learn), seed, progress."""
     effort: float = 1.0
     """How long it takes against the other models of the ladder, to tell the time that is left."""
+    by_default: bool = True
+    """Whether it is made where nobody names the models to make."""

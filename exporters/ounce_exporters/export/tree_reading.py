@@ -37,6 +37,11 @@ def is_tree_ensemble(estimator: Any) -> bool:
     return isinstance(estimator, (*_SINGLE, *_FORESTS, *_BOOSTED, *_HISTOGRAM))
 
 
+def is_boosting(estimator: Any) -> bool:
+    """Whether its sums are logits, which `decision_function` gives."""
+    return isinstance(estimator, HistGradientBoostingClassifier)
+
+
 def read_ensemble(estimator: Any) -> Ensemble:
     """The trees of a fitted scikit-learn estimator.
 

@@ -11,7 +11,7 @@ extra trees, gradient boosting or histogram gradient boosting. Three rules make 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -98,6 +98,18 @@ def emit(ensemble: Ensemble) -> onnx.ModelProto:
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 3)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+
+
+def as_logits(ensemble: Ensemble) -> Ensemble:
+    """Boosted trees of classes, whose answers are logits: one for each class, also of two."""
+    if len(ensemble.base) > 1:
+        return replace(ensemble, link="identity")
+    trees = [
+        replace(tree, values=np.concatenate([-tree.values / 2, tree.values / 2], axis=1))
+        for tree in ensemble.trees
+    ]
+    base = np.concatenate([-ensemble.base / 2, ensemble.base / 2])
+    return replace(ensemble, trees=trees, base=base, link="identity")
 
 
 def count_numbers(ensemble: Ensemble) -> int:

@@ -1,5 +1,5 @@
-"""Classical models: scikit-learn pipelines. Trees are written by `export.trees`, the rest by
-skl2onnx."""
+"""Classical models: scikit-learn pipelines. Trees are written by `export.trees`, linear models by
+`export.dense`, our own estimators by themselves, and the steps before them by skl2onnx."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -15,10 +15,13 @@ from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from ounce_exporters.export.dense import emit_linear
 from ounce_exporters.export.graphs import chain, keep_output, logarithms, normalize, rename_input
-from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
-from ounce_exporters.export.trees import count_numbers, emit
+from ounce_exporters.export.tree_reading import is_boosting, is_tree_ensemble, read_ensemble
+from ounce_exporters.export.trees import as_logits, count_numbers, emit
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, TaskData
+from ounce_exporters.training.estimator import GraphEstimator
+from ounce_exporters.training.linear import is_linear, read_linear
 
 _TARGET_OPSET = {"": 18, "ai.onnx.ml": 3}  # the latest that skl2onnx's converters are written for
 _ROWS_FOR_THREADS = 50_000
@@ -74,8 +77,8 @@ class ClassicalModel:
         """Logits of shape (n_items, n_labels), or values of shape (n_items, 1)."""
         matrix = as_matrix(self._task, inputs)
         with few_threads(len(matrix)):
-            if not self._classifies:
-                return np.asarray(self._pipeline.predict(matrix).reshape(-1, 1), np.float32)
+            if self._gives_logits:
+                return self._outputs(matrix)
             probabilities = np.asarray(self._pipeline.predict_proba(matrix), np.float32)
         return np.asarray(np.log(np.maximum(probabilities, np.float32(LEAST_PROBABILITY))))
 
@@ -86,20 +89,43 @@ class ClassicalModel:
             ExportError: a step can't be converted.
         """
         graph = self._graph()
-        return logarithms(graph, LEAST_PROBABILITY) if self._classifies else graph
+        return graph if self._gives_logits else logarithms(graph, LEAST_PROBABILITY)
 
     @property
     def _classifies(self) -> bool:
         return self._task.kind == "classification"
 
-    def _graph(self) -> onnx.ModelProto:
-        """Probabilities or values as the output `uncalibrated`."""
+    @property
+    def _estimator(self) -> Any:
+        return self._pipeline.steps[-1][1]
+
+    @property
+    def _gives_logits(self) -> bool:
+        """Whether the graph gives logits or values, and not probabilities."""
+        if not self._classifies or isinstance(self._estimator, GraphEstimator):
+            return True
+        return is_linear(self._estimator) or is_boosting(self._estimator)
+
+    def _outputs(self, matrix: NDArray[Any]) -> NDArray[np.float32]:
         *before, (_, estimator) = self._pipeline.steps
-        if is_tree_ensemble(estimator):
-            trees = emit(read_ensemble(estimator))
+        if not isinstance(estimator, GraphEstimator) and not self._classifies:
+            return np.asarray(self._pipeline.predict(matrix).reshape(-1, 1), np.float32)
+        features = Pipeline(before).transform(matrix) if before else matrix
+        if isinstance(estimator, GraphEstimator):
+            return estimator.outputs(features)
+        scores = np.asarray(estimator.decision_function(features), np.float64)
+        if scores.ndim == 1:
+            scores = np.stack([-scores / 2, scores / 2], axis=1)
+        return scores.astype(np.float32)
+
+    def _graph(self) -> onnx.ModelProto:
+        """The whole pipeline with the output `uncalibrated`."""
+        *before, (_, estimator) = self._pipeline.steps
+        tail = write_estimator(estimator, classifies=self._classifies)
+        if tail is not None:
             if not before:
-                return rename_input(trees, self._task.inputs[0].name)
-            return chain(convert(Pipeline(before), self._task), trees)
+                return rename_input(tail, self._task.inputs[0].name)
+            return chain(convert(Pipeline(before), self._task), tail)
         # Without zipmap the probabilities are one tensor; as a list of dictionaries they cost
         # eight times the model itself.
         options = {id(self._pipeline): {"zipmap": False}} if self._classifies else None
@@ -107,6 +133,21 @@ class ClassicalModel:
             convert(self._pipeline, self._task, options),
             "probabilities" if self._classifies else None,
         )
+
+
+def write_estimator(estimator: Any, *, classifies: bool) -> onnx.ModelProto | None:
+    """A fitted estimator as a graph from `features` to `uncalibrated`; None leaves it to skl2onnx.
+
+    Averaged trees give probabilities, all others logits; of a quantity all give values.
+    """
+    if isinstance(estimator, GraphEstimator):
+        return estimator.to_graph()
+    if is_tree_ensemble(estimator):
+        trees = read_ensemble(estimator)
+        return emit(as_logits(trees) if classifies and is_boosting(estimator) else trees)
+    if is_linear(estimator):
+        return emit_linear(*read_linear(estimator, classifies=classifies))
+    return None
 
 
 def few_threads(n_rows: int) -> AbstractContextManager[object]:
@@ -154,6 +195,8 @@ def convert(
 
 def count_parameters(estimator: Any) -> int:
     """Learned numbers of an estimator: weights, or thresholds and leaf values of trees."""
+    if isinstance(estimator, GraphEstimator):
+        return estimator.count_numbers()
     if is_tree_ensemble(estimator):
         return count_numbers(read_ensemble(estimator))
     return int(np.size(estimator.coef_) + np.size(estimator.intercept_))

@@ -64,7 +64,7 @@ def train(
     """
     classifies = np.issubdtype(targets.dtype, np.integer)
     x, y = torch.from_numpy(np.ascontiguousarray(inputs)), torch.from_numpy(targets)
-    with _deterministic(seed):
+    with reproducible(seed):
         generator = torch.Generator().manual_seed(seed)
         network = make().train()
         average = AveragedModel(
@@ -180,7 +180,7 @@ def export(network: nn.Module, input_name: str, shape: tuple[int, ...]) -> onnx.
 
 
 @contextmanager
-def _deterministic(seed: int) -> Iterator[None]:
+def reproducible(seed: int) -> Iterator[None]:
     """Seed, fixed threads and deterministic algorithms; restored afterwards."""
     threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()

@@ -156,7 +156,8 @@ def _means(
     return ((sums + _PRIOR_ROWS * prior) / (n + _PRIOR_ROWS)).astype(np.float32)
 
 
-def _set_shape(operator: Any) -> None:
+def set_shape(operator: Any) -> None:
+    """Tell skl2onnx how wide a step's answer is."""
     rows = operator.inputs[0].get_first_dimension()
     operator.outputs[0].type = FloatTensorType([rows, operator.raw_operator.width])
 
@@ -164,7 +165,7 @@ def _set_shape(operator: Any) -> None:
 def _convert_fill_gaps(scope: Any, operator: Any, container: Any) -> None:
     step: FillGaps = operator.raw_operator
     (source,), (result,) = operator.inputs, operator.outputs
-    name = _Namer(scope)
+    name = Namer(scope)
     some = len(step.with_gaps_) > 0
     filled = name.variable("filled") if some else result.full_name
     container.add_node(
@@ -194,7 +195,7 @@ def _convert_fill_gaps(scope: Any, operator: Any, container: Any) -> None:
 def _convert_date_features(scope: Any, operator: Any, container: Any) -> None:
     step: DateFeatures = operator.raw_operator
     (source,), (result,) = operator.inputs, operator.outputs
-    name = _Namer(scope)
+    name = Namer(scope)
     places, values = name.variable("places"), name.variable("values")
     chosen, same = name.variable("of"), name.variable("same")
     container.add_initializer(places, TensorProto.INT64, [step.width], step.columns_)
@@ -209,7 +210,7 @@ def _convert_date_features(scope: Any, operator: Any, container: Any) -> None:
 def _convert_target_means(scope: Any, operator: Any, container: Any) -> None:
     step: TargetMeans = operator.raw_operator
     (source,), (result,) = operator.inputs, operator.outputs
-    name = _Namer(scope)
+    name = Namer(scope)
     parts = []
     for i, (texts, means) in enumerate(zip(step.texts_, step.tables_, strict=True)):
         place, column = name.variable("column"), name.variable("texts")
@@ -235,19 +236,21 @@ def _convert_target_means(scope: Any, operator: Any, container: Any) -> None:
     container.add_node("Concat", parts, result.full_name, name=name.node("Concat"), axis=1)
 
 
-class _Namer:
+class Namer:
     """Names that no other part of the graph has."""
 
     def __init__(self, scope: Any) -> None:
         self._scope = scope
 
     def variable(self, name: str) -> str:
+        """A name for a value."""
         return str(self._scope.get_unique_variable_name(name))
 
     def node(self, name: str) -> str:
+        """A name for a node."""
         return str(self._scope.get_unique_operator_name(name))
 
 
-update_registered_converter(FillGaps, "OunceFillGaps", _set_shape, _convert_fill_gaps)
-update_registered_converter(DateFeatures, "OunceDateFeatures", _set_shape, _convert_date_features)
-update_registered_converter(TargetMeans, "OunceTargetMeans", _set_shape, _convert_target_means)
+update_registered_converter(FillGaps, "OunceFillGaps", set_shape, _convert_fill_gaps)
+update_registered_converter(DateFeatures, "OunceDateFeatures", set_shape, _convert_date_features)
+update_registered_converter(TargetMeans, "OunceTargetMeans", set_shape, _convert_target_means)

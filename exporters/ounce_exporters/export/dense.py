@@ -1,0 +1,79 @@
+"""Graphs of models that multiply and add: linear ones, and those on distances to prototypes.
+
+Each reads `features`, float32 of shape (n_items, n_features), and writes `uncalibrated`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from ounce_exporters.export.graphs import IR_VERSION, OPSET, UNCALIBRATED
+from ounce_exporters.export.trees import FEATURES
+
+Floats = NDArray[np.float32]
+
+
+def emit_linear(weights: Floats, bias: Floats) -> onnx.ModelProto:
+    """`features @ weights + bias`.
+
+    Args:
+        weights: array of shape (n_features, n_outputs).
+        bias: array of shape (n_outputs,).
+    """
+    nodes = [helper.make_node("Gemm", [FEATURES, "weights", "bias"], [UNCALIBRATED])]
+    return _model("linear", nodes, {"weights": weights, "bias": bias}, weights.shape)
+
+
+def emit_kernel(centres: Floats, gamma: float, dual: Floats, bias: Floats) -> onnx.ModelProto:
+    """`exp(-gamma * d2) @ dual + bias`, d2 the squared distances to the centres.
+
+    Args:
+        centres: array of shape (n_centres, n_features).
+        gamma: of the kernel.
+        dual: array of shape (n_centres, n_outputs).
+        bias: array of shape (n_outputs,).
+    """
+    weights, offsets = exponent_terms(centres, gamma)
+    nodes = [
+        helper.make_node("Mul", [FEATURES, FEATURES], ["squares"]),
+        helper.make_node("MatMul", ["squares", "minus_gamma"], ["lengths"]),
+        helper.make_node("Gemm", [FEATURES, "centres", "offsets"], ["products"]),
+        helper.make_node("Add", ["products", "lengths"], ["exponents"]),
+        helper.make_node("Exp", ["exponents"], ["kernel"]),
+        helper.make_node("Gemm", ["kernel", "dual", "bias"], [UNCALIBRATED]),
+    ]
+    n_features = centres.shape[1]
+    constants = {
+        "minus_gamma": np.full((n_features, 1), -gamma, np.float32),
+        "centres": weights,
+        "offsets": offsets,
+        "dual": dual,
+        "bias": bias,
+    }
+    return _model("kernel", nodes, constants, (n_features, dual.shape[1]))
+
+
+def exponent_terms(centres: Floats, gamma: float) -> tuple[Floats, Floats]:
+    """What makes `-gamma * d2` of features x: `x @ first + second - gamma * |x|^2`."""
+    exact = centres.astype(np.float64)
+    weights = (2 * gamma * exact.T).astype(np.float32)
+    offsets = (-gamma * np.square(exact).sum(axis=1)).astype(np.float32)
+    return weights, offsets
+
+
+def _model(
+    name: str, nodes: Sequence[NodeProto], constants: dict[str, Floats], shape: tuple[int, ...]
+) -> onnx.ModelProto:
+    n_features, n_outputs = shape
+    graph = helper.make_graph(
+        nodes,
+        name,
+        [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", n_features])],
+        [helper.make_tensor_value_info(UNCALIBRATED, TensorProto.FLOAT, ["batch", n_outputs])],
+        [numpy_helper.from_array(np.asarray(v, np.float32), n) for n, v in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", OPSET)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)

@@ -1,0 +1,126 @@
+"""The network of a table: preprocessing in scikit-learn, and PyTorch behind it."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from ounce_schemas.task import TaskSpec
+from sklearn.compose import ColumnTransformer
+from torch import Tensor, nn
+
+from ounce_exporters.export.graphs import chain
+from ounce_exporters.recipe import FittedModel, Inputs, Progress, TaskData
+from ounce_exporters.tasks.table.preprocessing import preprocessing
+from ounce_exporters.training.classical import as_matrix, balanced_weights, convert
+from ounce_exporters.training.neural import count_weights, export, run
+from ounce_exporters.training.tabular import (
+    Lesson,
+    Schedule,
+    Shape,
+    TableNetwork,
+    find_edges,
+    fit_network,
+)
+
+_MOST_EMBEDDED = 2048
+"""Intervals of all numbers together at most; wide tables have fewer of each."""
+_SHAPE, _SCHEDULE = Shape(), Schedule()
+
+
+def fit_mlp(
+    data: TaskData,
+    seed: int,
+    progress: Progress,
+    *,
+    balanced: bool = False,
+    shape: Shape = _SHAPE,
+    schedule: Schedule = _SCHEDULE,
+) -> FittedModel:
+    """Train the network of a table.
+
+    Args:
+        data: only `train` is learned from.
+        seed: of everything that is random.
+        progress: told the share done.
+        balanced: classes count alike, however many rows each has.
+        shape: of the network.
+        schedule: how it learns.
+    """
+    task, targets = data.spec, data.train.targets
+    columns = preprocessing(task, scale=True)
+    features = columns.fit_transform(as_matrix(task, data.train.inputs), targets)
+    features = np.asarray(features, np.float32)
+    classifies = task.kind == "classification"
+    weights = balanced_weights(targets) if balanced else np.ones(len(targets))
+    centre, spread = 0.0, 1.0
+    if not classifies:
+        centre, spread = float(targets.mean()), float(targets.std()) or 1.0
+        targets = ((targets - centre) / spread).astype(np.float32)
+    numbers = _first_numbers(features)
+    n_intervals = int(np.clip(_MOST_EMBEDDED // max(numbers, 1), 1, shape.intervals))
+    edges = find_edges(features[:, :numbers], n_intervals)
+    n_outputs = len(task.labels) if classifies else 1
+
+    def make() -> TableNetwork:
+        return TableNetwork(edges, features.shape[1] - numbers, n_outputs, shape)
+
+    lesson = Lesson(features, targets, weights)
+    network: nn.Module = fit_network(make, lesson, schedule, seed, progress)
+    if not classifies:
+        network = Rescaled(network, centre, spread).eval()
+    return PipelineNetwork(task, columns, network, features.shape[1])
+
+
+def _first_numbers(features: NDArray[np.float32]) -> int:
+    """How many columns from the first on hold more than two values."""
+    several = np.array([len(np.unique(column)) > 2 for column in features.T])
+    return int(np.flatnonzero(several)[-1]) + 1 if several.any() else 0
+
+
+class Rescaled(nn.Module):
+    """A network whose standardized output is brought back to the target's unit."""
+
+    def __init__(self, network: nn.Module, centre: float, spread: float) -> None:
+        super().__init__()
+        self.network = network
+        self.centre = centre
+        self.spread = spread
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Values of shape (n_items, 1)."""
+        values: Tensor = self.network(x) * self.spread + self.centre
+        return values
+
+
+class PipelineNetwork:
+    """Fitted preprocessing in scikit-learn and a network behind it; one graph when exported."""
+
+    def __init__(
+        self, task: TaskSpec, columns: ColumnTransformer, network: nn.Module, n_features: int
+    ) -> None:
+        self._task = task
+        self._columns = columns
+        self._network = network
+        self._n_features = n_features
+
+    @property
+    def parameters(self) -> int:
+        """Learned weights."""
+        return count_weights(self._network)
+
+    def predict(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Logits of shape (n_items, n_labels), or values of shape (n_items, 1)."""
+        features: Any = self._columns.transform(as_matrix(self._task, inputs))
+        return run(self._network, features.astype(np.float32))
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """Preprocessing and network as one graph with the one output `uncalibrated`.
+
+        Raises:
+            ExportError: a part can't be converted.
+        """
+        return chain(
+            convert(self._columns, self._task),
+            export(self._network, "features", (self._n_features,)),
+        )

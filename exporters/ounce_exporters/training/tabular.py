@@ -1,0 +1,208 @@
+"""A network for tables: several members that share most weights, on piecewise-linear numbers.
+
+- A number becomes how far it has come through each of a few intervals that hold about equally many
+  rows, each cut to 0 and 1, so that an extreme value can't be more than extreme (Gorishniy,
+  Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep Learning", NeurIPS
+  2022).
+- The members share the matrices of all layers. Each scales the hidden units by signs and sizes of
+  its own and has its own biases and last layer; their probabilities are averaged (Gorishniy,
+  Kotelnikov and Babenko, "TabM: Advancing Tabular Deep Learning with Parameter-Efficient
+  Ensembling", ICLR 2025). The first product is computed once for all members.
+- Learning stops when rows that are held out no longer gain.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ounce_exporters.recipe import Progress
+from ounce_exporters.training.neural import reproducible
+
+HELD_OUT = 0.15
+"""Share of rows that tell when to stop."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Size of a network."""
+
+    members: int = 8
+    width: int = 64
+    intervals: int = 16
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How it learns."""
+
+    learning_rate: float = 4e-3
+    weight_decay: float = 1e-2
+    most_epochs: int = 100
+    most_steps: int = 2000
+    patience: int = 12
+    """Epochs without a gain before it stops."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a network learns from."""
+
+    features: NDArray[np.float32]
+    """Shape (n_rows, n_features)."""
+    targets: NDArray[Any]
+    """Label indices, int64, or standardized values, float32; shape (n_rows,)."""
+    weights: NDArray[np.float64]
+    """Of rows, mean 1, shape (n_rows,)."""
+
+
+class TableNetwork(nn.Module):
+    """Reads features of shape (n_rows, n_features); gives log probabilities or a value.
+
+    Args:
+        edges: ends of the intervals of each number, ascending, shape (n_numbers, n_intervals + 1);
+            numbers come first among the features.
+        n_others: features behind the numbers, which are taken as they are.
+        n_outputs: classes, or 1 for a value.
+        shape: sizes.
+    """
+
+    lows: Tensor
+    inverse_widths: Tensor
+
+    def __init__(
+        self, edges: NDArray[np.float32], n_others: int, n_outputs: int, shape: Shape
+    ) -> None:
+        super().__init__()
+        lows = torch.from_numpy(edges[:, :-1])
+        widths = torch.from_numpy(edges[:, 1:]) - lows
+        self.register_buffer("lows", lows)
+        # An interval of no width, where many rows have one value, is a step.
+        self.register_buffer("inverse_widths", 1.0 / torch.clamp(widths, min=1e-6))
+        self.n_numbers, self.n_outputs = len(edges), n_outputs
+        members, width = shape.members, shape.width
+        self.first = nn.Linear(lows.numel() + n_others, width, bias=False)
+        self.second = nn.Linear(width, width, bias=False)
+        self.scales = nn.ParameterList(
+            nn.Parameter(torch.randint(0, 2, (members, width)) * 2.0 - 1.0) for _ in range(2)
+        )
+        bound = width**-0.5
+        self.biases = nn.ParameterList(
+            nn.Parameter(torch.empty(members, width).uniform_(-bound, bound)) for _ in range(2)
+        )
+        last = torch.empty(members, width, n_outputs).uniform_(-bound, bound)
+        self.last = nn.Parameter(last)
+        self.last_bias = nn.Parameter(torch.zeros(members, 1, n_outputs))
+        self.dropout = nn.Dropout(shape.dropout)
+
+    def members(self, x: Tensor) -> Tensor:
+        """What each member says, shape (n_rows, n_members, n_outputs)."""
+        numbers, others = x[:, : self.n_numbers], x[:, self.n_numbers :]
+        through = (numbers.unsqueeze(2) - self.lows) * self.inverse_widths
+        features = torch.cat([through.clamp(0.0, 1.0).flatten(1), others], dim=1)
+        hidden = self.first(features).unsqueeze(1) * self.scales[0] + self.biases[0]
+        hidden = self.dropout(torch.relu(hidden))
+        hidden = torch.relu(self.second(hidden) * self.scales[1] + self.biases[1])
+        hidden = self.dropout(hidden)
+        said: Tensor = torch.matmul(hidden.transpose(0, 1), self.last) + self.last_bias
+        return said.transpose(0, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logarithms of mean probabilities, or mean values; shape (n_rows, n_outputs)."""
+        said = self.members(x)
+        if self.n_outputs == 1:
+            return said.mean(dim=1)
+        return torch.log(torch.clamp(torch.softmax(said, dim=2).mean(dim=1), min=1e-9))
+
+
+def find_edges(numbers: NDArray[np.float32], intervals: int) -> NDArray[np.float32]:
+    """Ends of intervals with about equally many rows each, shape (n_numbers, intervals + 1)."""
+    at = np.linspace(0, 1, intervals + 1)
+    return np.quantile(numbers, at, axis=0).T.astype(np.float32)
+
+
+def fit_network(
+    make: Callable[[], TableNetwork],
+    lesson: Lesson,
+    schedule: Schedule,
+    seed: int,
+    progress: Progress,
+) -> TableNetwork:
+    """Train a network; the weights of its best epoch are kept. A seed gives the same weights.
+
+    Args:
+        make: builds the network; called after the seed is set.
+        lesson: rows to learn from.
+        schedule: how it learns.
+        seed: of initial weights, order, dropout, and which rows are held out.
+        progress: told the share of epochs that are done.
+    """
+    rng = np.random.default_rng(seed)
+    rows = _spread(rng.permutation(len(lesson.targets)), lesson.targets)
+    n_held = max(1, round(HELD_OUT * len(rows)))
+    held, kept = rows[:n_held], rows[n_held:]
+    x = torch.from_numpy(np.ascontiguousarray(lesson.features))
+    y = torch.from_numpy(lesson.targets)
+    w = torch.from_numpy(lesson.weights.astype(np.float32))
+    with reproducible(seed):
+        generator = torch.Generator().manual_seed(seed)
+        network = make().train()
+        optimizer = torch.optim.AdamW(
+            network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+        )
+        size = int(np.clip(len(kept) // 8, 32, 256))
+        batches = math.ceil(len(kept) / size)
+        epochs = int(np.clip(schedule.most_steps // batches, 10, schedule.most_epochs))
+        best, best_loss, since = copy.deepcopy(network.state_dict()), np.inf, 0
+        for epoch in range(epochs):
+            network.train()
+            order = torch.randperm(len(kept), generator=generator).numpy()
+            for chosen in np.array_split(kept[order], batches):
+                loss = _loss(network.members(x[chosen]), y[chosen], w[chosen])
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+                optimizer.step()
+            network.eval()
+            with torch.inference_mode():
+                said = network(x[held]).unsqueeze(1)
+                now = float(_loss(said, y[held], w[held]))
+            since += 1
+            if now < best_loss:
+                best, best_loss, since = copy.deepcopy(network.state_dict()), now, 0
+            if since >= schedule.patience:
+                break
+            progress((epoch + 1) / epochs)
+        network.load_state_dict(best)
+    progress(1.0)
+    return network.eval()
+
+
+def _loss(said: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean over rows and members, each of which learns for itself."""
+    n_rows, n_members, n_outputs = said.shape
+    if n_outputs == 1:
+        errors = (said[:, :, 0] - targets[:, None]) ** 2
+    else:
+        errors = nn.functional.cross_entropy(
+            said.reshape(-1, n_outputs), targets.repeat_interleave(n_members), reduction="none"
+        ).reshape(n_rows, n_members)
+    return (errors * weights[:, None]).mean()
+
+
+def _spread(rows: NDArray[np.int64], targets: NDArray[Any]) -> NDArray[np.int64]:
+    """The same rows in an order of which every stretch holds about the same mix of classes."""
+    if not np.issubdtype(targets.dtype, np.integer):
+        return rows
+    place = np.empty(len(rows))
+    for label in np.unique(targets):
+        here = np.flatnonzero(targets[rows] == label)
+        place[here] = (np.arange(len(here)) + 0.5) / len(here)
+    return rows[np.argsort(place, kind="stable")]
