@@ -14,6 +14,13 @@ class EventKind(StrEnum):
     """A model failed or became far slower than it was; its plans do not answer for a while."""
     MODEL_RESTORED = "model-restored"
     """It answers again."""
+    MODELS_CHANGED = "models-changed"
+    """Other models serve a task, from the next batch on."""
+    MODEL_REFUSED = "model-refused"
+    """A model that is to serve can't be trusted or does not run. The others serve; where one of its
+    name served, that one goes on."""
+    MODELS_REFUSED = "models-refused"
+    """Nothing of a change can be taken: what served goes on."""
     ACCURACY_CHANGED = "accuracy-changed"
     """Labels, or confidences on recent inputs, contradict what a plan was believed to achieve."""
     FLOOR_UNREACHABLE = "floor-unreachable"

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,15 +52,29 @@ class Ladder:
 
 
 def load_ladder(
-    models_dir: Path, task_name: str, runtime: Runtime, *, with_plans: bool = True
+    models_dir: Path,
+    task_name: str,
+    runtime: Runtime,
+    *,
+    with_plans: bool = True,
+    serving: Ladder | None = None,
 ) -> Ladder:
     """Load and verify every model under `models_dir/task_name`.
 
     A model whose digest or signature differs from its card, or that does not run, is refused and
     named in the log; the others serve. Without `with_plans`, plans are neither read nor missed.
 
+    Args:
+        models_dir: a folder for each task.
+        task_name: of the task.
+        runtime: loads the models.
+        with_plans: whether plans are read.
+        serving: what serves. A file that is loaded is not loaded again, and a model that is refused
+            leaves the one of its name in service.
+
     Raises:
-        ArtifactError: the task is absent or invalid, or no model is left.
+        ArtifactError: the task is absent or invalid, or another one than what serves; or no model
+            is left.
     """
     folder = models_dir / task_name
     if not (folder / TASK_FILE).is_file():
@@ -71,13 +85,21 @@ def load_ladder(
     task = read_task(folder / TASK_FILE)
     if task.name != task_name:
         raise ArtifactError(f"{folder / TASK_FILE}: holds task {task.name!r}, not {task_name!r}")
+    if serving is not None and task != serving.task:
+        raise ArtifactError(
+            f"{folder / TASK_FILE}: its inputs, outputs or labels are not those of the task that "
+            "serves; a worker that starts anew takes it"
+        )
+    loaded = {m.card.model: m for m in serving.models} if serving is not None else {}
     models, refused = [], []
     for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
         try:
-            models.append(_load_model(path, task, runtime))
+            models.append(_load_model(path, task, runtime, loaded.get(path.name)))
         except ArtifactError as e:
             refused.append(f"{path.name}: {e}")
             logger.error("model refused task=%s model=%s reason=%s", task_name, path.name, e)
+            if path.name in loaded:
+                models.append(loaded[path.name])
     if not models:
         why = "; ".join(refused) if refused else "there is none"
         raise ArtifactError(f"{folder}: no model can serve: {why}")
@@ -117,7 +139,9 @@ def _load_plans(path: Path, task: TaskSpec, models: Sequence[ServedModel]) -> li
     return plans
 
 
-def _load_model(folder: Path, task: TaskSpec, runtime: Runtime) -> ServedModel:
+def _load_model(
+    folder: Path, task: TaskSpec, runtime: Runtime, before: ServedModel | None
+) -> ServedModel:
     card = read_card(folder / CARD_FILE)
     if (card.task, card.model) != (task.name, folder.name):
         raise ArtifactError(
@@ -134,12 +158,14 @@ def _load_model(folder: Path, task: TaskSpec, runtime: Runtime) -> ServedModel:
     digest = hashlib.sha256(content).hexdigest()
     if digest != card.sha256:
         raise ArtifactError(f"{path}: sha256 {digest[:12]}… is not the card's {card.sha256[:12]}…")
+    if before is not None and before.card.sha256 == digest:
+        return replace(before, card=card)
     # What was checked is what is loaded: the file may be another one by now.
-    before = resident_bytes()
+    resident_before = resident_bytes()
     loaded = runtime.load(path, content)
     _check_signature(path, loaded, task)
     _check_run(path, loaded, task)
-    return ServedModel(card, loaded, max(resident_bytes() - before, 0))
+    return ServedModel(card, loaded, max(resident_bytes() - resident_before, 0))
 
 
 def _check_signature(path: Path, model: LoadedModel, task: TaskSpec) -> None:

@@ -1,6 +1,6 @@
 """What answers one task: its ladder and policy, and all that is made of the two."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from ounce_schemas.policy import EffectivePolicy
 from ounce_schemas.task import TaskSpec
@@ -11,6 +11,7 @@ from ounce_edge.models.catalogue import Ladder, ServedModel
 from ounce_edge.models.first_beliefs import measured_belief
 from ounce_edge.models.planning import make_plans
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
+from ounce_edge.recommender.beliefs.plans import Model
 from ounce_edge.wire.decoding import Decoder
 from ounce_edge.wire.encoding import Encoder
 
@@ -49,6 +50,23 @@ class Edition:
         ]
         """By plan: equal in two editions where the plan is the same and runs the same files."""
 
+    def inherit(self, before: "Edition") -> None:
+        """Go on with what is believed of the models and plans that another edition has too."""
+        if self.plans is before.plans:
+            return
+        models, plans = _places(before.model_keys), _places(before.plan_keys)
+        self.plans.inherit(
+            before.plans,
+            {i: models[key] for i, key in enumerate(self.model_keys) if key in models},
+            {p: plans[key] for p, key in enumerate(self.plan_keys) if key in plans},
+        )
+        self.watch = ModelWatch(self.plans)
+
+    @property
+    def model_keys(self) -> Sequence[Hashable]:
+        """By model: equal in two editions where name and file are the same."""
+        return [(m.card.model, m.card.sha256) for m in self.models]
+
     @property
     def task(self) -> TaskSpec:
         """What it answers."""
@@ -64,3 +82,39 @@ class Edition:
             self.policy.fallback,
             self.plans.tables,
         )
+
+
+def successor(
+    before: Edition,
+    ladder: Ladder,
+    policy: EffectivePolicy,
+    first_belief: Callable[[ServedModel], LatencyBelief] = measured_belief,
+    watts: Callable[[ServedModel], float | None] = lambda model: None,
+) -> Edition:
+    """An edition of another ladder. Models that stay keep the latency that was learned of them.
+
+    Args:
+        before: what it is to replace.
+        ladder: as in `Edition`, like the other arguments.
+        policy: likewise.
+        first_belief: asked for models that `before` has not.
+        watts: likewise.
+
+    Raises:
+        PolicyError: as `Edition` says.
+    """
+    known = dict(zip(before.model_keys, before.plans.models, strict=True))
+
+    def of(served: ServedModel) -> Model | None:
+        return known.get((served.card.model, served.card.sha256))
+
+    return Edition(
+        ladder,
+        policy,
+        lambda served: model.latency if (model := of(served)) else first_belief(served),
+        lambda served: model.watts if (model := of(served)) else watts(served),
+    )
+
+
+def _places(keys: Sequence[Hashable]) -> Mapping[Hashable, int]:
+    return {key: i for i, key in enumerate(keys)}

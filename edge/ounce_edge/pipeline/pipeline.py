@@ -78,7 +78,8 @@ class Pipeline:
         """Answer with other models, or under another policy, from the next batch on.
 
         Groups on lanes are finished with the edition that chose their plans. What waits keeps its
-        targets, and is decided under the new edition.
+        targets, and is decided under the new edition. It goes on with what is believed of the
+        models that both have.
 
         Raises:
             ValueError: it is of another task, or of one with other inputs or outputs.
@@ -88,6 +89,7 @@ class Pipeline:
                 f"an edition of task {edition.task.name} can't replace one of {self.task.name} "
                 "unless the two tasks are equal; start a worker for it"
             )
+        edition.inherit(self._edition)
         self._edition = edition
         if self._log is not None:
             self._log.begin(edition.log_header())
@@ -243,6 +245,11 @@ class Pipeline:
     def task(self) -> TaskSpec:
         """What is served."""
         return self._edition.task
+
+    @property
+    def edition(self) -> Edition:
+        """What answers now."""
+        return self._edition
 
     @property
     def ladder(self) -> Ladder:

@@ -170,7 +170,12 @@ class Instruments:
             "ounce_waiting_requests", "Requests taken and not yet answered", "task"
         )
         self.overloaded = gauge("ounce_overloaded", "1 while late requests pile up, else 0", "task")
-        self.refused = gauge("ounce_models_refused", "Models refused at start-up", "task")
+        self.refused = gauge(
+            "ounce_models_refused", "Models refused of those that are to serve", "task"
+        )
+        self.editions = counter(
+            "ounce_editions", "Times that other models or rules were put in service", "task"
+        )
         self.policy = gauge("ounce_policy_info", "1 for the policy in force", "version")
         self.catalogue = gauge(
             "ounce_catalogue_info", "1 for the models in force", "task", "version"

@@ -34,35 +34,59 @@ class Metrics:
     def describe(self, policy_version: str, ladders: Iterable[Ladder]) -> None:
         """Publish what is in force, and every series that can be known before it counts: a rate
         over a series that appears only with its first event misses that event."""
-        to = self._to
-        to.policy.labels(policy_version).set(1)
+        self._to.policy.labels(policy_version).set(1)
         for ladder in ladders:
-            task = ladder.task.name
-            to.refused.labels(task).set(len(ladder.refused))
-            to.catalogue.labels(task, ladder.version).set(1)
-            for per_task in (
-                to.duplicates,
-                to.timestamps_off,
-                to.always_best,
-                to.decision,
-                to.saved,
-                to.escalations,
-                to.regret,
-                to.cost,
-                to.cost_saved,
-                to.set_aside,
-            ):
-                per_task.labels(task)
-            for outcome in LabelOutcome:
-                to.labels.labels(task, outcome)
-            for kind in EventKind:
-                to.events.labels(task, kind)
-            for served in ladder.models:
-                model = served.card.model
-                to.memory.labels(task, model).set(served.memory_bytes)
-                to.messages.labels(task, model, "answered")
-                for per_model in (to.deadline_misses, to.floor_misses, to.compute):
-                    per_model.labels(task, model)
+            self._describe_ladder(ladder)
+
+    def _describe_ladder(self, ladder: Ladder) -> None:
+        to, task = self._to, ladder.task.name
+        to.refused.labels(task).set(len(ladder.refused))
+        to.catalogue.labels(task, ladder.version).set(1)
+        for per_task in (
+            to.duplicates,
+            to.timestamps_off,
+            to.always_best,
+            to.decision,
+            to.saved,
+            to.escalations,
+            to.regret,
+            to.cost,
+            to.cost_saved,
+            to.set_aside,
+            to.editions,
+        ):
+            per_task.labels(task)
+        for outcome in LabelOutcome:
+            to.labels.labels(task, outcome)
+        for kind in EventKind:
+            to.events.labels(task, kind)
+        for served in ladder.models:
+            model = served.card.model
+            to.memory.labels(task, model).set(served.memory_bytes)
+            to.messages.labels(task, model, "answered")
+            for per_model in (to.deadline_misses, to.floor_misses, to.compute):
+                per_model.labels(task, model)
+
+    def replace_ladder(self, gone: Snapshot, before: Ladder, after: Ladder) -> None:
+        """Other models serve: what is shown of the present goes with those that left; counters
+        stay.
+
+        Args:
+            gone: what was shown last.
+            before: the models that left or stay.
+            after: those that serve.
+        """
+        to, task = self._to, gone.task
+        to.catalogue.remove(task, before.version)
+        for served in before.models:
+            to.memory.remove(task, served.card.model)
+        for model in gone.suspended:
+            to.suspended.remove(task, model)
+        for plan in gone.plans:
+            to.expected_accuracy.remove(task, plan.name)
+            to.accuracy_low.remove(task, plan.name)
+        self._describe_ladder(after)
+        to.editions.labels(task).inc()
 
     def observe(self, report: Report) -> None:
         """Count what became of some requests, once the broker has their answers."""

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -19,14 +20,19 @@ from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.broker.no_offsets import NoOffsets
 from ounce_edge.broker.starts import Starts
+from ounce_edge.models.energy import EnergyMeter, measured_watts
+from ounce_edge.models.runtimes.base import Runtime
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.worker.model_watching import ModelWatching
 from ounce_edge.worker.partitions import Partitions
 from ounce_edge.worker.reading import Reading, as_ours
 from ounce_edge.worker.reading_news import ReadingNews
+from ounce_edge.worker.reload import Reload
 from ounce_edge.worker.serving import Serving, Telemetry
 from ounce_edge.worker.settings import WorkerSettings
 from ounce_edge.worker.startup import load_pipelines, make_delivery, make_lanes, reach_kafka
@@ -55,8 +61,9 @@ def run_worker(settings: WorkerSettings) -> None:
         # First, since a mistake there needs no Kafka to be found.
         policy = Policy() if settings.policy is None else read_policy(settings.policy)
         partitions = reach_kafka(settings)
-        lanes = make_lanes(settings)
-        pipelines = load_pipelines(settings, policy, metrics, lanes)
+        lanes, runtime = make_lanes(settings), OnnxCpuRuntime(settings.threads)
+        watching = ModelWatching(settings.models, settings.task, settings.models_watch_s)
+        pipelines = load_pipelines(settings, policy, metrics, lanes, runtime)
         health.models_loaded = True
         logger.info(
             "serving tasks=%s kafka=%s metrics=http://%s:%d/metrics",
@@ -71,7 +78,13 @@ def run_worker(settings: WorkerSettings) -> None:
         gc.set_threshold(200_000, 20, 100)
         if len(lanes):
             sys.setswitchinterval(_SWITCH_S)
-        asyncio.run(_Worker(settings, pipelines, lanes, partitions, metrics, health).run())
+        worker = _Worker(settings, pipelines, lanes, partitions, metrics, health)
+        if settings.models_watch_s:
+            watching.start(worker.make_reload(runtime))
+        try:
+            asyncio.run(worker.run())
+        finally:
+            watching.close()
     finally:
         stop_server()
 
@@ -106,7 +119,7 @@ class _Worker:
             fetch_wait_ms=settings.fetch_wait_ms,
             security=settings.security,
         )
-        events = Events(self._send_event, metrics.observe_event)
+        events = self._events = Events(self._send_event, metrics.observe_event)
         self._serving = Serving(
             settings,
             pipelines,
@@ -142,6 +155,11 @@ class _Worker:
             self._restart_consumer,
         )
         self._app = FastStream(broker, logger=None, on_shutdown=[self._drain])
+
+    def make_reload(self, runtime: Runtime) -> Reload:
+        """What puts other models in service here."""
+        watts = partial(measured_watts, meter=EnergyMeter())
+        return Reload(self._serving, runtime, self._events, watts)
 
     async def run(self) -> None:
         supervising = asyncio.create_task(self._supervise())

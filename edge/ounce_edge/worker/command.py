@@ -35,6 +35,6 @@ def command(**options: Any) -> None:
 def _ignore(number: int, _: object) -> None:
     """A terminal that closes, or a habit of other daemons, ends no worker undrained."""
     logger.warning(
-        "ignored %s: settings and models are read at start only; SIGTERM drains and stops",
+        "ignored %s: settings are read at start only; SIGTERM drains and stops",
         signal.Signals(number).name,
     )

@@ -16,6 +16,7 @@ from ounce_schemas.topics import requests_topic
 from ounce_edge.broker.base import Delivery
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.evidence.incidents import Incident
+from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.recommender.pacing.batch_delay import BatchDelay
@@ -207,6 +208,30 @@ class Serving:
         answer it again is no repetition."""
         with self._lock:
             self._mode.start_over()
+
+    def edition(self, task: str) -> Edition:
+        """What answers a task now."""
+        return self._pipelines[task].edition
+
+    def replace_edition(self, before: Edition, after: Edition) -> bool:
+        """Answer with another edition from the next batch on; on any thread.
+
+        Args:
+            before: what `after` was made to replace.
+            after: of the same task.
+
+        Returns:
+            False where another edition than `before` answers by now, and goes on answering.
+        """
+        with self._lock:
+            pipeline = self._pipelines[before.task.name]
+            if pipeline.edition is not before:
+                return False
+            gone = pipeline.snapshot()
+            pipeline.replace_edition(after)
+            self._metrics.replace_ladder(gone, before.ladder, after.ladder)
+            self._metrics.show(pipeline.snapshot())
+        return True
 
     def tell(self) -> None:
         """Let readers see what is believed now, what became of labels, also while no requests come,

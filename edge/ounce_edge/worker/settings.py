@@ -25,6 +25,13 @@ class WorkerSettings(KafkaConnection):
     task: tuple[TaskName, ...] = Field(description="Task to serve; repeat for several")
     kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
     models: Path = Field(default=Path("models"), description="Folder that `ounce train` writes")
+    models_watch_s: float = Field(
+        default=1.0,
+        ge=0,
+        le=3600,
+        description="Seconds between two looks at the models folder; what changes there is put in "
+        "service without a restart. 0: it is read at the start only",
+    )
     policy: Path | None = Field(
         default=None,
         description="Routing policy, YAML or JSON; without one: 100 ms, accuracy 0.9, "

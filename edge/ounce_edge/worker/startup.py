@@ -21,7 +21,7 @@ from ounce_edge.broker.publishing import ProducerSettings, Publishing
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.energy import EnergyMeter, measured_watts
-from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -75,19 +75,18 @@ def make_lanes(settings: WorkerSettings) -> Lanes:
 
 
 def load_pipelines(
-    settings: WorkerSettings, policy: Policy, metrics: Metrics, lanes: Lanes
+    settings: WorkerSettings, policy: Policy, metrics: Metrics, lanes: Lanes, runtime: Runtime
 ) -> list[Pipeline]:
     unserved = sorted(set(policy.tasks) - set(settings.task))
     if unserved:
         logger.info("policy %s also names tasks not served here: %s", policy.version, unserved)
-    runtime = OnnxCpuRuntime(settings.threads)
-    meter = EnergyMeter()
+    watts = partial(measured_watts, meter=EnergyMeter())
     pipelines = []
     for task in settings.task:
         edition = Edition(
             load_ladder(settings.models, task, runtime),
             policy.for_task(task),
-            watts=partial(measured_watts, meter=meter),
+            watts=watts,
         )
         log = None
         if settings.decisions is not None:

@@ -12,20 +12,13 @@ from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_schemas.errors import ArtifactError
 
-from tests.support.edge.ladders import DIGITS, NUMBERS, card
+from tests.support.edge.ladders import DIGITS, NUMBERS, write_ladder, write_model
 
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     """A ladder of two models, `a` and `b`, whose files a fake runtime takes."""
-    folder = tmp_path / "digits"
-    for name in ("a", "b"):
-        (folder / name).mkdir(parents=True)
-        content = f"model {name}".encode()
-        (folder / name / "model.onnx").write_bytes(content)
-        own = card(DIGITS, name).model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
-        (folder / name / "card.json").write_text(own.model_dump_json())
-    (folder / "task.json").write_text(DIGITS.model_dump_json())
+    write_ladder(tmp_path, DIGITS, "a", "b")
     return tmp_path
 
 
@@ -149,3 +142,35 @@ def test_sample_inputs_are_of_the_signature() -> None:
     table = sample_inputs(NUMBERS.inputs, 3)
     assert table["input"].shape == (3, 2)
     assert table["categories"].tolist() == [[""]] * 3
+
+
+def test_beside_what_serves_only_other_files_are_loaded(models: Path) -> None:
+    before = load(models)
+    folder = models / "digits"
+    write_model(folder, DIGITS, "b", "another model b")
+    write_model(folder, DIGITS, "a", "model a", accuracy=0.5)  # the same file with another card
+    fakes = {"b": FakeModel(DIGITS)}  # `a` can't be loaded
+    after = load_ladder(models, "digits", FakeRuntime(fakes), serving=before)
+    assert after.refused == []
+    assert after.models[0].loaded is before.models[0].loaded
+    assert after.models[0].card.validation_accuracy.value == 0.5
+    assert after.models[1].loaded is fakes["b"]
+    assert after.version != before.version
+
+
+def test_a_refused_model_leaves_the_one_of_its_name_in_service(models: Path) -> None:
+    before = load(models)
+    (models / "digits" / "a" / "model.onnx").write_bytes(b"half")
+    (models / "digits" / "b" / "card.json").unlink()
+    write_model(models / "digits", DIGITS, "c", "model c")
+    after = load_ladder(models, "digits", FakeRuntime({}), serving=before)
+    assert after.models == before.models
+    assert [line.split(":")[0] for line in after.refused] == ["a", "b", "c"]
+    assert after.version == before.version
+
+
+def test_another_task_does_not_replace_what_serves(models: Path) -> None:
+    before = load(models)
+    change(models / "digits" / "task.json", labels=["one", "two"])
+    with pytest.raises(ArtifactError, match="not those of the task that serves"):
+        load_ladder(models, "digits", FakeRuntime({}), serving=before)

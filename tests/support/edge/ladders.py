@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ounce_schemas.card import (
     Parity,
     TrainingData,
 )
+from ounce_schemas.documents import CARD_FILE, MODEL_FILE, TASK_FILE
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 DIGITS = TaskSpec(
@@ -175,3 +177,24 @@ def serve(pipeline: Pipeline, records: Sequence[FakeRecord], outbox: Outbox) -> 
 def ladder(task: TaskSpec, *models: ServedModel) -> Ladder:
     """A ladder of fake models."""
     return Ladder(task, models, (), (), "catalogue-1")
+
+
+def write_ladder(models: Path, task: TaskSpec, *names: str) -> Path:
+    """The folder of a ladder whose files a fake runtime takes; each says its model's name."""
+    folder = models / task.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / TASK_FILE).write_text(task.model_dump_json())
+    for name in names:
+        write_model(folder, task, name, f"model {name}")
+    return folder
+
+
+def write_model(folder: Path, task: TaskSpec, name: str, content: str, **promises: Any) -> None:
+    """One model of such a ladder."""
+    own = card(task, name, **promises).model_copy(
+        update={"sha256": (digest := hashlib.sha256(content.encode()).hexdigest())}
+    )
+    own = own.model_copy(update={"version": digest[:12]})
+    (folder / name).mkdir(exist_ok=True)
+    (folder / name / MODEL_FILE).write_text(content)
+    (folder / name / CARD_FILE).write_text(own.model_dump_json())

@@ -19,7 +19,7 @@ Each is acted on only when chance would hardly explain it: noise must not move a
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -158,6 +158,24 @@ class AccuracyBeliefs:
         self._rows[start:end] = some[: ROWS - start]
         self._rows[: max(end - ROWS, 0)] = some[ROWS - start :]
         self._n_rows += len(some)
+        self._stale = True
+
+    def inherit(self, before: "AccuracyBeliefs", plans: Mapping[int, int]) -> None:
+        """Go on with what other beliefs of the same task know.
+
+        Args:
+            before: the other beliefs.
+            plans: of plans that run the same models, their index there by the one here.
+        """
+        for plan, was in plans.items():
+            self._labels[plan], self._confident[plan] = before._labels[was], before._confident[was]
+            if self._priors[plan] == before._priors[was]:
+                self.value[plan] = before.value[was]
+                self.low[plan], self.high[plan] = before.low[was], before.high[was]
+                self.moved[plan] = before.moved[was]
+                self._posterior[plan] = before._posterior[was]
+        if self._has_classes and before._has_classes:
+            self._rows, self._n_rows = before._rows, before._n_rows
         self._stale = True
 
     def posterior(self, plan: int) -> tuple[float, float]:

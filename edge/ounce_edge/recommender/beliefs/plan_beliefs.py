@@ -1,6 +1,6 @@
 """The plans of one task, and what is believed of them as calls, answers and labels come."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ounce_schemas.routing import Objective
@@ -116,6 +116,24 @@ class Plans:
             suspended=suspended,
             item_overhead_ms=self.item_overhead_ms,
         )
+
+    def inherit(self, before: "Plans", models: Mapping[int, int], plans: Mapping[int, int]) -> None:
+        """Go on with what is believed of plans that these replace. Beliefs of latency are the
+        models' own.
+
+        Args:
+            before: the other plans.
+            models: of models that are there too, their index there by the one here.
+            plans: of plans that run the same models, likewise.
+        """
+        self.accuracy.inherit(before.accuracy, plans)
+        self.item_overhead_ms = before.item_overhead_ms
+        for model, was in models.items():
+            self.models[model].suspension.inherit(before.models[was].suspension)
+        for plan, was in plans.items():
+            n_steps = len(self.plans[plan].steps)
+            self._reach[plan, :n_steps] = before._reach[was, :n_steps]
+        self._view = None
 
     def observe_call(self, model: int, n_items: int, elapsed_ms: float, at_s: float) -> None:
         """A call of a model went well: learn its time."""

@@ -47,3 +47,8 @@ class Suspension:
             return False
         self.until_s, self.restored_at_s = None, at_s
         return True
+
+    def inherit(self, before: "Suspension") -> None:
+        """Go on as another breaker of the same model stands."""
+        self.failures, self.until_s = before.failures, before.until_s
+        self.restored_at_s = before.restored_at_s

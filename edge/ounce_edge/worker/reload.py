@@ -1,0 +1,94 @@
+"""Putting other models of a task in service while the worker serves."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from ounce_schemas.errors import ArtifactError, PolicyError
+from ounce_schemas.event import EventKind
+
+from ounce_edge.models.catalogue import Ladder, ServedModel, load_ladder
+from ounce_edge.models.runtimes.base import Runtime
+from ounce_edge.pipeline.edition import successor
+from ounce_edge.telemetry.events import Events
+from ounce_edge.worker.serving import Serving
+
+logger = logging.getLogger(__name__)
+
+
+class Reload:
+    """Loads and tries models beside those that serve, then replaces the edition between two
+    batches. For one thread, which is not the one that serves.
+
+    Args:
+        serving: of the worker.
+        runtime: loads models.
+        events: tells people.
+        watts: power that a model draws while it runs, where it is measured.
+    """
+
+    def __init__(
+        self,
+        serving: Serving,
+        runtime: Runtime,
+        events: Events,
+        watts: Callable[[ServedModel], float | None] = lambda model: None,
+    ) -> None:
+        self._serving = serving
+        self._runtime = runtime
+        self._events = events
+        self._watts = watts
+
+    def take(self, task: str, models: Path) -> bool:
+        """Put in service what a folder holds of a task.
+
+        Args:
+            task: its name.
+            models: the folder of all tasks.
+
+        Returns:
+            Whether it serves; False where nothing of it can, and what served goes on.
+        """
+        before = self._serving.edition(task)
+        try:
+            ladder = load_ladder(models, task, self._runtime, serving=before.ladder)
+            self._tell_refused(before.ladder, ladder)
+            after = successor(before, ladder, before.policy, watts=self._watts)
+            while not self._serving.replace_edition(before, after):
+                before = self._serving.edition(task)  # under another policy by now
+                after = successor(after, ladder, before.policy, watts=self._watts)
+        except (ArtifactError, PolicyError) as e:
+            text = f"{e}; what served goes on"
+            self._events.tell(EventKind.MODELS_REFUSED, task, "models", text)
+            return False
+        text = _describe(before.ladder, ladder)
+        self._events.tell(EventKind.MODELS_CHANGED, task, "models", text)
+        return True
+
+    def _tell_refused(self, before: Ladder, after: Ladder) -> None:
+        for line in after.refused:
+            if line not in before.refused:
+                name, _, why = line.partition(": ")
+                stays = any(m.card.model == name for m in after.models)
+                text = f"model {name} is refused: {why}"
+                if stays:
+                    text += "; the one of that name that served goes on"
+                self._events.tell(EventKind.MODEL_REFUSED, after.task.name, name, text)
+
+
+def _describe(before: Ladder, after: Ladder) -> str:
+    """What changes for people who watch the task."""
+    was = {m.card.model: m.card.version for m in before.models}
+    now = {m.card.model: m.card.version for m in after.models}
+    parts = {
+        "new": [f"{name} {now[name]}" for name in now.keys() - was.keys()],
+        "gone": [f"{name} {was[name]}" for name in was.keys() - now.keys()],
+        "replaced": [
+            f"{name} {was[name]} by {now[name]}"
+            for name in now.keys() & was.keys()
+            if now[name] != was[name]
+        ],
+    }
+    told = [f"{what}: {', '.join(sorted(names))}" for what, names in parts.items() if names]
+    changes = "; ".join(told) or "the same models, with other cards or plans"
+    return f"catalogue {after.version} serves in place of {before.version}; {changes}"
