@@ -75,20 +75,18 @@ class Pipeline:
         self._due_at_s = 0.0
 
     def replace_edition(self, edition: Edition) -> None:
-        """Answer with other models, or under another policy, from the next batch on.
+        """Answer with other models, or under another policy, from the next batch on, with what is
+        believed of models that stay.
 
         Groups on lanes are finished with the edition that chose their plans. What waits keeps its
-        targets, and is decided under the new edition. It goes on with what is believed of the
-        models that both have.
+        targets, and is decided under the new edition.
 
         Raises:
             ValueError: it is of another task, or of one with other inputs or outputs.
         """
         if edition.task != self.task:
-            raise ValueError(
-                f"an edition of task {edition.task.name} can't replace one of {self.task.name} "
-                "unless the two tasks are equal; start a worker for it"
-            )
+            text = f"an edition of task {edition.task.name} can't replace one of {self.task.name} "
+            raise ValueError(f"{text}unless the two tasks are equal; start a worker for it")
         edition.inherit(self._edition)
         self._edition = edition
         if self._log is not None:
