@@ -20,6 +20,11 @@ COMMANDS = {
     "worker": ("ounce_edge.worker.command", "edge", "Answer the requests of one or more tasks."),
     "explain": ("ounce_edge.evidence.explain", "edge", "Show why a message is routed as it is."),
     "topics": ("ounce_services.topics.command", "services", "Create the topics of tasks."),
+    "models": (
+        "ounce_services.registry.command",
+        "services",
+        "Publish models to running workers, and take them back.",
+    ),
     "devices": ("ounce_services.devices.command", "services", "Simulate a fleet of devices."),
     "dead-letters": (
         "ounce_services.dead_letters.command",

@@ -17,13 +17,16 @@ from ounce_schemas.label import Label
 from ounce_schemas.plans import LadderPlans
 from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
+from ounce_schemas.release import InService, Release
 from ounce_schemas.request import Request
 from ounce_schemas.task import TaskSpec
 
 _DOCUMENTS: dict[str, type[BaseModel]] = {
     "card": ModelCard,
+    "in-service": InService,
     "plans": LadderPlans,
     "policy": Policy,
+    "release": Release,
     "task": TaskSpec,
 }
 _MESSAGES: dict[str, type[msgspec.Struct]] = {

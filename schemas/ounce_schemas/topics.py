@@ -28,6 +28,9 @@ def labels_topic(task: str) -> str:
 EVENTS_TOPIC = "ounce.events"
 """What workers have to say to people, of all tasks; keyed by the task's name."""
 
+MODELS_TOPIC = "ounce.models"
+"""Which release of its models serves each task; compacted, keyed by the task's name."""
+
 
 def task_topics(task: str) -> tuple[str, str, str, str]:
     """All topics of a task: requests, predictions, dead letters, labels."""

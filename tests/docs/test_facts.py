@@ -76,7 +76,9 @@ def test_every_setting_of_a_worker_is_in_its_page_with_its_default() -> None:
     table = {row[0].strip("`"): row[1].strip("`") for row in rows(DOCS / "deployment.md", "Option")}
     assert table.keys() == own.keys()
     for option, default in own.items():
-        if default is not None:
+        if isinstance(default, bool):
+            assert table[option] == str(default).lower(), option
+        elif default not in (None, ()):
             value = f"{default:.12g}" if isinstance(default, int | float) else str(default)
             assert table[option].replace(",", "") == value, option
 

@@ -20,6 +20,7 @@ from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.broker.no_offsets import NoOffsets
 from ounce_edge.broker.starts import Starts
+from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.energy import EnergyMeter, measured_watts
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
@@ -28,7 +29,7 @@ from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
-from ounce_edge.worker.model_watching import ModelWatching
+from ounce_edge.worker.model_sources import ModelSources
 from ounce_edge.worker.partitions import Partitions
 from ounce_edge.worker.reading import Reading, as_ours
 from ounce_edge.worker.reading_news import ReadingNews
@@ -60,10 +61,17 @@ def run_worker(settings: WorkerSettings) -> None:
     try:
         # First, since a mistake there needs no Kafka to be found.
         policy = Policy() if settings.policy is None else read_policy(settings.policy)
+        sources = ModelSources(settings)
         partitions = reach_kafka(settings)
         lanes, runtime = make_lanes(settings), OnnxCpuRuntime(settings.threads)
-        watching = ModelWatching(settings.models, settings.task, settings.models_watch_s)
-        pipelines = load_pipelines(settings, policy, metrics, lanes, runtime)
+        folders = sources.begin()
+        pipelines = load_pipelines(
+            settings,
+            policy,
+            metrics,
+            lanes,
+            lambda task: load_ladder(folders[task], task, runtime),
+        )
         health.models_loaded = True
         logger.info(
             "serving tasks=%s kafka=%s metrics=http://%s:%d/metrics",
@@ -79,12 +87,11 @@ def run_worker(settings: WorkerSettings) -> None:
         if len(lanes):
             sys.setswitchinterval(_SWITCH_S)
         worker = _Worker(settings, pipelines, lanes, partitions, metrics, health)
-        if settings.models_watch_s:
-            watching.start(worker.make_reload(runtime))
+        worker.start(sources, runtime)
         try:
             asyncio.run(worker.run())
         finally:
-            watching.close()
+            sources.close()
     finally:
         stop_server()
 
@@ -156,10 +163,10 @@ class _Worker:
         )
         self._app = FastStream(broker, logger=None, on_shutdown=[self._drain])
 
-    def make_reload(self, runtime: Runtime) -> Reload:
-        """What puts other models in service here."""
+    def start(self, sources: ModelSources, runtime: Runtime) -> None:
+        """Begin to put in service what models come later."""
         watts = partial(measured_watts, meter=EnergyMeter())
-        return Reload(self._serving, runtime, self._events, watts)
+        sources.start(Reload(self._serving, runtime, self._events, watts), self._events)
 
     async def run(self) -> None:
         supervising = asyncio.create_task(self._supervise())

@@ -32,6 +32,28 @@ class WorkerSettings(KafkaConnection):
         description="Seconds between two looks at the models folder; what changes there is put in "
         "service without a restart. 0: it is read at the start only",
     )
+    models_store: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Store that `ounce models publish` writes: a path, s3://BUCKET/FOLDER, "
+        "https://HOST/FOLDER. What the topic ounce.models says serves; tasks that it does not name "
+        "are served from the models folder",
+    )
+    models_key: tuple[Path, ...] = Field(
+        default=(),
+        description="PEM file of a public key; a release serves that one of them has signed; "
+        "repeat for several",
+    )
+    models_unsigned: bool = Field(
+        default=False, description="Whether releases of the store serve that nobody has signed"
+    )
+    models_cache: Path = Field(
+        default=Path(".ounce-models"),
+        description="Folder that releases are fetched to; of this worker alone",
+    )
+    models_cache_mb: float = Field(
+        default=4000.0, gt=0, le=10_000_000, description="Megabytes that this folder holds at most"
+    )
     policy: Path | None = Field(
         default=None,
         description="Routing policy, YAML or JSON; without one: 100 ms, accuracy 0.9, "

@@ -4,7 +4,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from confluent_kafka import KafkaException
@@ -19,9 +19,8 @@ from ounce_edge.broker.base import Delivery
 from ounce_edge.broker.exactly_once import ExactlyOnce
 from ounce_edge.broker.publishing import ProducerSettings, Publishing
 from ounce_edge.evidence.decision_log import DecisionLog
-from ounce_edge.models.catalogue import load_ladder
+from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.energy import EnergyMeter, measured_watts
-from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -75,7 +74,11 @@ def make_lanes(settings: WorkerSettings) -> Lanes:
 
 
 def load_pipelines(
-    settings: WorkerSettings, policy: Policy, metrics: Metrics, lanes: Lanes, runtime: Runtime
+    settings: WorkerSettings,
+    policy: Policy,
+    metrics: Metrics,
+    lanes: Lanes,
+    ladder_of: Callable[[str], Ladder],
 ) -> list[Pipeline]:
     unserved = sorted(set(policy.tasks) - set(settings.task))
     if unserved:
@@ -84,7 +87,7 @@ def load_pipelines(
     pipelines = []
     for task in settings.task:
         edition = Edition(
-            load_ladder(settings.models, task, runtime),
+            ladder_of(task),
             policy.for_task(task),
             watts=watts,
         )

@@ -53,6 +53,7 @@ class Bench:
             tell(kind, task, subject, text)
 
         told.tell = keep  # type: ignore[method-assign]
+        self.told = told
         self.reload = Reload(self.serving, self.runtime, told)
 
     def take(self) -> bool:
@@ -210,7 +211,7 @@ def test_what_was_learned_of_a_model_goes_on_and_a_new_one_starts_from_its_card(
 
 
 def test_a_watched_folder_is_taken_once_it_is_whole(bench: Bench) -> None:
-    watching = ModelWatching(bench.models, ["digits"], 1.0)
+    watching = ModelWatching(bench.models, ["digits"])
     version = bench.pipeline.ladder.version
     bench.fakes["c"] = FakeModel(DIGITS)
     (bench.folder / "c").mkdir()

@@ -1,57 +1,18 @@
 """Models are put in service on a real Kafka, under load: each request is answered once."""
 
-import json
 import shutil
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.support.kafka.topics import OwnTopics
+from tests.support.process.load import load, read_until, rename
 from tests.support.process.worker import Device, Worker
 
 pytestmark = pytest.mark.kafka
-
-WAIT_S = 30.0
-
-
-@contextmanager
-def load(device: Device, values: list[bytes]) -> Iterator[list[int]]:
-    """Sends 200 requests a second meanwhile; their number so far is the list's one entry."""
-    stop, sent = threading.Event(), [0]
-
-    def send() -> None:
-        while not stop.wait(0.005):
-            value = values[sent[0] % len(values)]
-            device.send(value, [("ce_id", b"%d" % sent[0]), ("ce_minaccuracy", b"0.5")])
-            sent[0] += 1
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    try:
-        yield sent
-    finally:
-        stop.set()
-        thread.join()
-        device.flush()
-
-
-def read_until(device: Device, done: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not done():
-        assert time.monotonic() < deadline, what
-        device.read_more()
-
-
-def rename(folder: Path, name: str) -> None:
-    """Make another model of a copied one."""
-    card = json.loads((folder / "card.json").read_text())
-    (folder / "card.json").write_text(json.dumps(card | {"model": name}))
 
 
 def copy_slowly(source: Path, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Topics that live as long as one test."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -26,13 +26,18 @@ class OwnTopics:
         self.make(topics, partitions)
         return topics
 
-    def make(self, topics: Sequence[str], partitions: int = 1) -> None:
-        """Make `topics` and wait until clients can see them.
+    def make(
+        self, topics: Sequence[str], partitions: int = 1, config: Mapping[str, str] | None = None
+    ) -> None:
+        """Make `topics`, with this configuration, and wait until clients can see them.
 
         Raises:
             RuntimeError: one is there already and is not this test's to remove.
         """
-        new = [NewTopic(topic, num_partitions=partitions) for topic in topics]
+        new = [
+            NewTopic(topic, num_partitions=partitions, config=dict(config or {}))
+            for topic in topics
+        ]
         for topic, outcome in self._admin.create_topics(new).items():
             try:
                 outcome.result(_TIMEOUT_S)

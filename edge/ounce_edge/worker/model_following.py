@@ -1,0 +1,118 @@
+"""Putting in service what the topic `ounce.models` says."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ounce_schemas.errors import ArtifactError
+from ounce_schemas.event import EventKind
+from ounce_schemas.release import read_in_service
+
+from ounce_edge.broker.compacted_topic import CompactedTopic
+from ounce_edge.models.release_cache import ReleaseCache
+from ounce_edge.telemetry.events import Events
+from ounce_edge.worker.reload import Reload
+
+logger = logging.getLogger(__name__)
+
+FIRST_AGAIN_S, LAST_AGAIN_S = 1.0, 60.0
+"""From a release that could not be taken to the next try, and at most."""
+
+
+@dataclass
+class _Wanted:
+    """What is to serve of one task, and how that goes."""
+
+    digest: str = ""
+    """Of the release that serves, or that was tried last."""
+    again_at_s: float = float("inf")
+    wait_s: float = FIRST_AGAIN_S
+
+
+class ModelFollowing:
+    """Fetches, checks and puts in service the releases of a worker's tasks.
+
+    Args:
+        topic: says which release of each task serves; its `latest` is asked for.
+        cache: fetches them.
+        tasks: names of the worker's tasks.
+        clock: seconds on a steady clock.
+    """
+
+    def __init__(
+        self,
+        topic: CompactedTopic,
+        cache: ReleaseCache,
+        tasks: Collection[str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._topic = topic
+        self._cache = cache
+        self._wanted = {task: _Wanted() for task in tasks}
+        self._clock = clock
+
+    def begin(self, records: Mapping[str, bytes]) -> dict[str, Path]:
+        """Folders of models to begin with, by task; tasks of which no release serves are absent.
+
+        Where a release can't be had, the one that served last serves, until it can.
+
+        Args:
+            records: what the topic holds, values by key.
+
+        Raises:
+            ArtifactError: a release can't be had, and none served last.
+        """
+        found = {}
+        for task, wanted in self._wanted.items():
+            if task not in records:
+                continue
+            try:
+                wanted.digest = read_in_service(task, records[task]).release
+                found[task] = self._cache.fetch(task, wanted.digest)
+                self._cache.serves(task, wanted.digest)
+            except ArtifactError as e:
+                last = self._cache.last(task)
+                if last is None:
+                    raise
+                logger.error("models of task %s are those that served last: %s", task, e)
+                found[task] = last
+                self._try_again(wanted)
+        return found
+
+    @property
+    def released(self) -> set[str]:
+        """Tasks of which a release is to serve."""
+        return {task for task, wanted in self._wanted.items() if wanted.digest}
+
+    def look(self, reload: Reload, events: Events) -> None:
+        """Take what is new, and what is to be tried again; what goes wrong with one task costs no
+        other anything."""
+        records = self._topic.latest()
+        for task, wanted in self._wanted.items():
+            try:
+                if task in records:
+                    self._look_at(task, wanted, records[task], reload)
+            except ArtifactError as e:
+                self._try_again(wanted)
+                text = f"{e}; what served goes on, trying again in {wanted.wait_s:g} s"
+                events.tell(EventKind.MODELS_REFUSED, task, "models", text)
+            except Exception:  # without this the thread would end, and nobody would know
+                self._try_again(wanted)
+                logger.exception("models of task %s are not taken, trying again", task)
+
+    def _look_at(self, task: str, wanted: _Wanted, record: bytes, reload: Reload) -> None:
+        digest = read_in_service(task, record).release
+        if digest == wanted.digest and self._clock() < wanted.again_at_s:
+            return
+        if digest != wanted.digest:
+            wanted.digest, wanted.wait_s = digest, FIRST_AGAIN_S
+        wanted.again_at_s = float("inf")
+        folder = self._cache.fetch(task, digest)
+        if reload.take(task, folder):
+            self._cache.serves(task, digest)
+
+    def _try_again(self, wanted: _Wanted) -> None:
+        wanted.again_at_s = self._clock() + wanted.wait_s
+        wanted.wait_s = min(2.0 * wanted.wait_s, LAST_AGAIN_S)

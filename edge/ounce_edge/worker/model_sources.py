@@ -1,0 +1,106 @@
+"""Where a worker's models come from: releases of a store, else a folder; also while it serves."""
+
+import math
+import threading
+import time
+from pathlib import Path
+
+from ounce_schemas.errors import OunceError
+from ounce_schemas.model_store import ModelStore
+from ounce_schemas.topics import MODELS_TOPIC
+
+from ounce_edge.broker.compacted_topic import CompactedTopic
+from ounce_edge.models.release_cache import ReleaseCache
+from ounce_edge.telemetry.events import Events
+from ounce_edge.worker.model_following import ModelFollowing
+from ounce_edge.worker.model_watching import ModelWatching
+from ounce_edge.worker.reload import Reload
+from ounce_edge.worker.settings import WorkerSettings
+
+_LOOK_S = 1.0
+_JOIN_S = 10.0
+
+
+class ModelSources:
+    """Gives the folders to begin with, and puts in service what comes later, on one thread.
+
+    Args:
+        settings: of the worker.
+
+    Raises:
+        OunceError: the settings name a store, and neither a key nor that none is needed; or the
+            store can't be used.
+    """
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._watching = ModelWatching(settings.models, settings.task)
+        self._following = self._topic = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        if settings.models_store is None:
+            return
+        if not settings.models_key and not settings.models_unsigned:
+            raise OunceError(
+                "--models-store needs --models-key FILE, the public key that releases are signed "
+                "with, or --models-unsigned, which trusts whoever may write to the store and to "
+                f"the topic {MODELS_TOPIC}"
+            )
+        self._topic = CompactedTopic(
+            settings.kafka, MODELS_TOPIC, settings.security, settings.fetch_wait_ms
+        )
+        cache = ReleaseCache(
+            ModelStore(settings.models_store),
+            settings.models_cache,
+            round(settings.models_cache_mb * 1e6),
+            settings.models_key,
+        )
+        self._following = ModelFollowing(self._topic, cache, settings.task)
+
+    def begin(self) -> dict[str, Path]:
+        """The folder of models of each task.
+
+        Raises:
+            ArtifactError: a release can't be had.
+            BrokerError: the topic is absent or not compacted, or can't be read.
+        """
+        found = dict.fromkeys(self._settings.task, self._settings.models)
+        if self._following is not None and self._topic is not None:
+            records = self._topic.start(self._settings.kafka_timeout_s)
+            found |= self._following.begin(records)
+        return found
+
+    def start(self, reload: Reload, events: Events) -> None:
+        """Begin to look for what is new."""
+        if self._settings.models_watch_s or self._following is not None:
+            self._thread = threading.Thread(
+                target=self._run, args=(reload, events), name="models", daemon=True
+            )
+            self._thread.start()
+
+    def close(self) -> None:
+        """Stop; what is being loaded or fetched is left."""
+        self._stopping.set()
+        if self._topic is not None:
+            self._topic.close()
+        if self._thread is not None:
+            self._thread.join(_JOIN_S)
+
+    def _run(self, reload: Reload, events: Events) -> None:
+        every_s = self._settings.models_watch_s or math.inf
+        watched_at_s = time.monotonic()
+        while not self._stopping.is_set():
+            self._wait(min(every_s, _LOOK_S))
+            released = set[str]()
+            if self._following is not None and not self._stopping.is_set():
+                self._following.look(reload, events)
+                released = self._following.released
+            if time.monotonic() - watched_at_s >= every_s and not self._stopping.is_set():
+                watched_at_s = time.monotonic()
+                self._watching.look(reload, released)
+
+    def _wait(self, seconds: float) -> None:
+        if self._topic is not None:
+            self._topic.wait_for_change(seconds)
+        else:
+            self._stopping.wait(seconds)

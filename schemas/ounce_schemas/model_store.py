@@ -1,0 +1,115 @@
+"""A store of models wherever fsspec reaches: a folder, S3 or what speaks like it, HTTP."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ounce_schemas.errors import ArtifactError
+
+_CHUNK_BYTES = 1 << 20
+_EXTRAS = {"http": "http", "https": "http", "s3": "s3", "s3a": "s3"}
+
+
+class ModelStore:
+    """Reads and writes files of a store. Each is written once.
+
+    Args:
+        url: of its folder: a path, `s3://bucket/folder`, `https://host/folder`.
+
+    Raises:
+        ArtifactError: nothing here can read such a URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        import fsspec
+
+        self.url = url
+        protocol = url.partition("://")[0] if "://" in url else "file"
+        try:
+            # HTTP: each file is asked for anew; none is listed.
+            self._fs, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        except ImportError as e:
+            extra = _EXTRAS.get(protocol, protocol)
+            raise ArtifactError(
+                f"a store at {protocol}:// needs the package {e.name or extra!r}: "
+                f'install it with pip install "ounce[{extra}]"'
+            ) from e
+        except ValueError as e:
+            raise ArtifactError(f"{url}: is no URL of a store: {e}") from e
+
+    def read(self, path: str, most_bytes: int) -> bytes:
+        """A small file.
+
+        Raises:
+            FileNotFoundError: the store has none there.
+            ArtifactError: it is larger, or the store can't be read.
+        """
+        content: bytes = self._ask(path, lambda at: self._fs.cat_file(at, start=0, end=most_bytes))
+        if len(content) >= most_bytes:
+            raise ArtifactError(f"{self.url}/{path}: has {most_bytes} bytes or more")
+        return content
+
+    def chunks(self, path: str, start: int, end: int) -> Iterator[bytes]:
+        """The bytes from `start` to `end`, a part at a time.
+
+        Raises:
+            FileNotFoundError: the store has none there.
+            ArtifactError: the store can't be read, or the file ends before.
+        """
+        for begin in range(start, end, _CHUNK_BYTES):
+            until = min(begin + _CHUNK_BYTES, end)
+            content = self._ask(path, lambda at, b=begin, u=until: self._cat(at, b, u))
+            if len(content) != until - begin:
+                raise ArtifactError(f"{self.url}/{path}: ends before its {end} bytes")
+            yield content
+
+    def has(self, path: str) -> bool:
+        """Whether a file is there.
+
+        Raises:
+            ArtifactError: the store can't be asked.
+        """
+        return bool(self._ask(path, self._fs.exists))
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the files in a folder, ascending; none where there is no such folder.
+
+        Raises:
+            ArtifactError: the store can't be asked.
+        """
+        try:
+            found = self._ask(folder, lambda at: self._fs.ls(at, detail=False))
+        except FileNotFoundError:
+            return []
+        return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in found)
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a file that is not there yet; what is there stays. It appears whole.
+
+        Raises:
+            ArtifactError: the store takes none.
+        """
+        if self.has(path):
+            return
+
+        def put(at: str) -> None:
+            self._fs.makedirs(at.rsplit("/", 1)[0], exist_ok=True)
+            if getattr(self._fs, "protocol", "") == "file" or "file" in self._fs.protocol:
+                self._fs.pipe_file(f"{at}.new", content)
+                self._fs.mv(f"{at}.new", at)
+            else:  # an object store shows an object once it is whole
+                self._fs.pipe_file(at, content)
+
+        self._ask(path, put)
+
+    def _cat(self, at: str, begin: int, until: int) -> bytes:
+        content: bytes = self._fs.cat_file(at, start=begin, end=until)
+        return content
+
+    def _ask(self, path: str, ask: Any) -> Any:
+        try:
+            return ask(f"{self._root}/{path}")
+        except FileNotFoundError:
+            raise
+        except Exception as e:  # each protocol raises errors of its own client
+            why = " ".join(str(e).split()) or type(e).__name__
+            raise ArtifactError(f"the store at {self.url} does not serve {path}: {why}") from e

@@ -1,0 +1,145 @@
+"""A release: what a store of models holds of one task at one time, and which release serves.
+
+A store is a folder, wherever that is:
+
+::
+
+    blobs/<sha256>             the bytes of one file
+    releases/<task>/<sha256>   a release, named by the digest of its own bytes
+    signatures/<sha256>        the signature of the release of that digest
+
+What is there never changes. The compacted topic `ounce.models` says which release of a task serves:
+its key is the task's name.
+"""
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from ounce_schemas.card import Sha256
+from ounce_schemas.documents import CARD_FILE, MODEL_FILE, PLANS_FILE, TASK_FILE, describe
+from ounce_schemas.errors import ArtifactError
+from ounce_schemas.task import Document, TaskName
+
+MOST_RELEASE_BYTES = 1_000_000
+"""Of a release itself: 4,000 files."""
+_PLACE = r"^(task\.json|plans\.json|[a-z0-9][a-z0-9-]{0,62}/(model\.onnx|card\.json))$"
+"""The only places there are: none leads out of the folder of a task."""
+
+
+class ReleasedFile(Document):
+    """One file of a release."""
+
+    place: Annotated[str, Field(pattern=_PLACE)] = Field(
+        description="Where it is in the task's folder"
+    )
+    sha256: Sha256
+    size_bytes: int = Field(ge=0, le=100_000_000_000)
+
+
+class Release(Document):
+    """All models of one task, and their plans; immutable."""
+
+    schema_version: Literal[1] = 1
+    task: TaskName
+    files: tuple[ReleasedFile, ...] = Field(max_length=4000)
+    created: datetime
+    author: str = Field(max_length=200)
+    note: str = Field(default="", max_length=1000)
+    parent: Sha256 | None = Field(
+        default=None, description="The release that served when this one was made"
+    )
+
+    @property
+    def models(self) -> dict[str, ReleasedFile]:
+        """The model files, by name of the model, in order."""
+        ends = f"/{MODEL_FILE}"
+        return {f.place[: -len(ends)]: f for f in self.files if f.place.endswith(ends)}
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all its files."""
+        return sum(f.size_bytes for f in self.files)
+
+    def to_bytes(self) -> bytes:
+        """The bytes that its digest and its signature are of."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        places = [f.place for f in self.files]
+        if len(set(places)) != len(places):
+            raise ValueError("a file is listed twice")
+        without_card = [m for m in self.models if f"{m}/{CARD_FILE}" not in places]
+        if TASK_FILE not in places or not self.models or without_card:
+            raise ValueError(f"it needs {TASK_FILE}, and one or more models with their cards")
+        return self
+
+
+class InService(Document):
+    """A record of `ounce.models`: this release of the task serves."""
+
+    schema_version: Literal[1] = 1
+    task: TaskName
+    release: Sha256
+    number: int = Field(ge=1, description="Counts what was put in service of the task")
+    author: str = Field(max_length=200)
+    at_ms: int = Field(ge=0, description="Milliseconds since 1970")
+
+
+def read_release(content: bytes, digest: str) -> Release:
+    """The release of a digest.
+
+    Raises:
+        ArtifactError: the content has another digest, or is no release.
+    """
+    found = hashlib.sha256(content).hexdigest()
+    if found != digest:
+        raise ArtifactError(f"release {digest[:12]}: its sha256 is {found[:12]}…: it was changed")
+    try:
+        return Release.model_validate_json(content)
+    except ValidationError as e:
+        raise ArtifactError(f"release {digest[:12]}: {describe(e)}") from e
+
+
+def read_in_service(task: str, content: bytes) -> InService:
+    """A record of the topic.
+
+    Args:
+        task: the record's key.
+        content: its value.
+
+    Raises:
+        ArtifactError: it is none of this task.
+    """
+    try:
+        found = InService.model_validate_json(content)
+    except ValidationError as e:
+        raise ArtifactError(f"what is to serve of task {task} can't be read: {describe(e)}") from e
+    if found.task != task:
+        raise ArtifactError(f"what is to serve of task {task} is of task {found.task}")
+    return found
+
+
+def blob_path(digest: str) -> str:
+    """Place of a file's bytes in a store."""
+    return f"blobs/{digest}"
+
+
+def release_path(task: str, digest: str) -> str:
+    """Place of a release."""
+    return f"releases/{task}/{digest}"
+
+
+def signature_path(digest: str) -> str:
+    """Place of a release's signature."""
+    return f"signatures/{digest}"
+
+
+def served_places(model: str | None = None) -> tuple[str, ...]:
+    """Files of a ladder that are released: those of a model, or those of the task beside them."""
+    if model is None:
+        return (TASK_FILE, PLANS_FILE)
+    return (f"{model}/{CARD_FILE}", f"{model}/{MODEL_FILE}")

@@ -1,0 +1,129 @@
+"""The topic `ounce.models`: which release of each task serves."""
+
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,  # re-exported, as its documentation says
+)
+from confluent_kafka.cimpl import NewTopic
+from ounce_schemas.errors import BrokerError
+from ounce_schemas.first_contact import first_contact
+from ounce_schemas.release import InService, read_in_service
+from ounce_schemas.topics import MODELS_TOPIC
+
+from ounce_services.cluster.admin import CLIENT_CONFIG, OPEN
+
+_SILENCE_S = 20.0
+
+
+class ModelsTopic:
+    """Reads and writes the topic; makes it where it is absent.
+
+    Args:
+        kafka: bootstrap servers.
+        timeout_s: of each question to Kafka.
+        security: what librdkafka must be told of it.
+        replication: copies of the topic, where it is made.
+
+    Raises:
+        BrokerError: no broker answers, or the topic is not compacted.
+    """
+
+    def __init__(
+        self,
+        kafka: str,
+        timeout_s: float,
+        security: Mapping[str, Any] = OPEN,
+        replication: int = 1,
+    ) -> None:
+        self._connection = {**CLIENT_CONFIG, "bootstrap.servers": kafka, **security}
+        self._timeout_s = timeout_s
+        admin, cluster = first_contact(AdminClient, self._connection, timeout_s, KafkaException)
+        try:
+            if MODELS_TOPIC not in cluster.topics:
+                config = {"cleanup.policy": "compact"}
+                new = NewTopic(MODELS_TOPIC, 1, replication, config=config)
+                admin.create_topics([new])[MODELS_TOPIC].result(timeout_s)
+            resource = ConfigResource(ConfigResource.Type.TOPIC, MODELS_TOPIC)
+            found = admin.describe_configs([resource])[resource].result(timeout_s)
+        except KafkaException as e:
+            raise BrokerError(f"topic {MODELS_TOPIC}: Kafka refuses: {e.args[0].str()}") from e
+        policy = found["cleanup.policy"].value
+        if policy != "compact":
+            raise BrokerError(
+                f"topic {MODELS_TOPIC} has cleanup.policy={policy}: Kafka would drop what serves. "
+                "Set cleanup.policy=compact"
+            )
+
+    def read(self) -> dict[str, InService]:
+        """What serves, by task.
+
+        Raises:
+            BrokerError: Kafka does not tell.
+            ArtifactError: a record is none of ours.
+        """
+        return {task: read_in_service(task, value) for task, value in self._read_latest().items()}
+
+    def put(self, served: InService) -> None:
+        """Put a release in service.
+
+        Raises:
+            BrokerError: Kafka does not take the record.
+        """
+        failed: list[KafkaError] = []
+        producer = Producer({**self._connection, "acks": "all", "enable.idempotence": True})
+        producer.produce(
+            MODELS_TOPIC,
+            served.model_dump_json(),
+            served.task,
+            on_delivery=lambda error, _: failed.append(error) if error else None,
+        )
+        if producer.flush(self._timeout_s) or failed:
+            why = failed[0].str() if failed else f"no answer in {self._timeout_s:g} s"
+            raise BrokerError(f"topic {MODELS_TOPIC} does not take the release: {why}")
+
+    def _read_latest(self) -> dict[str, bytes]:
+        latest: dict[str, bytes] = {}
+        settings: dict[str, Any] = {
+            **self._connection,
+            "group.id": "ounce-models",  # never joined
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+        }
+        try:
+            with closing(Consumer(settings)) as consumer:
+                found = consumer.list_topics(MODELS_TOPIC, self._timeout_s).topics[MODELS_TOPIC]
+                left = set(found.partitions)
+                consumer.assign([TopicPartition(MODELS_TOPIC, p, 0) for p in left])
+                heard_s = time.monotonic()
+                while left:
+                    message = consumer.poll(0.2)
+                    if message is None:
+                        if time.monotonic() - heard_s > _SILENCE_S:
+                            raise BrokerError(f"Kafka gives nothing of {MODELS_TOPIC}")
+                        continue
+                    heard_s, error = time.monotonic(), message.error()
+                    if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                        left.discard(message.partition() or 0)
+                    elif error is not None:
+                        raise BrokerError(f"can't read {MODELS_TOPIC}: {error.str()}")
+                    else:
+                        _keep(latest, message.key(), message.value())
+        except KafkaException as e:
+            raise BrokerError(f"can't read {MODELS_TOPIC}: {e.args[0].str()}") from e
+        return latest
+
+
+def _keep(latest: dict[str, bytes], key: Any, value: Any) -> None:
+    task = (key or b"").decode(errors="replace")
+    if value is None:
+        latest.pop(task, None)
+    else:
+        latest[task] = value

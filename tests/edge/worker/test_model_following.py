@@ -1,0 +1,140 @@
+"""What `ounce.models` says is put in service; what can't be had is tried again, and named."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ounce_edge.models.release_cache import ReleaseCache
+from ounce_edge.models.runtimes.fake import FakeModel
+from ounce_edge.worker.model_following import ModelFollowing
+from ounce_edge.worker.model_sources import ModelSources
+from ounce_edge.worker.settings import WorkerSettings
+from ounce_schemas.errors import ArtifactError, OunceError
+from ounce_schemas.event import EventKind
+from ounce_schemas.model_store import ModelStore
+
+from tests.edge.worker.test_reload import Bench
+from tests.support.edge.ladders import DIGITS, write_model
+from tests.support.edge.stores import put_release, record
+
+
+class Topic:
+    """Says what a test wants."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, bytes] = {}
+
+    def latest(self) -> dict[str, bytes]:
+        return self.records
+
+
+class Fleet(Bench):
+    """A worker that follows a store."""
+
+    def __init__(self, top: Path) -> None:
+        super().__init__(top / "models", a=FakeModel(DIGITS), b=FakeModel(DIGITS))
+        self.store = ModelStore(str(top / "store"))
+        self.place = top / "cache"
+        self.now_s = 0.0
+        self.topic = Topic()
+        self.following = self.start()
+
+    def start(self, tasks: Any = ("digits",)) -> ModelFollowing:
+        cache = ReleaseCache(self.store, self.place, 1_000_000, ())
+        topic: Any = self.topic
+        return ModelFollowing(topic, cache, tasks, lambda: self.now_s)
+
+    def publish(self) -> str:
+        digest = put_release(self.store, self.folder)
+        self.topic.records["digits"] = record(digest)
+        return digest
+
+    def look(self) -> list[EventKind]:
+        self.events.clear()
+        self.following.look(self.reload, self.told)
+        return [kind for kind, _ in self.events]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    return Fleet(tmp_path)
+
+
+def test_a_published_release_serves_once_and_is_what_the_next_start_begins_with(
+    fleet: Fleet,
+) -> None:
+    assert fleet.following.begin({}) == {}
+    assert fleet.look() == []
+    fleet.fakes["c"] = FakeModel(DIGITS)
+    write_model(fleet.folder, DIGITS, "c", "model c")
+    digest = fleet.publish()
+    assert [fleet.look(), fleet.look()] == [[EventKind.MODELS_CHANGED], []]
+    assert fleet.following.released == {"digits"}
+    names = [m.card.model for m in fleet.pipeline.ladder.models]
+    assert names == ["a", "b", "c"]
+    folder = fleet.start().begin(fleet.topic.records)
+    assert folder == {"digits": fleet.place / "releases" / digest}
+
+
+def test_a_store_that_is_away_is_told_and_tried_again_until_it_is_back(fleet: Fleet) -> None:
+    write_model(fleet.folder, DIGITS, "b", "another b")
+    fleet.publish()
+    store = Path(fleet.store.url)
+    store.rename(store.with_name("away"))
+    assert fleet.look() == [EventKind.MODELS_REFUSED]
+    text = fleet.events[0][1]
+    assert "is not there" in text
+    assert text.endswith("what served goes on, trying again in 2 s")
+    assert fleet.look() == []  # not before its time
+    fleet.now_s = 1.1
+    assert fleet.look() == [EventKind.MODELS_REFUSED]
+    store.with_name("away").rename(store)
+    assert fleet.look() == []
+    fleet.now_s = 3.2
+    assert fleet.look() == [EventKind.MODELS_CHANGED]
+
+
+def test_a_start_without_the_store_begins_with_what_served_last(fleet: Fleet) -> None:
+    digest = fleet.publish()
+    fleet.following.begin(fleet.topic.records)
+    write_model(fleet.folder, DIGITS, "b", "another b")
+    fleet.publish()
+    store = Path(fleet.store.url)
+    store.rename(store.with_name("away"))
+    fleet.following = fleet.start()
+    folder = fleet.following.begin(fleet.topic.records)
+    assert folder == {"digits": fleet.place / "releases" / digest}
+    store.with_name("away").rename(store)
+    fleet.now_s = 1.1
+    assert fleet.look() == [EventKind.MODELS_CHANGED]
+
+
+def test_a_start_that_has_nothing_says_what_is_lacking(fleet: Fleet) -> None:
+    fleet.topic.records["digits"] = record("0" * 64)
+    with pytest.raises(ArtifactError, match="release 000000000000 is not there"):
+        fleet.following.begin(fleet.topic.records)
+
+
+def test_a_bad_record_costs_no_other_task_anything(fleet: Fleet) -> None:
+    fleet.following = fleet.start(["other", "digits"])
+    write_model(fleet.folder, DIGITS, "b", "another b")
+    fleet.publish()
+    fleet.topic.records["other"] = b"{half"
+    assert fleet.look() == [EventKind.MODELS_REFUSED, EventKind.MODELS_CHANGED]
+    assert "what is to serve of task other can't be read" in fleet.events[0][1]
+
+
+def test_a_release_that_can_not_serve_leaves_what_served(fleet: Fleet) -> None:
+    before = fleet.pipeline.edition
+    other = DIGITS.model_copy(update={"labels": ("one", "two")})
+    (fleet.folder / "task.json").write_text(other.model_dump_json())
+    fleet.publish()
+    assert fleet.look() == [EventKind.MODELS_REFUSED]
+    assert fleet.pipeline.edition is before
+    assert fleet.start().begin({}) == {}
+
+
+def test_a_store_needs_a_key_or_that_none_is_needed(tmp_path: Path) -> None:
+    settings = WorkerSettings(task=("digits",), kafka="h:1", models_store=str(tmp_path))
+    with pytest.raises(OunceError, match="--models-store needs --models-key"):
+        ModelSources(settings)

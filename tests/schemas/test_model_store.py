@@ -1,0 +1,90 @@
+"""Stores in a folder, in memory (as object stores are) and behind HTTP."""
+
+import builtins
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ounce_schemas.errors import ArtifactError
+from ounce_schemas.model_store import ModelStore
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ModelStore:
+    place = str(tmp_path / "store") if request.param == "folder" else f"memory://{tmp_path}"
+    return ModelStore(place)
+
+
+def test_what_is_written_is_read_and_never_changes(store: ModelStore) -> None:
+    assert store.names("blobs") == []
+    assert not store.has("blobs/a")
+    with pytest.raises(FileNotFoundError):
+        store.read("blobs/a", 10)
+    store.write("blobs/a", b"first")
+    store.write("blobs/a", b"other")
+    store.write("blobs/b", b"")
+    assert store.read("blobs/a", 10) == b"first"
+    assert store.names("blobs") == ["a", "b"]
+    assert b"".join(store.chunks("blobs/a", 2, 5)) == b"rst"
+    assert list(store.chunks("blobs/b", 0, 0)) == []
+
+
+def test_more_bytes_than_may_be_and_fewer_than_are_said_are_errors(store: ModelStore) -> None:
+    store.write("x", b"12345")
+    with pytest.raises(ArtifactError, match="has 5 bytes or more"):
+        store.read("x", 5)
+    with pytest.raises(ArtifactError, match="ends before its 9 bytes"):
+        list(store.chunks("x", 0, 9))
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "a").write_bytes(bytes(range(100)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_store_behind_http_is_read(served: str) -> None:
+    store = ModelStore(served)
+    assert store.has("blobs/a")
+    assert store.read("blobs/a", 1000) == bytes(range(100))
+    with pytest.raises(FileNotFoundError):
+        store.read("blobs/b", 10)
+
+
+def test_a_store_that_is_away_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"the store at http://127\.0\.0\.1:1 does not serve"):
+        ModelStore("http://127.0.0.1:1").read("blobs/a", 10)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArtifactError, match="does not serve blobs/a"):
+        ModelStore(str(tmp_path / "file")).write("blobs/a", b"")
+
+
+def test_what_can_not_be_reached_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any, **more: Any) -> Any:
+        if name.split(".")[0] == "s3fs":
+            raise ImportError("No module named 's3fs'", name="s3fs")
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ArtifactError, match=r'pip install "ounce\[s3\]"'):
+        ModelStore("s3://bucket/models")
+    with pytest.raises(ArtifactError, match="no URL of a store"):
+        ModelStore("nonsense://x")
