@@ -21,6 +21,7 @@ from ounce_schemas.errors import ArtifactError
 from ounce_schemas.plans import PlanProfile
 from ounce_schemas.task import TaskSpec, TensorSpec
 
+from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.models.process_memory import resident_bytes
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime, TensorSignature
 
@@ -35,6 +36,12 @@ class ServedModel:
     loaded: LoadedModel
     memory_bytes: int
     """Resident memory that loading it added to the process."""
+
+    @property
+    def resident_bytes(self) -> int:
+        """`memory_bytes`, or 0 while it is not loaded."""
+        is_cold = isinstance(self.loaded, ManagedModel) and not self.loaded.is_loaded
+        return 0 if is_cold else self.memory_bytes
 
 
 @dataclass(frozen=True)

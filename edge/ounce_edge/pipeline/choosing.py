@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ounce_edge.evidence.decision_log import Decided, DecisionLog
+from ounce_edge.pipeline.cold_models import believe_loads, want_models
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.turn import Turn
@@ -21,6 +22,8 @@ from ounce_edge.recommender.pacing.sharing import LanesNow
 from ounce_edge.recommender.pacing.urgency import before_reading
 from ounce_edge.recommender.rule.exploration import Draws
 from ounce_edge.recommender.rule.schedule import Share
+
+_LOAD_LOOK_S = 0.005
 
 
 class Chosen(NamedTuple):
@@ -75,6 +78,8 @@ class Chooser:
         }
         self._next_calls = NextCallsMemory()
         self._late_credit_ms = 0.0
+        self.load_look_s = math.inf
+        """From one look for a model that messages wait for to the next; infinite where none do."""
         self._overload = Overload()
 
     @property
@@ -100,6 +105,7 @@ class Chooser:
         """
         spent_s = time.thread_time()
         policy = edition.policy
+        believe_loads(edition)
         view = edition.plans.view(began_s)
         state = edition.plans.state
         left_ms = waiting.deadline_ms - (now_ms + turn.reserve_ms)
@@ -125,6 +131,8 @@ class Chooser:
                 late_credit_ms=self._late_credit_ms,
             )
         )
+        waits = view.cold and want_models(edition, view, schedule.groups)
+        self.load_look_s = _LOAD_LOOK_S if waits else math.inf
         self._late_credit_ms = now.late_credit_ms
         decide_ms = (time.thread_time() - spent_s) * 1e3
         decided = Decided(state, left_ms, floors, schedule, exploration, overload_lasts)

@@ -131,8 +131,8 @@ class Pipeline:
         if len(self.waiting):
             n_held = self._serve(publish, turn or Turn(), report)
         self._due_at_s = 0.0
-        if len(self.waiting) <= n_held:  # nothing else to do before a lane has ended its call
-            next_end_s = self._lanes.next_end_ms / 1e3
+        if len(self.waiting) <= n_held:  # nothing else to do before a call or a load has ended
+            next_end_s = min(self._lanes.next_end_ms / 1e3, self._chooser.load_look_s)
             self._due_at_s = self._clocks.steady() + max(next_end_s, LOOK_AGAIN_S)
         report.next_offsets = self._progress.advance()
         return report
@@ -278,7 +278,8 @@ class Pipeline:
         """Seconds until `step` has something to do; infinite when nothing is open."""
         if not self.n_open:
             return math.inf
-        if self._in_flight.any_ended or (len(self.waiting) and self._lanes.n_free):
+        is_free = bool(self._lanes.n_free) and math.isinf(self._chooser.load_look_s)
+        if self._in_flight.any_ended or (len(self.waiting) and is_free):
             return 0.0
         return max(self._due_at_s - self._clocks.steady(), 0.0)
 

@@ -141,7 +141,7 @@ class Instruments:
         )
         self.memory = gauge(
             "ounce_model_memory_bytes",
-            "Resident memory that a model added when loaded",
+            "Resident memory that a model added when loaded; 0 while it is unloaded",
             "task",
             "model",
         )
@@ -172,6 +172,9 @@ class Instruments:
         self.overloaded = gauge("ounce_overloaded", "1 while late requests pile up, else 0", "task")
         self.refused = gauge(
             "ounce_models_refused", "Models refused of those that are to serve", "task"
+        )
+        self.model_loads = counter(
+            "ounce_model_loads", "Times that a model which was unloaded was loaded again", "task"
         )
         self.editions = counter(
             "ounce_editions", "Times that other models or rules were put in service", "task"

@@ -16,6 +16,7 @@ from prometheus_client import (
 )
 
 from ounce_edge.models.catalogue import Ladder
+from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.snapshot import Snapshot
 from ounce_edge.telemetry.instruments import Instruments
@@ -54,6 +55,7 @@ class Metrics:
             to.cost_saved,
             to.set_aside,
             to.editions,
+            to.model_loads,
         ):
             per_task.labels(task)
         for outcome in LabelOutcome:
@@ -62,7 +64,7 @@ class Metrics:
             to.events.labels(task, kind)
         for served in ladder.models:
             model = served.card.model
-            to.memory.labels(task, model).set(served.memory_bytes)
+            to.memory.labels(task, model).set(served.resident_bytes)
             to.messages.labels(task, model, "answered")
             for per_model in (to.deadline_misses, to.floor_misses, to.compute):
                 per_model.labels(task, model)
@@ -87,6 +89,13 @@ class Metrics:
             to.accuracy_low.remove(task, plan.name)
         self._describe_ladder(after)
         to.editions.labels(task).inc()
+
+    def show_memory(self, model: ManagedModel) -> None:
+        """A model was loaded again, or unloaded."""
+        n_bytes = model.size_bytes if model.is_loaded else 0
+        self._to.memory.labels(model.task, model.name).set(n_bytes)
+        if model.is_loaded:
+            self._to.model_loads.labels(model.task).inc()
 
     def observe(self, report: Report) -> None:
         """Count what became of some requests, once the broker has their answers."""

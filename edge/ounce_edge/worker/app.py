@@ -23,7 +23,6 @@ from ounce_edge.broker.starts import Starts
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.energy import EnergyMeter, measured_watts
 from ounce_edge.models.runtimes.base import Runtime
-from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
@@ -36,7 +35,13 @@ from ounce_edge.worker.reading_news import ReadingNews
 from ounce_edge.worker.reload import Reload
 from ounce_edge.worker.serving import Serving, Telemetry
 from ounce_edge.worker.settings import WorkerSettings
-from ounce_edge.worker.startup import load_pipelines, make_delivery, make_lanes, reach_kafka
+from ounce_edge.worker.startup import (
+    load_pipelines,
+    make_delivery,
+    make_lanes,
+    make_runtime,
+    reach_kafka,
+)
 from ounce_edge.worker.subscription import describe_kind, make_broker, subscribe
 from ounce_edge.worker.supervision import Supervision
 
@@ -63,7 +68,7 @@ def run_worker(settings: WorkerSettings) -> None:
         policy = Policy() if settings.policy is None else read_policy(settings.policy)
         sources = ModelSources(settings)
         partitions = reach_kafka(settings)
-        lanes, runtime = make_lanes(settings), OnnxCpuRuntime(settings.threads)
+        lanes, runtime = make_lanes(settings), make_runtime(settings, metrics)
         folders = sources.begin()
         pipelines = load_pipelines(
             settings,

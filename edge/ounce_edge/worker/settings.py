@@ -54,6 +54,13 @@ class WorkerSettings(KafkaConnection):
     models_cache_mb: float = Field(
         default=4000.0, gt=0, le=10_000_000, description="Megabytes that this folder holds at most"
     )
+    max_model_mb: float | None = Field(
+        default=None,
+        gt=0,
+        le=10_000_000,
+        description="Megabytes that the models of all tasks may take; those that were used least "
+        "lately are unloaded, and loaded again when messages have time for it. Default: no limit",
+    )
     policy: Path | None = Field(
         default=None,
         description="Routing policy, YAML or JSON; without one: 100 ms, accuracy 0.9, "

@@ -21,6 +21,9 @@ from ounce_edge.broker.publishing import ProducerSettings, Publishing
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.energy import EnergyMeter, measured_watts
+from ounce_edge.models.model_memory import ManagedRuntime, ModelMemory
+from ounce_edge.models.runtimes.base import Runtime
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -71,6 +74,17 @@ def make_lanes(settings: WorkerSettings) -> Lanes:
         n_cores = len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1
         n = min(n_cores - 1, 1)
     return Lanes(n)
+
+
+def make_runtime(settings: WorkerSettings, metrics: Metrics) -> Runtime:
+    """Loads the models of all tasks, within the budget that is set. What is unloaded comes back on
+    a thread that ends with the process."""
+    runtime = OnnxCpuRuntime(settings.threads)
+    if settings.max_model_mb is None:
+        return runtime
+    memory = ModelMemory(round(settings.max_model_mb * 1e6), metrics.show_memory)
+    memory.start()
+    return ManagedRuntime(runtime, memory)
 
 
 def load_pipelines(

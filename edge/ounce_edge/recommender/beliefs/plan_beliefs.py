@@ -55,6 +55,7 @@ class Plans:
         self.item_overhead_ms = 0.0
         self.tables = Tables.of(self.models, self.plans, objective)
         self._reach = np.ones((len(plans), max(len(plan.steps) for plan in plans)))
+        self._load_ms: tuple[float, ...] = (0.0,) * len(self.models)
         self._view: View | None = None
         self._made_at_s = -np.inf
         self._has_drifted = False
@@ -66,6 +67,12 @@ class Plans:
         self.state = self._state_at(-np.inf)
         """What the latest view was made of, for a log that its decisions can be made again from."""
         self._slow_since_s: dict[int, float] = {}
+
+    def believe_loads(self, load_ms: Sequence[float]) -> None:
+        """Per model, the time until it is loaded, milliseconds; 0 where it is."""
+        if tuple(load_ms) != self._load_ms:
+            self._load_ms = tuple(load_ms)
+            self._view = None
 
     def __len__(self) -> int:
         return len(self.plans)
@@ -115,6 +122,7 @@ class Plans:
             reach=self._reach.tolist(),
             suspended=suspended,
             item_overhead_ms=self.item_overhead_ms,
+            load_ms=self._load_ms if any(self._load_ms) else (),
         )
 
     def inherit(self, before: "Plans", models: Mapping[int, int], plans: Mapping[int, int]) -> None:

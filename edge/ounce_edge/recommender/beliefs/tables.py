@@ -35,6 +35,8 @@ class BeliefState:
     suspended: Sequence[int]
     """Models that are out of the plans."""
     item_overhead_ms: float
+    load_ms: Sequence[float] = ()
+    """Per model: time until it is loaded, 0 where it is; empty where all are."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,12 @@ class Tables:
         overhead_ms = GRID * state.item_overhead_ms
         median = (level @ expected_ms)[:, 0]
         p99 = (level @ (most_ms + excess_ms(most_ms, tail, spread)))[:, 0] + overhead_ms
+        usual = median + overhead_ms
+        cold: frozenset[int] = frozenset()
+        if any(state.load_ms):
+            load_ms = [self._load_ms(p, state.load_ms) for p in self._all]
+            cold = frozenset(p for p in self._all if load_ms[p])
+            usual, p99 = usual + np.array(load_ms)[:, None], p99 + np.array(load_ms)[:, None]
         median_ms = median.tolist()
         if self.objective is Objective.CPU_TIME:
             cost = median_ms
@@ -110,7 +118,7 @@ class Tables:
         return View(
             names=self.names,
             p99_ms=p99.tolist(),
-            usual_ms=(median + overhead_ms).tolist(),
+            usual_ms=usual.tolist(),
             cost=cost,
             median_ms=median_ms,
             accuracy=state.accuracy,
@@ -119,7 +127,12 @@ class Tables:
             size_bytes=self.size_bytes,
             is_single=self._is_single,
             usable=usable or self._all,  # something has to answer
+            cold=cold,
         )
+
+    def _load_ms(self, plan: int, load_ms: Sequence[float]) -> float:
+        """Time until all models of a plan are loaded: one after another."""
+        return sum({m: load_ms[m] for m in self.model[plan][: self.n_steps[plan]]}.values())
 
     @cached_property
     def _arrays(

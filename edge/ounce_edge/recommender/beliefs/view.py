@@ -39,6 +39,9 @@ class View:
     """Whether it is one model, not a cascade."""
     usable: Sequence[int]
     """Indices of the plans whose models are all in service."""
+    cold: frozenset[int] = frozenset()
+    """Those with a model that is not loaded: their times hold the load, and messages for them wait
+    until it is done."""
     _compared: dict[int, "Comparison"] = field(default_factory=dict, repr=False, compare=False)
     _finish_each_ms: dict[int, Sequence[float]] = field(
         default_factory=dict, repr=False, compare=False

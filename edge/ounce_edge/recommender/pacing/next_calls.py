@@ -52,12 +52,24 @@ class NextCalls(NamedTuple):
 
 
 def choose_next_calls(now: Circumstances) -> NextCalls:
-    """Decide on all that waits, explore, and share the first calls among this thread and lanes."""
+    """Decide on all that waits, explore, and share the first calls among this thread and lanes.
+    Messages whose plan has to be loaded are held."""
     schedule = decide_and_explore(
         now.view, now.left_ms, now.floors, now.fallback, now.overload_lasts, now.draws
     )
-    first = share(now.view, schedule, now.left_ms, now.slice_ms, now.ask_lanes, now.late_credit_ms)
-    return NextCalls(schedule, first)
+    ready = [group for group in schedule.groups if group.plan not in now.view.cold]
+    n_cold = sum(len(g.items) for g in schedule.groups) - sum(len(g.items) for g in ready)
+    if not ready:
+        return NextCalls(schedule, Share((), (), n_cold, now.late_credit_ms))
+    first = share(
+        now.view,
+        schedule._replace(groups=ready),
+        now.left_ms,
+        now.slice_ms,
+        now.ask_lanes,
+        now.late_credit_ms,
+    )
+    return NextCalls(schedule, first._replace(n_held=first.n_held + n_cold))
 
 
 class _OneCall(NamedTuple):
@@ -116,7 +128,7 @@ def _one_call(view: View, rungs: Sequence[int]) -> _OneCall | None:
     apart = [PlannedBatch(view, plan, lightest, (), n, math.inf) for plan, n in counts.items()]
     batch, *others = join_next(view, apart, is_cheaper_together)
     group = Group(batch.plan, batch.choice, everything(n))
-    if others or is_long(view, group):
+    if others or batch.plan in view.cold or is_long(view, group):
         return None
     schedule = Schedule([group], NONE, compared.by_cost)
     calls = NextCalls(schedule, Share([group], (), 0, 0.0))

@@ -1,0 +1,28 @@
+"""Models that are not loaded: what the decision is told of them, and when they are wanted."""
+
+from collections.abc import Iterable
+
+from ounce_edge.models.model_memory import ManagedModel
+from ounce_edge.pipeline.edition import Edition
+from ounce_edge.recommender.beliefs.view import View
+from ounce_edge.recommender.rule.schedule import Group
+
+
+def believe_loads(edition: Edition) -> None:
+    """Tell an edition's plans how long the loads of its models take, where any are not loaded."""
+    models = [served.loaded for served in edition.models]
+    if isinstance(models[0], ManagedModel):
+        edition.plans.believe_loads(
+            [m.load_left_ms if isinstance(m, ManagedModel) else 0.0 for m in models]
+        )
+
+
+def want_models(edition: Edition, view: View, groups: Iterable[Group]) -> bool:
+    """Have models loaded that messages wait for; whether any do."""
+    cold = {group.plan for group in groups} & view.cold
+    for plan in cold:
+        for step in edition.plans[plan].steps:
+            model = edition.models[step.model].loaded
+            if isinstance(model, ManagedModel):
+                model.want()
+    return bool(cold)

@@ -1,0 +1,157 @@
+"""Models are kept within a budget: the coldest go first, and come back when they are wanted."""
+
+import gc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ounce_edge.models.model_memory import ManagedModel, ManagedRuntime, ModelMemory
+from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
+from ounce_schemas.errors import ArtifactError
+
+from tests.support.edge.ladders import DIGITS
+
+INPUTS = {"input": np.zeros((1, 4), np.float32)}
+
+
+class Shelf:
+    """Models of some tasks, of so many bytes, on a clock that a test moves."""
+
+    def __init__(self, top: Path, most_bytes: int) -> None:
+        self.top, self.now_s = top, 0.0
+        self.told: list[tuple[str, bool]] = []
+        self.memory = ModelMemory(
+            most_bytes,
+            lambda m: self.told.append((m.name, m.is_loaded)),
+            clock=lambda: self.now_s,
+            resident=lambda: 0,
+        )
+        self.fakes: dict[str, FakeModel] = {}
+        self.runtime = ManagedRuntime(FakeRuntime(self.fakes), self.memory)
+        self.models: dict[str, ManagedModel] = {}
+
+    def put(self, name: str, n_bytes: int, task: str = "t") -> None:
+        path = self.top / task / name / "model.onnx"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x" * n_bytes)
+        self.fakes[name] = FakeModel(DIGITS)
+        model = self.runtime.load(path, path.read_bytes())
+        assert isinstance(model, ManagedModel)
+        self.models[name] = model
+        self.now_s += 1.0
+
+    def run(self, name: str) -> None:
+        self.models[name].run(INPUTS)
+        self.now_s += 1.0
+
+    @property
+    def loaded(self) -> list[str]:
+        return sorted(name for name, model in self.models.items() if model.is_loaded)
+
+
+def test_the_coldest_are_unloaded_first(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, 100)
+    for name in ("a", "b", "c"):
+        shelf.put(name, 30)
+    shelf.put("small", 10)
+    shelf.run("a")
+    shelf.put("d", 20)
+    assert shelf.loaded == ["a", "c", "d", "small"]
+    assert shelf.memory.used_bytes == 90
+    shelf.put("e", 40)
+    assert shelf.loaded == ["a", "d", "e", "small"]
+    assert shelf.told == [("b", False), ("c", False)]
+
+
+def test_the_smallest_of_each_task_stays(tmp_path: Path, caplog: Any) -> None:
+    shelf = Shelf(tmp_path, 25)
+    shelf.put("light", 10)
+    shelf.put("other-light", 10, task="u")
+    shelf.put("heavy", 50)
+    assert shelf.loaded == ["heavy", "light", "other-light"]  # the one that is wanted stays, too
+    assert "more than --max-model-mb" in caplog.text
+    shelf.put("other-heavy", 50, task="u")
+    assert shelf.loaded == ["light", "other-heavy", "other-light"]
+
+
+def test_a_wanted_model_comes_back_and_the_coldest_makes_room(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, 70)
+    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30), ("c", 30)):
+        shelf.put(name, n_bytes)
+    a = shelf.models["a"]
+    assert (a.is_loaded, a.load_left_ms) == (False, 20.0)
+    a.want()
+    a.want()
+    shelf.now_s += 0.005
+    assert a.load_left_ms == 20.0
+    shelf.now_s += 0.010
+    assert a.load_left_ms == 10.0
+    assert shelf.memory.load_next()
+    assert (a.is_loaded, a.load_left_ms) == (True, 0.0)
+    assert shelf.loaded == ["a", "c", "light"]
+    assert not shelf.memory.load_next(0.01)  # it was wanted once
+    a.want()
+    assert not shelf.memory.load_next(0.01)
+    assert shelf.told[-2:] == [("b", False), ("a", True)]
+
+
+def test_a_call_on_a_model_that_is_not_loaded_loads_it(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, 40)
+    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30)):
+        shelf.put(name, n_bytes)
+    assert shelf.loaded == ["b", "light"]
+    shelf.run("a")
+    assert shelf.loaded == ["a", "light"]
+
+
+@pytest.mark.parametrize(("spoil", "text"), [("change", "is another file"), ("remove", "again")])
+def test_a_file_that_is_another_one_by_now_fails_the_call_not_the_loader(
+    tmp_path: Path, spoil: str, text: str, caplog: Any
+) -> None:
+    shelf = Shelf(tmp_path, 40)
+    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30)):
+        shelf.put(name, n_bytes)
+    path, a = tmp_path / "t" / "a" / "model.onnx", shelf.models["a"]
+    content = path.read_bytes()
+    path.write_bytes(b"other") if spoil == "change" else path.unlink()
+    a.want()
+    assert shelf.memory.load_next()
+    assert "model t/a does not come back" in caplog.text
+    assert a.load_left_ms == 0.0  # nothing waits for it
+    with pytest.raises(ArtifactError, match=text):
+        a.run(INPUTS)
+    path.write_bytes(content)
+    a.run(INPUTS)
+    assert a.is_loaded
+
+
+def test_a_load_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, 40)
+    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30)):
+        shelf.put(name, n_bytes)
+    shelf.models["a"].want()
+    shelf.now_s += 10.1
+    assert shelf.models["a"].load_left_ms == 0.0
+
+
+def test_models_that_nobody_has_take_no_room(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, 100)
+    shelf.put("a", 60)
+    del shelf.models["a"], shelf.fakes["a"]
+    gc.collect()
+    assert shelf.memory.used_bytes == 0
+
+
+def test_the_thread_loads_what_is_wanted_until_it_is_closed(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, 40)
+    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30)):
+        shelf.put(name, n_bytes)
+    shelf.models["a"].want()
+    shelf.memory.close()
+    shelf.memory.start()
+    thread = shelf.memory._thread
+    assert thread is not None
+    thread.join(10)
+    assert not thread.is_alive()
+    assert shelf.loaded == ["a", "light"]
