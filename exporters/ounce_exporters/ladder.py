@@ -22,6 +22,7 @@ from ounce_exporters.evaluation import expected_calibration_error, judge
 from ounce_exporters.example import example_request
 from ounce_exporters.export.answers import write_answers
 from ounce_exporters.export.calibration import ConformalInterval, Temperature, fit_calibrator
+from ounce_exporters.export.canaries import choose_canaries
 from ounce_exporters.export.cards import write_card
 from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.export.parity import check_parity
@@ -139,7 +140,8 @@ def export_model(
         (fresh / MODEL_FILE).write_bytes(content)
         model = runtime.load(fresh / MODEL_FILE, content)
         exported = model.run(test.inputs)
-        parity = check_parity(task, exported, calibrator.apply(native))
+        calibrated = calibrator.apply(native)
+        parity = check_parity(task, exported, calibrated)
         card = ModelCard(
             task=task.name,
             model=recipe.name,
@@ -152,6 +154,7 @@ def export_model(
             calibration=_calibration(calibrator, native, exported, data),
             parity=parity,
             latency=_latency(model, runtime, data),
+            canaries=choose_canaries(test.inputs, exported, calibrated),
             size_bytes=len(content),
             parameters=fitted.parameters,
             training=TrainingData(

@@ -100,6 +100,18 @@ class Parity(Document):
     n: int = Field(ge=1)
 
 
+class Canaries(Document):
+    """Test items, and what the file answered when it was made. Wherever it is loaded it has to
+    answer so again, within rounding, before it serves."""
+
+    inputs: dict[str, tuple[float | str | None, ...]] = Field(
+        description="By tensor the values of all items, row by row; null for a missing value"
+    )
+    answers: tuple[tuple[float, ...], ...] = Field(
+        min_length=1, description="One for each item: probabilities, or value and interval"
+    )
+
+
 class ModelCard(Document):
     """`models/<task>/<model>/card.json`, beside `model.onnx` and the page `README.md`."""
 
@@ -120,6 +132,7 @@ class ModelCard(Document):
     calibration: Calibration
     parity: Parity
     latency: Latency
+    canaries: Canaries | None = None
     size_bytes: int = Field(ge=1)
     parameters: int = Field(ge=0, description="Learned numbers: weights, or thresholds and leaves")
     training: TrainingData

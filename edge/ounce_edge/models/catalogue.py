@@ -21,6 +21,7 @@ from ounce_schemas.errors import ArtifactError
 from ounce_schemas.plans import PlanProfile
 from ounce_schemas.task import TaskSpec, TensorSpec
 
+from ounce_edge.models.canaries import check_canaries
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.models.process_memory import resident_bytes
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime, TensorSignature
@@ -171,7 +172,7 @@ def _load_model(
     resident_before = resident_bytes()
     loaded = runtime.load(path, content)
     _check_signature(path, loaded, task)
-    _check_run(path, loaded, task)
+    _check_run(path, loaded, task, card)
     return ServedModel(card, loaded, max(resident_bytes() - resident_before, 0))
 
 
@@ -188,9 +189,13 @@ def _check_signature(path: Path, model: LoadedModel, task: TaskSpec) -> None:
             )
 
 
-def _check_run(path: Path, model: LoadedModel, task: TaskSpec) -> None:
+def _check_run(path: Path, model: LoadedModel, task: TaskSpec, card: ModelCard) -> None:
     try:
         result = model.run(sample_inputs(task.inputs, 2))
+        if card.canaries is not None:
+            check_canaries(model, task, card.canaries)
+    except ArtifactError as e:
+        raise ArtifactError(f"{path}: {e}") from e
     except Exception as e:  # whatever a runtime raises, this model can't serve
         raise ArtifactError(f"{path}: does not run: {' '.join(str(e).split())}") from e
     if result.shape != (2, task.output.size) or not np.isfinite(result).all():

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import ArtifactError
 
-from ounce_edge.models.process_memory import resident_bytes
+from ounce_edge.models.process_memory import give_back_free_memory, resident_bytes
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime, TensorSignature
 
 logger = logging.getLogger(__name__)
@@ -230,6 +230,8 @@ class ModelMemory:
                 model.unload()
                 n_bytes -= model.size_bytes
                 gone.append(model)
+        if gone:
+            give_back_free_memory()
         for model in gone:
             self._tell(model)
         if n_bytes > self._most_bytes and not self._is_short:
