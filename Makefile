@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the first target that needs it makes; nothing has to be activated.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs bench bench-routing bench-delivery bench-peers ladders \
+.PHONY: help setup demo test check docs bench bench-routing bench-delivery bench-peers bench-tables ladders \
   fuzz chaos flood soak clean
 
 BIN := .venv/bin
@@ -69,6 +69,10 @@ bench-delivery: $(READY) ## What exactly-once costs: throughput and latency on a
 bench-peers: $(READY) ## Put the worker beside what people run today, each in its own environment
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
 	$(BIN)/python -m benchmarks.peers $(PUBLISHED)
+
+bench-tables: $(READY) ## Ladders of public tables against other libraries; DATA=FOLDER, SHORT=1: bundled ones
+	$(BIN)/python -m benchmarks.public_tables $(if $(SHORT),--seeds 1,--resume) \
+	  $(if $(DATA),--data $(DATA)) $(PUBLISHED)
 
 ladders: $(READY) ## Train both ladders anew and write what their cards promise for the pages
 	$(BIN)/ounce train digits

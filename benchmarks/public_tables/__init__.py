@@ -1,0 +1,1 @@
+"""Ladders of public tables, held against what a data scientist would train instead."""
