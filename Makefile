@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check docs bench bench-routing bench-delivery bench-peers bench-tables ladders \
-  fuzz chaos flood soak clean
+  fuzz fuzz-models chaos flood soak clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -46,6 +46,9 @@ bench: $(READY) ## Measure the worker against two hand-written loops; PUBLISH=1:
 
 fuzz: $(READY) ## Send a million generated bad messages through a pipeline, among good ones
 	$(BIN)/python -m trials.fuzz --messages 1000000
+
+fuzz-models: $(READY) ## Ask a thousand models of generated tables hostile rows: ONNX against native
+	$(BIN)/python -m trials.pipelines $(PUBLISHED)
 
 chaos: $(READY) ## Workers on a real Kafka under a thousand faults, an hour; SHORT=1: twenty, some minutes
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits

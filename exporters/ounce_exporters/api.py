@@ -111,12 +111,13 @@ def train_table(
     """
     from ounce_exporters.tasks.table.recipes import recipes
     from ounce_exporters.tasks.table.task import load, task_name
+    from ounce_exporters.tasks.table.workload import bound_work
 
     notes: list[str] = []
     file = Path(path)
     data = load(file, target, task or task_name(file), options, seed, notes.append)
     with new_ladder(Path(models), data.spec, data.test, keep_models=False) as scratch:
-        built = build_ladder(data, recipes(data), scratch, seed, Reporters())
+        built = build_ladder(data, bound_work(recipes(data), data), scratch, seed, Reporters())
         plan_ladder(data, scratch, seed, Reporters())
     return _read(Path(models), data.spec.name, (*notes, *built.failures))
 

@@ -18,6 +18,7 @@ from ounce_exporters.floors import floor_advice
 from ounce_exporters.ladder import BuiltLadder, IncompleteLadderError, build_ladder
 from ounce_exporters.next_steps import next_steps
 from ounce_exporters.progress_file import ProgressFile
+from ounce_exporters.reading_reporter import ReadingReporter
 from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.reporters import Reporter, Reporters
 from ounce_exporters.reporting import (
@@ -28,7 +29,11 @@ from ounce_exporters.reporting import (
     wide_console,
 )
 from ounce_exporters.tasks import registry
+from ounce_exporters.time_limit import TimeLimit, within
 from ounce_exporters.train_settings import TABLE_OPTIONS, TrainSettings
+
+_LADDER_SHARE = 0.85
+"""Of a time limit, for the models; the rest is to read the table and to plan."""
 
 
 @click.command(name="train", cls=grouped_command(TABLE_OPTIONS))
@@ -48,17 +53,19 @@ def command(name: str | None, **values: Any) -> None:
     console = wide_console()
     data, recipes = _open(name, settings, console)
     chosen = _choose(recipes, settings.only)
+    chosen = _fitting(chosen, settings, console)
     say(
         console,
         f"Task {data.spec.name}: {_say_splits(data)}, {len(data.test)} to test; "
         f"{len(chosen)} models",
     )
     with _unwinding_on_sigterm(), ExitStack() as stack:
-        reporters: list[Reporter] = [stack.enter_context(ConsoleReporter(console, len(chosen)))]
+        reporters: list[Reporter] = [stack.enter_context(ConsoleReporter(console, chosen))]
         if settings.report is not None:
             progress = ProgressFile(settings.report, data.spec.name, chosen, begun_s)
             reporters.append(stack.enter_context(progress))
-        built, planned = _make_ladder(data, chosen, settings, Reporters(*reporters))
+        limit = TimeLimit(settings.time_limit, begun_s)
+        built, planned = _make_ladder(data, chosen, settings, Reporters(*reporters), limit)
     console.print(ladder_table(built.cards))
     console.print(plans_table(planned))
     advice = floor_advice(planned.plans, quantity=data.spec.kind == "regression")
@@ -76,11 +83,15 @@ def command(name: str | None, **values: Any) -> None:
 
 
 def _make_ladder(
-    data: TaskData, recipes: list[Recipe], settings: TrainSettings, reporter: Reporter
+    data: TaskData,
+    recipes: list[Recipe],
+    settings: TrainSettings,
+    reporter: Reporter,
+    limit: TimeLimit,
 ) -> tuple[BuiltLadder, PlannedLadder]:
     keep_models = bool(settings.only)
     with new_ladder(settings.folder, data.spec, data.test, keep_models=keep_models) as scratch:
-        built = build_ladder(data, recipes, scratch, settings.seed, reporter)
+        built = build_ladder(data, recipes, scratch, settings.seed, reporter, limit)
         planned = plan_ladder(data, scratch, settings.seed, reporter)
     return built, planned
 
@@ -127,17 +138,13 @@ def _open_table(
         raise click.UsageError(
             f"{task!r} is a task that ships: give the table's task another name with --task NAME"
         )
-    data = load(
-        path,
-        settings.target,
-        task,
-        settings.table,
-        settings.seed,
-        lambda line: say(console, f"Note: {line}"),
-    )
+    with ReadingReporter(console, path) as reporter:
+        data = load(path, settings.target, task, settings.table, settings.seed, reporter.notice)
     from ounce_exporters.tasks.table.recipes import recipes  # after the table is known to be good
+    from ounce_exporters.tasks.table.workload import bound_work
 
-    return data, recipes(data, balanced=settings.class_weights == "balanced")
+    made = recipes(data, balanced=settings.class_weights == "balanced")
+    return data, bound_work(made, data)
 
 
 @contextmanager
@@ -168,6 +175,20 @@ def _say_splits(data: TaskData) -> str:
         f"{len(data.train)} items to train; {len(data.validation)} of them validate, each with a "
         f"model that has not seen it ({n_folds} {'folds' if n_folds > 1 else 'fold'})"
     )
+
+
+def _fitting(recipes: list[Recipe], settings: TrainSettings, console: Console) -> list[Recipe]:
+    """The models whose work fits in the time limit, of a table."""
+    if settings.time_limit is None or settings.data is None:  # else efforts are no seconds
+        return recipes
+    kept, left_out = within(recipes, _LADDER_SHARE * settings.time_limit)
+    for recipe in left_out:
+        say(
+            console,
+            f"Note: {recipe.name} is left out: about {recipe.effort:.0f} s of work don't fit in "
+            f"--time-limit {settings.time_limit:g}",
+        )
+    return kept
 
 
 def _choose(recipes: list[Recipe], only: tuple[str, ...]) -> list[Recipe]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, Split, TaskData
+from ounce_exporters.sampling import sample_rows
 
 NEVER_HELD_OUT = -1
 """Fold of a row that every model learns from."""
@@ -27,6 +28,8 @@ class Trained:
     validation_outputs: NDArray[np.float32]
     """For each validation item, the uncalibrated answer of a model that has not learned from it;
     array of shape (n_items, output size)."""
+    n_sampled: int | None = None
+    """Rows that the model has learned from, where these were not all."""
 
 
 def train(recipe: Recipe, data: TaskData, seed: int, progress: Progress) -> Trained:
@@ -39,14 +42,16 @@ def train(recipe: Recipe, data: TaskData, seed: int, progress: Progress) -> Trai
         progress: told the share of all fits that is done.
     """
     if data.folds is None:
-        model = recipe.fit(data, seed, progress)
-        return Trained(model, model.predict(data.validation.inputs))
+        learned = sample(data, recipe.most_rows, seed)
+        model = recipe.fit(learned, seed, progress)
+        return Trained(model, model.predict(data.validation.inputs), _fewer(learned, data))
     held_out = data.folds[data.folds != NEVER_HELD_OUT]
     numbers = np.unique(held_out).tolist()
     n_fits = len(numbers) + 1
     outputs: NDArray[np.float32] | None = None
     for done, fold in enumerate(numbers):
         part = replace(data, train=select(data.train, data.folds != fold), folds=None)
+        part = sample(part, recipe.most_rows, seed)
         judge = recipe.fit(part, seed, _share_of(progress, done, n_fits))
         here = held_out == fold
         answers = judge.predict(select(data.validation, here).inputs)
@@ -54,7 +59,24 @@ def train(recipe: Recipe, data: TaskData, seed: int, progress: Progress) -> Trai
             outputs = np.empty((len(held_out), answers.shape[1]), np.float32)
         outputs[here] = answers
     assert outputs is not None  # there is a fold
-    return Trained(recipe.fit(data, seed, _share_of(progress, n_fits - 1, n_fits)), outputs)
+    learned = sample(data, recipe.most_rows, seed)
+    model = recipe.fit(learned, seed, _share_of(progress, n_fits - 1, n_fits))
+    return Trained(model, outputs, _fewer(learned, data))
+
+
+def sample(data: TaskData, most_rows: int | None, seed: int) -> TaskData:
+    """The same data with at most so many rows to learn from, each class in its share."""
+    if most_rows is None or len(data.train) <= most_rows:
+        return data
+    chosen = np.zeros(len(data.train), np.bool_)
+    chosen[sample_rows(data.train.targets, most_rows, seed)] = True
+    folds = None if data.folds is None else data.folds[chosen]
+    return replace(data, train=select(data.train, chosen), folds=folds)
+
+
+def _fewer(learned: TaskData, data: TaskData) -> int | None:
+    n = len(learned.train)
+    return n if n < len(data.train) else None
 
 
 def select(split: Split, chosen: NDArray[np.bool_]) -> Split:

@@ -29,6 +29,7 @@ from ounce_exporters.export.parity import check_parity
 from ounce_exporters.export.provenance import library_versions, processor_name
 from ounce_exporters.export.replacement import fresh_folder
 from ounce_exporters.recipe import Progress, Recipe, TaskData
+from ounce_exporters.time_limit import TimeLimit
 
 _SAMPLE_ITEMS = 256
 
@@ -54,6 +55,10 @@ class Reporter(Protocol):
         """It could not be exported; the others go on."""
         ...
 
+    def skipped(self, recipe: Recipe) -> None:
+        """There is no time for it."""
+        ...
+
 
 class IncompleteLadderError(ExportError):
     """A ladder was written without some of its models; the message names them."""
@@ -71,7 +76,12 @@ class BuiltLadder:
 
 
 def build_ladder(
-    data: TaskData, recipes: Sequence[Recipe], models: Path, seed: int, reporter: Reporter
+    data: TaskData,
+    recipes: Sequence[Recipe],
+    models: Path,
+    seed: int,
+    reporter: Reporter,
+    limit: TimeLimit | None = None,
 ) -> BuiltLadder:
     """Build the models of a task into `models/<task>/`. A model that fails costs only itself.
 
@@ -81,6 +91,7 @@ def build_ladder(
         models: the folder of all tasks; `models/<task>/` is there.
         seed: of everything that is random.
         reporter: told of progress.
+        limit: asked before each model; default: none.
 
     Raises:
         ExportError: every model failed.
@@ -88,7 +99,11 @@ def build_ladder(
     """
     cards: list[ModelCard] = []
     failures: list[str] = []
-    for recipe in recipes:
+    limit = limit or TimeLimit(None)
+    for recipe in limit.order(recipes):
+        if not limit.allows(recipe):
+            reporter.skipped(recipe)
+            continue
         try:
             trained = _train(recipe, data, seed, reporter)
             reporter.exporting(recipe)
@@ -99,6 +114,7 @@ def build_ladder(
         else:
             reporter.finished(recipe, card)
             cards.append(card)
+        limit.ended(recipe)
     if not cards:
         raise ExportError(
             f"task {data.spec.name!r}: every model failed, and nothing is written: "
@@ -164,6 +180,7 @@ def export_model(
                 n_validation=len(validation),
                 n_test=len(test),
                 n_folds=0 if data.folds is None else int(data.folds.max()) + 1,
+                n_sampled=trained.n_sampled,
             ),
             seed=seed,
             libraries=library_versions(),

@@ -92,6 +92,10 @@ class ProgressFile:
         """It could not be made."""
         self._update(recipe, ModelState.FAILED)
 
+    def skipped(self, recipe: Recipe) -> None:
+        """There is no time for it: as far as progress goes, it is done with."""
+        self._update(recipe, ModelState.FAILED)
+
     def planning(self) -> Progress:
         """Planning starts; the result is told the share done."""
 

@@ -89,3 +89,5 @@ class Recipe:
     """How long it takes against the other models of the ladder, to tell the time that is left."""
     by_default: bool = True
     """Whether it is made where nobody names the models to make."""
+    most_rows: int | None = None
+    """It learns from a sample of so many rows where there are more."""

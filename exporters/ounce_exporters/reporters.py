@@ -39,6 +39,11 @@ class Reporters:
         for reporter in self._reporters:
             reporter.failed(recipe, error)
 
+    def skipped(self, recipe: Recipe) -> None:
+        """There is no time for it."""
+        for reporter in self._reporters:
+            reporter.skipped(recipe)
+
     def planning(self) -> Progress:
         """Planning starts; the result is told the share done."""
         return _all(*(reporter.planning() for reporter in self._reporters))

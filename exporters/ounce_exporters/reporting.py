@@ -10,15 +10,19 @@ from ounce_schemas.errors import ExportError
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ounce_exporters import recipe as recipes
 from ounce_exporters.cascades.cost import BATCH_SIZES
 from ounce_exporters.cascades.planning import PlannedLadder
+from ounce_exporters.heartbeat import EVERY_S, Heartbeat, Outlook, in_words
 
-_LINE_EVERY_SECONDS = 5.0
-"""Without a terminal, a long training says how far it is this often."""
+_PLANNING_SHARE = 0.05
+"""Of the work of all models, to plan cascades."""
+_TRAINING_SHARE = 0.9
+"""Of a model's work; the rest is to export, check and measure it."""
+_TERMINAL_EVERY_S = 0.5
 
 _TABLE_WIDTH = 140
 """Columns of a table where no terminal says how wide it is."""
@@ -43,23 +47,30 @@ class ConsoleReporter:
     A context manager that holds the progress bar.
     """
 
-    def __init__(self, console: Console, models: int) -> None:
+    def __init__(self, console: Console, chosen: Sequence[recipes.Recipe]) -> None:
         self._console = console
+        work = sum(recipe.effort for recipe in chosen)
+        self._outlook = Outlook(work * (1 + _PLANNING_SHARE))
+        self._planning_work = work * _PLANNING_SHARE
+        self._what = ""
+        self._shown_s = time.monotonic()
+        self._heartbeat = Heartbeat(self._beat, _TERMINAL_EVERY_S if console.is_terminal else 1.0)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
             console=console,
             disable=not console.is_terminal,
         )
-        self._ladder = self._progress.add_task("ladder", total=models)
-        self._current = self._progress.add_task("", total=1.0)
-        self._begun = self._last_line = time.monotonic()
+        self._ladder = self._progress.add_task("ladder", left="", total=len(chosen))
+        self._current = self._progress.add_task("", total=1.0, left="")
+        self._begun = time.monotonic()
 
     def __enter__(self) -> Self:
         self._progress.start()
+        self._heartbeat.__enter__()
         return self
 
     def __exit__(
@@ -68,56 +79,79 @@ class ConsoleReporter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._heartbeat.__exit__(kind, error, trace)
         self._progress.stop()
 
     def training(self, recipe: recipes.Recipe) -> recipes.Progress:
         """A model starts to train; the result is told the share done."""
-        self._begun = self._last_line = time.monotonic()
-        self._progress.reset(self._current, total=1.0, description=f"{recipe.name}: training")
-        if not self._console.is_terminal:
-            self._console.print(f"{recipe.name}: training", highlight=False)
+        self._begun = time.monotonic()
+        self._outlook.begin(recipe.effort)
+        self._now(f"{recipe.name}: training")
 
         def progress(done: float) -> None:
-            self._progress.update(self._current, completed=done)
-            now = time.monotonic()
-            due = now - self._last_line >= _LINE_EVERY_SECONDS
-            if due and done < 1 and not self._console.is_terminal:
-                self._last_line = now
-                self._console.print(f"{recipe.name}: training {done:.0%}", highlight=False)
+            self._outlook.tell(done * _TRAINING_SHARE)
 
         return progress
 
     def exporting(self, recipe: recipes.Recipe) -> None:
         """It is trained; now it is exported, checked and measured."""
-        self._progress.update(
-            self._current, completed=1.0, description=f"{recipe.name}: exporting and measuring"
-        )
+        self._outlook.tell(_TRAINING_SHARE)
+        self._what = f"{recipe.name}: exporting and measuring"
 
     def finished(self, recipe: recipes.Recipe, card: ModelCard) -> None:
         """It is written."""
-        self._progress.advance(self._ladder)
-        self._console.print(
+        self._end(
             f"{recipe.name}: accuracy {card.validation_accuracy.value:.4f}, "
             f"{card.size_bytes / 1000:,.0f} kB, parity {card.parity.agreement:.2%}, "
-            f"{time.monotonic() - self._begun:.1f} s",
-            highlight=False,
+            f"{time.monotonic() - self._begun:.1f} s"
         )
 
     def failed(self, recipe: recipes.Recipe, error: ExportError) -> None:
         """It could not be exported; the others go on."""
-        self._progress.advance(self._ladder)
-        self._console.print(f"[red]{recipe.name}: failed[/]: {escape(str(error))}", highlight=False)
+        self._end(f"[red]{recipe.name}: failed[/]: {escape(str(error))}")
+
+    def skipped(self, recipe: recipes.Recipe) -> None:
+        """There is no time for it."""
+        self._outlook.begin(0.0)
+        self._outlook.drop(recipe.effort)
+        self._end(f"[yellow]{recipe.name}: left out[/]: no time is left for it (--time-limit)")
 
     def planning(self) -> recipes.Progress:
         """Planning starts; the result is told the share done."""
-        self._progress.reset(self._current, total=1.0, description="planning cascades")
-        if not self._console.is_terminal:
-            self._console.print("planning cascades", highlight=False)
-        return lambda done: self._progress.update(self._current, completed=done)
+        self._outlook.begin(self._planning_work)
+        self._now("planning cascades")
+        return self._outlook.tell
 
     def left_out(self, line: str) -> None:
         """A model that no plan uses, and why."""
         self._console.print(f"[yellow]No plan uses[/] {escape(line)}", highlight=False)
+
+    def _now(self, what: str) -> None:
+        self._what = what
+        self._progress.reset(self._current, total=1.0, description=what)
+        if not self._console.is_terminal:
+            self._line(what)
+
+    def _end(self, line: str) -> None:
+        self._outlook.end()
+        self._what = ""
+        self._progress.advance(self._ladder)
+        self._line(line)
+
+    def _line(self, line: str) -> None:
+        self._shown_s = time.monotonic()
+        self._console.print(line, highlight=False)
+
+    def _beat(self) -> None:
+        left = in_words(self._outlook.left_s)
+        share = self._outlook.share
+        self._progress.update(self._current, completed=share, description=self._what)
+        self._progress.update(self._ladder, left=left)
+        waited_s = time.monotonic() - self._shown_s
+        if self._what and not self._console.is_terminal and waited_s >= EVERY_S - 1:
+            done = f", {share:.0%}" if share else ""
+            so_far = f"{self._what}{done} after {self._outlook.step_s:.0f} s"
+            self._line(f"{so_far}; {left}" if left else so_far)
 
 
 def ladder_table(cards: Sequence[ModelCard]) -> Table:

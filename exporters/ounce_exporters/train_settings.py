@@ -115,6 +115,12 @@ class TrainSettings(BaseModel):
         lt=2**32,
         description="Fixes splits and training",
     )
+    time_limit: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds that training may take, about: models that don't fit are left out",
+    )
     report: Path | None = Field(
         default=None, description="File to append progress to, a line of JSON each time"
     )

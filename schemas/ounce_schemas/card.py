@@ -90,6 +90,11 @@ class TrainingData(Document):
     n_folds: int = Field(
         default=0, ge=0, description="Folds of cross-fitting; 0: validation items taught no model"
     )
+    n_sampled: int | None = Field(
+        default=None,
+        ge=1,
+        description="Of the n_train items, those that the model learned from where it was not all",
+    )
 
 
 class Parity(Document):

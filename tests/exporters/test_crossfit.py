@@ -89,3 +89,21 @@ def test_answers_are_in_the_order_of_the_items() -> None:
     trained = train(replace(RECIPE, fit=number), of_task, 0, lambda share: None)
     expected = of_task.validation.inputs["input"][:, 0]
     assert trained.validation_outputs[:, 0].tolist() == expected.tolist() == [0, 1, 3, 4, 5]
+
+
+@pytest.mark.parametrize("folds", [None, [NEVER_HELD_OUT, 0, 0, -1, -1, 0]])
+def test_a_recipe_that_learns_from_few_rows_gets_a_sample(folds: list[int] | None) -> None:
+    seen: list[int] = []
+
+    def count(of_task: TaskData, seed: int, progress: Progress) -> FittedModel:
+        seen.append(len(of_task.train))
+        assert of_task.folds is None or len(of_task.folds) == len(of_task.train)
+        return Memory(frozenset())
+
+    trained = train(replace(RECIPE, fit=count, most_rows=2), data(folds), 0, lambda share: None)
+    # Every class keeps the rows it has, up to a hundred: here all of them.
+    assert (trained.n_sampled, seen[-1]) == (None, 6)
+    many = rows(0, 1000)
+    of_many = replace(data(None), train=many)
+    trained = train(replace(RECIPE, fit=count, most_rows=400), of_many, 0, lambda share: None)
+    assert trained.n_sampled == seen[-1] == 400

@@ -59,3 +59,12 @@ def test_of_many_rows_the_validation_split_is_the_only_fold(
     np.testing.assert_array_equal(
         data.train.inputs["input"][data.folds == 0], data.validation.inputs["input"]
     )
+
+
+def test_of_very_many_rows_none_is_held_out_of_a_second_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MOST_ROWS", 10)
+    monkeypatch.setattr(module, "ENOUGH_ROWS", 50)
+    before = split(CLASSES)
+    assert with_folds(before, 0) is before

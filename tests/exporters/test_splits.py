@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from ounce_exporters.recipe import Split, TaskData
+from ounce_exporters.tasks import splits
 from ounce_exporters.tasks.splits import digest, split_task
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TaskSpec, TensorSpec
@@ -67,3 +68,14 @@ def test_the_digest_depends_on_every_value_and_on_where_text_is_divided() -> Non
     assert digest(texts, targets) == digest(dict(texts), targets.copy())
     assert digest(texts, targets) != digest(other, targets)
     assert digest(texts, targets) != digest(texts, np.array([1, 1]))
+
+
+def test_of_very_many_items_all_but_enough_to_judge_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splits, "MOST_JUDGED", 300)
+    targets = np.repeat(np.arange(3), [6000, 1990, 10])
+    data = split(targets)
+    rows = [row for part in (data.train, data.validation, data.test) for row in rows_of(part)]
+    assert sorted(rows) == list(range(8000))
+    assert [len(data.validation), len(data.test)] == pytest.approx([330, 330], abs=30)
+    assert data.validation.targets.tolist().count(2) >= 2  # a rare class is judged, too
+    assert data.test.targets.tolist().count(2) >= 2

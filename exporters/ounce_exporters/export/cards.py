@@ -167,13 +167,16 @@ def _splits(training: TrainingData) -> str:
             "The model was made elsewhere, and what it has learned from is not known. "
             f"{training.n_validation} items validate and calibrate"
         )
+    sampled = f" (a sample of {training.n_sampled} of them)" if training.n_sampled else ""
     if not training.n_folds:
         return (
-            f"{training.n_train} items to train, {training.n_validation} to validate and calibrate"
+            f"{training.n_train} items to train{sampled}, {training.n_validation} to validate and "
+            "calibrate"
         )
     judged = f"each of {training.n_validation} was answered by a model that had not learned from it"
     return (
-        f"The model has learned from {training.n_train} items. To validate and calibrate, {judged} "
+        f"The model has learned from {training.n_train} items{sampled}. "
+        f"To validate and calibrate, {judged} "
         f"({training.n_folds} folds)"
     )
 

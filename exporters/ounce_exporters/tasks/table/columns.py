@@ -131,8 +131,7 @@ def _read_column(
 
 
 def _check_constant(column: pd.Series) -> None:
-    present = column.dropna()
-    present = present[present.map(as_text) != ""] if not is_numeric_dtype(column) else present
+    present = column.dropna() if is_numeric_dtype(column) else column[column != ""]
     distinct = present.nunique()
     if distinct == 0:
         raise _LeftOutError("it is empty")

@@ -1,0 +1,52 @@
+"""How much work a table's models are: known before they train, so that it can be bounded.
+
+Counted in nominal microseconds, not taken from a clock: the same table leads to the same choice on
+every machine, however busy it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.tasks.folds import MOST_ROWS as MOST_FOLDED_ROWS
+
+FIT_S = 20.0
+"""Nominal seconds that one fit may take: a model of slow fits learns from a sample of the rows."""
+EXPORT_S = 3.0
+"""Of every model, to export, check and measure it."""
+_TYPICAL_COLUMNS = 10
+_ROW_US = {
+    "ridge": 0.5,
+    "logistic-regression": 1.5,
+    "decision-tree": 9.0,
+    "gradient-boosting": 12.0,
+    "mlp": 100.0,
+    "random-forest": 130.0,
+}
+"""One training row of ten columns in one fit, on one core of 2020; of two classes."""
+_OTHER_ROW_US = 130.0
+_BY_CLASS = ("logistic-regression", "gradient-boosting")
+"""Models whose work grows with the classes."""
+
+
+def bound_work(recipes: Sequence[Recipe], data: TaskData) -> list[Recipe]:
+    """The same recipes with their effort in nominal seconds and the most rows each learns from."""
+    n_fits = 1 if data.folds is None else int(data.folds.max()) + 2
+    bounded = []
+    for recipe in recipes:
+        row_us = _row_us(recipe.name, data)
+        most_rows = max(MOST_FOLDED_ROWS, int(FIT_S * 1e6 / row_us))
+        n_rows = min(len(data.train), most_rows)
+        effort = EXPORT_S + n_fits * n_rows * row_us / 1e6
+        bounded.append(replace(recipe, effort=effort, most_rows=most_rows))
+    return bounded
+
+
+def _row_us(name: str, data: TaskData) -> float:
+    n_columns = sum(tensor.size for tensor in data.spec.inputs)
+    per_column = max(n_columns / _TYPICAL_COLUMNS, 0.5)
+    if name in ("mlp", "random-forest"):  # their work grows more slowly than the columns
+        per_column **= 0.5
+    n_classes = len(data.spec.labels)
+    per_class = n_classes if name in _BY_CLASS and n_classes > 2 else 1
+    return _ROW_US.get(name, _OTHER_ROW_US) * per_column * per_class

@@ -1,0 +1,64 @@
+"""The work of a table's models is bounded by rule, not by the clock."""
+
+import numpy as np
+from ounce_exporters.recipe import FittedModel, Progress, Recipe, Split, TaskData
+from ounce_exporters.tasks.table.workload import EXPORT_S, FIT_S, bound_work
+from ounce_schemas.task import TaskSpec, TensorSpec
+
+
+def unused(data: TaskData, seed: int, progress: Progress) -> FittedModel:
+    raise AssertionError("nothing is trained here")
+
+
+def table(n_rows: int, n_columns: int, n_classes: int = 2, folds: int = 0) -> TaskData:
+    spec = TaskSpec(
+        name="t",
+        kind="classification",
+        description="t",
+        inputs=(TensorSpec(name="input", datatype="FP32", shape=(n_columns,)),),
+        labels=tuple(f"c{i}" for i in range(n_classes)),
+    )
+    rows = np.broadcast_to(np.float32(0), (n_rows, n_columns))
+    train = Split({"input": rows}, np.broadcast_to(np.int64(0), n_rows))
+    few = Split({"input": rows[:10]}, np.zeros(10, np.int64))
+    return TaskData(
+        spec, "none", train, few, few, "0" * 64, np.arange(n_rows) % folds if folds else None
+    )
+
+
+def bounded(name: str, data: TaskData) -> Recipe:
+    [recipe] = bound_work([Recipe(name, "classical", name, unused)], data)
+    return recipe
+
+
+def test_a_slow_model_learns_from_a_sample_of_a_large_table() -> None:
+    forest = bounded("random-forest", table(900_000, 10))
+    assert forest.most_rows is not None
+    assert 50_000 < forest.most_rows < 900_000
+    assert forest.effort <= EXPORT_S + FIT_S + 0.1
+    assert forest == bounded("random-forest", table(900_000, 10))
+
+
+def test_a_quick_one_learns_from_all_of_it() -> None:
+    line = bounded("logistic-regression", table(900_000, 10))
+    assert line.most_rows is not None
+    assert line.most_rows > 900_000
+
+
+def test_columns_and_classes_are_work() -> None:
+    few = bounded("gradient-boosting", table(900_000, 10))
+    wide = bounded("gradient-boosting", table(900_000, 100))
+    many = bounded("gradient-boosting", table(900_000, 10, n_classes=10))
+    assert few.most_rows > wide.most_rows  # type: ignore[operator]
+    assert few.most_rows > many.most_rows  # type: ignore[operator]
+
+
+def test_every_model_of_a_table_that_is_cross_fitted_learns_from_all_of_it() -> None:
+    for name in ("random-forest", "mlp", "one that is not known"):
+        recipe = bounded(name, table(15_000, 3_000, folds=4))
+        assert recipe.most_rows is not None
+        assert recipe.most_rows >= 15_000
+    once = bounded("mlp", table(15_000, 10))
+    assert bounded("mlp", table(15_000, 10, folds=4)).effort - EXPORT_S == 5 * (
+        once.effort - EXPORT_S
+    )

@@ -1,0 +1,1 @@
+"""Generated tables, their models, and hostile rows: ONNX against the native model."""
