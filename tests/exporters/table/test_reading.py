@@ -54,7 +54,7 @@ PLAIN = text(rows())
         (PLAIN.replace("Paris", "100 €").encode("cp1252"), "',' separated, Windows-1252, header"),
         (PLAIN.encode("utf-16"), "',' separated, UTF-16, header"),
         (PLAIN.encode("utf-16-le"), "',' separated, UTF-16, header"),
-        (gzip.compress(PLAIN.encode()), "',' separated, UTF-8, gzip, header in line 1"),
+        (gzip.compress(PLAIN.encode(), mtime=0), "',' separated, UTF-8, gzip, header in line 1"),
         (PLAIN.replace("\n", "\r\n"), "',' separated, UTF-8, header in line 1"),
         ("# device 17\n# firmware 2\n" + PLAIN, "',' separated, UTF-8, header in line 3"),
         ("Report of pump 17\n\nmade,today\n\n" + PLAIN, "',' separated, UTF-8, header in line 5"),
@@ -128,7 +128,7 @@ def test_a_few_short_rows_are_left_out_with_a_notice(tmp_path: Path) -> None:
         (text(rows(",", ",")), "line 1, the header, has 3 names, and line 2 has 4 values: .*--sep"),
         (bytes(range(128, 256)), "not a text file in cp1252.*--encoding"),
         (b"\x89PNG\x00\x01" * 20, "not a text file"),
-        (gzip.compress(PLAIN.encode())[:90], "not a whole gzip file"),
+        (gzip.compress(PLAIN.encode(), mtime=0)[:90], "not a whole gzip file"),
         ("a;b|c\n" + "1;2|3\n" * N, "both divide the rows equally: name one with --sep"),
         ("2,3,1\n" + "4,5,0\n" * N, "--header or --no-header"),
     ],
@@ -154,7 +154,7 @@ def test_options_come_before_what_is_found(tmp_path: Path) -> None:
 
 
 def test_every_name_of_a_compressed_file_will_do(tmp_path: Path) -> None:
-    packed = gzip.compress(PLAIN.encode())
+    packed = gzip.compress(PLAIN.encode(), mtime=0)
     assert len(read(tmp_path, packed, name="t.tsv.gz").frame) == N
     with pytest.raises(DataError, match=r"unknown kind of file '\.xlsx'"):
         read(tmp_path, packed, name="t.xlsx")
