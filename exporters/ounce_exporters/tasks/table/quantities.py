@@ -24,6 +24,7 @@ _SURELY_COMMA = re.compile(
 _SURELY_POINT = re.compile(
     r"[+-]?(0?\.\d+|\d{4,}\.\d+|\d{1,3}\.(\d{1,2}|\d{4,})|\d{1,3}(,\d{3})+\.\d+|\d{1,3}(,\d{3}){2,})"
 )
+_ONE_POINT = r"[+-]?\d*\.\d+"
 _GROUP = re.compile(r"[+-]?\d{1,3},\d{3}")
 """One group: 1,234 is a thousand and more, or one and a bit."""
 _SAMPLE = 20_000
@@ -60,14 +61,14 @@ def find_evidence(column: pd.Series) -> Evidence:
     """What a column of texts tells of its decimal mark."""
     texts = column.iloc[:_SAMPLE].drop_duplicates()
     texts = texts[texts.str.contains("[.,]", regex=True)]
+    if texts.str.fullmatch(_ONE_POINT).all():  # the usual column, in a fraction of the time
+        return Evidence(False, any(map(_SURELY_POINT.fullmatch, texts)), None)
     bare = [_without_unit(text)[0] for text in texts]
     doubtful = next((text for text in bare if _GROUP.fullmatch(text)), None)
-    small = texts.empty or not _counts_up_to_a_thousand(column)
-    return Evidence(
-        any(_SURELY_COMMA.fullmatch(text) for text in bare),
-        any(_SURELY_POINT.fullmatch(text) for text in bare) or (doubtful is not None and not small),
-        doubtful,
-    )
+    point = any(map(_SURELY_POINT.fullmatch, bare))
+    if not point and doubtful is not None:
+        point = _counts_up_to_a_thousand(column)
+    return Evidence(any(map(_SURELY_COMMA.fullmatch, bare)), point, doubtful)
 
 
 def find_decimal(columns: Iterable[pd.Series]) -> str | None:

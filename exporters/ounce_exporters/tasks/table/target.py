@@ -111,7 +111,7 @@ def _numbers(
     """The target's numbers, a gap where there is none, and what was found out about them."""
     if is_numeric_dtype(present):
         return present.to_numpy(np.float64), ()
-    if decimal is None:
+    if decimal is None and present.str.contains("[.,]", regex=True).any():
         decimal = find_decimal(table[c] for c in table if not is_numeric_dtype(table[c]))
     quantity = read_quantity(present, decimal, sure=sure)
     if quantity is None:
