@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as kinds
 
 from ounce_exporters.tasks.table.names import check_names
+from ounce_exporters.tasks.table.sampled_reading import read_batches
 
 _UNNAMED_INDEX = "__index_level_"
 
@@ -26,9 +27,9 @@ def read_parquet(path: Path, target: str) -> tuple[pd.DataFrame, list[str]]:
         DataError: column names repeat.
     """
     check_names(pq.read_schema(path).names)
-    table = pq.read_table(path)
+    table, sampled = read_batches(path)
     columns: dict[str, pd.Series] = {}
-    notices: list[str] = []
+    notices = [sampled] if sampled else []
     index = _index_of(table)
     for name in table.column_names:
         if name.startswith(_UNNAMED_INDEX):

@@ -15,6 +15,7 @@ from ounce_exporters.tasks.table.encodings import find_encoding, unpack
 from ounce_exporters.tasks.table.names import check_names
 from ounce_exporters.tasks.table.options import Writing
 from ounce_exporters.tasks.table.parquet import read_parquet
+from ounce_exporters.tasks.table.sampled_reading import read_text
 
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv", ".tab", ".data", ".dat")
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -57,7 +58,9 @@ def read_table(path: Path, writing: Writing, target: str) -> Table:
         if suffix in PARQUET_SUFFIXES:
             frame, notices = read_parquet(path, target)
         else:
-            frame, notices = _read_text(path.read_bytes(), writing, target)
+            sampled = read_text(path)
+            frame, notices = _read_text(sampled.content, writing, target)
+            notices += [sampled.notice] if sampled.notice else []
     except OSError as e:  # pyarrow's are OSErrors too
         raise DataError(f"{path}: can't be read: {_one_line(e.strerror or e)}") from e
     except pa.ArrowException as e:
