@@ -116,8 +116,9 @@ def train_table(
     notes: list[str] = []
     file = Path(path)
     data = load(file, target, task or task_name(file), options, seed, notes.append)
+    made = bound_work([recipe for recipe in recipes(data) if recipe.by_default], data)
     with new_ladder(Path(models), data.spec, data.test, keep_models=False) as scratch:
-        built = build_ladder(data, bound_work(recipes(data), data), scratch, seed, Reporters())
+        built = build_ladder(data, made, scratch, seed, Reporters())
         plan_ladder(data, scratch, seed, Reporters())
     return _read(Path(models), data.spec.name, (*notes, *built.failures))
 
