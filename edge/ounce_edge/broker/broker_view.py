@@ -52,6 +52,11 @@ class Marks:
     end: int
     """Of the record that is written next."""
 
+    @property
+    def n_kept(self) -> int:
+        """Records that are kept, at most."""
+        return self.end - self.low
+
 
 class BrokerView:
     """Asks the broker; may be used on any thread, and blocks it for seconds at most.

@@ -3,13 +3,14 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _AGE = re.compile(r"(\d{1,9})([smhd])")
 _OLDEST = timedelta(days=36_500)
 
-Fixed = Literal["beginning", "end", "stop"]
+Fixed = Literal["beginning", "end", "answered", "stop"]
+_FIXED = get_args(Fixed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,12 @@ class NoOffsets:
 
     @classmethod
     def parse(cls, text: str) -> "NoOffsets":
-        """`beginning`, `end`, `stop`, an age as `15m`, `1h` or `7d`, or a time as ISO 8601 has it.
+        """One of `Fixed`, an age as `15m`, `1h` or `7d`, or a time as ISO 8601 has it.
 
         Raises:
             ValueError: it is none of these.
         """
-        if text in ("beginning", "end", "stop"):
+        if text in _FIXED:
             return cls(fixed=text, text=text)  # type: ignore[arg-type]  # as the line above says
         if age := _AGE.fullmatch(text):
             asked = timedelta(**{_UNITS[age[2]]: int(age[1])})
@@ -37,8 +38,8 @@ class NoOffsets:
             at = datetime.fromisoformat(text)
         except ValueError:
             raise ValueError(
-                f"{text!r} is not beginning, end, stop, an age such as 1h, or a time such as "
-                "2026-01-31T12:00:00Z"
+                f"{text!r} is not beginning, end, answered, stop, an age such as 1h, or a time "
+                "such as 2026-01-31T12:00:00Z"
             ) from None
         return cls(at=at if at.tzinfo else at.replace(tzinfo=UTC), text=text)
 

@@ -12,6 +12,8 @@ from types import MappingProxyType
 from confluent_kafka import OFFSET_INVALID, Consumer, TopicPartition
 from ounce_schemas.errors import BrokerError
 
+from ounce_edge.broker.answer_search import AnswerSearch
+from ounce_edge.broker.answered import Answered
 from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
 from ounce_edge.broker.no_offsets import NoOffsets
 
@@ -31,6 +33,8 @@ class Start:
     the partition was cut."""
     n_kept: int | None = None
     """Where the group has no offset of the topic: how many requests the partition holds."""
+    answered: Answered | None = None
+    """What of them is answered, where that was searched for."""
 
     @property
     def is_chosen(self) -> bool:
@@ -48,6 +52,7 @@ class Starts:
         when_none: what to do where the group has no offset of any partition of a topic. A partition
             without one beside others that have is new, and read from its beginning.
         is_eager: whether a rebalance gives all partitions at once, rather than those that move.
+        answers: finds what is answered, where that is where to begin.
         now: the time.
     """
 
@@ -56,11 +61,13 @@ class Starts:
         view: BrokerView,
         when_none: NoOffsets,
         is_eager: bool,
+        answers: AnswerSearch | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._view = view
         self._when_none = when_none
         self._is_eager = is_eager
+        self._answers = answers
         self._now = now
 
     def find(
@@ -132,18 +139,35 @@ class Starts:
     ) -> dict[Partition, Start]:
         found = consumer.list_topics(topic, _TIMEOUT_S).topics[topic]
         everywhere = [(topic, partition) for partition in found.partitions]
-        if any(
+        is_new = any(
             offset is None or offset >= 0 for offset in _committed(consumer, everywhere).values()
-        ):
+        )
+        if self._answers is not None:
+            return self._behind_answers(self._answers, topic, {p: marks[p] for p in places}, is_new)
+        if is_new:
             return {place: Start(marks[place].low, n_kept=0) for place in places}
-        kept = {place: marks[place].end - marks[place].low for place in places}
+        kept = {place: marks[place].n_kept for place in places}
         if self._when_none.fixed == "stop" and any(kept.values()):
             raise BrokerError(
                 f"the group has no committed offsets of {topic}, which holds requests: it is new, "
-                "or its offsets expired; set --when-no-offsets to beginning, end, a time or an age"
+                "or its offsets expired; set --when-no-offsets to beginning, end, answered, a time "
+                "or an age"
             )
         offsets = self._chosen(consumer, places, marks)
         return {place: Start(offsets[place], n_kept=kept[place]) for place in places}
+
+    def _behind_answers(
+        self,
+        answers: AnswerSearch,
+        topic: str,
+        marks: Mapping[Partition, Marks],
+        is_new: bool,
+    ) -> dict[Partition, Start]:
+        found = answers.find(topic, marks)
+        return {
+            place: Start(known.start, n_kept=0 if is_new else marks[place].n_kept, answered=known)
+            for place, known in found.items()
+        }
 
     def _chosen(
         self, consumer: Consumer, places: Collection[Partition], marks: Mapping[Partition, Marks]

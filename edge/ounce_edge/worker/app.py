@@ -5,7 +5,7 @@ import gc
 import logging
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from confluent_kafka import KafkaException
@@ -15,6 +15,7 @@ from ounce_schemas.documents import read_policy
 from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.policy import Policy
 
+from ounce_edge.broker.answer_search import AnswerSearch
 from ounce_edge.broker.broker_view import BrokerView
 from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.broker.label_reader import LabelReader
@@ -112,7 +113,7 @@ class _Worker:
     def __init__(
         self,
         settings: WorkerSettings,
-        pipelines: Iterable[Pipeline],
+        pipelines: Sequence[Pipeline],
         lanes: Lanes,
         same_partitions: Mapping[str, int],
         metrics: Metrics,
@@ -144,9 +145,12 @@ class _Worker:
         news = ReadingNews(events, metrics, tasks, settings.group, settings.when_no_offsets)
         kafka = {"bootstrap.servers": settings.kafka, "log_level": 2, **settings.security}
         view = BrokerView(lambda: AdminClient(kafka))
-        starts = Starts(
-            view, NoOffsets.parse(settings.when_no_offsets), is_eager=settings.name is not None
-        )
+        when_none = NoOffsets.parse(settings.when_no_offsets)
+        answers = None
+        if when_none.fixed == "answered":
+            decoders = {pipeline.task.name: pipeline.edition.decoder for pipeline in pipelines}
+            answers = AnswerSearch(kafka, view, decoders)
+        starts = Starts(view, when_none, settings.name is not None, answers)
         self._partitions = Partitions(self._serving, delivery, starts, news, health, self._fail)
         reading = Reading(
             self._serving,

@@ -2,16 +2,18 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from confluent_kafka import Consumer, TopicPartition
 from ounce_schemas.errors import OunceError
 
+from ounce_edge.broker.answered import Answered
 from ounce_edge.broker.base import Delivery
 from ounce_edge.broker.broker_view import Partition
 from ounce_edge.broker.positions import Positions
 from ounce_edge.broker.starts import Start, Starts
 from ounce_edge.telemetry.health import Health
+from ounce_edge.wire.records import Record
 from ounce_edge.worker.commits import Commits
 from ounce_edge.worker.reading_news import ReadingNews
 from ounce_edge.worker.rereading import Rereading, place_of, show
@@ -59,6 +61,8 @@ class Partitions:
         self._commits = Commits(delivery)
         self._assigned: set[Partition] = set()
         self._lag_due_s = self._again_due_s = 0.0
+        self._answered: dict[Partition, Answered] = {}
+        """Requests that were answered before, behind others that were not."""
         self._ends: dict[Partition, int] = {}
         """Ends that were reached and are not handed to serving yet."""
         self.positions = Positions()
@@ -97,6 +101,17 @@ class Partitions:
         """Ends that were reached since the last call; on the event loop."""
         ends, self._ends = self._ends, {}
         return {place: offset for place, offset in ends.items() if place in self._assigned}
+
+    def unanswered(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Those of a poll that are not known to be answered; on the event loop."""
+        if not self._answered:
+            return records
+        return [
+            record
+            for record in records
+            if (known := self._answered.get((str(record.topic()), record.partition() or 0))) is None
+            or (record.offset() or 0) not in known
+        ]
 
     def on_reset(self, place: Partition, offset: int) -> None:
         """The client gave it up: it does not have this offset; on the event loop."""
@@ -161,6 +176,8 @@ class Partitions:
         """Commit nothing that was taken before their topic was made again, and their beginning at
         once: what is committed is of the topic before."""
         self._commits.disown(recreated)
+        for at in recreated:
+            self._answered.pop(place_of(at), None)
         self._ends |= {place_of(at): 0 for at in recreated}
 
     def _begin(self, starts: Mapping[Partition, Start]) -> None:
@@ -170,6 +187,11 @@ class Partitions:
             place: start.offset
             for place, start in starts.items()
             if start.is_chosen and start.offset is not None
+        }
+        self._answered |= {
+            place: start.answered
+            for place, start in starts.items()
+            if start.answered is not None and start.answered.later
         }
         self._news.tell_starts(starts)
 

@@ -50,7 +50,9 @@ class Reading:
         if self._is_leaving():
             return
         try:
-            await self._serving.take(cast("Sequence[Record]", records))
+            unanswered = self._partitions.unanswered(cast("Sequence[Record]", records))
+            if unanswered:
+                await self._serving.take(unanswered)
         except Exception as e:
             self._fail(as_ours(e))
 

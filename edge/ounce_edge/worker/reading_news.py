@@ -138,12 +138,22 @@ class ReadingNews:
             topic,
             f"group {self._group} has no committed offsets of {topic}, which keeps {n} records: it "
             "is new, or its offsets expired (offsets.retention.minutes of the broker); reading "
-            f"begins by --when-no-offsets={self._when_no_offsets}, partition {where}; what was "
-            "answered before may be answered again",
+            f"begins by --when-no-offsets={self._when_no_offsets}, partition {where}; "
+            f"{_show_answered(kept.values())}",
         )
 
     def _tell(self, kind: EventKind, place: Partition, text: str) -> None:
         self._events.tell(kind, self._tasks[place[0]], _show(place), text)
+
+
+def _show_answered(starts: Collection[Start]) -> str:
+    found = [start.answered for start in starts if start.answered is not None]
+    if len(found) < len(starts):
+        return "what was answered before may be answered again"
+    text = f"{sum(known.n for known in found)} requests have an answer, and get no other one"
+    if not all(known.is_whole for known in found):
+        text += "; there was no time to look at all of them, and others may be answered again"
+    return text
 
 
 def _show(place: Partition) -> str:

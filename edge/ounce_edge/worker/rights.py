@@ -1,7 +1,7 @@
 """Whether Kafka lets a worker do what it has to, told before it takes a single record."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -19,6 +19,7 @@ from ounce_schemas.topics import (
     requests_topic,
 )
 
+from ounce_edge.broker.no_offsets import NoOffsets
 from ounce_edge.worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 _DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
 _TIMEOUT_S = 10.0
 _READ, _WRITE = AclOperation.READ, AclOperation.WRITE
+_Right = tuple[str, AclOperation]
 
 
 def check_rights(admin: AdminClient, settings: WorkerSettings) -> None:
@@ -36,13 +38,15 @@ def check_rights(admin: AdminClient, settings: WorkerSettings) -> None:
     Raises:
         BrokerError: naming each right that is lacking.
     """
-    needed, wanted = {}, {EVENTS_TOPIC: _WRITE}
+    needed, wanted = list[_Right](), [(EVENTS_TOPIC, _WRITE)]
+    reads_answers = NoOffsets.parse(settings.when_no_offsets).fixed == "answered"
     for task in settings.task:
-        needed[requests_topic(task)] = _READ
-        needed[predictions_topic(task)] = needed[dead_letters_topic(task)] = _WRITE
-        wanted[labels_topic(task)] = _READ
+        needed.append((requests_topic(task), _READ))
+        for topic in (predictions_topic(task), dead_letters_topic(task)):
+            needed += [(topic, _WRITE), *([(topic, _READ)] if reads_answers else ())]
+        wanted.append((labels_topic(task), _READ))
     of_topics = admin.describe_topics(
-        TopicCollection([*needed, *wanted]),
+        TopicCollection([*{topic for topic, _ in (*needed, *wanted)}]),
         include_authorized_operations=True,
         request_timeout=_TIMEOUT_S,
     )
@@ -50,7 +54,7 @@ def check_rights(admin: AdminClient, settings: WorkerSettings) -> None:
         [settings.group], include_authorized_operations=True, request_timeout=_TIMEOUT_S
     )
     lacking = _lacking(of_topics, needed)
-    if _lacking(of_group, {settings.group: _READ}):
+    if _lacking(of_group, [(settings.group, _READ)]):
         lacking.append(f"read group {settings.group}")
     if lacking:
         raise BrokerError(
@@ -61,10 +65,10 @@ def check_rights(admin: AdminClient, settings: WorkerSettings) -> None:
         logger.warning("Kafka does not let this user %s: going on without", right)
 
 
-def _lacking(answers: Mapping[str, "Future[Any]"], wanted: Mapping[str, AclOperation]) -> list[str]:
+def _lacking(answers: Mapping[str, "Future[Any]"], wanted: Iterable[_Right]) -> list[str]:
     return [
         f"{operation.name.lower()} {name}"
-        for name, operation in wanted.items()
+        for name, operation in wanted
         if not _may(answers[name], operation)
     ]
 

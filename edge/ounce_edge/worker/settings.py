@@ -82,8 +82,9 @@ class WorkerSettings(KafkaConnection):
     when_no_offsets: str = Field(
         default="beginning",
         description="Where to begin where the group has no committed offsets of a topic, since it "
-        "is new or they expired: beginning, end, a time (2026-01-31T12:00:00Z), an age (1h, 7d), "
-        "or stop, which asks",
+        "is new or they expired: beginning, end, answered (behind what the predictions and dead "
+        "letters topics answer), a time (2026-01-31T12:00:00Z), an age (1h, 7d), or stop, which "
+        "asks",
     )
     delivery: DeliveryMode = Field(
         default=DeliveryMode.AT_LEAST_ONCE,

@@ -52,7 +52,7 @@ def test_the_setting_is_a_word_an_age_or_a_time(text: str, since: datetime | Non
 
 @pytest.mark.parametrize("text", ["", "start", "1w", "h", "-1h", "2026-13-01", "99999999999d"])
 def test_anything_else_is_refused_with_what_it_may_be(text: str) -> None:
-    with pytest.raises(ValueError, match="is not beginning, end, stop, an age such as 1h"):
+    with pytest.raises(ValueError, match="is not beginning, end, answered, stop, an age"):
         NoOffsets.parse(text)
 
 

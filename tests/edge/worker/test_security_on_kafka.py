@@ -298,6 +298,11 @@ def fails(*arguments: str, env: dict[str, str], within_s: float = 25) -> str:
             "can't start transactions of mine-",
         ),
         ("worker", {"--group": "other"}, "does not let this user read group other: grant it"),
+        (
+            "worker",
+            {"--when-no-offsets": "answered"},
+            "read ounce.digits.predictions, read ounce.digits.dead-letters: grant it",
+        ),
     ],
 )
 def test_what_is_refused_is_one_clear_line(

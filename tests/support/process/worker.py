@@ -1,6 +1,7 @@
 """A running `ounce worker`, and a device that talks to it."""
 
 import os
+import re
 import sys
 import time
 import urllib.error
@@ -72,6 +73,15 @@ class Worker:
                 return e.code, e.read().decode()
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             return 0, ""
+
+    def value_of(self, series: str) -> float | None:
+        """Of a metric with its labels, as /metrics writes it; None where it is absent."""
+        found = re.search(rf"^{re.escape(series)} (\S+)", self.get("/metrics")[1], re.MULTILINE)
+        return float(found[1]) if found else None
+
+    def events_of(self, kind: str) -> list[str]:
+        """Subjects and texts of the events of a kind that its log tells of."""
+        return re.findall(rf"event={kind} task=digits subject=(.*)", self.child.log.read_text())
 
     def wait_until_ready(self) -> None:
         """Return once it serves.

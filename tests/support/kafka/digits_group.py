@@ -1,0 +1,42 @@
+"""Requests of the digits task, and how far a consumer group is with them."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+REQUESTS = "ounce.digits.requests"
+GOOD = np.zeros(64, "<f4").tobytes()
+
+
+def wait_for(is_so: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def send(kafka: str, n: int, partition: int = 0, **settings: str) -> None:
+    """Good requests, in a transaction where settings give one an id."""
+    producer = Producer({"bootstrap.servers": kafka, **settings})
+    if settings:
+        producer.init_transactions()
+        producer.begin_transaction()
+    for _ in range(n):
+        producer.produce(REQUESTS, GOOD, partition=partition)
+    producer.commit_transaction() if settings else producer.flush()
+
+
+def committed(kafka: str, group: str, partition: int = 0) -> int:
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": group})
+    [at] = consumer.committed([TopicPartition(REQUESTS, partition)], timeout=20)
+    consumer.close()
+    return at.offset
+
+
+def commit(kafka: str, group: str, offset: int, partition: int = 0) -> None:
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": group})
+    at = TopicPartition(REQUESTS, partition, offset)
+    consumer.commit(offsets=[at], asynchronous=False)
+    consumer.close()
