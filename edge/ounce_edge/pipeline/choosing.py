@@ -16,7 +16,11 @@ from ounce_edge.pipeline.turn import Turn
 from ounce_edge.pipeline.waiting import Waiting
 from ounce_edge.recommender.arrays import Items
 from ounce_edge.recommender.beliefs.view import View
-from ounce_edge.recommender.pacing.next_calls import Circumstances, NextCallsMemory
+from ounce_edge.recommender.pacing.next_calls import (
+    Circumstances,
+    NextCallsMemory,
+    choose_next_calls,
+)
 from ounce_edge.recommender.pacing.overload import Overload
 from ounce_edge.recommender.pacing.sharing import LanesNow
 from ounce_edge.recommender.pacing.urgency import before_reading
@@ -76,7 +80,7 @@ class Chooser:
             keep_free: partial(_lanes_now, lanes, keep_free) if len(lanes) else None
             for keep_free in (False, True)
         }
-        self._next_calls = NextCallsMemory()
+        self._memory = NextCallsMemory()
         self._late_credit_ms = 0.0
         self.load_look_s = math.inf
         """From one look for a model that messages wait for to the next; infinite where none do."""
@@ -118,19 +122,24 @@ class Chooser:
                 return None, 0.0
             left_ms, floors = left_ms[pressing], floors[pressing]
         exploration = self._explore(edition, len(left_ms)) if policy.exploration else None
-        schedule, now = self._next_calls.choose(
-            Circumstances(
-                view=view,
-                left_ms=left_ms,
-                floors=floors,
-                fallback=policy.fallback,
-                overload_lasts=overload_lasts,
-                draws=exploration,
-                slice_ms=turn.slice_ms,
-                ask_lanes=self._ask_lanes[turn.keep_free],
-                late_credit_ms=self._late_credit_ms,
+        calls = None
+        if not overload_lasts and exploration is None:
+            calls = self._memory.find(view, left_ms, floors, turn.slice_ms)
+        if calls is None:
+            calls = choose_next_calls(
+                Circumstances(
+                    view=view,
+                    left_ms=left_ms,
+                    floors=floors,
+                    fallback=policy.fallback,
+                    overload_lasts=overload_lasts,
+                    draws=exploration,
+                    slice_ms=turn.slice_ms,
+                    ask_lanes=self._ask_lanes[turn.keep_free],
+                    late_credit_ms=self._late_credit_ms,
+                )
             )
-        )
+        schedule, now = calls
         waits = view.cold and want_models(edition, view, schedule.groups)
         self.load_look_s = _LOAD_LOOK_S if waits else math.inf
         self._late_credit_ms = now.late_credit_ms

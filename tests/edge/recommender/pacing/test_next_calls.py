@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.pacing.next_calls import (
     Circumstances,
+    NextCalls,
     NextCallsMemory,
     choose_next_calls,
 )
 from ounce_edge.recommender.pacing.sharing import LanesNow
-from ounce_edge.recommender.rule.exploration import Draws
 from ounce_schemas.routing import Choice, Fallback
 
 from tests.support.edge.decisions import MOST_ACCURATE, ladders, messages, plain, view
@@ -31,12 +31,18 @@ def of(plans: View, some: list[tuple[float, float]], **others) -> Circumstances:
     return Circumstances(plans, left_ms, floors, **{"fallback": MOST_ACCURATE, **others})
 
 
+def find(
+    memory: NextCallsMemory, plans: View, some: list[tuple[float, float]], slice_ms: float = 5.0
+) -> NextCalls | None:
+    """What is known of these messages."""
+    floors, left_ms = np.array(some, float).T
+    return memory.find(plans, left_ms, floors, slice_ms)
+
+
 @given(
     ladders,
     st.lists(messages, min_size=2, max_size=4),
     st.sampled_from(Fallback),
-    st.booleans(),
-    st.booleans(),
     st.sampled_from([0.1, 4.0, 100.0]),
     st.sampled_from([None, LanesNow(0, 3.0), LanesNow(1, 0.0)]),
 )
@@ -45,8 +51,6 @@ def test_what_is_looked_up_is_what_is_decided(
     plans: View,
     batches: list[list],
     fallback: Fallback,
-    overload_lasts: bool,
-    explores: bool,
     slice_ms: float,
     lanes: LanesNow | None,
 ) -> None:
@@ -54,20 +58,21 @@ def test_what_is_looked_up_is_what_is_decided(
     for batch in batches:
         left, floors = np.array(batch[:3], float).T
         plenty = np.full(len(left), 1e9)
-        draws = Draws(np.ones(len(left), bool), [1.0] * len(plans.names)) if explores else None
         for left_ms in (left, plenty, left):
-            now = Circumstances(
-                plans,
-                left_ms,
-                floors,
-                fallback,
-                overload_lasts,
-                draws,
-                slice_ms,
-                None if lanes is None else lambda: lanes,
-                late_credit_ms=0.5,
+            found = memory.find(plans, left_ms, floors, slice_ms)
+            if found is None:
+                continue
+            decided = choose_next_calls(
+                Circumstances(
+                    plans,
+                    left_ms,
+                    floors,
+                    fallback,
+                    slice_ms=slice_ms,
+                    ask_lanes=None if lanes is None else lambda: lanes,
+                    late_credit_ms=0.5,
+                )
             )
-            found, decided = memory.choose(now), choose_next_calls(now)
             assert plain(found.schedule) == plain(decided.schedule)
             assert found.schedule.by_cost == decided.schedule.by_cost
             for side in ("here", "beside"):
@@ -95,23 +100,24 @@ def test_what_is_looked_up_is_what_is_decided(
 def test_one_short_call_in_time_is_looked_up(
     some: list[tuple[float, float]], slice_ms: float, is_known: bool
 ) -> None:
-    memory, now = NextCallsMemory(), of(two(), some, slice_ms=slice_ms)
-    assert (memory.choose(now) is memory.choose(now)) == is_known
+    memory = NextCallsMemory()
+    first = find(memory, two(), some, slice_ms)
+    assert (first is not None) == is_known
+    assert find(memory, two(), some, slice_ms) == first
 
 
-@pytest.mark.parametrize("fallback", Fallback)
-def test_of_messages_whose_floor_no_plan_keeps_nothing_is_known(fallback: Fallback) -> None:
+def test_of_messages_whose_floor_no_plan_keeps_nothing_is_known() -> None:
     plans, memory = view(("only", 0.005, 0.8, 1)), NextCallsMemory()
     for some in ([(LIGHT, 50.0), (HEAVY, 50.0)], [(HEAVY, 50.0), (LIGHT, 50.0)]):
-        now = of(plans, some, fallback=fallback)
-        assert plain(memory.choose(now).schedule) == plain(choose_next_calls(now).schedule)
-        assert memory.choose(now) is not memory.choose(now)
+        assert find(memory, plans, some) is None
 
 
 def test_what_was_known_of_other_beliefs_is_forgotten() -> None:
     memory, swapped = NextCallsMemory(), view(("light", 4.0, 0.8, 1), ("heavy", 0.005, 0.98, 1))
     for plans, plan in ((two(), 0), (swapped, 1), (two(), 0)):
-        [group] = memory.choose(of(plans, [(LIGHT, 50.0)])).schedule.groups
+        found = find(memory, plans, [(LIGHT, 50.0)])
+        assert found is not None
+        [group] = found.schedule.groups
         assert (group.plan, group.choice) == (plan, Choice.LIGHTEST_FEASIBLE)
 
 
