@@ -5,9 +5,10 @@ costs: requests that expired, or requests that are answered again.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import NamedTuple
 
 from confluent_kafka import OFFSET_INVALID, Consumer, TopicPartition
 from ounce_schemas.errors import BrokerError
@@ -28,18 +29,20 @@ class Start:
     """None: the group's offset could not be asked for; the client asks again."""
     n_expired: int = 0
     """Requests before it that nobody answered, and that are gone."""
-    beyond: int | None = None
-    """An offset of the group that is beyond the end: it is of another topic of the same name, or
-    the partition was cut."""
+    foreign: int | None = None
+    """An offset of the group that is not of this topic: it was committed for one of the same name,
+    or lies beyond the end, since the topic was made again, or cut."""
     n_kept: int | None = None
     """Where the group has no offset of the topic: how many requests the partition holds."""
     answered: Answered | None = None
     """What of them is answered, where that was searched for."""
+    topic_id: str | None = None
+    """Of the topic that is read, where the broker tells; another one of its name has another."""
 
     @property
     def is_chosen(self) -> bool:
         """Whether it is another one than the group's offset."""
-        return self.n_expired > 0 or self.beyond is not None or self.n_kept is not None
+        return self.n_expired > 0 or self.foreign is not None or self.n_kept is not None
 
 
 class Starts:
@@ -92,18 +95,28 @@ class Starts:
         marks = self._view.marks(places)
         if missed.keys() - marks.keys():  # to begin at the group's offset repeats what was taken
             raise SilentBrokerError("the broker does not tell what it keeps")
+        topic_ids = self._view.topic_ids({topic for topic, _ in places})
         starts, without = dict[Partition, Start](), list[Partition]()
-        for place, offset in {**_committed(consumer, places), **missed}.items():
+        found = _committed(consumer, places)
+        found |= {place: Committed(offset) for place, offset in missed.items()}
+        for place, (offset, topic_id) in found.items():
             if offset is None or (offset < 0 and place not in marks):
                 starts[place] = Start(None)
             elif offset < 0:
                 without.append(place)
+            elif place not in marks:
+                starts[place] = Start(offset)
+            elif topic_id and topic_ids.get(place[0], topic_id) != topic_id:
+                starts[place] = Start(marks[place].low, foreign=offset)
             else:
-                starts[place] = start_at(offset, marks[place]) if place in marks else Start(offset)
+                starts[place] = start_at(offset, marks[place])
         for topic in {topic for topic, _ in without}:
             mine = [place for place in without if place[0] == topic]
             starts |= self._without_offsets(consumer, topic, mine, marks)
-        return starts
+        return {
+            place: replace(start, topic_id=topic_ids.get(place[0]))
+            for place, start in starts.items()
+        }
 
     def begin(self, consumer: Consumer, starts: Mapping[Partition, Start]) -> None:
         """Within a rebalance: begin reading partitions that are new here."""
@@ -140,7 +153,7 @@ class Starts:
         found = consumer.list_topics(topic, _TIMEOUT_S).topics[topic]
         everywhere = [(topic, partition) for partition in found.partitions]
         is_new = any(
-            offset is None or offset >= 0 for offset in _committed(consumer, everywhere).values()
+            offset is None or offset >= 0 for offset, _ in _committed(consumer, everywhere).values()
         )
         if self._answers is not None:
             return self._behind_answers(self._answers, topic, {p: marks[p] for p in places}, is_new)
@@ -188,15 +201,25 @@ def start_at(offset: int, marks: Marks) -> Start:
     if offset < marks.low:
         return Start(marks.low, n_expired=marks.low - offset)
     if offset > marks.end:
-        return Start(marks.low, beyond=offset)
+        return Start(marks.low, foreign=offset)
     return Start(offset)
 
 
-def _committed(consumer: Consumer, places: Collection[Partition]) -> dict[Partition, int | None]:
-    """Offsets of the group; negative where it has none, None where that is not told now."""
+class Committed(NamedTuple):
+    """What a group has committed of one partition."""
+
+    offset: int | None
+    """Negative where there is none, None where that is not told now."""
+    topic_id: str | None = None
+    """Of the topic that it was committed for; None where whoever committed it did not say."""
+
+
+def _committed(consumer: Consumer, places: Collection[Partition]) -> dict[Partition, Committed]:
     asked = [TopicPartition(topic, partition) for topic, partition in places]
     return {
-        (at.topic, at.partition): at.offset if at.error is None else None
+        (at.topic, at.partition): Committed(at.offset, at.metadata)
+        if at.error is None
+        else Committed(None)
         for at in consumer.committed(asked, timeout=_TIMEOUT_S)
     }
 

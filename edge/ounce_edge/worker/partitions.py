@@ -61,6 +61,7 @@ class Partitions:
         self._commits = Commits(delivery)
         self._assigned: set[Partition] = set()
         self._lag_due_s = self._again_due_s = 0.0
+        self._topic_ids: dict[Partition, str | None] = {}
         self._answered: dict[Partition, Answered] = {}
         """Requests that were answered before, behind others that were not."""
         self._ends: dict[Partition, int] = {}
@@ -80,7 +81,9 @@ class Partitions:
         self._delivery.follow(consumer)
         if self._rereading.is_due and now_s >= self._again_due_s:
             self._again_due_s = now_s + _AGAIN_S
-            self._disown(self._rereading.read_anew(consumer, self._assigned))
+            if recreated := self._rereading.read_anew(consumer, self._assigned):
+                self._commits.disown([TopicPartition(*place) for place in recreated])
+                self._begin(recreated)
             self._begin(self._rereading.read_missed(consumer, self._assigned))
         if self._delivery.is_aborted:
             self._rereading.rewind(consumer, self._assigned)
@@ -117,9 +120,13 @@ class Partitions:
         """The client gave it up: it does not have this offset; on the event loop."""
         self._rereading.note_missed(place, offset)
 
-    def read_anew(self, topic: str) -> None:
-        """It was made again: read it from its beginning; on any thread."""
-        self._rereading.note_recreated(topic)
+    def topic_id(self, topic: str) -> str | None:
+        """Id of the topic of this name that is read, where it is known; on any thread."""
+        return next((id_ for (t, _), id_ in [*self._topic_ids.items()] if t == topic), None)
+
+    def read_anew(self, topic: str, topic_id: str) -> None:
+        """It was made again, with this id: read it from its beginning; on any thread."""
+        self._rereading.note_recreated(topic, topic_id)
 
     def on_commit(self, was_refused: bool) -> None:
         """A commit is answered."""
@@ -172,27 +179,23 @@ class Partitions:
         self._health.partitions = len(self._assigned)
         logger.info("%s partitions=%s", how, show(gone))
 
-    def _disown(self, recreated: Collection[TopicPartition]) -> None:
-        """Commit nothing that was taken before their topic was made again, and their beginning at
-        once: what is committed is of the topic before."""
-        self._commits.disown(recreated)
-        for at in recreated:
-            self._answered.pop(place_of(at), None)
-        self._ends |= {place_of(at): 0 for at in recreated}
-
     def _begin(self, starts: Mapping[Partition, Start]) -> None:
+        if not starts:
+            return
         self.positions.begin({place: start.offset for place, start in starts.items()})
+        self._topic_ids |= {place: start.topic_id for place, start in starts.items()}
+        self._serving.begin({place: self._topic_ids[place] for place in starts})
         # Committed at once: a worker that ends before its first answer goes on here, too.
         self._ends |= {
             place: start.offset
             for place, start in starts.items()
             if start.is_chosen and start.offset is not None
         }
-        self._answered |= {
-            place: start.answered
-            for place, start in starts.items()
-            if start.answered is not None and start.answered.later
-        }
+        for place, start in starts.items():
+            if start.is_chosen:
+                self._answered.pop(place, None)
+            if start.answered is not None and start.answered.later:
+                self._answered[place] = start.answered
         self._news.tell_starts(starts)
 
     def _lag(self, consumer: Consumer) -> dict[Partition, int]:

@@ -49,13 +49,13 @@ class ReadingNews:
             self._metrics.count_lost(self._tasks[place[0]], place[1], start.n_expired)
             if start.n_expired:
                 self._tell_expired(place, start)
-            if start.beyond is not None:
+            if start.foreign is not None:
                 self._tell(
                     EventKind.TOPIC_RECREATED,
                     place,
-                    f"group {self._group} stood at offset {start.beyond} of {_show(place)}, beyond "
-                    "its end: the topic was deleted and made again, or cut; it is read from its "
-                    f"beginning, offset {start.offset}",
+                    f"group {self._group} stood at offset {start.foreign} of {_show(place)}, which "
+                    "is not of this topic: it was deleted and made again, or cut; it is read from "
+                    f"its beginning, offset {start.offset}",
                 )
         for topic in self._tasks:
             kept = {p: s for (t, p), s in starts.items() if t == topic and s.n_kept}

@@ -1,7 +1,8 @@
 """Going to another offset than the next: where reading begins, failed, or has to be repeated."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 from ounce_schemas.errors import OunceError
@@ -45,8 +46,8 @@ class Rereading:
         self._fail = fail
         self._missed: dict[Partition, int] = {}
         """Partitions that the client gave up, and the offsets that they do not have."""
-        self._recreated: set[str] = set()
-        """Topics that were made again, and are to be read from their beginning."""
+        self._recreated: dict[str, str] = {}
+        """Topics that were made again, and are to be read from their beginning; and their ids."""
 
     @property
     def is_due(self) -> bool:
@@ -57,9 +58,9 @@ class Rereading:
         """The client gave it up: it does not have this offset; between two polls."""
         self._missed[place] = offset
 
-    def note_recreated(self, topic: str) -> None:
-        """It was made again; on any thread."""
-        self._recreated.add(topic)
+    def note_recreated(self, topic: str, topic_id: str) -> None:
+        """It was made again, with this id; on any thread."""
+        self._recreated[topic] = topic_id
 
     def forget(self, places: Collection[Partition]) -> None:
         """These are others' to read."""
@@ -71,12 +72,8 @@ class Rereading:
     ) -> dict[Partition, Start] | None:
         """Where to begin; None where that can't be known now."""
         missed = {p: offset for p, offset in self._missed.items() if p in places and offset >= 0}
-        try:
+        with self._trying(f"ask where to begin reading {show(places)}"):
             return self._starts.find(consumer, places, missed) if places else {}
-        except OunceError as e:
-            self._fail(e)
-        except (KafkaException, SilentBrokerError) as e:
-            logger.warning("can't ask yet where to begin reading %s: %s", show(places), e)
         return None
 
     def read_missed(
@@ -96,18 +93,21 @@ class Rereading:
 
     def read_anew(
         self, consumer: Consumer, assigned: Collection[Partition]
-    ) -> Collection[TopicPartition]:
+    ) -> Mapping[Partition, Start]:
         """Answer what was taken of topics that were made again, and go to their beginning.
 
         Returns:
-            Their partitions: nothing that was taken of them may be committed.
+            Where reading of their partitions begins now: nothing that was taken before may be
+            committed.
         """
-        partitions = [
-            TopicPartition(topic, partition, OFFSET_BEGINNING)
-            for topic, partition in assigned
-            if topic in self._recreated
-        ]
-        try:
+        recreated = dict(self._recreated)
+        starts = {
+            place: Start(0, n_kept=0, topic_id=recreated[place[0]])
+            for place in assigned
+            if place[0] in recreated
+        }
+        partitions = [TopicPartition(*place, 0) for place in starts]
+        with self._trying("go back to the beginning"):
             if partitions:
                 self._serving.finish()
                 self._serving.drop(partitions)
@@ -116,19 +116,15 @@ class Rereading:
                     self._missed[place_of(at)] = 0
                 else:
                     consumer.seek(at)
-        except OunceError as e:
-            self._fail(e)
-        except KafkaException as e:
-            logger.warning("can't go back to the beginning yet: %s", e.args[0].str())
-        else:
-            self._positions.begin(dict.fromkeys(map(place_of, partitions)))
-            self._recreated.clear()
-            return partitions
-        return []
+            for topic, topic_id in recreated.items():
+                if self._recreated[topic] == topic_id:  # else it was made again once more
+                    del self._recreated[topic]
+            return starts
+        return {}
 
     def rewind(self, consumer: Consumer, assigned: Collection[Partition]) -> None:
         """After an abort: read again from the committed offsets."""
-        try:
+        with self._trying("go back to the committed offsets"):
             if not self._delivery.wait(_TIMEOUT_S):
                 return
             asked = [TopicPartition(*place) for place in assigned]
@@ -141,16 +137,22 @@ class Rereading:
                 if at.offset < 0:
                     at.offset = began.get(place_of(at), OFFSET_BEGINNING)
                 consumer.seek(at)
-        except OunceError as e:
-            self._fail(e)
-        except KafkaException as e:  # what is read meanwhile is not answered
-            logger.warning("can't go back to the committed offsets yet: %s", e.args[0].str())
-        else:
             self._positions.begin(
                 {place_of(at): at.offset if at.offset >= 0 else None for at in committed}
             )
             self._serving.start_over()
             self._delivery.start_over()
+
+    @contextmanager
+    def _trying(self, what: str) -> Iterator[None]:
+        """An error that no retry mends ends the worker; after others what is inside is left, to be
+        done later."""
+        try:
+            yield
+        except OunceError as e:
+            self._fail(e)
+        except (KafkaException, SilentBrokerError) as e:
+            logger.warning("can't %s yet: %s", what, e)
 
 
 def place_of(at: TopicPartition) -> Partition:

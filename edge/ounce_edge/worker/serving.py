@@ -132,6 +132,11 @@ class Serving:
         if await self._mode.work() or self._mode.is_stalled:
             self.progressed()
 
+    def begin(self, topic_ids: Mapping[tuple[str, int], str | None]) -> None:
+        """These partitions are read from now on, of topics with these ids."""
+        with self._lock:
+            self._open.begin(topic_ids)
+
     def reach_ends(self, ends: Mapping[tuple[str, int], int]) -> None:
         """Of these partitions all that can be read was taken, up to these offsets, which may be
         committed once all before them is answered."""

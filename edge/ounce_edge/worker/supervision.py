@@ -106,9 +106,10 @@ class Supervision:
 
     def _compare_topics(self, topic_ids: Mapping[str, str]) -> None:
         for topic, topic_id in topic_ids.items():
-            if self._topic_ids.setdefault(topic, topic_id) != topic_id:
+            before = self._topic_ids.get(topic) or self._partitions.topic_id(topic)
+            if before not in (None, topic_id):
                 self._news.tell_recreated(topic)
-                self._partitions.read_anew(topic)
+                self._partitions.read_anew(topic, topic_id)
         self._topic_ids.update(topic_ids)
 
     def _look_for_blocked(

@@ -55,6 +55,7 @@ class Tasks:
         self._learn = learn
         self._tell = tell
         self._offsets: dict[tuple[str, int], int] = {}
+        self._topic_ids: dict[tuple[str, int], str | None] = {}
         self._reports: list[Report] = []
         self._has_published = False
 
@@ -65,10 +66,18 @@ class Tasks:
 
     def take_answered(self) -> Answered:
         """What was answered since the last call."""
-        offsets = [TopicPartition(t, p, offset) for (t, p), offset in self._offsets.items()]
+        offsets = [
+            TopicPartition(*place, offset, self._topic_ids.get(place) or "")
+            for place, offset in self._offsets.items()
+        ]
         answered = Answered(offsets, self._reports)
         self._offsets, self._reports, self._has_published = {}, [], False
         return answered
+
+    def begin(self, topic_ids: Mapping[tuple[str, int], str | None]) -> None:
+        """Partitions that are read from now on, of topics with these ids. They are committed with
+        the offsets: those of a topic that was deleted are not of another one of its name."""
+        self._topic_ids.update(topic_ids)
 
     def admit(self, records: Sequence[Record]) -> None:
         """Take records; those that can't be served become dead letters at once."""

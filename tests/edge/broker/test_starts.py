@@ -29,7 +29,7 @@ def test_what_lies_before_the_oldest_record_is_lost() -> None:
 
 
 def test_an_offset_beyond_the_end_is_of_another_topic() -> None:
-    assert start_at(31, Marks(10, 20, 30)) == Start(10, beyond=31)
+    assert start_at(31, Marks(10, 20, 30)) == Start(10, foreign=31)
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,20 @@ def test_anything_else_is_refused_with_what_it_may_be(text: str) -> None:
         NoOffsets.parse(text)
 
 
-def starts(when_none: str, marks: Mapping[Partition, Marks]) -> Starts:
-    view = SimpleNamespace(marks=lambda places: {p: marks[p] for p in places if p in marks})
+def starts(when_none: str, marks: Mapping[Partition, Marks], topic_id: str | None = None) -> Starts:
+    view = SimpleNamespace(
+        marks=lambda places: {p: marks[p] for p in places if p in marks},
+        topic_ids=lambda topics: dict.fromkeys(topics, topic_id) if topic_id else {},
+    )
     parsed = NoOffsets.parse(when_none)
     return Starts(cast("BrokerView", view), parsed, is_eager=False, now=lambda: NOW)
 
 
-def group_at(offsets: Mapping[int, int | KafkaError], at_times: int = -1) -> Any:
-    """A consumer whose group has these offsets; a time is at offset `at_times`."""
+def group_at(
+    offsets: Mapping[int, int | KafkaError], at_times: int = -1, of_topic: str | None = None
+) -> Any:
+    """A consumer whose group has these offsets, of the topic with this id; a time is at offset
+    `at_times`."""
 
     def committed(asked: list[TopicPartition], timeout: float) -> list[Any]:
         found = []
@@ -72,7 +78,9 @@ def group_at(offsets: Mapping[int, int | KafkaError], at_times: int = -1) -> Any
             error = offset if isinstance(offset, KafkaError) else None
             offset = -1001 if isinstance(offset, KafkaError) else offset
             found.append(
-                SimpleNamespace(topic="t", partition=at.partition, offset=offset, error=error)
+                SimpleNamespace(
+                    topic="t", partition=at.partition, offset=offset, error=error, metadata=of_topic
+                )
             )
         return found
 
@@ -128,3 +136,20 @@ def test_to_stop_needs_requests_that_are_kept() -> None:
     assert starts("stop", MARKS).find(group_at({}), [B]) == {B: Start(0, n_kept=0)}
     with pytest.raises(BrokerError, match="no committed offsets of t, which holds requests"):
         starts("stop", MARKS).find(group_at({}), [A, B])
+
+
+@pytest.mark.parametrize(
+    ("of_topic", "topic_id", "expected"),
+    [
+        ("first", "second", Start(10, foreign=12, topic_id="second")),
+        ("first", "first", Start(12, topic_id="first")),
+        ("", "second", Start(12, topic_id="second")),  # whoever committed it did not say
+        (None, "second", Start(12, topic_id="second")),
+        ("first", None, Start(12)),  # the broker does not say
+    ],
+)
+def test_an_offset_that_was_committed_for_another_topic_of_the_name_does_not_count(
+    of_topic: str | None, topic_id: str | None, expected: Start
+) -> None:
+    own = starts("stop", MARKS, topic_id)
+    assert own.find(group_at({0: 12}, of_topic=of_topic), [A]) == {A: expected}

@@ -149,6 +149,37 @@ def test_a_topic_that_is_made_again_is_read_from_its_beginning(
     assert "topic-recreated" in log.read_text() or f"can't read {REQUESTS}" in log.read_text()
 
 
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
+def test_a_commit_that_comes_after_its_topic_was_made_again_loses_nothing(
+    kafka: str,
+    topics: OwnTopics,
+    digits_models: Path,
+    device: Device,
+    tmp_path: Path,
+    consumer_group: str,
+    delivery: str,
+) -> None:
+    topics.of_task("digits")
+    options = [f"--group={consumer_group}", f"--delivery={delivery}"]
+    with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
+        send(kafka, 5)
+        device.read(5)
+        assert worker.child.stop() == 0
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": consumer_group})
+    [under_way] = consumer.committed([TopicPartition(REQUESTS, 0)], timeout=20)
+    assert under_way.offset == 5
+    topics.make_again(REQUESTS)
+    send(kafka, 20)
+    consumer.commit(offsets=[under_way], asynchronous=False)
+    consumer.close()
+    with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
+        device.read(25)
+        assert offsets_of(device) == set(range(20))
+        [text] = worker.events_of("topic-recreated")
+        assert "stood at offset 5" in text
+        wait_for(lambda: committed(kafka, consumer_group) == 20, "not committed")
+
+
 def offsets_of(device: Device) -> set[int]:
     """Offsets of the requests whose answers came after the first five; waits for more."""
     device.read_more()

@@ -51,8 +51,11 @@ class FakePartitions:
         self.positions.begin({A: 5})
         self.anew: list[str] = []
 
-    def read_anew(self, topic: str) -> None:
-        self.anew.append(topic)
+    def topic_id(self, topic: str) -> str:
+        return "first"
+
+    def read_anew(self, topic: str, topic_id: str) -> None:
+        self.anew.append(f"{topic} {topic_id}")
 
 
 class Stage:
@@ -170,4 +173,11 @@ def test_a_topic_with_another_id_is_read_anew() -> None:
     stage.view.topic_id = "second"
     stage.look_after(5)
     stage.look_after(5)
-    assert (stage.told, stage.partitions.anew) == (["topic-recreated"], ["t"])
+    assert (stage.told, stage.partitions.anew) == (["topic-recreated"], ["t second"])
+
+
+def test_a_topic_that_was_made_again_before_the_first_look_is_read_anew() -> None:
+    stage = Stage()
+    stage.view.topic_id = "second"
+    stage.look_after(0)
+    assert (stage.told, stage.partitions.anew) == (["topic-recreated"], ["t second"])
