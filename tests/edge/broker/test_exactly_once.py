@@ -1,5 +1,6 @@
 """Answers and the offsets that they answer are in one transaction, whatever happens between."""
 
+import os
 import threading
 import time
 import uuid
@@ -8,6 +9,13 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 from ounce_edge.broker import transactional_producer as transactions
 from ounce_edge.broker.exactly_once import ExactlyOnce
 from ounce_edge.broker.publishing import Publishing
@@ -128,6 +136,43 @@ def test_a_refusal_that_comes_while_offsets_are_sent_is_known_as_one(
     assert delivery.wait(WAIT_S)
     assert not delivery.is_aborted
     assert [value for values, _ in second.committed for value in values] == [b"one"]
+
+
+def test_on_kafka_a_refusal_that_comes_while_offsets_are_sent_is_named(
+    kafka: str, topics: OwnTopics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests, answers = f"in-{uuid.uuid4()}", f"out-{uuid.uuid4()}"
+    topics.make([requests, answers])
+    limit = ConfigEntry("max.message.bytes", "1000", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, answers, incremental_configs=[limit])
+    admin = AdminClient({"bootstrap.servers": kafka})
+    admin.incremental_alter_configs([resource])[resource].result(20)
+    producer = transactions.TransactionalProducer(
+        Publishing({"bootstrap.servers": kafka}), f"test-{requests}"
+    )
+    send_offsets, said = producer._send_offsets, list[KafkaError]()
+
+    def send_offsets_late(*args: Any) -> None:
+        producer._producer.flush(WAIT_S)  # by then the broker has refused the record
+        try:
+            send_offsets(*args)
+        except KafkaException as e:
+            said.append(e.args[0])
+            raise
+
+    monkeypatch.setattr(producer, "_send_offsets", send_offsets_late)
+    member = Consumer({"bootstrap.servers": kafka, "group.id": requests})
+    offsets = [TopicPartition(requests, 0, 1)]
+    batch = [outgoing(answers, [os.urandom(5000)])]
+    [refusal] = producer.commit(batch, offsets, member.consumer_group_metadata())
+    assert [(error.code(), error.txn_requires_abort()) for error in said] == [
+        (KafkaError._STATE, True)
+    ]
+    assert "too large" in refusal.why.lower()
+    [at] = member.committed([TopicPartition(requests, 0)], timeout=10)
+    assert at.offset < 0
+    member.close()
+    producer.close()
 
 
 @pytest.mark.parametrize(

@@ -204,33 +204,6 @@ def test_sighup_ends_no_worker(
     assert worker.child.log_tail().count("ignored SIGHUP") == 1
 
 
-def test_a_worker_that_the_group_does_not_take_says_why_and_goes_on_once_it_does(
-    kafka: str, topics: OwnTopics, digits_models: Path, tmp_path: Path, consumer_group: str
-) -> None:
-    topics.of_task("digits")
-    others = Consumer(
-        {
-            "bootstrap.servers": kafka,
-            "group.id": consumer_group,
-            "partition.assignment.strategy": "range",
-        }
-    )
-    others.subscribe([REQUESTS])
-    wait_for(lambda: others.poll(0.2) or others.assignment(), "the other consumer has nothing")
-    worker = Worker(kafka, digits_models, tmp_path / "log", [f"--group={consumer_group}"])
-    try:
-        wait_for(lambda: "the group does not take" in worker.get("/readyz")[1], "nothing is told")
-        status, text = worker.get("/readyz")
-        assert (status, worker.get("/healthz")[0]) == (503, 200)
-        assert "give every worker of a group a --name, or none" in text
-        time.sleep(3)  # it tried again
-        assert worker.child.log_tail().count("the group does not take") == 1
-        others.close()
-        worker.wait_until_ready()
-    finally:
-        worker.child.stop()
-
-
 def test_a_frozen_broker_leaves_a_worker_alive_and_not_ready(
     private_kafka: ApacheKafka, digits_models: Path, tmp_path: Path
 ) -> None:

@@ -1,0 +1,95 @@
+"""A worker whose group has other consumers, too."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer
+
+from tests.support.kafka.apache_kafka import ApacheKafka
+from tests.support.kafka.digits_group import REQUESTS, committed, send, wait_for
+from tests.support.kafka.needed import kafka_needed
+from tests.support.kafka.topics import OwnTopics
+from tests.support.process.worker import Device, Worker
+
+pytestmark = pytest.mark.kafka
+
+
+@contextmanager
+def other_member(kafka: str, group: str, **settings: str) -> Iterator[Consumer]:
+    """A consumer of the requests that has partitions."""
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": group, **settings})
+    consumer.subscribe([REQUESTS])
+    wait_for(lambda: consumer.poll(0.2) or consumer.assignment(), "the other one has nothing")
+    yield consumer
+    consumer.close()
+
+
+class Unmixed(ApacheKafka):
+    """A broker that lets no group change between the two protocols."""
+
+    def _properties(self) -> dict[str, object]:
+        return {**super()._properties(), "group.consumer.migration.policy": "disabled"}
+
+
+def says_what_to_do(worker: Worker) -> None:
+    wait_for(lambda: "the group does not take" in worker.get("/readyz")[1], "nothing is told")
+    status, text = worker.get("/readyz")
+    assert (status, worker.get("/healthz")[0]) == (503, 200)
+    assert "give every worker of a group a --name, or none" in text
+    assert "keep other consumers out of it" in text
+
+
+def test_a_worker_that_the_group_does_not_take_says_why_and_goes_on_once_it_does(
+    kafka: str, topics: OwnTopics, digits_models: Path, tmp_path: Path, consumer_group: str
+) -> None:
+    topics.of_task("digits")
+    with other_member(kafka, consumer_group, **{"partition.assignment.strategy": "range"}):
+        worker = Worker(kafka, digits_models, tmp_path / "log", [f"--group={consumer_group}"])
+        try:
+            says_what_to_do(worker)
+            time.sleep(3)  # it tried again
+        except BaseException:
+            worker.child.kill()
+            raise
+    with worker:
+        assert worker.child.log_tail().count("the group does not take") == 1
+
+
+@pytest.mark.parametrize("name", [None, "edge-1"])
+def test_where_groups_may_change_a_consumer_of_the_new_protocol_shares_the_partitions(
+    kafka: str,
+    topics: OwnTopics,
+    digits_models: Path,
+    device: Device,
+    tmp_path: Path,
+    consumer_group: str,
+    name: str | None,
+) -> None:
+    topics.of_task("digits", partitions=2)
+    options = [f"--group={consumer_group}", *([f"--name={name}"] if name else [])]
+    with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
+        with other_member(kafka, consumer_group, **{"group.protocol": "consumer"}) as other:
+            [theirs] = other.assignment()
+            send(kafka, 1, partition=1 - theirs.partition)
+            device.read(1)
+        send(kafka, 1, partition=theirs.partition)
+        device.read(2)
+        wait_for(lambda: committed(kafka, consumer_group, theirs.partition) == 1, "not committed")
+        assert worker.child.stop() == 0
+
+
+def test_where_they_may_not_the_worker_says_so(digits_models: Path, tmp_path: Path) -> None:
+    with kafka_needed():
+        broker = Unmixed()
+    with broker as own:
+        kafka = own.bootstrap_servers
+        OwnTopics(kafka).of_task("digits")
+        with other_member(kafka, "ounce", **{"group.protocol": "consumer"}):
+            worker = Worker(kafka, digits_models, tmp_path / "log")
+            try:
+                says_what_to_do(worker)
+            finally:
+                worker.child.stop()
