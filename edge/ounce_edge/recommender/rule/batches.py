@@ -104,6 +104,9 @@ class PlannedBatch:
 
 def batch_of(view: View, plan: int, cells: Sequence[Cell]) -> PlannedBatch:
     """One call of the lightest sufficient plan for the messages of some cells."""
+    if len(cells) == 1:  # as in a crowd, where a decision has many batches
+        [(_, _, items, tightest_ms)] = cells
+        return PlannedBatch(view, plan, Choice.LIGHTEST_FEASIBLE, [items], len(items), tightest_ms)
     parts, tightest_ms = [cell.items for cell in cells], min([cell.tightest_ms for cell in cells])
     n = sum([len(part) for part in parts])
     return PlannedBatch(view, plan, Choice.LIGHTEST_FEASIBLE, parts, n, tightest_ms)

@@ -99,8 +99,8 @@ class Timetable:
         self.batches = merged
 
     def _together(self, batches: Sequence[PlannedBatch]) -> PlannedBatch:
-        choice = batches[0].choice
-        if any(batch.choice is not choice for batch in batches):
+        choice, choices = batches[0].choice, [batch.choice for batch in batches]
+        if choices.count(choice) < len(choices):
             choice = Choice.LIGHTEST_TOGETHER
         return put_together(self._view, choice, batches)
 
