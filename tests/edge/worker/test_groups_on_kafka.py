@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer
 
-from tests.support.kafka.apache_kafka import ApacheKafka
 from tests.support.kafka.digits_group import REQUESTS, committed, send, wait_for
-from tests.support.kafka.needed import kafka_needed
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Device, Worker
 
@@ -25,13 +23,6 @@ def other_member(kafka: str, group: str, **settings: str) -> Iterator[Consumer]:
     wait_for(lambda: consumer.poll(0.2) or consumer.assignment(), "the other one has nothing")
     yield consumer
     consumer.close()
-
-
-class Unmixed(ApacheKafka):
-    """A broker that lets no group change between the two protocols."""
-
-    def _properties(self) -> dict[str, object]:
-        return {**super()._properties(), "group.consumer.migration.policy": "disabled"}
 
 
 def says_what_to_do(worker: Worker) -> None:
@@ -59,7 +50,7 @@ def test_a_worker_that_the_group_does_not_take_says_why_and_goes_on_once_it_does
 
 
 @pytest.mark.parametrize("name", [None, "edge-1"])
-def test_where_groups_may_change_a_consumer_of_the_new_protocol_shares_the_partitions(
+def test_a_consumer_of_the_new_protocol_shares_the_partitions_until_it_leaves(
     kafka: str,
     topics: OwnTopics,
     digits_models: Path,
@@ -79,17 +70,3 @@ def test_where_groups_may_change_a_consumer_of_the_new_protocol_shares_the_parti
         device.read(2)
         wait_for(lambda: committed(kafka, consumer_group, theirs.partition) == 1, "not committed")
         assert worker.child.stop() == 0
-
-
-def test_where_they_may_not_the_worker_says_so(digits_models: Path, tmp_path: Path) -> None:
-    with kafka_needed():
-        broker = Unmixed()
-    with broker as own:
-        kafka = own.bootstrap_servers
-        OwnTopics(kafka).of_task("digits")
-        with other_member(kafka, "ounce", **{"group.protocol": "consumer"}):
-            worker = Worker(kafka, digits_models, tmp_path / "log")
-            try:
-                says_what_to_do(worker)
-            finally:
-                worker.child.stop()
