@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_edge.recommender.beliefs.accuracy import wilson
+from ounce_edge.recommender.beliefs.measures import wilson
 
 from benchmarks.routing.simulation import Result
 from benchmarks.routing.tables import Table

@@ -47,6 +47,7 @@ def command(name: str | None, **values: Any) -> None:
       ounce train digits
       ounce train --data rooms.csv --target Occupancy
       ounce train --data pumps.csv.gz --target state --unit pump --columns code=category
+      ounce train --data payments.csv --target fraud --measure recall:1@0.005
     """
     settings = make_settings(TrainSettings, values)
     begun_s = time.monotonic()
@@ -143,7 +144,8 @@ def _open_table(
     from ounce_exporters.tasks.table.recipes import recipes  # after the table is known to be good
     from ounce_exporters.tasks.table.workload import bound_work
 
-    made = recipes(data, balanced=settings.class_weights == "balanced")
+    balanced = settings.class_weights == "balanced"
+    made = [replace(recipe, balanced=balanced) for recipe in recipes(data, balanced=balanced)]
     return data, bound_work(made, data)
 
 

@@ -1,18 +1,18 @@
 """Figures on a split: accuracy with its interval, per class, of regressions, and calibration."""
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from ounce_edge.models.planning import strata_of
+from ounce_edge.recommender.beliefs.measures import wilson
 from ounce_schemas.card import AccuracyEstimate, ClassFigures, RegressionFigures
 from ounce_schemas.task import TaskSpec
 from sklearn.metrics import precision_recall_fscore_support, r2_score
 
+from ounce_exporters.promises import estimate, false_alarms
 from ounce_exporters.recipe import TaskData
 
-Z_95 = 1.959963984540054
-"""Quantile of the normal distribution that leaves 2.5% above."""
 ECE_BINS = 15
 
 
@@ -21,12 +21,7 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
 
     Unlike the normal approximation it stays inside [0, 1] and is honest near both ends.
     """
-    share = successes / n
-    z2 = Z_95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    # Rounding may leave the share a hair outside where it is exactly 0 or 1.
-    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
+    return wilson(successes / n, n)
 
 
 def accepted(
@@ -46,13 +41,14 @@ def accepted(
 
 
 def estimate_accuracy(
-    task: TaskSpec, outputs: NDArray[np.float32], targets: NDArray[Any]
+    task: TaskSpec,
+    outputs: NDArray[np.float32],
+    targets: NDArray[Any],
+    clusters: NDArray[np.int64] | None = None,
 ) -> AccuracyEstimate:
-    """Share of accepted predictions with its 95% interval; arguments as in `accepted`."""
-    good = accepted(task, outputs, targets)
-    successes, n = int(good.sum()), len(good)
-    low, high = wilson_interval(successes, n)
-    return AccuracyEstimate(value=successes / n, low=low, high=high, n=n)
+    """The task's measure with its 95% interval; arguments as of `accepted` and `estimate`."""
+    right, strata = accepted(task, outputs, targets), strata_of(task)
+    return estimate(strata, right, strata.of(outputs.argmax(axis=1), targets), clusters)
 
 
 def judge(
@@ -67,10 +63,13 @@ def judge(
         data: the items.
     """
     classifies = task.kind == "classification"
-    truth = data.test.targets
+    validated, truth = data.validation.targets, data.test.targets
     return {
-        "validation_accuracy": estimate_accuracy(task, answers, data.validation.targets),
+        "measure": task.measure,
+        "validation_accuracy": estimate_accuracy(task, answers, validated, data.clusters),
         "test_accuracy": estimate_accuracy(task, exported, truth),
+        "validation_false_alarms": false_alarms(task, answers.argmax(axis=1), validated),
+        "test_false_alarms": false_alarms(task, exported.argmax(axis=1), truth),
         "classes": class_figures(task.labels, exported, truth) if classifies else (),
         "regression": None if classifies else regression_figures(exported, truth),
     }
@@ -106,7 +105,7 @@ def regression_figures(estimates: NDArray[np.float32], targets: NDArray[Any]) ->
 
 
 def expected_calibration_error(
-    probabilities: NDArray[np.float32], targets: NDArray[Any], bins: int = ECE_BINS
+    probabilities: NDArray[np.floating[Any]], targets: NDArray[Any], bins: int = ECE_BINS
 ) -> float:
     """Mean distance of confidence and accuracy over equal-width bins of the confidence.
 

@@ -21,7 +21,12 @@ from ounce_exporters.crossfit import Trained, train
 from ounce_exporters.evaluation import expected_calibration_error, judge
 from ounce_exporters.example import example_request
 from ounce_exporters.export.answers import write_answers
-from ounce_exporters.export.calibration import ConformalInterval, Temperature, fit_calibrator
+from ounce_exporters.export.calibration import (
+    ConformalInterval,
+    Temperature,
+    fit_calibrator,
+    validation_answers,
+)
 from ounce_exporters.export.canaries import choose_canaries
 from ounce_exporters.export.cards import write_card
 from ounce_exporters.export.graphs import check_signature
@@ -146,8 +151,9 @@ def export_model(
     task, validation, test = data.spec, data.validation, data.test
     fitted = trained.model
     native = fitted.predict(test.inputs)
-    calibrator = fit_calibrator(task, trained.validation_outputs, validation.targets)
-    answers = calibrator.apply(trained.validation_outputs)
+    outputs, truth = trained.validation_outputs, validation.targets
+    calibrator = fit_calibrator(task, outputs, truth, _learned_prior(recipe, data))
+    answers = validation_answers(task, calibrator, outputs, truth)
     graph = check_signature(calibrator.attach(fitted.to_onnx(), task), task)
     content = graph.SerializeToString(deterministic=True)
     digest = hashlib.sha256(content).hexdigest()
@@ -157,7 +163,8 @@ def export_model(
         model = runtime.load(fresh / MODEL_FILE, content)
         exported = model.run(test.inputs)
         calibrated = calibrator.apply(native)
-        parity = check_parity(task, exported, calibrated)
+        biases = calibrator.biases if isinstance(calibrator, Temperature) else ()
+        parity = check_parity(task, exported, calibrated, biases)
         card = ModelCard(
             task=task.name,
             model=recipe.name,
@@ -167,7 +174,7 @@ def export_model(
             inputs=task.inputs,
             output=task.output,
             **judge(task, answers, exported, data),
-            calibration=_calibration(calibrator, native, exported, data),
+            calibration=_calibration(calibrator, native, data),
             parity=parity,
             latency=_latency(model, runtime, data),
             canaries=choose_canaries(test.inputs, exported, calibrated),
@@ -192,10 +199,20 @@ def export_model(
     return card
 
 
+def _learned_prior(recipe: Recipe, data: TaskData) -> NDArray[np.float64]:
+    """Share of each class that the model has learned with; empty for a quantity. A person's own
+    model has learned from rows that are not known: from such as validate."""
+    n_labels = len(data.spec.labels)
+    if recipe.balanced or not n_labels:
+        return np.full(n_labels, 1 / max(n_labels, 1))
+    known = data.train.targets if len(data.train) else data.validation.targets
+    counts = np.bincount(known, minlength=n_labels)
+    return np.maximum(counts, 1) / len(known)
+
+
 def _calibration(
     calibrator: Temperature | ConformalInterval,
     native: NDArray[np.float32],
-    exported: NDArray[np.float32],
     data: TaskData,
 ) -> Calibration:
     n = len(data.validation)
@@ -205,8 +222,9 @@ def _calibration(
         method="temperature",
         n=n,
         temperature=calibrator.temperature,
+        biases=calibrator.biases,
         ece_before=expected_calibration_error(Temperature(1.0).apply(native), data.test.targets),
-        ece_after=expected_calibration_error(exported, data.test.targets),
+        ece_after=expected_calibration_error(calibrator.unweighed.apply(native), data.test.targets),
     )
 
 

@@ -47,6 +47,9 @@ class TaskData:
     """Fold of each row of `train`, or -1 where every model learns from it; shape (n_train,).
     `validation` then holds the rows of a fold, in their order, and each is answered by a model that
     has not learned from it. None: `validation` is apart from `train`."""
+    clusters: NDArray[np.int64] | None = None
+    """Which validation items tell of each other, such as neighbours in time: they have the same
+    number. Shape (n_validation,). None: none do."""
 
 
 class FittedModel(Protocol):
@@ -91,3 +94,5 @@ class Recipe:
     """Whether it is made where nobody names the models to make."""
     most_rows: int | None = None
     """It learns from a sample of so many rows where there are more."""
+    balanced: bool = False
+    """Whether it learns as if all classes were equally frequent."""

@@ -7,6 +7,8 @@ from typing import Self
 
 from ounce_schemas.card import ModelCard
 from ounce_schemas.errors import ExportError
+from ounce_schemas.measure import Measure
+from ounce_schemas.plans import PlanProfile
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -101,7 +103,7 @@ class ConsoleReporter:
     def finished(self, recipe: recipes.Recipe, card: ModelCard) -> None:
         """It is written."""
         self._end(
-            f"{recipe.name}: accuracy {card.validation_accuracy.value:.4f}, "
+            f"{recipe.name}: {short_name(card.measure)} {card.validation_accuracy.value:.4f}, "
             f"{card.size_bytes / 1000:,.0f} kB, parity {card.parity.agreement:.2%}, "
             f"{time.monotonic() - self._begun:.1f} s"
         )
@@ -159,9 +161,9 @@ def ladder_table(cards: Sequence[ModelCard]) -> Table:
 
     Costs are per item, in calls of 1 and of 32 items, and as a multiple of the lightest model's.
     """
-    regression = cards[0].regression is not None
+    regression, name = cards[0].regression is not None, short_name(cards[0].measure)
     table = Table(
-        title=f"Ladder of {cards[0].task}",
+        title=f"Ladder of {cards[0].task}{_meaning(cards[0].measure)}",
         box=box.SIMPLE_HEAD,
         padding=(0, 1),
         pad_edge=False,
@@ -170,8 +172,8 @@ def ladder_table(cards: Sequence[ModelCard]) -> Table:
     table.add_column("model")
     table.add_column("family")
     for heading in (
-        "accuracy,\nvalidation",
-        "accuracy, test\n(95% interval)",
+        f"{name},\nvalidation",
+        f"{name}, test\n(95% interval)",
         "mean abs.\nerror" if regression else "ECE before\n-> after",
         "para-\nmeters",
         "size,\nkB",
@@ -215,14 +217,17 @@ def plans_table(planned: PlannedLadder) -> Table:
     costs = {p.name: [planned.ms_per_item(p, b) for b in BATCH_SIZES] for p in plans}
     best = max((p for p in plans if not p.is_cascade), key=lambda p: p.accuracy.value)
     table = Table(
-        title=f"Plans of {planned.plans.task}, on validation data",
+        title=f"Plans of {planned.plans.task}, on validation data{_meaning(planned.plans.measure)}",
         box=box.SIMPLE_HEAD,
         padding=(0, 1),
         pad_edge=False,
         collapse_padding=True,
     )
     table.add_column("plan", overflow="fold")
-    table.add_column("accuracy\n(95% interval)", justify="right")
+    measure = planned.plans.measure
+    table.add_column(f"{short_name(measure)}\n(95% interval)", justify="right")
+    if measure.kind == "recall":
+        table.add_column("false\nalarms", justify="right")
     table.add_column("share that reaches\neach step", justify="right")
     table.add_column("errors among\naccepted, at most", justify="right")
     for batch_size in BATCH_SIZES:
@@ -242,6 +247,7 @@ def plans_table(planned: PlannedLadder) -> Table:
         row = [
             escape(plan.name),
             f"{a.value:.4f} ({a.low:.3f}-{a.high:.3f})",
+            *([_false_alarms(plan)] if measure.kind == "recall" else []),
             " > ".join(f"{step.reach:.0%}" for step in plan.steps),
             ", ".join(f"{bound:.1%}" for bound in bounds) or "-",
         ]
@@ -249,6 +255,20 @@ def plans_table(planned: PlannedLadder) -> Table:
             row += [f"{cost:.4f}", f"{of_best / cost:.1f}"]
         table.add_row(*row)
     return table
+
+
+def short_name(measure: Measure) -> str:
+    """As a heading says it."""
+    return {"recall": "recall", "f1": "F1"}.get(measure.kind, measure.kind.replace("-", " "))
+
+
+def _meaning(measure: Measure) -> str:
+    return "" if measure.is_plain else f": {measure}"
+
+
+def _false_alarms(plan: PlanProfile) -> str:
+    alarms = plan.false_alarms
+    return "-" if alarms is None else f"{alarms.value:.2%}"
 
 
 def ms_per_item(card: ModelCard, batch_size: int) -> float:

@@ -10,11 +10,20 @@ from ounce_exporters.tasks.table.options import (
     TableOptions,
     Writing,
     read_column_kinds,
+    read_measure,
     read_separator,
 )
 
 TABLE_OPTIONS = {
-    "A table of your own": ("data", "target", "task", "tolerance", "kind", "class_weights"),
+    "A table of your own": (
+        "data",
+        "target",
+        "task",
+        "tolerance",
+        "kind",
+        "class_weights",
+        "measure",
+    ),
     "How the table is written": ("sep", "encoding", "header", "skip", "decimal"),
     "Its columns": ("columns", "without"),
     "What validates and tests": ("unit", "time", "test"),
@@ -55,6 +64,11 @@ class TrainSettings(BaseModel):
     class_weights: Literal["none", "balanced"] = Field(
         default="none",
         description="Whether rare classes count as much as frequent ones while training",
+    )
+    measure: str = Field(
+        default="accuracy",
+        description="What accuracies and floors mean: accuracy, balanced-accuracy, "
+        "recall:CLASS@RATE with RATE false alarms at most, or f1:CLASS",
     )
     sep: str | None = Field(
         default=None,
@@ -147,6 +161,7 @@ class TrainSettings(BaseModel):
             unit=self.unit,
             time=self.time,
             test=self.test,
+            measure=read_measure(self.measure),
         )
 
     @property

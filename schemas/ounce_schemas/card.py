@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ounce_schemas.measure import ACCURACY, Measure
 from ounce_schemas.task import Document, TaskName, TensorSpec
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -13,12 +14,16 @@ ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
 class AccuracyEstimate(Document):
-    """Share of acceptable predictions with its 95% Wilson score interval."""
+    """A task's measure of acceptable predictions, with its 95% interval.
+
+    The interval is Wilson's for plain accuracy. Other measures count few items: theirs has a
+    continuity correction, and fewer than 6 items show nothing.
+    """
 
     value: Share
     low: Share
     high: Share
-    n: int = Field(ge=1, description="Number of items it was measured on")
+    n: int = Field(ge=1, description="Number of items that count")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -53,6 +58,11 @@ class Calibration(Document):
     method: Literal["temperature", "split-conformal"]
     n: int = Field(ge=1, description="Items of the validation split used to calibrate")
     temperature: float | None = Field(default=None, gt=0)
+    biases: tuple[float, ...] = Field(
+        default=(),
+        description="By label: what was added to the logarithm of its probability, before all were "
+        "scaled to a sum of 1, so that the greatest one follows the task's measure; empty: nothing",
+    )
     ece_before: Share | None = Field(default=None, description="Expected calibration error, test")
     ece_after: Share | None = Field(default=None, description="Expected calibration error, test")
     half_width: float | None = Field(default=None, ge=0, description="Conformal half width")
@@ -132,6 +142,12 @@ class ModelCard(Document):
         description="What routing relies on; measured on data that is neither training nor test"
     )
     test_accuracy: AccuracyEstimate = Field(description="Reported only; nothing chooses by it")
+    measure: Measure = Field(default=ACCURACY, description="The task's: what accuracies here mean")
+    validation_false_alarms: AccuracyEstimate | None = Field(
+        default=None,
+        description="Recall: share of other classes' items answered with the measure's class",
+    )
+    test_false_alarms: AccuracyEstimate | None = None
     classes: tuple[ClassFigures, ...] = ()
     regression: RegressionFigures | None = None
     calibration: Calibration

@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from ounce_schemas.card import AccuracyEstimate, ModelName, Sha256, Share
+from ounce_schemas.measure import ACCURACY, Measure
 from ounce_schemas.task import Document, TaskName
 
 MAX_STEPS = 4
@@ -50,7 +51,11 @@ class PlanProfile(Document):
 
     name: str = Field(min_length=1, max_length=300)
     steps: tuple[Step, ...] = Field(min_length=1, max_length=MAX_STEPS)
-    accuracy: AccuracyEstimate
+    accuracy: AccuracyEstimate = Field(description="By the task's measure")
+    false_alarms: AccuracyEstimate | None = Field(
+        default=None,
+        description="Measure recall: share of other classes' items answered with its class",
+    )
     confidence_threshold: Share | None = Field(
         default=None,
         description="Average thresholded confidence: as many validation answers have a confidence "
@@ -84,6 +89,7 @@ class LadderPlans(Document):
     schema_version: int = Field(default=1, ge=1, le=1)
     task: TaskName
     n_validation: int = Field(ge=1)
+    measure: Measure = Field(default=ACCURACY, description="The task's: what accuracies here mean")
     plans: tuple[PlanProfile, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ounce_schemas.cells import Cell
+from ounce_schemas.measure import ACCURACY, Measure
 from ounce_schemas.topics import TASK_NAME_PATTERN
 
 TaskName = Annotated[str, Field(pattern=TASK_NAME_PATTERN)]
@@ -77,6 +78,9 @@ class TaskSpec(Document):
     interval_coverage: float | None = Field(
         default=None, gt=0, lt=1, description="Regression: share of true values in the interval"
     )
+    measure: Measure = Field(
+        default=ACCURACY, description="What accuracies and floors of this task mean"
+    )
 
     @property
     def output(self) -> TensorSpec:
@@ -84,6 +88,11 @@ class TaskSpec(Document):
         if self.kind == "classification":
             return TensorSpec(name="probabilities", datatype="FP32", shape=(len(self.labels),))
         return TensorSpec(name="estimate", datatype="FP32", shape=(3,))
+
+    @property
+    def measured_class(self) -> int | None:
+        """Index of the class that the measure is of; None where it is of all."""
+        return None if self.measure.label is None else self.labels.index(self.measure.label)
 
     @property
     def accepts_raw(self) -> bool:
@@ -98,6 +107,12 @@ class TaskSpec(Document):
         if self.kind == "classification":
             if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
                 raise ValueError("a classification task needs two or more distinct labels")
+            if self.measure.label not in (None, *self.labels):
+                raise ValueError(
+                    f"the measure's class {self.measure.label!r} is none of the labels"
+                )
         elif self.tolerance is None or self.interval_coverage is None or self.labels:
             raise ValueError("a regression task needs tolerance, interval_coverage and no labels")
+        elif not self.measure.is_plain:
+            raise ValueError(f"a regression task has no {self.measure.kind}: it has no classes")
         return self

@@ -337,5 +337,5 @@ def test_more_accurate_than_dearer_ones_is_taken_for_luck() -> None:
     costs = [(1.0, 1.0), (2.0, 2.0), (3.0, 3.0)]
     lucky = [cascade(pair, r, c) for r, c in zip((80, 73, 90), costs, strict=True)]
     credited = {c.costs[0]: c.right for c in search._credit(lucky)}
-    assert credited == {1.0: 76, 2.0: 73, 3.0: 90}
+    assert credited == {1.0: 76.5, 2.0: 73, 3.0: 90}
     assert replace(lucky[0], right=76).accuracy == 0.76

@@ -14,7 +14,7 @@ from ounce_services.devices.report import (
     wilson_interval,
 )
 from ounce_services.devices.summary import print_summary, share
-from ounce_services.devices.tallies import AnswerTallies
+from ounce_services.devices.tallies import AnswerTallies, Judgement
 from rich.console import Console
 
 from tests.services.fake_worker import make_prediction
@@ -23,8 +23,9 @@ from tests.services.reports import make_task_report
 
 def test_tallies_split_by_model_floor_and_deadline() -> None:
     tallies = AnswerTallies()
-    tallies.add(make_prediction("a", cost_ms=1, saved_ms=9), True, 5)
-    tallies.add(make_prediction("b", cost_ms=3, saved_ms=7, expected_accuracy=0.85), False, 150)
+    tallies.add(make_prediction("a", cost_ms=1, saved_ms=9), Judgement(True), 5)
+    lighter = make_prediction("b", cost_ms=3, saved_ms=7, expected_accuracy=0.85)
+    tallies.add(lighter, Judgement(False), 150)
     tallies.add(
         make_prediction(
             "c",
@@ -37,7 +38,7 @@ def test_tallies_split_by_model_floor_and_deadline() -> None:
             expected_accuracy=0.98,
             reason=Choice.FALLBACK_MOST_ACCURATE_IN_TIME,
         ),
-        True,
+        Judgement(True),
         900,
     )
     assert list(tallies.models()) == ["light", "heavy"]  # as promised: 0.90 and 0.98

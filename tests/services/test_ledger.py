@@ -1,6 +1,12 @@
 """Joining answers with requests."""
 
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+from ounce_schemas.measure import Measure
 from ounce_services.devices.ledger import Ledger, Sent
+from ounce_services.devices.report import Accuracy, Verdict
 from ounce_services.devices.samples import Samples
 
 from tests.services.fake_worker import make_prediction
@@ -71,3 +77,35 @@ def test_what_kafka_does_not_take_is_not_waited_for(samples: Samples) -> None:
     ledger.record_undelivered("r-0")
     ledger.record_undelivered(None)
     assert (ledger.undelivered, ledger.waiting) == (2, 0)
+
+
+def test_floors_are_judged_by_the_tasks_measure(samples: Samples) -> None:
+    label, other = samples.spec.labels[:2]
+    measure = Measure(kind="recall", label=label, false_alarms=0.01)
+    spec = samples.spec.model_copy(update={"measure": measure})
+    targets = np.array([0] * 20 + [1] * 80)
+    rare = replace(samples, spec=spec, targets=targets)
+    ledger = Ledger(rare)
+    for n in range(100):
+        ledger.record_sent(f"r-{n}", Sent(10.0, n))
+        ledger.record_answer(make_prediction(f"r-{n}", label=other, min_accuracy=0.7), 10.01)
+    seen = ledger.tallies.accuracy.report()
+    assert (seen.answered, seen.correct) == (100, 80)  # as accurate as a constant guess
+    assert seen.measured is not None
+    assert (seen.measured.counted, seen.seen) == (20, 0.0)
+    (floor,) = ledger.tallies.floors()
+    assert floor.verdict is Verdict.BROKEN
+
+
+def test_no_answer_that_counts_breaks_no_floor(samples: Samples) -> None:
+    measure = Measure(kind="recall", label=samples.spec.labels[0], false_alarms=0.01)
+    spec = samples.spec.model_copy(update={"measure": measure})
+    ledger = Ledger(replace(samples, spec=spec, targets=np.ones(8, np.int64)))
+    ledger.record_sent("r", Sent(10.0, 0))
+    ledger.record_answer(make_prediction("r", label=samples.spec.labels[1]), 10.01)
+    (floor,) = ledger.tallies.floors()
+    assert floor.verdict is Verdict.WITHIN_SAMPLING_ERROR
+    assert (
+        msgspec.json.decode(msgspec.json.encode(floor.labelled_met), type=Accuracy)
+        == floor.labelled_met
+    )

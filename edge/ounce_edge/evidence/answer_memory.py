@@ -1,7 +1,7 @@
 """Joining labels, which come late, with the answers that they are about. Pure memory."""
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from ounce_schemas.task import TaskSpec
 
 from ounce_edge.evidence.answer_block import POSITION, AnswerBlock, AnswerGroup
 from ounce_edge.evidence.names import bounded_name
+from ounce_edge.models.planning import strata_of
 
 _BLOCK = 8192
 """Answers that are indexed and forgotten together: their release takes well under 1 ms."""
@@ -24,22 +25,22 @@ _encode_id = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True)
 class PlanTruth:
-    """Labelled answers of one plan, in the order of their labels."""
+    """Labelled answers of one plan, in the order of their labels; n of them."""
 
     acceptable: NDArray[np.bool_]
     """By the task's rule: the class is right, or the error within the tolerance; shape (n,)."""
     truth: NDArray[Any]
     """Index of the true label, or the true value; shape (n,), intp or float64."""
 
-    @property
-    def good(self) -> int:
-        """Acceptable answers."""
-        return int(self.acceptable.sum())
+    strata: NDArray[np.intp]
+    """Stratum of the task's measure that each counts for, -1 where it counts for none; shape
+    (n,)."""
 
-    @property
-    def bad(self) -> int:
-        """Answers that are not."""
-        return len(self.acceptable) - self.good
+    def counts(self) -> Iterable[tuple[int, int, int]]:
+        """Each stratum that has any: its index, its acceptable answers, and those that are not."""
+        for stratum in np.unique(self.strata[self.strata >= 0]).tolist():
+            here = self.acceptable[self.strata == stratum]
+            yield stratum, int(here.sum()), int((~here).sum())
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class AnswerMemory:
     def __init__(self, task: TaskSpec, capacity: int = 131_072) -> None:
         self._label_index = {label: i for i, label in enumerate(task.labels)}
         self._tolerance = task.tolerance
+        self._strata = strata_of(task)
         self._capacity = capacity
         self._block = min(_BLOCK, max(1, capacity // 8))
         self._blocks: list[AnswerBlock] = [AnswerBlock()]
@@ -142,10 +144,11 @@ class AnswerMemory:
 
     def _compare(self, predicted: Sequence[float], truth: Sequence[float]) -> PlanTruth:
         if self._tolerance is None:
-            labels = np.array(truth, dtype=np.intp)
-            return PlanTruth(np.array(predicted, dtype=np.intp) == labels, labels)
-        values = np.array(truth, dtype=np.float64)
-        return PlanTruth(np.abs(np.array(predicted) - values) <= self._tolerance, values)
+            labels, answers = np.array(truth, dtype=np.intp), np.array(predicted, dtype=np.intp)
+            return PlanTruth(answers == labels, labels, self._strata.of(answers, labels))
+        values, answers = np.array(truth, dtype=np.float64), np.array(predicted)
+        near = np.abs(answers - values) <= self._tolerance
+        return PlanTruth(near, values, self._strata.of(answers, values))
 
 
 def _holders(

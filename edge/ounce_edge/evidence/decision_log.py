@@ -48,6 +48,8 @@ class LogHeader(msgspec.Struct, frozen=True):
     catalogue_version: str
     fallback: Fallback
     tables: Tables
+    measure: str = "accuracy"
+    """What accuracies mean."""
 
 
 class DecisionEntry(msgspec.Struct, frozen=True):

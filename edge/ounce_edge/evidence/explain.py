@@ -102,6 +102,7 @@ def _explain_typed(settings: ExplainSettings) -> None:
         f"{settings.task}: {_messages(n)} with {latency_ms:g} ms left and accuracy floor "
         f"{floor:g}; policy {rules.version}, plans as measured on this machine just now\n"
     )
+    _say_measure(str(ladder.task.measure))
     _show(_Message(0, latency_ms, floor), view, schedule, rules.objective)
 
 
@@ -137,9 +138,15 @@ def _explain_recorded(folder: Path, task: str, id_: str) -> None:
         click.echo(
             "Late messages had piled up: dear floors were given up, also where there was time."
         )
+    _say_measure(header.measure)
     _show(message, view, schedule, header.tables.objective)
     if not _same(schedule, entry):
         click.echo("Note: the worker decided otherwise; it was another version of Ounce.")
+
+
+def _say_measure(measure: str) -> None:
+    if measure != "accuracy":
+        click.echo(f"Accuracy means {measure} here.\n")
 
 
 def _show(message: _Message, view: View, schedule: Schedule, objective: Objective) -> None:

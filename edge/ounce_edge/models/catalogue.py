@@ -131,6 +131,9 @@ def _load_plans(path: Path, task: TaskSpec, models: Sequence[ServedModel]) -> li
     if document.task != task.name:
         logger.error("plans refused task=%s reason=they are of %s", task.name, document.task)
         return []
+    if document.measure != task.measure:
+        logger.error("plans refused task=%s reason=they promise %s", task.name, document.measure)
+        return []
     digests = {m.card.model: m.card.sha256 for m in models}
     plans = []
     for plan in document.plans:
@@ -158,6 +161,10 @@ def _load_model(
         )
     if card.inputs != task.inputs or card.output != task.output:
         raise ArtifactError(f"{folder / CARD_FILE}: its signature is not the task's")
+    if card.measure != task.measure:
+        raise ArtifactError(
+            f"{folder / CARD_FILE}: promises {card.measure}, the task's measure is {task.measure}"
+        )
     path = folder / MODEL_FILE
     try:
         content = path.read_bytes()

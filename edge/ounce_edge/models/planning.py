@@ -7,10 +7,12 @@ from ounce_schemas.errors import PolicyError
 from ounce_schemas.plans import PlanProfile
 from ounce_schemas.policy import EffectivePolicy
 from ounce_schemas.routing import Objective
+from ounce_schemas.task import TaskSpec
 
 from ounce_edge.models.catalogue import Ladder, ServedModel
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
+from ounce_edge.recommender.beliefs.measures import Strata
 from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 
@@ -54,7 +56,12 @@ def make_plans(
         if profile.is_cascade and all(s.model in index for s in profile.steps):
             steps = [PlanStep(index[s.model], s.reach, s.threshold) for s in profile.steps]
             plans.append(Plan(profile.name, steps, _prior_of(profile)))
-    return Plans(models, plans, policy.objective), served
+    return Plans(models, plans, policy.objective, strata_of(ladder.task)), served
+
+
+def strata_of(task: TaskSpec) -> Strata:
+    """The strata of a task's measure."""
+    return Strata(task.measure.kind, task.measured_class, len(task.labels))
 
 
 def _prior(card: ModelCard, profile: PlanProfile | None) -> AccuracyPrior:

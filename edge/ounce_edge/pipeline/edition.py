@@ -1,11 +1,14 @@
 """What answers one task: its ladder and policy, and all that is made of the two."""
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
+from ounce_schemas.event import EventKind
 from ounce_schemas.policy import EffectivePolicy
 from ounce_schemas.task import TaskSpec
 
 from ounce_edge.evidence.decision_log import FORMAT, LogHeader
+from ounce_edge.evidence.incidents import Incident
 from ounce_edge.evidence.model_watch import ModelWatch
 from ounce_edge.models.catalogue import Ladder, ServedModel
 from ounce_edge.models.first_beliefs import measured_belief
@@ -72,6 +75,22 @@ class Edition:
         """What it answers."""
         return self.ladder.task
 
+    def unmet_floor(self) -> Incident | None:
+        """That no plan was sure, on validation data, to meet the floor of messages that name none;
+        None where one was."""
+        floor, best = self.policy.min_accuracy, self.promised_floor
+        if best >= floor:
+            return None
+        measure = self.task.measure
+        what = "accuracy" if measure.is_plain else str(measure)
+        proposed = math.floor(best * 100) / 100
+        text = (
+            f"no plan is sure to reach the policy's floor of {floor:g} ({what}): the best is sure "
+            f"of {best:.4f}, so every message that names no floor gets a fallback; set "
+            f"min_accuracy of task {self.task.name} to {proposed:g} or less in the policy"
+        )
+        return Incident(EventKind.FLOOR_UNREACHABLE, f"{floor:g}", text)
+
     def log_header(self) -> LogHeader:
         """What decisions of this edition have in common."""
         return LogHeader(
@@ -81,6 +100,7 @@ class Edition:
             self.ladder.version,
             self.policy.fallback,
             self.plans.tables,
+            str(self.task.measure),
         )
 
 

@@ -9,6 +9,7 @@ from ounce_schemas.label import Label, LabelOutcome
 from ounce_schemas.task import TaskSpec
 
 from ounce_edge.evidence.decision_log import DecisionLog
+from ounce_edge.evidence.incidents import Incident
 from ounce_edge.evidence.request_watch import RequestWatch
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.execution import Outcome
@@ -201,8 +202,8 @@ class Pipeline:
         now_s, edition = self._clocks.steady(), self._edition
         for p, key in enumerate(edition.plan_keys):
             truth = joined.plans.get(key)
-            if truth is not None:
-                edition.plans.accuracy.observe_labels(p, truth.good, truth.bad, now_s)
+            for stratum, good, bad in () if truth is None else truth.counts():
+                edition.plans.accuracy.observe_labels(p, good, bad, now_s, stratum=stratum)
         return joined.outcomes
 
     def snapshot(self) -> Snapshot:
@@ -238,6 +239,11 @@ class Pipeline:
     def forget_ids(self) -> None:
         """What was answered lately is answered again: it is no repetition."""
         self._recent_ids = RecentIds()
+
+    @property
+    def unmet_floor(self) -> Incident | None:
+        """As of its edition."""
+        return self._edition.unmet_floor()
 
     @property
     def task(self) -> TaskSpec:

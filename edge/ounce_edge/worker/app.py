@@ -178,6 +178,7 @@ class _Worker:
         sources.start(Reload(self._serving, runtime, self._events, watts), self._events)
 
     async def run(self) -> None:
+        self._serving.tell_unmet_floors()
         supervising = asyncio.create_task(self._supervise())
         try:
             await self._app.run()

@@ -266,5 +266,12 @@ class Serving:
         for pipeline in self._pipelines.values():
             pipeline.close()
 
+    def tell_unmet_floors(self) -> None:
+        """Tell of tasks whose plans can't be sure to meet the policy's floor."""
+        for task, pipeline in self._pipelines.items():
+            incident = pipeline.unmet_floor
+            if incident is not None:
+                self._tell_people(task, incident)
+
     def _tell_people(self, task: str, incident: Incident) -> None:
         self._events.tell(incident.kind, task, incident.subject, incident.text)

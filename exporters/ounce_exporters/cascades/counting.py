@@ -16,16 +16,19 @@ IntArray = NDArray[np.int64]
 class Counts:
     """Items under every combination of thresholds.
 
-    Arrays of shape (n_steps, n_folds, *combinations), int64 or, for merit, float64; the last axes
+    Arrays of shape (n_steps, n_folds, *combinations), int64 or float64; the last axes
     are indices into the grids of thresholds, one for every step but the last.
     """
 
     reached: IntArray
     """Items that come to each step."""
-    right: IntArray
-    """Acceptable answers among those that each step gives."""
+    right: NDArray[np.float64]
+    """`Evidence.worth` of the answers that each step gives, summed: how many are acceptable, where
+    all count alike."""
     merit: NDArray[np.float64]
     """`Evidence.merit` of them, summed."""
+    alarms: IntArray
+    """False alarms among them, where the measure is of a class."""
 
     @property
     def answered(self) -> IntArray:
@@ -64,13 +67,15 @@ def count(
 
     everything = tally()
     combinations = (len(sequence), n_folds, *(len(grid) for grid in grids))
-    reached, right = np.empty(combinations, np.int64), np.empty(combinations, np.int64)
-    merit = np.empty(combinations)
+    reached, alarms = np.empty(combinations, np.int64), np.zeros(combinations, np.int64)
+    right, merit = np.empty(combinations), np.empty(combinations)
     for k, model in enumerate(sequence):
         reached[k] = _sum(everything, gone_on=k, answered=False)
-        right[k] = _sum(tally(model.right), gone_on=k, answered=k < len(grids))
+        right[k] = _sum(tally(model.worth), gone_on=k, answered=k < len(grids))
         merit[k] = _sum(tally(model.merit), gone_on=k, answered=k < len(grids))
-    return Counts(reached, right, merit)
+        if model.judged is not None:
+            alarms[k] = _sum(tally(model.judged.alarm), gone_on=k, answered=k < len(grids))
+    return Counts(reached, right, merit, alarms)
 
 
 def _sum(cells: NDArray[Any], *, gone_on: int, answered: bool) -> NDArray[Any]:

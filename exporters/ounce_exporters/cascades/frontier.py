@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from ounce_exporters.cascades.cost import BATCH_SIZES, expected_ms
 from ounce_exporters.cascades.evidence import Evidence
 from ounce_exporters.cascades.search import Cascade
-from ounce_exporters.evaluation import wilson_interval
 
 MOST = 10
 """Cascades kept of one ladder: enough for every floor, few enough to read and to choose from."""
@@ -51,13 +50,13 @@ def choose_few(candidates: Sequence[Cascade], singles: Sequence[Evidence]) -> li
     from 0.8 to 0.9.
     """
     best = max(single.accuracy for single in singles)
-    lows = {s.model: wilson_interval(int(s.right.sum()), len(s.right))[0] for s in singles}
+    lows = {single.model: single.low for single in singles}
     kept: list[Cascade] = []
     for b in reversed(range(len(BATCH_SIZES))):
         for given_up in (0.0, *NEARLY_BEST):
             _add_cheapest(b, [c for c in candidates if c.accuracy >= best - given_up], [], kept)
         for floor in sorted({*FLOORS, *lows.values()}, reverse=True):
-            among = [c for c in candidates if wilson_interval(c.right, c.n)[0] >= floor]
+            among = [c for c in candidates if c.low >= floor]
             rivals = [single for single in singles if lows[single.model] >= floor]
             _add_cheapest(b, among, rivals, kept)
     del kept[MOST:]

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_schemas.card import LatencyAtBatch, ModelCard
@@ -15,10 +17,11 @@ from ounce_schemas.task import TaskSpec
 from ounce_exporters.cascades.cost import expected_ms
 from ounce_exporters.cascades.evidence import Evidence, gather
 from ounce_exporters.cascades.frontier import choose_few, frontier, single_costs
-from ounce_exporters.cascades.profile import profile_cascade, profile_single
+from ounce_exporters.cascades.profile import Truth, profile_cascade, profile_single
 from ounce_exporters.cascades.search import find_cascades, stratified_folds
 from ounce_exporters.export.answers import read_answers
 from ounce_exporters.export.artifacts import write_plans
+from ounce_exporters.export.weighing import most_false_alarms
 from ounce_exporters.recipe import Progress, Split, TaskData
 
 
@@ -64,7 +67,7 @@ def plan_ladder(data: TaskData, models: Path, seed: int, reporter: Reporter) -> 
     """
     progress = reporter.planning()
     evidence = _gather(data, models, seed, reporter)
-    plans = make_plans(data.spec, data.validation, evidence, seed, progress)
+    plans = make_plans(data.spec, data.validation, evidence, seed, progress, data.clusters)
     write_plans(models / data.spec.name, plans, data.validation)
     progress(1.0)
     return PlannedLadder(plans, {model.model: model.latency for model in evidence})
@@ -76,20 +79,32 @@ def make_plans(
     evidence: Sequence[Evidence],
     seed: int,
     progress: Progress = lambda share: None,
+    clusters: NDArray[np.int64] | None = None,
 ) -> LadderPlans:
     """All plans of a task: every single model, lightest first, then the cascades that are kept."""
     targets = validation.targets
     singles = sorted(evidence, key=lambda model: single_costs(model)[::-1])
-    profiles = [profile_single(model, task.labels, targets) for model in singles]
+    truth = Truth(task, targets, clusters)
+    profiles = [profile_single(model, truth) for model in singles]
     if task.kind == "classification":
         folds = stratified_folds(targets, seed)
-        search = find_cascades(singles, folds, progress)
+        search = find_cascades(singles, folds, progress, _most_alarms(task, targets))
         kept = choose_few(frontier(search.cascades, singles), singles)
-        profiles += [
-            profile_cascade(cascade, search.considered, folds, task.labels, targets)
-            for cascade in kept
-        ]
-    return LadderPlans(task=task.name, n_validation=len(validation), plans=tuple(profiles))
+        profiles += [profile_cascade(cascade, search.considered, folds, truth) for cascade in kept]
+    return LadderPlans(
+        task=task.name,
+        n_validation=len(validation),
+        measure=task.measure,
+        plans=tuple(profiles),
+    )
+
+
+def _most_alarms(task: TaskSpec, targets: NDArray[Any]) -> int | None:
+    """False alarms that a cascade may have; None: as many as it has."""
+    rate = task.measure.false_alarms
+    if rate is None:
+        return None
+    return max(most_false_alarms(int((targets != task.measured_class).sum()), rate), 0)
 
 
 def _gather(data: TaskData, models: Path, seed: int, reporter: Reporter) -> list[Evidence]:
@@ -97,7 +112,7 @@ def _gather(data: TaskData, models: Path, seed: int, reporter: Reporter) -> list
     ladder = load_ladder(models, data.spec.name, OnnxCpuRuntime(threads=1), with_plans=False)
     for line in ladder.refused:
         reporter.left_out(line)
-    evidence = []
+    found = []
     for served in ladder.models:
         card = served.card
         reason = _mismatch(card, data, seed)
@@ -107,15 +122,16 @@ def _gather(data: TaskData, models: Path, seed: int, reporter: Reporter) -> list
             except ArtifactError as e:
                 reason = str(e)
             else:
-                evidence.append(gather(task, card, answers, targets))
+                found.append((card, answers))
         if reason is not None:
             reporter.left_out(f"{card.model}: {reason}")
-    if not evidence:
+    if not found:
         raise ArtifactError(
             f"task {data.spec.name!r}: no model was made from this data with seed {seed}; "
             "train the whole ladder, without --only"
         )
-    return evidence
+    level = max(card.validation_accuracy.value for card, _ in found)
+    return [gather(task, card, answers, targets, level) for card, answers in found]
 
 
 def _mismatch(card: ModelCard, data: TaskData, seed: int) -> str | None:

@@ -1,39 +1,53 @@
 """What is written of a plan: its steps, accuracy, and how it did on each class."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_schemas.card import AccuracyEstimate
+from ounce_edge.models.planning import strata_of
 from ounce_schemas.plans import ClassProfile, PlanProfile, Step
+from ounce_schemas.task import TaskSpec
 
 from ounce_exporters.cascades.evidence import Answers, Evidence, answer
 from ounce_exporters.cascades.guarantee import error_upper_bound
 from ounce_exporters.cascades.search import Cascade
-from ounce_exporters.evaluation import wilson_interval
+from ounce_exporters.promises import estimate, false_alarms
 
 
-def profile_single(model: Evidence, labels: Sequence[str], targets: NDArray[Any]) -> PlanProfile:
+@dataclass(frozen=True)
+class Truth:
+    """What answers are held against."""
+
+    task: TaskSpec
+    targets: NDArray[Any]
+    """Label indices, or values; array of shape (n_items,)."""
+    clusters: NDArray[np.int64] | None = None
+    """As in `TaskData`."""
+
+
+def profile_single(model: Evidence, truth: Truth) -> PlanProfile:
     """The plan that is one model."""
     step = Step(model=model.model, sha256=model.sha256, reach=1.0)
-    if model.confidence is None:
-        return PlanProfile(
-            name=model.model,
-            steps=(step,),
-            accuracy=_accuracy(int(model.right.sum()), len(model.right)),
-        )
-    answers = Answers(model.right, model.confidence, np.zeros(len(model.right), np.int64))
-    right = int(model.right.sum())
-    return _profile(model.model, (step,), answers, right, labels, targets)
+    n = len(model.right)
+    everywhere, nowhere = np.zeros(n, np.intp), np.zeros(n, np.bool_)
+    judged = model.judged
+    answers = Answers(
+        model.right,
+        np.zeros(n) if model.confidence is None else model.confidence,
+        step=everywhere,
+        stratum=everywhere if judged is None else judged.stratum,
+        alarm=nowhere if judged is None else judged.alarm,
+    )
+    return _profile(model.model, (step,), answers, truth)
 
 
 def profile_cascade(
     cascade: Cascade,
     considered: Sequence[int],
     folds: NDArray[np.int64],
-    labels: Sequence[str],
-    targets: NDArray[Any],
+    truth: Truth,
 ) -> PlanProfile:
     """The plan that is a cascade.
 
@@ -45,8 +59,7 @@ def profile_cascade(
         cascade: as it was chosen on all items and without each fold.
         considered: per accepting step, thresholds that were compared.
         folds: fold of each item, array of shape (n_items,).
-        labels: of the task.
-        targets: label indices, array of shape (n_items,).
+        truth: of the items.
     """
     sequence, thresholds = cascade.final.sequence, cascade.final.thresholds
     final = answer(sequence, thresholds)
@@ -67,11 +80,12 @@ def profile_cascade(
         )
     of_folds = [answer(choice.sequence, choice.thresholds) for choice in cascade.of_folds]
     fitted = Answers(
-        right=np.choose(folds, [answers.right for answers in of_folds]),
-        confidence=np.choose(folds, [answers.confidence for answers in of_folds]),
-        step=np.choose(folds, [answers.step for answers in of_folds]),
+        *(
+            np.choose(folds, [getattr(answers, name.name) for answers in of_folds])
+            for name in fields(Answers)
+        )
     )
-    return _profile(cascade.final.name, tuple(steps), fitted, cascade.right, labels, targets)
+    return _profile(cascade.final.name, tuple(steps), fitted, truth, cascade.luck)
 
 
 def confidence_threshold(confidence: NDArray[np.float64], right: int) -> float:
@@ -91,16 +105,21 @@ def _profile(
     name: str,
     steps: tuple[Step, ...],
     answers: Answers,
-    right: int,
-    labels: Sequence[str],
-    targets: NDArray[Any],
+    truth: Truth,
+    luck: float = 0.0,
 ) -> PlanProfile:
+    strata, targets = strata_of(truth.task), truth.targets
+    accuracy = estimate(strata, answers.right, answers.stratum, truth.clusters, luck)
+    if truth.task.kind == "regression":
+        return PlanProfile(name=name, steps=steps, accuracy=accuracy)
+    predicted = np.where(answers.alarm, truth.task.measured_class or 0, -1)
     threshold = confidence_threshold(answers.confidence, int(answers.right.sum()))
     confident = answers.confidence > threshold
     return PlanProfile(
         name=name,
         steps=steps,
-        accuracy=_accuracy(right, len(targets)),
+        accuracy=accuracy,
+        false_alarms=false_alarms(truth.task, predicted, targets),
         confidence_threshold=threshold,
         classes=tuple(
             ClassProfile(
@@ -109,11 +128,6 @@ def _profile(
                 accurate=int(answers.right[targets == i].sum()),
                 confident=int(confident[targets == i].sum()),
             )
-            for i, label in enumerate(labels)
+            for i, label in enumerate(truth.task.labels)
         ),
     )
-
-
-def _accuracy(right: int, n: int) -> AccuracyEstimate:
-    low, high = wilson_interval(right, n)
-    return AccuracyEstimate(value=right / n, low=low, high=high, n=n)

@@ -27,7 +27,7 @@ from sklearn.isotonic import isotonic_regression
 
 from ounce_exporters.cascades.cost import BATCH_SIZES, expected_ms
 from ounce_exporters.cascades.counting import count
-from ounce_exporters.cascades.evidence import Evidence
+from ounce_exporters.cascades.evidence import Evidence, lower_bound
 from ounce_exporters.recipe import Progress
 
 FOLDS = 5
@@ -42,6 +42,8 @@ GOING_ON = (
 LEAST_ANSWERS = 20
 LEAST_ANSWERED_SHARE = 0.01
 """A step that takes fewer answers than these is not worth its place, and promises nothing."""
+_NOISE = 1e-6
+"""Of a sum of the worth of answers."""
 _DECIMALS = 7
 """Finer differences of a confidence near 1 are lost in float32."""
 
@@ -68,17 +70,24 @@ class Cascade:
     """Made on all items."""
     of_folds: tuple[Choice, ...]
     """Made for the same budget without the items of fold 0, 1, ..."""
-    right: int
-    """Acceptable answers to the `n` items, each by the choice that was made without its fold;
-    fewer where dearer cascades gave fewer."""
+    right: float
+    """Acceptable answers to the `n` items, each by the choice that was made without its fold, or
+    their worth by the task's measure; less where dearer cascades gave less."""
     n: int
     costs: tuple[float, ...]
     """Of `final`, expected milliseconds per item for each of `BATCH_SIZES`."""
+    luck: float = 0.0
+    """By how much the measure was better before dearer cascades were looked at."""
 
     @property
     def accuracy(self) -> float:
-        """Cross-fitted share of acceptable answers."""
+        """Cross-fitted measure, such as the share of acceptable answers."""
         return self.right / self.n
+
+    @property
+    def low(self) -> float:
+        """Lower bound of it, as `Evidence.low`."""
+        return lower_bound(self.accuracy, self.final.sequence[-1].judged, self.n)
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,10 @@ class Search:
 
 
 def find_cascades(
-    models: Sequence[Evidence], folds: NDArray[np.int64], progress: Progress
+    models: Sequence[Evidence],
+    folds: NDArray[np.int64],
+    progress: Progress,
+    most_alarms: int | None = None,
 ) -> Search:
     """The most accurate cascade for every budget, over all sequences of two or three models.
 
@@ -101,6 +113,7 @@ def find_cascades(
         models: what a cascade can be made of, with confidences.
         folds: fold of each item, from 0 to `FOLDS` - 1, array of shape (n_items,).
         progress: told the share done.
+        most_alarms: false alarms that a cascade may have; None: as many as it has.
     """
     grids = {model.model: threshold_grid(model) for model in models}
     options = []
@@ -109,14 +122,15 @@ def find_cascades(
     for done, sequence in enumerate(found):
         progress(done / len(found))
         of_steps = [grids[model.model] for model in sequence[:-1]]
-        options.append(_Options(sequence, of_steps, folds))
+        options.append(_Options(sequence, of_steps, folds, most_alarms))
         for k in range(1, len(sequence)):
             names = tuple(model.model for model in sequence[:k])
             combinations[names] = math.prod(len(grid) for grid in of_steps[:k])
     considered = [0] * (max(STEPS) - 1)
     for names, n in combinations.items():
         considered[len(names) - 1] += n
-    return Search(_choose(options, _budgets(models), folds) if options else [], tuple(considered))
+    chosen = _choose(options, _budgets(models), folds, most_alarms) if options else []
+    return Search(chosen, tuple(considered))
 
 
 def sequences(models: Sequence[Evidence]) -> list[tuple[Evidence, ...]]:
@@ -170,14 +184,20 @@ class _Options:
         sequence: tuple[Evidence, ...],
         grids: Sequence[NDArray[np.float64]],
         folds: NDArray[np.int64],
+        most_alarms: int | None,
     ) -> None:
         counts = count(sequence, grids, folds, FOLDS)
         answered = counts.answered.sum(axis=1)[:-1]
         enough = max(LEAST_ANSWERS, LEAST_ANSWERED_SHARE * len(folds))
         usable = (answered >= enough).all(axis=0)
+        alarms = counts.alarms.sum(axis=0)
+        if most_alarms is not None:
+            usable &= alarms.sum(axis=0) <= most_alarms
         self.sequence = sequence
         self.right = counts.right.sum(axis=0)[:, usable]
-        """Acceptable answers per fold, array of shape (FOLDS, n_options)."""
+        """Worth of the answers per fold, array of shape (FOLDS, n_options)."""
+        self.alarms = alarms[:, usable]
+        """False alarms, likewise."""
         self.merit = counts.merit.sum(axis=0)[:, usable]
         """What choices go by, likewise."""
         reach = counts.reached.sum(axis=1)[:, usable] / len(folds)
@@ -207,12 +227,16 @@ def _budgets(models: Sequence[Evidence]) -> list[tuple[int, float]]:
 
 
 def _choose(
-    options: Sequence[_Options], budgets: Sequence[tuple[int, float]], folds: NDArray[np.int64]
+    options: Sequence[_Options],
+    budgets: Sequence[tuple[int, float]],
+    folds: NDArray[np.int64],
+    most_alarms: int | None,
 ) -> list[Cascade]:
     right = np.concatenate([of_sequence.right for of_sequence in options], axis=1)
     costs = np.concatenate([of_sequence.costs for of_sequence in options], axis=1)
     starts = np.cumsum([0, *(of_sequence.right.shape[1] for of_sequence in options)])
     merit = np.concatenate([of_sequence.merit for of_sequence in options], axis=1)
+    alarms = np.concatenate([of_sequence.alarms for of_sequence in options], axis=1)
     everything = merit.sum(axis=0)
 
     def choice(option: int) -> Choice:
@@ -229,11 +253,12 @@ def _choose(
         chosen, *parts = (
             int(within[(everything - left_out)[within].argmax()]) for left_out in (0, *merit)
         )
-        if chosen not in found:
+        raised = sum(int(alarms[fold, part]) for fold, part in enumerate(parts))
+        if chosen not in found and (most_alarms is None or raised <= most_alarms):
             found[chosen] = Cascade(
                 final=choice(chosen),
                 of_folds=tuple(choice(part) for part in parts),
-                right=sum(int(right[fold, part]) for fold, part in enumerate(parts)),
+                right=math.fsum(right[fold, part] for fold, part in enumerate(parts)),
                 n=len(folds),
                 costs=tuple(float(cost[chosen]) for cost in costs),
             )
@@ -241,10 +266,10 @@ def _choose(
 
 
 def _credit(cascades: Iterable[Cascade]) -> list[Cascade]:
-    """Credit those that seem better than dearer ones with the mean of them all, rounded down."""
+    """Credit those that seem better than dearer ones with the mean of them all."""
     lightest_first = sorted(cascades, key=lambda c: c.costs[::-1])
     smooth = isotonic_regression([c.right for c in lightest_first]) if lightest_first else ()
     return [
-        replace(c, right=min(c.right, math.floor(r + 1e-9)))
+        replace(c, right=r, luck=(c.right - r) / c.n) if r < c.right - _NOISE else c
         for c, r in zip(lightest_first, smooth, strict=True)
     ]

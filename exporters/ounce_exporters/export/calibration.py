@@ -7,7 +7,7 @@ value. Accuracy depends on neither.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,8 +19,10 @@ from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 
 from ounce_exporters.evaluation import expected_calibration_error
 from ounce_exporters.export.graphs import UNCALIBRATED, append
+from ounce_exporters.export.weighing import fit_biases, folds_of
 
 TEMPERATURES = (0.05, 20.0)
+_NO_PRIOR = np.empty(0)
 FOLDS = 5
 """Parts of the validation split, each judged by the temperature that the others give."""
 
@@ -38,34 +40,88 @@ class Calibrator(Protocol):
 
 
 def fit_calibrator(
-    task: TaskSpec, outputs: NDArray[np.float32], targets: NDArray[Any]
+    task: TaskSpec,
+    outputs: NDArray[np.float32],
+    targets: NDArray[Any],
+    prior: NDArray[np.float64],
 ) -> "Temperature | ConformalInterval":
-    """Fit what the kind of task needs, on outputs and targets of the validation split."""
+    """Fit what the kind of task and its measure need, on the validation split.
+
+    Args:
+        task: what is calibrated for.
+        outputs: of `FittedModel.predict`; shape (n_items, output size).
+        targets: shape (n_items,).
+        prior: share of each class that the model has learned with, shape (n_labels,).
+    """
     if task.kind == "classification":
-        return Temperature(fit_temperature(outputs, targets))
+        temperature = fit_temperature(outputs, targets)
+        biases = fit_biases(task, outputs / temperature, targets, prior)
+        return Temperature(temperature, biases)
     assert task.interval_coverage is not None  # checked by TaskSpec
     return ConformalInterval(fit_half_width(outputs, targets, task.interval_coverage))
 
 
+def validation_answers(
+    task: TaskSpec,
+    calibrator: "Temperature | ConformalInterval",
+    outputs: NDArray[np.float32],
+    targets: NDArray[Any],
+) -> NDArray[np.float32]:
+    """Calibrated answers that may judge the model; shape (n_items, output size).
+
+    A threshold of F1 is chosen by the answers themselves. So each fifth of them is judged by the
+    threshold that the other items give. No other calibration can flatter the measure: a threshold
+    of recall depends on other classes' items alone, and balancing on the classes' shares.
+
+    Args:
+        task: whose measure is judged.
+        calibrator: fitted on these very outputs.
+        outputs: as of `fit_calibrator`.
+        targets: likewise.
+    """
+    if task.measure.kind != "f1" or isinstance(calibrator, ConformalInterval):
+        return calibrator.apply(outputs)
+    folds = folds_of(targets)
+    answers = np.empty_like(outputs)
+    for fold in np.unique(folds):
+        rest, here = folds != fold, folds == fold
+        scores = outputs[rest] / calibrator.temperature
+        biases = fit_biases(task, scores, targets[rest], _NO_PRIOR)
+        answers[here] = replace(calibrator, biases=biases).apply(outputs[here])
+    return answers
+
+
 @dataclass(frozen=True)
 class Temperature:
-    """Divides logits by one number, and makes probabilities of them."""
+    """Divides logits by one number, adds a bias to each class's, makes probabilities of them."""
 
     temperature: float
+    biases: tuple[float, ...] = ()
+    """As of `weighing.fit_biases`."""
+
+    @property
+    def unweighed(self) -> "Temperature":
+        """The same without biases: classes are as frequent as they are."""
+        return replace(self, biases=())
 
     def apply(self, outputs: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Calibrated probabilities, array of shape (n_items, n_labels), from logits."""
         scaled = outputs.astype(np.float64) / self.temperature
+        if self.biases:
+            scaled = scaled + np.array(self.biases)
         powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
     def attach(self, model: onnx.ModelProto, task: TaskSpec) -> onnx.ModelProto:
         """The graph with calibrated `probabilities`."""
-        nodes = [
-            helper.make_node("Mul", [UNCALIBRATED, "inverse_temperature"], ["scaled"]),
-            helper.make_node("Softmax", ["scaled"], [task.output.name], axis=1),
-        ]
+        nodes = [helper.make_node("Mul", [UNCALIBRATED, "inverse_temperature"], ["scaled"])]
         constants = {"inverse_temperature": np.array(1 / self.temperature, np.float32)}
+        logits = "scaled"
+        if self.biases:
+            logits = "weighed"
+            nodes.append(helper.make_node("Add", ["scaled", "biases"], [logits]))
+            constants["biases"] = np.array(self.biases, np.float32)
+        nodes.append(helper.make_node("Softmax", [logits], [task.output.name], axis=1))
         return append(model, nodes, constants, task.output)
 
 

@@ -3,6 +3,8 @@
 Source of the layout: https://huggingface.co/docs/hub/model-cards
 """
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -40,13 +42,19 @@ def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str
         "```\n" + "\n".join(example.lines) + "\n```",
         "## Evaluation",
         _table(
-            ["split", "accuracy", "95% interval", "items"],
+            ["split", str(card.measure), "95% interval", "items"],
             [
                 _accuracy_row("validation (routing relies on it)", card.validation_accuracy),
                 _accuracy_row("test (reported only)", card.test_accuracy),
             ],
         ),
     ]
+    if card.test_false_alarms is not None and card.validation_false_alarms is not None:
+        rows = [
+            _accuracy_row("validation", card.validation_false_alarms),
+            _accuracy_row("test", card.test_false_alarms),
+        ]
+        parts.append(_table(["split", "false alarms", "95% interval", "items"], rows))
     if card.classes:
         rows = [
             [c.label, f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}", str(c.support)]
@@ -65,7 +73,7 @@ def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str
         parts.append(_table(["figure (test)", "value"], rows))
     parts += [
         "## Calibration",
-        _calibration_text(card),
+        _calibration_text(card, task.labels),
         "## Latency",
         f"{card.latency.runtime}, {card.latency.threads} thread(s), on {card.latency.machine}. "
         "Milliseconds of one call:",
@@ -109,8 +117,8 @@ def _front_matter(card: ModelCard, task: TaskSpec) -> dict[str, object]:
                         "dataset": {"type": card.task, "name": card.training.source},
                         "metrics": [
                             {
-                                "type": "accuracy",
-                                "name": "test accuracy",
+                                "type": card.measure.kind,
+                                "name": f"test {card.measure}",
                                 "value": round(card.test_accuracy.value, 6),
                             }
                         ],
@@ -150,13 +158,35 @@ def _output_text(card: ModelCard, task: TaskSpec) -> str:
     )
 
 
-def _calibration_text(card: ModelCard) -> str:
+def _biases_text(card: ModelCard, labels: Sequence[str]) -> str:
+    biases = card.calibration.biases
+    if not biases:
+        return ""
+    listed = ", ".join(
+        f"`{label}` {bias:+.3f}" for label, bias in zip(labels, biases, strict=True) if bias
+    )
+    text = (
+        f"\n\nThe answer follows the task's measure, {card.measure}: to the logarithm of each "
+        f"probability is added {listed or 'nothing'}. So `probabilities` are those of a world in "
+        "which classes are as frequent as the measure weighs them. To undo it, take these off "
+        "again and scale the probabilities to a sum of 1."
+    )
+    if card.measure.label is not None and len(labels) == 2:
+        bias = biases[labels.index(card.measure.label)]
+        text += (
+            f" `{card.measure.label}` is answered where its probability, so undone, is "
+            f"{1 / (1 + math.exp(min(bias, 700.0))):.3g} or more."
+        )
+    return text
+
+
+def _calibration_text(card: ModelCard, labels: Sequence[str]) -> str:
     c = card.calibration
     if c.method == "temperature":
         return (
             f"Temperature {c.temperature:.3f}, fitted on {c.n} validation items. Expected "
             f"calibration error on the test split: {c.ece_before:.4f} before, "
-            f"{c.ece_after:.4f} after."
+            f"{c.ece_after:.4f} after.{_biases_text(card, labels)}"
         )
     return f"Split conformal: half width {c.half_width:.4g} from {c.n} validation items."
 

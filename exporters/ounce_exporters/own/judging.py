@@ -18,6 +18,7 @@ from ounce_exporters.evaluation import expected_calibration_error, judge
 from ounce_exporters.example import example_request
 from ounce_exporters.export.answers import write_answers
 from ounce_exporters.export.cards import write_card
+from ounce_exporters.export.weighing import unweigh
 from ounce_exporters.own.splits import Judges, no_items
 from ounce_exporters.recipe import Inputs, Split, TaskData
 from ounce_exporters.tasks.splits import LEAST_ROWS, digest
@@ -82,7 +83,8 @@ def judge_again(folder: Path, card: ModelCard, data: TaskData) -> ModelCard:
     answers, tested = model.run(data.validation.inputs), model.run(data.test.inputs)
     calibration = card.calibration
     if task.kind == "classification":
-        error = expected_calibration_error(tested, data.test.targets)
+        before = unweigh(tested, calibration.biases)
+        error = expected_calibration_error(before, data.test.targets)
         calibration = calibration.model_copy(update={"ece_after": error})
     fresh = card.model_copy(
         update={

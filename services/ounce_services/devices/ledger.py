@@ -53,7 +53,7 @@ class Ledger:
         samples: Samples,
         on_answer: Callable[[str, Sent, float], None] = lambda id, sent, at_s: None,
     ) -> None:
-        self.tallies = AnswerTallies()
+        self.tallies = AnswerTallies(samples.strata)
         self.sent = 0
         self.undelivered = 0
         self.answered = 0
@@ -100,8 +100,8 @@ class Ledger:
         sent = self._settle(prediction.id)
         if sent is not None:
             self.answered += 1
-            correct = self._samples.is_acceptable(prediction, sent.item)
-            self.tallies.add(prediction, correct, (at_s - sent.at_s) * 1e3)
+            judgement = self._samples.judge(prediction, sent.item)
+            self.tallies.add(prediction, judgement, (at_s - sent.at_s) * 1e3)
             self._on_answer(prediction.id, sent, at_s)
         elif prediction.id in self._settled:
             self.repeated += 1

@@ -28,6 +28,16 @@ class Verdict(StrEnum):
     """Every answer was labelled as missing this floor."""
 
 
+class Measured(msgspec.Struct, frozen=True):
+    """A task's measure of some answers."""
+
+    counted: int
+    """Answers that count."""
+    value: float
+    high: float
+    """Upper end of the 95% interval."""
+
+
 class Accuracy(msgspec.Struct, frozen=True):
     """Accuracy seen over some answers, and what their predictions promised."""
 
@@ -35,11 +45,22 @@ class Accuracy(msgspec.Struct, frozen=True):
     correct: int = 0
     promised: float = 0.0
     """Mean `expected_accuracy`, in [0, 1]."""
+    measured: Measured | None = None
+    """By the task's measure; None where that is the share of acceptable answers."""
 
     @property
     def seen(self) -> float:
-        """Share of acceptable answers; NaN of none."""
+        """The task's measure; NaN where no answer counts."""
+        if self.measured is not None:
+            return self.measured.value if self.measured.counted else math.nan
         return self.correct / self.answered if self.answered else math.nan
+
+    @property
+    def high(self) -> float:
+        """Upper end of its 95% interval."""
+        if self.measured is not None:
+            return self.measured.high
+        return wilson_interval(self.correct, self.answered)[1] if self.answered else 1.0
 
 
 class ModelReport(msgspec.Struct, frozen=True):
@@ -67,8 +88,7 @@ class FloorReport(msgspec.Struct, frozen=True):
             return Verdict.NOTHING_PROMISED
         if met.seen >= self.min_accuracy:
             return Verdict.KEPT
-        _, high = wilson_interval(met.correct, met.answered)
-        return Verdict.WITHIN_SAMPLING_ERROR if high >= self.min_accuracy else Verdict.BROKEN
+        return Verdict.WITHIN_SAMPLING_ERROR if met.high >= self.min_accuracy else Verdict.BROKEN
 
 
 class DeadlineReport(msgspec.Struct, frozen=True):

@@ -2,15 +2,19 @@
 
 import zipfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from ounce_edge.recommender.beliefs.measures import Strata
 from ounce_schemas.documents import TASK_FILE, TEST_SPLIT_FILE, read_task
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.prediction import NumberOutput, Prediction, TextOutput
 from ounce_schemas.task import TaskSpec
+
+from ounce_services.devices.tallies import Judgement
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,22 @@ class Samples:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @cached_property
+    def strata(self) -> Strata:
+        """Of the task's measure."""
+        spec = self.spec
+        return Strata(spec.measure.kind, spec.measured_class, len(spec.labels))
+
+    def judge(self, prediction: Prediction, item: int) -> Judgement:
+        """Hold an answer against the truth, by the task's acceptance rule and measure."""
+        correct = self.is_acceptable(prediction, item)
+        if self.strata.is_plain:
+            return Judgement(correct)
+        label, labels = _label_of(prediction), self.spec.labels
+        predicted = labels.index(label) if label in labels else -1
+        stratum = self.strata.of(np.array([predicted]), self.targets[item : item + 1])
+        return Judgement(correct, int(stratum[0]))
+
     def is_acceptable(self, prediction: Prediction, item: int) -> bool:
         """The task's acceptance rule: the label is right, or the value within the tolerance.
 
@@ -38,6 +58,11 @@ class Samples:
         if isinstance(output, NumberOutput) and output.data and self.spec.tolerance is not None:
             return abs(output.data[0] - float(self.targets[item])) <= self.spec.tolerance
         return False
+
+
+def _label_of(prediction: Prediction) -> str | None:
+    output = next((o for o in prediction.outputs if o.name == "label"), None)
+    return output.data[0] if isinstance(output, TextOutput) and output.data else None
 
 
 def read_samples(models: Path, task: str) -> Samples:

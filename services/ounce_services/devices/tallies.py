@@ -1,7 +1,9 @@
 """Sums behind a report: one pass per answer, constant memory."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
+from ounce_edge.recommender.beliefs.measures import PLAIN, Strata
 from ounce_schemas.prediction import Prediction
 
 from ounce_services.devices.latencies import LatencyHistogram, quantile_ms
@@ -9,40 +11,67 @@ from ounce_services.devices.report import (
     Accuracy,
     DeadlineReport,
     FloorReport,
+    Measured,
     ModelReport,
 )
 
 
-@dataclass(slots=True)
+class Judgement(NamedTuple):
+    """One answer, held against the truth."""
+
+    correct: bool
+    """Whether it is acceptable."""
+    stratum: int = 0
+    """Of the task's measure; -1 where it does not count."""
+
+
 class AccuracyTally:
-    """Counts behind `Accuracy`."""
+    """Counts behind `Accuracy`.
 
-    answered: int = 0
-    correct: int = 0
-    promised_sum: float = 0.0
+    Args:
+        strata: of the task's measure.
+    """
 
-    def add(self, correct: bool, promised: float) -> None:
+    def __init__(self, strata: Strata) -> None:
+        self.answered = 0
+        self.correct = 0
+        self._promised_sum = 0.0
+        self._strata = strata
+        self._good, self._counted = [0] * strata.n, [0] * strata.n
+
+    def add(self, judgement: Judgement, promised: float) -> None:
         """Count one answer."""
         self.answered += 1
-        self.correct += correct
-        self.promised_sum += promised
+        self.correct += judgement.correct
+        self._promised_sum += promised
+        if judgement.stratum >= 0:
+            self._good[judgement.stratum] += judgement.correct
+            self._counted[judgement.stratum] += 1
 
     def report(self) -> Accuracy:
         """The state now."""
-        mean = self.promised_sum / self.answered if self.answered else 0.0
-        return Accuracy(self.answered, self.correct, mean)
+        mean = self._promised_sum / self.answered if self.answered else 0.0
+        return Accuracy(self.answered, self.correct, mean, self._measured())
+
+    def _measured(self) -> Measured | None:
+        if self._strata.is_plain:
+            return None
+        shares = [g / max(n, 1) for g, n in zip(self._good, self._counted, strict=True)]
+        value = self._strata.value(shares, self._counted)
+        _, high = self._strata.interval(shares, self._counted)
+        return Measured(sum(self._counted), value, high)
 
 
 @dataclass(slots=True)
 class _ModelTally:
-    accuracy: AccuracyTally = field(default_factory=AccuracyTally)
+    accuracy: AccuracyTally
     cost_ms: float = 0.0
 
 
 @dataclass(slots=True)
 class _FloorTally:
-    met: AccuracyTally = field(default_factory=AccuracyTally)
-    missed: AccuracyTally = field(default_factory=AccuracyTally)
+    met: AccuracyTally
+    missed: AccuracyTally
 
 
 @dataclass(slots=True)
@@ -53,10 +82,15 @@ class _DeadlineTally:
 
 
 class AnswerTallies:
-    """Everything that is summed over a task's answers."""
+    """Everything that is summed over a task's answers.
 
-    def __init__(self) -> None:
-        self.accuracy = AccuracyTally()
+    Args:
+        strata: of the task's measure.
+    """
+
+    def __init__(self, strata: Strata = PLAIN) -> None:
+        self._strata = strata
+        self.accuracy = AccuracyTally(strata)
         self.latencies = LatencyHistogram()
         self.fallbacks = 0
         self.spent_ms = 0.0
@@ -65,28 +99,33 @@ class AnswerTallies:
         self._floors: dict[float, _FloorTally] = {}
         self._deadlines: dict[float, _DeadlineTally] = {}
 
-    def add(self, prediction: Prediction, correct: bool, latency_ms: float) -> None:
+    def add(self, prediction: Prediction, judgement: Judgement, latency_ms: float) -> None:
         """Count one answer.
 
         Args:
             prediction: the answer; its targets are those that the worker held it against.
-            correct: whether it is acceptable.
+            judgement: of it.
             latency_ms: from publishing to reading it, as the device measured.
         """
         decision = prediction.parameters
         promised = decision.expected_accuracy
-        self.accuracy.add(correct, promised)
+        self.accuracy.add(judgement, promised)
         self.latencies.add(latency_ms)
         self.fallbacks += decision.reason.is_fallback
         self.spent_ms += decision.cost_ms
         self.always_best_ms += decision.cost_ms + decision.saved_ms
 
-        model = self._models.setdefault(prediction.model_name, _ModelTally())
-        model.accuracy.add(correct, promised)
+        model = self._models.get(prediction.model_name)
+        if model is None:
+            model = self._models[prediction.model_name] = _ModelTally(AccuracyTally(self._strata))
+        model.accuracy.add(judgement, promised)
         model.cost_ms += decision.cost_ms
 
-        floor = self._floors.setdefault(decision.min_accuracy, _FloorTally())
-        (floor.met if decision.floor_met else floor.missed).add(correct, promised)
+        floor = self._floors.get(decision.min_accuracy)
+        if floor is None:
+            floor = _FloorTally(AccuracyTally(self._strata), AccuracyTally(self._strata))
+            self._floors[decision.min_accuracy] = floor
+        (floor.met if decision.floor_met else floor.missed).add(judgement, promised)
 
         deadline = self._deadlines.setdefault(decision.max_latency_ms, _DeadlineTally())
         deadline.answered += 1

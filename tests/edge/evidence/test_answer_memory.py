@@ -49,9 +49,9 @@ def test_classes_are_held_against_the_answers_of_their_plan() -> None:
     )
     assert joined.plans["light"].acceptable.tolist() == [True, False]
     assert joined.plans["light"].truth.tolist() == [2, 2]
-    assert [(name, p.good, p.bad) for name, p in joined.plans.items()] == [
-        ("light", 1, 1),
-        ("heavy", 1, 0),
+    assert [(name, *p.counts()) for name, p in joined.plans.items()] == [
+        ("light", (0, 1, 1)),
+        ("heavy", (0, 1, 0)),
     ]
     assert joined.label_counts(3).tolist() == [0, 1, 2]
     assert joined.outcomes[LabelOutcome.JOINED] == 3
@@ -70,14 +70,14 @@ def test_the_first_label_counts() -> None:
     memory = AnswerMemory(DIGITS)
     memory.remember(given(columns("a", "b"), "light", np.array([0, 1])))
     first = memory.join([Label("a", label="zero"), Label("a", label='o"ne')])
-    assert (first.plans["light"].good, first.plans["light"].bad) == (1, 0)
+    assert list(first.plans["light"].counts()) == [(0, 1, 0)]
     assert first.outcomes[LabelOutcome.REPEATED] == 1
     assert outcomes(memory, Label("a", label="zero")) == {"repeated": 1}
     # The answer was given once more, as after a restart; its label is known all the same.
     memory.remember(given(columns("a", "b"), "heavy", np.array([1, 2])))
     again = memory.join([Label("a", label="zero"), Label("b", label="zwölf")])
     assert list(again.plans) == ["heavy"]
-    assert (again.plans["heavy"].good, again.outcomes[LabelOutcome.REPEATED]) == (1, 1)
+    assert (*again.plans["heavy"].counts(), again.outcomes[LabelOutcome.REPEATED]) == ((0, 1, 0), 1)
 
 
 @pytest.mark.parametrize(
@@ -136,9 +136,9 @@ def test_two_senders_may_use_the_same_id() -> None:
     memory.remember(given(columns("1"), "light", np.array([0]), of="/d/1", key=b"k1"))
     memory.remember(given(columns("1"), "heavy", np.array([1]), of="/d/2", key=b"k2"))
     joined = memory.join([Label("1", label="zero", source="/d/1")])
-    assert [(name, p.good, p.bad) for name, p in joined.plans.items()] == [("light", 1, 0)]
+    assert [(name, *p.counts()) for name, p in joined.plans.items()] == [("light", (0, 1, 0))]
     joined = memory.join([Label("1", label="zero", device="k2")])
-    assert [(name, p.good, p.bad) for name, p in joined.plans.items()] == [("heavy", 0, 1)]
+    assert [(name, *p.counts()) for name, p in joined.plans.items()] == [("heavy", (0, 0, 1))]
     for again in (Label("1", label="zero", source="/d/1"), Label("1", label="zero", device="k1")):
         assert outcomes(memory, again) == {"repeated": 1}
     assert outcomes(memory, Label("1", label="zero")) == {"ambiguous": 1}

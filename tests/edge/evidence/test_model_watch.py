@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from ounce_edge.evidence.model_watch import ModelWatch
 from ounce_edge.models.execution import Answered, Call, Failure, Outcome
-from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior, wilson
+from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
+from ounce_edge.recommender.beliefs.measures import wilson
 from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 

@@ -38,15 +38,16 @@ def loaded(
 
 @pytest.mark.parametrize("targets", [CLASSES, RNG.normal(size=N).astype(np.float32)])
 def test_all_rows_of_a_unit_are_in_one_split(targets: np.ndarray) -> None:
-    parts = split_by_unit(targets, MACHINES, 0)
+    *parts, clusters = split_by_unit(targets, MACHINES, 0)
+    assert ((clusters[:, None] == clusters) == (MACHINES[:, None] == MACHINES)).all()
     assert sorted(np.concatenate(parts)) == list(range(N))
     units = [set(MACHINES[rows]) for rows in parts]
     assert units[0] & units[1] == units[1] & units[2] == units[0] & units[2] == set()
     assert [len(u) for u in units] == [12, 6, 6]
-    again = split_by_unit(targets, MACHINES, 0)
+    again = split_by_unit(targets, MACHINES, 0)[:3]
     assert all((a == b).all() for a, b in zip(parts, again, strict=True))
     assert any(
-        (a != b).any() for a, b in zip(parts, split_by_unit(targets, MACHINES, 1), strict=True)
+        (a != b).any() for a, b in zip(parts, split_by_unit(targets, MACHINES, 1)[:3], strict=True)
     )
 
 
@@ -74,18 +75,20 @@ def test_too_few_units_are_counted() -> None:
 
 def test_later_rows_validate_and_test() -> None:
     order = RNG.permutation(N)
-    train, validation, test = split_by_time(order)
+    train, validation, test, clusters = split_by_time(order)
     assert (len(train), len(validation), len(test)) == (120, 60, 60)
     assert train.tolist() == order[:120].tolist()
     assert sorted([*validation, *test]) == sorted(order[120:])
     assert validation.tolist() == [r for i, r in enumerate(order[120:]) if i // 6 % 2 == 0]
+    assert np.unique(clusters[validation]).tolist() == list(range(0, 20, 2))  # a stretch each
 
 
 def test_another_table_validates_and_tests() -> None:
-    train, validation, test = split_other(100, CLASSES, 0)
+    train, validation, test, clusters = split_other(100, CLASSES, 0)
     assert train.tolist() == list(range(100))
     assert sorted([*validation, *test]) == list(range(100, N))
     assert abs(len(validation) - len(test)) <= 1
+    assert clusters[100:].tolist() == [row // 7 for row in range(N - 100)]  # neighbours together
 
 
 def test_a_unit_is_no_input_and_the_card_says_how_it_was_split(tmp_path: Path) -> None:

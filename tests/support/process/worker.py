@@ -34,6 +34,7 @@ class Worker:
         ounce: the command, of whichever environment.
         cpus: processors to run on, as `taskset -c` reads them. It starts there: a running process
             can't be moved safely, as its threads come and go meanwhile.
+        task: that it serves.
     """
 
     def __init__(
@@ -46,13 +47,14 @@ class Worker:
         env: Mapping[str, str] | None = None,
         ounce: Path = OUNCE,
         cpus: str | None = None,
+        task: str = "digits",
     ) -> None:
         self.port = free_port()
         self.child = Child(
             [
                 ounce,
                 "worker",
-                "--task=digits",
+                f"--task={task}",
                 f"--kafka={servers}",
                 f"--models={models}",
                 f"--metrics-port={self.port}",

@@ -3,8 +3,9 @@
 The prior of a plan is its accuracy on validation data, by true class. Three kinds of evidence move
 it, the strongest first:
 
-- labels that arrive later: a posterior per plan, in which old labels fade. While they agree with
-  the prior both count; where they contradict it, the prior is dropped;
+- labels that arrive later: a posterior per plan and stratum of the task's measure, in which old
+  labels fade. While they agree with the prior both count; where they contradict it, the prior is
+  dropped;
 - the mix of classes among recent inputs, estimated by expectation maximisation from the calibrated
   probabilities of recent answers (Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a
   Classifier to New a Priori Probabilities", Neural Computation 14, 2002). It gives every plan the
@@ -15,6 +16,9 @@ it, the strongest first:
   that do not run at present are believed to have lost as much as those that do, on average.
 
 Each is acted on only when chance would hardly explain it: noise must not move a plan over a floor.
+
+The last two say something of all answers. Where not all count alike they are left out: recalls do
+not depend on the mix, and the confidences of frequent classes say little about a rare one.
 """
 
 import math
@@ -25,8 +29,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Z_95 = 1.959963984540054
-"""Quantile of the normal distribution that leaves 2.5% above."""
+from ounce_edge.recommender.beliefs.measures import PLAIN, Strata
+
 LABEL_WINDOW = 2000.0
 """Labels remembered per plan, about: each new one takes 1/2000 of the weight of the old ones."""
 LABEL_HALF_LIFE_S = 1800.0
@@ -44,22 +48,6 @@ FEWEST_ANSWERS = 200
 """Fewer say nothing about a shift."""
 SHIFT_Z = 5.0
 """Standard errors: tested every second, so chance must be rare indeed."""
-
-
-def wilson(value: float, n: float, z: float = Z_95) -> tuple[float, float]:
-    """Score interval of a share (E. B. Wilson, JASA 22, 1927).
-
-    Args:
-        value: the share, in [0, 1].
-        n: what it was measured on; need not be whole.
-        z: normal quantile of its confidence.
-    """
-    if n <= 0:
-        return 0.0, 1.0
-    z2 = z * z
-    centre = (value + z2 / (2 * n)) / (1 + z2 / n)
-    half = z / (1 + z2 / n) * math.sqrt(value * (1 - value) / n + z2 / (4 * n * n))
-    return max(0.0, min(centre - half, value)), min(1.0, max(centre + half, value))
 
 
 @dataclass(frozen=True)
@@ -95,6 +83,15 @@ class _Labels:
             self.good, self.bad = self.good * keep, self.bad * keep
         self.at_s = max(self.at_s, at_s)
 
+    def weigh(self, share: float, n: float) -> tuple[float, float]:
+        """A share that was believed from `n` answers, and these labels: what is believed now, and
+        from how many."""
+        n_labels = self.good + self.bad
+        seen = self.good / n_labels
+        if n_labels >= FEWEST_LABELS and _contradicts(seen, n_labels, share, n):
+            return seen, n_labels
+        return (share * n + self.good) / (n + n_labels), n + n_labels
+
 
 class _Recent:
     """How many of about the last `ANSWER_WINDOW` answers were confident."""
@@ -118,8 +115,9 @@ class AccuracyBeliefs:
     interval. They change only in `refresh`.
     """
 
-    def __init__(self, priors: Sequence[AccuracyPrior]) -> None:
+    def __init__(self, priors: Sequence[AccuracyPrior], strata: Strata = PLAIN) -> None:
         self._priors = tuple(priors)
+        self._strata = strata
         n = len(priors)
         self.value: NDArray[np.float64] = np.array([p.value for p in priors])
         self.low: NDArray[np.float64] = np.array([p.low for p in priors])
@@ -127,10 +125,18 @@ class AccuracyBeliefs:
         self.moved: NDArray[np.bool_] = np.zeros(n, dtype=bool)
         """Plans whose belief contradicts validation data: it is outside the prior's interval.
         `refresh` makes another array."""
-        self._labels = [_Labels() for _ in priors]
-        self._posterior = [(p.value * p.n + 1.0, (1.0 - p.value) * p.n + 1.0) for p in priors]
+        self._labels = [[_Labels() for _ in range(strata.n)] for _ in priors]
+        self._prior_n = [_counted(p, strata) for p in priors]
+        self._prior_shares = [
+            strata.shares_of(p.value, n, p.class_accurate or n)
+            for p, n in zip(priors, self._prior_n, strict=True)
+        ]
+        self._posterior = [
+            _beta(p.value, strata.effective_n(n))
+            for p, n in zip(priors, self._prior_n, strict=True)
+        ]
         self._confident = [_Recent() for _ in priors]
-        self._has_classes = all(len(p.class_n) > 0 for p in priors)
+        self._has_classes = strata.is_plain and all(len(p.class_n) > 0 for p in priors)
         if self._has_classes:
             counts = np.array([p.class_n for p in priors], dtype=np.float64)
             safe = np.maximum(counts, 1.0)
@@ -141,9 +147,12 @@ class AccuracyBeliefs:
             self._n_rows = 0  # seen so far; the latest are kept, each over the one that is oldest
         self._stale = self._has_evidence = False
 
-    def observe_labels(self, plan: int, good: int, bad: int, at_s: float) -> None:
-        """Labels for answers of one plan arrived: so many answers were acceptable, so many not."""
-        self._labels[plan].add(good, bad, at_s)
+    def observe_labels(
+        self, plan: int, good: int, bad: int, at_s: float, *, stratum: int = 0
+    ) -> None:
+        """Labels for answers of one plan arrived: so many answers of a stratum of the measure were
+        acceptable, so many not."""
+        self._labels[plan][stratum].add(good, bad, at_s)
         self._stale = True
 
     def observe_answers(self, plan: int, probabilities: NDArray[np.float32]) -> None:
@@ -192,29 +201,26 @@ class AccuracyBeliefs:
         lost = self._lost(mix)
         self.moved = np.zeros(len(self._priors), dtype=bool)
         for plan, prior in enumerate(self._priors):
-            value, n = prior.value - lost[plan], float(prior.n)
+            shares, n = self._prior_shares[plan].copy(), self._prior_n[plan].copy()
             if mix is not None:
-                value += float((mix - self._class_share) @ self._class_accuracy[plan])
-            value = min(max(value, 0.0), 1.0)
-            labels = self._labels[plan]
-            labels.fade(at_s)
-            n_labels = labels.good + labels.bad
-            if n_labels >= 1.0:
-                seen = labels.good / n_labels
-                if n_labels >= FEWEST_LABELS and _contradicts(seen, n_labels, value, n):
-                    value, n = seen, n_labels
-                else:
-                    value = (value * n + labels.good) / (n + n_labels)
-                    n += n_labels
-            has_evidence = mix is not None or lost[plan] > 0.0 or n_labels >= 1.0
+                shares += float((mix - self._class_share) @ self._class_accuracy[plan])
+            shares = np.clip(shares - lost[plan], 0.0, 1.0)
+            has_evidence = mix is not None or lost[plan] > 0.0
+            for stratum, labels in enumerate(self._labels[plan]):
+                labels.fade(at_s)
+                if labels.good + labels.bad >= 1.0:
+                    has_evidence = True
+                    shares[stratum], n[stratum] = labels.weigh(shares[stratum], n[stratum])
             self._has_evidence |= has_evidence
-            self.value[plan] = value
-            self._posterior[plan] = value * n + 1.0, (1.0 - value) * n + 1.0
-            self.moved[plan] = has_evidence and not prior.low <= value <= prior.high
             if has_evidence:
-                self.low[plan], self.high[plan] = wilson(value, n)
+                value = self._strata.value(shares, n)
+                self.low[plan], self.high[plan] = self._strata.interval(shares, n)
             else:
+                value = prior.value
                 self.low[plan], self.high[plan] = prior.low, prior.high
+            self.value[plan] = value
+            self._posterior[plan] = _beta(value, self._strata.effective_n(n))
+            self.moved[plan] = has_evidence and not prior.low <= value <= prior.high
 
     def _mix(self) -> NDArray[np.float64] | None:
         """Shares of the classes among recent inputs; None while they may be validation's."""
@@ -254,6 +260,19 @@ class AccuracyBeliefs:
             others[tested] = False
             lost[others] = lost[tested].mean()
         return lost
+
+
+def _counted(prior: AccuracyPrior, strata: Strata) -> NDArray[np.float64]:
+    """What a prior was measured on, by stratum; shape (n_strata,)."""
+    if strata.n == 1:
+        return np.array([float(prior.n)])
+    if len(prior.class_n) == strata.n:
+        return np.array(prior.class_n, np.float64)
+    return np.full(strata.n, prior.n / strata.n)
+
+
+def _beta(value: float, n: float) -> tuple[float, float]:
+    return value * n + 1.0, (1.0 - value) * n + 1.0
 
 
 def _contradicts(seen: float, n_seen: float, believed: float, n_believed: float) -> bool:

@@ -7,6 +7,7 @@ from ounce_schemas.routing import Objective
 
 from ounce_edge.recommender.beliefs.accuracy import AccuracyBeliefs
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
+from ounce_edge.recommender.beliefs.measures import PLAIN, Strata
 from ounce_edge.recommender.beliefs.plans import Model, Plan
 from ounce_edge.recommender.beliefs.suspension import SLOW_FACTOR, SLOW_SECONDS
 from ounce_edge.recommender.beliefs.tables import BeliefState, Tables
@@ -35,6 +36,7 @@ class Plans:
         models: the models that any plan needs.
         plans: what may answer; at least every step's model is in `models`.
         objective: what the lightest plan has least of.
+        strata: of the task's measure.
 
     Raises:
         ValueError: no plan at all.
@@ -45,13 +47,14 @@ class Plans:
         models: Sequence[Model],
         plans: Sequence[Plan],
         objective: Objective = Objective.CPU_TIME,
+        strata: Strata = PLAIN,
     ) -> None:
         if not plans:
             raise ValueError("a task needs at least one plan")
         self.models = tuple(models)
         self.plans = tuple(plans)
         self.objective = objective
-        self.accuracy = AccuracyBeliefs([plan.accuracy for plan in plans])
+        self.accuracy = AccuracyBeliefs([plan.accuracy for plan in plans], strata)
         self.item_overhead_ms = 0.0
         self.tables = Tables.of(self.models, self.plans, objective)
         self._reach = np.ones((len(plans), max(len(plan.steps) for plan in plans)))

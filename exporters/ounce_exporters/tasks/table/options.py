@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from ounce_schemas.errors import DataError
+from ounce_schemas.measure import ACCURACY, Measure
+from pydantic import ValidationError
 
 COLUMN_KINDS = ("number", "category", "text", "date", "ignore")
 _SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
@@ -40,6 +42,8 @@ class TableOptions:
     """Column by which later rows validate and test."""
     test: Path | None = None
     """Another table, whose rows validate and test."""
+    measure: Measure = ACCURACY
+    """What is promised of the models."""
 
 
 def read_separator(text: str | None) -> str | None:
@@ -74,3 +78,25 @@ def read_column_kinds(given: Sequence[str]) -> dict[str, str]:
         if kinds.setdefault(name, kind) != kind:
             raise DataError(f"--columns names {name!r} twice: {kinds[name]} and {kind}")
     return kinds
+
+
+def read_measure(text: str) -> Measure:
+    """A measure as it is typed: `accuracy`, `balanced-accuracy`, `recall:CLASS@RATE`, `f1:CLASS`.
+
+    The class's name may hold colons and @.
+
+    Raises:
+        DataError: it is none of them.
+    """
+    kind, colon, of_class = text.partition(":")
+    label, at, rate = of_class.rpartition("@") if kind == "recall" else (of_class, "", "")
+    fields = {"label": label or None, "false_alarms": rate or None}
+    try:
+        if bool(colon) == bool(label) and bool(at) == bool(rate):
+            return Measure.model_validate({"kind": kind, **fields})
+    except ValidationError:
+        pass
+    raise DataError(
+        f"--measure {text!r}: give accuracy, balanced-accuracy, recall:CLASS@RATE or f1:CLASS; "
+        "RATE, such as 0.01, is the most of other classes' rows that may be answered with CLASS"
+    )

@@ -2,7 +2,7 @@
 
 import warnings
 from itertools import permutations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,22 @@ from ounce_exporters.tasks.splits import LEAST_ROWS, TRAIN_SHARE, digest
 
 Rows = NDArray[np.int64]
 _STRETCHES = 20
-"""Of later time, half of which validate and half of which test."""
+"""Of later time, half of which validate and half of which test; and of another table."""
 _FOLDS = 4
 """Two to train, one to validate, one to test: the shares of a split by chance."""
 
 
-def split_by_unit(targets: NDArray[Any], units: NDArray[Any], seed: int) -> tuple[Rows, Rows, Rows]:
+class Parts(NamedTuple):
+    """Rows of each split, none of them in two."""
+
+    train: Rows
+    validation: Rows
+    test: Rows
+    clusters: NDArray[np.int64]
+    """Of each row of the table: rows that tell of each other have the same number."""
+
+
+def split_by_unit(targets: NDArray[Any], units: NDArray[Any], seed: int) -> Parts:
     """Rows to train, validate and test; all rows of a unit are in one of them.
 
     Args:
@@ -31,7 +41,8 @@ def split_by_unit(targets: NDArray[Any], units: NDArray[Any], seed: int) -> tupl
     Raises:
         DataError: there are fewer than four units.
     """
-    n = len(np.unique(units))
+    clusters = np.unique(units, return_inverse=True)[1]
+    n = int(clusters.max()) + 1
     if n < _FOLDS:
         raise DataError(f"--unit: units found: {n}; at least {_FOLDS} are needed to train and test")
     classifies = targets.dtype == np.int64
@@ -47,10 +58,10 @@ def split_by_unit(targets: NDArray[Any], units: NDArray[Any], seed: int) -> tupl
             orders, key=lambda o: len(set(targets[parts[o[0]]]) | set(targets[parts[o[1]]]))
         )
         parts = [parts[i] for i in order]
-    return np.sort(np.concatenate(parts[:2])), parts[2], parts[3]
+    return Parts(np.sort(np.concatenate(parts[:2])), parts[2], parts[3], clusters)
 
 
-def split_by_time(order: Rows) -> tuple[Rows, Rows, Rows]:
+def split_by_time(order: Rows) -> Parts:
     """Rows to train, validate and test: the first half trains, stretches of the rest take turns.
 
     So both figures are of all the later time, not of one quiet day each, and few rows of one stand
@@ -61,11 +72,19 @@ def split_by_time(order: Rows) -> tuple[Rows, Rows, Rows]:
     """
     first = int(TRAIN_SHARE * len(order))
     stretches = np.array_split(order[first:], _STRETCHES)
-    return order[:first], np.concatenate(stretches[::2]), np.concatenate(stretches[1::2])
+    clusters = np.zeros(len(order), np.int64)
+    for number, stretch in enumerate(stretches):
+        clusters[stretch] = number
+    return Parts(
+        order[:first], np.concatenate(stretches[::2]), np.concatenate(stretches[1::2]), clusters
+    )
 
 
-def split_other(n_train: int, targets: NDArray[Any], seed: int) -> tuple[Rows, Rows, Rows]:
+def split_other(n_train: int, targets: NDArray[Any], seed: int) -> Parts:
     """All rows of one table to train; of another, which comes behind it, half validate, half test.
+
+    Neighbours in the other table tell of each other, as readings of one hour do: each twentieth of
+    it is a cluster.
 
     Args:
         n_train: rows of the first table.
@@ -83,7 +102,9 @@ def split_other(n_train: int, targets: NDArray[Any], seed: int) -> tuple[Rows, R
         random_state=seed,
         stratify=targets[other] if can_stratify else None,
     )
-    return np.arange(n_train), validation, test
+    clusters = np.zeros(len(targets), np.int64)
+    clusters[other] = np.arange(len(other)) * _STRETCHES // len(other)
+    return Parts(np.arange(n_train), validation, test, clusters)
 
 
 def make_data(
@@ -91,7 +112,7 @@ def make_data(
     source: str,
     inputs: Inputs,
     targets: NDArray[Any],
-    parts: tuple[Rows, Rows, Rows],
+    parts: Parts,
 ) -> tuple[TaskData, list[str]]:
     """A task's data from the rows of each split, and lines about what is left out.
 
@@ -101,8 +122,9 @@ def make_data(
         DataError: too few rows, in all or in a split, or in training but one class.
     """
     lines = []
+    *splits, clusters = parts
     if spec.kind == "classification":
-        counts = np.bincount(targets[parts[0]], minlength=len(spec.labels))
+        counts = np.bincount(targets[parts.train], minlength=len(spec.labels))
         for label, n in zip(spec.labels, np.bincount(targets), strict=True):
             if counts[spec.labels.index(label)] == 0:
                 lines.append(
@@ -113,9 +135,9 @@ def make_data(
         if len(present) < 2:
             raise DataError("all training rows are of one class: give another --seed or split")
         spec = spec.model_copy(update={"labels": tuple(spec.labels[i] for i in present)})
-        parts = tuple(rows[np.isin(targets[rows], present)] for rows in parts)  # type: ignore[assignment]
+        splits = [rows[np.isin(targets[rows], present)] for rows in splits]
         targets = np.searchsorted(present, targets)
-    for name, rows in zip(("training", "validation", "test"), parts, strict=True):
+    for name, rows in zip(("training", "validation", "test"), splits, strict=True):
         if len(rows) < LEAST_ROWS // 4:
             raise DataError(
                 f"{len(rows)} rows are left for the {name} split: {LEAST_ROWS // 4} are needed"
@@ -124,5 +146,7 @@ def make_data(
     def take(rows: Rows) -> Split:
         return Split({name: array[rows] for name, array in inputs.items()}, targets[rows])
 
-    train, validation, test = map(take, parts)
-    return TaskData(spec, source, train, validation, test, digest(inputs, targets)), lines
+    sha256 = digest(inputs, targets)
+    train, validation, test = map(take, splits)
+    data = TaskData(spec, source, train, validation, test, sha256, clusters=clusters[splits[1]])
+    return data, lines

@@ -18,10 +18,11 @@ from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table.columns import Columns, InputColumn, choose_columns
 from ounce_exporters.tasks.table.dates import in_order, is_dates
 from ounce_exporters.tasks.table.known_texts import with_known_texts
+from ounce_exporters.tasks.table.measuring import with_measure
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.rows import TableRows, as_texts, read_rows, read_values
 from ounce_exporters.tasks.table.splitting import (
-    Rows,
+    Parts,
     make_data,
     split_by_time,
     split_by_unit,
@@ -71,7 +72,9 @@ def load(
     data, lines = _split(path, name, inputs, rows, options, seed)
     for line in lines:
         notice(line)
-    data = with_known_texts(data)
+    data, limits = with_measure(with_known_texts(data), options.measure)
+    for line in limits:
+        notice(line)
     _warn(inputs, rows, data, notice)
     if truth.labels or options.tolerance is not None:
         return data
@@ -156,9 +159,7 @@ def _split(
     return make_data(spec, f"{path.name}, {said}", arrays, truth.values, parts)
 
 
-def _parts(
-    rows: TableRows, options: TableOptions, seed: int
-) -> tuple[tuple[Rows, Rows, Rows], str] | None:
+def _parts(rows: TableRows, options: TableOptions, seed: int) -> tuple[Parts, str] | None:
     """Rows of each split and how the card says it; None for a split by chance."""
     given = [o for o in ("unit", "time", "test") if getattr(options, o) is not None]
     if len(given) > 1:
@@ -204,15 +205,6 @@ def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice
             f"gradient boosting is left out: {len(data.spec.labels)} classes are more than "
             f"{MOST_BOOSTED_CLASSES}"
         )
-    if classifies:
-        counts = np.bincount(data.train.targets, minlength=len(data.spec.labels))
-        share = counts.max() / counts.sum()
-        if share > 0.9:
-            notice(
-                f"{share:.1%} of the rows are {data.spec.labels[int(counts.argmax())]!r}: a "
-                "constant guess is as accurate, so look at each class's recall on the model pages "
-                "(--class-weights balanced favours rare classes)"
-            )
 
 
 def _is_date(column: pd.Series) -> bool:

@@ -7,8 +7,8 @@ from ounce_edge.recommender.beliefs.accuracy import (
     ROWS,
     AccuracyBeliefs,
     AccuracyPrior,
-    wilson,
 )
+from ounce_edge.recommender.beliefs.measures import wilson
 
 N = 1000
 EASY, HARD = 0, 1
