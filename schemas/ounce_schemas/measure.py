@@ -39,7 +39,7 @@ class Measure(BaseModel):
     def __str__(self) -> str:
         """As people say it."""
         if self.kind == "recall":
-            return f"recall of {self.label!r} at {self.false_alarms:.3g} false alarms"
+            return f"recall of {self.label!r} at {100 * (self.false_alarms or 0):.3g}% false alarms"
         if self.kind == "f1":
             return f"F1 of {self.label!r}"
         return self.kind.replace("-", " ")

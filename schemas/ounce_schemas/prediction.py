@@ -26,8 +26,8 @@ class Decision(msgspec.Struct):
     max_latency_ms: float
     min_accuracy: float
     expected_accuracy: float
-    """Share of acceptable predictions that is believed of the plan; of an answer that was cut
-    short, its calibrated confidence."""
+    """What is believed of the plan by the task's measure, such as the share of acceptable
+    predictions; of an answer that was cut short, its calibrated confidence."""
     latency_ms: float
     """From the record's timestamp to the encoding of this answer; from reading the record where
     `timestamp_off`."""

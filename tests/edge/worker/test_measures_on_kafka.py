@@ -97,7 +97,7 @@ def test_floors_and_labels_are_of_the_recall(
         said = log.read_text()
         assert promised.low < 0.9
         assert "event=floor-unreachable" in said
-        assert "recall of 'fraud' at 0.02 false alarms" in said
+        assert "recall of 'fraud' at 2% false alarms" in said
         rows = np.concatenate([inputs[is_fraud], inputs[~is_fraud][:200]])
         truth = np.repeat(["fraud", "fine"], [is_fraud.sum(), 200])
         floor = np.floor(promised.low * 1e4) / 1e4
@@ -135,7 +135,7 @@ def test_floors_and_labels_are_of_the_recall(
 def test_explain_says_what_accuracy_means(models: Path) -> None:
     command = [OUNCE, "explain", f"--task={TASK}", f"--models={models}"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert "Accuracy means recall of 'fraud' at 0.02 false alarms here." in said
+    assert "Accuracy means recall of 'fraud' at 2% false alarms here." in said
 
 
 def test_a_plan_of_a_recall_tells_its_false_alarms(models: Path) -> None:

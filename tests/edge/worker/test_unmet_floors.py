@@ -40,7 +40,7 @@ def test_the_text_proposes_a_floor_and_names_the_measure() -> None:
     task = DIGITS.model_copy(update={"measure": measure})
     incident = pipeline(served(task, "a", accuracy=0.85), task=task, min_accuracy=0.95).unmet_floor
     assert incident is not None
-    assert "floor of 0.95 (recall of 'zwölf' at 0.01 false alarms)" in incident.text
+    assert "floor of 0.95 (recall of 'zwölf' at 1% false alarms)" in incident.text
 
 
 def test_a_floor_that_a_plan_is_sure_of_is_no_news() -> None:
