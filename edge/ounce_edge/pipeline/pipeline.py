@@ -9,7 +9,6 @@ from ounce_schemas.label import Label, LabelOutcome
 from ounce_schemas.task import TaskSpec
 
 from ounce_edge.evidence.decision_log import DecisionLog
-from ounce_edge.evidence.incidents import Incident
 from ounce_edge.evidence.request_watch import RequestWatch
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.execution import Outcome
@@ -239,11 +238,6 @@ class Pipeline:
     def forget_ids(self) -> None:
         """What was answered lately is answered again: it is no repetition."""
         self._recent_ids = RecentIds()
-
-    @property
-    def unmet_floor(self) -> Incident | None:
-        """As of its edition."""
-        return self._edition.unmet_floor()
 
     @property
     def task(self) -> TaskSpec:

@@ -63,6 +63,9 @@ class Reload:
             return False
         text = _describe(before.ladder, ladder)
         self._events.tell(EventKind.MODELS_CHANGED, task, "models", text)
+        unmet = after.unmet_floor()
+        if unmet is not None:
+            self._events.tell(unmet.kind, task, unmet.subject, unmet.text)
         return True
 
     def _tell_refused(self, before: Ladder, after: Ladder) -> None:

@@ -269,7 +269,7 @@ class Serving:
     def tell_unmet_floors(self) -> None:
         """Tell of tasks whose plans can't be sure to meet the policy's floor."""
         for task, pipeline in self._pipelines.items():
-            incident = pipeline.unmet_floor
+            incident = pipeline.edition.unmet_floor()
             if incident is not None:
                 self._tell_people(task, incident)
 

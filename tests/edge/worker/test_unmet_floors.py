@@ -29,7 +29,7 @@ def test_it_is_told_before_any_request() -> None:
 
 
 def test_the_text_proposes_a_floor_and_names_the_measure() -> None:
-    incident = pipeline(served(DIGITS, "a", accuracy=0.85)).unmet_floor
+    incident = pipeline(served(DIGITS, "a", accuracy=0.85)).edition.unmet_floor()
     assert incident is not None
     assert incident.text == (
         "no plan is sure to reach the policy's floor of 0.9 (accuracy): the best is sure of "
@@ -38,10 +38,15 @@ def test_the_text_proposes_a_floor_and_names_the_measure() -> None:
     )
     measure = Measure(kind="recall", label="zwölf", false_alarms=0.01)
     task = DIGITS.model_copy(update={"measure": measure})
-    incident = pipeline(served(task, "a", accuracy=0.85), task=task, min_accuracy=0.95).unmet_floor
+    incident = pipeline(
+        served(task, "a", accuracy=0.85), task=task, min_accuracy=0.95
+    ).edition.unmet_floor()
     assert incident is not None
     assert "floor of 0.95 (recall of 'zwölf' at 1% false alarms)" in incident.text
 
 
 def test_a_floor_that_a_plan_is_sure_of_is_no_news() -> None:
-    assert pipeline(served(DIGITS, "a", accuracy=0.85), min_accuracy=0.83).unmet_floor is None
+    assert (
+        pipeline(served(DIGITS, "a", accuracy=0.85), min_accuracy=0.83).edition.unmet_floor()
+        is None
+    )
