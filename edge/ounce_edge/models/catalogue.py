@@ -174,6 +174,8 @@ def _load_model(
     if digest != card.sha256:
         raise ArtifactError(f"{path}: sha256 {digest[:12]}… is not the card's {card.sha256[:12]}…")
     if before is not None and before.card.sha256 == digest:
+        if isinstance(before.loaded, ManagedModel):
+            before.loaded.moved(path)
         return replace(before, card=card)
     # What was checked is what is loaded: the file may be another one by now.
     resident_before = resident_bytes()

@@ -94,6 +94,10 @@ class ManagedModel:
         inner = self._inner
         return (self.load() if inner is None else inner).run(inputs)
 
+    def moved(self, path: Path) -> None:
+        """The same file is to be read there from now on."""
+        self._path = path
+
     def want(self) -> None:
         """Have it loaded soon, on another thread."""
         self.used_at_s = self._memory.clock()

@@ -1,9 +1,11 @@
 """Where a worker's models come from: releases of a store, else a folder; also while it serves."""
 
+import fcntl
 import math
 import threading
 import time
 from pathlib import Path
+from typing import TextIO
 
 from ounce_schemas.errors import OunceError
 from ounce_schemas.model_store import ModelStore
@@ -35,7 +37,7 @@ class ModelSources:
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._watching = ModelWatching(settings.models, settings.task)
-        self._following = self._topic = None
+        self._following = self._topic = self._cache_lock = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         if settings.models_store is None:
@@ -46,6 +48,7 @@ class ModelSources:
                 "with, or --models-unsigned, which trusts whoever may write to the store and to "
                 f"the topic {MODELS_TOPIC}"
             )
+        self._cache_lock = _sole_use(settings.models_cache)
         self._topic = CompactedTopic(
             settings.kafka, MODELS_TOPIC, settings.security, settings.fetch_wait_ms
         )
@@ -85,6 +88,8 @@ class ModelSources:
             self._topic.close()
         if self._thread is not None:
             self._thread.join(_JOIN_S)
+        if self._cache_lock is not None:
+            self._cache_lock.close()
 
     def _run(self, reload: Reload, events: Events) -> None:
         every_s = self._settings.models_watch_s or math.inf
@@ -104,3 +109,24 @@ class ModelSources:
             self._topic.wait_for_change(seconds)
         else:
             self._stopping.wait(seconds)
+
+
+def _sole_use(folder: Path) -> TextIO:
+    """Hold a lock on a folder that ends with the process.
+
+    Raises:
+        OunceError: another process holds it, or there can't be such a folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as e:
+        raise OunceError(f"--models-cache {folder}: {e.strerror or e}") from e
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+        lock.close()
+        raise OunceError(
+            f"another worker uses {folder}: give each a --models-cache of its own"
+        ) from e
+    return lock

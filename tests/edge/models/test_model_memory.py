@@ -1,16 +1,18 @@
 """Models are kept within a budget: the coldest go first, and come back when they are wanted."""
 
 import gc
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.model_memory import ManagedModel, ManagedRuntime, ModelMemory
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_schemas.errors import ArtifactError
 
-from tests.support.edge.ladders import DIGITS
+from tests.support.edge.ladders import DIGITS, write_ladder
 
 INPUTS = {"input": np.zeros((1, 4), np.float32)}
 
@@ -124,6 +126,25 @@ def test_a_file_that_is_another_one_by_now_fails_the_call_not_the_loader(
     path.write_bytes(content)
     a.run(INPUTS)
     assert a.is_loaded
+
+
+def test_a_model_that_stays_in_another_release_is_read_there(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    write_ladder(first, DIGITS, "a", "b")
+    shutil.copytree(first, second)
+    runtime = ManagedRuntime(
+        FakeRuntime({"a": FakeModel(DIGITS), "b": FakeModel(DIGITS)}),
+        ModelMemory(1000, resident=lambda: 0),
+    )
+    before = load_ladder(first, "digits", runtime)
+    after = load_ladder(second, "digits", runtime, serving=before)
+    shutil.rmtree(first)
+    model = after.models[0].loaded
+    assert model is before.models[0].loaded
+    assert isinstance(model, ManagedModel)
+    model.unload()
+    assert after.models[0].resident_bytes == 0
+    assert model.run(INPUTS).shape == (1, 3)
 
 
 def test_a_load_that_hangs_is_not_waited_for(tmp_path: Path) -> None:

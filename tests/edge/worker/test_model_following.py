@@ -138,3 +138,20 @@ def test_a_store_needs_a_key_or_that_none_is_needed(tmp_path: Path) -> None:
     settings = WorkerSettings(task=("digits",), kafka="h:1", models_store=str(tmp_path))
     with pytest.raises(OunceError, match="--models-store needs --models-key"):
         ModelSources(settings)
+
+
+def test_two_workers_do_not_share_a_cache(tmp_path: Path) -> None:
+    settings = WorkerSettings(
+        task=("digits",),
+        kafka="h:1",
+        models_store=str(tmp_path / "store"),
+        models_unsigned=True,
+        models_cache=tmp_path / "cache",
+    )
+    first = ModelSources(settings)
+    with pytest.raises(OunceError, match=r"another worker uses .* --models-cache of its own"):
+        ModelSources(settings)
+    first.close()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OunceError, match=r"--models-cache .*file"):
+        ModelSources(settings.model_copy(update={"models_cache": tmp_path / "file"}))
