@@ -58,6 +58,9 @@ class ModelStore:
         for begin in range(start, end, _CHUNK_BYTES):
             until = min(begin + _CHUNK_BYTES, end)
             content = self._ask(path, lambda at, b=begin, u=until: self._cat(at, b, u))
+            if len(content) >= end > until - begin:  # a server that gives whole files only
+                yield content[begin:end]
+                return
             if len(content) != until - begin:
                 raise ArtifactError(f"{self.url}/{path}: ends before its {end} bytes")
             yield content

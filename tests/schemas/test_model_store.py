@@ -1,6 +1,7 @@
 """Stores in a folder, in memory (as object stores are) and behind HTTP."""
 
 import builtins
+import os
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -65,6 +66,16 @@ def test_a_store_behind_http_is_read(served: str) -> None:
     assert store.read("blobs/a", 1000) == bytes(range(100))
     with pytest.raises(FileNotFoundError):
         store.read("blobs/b", 10)
+
+
+def test_a_server_that_gives_whole_files_only_is_read_too(served: str, tmp_path: Path) -> None:
+    content = os.urandom(3 << 20)
+    (tmp_path / "blobs" / "large").write_bytes(content)
+    store = ModelStore(served)
+    for start in (0, 100, 2 << 20):
+        assert b"".join(store.chunks("blobs/large", start, len(content))) == content[start:]
+    with pytest.raises(ArtifactError, match="ends before"):
+        list(store.chunks("blobs/large", 0, len(content) + 1))
 
 
 def test_a_store_that_is_away_is_named(tmp_path: Path) -> None:

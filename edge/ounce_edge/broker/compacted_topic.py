@@ -166,6 +166,9 @@ def require_compacted(connection: Mapping[str, Any], topic: str) -> None:
     try:
         found = admin.describe_configs([resource], request_timeout=_TIMEOUT_S)[resource].result()
     except KafkaException as e:
+        if e.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            what = "is absent: publish something, or create it with cleanup.policy=compact"
+            raise BrokerError(f"topic {topic} {what}") from e
         raise BrokerError(f"topic {topic}: {e.args[0].str()}") from e
     policy = found["cleanup.policy"].value
     if policy != "compact":

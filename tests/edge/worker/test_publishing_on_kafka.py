@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ounce_edge.broker.compacted_topic import require_compacted
+from ounce_schemas.errors import BrokerError
 from ounce_schemas.topics import MODELS_TOPIC
 
 from tests.support.kafka.topics import OwnTopics
@@ -81,6 +83,8 @@ def test_a_topic_that_is_not_compacted_is_refused_by_name(
     kafka: str, topics: OwnTopics, digits_models: Path, tmp_path: Path
 ) -> None:
     topics.of_task("digits")
+    with pytest.raises(BrokerError, match=r"ounce\.models is absent: publish something"):
+        require_compacted({"bootstrap.servers": kafka}, MODELS_TOPIC)
     topics.make([MODELS_TOPIC])
     places = [f"--kafka={kafka}", f"--store={tmp_path}"]
     worker = ["worker", "--task=digits", f"--kafka={kafka}", f"--models={digits_models}"]
