@@ -9,6 +9,7 @@ from typing import TextIO
 
 from ounce_schemas.errors import OunceError
 from ounce_schemas.model_store import ModelStore
+from ounce_schemas.release_signature import need_model_signing
 from ounce_schemas.topics import MODELS_TOPIC
 
 from ounce_edge.broker.compacted_topic import CompactedTopic
@@ -48,6 +49,11 @@ class ModelSources:
                 "with, or --models-unsigned, which trusts whoever may write to the store and to "
                 f"the topic {MODELS_TOPIC}"
             )
+        if settings.models_key:
+            need_model_signing()  # it is large: not while requests are served
+        for key in settings.models_key:
+            if not key.is_file():
+                raise OunceError(f"--models-key {key}: no such file")
         self._cache_lock = _sole_use(settings.models_cache)
         self._topic = CompactedTopic(
             settings.kafka, MODELS_TOPIC, settings.security, settings.fetch_wait_ms

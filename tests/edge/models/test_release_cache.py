@@ -12,7 +12,8 @@ from ounce_edge.models.release_cache import ReleaseCache
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.model_store import ModelStore
-from ounce_schemas.release import blob_path, read_release, release_path
+from ounce_schemas.release import blob_path, read_release, release_path, signature_path
+from ounce_services.registry.signing import make_key, sign
 
 from tests.support.edge.ladders import DIGITS, write_ladder, write_model
 from tests.support.edge.stores import put_release
@@ -192,3 +193,25 @@ def test_a_link_that_can_not_be_made_is_a_copy(
 
     monkeypatch.setattr(Path, "hardlink_to", refuses)
     assert files(bench.fetch() / "digits") == files(bench.folder)
+
+
+def test_only_what_a_known_key_has_signed_is_kept(bench: Bench, tmp_path: Path) -> None:
+    public, other = make_key(tmp_path / "k.pem"), make_key(tmp_path / "other.pem")
+
+    def fetch(*keys: Path) -> Path:
+        return ReleaseCache(bench.store, bench.place, MB, keys).fetch("digits", bench.digest)
+
+    with pytest.raises(ArtifactError, match="is not signed"):
+        fetch(public)
+    content = bench.store.read(release_path("digits", bench.digest), MB)
+    bench.store.write(signature_path(bench.digest), sign(content, tmp_path / "k.pem"))
+    with pytest.raises(ArtifactError, match="its signature is not one by"):
+        fetch(other)
+    assert not (bench.place / "releases").exists()  # nothing was fetched
+    place = fetch(other, public)
+    assert fetch(public) == place
+    with pytest.raises(ArtifactError, match="its signature is not one by"):
+        fetch(other)  # what is here is held against the keys of today
+    bench.fetch()  # without a signature, for a worker that needs none
+    with pytest.raises(ArtifactError, match="its signature is not one by"):
+        fetch(other)

@@ -1,5 +1,6 @@
 """What `ounce.models` says is put in service; what can't be had is tried again, and named."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,22 @@ def test_a_release_that_can_not_serve_leaves_what_served(fleet: Fleet) -> None:
 def test_a_store_needs_a_key_or_that_none_is_needed(tmp_path: Path) -> None:
     settings = WorkerSettings(task=("digits",), kafka="h:1", models_store=str(tmp_path))
     with pytest.raises(OunceError, match="--models-store needs --models-key"):
+        ModelSources(settings)
+    absent = settings.model_copy(update={"models_key": (tmp_path / "absent.pub",)})
+    with pytest.raises(OunceError, match=r"absent\.pub: no such file"):
+        ModelSources(absent)
+
+
+def test_a_worker_that_checks_signatures_says_what_it_needs_before_it_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "model_signing", None)
+    key = tmp_path / "k.pub"
+    key.touch()
+    settings = WorkerSettings(
+        task=("digits",), kafka="h:1", models_store=str(tmp_path), models_key=(key,)
+    )
+    with pytest.raises(OunceError, match=r'pip install "ounce\[signing\]"'):
         ModelSources(settings)
 
 
