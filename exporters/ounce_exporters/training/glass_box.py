@@ -29,6 +29,8 @@ _BINS = 63
 _MOST_PAIRS = 10
 _COARSE = 8
 """Intervals of a feature while pairs are looked for."""
+_CELLS = 32
+"""Places of a feature in the map of a pair at most: a text of more values is in no pair."""
 _LOOKED_AT = 20_000
 
 Floats = NDArray[np.float64]
@@ -127,25 +129,24 @@ class GlassBox(GraphEstimator):
             left = truth - model.predict_proba(rows)
         else:
             left = (np.asarray(y, np.float64) - model.predict(rows))[:, None]
-        places = [_coarse(column) for column in rows.T]
+        texts = self.categorical_features or [False] * rows.shape[1]
+        places = [_coarse(c, is_text=t) for c, t in zip(rows.T, texts, strict=True)]
         gains = {
             (i, j): _gain(places[i], places[j], left)
             for i, j in combinations(range(len(places)), 2)
-            if self._may_pair(rows, i) and self._may_pair(rows, j)
+            if max(places[i].max(), places[j].max()) < _CELLS
         }
         best = sorted(gains, key=lambda pair: (-gains[pair], pair))
         return list(best[: min(self.pairs, rows.shape[1])])
 
-    def _may_pair(self, rows: NDArray[np.float32], feature: int) -> bool:
-        """A text of many values would make a map of many empty cells."""
-        is_text = self.categorical_features is not None and self.categorical_features[feature]
-        return not is_text or float(np.nanmax(rows[:, feature], initial=0)) < _COARSE
 
-
-def _coarse(column: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Place of each value among a few intervals of about equal many rows; gaps are one of them."""
+def _coarse(column: NDArray[np.float32], *, is_text: bool) -> NDArray[np.int64]:
+    """Place of each value among a few intervals of about equally many rows, or its text's place;
+    gaps have a place of their own."""
     gaps = np.isnan(column)
     present = column[~gaps]
+    if is_text:
+        return np.where(gaps, 0, column + 1).astype(np.int64)
     if len(present) == 0:
         return np.zeros(len(column), np.int64)
     ends = np.unique(np.quantile(present, np.linspace(0, 1, _COARSE + 1)[1:-1]))
@@ -154,8 +155,8 @@ def _coarse(column: NDArray[np.float32]) -> NDArray[np.int64]:
 
 def _gain(first: NDArray[np.int64], second: NDArray[np.int64], left: Floats) -> float:
     """What the map of a pair takes off the squares of what is left, beyond chance."""
-    cells = first * (_COARSE + 1) + second
-    n_cells = (_COARSE + 1) ** 2
+    cells = first * _CELLS + second
+    n_cells = _CELLS**2
     counts = np.bincount(cells, minlength=n_cells) + 1.0
     total = 0.0
     for column in left.T:

@@ -155,7 +155,10 @@ def fit_network(
         generator = torch.Generator().manual_seed(seed)
         network = make().train()
         optimizer = torch.optim.AdamW(
-            network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+            network.parameters(),
+            lr=schedule.learning_rate,
+            weight_decay=schedule.weight_decay,
+            fused=True,
         )
         size = int(np.clip(len(kept) // 8, 32, 256))
         batches = math.ceil(len(kept) / size)

@@ -58,7 +58,7 @@ def features(known: tuple[str, ...], *texts: str) -> np.ndarray:
     cells = (Cell(column="site", read="text", texts=known),)
     spec = task(TensorSpec(name="c", datatype="BYTES", shape=(1,), columns=("site",), cells=cells))
     train: Inputs = {"c": np.array([[t] for t in (*known, "rare")] * 3, object)}
-    steps = preprocessing(spec, scale=False)
+    steps = preprocessing(spec)
     targets = np.arange(len(train["c"])) % 2
     steps.fit(as_matrix(spec, train), targets)
     result: np.ndarray = steps.transform(np.array([[t] for t in texts], object))

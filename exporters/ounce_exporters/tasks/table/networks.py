@@ -48,7 +48,7 @@ def fit_mlp(
         schedule: how it learns.
     """
     task, targets = data.spec, data.train.targets
-    columns = preprocessing(task, scale=True)
+    columns = preprocessing(task)
     features = columns.fit_transform(as_matrix(task, data.train.inputs), targets)
     features = np.asarray(features, np.float32)
     classifies = task.kind == "classification"

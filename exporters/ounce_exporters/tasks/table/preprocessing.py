@@ -16,8 +16,8 @@ from ounce_exporters.tasks.table.ordinals import TextPlaces
 from ounce_exporters.tasks.table.scaling import Standardize
 
 
-def preprocessing(task: TaskSpec, *, scale: bool) -> ColumnTransformer:
-    """Numbers with gaps filled and marked; texts as one feature each, or by the target's mean.
+def preprocessing(task: TaskSpec) -> ColumnTransformer:
+    """Numbers with gaps filled and marked, on one scale; texts as a feature each or target means.
 
     Rare and unknown texts have no feature, or the mean of all rows.
     """
@@ -29,20 +29,17 @@ def preprocessing(task: TaskSpec, *, scale: bool) -> ColumnTransformer:
         if tensor.datatype == "BYTES":
             steps += _encoders(task, tensor, columns)
         else:
-            steps += _number_steps(tensor, columns, scale=scale)
+            steps += _number_steps(tensor, columns)
     return ColumnTransformer(steps)
 
 
-def _number_steps(
-    tensor: TensorSpec, columns: list[int], *, scale: bool
-) -> Iterator[tuple[str, Any, list[int]]]:
+def _number_steps(tensor: TensorSpec, columns: list[int]) -> Iterator[tuple[str, Any, list[int]]]:
     reads = [cell.read for cell in tensor.cells or ()] or ["number"] * tensor.size
-    # Trees find their way among hours as they are; lines and networks don't.
-    dates = [c for c, read in zip(columns, reads, strict=True) if scale and read in DATE_PARTS]
+    # Hour 23 is beside hour 0, which a line does not know.
+    dates = [c for c, read in zip(columns, reads, strict=True) if read in DATE_PARTS]
     plain = [c for c in columns if c not in dates]
     if plain:
-        fill = FillGaps()
-        yield tensor.name, make_pipeline(fill, Standardize()) if scale else fill, plain
+        yield tensor.name, make_pipeline(FillGaps(), Standardize()), plain
     if dates:
         yield f"{tensor.name} of dates", DateFeatures(), dates
 
@@ -67,13 +64,29 @@ def _encoders(
 
 
 def with_gaps(task: TaskSpec) -> tuple[ColumnTransformer, list[bool]]:
-    """Gaps as they are and texts as places, for trees that split by both; which ones are texts."""
+    """Gaps as they are and texts as places, for trees; and which features are places of texts.
+
+    Columns of very many texts are means of the target.
+    """
     steps: list[tuple[str, Any, list[int]]] = []
     is_text: list[bool] = []
+    start = 0
     for tensor in task.inputs:
-        columns = list(range(len(is_text), len(is_text) + tensor.size))
-        texts = tensor.datatype == "BYTES"
-        is_text += [texts] * tensor.size
-        known = [["", *(cell.texts or ())] for cell in tensor.cells] if tensor.cells else None
-        steps.append((tensor.name, TextPlaces(known) if texts else "passthrough", columns))
+        columns = list(range(start, start + tensor.size))
+        start += tensor.size
+        if tensor.datatype != "BYTES":
+            steps.append((tensor.name, "passthrough", columns))
+            is_text += [False] * len(columns)
+            continue
+        known = [cell.texts or () for cell in tensor.cells or ()]
+        many = [c for c, texts in zip(columns, known, strict=False) if len(texts) > MOST_ONE_HOT]
+        few = [c for c in columns if c not in many]
+        if few:
+            listed = [["", *known[c - columns[0]]] for c in few] if known else None
+            steps.append((tensor.name, TextPlaces(listed), few))
+            is_text += [True] * len(few)
+        if many:
+            steps.append((f"{tensor.name} by target", TargetMeans(len(task.labels)), many))
+            n_classes = len(task.labels)
+            is_text += [False] * len(many) * (n_classes if n_classes > 2 else 1)
     return ColumnTransformer(steps), is_text

@@ -22,6 +22,9 @@ from ounce_exporters.training.linear import (
     ridge_regression,
 )
 
+_NAMED_ONLY = ("elastic-net", "linear-svm")
+"""Seldom on the frontier beside the other linear models."""
+
 
 def recipes(data: TaskData, *, balanced: bool = False) -> list[Recipe]:
     """A model of each family; of very many classes, without boosting.
@@ -34,39 +37,39 @@ def recipes(data: TaskData, *, balanced: bool = False) -> list[Recipe]:
     n_classes, n_rows = len(task.labels), len(data.train)
     balanced = balanced and n_classes > 0
 
-    def classical(
-        name: str, algorithm: str, make: Callable[[int], Any], *, scale: bool = False, **more: Any
-    ) -> Recipe:
-        def pipeline(_: object, seed: int) -> Pipeline:
-            # Trees need no scale; without it their thresholds are met exactly in float32.
-            steps = preprocessing(task, scale=scale)
-            return Pipeline([("columns", steps), ("model", make(seed))])
+    def recipe(name: str, algorithm: str, make: Callable[[int], Pipeline]) -> Recipe:
+        fit = fit_classical(lambda _, seed: make(seed), balanced=balanced)
+        return Recipe(name, "classical", algorithm, fit, by_default=name not in _NAMED_ONLY)
 
-        return Recipe(
-            name, "classical", algorithm, fit_classical(pipeline, balanced=balanced), **more
-        )
+    def scaled(name: str, algorithm: str, make: Callable[[int], Any]) -> Recipe:
+        """A model that draws lines or measures distances."""
 
-    def of_gaps(name: str, algorithm: str, make: Callable[..., Any], **more: Any) -> Recipe:
-        def pipeline(_: object, seed: int) -> Pipeline:
-            steps, is_text = with_gaps(task)
-            return Pipeline([("columns", steps), ("model", make(seed, is_text))])
+        def pipeline(seed: int) -> Pipeline:
+            return Pipeline([("columns", preprocessing(task)), ("model", make(seed))])
 
-        return Recipe(
-            name, "classical", algorithm, fit_classical(pipeline, balanced=balanced), **more
-        )
+        return recipe(name, algorithm, pipeline)
+
+    def trees(name: str, algorithm: str, make: Callable[[int, list[bool]], Any]) -> Recipe:
+        """A model that splits: no scale, so its thresholds are met exactly in float32."""
+
+        def pipeline(seed: int) -> Pipeline:
+            steps, texts = with_gaps(task)
+            return Pipeline([("columns", steps), ("model", make(seed, texts))])
+
+        return recipe(name, algorithm, pipeline)
 
     linear = (
-        classical("logistic-regression", "logistic regression", logistic_regression, scale=True)
+        scaled("logistic-regression", "logistic regression", logistic_regression)
         if n_classes
-        else classical("ridge", "ridge regression", lambda _: ridge_regression(), scale=True)
+        else scaled("ridge", "ridge regression", lambda _: ridge_regression())
     )
     boosted = [
-        of_gaps(
+        trees(
             "glass-box",
             "additive model of features and pairs (GA2M)",
             lambda seed, texts: GlassBox(n_classes, texts, random_state=seed),
         ),
-        of_gaps(
+        trees(
             "gradient-boosting",
             "histogram gradient boosting",
             lambda seed, texts: boosting(seed, n_classes=n_classes, categorical=texts),
@@ -74,41 +77,36 @@ def recipes(data: TaskData, *, balanced: bool = False) -> list[Recipe]:
     ]
     return [
         linear,
-        classical(
+        scaled(
             "elastic-net",
             "elastic net",
             lambda seed: elastic_net(seed, classifies=n_classes > 0),
-            scale=True,
-            by_default=False,
         ),
-        classical(
+        scaled(
             "linear-svm",
             "linear support vector machine",
             lambda _: LinearSVM(n_classes),
-            scale=True,
-            by_default=False,
         ),
-        classical(
+        trees(
             "decision-tree",
             "decision tree (CART)",
-            lambda seed: decision_tree(seed, n_classes=n_classes),
+            lambda seed, _: decision_tree(seed, n_classes=n_classes),
         ),
         *(boosted if n_classes <= MOST_BOOSTED_CLASSES else []),
-        classical(
+        scaled(
             "kernel-svm",
             "support vector machine, Gaussian kernel, at most 256 support vectors",
             lambda seed: KernelSVM(n_classes, random_state=seed),
-            scale=True,
         ),
-        classical(
+        trees(
             "random-forest",
             "random forest",
-            lambda seed: forest("random", seed, n_classes=n_classes, n_rows=n_rows),
+            lambda seed, _: forest("random", seed, n_classes=n_classes, n_rows=n_rows),
         ),
-        classical(
+        trees(
             "extra-trees",
             "extremely randomized trees",
-            lambda seed: forest("extra", seed, n_classes=n_classes, n_rows=n_rows),
+            lambda seed, _: forest("extra", seed, n_classes=n_classes, n_rows=n_rows),
         ),
         Recipe(
             "mlp",
