@@ -48,6 +48,7 @@ def command(name: str | None, **values: Any) -> None:
       ounce train --data rooms.csv --target Occupancy
       ounce train --data pumps.csv.gz --target state --unit pump --columns code=category
       ounce train --data payments.csv --target fraud --measure recall:1@0.005
+      ounce train --data rooms.csv --target Occupancy --tune 60
     """
     settings = make_settings(TrainSettings, values)
     begun_s = time.monotonic()
@@ -55,6 +56,8 @@ def command(name: str | None, **values: Any) -> None:
     data, recipes = _open(name, settings, console)
     chosen = _choose(recipes, settings.only)
     chosen = _fitting(chosen, settings, console)
+    if settings.tune is not None:
+        data, chosen = _tune(data, chosen, settings, console)
     say(
         console,
         f"Task {data.spec.name}: {_say_splits(data)}, {len(data.test)} to test; "
@@ -81,6 +84,19 @@ def command(name: str | None, **values: Any) -> None:
             f"{len(built.failures)} of {len(chosen)} models failed; {folder} holds the others and "
             f"can serve. Failed: {'; '.join(built.failures)}"
         )
+
+
+def _tune(
+    data: TaskData, chosen: list[Recipe], settings: TrainSettings, console: Console
+) -> tuple[TaskData, list[Recipe]]:
+    assert settings.tune is not None
+    from ounce_exporters.tasks.table.recipes import families
+    from ounce_exporters.tuned_ladder import tune_ladder
+
+    names = [recipe.name for recipe in chosen]
+    balanced = settings.class_weights == "balanced"
+    of_these = [f for f in families(data, balanced=balanced) if f.name in names]
+    return tune_ladder(data, of_these, settings.tune, settings.seed, console)
 
 
 def _make_ladder(

@@ -27,6 +27,7 @@ TABLE_OPTIONS = {
     "How the table is written": ("sep", "encoding", "header", "skip", "decimal"),
     "Its columns": ("columns", "without"),
     "What validates and tests": ("unit", "time", "test"),
+    "Its models": ("tune",),
 }
 """Options that are of a table alone, by the heading that help shows them under."""
 
@@ -113,6 +114,12 @@ class TrainSettings(BaseModel):
     test: Path | None = Field(
         default=None,
         description="Another table, of other days or places: it validates and tests",
+    )
+    tune: int | None = Field(
+        default=None,
+        ge=1,
+        description="Search for the models with so many trials: the ladder is those that none "
+        "beats in error and cost; Ctrl-C keeps what was found",
     )
     quick: bool = Field(
         default=False,

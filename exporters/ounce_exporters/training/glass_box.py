@@ -18,11 +18,14 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from ounce_exporters.export.shape_functions import collapse
 from ounce_exporters.export.tree_reading import read_ensemble
-from ounce_exporters.export.trees import Ensemble, as_logits, count_numbers, emit
+from ounce_exporters.export.trees import LEAF, Ensemble, as_logits, count_numbers, emit
 from ounce_exporters.training.estimator import GraphEstimator
 
-_ENSEMBLES = 4
-_MOST_ROUNDS = 300
+_ENSEMBLES = (4, 4, 4, 2, 2, 2, 1)
+"""By number of classes, each of which grows trees of its own; 0 stands for a quantity."""
+_QUICK_RATE, _QUICK_ROUNDS = 0.3, 60
+"""Of the model whose errors tell which pairs are worth a map."""
+_MOST_ROUNDS = 1000
 _MOST_TREES = 3000
 _BINS = 63
 """Intervals of a feature at most; the map of a pair has up to their square."""
@@ -43,6 +46,8 @@ class GlassBox(GraphEstimator):
         n_classes: number of classes; 0 for a quantity.
         categorical_features: which features are places of texts.
         pairs: how many pairs of features at most.
+        max_leaf_nodes: of each tree.
+        learning_rate: of boosting.
         random_state: seed.
     """
 
@@ -51,30 +56,37 @@ class GlassBox(GraphEstimator):
         n_classes: int = 2,
         categorical_features: Sequence[bool] | None = None,
         pairs: int = _MOST_PAIRS,
+        *,
+        max_leaf_nodes: int = 4,
+        learning_rate: float = 0.1,
         random_state: int = 0,
     ) -> None:
         self.n_classes = n_classes
         self.categorical_features = categorical_features
         self.pairs = pairs
+        self.max_leaf_nodes = max_leaf_nodes
+        self.learning_rate = learning_rate
         self.random_state = random_state
 
     def fit(
         self, X: NDArray[Any], y: NDArray[Any], sample_weight: Floats | None = None
     ) -> "GlassBox":
         """Learn from features, array of shape (n_rows, n_features); a gap is NaN."""
-        rows = np.asarray(X, np.float32)
+        rows = self._texts_first(X)
         singles: list[tuple[int, ...]] = [(i,) for i in range(rows.shape[1])]
-        first = self._boosting(0, singles).fit(rows, y, sample_weight)
+        first = self._boosting(0, singles)
+        first.set_params(learning_rate=_QUICK_RATE, max_iter=_QUICK_ROUNDS)
+        first.fit(rows, y, sample_weight)
         pairs = self._find_pairs(rows, y, first)
         self.members_ = [
             self._boosting(number, [*singles, *pairs]).fit(rows, y, sample_weight)
-            for number in range(_ENSEMBLES)
+            for number in range(_ENSEMBLES[min(self.n_classes, 6)])
         ]
         return self
 
     def outputs(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Logits of shape (n_rows, n_classes), or values of shape (n_rows, 1)."""
-        rows = np.asarray(X, np.float32)
+        rows = self._texts_first(X)
         parts = [
             member.decision_function(rows) if self.n_classes else member.predict(rows)
             for member in self.members_
@@ -95,27 +107,46 @@ class GlassBox(GraphEstimator):
     def _ensemble(self) -> Ensemble:
         members = [read_ensemble(member) for member in self.members_]
         n = len(members)
-        trees = [replace(t, values=t.values / n) for m in members for t in m.trees]
+        places = np.append(self._order(members[0].n_features), LEAF)  # LEAF is -1, the last
+        trees = [
+            replace(t, feature=places[t.feature], values=t.values / n)
+            for m in members
+            for t in m.trees
+        ]
         base = np.sum([m.base for m in members], axis=0) / n
         joint = collapse(Ensemble(trees, base, "identity", members[0].n_features))
         return as_logits(joint) if self.n_classes else joint
+
+    def _order(self, n_features: int) -> NDArray[np.int64]:
+        """Texts, then numbers: scikit-learn puts them so inside, and its groups of features that
+        may meet in a tree count by places inside."""
+        texts = np.asarray(self.categorical_features or [False] * n_features)
+        return np.argsort(~texts, kind="stable")
+
+    def _sorted_texts(self) -> list[bool] | None:
+        texts = self.categorical_features
+        return None if texts is None else sorted(texts, reverse=True)
+
+    def _texts_first(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        rows = np.asarray(X, np.float32)
+        return rows[:, self._order(rows.shape[1])]
 
     def _boosting(self, number: int, groups: Sequence[tuple[int, ...]]) -> Any:
         kind = HistGradientBoostingClassifier if self.n_classes else HistGradientBoostingRegressor
         trees_a_round = self.n_classes if self.n_classes > 2 else 1
         return kind(
-            learning_rate=0.1,
+            learning_rate=self.learning_rate,
             max_iter=int(np.clip(_MOST_TREES // trees_a_round, 20, _MOST_ROUNDS)),
-            max_leaf_nodes=4,
+            max_leaf_nodes=self.max_leaf_nodes,
             min_samples_leaf=8,
             max_bins=_BINS,
             max_features=0.5,
             interaction_cst=groups,
-            categorical_features=self.categorical_features,
+            categorical_features=self._sorted_texts(),
             early_stopping=True,
             validation_fraction=0.15,
             n_iter_no_change=15,
-            random_state=self.random_state * _ENSEMBLES + number,
+            random_state=self.random_state * 4 + number,
         )
 
     def _find_pairs(
@@ -129,7 +160,7 @@ class GlassBox(GraphEstimator):
             left = truth - model.predict_proba(rows)
         else:
             left = (np.asarray(y, np.float64) - model.predict(rows))[:, None]
-        texts = self.categorical_features or [False] * rows.shape[1]
+        texts = self._sorted_texts() or [False] * rows.shape[1]
         places = [_coarse(c, is_text=t) for c, t in zip(rows.T, texts, strict=True)]
         gains = {
             (i, j): _gain(places[i], places[j], left)

@@ -4,6 +4,7 @@
   rows, each cut to 0 and 1, so that an extreme value can't be more than extreme (Gorishniy,
   Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep Learning", NeurIPS
   2022).
+  The number itself goes in beside them, also cut, so that a line is learned as a line.
 - The members share the matrices of all layers. Each scales the hidden units by signs and sizes of
   its own and has its own biases and last layer; their probabilities are averaged (Gorishniy,
   Kotelnikov and Babenko, "TabM: Advancing Tabular Deep Learning with Parameter-Efficient
@@ -27,6 +28,10 @@ from ounce_exporters.training.neural import reproducible
 
 HELD_OUT = 0.15
 """Share of rows that tell when to stop."""
+
+
+_FAR = 8.0
+"""Standard deviations from the mean at which a number is cut where it goes in as it is."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,8 @@ class TableNetwork(nn.Module):
         self.register_buffer("inverse_widths", 1.0 / torch.clamp(widths, min=1e-6))
         self.n_numbers, self.n_outputs = len(edges), n_outputs
         members, width = shape.members, shape.width
-        self.first = nn.Linear(lows.numel() + n_others, width, bias=False)
+        n_features = lows.numel() + len(edges) + n_others
+        self.first = nn.Linear(n_features, width, bias=False)
         self.second = nn.Linear(width, width, bias=False)
         self.scales = nn.ParameterList(
             nn.Parameter(torch.randint(0, 2, (members, width)) * 2.0 - 1.0) for _ in range(2)
@@ -106,7 +112,8 @@ class TableNetwork(nn.Module):
         """What each member says, shape (n_rows, n_members, n_outputs)."""
         numbers, others = x[:, : self.n_numbers], x[:, self.n_numbers :]
         through = (numbers.unsqueeze(2) - self.lows) * self.inverse_widths
-        features = torch.cat([through.clamp(0.0, 1.0).flatten(1), others], dim=1)
+        embedded = through.clamp(0.0, 1.0).flatten(1)
+        features = torch.cat([embedded, numbers.clamp(-_FAR, _FAR), others], dim=1)
         hidden = self.first(features).unsqueeze(1) * self.scales[0] + self.biases[0]
         hidden = self.dropout(torch.relu(hidden))
         hidden = torch.relu(self.second(hidden) * self.scales[1] + self.biases[1])

@@ -1,5 +1,7 @@
 """The network of a table: preprocessing in scikit-learn, and PyTorch behind it."""
 
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,6 @@ from ounce_exporters.training.tabular import (
 
 _MOST_EMBEDDED = 2048
 """Intervals of all numbers together at most; wide tables have fewer of each."""
-_SHAPE, _SCHEDULE = Shape(), Schedule()
 
 
 def fit_mlp(
@@ -34,8 +35,7 @@ def fit_mlp(
     progress: Progress,
     *,
     balanced: bool = False,
-    shape: Shape = _SHAPE,
-    schedule: Schedule = _SCHEDULE,
+    options: Mapping[str, Any] | None = None,
 ) -> FittedModel:
     """Train the network of a table.
 
@@ -44,10 +44,10 @@ def fit_mlp(
         seed: of everything that is random.
         progress: told the share done.
         balanced: classes count alike, however many rows each has.
-        shape: of the network.
-        schedule: how it learns.
+        options: fields of `Shape` and `Schedule` that are not to have their defaults.
     """
     task, targets = data.spec, data.train.targets
+    shape, schedule = (_fill(kind, options or {}) for kind in (Shape, Schedule))
     columns = preprocessing(task)
     features = columns.fit_transform(as_matrix(task, data.train.inputs), targets)
     features = np.asarray(features, np.float32)
@@ -70,6 +70,10 @@ def fit_mlp(
     if not classifies:
         network = Rescaled(network, centre, spread).eval()
     return PipelineNetwork(task, columns, network, features.shape[1])
+
+
+def _fill(kind: Any, options: Mapping[str, Any]) -> Any:
+    return kind(**{f.name: options[f.name] for f in fields(kind) if f.name in options})
 
 
 def _first_numbers(features: NDArray[np.float32]) -> int:

@@ -21,9 +21,11 @@ from ounce_exporters.training.linear import (
     logistic_regression,
     ridge_regression,
 )
+from ounce_exporters.training.tuning import Family, Fit, Range
 
 _NAMED_ONLY = ("elastic-net", "linear-svm")
 """Seldom on the frontier beside the other linear models."""
+_FOREST = {"n_trees": Range(100, 5, 300, log=True), "min_samples_leaf": Range(1, 1, 20, log=True)}
 
 
 def recipes(data: TaskData, *, balanced: bool = False) -> list[Recipe]:
@@ -33,85 +35,138 @@ def recipes(data: TaskData, *, balanced: bool = False) -> list[Recipe]:
         data: the task and its splits.
         balanced: classes count alike, however many rows each has.
     """
-    task = data.spec
-    n_classes, n_rows = len(task.labels), len(data.train)
+    return [family.recipe() for family in families(data, balanced=balanced)]
+
+
+def families(data: TaskData, *, balanced: bool = False) -> list[Family]:
+    """The families of models that a table can have; arguments as of `recipes`."""
+    n_classes = len(data.spec.labels)
     balanced = balanced and n_classes > 0
+    boosted = _boosted(data, balanced) if n_classes <= MOST_BOOSTED_CLASSES else []
+    return [*_scaled(data, balanced), *boosted, *_trees(data, balanced), _network(balanced)]
 
-    def recipe(name: str, algorithm: str, make: Callable[[int], Pipeline]) -> Recipe:
-        fit = fit_classical(lambda _, seed: make(seed), balanced=balanced)
-        return Recipe(name, "classical", algorithm, fit, by_default=name not in _NAMED_ONLY)
 
-    def scaled(name: str, algorithm: str, make: Callable[[int], Any]) -> Recipe:
-        """A model that draws lines or measures distances."""
+def _scaled(data: TaskData, balanced: bool) -> list[Family]:
+    """Models that draw lines or measure distances."""
+    task, n = data.spec, len(data.spec.labels)
 
-        def pipeline(seed: int) -> Pipeline:
-            return Pipeline([("columns", preprocessing(task)), ("model", make(seed))])
+    def family(name: str, algorithm: str, make: Callable[..., Any], **space: Range) -> Family:
+        def fit(**options: Any) -> Fit:
+            def pipeline(_: object, seed: int) -> Pipeline:
+                model = make(seed, **options)
+                return Pipeline([("columns", preprocessing(task)), ("model", model)])
 
-        return recipe(name, algorithm, pipeline)
+            return fit_classical(pipeline, balanced=balanced)
 
-    def trees(name: str, algorithm: str, make: Callable[[int, list[bool]], Any]) -> Recipe:
-        """A model that splits: no scale, so its thresholds are met exactly in float32."""
+        return Family(name, "classical", algorithm, fit, space, name not in _NAMED_ONLY)
 
-        def pipeline(seed: int) -> Pipeline:
-            steps, texts = with_gaps(task)
-            return Pipeline([("columns", steps), ("model", make(seed, texts))])
-
-        return recipe(name, algorithm, pipeline)
-
-    linear = (
-        scaled("logistic-regression", "logistic regression", logistic_regression)
-        if n_classes
-        else scaled("ridge", "ridge regression", lambda _: ridge_regression())
-    )
-    boosted = [
-        trees(
-            "glass-box",
-            "additive model of features and pairs (GA2M)",
-            lambda seed, texts: GlassBox(n_classes, texts, random_state=seed),
-        ),
-        trees(
-            "gradient-boosting",
-            "histogram gradient boosting",
-            lambda seed, texts: boosting(seed, n_classes=n_classes, categorical=texts),
-        ),
-    ]
+    c = Range(1.0, 1e-3, 1e2, log=True)
     return [
-        linear,
-        scaled(
-            "elastic-net",
-            "elastic net",
-            lambda seed: elastic_net(seed, classifies=n_classes > 0),
-        ),
-        scaled(
-            "linear-svm",
-            "linear support vector machine",
-            lambda _: LinearSVM(n_classes),
-        ),
-        trees(
-            "decision-tree",
-            "decision tree (CART)",
-            lambda seed, _: decision_tree(seed, n_classes=n_classes),
-        ),
-        *(boosted if n_classes <= MOST_BOOSTED_CLASSES else []),
-        scaled(
+        family("logistic-regression", "logistic regression", logistic_regression, c=c)
+        if n
+        else family("ridge", "ridge regression", lambda _: ridge_regression()),
+        family("elastic-net", "elastic net", partial(elastic_net, classifies=n > 0)),
+        family("linear-svm", "linear support vector machine", lambda _: LinearSVM(n)),
+        family(
             "kernel-svm",
             "support vector machine, Gaussian kernel, at most 256 support vectors",
-            lambda seed: KernelSVM(n_classes, random_state=seed),
-        ),
-        trees(
-            "random-forest",
-            "random forest",
-            lambda seed, _: forest("random", seed, n_classes=n_classes, n_rows=n_rows),
-        ),
-        trees(
-            "extra-trees",
-            "extremely randomized trees",
-            lambda seed, _: forest("extra", seed, n_classes=n_classes, n_rows=n_rows),
-        ),
-        Recipe(
-            "mlp",
-            "neural",
-            "8 multilayer perceptrons that share weights, on piecewise-linear numbers",
-            partial(fit_mlp, balanced=balanced),
+            lambda seed, **options: KernelSVM(n, random_state=seed, **options),
+            n_vectors=Range(256, 16, 512, log=True),
         ),
     ]
+
+
+def _boosted(data: TaskData, balanced: bool) -> list[Family]:
+    n = len(data.spec.labels)
+    return [
+        _of_trees(
+            data,
+            balanced,
+            ("glass-box", "additive model of features and pairs (GA2M)"),
+            lambda seed, texts, **options: GlassBox(n, texts, random_state=seed, **options),
+            pairs=Range(10, 0, 30),
+            max_leaf_nodes=Range(4, 2, 8),
+            learning_rate=Range(0.1, 0.03, 0.3, log=True),
+        ),
+        _of_trees(
+            data,
+            balanced,
+            ("gradient-boosting", "histogram gradient boosting"),
+            lambda seed, texts, **options: boosting(
+                seed, n_classes=n, categorical=texts, **options
+            ),
+            rounds=Range(100, 5, 400, log=True),
+            learning_rate=Range(0.1, 0.02, 0.5, log=True),
+            max_leaf_nodes=Range(31, 3, 63, log=True),
+            min_samples_leaf=Range(20, 2, 100, log=True),
+            max_features=Range(1.0, 0.2, 1.0),
+        ),
+    ]
+
+
+def _trees(data: TaskData, balanced: bool) -> list[Family]:
+    n, n_rows = len(data.spec.labels), len(data.train)
+    return [
+        _of_trees(
+            data,
+            balanced,
+            ("decision-tree", "decision tree (CART)"),
+            lambda seed, _, **options: decision_tree(seed, n_classes=n, **options),
+            depth=Range(8, 2, 20),
+            min_samples_leaf=Range(5, 1, 50, log=True),
+        ),
+        *(
+            _of_trees(
+                data,
+                balanced,
+                (name, algorithm),
+                partial(_forest, kind, n_classes=n, n_rows=n_rows),
+                **_FOREST,
+            )
+            for name, algorithm, kind in (
+                ("random-forest", "random forest", "random"),
+                ("extra-trees", "extremely randomized trees", "extra"),
+            )
+        ),
+    ]
+
+
+def _forest(kind: Any, seed: int, texts: list[bool], **options: Any) -> Any:
+    return forest(kind, seed, **options)
+
+
+def _of_trees(
+    data: TaskData,
+    balanced: bool,
+    named: tuple[str, str],
+    make: Callable[..., Any],
+    **space: Range,
+) -> Family:
+    """Models that split: no scale, so that thresholds are met exactly in float32."""
+    task = data.spec
+
+    def fit(**options: Any) -> Fit:
+        def pipeline(_: object, seed: int) -> Pipeline:
+            steps, texts = with_gaps(task)
+            return Pipeline([("columns", steps), ("model", make(seed, texts, **options))])
+
+        return fit_classical(pipeline, balanced=balanced)
+
+    name, algorithm = named
+    return Family(name, "classical", algorithm, fit, space)
+
+
+def _network(balanced: bool) -> Family:
+    return Family(
+        "mlp",
+        "neural",
+        "multilayer perceptrons that share weights (TabM), on piecewise-linear numbers",
+        lambda **options: partial(fit_mlp, balanced=balanced, options=options),
+        {
+            "members": Range(8, 1, 16, log=True),
+            "width": Range(64, 16, 192, log=True),
+            "intervals": Range(16, 2, 32, log=True),
+            "dropout": Range(0.1, 0.0, 0.4),
+            "learning_rate": Range(4e-3, 1e-3, 2e-2, log=True),
+        },
+    )
