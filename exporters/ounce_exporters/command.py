@@ -91,12 +91,14 @@ def _tune(
 ) -> tuple[TaskData, list[Recipe]]:
     assert settings.tune is not None
     from ounce_exporters.tasks.table.recipes import families
+    from ounce_exporters.tasks.table.workload import bound_work
     from ounce_exporters.tuned_ladder import tune_ladder
 
     names = [recipe.name for recipe in chosen]
     balanced = settings.class_weights == "balanced"
     of_these = [f for f in families(data, balanced=balanced) if f.name in names]
-    return tune_ladder(data, of_these, settings.tune, settings.seed, console)
+    data, found = tune_ladder(data, of_these, settings.tune, settings.seed, console)
+    return data, bound_work(found, data)
 
 
 def _make_ladder(

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ounce_exporters.tasks.table.quantities import find_decimal, read_quantity
 from ounce_schemas.cells import parse_number
@@ -96,6 +96,7 @@ def test_points_divide_thousands_where_commas_are_decimal_marks() -> None:
     assert found.values.tolist() == [1234, 12500, 7]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(

@@ -4,6 +4,7 @@ Counted in nominal microseconds, not taken from a clock: the same table leads to
 every machine, however busy it is.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -31,6 +32,8 @@ _ROW_US = {
 """One training row of ten columns in one fit, on one core of 2020; of two classes. The kernel SVM
 counts for more than it takes: each row fills 6 kB of memory."""
 _OTHER_ROW_US = 150.0
+_OF_TRIAL = re.compile(r"-\d+$")
+"""Behind the family's name, where tuning found the model."""
 _BY_CLASS = ("logistic-regression", "gradient-boosting", "glass-box")
 """Models whose work grows with the classes."""
 
@@ -40,7 +43,7 @@ def bound_work(recipes: Sequence[Recipe], data: TaskData) -> list[Recipe]:
     n_fits = 1 if data.folds is None else int(data.folds.max()) + 2
     bounded = []
     for recipe in recipes:
-        row_us = _row_us(recipe.name, data)
+        row_us = _row_us(_OF_TRIAL.sub("", recipe.name), data)
         most_rows = max(MOST_FOLDED_ROWS, int(FIT_S * 1e6 / row_us))
         n_rows = min(len(data.train), most_rows)
         effort = EXPORT_S + n_fits * n_rows * row_us / 1e6
