@@ -40,6 +40,7 @@ from ounce_exporters.ladder import build_ladder
 from ounce_exporters.own.joining import from_file, join, model_name
 from ounce_exporters.own.ladders import find_ladder
 from ounce_exporters.own.wrapping import Foreign, Outputs
+from ounce_exporters.report.page import write_report
 from ounce_exporters.reporters import Reporters
 from ounce_exporters.tasks.table.options import TableOptions
 
@@ -120,6 +121,7 @@ def train_table(
     with new_ladder(Path(models), data.spec, data.test, keep_models=False) as scratch:
         built = build_ladder(data, made, scratch, seed, Reporters())
         plan_ladder(data, scratch, seed, Reporters())
+        write_report(scratch / data.spec.name, data)
     return _read(Path(models), data.spec.name, (*notes, *built.failures))
 
 

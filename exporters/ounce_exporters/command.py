@@ -13,13 +13,15 @@ from ounce_schemas.command import grouped_command, make_settings, settings_optio
 from rich.console import Console
 
 from ounce_exporters.cascades.planning import PlannedLadder, plan_ladder
-from ounce_exporters.export.artifacts import new_ladder
+from ounce_exporters.export.artifacts import REPORT_FILE, new_ladder
 from ounce_exporters.floors import floor_advice
+from ounce_exporters.group_table import groups_table
 from ounce_exporters.ladder import BuiltLadder, IncompleteLadderError, build_ladder
 from ounce_exporters.next_steps import next_steps
 from ounce_exporters.progress_file import ProgressFile
 from ounce_exporters.reading_reporter import ReadingReporter
 from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.report.page import write_report
 from ounce_exporters.reporters import Reporter, Reporters
 from ounce_exporters.reporting import (
     ConsoleReporter,
@@ -71,11 +73,15 @@ def command(name: str | None, **values: Any) -> None:
         limit = TimeLimit(settings.time_limit, begun_s)
         built, planned = _make_ladder(data, chosen, settings, Reporters(*reporters), limit)
     console.print(ladder_table(built.cards))
+    by_group = groups_table(built.cards)
+    if by_group is not None:
+        console.print(by_group)
     console.print(plans_table(planned))
     advice = floor_advice(planned.plans, quantity=data.spec.kind == "regression")
     if advice is not None:
         say(console, f"Note: {advice}")
     folder = settings.folder / data.spec.name
+    say(console, f"All figures and plots: {folder / REPORT_FILE}")
     say(console, f"Written to {folder}\n")
     for line in next_steps(data, settings.folder):
         say(console, line)
@@ -112,6 +118,7 @@ def _make_ladder(
     with new_ladder(settings.folder, data.spec, data.test, keep_models=keep_models) as scratch:
         built = build_ladder(data, recipes, scratch, settings.seed, reporter, limit)
         planned = plan_ladder(data, scratch, settings.seed, reporter)
+        write_report(scratch / data.spec.name, data)
     return built, planned
 
 

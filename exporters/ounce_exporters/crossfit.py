@@ -30,6 +30,8 @@ class Trained:
     array of shape (n_items, output size)."""
     n_sampled: int | None = None
     """Rows that the model has learned from, where these were not all."""
+    judge: FittedModel | None = None
+    """With folds: the model that has not learned from the first of them."""
 
 
 def train(recipe: Recipe, data: TaskData, seed: int, progress: Progress) -> Trained:
@@ -49,6 +51,7 @@ def train(recipe: Recipe, data: TaskData, seed: int, progress: Progress) -> Trai
     numbers = np.unique(held_out).tolist()
     n_fits = len(numbers) + 1
     outputs: NDArray[np.float32] | None = None
+    first: FittedModel | None = None
     for done, fold in enumerate(numbers):
         part = replace(data, train=select(data.train, data.folds != fold), folds=None)
         part = sample(part, recipe.most_rows, seed)
@@ -56,12 +59,13 @@ def train(recipe: Recipe, data: TaskData, seed: int, progress: Progress) -> Trai
         here = held_out == fold
         answers = judge.predict(select(data.validation, here).inputs)
         if outputs is None:
+            first = judge
             outputs = np.empty((len(held_out), answers.shape[1]), np.float32)
         outputs[here] = answers
     assert outputs is not None  # there is a fold
     learned = sample(data, recipe.most_rows, seed)
     model = recipe.fit(learned, seed, _share_of(progress, n_fits - 1, n_fits))
-    return Trained(model, outputs, _fewer(learned, data))
+    return Trained(model, outputs, _fewer(learned, data), first)
 
 
 def sample(data: TaskData, most_rows: int | None, seed: int) -> TaskData:

@@ -1,4 +1,4 @@
-"""Figures on a split: accuracy with its interval, per class, of regressions, and calibration."""
+"""Figures on a split: accuracy with its interval, of classes, of quantities, and calibration."""
 
 from typing import Any
 
@@ -6,12 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_edge.models.planning import strata_of
 from ounce_edge.recommender.beliefs.measures import wilson
-from ounce_schemas.card import AccuracyEstimate, ClassFigures, RegressionFigures
+from ounce_schemas.card import (
+    AccuracyEstimate,
+    ClassFigures,
+    OverallFigures,
+    RegressionFigures,
+)
 from ounce_schemas.task import TaskSpec
-from sklearn.metrics import precision_recall_fscore_support, r2_score
+from sklearn.metrics import (
+    average_precision_score,
+    log_loss,
+    precision_recall_fscore_support,
+    r2_score,
+    roc_auc_score,
+)
 
-from ounce_exporters.promises import estimate, false_alarms
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.promises import estimate
 
 ECE_BINS = 15
 
@@ -51,28 +61,35 @@ def estimate_accuracy(
     return estimate(strata, right, strata.of(outputs.argmax(axis=1), targets), clusters)
 
 
-def judge(
-    task: TaskSpec, answers: NDArray[np.float32], exported: NDArray[np.float32], data: TaskData
-) -> dict[str, Any]:
-    """What a card says of a model's answers, by the card's field.
+def overall_figures(probabilities: NDArray[np.float32], targets: NDArray[Any]) -> OverallFigures:
+    """Figures over all classes, each by scikit-learn's function of its name.
 
     Args:
-        task: the task.
-        answers: calibrated, to the validation items; array of shape (n_items, output size).
-        exported: calibrated, of the exported file, to the test items; likewise.
-        data: the items.
+        probabilities: array of shape (n_items, n_labels).
+        targets: label indices, array of shape (n_items,).
     """
-    classifies = task.kind == "classification"
-    validated, truth = data.validation.targets, data.test.targets
-    return {
-        "measure": task.measure,
-        "validation_accuracy": estimate_accuracy(task, answers, validated, data.clusters),
-        "test_accuracy": estimate_accuracy(task, exported, truth),
-        "validation_false_alarms": false_alarms(task, answers.argmax(axis=1), validated),
-        "test_false_alarms": false_alarms(task, exported.argmax(axis=1), truth),
-        "classes": class_figures(task.labels, exported, truth) if classifies else (),
-        "regression": None if classifies else regression_figures(exported, truth),
-    }
+    n_labels = probabilities.shape[1]
+    present = np.unique(targets)
+    answers = probabilities.argmax(axis=1)
+    shares = probabilities.astype(np.float64)
+    shares /= shares.sum(axis=1, keepdims=True)
+    truth = np.eye(n_labels)[targets]
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        targets, answers, average="macro", labels=present, zero_division=0
+    )
+    whole = len(present) == n_labels
+    # Of two labels the second is asked for.
+    asked = (truth[:, 1], shares[:, 1]) if n_labels == 2 else (truth, shares)
+    return OverallFigures(
+        balanced_accuracy=float(recall),
+        precision=float(precision),
+        recall=float(recall),
+        f1=float(f1),
+        roc_auc=float(roc_auc_score(*asked)) if whole else None,
+        pr_auc=float(average_precision_score(*asked)) if whole else None,
+        log_loss=float(log_loss(targets, shares, labels=np.arange(n_labels))),
+        brier=float(np.square(shares - truth).sum(axis=1).mean()),
+    )
 
 
 def class_figures(

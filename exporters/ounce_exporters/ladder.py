@@ -18,7 +18,7 @@ from ounce_schemas.documents import MODEL_FILE
 from ounce_schemas.errors import ExportError, OunceError
 
 from ounce_exporters.crossfit import Trained, train
-from ounce_exporters.evaluation import expected_calibration_error, judge
+from ounce_exporters.evaluation import expected_calibration_error
 from ounce_exporters.example import example_request
 from ounce_exporters.export.answers import write_answers
 from ounce_exporters.export.calibration import (
@@ -33,7 +33,10 @@ from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.export.parity import check_parity
 from ounce_exporters.export.provenance import library_versions, processor_name
 from ounce_exporters.export.replacement import fresh_folder
+from ounce_exporters.judgement import judge
 from ounce_exporters.recipe import Progress, Recipe, TaskData
+from ounce_exporters.report.importance import find_importances
+from ounce_exporters.report.learning import find_curve
 from ounce_exporters.time_limit import TimeLimit
 
 _SAMPLE_ITEMS = 256
@@ -174,6 +177,8 @@ def export_model(
             inputs=task.inputs,
             output=task.output,
             **judge(task, answers, exported, data),
+            learning_curve=find_curve(recipe, data, trained.judge, seed),
+            importances=find_importances(task, model, test),
             calibration=_calibration(calibrator, native, data),
             parity=parity,
             latency=_latency(model, runtime, data),

@@ -29,6 +29,15 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Groups:
+    """Whose each validation item is, by a column of the table."""
+
+    column: str
+    names: NDArray[np.object_]
+    """Texts, array of shape (n_validation,)."""
+
+
+@dataclass(frozen=True)
 class TaskData:
     """A task and its data, split once by seed, and stratified where there are classes.
 
@@ -50,6 +59,8 @@ class TaskData:
     clusters: NDArray[np.int64] | None = None
     """Which validation items tell of each other, such as neighbours in time: they have the same
     number. Shape (n_validation,). None: none do."""
+    groups: Groups | None = None
+    """By which figures are told apart."""
 
 
 class FittedModel(Protocol):

@@ -174,8 +174,7 @@ def ladder_table(cards: Sequence[ModelCard]) -> Table:
     for heading in (
         f"{name},\nvalidation",
         f"{name}, test\n(95% interval)",
-        "mean abs.\nerror" if regression else "ECE before\n-> after",
-        "para-\nmeters",
+        *(("mean abs.\nerror", "R²") if regression else ("balanced\naccuracy", "ROC-\nAUC", "ECE")),
         "size,\nkB",
         "ms/item,\nbatch 1",
         "x light-\nest",
@@ -186,18 +185,13 @@ def ladder_table(cards: Sequence[ModelCard]) -> Table:
     single = {card.model: ms_per_item(card, 1) for card in cards}
     batched = {card.model: ms_per_item(card, 32) for card in cards}
     for card in sorted(cards, key=lambda c: batched[c.model]):
-        a, c = card.test_accuracy, card.calibration
-        if card.regression is not None:
-            error = f"{card.regression.mean_absolute_error:.4g}"
-        else:
-            error = f"{c.ece_before:.3f} -> {c.ece_after:.3f}"
+        a = card.test_accuracy
         table.add_row(
             card.model,
             card.family,
             f"{card.validation_accuracy.value:.4f}",
             f"{a.value:.4f} ({a.low:.3f}-{a.high:.3f})",
-            error,
-            f"{card.parameters:,}",
+            *_of_kind(card),
             f"{card.size_bytes / 1000:,.1f}",
             f"{single[card.model]:.4f}",
             f"{single[card.model] / min(single.values()):.1f}",
@@ -205,6 +199,18 @@ def ladder_table(cards: Sequence[ModelCard]) -> Table:
             f"{batched[card.model] / min(batched.values()):.1f}",
         )
     return table
+
+
+def _of_kind(card: ModelCard) -> list[str]:
+    """What matters most for the kind of task, on the test split."""
+    if card.regression is not None:
+        figures = card.regression
+        return [f"{figures.mean_absolute_error:.4g}", f"{figures.r2:.3f}"]
+    overall = card.overall
+    if overall is None:  # a card of an earlier training
+        return ["-", "-", f"{card.calibration.ece_after or 0:.3f}"]
+    area = "-" if overall.roc_auc is None else f"{overall.roc_auc:.3f}"
+    return [f"{overall.balanced_accuracy:.3f}", area, f"{card.calibration.ece_after or 0:.3f}"]
 
 
 def plans_table(planned: PlannedLadder) -> Table:

@@ -26,7 +26,7 @@ TABLE_OPTIONS = {
     ),
     "How the table is written": ("sep", "encoding", "header", "skip", "decimal"),
     "Its columns": ("columns", "without"),
-    "What validates and tests": ("unit", "time", "test"),
+    "What validates and tests": ("unit", "time", "test", "by"),
     "Its models": ("tune",),
 }
 """Options that are of a table alone, by the heading that help shows them under."""
@@ -121,6 +121,11 @@ class TrainSettings(BaseModel):
         description="Search for the models with so many trials: the ladder is those that none "
         "beats in error and cost; Ctrl-C keeps what was found",
     )
+    by: str | None = Field(
+        default=None,
+        description="Column by whose values figures are told apart, with intervals; it need not be "
+        "an input",
+    )
     quick: bool = Field(
         default=False,
         description="A smaller ladder of a task that ships, trained in seconds, in the folder "
@@ -169,6 +174,7 @@ class TrainSettings(BaseModel):
             time=self.time,
             test=self.test,
             measure=read_measure(self.measure),
+            by=self.by,
         )
 
     @property

@@ -42,6 +42,34 @@ class ClassFigures(Document):
     support: int = Field(ge=0)
 
 
+class OverallFigures(Document):
+    """Figures of a classification model on the test split. Every class counts alike, however many
+    items it has; where there are more than two, areas are means of each class against the rest."""
+
+    balanced_accuracy: Share = Field(description="Mean recall of the classes")
+    precision: Share
+    recall: Share
+    f1: Share
+    roc_auc: Share | None = Field(
+        default=None, description="Area under the ROC curve; absent where a class has no item"
+    )
+    pr_auc: Share | None = Field(
+        default=None, description="Average precision; absent where a class has no item"
+    )
+    log_loss: float = Field(ge=0)
+    brier: float = Field(ge=0, le=2, description="Mean squared distance of the probabilities")
+
+
+class CrossValidation(Document):
+    """Accuracy on each fold that the model had not learned from, with a 95% t-interval of the
+    mean. Folds share training items, so the interval is a guide."""
+
+    folds: tuple[Share, ...] = Field(min_length=2)
+    mean: Share
+    low: Share
+    high: Share
+
+
 class RegressionFigures(Document):
     """Errors of a regression model on the test split, in the target's unit."""
 
@@ -50,6 +78,43 @@ class RegressionFigures(Document):
     r2: float = Field(le=1)
     interval_coverage: Share = Field(description="Share of true values inside the interval")
     interval_width: float = Field(ge=0)
+
+
+class LearningPoint(Document):
+    """Accuracy of a model that has learned from some of the rows."""
+
+    n_rows: int = Field(ge=1)
+    train: Share = Field(description="On the rows that taught it")
+    validation: Share = Field(description="On rows that did not")
+
+
+class Importance(Document):
+    """Accuracy that is lost on the test split where one input is shuffled."""
+
+    input: str
+    lost: float = Field(ge=-1, le=1, description="Mean of the repeats")
+    spread: float = Field(ge=0, description="Standard deviation of the repeats")
+
+
+class GroupFigures(Document):
+    """One group's figures on the validation split, with 95% Wilson intervals."""
+
+    name: str
+    accuracy: AccuracyEstimate
+    recall: AccuracyEstimate | None = Field(
+        default=None, description="Two labels: share of the second label's items that get it"
+    )
+    false_alarms: AccuracyEstimate | None = Field(
+        default=None, description="Two labels: share of the first label's items that get the second"
+    )
+
+
+class GroupTable(Document):
+    """Figures by the values of a column, which need not be an input."""
+
+    column: str
+    least_items: int = Field(ge=1, description="Smaller groups stand together")
+    groups: tuple[GroupFigures, ...] = Field(min_length=1)
 
 
 class Calibration(Document):
@@ -148,8 +213,13 @@ class ModelCard(Document):
         description="Recall: share of other classes' items answered with the measure's class",
     )
     test_false_alarms: AccuracyEstimate | None = None
+    cross_validation: CrossValidation | None = None
+    overall: OverallFigures | None = None
     classes: tuple[ClassFigures, ...] = ()
     regression: RegressionFigures | None = None
+    groups: GroupTable | None = None
+    learning_curve: tuple[LearningPoint, ...] = ()
+    importances: tuple[Importance, ...] = ()
     calibration: Calibration
     parity: Parity
     latency: Latency

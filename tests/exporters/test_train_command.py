@@ -93,6 +93,7 @@ def test_a_table_becomes_a_ladder(train: Train, rooms: Path, tmp_path: Path) -> 
         "task.json",
         "test-split.npz",
         "validation-split.npz",
+        "report.html",
         "example-request.json",
         "plans.json",
     }

@@ -3,7 +3,7 @@
 ::
 
     <models>/<task>/task.json, test-split.npz, example-request.json
-    <models>/<task>/plans.json, validation-split.npz
+    <models>/<task>/plans.json, validation-split.npz, report.html
     <models>/<task>/<model>/model.onnx, card.json, README.md, validation.npy
 
 Names that start with a dot are unfinished and not to be read.
@@ -32,6 +32,8 @@ from ounce_exporters.example import EXAMPLE_FILE, example_request
 from ounce_exporters.export.replacement import UNFINISHED, fresh_folder
 from ounce_exporters.recipe import Split
 
+REPORT_FILE = "report.html"
+"""Beside `task.json`: the ladder on one page."""
 VALIDATION_SPLIT_FILE = "validation-split.npz"
 """Beside `plans.json`, in the layout of the test split: the items that plans rest on, so that a
 model that joins later is judged by the same."""
@@ -132,7 +134,8 @@ def _other_files(folder: Path) -> list[Path]:
     """What a person has put beside a ladder, such as a policy."""
     if not folder.is_dir():
         return []
-    own = (TASK_FILE, TEST_SPLIT_FILE, VALIDATION_SPLIT_FILE, PLANS_FILE, EXAMPLE_FILE)
+    splits = (TEST_SPLIT_FILE, VALIDATION_SPLIT_FILE)
+    own = (TASK_FILE, *splits, PLANS_FILE, EXAMPLE_FILE, REPORT_FILE)
     return [
         path
         for path in folder.iterdir()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from ounce_schemas.card import AccuracyEstimate, ModelCard, TrainingData
+from ounce_schemas.card import AccuracyEstimate, ModelCard, OverallFigures, TrainingData
 from ounce_schemas.documents import CARD_FILE
 from ounce_schemas.task import TaskSpec, TensorSpec
 
@@ -55,6 +55,14 @@ def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str
             _accuracy_row("test", card.test_false_alarms),
         ]
         parts.append(_table(["split", "false alarms", "95% interval", "items"], rows))
+    if card.cross_validation is not None:
+        c = card.cross_validation
+        parts.append(
+            f"Accuracy by fold: {', '.join(f'{share:.4f}' for share in c.folds)}; mean "
+            f"{c.mean:.4f}, 95% t-interval {c.low:.4f} to {c.high:.4f}."
+        )
+    if card.overall is not None:
+        parts.append(_table(["figure (test), classes alike", "value"], _overall_rows(card.overall)))
     if card.classes:
         rows = [
             [c.label, f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}", str(c.support)]
@@ -71,7 +79,16 @@ def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str
             ["width of the interval", f"{r.interval_width:.4g}"],
         ]
         parts.append(_table(["figure (test)", "value"], rows))
+    if card.groups is not None:
+        parts.append(
+            _table(
+                [f"{card.groups.column} (validation)", "accuracy", "95% interval", "items"],
+                [_accuracy_row(group.name, group.accuracy) for group in card.groups.groups],
+            )
+        )
     parts += [
+        "The confusion matrix or residuals, the calibration curve, the learning curve and the "
+        "importances are on the ladder's page, `../report.html`.",
         "## Calibration",
         _calibration_text(card, task.labels),
         "## Latency",
@@ -98,6 +115,20 @@ def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str
         "Made with " + ", ".join(f"{k} {v}" for k, v in card.libraries.items()) + ".",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _overall_rows(o: OverallFigures) -> list[list[str]]:
+    figures = {
+        "balanced accuracy": o.balanced_accuracy,
+        "precision": o.precision,
+        "recall": o.recall,
+        "F1": o.f1,
+        "area under the ROC curve": o.roc_auc,
+        "area under precision and recall": o.pr_auc,
+        "log loss": o.log_loss,
+        "Brier score": o.brier,
+    }
+    return [[name, f"{v:.4f}"] for name, v in figures.items() if v is not None]
 
 
 def _front_matter(card: ModelCard, task: TaskSpec) -> dict[str, object]:

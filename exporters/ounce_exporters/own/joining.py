@@ -17,6 +17,7 @@ from ounce_exporters.own.onnx_file import read_onnx
 from ounce_exporters.own.splits import Judges
 from ounce_exporters.own.wrapping import Foreign, Outputs, wrap
 from ounce_exporters.recipe import Progress, Recipe
+from ounce_exporters.report.page import write_report
 
 Notice = Callable[[str], None]
 _LEAK = (
@@ -68,6 +69,7 @@ def join(
                 if other.model != name:
                     judge_again(scratch / task.name / other.model, other, data)
             planned = plan_ladder(data, scratch, seed, _Quiet(notice))
+            write_report(scratch / task.name, data)
     except ExportError as e:
         raise ExportError(f"{name}: {e}") from e
     return planned

@@ -44,6 +44,8 @@ class TableOptions:
     """Another table, whose rows validate and test."""
     measure: Measure = ACCURACY
     """What is promised of the models."""
+    by: str | None = None
+    """Column by whose values figures are told apart; it need not be an input."""
 
 
 def read_separator(text: str | None) -> str | None:

@@ -67,6 +67,7 @@ def _check_names(frame: pd.DataFrame, target: str, options: TableOptions) -> Non
         *(("--columns", name) for name in options.columns),
         *(("--unit", name) for name in [options.unit] if name is not None),
         *(("--time", name) for name in [options.time] if name is not None),
+        *(("--by", name) for name in [options.by] if name is not None),
     ]
     for option, name in said:
         if name not in frame:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from ounce_schemas.cells import Cell
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.topics import TASK_NAME_PATTERN
 from pandas.api.types import is_numeric_dtype
 
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.groups import group_names
+from ounce_exporters.recipe import Groups, TaskData
 from ounce_exporters.tasks.folds import with_folds
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table.columns import Columns, InputColumn, choose_columns
@@ -75,6 +77,8 @@ def load(
     data, limits = with_measure(with_known_texts(data), options.measure)
     for line in limits:
         notice(line)
+    if options.by is not None:
+        data = replace(data, groups=_groups(path, rows, options.by, options, seed))
     _warn(inputs, rows, data, notice)
     if truth.labels or options.tolerance is not None:
         return data
@@ -157,6 +161,17 @@ def _split(
         return with_folds(data, seed), []
     parts, said = how  # units, later rows and other tables judge what has not seen them
     return make_data(spec, f"{path.name}, {said}", arrays, truth.values, parts)
+
+
+def _groups(path: Path, rows: TableRows, column: str, options: TableOptions, seed: int) -> Groups:
+    """The group of each validation item: the rows' numbers are split as the rows are."""
+    names = group_names(rows.frame[column])
+    number = InputColumn(
+        column, Cell(column=column, read="number"), np.arange(len(names), dtype=np.float64)
+    )
+    numbered, _ = _split(path, "rows", [number], rows, options, seed)
+    validation = numbered.validation.inputs[NUMERIC_INPUT][:, 0].astype(np.int64)
+    return Groups(column, names[validation])
 
 
 def _parts(rows: TableRows, options: TableOptions, seed: int) -> tuple[Parts, str] | None:

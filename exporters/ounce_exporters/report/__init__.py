@@ -1,0 +1,1 @@
+"""The page of a ladder: `report.html`, with every plot inside."""
