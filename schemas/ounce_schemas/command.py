@@ -18,6 +18,11 @@ COMMANDS = {
     "train": ("ounce_exporters.command", "exporters", "Train and export a task's ladder."),
     "add": ("ounce_exporters.own.command", "exporters", "Add your own model to a task's ladder."),
     "worker": ("ounce_edge.worker.command", "edge", "Answer the requests of one or more tasks."),
+    "policy": (
+        "ounce_services.policies.command",
+        "services",
+        "Check, try and apply routing policies.",
+    ),
     "explain": ("ounce_edge.evidence.explain", "edge", "Show why a message is routed as it is."),
     "topics": ("ounce_services.topics.command", "services", "Create the topics of tasks."),
     "models": (

@@ -6,6 +6,7 @@ from typing import TypeVar
 import yaml
 from pydantic import ValidationError
 
+from ounce_schemas.bounded_yaml import MOST_BYTES, load_yaml
 from ounce_schemas.card import ModelCard
 from ounce_schemas.errors import ArtifactError, OunceError, PolicyError
 from ounce_schemas.plans import LadderPlans
@@ -57,9 +58,37 @@ def read_policy(path: Path) -> Policy:
     """Read a policy file, YAML or JSON.
 
     Raises:
-        PolicyError: absent, unreadable or invalid.
+        PolicyError: absent, unreadable, too large or invalid.
     """
-    return _read(path, Policy, PolicyError)
+    return parse_policy(read_text(path), str(path))
+
+
+def parse_policy(text: str, source: str) -> Policy:
+    """A policy as YAML text, of which JSON is a part.
+
+    Args:
+        text: of the document.
+        source: where it is from, for messages.
+
+    Raises:
+        PolicyError: too large or invalid.
+    """
+    return _parse(text, source, Policy, PolicyError)
+
+
+def read_text(path: Path) -> str:
+    """The text of a policy file.
+
+    Raises:
+        PolicyError: absent, unreadable or too large.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise PolicyError(f"{path}: {size} bytes, at most {MOST_BYTES} are read")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise PolicyError(f"{path}: can't be read: {e}") from e
 
 
 def _read(path: Path, kind: type[D], error: type[OunceError]) -> D:
@@ -68,13 +97,18 @@ def _read(path: Path, kind: type[D], error: type[OunceError]) -> D:
     except (OSError, UnicodeDecodeError) as e:
         raise error(f"{path}: can't be read: {e}") from e
     try:
-        if path.suffix == ".json":
-            return kind.model_validate_json(text)
-        return kind.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as e:
-        raise error(f"{path}: not valid YAML: {' '.join(str(e).split())}") from e
+        return kind.model_validate_json(text)
     except ValidationError as e:
         raise error(f"{path}: {describe(e)}") from e
+
+
+def _parse(text: str, source: str, kind: type[D], error: type[OunceError]) -> D:
+    try:
+        return kind.model_validate(load_yaml(text))
+    except yaml.YAMLError as e:
+        raise error(f"{source}: not valid YAML: {' '.join(str(e).split())}") from e
+    except ValidationError as e:
+        raise error(f"{source}: {describe(e)}") from e
 
 
 def describe(error: ValidationError) -> str:

@@ -52,6 +52,14 @@ class EventKind(StrEnum):
     """An open transaction of another producer holds up a partition."""
     PARTITION_UNBLOCKED = "partition-unblocked"
     """It does no more."""
+    POLICY_CHANGED = "policy-changed"
+    """A version of the policy is in force, from the next batch on."""
+    POLICY_REFUSED = "policy-refused"
+    """A version of the policy can't be used with the models that serve; the one before goes on."""
+    POLICIES_UNREACHED = "policies-unreached"
+    """The topic of policies can't be read; the last good policy goes on."""
+    POLICIES_REACHED = "policies-reached"
+    """It can again."""
 
 
 class OperationalEvent(msgspec.Struct):
@@ -60,9 +68,11 @@ class OperationalEvent(msgspec.Struct):
     kind: EventKind
     task: str
     subject: str
-    """What it is about: a model, a plan, a floor, `requests`, `decisions`, a topic, or
-    `TOPIC[PARTITION]`."""
+    """What it is about: a model, a plan, a floor, `requests`, `decisions`, a topic,
+    `TOPIC[PARTITION]`, or a version of the policy."""
     text: str
     """What happened, with the figures, in a sentence."""
     at_ms: int
     """Milliseconds since 1970."""
+    worker: str = ""
+    """Name of the worker that tells."""

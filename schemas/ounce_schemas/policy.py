@@ -1,33 +1,38 @@
 """The routing policy: a platform team's rules for one or more tasks."""
 
-from typing import Annotated, Self
+from typing import NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from ounce_schemas.policy_rules import (
+    MAX_LATENCY_LIMIT_MS,
+    MOST_RULES,
+    Exploration,
+    Limits,
+    MaxLatencyMs,
+    MinAccuracy,
+    Models,
+    Rule,
+    Settings,
+    When,
+)
 from ounce_schemas.routing import Fallback, Objective
 from ounce_schemas.task import Document, TaskName
 
-MAX_LATENCY_LIMIT_MS = 3_600_000.0
-"""One hour. A longer deadline is no deadline, and most likely a wrong unit."""
+__all__ = [
+    "MAX_LATENCY_LIMIT_MS",
+    "EffectivePolicy",
+    "EffectiveRule",
+    "Policy",
+    "Routing",
+    "TaskPolicy",
+]
 
-MaxLatencyMs = Annotated[float, Field(gt=0, le=MAX_LATENCY_LIMIT_MS, allow_inf_nan=False)]
-MinAccuracy = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
-
-Exploration = Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)]
-
-
-class TaskPolicy(Document):
+class TaskPolicy(Settings):
     """Rules of one task; what is absent is taken from the policy's top level."""
 
-    max_latency_ms: MaxLatencyMs | None = None
-    min_accuracy: MinAccuracy | None = None
-    fallback: Fallback | None = None
-    objective: Objective | None = None
-    cascades: bool | None = None
-    exploration: Exploration | None = None
-    allow: tuple[str, ...] | None = Field(default=None, description="Only these models may answer")
-    deny: tuple[str, ...] = Field(default=(), description="These models never answer")
+    deny: Models = Field(default=(), description="These models never answer")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -42,6 +47,7 @@ class Policy(Document):
     version: str = Field(default="built-in", min_length=1, max_length=64)
     max_latency_ms: MaxLatencyMs = 100.0
     min_accuracy: MinAccuracy = 0.9
+    limits: Limits = Field(default=Limits(), description="Targets that messages may ask for")
     fallback: Fallback = Fallback.MOST_ACCURATE_IN_TIME
     objective: Objective = Field(
         default=Objective.CPU_TIME, description="What the lightest plan has least of"
@@ -58,44 +64,111 @@ class Policy(Document):
         description="Share of messages on which a lighter plan may be tried that labels may prove "
         "good enough",
     )
+    explanation: bool = Field(
+        default=True, description="Whether answers say why lighter plans were passed over"
+    )
     max_body_bytes: int = Field(default=1_048_576, ge=1)
     tasks: dict[TaskName, TaskPolicy] = Field(default_factory=dict)
+    rules: tuple[Rule, ...] = Field(
+        default=(),
+        max_length=MOST_RULES,
+        description="Settings for some messages, before those of the task; the first that a "
+        "message meets counts",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [rule.name for rule in self.rules]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"names of rules repeat: {repeated}")
+        return self
 
     def for_task(self, task: str) -> "EffectivePolicy":
         """The rules of one task with every default filled in."""
-        own = self.tasks.get(task, TaskPolicy())
-        return EffectivePolicy(
+        base = EffectivePolicy(
             version=self.version,
-            max_latency_ms=self.max_latency_ms
-            if own.max_latency_ms is None
-            else own.max_latency_ms,
-            min_accuracy=self.min_accuracy if own.min_accuracy is None else own.min_accuracy,
-            fallback=own.fallback or self.fallback,
-            objective=own.objective or self.objective,
+            max_latency_ms=self.max_latency_ms,
+            min_accuracy=self.min_accuracy,
+            limits=self.limits,
+            fallback=self.fallback,
+            objective=self.objective,
             power_watts=self.power_watts,
-            cascades=self.cascades if own.cascades is None else own.cascades,
-            exploration=self.exploration if own.exploration is None else own.exploration,
-            allow=own.allow,
-            deny=own.deny,
+            cascades=self.cascades,
+            exploration=self.exploration,
+            explanation=self.explanation,
             max_body_bytes=self.max_body_bytes,
         )
+        own = base.changed_by(self.tasks.get(task, TaskPolicy()))
+        rules = tuple(
+            EffectiveRule(name=rule.name, when=rule.when, policy=own.changed_by(rule))
+            for rule in self.rules
+            if rule.when.is_for(task)
+        )
+        return own.model_copy(update={"rules": rules})
+
+
+class Routing(NamedTuple):
+    """What of the rules says which plan answers, given a message's targets."""
+
+    allow: tuple[str, ...] | None
+    deny: tuple[str, ...]
+    families: tuple[str, ...] | None
+    cascades: bool
+    fallback: Fallback
+    objective: Objective
+    exploration: float
+    explanation: bool
 
 
 class EffectivePolicy(Document):
-    """The rules that hold for one task."""
+    """The rules that hold for one task, or for the messages of one rule."""
 
     version: str
     max_latency_ms: MaxLatencyMs
     min_accuracy: MinAccuracy
+    limits: Limits = Limits()
     fallback: Fallback
     objective: Objective
     power_watts: float
     cascades: bool
     exploration: Exploration
-    allow: tuple[str, ...] | None
-    deny: tuple[str, ...]
+    explanation: bool = True
+    allow: tuple[str, ...] | None = None
+    deny: tuple[str, ...] = ()
+    families: tuple[str, ...] | None = None
     max_body_bytes: int
+    rules: tuple["EffectiveRule", ...] = ()
 
-    def permits(self, model: str) -> bool:
-        """Whether `model` may answer."""
-        return model not in self.deny and (self.allow is None or model in self.allow)
+    def permits(self, model: str, family: str | None = None) -> bool:
+        """Whether `model`, of a family, may answer."""
+        return (
+            model not in self.deny
+            and (self.allow is None or model in self.allow)
+            and (self.families is None or family is None or family in self.families)
+        )
+
+    @property
+    def routing(self) -> Routing:
+        """Equal for rules that differ in nothing but the targets of their messages."""
+        return Routing(*(getattr(self, name) for name in Routing._fields))
+
+    def changed_by(self, settings: Settings) -> "EffectivePolicy":
+        """The same with what `settings` says."""
+        said = {
+            name: value
+            for name in (*Settings.model_fields, "deny")
+            if (value := getattr(settings, name)) is not None
+        }
+        return self.model_copy(update=said)
+
+
+class EffectiveRule(Document):
+    """One rule, with every default filled in."""
+
+    name: str
+    when: When
+    policy: EffectivePolicy
+
+
+EffectivePolicy.model_rebuild()

@@ -30,6 +30,8 @@ EVENTS_TOPIC = "ounce.events"
 
 MODELS_TOPIC = "ounce.models"
 """Which release of its models serves each task; compacted, keyed by the task's name."""
+POLICIES_TOPIC = "ounce.policies"
+"""Versions of the policy, for all workers; compacted, one partition."""
 
 
 def task_topics(task: str) -> tuple[str, str, str, str]:

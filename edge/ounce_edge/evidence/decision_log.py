@@ -19,83 +19,24 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.event import EventKind
-from ounce_schemas.routing import Choice, Fallback
 
+from ounce_edge.evidence.decision_entry import DecisionEntry, LogHeader
 from ounce_edge.evidence.decision_files import KEPT, begin_file, prune
 from ounce_edge.evidence.incidents import Incident
+from ounce_edge.evidence.senders import SenderBook, new_senders
 from ounce_edge.recommender.arrays import Floats, Items
-from ounce_edge.recommender.beliefs.tables import BeliefState, Tables
-from ounce_edge.recommender.beliefs.view import View
-from ounce_edge.recommender.rule.exploration import Draws, decide_and_explore
+from ounce_edge.recommender.beliefs.tables import BeliefState
+from ounce_edge.recommender.rule.exploration import Draws
 from ounce_edge.recommender.rule.schedule import Schedule
 
-FORMAT = 2
 LENGTH = struct.Struct("<I")
 """What an entry's length is written as, before it."""
 RETRY_S = 30.0
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 """A disk that is full may have room again, and must not keep a worker from starting."""
-
-
-class LogHeader(msgspec.Struct, frozen=True):
-    """What does not change while a worker runs."""
-
-    format: int
-    task: str
-    policy_version: str
-    catalogue_version: str
-    fallback: Fallback
-    tables: Tables
-    measure: str = "accuracy"
-    """What accuracies mean."""
-
-
-class DecisionEntry(msgspec.Struct, frozen=True):
-    """One decision: all that it depended on, and the outcome."""
-
-    at_ms: float
-    """Milliseconds since 1970."""
-    state: BeliefState
-    n_waiting: int
-    """Requests that waited; where there are very many, only some are considered."""
-    left_ms: bytes
-    """Time left per considered request, little-endian float64."""
-    min_accuracy: bytes
-    """Floor per considered request, likewise."""
-    groups: list[tuple[int, Choice, bytes]]
-    """Plan, reason, and requests as little-endian int32: places among the considered ones."""
-    refused: bytes
-    answered: bytes
-    """Requests that were answered or refused then, likewise."""
-    json_ids: list[bytes]
-    """Their ids as JSON text."""
-    exploration: tuple[bytes, Sequence[float]] | None = None
-    """`Draws`, where the policy explores: bool bytes, one per considered request; accuracies."""
-    overload_lasts: bool = False
-
-    def remaining(self) -> Floats:
-        """Time left per considered request, milliseconds; shape (n,)."""
-        return np.frombuffer(self.left_ms, "<f8")
-
-    def floors(self) -> Floats:
-        """Floor per considered request; shape (n,)."""
-        return np.frombuffer(self.min_accuracy, "<f8")
-
-    def place_of(self, json_id: bytes) -> int | None:
-        """Where an answered request is among the considered ones; None: it was not answered then.
-
-        Args:
-            json_id: its id as JSON text.
-        """
-        if json_id not in self.json_ids:
-            return None
-        return int(np.frombuffer(self.answered, "<i4")[self.json_ids.index(json_id)])
-
-    def schedule_groups(self) -> list[tuple[int, Choice, list[int]]]:
-        """Plan, reason and requests of each group, in order."""
-        return [(p, c, np.frombuffer(items, "<i4").tolist()) for p, c, items in self.groups]
 
 
 class Decided(NamedTuple):
@@ -113,6 +54,10 @@ class Decided(NamedTuple):
     """What was drawn, where the policy explores."""
     overload_lasts: bool = False
     """Whether late requests had piled up."""
+    route: int = 0
+    """Of all requests."""
+    senders: NDArray[np.int32] | None = None
+    """Who sent each; shape (n,)."""
 
 
 class DecisionLog:
@@ -144,6 +89,10 @@ class DecisionLog:
         self._clock = clock
         self._encode = msgspec.msgpack.Encoder().encode
         self._writer = uuid.uuid4().hex[:8]
+        self.senders = SenderBook()
+        """Numbers those who send the requests that decisions are on."""
+        self._written: set[int] = set()
+        """Numbers of senders that the growing file tells of."""
         self._files: list[BinaryIO] = []
         """Open ones, so that they are locked; the last one grows. None while recording stands."""
         self._retry_at_s = 0.0
@@ -181,6 +130,7 @@ class DecisionLog:
             return
         schedule, exploration = decided.schedule, decided.exploration
         considered = _everything_in(schedule)
+        senders = None if decided.senders is None else decided.senders[considered]
 
         def places(items: Items) -> bytes:
             return np.searchsorted(considered, items).astype("<i4").tobytes()
@@ -197,6 +147,9 @@ class DecisionLog:
             [json_id for _, json_ids in answered for json_id in json_ids],
             exploration and (exploration.chosen[considered].tobytes(), exploration.drawn),
             decided.overload_lasts,
+            decided.route,
+            b"" if senders is None else senders.astype("<i4").tobytes(),
+            () if senders is None else new_senders(self.senders, senders, self._written),
         )
         self._or_stop(partial(self._append, entry))
 
@@ -256,6 +209,7 @@ class DecisionLog:
         for growing in self._files[-1:]:
             growing.flush()
         path, file = begin_file(self._folder, self._header.task, self._writer)
+        self._written = set()
         try:
             self._write(file, self._header)
             file.flush()
@@ -279,21 +233,3 @@ class DecisionLog:
 def _everything_in(schedule: Schedule) -> Items:
     """Indices of all requests that a decision considered, ascending."""
     return np.sort(np.concatenate([schedule.refused, *(g.items for g in schedule.groups)]))
-
-
-def replay(header: LogHeader, entry: DecisionEntry) -> tuple[View, Schedule]:
-    """Make a recorded decision again.
-
-    Returns:
-        What was believed, and the schedule that the core gives for it today.
-    """
-    view = header.tables.view(entry.state)
-    left_ms, floors = entry.remaining(), entry.floors()
-    draws = None
-    if entry.exploration is not None:
-        chosen, drawn = entry.exploration
-        draws = Draws(np.frombuffer(chosen, np.bool_), drawn)
-    schedule = decide_and_explore(
-        view, left_ms, floors, header.fallback, entry.overload_lasts, draws
-    )
-    return view, schedule

@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 from ounce_schemas.errors import ArtifactError
 
+from ounce_edge.evidence.decision_entry import FORMAT, DecisionEntry, LogHeader
 from ounce_edge.evidence.decision_files import DecisionFile, files_of
-from ounce_edge.evidence.decision_log import FORMAT, LENGTH, DecisionEntry, LogHeader
+from ounce_edge.evidence.decision_log import LENGTH
 
 Decision = tuple[LogHeader, DecisionEntry]
 
@@ -68,7 +69,7 @@ def _read_all(files: list[DecisionFile]) -> Iterator[Decision]:
 
 def _read(path: Path) -> Iterator[Decision]:
     try:
-        parts = _split(memoryview(path.read_bytes()))
+        parts = split_entries(memoryview(path.read_bytes()))
         first = next(parts, None)
         if first is None:
             return
@@ -80,7 +81,8 @@ def _read(path: Path) -> Iterator[Decision]:
         raise ArtifactError(f"{path}: not a log of decisions: {e}") from e
 
 
-def _split(content: memoryview) -> Iterator[memoryview]:
+def split_entries(content: memoryview) -> Iterator[memoryview]:
+    """The parts of a file: its header, then its entries, as far as they are whole."""
     start = 0
     while start + LENGTH.size <= len(content):
         (length,) = LENGTH.unpack_from(content, start)

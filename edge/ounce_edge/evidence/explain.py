@@ -16,11 +16,12 @@ from ounce_schemas.routing import Objective
 from ounce_schemas.task import TaskName
 from pydantic import BaseModel, ConfigDict, Field
 
-from ounce_edge.evidence.decision_log import DecisionEntry, LogHeader, replay
+from ounce_edge.evidence.decision_entry import DecisionEntry, LogHeader, replay
 from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.first_beliefs import measured_belief
 from ounce_edge.models.planning import make_plans
+from ounce_edge.models.routes import make_routes
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.decision import decide
@@ -95,7 +96,7 @@ def _explain_typed(settings: ExplainSettings) -> None:
     floor = rules.min_accuracy if settings.min_accuracy is None else settings.min_accuracy
     ladder = load_ladder(settings.models, settings.task, OnnxCpuRuntime())
     plans, _ = make_plans(ladder, rules, measured_belief)
-    view = plans.view(0.0)
+    view = make_routes(ladder, rules, plans).routes[0].view(plans.renew_state(0.0))
     n = settings.batch
     schedule = decide(view, np.full(n, latency_ms), np.full(n, floor), rules.fallback)
     click.echo(
@@ -139,7 +140,7 @@ def _explain_recorded(folder: Path, task: str, id_: str) -> None:
             "Late messages had piled up: dear floors were given up, also where there was time."
         )
     _say_measure(header.measure)
-    _show(message, view, schedule, header.tables.objective)
+    _show(message, view, schedule, header.route(entry.route).objective)
     if not _same(schedule, entry):
         click.echo("Note: the worker decided otherwise; it was another version of Ounce.")
 

@@ -1,6 +1,7 @@
 """Noticing that models fail or slow down, and that plans achieve other than was believed."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,8 +43,16 @@ class ModelWatch:
             if n_failed >= FAILED_ALONE:
                 outcome.failures[i] = replace(failure, is_models_fault=True)
 
-    def learn_outcome(self, plan: int, outcome: Outcome) -> list[Incident]:
-        """Learn from a group's calls; gives models that went out of service or came back."""
+    def learn_outcome(
+        self, plan: int, outcome: Outcome, permitted: Sequence[int] | None = None
+    ) -> list[Incident]:
+        """Learn from a group's calls; gives models that went out of service or came back.
+
+        Args:
+            plan: that answered.
+            outcome: of the calls.
+            permitted: plans that may answer such messages; None: all.
+        """
         plans, incidents = self._plans, list[Incident]()
         # A sample with too many of the answers that took one step, or none of those that needed
         # time which was lacking, would pass for a shift of the inputs: all of a group, or nothing.
@@ -58,7 +67,9 @@ class ModelWatch:
                 continue
             model = plans.models[call.model]
             plans.observe_call(call.model, call.n, call.run_ms, call.ended_at_s)
-            if plans.is_out_of_order(call.model, call.ended_at_s) and self.others_serve(call.model):
+            if plans.is_out_of_order(call.model, call.ended_at_s) and self.others_serve(
+                call.model, permitted
+            ):
                 text = (
                     f"takes {model.latency.slowdown:.1f} times as long as it usually does, and "
                     "other models do not"
@@ -82,14 +93,16 @@ class ModelWatch:
                 )
         return incidents
 
-    def others_serve(self, model: int) -> bool:
-        """Whether a plan in service does without a model."""
+    def others_serve(self, model: int, permitted: Sequence[int] | None = None) -> bool:
+        """Whether a plan in service, of those that are permitted, does without a model."""
+        plans = self._plans.plans
+        some = plans if permitted is None else [plans[p] for p in permitted]
         return any(
             not any(
                 step.model == model or self._plans.models[step.model].suspension.on_trial
                 for step in plan.steps
             )
-            for plan in self._plans.plans
+            for plan in some
         )
 
     def look_at_accuracy(self) -> list[Incident]:

@@ -111,13 +111,13 @@ def load_ladder(
     if not models:
         why = "; ".join(refused) if refused else "there is none"
         raise ArtifactError(f"{folder}: no model can serve: {why}")
-    plans = _load_plans(folder / PLANS_FILE, task, models) if with_plans else []
+    plans = load_plans(folder / PLANS_FILE, task, models) if with_plans else []
     names = [m.card.sha256 for m in models] + [p.name for p in plans if p.is_cascade]
     digest = hashlib.sha256("".join(sorted(names)).encode())
     return Ladder(task, models, refused, plans, digest.hexdigest()[:12])
 
 
-def _load_plans(path: Path, task: TaskSpec, models: Sequence[ServedModel]) -> list[PlanProfile]:
+def load_plans(path: Path, task: TaskSpec, models: Sequence[ServedModel]) -> list[PlanProfile]:
     """Plans whose every model serves, as the file that was planned with. Others, and a file that
     can't be used, are named in the log: single models serve all the same."""
     if not path.is_file():

@@ -1,9 +1,8 @@
-"""The plans that a policy permits, made of a ladder and first beliefs."""
+"""The plans of a ladder, with first beliefs. `routes` says which of them a policy permits."""
 
 from collections.abc import Callable, Sequence
 
 from ounce_schemas.card import ModelCard
-from ounce_schemas.errors import PolicyError
 from ounce_schemas.plans import PlanProfile
 from ounce_schemas.policy import EffectivePolicy
 from ounce_schemas.routing import Objective
@@ -23,19 +22,19 @@ def make_plans(
     first_belief: Callable[[ServedModel], LatencyBelief],
     watts: Callable[[ServedModel], float | None] = lambda model: None,
 ) -> tuple[Plans, Sequence[ServedModel]]:
-    """Plans of the permitted models, and those models in the plans' order.
+    """Plans of all models, and the models in the plans' order.
+
+    What is believed of them is of the ladder: another policy changes nothing of it.
 
     Args:
         ladder: a task's verified models and plans.
         policy: the rules of this task.
         first_belief: gives the first belief of a model's latency.
         watts: power that a model draws while it runs; where it is not measured, the policy's.
-
-    Raises:
-        PolicyError: the policy permits none of the ladder's models, or names one it lacks.
     """
-    served = _permitted(ladder, policy)
-    measures = policy.objective is Objective.ENERGY  # it takes a while
+    served = ladder.models
+    every = [policy, *(rule.policy for rule in policy.rules)]
+    measures = any(p.objective is Objective.ENERGY for p in every)  # it takes a while
     index = {m.card.model: i for i, m in enumerate(served)}
     models = [
         Model(
@@ -52,8 +51,8 @@ def make_plans(
         Plan(m.card.model, [PlanStep(i)], _prior(m.card, singles.get(m.card.model)))
         for i, m in enumerate(served)
     ]
-    for profile in ladder.plans if policy.cascades else ():
-        if profile.is_cascade and all(s.model in index for s in profile.steps):
+    for profile in ladder.plans:
+        if profile.is_cascade:
             steps = [PlanStep(index[s.model], s.reach, s.threshold) for s in profile.steps]
             plans.append(Plan(profile.name, steps, _prior_of(profile)))
     return Plans(models, plans, policy.objective, strata_of(ladder.task)), served
@@ -83,21 +82,3 @@ def _prior_of(profile: PlanProfile) -> AccuracyPrior:
         [c.accurate for c in classes],
         [c.confident for c in classes],
     )
-
-
-def _permitted(ladder: Ladder, policy: EffectivePolicy) -> Sequence[ServedModel]:
-    names = {m.card.model for m in ladder.models}
-    refused = {line.split(":", 1)[0] for line in ladder.refused}
-    unknown = (set(policy.allow or ()) | set(policy.deny)) - names - refused
-    if unknown:
-        raise PolicyError(
-            f"policy {policy.version}: task {ladder.task.name} has no model {sorted(unknown)}; "
-            f"it has {sorted(names)}"
-        )
-    permitted = [m for m in ladder.models if policy.permits(m.card.model)]
-    if not permitted:
-        raise PolicyError(
-            f"policy {policy.version}: permits none of the models of task {ladder.task.name} "
-            f"that can serve: {sorted(names)}"
-        )
-    return permitted

@@ -65,7 +65,7 @@ class Answering:
         accuracy, low = view.accuracy[group.plan], view.accuracy_low[group.plan]
         if answered.cut_short:  # the less confident share of a lighter model's answers
             accuracy = low = float(result.max(axis=1).mean())  # they are calibrated
-        objective = edition.plans.objective
+        objective = job.route.routing.objective
         cost, saved = _cost_of(job, outcome, answered, cost_ms, best_ms)
         # A clock may have been set back meanwhile.
         latency_ms = np.maximum(self._clock() * 1e3 - batch.timestamps_ms[items], 0.0)
@@ -84,11 +84,8 @@ class Answering:
             objective=None if objective is Objective.CPU_TIME else objective,
             cost=cost,
             cost_saved=saved,
-            rejected=partial(rejections, view, job.by_cost, group.plan, choice),
-            beliefs=(
-                tuple(passed_over(job.by_cost, group.plan, choice)),
-                tuple(view.accuracy_low),
-            ),
+            rejected=partial(_rejections, job, choice),
+            beliefs=_beliefs(job, choice),
         )
         if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
             self._remember(batch, items, edition.plan_keys[group.plan], answer.predicted)
@@ -129,6 +126,21 @@ class Answering:
         self.memory.remember(AnswerGroup(json_ids, origins, keys, plan, predicted))
 
 
+def _rejections(job: Job, choice: Choice, min_accuracy: float) -> dict[str, str]:
+    """As `rejections` says, where the policy wants it said."""
+    if not job.route.routing.explanation:
+        return {}
+    return rejections(job.view, job.by_cost, job.group.plan, choice, min_accuracy)
+
+
+def _beliefs(job: Job, choice: Choice) -> Hashable:
+    """What `_rejections` depends on besides plan, choice and floor."""
+    if not job.route.routing.explanation:
+        return None
+    over = passed_over(job.by_cost, job.group.plan, choice)
+    return tuple(over), tuple(job.view.accuracy_low)
+
+
 def _always_best_ms(job: Job, outcome: Outcome) -> float:
     """What the most accurate model would have taken per item of a group.
 
@@ -153,10 +165,11 @@ def _cost_of(
 ) -> tuple[float, float]:
     """What an item cost, and saved against the most accurate model, in the policy's objective."""
     plans, view, group = job.edition.plans, job.view, job.group
-    if plans.objective is Objective.CPU_TIME:
+    objective = job.route.routing.objective
+    if objective is Objective.CPU_TIME:
         return cost_ms, best_ms - cost_ms
     best = view.always_best(len(group.items))
-    if plans.objective is Objective.ENERGY:
+    if objective is Objective.ENERGY:
         joules_per_ms = [model.watts / 1e3 for model in plans.models]
         joules = outcome.cost(answered.n_steps, joules_per_ms)
         best_joules = best_ms * joules_per_ms[plans[best].steps[0].model]

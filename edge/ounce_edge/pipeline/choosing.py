@@ -2,13 +2,17 @@
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ounce_edge.evidence.decision_log import Decided, DecisionLog
+from ounce_edge.models.routes import Route
 from ounce_edge.pipeline.cold_models import believe_loads, want_models
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
@@ -36,7 +40,9 @@ class Chosen(NamedTuple):
     view: View
     """What was believed."""
     decided: Decided
-    pressing: Items | None
+    route: Route
+    """Of all its requests."""
+    considered: Items | None
     """Indices of its requests among those that wait; None: they are all that waits."""
     now: Share
 
@@ -51,19 +57,37 @@ class Chosen(NamedTuple):
     @property
     def waiting_items(self) -> list[Items]:
         """The same, as indices among all that waits."""
-        if self.pressing is None:
+        if self.considered is None:
             return self.answered_items
-        return [self.pressing[items] for items in self.answered_items]
+        return [self.considered[items] for items in self.answered_items]
 
-    def record(self, log: DecisionLog, at_ms: float, json_ids: Sequence[Sequence[bytes]]) -> None:
+    def record(
+        self,
+        log: DecisionLog,
+        at_ms: float,
+        route: int,
+        senders: NDArray[np.int32] | None,
+        json_ids: Sequence[Sequence[bytes]],
+    ) -> None:
         """Write the decision to a log.
 
         Args:
             log: takes it.
             at_ms: milliseconds since 1970.
+            route: number of its route.
+            senders: of its requests; shape (n,).
             json_ids: ids as JSON text, in the order of `answered_items`.
         """
-        log.record(at_ms, self.decided, list(zip(self.answered_items, json_ids, strict=True)))
+        decided = self.decided._replace(route=route, senders=senders)
+        log.record(at_ms, decided, list(zip(self.answered_items, json_ids, strict=True)))
+
+
+@dataclass
+class _LeftOver:
+    """What decisions on one route leave to the next."""
+
+    memory: NextCallsMemory = field(default_factory=NextCallsMemory)
+    late_credit_ms: float = 0.0
 
 
 class Chooser:
@@ -80,8 +104,8 @@ class Chooser:
             keep_free: partial(_lanes_now, lanes, keep_free) if len(lanes) else None
             for keep_free in (False, True)
         }
-        self._memory = NextCallsMemory()
-        self._late_credit_ms = 0.0
+        self._left_over: defaultdict[int, _LeftOver] = defaultdict(_LeftOver)
+        """By route."""
         self.load_look_s = math.inf
         """From one look for a model that messages wait for to the next; infinite where none do."""
         self._overload = Overload()
@@ -91,14 +115,46 @@ class Chooser:
         """Whether late requests had piled up, for a while, at the last look."""
         return self._overload.lasts
 
+    def look_for_overload(
+        self, waiting: Waiting, turn: Turn, now_ms: float, began_s: float
+    ) -> None:
+        """Notice whether late requests pile up, of all routes; arguments as in `choose`."""
+        left_ms = waiting.deadline_ms - (now_ms + turn.reserve_ms)
+        self._overload.look(left_ms, turn.each_room, began_s)
+
+    def share(
+        self, edition: Edition, waiting: Waiting, turn: Turn, began_s: float
+    ) -> Sequence[tuple[int, Turn]]:
+        """A turn for each route that requests wait of, those of the most urgent one first. To each,
+        the slices of the others are time that it does not have."""
+        believe_loads(edition)
+        self.load_look_s = math.inf
+        counts = waiting.routes_by_urgency()
+        if len(counts) == 1:
+            return [(route, turn) for route in counts]
+        state = edition.plans.renew_state(began_s)
+        takes_ms = {
+            route: min(turn.slice_ms, edition.routes[route].view(state).soonest_ms(n))
+            for route, n in counts.items()
+        }
+        all_ms = turn.reserve_ms + sum(takes_ms.values())
+        return [(r, turn._replace(reserve_ms=all_ms - own)) for r, own in takes_ms.items()]
+
     def choose(
-        self, edition: Edition, waiting: Waiting, turn: Turn, now_ms: float, began_s: float
+        self,
+        edition: Edition,
+        route: int,
+        waiting: Waiting,
+        turn: Turn,
+        now_ms: float,
+        began_s: float,
     ) -> tuple[Chosen | None, float]:
-        """Decide for what waits.
+        """Decide for what waits of one route.
 
         Args:
             edition: may answer.
-            waiting: at least one request.
+            route: number of the route.
+            waiting: at least one request of it.
             turn: what may be done now.
             now_ms: milliseconds since 1970.
             began_s: now, on the pipeline's steady clock.
@@ -108,48 +164,52 @@ class Chooser:
             time that it took, milliseconds.
         """
         spent_s = time.thread_time()
-        policy = edition.policy
-        believe_loads(edition)
-        view = edition.plans.view(began_s)
-        state = edition.plans.state
+        here, before = edition.routes[route], self._left_over[route]
+        state = edition.plans.renew_state(began_s)
+        view = here.view(state)
         left_ms = waiting.deadline_ms - (now_ms + turn.reserve_ms)
         floors = waiting.min_accuracy
-        overload_lasts = self._overload.look(left_ms, turn.each_room, began_s)
-        pressing: Items | None = None
+        overload_lasts = self._overload.lasts
+        chosen = waiting.items_of(route)
+        if chosen is not None:
+            left_ms, floors = left_ms[chosen], floors[chosen]
         if turn.poll_ms:
             pressing = before_reading(view, left_ms, turn.poll_ms)
             if not len(pressing):
                 return None, 0.0
             left_ms, floors = left_ms[pressing], floors[pressing]
-        exploration = self._explore(edition, len(left_ms)) if policy.exploration else None
+            chosen = pressing if chosen is None else chosen[pressing]
+        exploration = self._explore(edition, here, len(left_ms))
         calls = None
         if not overload_lasts and exploration is None:
-            calls = self._memory.find(view, left_ms, floors, turn.slice_ms)
+            calls = before.memory.find(view, left_ms, floors, turn.slice_ms)
         if calls is None:
             calls = choose_next_calls(
                 Circumstances(
                     view=view,
                     left_ms=left_ms,
                     floors=floors,
-                    fallback=policy.fallback,
+                    fallback=here.routing.fallback,
                     overload_lasts=overload_lasts,
                     draws=exploration,
                     slice_ms=turn.slice_ms,
                     ask_lanes=self._ask_lanes[turn.keep_free],
-                    late_credit_ms=self._late_credit_ms,
+                    late_credit_ms=before.late_credit_ms,
                 )
             )
         schedule, now = calls
-        waits = view.cold and want_models(edition, view, schedule.groups)
-        self.load_look_s = _LOAD_LOOK_S if waits else math.inf
-        self._late_credit_ms = now.late_credit_ms
+        before.late_credit_ms = now.late_credit_ms
+        if view.cold and want_models(edition, view, schedule.groups):
+            self.load_look_s = _LOAD_LOOK_S
         decide_ms = (time.thread_time() - spent_s) * 1e3
         decided = Decided(state, left_ms, floors, schedule, exploration, overload_lasts)
-        return Chosen(view, decided, pressing, now), decide_ms
+        return Chosen(view, decided, here, chosen, now), decide_ms
 
-    def _explore(self, edition: Edition, n: int) -> Draws | None:
+    def _explore(self, edition: Edition, route: Route, n: int) -> Draws | None:
         """What is random about exploring with `n` messages; None where none of them may."""
-        chosen = self._rng.random(n) < edition.policy.exploration
+        if not route.routing.exploration:
+            return None
+        chosen = self._rng.random(n) < route.routing.exploration
         if not chosen.any():
             return None
         plans = edition.plans

@@ -1,18 +1,23 @@
 """What answers one task: its ladder and policy, and all that is made of the two."""
 
+import copy
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Self
 
 from ounce_schemas.event import EventKind
 from ounce_schemas.policy import EffectivePolicy
+from ounce_schemas.policy_matching import RuleMatcher
 from ounce_schemas.task import TaskSpec
 
-from ounce_edge.evidence.decision_log import FORMAT, LogHeader
+from ounce_edge.evidence.decision_entry import FORMAT, LogHeader
 from ounce_edge.evidence.incidents import Incident
+from ounce_edge.evidence.logged_route import LoggedRoute
 from ounce_edge.evidence.model_watch import ModelWatch
 from ounce_edge.models.catalogue import Ladder, ServedModel
 from ounce_edge.models.first_beliefs import measured_belief
 from ounce_edge.models.planning import make_plans
+from ounce_edge.models.routes import make_routes
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.plans import Model
 from ounce_edge.wire.decoding import Decoder
@@ -40,18 +45,37 @@ class Edition:
         watts: Callable[[ServedModel], float | None] = lambda model: None,
     ) -> None:
         self.ladder = ladder
-        self.policy = policy
         self.plans, self.models = make_plans(ladder, policy, first_belief, watts)
         self.watch = ModelWatch(self.plans)
-        self.decoder = Decoder(ladder.task, policy)
-        self.encoder = Encoder(ladder.task, policy.version, ladder.version)
-        self.promised_floor = max(plan.accuracy.low for plan in self.plans.plans)
-        """The highest accuracy floor that a plan met on validation data."""
         self.plan_keys: Sequence[Hashable] = [
             (plan.name, *((self.models[s.model].card.sha256, s.threshold) for s in plan.steps))
             for plan in self.plans.plans
         ]
         """By plan: equal in two editions where the plan is the same and runs the same files."""
+        self._obey(policy)
+
+    def _obey(self, policy: EffectivePolicy) -> None:
+        self.policy = policy
+        routes = make_routes(self.ladder, policy, self.plans)
+        self.routes = routes.routes
+        """Who may answer which messages; the first is that of messages which meet no rule."""
+        self.matcher = RuleMatcher(policy)
+        self.decoder = Decoder(self.task, policy, self.matcher, routes.of_settings)
+        self.encoder = Encoder(self.task, policy.version, self.ladder.version)
+        self.permitted = routes.permitted
+        """Plans that may answer some messages, ascending."""
+        self.promised_floor = max(self.plans[p].accuracy.low for p in self.permitted)
+        """The highest accuracy floor that a plan met on validation data."""
+
+    def under(self, policy: EffectivePolicy) -> Self:
+        """The same models and what is believed of them, under another policy.
+
+        Raises:
+            PolicyError: the policy permits none of the ladder's models, or names one it lacks.
+        """
+        other = copy.copy(self)
+        other._obey(policy)
+        return other
 
     def inherit(self, before: "Edition") -> None:
         """Go on with what is believed of the models and plans that another edition has too."""
@@ -100,6 +124,11 @@ class Edition:
             self.ladder.version,
             self.policy.fallback,
             self.plans.tables,
+            [
+                LoggedRoute(r.permitted, r.routing.objective, r.routing.fallback)
+                for r in self.routes
+            ],
+            [(m.card.model, m.card.family) for m in self.models],
             str(self.task.measure),
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ounce_edge.models.execution import Outcome, run_plan
+from ounce_edge.models.routes import Route
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.waiting import Taken
 from ounce_edge.recommender.arrays import Floats
@@ -18,6 +19,8 @@ class Job:
 
     edition: Edition
     """What answers it, also where another one has taken its place meanwhile."""
+    route: Route
+    """Whose messages they are, of that edition."""
     view: View
     by_cost: Sequence[int]
     """Plans from the lightest to the heaviest, as they were compared."""

@@ -17,12 +17,13 @@ from ounce_edge.pipeline.choosing import Chooser
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.duplicates import RecentIds
 from ounce_edge.pipeline.edition import Edition
+from ounce_edge.pipeline.finishing import Finishing
 from ounce_edge.pipeline.in_flight import InFlight
 from ounce_edge.pipeline.job import Job
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.progress import Progress
 from ounce_edge.pipeline.rejecting import Rejecting
-from ounce_edge.pipeline.reports import ModelCall, Report
+from ounce_edge.pipeline.reports import Report
 from ounce_edge.pipeline.snapshot import Snapshot
 from ounce_edge.pipeline.turn import Turn
 from ounce_edge.pipeline.waiting import Waiting
@@ -69,8 +70,9 @@ class Pipeline:
         self._tightest = LeastLately(edition.policy.max_latency_ms)
         self._chooser = Chooser(lanes, np.random.default_rng() if rng is None else rng)
         self._in_flight = InFlight(lanes, clocks.steady)
-        self._answering = Answering(edition.task, clocks.wall)
         self._rejecting = Rejecting(edition.task.name, max_message_bytes)
+        self._answering = Answering(edition.task, clocks.wall)
+        self._finishing = Finishing(self.waiting, self._answering, self._rejecting, clocks.steady)
         self._watch = RequestWatch()
         self._due_at_s = 0.0
 
@@ -79,7 +81,7 @@ class Pipeline:
         believed of models that stay.
 
         Groups on lanes are finished with the edition that chose their plans. What waits keeps its
-        targets, and is decided under the new edition.
+        targets, and is decided under the new edition, by the rules that it meets there.
 
         Raises:
             ValueError: it is of another task, or of one with other inputs or outputs.
@@ -89,8 +91,13 @@ class Pipeline:
             raise ValueError(f"{text}unless the two tasks are equal; start a worker for it")
         edition.inherit(self._edition)
         self._edition = edition
+        self._reroute()
         if self._log is not None:
             self._log.begin(edition.log_header())
+
+    def _reroute(self) -> None:
+        decoder, now_ms = self._edition.decoder, self._clocks.wall() * 1e3
+        self.waiting.reroute(lambda batch: decoder.routes(batch, now_ms))
 
     def admit(self, records: Sequence[Record], publish: Publish) -> Report:
         """Take records of this task's requests topic: valid ones wait, others become dead letters.
@@ -106,7 +113,8 @@ class Pipeline:
             repeated = set[int]()
             if any(batch.identities):
                 repeated = self._recent_ids.repeats(batch.identities)
-            self.waiting.add(batch, repeated, poll)
+            senders = None if self._log is None else self._log.senders.numbers(batch)
+            self.waiting.add(batch, repeated, poll, senders)
             self._tightest.add(float(batch.max_latency_ms.min()), self._clocks.steady())
             report.repeats = len(repeated)
             if batch.timestamps_off is not None:
@@ -140,25 +148,33 @@ class Pipeline:
     def _serve(self, publish: Publish, turn: Turn, report: Report) -> int:
         """Decide, hand long calls over, and make the first of the others; how many requests wait
         for a lane."""
-        began_s, now_ms = self._clocks.steady(), self._clocks.wall() * 1e3
-        edition = self._edition
-        chosen, report.decide_ms = self._chooser.choose(
-            edition, self.waiting, turn, now_ms, began_s
+        now_ms, began_s = self._clocks.wall() * 1e3, self._clocks.steady()
+        self._chooser.look_for_overload(self.waiting, turn, now_ms, began_s)
+        report.incidents += self._watch.look_at_overload(self.overload_lasts, began_s)
+        turns = self._chooser.share(self._edition, self.waiting, turn, began_s)
+        return sum(self._serve_route(route, publish, own, report) for route, own in turns)
+
+    def _serve_route(self, route: int, publish: Publish, turn: Turn, report: Report) -> int:
+        """`_serve`, for the requests of one route."""
+        edition, began_s, now_ms = self._edition, self._clocks.steady(), self._clocks.wall() * 1e3
+        chosen, decide_ms = self._chooser.choose(
+            edition, route, self.waiting, turn, now_ms, began_s
         )
+        report.decide_ms += decide_ms
         if chosen is None:
             return 0
         decided = chosen.decided
         report.incidents += [
             *edition.watch.look_at_accuracy(),
             *self._watch.look_at_floors(chosen.view, decided.floors, edition.promised_floor),
-            *self._watch.look_at_overload(decided.overload_lasts, began_s),
         ]
+        senders = None if self._log is None else self.waiting.senders(chosen.considered)
         taken = self.waiting.take(chosen.waiting_items)
         waited_ms = [now_ms - t.batch.timestamps_ms for t in taken]
-        report.waited_ms = np.maximum(np.concatenate([np.empty(0), *waited_ms]), 0.0)
+        report.waited_ms = np.maximum(np.concatenate([report.waited_ms, *waited_ms]), 0.0)
         schedule, now = decided.schedule, chosen.now
         for i, (group, some) in enumerate(zip([*now.beside, *now.here], taken, strict=False)):
-            job = Job(edition, chosen.view, schedule.by_cost, group, some)
+            job = Job(edition, chosen.route, chosen.view, schedule.by_cost, group, some)
             left_ms = decided.left_ms[group.items] - (self._clocks.steady() - began_s) * 1e3
             if i < len(now.beside):
                 takes_ms = chosen.view.expected_ms(group.plan, len(group.items))
@@ -168,31 +184,15 @@ class Pipeline:
         if len(schedule.refused):
             self._rejecting.refuse(taken[-1], publish, report)
         if self._log is not None:
-            chosen.record(self._log, now_ms, [some.batch.whole_ids() for some in taken])
+            ids = [some.batch.whole_ids() for some in taken]
+            chosen.record(self._log, now_ms, route, senders, ids)
             report.incidents += self._log.take_incidents()
         return now.n_held
 
     def _answer(self, job: Job, outcome: Outcome, publish: Publish, report: Report) -> None:
-        """Learn from a group that was run, and publish its predictions; what a model fails on waits
-        for another one, or becomes dead letters where none is left."""
-        began_s = self._clocks.steady()
-        taken, plans, watch = job.taken, job.edition.plans, job.edition.watch
-        taken.settle()
-        watch.blame(job.group.plan, outcome)
-        report.incidents += watch.learn_outcome(job.group.plan, outcome)
-        report.calls += [ModelCall.of(c, plans.models[c.model].name) for c in outcome.calls]
-        report.escalated += outcome.escalated
-        for answered in outcome.answered:
-            self._answering.publish(job, outcome, answered, publish, report)
-        for failure in outcome.failures:
-            if failure.is_models_fault and watch.others_serve(failure.model):
-                self.waiting.give_back(taken, failure.items)
-                continue
-            why = f"model {plans.models[failure.model].name} {failure.text}"
-            self._rejecting.reject_failed(taken, failure.items, why, publish, report)
-        if len(outcome.put_off):
-            self.waiting.give_back(taken, outcome.put_off)
-        plans.observe_overhead(len(taken.batch), (self._clocks.steady() - began_s) * 1e3)
+        self._finishing.finish(job, outcome, publish, report)
+        if job.edition is not self._edition:  # what was given back has routes of its own edition
+            self._reroute()
 
     def learn(self, labels: Sequence[Label]) -> Mapping[LabelOutcome, int]:
         """Hold labels against the answers that they are about; what became of them. Labels of plans
@@ -208,7 +208,7 @@ class Pipeline:
     def snapshot(self) -> Snapshot:
         """What is believed and held here at this moment."""
         now_s = self._clocks.steady()
-        return Snapshot.of(self.task.name, self.plans, now_s, self.n_open, self.overload_lasts)
+        return Snapshot.of(self._edition, now_s, self.n_open, self.overload_lasts)
 
     def flush(self) -> None:
         """Let readers see the decisions recorded so far."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from ounce_edge.recommender.beliefs.plan_beliefs import Plans
+from ounce_edge.pipeline.edition import Edition
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,20 @@ class Snapshot:
     is_overloaded: bool
 
     @classmethod
-    def of(cls, task: str, plans: Plans, at_s: float, n_open: int, is_overloaded: bool) -> Self:
-        """Look at what is believed of plans; `at_s` is now, on the clock of their calls."""
-        view = plans.view(at_s)
-        figures = zip(view.names, view.accuracy, view.accuracy_low, strict=True)
+    def of(cls, edition: Edition, at_s: float, n_open: int, is_overloaded: bool) -> Self:
+        """Look at what is believed of an edition's plans that may answer; `at_s` is now, on the
+        clock of their calls."""
+        plans = edition.plans
+        state = plans.renew_state(at_s)
+        figures = list(zip(plans.tables.names, state.accuracy, state.accuracy_low, strict=True))
+        used = {step.model for p in edition.permitted for step in plans[p].steps}
         return cls(
-            task=task,
-            plans=[PlanSnapshot(*of_plan) for of_plan in figures],
-            highest_floor=view.highest_floor,
-            suspended={m.name: m.suspension.is_open(at_s) for m in plans.models},
+            task=edition.task.name,
+            plans=[PlanSnapshot(*figures[p]) for p in edition.permitted],
+            highest_floor=max(route.view(state).highest_floor for route in edition.routes),
+            suspended={
+                plans.models[m].name: plans.models[m].suspension.is_open(at_s) for m in sorted(used)
+            },
             n_open=n_open,
             is_overloaded=is_overloaded,
         )

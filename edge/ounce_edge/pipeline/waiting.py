@@ -1,6 +1,6 @@
 """Requests that are decoded and not yet answered."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ class _Part:
     repeated: set[int]
     """Items whose id was answered lately."""
     poll: Poll
+    senders: NDArray[np.int32] | None
+    """Who sent each, where decisions are recorded."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Waiting:
     def _clear(self) -> None:
         self.deadline_ms: NDArray[np.float64] = np.empty(0)
         self.min_accuracy: NDArray[np.float64] = np.empty(0)
+        self.routes: Items | None = None
+        """Who may answer each; None: the first route for all."""
         self._part: Items = np.empty(0, np.intp)
         self._item: Items = np.empty(0, np.intp)
         self._parts: list[_Part] = []
@@ -61,9 +65,15 @@ class Waiting:
         parts = [*self._parts, *(part for some in taken for part, _ in some.sources)]
         return sum({id(part): part.batch.n_bytes for part in parts}.values())
 
-    def add(self, batch: RequestBatch, repeated: set[int], poll: Poll) -> None:
+    def add(
+        self,
+        batch: RequestBatch,
+        repeated: set[int],
+        poll: Poll,
+        senders: NDArray[np.int32] | None = None,
+    ) -> None:
         """Requests arrived."""
-        self._add(_Part(batch, repeated, poll), np.arange(len(batch)))
+        self._add(_Part(batch, repeated, poll, senders), np.arange(len(batch)))
 
     def take(self, groups: Sequence[Items]) -> list[Taken]:
         """Remove groups of requests, each by its indices, ascending; no request is in two."""
@@ -115,12 +125,55 @@ class Waiting:
         self._keep(np.array(keep, dtype=np.intp))
         return len(dropped)
 
+    def senders(self, items: Items | None) -> NDArray[np.int32]:
+        """Numbers of who sent some requests, None: all; shape (n,). Of requests that were all added
+        with them."""
+        of_part = self._part if items is None else self._part[items]
+        of_item = self._item if items is None else self._item[items]
+        found = np.empty(len(of_part), np.int32)
+        for p in np.unique(of_part).tolist():
+            here, senders = of_part == p, self._parts[p].senders
+            if senders is not None:
+                found[here] = senders[of_item[here]]
+        return found
+
+    def reroute(self, route: Callable[[RequestBatch], NDArray[np.intp] | None]) -> None:
+        """Another policy: ask anew who may answer each."""
+        for part in self._parts:
+            part.batch.routes = route(part.batch)
+        self.routes = None
+        if any(part.batch.routes is not None for part in self._parts):
+            places = zip(self._part.tolist(), self._item.tolist(), strict=True)
+            batches = [part.batch for part in self._parts]
+            self.routes = np.array(
+                [0 if (r := batches[p].routes) is None else int(r[item]) for p, item in places],
+                np.intp,
+            )
+
+    def routes_by_urgency(self) -> Mapping[int, int]:
+        """Requests by their route, that of the most urgent request first; at least one waits."""
+        if self.routes is None:
+            return {0: len(self)}
+        found, counts = np.unique(self.routes, return_counts=True)
+        soonest_ms = np.full(found[-1] + 1, np.inf)
+        np.minimum.at(soonest_ms, self.routes, self.deadline_ms)
+        order = soonest_ms[found].argsort()
+        return dict(zip(found[order].tolist(), counts[order].tolist(), strict=True))
+
+    def items_of(self, route: int) -> Items | None:
+        """Indices of the requests of a route, ascending; None: all are."""
+        return None if self.routes is None else np.flatnonzero(self.routes == route)
+
     def _add(self, part: _Part, items: Items) -> None:
         batch = part.batch
         if not len(items):
             return
         deadline_ms = batch.timestamps_ms[items] + batch.max_latency_ms[items]
         floors = batch.min_accuracy[items]
+        if self.routes is not None or batch.routes is not None:
+            own = np.zeros(len(items), np.intp) if batch.routes is None else batch.routes[items]
+            before = np.zeros(len(self), np.intp) if self.routes is None else self.routes
+            self.routes = np.concatenate([before, own])
         here = np.full(len(items), len(self._parts), dtype=np.intp)
         self._parts.append(part)
         if len(self):
@@ -134,6 +187,7 @@ class Waiting:
 
     def _keep(self, items: Items) -> None:
         self.deadline_ms, self.min_accuracy = self.deadline_ms[items], self.min_accuracy[items]
+        self.routes = None if self.routes is None else self.routes[items]
         self._part, self._item = self._part[items], self._item[items]
         (used,) = np.bincount(self._part).nonzero()
         if len(used) < len(self._parts):  # parts are in the order of their numbers, and stay so

@@ -46,6 +46,7 @@ class Events:
         send: takes the records.
         on_event: called with task and kind of each event that is told, for metrics.
         clock: seconds since 1970.
+        worker: name of the worker that tells.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class Events:
         send: Send,
         on_event: Callable[[str, EventKind], None],
         clock: Callable[[], float] = time.time,
+        worker: str = "",
     ) -> None:
+        self._worker = worker
         self._send = send
         self._on_event = on_event
         self._clock = clock
@@ -72,7 +75,8 @@ class Events:
         """
         try:
             with self._lock:
-                self._tell(OperationalEvent(kind, task, subject, text, int(self._clock() * 1e3)))
+                at_ms = int(self._clock() * 1e3)
+                self._tell(OperationalEvent(kind, task, subject, text, at_ms, self._worker))
         except Exception:
             logger.exception("an event was not told: %s %s %s: %s", kind, task, subject, text)
 

@@ -97,6 +97,11 @@ class Metrics:
         if model.is_loaded:
             self._to.model_loads.labels(model.task).inc()
 
+    def show_policy(self, version: str) -> None:
+        """Another policy is in force."""
+        self._to.policy.clear()
+        self._to.policy.labels(version).set(1)
+
     def observe(self, report: Report) -> None:
         """Count what became of some requests, once the broker has their answers."""
         task = report.task

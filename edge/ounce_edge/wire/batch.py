@@ -41,6 +41,11 @@ class RequestBatch:
     """Whose timestamps can't be believed; None: all can."""
     unknown_texts: NDArray[np.bool_] | None = None
     """Whose texts hold one that no model has learned; None: none's."""
+    routes: NDArray[np.intp] | None = None
+    """Who may answer, by number; None: the first route for all."""
+    asked: tuple[Sequence[float | None], Sequence[float | None]] = ((), ())
+    """Deadlines and floors as asked for; None where a message says nothing, empty where none says
+    anything. Of whole polls only."""
     all_bare: bool = False
     """No request has headers."""
     n_bytes: int = 0

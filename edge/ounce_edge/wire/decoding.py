@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.policy import EffectivePolicy
+from ounce_schemas.policy_matching import RuleMatcher
 from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.topics import requests_topic
 
@@ -19,7 +20,8 @@ from ounce_edge.wire.parsing import ParsedRequest, RequestParser
 from ounce_edge.wire.position_ids import PositionIds
 from ounce_edge.wire.records import Columns
 from ounce_edge.wire.request_body import float_rows, json_array
-from ounce_edge.wire.request_head import NO_HEADERS, RequestHead, read_head
+from ounce_edge.wire.request_head import NO_HEADERS, RequestHead, attribute_reader, read_head
+from ounce_edge.wire.targets import Targets
 from ounce_edge.wire.tensor_values import all_acceptable, value_error
 from ounce_edge.wire.timestamps import sent_at_ms
 
@@ -27,12 +29,28 @@ logger = logging.getLogger(__name__)
 
 
 class Decoder:
-    """Decodes requests of one task under its policy."""
+    """Decodes requests of one task under its policy.
 
-    def __init__(self, task: TaskSpec, policy: EffectivePolicy) -> None:
+    Args:
+        task: what is asked.
+        policy: of the task.
+        matcher: of the policy.
+        of_settings: route by the number of a message's settings, as `matcher` says.
+    """
+
+    def __init__(
+        self,
+        task: TaskSpec,
+        policy: EffectivePolicy,
+        matcher: RuleMatcher | None = None,
+        of_settings: Sequence[int] = (0,),
+    ) -> None:
+        matcher = RuleMatcher(policy) if matcher is None else matcher
         self._task = task
         self._policy = policy
-        self._parser = RequestParser(task, policy)
+        self._read_attributes = attribute_reader(matcher.headers)
+        self._targets = Targets(policy, matcher, of_settings)
+        self._parser = RequestParser(task, policy, self._read_attributes)
         self._known_texts = KnownTexts(task)
         self._position_ids = PositionIds(requests_topic(task.name))
 
@@ -62,7 +80,7 @@ class Decoder:
             return None
         all_bare = not any(columns.headers)
         try:
-            heads = [NO_HEADERS] * n if all_bare else list(map(read_head, columns.headers))
+            heads = [NO_HEADERS] * n if all_bare else self._read_heads(columns)
         except InvalidMessageError:
             return None
         said_json = {None} if all_bare else {head.is_json for head in heads}
@@ -77,6 +95,7 @@ class Decoder:
         ids = [] if all_bare else [head.id for head in heads]
         latencies = [] if all_bare else [head.max_latency_ms for head in heads]
         floors = [] if all_bare else [head.min_accuracy for head in heads]
+        settled = self._targets.settle(columns.keys, heads, (latencies, floors), now_ms)
         sent_ms, is_off = sent_at_ms(columns.timestamps_ms, now_ms, columns.records)
         return RequestBatch(
             records=columns.records,
@@ -91,13 +110,25 @@ class Decoder:
             if any(ids)
             else [None] * n,
             outputs=[outputs] * n,
-            max_latency_ms=_filled(latencies, self._policy.max_latency_ms, n),
-            min_accuracy=_filled(floors, self._policy.min_accuracy, n),
+            max_latency_ms=settled.max_latency_ms,
+            min_accuracy=settled.min_accuracy,
             timestamps_ms=sent_ms,
             timestamps_off=is_off,
+            routes=settled.routes,
+            asked=(latencies, floors),
             all_bare=all_bare,
             n_bytes=columns.n_bytes(),
         )
+
+    def routes(self, batch: RequestBatch, now_ms: float) -> NDArray[np.intp] | None:
+        """Routes of requests that were decoded under another policy; their targets stay."""
+        return self._targets.routes(batch.keys, [r.headers() for r in batch.records], now_ms)
+
+    def _read_heads(self, columns: Columns) -> list[RequestHead]:
+        read = self._read_attributes
+        if read is None:
+            return list(map(read_head, columns.headers))
+        return [read_head(headers, read) for headers in columns.headers]
 
     def _raw_array(
         self, values: Sequence[bytes], heads: Sequence[RequestHead]
@@ -153,19 +184,24 @@ class Decoder:
         partitions, keys = columns.partitions[rows], take(columns.keys, rows)
         records = take(columns.records, rows)
         sent_ms, is_off = sent_at_ms(columns.timestamps_ms[rows], now_ms, records)
+        heads = [p.head for p in parsed]
+        asked = [p.max_latency_ms for p in parsed], [p.min_accuracy for p in parsed]
+        settled = self._targets.settle(keys, heads, asked, now_ms)
         batch = RequestBatch(
             records=records,
             keys=keys,
             partitions=partitions,
             inputs=inputs,
             json_ids=self._json_ids([p.id for p in parsed], partitions, columns.offsets[rows]),
-            heads=[p.head for p in parsed],
+            heads=heads,
             identities=[_identity(p.id, p.head, key) for p, key in zip(parsed, keys, strict=True)],
             outputs=[p.outputs for p in parsed],
-            max_latency_ms=np.array([p.max_latency_ms for p in parsed], dtype=np.float64),
-            min_accuracy=np.array([p.min_accuracy for p in parsed], dtype=np.float64),
+            max_latency_ms=settled.max_latency_ms,
+            min_accuracy=settled.min_accuracy,
             timestamps_ms=sent_ms,
             timestamps_off=is_off,
+            routes=settled.routes,
+            asked=asked,
             unknown_texts=self._known_texts.unknown(inputs),
             all_bare=all(p.head is NO_HEADERS for p in parsed),
             n_bytes=columns.n_bytes(),
@@ -207,10 +243,3 @@ def _stack(
 
 def _identity(id_: str | None, head: RequestHead, key: bytes | None) -> Identity | None:
     return None if id_ is None else Identity(id_, origin_of(head.source, key))
-
-
-def _filled(given: Sequence[float | None], default: float, n: int) -> NDArray[np.float64]:
-    """What was given, and the default where nothing was, or for all `n` if there is none at all."""
-    if not given:
-        return np.full(n, default)
-    return np.array([default if value is None else value for value in given], dtype=np.float64)

@@ -13,6 +13,7 @@ from ounce_edge.wire.batch import OutputNames
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_body import read_body, tensor_data
 from ounce_edge.wire.request_head import (
+    ReadAttributes,
     RequestHead,
     check_id,
     check_max_latency_ms,
@@ -30,16 +31,30 @@ class ParsedRequest:
     head: RequestHead
     id: str | None
     outputs: OutputNames
-    max_latency_ms: float
-    min_accuracy: float
+    max_latency_ms: float | None
+    """None: it says nothing."""
+    min_accuracy: float | None
+    """None: it says nothing."""
     data: bytes | list[list[Any]]
     """Raw tensor bytes, or the flat data of each input."""
 
 
 class RequestParser:
-    """Parses requests of one task under its policy."""
+    """Parses requests of one task under its policy.
 
-    def __init__(self, task: TaskSpec, policy: EffectivePolicy) -> None:
+    Args:
+        task: what is asked.
+        policy: of the task.
+        read_attributes: reads the headers that rules of the policy look at.
+    """
+
+    def __init__(
+        self,
+        task: TaskSpec,
+        policy: EffectivePolicy,
+        read_attributes: ReadAttributes | None = None,
+    ) -> None:
+        self._read_attributes = read_attributes
         self._task = task
         self._policy = policy
         self.raw_bytes = 4 * task.inputs[0].size if task.accepts_raw else None
@@ -62,17 +77,19 @@ class RequestParser:
         Raises:
             InvalidMessageError: it can't be served.
         """
-        head = read_head(headers)
+        head = read_head(headers, self._read_attributes)
         value = self._checked_value(body)
         if not self.is_json(head, value):
-            return ParsedRequest(row, head, head.id, self.short, *self._targets(head, None), value)
+            return ParsedRequest(
+                row, head, head.id, self.short, head.max_latency_ms, head.min_accuracy, value
+            )
         request = read_body(value)
         return ParsedRequest(
             row,
             head,
             head.id or check_id(request.id or "") or None,
             self._requested(request.outputs),
-            *self._targets(head, request),
+            *_asked(head, request),
             tensor_data(request, self._task),
         )
 
@@ -130,16 +147,13 @@ class RequestParser:
             )
         return names
 
-    def _targets(self, head: RequestHead, request: Request | None) -> tuple[float, float]:
-        """Deadline and floor: of the headers, else of the body, else of the policy."""
-        latency, accuracy = head.max_latency_ms, head.min_accuracy
-        body = None if request is None else request.parameters
-        if body is not None:
-            if latency is None and body.max_latency_ms is not None:
-                latency = check_max_latency_ms(body.max_latency_ms)
-            if accuracy is None and body.min_accuracy is not None:
-                accuracy = check_min_accuracy(body.min_accuracy)
-        return (
-            self._policy.max_latency_ms if latency is None else latency,
-            self._policy.min_accuracy if accuracy is None else accuracy,
-        )
+
+def _asked(head: RequestHead, request: Request) -> tuple[float | None, float | None]:
+    """Deadline and floor: of the headers, else of the body."""
+    latency, accuracy, body = head.max_latency_ms, head.min_accuracy, request.parameters
+    if body is not None:
+        if latency is None and body.max_latency_ms is not None:
+            latency = check_max_latency_ms(body.max_latency_ms)
+        if accuracy is None and body.min_accuracy is not None:
+            accuracy = check_min_accuracy(body.min_accuracy)
+    return latency, accuracy

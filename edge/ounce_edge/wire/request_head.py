@@ -1,11 +1,13 @@
 """Reading a request's CloudEvents headers and targets."""
 
 import math
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.policy import MAX_LATENCY_LIMIT_MS
+from ounce_schemas.policy_matching import Attributes
 from ounce_schemas.request import (
     CONTENT_TYPE_JSON,
     CONTENT_TYPE_RAW,
@@ -30,8 +32,11 @@ class RequestHead(NamedTuple):
     max_latency_ms: float | None = None
     min_accuracy: float | None = None
     traceparent: bytes | None = None
+    attributes: Attributes = ()
+    """Values of the headers that rules of the policy look at."""
 
 
+ReadAttributes = Callable[[Callable[[str], bytes | None]], Attributes]
 NO_HEADERS = RequestHead()
 MAX_ID_CHARS = 4096
 """An answer holds it up to twice, escaped, and must be small enough for its topic."""
@@ -39,8 +44,28 @@ _MAX_TRACEPARENT_BYTES = 512
 """Those of today have 55."""
 
 
-def read_head(headers: Headers | None) -> RequestHead:
+def attribute_reader(names: Sequence[str]) -> ReadAttributes | None:
+    """Reads the headers that rules of the policy look at; None: they look at none.
+
+    With one or two names, as nearly always, it takes a third of the time of a loop.
+    """
+    if not names:
+        return None
+    if len(names) == 1:
+        return lambda get, a=names[0]: (get(a),)  # type: ignore[misc]
+    if len(names) == 2:
+        return lambda get, a=names[0], b=names[1]: (get(a), get(b))  # type: ignore[misc]
+    return lambda get: tuple([get(name) for name in names])
+
+
+def read_head(
+    headers: Headers | None, read_attributes: ReadAttributes | None = None
+) -> RequestHead:
     """Read the headers that have a meaning here; all others may hold anything.
+
+    Args:
+        headers: of a record.
+        read_attributes: reads the headers that rules of the policy look at.
 
     Raises:
         InvalidMessageError: a header that has a meaning holds a value that has none.
@@ -60,6 +85,7 @@ def read_head(headers: Headers | None) -> RequestHead:
         _max_latency_ms(latency) if latency else None,
         _min_accuracy(accuracy) if accuracy else None,
         _traceparent(get(HEADER_TRACEPARENT)),
+        () if read_attributes is None else read_attributes(get),
     )
 
 

@@ -3,9 +3,12 @@
 import asyncio
 import gc
 import logging
+import os
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from confluent_kafka import KafkaException
@@ -14,9 +17,11 @@ from faststream import FastStream
 from ounce_schemas.documents import read_policy
 from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.policy import Policy
+from ounce_schemas.topics import POLICIES_TOPIC
 
 from ounce_edge.broker.answer_search import AnswerSearch
 from ounce_edge.broker.broker_view import BrokerView
+from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.broker.no_offsets import NoOffsets
@@ -29,8 +34,10 @@ from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.worker.kept_policy import KeptPolicy
 from ounce_edge.worker.model_sources import ModelSources
 from ounce_edge.worker.partitions import Partitions
+from ounce_edge.worker.policy_following import PolicyFollowing
 from ounce_edge.worker.reading import Reading, as_ours
 from ounce_edge.worker.reading_news import ReadingNews
 from ounce_edge.worker.reload import Reload
@@ -48,6 +55,8 @@ from ounce_edge.worker.supervision import Supervision
 
 logger = logging.getLogger(__name__)
 
+_POLICY_S = 5.0
+"""So long a start waits for the topic of policies."""
 _SWITCH_S = 0.0005
 """How long a lane waits for the interpreter when its call ends and this thread is busy; Python's
 default, 5 ms, is as long as the call itself."""
@@ -95,7 +104,10 @@ def run_worker(settings: WorkerSettings) -> None:
         worker = _Worker(settings, pipelines, lanes, partitions, metrics, health)
         worker.start(sources, runtime)
         try:
-            asyncio.run(worker.run())
+            with ExitStack() as following:
+                if settings.follow_policies:
+                    following.callback(worker.follow_policies(metrics).close)
+                asyncio.run(worker.run())
         finally:
             sources.close()
     finally:
@@ -132,7 +144,8 @@ class _Worker:
             fetch_wait_ms=settings.fetch_wait_ms,
             security=settings.security,
         )
-        events = self._events = Events(self._send_event, metrics.observe_event)
+        name = settings.name or f"{socket.gethostname()}-{os.getpid()}"
+        events = self._events = Events(self._send_event, metrics.observe_event, worker=name)
         self._serving = Serving(
             settings,
             pipelines,
@@ -176,6 +189,28 @@ class _Worker:
         """Begin to put in service what models come later."""
         watts = partial(measured_watts, meter=EnergyMeter())
         sources.start(Reload(self._serving, runtime, self._events, watts), self._events)
+
+    def follow_policies(self, metrics: Metrics) -> TopicFollower:
+        """Put the current version of the policy in force, then each that comes."""
+        settings = self._settings
+        following = PolicyFollowing(
+            self._serving,
+            settings.task,
+            self._events,
+            metrics.show_policy,
+            KeptPolicy(settings.state),
+        )
+        follower = TopicFollower(
+            settings.kafka,
+            POLICIES_TOPIC,
+            following,
+            fetch_wait_ms=settings.fetch_wait_ms,
+            security=settings.security,
+        )
+        follower.start()
+        if not follower.wait_until_caught_up(_POLICY_S):
+            following.use_kept()
+        return follower
 
     async def run(self) -> None:
         self._serving.tell_unmet_floors()

@@ -66,6 +66,16 @@ class WorkerSettings(KafkaConnection):
         description="Routing policy, YAML or JSON; without one: 100 ms, accuracy 0.9, "
         "most-accurate-in-time",
     )
+    follow_policies: bool = Field(
+        default=False,
+        description="Put versions of the policy in force that `ounce policy apply` writes, without "
+        "a restart; until there is one, --policy holds",
+    )
+    state: Path = Field(
+        default=Path("state"),
+        description="With --follow-policies: folder that keeps the last good policy, for a start "
+        "at which Kafka can't give it",
+    )
     metrics_port: int = Field(
         default=9464, ge=0, le=65535, description="Port of /metrics, /healthz, /readyz; 0: any"
     )

@@ -115,7 +115,8 @@ def load_pipelines(
     for pipeline in pipelines:
         metrics.show(pipeline.snapshot())
     for pipeline in pipelines:
-        view = pipeline.plans.view(time.perf_counter())
+        plans, route = pipeline.plans, pipeline.edition.routes[0]
+        view = route.view(plans.renew_state(time.perf_counter()))
         logger.info(
             "ladder task=%s catalogue=%s policy=%s plans=%s",
             pipeline.task.name,

@@ -50,6 +50,11 @@ class OwnTopics:
             self._made.append(topic)
         self._wait(dict.fromkeys(topics, True))
 
+    def made_by_others(self, topic: str) -> None:
+        """Remove this one too, which a test makes by a command; it must not be there yet."""
+        assert topic not in self._admin.list_topics(timeout=_TIMEOUT_S).topics
+        self._made.append(topic)
+
     def make_again(self, topic: str, partitions: int = 1) -> None:
         """Delete a topic that was made here, and make one of the same name at once."""
         self._admin.delete_topics([topic])[topic].result(_TIMEOUT_S)
@@ -65,6 +70,8 @@ class OwnTopics:
 
     def remove(self) -> None:
         """Remove all that were made, and wait until they are gone."""
+        present = self._admin.list_topics(timeout=_TIMEOUT_S).topics
+        self._made = [topic for topic in self._made if topic in present]
         if not self._made:
             return
         for outcome in self._admin.delete_topics(self._made).values():

@@ -59,7 +59,9 @@ class Plans:
         self.tables = Tables.of(self.models, self.plans, objective)
         self._reach = np.ones((len(plans), max(len(plan.steps) for plan in plans)))
         self._load_ms: tuple[float, ...] = (0.0,) * len(self.models)
-        self._view: View | None = None
+        self._view: tuple[BeliefState, View] | None = None
+        self._is_stale = True
+        """Whether the state has to be made anew at the next look."""
         self._made_at_s = -np.inf
         self._has_drifted = False
         self._seen: list[tuple[float, float, float]] = []
@@ -68,14 +70,14 @@ class Plans:
         """Likewise."""
         self._refreshed_at_s = -np.inf
         self.state = self._state_at(-np.inf)
-        """What the latest view was made of, for a log that its decisions can be made again from."""
+        """What the latest view is made of, for a log that its decisions can be made again from."""
         self._slow_since_s: dict[int, float] = {}
 
     def believe_loads(self, load_ms: Sequence[float]) -> None:
         """Per model, the time until it is loaded, milliseconds; 0 where it is."""
         if tuple(load_ms) != self._load_ms:
             self._load_ms = tuple(load_ms)
-            self._view = None
+            self._is_stale = True
 
     def __len__(self) -> int:
         return len(self.plans)
@@ -84,7 +86,18 @@ class Plans:
         return self.plans[index]
 
     def view(self, at_s: float) -> View:
-        """What is believed now.
+        """What is believed now of all plans.
+
+        Args:
+            at_s: now, on the clock of `observe_call`, seconds.
+        """
+        state = self.renew_state(at_s)
+        if self._view is None or self._view[0] is not state:
+            self._view = state, self.tables.view(state)
+        return self._view[1]
+
+    def renew_state(self, at_s: float) -> BeliefState:
+        """What is believed now; the same object while nothing that matters has changed.
 
         Args:
             at_s: now, on the clock of `observe_call`, seconds.
@@ -94,16 +107,15 @@ class Plans:
             for model in self.models:
                 model.latency.refresh(at_s)
             self.accuracy.refresh(at_s)
-            self._view = None
+            self._is_stale = True
         if self._has_drifted and at_s - self._made_at_s >= _RENEW_SECONDS:
-            self._view = None
-        if self._view is None:
+            self._is_stale = True
+        if self._is_stale:
             self.state = self._state_at(at_s)
-            self._view = self.tables.view(self.state)
-            self._made_at_s, self._has_drifted = at_s, False
+            self._made_at_s, self._has_drifted, self._is_stale = at_s, False, False
             self._seen = [_figures(m.latency) for m in self.models]
             self._seen_reach[:] = self._reach
-        return self._view
+        return self.state
 
     def _state_at(self, at_s: float) -> BeliefState:
         factor = self._machine_slowdown(at_s)
@@ -144,7 +156,7 @@ class Plans:
         for plan, was in plans.items():
             n_steps = len(self.plans[plan].steps)
             self._reach[plan, :n_steps] = before._reach[was, :n_steps]
-        self._view = None
+        self._is_stale = True
 
     def observe_call(self, model: int, n_items: int, elapsed_ms: float, at_s: float) -> None:
         """A call of a model went well: learn its time."""
@@ -152,7 +164,7 @@ class Plans:
         if self.models[model].suspension.on_trial:  # this call is to decide, not those before
             latency.start_over()
         latency.observe(n_items, elapsed_ms, at_s)
-        if self._view is not None:
+        if not self._is_stale:
             jump = _VIEW_MS / max(elapsed_ms, 1e-6)
             for now, seen in zip(_figures(latency), self._seen[model], strict=True):
                 self._drift(now, seen, jump)
@@ -177,7 +189,7 @@ class Plans:
         if moved > _DRIFT * seen:
             self._has_drifted = True
             if moved > jump * seen:
-                self._view = None
+                self._is_stale = True
 
     def observe_overhead(self, n_items: int, elapsed_ms: float) -> None:
         """Learn the time per message beside the model calls: a mean that forgets, of groups large
@@ -188,13 +200,13 @@ class Plans:
     def suspend(self, model: int, at_s: float) -> None:
         """Take the plans of a model out of service for a while."""
         self.models[model].suspension.fail(at_s)
-        self._view = None
+        self._is_stale = True
 
     def restore(self, model: int, at_s: float) -> bool:
         """A call of a model went well; True if it had been suspended."""
         restored = self.models[model].suspension.succeed(at_s)
         if restored:
-            self._view = None
+            self._is_stale = True
         return restored
 
     def is_out_of_order(self, model: int, at_s: float) -> bool:

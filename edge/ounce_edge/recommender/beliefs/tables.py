@@ -60,6 +60,8 @@ class Tables:
     watts: Sequence[Sequence[float]]
     size_bytes: Sequence[int]
     memory_bytes: Sequence[float]
+    permitted: Sequence[int] | None = None
+    """Plans that may answer; None: all of them."""
 
     @classmethod
     def of(cls, models: Sequence[Model], plans: Sequence[Plan], objective: Objective) -> Self:
@@ -111,7 +113,7 @@ class Tables:
             cost = (level * watts @ expected_ms)[:, 0].tolist()
         else:
             cost = [[each * float(n) for n in GRID] for each in self.memory_bytes]
-        usable = self._all
+        usable = permitted = self._all if self.permitted is None else self.permitted
         if state.suspended:
             out = set(state.suspended)
             usable = [p for p in usable if out.isdisjoint(self.model[p][: self.n_steps[p]])]
@@ -126,7 +128,8 @@ class Tables:
             accuracy_high=state.accuracy_high,
             size_bytes=self.size_bytes,
             is_single=self._is_single,
-            usable=usable or self._all,  # something has to answer
+            usable=usable or permitted,  # something has to answer
+            permitted=permitted,
             cold=cold,
         )
 

@@ -38,7 +38,9 @@ class View:
     is_single: Sequence[bool]
     """Whether it is one model, not a cascade."""
     usable: Sequence[int]
-    """Indices of the plans whose models are all in service."""
+    """Indices of the plans that may answer and whose models are all in service."""
+    permitted: Sequence[int] | None = None
+    """Indices of the plans that may answer; None: all."""
     cold: frozenset[int] = frozenset()
     """Those with a model that is not loaded: their times hold the load, and messages for them wait
     until it is done."""

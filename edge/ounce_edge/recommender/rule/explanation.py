@@ -77,7 +77,7 @@ class Assessment:
 def assess(
     view: View, remaining_ms: float, min_accuracy: float, n_items: int = 1
 ) -> list[Assessment]:
-    """Every plan against one message, the lightest first, suspended ones last.
+    """Every plan that may answer against one message, the lightest first, suspended ones last.
 
     Args:
         view: what is believed.
@@ -86,7 +86,8 @@ def assess(
         n_items: size of the batch that the message joins.
     """
     order = view.by_cost(n_items)
-    rest = [p for p in range(len(view.names)) if p not in order]
+    permitted = range(len(view.names)) if view.permitted is None else view.permitted
+    rest = [p for p in permitted if p not in order]
     return [
         Assessment(
             plan=view.names[p],

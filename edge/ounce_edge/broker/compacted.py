@@ -1,0 +1,140 @@
+"""Following a compacted topic: all that it holds, and then what comes."""
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from types import MappingProxyType
+from typing import Any, Protocol, cast
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+from ounce_edge.wire.records import Record
+
+logger = logging.getLogger(__name__)
+
+COMPACTED_CONSUMER_SETTINGS: Mapping[str, Any] = MappingProxyType(
+    {
+        "group.id": "ounce-unused",  # librdkafka wants one; nothing is committed
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "earliest",
+        "allow.auto.create.topics": False,
+        "log_level": 2,
+    }
+)
+_BATCH, _BATCH_WAIT_S = 500, 0.1
+_TIMEOUT_S = 5.0
+_AGAIN_S = 1.0
+_PROBE_EVERY = 50
+"""Reads that give nothing, of `_BATCH_WAIT_S`, after which the broker is asked whether it is
+there."""
+
+
+class Follows(Protocol):
+    """What is done with a topic's records. Called on the follower's thread."""
+
+    def start(self) -> None:
+        """The topic is read from its beginning: what was taken before comes again."""
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Some more, in order."""
+
+    def caught_up(self) -> None:
+        """All that the topic holds was given; called again after what comes later."""
+
+    def tell_trouble(self, why: str | None) -> None:
+        """The topic can't be read now, or can be again (None). Called on each change."""
+
+
+class TopicFollower:
+    """Reads one topic of one partition on a thread of its own, for as long as it is not closed.
+
+    Args:
+        kafka: bootstrap servers.
+        topic: its name.
+        follows: takes the records.
+        fetch_wait_ms: longest time the broker may hold a fetch that finds nothing.
+        security: what librdkafka must be told of it.
+    """
+
+    def __init__(
+        self,
+        kafka: str,
+        topic: str,
+        follows: Follows,
+        *,
+        fetch_wait_ms: int = 500,
+        security: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self._settings = {
+            **COMPACTED_CONSUMER_SETTINGS,
+            "bootstrap.servers": kafka,
+            **security,
+            "fetch.wait.max.ms": fetch_wait_ms,
+        }
+        self._topic = topic
+        self._follows = follows
+        self._trouble: str | None = None
+        self._stopping = threading.Event()
+        self._caught_up = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=topic, daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def wait_until_caught_up(self, timeout_s: float) -> bool:
+        """Whether all that the topic held was given within that time."""
+        return self._caught_up.wait(timeout_s)
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(2 * _TIMEOUT_S)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with closing(Consumer(self._settings)) as consumer:
+                    self._read(consumer)
+            except KafkaException as e:
+                self._note(e.args[0].str())
+            except Exception as e:  # without this the thread would end, and nobody would know
+                logger.exception("%s can't be followed, trying again", self._topic)
+                self._note(str(e))
+            self._stopping.wait(_AGAIN_S)
+
+    def _read(self, consumer: Consumer) -> None:
+        found = consumer.list_topics(self._topic, timeout=_TIMEOUT_S).topics[self._topic]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        at = TopicPartition(self._topic, 0, OFFSET_BEGINNING)
+        self._follows.start()
+        consumer.assign([at])
+        n_empty = 0
+        while not self._stopping.is_set():
+            messages = consumer.consume(_BATCH, _BATCH_WAIT_S)
+            records = [message for message in messages if message.error() is None]
+            if records:
+                self._follows.take(cast("Sequence[Record]", records))
+            errors = [error for m in messages if (error := m.error()) is not None]
+            for error in errors:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    raise KafkaException(error)
+            if errors:
+                self._note(None)
+                self._follows.caught_up()
+                self._caught_up.set()
+            n_empty = 0 if messages else n_empty + 1
+            if n_empty >= _PROBE_EVERY:
+                n_empty = 0
+                consumer.get_watermark_offsets(at, timeout=_TIMEOUT_S)  # raises where it is away
+                self._note(None)
+
+    def _note(self, why: str | None) -> None:
+        if why != self._trouble:
+            self._trouble = why
+            self._follows.tell_trouble(why)

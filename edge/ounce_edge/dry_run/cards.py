@@ -1,0 +1,57 @@
+"""A task's ladder as its cards tell of it; no model is loaded."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.documents import CARD_FILE, PLANS_FILE, TASK_FILE, read_card, read_task
+from ounce_schemas.errors import ArtifactError
+
+from ounce_edge.models.catalogue import Ladder, ServedModel, load_plans
+from ounce_edge.models.runtimes.base import Inputs, TensorSignature
+
+Ladders = Mapping[str, Ladder]
+"""By the name of their task."""
+
+
+class _NotLoaded:
+    """Stands where a loaded model would."""
+
+    inputs: Mapping[str, TensorSignature] = {}
+    outputs: Mapping[str, TensorSignature] = {}
+
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
+        raise NotImplementedError("only the card of this model was read")
+
+
+def card_ladder(models_dir: Path, task_name: str) -> Ladder:
+    """What `models_dir/task_name` promises. A card that can't be used is named in `refused`.
+
+    Raises:
+        ArtifactError: the task is absent or invalid, or no card is left.
+    """
+    folder = models_dir / task_name
+    task = read_task(folder / TASK_FILE)
+    models, refused = [], []
+    for path in sorted(p for p in folder.iterdir() if (p / CARD_FILE).is_file()):
+        try:
+            models.append(ServedModel(read_card(path / CARD_FILE), _NotLoaded(), 0))
+        except ArtifactError as e:
+            refused.append(f"{path.name}: {e}")
+    if not models:
+        raise ArtifactError(f"{folder}: no model has a card that can be used")
+    plans = load_plans(folder / PLANS_FILE, task, models)
+    return Ladder(task, models, refused, plans, "cards")
+
+
+def card_ladders(models_dir: Path) -> dict[str, Ladder]:
+    """Of every task in a folder, by its name.
+
+    Raises:
+        ArtifactError: one of them is invalid.
+    """
+    if not models_dir.is_dir():
+        return {}
+    names = sorted(p.parent.name for p in models_dir.glob(f"*/{TASK_FILE}"))
+    return {name: card_ladder(models_dir, name) for name in names}

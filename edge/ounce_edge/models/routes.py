@@ -1,0 +1,101 @@
+"""What a policy makes of the plans: which of them may answer which messages, and by what rule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ounce_schemas.errors import PolicyError
+from ounce_schemas.policy import EffectivePolicy, Routing
+from ounce_schemas.policy_rules import many
+
+from ounce_edge.models.catalogue import Ladder
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
+from ounce_edge.recommender.beliefs.tables import BeliefState, Tables
+from ounce_edge.recommender.beliefs.view import View
+
+
+@dataclass
+class Route:
+    """Messages that the same plans may answer by the same rule; they are decided on together."""
+
+    routing: Routing
+    permitted: Sequence[int]
+    """Indices of the plans that may answer, ascending; at least one."""
+    tables: Tables
+    """Of all plans, in the route's objective."""
+    _made: tuple[BeliefState, View] | None = field(default=None, repr=False)
+
+    def view(self, state: BeliefState) -> View:
+        """What is believed of the plans that may answer; made once for each state."""
+        if self._made is None or self._made[0] is not state:
+            self._made = state, self.tables.view(state)
+        return self._made[1]
+
+
+@dataclass(frozen=True)
+class Routes:
+    """The routes of one task under one policy."""
+
+    routes: Sequence[Route]
+    """The first is that of messages which meet no rule."""
+    of_settings: Sequence[int]
+    """Route by the number of a message's settings, as `RuleMatcher` says."""
+
+    @property
+    def permitted(self) -> Sequence[int]:
+        """Plans that may answer some messages, ascending."""
+        return sorted({plan for route in self.routes for plan in route.permitted})
+
+
+def make_routes(ladder: Ladder, policy: EffectivePolicy, plans: Plans) -> Routes:
+    """The routes of a policy, on plans of all models of a ladder.
+
+    Raises:
+        PolicyError: it permits none of the models to some messages, or names one that is not there.
+    """
+    _check_names(ladder, policy)
+    routes: dict[Routing, Route] = {}
+    of_settings = []
+    numbers = dict[Routing, int]()
+    for name, settings in [("", policy), *((rule.name, rule.policy) for rule in policy.rules)]:
+        routing = settings.routing
+        if routing not in routes:
+            permitted = _permitted(ladder, settings, plans, name)
+            tables = replace(plans.tables, objective=routing.objective, permitted=permitted)
+            routes[routing] = Route(routing, permitted, tables)
+            numbers[routing] = len(numbers)
+        of_settings.append(numbers[routing])
+    return Routes(list(routes.values()), of_settings)
+
+
+def _permitted(ladder: Ladder, settings: EffectivePolicy, plans: Plans, rule: str) -> Sequence[int]:
+    cards = {m.card.model: m.card for m in ladder.models}
+    is_permitted = [settings.permits(m.name, cards[m.name].family) for m in plans.models]
+    found = [
+        i
+        for i, plan in enumerate(plans.plans)
+        if all(is_permitted[step.model] for step in plan.steps)
+        and (settings.cascades or len(plan.steps) == 1)
+    ]
+    if not found:
+        where = f"rule {rule}: " if rule else ""
+        raise PolicyError(
+            f"policy {settings.version}: {where}permits none of the models of task "
+            f"{ladder.task.name} that can serve: {sorted(cards)}"
+        )
+    return found
+
+
+def _check_names(ladder: Ladder, policy: EffectivePolicy) -> None:
+    """Names of the task's own settings must be known. A rule may be of other tasks as well, so what
+    it names need not be."""
+    names = {m.card.model for m in ladder.models}
+    refused = {line.split(":", 1)[0] for line in ladder.refused}
+    own = [rule for rule in policy.rules if len(many(rule.when.task or ())) == 1]
+    for name, settings in [("", policy), *((rule.name, rule.policy) for rule in own)]:
+        unknown = (set(settings.allow or ()) | set(settings.deny)) - names - refused
+        if unknown:
+            where = f"rule {name}: " if name else ""
+            raise PolicyError(
+                f"policy {policy.version}: {where}task {ladder.task.name} has no model "
+                f"{sorted(unknown)}; it has {sorted(names)}"
+            )

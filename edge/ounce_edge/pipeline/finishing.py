@@ -1,0 +1,57 @@
+"""What becomes of a group of requests that the models were called for."""
+
+from collections.abc import Callable
+
+from ounce_edge.models.execution import Outcome
+from ounce_edge.pipeline.answering import Answering
+from ounce_edge.pipeline.job import Job
+from ounce_edge.pipeline.rejecting import Rejecting
+from ounce_edge.pipeline.reports import ModelCall, Report
+from ounce_edge.pipeline.waiting import Waiting
+from ounce_edge.wire.records import Publish
+
+
+class Finishing:
+    """Learns from groups that were run, and has their answers published.
+
+    Args:
+        waiting: takes back requests that another model is to answer.
+        answering: publishes predictions.
+        rejecting: publishes dead letters.
+        steady: seconds on a steady clock.
+    """
+
+    def __init__(
+        self,
+        waiting: Waiting,
+        answering: Answering,
+        rejecting: Rejecting,
+        steady: Callable[[], float],
+    ) -> None:
+        self._waiting = waiting
+        self._answering = answering
+        self._rejecting = rejecting
+        self._steady = steady
+
+    def finish(self, job: Job, outcome: Outcome, publish: Publish, report: Report) -> None:
+        """Learn from a group that was run, and publish its predictions; what a model fails on waits
+        for another one, or becomes dead letters where none is left."""
+        began_s = self._steady()
+        taken, plans, watch = job.taken, job.edition.plans, job.edition.watch
+        permitted = job.route.permitted
+        taken.settle()
+        watch.blame(job.group.plan, outcome)
+        report.incidents += watch.learn_outcome(job.group.plan, outcome, permitted)
+        report.calls += [ModelCall.of(c, plans.models[c.model].name) for c in outcome.calls]
+        report.escalated += outcome.escalated
+        for answered in outcome.answered:
+            self._answering.publish(job, outcome, answered, publish, report)
+        for failure in outcome.failures:
+            if failure.is_models_fault and watch.others_serve(failure.model, permitted):
+                self._waiting.give_back(taken, failure.items)
+                continue
+            why = f"model {plans.models[failure.model].name} {failure.text}"
+            self._rejecting.reject_failed(taken, failure.items, why, publish, report)
+        if len(outcome.put_off):
+            self._waiting.give_back(taken, outcome.put_off)
+        plans.observe_overhead(len(taken.batch), (self._steady() - began_s) * 1e3)

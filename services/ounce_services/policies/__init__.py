@@ -1,0 +1,1 @@
+"""`ounce policy`: versions of the policy, and what one would do before it is in force."""

@@ -1,0 +1,72 @@
+"""`ounce policy replay`: what a policy would have changed."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+from ounce_edge.dry_run.foresight import Foresight
+from ounce_edge.dry_run.replaying import replay_folder
+from ounce_schemas.errors import PolicyError
+
+from ounce_services.policies.foresight_page import foresight_page
+from ounce_services.policies.foresight_rows import HEAD, figure_rows, plan_rows, summary
+from ounce_services.policies.listing import table
+from ounce_services.policies.options import read_document
+
+_MOST_SHOWN = 10
+
+
+@click.command("replay")
+@click.option(
+    "--policy",
+    "file",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The policy to try, YAML or JSON.",
+)
+@click.option(
+    "--decisions",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder that workers recorded their decisions in.",
+)
+@click.option("--task", "tasks", multiple=True, help="Only this task; repeat for several.")
+@click.option(
+    "--page", type=click.Path(dir_okay=False, path_type=Path), help="Also write an HTML page."
+)
+def command(file: Path, decisions: Path, tasks: tuple[str, ...], page: Path | None) -> None:
+    """Make recorded decisions again under another policy, and show what changes: who answers,
+    deadlines and floors kept, compute and cost, and the messages that change most.
+
+    Example: ounce policy replay --policy new.yaml --decisions decisions --page replay.html
+    """
+    text, policy = read_document(file)
+    began_s = time.perf_counter()
+    found = replay_folder(policy, decisions, tasks, _progress)
+    took_s = time.perf_counter() - began_s
+    n = sum(of_task.before.n for of_task in found.values())
+    for task, of_task in found.items():
+        click.echo("\n".join(_lines(task, of_task)))
+    click.echo(f"{n:,} messages replayed in {took_s:.1f} s, {n / took_s:,.0f} a second")
+    if page is not None:
+        try:
+            page.write_text(foresight_page(str(file), text, found), encoding="utf-8")
+        except OSError as e:
+            raise PolicyError(f"{page}: can't be written: {e.strerror or e}") from e
+        click.echo(f"page: {page}")
+
+
+def _lines(task: str, found: Foresight) -> list[str]:
+    lines = [summary(task, found), "", table([HEAD, *figure_rows(found)]), ""]
+    lines += [table([("plan", *HEAD[1:]), *plan_rows(found)]), ""]
+    if found.changes:
+        rows = [("message", "device", "as it was", "foreseen", "what changes")]
+        rows += [(c.id, c.device, c.before, c.after, c.what) for c in found.changes[:_MOST_SHOWN]]
+        lines += ["These change most:", table(rows), ""]
+    return lines
+
+
+def _progress(task: str, n: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{task}: {n:,} messages", nl=False, err=True)

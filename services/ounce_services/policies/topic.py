@@ -1,0 +1,212 @@
+"""The topic of policies: read whole, and one version appended to it at a time."""
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,  # re-exported, as its documentation says
+    ResourceType,
+)
+from confluent_kafka.cimpl import NewTopic
+from ounce_schemas.errors import BrokerError, PolicyError
+from ounce_schemas.policy_history import Change, PolicyHistory, PolicyVersion, next_version
+from ounce_schemas.topics import POLICIES_TOPIC
+
+from ounce_services.cluster.admin import CLIENT_CONFIG, OPEN, create_topics, describe_cluster
+
+MOST_BYTES = 900_000
+"""Of a record: below Kafka's default bound of a million."""
+
+
+class PolicyTopic:
+    """Versions of the policy on one cluster.
+
+    Args:
+        kafka: bootstrap servers.
+        timeout_s: longest wait for the broker.
+        security: what librdkafka must be told of it.
+    """
+
+    def __init__(
+        self, kafka: str, timeout_s: float = 10.0, security: Mapping[str, Any] = OPEN
+    ) -> None:
+        self._config = {**CLIENT_CONFIG, "bootstrap.servers": kafka, **security}
+        self._kafka = kafka
+        self._timeout_s = timeout_s
+        self._security = security
+
+    def history(self) -> PolicyHistory:
+        """All versions; none where there is no topic yet.
+
+        Raises:
+            BrokerError: the broker does not answer, or not in time.
+            PolicyError: the topic would not keep all versions.
+        """
+        if not self._is_there():
+            return PolicyHistory()
+        self._check_topic()
+        return self._read()
+
+    def read(self, topic: str) -> Iterator[Message]:
+        """All records of another topic of the cluster; none where there is no such topic.
+
+        Raises:
+            BrokerError: the broker does not give them in time.
+        """
+        cluster = describe_cluster(self._kafka, self._timeout_s, self._security)
+        if topic in cluster.partitions:
+            yield from read_topic(self._config, topic, self._timeout_s)
+
+    def append(self, history: PolicyHistory, change: Change) -> PolicyVersion:
+        """Write the version that follows the current one of `history`. Makes the topic where there
+        is none.
+
+        Raises:
+            BrokerError: the broker does not take it.
+            PolicyError: somebody else wrote a version meanwhile; this one is not in force.
+        """
+        if not self._is_there():
+            self._make()
+        self._check_topic()
+        version = next_version(history, change, uuid.uuid4().hex, datetime.now(UTC))
+        value = version.model_dump_json().encode()
+        if len(value) > MOST_BYTES:
+            raise PolicyError(
+                f"the policy takes {len(value)} bytes as a record, at most {MOST_BYTES} are written"
+            )
+        self._write(version.key, value)
+        written = self._read().versions.get(version.number)
+        if written is None or written.id != version.id:
+            self._write(version.key, None)  # nobody took it: it is not based on what is in force
+            by = f" {written.summary()}" if written else ""
+            raise PolicyError(
+                f"somebody wrote version {version.number} of the policy meanwhile{by}; nothing of "
+                "this one is in force: look at `ounce policy diff`, then apply again"
+            )
+        return version
+
+    def _make(self) -> None:
+        if describe_cluster(self._kafka, self._timeout_s, self._security).is_embedded:
+            create_topics(self._kafka, [POLICIES_TOPIC], timeout_s=self._timeout_s)
+            return
+        new = NewTopic(POLICIES_TOPIC, 1, config={"cleanup.policy": "compact"})
+        admin = AdminClient(self._config)  # without a name it would end before its answer
+        made = admin.create_topics([new], request_timeout=self._timeout_s)
+        try:
+            made[POLICIES_TOPIC].result(2 * self._timeout_s)
+        except KafkaException as e:
+            if e.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise BrokerError(
+                    f"Kafka refuses to create topic {POLICIES_TOPIC}: {e.args[0].str()}"
+                ) from e
+
+    def _is_there(self) -> bool:
+        cluster = describe_cluster(self._kafka, self._timeout_s, self._security)
+        return POLICIES_TOPIC in cluster.partitions
+
+    def _check_topic(self) -> None:
+        """Refuse a topic that would lose versions, or give them in no order.
+
+        Raises:
+            PolicyError: naming the reason.
+        """
+        cluster = describe_cluster(self._kafka, self._timeout_s, self._security)
+        if cluster.is_embedded:  # librdkafka's mock cluster has no configuration to ask for
+            return
+        n = cluster.partitions[POLICIES_TOPIC]
+        if n != 1:
+            raise PolicyError(
+                f"topic {POLICIES_TOPIC} has {n} partitions, so its versions have no order: make "
+                "it anew with one"
+            )
+        cleanup = self._cleanup_policy()
+        if cleanup not in (None, "compact"):
+            raise PolicyError(
+                f"topic {POLICIES_TOPIC} has cleanup.policy={cleanup}, so it would drop versions "
+                "after a while: set it with `kafka-configs.sh --alter --topic "
+                f"{POLICIES_TOPIC} --add-config cleanup.policy=compact`"
+            )
+
+    def _cleanup_policy(self) -> str | None:
+        """None: this user may not ask."""
+        resource = ConfigResource(ResourceType.TOPIC, POLICIES_TOPIC)
+        admin = AdminClient(self._config)
+        asked = admin.describe_configs([resource], request_timeout=self._timeout_s)
+        try:
+            return str(asked[resource].result(2 * self._timeout_s)["cleanup.policy"].value)
+        except KafkaException as e:
+            if e.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                return None
+            raise BrokerError(f"Kafka tells nothing of {POLICIES_TOPIC}: {e.args[0].str()}") from e
+
+    def _read(self) -> PolicyHistory:
+        history = PolicyHistory()
+        for message in read_topic(self._config, POLICIES_TOPIC, self._timeout_s):
+            try:
+                history.take(message.value())
+            except PolicyError:  # workers say so; who asks for versions wants those that are
+                continue
+        return history
+
+    def _write(self, key: bytes, value: bytes | None) -> None:
+        failures: list[KafkaError] = []
+        producer = Producer({**self._config, "enable.idempotence": True, "linger.ms": 0})
+        producer.produce(
+            POLICIES_TOPIC,
+            value,
+            key,
+            partition=0,
+            on_delivery=lambda error, _: failures.append(error) if error else None,
+        )
+        left = producer.flush(self._timeout_s)
+        if failures or left:
+            why = failures[0].str() if failures else f"not within {self._timeout_s:g} s"
+            raise BrokerError(f"Kafka does not take the policy: {why}")
+
+
+def read_topic(config: Mapping[str, Any], topic: str, timeout_s: float) -> Iterator[Message]:
+    """All records of a topic, up to where each partition ended when this began.
+
+    Raises:
+        BrokerError: the broker does not give them in time.
+    """
+    settings = {
+        **config,
+        "group.id": "ounce-unused",  # librdkafka wants one; nothing is committed
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "isolation.level": "read_committed",
+    }
+    try:
+        with closing(Consumer(settings)) as consumer:
+            found = consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions
+            open_ = set(found)
+            consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in found])
+            until_s = time.monotonic() + timeout_s
+            while open_ and time.monotonic() < until_s:
+                for message in consumer.consume(500, 0.2):
+                    error = message.error()
+                    if error is None:
+                        yield message
+                    elif error.code() == KafkaError._PARTITION_EOF:
+                        open_.discard(message.partition() or 0)
+                    else:
+                        raise KafkaException(error)
+            if open_:
+                raise BrokerError(f"Kafka did not give all of {topic} within {timeout_s:g} s")
+    except KafkaException as e:
+        raise BrokerError(f"{topic} can't be read: {e.args[0].str()}") from e

@@ -1,0 +1,155 @@
+"""A worker puts versions of the policy in force, and refuses what it can't serve under."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from ounce_edge.pipeline.pipeline import Pipeline
+from ounce_edge.telemetry.events import Events
+from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.worker.kept_policy import KeptPolicy
+from ounce_edge.worker.policy_following import PolicyFollowing
+from ounce_schemas.event import EventKind, OperationalEvent
+from ounce_schemas.policy_history import Change, PolicyHistory, next_version
+from ounce_schemas.task import TaskSpec
+from prometheus_client import generate_latest
+
+from tests.support.edge.ladders import DIGITS, NUMBERS, FakeRecord, served
+from tests.support.edge.pipelines import edition
+from tests.support.edge.serving import FakeDelivery, serving_of
+
+
+class Followed:
+    """Two tasks that follow the policies, and what they tell."""
+
+    def __init__(self, folder: Path) -> None:
+        self.metrics = Metrics()
+        self.pipelines = [pipeline_of(DIGITS), pipeline_of(NUMBERS)]
+        serving = serving_of(*self.pipelines, delivery=FakeDelivery(), metrics=self.metrics)
+        self.events: list[OperationalEvent] = []
+        events = Events(self._tell, lambda task, kind: None, worker="w-1")
+        self.kept = KeptPolicy(folder)
+        self.following = PolicyFollowing(
+            serving, ["digits", "numbers"], events, self.metrics.show_policy, self.kept
+        )
+        self.written = PolicyHistory()
+
+    def _tell(self, key: bytes, value: bytes, headers: Any) -> None:
+        self.events.append(msgspec.json.decode(value, type=OperationalEvent))
+
+    def apply(self, *documents: str) -> None:
+        for text in documents:
+            change = Change(text, "ann")
+            version = next_version(self.written, change, "i", datetime.now(UTC))
+            value = version.model_dump_json().encode()
+            self.written.take(value)
+            self.following.take([FakeRecord(value)])
+        self.following.caught_up()
+
+    @property
+    def versions(self) -> Sequence[str]:
+        return [pipeline.edition.policy.version for pipeline in self.pipelines]
+
+    def told(self) -> Sequence[tuple[EventKind, str, str]]:
+        told, self.events = self.events, []
+        return [(event.kind, event.task, event.subject) for event in told]
+
+
+def pipeline_of(task: TaskSpec) -> Pipeline:
+    return Pipeline(edition(served(task, "light"), served(task, "heavy"), task=task))
+
+
+@pytest.fixture
+def followed(tmp_path: Path) -> Followed:
+    return Followed(tmp_path / "state")
+
+
+def test_only_the_current_version_is_put_in_force_for_all_tasks(followed: Followed) -> None:
+    followed.apply("min_accuracy: 0.5", "min_accuracy: 0.6")
+    assert followed.versions == ["v2", "v2"]
+    assert followed.told() == [
+        (EventKind.POLICY_CHANGED, "digits", "v2"),
+        (EventKind.POLICY_CHANGED, "numbers", "v2"),
+    ]
+    shown = generate_latest(followed.metrics.registry).decode()
+    assert 'ounce_policy_info{version="v2"} 1.0' in shown
+    assert shown.count("ounce_policy_info{") == 1
+    followed.following.caught_up()
+    assert followed.told() == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "min_accuracy: 7",
+        "tasks: {numbers: {deny: [light, heavy]}}",
+        "tasks: {digits: {allow: [typo]}}",
+    ],
+)
+def test_a_broken_version_replaces_nothing_of_any_task(followed: Followed, broken: str) -> None:
+    followed.apply("min_accuracy: 0.5")
+    before = [pipeline.edition for pipeline in followed.pipelines]
+    followed.told()
+    followed.apply(broken)
+    assert [pipeline.edition for pipeline in followed.pipelines] == before
+    assert followed.told() == [
+        (EventKind.POLICY_REFUSED, "digits", "v2"),
+        (EventKind.POLICY_REFUSED, "numbers", "v2"),
+    ]
+    kept = followed.kept.read()
+    assert kept is not None
+    assert kept.name == "v1"
+    followed.apply("min_accuracy: 0.6")
+    assert followed.versions == ["v3", "v3"]
+
+
+def test_the_last_good_version_is_kept_for_a_start_without_the_topic(tmp_path: Path) -> None:
+    Followed(tmp_path).apply("min_accuracy: 0.5")
+    later = Followed(tmp_path)
+    later.following.use_kept()
+    assert later.versions == ["v1", "v1"]
+    assert "since the topic is not read" in later.events[0].text
+    assert later.events[0].worker == "w-1"
+    nothing = Followed(tmp_path / "empty")
+    nothing.following.use_kept()
+    assert nothing.versions == ["p1", "p1"]
+    assert {kind for kind, *_ in nothing.told()} == {EventKind.POLICIES_UNREACHED}
+
+
+def test_a_kept_file_that_is_of_no_use_is_as_none(tmp_path: Path) -> None:
+    (tmp_path / "policy.json").write_text('{"number": 3')
+    followed = Followed(tmp_path)
+    followed.following.use_kept()
+    assert followed.versions == ["p1", "p1"]
+
+
+def test_a_disk_that_takes_nothing_costs_only_what_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where a folder should be")
+    followed = Followed(tmp_path / "state")
+    followed.apply("min_accuracy: 0.5")
+    assert followed.versions == ["v1", "v1"]
+
+
+def test_a_topic_that_is_away_is_told_once_and_nothing_changes(followed: Followed) -> None:
+    followed.apply("min_accuracy: 0.5")
+    followed.told()
+    followed.following.tell_trouble("no broker")
+    followed.following.tell_trouble(None)
+    assert [kind for kind, *_ in followed.told()] == [
+        EventKind.POLICIES_UNREACHED,
+        EventKind.POLICIES_UNREACHED,
+        EventKind.POLICIES_REACHED,
+        EventKind.POLICIES_REACHED,
+    ]
+    assert followed.versions == ["v1", "v1"]
+
+
+def test_records_that_are_no_versions_are_passed_over(followed: Followed) -> None:
+    followed.following.take([FakeRecord(b"junk"), FakeRecord(None)])
+    followed.apply("min_accuracy: 0.5")
+    followed.following.start()  # read again from the beginning
+    followed.following.caught_up()
+    assert followed.versions == ["v1", "v1"]

@@ -1,0 +1,101 @@
+"""`ounce policy` without a Kafka: check, explain, replay, and what their pages hold."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from ounce_edge.dry_run.figures import Figures
+from ounce_edge.dry_run.foresight import Change, Foresight
+from ounce_schemas.errors import ArtifactError, PolicyError
+from ounce_schemas.event import EventKind, OperationalEvent
+from ounce_services.policies.command import command
+from ounce_services.policies.foresight_page import foresight_page
+from ounce_services.policies.foresight_rows import figure_rows, plan_rows
+from ounce_services.policies.status import read_statuses
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(command, arguments)
+
+
+def foresight() -> Foresight:
+    before, after = Figures(n=200), Figures(n=200, n_refused=10)
+    before.plans.update({"light": 200})
+    after.plans.update({"light": 50, "heavy": 140})
+    before.in_time, after.in_time = 200, 180
+    before.compute_ms, after.compute_ms = 20.0, 190.0
+    change = Change(1.5, 0, "<script>alert(1)</script>", "d&1", "light", "refused", "floor missed")
+    return Foresight(
+        before, after, n_changed=150, n_decisions=9, changes=[change], versions={"v1": 200}
+    )
+
+
+def test_rows_say_what_changes_in_points_and_per_cent() -> None:
+    rows = {row[0]: row[1:] for row in [*figure_rows(foresight()), *plan_rows(foresight())]}
+    assert rows["deadlines kept"] == ("100.00%", "90.00%", "-10.00 points")
+    assert rows["refused"] == ("0.00%", "5.00%", "+5.00 points")
+    assert rows["compute each, ms"] == ("0.1", "1", "+900.0%")
+    assert rows["heavy"] == ("0.00%", "70.00%", "+70.00 points")
+
+
+def test_a_page_needs_nothing_beside_itself_and_runs_nothing_of_what_was_sent() -> None:
+    page = foresight_page("p.yaml", "rules: [{name: a}] # </pre><script>", {"digits": foresight()})
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "d&amp;1" in page
+    assert re.findall(r"(?:src|href|url)\s*[=(]", page) == []
+
+
+def test_checking_exits_with_1_where_there_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("rules: [{name: a}, {name: b}]")
+    result = run("check", str(file), "--models", str(tmp_path / "none"))
+    assert "error: rule b: is never met" in result.output
+    assert "checked against no ladder" in result.output
+    file.write_text("min_accuracy: 0.5")
+    assert run("check", str(file), "--models", str(tmp_path / "none")).exit_code == 0
+
+
+def test_explaining_names_the_rule(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("rules: [{name: eu, when: {extensions: {region: eu-*}}, fallback: refuse}]")
+    options = ["--task", "digits", "--models", str(tmp_path / "none")]
+    told = run("explain", str(file), *options, "--extension", "region=eu-1").output
+    assert "rule: eu\n" in told
+    assert "fallback: refuse" in told
+    assert "rule: none" in run("explain", str(file), *options).output
+    wrong = run("explain", str(file), *options, "--extension", "region")
+    assert wrong.exit_code == 2
+
+
+def test_a_replay_of_nothing_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("min_accuracy: 0.5")
+    result = run("replay", "--policy", str(file), "--decisions", str(tmp_path))
+    assert isinstance(result.exception, ArtifactError)
+    file.write_text("min_accuracy: 5")
+    result = run("replay", "--policy", str(file), "--decisions", str(tmp_path))
+    assert isinstance(result.exception, PolicyError)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "version", "has_trouble"),
+    [
+        ([EventKind.POLICY_CHANGED], "v1", False),
+        ([EventKind.POLICY_CHANGED, EventKind.POLICY_REFUSED], "v1", True),
+        ([EventKind.POLICIES_UNREACHED], None, True),
+        ([EventKind.POLICIES_UNREACHED, EventKind.POLICIES_REACHED], None, False),
+    ],
+)
+def test_a_workers_events_tell_its_version(
+    kinds: list[EventKind], version: str | None, has_trouble: bool
+) -> None:
+    events = [OperationalEvent(kind, "digits", "v1", "why", 5, "w") for kind in kinds]
+    other = OperationalEvent(EventKind.OVERLOAD, "digits", "requests", "", 6, "w")
+    values = [b"junk", None, *map(msgspec.json.encode, [*events, other])]
+    [status] = read_statuses(values)
+    assert (status.worker, status.task, status.version) == ("w", "digits", version)
+    assert bool(status.trouble) is has_trouble
