@@ -45,7 +45,7 @@ class Overhead:
 
 
 @dataclass(frozen=True)
-class _Record:
+class Request:
     """A request that no broker has seen."""
 
     place: int
@@ -105,7 +105,7 @@ def measure_overhead(models_dir: Path, task: str) -> Overhead:
             records = []
             for _ in range(n):
                 own = headers(place, 1e4, floors[place % 4])
-                records.append(_Record(place, bodies[place % len(bodies)], own, at_ms))
+                records.append(Request(place, bodies[place % len(bodies)], own, at_ms))
                 place += 1
             began_s = time.perf_counter()
             pipeline.admit(records, _publish)

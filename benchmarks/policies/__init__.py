@@ -1,0 +1,1 @@
+"""What policies cost, and how quickly they act."""

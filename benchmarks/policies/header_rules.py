@@ -1,0 +1,146 @@
+"""What rules cost a worker: a pipeline without Kafka, with and without 100 rules on headers.
+
+Polls of messages with CloudEvents headers are admitted and answered in turn under each policy. The
+rules look at two headers and at the device; about every second message meets one. They set targets,
+so that all messages are answered together.
+
+Example: python -m benchmarks.policies.header_rules --rounds 40
+"""
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from ounce_edge.models.catalogue import load_ladder
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.pipeline.edition import Edition
+from ounce_edge.pipeline.pipeline import Pipeline
+from ounce_edge.pipeline.turn import Turn
+from ounce_schemas.documents import TEST_SPLIT_FILE
+from ounce_schemas.policy import Policy
+
+from benchmarks import results
+from benchmarks.results import Table
+from benchmarks.routing.overhead import Request, headers
+
+TASK = "digits"
+N_RULES = 100
+POLL = 500
+POLLS_A_ROUND = 20
+PLAIN = {"max_latency_ms": 10_000.0, "min_accuracy": 0.8}
+AT_LEAST_TWO = click.IntRange(min=2)
+
+
+def policies() -> dict[str, Policy]:
+    """By name: without rules, with rules on headers, and on headers and devices."""
+    of_headers = [
+        {
+            "name": f"r{i}",
+            "when": {"tenant": f"tenant-{i}", "extensions": {"site": [f"site-{i % 7}", "hall-*"]}},
+            "max_latency_ms": 9_000.0 + i,
+        }
+        for i in range(N_RULES)
+    ]
+    of_devices = [
+        {**rule, "when": {**rule["when"], "device": ["device-?", f"device-{i}*"]}}  # type: ignore[dict-item]
+        for i, rule in enumerate(of_headers)
+    ]
+    return {
+        "no rules": Policy.model_validate(PLAIN),
+        "100 rules on two headers": Policy.model_validate({**PLAIN, "rules": of_headers}),
+        "100 rules on two headers and the device": Policy.model_validate(
+            {**PLAIN, "rules": of_devices}
+        ),
+    }
+
+
+class Bench:
+    """One pipeline for each policy, and the same messages for all.
+
+    Args:
+        models: folder of the ladder.
+        seed: of the messages.
+    """
+
+    def __init__(self, models: Path, seed: int = 0) -> None:
+        ladder = load_ladder(models, TASK, OnnxCpuRuntime(1))
+        self.pipelines = {
+            name: Pipeline(Edition(ladder, policy.for_task(TASK)))
+            for name, policy in policies().items()
+        }
+        with np.load(models / TASK / TEST_SPLIT_FILE, allow_pickle=False) as split:
+            self._bodies = [row.tobytes() for row in split["input"].astype("<f4")]
+        self._rng = np.random.default_rng(seed)
+        self._place = 0
+
+    def round(self) -> dict[str, float]:
+        """Messages a second under each policy, in an order of chance."""
+        found = {}
+        for name in self._rng.permutation(list(self.pipelines)).tolist():
+            pipeline = self.pipelines[name]
+            polls = [self._poll() for _ in range(POLLS_A_ROUND)]
+            began_s = time.process_time()
+            for records in polls:
+                pipeline.admit(records, _publish)
+                while len(pipeline.waiting):
+                    pipeline.step(_publish, Turn(1e3))
+            found[name] = POLL * POLLS_A_ROUND / (time.process_time() - began_s)
+        return found
+
+    def _poll(self) -> list[Request]:
+        at_ms, records = int(time.time() * 1e3), []
+        for _ in range(POLL):
+            i = self._place = self._place + 1
+            number = i * 7 % (2 * N_RULES)  # a device is always of the same tenant
+            own = [
+                *(h for h in headers(i, 1.0, 0.8) if not h[0].startswith("ce_max")),
+                ("ce_tenant", b"tenant-%d" % number),
+                ("ce_site", b"site-%d" % (number % 7)),
+            ]
+            records.append(Request(number, self._bodies[i % len(self._bodies)], own, at_ms))
+        return records
+
+
+def _publish(outgoing: Any) -> None:
+    """Takes each answer, as a client does."""
+    for _ in outgoing.values:
+        pass
+
+
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--rounds", type=AT_LEAST_TWO, default=40, show_default=True, help="In turn.")
+@click.option(
+    "--models", default="models", show_default=True, help="Folder with the digits ladder."
+)
+@results.publish_option
+def main(rounds: int, models: str, publish: bool) -> None:
+    """Print and write the table."""
+    bench = Bench(Path(models))
+    bench.round()  # to warm up
+    found = [bench.round() for _ in range(rounds)]
+    table = table_of(found)
+    click.echo(results.text(table))
+    results.report("header_rules", {"header_rules": table}, publish=publish)
+
+
+def table_of(rounds: list[dict[str, float]]) -> Table:
+    """Medians, and the cost against no rules within each round."""
+    plain, *_ = names = list(policies())
+    rows: list[list[results.Cell]] = []
+    for name in names:
+        rates = [each[name] for each in rounds]
+        costs = [1.0 - each[name] / each[plain] for each in rounds]
+        cost = "" if name == plain else f"{statistics.median(costs):.1%}"
+        rows.append([name, f"{statistics.median(rates):,.0f}", cost])
+    note = (
+        f"Median of {len(rounds)} rounds of {POLL * POLLS_A_ROUND:,} messages; processor time of "
+        "the pipeline alone, so the share of a whole worker is smaller."
+    )
+    return Table(["policy", "messages a CPU second", "cost"], rows, note)
+
+
+if __name__ == "__main__":
+    main()
