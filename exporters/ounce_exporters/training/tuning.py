@@ -16,7 +16,7 @@ from ounce_schemas.errors import ExportError
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from ounce_exporters.crossfit import NEVER_HELD_OUT, select
-from ounce_exporters.evaluation import accepted
+from ounce_exporters.evaluation import estimate_accuracy
 from ounce_exporters.export.costs import count_cost
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
 
@@ -73,7 +73,7 @@ class Trial:
 
     recipe: Recipe
     error: float
-    """Share of held-out rows that are not answered acceptably."""
+    """One less the task's measure, such as accuracy, of held-out rows."""
     cost_ns: float
     """As `count_cost` counts it."""
 
@@ -193,14 +193,17 @@ def _judge(recipe: Recipe, data: TaskData, seed: int, progress: Progress) -> Tri
     kind = StratifiedKFold if data.spec.kind == "classification" else KFold
     folds = kind(_FOLDS, shuffle=by_chance, random_state=seed if by_chance else None)
     splits = list(folds.split(targets, targets))[: _FOLDS if len(targets) <= _FEW_ROWS else 1]
-    good: list[NDArray[np.bool_]] = []
+    outputs: list[NDArray[np.float32]] = []
+    truth: list[NDArray[Any]] = []
     for done, (_, held) in enumerate(splits):
         chosen = np.isin(np.arange(len(targets)), held)
         part = replace(data, train=select(rows, ~chosen), folds=None)
         model = recipe.fit(part, seed, _part_of(progress, done, len(splits)))
         judged = select(rows, chosen)
-        good.append(accepted(data.spec, model.predict(judged.inputs), judged.targets))
-    return Trial(recipe, 1.0 - float(np.concatenate(good).mean()), count_cost(model.to_onnx()))
+        outputs.append(model.predict(judged.inputs))
+        truth.append(judged.targets)
+    found = estimate_accuracy(data.spec, np.concatenate(outputs), np.concatenate(truth))
+    return Trial(recipe, 1.0 - found.value, count_cost(model.to_onnx()))
 
 
 def _part_of(progress: Progress, done: int, parts: int) -> Progress:
