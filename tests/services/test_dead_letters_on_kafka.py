@@ -64,16 +64,17 @@ def run(kafka: str) -> Run:
 
 
 def read_topic(kafka: str, topic: str, n: int, partitions: int = 2) -> list[Message]:
-    """The first `n` records of a topic, and any that come right after."""
+    """All records that a topic holds by now: `n` or more."""
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": "reader"})
-    consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
+    places = [TopicPartition(topic, p, 0) for p in range(partitions)]
+    held = sum(consumer.get_watermark_offsets(place, timeout=20)[1] for place in places)
+    consumer.assign(places)
     found: list[Message] = []
     deadline = time.monotonic() + 30
-    while len(found) < n and time.monotonic() < deadline:
-        found += consumer.consume(1000, 0.5)
-    found += consumer.consume(1000, 1)
+    while len(found) < held and time.monotonic() < deadline:
+        found += consumer.consume(held - len(found), 1)
     consumer.close()
-    assert len(found) >= n, f"{len(found)} of {n} records in {topic}"
+    assert len(found) == held >= n, f"{len(found)} of {held} records in {topic}, expected {n}"
     return found
 
 

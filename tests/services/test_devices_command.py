@@ -89,7 +89,7 @@ def read_all(kafka: str, topic: str, n: int) -> list[Message]:
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(4)])
     found: list[Message] = []
     while len(found) < n:
-        messages = consumer.consume(1000, 5)
+        messages = consumer.consume(n - len(found), 5)
         assert messages, f"{len(found)} of {n} records in {topic}"
         found += messages
     found += consumer.consume(1000, 0.3)

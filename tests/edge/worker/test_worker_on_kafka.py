@@ -212,13 +212,9 @@ def test_a_killed_worker_loses_nothing(
     inputs, _ = split
     total, sent = 6000, 0
     # A member that died is missed after the session timeout; until then it holds its partitions.
+    options = [f"--group={consumer_group}", "--max-batch=100", "--session-timeout-ms=6000"]
     for number in range(3):
-        with Worker(
-            kafka,
-            digits_models,
-            tmp_path / f"log-{number}",
-            [f"--group={consumer_group}", "--max-batch=100"],
-        ) as worker:
+        with Worker(kafka, digits_models, tmp_path / f"log-{number}", options) as worker:
             until = total * (number + 1) // 3
             for sent in range(sent, until):  # noqa: B020  goes on where the last worker was killed
                 device.send(

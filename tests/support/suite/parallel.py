@@ -22,6 +22,14 @@ def pytest_xdist_auto_num_workers() -> int:
     return 0 if os.environ.get(BROKER) else min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
 
 
+@pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
+def mark_those_with_a_broker(items: list[pytest.Item]) -> None:
+    """Who asks for a broker's fixture has the mark too, before tests are chosen by it."""
+    for item in items:
+        if {"kafka", "private_kafka"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("kafka")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with Kafka tests first, in a run of several processes."""

@@ -2,28 +2,27 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.support.kafka.needed import kafka_needed
-from trials.chaos.outcome import Delivery, Plan, available_deliveries
+from trials.chaos.outcome import Delivery, Plan
 from trials.chaos.report import complaints, summary, write
 from trials.chaos.run import run
 from trials.chaos.schedule import Kind
 
-SEEDS = {Delivery.EXACTLY_ONCE: 11, Delivery.AT_LEAST_ONCE: 12}
 
+def check_that_nothing_is_lost(delivery: Delivery, seed: int, models: Path, folder: Path) -> None:
+    """Run it with a schedule of faults, and read the accounts.
 
-@pytest.mark.kafka
-@pytest.mark.parametrize("delivery", available_deliveries())
-def test_nothing_is_lost_under_faults(
-    delivery: Delivery, digits_models: Path, tmp_path: Path
-) -> None:
-    # The first faults of a schedule are one of each kind.
-    plan = Plan(SEEDS[delivery], len(Kind), delivery, digits_models, rate_per_s=100, gap_s=1.5)
-    logs = tmp_path / "logs"
+    Args:
+        delivery: of the workers.
+        seed: of the schedule. Its first faults are one of each kind.
+        models: with the ladder of digits.
+        folder: for logs.
+    """
+    plan = Plan(seed, len(Kind), delivery, models, rate_per_s=100, gap_s=1.5)
+    logs = folder / "logs"
     with kafka_needed():
         outcome = run(plan, logs, print)
-    write(outcome, tmp_path / "result.json")
+    write(outcome, folder / "result.json")
     print(summary(outcome), *complaints(outcome), sep="\n")
     assert outcome.is_good, f"logs in {logs}"
     assert outcome.accounting.n_inputs > 1000
