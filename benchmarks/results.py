@@ -8,6 +8,7 @@ import datetime
 import os
 import platform
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -21,7 +22,7 @@ _PLACES = frozenset({"models", "out", "results"})
 """Options that say where files lie: a published command leaves them out."""
 
 Cell = str | int | float | None
-_Command = TypeVar("_Command")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class ResultsError(ValueError):

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from benchmarks.peers.base import FEATURES, Peer
 from benchmarks.worker.backlog import PARTITIONS, TOPICS
@@ -76,7 +77,7 @@ class Client:
 
     def __init__(self, servers: str, peer: Peer, inputs: np.ndarray, linger_ms: float = 1) -> None:
         self._peer, self._bodies = peer, bodies_of(peer, inputs)
-        self._headers = None if peer.headers is None else list(peer.headers)
+        self._headers: Any = None if peer.headers is None else list(peer.headers)
         self._producer = Producer(
             {
                 "bootstrap.servers": servers,

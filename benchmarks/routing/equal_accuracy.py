@@ -110,8 +110,10 @@ def compare(task: Measured, rate: float) -> Comparison:
         ours = cheapest(by_cost, max(WITHIN / 2.0, 1.0 / table.plans[best].accuracy.n))
     both = table.plans[ours], table.plans[best]
     return Comparison(
-        table.task,
-        *(_side(task, plan, rate) for plan in (best, single, ours)),
+        task=table.task,
+        best=_side(task, best, rate),
+        single=_side(task, single, rate),
+        ours=_side(task, ours, rate),
         on_test=Difference.between(table.answers, *both),
         on_fresh=None if task.fresh is None else Difference.between(task.fresh, *both),
     )

@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from ounce_schemas.documents import TEST_SPLIT_FILE
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic

@@ -129,7 +129,7 @@ def draw(path: Path, cells: Sequence[Cell], capacities: Mapping[str, float]) -> 
     figure_, axes = plt.subplots(
         len(tasks), len(KINDS), figsize=(14, 2.7 * len(tasks)), sharey=True, squeeze=False
     )
-    names = [rule for rule in reversed(RULES) if rule != ORACLE]
+    names = [rule for rule in reversed([*RULES]) if rule != ORACLE]
     for row, task in zip(axes, tasks, strict=True):
         for panel, kind in zip(row, KINDS, strict=True):
             on_time = [figure(runs[task, kind, r], "on_time_feasible").mean for r in names]

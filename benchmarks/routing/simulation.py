@@ -152,15 +152,13 @@ def simulate(
         decided_ms = clock.now_ms
         for work in rule.choose(decided_ms, queue):
             messages = considered[work.items]
-            left_ms = None
-            if work.cuts:
-                left_ms = deadline_ms[messages] - clock.now_ms
+            until_ms = deadline_ms[messages] - clock.now_ms if work.cuts else None
             outcome = run_plan(
                 table.plans[work.plan].steps,
                 served,
                 beliefs.models,
                 {"item": workload.item[messages]},
-                left_ms,
+                until_ms,
                 clock.seconds,
             )
             before_ms = clock.now_ms

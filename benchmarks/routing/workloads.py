@@ -60,7 +60,7 @@ def floors_of(table: Table) -> Sequence[float]:
 
 
 def _spaced(rate: float, seconds: float, _: np.random.Generator) -> Floats:
-    return np.arange(int(rate * seconds)) * 1e3 / rate
+    return np.arange(int(rate * seconds), dtype=np.float64) * 1e3 / rate
 
 
 def _poisson(rate: float, seconds: float, rng: np.random.Generator) -> Floats:

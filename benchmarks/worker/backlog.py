@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from tests.support.kafka.apache_kafka import ApacheKafka
 
@@ -67,7 +68,7 @@ def fill(servers: str, body: str, inputs: np.ndarray, n: int) -> None:
             for row in inputs
         ]  # fmt: skip
     for i in range(n):
-        headers = None
+        headers: list[tuple[str, str | bytes | None]] | None = None
         if body == "events":
             headers = [
                 ("ce_id", b"%d" % i),

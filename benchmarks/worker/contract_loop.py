@@ -9,14 +9,16 @@ Example: python -m benchmarks.worker.contract_loop models/digits mlp HOST:PORT I
 
 import gc
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime as ort
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from ounce_schemas.documents import read_card, read_task
 
-from benchmarks.worker.contract import Contract, Floats
+from benchmarks.worker.contract import Contract, Floats, Record
 
 BATCH = 2000
 ROWS = 512
@@ -53,12 +55,13 @@ class Answers:
             self._consumer.commit(offsets=places, asynchronous=True)
             self._next = {}
 
-    def send(self, messages: list[Message], answers: list[tuple[bytes, object]]) -> None:
+    def send(self, messages: list[Message], answers: Sequence[tuple[bytes, Any]]) -> None:
         """Produce a batch's answers."""
         produce, topic = self._producer.produce, self._topic
         for message, (value, headers) in zip(messages, answers, strict=True):
             produce(topic, value, message.key(), headers=headers)
-        self._next = {(m.topic(), m.partition()): m.offset() + 1 for m in messages}
+        places = ((m.topic() or "", m.partition() or 0, m.offset() or 0) for m in messages)
+        self._next = {(topic, partition): offset + 1 for topic, partition, offset in places}
 
     @staticmethod
     def _fail(error: KafkaError | None, message: Message) -> None:
@@ -105,7 +108,7 @@ def main() -> None:
         if not messages:
             answers.settle()
             continue
-        made = contract.answer(messages)
+        made = contract.answer(cast("Sequence[Record]", messages))
         answers.settle()
         answers.send(messages, made)
         left -= len(messages)

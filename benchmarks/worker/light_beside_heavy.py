@@ -146,7 +146,7 @@ def _round(ladder: Ladder, bodies: list[bytes], n_lanes: int, load: Load, seed: 
     lanes = Lanes(n_lanes)
     serving = Pipeline(Edition(ladder, POLICY.for_task("digits")), lanes=lanes)
     arrivals = _arrivals(serving, load, seed)
-    published: list[tuple[float, list[bytes]]] = []
+    published: list[tuple[float, Sequence[bytes | None]]] = []
 
     def publish(outgoing: Outgoing) -> None:
         published.append((time.perf_counter(), outgoing.values))
@@ -180,7 +180,7 @@ def _round(ladder: Ladder, bodies: list[bytes], n_lanes: int, load: Load, seed: 
     floors_met = []
     for at_s, values in published:
         for value in values:
-            answer = msgspec.json.decode(value, type=Prediction)
+            answer = msgspec.json.decode(value or b"", type=Prediction)
             number, kind = answer.id.split("-")
             times[kind].append((at_s - arrived_s[int(number)]) * 1e3)
             if kind == "heavy":

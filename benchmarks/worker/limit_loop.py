@@ -65,7 +65,7 @@ def main() -> None:
         if not messages:
             continue
         n = len(messages)
-        values = [m.value() for m in messages]
+        values = [m.value() or b"" for m in messages]
         if body == "raw":
             x = np.frombuffer(b"".join(values), "<f4").reshape(n, -1)
         else:

@@ -1,4 +1,4 @@
-"""Nothing is lost under faults, delivered at least once; in a file of its own, to run beside the other."""
+"""Nothing is lost under faults. A file for each delivery, so that they run beside each other."""
 
 from pathlib import Path
 

@@ -197,8 +197,7 @@ def taken_of(requests: Iterable[Entry], decisions: Path, task: str) -> Taken:
         raise RuntimeError(
             f"the log of decisions tells of {len(columns):,} requests and lacks {missing:,}"
         )
-    partition, offset, deadline_ms, taken_ms = map(np.array, zip(*columns, strict=True))
-    return Taken(partition, offset, deadline_ms, taken_ms)
+    return Taken(*map(np.array, zip(*columns, strict=True)))
 
 
 def holds(burst: Burst) -> bool:

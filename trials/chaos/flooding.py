@@ -91,7 +91,8 @@ class Sender:
         self, n: int, value: Callable[[int], bytes], headers: Callable[[int], Headers]
     ) -> None:
         for i in range(self.sent, self.sent + n):
-            key, of_record = b"device-%d" % (i % 50), list(headers(i))
+            key = b"device-%d" % (i % 50)
+            of_record: list[tuple[str, str | bytes | None]] = [*headers(i)]
             while True:
                 try:
                     self._producer.produce(requests_topic(TASK), value(i), key, headers=of_record)

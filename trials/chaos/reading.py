@@ -7,7 +7,10 @@ from typing import cast
 
 import msgspec
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    OffsetSpec,  # re-exported, as its documentation says
+)
 from ounce_schemas.dead_letter import HEADER_OFFSET, HEADER_PARTITION, HEADER_TOPIC
 from ounce_schemas.topics import dead_letters_topic, predictions_topic
 
@@ -127,7 +130,7 @@ def read_all(servers: str, topic: str, partitions: int, timeout_s: float = 300) 
                     yield Entry(
                         cast("int", message.partition()),
                         cast("int", message.offset()),
-                        cast("bytes | None", message.key()),
+                        message.key(),
                         message.value(),
                         cast("list[tuple[str, bytes | None]]", message.headers() or []),
                         message.timestamp()[1],

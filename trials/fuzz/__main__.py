@@ -77,7 +77,7 @@ def _check(
 ) -> None:
     records = [mutator.any(i) if i % 10 else mutator.good(i) for i in range(first, first + n)]
     outbox = Outbox()
-    faulthandler.dump_traceback_later(HANG_S, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(HANG_S, exit=True, file=sys.__stderr__ or sys.stderr)
     try:
         report = serve(pipeline, records, outbox)
     finally:

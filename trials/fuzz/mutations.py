@@ -107,7 +107,7 @@ class Mutator:
         return value
 
     def _value(self) -> Any:
-        return _VALUES[self._rng.integers(len(_VALUES))]
+        return _VALUES[int(self._rng.integers(len(_VALUES)))]
 
     def _damage(self, value: bytes) -> bytes:
         """Flip, cut, double or fill in bytes."""
