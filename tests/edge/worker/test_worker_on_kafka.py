@@ -1,14 +1,10 @@
-"""The worker process on a real Kafka: bad input, restarts, metrics, and errors at start-up."""
+"""The worker process on a real Kafka: bad input, floors, restarts."""
 
 import json
-import os
 import re
 import shutil
 import signal
-import socket
-import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +14,11 @@ from confluent_kafka import Consumer, TopicPartition
 from ounce_schemas.errors import Reason
 
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.prometheus import Prometheus
-from tests.support.process.worker import OUNCE, Device, Worker
+from tests.support.process.worker import Device, Worker
 
 pytestmark = pytest.mark.kafka
 
-ROOT = Path(__file__).parents[3]
 JSON = ("content-type", b"application/json")
-
-
-@pytest.fixture
-def split(digits_models: Path) -> Any:
-    with np.load(digits_models / "digits" / "test-split.npz") as arrays:
-        return arrays["input"].astype("<f4"), arrays["targets"]
 
 
 def tensor(values: Any, **changes: Any) -> bytes:
@@ -237,49 +225,6 @@ def test_a_killed_worker_loses_nothing(
     assert device.dead_letters == []
 
 
-def documented_metrics() -> list[str]:
-    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
-    return sorted(set(re.findall(r"^\| `(ounce_\w+)` \|", text, re.MULTILINE)))
-
-
-def test_prometheus_finds_every_metric_that_the_pages_list(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    split: Any,
-    tmp_path: Path,
-    consumer_group: str,
-    prometheus: Callable[[str], Prometheus],
-) -> None:
-    topics.of_task("digits")
-    inputs, _ = split
-    listed = documented_metrics()
-    assert len(listed) >= 19
-    with Worker(kafka, digits_models, tmp_path / "log", [f"--group={consumer_group}"]) as worker:
-        device.send(b"nonsense")
-        device.send(inputs[0].tobytes(), [("ce_minaccuracy", b"1"), ("ce_id", b"a")])
-        device.send(inputs[1].tobytes())
-        device.flush()
-        device.read(3)
-        server = prometheus(f"127.0.0.1:{worker.port}")
-        server.wait_for("ounce_dead_letters_total > 0")
-        server.wait_for("ounce_consumer_lag")
-        missing = [name for name in listed if not server.query(name)]
-        histograms = [name for name in missing if server.query(f"{name}_bucket")]
-        assert sorted(set(missing) - set(histograms)) == []
-        assert len(histograms) == 4
-        names = {name for name in server.metric_names() if name.startswith("ounce_")}
-        unlisted = {
-            n
-            for n in names
-            if n not in listed and re.sub("_(bucket|count|sum)$", "", n) not in listed
-        }
-        assert unlisted == set()
-        [answered] = server.query("sum(ounce_messages_total{outcome!='dead-letter'})")
-        assert answered.value == 2
-
-
 def test_one_worker_refuses_a_bad_model_by_name_and_serves_the_others(
     kafka: str,
     topics: OwnTopics,
@@ -312,79 +257,3 @@ def test_one_worker_refuses_a_bad_model_by_name_and_serves_the_others(
 
 def edit(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
-def fails(*arguments: str, env: dict[str, str] | None = None) -> str:
-    """Run `ounce worker`, which must end with an error of one line; returns it."""
-    result = subprocess.run(
-        [OUNCE, "worker", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, **(env or {})},
-    )
-    assert result.returncode not in (0, -signal.SIGTERM), result.stderr
-    assert "Traceback" not in result.stderr
-    lines = [line for line in result.stderr.splitlines() if line.startswith("ounce: ")]
-    assert len(lines) == 1, result.stderr
-    return lines[0]
-
-
-def test_errors_at_start_up_are_one_clear_line(
-    kafka: str, topics: OwnTopics, digits_models: Path, tmp_path: Path
-) -> None:
-    usual = ["--task=digits", f"--kafka={kafka}", f"--models={digits_models}", "--metrics-port=0"]
-    assert "has no topic ounce.digits.requests, ounce.digits.predictions" in fails(*usual)
-    topics.of_task("digits")
-    assert "no task.json there; make the ladder with `ounce train digits" in fails(
-        *usual, "--models", str(tmp_path)
-    )
-    with socket.socket() as taken:
-        taken.bind(("0.0.0.0", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        assert f"can't listen on 0.0.0.0:{port}" in fails(*usual, "--metrics-port", port)
-    policy = tmp_path / "policy.yaml"
-    policy.write_text("max_latency_ms: -5\ntask: {}")
-    error = fails(*usual, "--policy", str(policy))
-    assert "max_latency_ms: Input should be greater than 0 (given: '-5')" in error
-    assert "task: Extra inputs are not permitted" in error
-    policy.write_text("{")
-    assert "not valid YAML" in fails(*usual, f"--policy={policy}")
-    policy.write_text("tasks: {digits: {allow: [huge]}}")
-    assert "has no model ['huge']" in fails(*usual, f"--policy={policy}")
-    models = tmp_path / "models"
-    shutil.copytree(digits_models, models)
-    for path in models.glob("digits/*/model.onnx"):
-        path.write_bytes(b"not an ONNX file")
-    assert "no model can serve: decision-tree: " in fails(*usual, f"--models={models}")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        (
-            ["--task=digits", "--kafka=127.0.0.1:1", "--kafka-timeout-s=1"],
-            "no Kafka at 127.0.0.1:1",
-        ),
-        (["--task=../digits", "--kafka=x:1"], "task.0: String should match pattern"),
-        (["--task=digits"], "Missing option '--kafka'"),
-        (["--kafka=x:1"], "Missing option '--task'"),
-        (["--task=digits", "--kafka=x:1", "--metrics-port=many"], "metrics_port: "),
-        (["--task=digits", "--kafka=x:1", "--threads=0"], "threads: "),
-        (["--task=digits", "--kafka=x:1", "--colour"], "No such option"),
-    ],
-)
-def test_wrong_arguments_are_one_clear_line(arguments: list[str], text: str) -> None:
-    assert text in fails(*arguments, *([] if "port" in str(arguments) else ["--metrics-port=0"]))
-
-
-def test_every_option_is_a_setting_too(kafka: str, topics: OwnTopics, tmp_path: Path) -> None:
-    topics.of_task("digits")
-    environment = {
-        "OUNCE_TASK": "digits",
-        "OUNCE_KAFKA": kafka,
-        "OUNCE_MODELS": str(tmp_path),
-        "OUNCE_METRICS_PORT": "0",
-    }
-    assert f"{tmp_path}/digits: no task.json there" in fails(env=environment)

@@ -1,0 +1,14 @@
+"""Fixtures of the worker's tests."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def split(digits_models: Path) -> Any:
+    """Inputs, float32 of shape (n, 64), and classes of the test split of digits."""
+    with np.load(digits_models / "digits" / "test-split.npz") as arrays:
+        return arrays["input"].astype("<f4"), arrays["targets"]

@@ -1,0 +1,55 @@
+"""Prometheus finds what the page on metrics lists, and nothing else."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.support.kafka.topics import OwnTopics
+from tests.support.process.prometheus import Prometheus
+from tests.support.process.worker import Device, Worker
+
+ROOT = Path(__file__).parents[3]
+
+
+def documented_metrics() -> list[str]:
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    return sorted(set(re.findall(r"^\| `(ounce_\w+)` \|", text, re.MULTILINE)))
+
+
+def test_prometheus_finds_every_metric_that_the_pages_list(
+    kafka: str,
+    topics: OwnTopics,
+    digits_models: Path,
+    device: Device,
+    split: Any,
+    tmp_path: Path,
+    consumer_group: str,
+    prometheus: Callable[[str], Prometheus],
+) -> None:
+    topics.of_task("digits")
+    inputs, _ = split
+    listed = documented_metrics()
+    assert len(listed) >= 19
+    with Worker(kafka, digits_models, tmp_path / "log", [f"--group={consumer_group}"]) as worker:
+        device.send(b"nonsense")
+        device.send(inputs[0].tobytes(), [("ce_minaccuracy", b"1"), ("ce_id", b"a")])
+        device.send(inputs[1].tobytes())
+        device.flush()
+        device.read(3)
+        server = prometheus(f"127.0.0.1:{worker.port}")
+        server.wait_for("ounce_dead_letters_total > 0")
+        server.wait_for("ounce_consumer_lag")
+        missing = [name for name in listed if not server.query(name)]
+        histograms = [name for name in missing if server.query(f"{name}_bucket")]
+        assert sorted(set(missing) - set(histograms)) == []
+        assert len(histograms) == 4
+        names = {name for name in server.metric_names() if name.startswith("ounce_")}
+        unlisted = {
+            n
+            for n in names
+            if n not in listed and re.sub("_(bucket|count|sum)$", "", n) not in listed
+        }
+        assert unlisted == set()
+        [answered] = server.query("sum(ounce_messages_total{outcome!='dead-letter'})")
+        assert answered.value == 2

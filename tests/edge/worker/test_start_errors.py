@@ -1,0 +1,89 @@
+"""What keeps a worker from starting is told in one clear line."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.kafka.topics import OwnTopics
+from tests.support.process.worker import OUNCE
+
+
+def fails(*arguments: str, env: dict[str, str] | None = None) -> str:
+    """Run `ounce worker`, which must end with an error of one line; returns it."""
+    result = subprocess.run(
+        [OUNCE, "worker", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **(env or {})},
+    )
+    assert result.returncode not in (0, -signal.SIGTERM), result.stderr
+    assert "Traceback" not in result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("ounce: ")]
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+def test_errors_at_start_up_are_one_clear_line(
+    kafka: str, topics: OwnTopics, digits_models: Path, tmp_path: Path
+) -> None:
+    usual = ["--task=digits", f"--kafka={kafka}", f"--models={digits_models}", "--metrics-port=0"]
+    assert "has no topic ounce.digits.requests, ounce.digits.predictions" in fails(*usual)
+    topics.of_task("digits")
+    assert "no task.json there; make the ladder with `ounce train digits" in fails(
+        *usual, "--models", str(tmp_path)
+    )
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert f"can't listen on 0.0.0.0:{port}" in fails(*usual, "--metrics-port", port)
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("max_latency_ms: -5\ntask: {}")
+    error = fails(*usual, "--policy", str(policy))
+    assert "max_latency_ms: Input should be greater than 0 (given: '-5')" in error
+    assert "task: Extra inputs are not permitted" in error
+    policy.write_text("{")
+    assert "not valid YAML" in fails(*usual, f"--policy={policy}")
+    policy.write_text("tasks: {digits: {allow: [huge]}}")
+    assert "has no model ['huge']" in fails(*usual, f"--policy={policy}")
+    models = tmp_path / "models"
+    shutil.copytree(digits_models, models)
+    for path in models.glob("digits/*/model.onnx"):
+        path.write_bytes(b"not an ONNX file")
+    assert "no model can serve: decision-tree: " in fails(*usual, f"--models={models}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            ["--task=digits", "--kafka=127.0.0.1:1", "--kafka-timeout-s=1"],
+            "no Kafka at 127.0.0.1:1",
+        ),
+        (["--task=../digits", "--kafka=x:1"], "task.0: String should match pattern"),
+        (["--task=digits"], "Missing option '--kafka'"),
+        (["--kafka=x:1"], "Missing option '--task'"),
+        (["--task=digits", "--kafka=x:1", "--metrics-port=many"], "metrics_port: "),
+        (["--task=digits", "--kafka=x:1", "--threads=0"], "threads: "),
+        (["--task=digits", "--kafka=x:1", "--colour"], "No such option"),
+    ],
+)
+def test_wrong_arguments_are_one_clear_line(arguments: list[str], text: str) -> None:
+    assert text in fails(*arguments, *([] if "port" in str(arguments) else ["--metrics-port=0"]))
+
+
+def test_every_option_is_a_setting_too(kafka: str, topics: OwnTopics, tmp_path: Path) -> None:
+    topics.of_task("digits")
+    environment = {
+        "OUNCE_TASK": "digits",
+        "OUNCE_KAFKA": kafka,
+        "OUNCE_MODELS": str(tmp_path),
+        "OUNCE_METRICS_PORT": "0",
+    }
+    assert f"{tmp_path}/digits: no task.json there" in fails(env=environment)
