@@ -19,7 +19,7 @@ from ounce_schemas.topics import dead_letters_topic, labels_topic, predictions_t
 from tests.support.process.child import Child, free_port
 
 OUNCE = Path(sys.executable).with_name("ounce")
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 120.0
 
 
 class Worker:
@@ -121,7 +121,10 @@ class Device:
     def __init__(self, servers: str, task: str = "digits") -> None:
         self._task = task
         self._requests = requests_topic(task)
-        self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 0})
+        # Idempotence keeps the order where a topic is so new that the first batches are sent again.
+        self._producer = Producer(
+            {"bootstrap.servers": servers, "linger.ms": 0, "enable.idempotence": True}
+        )
         self._consumer = Consumer(
             {
                 "bootstrap.servers": servers,
