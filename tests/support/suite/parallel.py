@@ -23,7 +23,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
-def mark_those_with_a_broker(items: list[pytest.Item]) -> None:
+def pytest_mark_those_with_a_broker(items: list[pytest.Item]) -> None:
     """Who asks for a broker's fixture has the mark too, before tests are chosen by it."""
     for item in items:
         if {"kafka", "private_kafka"}.intersection(getattr(item, "fixturenames", ())):

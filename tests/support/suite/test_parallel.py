@@ -97,3 +97,14 @@ def test_there_are_as_many_as_processors_and_one_on_a_given_broker(
     assert 1 <= pytest_xdist_auto_num_workers() <= MOST_PROCESSES
     monkeypatch.setenv(BROKER, "127.0.0.1:9092")
     assert pytest_xdist_auto_num_workers() == 0
+
+
+def test_who_asks_for_a_broker_is_marked(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nmarkers = kafka")
+    pytester.makepyfile(
+        "import pytest\n@pytest.fixture\ndef private_kafka(): pass\n"
+        "def test_a(private_kafka): pass\ndef test_b(): pass"
+    )
+    plugin = ("-p", "tests.support.suite.parallel")
+    result = pytester.runpytest_inprocess(*plugin, "-m", "not kafka", "-p", "no:cacheprovider")
+    assert result.parseoutcomes() == {"passed": 1, "deselected": 1}
