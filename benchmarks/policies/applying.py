@@ -99,7 +99,7 @@ class Load:
                 i = len(self.sent_s)
                 self.sent_s.append(time.perf_counter())
                 value = self._values[i % len(self._values)]
-                own = [("ce_id", b"%d" % i), ("ce_tenant", b"acme")]
+                own: dict[str, str | bytes | None] = {"ce_id": b"%d" % i, "ce_tenant": b"acme"}
                 self._producer.produce(TOPICS["requests"], value, b"%d" % (i % 100), headers=own)
             self._producer.poll(0)
             time.sleep(0.002)

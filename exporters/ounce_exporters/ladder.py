@@ -155,7 +155,7 @@ def export_model(
     fitted = trained.model
     native = fitted.predict(test.inputs)
     outputs, truth = trained.validation_outputs, validation.targets
-    calibrator = fit_calibrator(task, outputs, truth, _learned_prior(recipe, data))
+    calibrator = fit_calibrator(task, outputs, truth, learned_prior(recipe, data))
     answers = validation_answers(task, calibrator, outputs, truth)
     graph = check_signature(calibrator.attach(fitted.to_onnx(), task), task)
     content = graph.SerializeToString(deterministic=True)
@@ -204,7 +204,7 @@ def export_model(
     return card
 
 
-def _learned_prior(recipe: Recipe, data: TaskData) -> NDArray[np.float64]:
+def learned_prior(recipe: Recipe, data: TaskData) -> NDArray[np.float64]:
     """Share of each class that the model has learned with; empty for a quantity. A person's own
     model has learned from rows that are not known: from such as validate."""
     n_labels = len(data.spec.labels)

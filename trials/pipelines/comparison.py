@@ -12,6 +12,7 @@ from ounce_edge.wire.known_texts import KnownTexts
 from ounce_exporters.export.calibration import fit_calibrator
 from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.export.parity import PROBABILITY_LIMIT, VALUE_LIMIT, check_parity
+from ounce_exporters.ladder import learned_prior
 from ounce_exporters.recipe import FittedModel, Inputs, Recipe, TaskData
 from ounce_schemas.errors import OunceError
 from ounce_schemas.task import TaskSpec
@@ -44,7 +45,9 @@ def compare(rng: Generator, data: TaskData, recipe: Recipe, seed: int) -> Seen:
     try:
         fitted = recipe.fit(data, seed, lambda share: None)
         outputs = fitted.predict(data.validation.inputs)
-        calibrator = fit_calibrator(data.spec, outputs, data.validation.targets)
+        calibrator = fit_calibrator(
+            data.spec, outputs, data.validation.targets, learned_prior(recipe, data)
+        )
         graph = check_signature(calibrator.attach(fitted.to_onnx(), data.spec), data.spec)
         model = OnnxCpuRuntime(threads=1).load(Path("model.onnx"), graph.SerializeToString())
         test = calibrator.apply(fitted.predict(data.test.inputs))
