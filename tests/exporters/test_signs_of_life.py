@@ -1,0 +1,61 @@
+"""Without a terminal a person reads a line every few seconds, also while a library is silent."""
+
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ounce_exporters import reading_reporter, reporting
+from ounce_exporters.heartbeat import Heartbeat
+from ounce_exporters.reading_reporter import ReadingReporter
+from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
+from ounce_exporters.reporting import ConsoleReporter
+from rich.console import Console
+
+
+def unused(data: TaskData, seed: int, progress: Progress) -> FittedModel:
+    raise AssertionError("nothing is trained here")
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    def quick(beat: Callable[[], None], every_s: float) -> Heartbeat:
+        return Heartbeat(beat, every_s / 1000)
+
+    for module in (reading_reporter, reporting):
+        monkeypatch.setattr(module, "Heartbeat", quick)
+        monkeypatch.setattr(module, "EVERY_S", 1.0)
+
+
+def wait_for(file: io.StringIO, text: str) -> None:
+    end_s = time.monotonic() + 30
+    while text not in file.getvalue():
+        assert time.monotonic() < end_s, file.getvalue()
+        time.sleep(0.001)
+
+
+def test_a_silent_fit() -> None:
+    file = io.StringIO()
+    quiet, loud = (Recipe(name, "classical", name, unused) for name in ("quiet", "loud"))
+    with ConsoleReporter(Console(file=file, width=200), [quiet, loud]) as reporter:
+        reporter.training(quiet)
+        wait_for(file, "quiet: training after 0 s\n")
+        reporter.training(quiet)(0.5)
+        wait_for(file, "quiet: training, 45% after 0 s; about")
+        reporter.exporting(quiet)
+        wait_for(file, "quiet: exporting and measuring, 90%")
+        reporter.skipped(loud)
+        reporter.planning()
+        wait_for(file, "planning cascades")
+    assert "loud: left out: no time is left for it (--time-limit)" in file.getvalue()
+
+
+def test_a_table_that_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "rooms.csv"
+    path.write_bytes(b"x" * 100)
+    file = io.StringIO()
+    with ReadingReporter(Console(file=file, width=200), path) as reporter:
+        wait_for(file, "reading rooms.csv: 0 s\n")
+        reporter.notice("two columns are one")
+    assert "Note: two columns are one\n" in file.getvalue()
