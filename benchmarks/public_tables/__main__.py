@@ -36,7 +36,7 @@ CASES = results.UNPUBLISHED / "public_tables.cases.jsonl"
 )
 @click.option("--resume", is_flag=True, help="Keep the cases that were measured before.")
 @click.option(
-    "--cases",
+    "--out",
     type=click.Path(path_type=Path),
     default=CASES,
     show_default=True,
@@ -49,14 +49,14 @@ def main(  # noqa: PLR0913
     only: tuple[str, ...],
     most_minutes: float | None,
     resume: bool,
-    cases: Path,
+    out: Path,
     publish: bool,
 ) -> None:
     """Run, print and write."""
     if not resume:
-        cases.unlink(missing_ok=True)
-    cases.parent.mkdir(parents=True, exist_ok=True)
-    done = read_cases(cases)
+        out.unlink(missing_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    done = read_cases(out)
     known = {(case.table, case.seed) for case in done}
     with tempfile.TemporaryDirectory() as scratch:
         found = [*sources.bundled(Path(scratch)), *(sources.in_folder(data) if data else ())]
@@ -65,7 +65,7 @@ def main(  # noqa: PLR0913
             raise click.UsageError(f"--only: no such table; {', '.join(s.name for s in found)}")
         plan = [(source, seed) for seed in range(seeds) for source in chosen]
         todo = [(source, seed) for source, seed in plan if (source.name, seed) not in known]
-        done += _run(todo, Path(scratch) / "models", cases, most_minutes)
+        done += _run(todo, Path(scratch) / "models", out, most_minutes)
     wanted = {(source.name, seed) for source, seed in plan}
     tables = report.tables([case for case in done if (case.table, case.seed) in wanted])
     for name, table in tables.items():

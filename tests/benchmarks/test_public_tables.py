@@ -68,7 +68,7 @@ def test_a_run_goes_on_where_one_ended(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     kept = Path("cases.jsonl")
     kept.write_bytes(msgspec.json.encode(case("iris", 0, 0.9)) + b"\n")
-    words = ["--only", "iris", "--seeds", "1", "--cases", str(kept)]
+    words = ["--only", "iris", "--seeds", "1", "--out", str(kept)]
     result = CliRunner().invoke(main, [*words, "--resume"])
     assert result.exit_code == 0, result.output
     assert len(read_cases(kept)) == 1
