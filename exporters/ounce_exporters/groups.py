@@ -23,6 +23,9 @@ _QUARTERS = 4
 
 def group_names(column: pd.Series) -> NDArray[np.object_]:
     """The group of each row: its text, its number, or the quarter that its number is in."""
+    numeric = pd.to_numeric(column.replace("", np.nan), errors="coerce")
+    if numeric.notna().sum() == (column != "").sum() and numeric.nunique() > _MOST_NUMBERS:
+        column = numeric  # a text file holds numbers as texts
     if not is_numeric_dtype(column):
         texts = column.map(lambda text: text or MISSING)
         return texts.to_numpy(object)

@@ -155,7 +155,7 @@ def export_model(
     fitted = trained.model
     native = fitted.predict(test.inputs)
     outputs, truth = trained.validation_outputs, validation.targets
-    calibrator = fit_calibrator(task, outputs, truth, learned_prior(recipe, data))
+    calibrator = fit_calibrator(task, outputs, truth, learned_prior(recipe, data, outputs))
     answers = validation_answers(task, calibrator, outputs, truth)
     graph = check_signature(calibrator.attach(fitted.to_onnx(), task), task)
     content = graph.SerializeToString(deterministic=True)
@@ -204,15 +204,18 @@ def export_model(
     return card
 
 
-def learned_prior(recipe: Recipe, data: TaskData) -> NDArray[np.float64]:
-    """Share of each class that the model has learned with; empty for a quantity. A person's own
-    model has learned from rows that are not known: from such as validate."""
+def learned_prior(
+    recipe: Recipe, data: TaskData, outputs: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Share of each class that the model has learned with; empty for a quantity. The rows of a
+    person's own model are not known, so it is the mean of its probabilities."""
     n_labels = len(data.spec.labels)
     if recipe.balanced or not n_labels:
         return np.full(n_labels, 1 / max(n_labels, 1))
-    known = data.train.targets if len(data.train) else data.validation.targets
-    counts = np.bincount(known, minlength=n_labels)
-    return np.maximum(counts, 1) / len(known)
+    if not len(data.train):
+        return np.asarray(Temperature(1.0).apply(outputs).mean(axis=0, dtype=np.float64))
+    counts = np.bincount(data.train.targets, minlength=n_labels)
+    return np.maximum(counts, 1) / len(data.train)
 
 
 def _calibration(

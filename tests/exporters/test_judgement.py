@@ -107,3 +107,6 @@ def test_names_of_groups() -> None:
     many = group_names(pd.Series(np.arange(100.0)))
     assert [(many == name).sum() for name in dict.fromkeys(many)] == [25, 25, 25, 25]
     assert many[0] == "0 to 24.75"
+    texts = group_names(pd.Series([*(str(i) for i in range(100)), ""], dtype=object))
+    assert texts[:100].tolist() == many.tolist()
+    assert texts[100] == MISSING

@@ -46,7 +46,7 @@ def compare(rng: Generator, data: TaskData, recipe: Recipe, seed: int) -> Seen:
         fitted = recipe.fit(data, seed, lambda share: None)
         outputs = fitted.predict(data.validation.inputs)
         calibrator = fit_calibrator(
-            data.spec, outputs, data.validation.targets, learned_prior(recipe, data)
+            data.spec, outputs, data.validation.targets, learned_prior(recipe, data, outputs)
         )
         graph = check_signature(calibrator.attach(fitted.to_onnx(), data.spec), data.spec)
         model = OnnxCpuRuntime(threads=1).load(Path("model.onnx"), graph.SerializeToString())

@@ -4,12 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.api import Outputs, add_model
+from ounce_exporters.cascades.planning import plan_ladder
+from ounce_exporters.export.artifacts import new_ladder
+from ounce_exporters.ladder import build_ladder
+from ounce_exporters.reporters import Reporters
+from ounce_exporters.tasks.table.options import TableOptions
+from ounce_exporters.tasks.table.recipes import recipes
+from ounce_exporters.tasks.table.task import load
 from ounce_schemas.errors import ExportError
+from ounce_schemas.measure import Measure
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     ExtraTreesRegressor,
@@ -150,3 +159,27 @@ def test_labels_may_be_said(models: Path) -> None:
     hints = Outputs(labels=("no", "maybe", "yes"))
     ladder = add_model(model, "rooms", models=models, name="mine", outputs=hints)
     assert "mine" in {card.model for card in ladder.cards}
+
+
+@pytest.mark.parametrize("weights", [None, "balanced"])
+def test_balanced_accuracy_is_kept_by_a_model_that_was_balanced_already(
+    weights: str | None, models: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    rare = rng.random(1200) < 0.1
+    table = pd.DataFrame(
+        {"x": (rng.normal(size=1200) + 1.5 * rare).round(3), "y": rng.normal(size=1200).round(3)}
+    )
+    table["alarm"] = np.where(rare, "yes", "no")
+    table[:900].to_csv(models / "alarms.csv", index=False)
+    options = TableOptions(measure=Measure(kind="balanced-accuracy"))
+    data = load(models / "alarms.csv", "alarm", "alarms", options, 0, lambda line: None)
+    tree = next(recipe for recipe in recipes(data) if recipe.name == "decision-tree")
+    with new_ladder(models, data.spec, data.test, keep_models=False) as scratch:
+        build_ladder(data, [tree], scratch, 0, Reporters())
+        plan_ladder(data, scratch, 0, Reporters())
+    mine = LogisticRegression(class_weight=weights)
+    mine.fit(table[["x", "y"]][900:].to_numpy(), table["alarm"][900:])
+    ladder = add_model(mine, "alarms", models=models, name="mine")
+    card = next(card for card in ladder.cards if card.model == "mine")
+    assert card.validation_accuracy.value > 0.7  # a constant answer has 0.5
