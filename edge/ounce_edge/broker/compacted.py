@@ -49,7 +49,7 @@ class Follows(Protocol):
 
 
 class TopicFollower:
-    """Reads one topic of one partition on a thread of its own, for as long as it is not closed.
+    """Reads one topic on a thread of its own, for as long as it is not closed.
 
     Args:
         kafka: bootstrap servers.
@@ -111,27 +111,29 @@ class TopicFollower:
         found = consumer.list_topics(self._topic, timeout=_TIMEOUT_S).topics[self._topic]
         if found.error is not None:
             raise KafkaException(found.error)
-        at = TopicPartition(self._topic, 0, OFFSET_BEGINNING)
+        places = [TopicPartition(self._topic, p, OFFSET_BEGINNING) for p in found.partitions]
         self._follows.start()
-        consumer.assign([at])
-        n_empty = 0
+        consumer.assign(places)
+        ahead, n_empty = set(found.partitions), 0
         while not self._stopping.is_set():
             messages = consumer.consume(_BATCH, _BATCH_WAIT_S)
             records = [message for message in messages if message.error() is None]
             if records:
                 self._follows.take(cast("Sequence[Record]", records))
-            errors = [error for m in messages if (error := m.error()) is not None]
-            for error in errors:
+            ends = [(m, error) for m in messages if (error := m.error()) is not None]
+            for message, error in ends:
                 if error.code() != KafkaError._PARTITION_EOF:
                     raise KafkaException(error)
-            if errors:
+                ahead.discard(message.partition() or 0)
+            if ends and not ahead:
                 self._note(None)
                 self._follows.caught_up()
                 self._caught_up.set()
             n_empty = 0 if messages else n_empty + 1
             if n_empty >= _PROBE_EVERY:
                 n_empty = 0
-                consumer.get_watermark_offsets(at, timeout=_TIMEOUT_S)  # raises where it is away
+                # raises where it is away
+                consumer.get_watermark_offsets(places[0], timeout=_TIMEOUT_S)
                 self._note(None)
 
     def _note(self, why: str | None) -> None:

@@ -1,39 +1,28 @@
-"""Following a compacted topic: the latest record of each key, on a thread of its own and without a
-consumer group."""
+"""The latest record of each key of a compacted topic."""
 
 import logging
 import threading
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     ConfigResource,  # re-exported, as its documentation says
 )
 from ounce_schemas.errors import BrokerError
 
+from ounce_edge.broker.compacted import TopicFollower
+from ounce_edge.wire.records import Record
+
 logger = logging.getLogger(__name__)
 
-_SETTINGS: dict[str, Any] = {
-    "group.id": "ounce-control",  # the client insists on one; it is never joined
-    "enable.auto.commit": False,
-    "enable.partition.eof": True,
-    "auto.offset.reset": "earliest",  # also where the topic was made again
-    "allow.auto.create.topics": False,
-    "isolation.level": "read_committed",
-    "queued.max.messages.kbytes": 4096,
-    "log_level": 2,  # the consumer of requests tells of outages
-}
-_POLL_S = 0.25
-_AGAIN_S = 5.0
 _TIMEOUT_S = 10.0
 
 
 class CompactedTopic:
-    """What a compacted topic holds.
+    """What a compacted topic holds, kept up by a `TopicFollower`.
 
     Args:
         kafka: bootstrap servers.
@@ -51,14 +40,10 @@ class CompactedTopic:
     ) -> None:
         self.topic = topic
         self._connection = {"bootstrap.servers": kafka, **security}
-        self._settings = {**_SETTINGS, **self._connection, "fetch.wait.max.ms": fetch_wait_ms}
-        self._latest: dict[str, bytes] = {}
-        self._changed = threading.Condition()
-        self._n_changes = self._n_told = 0
-        self._is_read = threading.Event()
-        self._stopping = threading.Event()
-        self._trouble = ""
-        self._thread: threading.Thread | None = None
+        self._latest = _Latest(topic)
+        self._follower = TopicFollower(
+            kafka, topic, self._latest, fetch_wait_ms=fetch_wait_ms, security=security
+        )
 
     def start(self, timeout_s: float) -> Mapping[str, bytes]:
         """Begin to follow; what it holds now, values by key. Records without a value are deleted.
@@ -67,88 +52,63 @@ class CompactedTopic:
             BrokerError: it is absent or not compacted, or can't be read in this time.
         """
         require_compacted(self._connection, self.topic)
-        self._thread = threading.Thread(target=self._run, name=self.topic, daemon=True)
-        self._thread.start()
-        if not self._is_read.wait(timeout_s):
-            why = f": {self._trouble}" if self._trouble else ""
+        self._follower.start()
+        if not self._follower.wait_until_caught_up(timeout_s):
+            why = f": {self._latest.trouble}" if self._latest.trouble else ""
             raise BrokerError(f"topic {self.topic} could not be read in {timeout_s:g} s{why}")
         return self.latest()
 
     def latest(self) -> Mapping[str, bytes]:
         """What it held at the last look."""
-        with self._changed:
-            return dict(self._latest)
+        return self._latest.shown
 
     def wait_for_change(self, timeout_s: float) -> bool:
         """Wait until it holds something else than at the last call, at most so long; whether it
         does. For one thread."""
-        with self._changed:
-            if self._n_changes == self._n_told:
-                self._changed.wait(timeout_s)
-            is_new, self._n_told = self._n_changes != self._n_told, self._n_changes
-            return is_new
+        is_new = self._latest.changed.wait(timeout_s)
+        self._latest.changed.clear()
+        return is_new
 
     def close(self) -> None:
         """Stop reading."""
-        self._stopping.set()
-        with self._changed:
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(_TIMEOUT_S)
+        self._latest.changed.set()
+        self._follower.close()
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with closing(Consumer(self._settings)) as consumer:
-                    self._read(consumer)
-            except KafkaException as e:
-                self._tell(e.args[0].str())
-            except Exception:  # without this the thread would end, and nobody would know
-                logger.exception("topic %s is not read, trying again", self.topic)
-            self._stopping.wait(_AGAIN_S)
 
-    def _read(self, consumer: Consumer) -> None:
-        """From the beginning, again and again: what was missed meanwhile is there."""
-        found = consumer.list_topics(self.topic, _TIMEOUT_S).topics[self.topic]
-        if found.error is not None or not found.partitions:
-            raise KafkaException(found.error or KafkaError(KafkaError._UNKNOWN_TOPIC))
-        ahead = set(found.partitions)
-        consumer.assign([TopicPartition(self.topic, p, OFFSET_BEGINNING) for p in ahead])
-        seen: dict[str, bytes] = {}
-        while not self._stopping.is_set():
-            message = consumer.poll(_POLL_S)
-            if message is None:
-                continue
-            error = message.error()
-            if error is not None:
-                if error.code() == KafkaError._PARTITION_EOF and ahead:
-                    ahead.discard(message.partition() or 0)
-                    if not ahead:
-                        self._show(seen)
-                elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise KafkaException(error)
-                continue  # librdkafka recovers from others by itself
-            key, value = (message.key() or b"").decode(errors="replace"), message.value()
+class _Latest:
+    """Collects records; shows them once all that the topic holds was read."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+        self._read: dict[str, bytes] = {}
+        self.shown: Mapping[str, bytes] = {}
+        self.changed = threading.Event()
+        self.trouble: str | None = None
+
+    def start(self) -> None:
+        """As `Follows` says."""
+        self._read = {}
+
+    def take(self, records: Sequence[Record]) -> None:
+        """As `Follows` says."""
+        for record in records:
+            key, value = (record.key() or b"").decode(errors="replace"), record.value()
             if value is None:
-                seen.pop(key, None)
+                self._read.pop(key, None)
             else:
-                seen[key] = value
-            if not ahead:
-                self._show(seen)
+                self._read[key] = value
 
-    def _show(self, seen: Mapping[str, bytes]) -> None:
-        with self._changed:
-            if self._latest != seen or not self._is_read.is_set():
-                self._latest = dict(seen)
-                self._n_changes += 1
-                self._changed.notify_all()
-        self._trouble = ""
-        self._is_read.set()
+    def caught_up(self) -> None:
+        """As `Follows` says."""
+        if self._read != self.shown:
+            self.shown = dict(self._read)
+            self.changed.set()
 
-    def _tell(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            logger.warning("topic %s is not read, trying again: %s", self.topic, trouble)
-        self._trouble = trouble
+    def tell_trouble(self, why: str | None) -> None:
+        """As `Follows` says."""
+        self.trouble = why
+        if why is not None:
+            logger.warning("topic %s is not read, trying again: %s", self._topic, why)
 
 
 def require_compacted(connection: Mapping[str, Any], topic: str) -> None:

@@ -13,6 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.topics import (
     EVENTS_TOPIC,
+    MODELS_TOPIC,
     POLICIES_TOPIC,
     dead_letters_topic,
     labels_topic,
@@ -46,6 +47,8 @@ def check_rights(admin: AdminClient, settings: WorkerSettings) -> None:
         for topic in (predictions_topic(task), dead_letters_topic(task)):
             needed += [(topic, _WRITE), *([(topic, _READ)] if reads_answers else ())]
         wanted.append((labels_topic(task), _READ))
+    if settings.models_store is not None:
+        needed.append((MODELS_TOPIC, _READ))
     if settings.follow_policies:
         wanted.append((POLICIES_TOPIC, _READ))
     of_topics = admin.describe_topics(
