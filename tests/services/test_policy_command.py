@@ -9,12 +9,16 @@ import pytest
 from click.testing import CliRunner
 from ounce_edge.dry_run.figures import Figures
 from ounce_edge.dry_run.foresight import Change, Foresight
-from ounce_schemas.errors import ArtifactError, PolicyError
+from ounce_schemas.errors import ArtifactError, BrokerError, PolicyError
 from ounce_schemas.event import EventKind, OperationalEvent
+from ounce_schemas.topics import POLICIES_TOPIC
+from ounce_services.cluster.admin import Cluster
+from ounce_services.policies import topic
 from ounce_services.policies.command import command
 from ounce_services.policies.foresight_page import foresight_page
 from ounce_services.policies.foresight_rows import figure_rows, plan_rows
 from ounce_services.policies.status import read_statuses
+from ounce_services.policies.topic import PolicyTopic
 
 
 def run(*arguments: str) -> Any:
@@ -69,6 +73,21 @@ def test_explaining_names_the_rule(tmp_path: Path) -> None:
     assert "rule: none" in run("explain", str(file), *options).output
     wrong = run("explain", str(file), *options, "--extension", "region")
     assert wrong.exit_code == 2
+
+
+def test_a_topic_that_was_made_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = iter([{}, {}, {POLICIES_TOPIC: 1}])
+    looks = []
+
+    def describe(*_: Any) -> Cluster:
+        looks.append(1)
+        return Cluster("id", next(shown, {}))
+
+    monkeypatch.setattr(topic, "describe_cluster", describe)
+    PolicyTopic("nowhere:1")._wait_until_there()
+    assert len(looks) == 3
+    with pytest.raises(BrokerError, match="was made, and Kafka does not show it"):
+        PolicyTopic("nowhere:1", timeout_s=0.1)._wait_until_there()
 
 
 def test_a_replay_of_nothing_is_named(tmp_path: Path) -> None:

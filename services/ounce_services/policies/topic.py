@@ -28,6 +28,7 @@ from ounce_schemas.topics import POLICIES_TOPIC
 
 from ounce_services.cluster.admin import CLIENT_CONFIG, OPEN, create_topics, describe_cluster
 
+_LOOK_S = 0.05
 MOST_BYTES = 900_000
 """Of a record: below Kafka's default bound of a million."""
 
@@ -113,6 +114,19 @@ class PolicyTopic:
                 raise BrokerError(
                     f"Kafka refuses to create topic {POLICIES_TOPIC}: {e.args[0].str()}"
                 ) from e
+        self._wait_until_there()
+
+    def _wait_until_there(self) -> None:
+        """A topic that was made is not in the metadata of every broker at once.
+
+        Raises:
+            BrokerError: it does not come.
+        """
+        until_s = time.monotonic() + self._timeout_s
+        while not self._is_there():
+            if time.monotonic() > until_s:
+                raise BrokerError(f"topic {POLICIES_TOPIC} was made, and Kafka does not show it")
+            time.sleep(_LOOK_S)
 
     def _is_there(self) -> bool:
         cluster = describe_cluster(self._kafka, self._timeout_s, self._security)
