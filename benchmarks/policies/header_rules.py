@@ -1,13 +1,13 @@
 """What rules cost a worker: a pipeline without Kafka, with and without 100 rules on headers.
 
 Polls of messages with CloudEvents headers are admitted and answered in turn under each policy. The
-rules look at two headers and at the device; about every second message meets one. They set targets,
-so that all messages are answered together.
+rules look at two headers and at the device; about every second message meets one. All set the same
+deadline, so what is measured is finding the rule: messages with many different targets also cost
+more to encode, whoever sets the targets.
 
 Example: python -m benchmarks.policies.header_rules --rounds 40
 """
 
-import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def policies() -> dict[str, Policy]:
         {
             "name": f"r{i}",
             "when": {"tenant": f"tenant-{i}", "extensions": {"site": [f"site-{i % 7}", "hall-*"]}},
-            "max_latency_ms": 9_000.0 + i,
+            "max_latency_ms": 9_000.0,
         }
         for i in range(N_RULES)
     ]
@@ -127,17 +127,20 @@ def main(rounds: int, models: str, publish: bool) -> None:
 
 
 def table_of(rounds: list[dict[str, float]]) -> Table:
-    """Medians, and the cost against no rules within each round."""
+    """The best of each policy's rounds: other work on the machine only slows."""
     plain, *_ = names = list(policies())
-    rows: list[list[results.Cell]] = []
-    for name in names:
-        rates = [each[name] for each in rounds]
-        costs = [1.0 - each[name] / each[plain] for each in rounds]
-        cost = "" if name == plain else f"{statistics.median(costs):.1%}"
-        rows.append([name, f"{statistics.median(rates):,.0f}", cost])
+    best = {name: max(each[name] for each in rounds) for name in names}
+    rows: list[list[results.Cell]] = [
+        [
+            name,
+            f"{best[name]:,.0f}",
+            "" if name == plain else f"{1.0 - best[name] / best[plain]:.1%}",
+        ]
+        for name in names
+    ]
     note = (
-        f"Median of {len(rounds)} rounds of {POLL * POLLS_A_ROUND:,} messages; processor time of "
-        "the pipeline alone, so the share of a whole worker is smaller."
+        f"Best of {len(rounds)} rounds of {POLL * POLLS_A_ROUND:,} messages; processor time of the "
+        "pipeline alone, so the share of a whole worker is smaller."
     )
     return Table(["policy", "messages a CPU second", "cost"], rows, note)
 
