@@ -156,7 +156,7 @@ def main(rounds: int, rate: int, seconds: int, models: str, publish: bool) -> No
     n_repeated = sum(n - 1 for n in load.n_read.values())
     table = table_of(found, n_lost, n_repeated)
     click.echo(results.text(table))
-    results.report("policy_apply", {"policy_apply": table}, publish=publish)
+    results.report("policy_apply", {"policy-apply": table}, publish=publish)
 
 
 def table_of(rounds: Sequence[Round], n_lost: int, n_repeated: int) -> Table:

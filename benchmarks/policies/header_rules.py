@@ -123,7 +123,7 @@ def main(rounds: int, models: str, publish: bool) -> None:
     found = [bench.round() for _ in range(rounds)]
     table = table_of(found)
     click.echo(results.text(table))
-    results.report("header_rules", {"header_rules": table}, publish=publish)
+    results.report("header_rules", {"header-rules": table}, publish=publish)
 
 
 def table_of(rounds: list[dict[str, float]]) -> Table:

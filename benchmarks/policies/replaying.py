@@ -88,7 +88,7 @@ def main(messages: int, rounds: int, publish: bool) -> None:
     columns = ["change", "messages decided together", "messages replayed a CPU second"]
     table = Table(columns, rows, f"Median of {rounds}; one core.")
     click.echo(results.text(table))
-    results.report("policy_replay", {"policy_replay": table}, publish=publish)
+    results.report("policy_replay", {"policy-replay": table}, publish=publish)
 
 
 if __name__ == "__main__":
