@@ -88,7 +88,7 @@ class Explanation:
 
 def train_table(
     path: str | Path,
-    target: str,
+    target: str | None,
     *,
     task: str | None = None,
     models: str | Path = "models",
@@ -99,7 +99,7 @@ def train_table(
 
     Args:
         path: CSV or other separated text, maybe `.gz`, or Parquet.
-        target: column to predict.
+        target: column to predict; None to find strange rows without labels (`kind` anomaly).
         task: name of the task; default: the file's name.
         models: folder of all tasks. The task's ladder is replaced whole, or not at all.
         options: what is said of the table.

@@ -51,6 +51,7 @@ def command(name: str | None, **values: Any) -> None:
       ounce train --data pumps.csv.gz --target state --unit pump --columns code=category
       ounce train --data payments.csv --target fraud --measure recall:1@0.005
       ounce train --data rooms.csv --target Occupancy --tune 60
+      ounce train --data vibration.csv --kind anomaly --false-alarms 0.005
     """
     settings = make_settings(TrainSettings, values)
     begun_s = time.monotonic()
@@ -154,8 +155,10 @@ def _open_table(
         raise click.UsageError(f"{name!r} beside --data: name the table's task with --task {name}")
     if settings.quick:
         raise click.UsageError("--quick is for the tasks that ship, not for --data")
-    if settings.target is None:
-        raise click.UsageError("--data needs --target COLUMN")
+    if settings.target is None and settings.kind != "anomaly":
+        raise click.UsageError("--data needs --target COLUMN, or --kind anomaly")
+    if settings.kind == "anomaly" and settings.tune is not None:
+        raise click.UsageError("--tune needs labels to search by: leave it out with --kind anomaly")
     # Imported here: a task that ships needs neither pandas nor pyarrow.
     from ounce_exporters.tasks.table.task import load, task_name
 

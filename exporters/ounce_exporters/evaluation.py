@@ -44,7 +44,7 @@ def accepted(
         outputs: array of shape (n_items, n_labels), or (n_items, 3) with the value first.
         targets: array of shape (n_items,).
     """
-    if task.kind == "classification":
+    if task.classifies:
         return np.asarray(outputs.argmax(axis=1) == targets)
     assert task.tolerance is not None  # checked by TaskSpec
     return np.asarray(np.abs(outputs[:, 0] - targets) <= task.tolerance)

@@ -31,7 +31,7 @@ def judge(
         exported: calibrated, of the exported file, to the test items; likewise.
         data: the items.
     """
-    classifies = task.kind == "classification"
+    classifies = task.classifies
     validated, truth = data.validation.targets, data.test.targets
     return {
         "measure": task.measure,

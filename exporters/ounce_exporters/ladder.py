@@ -23,6 +23,7 @@ from ounce_exporters.example import example_request
 from ounce_exporters.export.answers import write_answers
 from ounce_exporters.export.calibration import (
     ConformalInterval,
+    Fitted,
     Temperature,
     fit_calibrator,
     validation_answers,
@@ -30,6 +31,7 @@ from ounce_exporters.export.calibration import (
 from ounce_exporters.export.canaries import choose_canaries
 from ounce_exporters.export.cards import write_card
 from ounce_exporters.export.graphs import check_signature
+from ounce_exporters.export.p_values import ConformalPValues
 from ounce_exporters.export.parity import check_parity
 from ounce_exporters.export.provenance import library_versions, processor_name
 from ounce_exporters.export.replacement import fresh_folder
@@ -219,13 +221,17 @@ def learned_prior(
 
 
 def _calibration(
-    calibrator: Temperature | ConformalInterval,
+    calibrator: Fitted,
     native: NDArray[np.float32],
     data: TaskData,
 ) -> Calibration:
     n = len(data.validation)
     if isinstance(calibrator, ConformalInterval):
         return Calibration(method="split-conformal", n=n, half_width=calibrator.half_width)
+    if isinstance(calibrator, ConformalPValues):
+        return Calibration(
+            method="conformal-p-values", n=calibrator.n, false_alarms=calibrator.rate
+        )
     return Calibration(
         method="temperature",
         n=n,

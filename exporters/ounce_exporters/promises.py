@@ -42,15 +42,15 @@ def estimate(
 def false_alarms(
     task: TaskSpec, predicted: NDArray[Any], targets: NDArray[Any]
 ) -> AccuracyEstimate | None:
-    """Share of other classes' items that are answered with the class of a recall.
+    """Share of other classes' items that are answered with the class of a recall, or flagged.
 
-    None for other measures, or where there are no such items.
+    None for other tasks, or where there are no such items.
     """
-    others = targets != task.measured_class
-    if task.measure.kind != "recall" or not others.any():
+    others = targets != task.alarm_class
+    if task.alarm_class is None or not others.any():
         return None
     n = int(others.sum())
-    value = float((predicted[others] == task.measured_class).mean())
+    value = float((predicted[others] == task.alarm_class).mean())
     low, high = wilson_of_few(value, n)
     return AccuracyEstimate(value=value, low=low, high=high, n=n)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from ounce_schemas.documents import QUICK_FOLDER
+from ounce_schemas.task import TaskKind
 from pydantic import BaseModel, Field
 
 from ounce_exporters.tasks.table.options import (
@@ -21,6 +22,7 @@ TABLE_OPTIONS = {
         "task",
         "tolerance",
         "kind",
+        "false_alarms",
         "class_weights",
         "measure",
     ),
@@ -58,9 +60,16 @@ class TrainSettings(BaseModel):
         description="Regression: absolute error that is still acceptable; default: what a quick "
         "model reaches for 95% of the rows",
     )
-    kind: Literal["classification", "regression"] | None = Field(
+    kind: TaskKind | None = Field(
         default=None,
-        description="What the target is; default: texts and up to 20 whole numbers are classes",
+        description="What is asked: classes, a quantity, or which rows are strange (anomaly, also "
+        "without --target); default: texts and up to 20 whole numbers are classes",
+    )
+    false_alarms: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Anomaly: largest share of normal rows that may be flagged; default: 0.01",
     )
     class_weights: Literal["none", "balanced"] = Field(
         default="none",
@@ -169,6 +178,7 @@ class TrainSettings(BaseModel):
             columns=read_column_kinds(self.columns),
             without=frozenset(self.without),
             kind=self.kind,
+            false_alarms=self.false_alarms,
             tolerance=self.tolerance,
             unit=self.unit,
             time=self.time,

@@ -118,9 +118,9 @@ class GroupTable(Document):
 
 
 class Calibration(Document):
-    """How confidences (classification) or intervals (regression) were calibrated."""
+    """How confidences (classification), intervals (regression) or p-values (anomaly) were made."""
 
-    method: Literal["temperature", "split-conformal"]
+    method: Literal["temperature", "split-conformal", "conformal-p-values"]
     n: int = Field(ge=1, description="Items of the validation split used to calibrate")
     temperature: float | None = Field(default=None, gt=0)
     biases: tuple[float, ...] = Field(
@@ -131,6 +131,12 @@ class Calibration(Document):
     ece_before: Share | None = Field(default=None, description="Expected calibration error, test")
     ece_after: Share | None = Field(default=None, description="Expected calibration error, test")
     half_width: float | None = Field(default=None, ge=0, description="Conformal half width")
+    false_alarms: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Conformal p-values: largest share of normal items that may be flagged",
+    )
 
 
 class LatencyAtBatch(Document):
@@ -210,7 +216,8 @@ class ModelCard(Document):
     measure: Measure = Field(default=ACCURACY, description="The task's: what accuracies here mean")
     validation_false_alarms: AccuracyEstimate | None = Field(
         default=None,
-        description="Recall: share of other classes' items answered with the measure's class",
+        description="Recall: share of other classes' items answered with the measure's class. "
+        "Anomaly: share of normal items that are flagged",
     )
     test_false_alarms: AccuracyEstimate | None = None
     cross_validation: CrossValidation | None = None

@@ -76,8 +76,10 @@ class Prediction(msgspec.Struct):
 
     Classification outputs are `label` (BYTES, [1]), `confidence` (FP32, [1]) and, where asked for,
     `probabilities` (FP32, [1, n_labels]); regression outputs are `value` (FP32, [1]) and
-    `interval` (FP32, [1, 2]). A JSON request gets all unless it names some in `outputs`; a raw
-    request gets `label` and `confidence`, or `value` and `interval`.
+    `interval` (FP32, [1, 2]); anomaly outputs are `label` (`normal` or `anomaly`), `p_value` (FP32,
+    [1]: share of normal items that are as strange), `score` (FP32, [1]: minus the decimal logarithm
+    of the p-value) and `confidence`. A JSON request gets all unless it names some in `outputs`; a
+    raw request gets `label` and `confidence`, `value` and `interval`, or `label` and `p_value`.
     """
 
     model_name: str

@@ -41,7 +41,7 @@ class TextTensor(msgspec.Struct, tag_field="datatype", tag="BYTES"):
 class RequestedOutput(msgspec.Struct):
     """Names one output that the answer should hold."""
 
-    name: Literal["label", "confidence", "probabilities", "value", "interval"]
+    name: Literal["label", "confidence", "probabilities", "value", "interval", "p_value", "score"]
     parameters: dict[str, Any] | None = None
 
 

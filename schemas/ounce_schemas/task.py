@@ -10,6 +10,9 @@ from ounce_schemas.measure import ACCURACY, Measure
 from ounce_schemas.topics import TASK_NAME_PATTERN
 
 TaskName = Annotated[str, Field(pattern=TASK_NAME_PATTERN)]
+TaskKind = Literal["classification", "regression", "anomaly"]
+NORMAL, ANOMALY = "normal", "anomaly"
+"""Labels of every anomaly task, in output order."""
 
 
 class Document(BaseModel):
@@ -62,11 +65,12 @@ class TaskSpec(Document):
     Every model of a classification task has the single output `probabilities`,
     array of shape (n_items, n_labels), float32, calibrated, rows summing to 1. Every model of a
     regression task has the single output `estimate`, array of shape (n_items, 3), float32:
-    value, lower and upper end of its interval.
+    value, lower and upper end of its interval. An anomaly task is one of the classes `normal` and
+    `anomaly`, whose probabilities hold a p-value: `anomaly_p_values` reads it.
     """
 
     name: TaskName
-    kind: Literal["classification", "regression"]
+    kind: TaskKind
     description: str
     inputs: tuple[TensorSpec, ...] = Field(min_length=1)
     labels: tuple[str, ...] = Field(default=(), description="Class labels, in output order")
@@ -78,14 +82,25 @@ class TaskSpec(Document):
     interval_coverage: float | None = Field(
         default=None, gt=0, lt=1, description="Regression: share of true values in the interval"
     )
+    false_alarms: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Anomaly: largest share of normal items that may be flagged",
+    )
     measure: Measure = Field(
         default=ACCURACY, description="What accuracies and floors of this task mean"
     )
 
     @property
+    def classifies(self) -> bool:
+        """Whether answers are labels, with probabilities."""
+        return self.kind != "regression"
+
+    @property
     def output(self) -> TensorSpec:
         """The one output of every model of this task."""
-        if self.kind == "classification":
+        if self.classifies:
             return TensorSpec(name="probabilities", datatype="FP32", shape=(len(self.labels),))
         return TensorSpec(name="estimate", datatype="FP32", shape=(3,))
 
@@ -93,6 +108,13 @@ class TaskSpec(Document):
     def measured_class(self) -> int | None:
         """Index of the class that the measure is of; None where it is of all."""
         return None if self.measure.label is None else self.labels.index(self.measure.label)
+
+    @property
+    def alarm_class(self) -> int | None:
+        """Index of the class that a false alarm is answered with; None where none is promised."""
+        if self.kind == "anomaly":
+            return self.labels.index(ANOMALY)
+        return self.measured_class if self.measure.kind == "recall" else None
 
     @property
     def accepts_raw(self) -> bool:
@@ -104,7 +126,11 @@ class TaskSpec(Document):
         names = [tensor.name for tensor in self.inputs]
         if len(set(names)) != len(names):
             raise ValueError(f"input names repeat: {names}")
-        if self.kind == "classification":
+        if (self.false_alarms is not None) != (self.kind == "anomaly"):
+            raise ValueError(f"kind {self.kind}: false_alarms belongs to anomaly, which needs it")
+        if self.kind == "anomaly" and self.labels != (NORMAL, ANOMALY):
+            raise ValueError(f"an anomaly task has the labels {NORMAL!r} and {ANOMALY!r}")
+        if self.classifies:
             if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
                 raise ValueError("a classification task needs two or more distinct labels")
             if self.measure.label not in (None, *self.labels):

@@ -34,7 +34,7 @@ class Answering:
 
     def __init__(self, task: TaskSpec, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._classifies = task.kind == "classification"
+        self._classifies = task.classifies
         self._topic = predictions_topic(task.name)
         self.memory = AnswerMemory(task)
         """What was answered, for labels that come later."""

@@ -115,7 +115,7 @@ class Encoder:
         self._task = task
         self._policy_version = policy_version
         self._catalogue_version = catalogue_version
-        self._outputs = OutputEncoder(task.labels)
+        self._outputs = OutputEncoder(task.labels, task.false_alarms)
         self._event_headers = (
             ("ce_specversion", b"1.0"),
             ("ce_type", PREDICTION_EVENT_TYPE.encode()),

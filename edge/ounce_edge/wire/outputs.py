@@ -35,9 +35,11 @@ class OutputEncoder:
 
     Args:
         labels: of the task; none where it is a regression.
+        false_alarms: promised rate of an anomaly task.
     """
 
-    def __init__(self, labels: Iterable[str]) -> None:
+    def __init__(self, labels: Iterable[str], false_alarms: float | None = None) -> None:
+        self._rate = false_alarms
         self._labels = _table(
             b'{"name":"label","shape":[1],"datatype":"BYTES","data":[%b]}' % _json(label)
             for label in labels
@@ -66,6 +68,14 @@ class OutputEncoder:
             [_END] * len(wanted),
         ]
 
+    def _numbers(self, name: str, result: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
+        """The values of an output of numbers, shape (n, width)."""
+        if name in ("p_value", "score"):
+            assert self._rate is not None  # the parser lets no other task ask for them
+            p = p_values(result, self._rate)[:, None]
+            return p if name == "p_value" else -np.log10(p)
+        return {"probabilities": result, "value": result[:, :1], "interval": result[:, 1:]}[name]
+
     def _output(
         self, name: str, result: NDArray[np.float32], predicted: NDArray[Any], then: bytes
     ) -> list[bytes]:
@@ -75,7 +85,7 @@ class OutputEncoder:
             greatest = result[np.arange(len(result)), predicted]  # max() takes longer
             steps = np.minimum(np.maximum(np.rint(greatest * _STEPS), 0), _STEPS).astype(np.intp)
             return cast("list[bytes]", _CONFIDENCE[then][steps].tolist())
-        columns = {"probabilities": result, "value": result[:, :1], "interval": result[:, 1:]}[name]
+        columns = self._numbers(name, result)
         width = columns.shape[1]
         start = b'{"name":"%b","shape":[%b],"datatype":"FP32","data":' % (
             name.encode(),
@@ -84,7 +94,21 @@ class OutputEncoder:
         return [b"%b%b}%b" % (start, _json(row), then) for row in _significant(columns).tolist()]
 
 
-def _significant(array: NDArray[np.float32]) -> NDArray[np.float64]:
+def p_values(probabilities: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
+    """Of items of an anomaly task: the odds of `anomaly` are the promised rate over the p-value.
+
+    Args:
+        probabilities: of normal and anomaly, shape (n, 2).
+        rate: of false alarms.
+
+    Returns:
+        Array of shape (n,), in [1e-30, 1].
+    """
+    normal, strange = probabilities.astype(np.float64).T
+    return np.asarray(np.clip(rate * normal / np.maximum(strange, 1e-30), 1e-30, 1.0))
+
+
+def _significant(array: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Six significant digits of the largest value of each row: more is noise, and costs bytes."""
     magnitude = np.abs(array).max(axis=1, initial=1e-30)
     digits = 5 - np.floor(np.log10(magnitude)).astype(int)

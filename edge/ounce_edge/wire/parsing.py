@@ -1,13 +1,13 @@
 """Reading one request: format, id, targets and wanted outputs, and the values as they came."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.policy import EffectivePolicy
 from ounce_schemas.request import Request, RequestedOutput
-from ounce_schemas.task import TaskSpec
+from ounce_schemas.task import TaskKind, TaskSpec
 
 from ounce_edge.wire.batch import OutputNames
 from ounce_edge.wire.records import Headers
@@ -20,6 +20,17 @@ from ounce_edge.wire.request_head import (
     check_min_accuracy,
     read_head,
 )
+
+_SHORT: Mapping[TaskKind, OutputNames] = {
+    "classification": ("label", "confidence"),
+    "regression": ("value", "interval"),
+    "anomaly": ("label", "p_value"),
+}
+_ALL: Mapping[TaskKind, OutputNames] = {
+    "classification": ("label", "confidence", "probabilities"),
+    "regression": ("value", "interval"),
+    "anomaly": ("label", "p_value", "score", "confidence"),
+}
 
 
 @dataclass(slots=True)
@@ -59,11 +70,9 @@ class RequestParser:
         self._policy = policy
         self.raw_bytes = 4 * task.inputs[0].size if task.accepts_raw else None
         """Length of a raw body; None: the task takes none."""
-        classification = task.kind == "classification"
-        self.short: OutputNames = ("label", "confidence") if classification else (
-            "value", "interval")  # fmt: skip
+        self.short: OutputNames = _SHORT[task.kind]
         """What the answer to a raw body holds."""
-        self.all = (*self.short, "probabilities") if classification else self.short
+        self.all = _ALL[task.kind]
         """What the answer to a JSON body holds that does not say."""
 
     def parse(self, row: int, headers: Headers | None, body: bytes | None) -> ParsedRequest:

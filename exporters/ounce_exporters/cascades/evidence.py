@@ -43,7 +43,7 @@ class Evidence:
     confidence: NDArray[np.float64] | None
     """Greatest calibrated probability, array of shape (n_items,); None for regression."""
     judged: Judged | None = None
-    """By the task's measure; None where all answers count alike."""
+    """By the task's measure; None where all answers count alike and none is an alarm."""
 
     @property
     def accuracy(self) -> float:
@@ -107,7 +107,7 @@ def gather(
         targets: array of shape (n_items,).
         level: the measure of the best model, about which others are compared.
     """
-    classifies = task.kind == "classification"
+    classifies = task.classifies
     right = accepted(task, outputs, targets)
     return Evidence(
         model=card.model,
@@ -133,9 +133,10 @@ def _judge(
     targets: NDArray[Any],
     level: float,
 ) -> Judged | None:
-    if task.measure.is_plain:
+    if task.measure.is_plain and task.alarm_class is None:
         return None
-    is_class, answered = targets == task.measured_class, predicted == task.measured_class
+    label = task.measured_class if task.alarm_class is None else task.alarm_class
+    is_class, answered = targets == label, predicted == label
     strata = strata_of(task)
     stratum = strata.of(predicted, targets)
     _, counted = strata.count(right, stratum)

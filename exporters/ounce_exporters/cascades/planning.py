@@ -86,7 +86,7 @@ def make_plans(
     singles = sorted(evidence, key=lambda model: single_costs(model)[::-1])
     truth = Truth(task, targets, clusters)
     profiles = [profile_single(model, truth) for model in singles]
-    if task.kind == "classification":
+    if task.classifies:
         folds = stratified_folds(targets, seed)
         search = find_cascades(singles, folds, progress, _most_alarms(task, targets))
         kept = choose_few(frontier(search.cascades, singles), singles)
@@ -101,6 +101,8 @@ def make_plans(
 
 def _most_alarms(task: TaskSpec, targets: NDArray[Any]) -> int | None:
     """False alarms that a cascade may have; None: as many as it has."""
+    if task.false_alarms is not None:  # on average, as single models keep it
+        return int(task.false_alarms * (targets != task.alarm_class).sum())
     rate = task.measure.false_alarms
     if rate is None:
         return None

@@ -112,7 +112,7 @@ def _profile(
     accuracy = estimate(strata, answers.right, answers.stratum, truth.clusters, luck)
     if truth.task.kind == "regression":
         return PlanProfile(name=name, steps=steps, accuracy=accuracy)
-    predicted = np.where(answers.alarm, truth.task.measured_class or 0, -1)
+    predicted = np.where(answers.alarm, truth.task.alarm_class or 0, -1)
     threshold = confidence_threshold(answers.confidence, int(answers.right.sum()))
     confident = answers.confidence > threshold
     return PlanProfile(

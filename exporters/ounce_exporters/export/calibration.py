@@ -1,9 +1,9 @@
 """Calibration: honest confidences for classes, honest intervals for values.
 
-Both are fitted on the validation split. Routing relies on the accuracy measured on that same
-split. For classification this is sound because temperature scaling divides logits by one number and
-so never changes which class comes first; for regression because the half width never changes the
-value. Accuracy depends on neither.
+Both are fitted on the validation split; `export.p_values` is for anomaly scores. Routing relies on
+the accuracy measured on that same split. For classification this is sound because temperature
+scaling divides logits by one number and so never changes which class comes first; for regression
+because the half width never changes the value. Accuracy depends on neither.
 """
 
 import math
@@ -19,6 +19,7 @@ from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 
 from ounce_exporters.evaluation import expected_calibration_error
 from ounce_exporters.export.graphs import UNCALIBRATED, append
+from ounce_exporters.export.p_values import ConformalPValues, fit_p_values
 from ounce_exporters.export.weighing import fit_biases, folds_of
 
 TEMPERATURES = (0.05, 20.0)
@@ -44,7 +45,7 @@ def fit_calibrator(
     outputs: NDArray[np.float32],
     targets: NDArray[Any],
     prior: NDArray[np.float64],
-) -> "Temperature | ConformalInterval":
+) -> "Fitted":
     """Fit what the kind of task and its measure need, on the validation split.
 
     Args:
@@ -53,7 +54,10 @@ def fit_calibrator(
         targets: shape (n_items,).
         prior: share of each class that the model has learned with, shape (n_labels,).
     """
-    if task.kind == "classification":
+    if task.kind == "anomaly":
+        assert task.false_alarms is not None  # checked by TaskSpec
+        return fit_p_values(outputs, targets, task.false_alarms)
+    if task.classifies:
         temperature = fit_temperature(outputs, targets)
         biases = fit_biases(task, outputs / temperature, targets, prior)
         return Temperature(temperature, biases)
@@ -63,7 +67,7 @@ def fit_calibrator(
 
 def validation_answers(
     task: TaskSpec,
-    calibrator: "Temperature | ConformalInterval",
+    calibrator: "Fitted",
     outputs: NDArray[np.float32],
     targets: NDArray[Any],
 ) -> NDArray[np.float32]:
@@ -79,7 +83,7 @@ def validation_answers(
         outputs: as of `fit_calibrator`.
         targets: likewise.
     """
-    if task.measure.kind != "f1" or isinstance(calibrator, ConformalInterval):
+    if task.measure.kind != "f1" or not isinstance(calibrator, Temperature):
         return calibrator.apply(outputs)
     folds = folds_of(targets)
     answers = np.empty_like(outputs)
@@ -147,6 +151,9 @@ class ConformalInterval:
         ]
         constants = {"half_width": np.array(self.half_width, np.float32)}
         return append(model, nodes, constants, task.output)
+
+
+Fitted = Temperature | ConformalInterval | ConformalPValues
 
 
 def fit_temperature(logits: NDArray[np.float32], targets: NDArray[Any]) -> float:

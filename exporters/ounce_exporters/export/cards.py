@@ -180,7 +180,13 @@ def _cells_text(card: ModelCard) -> list[str]:
 
 
 def _output_text(card: ModelCard, task: TaskSpec) -> str:
-    if task.kind == "classification":
+    if task.kind == "anomaly":
+        return (
+            f"Output `{card.output.name}`: of `normal` and `anomaly`. The odds of `anomaly` are "
+            f"{task.false_alarms:g} over the p-value: an item is flagged where its p-value is "
+            "smaller."
+        )
+    if task.classifies:
         labels = ", ".join(f"`{label}`" for label in task.labels)
         return f"Output `{card.output.name}`: calibrated probabilities of {labels}."
     return (
@@ -218,6 +224,11 @@ def _calibration_text(card: ModelCard, labels: Sequence[str]) -> str:
             f"Temperature {c.temperature:.3f}, fitted on {c.n} validation items. Expected "
             f"calibration error on the test split: {c.ece_before:.4f} before, "
             f"{c.ece_after:.4f} after.{_biases_text(card, labels)}"
+        )
+    if c.method == "conformal-p-values":
+        return (
+            f"Conformal p-values: the rank of a score among those of {c.n} normal validation "
+            f"items. At most {c.false_alarms:.3%} of normal items are flagged, on average."
         )
     return f"Split conformal: half width {c.half_width:.4g} from {c.n} validation items."
 

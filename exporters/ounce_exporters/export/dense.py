@@ -56,6 +56,23 @@ def emit_kernel(centres: Floats, gamma: float, dual: Floats, bias: Floats) -> on
     return _model("kernel", nodes, constants, (n_features, dual.shape[1]))
 
 
+def emit_distance(mean: Floats, weights: Floats) -> onnx.ModelProto:
+    """Length of `(features - mean) @ weights`, shape (n_items, 1).
+
+    Args:
+        mean: array of shape (n_features,).
+        weights: array of shape (n_features, n_directions).
+    """
+    nodes = [
+        helper.make_node("Sub", [FEATURES, "mean"], ["centred"]),
+        helper.make_node("MatMul", ["centred", "weights"], ["spread"]),
+        helper.make_node("ReduceL2", ["spread", "axes"], [UNCALIBRATED], keepdims=1),
+    ]
+    made = _model("distance", nodes, {"mean": mean, "weights": weights}, (len(mean), 1))
+    made.graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "axes"))
+    return made
+
+
 def exponent_terms(centres: Floats, gamma: float) -> tuple[Floats, Floats]:
     """What makes `-gamma * d2` of features x: `x @ first + second - gamma * |x|^2`."""
     exact = centres.astype(np.float64)

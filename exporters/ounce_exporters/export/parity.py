@@ -54,7 +54,7 @@ def check_parity(
     if biases:
         before = [unweigh(answers, biases) for answers in (exported, native)]
         differences = np.minimum(differences, _differences(*before))
-    if task.kind == "classification":
+    if task.classifies:
         limit = PROBABILITY_LIMIT
         same = exported.argmax(axis=1) == native.argmax(axis=1)
     else:

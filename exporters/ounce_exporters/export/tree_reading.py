@@ -14,6 +14,7 @@ from sklearn.ensemble import (
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
+    IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -34,7 +35,7 @@ _HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 
 def is_tree_ensemble(estimator: Any) -> bool:
     """Whether `read_ensemble` can read a fitted estimator."""
-    return isinstance(estimator, (*_SINGLE, *_FORESTS, *_BOOSTED, *_HISTOGRAM))
+    return isinstance(estimator, (*_SINGLE, *_FORESTS, *_BOOSTED, *_HISTOGRAM, IsolationForest))
 
 
 def is_boosting(estimator: Any) -> bool:
@@ -58,12 +59,48 @@ def read_ensemble(estimator: Any) -> Ensemble:
         return _boosted(estimator)
     if isinstance(estimator, _HISTOGRAM):
         return _histogram_boosted(estimator)
+    if isinstance(estimator, IsolationForest):
+        return _isolation(estimator)
     raise ExportError(f"{type(estimator).__name__} is not an ensemble of trees")
 
 
 def _averaged(estimators: Sequence[Any], n_features: int) -> Ensemble:
     trees = [_read(e.tree_, e.tree_.value[:, 0, :] / len(estimators)) for e in estimators]
     return Ensemble(trees, np.zeros(trees[0].values.shape[1]), "identity", n_features)
+
+
+def _isolation(estimator: IsolationForest) -> Ensemble:
+    """Its answer is 2^(-path / c(rows of a tree)), the negative of `score_samples`; a leaf's path
+    is its depth and c(rows of the leaf) (F. T. Liu, K. M. Ting and Z.-H. Zhou, "Isolation Forest",
+    ICDM 2008)."""
+    members, columns = estimator.estimators_, estimator.estimators_features_
+    whole = float(_mean_path(np.array([estimator.max_samples_]))[0])
+    factor = -np.log(2.0) / (len(members) * whole) if whole > 0 else -np.log(2.0)
+    trees = []
+    for member, of in zip(members, columns, strict=True):
+        tree = member.tree_
+        path = _depths(tree) + _mean_path(tree.n_node_samples)
+        if whole == 0:  # of one row each: scikit-learn gives 1/2
+            path = np.full(len(path), 1.0 / len(members))
+        read = _read(tree, np.where(tree.children_left < 0, factor * path, 0.0)[:, None])
+        places = np.where(read.feature == LEAF, LEAF, np.asarray(of)[read.feature])
+        trees.append(replace(read, feature=places.astype(np.int64)))
+    return Ensemble(trees, np.zeros(1), "exp", estimator.n_features_in_)
+
+
+def _depths(tree: Any) -> NDArray[np.float64]:
+    depths = np.zeros(tree.node_count)
+    for node in range(tree.node_count):  # children have greater numbers
+        if tree.children_left[node] >= 0:
+            depths[[tree.children_left[node], tree.children_right[node]]] = depths[node] + 1
+    return depths
+
+
+def _mean_path(n: NDArray[Any]) -> NDArray[np.float64]:
+    """c(n): mean path of a search that fails in a random tree of n rows."""
+    rows = np.maximum(n.astype(np.float64), 2.0)
+    paths = 2.0 * (np.log(np.maximum(rows - 1.0, 1.0)) + np.euler_gamma) - 2.0 * (rows - 1.0) / rows
+    return np.where(n <= 1, 0.0, np.where(n == 2, 1.0, paths))
 
 
 def _boosted(estimator: Any) -> Ensemble:

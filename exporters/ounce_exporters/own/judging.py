@@ -50,7 +50,7 @@ def judges_of_file(judges: Judges, path: Path, target: str) -> tuple[Judges, lis
     n = len(items)
     if n < LEAST_ROWS:
         raise DataError(f"{path} has {n} rows that can judge: at least {LEAST_ROWS} are needed")
-    classifies = task.kind == "classification"
+    classifies = task.classifies
     counts = np.bincount(items.targets) if classifies else np.array([0])
     validation, test = train_test_split(
         np.arange(n),
@@ -83,7 +83,7 @@ def judge_again(folder: Path, card: ModelCard, data: TaskData) -> ModelCard:
         raise ArtifactError(f"{path}: can't be read: {e.strerror or e}") from e
     answers, tested = model.run(data.validation.inputs), model.run(data.test.inputs)
     calibration = card.calibration
-    if task.kind == "classification":
+    if task.classifies:
         before = unweigh(tested, calibration.biases)
         error = expected_calibration_error(before, data.test.targets)
         calibration = calibration.model_copy(update={"ece_after": error})
@@ -127,7 +127,7 @@ def _read(task: TaskSpec, path: Path, target: str) -> tuple[Split, list[str]]:
                 lines.append(f"{unread} cells of column {cell.column!r} are read as gaps")
             values.append(column)
         inputs[tensor.name] = np.stack(values, axis=1).reshape(len(frame), *tensor.shape)
-    if task.kind == "classification":
+    if task.classifies:
         places = {label: i for i, label in enumerate(task.labels)}
         texts = as_texts(frame[target])
         targets = np.array([places.get(as_text(text), -1) for text in texts], np.int64)

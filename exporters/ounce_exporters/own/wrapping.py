@@ -83,6 +83,10 @@ def wrap(
     Raises:
         ExportError: it does not fit the task, fails on its items, or gives no steady answers.
     """
+    if task.kind == "anomaly":
+        raise ExportError(
+            f"task {task.name!r} is of kind anomaly: it takes the models that `ounce train` makes"
+        )
     model, native = foreign.graph, foreign.native
     plain, known = without_zipmaps(_inlined(model))
     session = Session(plain)
@@ -93,7 +97,7 @@ def wrap(
     reading, notes = read_outputs(task, outputs, known, hints.name, labels)
     scores = reading.scores(outputs[reading.output])
     _check_steady(session, feeds, items, reading, scores)
-    if task.kind == "classification" and not hints.labels:
+    if task.classifies and not hints.labels:
         check_order(task, scores, validation.targets)
     notes += _by_place(feeds)
 

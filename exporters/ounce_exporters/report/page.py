@@ -112,7 +112,7 @@ def _section(folder: Path, data: TaskData, card: ModelCard) -> str:
         raise ArtifactError(f"{path}: can't be read: {e.strerror or e}") from e
     answers = model.run(data.test.inputs)
     figures: list[tuple[str, str]] = []
-    if task.kind == "classification":
+    if task.classifies:
         matrix = plots.confusion(task.labels, answers, truth)
         if matrix is not None:
             figures.append((matrix, "Confusion matrix: shade is the share of a true label."))

@@ -37,7 +37,7 @@ def with_folds(data: TaskData, seed: int) -> TaskData:
     if n > MOST_ROWS:
         folds = np.where(np.arange(n) < n_train, NEVER_HELD_OUT, 0)
         return replace(data, train=everything, folds=folds)
-    kind = StratifiedKFold if data.spec.kind == "classification" else KFold
+    kind = StratifiedKFold if data.spec.classifies else KFold
     folds = np.empty(n, np.int64)
     splitter = kind(N_FOLDS, shuffle=True, random_state=seed)
     for number, (_, held_out) in enumerate(splitter.split(everything.targets, everything.targets)):

@@ -42,7 +42,7 @@ def split_task(
         DataError: too few items, in all or of a class, or an item belongs to no class of `spec`.
     """
     check_sizes(spec, targets)
-    stratified = spec.kind == "classification"
+    stratified = spec.classifies and targets.min() < targets.max()
     everything = np.arange(len(targets))
     train, rest = train_test_split(
         everything,

@@ -93,7 +93,7 @@ class ClassicalModel:
 
     @property
     def _classifies(self) -> bool:
-        return self._task.kind == "classification"
+        return self._task.classifies
 
     @property
     def _estimator(self) -> Any:

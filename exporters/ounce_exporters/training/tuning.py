@@ -190,7 +190,7 @@ def _judge(recipe: Recipe, data: TaskData, seed: int, progress: Progress) -> Tri
     targets = rows.targets
     # Neighbouring rows tell of each other where the splits are not by chance.
     by_chance = data.folds is not None
-    kind = StratifiedKFold if data.spec.kind == "classification" else KFold
+    kind = StratifiedKFold if data.spec.classifies else KFold
     folds = kind(_FOLDS, shuffle=by_chance, random_state=seed if by_chance else None)
     splits = list(folds.split(targets, targets))[: _FOLDS if len(targets) <= _FEW_ROWS else 1]
     outputs: list[NDArray[np.float32]] = []

@@ -70,7 +70,7 @@ class LabelSender:
 
     def _label(self, id: str, item: int) -> Label:
         spec, truth = self._samples.spec, self._samples.targets[item]
-        if spec.kind == "classification":
+        if spec.classifies:
             return Label(id, label=spec.labels[int(truth)])
         return Label(id, value=float(truth))
 

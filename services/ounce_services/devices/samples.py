@@ -51,7 +51,7 @@ class Samples:
 
         An answer without the output that the rule needs is not acceptable.
         """
-        wanted = "label" if self.spec.kind == "classification" else "value"
+        wanted = "label" if self.spec.classifies else "value"
         output = next((o for o in prediction.outputs if o.name == wanted), None)
         if isinstance(output, TextOutput) and output.data:
             return output.data[0] == self.spec.labels[int(self.targets[item])]
@@ -111,7 +111,7 @@ def _checked(spec: TaskSpec, split: dict[str, NDArray[Any]], path: Path) -> Samp
             if tensor.datatype == "FP32"
             else array.astype(str).astype(object)
         )
-    if spec.kind == "classification" and not (
+    if spec.classifies and not (
         targets.dtype.kind in "iu" and 0 <= targets.min() <= targets.max() < len(spec.labels)
     ):
         raise ArtifactError(f"{path}: targets must be label indices 0 to {len(spec.labels) - 1}")

@@ -17,6 +17,7 @@ from sklearn.ensemble import (
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
+    IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -130,3 +131,17 @@ def test_other_estimators_are_refused_by_name() -> None:
     two = DecisionTreeRegressor().fit(x, np.stack([y, y], axis=1))
     with pytest.raises(ExportError, match="several targets"):
         read_ensemble(two)
+
+
+@pytest.mark.parametrize("options", [{}, {"max_features": 0.6}, {"max_samples": 1}])
+@pytest.mark.parametrize("missing", [False, True])
+def test_an_isolation_forest_is_one_node_and_exact(options: dict[str, Any], missing: bool) -> None:
+    rng = np.random.default_rng(5)
+    x = rows(rng, 600, missing=missing)
+    forest = IsolationForest(n_estimators=50, random_state=0, **options).fit(x)
+    model = emit(read_ensemble(forest))
+    assert [node.op_type for node in model.graph.node] == ["TreeEnsembleRegressor", "Exp"]
+    asked = np.concatenate([rows(rng, 2000, missing=missing), 50 * rows(rng, 50, missing=missing)])
+    session = ort.InferenceSession(model.SerializeToString())
+    (found,) = session.run(None, {FEATURES: asked})
+    assert np.abs(found[:, 0] + forest.score_samples(asked)).max() < 1e-5

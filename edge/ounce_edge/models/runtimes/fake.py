@@ -26,7 +26,7 @@ class FakeModel:
             task.output.name: TensorSignature(task.output.datatype, (None, *task.output.shape))
         }
         self._width = task.output.size
-        self._classes = task.kind == "classification"
+        self._classes = task.classifies
         self._answer = answer
         self.batch_sizes: list[int] = []
         """Sizes of the batches that were run, in order."""

@@ -65,7 +65,7 @@ class Columns:
 
 def choose_columns(
     table: pd.DataFrame,
-    target: str,
+    target: str | None,
     kinds: Mapping[str, str] | None = None,
     decimal: str | None = None,
 ) -> Columns:
@@ -73,7 +73,7 @@ def choose_columns(
 
     Args:
         table: columns of float64 or text.
-        target: not an input.
+        target: not an input; None where there is none.
         kinds: what the person says of columns: kind by name.
         decimal: decimal mark, where given.
 
@@ -96,8 +96,9 @@ def choose_columns(
         except _LeftOutError as e:
             notices.say(f"column {name!r} is left out: {e}")
     if not inputs:
+        what = "learn from" if target is None else f"predict {target!r} from"
         details = "; ".join(notices.lines) or "the table has no other column"
-        raise DataError(f"no column is left to predict {target!r} from: {details}")
+        raise DataError(f"no column is left to {what}: {details}")
     return Columns(tuple(inputs), notices.lines)
 
 

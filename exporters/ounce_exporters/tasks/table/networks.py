@@ -51,7 +51,7 @@ def fit_mlp(
     columns = preprocessing(task)
     features = columns.fit_transform(as_matrix(task, data.train.inputs), targets)
     features = np.asarray(features, np.float32)
-    classifies = task.kind == "classification"
+    classifies = task.classifies
     weights = balanced_weights(targets) if balanced else np.ones(len(targets))
     centre, spread = 0.0, 1.0
     if not classifies:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from ounce_schemas.errors import DataError
 from ounce_schemas.measure import ACCURACY, Measure
+from ounce_schemas.task import TaskKind
 from pydantic import ValidationError
 
 COLUMN_KINDS = ("number", "category", "text", "date", "ignore")
@@ -34,7 +35,9 @@ class TableOptions:
     columns: Mapping[str, str] = field(default_factory=dict)
     """Kind by column: one of `COLUMN_KINDS`, or `date:FORMAT`."""
     without: frozenset[str] = frozenset()
-    kind: Literal["classification", "regression"] | None = None
+    kind: TaskKind | None = None
+    false_alarms: float | None = None
+    """Anomaly: largest share of normal rows that may be flagged."""
     tolerance: float | None = None
     unit: str | None = None
     """Column that tells whose the rows are: all rows of one stay in one split."""

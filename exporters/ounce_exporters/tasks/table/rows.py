@@ -12,6 +12,7 @@ from ounce_schemas.errors import DataError
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.tasks.splits import LEAST_ROWS
+from ounce_exporters.tasks.table.anomalies import all_normal, read_anomalies
 from ounce_exporters.tasks.table.columns import to_float32
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.reading import read_table
@@ -29,19 +30,22 @@ class TableRows:
     notices: tuple[str, ...]
 
 
-def read_rows(path: Path, target: str, options: TableOptions) -> TableRows:
+def read_rows(path: Path, target: str | None, options: TableOptions) -> TableRows:
     """Read the table, and the one to test with; keep the rows that have a target.
+
+    Without a target all rows are kept, as normal ones of an anomaly task.
 
     Raises:
         DataError: a file can't be read, a name is unknown, or the target can't be learned.
     """
-    table = read_table(path, options.writing, target)
+    table = read_table(path, options.writing, target or "")
     frame, notices = table.frame, list(table.notices)
-    check_target(frame, target)
+    if target is not None:
+        check_target(frame, target)
     _check_names(frame, target, options)
     n_first = len(frame)
     if options.test is not None:
-        other = read_table(options.test, options.writing, target)
+        other = read_table(options.test, options.writing, target or "")
         notices += [f"{options.test.name}: {line}" for line in other.notices]
         absent = [column for column in frame if column not in other.frame]
         if absent:
@@ -52,16 +56,24 @@ def read_rows(path: Path, target: str, options: TableOptions) -> TableRows:
             f"{path} has {len(frame)} rows: at least {LEAST_ROWS} are needed to train, calibrate "
             "and test"
         )
-    truth = read_target(frame, target, options.kind, options.writing.decimal)
+    truth = _read_truth(frame, target, options)
     notices += truth.notices
-    empty = int((as_texts(frame[target]) == "").sum())
+    empty = 0 if target is None else int((as_texts(frame[target]) == "").sum())
     if empty:
         notices.append(f"{empty} rows are left out: their {target!r} is missing")
     kept = frame[truth.rows].reset_index(drop=True)
     return TableRows(kept, int(truth.rows[:n_first].sum()), truth, tuple(notices))
 
 
-def _check_names(frame: pd.DataFrame, target: str, options: TableOptions) -> None:
+def _read_truth(frame: pd.DataFrame, target: str | None, options: TableOptions) -> Target:
+    if target is None:
+        return all_normal(len(frame))
+    if options.kind == "anomaly":
+        return read_anomalies(as_texts(frame[target]), target)
+    return read_target(frame, target, options.kind, options.writing.decimal)
+
+
+def _check_names(frame: pd.DataFrame, target: str | None, options: TableOptions) -> None:
     said = [
         *(("--without", name) for name in options.without),
         *(("--columns", name) for name in options.columns),

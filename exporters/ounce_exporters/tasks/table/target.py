@@ -1,13 +1,14 @@
 """What is to be predicted: classes or a quantity."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from ounce_schemas.cells import as_text
 from ounce_schemas.errors import DataError
+from ounce_schemas.task import TaskKind
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.tasks.splits import LEAST_PER_CLASS
@@ -41,7 +42,7 @@ class Target:
 def read_target(
     table: pd.DataFrame,
     name: str,
-    kind: Literal["classification", "regression"] | None = None,
+    kind: TaskKind | None = None,
     decimal: str | None = None,
 ) -> Target:
     """Take the target column: texts and few-valued whole numbers are classes, unless told.

@@ -17,6 +17,7 @@ from ounce_exporters.groups import group_names
 from ounce_exporters.recipe import Groups, TaskData
 from ounce_exporters.tasks.folds import with_folds
 from ounce_exporters.tasks.splits import split_task
+from ounce_exporters.tasks.table.anomalies import FALSE_ALARMS, check_normal
 from ounce_exporters.tasks.table.columns import Columns, InputColumn, choose_columns
 from ounce_exporters.tasks.table.dates import in_order, is_dates
 from ounce_exporters.tasks.table.known_texts import with_known_texts
@@ -41,13 +42,13 @@ Notice = Callable[[str], None]
 
 
 def load(
-    path: Path, target: str, name: str, options: TableOptions, seed: int, notice: Notice
+    path: Path, target: str | None, name: str, options: TableOptions, seed: int, notice: Notice
 ) -> TaskData:
     """Read a table, make a task of it, and split it.
 
     Args:
         path: the table.
-        target: column to predict.
+        target: column to predict; None where there is none to learn anomalies without.
         name: of the task.
         options: what is said of the table.
         seed: fixes the splits.
@@ -60,6 +61,7 @@ def load(
         raise DataError(
             f"task name {name!r}: use lower-case letters, digits and '-', 63 at most (--task NAME)"
         )
+    _check_kind(target, options)
     rows = read_rows(path, target, options)
     columns = _choose(rows, target, options)
     for line in (*rows.notices, *columns.notices):
@@ -94,7 +96,25 @@ def task_name(path: Path) -> str:
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:63].rstrip("-")
 
 
-def _choose(rows: TableRows, target: str, options: TableOptions) -> Columns:
+def _check_kind(target: str | None, options: TableOptions) -> None:
+    """Refuse what is said of another kind of task.
+
+    Raises:
+        DataError: names the options that don't go together.
+    """
+    if options.kind != "anomaly":
+        if target is None:
+            raise DataError("--data needs --target COLUMN, or --kind anomaly")
+        if options.false_alarms is not None:
+            raise DataError("--false-alarms is for --kind anomaly; see also --measure recall")
+    elif options.measure.kind in ("recall", "f1"):
+        raise DataError(
+            f"--measure {options.measure.kind} with --kind anomaly: the flag keeps --false-alarms; "
+            "give accuracy or balanced-accuracy"
+        )
+
+
+def _choose(rows: TableRows, target: str | None, options: TableOptions) -> Columns:
     """Inputs of the first table's rows."""
     frame = rows.frame.iloc[: rows.n_first]
     unused = set(options.without)
@@ -140,15 +160,19 @@ def _split(
         NUMERIC_INPUT: [column for column in inputs if column.is_number],
         CATEGORICAL_INPUT: [column for column in inputs if not column.is_number],
     }
-    regression = not truth.labels
+    regression, anomaly = not truth.labels, options.kind == "anomaly"
+    what = (
+        "Flags what is strange in rows like those of" if anomaly else f"Predicts {truth.name} from"
+    )
     spec = TaskSpec(
         name=name,
-        kind="regression" if regression else "classification",
-        description=f"Predicts {truth.name} from {path.name}.",
+        kind="anomaly" if anomaly else "regression" if regression else "classification",
+        description=f"{what} {path.name}.",
         inputs=tuple(_tensor(tensor, columns) for tensor, columns in tensors.items() if columns),
         labels=truth.labels,
         tolerance=options.tolerance or (1.0 if regression else None),
         interval_coverage=INTERVAL_COVERAGE if regression else None,
+        false_alarms=(options.false_alarms or FALSE_ALARMS) if anomaly else None,
     )
     arrays = {
         tensor: np.stack([column.values for column in columns], axis=1)
@@ -158,7 +182,7 @@ def _split(
     how = _parts(rows, options, seed)
     if how is None:
         data = split_task(spec, path.name, arrays, truth.values, seed)
-        return with_folds(data, seed), []
+        return (data if anomaly else with_folds(data, seed)), []
     parts, said = how  # units, later rows and other tables judge what has not seen them
     return make_data(spec, f"{path.name}, {said}", arrays, truth.values, parts)
 
@@ -206,7 +230,9 @@ def _tensor(name: str, columns: Sequence[InputColumn]) -> TensorSpec:
 
 def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice: Notice) -> None:
     """Say what a person should look at before trusting the ladder."""
-    classifies = data.spec.kind == "classification"
+    if data.spec.kind == "anomaly":
+        check_normal(data)
+    classifies = data.spec.classifies
     for line in (
         *find_leaks(inputs, rows.target.values, classifies=classifies),
         *find_personal(inputs),

@@ -1,0 +1,118 @@
+"""Tables of normal rows among which a few may be strange."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ounce_schemas.errors import DataError
+from ounce_schemas.task import ANOMALY, NORMAL
+from sklearn.pipeline import Pipeline
+
+from ounce_exporters.crossfit import select
+from ounce_exporters.export.p_values import fewest_normal
+from ounce_exporters.recipe import FittedModel, Progress, TaskData
+from ounce_exporters.tasks.splits import LEAST_PER_CLASS
+from ounce_exporters.tasks.table.preprocessing import preprocessing, with_gaps
+from ounce_exporters.tasks.table.target import Target
+from ounce_exporters.training.classical import fit_classical
+from ounce_exporters.training.isolation_forest import IsolationScore
+from ounce_exporters.training.mahalanobis import MahalanobisScore
+from ounce_exporters.training.tuning import Family, Fit
+
+FALSE_ALARMS = 0.01
+"""Promised where nothing is said."""
+
+
+def all_normal(n_rows: int) -> Target:
+    """The target of rows that have no labels: they are taken for normal."""
+    rows = np.ones(n_rows, np.bool_)
+    said = ("no --target: all rows are taken for normal; strange ones among them make the models "
+            "flag fewer, never more",)  # fmt: skip
+    return Target(rows, np.zeros(n_rows, np.int64), (NORMAL, ANOMALY), "anomalies", said)
+
+
+def read_anomalies(texts: pd.Series, name: str) -> Target:
+    """The target of labelled rows: the most frequent label is normal, every other an anomaly.
+
+    Args:
+        texts: the column; an empty text is a row without a label.
+        name: of the column.
+
+    Raises:
+        DataError: there is one label only, or there are too few anomalies to be judged by.
+    """
+    rows = (texts != "").to_numpy(bool)
+    present = texts[rows]
+    counts = present.value_counts()
+    if len(counts) < 2:
+        raise DataError(
+            f"target {name!r} has {len(counts)} values: give normal rows and anomalies, or leave "
+            "out --target, and all rows are taken for normal"
+        )
+    normal = str(counts.index[0])
+    n = int(counts.iloc[1:].sum())
+    if n < LEAST_PER_CLASS:
+        raise DataError(
+            f"target {name!r} has {n} rows that are not {normal!r}: at least {LEAST_PER_CLASS} are "
+            "needed to judge by; leave out --target to learn without labels"
+        )
+    others = ", ".join(repr(str(label)) for label in counts.index[1:6])
+    said = f"{normal!r} of {name!r} is normal; {n} rows of {others} are anomalies; no model learns "
+    values = (present != normal).to_numpy(np.int64)
+    return Target(rows, values, (NORMAL, ANOMALY), name, (said + "from them",))
+
+
+def check_normal(data: TaskData) -> None:
+    """Refuse data by which the promised rate can't be shown.
+
+    Raises:
+        DataError: too few normal rows validate.
+    """
+    rate = data.spec.false_alarms
+    assert rate is not None  # checked by TaskSpec
+    n, needed = int((data.validation.targets == 0).sum()), fewest_normal(rate)
+    if n < needed:
+        raise DataError(
+            f"{n} normal rows validate: --false-alarms {rate:g} needs {needed}; give more rows, or "
+            f"a rate of {1 / (n + 1):.2g} or more"
+        )
+
+
+def families(data: TaskData) -> list[Family]:
+    """The families of models that find strange rows."""
+    task = data.spec
+
+    def family(
+        name: str, algorithm: str, steps: Callable[[], Any], make: Callable[[int], Any]
+    ) -> Family:
+        def pipeline(_: object, seed: int) -> Pipeline:
+            return Pipeline([("columns", steps()), ("model", make(seed))])
+
+        return Family(name, "classical", algorithm, lambda: of_normal(fit_classical(pipeline)), {})
+
+    return [
+        family(
+            "mahalanobis",
+            "Mahalanobis distance, shrunk covariance",
+            lambda: preprocessing(task),
+            lambda _: MahalanobisScore(),
+        ),
+        family(
+            "isolation-forest",
+            "isolation forest of 100 trees",
+            lambda: with_gaps(task)[0],
+            lambda seed: IsolationScore(random_state=seed),
+        ),
+    ]
+
+
+def of_normal(fit: Fit) -> Fit:
+    """The same fit, from normal rows alone."""
+
+    def fit_normal(data: TaskData, seed: int, progress: Progress) -> FittedModel:
+        kept = select(data.train, data.train.targets == 0)
+        return fit(replace(data, train=kept), seed, progress)
+
+    return fit_normal
