@@ -81,11 +81,14 @@ def test_a_topic_that_was_made_is_waited_for(monkeypatch: pytest.MonkeyPatch) ->
 
     def describe(*_: Any) -> Cluster:
         looks.append(1)
-        return Cluster("id", next(shown, {}))
+        return Cluster("mockCluster", next(shown, {}))
 
     monkeypatch.setattr(topic, "describe_cluster", describe)
-    PolicyTopic("nowhere:1")._wait_until_there()
+    found = PolicyTopic("nowhere:1")
+    found._wait_until_there()
     assert len(looks) == 3
+    found._wait_until_there()
+    assert len(looks) == 3  # a topic that is good is not asked for again
     with pytest.raises(BrokerError, match="was made, and Kafka does not show it"):
         PolicyTopic("nowhere:1", timeout_s=0.1)._wait_until_there()
 

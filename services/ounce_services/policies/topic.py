@@ -26,15 +26,24 @@ from ounce_schemas.errors import BrokerError, PolicyError
 from ounce_schemas.policy_history import Change, PolicyHistory, PolicyVersion, next_version
 from ounce_schemas.topics import POLICIES_TOPIC
 
-from ounce_services.cluster.admin import CLIENT_CONFIG, OPEN, create_topics, describe_cluster
+from ounce_services.cluster.admin import (
+    CLIENT_CONFIG,
+    OPEN,
+    Cluster,
+    create_topics,
+    describe_cluster,
+)
 
 _LOOK_S = 0.05
+_FETCH_WAIT_MS = 10
+"""A reader knows that it is at the end when the broker answers that there is no more: at once."""
 MOST_BYTES = 900_000
 """Of a record: below Kafka's default bound of a million."""
 
 
 class PolicyTopic:
-    """Versions of the policy on one cluster.
+    """Versions of the policy on one cluster. The topic is looked for and checked until it is found
+    good, then no more.
 
     Args:
         kafka: bootstrap servers.
@@ -49,6 +58,7 @@ class PolicyTopic:
         self._kafka = kafka
         self._timeout_s = timeout_s
         self._security = security
+        self._is_good = False
 
     def history(self) -> PolicyHistory:
         """All versions; none where there is no topic yet.
@@ -57,10 +67,7 @@ class PolicyTopic:
             BrokerError: the broker does not answer, or not in time.
             PolicyError: the topic would not keep all versions.
         """
-        if not self._is_there():
-            return PolicyHistory()
-        self._check_topic()
-        return self._read()
+        return self._read() if self._find() else PolicyHistory()
 
     def read(self, topic: str) -> Iterator[Message]:
         """All records of another topic of the cluster; none where there is no such topic.
@@ -68,8 +75,7 @@ class PolicyTopic:
         Raises:
             BrokerError: the broker does not give them in time.
         """
-        cluster = describe_cluster(self._kafka, self._timeout_s, self._security)
-        if topic in cluster.partitions:
+        if topic in self._describe().partitions:
             yield from read_topic(self._config, topic, self._timeout_s)
 
     def append(self, history: PolicyHistory, change: Change) -> PolicyVersion:
@@ -80,9 +86,8 @@ class PolicyTopic:
             BrokerError: the broker does not take it.
             PolicyError: somebody else wrote a version meanwhile; this one is not in force.
         """
-        if not self._is_there():
+        if not self._find():
             self._make()
-        self._check_topic()
         version = next_version(history, change, uuid.uuid4().hex, datetime.now(UTC))
         value = version.model_dump_json().encode()
         if len(value) > MOST_BYTES:
@@ -101,7 +106,7 @@ class PolicyTopic:
         return version
 
     def _make(self) -> None:
-        if describe_cluster(self._kafka, self._timeout_s, self._security).is_embedded:
+        if self._describe().is_embedded:
             create_topics(self._kafka, [POLICIES_TOPIC], timeout_s=self._timeout_s)
             return
         new = NewTopic(POLICIES_TOPIC, 1, config={"cleanup.policy": "compact"})
@@ -123,22 +128,29 @@ class PolicyTopic:
             BrokerError: it does not come.
         """
         until_s = time.monotonic() + self._timeout_s
-        while not self._is_there():
+        while not self._find():
             if time.monotonic() > until_s:
                 raise BrokerError(f"topic {POLICIES_TOPIC} was made, and Kafka does not show it")
             time.sleep(_LOOK_S)
 
-    def _is_there(self) -> bool:
-        cluster = describe_cluster(self._kafka, self._timeout_s, self._security)
-        return POLICIES_TOPIC in cluster.partitions
+    def _describe(self) -> Cluster:
+        return describe_cluster(self._kafka, self._timeout_s, self._security)
 
-    def _check_topic(self) -> None:
-        """Refuse a topic that would lose versions, or give them in no order.
+    def _find(self) -> bool:
+        """Whether the topic is there.
 
         Raises:
-            PolicyError: naming the reason.
+            PolicyError: it is, and would lose versions, or give them in no order.
         """
-        cluster = describe_cluster(self._kafka, self._timeout_s, self._security)
+        if not self._is_good:
+            cluster = self._describe()
+            if POLICIES_TOPIC not in cluster.partitions:
+                return False
+            self._check(cluster)
+            self._is_good = True
+        return True
+
+    def _check(self, cluster: Cluster) -> None:
         if cluster.is_embedded:  # librdkafka's mock cluster has no configuration to ask for
             return
         n = cluster.partitions[POLICIES_TOPIC]
@@ -178,7 +190,9 @@ class PolicyTopic:
 
     def _write(self, key: bytes, value: bytes | None) -> None:
         failures: list[KafkaError] = []
-        producer = Producer({**self._config, "enable.idempotence": True, "linger.ms": 0})
+        # Idempotence takes half a second to begin. Without it a record may be there twice, and
+        # counts once.
+        producer = Producer({**self._config, "linger.ms": 0})
         producer.produce(
             POLICIES_TOPIC,
             value,
@@ -204,22 +218,26 @@ def read_topic(config: Mapping[str, Any], topic: str, timeout_s: float) -> Itera
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "isolation.level": "read_committed",
+        "fetch.wait.max.ms": _FETCH_WAIT_MS,
     }
     try:
         with closing(Consumer(settings)) as consumer:
+            # Asked for first: a consumer that knows no leader yet waits half a second for one.
             found = consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions
             open_ = set(found)
             consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in found])
             until_s = time.monotonic() + timeout_s
             while open_ and time.monotonic() < until_s:
-                for message in consumer.consume(500, 0.2):
-                    error = message.error()
-                    if error is None:
-                        yield message
-                    elif error.code() == KafkaError._PARTITION_EOF:
-                        open_.discard(message.partition() or 0)
-                    else:
-                        raise KafkaException(error)
+                message = consumer.poll(_LOOK_S)
+                if message is None:
+                    continue
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    open_.discard(message.partition() or 0)
+                else:
+                    raise KafkaException(error)
             if open_:
                 raise BrokerError(f"Kafka did not give all of {topic} within {timeout_s:g} s")
     except KafkaException as e:
