@@ -23,8 +23,8 @@ def test_five_thousand_messages() -> None:
 def test_a_lost_message_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     add = Waiting.add
 
-    def loses_one(self: Waiting, batch: Any, repeated: set[int], poll: Any) -> None:
-        add(self, batch, repeated, poll)
+    def loses_one(self: Waiting, *arrived: Any) -> None:
+        add(self, *arrived)
         self._keep(self._item[:-1])
 
     monkeypatch.setattr(Waiting, "add", loses_one)

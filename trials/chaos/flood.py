@@ -67,7 +67,8 @@ def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float,
         servers = broker.bootstrap_servers
         OwnTopics(servers).of_task(TASK, PARTITIONS)
         sender = Sender(servers, models)
-        with Worker(servers, models, Path(folder) / "worker.log") as worker:
+        log = Path(folder) / "worker.log"
+        with Worker(servers, models, log) as worker:
             worker.wait_until_ready()
             watch = MemoryWatch(worker.child.pid)
             ready_mb = watch.now_mb()
@@ -100,6 +101,9 @@ def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float,
                     f"{name}: {n:,} records in {sending_s:.1f} s, {answered - before:,} answered "
                     f"in {lasted_s:.1f} s, at most {watch.peak_mb:.0f} MB"
                 )
+                if not worker.child.running:
+                    tell("the worker ended by itself:\n" + log.read_text()[-4_000:])
+                    break
         return ready_mb, phases
 
 

@@ -33,9 +33,9 @@ class MemoryWatch:
         self.peak_mb = self.now_mb()
 
     def now_mb(self) -> float:
-        """Resident memory now."""
-        line = next(x for x in self._status.read_text().splitlines() if x.startswith("VmRSS"))
-        return int(line.split()[1]) / 1024
+        """Resident memory now; 0 of a process that ended."""
+        lines = self._status.read_text().splitlines()
+        return next((int(x.split()[1]) / 1024 for x in lines if x.startswith("VmRSS")), 0.0)
 
     @contextmanager
     def running(self) -> Iterator[None]:
