@@ -36,6 +36,11 @@ COMMANDS = {
         "services",
         "List, show and replay what could not be served.",
     ),
+    "control": (
+        "ounce_services.control.command",
+        "control",
+        "Serve policies, models and workers over HTTP, with a console.",
+    ),
     "demo": ("ounce_services.demo.command", "services", "Show the whole path at work."),
     "contracts": ("ounce_schemas.generate", "edge", "Write the JSON Schemas and AsyncAPI."),
 }

@@ -20,6 +20,9 @@ from ounce_schemas.policy import Policy, TaskPolicy
 from ounce_schemas.policy_rules import Rule, When
 from ounce_schemas.prediction import Decision
 from ounce_schemas.routing import Choice, Fallback, Objective
+from ounce_services.control.api.app import make_app
+from ounce_services.control.plane import make_plane
+from ounce_services.control.settings import ControlSettings
 from pydantic import SecretStr
 
 from tests.docs.pages import DOCS, PAGES, README, ROOT, Found, fences, names, rows, spans
@@ -82,6 +85,17 @@ def test_every_setting_of_a_worker_is_in_its_page_with_its_default() -> None:
         elif default not in (None, ()):
             value = f"{default:.12g}" if isinstance(default, int | float) else str(default)
             assert table[option].replace(",", "") == value, option
+
+
+def test_every_setting_and_path_of_the_control_plane_is_in_its_page(tmp_path: Path) -> None:
+    page, connection = DOCS / "control.md", options(KafkaConnection)
+    own = [option for option in options(ControlSettings) if option not in connection]
+    assert sorted(names(page, "Option")) == sorted(own)
+    plane = make_plane(ControlSettings(kafka="x", state=tmp_path / "state.db"))
+    paths = make_app(plane).openapi()["paths"]
+    plane.database.close()
+    calls = [f"{method.upper()} {path}" for path in paths for method in paths[path]]
+    assert sorted(names(page, "Call")) == sorted(calls)
 
 
 def test_every_setting_of_the_connection_is_in_its_page() -> None:

@@ -86,14 +86,25 @@ class PolicyTopic:
             BrokerError: the broker does not take it.
             PolicyError: somebody else wrote a version meanwhile; this one is not in force.
         """
-        if not self._find():
-            self._make()
         version = next_version(history, change, uuid.uuid4().hex, datetime.now(UTC))
+        self.write(version)
+        return version
+
+    def write(self, version: PolicyVersion) -> None:
+        """Write a version. Makes the topic where there is none. To write one again does no harm.
+
+        Raises:
+            BrokerError: the broker does not take it.
+            PolicyError: it is too large, or somebody else wrote one of its number; it is not in
+                force.
+        """
         value = version.model_dump_json().encode()
         if len(value) > MOST_BYTES:
             raise PolicyError(
                 f"the policy takes {len(value)} bytes as a record, at most {MOST_BYTES} are written"
             )
+        if not self._find():
+            self._make()
         self._write(version.key, value)
         written = self._read().versions.get(version.number)
         if written is None or written.id != version.id:
@@ -103,7 +114,6 @@ class PolicyTopic:
                 f"somebody wrote version {version.number} of the policy meanwhile{by}; nothing of "
                 "this one is in force: look at `ounce policy diff`, then apply again"
             )
-        return version
 
     def _make(self) -> None:
         if self._describe().is_embedded:

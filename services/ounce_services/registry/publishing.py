@@ -14,7 +14,7 @@ from ounce_schemas.release import InService, Release, ReleasedFile
 
 from ounce_services.registry.contents import Contents
 from ounce_services.registry.store import find_release, joined, write_release
-from ounce_services.registry.topic import ModelsTopic
+from ounce_services.registry.topic import ServedModels
 
 _TRIES = 3
 
@@ -32,7 +32,7 @@ class Registry:
     """
 
     store: ModelStore
-    topic: ModelsTopic
+    topic: ServedModels
     key: Path | None = None
     author: str = ""
     note: str = ""

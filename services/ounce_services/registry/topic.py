@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any
+from typing import Any, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -19,6 +19,16 @@ from ounce_schemas.topics import MODELS_TOPIC
 from ounce_services.cluster.admin import CLIENT_CONFIG, OPEN
 
 _SILENCE_S = 20.0
+
+
+class ServedModels(Protocol):
+    """Says which release of each task serves."""
+
+    def read(self) -> dict[str, InService]:
+        """What serves, by task."""
+
+    def put(self, served: InService) -> None:
+        """Put a release in service."""
 
 
 class ModelsTopic:

@@ -1,0 +1,1 @@
+"""Who may do what: keys, tokens, roles, tenants, and bounds on how often."""

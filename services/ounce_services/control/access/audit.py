@@ -1,0 +1,80 @@
+"""The audit log: who changed or tried to change what."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from ounce_schemas.errors import OunceError
+from sqlalchemy import select
+
+from ounce_services.control.access.principal import Principal
+from ounce_services.control.store.database import Database
+from ounce_services.control.store.tables import AuditRow
+
+MOST_SHOWN = 1000
+
+
+class Entry(NamedTuple):
+    """One line of it."""
+
+    id: int
+    at_ms: int
+    actor: str
+    tenant: str | None
+    action: str
+    subject: str
+    outcome: str
+
+
+class Audit:
+    """Appends to the log; nothing changes or removes a line."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, caller: Principal, action: str, subject: str, outcome: str) -> None:
+        """One more line."""
+        row = AuditRow(
+            at_ms=int(time.time() * 1e3),
+            actor=caller.name,
+            tenant=caller.tenant,
+            action=action,
+            subject=subject[:400],
+            outcome=outcome.replace("\0", "")[:4000],  # PostgreSQL takes none
+        )
+        with self._database.begin() as session:
+            session.add(row)
+
+    @contextmanager
+    def watch(
+        self, caller: Principal, action: str, subject: str
+    ) -> Iterator[Callable[[str], None]]:
+        """One line of what the block does: how it ended, in the words that it is handed, or why
+        it was refused."""
+        outcomes = ["done"]
+        try:
+            yield outcomes.append
+        except OunceError as e:
+            self.add(caller, action, subject, f"refused: {e}")
+            raise
+        self.add(caller, action, subject, outcomes[-1])
+
+    def newest(self, caller: Principal, limit: int, before: int | None = None) -> list[Entry]:
+        """Lines that the caller may see, the newest first.
+
+        Args:
+            caller: who asks.
+            limit: at most so many.
+            before: only those before this id.
+        """
+        query = select(AuditRow).order_by(AuditRow.id.desc()).limit(min(limit, MOST_SHOWN))
+        if caller.tenant is not None:
+            query = query.where(AuditRow.tenant == caller.tenant)
+        if before is not None:
+            query = query.where(AuditRow.id < before)
+        with self._database.begin() as session:
+            rows = session.scalars(query).all()
+        return [
+            Entry(r.id, r.at_ms, r.actor, r.tenant, r.action, r.subject, r.outcome) for r in rows
+        ]

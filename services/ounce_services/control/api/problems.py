@@ -1,0 +1,98 @@
+"""Errors as problem documents (RFC 9457), each with its status."""
+
+import logging
+import math
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from ounce_schemas.errors import ArtifactError, BrokerError, OunceError, PolicyError
+from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from ounce_services.control.errors import (
+    ForbiddenError,
+    NotFoundError,
+    PreconditionError,
+    RefusedError,
+    StaleError,
+    TooManyError,
+    UnauthorizedError,
+)
+
+_log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+STATUSES: dict[type[OunceError], tuple[int, str]] = {
+    UnauthorizedError: (401, "Who asks?"),
+    ForbiddenError: (403, "Not permitted"),
+    NotFoundError: (404, "Not found"),
+    StaleError: (412, "Changed meanwhile"),
+    RefusedError: (422, "Refused"),
+    PreconditionError: (428, "Which version?"),
+    TooManyError: (429, "Too many calls"),
+    PolicyError: (422, "Refused"),
+    ArtifactError: (422, "Refused"),
+    BrokerError: (503, "Kafka is away"),
+}
+
+
+class Problem(BaseModel):
+    """Why a call was not done."""
+
+    title: str
+    status: int
+    detail: str
+    findings: list[str] = []
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": title, "content": {MEDIA_TYPE: {}}}
+    for status, title in [*STATUSES.values(), (400, "Not understood"), (413, "Too large")]
+}
+
+
+def status_of(error: OunceError) -> tuple[int, str]:
+    """Status and title of an error."""
+    for kind in type(error).__mro__:
+        if kind in STATUSES:
+            return STATUSES[kind]
+    return 409, "Not done"
+
+
+def problem(status: int, title: str, detail: str, findings: tuple[str, ...] = ()) -> JSONResponse:
+    """The response."""
+    content = Problem(title=title, status=status, detail=detail, findings=list(findings))
+    return JSONResponse(content.model_dump(), status, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error with a problem."""
+
+    @app.exception_handler(OunceError)
+    def _ours(request: Request, error: OunceError) -> JSONResponse:
+        status, title = status_of(error)
+        findings = error.findings if isinstance(error, RefusedError) else ()
+        response = problem(status, title, str(error), findings)
+        if isinstance(error, TooManyError):
+            response.headers["Retry-After"] = str(math.ceil(error.wait_s))
+        if isinstance(error, UnauthorizedError):
+            response.headers["WWW-Authenticate"] = 'Bearer realm="ounce"'
+        return response
+
+    @app.exception_handler(RequestValidationError)
+    def _not_understood(request: Request, error: RequestValidationError) -> JSONResponse:
+        lines = tuple(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        return problem(422, "Not understood", "the call is not as documented", lines)
+
+    @app.exception_handler(HTTPException)
+    def _of_the_server(request: Request, error: HTTPException) -> JSONResponse:
+        response = problem(error.status_code, "Not done", str(error.detail))
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(SQLAlchemyError)
+    def _database(request: Request, error: SQLAlchemyError) -> JSONResponse:
+        _log.error("the database fails: %s", type(error).__name__, exc_info=error)
+        return problem(503, "Database is away", "the database does not answer: try again")

@@ -1,0 +1,128 @@
+"""What the control plane is made of, and the thread that keeps it in step with Kafka."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from ounce_schemas.errors import OunceError
+
+from ounce_services.control.access.audit import Audit
+from ounce_services.control.access.gate import Gate
+from ounce_services.control.access.keys import Keys
+from ounce_services.control.access.rate import RateLimit
+from ounce_services.control.access.tokens import Tokens
+from ounce_services.control.carriers import ModelsCarrier, PolicyCarrier
+from ounce_services.control.fleet import Topic
+from ounce_services.control.model_book import ModelBook
+from ounce_services.control.policy_book import PolicyBook
+from ounce_services.control.settings import ControlSettings
+from ounce_services.control.store.database import Database
+from ounce_services.control.store.outbox import Carrier, Kind, Outbox
+from ounce_services.control.store.policy_mirror import PolicyMirror
+from ounce_services.policies.topic import PolicyTopic
+from ounce_services.registry.topic import ModelsTopic, ServedModels
+
+_log = logging.getLogger(__name__)
+_FOLLOW_S = 2.0
+
+
+@dataclass(frozen=True)
+class Plane:
+    """All parts.
+
+    Attributes:
+        settings: of the process.
+        database: holds the state.
+        gate: lets callers in.
+        audit: what they did.
+        outbox: what goes to Kafka.
+        policy_topic: where workers read policies.
+        policies: versions of the policy.
+        models: which serve.
+    """
+
+    settings: ControlSettings
+    database: Database
+    gate: Gate
+    audit: Audit
+    outbox: Outbox
+    policy_topic: Topic
+    policies: PolicyBook
+    models: ModelBook
+
+
+def make_plane(
+    settings: ControlSettings,
+    topic: Topic | None = None,
+    open_models: Callable[[], ServedModels] | None = None,
+) -> Plane:
+    """Open the database and join the parts; Kafka is not asked yet.
+
+    Args:
+        settings: of the process.
+        topic: in place of the topic of policies.
+        open_models: in place of what opens the topic of models.
+
+    Raises:
+        DatabaseError: the database can't be used.
+    """
+    database = Database(settings.database)
+    at = (settings.kafka, settings.kafka_timeout_s, settings.security)
+    topic = topic or PolicyTopic(*at)
+    open_models = open_models or partial(ModelsTopic, *at)
+
+    carriers: dict[Kind, Carrier] = {
+        Kind.POLICY: PolicyCarrier(topic),
+        Kind.MODELS: ModelsCarrier(open_models),
+    }
+    outbox = Outbox(database, carriers)
+    per_minute = settings.calls_per_minute
+    provider = settings.provider
+    return Plane(
+        settings,
+        database,
+        Gate(
+            Keys(database),
+            Tokens(provider) if provider is not None else None,
+            RateLimit(per_minute, max(per_minute // 4, 1)),
+            settings.open,
+        ),
+        Audit(database),
+        outbox,
+        topic,
+        PolicyBook(topic, PolicyMirror(database), outbox, settings.models, settings.decisions),
+        ModelBook(open_models, outbox, settings.store, settings.key),
+    )
+
+
+@contextmanager
+def kept_in_step(plane: Plane) -> Iterator[None]:
+    """While the block lasts, what waits goes to Kafka, and what Kafka holds comes here."""
+    stop = threading.Event()
+    thread = threading.Thread(target=_keep_in_step, args=(plane, stop), name="in-step", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(plane.settings.kafka_timeout_s)
+
+
+def _keep_in_step(plane: Plane, stop: threading.Event) -> None:
+    trouble = ""
+    while True:
+        try:
+            plane.outbox.carry_waiting()
+            plane.policies.follow()
+            if trouble:
+                _log.warning("in step with Kafka again")
+            trouble = ""
+        except OunceError as e:
+            if str(e) != trouble:
+                trouble = str(e)
+                _log.warning("not in step with Kafka: %s", trouble)
+        if stop.wait(_FOLLOW_S):
+            return

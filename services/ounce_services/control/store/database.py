@@ -1,0 +1,88 @@
+"""The database: SQLite in a file, or PostgreSQL; brought up to date when it is opened."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from ounce_schemas.errors import OunceError
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_SCHEMES = {"postgres", "postgresql"}
+_BUSY_S = 10.0
+
+
+class DatabaseError(OunceError):
+    """The database can't be used."""
+
+
+class Database:
+    """Tables of the control plane.
+
+    Args:
+        url: `sqlite:///FILE`, or `postgresql://USER:PASSWORD@HOST/NAME`.
+
+    Raises:
+        DatabaseError: it can't be opened or brought up to date. The password is not in the text.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+            if parsed.drivername in _SCHEMES:
+                parsed = parsed.set(drivername="postgresql+psycopg")
+            self.shown = parsed.render_as_string(hide_password=True)
+            self.engine = _engine(parsed)
+        except (ArgumentError, ValueError, ImportError):
+            raise DatabaseError(
+                "the URL of the database is none: sqlite:///FILE or postgresql://USER@HOST/NAME"
+            ) from None
+        try:
+            self._migrate()
+        except SQLAlchemyError as e:
+            why = " ".join(str(getattr(e, "orig", None) or type(e).__name__).split())
+            raise DatabaseError(f"database {self.shown} can't be used: {why}") from e
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A transaction: committed where the block ends well."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def _migrate(self) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+        with self.engine.begin() as connection:
+            if self.engine.dialect.name == "postgresql":  # of several that start, one migrates
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7411058)")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def _engine(url: Any) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": _BUSY_S})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions begin as said below
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # else two who read first could not write
+
+    return engine

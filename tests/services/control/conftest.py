@@ -1,0 +1,96 @@
+"""A control plane over topics in memory, and calls to it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from ounce_schemas.errors import BrokerError, PolicyError
+from ounce_schemas.policy_history import PolicyHistory, PolicyVersion
+from ounce_schemas.release import InService
+from ounce_services.control.access.principal import Role
+from ounce_services.control.api.app import make_app
+from ounce_services.control.plane import Plane, make_plane
+from ounce_services.control.settings import ControlSettings
+
+
+class MemoryTopics:
+    """Stands for the topics of policies and of models."""
+
+    def __init__(self) -> None:
+        self.records: list[bytes] = []
+        self.served: dict[str, InService] = {}
+        self.events: list[bytes] = []
+        self.is_away = False
+
+    def history(self) -> PolicyHistory:
+        self._answer()
+        history = PolicyHistory()
+        for record in self.records:
+            history.take(record)
+        return history
+
+    def write(self, version: PolicyVersion) -> None:
+        self._answer()
+        self.records.append(version.model_dump_json().encode())
+        written = self.history().versions.get(version.number)
+        if written is None or written.id != version.id:
+            raise PolicyError("somebody wrote it meanwhile")
+
+    def read(self, topic: str = "") -> Any:
+        self._answer()
+        if not topic:
+            return dict(self.served)
+        return iter([SimpleNamespace(value=lambda v=value: v) for value in self.events])
+
+    def put(self, served: InService) -> None:
+        self._answer()
+        self.served[served.task] = served
+
+    def _answer(self) -> None:
+        if self.is_away:
+            raise BrokerError("Kafka is away")
+
+
+@pytest.fixture
+def topics_in_memory() -> MemoryTopics:
+    return MemoryTopics()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ControlSettings:
+    return ControlSettings(
+        kafka="nowhere:1",
+        state=tmp_path / "state.db",
+        models=tmp_path / "models",
+        store=str(tmp_path / "store"),
+        calls_per_minute=100_000,
+    )
+
+
+@pytest.fixture
+def plane(settings: ControlSettings, topics_in_memory: MemoryTopics) -> Iterator[Plane]:
+    plane = make_plane(settings, topics_in_memory, lambda: topics_in_memory)
+    yield plane
+    plane.database.close()
+
+
+Caller = Callable[..., TestClient]
+
+
+@pytest.fixture
+def as_(plane: Plane) -> Caller:
+    """Calls with a key of a role, perhaps of one tenant."""
+
+    def make(
+        role: str | None = "admin", tenant: str | None = None, name: str = "ann"
+    ) -> TestClient:
+        client = TestClient(make_app(plane), raise_server_exceptions=True)
+        if role is not None:
+            key, _ = plane.gate.keys.make(name, Role(role), tenant)
+            client.headers["Authorization"] = f"Bearer {key}"
+        return client
+
+    return make

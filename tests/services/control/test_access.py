@@ -1,0 +1,267 @@
+"""Who may do what: keys, roles, tenants, rates, and what is told of it."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import jwt
+import pytest
+from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric import rsa
+from fastapi.testclient import TestClient
+from ounce_schemas.command import root
+from ounce_services.control.access.principal import Role
+from ounce_services.control.access.rate import RateLimit
+from ounce_services.control.access.tokens import Provider, Tokens
+from ounce_services.control.api.app import make_app
+from ounce_services.control.errors import TooManyError, UnauthorizedError
+from ounce_services.control.plane import Plane, make_plane
+from ounce_services.control.settings import ControlSettings
+from pydantic import ValidationError
+
+from tests.services.control.conftest import Caller, MemoryTopics
+
+CHANGE = {"json": {"document": "{}"}, "headers": {"If-Match": '"0"'}}
+
+
+def test_every_path_but_health_needs_a_key(as_: Caller) -> None:
+    nobody = as_(None)
+    paths = nobody.get("/v1/openapi.json").json()["paths"]
+    assert len(paths) > 15
+    for path, methods in paths.items():
+        for method in methods:
+            url = path.format(number=1, task="digits", release="abcd", id="0" * 16)
+            answer = nobody.request(method, url, json={})
+            assert answer.status_code == (200 if path in ("/healthz", "/readyz") else 401), path
+            if answer.status_code == 401:
+                assert answer.headers["www-authenticate"] == 'Bearer realm="ounce"'
+
+
+def test_a_wrong_or_revoked_key_is_refused(as_: Caller, plane: Plane) -> None:
+    text, key = plane.gate.keys.make("ann", Role.VIEWER)
+    client = as_(None)
+
+    def status(credentials: str) -> int:
+        return client.get("/v1/me", headers={"Authorization": credentials}).status_code
+
+    assert status(f"Bearer {text}") == 200
+    end = "B" if text[-1] == "A" else "A"
+    wrong = (text[:-1] + end, f"ounce_{'0' * 16}_{'x' * 43}", "", "x", text.upper())
+    for other in wrong:
+        assert status(f"Bearer {other}") == 401, other
+    assert status(f"Basic {text}") == 401
+    assert as_("admin").delete(f"/v1/keys/{key.id}").status_code == 200
+    assert status(f"Bearer {text}") == 401
+
+
+def test_guessing_is_slowed_down(as_: Caller) -> None:
+    client = as_(None)
+    statuses = [
+        client.get("/v1/me", headers={"Authorization": "Bearer no"}).status_code for _ in range(25)
+    ]
+    assert statuses[:20] == [401] * 20
+    assert statuses[-1] == 429
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"), [("viewer", (200, 403, 403)), ("editor", (200, 201, 403)),
+                           ("admin", (200, 201, 200))]
+)  # fmt: skip
+def test_roles_bound_what_a_key_may_do(
+    as_: Caller, role: str, expected: tuple[int, int, int]
+) -> None:
+    client = as_(role)
+    got = client.get("/v1/policies"), client.post("/v1/policies", **CHANGE), client.get("/v1/keys")
+    assert tuple(answer.status_code for answer in got) == expected
+
+
+def test_one_tenant_sees_and_changes_nothing_of_another(as_: Caller, plane: Plane) -> None:
+    document = (
+        "min_accuracy: 0.6\nrules:\n"
+        "- {name: secret-deal, when: {tenant: rival}, min_accuracy: 0.99}\n"
+        "- {name: ours, when: {tenant: [acme, rival]}, max_latency_ms: 30}\n"
+        "- {name: all, max_latency_ms: 70}\n"
+    )
+    assert as_("editor").post("/v1/policies", json={"document": document},
+                              headers={"If-Match": "0"}).status_code == 201  # fmt: skip
+    acme = as_("admin", "acme")
+    for path in ("/v1/policies/current", "/v1/policies/1"):
+        shown = acme.get(path).json()["document"]
+        assert "ours" in shown
+        assert "secret-deal" not in shown
+    diff = acme.post("/v1/policies/diff", json={"document": "{}"}).text
+    assert "secret-deal" not in diff
+    assert acme.post("/v1/policies", **CHANGE).status_code == 403
+    assert acme.post("/v1/policies/replay", json={"document": "{}"}).status_code == 403
+    _, of_rival = plane.gate.keys.make("spy", Role.VIEWER, "rival")
+    assert [key["tenant"] for key in acme.get("/v1/keys").json()] == ["acme"]
+    assert acme.delete(f"/v1/keys/{of_rival.id}").status_code == 404
+    for tenant in (None, "rival"):
+        body = {"name": "x", "role": "viewer", "tenant": tenant}
+        assert acme.post("/v1/keys", json=body).status_code == 403
+    assert acme.post("/v1/keys", json={**body, "tenant": "acme"}).status_code == 201
+    assert {line["tenant"] for line in acme.get("/v1/audit").json()} == {"acme"}
+
+
+def test_what_is_changed_or_tried_is_in_the_audit_log(as_: Caller) -> None:
+    admin, viewer = as_("admin"), as_("viewer", name="eve")
+    assert admin.post("/v1/policies", **CHANGE).status_code == 201
+    assert admin.post("/v1/policies", **{**CHANGE, "json": {"document": "x: 1"}}).status_code == 422
+    assert viewer.get("/v1/audit").status_code == 403
+    refused, done = admin.get("/v1/audit").json()
+    assert (done["actor"], done["action"], done["outcome"]) == (
+        "ann",
+        "policy.apply",
+        "v1 in-force",
+    )
+    assert refused["outcome"].startswith("refused: the policy")
+    assert admin.get("/v1/audit", params={"before": refused["id"]}).json() == [done]
+
+
+def test_no_secret_is_in_logs_answers_or_the_database(
+    as_: Caller, plane: Plane, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    admin = as_("admin")
+    made = admin.post("/v1/keys", json={"name": "ci", "role": "viewer"}).json()
+    secret = made["key"].rsplit("_", 1)[1]
+    client = as_(None)
+    client.headers["Authorization"] = f"Bearer {made['key']}"
+    told = [client.get("/v1/me").text, client.post("/v1/policies", **CHANGE).text]
+    told += [admin.get(path).text for path in ("/v1/keys", "/v1/audit")]
+    assert secret not in caplog.text
+    assert secret not in "".join(told)
+    files = plane.settings.state.parent.glob("state.db*")
+    assert secret.encode() not in b"".join(path.read_bytes() for path in files)
+
+
+def test_a_page_of_another_site_changes_nothing(as_: Caller) -> None:
+    client = as_("editor")
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"},
+                    {"Origin": "null"}):  # fmt: skip
+        answer = client.post("/v1/policies", json=CHANGE["json"], headers=headers)
+        assert (answer.status_code, "another site" in answer.text) == (403, True)
+    own = {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin", "If-Match": "0"}
+    assert client.post("/v1/policies", json=CHANGE["json"], headers=own).status_code == 201
+
+
+def test_answers_have_security_headers_and_large_bodies_are_refused(as_: Caller) -> None:
+    client = as_("editor")
+    for answer in (client.get("/v1/me"), client.get("/nowhere"), as_(None).get("/v1/me")):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "no-store"
+    large = b"x" * (10 << 20)
+    assert client.post("/v1/policies", content=large).status_code == 413
+    unsaid = client.post("/v1/policies", content=(large[:65_536] for _ in range(100)))
+    assert unsaid.status_code == 413
+
+
+def test_calls_of_one_key_are_bounded_and_others_go_on() -> None:
+    now_s = 0.0
+    limit = RateLimit(60, 2, lambda: now_s)
+    for _ in range(2):
+        limit.take("a")
+    with pytest.raises(TooManyError, match="wait 1 s"):
+        limit.take("a")
+    limit.take("b")
+    now_s = 1.0
+    limit.take("a")
+
+
+def test_open_access_is_for_this_machine_alone(
+    settings: ControlSettings, topics_in_memory: MemoryTopics
+) -> None:
+    with pytest.raises(ValidationError, match="--open needs a --host of this machine alone"):
+        ControlSettings(kafka="x", open=True, host="0.0.0.0")
+    open_ = settings.model_copy(update={"open": True})
+    plane = make_plane(open_, topics_in_memory, lambda: topics_in_memory)
+    client = TestClient(make_app(plane), base_url="http://127.0.0.1:8080")
+    assert client.get("/v1/me").json()["role"] == "admin"
+    other_name = client.get("/v1/me", headers={"Host": "evil.example"})
+    assert other_name.status_code == 403
+    plane.database.close()
+
+
+def test_the_command_makes_lists_and_revokes_keys(tmp_path: Path) -> None:
+    state = ["--state", str(tmp_path / "s.db")]
+
+    def run(*arguments: str) -> str:
+        result = CliRunner().invoke(root, ["control", "key", *arguments, *state])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert run("list") == "there is no key\n"
+    assert run("make", "ann", "--role", "admin").startswith("ounce_")
+    id_ = run("list").split()[0]
+    assert run("revoke", id_) == f"key {id_} of ann is revoked\n"
+    assert run("list").endswith("ann  revoked\n")
+    served = CliRunner().invoke(
+        root, ["control", "serve", "--kafka", "x", "--state", str(tmp_path / "empty.db")]
+    )
+    assert "make a key first" in str(served.exception)
+
+
+@pytest.fixture
+def provider() -> Iterator[tuple[Provider, rsa.RSAPrivateKey]]:
+    """An OpenID Connect provider that publishes one key, and that key."""
+    key = rsa.generate_private_key(65537, 2048)
+    published = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())) | {"kid": "k1"}
+
+    class Jwks(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"keys": [published]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Jwks) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/jwks"
+        yield Provider("https://id.example", "ounce", url), key
+        server.shutdown()
+        thread.join()
+
+
+def test_a_token_of_the_provider_is_taken_and_any_other_refused(
+    provider: tuple[Provider, rsa.RSAPrivateKey],
+) -> None:
+    tokens, key = Tokens(provider[0]), provider[1]
+    good = {
+        "iss": "https://id.example", "aud": "ounce", "sub": "bob", "exp": time.time() + 60,
+        "ounce-role": "editor", "ounce-tenant": "acme",
+    }  # fmt: skip
+
+    def token(of: object = key, algorithm: str = "RS256", **changes: object) -> str:
+        claims = {name: v for name, v in (good | changes).items() if v is not None}
+        return jwt.encode(claims, of, algorithm, headers={"kid": "k1"})
+
+    found = tokens.find(token())
+    assert (found.name, found.role, found.tenant) == ("bob", Role.EDITOR, "acme")
+    assert tokens.find(token(**{"ounce-tenant": None})).tenant is None
+    bad = [
+        token(exp=time.time() - 60),
+        token(exp=None),
+        token(iss="https://other.example"),
+        token(aud="another"),
+        token(**{"ounce-role": "king"}),
+        token(**{"ounce-role": None}),
+        token(**{"ounce-tenant": ["acme"]}),
+        token(**{"ounce-tenant": ""}),
+        token(rsa.generate_private_key(65537, 2048)),
+        token("shared secret that has thirty-two bytes", "HS256"),
+        token(None, "none"),
+        "a.b.c",
+    ]
+    for text in bad:
+        with pytest.raises(UnauthorizedError):
+            tokens.find(text)

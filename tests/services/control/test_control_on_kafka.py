@@ -1,0 +1,77 @@
+"""The control plane on a real Kafka: killed between database and topic, and beside the command."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+from ounce_schemas.policy_history import Change
+from ounce_schemas.topics import POLICIES_TOPIC
+from ounce_services.control.access.keys import Keys
+from ounce_services.control.access.principal import Role
+from ounce_services.control.plane import make_plane
+from ounce_services.control.settings import ControlSettings
+from ounce_services.control.store.database import Database
+from ounce_services.policies.topic import PolicyTopic
+from ounce_services.process.children import ounce_command
+
+from tests.support.kafka.topics import OwnTopics
+
+pytestmark = pytest.mark.kafka
+
+
+def test_killed_between_database_and_topic_both_agree_after_the_next_start(
+    kafka: str, topics: OwnTopics, tmp_path: Path
+) -> None:
+    topics.made_by_others(POLICIES_TOPIC)
+    state = tmp_path / "state.db"
+    program = Path(__file__).with_name("killed.py")
+    for n, when in enumerate(("before", "after"), start=1):
+        killed = subprocess.run([sys.executable, program, kafka, state, when], check=False)
+        assert killed.returncode == -signal.SIGKILL
+        in_kafka = PolicyTopic(kafka).history().versions
+        assert len(in_kafka) == (n - 1 if when == "before" else n)
+        plane = make_plane(ControlSettings(kafka=kafka, state=state, models=tmp_path / "none"))
+        assert [version.note for version in plane.policies.waiting()] == [when]
+        plane.outbox.carry_waiting()
+        plane.policies.follow()
+        assert plane.policies.waiting() == []
+        truth = PolicyTopic(kafka).history().versions
+        assert [v.note for v in truth.values()] == ["before", "after"][:n]
+        assert plane.policies.history().versions == truth
+        plane.database.close()
+
+
+def test_served_beside_the_command_both_see_each_others_versions(
+    kafka: str, topics: OwnTopics, tmp_path: Path
+) -> None:
+    topics.made_by_others(POLICIES_TOPIC)
+    state = tmp_path / "state.db"
+    key, _ = Keys(Database(f"sqlite:///{state}")).make("ann", Role.EDITOR)
+    arguments = ("--kafka", kafka, "--state", str(state), "--port", "0")
+    with subprocess.Popen(
+        ounce_command("control", "serve", *arguments), stdout=subprocess.PIPE, text=True
+    ) as served:
+        try:
+            assert served.stdout is not None
+            found = re.search(r"http://\S+/", served.stdout.readline())
+            assert found is not None
+            with httpx2.Client(
+                base_url=found[0], headers={"Authorization": f"Bearer {key}"}, timeout=30
+            ) as client:
+                body = {"document": "min_accuracy: 0.5"}
+                first = client.post("/v1/policies", json=body, headers={"If-Match": '"0"'})
+                assert (first.status_code, first.json()["number"]) == (201, 1)
+                topic = PolicyTopic(kafka)
+                topic.append(topic.history(), Change("min_accuracy: 0.6", "cli"))
+                stale = client.post("/v1/policies", json=body, headers={"If-Match": '"1"'})
+                assert (stale.status_code, "by cli" in stale.text) == (412, True)
+                assert client.get("/v1/policies").json()["current"] == 2
+                assert client.get("/v1/fleet").json()["policy"] == "v2"
+                assert client.get("/v1/models").status_code == 200
+        finally:
+            served.terminate()
+        assert served.wait(30) in (0, -signal.SIGTERM)

@@ -1,0 +1,147 @@
+"""The database on SQLite and on a real PostgreSQL: tables, migrations, the outbox."""
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from ounce_schemas.errors import BrokerError
+from ounce_services.control.access.keys import Keys
+from ounce_services.control.access.principal import EVERYBODY, Role
+from ounce_services.control.errors import StaleError
+from ounce_services.control.store.database import Database, DatabaseError
+from ounce_services.control.store.outbox import Fate, Kind, Outbox, Record, State
+from ounce_services.control.store.tables import Base
+from ounce_services.process.readiness import free_port
+
+FIRST = Record(Kind.POLICY, "policy", 1, "{}")
+
+
+class Carrier:
+    """Carries while Kafka is there."""
+
+    def __init__(self) -> None:
+        self.carried: list[int] = []
+        self.is_away = False
+
+    def carry(self, record: Record) -> Fate:
+        if self.is_away:
+            raise BrokerError("away")
+        self.carried.append(record.number)
+        return Fate(State.IN_FORCE)
+
+
+@pytest.fixture(scope="module")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real server's empty database."""
+    if shutil.which("initdb") is None:
+        pytest.skip("PostgreSQL is not here: apt-get install postgresql")
+    folder, port = tmp_path_factory.mktemp("postgresql"), free_port()
+    as_user: dict[str, object] = {}
+    if os.geteuid() == 0:  # the server refuses to run as root
+        shutil.chown(folder, "nobody")
+        for parent in folder.parents:
+            if parent == Path("/tmp"):
+                break
+            parent.chmod(0o755)
+        as_user = {"user": "nobody"}
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **as_user}
+    subprocess.run(
+        ["initdb", "-D", folder / "data", "-U", "ounce", "--auth=trust", "--no-sync"], **quiet
+    )
+    options = ["-F", "-k", str(folder), "-h", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(
+        ["postgres", "-D", folder / "data", *options],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **as_user,
+    )  # fmt: skip
+    try:
+        for _ in range(100):
+            ready = subprocess.run(
+                ["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False
+            )
+            if ready.returncode == 0:
+                break
+            threading.Event().wait(0.1)
+        yield f"postgresql://ounce@127.0.0.1:{port}/postgres"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "sqlite":
+        database = Database(f"sqlite:///{tmp_path / 'state.db'}")
+    else:
+        database = Database(request.getfixturevalue("postgresql"))
+    yield database
+    Base.metadata.drop_all(database.engine)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+    database.close()
+
+
+def test_migrations_make_the_tables_that_the_code_has(database: Database) -> None:
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    again = Database(database.engine.url.render_as_string(hide_password=False))
+    Keys(again).make("ann", Role.ADMIN)
+    again.close()
+    assert [key.name for key in Keys(database).list(EVERYBODY)] == ["ann"]
+
+
+def test_of_two_at_once_one_is_taken(database: Database) -> None:
+    outbox = Outbox(database, {Kind.POLICY: Carrier()})
+    outcomes: list[str] = []
+    start = threading.Barrier(4)
+
+    def take() -> None:
+        start.wait(10)
+        try:
+            outcomes.append(outbox.take(FIRST) and "taken")
+        except StaleError:
+            outcomes.append("stale")
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(outcomes) == ["stale", "stale", "stale", "taken"]
+
+
+def test_what_kafka_does_not_take_waits_in_order(database: Database) -> None:
+    carrier = Carrier()
+    outbox = Outbox(database, {Kind.POLICY: carrier})
+    carrier.is_away = True
+    assert outbox.send(FIRST).state is State.WAITING
+    assert outbox.send(FIRST._replace(number=2)).state is State.WAITING
+    assert [record.number for record in outbox.waiting()] == [1, 2]
+    carrier.is_away = False
+    Outbox(database, {Kind.POLICY: carrier}).carry_waiting()
+    assert (carrier.carried, outbox.waiting()) == ([1, 2], [])
+
+
+def test_a_refused_record_leaves_its_place_to_another(database: Database) -> None:
+    class Refuses:
+        def carry(self, record: Record) -> Fate:
+            return Fate(State.REFUSED, "stale")
+
+    assert Outbox(database, {Kind.POLICY: Refuses()}).send(FIRST) == (State.REFUSED, "stale")
+    assert Outbox(database, {Kind.POLICY: Carrier()}).send(FIRST).state is State.IN_FORCE
+
+
+def test_a_database_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError, match="can't be used") as away:
+        Database("postgresql://ann:geheim@127.0.0.1:1/x")
+    assert "geheim" not in str(away.value)
+    with pytest.raises(DatabaseError, match="unable to open"):
+        Database(f"sqlite:///{tmp_path / 'no' / 'folder.db'}")
+    for url in ("nonsense", "mysql://x", "oracle://y"):
+        with pytest.raises(DatabaseError):
+            Database(url)
