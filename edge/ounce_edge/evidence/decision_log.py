@@ -153,6 +153,11 @@ class DecisionLog:
         )
         self._or_stop(partial(self._append, entry))
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether recording stands."""
+        return self._is_stopped
+
     def take_incidents(self) -> list[Incident]:
         """That recording has stopped, or goes on; each is given once."""
         incidents, self._incidents = self._incidents, []

@@ -207,8 +207,8 @@ class Pipeline:
 
     def snapshot(self) -> Snapshot:
         """What is believed and held here at this moment."""
-        now_s = self._clocks.steady()
-        return Snapshot.of(self._edition, now_s, self.n_open, self.overload_lasts)
+        now_s, is_stopped = self._clocks.steady(), self._log is not None and self._log.is_stopped
+        return Snapshot.of(self._edition, now_s, self.n_open, self.overload_lasts, is_stopped)
 
     def flush(self) -> None:
         """Let readers see the decisions recorded so far."""

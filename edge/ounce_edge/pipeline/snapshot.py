@@ -31,9 +31,18 @@ class Snapshot:
     n_open: int
     """Requests taken and not yet answered."""
     is_overloaded: bool
+    is_recording_stopped: bool
+    """Whether decisions are to be recorded and can't be."""
 
     @classmethod
-    def of(cls, edition: Edition, at_s: float, n_open: int, is_overloaded: bool) -> Self:
+    def of(
+        cls,
+        edition: Edition,
+        at_s: float,
+        n_open: int,
+        is_overloaded: bool,
+        is_recording_stopped: bool,
+    ) -> Self:
         """Look at what is believed of an edition's plans that may answer; `at_s` is now, on the
         clock of their calls."""
         plans = edition.plans
@@ -49,4 +58,5 @@ class Snapshot:
             },
             n_open=n_open,
             is_overloaded=is_overloaded,
+            is_recording_stopped=is_recording_stopped,
         )

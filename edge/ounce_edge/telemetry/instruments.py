@@ -180,9 +180,21 @@ class Instruments:
             "ounce_editions", "Times that other models or rules were put in service", "task"
         )
         self.policy = gauge("ounce_policy_info", "1 for the policy in force", "version")
+        self.policy_stale = gauge(
+            "ounce_policy_stale",
+            "1 while the latest policy is refused or can't be read, else 0",
+        )
         self.catalogue = gauge(
             "ounce_catalogue_info", "1 for the models in force", "task", "version"
         )
+        self.recording_stopped = gauge(
+            "ounce_recording_stopped", "1 while decisions can't be recorded, else 0", "task"
+        )
+        self.ready = gauge("ounce_ready", "1 while requests are served, as /readyz says, else 0")
+        self.healthy = gauge(
+            "ounce_healthy", "1 while the worker can go on by itself, as /healthz says, else 0"
+        )
+        self.build = gauge("ounce_build_info", "1 for the version that runs", "version")
         self.end_to_end = histogram(
             "ounce_end_to_end_latency_seconds",
             "Record timestamp to encoded prediction",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from ounce_schemas import __version__
 from ounce_schemas.errors import Reason
 from ounce_schemas.event import EventKind
 from ounce_schemas.label import LabelOutcome
@@ -19,6 +20,7 @@ from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.snapshot import Snapshot
+from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.instruments import Instruments
 
 
@@ -31,6 +33,12 @@ class Metrics:
             collector(registry=self.registry)
         self._to = Instruments(self.registry)
         self._series: dict[tuple[Counter | Gauge | str, ...], Counter | Gauge] = {}
+        self._to.build.labels(__version__).set(1)
+
+    def watch(self, health: Health) -> None:
+        """Show what the probes answer, asked at each scrape."""
+        self._to.ready.set_function(lambda: health.ready()[0])
+        self._to.healthy.set_function(lambda: health.healthy()[0])
 
     def describe(self, policy_version: str, ladders: Iterable[Ladder]) -> None:
         """Publish what is in force, and every series that can be known before it counts: a rate
@@ -62,6 +70,8 @@ class Metrics:
             to.labels.labels(task, outcome)
         for kind in EventKind:
             to.events.labels(task, kind)
+        for reason in Reason:
+            to.dead_letters.labels(task, reason)
         for served in ladder.models:
             model = served.card.model
             to.memory.labels(task, model).set(served.resident_bytes)
@@ -101,6 +111,10 @@ class Metrics:
         """Another policy is in force."""
         self._to.policy.clear()
         self._to.policy.labels(version).set(1)
+
+    def show_policy_stale(self, is_stale: bool) -> None:
+        """Whether the policy in force may be another one than the latest."""
+        self._to.policy_stale.set(is_stale)
 
     def observe(self, report: Report) -> None:
         """Count what became of some requests, once the broker has their answers."""
@@ -184,6 +198,7 @@ class Metrics:
             to.suspended.labels(task, model).set(is_suspended)
         to.waiting.labels(task).set(snapshot.n_open)
         to.overloaded.labels(task).set(snapshot.is_overloaded)
+        to.recording_stopped.labels(task).set(snapshot.is_recording_stopped)
 
     def count_pause(self) -> None:
         """No more is taken for a while."""

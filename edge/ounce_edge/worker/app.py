@@ -70,6 +70,7 @@ def run_worker(settings: WorkerSettings) -> None:
     """
     metrics = Metrics()
     health = Health(time.monotonic)
+    metrics.watch(health)
     stop_server, port = serve_health(
         settings.metrics_host, settings.metrics_port, health, metrics.registry
     )
@@ -197,7 +198,7 @@ class _Worker:
             self._serving,
             settings.task,
             self._events,
-            metrics.show_policy,
+            metrics,
             KeptPolicy(settings.state),
         )
         follower = TopicFollower(

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.event import EventKind
@@ -12,6 +12,7 @@ from ounce_schemas.topics import POLICIES_TOPIC
 
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.telemetry.events import Events
+from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.wire.records import Record
 from ounce_edge.worker.kept_policy import KeptPolicy
 from ounce_edge.worker.serving import Serving
@@ -27,7 +28,7 @@ class PolicyFollowing:
         serving: of the worker.
         tasks: names of the tasks.
         events: tells people.
-        show_version: called with the name of the version that is in force.
+        metrics: show which version is in force, and whether it may be another than the latest.
         kept: keeps the last good one.
     """
 
@@ -36,13 +37,13 @@ class PolicyFollowing:
         serving: Serving,
         tasks: Collection[str],
         events: Events,
-        show_version: Callable[[str], None],
+        metrics: Metrics,
         kept: KeptPolicy,
     ) -> None:
         self._serving = serving
         self._tasks = tasks
         self._events = events
-        self._show_version = show_version
+        self._metrics = metrics
         self._kept = kept
         self._lock = threading.Lock()
         self._history = PolicyHistory()
@@ -50,6 +51,7 @@ class PolicyFollowing:
         """The latest version that was tried, whether it is in force or refused."""
         self._in_force: str | None = None
         """Name of the version in force; None: the policy that the worker started with."""
+        self._is_unreached = self._is_refused = False
 
     def start(self) -> None:
         """As `Follows` says."""
@@ -69,8 +71,11 @@ class PolicyFollowing:
             version = self._history.current
             if version is not None and version != self._tried:
                 self._tried = version
-                if self._put_in_force(version):
+                is_taken = self._put_in_force(version)
+                self._is_refused = not is_taken
+                if is_taken:
                     self._kept.write(version)
+            self._note_reached(True)
 
     def tell_trouble(self, why: str | None) -> None:
         """As `Follows` says."""
@@ -82,6 +87,7 @@ class PolicyFollowing:
                 if why is None
                 else f"{POLICIES_TOPIC} can't be read, {goes_on} goes on: {why}"
             )
+            self._note_reached(why is None)
             self._tell(kind, POLICIES_TOPIC, text)
 
     def use_kept(self) -> None:
@@ -90,6 +96,7 @@ class PolicyFollowing:
         with self._lock:
             if self._in_force is not None:
                 return
+            self._note_reached(False)
             version = self._kept.read()
             if version is None:
                 text = f"{POLICIES_TOPIC} can't be read and {self._kept.path} holds no policy: "
@@ -97,6 +104,10 @@ class PolicyFollowing:
                 self._tell(EventKind.POLICIES_UNREACHED, POLICIES_TOPIC, text)
                 return
             self._put_in_force(version, f", kept in {self._kept.path}, since the topic is not read")
+
+    def _note_reached(self, is_reached: bool) -> None:
+        self._is_unreached = not is_reached
+        self._metrics.show_policy_stale(self._is_unreached or self._is_refused)
 
     def _put_in_force(self, version: PolicyVersion, how: str = "") -> bool:
         try:
@@ -109,7 +120,7 @@ class PolicyFollowing:
             return False
         before = self._in_force or "the policy of the start"
         self._in_force = version.name
-        self._show_version(version.name)
+        self._metrics.show_policy(version.name)
         text = f"policy {version.name} {version.summary()} is in force{how}; before: {before}"
         self._tell(EventKind.POLICY_CHANGED, version.name, text)
         return True

@@ -69,6 +69,7 @@ def test_a_disk_that_is_full_stops_recording_and_room_on_it_resumes_it(
             record(log, answers, at_ms)
             log.flush()
         assert kinds(log) == [EventKind.RECORDING_STOPPED]
+        assert log.is_stopped
         clock.now_s += RETRY_S - 1.0
         record(log, answers, 4.0)
     with no_file_grows_over(0):
@@ -81,6 +82,7 @@ def test_a_disk_that_is_full_stops_recording_and_room_on_it_resumes_it(
     [incident] = log.take_incidents()
     assert incident.kind is EventKind.RECORDING_RESUMED
     assert incident.text.endswith("; 4 were not")
+    assert not log.is_stopped
     log.close()
     assert times(tmp_path) == [1.0, 7.0]
 
@@ -95,6 +97,7 @@ def test_serving_goes_on_without_a_record(tmp_path: Path, answers: Edition) -> N
             told += serve(serving, [FakeRecord(GOOD)], outbox).incidents
             serving.flush()
         report = serve(serving, [FakeRecord(GOOD)], outbox)
+        assert serving.snapshot().is_recording_stopped
         told += report.incidents
         serving.close()
     assert len(outbox.records) == 3

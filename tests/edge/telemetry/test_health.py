@@ -6,6 +6,7 @@ import urllib.request
 import pytest
 from ounce_edge.telemetry.health import STALLED_AFTER_S, Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_schemas import __version__
 from ounce_schemas.errors import OunceError
 
 
@@ -65,6 +66,19 @@ def test_the_port_serves_three_pages_and_names_them() -> None:
             serve_health("127.0.0.1", port, health, metrics.registry)
     finally:
         stop()
+
+
+def test_the_page_shows_what_the_probes_answer_and_which_version_runs() -> None:
+    clock, metrics = Clock(), Metrics()
+    health = Health(clock, models_loaded=True)
+    metrics.watch(health)
+    value = metrics.registry.get_sample_value
+    assert (value("ounce_ready"), value("ounce_healthy")) == (0, 1)
+    health.partitions = 1
+    assert value("ounce_ready") == 1
+    clock.now_s += STALLED_AFTER_S + 1
+    assert value("ounce_healthy") == 0
+    assert value("ounce_build_info", {"version": __version__}) == 1
 
 
 def get(port: int, path: str) -> tuple[int, str]:

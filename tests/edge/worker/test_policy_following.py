@@ -33,7 +33,7 @@ class Followed:
         events = Events(self._tell, lambda task, kind: None, worker="w-1")
         self.kept = KeptPolicy(folder)
         self.following = PolicyFollowing(
-            serving, ["digits", "numbers"], events, self.metrics.show_policy, self.kept
+            serving, ["digits", "numbers"], events, self.metrics, self.kept
         )
         self.written = PolicyHistory()
 
@@ -48,6 +48,10 @@ class Followed:
             self.written.take(value)
             self.following.take([FakeRecord(value)])
         self.following.caught_up()
+
+    @property
+    def is_stale(self) -> float | None:
+        return self.metrics.registry.get_sample_value("ounce_policy_stale")
 
     @property
     def versions(self) -> Sequence[str]:
@@ -102,8 +106,10 @@ def test_a_broken_version_replaces_nothing_of_any_task(followed: Followed, broke
     kept = followed.kept.read()
     assert kept is not None
     assert kept.name == "v1"
+    assert followed.is_stale == 1
     followed.apply("min_accuracy: 0.6")
     assert followed.versions == ["v3", "v3"]
+    assert followed.is_stale == 0
 
 
 def test_the_last_good_version_is_kept_for_a_start_without_the_topic(tmp_path: Path) -> None:
@@ -113,6 +119,7 @@ def test_the_last_good_version_is_kept_for_a_start_without_the_topic(tmp_path: P
     assert later.versions == ["v1", "v1"]
     assert "since the topic is not read" in later.events[0].text
     assert later.events[0].worker == "w-1"
+    assert later.is_stale == 1
     nothing = Followed(tmp_path / "empty")
     nothing.following.use_kept()
     assert nothing.versions == ["p1", "p1"]
@@ -137,7 +144,9 @@ def test_a_topic_that_is_away_is_told_once_and_nothing_changes(followed: Followe
     followed.apply("min_accuracy: 0.5")
     followed.told()
     followed.following.tell_trouble("no broker")
+    assert followed.is_stale == 1
     followed.following.tell_trouble(None)
+    assert followed.is_stale == 0
     assert [kind for kind, *_ in followed.told()] == [
         EventKind.POLICIES_UNREACHED,
         EventKind.POLICIES_UNREACHED,
