@@ -41,6 +41,11 @@ COMMANDS = {
         "control",
         "Serve policies, models and workers over HTTP, with a console.",
     ),
+    "monitoring": (
+        "ounce_services.monitoring.command",
+        "services",
+        "Write rules, alerts and dashboards from objectives.",
+    ),
     "demo": ("ounce_services.demo.command", "services", "Show the whole path at work."),
     "contracts": ("ounce_schemas.generate", "edge", "Write the JSON Schemas and AsyncAPI."),
 }

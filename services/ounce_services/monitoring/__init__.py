@@ -1,0 +1,1 @@
+"""Rules, dashboards and pages for those who watch workers, made from `objectives.yaml`."""

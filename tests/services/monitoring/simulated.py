@@ -1,0 +1,119 @@
+"""Faults in simulated time: series of Prometheus that are healthy for an hour, faulty, and healthy
+again, and what alerts make of them."""
+
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[3]
+RULES = ROOT / "services" / "prometheus" / "rules"
+HEALTHY_MIN = 60
+
+Values = Callable[[bool, int], float | str]
+"""A series' value from whether the fault lasts, and the number of steps since that changed."""
+
+
+@dataclass(frozen=True)
+class Counter:
+    """Grows by so much a minute."""
+
+    healthy: float = 0.0
+    faulty: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong, and the alert that has to tell."""
+
+    alert: str
+    series: Mapping[str, Values | Counter]
+    within_min: float
+    """From the fault's begin to the alert."""
+    lasts_min: float
+    ends_min: float
+    """From the fault's end to the alert's."""
+    severity: str | None = None
+
+
+def gauge(healthy: float | str, faulty: float | str) -> Values:
+    """One value or another; `stale` is a series that ends."""
+    return lambda is_faulty, _: faulty if is_faulty else healthy
+
+
+def ramp(by: float) -> Values:
+    """Zero, and more at every step of the fault."""
+    return lambda is_faulty, step: by * step if is_faulty else 0.0
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A healthy fleet, and rules that look at it.
+
+    Args:
+        rules: names of the files of rules.
+        healthy: every series of the fleet.
+        step_s: between two scrapes, and two evaluations.
+    """
+
+    rules: Sequence[str]
+    healthy: Mapping[str, Values | Counter]
+    step_s: int
+
+    def run(self, faults: Iterable[Fault], folder: Path) -> subprocess.CompletedProcess[str]:
+        """Ask promtool whether each alert is silent for an hour, fires in time, and ends."""
+        document = {
+            "rule_files": [str(RULES / name) for name in self.rules],
+            "evaluation_interval": f"{self.step_s}s",
+            "tests": [self._test(fault) for fault in faults],
+        }
+        path = folder / "rules.test.yaml"
+        path.write_text(yaml.safe_dump(document))
+        return subprocess.run(
+            ["promtool", "test", "rules", path],
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    def _test(self, fault: Fault) -> dict[str, Any]:
+        begins = HEALTHY_MIN
+        total_min = begins + fault.lasts_min + fault.ends_min
+        severity = "" if fault.severity is None else f',severity="{fault.severity}"'
+        firing = f'ALERTS{{alertname="{fault.alert}",alertstate="firing"{severity}}}'
+        healthy_for = f"{HEALTHY_MIN}m"
+        return {
+            "name": f"{fault.alert} {fault.severity or ''}",
+            "interval": f"{self.step_s}s",
+            "input_series": [
+                {"series": name, "values": self._values(values, fault.lasts_min, total_min)}
+                for name, values in {**self.healthy, **fault.series}.items()
+            ],
+            "promql_expr_test": [
+                _asked(f"count_over_time(ALERTS[{healthy_for}])", begins - 1, []),
+                _asked(f"count({firing}) > bool 0", begins + fault.within_min, [1]),
+                _asked(firing, total_min, []),
+            ],
+        }
+
+    def _values(self, values: Values | Counter, lasts_min: float, total_min: float) -> str:
+        begin, end = (round(60 * m / self.step_s) for m in (HEALTHY_MIN, HEALTHY_MIN + lasts_min))
+        found: list[float | str] = []
+        for i in range(round(60 * total_min / self.step_s) + 1):
+            is_faulty = begin <= i < end
+            if isinstance(values, Counter):
+                a_minute = values.faulty if is_faulty else values.healthy
+                last = float(found[-1]) if found else 0.0
+                found.append(last + a_minute * self.step_s / 60)
+            else:
+                found.append(values(is_faulty, i - (begin if is_faulty else 0)))
+        return " ".join(f"{v:.10g}" if isinstance(v, float | int) else v for v in found)
+
+
+def _asked(expression: str, at_min: float, values: Sequence[float]) -> dict[str, Any]:
+    samples = [{"labels": "{}", "value": value} for value in values]
+    return {"expr": expression, "eval_time": f"{round(60 * at_min)}s", "exp_samples": samples}

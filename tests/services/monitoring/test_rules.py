@@ -1,0 +1,188 @@
+"""Each alert is silent for an hour without its fault, fires with it, and ends after it."""
+
+import dataclasses
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.services.monitoring.simulated import (
+    ROOT,
+    RULES,
+    Counter,
+    Fault,
+    Simulation,
+    gauge,
+    ramp,
+)
+
+FILES = ("recordings.yaml", "objectives.yaml", "causes.yaml")
+W1, W2 = 'instance="w-1",job="ounce-worker"', 'instance="w-2",job="ounce-worker"'
+TASK = f'task="digits",{W1}'
+ANSWERED = f'ounce_messages_total{{model="mlp",outcome="answered",{TASK}}}'
+LAG = f'ounce_consumer_lag{{partition="0",{TASK}}}'
+SENT_BADLY = f'ounce_dead_letters_total{{reason="wrong-shape",{TASK}}}'
+MODEL_FAILED = f'ounce_dead_letters_total{{reason="model-failed",{TASK}}}'
+A_MINUTE = 1000.0
+"""Messages."""
+
+FLEET = {
+    f"up{{{W1}}}": gauge(1, 1),
+    f"up{{{W2}}}": gauge(1, 1),
+    f"process_start_time_seconds{{{W1}}}": gauge(1000, 1000),
+    f"ounce_healthy{{{W1}}}": gauge(1, 1),
+    f"ounce_ready{{{W1}}}": gauge(1, 1),
+    f"ounce_policy_stale{{{W1}}}": gauge(0, 0),
+    f'ounce_policy_info{{version="v1",{W1}}}': gauge(1, 1),
+    f'ounce_policy_info{{version="v1",{W2}}}': gauge(1, 1),
+    f"ounce_models_refused{{{TASK}}}": gauge(0, 0),
+    f"ounce_unconfirmed_seconds{{{W1}}}": gauge(0, 0),
+    f'ounce_partition_blocked_seconds{{partition="0",{TASK}}}': gauge(0, 0),
+    f"ounce_overloaded{{{TASK}}}": gauge(0, 0),
+    f'ounce_model_suspended{{model="mlp",{TASK}}}': gauge(0, 0),
+    f"ounce_recording_stopped{{{TASK}}}": gauge(0, 0),
+    f'ounce_events_total{{kind="accuracy-changed",{TASK}}}': Counter(),
+    f'ounce_requests_lost_total{{partition="0",{TASK}}}': Counter(),
+    f"ounce_set_aside_total{{{TASK}}}": Counter(),
+    f'ounce_deadline_misses_total{{model="mlp",{TASK}}}': Counter(1, 1),
+    f'ounce_floor_misses_total{{model="mlp",{TASK}}}': Counter(1, 1),
+    LAG: lambda is_faulty, step: float(step % 7),
+    ANSWERED: Counter(A_MINUTE, A_MINUTE),
+    SENT_BADLY: Counter(1, 1),
+    MODEL_FAILED: Counter(),
+}
+
+CAUSES = [
+    Fault("OunceNoWorker", {f"up{{{w}}}": gauge(1, 0) for w in (W1, W2)}, 2, 5, 1),
+    Fault("OunceWorkerGone", {f"up{{{W1}}}": gauge(1, 0)}, 2, 5, 1),
+    Fault(
+        "OunceWorkerRestarts",
+        {f"process_start_time_seconds{{{W1}}}": lambda is_faulty, step: is_faulty * step // 4},
+        4, 10, 16,
+    ),
+    Fault("OunceWorkerStuck", {f"ounce_healthy{{{W1}}}": gauge(1, 0)}, 1, 5, 1),
+    Fault("OunceWorkerNotReady", {f"ounce_ready{{{W1}}}": gauge(1, 0)}, 2.5, 5, 1),
+    Fault("OunceLagGrows", {LAG: ramp(2000)}, 2, 5, 1),
+    Fault("OunceBrokerTakesNothing", {f"ounce_unconfirmed_seconds{{{W1}}}": ramp(15)}, 2, 5, 1),
+    Fault(
+        "OuncePartitionBlocked",
+        {f'ounce_partition_blocked_seconds{{partition="0",{TASK}}}': ramp(15)},
+        2, 5, 1,
+    ),
+    Fault(
+        "OunceRequestsLost",
+        {f'ounce_requests_lost_total{{partition="0",{TASK}}}': Counter(0, 50)},
+        1, 2, 11,
+    ),
+    Fault("OunceRequestsSetAside", {f"ounce_set_aside_total{{{TASK}}}": Counter(0, 4)}, 1, 2, 11),
+    Fault("OunceOverload", {f"ounce_overloaded{{{TASK}}}": gauge(0, 1)}, 2, 5, 1),
+    Fault(
+        "OunceModelSuspended",
+        # It is tried again, and fails again.
+        {f'ounce_model_suspended{{model="mlp",{TASK}}}': lambda faulty, i: faulty * (i % 3 != 2)},
+        2, 5, 2,
+    ),
+    Fault(
+        "OunceDrift",
+        {f'ounce_events_total{{kind="accuracy-changed",{TASK}}}': Counter(0, 4)},
+        1, 1, 17,
+    ),
+    Fault("OunceDeadLetters", {SENT_BADLY: Counter(1, 100)}, 3, 10, 6),
+    Fault("OunceRecordingStopped", {f"ounce_recording_stopped{{{TASK}}}": gauge(0, 1)}, 2, 5, 1),
+    Fault(
+        "OuncePoliciesDiffer",
+        {
+            f'ounce_policy_info{{version="v1",{W2}}}': gauge(1, "stale"),
+            f'ounce_policy_info{{version="v2",{W2}}}': gauge("stale", 1),
+        },
+        11, 15, 1,
+    ),
+]  # fmt: skip
+
+BREACHES = {
+    "OunceDeadlinesMissed": (f'ounce_deadline_misses_total{{model="mlp",{TASK}}}', 0.01),
+    "OunceFloorsMissed": (f'ounce_floor_misses_total{{model="mlp",{TASK}}}', 0.01),
+    "OunceAnswersFail": (MODEL_FAILED, 0.001),
+}
+STALE = {
+    "OuncePolicyStale": f"ounce_policy_stale{{{W1}}}",
+    "OunceModelsStale": f"ounce_models_refused{{{TASK}}}",
+}
+BURNT = [
+    fault
+    for alert, (series, budget) in BREACHES.items()
+    for fault in (
+        Fault(alert, {series: Counter(0, A_MINUTE)}, 10, 12, 46, "page"),
+        Fault(alert, {series: Counter(0, 4 * budget * A_MINUTE)}, 26, 30, 46, "ticket"),
+    )
+] + [
+    fault
+    for alert, series in STALE.items()
+    for fault in (
+        Fault(alert, {series: gauge(0, 1)}, 12, 16, 46, "page"),
+        Fault(alert, {series: gauge(0, 1)}, 4, 4, 6 * 60, "ticket"),
+    )
+]
+
+by_cause = Simulation(["recordings.yaml", "causes.yaml"], FLEET, step_s=15)
+by_budget = Simulation(["recordings.yaml", "objectives.yaml"], FLEET, step_s=120)
+
+pytestmark = [
+    pytest.mark.prometheus,
+    pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool on PATH"),
+]
+
+
+def alerts() -> set[str]:
+    groups = [
+        group for name in FILES for group in yaml.safe_load((RULES / name).read_text())["groups"]
+    ]
+    return {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+
+
+def test_every_alert_has_a_fault() -> None:
+    assert {fault.alert for fault in (*CAUSES, *BURNT)} == alerts()
+
+
+@pytest.mark.parametrize(
+    ("simulation", "faults"), [(by_cause, CAUSES), (by_budget, BURNT)], ids=["causes", "budgets"]
+)
+def test_alerts_tell_their_faults_alone(
+    simulation: Simulation, faults: list[Fault], tmp_path: Path
+) -> None:
+    done = simulation.run(faults, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_alert_that_is_silent_or_does_not_end_is_seen(tmp_path: Path) -> None:
+    [gone] = [fault for fault in CAUSES if fault.alert == "OunceWorkerGone"]
+    without = dataclasses.replace(gone, series={})
+    assert by_cause.run([without], tmp_path).returncode != 0
+    endless = dataclasses.replace(gone, ends_min=-1)
+    assert by_cause.run([endless], tmp_path).returncode != 0
+
+
+def test_prometheus_takes_the_rules_without_a_remark() -> None:
+    paths = [RULES / name for name in FILES]
+    done = subprocess.run(
+        ["promtool", "check", "rules", "--lint=all", "--lint-fatal", *paths],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_takes_its_configuration_with_the_rules() -> None:
+    done = subprocess.run(
+        ["promtool", "check", "config", ROOT / "services" / "prometheus" / "prometheus.yml"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 rule files found" in done.stdout
