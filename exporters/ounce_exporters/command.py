@@ -12,6 +12,7 @@ import click
 from ounce_schemas.command import grouped_command, make_settings, settings_options
 from rich.console import Console
 
+from ounce_exporters.advisor.advised import advised_settings, check_same_data
 from ounce_exporters.cascades.planning import PlannedLadder, plan_ladder
 from ounce_exporters.export.artifacts import REPORT_FILE, new_ladder
 from ounce_exporters.floors import floor_advice
@@ -52,11 +53,17 @@ def command(name: str | None, **values: Any) -> None:
       ounce train --data payments.csv --target fraud --measure recall:1@0.005
       ounce train --data rooms.csv --target Occupancy --tune 60
       ounce train --data vibration.csv --kind anomaly --false-alarms 0.005
+      ounce train --advice advice.json
     """
     settings = make_settings(TrainSettings, values)
     begun_s = time.monotonic()
     console = wide_console()
+    advice = None
+    if settings.advice is not None:
+        settings, advice = advised_settings(settings, _typed(values))
     data, recipes = _open(name, settings, console)
+    if advice is not None and settings.advice is not None:
+        check_same_data(settings.advice, advice, data)
     chosen = _choose(recipes, settings.only)
     chosen = _fitting(chosen, settings, console)
     if settings.tune is not None:
@@ -78,9 +85,9 @@ def command(name: str | None, **values: Any) -> None:
     if by_group is not None:
         console.print(by_group)
     console.print(plans_table(planned))
-    advice = floor_advice(planned.plans, quantity=data.spec.kind == "regression")
-    if advice is not None:
-        say(console, f"Note: {advice}")
+    floors = floor_advice(planned.plans, quantity=data.spec.kind == "regression")
+    if floors is not None:
+        say(console, f"Note: {floors}")
     folder = settings.folder / data.spec.name
     say(console, f"All figures and plots: {folder / REPORT_FILE}")
     say(console, f"Written to {folder}\n")
@@ -115,7 +122,7 @@ def _make_ladder(
     reporter: Reporter,
     limit: TimeLimit,
 ) -> tuple[BuiltLadder, PlannedLadder]:
-    keep_models = bool(settings.only)
+    keep_models = bool(settings.only) and settings.advice is None
     with new_ladder(settings.folder, data.spec, data.test, keep_models=keep_models) as scratch:
         built = build_ladder(data, recipes, scratch, settings.seed, reporter, limit)
         planned = plan_ladder(data, scratch, settings.seed, reporter)
@@ -195,6 +202,10 @@ def _is_typed(parameter: str) -> bool:
     """Whether an option stands on the command line; OUNCE_TASK may be set for a worker's sake."""
     source = click.get_current_context().get_parameter_source(parameter)
     return source is click.core.ParameterSource.COMMANDLINE
+
+
+def _typed(values: dict[str, Any]) -> list[str]:
+    return [name for name in ("name", *values) if _is_typed(name)]
 
 
 def _say_splits(data: TaskData) -> str:

@@ -34,8 +34,8 @@ TABLE_OPTIONS = {
 """Options that are of a table alone, by the heading that help shows them under."""
 
 
-class TrainSettings(BaseModel):
-    """Options of `ounce train`."""
+class TableSettings(BaseModel):
+    """What is said of a table, and where its models go."""
 
     models: Path = Field(
         default=Path("models"),
@@ -124,40 +124,16 @@ class TrainSettings(BaseModel):
         default=None,
         description="Another table, of other days or places: it validates and tests",
     )
-    tune: int | None = Field(
-        default=None,
-        ge=1,
-        description="Search for the models with so many trials: the ladder is those that none "
-        "beats in error and cost; Ctrl-C keeps what was found",
-    )
     by: str | None = Field(
         default=None,
         description="Column by whose values figures are told apart, with intervals; it need not be "
         "an input",
-    )
-    quick: bool = Field(
-        default=False,
-        description="A smaller ladder of a task that ships, trained in seconds, in the folder "
-        f"{QUICK_FOLDER}/ of the models folder: to see everything at work, not to be relied on",
-    )
-    only: tuple[str, ...] = Field(
-        default=(),
-        description="Build this model alone (can be repeated); others are left as they are",
     )
     seed: int = Field(
         default=0,
         ge=0,
         lt=2**32,
         description="Fixes splits and training",
-    )
-    time_limit: float | None = Field(
-        default=None,
-        gt=0,
-        allow_inf_nan=False,
-        description="Seconds that training may take, about: models that don't fit are left out",
-    )
-    report: Path | None = Field(
-        default=None, description="File to append progress to, a line of JSON each time"
     )
 
     @property
@@ -186,6 +162,40 @@ class TrainSettings(BaseModel):
             measure=read_measure(self.measure),
             by=self.by,
         )
+
+
+class TrainSettings(TableSettings):
+    """Options of `ounce train`."""
+
+    tune: int | None = Field(
+        default=None,
+        ge=1,
+        description="Search for the models with so many trials: the ladder is those that none "
+        "beats in error and cost; Ctrl-C keeps what was found",
+    )
+    quick: bool = Field(
+        default=False,
+        description="A smaller ladder of a task that ships, trained in seconds, in the folder "
+        f"{QUICK_FOLDER}/ of the models folder: to see everything at work, not to be relied on",
+    )
+    only: tuple[str, ...] = Field(
+        default=(),
+        description="Build this model alone (can be repeated); others are left as they are",
+    )
+    time_limit: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds that training may take, about: models that don't fit are left out",
+    )
+    report: Path | None = Field(
+        default=None, description="File to append progress to, a line of JSON each time"
+    )
+    advice: Path | None = Field(
+        default=None,
+        description="Build what this advice.json of `ounce advise` says: its table, options, seed "
+        "and models",
+    )
 
     @property
     def folder(self) -> Path:

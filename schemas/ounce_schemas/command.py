@@ -16,6 +16,11 @@ from ounce_schemas.errors import OunceError
 # name: (module with a click command named `command`, extra that installs it, one-line help)
 COMMANDS = {
     "train": ("ounce_exporters.command", "exporters", "Train and export a task's ladder."),
+    "advise": (
+        "ounce_exporters.advisor.command",
+        "exporters",
+        "Say which models to build of a table, and why.",
+    ),
     "add": ("ounce_exporters.own.command", "exporters", "Add your own model to a task's ladder."),
     "worker": ("ounce_edge.worker.command", "edge", "Answer the requests of one or more tasks."),
     "policy": (

@@ -6,6 +6,7 @@ from typing import TypeVar
 import yaml
 from pydantic import ValidationError
 
+from ounce_schemas.advice import Advice
 from ounce_schemas.bounded_yaml import MOST_BYTES, load_yaml
 from ounce_schemas.card import ModelCard
 from ounce_schemas.errors import ArtifactError, OunceError, PolicyError
@@ -52,6 +53,15 @@ def read_plans(path: Path) -> LadderPlans:
         ArtifactError: absent, unreadable or invalid.
     """
     return _read(path, LadderPlans, ArtifactError)
+
+
+def read_advice(path: Path) -> Advice:
+    """Read `advice.json`.
+
+    Raises:
+        ArtifactError: absent, unreadable or invalid.
+    """
+    return _read(path, Advice, ArtifactError)
 
 
 def read_policy(path: Path) -> Policy:

@@ -9,6 +9,7 @@ import click
 import msgspec
 from pydantic import BaseModel
 
+from ounce_schemas.advice import Advice
 from ounce_schemas.asyncapi import asyncapi
 from ounce_schemas.card import ModelCard
 from ounce_schemas.errors import OunceError
@@ -22,6 +23,7 @@ from ounce_schemas.request import Request
 from ounce_schemas.task import TaskSpec
 
 _DOCUMENTS: dict[str, type[BaseModel]] = {
+    "advice": Advice,
     "card": ModelCard,
     "in-service": InService,
     "plans": LadderPlans,

@@ -43,7 +43,7 @@ def bound_work(recipes: Sequence[Recipe], data: TaskData) -> list[Recipe]:
     n_fits = 1 if data.folds is None else int(data.folds.max()) + 2
     bounded = []
     for recipe in recipes:
-        row_us = _row_us(_OF_TRIAL.sub("", recipe.name), data)
+        row_us = row_work_us(_OF_TRIAL.sub("", recipe.name), data)
         most_rows = max(MOST_FOLDED_ROWS, int(FIT_S * 1e6 / row_us))
         n_rows = min(len(data.train), most_rows)
         effort = EXPORT_S + n_fits * n_rows * row_us / 1e6
@@ -51,7 +51,8 @@ def bound_work(recipes: Sequence[Recipe], data: TaskData) -> list[Recipe]:
     return bounded
 
 
-def _row_us(name: str, data: TaskData) -> float:
+def row_work_us(name: str, data: TaskData) -> float:
+    """Nominal microseconds of a training row in one fit of a kind of model."""
     n_columns = sum(tensor.size for tensor in data.spec.inputs)
     per_column = max(n_columns / _TYPICAL_COLUMNS, 0.5)
     if name in (

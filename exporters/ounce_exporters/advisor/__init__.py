@@ -1,0 +1,1 @@
+"""`ounce advise`: which models to build of a table, under which limits, and why."""

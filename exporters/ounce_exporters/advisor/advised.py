@@ -1,0 +1,72 @@
+"""From advice to training: what `ounce train --advice` builds, and that it is of the same data."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from ounce_schemas.advice import Advice
+from ounce_schemas.documents import describe, read_advice
+from ounce_schemas.errors import ArtifactError, DataError
+from pydantic import ValidationError
+
+from ounce_exporters.recipe import TaskData
+from ounce_exporters.train_settings import TableSettings, TrainSettings
+
+_OF_TRAINING = ("models", "data", "report", "advice")
+"""Options of `ounce train` that may stand beside --advice: where files are."""
+
+
+def options_of(settings: TableSettings) -> dict[str, Any]:
+    """Options of the table that differ from their defaults, as advice holds them."""
+    names = set(TableSettings.model_fields) - {"models"}
+    return settings.model_dump(mode="json", include=names, exclude_defaults=True)
+
+
+def advised_settings(settings: TrainSettings, typed: list[str]) -> tuple[TrainSettings, Advice]:
+    """The settings of a training that builds what was advised.
+
+    Args:
+        settings: with the advice's file.
+        typed: names of options that stand on the command line.
+
+    Raises:
+        click.UsageError: an option says what the advice says.
+        ArtifactError: the file is no advice, or advises nothing.
+    """
+    path = settings.advice
+    assert path is not None
+    advice = read_advice(path)
+    others = sorted(set(typed) - set(_OF_TRAINING))
+    if others:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in others)
+        raise click.UsageError(f"{options}: --advice says that; leave it out")
+    if advice.decision.plan is None:
+        raise ArtifactError(f"{path}: it advises to build nothing")
+    given = {name: getattr(settings, name) for name in _OF_TRAINING if name in typed}
+    try:
+        made = TrainSettings.model_validate(
+            {
+                **advice.options,
+                **given,
+                "models": settings.models,
+                "seed": advice.seed,
+                "only": advice.decision.plan.models,
+                "advice": path,
+            }
+        )
+    except ValidationError as e:
+        raise ArtifactError(f"{path}: options: {describe(e)}") from e
+    return made, advice
+
+
+def check_same_data(path: Path, advice: Advice, data: TaskData) -> None:
+    """Refuse to build what was advised of other data.
+
+    Raises:
+        DataError: the rows differ.
+    """
+    if data.sha256 != advice.data_sha256:
+        raise DataError(
+            f"{path}: the advice is of other rows than the table has (sha256 "
+            f"{advice.data_sha256[:12]}, not {data.sha256[:12]}): run ounce advise again"
+        )

@@ -1,0 +1,185 @@
+"""From a table to advice: look, race, export, measure, decide."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from ounce_edge.models.planning import strata_of
+from ounce_schemas.advice import Advice, Arm, Decision, Limits, Measured, MeasuredModel
+from ounce_schemas.errors import DataError, ExportError
+from pydantic import JsonValue
+
+from ounce_exporters.advisor.budgeting import plan_race, take_sample
+from ounce_exporters.advisor.deciding import Candidate, decide
+from ounce_exporters.advisor.exporting import Exported, export, measure
+from ounce_exporters.advisor.looking import look
+from ounce_exporters.advisor.race import Raced, Runner, Stops, Tell, race
+from ounce_exporters.evaluation import accepted, estimate_accuracy
+from ounce_exporters.export.provenance import processor_name
+from ounce_exporters.promises import estimate
+from ounce_exporters.recipe import TaskData
+from ounce_exporters.tasks.table.recipes import families
+from ounce_exporters.tasks.table.workload import bound_work, row_work_us
+
+INTERPRETABLE = (
+    "logistic-regression",
+    "ridge",
+    "elastic-net",
+    "linear-svm",
+    "decision-tree",
+    "glass-box",
+)
+"""Kinds of models that a person can read: a sum of columns or of curves, or one tree."""
+LATENCY_ROOM = 1.2
+"""A limit of latency is held against the median of calls times this."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What advice is asked for."""
+
+    limits: Limits
+    budget_s: float
+    seed: int
+    balanced: bool
+    options: dict[str, JsonValue]
+    """Of `ounce train`, for the advice to repeat."""
+    notices: Sequence[str]
+
+
+def advise(data: TaskData, asked: Asked, stops: Stops, tell: Tell) -> Advice:
+    """Advise on a task.
+
+    Args:
+        data: the task and its splits.
+        asked: limits, budget, seed.
+        stops: which arms need not go on.
+        tell: told of progress.
+
+    Raises:
+        DataError: the budget is too small.
+        ExportError: no model finished.
+        KeyboardInterrupt: Ctrl-C before there was anything to advise.
+    """
+    begun_s = time.monotonic()
+    seen = look(data, asked.notices)
+    kinds = [f.recipe() for f in families(data, balanced=asked.balanced) if f.by_default]
+    arms = [replace(recipe, balanced=asked.balanced) for recipe in kinds]
+    recipes = bound_work(arms, data)
+    work = [row_work_us(recipe.name, data) for recipe in recipes]
+    plan = plan_race(data, recipes, work, asked.budget_s)
+    rows = take_sample(data, plan.budget.n_rows, asked.seed)
+    raced = race(rows, plan, asked.seed, stops, tell)
+    exported, failures = _export(raced, rows, asked.seed, tell)
+    timed = measure(exported, rows, sorted({1, asked.limits.batch}))
+    decision = _decide(rows, raced, exported, timed, asked.limits, seen.constant)
+    return Advice(
+        task=data.spec.name,
+        measure=data.spec.measure,
+        seed=asked.seed,
+        options=asked.options,
+        data_sha256=data.sha256,
+        limits=asked.limits,
+        look=seen,
+        budget=plan.budget,
+        interrupted=raced.interrupted,
+        arms=tuple(_arm(rows, runner, raced, exported, failures) for runner in raced.runners),
+        decision=decision,
+        measured=Measured(
+            machine=processor_name(),
+            models=tuple(timed),
+            race_s=time.monotonic() - begun_s,
+        ),
+    )
+
+
+def _export(
+    raced: Raced, data: TaskData, seed: int, tell: Tell
+) -> tuple[list[Exported], dict[str, str]]:
+    """The graphs of those that finished, and why others have none."""
+    exported, failures = [], {}
+    for runner in raced.runners:
+        if runner.outputs is None or runner.stopped is not None:
+            continue
+        tell(f"{runner.recipe.name} is exported and measured", 1.0)
+        try:
+            exported.append(export(runner.recipe, data, raced.held_out, runner.outputs, seed))
+        except ExportError as e:
+            failures[runner.recipe.name] = f"can't be exported: {e}"
+    if not exported:
+        why = "; ".join(f"{r.recipe.name}: {r.stopped}" for r in raced.runners if r.stopped)
+        raise ExportError(f"no model finished the race: {why}")
+    return exported, failures
+
+
+def _decide(
+    data: TaskData,
+    raced: Raced,
+    exported: Sequence[Exported],
+    timed: Sequence[MeasuredModel],
+    limits: Limits,
+    constant: float,
+) -> Decision:
+    truth, task = raced.held_out.targets, data.spec
+    strata = strata_of(task)
+    clusters = None if data.clusters is None else data.clusters[raced.places]
+    latency_ms = {t.model: t.p50_ms for t in timed if t.batch_size == limits.batch}
+    candidates = [
+        Candidate(
+            name=e.recipe.name,
+            neural=e.recipe.family == "neural",
+            interpretable=e.recipe.name in INTERPRETABLE,
+            counted_ns=e.counted_ns,
+            size_bytes=len(e.content),
+            latency_ms=LATENCY_ROOM * latency_ms[e.recipe.name],
+            right=accepted(task, e.answers, truth),
+            confidence=e.answers.max(axis=1).astype(np.float64) if task.labels else None,
+            accuracy=estimate_accuracy(task, e.answers, truth, clusters),
+        )
+        for e in exported
+    ]
+    answers = exported[0].answers.argmax(axis=1)
+    plain = task.measure.is_plain
+    return decide(
+        candidates,
+        limits,
+        constant if plain else 0.0,
+        # Only plain accuracy is a mean over rows, whatever model answered them.
+        (lambda right: estimate(strata, right, strata.of(answers, truth), clusters))
+        if plain
+        else None,
+    )
+
+
+def _arm(
+    data: TaskData,
+    runner: Runner,
+    raced: Raced,
+    exported: Sequence[Exported],
+    failures: dict[str, str],
+) -> Arm:
+    name = runner.recipe.name
+    mine = next((e for e in exported if e.recipe.name == name), None)
+    return Arm(
+        model=name,
+        family=runner.recipe.family,
+        interpretable=name in INTERPRETABLE,
+        curve=tuple(runner.curve),
+        accuracy=None
+        if mine is None
+        else estimate_accuracy(data.spec, mine.answers, raced.held_out.targets),
+        counted_ns=None if mine is None else round(mine.counted_ns, 3),
+        size_bytes=None if mine is None else len(mine.content),
+        stopped=failures.get(name, runner.stopped),
+    )
+
+
+def check_rows(data: TaskData) -> None:
+    """Refuse what no advice can be of.
+
+    Raises:
+        DataError: the target is constant.
+    """
+    if not data.spec.labels and float(np.ptp(data.train.targets)) == 0.0:
+        raise DataError("the target is constant: there is nothing to predict")

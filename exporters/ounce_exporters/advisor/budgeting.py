@@ -1,0 +1,109 @@
+"""The work of a race, counted before it begins: the same on every machine, however busy it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from ounce_schemas.advice import Budget
+from ounce_schemas.errors import DataError
+
+from ounce_exporters.crossfit import NEVER_HELD_OUT, select
+from ounce_exporters.recipe import Recipe, TaskData
+
+SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
+"""Of the rows that may teach: the points of a curve."""
+_FOLDS = (4, 2, 1)
+_SAMPLES = (1.0, 0.5, 0.25, 0.125, 1 / 16, 1 / 32, 1 / 64)
+_LEAST_ROWS = 200
+"""A sample of fewer rows says little of the whole."""
+_LEAST_ARMS = 2
+_FIT_S = 0.2
+"""Of any fit, however few its rows."""
+
+
+@dataclass(frozen=True)
+class RacePlan:
+    """What will be fitted."""
+
+    recipes: Sequence[Recipe]
+    budget: Budget
+
+
+def plan_race(
+    data: TaskData, recipes: Sequence[Recipe], row_us: Sequence[float], budget_s: float
+) -> RacePlan:
+    """As many folds and rows as the budget allows; where even few are too many, fewer arms.
+
+    Args:
+        data: the task and its splits.
+        recipes: the arms.
+        row_us: nominal microseconds that a training row of each takes in one fit.
+        budget_s: nominal seconds of one core.
+
+    Raises:
+        DataError: the budget is too small for a race of two arms.
+    """
+    most_folds = 1 if data.folds is None else int(data.folds.max()) + 1
+    cost = dict(zip((recipe.name for recipe in recipes), row_us, strict=True))
+    samples = [s for s in _SAMPLES if s == 1.0 or s * len(data.train) >= _LEAST_ROWS]
+    for arms in _narrowing(recipes, cost):
+        for sample in samples:
+            for n_folds in (n for n in _FOLDS if n <= most_folds):
+                n_rows = int(sample * len(data.train))
+                taught = n_rows if data.folds is None else n_rows - n_rows // (most_folds or 1)
+                work_s = sum(_work_s(r, cost[r.name], taught, n_rows, n_folds) for r in arms)
+                if work_s <= budget_s:
+                    left_out = tuple(r.name for r in recipes if r not in arms)
+                    rungs = tuple(max(2, int(s * taught)) for s in SHARES)
+                    return RacePlan(
+                        arms,
+                        Budget(
+                            given_s=budget_s,
+                            planned_s=round(work_s, 3),
+                            n_rows=n_rows,
+                            rungs=rungs,
+                            n_folds=n_folds,
+                            left_out=left_out,
+                        ),
+                    )
+    raise DataError(
+        f"--budget {budget_s:g}: too small for a race of two models on these "
+        f"{len(data.train)} rows; about {work_s:.1f} nominal seconds are needed"
+    )
+
+
+def take_sample(data: TaskData, n_rows: int, seed: int) -> TaskData:
+    """The same data with so many rows to learn from, each class and fold in about its share."""
+    n = len(data.train)
+    if n_rows >= n:
+        return data
+    chosen = np.zeros(n, np.bool_)
+    chosen[np.random.default_rng(seed).permutation(n)[:n_rows]] = True
+    if data.folds is None:
+        return replace(data, train=select(data.train, chosen))
+    held = chosen[data.folds != NEVER_HELD_OUT]
+    return replace(
+        data,
+        train=select(data.train, chosen),
+        folds=data.folds[chosen],
+        validation=select(data.validation, held),
+        clusters=None if data.clusters is None else data.clusters[held],
+        groups=None if data.groups is None else replace(data.groups, names=data.groups.names[held]),
+    )
+
+
+def _narrowing(recipes: Sequence[Recipe], cost: dict[str, float]) -> list[list[Recipe]]:
+    """All arms, then without the dearest, and so on."""
+    by_cost = sorted(recipes, key=lambda r: cost[r.name])
+    kept = [
+        {r.name for r in by_cost[:n]}
+        for n in range(len(recipes), min(_LEAST_ARMS, len(recipes)) - 1, -1)
+    ]
+    return [[r for r in recipes if r.name in names] for names in kept]
+
+
+def _work_s(recipe: Recipe, row_us: float, taught: int, n_rows: int, n_folds: int) -> float:
+    most = recipe.most_rows or taught
+    rows = sum(min(int(s * taught), most) for s in SHARES) * n_folds + min(n_rows, most)
+    fits = len(SHARES) * n_folds + 1
+    return rows * row_us / 1e6 + fits * _FIT_S

@@ -1,0 +1,101 @@
+"""`ounce advise`: which models to build of a table, under which limits, and why."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from ounce_schemas.advice import Advice
+from ounce_schemas.command import grouped_command, make_settings, settings_options
+from ounce_schemas.errors import ArtifactError
+from rich.console import Console
+
+from ounce_exporters.advisor.advised import options_of
+from ounce_exporters.advisor.advising import Asked, advise, check_rows
+from ounce_exporters.advisor.settings import ADVISE_OPTIONS, AdviseSettings
+from ounce_exporters.advisor.stopping import hopeless
+from ounce_exporters.advisor.summary import arms_table, lines
+from ounce_exporters.export.artifacts import write_file
+from ounce_exporters.heartbeat import EVERY_S
+from ounce_exporters.reading_reporter import ReadingReporter
+from ounce_exporters.recipe import TaskData
+from ounce_exporters.reporting import say, wide_console
+
+
+@click.command(name="advise", cls=grouped_command(ADVISE_OPTIONS))
+@settings_options(AdviseSettings)
+def command(**values: Any) -> None:
+    """Say which models to build of a table, under which limits, and why.
+
+    \b
+    Kinds of models race on growing parts of the rows. Ctrl-C gives the advice so far.
+    Exit code 0: there is advice, also "neither yet"; 1: the data can't be used; 2: wrong options.
+
+    \b
+    Examples:
+      ounce advise --data rooms.csv --target Occupancy
+      ounce advise --data rooms.csv --target Occupancy --max-latency-ms 0.05 --max-size-mb 1
+      ounce train --advice advice.json
+    """
+    settings = make_settings(AdviseSettings, values)
+    if settings.data is None or settings.target is None:
+        raise click.UsageError("--data FILE and --target COLUMN are needed")
+    console = wide_console()
+    data, notices = _load(settings, settings.data, settings.target, console)
+    check_rows(data)
+    say(console, f"Race on {len(data.train)} rows; Ctrl-C ends it and gives the advice so far")
+    asked = Asked(
+        limits=settings.limits,
+        budget_s=settings.budget,
+        seed=settings.seed,
+        balanced=settings.class_weights == "balanced",
+        options=options_of(settings),
+        notices=notices,
+    )
+    advice = advise(data, asked, hopeless, _Told(console).tell)
+    _write(settings.out, advice)
+    console.print(arms_table(advice))
+    for line in lines(advice):
+        say(console, line)
+    say(console, f"Written to {settings.out}; build it with: ounce train --advice {settings.out}")
+
+
+def _load(
+    settings: AdviseSettings, path: Path, target: str, console: Console
+) -> tuple[TaskData, list[str]]:
+    # Imported here: `--help` needs neither pandas nor pyarrow.
+    from ounce_exporters.tasks.table.task import load, task_name
+
+    notices: list[str] = []
+    with ReadingReporter(console, path) as reporter:
+
+        def notice(line: str) -> None:
+            notices.append(line)
+            reporter.notice(line)
+
+        name = settings.task or task_name(path)
+        return load(path, target, name, settings.table, settings.seed, notice), notices
+
+
+def _write(path: Path, advice: Advice) -> None:
+    text = advice.model_dump_json(indent=2, exclude_none=True) + "\n"
+    try:
+        write_file(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+    except OSError as e:
+        raise ArtifactError(f"{path}: can't be written: {e.strerror or e}") from e
+
+
+class _Told:
+    """A line every few seconds, with the time that is left."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun_s = self._last_s = time.monotonic()
+
+    def tell(self, what: str, done: float) -> None:
+        now_s = time.monotonic()
+        if now_s - self._last_s < EVERY_S:
+            return
+        self._last_s = now_s
+        left = f", about {(now_s - self._begun_s) * (1 - done) / done:.0f} s left" if done else ""
+        say(self._console, f"Race: {what}{left}")

@@ -1,0 +1,188 @@
+"""The lightest plan that is as good as the best within the limits. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.advice import Decision, Limits, Plan, Verdict
+from ounce_schemas.card import AccuracyEstimate
+
+ALIKE = 0.002
+"""Accuracy that nobody would pay for."""
+_QUANTILES = 20
+"""Thresholds of confidence that a cascade may have."""
+_WORTH_IT = 0.5
+"""A cascade has to save this share of what the single model costs: it is two models to look
+after."""
+
+Judge = Callable[[NDArray[np.bool_]], AccuracyEstimate]
+"""From which held-out rows are answered acceptably: the measure with its interval."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that may serve."""
+
+    name: str
+    neural: bool
+    interpretable: bool
+    counted_ns: float
+    size_bytes: int
+    latency_ms: float
+    """Of a call of the limit's batch."""
+    right: NDArray[np.bool_]
+    """Held-out rows that it answers acceptably; array of shape (n_held_out,)."""
+    confidence: NDArray[np.float64] | None
+    """Of its answers; None: it has none, and hands nothing over."""
+    accuracy: AccuracyEstimate
+
+
+@dataclass(frozen=True)
+class Option:
+    """A plan with all that limits are held against."""
+
+    plan: Plan
+    members: tuple[Candidate, ...]
+    right: NDArray[np.bool_]
+
+    @property
+    def latency_ms(self) -> float:
+        """Of a call that all members have to answer."""
+        return sum(member.latency_ms for member in self.members)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files."""
+        return sum(member.size_bytes for member in self.members)
+
+
+def decide(
+    candidates: Sequence[Candidate], limits: Limits, constant: float, judge: Judge | None
+) -> Decision:
+    """Choose a plan.
+
+    Args:
+        candidates: models that finished the race.
+        limits: what a plan has to keep.
+        constant: accuracy of the best constant answer.
+        judge: makes a measure of right answers; None: there can be no cascade.
+    """
+    options = [_alone(candidate) for candidate in candidates]
+    may = [option for option in options if not missed_limits(option, limits)]
+    if not may:
+        nearest = min(
+            options,
+            key=lambda o: (len(missed_limits(o, limits)), _excess(o, limits), o.plan.counted_ns),
+        )
+        return Decision(
+            verdict=Verdict.NEITHER_YET,
+            plan=nearest.plan,
+            best=max(options, key=lambda o: o.plan.accuracy.value).plan.models[0],
+            missed=missed_limits(nearest, limits),
+        )
+    best = max(may, key=lambda o: (o.plan.accuracy.value, -o.plan.counted_ns))
+    margin = max(ALIKE, _standard_error(best.right))
+    alike = [o for o in may if best.plan.accuracy.value - o.plan.accuracy.value <= _margin(best, o)]
+    chosen = min(alike, key=lambda o: (o.plan.counted_ns, o.plan.models))
+    cascade = None if judge is None else _best_cascade(may, best, chosen, limits, judge)
+    others = [o for o in may if o is not chosen]
+    runner_up = max(others, key=lambda o: (o.plan.accuracy.value, -o.plan.counted_ns), default=None)
+    if cascade is not None:
+        chosen, runner_up = cascade, chosen
+    useless = chosen.plan.accuracy.low <= constant
+    return Decision(
+        verdict=Verdict.NEITHER_YET if useless else _verdict(chosen),
+        plan=chosen.plan,
+        runner_up=None if runner_up is None else runner_up.plan,
+        best=best.plan.models[0],
+        margin=round(margin, 6),
+        missed=(f"no better than a constant answer ({constant:.4f})",) if useless else (),
+    )
+
+
+def missed_limits(option: Option, limits: Limits) -> tuple[str, ...]:
+    """Limits that a plan does not keep, each with its value and what to loosen."""
+    missed = []
+    if limits.max_latency_ms is not None and option.latency_ms > limits.max_latency_ms:
+        missed.append(
+            f"--max-latency-ms {limits.max_latency_ms:g}: a call of {limits.batch} takes more"
+        )
+    size_mb = option.size_bytes / 1e6
+    if limits.max_size_mb is not None and size_mb > limits.max_size_mb:
+        missed.append(f"--max-size-mb {limits.max_size_mb:g}: {size_mb:.3g} MB are needed")
+    accuracy = option.plan.accuracy.value
+    if limits.min_accuracy is not None and accuracy < limits.min_accuracy:
+        missed.append(f"--min-accuracy {limits.min_accuracy:g}: {accuracy:.4f} is reached")
+    if limits.interpretable and not all(member.interpretable for member in option.members):
+        missed.append("--interpretable: nobody can read it")
+    return tuple(missed)
+
+
+def _alone(candidate: Candidate) -> Option:
+    plan = Plan(
+        models=(candidate.name,), accuracy=candidate.accuracy, counted_ns=candidate.counted_ns
+    )
+    return Option(plan, (candidate,), candidate.right)
+
+
+def _excess(option: Option, limits: Limits) -> float:
+    """How far a plan is from its limits, as the sum of what is too much by their logarithms."""
+    excess = 0.0
+    if limits.max_latency_ms is not None:
+        excess += max(0.0, np.log(option.latency_ms / limits.max_latency_ms))
+    if limits.max_size_mb is not None:
+        excess += max(0.0, np.log(option.size_bytes / 1e6 / limits.max_size_mb))
+    if limits.min_accuracy is not None:
+        excess += 10 * max(0.0, limits.min_accuracy - option.plan.accuracy.value)
+    return float(excess)
+
+
+def _standard_error(values: NDArray[np.generic]) -> float:
+    return float(np.std(values.astype(np.float64)) / np.sqrt(len(values)))
+
+
+def _margin(best: Option, other: Option) -> float:
+    """One standard error of the difference of two plans on the same rows."""
+    difference = best.right.astype(np.float64) - other.right
+    return max(ALIKE, _standard_error(difference))
+
+
+def _best_cascade(
+    may: Sequence[Option], best: Option, single: Option, limits: Limits, judge: Judge
+) -> Option | None:
+    """The cheapest pair that is as good as the best and much cheaper than the single model."""
+    found: list[Option] = []
+    for light in may:
+        first = light.members[0]
+        if first.confidence is None:
+            continue
+        for heavy in may:
+            if heavy.plan.counted_ns <= light.plan.counted_ns:
+                continue
+            thresholds = np.quantile(first.confidence, np.linspace(0, 1, _QUANTILES + 1)[1:-1])
+            for threshold in np.unique(thresholds):
+                on = first.confidence < threshold
+                if not on.any():
+                    continue
+                right = np.where(on, heavy.right, light.right)
+                cost = light.plan.counted_ns + float(on.mean()) * heavy.plan.counted_ns
+                if cost > (1 - _WORTH_IT) * single.plan.counted_ns:
+                    continue
+                plan = Plan(
+                    models=(first.name, heavy.members[0].name),
+                    accuracy=judge(right),
+                    counted_ns=cost,
+                    handed_over=float(on.mean()),
+                )
+                option = Option(plan, (first, heavy.members[0]), right)
+                good = best.plan.accuracy.value - plan.accuracy.value <= _margin(best, option)
+                if good and not missed_limits(option, limits):
+                    found.append(option)
+    return min(found, key=lambda o: (o.plan.counted_ns, o.plan.models), default=None)
+
+
+def _verdict(option: Option) -> Verdict:
+    if len(option.members) > 1:
+        return Verdict.CASCADE
+    return Verdict.DEEP if option.members[0].neural else Verdict.CLASSICAL

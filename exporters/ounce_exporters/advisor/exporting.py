@@ -1,0 +1,87 @@
+"""What will serve: each finalist's graph, as `ounce train` would write it, and what it costs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_edge.models.measurement import measure_latency
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_schemas.advice import MeasuredModel
+
+from ounce_exporters.crossfit import sample
+from ounce_exporters.export.calibration import fit_calibrator, validation_answers
+from ounce_exporters.export.costs import count_cost
+from ounce_exporters.export.graphs import check_signature
+from ounce_exporters.ladder import learned_prior
+from ounce_exporters.recipe import Recipe, Split, TaskData
+
+_SAMPLE_ITEMS = 256
+_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A finalist, learned from all rows."""
+
+    recipe: Recipe
+    content: bytes
+    """Of its ONNX file."""
+    counted_ns: float
+    """Of an item, as `count_cost` counts it."""
+    answers: NDArray[np.float32]
+    """Calibrated, to the held-out rows of the race, by models that have not learned from them."""
+
+
+def export(
+    recipe: Recipe, data: TaskData, held_out: Split, outputs: NDArray[np.float32], seed: int
+) -> Exported:
+    """Fit on all rows and make the graph.
+
+    Args:
+        recipe: of the model.
+        data: all rows of the race.
+        held_out: rows that calibrate.
+        outputs: of the race's models to them, array of shape (n_held_out, output size).
+        seed: of the fit.
+
+    Raises:
+        ExportError: it can't be converted.
+    """
+    learned = sample(data, recipe.most_rows, seed)
+    fitted = recipe.fit(learned, seed, lambda done: None)
+    truth = held_out.targets
+    calibrator = fit_calibrator(data.spec, outputs, truth, learned_prior(recipe, data, outputs))
+    graph = check_signature(calibrator.attach(fitted.to_onnx(), data.spec), data.spec)
+    return Exported(
+        recipe,
+        graph.SerializeToString(deterministic=True),
+        count_cost(graph),
+        validation_answers(data.spec, calibrator, outputs, truth),
+    )
+
+
+def measure(
+    finalists: Sequence[Exported], data: TaskData, batch_sizes: Sequence[int]
+) -> list[MeasuredModel]:
+    """Time calls of each file through the edge's runtime on one thread."""
+    runtime = OnnxCpuRuntime(threads=1)
+    items = {name: array[:_SAMPLE_ITEMS] for name, array in data.validation.inputs.items()}
+    found = []
+    with TemporaryDirectory() as folder:
+        for finalist in finalists:
+            model = runtime.load(Path(folder) / "model.onnx", finalist.content)
+            for timed in measure_latency(
+                model, items, batch_sizes=batch_sizes, seconds=_SECONDS * len(batch_sizes)
+            ):
+                found.append(
+                    MeasuredModel(
+                        model=finalist.recipe.name,
+                        batch_size=timed.batch_size,
+                        p50_ms=timed.p50_ms,
+                        p99_ms=timed.p99_ms,
+                    )
+                )
+    return found

@@ -1,0 +1,82 @@
+"""What the data is: read in a second, before anything is fitted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.advice import Look
+from scipy import stats  # type: ignore[import-untyped]
+
+from ounce_exporters.recipe import Split, TaskData
+from ounce_exporters.training.classical import as_matrix
+
+_SKEWED = 2.0
+_HEAVY_TAILED = 7.0
+"""Kurtosis above that of a normal distribution (P. J. Curran, S. G. West, J. F. Finch,
+"The Robustness of Test Statistics to Nonnormality", Psychological Methods 1, 1996)."""
+_MOST_ROWS = 20_000
+
+
+def look(data: TaskData, notices: Sequence[str]) -> Look:
+    """Figures of a table.
+
+    Args:
+        data: the task and its splits; the test split is not looked at.
+        notices: what was found while the table was read.
+    """
+    rows = data.train
+    numbers = _columns(rows, texts=False)
+    texts = _columns(rows, texts=True)
+    n_cells = len(rows) * (numbers.shape[1] + texts.shape[1])
+    gaps = int(np.isnan(numbers.astype(np.float64)).sum()) + int((texts == "").sum())
+    counts = np.bincount(rows.targets, minlength=1) if data.spec.labels else None
+    return Look(
+        n_rows=len(rows),
+        n_numbers=numbers.shape[1],
+        n_texts=texts.shape[1],
+        missing=gaps / n_cells,
+        duplicates=_duplicates(data, rows),
+        most_values=max((len(set(column)) for column in texts.T), default=0),
+        skewed=_count(numbers, stats.skew, _SKEWED),
+        heavy_tailed=_count(numbers, stats.kurtosis, _HEAVY_TAILED),
+        n_classes=len(data.spec.labels),
+        constant=constant_accuracy(data),
+        rarest=None if counts is None else float(counts.min() / counts.sum()),
+        notices=tuple(notices),
+    )
+
+
+def constant_accuracy(data: TaskData) -> float:
+    """Share of training rows that the best constant answer gets right."""
+    targets = data.train.targets
+    if data.spec.labels:
+        return float(np.bincount(targets).max() / len(targets))
+    ordered = np.sort(targets.astype(np.float64))
+    reach = np.searchsorted(ordered, ordered + 2 * (data.spec.tolerance or 0.0), side="right")
+    return float((reach - np.arange(len(ordered))).max() / len(ordered))
+
+
+def _columns(rows: Split, *, texts: bool) -> NDArray[np.object_]:
+    """Inputs of one kind side by side, array of shape (n_rows, n_columns)."""
+    chosen = [
+        array[:_MOST_ROWS].reshape(min(len(rows), _MOST_ROWS), -1).astype(object)
+        for array in rows.inputs.values()
+        if (array.dtype == object) == texts
+    ]
+    empty = np.empty((min(len(rows), _MOST_ROWS), 0), object)
+    return np.concatenate([empty, *chosen], axis=1)
+
+
+def _duplicates(data: TaskData, rows: Split) -> float:
+    matrix = as_matrix(data.spec, rows.inputs)[:_MOST_ROWS]
+    seen = {tuple(map(str, row)) for row in matrix}
+    return 1 - len(seen) / len(matrix)
+
+
+def _count(numbers: NDArray[np.object_], shape: object, above: float) -> int:
+    found = 0
+    for column in numbers.T.astype(np.float64):
+        known = column[np.isfinite(column)]
+        if len(known) > 2 and known.std() > 0:
+            found += abs(float(shape(known))) > above  # type: ignore[operator]
+    return found

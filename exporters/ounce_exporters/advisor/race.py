@@ -1,0 +1,153 @@
+"""Racing kinds of models on growing parts of the rows, all judged by the same held-out rows."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.advice import CurvePoint
+
+from ounce_exporters.advisor.budgeting import SHARES, RacePlan
+from ounce_exporters.crossfit import select
+from ounce_exporters.evaluation import accepted, estimate_accuracy
+from ounce_exporters.recipe import Recipe, Split, TaskData
+
+_TRAIN_ROWS = 2_000
+"""Learned rows that are asked again, at most."""
+
+Tell = Callable[[str, float], None]
+"""Told what is fitted, and the share of the planned work that is done."""
+Stops = Callable[[Sequence["Runner"]], dict[str, str]]
+"""From those that run: why some of them stop, by name."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Runner:
+    """An arm while it runs."""
+
+    recipe: Recipe
+    curve: list[CurvePoint] = field(default_factory=list)
+    outputs: NDArray[np.float32] | None = None
+    """Answers to the held-out rows at the last point that is whole."""
+    stopped: str | None = None
+
+
+@dataclass(frozen=True)
+class Raced:
+    """What a race found."""
+
+    runners: Sequence[Runner]
+    held_out: Split
+    """Rows that judge, in the order of the answers."""
+    places: NDArray[np.int64]
+    """Which validation items these are; array of shape (n_held_out,)."""
+    interrupted: bool
+
+
+def race(data: TaskData, plan: RacePlan, seed: int, stops: Stops, tell: Tell) -> Raced:
+    """Fit every arm on each share of the rows. Ctrl-C ends the race and keeps what it found.
+
+    Args:
+        data: the rows of the plan.
+        plan: arms and folds.
+        seed: of everything that is random.
+        stops: asked after each point which arms need not go on.
+        tell: told of progress.
+
+    Raises:
+        KeyboardInterrupt: no point of any arm was whole yet.
+    """
+    pairs, places = _pairs(data, plan.budget.n_folds, seed)
+    held_out = _take(data.validation, places)
+    runners = [Runner(recipe) for recipe in plan.recipes]
+    interrupted = False
+    done, total = 0, len(SHARES) * len(runners)
+    try:
+        for share in SHARES:
+            for runner in runners:
+                tell(f"{runner.recipe.name} on {share:.3g} of the rows", done / total)
+                done += 1
+                if runner.stopped is None:
+                    _run(runner, data, pairs, share, seed)
+            running = [r for r in runners if r.stopped is None]
+            if share < 1:
+                for name, why in stops(running).items():
+                    next(r for r in running if r.recipe.name == name).stopped = why
+    except KeyboardInterrupt:
+        if all(runner.outputs is None for runner in runners):
+            raise
+        interrupted = True
+    return Raced(runners, held_out, places, interrupted)
+
+
+def _run(
+    runner: Runner, data: TaskData, pairs: Sequence[tuple[Split, Split]], share: float, seed: int
+) -> None:
+    """A point of one arm: all folds, or none of them counts."""
+    outputs, learned, n_rows = [], [], []
+    try:
+        for taught, judged in pairs:
+            part = _first(taught, share, runner.recipe.most_rows)
+            model = runner.recipe.fit(
+                replace(data, train=part, folds=None), seed, lambda done: None
+            )
+            outputs.append(model.predict(judged.inputs))
+            again = _first(part, 1.0, _TRAIN_ROWS)
+            learned.append(
+                float(accepted(data.spec, model.predict(again.inputs), again.targets).mean())
+            )
+            n_rows.append(len(part))
+    except Exception as e:  # libraries raise many types; the other arms go on
+        logger.debug("race failed model=%s", runner.recipe.name, exc_info=True)
+        if share == 1:
+            reason = " ".join(str(e).split())[:200]
+            runner.stopped = f"failed: {type(e).__name__}: {reason}"
+            runner.outputs = None
+        return
+    truth = np.concatenate([judged.targets for _, judged in pairs])
+    answers = np.concatenate(outputs)
+    runner.outputs = answers
+    runner.curve.append(
+        CurvePoint(
+            n_rows=int(np.mean(n_rows)),
+            train=round(float(np.mean(learned)), 6),
+            validation=round(estimate_accuracy(data.spec, answers, truth).value, 6),
+        )
+    )
+
+
+def _pairs(
+    data: TaskData, n_folds: int, seed: int
+) -> tuple[list[tuple[Split, Split]], NDArray[np.int64]]:
+    """Rows to learn from, shuffled once, and rows that judge, of each fold."""
+    rng = np.random.default_rng(seed)
+    if data.folds is None:
+        shuffled = _take(data.train, rng.permutation(len(data.train)))
+        return [(shuffled, data.validation)], np.arange(len(data.validation))
+    of_validation = data.folds[data.folds >= 0]
+    pairs, places = [], []
+    for fold in range(n_folds):
+        outside = rng.permutation(np.flatnonzero(data.folds != fold))
+        places.append(np.flatnonzero(of_validation == fold))
+        pairs.append((_take(data.train, outside), _take(data.validation, places[-1])))
+    return pairs, np.concatenate(places)
+
+
+def _first(rows: Split, share: float, most_rows: int | None) -> Split:
+    """The first rows; of each class at least two, so that no model misses one."""
+    n = max(2, int(share * len(rows)))
+    n = n if most_rows is None else min(n, most_rows)
+    chosen = np.zeros(len(rows), np.bool_)
+    chosen[:n] = True
+    if rows.targets.dtype == np.int64:
+        for label in np.unique(rows.targets):
+            chosen[np.flatnonzero(rows.targets == label)[:2]] = True
+    return select(rows, chosen)
+
+
+def _take(rows: Split, places: NDArray[np.int64]) -> Split:
+    inputs = {name: array[places] for name, array in rows.inputs.items()}
+    return Split(inputs, rows.targets[places])

@@ -1,0 +1,63 @@
+"""Options of `ounce advise`."""
+
+from pathlib import Path
+
+from ounce_schemas.advice import Limits
+from pydantic import Field
+
+from ounce_exporters.train_settings import TABLE_OPTIONS, TableSettings
+
+ADVISE_OPTIONS = {
+    **{heading: names for heading, names in TABLE_OPTIONS.items() if heading != "Its models"},
+    "Limits of a plan": (
+        "max_latency_ms",
+        "batch",
+        "max_size_mb",
+        "min_accuracy",
+        "interpretable",
+    ),
+}
+"""Options by the heading that help shows them under."""
+
+
+class AdviseSettings(TableSettings):
+    """Options of `ounce advise`."""
+
+    max_latency_ms: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Time that one call may take, on this machine",
+    )
+    batch: int = Field(default=1, ge=1, le=256, description="Items of that call")
+    max_size_mb: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="What the files of a plan may take together",
+    )
+    min_accuracy: float | None = Field(
+        default=None, ge=0, le=1, description="What a plan has to reach of the measure"
+    )
+    interpretable: bool = Field(
+        default=False, description="Only models that a person can read: lines, a tree, a glass box"
+    )
+    budget: float = Field(
+        default=60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Nominal seconds of one core for the race: counted, not timed, so that the "
+        "same seed gives the same advice",
+    )
+    out: Path = Field(default=Path("advice.json"), description="File to write")
+
+    @property
+    def limits(self) -> Limits:
+        """What a plan has to keep."""
+        return Limits(
+            max_latency_ms=self.max_latency_ms,
+            batch=self.batch,
+            max_size_mb=self.max_size_mb,
+            min_accuracy=self.min_accuracy,
+            interpretable=self.interpretable,
+        )

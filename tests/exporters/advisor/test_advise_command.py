@@ -1,0 +1,213 @@
+"""`ounce advise` from end to end, on tables of few rows."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from ounce_exporters.advisor import race
+from ounce_exporters.recipe import Recipe
+from ounce_schemas.advice import Verdict
+from ounce_schemas.command import main
+from ounce_schemas.documents import read_advice, read_card
+
+SMALL = ("--budget", "5")
+"""Work for a few light models."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def ounce(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in this process, from the entry point that a person's shell calls."""
+
+    def run(*arguments: str | Path) -> Result:
+        monkeypatch.setattr("sys.argv", ["ounce", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        code = end.value.code
+        return Result(code if isinstance(code, int) else 0, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def pumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A line tells the classes apart, nearly."""
+    rng = np.random.default_rng(0)
+    n = 240
+    table = pd.DataFrame(
+        {"heat": rng.normal(size=n).round(3), "site": rng.choice(["north", "south"], n)}
+    )
+    noisy = table["heat"] + rng.normal(scale=0.4, size=n)
+    table["state"] = np.where(noisy > 0, "worn", "good")
+    path = tmp_path_factory.mktemp("tables") / "pumps.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+def test_the_same_seed_gives_the_same_advice_also_under_load(
+    ounce: Run, pumps: Path, tmp_path: Path
+) -> None:
+    arguments = ("advise", "--data", pumps, "--target", "state", *SMALL, "--out")
+
+    assert ounce(*arguments, tmp_path / "first.json").code == 0
+    burning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        assert ounce(*arguments, tmp_path / "second.json").code == 0
+    finally:
+        burning.kill()
+        burning.wait()
+
+    first, second = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("first", "second"))
+    assert first.pop("measured")["models"]
+    assert second.pop("measured")["models"]
+    assert json.dumps(first) == json.dumps(second)
+
+
+def test_training_builds_what_was_advised_and_keeps_what_it_promised(
+    ounce: Run, pumps: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "advice.json"
+    told = ounce("advise", "--data", pumps, "--target", "state", *SMALL, "--out", out)
+    assert told.code == 0, told.stderr
+    advice = read_advice(out)
+    assert advice.decision.verdict is Verdict.CLASSICAL
+    assert advice.decision.plan is not None
+
+    trained = ounce("train", "--advice", out, "--models", tmp_path / "models")
+
+    assert trained.code == 0, trained.stderr
+    folder = tmp_path / "models" / "pumps"
+    built = sorted(path.parent.name for path in folder.glob("*/card.json"))
+    assert built == sorted(advice.decision.plan.models)
+    card = read_card(folder / built[0] / "card.json")
+    promised = advice.decision.plan.accuracy
+    assert promised.low <= card.validation_accuracy.value <= promised.high
+    arm = next(arm for arm in advice.arms if arm.model == built[0])
+    assert card.size_bytes == pytest.approx(arm.size_bytes, rel=0.01)
+
+
+def test_training_refuses_advice_of_other_rows(ounce: Run, pumps: Path, tmp_path: Path) -> None:
+    out = tmp_path / "advice.json"
+    assert ounce("advise", "--data", pumps, "--target", "state", *SMALL, "--out", out).code == 0
+    fewer = tmp_path / "pumps.csv"
+    fewer.write_text("\n".join(pumps.read_text().splitlines()[:200]) + "\n")
+
+    refused = ounce("train", "--advice", out, "--data", fewer, "--models", tmp_path / "models")
+    beside = ounce("train", "--advice", out, "--seed", "3")
+
+    assert refused.code == 1
+    assert "the advice is of other rows" in refused.stderr
+    assert beside.code == 2
+    assert "--seed: --advice says that" in beside.stderr
+
+
+def test_ctrl_c_gives_the_advice_so_far(
+    ounce: Run, pumps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = race._run
+    runs = 0
+
+    def interrupted(*arguments: object) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 3:
+            raise KeyboardInterrupt
+        whole(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(race, "_run", interrupted)
+    out = tmp_path / "advice.json"
+
+    told = ounce("advise", "--data", pumps, "--target", "state", *SMALL, "--out", out)
+
+    assert told.code == 0, told.stderr
+    assert "Interrupted" in told.stdout
+    advice = read_advice(out)
+    assert advice.interrupted
+    assert sum(bool(arm.curve) for arm in advice.arms) == 2
+
+
+def test_a_model_that_fails_costs_only_itself(
+    ounce: Run, pumps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first: list[str] = []
+
+    def failing(runner: race.Runner, *arguments: object) -> None:
+        def fit(*_: object) -> None:
+            raise ValueError("no luck")
+
+        recipe: Recipe = runner.recipe
+        if not first:
+            first.append(recipe.name)
+        if recipe.name == first[0]:
+            runner.recipe = Recipe(recipe.name, recipe.family, recipe.algorithm, fit)  # type: ignore[arg-type]
+        whole(runner, *arguments)  # type: ignore[arg-type]
+
+    whole = race._run
+    monkeypatch.setattr(race, "_run", failing)
+    out = tmp_path / "advice.json"
+
+    assert ounce("advise", "--data", pumps, "--target", "state", *SMALL, "--out", out).code == 0
+
+    arm = next(arm for arm in read_advice(out).arms if arm.model == first[0])
+    assert arm.stopped == "failed: ValueError: no luck"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("--budget", "0.1"), 1, "--budget 0.1: too small for a race of two models"),
+        (("--batch", "0"), 2, "batch"),
+        (("--target", "nope"), 1, "nope"),
+        (("--min-accuracy", "95"), 2, "min_accuracy"),
+    ],
+)
+def test_what_can_not_be_asked_is_one_clear_line(
+    ounce: Run, pumps: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, text: str
+) -> None:
+    out = tmp_path / "advice.json"
+    told = ounce("advise", "--data", pumps, "--target", "state", "--out", out, *arguments)
+
+    assert told.code == code
+    assert text in told.stderr
+    assert not out.exists()
+
+
+def test_a_constant_target_is_refused(ounce: Run, tmp_path: Path) -> None:
+    path = tmp_path / "still.csv"
+    pd.DataFrame({"a": range(100), "b": [1.5] * 100}).to_csv(path, index=False)
+
+    for kind in ("classification", "regression"):
+        told = ounce("advise", "--data", path, "--target", "b", "--kind", kind)
+        assert told.code == 1
+        assert "'b'" in told.stderr or "constant" in told.stderr
+
+
+def test_fifty_rows_of_noise_are_neither_yet(ounce: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    path, out = tmp_path / "noise.csv", tmp_path / "advice.json"
+    pd.DataFrame({"a": rng.normal(size=50), "b": rng.choice(["x", "y"], 50)}).to_csv(
+        path, index=False
+    )
+
+    told = ounce("advise", "--data", path, "--target", "b", *SMALL, "--out", out)
+
+    assert told.code == 0, told.stderr
+    assert read_advice(out).decision.verdict is Verdict.NEITHER_YET

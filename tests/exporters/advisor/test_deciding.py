@@ -1,0 +1,109 @@
+"""Which plan is advised: pure decisions on made-up candidates."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from ounce_exporters.advisor.deciding import Candidate, decide
+from ounce_exporters.evaluation import wilson_interval
+from ounce_schemas.advice import Limits, Verdict
+from ounce_schemas.card import AccuracyEstimate
+
+N = 1000
+
+
+def judge(right: NDArray[np.bool_]) -> AccuracyEstimate:
+    low, high = wilson_interval(int(right.sum()), len(right))
+    return AccuracyEstimate(value=float(right.mean()), low=low, high=high, n=len(right))
+
+
+def candidate(name: str, n_wrong: int, counted_ns: float, **other: Any) -> Candidate:
+    """Its wrong answers come first, and are the least confident."""
+    right = np.arange(N) >= n_wrong
+    return Candidate(
+        name=name,
+        neural=other.get("neural", False),
+        interpretable=other.get("interpretable", False),
+        counted_ns=counted_ns,
+        size_bytes=other.get("size_bytes", 1_000),
+        latency_ms=counted_ns / 1e6,
+        right=right,
+        confidence=np.linspace(0.5, 1.0, N) if other.get("confident") else None,
+        accuracy=judge(right),
+    )
+
+
+def test_the_lightest_of_those_that_are_alike_is_advised() -> None:
+    heavy, light = candidate("heavy", 100, 900), candidate("light", 101, 10)
+
+    decision = decide([heavy, light, candidate("poor", 300, 1)], Limits(), 0.5, judge)
+
+    assert decision.verdict is Verdict.CLASSICAL
+    assert decision.plan is not None
+    assert decision.plan.models == ("light",)
+    assert decision.best == "heavy"
+    assert decision.runner_up is not None
+    assert decision.runner_up.models == ("heavy",)
+
+
+def test_a_network_that_is_clearly_better_makes_the_verdict_deep() -> None:
+    decision = decide(
+        [candidate("mlp", 50, 900, neural=True), candidate("tree", 150, 10)], Limits(), 0.5, judge
+    )
+
+    assert decision.verdict is Verdict.DEEP
+
+
+def test_a_cascade_is_advised_where_it_saves_half() -> None:
+    light = candidate("light", 100, 10, confident=True)
+    heavy = candidate("heavy", 10, 10_000)
+
+    decision = decide([light, heavy], Limits(), 0.5, judge)
+
+    assert decision.verdict is Verdict.CASCADE
+    assert decision.plan is not None
+    assert decision.plan.models == ("light", "heavy")
+    assert decision.plan.handed_over is not None
+    assert 0.09 < decision.plan.handed_over < 0.5
+    assert decision.runner_up is not None
+    assert decision.runner_up.models == ("heavy",)
+    assert decide([light, heavy], Limits(), 0.5, None).verdict is Verdict.CLASSICAL
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        Limits(max_latency_ms=0.001),
+        Limits(max_size_mb=0.01),
+        Limits(interpretable=True),
+    ],
+    ids=["latency", "size", "interpretable"],
+)
+def test_a_plan_keeps_the_limits(limits: Limits) -> None:
+    heavy = candidate("heavy", 10, 10_000, size_bytes=50_000)
+    light = candidate("light", 200, 10, interpretable=True)
+
+    decision = decide([heavy, light], limits, 0.5, judge)
+
+    assert decision.plan is not None
+    assert decision.plan.models == ("light",)
+    assert decision.missed == ()
+
+
+def test_limits_that_nothing_meets_name_the_nearest_plan_and_what_to_loosen() -> None:
+    models = [candidate("near", 60, 500), candidate("far", 200, 10)]
+
+    decision = decide(models, Limits(min_accuracy=0.95), 0.5, judge)
+
+    assert decision.verdict is Verdict.NEITHER_YET
+    assert decision.plan is not None
+    assert decision.plan.models == ("near",)
+    assert decision.missed == ("--min-accuracy 0.95: 0.9400 is reached",)
+
+
+def test_what_is_no_better_than_a_constant_is_not_advised() -> None:
+    decision = decide([candidate("useless", 300, 10)], Limits(), 0.7, judge)
+
+    assert decision.verdict is Verdict.NEITHER_YET
+    assert "constant answer" in decision.missed[0]
