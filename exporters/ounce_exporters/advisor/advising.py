@@ -6,15 +6,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from ounce_edge.models.planning import strata_of
-from ounce_schemas.advice import Advice, Arm, Decision, Limits, Measured, MeasuredModel
+from ounce_schemas.advice import Advice, Arm, Band, Decision, Limits, Measured, MeasuredModel
 from ounce_schemas.errors import DataError, ExportError
 from pydantic import JsonValue
 
 from ounce_exporters.advisor.budgeting import plan_race, take_sample
 from ounce_exporters.advisor.deciding import Candidate, decide
 from ounce_exporters.advisor.exporting import Exported, export, measure
+from ounce_exporters.advisor.forecasting import FACTORS, forecast
 from ounce_exporters.advisor.looking import look
-from ounce_exporters.advisor.race import Raced, Runner, Stops, Tell, race
+from ounce_exporters.advisor.race import Raced, Runner, Tell, race
+from ounce_exporters.advisor.stopping import stop_rule
 from ounce_exporters.evaluation import accepted, estimate_accuracy
 from ounce_exporters.export.provenance import processor_name
 from ounce_exporters.promises import estimate
@@ -48,13 +50,12 @@ class Asked:
     notices: Sequence[str]
 
 
-def advise(data: TaskData, asked: Asked, stops: Stops, tell: Tell) -> Advice:
+def advise(data: TaskData, asked: Asked, tell: Tell) -> Advice:
     """Advise on a task.
 
     Args:
         data: the task and its splits.
         asked: limits, budget, seed.
-        stops: which arms need not go on.
         tell: told of progress.
 
     Raises:
@@ -70,6 +71,7 @@ def advise(data: TaskData, asked: Asked, stops: Stops, tell: Tell) -> Advice:
     work = [row_work_us(recipe.name, data) for recipe in recipes]
     plan = plan_race(data, recipes, work, asked.budget_s)
     rows = take_sample(data, plan.budget.n_rows, asked.seed)
+    stops = stop_rule(asked.limits, INTERPRETABLE, plan.budget.rungs[-1])
     raced = race(rows, plan, asked.seed, stops, tell)
     exported, failures = _export(raced, rows, asked.seed, tell)
     timed = measure(exported, rows, sorted({1, asked.limits.batch}))
@@ -166,6 +168,7 @@ def _arm(
         family=runner.recipe.family,
         interpretable=name in INTERPRETABLE,
         curve=tuple(runner.curve),
+        forecast=_forecasts(runner),
         accuracy=None
         if mine is None
         else estimate_accuracy(data.spec, mine.answers, raced.held_out.targets),
@@ -173,6 +176,14 @@ def _arm(
         size_bytes=None if mine is None else len(mine.content),
         stopped=failures.get(name, runner.stopped),
     )
+
+
+def _forecasts(runner: Runner) -> tuple[Band, ...]:
+    if not runner.curve:
+        return ()
+    last = runner.curve[-1].n_rows
+    bands = (forecast(runner.curve, int(factor * last)) for factor in FACTORS)
+    return tuple(band for band in bands if band is not None)
 
 
 def check_rows(data: TaskData) -> None:

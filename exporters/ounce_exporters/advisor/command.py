@@ -13,7 +13,6 @@ from rich.console import Console
 from ounce_exporters.advisor.advised import options_of
 from ounce_exporters.advisor.advising import Asked, advise, check_rows
 from ounce_exporters.advisor.settings import ADVISE_OPTIONS, AdviseSettings
-from ounce_exporters.advisor.stopping import hopeless
 from ounce_exporters.advisor.summary import arms_table, lines
 from ounce_exporters.export.artifacts import write_file
 from ounce_exporters.heartbeat import EVERY_S
@@ -38,6 +37,8 @@ def command(**values: Any) -> None:
       ounce train --advice advice.json
     """
     settings = make_settings(AdviseSettings, values)
+    if settings.kind == "anomaly":
+        raise click.UsageError("--kind anomaly: there is no race of models that flag rows yet")
     if settings.data is None or settings.target is None:
         raise click.UsageError("--data FILE and --target COLUMN are needed")
     console = wide_console()
@@ -52,7 +53,7 @@ def command(**values: Any) -> None:
         options=options_of(settings),
         notices=notices,
     )
-    advice = advise(data, asked, hopeless, _Told(console).tell)
+    advice = advise(data, asked, _Told(console).tell)
     _write(settings.out, advice)
     console.print(arms_table(advice))
     for line in lines(advice):

@@ -1,0 +1,1 @@
+"""Advice on public data: forecasts of learning curves, regret, family chosen early."""
