@@ -37,6 +37,12 @@ class Cell(BaseModel, extra="forbid", frozen=True):
     """How one value of an input tensor is read from a cell of the table that the task is of."""
 
     column: str = Field(description="Column of the table")
+    aliases: tuple[str, ...] | None = Field(
+        default=None, description="Other names that senders have for the column"
+    )
+    missing: tuple[str | float, ...] | None = Field(
+        default=None, description="Values, such as -9999, that stand for a gap"
+    )
     read: Literal["number", "text", "hour", "weekday", "month"]
     decimal: Literal[".", ","] | None = Field(
         default=None, description="Decimal mark of a number; absent: the point"
@@ -63,12 +69,15 @@ def read_cell(cell: Cell, value: object) -> float | str | None:
     Returns:
         None for what can't be read so: no number, no date.
     """
+    text = as_text(value)
+    if cell.missing and text in {as_text(gap) for gap in cell.missing}:
+        return "" if cell.read == "text" else float("nan")
     if cell.read == "text":
-        return match_text(as_text(value), spellings(cell.texts or ()))
+        return match_text(text, spellings(cell.texts or ()))
     if cell.read == "number":
-        number = parse_number(as_text(value), cell.decimal or ".", cell.unit)
+        number = parse_number(text, cell.decimal or ".", cell.unit)
         return None if number is None else number - (cell.offset or 0.0)
-    return parse_date_part(as_text(value), cell.read, cell.date_format)
+    return parse_date_part(text, cell.read, cell.date_format)
 
 
 def as_text(value: object) -> str:

@@ -13,6 +13,8 @@ HEADER_MAX_LATENCY_MS = "ce_maxlatencyms"
 HEADER_MIN_ACCURACY = "ce_minaccuracy"
 HEADER_CONTENT_TYPE = "content-type"
 HEADER_TRACEPARENT = "traceparent"
+HEADER_JSON_BYTES = "inference-header-content-length"
+"""Of the protocol's binary tensor data: how many bytes of the body are JSON."""
 
 CONTENT_TYPE_JSON = "application/json"
 CONTENT_TYPE_RAW = "application/octet-stream"

@@ -46,6 +46,15 @@ class TensorSpec(Document):
         """Number of elements of one item."""
         return math.prod(self.shape)
 
+    @property
+    def as_trained(self) -> Self:
+        """Without what people add to the cells for senders: other names, and values for gaps."""
+        if self.cells is None:
+            return self
+        own = {"aliases": None, "missing": None}
+        cells = tuple(cell.model_copy(update=own) for cell in self.cells)
+        return self.model_copy(update={"cells": cells})
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if any(d < 1 for d in self.shape):

@@ -159,7 +159,8 @@ def _load_model(
             f"{folder / CARD_FILE}: is the card of {card.task}/{card.model}, "
             f"not of {task.name}/{folder.name}"
         )
-    if card.inputs != task.inputs or card.output != task.output:
+    inputs = tuple(spec.as_trained for spec in task.inputs)
+    if tuple(s.as_trained for s in card.inputs) != inputs or card.output != task.output:
         raise ArtifactError(f"{folder / CARD_FILE}: its signature is not the task's")
     if card.measure != task.measure:
         raise ArtifactError(

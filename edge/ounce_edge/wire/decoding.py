@@ -14,6 +14,8 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.topics import requests_topic
 
 from ounce_edge.wire.batch import Rejected, RequestBatch, take
+from ounce_edge.wire.formats.example import example_body
+from ounce_edge.wire.formats.json_text import is_json
 from ounce_edge.wire.identity import Identity, origin_of
 from ounce_edge.wire.known_texts import KnownTexts
 from ounce_edge.wire.parsing import ParsedRequest, RequestParser
@@ -26,6 +28,15 @@ from ounce_edge.wire.tensor_values import all_acceptable, value_error
 from ounce_edge.wire.timestamps import sent_at_ms
 
 logger = logging.getLogger(__name__)
+
+_OF_BODY = frozenset(
+    {
+        Reason.NULL_VALUE, Reason.UNKNOWN_CONTENT_TYPE, Reason.MALFORMED_JSON,
+        Reason.UNKNOWN_INPUT, Reason.MISSING_INPUT, Reason.WRONG_DATATYPE, Reason.WRONG_SHAPE,
+        Reason.WRONG_LENGTH,
+    }
+)  # fmt: skip
+"""Reasons that an example helps with."""
 
 
 class Decoder:
@@ -53,6 +64,7 @@ class Decoder:
         self._parser = RequestParser(task, policy, self._read_attributes)
         self._known_texts = KnownTexts(task)
         self._position_ids = PositionIds(requests_topic(task.name))
+        self._example = example_body(task)
 
     def decode(self, columns: Columns, now_ms: float) -> tuple[RequestBatch, list[Rejected]]:
         """Decode records.
@@ -90,6 +102,8 @@ class Decoder:
             array = self._raw_array(values, heads)
         if array is None and False not in said_json:
             array, outputs = json_array(values, spec), self._parser.all
+            if array is None:
+                array = self._parser.formats.flat.array(values)
         if array is None or not all_acceptable(array, spec):
             return None
         ids = [] if all_bare else [head.id for head in heads]
@@ -135,8 +149,9 @@ class Decoder:
     ) -> NDArray[np.float32] | None:
         """Raw bodies of the right length as one array; None if one is JSON."""
         joined = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
-        doubtful = (joined[:, 0] == ord("{")).nonzero()[0].tolist()
-        if any(self._parser.is_json(heads[i], values[i]) for i in doubtful):
+        starts = joined[:, 0]
+        doubtful = ((starts == ord("{")) | (starts == ord("["))).nonzero()[0].tolist()
+        if any(heads[i].is_json is None and is_json(values[i]) for i in doubtful):
             return None
         return joined.view("<f4")
 
@@ -160,6 +175,12 @@ class Decoder:
             ]
         ]
 
+    def _with_example(self, error: InvalidMessageError) -> InvalidMessageError:
+        """The error, with a body that the task would take where this one is of another kind."""
+        if error.reason not in _OF_BODY:
+            return error
+        return InvalidMessageError(error.reason, f"{error.text}. For example: {self._example}")
+
     def _decode_any(self, columns: Columns, now_ms: float) -> tuple[RequestBatch, list[Rejected]]:
         parsed: list[ParsedRequest] = []
         rejected: list[Rejected] = []
@@ -167,7 +188,7 @@ class Decoder:
             try:
                 parsed.append(self._parser.parse(i, headers, value))
             except InvalidMessageError as e:
-                rejected.append((columns.records[i], e))
+                rejected.append((columns.records[i], self._with_example(e)))
             except Exception as e:  # no record may ever stop the stream
                 logger.exception("a record could not be decoded, and nobody foresaw why")
                 error = InvalidMessageError(

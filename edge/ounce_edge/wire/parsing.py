@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.policy import EffectivePolicy
-from ounce_schemas.request import Request, RequestedOutput
 from ounce_schemas.task import TaskKind, TaskSpec
 
 from ounce_edge.wire.batch import OutputNames
+from ounce_edge.wire.formats.content import Content, ItemData
+from ounce_edge.wire.formats.recognition import Recogniser
 from ounce_edge.wire.records import Headers
-from ounce_edge.wire.request_body import read_body, tensor_data
 from ounce_edge.wire.request_head import (
     ReadAttributes,
     RequestHead,
+    as_headers,
     check_id,
     check_max_latency_ms,
     check_min_accuracy,
@@ -46,8 +46,7 @@ class ParsedRequest:
     """None: it says nothing."""
     min_accuracy: float | None
     """None: it says nothing."""
-    data: bytes | list[list[Any]]
-    """Raw tensor bytes, or the flat data of each input."""
+    data: ItemData
 
 
 class RequestParser:
@@ -66,14 +65,14 @@ class RequestParser:
         read_attributes: ReadAttributes | None = None,
     ) -> None:
         self._read_attributes = read_attributes
-        self._task = task
         self._policy = policy
-        self.raw_bytes = 4 * task.inputs[0].size if task.accepts_raw else None
+        self.formats = Recogniser(task)
+        self.raw_bytes = self.formats.raw_bytes
         """Length of a raw body; None: the task takes none."""
         self.short: OutputNames = _SHORT[task.kind]
         """What the answer to a raw body holds."""
         self.all = _ALL[task.kind]
-        """What the answer to a JSON body holds that does not say."""
+        """What the answer to another body holds that does not say."""
 
     def parse(self, row: int, headers: Headers | None, body: bytes | None) -> ParsedRequest:
         """One request; its values are not looked at yet.
@@ -87,19 +86,22 @@ class RequestParser:
             InvalidMessageError: it can't be served.
         """
         head = read_head(headers, self._read_attributes)
-        value = self._checked_value(body)
-        if not self.is_json(head, value):
-            return ParsedRequest(
-                row, head, head.id, self.short, head.max_latency_ms, head.min_accuracy, value
+        content = self.formats.read(head, self._checked_value(body))
+        if content.attributes:
+            headers = [*as_headers(content.attributes), *(headers or ())]
+            head = read_head(headers, self._read_attributes)
+        if len(content.items) != 1:
+            raise InvalidMessageError(
+                Reason.WRONG_SHAPE,
+                f"the message holds {len(content.items)} items; send one item a message",
             )
-        request = read_body(value)
         return ParsedRequest(
             row,
             head,
-            head.id or check_id(request.id or "") or None,
-            self._requested(request.outputs),
-            *_asked(head, request),
-            tensor_data(request, self._task),
+            head.id or check_id(content.id or "") or None,
+            self.short if content.is_raw else self._requested(content.outputs),
+            *_asked(head, content),
+            content.items[0],
         )
 
     def _checked_value(self, value: bytes | None) -> bytes:
@@ -115,40 +117,10 @@ class RequestParser:
             )
         return value
 
-    def is_json(self, head: RequestHead, value: bytes) -> bool:
-        """Which format the body has, and for raw bytes, that they have the right length.
-
-        Without a content type a body is JSON if it begins with a brace, unless it has exactly the
-        raw input's length and does not parse.
-        """
-        is_json = head.is_json
-        if is_json is None:
-            is_json = value[:1] == b"{"
-            if is_json and len(value) == self.raw_bytes:
-                try:
-                    read_body(value)
-                except InvalidMessageError as e:
-                    is_json = e.reason is not Reason.MALFORMED_JSON
-        if is_json:
-            return True
-        if self.raw_bytes is None:
-            raise InvalidMessageError(
-                Reason.UNKNOWN_CONTENT_TYPE,
-                f"task {self._task.name} takes JSON bodies only (Open Inference Protocol V2)",
-            )
-        if len(value) != self.raw_bytes:
-            spec = self._task.inputs[0]
-            raise InvalidMessageError(
-                Reason.WRONG_LENGTH,
-                f"raw body has {len(value)} bytes; {spec.size} little-endian float32 need "
-                f"{self.raw_bytes}, and a JSON body begins with a brace",
-            )
-        return False
-
-    def _requested(self, outputs: Sequence[RequestedOutput] | None) -> OutputNames:
+    def _requested(self, outputs: Sequence[str] | None) -> OutputNames:
         if not outputs:
             return self.all
-        names = tuple(dict.fromkeys(output.name for output in outputs))
+        names = tuple(dict.fromkeys(outputs))
         unknown = [name for name in names if name not in self.all]
         if unknown:
             raise InvalidMessageError(
@@ -157,12 +129,11 @@ class RequestParser:
         return names
 
 
-def _asked(head: RequestHead, request: Request) -> tuple[float | None, float | None]:
+def _asked(head: RequestHead, content: Content) -> tuple[float | None, float | None]:
     """Deadline and floor: of the headers, else of the body."""
-    latency, accuracy, body = head.max_latency_ms, head.min_accuracy, request.parameters
-    if body is not None:
-        if latency is None and body.max_latency_ms is not None:
-            latency = check_max_latency_ms(body.max_latency_ms)
-        if accuracy is None and body.min_accuracy is not None:
-            accuracy = check_min_accuracy(body.min_accuracy)
+    latency, accuracy = head.max_latency_ms, head.min_accuracy
+    if latency is None and content.max_latency_ms is not None:
+        latency = check_max_latency_ms(content.max_latency_ms)
+    if accuracy is None and content.min_accuracy is not None:
+        accuracy = check_min_accuracy(content.min_accuracy)
     return latency, accuracy

@@ -11,10 +11,10 @@ from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.request import FloatTensor, Request, TextTensor
 from ounce_schemas.task import TaskSpec, TensorSpec
 
+from ounce_edge.wire.formats.json_text import NO_JSON, not_json
+
 _decoder = msgspec.json.Decoder(Request)
 _any_decoder = msgspec.json.Decoder()
-_NO_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
-"""What the decoder raises for bytes that are no JSON document."""
 _CHUNK = 32
 """Bodies decoded at a time: so few that their numbers, as Python objects, stay in the cache."""
 
@@ -38,20 +38,13 @@ def read_body(value: bytes) -> Request:
         return _decoder.decode(value)
     except msgspec.ValidationError as e:
         error = e
-    except _NO_JSON as e:
-        raise _not_json(value, e) from None
+    except NO_JSON as e:
+        raise not_json(value, e) from None
     try:
         return _read_nested(value, error)
     # The first wrong value ended the first look: what is behind it may be no JSON at all.
-    except _NO_JSON as e:
-        raise _not_json(value, e) from None
-
-
-def _not_json(value: bytes, error: Exception) -> InvalidMessageError:
-    why = "it is nested too deeply" if isinstance(error, RecursionError) else error
-    return InvalidMessageError(
-        Reason.MALFORMED_JSON, f"body is not JSON: {why}; it begins {value[:40]!r}"
-    )
+    except NO_JSON as e:
+        raise not_json(value, e) from None
 
 
 def tensor_data(request: Request, task: TaskSpec) -> list[list[Any]]:
@@ -93,7 +86,7 @@ def json_array(values: Sequence[bytes], spec: TensorSpec) -> NDArray[np.float32]
             _plain_array(values[start : start + _CHUNK], spec)
             for start in range(0, len(values), _CHUNK)
         ]
-    except _NO_JSON:
+    except NO_JSON:
         return None
     plain = [array for array in arrays if array is not None]
     return np.concatenate(plain) if len(plain) == len(arrays) else None
@@ -160,7 +153,7 @@ def _read_nested(value: bytes, error: msgspec.ValidationError) -> Request:
         ]
         if nested:
             for tensor in nested:
-                tensor["data"] = list(_flat(tensor["data"]))
+                tensor["data"] = flat_data(tensor["data"])
             try:
                 return msgspec.convert(document, Request)
             except msgspec.ValidationError as e:
@@ -174,7 +167,7 @@ def _read_nested(value: bytes, error: msgspec.ValidationError) -> Request:
     ) from None
 
 
-def _flat(data: list[Any]) -> list[Any]:
+def flat_data(data: list[Any]) -> list[Any]:
     """Flatten nested lists without recursion, so that depth costs nothing."""
     result: list[Any] = []
     stack = [iter(data)]

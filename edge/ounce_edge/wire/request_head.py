@@ -1,9 +1,9 @@
 """Reading a request's CloudEvents headers and targets."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.policy import MAX_LATENCY_LIMIT_MS
@@ -13,6 +13,7 @@ from ounce_schemas.request import (
     CONTENT_TYPE_RAW,
     HEADER_CONTENT_TYPE,
     HEADER_ID,
+    HEADER_JSON_BYTES,
     HEADER_MAX_LATENCY_MS,
     HEADER_MIN_ACCURACY,
     HEADER_SOURCE,
@@ -34,12 +35,23 @@ class RequestHead(NamedTuple):
     traceparent: bytes | None = None
     attributes: Attributes = ()
     """Values of the headers that rules of the policy look at."""
+    json_bytes: int | None = None
+    """Length of the JSON before binary tensors."""
 
 
 ReadAttributes = Callable[[Callable[[str], bytes | None]], Attributes]
 NO_HEADERS = RequestHead()
 MAX_ID_CHARS = 4096
 """An answer holds it up to twice, escaped, and must be small enough for its topic."""
+_SNIFFED = frozenset(
+    {
+        "text/plain", "text/json", "text/csv", "application/csv",
+        "application/x-json", "binary/octet-stream", "application/binary", "application/avro",
+        "avro/binary", "application/vnd.apache.avro", "application/x-protobuf",
+        "application/protobuf",
+    }
+)  # fmt: skip
+"""Content types that libraries set without a look at the body, and those of framed bodies."""
 _MAX_TRACEPARENT_BYTES = 512
 """Those of today have 55."""
 
@@ -72,12 +84,16 @@ def read_head(
     """
     if not headers:
         return NO_HEADERS
-    get = dict(headers).get
+    found = dict(headers)
+    if not found.keys() <= _NAMES:
+        found = _with_usual_names(found)
+    get = found.get
     id_ = get(HEADER_ID)
     source = get(HEADER_SOURCE)
     latency = get(HEADER_MAX_LATENCY_MS)
     accuracy = get(HEADER_MIN_ACCURACY)
     content_type = get(HEADER_CONTENT_TYPE)
+    json_bytes = get(HEADER_JSON_BYTES)
     return RequestHead(
         check_id(_text(HEADER_ID, id_)) if id_ else None,
         _checked_text(HEADER_SOURCE, source) if source else b"",
@@ -86,7 +102,21 @@ def read_head(
         _min_accuracy(accuracy) if accuracy else None,
         _traceparent(get(HEADER_TRACEPARENT)),
         () if read_attributes is None else read_attributes(get),
+        _json_bytes(json_bytes) if json_bytes else None,
     )
+
+
+def as_headers(attributes: Mapping[str, Any]) -> list[tuple[str, bytes | None]]:
+    """Attributes of a CloudEvent in structured mode as the headers that say the same.
+
+    Args:
+        attributes: JSON values by name, without the mark `ce_`.
+    """
+    return [
+        (name if name == HEADER_TRACEPARENT else f"ce_{name}", str(value).encode())
+        for name, value in attributes.items()
+        if isinstance(value, str | int | float) and not isinstance(value, bool)
+    ]
 
 
 def check_id(id_: str) -> str:
@@ -133,6 +163,30 @@ def check_min_accuracy(value: float) -> float:
     return value
 
 
+_NAMES = frozenset(
+    {
+        HEADER_ID, HEADER_SOURCE, HEADER_CONTENT_TYPE, HEADER_MAX_LATENCY_MS, HEADER_MIN_ACCURACY,
+        HEADER_TRACEPARENT, HEADER_JSON_BYTES,
+    }
+)  # fmt: skip
+
+
+def _with_usual_names(headers: dict[str, bytes | None]) -> dict[str, bytes | None]:
+    """The headers by the names that have a meaning here; a name that is right as it is counts
+    before one in another case, or with the marks of another binding."""
+    return {**{_usual_name(name): value for name, value in headers.items()}, **headers}
+
+
+@lru_cache(maxsize=1024)
+def _usual_name(name: str) -> str:
+    """`Content-Type`, `content_type`; `CE_ID`, `ce-id`, `cloudEvents:id`."""
+    low = name.lower().replace("_", "-")
+    for mark in ("ce-", "cloudevents-", "cloudevents:"):
+        if low.startswith(mark):
+            return "ce_" + low[len(mark) :]
+    return low
+
+
 # Few distinct targets and content types come back in every message, so they are read once.
 
 
@@ -147,22 +201,25 @@ def _min_accuracy(value: bytes) -> float:
 
 
 @lru_cache(maxsize=64)
-def _is_json(value: bytes) -> bool:
+def _is_json(value: bytes) -> bool | None:
+    """Whether the body is JSON or raw; None where it has to be looked at."""
     content_type = _text(HEADER_CONTENT_TYPE, value)
-    essence = content_type.split(";", 1)[0].strip().lower()
+    essence = _unquoted(content_type).split(";", 1)[0].strip().lower()
     if essence == CONTENT_TYPE_JSON:
         return True
     if essence == CONTENT_TYPE_RAW:
         return False
+    if essence in _SNIFFED or essence.endswith("+json"):
+        return None
     raise InvalidMessageError(
         Reason.UNKNOWN_CONTENT_TYPE,
-        f"content-type {content_type[:80]!r} is not known; send {CONTENT_TYPE_JSON} "
-        f"(Open Inference Protocol V2) or {CONTENT_TYPE_RAW} (raw little-endian tensor bytes)",
+        f"content-type {content_type[:80]!r} is not known; send {CONTENT_TYPE_JSON}, text/csv, or "
+        f"{CONTENT_TYPE_RAW} (raw little-endian tensor bytes), or leave it out",
     )
 
 
 def _number(name: str, value: bytes) -> float:
-    text = _text(name, value)
+    text = _unquoted(_text(name, value))
     try:
         number = float(text)
     except ValueError:
@@ -172,6 +229,17 @@ def _number(name: str, value: bytes) -> float:
             Reason.BAD_TARGET, f"header {name} holds {text[:40]!r}, which is not a number"
         )
     return number
+
+
+@lru_cache(maxsize=1024)
+def _json_bytes(value: bytes) -> int | None:
+    text = _unquoted(_text(HEADER_JSON_BYTES, value))
+    return int(text) if text.isdecimal() and len(text) < 12 else None
+
+
+def _unquoted(text: str) -> str:
+    """Connectors write texts in headers as JSON, quotes included."""
+    return text.strip().removeprefix('"').removesuffix('"').strip()
 
 
 def _traceparent(value: bytes | None) -> bytes | None:

@@ -31,7 +31,7 @@ def value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageErr
         allowed = "missing values are NaN or null" if spec.allow_missing else "none may be missing"
         return InvalidMessageError(
             Reason.NOT_FINITE,
-            f"value {i} of input {spec.name!r} is {row[i]}; send finite numbers ({allowed})",
+            f"value {_place(spec, i)} is {row[i]}; send finite numbers ({allowed})",
         )
     low = -np.inf if spec.minimum is None else spec.minimum
     high = np.inf if spec.maximum is None else spec.maximum
@@ -40,6 +40,11 @@ def value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageErr
         i = int(bad.argmax())
         return InvalidMessageError(
             Reason.OUT_OF_RANGE,
-            f"value {i} of input {spec.name!r} is {row[i]:g}, outside [{low:g}, {high:g}]",
+            f"value {_place(spec, i)} is {row[i]:g}, outside [{low:g}, {high:g}]",
         )
     return None
+
+
+def _place(spec: TensorSpec, i: int) -> str:
+    column = f" ({spec.columns[i]})" if spec.columns else ""
+    return f"{i}{column} of input {spec.name!r}"

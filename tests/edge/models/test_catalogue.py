@@ -10,7 +10,10 @@ import pytest
 from ounce_edge.models.catalogue import Ladder, load_ladder, sample_inputs
 from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
+from ounce_schemas.cells import Cell
+from ounce_schemas.documents import TASK_FILE
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.task import TensorSpec
 
 from tests.support.edge.ladders import DIGITS, NUMBERS, write_ladder, write_model
 
@@ -174,3 +177,17 @@ def test_another_task_does_not_replace_what_serves(models: Path) -> None:
     change(models / "digits" / "task.json", labels=["one", "two"])
     with pytest.raises(ArtifactError, match="not those of the task that serves"):
         load_ladder(models, "digits", FakeRuntime({}), serving=before)
+
+
+def test_other_names_and_values_for_gaps_may_be_added_to_a_task(tmp_path: Path) -> None:
+    spec = TensorSpec(
+        name="input", datatype="FP32", shape=(1,), columns=("a",),
+        cells=(Cell(column="a", read="number"),),
+    )  # fmt: skip
+    task = DIGITS.model_copy(update={"inputs": (spec,)})
+    write_ladder(tmp_path, task, "light")
+    more = Cell(column="a", read="number", aliases=("b",), missing=(-1,))
+    added = task.model_copy(update={"inputs": (spec.model_copy(update={"cells": (more,)}),)})
+    (tmp_path / task.name / TASK_FILE).write_text(added.model_dump_json())
+    runtime = FakeRuntime({"light": FakeModel(added)})
+    assert load_ladder(tmp_path, task.name, runtime).task == added

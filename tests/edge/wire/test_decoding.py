@@ -139,7 +139,7 @@ def test_a_raw_body_that_begins_with_a_brace_is_raw() -> None:
 NONSENSE = [
     (b"\xff{not json", [HEADER_JSON], Reason.MALFORMED_JSON, "not JSON"),
     (b"{}", [HEADER_JSON], Reason.MALFORMED_JSON, "inputs"),
-    (b"[]", [HEADER_JSON], Reason.MALFORMED_JSON, "Expected `object`"),
+    (b"[]", [HEADER_JSON], Reason.MALFORMED_JSON, "an empty list"),
     (b"[" * 1500, [HEADER_JSON], Reason.MALFORMED_JSON, ""),
     (b"", None, Reason.WRONG_LENGTH, "0 bytes"),
     (GOOD[:-1], None, Reason.WRONG_LENGTH, "need 16"),
@@ -171,7 +171,13 @@ NONSENSE = [
     (body(tensor={"data": [1, 2, 3, True]}), None, Reason.WRONG_DATATYPE, "`bool`"),
     (body(tensor={"data": [[1, 2], [3, "4"]]}), None, Reason.WRONG_DATATYPE, "`str`"),
     (body(tensor={"data": 7}), None, Reason.WRONG_DATATYPE, "flat list"),
-    (body(tensor={"datatype": "FP64"}), None, Reason.WRONG_DATATYPE, "FP64"),
+    (body(tensor={"datatype": "FP8"}), None, Reason.WRONG_DATATYPE, "FP8"),
+    (
+        body(tensor={"datatype": "INT8", "data": [1, 2, 3, "x"]}),
+        None,
+        Reason.WRONG_DATATYPE,
+        "no INT8",
+    ),
     (
         body(tensor={"datatype": "BYTES", "data": ["a"] * 4}),
         None,
@@ -179,7 +185,7 @@ NONSENSE = [
         "send FP32",
     ),
     (body(tensor={"shape": [2, 2]}), None, Reason.WRONG_SHAPE, "send [1, 4]"),
-    (body(tensor={"shape": [2, 4]}), None, Reason.WRONG_SHAPE, "one item a message"),
+    (body(tensor={"shape": [2, 4]}), None, Reason.WRONG_LENGTH, "[2, 4] needs 8"),
     (body(tensor={"shape": "4"}), None, Reason.WRONG_SHAPE, "shape"),
     (body(tensor={"name": "image"}), None, Reason.UNKNOWN_INPUT, "'image' is not known"),
     (b'{"inputs": []}', None, Reason.MISSING_INPUT, "['input']"),

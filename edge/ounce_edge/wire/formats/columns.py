@@ -1,0 +1,237 @@
+"""A row of a task's table, by the names of its columns, as the flat data of its inputs."""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ounce_schemas.cells import Cell, read_cell
+from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.task import TaskSpec, TensorSpec
+
+from ounce_edge.wire.formats.content import ItemData
+
+MOST_NAMES = 10
+"""Column names that an error lists."""
+_MOST_LAYOUTS = 1024
+_ALIKE = 0.85
+"""So alike is a misspelt name, and few names that mean something else."""
+_MOST_COMPARED = 100
+_NAN = float("nan")
+_LOST = object()
+
+
+class _Place(NamedTuple):
+    """One value of an input."""
+
+    tensor: int
+    names: tuple[str, ...]
+    """How a sender may name it, the column first."""
+    read: Callable[[Any], Any]
+    gap: float | str
+    allows_gap: bool
+
+
+class Layout(NamedTuple):
+    """What the names of a row say."""
+
+    keys: Sequence[str | None]
+    """The name that each value of the inputs has; None: it is missing."""
+    others: frozenset[str]
+    """Names that are no column's."""
+    is_known: bool
+    """One of the names is a column's."""
+    wrong: tuple[Reason, str] | None
+
+
+class ColumnReader:
+    """Reads rows of one task's table. A task whose inputs have no column names has none.
+
+    Args:
+        task: the task; its `cells` say how a value is read, for training and for serving.
+    """
+
+    def __init__(self, task: TaskSpec) -> None:
+        self._task = task
+        self._places = [
+            place for t, spec in enumerate(task.inputs) for place in _places_of(t, spec)
+        ]
+        self.names = [*dict.fromkeys(place.names[0] for place in self._places)]
+        """Of the columns, in the order of the inputs."""
+        self.are_named = bool(self._places) and all(spec.columns for spec in task.inputs)
+        self._starts = [
+            next((i for i, place in enumerate(self._places) if place.tensor == t), 0)
+            for t in range(len(task.inputs))
+        ]
+        self._key_of = _spellings(self._places)
+        self._layouts: dict[tuple[str, ...], Layout] = {}
+
+    def layout(self, names: Iterable[str]) -> Layout:
+        """What rows with these names hold. A sender's rows all have the same names."""
+        names = tuple(names)
+        layout = self._layouts.get(names)
+        if layout is None:
+            layout = self._find_layout(names)
+            if len(self._layouts) >= _MOST_LAYOUTS:
+                self._layouts.clear()
+            self._layouts[names] = layout
+        return layout
+
+    def read(self, row: Mapping[str, Any]) -> ItemData:
+        """The flat data of each input.
+
+        Args:
+            row: values by name: JSON values, or texts as a table has them.
+
+        Raises:
+            InvalidMessageError: a name is misspelt, a value is missing that must not be, or one
+                can't be read as its column is.
+        """
+        layout = self.layout(row)
+        if layout.wrong is not None:
+            raise InvalidMessageError(*layout.wrong)
+        flat = []
+        for (tensor, _, read, gap, _), key in zip(self._places, layout.keys, strict=True):
+            value = gap if key is None else read(row[key])
+            if value is None:
+                raise self._unreadable(tensor, str(key), row[str(key)])
+            flat.append(value)
+        if len(self._starts) == 1:
+            return [flat]
+        return [flat[a:b] for a, b in zip(self._starts, [*self._starts[1:], None], strict=True)]
+
+    def _unreadable(self, tensor: int, name: str, given: Any) -> InvalidMessageError:
+        places = self._key(name) or ()
+        place = next(self._places[i] for i in places if self._places[i].tensor == tensor)
+        return InvalidMessageError(
+            Reason.WRONG_DATATYPE,
+            f"column {place.names[0]!r} holds {str(given)[:40]!r}, which can't be read as "
+            f"{_kind(self._task.inputs[tensor], place)}",
+        )
+
+    def _find_layout(self, names: tuple[str, ...]) -> Layout:
+        given: dict[int, str] = {}
+        others, twice = [], None
+        for name in names:
+            places = self._key(name) if self.are_named else None
+            if places is None:
+                others.append(name)
+            for place in places or ():
+                if place in given:
+                    twice = given[place], name
+                given[place] = name
+        keys = [given.get(i) for i in range(len(self._places))]
+        return Layout(keys, frozenset(others), bool(given), self._wrong(given, others, twice))
+
+    def _wrong(
+        self, given: Mapping[int, str], others: Sequence[str], twice: tuple[str, str] | None
+    ) -> tuple[Reason, str] | None:
+        """Why no row with these names can be served."""
+        task = self._task.name
+        if twice is not None:
+            first, second = (name[:40] for name in twice)
+            text = f"{first!r} and {second!r} are the same column; send one of them"
+            return Reason.UNKNOWN_INPUT, text
+        absent = [place for i, place in enumerate(self._places) if i not in given]
+        misspelt = _misspelt(others, [place.names[0] for place in absent])
+        if misspelt is not None:
+            name, column = misspelt
+            return Reason.UNKNOWN_INPUT, (
+                f"{name[:40]!r} is no column of task {task}, and column {column!r} is missing; "
+                "if that is meant, send it by this name"
+            )
+        if not given:
+            return Reason.MISSING_INPUT, (
+                f"none of {_shown(others)} is a column of task {task}; it takes "
+                f"{_shown(self.names)}"
+            )
+        needed = [place.names[0] for place in absent if not place.allows_gap]
+        if needed:
+            return Reason.MISSING_INPUT, (
+                f"column {_shown(needed)} is missing; task {task} needs {_shown(self.names)}"
+            )
+        return None
+
+    def _key(self, name: str) -> tuple[int, ...] | None:
+        """The places that a name stands for."""
+        return self._key_of.get(name) or self._key_of.get("\0" + _fold(name))
+
+
+def _places_of(tensor: int, spec: TensorSpec) -> list[_Place]:
+    names = spec.columns or [f"{spec.name}[{i}]" for i in range(spec.size if spec.cells else 0)]
+    kind = "number" if spec.datatype == "FP32" else "text"
+    found = []
+    for i, name in enumerate(names):
+        cell = spec.cells[i] if spec.cells else Cell.model_validate({"column": name, "read": kind})
+        gap: float | str = _NAN if spec.datatype == "FP32" else ""
+        same = dict.fromkeys((cell.column, *(cell.aliases or ())))
+        found.append(_Place(tensor, tuple(same), _reader(cell), gap, spec.allow_missing))
+    return found
+
+
+def _reader(cell: Cell) -> Callable[[Any], Any]:
+    """Reads one value; None for what can't be read. Numbers, which most are, cost little."""
+    if cell.read != "number" or cell.missing:
+        return lambda value: _read(cell, value)
+    offset = cell.offset or 0.0
+
+    def number(value: Any) -> float | str | None:
+        if type(value) is float:
+            return value - offset
+        if type(value) is int:
+            try:
+                return float(value) - offset
+            except OverflowError:
+                return float("inf")
+        return _read(cell, value)
+
+    return number
+
+
+def _read(cell: Cell, value: Any) -> float | str | None:
+    if type(value) is dict:  # {"value": 21.5, "unit": "C"}
+        value = value.get("value", _LOST)
+    if value is _LOST or isinstance(value, dict | list):
+        return None
+    return read_cell(cell, value)
+
+
+def _spellings(places: Sequence[_Place]) -> dict[str, tuple[int, ...]]:
+    """Places by each name as it is, and by the folded one where that means one column."""
+    exact: dict[str, tuple[int, ...]] = {}
+    for i, place in enumerate(places):
+        for name in place.names:
+            exact[name] = (*exact.get(name, ()), i)
+    folded = Counter(_fold(name) for name in exact)
+    alone = {"\0" + f: exact[name] for name in exact if folded[f := _fold(name)] == 1 and f}
+    return {**alone, **exact}
+
+
+def _misspelt(others: Sequence[str], absent: Sequence[str]) -> tuple[str, str] | None:
+    """A name that is nearly that of an absent column, and that column."""
+    folded = {_fold(name): name for name in absent}
+    for name in others[:_MOST_COMPARED] if folded else ():
+        alike = difflib.get_close_matches(_fold(name[:_MOST_COMPARED]), folded, 1, _ALIKE)
+        if alike:
+            return name, folded[alike[0]]
+    return None
+
+
+def _fold(name: str) -> str:
+    """Without case, blanks and marks: senders write `room_temp`, `roomTemp` and `Room Temp`."""
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return str([name[:40] for name in names[:MOST_NAMES]]) + more
+
+
+def _kind(spec: TensorSpec, place: _Place) -> str:
+    if spec.datatype == "BYTES":
+        return "a text"
+    cell = next((c for c in spec.cells or () if c.column == place.names[0]), None)
+    if cell is None or cell.read == "number":
+        return "a number"
+    return f"a date; send {cell.date_format or '2026-01-31T12:00:00'}"

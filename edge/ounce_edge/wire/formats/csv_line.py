@@ -1,0 +1,85 @@
+"""A line of CSV, with or without the header line before it."""
+
+import csv
+from collections.abc import Iterable
+
+from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.task import TaskSpec
+
+from ounce_edge.wire.formats.columns import ColumnReader
+from ounce_edge.wire.formats.content import Content
+from ounce_edge.wire.formats.flat import FlatJson
+
+_SEPARATORS = (",", ";", "\t", "|")
+_MOST_LINES = 10_000
+
+
+class CsvLine:
+    """Reads CSV of one task.
+
+    Args:
+        task: the task.
+        columns: reads its rows.
+        flat: knows the order of its values.
+    """
+
+    def __init__(self, task: TaskSpec, columns: ColumnReader, flat: FlatJson) -> None:
+        self._task = task
+        self._columns = columns
+        self._flat = flat
+        self._n = len(columns.names) if columns.are_named else task.inputs[0].size
+
+    def read(self, text: str) -> Content | None:
+        """What the text holds; None where it is no CSV.
+
+        Raises:
+            InvalidMessageError: it is CSV, and can't be served.
+        """
+        found = [(s, rows) for s in _SEPARATORS if (rows := _rows(text, s)) is not None]
+        fitting = [rows for _, rows in found if {len(row) for row in rows} == {self._n}]
+        named = [
+            rows for _, rows in found if len(rows) > 1 and self._columns.layout(rows[0]).is_known
+        ]
+        if named:
+            header, *rows = named[0]
+            if any(len(row) != len(header) for row in rows):
+                raise InvalidMessageError(
+                    Reason.WRONG_LENGTH, f"a line has not the {len(header)} values of the header"
+                )
+            return self._content(dict(zip(header, row, strict=True)) for row in rows)
+        if fitting and self._columns.are_named:
+            names = self._flat.in_order(self._n)
+            return self._content(dict(zip(names, row, strict=True)) for row in fitting[0])
+        if fitting and len(self._task.inputs) == 1:
+            return self._numbers(fitting[0])
+        widths = {len(row) for _, rows in found for row in rows} - {1}
+        if widths:
+            raise InvalidMessageError(
+                Reason.WRONG_LENGTH,
+                f"looks like a line of CSV with {max(widths)} values; task {self._task.name} takes "
+                f"{self._n}" + (f": {self._columns.names[:10]}" if self._columns.are_named else ""),
+            )
+        return None
+
+    def _content(self, rows: Iterable[dict[str, str]]) -> Content:
+        items = [self._columns.read(row) for row in rows]
+        return Content(items, is_batch=len(items) > 1)
+
+    def _numbers(self, rows: list[list[str]]) -> Content | None:
+        try:
+            items = [[[float(cell) for cell in row]] for row in rows]
+        except ValueError:
+            return None
+        return Content(items, is_batch=len(items) > 1)
+
+
+def _rows(text: str, separator: str) -> list[list[str]] | None:
+    """The lines' cells; None where there is none, or too many."""
+    lines = text.strip("\r\n").splitlines()
+    if len(lines) > _MOST_LINES:
+        return None
+    try:
+        rows = [row for row in csv.reader(lines, delimiter=separator, strict=True) if row]
+    except csv.Error:
+        return None
+    return [[cell.strip() for cell in row] for row in rows] or None

@@ -1,0 +1,178 @@
+"""Flat JSON: a row of the task's table by column names, a list of rows, or plain numbers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.task import TaskSpec
+
+from ounce_edge.wire.formats.columns import ColumnReader
+from ounce_edge.wire.formats.content import TARGETS, Content, ItemData, as_id
+from ounce_edge.wire.formats.json_text import NO_JSON
+
+NESTED = (
+    "data", "payload", "after", "value", "values", "fields", "features", "inputs", "instances",
+    "dataframe_records", "records", "readings", "measurements",
+)  # fmt: skip
+"""Names under which senders put the row, or a list of rows."""
+_CHUNK = 32
+"""Bodies decoded at a time, as for Open Inference Protocol bodies."""
+
+
+class FlatJson:
+    """Reads flat JSON of one task.
+
+    Args:
+        task: the task.
+        columns: reads its rows.
+    """
+
+    def __init__(self, task: TaskSpec, columns: ColumnReader) -> None:
+        self._task = task
+        self._columns = columns
+        self._decode_row = _row_decoder(task, columns)
+        self._offsets = np.array(
+            [cell.offset or 0.0 for cell in task.inputs[0].cells or ()] or [0.0]
+        )
+
+    def takes(self, document: Any) -> bool:
+        """Whether a document looks like a row, rows, or an input's numbers."""
+        if isinstance(document, list):
+            return bool(document)
+        return isinstance(document, dict) and (
+            self._columns.layout(document).is_known or self._named_tensors(document)
+        )
+
+    def read(self, document: Any) -> Content:
+        """What a document holds that `takes` says yes to.
+
+        Raises:
+            InvalidMessageError: it can't be served.
+        """
+        if isinstance(document, dict):
+            return self._read_object(document)
+        if all(isinstance(part, dict) for part in document):
+            contents = [self._read_object(part) for part in document]
+            if len(contents) == 1:
+                contents[0].is_batch = True
+                return contents[0]
+            if any(c.id or c.max_latency_ms or c.min_accuracy for c in contents):
+                raise InvalidMessageError(
+                    Reason.WRONG_SHAPE,
+                    "a list of rows has one id and one pair of targets: send them as headers, or "
+                    "send one row a message",
+                )
+            return Content([item for c in contents for item in c.items], is_batch=True)
+        if all(isinstance(part, list) for part in document):
+            return Content([self._read_values(part) for part in document], is_batch=True)
+        return Content([self._read_values(document)])
+
+    def array(self, values: Sequence[bytes]) -> NDArray[np.float32] | None:
+        """Plain rows of a task with one FP32 input, all at once: array of shape (n, size).
+
+        Returns:
+            None if any row is not plain and right: it has other names, lacks one, or holds anything
+            but numbers.
+        """
+        decode = self._decode_row
+        if decode is None:
+            return None
+        n_names = len(self._columns.names)
+        rows: list[tuple[float, ...]] = []
+        try:
+            for start in range(0, len(values), _CHUNK):
+                some = values[start : start + _CHUNK]
+                # As many colons as names: no other name, and none twice.
+                if b"".join(some).count(b":") != n_names * len(some):
+                    return None
+                rows += map(msgspec.structs.astuple, map(decode, some))
+        except NO_JSON:
+            return None
+        array = np.array(rows, dtype=np.float64) - self._offsets
+        with np.errstate(over="ignore"):  # a number over float32's range becomes infinite
+            return np.asarray(array, dtype=np.float32)
+
+    def _read_object(self, row: Mapping[str, Any]) -> Content:
+        if self._columns.are_named:
+            item = self._columns.read(row)
+        elif self._named_tensors(row):
+            item = [self._flat_input(row[spec.name], spec.name) for spec in self._task.inputs]
+        else:
+            raise InvalidMessageError(
+                Reason.MISSING_INPUT,
+                f"an object of the list has not the inputs of task {self._task.name}",
+            )
+        content = Content([item])
+        own = self._columns.layout(row).others
+        if "id" in own:
+            content.id = as_id(row["id"])
+        if "parameters" in own:
+            content.add_targets(row["parameters"])
+        if not own.isdisjoint(TARGETS):
+            content.add_targets({name: row[name] for name in own & TARGETS})
+        return content
+
+    def _named_tensors(self, document: Mapping[str, Any]) -> bool:
+        """Whether each input stands there by its name as a list: `{"input": [1, 2, 3]}`."""
+        return not self._columns.are_named and all(
+            isinstance(document.get(spec.name), list) for spec in self._task.inputs
+        )
+
+    def _flat_input(self, values: list[Any], name: str) -> list[Any]:
+        spec = next(spec for spec in self._task.inputs if spec.name == name)
+        if len(values) == 1 and isinstance(values[0], list):
+            values = values[0]
+        kinds = (float, int, type(None)) if spec.datatype == "FP32" else (str,)
+        wrong = next((v for v in values if not isinstance(v, kinds) or v is True or v is False), 0)
+        if wrong != 0 or len(values) != spec.size:
+            raise InvalidMessageError(
+                Reason.WRONG_LENGTH if len(values) != spec.size else Reason.WRONG_DATATYPE,
+                f"input {name!r} has {len(values)} values; task {self._task.name} takes "
+                f"{spec.size} of {spec.datatype}, flat"
+                + (f", not {str(wrong)[:40]!r}" if wrong != 0 else ""),
+            )
+        return values
+
+    def _read_values(self, values: list[Any]) -> ItemData:
+        """Values without names, in the order of the columns."""
+        if self._columns.are_named:
+            return self._columns.read(dict(zip(self.in_order(len(values)), values, strict=True)))
+        if len(self._task.inputs) > 1:
+            raise InvalidMessageError(
+                Reason.MISSING_INPUT,
+                f"values without names, and task {self._task.name} has several inputs",
+            )
+        return [self._flat_input(values, self._task.inputs[0].name)]
+
+    def in_order(self, n: int) -> list[str]:
+        """Names of the columns of a row without names that has `n` values.
+
+        Raises:
+            InvalidMessageError: the table has more or fewer.
+        """
+        names = self._columns.names
+        if n != len(names):
+            raise InvalidMessageError(
+                Reason.WRONG_LENGTH,
+                f"a row of {n} values; task {self._task.name} has {len(names)} columns",
+            )
+        return names
+
+
+def _row_decoder(task: TaskSpec, columns: ColumnReader) -> Any:
+    """Decodes a row in which every column is a number; None where the task has other columns."""
+    spec = task.inputs[0]
+    cells = spec.cells or ()
+    if (
+        not columns.are_named
+        or not task.accepts_raw
+        or len(columns.names) != spec.size
+        or any(cell.read != "number" or cell.missing for cell in cells)
+    ):
+        return None
+    fields = {f"column_{i}": name for i, name in enumerate(columns.names)}
+    row = msgspec.defstruct("Row", [(field, float) for field in fields], rename=fields)
+    return msgspec.json.Decoder(row).decode

@@ -1,0 +1,88 @@
+"""Reading JSON as programs write it: with a byte order mark, in UTF-16, with Python's NaN."""
+
+import codecs
+import json
+from typing import Any
+
+import msgspec
+from ounce_schemas.errors import InvalidMessageError, Reason
+
+NO_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+"""What the decoder raises for bytes that are no JSON document."""
+_STARTS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (b"{\0", "utf-16-le"),
+    (b"[\0", "utf-16-le"),
+    (b"\0{", "utf-16-be"),
+    (b"\0[", "utf-16-be"),
+)
+"""How a text begins that is no plain UTF-8, and its encoding."""
+_NAMES = (b"NaN", b"Infinity")
+_decode = msgspec.json.Decoder().decode
+
+
+def is_json_like(value: bytes) -> bool:
+    """Whether the first byte that is no blank is a brace or a bracket."""
+    return value[:64].lstrip()[:1] in (b"{", b"[")
+
+
+def plain_text(value: bytes) -> bytes:
+    """The same text as UTF-8 without a byte order mark; anything else as it is."""
+    encoding = next((name for start, name in _STARTS if value.startswith(start)), None)
+    try:
+        return value if encoding is None else value.decode(encoding).encode()
+    except UnicodeError:
+        return value
+
+
+def read_document(value: bytes) -> Any:
+    """Decode a JSON document; NaN and infinite numbers as Python writes them are read as well.
+
+    Raises:
+        InvalidMessageError: not JSON, or a name stands twice in an object.
+    """
+    try:
+        document = _decode(value)
+    except NO_JSON as e:
+        if not any(name in value for name in _NAMES):
+            raise not_json(value, e) from None
+        document = None
+    else:
+        # As many colons as names: no name can stand twice. Texts may hold more.
+        if type(document) is dict and value.count(b":") == len(document):
+            return document
+    try:
+        return json.loads(value, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as e:
+        raise not_json(value, e) from None
+
+
+def is_json(value: bytes) -> bool:
+    """Whether all of it is one JSON document."""
+    try:
+        read_document(value)
+    except InvalidMessageError:
+        return False
+    return True
+
+
+def not_json(value: bytes, error: Exception) -> InvalidMessageError:
+    """Why these bytes are no JSON."""
+    why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+    return InvalidMessageError(
+        Reason.MALFORMED_JSON, f"body is not JSON: {why}; it begins {value[:40]!r}"
+    )
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidMessageError(
+            Reason.MALFORMED_JSON,
+            f"the name {twice[:40]!r} stands twice in an object; send each name once",
+        )
+    return result

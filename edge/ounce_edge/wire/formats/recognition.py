@@ -1,0 +1,215 @@
+"""Which format a body is in. Nothing is refused before every format has had its look.
+
+The content type, where it says something, is believed as long as the body agrees.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.request import Request
+from ounce_schemas.task import TaskSpec
+
+from ounce_edge.wire.formats.columns import ColumnReader
+from ounce_edge.wire.formats.content import Content, as_id
+from ounce_edge.wire.formats.csv_line import CsvLine
+from ounce_edge.wire.formats.flat import NESTED, FlatJson
+from ounce_edge.wire.formats.json_text import is_json, is_json_like, plain_text, read_document
+from ounce_edge.wire.formats.looks import looks_like
+from ounce_edge.wire.formats.v2_wide import BINARY_SIZE, WideReader, split_binary
+from ounce_edge.wire.request_body import read_body, tensor_data
+from ounce_edge.wire.request_head import RequestHead
+
+_DEEPEST = 8
+"""Envelopes within envelopes."""
+_BINARY_SIZE = BINARY_SIZE.encode()
+_FRAME_BYTES = 5
+"""A zero byte and the schema's id, as Confluent's serialisers write them."""
+
+
+class Recogniser:
+    """Reads bodies of one task.
+
+    Args:
+        task: the task.
+    """
+
+    def __init__(self, task: TaskSpec) -> None:
+        self._task = task
+        self.raw_bytes = 4 * task.inputs[0].size if task.accepts_raw else None
+        """Length of a raw body; None: the task takes none."""
+        self._columns = ColumnReader(task)
+        self.flat = FlatJson(task, self._columns)
+        self._csv = CsvLine(task, self._columns, self.flat)
+        self._wide = WideReader(task, self._columns)
+
+    def read(self, head: RequestHead, value: bytes, depth: int = 0) -> Content:
+        """What a body holds.
+
+        Args:
+            head: of its record.
+            value: the body.
+            depth: envelopes around it.
+
+        Raises:
+            InvalidMessageError: no format takes it, or the one that it is in finds it wrong.
+        """
+        error: InvalidMessageError | None = None
+        if b'"inputs"' in value and head.is_json is not False and head.json_bytes is None:
+            try:
+                return _plain(read_body(value), self._task)
+            except InvalidMessageError as e:
+                error = e
+        is_raw_size = len(value) == self.raw_bytes
+        if is_raw_size and head.is_json is False:
+            return Content([value], is_raw=True)
+        if head.json_bytes or _BINARY_SIZE in value:
+            document = split_binary(value, head.json_bytes)
+            if document is not None:
+                return self._read_document(document, head, depth)
+        text = value if value[:2] == b'{"' else plain_text(value)
+        if head.is_json or is_json_like(text):
+            try:
+                return self._read_document(read_document(text), head, depth, error)
+            except InvalidMessageError as e:
+                if e.reason is not Reason.MALFORMED_JSON or head.is_json:
+                    raise
+                if is_raw_size and not is_json(text):
+                    return Content([value], is_raw=True)
+                if head.is_json is None or self.raw_bytes is None:
+                    raise
+        if is_raw_size:
+            return Content([value], is_raw=True)
+        if depth == 0 and value[:1] == b"\0" and is_json_like(value[_FRAME_BYTES:]):
+            return self.read(head._replace(is_json=True), value[_FRAME_BYTES:], 1)
+        content = self._csv.read(text.decode()) if _is_text(text) else None
+        if content is None:
+            raise self._unknown(value)
+        return content
+
+    def _read_document(
+        self, found: Any, head: RequestHead, depth: int, error: InvalidMessageError | None = None
+    ) -> Content:
+        if depth > _DEEPEST:
+            raise InvalidMessageError(
+                Reason.MALFORMED_JSON, f"more than {_DEEPEST} envelopes, one within the other"
+            )
+        if isinstance(found, list) and len(found) == 1 and isinstance(found[0], dict):
+            found = found[0]
+        if isinstance(found, dict):
+            if "specversion" in found:
+                return self._read_event(found, head, depth)
+            if found.keys() == {"schema", "payload"}:  # of Kafka Connect's JsonConverter
+                return self._read_document(found["payload"], head, depth + 1)
+            if _has_tensors(found):
+                return self._wide.read(found, error or _no_request(found))
+        if self.flat.takes(found):
+            return self.flat.read(found)
+        if isinstance(found, dict):
+            for name in NESTED:
+                if isinstance(found.get(name), dict | list):
+                    inner = self._read_document(found[name], head, depth + 1)
+                    return _with_outer(inner, found)
+            if found and self._columns.are_named:
+                self._columns.read(found)  # says which names it takes
+        raise error or _no_request(found)
+
+    def _read_event(self, event: Mapping[str, Any], head: RequestHead, depth: int) -> Content:
+        """A CloudEvent in structured mode."""
+        data, encoded = event.get("data"), event.get("data_base64")
+        if isinstance(encoded, str):
+            try:
+                inner = base64.b64decode(encoded, validate=True)
+            except binascii.Error as e:
+                raise InvalidMessageError(
+                    Reason.MALFORMED_JSON, f"`data_base64` of the CloudEvent is no base64: {e}"
+                ) from None
+            content = self.read(head._replace(is_json=None), inner, depth + 1)
+        elif isinstance(data, str):
+            content = self.read(head._replace(is_json=None), data.encode(), depth + 1)
+        elif data is None:
+            raise InvalidMessageError(
+                Reason.NULL_VALUE, "the CloudEvent has no `data`; send the input there"
+            )
+        else:
+            content = self._read_document(data, head, depth + 1)
+        names = event.keys() - {"data", "data_base64"}
+        content.attributes = {**{name: event[name] for name in names}, **content.attributes}
+        return content
+
+    def _unknown(self, value: bytes) -> InvalidMessageError:
+        seen = looks_like(value)
+        if value[:1] == b"\0" and len(value) > _FRAME_BYTES:
+            schema = int.from_bytes(value[1:_FRAME_BYTES])
+            seen += f" (as Avro in Confluent's framing its schema would be {schema})"
+        name = self._task.name
+        if self.raw_bytes is None:
+            return InvalidMessageError(
+                Reason.UNKNOWN_CONTENT_TYPE,
+                f"body looks like {seen}; task {name} takes JSON or CSV",
+            )
+        return InvalidMessageError(
+            Reason.WRONG_LENGTH,
+            f"body of {len(value)} bytes looks like {seen}; task {name} takes JSON, CSV, or "
+            f"{self._task.inputs[0].size} raw little-endian float32, which need "
+            f"{self.raw_bytes} bytes",
+        )
+
+
+def _plain(request: Request, task: TaskSpec) -> Content:
+    parameters = request.parameters
+    return Content(
+        [tensor_data(request, task)],
+        request.id,
+        [output.name for output in request.outputs or ()] or None,
+        None if parameters is None else parameters.max_latency_ms,
+        None if parameters is None else parameters.min_accuracy,
+    )
+
+
+def _with_outer(content: Content, outer: Mapping[str, Any]) -> Content:
+    """What stands beside the nested row counts where the row does not say it."""
+    content.add_targets(outer.get("parameters"))
+    content.add_targets(outer)
+    if content.id is None and not isinstance(outer.get("id"), dict | list | float):
+        content.id = as_id(outer.get("id"))
+    return content
+
+
+def _has_tensors(document: Mapping[str, Any]) -> bool:
+    inputs = document.get("inputs")
+    return isinstance(inputs, list) and all(
+        isinstance(part, dict) and "name" in part and len(part.keys() & _OF_TENSORS) > 1
+        for part in inputs
+    )
+
+
+_OF_TENSORS = {"shape", "datatype", "data"}
+
+
+def _no_request(found: Any) -> InvalidMessageError:
+    if isinstance(found, dict):
+        names = [str(name)[:40] for name in list(found)[:10]]
+        what = f"an object with the names {names}" if names else "an empty object"
+    elif isinstance(found, list):
+        what = "a list" if found else "an empty list"
+    else:
+        what = f"{str(found)[:40]!r} alone"
+    return InvalidMessageError(
+        Reason.MALFORMED_JSON,
+        f"body is JSON, but {what} is no request: neither `inputs` (Open Inference Protocol V2) "
+        "nor a name of this task is in it",
+    )
+
+
+def _is_text(value: bytes) -> bool:
+    """Whether it is UTF-8 without control characters but tabs and ends of lines."""
+    if not value or any(byte < 32 and byte not in b"\t\r\n" for byte in value[:4096]):
+        return False
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
