@@ -35,6 +35,11 @@ COMMANDS = {
         "services",
         "Publish models to running workers, and take them back.",
     ),
+    "ask": (
+        "ounce_services.client.ask_command",
+        "services",
+        "Send a request, and show the answer and how it came about.",
+    ),
     "devices": ("ounce_services.devices.command", "services", "Simulate a fleet of devices."),
     "dead-letters": (
         "ounce_services.dead_letters.command",

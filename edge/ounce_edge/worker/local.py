@@ -1,0 +1,114 @@
+"""A worker's pipeline in this process, without Kafka: for a first look, and for programs."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ounce_schemas.documents import read_policy
+from ounce_schemas.policy import Policy
+from ounce_schemas.topics import requests_topic
+
+from ounce_edge.models.catalogue import load_ladder
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.pipeline.edition import Edition
+from ounce_edge.pipeline.pipeline import Pipeline
+from ounce_edge.pipeline.turn import Turn
+from ounce_edge.wire.records import Headers, Outgoing
+
+_CREATED = 1
+"""Kind of a timestamp that the sender set."""
+
+
+@dataclass(frozen=True)
+class LocalRecord:
+    """A record that no broker has seen."""
+
+    topic_: str
+    offset_: int
+    value_: bytes | None
+    headers_: Headers
+    key_: bytes | None = None
+    timestamp_ms: int = 0
+
+    def topic(self) -> str:
+        """As `Record` says."""
+        return self.topic_
+
+    def partition(self) -> int:
+        """As `Record` says."""
+        return 0
+
+    def offset(self) -> int:
+        """As `Record` says."""
+        return self.offset_
+
+    def timestamp(self) -> tuple[int, int]:
+        """As `Record` says."""
+        return _CREATED, self.timestamp_ms
+
+    def key(self) -> bytes | None:
+        """As `Record` says."""
+        return self.key_
+
+    def value(self) -> bytes | None:
+        """As `Record` says."""
+        return self.value_
+
+    def headers(self) -> Headers:
+        """As `Record` says."""
+        return self.headers_
+
+
+@dataclass(frozen=True)
+class LocalResult:
+    """What would have been published."""
+
+    topic: str
+    value: bytes | None
+    headers: Headers
+
+
+class LocalWorker:
+    """Answers requests of one task.
+
+    Args:
+        models: folder that `ounce train` writes.
+        task: name of the task.
+        policy: a routing policy's file; None: the built-in policy.
+
+    Raises:
+        ArtifactError: no ladder of the task can be trusted.
+        PolicyError: the policy can't be used.
+    """
+
+    def __init__(self, models: Path, task: str, policy: Path | None = None) -> None:
+        rules = (Policy() if policy is None else read_policy(policy)).for_task(task)
+        self._pipeline = Pipeline(Edition(load_ladder(models, task, OnnxCpuRuntime()), rules))
+        self._topic = requests_topic(task)
+        self._next_offset = 0
+
+    def answer(self, requests: Sequence[tuple[bytes, Headers]]) -> list[LocalResult]:
+        """Answers or dead letters, in the order in which they are made.
+
+        Args:
+            requests: body and headers of each.
+        """
+        found: list[LocalResult] = []
+
+        def publish(outgoing: Outgoing) -> None:
+            headers = outgoing.headers or [None] * len(outgoing.values)
+            for value, own in zip(outgoing.values, headers, strict=True):
+                found.append(LocalResult(outgoing.topic, value, own or ()))
+
+        now_ms = int(time.time() * 1e3)
+        records = [
+            LocalRecord(self._topic, self._next_offset + i, body, headers, timestamp_ms=now_ms)
+            for i, (body, headers) in enumerate(requests)
+        ]
+        self._next_offset += len(records)
+        if records:
+            self._pipeline.admit(records, publish)
+        while self._pipeline.n_open:
+            self._pipeline.step(publish, Turn(slice_ms=1000.0))
+        return found

@@ -1,0 +1,162 @@
+"""`ounce ask`: send a request, and show the answer and how it came about."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from ounce_schemas.command import make_settings, settings_options
+from ounce_schemas.errors import BrokerError
+from ounce_schemas.kafka_connection import KafkaConnection
+from ounce_schemas.policy import MAX_LATENCY_LIMIT_MS
+from ounce_schemas.task import TaskName
+from pydantic import BaseModel, Field, model_validator
+
+from ounce_services.client.answer import Answer, RefusedError
+from ounce_services.client.client import Client
+from ounce_services.client.request import Targets
+from ounce_services.client.rows import read_rows
+
+
+class AskSettings(KafkaConnection):
+    """Options of `ounce ask`."""
+
+    data: str | None = Field(
+        default=None, description="The request: JSON or a line of CSV; - reads standard input"
+    )
+    file: Path | None = Field(
+        default=None,
+        description="Or a file: .csv with a header, .jsonl, .json; any other is one request",
+    )
+    kafka: str | None = Field(
+        default=None, min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]"
+    )
+    local: bool = Field(
+        default=False, description="Ask the models in this process, without Kafka and a worker"
+    )
+    models: Path = Field(default=Path("models"), description="--local: folder of models")
+    policy: Path | None = Field(default=None, description="--local: routing policy")
+    max_latency_ms: float | None = Field(
+        default=None, gt=0, le=MAX_LATENCY_LIMIT_MS, description="Deadline; default: the policy's"
+    )
+    min_accuracy: float | None = Field(
+        default=None, ge=0, le=1, description="Accuracy floor; default: the policy's"
+    )
+    device: str = Field(default="ounce-ask", description="Who asks: the key of the records")
+    timeout_s: float = Field(
+        default=10.0, gt=0, le=3600, description="Longest wait for Kafka and for each answer"
+    )
+    json_lines: bool = Field(default=False, description="One JSON object a line, for scripts")
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> "AskSettings":
+        if (self.data is None) == (self.file is None):
+            raise ValueError("give --data or --file")
+        if (self.kafka is None) != self.local:
+            raise ValueError("give --kafka HOST:PORT or --local")
+        return self
+
+
+class _Task(BaseModel):
+    task: TaskName
+
+
+@click.command("ask")
+@click.argument("task")
+@settings_options(AskSettings)
+def command(task: str, **options: Any) -> int:
+    """Send requests of TASK, wait, and show each answer: what, which model, why, how long.
+
+    \b
+    Examples:
+      ounce ask occupancy --data '{"Temperature": 21.5, "Light": 426}' --kafka localhost:9092
+      ounce ask occupancy --file rows.csv --local
+
+    Exit codes: 0 all answered; 1 a request was refused or not answered; 2 wrong usage.
+    """
+    name = make_settings(_Task, {"task": task}).task
+    settings = make_settings(AskSettings, options)
+    rows = read_rows(settings.data, settings.file)
+    n_answered = 0
+    for i, found in enumerate(_ask(name, settings, rows), 1):
+        n_answered += isinstance(found, Answer)
+        if settings.json_lines:
+            click.echo(_as_json(found))
+        elif len(rows) == 1:
+            click.echo(_in_full(found))
+        else:
+            click.echo(f"{i:>5}  {_in_short(found)}")
+    if len(rows) > 1 and not settings.json_lines:
+        click.echo(f"{n_answered:,} of {len(rows):,} answered", err=True)
+    return 0 if n_answered == len(rows) else 1
+
+
+def _ask(
+    task: str, settings: AskSettings, rows: Sequence[Any]
+) -> Iterator[Answer | RefusedError | BrokerError]:
+    targets = Targets(settings.max_latency_ms, settings.min_accuracy)
+    if settings.kafka is None:
+        from ounce_services.client.local import LocalClient  # loads the edge
+
+        yield from LocalClient(settings.models, task, settings.policy).ask(rows, targets)
+        return
+    how = {"device": settings.device, **targets._asdict()}
+    with Client(
+        settings.kafka, task, timeout_s=settings.timeout_s, security=settings.security
+    ) as client:
+        for row in rows:
+            try:
+                yield client.ask(row, **how)
+            except (RefusedError, BrokerError) as e:
+                yield e
+
+
+def _in_full(found: Answer | RefusedError | BrokerError) -> str:
+    if not isinstance(found, Answer):
+        return f"refused     {found}" if isinstance(found, RefusedError) else f"unanswered  {found}"
+    how = found.prediction.parameters
+    lines = {
+        "answer": _what(found),
+        "model": f"{found.model}, version {found.prediction.model_version}",
+        "plan": f"{found.plan}: {found.reason}",
+        "accuracy": f"{how.expected_accuracy:.4f} expected, floor {how.min_accuracy:g} "
+        f"{'met' if found.floor_met else 'missed'}",
+        "time": f"{found.latency_ms:.1f} ms, deadline {how.max_latency_ms:g} ms "
+        f"{'met' if found.deadline_met else 'missed'}",
+        "id": found.id,
+    }
+    if how.rejected:
+        lines["rejected"] = how.rejected
+    if how.unknown_text:
+        lines["note"] = "a text of the request is none that the models have learned"
+    return "\n".join(f"{name:<10}  {text}" for name, text in lines.items())
+
+
+def _in_short(found: Answer | RefusedError | BrokerError) -> str:
+    if not isinstance(found, Answer):
+        return str(found)
+    missed = [
+        name
+        for name, met in (("deadline", found.deadline_met), ("floor", found.floor_met))
+        if not met
+    ]
+    marks = f"  missed: {', '.join(missed)}" if missed else ""
+    return f"{_what(found)}  {found.model}  {found.reason}  {found.latency_ms:.1f} ms{marks}"
+
+
+def _what(answer: Answer) -> str:
+    if answer.label is not None:
+        sure = "" if answer.confidence is None else f" ({answer.confidence:.4f} sure)"
+        return f"{answer.label}{sure}"
+    low_high = "" if answer.interval is None else " ({:g} to {:g})".format(*answer.interval)
+    return f"{answer.value:g}{low_high}"
+
+
+def _as_json(found: Answer | RefusedError | BrokerError) -> str:
+    if isinstance(found, Answer):
+        return msgspec.json.encode(found.prediction).decode()
+    if isinstance(found, RefusedError):
+        return json.dumps({"id": found.id, "reason": found.reason, "text": found.text})
+    return json.dumps({"reason": "no-answer", "text": str(found)})

@@ -1,0 +1,190 @@
+"""`Client`: ask a task's workers, and wait for the answer."""
+
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType, TracebackType
+from typing import Any, Self, cast
+
+from confluent_kafka import KafkaException, Message, Producer
+from ounce_schemas.errors import BrokerError
+from ounce_schemas.request import HEADER_ID
+from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
+
+from ounce_services.client.answer import Answer, RefusedError, read_answer, read_refusal
+from ounce_services.client.request import Targets, as_body, make_headers
+from ounce_services.cluster.admin import CLIENT_CONFIG, describe_cluster, require_topics
+from ounce_services.devices.answers import AnswerReader
+
+_LOOK_S = 0.002
+"""From one look for answers to the next."""
+_MOST_KEPT = 10_000
+"""Answers that nobody has asked for yet; the oldest make room."""
+_GROUP_CONFIG: Mapping[str, Any] = MappingProxyType({"linger.ms": 0, "acks": "all"})
+
+
+class Client:
+    """Context manager: sends requests of one task and reads what comes back.
+
+    ```python
+    from ounce_services.client import Client
+
+    with Client("localhost:9092", "occupancy") as client:
+        answer = client.ask({"Temperature": 21.5, "Light": 426}, min_accuracy=0.95)
+        print(answer.label, answer.confidence, answer.model)
+    ```
+
+    Its methods may be called on several threads.
+
+    Args:
+        kafka: bootstrap servers, HOST:PORT[,HOST:PORT...].
+        task: name of the task.
+        timeout_s: longest wait for Kafka, and for an answer where `ask` says nothing else.
+        security: what librdkafka must be told beside where Kafka is.
+
+    Raises:
+        BrokerError: no Kafka answers, or the task's topics are absent.
+    """
+
+    def __init__(
+        self,
+        kafka: str,
+        task: str,
+        *,
+        timeout_s: float = 10.0,
+        security: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._requests = requests_topic(task)
+        self._letters = dead_letters_topic(task)
+        topics = [predictions_topic(task), self._letters]
+        cluster = describe_cluster(kafka, timeout_s, security)
+        require_topics(cluster, task, [self._requests, *topics])
+        self._reader = AnswerReader(kafka, cluster, topics, security)
+        self._producer = Producer(
+            {**CLIENT_CONFIG, **_GROUP_CONFIG, "bootstrap.servers": kafka, **security}
+        )
+        self._lock = threading.Lock()
+        self._waited_for: dict[str, Answer | RefusedError | None] = {}
+        self._others: deque[Answer | RefusedError] = deque(maxlen=_MOST_KEPT)
+
+    def __enter__(self) -> Self:
+        self._reader.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._producer.flush(self._timeout_s)
+        self._reader.__exit__(kind, error, trace)
+
+    def send(
+        self,
+        data: Any,
+        *,
+        id: str | None = None,
+        device: str = "client",
+        max_latency_ms: float | None = None,
+        min_accuracy: float | None = None,
+    ) -> str:
+        """Send a request, and don't wait.
+
+        Args:
+            data: a row by column names, a list of values, the bytes of a raw tensor, an array of
+                numbers, or text in any format that the worker recognises.
+            id: of the request; None: a new one.
+            device: who sends it; requests of one device keep their order.
+            max_latency_ms: deadline; None: the policy's.
+            min_accuracy: accuracy floor in [0, 1]; None: the policy's.
+
+        Returns:
+            The request's id, which its answer has too.
+
+        Raises:
+            BrokerError: the client's queue is full, or the request is too large for it.
+        """
+        id_ = uuid.uuid4().hex if id is None else id
+        headers = make_headers(id_, Targets(max_latency_ms, min_accuracy))
+        try:
+            self._producer.produce(self._requests, as_body(data), device, headers=[*headers])
+        except (KafkaException, BufferError) as e:
+            raise BrokerError(f"the request was not sent: {e}") from e
+        self._producer.poll(0)
+        return id_
+
+    def ask(self, data: Any, *, timeout_s: float | None = None, **how: Any) -> Answer:
+        """Send a request, and wait for its answer.
+
+        Args:
+            data: as for `send`.
+            timeout_s: longest wait; None: the client's.
+            how: as for `send`.
+
+        Raises:
+            RefusedError: the request became a dead letter.
+            BrokerError: nothing came back in time.
+        """
+        id_ = how.get("id") or uuid.uuid4().hex
+        with self._lock:
+            self._waited_for[id_] = None
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        try:
+            self.send(data, **{**how, "id": id_})
+            until_s = time.monotonic() + limit_s
+            while time.monotonic() < until_s:
+                self._take()
+                found = self._waited_for[id_]
+                if isinstance(found, RefusedError):
+                    raise found
+                if found is not None:
+                    return found
+                time.sleep(_LOOK_S)
+        finally:
+            with self._lock:
+                del self._waited_for[id_]
+        raise BrokerError(
+            f"no answer to {id_} within {limit_s:g} s; is a worker of the task running? "
+            "`ounce worker --task TASK` starts one"
+        )
+
+    def answers(self, timeout_s: float | None = None) -> Iterator[Answer | RefusedError]:
+        """Answers and refusals as they come, of all who ask, but for those that `ask` waits for.
+
+        Args:
+            timeout_s: ends after so long without one; None: never.
+        """
+        last_s = time.monotonic()
+        while timeout_s is None or time.monotonic() - last_s < timeout_s:
+            self._take()
+            while self._others:
+                last_s = time.monotonic()
+                yield self._others.popleft()
+            time.sleep(_LOOK_S)
+
+    def _take(self) -> None:
+        """Sort what has come: to those who wait for it, or to the others."""
+        with self._lock:
+            for batch in self._reader.drain():
+                for message in batch.messages:
+                    found = self._read(message)
+                    if found is None:
+                        continue
+                    if found.id in self._waited_for:
+                        self._waited_for[found.id] = found
+                    else:
+                        self._others.append(found)
+
+    def _read(self, message: Message) -> Answer | RefusedError | None:
+        if message.topic() == self._letters:
+            headers = cast("dict[str, bytes | None]", dict(message.headers() or ()))
+            id_ = headers.get(HEADER_ID) or b""
+            return read_refusal(id_.decode(errors="replace"), headers)
+        try:
+            return read_answer(message.value() or b"")
+        except ValueError:
+            return None  # an answer in another format: not to this client

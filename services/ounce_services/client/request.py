@@ -1,0 +1,61 @@
+"""From what a program has to the record of a request."""
+
+import json
+from typing import Any, NamedTuple
+
+import numpy as np
+from ounce_schemas.request import (
+    HEADER_ID,
+    HEADER_MAX_LATENCY_MS,
+    HEADER_MIN_ACCURACY,
+    HEADER_SOURCE,
+    REQUEST_EVENT_TYPE,
+)
+
+SOURCE = "/ounce/client"
+
+
+class Targets(NamedTuple):
+    """What is asked of an answer; None: as the policy has it."""
+
+    max_latency_ms: float | None = None
+    min_accuracy: float | None = None
+
+
+def as_body(data: Any) -> bytes:
+    """The body of a request.
+
+    Args:
+        data: bytes and texts go as they are; an array becomes the raw tensor; all else JSON.
+
+    Raises:
+        TypeError: it is none of these.
+    """
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, str):
+        return data.encode()
+    if isinstance(data, np.ndarray):
+        return np.asarray(data, dtype="<f4").tobytes()
+    return json.dumps(data, default=_plain).encode()
+
+
+def make_headers(id_: str, targets: Targets) -> list[tuple[str, bytes]]:
+    """Headers of a CloudEvent in binary mode."""
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_type", REQUEST_EVENT_TYPE.encode()),
+        (HEADER_ID, id_.encode()),
+        (HEADER_SOURCE, SOURCE.encode()),
+    ]
+    names = (HEADER_MAX_LATENCY_MS, HEADER_MIN_ACCURACY)
+    for name, value in zip(names, targets, strict=True):
+        if value is not None:
+            headers.append((name, repr(float(value)).encode()))
+    return headers
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} can't be sent: {value!r:.80}")

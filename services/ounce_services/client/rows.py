@@ -1,0 +1,53 @@
+"""Rows to send, from the command line or a file."""
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ounce_schemas.errors import DataError
+
+MOST_ROWS = 10_000
+
+
+def read_rows(data: str | None, file: Path | None) -> list[Any]:
+    """Bodies of requests: rows by column names where the file is a table, else what stands there.
+
+    Args:
+        data: one body as text; `-` is what comes on standard input.
+        file: `.csv` and `.tsv` with a header line, `.jsonl` with a body a line, `.json` with a body
+            or a list of rows; any other file is one body, byte for byte.
+
+    Raises:
+        DataError: the file can't be read, or holds no row or too many.
+    """
+    if file is None:
+        return [sys.stdin.buffer.read() if data == "-" else data]
+    try:
+        content = file.read_bytes()
+        rows = _rows(content, file.suffix.lower())
+    except (OSError, ValueError, csv.Error) as e:
+        raise DataError(f"{file}: can't be read: {e}") from e
+    if not 0 < len(rows) <= MOST_ROWS:
+        raise DataError(f"{file}: holds {len(rows)} rows; 1 to {MOST_ROWS} can be asked at once")
+    return rows
+
+
+def _rows(content: bytes, suffix: str) -> list[Any]:
+    if suffix in (".csv", ".tsv"):
+        text = content.decode("utf-8-sig")
+        separator = "\t" if suffix == ".tsv" else _separator(text.partition("\n")[0])
+        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
+    if suffix in (".jsonl", ".ndjson"):
+        return [line for line in content.splitlines() if line.strip()]
+    if suffix == ".json":
+        found = json.loads(content)
+        if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
+            return found
+    return [content]
+
+
+def _separator(header: str) -> str:
+    return max(",;\t|", key=header.count)

@@ -1,0 +1,57 @@
+"""`ounce ask --local`: rows of a person's table against a real ladder, without Kafka."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from ounce_services.client.ask_command import command
+
+GOOD = "[" + ",".join(["8"] * 64) + "]"
+
+
+def run(models: Path, *words: str) -> Any:
+    options = ["digits", "--local", f"--models={models}", *words]
+    return CliRunner().invoke(command, options, standalone_mode=False)
+
+
+def test_one_request_is_shown_in_full(digits_models: Path) -> None:
+    result = run(digits_models, "--data", GOOD, "--min-accuracy", "0.5")
+    assert result.return_value == 0, result.output
+    shown = {line.split()[0] for line in result.stdout.splitlines()}
+    assert shown >= {"answer", "model", "plan", "accuracy", "time", "id"}
+
+
+def test_a_refusal_says_why_and_exits_1(digits_models: Path) -> None:
+    result = run(digits_models, "--data", "[1, 2]")
+    assert result.return_value == 1
+    assert "refused     wrong-length: input 'input' has 2 values" in result.stdout
+    assert "For example: " in result.stdout
+
+
+def test_each_row_of_a_file_is_answered(digits_models: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(f"{GOOD}\n[1]\n{GOOD}\n")
+    result = run(digits_models, f"--file={file}", "--json-lines")
+    first, second, third = map(json.loads, result.stdout.splitlines())
+    assert first["model_name"] == third["model_name"]
+    assert second["reason"] == "wrong-length"
+    assert result.return_value == 1
+    file = tmp_path / "digit.bin"
+    file.write_bytes(np.full(64, 8, "<f4").tobytes())
+    assert run(digits_models, f"--file={file}").return_value == 0
+
+
+@pytest.mark.kafka
+def test_the_same_over_kafka(digits_models: Path, kafka: str, topics: Any, tmp_path: Path) -> None:
+    from tests.support.process.worker import Worker
+
+    topics.of_task("digits", partitions=2)
+    (tmp_path / "rows.jsonl").write_text(f"{GOOD}\n[1]\n{GOOD}\n")
+    with Worker(kafka, digits_models, tmp_path / "log", ["--group=ask"]):
+        words = ["digits", f"--kafka={kafka}", f"--file={tmp_path / 'rows.jsonl'}"]
+        result = CliRunner().invoke(command, words, standalone_mode=False)
+    assert "2 of 3 answered" in result.stderr
+    assert "wrong-length: input 'input' has 1 values" in result.stdout

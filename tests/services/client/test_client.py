@@ -1,0 +1,87 @@
+"""The client on the embedded broker, and the command in front of it."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from ounce_schemas.errors import BrokerError, DataError
+from ounce_schemas.topics import task_topics
+from ounce_services.client import Answer, AsyncClient, Client, RefusedError
+from ounce_services.client.ask_command import command
+from ounce_services.client.rows import read_rows
+from ounce_services.cluster.admin import create_topics
+from ounce_services.cluster.embedded import EmbeddedBroker
+from ounce_services.devices.samples import Samples
+
+from tests.services.fake_worker import FakeWorker
+
+
+@pytest.fixture
+def kafka(embedded_broker: EmbeddedBroker) -> str:
+    create_topics(embedded_broker.bootstrap_servers, task_topics("toy"), partitions=2)
+    return embedded_broker.bootstrap_servers
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(command, words, standalone_mode=False)
+
+
+def test_ask_gives_the_answer_of_its_own_request(kafka: str, samples: Samples) -> None:
+    fates = {1: "dead-letter", 2: "nothing"}
+    with (
+        Client(kafka, "toy", timeout_s=10) as client,
+        FakeWorker(kafka, samples, lambda i: fates.get(i, "answer")) as worker,
+    ):
+        answer = client.ask(samples.inputs["input"][0], max_latency_ms=20, min_accuracy=0.5)
+        assert answer.label == samples.spec.labels[int(samples.targets[0])]
+        assert (answer.model, answer.reason, answer.deadline_met) == (
+            "light", "lightest-feasible", True,
+        )  # fmt: skip
+        assert dict(worker.seen[0].headers() or ())["ce_maxlatencyms"] == b"20.0"
+        with pytest.raises(RefusedError) as refused:
+            client.ask(samples.inputs["input"][1], id="mine")
+        assert refused.value.id == "mine"
+        with pytest.raises(BrokerError, match="is a worker of the task running"):
+            client.ask(samples.inputs["input"][2], timeout_s=0.3)
+        sent = {client.send(row) for row in samples.inputs["input"][3:6]}
+        others = list(client.answers(timeout_s=2))
+        assert {found.id for found in others if isinstance(found, Answer)} == sent
+
+
+def test_many_are_asked_at_once(kafka: str, samples: Samples) -> None:
+    async def ask() -> list[Answer]:
+        async with AsyncClient(kafka, "toy") as client:
+            rows = samples.inputs["input"][:8]
+            return await asyncio.gather(*(client.ask(row) for row in rows))
+
+    with FakeWorker(kafka, samples, lambda i: "answer"):
+        answers = asyncio.run(ask())
+    assert [a.label for a in answers] == [
+        samples.spec.labels[int(target)] for target in samples.targets[:8]
+    ]
+
+
+def test_what_can_not_be_sent_is_said() -> None:
+    assert "give --data or --file" in str(run("toy", "--local").exception)
+    assert "give --kafka HOST:PORT or --local" in str(run("toy", "--data", "1").exception)
+    no_ladder = run("toy", "--data", "1", "--local", "--models", "/nowhere").exception
+    assert "ounce train" in str(no_ladder)
+
+
+def test_rows_are_read_from_files(tmp_path: Path) -> None:
+    rows = [{"a": "1", "b c": "x;y"}, {"a": "2", "b c": ""}]
+    (tmp_path / "rows.csv").write_text('\ufeffa,"b c"\n1,x;y\n2,\n', encoding="utf-8")
+    assert read_rows(None, tmp_path / "rows.csv") == rows
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    assert read_rows(None, tmp_path / "rows.json") == rows
+    (tmp_path / "rows.jsonl").write_text('{"a": 1}\n\n{"a": 2}\n')
+    assert read_rows(None, tmp_path / "rows.jsonl") == [b'{"a": 1}', b'{"a": 2}']
+    (tmp_path / "raw.bin").write_bytes(b"\0\1")
+    assert read_rows(None, tmp_path / "raw.bin") == [b"\0\1"]
+    (tmp_path / "empty.csv").write_text("a,b\n")
+    with pytest.raises(DataError, match="holds 0 rows"):
+        read_rows(None, tmp_path / "empty.csv")
+    with pytest.raises(DataError, match=r"absent\.csv: can't be read"):
+        read_rows(None, tmp_path / "absent.csv")
