@@ -16,6 +16,7 @@ from ounce_schemas.policy_rules import (
     Settings,
     When,
 )
+from ounce_schemas.request import AnswerForm
 from ounce_schemas.routing import Fallback, Objective
 from ounce_schemas.task import Document, TaskName
 
@@ -33,6 +34,7 @@ class TaskPolicy(Settings):
     """Rules of one task; what is absent is taken from the policy's top level."""
 
     deny: Models = Field(default=(), description="These models never answer")
+    answer: AnswerForm | None = Field(default=None, description="Form of answers")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -68,6 +70,10 @@ class Policy(Document):
         default=True, description="Whether answers say why lighter plans were passed over"
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1)
+    answer: AnswerForm = Field(
+        default=AnswerForm.V2,
+        description="Form of answers to requests that name none: v2, flat, cloudevents or raw",
+    )
     tasks: dict[TaskName, TaskPolicy] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(
         default=(),
@@ -98,8 +104,12 @@ class Policy(Document):
             exploration=self.exploration,
             explanation=self.explanation,
             max_body_bytes=self.max_body_bytes,
+            answer=self.answer,
         )
-        own = base.changed_by(self.tasks.get(task, TaskPolicy()))
+        of_task = self.tasks.get(task, TaskPolicy())
+        own = base.changed_by(of_task)
+        if of_task.answer is not None:
+            own = own.model_copy(update={"answer": of_task.answer})
         rules = tuple(
             EffectiveRule(name=rule.name, when=rule.when, policy=own.changed_by(rule))
             for rule in self.rules
@@ -138,6 +148,7 @@ class EffectivePolicy(Document):
     deny: tuple[str, ...] = ()
     families: tuple[str, ...] | None = None
     max_body_bytes: int
+    answer: AnswerForm = AnswerForm.V2
     rules: tuple["EffectiveRule", ...] = ()
 
     def permits(self, model: str, family: str | None = None) -> bool:

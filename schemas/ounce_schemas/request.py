@@ -3,6 +3,7 @@
 The other body format is the task's input as raw little-endian tensor bytes.
 """
 
+from enum import StrEnum
 from typing import Any, Literal
 
 import msgspec
@@ -16,10 +17,30 @@ HEADER_TRACEPARENT = "traceparent"
 HEADER_JSON_BYTES = "inference-header-content-length"
 """Of the protocol's binary tensor data: how many bytes of the body are JSON."""
 
+HEADER_ANSWER = "ounce-answer"
+"""A value of `AnswerForm`: how the sender wants its answer."""
+HEADERS_TRACE = ("tracestate", "ce_traceparent", "ce_tracestate")
+"""Of trace context, beside `traceparent`: they come back as they are."""
+
+CONTENT_TYPE_EVENT = "application/cloudevents+json"
 CONTENT_TYPE_JSON = "application/json"
 CONTENT_TYPE_RAW = "application/octet-stream"
 
 REQUEST_EVENT_TYPE = "io.ounce.request"
+
+
+class AnswerForm(StrEnum):
+    """How an answer is written."""
+
+    V2 = "v2"
+    """Open Inference Protocol V2."""
+    FLAT = "flat"
+    """One flat JSON object."""
+    CLOUDEVENTS = "cloudevents"
+    """A CloudEvent in structured mode, whose data is V2."""
+    RAW = "raw"
+    """Little-endian: label index (int32) and confidence or p-value (float32); of a regression
+    value, low and high (float32)."""
 
 
 class FloatTensor(msgspec.Struct, tag_field="datatype", tag="FP32"):
@@ -52,6 +73,7 @@ class RequestParameters(msgspec.Struct):
 
     max_latency_ms: float | None = None
     min_accuracy: float | None = None
+    answer: AnswerForm | None = None
 
 
 class Request(msgspec.Struct):

@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.prediction import PREDICTION_EVENT_TYPE
 from ounce_schemas.request import (
-    CONTENT_TYPE_JSON,
     HEADER_CONTENT_TYPE,
     HEADER_ID,
     HEADER_SOURCE,
     HEADER_TRACEPARENT,
+    AnswerForm,
 )
 from ounce_schemas.routing import Choice, Objective
 from ounce_schemas.task import TaskSpec
 
+from ounce_edge.wire.answer_forms import CONTENT_TYPES, AnswerForms
 from ounce_edge.wire.batch import RequestBatch, take
 from ounce_edge.wire.outputs import OutputEncoder
 from ounce_edge.wire.records import Headers
@@ -111,8 +112,15 @@ class Bodies(Sequence[bytes]):
 class Encoder:
     """Encodes predictions of one task under one policy and catalogue."""
 
-    def __init__(self, task: TaskSpec, policy_version: str, catalogue_version: str) -> None:
+    def __init__(
+        self,
+        task: TaskSpec,
+        policy_version: str,
+        catalogue_version: str,
+        form: AnswerForm = AnswerForm.V2,
+    ) -> None:
         self._task = task
+        self._forms = AnswerForms(task, form)
         self._policy_version = policy_version
         self._catalogue_version = catalogue_version
         self._outputs = OutputEncoder(task.labels, task.false_alarms)
@@ -120,7 +128,6 @@ class Encoder:
             ("ce_specversion", b"1.0"),
             ("ce_type", PREDICTION_EVENT_TYPE.encode()),
             (HEADER_SOURCE, f"/ounce/{task.name}".encode()),
-            (HEADER_CONTENT_TYPE, CONTENT_TYPE_JSON.encode()),
         )
         self._cache: dict[tuple[Any, ...], bytes] = {}
 
@@ -130,8 +137,8 @@ class Encoder:
         answer: GroupAnswer,
         latency_ms: NDArray[np.float64],
         repeats: set[int],
-    ) -> "Bodies":
-        """One prediction per item of the group.
+    ) -> Sequence[bytes]:
+        """One prediction per item of the group, in the form that its request asks for.
 
         Args:
             batch: the requests.
@@ -143,7 +150,7 @@ class Encoder:
             _json(answer.model_name),
             _json(answer.model_version),
         )
-        return Bodies(
+        bodies = Bodies(
             [
                 [head] * len(answer.items),
                 *(take(column, answer.items) for column in batch.json_ids),
@@ -153,22 +160,32 @@ class Encoder:
                 ),
             ]
         )
+        if batch.all_bare and self._forms.usual is AnswerForm.V2:
+            return bodies
+        heads = take(batch.heads, answer.items)
+        if self._forms.all_usual(heads):
+            return bodies
+        return list(map(self._forms.write, bodies, heads))
 
     def headers(
         self, batch: RequestBatch, items: NDArray[np.intp]
     ) -> Sequence[Headers | None] | None:
         """Headers of the predictions for `items`: CloudEvents where the request was one."""
-        if batch.all_bare:
+        if batch.all_bare and self._forms.usual is AnswerForm.V2:
             return None
         return [self._headers(batch.heads[i]) for i in items.tolist()]
 
     def _headers(self, head: RequestHead) -> Headers | None:
-        if head.id is None:
-            return None
-        result = [(HEADER_ID, head.id.encode()), *self._event_headers]
+        form = self._forms.of(head)
+        content_type = (HEADER_CONTENT_TYPE, CONTENT_TYPES[form].encode())
+        result = []
+        if head.id is not None and form is not AnswerForm.CLOUDEVENTS:
+            result = [(HEADER_ID, head.id.encode()), *self._event_headers, content_type]
+        elif form is not AnswerForm.V2:
+            result = [content_type]
         if head.traceparent is not None:
             result.append((HEADER_TRACEPARENT, head.traceparent))
-        return result
+        return [*result, *head.trace] or None
 
     def _middles(
         self,

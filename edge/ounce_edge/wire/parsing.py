@@ -14,6 +14,7 @@ from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import (
     ReadAttributes,
     RequestHead,
+    as_form,
     as_headers,
     check_id,
     check_max_latency_ms,
@@ -90,6 +91,8 @@ class RequestParser:
         if content.attributes:
             headers = [*as_headers(content.attributes), *(headers or ())]
             head = read_head(headers, self._read_attributes)
+        if content.answer is not None and head.answer is None:
+            head = head._replace(answer=as_form(content.answer))
         if len(content.items) != 1:
             raise InvalidMessageError(
                 Reason.WRONG_SHAPE,

@@ -11,6 +11,7 @@ from ounce_schemas.policy_matching import Attributes
 from ounce_schemas.request import (
     CONTENT_TYPE_JSON,
     CONTENT_TYPE_RAW,
+    HEADER_ANSWER,
     HEADER_CONTENT_TYPE,
     HEADER_ID,
     HEADER_JSON_BYTES,
@@ -18,6 +19,8 @@ from ounce_schemas.request import (
     HEADER_MIN_ACCURACY,
     HEADER_SOURCE,
     HEADER_TRACEPARENT,
+    HEADERS_TRACE,
+    AnswerForm,
 )
 
 from ounce_edge.wire.records import Headers
@@ -37,6 +40,9 @@ class RequestHead(NamedTuple):
     """Values of the headers that rules of the policy look at."""
     json_bytes: int | None = None
     """Length of the JSON before binary tensors."""
+    answer: AnswerForm | None = None
+    trace: Sequence[tuple[str, bytes]] = ()
+    """Trace context beside `traceparent`."""
 
 
 ReadAttributes = Callable[[Callable[[str], bytes | None]], Attributes]
@@ -52,6 +58,7 @@ _SNIFFED = frozenset(
     }
 )  # fmt: skip
 """Content types that libraries set without a look at the body, and those of framed bodies."""
+_UNMARKED = (HEADER_TRACEPARENT, "tracestate")
 _MAX_TRACEPARENT_BYTES = 512
 """Those of today have 55."""
 
@@ -85,15 +92,16 @@ def read_head(
     if not headers:
         return NO_HEADERS
     found = dict(headers)
+    head = _PLAIN
     if not found.keys() <= _NAMES:
         found = _with_usual_names(found)
+        head = _read_more(found)
     get = found.get
     id_ = get(HEADER_ID)
     source = get(HEADER_SOURCE)
     latency = get(HEADER_MAX_LATENCY_MS)
     accuracy = get(HEADER_MIN_ACCURACY)
     content_type = get(HEADER_CONTENT_TYPE)
-    json_bytes = get(HEADER_JSON_BYTES)
     return RequestHead(
         check_id(_text(HEADER_ID, id_)) if id_ else None,
         _checked_text(HEADER_SOURCE, source) if source else b"",
@@ -102,8 +110,48 @@ def read_head(
         _min_accuracy(accuracy) if accuracy else None,
         _traceparent(get(HEADER_TRACEPARENT)),
         () if read_attributes is None else read_attributes(get),
-        _json_bytes(json_bytes) if json_bytes else None,
+        *head,
     )
+
+
+class _More(NamedTuple):
+    """The fields of `RequestHead` that few senders use."""
+
+    json_bytes: int | None
+    answer: AnswerForm | None
+    trace: Sequence[tuple[str, bytes]]
+
+
+_PLAIN = _More(None, None, ())
+
+
+def _read_more(found: Mapping[str, bytes | None]) -> _More:
+    json_bytes, answer = found.get(HEADER_JSON_BYTES), found.get(HEADER_ANSWER)
+    trace = [
+        (name, value)
+        for name in HEADERS_TRACE
+        if (value := found.get(name)) and len(value) <= _MAX_TRACEPARENT_BYTES
+    ]
+    return _More(
+        _json_bytes(json_bytes) if json_bytes else None,
+        as_form(_text(HEADER_ANSWER, answer)) if answer else None,
+        trace,
+    )
+
+
+def as_form(text: object) -> AnswerForm:
+    """The form of answers that a text names.
+
+    Raises:
+        InvalidMessageError: there is no such form.
+    """
+    try:
+        return AnswerForm(_unquoted(str(text)).lower())
+    except ValueError:
+        raise InvalidMessageError(
+            Reason.BAD_HEADER,
+            f"no answers have the form {str(text)[:40]!r}; send one of {', '.join(AnswerForm)}",
+        ) from None
 
 
 def as_headers(attributes: Mapping[str, Any]) -> list[tuple[str, bytes | None]]:
@@ -113,7 +161,7 @@ def as_headers(attributes: Mapping[str, Any]) -> list[tuple[str, bytes | None]]:
         attributes: JSON values by name, without the mark `ce_`.
     """
     return [
-        (name if name == HEADER_TRACEPARENT else f"ce_{name}", str(value).encode())
+        (name if name in _UNMARKED else f"ce_{name}", str(value).encode())
         for name, value in attributes.items()
         if isinstance(value, str | int | float) and not isinstance(value, bool)
     ]
@@ -166,7 +214,8 @@ def check_min_accuracy(value: float) -> float:
 _NAMES = frozenset(
     {
         HEADER_ID, HEADER_SOURCE, HEADER_CONTENT_TYPE, HEADER_MAX_LATENCY_MS, HEADER_MIN_ACCURACY,
-        HEADER_TRACEPARENT, HEADER_JSON_BYTES,
+        HEADER_TRACEPARENT, "ce_specversion", "ce_type", "ce_time", "ce_datacontenttype",
+        "ce_subject", "ce_partitionkey",
     }
 )  # fmt: skip
 

@@ -21,6 +21,8 @@ class Content:
     outputs: Sequence[str] | None = None
     max_latency_ms: float | None = None
     min_accuracy: float | None = None
+    answer: str | None = None
+    """A value of `AnswerForm`."""
     attributes: dict[str, Any] = field(default_factory=dict)
     """Of a CloudEvent in structured mode, by their names."""
     is_raw: bool = False
@@ -35,6 +37,8 @@ class Content:
         """
         if not isinstance(found, Mapping):
             return
+        if self.answer is None and isinstance(found.get("answer"), str):
+            self.answer = found["answer"]
         for name in TARGETS & found.keys():
             if getattr(self, name) is None:
                 setattr(self, name, as_target(name, found[name]))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ounce_schemas.errors import InvalidMessageError, Reason
-from ounce_schemas.request import Request
+from ounce_schemas.request import AnswerForm, Request
 from ounce_schemas.task import TaskSpec
 
 from ounce_edge.wire.formats.columns import ColumnReader
@@ -135,6 +135,7 @@ class Recogniser:
             )
         else:
             content = self._read_document(data, head, depth + 1)
+        content.answer = content.answer or AnswerForm.CLOUDEVENTS
         names = event.keys() - {"data", "data_base64"}
         content.attributes = {**{name: event[name] for name in names}, **content.attributes}
         return content
@@ -166,6 +167,7 @@ def _plain(request: Request, task: TaskSpec) -> Content:
         [output.name for output in request.outputs or ()] or None,
         None if parameters is None else parameters.max_latency_ms,
         None if parameters is None else parameters.min_accuracy,
+        None if parameters is None else parameters.answer,
     )
 
 

@@ -76,6 +76,7 @@ class WideReader:
             [output.name for output in rest.outputs or ()] or None,
             parameters.max_latency_ms,
             parameters.min_accuracy,
+            parameters.answer,
             is_batch=len(items) > 1,
         )
 
