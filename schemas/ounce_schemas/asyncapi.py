@@ -12,13 +12,17 @@ from ounce_schemas.event import EVENT_TYPE
 from ounce_schemas.prediction import PREDICTION_EVENT_TYPE
 from ounce_schemas.request import (
     CONTENT_TYPE_JSON,
+    HEADER_ANSWER,
     HEADER_CONTENT_TYPE,
     HEADER_ID,
+    HEADER_JSON_BYTES,
     HEADER_MAX_LATENCY_MS,
     HEADER_MIN_ACCURACY,
     HEADER_SOURCE,
     HEADER_TRACEPARENT,
+    HEADERS_TRACE,
     REQUEST_EVENT_TYPE,
+    AnswerForm,
 )
 from ounce_schemas.topics import (
     EVENTS_TOPIC,
@@ -169,7 +173,9 @@ def _request_headers() -> dict[str, Any]:
             HEADER_MAX_LATENCY_MS: "deadline in milliseconds, in (0, 3600000]",
             HEADER_MIN_ACCURACY: "accuracy floor, in [0, 1]",
             HEADER_CONTENT_TYPE: "application/json or application/octet-stream; sniffed if absent",
-            HEADER_TRACEPARENT: "W3C trace context",
+            HEADER_TRACEPARENT: "W3C trace context; comes back, as do " + ", ".join(HEADERS_TRACE),
+            HEADER_ANSWER: f"form of the answer: {', '.join(AnswerForm)}",
+            HEADER_JSON_BYTES: "bytes of the body that are JSON, where binary tensors follow",
             HEADER_REPLAYED_FROM: "the dead letter that this was, <topic>-<partition>-<offset>; "
             "one for each time that it was sent back",
         }
