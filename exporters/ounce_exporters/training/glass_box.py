@@ -8,7 +8,6 @@ pair are one step function, so the model is exported as one look-up tree each.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -19,22 +18,15 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from ounce_exporters.export.shape_functions import collapse
 from ounce_exporters.export.tree_reading import read_ensemble
 from ounce_exporters.export.trees import LEAF, Ensemble, as_logits, count_numbers, emit
+from ounce_exporters.training.budget import Budget, find_budget
 from ounce_exporters.training.estimator import GraphEstimator
+from ounce_exporters.training.interactions import find_pairs
 
-_ENSEMBLES = (4, 4, 4, 2, 2, 2, 1)
-"""By number of classes, each of which grows trees of its own; 0 stands for a quantity."""
 _QUICK_RATE, _QUICK_ROUNDS = 0.3, 60
 """Of the model whose errors tell which pairs are worth a map."""
-_MOST_ROUNDS = 1000
-_MOST_TREES = 3000
 _BINS = 63
 """Intervals of a feature at most; the map of a pair has up to their square."""
 _MOST_PAIRS = 10
-_COARSE = 8
-"""Intervals of a feature while pairs are looked for."""
-_CELLS = 32
-"""Places of a feature in the map of a pair at most: a text of more values is in no pair."""
-_LOOKED_AT = 20_000
 
 Floats = NDArray[np.float64]
 
@@ -73,14 +65,14 @@ class GlassBox(GraphEstimator):
     ) -> "GlassBox":
         """Learn from features, array of shape (n_rows, n_features); a gap is NaN."""
         rows = self._texts_first(X)
+        budget = find_budget(len(rows), rows.shape[1], self.n_classes)
         singles: list[tuple[int, ...]] = [(i,) for i in range(rows.shape[1])]
-        first = self._boosting(0, singles)
-        first.set_params(learning_rate=_QUICK_RATE, max_iter=_QUICK_ROUNDS)
-        first.fit(rows, y, sample_weight)
-        pairs = self._find_pairs(rows, y, first)
+        first = self._boosting(0, min(budget.rounds, _QUICK_ROUNDS), singles)
+        first.set_params(learning_rate=_QUICK_RATE).fit(rows, y, sample_weight)
+        pairs = self._find_pairs(rows, y, first, budget)
         self.members_ = [
-            self._boosting(number, [*singles, *pairs]).fit(rows, y, sample_weight)
-            for number in range(_ENSEMBLES[min(self.n_classes, 6)])
+            self._boosting(number, budget.rounds, [*singles, *pairs]).fit(rows, y, sample_weight)
+            for number in range(budget.members)
         ]
         return self
 
@@ -131,12 +123,11 @@ class GlassBox(GraphEstimator):
         rows = np.asarray(X, np.float32)
         return rows[:, self._order(rows.shape[1])]
 
-    def _boosting(self, number: int, groups: Sequence[tuple[int, ...]]) -> Any:
+    def _boosting(self, number: int, rounds: int, groups: Sequence[tuple[int, ...]]) -> Any:
         kind = HistGradientBoostingClassifier if self.n_classes else HistGradientBoostingRegressor
-        trees_a_round = self.n_classes if self.n_classes > 2 else 1
         return kind(
             learning_rate=self.learning_rate,
-            max_iter=int(np.clip(_MOST_TREES // trees_a_round, 20, _MOST_ROUNDS)),
+            max_iter=rounds,
             max_leaf_nodes=self.max_leaf_nodes,
             min_samples_leaf=8,
             max_bins=_BINS,
@@ -150,50 +141,25 @@ class GlassBox(GraphEstimator):
         )
 
     def _find_pairs(
-        self, rows: NDArray[np.float32], y: NDArray[Any], model: Any
-    ) -> list[tuple[int, ...]]:
-        """The pairs whose coarse map explains most of what single features leave."""
-        chosen = slice(None, None, -(-len(rows) // _LOOKED_AT))
+        self, rows: NDArray[np.float32], y: NDArray[Any], model: Any, budget: Budget
+    ) -> list[tuple[int, int]]:
+        chosen = slice(None, None, -(-len(rows) // budget.rows_looked_at))
+        features = _most_used(model, rows.shape[1], budget.features_looked_at)
         rows, y = rows[chosen], y[chosen]
         if self.n_classes:
-            truth = np.eye(self.n_classes)[np.asarray(y, np.int64)]
-            left = truth - model.predict_proba(rows)
+            left = np.eye(self.n_classes)[np.asarray(y, np.int64)] - model.predict_proba(rows)
         else:
             left = (np.asarray(y, np.float64) - model.predict(rows))[:, None]
         texts = self._sorted_texts() or [False] * rows.shape[1]
-        places = [_coarse(c, is_text=t) for c, t in zip(rows.T, texts, strict=True)]
-        gains = {
-            (i, j): _gain(places[i], places[j], left)
-            for i, j in combinations(range(len(places)), 2)
-            if max(places[i].max(), places[j].max()) < _CELLS
-        }
-        best = sorted(gains, key=lambda pair: (-gains[pair], pair))
-        return list(best[: min(self.pairs, rows.shape[1])])
+        return find_pairs(rows, left, texts, features, min(self.pairs, rows.shape[1]))
 
 
-def _coarse(column: NDArray[np.float32], *, is_text: bool) -> NDArray[np.int64]:
-    """Place of each value among a few intervals of about equally many rows, or its text's place;
-    gaps have a place of their own."""
-    gaps = np.isnan(column)
-    present = column[~gaps]
-    if is_text:
-        return np.where(gaps, 0, column + 1).astype(np.int64)
-    if len(present) == 0:
-        return np.zeros(len(column), np.int64)
-    ends = np.unique(np.quantile(present, np.linspace(0, 1, _COARSE + 1)[1:-1]))
-    return np.where(gaps, _COARSE, np.searchsorted(ends, column)).astype(np.int64)
-
-
-def _gain(first: NDArray[np.int64], second: NDArray[np.int64], left: Floats) -> float:
-    """What the map of a pair takes off the squares of what is left, beyond chance."""
-    cells = first * _CELLS + second
-    n_cells = _CELLS**2
-    counts = np.bincount(cells, minlength=n_cells) + 1.0
-    total = 0.0
-    for column in left.T:
-        sums = np.bincount(cells, weights=column, minlength=n_cells)
-        rows = np.bincount(first, weights=column), np.bincount(first) + 1.0
-        columns = np.bincount(second, weights=column), np.bincount(second) + 1.0
-        total += float((sums**2 / counts).sum())
-        total -= float((rows[0] ** 2 / rows[1]).sum() + (columns[0] ** 2 / columns[1]).sum())
-    return total
+def _most_used(model: Any, n_features: int, most: int) -> list[int]:
+    """Features whose splits in a fitted boosting gained most."""
+    gains = np.zeros(n_features)
+    for trees in model._predictors:
+        for tree in trees:
+            splits = tree.nodes[tree.nodes["is_leaf"] == 0]
+            np.add.at(gains, splits["feature_idx"], splits["gain"])
+    chosen: list[int] = np.argsort(-gains, kind="stable")[:most].tolist()
+    return chosen

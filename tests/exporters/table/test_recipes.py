@@ -1,11 +1,17 @@
 """What the options of a table change in its models."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from ounce_exporters.recipe import Inputs, TaskData
 from ounce_exporters.tasks.splits import split_task
+from ounce_exporters.tasks.table import workload
+from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.tasks.table.recipes import recipes
+from ounce_exporters.tasks.table.task import load
 from ounce_exporters.training.classical import as_matrix, balanced_weights
 from ounce_schemas.cells import Cell
 from ounce_schemas.task import TaskSpec, TensorSpec
@@ -91,3 +97,27 @@ def test_boosting_is_left_out_where_classes_are_very_many() -> None:
     boosted = {"glass-box", "gradient-boosting"}
     assert not boosted & {recipe.name for recipe in recipes(data)}
     assert boosted <= {recipe.name for recipe in recipes(rare_class())}
+
+
+def test_a_table_too_wide_for_a_glass_box_has_none_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a", "b", "c"])
+    frame["y"] = np.arange(60) % 3
+    frame.to_csv(tmp_path / "wide.csv", index=False)
+
+    def made() -> tuple[set[str], list[str]]:
+        lines: list[str] = []
+        data = load(tmp_path / "wide.csv", "y", "wide", TableOptions(), 0, lines.append)
+        return {recipe.name for recipe in recipes(data)}, lines
+
+    monkeypatch.setattr(workload, "MOST_WIDTH", 9)
+    names, lines = made()
+    assert "glass-box" in names
+    assert not [line for line in lines if "glass-box" in line]
+    monkeypatch.setattr(workload, "MOST_WIDTH", 8)
+    names, lines = made()
+    assert "glass-box" not in names
+    assert "gradient-boosting" in names
+    assert "glass-box is left out: 9 columns x classes are more than 8" in lines

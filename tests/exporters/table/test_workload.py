@@ -62,3 +62,8 @@ def test_every_model_of_a_table_that_is_cross_fitted_learns_from_all_of_it() -> 
     assert bounded("mlp", table(15_000, 10, folds=4)).effort - EXPORT_S == 5 * (
         once.effort - EXPORT_S
     )
+
+
+def test_a_glass_box_bounds_its_own_work() -> None:
+    assert bounded("glass-box", table(15_000, 2_000)).effort == EXPORT_S + FIT_S
+    assert bounded("glass-box", table(15_000, 10)).effort < EXPORT_S + FIT_S

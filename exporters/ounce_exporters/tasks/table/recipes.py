@@ -11,6 +11,7 @@ from ounce_exporters.tasks.table import anomalies
 from ounce_exporters.tasks.table.networks import fit_mlp
 from ounce_exporters.tasks.table.preprocessing import preprocessing, with_gaps
 from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
+from ounce_exporters.tasks.table.workload import why_no_glass_box
 from ounce_exporters.training.boosting import boosting
 from ounce_exporters.training.classical import fit_classical
 from ounce_exporters.training.forests import decision_tree, forest
@@ -46,6 +47,8 @@ def families(data: TaskData, *, balanced: bool = False) -> list[Family]:
     n_classes = len(data.spec.labels)
     balanced = balanced and n_classes > 0
     boosted = _boosted(data, balanced) if n_classes <= MOST_BOOSTED_CLASSES else []
+    if why_no_glass_box(data.spec):
+        boosted = [family for family in boosted if family.name != "glass-box"]
     return [*_scaled(data, balanced), *boosted, *_trees(data, balanced), _network(balanced)]
 
 

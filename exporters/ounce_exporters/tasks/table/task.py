@@ -34,6 +34,7 @@ from ounce_exporters.tasks.table.splitting import (
 from ounce_exporters.tasks.table.suspects import find_leaks, find_personal, find_sum
 from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
 from ounce_exporters.tasks.table.tolerance import with_tolerance
+from ounce_exporters.tasks.table.workload import why_no_glass_box
 
 NUMERIC_INPUT = "input"
 CATEGORICAL_INPUT = "categories"
@@ -246,6 +247,8 @@ def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice
             f"gradient boosting is left out: {len(data.spec.labels)} classes are more than "
             f"{MOST_BOOSTED_CLASSES}"
         )
+    elif (too_wide := why_no_glass_box(data.spec)) is not None:
+        notice(too_wide)
 
 
 def _is_date(column: pd.Series) -> bool:

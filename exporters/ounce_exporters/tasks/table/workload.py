@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ounce_schemas.task import TaskSpec
+
 from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.tasks.folds import MOST_ROWS as MOST_FOLDED_ROWS
 
@@ -34,8 +36,13 @@ counts for more than it takes: each row fills 6 kB of memory."""
 _OTHER_ROW_US = 150.0
 _OF_TRIAL = re.compile(r"-\d+$")
 """Behind the family's name, where tuning found the model."""
-_BY_CLASS = ("logistic-regression", "gradient-boosting", "glass-box")
+_BY_CLASS = ("logistic-regression", "gradient-boosting")
 """Models whose work grows with the classes."""
+_BOUNDED = ("glass-box",)
+"""Models that bound their own work: a wide table costs them rounds, not time."""
+MOST_WIDTH = 7_500
+"""Columns x classes of a glass box; two classes, or a quantity, count once. Of more, 20,000 rows
+leave it no time for the rounds that boosting needs."""
 
 
 def bound_work(recipes: Sequence[Recipe], data: TaskData) -> list[Recipe]:
@@ -43,12 +50,25 @@ def bound_work(recipes: Sequence[Recipe], data: TaskData) -> list[Recipe]:
     n_fits = 1 if data.folds is None else int(data.folds.max()) + 2
     bounded = []
     for recipe in recipes:
-        row_us = row_work_us(_OF_TRIAL.sub("", recipe.name), data)
+        name = _OF_TRIAL.sub("", recipe.name)
+        row_us = row_work_us(name, data)
         most_rows = max(MOST_FOLDED_ROWS, int(FIT_S * 1e6 / row_us))
         n_rows = min(len(data.train), most_rows)
-        effort = EXPORT_S + n_fits * n_rows * row_us / 1e6
+        fit_s = n_rows * row_us / 1e6
+        if name in _BOUNDED:
+            fit_s = min(fit_s, FIT_S)
+        effort = EXPORT_S + n_fits * fit_s
         bounded.append(replace(recipe, effort=effort, most_rows=most_rows))
     return bounded
+
+
+def why_no_glass_box(task: TaskSpec) -> str | None:
+    """What to say where a table is too wide for one."""
+    n_classes = len(task.labels)
+    width = sum(t.size for t in task.inputs) * (n_classes if n_classes > 2 else 1)
+    if task.kind == "anomaly" or width <= MOST_WIDTH:
+        return None
+    return f"glass-box is left out: {width:,} columns x classes are more than {MOST_WIDTH:,}"
 
 
 def row_work_us(name: str, data: TaskData) -> float:
