@@ -1,5 +1,6 @@
 """`ounce train`: builds the ladder of a task that ships, or of a table."""
 
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ from ounce_exporters.train_settings import TABLE_OPTIONS, TrainSettings
 
 _LADDER_SHARE = 0.85
 """Of a time limit, for the models; the rest is to read the table and to plan."""
+_TUNING_SHARE = 0.5
+"""Of a time limit, until no trial begins; the rest is to train what the search found."""
 
 
 @click.command(name="train", cls=grouped_command(TABLE_OPTIONS))
@@ -67,7 +70,7 @@ def command(name: str | None, **values: Any) -> None:
     chosen = _choose(recipes, settings.only)
     chosen = _fitting(chosen, settings, console)
     if settings.tune is not None:
-        data, chosen = _tune(data, chosen, settings, console)
+        data, chosen = _tune(data, chosen, settings, console, begun_s)
     say(
         console,
         f"Task {data.spec.name}: {_say_splits(data)}, {len(data.test)} to test; "
@@ -101,7 +104,11 @@ def command(name: str | None, **values: Any) -> None:
 
 
 def _tune(
-    data: TaskData, chosen: list[Recipe], settings: TrainSettings, console: Console
+    data: TaskData,
+    chosen: list[Recipe],
+    settings: TrainSettings,
+    console: Console,
+    begun_s: float,
 ) -> tuple[TaskData, list[Recipe]]:
     assert settings.tune is not None
     from ounce_exporters.tasks.table.recipes import families
@@ -111,7 +118,8 @@ def _tune(
     names = [recipe.name for recipe in chosen]
     balanced = settings.class_weights == "balanced"
     of_these = [f for f in families(data, balanced=balanced) if f.name in names]
-    data, found = tune_ladder(data, of_these, settings.tune, settings.seed, console)
+    ends_s = begun_s + _TUNING_SHARE * (settings.time_limit or math.inf)
+    data, found = tune_ladder(data, of_these, settings.tune, settings.seed, console, ends_s)
     return data, bound_work(found, data)
 
 

@@ -75,7 +75,8 @@ def sample(data: TaskData, most_rows: int | None, seed: int) -> TaskData:
     chosen = np.zeros(len(data.train), np.bool_)
     chosen[sample_rows(data.train.targets, most_rows, seed)] = True
     folds = None if data.folds is None else data.folds[chosen]
-    return replace(data, train=select(data.train, chosen), folds=folds)
+    units = None if data.units is None else data.units[chosen]
+    return replace(data, train=select(data.train, chosen), folds=folds, units=units)
 
 
 def _fewer(learned: TaskData, data: TaskData) -> int | None:

@@ -61,6 +61,9 @@ class TaskData:
     number. Shape (n_validation,). None: none do."""
     groups: Groups | None = None
     """By which figures are told apart."""
+    units: NDArray[np.int64] | None = None
+    """Whose each row of `train` is, where validation and test hold rows of others; shape
+    (n_train,)."""
 
 
 class FittedModel(Protocol):

@@ -1,5 +1,6 @@
 """`ounce train --tune`: a search for a table's models, and what a person sees of it."""
 
+import math
 import time
 from collections.abc import Collection
 
@@ -13,7 +14,12 @@ from ounce_exporters.training.tuning import Family, Trial, front, hold_one_fold,
 
 
 def tune_ladder(
-    data: TaskData, families: Collection[Family], n_trials: int, seed: int, console: Console
+    data: TaskData,
+    families: Collection[Family],
+    n_trials: int,
+    seed: int,
+    console: Console,
+    ends_s: float = math.inf,
 ) -> tuple[TaskData, list[Recipe]]:
     """Search, and return the data as the found recipes are to be trained on it.
 
@@ -23,17 +29,22 @@ def tune_ladder(
         n_trials: proposals in all.
         seed: of the search.
         console: told of progress.
+        ends_s: after this no trial begins, by `time.monotonic`.
 
     Raises:
         ExportError: no trial succeeded.
     """
+
+    def too_late() -> str | None:
+        return "--time-limit" if time.monotonic() > ends_s else None
+
     held = hold_one_fold(data)
     say(console, f"Tuning: {n_trials} trials; Ctrl-C ends them and keeps what they found")
     with _Report(console, n_trials) as report:
-        tuned = search(held, list(families), n_trials, seed, report.tell)
-    how = f"ended early after {tuned.n_trials}" if tuned.interrupted else f"{tuned.n_trials}"
+        tuned = search(held, list(families), n_trials, seed, report.tell, too_late)
+    how = "" if tuned.ended_by is None else f", ended early by {tuned.ended_by}"
     names = ", ".join(recipe.name for recipe in tuned.recipes)
-    say(console, f"Tuning: {how} trials; the ladder is {names}")
+    say(console, f"Tuning: {tuned.n_trials} trials{how}; the ladder is {names}")
     return held, list(tuned.recipes)
 
 

@@ -1,6 +1,7 @@
 """Searching for a ladder: its front, its honesty, its end."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_a_seed_finds_the_same_again_and_tries_each_family_first() -> None:
 
     first = search(data, light(data), 8, 3, tell)
     assert [t.recipe.name for t in seen[:3]] == [f"{name}-{i}" for i, name in enumerate(LIGHT)]
-    assert (len(seen), first.n_trials, first.interrupted) == (8, 8, False)
+    assert (len(seen), first.n_trials, first.ended_by) == (8, 8, None)
     assert shares == sorted(shares)
     assert shares[-1] == 1
     assert [r.name for r in first.recipes] == [t.recipe.name for t in front(seen)]
@@ -115,6 +116,43 @@ def test_rows_that_judge_the_ladder_are_not_seen_by_the_search() -> None:
     assert judges <= looked_at
 
 
+def test_rows_of_one_unit_never_teach_and_judge_the_same_trial() -> None:
+    data = moons()
+    units = np.arange(len(data.train)) % 7
+    data = replace(data, folds=None, units=units)
+    unit_of = dict(zip((r.tobytes() for r in data.train.inputs["input"]), units, strict=True))
+    judged: list[set[int]] = []
+
+    def spying(**options: float) -> Callable[[TaskData, int, Progress], FittedModel]:
+        real = next(f for f in light(data) if f.name == "decision-tree").make(**options)
+
+        def fit(part: TaskData, seed: int, progress: Progress) -> FittedModel:
+            taught = {int(unit_of[row.tobytes()]) for row in part.train.inputs["input"]}
+            judged.append(set(range(7)) - taught)
+            return real(part, seed, progress)
+
+        return fit
+
+    search(data, [Family("spy", "classical", "a tree", spying, {})], 1, 0, nothing)
+    assert len(judged) == 3
+    assert sorted(unit for units in judged for unit in units) == list(range(7))
+
+
+def test_a_class_of_one_unit_always_teaches_or_the_search_says_why_it_cannot() -> None:
+    data = replace(moons(), folds=None)
+    truth = data.train.targets
+    of_one = np.where(truth == 1, 0, np.arange(len(truth)) % 6)
+    assert search(replace(data, units=of_one), light(data), 1, 0, nothing).n_trials == 1
+    with pytest.raises(ExportError, match="needs rows of each class in two units"):
+        search(replace(data, units=truth), light(data), 1, 0, nothing)
+
+
+def test_no_trial_begins_when_it_is_too_late_but_the_first() -> None:
+    data = hold_one_fold(moons())
+    tuned = search(data, light(data), 5, 0, nothing, lambda: "--time-limit")
+    assert (tuned.n_trials, tuned.ended_by) == (1, "--time-limit")
+
+
 def test_ctrl_c_keeps_what_is_there_and_failed_trials_are_passed_over() -> None:
     data = hold_one_fold(moons())
     n_fits = 0
@@ -135,7 +173,7 @@ def test_ctrl_c_keeps_what_is_there_and_failed_trials_are_passed_over() -> None:
 
     family = Family("fragile", "classical", "a tree", fragile, {"depth": Range(3, 2, 9)})
     tuned = search(data, [family], 50, 0, nothing)
-    assert (tuned.n_trials, tuned.interrupted) == (2, True)
+    assert (tuned.n_trials, tuned.ended_by) == (2, "Ctrl-C during fragile-3")
     assert {recipe.name for recipe in tuned.recipes} <= {"fragile-1", "fragile-2"}
     n_fits = 0
     with pytest.raises(ExportError, match="no trial succeeded; the last one: fragile-0: Floating"):

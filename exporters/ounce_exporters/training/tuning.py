@@ -6,6 +6,7 @@ choosing the best of many by some rows and promising what they say would promise
 """
 
 import logging
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -13,12 +14,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import ExportError
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from ounce_exporters.crossfit import NEVER_HELD_OUT, select
 from ounce_exporters.evaluation import estimate_accuracy
 from ounce_exporters.export.costs import count_cost
-from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
+from ounce_exporters.recipe import FittedModel, Progress, Recipe, Split, TaskData
 
 _FOLDS = 3
 _FEW_ROWS = 2_000
@@ -85,7 +86,8 @@ class Tuned:
     recipes: Sequence[Recipe]
     """Those that no other trial beats in both, the cheapest first."""
     n_trials: int
-    interrupted: bool
+    ended_by: str | None
+    """What ended the search before all trials were made; None: nothing did."""
 
 
 Tell = Callable[[float, Trial | None], None]
@@ -106,7 +108,12 @@ def hold_one_fold(data: TaskData) -> TaskData:
 
 
 def search(
-    data: TaskData, families: Sequence[Family], n_trials: int, seed: int, tell: Tell
+    data: TaskData,
+    families: Sequence[Family],
+    n_trials: int,
+    seed: int,
+    tell: Tell,
+    too_late: Callable[[], str | None] = lambda: None,
 ) -> Tuned:
     """Try options of families. Ctrl-C ends the search and keeps what it found.
 
@@ -116,9 +123,10 @@ def search(
         n_trials: proposals in all.
         seed: a seed proposes the same again.
         tell: told of progress.
+        too_late: asked once a trial has succeeded; says why no other is to begin, or nothing.
 
     Raises:
-        ExportError: no trial succeeded.
+        ExportError: no trial succeeded, or a class has rows of one unit alone.
         KeyboardInterrupt: none had ended yet.
     """
     import optuna  # takes a second; only this needs it
@@ -137,17 +145,21 @@ def search(
     def progress(done: float) -> None:
         tell(done, None)
 
-    interrupted = False
+    rows, splits = _judging(data, seed)
+    ended_by: str | None = None
     for number in range(n_trials):
+        if trials and (ended_by := too_late()) is not None:
+            break
         proposed = study.ask()
         family = by_name[proposed.suggest_categorical("family", list(by_name))]
         recipe = family.recipe(number, _suggest(proposed, family))
         try:
-            trial = _judge(recipe, data, seed, _part_of(progress, number, n_trials))
+            part_of = _part_of(progress, number, n_trials)
+            trial = _judge(recipe, replace(data, train=rows), splits, seed, part_of)
         except KeyboardInterrupt:
             if not trials:
                 raise
-            interrupted = True
+            ended_by = f"Ctrl-C during {recipe.name}"
             break
         except Exception as e:  # libraries raise many types; other trials go on
             logger.debug("trial failed model=%s", recipe.name, exc_info=True)
@@ -160,7 +172,7 @@ def search(
             tell((number + 1) / n_trials, trial)
     if not trials:
         raise ExportError(f"no trial succeeded; the last one: {last_error}")
-    return Tuned([t.recipe for t in front(list(trials.values()))], len(trials), interrupted)
+    return Tuned([t.recipe for t in front(list(trials.values()))], len(trials), ended_by)
 
 
 def front(trials: Sequence[Trial]) -> list[Trial]:
@@ -183,23 +195,50 @@ def _suggest(proposed: Any, family: Family) -> dict[str, float]:
     return options
 
 
-def _judge(recipe: Recipe, data: TaskData, seed: int, progress: Progress) -> Trial:
+def _judging(data: TaskData, seed: int) -> tuple[Split, list[NDArray[np.int64]]]:
+    """Rows of the search, and those of them that judge a proposal in turn: the others teach it."""
+    usable = np.ones(len(data.train), np.bool_) if data.folds is None else data.folds != 0
+    usable = np.flatnonzero(usable)
+    usable = usable[:: max(1, -(-len(usable) // _MOST_ROWS))]
+    chosen = np.isin(np.arange(len(data.train)), usable)
+    rows, units = select(data.train, chosen), None if data.units is None else data.units[chosen]
+    targets, classifies = rows.targets, data.spec.classifies
+    folds: Any
+    if units is not None:
+        by_unit = StratifiedGroupKFold if classifies else GroupKFold
+        n_folds = min(_FOLDS, len(np.unique(units)))
+        folds = by_unit(n_folds, shuffle=True, random_state=seed)
+    else:
+        # Neighbouring rows tell of each other where the splits are not by chance.
+        by_chance = data.folds is not None
+        kind = StratifiedKFold if classifies else KFold
+        folds = kind(_FOLDS, shuffle=by_chance, random_state=seed if by_chance else None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class of fewer units than folds
+        splits = list(folds.split(targets, targets, units))
+    if classifies and units is not None:  # what judges must not hold all rows of a class
+        n_classes = len(np.unique(targets))
+        splits = [s for s in splits if len(np.unique(targets[s[0]])) == n_classes]
+    if not splits:
+        raise ExportError("--tune with --unit needs rows of each class in two units to train")
+    return rows, [held for _, held in splits[: _FOLDS if len(targets) <= _FEW_ROWS else 1]]
+
+
+def _judge(
+    recipe: Recipe,
+    data: TaskData,
+    splits: Sequence[NDArray[np.int64]],
+    seed: int,
+    progress: Progress,
+) -> Trial:
     """Fit a proposal without the rows of each of a few folds, and count what it gets wrong."""
-    rows = data.train if data.folds is None else select(data.train, data.folds != 0)
-    rows = select(rows, np.arange(len(rows)) % max(1, -(-len(rows) // _MOST_ROWS)) == 0)
-    targets = rows.targets
-    # Neighbouring rows tell of each other where the splits are not by chance.
-    by_chance = data.folds is not None
-    kind = StratifiedKFold if data.spec.classifies else KFold
-    folds = kind(_FOLDS, shuffle=by_chance, random_state=seed if by_chance else None)
-    splits = list(folds.split(targets, targets))[: _FOLDS if len(targets) <= _FEW_ROWS else 1]
     outputs: list[NDArray[np.float32]] = []
     truth: list[NDArray[Any]] = []
-    for done, (_, held) in enumerate(splits):
-        chosen = np.isin(np.arange(len(targets)), held)
-        part = replace(data, train=select(rows, ~chosen), folds=None)
+    for done, held in enumerate(splits):
+        chosen = np.isin(np.arange(len(data.train)), held)
+        part = replace(data, train=select(data.train, ~chosen), folds=None, units=None)
         model = recipe.fit(part, seed, _part_of(progress, done, len(splits)))
-        judged = select(rows, chosen)
+        judged = select(data.train, chosen)
         outputs.append(model.predict(judged.inputs))
         truth.append(judged.targets)
     found = estimate_accuracy(data.spec, np.concatenate(outputs), np.concatenate(truth))

@@ -95,11 +95,14 @@ def test_a_unit_is_no_input_and_the_card_says_how_it_was_split(tmp_path: Path) -
     data, said = loaded(tmp_path, unit="machine")
     assert [t.columns for t in data.spec.inputs] == [("day.hour", "day.weekday", "v")]
     assert data.source == "t.csv, all rows of one 'machine' in one split"
+    assert data.units is not None
+    assert (len(data.units), len(set(data.units))) == (len(data.train), 12)
     assert "column 'machine' tells units apart and is no input" in said
 
 
 def test_rows_go_by_time(tmp_path: Path) -> None:
     data, _ = loaded(tmp_path, time="day")
+    assert data.units is None
     v = [part.inputs["input"][:, 2] for part in (data.train, data.validation, data.test)]
     assert v[0].min() > max(v[1].max(), v[2].max()) - 1  # the table runs backwards in time
 

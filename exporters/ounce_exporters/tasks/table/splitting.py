@@ -148,5 +148,8 @@ def make_data(
 
     sha256 = digest(inputs, targets)
     train, validation, test = map(take, splits)
-    data = TaskData(spec, source, train, validation, test, sha256, clusters=clusters[splits[1]])
+    taught, judged = (clusters[rows] for rows in splits[:2])
+    by_unit = len(np.unique(taught)) > 1  # of other splits all rows that train are one cluster
+    units = taught if by_unit else None
+    data = TaskData(spec, source, train, validation, test, sha256, clusters=judged, units=units)
     return data, lines
