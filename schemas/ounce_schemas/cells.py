@@ -37,7 +37,7 @@ class Cell(BaseModel, extra="forbid", frozen=True):
     """How one value of an input tensor is read from a cell of the table that the task is of."""
 
     column: str = Field(description="Column of the table")
-    read: Literal["number", "text", "hour", "weekday", "month"]
+    read: Literal["number", "text", "sentence", "hour", "weekday", "month"]
     decimal: Literal[".", ","] | None = Field(
         default=None, description="Decimal mark of a number; absent: the point"
     )
@@ -65,6 +65,8 @@ def read_cell(cell: Cell, value: object) -> float | str | None:
     """
     if cell.read == "text":
         return match_text(as_text(value), spellings(cell.texts or ()))
+    if cell.read == "sentence":
+        return as_text(value)
     if cell.read == "number":
         number = parse_number(as_text(value), cell.decimal or ".", cell.unit)
         return None if number is None else number - (cell.offset or 0.0)
