@@ -6,7 +6,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from ounce_edge.models.planning import strata_of
-from ounce_schemas.advice import Advice, Arm, Band, Decision, Limits, Measured, MeasuredModel
+from ounce_schemas.advice import (
+    Advice,
+    Arm,
+    Band,
+    Decision,
+    Limits,
+    Measured,
+    MeasuredModel,
+    Reason,
+)
+from ounce_schemas.card import AccuracyEstimate
 from ounce_schemas.errors import DataError, ExportError
 from pydantic import JsonValue
 
@@ -16,11 +26,13 @@ from ounce_exporters.advisor.exporting import Exported, export, measure
 from ounce_exporters.advisor.forecasting import FACTORS, forecast
 from ounce_exporters.advisor.looking import look
 from ounce_exporters.advisor.race import Raced, Runner, Tell, race
+from ounce_exporters.advisor.reasons import reasons, timed_reasons
 from ounce_exporters.advisor.stopping import stop_rule
 from ounce_exporters.evaluation import accepted, estimate_accuracy
 from ounce_exporters.export.provenance import processor_name
+from ounce_exporters.groups import group_figures
 from ounce_exporters.promises import estimate
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.recipe import Split, TaskData
 from ounce_exporters.tasks.table.recipes import families
 from ounce_exporters.tasks.table.workload import bound_work, row_work_us
 
@@ -35,6 +47,8 @@ INTERPRETABLE = (
 """Kinds of models that a person can read: a sum of columns or of curves, or one tree."""
 LATENCY_ROOM = 1.2
 """A limit of latency is held against the median of calls times this."""
+CALL_NS = 5_000.0
+"""Of any call of the runtime, whatever is in it: shared by the items of a batch."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,16 @@ class Asked:
     notices: Sequence[str]
 
 
-def advise(data: TaskData, asked: Asked, tell: Tell) -> Advice:
+@dataclass(frozen=True)
+class Advised:
+    """Advice, and what its page shows of the answers behind it."""
+
+    advice: Advice
+    held_out: Split
+    exported: Sequence[Exported]
+
+
+def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
     """Advise on a task.
 
     Args:
@@ -76,7 +99,8 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advice:
     exported, failures = _export(raced, rows, asked.seed, tell)
     timed = measure(exported, rows, sorted({1, asked.limits.batch}))
     decision = _decide(rows, raced, exported, timed, asked.limits, seen.constant)
-    return Advice(
+    arms_run = tuple(_arm(rows, runner, raced, exported, failures) for runner in raced.runners)
+    advice = Advice(
         task=data.spec.name,
         measure=data.spec.measure,
         seed=asked.seed,
@@ -86,14 +110,41 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advice:
         look=seen,
         budget=plan.budget,
         interrupted=raced.interrupted,
-        arms=tuple(_arm(rows, runner, raced, exported, failures) for runner in raced.runners),
+        arms=arms_run,
         decision=decision,
+        reasons=reasons(seen, arms_run, decision, _by_group(rows, raced, exported, decision)),
         measured=Measured(
             machine=processor_name(),
             models=tuple(timed),
             race_s=time.monotonic() - begun_s,
+            reasons=_timed(rows, decision, timed, asked.limits.batch),
         ),
     )
+    return Advised(advice, raced.held_out, exported)
+
+
+def _timed(
+    data: TaskData, decision: Decision, timed: Sequence[MeasuredModel], batch: int
+) -> tuple[Reason, ...]:
+    plan, best = decision.plan, decision.best
+    if plan is None or best is None:
+        return ()
+    n_fits = 1 if data.folds is None else int(data.folds.max()) + 2
+    training_s = sum(row_work_us(m, data) for m in plan.models) * len(data.train) * n_fits / 1e6
+    return timed_reasons(plan, best, timed, batch, training_s)
+
+
+def _by_group(
+    data: TaskData, raced: Raced, exported: Sequence[Exported], decision: Decision
+) -> dict[str, AccuracyEstimate] | None:
+    """Accuracy of the plan's last model by group."""
+    if data.groups is None or decision.plan is None:
+        return None
+    last = next(e for e in exported if e.recipe.name == decision.plan.models[-1])
+    names = data.groups.names[raced.places]
+    judged = replace(data, validation=raced.held_out, groups=replace(data.groups, names=names))
+    table = group_figures(data.spec, last.answers, judged)
+    return None if table is None else {group.name: group.accuracy for group in table.groups}
 
 
 def _export(
@@ -132,7 +183,7 @@ def _decide(
             name=e.recipe.name,
             neural=e.recipe.family == "neural",
             interpretable=e.recipe.name in INTERPRETABLE,
-            counted_ns=e.counted_ns,
+            counted_ns=e.counted_ns + CALL_NS / limits.batch,
             size_bytes=len(e.content),
             latency_ms=LATENCY_ROOM * latency_ms[e.recipe.name],
             right=accepted(task, e.answers, truth),

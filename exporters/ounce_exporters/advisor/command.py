@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from ounce_schemas.advice import Advice
 from ounce_schemas.command import grouped_command, make_settings, settings_options
 from ounce_schemas.errors import ArtifactError
 from rich.console import Console
 
 from ounce_exporters.advisor.advised import options_of
 from ounce_exporters.advisor.advising import Asked, advise, check_rows
+from ounce_exporters.advisor.page import render
 from ounce_exporters.advisor.settings import ADVISE_OPTIONS, AdviseSettings
 from ounce_exporters.advisor.summary import arms_table, lines
 from ounce_exporters.export.artifacts import write_file
@@ -53,11 +53,15 @@ def command(**values: Any) -> None:
         options=options_of(settings),
         notices=notices,
     )
-    advice = advise(data, asked, _Told(console).tell)
-    _write(settings.out, advice)
+    advised = advise(data, asked, _Told(console).tell)
+    advice = advised.advice
+    page = settings.out.with_suffix(".html")
+    _write(settings.out, advice.model_dump_json(indent=2, exclude_none=True) + "\n")
+    _write(page, render(advice, data, advised.held_out, advised.exported))
     console.print(arms_table(advice))
     for line in lines(advice):
         say(console, line)
+    say(console, f"All figures and plots: {page}")
     say(console, f"Written to {settings.out}; build it with: ounce train --advice {settings.out}")
 
 
@@ -78,8 +82,7 @@ def _load(
         return load(path, target, name, settings.table, settings.seed, notice), notices
 
 
-def _write(path: Path, advice: Advice) -> None:
-    text = advice.model_dump_json(indent=2, exclude_none=True) + "\n"
+def _write(path: Path, text: str) -> None:
     try:
         write_file(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
     except OSError as e:

@@ -142,6 +142,10 @@ def test_ctrl_c_gives_the_advice_so_far(
     advice = read_advice(out)
     assert advice.interrupted
     assert sum(bool(arm.curve) for arm in advice.arms) == 2
+    page = out.with_suffix(".html").read_text()
+    assert "Interrupted" in page
+    assert "Accuracy against cost" in page
+    assert "http" not in page.replace("http-equiv", "")
 
 
 def test_a_model_that_fails_costs_only_itself(

@@ -1,0 +1,210 @@
+"""Why: a line for each thing that a person would ask, with its figure and its source. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ounce_schemas.advice import Arm, Decision, Look, MeasuredModel, Plan, Reason
+from ounce_schemas.card import AccuracyEstimate
+
+RACE = "the race on this table"
+_CLOCK = "timed on this machine, one thread of the edge's runtime"
+_FORECAST = "the race's curve and forecasts fitted on LCDB 1.0"
+_WIDE_GAP = 0.05
+"""Train less validation accuracy from which a model is said to have learned rows by heart."""
+_GPU_WORTH_S = 600.0
+"""Nominal seconds of training on one core from which a GPU would be missed."""
+
+
+def reasons(
+    look: Look,
+    arms: Sequence[Arm],
+    decision: Decision,
+    groups: Mapping[str, AccuracyEstimate] | None,
+) -> tuple[Reason, ...]:
+    """Those that rest on no clock.
+
+    Args:
+        look: of the data.
+        arms: of the race.
+        decision: what is advised.
+        groups: of the plan's answers, where figures are told apart by a column.
+    """
+    ran = [arm for arm in arms if arm.accuracy is not None]
+    plan = decision.plan
+    found = [_data_size(ran), _structure(look, ran), _interpretability(ran)]
+    if plan is not None:
+        last = next(arm for arm in ran if arm.model == plan.models[-1])
+        found += [_overfitting(last), _scalability(last)]
+        if groups:
+            found.append(_fairness(groups))
+    return tuple(reason for reason in found if reason is not None)
+
+
+def timed_reasons(
+    plan: Plan, best: str, timed: Sequence[MeasuredModel], batch: int, training_s: float
+) -> tuple[Reason, ...]:
+    """Those that rest on a clock: hardware, and cost of a million messages.
+
+    Args:
+        plan: that is advised.
+        best: name of the most accurate model.
+        timed: of all finalists.
+        batch: items of a call that the limits are of.
+        training_s: nominal seconds that one core trains the plan.
+    """
+    alone = {t.model: t.p50_ms for t in timed if t.batch_size == 1}
+    of_batch = {t.model: t.p50_ms / t.batch_size for t in timed if t.batch_size == batch}
+    shares = [1.0, *([] if plan.handed_over is None else [plan.handed_over])]
+    mine_us = 1e3 * sum(s * alone[m] for s, m in zip(shares, plan.models, strict=True))
+    best_us = 1e3 * alone[best]
+    item_ms = sum(s * of_batch[m] for s, m in zip(shares, plan.models, strict=True))
+    gpu = "a GPU is worth trying" if training_s > _GPU_WORTH_S else "a GPU is not worth it"
+    return (
+        Reason(
+            topic="hardware",
+            text=f"{mine_us:.1f} µs a message alone; the most accurate, {best}, takes "
+            f"{best_us:.1f} µs. Training is about {training_s:.1f} s of one core: {gpu}",
+            figures={"us": mine_us, "best_us": best_us, "training_s": training_s},
+            source=_CLOCK + "; training by counted work",
+        ),
+        Reason(
+            topic="cost",
+            text=f"a million messages in calls of {batch} take {item_ms * 1e3:.3g} s of one core",
+            figures={"core_s_per_million": item_ms * 1e3},
+            source=_CLOCK,
+        ),
+    )
+
+
+def _data_size(ran: Sequence[Arm]) -> Reason | None:
+    classical = _best(arm for arm in ran if arm.family == "classical")
+    neural = _best(arm for arm in ran if arm.family == "neural")
+    if classical is None or neural is None:
+        return None
+    n_rows = classical.curve[-1].n_rows
+    gap = 100 * (_value(classical) - _value(neural))
+    ahead, behind = (classical, neural) if gap >= 0 else (neural, classical)
+    where = _crossing(ahead, behind)
+    told = "no crossing is in sight up to 10 times the rows"
+    if where is not None:
+        told = f"the curves cross at about {where:,} rows"
+    elif not (ahead.forecast and behind.forecast):
+        told = "where the curves cross can't be told: one of them has no forecast"
+    return Reason(
+        topic="data size",
+        text=f"at {n_rows:,} rows {ahead.model} is {abs(gap):.1f} points above {behind.model}; "
+        f"{told}",
+        figures={
+            "n_rows": n_rows,
+            "classical_ahead_points": gap,
+            **({} if where is None else {"crossing_rows": where}),
+        },
+        source=_FORECAST,
+    )
+
+
+def _crossing(ahead: Arm, behind: Arm) -> int | None:
+    """Rows at which the arm behind is forecast to be level; None: not up to the last forecast."""
+    before_rows, before_gap = ahead.curve[-1].n_rows, _value(ahead) - _value(behind)
+    for a, b in zip(ahead.forecast, behind.forecast, strict=False):
+        gap = a.value - b.value
+        if gap <= 0:
+            share = before_gap / (before_gap - gap) if before_gap > gap else 0.0
+            return round(before_rows + share * (a.n_rows - before_rows))
+        before_rows, before_gap = a.n_rows, gap
+    return None
+
+
+def _structure(look: Look, ran: Sequence[Arm]) -> Reason:
+    trees = _best(a for a in ran if "boost" in a.model or "forest" in a.model or "trees" in a.model)
+    lines = _best(a for a in ran if a.model in ("logistic-regression", "ridge", "kernel-svm"))
+    irregular = look.skewed + look.heavy_tailed
+    shape = (
+        f"a table of {look.n_numbers} numbers and {look.n_texts} categories; columns that are "
+        f"skewed or heavy-tailed: {irregular}"
+    )
+    figures: dict[str, float] = {"irregular_columns": irregular}
+    if trees is not None and lines is not None:
+        gap = 100 * (_value(trees) - _value(lines))
+        figures["trees_ahead_points"] = gap
+        shape += f"; trees are {gap:+.1f} points against smooth models here"
+    return Reason(
+        topic="structure",
+        text=shape,
+        figures=figures,
+        source=f"{RACE}; that irregular columns favour trees: McElfresh et al., NeurIPS 2023",
+    )
+
+
+def _interpretability(ran: Sequence[Arm]) -> Reason | None:
+    glass = _best(arm for arm in ran if arm.interpretable)
+    best = _best(ran)
+    if glass is None or best is None:
+        return None
+    points = 100 * (_value(best) - _value(glass))
+    told = f"the best model that a person can read, {glass.model}, costs {points:.1f} points "
+    return Reason(
+        topic="interpretability",
+        text=f"{told}against {best.model}"
+        if glass is not best
+        else f"the most accurate model, {glass.model}, is one that a person can read",
+        figures={"points": points},
+        source=RACE,
+    )
+
+
+def _overfitting(arm: Arm) -> Reason:
+    last = arm.curve[-1]
+    gap = 100 * (last.train - last.validation)
+    wide = gap > 100 * _WIDE_GAP
+    told = "it knows its rows better than others: more rows help most" if wide else "little is lost"
+    return Reason(
+        topic="overfitting",
+        text=f"{arm.model} is {gap:+.1f} points better on rows that it learned from; {told}",
+        figures={"train": last.train, "validation": last.validation},
+        source=RACE,
+    )
+
+
+def _scalability(arm: Arm) -> Reason:
+    if not arm.forecast:
+        return Reason(
+            topic="scalability",
+            text=f"no forecast for {arm.model}: its curve is no power law, or falls with more rows",
+            source=_FORECAST,
+        )
+    now = arm.curve[-1].validation
+    told = ", ".join(
+        f"{round(b.n_rows / arm.curve[-1].n_rows)} times the rows {100 * (b.value - now):+.1f} "
+        f"({100 * (b.low - now):+.1f} to {100 * (b.high - now):+.1f})"
+        for b in arm.forecast
+    )
+    return Reason(
+        topic="scalability",
+        text=f"points to expect of {arm.model}, with 90% bands: {told}",
+        figures={f"gain_{b.n_rows}": 100 * (b.value - now) for b in arm.forecast},
+        source=_FORECAST,
+    )
+
+
+def _fairness(groups: Mapping[str, AccuracyEstimate]) -> Reason:
+    worst = min(groups, key=lambda name: groups[name].value)
+    best = max(groups, key=lambda name: groups[name].value)
+    low, high = groups[worst], groups[best]
+    points = 100 * (high.value - low.value)
+    sure = "the intervals are apart" if low.high < high.low else "the intervals overlap"
+    return Reason(
+        topic="fairness",
+        text=f"{worst!r} gets {low.value:.3f} ({low.low:.3f} to {low.high:.3f}), {best!r} "
+        f"{high.value:.3f} ({high.low:.3f} to {high.high:.3f}): {points:.1f} points; {sure}",
+        figures={name: estimate.value for name, estimate in groups.items()},
+        source="held-out rows of the race, by group, with 95% intervals",
+    )
+
+
+def _best(arms: Iterable[Arm]) -> Arm | None:
+    return max(arms, key=_value, default=None)
+
+
+def _value(arm: Arm) -> float:
+    assert arm.accuracy is not None  # it ran to the end
+    return arm.accuracy.value

@@ -1,0 +1,111 @@
+"""Reasons: each with the figure that it says."""
+
+from typing import Literal
+
+import pytest
+from ounce_exporters.advisor.reasons import reasons, timed_reasons
+from ounce_schemas.advice import (
+    Arm,
+    Band,
+    CurvePoint,
+    Decision,
+    Look,
+    MeasuredModel,
+    Plan,
+    Verdict,
+)
+from ounce_schemas.card import AccuracyEstimate
+
+LOOK = Look(
+    n_rows=1000,
+    n_numbers=3,
+    n_texts=1,
+    missing=0,
+    duplicates=0,
+    most_values=2,
+    skewed=1,
+    heavy_tailed=1,
+    n_classes=2,
+    constant=0.5,
+    notices=(),
+)
+
+
+def estimate(value: float, half: float = 0.01) -> AccuracyEstimate:
+    return AccuracyEstimate(value=value, low=value - half, high=value + half, n=1000)
+
+
+def arm(
+    name: str,
+    accuracy: float,
+    *,
+    ahead: tuple[float, ...] = (),
+    family: Literal["classical", "neural"] = "classical",
+    interpretable: bool = False,
+) -> Arm:
+    return Arm(
+        model=name,
+        family=family,
+        interpretable=interpretable,
+        curve=(CurvePoint(n_rows=1000, train=accuracy + 0.08, validation=accuracy),),
+        forecast=tuple(
+            Band(n_rows=n, value=v, low=v - 0.02, high=v + 0.02)
+            for n, v in zip((2000, 4000, 10_000), ahead, strict=False)
+        ),
+        accuracy=estimate(accuracy),
+    )
+
+
+def told(*arms: Arm, groups: dict[str, AccuracyEstimate] | None = None) -> dict[str, str]:
+    plan = Plan(models=(arms[0].model,), accuracy=estimate(0.8), counted_ns=10)
+    decision = Decision(verdict=Verdict.CLASSICAL, plan=plan, best=arms[0].model)
+    return {reason.topic: reason.text for reason in reasons(LOOK, arms, decision, groups)}
+
+
+def test_the_crossing_of_curves_is_told_by_rows() -> None:
+    tree = arm("gradient-boosting", 0.80, ahead=(0.81, 0.82, 0.83))
+    network = arm("mlp", 0.76, ahead=(0.79, 0.84, 0.86), family="neural")
+
+    assert "cross at about 3,000 rows" in told(tree, network)["data size"]
+    assert "2 times the rows +1.0 (-1.0 to +3.0)" in told(tree, network)["scalability"]
+
+
+def test_no_forecast_is_said() -> None:
+    found = told(arm("gradient-boosting", 0.8), arm("mlp", 0.7, family="neural"))
+
+    assert "can't be told" in found["data size"]
+    assert "no forecast" in found["scalability"]
+
+
+def test_a_glass_box_and_an_overfitted_model_have_their_price() -> None:
+    found = told(arm("random-forest", 0.8), arm("logistic-regression", 0.77, interpretable=True))
+
+    assert "logistic-regression, costs 3.0 points" in found["interpretability"]
+    assert "+8.0 points better on rows that it learned from" in found["overfitting"]
+    assert "trees are +3.0 points" in found["structure"]
+
+
+def test_groups_are_told_apart_where_their_intervals_are() -> None:
+    found = told(arm("ridge", 0.8), groups={"a": estimate(0.9), "b": estimate(0.7)})
+
+    assert found["fairness"].startswith("'b' gets 0.700")
+    assert found["fairness"].endswith("20.0 points; the intervals are apart")
+
+
+def test_a_cascade_costs_what_its_share_of_the_second_model_costs() -> None:
+    plan = Plan(models=("light", "heavy"), accuracy=estimate(0.9), counted_ns=10, handed_over=0.25)
+    timed = [
+        MeasuredModel(model=name, batch_size=size, p50_ms=ms, p99_ms=ms)
+        for name, size, ms in (
+            ("light", 1, 0.01),
+            ("light", 10, 0.02),
+            ("heavy", 1, 0.2),
+            ("heavy", 10, 0.4),
+        )
+    ]
+
+    hardware, cost = timed_reasons(plan, "heavy", timed, 10, training_s=1200)
+
+    assert hardware.figures["us"] == pytest.approx(60)
+    assert "a GPU is worth trying" in hardware.text
+    assert cost.figures["core_s_per_million"] == pytest.approx(12)
