@@ -31,11 +31,15 @@ class ExampleRequest:
     """A line for each tensor that has named columns."""
     raw: bytes | None
     """Little-endian float32; None where the task has other inputs than one of numbers."""
+    row: str | None = None
+    """Flat JSON by column names; None where the task has none, many, or parts of dates."""
 
     @property
     def lines(self) -> list[str]:
         """What a person must know to send it."""
         found = [f"JSON  {self.shortened}", *self.columns]
+        if self.row is not None:
+            found.insert(0, f"row   {self.row}")
         if self.raw is not None:
             start = self.raw[:_MOST_SHOWN].hex(" ", 4)
             more = " ..." if len(self.raw) > _MOST_SHOWN else ""
@@ -63,6 +67,7 @@ def example_request(task: TaskSpec, items: Split) -> ExampleRequest:
         shortened=json.dumps(short, ensure_ascii=False).replace('"..."', "..."),
         columns=tuple(_columns(tensor) for tensor in task.inputs if tensor.columns),
         raw=raw,
+        row=_row(task, {name: _plain(array) for name, array in arrays.items()}),
     )
 
 
@@ -80,6 +85,25 @@ def _request(task: TaskSpec, data: dict[str, list[Any]]) -> dict[str, Any]:
         ],
         "parameters": {"max_latency_ms": _MAX_LATENCY_MS, "min_accuracy": _MIN_ACCURACY},
     }
+
+
+def _row(task: TaskSpec, data: dict[str, list[Any]]) -> str | None:
+    """The item as it stands in the table; what is missing is left out."""
+    if any(tensor.cells is None for tensor in task.inputs):
+        return None
+    pairs = [
+        (cell, value)
+        for tensor in task.inputs
+        for cell, value in zip(tensor.cells or (), data[tensor.name], strict=True)
+    ]
+    if len(pairs) > _MOST_SHOWN or any(cell.read not in ("number", "text") for cell, _ in pairs):
+        return None
+    row = {
+        cell.column: value if isinstance(value, str) else value + (cell.offset or 0.0)
+        for cell, value in pairs
+        if value not in (None, "")
+    }
+    return json.dumps(row, ensure_ascii=False)
 
 
 def _plain(array: NDArray[Any]) -> list[Any]:

@@ -1,5 +1,6 @@
-"""What a person does with a new ladder: three commands, and a request to send."""
+"""What a person does with a new ladder: four commands, and a request to send."""
 
+import shlex
 from pathlib import Path
 
 from ounce_exporters.example import EXAMPLE_FILE, example_request
@@ -18,7 +19,13 @@ def next_steps(data: TaskData, models: Path) -> list[str]:
     task = data.spec.name
     where = "" if models == Path("models") else f" --models {models}"
     example = example_request(data.spec, data.test)
+    sent = f"--file {models / task / EXAMPLE_FILE}"
+    if example.row is not None:
+        sent = f"--data {shlex.quote(example.row)}"
     return [
+        "Ask the models in this process:",
+        f"  ounce ask {task} {sent} --local{where}",
+        "",
         f"Next, with Kafka at {_KAFKA}:",
         f"  ounce topics {task} --kafka {_KAFKA}",
         f"  ounce worker --task {task} --kafka {_KAFKA}{where}",

@@ -40,6 +40,11 @@ COMMANDS = {
         "services",
         "Send a request, and show the answer and how it came about.",
     ),
+    "tail": (
+        "ounce_services.client.tail_command",
+        "services",
+        "Show a task's answers, dead letters and events as they come.",
+    ),
     "devices": ("ounce_services.devices.command", "services", "Simulate a fleet of devices."),
     "dead-letters": (
         "ounce_services.dead_letters.command",

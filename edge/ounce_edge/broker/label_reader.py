@@ -14,12 +14,12 @@ from time import monotonic
 from types import MappingProxyType
 from typing import Any, cast
 
-import msgspec
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from ounce_schemas.label import KEY_ERRORS, Label, LabelOutcome
 from ounce_schemas.request import HEADER_ID, HEADER_SOURCE
 from ounce_schemas.topics import labels_topic
 
+from ounce_edge.wire.label_formats import decode_labels
 from ounce_edge.wire.records import Record
 
 logger = logging.getLogger(__name__)
@@ -44,11 +44,9 @@ _TIMEOUT_S = 5.0
 _MOST_BYTES = 4096
 """A label is an id, and a class or a number. With the bound on their number it bounds memory."""
 
-_decode = msgspec.json.Decoder(Label).decode
 
-
-def read_label(record: Record) -> Label:
-    """The label that a record holds, with its id.
+def read_labels(record: Record) -> list[Label]:
+    """The labels that a record holds, each with its id.
 
     Raises:
         ValueError: it holds none; the text says why.
@@ -58,10 +56,10 @@ def read_label(record: Record) -> Label:
         raise ValueError("it has no value")
     if len(value) > _MOST_BYTES:
         raise ValueError(f"its value has {len(value)} bytes, more than {_MOST_BYTES}")
-    try:
-        label = _decode(value)
-    except (msgspec.MsgspecError, RecursionError) as e:
-        raise ValueError(f"its value is no label: {e}") from e
+    return [_with_sender(label, record) for label in decode_labels(value)]
+
+
+def _with_sender(label: Label, record: Record) -> Label:
     headers, key = dict(record.headers() or ()), record.key()
     if not label.id:
         id_, source = headers.get(HEADER_ID), headers.get(HEADER_SOURCE)
@@ -196,7 +194,7 @@ class LabelReader:
         for record in records:
             task = self._tasks[str(record.topic())]
             try:
-                labels[task].append(read_label(record))
+                labels[task] += read_labels(record)
             except Exception as e:  # whatever a record holds costs this record only
                 undecodable[task] += 1
                 self._warn_once(

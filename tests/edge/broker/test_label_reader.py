@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from confluent_kafka import Producer
 from ounce_edge.broker import label_reader
-from ounce_edge.broker.label_reader import LabelReader, read_label
+from ounce_edge.broker.label_reader import LabelReader, read_labels
 from ounce_edge.evidence.answer_block import AnswerGroup
 from ounce_edge.evidence.answer_memory import AnswerMemory
 from ounce_schemas.label import KEY_ERRORS, Label, LabelOutcome
@@ -33,9 +33,12 @@ NO_LABELS: list[tuple[bytes | None, Any]] = [
     (b'{"label":"1"}', [("ce_id", b"\xff\xfe")]),
     (b'{"label":"1"}', [("ce_id", b"x" * 5000)]),
     (b'{"id":"","label":"1"}', None),
-    (b'{"id":7,"label":"1"}', None),
-    (b'{"id":"a","label":1}', None),
-    (b'{"id":"a","value":"1"}', None),
+    (b'{"id":{},"label":"1"}', None),
+    (b'{"id":"a","label":[1]}', None),
+    (b'{"id":"a","value":"warm"}', None),
+    (b'[{"id":"a","label":"1"},7]', None),
+    (b"[[[[[[1]]]]]]", None),
+    (b'{"id":"a","label":"1","label":2}', None),
     (b'{"id":"a","value":1e999}', None),
     (b'{"id":"\xff","label":"1"}', None),
     (b'{"id":"a","x":' + b"[" * 2000 + b"]" * 2000 + b"}", None),
@@ -46,7 +49,28 @@ NO_LABELS: list[tuple[bytes | None, Any]] = [
 @pytest.mark.parametrize(("value", "headers"), NO_LABELS)
 def test_what_is_no_label_says_why(value: bytes | None, headers: Any) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        read_label(FakeRecord(value, headers))
+        read_labels(FakeRecord(value, headers))
+
+
+@pytest.mark.parametrize(
+    ("value", "labels"),
+    [
+        (b'{"id":"a","label":7}', [Label("a", label="7")]),
+        (b'{"id":7,"label":7.0}', [Label("7", label="7")]),
+        (b'{"id":"a","label":true}', [Label("a", label="true")]),
+        (b'{"id":"a","value":"1.5"}', [Label("a", value=1.5)]),
+        (b'\xef\xbb\xbf{"id":"a","label":"7"}', [Label("a", label="7")]),
+        (b'[{"id":"a","label":"7"},{"id":"b","label":1}]',
+         [Label("a", label="7"), Label("b", label="1")]),
+        (b'{"schema":null,"payload":{"id":"a","label":"7"}}', [Label("a", label="7")]),
+        (b'{"specversion":"1.0","id":"a","source":"/d","type":"t","data":{"label":7}}',
+         [Label("a", label="7", source="/d")]),
+        (b'{"specversion":"1.0","id":"e","source":"/l","type":"t","data":{"id":"a","label":7}}',
+         [Label("a", label="7")]),
+    ],
+)  # fmt: skip
+def test_labels_are_read_as_people_write_them(value: bytes, labels: list[Label]) -> None:
+    assert read_labels(FakeRecord(value, None, key_=None)) == labels
 
 
 @pytest.mark.parametrize(
@@ -58,7 +82,7 @@ def test_what_is_no_label_says_why(value: bytes | None, headers: Any) -> None:
     ],
 )
 def test_the_id_is_in_the_value_or_in_its_header(value: bytes, headers: Any, label: Label) -> None:
-    assert read_label(FakeRecord(value, headers, key_=None)) == label
+    assert read_labels(FakeRecord(value, headers, key_=None)) == [label]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +101,7 @@ def test_the_id_is_in_the_value_or_in_its_header(value: bytes, headers: Any, lab
 def test_a_label_names_the_sender_of_its_request(
     value: bytes, headers: Any, key: bytes | None, source: str | None, device: str | None
 ) -> None:
-    label = read_label(FakeRecord(value, headers, key_=key))
+    [label] = read_labels(FakeRecord(value, headers, key_=key))
     assert (label.id, label.source, label.device) == ("a", source, device)
 
 
@@ -87,7 +111,7 @@ def test_names_of_any_length_are_no_labels() -> None:
         (None, b"k" * 9999),
     ):
         with pytest.raises(ValueError, match="has 9999 characters, more than 4096"):
-            read_label(FakeRecord(b'{"id":""}' if headers else b'{"id":"a"}', headers, key_=key))
+            read_labels(FakeRecord(b'{"id":""}' if headers else b'{"id":"a"}', headers, key_=key))
 
 
 class Inbox:

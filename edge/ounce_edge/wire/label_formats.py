@@ -1,0 +1,64 @@
+"""Labels as people write them: numbers for classes, several in a list, within envelopes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from ounce_schemas.cells import as_text
+from ounce_schemas.errors import InvalidMessageError
+from ounce_schemas.label import Label
+
+from ounce_edge.wire.formats.json_text import plain_text, read_document
+
+_DEEPEST = 4
+"""Envelopes within envelopes."""
+_TEXTS = ("id", "label", "source", "device")
+_decode = msgspec.json.Decoder(Label).decode
+
+
+def decode_labels(value: bytes) -> list[Label]:
+    """The labels that a record's value holds; an id may still be missing.
+
+    Raises:
+        ValueError: it holds none; the text says why.
+    """
+    error: Exception = ValueError("it names no truth")
+    try:
+        label = _decode(value)
+        if label.label is not None or label.value is not None:
+            return [label]
+    except (msgspec.MsgspecError, RecursionError) as e:
+        error = e
+    try:
+        return _labels(read_document(plain_text(value)), 0)
+    except (InvalidMessageError, msgspec.ValidationError):
+        raise ValueError(f"its value is no label: {error}") from error
+
+
+def _labels(found: Any, depth: int) -> list[Label]:
+    if isinstance(found, list) and found and depth < _DEEPEST:
+        return [label for part in found for label in _labels(part, depth + 1)]
+    if isinstance(found, dict) and depth < _DEEPEST:
+        if "specversion" in found:
+            return [_of_event(label, found) for label in _labels(found.get("data"), depth + 1)]
+        if found.keys() == {"schema", "payload"}:  # of Kafka Connect's JsonConverter
+            return _labels(found["payload"], depth + 1)
+        return [msgspec.convert(_plain(found), Label, strict=False)]
+    raise msgspec.ValidationError("neither an object nor a list of some")
+
+
+def _of_event(label: Label, event: Mapping[str, Any]) -> Label:
+    """As for headers: where the label has no id, the event's id and source count."""
+    if not label.id:
+        own = _plain({name: event.get(name) for name in ("id", "source")})
+        label.id = own["id"]
+        label.source = label.source or own["source"]
+    return label
+
+
+def _plain(found: Mapping[str, Any]) -> dict[str, Any]:
+    """With numbers and truth values as the texts that ids and classes are."""
+    return {
+        name: as_text(value) if name in _TEXTS and isinstance(value, int | float) else value
+        for name, value in found.items()
+    }
