@@ -3,7 +3,8 @@
 Each reads `features`, float32 of shape (n_items, n_features), and writes `uncalibrated`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,7 +25,7 @@ def emit_linear(weights: Floats, bias: Floats) -> onnx.ModelProto:
         bias: array of shape (n_outputs,).
     """
     nodes = [helper.make_node("Gemm", [FEATURES, "weights", "bias"], [UNCALIBRATED])]
-    return _model("linear", nodes, {"weights": weights, "bias": bias}, weights.shape)
+    return make_model("linear", nodes, {"weights": weights, "bias": bias}, weights.shape)
 
 
 def emit_kernel(centres: Floats, gamma: float, dual: Floats, bias: Floats) -> onnx.ModelProto:
@@ -53,7 +54,7 @@ def emit_kernel(centres: Floats, gamma: float, dual: Floats, bias: Floats) -> on
         "dual": dual,
         "bias": bias,
     }
-    return _model("kernel", nodes, constants, (n_features, dual.shape[1]))
+    return make_model("kernel", nodes, constants, (n_features, dual.shape[1]))
 
 
 def emit_distance(mean: Floats, weights: Floats) -> onnx.ModelProto:
@@ -68,9 +69,8 @@ def emit_distance(mean: Floats, weights: Floats) -> onnx.ModelProto:
         helper.make_node("MatMul", ["centred", "weights"], ["spread"]),
         helper.make_node("ReduceL2", ["spread", "axes"], [UNCALIBRATED], keepdims=1),
     ]
-    made = _model("distance", nodes, {"mean": mean, "weights": weights}, (len(mean), 1))
-    made.graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "axes"))
-    return made
+    constants = {"mean": mean, "weights": weights, "axes": np.array([1])}
+    return make_model("distance", nodes, constants, (len(mean), 1))
 
 
 def exponent_terms(centres: Floats, gamma: float) -> tuple[Floats, Floats]:
@@ -81,16 +81,29 @@ def exponent_terms(centres: Floats, gamma: float) -> tuple[Floats, Floats]:
     return weights, offsets
 
 
-def _model(
-    name: str, nodes: Sequence[NodeProto], constants: dict[str, Floats], shape: tuple[int, ...]
+def make_model(
+    name: str, nodes: Sequence[NodeProto], constants: Mapping[str, Any], shape: tuple[int, ...]
 ) -> onnx.ModelProto:
+    """A graph from `features` to `uncalibrated`.
+
+    Args:
+        name: of the graph.
+        nodes: in their order.
+        constants: by name: whole numbers, such as axes, as int64, all others as float32.
+        shape: numbers of features and of outputs.
+    """
     n_features, n_outputs = shape
     graph = helper.make_graph(
         nodes,
         name,
         [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", n_features])],
         [helper.make_tensor_value_info(UNCALIBRATED, TensorProto.FLOAT, ["batch", n_outputs])],
-        [numpy_helper.from_array(np.asarray(v, np.float32), n) for n, v in constants.items()],
+        [numpy_helper.from_array(_constant(v), n) for n, v in constants.items()],
     )
     opsets = [helper.make_opsetid("", OPSET)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+
+
+def _constant(value: Any) -> NDArray[Any]:
+    whole = np.issubdtype(np.asarray(value).dtype, np.integer)
+    return np.ascontiguousarray(value, np.int64) if whole else np.array(value, np.float32)

@@ -30,7 +30,9 @@ HELD_OUT = 0.15
 """Share of rows that tell when to stop."""
 
 
-_FAR = 8.0
+LEAST_PROBABILITY = 1e-9
+"""A smaller one counts as this: zero has no logarithm."""
+FAR = 8.0
 """Standard deviations from the mean at which a number is cut where it goes in as it is."""
 
 
@@ -113,7 +115,7 @@ class TableNetwork(nn.Module):
         numbers, others = x[:, : self.n_numbers], x[:, self.n_numbers :]
         through = (numbers.unsqueeze(2) - self.lows) * self.inverse_widths
         embedded = through.clamp(0.0, 1.0).flatten(1)
-        features = torch.cat([embedded, numbers.clamp(-_FAR, _FAR), others], dim=1)
+        features = torch.cat([embedded, numbers.clamp(-FAR, FAR), others], dim=1)
         hidden = self.first(features).unsqueeze(1) * self.scales[0] + self.biases[0]
         hidden = self.dropout(torch.relu(hidden))
         hidden = torch.relu(self.second(hidden) * self.scales[1] + self.biases[1])
@@ -126,7 +128,7 @@ class TableNetwork(nn.Module):
         said = self.members(x)
         if self.n_outputs == 1:
             return said.mean(dim=1)
-        return torch.log(torch.clamp(torch.softmax(said, dim=2).mean(dim=1), min=1e-9))
+        return torch.log(torch.clamp(torch.softmax(said, dim=2).mean(dim=1), min=LEAST_PROBABILITY))
 
 
 def find_edges(numbers: NDArray[np.float32], intervals: int) -> NDArray[np.float32]:

@@ -72,7 +72,6 @@ CASES = [
     pytest.param(name, n, id=f"{name} of {kind}")
     for kind, n in CLASSES.items()
     for name in names(n)
-    if (name, n) != ("mlp", 2)  # as of three classes, and slow to export
 ]
 
 

@@ -9,13 +9,12 @@ import onnx
 from numpy.typing import NDArray
 from ounce_schemas.task import TaskSpec
 from sklearn.compose import ColumnTransformer
-from torch import Tensor, nn
 
 from ounce_exporters.export.graphs import chain
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, TaskData
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.training.classical import as_matrix, balanced_weights, convert
-from ounce_exporters.training.neural import count_weights, export, run
+from ounce_exporters.training.neural import count_weights, run
 from ounce_exporters.training.tabular import (
     Lesson,
     Schedule,
@@ -24,6 +23,7 @@ from ounce_exporters.training.tabular import (
     find_edges,
     fit_network,
 )
+from ounce_exporters.training.tabular_graph import write_network
 
 _MOST_EMBEDDED = 2048
 """Intervals of all numbers together at most; wide tables have fewer of each."""
@@ -66,10 +66,8 @@ def fit_mlp(
         return TableNetwork(edges, features.shape[1] - numbers, n_outputs, shape)
 
     lesson = Lesson(features, targets, weights)
-    network: nn.Module = fit_network(make, lesson, schedule, seed, progress)
-    if not classifies:
-        network = Rescaled(network, centre, spread).eval()
-    return PipelineNetwork(task, columns, network, features.shape[1])
+    network = fit_network(make, lesson, schedule, seed, progress)
+    return PipelineNetwork(task, columns, network, centre, spread)
 
 
 def _fill(kind: Any, options: Mapping[str, Any]) -> Any:
@@ -82,31 +80,30 @@ def _first_numbers(features: NDArray[np.float32]) -> int:
     return int(np.flatnonzero(several)[-1]) + 1 if several.any() else 0
 
 
-class Rescaled(nn.Module):
-    """A network whose standardized output is brought back to the target's unit."""
-
-    def __init__(self, network: nn.Module, centre: float, spread: float) -> None:
-        super().__init__()
-        self.network = network
-        self.centre = centre
-        self.spread = spread
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Values of shape (n_items, 1)."""
-        values: Tensor = self.network(x) * self.spread + self.centre
-        return values
-
-
 class PipelineNetwork:
-    """Fitted preprocessing in scikit-learn and a network behind it; one graph when exported."""
+    """Fitted preprocessing in scikit-learn and a network behind it; one graph when exported.
+
+    Args:
+        task: its inputs.
+        columns: from these to features.
+        network: from features to logits, or to a standardized value.
+        centre: what was taken off a value.
+        spread: what it was divided by.
+    """
 
     def __init__(
-        self, task: TaskSpec, columns: ColumnTransformer, network: nn.Module, n_features: int
+        self,
+        task: TaskSpec,
+        columns: ColumnTransformer,
+        network: TableNetwork,
+        centre: float,
+        spread: float,
     ) -> None:
         self._task = task
         self._columns = columns
         self._network = network
-        self._n_features = n_features
+        self._centre = centre
+        self._spread = spread
 
     @property
     def parameters(self) -> int:
@@ -116,7 +113,10 @@ class PipelineNetwork:
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
         """Logits of shape (n_items, n_labels), or values of shape (n_items, 1)."""
         features: Any = self._columns.transform(as_matrix(self._task, inputs))
-        return run(self._network, features.astype(np.float32))
+        said = run(self._network, features.astype(np.float32))
+        if self._task.classifies:
+            return said
+        return said * np.float32(self._spread) + np.float32(self._centre)
 
     def to_onnx(self) -> onnx.ModelProto:
         """Preprocessing and network as one graph with the one output `uncalibrated`.
@@ -126,5 +126,5 @@ class PipelineNetwork:
         """
         return chain(
             convert(self._columns, self._task),
-            export(self._network, "features", (self._n_features,)),
+            write_network(self._network, self._centre, self._spread),
         )
