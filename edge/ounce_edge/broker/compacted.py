@@ -125,7 +125,7 @@ class TopicFollower:
                 if error.code() != KafkaError._PARTITION_EOF:
                     raise KafkaException(error)
                 ahead.discard(message.partition() or 0)
-            if ends and not ahead:
+            if messages and not ahead:  # also before the next end, which the broker holds back
                 self._note(None)
                 self._follows.caught_up()
                 self._caught_up.set()

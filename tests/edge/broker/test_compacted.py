@@ -1,0 +1,90 @@
+"""When a follower of a topic says that all was given."""
+
+import threading
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError
+from ounce_edge.broker import compacted
+from ounce_edge.broker.compacted import TopicFollower
+
+WAIT_S = 20.0
+
+
+class Message:
+    def __init__(self, text: bytes | None, partition: int) -> None:
+        self._text, self._partition = text, partition
+
+    def value(self) -> bytes | None:
+        return self._text
+
+    def partition(self) -> int:
+        return self._partition
+
+    def error(self) -> KafkaError | None:
+        return None if self._text else KafkaError(KafkaError._PARTITION_EOF)
+
+
+class Consumer:
+    """Gives what a test says, then nothing."""
+
+    def __init__(self, gives: list[list[Message]]) -> None:
+        self._gives = gives
+
+    def list_topics(self, topic: str, timeout: float) -> Any:
+        return SimpleNamespace(topics={topic: SimpleNamespace(error=None, partitions=[0, 1])})
+
+    def assign(self, places: object) -> None:
+        pass
+
+    def consume(self, n: int, timeout: float) -> list[Message]:
+        return self._gives.pop(0) if self._gives else []
+
+    def get_watermark_offsets(self, place: object, timeout: float) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Follows:
+    def __init__(self, n: int) -> None:
+        self.told: list[object] = []
+        self.done = threading.Event()
+        self._n = n
+
+    def start(self) -> None:
+        self.told.append("start")
+
+    def take(self, records: Sequence[Any]) -> None:
+        self.told += [record.value() for record in records]
+
+    def caught_up(self) -> None:
+        self.told.append("caught up")
+        if self.told.count("caught up") == self._n:
+            self.done.set()
+
+    def tell_trouble(self, why: str | None) -> None:
+        raise AssertionError(why)
+
+
+def test_what_comes_later_is_told_without_waiting_for_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gives = [
+        [Message(b"a", 0), Message(None, 0)],
+        [Message(b"b", 1)],
+        [Message(None, 1)],
+        [Message(b"c", 0)],
+    ]
+    monkeypatch.setattr(compacted, "Consumer", lambda settings: Consumer(gives))
+    follows = Follows(2)
+    follower = TopicFollower("nowhere:1", "t", follows)
+    follower.start()
+    try:
+        assert follows.done.wait(WAIT_S)
+    finally:
+        follower.close()
+    assert follows.told == ["start", b"a", b"b", "caught up", b"c", "caught up"]
