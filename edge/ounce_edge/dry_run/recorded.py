@@ -29,6 +29,7 @@ class RecordedDecision(msgspec.Struct, frozen=True):
     route: int = 0
     senders: bytes = b""
     new_senders: Sequence[tuple[int, Sender]] = ()
+    posteriors: Sequence[tuple[float, float]] = ()
 
 
 def tasks_in(folder: Path) -> list[str]:

@@ -78,6 +78,9 @@ class DecisionEntry(msgspec.Struct, frozen=True):
     """Number of the sender per considered request, little-endian int32."""
     new_senders: Sequence[tuple[int, Sender]] = ()
     """Senders that no entry of the file before this one tells of, by their numbers."""
+    posteriors: Sequence[tuple[float, float]] = ()
+    """Per plan, parameters of the Beta distribution that exploring draws from; empty where the
+    route does not explore."""
 
     def remaining(self) -> Floats:
         """Time left per considered request, milliseconds; shape (n,)."""

@@ -58,6 +58,8 @@ class Decided(NamedTuple):
     """Of all requests."""
     senders: NDArray[np.int32] | None = None
     """Who sent each; shape (n,)."""
+    posteriors: Sequence[tuple[float, float]] = ()
+    """Per plan, what exploring draws from, where the route explores."""
 
 
 class DecisionLog:
@@ -150,6 +152,7 @@ class DecisionLog:
             decided.route,
             b"" if senders is None else senders.astype("<i4").tobytes(),
             () if senders is None else new_senders(self.senders, senders, self._written),
+            decided.posteriors,
         )
         self._or_stop(partial(self._append, entry))
 

@@ -13,3 +13,5 @@ class LoggedRoute(msgspec.Struct, frozen=True, array_like=True):
     """Indices of the plans."""
     objective: Objective
     fallback: Fallback
+    exploration: float | None = None
+    """Share of messages on which a lighter plan may be tried; None: a log that does not tell."""

@@ -179,7 +179,8 @@ class Chooser:
                 return None, 0.0
             left_ms, floors = left_ms[pressing], floors[pressing]
             chosen = pressing if chosen is None else chosen[pressing]
-        exploration = self._explore(edition, here, len(left_ms))
+        posteriors = edition.plans.posteriors if here.routing.exploration else ()
+        exploration = self._explore(here, posteriors, len(left_ms))
         calls = None
         if not overload_lasts and exploration is None:
             calls = before.memory.find(view, left_ms, floors, turn.slice_ms)
@@ -202,18 +203,26 @@ class Chooser:
         if view.cold and want_models(edition, view, schedule.groups):
             self.load_look_s = _LOAD_LOOK_S
         decide_ms = (time.thread_time() - spent_s) * 1e3
-        decided = Decided(state, left_ms, floors, schedule, exploration, overload_lasts)
+        decided = Decided(
+            state,
+            left_ms,
+            floors,
+            schedule,
+            exploration,
+            overload_lasts,
+            posteriors=posteriors,
+        )
         return Chosen(view, decided, here, chosen, now), decide_ms
 
-    def _explore(self, edition: Edition, route: Route, n: int) -> Draws | None:
+    def _explore(
+        self, route: Route, posteriors: Sequence[tuple[float, float]], n: int
+    ) -> Draws | None:
         """What is random about exploring with `n` messages; None where none of them may."""
         if not route.routing.exploration:
             return None
         chosen = self._rng.random(n) < route.routing.exploration
         if not chosen.any():
             return None
-        plans = edition.plans
-        posteriors = [plans.accuracy.posterior(p) for p in range(len(plans))]
         return Draws(chosen, [float(self._rng.beta(a, b)) for a, b in posteriors])
 
 

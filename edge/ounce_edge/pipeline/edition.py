@@ -125,7 +125,9 @@ class Edition:
             self.policy.fallback,
             self.plans.tables,
             [
-                LoggedRoute(r.permitted, r.routing.objective, r.routing.fallback)
+                LoggedRoute(
+                    r.permitted, r.routing.objective, r.routing.fallback, r.routing.exploration
+                )
                 for r in self.routes
             ],
             [(m.card.model, m.card.family) for m in self.models],

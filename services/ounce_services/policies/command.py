@@ -1,4 +1,4 @@
-"""`ounce policy`: check, explain, replay, diff, apply, history, show, rollback, status."""
+"""`ounce policy`: check, explain, replay, estimate, and the versions of a policy."""
 
 import getpass
 import time
@@ -14,6 +14,7 @@ from ounce_schemas.policy_history import Change, PolicyVersion
 from ounce_schemas.topics import EVENTS_TOPIC
 
 from ounce_services.policies.diffing import unified_diff
+from ounce_services.policies.estimate_command import command as estimate_command
 from ounce_services.policies.listing import history_table, status_table
 from ounce_services.policies.meeting_text import meeting_text
 from ounce_services.policies.options import (
@@ -54,6 +55,7 @@ def command() -> None:
 
 
 command.add_command(replay_command)
+command.add_command(estimate_command)
 
 
 @command.command("check")

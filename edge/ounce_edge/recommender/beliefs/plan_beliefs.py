@@ -85,6 +85,11 @@ class Plans:
     def __getitem__(self, index: int) -> Plan:
         return self.plans[index]
 
+    @property
+    def posteriors(self) -> Sequence[tuple[float, float]]:
+        """Per plan, parameters of the Beta distribution of its accuracy."""
+        return [self.accuracy.posterior(p) for p in range(len(self.plans))]
+
     def view(self, at_s: float) -> View:
         """What is believed now of all plans.
 

@@ -90,13 +90,17 @@ def _try(
     view: View, lighter: Sequence[int], remaining_ms: float, floor: float, drawn: Sequence[float]
 ) -> int | None:
     for plan in lighter:
-        if (
-            view.accuracy_low[plan] < floor <= view.accuracy_high[plan]
-            and drawn[plan] >= floor
-            and view.finish_ms(plan, 1) <= remaining_ms
-        ):
+        if drawn[plan] >= floor and is_tried(view, plan, remaining_ms, floor):
             return plan
     return None
+
+
+def is_tried(view: View, plan: int, remaining_ms: float, floor: float) -> bool:
+    """Whether a lighter plan may prove good enough for a message, and is in time."""
+    return (
+        view.accuracy_low[plan] < floor <= view.accuracy_high[plan]
+        and view.finish_ms(plan, 1) <= remaining_ms
+    )
 
 
 def regret(view: View, plan: int, floors: Floats) -> float:
