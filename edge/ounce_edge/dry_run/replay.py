@@ -47,9 +47,17 @@ class Replay:
         Raises:
             PolicyError: the policy leaves some messages no plan of those that the file tells of.
         """
-        of_file = _FileReplay(header, self._policy, self._found, self._heap)
+        of_file = self.open(header)
         for decision in decisions:
             of_file.replay(decision)
+
+    def open(self, header: LogHeader) -> "FileReplay":
+        """Begin a file whose decisions are handed in one by one.
+
+        Raises:
+            PolicyError: as in `run`.
+        """
+        return FileReplay(header, self._policy, self._found, self._heap)
 
     def foresight(self) -> Foresight:
         """What was found so far."""
@@ -57,7 +65,7 @@ class Replay:
         return self._found
 
 
-class _FileReplay:
+class FileReplay:
     """Replays one file, whose plans and numbers of senders are its own."""
 
     def __init__(
@@ -72,6 +80,10 @@ class _FileReplay:
         self._state: BeliefState | None = None
         self._views_before: dict[int, View] = {}
         self._views_after: dict[int, tuple[View, PlentifulMemory]] = {}
+
+    def pass_over(self, decision: RecordedDecision) -> None:
+        """Take from a decision only what later ones refer to."""
+        self._senders.add(decision.new_senders)
 
     def replay(self, decision: RecordedDecision) -> None:
         """Count one decision, as it was and as it would be."""

@@ -12,6 +12,7 @@ from ounce_schemas.errors import PolicyError
 from ounce_services.policies.foresight_page import foresight_page
 from ounce_services.policies.foresight_rows import HEAD, figure_rows, plan_rows, summary
 from ounce_services.policies.listing import table
+from ounce_services.policies.live_replay import follow
 from ounce_services.policies.options import read_document
 
 _MOST_SHOWN = 10
@@ -35,15 +36,48 @@ _MOST_SHOWN = 10
 @click.option(
     "--page", type=click.Path(dir_okay=False, path_type=Path), help="Also write an HTML page."
 )
-def command(file: Path, decisions: Path, tasks: tuple[str, ...], page: Path | None) -> None:
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Replay what workers record from now on, until Ctrl-C. Nothing is answered.",
+)
+@click.option(
+    "--every",
+    "every_s",
+    type=click.FloatRange(0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="With --live, seconds from one line to the next.",
+)
+@click.option(
+    "--seconds",
+    "for_s",
+    type=click.FloatRange(0, min_open=True),
+    help="With --live, stop after so long.",
+)
+def command(  # noqa: PLR0913
+    file: Path,
+    decisions: Path,
+    tasks: tuple[str, ...],
+    page: Path | None,
+    live: bool,
+    every_s: float,
+    for_s: float | None,
+) -> None:
     """Make recorded decisions again under another policy, and show what changes: who answers,
     deadlines and floors kept, compute and cost, and the messages that change most.
 
-    Example: ounce policy replay --policy new.yaml --decisions decisions --page replay.html
+    \b
+    Examples:
+      ounce policy replay --policy new.yaml --decisions decisions --page replay.html
+      ounce policy replay --policy new.yaml --decisions decisions --live
     """
     text, policy = read_document(file)
     began_s = time.perf_counter()
-    found = replay_folder(policy, decisions, tasks, _progress)
+    if live:
+        found = follow(policy, decisions, tasks, every_s, for_s)
+    else:
+        found = replay_folder(policy, decisions, tasks, _progress)
     took_s = time.perf_counter() - began_s
     n = sum(of_task.before.n for of_task in found.values())
     for task, of_task in found.items():

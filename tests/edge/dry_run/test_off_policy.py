@@ -3,8 +3,6 @@ known."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from ounce_edge.dry_run.beta_tail import beta_tail
 from ounce_edge.dry_run.off_policy import REFUSED, Estimates, Logged, estimate, stack
@@ -58,10 +56,9 @@ def test_an_interval_that_counts_messages_alone_would_be_too_narrow(many: list[E
     assert together.high - together.low > 1.1 * (apart.high - apart.low)
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(2, 60))
-@settings(max_examples=30)
-def test_the_recorded_policy_itself_earns_what_it_earned(seed: int, n: int) -> None:
-    rng = np.random.default_rng(seed)
+@pytest.mark.parametrize("n", [2, 3, 7, 60])
+def test_the_recorded_policy_itself_earns_what_it_earned(n: int) -> None:
+    rng = np.random.default_rng(n)
     plan, cost = rng.integers(0, 3, n), rng.random(n)
     certain = np.eye(3)[plan]
     logged = Logged(np.arange(n), plan, np.ones(n), certain, np.zeros(n))
@@ -124,6 +121,9 @@ def test_files_with_other_plans_are_stacked() -> None:
     assert estimate(both, np.tile(right, 2)).n == 1800
 
 
-@given(st.floats(1, 3000), st.floats(1, 3000), st.floats(0, 1))
-def test_tails_are_those_of_scipy(a: float, b: float, x: float) -> None:
-    assert beta_tail(a, b, x) == pytest.approx(beta.sf(x, a, b), abs=1e-9)
+def test_tails_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(3)
+    parameters = 10.0 ** rng.uniform(0, 3.5, (300, 2))
+    near = np.clip(rng.beta(*parameters.T) + rng.normal(0, 0.02, 300), 0, 1)
+    for (a, b), x in zip(parameters.tolist(), [0.0, 1.0, *near.tolist()[2:]], strict=True):
+        assert beta_tail(a, b, x) == pytest.approx(beta.sf(x, a, b), abs=1e-9)
