@@ -82,7 +82,8 @@ def command(  # noqa: PLR0913
     n = sum(of_task.before.n for of_task in found.values())
     for task, of_task in found.items():
         click.echo("\n".join(_lines(task, of_task)))
-    click.echo(f"{n:,} messages replayed in {took_s:.1f} s, {n / took_s:,.0f} a second")
+    if not live:
+        click.echo(f"{n:,} messages replayed in {took_s:.1f} s, {n / took_s:,.0f} a second")
     if page is not None:
         try:
             page.write_text(foresight_page(str(file), text, found), encoding="utf-8")
