@@ -151,7 +151,7 @@ def test_plans_that_were_never_tried_are_named(recorded: Any) -> None:
 def test_chances_are_those_of_the_draws(recorded: Any) -> None:
     folder, _ = recorded
     read, reader = read_chances(Policy.model_validate(BEFORE), folder / "decisions", "digits")
-    assert (reader.n_silent, reader.n_other) == (0, 0)
+    assert (reader.n_silent, reader.n_other, reader.n_in_parts) == (0, 0, 0)
     light, logged = read.plans.index("light"), read.logged
     expected = logged.other[:, light]
     assert 0.05 < expected.mean() < 0.4
@@ -171,6 +171,22 @@ def test_a_log_that_does_not_tell_its_exploration_is_named(recorded: Any, tmp_pa
     assert reader.found() is None
     with pytest.raises(ArtifactError, match="no decisions of task digits that tell"):
         read_chances(Policy(), tmp_path, "digits")
+
+
+def test_messages_of_decisions_that_left_others_waiting_are_counted(recorded: Any) -> None:
+    folder, _ = recorded
+    reader = ChanceReader(Policy(), "digits")
+    [(header, decisions)] = read_recorded(folder / "decisions", "digits")
+    several = next(d for d in decisions if len(d.answered) > 4)
+    [first, *_] = msgspec.msgpack.decode(several.json_ids)
+    one = {
+        "answered": several.answered[:4],
+        "json_ids": msgspec.Raw(msgspec.msgpack.encode([first])),
+    }
+    reader.run(header, [several])
+    assert reader.n_in_parts == 0
+    reader.run(header, [msgspec.structs.replace(several, **one)])
+    assert reader.n_in_parts == 1
 
 
 def test_somewhere_answers_have_to_be(recorded: Any, tmp_path: Path) -> None:

@@ -55,6 +55,9 @@ class ChanceReader:
         """Decisions that do not say who sent the messages, or what was explored."""
         self.n_other = 0
         """Messages whose answer the rule does not give today: of another version."""
+        self.n_in_parts = 0
+        """Messages of decisions that left others waiting. What is tried goes first and the others
+        are drawn for again, so that their probabilities are not exact."""
 
     def run(self, header: LogHeader, decisions: Iterable[RecordedDecision]) -> None:
         """Read one file.
@@ -71,6 +74,7 @@ class ChanceReader:
                 continue
             was, would, silent_share = found
             answered = np.frombuffer(decision.answered, "<i4")
+            self.n_in_parts += len(answered) * (len(answered) < len(was))
             plan = _plans(decision, len(was))[answered]
             was, would = was[answered], would[answered]
             refused_chance = 1.0 - was.sum(axis=1)

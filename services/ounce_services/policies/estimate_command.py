@@ -144,6 +144,11 @@ def _summary(read: ReadChances, reader: ChanceReader, share: float) -> str:
     parts = [f"{len(read.ids):,} messages, {share:.1%} covered by what was explored"]
     if reader.n_silent:
         parts.append(f"{reader.n_silent:,} decisions do not tell what was explored")
+    if reader.n_in_parts:
+        parts.append(
+            f"probabilities are not exact for {reader.n_in_parts:,}, whose decisions left others "
+            "waiting"
+        )
     if reader.n_other:
         parts.append(f"{reader.n_other:,} messages were answered as no rule of today would")
     return "; ".join(parts)
