@@ -94,7 +94,10 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
     work = [row_work_us(recipe.name, data) for recipe in recipes]
     plan = plan_race(data, recipes, work, asked.budget_s)
     rows = take_sample(data, plan.budget.n_rows, asked.seed)
-    stops = stop_rule(asked.limits, INTERPRETABLE, plan.budget.rungs[-1])
+    n_judged = len(rows.validation)
+    if rows.folds is not None:
+        n_judged = int(np.isin(rows.folds, range(plan.budget.n_folds)).sum())
+    stops = stop_rule(asked.limits, INTERPRETABLE, plan.budget.rungs[-1], n_judged)
     raced = race(rows, plan, asked.seed, stops, tell)
     exported, failures = _export(raced, rows, asked.seed, tell)
     timed = measure(exported, rows, sorted({1, asked.limits.batch}))
@@ -219,7 +222,7 @@ def _arm(
         family=runner.recipe.family,
         interpretable=name in INTERPRETABLE,
         curve=tuple(runner.curve),
-        forecast=_forecasts(runner),
+        forecast=_forecasts(runner, len(raced.held_out)),
         accuracy=None
         if mine is None
         else estimate_accuracy(data.spec, mine.answers, raced.held_out.targets),
@@ -229,11 +232,11 @@ def _arm(
     )
 
 
-def _forecasts(runner: Runner) -> tuple[Band, ...]:
+def _forecasts(runner: Runner, n_judged: int) -> tuple[Band, ...]:
     if not runner.curve:
         return ()
     last = runner.curve[-1].n_rows
-    bands = (forecast(runner.curve, int(factor * last)) for factor in FACTORS)
+    bands = (forecast(runner.curve, int(factor * last), n_judged) for factor in FACTORS)
     return tuple(band for band in bands if band is not None)
 
 

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_schemas.command import grouped_command, make_settings, settings_options
 from ounce_schemas.errors import ArtifactError
 from rich.console import Console
 
 from ounce_exporters.advisor.advised import options_of
 from ounce_exporters.advisor.advising import Asked, advise, check_rows
+from ounce_exporters.advisor.observing import next_training, observe
 from ounce_exporters.advisor.page import render
 from ounce_exporters.advisor.settings import ADVISE_OPTIONS, AdviseSettings
 from ounce_exporters.advisor.summary import arms_table, lines
@@ -35,8 +37,12 @@ def command(**values: Any) -> None:
       ounce advise --data rooms.csv --target Occupancy
       ounce advise --data rooms.csv --target Occupancy --max-latency-ms 0.05 --max-size-mb 1
       ounce train --advice advice.json
+      ounce advise --observe decisions --task rooms
     """
     settings = make_settings(AdviseSettings, values)
+    if settings.observe is not None:
+        _observe(settings.observe, settings.task)
+        return
     if settings.kind == "anomaly":
         raise click.UsageError("--kind anomaly: there is no race of models that flag rows yet")
     if settings.data is None or settings.target is None:
@@ -63,6 +69,17 @@ def command(**values: Any) -> None:
         say(console, line)
     say(console, f"All figures and plots: {page}")
     say(console, f"Written to {settings.out}; build it with: ounce train --advice {settings.out}")
+
+
+def _observe(folder: Path, task: str | None) -> None:
+    if task is None:
+        raise click.UsageError("--observe needs --task NAME")
+    found = observe(read_decisions(folder, task))
+    for name, n in found.answers.items():
+        sure = f"sure of {found.sure[name]:.4f}" if name in found.sure else "in service no more"
+        click.echo(f"{name}: {n} of {found.n} answers, {sure}")
+    for line in next_training(found):
+        click.echo(f"Next: {line}")
 
 
 def _load(

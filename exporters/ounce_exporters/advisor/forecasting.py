@@ -26,6 +26,8 @@ _MISFIT = 0.03
 _RISE = 0.03
 """Error that more rows have added at the last step: above, there is no forecast."""
 _FILE = "forecasts.json"
+Z_90 = 1.645
+"""Standard errors to each side that hold 90%."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def features(
     return np.array(values), misfit
 
 
-def forecast(curve: Sequence[CurvePoint], n_rows: int) -> Band | None:
+def forecast(curve: Sequence[CurvePoint], n_rows: int, n_judged: int) -> Band | None:
     """Accuracy with more rows, and its 90% band; None: there is no forecast.
 
     None where the curve has fewer than four points, is no power law, or falls with more rows.
@@ -74,6 +76,7 @@ def forecast(curve: Sequence[CurvePoint], n_rows: int) -> Band | None:
     Args:
         curve: points of a race.
         n_rows: at most about 11 times the rows of the last point.
+        n_judged: held-out rows that the points are of: the band holds their noise, too.
     """
     if len(curve) < N_POINTS:
         return None
@@ -90,10 +93,20 @@ def forecast(curve: Sequence[CurvePoint], n_rows: int) -> Band | None:
     gain, low, high = _corrected(values, float(np.log2(n_rows / rows[-1])))
     accuracy = points[-1].validation
 
+    noise = Z_90 * standard_error(accuracy, n_judged)
+    low = gain - float(np.hypot(gain - low, noise))
+    high = gain + float(np.hypot(high - gain, noise))
+
     def share(gained: float) -> float:
         return round(min(max(accuracy + gained, 0.0), 1.0), 6)
 
     return Band(n_rows=n_rows, value=share(gain), low=share(low), high=share(high))
+
+
+def standard_error(share: float, n: int) -> float:
+    """Of a share of n independent rows, with one row more of each kind: of few rows it is not 0."""
+    smoothed = (share * n + 1) / (n + 2)
+    return float(np.sqrt(smoothed * (1 - smoothed) / (n + 2)))
 
 
 def spread_features(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -30,7 +30,7 @@ def reasons(
     """
     ran = [arm for arm in arms if arm.accuracy is not None]
     plan = decision.plan
-    found = [_data_size(ran), _structure(look, ran), _interpretability(ran)]
+    found = [_data_size(ran) or _ended(arms), _structure(look, ran), _interpretability(ran)]
     if plan is not None:
         last = next(arm for arm in ran if arm.model == plan.models[-1])
         found += [_overfitting(last), _scalability(last)]
@@ -61,7 +61,7 @@ def timed_reasons(
     return (
         Reason(
             topic="hardware",
-            text=f"{mine_us:.1f} µs a message alone; the most accurate, {best}, takes "
+            text=f"{mine_us:.1f} µs a message alone; the most accurate that may be, {best}, takes "
             f"{best_us:.1f} µs. Training is about {training_s:.1f} s of one core: {gpu}",
             figures={"us": mine_us, "best_us": best_us, "training_s": training_s},
             source=_CLOCK + "; training by counted work",
@@ -98,6 +98,20 @@ def _data_size(ran: Sequence[Arm]) -> Reason | None:
             "classical_ahead_points": gap,
             **({} if where is None else {"crossing_rows": where}),
         },
+        source=_FORECAST,
+    )
+
+
+def _ended(arms: Sequence[Arm]) -> Reason | None:
+    """Where no arm of a family ran to the end."""
+    ended = [arm for arm in arms if arm.accuracy is None and arm.curve]
+    if not ended:
+        return None
+    last = max(ended, key=lambda arm: arm.curve[-1].validation)
+    return Reason(
+        topic="data size",
+        text=f"{last.model} ended at {last.curve[-1].n_rows:,} rows: {last.stopped or 'Ctrl-C'}",
+        figures={"n_rows": last.curve[-1].n_rows, "accuracy": last.curve[-1].validation},
         source=_FORECAST,
     )
 

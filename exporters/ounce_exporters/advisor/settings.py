@@ -50,6 +50,11 @@ class AdviseSettings(TableSettings):
         "same seed gives the same advice",
     )
     out: Path = Field(default=Path("advice.json"), description="File to write")
+    observe: Path | None = Field(
+        default=None,
+        description="Folder of decisions that a worker recorded (--decisions): says which models "
+        "of --task never answer, which floors nothing meets, and what to train next",
+    )
 
     @property
     def limits(self) -> Limits:

@@ -1,10 +1,11 @@
 """Which arms of a race need not go on."""
 
+import math
 from collections.abc import Callable, Collection, Sequence
 
 from ounce_schemas.advice import CurvePoint, Limits
 
-from ounce_exporters.advisor.forecasting import Correction, corrections
+from ounce_exporters.advisor.forecasting import Z_90, Correction, corrections, standard_error
 from ounce_exporters.advisor.race import Runner
 
 _LEAST_POINTS = 3
@@ -12,7 +13,7 @@ _LEAST_POINTS = 3
 
 
 def stop_rule(
-    limits: Limits, spared: Collection[str], rows: int
+    limits: Limits, spared: Collection[str], rows: int, n_judged: int
 ) -> Callable[[Sequence[Runner]], dict[str, str]]:
     """The rule for a race.
 
@@ -23,13 +24,14 @@ def stop_rule(
         limits: of a plan.
         spared: names of arms that run to the end, for what they show.
         rows: of the last point of a race.
+        n_judged: held-out rows.
     """
 
     def stops(runners: Sequence[Runner]) -> dict[str, str]:
         if limits.max_latency_ms is not None or limits.max_size_mb is not None:
             return {}
         known = {r.recipe.name: r.curve for r in runners if len(r.curve) >= _LEAST_POINTS}
-        bands = {name: _band(curve, rows) for name, curve in known.items()}
+        bands = {name: _band(curve, rows, n_judged) for name, curve in known.items()}
         if not bands:
             return {}
         best = max(bands, key=lambda name: bands[name][0])
@@ -43,13 +45,15 @@ def stop_rule(
     return stops
 
 
-def _band(curve: Sequence[CurvePoint], rows: int) -> tuple[float, float]:
+def _band(curve: Sequence[CurvePoint], rows: int, n_judged: int) -> tuple[float, float]:
     """Accuracy to expect of all rows: both ends of a band that three points can give.
 
-    The last doubling's gain may come again. The doubt is that of a forecast of one doubling.
+    The last doubling's gain may come again. The doubt is that of a forecast of one doubling, and
+    the noise of the held-out rows.
     """
     last, before = curve[-1], curve[-2]
-    doubt = _doubt(corrections()[0], last)
+    noise = Z_90 * standard_error(last.validation, n_judged)
+    doubt = math.hypot(_doubt(corrections()[0], last), noise)
     gain = max(last.validation - before.validation, 0.0) if rows > last.n_rows else 0.0
     return max(last.validation - doubt, 0.0), min(last.validation + gain + doubt, 1.0)
 

@@ -77,6 +77,16 @@ def test_no_forecast_is_said() -> None:
     assert "no forecast" in found["scalability"]
 
 
+def test_a_network_that_ended_early_is_told() -> None:
+    network = arm("mlp", 0.7, family="neural").model_copy(
+        update={"accuracy": None, "stopped": "at most 0.72 to expect, ridge at least 0.79"}
+    )
+
+    assert told(arm("ridge", 0.8), network)["data size"] == (
+        "mlp ended at 1,000 rows: at most 0.72 to expect, ridge at least 0.79"
+    )
+
+
 def test_a_glass_box_and_an_overfitted_model_have_their_price() -> None:
     found = told(arm("random-forest", 0.8), arm("logistic-regression", 0.77, interpretable=True))
 
