@@ -32,6 +32,8 @@ MODELS_TOPIC = "ounce.models"
 """Which release of its models serves each task; compacted, keyed by the task's name."""
 POLICIES_TOPIC = "ounce.policies"
 """Versions of the policy, for all workers; compacted, one partition."""
+CANARIES_TOPIC = "ounce.canaries"
+"""What workers saw of policies on trial; compacted, one partition."""
 
 
 def task_topics(task: str) -> tuple[str, str, str, str]:

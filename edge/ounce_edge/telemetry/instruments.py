@@ -85,6 +85,12 @@ class Instruments:
             "outcome",
         )
         self.events = counter("ounce_events", "Events told to people", "task", "kind")
+        self.canary_evidence = gauge(
+            "ounce_canary_evidence",
+            "What all workers saw against the policy on trial; at 1 it is stopped",
+            "task",
+            "criterion",
+        )
         self.compute = counter(
             "ounce_compute_seconds", "Time spent running models", "task", "model"
         )

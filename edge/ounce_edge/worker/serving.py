@@ -23,6 +23,7 @@ from ounce_edge.recommender.pacing.batch_delay import BatchDelay
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import STALLED_AFTER_S, Health
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.telemetry.trial_counts import TrialCounts
 from ounce_edge.wire.records import Record
 from ounce_edge.worker.labelling import Labelling
 from ounce_edge.worker.mode import Mode
@@ -78,7 +79,9 @@ class Serving:
         self._delivery = delivery
         self._metrics, self._events, self._health = telemetry
         self._drain_s = settings.drain_s
-        self._labelling = Labelling(labels, self._pipelines, self._metrics)
+        self.trial_counts = TrialCounts()
+        """What became of messages under policies that are compared."""
+        self._labelling = Labelling(labels, self._pipelines, self._metrics, self.trial_counts)
         self._open = Tasks(
             self._pipelines.values(),
             lanes,
@@ -88,7 +91,7 @@ class Serving:
             self._tell_people,
         )
         self._lock = threading.Lock()
-        tally = Tally(self.tasks, self._metrics, self._events)
+        tally = Tally(self.tasks, self._metrics, self._events, self.trial_counts)
         self._mode: Mode
         if delivery.is_transactional:
             self._mode = Transacted(
