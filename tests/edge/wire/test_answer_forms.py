@@ -37,7 +37,7 @@ def answers(*records: FakeRecord, policy: Policy | None = None, task: Any = DIGI
     if task.kind == "regression":
         result = np.tile(np.array([5, 4, 6.5], np.float32), (n, 1))
     answer = GroupAnswer(
-        "light", "v1", "light", Choice.LIGHTEST_FEASIBLE, np.arange(n), result,
+        "light", "v1", "p1", "light", Choice.LIGHTEST_FEASIBLE, np.arange(n), result,
         result.argmax(axis=1) if task.kind == "classification" else result[:, 0],
         0.9, 0.88, 0.5, 1.5, lambda floor: {},
     )  # fmt: skip
