@@ -51,6 +51,14 @@ class Canary(Document):
         return self.accuracy_margin if criterion is Criterion.ACCURACY else self.margin
 
 
+class Shadow(Document):
+    """Another policy that answers a share of the messages, beside those that are published."""
+
+    document: str = Field(description="The policy as YAML")
+    share: float = Field(gt=0, le=1, description="Share of the messages")
+    tasks: tuple[TaskName, ...] = Field(min_length=1, description="Whose messages")
+
+
 class Comparison(Document):
     """Outcomes of one task by one criterion: how many, and how many bad ones."""
 

@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from ounce_schemas.canary import Canary
+from ounce_schemas.canary import Canary, Shadow
 from ounce_schemas.documents import describe, parse_policy
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy import Policy
@@ -38,6 +38,10 @@ class PolicyVersion(Document):
     document: str = Field(description="The policy as YAML, as its author wrote it")
     canary: Canary | None = Field(
         default=None, description="Another policy that a share of the devices has on trial"
+    )
+
+    shadow: Shadow | None = Field(
+        default=None, description="Another policy whose answers are not published as such"
     )
 
     @property
@@ -140,6 +144,8 @@ class Change(NamedTuple):
     """The version whose policy it is."""
     canary: Canary | None = None
     """What a share of the devices is to have on trial."""
+    shadow: Shadow | None = None
+    """What is to answer beside, without being published."""
 
 
 def next_version(history: PolicyHistory, change: Change, id_: str, at: datetime) -> PolicyVersion:

@@ -16,6 +16,19 @@ def canary_name(version: PolicyVersion) -> str:
     return f"{version.name}-canary"
 
 
+def shadow_policy(version: PolicyVersion, task: str) -> EffectivePolicy | None:
+    """The rules of the shadow that a version has for a task; None: it has none.
+
+    Raises:
+        PolicyError: the document is no policy.
+    """
+    shadow = version.shadow
+    if shadow is None or task not in shadow.tasks:
+        return None
+    document = parse_policy(shadow.document, f"the shadow of {version.name}")
+    return document.model_copy(update={"version": f"{version.name}-shadow"}).for_task(task)
+
+
 def policy_in_force(version: PolicyVersion, task: str, runs_canary: bool) -> EffectivePolicy:
     """The rules of one task under a version of the policy.
 

@@ -25,6 +25,11 @@ def labels_topic(task: str) -> str:
     return f"ounce.{task}.labels"
 
 
+def shadow_topic(task: str) -> str:
+    """Answers that a policy or model on trial would have given; nobody acts on them."""
+    return f"ounce.{task}.shadow"
+
+
 EVENTS_TOPIC = "ounce.events"
 """What workers have to say to people, of all tasks; keyed by the task's name."""
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy_history import Change
-from ounce_schemas.topics import CANARIES_TOPIC, EVENTS_TOPIC, POLICIES_TOPIC
+from ounce_schemas.topics import CANARIES_TOPIC, EVENTS_TOPIC, POLICIES_TOPIC, shadow_topic
 from ounce_services.policies.command import command
 from ounce_services.policies.topic import PolicyTopic
 
@@ -101,6 +101,44 @@ def test_a_canary_that_misses_deadlines_is_stopped_on_all_workers_and_nothing_is
     assert isinstance(run(kafka, "canary", "promote").exception, PolicyError)
     assert run(kafka, "canary", "promote", "--force").exit_code == 0
     assert topic.history().current.document == file.read_text()  # type: ignore[union-attr]
+
+
+def test_a_shadow_answers_on_its_own_topic_and_is_compared_with_what_was_published(
+    kafka: str,
+    canaries: OwnTopics,
+    digits_models: Path,
+    device: Device,
+    tmp_path: Path,
+    consumer_group: str,
+) -> None:
+    canaries.made_by_others(shadow_topic("digits"))
+    with np.load(digits_models / "digits" / "test-split.npz") as arrays:
+        body = arrays["input"][0].astype("<f4").tobytes()
+    topic = PolicyTopic(kafka)
+    topic.append(topic.history(), Change("{min_accuracy: 0.5}", "ann"))
+    file, absent = tmp_path / "p.yaml", f"--models={tmp_path / 'none'}"
+    file.write_text("{max_latency_ms: 1000, tasks: {digits: {allow: [mlp]}}}")
+    start = ("shadow", "start", str(file), "--task=digits", "--share=0.5", absent)
+    assert run(kafka, *start).exception is None
+    options = [f"--group={consumer_group}", "--follow-policies", f"--state={tmp_path}"]
+    with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
+        device.read(0)
+        until_s, sent, answered = time.monotonic() + _PATIENCE_S, 0, 'outcome="answered"'
+        series = f'ounce_shadow_messages_total{{{answered},task="digits"}}'
+        while (worker.value_of(series) or 0) < 50 and time.monotonic() < until_s:
+            for _ in range(20):
+                device.send(body, [("ce_id", b"%d" % sent)])
+                sent += 1
+            device.flush()
+            device.read_more()
+        device.read(sent)
+        assert worker.child.stop() == 0, worker.child.log_tail()
+    assert len(device.answers()) == sent
+    assert {a.parameters.policy_version for a in device.answers()} == {"v2"}
+    compared = run(kafka, "shadow", "compare", "digits")
+    assert compared.return_value == 0
+    assert compared.output.startswith("v2-shadow: ")
+    assert run(kafka, "shadow", "stop").output == "v3 has no shadow\n"
 
 
 def test_a_canary_is_promoted_or_ended_by_command(

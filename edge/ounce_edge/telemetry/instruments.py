@@ -91,6 +91,13 @@ class Instruments:
             "task",
             "criterion",
         )
+        self.shadow = counter(
+            "ounce_shadow_messages",
+            "Messages of a shadow by outcome: answered, dead-letter, or dropped since others came "
+            "first",
+            "task",
+            "outcome",
+        )
         self.compute = counter(
             "ounce_compute_seconds", "Time spent running models", "task", "model"
         )

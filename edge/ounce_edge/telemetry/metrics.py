@@ -127,6 +127,10 @@ class Metrics:
         for (task, criterion), share in evidence.items():
             self._to.canary_evidence.labels(task, criterion).set(share)
 
+    def count_shadow(self, task: str, outcome: str, n: int) -> None:
+        """Count messages that a shadow answered, or did not."""
+        self._to.shadow.labels(task, outcome).inc(n)
+
     def observe(self, report: Report) -> None:
         """Count what became of some requests, once the broker has their answers."""
         task = report.task

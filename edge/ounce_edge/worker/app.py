@@ -17,7 +17,7 @@ from faststream import FastStream
 from ounce_schemas.documents import read_policy
 from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.policy import Policy
-from ounce_schemas.topics import CANARIES_TOPIC, POLICIES_TOPIC
+from ounce_schemas.topics import POLICIES_TOPIC
 
 from ounce_edge.broker.answer_search import AnswerSearch
 from ounce_edge.broker.broker_view import BrokerView
@@ -34,7 +34,6 @@ from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
-from ounce_edge.worker.canary_watch import CanaryWatch
 from ounce_edge.worker.kept_policy import KeptPolicy
 from ounce_edge.worker.model_sources import ModelSources
 from ounce_edge.worker.partitions import Partitions
@@ -53,13 +52,12 @@ from ounce_edge.worker.startup import (
 )
 from ounce_edge.worker.subscription import describe_kind, make_broker, subscribe
 from ounce_edge.worker.supervision import Supervision
+from ounce_edge.worker.trials import Trials
 
 logger = logging.getLogger(__name__)
 
 _POLICY_S = 5.0
 """So long a start waits for the topic of policies."""
-_JUDGE_S = 1.0
-"""From one look at a canary to the next."""
 _SWITCH_S = 0.0005
 """How long a lane waits for the interpreter when its call ends and this thread is busy; Python's
 default, 5 ms, is as long as the call itself."""
@@ -110,8 +108,7 @@ def run_worker(settings: WorkerSettings) -> None:
         try:
             with ExitStack() as following:
                 if settings.follow_policies:
-                    for follower in worker.follow_policies(metrics):
-                        following.callback(follower.close)
+                    following.callback(worker.follow_policies(metrics).close)
                 asyncio.run(worker.run())
         finally:
             sources.close()
@@ -148,12 +145,6 @@ class _Worker:
             settings.task,
             fetch_wait_ms=settings.fetch_wait_ms,
             security=settings.security,
-        )
-        self._evidence = EventProducer(
-            settings.kafka,
-            settings.security,
-            CANARIES_TOPIC,
-            "canaries are judged by this worker alone",
         )
         name = settings.name or f"{socket.gethostname()}-{os.getpid()}"
         events = self._events = Events(self._send_event, metrics.observe_event, worker=name)
@@ -194,8 +185,7 @@ class _Worker:
             lambda: self._serving.is_full or self._is_leaving,
             self._restart_consumer,
         )
-        self._canaries = CanaryWatch(self._serving.trial_counts, self._send_evidence, name)
-        self._metrics = metrics
+        self._trials = Trials(settings, self._serving, metrics, name)
         self._app = FastStream(broker, logger=None, on_shutdown=[self._drain])
 
     def start(self, sources: ModelSources, runtime: Runtime) -> None:
@@ -203,7 +193,7 @@ class _Worker:
         watts = partial(measured_watts, meter=EnergyMeter())
         sources.start(Reload(self._serving, runtime, self._events, watts), self._events)
 
-    def follow_policies(self, metrics: Metrics) -> Sequence[TopicFollower]:
+    def follow_policies(self, metrics: Metrics) -> TopicFollower:
         """Put the current version of the policy in force, then each that comes."""
         settings = self._settings
         following = PolicyFollowing(
@@ -212,17 +202,9 @@ class _Worker:
             self._events,
             metrics,
             KeptPolicy(settings.state),
-            self._canaries,
+            self._trials.canaries,
         )
-        evidence = TopicFollower(
-            settings.kafka,
-            CANARIES_TOPIC,
-            self._canaries,
-            fetch_wait_ms=settings.fetch_wait_ms,
-            security=settings.security,
-        )
-        self._canaries.begin_following = evidence.start
-        self._canaries.changed = following.look_at_canary
+        self._trials.follow(following)
         follower = TopicFollower(
             settings.kafka,
             POLICIES_TOPIC,
@@ -233,12 +215,12 @@ class _Worker:
         follower.start()
         if not follower.wait_until_caught_up(_POLICY_S):
             following.use_kept()
-        return follower, evidence
+        return follower
 
     async def run(self) -> None:
         self._serving.tell_unmet_floors()
         supervising = asyncio.create_task(self._supervise())
-        judging = asyncio.create_task(self._judge_canaries())
+        judging = asyncio.create_task(self._trials.judge())
         try:
             await self._app.run()
         except KafkaException as e:
@@ -250,7 +232,7 @@ class _Worker:
             self._delivery.close()
             self._labels.close()
             self._send_event.close()
-            self._evidence.close()
+            self._trials.close()
             self._serving.close()
         if self._failure is not None:
             raise self._failure
@@ -270,19 +252,6 @@ class _Worker:
             await self._supervision.run()
         except Exception as e:
             self._fail(as_ours(e))
-
-    async def _judge_canaries(self) -> None:
-        while True:
-            await asyncio.sleep(_JUDGE_S)
-            if self._canaries.is_comparing:
-                try:
-                    await asyncio.to_thread(self._canaries.look)
-                except Exception:  # without this no canary would be stopped, and nobody would know
-                    logger.exception("the canary can't be judged, trying again")
-            self._metrics.show_canary(self._canaries.evidence())
-
-    def _send_evidence(self, key: bytes, value: bytes) -> None:
-        self._evidence(key, value, [])
 
     async def _restart_consumer(self) -> None:
         await self._subscriber.stop()

@@ -2,12 +2,12 @@
 
 import logging
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.event import EventKind
 from ounce_schemas.policy_history import PolicyHistory, PolicyVersion
-from ounce_schemas.policy_trial import policy_in_force
+from ounce_schemas.policy_trial import policy_in_force, shadow_policy
 from ounce_schemas.topics import POLICIES_TOPIC
 
 from ounce_edge.telemetry.events import Events
@@ -48,6 +48,8 @@ class PolicyFollowing:
         self._metrics = metrics
         self._kept = kept
         self._canaries = canaries
+        self.in_force: Callable[[PolicyVersion], None] = lambda version: None
+        """Called with each version that is in force."""
         self._lock = threading.Lock()
         self._history = PolicyHistory()
         self._tried: PolicyVersion | None = None
@@ -116,7 +118,7 @@ class PolicyFollowing:
 
     def _put_in_force(self, version: PolicyVersion, how: str = "") -> bool:
         try:
-            self._try_canary(version)
+            self._try_trials(version)
             self._canaries.follow(version)
             self._replace(version)
         except PolicyError as e:
@@ -127,6 +129,7 @@ class PolicyFollowing:
         before = self._in_force or "the policy of the start"
         self._in_force = version.name
         self._metrics.show_policy(version.name)
+        self.in_force(version)
         text = f"policy {version.name} {version.summary()} is in force{how}; before: {before}"
         self._tell(EventKind.POLICY_CHANGED, version.name, text)
         return True
@@ -150,15 +153,18 @@ class PolicyFollowing:
                 text = f"the canary of policy {version.name} is stopped: {stop.reason}"
                 self._tell(EventKind.CANARY_STOPPED, version.name, text)
 
-    def _try_canary(self, version: PolicyVersion) -> None:
-        """Refuse a version whose canary can't be used, before it runs.
+    def _try_trials(self, version: PolicyVersion) -> None:
+        """Refuse a version whose canary or shadow can't be used, before it runs.
 
         Raises:
             PolicyError: naming the reason.
         """
-        if version.canary is not None:
-            for task in self._tasks:
-                self._serving.edition(task).under(policy_in_force(version, task, True))
+        for task in self._tasks:
+            edition, shadow = self._serving.edition(task), shadow_policy(version, task)
+            if version.canary is not None:
+                edition.under(policy_in_force(version, task, True))
+            if shadow is not None:
+                edition.under(shadow)
 
     def _replace(self, version: PolicyVersion) -> None:
         """Put a version in force for all tasks, or for none.

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import TopicPartition
@@ -81,6 +81,8 @@ class Serving:
         self._drain_s = settings.drain_s
         self.trial_counts = TrialCounts()
         """What became of messages under policies that are compared."""
+        self.copy_to: Callable[[Sequence[Record]], None] = lambda records: None
+        """Called with each poll, before it is taken; must not wait."""
         self._labelling = Labelling(labels, self._pipelines, self._metrics, self.trial_counts)
         self._open = Tasks(
             self._pipelines.values(),
@@ -122,6 +124,7 @@ class Serving:
         Raises:
             BrokerError: the broker did not take what was published before.
         """
+        self.copy_to(records)
         await self._mode.take(records)
         self.progressed()
 
@@ -216,6 +219,11 @@ class Serving:
         answer it again is no repetition."""
         with self._lock:
             self._mode.start_over()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is to be answered, as far as can be seen without waiting."""
+        return self._open.n_open == 0 and self._mode.n_untouched == 0
 
     def edition(self, task: str) -> Edition:
         """What answers a task now."""

@@ -30,6 +30,7 @@ from ounce_services.policies.options import (
     show_findings,
 )
 from ounce_services.policies.replay_command import command as replay_command
+from ounce_services.policies.shadow_command import command as shadow_command
 from ounce_services.policies.status import read_statuses
 from ounce_services.policies.topic import PolicyTopic
 
@@ -54,6 +55,7 @@ def command() -> None:
 
 command.add_command(replay_command)
 command.add_command(canary_command)
+command.add_command(shadow_command)
 
 
 @command.command("check")

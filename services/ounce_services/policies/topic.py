@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
@@ -114,6 +114,14 @@ class PolicyTopic:
                 f"somebody wrote version {version.number} of the policy meanwhile{by}; nothing of "
                 "this one is in force: look at `ounce policy diff`, then apply again"
             )
+
+    def make_topics(self, names: Iterable[str]) -> None:
+        """Make other topics of the cluster that are not there yet.
+
+        Raises:
+            BrokerError: the broker refuses.
+        """
+        create_topics(self._kafka, names, timeout_s=self._timeout_s, security=self._security)
 
     def make_other(self, topic: str) -> None:
         """Make another compacted topic of one partition, where there is none.
