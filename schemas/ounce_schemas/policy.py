@@ -1,5 +1,6 @@
 """The routing policy: a platform team's rules for one or more tasks."""
 
+import hashlib
 from typing import NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -121,6 +122,7 @@ class Policy(Document):
 class Routing(NamedTuple):
     """What of the rules says which plan answers, given a message's targets."""
 
+    version: str
     allow: tuple[str, ...] | None
     deny: tuple[str, ...]
     families: tuple[str, ...] | None
@@ -174,12 +176,33 @@ class EffectivePolicy(Document):
         return self.model_copy(update=said)
 
 
+class DeviceShare(Document):
+    """A share of the devices: always the same ones for the same salt."""
+
+    share: float = Field(gt=0, lt=1)
+    salt: str
+
+    def has(self, device: bytes | None) -> bool:
+        """Whether a device is one of them; a message without a device is of none.
+
+        Args:
+            device: key of the message's record.
+        """
+        if not device:
+            return False
+        salt = hashlib.blake2b(self.salt.encode(), digest_size=16).digest()
+        place = hashlib.blake2b(device, digest_size=8, key=salt).digest()
+        return int.from_bytes(place) < self.share * 2.0**64
+
+
 class EffectiveRule(Document):
     """One rule, with every default filled in."""
 
     name: str
     when: When
     policy: EffectivePolicy
+    devices: DeviceShare | None = None
+    """Those that the rule is for, of the ones that it matches."""
 
 
 EffectivePolicy.model_rebuild()

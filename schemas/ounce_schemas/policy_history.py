@@ -12,6 +12,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AwareDatetime, Field, ValidationError
 
+from ounce_schemas.canary import Canary, Shadow
 from ounce_schemas.documents import describe, parse_policy
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy import Policy
@@ -35,6 +36,13 @@ class PolicyVersion(Document):
         default=None, description="The version whose policy this one has again"
     )
     document: str = Field(description="The policy as YAML, as its author wrote it")
+    canary: Canary | None = Field(
+        default=None, description="Another policy that a share of the devices has on trial"
+    )
+
+    shadow: Shadow | None = Field(
+        default=None, description="Another policy whose answers are not published as such"
+    )
 
     @property
     def key(self) -> bytes:
@@ -134,6 +142,10 @@ class Change(NamedTuple):
     note: str = ""
     restores: int | None = None
     """The version whose policy it is."""
+    canary: Canary | None = None
+    """What a share of the devices is to have on trial."""
+    shadow: Shadow | None = None
+    """What is to answer beside, without being published."""
 
 
 def next_version(history: PolicyHistory, change: Change, id_: str, at: datetime) -> PolicyVersion:

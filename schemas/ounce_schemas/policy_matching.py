@@ -34,7 +34,9 @@ class RuleMatcher:
         names = dict.fromkeys(name for rule in policy.rules for name in rule.when.headers)
         self.headers: tuple[str, ...] = tuple(names)
         """Names of the headers that rules look at."""
-        self.looks_at_devices = any(rule.when.device is not None for rule in policy.rules)
+        self.looks_at_devices = any(
+            rule.when.device is not None or rule.devices is not None for rule in policy.rules
+        )
         self._is_met = [_compile(rule, self.headers) for rule in policy.rules]
         self._until_ms = -math.inf
         self._known = _Known(lambda key: NO_RULE)
@@ -115,6 +117,8 @@ def _compile(rule: EffectiveRule, headers: Sequence[str]) -> _IsMet:
     wanted = [(headers.index(name), _matcher(p)) for name, p in rule.when.headers.items()]
 
     def is_met(key: bytes | None, attributes: Attributes) -> bool:
+        if rule.devices is not None and not rule.devices.has(key):
+            return False
         if device is not None and not device(key):
             return False
         if wanted and not attributes:

@@ -25,6 +25,11 @@ def labels_topic(task: str) -> str:
     return f"ounce.{task}.labels"
 
 
+def shadow_topic(task: str) -> str:
+    """Answers that a policy or model on trial would have given; nobody acts on them."""
+    return f"ounce.{task}.shadow"
+
+
 EVENTS_TOPIC = "ounce.events"
 """What workers have to say to people, of all tasks; keyed by the task's name."""
 
@@ -32,6 +37,8 @@ MODELS_TOPIC = "ounce.models"
 """Which release of its models serves each task; compacted, keyed by the task's name."""
 POLICIES_TOPIC = "ounce.policies"
 """Versions of the policy, for all workers; compacted, one partition."""
+CANARIES_TOPIC = "ounce.canaries"
+"""What workers saw of policies on trial; compacted, one partition."""
 
 
 def task_topics(task: str) -> tuple[str, str, str, str]:

@@ -1,4 +1,4 @@
-"""Sending events to the topic `ounce.events`, now or later or never, without waiting."""
+"""Sending what people are told to a topic, now or later or never, without waiting."""
 
 import logging
 from collections.abc import Mapping
@@ -28,9 +28,18 @@ class EventProducer:
     Args:
         kafka: bootstrap servers.
         security: what librdkafka must be told of it.
+        topic: takes the records.
+        without: what it means that the topic takes none.
     """
 
-    def __init__(self, kafka: str, security: Mapping[str, Any] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        kafka: str,
+        security: Mapping[str, Any] = MappingProxyType({}),
+        topic: str = EVENTS_TOPIC,
+        without: str = "events are in this log only",
+    ) -> None:
+        self._topic, self._without = topic, without
         self._has_warned = False
         self._producer = Producer(
             {
@@ -45,7 +54,7 @@ class EventProducer:
         """Queue a record."""
         try:
             self._producer.poll(0)  # reports on earlier events
-            self._producer.produce(EVENTS_TOPIC, value, key, headers=[*headers])
+            self._producer.produce(self._topic, value, key, headers=[*headers])
         except BufferError:
             self._warn_once("its queue is full")
         except KafkaException as e:
@@ -64,4 +73,4 @@ class EventProducer:
     def _warn_once(self, why: str) -> None:
         if not self._has_warned:
             self._has_warned = True
-            logger.warning("events are in this log only, %s takes none: %s", EVENTS_TOPIC, why)
+            logger.warning("%s, %s takes none: %s", self._without, self._topic, why)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,14 @@ from ounce_edge.recommender.rule.exploration import regret
 from ounce_edge.wire.batch import RequestBatch, take
 from ounce_edge.wire.encoding import GroupAnswer
 from ounce_edge.wire.records import Outgoing, Publish
+
+
+class AnsweredBy(NamedTuple):
+    """What a label that comes later is about."""
+
+    plan: Hashable
+    """As in `Edition.plan_keys`."""
+    policy_version: str
 
 
 class Answering:
@@ -65,13 +73,14 @@ class Answering:
         accuracy, low = view.accuracy[group.plan], view.accuracy_low[group.plan]
         if answered.cut_short:  # the less confident share of a lighter model's answers
             accuracy = low = float(result.max(axis=1).mean())  # they are calibrated
-        objective = job.route.routing.objective
+        objective, version = job.route.routing.objective, job.route.routing.version
         cost, saved = _cost_of(job, outcome, answered, cost_ms, best_ms)
         # A clock may have been set back meanwhile.
         latency_ms = np.maximum(self._clock() * 1e3 - batch.timestamps_ms[items], 0.0)
         answer = GroupAnswer(
             model_name=card.model,
             model_version=card.version,
+            policy_version=version,
             plan=view.names[group.plan],
             choice=choice,
             items=items,
@@ -88,7 +97,8 @@ class Answering:
             beliefs=_beliefs(job, choice),
         )
         if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
-            self._remember(batch, items, edition.plan_keys[group.plan], answer.predicted)
+            by = AnsweredBy(edition.plan_keys[group.plan], version)
+            self._remember(batch, items, by, answer.predicted)
         bodies = edition.encoder.bodies(batch, answer, latency_ms, job.taken.repeated)
         headers = edition.encoder.headers(batch, items)
         keys = take(batch.keys, items)
@@ -100,6 +110,7 @@ class Answering:
             GroupReport(
                 model=card.model,
                 plan=view.names[group.plan],
+                policy_version=version,
                 choice=choice,
                 n=n,
                 run_ms=cost_ms * n,
@@ -115,7 +126,7 @@ class Answering:
         )
 
     def _remember(
-        self, batch: RequestBatch, items: Items, plan: Hashable, predicted: NDArray[Any]
+        self, batch: RequestBatch, items: Items, by: "AnsweredBy", predicted: NDArray[Any]
     ) -> None:
         json_ids = [take(column, items) for column in batch.json_ids]
         origins = keys = None
@@ -123,7 +134,7 @@ class Answering:
         if any(identities):
             origins = [POSITION if i is None else i.origin for i in identities]
             keys = [key or b"" for key in take(batch.keys, items)]
-        self.memory.remember(AnswerGroup(json_ids, origins, keys, plan, predicted))
+        self.memory.remember(AnswerGroup(json_ids, origins, keys, by, predicted))
 
 
 def _rejections(job: Job, choice: Choice, min_accuracy: float) -> dict[str, str]:

@@ -61,7 +61,7 @@ class Edition:
         """Who may answer which messages; the first is that of messages which meet no rule."""
         self.matcher = RuleMatcher(policy)
         self.decoder = Decoder(self.task, policy, self.matcher, routes.of_settings)
-        self.encoder = Encoder(self.task, policy.version, self.ladder.version, policy.answer)
+        self.encoder = Encoder(self.task, self.ladder.version, policy.answer)
         self.permitted = routes.permitted
         """Plans that may answer some messages, ascending."""
         self.promised_floor = max(self.plans[p].accuracy.low for p in self.permitted)

@@ -51,6 +51,7 @@ class Finishing:
                 self._waiting.give_back(taken, failure.items)
                 continue
             why = f"model {plans.models[failure.model].name} {failure.text}"
+            report.unanswered[job.route.routing.version] += len(failure.items)
             self._rejecting.reject_failed(taken, failure.items, why, publish, report)
         if len(outcome.put_off):
             self._waiting.give_back(taken, outcome.put_off)

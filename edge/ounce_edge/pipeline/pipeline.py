@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
-from ounce_schemas.label import Label, LabelOutcome
+from ounce_schemas.label import Label
 from ounce_schemas.task import TaskSpec
 
 from ounce_edge.evidence.decision_log import DecisionLog
@@ -21,6 +21,7 @@ from ounce_edge.pipeline.finishing import Finishing
 from ounce_edge.pipeline.in_flight import InFlight
 from ounce_edge.pipeline.job import Job
 from ounce_edge.pipeline.lanes import Lanes
+from ounce_edge.pipeline.learning import Learned, learn
 from ounce_edge.pipeline.progress import Progress
 from ounce_edge.pipeline.rejecting import Rejecting
 from ounce_edge.pipeline.reports import Report
@@ -182,6 +183,7 @@ class Pipeline:
             else:
                 self._answer(job, job.run(left_ms, self._clocks.steady), publish, report)
         if len(schedule.refused):
+            report.unanswered[chosen.route.routing.version] += len(schedule.refused)
             self._rejecting.refuse(taken[-1], publish, report)
         if self._log is not None:
             ids = [some.batch.whole_ids() for some in taken]
@@ -194,16 +196,9 @@ class Pipeline:
         if job.edition is not self._edition:  # what was given back has routes of its own edition
             self._reroute()
 
-    def learn(self, labels: Sequence[Label]) -> Mapping[LabelOutcome, int]:
-        """Hold labels against the answers that they are about; what became of them. Labels of plans
-        that the edition has not, or with other models, are joined, and teach nothing."""
-        joined = self._answering.memory.join(labels)
-        now_s, edition = self._clocks.steady(), self._edition
-        for p, key in enumerate(edition.plan_keys):
-            truth = joined.plans.get(key)
-            for stratum, good, bad in () if truth is None else truth.counts():
-                edition.plans.accuracy.observe_labels(p, good, bad, now_s, stratum=stratum)
-        return joined.outcomes
+    def learn(self, labels: Sequence[Label]) -> Learned:
+        """Hold labels against the answers that they are about."""
+        return learn(self._edition, self._answering.memory, labels, self._clocks.steady())
 
     def snapshot(self) -> Snapshot:
         """What is believed and held here at this moment."""

@@ -1,5 +1,6 @@
 """What a pipeline tells of its work, for metrics and events."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ class GroupReport:
 
     model: str
     plan: str
+    policy_version: str
     choice: Choice
     n: int
     run_ms: float
@@ -67,6 +69,8 @@ class Report:
     """Requests whose timestamp is too far off the worker's clock to be believed."""
     escalated: int = 0
     rejected: Sequence[Reason] = ()
+    unanswered: Counter[str] = field(default_factory=Counter)
+    """By version of the policy: requests that a model failed on, or that it refused."""
     incidents: list[Incident] = field(default_factory=list)
     next_offsets: Mapping[int, int] = field(default_factory=dict)
     """By partition, the offset that a successor goes on at; only what is answered in full."""

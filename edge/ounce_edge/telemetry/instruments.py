@@ -85,6 +85,19 @@ class Instruments:
             "outcome",
         )
         self.events = counter("ounce_events", "Events told to people", "task", "kind")
+        self.canary_evidence = gauge(
+            "ounce_canary_evidence",
+            "What all workers saw against the policy on trial; at 1 it is stopped",
+            "task",
+            "criterion",
+        )
+        self.shadow = counter(
+            "ounce_shadow_messages",
+            "Messages of a shadow by outcome: answered, dead-letter, or dropped since others came "
+            "first",
+            "task",
+            "outcome",
+        )
         self.compute = counter(
             "ounce_compute_seconds", "Time spent running models", "task", "model"
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from ounce_schemas import __version__
+from ounce_schemas.canary import Criterion
 from ounce_schemas.errors import Reason
 from ounce_schemas.event import EventKind
 from ounce_schemas.label import LabelOutcome
@@ -115,6 +116,20 @@ class Metrics:
     def show_policy_stale(self, is_stale: bool) -> None:
         """Whether the policy in force may be another one than the latest."""
         self._to.policy_stale.set(is_stale)
+
+    def show_canary(self, evidence: Mapping[tuple[str, Criterion], float]) -> None:
+        """Show what was seen of a policy on trial.
+
+        Args:
+            evidence: by task and criterion, as a share of what stops it; empty: there is none.
+        """
+        self._to.canary_evidence.clear()
+        for (task, criterion), share in evidence.items():
+            self._to.canary_evidence.labels(task, criterion).set(share)
+
+    def count_shadow(self, task: str, outcome: str, n: int) -> None:
+        """Count messages that a shadow answered, or did not."""
+        self._to.shadow.labels(task, outcome).inc(n)
 
     def observe(self, report: Report) -> None:
         """Count what became of some requests, once the broker has their answers."""

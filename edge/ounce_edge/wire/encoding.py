@@ -51,6 +51,7 @@ class GroupAnswer:
 
     model_name: str
     model_version: str
+    policy_version: str
     plan: str
     choice: Choice
     items: NDArray[np.intp]
@@ -110,18 +111,13 @@ class Bodies(Sequence[bytes]):
 
 
 class Encoder:
-    """Encodes predictions of one task under one policy and catalogue."""
+    """Encodes predictions of one task under one catalogue."""
 
     def __init__(
-        self,
-        task: TaskSpec,
-        policy_version: str,
-        catalogue_version: str,
-        form: AnswerForm = AnswerForm.V2,
+        self, task: TaskSpec, catalogue_version: str, form: AnswerForm = AnswerForm.V2
     ) -> None:
         self._task = task
         self._forms = AnswerForms(task, form)
-        self._policy_version = policy_version
         self._catalogue_version = catalogue_version
         self._outputs = OutputEncoder(task.labels, task.false_alarms)
         self._event_headers = (
@@ -196,7 +192,13 @@ class Encoder:
     ) -> list[bytes]:
         """What stands between the id and the outputs, per item."""
         figures = _figures(answer)
-        key = (answer.model_version, answer.plan, answer.choice, answer.beliefs)
+        key = (
+            answer.policy_version,
+            answer.model_version,
+            answer.plan,
+            answer.choice,
+            answer.beliefs,
+        )
 
         def middle(latency: float, floor: float, elapsed: float, marks: float) -> bytes:
             return b'%b%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":[' % (
@@ -251,7 +253,7 @@ class Encoder:
                 "plan": answer.plan,
                 "reason": answer.choice,
                 **({"rejected": rejected} if rejected else {}),
-                "policy_version": self._policy_version,
+                "policy_version": answer.policy_version,
                 "catalogue_version": self._catalogue_version,
                 "max_latency_ms": max_latency_ms,
                 "min_accuracy": min_accuracy,

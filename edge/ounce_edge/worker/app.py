@@ -52,6 +52,7 @@ from ounce_edge.worker.startup import (
 )
 from ounce_edge.worker.subscription import describe_kind, make_broker, subscribe
 from ounce_edge.worker.supervision import Supervision
+from ounce_edge.worker.trials import Trials
 
 logger = logging.getLogger(__name__)
 
@@ -184,6 +185,7 @@ class _Worker:
             lambda: self._serving.is_full or self._is_leaving,
             self._restart_consumer,
         )
+        self._trials = Trials(settings, self._serving, metrics, name)
         self._app = FastStream(broker, logger=None, on_shutdown=[self._drain])
 
     def start(self, sources: ModelSources, runtime: Runtime) -> None:
@@ -200,7 +202,9 @@ class _Worker:
             self._events,
             metrics,
             KeptPolicy(settings.state),
+            self._trials.canaries,
         )
+        self._trials.follow(following)
         follower = TopicFollower(
             settings.kafka,
             POLICIES_TOPIC,
@@ -216,16 +220,19 @@ class _Worker:
     async def run(self) -> None:
         self._serving.tell_unmet_floors()
         supervising = asyncio.create_task(self._supervise())
+        judging = asyncio.create_task(self._trials.judge())
         try:
             await self._app.run()
         except KafkaException as e:
             raise BrokerError(f"Kafka at {self._settings.kafka}: {e.args[0].str()}") from e
         finally:
             supervising.cancel()
+            judging.cancel()
             self._lanes.close()
             self._delivery.close()
             self._labels.close()
             self._send_event.close()
+            self._trials.close()
             self._serving.close()
         if self._failure is not None:
             raise self._failure

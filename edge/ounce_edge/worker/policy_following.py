@@ -2,18 +2,18 @@
 
 import logging
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.event import EventKind
-from ounce_schemas.policy import Policy
 from ounce_schemas.policy_history import PolicyHistory, PolicyVersion
+from ounce_schemas.policy_trial import policy_in_force, shadow_policy
 from ounce_schemas.topics import POLICIES_TOPIC
 
-from ounce_edge.pipeline.edition import Edition
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.wire.records import Record
+from ounce_edge.worker.canary_watch import CanaryWatch
 from ounce_edge.worker.kept_policy import KeptPolicy
 from ounce_edge.worker.serving import Serving
 
@@ -30,6 +30,7 @@ class PolicyFollowing:
         events: tells people.
         metrics: show which version is in force, and whether it may be another than the latest.
         kept: keeps the last good one.
+        canaries: says whether what a version has on trial may run.
     """
 
     def __init__(
@@ -39,12 +40,16 @@ class PolicyFollowing:
         events: Events,
         metrics: Metrics,
         kept: KeptPolicy,
+        canaries: CanaryWatch,
     ) -> None:
         self._serving = serving
         self._tasks = tasks
         self._events = events
         self._metrics = metrics
         self._kept = kept
+        self._canaries = canaries
+        self.in_force: Callable[[PolicyVersion], None] = lambda version: None
+        """Called with each version that is in force."""
         self._lock = threading.Lock()
         self._history = PolicyHistory()
         self._tried: PolicyVersion | None = None
@@ -52,6 +57,8 @@ class PolicyFollowing:
         self._in_force: str | None = None
         """Name of the version in force; None: the policy that the worker started with."""
         self._is_unreached = self._is_refused = False
+        self._on_trial: PolicyVersion | None = None
+        """The version in force, where a share of the devices has its canary."""
 
     def start(self) -> None:
         """As `Follows` says."""
@@ -111,8 +118,9 @@ class PolicyFollowing:
 
     def _put_in_force(self, version: PolicyVersion, how: str = "") -> bool:
         try:
-            policy = version.policy()
-            self._replace(policy)
+            self._try_trials(version)
+            self._canaries.follow(version)
+            self._replace(version)
         except PolicyError as e:
             goes_on = self._in_force or "the policy of the start"
             text = f"policy {version.name} {version.summary()} is refused, {goes_on} goes on: {e}"
@@ -121,25 +129,62 @@ class PolicyFollowing:
         before = self._in_force or "the policy of the start"
         self._in_force = version.name
         self._metrics.show_policy(version.name)
+        self.in_force(version)
         text = f"policy {version.name} {version.summary()} is in force{how}; before: {before}"
         self._tell(EventKind.POLICY_CHANGED, version.name, text)
         return True
 
-    def _replace(self, policy: Policy) -> None:
-        """Put a policy in force for all tasks, or for none.
+    def look_at_canary(self) -> None:
+        """Begin or end the trial of the version in force, as what is known of it says."""
+        with self._lock:
+            version = self._tried
+            if version is None or version.name != self._in_force or version.canary is None:
+                return
+            runs, stop = self._canaries.may_run(version), self._canaries.stop_of(version)
+            if runs is (self._on_trial is version):
+                return
+            try:
+                self._replace(version)
+            except PolicyError as e:
+                text = f"the canary of {version.name} does not run: {e}"
+                self._tell(EventKind.POLICY_REFUSED, version.name, text)
+                return
+            if stop is not None:
+                text = f"the canary of policy {version.name} is stopped: {stop.reason}"
+                self._tell(EventKind.CANARY_STOPPED, version.name, text)
+
+    def _try_trials(self, version: PolicyVersion) -> None:
+        """Refuse a version whose canary or shadow can't be used, before it runs.
+
+        Raises:
+            PolicyError: naming the reason.
+        """
+        for task in self._tasks:
+            edition, shadow = self._serving.edition(task), shadow_policy(version, task)
+            if version.canary is not None:
+                edition.under(policy_in_force(version, task, True))
+            if shadow is not None:
+                edition.under(shadow)
+
+    def _replace(self, version: PolicyVersion) -> None:
+        """Put a version in force for all tasks, or for none.
 
         Raises:
             PolicyError: a task's models can't serve under it.
         """
+        runs = self._canaries.may_run(version)
+        policies = {task: policy_in_force(version, task, runs) for task in self._tasks}
         before = {task: self._serving.edition(task) for task in self._tasks}
-        after = self._all_under(before, policy)
+        after = {task: edition.under(policies[task]) for task, edition in before.items()}
         for task in self._tasks:
             while not self._serving.replace_edition(before[task], after[task]):
                 before[task] = self._serving.edition(task)  # with other models by now
-                after[task] = before[task].under(policy.for_task(task))
-
-    def _all_under(self, before: Mapping[str, Edition], policy: Policy) -> dict[str, Edition]:
-        return {task: edition.under(policy.for_task(task)) for task, edition in before.items()}
+                after[task] = before[task].under(policies[task])
+        if version.canary is not None and runs and self._on_trial is not version:
+            text = f"{version.canary.share:.1%} of the devices have the canary of {version.name}"
+            self._tell(EventKind.CANARY_STARTED, version.name, text)
+        self._on_trial = version if runs else None
+        self._canaries.compare(self._on_trial)
 
     def _tell(self, kind: EventKind, subject: str, text: str) -> None:
         for task in self._tasks:

@@ -12,6 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.topics import (
+    CANARIES_TOPIC,
     EVENTS_TOPIC,
     MODELS_TOPIC,
     POLICIES_TOPIC,
@@ -50,7 +51,7 @@ def check_rights(admin: AdminClient, settings: WorkerSettings) -> None:
     if settings.models_store is not None:
         needed.append((MODELS_TOPIC, _READ))
     if settings.follow_policies:
-        wanted.append((POLICIES_TOPIC, _READ))
+        wanted += [(POLICIES_TOPIC, _READ), (CANARIES_TOPIC, _READ), (CANARIES_TOPIC, _WRITE)]
     of_topics = admin.describe_topics(
         TopicCollection([*{topic for topic, _ in (*needed, *wanted)}]),
         include_authorized_operations=True,

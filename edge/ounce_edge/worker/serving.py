@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import TopicPartition
@@ -23,6 +23,7 @@ from ounce_edge.recommender.pacing.batch_delay import BatchDelay
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import STALLED_AFTER_S, Health
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.telemetry.trial_counts import TrialCounts
 from ounce_edge.wire.records import Record
 from ounce_edge.worker.labelling import Labelling
 from ounce_edge.worker.mode import Mode
@@ -78,7 +79,11 @@ class Serving:
         self._delivery = delivery
         self._metrics, self._events, self._health = telemetry
         self._drain_s = settings.drain_s
-        self._labelling = Labelling(labels, self._pipelines, self._metrics)
+        self.trial_counts = TrialCounts()
+        """What became of messages under policies that are compared."""
+        self.copy_to: Callable[[Sequence[Record]], None] = lambda records: None
+        """Called with each poll, before it is taken; must not wait."""
+        self._labelling = Labelling(labels, self._pipelines, self._metrics, self.trial_counts)
         self._open = Tasks(
             self._pipelines.values(),
             lanes,
@@ -88,7 +93,7 @@ class Serving:
             self._tell_people,
         )
         self._lock = threading.Lock()
-        tally = Tally(self.tasks, self._metrics, self._events)
+        tally = Tally(self.tasks, self._metrics, self._events, self.trial_counts)
         self._mode: Mode
         if delivery.is_transactional:
             self._mode = Transacted(
@@ -119,6 +124,7 @@ class Serving:
         Raises:
             BrokerError: the broker did not take what was published before.
         """
+        self.copy_to(records)
         await self._mode.take(records)
         self.progressed()
 
@@ -213,6 +219,11 @@ class Serving:
         answer it again is no repetition."""
         with self._lock:
             self._mode.start_over()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is to be answered, as far as can be seen without waiting."""
+        return self._open.n_open == 0 and self._mode.n_untouched == 0
 
     def edition(self, task: str) -> Edition:
         """What answers a task now."""

@@ -9,6 +9,7 @@ from ounce_edge.broker.refusals import Refused
 from ounce_edge.pipeline.reports import Report
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.telemetry.trial_counts import TrialCounts
 
 
 class Tally:
@@ -18,12 +19,20 @@ class Tally:
         tasks: names of the tasks, by the topic of their requests.
         metrics: counts.
         events: is told.
+        trial_counts: counts by version of the policy.
     """
 
-    def __init__(self, tasks: Mapping[str, str], metrics: Metrics, events: Events) -> None:
+    def __init__(
+        self,
+        tasks: Mapping[str, str],
+        metrics: Metrics,
+        events: Events,
+        trial_counts: TrialCounts,
+    ) -> None:
         self._tasks = tasks
         self._metrics = metrics
         self._events = events
+        self._trial_counts = trial_counts
         self._lock = threading.Lock()
 
     def count(self, reports: Sequence[Report], refused: Sequence[Refused]) -> None:
@@ -31,6 +40,7 @@ class Tally:
         with self._lock:
             for report in reports:
                 self._metrics.observe(report)
+                self._trial_counts.observe(report)
             for of_one in refused:
                 self._count_refused(of_one)
 

@@ -1,6 +1,5 @@
-"""`ounce policy`: check, explain, replay, estimate, and the versions of a policy."""
+"""`ounce policy`: check, explain, replay, estimate, canaries, shadows, and the versions of a policy."""
 
-import getpass
 import time
 from pathlib import Path
 from typing import Any
@@ -13,28 +12,29 @@ from ounce_schemas.policy import MAX_LATENCY_LIMIT_MS
 from ounce_schemas.policy_history import Change, PolicyVersion
 from ounce_schemas.topics import EVENTS_TOPIC
 
+from ounce_services.policies.canary_command import command as canary_command
+from ounce_services.policies.canary_state import refuse_second_canary
 from ounce_services.policies.diffing import unified_diff
 from ounce_services.policies.estimate_command import command as estimate_command
 from ounce_services.policies.listing import history_table, status_table
 from ounce_services.policies.meeting_text import meeting_text
 from ounce_services.policies.options import (
     TopicSettings,
+    author_option,
     current_of,
     file_argument,
     look_for_faults,
     models_option,
+    note_option,
     open_topic,
     read_document,
     show_findings,
 )
 from ounce_services.policies.replay_command import command as replay_command
+from ounce_services.policies.shadow_command import command as shadow_command
 from ounce_services.policies.status import read_statuses
 from ounce_services.policies.topic import PolicyTopic
 
-_author_option = click.option(
-    "--author", default=getpass.getuser, help="Who changes it.  [default: your user name]"
-)
-_note_option = click.option("--note", default="", help="Why, for the history.")
 _base_option = click.option(
     "--base",
     type=click.IntRange(min=0),
@@ -56,6 +56,8 @@ def command() -> None:
 
 command.add_command(replay_command)
 command.add_command(estimate_command)
+command.add_command(canary_command)
+command.add_command(shadow_command)
 
 
 @command.command("check")
@@ -145,8 +147,8 @@ def diff_command(file: Path, version: int | None, **values: Any) -> int:
 
 @command.command("apply")
 @file_argument
-@_note_option
-@_author_option
+@note_option
+@author_option
 @_base_option
 @click.option("--force", is_flag=True, help="Also where the check finds errors.")
 @models_option
@@ -174,8 +176,8 @@ def apply_command(
 
 @command.command("rollback")
 @click.argument("version", type=click.IntRange(min=1))
-@_note_option
-@_author_option
+@note_option
+@author_option
 @_base_option
 @settings_options(TopicSettings)
 def rollback_command(version: int, note: str, author: str, base: int | None, **values: Any) -> None:
@@ -235,7 +237,10 @@ def _append(topic: PolicyTopic, change: Change, base: int | None) -> None:
     if base is not None and base != number:
         by = f" {current.summary()}" if current else ""
         raise PolicyError(f"version {number} is in force{by}, not {base}: nothing is applied")
-    if current is not None and current.document == change.document:
+    has_canary = current is not None and current.canary is not None
+    if has_canary and change.restores is None:
+        refuse_second_canary(topic, history)
+    if current is not None and not has_canary and current.document == change.document:
         click.echo(f"{current.name} is the same, nothing is applied")
         return
     version: PolicyVersion = topic.append(history, change)

@@ -1,5 +1,6 @@
 """What the commands of `ounce policy` have in common."""
 
+import getpass
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,10 @@ models_option = click.option(
     show_envvar=True,
     help="Folder of the ladders; their cards say what can be met. Absent: only the rules.",
 )
+author_option = click.option(
+    "--author", default=getpass.getuser, help="Who changes it.  [default: your user name]"
+)
+note_option = click.option("--note", default="", help="Why, for the history.")
 file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 
 

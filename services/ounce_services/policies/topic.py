@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
@@ -115,21 +115,42 @@ class PolicyTopic:
                 "this one is in force: look at `ounce policy diff`, then apply again"
             )
 
+    def make_topics(self, names: Iterable[str]) -> None:
+        """Make other topics of the cluster that are not there yet.
+
+        Raises:
+            BrokerError: the broker refuses.
+        """
+        create_topics(self._kafka, names, timeout_s=self._timeout_s, security=self._security)
+
+    def make_other(self, topic: str) -> None:
+        """Make another compacted topic of one partition, where there is none.
+
+        Raises:
+            BrokerError: the broker refuses.
+        """
+        if topic not in self._describe().partitions:
+            self._create(topic)
+
     def _make(self) -> None:
+        self._create(POLICIES_TOPIC)
+        if not self._describe().is_embedded:
+            self._wait_until_there()
+
+    def _create(self, topic: str) -> None:
         if self._describe().is_embedded:
-            create_topics(self._kafka, [POLICIES_TOPIC], timeout_s=self._timeout_s)
+            create_topics(self._kafka, [topic], timeout_s=self._timeout_s)
             return
-        new = NewTopic(POLICIES_TOPIC, 1, config={"cleanup.policy": "compact"})
+        new = NewTopic(topic, 1, config={"cleanup.policy": "compact"})
         admin = AdminClient(self._config)  # without a name it would end before its answer
         made = admin.create_topics([new], request_timeout=self._timeout_s)
         try:
-            made[POLICIES_TOPIC].result(2 * self._timeout_s)
+            made[topic].result(2 * self._timeout_s)
         except KafkaException as e:
             if e.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise BrokerError(
-                    f"Kafka refuses to create topic {POLICIES_TOPIC}: {e.args[0].str()}"
+                    f"Kafka refuses to create topic {topic}: {e.args[0].str()}"
                 ) from e
-        self._wait_until_there()
 
     def _wait_until_there(self) -> None:
         """A topic that was made is not in the metadata of every broker at once.

@@ -200,7 +200,7 @@ def test_labels_move_the_beliefs_and_bad_ones_do_not() -> None:
             label("3", None),
             Label(id="4", value=1.0),
         ]
-    )
+    ).outcomes
     assert {outcome: n for outcome, n in counts.items() if n} == {
         LabelOutcome.UNKNOWN: 1,
         LabelOutcome.JOINED: 1,
@@ -219,4 +219,4 @@ def test_a_label_after_a_week_is_unknown() -> None:
     process(serving, FakeRecord(GOOD, [("ce_id", b"old")]))
     for i in range(60):
         process(serving, *(FakeRecord(GOOD, offset_=10 * i + k) for k in range(10)))
-    assert serving.learn([label("old", "zero")])[LabelOutcome.UNKNOWN] == 1
+    assert serving.learn([label("old", "zero")]).outcomes[LabelOutcome.UNKNOWN] == 1

@@ -111,7 +111,7 @@ def test_labels_teach_the_plan_that_answered_also_in_a_later_edition() -> None:
         process(serving, *(asks(i) for i in range(100)))
         serving.replace_edition(edition(other))
         before = serving.plans.accuracy.value[0]
-        outcomes = serving.learn([Label(str(i), label="zwölf") for i in range(100)])
+        outcomes = serving.learn([Label(str(i), label="zwölf") for i in range(100)]).outcomes
         serving.plans.accuracy.refresh(1.0)
         assert outcomes[LabelOutcome.JOINED] == 100
         assert bool(serving.plans.accuracy.value[0] < before) is teaches

@@ -190,7 +190,7 @@ def test_a_label_is_held_against_the_answer_to_its_own_device() -> None:
     for source, text in (("/d/1", "zero"), ("/d/2", 'o"ne')):
         joined = serving._answering.memory.join([Label("7", label=text, source=source)])
         assert [list(p.counts()) for p in joined.plans.values()] == [[(0, 1, 0)]]
-    assert serving.learn([Label("7", label="zero")])[LabelOutcome.AMBIGUOUS] == 1
+    assert serving.learn([Label("7", label="zero")]).outcomes[LabelOutcome.AMBIGUOUS] == 1
     assert serving.plans.accuracy.value[0] == before
 
 

@@ -29,6 +29,7 @@ def test_a_batch_is_counted_once_everywhere() -> None:
             GroupReport(
                 model="mlp",
                 plan="mlp>cnn@0.9",
+                policy_version="p1",
                 choice=Choice.LIGHTEST_FEASIBLE,
                 n=3,
                 run_ms=2.0,
@@ -42,6 +43,7 @@ def test_a_batch_is_counted_once_everywhere() -> None:
             GroupReport(
                 model="cnn",
                 plan="cnn",
+                policy_version="p1",
                 choice=Choice.FALLBACK_FASTEST,
                 n=1,
                 run_ms=4.0,

@@ -37,11 +37,11 @@ def answers(*records: FakeRecord, policy: Policy | None = None, task: Any = DIGI
     if task.kind == "regression":
         result = np.tile(np.array([5, 4, 6.5], np.float32), (n, 1))
     answer = GroupAnswer(
-        "light", "v1", "light", Choice.LIGHTEST_FEASIBLE, np.arange(n), result,
+        "light", "v1", "p1", "light", Choice.LIGHTEST_FEASIBLE, np.arange(n), result,
         result.argmax(axis=1) if task.kind == "classification" else result[:, 0],
         0.9, 0.88, 0.5, 1.5, lambda floor: {},
     )  # fmt: skip
-    encoder = Encoder(task, "p1", "c1", rules.answer)
+    encoder = Encoder(task, "c1", rules.answer)
     bodies = encoder.bodies(batch, answer, np.full(n, 3.0), set())
     headers = encoder.headers(batch, np.arange(n)) or [None] * n
     return [(body, dict(own or ())) for body, own in zip(bodies, headers, strict=True)]

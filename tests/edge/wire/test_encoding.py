@@ -20,6 +20,7 @@ def answer(n: int = 1, **fields: Any) -> GroupAnswer:
     known: dict[str, Any] = {
         "model_name": "light",
         "model_version": "v1",
+        "policy_version": "p1",
         "plan": "light>heavy",
         "choice": Choice.LIGHTEST_FEASIBLE,
         "items": np.arange(n),
@@ -48,7 +49,7 @@ def encode(encoder: Encoder, some: GroupAnswer) -> list[Any]:
 
 @pytest.fixture
 def encoder() -> Encoder:
-    return Encoder(DIGITS, "p1", "c1")
+    return Encoder(DIGITS, "c1")
 
 
 @pytest.mark.parametrize("n", [1, 100])

@@ -1,5 +1,6 @@
 """A worker puts versions of the policy in force, and refuses what it can't serve under."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.worker.canary_watch import CanaryWatch
 from ounce_edge.worker.kept_policy import KeptPolicy
 from ounce_edge.worker.policy_following import PolicyFollowing
 from ounce_schemas.event import EventKind, OperationalEvent
@@ -28,22 +30,34 @@ class Followed:
     def __init__(self, folder: Path) -> None:
         self.metrics = Metrics()
         self.pipelines = [pipeline_of(DIGITS), pipeline_of(NUMBERS)]
-        serving = serving_of(*self.pipelines, delivery=FakeDelivery(), metrics=self.metrics)
+        serving = self.serving = serving_of(
+            *self.pipelines, delivery=FakeDelivery(), metrics=self.metrics
+        )
         self.events: list[OperationalEvent] = []
         events = Events(self._tell, lambda task, kind: None, worker="w-1")
         self.kept = KeptPolicy(folder)
-        self.following = PolicyFollowing(
-            serving, ["digits", "numbers"], events, self.metrics, self.kept
+        self.written_evidence: list[tuple[bytes, bytes]] = []
+        self.canaries = CanaryWatch(
+            serving.trial_counts, lambda *record: self.written_evidence.append(record), "w-1"
         )
+        self.following = PolicyFollowing(
+            serving,
+            ["digits", "numbers"],
+            events,
+            self.metrics,
+            self.kept,
+            self.canaries,
+        )
+        self.canaries.changed = self.following.look_at_canary
         self.written = PolicyHistory()
 
     def _tell(self, key: bytes, value: bytes, headers: Any) -> None:
         self.events.append(msgspec.json.decode(value, type=OperationalEvent))
 
-    def apply(self, *documents: str) -> None:
+    def apply(self, *documents: str | Change) -> None:
         for text in documents:
-            change = Change(text, "ann")
-            version = next_version(self.written, change, "i", datetime.now(UTC))
+            change = Change(text, "ann") if isinstance(text, str) else text
+            version = next_version(self.written, change, uuid.uuid4().hex, datetime.now(UTC))
             value = version.model_dump_json().encode()
             self.written.take(value)
             self.following.take([FakeRecord(value)])

@@ -168,6 +168,7 @@ def serve(pipeline: Pipeline, records: Sequence[FakeRecord], outbox: Outbox) -> 
         whole.calls += step.calls
         whole.incidents += step.incidents
         whole.escalated += step.escalated
+        whole.unanswered += step.unanswered
         whole.rejected = [*whole.rejected, *step.rejected]
         whole.next_offsets = {**whole.next_offsets, **step.next_offsets}
     whole.waited_ms = np.concatenate([np.empty(0), *waited])

@@ -1,0 +1,1 @@
+"""Whether what is on trial does worse than what it is to replace."""

@@ -1,0 +1,87 @@
+"""What is known of a canary: what workers saw, and whether it stopped itself."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ounce_edge.dry_run.canary_evidence import Key, comparisons_of, join_by_key
+from ounce_edge.recommender.canary.verdict import Comparison, needed_evidence
+from ounce_schemas.canary import Canary, Evidence, Stop, read_record
+from ounce_schemas.errors import PolicyError
+from ounce_schemas.policy_history import PolicyHistory
+from ounce_schemas.topics import CANARIES_TOPIC
+
+from ounce_services.policies.listing import table
+from ounce_services.policies.topic import PolicyTopic
+
+
+class CanaryState(NamedTuple):
+    """One canary, as its records tell."""
+
+    seen: dict[Key, Comparison]
+    """By all workers."""
+    stop: Stop | None
+
+
+def canary_state(topic: PolicyTopic, version_id: str) -> CanaryState:
+    """State of the canary of a version.
+
+    Raises:
+        BrokerError: the broker does not tell.
+    """
+    records = topic.read(CANARIES_TOPIC)
+    return read_state(((record.key(), record.value()) for record in records), version_id)
+
+
+def read_state(
+    records: Iterable[tuple[bytes | None, bytes | None]], version_id: str
+) -> CanaryState:
+    """State of the canary of a version, from keys and values in the order of the topic."""
+    latest: dict[str, Evidence] = {}
+    stop = None
+    for key, value in records:
+        try:
+            found = read_record(key, value or b"")
+        except PolicyError:
+            continue
+        if found.canary != version_id:
+            continue
+        if isinstance(found, Evidence):
+            latest[found.run] = found
+        elif stop is None:
+            stop = found
+    return CanaryState(dict(join_by_key(map(comparisons_of, latest.values()))), stop)
+
+
+def refuse_second_canary(topic: PolicyTopic, history: PolicyHistory) -> None:
+    """Refuse a change while a canary runs.
+
+    Raises:
+        PolicyError: one runs.
+    """
+    current = history.current
+    if current is None or current.canary is None:
+        return
+    if canary_state(topic, current.id).stop is None:
+        raise PolicyError(
+            f"{current.name} has a canary under way, by {current.author}: end it first with "
+            "`ounce policy canary promote` or `ounce policy canary stop`"
+        )
+
+
+def evidence_table(canary: Canary, state: CanaryState) -> str:
+    """One line a task and criterion."""
+    needed = needed_evidence(len({task for task, _ in state.seen}), canary.confidence)
+    rows = [("task", "criterion", "bad, canary", "of", "bad, others", "of", "evidence")]
+    rows += [
+        (
+            task,
+            criterion.value,
+            f"{found.canary.share:.2%}",
+            f"{found.canary.n}",
+            f"{found.baseline.share:.2%}",
+            f"{found.baseline.n}",
+            f"{found.evidence / needed:.0%} of what stops it",
+        )
+        for (task, criterion), found in sorted(state.seen.items())
+    ]
+    return table(rows)
