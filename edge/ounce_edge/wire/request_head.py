@@ -23,6 +23,7 @@ from ounce_schemas.request import (
     AnswerForm,
 )
 
+from ounce_edge.wire.header_names import with_usual_names
 from ounce_edge.wire.records import Headers
 
 
@@ -94,7 +95,7 @@ def read_head(
     found = dict(headers)
     head = _PLAIN
     if not found.keys() <= _NAMES:
-        found = _with_usual_names(found)
+        found = with_usual_names(found)
         head = _read_more(found)
     get = found.get
     id_ = get(HEADER_ID)
@@ -218,22 +219,6 @@ _NAMES = frozenset(
         "ce_subject", "ce_partitionkey",
     }
 )  # fmt: skip
-
-
-def _with_usual_names(headers: dict[str, bytes | None]) -> dict[str, bytes | None]:
-    """The headers by the names that have a meaning here; a name that is right as it is counts
-    before one in another case, or with the marks of another binding."""
-    return {**{_usual_name(name): value for name, value in headers.items()}, **headers}
-
-
-@lru_cache(maxsize=1024)
-def _usual_name(name: str) -> str:
-    """`Content-Type`, `content_type`; `CE_ID`, `ce-id`, `cloudEvents:id`."""
-    low = name.lower().replace("_", "-")
-    for mark in ("ce-", "cloudevents-", "cloudevents:"):
-        if low.startswith(mark):
-            return "ce_" + low[len(mark) :]
-    return low
 
 
 # Few distinct targets and content types come back in every message, so they are read once.

@@ -1,4 +1,4 @@
-"""`ounce policy`: check, explain, replay, estimate, canaries, shadows, and the versions of a policy."""
+"""`ounce policy`: check, explain, replay and estimate it; its versions, canaries and shadows."""
 
 import time
 from pathlib import Path
