@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from ounce_schemas.errors import OunceError
 
@@ -15,6 +16,8 @@ from ounce_services.control.access.keys import Keys
 from ounce_services.control.access.rate import RateLimit
 from ounce_services.control.access.tokens import Tokens
 from ounce_services.control.carriers import ModelsCarrier, PolicyCarrier
+from ounce_services.control.dead_letter_desk import DeadLetterDesk
+from ounce_services.control.decision_search import Found, find_decision
 from ounce_services.control.fleet import Topic
 from ounce_services.control.model_book import ModelBook
 from ounce_services.control.policy_book import PolicyBook
@@ -22,6 +25,8 @@ from ounce_services.control.settings import ControlSettings
 from ounce_services.control.store.database import Database
 from ounce_services.control.store.outbox import Carrier, Kind, Outbox
 from ounce_services.control.store.policy_mirror import PolicyMirror
+from ounce_services.control.stream import Stream
+from ounce_services.dead_letters.topic import DeadLetterTopic
 from ounce_services.policies.topic import PolicyTopic
 from ounce_services.registry.topic import ModelsTopic, ServedModels
 
@@ -42,6 +47,8 @@ class Plane:
         policy_topic: where workers read policies.
         policies: versions of the policy.
         models: which serve.
+        dead_letters: of all tasks.
+        stream: the newest predictions.
     """
 
     settings: ControlSettings
@@ -52,6 +59,17 @@ class Plane:
     policy_topic: Topic
     policies: PolicyBook
     models: ModelBook
+    dead_letters: DeadLetterDesk
+    stream: Stream
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """Where Kafka is, as librdkafka wants it; may hold secrets."""
+        return {"bootstrap.servers": self.settings.kafka, **self.settings.security}
+
+    def find_decision(self, task: str, id_: str) -> Found:
+        """The newest answer to the message of an id; see `decision_search`."""
+        return find_decision(self.connection, task, id_, self.settings.kafka_timeout_s)
 
 
 def make_plane(
@@ -95,6 +113,8 @@ def make_plane(
         topic,
         PolicyBook(topic, PolicyMirror(database), outbox, settings.models, settings.decisions),
         ModelBook(open_models, outbox, settings.store, settings.key),
+        DeadLetterDesk(lambda task: DeadLetterTopic(at[0], task, *at[1:])),
+        Stream({"bootstrap.servers": settings.kafka, **settings.security}, settings.task),
     )
 
 
@@ -105,7 +125,8 @@ def kept_in_step(plane: Plane) -> Iterator[None]:
     thread = threading.Thread(target=_keep_in_step, args=(plane, stop), name="in-step", daemon=True)
     thread.start()
     try:
-        yield
+        with plane.stream.following():
+            yield
     finally:
         stop.set()
         thread.join(plane.settings.kafka_timeout_s)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from ounce_edge.dry_run.cards import card_ladders
 from ounce_edge.dry_run.check import Finding, Level
 from ounce_edge.dry_run.foresight import Foresight
 from ounce_edge.dry_run.meeting import Choice, Meeting, Message, choose, meet
@@ -95,6 +96,10 @@ class PolicyBook:
             return look_for_faults(parse_policy(document, _SOURCE), self._models)[0]
         except PolicyError as e:
             return [Finding(Level.ERROR, "policy", str(e))]
+
+    def tasks(self) -> list[str]:
+        """Names of the tasks that have a ladder here."""
+        return sorted(card_ladders(self._models))
 
     def parse(self, document: str) -> Policy:
         """The policy of a document.

@@ -47,7 +47,7 @@ def replay(
         OunceError: Kafka lacks something, a position can't exist, or nobody agreed.
     """
     require_topics(topic.cluster, topic.task, [requests_topic(topic.task)])
-    index = _look(topic, selection)
+    index = look(topic, selection)
     chosen = index.offsets(replayed=selection.again)
     n_passed_over = _tell_passed_over(topic, selection, index, chosen)
     n = sum(map(len, chosen.values()))
@@ -60,7 +60,7 @@ def replay(
     }
     what = summary({reason: count for reason, count in counts.items() if count.total})
     if dry_run:
-        for i, request in enumerate(_requests(topic, chosen, fix)):
+        for i, request in enumerate(requests_of(topic, chosen, fix)):
             if i == _MOST_LINES:
                 click.echo("...")
                 break
@@ -73,7 +73,7 @@ def replay(
     return 1 if n_failed or n_passed_over else 0
 
 
-def _look(topic: DeadLetterTopic, selection: Selection) -> Index:
+def look(topic: DeadLetterTopic, selection: Selection) -> Index:
     """Find what is selected, and what was replayed of it."""
     starts = topic.starts()
     if selection.positions:
@@ -118,7 +118,7 @@ def _tell_passed_over(
     return n
 
 
-def _requests(
+def requests_of(
     topic: DeadLetterTopic, chosen: Mapping[int, Set[int]], fix: Fix
 ) -> Iterator[Request]:
     """Read the chosen dead letters again, this time with their bodies."""
@@ -156,7 +156,7 @@ def _send(topic: DeadLetterTopic, chosen: Mapping[int, Set[int]], fix: Fix, n: i
             Sender(topic.connection, topic.task) as sender,
             progress("replaying", n) as on_done,
         ):
-            for outcome in sender.send(_requests(topic, chosen, fix), stop):
+            for outcome in sender.send(requests_of(topic, chosen, fix), stop):
                 on_done(1)
                 n_sent += outcome.sent_to is not None
                 if outcome.problem is not None:

@@ -7,8 +7,18 @@ from fastapi import FastAPI
 from ounce_schemas import __version__
 from sqlalchemy import text
 
-from ounce_services.control.api import administration, fleet, models, policies, problems
+from ounce_services.control.api import (
+    administration,
+    dead_letters,
+    decisions,
+    fleet,
+    models,
+    policies,
+    problems,
+)
 from ounce_services.control.api.shields import SameOrigin, SecurityHeaders, SmallBodies
+from ounce_services.control.console import changes, views
+from ounce_services.control.console.pages import static_files
 from ounce_services.control.plane import Plane, kept_in_step
 
 _ABOUT = """Policies, models, workers and dead letters of a running fleet.
@@ -39,8 +49,9 @@ def make_app(plane: Plane) -> FastAPI:
     )
     app.state.plane = plane
     problems.install(app)
-    for router in (policies.router, models.router, fleet.router, administration.router):
-        app.include_router(router)
+    for part in (policies, models, fleet, decisions, dead_letters, administration, views, changes):
+        app.include_router(part.router)
+    app.mount("/static", static_files())
 
     @app.get("/healthz", tags=["health"], summary="Say that the process answers")
     def healthz() -> dict[str, str]:

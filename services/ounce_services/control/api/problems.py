@@ -4,7 +4,7 @@ import logging
 import math
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from ounce_schemas.errors import ArtifactError, BrokerError, OunceError, PolicyError
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from ounce_services.control.console.pages import error_page
 from ounce_services.control.errors import (
     ForbiddenError,
     NotFoundError,
@@ -68,11 +69,13 @@ def problem(status: int, title: str, detail: str, findings: tuple[str, ...] = ()
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error with a problem."""
+    """Answer every error: calls with a problem, pages with a page."""
 
     @app.exception_handler(OunceError)
-    def _ours(request: Request, error: OunceError) -> JSONResponse:
+    def _ours(request: Request, error: OunceError) -> Response:
         status, title = status_of(error)
+        if not _is_call(request):
+            return error_page(request, error, status, title)
         findings = error.findings if isinstance(error, RefusedError) else ()
         response = problem(status, title, str(error), findings)
         if isinstance(error, TooManyError):
@@ -82,17 +85,30 @@ def install(app: FastAPI) -> None:
         return response
 
     @app.exception_handler(RequestValidationError)
-    def _not_understood(request: Request, error: RequestValidationError) -> JSONResponse:
+    def _not_understood(request: Request, error: RequestValidationError) -> Response:
         lines = tuple(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        if not _is_call(request):
+            return error_page(request, RefusedError("; ".join(lines)), 422, "Not understood")
         return problem(422, "Not understood", "the call is not as documented", lines)
 
     @app.exception_handler(HTTPException)
-    def _of_the_server(request: Request, error: HTTPException) -> JSONResponse:
+    def _of_the_server(request: Request, error: HTTPException) -> Response:
+        if not _is_call(request):
+            return error_page(
+                request, NotFoundError(str(error.detail)), error.status_code, "Not done"
+            )
         response = problem(error.status_code, "Not done", str(error.detail))
         response.headers.update(error.headers or {})
         return response
 
     @app.exception_handler(SQLAlchemyError)
-    def _database(request: Request, error: SQLAlchemyError) -> JSONResponse:
+    def _database(request: Request, error: SQLAlchemyError) -> Response:
         _log.error("the database fails: %s", type(error).__name__, exc_info=error)
-        return problem(503, "Database is away", "the database does not answer: try again")
+        text = "the database does not answer: try again"
+        if not _is_call(request):
+            return error_page(request, OunceError(text), 503, "Database is away")
+        return problem(503, "Database is away", text)
+
+
+def _is_call(request: Request) -> bool:
+    return request.url.path.startswith(("/v1", "/healthz", "/readyz"))

@@ -1,0 +1,196 @@
+"""The console's pages that change: logging in, the policy, dead letters."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from ounce_schemas.bounded_yaml import MOST_BYTES
+from ounce_schemas.errors import BrokerError
+from ounce_schemas.policy_history import Change
+from ounce_schemas.topics import TASK_NAME_PATTERN
+
+from ounce_services.control.access.keys import SESSION_S
+from ounce_services.control.api.calls import COOKIE, Editor, Parts, Viewer
+from ounce_services.control.api.dead_letters import Selected, replay_selected
+from ounce_services.control.console.pages import is_fragment, page
+from ounce_services.control.console.views import TaskQuery, known_tasks
+from ounce_services.control.errors import UnauthorizedError
+from ounce_services.control.plane import Plane
+from ounce_services.control.store.outbox import State
+from ounce_services.control.tenancy import visible_document
+from ounce_services.dead_letters.letter import Position
+from ounce_services.policies.diffing import unified_diff
+from ounce_services.policies.foresight_rows import HEAD, figure_rows, plan_rows, summary
+
+router = APIRouter(include_in_schema=False)
+DocumentField = Annotated[str, Form(max_length=MOST_BYTES)]
+NoteField = Annotated[str, Form(max_length=2000, pattern=r"^[^\x00]*$")]
+BaseField = Annotated[int, Form(ge=0, le=10**9)]
+TaskField = Annotated[str, Form(pattern=TASK_NAME_PATTERN)]
+
+
+@router.get("/login")
+def show_login(request: Request) -> Response:
+    """Ask for a key."""
+    return page(request, "login", None, trouble="")
+
+
+@router.post("/login")
+def log_in(request: Request, plane: Parts, key: Annotated[str, Form(max_length=200)]) -> Response:
+    """Log in with a key."""
+    address = request.client.host if request.client is not None else "?"
+    try:
+        token, _ = plane.gate.log_in(key.strip(), address)
+    except UnauthorizedError as e:
+        return page(request, "login", None, 401, trouble=str(e))
+    response = RedirectResponse("/", 303)
+    response.set_cookie(
+        COOKIE, token, SESSION_S, httponly=True, samesite="strict",
+        secure=request.url.scheme == "https",
+    )  # fmt: skip
+    return response
+
+
+@router.post("/logout")
+def log_out(request: Request, plane: Parts) -> Response:
+    """End the session."""
+    token = request.cookies.get(COOKIE)
+    if token:
+        plane.gate.keys.log_out(token)
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+@router.get("/policy")
+def show_policy(request: Request, plane: Parts, caller: Viewer) -> Response:
+    """The editor and all versions."""
+    history = plane.policies.history()
+    current = history.current
+    document = "" if current is None else visible_document(current.document, caller)
+    return page(
+        request, "policy", caller, document=document, current=current, result=None,
+        versions=[*history.versions.values()][::-1], waiting=plane.policies.waiting(),
+        may_change=caller.tenant is None,
+    )  # fmt: skip
+
+
+@router.post("/policy/check")
+def check(request: Request, plane: Parts, caller: Viewer, document: DocumentField) -> Response:
+    """What is wrong with what is edited."""
+    findings = plane.policies.check(_unix(document))
+    return _part(request, plane, caller, "check", findings=findings)
+
+
+@router.post("/policy/diff")
+def diff(request: Request, plane: Parts, caller: Viewer, document: DocumentField) -> Response:
+    """How what is edited differs from the version in force."""
+    current = plane.policies.history().current
+    before = "" if current is None else visible_document(current.document, caller)
+    name = "nothing" if current is None else current.name
+    lines = unified_diff(before, _unix(document), name, "as edited").splitlines()
+    return _part(request, plane, caller, "diff", lines=lines)
+
+
+@router.post("/policy/replay")
+def replay(request: Request, plane: Parts, caller: Viewer, document: DocumentField) -> Response:
+    """What would have changed for recorded messages."""
+    caller.need_all_tenants("a replay")
+    tasks = [
+        (summary(task, found), figure_rows(found), plan_rows(found), found.changes[:10])
+        for task, found in plane.policies.replay(_unix(document)).items()
+    ]
+    return _part(request, plane, caller, "replay", tasks=tasks, head=HEAD)
+
+
+@router.post("/policy/apply")
+def apply(
+    request: Request,
+    plane: Parts,
+    caller: Editor,
+    document: DocumentField,
+    base: BaseField,
+    note: NoteField = "",
+) -> Response:
+    """Put what is edited in force."""
+    caller.need_all_tenants("the whole policy")
+    with plane.audit.watch(caller, "policy.apply", f"based on {base}") as tell:
+        change = Change(_unix(document), caller.name, note)
+        version, state = plane.policies.apply(change, base)
+        tell(f"{version.name} {state}")
+    return _done(request, plane, caller, version.name, state)
+
+
+@router.post("/policy/restore")
+def restore(
+    request: Request,
+    plane: Parts,
+    caller: Editor,
+    number: BaseField,
+    base: BaseField,
+    note: NoteField = "",
+) -> Response:
+    """Put the policy of another version in force again."""
+    caller.need_all_tenants("the whole policy")
+    with plane.audit.watch(caller, "policy.restore", f"v{number}, based on {base}") as tell:
+        version, state = plane.policies.restore(number, caller.name, note, base)
+        tell(f"{version.name} {state}")
+    return _done(request, plane, caller, version.name, state)
+
+
+@router.get("/dead-letters")
+def show_letters(
+    request: Request,
+    plane: Parts,
+    caller: Viewer,
+    task: TaskQuery = None,
+    at: Annotated[str, Query(pattern=r"^([0-9]{1,9}:[0-9]{1,18})?$")] = "",
+) -> Response:
+    """Dead letters of a task; perhaps all of one."""
+    tasks = known_tasks(plane)
+    task = task or next(iter(tasks), None)
+    listed, lines, trouble = None, [], ""
+    if task is not None:
+        try:
+            listed = plane.dead_letters.look_up(task, caller)
+            lines = plane.dead_letters.show(task, Position.parse(at), caller) if at else []
+        except BrokerError as e:
+            trouble = str(e)
+    return page(
+        request, "letters", caller, tasks=tasks, task=task, listed=listed, lines=lines,
+        trouble=trouble, at=at, outcome=None,
+    )  # fmt: skip
+
+
+@router.post("/dead-letters")
+def replay_letters(
+    request: Request,
+    plane: Parts,
+    caller: Editor,
+    task: TaskField,
+    position: Annotated[list[str] | None, Form()] = None,
+) -> Response:
+    """Send those that are ticked back."""
+    selected = Selected.model_validate({"positions": position or ()})
+    done = replay_selected(plane, caller, task, selected)
+    return page(
+        request, "letters", caller, tasks=known_tasks(plane), task=task, lines=[], trouble="",
+        listed=plane.dead_letters.look_up(task, caller), at="", outcome=done,
+    )  # fmt: skip
+
+
+def _part(request: Request, plane: Plane, caller: Viewer, result: str, **values: Any) -> Response:
+    """What a button of the editor shows: a part of the page, or without scripts one of its own."""
+    name = "policy_result" if is_fragment(request) else "policy_result_page"
+    return page(request, name, caller, result=result, **values)
+
+
+def _done(request: Request, plane: Plane, caller: Viewer, name: str, state: State) -> Response:
+    if is_fragment(request):
+        return Response(headers={"HX-Redirect": "/policy"})
+    return RedirectResponse("/policy", 303)
+
+
+def _unix(document: str) -> str:
+    """Browsers end the lines of a form with CR LF."""
+    return document.replace("\r\n", "\n")

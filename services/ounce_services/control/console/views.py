@@ -1,0 +1,105 @@
+"""The console's pages that show: fleet, live stream, ladders, one decision."""
+
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from ounce_edge.dry_run.meeting import Message
+from ounce_schemas.errors import BrokerError, PolicyError
+from ounce_schemas.policy import Policy
+from ounce_schemas.topics import TASK_NAME_PATTERN
+
+from ounce_services.control.api.calls import Parts, Viewer
+from ounce_services.control.console.frontier import plot
+from ounce_services.control.console.pages import page
+from ounce_services.control.errors import NotFoundError
+from ounce_services.control.fleet import read_fleet
+from ounce_services.control.plane import Plane
+from ounce_services.policies.listing import age
+
+router = APIRouter(include_in_schema=False)
+TaskQuery = Annotated[str | None, Query(pattern=TASK_NAME_PATTERN)]
+_N_SHOWN = 12
+
+
+@router.get("/")
+def show_fleet(request: Request, plane: Parts, caller: Viewer) -> Response:
+    """Workers, and the live stream."""
+    trouble = ""
+    try:
+        workers = read_fleet(plane.policy_topic)
+    except BrokerError as e:
+        workers, trouble = [], str(e)
+    now_ms = time.time() * 1e3
+    since = [age((now_ms - w.at_ms) / 1e3) if w.at_ms else "-" for w in workers]
+    return page(
+        request, "fleet", caller, workers=workers, since=since, trouble=trouble,
+        current=current_name(plane), **_streams(plane, caller.tenant is None),
+    )  # fmt: skip
+
+
+@router.get("/live")
+def show_live(request: Request, plane: Parts, caller: Viewer) -> Response:
+    """The live stream alone."""
+    return page(request, "live", caller, **_streams(plane, caller.tenant is None))
+
+
+@router.get("/ladders")
+def show_ladders(request: Request, plane: Parts, caller: Viewer) -> Response:
+    """Plans of each task by cost and accuracy, as their cards tell."""
+    policy = _policy(plane)
+    plots = {}
+    for task in plane.policies.tasks():
+        _, choice = plane.policies.explain(policy, Message(task))
+        plots[task] = plot([] if choice is None else choice.plans)
+    return page(
+        request, "ladders", caller, plots=plots, current=current_name(plane),
+        objective=policy.objective,
+    )  # fmt: skip
+
+
+@router.get("/decision")
+def show_decision(
+    request: Request,
+    plane: Parts,
+    caller: Viewer,
+    task: TaskQuery = None,
+    id: Annotated[str, Query(max_length=500)] = "",
+) -> Response:
+    """One decision, found by the id of its message."""
+    found, trouble = None, ""
+    if task and id:
+        caller.need_all_tenants("the answers of all devices")
+        try:
+            found = plane.find_decision(task, id.strip())
+        except (NotFoundError, BrokerError) as e:
+            trouble = str(e)
+    rejected = [part for part in found.decision.rejected.split("; ") if part] if found else []
+    return page(
+        request, "decision", caller, found=found, trouble=trouble, task=task, id=id,
+        tasks=known_tasks(plane), rejected=[part.partition(": ")[::2] for part in rejected],
+    )  # fmt: skip
+
+
+def current_name(plane: Plane) -> str | None:
+    """The version in force; None: there is none."""
+    current = plane.policies.history().current
+    return None if current is None else current.name
+
+
+def known_tasks(plane: Plane) -> list[str]:
+    """Names of the tasks that Kafka or the ladders name."""
+    return sorted({*plane.stream.tasks(), *plane.policies.tasks()})
+
+
+def _policy(plane: Plane) -> Policy:
+    current = plane.policies.history().current
+    try:
+        return Policy() if current is None else current.policy()
+    except PolicyError:
+        return Policy()
+
+
+def _streams(plane: Plane, may_see: bool) -> dict[str, Any]:
+    streams = {task: plane.stream.of(task) for task in plane.stream.tasks()} if may_see else {}
+    return {"streams": streams, "may_see": may_see, "n_shown": _N_SHOWN}

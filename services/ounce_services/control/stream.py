@@ -1,0 +1,195 @@
+"""The live stream: a sample of the newest predictions of each task, and their rates."""
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
+from ounce_schemas.topics import predictions_topic
+
+from ounce_services.cluster.admin import CLIENT_CONFIG
+
+_log = logging.getLogger(__name__)
+_KEPT = 500
+_READ_PER_POLL = 100
+"""Predictions of a poll that are decoded: the others are only counted."""
+_WINDOW_S = 10.0
+_LOOK_EVERY_S = 5.0
+
+
+class Answer(NamedTuple):
+    """A prediction, as far as people look at it."""
+
+    id: str
+    device: str
+    plan: str
+    reason: str
+    latency_ms: float
+    max_latency_ms: float
+    deadline_met: bool
+    floor_met: bool
+
+
+@dataclass
+class TaskStream:
+    """What was seen of one task lately."""
+
+    per_s: float = 0.0
+    answers: list[Answer] = field(default_factory=list)
+    """A sample, the newest first."""
+
+    @property
+    def plans(self) -> Mapping[str, float]:
+        """Share of the sample that each plan answered, the greatest first."""
+        counts = Counter(answer.plan for answer in self.answers)
+        return {plan: n / len(self.answers) for plan, n in counts.most_common()}
+
+    @property
+    def in_time(self) -> float:
+        """Share of the sample whose deadline was kept."""
+        return sum(a.deadline_met for a in self.answers) / max(len(self.answers), 1)
+
+    @property
+    def floor_kept(self) -> float:
+        """Share of the sample whose floor was kept."""
+        return sum(a.floor_met for a in self.answers) / max(len(self.answers), 1)
+
+    def latency_ms(self, share: float) -> float:
+        """A quantile of the sample's latencies."""
+        ordered = sorted(answer.latency_ms for answer in self.answers)
+        return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0
+
+
+class _Parameters(msgspec.Struct):
+    plan: str = ""
+    reason: str = ""
+    latency_ms: float = 0.0
+    max_latency_ms: float = 0.0
+    deadline_met: bool = False
+    floor_met: bool = False
+
+
+class _Prediction(msgspec.Struct):
+    id: str = ""
+    parameters: _Parameters = msgspec.field(default_factory=_Parameters)
+
+
+_decode = msgspec.json.Decoder(_Prediction).decode
+
+
+class Stream:
+    """Follows the predictions of all tasks while `following` lasts.
+
+    Args:
+        connection: where Kafka is, as librdkafka wants it.
+        tasks: names of the tasks; empty: all that Kafka has.
+    """
+
+    def __init__(self, connection: Mapping[str, Any], tasks: tuple[str, ...] = ()) -> None:
+        self._connection = connection
+        self._wanted = tasks
+        self._lock = threading.Lock()
+        self._kept: dict[str, deque[tuple[float, Answer]]] = {}
+        self._counts: dict[str, deque[tuple[float, int]]] = {}
+
+    def tasks(self) -> list[str]:
+        """Names of the tasks that Kafka has."""
+        with self._lock:
+            return sorted({*self._kept, *self._wanted})
+
+    def of(self, task: str) -> TaskStream:
+        """What was seen of a task in the last seconds."""
+        since_s = time.monotonic() - _WINDOW_S
+        with self._lock:
+            n = sum(n for at_s, n in self._counts.get(task, ()) if at_s >= since_s)
+            kept = [a for at_s, a in self._kept.get(task, ()) if at_s >= since_s]
+        return TaskStream(n / _WINDOW_S, kept[::-1])
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Follow while the block lasts."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._follow, args=(stop,), name="stream", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(10)
+
+    def take(self, task: str, records: list[tuple[bytes | None, bytes | None]]) -> None:
+        """Take in predictions of a task, each a key and a value; foreign ones are passed over."""
+        now_s = time.monotonic()
+        answers = [_read(key, value) for key, value in records[-_READ_PER_POLL:]]
+        with self._lock:
+            kept = self._kept.setdefault(task, deque(maxlen=_KEPT))
+            kept.extend((now_s, answer) for answer in answers if answer is not None)
+            counts = self._counts.setdefault(task, deque(maxlen=1000))
+            if records:
+                counts.append((now_s, len(records)))
+
+    def _follow(self, stop: threading.Event) -> None:
+        settings = {
+            **CLIENT_CONFIG,
+            **self._connection,
+            "group.id": "ounce-console",  # never joined: partitions are assigned by hand
+            "enable.auto.commit": False,
+            "allow.auto.create.topics": False,
+            "fetch.wait.max.ms": 200,
+            "queued.max.messages.kbytes": 16_384,
+        }
+        while not stop.is_set():
+            try:
+                with closing(Consumer(settings)) as consumer:
+                    self._read_on(consumer, stop)
+            except KafkaException as e:
+                _log.info("the live stream waits for Kafka: %s", e.args[0])
+                stop.wait(_LOOK_EVERY_S)
+
+    def _read_on(self, consumer: Consumer, stop: threading.Event) -> None:
+        assigned: set[tuple[str, int]] = set()
+        look_s = 0.0
+        while not stop.is_set():
+            if time.monotonic() >= look_s:
+                look_s = time.monotonic() + _LOOK_EVERY_S
+                new = self._partitions(consumer) - assigned
+                if new:
+                    parts = [TopicPartition(topic, p, OFFSET_END) for topic, p in new]
+                    consumer.incremental_assign(parts)
+                    assigned |= new
+            by_topic: dict[str, list[tuple[bytes | None, bytes | None]]] = {}
+            for message in consumer.consume(5000, 0.2):
+                if message.error() is None:
+                    records = by_topic.setdefault(str(message.topic()), [])
+                    records.append((message.key(), message.value()))
+            for topic, records in by_topic.items():
+                self.take(_task(topic), records)
+
+    def _partitions(self, consumer: Consumer) -> set[tuple[str, int]]:
+        topics = consumer.list_topics(timeout=_LOOK_EVERY_S).topics
+        found = set()
+        for name, topic in topics.items():
+            task = _task(name)
+            if name == predictions_topic(task) and (not self._wanted or task in self._wanted):
+                self.take(task, [])
+                found |= {(name, partition) for partition in topic.partitions}
+        return found
+
+
+def _task(topic: str) -> str:
+    return topic.removeprefix("ounce.").rpartition(".")[0]
+
+
+def _read(key: bytes | None, value: bytes | None) -> Answer | None:
+    try:
+        found = _decode(value or b"")
+    except msgspec.MsgspecError:
+        return None
+    parameters = msgspec.structs.asdict(found.parameters)
+    return Answer(found.id, (key or b"").decode(errors="replace"), **parameters)

@@ -1,0 +1,196 @@
+"""The console: what pages show, what they change, and what they never do."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+from fastapi.testclient import TestClient
+from ounce_services.control.access.principal import EVERYBODY, Role
+from ounce_services.control.api.app import make_app
+from ounce_services.control.plane import Plane
+
+from tests.services.control.conftest import Caller, MemoryTopics
+
+SCRIPT = '"><script>alert(1)</script>'
+PAGES = ("/", "/ladders", "/policy", "/decision", "/login")
+
+
+def logged_in(plane: Plane, role: str = "editor", tenant: str | None = None) -> TestClient:
+    key, _ = plane.gate.keys.make("ann", Role(role), tenant)
+    client = TestClient(make_app(plane))
+    answer = client.post("/login", data={"key": f" {key} "}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert key not in cookie
+    return client
+
+
+def test_pages_ask_for_a_key_and_log_out_ends_it(plane: Plane, as_: Caller) -> None:
+    nobody = as_(None)
+    for path in ("/", "/policy", "/ladders", "/decision", "/dead-letters", "/live"):
+        answer = nobody.get(path, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login"), path
+    part = nobody.get("/live", headers={"HX-Request": "true"})
+    assert (part.status_code, part.headers["hx-redirect"]) == (401, "/login")
+    wrong = nobody.post("/login", data={"key": "ounce_x"})
+    assert (wrong.status_code, "is not known" in wrong.text) == (401, True)
+    ann = logged_in(plane)
+    assert ann.get("/").status_code == 200
+    cookie = dict(ann.cookies)
+    ann.post("/logout")
+    ann.cookies.update(cookie)
+    assert ann.get("/", follow_redirects=False).status_code == 303
+
+
+def test_a_revoked_key_ends_its_sessions(plane: Plane, as_: Caller) -> None:
+    ann = logged_in(plane)
+    for key in as_("admin").get("/v1/keys").json():
+        plane.gate.keys.revoke(key["id"], EVERYBODY)
+    assert ann.get("/", follow_redirects=False).status_code == 303
+
+
+def test_a_policy_is_checked_compared_applied_and_taken_back(plane: Plane) -> None:
+    ann, part = logged_in(plane), {"HX-Request": "true"}
+
+    def post(button: str, document: str, base: int, **headers: str) -> str:
+        data = {"document": document, "base": base, "note": "why"}
+        answer = ann.post(f"/policy/{button}", data=data, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    assert "is never met" in post("check", "rules: [{name: a}, {name: b}]", 0, **part)
+    assert "Nothing is wrong" in post("check", "{}", 0)
+    assert "min_accuracy: 0.7" in post("diff", "min_accuracy: 0.7\r\n", 0, **part)
+    assert "v1 by ann" in post("apply", "min_accuracy: 0.7\r\n", 0)
+    assert plane.policies.version().document == "min_accuracy: 0.7\n"
+    stale = post("apply", "{}", 0, **part)
+    assert "version 1 is in force by ann" in stale
+    assert "<html" not in stale
+    assert "--decisions" in post("replay", "{}", 1, **part)
+    assert "v2 by ann" in post("apply", "{}", 1)
+    back = ann.post("/policy/restore", data={"number": 1, "base": 2})
+    assert "again v1" in back.text
+    assert [v.author for v in plane.policies.history().versions.values()] == ["ann"] * 3
+
+
+def test_two_editors_at_once_the_slower_one_is_told(plane: Plane) -> None:
+    ann, bob = logged_in(plane), logged_in(plane)
+    pages = [client.get("/policy").text for client in (ann, bob)]
+    bases = [re.search(r'name="base" value="(\d+)"', page)[1] for page in pages]
+    assert bases == ["0", "0"]
+    first = ann.post("/policy/apply", data={"document": "min_accuracy: 0.6", "base": bases[0]})
+    assert first.status_code == 200
+    second = bob.post("/policy/apply", data={"document": "min_accuracy: 0.7", "base": bases[1]})
+    assert (second.status_code, "Changed meanwhile" in second.text) == (412, True)
+
+
+def test_a_viewer_has_no_button_that_changes_and_may_not_press_one(plane: Plane) -> None:
+    eve = logged_in(plane, "viewer")
+    assert "Apply" not in eve.get("/policy").text
+    answer = eve.post("/policy/apply", data={"document": "{}", "base": 0})
+    assert (answer.status_code, plane.policies.waiting()) == (403, [])
+
+
+def test_script_in_names_is_shown_as_text(
+    plane: Plane, as_: Caller, topics_in_memory: MemoryTopics
+) -> None:
+    document = f"# {SCRIPT}\nmin_accuracy: 0.7\n"
+    body = {"document": document, "note": SCRIPT}
+    made = as_("editor", name=SCRIPT).post("/v1/policies", json=body, headers={"If-Match": "0"})
+    assert made.status_code == 201
+    topics_in_memory.events.append(
+        msgspec.json.encode(
+            {"kind": "policy-changed", "task": SCRIPT, "subject": SCRIPT, "text": SCRIPT,
+             "at_ms": 1, "worker": SCRIPT}
+        )
+    )  # fmt: skip
+    answer = {"id": SCRIPT, "parameters": {"plan": SCRIPT, "deadline_met": True}}
+    plane.stream.take("digits", [(SCRIPT.encode(), msgspec.json.encode(answer))])
+    client = logged_in(plane)
+    pages = [client.get(path).text for path in ("/", "/live", "/policy", "/decision?id=" + SCRIPT)]
+    pages.append(client.post("/policy/diff", data={"document": SCRIPT}).text)
+    assert all("alert(1)" in page for page in pages[:3])
+    for page in pages:
+        assert "<script>alert" not in page
+
+
+def test_the_stream_shows_rates_and_who_answers(plane: Plane) -> None:
+    good = {"plan": "mlp", "latency_ms": 4.0, "deadline_met": True, "floor_met": True}
+    late = {**good, "plan": "tree", "latency_ms": 90.0, "deadline_met": False}
+    records = [
+        (b"d", msgspec.json.encode({"id": "m", "parameters": p})) for p in [good] * 3 + [late]
+    ]
+    plane.stream.take("digits", [*records, (None, b"foreign"), (b"k", None)])
+    stream = plane.stream.of("digits")
+    assert (stream.plans, stream.in_time, stream.per_s) == ({"mlp": 0.75, "tree": 0.25}, 0.75, 0.6)
+    assert (stream.latency_ms(0.5), stream.latency_ms(0.99)) == (4.0, 90.0)
+    text = logged_in(plane).get("/live").text
+    assert "75.0%" in text
+    assert ">late<" in text
+
+
+class Labels(HTMLParser):
+    """Fields without a label, and images without a text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: set[str] = set()
+        self.labelled: set[str] = set()
+        self.bad: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "label":
+            self.labelled.add(str(given.get("for")))
+        named = "aria-label" in given
+        if tag in ("input", "select", "textarea") and given.get("type") != "hidden" and not named:
+            self.fields.add(str(given.get("id")))
+        if tag in ("svg", "meter", "img") and not named and "alt" not in given:
+            self.bad.append(tag)
+        if tag == "th" and "scope" not in given:
+            self.bad.append("th")
+        if "style" in given or any(name.startswith("on") for name in given):
+            self.bad.append(f"{tag}: the content security policy forbids it")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_field_has_a_label_and_nothing_comes_from_elsewhere(plane: Plane, path: str) -> None:
+    page = logged_in(plane).get(path).text
+    found = Labels()
+    found.feed(page)
+    assert found.bad == []
+    assert found.fields <= found.labelled
+    assert '<html lang="en">' in page
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
+
+
+def test_colours_have_enough_contrast() -> None:
+    css = (
+        Path(make_app.__code__.co_filename).parents[1] / "console/static/console.css"
+    ).read_text()
+    themes = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    assert len(themes) == 2
+    for theme in themes:
+        colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]+)", theme))
+        pairs = [(fore, "paper") for fore in ("ink", "muted", "strong", "warn", "bad", "good")]
+        pairs += [("ink", "soft"), ("muted", "soft"), ("on-strong", "strong")]
+        pairs += [("bad", "bad-soft"), ("good", "good-soft")]
+        for fore, back in pairs:
+            assert contrast(colours[fore], colours[back]) >= 4.5, (fore, back)
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours; WCAG 2.2 asks for 4.5 of text."""
+    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * c for c in colour[1:])
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
