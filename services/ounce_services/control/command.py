@@ -13,7 +13,7 @@ from ounce_services.control.access.audit import Audit
 from ounce_services.control.access.keys import Keys
 from ounce_services.control.access.principal import Principal, Role
 from ounce_services.control.api.app import make_app
-from ounce_services.control.plane import make_plane
+from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings, DatabaseSettings
 from ounce_services.control.store.database import Database
 
@@ -37,9 +37,9 @@ def serve(**values: Any) -> None:
     """Serve until stopped. The address is printed when it listens."""
     settings = make_settings(ControlSettings, values)
     plane = make_plane(settings)
-    if not settings.open and not plane.gate.keys.list(_HERE) and settings.provider is None:
-        raise OunceError(
-            "nobody could log in: make a key first, `ounce control key make NAME --role admin`"
+    if nobody_can_log_in(plane):
+        click.echo(
+            "nobody can log in yet: make a key, `ounce control key make NAME --role admin`", err=True
         )
     try:
         listening = socket.create_server(
@@ -114,6 +114,12 @@ def revoke_key(id: str, **values: Any) -> None:
     with Audit(database).watch(_HERE, "key.revoke", id):
         revoked = Keys(database).revoke(id, _HERE)
     click.echo(f"key {revoked.id} of {revoked.name} is revoked")
+
+
+def nobody_can_log_in(plane: Plane) -> bool:
+    """Whether there is neither a key, nor a provider of tokens, nor open access."""
+    settings = plane.settings
+    return not (settings.open or settings.provider or plane.gate.keys.list(_HERE))
 
 
 def _database(values: dict[str, Any]) -> Database:

@@ -21,7 +21,7 @@ def show(
     is_over: Callable[[], bool],
     *,
     duration_s: float,
-    metrics_url: str,
+    links: str,
 ) -> None:
     """Show what comes through `feed` until `is_over`, which may raise to end it."""
     if console.is_terminal:
@@ -29,7 +29,7 @@ def show(
             while not is_over():
                 feed.follow()
                 if feed.latest is not None:
-                    frame = Frame(feed.latest, tuple(feed.sent_per_s), duration_s, metrics_url)
+                    frame = Frame(feed.latest, tuple(feed.sent_per_s), duration_s, links)
                     live.update(render(frame, console.width), refresh=True)
                 time.sleep(_FRAME_S)
     else:

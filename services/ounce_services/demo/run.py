@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
@@ -26,6 +27,8 @@ from ounce_services.process.readiness import free_port, wait_until_ready
 
 MODELS = "models"
 """In the folder of a run: links to its ladders, which may lie in two models folders."""
+DECISIONS = "decisions"
+"""In the folder of a run: what the worker records, for dry runs in the console."""
 _POLL_S = 0.05
 
 
@@ -74,6 +77,7 @@ def _run_steps(settings: DemoSettings, console: Console, logs: Path, feed: Repor
             url = f"http://127.0.0.1:{port}"
             command = _worker(settings, kafka, port, logs)
             worker = children.start("ounce worker", command, logs / "worker.log")
+            console_url = _start_console(settings, kafka, logs, children)
             wait_until_ready(worker, f"{url}/readyz")
             screen.go_on()
             command = _devices(settings, kafka, logs)
@@ -87,13 +91,15 @@ def _run_steps(settings: DemoSettings, console: Console, logs: Path, feed: Repor
                 _say(console, f"{training.task}: without {model}, which failed: see {training.log}")
         _say(console, f"broker: {kafka}{'' if settings.kafka else ', embedded'}")
         _say(console, f"worker: {url}/metrics")
+        if console_url:
+            _say(console, f"console: {console_url}")
         _say(console, f"devices: sending for {settings.duration:g} s")
         show(
             console,
             feed,
             lambda: _is_over(worker, devices),
             duration_s=settings.duration,
-            metrics_url=f"{url}/metrics",
+            links=f"console {console_url}" if console_url else f"{url}/metrics",
         )
         if feed.latest is None or feed.latest.phase is not Phase.DONE:
             raise devices.error()
@@ -140,8 +146,33 @@ def _worker(settings: DemoSettings, kafka: str, port: int, logs: Path) -> list[s
         *("--metrics-host", "127.0.0.1"),
         *("--metrics-port", str(port)),
         *("--group", "ounce-demo"),
+        *("--decisions", str(logs / DECISIONS)),
+        "--follow-policies",
+        *("--state", str(logs / "state")),
         *(() if settings.kafka else ("--fetch-wait-ms", "4")),  # see EmbeddedBroker
     )
+
+
+def _start_console(
+    settings: DemoSettings, kafka: str, logs: Path, children: Children
+) -> str | None:
+    """Address of the console; None: none is wanted, or its packages are not installed. The demo
+    goes on where it fails."""
+    if not settings.console or find_spec("fastapi") is None:
+        return None
+    port = settings.console_port or free_port()
+    command = ounce_command(
+        *("control", "serve", "--open"),
+        *("--host", "127.0.0.1", "--port", str(port)),
+        *_tasks(settings),
+        *("--kafka", kafka),
+        *settings.security_options,
+        *("--models", str(logs / MODELS)),
+        *("--decisions", str(logs / DECISIONS)),
+        *("--state", str(logs / "control.db")),
+    )
+    children.start("ounce control", command, logs / "control.log")
+    return f"http://127.0.0.1:{port}/"
 
 
 def _devices(settings: DemoSettings, kafka: str, logs: Path) -> list[str]:

@@ -34,6 +34,12 @@ class DemoSettings(KafkaConnection):
     metrics_port: int = Field(
         default=0, ge=0, le=65535, description="Port of the worker's metrics; 0: any that is free"
     )
+    console: bool = Field(
+        default=True, description="Whether a console for browsers runs beside, on this machine"
+    )
+    console_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of the console; 0: any that is free"
+    )
     kafka_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds to wait for Kafka before giving up"
     )

@@ -34,7 +34,8 @@ class Frame:
     sent_per_s: Sequence[float]
     """Rate at each report so far, all tasks together."""
     duration_s: float
-    metrics_url: str
+    links: str
+    """Where more is to be seen."""
 
 
 def render(frame: Frame, width: int) -> RenderableType:
@@ -171,7 +172,7 @@ def _rate(frame: Frame, width: int) -> Panel:
     title = Text(f" messages/s: {now:,.0f} now, {peak:,.0f} at most ")
     if frame.report.bursting:
         title.append("burst ", style="bold yellow")
-    subtitle = Text(f" {frame.metrics_url} ", style="dim")
+    subtitle = Text(f" {frame.links} ", style="dim")
     return Panel(
         Text("\n".join(lines), style="cyan", no_wrap=True),
         title=title,

@@ -18,6 +18,7 @@ from ounce_services.control.access.principal import Role
 from ounce_services.control.access.rate import RateLimit
 from ounce_services.control.access.tokens import Provider, Tokens
 from ounce_services.control.api.app import make_app
+from ounce_services.control.command import nobody_can_log_in
 from ounce_services.control.errors import TooManyError, UnauthorizedError
 from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings
@@ -200,10 +201,12 @@ def test_the_command_makes_lists_and_revokes_keys(tmp_path: Path) -> None:
     id_ = run("list").split()[0]
     assert run("revoke", id_) == f"key {id_} of ann is revoked\n"
     assert run("list").endswith("ann  revoked\n")
-    served = CliRunner().invoke(
-        root, ["control", "serve", "--kafka", "x", "--state", str(tmp_path / "empty.db")]
-    )
-    assert "make a key first" in str(served.exception)
+
+
+def test_it_is_told_where_nobody_can_log_in(plane: Plane, as_: Caller) -> None:
+    assert nobody_can_log_in(plane)
+    as_("viewer")
+    assert not nobody_can_log_in(plane)
 
 
 @pytest.fixture
