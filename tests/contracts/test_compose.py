@@ -102,4 +102,4 @@ def test_only_the_trainer_installs_torch() -> None:
     extras = {
         path.parent.name: re.findall(r'"\.\[(\w+)\]"', path.read_text()) for path in DOCKERFILES
     }
-    assert extras == {"edge": ["edge"], "exporters": ["exporters"], "services": ["services"]}
+    assert extras == {"edge": ["edge"], "exporters": ["exporters"], "services": ["control"]}

@@ -39,7 +39,8 @@ def serve(**values: Any) -> None:
     plane = make_plane(settings)
     if nobody_can_log_in(plane):
         click.echo(
-            "nobody can log in yet: make a key, `ounce control key make NAME --role admin`", err=True
+            "nobody can log in yet: make a key, `ounce control key make NAME --role admin`",
+            err=True,
         )
     try:
         listening = socket.create_server(

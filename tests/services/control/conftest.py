@@ -62,7 +62,8 @@ def topics_in_memory() -> MemoryTopics:
 @pytest.fixture
 def settings(tmp_path: Path) -> ControlSettings:
     return ControlSettings(
-        kafka="nowhere:1",
+        kafka="127.0.0.1:1",
+        kafka_timeout_s=0.1,
         state=tmp_path / "state.db",
         models=tmp_path / "models",
         store=str(tmp_path / "store"),

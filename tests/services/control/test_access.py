@@ -35,7 +35,7 @@ def test_every_path_but_health_needs_a_key(as_: Caller) -> None:
     assert len(paths) > 15
     for path, methods in paths.items():
         for method in methods:
-            url = path.format(number=1, task="digits", release="abcd", id="0" * 16)
+            url = path.format(number=1, task="digits", release="abcd", id="0" * 16, position="0:0")
             answer = nobody.request(method, url, json={})
             assert answer.status_code == (200 if path in ("/healthz", "/readyz") else 401), path
             if answer.status_code == 401:
