@@ -147,18 +147,21 @@ def _worker(settings: DemoSettings, kafka: str, port: int, logs: Path) -> list[s
         *("--metrics-port", str(port)),
         *("--group", "ounce-demo"),
         *("--decisions", str(logs / DECISIONS)),
-        "--follow-policies",
-        *("--state", str(logs / "state")),
-        *(() if settings.kafka else ("--fetch-wait-ms", "4")),  # see EmbeddedBroker
+        *(() if settings.kafka else _of_embedded_broker(logs)),
     )
+
+
+def _of_embedded_broker(logs: Path) -> tuple[str, ...]:
+    """Options of a worker on a broker that nobody else uses; on the wait see EmbeddedBroker."""
+    return ("--fetch-wait-ms", "4", "--follow-policies", "--state", str(logs / "state"))
 
 
 def _start_console(
     settings: DemoSettings, kafka: str, logs: Path, children: Children
 ) -> str | None:
-    """Address of the console; None: none is wanted, or its packages are not installed. The demo
-    goes on where it fails."""
-    if not settings.console or find_spec("fastapi") is None:
+    """Address of the console; None: none is wanted, its packages are not installed, or Kafka is a
+    real one, which nobody should change without a key. The demo goes on where it fails."""
+    if not settings.console or settings.kafka is not None or find_spec("fastapi") is None:
         return None
     port = settings.console_port or free_port()
     command = ounce_command(
@@ -166,7 +169,6 @@ def _start_console(
         *("--host", "127.0.0.1", "--port", str(port)),
         *_tasks(settings),
         *("--kafka", kafka),
-        *settings.security_options,
         *("--models", str(logs / MODELS)),
         *("--decisions", str(logs / DECISIONS)),
         *("--state", str(logs / "control.db")),

@@ -35,7 +35,8 @@ class DemoSettings(KafkaConnection):
         default=0, ge=0, le=65535, description="Port of the worker's metrics; 0: any that is free"
     )
     console: bool = Field(
-        default=True, description="Whether a console for browsers runs beside, on this machine"
+        default=True,
+        description="Whether a console for browsers runs beside the embedded broker",
     )
     console_port: int = Field(
         default=0, ge=0, le=65535, description="Port of the console; 0: any that is free"
