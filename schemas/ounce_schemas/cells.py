@@ -43,7 +43,7 @@ class Cell(BaseModel, extra="forbid", frozen=True):
     missing: tuple[str | float, ...] | None = Field(
         default=None, description="Values, such as -9999, that stand for a gap"
     )
-    read: Literal["number", "text", "hour", "weekday", "month"]
+    read: Literal["number", "text", "sentence", "hour", "weekday", "month"]
     decimal: Literal[".", ","] | None = Field(
         default=None, description="Decimal mark of a number; absent: the point"
     )
@@ -71,9 +71,11 @@ def read_cell(cell: Cell, value: object) -> float | str | None:
     """
     text = as_text(value)
     if cell.missing and text in {as_text(gap) for gap in cell.missing}:
-        return "" if cell.read == "text" else float("nan")
+        return "" if cell.read in ("text", "sentence") else float("nan")
     if cell.read == "text":
         return match_text(text, spellings(cell.texts or ()))
+    if cell.read == "sentence":
+        return text
     if cell.read == "number":
         number = parse_number(text, cell.decimal or ".", cell.unit)
         return None if number is None else number - (cell.offset or 0.0)

@@ -38,6 +38,12 @@ class TensorSpec(Document):
     allow_missing: bool = Field(
         default=False, description="NaN (JSON null; for BYTES the empty text) marks a missing value"
     )
+    text_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="BYTES: sentences, of which models read so many bytes of UTF-8; absent: "
+        "categories",
+    )
     minimum: float | None = Field(default=None, description="Least value accepted")
     maximum: float | None = Field(default=None, description="Greatest value accepted")
 
@@ -59,6 +65,8 @@ class TensorSpec(Document):
     def _check(self) -> Self:
         if any(d < 1 for d in self.shape):
             raise ValueError(f"shape {list(self.shape)} of {self.name!r}: dimensions must be >= 1")
+        if self.text_bytes is not None and self.datatype != "BYTES":
+            raise ValueError(f"{self.name!r}: text_bytes belongs to BYTES")
         if self.columns is not None and len(self.columns) != self.size:
             raise ValueError(
                 f"{self.name!r} has {len(self.columns)} column names for {self.size} elements"

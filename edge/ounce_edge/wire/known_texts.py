@@ -16,7 +16,7 @@ class KnownTexts:
         self._spellings = {
             spec.name: [spellings(cell.texts or ()) for cell in spec.cells]
             for spec in task.inputs
-            if spec.datatype == "BYTES" and spec.cells is not None
+            if spec.datatype == "BYTES" and spec.cells is not None and spec.text_bytes is None
         }
 
     def read(self, name: str, row: Sequence[str]) -> Sequence[str]:

@@ -24,6 +24,8 @@ def _rule(cell: Cell) -> str:
         shown = ", ".join(f"`{text}`" for text in texts[:_SHOWN])
         more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
         return f"text; known are {shown}{more}" if texts else "text"
+    if cell.read == "sentence":
+        return "text, byte by byte"
     if cell.read != "number":
         written = f", written as `{cell.date_format}`" if cell.date_format else ""
         return f"{cell.read} of a date ({DATE_PARTS[cell.read]}){written}"

@@ -142,6 +142,10 @@ def check_signature(model: onnx.ModelProto, task: TaskSpec) -> onnx.ModelProto:
 
 def declare(tensor: TensorSpec) -> onnx.ValueInfoProto:
     """A tensor of a signature as a graph names it, with an open batch dimension."""
+    if tensor.text_bytes is not None:
+        return helper.make_tensor_value_info(
+            tensor.name, TensorProto.UINT8, ["batch", *tensor.shape, tensor.text_bytes]
+        )
     return helper.make_tensor_value_info(
         tensor.name, _ELEMENT_TYPES[tensor.datatype], ["batch", *tensor.shape]
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel, TensorSignature
+from ounce_edge.models.runtimes.text_bytes import encode_texts
 
 MAX_ROWS = 256
 """Rows of one ONNX Runtime call, as many as are measured at most: more gain nothing and cost cache
@@ -18,6 +19,8 @@ _EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
 _NOWHERE = "/dev/null/external-data"
 """No file can be there, so that what a model keeps in other files is never found."""
 
+_TEXT_BYTES = "tensor(uint8)"
+"""What a graph that reads texts byte by byte declares."""
 _DATATYPES = {"tensor(float)": "FP32", "tensor(string)": "BYTES"}
 
 
@@ -76,6 +79,9 @@ class OnnxCpuRuntime:
 class _OnnxCpuModel:
     def __init__(self, session: Any) -> None:
         self._session = session
+        self._text_bytes = {
+            t.name: t.shape[-1] for t in session.get_inputs() if t.type == _TEXT_BYTES
+        }
         self.inputs = {t.name: _signature(t) for t in session.get_inputs()}
         self.outputs = {t.name: _signature(t) for t in session.get_outputs()}
         self._first_input = next(iter(self.inputs), "")
@@ -84,6 +90,9 @@ class _OnnxCpuModel:
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
         """Run a batch of any size, in calls of at most `MAX_ROWS` rows."""
         n = len(inputs[self._first_input])
+        if self._text_bytes:
+            texts = {name: encode_texts(inputs[name], k) for name, k in self._text_bytes.items()}
+            inputs = {**inputs, **texts}
         if n <= MAX_ROWS:
             result: NDArray[np.float32] = self._session.run(self._output_names, inputs)[0]
             return result
@@ -99,4 +108,6 @@ class _OnnxCpuModel:
 
 def _signature(tensor: Any) -> TensorSignature:
     shape = tuple(d if isinstance(d, int) else None for d in tensor.shape)
+    if tensor.type == _TEXT_BYTES:  # one byte after the other, behind the shape of the texts
+        return TensorSignature("BYTES", shape[:-1])
     return TensorSignature(_DATATYPES.get(tensor.type, tensor.type), shape)

@@ -16,6 +16,7 @@ from ounce_exporters.tasks.table.dates import is_dates, read_dates
 from ounce_exporters.tasks.table.identifiers import why_identifier
 from ounce_exporters.tasks.table.notices import Notices
 from ounce_exporters.tasks.table.quantities import Quantity, find_decimal, read_quantity
+from ounce_exporters.tasks.table.sentences import is_sentences
 
 MOST_ONE_HOT = 100
 """Distinct texts of a column that each become a feature; more are encoded by the target."""
@@ -41,7 +42,7 @@ class InputColumn:
     @property
     def is_number(self) -> bool:
         """Whether it goes into the numeric tensor."""
-        return self.cell.read != "text"
+        return self.cell.read not in ("text", "sentence")
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ def _read_column(
     _check_constant(column)
     if is_numeric_dtype(column):
         if kind in ("category", "text"):
-            return [_text(column.map(as_text), kind, notices)]
+            column = column.map(as_text)
+            return [_read_text(column, kind, notices)]
         return [
             _number(column, Quantity(column.to_numpy(np.float64), ".", None, {}), kind, notices)
         ]
@@ -128,7 +130,20 @@ def _read_column(
             return [_number(column, quantity, kind, notices)]
     if kind == "number":
         raise DataError(f"--columns {column.name}=number: it holds no number")
-    return [_text(column, kind, notices)]
+    return [_read_text(column, kind, notices)]
+
+
+def _read_text(column: pd.Series, kind: str | None, notices: Notices) -> InputColumn:
+    """Sentences, or else categories."""
+    if kind != "text" and (kind is not None or not is_sentences(column)):
+        return _text(column, kind, notices)
+    if kind is None:
+        notices.say(
+            f"column {column.name!r} is text: models read its letters (--columns "
+            f"'{column.name}=category' or =ignore otherwise)"
+        )
+    name = str(column.name)
+    return InputColumn(name, Cell(column=name, read="sentence"), column.to_numpy(object))
 
 
 def _check_constant(column: pd.Series) -> None:

@@ -30,21 +30,25 @@ def with_known_texts(data: TaskData) -> TaskData:
 
 
 def _with_texts(tensor: TensorSpec, train: Split) -> TensorSpec:
-    if tensor.datatype != "BYTES" or tensor.cells is None:
+    if not _has_categories(tensor):
         return tensor
     cells = []
-    for cell, column in zip(tensor.cells, train.inputs[tensor.name].T, strict=True):
+    for cell, column in zip(tensor.cells or (), train.inputs[tensor.name].T, strict=True):
         counts = Counter(column)
         known = sorted(t for t, n in counts.items() if t and n >= LEAST_ROWS_PER_TEXT)
         cells.append(cell.model_copy(update={"texts": tuple(known)}))
     return tensor.model_copy(update={"cells": tuple(cells)})
 
 
+def _has_categories(tensor: TensorSpec) -> bool:
+    return tensor.datatype == "BYTES" and tensor.cells is not None and tensor.text_bytes is None
+
+
 def _as_served(tensor: TensorSpec, array: NDArray[Any]) -> NDArray[Any]:
-    if tensor.datatype != "BYTES" or tensor.cells is None:
+    if not _has_categories(tensor):
         return array
     result = np.empty_like(array)
-    for i, cell in enumerate(tensor.cells):
+    for i, cell in enumerate(tensor.cells or ()):
         known = spellings(cell.texts or ())
         by_text = {text: match_text(text, known) for text in set(array[:, i])}
         result[:, i] = [by_text[text] for text in array[:, i]]

@@ -98,7 +98,7 @@ def read_values(cell: Cell, column: pd.Series) -> tuple[NDArray[Any], int]:
     read = {text: read_cell(cell, text) for text in texts.unique()}
     unread = sum(read[text] is None for text in texts)
     values = [read[text] for text in texts]
-    if cell.read == "text":
+    if cell.read in ("text", "sentence"):
         return np.array(values, dtype=object), unread
     return to_float32(np.array(values, dtype=np.float64)), unread
 

@@ -24,6 +24,7 @@ from ounce_exporters.tasks.table.known_texts import with_known_texts
 from ounce_exporters.tasks.table.measuring import with_measure
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.rows import TableRows, as_texts, read_rows, read_values
+from ounce_exporters.tasks.table.sentences import TEXT_INPUT, bytes_to_read, cut
 from ounce_exporters.tasks.table.splitting import (
     Parts,
     make_data,
@@ -158,9 +159,20 @@ def _split(
     truth = rows.target
     tensors = {
         NUMERIC_INPUT: [column for column in inputs if column.is_number],
-        CATEGORICAL_INPUT: [column for column in inputs if not column.is_number],
+        CATEGORICAL_INPUT: [column for column in inputs if column.cell.read == "text"],
+        TEXT_INPUT: [column for column in inputs if column.cell.read == "sentence"],
     }
+    n_bytes = bytes_to_read([column.values for column in tensors[TEXT_INPUT]])
+    tensors[TEXT_INPUT] = [
+        replace(column, values=cut(column.values, n_bytes)) for column in tensors[TEXT_INPUT]
+    ]
     regression, anomaly = not truth.labels, options.kind == "anomaly"
+    if anomaly and tensors[TEXT_INPUT]:
+        names = ", ".join(repr(column.name) for column in tensors[TEXT_INPUT])
+        raise DataError(
+            f"--kind anomaly reads no sentences: leave out {names} with --without, or say "
+            "--columns NAME=category"
+        )
     what = (
         "Flags what is strange in rows like those of" if anomaly else f"Predicts {truth.name} from"
     )
@@ -168,7 +180,9 @@ def _split(
         name=name,
         kind="anomaly" if anomaly else "regression" if regression else "classification",
         description=f"{what} {path.name}.",
-        inputs=tuple(_tensor(tensor, columns) for tensor, columns in tensors.items() if columns),
+        inputs=tuple(
+            _tensor(tensor, columns, n_bytes) for tensor, columns in tensors.items() if columns
+        ),
         labels=truth.labels,
         tolerance=options.tolerance or (1.0 if regression else None),
         interval_coverage=INTERVAL_COVERAGE if regression else None,
@@ -217,7 +231,7 @@ def _parts(rows: TableRows, options: TableOptions, seed: int) -> tuple[Parts, st
     return None
 
 
-def _tensor(name: str, columns: Sequence[InputColumn]) -> TensorSpec:
+def _tensor(name: str, columns: Sequence[InputColumn], n_bytes: int) -> TensorSpec:
     return TensorSpec(
         name=name,
         datatype="FP32" if name == NUMERIC_INPUT else "BYTES",
@@ -225,6 +239,7 @@ def _tensor(name: str, columns: Sequence[InputColumn]) -> TensorSpec:
         columns=tuple(column.name for column in columns),
         cells=tuple(column.cell for column in columns),
         allow_missing=True,
+        text_bytes=n_bytes if name == TEXT_INPUT else None,
     )
 
 

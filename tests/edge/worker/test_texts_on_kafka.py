@@ -1,0 +1,88 @@
+"""A worker that serves a text task on a real Kafka: any script, and letters for what is no text."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ounce_schemas.dead_letter import HEADER_REASON
+
+from tests.exporters.table.test_sentences import messages
+from tests.support.kafka.topics import OwnTopics
+from tests.support.process.worker import OUNCE, Device, Worker
+
+pytestmark = pytest.mark.kafka
+
+TASK = "messages"
+PATIENT = ("ce_maxlatencyms", b"60000")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A linear model of spam."""
+    folder = tmp_path_factory.mktemp("models")
+    messages().to_csv(folder / "messages.csv", index=False)
+    options = ["--target=kind", "--only=hashed-linear"]
+    data = f"--data={folder / 'messages.csv'}"
+    command = [OUNCE, "train", data, *options, f"--models={folder}"]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def phone(kafka: str) -> Iterator[Device]:
+    own = Device(kafka, TASK)
+    try:
+        yield own
+    finally:
+        own.close()
+
+
+def request(text: str) -> bytes:
+    tensor = {"name": "text", "shape": [1, 1], "datatype": "BYTES", "data": [text]}
+    return json.dumps({"inputs": [tensor]}).encode()
+
+
+def test_texts_are_answered_and_what_is_none_gets_a_letter(
+    kafka: str,
+    topics: OwnTopics,
+    models: Path,
+    phone: Device,
+    tmp_path: Path,
+    consumer_group: str,
+) -> None:
+    topics.of_task(TASK)
+    good = {
+        "spam": request("hello, FREE ENTRY TO A DRAW for you"),
+        "ham": request("please bring me some bread when you call"),
+        "empty": request(""),
+        "scripts": request("\u4f60\u597d \u043c\u0438\u0440 \U0001f600 free"),
+        "long": request("bread " * 50_000),
+    }
+    bad = {
+        "huge": request("x" * 600_000),  # and its brackets: beyond the policy's limit
+        "latin-1": request("caf_ is open").replace(b"_", b"\xe9"),
+        "numbers": request("1").replace(b'["1"]', b"[1]"),
+        "half": request("a \ud800 b"),
+    }
+    more = ["--policy", str(limited(tmp_path))]
+    with Worker(kafka, models, tmp_path / "log", [f"--group={consumer_group}", *more], task=TASK):
+        for name, body in {**good, **bad}.items():
+            phone.send(body, [("ce_id", name.encode()), PATIENT, ("ce_minaccuracy", b"0.5")])
+        phone.flush()
+        phone.read(len(good) + len(bad))
+    answers = {answer.id: answer.outputs[0].data[0] for answer in phone.answers()}
+    assert answers.keys() == good.keys()
+    assert answers["spam"] == "spam"
+    assert answers["ham"] == "ham"
+    reasons = [dict(letter.headers() or [])[HEADER_REASON] for letter in phone.dead_letters]
+    assert sorted(reasons) == [
+        b"malformed-json", b"malformed-json", b"too-large", b"wrong-datatype"]  # fmt: skip
+
+
+def limited(folder: Path) -> Path:
+    """A policy whose limit is below that of Kafka."""
+    path = folder / "policy.json"
+    path.write_text(json.dumps({"max_body_bytes": 600_000}))
+    return path
