@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the first target that needs it makes; nothing has to be activated.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs bench bench-routing bench-delivery bench-peers bench-tables ladders \
+.PHONY: help setup demo test check docs bench bench-routing bench-delivery bench-peers bench-tables bench-kinds ladders \
   fuzz fuzz-models chaos flood soak clean
 
 BIN := .venv/bin
@@ -77,6 +77,9 @@ bench-peers: $(READY) ## Put the worker beside what people run today, each in it
 bench-tables: $(READY) ## Ladders of public tables against other libraries; DATA=FOLDER, SHORT=1: bundled ones
 	$(BIN)/python -m benchmarks.public_tables $(if $(SHORT),--seeds 1,--resume) \
 	  $(if $(DATA),--data $(DATA)) $(PUBLISHED)
+
+bench-kinds: $(READY) ## Anomalies, texts and the isolation forest's graph on public data: DATA=FOLDER
+	$(BIN)/python -m benchmarks.kinds --data $(DATA) $(PUBLISHED)
 
 ladders: $(READY) ## Train both ladders anew and write what their cards promise for the pages
 	$(BIN)/ounce train digits
