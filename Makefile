@@ -1,7 +1,8 @@
 # Everything runs in .venv, which the first target that needs it makes; nothing has to be activated.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs bench bench-routing bench-delivery bench-peers bench-tables bench-advisor ladders \
+.PHONY: help setup demo test check docs bench bench-routing bench-delivery bench-peers \
+  bench-tables bench-advisor bench-kinds ladders \
   fuzz fuzz-models chaos flood soak clean
 
 BIN := .venv/bin
@@ -80,6 +81,9 @@ bench-tables: $(READY) ## Ladders of public tables against other libraries; DATA
 
 bench-advisor: $(READY) ## What advice loses on public tables; DATA=FOLDER, SHORT=1: the smallest
 	$(BIN)/python -m benchmarks.advisor --data $(or $(DATA),tables) $(if $(SHORT),--short) $(PUBLISHED)
+
+bench-kinds: $(READY) ## Anomalies, texts and the isolation forest's graph on public data: DATA=FOLDER
+	$(BIN)/python -m benchmarks.kinds --data $(DATA) $(PUBLISHED)
 
 ladders: $(READY) ## Train both ladders anew and write what their cards promise for the pages
 	$(BIN)/ounce train digits

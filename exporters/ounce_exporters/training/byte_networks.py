@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from ounce_exporters.export.graphs import IR_VERSION, OPSET, chain, declare
 from ounce_exporters.recipe import Inputs, Progress, Split, TaskData
-from ounce_exporters.tasks.table.networks import Rescaled
 from ounce_exporters.training.byte_ngrams import FACTOR, LOWER, SIZES, encode, text_tensor
 from ounce_exporters.training.neural import Training, count_weights, export, run, train
 
@@ -24,6 +23,21 @@ _DROPPED = 0.3
 """Share of n-grams that are left out at random while learning."""
 _MLP = Training(epochs=8, learning_rate=1e-2, weight_decay=1e-4, label_smoothing=0.0)
 _CNN = Training(epochs=12, learning_rate=4e-3, label_smoothing=0.0)
+
+
+class _Rescaled(nn.Module):
+    """A network whose standardized output is brought back to the target's unit."""
+
+    def __init__(self, network: nn.Module, centre: float, spread: float) -> None:
+        super().__init__()
+        self.network = network
+        self.centre = centre
+        self.spread = spread
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Values of shape (n_items, 1)."""
+        values: Tensor = self.network(x) * self.spread + self.centre
+        return values
 
 
 class HashedMLP(nn.Module):
@@ -125,7 +139,7 @@ def _fit(
     centre, spread = float(targets.mean()), float(targets.std()) or 1.0
     scaled = ((targets - centre) / spread).astype(np.float32)
     network = train(lambda: kind(1), encoded, scaled, training, seed, progress)
-    return ByteModel(Rescaled(network, centre, spread).eval(), task)
+    return ByteModel(_Rescaled(network, centre, spread).eval(), task)
 
 
 class ByteModel:

@@ -37,6 +37,8 @@ def _column(spec: TensorSpec, i: int, name: str) -> tuple[str, Any]:
         return name, "text" if spec.datatype == "BYTES" else 1.5
     if cell.read == "text":
         return cell.column, (cell.texts or ("text",))[0]
+    if cell.read == "sentence":
+        return cell.column, "a text of several words"
     if cell.read == "number":
         return cell.column, (cell.offset or 0.0) + 1.5
     return cell.column, _MOMENT.strftime(cell.date_format or "%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,39 @@
+"""Measures the kinds of task on public data.
+
+Example: python -m benchmarks.kinds --data FOLDER --seeds 5
+"""
+
+from pathlib import Path
+
+import click
+
+from benchmarks.kinds.anomalies import measure_anomalies
+from benchmarks.kinds.forest import measure_forest
+from benchmarks.kinds.spam import measure_spam
+from benchmarks.results import publish_option, report, text
+
+
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    required=True,
+    help="Folder with sms-spam/SMSSpamCollection, anomaly/shuttle.csv.gz and tables/.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=5, help="Splits of each data set.")
+@publish_option
+def main(data: Path, seeds: int, publish: bool) -> None:
+    """Measure, show and write all tables."""
+    tables = {}
+    for name, measure in (
+        ("kinds-forest", measure_forest),
+        ("kinds-anomalies", lambda: measure_anomalies(data, seeds)),
+        ("kinds-spam", lambda: measure_spam(data, seeds)),
+    ):
+        tables[name] = measure()
+        click.echo(f"{name}\n{text(tables[name])}")
+    report("kinds", tables, publish=publish)
+
+
+if __name__ == "__main__":
+    main()
