@@ -12,6 +12,7 @@ from grafana_foundation_sdk.builders import (
     table,
     timeseries,
 )
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
@@ -56,7 +57,11 @@ def dashboard_json(board: Board, objectives: Objectives) -> str:
         .timezone("browser")
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .link(_all_boards())
-        .link(dashboard.DashboardLink("Runbooks").type("link").url(objectives.runbooks))
+        .link(
+            dashboard.DashboardLink("Runbooks")
+            .type(models.DashboardLinkType.LINK)
+            .url(objectives.runbooks)
+        )
     )
     for name, query in VARIABLES.items():
         built.with_variable(_variable(name, query))
@@ -77,7 +82,7 @@ def dashboard_json(board: Board, objectives: Objectives) -> str:
 def _all_boards() -> dashboard.DashboardLink:
     return (
         dashboard.DashboardLink("Ounce")
-        .type("dashboards")
+        .type(models.DashboardLinkType.DASHBOARDS)
         .tags(["ounce"])
         .as_dropdown(True)
         .include_vars(True)
@@ -161,11 +166,15 @@ def _target(question: Question, ref: str, legend: str, expression: str) -> prome
     return target.instant()
 
 
-def _links(question: Question, objectives: Objectives) -> list[dashboard.DashboardLink]:
+def _links(question: Question, objectives: Objectives) -> list[Builder[models.DashboardLink]]:
     if not question.alert:
         return []
     address = objectives.runbook(question.alert)
-    return [dashboard.DashboardLink(f"Runbook of {question.alert}").type("link").url(address)]
+    return [
+        dashboard.DashboardLink(f"Runbook of {question.alert}")
+        .type(models.DashboardLinkType.LINK)
+        .url(address)
+    ]
 
 
 def _detail(question: Question) -> dashboard.DashboardLink:
@@ -178,4 +187,8 @@ def _detail(question: Question) -> dashboard.DashboardLink:
         or (question.kind == "table" and name == "task")
     )
     address = f"/d/ounce-{question.detail}?${{__url_time_range}}{shown}"
-    return dashboard.DashboardLink(f"Look at its {question.detail}").type("link").url(address)
+    return (
+        dashboard.DashboardLink(f"Look at its {question.detail}")
+        .type(models.DashboardLinkType.LINK)
+        .url(address)
+    )

@@ -1,5 +1,6 @@
 """A worker at work answers every panel's expressions, and every rule."""
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from tests.services.monitoring.simulated import RULES
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.boards import board, board_files, filled_in, targets
+from tests.support.process.pictures import height_of, page_of, photograph
 from tests.support.process.prometheus import Prometheus
 from tests.support.process.worker import Device, Worker
 
@@ -50,10 +52,25 @@ def test_every_panel_and_every_rule_has_an_answer(
             for annotation in board(path)["annotations"]["list"]:
                 server.query(filled_in(annotation["expr"]))  # raises where it can't be parsed
         server.wait_for('ALERTS{alertname="OunceDeadLetters"}')
+        draw(server, tmp_path)
         evaluated = server.rules()
         failed = [(r["name"], r.get("lastError")) for r in evaluated if r["health"] != "ok"]
         assert failed == []
         assert len(evaluated) > 100
+
+
+def draw(server: Prometheus, folder: Path) -> None:
+    """Every dashboard as a page; as a picture, too, in the folder that OUNCE_PICTURES names."""
+    pictures = os.environ.get("OUNCE_PICTURES")
+    for path in board_files():
+        document = board(path)
+        text = page_of(document, server)
+        assert text.count("<h3>") == len(document["panels"])
+        assert "NO DATA" not in text, path.stem
+        page = folder / f"{path.stem}.html"
+        page.write_text(text, encoding="utf-8")
+        if pictures:
+            photograph(page, Path(pictures) / f"{path.stem}.png", height_of(document))
 
 
 def answered(server: Prometheus, expression: str) -> bool:

@@ -26,7 +26,7 @@ COST = Board(
             about="Seconds, by task.",
             asks={"{{task}}": 'sum by (task) (ounce_compute_saved_seconds{task=~"$task"})'},
             unit="s",
-            kind="stat",
+            kind="bars",
             steps=_SAVING,
         ),
         Question(

@@ -62,9 +62,10 @@ DECISIONS = Board(
         ),
         Question(
             title="What did workers tell?",
-            about="Events within the last ten minutes, by kind.",
+            about="Events within the last ten minutes: the ten most frequent kinds.",
             asks={
-                "events": f"round(sum by (task, kind) (increase(ounce_events_total{_TASK}[10m])))"
+                "events": "topk(10, round(sum by (task, kind) "
+                f"(increase(ounce_events_total{_TASK}[10m]))))"
             },
             unit="none",
             kind="table",

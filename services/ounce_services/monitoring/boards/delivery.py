@@ -31,7 +31,7 @@ DELIVERY = Board(
             about="How long another producer's open transaction has held it up.",
             asks={
                 _PARTITION: "max by (task, partition) "
-                '(ounce_partition_blocked_seconds{task=~"$task"}) or on () vector(0)'
+                '(ounce_partition_blocked_seconds{task=~"$task"})'
             },
             unit="s",
             steps=((None, "green"), (10, "orange"), (60, "red")),
