@@ -58,7 +58,7 @@ COMMANDS = {
     ),
     "monitoring": (
         "ounce_services.monitoring.command",
-        "services",
+        "monitoring",
         "Write rules, alerts and dashboards from objectives.",
     ),
     "demo": ("ounce_services.demo.command", "services", "Show the whole path at work."),

@@ -6,8 +6,10 @@ import click
 import yaml
 from ounce_schemas.errors import OunceError
 
+from ounce_services.monitoring.boards import BOARDS
 from ounce_services.monitoring.burning import groups_of
 from ounce_services.monitoring.causes import cause_group, read_causes, recording_group
+from ounce_services.monitoring.dashboards import dashboard_json
 from ounce_services.monitoring.objectives import OBJECTIVES, Objectives, read_objectives
 from ounce_services.monitoring.page import objectives_page
 
@@ -21,6 +23,10 @@ def monitoring_files(objectives: Objectives) -> dict[str, str]:
         "prometheus/rules/objectives.yaml": _rules(groups),
         "prometheus/rules/causes.yaml": _rules([cause_group(objectives)]),
         "prometheus/rules/recordings.yaml": _rules([recording_group()]),
+        **{
+            f"grafana/dashboards/{board.folder}/{board.uid}.json": dashboard_json(board, objectives)
+            for board in BOARDS
+        },
     }
 
 
@@ -52,7 +58,7 @@ def _rules(groups: list[dict[str, object]]) -> str:
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file there differs.")
 def command(objectives: Path, out: Path, page: Path, check: bool) -> None:
-    """Write the rules of Prometheus and the page on them.
+    """Write the rules of Prometheus, Grafana's dashboards and the page on them.
 
     Example: ounce monitoring --check
     """

@@ -25,7 +25,8 @@ def alerts() -> dict[str, str]:
     """Addresses of runbooks by alert."""
     return {
         rule["alert"]: rule["annotations"]["runbook_url"]
-        for text in monitoring_files(read_objectives()).values()
+        for name, text in monitoring_files(read_objectives()).items()
+        if name.endswith(".yaml")
         for group in yaml.safe_load(text)["groups"]
         for rule in group["rules"]
         if "alert" in rule

@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -37,14 +38,26 @@ class Sample:
     value: float
 
 
+@dataclass(frozen=True)
+class Line:
+    """One series of a range query's answer."""
+
+    labels: dict[str, str]
+    """Without the metric's name."""
+    points: list[tuple[float, float]]
+    """Seconds since 1970, and the value then."""
+
+
 class Prometheus:
     """A running Prometheus; a context manager."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, job: str = "ounce", rules: Sequence[Path] = ()) -> None:
         """Prepare it; nothing runs yet.
 
         Args:
             target: HOST:PORT whose /metrics is scraped every second.
+            job: name of the job that it is scraped for.
+            rules: files of rules, which are evaluated every second.
 
         Raises:
             PrometheusUnavailableError: there is no `prometheus` on PATH.
@@ -54,6 +67,8 @@ class Prometheus:
             raise PrometheusUnavailableError("no prometheus on PATH (Debian package: prometheus)")
         self._program = program
         self._target = target
+        self._job = job
+        self._rules = [str(path) for path in rules]
         self._address = f"127.0.0.1:{free_port()}"
         self._folder = Path(tempfile.mkdtemp(prefix="ounce-prometheus-"))
         self._child: Child | None = None
@@ -65,9 +80,14 @@ class Prometheus:
 
     def __enter__(self) -> Self:
         configuration = {
-            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+            "global": {
+                "scrape_interval": "1s",
+                "scrape_timeout": "1s",
+                "evaluation_interval": "1s",
+            },
+            "rule_files": self._rules,
             "scrape_configs": [
-                {"job_name": "ounce", "static_configs": [{"targets": [self._target]}]}
+                {"job_name": self._job, "static_configs": [{"targets": [self._target]}]}
             ],
         }
         config_file = self._folder / "prometheus.yml"
@@ -112,6 +132,33 @@ class Prometheus:
             )
             for series in result["result"]
         ]
+
+    def query_range(self, expression: str, last_s: float, step_s: float) -> list[Line]:
+        """The series that an expression had within the last seconds.
+
+        Raises:
+            QueryError: the expression can't be parsed or evaluated.
+        """
+        end_s = time.time()
+        result = self._get(
+            "/api/v1/query_range",
+            query=expression,
+            start=str(end_s - last_s),
+            end=str(end_s),
+            step=str(step_s),
+        )
+        return [
+            Line(
+                labels={k: v for k, v in series["metric"].items() if k != "__name__"},
+                points=[(float(at_s), float(value)) for at_s, value in series["values"]],
+            )
+            for series in result["result"]
+        ]
+
+    def rules(self) -> list[dict[str, Any]]:
+        """All rules as they went last: `health` is ok, err or unknown."""
+        groups = self._get("/api/v1/rules")["groups"]
+        return [rule for group in groups for rule in group["rules"]]
 
     def wait_for(self, expression: str, timeout_s: float = 30) -> list[Sample]:
         """Repeat a query until it has an answer.

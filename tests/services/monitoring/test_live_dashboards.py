@@ -1,0 +1,83 @@
+"""A worker at work answers every panel's expressions, and every rule."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.services.monitoring.simulated import RULES
+from tests.support.kafka.topics import OwnTopics
+from tests.support.process.boards import board, board_files, filled_in, targets
+from tests.support.process.pictures import height_of, page_of, photograph
+from tests.support.process.prometheus import Prometheus
+from tests.support.process.worker import Device, Worker
+
+ROUNDS = 6
+
+
+@pytest.mark.prometheus
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="no prometheus on PATH")
+def test_every_panel_and_every_rule_has_an_answer(
+    kafka: str,
+    topics: OwnTopics,
+    digits_models: Path,
+    device: Device,
+    tmp_path: Path,
+    consumer_group: str,
+) -> None:
+    topics.of_task("digits")
+    inputs = np.random.default_rng(0).integers(0, 17, (20, 64)).astype("<f4")
+    rules = sorted(RULES.glob("*.yaml"))
+    with (
+        Worker(kafka, digits_models, tmp_path / "log", [f"--group={consumer_group}"]) as worker,
+        Prometheus(f"127.0.0.1:{worker.port}", "ounce-worker", rules) as server,
+    ):
+        server.wait_for("ounce_messages_total")
+        for _ in range(ROUNDS):
+            device.send(b"nonsense")
+            device.send(inputs[0].tobytes(), [("ce_minaccuracy", b"1"), ("ce_id", b"a")])
+            for values in inputs[1:20]:
+                device.send(values.tobytes())
+            device.flush()
+            device.read(21)
+            time.sleep(0.5)
+        server.wait_for("ounce_consumer_lag")
+        server.wait_for('slo:current_burn_rate:ratio{sloth_slo="floors"} > 0')
+        empty = [str(target) for target in targets() if not answered(server, target.expression)]
+        assert empty == []
+        for path in board_files():
+            for annotation in board(path)["annotations"]["list"]:
+                server.query(filled_in(annotation["expr"]))  # raises where it can't be parsed
+        server.wait_for('ALERTS{alertname="OunceDeadLetters"}')
+        draw(server, tmp_path)
+        evaluated = server.rules()
+        failed = [(r["name"], r.get("lastError")) for r in evaluated if r["health"] != "ok"]
+        assert failed == []
+        assert len(evaluated) > 100
+
+
+def draw(server: Prometheus, folder: Path) -> None:
+    """Every dashboard as a page; as a picture, too, in the folder that OUNCE_PICTURES names."""
+    pictures = os.environ.get("OUNCE_PICTURES")
+    for path in board_files():
+        document = board(path)
+        text = page_of(document, server)
+        assert text.count("<h3>") == len(document["panels"])
+        assert "NO DATA" not in text, path.stem
+        page = folder / f"{path.stem}.html"
+        page.write_text(text, encoding="utf-8")
+        if pictures:
+            photograph(page, Path(pictures) / f"{path.stem}.png", height_of(document))
+
+
+def answered(server: Prometheus, expression: str) -> bool:
+    """Whether it has an answer soon; errors are raised."""
+    until_s = time.monotonic() + 5
+    while time.monotonic() < until_s:
+        if server.query(expression):
+            return True
+        time.sleep(0.5)
+    return False
