@@ -1,5 +1,8 @@
 """What a worker tells Prometheus."""
 
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 from ounce_edge.pipeline.reports import GroupReport, ModelCall, Report
@@ -115,3 +118,23 @@ def test_labels_and_events_are_counted_and_there_from_the_start() -> None:
         'ounce_labels_total{outcome="joined",task="digits"}': 6,
         'ounce_events_total{kind="model-restored",task="digits"}': 2,
     }
+
+
+@pytest.mark.prometheus
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool on PATH")
+def test_names_and_units_are_as_prometheus_wants_them() -> None:
+    metrics = Metrics()
+    pipeline = pipelines.pipeline(served(DIGITS, "a"))
+    metrics.describe("built-in", [pipeline.ladder])
+    metrics.show(pipeline.snapshot())
+    page = generate_latest(metrics.registry)
+    assert remarks(page) == ""
+    assert "_total" in remarks(page + b"# HELP ounce_x x\n# TYPE ounce_x counter\nounce_x 1\n")
+
+
+def remarks(page: bytes) -> str:
+    """What promtool has to say of a page of metrics."""
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=page, capture_output=True, timeout=60, check=False
+    )
+    return (done.stdout + done.stderr).decode()
