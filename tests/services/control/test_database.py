@@ -39,8 +39,10 @@ class Carrier:
 @pytest.fixture(scope="module")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a real server's empty database."""
-    if shutil.which("initdb") is None:
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))  # Debian: not on PATH
+    if not installed:
         pytest.skip("PostgreSQL is not here: apt-get install postgresql")
+    programs = installed[-1].parent
     folder, port = tmp_path_factory.mktemp("postgresql"), free_port()
     as_user: dict[str, object] = {}
     if os.geteuid() == 0:  # the server refuses to run as root
@@ -52,17 +54,18 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         as_user = {"user": "nobody"}
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **as_user}
     subprocess.run(
-        ["initdb", "-D", folder / "data", "-U", "ounce", "--auth=trust", "--no-sync"], **quiet
+        [programs / "initdb", "-D", folder / "data", "-U", "ounce", "--auth=trust", "--no-sync"],
+        **quiet,
     )
     options = ["-F", "-k", str(folder), "-h", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(
-        ["postgres", "-D", folder / "data", *options],
+        [programs / "postgres", "-D", folder / "data", *options],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **as_user,
     )  # fmt: skip
     try:
         for _ in range(100):
             ready = subprocess.run(
-                ["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False
+                [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False
             )
             if ready.returncode == 0:
                 break
