@@ -1,6 +1,6 @@
 """Decisions: why plans were chosen, what is believed of them, and what is told of it."""
 
-from ounce_services.monitoring.questions import NONE_IS_GOOD, Board, Question, rate
+from ounce_services.monitoring.questions import NONE_IS_GOOD, ONE_IS_BAD, Board, Question, rate
 
 _TASK = '{task=~"$task"}'
 
@@ -96,6 +96,21 @@ DECISIONS = Board(
             unit="none",
             steps=NONE_IS_GOOD,
             alert="OuncePolicyStale",
+        ),
+        Question(
+            title="Is a canary worse than the rest?",
+            about="What all workers saw against it, by criterion. At 1 it is stopped. Empty: none runs.",
+            asks={
+                "{{criterion}} of {{task}}": f"max by (task, criterion) (ounce_canary_evidence{_TASK})"
+            },
+            unit="none",
+            steps=ONE_IS_BAD,
+        ),
+        Question(
+            title="Does the shadow keep up?",
+            about="Messages a second that it answered, failed on, or dropped since others came first.",
+            asks={"{{outcome}} of {{task}}": rate("ounce_shadow_messages_total", "task, outcome")},
+            unit="reqps",
         ),
     ),
 )
