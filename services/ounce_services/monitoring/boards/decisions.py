@@ -4,6 +4,12 @@ from ounce_services.monitoring.questions import NONE_IS_GOOD, ONE_IS_BAD, Board,
 
 _TASK = '{task=~"$task"}'
 
+
+def _none(label: str, text: str) -> str:
+    """A series at 0 that says that nothing of the kind runs."""
+    return f'label_replace(vector(0), "{label}", "{text}", "", "")'
+
+
 DECISIONS = Board(
     uid="ounce-decisions",
     folder="detail",
@@ -99,17 +105,21 @@ DECISIONS = Board(
         ),
         Question(
             title="Is a canary worse than the rest?",
-            about="What all workers saw against it, by criterion. At 1 it is stopped. Empty: none runs.",
+            about="What all workers saw against it, by criterion. At 1 it is stopped.",
             asks={
-                "{{criterion}} of {{task}}": f"max by (task, criterion) (ounce_canary_evidence{_TASK})"
+                "{{criterion}} {{task}}": "max by (task, criterion) "
+                f"(ounce_canary_evidence{_TASK}) or on() {_none('criterion', 'no canary')}"
             },
             unit="none",
             steps=ONE_IS_BAD,
         ),
         Question(
             title="Does the shadow keep up?",
-            about="Messages a second that it answered, failed on, or dropped since others came first.",
-            asks={"{{outcome}} of {{task}}": rate("ounce_shadow_messages_total", "task, outcome")},
+            about="Messages a second that it answered, failed on, or dropped for others.",
+            asks={
+                "{{outcome}} {{task}}": rate("ounce_shadow_messages_total", "task, outcome")
+                + f" or on() {_none('outcome', 'no shadow')}"
+            },
             unit="reqps",
         ),
     ),
