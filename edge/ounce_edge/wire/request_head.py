@@ -93,17 +93,16 @@ def read_head(
     if not headers:
         return NO_HEADERS
     found = dict(headers)
-    head = _PLAIN
-    if not found.keys() <= _NAMES:
+    is_plain = _NAMES.issuperset(found)
+    if not is_plain:
         found = with_usual_names(found)
-        head = _read_more(found)
     get = found.get
     id_ = get(HEADER_ID)
     source = get(HEADER_SOURCE)
     latency = get(HEADER_MAX_LATENCY_MS)
     accuracy = get(HEADER_MIN_ACCURACY)
     content_type = get(HEADER_CONTENT_TYPE)
-    return RequestHead(
+    head = RequestHead(
         check_id(_text(HEADER_ID, id_)) if id_ else None,
         _checked_text(HEADER_SOURCE, source) if source else b"",
         _is_json(content_type) if content_type else None,
@@ -111,33 +110,23 @@ def read_head(
         _min_accuracy(accuracy) if accuracy else None,
         _traceparent(get(HEADER_TRACEPARENT)),
         () if read_attributes is None else read_attributes(get),
-        *head,
     )
+    return head if is_plain else head._replace(**_read_more(found))
 
 
-class _More(NamedTuple):
-    """The fields of `RequestHead` that few senders use."""
-
-    json_bytes: int | None
-    answer: AnswerForm | None
-    trace: Sequence[tuple[str, bytes]]
-
-
-_PLAIN = _More(None, None, ())
-
-
-def _read_more(found: Mapping[str, bytes | None]) -> _More:
+def _read_more(found: Mapping[str, bytes | None]) -> dict[str, Any]:
+    """The fields of a head that few senders use."""
     json_bytes, answer = found.get(HEADER_JSON_BYTES), found.get(HEADER_ANSWER)
     trace = [
         (name, value)
         for name in HEADERS_TRACE
         if (value := found.get(name)) and len(value) <= _MAX_TRACEPARENT_BYTES
     ]
-    return _More(
-        _json_bytes(json_bytes) if json_bytes else None,
-        as_form(_text(HEADER_ANSWER, answer)) if answer else None,
-        trace,
-    )
+    return {
+        "json_bytes": _json_bytes(json_bytes) if json_bytes else None,
+        "answer": as_form(_text(HEADER_ANSWER, answer)) if answer else None,
+        "trace": trace,
+    }
 
 
 def as_form(text: object) -> AnswerForm:
