@@ -56,6 +56,7 @@ def test_texts_are_answered_and_what_is_none_gets_a_letter(
     good = {
         "spam": request("hello, FREE ENTRY TO A DRAW for you"),
         "ham": request("please bring me some bread when you call"),
+        "flat": json.dumps({"text": "win A PRIZE now, urgent claim your cash"}).encode(),
         "empty": request(""),
         "scripts": request("\u4f60\u597d \u043c\u0438\u0440 \U0001f600 free"),
         "long": request("bread " * 50_000),
@@ -75,6 +76,7 @@ def test_texts_are_answered_and_what_is_none_gets_a_letter(
     answers = {answer.id: answer.outputs[0].data[0] for answer in phone.answers()}
     assert answers.keys() == good.keys()
     assert answers["spam"] == "spam"
+    assert answers["flat"] == "spam"
     assert answers["ham"] == "ham"
     reasons = [dict(letter.headers() or [])[HEADER_REASON] for letter in phone.dead_letters]
     assert sorted(reasons) == [
