@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from ounce_schemas.request import (
+    HEADER_ANSWER,
     HEADER_ID,
     HEADER_MAX_LATENCY_MS,
     HEADER_MIN_ACCURACY,
@@ -41,12 +42,14 @@ def as_body(data: Any) -> bytes:
 
 
 def make_headers(id_: str, targets: Targets) -> list[tuple[str, bytes]]:
-    """Headers of a CloudEvent in binary mode."""
+    """Headers of a CloudEvent in binary mode. They ask for the form of answers that the client reads,
+    whatever the policy's is."""
     headers = [
         ("ce_specversion", b"1.0"),
         ("ce_type", REQUEST_EVENT_TYPE.encode()),
         (HEADER_ID, id_.encode()),
         (HEADER_SOURCE, SOURCE.encode()),
+        (HEADER_ANSWER, b"v2"),
     ]
     names = (HEADER_MAX_LATENCY_MS, HEADER_MIN_ACCURACY)
     for name, value in zip(names, targets, strict=True):

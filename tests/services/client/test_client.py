@@ -39,7 +39,9 @@ def test_ask_gives_the_answer_of_its_own_request(kafka: str, samples: Samples) -
         assert (answer.model, answer.reason, answer.deadline_met) == (
             "light", "lightest-feasible", True,
         )  # fmt: skip
-        assert dict(worker.seen[0].headers() or ())["ce_maxlatencyms"] == b"20.0"
+        headers = dict(worker.seen[0].headers() or ())
+        assert headers["ce_maxlatencyms"] == b"20.0"
+        assert headers["ounce-answer"] == b"v2"  # a policy may have another form
         with pytest.raises(RefusedError) as refused:
             client.ask(samples.inputs["input"][1], id="mine")
         assert refused.value.id == "mine"
