@@ -42,8 +42,8 @@ def as_body(data: Any) -> bytes:
 
 
 def make_headers(id_: str, targets: Targets) -> list[tuple[str, bytes]]:
-    """Headers of a CloudEvent in binary mode. They ask for the form of answers that the client reads,
-    whatever the policy's is."""
+    """Headers of a CloudEvent in binary mode. They ask for the answers that the client reads, also
+    where the policy has another form of them."""
     headers = [
         ("ce_specversion", b"1.0"),
         ("ce_type", REQUEST_EVENT_TYPE.encode()),
