@@ -1,14 +1,16 @@
 """What takes records of the outbox to Kafka, and finds out whether they are there already."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from confluent_kafka import Message
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy_history import PolicyHistory, PolicyVersion, read_version
 from ounce_schemas.release import read_in_service
 
 from ounce_services.control.store.outbox import Fate, Record, State
+from ounce_services.policies.canary_state import refuse_second_canary
 from ounce_services.registry.topic import ServedModels
 
 
@@ -20,6 +22,9 @@ class Policies(Protocol):
 
     def write(self, version: PolicyVersion) -> None:
         """Write one."""
+
+    def read(self, topic: str) -> Iterable[Message]:
+        """Records of another topic."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class PolicyCarrier:
             by = f" {history.current.summary()}" if history.current is not None else ""
             return Fate(State.REFUSED, f"version {number} is in force{by}, not {version.base}")
         try:
+            if version.restores is None:
+                refuse_second_canary(self.topic, history)
             self.topic.write(version)
         except PolicyError as e:
             return Fate(State.REFUSED, str(e))

@@ -158,7 +158,8 @@ class PolicyBook:
         if base != number:
             by = f" {current.summary()}" if current is not None else ""
             raise StaleError(f"version {number} is in force{by}, not {base}")
-        if current is not None and current.document == change.document:
+        on_trial = current is not None and bool(current.canary or current.shadow)
+        if current is not None and not on_trial and current.document == change.document:
             return Applied(current, State.IN_FORCE)
         try:
             version = next_version(history, change, uuid.uuid4().hex, datetime.now(UTC))

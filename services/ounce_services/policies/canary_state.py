@@ -1,8 +1,9 @@
 """What is known of a canary: what workers saw, and whether it stopped itself."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from confluent_kafka import Message
 from ounce_edge.dry_run.canary_evidence import Key, comparisons_of, join_by_key
 from ounce_edge.recommender.canary.verdict import Comparison, needed_evidence
 from ounce_schemas.canary import Canary, Evidence, Stop, read_record
@@ -11,7 +12,13 @@ from ounce_schemas.policy_history import PolicyHistory
 from ounce_schemas.topics import CANARIES_TOPIC
 
 from ounce_services.policies.listing import table
-from ounce_services.policies.topic import PolicyTopic
+
+
+class Topics(Protocol):
+    """What reads a topic of the cluster."""
+
+    def read(self, topic: str) -> Iterable[Message]:
+        """All records; none where there is no such topic."""
 
 
 class CanaryState(NamedTuple):
@@ -22,7 +29,7 @@ class CanaryState(NamedTuple):
     stop: Stop | None
 
 
-def canary_state(topic: PolicyTopic, version_id: str) -> CanaryState:
+def canary_state(topic: Topics, version_id: str) -> CanaryState:
     """State of the canary of a version.
 
     Raises:
@@ -52,7 +59,7 @@ def read_state(
     return CanaryState(dict(join_by_key(map(comparisons_of, latest.values()))), stop)
 
 
-def refuse_second_canary(topic: PolicyTopic, history: PolicyHistory) -> None:
+def refuse_second_canary(topic: Topics, history: PolicyHistory) -> None:
     """Refuse a change while a canary runs.
 
     Raises:

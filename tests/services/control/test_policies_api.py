@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from fastapi.testclient import TestClient
+from ounce_schemas.canary import Canary
 from ounce_schemas.policy_history import Change, next_version
 
 from tests.services.control.conftest import Caller, MemoryTopics
@@ -50,6 +51,21 @@ def test_the_same_policy_again_makes_no_version(
     assert apply(ann, LOOSE, 0).json()["number"] == 1
     assert apply(ann, LOOSE, 1).json()["number"] == 1
     assert len(topics_in_memory.records) == 1
+
+
+def test_while_a_canary_runs_only_an_earlier_policy_can_be_applied(
+    as_: Caller, topics_in_memory: MemoryTopics
+) -> None:
+    ann = as_("editor")
+    assert apply(ann, LOOSE, 0).status_code == 201
+    canary = Canary(document=TIGHT, share=0.1)
+    change = Change(LOOSE, "bob", canary=canary)
+    topics_in_memory.write(next_version(topics_in_memory.history(), change, "another", NOW))
+    refused = apply(ann, TIGHT, 2)
+    assert refused.status_code == 412
+    assert "v2 has a canary under way, by bob: end it first" in refused.text
+    back = ann.post("/v1/policies/1/restore", json={"note": ""}, headers={"If-Match": '"2"'})
+    assert (back.status_code, back.json()["restores"]) == (201, 1)
 
 
 def test_a_change_must_say_what_it_is_based_on_and_a_stale_one_is_refused(
