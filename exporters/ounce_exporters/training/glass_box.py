@@ -25,7 +25,8 @@ from ounce_exporters.training.interactions import find_pairs
 _QUICK_RATE, _QUICK_ROUNDS = 0.3, 60
 """Of the model whose errors tell which pairs are worth a map."""
 _BINS = 63
-"""Intervals of a feature at most; the map of a pair has up to their square."""
+"""Intervals of a feature; the map of a pair has up to their square. More where a column has more
+texts, since each is an interval."""
 _MOST_PAIRS = 10
 
 Floats = NDArray[np.float64]
@@ -65,6 +66,8 @@ class GlassBox(GraphEstimator):
     ) -> "GlassBox":
         """Learn from features, array of shape (n_rows, n_features); a gap is NaN."""
         rows = self._texts_first(X)
+        texts = rows[:, : sum(self.categorical_features or ())]
+        self.n_bins_ = max(_BINS, int(np.nanmax(texts, initial=0)) + 1)
         budget = find_budget(len(rows), rows.shape[1], self.n_classes)
         singles: list[tuple[int, ...]] = [(i,) for i in range(rows.shape[1])]
         first = self._boosting(0, min(budget.rounds, _QUICK_ROUNDS), singles)
@@ -130,7 +133,7 @@ class GlassBox(GraphEstimator):
             max_iter=rounds,
             max_leaf_nodes=self.max_leaf_nodes,
             min_samples_leaf=8,
-            max_bins=_BINS,
+            max_bins=self.n_bins_,
             max_features=0.5,
             interaction_cst=groups,
             categorical_features=self._sorted_texts(),

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import numpy as np
+import onnxruntime as ort
 import pytest
+from ounce_exporters.tasks.table.ordinals import MOST_TEXTS
 from ounce_exporters.training import budget
 from ounce_exporters.training.budget import Budget, find_budget
 from ounce_exporters.training.classical import few_threads
@@ -14,6 +16,13 @@ from ounce_exporters.training.glass_box import GlassBox
 def one_thread() -> Iterator[None]:
     with few_threads(0):
         yield
+
+
+def compare(model: GlassBox, x: np.ndarray) -> float:
+    """Largest difference of the file's answers."""
+    session = ort.InferenceSession(model.to_graph().SerializeToString())
+    (answers,) = session.run(None, {session.get_inputs()[0].name: x})
+    return float(np.abs(answers - model.outputs(x)).max())
 
 
 def test_a_pair_of_numbers_is_found_beside_texts() -> None:
@@ -30,6 +39,18 @@ def test_a_pair_of_numbers_is_found_beside_texts() -> None:
 
     assert error(pairs=0) > 0.8
     assert error(pairs=3) < 0.2
+
+
+def test_a_column_may_have_as_many_texts_as_boosting_takes() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8_000, 2)).astype(np.float32)
+    x[:, 1] = rng.permutation(np.arange(8_000) % MOST_TEXTS)
+    x[:40, 1] = np.nan
+    y = (x[:, 1] >= 200).astype(np.int64)
+    model = GlassBox(2, [False, True], pairs=1).fit(x, y)
+    answers = model.outputs(x).argmax(1)
+    assert (answers == y).mean() > 0.95
+    assert compare(model, x) < 1e-5
 
 
 @pytest.mark.parametrize("n_classes", [0, 2, 3, 10, 26, 50])
