@@ -81,15 +81,20 @@ def overall_figures(probabilities: NDArray[np.float32], targets: NDArray[Any]) -
     # Of two labels the second is asked for.
     asked = (truth[:, 1], shares[:, 1]) if n_labels == 2 else (truth, shares)
     return OverallFigures(
-        balanced_accuracy=float(recall),
-        precision=float(precision),
-        recall=float(recall),
-        f1=float(f1),
-        roc_auc=float(roc_auc_score(*asked)) if whole else None,
-        pr_auc=float(average_precision_score(*asked)) if whole else None,
+        balanced_accuracy=_at_most_1(recall),
+        precision=_at_most_1(precision),
+        recall=_at_most_1(recall),
+        f1=_at_most_1(f1),
+        roc_auc=_at_most_1(roc_auc_score(*asked)) if whole else None,
+        pr_auc=_at_most_1(average_precision_score(*asked)) if whole else None,
         log_loss=float(log_loss(targets, shares, labels=np.arange(n_labels))),
         brier=float(np.square(shares - truth).sum(axis=1).mean()),
     )
+
+
+def _at_most_1(share: float) -> float:
+    """A share, where its terms add up to a little more by rounding."""
+    return min(float(share), 1.0)
 
 
 def class_figures(

@@ -11,6 +11,7 @@ from ounce_exporters.judgement import cross_validation
 from ounce_exporters.recipe import Groups, Split, TaskData
 from ounce_schemas.task import TaskSpec, TensorSpec
 from sklearn.metrics import (
+    average_precision_score,
     balanced_accuracy_score,
     brier_score_loss,
     f1_score,
@@ -58,6 +59,14 @@ def test_figures_of_three_labels_are_means_over_them() -> None:
     assert figures.balanced_accuracy == pytest.approx((1 + 0.5 + 1) / 3)
     expected = roc_auc_score(targets, shares, multi_class="ovr")
     assert figures.roc_auc == pytest.approx(expected)
+
+
+def test_the_area_of_a_perfect_model_is_1_whatever_is_rounded() -> None:
+    second = np.concatenate([np.linspace(0.6, 1, 43), np.linspace(0, 0.4, 43)])
+    targets = np.repeat([1, 0], 43)
+    assert average_precision_score(targets, second) > 1
+    shares = np.stack([1 - second, second], axis=1).astype(np.float32)
+    assert overall_figures(shares, targets).pr_auc == 1
 
 
 def test_areas_are_absent_where_a_class_is() -> None:
