@@ -203,10 +203,17 @@ def test_what_to_do_next_is_printed(train: Train, rooms: Path, tmp_path: Path) -
     result = train(*options)
     assert result.code == 0, result.stderr
     lines = result.stdout.partition(f"Written to {tmp_path / 'rooms-1'}\n")[2].splitlines()
-    assert lines[2] == "  ounce topics rooms-1 --kafka localhost:9092"
-    assert lines[3] == f"  ounce worker --task rooms-1 --kafka localhost:9092 --models {tmp_path}"
-    assert "as a record of ounce.rooms-1.requests" in lines[6]
-    assert "input: light, watts; null where missing" in lines[8]
+    asked, kafka = (
+        lines.index("Ask the models in this process:"),
+        lines.index("Next, with Kafka at localhost:9092:"),
+    )
+    assert lines[asked + 1].startswith("  ounce ask rooms-1 --data '{")
+    assert lines[asked + 1].endswith(f"--local --models {tmp_path}")
+    lines = lines[kafka + 1 :]
+    assert lines[0] == "  ounce topics rooms-1 --kafka localhost:9092"
+    assert lines[1] == f"  ounce worker --task rooms-1 --kafka localhost:9092 --models {tmp_path}"
+    assert "as a record of ounce.rooms-1.requests" in lines[4]
+    assert any("input: light, watts; null where missing" in line for line in lines[5:8])
     request = msgspec.json.decode(
         (tmp_path / "rooms-1" / "example-request.json").read_bytes(), type=Request
     )

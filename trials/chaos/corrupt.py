@@ -39,7 +39,7 @@ def corrupt_record(rng: random.Random, good: NDArray[np.float32], number: int) -
     kinds: list[tuple[str, bytes | None, list[tuple[str, bytes | None]]]] = [
         ("no-json", b"{not json", [_JSON, id]),
         ("half-json", _tensor(flat)[:-40], [_JSON]),
-        ("datatype", _tensor(flat, datatype="INT64"), [_JSON, id]),
+        ("datatype", _tensor((good * 0.5 + 0.25).tolist(), datatype="INT64"), [_JSON, id]),
         ("shape", _tensor(flat, shape=[8, 8]), [_JSON]),
         ("length", _tensor(flat[:-1]), [_JSON, id]),
         ("name", _tensor(flat, name="image"), [_JSON]),

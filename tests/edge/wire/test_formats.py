@@ -249,8 +249,14 @@ def test_tensors_behind_the_json() -> None:
         np.testing.assert_array_equal(batch.inputs["input"], [[1, 2, 3, 4]])
 
 
+def v2(datatype: object, data: list[Any]) -> dict[str, Any]:
+    return {"inputs": [{"name": "input", "shape": [1, 3], "datatype": datatype, "data": data}]}
+
+
 V2_INT8 = {"inputs": [{"name": "input", "shape": [1, 3], "datatype": "INT8", "data": ["x"] * 3}]}
 REFUSED = [
+    (v2("INT64", [1.0, 2.5, 3]), Reason.WRONG_DATATYPE, "holds '2.5', which is no INT64"),
+    (v2({"a": 1}, [1, 2, 3]), Reason.WRONG_DATATYPE, "send one of"),
     ({"foo": 1}, Reason.MISSING_INPUT, "none of ['foo'] is a column of task room"),
     ({**ROW, "Temperature": "warm"}, Reason.WRONG_DATATYPE, "'Temperature' holds 'warm'"),
     ({"Temprature": 21.5, "CO2": 1}, Reason.UNKNOWN_INPUT, "column 'Temperature' is missing"),

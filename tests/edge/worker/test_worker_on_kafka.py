@@ -35,7 +35,7 @@ def bad_records(good: np.ndarray) -> list[tuple[bytes | None, Any, Reason]]:
     infinite[3] = np.inf
     return [
         (b"{not json", [JSON], Reason.MALFORMED_JSON),
-        (tensor(flat, datatype="INT64"), [JSON], Reason.WRONG_DATATYPE),
+        (tensor((good * 0.5 + 0.25).tolist(), datatype="INT64"), [JSON], Reason.WRONG_DATATYPE),
         (tensor(flat, shape=[8, 8]), [JSON], Reason.WRONG_SHAPE),
         (tensor(flat, shape=[64, 1, 1]), [JSON], Reason.WRONG_SHAPE),
         (tensor(flat[:-1]), [JSON], Reason.WRONG_LENGTH),

@@ -110,7 +110,7 @@ def _tensor(part: Any, error: InvalidMessageError) -> _Tensor:
     data = part.get("data")
     if not isinstance(name, str) or not isinstance(data, list) or not isinstance(shape, list):
         raise error
-    if datatype not in DATATYPES and datatype != "BYTES":
+    if not isinstance(datatype, str) or (datatype not in DATATYPES and datatype != "BYTES"):
         raise InvalidMessageError(
             Reason.WRONG_DATATYPE,
             f"input {name[:40]!r} has datatype {str(datatype)[:40]!r}; send one of "
@@ -143,6 +143,8 @@ def _is_of(value: Any, datatype: str) -> bool:
         return isinstance(value, str)
     if datatype == "BOOL":
         return isinstance(value, bool) or value in (0, 1, None)
+    if isinstance(value, float) and "INT" in datatype:
+        return value.is_integer()  # many write whole numbers as 3.0
     return isinstance(value, int | float | None) and not isinstance(value, bool)
 
 
