@@ -36,7 +36,7 @@ AT_LEAST_TWO = click.IntRange(min=2)
 
 def policies() -> dict[str, Policy]:
     """By name: without rules, with rules on headers, and on headers and devices."""
-    of_headers = [
+    of_headers: list[dict[str, Any]] = [
         {
             "name": f"r{i}",
             "when": {"tenant": f"tenant-{i}", "extensions": {"site": [f"site-{i % 7}", "hall-*"]}},
@@ -45,7 +45,7 @@ def policies() -> dict[str, Policy]:
         for i in range(N_RULES)
     ]
     of_devices = [
-        {**rule, "when": {**rule["when"], "device": ["device-?", f"device-{i}*"]}}  # type: ignore[dict-item]
+        {**rule, "when": {**rule["when"], "device": ["device-?", f"device-{i}*"]}}
         for i, rule in enumerate(of_headers)
     ]
     return {

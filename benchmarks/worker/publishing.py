@@ -14,26 +14,23 @@ import shutil
 import statistics
 import subprocess
 import tempfile
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import click
-import msgspec
 import numpy as np
 import onnx
-from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks import results
 from benchmarks.results import Table
-from benchmarks.worker.backlog import TOPICS, broker, ounce
+from benchmarks.worker.backlog import broker, ounce
+from benchmarks.worker.load import Load
 from tests.support.process.worker import Worker
 
 N_WORKERS = 3
@@ -60,83 +57,6 @@ class Round(NamedTuple):
     def tail_ratio(self) -> float:
         """How much longer the tail is meanwhile."""
         return self.while_p99_ms / self.before_p99_ms
-
-
-class Load:
-    """Sends requests at a steady rate and reads their answers."""
-
-    def __init__(self, servers: str, values: Sequence[bytes], rate: int) -> None:
-        self._values, self._rate = values, rate
-        self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 1})
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": servers,
-                "group.id": "bench-answers",
-                "auto.offset.reset": "earliest",
-                "enable.auto.commit": False,
-                "fetch.queue.backoff.ms": 2,
-            }
-        )
-        self._consumer.subscribe([TOPICS["predictions"]])
-        self.sent_s: list[float] = []
-        """By id."""
-        self.read_s: dict[int, float] = {}
-        self.n_read = Counter[int]()
-        self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=f) for f in (self._send, self._read)]
-
-    def start(self) -> None:
-        """Begin."""
-        for thread in self._threads:
-            thread.start()
-
-    def close(self) -> None:
-        """Send no more, and wait for the last answers."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-        self._consumer.close()
-
-    def p99_ms(self, since_s: float, until_s: float) -> float:
-        """Of the requests sent in this time."""
-        times = [
-            self.read_s[i] - at
-            for i, at in enumerate(self.sent_s)
-            if since_s <= at < until_s and i in self.read_s
-        ]
-        return float(np.percentile(times, 99)) * 1e3
-
-    def _send(self) -> None:
-        began_s = time.perf_counter()
-        while not self._stopping.is_set():
-            due = int((time.perf_counter() - began_s) * self._rate)
-            while len(self.sent_s) < due:
-                i = len(self.sent_s)
-                headers = [("ce_id", b"%d" % i), ("ce_minaccuracy", b"0.9")]
-                self.sent_s.append(time.perf_counter())
-                value = self._values[i % len(self._values)]
-                self._producer.produce(
-                    TOPICS["requests"], value, b"%d" % (i % 100), headers=[*headers]
-                )
-            self._producer.poll(0)
-            time.sleep(0.002)
-        self._producer.flush(30)
-
-    def _read(self) -> None:
-        quiet_s = 0.0
-        while not self._stopping.is_set() or (len(self.read_s) < len(self.sent_s) and quiet_s < 10):
-            messages = self._consumer.consume(1000, 0.01)
-            now_s = time.perf_counter()
-            quiet_s = 0.0 if messages else quiet_s + 0.01
-            for message in messages:
-                if message.error() is None:
-                    i = int(msgspec.json.decode(message.value() or b"", type=_Id).id)
-                    self.read_s.setdefault(i, now_s)
-                    self.n_read[i] += 1
-
-
-class _Id(msgspec.Struct):
-    id: str
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
@@ -262,7 +182,7 @@ def _fleet(models: Path, rate: int) -> Iterator[tuple[Load, list[Worker], Path, 
         ]
         with np.load(folder / "test-split.npz") as arrays:
             values = [row.tobytes() for row in arrays["input"].astype("<f4")]
-        load = Load(servers, values, rate)
+        load = Load(servers, values, rate, [("ce_minaccuracy", b"0.9")])
         load.start()
         stack.callback(load.close)
         yield load, workers, folder, places
