@@ -49,14 +49,15 @@ _GROUP_TROUBLE = {
     KafkaError.GROUP_MAX_SIZE_REACHED,
     KafkaError.UNRELEASED_INSTANCE_ID,
 }
-_NO_LONGER_OURS = {
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.REBALANCE_IN_PROGRESS,
-    KafkaError.FENCED_INSTANCE_ID,
-    KafkaError._NO_OFFSET,
-    KafkaError._WAIT_COORD,  # the next commit is of later offsets, and covers these
+_COMMIT_DENIED = {
+    KafkaError._FATAL,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError.OFFSET_METADATA_TOO_LARGE,
 }
+"""No repetition mends these. All other errors pass: a rebalance, a coordinator that moves or loads,
+a broker that was silent for a while."""
 
 
 class DrainingConsumer(AsyncConfluentConsumer):
@@ -156,25 +157,38 @@ def _offset_of(message: Message) -> int:
     return OFFSET_INVALID if offset is None else offset
 
 
-def use_draining_consumers(broker: KafkaBroker, hooks: ConsumerHooks) -> None:
-    """Make `broker` build `DrainingConsumer`s, with `CONSUMER_SETTINGS`."""
-    config = broker.config.broker_config
+class CommitReports:
+    """Hears what became of asynchronous commits. A failure that may pass is told once, until a
+    commit succeeds.
 
-    def on_commit(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+    Args:
+        hooks: those who commit.
+    """
+
+    def __init__(self, hooks: ConsumerHooks) -> None:
+        self._hooks = hooks
+        self._is_told = False
+
+    def __call__(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """As the client calls it, within a poll."""
         error = error or next((p.error for p in partitions if p.error is not None), None)
-        hooks.on_commit(error is not None)
-        if error is None:
-            return
-        if error.code() in _NO_LONGER_OURS:
+        self._hooks.on_commit(error is not None)
+        if error is not None and (error.code() in _COMMIT_DENIED or error.fatal()):
+            topics = ", ".join(sorted({p.topic for p in partitions})) or "requests"
+            self._hooks.on_error(BrokerError(f"can't commit offsets of {topics}: {error.str()}"))
+        elif error is not None and not self._is_told:
             logger.warning(
                 "offsets not committed; of partitions that are ours still, again: %s", error.str()
             )
-        else:
-            topics = ", ".join(sorted({p.topic for p in partitions})) or "requests"
-            hooks.on_error(BrokerError(f"can't commit offsets of {topics}: {error.str()}"))
+        self._is_told = error is not None
 
+
+def use_draining_consumers(broker: KafkaBroker, hooks: ConsumerHooks) -> None:
+    """Make `broker` build `DrainingConsumer`s, with `CONSUMER_SETTINGS`."""
+    config = broker.config.broker_config
     connection = copy.copy(config.connection_config)
-    connection.config = {**connection.config, **CONSUMER_SETTINGS, "on_commit": on_commit}
+    connection.config = {**connection.config, **CONSUMER_SETTINGS}
+    connection.config["on_commit"] = CommitReports(hooks)
 
     def build(*topics: Any, **kwargs: Any) -> DrainingConsumer:
         return DrainingConsumer(
