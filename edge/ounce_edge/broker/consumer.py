@@ -1,12 +1,12 @@
 """FastStream's Confluent consumer, made to take what is there as soon as something is.
 
-The stock consumer waits until a batch is full or its polling interval has passed: at low rates that
-adds the interval to every answer. FastStream has no setting for it, but builds its consumers
+The stock consumer waits until a batch is full or its polling interval has passed. At low rates
+that adds the interval to every answer. FastStream has no setting for it. It builds its consumers
 through a factory on the broker's configuration, which is replaced here.
 
-Only the consumer's own thread may call it: since confluent-kafka 2.16 calls from another thread
-wait, in steps of a millisecond, until a running poll has returned, and for ever inside a rebalance.
-What others want of the consumer is therefore done in `ConsumerHooks.look_after`, between two polls.
+Only the consumer's own thread may call it. Since confluent-kafka 2.16 a call from another thread
+waits until a running poll has returned, and for ever inside a rebalance. So what others want of the
+consumer is done in `ConsumerHooks.look_after`, between two polls.
 """
 
 import asyncio
@@ -78,9 +78,9 @@ class DrainingConsumer(AsyncConfluentConsumer):
     async def getmany(
         self, timeout: float = 0.1, max_records: int | None = 10
     ) -> tuple[Message, ...]:
-        """Records that are there, or the first that comes within `timeout` seconds and what comes
-        with it, or shortly after; at most `max_records`. Waits for records no longer than until
-        there is work."""
+        """At most `max_records` that are there. Where none is, the first that comes within
+        `timeout` seconds, and what comes with it or shortly after. Waiting ends when there is
+        work."""
         loop = asyncio.get_running_loop()
         timeout = min(timeout, await self._hooks.work())
         taken, is_more, took_s = await loop.run_in_executor(
@@ -107,8 +107,8 @@ class DrainingConsumer(AsyncConfluentConsumer):
         if not taken and timeout > 0:
             taken = self.consumer.consume(1, timeout)
             if taken and most > 1:
-                # Waiting in the client instead would wake this thread for each record, which costs
-                # a twelfth of what a worker spends on a message at 1,000 a second.
+                # Waiting in the client would wake this thread for each record. That costs a twelfth
+                # of what a worker spends on a message at 1,000 a second.
                 left_s = timeout - (time.perf_counter() - began_s)
                 time.sleep(max(min(self._hooks.batch_delay_s(), left_s), 0.0))
             began_s = time.perf_counter()
