@@ -1,5 +1,6 @@
 """Fixtures of the exporters' tests."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,15 +8,15 @@ import pandas as pd
 import pytest
 from ounce_schemas.command import main
 
-from tests.support.exporters.train_command import Result, Train
+from tests.support.exporters.commands import Result, Run
 
 
 @pytest.fixture
-def train(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Train:
-    """Runs the command in this process, from the entry point that a person's shell calls."""
+def ounce(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in this process, from the entry point that a person's shell calls."""
 
     def run(*arguments: str | Path) -> Result:
-        monkeypatch.setattr("sys.argv", ["ounce", "train", *map(str, arguments)])
+        monkeypatch.setattr("sys.argv", ["ounce", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
             main()
         captured = capsys.readouterr()
@@ -23,6 +24,12 @@ def train(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         return Result(code if isinstance(code, int) else 0, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def train(ounce: Run) -> Run:
+    """Runs `ounce train`."""
+    return partial(ounce, "train")
 
 
 @pytest.fixture(scope="module")

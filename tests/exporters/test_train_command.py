@@ -13,7 +13,7 @@ from ounce_schemas.documents import read_card, read_plans, read_task
 from ounce_schemas.request import Request
 from ounce_schemas.training_progress import TrainingProgress
 
-from tests.support.exporters.train_command import Train
+from tests.support.exporters.commands import Run
 
 BY_DEFAULT = {
     "logistic-regression",
@@ -28,7 +28,7 @@ BY_DEFAULT = {
 """Models of a table of classes."""
 
 
-def test_a_table_becomes_a_ladder(train: Train, rooms: Path, tmp_path: Path) -> None:
+def test_a_table_becomes_a_ladder(train: Run, rooms: Path, tmp_path: Path) -> None:
     result = train("--data", rooms, "--target", "busy", "--models", tmp_path)
     assert result.code == 0, result.stderr
     assert "Note: the first column is left out: it has no name in the header" in result.stdout
@@ -62,7 +62,7 @@ def test_a_table_becomes_a_ladder(train: Train, rooms: Path, tmp_path: Path) -> 
 
 
 def test_a_model_that_fails_is_named_and_the_others_are_planned(
-    train: Train, rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Run, rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def diverge(*_: object, **__: object) -> None:
         raise FloatingPointError("the loss is nan")
@@ -85,7 +85,7 @@ def test_a_model_that_fails_is_named_and_the_others_are_planned(
 
 
 def test_models_that_do_not_fit_in_the_time_limit_are_left_out_and_named(
-    train: Train, rooms: Path, tmp_path: Path
+    train: Run, rooms: Path, tmp_path: Path
 ) -> None:
     options = ["--data", rooms, "--target", "busy", "--models", tmp_path, "--time-limit", "6"]
     result = train(*options)
@@ -97,7 +97,7 @@ def test_models_that_do_not_fit_in_the_time_limit_are_left_out_and_named(
 
 
 def test_a_quantity_becomes_a_regression_with_a_printed_tolerance(
-    train: Train, rooms: Path, tmp_path: Path
+    train: Run, rooms: Path, tmp_path: Path
 ) -> None:
     options = ["--data", rooms, "--target", "watts", "--models", tmp_path, "--only", "ridge"]
     result = train(*options)
@@ -122,7 +122,7 @@ def test_a_quantity_becomes_a_regression_with_a_printed_tolerance(
     assert "holds models of another signature (decision-tree, ridge)" in other.stderr
 
 
-def test_a_parquet_file_is_read_too(train: Train, tmp_path: Path) -> None:
+def test_a_parquet_file_is_read_too(train: Run, tmp_path: Path) -> None:
     n = 60
     table = pd.DataFrame({"kind": list("ab") * (n // 2), "y": [True, False] * (n // 2)})
     table.to_parquet(tmp_path / "kinds.parquet")
@@ -134,7 +134,7 @@ def test_a_parquet_file_is_read_too(train: Train, tmp_path: Path) -> None:
 
 
 def test_digits_trains_the_models_that_are_named(
-    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A worker's OUNCE_TASK may be set in the same shell.
     chosen = ["--only", "decision-tree", "--only", "logistic-regression"]
@@ -146,7 +146,7 @@ def test_digits_trains_the_models_that_are_named(
     assert read_card(tmp_path / "digits" / "decision-tree" / "card.json").family == "classical"
 
 
-def test_what_to_do_next_is_printed(train: Train, rooms: Path, tmp_path: Path) -> None:
+def test_what_to_do_next_is_printed(train: Run, rooms: Path, tmp_path: Path) -> None:
     options = ["--data", rooms, "--target", "busy", "--models", tmp_path, "--only", "decision-tree"]
     result = train(*options)
     assert result.code == 0, result.stderr
@@ -171,7 +171,7 @@ def test_what_to_do_next_is_printed(train: Train, rooms: Path, tmp_path: Path) -
     assert "A request of this task, as a record of the topic `ounce.rooms-1.requests`" in page
 
 
-def test_a_quick_ladder_lies_apart_and_says_so(train: Train, tmp_path: Path) -> None:
+def test_a_quick_ladder_lies_apart_and_says_so(train: Run, tmp_path: Path) -> None:
     report = tmp_path / "progress.jsonl"
     options = ["--quick", "--models", tmp_path, "--report", report, "--only", "decision-tree"]
     result = train("digits", *options)

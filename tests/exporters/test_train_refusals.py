@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.exporters.train_command import Result, Train
+from tests.support.exporters.commands import Result, Run
 
 
 def table_file(folder: Path, **columns: object) -> Path:
@@ -75,9 +75,7 @@ def wrong_table(folder: Path, case: str) -> tuple[Path, str]:
         "nothing-to-learn-from",
     ],
 )
-def test_a_bad_table_is_one_line_and_a_non_zero_exit(
-    train: Train, case: str, tmp_path: Path
-) -> None:
+def test_a_bad_table_is_one_line_and_a_non_zero_exit(train: Run, case: str, tmp_path: Path) -> None:
     path, text = wrong_table(tmp_path, case)
     check_refused(train("--data", path, "--target", "y", "--models", tmp_path / "m"), text)
     assert not (tmp_path / "m").exists()
@@ -103,17 +101,17 @@ def test_a_bad_table_is_one_line_and_a_non_zero_exit(
         (["--data", "t.csv", "--target", "y", "--tolerance", "-1"], "tolerance: Input should be"),
     ],
 )
-def test_a_wrong_command_line_is_named(train: Train, arguments: list[str], text: str) -> None:
+def test_a_wrong_command_line_is_named(train: Run, arguments: list[str], text: str) -> None:
     check_refused(train(*arguments), text)
 
 
-def test_a_tolerance_makes_no_sense_for_classes(train: Train, rooms: Path, tmp_path: Path) -> None:
+def test_a_tolerance_makes_no_sense_for_classes(train: Run, rooms: Path, tmp_path: Path) -> None:
     result = train("--data", rooms, "--target", "busy", "--tolerance", "1", "--models", tmp_path)
     check_refused(result, "--tolerance is for quantities: target 'busy' has the classes no, yes")
 
 
 def test_a_models_folder_that_can_not_be_written_is_named(
-    train: Train, rooms: Path, tmp_path: Path
+    train: Run, rooms: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     result = train("--data", rooms, "--target", "busy", "--models", tmp_path / "file")

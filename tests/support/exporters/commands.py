@@ -1,4 +1,4 @@
-"""Running `ounce train` in a test."""
+"""Running `ounce` in a test's own process."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ class Result:
     stderr: str
 
 
-class Train(Protocol):
-    """Runs `ounce train` with arguments."""
+class Run(Protocol):
+    """Runs a command with arguments."""
 
     def __call__(self, *arguments: str | Path) -> Result: ...
