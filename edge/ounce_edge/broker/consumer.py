@@ -55,6 +55,7 @@ _COMMIT_DENIED = {
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.SASL_AUTHENTICATION_FAILED,
     KafkaError.OFFSET_METADATA_TOO_LARGE,
+    KafkaError.INVALID_COMMIT_OFFSET_SIZE,
 }
 """No repetition mends these. All other errors pass: a rebalance, a coordinator that moves or loads,
 a broker that was silent for a while."""

@@ -19,7 +19,6 @@ from ounce_edge.worker.reading_news import ReadingNews
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 5.0
-_RESTART_S = 20.0
 T = TypeVar("T")
 
 
@@ -43,7 +42,7 @@ class Supervision:
         news: tells people.
         health: is told of trouble.
         may_rest: whether nothing need be read for now.
-        restart: stops the consumer and starts another one.
+        restart: stops the consumer and starts another one; TimeoutError where that takes too long.
     """
 
     def __init__(
@@ -155,7 +154,7 @@ class Supervision:
         self._restarted_at = {place: positions[place] for place in stuck}
         self._watchdog.forget_stuck()
         try:
-            await asyncio.wait_for(self._restart(), _RESTART_S)
+            await self._restart()
         except Exception as e:
             why = "it took too long" if isinstance(e, TimeoutError) else str(e)
             raise BrokerError(
