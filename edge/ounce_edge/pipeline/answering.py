@@ -155,9 +155,9 @@ def _beliefs(job: Job, choice: Choice) -> Hashable:
 def _always_best_ms(job: Job, outcome: Outcome) -> float:
     """What the most accurate model would have taken per item of a group.
 
-    A call in service takes longer than the same call in a profile's tight loop, most of it a fixed
-    time for cold caches. Where the most accurate model was not run lately, the excess of the one
-    that ran is added to its profile: an estimate that does not flatter the saving.
+    A call in service takes longer than the same call in a profile's tight loop: caches are cold.
+    The excess is mostly a fixed time. Where the most accurate model was not run lately, the excess
+    of the one that ran is added to its profile. So the saving is not flattered.
     """
     plans, n = job.edition.plans, len(job.group.items)
     best = plans[job.view.always_best(n)].steps[0].model

@@ -1,9 +1,9 @@
 """Calibration: honest confidences for classes, honest intervals for values.
 
-Both are fitted on the validation split; `export.p_values` is for anomaly scores. Routing relies on
-the accuracy measured on that same split. For classification this is sound because temperature
-scaling divides logits by one number and so never changes which class comes first; for regression
-because the half width never changes the value. Accuracy depends on neither.
+Both are fitted on the validation split. `export.p_values` is for anomaly scores. Routing relies on
+the accuracy measured on that same split. That is sound, since accuracy depends on neither.
+Temperature scaling divides logits by one number, so it never changes which class comes first. The
+half width never changes the value.
 """
 
 import math

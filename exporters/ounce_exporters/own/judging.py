@@ -36,8 +36,8 @@ _SAME_TABLE = 0.5
 def judges_of_file(judges: Judges, path: Path, target: str) -> tuple[Judges, list[str]]:
     """The rows of a file as judges of a ladder: half validate, half test.
 
-    A file that holds the ladder's own test items is the table that it was trained from: its models
-    know the other rows, so the ladder's own splits go on judging.
+    A file that holds the ladder's own test items is the table that it was trained from. Its models
+    know the other rows. So the ladder's own splits judge on.
 
     Raises:
         DataError: the file can't be read so, or has too few rows with a label of the task.

@@ -10,7 +10,7 @@ from ounce_exporters.recipe import Split, TaskData
 
 N_FOLDS = 4
 MOST_ROWS = 20_000
-"""With more rows the validation split alone is large enough to judge by, and is one fold: every
+"""With more rows the validation split is the only fold: it is large enough to judge by. Every
 further fold would cost a fit as long as the last."""
 ENOUGH_ROWS = 200_000
 """With more rows in training alone, those that validate would teach a model nothing."""

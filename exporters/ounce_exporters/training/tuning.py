@@ -1,8 +1,8 @@
 """Searching for the models of a ladder: those that nothing else beats in both error and cost.
 
-Optuna proposes a family of models and its options; each proposal is fitted on a part of the rows
-and judged by others. The search never sees the rows that the chosen models are judged by later:
-choosing the best of many by some rows and promising what they say would promise too much.
+Optuna proposes a family of models and its options. Each proposal is fitted on a part of the rows
+and judged by others. The search never sees the rows that the chosen models are judged by later.
+What rows say of the best of many, chosen by them, promises too much.
 """
 
 import logging

@@ -23,8 +23,11 @@ _PRIOR_ROWS = 5.0
 
 
 class FillGaps(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Numbers with their median for a gap, and behind them 1 or 0 for a gap of each column that
-    has gaps in training; array of shape (n_rows, n_columns + n_columns_with_gaps), float32."""
+    """Numbers, with their median for a gap. Behind them stands 1 for a gap and 0 for none, of each
+    column that has gaps in training.
+
+    Array of shape (n_rows, n_columns + n_columns_with_gaps), float32.
+    """
 
     def fit(self, X: NDArray[Any], y: object = None) -> "FillGaps":
         """Learn medians, and which columns have gaps."""
