@@ -86,7 +86,7 @@ def load(
     _warn(inputs, rows, data, notice)
     if truth.labels or options.tolerance is not None:
         return data
-    in_file_order = any(o is not None for o in (options.unit, options.time, options.test))
+    in_file_order = options.time is not None or options.test is not None
     data, line = with_tolerance(data, truth.name, shuffle=not in_file_order)
     notice(line)
     return data
@@ -198,8 +198,9 @@ def _split(
     if how is None:
         data = split_task(spec, path.name, arrays, truth.values, seed)
         return (data if anomaly else with_folds(data, seed)), []
-    parts, said = how  # units, later rows and other tables judge what has not seen them
-    return make_data(spec, f"{path.name}, {said}", arrays, truth.values, parts)
+    parts, said = how
+    data, lines = make_data(spec, f"{path.name}, {said}", arrays, truth.values, parts)
+    return (data if anomaly or options.unit is None else with_folds(data, seed)), lines
 
 
 def _groups(path: Path, rows: TableRows, column: str, options: TableOptions, seed: int) -> Groups:
