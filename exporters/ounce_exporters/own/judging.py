@@ -136,7 +136,8 @@ def _read(task: TaskSpec, path: Path, target: str) -> tuple[Split, list[str]]:
         truth = frame[target]
         quantity = None if is_numeric_dtype(truth) else read_quantity(truth, None, sure=True)
         numbers = truth.to_numpy(np.float64) if quantity is None else quantity.values
-        targets, kept = numbers.astype(np.float32), np.isfinite(numbers)
+        targets = (numbers - (task.offset or 0.0)).astype(np.float32)
+        kept = np.isfinite(numbers)
     if not kept.all():
         n = int((~kept).sum())
         lines.append(f"{n} rows are left out: their {target!r} is no answer of the task")

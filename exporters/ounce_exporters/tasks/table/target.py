@@ -31,12 +31,14 @@ class Target:
     rows: NDArray[np.bool_]
     """Rows of the table that have a target; array of shape (n_rows,)."""
     values: NDArray[Any]
-    """Of those rows: label indices, int64, or values, float32."""
+    """Of those rows: label indices, int64, or values less `offset`, float32."""
     labels: tuple[str, ...]
     """In order of the indices; empty for a regression."""
     name: str
-    """What is predicted: the column, or the column less an offset that float32 needs."""
+    """The column."""
     notices: tuple[str, ...]
+    offset: float | None = None
+    """Taken off a quantity that float32 would blur."""
 
 
 def read_target(
@@ -141,18 +143,12 @@ def _quantity(
     offset = find_offset(numbers)
     if offset is None:
         return Target(rows, numbers.astype(np.float32), (), name, notices)
-    less = f"{name} less {as_text(offset)}"
-    return Target(
-        rows,
-        (numbers - offset).astype(np.float32),
-        (),
-        less,
-        (
-            *notices,
-            f"the models predict {less!r}, since float32 would blur {name!r}: add "
-            f"{as_text(offset)} to each answer, and take it off each label that is sent",
-        ),
+    line = (
+        f"the models learn target {name!r} less {as_text(offset)}, since float32 would blur it; "
+        "answers and labels are of the whole value"
     )
+    rest = (numbers - offset).astype(np.float32)
+    return Target(rows, rest, (), name, (*notices, line), offset)
 
 
 def _classes(

@@ -186,6 +186,7 @@ def _split(
         ),
         labels=truth.labels,
         tolerance=options.tolerance or (1.0 if regression else None),
+        offset=truth.offset,
         interval_coverage=INTERVAL_COVERAGE if regression else None,
         false_alarms=(options.false_alarms or FALSE_ALARMS) if anomaly else None,
     )
