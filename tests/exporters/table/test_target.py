@@ -94,3 +94,11 @@ def test_a_large_quantity_is_centred_before_float32() -> None:
     assert offset > 4e7
     np.testing.assert_allclose(found.values.astype(float) + offset, hz, rtol=0, atol=1e-5)
     assert "target 'y' less 50000019, since float32 would blur it" in found.notices[0]
+
+
+def test_classes_that_differ_in_capital_letters_alone_are_named() -> None:
+    found = target(["ok"] * 20 + ["OK"] * 20 + ["fail"] * 20)
+    assert found.labels == ("OK", "fail", "ok")
+    assert found.notices == (
+        "classes 'OK', 'ok' differ in capital letters alone: each is one of its own",
+    )

@@ -1,5 +1,7 @@
 """What is to be predicted: classes or a quantity."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,8 +176,18 @@ def _classes(
         rows[rows] = kept
         texts = texts[kept]
     labels = sorted(texts.unique(), key=_order)
+    notices += _alike(labels)
     index = {label: i for i, label in enumerate(labels)}
     return Target(rows, texts.map(index).to_numpy(np.int64), tuple(labels), name, notices)
+
+
+def _alike(labels: Sequence[str]) -> tuple[str, ...]:
+    """A line where classes differ in capital letters alone."""
+    folded = Counter(label.casefold() for label in labels)
+    same = [repr(label) for label in labels if folded[label.casefold()] > 1]
+    if not same:
+        return ()
+    return (f"classes {', '.join(same)} differ in capital letters alone: each is one of its own",)
 
 
 def _order(label: str) -> tuple[bool, float, str]:

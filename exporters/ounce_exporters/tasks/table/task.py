@@ -32,7 +32,7 @@ from ounce_exporters.tasks.table.splitting import (
     split_by_unit,
     split_other,
 )
-from ounce_exporters.tasks.table.suspects import find_leaks, find_personal, find_sum
+from ounce_exporters.tasks.table.suspects import find_leaks, find_marks, find_personal, find_sum
 from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
 from ounce_exporters.tasks.table.tolerance import with_tolerance
 from ounce_exporters.tasks.table.workload import why_no_glass_box
@@ -253,6 +253,7 @@ def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice
     classifies = data.spec.classifies
     for line in (
         *find_leaks(inputs, rows.target.values, classifies=classifies),
+        *find_marks(inputs),
         *find_personal(inputs),
     ):
         notice(line)
