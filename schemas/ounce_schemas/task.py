@@ -82,8 +82,9 @@ class TaskSpec(Document):
     Every model of a classification task has the single output `probabilities`,
     array of shape (n_items, n_labels), float32, calibrated, rows summing to 1. Every model of a
     regression task has the single output `estimate`, array of shape (n_items, 3), float32:
-    value, lower and upper end of its interval. An anomaly task is one of the classes `normal` and
-    `anomaly`, whose probabilities hold a p-value: `anomaly_p_values` reads it.
+    value, lower and upper end of its interval, each less the task's `offset`. An anomaly task is
+    one of the classes `normal` and `anomaly`, whose probabilities hold a p-value:
+    `anomaly_p_values` reads it.
     """
 
     name: TaskName
@@ -95,6 +96,12 @@ class TaskSpec(Document):
         default=None,
         gt=0,
         description="Regression: a prediction is acceptable within this absolute error",
+    )
+    offset: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="Regression: models give values less this much, since FP32 would blur the "
+        "whole; answers add it in double precision",
     )
     interval_coverage: float | None = Field(
         default=None, gt=0, lt=1, description="Regression: share of true values in the interval"
@@ -147,6 +154,8 @@ class TaskSpec(Document):
             raise ValueError(f"kind {self.kind}: false_alarms belongs to anomaly, which needs it")
         if self.kind == "anomaly" and self.labels != (NORMAL, ANOMALY):
             raise ValueError(f"an anomaly task has the labels {NORMAL!r} and {ANOMALY!r}")
+        if self.offset is not None and self.classifies:
+            raise ValueError(f"kind {self.kind}: offset belongs to regression")
         if self.classifies:
             if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
                 raise ValueError("a classification task needs two or more distinct labels")

@@ -43,6 +43,7 @@ class Answering:
     def __init__(self, task: TaskSpec, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._classifies = task.classifies
+        self._offset = task.offset or 0.0
         self._topic = predictions_topic(task.name)
         self.memory = AnswerMemory(task)
         """What was answered, for labels that come later."""
@@ -54,6 +55,11 @@ class Answering:
         choice = Choice.CUT_SHORT if answered.cut_short else job.group.choice
         for why, some in _by_reason(job, answered, choice):
             self._publish(job, outcome, some, why, publish, report)
+
+    def _predicted(self, result: NDArray[np.float32]) -> NDArray[Any]:
+        """What answers say: label indices, or values in double precision; shape (n,)."""
+        said: NDArray[Any] = result.argmax(axis=1) if self._classifies else result[:, 0]
+        return said if self._classifies else said.astype(np.float64) + self._offset
 
     def _publish(
         self,
@@ -85,7 +91,7 @@ class Answering:
             choice=choice,
             items=items,
             result=result,
-            predicted=result.argmax(axis=1) if self._classifies else result[:, 0],
+            predicted=self._predicted(result),
             expected_accuracy=accuracy,
             accuracy_low=low,
             cost_ms=cost_ms,

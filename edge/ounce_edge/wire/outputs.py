@@ -36,10 +36,18 @@ class OutputEncoder:
     Args:
         labels: of the task; none where it is a regression.
         false_alarms: promised rate of an anomaly task.
+        offset: what values and intervals of a regression are less than is to be written.
     """
 
-    def __init__(self, labels: Iterable[str], false_alarms: float | None = None) -> None:
+    def __init__(
+        self,
+        labels: Iterable[str],
+        false_alarms: float | None = None,
+        offset: float | None = None,
+    ) -> None:
         self._rate = false_alarms
+        self._offset = offset or 0.0
+        self._datatype = b"FP64" if offset else b"FP32"
         self._labels = _table(
             b'{"name":"label","shape":[1],"datatype":"BYTES","data":[%b]}' % _json(label)
             for label in labels
@@ -87,11 +95,13 @@ class OutputEncoder:
             return cast("list[bytes]", _CONFIDENCE[then][steps].tolist())
         columns = self._numbers(name, result)
         width = columns.shape[1]
-        start = b'{"name":"%b","shape":[%b],"datatype":"FP32","data":' % (
+        start = b'{"name":"%b","shape":[%b],"datatype":"%b","data":' % (
             name.encode(),
             b"1" if width == 1 else b"1,%d" % width,
+            self._datatype,
         )
-        return [b"%b%b}%b" % (start, _json(row), then) for row in _significant(columns).tolist()]
+        rows = _significant(columns, self._offset).tolist()
+        return [b"%b%b}%b" % (start, _json(row), then) for row in rows]
 
 
 def p_values(probabilities: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
@@ -108,9 +118,10 @@ def p_values(probabilities: NDArray[np.float32], rate: float) -> NDArray[np.floa
     return np.asarray(np.clip(rate * normal / np.maximum(strange, 1e-30), 1e-30, 1.0))
 
 
-def _significant(array: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Six significant digits of the largest value of each row: more is noise, and costs bytes."""
+def _significant(array: NDArray[np.floating[Any]], offset: float) -> NDArray[np.float64]:
+    """The offset and values, with six significant digits of the largest value of each row: more is
+    noise, and costs bytes."""
     magnitude = np.abs(array).max(axis=1, initial=1e-30)
     digits = 5 - np.floor(np.log10(magnitude)).astype(int)
     scale = 10.0 ** digits[:, None].astype(np.float64)
-    return np.asarray(np.round(array * scale) / scale)
+    return np.asarray(np.round(array * scale + offset * scale) / scale)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 from ounce_schemas.card import AccuracyEstimate, ModelCard, OverallFigures, TrainingData
+from ounce_schemas.cells import as_text
 from ounce_schemas.documents import CARD_FILE
 from ounce_schemas.task import TaskSpec, TensorSpec
 
@@ -189,9 +190,10 @@ def _output_text(card: ModelCard, task: TaskSpec) -> str:
     if task.classifies:
         labels = ", ".join(f"`{label}`" for label in task.labels)
         return f"Output `{card.output.name}`: calibrated probabilities of {labels}."
+    less = f", each less {as_text(task.offset)}" if task.offset else ""
     return (
-        f"Output `{card.output.name}`: value, lower and upper end of its interval. A value is "
-        f"acceptable within ±{task.tolerance:g} of the truth."
+        f"Output `{card.output.name}`: value, lower and upper end of its interval{less}. A value "
+        f"is acceptable within ±{task.tolerance:g} of the truth."
     )
 
 

@@ -32,7 +32,7 @@ from ounce_exporters.tasks.table.splitting import (
     split_by_unit,
     split_other,
 )
-from ounce_exporters.tasks.table.suspects import find_leaks, find_personal, find_sum
+from ounce_exporters.tasks.table.suspects import find_leaks, find_marks, find_personal, find_sum
 from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
 from ounce_exporters.tasks.table.tolerance import with_tolerance
 from ounce_exporters.tasks.table.workload import why_no_glass_box
@@ -86,7 +86,7 @@ def load(
     _warn(inputs, rows, data, notice)
     if truth.labels or options.tolerance is not None:
         return data
-    in_file_order = any(o is not None for o in (options.unit, options.time, options.test))
+    in_file_order = options.time is not None or options.test is not None
     data, line = with_tolerance(data, truth.name, shuffle=not in_file_order)
     notice(line)
     return data
@@ -186,6 +186,7 @@ def _split(
         ),
         labels=truth.labels,
         tolerance=options.tolerance or (1.0 if regression else None),
+        offset=truth.offset,
         interval_coverage=INTERVAL_COVERAGE if regression else None,
         false_alarms=(options.false_alarms or FALSE_ALARMS) if anomaly else None,
     )
@@ -198,8 +199,9 @@ def _split(
     if how is None:
         data = split_task(spec, path.name, arrays, truth.values, seed)
         return (data if anomaly else with_folds(data, seed)), []
-    parts, said = how  # units, later rows and other tables judge what has not seen them
-    return make_data(spec, f"{path.name}, {said}", arrays, truth.values, parts)
+    parts, said = how
+    data, lines = make_data(spec, f"{path.name}, {said}", arrays, truth.values, parts)
+    return (data if anomaly or options.unit is None else with_folds(data, seed)), lines
 
 
 def _groups(path: Path, rows: TableRows, column: str, options: TableOptions, seed: int) -> Groups:
@@ -251,6 +253,7 @@ def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice
     classifies = data.spec.classifies
     for line in (
         *find_leaks(inputs, rows.target.values, classifies=classifies),
+        *find_marks(inputs),
         *find_personal(inputs),
     ):
         notice(line)
