@@ -135,6 +135,7 @@ class FileReplay:
         present = [int(routes[0])] if (routes == routes[0]).all() else np.unique(routes).tolist()
         if len(present) > 1:
             present.sort(key=lambda route: left_ms[routes == route].min())
+            present.sort(key=lambda route: -self._routes[route].routing.priority)
         draws = _draws(decision)
         for route in present:
             chosen = np.flatnonzero(routes == route) if len(present) > 1 else slice(None)

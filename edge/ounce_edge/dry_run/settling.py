@@ -52,7 +52,11 @@ def routes_on(header: LogHeader, policy: EffectivePolicy) -> tuple[list[ReplayRo
 
 def _permitted(header: LogHeader, settings: EffectivePolicy) -> list[int]:
     tables = header.tables
-    may = [settings.permits(name, family) for name, family in header.models]
+    runtimes = header.runtimes or [None] * len(header.models)
+    may = [
+        settings.permits(name, family, runtime)
+        for (name, family), runtime in zip(header.models, runtimes, strict=True)
+    ]
     return [
         p
         for p, n in enumerate(tables.n_steps)

@@ -150,7 +150,7 @@ class Pipeline:
         """Decide, hand long calls over, and make the first of the others; how many requests wait
         for a lane."""
         now_ms, began_s = self._clocks.wall() * 1e3, self._clocks.steady()
-        self._chooser.look_for_overload(self.waiting, turn, now_ms, began_s)
+        self._chooser.look_for_overload(self._edition, self.waiting, turn, now_ms, began_s)
         report.incidents += self._watch.look_at_overload(self.overload_lasts, began_s)
         turns = self._chooser.share(self._edition, self.waiting, turn, began_s)
         return sum(self._serve_route(route, publish, own, report) for route, own in turns)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from ounce_edge.dry_run.foresight import Foresight
 from ounce_edge.dry_run.replaying import replay_folder
+from ounce_edge.dry_run.settling import routes_on
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -183,3 +185,12 @@ def test_a_folder_without_decisions_is_named(tmp_path: Path) -> None:
     (tmp_path / "digits-000001-0123abcd.decisions").write_bytes(b"\x04\x00\x00\x00junk")
     with pytest.raises(ArtifactError, match="not a log of decisions"):
         replay_folder(Policy(), tmp_path)
+
+
+def test_runtimes_of_a_rule_count_where_the_record_tells_them() -> None:
+    header = edition(replace(served(DIGITS, "a"), runtime="cpu")).log_header()
+    gpu = Policy.model_validate({"rules": [{"name": "gpu", "runtimes": ["tensorrt"]}]})
+    with pytest.raises(PolicyError, match="rule gpu: permits none of the plans"):
+        routes_on(header, gpu.for_task("digits"))
+    unknown = msgspec.structs.replace(header, runtimes=())
+    assert [r.tables.permitted for r in routes_on(unknown, gpu.for_task("digits"))[0]] == [[0]] * 2
