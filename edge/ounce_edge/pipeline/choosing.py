@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ounce_edge.evidence.decision_log import Decided, DecisionLog
+from ounce_edge.evidence.decided import Decided, Recorder
 from ounce_edge.models.routes import Route
 from ounce_edge.pipeline.cold_models import believe_loads, want_models
 from ounce_edge.pipeline.edition import Edition
@@ -64,7 +64,7 @@ class Chosen(NamedTuple):
 
     def record(
         self,
-        log: DecisionLog,
+        log: Recorder,
         at_ms: float,
         route: int,
         senders: NDArray[np.int32] | None,

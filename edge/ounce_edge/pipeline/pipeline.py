@@ -8,7 +8,7 @@ import numpy as np
 from ounce_schemas.label import Label
 from ounce_schemas.task import TaskSpec
 
-from ounce_edge.evidence.decision_log import DecisionLog
+from ounce_edge.evidence.decided import Recorder
 from ounce_edge.evidence.request_watch import RequestWatch
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.execution import Outcome
@@ -55,7 +55,7 @@ class Pipeline:
         *,
         clocks: Clocks | None = None,
         lanes: Lanes | None = None,
-        log: DecisionLog | None = None,
+        log: Recorder | None = None,
         rng: np.random.Generator | None = None,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:

@@ -10,7 +10,8 @@ from ounce_edge.dry_run.cards import card_ladders
 from ounce_edge.dry_run.check import Finding, Level
 from ounce_edge.dry_run.foresight import Foresight
 from ounce_edge.dry_run.meeting import Choice, Meeting, Message, choose, meet
-from ounce_edge.dry_run.replaying import replay_folder
+from ounce_edge.dry_run.recorded import FolderRecording
+from ounce_edge.dry_run.replaying import replay_recorded
 from ounce_schemas.documents import parse_policy
 from ounce_schemas.errors import BrokerError, PolicyError
 from ounce_schemas.policy import Policy
@@ -130,7 +131,8 @@ class PolicyBook:
             raise NotFoundError(
                 "no recorded decisions are here: start `ounce control` with --decisions FOLDER"
             )
-        return dict(replay_folder(self.parse(document), self._decisions, tasks))
+        recording = FolderRecording(self._decisions)
+        return dict(replay_recorded(self.parse(document), recording, tasks))
 
     def apply(self, change: Change, base: int, force: bool = False) -> Applied:
         """Put a policy in force.
