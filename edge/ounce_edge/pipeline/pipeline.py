@@ -8,7 +8,7 @@ import numpy as np
 from ounce_schemas.label import Label
 from ounce_schemas.task import TaskSpec
 
-from ounce_edge.evidence.decision_log import DecisionLog
+from ounce_edge.evidence.decided import Recorder
 from ounce_edge.evidence.request_watch import RequestWatch
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.execution import Outcome
@@ -55,7 +55,7 @@ class Pipeline:
         *,
         clocks: Clocks | None = None,
         lanes: Lanes | None = None,
-        log: DecisionLog | None = None,
+        log: Recorder | None = None,
         rng: np.random.Generator | None = None,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
@@ -150,7 +150,7 @@ class Pipeline:
         """Decide, hand long calls over, and make the first of the others; how many requests wait
         for a lane."""
         now_ms, began_s = self._clocks.wall() * 1e3, self._clocks.steady()
-        self._chooser.look_for_overload(self.waiting, turn, now_ms, began_s)
+        self._chooser.look_for_overload(self._edition, self.waiting, turn, now_ms, began_s)
         report.incidents += self._watch.look_at_overload(self.overload_lasts, began_s)
         turns = self._chooser.share(self._edition, self.waiting, turn, began_s)
         return sum(self._serve_route(route, publish, own, report) for route, own in turns)

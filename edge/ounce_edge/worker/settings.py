@@ -2,10 +2,11 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ounce_edge.broker.no_offsets import NoOffsets
 
@@ -174,6 +175,11 @@ class WorkerSettings(KafkaConnection):
         description="Folder to record decisions in for `ounce explain`, at most 64 MB a task and "
         "worker",
     )
+    publish_decisions: bool = Field(
+        default=False,
+        description="Publish decisions to the topic ounce.decisions instead, for `ounce policy "
+        "replay`; what Kafka does not take is lost",
+    )
     drain_s: float = Field(
         default=10.0,
         gt=0,
@@ -193,6 +199,12 @@ class WorkerSettings(KafkaConnection):
     def _known(cls, when_no_offsets: str) -> str:
         NoOffsets.parse(when_no_offsets)
         return when_no_offsets
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.publish_decisions and self.decisions is not None:
+            raise ValueError("decisions go to a folder or to a topic: give one of the two")
+        return self
 
     @field_validator("task")
     @classmethod

@@ -12,13 +12,22 @@ from confluent_kafka.admin import AdminClient
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.first_contact import first_contact
 from ounce_schemas.policy import Policy
-from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
+from ounce_schemas.topics import (
+    DECISIONS_TOPIC,
+    dead_letters_topic,
+    predictions_topic,
+    requests_topic,
+)
 
 from ounce_edge.broker.at_least_once import AtLeastOnce
 from ounce_edge.broker.base import Delivery
+from ounce_edge.broker.event_producer import DECISION_PRODUCER_SETTINGS, EventProducer
 from ounce_edge.broker.exactly_once import ExactlyOnce
 from ounce_edge.broker.publishing import ProducerSettings, Publishing
+from ounce_edge.evidence.decided import Recorder
+from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.evidence.decision_log import DecisionLog
+from ounce_edge.evidence.decision_stream import DecisionStream
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.energy import EnergyMeter, measured_watts
 from ounce_edge.models.model_memory import ManagedRuntime, ModelMemory
@@ -98,19 +107,15 @@ def load_pipelines(
     if unserved:
         logger.info("policy %s also names tasks not served here: %s", policy.version, unserved)
     watts = partial(measured_watts, meter=EnergyMeter())
-    pipelines = []
+    pipelines, recorder_of = [], make_recorders(settings)
     for task in settings.task:
         edition = Edition(
             ladder_of(task),
             policy.for_task(task),
             watts=watts,
         )
-        log = None
-        if settings.decisions is not None:
-            log = DecisionLog(settings.decisions, edition.log_header())
-        pipelines.append(
-            Pipeline(edition, lanes=lanes, log=log, max_message_bytes=settings.max_message_bytes)
-        )
+        log, most_bytes = recorder_of(edition.log_header()), settings.max_message_bytes
+        pipelines.append(Pipeline(edition, lanes=lanes, log=log, max_message_bytes=most_bytes))
     metrics.describe(policy.version, [pipeline.ladder for pipeline in pipelines])
     for pipeline in pipelines:
         metrics.show(pipeline.snapshot())
@@ -125,6 +130,21 @@ def load_pipelines(
             ",".join(view.names[p] for p in view.by_cost(1)),
         )
     return pipelines
+
+
+def make_recorders(settings: WorkerSettings) -> Callable[[LogHeader], Recorder | None]:
+    """Makes what records the decisions of a task; None where they are not to be."""
+    if settings.publish_decisions:
+        producer = EventProducer(
+            settings.kafka,
+            settings.security,
+            DECISIONS_TOPIC,
+            "decisions are not recorded",
+            DECISION_PRODUCER_SETTINGS,
+        )
+        return partial(DecisionStream, producer, producer.close)
+    folder = settings.decisions
+    return lambda header: None if folder is None else DecisionLog(folder, header)
 
 
 def make_delivery(settings: WorkerSettings, partitions: Mapping[str, int]) -> Delivery:
