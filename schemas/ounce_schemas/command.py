@@ -23,6 +23,11 @@ COMMANDS = {
     ),
     "add": ("ounce_exporters.own.command", "exporters", "Add your own model to a task's ladder."),
     "worker": ("ounce_edge.worker.command", "edge", "Answer the requests of one or more tasks."),
+    "gateway": (
+        "ounce_edge.gateway.command",
+        "edge",
+        "Carry messages of MQTT devices to Kafka, and answers back.",
+    ),
     "policy": (
         "ounce_services.policies.command",
         "services",
