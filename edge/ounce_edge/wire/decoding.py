@@ -16,6 +16,7 @@ from ounce_schemas.topics import requests_topic
 from ounce_edge.wire.batch import Rejected, RequestBatch, take
 from ounce_edge.wire.formats.example import example_body
 from ounce_edge.wire.formats.json_text import is_json
+from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.identity import Identity, origin_of
 from ounce_edge.wire.known_texts import KnownTexts
 from ounce_edge.wire.parsing import ParsedRequest, RequestParser
@@ -47,6 +48,7 @@ class Decoder:
         policy: of the task.
         matcher: of the policy.
         of_settings: route by the number of a message's settings, as `matcher` says.
+        schemas: of framed bodies; None: only those of JSON are read.
     """
 
     def __init__(
@@ -55,13 +57,14 @@ class Decoder:
         policy: EffectivePolicy,
         matcher: RuleMatcher | None = None,
         of_settings: Sequence[int] = (0,),
+        schemas: Schemas | None = None,
     ) -> None:
         matcher = RuleMatcher(policy) if matcher is None else matcher
         self._task = task
         self._policy = policy
         self._read_attributes = attribute_reader(matcher.headers)
         self._targets = Targets(policy, matcher, of_settings)
-        self._parser = RequestParser(task, policy, self._read_attributes)
+        self._parser = RequestParser(task, policy, self._read_attributes, schemas)
         self._known_texts = KnownTexts(task)
         self._position_ids = PositionIds(requests_topic(task.name))
         self._example = example_body(task)
@@ -147,9 +150,11 @@ class Decoder:
     def _raw_array(
         self, values: Sequence[bytes], heads: Sequence[RequestHead]
     ) -> NDArray[np.float32] | None:
-        """Raw bodies of the right length as one array; None if one is JSON."""
+        """Raw bodies of the right length as one array; None if one may be something else."""
         joined = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
         starts = joined[:, 0]
+        if self._parser.formats.framed is not None and not starts.all():
+            return None
         doubtful = ((starts == ord("{")) | (starts == ord("["))).nonzero()[0].tolist()
         if any(heads[i].is_json is None and is_json(values[i]) for i in doubtful):
             return None

@@ -10,6 +10,7 @@ from ounce_schemas.task import TaskKind, TaskSpec
 from ounce_edge.wire.batch import OutputNames
 from ounce_edge.wire.formats.content import Content, ItemData
 from ounce_edge.wire.formats.recognition import Recogniser
+from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import (
     ReadAttributes,
@@ -57,6 +58,7 @@ class RequestParser:
         task: what is asked.
         policy: of the task.
         read_attributes: reads the headers that rules of the policy look at.
+        schemas: of framed bodies.
     """
 
     def __init__(
@@ -64,10 +66,11 @@ class RequestParser:
         task: TaskSpec,
         policy: EffectivePolicy,
         read_attributes: ReadAttributes | None = None,
+        schemas: Schemas | None = None,
     ) -> None:
         self._read_attributes = read_attributes
         self._policy = policy
-        self.formats = Recogniser(task)
+        self.formats = Recogniser(task, schemas)
         self.raw_bytes = self.formats.raw_bytes
         """Length of a raw body; None: the task takes none."""
         self.short: OutputNames = _SHORT[task.kind]
