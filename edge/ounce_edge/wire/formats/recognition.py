@@ -26,6 +26,7 @@ from ounce_edge.wire.request_head import RequestHead
 
 _DEEPEST = 8
 """Envelopes within envelopes."""
+MOST_ROWS = 1000
 _BINARY_SIZE = BINARY_SIZE.encode()
 _LIKELY_IDS = 1 << 20
 """A raw tensor may begin with a zero byte; so few ids are looked up before it counts as one."""
@@ -37,18 +38,23 @@ class Recogniser:
     Args:
         task: the task.
         schemas: knows the schemas of framed bodies; None: nobody does.
+        max_rows: that one message may hold.
     """
 
-    def __init__(self, task: TaskSpec, schemas: Schemas | None = None) -> None:
+    def __init__(
+        self, task: TaskSpec, schemas: Schemas | None = None, max_rows: int = MOST_ROWS
+    ) -> None:
         self._task = task
         self.framed = None if schemas is None else FramedReader(schemas)
         """Reads framed bodies; None: only those of JSON are read."""
         self.raw_bytes = 4 * task.inputs[0].size if task.accepts_raw else None
         """Length of a raw body; None: the task takes none."""
         self._columns = ColumnReader(task)
-        self.flat = FlatJson(task, self._columns)
-        self._csv = CsvLine(task, self._columns, self.flat)
-        self._wide = WideReader(task, self._columns)
+        self.flat = FlatJson(task, self._columns, max_rows)
+        cells = [cell for spec in task.inputs for cell in spec.cells or ()]
+        self._takes_text = len(cells) == 1 and cells[0].read == "sentence"
+        self._csv = CsvLine(task, self._columns, self.flat, max_rows)
+        self._wide = WideReader(task, self._columns, max_rows)
 
     def read(self, head: RequestHead, value: bytes, depth: int = 0) -> Content:
         """What a body holds.
@@ -91,10 +97,16 @@ class Recogniser:
                     raise
         if is_raw_size:
             return Content([value], is_raw=True)
-        content = self._csv.read(text.decode()) if _is_text(text) else None
+        content = self._read_text(text.decode()) if _is_text(text) else None
         if content is None:
             raise self._unknown(value)
         return content
+
+    def _read_text(self, text: str) -> Content | None:
+        """A line of CSV, or the text itself where the task takes nothing but one."""
+        if self._takes_text and not self._columns.layout(text.splitlines()[:1]).is_known:
+            return Content([self._columns.read({self._columns.names[0]: text})])
+        return self._csv.read(text)
 
     def _read_framed(self, head: RequestHead, value: bytes, is_raw_size: bool) -> Content | None:
         """What a framed body holds; None where it may be something else."""
