@@ -37,6 +37,9 @@ class Decision(msgspec.Struct):
     """Compute spent on this item."""
     saved_ms: float
     """Compute that the most accurate model would have spent more."""
+    rows: int | None = None
+    """Of a message of several rows: how many. Costs are then sums, the time is the longest, and
+    targets are met where all rows met them."""
     rejected: str = ""
     """Each lighter plan that was not taken, and why, the lightest first: `PLAN: WHY; PLAN: WHY`."""
     objective: Objective | None = None
@@ -85,6 +88,9 @@ class Prediction(msgspec.Struct):
     `score` (FP32, [1]: minus the decimal logarithm of the p-value) and `confidence`. A JSON request
     gets all unless it names some in `outputs`; a raw request gets `label` and `confidence`, `value`
     and `interval`, or `label` and `p_value`.
+
+    The answer to a message of N rows has N in place of the first 1 of each shape. Where several
+    models answered, the output `model` (BYTES, [N]) names that of each row.
     """
 
     model_name: str

@@ -14,12 +14,13 @@ from ounce_schemas.topics import predictions_topic
 from ounce_edge.evidence.answer_block import POSITION, AnswerGroup
 from ounce_edge.evidence.answer_memory import AnswerMemory
 from ounce_edge.models.execution import Answered, Outcome
+from ounce_edge.pipeline.gathering import gather_rows
 from ounce_edge.pipeline.job import Job
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.recommender.arrays import Items
 from ounce_edge.recommender.rule.explanation import passed_over, rejections
 from ounce_edge.recommender.rule.exploration import regret
-from ounce_edge.wire.batch import RequestBatch, take
+from ounce_edge.wire.batch import Rejected, RequestBatch, take
 from ounce_edge.wire.encoding import GroupAnswer
 from ounce_edge.wire.records import Outgoing, Publish
 
@@ -50,11 +51,17 @@ class Answering:
 
     def publish(
         self, job: Job, outcome: Outcome, answered: Answered, publish: Publish, report: Report
-    ) -> None:
-        """Publish the predictions that came from one step of a plan."""
+    ) -> list[Rejected]:
+        """Publish the predictions that came from one step of a plan.
+
+        Returns:
+            Messages of several rows that have come to their end, and of which one has no answer.
+        """
+        rejected: list[Rejected] = []
         choice = Choice.CUT_SHORT if answered.cut_short else job.group.choice
         for why, some in _by_reason(job, answered, choice):
-            self._publish(job, outcome, some, why, publish, report)
+            rejected += self._publish(job, outcome, some, why, publish, report)
+        return rejected
 
     def _predicted(self, result: NDArray[np.float32]) -> NDArray[Any]:
         """What answers say: label indices, or values in double precision; shape (n,)."""
@@ -69,7 +76,8 @@ class Answering:
         choice: Choice,
         publish: Publish,
         report: Report,
-    ) -> None:
+    ) -> list[Rejected]:
+        rejected: list[Rejected] = []
         edition, view, group, batch = job.edition, job.view, job.group, job.taken.batch
         items, n = answered.items, len(answered.items)
         card = edition.models[answered.model].card
@@ -110,7 +118,14 @@ class Answering:
         keys = take(batch.keys, items)
         requests, partitions = take(batch.records, items), batch.partitions[items]
         outgoing = Outgoing(self._topic, bodies, keys, headers, partitions, requests)
-        publish(outgoing)
+        if batch.rows is not None:
+            gathered = gather_rows(
+                outgoing, take(batch.rows, items), take(batch.heads, items), edition.encoder.join
+            )
+            outgoing = gathered.answers
+            rejected += gathered.rejected
+        if len(outgoing.values):
+            publish(outgoing)
         floors = batch.min_accuracy[items]
         report.groups.append(
             GroupReport(
@@ -130,6 +145,7 @@ class Answering:
                 regret=regret(view, group.plan, floors) if choice is Choice.EXPLORATION else 0.0,
             )
         )
+        return rejected
 
     def _remember(
         self, batch: RequestBatch, items: Items, by: "AnsweredBy", predicted: NDArray[Any]

@@ -108,7 +108,11 @@ class Pipeline:
         """
         columns = Columns.of(records)
         batch, rejected = self._edition.decoder.decode(columns, self._clocks.wall() * 1e3)
-        poll = self._progress.begin(columns.next_offsets(), len(records))
+        many = batch.many_rows()
+        n_open = len(batch) + len(many) + len(rejected)
+        poll = self._progress.begin(columns.next_offsets(), n_open)
+        for message in many:
+            message.release = poll.end_one
         report = Report(self.task.name)
         if len(batch):
             repeated = set[int]()

@@ -129,8 +129,8 @@ def _checked(tensor: FloatTensor | TextTensor, spec: TensorSpec) -> list[Any]:
     if tensor.shape != [1, *item] and tensor.shape != item:
         raise InvalidMessageError(
             Reason.WRONG_SHAPE,
-            f"input {spec.name!r} has shape {tensor.shape[:8]}; send {[1, *item]}: "
-            "one item a message",
+            f"input {spec.name!r} has shape {tensor.shape[:8]}; send {[1, *item]}, or [N, ...] for "
+            "N rows",
         )
     if len(tensor.data) != spec.size:
         raise InvalidMessageError(
