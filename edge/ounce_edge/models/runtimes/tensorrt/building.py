@@ -1,6 +1,6 @@
 """Building: an ONNX file becomes an engine of one GPU, in this very process.
 
-It takes seconds to minutes, so that `engines` does it in a process of its own.
+It takes seconds to minutes, so that `engines` has it done by another process.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +13,8 @@ from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
 
 WORKSPACE_BYTES = 256 << 20
 """Scratch memory that a layer may take on the GPU."""
+FLAGS = f"strongly-typed no-tf32 workspace={WORKSPACE_BYTES}"
+"""All that a build does the same for every model, as a text for the cache."""
 MOST_REASONS = 3
 """Operators that a refusal names."""
 _MOST_CHARACTERS = 200
