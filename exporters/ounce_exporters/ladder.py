@@ -32,10 +32,12 @@ from ounce_exporters.export.canaries import choose_canaries
 from ounce_exporters.export.cards import write_card
 from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.export.p_values import ConformalPValues
-from ounce_exporters.export.parity import check_parity
+from ounce_exporters.export.parity import EXACT, LIGHTER, check_parity
 from ounce_exporters.export.provenance import library_versions, processor_name
 from ounce_exporters.export.replacement import fresh_folder
 from ounce_exporters.judgement import judge
+from ounce_exporters.lighter.forms import NotWorthwhileError
+from ounce_exporters.lighter.recipes import LighterModel
 from ounce_exporters.recipe import Progress, Recipe, TaskData
 from ounce_exporters.report.importance import find_importances
 from ounce_exporters.report.learning import find_curve
@@ -67,6 +69,10 @@ class Reporter(Protocol):
 
     def skipped(self, recipe: Recipe) -> None:
         """There is no time for it."""
+        ...
+
+    def dropped(self, recipe: Recipe, reason: str) -> None:
+        """It is a lighter form that gains nothing."""
         ...
 
 
@@ -109,6 +115,7 @@ def build_ladder(
     """
     cards: list[ModelCard] = []
     failures: list[str] = []
+    dropped: list[str] = []
     limit = limit or TimeLimit(None)
     for recipe in limit.order(recipes):
         if not limit.allows(recipe):
@@ -118,6 +125,9 @@ def build_ladder(
             trained = _train(recipe, data, seed, reporter)
             reporter.exporting(recipe)
             card = export_model(data, recipe, trained, models / data.spec.name, seed)
+        except NotWorthwhileError as e:
+            reporter.dropped(recipe, str(e))
+            dropped.append(f"{recipe.name}: {e}")
         except ExportError as e:
             reporter.failed(recipe, e)
             failures.append(f"{recipe.name}: {e}")
@@ -128,7 +138,7 @@ def build_ladder(
     if not cards:
         raise ExportError(
             f"task {data.spec.name!r}: every model failed, and nothing is written: "
-            + "; ".join(failures)
+            + "; ".join(failures + dropped)
         )
     return BuiltLadder(cards, failures)
 
@@ -167,9 +177,12 @@ def export_model(
         (fresh / MODEL_FILE).write_bytes(content)
         model = runtime.load(fresh / MODEL_FILE, content)
         exported = model.run(test.inputs)
-        calibrated = calibrator.apply(native)
+        reference, limits = native, EXACT
+        if isinstance(fitted, LighterModel):
+            reference, limits = fitted.original.predict(test.inputs), LIGHTER
+        calibrated = calibrator.apply(reference)
         biases = calibrator.biases if isinstance(calibrator, Temperature) else ()
-        parity = check_parity(task, exported, calibrated, biases)
+        parity = check_parity(task, exported, calibrated, biases, limits)
         card = ModelCard(
             task=task.name,
             model=recipe.name,

@@ -178,6 +178,11 @@ class TrainSettings(TableSettings):
         description="A smaller ladder of a task that ships, trained in seconds, in the folder "
         f"{QUICK_FOLDER}/ of the models folder: to see everything at work, not to be relied on",
     )
+    keep_lighter: bool = Field(
+        default=False,
+        description="Keep FP16 and INT8 forms of networks, of a task that ships, also where they "
+        "are no cheaper on this machine: for a worker elsewhere",
+    )
     only: tuple[str, ...] = Field(
         default=(),
         description="Build this model alone (can be repeated); others are left as they are",

@@ -28,6 +28,16 @@ COMMANDS = {
         "edge",
         "Carry messages of MQTT devices to Kafka, and answers back.",
     ),
+    "runtimes": (
+        "ounce_edge.models.runtimes_command",
+        "edge",
+        "Show which runtimes this machine can use.",
+    ),
+    "engines": (
+        "ounce_edge.models.engines_command",
+        "edge",
+        "Build, list and prune engines of TensorRT.",
+    ),
     "policy": (
         "ounce_services.policies.command",
         "services",
