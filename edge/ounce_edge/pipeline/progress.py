@@ -13,6 +13,8 @@ class Poll:
     """By partition, the offset behind its last record."""
     open: int
     """Records without an answer or dead letter."""
+    decoded_s: tuple[float, float] = (0.0, 0.0)
+    """When decoding began and ended, on the pipeline's steady clock."""
 
 
 class Progress:

@@ -9,7 +9,7 @@ from functools import partial
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from ounce_schemas.errors import BrokerError
+from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.first_contact import first_contact
 from ounce_schemas.policy import Policy
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
@@ -28,6 +28,7 @@ from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.telemetry.tracing import Tracing, make_choice
 from ounce_edge.worker.rights import check_rights
 from ounce_edge.worker.settings import DeliveryMode, WorkerSettings
 
@@ -127,12 +128,38 @@ def load_pipelines(
     return pipelines
 
 
-def make_delivery(settings: WorkerSettings, partitions: Mapping[str, int]) -> Delivery:
+def make_tracing(settings: WorkerSettings, name: str, metrics: Metrics) -> Tracing | None:
+    """Traces, where a receiver is set.
+
+    Args:
+        settings: of the worker.
+        name: of the worker.
+        metrics: counts what is traced.
+
+    Raises:
+        OunceError: OpenTelemetry is not installed.
+    """
+    if settings.traces is None:
+        return None
+    try:
+        from ounce_edge.telemetry.otlp import make_sender
+    except ModuleNotFoundError as e:
+        raise OunceError(
+            f'--traces needs the package {e.name!r}: install it with pip install "ounce[tracing]"'
+        ) from e
+    sender = make_sender(settings.traces, name, settings.group, metrics.count_traced)
+    return Tracing(make_choice(settings.trace_share, settings.traces_per_s), sender)
+
+
+def make_delivery(
+    settings: WorkerSettings, partitions: Mapping[str, int], metrics: Metrics
+) -> Delivery:
     """The delivery that is set.
 
     Args:
         settings: of the worker.
         partitions: what `reach_kafka` returned.
+        metrics: counts what it aborts.
 
     Raises:
         BrokerError: Kafka does not allow it.
@@ -147,4 +174,8 @@ def make_delivery(settings: WorkerSettings, partitions: Mapping[str, int]) -> De
     if settings.delivery is DeliveryMode.AT_LEAST_ONCE:
         return AtLeastOnce(publishing)
     name = settings.name or uuid.uuid4().hex
-    return ExactlyOnce(publishing, transactional_id=f"{settings.group}-{name}")
+    return ExactlyOnce(
+        publishing,
+        transactional_id=f"{settings.group}-{name}",
+        on_abort=metrics.count_abort,
+    )
