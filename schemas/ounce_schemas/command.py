@@ -60,6 +60,17 @@ COMMANDS = {
         "services",
         "Show a task's answers, dead letters and events as they come.",
     ),
+    "status": (
+        "ounce_services.workers.status_command",
+        "services",
+        "Show whether workers serve, and what is amiss.",
+    ),
+    "top": ("ounce_services.workers.top_command", "services", "Show what workers do right now."),
+    "doctor": (
+        "ounce_edge.doctor.command",
+        "edge",
+        "Check all that a worker needs, and say what to do.",
+    ),
     "devices": ("ounce_services.devices.command", "services", "Simulate a fleet of devices."),
     "dead-letters": (
         "ounce_services.dead_letters.command",

@@ -1,6 +1,6 @@
 """Builds, publishes and reports predictions from a plan's output."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,9 +14,11 @@ from ounce_schemas.topics import predictions_topic
 from ounce_edge.evidence.answer_block import POSITION, AnswerGroup
 from ounce_edge.evidence.answer_memory import AnswerMemory
 from ounce_edge.models.execution import Answered, Outcome
+from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.gathering import gather_rows
 from ounce_edge.pipeline.job import Job
 from ounce_edge.pipeline.reports import GroupReport, Report
+from ounce_edge.pipeline.trails import Trail
 from ounce_edge.recommender.arrays import Items
 from ounce_edge.recommender.rule.explanation import passed_over, rejections
 from ounce_edge.recommender.rule.exploration import regret
@@ -38,11 +40,11 @@ class Answering:
 
     Args:
         task: what is answered.
-        clock: seconds since 1970.
+        clocks: of the pipeline.
     """
 
-    def __init__(self, task: TaskSpec, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self, task: TaskSpec, clocks: Clocks) -> None:
+        self._clocks = clocks
         self._classifies = task.classifies
         self._offset = task.offset or 0.0
         self._topic = predictions_topic(task.name)
@@ -90,7 +92,7 @@ class Answering:
         objective, version = job.route.routing.objective, job.route.routing.version
         cost, saved = _cost_of(job, outcome, answered, cost_ms, best_ms)
         # A clock may have been set back meanwhile.
-        latency_ms = np.maximum(self._clock() * 1e3 - batch.timestamps_ms[items], 0.0)
+        latency_ms = np.maximum(self._clocks.wall() * 1e3 - batch.timestamps_ms[items], 0.0)
         answer = GroupAnswer(
             model_name=card.model,
             model_version=card.version,
@@ -143,6 +145,9 @@ class Answering:
                 floor_misses=int(np.count_nonzero(low < floors)),
                 refused=outgoing.refused,
                 regret=regret(view, group.plan, floors) if choice is Choice.EXPLORATION else 0.0,
+                trail=Trail(job, outcome, answered, low, self._clocks.steady())
+                if report.keeps_trails
+                else None,
             )
         )
         return rejected

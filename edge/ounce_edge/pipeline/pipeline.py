@@ -72,10 +72,12 @@ class Pipeline:
         self._chooser = Chooser(lanes, np.random.default_rng() if rng is None else rng)
         self._in_flight = InFlight(lanes, clocks.steady)
         self._rejecting = Rejecting(edition.task.name, max_message_bytes)
-        self._answering = Answering(edition.task, clocks.wall)
+        self._answering = Answering(edition.task, clocks)
         self._finishing = Finishing(self.waiting, self._answering, self._rejecting, clocks.steady)
         self._watch = RequestWatch()
         self._due_at_s = 0.0
+        self.keeps_trails = False
+        """Whether reports say how each answer came about, for traces."""
 
     def replace_edition(self, edition: Edition) -> None:
         """Answer with other models, or under another policy, from the next batch on, with what is
@@ -106,14 +108,15 @@ class Pipeline:
         In the end every record leads to exactly one published record: a prediction or a dead
         letter.
         """
+        report = Report(self.task.name, self._clocks.steady(), self.keeps_trails)
         columns = Columns.of(records)
         batch, rejected = self._edition.decoder.decode(columns, self._clocks.wall() * 1e3)
         many = batch.many_rows()
         n_open = len(batch) + len(many) + len(rejected)
         poll = self._progress.begin(columns.next_offsets(), n_open)
+        poll.decoded_s = report.began_at_s, self._clocks.steady()
         for message in many:
             message.release = poll.end_one
-        report = Report(self.task.name)
         if len(batch):
             repeated = set[int]()
             if any(batch.identities):
@@ -137,7 +140,7 @@ class Pipeline:
             publish: takes predictions and dead letters.
             turn: what may be done now; None: as `Turn` has it.
         """
-        report = Report(self.task.name)
+        report = Report(self.task.name, self._clocks.steady(), self.keeps_trails)
         for job, outcome in self._in_flight.take_ended():
             self._answer(job, outcome, publish, report)
         n_held = 0
@@ -166,6 +169,7 @@ class Pipeline:
             edition, route, self.waiting, turn, now_ms, began_s
         )
         report.decide_ms += decide_ms
+        chosen_s = began_s, self._clocks.steady()
         if chosen is None:
             return 0
         decided = chosen.decided
@@ -179,7 +183,7 @@ class Pipeline:
         report.waited_ms = np.maximum(np.concatenate([report.waited_ms, *waited_ms]), 0.0)
         schedule, now = decided.schedule, chosen.now
         for i, (group, some) in enumerate(zip([*now.beside, *now.here], taken, strict=False)):
-            job = Job(edition, chosen.route, chosen.view, schedule.by_cost, group, some)
+            job = Job(edition, chosen.route, chosen.view, schedule.by_cost, group, some, chosen_s)
             left_ms = decided.left_ms[group.items] - (self._clocks.steady() - began_s) * 1e3
             if i < len(now.beside):
                 takes_ms = chosen.view.expected_ms(group.plan, len(group.items))

@@ -1,6 +1,9 @@
 """Everything that can be set of a worker process."""
 
+import os
+import socket
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -9,6 +12,7 @@ from ounce_schemas.task import TaskName
 from pydantic import AnyHttpUrl, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from ounce_edge.broker.no_offsets import NoOffsets
+from ounce_edge.telemetry.log_lines import LogFormat
 
 
 class DeliveryMode(StrEnum):
@@ -207,11 +211,37 @@ class WorkerSettings(KafkaConnection):
         "is stopped; the rest is left for their next owner. Until the worker has stopped up to ten "
         "seconds more may pass",
     )
+    traces: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s]+(/\S*)?$",
+        description="Receiver of traces, OTLP over HTTP: http://HOST:4318. Default: no traces",
+    )
+    trace_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of messages that are traced where their sender does not say. Those that "
+        "missed a target or failed are traced as well",
+    )
+    traces_per_s: float = Field(
+        default=50.0,
+        ge=1,
+        le=10_000,
+        description="Most messages traced a second, and as many of those that missed or failed",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="DEBUG, INFO, WARNING or ERROR",
     )
+    log_format: LogFormat = Field(
+        default=LogFormat.TEXT, description="text, or json: an object for each line"
+    )
+
+    @cached_property
+    def worker_name(self) -> str:
+        """`name`, or one that no other process has now."""
+        return self.name or f"{socket.gethostname()}-{os.getpid()}"
 
     @field_validator("when_no_offsets")
     @classmethod

@@ -40,6 +40,7 @@ from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.telemetry.tracing import Tracing, make_choice
 from ounce_edge.worker.rights import check_rights
 from ounce_edge.worker.settings import DeliveryMode, WorkerSettings
 
@@ -176,12 +177,38 @@ def make_recorders(settings: WorkerSettings) -> Callable[[LogHeader], Recorder |
     return lambda header: None if folder is None else DecisionLog(folder, header)
 
 
-def make_delivery(settings: WorkerSettings, partitions: Mapping[str, int]) -> Delivery:
+def make_tracing(settings: WorkerSettings, name: str, metrics: Metrics) -> Tracing | None:
+    """Traces, where a receiver is set.
+
+    Args:
+        settings: of the worker.
+        name: of the worker.
+        metrics: counts what is traced.
+
+    Raises:
+        OunceError: OpenTelemetry is not installed.
+    """
+    if settings.traces is None:
+        return None
+    try:
+        from ounce_edge.telemetry.otlp import make_sender
+    except ModuleNotFoundError as e:
+        raise OunceError(
+            f'--traces needs the package {e.name!r}: install it with pip install "ounce[tracing]"'
+        ) from e
+    sender = make_sender(settings.traces, name, settings.group, metrics.count_traced)
+    return Tracing(make_choice(settings.trace_share, settings.traces_per_s), sender)
+
+
+def make_delivery(
+    settings: WorkerSettings, partitions: Mapping[str, int], metrics: Metrics
+) -> Delivery:
     """The delivery that is set.
 
     Args:
         settings: of the worker.
         partitions: what `reach_kafka` returned.
+        metrics: counts what it aborts.
 
     Raises:
         BrokerError: Kafka does not allow it.
@@ -196,4 +223,8 @@ def make_delivery(settings: WorkerSettings, partitions: Mapping[str, int]) -> De
     if settings.delivery is DeliveryMode.AT_LEAST_ONCE:
         return AtLeastOnce(publishing)
     name = settings.name or uuid.uuid4().hex
-    return ExactlyOnce(publishing, transactional_id=f"{settings.group}-{name}")
+    return ExactlyOnce(
+        publishing,
+        transactional_id=f"{settings.group}-{name}",
+        on_abort=metrics.count_abort,
+    )
