@@ -37,6 +37,7 @@ class Reason(StrEnum):
     WRONG_LENGTH = "wrong-length"
     NOT_FINITE = "not-finite"
     OUT_OF_RANGE = "out-of-range"
+    UNREADABLE_IMAGE = "unreadable-image"
     REFUSED = "refused"
     MODEL_FAILED = "model-failed"
     ANSWER_REFUSED = "answer-refused"

@@ -1,7 +1,7 @@
 """From records to one batch of tensors. A record that can't be served costs the others nothing."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -97,10 +97,13 @@ class Decoder:
             return None
         said_json = {None} if all_bare else {head.is_json for head in heads}
         spec = self._task.inputs[0]
-        array, outputs = None, self._parser.short
+        array: NDArray[Any] | None = None
+        outputs = self._parser.short
+        if self._parser.formats.may_be_files(values):
+            return None
         if True not in said_json and lengths == {self._parser.raw_bytes}:
             array = self._raw_array(values, heads)
-        if array is None and False not in said_json:
+        if array is None and False not in said_json and spec.datatype == "FP32":
             array, outputs = json_array(values, spec), self._parser.all
             if array is None:
                 array = self._parser.formats.flat.array(values)
@@ -146,14 +149,14 @@ class Decoder:
 
     def _raw_array(
         self, values: Sequence[bytes], heads: Sequence[RequestHead]
-    ) -> NDArray[np.float32] | None:
+    ) -> NDArray[Any] | None:
         """Raw bodies of the right length as one array; None if one is JSON."""
         joined = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
         starts = joined[:, 0]
         doubtful = ((starts == ord("{")) | (starts == ord("["))).nonzero()[0].tolist()
         if any(heads[i].is_json is None and is_json(values[i]) for i in doubtful):
             return None
-        return joined.view("<f4")
+        return joined if self._task.image is not None else joined.view("<f4")
 
     def _json_ids(
         self,
@@ -249,7 +252,8 @@ def _stack(
             continue
         array = np.empty((n, spec.size), dtype=np.float32)
         if raw:
-            joined = np.frombuffer(b"".join(raw.values()), "<f4")
+            kind = "u1" if spec.datatype == "UINT8" else "<f4"
+            joined = np.frombuffer(b"".join(raw.values()), kind)
             array[list(raw)] = joined.reshape(-1, spec.size)
         if flat:
             array[list(flat)] = float_rows(rows, spec.size)
@@ -258,8 +262,18 @@ def _stack(
                 error = value_error(array[i], spec)
                 if error is not None:
                     errors.setdefault(i, error)
-        inputs[spec.name] = array.reshape(n, *spec.shape)
+        inputs[spec.name] = _as_sent(array, spec, errors).reshape(n, *spec.shape)
     return inputs, errors
+
+
+def _as_sent(
+    array: NDArray[np.float32], spec: TensorSpec, errors: Mapping[int, InvalidMessageError]
+) -> NDArray[Any]:
+    """In the tensor's own type; rows that can't be served hold anything."""
+    if spec.datatype != "UINT8":
+        return array
+    array[list(errors)] = 0.0
+    return array.astype(np.uint8)
 
 
 def _identity(id_: str | None, head: RequestHead, key: bytes | None) -> Identity | None:

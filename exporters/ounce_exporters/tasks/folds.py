@@ -16,12 +16,13 @@ ENOUGH_ROWS = 200_000
 """With more rows in training alone, those that validate would teach a model nothing."""
 
 
-def with_folds(data: TaskData, seed: int) -> TaskData:
+def with_folds(data: TaskData, seed: int, most_rows: int | None = None) -> TaskData:
     """The same task, whose models learn from the training and the validation rows.
 
     Args:
         data: split by chance, without folds.
         seed: fixes which row goes into which fold.
+        most_rows: with more rows the validation split is the only fold; default: `MOST_ROWS`.
     """
     train, validation = data.train, data.validation
     if len(train) > ENOUGH_ROWS:
@@ -34,7 +35,7 @@ def with_folds(data: TaskData, seed: int) -> TaskData:
         },
         np.concatenate([train.targets, validation.targets]),
     )
-    if n > MOST_ROWS:
+    if n > (MOST_ROWS if most_rows is None else most_rows):
         folds = np.where(np.arange(n) < n_train, NEVER_HELD_OUT, 0)
         return replace(data, train=everything, folds=folds)
     kind = StratifiedKFold if data.spec.classifies else KFold
