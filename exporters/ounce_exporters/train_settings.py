@@ -11,6 +11,7 @@ from ounce_exporters.tasks.table.options import (
     TableOptions,
     Writing,
     read_column_kinds,
+    read_image_size,
     read_measure,
     read_separator,
 )
@@ -27,7 +28,7 @@ TABLE_OPTIONS = {
         "measure",
     ),
     "How the table is written": ("sep", "encoding", "header", "skip", "decimal"),
-    "Its columns": ("columns", "without"),
+    "Its columns": ("columns", "without", "image"),
     "What validates and tests": ("unit", "time", "test", "by"),
     "Its models": ("tune",),
 }
@@ -43,7 +44,8 @@ class TableSettings(BaseModel):
     )
     data: Path | None = Field(
         default=None,
-        description="Table to learn from: text such as .csv or .tsv, maybe .gz, or .parquet",
+        description="Table to learn from: text such as .csv or .tsv, maybe .gz, or .parquet; or a "
+        "folder with a folder of PNG or JPEG images for each class",
     )
     target: str | None = Field(
         default=None,
@@ -104,12 +106,17 @@ class TableSettings(BaseModel):
     )
     columns: tuple[str, ...] = Field(
         default=(),
-        description="NAME=KIND: number, category, date, date:FORMAT such as date:%d/%m/%Y, or "
-        "ignore (can be repeated)",
+        description="NAME=KIND: number, category, text, date, date:FORMAT such as date:%d/%m/%Y, "
+        "image (paths of files), or ignore (can be repeated)",
     )
     without: tuple[str, ...] = Field(
         default=(),
         description="Column that is no input (can be repeated)",
+    )
+    image: str | None = Field(
+        default=None,
+        description="Images have, or are brought to, HEIGHTxWIDTH or HEIGHTxWIDTHx3 pixels; a row "
+        "of a table without paths holds them; default: at most 64 a side",
     )
     unit: str | None = Field(
         default=None,
@@ -161,6 +168,7 @@ class TableSettings(BaseModel):
             test=self.test,
             measure=read_measure(self.measure),
             by=self.by,
+            image=read_image_size(self.image),
         )
 
 

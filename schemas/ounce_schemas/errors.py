@@ -41,6 +41,7 @@ class Reason(StrEnum):
     REGISTRY_AWAY = "registry-away"
     NOT_FINITE = "not-finite"
     OUT_OF_RANGE = "out-of-range"
+    UNREADABLE_IMAGE = "unreadable-image"
     REFUSED = "refused"
     MODEL_FAILED = "model-failed"
     ANSWER_REFUSED = "answer-refused"

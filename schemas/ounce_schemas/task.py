@@ -25,8 +25,9 @@ class TensorSpec(Document):
     """One named tensor of a signature, without its batch dimension."""
 
     name: str = Field(min_length=1, description="Tensor name in the ONNX graph and on the wire")
-    datatype: Literal["FP32", "BYTES"] = Field(
-        description="Open Inference Protocol datatype; BYTES holds UTF-8 text"
+    datatype: Literal["FP32", "UINT8", "BYTES"] = Field(
+        description="Open Inference Protocol datatype; UINT8 holds an image of shape (height, "
+        "width, channels) with 1 or 3 channels; BYTES holds UTF-8 text"
     )
     shape: tuple[int, ...] = Field(min_length=1, description="Shape of one item, without batch")
     columns: tuple[str, ...] | None = Field(
@@ -53,6 +54,11 @@ class TensorSpec(Document):
         return math.prod(self.shape)
 
     @property
+    def raw_bytes(self) -> int:
+        """Bytes of one item as a raw tensor of numbers."""
+        return self.size * (1 if self.datatype == "UINT8" else 4)
+
+    @property
     def as_trained(self) -> Self:
         """Without what people add to the cells for senders: other names, and values for gaps."""
         if self.cells is None:
@@ -67,6 +73,11 @@ class TensorSpec(Document):
             raise ValueError(f"shape {list(self.shape)} of {self.name!r}: dimensions must be >= 1")
         if self.text_bytes is not None and self.datatype != "BYTES":
             raise ValueError(f"{self.name!r}: text_bytes belongs to BYTES")
+        if self.datatype == "UINT8" and (len(self.shape) != 3 or self.shape[-1] not in (1, 3)):
+            raise ValueError(
+                f"shape {list(self.shape)} of {self.name!r}: an image has a height, a width, and 1 "
+                "or 3 channels"
+            )
         if self.columns is not None and len(self.columns) != self.size:
             raise ValueError(
                 f"{self.name!r} has {len(self.columns)} column names for {self.size} elements"
@@ -142,14 +153,21 @@ class TaskSpec(Document):
 
     @property
     def accepts_raw(self) -> bool:
-        """Whether a body of raw little-endian bytes can hold the input: one FP32 tensor."""
-        return len(self.inputs) == 1 and self.inputs[0].datatype == "FP32"
+        """Whether a body of raw little-endian bytes can hold the input: one tensor of numbers."""
+        return len(self.inputs) == 1 and self.inputs[0].datatype != "BYTES"
+
+    @property
+    def image(self) -> TensorSpec | None:
+        """The input of a task of images; None of another task."""
+        return next((tensor for tensor in self.inputs if tensor.datatype == "UINT8"), None)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         names = [tensor.name for tensor in self.inputs]
         if len(set(names)) != len(names):
             raise ValueError(f"input names repeat: {names}")
+        if len(names) > 1 and self.image is not None:
+            raise ValueError("an image is the only input of its task")
         if (self.false_alarms is not None) != (self.kind == "anomaly"):
             raise ValueError(f"kind {self.kind}: false_alarms belongs to anomaly, which needs it")
         if self.kind == "anomaly" and self.labels != (NORMAL, ANOMALY):

@@ -96,7 +96,10 @@ def _load(
             reporter.notice(line)
 
         name = settings.task or task_name(path)
-        return load(path, target, name, settings.table, settings.seed, notice), notices
+        data = load(path, target, name, settings.table, settings.seed, notice)
+    if data.spec.image is not None:
+        raise click.UsageError("images: there is no race of their models yet; use `ounce train`")
+    return data, notices
 
 
 def _write(path: Path, text: str) -> None:

@@ -87,9 +87,10 @@ def wrap(
         raise ExportError(
             f"task {task.name!r} is of kind anomaly: it takes the models that `ounce train` makes"
         )
-    if any(tensor.text_bytes for tensor in task.inputs):
+    if task.image is not None or any(tensor.text_bytes for tensor in task.inputs):
+        what = "sentences" if task.image is None else "images"
         raise ExportError(
-            f"task {task.name!r} reads sentences: it takes the models that `ounce train` makes"
+            f"task {task.name!r} reads {what}: it takes the models that `ounce train` makes"
         )
     model, native = foreign.graph, foreign.native
     plain, known = without_zipmaps(_inlined(model))

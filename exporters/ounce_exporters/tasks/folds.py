@@ -19,7 +19,7 @@ ENOUGH_ROWS = 200_000
 """With more rows in training alone, those that validate would teach a model nothing."""
 
 
-def with_folds(data: TaskData, seed: int) -> TaskData:
+def with_folds(data: TaskData, seed: int, most_rows: int | None = None) -> TaskData:
     """The same task, whose models learn from the training and the validation rows.
 
     Where rows are of units, no fold holds rows of a unit that another one holds. Where a class is
@@ -28,6 +28,7 @@ def with_folds(data: TaskData, seed: int) -> TaskData:
     Args:
         data: split by chance or by unit, without folds.
         seed: fixes which row or unit goes into which fold.
+        most_rows: with more rows the validation split is the only fold; default: `MOST_ROWS`.
     """
     train, validation = data.train, data.validation
     if len(train) > ENOUGH_ROWS:
@@ -43,7 +44,8 @@ def with_folds(data: TaskData, seed: int) -> TaskData:
     units = None
     if data.units is not None and data.clusters is not None:
         units = np.concatenate([data.units, data.clusters])
-    folds = None if n > MOST_ROWS else _divide(data, everything.targets, units, seed)
+    most = MOST_ROWS if most_rows is None else most_rows
+    folds = None if n > most else _divide(data, everything.targets, units, seed)
     if folds is None:
         folds = np.where(np.arange(n) < n_train, NEVER_HELD_OUT, 0)
         return replace(data, train=everything, units=units, folds=folds)

@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 from ounce_schemas.cells import Cell
 from ounce_schemas.errors import DataError
-from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.task import TaskSpec
 from ounce_schemas.topics import TASK_NAME_PATTERN
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.groups import group_names
 from ounce_exporters.recipe import Groups, TaskData
 from ounce_exporters.tasks.folds import with_folds
+from ounce_exporters.tasks.image.folders import as_folder
+from ounce_exporters.tasks.image.images import find_images
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table.anomalies import FALSE_ALARMS, check_normal
 from ounce_exporters.tasks.table.columns import Columns, InputColumn, choose_columns
@@ -24,7 +26,6 @@ from ounce_exporters.tasks.table.known_texts import with_known_texts
 from ounce_exporters.tasks.table.measuring import with_measure
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.rows import TableRows, as_texts, read_rows, read_values
-from ounce_exporters.tasks.table.sentences import TEXT_INPUT, bytes_to_read, cut
 from ounce_exporters.tasks.table.splitting import (
     Parts,
     make_data,
@@ -34,11 +35,10 @@ from ounce_exporters.tasks.table.splitting import (
 )
 from ounce_exporters.tasks.table.suspects import find_leaks, find_marks, find_personal, find_sum
 from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
+from ounce_exporters.tasks.table.tensors import NUMERIC_INPUT, Tensors, make_tensors
 from ounce_exporters.tasks.table.tolerance import with_tolerance
 from ounce_exporters.tasks.table.workload import why_no_glass_box
 
-NUMERIC_INPUT = "input"
-CATEGORICAL_INPUT = "categories"
 INTERVAL_COVERAGE = 0.9
 Notice = Callable[[str], None]
 
@@ -63,19 +63,31 @@ def load(
         raise DataError(
             f"task name {name!r}: use lower-case letters, digits and '-', 63 at most (--task NAME)"
         )
+    target, options = as_folder(path, target, options)
     _check_kind(target, options)
     rows = read_rows(path, target, options)
-    columns = _choose(rows, target, options)
-    for line in (*rows.notices, *columns.notices):
+    for line in rows.notices:
         notice(line)
+    images = find_images(path, rows, target, options)
+    inputs: Sequence[InputColumn] = ()
+    if images is None:
+        columns = _choose(rows, target, options)
+        for line in columns.notices:
+            notice(line)
+        inputs = _complete(columns.inputs, rows, notice)
+        tensors = make_tensors(inputs, options)
+    else:
+        rows = images.rows
+        for line in images.notices:
+            notice(line)
+        tensors = Tensors((images.tensor,), {images.tensor.name: images.pixels})
     truth = rows.target
     if options.tolerance is not None and truth.labels:
         raise DataError(
             f"--tolerance is for quantities: target {target!r} has the classes "
             f"{', '.join(truth.labels[:5])} (--kind regression makes it a quantity)"
         )
-    inputs = _complete(columns.inputs, rows, notice)
-    data, lines = _split(path, name, inputs, rows, options, seed)
+    data, lines = _split(path, name, tensors, rows, options, seed)
     for line in lines:
         notice(line)
     data, limits = with_measure(with_known_texts(data), options.measure)
@@ -152,28 +164,13 @@ def _complete(
 def _split(
     path: Path,
     name: str,
-    inputs: Sequence[InputColumn],
+    tensors: Tensors,
     rows: TableRows,
     options: TableOptions,
     seed: int,
 ) -> tuple[TaskData, list[str]]:
     truth = rows.target
-    tensors = {
-        NUMERIC_INPUT: [column for column in inputs if column.is_number],
-        CATEGORICAL_INPUT: [column for column in inputs if column.cell.read == "text"],
-        TEXT_INPUT: [column for column in inputs if column.cell.read == "sentence"],
-    }
-    n_bytes = bytes_to_read([column.values for column in tensors[TEXT_INPUT]])
-    tensors[TEXT_INPUT] = [
-        replace(column, values=cut(column.values, n_bytes)) for column in tensors[TEXT_INPUT]
-    ]
     regression, anomaly = not truth.labels, options.kind == "anomaly"
-    if anomaly and tensors[TEXT_INPUT]:
-        names = ", ".join(repr(column.name) for column in tensors[TEXT_INPUT])
-        raise DataError(
-            f"--kind anomaly reads no sentences: leave out {names} with --without, or say "
-            "--columns NAME=category"
-        )
     what = (
         "Flags what is strange in rows like those of" if anomaly else f"Predicts {truth.name} from"
     )
@@ -181,26 +178,22 @@ def _split(
         name=name,
         kind="anomaly" if anomaly else "regression" if regression else "classification",
         description=f"{what} {path.name}.",
-        inputs=tuple(
-            _tensor(tensor, columns, n_bytes) for tensor, columns in tensors.items() if columns
-        ),
+        inputs=tensors.specs,
         labels=truth.labels,
         tolerance=options.tolerance or (1.0 if regression else None),
         offset=truth.offset,
         interval_coverage=INTERVAL_COVERAGE if regression else None,
         false_alarms=(options.false_alarms or FALSE_ALARMS) if anomaly else None,
     )
-    arrays = {
-        tensor: np.stack([column.values for column in columns], axis=1)
-        for tensor, columns in tensors.items()
-        if columns
-    }
     how = _parts(rows, options, seed)
     if how is None:
-        data = split_task(spec, path.name, arrays, truth.values, seed)
-        return (data if anomaly else with_folds(data, seed)), []
+        data = split_task(spec, path.name, tensors.arrays, truth.values, seed)
+        if anomaly:
+            return data, []
+        # A network of images takes long to fit: once more is enough.
+        return (with_folds(data, seed, 0) if spec.image else with_folds(data, seed)), []
     parts, said = how
-    data, lines = make_data(spec, f"{path.name}, {said}", arrays, truth.values, parts)
+    data, lines = make_data(spec, f"{path.name}, {said}", tensors.arrays, truth.values, parts)
     return (data if anomaly or options.unit is None else with_folds(data, seed)), lines
 
 
@@ -210,7 +203,7 @@ def _groups(path: Path, rows: TableRows, column: str, options: TableOptions, see
     number = InputColumn(
         column, Cell(column=column, read="number"), np.arange(len(names), dtype=np.float64)
     )
-    numbered, _ = _split(path, "rows", [number], rows, options, seed)
+    numbered, _ = _split(path, "rows", make_tensors([number], options), rows, options, seed)
     validation = numbered.validation.inputs[NUMERIC_INPUT][:, 0].astype(np.int64)
     return Groups(column, names[validation])
 
@@ -232,18 +225,6 @@ def _parts(rows: TableRows, options: TableOptions, seed: int) -> tuple[Parts, st
         parts = split_other(rows.n_first, rows.target.values, seed)
         return parts, f"validated and tested with {options.test.name}"
     return None
-
-
-def _tensor(name: str, columns: Sequence[InputColumn], n_bytes: int) -> TensorSpec:
-    return TensorSpec(
-        name=name,
-        datatype="FP32" if name == NUMERIC_INPUT else "BYTES",
-        shape=(len(columns),),
-        columns=tuple(column.name for column in columns),
-        cells=tuple(column.cell for column in columns),
-        allow_missing=True,
-        text_bytes=n_bytes if name == TEXT_INPUT else None,
-    )
 
 
 def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice: Notice) -> None:

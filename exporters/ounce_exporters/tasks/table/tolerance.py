@@ -40,8 +40,8 @@ def with_tolerance(data: TaskData, target: str, *, shuffle: bool) -> tuple[TaskD
         shuffle: as of `default_tolerance`; not where neighbouring rows tell of each other.
     """
     columns = [
-        data.train.inputs[tensor.name]
-        if tensor.datatype == "FP32"
+        data.train.inputs[tensor.name].reshape(len(data.train), -1).astype(np.float32)
+        if tensor.datatype != "BYTES"
         else OrdinalEncoder().fit_transform(data.train.inputs[tensor.name]).astype(np.float32)
         for tensor in data.spec.inputs
     ]
