@@ -78,8 +78,9 @@ class Prediction(msgspec.Struct):
     `probabilities` (FP32, [1, n_labels]); regression outputs are `value` (FP32, [1]) and
     `interval` (FP32, [1, 2]); anomaly outputs are `label` (`normal` or `anomaly`), `p_value` (FP32,
     [1]: share of normal items that are as strange), `score` (FP32, [1]: minus the decimal logarithm
-    of the p-value) and `confidence`. A JSON request gets all unless it names some in `outputs`; a
-    raw request gets `label` and `confidence`, `value` and `interval`, or `label` and `p_value`.
+    of the p-value) and `confidence`; outputs of clusters are `label` (a cluster or `none`),
+    `distance` (FP32, [1]: from the nearest cluster, which ends at 1) and `confidence`. A JSON
+    request gets all unless it names some in `outputs`; a raw request gets the first two.
     """
 
     model_name: str

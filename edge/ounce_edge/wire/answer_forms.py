@@ -103,5 +103,5 @@ class AnswerForms:
         data = {output.name: output.data for output in _decode(body).outputs}
         if self._task.kind == "regression":
             return struct.pack("<3f", *data["value"], *data["interval"])
-        sure = data["p_value" if "p_value" in data else "confidence"]
+        sure = next(data[name] for name in ("p_value", "distance", "confidence") if name in data)
         return struct.pack("<if", self._places[str(data["label"][0])], *sure)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from ounce_schemas.cells import Cell
 from ounce_schemas.errors import DataError
-from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.task import TaskKind, TaskSpec, TensorSpec
 from ounce_schemas.topics import TASK_NAME_PATTERN
 from pandas.api.types import is_numeric_dtype
 
@@ -18,6 +18,7 @@ from ounce_exporters.recipe import Groups, TaskData
 from ounce_exporters.tasks.folds import with_folds
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table.anomalies import FALSE_ALARMS, check_normal
+from ounce_exporters.tasks.table.clusters import agreement, with_clusters
 from ounce_exporters.tasks.table.columns import Columns, InputColumn, choose_columns
 from ounce_exporters.tasks.table.dates import in_order, is_dates
 from ounce_exporters.tasks.table.known_texts import with_known_texts
@@ -78,7 +79,15 @@ def load(
     data, lines = _split(path, name, inputs, rows, options, seed)
     for line in lines:
         notice(line)
-    data, limits = with_measure(with_known_texts(data), options.measure)
+    data = with_known_texts(data)
+    if options.kind == "clusters":
+        data, made = with_clusters(data, options.clusters, options.reference, seed)
+        for line in made:
+            notice(line)
+        if target is not None:
+            names = _groups(path, rows, target, options, seed).names
+            notice(agreement(data.validation.targets, names, target))
+    data, limits = with_measure(data, options.measure)
     for line in limits:
         notice(line)
     if options.by is not None:
@@ -104,9 +113,13 @@ def _check_kind(target: str | None, options: TableOptions) -> None:
     Raises:
         DataError: names the options that don't go together.
     """
+    if options.kind != "clusters" and (options.clusters or options.reference):
+        raise DataError("--clusters and --reference are for --kind clusters")
+    if options.kind == "clusters" and not options.measure.is_plain:
+        raise DataError("--measure is not for --kind clusters: accuracy is agreement")
     if options.kind != "anomaly":
-        if target is None:
-            raise DataError("--data needs --target COLUMN, or --kind anomaly")
+        if target is None and options.kind != "clusters":
+            raise DataError("--data needs --target COLUMN, or --kind anomaly or clusters")
         if options.false_alarms is not None:
             raise DataError("--false-alarms is for --kind anomaly; see also --measure recall")
     elif options.measure.kind in ("recall", "f1"):
@@ -168,19 +181,20 @@ def _split(
         replace(column, values=cut(column.values, n_bytes)) for column in tensors[TEXT_INPUT]
     ]
     regression, anomaly = not truth.labels, options.kind == "anomaly"
+    unlabelled = anomaly or options.kind == "clusters"
     if anomaly and tensors[TEXT_INPUT]:
         names = ", ".join(repr(column.name) for column in tensors[TEXT_INPUT])
         raise DataError(
             f"--kind anomaly reads no sentences: leave out {names} with --without, or say "
             "--columns NAME=category"
         )
-    what = (
-        "Flags what is strange in rows like those of" if anomaly else f"Predicts {truth.name} from"
-    )
+    kind: TaskKind = "regression" if regression else "classification"
+    if unlabelled and options.kind is not None:
+        kind = options.kind
     spec = TaskSpec(
         name=name,
-        kind="anomaly" if anomaly else "regression" if regression else "classification",
-        description=f"{what} {path.name}.",
+        kind=kind,
+        description=f"{_purpose(kind, truth.name)} {path.name}.",
         inputs=tuple(
             _tensor(tensor, columns, n_bytes) for tensor, columns in tensors.items() if columns
         ),
@@ -197,9 +211,17 @@ def _split(
     how = _parts(rows, options, seed)
     if how is None:
         data = split_task(spec, path.name, arrays, truth.values, seed)
-        return (data if anomaly else with_folds(data, seed)), []
+        return (data if unlabelled else with_folds(data, seed)), []
     parts, said = how  # units, later rows and other tables judge what has not seen them
     return make_data(spec, f"{path.name}, {said}", arrays, truth.values, parts)
+
+
+def _purpose(kind: TaskKind, target: str) -> str:
+    if kind == "anomaly":
+        return "Flags what is strange in rows like those of"
+    if kind == "clusters":
+        return "Tells which cluster a row belongs to, by those of"
+    return f"Predicts {target} from"
 
 
 def _groups(path: Path, rows: TableRows, column: str, options: TableOptions, seed: int) -> Groups:
@@ -248,6 +270,10 @@ def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice
     """Say what a person should look at before trusting the ladder."""
     if data.spec.kind == "anomaly":
         check_normal(data)
+    if data.spec.kind == "clusters":
+        for line in find_personal(inputs):
+            notice(line)
+        return
     classifies = data.spec.classifies
     for line in (
         *find_leaks(inputs, rows.target.values, classifies=classifies),
