@@ -24,6 +24,8 @@ TABLE_OPTIONS = {
         "tolerance",
         "kind",
         "false_alarms",
+        "clusters",
+        "reference",
         "class_weights",
         "measure",
     ),
@@ -64,14 +66,26 @@ class TableSettings(BaseModel):
     )
     kind: TaskKind | None = Field(
         default=None,
-        description="What is asked: classes, a quantity, or which rows are strange (anomaly, also "
-        "without --target); default: texts and up to 20 whole numbers are classes",
+        description="What is asked: classes, a quantity, or which rows are strange (anomaly), or "
+        "which belong together (clusters), both also without --target; default: texts and up to "
+        "20 whole numbers are classes",
     )
     false_alarms: float | None = Field(
         default=None,
         gt=0,
         lt=1,
         description="Anomaly: largest share of normal rows that may be flagged; default: 0.01",
+    )
+    clusters: int | None = Field(
+        default=None,
+        ge=2,
+        le=100,
+        description="Clusters: how many; default: found out, 10 at most",
+    )
+    reference: Literal["gaussian-mixture", "k-means"] | None = Field(
+        default=None,
+        description="Clusters: the model whose assignment counts; default: gaussian-mixture, or "
+        "k-means where there are texts",
     )
     class_weights: Literal["none", "balanced"] = Field(
         default="none",
@@ -162,6 +176,8 @@ class TableSettings(BaseModel):
             without=frozenset(self.without),
             kind=self.kind,
             false_alarms=self.false_alarms,
+            clusters=self.clusters,
+            reference=self.reference,
             tolerance=self.tolerance,
             unit=self.unit,
             time=self.time,

@@ -85,9 +85,10 @@ class Prediction(msgspec.Struct):
     `probabilities` (FP32, [1, n_labels]); regression outputs are `value` (FP32, [1]) and
     `interval` (FP32, [1, 2]), both FP64 where the task has an offset; anomaly outputs are `label`
     (`normal` or `anomaly`), `p_value` (FP32, [1]: share of normal items that are as strange),
-    `score` (FP32, [1]: minus the decimal logarithm of the p-value) and `confidence`. A JSON request
-    gets all unless it names some in `outputs`; a raw request gets `label` and `confidence`, `value`
-    and `interval`, or `label` and `p_value`.
+    `score` (FP32, [1]: minus the decimal logarithm of the p-value) and `confidence`; outputs of
+    clusters are `label` (a cluster or `none`), `distance` (FP32, [1]: from the nearest cluster,
+    which ends at 1) and `confidence`. A JSON request gets all unless it names some in `outputs`; a
+    raw request gets the first two.
 
     The answer to a message of N rows has N in place of the first 1 of each shape. Where several
     models answered, the output `model` (BYTES, [N]) names that of each row.

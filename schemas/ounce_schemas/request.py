@@ -75,7 +75,9 @@ class TextTensor(msgspec.Struct, tag_field="datatype", tag="BYTES"):
 class RequestedOutput(msgspec.Struct):
     """Names one output that the answer should hold."""
 
-    name: Literal["label", "confidence", "probabilities", "value", "interval", "p_value", "score"]
+    name: Literal[
+        "label", "confidence", "probabilities", "value", "interval", "p_value", "score", "distance"
+    ]
     parameters: dict[str, Any] | None = None
 
 

@@ -104,5 +104,5 @@ class AnswerForms:
         if self._task.kind == "regression":
             width = "d" if self._task.offset else "f"
             return struct.pack(f"<3{width}", *data["value"], *data["interval"])
-        sure = data["p_value" if "p_value" in data else "confidence"]
+        sure = next(data[name] for name in ("p_value", "distance", "confidence") if name in data)
         return struct.pack("<if", self._places[str(data["label"][0])], *sure)

@@ -6,6 +6,7 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from ounce_schemas.task import CLUSTER_POWER
 
 from ounce_edge.wire.batch import OutputNames
 
@@ -82,6 +83,8 @@ class OutputEncoder:
             assert self._rate is not None  # the parser lets no other task ask for them
             p = p_values(result, self._rate)[:, None]
             return p if name == "p_value" else -np.log10(p)
+        if name == "distance":
+            return distances(result)[:, None]
         return {"probabilities": result, "value": result[:, :1], "interval": result[:, 1:]}[name]
 
     def _output(
@@ -116,6 +119,22 @@ def p_values(probabilities: NDArray[np.float32], rate: float) -> NDArray[np.floa
     """
     normal, strange = probabilities.astype(np.float64).T
     return np.asarray(np.clip(rate * normal / np.maximum(strange, 1e-30), 1e-30, 1.0))
+
+
+def distances(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Of items of a task of clusters: how far they are from the nearest one; at 1 it ends.
+
+    Args:
+        probabilities: of the clusters and of none, shape (n, n_clusters + 1).
+
+    Returns:
+        Array of shape (n,), in [0.1, 8]; what is nearer or farther has the nearest of these.
+    """
+    exact = probabilities.astype(np.float64)
+    nearest, none = exact[:, :-1].max(axis=1), exact[:, -1]
+    with np.errstate(divide="ignore"):
+        odds = np.log(none) - np.log(nearest)
+    return np.asarray(np.clip(np.exp(odds / CLUSTER_POWER), 0.1, 8.0))
 
 
 def _significant(array: NDArray[np.floating[Any]], offset: float) -> NDArray[np.float64]:

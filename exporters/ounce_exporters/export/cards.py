@@ -11,7 +11,7 @@ import yaml
 from ounce_schemas.card import AccuracyEstimate, ModelCard, OverallFigures, TrainingData
 from ounce_schemas.cells import as_text
 from ounce_schemas.documents import CARD_FILE
-from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.task import CLUSTER_POWER, TaskSpec, TensorSpec
 
 from ounce_exporters.example import EXAMPLE_FILE, ExampleRequest
 from ounce_exporters.export.cell_rules import cell_rows
@@ -186,6 +186,12 @@ def _output_text(card: ModelCard, task: TaskSpec) -> str:
             f"Output `{card.output.name}`: of `normal` and `anomaly`. The odds of `anomaly` are "
             f"{task.false_alarms:g} over the p-value: an item is flagged where its p-value is "
             "smaller."
+        )
+    if task.kind == "clusters":
+        return (
+            f"Output `{card.output.name}`: of {len(task.labels) - 1} clusters and `none`. The odds "
+            f"of the nearest cluster against `none` are one over the distance to the power of "
+            f"{CLUSTER_POWER}: an item has no cluster where its distance is over 1."
         )
     if task.classifies:
         labels = ", ".join(f"`{label}`" for label in task.labels)
