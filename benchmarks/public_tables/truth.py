@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from ounce_exporters.command import command as train
 from ounce_exporters.recipe import Split
 from ounce_exporters.tasks.table.options import TableOptions
-from ounce_exporters.tasks.table.task import NUMERIC_INPUT, load
+from ounce_exporters.tasks.table.task import load
+from ounce_exporters.tasks.table.tensors import NUMERIC_INPUT
 from sklearn.datasets import make_classification, make_friedman1
 
 from benchmarks import results

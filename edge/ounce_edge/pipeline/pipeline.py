@@ -59,8 +59,7 @@ class Pipeline:
         rng: np.random.Generator | None = None,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
-        clocks = Clocks() if clocks is None else clocks
-        lanes = Lanes(0) if lanes is None else lanes
+        clocks, lanes = clocks or Clocks(), Lanes(0) if lanes is None else lanes
         self.waiting = Waiting()
         self._edition = edition
         self._clocks = clocks
@@ -80,8 +79,7 @@ class Pipeline:
         """Whether reports say how each answer came about, for traces."""
 
     def replace_edition(self, edition: Edition) -> None:
-        """Answer with other models, or under another policy, from the next batch on, with what is
-        believed of models that stay.
+        """Answer with another edition from the next batch on; beliefs of models that stay go along.
 
         Groups on lanes are finished with the edition that chose their plans. What waits keeps its
         targets, and is decided under the new edition, by the rules that it meets there.
@@ -194,8 +192,7 @@ class Pipeline:
             report.unanswered[chosen.route.routing.version] += len(schedule.refused)
             self._rejecting.refuse(taken[-1], publish, report)
         if self._log is not None:
-            ids = [some.batch.whole_ids() for some in taken]
-            chosen.record(self._log, now_ms, route, senders, ids)
+            chosen.record(self._log, now_ms, route, senders, [t.batch.whole_ids() for t in taken])
             report.incidents += self._log.take_incidents()
         return now.n_held
 
