@@ -3,7 +3,6 @@ would under another policy."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -14,8 +13,8 @@ from ounce_schemas.policy import EffectivePolicy, Policy
 
 from ounce_edge.dry_run.chances import Exploring, chances
 from ounce_edge.dry_run.off_policy import REFUSED, Logged, stack
-from ounce_edge.dry_run.recorded import RecordedDecision, read_recorded
-from ounce_edge.dry_run.settling import SenderTable, Settled, routes_on
+from ounce_edge.dry_run.recorded import RecordedDecision, Recording
+from ounce_edge.dry_run.settling import SenderTable, Settled, in_turn, routes_on
 from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.recommender.arrays import Floats
 from ounce_edge.recommender.beliefs.tables import BeliefState
@@ -104,21 +103,23 @@ class ChanceReader:
         return ReadChances(self._ids, stack(self._parts), list(self._columns), self._uncovered)
 
 
-def read_chances(policy: Policy, folder: Path, task: str) -> tuple[ReadChances, ChanceReader]:
-    """All that a folder holds of a task; and the reader, which counts what is of no use.
+def read_chances(
+    policy: Policy, recording: Recording, task: str
+) -> tuple[ReadChances, ChanceReader]:
+    """All that is recorded of a task; and the reader, which counts what is of no use.
 
     Raises:
         ArtifactError: there is nothing that is of use.
         PolicyError: the policy leaves messages without a plan.
     """
     reader = ChanceReader(policy, task)
-    for header, decisions in read_recorded(folder, task):
+    for header, decisions in recording.read(task):
         reader.run(header, decisions)
     found = reader.found()
     if found is None:
         raise ArtifactError(
-            f"{folder}: no decisions of task {task} that tell what was explored: record them with "
-            "`ounce worker --decisions` of this version"
+            f"{recording}: no decisions of task {task} that tell what was explored: record them "
+            "with `ounce worker --decisions` of this version"
         )
     return found, reader
 
@@ -176,8 +177,7 @@ class _FileChances:
         """Route by route: messages, and chances of the plans under the other policy."""
         left_ms = left_ms + settled.more_ms[numbers]
         floors, routes = settled.floor[numbers], settled.route[numbers]
-        present = np.unique(routes).tolist()
-        present.sort(key=lambda route: left_ms[routes == route].min())
+        present = in_turn(routes, left_ms, self._routes)
         spent_ms = 0.0
         for route in present:
             routing = self._routes[route].routing

@@ -17,12 +17,14 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+from ounce_edge.broker.transactional_producer import AbortCause
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.snapshot import Snapshot
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.instruments import Instruments
+from ounce_edge.telemetry.trace_sender import TRACE_OUTCOMES
 
 
 class Metrics:
@@ -35,6 +37,10 @@ class Metrics:
         self._to = Instruments(self.registry)
         self._series: dict[tuple[Counter | Gauge | str, ...], Counter | Gauge] = {}
         self._to.build.labels(__version__).set(1)
+        for cause in AbortCause:
+            self._to.aborted.labels(cause)
+        for outcome in TRACE_OUTCOMES:
+            self._to.traced.labels(outcome)
 
     def watch(self, health: Health) -> None:
         """Show what the probes answer, asked at each scrape."""
@@ -112,6 +118,19 @@ class Metrics:
         """Another policy is in force."""
         self._to.policy.clear()
         self._to.policy.labels(version).set(1)
+
+    def count_abort(self, cause: AbortCause) -> None:
+        """Count a transaction that was aborted; on any thread."""
+        self._to.aborted.labels(cause).inc()
+
+    def show_certificates(self, expiry_s: Mapping[str, float]) -> None:
+        """Show when certificates expire, by the setting that names them; seconds since 1970."""
+        for name, at_s in expiry_s.items():
+            self._to.certificates.labels(name).set(at_s)
+
+    def count_traced(self, outcome: str, n: int) -> None:
+        """Count messages that were to be traced; on any thread."""
+        self._to.traced.labels(outcome).inc(n)
 
     def show_policy_stale(self, is_stale: bool) -> None:
         """Whether the policy in force may be another one than the latest."""

@@ -3,8 +3,6 @@
 import asyncio
 import gc
 import logging
-import os
-import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +19,7 @@ from ounce_schemas.topics import POLICIES_TOPIC
 
 from ounce_edge.broker.answer_search import AnswerSearch
 from ounce_edge.broker.broker_view import BrokerView
+from ounce_edge.broker.certificates import certificate_expiries
 from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.broker.label_reader import LabelReader
@@ -48,6 +47,7 @@ from ounce_edge.worker.startup import (
     make_delivery,
     make_lanes,
     make_runtime,
+    make_tracing,
     reach_kafka,
 )
 from ounce_edge.worker.subscription import describe_kind, make_broker, subscribe
@@ -74,6 +74,7 @@ def run_worker(settings: WorkerSettings) -> None:
     metrics = Metrics()
     health = Health(time.monotonic)
     metrics.watch(health)
+    metrics.show_certificates(certificate_expiries(settings))
     stop_server, port = serve_health(
         settings.metrics_host, settings.metrics_port, health, metrics.registry
     )
@@ -138,7 +139,7 @@ class _Worker:
         self._health = health
         self._failure: OunceError | None = None
         self._lanes = lanes
-        delivery = self._delivery = make_delivery(settings, same_partitions)
+        delivery = self._delivery = make_delivery(settings, same_partitions, metrics)
         health.delivery_trouble = lambda: delivery.trouble
         self._send_event = EventProducer(settings.kafka, settings.security)
         self._labels = LabelReader(
@@ -147,14 +148,15 @@ class _Worker:
             fetch_wait_ms=settings.fetch_wait_ms,
             security=settings.security,
         )
-        name = settings.name or f"{socket.gethostname()}-{os.getpid()}"
+        name = settings.worker_name
+        self._tracing = make_tracing(settings, name, metrics)
         events = self._events = Events(self._send_event, metrics.observe_event, worker=name)
         self._serving = Serving(
             settings,
             pipelines,
             lanes,
             delivery,
-            Telemetry(metrics, events, health),
+            Telemetry(metrics, events, health, self._tracing),
             labels=self._labels,
         )
         tasks = self._serving.tasks
@@ -235,6 +237,8 @@ class _Worker:
             self._send_event.close()
             self._trials.close()
             self._serving.close()
+            if self._tracing is not None:
+                self._tracing.close()
         if self._failure is not None:
             raise self._failure
         logger.info("drained and stopped")

@@ -18,6 +18,7 @@ from ounce_schemas.task import TaskSpec
 from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 
 from ounce_exporters.evaluation import expected_calibration_error
+from ounce_exporters.export.cluster_odds import ClusterOdds
 from ounce_exporters.export.graphs import UNCALIBRATED, append
 from ounce_exporters.export.p_values import ConformalPValues, fit_p_values
 from ounce_exporters.export.weighing import fit_biases, folds_of
@@ -57,6 +58,9 @@ def fit_calibrator(
     if task.kind == "anomaly":
         assert task.false_alarms is not None  # checked by TaskSpec
         return fit_p_values(outputs, targets, task.false_alarms)
+    if task.kind == "clusters":
+        near = targets < len(task.labels) - 1
+        return ClusterOdds(fit_temperature(outputs[near, :-1], targets[near]))
     if task.classifies:
         temperature = fit_temperature(outputs, targets)
         biases = fit_biases(task, outputs / temperature, targets, prior)
@@ -153,7 +157,7 @@ class ConformalInterval:
         return append(model, nodes, constants, task.output)
 
 
-Fitted = Temperature | ConformalInterval | ConformalPValues
+Fitted = Temperature | ConformalInterval | ConformalPValues | ClusterOdds
 
 
 def fit_temperature(logits: NDArray[np.float32], targets: NDArray[Any]) -> float:

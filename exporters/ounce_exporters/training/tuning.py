@@ -100,10 +100,13 @@ def hold_one_fold(data: TaskData) -> TaskData:
         return data
     first = data.folds == 0
     held = data.folds[data.folds != NEVER_HELD_OUT] == 0
+    groups = data.groups and replace(data.groups, names=data.groups.names[held])
     return replace(
         data,
         folds=np.where(first, 0, NEVER_HELD_OUT),
         validation=select(data.validation, held),
+        clusters=None if data.clusters is None else data.clusters[held],
+        groups=groups,
     )
 
 
