@@ -49,7 +49,7 @@ _TUNING_SHARE = 0.5
 @click.argument("name", metavar="[TASK]", required=False)
 @settings_options(TrainSettings)
 def command(name: str | None, **values: Any) -> None:
-    """Train and export the ladder of TASK (digits, bearing) or of a table.
+    """Train and export the ladder of TASK (digits, bearing, pump, tickets) or of a table.
 
     \b
     Examples:
