@@ -68,7 +68,7 @@ class EventProducer:
             self._warn_once(e.args[0].str())
 
     def close(self) -> None:
-        """Send what is queued, if that takes no longer than a second."""
+        """Send what is queued, for a second at most."""
         self._producer.flush(_LAST_WORDS_S)
         self._producer.purge()
         self._producer.flush(_LAST_WORDS_S)

@@ -31,8 +31,8 @@ class ReadChances(NamedTuple):
     plans: Sequence[str]
     """Names of the plans."""
     uncovered: Mapping[str, float]
-    """Messages by the plan that the other policy may let answer them and the recorded one could
-    not; parts of a message where it is one possibility of several."""
+    """Messages by plan: the other policy may let it answer them, and the recorded one could not.
+    Where the plan is one possibility of several, a part of the message counts."""
 
 
 class ChanceReader:
@@ -137,9 +137,13 @@ class _FileChances:
         self._after: dict[int, View] = {}
 
     def read(self, decision: RecordedDecision) -> tuple[Floats, Floats, Floats] | None:
-        """Chances of each plan as it was and under the other policy, both of shape (n, n_plans),
-        and the other's share of exploring where the log does not tell what it would draw from,
-        shape (n,). None where the decision does not tell enough."""
+        """Chances of each plan, or None where the decision does not tell enough.
+
+        Returns:
+            Chances as it was, and under the other policy; both of shape (n, n_plans). Then the
+            other's share of exploring where the log does not tell what it would draw from; shape
+            (n,).
+        """
         self._senders.add(decision.new_senders)
         route = self._header.route(decision.route)
         left_ms = np.frombuffer(decision.left_ms, "<f8")

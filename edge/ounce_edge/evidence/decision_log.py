@@ -1,10 +1,11 @@
 """A compact record of decisions, from which each can be made again and explained.
 
-A file begins with the plans as they were measured; each further entry holds what was believed at
-one decision, the requests that it considered, what was decided, and the ids of those that were
-answered then: each id is written once for each time that its request is answered, however long it
-waited. Entries are MessagePack documents, each behind its length. `decision_files` says how files
-are named and how many are kept; `decision_reader` reads them.
+A file begins with the plans as they were measured. Each further entry is of one decision: what was
+believed, the requests that it considered, what was decided, and the ids of those that were answered
+then. So an id is written once for each time that its request is answered, however long it waited.
+
+Entries are MessagePack documents, each behind its length. `decision_files` says how files are named
+and how many are kept. `decision_reader` reads them.
 """
 
 import errno

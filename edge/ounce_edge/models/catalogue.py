@@ -232,6 +232,8 @@ def sample_inputs(specs: Sequence[TensorSpec], n_items: int) -> Inputs:
         shape = (n_items, *spec.shape)
         if spec.datatype == "BYTES":
             sample[spec.name] = np.full(shape, "", dtype=object)
+        elif spec.datatype == "UINT8":
+            sample[spec.name] = rng.integers(0, 256, shape, dtype=np.uint8)
         elif spec.minimum is not None and spec.maximum is not None:
             sample[spec.name] = rng.uniform(spec.minimum, spec.maximum, shape).astype(np.float32)
         else:

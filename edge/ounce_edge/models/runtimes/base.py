@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Inputs = Mapping[str, NDArray[Any]]
-"""Input tensors by name, first axis the items: float32, or object arrays of str for BYTES."""
+"""Input tensors by name, first axis the items: float32, uint8, or objects of str for BYTES."""
 
 
 @dataclass(frozen=True)
