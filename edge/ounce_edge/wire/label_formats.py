@@ -1,5 +1,6 @@
 """Labels as people write them: numbers for classes, several in a list, within envelopes."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,11 +8,13 @@ import msgspec
 from ounce_schemas.cells import as_text
 from ounce_schemas.errors import InvalidMessageError
 from ounce_schemas.label import Label
+from ounce_schemas.task import TaskSpec
 
 from ounce_edge.wire.formats.json_text import plain_text, read_document
 
 _DEEPEST = 4
 """Envelopes within envelopes."""
+_MOST_SHOWN = 10
 _TEXTS = ("id", "label", "source", "device")
 _decode = msgspec.json.Decoder(Label).decode
 
@@ -33,6 +36,20 @@ def decode_labels(value: bytes) -> list[Label]:
         return _labels(read_document(plain_text(value)), 0)
     except (InvalidMessageError, msgspec.ValidationError):
         raise ValueError(f"its value is no label: {error}") from error
+
+
+def no_truth(label: Label, task: TaskSpec) -> str | None:
+    """Why a label is no truth of a task; None: it may be one."""
+    if task.classifies:
+        if label.value is not None or label.label is None:
+            return f"a label of task {task.name} has `label`, one of its classes, and no `value`"
+        if label.label not in task.labels:
+            shown = [text[:40] for text in task.labels[:_MOST_SHOWN]]
+            return f"{label.label[:40]!r} is no class of task {task.name}; it has {shown}"
+        return None
+    if label.label is not None or label.value is None:
+        return f"a label of task {task.name} has `value`, a number, and no `label`"
+    return None if math.isfinite(label.value) else f"the value {label.value} is not finite"
 
 
 def _labels(found: Any, depth: int) -> list[Label]:

@@ -123,7 +123,7 @@ class TaskFleet:
                 name: (value or b"").decode(errors="replace")
                 for name, value in cast(list[tuple[str, bytes | None]], message.headers() or [])
             }
-            if HEADER_REASON not in headers:  # the mark of a replay
+            if headers.get(HEADER_TOPIC) != self._topic:  # the mark of a replay, or a label
                 return
             id = headers.get(HEADER_ID) or "-".join(
                 headers.get(name, "") for name in (HEADER_TOPIC, HEADER_PARTITION, HEADER_OFFSET)
