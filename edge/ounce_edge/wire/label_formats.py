@@ -10,6 +10,7 @@ from ounce_schemas.errors import InvalidMessageError
 from ounce_schemas.label import Label
 from ounce_schemas.task import TaskSpec
 
+from ounce_edge.wire.formats.connect import is_envelope, read_payload
 from ounce_edge.wire.formats.json_text import plain_text, read_document
 
 _DEEPEST = 4
@@ -58,8 +59,8 @@ def _labels(found: Any, depth: int) -> list[Label]:
     if isinstance(found, dict) and depth < _DEEPEST:
         if "specversion" in found:
             return [_of_event(label, found) for label in _labels(found.get("data"), depth + 1)]
-        if found.keys() == {"schema", "payload"}:  # of Kafka Connect's JsonConverter
-            return _labels(found["payload"], depth + 1)
+        if is_envelope(found):
+            return _labels(read_payload(found), depth + 1)
         return [msgspec.convert(_plain(found), Label, strict=False)]
     raise msgspec.ValidationError("neither an object nor a list of some")
 

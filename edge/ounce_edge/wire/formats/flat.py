@@ -22,7 +22,7 @@ from ounce_edge.wire.formats.json_text import NO_JSON
 
 NESTED = (
     "data", "payload", "after", "value", "values", "fields", "features", "inputs", "instances",
-    "dataframe_records", "records", "readings", "measurements",
+    "dataframe_records", "dataframe_split", "records", "readings", "measurements", "V",
 )  # fmt: skip
 """Names under which senders put the row, or a list of rows."""
 _CHUNK = 32

@@ -12,7 +12,9 @@ from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.request import AnswerForm, Request
 from ounce_schemas.task import TaskSpec
 
+from ounce_edge.wire.formats.by_columns import rows_of
 from ounce_edge.wire.formats.columns import ColumnReader
+from ounce_edge.wire.formats.connect import is_envelope, read_payload
 from ounce_edge.wire.formats.content import Content, as_id
 from ounce_edge.wire.formats.csv_line import CsvLine
 from ounce_edge.wire.formats.flat import NESTED, FlatJson
@@ -45,6 +47,7 @@ class Recogniser:
         self, task: TaskSpec, schemas: Schemas | None = None, max_rows: int = MOST_ROWS
     ) -> None:
         self._task = task
+        self._max_rows = max_rows
         self.framed = None if schemas is None else FramedReader(schemas)
         """Reads framed bodies; None: only those of JSON are read."""
         self.raw_bytes = 4 * task.inputs[0].size if task.accepts_raw else None
@@ -138,8 +141,11 @@ class Recogniser:
         if isinstance(found, dict):
             if "specversion" in found:
                 return self._read_event(found, head, depth)
-            if found.keys() == {"schema", "payload"}:  # of Kafka Connect's JsonConverter
-                return self._read_document(found["payload"], head, depth + 1)
+            if is_envelope(found):
+                return self._read_document(read_payload(found), head, depth + 1)
+            rows = rows_of(found, self._columns, self._max_rows)
+            if rows is not None:
+                return _with_outer(self.flat.read(rows), found)
             if _has_tensors(found):
                 return self._wide.read(found, error or _no_request(found))
         if self.flat.takes(found):
