@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from itertools import repeat
 from typing import cast
 
 import msgspec
@@ -24,8 +25,14 @@ from ounce_edge.wire.many_rows import ManyRows, Row
 from ounce_edge.wire.parsing import ParsedRequest, RequestParser
 from ounce_edge.wire.position_ids import PositionIds
 from ounce_edge.wire.records import Columns, Record
-from ounce_edge.wire.request_body import json_array
-from ounce_edge.wire.request_head import NO_HEADERS, RequestHead, attribute_reader, read_head
+from ounce_edge.wire.request_body import plain_bodies
+from ounce_edge.wire.request_head import (
+    MAX_ID_CHARS,
+    NO_HEADERS,
+    RequestHead,
+    attribute_reader,
+    read_head,
+)
 from ounce_edge.wire.stacking import stack
 from ounce_edge.wire.targets import Targets
 from ounce_edge.wire.tensor_values import all_acceptable
@@ -104,15 +111,23 @@ class Decoder:
         said_json = {None} if all_bare else {head.is_json for head in heads}
         spec = self._task.inputs[0]
         array, outputs = None, self._parser.short
+        own_ids: Sequence[str | None] = ()
         if True not in said_json and lengths == {self._parser.raw_bytes}:
             array = self._raw_array(values, heads)
         if array is None and False not in said_json:
-            array, outputs = json_array(values, spec), self._parser.all
-            if array is None:
-                array = self._parser.formats.flat.array(values)
+            bodies, outputs = plain_bodies(values, spec), self._parser.all
+            if bodies is None:
+                bodies = self._parser.formats.flat.bodies(values)
+            if bodies is not None:
+                array, own_ids = bodies
         if array is None or not all_acceptable(array, spec):
             return None
         ids = [] if all_bare else [head.id for head in heads]
+        if own_ids:
+            if max([len(id_ or "") for id_ in own_ids]) > MAX_ID_CHARS:
+                return None
+            said = ids or repeat(None)
+            ids = [head_id or id_ or None for head_id, id_ in zip(said, own_ids, strict=False)]
         latencies = [] if all_bare else [head.max_latency_ms for head in heads]
         floors = [] if all_bare else [head.min_accuracy for head in heads]
         settled = self._targets.settle(columns.keys, heads, (latencies, floors), now_ms)
@@ -125,7 +140,8 @@ class Decoder:
             json_ids=self._json_ids(ids, columns.partitions, columns.offsets),
             heads=heads,
             identities=[
-                _identity(head.id, head, key) for head, key in zip(heads, columns.keys, strict=True)
+                _identity(id_, head, key)
+                for id_, head, key in zip(ids, heads, columns.keys, strict=True)
             ]
             if any(ids)
             else [None] * n,
