@@ -130,6 +130,8 @@ class Routing(NamedTuple):
     allow: tuple[str, ...] | None
     deny: tuple[str, ...]
     families: tuple[str, ...] | None
+    runtimes: tuple[str, ...] | None
+    priority: int
     cascades: bool
     fallback: Fallback
     objective: Objective
@@ -153,17 +155,20 @@ class EffectivePolicy(Document):
     allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] = ()
     families: tuple[str, ...] | None = None
+    runtimes: tuple[str, ...] | None = None
+    priority: int = 0
     max_body_bytes: int
     max_rows: int = 1000
     answer: AnswerForm = AnswerForm.V2
     rules: tuple["EffectiveRule", ...] = ()
 
-    def permits(self, model: str, family: str | None = None) -> bool:
-        """Whether `model`, of a family, may answer."""
+    def permits(self, model: str, family: str | None = None, runtime: str | None = None) -> bool:
+        """Whether `model`, of a family and in a runtime, may answer; None: not known, so it may."""
         return (
             model not in self.deny
             and (self.allow is None or model in self.allow)
             and (self.families is None or family is None or family in self.families)
+            and (self.runtimes is None or runtime is None or runtime in self.runtimes)
         )
 
     @property

@@ -66,6 +66,10 @@ class NumberOutput(msgspec.Struct, tag_field="datatype", tag="FP32"):
     data: list[float]
 
 
+class DoubleOutput(NumberOutput, tag="FP64"):
+    """Numbers that FP32 would blur."""
+
+
 class TextOutput(msgspec.Struct, tag_field="datatype", tag="BYTES"):
     """A tensor of UTF-8 texts."""
 
@@ -79,10 +83,12 @@ class Prediction(msgspec.Struct):
 
     Classification outputs are `label` (BYTES, [1]), `confidence` (FP32, [1]) and, where asked for,
     `probabilities` (FP32, [1, n_labels]); regression outputs are `value` (FP32, [1]) and
-    `interval` (FP32, [1, 2]); anomaly outputs are `label` (`normal` or `anomaly`), `p_value` (FP32,
-    [1]: share of normal items that are as strange), `score` (FP32, [1]: minus the decimal logarithm
-    of the p-value) and `confidence`. A JSON request gets all unless it names some in `outputs`; a
-    raw request gets `label` and `confidence`, `value` and `interval`, or `label` and `p_value`.
+    `interval` (FP32, [1, 2]), both FP64 where the task has an offset; anomaly outputs are `label`
+    (`normal` or `anomaly`), `p_value` (FP32, [1]: share of normal items that are as strange),
+    `score` (FP32, [1]: minus the decimal logarithm of the p-value) and `confidence`; outputs of
+    clusters are `label` (a cluster or `none`), `distance` (FP32, [1]: from the nearest cluster,
+    which ends at 1) and `confidence`. A JSON request gets all unless it names some in `outputs`; a
+    raw request gets the first two.
 
     The answer to a message of N rows has N in place of the first 1 of each shape. Where several
     models answered, the output `model` (BYTES, [N]) names that of each row.
@@ -92,4 +98,4 @@ class Prediction(msgspec.Struct):
     model_version: str
     id: str
     parameters: Decision
-    outputs: list[NumberOutput | TextOutput]
+    outputs: list[NumberOutput | DoubleOutput | TextOutput]

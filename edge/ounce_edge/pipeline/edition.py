@@ -66,6 +66,8 @@ class Edition:
         self.matcher = RuleMatcher(policy)
         self.decoder = Decoder(self.task, policy, self.matcher, routes.of_settings, self.schemas)
         self.encoder = Encoder(self.task, self.ladder.version, policy.answer)
+        self.priorities = sorted({route.routing.priority for route in self.routes})
+        """Of messages, ascending."""
         self.permitted = routes.permitted
         """Plans that may answer some messages, ascending."""
         self.promised_floor = max(self.plans[p].accuracy.low for p in self.permitted)
@@ -136,6 +138,7 @@ class Edition:
             ],
             [(m.card.model, m.card.family) for m in self.models],
             str(self.task.measure),
+            [m.runtime for m in self.models],
         )
 
 

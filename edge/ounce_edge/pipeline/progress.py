@@ -13,6 +13,8 @@ class Poll:
     """By partition, the offset behind its last record."""
     open: int
     """Without an answer or dead letter: records, and rows of messages that have several."""
+    decoded_s: tuple[float, float] = (0.0, 0.0)
+    """When decoding began and ended, on the pipeline's steady clock."""
 
     def end_one(self) -> None:
         """One of them has come to its end."""

@@ -34,6 +34,8 @@ class Rejecting:
                 self._topic, [letter.value], [letter.key], [letter.headers], None, [record]
             )
             publish(outgoing)
+        if report.keeps_trails:
+            report.letters += rejected
         report.rejected = [*report.rejected, *(error.reason for _, error in rejected)]
 
     def reject_failed(

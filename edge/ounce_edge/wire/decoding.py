@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from itertools import repeat
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -110,11 +110,14 @@ class Decoder:
             return None
         said_json = {None} if all_bare else {head.is_json for head in heads}
         spec = self._task.inputs[0]
-        array, outputs = None, self._parser.short
+        array: NDArray[Any] | None = None
+        outputs = self._parser.short
         own_ids: Sequence[str | None] = ()
+        if self._parser.formats.may_be_files(values):
+            return None
         if True not in said_json and lengths == {self._parser.raw_bytes}:
             array = self._raw_array(values, heads)
-        if array is None and False not in said_json:
+        if array is None and False not in said_json and spec.datatype == "FP32":
             bodies, outputs = plain_bodies(values, spec), self._parser.all
             if bodies is None:
                 bodies = self._parser.formats.flat.bodies(values)
@@ -168,7 +171,7 @@ class Decoder:
 
     def _raw_array(
         self, values: Sequence[bytes], heads: Sequence[RequestHead]
-    ) -> NDArray[np.float32] | None:
+    ) -> NDArray[Any] | None:
         """Raw bodies of the right length as one array; None if one may be something else."""
         joined = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
         starts = joined[:, 0]
@@ -177,7 +180,7 @@ class Decoder:
         doubtful = ((starts == ord("{")) | (starts == ord("["))).nonzero()[0].tolist()
         if any(heads[i].is_json is None and is_json(values[i]) for i in doubtful):
             return None
-        return joined.view("<f4")
+        return joined if self._task.image is not None else joined.view("<f4")
 
     def _json_ids(
         self,

@@ -89,7 +89,7 @@ class Encoder:
         self._task = task
         self._forms = AnswerForms(task, form)
         self._catalogue_version = catalogue_version
-        self._outputs = OutputEncoder(task.labels, task.false_alarms)
+        self._outputs = OutputEncoder(task.labels, task.false_alarms, task.offset)
         self._event_headers = (
             ("ce_specversion", b"1.0"),
             ("ce_type", PREDICTION_EVENT_TYPE.encode()),

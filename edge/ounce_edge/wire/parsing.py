@@ -27,11 +27,13 @@ _SHORT: Mapping[TaskKind, OutputNames] = {
     "classification": ("label", "confidence"),
     "regression": ("value", "interval"),
     "anomaly": ("label", "p_value"),
+    "clusters": ("label", "distance"),
 }
 _ALL: Mapping[TaskKind, OutputNames] = {
     "classification": ("label", "confidence", "probabilities"),
     "regression": ("value", "interval"),
     "anomaly": ("label", "p_value", "score", "confidence"),
+    "clusters": ("label", "distance", "confidence"),
 }
 
 

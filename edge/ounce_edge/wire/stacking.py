@@ -1,6 +1,6 @@
 """Values of parsed requests as one array an input."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,8 @@ def stack(
             continue
         array = np.empty((n, spec.size), dtype=np.float32)
         if raw:
-            joined = np.frombuffer(b"".join(raw.values()), "<f4")
+            kind = "u1" if spec.datatype == "UINT8" else "<f4"
+            joined = np.frombuffer(b"".join(raw.values()), kind)
             array[list(raw)] = joined.reshape(-1, spec.size)
         if flat:
             array[list(flat)] = float_rows(rows, spec.size)
@@ -42,5 +43,15 @@ def stack(
                 error = value_error(array[i], spec)
                 if error is not None:
                     errors.setdefault(i, error)
-        inputs[spec.name] = array.reshape(n, *spec.shape)
+        inputs[spec.name] = _as_sent(array, spec, errors).reshape(n, *spec.shape)
     return inputs, errors
+
+
+def _as_sent(
+    array: NDArray[np.float32], spec: TensorSpec, errors: Mapping[int, InvalidMessageError]
+) -> NDArray[Any]:
+    """In the tensor's own type; rows that can't be served hold anything."""
+    if spec.datatype != "UINT8":
+        return array
+    array[list(errors)] = 0.0
+    return array.astype(np.uint8)

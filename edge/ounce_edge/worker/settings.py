@@ -1,6 +1,9 @@
 """Everything that can be set of a worker process."""
 
+import os
+import socket
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -9,6 +12,7 @@ from ounce_schemas.task import TaskName
 from pydantic import AnyHttpUrl, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from ounce_edge.broker.no_offsets import NoOffsets
+from ounce_edge.telemetry.log_lines import LogFormat
 
 
 class DeliveryMode(StrEnum):
@@ -194,6 +198,11 @@ class WorkerSettings(KafkaConnection):
         description="Folder to record decisions in for `ounce explain`, at most 64 MB a task and "
         "worker",
     )
+    publish_decisions: bool = Field(
+        default=False,
+        description="Publish decisions to the topic ounce.decisions instead, for `ounce policy "
+        "replay`; what Kafka does not take is lost",
+    )
     drain_s: float = Field(
         default=10.0,
         gt=0,
@@ -202,17 +211,49 @@ class WorkerSettings(KafkaConnection):
         "is stopped; the rest is left for their next owner. Until the worker has stopped up to ten "
         "seconds more may pass",
     )
+    traces: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s]+(/\S*)?$",
+        description="Receiver of traces, OTLP over HTTP: http://HOST:4318. Default: no traces",
+    )
+    trace_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of messages that are traced where their sender does not say. Those that "
+        "missed a target or failed are traced as well",
+    )
+    traces_per_s: float = Field(
+        default=50.0,
+        ge=1,
+        le=10_000,
+        description="Most messages traced a second, and as many of those that missed or failed",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="DEBUG, INFO, WARNING or ERROR",
     )
+    log_format: LogFormat = Field(
+        default=LogFormat.TEXT, description="text, or json: an object for each line"
+    )
+
+    @cached_property
+    def worker_name(self) -> str:
+        """`name`, or one that no other process has now."""
+        return self.name or f"{socket.gethostname()}-{os.getpid()}"
 
     @field_validator("when_no_offsets")
     @classmethod
     def _known(cls, when_no_offsets: str) -> str:
         NoOffsets.parse(when_no_offsets)
         return when_no_offsets
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.publish_decisions and self.decisions is not None:
+            raise ValueError("decisions go to a folder or to a topic: give one of the two")
+        return self
 
     _registry_login: tuple[str, str] | None = PrivateAttr(default=None)
 

@@ -14,14 +14,23 @@ from confluent_kafka.admin import AdminClient
 from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.first_contact import first_contact
 from ounce_schemas.policy import Policy
-from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
+from ounce_schemas.topics import (
+    DECISIONS_TOPIC,
+    dead_letters_topic,
+    predictions_topic,
+    requests_topic,
+)
 
 from ounce_edge.broker.at_least_once import AtLeastOnce
 from ounce_edge.broker.base import Delivery
+from ounce_edge.broker.event_producer import DECISION_PRODUCER_SETTINGS, EventProducer
 from ounce_edge.broker.exactly_once import ExactlyOnce
 from ounce_edge.broker.publishing import ProducerSettings, Publishing
 from ounce_edge.broker.schema_registry import SchemaRegistry
+from ounce_edge.evidence.decided import Recorder
+from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.evidence.decision_log import DecisionLog
+from ounce_edge.evidence.decision_stream import DecisionStream
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.energy import EnergyMeter, measured_watts
 from ounce_edge.models.model_memory import ManagedRuntime, ModelMemory
@@ -31,6 +40,7 @@ from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.telemetry.tracing import Tracing, make_choice
 from ounce_edge.worker.rights import check_rights
 from ounce_edge.worker.settings import DeliveryMode, WorkerSettings
 
@@ -125,8 +135,8 @@ def load_pipelines(
     if unserved:
         logger.info("policy %s also names tasks not served here: %s", policy.version, unserved)
     watts = partial(measured_watts, meter=EnergyMeter())
+    pipelines, recorder_of = [], make_recorders(settings)
     schemas = make_schemas(settings)
-    pipelines = []
     for task in settings.task:
         edition = Edition(
             ladder_of(task),
@@ -134,12 +144,8 @@ def load_pipelines(
             watts=watts,
             schemas=schemas,
         )
-        log = None
-        if settings.decisions is not None:
-            log = DecisionLog(settings.decisions, edition.log_header())
-        pipelines.append(
-            Pipeline(edition, lanes=lanes, log=log, max_message_bytes=settings.max_message_bytes)
-        )
+        log, most_bytes = recorder_of(edition.log_header()), settings.max_message_bytes
+        pipelines.append(Pipeline(edition, lanes=lanes, log=log, max_message_bytes=most_bytes))
     metrics.describe(policy.version, [pipeline.ladder for pipeline in pipelines])
     for pipeline in pipelines:
         metrics.show(pipeline.snapshot())
@@ -156,12 +162,53 @@ def load_pipelines(
     return pipelines
 
 
-def make_delivery(settings: WorkerSettings, partitions: Mapping[str, int]) -> Delivery:
+def make_recorders(settings: WorkerSettings) -> Callable[[LogHeader], Recorder | None]:
+    """Makes what records the decisions of a task; None where they are not to be."""
+    if settings.publish_decisions:
+        producer = EventProducer(
+            settings.kafka,
+            settings.security,
+            DECISIONS_TOPIC,
+            "decisions are not recorded",
+            DECISION_PRODUCER_SETTINGS,
+        )
+        return partial(DecisionStream, producer, producer.close)
+    folder = settings.decisions
+    return lambda header: None if folder is None else DecisionLog(folder, header)
+
+
+def make_tracing(settings: WorkerSettings, name: str, metrics: Metrics) -> Tracing | None:
+    """Traces, where a receiver is set.
+
+    Args:
+        settings: of the worker.
+        name: of the worker.
+        metrics: counts what is traced.
+
+    Raises:
+        OunceError: OpenTelemetry is not installed.
+    """
+    if settings.traces is None:
+        return None
+    try:
+        from ounce_edge.telemetry.otlp import make_sender
+    except ModuleNotFoundError as e:
+        raise OunceError(
+            f'--traces needs the package {e.name!r}: install it with pip install "ounce[tracing]"'
+        ) from e
+    sender = make_sender(settings.traces, name, settings.group, metrics.count_traced)
+    return Tracing(make_choice(settings.trace_share, settings.traces_per_s), sender)
+
+
+def make_delivery(
+    settings: WorkerSettings, partitions: Mapping[str, int], metrics: Metrics
+) -> Delivery:
     """The delivery that is set.
 
     Args:
         settings: of the worker.
         partitions: what `reach_kafka` returned.
+        metrics: counts what it aborts.
 
     Raises:
         BrokerError: Kafka does not allow it.
@@ -176,4 +223,8 @@ def make_delivery(settings: WorkerSettings, partitions: Mapping[str, int]) -> De
     if settings.delivery is DeliveryMode.AT_LEAST_ONCE:
         return AtLeastOnce(publishing)
     name = settings.name or uuid.uuid4().hex
-    return ExactlyOnce(publishing, transactional_id=f"{settings.group}-{name}")
+    return ExactlyOnce(
+        publishing,
+        transactional_id=f"{settings.group}-{name}",
+        on_abort=metrics.count_abort,
+    )

@@ -9,13 +9,11 @@ from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.turn import Turn
 from ounce_schemas.errors import Reason
 
-from tests.edge.pipeline.test_calls_beside import Gate, finish, gate, lanes
-from tests.edge.pipeline.test_calls_beside import pipeline as beside
 from tests.edge.pipeline.test_cascades import two_steps
+from tests.support.edge.calls_beside import Gate, finish
+from tests.support.edge.calls_beside import pipeline as beside
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, raw, served
 from tests.support.edge.pipelines import Clock, pipeline, process, raises, second_label
-
-__all__ = ["gate", "lanes"]  # fixtures
 
 TOPIC, LETTERS = "ounce.digits.predictions", "ounce.digits.dead-letters"
 

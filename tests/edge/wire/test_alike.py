@@ -11,7 +11,8 @@ from ounce_edge.wire.records import Columns
 from ounce_schemas.policy import Policy
 from ounce_schemas.task import TaskSpec
 
-from tests.edge.wire.test_formats import ROOM, ROW, without_sentinel
+from tests.edge.wire.test_formats import without_sentinel
+from tests.support.edge.formats import ROOM, ROW
 from tests.support.edge.ladders import DIGITS, FakeRecord
 
 PLAIN = ROOM.model_copy(update={"inputs": (without_sentinel(),)})

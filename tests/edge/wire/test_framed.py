@@ -23,7 +23,7 @@ from ounce_schemas.errors import Reason
 from ounce_schemas.policy import Policy
 from ounce_schemas.task import TaskSpec
 
-from tests.edge.wire.test_formats import PUMP, ROOM, ROW, VALUES, as_bytes
+from tests.support.edge.formats import PUMP, ROOM, ROW, VALUES, as_bytes
 from tests.support.edge.ladders import DIGITS, FakeRecord, raw
 from tests.support.schema_registry import register, registry_url
 

@@ -10,7 +10,7 @@ from ounce_schemas.errors import Reason
 from ounce_schemas.task import TaskSpec
 
 from tests.edge.wire import test_formats, test_many_rows, test_real_clients
-from tests.edge.wire.test_formats import PUMP, PUMP_ROW, ROOM, ROW, as_bytes, decode, one, refusal
+from tests.support.edge.formats import PUMP, PUMP_ROW, ROOM, ROW, as_bytes, decode, one, refusal
 from tests.support.edge.ladders import DIGITS, FakeRecord, raw
 
 GOOD = FakeRecord(as_bytes(ROW), offset_=9)

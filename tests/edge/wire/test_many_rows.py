@@ -13,7 +13,7 @@ from ounce_schemas.errors import Reason
 from ounce_schemas.policy import Policy
 from ounce_schemas.task import TaskSpec, TensorSpec
 
-from tests.edge.wire.test_formats import ROOM, ROW, VALUES, as_bytes
+from tests.support.edge.formats import ROOM, ROW, VALUES, as_bytes
 from tests.support.edge.ladders import DIGITS, FakeRecord, served
 from tests.support.edge.pipelines import pipeline, process
 

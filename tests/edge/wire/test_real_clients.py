@@ -16,7 +16,7 @@ from ounce_edge.wire.decoding import Decoder
 from ounce_edge.wire.records import Columns
 from ounce_schemas.policy import Policy
 
-from tests.edge.wire.test_formats import PUMP, ROOM, VALUES, one
+from tests.support.edge.formats import PUMP, ROOM, VALUES, one
 from tests.support.edge.ladders import DIGITS, FakeRecord, raw
 from tests.support.schema_registry import OwnRegistry, register
 

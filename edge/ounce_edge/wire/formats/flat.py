@@ -147,7 +147,7 @@ class FlatJson:
         spec = next(spec for spec in self._task.inputs if spec.name == name)
         if len(values) == 1 and isinstance(values[0], list):
             values = values[0]
-        kinds = (float, int, type(None)) if spec.datatype == "FP32" else (str,)
+        kinds = (str,) if spec.datatype == "BYTES" else (float, int, type(None))
         wrong = next((v for v in values if not isinstance(v, kinds) or v is True or v is False), 0)
         if wrong != 0 or len(values) != spec.size:
             raise InvalidMessageError(

@@ -5,7 +5,7 @@ The content type, where it says something, is believed as long as the body agree
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ounce_schemas.errors import InvalidMessageError, Reason
@@ -19,6 +19,7 @@ from ounce_edge.wire.formats.content import Content, as_id
 from ounce_edge.wire.formats.csv_line import CsvLine
 from ounce_edge.wire.formats.flat import NESTED, FlatJson
 from ounce_edge.wire.formats.framed import FRAME_BYTES, FramedReader, schema_id_of
+from ounce_edge.wire.formats.image_file import is_image_file, read_pixels
 from ounce_edge.wire.formats.json_text import is_json, is_json_like, plain_text, read_document
 from ounce_edge.wire.formats.looks import looks_like
 from ounce_edge.wire.formats.schemas import Schemas
@@ -50,14 +51,21 @@ class Recogniser:
         self._max_rows = max_rows
         self.framed = None if schemas is None else FramedReader(schemas)
         """Reads framed bodies; None: only those of JSON are read."""
-        self.raw_bytes = 4 * task.inputs[0].size if task.accepts_raw else None
+        self.raw_bytes = task.inputs[0].raw_bytes if task.accepts_raw else None
         """Length of a raw body; None: the task takes none."""
+        self._image = task.image
         self._columns = ColumnReader(task)
         self.flat = FlatJson(task, self._columns, max_rows)
         cells = [cell for spec in task.inputs for cell in spec.cells or ()]
         self._takes_text = len(cells) == 1 and cells[0].read == "sentence"
         self._csv = CsvLine(task, self._columns, self.flat, max_rows)
         self._wide = WideReader(task, self._columns, max_rows)
+
+    def may_be_files(self, values: Sequence[bytes]) -> bool:
+        """Whether the task takes image files, and one of the bodies is one."""
+        return self._image is not None and any(
+            is_image_file(value, self.raw_bytes) for value in values
+        )
 
     def read(self, head: RequestHead, value: bytes, depth: int = 0) -> Content:
         """What a body holds.
@@ -70,6 +78,8 @@ class Recogniser:
         Raises:
             InvalidMessageError: no format takes it, or the one that it is in finds it wrong.
         """
+        if self._image is not None and is_image_file(value, self.raw_bytes):
+            return Content([read_pixels(value, self._image.shape).tobytes()], is_raw=True)
         error: InvalidMessageError | None = None
         is_raw_size = len(value) == self.raw_bytes
         if value[:1] == b"\0" and depth == 0 and not (is_raw_size and head.is_json is False):
@@ -148,6 +158,10 @@ class Recogniser:
                 return _with_outer(self.flat.read(rows), found)
             if _has_tensors(found):
                 return self._wide.read(found, error or _no_request(found))
+        name = None if self._image is None else self._image.name
+        if isinstance(found, dict) and isinstance(found.get(name), str):
+            file = _from_base64(found[name], f"`{name}`")
+            return _with_outer(self.read(head._replace(is_json=False), file, depth + 1), found)
         if self.flat.takes(found):
             return self.flat.read(found)
         if isinstance(found, dict):
@@ -163,12 +177,7 @@ class Recogniser:
         """A CloudEvent in structured mode."""
         data, encoded = event.get("data"), event.get("data_base64")
         if isinstance(encoded, str):
-            try:
-                inner = base64.b64decode(encoded, validate=True)
-            except binascii.Error as e:
-                raise InvalidMessageError(
-                    Reason.MALFORMED_JSON, f"`data_base64` of the CloudEvent is no base64: {e}"
-                ) from None
+            inner = _from_base64(encoded, "`data_base64` of the CloudEvent")
             content = self.read(head._replace(is_json=None), inner, depth + 1)
         elif isinstance(data, str):
             content = self.read(head._replace(is_json=None), data.encode(), depth + 1)
@@ -191,6 +200,13 @@ class Recogniser:
                 "a worker reads that with --schema-registry)"
             )
         name = self._task.name
+        if self._image is not None:
+            height, width, channels = self._image.shape
+            return InvalidMessageError(
+                Reason.WRONG_LENGTH,
+                f"body of {len(value)} bytes looks like {seen}; task {name} takes a PNG or JPEG "
+                f"file, or {self.raw_bytes} bytes: {height} rows of {width} pixels of {channels}",
+            )
         if self.raw_bytes is None:
             return InvalidMessageError(
                 Reason.UNKNOWN_CONTENT_TYPE,
@@ -202,6 +218,13 @@ class Recogniser:
             f"{self._task.inputs[0].size} raw little-endian float32, which need "
             f"{self.raw_bytes} bytes",
         )
+
+
+def _from_base64(text: str, what: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as e:
+        raise InvalidMessageError(Reason.MALFORMED_JSON, f"{what} is no base64: {e}") from None
 
 
 def _plain(request: Request, task: TaskSpec) -> Content:
