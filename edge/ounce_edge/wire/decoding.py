@@ -17,6 +17,7 @@ from ounce_schemas.topics import requests_topic
 from ounce_edge.wire.batch import Rejected, RequestBatch
 from ounce_edge.wire.formats.content import in_row
 from ounce_edge.wire.formats.example import example_body
+from ounce_edge.wire.formats.framed import may_be_framed
 from ounce_edge.wire.formats.json_text import is_json
 from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.identity import Identity, origin_of
@@ -175,7 +176,7 @@ class Decoder:
         """Raw bodies of the right length as one array; None if one may be something else."""
         joined = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
         starts = joined[:, 0]
-        if self._parser.formats.framed is not None and not starts.all():
+        if self._parser.formats.framed is not None and may_be_framed(joined).any():
             return None
         doubtful = ((starts == ord("{")) | (starts == ord("["))).nonzero()[0].tolist()
         if any(heads[i].is_json is None and is_json(values[i]) for i in doubtful):

@@ -18,7 +18,7 @@ from ounce_edge.wire.formats.connect import is_envelope, read_payload
 from ounce_edge.wire.formats.content import Content, as_id
 from ounce_edge.wire.formats.csv_line import CsvLine
 from ounce_edge.wire.formats.flat import NESTED, FlatJson
-from ounce_edge.wire.formats.framed import FRAME_BYTES, FramedReader, schema_id_of
+from ounce_edge.wire.formats.framed import FRAME_BYTES, FramedReader, is_likely_id, schema_id_of
 from ounce_edge.wire.formats.image_file import is_image_file, read_pixels
 from ounce_edge.wire.formats.json_text import is_json, is_json_like, plain_text, read_document
 from ounce_edge.wire.formats.looks import looks_like
@@ -31,8 +31,6 @@ _DEEPEST = 8
 """Envelopes within envelopes."""
 MOST_ROWS = 1000
 _BINARY_SIZE = BINARY_SIZE.encode()
-_LIKELY_IDS = 1 << 20
-"""A raw tensor may begin with a zero byte; so few ids are looked up before it counts as one."""
 
 
 class Recogniser:
@@ -124,7 +122,7 @@ class Recogniser:
     def _read_framed(self, head: RequestHead, value: bytes, is_raw_size: bool) -> Content | None:
         """What a framed body holds; None where it may be something else."""
         schema_id = schema_id_of(value)
-        if schema_id is None or (is_raw_size and schema_id >= _LIKELY_IDS):
+        if schema_id is None or (is_raw_size and not is_likely_id(schema_id)):
             return None
         seems_json = is_json_like(value[FRAME_BYTES:]) and not is_raw_size
         if self.framed is not None:
