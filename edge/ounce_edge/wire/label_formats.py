@@ -11,7 +11,8 @@ from ounce_schemas.label import Label
 from ounce_schemas.task import TaskSpec
 
 from ounce_edge.wire.formats.connect import is_envelope, read_payload
-from ounce_edge.wire.formats.json_text import plain_text, read_document
+from ounce_edge.wire.formats.framed import FRAME_BYTES, schema_id_of
+from ounce_edge.wire.formats.json_text import is_json_like, plain_text, read_document
 
 _DEEPEST = 4
 """Envelopes within envelopes."""
@@ -27,6 +28,8 @@ def decode_labels(value: bytes) -> list[Label]:
         ValueError: it holds none; the text says why.
     """
     error: Exception = ValueError("it names no truth")
+    if schema_id_of(value) is not None and is_json_like(value[FRAME_BYTES:]):
+        value = value[FRAME_BYTES:]
     try:
         label = _decode(value)
         if label.label is not None or label.value is not None:
