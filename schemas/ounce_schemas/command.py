@@ -23,6 +23,21 @@ COMMANDS = {
     ),
     "add": ("ounce_exporters.own.command", "exporters", "Add your own model to a task's ladder."),
     "worker": ("ounce_edge.worker.command", "edge", "Answer the requests of one or more tasks."),
+    "gateway": (
+        "ounce_edge.gateway.command",
+        "edge",
+        "Carry messages of MQTT devices to Kafka, and answers back.",
+    ),
+    "runtimes": (
+        "ounce_edge.models.runtimes_command",
+        "edge",
+        "Show which runtimes this machine can use.",
+    ),
+    "engines": (
+        "ounce_edge.models.engines_command",
+        "edge",
+        "Build, list and prune engines of TensorRT.",
+    ),
     "policy": (
         "ounce_services.policies.command",
         "services",

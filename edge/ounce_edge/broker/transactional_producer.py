@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 TRANSACTION_SETTINGS: ProducerSettings = {
     # How long an answer may lie unseen behind a worker that died, and hold up readers.
     "transaction.timeout.ms": 10_000,
-    # What a retriable error waits: right after a commit the coordinator is busy for some
-    # milliseconds, and the default of 100 would make each transaction four times as long.
+    # A retriable error waits so long. Right after a commit the coordinator is busy for some
+    # milliseconds: the default of 100 would make each transaction four times as long.
     "retry.backoff.ms": 2,
     "linger.ms": 0,  # a commit flushes at once
     # Sending offsets, librdkafka may miss that a lost connection is up again, and wait for its next
@@ -195,8 +195,8 @@ class TransactionalProducer:
             self._producer.send_offsets_to_transaction([*offsets], group, _TRY_S)
 
     def _what_failed(self, error: KafkaError) -> KafkaError:
-        """Why a transaction has to be aborted. A step that was under way when that happened says
-        only that it can't go on; a commit, which can't succeed any more, says why."""
+        """Why a transaction has to be aborted. A step that was under way says only that it can't go
+        on. A commit fails then, and says why."""
         try:
             self._producer.commit_transaction(_TRY_S)
         except KafkaException as e:
@@ -273,7 +273,7 @@ class _LostError(_CausedError):
 
 
 class _FencedError(_LostError):
-    """The broker does not know this producer any more."""
+    """The broker has given this producer up."""
 
 
 class _HungError(_LostError):

@@ -49,8 +49,8 @@ class Metrics:
         self._to.healthy.set_function(lambda: health.healthy()[0])
 
     def describe(self, policy_version: str, ladders: Iterable[Ladder]) -> None:
-        """Publish what is in force, and every series that can be known before it counts: a rate
-        over a series that appears only with its first event misses that event."""
+        """Publish what is in force, and every series that can be known before it counts. A rate
+        over a series misses the event with which the series appears."""
         self._to.policy.labels(policy_version).set(1)
         for ladder in ladders:
             self._describe_ladder(ladder)
@@ -248,13 +248,13 @@ class Metrics:
         self._to.requests_lost.labels(task, str(partition)).inc(n)
 
     def set_blocked(self, blocked_s: dict[tuple[str, int], float]) -> None:
-        """Replace how long partitions have been blocked; those no longer assigned disappear."""
+        """Replace how long partitions have been blocked; others disappear."""
         self._to.blocked.clear()
         for (task, partition), seconds in blocked_s.items():
             self._to.blocked.labels(task, str(partition)).set(seconds)
 
     def set_lag(self, lag: dict[tuple[str, int], int]) -> None:
-        """Replace the lag of all partitions: those no longer assigned disappear."""
+        """Replace the lag of all partitions; others disappear."""
         self._to.lag.clear()
         for (task, partition), records in lag.items():
             self._to.lag.labels(task, str(partition)).set(records)

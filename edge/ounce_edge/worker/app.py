@@ -58,6 +58,8 @@ logger = logging.getLogger(__name__)
 
 _POLICY_S = 5.0
 """So long a start waits for the topic of policies."""
+_RESTART_S = 15.0
+"""So long a restart of the consumer may take, beside answering what waits."""
 _SWITCH_S = 0.0005
 """How long a lane waits for the interpreter when its call ends and this thread is busy; Python's
 default, 5 ms, is as long as the call itself."""
@@ -120,9 +122,8 @@ def run_worker(settings: WorkerSettings) -> None:
 class _Worker:
     """Makes the parts of a worker, connects them, and ends them in order.
 
-    FastStream gives each poll to `Reading.take`, and `Reading.work` serves between two polls, on
-    the event loop; what needs the consumer itself is done by `Partitions`, on the consumer's
-    thread.
+    On the event loop, FastStream gives each poll to `Reading.take`, and `Reading.work` serves
+    between two polls. `Partitions` does what needs the consumer itself, on the consumer's thread.
     """
 
     def __init__(
@@ -258,9 +259,10 @@ class _Worker:
             self._fail(as_ours(e))
 
     async def _restart_consumer(self) -> None:
-        await self._subscriber.stop()
-        self._partitions.forget()
-        await self._subscriber.start()
+        async with asyncio.timeout(self._settings.drain_s + _RESTART_S):
+            await self._subscriber.stop()  # gives up the partitions, which may take --drain-s
+            self._partitions.forget()
+            await self._subscriber.start()
 
     @property
     def _is_leaving(self) -> bool:

@@ -33,7 +33,7 @@ def command(**options: Any) -> None:
 
 
 def _ignore(number: int, _: object) -> None:
-    """A terminal that closes, or a habit of other daemons, ends no worker undrained."""
+    """SIGHUP ends no worker: it comes from a terminal that closes, or from a person's habit."""
     logger.warning(
         "ignored %s: settings are read at start only; SIGTERM drains and stops",
         signal.Signals(number).name,

@@ -13,6 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.topics import (
     CANARIES_TOPIC,
+    DECISIONS_TOPIC,
     EVENTS_TOPIC,
     MODELS_TOPIC,
     POLICIES_TOPIC,
@@ -64,6 +65,8 @@ def lacking_rights(admin: AdminClient, settings: WorkerSettings) -> tuple[list[s
         needed.append((MODELS_TOPIC, _READ))
     if settings.follow_policies:
         wanted += [(POLICIES_TOPIC, _READ), (CANARIES_TOPIC, _READ), (CANARIES_TOPIC, _WRITE)]
+    if settings.publish_decisions:
+        wanted.append((DECISIONS_TOPIC, _WRITE))
     of_topics = admin.describe_topics(
         TopicCollection([*{topic for topic, _ in (*needed, *wanted)}]),
         include_authorized_operations=True,

@@ -169,8 +169,8 @@ class Serving:
         await asyncio.to_thread(self.finish)
 
     def finish(self) -> None:
-        """Answer all that is open, and wait until the broker has it, as far as the limit of time
-        permits; the rest is for the next owner of its partitions. Blocks.
+        """Answer all that is open, and wait until the broker has it, for a limited time. The rest
+        is for the next owner of its partitions. Blocks.
 
         Raises:
             BrokerError: the broker refused it for good.
