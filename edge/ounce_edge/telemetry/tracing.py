@@ -115,7 +115,7 @@ class Tracing:
             is_missed = (group.latency_ms > batch.max_latency_ms[items]) | (
                 batch.min_accuracy[items] > trail.accuracy_low
             )
-            notable = sorted({*np.flatnonzero(is_missed).tolist(), *group.refused})
+            notable = sorted({*np.flatnonzero(is_missed).tolist(), *_refused(group, trail)})
         if not sampled and not notable:
             return
         kept, n_over = self._choice.limit(sampled, notable)
@@ -166,6 +166,12 @@ def _is_sampled(head: RequestHead) -> bool:
     return context is not None and context.is_sampled
 
 
+def _refused(group: GroupReport, trail: Trail) -> Sequence[int]:
+    """Places of answers that the broker refused. Where messages have several rows, its answers are
+    not one for each place: they are told apart by their dead letters alone."""
+    return group.refused if trail.job.taken.batch.rows is None else ()
+
+
 def _message_facts(group: GroupReport, trail: Trail, i: int, decoded: Span) -> MessageFacts:
     """Facts of the message that is the i-th of its group's answers."""
     batch, item = trail.job.taken.batch, int(trail.answered.items[i])
@@ -187,7 +193,7 @@ def _message_facts(group: GroupReport, trail: Trail, i: int, decoded: Span) -> M
         min_accuracy=floor,
         deadline_met=latency_ms <= deadline_ms,
         floor_met=trail.accuracy_low >= floor,
-        is_refused=i in group.refused,
+        is_refused=i in _refused(group, trail),
     )
 
 
