@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Exemplar
+from prometheus_client.samples import Exemplar, Sample
 
 
 class BulkHistogram(Collector):
@@ -33,6 +33,7 @@ class BulkHistogram(Collector):
         self._series: dict[tuple[str, ...], tuple[NDArray[np.int64], float]] = {}
         self._exemplars: dict[tuple[str, ...], dict[int, Exemplar]] = {}
         """The latest of each bucket, by series."""
+        self._names: dict[tuple[str, ...], Sequence[tuple[str, dict[str, str]]]] = {}
         registry.register(self)
 
     def observe(self, labels: tuple[str, ...], values: NDArray[np.float64]) -> None:
@@ -74,12 +75,27 @@ class BulkHistogram(Collector):
         for labels, (counts, total) in list(self._series.items()):
             cumulative = np.cumsum(counts).tolist()
             exemplars = self._exemplars.get(labels, {})
-            buckets = [
-                (bound, n, exemplars[i]) if i in exemplars else (bound, n)
-                for i, (bound, n) in enumerate(zip(self._bounds, cumulative, strict=True))
+            values = [*cumulative, cumulative[-1], total]
+            family.samples += [
+                Sample(name, own, value, None, exemplars.get(i))
+                for i, ((name, own), value) in enumerate(
+                    zip(self._named(labels), values, strict=True)
+                )
             ]
-            family.add_metric(labels, buckets, total)
         yield family
+
+    def _named(self, labels: tuple[str, ...]) -> Sequence[tuple[str, dict[str, str]]]:
+        """Names and labels of a series' samples: buckets, count, sum. They are kept: to make them
+        anew takes most of a scrape."""
+        names = self._names.get(labels)
+        if names is None:
+            own = dict(zip(self._label_names, labels, strict=True))
+            names = self._names[labels] = [
+                *((f"{self._name}_bucket", {**own, "le": bound}) for bound in self._bounds),
+                (f"{self._name}_count", own),
+                (f"{self._name}_sum", own),
+            ]
+        return names
 
     def _family(self) -> HistogramMetricFamily:
         return HistogramMetricFamily(self._name, self._documentation, labels=self._label_names)
