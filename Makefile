@@ -35,6 +35,7 @@ check: $(READY) ## Check format, lint, types, imports, generated contracts, comp
 	$(BIN)/lint-imports
 	$(BIN)/ounce contracts --check
 	$(BIN)/ounce monitoring --check
+	$(BIN)/python -m scripts.metrics_page --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/python -m benchmarks.tables --check
 	$(MKDOCS) build --strict
