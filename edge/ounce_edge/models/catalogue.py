@@ -181,9 +181,18 @@ def _load_model(
     # What was checked is what is loaded: the file may be another one by now.
     resident_before = resident_bytes()
     loaded = runtime.load(path, content)
-    _check_signature(path, loaded, task)
-    _check_run(path, loaded, task, card)
+    check_model(path, loaded, task, card)
     return ServedModel(card, loaded, max(resident_bytes() - resident_before, 0))
+
+
+def check_model(path: Path, model: LoadedModel, task: TaskSpec, card: ModelCard) -> None:
+    """Whether a model has the signature of its task, runs, and answers its canaries.
+
+    Raises:
+        ArtifactError: it does not.
+    """
+    _check_signature(path, model, task)
+    _check_run(path, model, task, card)
 
 
 def _check_signature(path: Path, model: LoadedModel, task: TaskSpec) -> None:

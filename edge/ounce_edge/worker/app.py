@@ -26,7 +26,7 @@ from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.broker.no_offsets import NoOffsets
 from ounce_edge.broker.starts import Starts
-from ounce_edge.models.catalogue import load_ladder
+from ounce_edge.models.cpu_and_gpu import load_everywhere
 from ounce_edge.models.energy import EnergyMeter, measured_watts
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.pipeline.lanes import Lanes
@@ -87,7 +87,7 @@ def run_worker(settings: WorkerSettings) -> None:
             policy,
             metrics,
             lanes,
-            lambda task: load_ladder(folders[task], task, runtime),
+            lambda task: load_everywhere(folders[task], task, runtime),
         )
         health.models_loaded = True
         logger.info(

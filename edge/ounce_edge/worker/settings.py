@@ -19,6 +19,17 @@ class DeliveryMode(StrEnum):
     """A read-committed reader sees it once."""
 
 
+class RuntimeChoice(StrEnum):
+    """Where models run."""
+
+    CPU = "cpu"
+    """ONNX Runtime on the CPU."""
+    TENSORRT = "tensorrt"
+    """There, and on the GPU those that have an engine; without a GPU the worker does not start."""
+    AUTO = "auto"
+    """The same, but without a GPU the CPU alone."""
+
+
 class WorkerSettings(KafkaConnection):
     """Settings of `ounce worker`. Passed in at the top, never read deep inside."""
 
@@ -60,6 +71,15 @@ class WorkerSettings(KafkaConnection):
         le=10_000_000,
         description="Megabytes that the models of all tasks may take; those that were used least "
         "lately are unloaded, and loaded again when messages have time for it. Default: no limit",
+    )
+    runtime: RuntimeChoice = Field(
+        default=RuntimeChoice.CPU,
+        description="cpu; tensorrt: also the GPU, for models that `ounce engines build` has built "
+        "engines of; auto: the GPU where there is one",
+    )
+    engines: Path = Field(
+        default=Path(".ounce-engines"),
+        description="Folder of engines that `ounce engines build` writes; of this user alone",
     )
     policy: Path | None = Field(
         default=None,

@@ -51,6 +51,11 @@ class LoadedModel(Protocol):
         """
         ...
 
+    def unload(self) -> None:
+        """Give back what it holds, once calls under way have ended. Then a run is a RuntimeError,
+        where nothing loads it again. A second unload does nothing."""
+        ...
+
 
 class Runtime(Protocol):
     """Loads models; holds what they share, for example one thread pool."""
