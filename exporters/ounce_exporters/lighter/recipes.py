@@ -1,4 +1,4 @@
-"""Recipes of lighter forms: each trains nothing, but converts the network of another recipe."""
+"""Recipes of other forms: each trains nothing, but converts the model of another recipe."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -26,16 +26,16 @@ Race = Callable[[LoadedModel, LoadedModel, Inputs], dict[int, float]]
 
 
 class LighterModel:
-    """A network in another form.
+    """A model in another form.
 
     Args:
         graph: of it, with the one output `uncalibrated`.
-        original: the network.
+        original: the model.
         form: of the graph.
     """
 
     def __init__(self, graph: onnx.ModelProto, original: FittedModel, form: Form) -> None:
-        self._graph, self.original = graph, original
+        self._graph, self.original, self.form = graph, original, form
         self.loaded = OnnxCpuRuntime().load(Path(f"{form}.onnx"), graph.SerializeToString())
 
     @property
@@ -44,7 +44,7 @@ class LighterModel:
         return self.original.parameters
 
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Logits of shape (n_items, n_labels), as the graph gives them."""
+        """As the graph answers: logits of shape (n_items, n_labels)."""
         return self.loaded.run(inputs)
 
     def to_onnx(self) -> onnx.ModelProto:
@@ -55,8 +55,8 @@ class LighterModel:
 def with_lighter(
     recipes: Sequence[Recipe], *, keep: bool = False, race: Race = race
 ) -> list[Recipe]:
-    """The same recipes, and behind each network those of its lighter forms. The network is trained
-    once for all of them.
+    """The same recipes, and behind each those of its other forms. The model is trained once for all
+    of them.
 
     A form is worth a place where it is cheaper, and answers nearly as its original does. Where it
     is not, its `fit` raises `NotWorthwhileError`.
@@ -68,11 +68,10 @@ def with_lighter(
     """
     found = []
     for recipe in recipes:
-        if recipe.family != "neural":
-            found.append(recipe)
-            continue
+        is_network = recipe.family == "neural"
+        forms = [form for form in Form if form.suits_networks == is_network]
         shared = replace(recipe, fit=_once(recipe.fit))
-        found += [shared, *(_lighter(shared, form, keep, race) for form in Form)]
+        found += [shared, *(_lighter(shared, form, keep, race) for form in forms)]
     return found
 
 
