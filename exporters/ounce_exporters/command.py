@@ -37,6 +37,8 @@ from ounce_exporters.tasks import registry
 from ounce_exporters.time_limit import TimeLimit, within
 from ounce_exporters.train_settings import TABLE_OPTIONS, TrainSettings
 
+_UNLABELLED = ("anomaly", "clusters")
+"""Kinds of task that need no target."""
 _LADDER_SHARE = 0.85
 """Of a time limit, for the models; the rest is to read the table and to plan."""
 _TUNING_SHARE = 0.5
@@ -57,6 +59,7 @@ def command(name: str | None, **values: Any) -> None:
       ounce train --data payments.csv --target fraud --measure recall:1@0.005
       ounce train --data rooms.csv --target Occupancy --tune 60
       ounce train --data vibration.csv --kind anomaly --false-alarms 0.005
+      ounce train --data customers.csv --kind clusters
       ounce train --advice advice.json
     """
     settings = make_settings(TrainSettings, values)
@@ -178,10 +181,12 @@ def _open_table(
         raise click.UsageError(f"{name!r} beside --data: name the table's task with --task {name}")
     if settings.quick:
         raise click.UsageError("--quick is for the tasks that ship, not for --data")
-    if settings.target is None and settings.kind != "anomaly":
-        raise click.UsageError("--data needs --target COLUMN, or --kind anomaly")
-    if settings.kind == "anomaly" and settings.tune is not None:
-        raise click.UsageError("--tune needs labels to search by: leave it out with --kind anomaly")
+    if settings.target is None and settings.kind not in _UNLABELLED and not path.is_dir():
+        raise click.UsageError("--data needs --target COLUMN, or --kind anomaly or clusters")
+    if settings.kind in _UNLABELLED and settings.tune is not None:
+        raise click.UsageError(
+            f"--tune needs labels to search by: leave it out with --kind {settings.kind}"
+        )
     # Imported here: a task that ships needs neither pandas nor pyarrow.
     from ounce_exporters.tasks.table.task import load, task_name
 

@@ -30,6 +30,7 @@ from ounce_exporters.export.calibration import (
 )
 from ounce_exporters.export.canaries import choose_canaries
 from ounce_exporters.export.cards import write_card
+from ounce_exporters.export.cluster_odds import ClusterOdds
 from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.export.p_values import ConformalPValues
 from ounce_exporters.export.parity import EXACT, LIGHTER, check_parity
@@ -245,6 +246,16 @@ def _calibration(
     if isinstance(calibrator, ConformalPValues):
         return Calibration(
             method="conformal-p-values", n=calibrator.n, false_alarms=calibrator.rate
+        )
+    if isinstance(calibrator, ClusterOdds):
+        return Calibration(
+            method="temperature",
+            n=n,
+            temperature=calibrator.temperature,
+            ece_before=expected_calibration_error(
+                ClusterOdds(1.0).apply(native), data.test.targets
+            ),
+            ece_after=expected_calibration_error(calibrator.apply(native), data.test.targets),
         )
     return Calibration(
         method="temperature",

@@ -1,6 +1,6 @@
 """A request on the wire: CloudEvents headers, and an Open Inference Protocol V2 JSON body.
 
-The other body format is the task's input as raw little-endian tensor bytes.
+Among the other body formats is the task's input as raw little-endian tensor bytes.
 """
 
 from enum import StrEnum
@@ -19,8 +19,10 @@ HEADER_JSON_BYTES = "inference-header-content-length"
 
 HEADER_ANSWER = "ounce-answer"
 """A value of `AnswerForm`: how the sender wants its answer."""
-HEADERS_TRACE = ("tracestate", "ce_traceparent", "ce_tracestate")
-"""Of trace context, beside `traceparent`: they come back as they are."""
+HEADER_REPLY = "ce_ouncereply"
+"""Where a gateway sends the answer on: its own words, of at most 512 bytes."""
+HEADERS_RETURNED = ("tracestate", "ce_traceparent", "ce_tracestate", HEADER_REPLY)
+"""They come back as they are, as `traceparent` does."""
 
 CONTENT_TYPE_EVENT = "application/cloudevents+json"
 CONTENT_TYPE_JSON = "application/json"
@@ -52,6 +54,15 @@ class FloatTensor(msgspec.Struct, tag_field="datatype", tag="FP32"):
     parameters: dict[str, Any] | None = None
 
 
+class PixelTensor(msgspec.Struct, tag_field="datatype", tag="UINT8"):
+    """An image; `data` is flat, row-major, each value from 0 to 255."""
+
+    name: str
+    shape: list[int]
+    data: list[int]
+    parameters: dict[str, Any] | None = None
+
+
 class TextTensor(msgspec.Struct, tag_field="datatype", tag="BYTES"):
     """An input tensor of UTF-8 texts; `data` is flat, row-major; "" is a missing value."""
 
@@ -64,7 +75,9 @@ class TextTensor(msgspec.Struct, tag_field="datatype", tag="BYTES"):
 class RequestedOutput(msgspec.Struct):
     """Names one output that the answer should hold."""
 
-    name: Literal["label", "confidence", "probabilities", "value", "interval", "p_value", "score"]
+    name: Literal[
+        "label", "confidence", "probabilities", "value", "interval", "p_value", "score", "distance"
+    ]
     parameters: dict[str, Any] | None = None
 
 
@@ -82,7 +95,7 @@ class Request(msgspec.Struct):
     Shapes are `[1, *item shape]` or the item's own shape.
     """
 
-    inputs: list[FloatTensor | TextTensor]
+    inputs: list[FloatTensor | PixelTensor | TextTensor]
     id: str | None = None
     parameters: RequestParameters | None = None
     outputs: list[RequestedOutput] | None = None

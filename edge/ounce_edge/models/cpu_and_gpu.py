@@ -18,7 +18,7 @@ from ounce_edge.models.catalogue import (
     load_ladder,
     sample_inputs,
 )
-from ounce_edge.models.runtimes.base import LoadedModel, Runtime
+from ounce_edge.models.runtimes.base import LoadedModel, Runtime, kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def _on_gpu(
     except BaseException:
         loaded.unload()
         raise
-    return ServedModel(card, loaded, 0)
+    return ServedModel(card, loaded, 0, kind_of(gpu.name))
 
 
 def _check_alike(gpu: LoadedModel, cpu: LoadedModel, task: TaskSpec) -> None:

@@ -3,8 +3,8 @@
 import logging
 
 import pytest
+from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.apart import ApartRuntime
-from ounce_edge.worker.settings import RuntimeChoice
 from ounce_edge.worker.startup import make_gpu
 from ounce_schemas.errors import RuntimeAbsentError
 

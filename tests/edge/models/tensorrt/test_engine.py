@@ -134,6 +134,24 @@ def test_texts_go_in_as_bytes(gpu: FakeGpu) -> None:
     np.testing.assert_array_equal(answers[:, :2], [[97, 98], [99, 0], [0, 0]])
 
 
+def test_images_go_in_as_they_are(gpu: FakeGpu) -> None:
+    nodes = [
+        helper.make_node("Cast", ["image"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["numbers"], ["output"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "images",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 2, 2, 3])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 12])],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = load(gpu, FakeTensorRt(gpu), made.SerializeToString())
+    assert model.inputs["image"].datatype == "UINT8"
+    images = np.arange(36, dtype=np.uint8).reshape(3, 2, 2, 3)
+    np.testing.assert_array_equal(model.run({"image": images}), images.reshape(3, 12))
+
+
 def test_inputs_of_different_lengths_are_refused(gpu: FakeGpu) -> None:
     content = CONTENT
     model = load(gpu, FakeTensorRt(gpu), content)

@@ -18,6 +18,11 @@ from ounce_edge.models.runtimes.text_bytes import encode_texts
 
 logger = logging.getLogger(__name__)
 
+_TEXT_DIMENSIONS = 2
+"""Of an item, uint8: texts, and their bytes one after the other. Images have three."""
+_DATATYPES = {"float32": "FP32", "uint8": "UINT8"}
+_DTYPES: dict[str, Any] = {"FP32": np.float32, "UINT8": np.uint8, "BYTES": np.object_}
+
 
 class EngineModel:
     """Implements `LoadedModel`. Calls of several threads run one after the other.
@@ -116,14 +121,14 @@ class EngineModel:
             self._context = self._kept = None
 
     def _sign(self, name: str, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> TensorSignature:
-        if dtype == np.uint8:  # one byte after the other, behind the shape of the texts
+        if dtype == np.uint8 and len(shape) == _TEXT_DIMENSIONS:
             self._n_bytes[name] = shape[-1]
             return TensorSignature("BYTES", (None, *shape[:-1]))
-        return TensorSignature("FP32" if dtype == np.float32 else str(dtype), (None, *shape))
+        return TensorSignature(_DATATYPES.get(str(dtype), str(dtype)), (None, *shape))
 
     def _array(self, name: str, array: NDArray[Any] | None) -> NDArray[Any]:
         signature = self.inputs[name]
-        wanted: Any = np.float32 if signature.datatype == "FP32" else np.object_
+        wanted = _DTYPES.get(signature.datatype)
         if array is None or array.dtype != wanted or array.shape[1:] != signature.shape[1:]:
             found = "absent" if array is None else f"{array.dtype}{list(array.shape)}"
             raise ValueError(
