@@ -65,6 +65,8 @@ class Ladder:
     """What was planned for these very model files; may be empty: then each model is a plan."""
     version: str
     """Digest of what serves: the same models give the same version on every worker."""
+    cpu_only: Sequence[str] = ()
+    """Where there is a GPU, one line for each model that is not on it: its name and why."""
 
 
 def load_ladder(

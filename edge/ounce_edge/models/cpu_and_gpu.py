@@ -55,7 +55,7 @@ def load_everywhere(
     """`load_ladder`, and where the runtime has a GPU its models there, too.
 
     Arguments and errors are those of `load_ladder`. A model that can't go on the GPU serves on the
-    CPU alone; `refused` and the log say why.
+    CPU alone; `cpu_only` and the log say why.
     """
     ladder = load_ladder(models_dir, task_name, runtime, serving=serving)
     if not isinstance(runtime, CpuAndGpu):
@@ -63,7 +63,7 @@ def load_everywhere(
     folder = models_dir / task_name
     names = {served.card.model for served in ladder.models}
     before = {m.card.model: m for m in serving.models} if serving is not None else {}
-    models, refused = list(ladder.models), list(ladder.refused)
+    models, cpu_only = list(ladder.models), []
     for served in ladder.models:
         name = served.card.model + SUFFIX
         try:
@@ -72,12 +72,12 @@ def load_everywhere(
             models.append(_on_gpu(folder, served, ladder.task, runtime.gpu, before.get(name)))
         except Exception as e:  # whatever a GPU does, the CPU serves
             reason = " ".join(str(e).split())
-            refused.append(f"{name}: {reason}")
-            logger.warning("not on the GPU task=%s model=%s reason=%s", task_name, name, reason)
+            cpu_only.append(f"{served.card.model}: {reason}")
+            logger.warning("on the CPU alone %s/%s: %s", task_name, served.card.model, reason)
     on_gpu = ",".join(sorted(m.card.model for m in models if m.card.model not in names))
     version = hashlib.sha256(f"{ladder.version} {on_gpu}".encode()).hexdigest()[:12]
     return replace(
-        ladder, models=models, refused=refused, version=version if on_gpu else ladder.version
+        ladder, models=models, cpu_only=cpu_only, version=version if on_gpu else ladder.version
     )
 
 

@@ -186,6 +186,9 @@ class Instruments:
         self.refused = gauge(
             "ounce_models_refused", "Models refused of those that are to serve", "task"
         )
+        self.cpu_only = gauge(
+            "ounce_models_cpu_only", "Models that are not on the GPU, where there is one", "task"
+        )
         self.model_loads = counter(
             "ounce_model_loads", "Times that a model which was unloaded was loaded again", "task"
         )

@@ -33,15 +33,16 @@ def test_a_model_with_an_engine_stands_beside_its_twin(models: Path) -> None:
     )
     assert [m.card.model for m in ladder.models] == ["a", "b", "a-gpu"]
     assert ladder.models[2].card.sha256 == ladder.models[0].card.sha256
-    assert [line.partition(": ")[0] for line in ladder.refused] == ["b-gpu"]
-    assert "no fake of that name" in ladder.refused[0]
+    assert [line.partition(": ")[0] for line in ladder.cpu_only] == ["b"]
+    assert "no fake of that name" in ladder.cpu_only[0]
+    assert ladder.refused == []
     assert ladder.version != plain.version
 
 
 def test_a_ladder_without_an_engine_is_that_of_the_cpu(models: Path) -> None:
     ladder = load_everywhere(models, "digits", CpuAndGpu(cpu(), FakeRuntime({})))
     assert [m.card.model for m in ladder.models] == ["a", "b"]
-    assert len(ladder.refused) == 2
+    assert len(ladder.cpu_only) == 2
     assert ladder.version == load_everywhere(models, "digits", cpu()).version
 
 
@@ -49,7 +50,7 @@ def test_a_model_that_answers_otherwise_on_the_gpu_is_refused(models: Path) -> N
     gpu = FakeModel(DIGITS, other)
     ladder = load_everywhere(models, "digits", CpuAndGpu(cpu(), FakeRuntime({"a": gpu})))
     assert [m.card.model for m in ladder.models] == ["a", "b"]
-    assert "32 of 32 answers differ from the CPU's by more than 0.01" in ladder.refused[0]
+    assert "32 of 32 answers differ from the CPU's by more than 0.01" in ladder.cpu_only[0]
     with pytest.raises(RuntimeError, match="unloaded"):
         gpu.run({"input": np.zeros((1, 4), np.float32)})
 
@@ -71,4 +72,4 @@ def test_a_name_that_is_taken_is_not_given_twice(models: Path) -> None:
     both = CpuAndGpu(FakeRuntime(fakes), FakeRuntime({"a": FakeModel(DIGITS)}))
     ladder = load_everywhere(models, "digits", both)
     assert [m.card.model for m in ladder.models] == ["a", "a-gpu", "b"]
-    assert ladder.refused[0] == "a-gpu: a model of this name is on the ladder"
+    assert ladder.cpu_only[0] == "a: a model of this name is on the ladder"
