@@ -52,6 +52,34 @@ class LighterModel:
         return self._graph
 
 
+class _Once:
+    """Fits, and exports, what is asked for several times once.
+
+    Args:
+        fit: of a recipe.
+    """
+
+    def __init__(self, fit: Callable[[TaskData, int, Progress], FittedModel]) -> None:
+        self._fit = fit
+        self._last: tuple[TaskData, int, FittedModel] | None = None
+        self._graph: onnx.ModelProto | None = None
+
+    def fit(self, data: TaskData, seed: int, progress: Progress) -> FittedModel:
+        """The model of these rows and this seed."""
+        last = self._last
+        if last is None or last[0].train is not data.train or last[1] != seed:
+            last = self._last = data, seed, self._fit(data, seed, progress)
+            self._graph = None
+        return last[2]
+
+    def graph(self) -> onnx.ModelProto:
+        """Of what was fitted last; nobody changes it."""
+        assert self._last is not None
+        if self._graph is None:
+            self._graph = self._last[2].to_onnx()
+        return self._graph
+
+
 def with_lighter(
     recipes: Sequence[Recipe], *, keep: bool = False, race: Race = race
 ) -> list[Recipe]:
@@ -70,18 +98,19 @@ def with_lighter(
     for recipe in recipes:
         is_network = recipe.family == "neural"
         forms = [form for form in Form if form.suits_networks == is_network]
-        shared = replace(recipe, fit=_once(recipe.fit))
-        found += [shared, *(_lighter(shared, form, keep, race) for form in forms)]
+        once = _Once(recipe.fit)
+        others = [_lighter(recipe, once, form, None if keep else race) for form in forms]
+        found += [replace(recipe, fit=once.fit), *others]
     return found
 
 
-def _lighter(recipe: Recipe, form: Form, keep: bool, race: Race) -> Recipe:
+def _lighter(recipe: Recipe, once: _Once, form: Form, race: Race | None) -> Recipe:
     def fit(data: TaskData, seed: int, progress: Progress) -> FittedModel:
-        original = recipe.fit(data, seed, progress)
-        whole = original.to_onnx()
+        original = once.fit(data, seed, progress)
+        whole = once.graph()
         model = _convert(whole, form, data, original)
         _check_answers(model, data)
-        if not keep:
+        if race is not None:
             before = OnnxCpuRuntime().load(Path("fp32.onnx"), whole.SerializeToString())
             _check_cost(race(model.loaded, before, data.train.inputs))
         return model
@@ -121,18 +150,3 @@ def _check_cost(times: dict[int, float]) -> None:
     if min(times.values()) > MOST_OF_TIME:
         each = " and ".join(f"{ratio:.2f} times for {n}" for n, ratio in times.items())
         raise NotWorthwhileError(f"it is not cheaper here: a call takes {each} items")
-
-
-def _once(
-    fit: Callable[[TaskData, int, Progress], FittedModel],
-) -> Callable[[TaskData, int, Progress], FittedModel]:
-    """The same, but what was fitted last is not fitted again."""
-    last: tuple[TaskData, int, FittedModel] | None = None
-
-    def fitted(data: TaskData, seed: int, progress: Progress) -> FittedModel:
-        nonlocal last
-        if last is None or last[0].train is not data.train or last[1] != seed:
-            last = data, seed, fit(data, seed, progress)
-        return last[2]
-
-    return fitted

@@ -4,6 +4,7 @@ No GPU is there: the process has a runtime that crashes, breaks, hangs and runs 
 is told.
 """
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,6 +113,15 @@ def test_a_model_that_is_unloaded_is_not_loaded_again(runtime: ApartRuntime) -> 
     assert second.run(wish(bad.ANSWER)) == bad.ANSWER
     with pytest.raises(RuntimeError, match="unloaded"):
         first.run(wish(bad.ANSWER))
+
+
+def test_a_model_that_nothing_holds_is_unloaded_with_the_next_call(runtime: ApartRuntime) -> None:
+    first, second = (runtime.load(PATH, content) for content in (b"one", b"two"))
+    assert len(runtime._state.models) == 2
+    del first
+    gc.collect()
+    assert second.run(wish(bad.ANSWER)) == bad.ANSWER
+    assert len(runtime._state.models) == 1
 
 
 @pytest.mark.parametrize(

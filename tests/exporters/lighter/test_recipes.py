@@ -32,12 +32,19 @@ class Counted:
     """A recipe's fit that counts."""
 
     def __init__(self, graph: onnx.ModelProto | None = None) -> None:
-        self.n = 0
+        self.n = self.n_exports = 0
         self.graph = graph or convolutional()
 
     def __call__(self, data: TaskData, seed: int, progress: Progress) -> FittedModel:
         self.n += 1
-        return GraphModel(self.graph)
+        counted = self
+
+        class Model(GraphModel):
+            def to_onnx(self) -> onnx.ModelProto:
+                counted.n_exports += 1
+                return super().to_onnx()
+
+        return Model(self.graph)
 
 
 class Dropped(Reporters):
@@ -82,6 +89,7 @@ def test_a_form_that_is_cheaper_gets_a_card_of_its_own(data: TaskData, tmp_path:
     build_ladder(data, with_lighter([network(fit)], race=cheaper), tmp_path, 0, reporter)
     assert reporter.errors == []
     assert fit.n == 1  # trained once for all forms
+    assert fit.n_exports == 2  # for itself, and for all forms
     assert reporter.reasons == {"net-int8-dynamic": "it has convolutions, or no products"}
     cards = {p.name: read_card(p / "card.json") for p in (tmp_path / "digits").iterdir()}
     assert cards.keys() == {"net", "net-fp16", "net-int8", "net-int8-symmetric"}

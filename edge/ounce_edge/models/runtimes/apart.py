@@ -8,6 +8,7 @@ import logging
 import multiprocessing
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -88,6 +89,8 @@ class ApartRuntime:
         self._make, self._limits, self._clock = make, limits or Limits(), clock
         self._lock = threading.RLock()
         self._numbers = count(1)
+        self._gone = deque[int]()
+        """Models that nothing holds any more."""
         self._state = _State()
         try:
             started: tuple[str, int] = self._start()
@@ -118,6 +121,7 @@ class ApartRuntime:
             ApartError: the process fails.
         """
         with self._lock:
+            self._forget()
             number = next(self._numbers)
             kept = self._state.models[number] = _Kept(path, content)
             try:
@@ -134,6 +138,7 @@ class ApartRuntime:
             RuntimeError: the model fails, or the process does.
         """
         with self._lock:
+            self._forget()
             kept = self._state.models[number]
             if self._state.current is None or kept.process != self._state.current.number:
                 self._load(number, kept)
@@ -151,10 +156,18 @@ class ApartRuntime:
                 except ApartError as e:
                     logger.warning("%s", e)
 
+    def forget(self, number: int) -> None:
+        """Unload a model with the next call; for the garbage collector, which must not wait."""
+        self._gone.append(number)
+
     def close(self) -> None:
         """End the process."""
         with self._lock:
             self._drop(_CLOSE_S)
+
+    def _forget(self) -> None:
+        while self._gone:
+            self.unload(self._gone.popleft())
 
     def _load(self, number: int, kept: _Kept) -> Any:
         if self._state.current is None:
@@ -265,3 +278,7 @@ class _ApartModel:
         if self._is_loaded:
             self._is_loaded = False
             self._runtime.unload(self._number)
+
+    def __del__(self) -> None:
+        if self._is_loaded:
+            self._runtime.forget(self._number)
