@@ -79,7 +79,7 @@ class OnnxCpuRuntime:
 
 class _OnnxCpuModel:
     def __init__(self, session: Any) -> None:
-        self._session = session
+        self._session: Any = session
         self._text_bytes = {t.name: t.shape[-1] for t in session.get_inputs() if _is_text(t)}
         self.inputs = {t.name: _signature(t) for t in session.get_inputs()}
         self.outputs = {t.name: _signature(t) for t in session.get_outputs()}
@@ -88,21 +88,28 @@ class _OnnxCpuModel:
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
         """Run a batch of any size, in calls of at most `MAX_ROWS` rows."""
+        session = self._session
+        if session is None:
+            raise RuntimeError("the model was unloaded")
         n = len(inputs[self._first_input])
         if self._text_bytes:
             texts = {name: encode_texts(inputs[name], k) for name, k in self._text_bytes.items()}
             inputs = {**inputs, **texts}
         if n <= MAX_ROWS:
-            result: NDArray[np.float32] = self._session.run(self._output_names, inputs)[0]
+            result: NDArray[np.float32] = session.run(self._output_names, inputs)[0]
             return result
         chunks = [
-            self._session.run(
+            session.run(
                 self._output_names,
                 {name: array[start : start + MAX_ROWS] for name, array in inputs.items()},
             )[0]
             for start in range(0, n, MAX_ROWS)
         ]
         return np.concatenate(chunks)
+
+    def unload(self) -> None:
+        """Give the session back; calls under way keep it until they end."""
+        self._session = None
 
 
 def _is_text(tensor: Any) -> bool:
