@@ -12,6 +12,8 @@ from ounce_schemas.task import TaskSpec
 from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.content import TARGETS, Content, ItemData, as_id
 from ounce_edge.wire.formats.json_text import NO_JSON
+from ounce_edge.wire.request_body import flat_data
+from ounce_edge.wire.tensor_values import pad_steps
 
 NESTED = (
     "data", "payload", "after", "value", "values", "fields", "features", "inputs", "instances",
@@ -125,6 +127,8 @@ class FlatJson:
         spec = next(spec for spec in self._task.inputs if spec.name == name)
         if len(values) == 1 and isinstance(values[0], list):
             values = values[0]
+        if spec.channels is not None:
+            values = pad_steps(flat_data(values), spec)
         kinds = (str,) if spec.datatype == "BYTES" else (float, int, type(None))
         wrong = next((v for v in values if not isinstance(v, kinds) or v is True or v is False), 0)
         if wrong != 0 or len(values) != spec.size:

@@ -32,7 +32,7 @@ class Images:
     """What a task of images is made of."""
 
     tensor: TensorSpec
-    pixels: NDArray[np.uint8]
+    values: NDArray[np.uint8]
     """Array of shape (n_items, height, width, channels)."""
     rows: TableRows
     """Those that have an image."""
