@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check docs bench bench-routing bench-delivery bench-peers \
-  bench-tables bench-advisor bench-kinds ladders \
+  bench-tables bench-advisor bench-kinds bench-precisions ladders \
   fuzz fuzz-models chaos flood soak clean
 
 BIN := .venv/bin
@@ -18,7 +18,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 
 help: ## Show this help
 	@echo "Usage: make TARGET"; echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv with everything installed (the other targets do it when needed)
 
@@ -84,6 +84,9 @@ bench-advisor: $(READY) ## What advice loses on public tables; DATA=FOLDER, SHOR
 
 bench-kinds: $(READY) ## Anomalies, texts and the isolation forest's graph on public data: DATA=FOLDER
 	$(BIN)/python -m benchmarks.kinds --data $(DATA) $(PUBLISHED)
+
+bench-precisions: $(READY) ## What lighter forms of the ladders' networks cost and answer here
+	$(BIN)/python -m benchmarks.precisions $(PUBLISHED)
 
 ladders: $(READY) ## Train both ladders anew and write what their cards promise for the pages
 	$(BIN)/ounce train digits

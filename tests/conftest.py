@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from tests.support.kafka.apache_kafka import ApacheKafka, KafkaUnavailableError
 from tests.support.kafka.needed import BROKER
 from tests.support.kafka.topics import OwnTopics
+from tests.support.process.mosquitto import Mosquitto, MosquittoUnavailableError
 from tests.support.process.prometheus import Prometheus, PrometheusUnavailableError
 from tests.support.process.worker import OUNCE, Device
 from tests.support.suite.once import made_once
@@ -103,3 +104,14 @@ def prometheus() -> Iterator[Callable[[str], Prometheus]]:
                 pytest.skip(f"no Prometheus: {e}")
 
         yield start
+
+
+@pytest.fixture
+def mosquitto() -> Iterator[Mosquitto]:
+    """An MQTT broker of this test alone, which takes anybody."""
+    try:
+        broker = Mosquitto()
+    except MosquittoUnavailableError as e:
+        pytest.skip(f"no mosquitto: {e}")
+    with broker:
+        yield broker

@@ -110,3 +110,5 @@ class Recipe:
     """It learns from a sample of so many rows where there are more."""
     balanced: bool = False
     """Whether it learns as if all classes were equally frequent."""
+    form_of: str | None = None
+    """Model that it is a lighter form of; it is left out where it gains nothing."""

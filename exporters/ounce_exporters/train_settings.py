@@ -24,6 +24,8 @@ TABLE_OPTIONS = {
         "tolerance",
         "kind",
         "false_alarms",
+        "clusters",
+        "reference",
         "class_weights",
         "measure",
     ),
@@ -65,14 +67,26 @@ class TableSettings(BaseModel):
     )
     kind: TaskKind | None = Field(
         default=None,
-        description="What is asked: classes, a quantity, or which rows are strange (anomaly, also "
-        "without --target); default: texts and up to 20 whole numbers are classes",
+        description="What is asked: classes, a quantity, or which rows are strange (anomaly), or "
+        "which belong together (clusters), both also without --target; default: texts and up to "
+        "20 whole numbers are classes",
     )
     false_alarms: float | None = Field(
         default=None,
         gt=0,
         lt=1,
         description="Anomaly: largest share of normal rows that may be flagged; default: 0.01",
+    )
+    clusters: int | None = Field(
+        default=None,
+        ge=2,
+        le=100,
+        description="Clusters: how many; default: found out, 10 at most",
+    )
+    reference: Literal["gaussian-mixture", "k-means"] | None = Field(
+        default=None,
+        description="Clusters: the model whose assignment counts; default: gaussian-mixture, or "
+        "k-means where there are texts",
     )
     class_weights: Literal["none", "balanced"] = Field(
         default="none",
@@ -183,6 +197,8 @@ class TableSettings(BaseModel):
             without=frozenset(self.without),
             kind=self.kind,
             false_alarms=self.false_alarms,
+            clusters=self.clusters,
+            reference=self.reference,
             tolerance=self.tolerance,
             unit=self.unit,
             time=self.time,
@@ -208,6 +224,11 @@ class TrainSettings(TableSettings):
         default=False,
         description="A smaller ladder of a task that ships, trained in seconds, in the folder "
         f"{QUICK_FOLDER}/ of the models folder: to see everything at work, not to be relied on",
+    )
+    keep_lighter: bool = Field(
+        default=False,
+        description="Keep FP16 and INT8 forms of networks, of a task that ships, also where they "
+        "are no cheaper on this machine: for a worker elsewhere",
     )
     only: tuple[str, ...] = Field(
         default=(),

@@ -20,7 +20,7 @@ from ounce_schemas.request import (
     HEADER_MIN_ACCURACY,
     HEADER_SOURCE,
     HEADER_TRACEPARENT,
-    HEADERS_TRACE,
+    HEADERS_RETURNED,
     REQUEST_EVENT_TYPE,
     AnswerForm,
 )
@@ -173,7 +173,8 @@ def _request_headers() -> dict[str, Any]:
             HEADER_MAX_LATENCY_MS: "deadline in milliseconds, in (0, 3600000]",
             HEADER_MIN_ACCURACY: "accuracy floor, in [0, 1]",
             HEADER_CONTENT_TYPE: "application/json or application/octet-stream; sniffed if absent",
-            HEADER_TRACEPARENT: "W3C trace context; comes back, as do " + ", ".join(HEADERS_TRACE),
+            HEADER_TRACEPARENT: "W3C trace context; comes back, as do "
+            + ", ".join(HEADERS_RETURNED),
             HEADER_ANSWER: f"form of the answer: {', '.join(AnswerForm)}",
             HEADER_JSON_BYTES: "bytes of the body that are JSON, where binary tensors follow",
             HEADER_REPLAYED_FROM: "the dead letter that this was, <topic>-<partition>-<offset>; "

@@ -227,4 +227,5 @@ class KafkaConnection(BaseModel):
 
 def _called(name: str) -> str:
     """A field as people give it: secrets have no option."""
-    return f"OUNCE_{name.upper()}" if name in _SECRETS else f"--{name.replace('_', '-')}"
+    is_secret = name.endswith(("password", "secret"))
+    return f"OUNCE_{name.upper()}" if is_secret else f"--{name.replace('_', '-')}"

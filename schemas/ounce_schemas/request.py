@@ -19,8 +19,10 @@ HEADER_JSON_BYTES = "inference-header-content-length"
 
 HEADER_ANSWER = "ounce-answer"
 """A value of `AnswerForm`: how the sender wants its answer."""
-HEADERS_TRACE = ("tracestate", "ce_traceparent", "ce_tracestate")
-"""Of trace context, beside `traceparent`: they come back as they are."""
+HEADER_REPLY = "ce_ouncereply"
+"""Where a gateway sends the answer on: its own words, of at most 512 bytes."""
+HEADERS_RETURNED = ("tracestate", "ce_traceparent", "ce_tracestate", HEADER_REPLY)
+"""They come back as they are, as `traceparent` does."""
 
 CONTENT_TYPE_EVENT = "application/cloudevents+json"
 CONTENT_TYPE_JSON = "application/json"
@@ -73,7 +75,9 @@ class TextTensor(msgspec.Struct, tag_field="datatype", tag="BYTES"):
 class RequestedOutput(msgspec.Struct):
     """Names one output that the answer should hold."""
 
-    name: Literal["label", "confidence", "probabilities", "value", "interval", "p_value", "score"]
+    name: Literal[
+        "label", "confidence", "probabilities", "value", "interval", "p_value", "score", "distance"
+    ]
     parameters: dict[str, Any] | None = None
 
 

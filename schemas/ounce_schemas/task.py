@@ -10,9 +10,13 @@ from ounce_schemas.measure import ACCURACY, Measure
 from ounce_schemas.topics import TASK_NAME_PATTERN
 
 TaskName = Annotated[str, Field(pattern=TASK_NAME_PATTERN)]
-TaskKind = Literal["classification", "regression", "anomaly"]
+TaskKind = Literal["classification", "regression", "anomaly", "clusters"]
 NORMAL, ANOMALY = "normal", "anomaly"
 """Labels of every anomaly task, in output order."""
+NO_CLUSTER = "none"
+"""Last label of every task of clusters: items that are far from all of them."""
+CLUSTER_POWER = 40
+"""Odds of a cluster against none are one over so high a power of the distance from it."""
 
 
 class Document(BaseModel):
@@ -105,8 +109,10 @@ class TaskSpec(Document):
     Every model of a classification task has the single output `probabilities`,
     array of shape (n_items, n_labels), float32, calibrated, rows summing to 1. Every model of a
     regression task has the single output `estimate`, array of shape (n_items, 3), float32:
-    value, lower and upper end of its interval. An anomaly task is one of the classes `normal` and
-    `anomaly`, whose probabilities hold a p-value: `anomaly_p_values` reads it.
+    value, lower and upper end of its interval, each less the task's `offset`. An anomaly task is
+    one of the classes `normal` and `anomaly`, whose probabilities hold a p-value. A task of
+    clusters is one of the classes of its clusters and `none`, whose probabilities hold the distance
+    from the nearest one.
     """
 
     name: TaskName
@@ -118,6 +124,12 @@ class TaskSpec(Document):
         default=None,
         gt=0,
         description="Regression: a prediction is acceptable within this absolute error",
+    )
+    offset: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="Regression: models give values less this much, since FP32 would blur the "
+        "whole; answers add it in double precision",
     )
     interval_coverage: float | None = Field(
         default=None, gt=0, lt=1, description="Regression: share of true values in the interval"
@@ -177,6 +189,10 @@ class TaskSpec(Document):
             raise ValueError(f"kind {self.kind}: false_alarms belongs to anomaly, which needs it")
         if self.kind == "anomaly" and self.labels != (NORMAL, ANOMALY):
             raise ValueError(f"an anomaly task has the labels {NORMAL!r} and {ANOMALY!r}")
+        if self.offset is not None and self.classifies:
+            raise ValueError(f"kind {self.kind}: offset belongs to regression")
+        if self.kind == "clusters" and self.labels[-1:] != (NO_CLUSTER,):
+            raise ValueError(f"the last label of a task of clusters is {NO_CLUSTER!r}")
         if self.classifies:
             if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
                 raise ValueError("a classification task needs two or more distinct labels")

@@ -8,6 +8,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from ounce_edge.gateway.instruments import GatewayInstruments
+from ounce_edge.gateway.settings import GatewaySettings
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.settings import WorkerSettings
 from ounce_schemas.dead_letter import DEAD_LETTER_HEADERS
@@ -23,6 +25,7 @@ from ounce_schemas.routing import Choice, Fallback, Objective
 from ounce_services.control.api.app import make_app
 from ounce_services.control.plane import make_plane
 from ounce_services.control.settings import ControlSettings
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from tests.docs.pages import DOCS, PAGES, README, ROOT, Found, fences, names, rows, spans
@@ -32,10 +35,16 @@ KINDS = {"inputs": "request", "model_name": "prediction", "kind": "event"}
 """By a field that only documents of that kind have."""
 
 
-def metrics_of_the_code() -> dict[str, list[str]]:
+def of_gateways() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    GatewayInstruments(registry)
+    return registry
+
+
+def metrics_of(registry: CollectorRegistry) -> dict[str, list[str]]:
     """Label names by metric, as Prometheus shows it."""
     found = {}
-    for collector in Metrics().registry._collector_to_names:
+    for collector in registry._collector_to_names:
         for family in getattr(collector, "describe", list)():
             if family.name.startswith("ounce_"):
                 labels = getattr(collector, "_labelnames", None)
@@ -44,12 +53,17 @@ def metrics_of_the_code() -> dict[str, list[str]]:
     return found
 
 
-def test_every_metric_is_in_its_page_with_its_labels() -> None:
-    page = {
+@pytest.mark.parametrize(
+    ("page", "registry"), [("metrics", Metrics().registry), ("gateway", of_gateways())]
+)
+def test_every_metric_is_in_its_page_with_its_labels(
+    page: str, registry: CollectorRegistry
+) -> None:
+    told = {
         row[0].strip("`"): [label for label in row[1].split(", ") if label]
-        for row in rows(DOCS / "metrics.md", "Metric")
+        for row in rows(DOCS / f"{page}.md", "Metric")
     }
-    assert page == metrics_of_the_code()
+    assert told == metrics_of(registry)
 
 
 def test_every_fallback_is_in_the_row_of_its_metric() -> None:
@@ -59,7 +73,7 @@ def test_every_fallback_is_in_the_row_of_its_metric() -> None:
 
 
 def test_metrics_that_pages_name_exist() -> None:
-    known = {*metrics_of_the_code(), *PACKAGES}
+    known = {*metrics_of(Metrics().registry), *metrics_of(of_gateways()), *PACKAGES}
     for page in PAGES:
         named = set(re.findall(r"\bounce_[a-z_]+", page.read_text(encoding="utf-8")))
         unknown = {n for n in named - known if re.sub("_(sum|count)$", "", n) not in known}
@@ -76,13 +90,20 @@ def options(settings: type[KafkaConnection]) -> dict[str, Any]:
     return found
 
 
-def test_every_setting_of_a_worker_is_in_its_page_with_its_default() -> None:
-    own = {o: d for o, d in options(WorkerSettings).items() if o not in options(KafkaConnection)}
-    table = {row[0].strip("`"): row[1].strip("`") for row in rows(DOCS / "deployment.md", "Option")}
+@pytest.mark.parametrize(
+    ("settings", "page"), [(WorkerSettings, "deployment"), (GatewaySettings, "gateway")]
+)
+def test_every_setting_of_a_process_is_in_its_page_with_its_default(
+    settings: type[KafkaConnection], page: str
+) -> None:
+    own = {o: d for o, d in options(settings).items() if o not in options(KafkaConnection)}
+    table = {row[0].strip("`"): row[1].strip("`") for row in rows(DOCS / f"{page}.md", "Option")}
     assert table.keys() == own.keys()
     for option, default in own.items():
         if isinstance(default, bool):
             assert table[option] == str(default).lower(), option
+        elif isinstance(default, tuple) and default:
+            assert table[option] == " ".join(default), option
         elif default not in (None, ()):
             value = f"{default:.12g}" if isinstance(default, int | float) else str(default)
             assert table[option].replace(",", "") == value, option

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from ounce_schemas.errors import OunceError
@@ -77,6 +77,16 @@ class Health:
         return True, f"alive, not ready: {trouble}" if trouble else "healthy"
 
 
+class Probes(Protocol):
+    """What the port asks of a process."""
+
+    def healthy(self) -> tuple[bool, str]:
+        """Whether it can go on by itself, and a line that says why not."""
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether it serves, and a line that says why not."""
+
+
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
@@ -87,7 +97,7 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 def serve_health(
-    host: str, port: int, health: Health, registry: CollectorRegistry
+    host: str, port: int, health: Probes, registry: CollectorRegistry
 ) -> tuple[Callable[[], None], int]:
     """Serve /metrics, /healthz and /readyz on threads of their own.
 

@@ -137,8 +137,8 @@ def _checked(tensor: _Tensor, spec: TensorSpec) -> list[Any]:
     if tensor.shape != [1, *item] and tensor.shape != item:
         raise InvalidMessageError(
             Reason.WRONG_SHAPE,
-            f"input {spec.name!r} has shape {tensor.shape[:8]}; send {[1, *item]}: "
-            "one item a message" + steps_text(spec),
+            f"input {spec.name!r} has shape {tensor.shape[:8]}; send {[1, *item]}, or [N, ...] for "
+            f"N rows{steps_text(spec)}",
         )
     if len(tensor.data) != spec.size:
         raise InvalidMessageError(

@@ -19,7 +19,7 @@ from ounce_schemas.request import (
     HEADER_MIN_ACCURACY,
     HEADER_SOURCE,
     HEADER_TRACEPARENT,
-    HEADERS_TRACE,
+    HEADERS_RETURNED,
     AnswerForm,
 )
 
@@ -43,7 +43,7 @@ class RequestHead(NamedTuple):
     """Length of the JSON before binary tensors."""
     answer: AnswerForm | None = None
     trace: Sequence[tuple[str, bytes]] = ()
-    """Trace context beside `traceparent`."""
+    """What else comes back: trace context beside `traceparent`, a gateway's address."""
 
 
 ReadAttributes = Callable[[Callable[[str], bytes | None]], Attributes]
@@ -119,7 +119,7 @@ def _read_more(found: Mapping[str, bytes | None]) -> dict[str, Any]:
     json_bytes, answer = found.get(HEADER_JSON_BYTES), found.get(HEADER_ANSWER)
     trace = [
         (name, value)
-        for name in HEADERS_TRACE
+        for name in HEADERS_RETURNED
         if (value := found.get(name)) and len(value) <= _MAX_TRACEPARENT_BYTES
     ]
     return {

@@ -43,8 +43,10 @@ def command(**values: Any) -> None:
     if settings.observe is not None:
         _observe(settings.observe, settings.task)
         return
-    if settings.kind == "anomaly":
-        raise click.UsageError("--kind anomaly: there is no race of models that flag rows yet")
+    if settings.kind in ("anomaly", "clusters"):
+        raise click.UsageError(
+            f"--kind {settings.kind}: there is no race of models that flag rows yet"
+        )
     if settings.data is None or settings.target is None:
         raise click.UsageError("--data FILE and --target COLUMN are needed")
     console = wide_console()

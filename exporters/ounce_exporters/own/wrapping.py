@@ -83,9 +83,10 @@ def wrap(
     Raises:
         ExportError: it does not fit the task, fails on its items, or gives no steady answers.
     """
-    if task.kind == "anomaly":
+    if task.kind in ("anomaly", "clusters"):
         raise ExportError(
-            f"task {task.name!r} is of kind anomaly: it takes the models that `ounce train` makes"
+            f"task {task.name!r} is of kind {task.kind}: it takes the models that `ounce train` "
+            "makes"
         )
     first = task.inputs[0]
     if task.image or first.channels or any(tensor.text_bytes for tensor in task.inputs):

@@ -58,7 +58,7 @@ def train(
         make: builds the network; called after the seed is set.
         inputs: array of shape (n_items, ...).
         targets: label indices (int64: cross-entropy is minimised) or values (float32: squared
-            error), array of shape (n_items,).
+            error), array of shape (n_items,), or (n_items, n_outputs) for several values.
         training: the schedule.
         seed: of initial weights, order, dropout and augmentation.
         progress: told the share of steps that are done.
@@ -93,7 +93,7 @@ def train(
                         output, y[chosen], label_smoothing=training.label_smoothing
                     )
                     if classifies
-                    else nn.functional.mse_loss(output[:, 0], y[chosen])
+                    else nn.functional.mse_loss(output.reshape(y[chosen].shape), y[chosen])
                 )
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]

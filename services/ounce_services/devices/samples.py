@@ -56,7 +56,8 @@ class Samples:
         if isinstance(output, TextOutput) and output.data:
             return output.data[0] == self.spec.labels[int(self.targets[item])]
         if isinstance(output, NumberOutput) and output.data and self.spec.tolerance is not None:
-            return abs(output.data[0] - float(self.targets[item])) <= self.spec.tolerance
+            truth = float(self.targets[item]) + (self.spec.offset or 0.0)
+            return abs(output.data[0] - truth) <= self.spec.tolerance
         return False
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
+from ounce_edge.gateway.instruments import GatewayInstruments
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_services.monitoring.causes import read_causes
 from ounce_services.monitoring.objectives import read_objectives
+from prometheus_client import CollectorRegistry
 
 from tests.docs.pages import DOCS, rows
 from tests.support.process.boards import GRAFANA, board, board_files, targets
@@ -20,7 +22,9 @@ NAME = re.compile(r"\b(?:\w+:\w+:\w+|(?:ounce|process)_\w+|up|ALERTS)\b")
 
 
 def exposed() -> set[str]:
-    """Names that a worker's metrics have in Prometheus."""
+    """Names that the metrics of workers and gateways have in Prometheus."""
+    of_gateways = CollectorRegistry()
+    GatewayInstruments(of_gateways)
     suffixes = {
         "counter": ("_total",),
         "gauge": ("",),
@@ -28,7 +32,8 @@ def exposed() -> set[str]:
     }
     return {
         family.name + suffix
-        for family in Metrics().registry.collect()
+        for registry in (Metrics().registry, of_gateways)
+        for family in registry.collect()
         if family.name.startswith(("ounce_", "process_"))
         for suffix in suffixes[family.type]
     }

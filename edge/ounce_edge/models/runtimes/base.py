@@ -52,6 +52,11 @@ class LoadedModel(Protocol):
         ...
 
 
+def kind_of(name: str) -> str:
+    """What policies call a runtime of this name: `cpu` of `onnxruntime-cpu 1.32.0`."""
+    return name.split()[0].removeprefix("onnxruntime-").partition("-")[0]
+
+
 class Runtime(Protocol):
     """Loads models; holds what they share, for example one thread pool."""
 

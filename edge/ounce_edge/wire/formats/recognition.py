@@ -17,19 +17,22 @@ from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.content import Content, as_id
 from ounce_edge.wire.formats.csv_line import CsvLine
 from ounce_edge.wire.formats.flat import NESTED, FlatJson
+from ounce_edge.wire.formats.framed import FRAME_BYTES, FramedReader, schema_id_of
 from ounce_edge.wire.formats.image_file import is_image_file, read_pixels
 from ounce_edge.wire.formats.json_text import is_json, is_json_like, plain_text, read_document
 from ounce_edge.wire.formats.looks import looks_like
+from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.formats.v2_wide import BINARY_SIZE, WideReader, split_binary
 from ounce_edge.wire.request_body import read_body, tensor_data
 from ounce_edge.wire.request_head import RequestHead
 
 _DEEPEST = 8
 """Envelopes within envelopes."""
+MOST_ROWS = 1000
 _BINARY_SIZE = BINARY_SIZE.encode()
 _MISSING = np.float32("nan").tobytes()
-_FRAME_BYTES = 5
-"""A zero byte and the schema's id, as Confluent's serialisers write them."""
+_LIKELY_IDS = 1 << 20
+"""A raw tensor may begin with a zero byte; so few ids are looked up before it counts as one."""
 
 
 class Recogniser:
@@ -37,19 +40,27 @@ class Recogniser:
 
     Args:
         task: the task.
+        schemas: knows the schemas of framed bodies; None: nobody does.
+        max_rows: that one message may hold.
     """
 
-    def __init__(self, task: TaskSpec) -> None:
+    def __init__(
+        self, task: TaskSpec, schemas: Schemas | None = None, max_rows: int = MOST_ROWS
+    ) -> None:
         self._task = task
+        self.framed = None if schemas is None else FramedReader(schemas)
+        """Reads framed bodies; None: only those of JSON are read."""
         self.raw_bytes = task.inputs[0].raw_bytes if task.accepts_raw else None
         """Length of a raw body; None: the task takes none."""
         self._image = task.image
         first = task.inputs[0]
         self._step_bytes = 4 * len(first.channels or ()) if task.accepts_raw else 0
         self._columns = ColumnReader(task)
-        self.flat = FlatJson(task, self._columns)
-        self._csv = CsvLine(task, self._columns, self.flat)
-        self._wide = WideReader(task, self._columns)
+        self.flat = FlatJson(task, self._columns, max_rows)
+        cells = [cell for spec in task.inputs for cell in spec.cells or ()]
+        self._takes_text = len(cells) == 1 and cells[0].read == "sentence"
+        self._csv = CsvLine(task, self._columns, self.flat, max_rows)
+        self._wide = WideReader(task, self._columns, max_rows)
 
     def _is_shorter(self, value: bytes) -> bool:
         """Whether it may be the raw tensor of a sequence of fewer steps."""
@@ -75,12 +86,16 @@ class Recogniser:
         if self._image is not None and is_image_file(value, self.raw_bytes):
             return Content([read_pixels(value, self._image.shape).tobytes()], is_raw=True)
         error: InvalidMessageError | None = None
+        is_raw_size = len(value) == self.raw_bytes
+        if value[:1] == b"\0" and depth == 0 and not (is_raw_size and head.is_json is False):
+            framed = self._read_framed(head, value, is_raw_size)
+            if framed is not None:
+                return framed
         if b'"inputs"' in value and head.is_json is not False and head.json_bytes is None:
             try:
                 return _plain(read_body(value), self._task)
             except InvalidMessageError as e:
                 error = e
-        is_raw_size = len(value) == self.raw_bytes
         if is_raw_size and head.is_json is False:
             return Content([value], is_raw=True)
         if head.json_bytes or _BINARY_SIZE in value:
@@ -100,15 +115,37 @@ class Recogniser:
                     raise
         if is_raw_size:
             return Content([value], is_raw=True)
-        if depth == 0 and value[:1] == b"\0" and is_json_like(value[_FRAME_BYTES:]):
-            return self.read(head._replace(is_json=True), value[_FRAME_BYTES:], 1)
         if self._step_bytes and not _is_text(text) and self._is_shorter(value):
             missing = _MISSING * ((self.raw_bytes or 0) // 4 - len(value) // 4)
             return Content([missing + value], is_raw=True)
-        content = self._csv.read(text.decode()) if _is_text(text) else None
+        content = self._read_text(text.decode()) if _is_text(text) else None
         if content is None:
             raise self._unknown(value)
         return content
+
+    def _read_text(self, text: str) -> Content | None:
+        """A line of CSV, or the text itself where the task takes nothing but one."""
+        if self._takes_text and not self._columns.layout(text.splitlines()[:1]).is_known:
+            return Content([self._columns.read({self._columns.names[0]: text})])
+        return self._csv.read(text)
+
+    def _read_framed(self, head: RequestHead, value: bytes, is_raw_size: bool) -> Content | None:
+        """What a framed body holds; None where it may be something else."""
+        schema_id = schema_id_of(value)
+        if schema_id is None or (is_raw_size and schema_id >= _LIKELY_IDS):
+            return None
+        seems_json = is_json_like(value[FRAME_BYTES:]) and not is_raw_size
+        if self.framed is not None:
+            try:
+                found = self.framed.read(schema_id, value)
+            except InvalidMessageError:
+                if not (is_raw_size or (seems_json and is_json(value[FRAME_BYTES:]))):
+                    raise
+            else:
+                return self._read_document(found, head, 1)
+        if seems_json:
+            return self.read(head._replace(is_json=True), value[FRAME_BYTES:], 1)
+        return None
 
     def _read_document(
         self, found: Any, head: RequestHead, depth: int, error: InvalidMessageError | None = None
@@ -162,9 +199,11 @@ class Recogniser:
 
     def _unknown(self, value: bytes) -> InvalidMessageError:
         seen = looks_like(value)
-        if value[:1] == b"\0" and len(value) > _FRAME_BYTES:
-            schema = int.from_bytes(value[1:_FRAME_BYTES])
-            seen += f" (as Avro in Confluent's framing its schema would be {schema})"
+        if schema_id_of(value) is not None:
+            seen += (
+                f" (as Avro in Confluent's framing its schema would be {schema_id_of(value)}; "
+                "a worker reads that with --schema-registry)"
+            )
         name = self._task.name
         if self._image is not None:
             height, width, channels = self._image.shape

@@ -40,6 +40,10 @@ class TableOptions:
     kind: TaskKind | None = None
     false_alarms: float | None = None
     """Anomaly: largest share of normal rows that may be flagged."""
+    clusters: int | None = None
+    """Clusters: how many."""
+    reference: Literal["gaussian-mixture", "k-means"] | None = None
+    """Clusters: the model that assigns the rows."""
     tolerance: float | None = None
     unit: str | None = None
     """Column that tells whose the rows are: all rows of one stay in one split."""

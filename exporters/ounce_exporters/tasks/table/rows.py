@@ -16,6 +16,7 @@ from ounce_exporters.tasks.sequence.ts_files import is_ts_file, read_ts
 from ounce_exporters.tasks.sequence.windows import with_remaining
 from ounce_exporters.tasks.splits import LEAST_ROWS
 from ounce_exporters.tasks.table.anomalies import all_normal, read_anomalies
+from ounce_exporters.tasks.table.clusters import unassigned
 from ounce_exporters.tasks.table.columns import to_float32
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.reading import Table, read_table
@@ -36,7 +37,7 @@ class TableRows:
 def read_rows(path: Path, target: str | None, options: TableOptions) -> TableRows:
     """Read the table, and the one to test with; keep the rows that have a target.
 
-    Without a target all rows are kept, as normal ones of an anomaly task.
+    Without a target, and for clusters, all rows are kept.
 
     Raises:
         DataError: a file can't be read, a name is unknown, or the target can't be learned.
@@ -61,7 +62,11 @@ def read_rows(path: Path, target: str | None, options: TableOptions) -> TableRow
         )
     truth = _read_truth(frame, target, options)
     notices += truth.notices
-    empty = 0 if target is None else int((as_texts(frame[target]) == "").sum())
+    empty = (
+        0
+        if target is None or options.kind == "clusters"
+        else int((as_texts(frame[target]) == "").sum())
+    )
     if empty:
         notices.append(f"{empty} rows are left out: their {target!r} is missing")
     kept = frame[truth.rows].reset_index(drop=True)
@@ -81,6 +86,8 @@ def _read(path: Path, target: str | None, options: TableOptions) -> Table:
 
 
 def _read_truth(frame: pd.DataFrame, target: str | None, options: TableOptions) -> Target:
+    if options.kind == "clusters":
+        return unassigned(len(frame))
     if target is None:
         return all_normal(len(frame))
     if options.kind == "anomaly":

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from ounce_schemas.cells import Cell
 from ounce_schemas.errors import DataError
-from ounce_schemas.task import TaskSpec
+from ounce_schemas.task import TaskKind, TaskSpec
 from ounce_schemas.topics import TASK_NAME_PATTERN
 from pandas.api.types import is_numeric_dtype
 
@@ -21,6 +21,7 @@ from ounce_exporters.tasks.image.images import find_images
 from ounce_exporters.tasks.sequence.sequences import find_sequences, with_window
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table.anomalies import FALSE_ALARMS, check_normal
+from ounce_exporters.tasks.table.clusters import agreement, with_clusters
 from ounce_exporters.tasks.table.columns import Columns, InputColumn, choose_columns
 from ounce_exporters.tasks.table.dates import in_order, is_dates
 from ounce_exporters.tasks.table.known_texts import with_known_texts
@@ -34,7 +35,7 @@ from ounce_exporters.tasks.table.splitting import (
     split_by_unit,
     split_other,
 )
-from ounce_exporters.tasks.table.suspects import find_leaks, find_personal, find_sum
+from ounce_exporters.tasks.table.suspects import find_leaks, find_marks, find_personal, find_sum
 from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
 from ounce_exporters.tasks.table.tensors import NUMERIC_INPUT, Tensors, make_tensors
 from ounce_exporters.tasks.table.tolerance import with_tolerance
@@ -91,7 +92,15 @@ def load(
     data, lines = _split(path, name, tensors, rows, options, seed)
     for line in lines:
         notice(line)
-    data, limits = with_measure(with_known_texts(data), options.measure)
+    data = with_known_texts(data)
+    if options.kind == "clusters":
+        data, made = with_clusters(data, options.clusters, options.reference, seed)
+        for line in made:
+            notice(line)
+        if target is not None:
+            names = _groups(path, rows, target, options, seed).names
+            notice(agreement(data.validation.targets, names, target))
+    data, limits = with_measure(data, options.measure)
     for line in limits:
         notice(line)
     if options.by is not None:
@@ -99,7 +108,7 @@ def load(
     _warn(inputs, rows, data, notice)
     if truth.labels or options.tolerance is not None:
         return data
-    in_file_order = any(o is not None for o in (options.unit, options.time, options.test))
+    in_file_order = options.time is not None or options.test is not None
     data, line = with_tolerance(data, truth.name, shuffle=not in_file_order)
     notice(line)
     return data
@@ -117,9 +126,13 @@ def _check_kind(target: str | None, options: TableOptions) -> None:
     Raises:
         DataError: names the options that don't go together.
     """
+    if options.kind != "clusters" and (options.clusters or options.reference):
+        raise DataError("--clusters and --reference are for --kind clusters")
+    if options.kind == "clusters" and not options.measure.is_plain:
+        raise DataError("--measure is not for --kind clusters: accuracy is agreement")
     if options.kind != "anomaly":
-        if target is None:
-            raise DataError("--data needs --target COLUMN, or --kind anomaly")
+        if target is None and options.kind != "clusters":
+            raise DataError("--data needs --target COLUMN, or --kind anomaly or clusters")
         if options.false_alarms is not None:
             raise DataError("--false-alarms is for --kind anomaly; see also --measure recall")
     elif options.measure.kind in ("recall", "f1"):
@@ -172,28 +185,45 @@ def _split(
 ) -> tuple[TaskData, list[str]]:
     truth = rows.target
     regression, anomaly = not truth.labels, options.kind == "anomaly"
-    what = (
-        "Flags what is strange in rows like those of" if anomaly else f"Predicts {truth.name} from"
-    )
+    unlabelled = anomaly or options.kind == "clusters"
+    kind: TaskKind = "regression" if regression else "classification"
+    if unlabelled and options.kind is not None:
+        kind = options.kind
     spec = TaskSpec(
         name=name,
-        kind="anomaly" if anomaly else "regression" if regression else "classification",
-        description=f"{what} {path.name}.",
+        kind=kind,
+        description=f"{_purpose(kind, truth.name)} {path.name}.",
         inputs=tensors.specs,
         labels=truth.labels,
         tolerance=options.tolerance or (1.0 if regression else None),
+        offset=truth.offset,
         interval_coverage=INTERVAL_COVERAGE if regression else None,
         false_alarms=(options.false_alarms or FALSE_ALARMS) if anomaly else None,
     )
     how = _parts(rows, options, seed)
     if how is None:
         data = split_task(spec, path.name, tensors.arrays, truth.values, seed)
-        if anomaly:
+        if unlabelled:
             return data, []
-        # A network of images takes long to fit: once more is enough.
-        return (with_folds(data, seed, 0) if spec.image else with_folds(data, seed)), []
-    parts, said = how  # units, later rows and other tables judge what has not seen them
-    return make_data(spec, f"{path.name}, {said}", tensors.arrays, truth.values, parts)
+        return _folded(data, seed), []
+    parts, said = how
+    data, lines = make_data(spec, f"{path.name}, {said}", tensors.arrays, truth.values, parts)
+    return (data if unlabelled or options.unit is None else _folded(data, seed)), lines
+
+
+def _folded(data: TaskData, seed: int) -> TaskData:
+    """Networks of images and sequences take long to fit: with one fold they are fitted twice."""
+    first = data.spec.inputs[0]
+    is_slow = first.datatype == "UINT8" or first.channels is not None
+    return with_folds(data, seed, 0 if is_slow else None)
+
+
+def _purpose(kind: TaskKind, target: str) -> str:
+    if kind == "anomaly":
+        return "Flags what is strange in rows like those of"
+    if kind == "clusters":
+        return "Tells which cluster a row belongs to, by those of"
+    return f"Predicts {target} from"
 
 
 def _groups(path: Path, rows: TableRows, column: str, options: TableOptions, seed: int) -> Groups:
@@ -232,9 +262,14 @@ def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice
     """Say what a person should look at before trusting the ladder."""
     if data.spec.kind == "anomaly":
         check_normal(data)
+    if data.spec.kind == "clusters":
+        for line in find_personal(inputs):
+            notice(line)
+        return
     classifies = data.spec.classifies
     for line in (
         *find_leaks(inputs, rows.target.values, classifies=classifies),
+        *find_marks(inputs),
         *find_personal(inputs),
     ):
         notice(line)

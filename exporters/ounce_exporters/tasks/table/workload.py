@@ -69,8 +69,8 @@ def why_no_glass_box(task: TaskSpec) -> str | None:
     """What to say where a table is too wide for one."""
     n_classes = len(task.labels)
     width = sum(t.size for t in task.inputs) * (n_classes if n_classes > 2 else 1)
-    others = task.kind == "anomaly" or task.image or task.inputs[0].channels
-    if others or width <= MOST_WIDTH:
+    unsuited = task.kind in ("anomaly", "clusters") or task.image or task.inputs[0].channels
+    if unsuited or width <= MOST_WIDTH:
         return None
     return f"glass-box is left out: {width:,} columns x classes are more than {MOST_WIDTH:,}"
 

@@ -4,11 +4,12 @@ from ounce_services.monitoring.boards.cost import COST
 from ounce_services.monitoring.boards.decisions import DECISIONS
 from ounce_services.monitoring.boards.delivery import DELIVERY
 from ounce_services.monitoring.boards.devices import DEVICES
+from ounce_services.monitoring.boards.gateway import GATEWAY
 from ounce_services.monitoring.boards.model import MODEL
 from ounce_services.monitoring.boards.overview import OVERVIEW
 from ounce_services.monitoring.boards.task import TASK
 from ounce_services.monitoring.boards.worker import WORKER
 
-BOARDS = (OVERVIEW, TASK, MODEL, WORKER, DECISIONS, DELIVERY, DEVICES, COST)
+BOARDS = (OVERVIEW, TASK, MODEL, WORKER, DECISIONS, DELIVERY, DEVICES, GATEWAY, COST)
 
 __all__ = ["BOARDS"]

@@ -1,0 +1,1 @@
+"""MQTT devices reach Kafka, and hear the answers."""

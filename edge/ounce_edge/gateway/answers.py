@@ -1,0 +1,142 @@
+"""Answers come back: from Kafka's topics of answers to the devices that asked."""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import cast
+
+import msgspec
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
+from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT
+from ounce_schemas.request import HEADER_CONTENT_TYPE, HEADER_REPLY
+from ounce_schemas.topics import dead_letters_topic, predictions_topic
+from prometheus_client import Counter
+
+from ounce_edge.broker.publishing import ProducerSettings
+from ounce_edge.gateway.replies import ReplyAddress
+from ounce_edge.gateway.session import Session
+
+logger = logging.getLogger(__name__)
+
+_TIMEOUT_S = 2.0
+_CLOCKS_DIFFER_S = 60.0
+"""An answer may be stamped by a clock that is so much behind this one."""
+_encode = msgspec.json.Encoder().encode
+
+
+class Answers:
+    """Publishes a batch of answers, waits until MQTT has confirmed it, and goes on behind it.
+
+    So an answer is published at least once, also by the next gateway of the group.
+
+    Args:
+        kafka: how to reach Kafka.
+        group: of gateways.
+        tasks: whose answers to read.
+        replies: reads where an answer goes.
+        session: publishes.
+        published: counts.
+    """
+
+    def __init__(
+        self,
+        kafka: ProducerSettings,
+        group: str,
+        tasks: Sequence[str],
+        replies: ReplyAddress,
+        session: Session,
+        published: Counter,
+    ) -> None:
+        self._replies = replies
+        self._session = session
+        self._published = published
+        self._unstored: list[Message] = []
+        self._began_ms = round((time.time() - _CLOCKS_DIFFER_S) * 1e3)
+        self._consumer = Consumer(
+            {
+                "group.id": f"ounce-gateway-{group}",
+                "auto.offset.reset": "latest",
+                "enable.auto.offset.store": False,
+                "fetch.queue.backoff.ms": 2,
+                "log_level": 2,  # the line tells of outages
+                **kafka,
+            },
+            logger=logger,
+        )
+        self._consumer.subscribe(
+            [topic(task) for task in tasks for topic in (predictions_topic, dead_letters_topic)],
+            on_assign=self._begin,
+        )
+
+    def turn(self) -> None:
+        """Publish what came since, unless the last batch is not confirmed yet."""
+        if self._session.n_unconfirmed:
+            return
+        self._store()
+        if self._session.trouble is not None:
+            return
+        for message in self._consumer.consume(self._session.at_once, 0):
+            if message.error() is None:
+                self._publish(message)
+                self._unstored.append(message)
+
+    def _begin(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """A new group has no offsets: it begins where this gateway began, not where it is let in,
+        since answers may come before that."""
+        try:
+            known = consumer.committed(partitions, _TIMEOUT_S)
+            new = [p for p in known if p.offset < 0]
+            since = [TopicPartition(p.topic, p.partition, self._began_ms) for p in new]
+            found = consumer.offsets_for_times(since, _TIMEOUT_S) if since else []
+        except KafkaException as e:
+            logger.warning("answers are read from the end: %s", e.args[0].str())
+            return
+        for p in found:
+            p.offset = OFFSET_END if p.offset < 0 else p.offset
+        consumer.assign([*(p for p in known if p.offset >= 0), *found])
+
+    def close(self) -> None:
+        """What was confirmed is not published again."""
+        if not self._session.n_unconfirmed:
+            self._store()
+        self._consumer.close()
+
+    def _publish(self, message: Message) -> None:
+        headers = cast("dict[str, bytes | None]", dict(message.headers() or ()))
+        address = headers.get(HEADER_REPLY)
+        reply = None if address is None else self._replies.read(address)
+        if reply is None:
+            return
+        if HEADER_REASON in headers:
+            self._session.publish(
+                reply, _refusal(headers), [(HEADER_CONTENT_TYPE, "application/json")]
+            )
+        else:
+            properties = [
+                (name, value.decode(errors="replace"))
+                for name, value in headers.items()
+                if value and name != HEADER_REPLY
+            ]
+            self._session.publish(reply, message.value() or b"", properties)
+        self._published.labels(message.topic()).inc()
+
+    def _store(self) -> None:
+        ends = {(m.topic(), m.partition()): m for m in self._unstored}
+        self._unstored.clear()
+        for message in ends.values():
+            try:
+                self._consumer.store_offsets(message)
+            except KafkaException as e:  # the partition went to another gateway meanwhile
+                logger.debug("not stored: %s", e.args[0].str())
+
+
+def _refusal(headers: dict[str, bytes | None]) -> bytes:
+    """What a device hears of a request that became a dead letter."""
+    reason, text = headers.get(HEADER_REASON), headers.get(HEADER_TEXT)
+    return _encode(
+        {
+            "error": (reason or b"").decode(errors="replace"),
+            "text": (text or b"").decode(errors="replace"),
+            **({"id": id_.decode(errors="replace")} if (id_ := headers.get("ce_id")) else {}),
+        }
+    )

@@ -1,0 +1,166 @@
+"""Which task and device a topic of MQTT means. Pure.
+
+A pattern is a topic filter (MQTT 5, section 4.7) whose levels may have names: `+device`, `+task`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+from ounce_schemas.topics import TASK_NAME_PATTERN
+
+DEVICE, TASK = "+device", "+task"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f+#]")
+_MOST_DEVICE_BYTES = 256
+
+
+class Place(NamedTuple):
+    """What a topic says."""
+
+    task: str
+    device: str
+
+
+class BadTopicError(Exception):
+    """A topic that names no device, or no task that is served; the message says why."""
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A filter with named levels."""
+
+    levels: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a pattern.
+
+        Raises:
+            ValueError: it is no filter, or names a level twice.
+        """
+        levels = tuple(text.split("/"))
+        if not text or _CONTROL.search(text):
+            raise ValueError(f"{text!r} is empty or holds control characters")
+        if "#" in text and (levels[-1] != "#" or text.count("#") > 1):
+            raise ValueError(f"{text!r}: # can only be the last level")
+        for level in levels:
+            if "+" in level and level not in ("+", DEVICE, TASK):
+                raise ValueError(f"{text!r}: a level with + is +, {DEVICE} or {TASK}")
+        for name in (DEVICE, TASK):
+            if levels.count(name) > 1:
+                raise ValueError(f"{text!r} names {name} twice")
+        return cls(levels)
+
+    @property
+    def filter(self) -> str:
+        """As a broker takes it."""
+        return "/".join("+" if level.startswith("+") else level for level in self.levels)
+
+    def match(self, topic: str) -> dict[str, str] | None:
+        """The named levels of a topic; None where it does not match."""
+        if topic.startswith("$") and self.levels[0][0:1] in ("+", "#"):
+            return None
+        parts = topic.split("/")
+        found: dict[str, str] = {}
+        for i, level in enumerate(self.levels):
+            if level == "#":
+                return found
+            if i >= len(parts):
+                return None
+            if level.startswith("+"):
+                found[level] = parts[i]
+            elif level != parts[i]:
+                return None
+        return found if len(parts) == len(self.levels) else None
+
+    def overlaps(self, other: "Pattern") -> bool:
+        """Whether some topic matches both."""
+        for mine, theirs in zip(self.levels, other.levels, strict=False):
+            if "#" in (mine, theirs):
+                return True
+            if not (mine.startswith("+") or theirs.startswith("+") or mine == theirs):
+                return False
+        longer = max(self.levels, other.levels, key=len)
+        n = min(len(self.levels), len(other.levels))
+        return len(self.levels) == len(other.levels) or longer[n:] == ("#",)
+
+    def fill(self, place: Place) -> str:
+        """The topic of a task and device."""
+        names = {TASK: place.task, DEVICE: place.device}
+        return "/".join(names.get(level, level) for level in self.levels)
+
+    def bound(self, place: Place) -> "Pattern":
+        """The pattern for one task and device alone."""
+        return Pattern(tuple(self.fill(place).split("/")))
+
+
+@dataclass(frozen=True)
+class TopicMap:
+    """One `--map`."""
+
+    pattern: Pattern
+    task: str | None = None
+    """Of all its topics; None: the level `+task` names it."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `PATTERN` or `PATTERN=TASK`.
+
+        Raises:
+            ValueError: it does not say which device, and which task.
+        """
+        head, is_fixed, task = text.rpartition("=")
+        pattern = Pattern.parse(head if is_fixed else text)
+        if DEVICE not in pattern.levels:
+            raise ValueError(f"{text!r} has no level {DEVICE}")
+        if (TASK in pattern.levels) == bool(is_fixed):
+            raise ValueError(f"{text!r}: name the task by a level {TASK}, or by =TASK behind it")
+        if is_fixed and not re.fullmatch(TASK_NAME_PATTERN, task):
+            raise ValueError(f"{text!r}: {task!r} is no name of a task")
+        return cls(pattern, task if is_fixed else None)
+
+
+class TopicMaps:
+    """All maps of a gateway.
+
+    Args:
+        maps: no two match the same topic.
+        tasks: that are served.
+    """
+
+    def __init__(self, maps: Sequence[TopicMap], tasks: Sequence[str]) -> None:
+        self._maps = tuple(maps)
+        self.tasks = frozenset(tasks)
+        self.filters = [m.pattern.filter for m in maps]
+
+    def place_of(self, topic: str) -> Place:
+        """The task and device of a topic.
+
+        Raises:
+            BadTopicError: it names none.
+        """
+        for map_ in self._maps:
+            found = map_.pattern.match(topic)
+            if found is not None:
+                task, device = map_.task or found[TASK], found[DEVICE]
+                if task not in self.tasks:
+                    raise BadTopicError(f"task {task[:64]!r} is not among those of --task")
+                if not device or _NO_NAME.search(device):
+                    raise BadTopicError(f"device {device[:64]!r} is empty or no plain text")
+                if len(device.encode()) > _MOST_DEVICE_BYTES:
+                    raise BadTopicError(f"a device's name is over {_MOST_DEVICE_BYTES} bytes")
+                return Place(task, device)
+        raise BadTopicError("no --map matches it")
+
+    def listens_to(self, topic: str) -> bool:
+        """Whether what is published there comes back to the gateway."""
+        return any(m.pattern.match(topic) is not None for m in self._maps)
+
+
+def is_topic(text: str) -> bool:
+    """Whether something can be published there: no wildcard, nothing of the broker's own."""
+    return (
+        0 < len(text.encode()) <= 65_535 and not _NO_NAME.search(text) and not text.startswith("$")
+    )

@@ -1,0 +1,202 @@
+"""Everything that can be set of a gateway."""
+
+import socket
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from ounce_schemas.kafka_connection import KafkaConnection
+from ounce_schemas.task import TaskName
+from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
+
+from ounce_edge.gateway.maps import DEVICE, Pattern, TopicMap, TopicMaps
+
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+class GatewaySettings(KafkaConnection):
+    """Settings of `ounce gateway`. Passed in at the top, never read deep inside."""
+
+    map: tuple[str, ...] = Field(
+        description="Topics to listen to: PATTERN or PATTERN=TASK; the levels +device and +task "
+        "name the device and the task, + is any level, # the rest; repeat for several"
+    )
+    task: tuple[TaskName, ...] = Field(description="Task that devices may ask; repeat for several")
+    mqtt: str = Field(
+        default="mqtt://localhost:1883", description="MQTT broker, mqtt://HOST[:PORT]; mqtts: TLS"
+    )
+    kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
+    answers: str = Field(
+        default="answers/+device/+task",
+        min_length=1,
+        description="Topic of the answers to a device that names no response topic",
+    )
+    reply_to: tuple[str, ...] = Field(
+        default=("answers/+device/#",),
+        description="Response topics that a device may name; +device and +task stand for its own; "
+        "repeat for several",
+    )
+    name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="Name of this gateway, stable over restarts and unique among those of one MQTT "
+        "broker; default: the host's name",
+    )
+    group: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="Gateways of one MQTT broker that share its messages and their answers; "
+        "default: the gateway's name, which is a group of its own",
+    )
+    mqtt_version: Literal["5", "3.1.1"] = Field(default="5", description="Version of MQTT to speak")
+    mqtt_username: str | None = Field(default=None, min_length=1, description="User to log in as")
+    mqtt_password: SecretStr | None = Field(default=None, description="Password of --mqtt-username")
+    mqtt_password_file: Path | None = Field(default=None, description="File that holds it")
+    mqtt_ca: Path | None = Field(
+        default=None,
+        description="PEM file of the authorities that may sign the MQTT broker's certificate; "
+        "without it the system's",
+    )
+    mqtt_certificate: Path | None = Field(
+        default=None, description="PEM file of this client's certificate, for mutual TLS"
+    )
+    mqtt_key: Path | None = Field(default=None, description="PEM file of its private key")
+    mqtt_window: int = Field(
+        default=1000,
+        ge=1,
+        le=65_535,
+        description="Most messages of QoS 1 that MQTT may send ahead of their acknowledgements",
+    )
+    max_message_bytes: int = Field(
+        default=1_000_000,
+        ge=10_000,
+        le=1_000_000_000,
+        description="Bytes of one record that the topics of requests take; a larger message "
+        "becomes a dead letter without its value",
+    )
+    max_waiting_mb: float = Field(
+        default=64.0,
+        gt=0,
+        le=100_000,
+        description="Megabytes of messages that may wait in memory; beyond, MQTT is not read",
+    )
+    metrics_port: int = Field(
+        default=9465, ge=0, le=65_535, description="Port of /metrics, /healthz, /readyz; 0: any"
+    )
+    metrics_host: str = Field(default="0.0.0.0", description="Address to serve metrics on")
+    log_level: str = Field(
+        default="INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="DEBUG, INFO, WARNING or ERROR",
+    )
+
+    _login: str | None = PrivateAttr(default=None)
+
+    @property
+    def own_name(self) -> str:
+        """The name, or the host's where none is set."""
+        return self.name or socket.gethostname()
+
+    @property
+    def own_group(self) -> str:
+        """The group, or the name where none is set."""
+        return self.group or self.own_name
+
+    @property
+    def maps(self) -> TopicMaps:
+        """What topics mean."""
+        return TopicMaps([TopicMap.parse(text) for text in self.map], self.task)
+
+    @property
+    def mqtt_address(self) -> tuple[str, int, bool]:
+        """Host, port, and whether the connection is TLS."""
+        url = urlsplit(self.mqtt)
+        return url.hostname or "", url.port or _PORTS[url.scheme], url.scheme == "mqtts"
+
+    @property
+    def mqtt_login(self) -> str | None:
+        """The password; not for logs."""
+        return self._login
+
+    @field_validator("mqtt")
+    @classmethod
+    def _is_url(cls, mqtt: str) -> str:
+        try:
+            url = urlsplit(mqtt)
+            is_good = url.scheme in _PORTS and url.hostname and url.port != 0
+        except ValueError:
+            is_good = False
+        if not is_good or url.path or url.username or url.query:
+            raise ValueError("write mqtt://HOST[:PORT], or mqtts://HOST[:PORT] for TLS")
+        return mqtt
+
+    @field_validator("map")
+    @classmethod
+    def _maps(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        if not texts:
+            raise ValueError("name at least one, such as 'sensors/+device/+task'")
+        maps = [TopicMap.parse(text) for text in texts]
+        for i, one in enumerate(maps):
+            for j in range(i):
+                if one.pattern.overlaps(maps[j].pattern):
+                    raise ValueError(
+                        f"{texts[j]!r} and {texts[i]!r} match the same topics; a broker would send "
+                        "a message twice"
+                    )
+        return texts
+
+    @field_validator("task")
+    @classmethod
+    def _once_each(cls, task: tuple[str, ...]) -> tuple[str, ...]:
+        if not task:
+            raise ValueError("name at least one task")
+        return tuple(dict.fromkeys(task))
+
+    @field_validator("answers")
+    @classmethod
+    def _names_one_topic(cls, answers: str) -> str:
+        levels = Pattern.parse(answers).levels
+        if DEVICE not in levels or {"+", "#"} & {*levels}:
+            raise ValueError(f"{answers!r}: needs a level {DEVICE}, and no + or # alone")
+        return answers
+
+    @field_validator("reply_to")
+    @classmethod
+    def _are_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for text in patterns:
+            Pattern.parse(text)
+        return patterns
+
+    @model_validator(mode="after")
+    def _no_loop(self) -> Self:
+        answers = Pattern.parse(self.answers)
+        for text in self.map:
+            map_ = TopicMap.parse(text)
+            if map_.pattern.overlaps(answers):
+                raise ValueError(
+                    f"--answers {self.answers!r} would be read again by --map {text!r}"
+                )
+            if map_.task is not None and map_.task not in self.task:
+                raise ValueError(f"--map {text!r} needs --task {map_.task}")
+        return self
+
+    @model_validator(mode="after")
+    def _mqtt_fits_together(self) -> Self:
+        secret = self._read("mqtt_password")
+        self._login = None if secret is None else secret.get_secret_value()
+        if secret is not None and self.mqtt_username is None:
+            raise ValueError("a password of MQTT needs --mqtt-username")
+        if not self.mqtt.startswith("mqtts:"):
+            self._refuse(("mqtt_ca", "mqtt_certificate", "mqtt_key"), "--mqtt mqtts://HOST")
+        if (self.mqtt_certificate is None) != (self.mqtt_key is None):
+            raise ValueError("--mqtt-certificate and --mqtt-key go together")
+        return self
+
+    @field_validator("mqtt_ca", "mqtt_certificate", "mqtt_key")
+    @classmethod
+    def _mqtt_file(cls, path: Path | None) -> Path | None:
+        return cls._readable(path)

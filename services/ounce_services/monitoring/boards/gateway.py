@@ -1,0 +1,65 @@
+"""Gateways: what MQTT sends, what Kafka has of it, and what devices hear."""
+
+from ounce_services.monitoring.questions import NONE_IS_GOOD, ONE_IS_GOOD, Board, Question
+
+
+def _rate(metric: str, by: str) -> str:
+    return f"sum by ({by}) (rate({metric}[$__rate_interval]))"
+
+
+GATEWAY = Board(
+    uid="ounce-gateway",
+    folder="operation",
+    title="Ounce: gateways",
+    about="From MQTT to Kafka, and back to the devices.",
+    questions=(
+        Question(
+            title="Do gateways forward?",
+            about="1 while MQTT and Kafka are reached, as /readyz says.",
+            asks={"{{instance}}": "max by (instance) (ounce_gateway_ready)"},
+            unit="none",
+            steps=ONE_IS_GOOD,
+        ),
+        Question(
+            title="How much comes from MQTT?",
+            about="Messages a second that a gateway read.",
+            asks={"{{instance}}": _rate("ounce_gateway_messages_total", "instance")},
+            unit="reqps",
+        ),
+        Question(
+            title="How much does Kafka have of it?",
+            about="Records a second that Kafka has confirmed, by topic.",
+            asks={"{{topic}}": _rate("ounce_gateway_forwarded_total", "topic")},
+            unit="reqps",
+        ),
+        Question(
+            title="How long does forwarding take?",
+            about="99th percentile of the time from a message's arrival to Kafka's confirmation.",
+            asks={
+                "{{instance}}": "histogram_quantile(0.99, "
+                + _rate("ounce_gateway_forwarding_seconds_bucket", "le, instance")
+                + ")"
+            },
+            unit="s",
+        ),
+        Question(
+            title="How much is under way to Kafka?",
+            about="Records sent and not confirmed. Growing: the line is slow or down.",
+            asks={"{{instance}}": "max by (instance) (ounce_gateway_unconfirmed_records)"},
+            unit="short",
+        ),
+        Question(
+            title="What is refused?",
+            about="Messages a second that go nowhere, or not as asked, by reason.",
+            asks={"{{reason}}": _rate("ounce_gateway_refused_total", "reason")},
+            unit="reqps",
+            steps=NONE_IS_GOOD,
+        ),
+        Question(
+            title="How many answers go back to devices?",
+            about="Answers a second that MQTT was given, by topic of Kafka.",
+            asks={"{{topic}}": _rate("ounce_gateway_answers_total", "topic")},
+            unit="reqps",
+        ),
+    ),
+)

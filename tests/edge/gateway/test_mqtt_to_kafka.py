@@ -1,0 +1,108 @@
+"""Devices on a real mosquitto reach a real Kafka, and hear the answers."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from confluent_kafka import Consumer, Message, Producer
+from ounce_schemas.dead_letter import HEADER_REASON
+from ounce_schemas.request import HEADER_REPLY
+
+from tests.support.kafka.topics import OwnTopics
+from tests.support.process.gateway import Gateway
+from tests.support.process.mosquitto import Mosquitto, MqttDevice
+
+pytestmark = [pytest.mark.kafka, pytest.mark.mosquitto]
+TASK = "gateway-forward"
+OPTIONS = ["--map=sensors/+device/+task", f"--task={TASK}", "--name=g1"]
+
+
+class FarEnd:
+    """What is behind Kafka: reads a task's requests and letters, and answers."""
+
+    def __init__(self, servers: str, requests: str, predictions: str, letters: str) -> None:
+        self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 0})
+        self._predictions = predictions
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": servers,
+                "group.id": f"far-{time.time_ns()}",
+                "auto.offset.reset": "earliest",
+            }
+        )
+        self._consumer.subscribe([requests, letters])
+
+    def read(self, n: int, limit_s: float = 60) -> list[Message]:
+        found: list[Message] = []
+        deadline = time.monotonic() + limit_s
+        while len(found) < n:
+            assert time.monotonic() < deadline, found
+            found += [m for m in self._consumer.consume(n - len(found), 0.2) if m.error() is None]
+        return found
+
+    def answer(self, request: Message, body: bytes) -> None:
+        back = [(n, v) for n, v in request.headers() or [] if n in (HEADER_REPLY, "ce_id")]
+        self._producer.produce(self._predictions, body, request.key(), headers=back)
+        self._producer.flush(30)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+@pytest.fixture
+def far_end(kafka: str, topics: OwnTopics) -> Iterator[FarEnd]:
+    requests, predictions, letters, _ = topics.of_task(TASK)
+    far = FarEnd(kafka, requests, predictions, letters)
+    yield far
+    far.close()
+
+
+def test_a_message_is_forwarded_and_its_answer_comes_back(
+    kafka: str, far_end: FarEnd, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    log = tmp_path / "gateway.log"
+    with (
+        Gateway(mosquitto.url, kafka, log, OPTIONS) as gateway,
+        MqttDevice(mosquitto.port, ["answers/d1/#"]) as device,
+        MqttDevice(mosquitto.port, ["answers/d2/#"], mqtt.MQTTv311) as old,
+    ):
+        began_ms = time.time() * 1e3
+        device.send(
+            f"sensors/d1/{TASK}",
+            b'{"a": 1}',
+            ContentType="application/json",
+            ResponseTopic="answers/d1/mine",
+            CorrelationData=b"\x00\xff",
+            UserProperty=[("specversion", "1.0"), ("id", "7"), ("maxlatencyms", "50")],
+        )
+        (request,) = far_end.read(1)
+        headers = dict(request.headers() or [])
+        assert (request.key(), request.value()) == (b"d1", b'{"a": 1}')
+        assert headers["ce_id"] == b"7"
+        assert headers["ce_maxlatencyms"] == b"50"
+        assert headers["content-type"] == b"application/json"
+        assert abs(request.timestamp()[1] - began_ms) < 60_000
+        far_end.answer(request, b"yes")
+        (answer,) = device.wait_for(1)
+        assert (answer.topic, answer.payload) == ("answers/d1/mine", b"yes")
+        assert answer.properties is not None
+        assert answer.properties.CorrelationData == b"\x00\xff"
+        assert ("ce_id", "7") in answer.properties.UserProperty
+
+        old.send(f"sensors/d2/{TASK}", b"raw")
+        (request,) = far_end.read(1)
+        far_end.answer(request, b"no")
+        (answer,) = old.wait_for(1)
+        assert (answer.topic, answer.payload) == (f"answers/d2/{TASK}", b"no")
+
+        old.send("sensors/d2/no-such-task", b"x")
+        old.send(f"sensors/d2/{TASK}", b"\x00" * 1_000_001)
+        (letter,) = far_end.read(1)
+        assert dict(letter.headers() or [])[HEADER_REASON] == b"too-large"
+        refusal = old.wait_for(2)[1]
+        assert b"--max-message-bytes" in refusal.payload
+        assert gateway.value_of('ounce_gateway_refused_total{reason="bad-topic"}') == 1
+        assert gateway.value_of('ounce_gateway_refused_total{reason="too-large"}') == 1
+    assert gateway.child.process.returncode == 0, gateway.child.log_tail()
