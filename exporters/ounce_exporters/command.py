@@ -181,7 +181,7 @@ def _open_table(
         raise click.UsageError(f"{name!r} beside --data: name the table's task with --task {name}")
     if settings.quick:
         raise click.UsageError("--quick is for the tasks that ship, not for --data")
-    if settings.target is None and settings.kind not in _UNLABELLED and not path.is_dir():
+    if settings.target is None and settings.kind not in _UNLABELLED and settings.needs_target:
         raise click.UsageError("--data needs --target COLUMN, or --kind anomaly or clusters")
     if settings.kind in _UNLABELLED and settings.tune is not None:
         raise click.UsageError(

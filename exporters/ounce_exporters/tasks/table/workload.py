@@ -70,7 +70,11 @@ def why_no_glass_box(task: TaskSpec) -> str | None:
     """What to say where a table is too wide for one."""
     n_classes = len(task.labels)
     width = sum(t.size for t in task.inputs) * (n_classes if n_classes > 2 else 1)
-    unsuited = task.kind in ("anomaly", "clusters") or task.image is not None
+    unsuited = (
+        task.kind in ("anomaly", "clusters")
+        or task.image is not None
+        or task.inputs[0].channels is not None
+    )
     if n_classes > MOST_GLASS_CLASSES and not unsuited:
         return (
             f"glass-box is left out: {n_classes} classes are more than {MOST_GLASS_CLASSES}, and "
