@@ -6,7 +6,7 @@ import click
 from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
-from ounce_schemas.topics import all_topics
+from ounce_schemas.topics import all_topics, answered_topic
 from pydantic import BaseModel, Field
 
 from ounce_services.cluster.admin import create_topics
@@ -18,6 +18,10 @@ class TopicsSettings(KafkaConnection):
     kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
     partitions: int = Field(default=4, ge=1, le=10_000, description="Partitions of each new topic")
     replication: int = Field(default=1, ge=1, le=100, description="Copies of each new topic")
+    answered: bool = Field(
+        default=False,
+        description="Also the topics ounce.TASK.answered, for gateways with --local",
+    )
     kafka_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds to wait for Kafka before giving up"
     )
@@ -40,7 +44,7 @@ def command(task: tuple[str, ...], **values: Any) -> None:
     settings = make_settings(TopicsSettings, values)
     states = create_topics(
         settings.kafka,
-        all_topics(tasks),
+        [*all_topics(tasks), *(answered_topic(task) for task in tasks if settings.answered)],
         partitions=settings.partitions,
         replication=settings.replication,
         timeout_s=settings.kafka_timeout_s,
