@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check docs bench bench-routing bench-delivery bench-peers \
-  bench-tables bench-advisor bench-kinds ladders \
+  bench-tables bench-advisor bench-kinds bench-gateway ladders \
   fuzz fuzz-models chaos flood soak clean
 
 BIN := .venv/bin
@@ -84,6 +84,9 @@ bench-advisor: $(READY) ## What advice loses on public tables; DATA=FOLDER, SHOR
 
 bench-kinds: $(READY) ## Anomalies, texts and the isolation forest's graph on public data: DATA=FOLDER
 	$(BIN)/python -m benchmarks.kinds --data $(DATA) $(PUBLISHED)
+
+bench-gateway: $(READY) ## Ten thousand MQTT devices, an outage, a backlog; SHORT=1: smaller
+	$(BIN)/python -m benchmarks.gateway $(if $(SHORT),--outage-s 15 --backlog 20000 --seconds 10) $(PUBLISHED)
 
 ladders: $(READY) ## Train both ladders anew and write what their cards promise for the pages
 	$(BIN)/ounce train digits
