@@ -4,22 +4,25 @@ import logging
 import signal
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ounce_schemas.topics import requests_topic
 from prometheus_client import CollectorRegistry
 
-from ounce_edge.gateway.answers import Answers
+from ounce_edge.gateway.answers import Answers, publish
 from ounce_edge.gateway.arrivals import Arrived, KafkaRecord, Translator
 from ounce_edge.gateway.backlog import Backlog
+from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.forwarder import Forwarder, Rules
 from ounce_edge.gateway.instruments import GatewayInstruments
 from ounce_edge.gateway.line import Line
+from ounce_edge.gateway.local import Asked, LocalServing
 from ounce_edge.gateway.maps import Pattern
 from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session
 from ounce_edge.gateway.settings import GatewaySettings
-from ounce_edge.gateway.store import Bounds, Store
+from ounce_edge.gateway.store import Store
 from ounce_edge.telemetry.health import serve_health
 
 logger = logging.getLogger(__name__)
@@ -76,6 +79,13 @@ class Gateway:
             self._session.finish,
         )
         self._forwarder.confirmed = self._on_confirmed
+        self._local = LocalServing(
+            settings.models,
+            settings.local,
+            settings.policy,
+            self._forwarder,
+            partial(publish, self._session, replies),
+        )
         self._answers = Answers(
             kafka, settings.own_group, settings.task, replies, self._session, metrics.answers
         )
@@ -131,8 +141,11 @@ class Gateway:
         return self._session.trouble or forwarder.store_trouble or away or self._backlog.trouble
 
     def _turn(self) -> None:
+        asked: list[Asked] = []
         for arrived in self._session.take(_TURN_S):
-            self._take(arrived)
+            self._take(arrived, asked)
+        if asked:
+            self._metrics.local.inc(self._local.answer(asked))
         self._forwarder.turn()
         self._answers.turn()
         now_s = self._turned_s = time.monotonic()
@@ -142,7 +155,8 @@ class Gateway:
             self._metrics.stored_age.set(self._store.oldest_age_s())
         self._show()
 
-    def _take(self, arrived: Arrived) -> None:
+    def _take(self, arrived: Arrived, asked: list[Asked]) -> None:
+        """Forward a message, or add it to what is answered here."""
         self._metrics.arrived.labels(arrived.qos).inc()
         found = self._translator.translate(arrived)
         if found.refused is not None:
@@ -150,6 +164,8 @@ class Gateway:
             self._tell(f"{found.refused}: {found.why}")
         if found.record is None:
             self._session.finish(arrived)
+        elif self._forwarder.is_away and self._local.serves(found.record.topic):
+            asked.append((found.record, arrived))
         else:
             self._forwarder.take(found.record, arrived)
 

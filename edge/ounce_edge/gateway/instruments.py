@@ -29,6 +29,9 @@ class GatewayInstruments:
             "reason",
         )
         self.answers = counter("ounce_gateway_answers", "Answers published to devices", "topic")
+        self.local = counter(
+            "ounce_gateway_local_answers", "Answers made here, while Kafka was away"
+        )
         self.unconfirmed = gauge("ounce_gateway_unconfirmed_records", "Records under way to Kafka")
         self.away = gauge("ounce_gateway_kafka_away", "1 while messages are stored, else 0")
         self.stored = gauge("ounce_gateway_stored_records", "Records that wait on the disk")

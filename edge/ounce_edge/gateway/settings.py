@@ -9,9 +9,9 @@ from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
+from ounce_edge.gateway.bounds import DropFirst
 from ounce_edge.gateway.forwarder import Order
 from ounce_edge.gateway.maps import DEVICE, Pattern, TopicMap, TopicMaps
-from ounce_edge.gateway.store import DropFirst
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -121,6 +121,19 @@ class GatewaySettings(KafkaConnection):
         le=3600,
         description="Seconds that Kafka may leave a message unconfirmed; then messages are stored",
     )
+    local: tuple[TaskName, ...] = Field(
+        default=(),
+        description="Task to answer here while Kafka is away; repeat for several",
+    )
+    models: Path = Field(
+        default=Path("models"),
+        description="With --local: folder that `ounce train` writes",
+    )
+    policy: Path | None = Field(
+        default=None,
+        description="With --local: routing policy, YAML or JSON; without one: 100 ms, accuracy "
+        "0.9, most-accurate-in-time",
+    )
     metrics_port: int = Field(
         default=9465, ge=0, le=65_535, description="Port of /metrics, /healthz, /readyz; 0: any"
     )
@@ -207,6 +220,13 @@ class GatewaySettings(KafkaConnection):
         for text in patterns:
             Pattern.parse(text)
         return patterns
+
+    @model_validator(mode="after")
+    def _local_is_served(self) -> Self:
+        for task in self.local:
+            if task not in self.task:
+                raise ValueError(f"--local {task} needs --task {task}")
+        return self
 
     @model_validator(mode="after")
     def _no_loop(self) -> Self:

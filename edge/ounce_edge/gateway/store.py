@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -19,6 +18,7 @@ import msgspec
 from ounce_schemas.errors import OunceError
 
 from ounce_edge.gateway.arrivals import KafkaRecord
+from ounce_edge.gateway.bounds import Bounds, DropFirst
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (id TEXT NOT NULL, batch INTEGER NOT NULL);
@@ -37,22 +37,6 @@ _decode = msgspec.msgpack.Decoder(KafkaRecord).decode
 
 class StoreError(OunceError):
     """The store can't be read or written, as on a full disk."""
-
-
-class DropFirst(StrEnum):
-    """What goes where the store is full."""
-
-    OLDEST = "oldest"
-    LEAST_URGENT = "least-urgent"
-    """Those with the longest deadline, or none; of these the oldest."""
-
-
-class Bounds(NamedTuple):
-    """How much may wait."""
-
-    max_bytes: int
-    max_age_s: float
-    drop_first: DropFirst = DropFirst.OLDEST
 
 
 class Stored(NamedTuple):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from ounce_edge.gateway.arrivals import Arrived, KafkaRecord
+from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.forwarder import Forwarder, Order, Rules
-from ounce_edge.gateway.store import Bounds, Store, StoreError
+from ounce_edge.gateway.store import Store, StoreError
 
 
 class FakeLine:

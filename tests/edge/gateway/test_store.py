@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ounce_edge.gateway.arrivals import KafkaRecord
-from ounce_edge.gateway.store import Bounds, DropFirst, Store, StoreError
+from ounce_edge.gateway.bounds import Bounds, DropFirst
+from ounce_edge.gateway.store import Store, StoreError
 
 MAX_BYTES = 12_000
 """Of about ten records."""

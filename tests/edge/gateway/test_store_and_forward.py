@@ -8,7 +8,8 @@ import pytest
 from confluent_kafka import Message
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.backlog import Backlog
-from ounce_edge.gateway.store import Bounds, Store, StoreError
+from ounce_edge.gateway.bounds import Bounds
+from ounce_edge.gateway.store import Store, StoreError
 
 from tests.support.kafka.apache_kafka import ApacheKafka
 from tests.support.kafka.far_end import FarEnd

@@ -55,6 +55,12 @@ GATEWAY = Board(
             unit="short",
         ),
         Question(
+            title="How many answers are made at the edge?",
+            about="Answers a second of gateways with --local, while Kafka is away.",
+            asks={"{{instance}}": _rate("ounce_gateway_local_answers_total", "instance")},
+            unit="reqps",
+        ),
+        Question(
             title="Is Kafka away?",
             about="1 while a gateway stores messages, since Kafka confirms none.",
             asks={"{{instance}}": "max by (instance) (ounce_gateway_kafka_away)"},
