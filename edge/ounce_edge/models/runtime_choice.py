@@ -10,5 +10,12 @@ class RuntimeChoice(StrEnum):
     """ONNX Runtime on the CPU."""
     TENSORRT = "tensorrt"
     """There, and on the GPU those that have an engine; without a GPU the worker does not start."""
+    CUDA = "cuda"
+    """There, and on the GPU by ONNX Runtime; without a GPU the worker does not start."""
     AUTO = "auto"
-    """The same, but without a GPU the CPU alone."""
+    """As `tensorrt`, but without a GPU the CPU alone."""
+
+    @property
+    def has_engines(self) -> bool:
+        """Whether models need engines to run on the GPU."""
+        return self in (RuntimeChoice.TENSORRT, RuntimeChoice.AUTO)

@@ -112,7 +112,7 @@ def run_worker(settings: WorkerSettings) -> None:
         worker.start(sources, runtime)
         try:
             with ExitStack() as following:
-                if isinstance(runtime, CpuAndGpu):
+                if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
                     following.callback(EngineBuilding(folders, settings.engines).close)
                 if settings.follow_policies:
                     following.callback(worker.follow_policies(metrics).close)

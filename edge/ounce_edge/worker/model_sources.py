@@ -14,7 +14,6 @@ from ounce_schemas.topics import MODELS_TOPIC
 
 from ounce_edge.broker.compacted_topic import CompactedTopic
 from ounce_edge.models.release_cache import ReleaseCache
-from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.telemetry.events import Events
 from ounce_edge.worker.model_following import ModelFollowing
@@ -39,8 +38,7 @@ class ModelSources:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        has_gpu = settings.runtime is not RuntimeChoice.CPU
-        engines = EngineCache(settings.engines) if has_gpu else None
+        engines = EngineCache(settings.engines) if settings.runtime.has_engines else None
         self._watching = ModelWatching(settings.models, settings.task, engines)
         self._following = self._topic = self._cache_lock = None
         self._stopping = threading.Event()

@@ -69,7 +69,7 @@ class WorkerSettings(KafkaConnection):
     )
     runtime: RuntimeChoice = Field(
         default=RuntimeChoice.CPU,
-        description="cpu, tensorrt (also the GPU, for models with an engine), or auto",
+        description="cpu, tensorrt (also the GPU, for models with an engine), cuda, or auto",
     )
     engines: Path = Field(
         default=Path(".ounce-engines"),

@@ -39,6 +39,7 @@ from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.apart import ApartRuntime
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.models.runtimes.onnx_cuda import OnnxCudaRuntime
 from ounce_edge.models.runtimes.tensorrt.runtime import make_tensorrt
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
@@ -103,7 +104,9 @@ def make_runtime(settings: WorkerSettings, metrics: Metrics) -> Runtime:
         memory = ModelMemory(round(settings.max_model_mb * 1e6), metrics.show_memory)
         memory.start()
         runtime = ManagedRuntime(runtime, memory)
-    gpu = make_gpu(settings.runtime, partial(make_tensorrt, settings.engines))
+    uses_cuda = settings.runtime is RuntimeChoice.CUDA
+    make = OnnxCudaRuntime if uses_cuda else partial(make_tensorrt, settings.engines)
+    gpu = make_gpu(settings.runtime, make)
     return runtime if gpu is None else CpuAndGpu(runtime, gpu)
 
 
@@ -122,11 +125,11 @@ def make_gpu(choice: RuntimeChoice, make: Callable[[], Runtime]) -> Runtime | No
     try:
         gpu = ApartRuntime(make)
     except RuntimeAbsentError as e:
-        if choice is RuntimeChoice.TENSORRT:
+        if choice is not RuntimeChoice.AUTO:
             raise
         logger.warning("models run on the CPU alone: %s", e)
         return None
-    logger.info("models with an engine run on the GPU, too: %s", gpu.name)
+    logger.info("models that the GPU takes run there, too: %s", gpu.name)
     return gpu
 
 

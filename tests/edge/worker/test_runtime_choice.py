@@ -15,9 +15,10 @@ def test_the_cpu_alone_starts_no_process() -> None:
     assert make_gpu(RuntimeChoice.CPU, make_absent) is None
 
 
-def test_a_gpu_that_is_asked_for_and_absent_ends_the_start() -> None:
+@pytest.mark.parametrize("choice", [RuntimeChoice.TENSORRT, RuntimeChoice.CUDA])
+def test_a_gpu_that_is_asked_for_and_absent_ends_the_start(choice: RuntimeChoice) -> None:
     with pytest.raises(RuntimeAbsentError, match=r"^no such GPU$"):
-        make_gpu(RuntimeChoice.TENSORRT, make_absent)
+        make_gpu(choice, make_absent)
 
 
 def test_auto_goes_on_without_a_gpu_and_says_so(caplog: pytest.LogCaptureFixture) -> None:

@@ -63,21 +63,38 @@ class OnnxCpuRuntime:
             options.use_per_session_threads = False
         else:
             options.intra_op_num_threads = 1
-        options.add_session_config_entry(_EXTERNAL_FOLDER, _NOWHERE)
-        try:
-            session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as e:  # ONNX Runtime raises a type of its own for each status code
-            reason = " ".join(str(e).split())
-            if "external data" in reason.lower():
-                raise ArtifactError(
-                    f"{path}: keeps weights in other files (external data), which its card does "
-                    "not cover; export the model as one file"
-                ) from e
-            raise ArtifactError(f"{path}: not a model ONNX Runtime can run: {reason}") from e
-        return _OnnxCpuModel(session)
+        return load_session(path, content, options, "CPUExecutionProvider")
 
 
-class _OnnxCpuModel:
+def load_session(path: Path, content: bytes, options: Any, provider: str) -> LoadedModel:
+    """A model of all of an ONNX file.
+
+    Args:
+        path: of the file, for messages.
+        content: all of it; weights in other files are refused.
+        options: of the session.
+        provider: ONNX Runtime's name of what runs it.
+
+    Raises:
+        ArtifactError: ONNX Runtime can't make a session of it.
+    """
+    options.add_session_config_entry(_EXTERNAL_FOLDER, _NOWHERE)
+    try:
+        session = ort.InferenceSession(content, options, providers=[provider])
+    except Exception as e:  # ONNX Runtime raises a type of its own for each status code
+        reason = " ".join(str(e).split())
+        if "external data" in reason.lower():
+            raise ArtifactError(
+                f"{path}: keeps weights in other files (external data), which its card does "
+                "not cover; export the model as one file"
+            ) from e
+        raise ArtifactError(f"{path}: not a model ONNX Runtime can run: {reason}") from e
+    if session.get_providers()[0] != provider:  # it goes on with the CPU, and only logs that
+        raise ArtifactError(f"{path}: ONNX Runtime can't run it with {provider}")
+    return _OnnxModel(session)
+
+
+class _OnnxModel:
     def __init__(self, session: Any) -> None:
         self._session: Any = session
         self._text_bytes = {t.name: t.shape[-1] for t in session.get_inputs() if _is_text(t)}
