@@ -12,6 +12,7 @@ from ounce_schemas.request import FloatTensor, PixelTensor, Request, TextTensor
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 from ounce_edge.wire.formats.json_text import NO_JSON, not_json
+from ounce_edge.wire.tensor_values import pad_steps, steps_text
 
 _Tensor = FloatTensor | PixelTensor | TextTensor
 _DATATYPES = {FloatTensor: "FP32", PixelTensor: "UINT8", TextTensor: "BYTES"}
@@ -143,11 +144,15 @@ def _checked(tensor: _Tensor, spec: TensorSpec) -> list[Any]:
             f"input {spec.name!r} has datatype {datatype}; send {spec.datatype}",
         )
     item = list(spec.shape)
+    if spec.channels is not None and len(tensor.data) < spec.size:
+        *_, steps, channels = [0, 0, *tensor.shape]
+        if steps > 0 and channels == item[1] and steps * channels == len(tensor.data):
+            return pad_steps(tensor.data, spec)
     if tensor.shape != [1, *item] and tensor.shape != item:
         raise InvalidMessageError(
             Reason.WRONG_SHAPE,
             f"input {spec.name!r} has shape {tensor.shape[:8]}; send {[1, *item]}, or [N, ...] for "
-            "N rows",
+            f"N rows{steps_text(spec)}",
         )
     if len(tensor.data) != spec.size:
         raise InvalidMessageError(

@@ -26,7 +26,7 @@ from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.broker.no_offsets import NoOffsets
 from ounce_edge.broker.refused_labels import RefusedLabels
 from ounce_edge.broker.starts import Starts
-from ounce_edge.models.catalogue import load_ladder
+from ounce_edge.models.cpu_and_gpu import CpuAndGpu, load_everywhere
 from ounce_edge.models.energy import EnergyMeter, measured_watts
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.pipeline.lanes import Lanes
@@ -34,6 +34,7 @@ from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.worker.engine_building import EngineBuilding
 from ounce_edge.worker.kept_policy import KeptPolicy
 from ounce_edge.worker.model_sources import ModelSources
 from ounce_edge.worker.partitions import Partitions
@@ -91,7 +92,7 @@ def run_worker(settings: WorkerSettings) -> None:
             policy,
             metrics,
             lanes,
-            lambda task: load_ladder(folders[task], task, runtime),
+            lambda task: load_everywhere(folders[task], task, runtime),
         )
         health.models_loaded = True
         logger.info(
@@ -111,6 +112,8 @@ def run_worker(settings: WorkerSettings) -> None:
         worker.start(sources, runtime)
         try:
             with ExitStack() as following:
+                if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
+                    following.callback(EngineBuilding(folders, settings.engines).close)
                 if settings.follow_policies:
                     following.callback(worker.follow_policies(metrics).close)
                 asyncio.run(worker.run())

@@ -18,7 +18,8 @@ from ounce_edge.wire.formats.content import (
     read_each,
 )
 from ounce_edge.wire.formats.json_text import NO_JSON
-from ounce_edge.wire.request_body import PlainBodies
+from ounce_edge.wire.request_body import PlainBodies, flat_data
+from ounce_edge.wire.tensor_values import pad_steps
 
 NESTED = (
     "data", "payload", "after", "value", "values", "fields", "features", "inputs", "instances",
@@ -147,6 +148,8 @@ class FlatJson:
         spec = next(spec for spec in self._task.inputs if spec.name == name)
         if len(values) == 1 and isinstance(values[0], list):
             values = values[0]
+        if spec.channels is not None:
+            values = pad_steps(flat_data(values), spec)
         kinds = (str,) if spec.datatype == "BYTES" else (float, int, type(None))
         wrong = next((v for v in values if not isinstance(v, kinds) or v is True or v is False), 0)
         if wrong != 0 or len(values) != spec.size:

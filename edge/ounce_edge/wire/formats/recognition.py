@@ -8,6 +8,7 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.request import AnswerForm, Request
 from ounce_schemas.task import TaskSpec
@@ -31,6 +32,7 @@ _DEEPEST = 8
 """Envelopes within envelopes."""
 MOST_ROWS = 1000
 _BINARY_SIZE = BINARY_SIZE.encode()
+_MISSING = np.float32("nan").tobytes()
 
 
 class Recogniser:
@@ -52,12 +54,18 @@ class Recogniser:
         self.raw_bytes = task.inputs[0].raw_bytes if task.accepts_raw else None
         """Length of a raw body; None: the task takes none."""
         self._image = task.image
+        first = task.inputs[0]
+        self._step_bytes = 4 * len(first.channels or ()) if task.accepts_raw else 0
         self._columns = ColumnReader(task)
         self.flat = FlatJson(task, self._columns, max_rows)
         cells = [cell for spec in task.inputs for cell in spec.cells or ()]
         self._takes_text = len(cells) == 1 and cells[0].read == "sentence"
         self._csv = CsvLine(task, self._columns, self.flat, max_rows)
         self._wide = WideReader(task, self._columns, max_rows)
+
+    def _is_shorter(self, value: bytes) -> bool:
+        """Whether it may be the raw tensor of a sequence of fewer steps."""
+        return 0 < len(value) < (self.raw_bytes or 0) and len(value) % self._step_bytes == 0
 
     def may_be_files(self, values: Sequence[bytes]) -> bool:
         """Whether the task takes image files, and one of the bodies is one."""
@@ -108,6 +116,9 @@ class Recogniser:
                     raise
         if is_raw_size:
             return Content([value], is_raw=True)
+        if self._step_bytes and not _is_text(text) and self._is_shorter(value):
+            missing = _MISSING * ((self.raw_bytes or 0) // 4 - len(value) // 4)
+            return Content([missing + value], is_raw=True)
         content = self._read_text(text.decode()) if _is_text(text) else None
         if content is None:
             raise self._unknown(value)
