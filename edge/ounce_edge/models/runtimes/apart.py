@@ -109,6 +109,18 @@ class ApartRuntime:
         return self._threads
 
     @property
+    def used_bytes(self) -> int:
+        """Memory of the GPU that is taken; 0 where nobody can say."""
+        with self._lock:
+            if self._state.current is None:
+                return 0
+            self._forget()
+            try:
+                return int(self._ask(self._limits.run_s, "used", 0))
+            except RuntimeError:
+                return 0
+
+    @property
     def n_restarts(self) -> int:
         """How often the process was started again."""
         return self._state.n_started - 1

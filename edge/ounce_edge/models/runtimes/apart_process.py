@@ -62,5 +62,7 @@ def _do(
         return dict(model.inputs), dict(model.outputs)
     if what == "run":
         return models[number].run(*more)
+    if what == "used":
+        return getattr(runtime, "used_bytes", 0)
     models.pop(number).unload()
     return None
