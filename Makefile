@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-gpu check docs bench bench-routing bench-delivery bench-peers \
-  bench-tables bench-advisor bench-kinds bench-precisions ladders \
+  bench-tables bench-advisor bench-kinds bench-precisions bench-gateway ladders \
   fuzz fuzz-models chaos flood soak clean
 
 BIN := .venv/bin
@@ -39,6 +39,7 @@ check: $(READY) ## Check format, lint, types, imports, generated contracts, comp
 	$(BIN)/lint-imports
 	$(BIN)/ounce contracts --check
 	$(BIN)/ounce monitoring --check
+	$(BIN)/python -m scripts.metrics_page --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/python -m benchmarks.tables --check
 	$(MKDOCS) build --strict
@@ -91,6 +92,9 @@ bench-kinds: $(READY) ## Anomalies, texts and the isolation forest's graph on pu
 
 bench-precisions: $(READY) ## What lighter forms of the ladders' networks cost and answer here
 	$(BIN)/python -m benchmarks.precisions $(PUBLISHED)
+
+bench-gateway: $(READY) ## Ten thousand MQTT devices, an outage, a backlog; SHORT=1: smaller
+	$(BIN)/python -m benchmarks.gateway $(if $(SHORT),--outage-s 15 --backlog 20000 --seconds 10) $(PUBLISHED)
 
 ladders: $(READY) ## Train both ladders anew and write what their cards promise for the pages
 	$(BIN)/ounce train digits

@@ -24,6 +24,7 @@ from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.broker.no_offsets import NoOffsets
+from ounce_edge.broker.refused_labels import RefusedLabels
 from ounce_edge.broker.starts import Starts
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu, load_everywhere
 from ounce_edge.models.energy import EnergyMeter, measured_watts
@@ -145,11 +146,18 @@ class _Worker:
         delivery = self._delivery = make_delivery(settings, same_partitions, metrics)
         health.delivery_trouble = lambda: delivery.trouble
         self._send_event = EventProducer(settings.kafka, settings.security)
+        self._refused_labels = RefusedLabels(
+            settings.kafka,
+            {pipeline.task.name: pipeline.task for pipeline in pipelines},
+            settings.max_message_bytes,
+            settings.security,
+        )
         self._labels = LabelReader(
             settings.kafka,
             settings.task,
             fetch_wait_ms=settings.fetch_wait_ms,
             security=settings.security,
+            refused=self._refused_labels,
         )
         name = settings.worker_name
         self._tracing = make_tracing(settings, name, metrics)
@@ -173,6 +181,7 @@ class _Worker:
             answers = AnswerSearch(kafka, view, decoders)
         starts = Starts(view, when_none, settings.name is not None, answers)
         self._partitions = Partitions(self._serving, delivery, starts, news, health, self._fail)
+        self._refused_labels.owns = self._partitions.owns
         reading = Reading(
             self._serving,
             self._partitions,
@@ -237,6 +246,7 @@ class _Worker:
             self._lanes.close()
             self._delivery.close()
             self._labels.close()
+            self._refused_labels.close()
             self._send_event.close()
             self._trials.close()
             self._serving.close()

@@ -236,7 +236,8 @@ def make_tracing(settings: WorkerSettings, name: str, metrics: Metrics) -> Traci
             f'--traces needs the package {e.name!r}: install it with pip install "ounce[tracing]"'
         ) from e
     sender = make_sender(settings.traces, name, settings.group, metrics.count_traced)
-    return Tracing(make_choice(settings.trace_share, settings.traces_per_s), sender)
+    choice = make_choice(settings.trace_share, settings.traces_per_s)
+    return Tracing(choice, sender, metrics.exemplify)
 
 
 def make_delivery(
