@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check docs bench bench-routing bench-delivery bench-peers \
-  bench-tables bench-advisor bench-kinds bench-gateway ladders \
+  bench-tables bench-advisor bench-kinds bench-gateway bench-precisions ladders \
   fuzz fuzz-models chaos flood soak clean
 
 BIN := .venv/bin
@@ -18,7 +18,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 
 help: ## Show this help
 	@echo "Usage: make TARGET"; echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv with everything installed (the other targets do it when needed)
 
@@ -87,6 +87,9 @@ bench-kinds: $(READY) ## Anomalies, texts and the isolation forest's graph on pu
 
 bench-gateway: $(READY) ## Ten thousand MQTT devices, an outage, a backlog; SHORT=1: smaller
 	$(BIN)/python -m benchmarks.gateway $(if $(SHORT),--outage-s 15 --backlog 20000 --seconds 10) $(PUBLISHED)
+
+bench-precisions: $(READY) ## What lighter forms of the ladders' networks cost and answer here
+	$(BIN)/python -m benchmarks.precisions $(PUBLISHED)
 
 ladders: $(READY) ## Train both ladders anew and write what their cards promise for the pages
 	$(BIN)/ounce train digits

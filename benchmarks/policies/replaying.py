@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 import numpy as np
-from ounce_edge.dry_run.replaying import replay_folder
+from ounce_edge.dry_run.recorded import FolderRecording
+from ounce_edge.dry_run.replaying import replay_recorded
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -80,7 +81,7 @@ def main(messages: int, rounds: int, publish: bool) -> None:
                 rates, per_decision = [], 0.0
                 for _ in range(rounds):
                     began_s = time.process_time()
-                    found = replay_folder(policy, Path(scratch))["digits"]
+                    found = replay_recorded(policy, FolderRecording(Path(scratch)))["digits"]
                     rates.append(found.before.n / (time.process_time() - began_s))
                     per_decision = found.before.n / found.n_decisions
                 rows.append([name, f"{per_decision:.1f}", f"{statistics.median(rates):,.0f}"])

@@ -39,6 +39,8 @@ class Promise(msgspec.Struct, forbid_unknown_fields=True):
     plan: str
     low: float
     """Lower bound of its accuracy."""
+    judged: int
+    """Validation items that it rests on."""
     right: int
     n: int
 
@@ -98,14 +100,14 @@ def run(source: Source, seed: int, models: Path, only: Sequence[str] = ()) -> Ca
             return case
     options = TableOptions(kind=source.kind)
     data = load(source.path, source.target, TASK, options, seed, lambda line: None)
-    ladder = _Ladder(models / TASK, data)
+    ladder = Ladder(models / TASK, data)
     _describe(case, ladder, result.output)
     _compare(case, ladder, seed)
     case.promises = ladder.promises()
     return case
 
 
-class _Ladder:
+class Ladder:
     """A ladder that was written, and its models' answers to the test rows."""
 
     def __init__(self, folder: Path, data: TaskData) -> None:
@@ -147,14 +149,15 @@ class _Ladder:
                 right = int(answer([seen[name] for name in names], thresholds).right.sum())
             else:
                 right = int(accepted(self.task, self.outputs[names[0]], truth).sum())
-            found.append(Promise(plan.name, plan.accuracy.low, right, n))
+            promised = plan.accuracy
+            found.append(Promise(plan.name, promised.low, promised.n, right, n))
         return found
 
     def _plain(self, outputs: NDArray[np.float32]) -> NDArray[Any]:
         return outputs.argmax(axis=1) if self.task.kind == "classification" else outputs[:, 0]
 
 
-def _describe(case: Case, ladder: _Ladder, output: str) -> None:
+def _describe(case: Case, ladder: Ladder, output: str) -> None:
     case.models = len(ladder.cards)
     case.asked = case.models + sum(": failed: " in line for line in output.splitlines())
     case.n_learn = len(ladder.data.train) + (
@@ -169,7 +172,7 @@ def _describe(case: Case, ladder: _Ladder, output: str) -> None:
         case.boosting_parity = boosting.parity.largest_difference / scale
 
 
-def _compare(case: Case, ladder: _Ladder, seed: int) -> None:
+def _compare(case: Case, ladder: Ladder, seed: int) -> None:
     scores = {name: ladder.validation_score(name) for name in ladder.cards}
     case.best = max(scores, key=lambda name: scores[name])
     case.best_score = ladder.test_score(case.best)

@@ -1,9 +1,12 @@
 """Tables of the documentation from the cases."""
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 
-from benchmarks.public_tables.case import BATCH, Case
+from ounce_edge.recommender.beliefs.measures import Z_95, wilson
+
+from benchmarks.public_tables.case import BATCH, Case, Promise
 from benchmarks.results import Cell, Table
 
 MOST_BEHIND = 0.01
@@ -25,7 +28,6 @@ def claims_table(cases: Sequence[Case]) -> Table:
     ahead = {name: _ahead(of_table) for name, of_table in by_table.items() if _scored(of_table)}
     lighter = [_lighter(of_table) for of_table in by_table.values() if _scored(of_table)]
     promises = [promise for case in told for promise in case.promises]
-    kept = sum(p.right / p.n >= p.low for p in promises)
     exact = [case for case in told if case.boosting_parity <= MOST_DIFFERENCE]
     behind = [name for name, lead in ahead.items() if lead < -MOST_BEHIND]
     rows: list[list[Cell]] = [
@@ -45,11 +47,7 @@ def claims_table(cases: Sequence[Case]) -> Table:
             f"{LEAST_LIGHTER:g} times lighter",
             f"{statistics.median(lighter):.1f} times" if lighter else None,
         ],
-        [
-            "promises (lower bounds) that the test rows keep",
-            f"{LEAST_KEPT:.0%}",
-            f"{kept / len(promises):.1%} of {len(promises):,}" if promises else None,
-        ],
+        *kept_promises(promises),
         [
             "the ladder's boosting against scikit-learn, largest difference",
             f"{MOST_DIFFERENCE:g}",
@@ -78,12 +76,46 @@ def tables_table(cases: Sequence[Case]) -> Table:
             "its µs a row",
             "boosting's",
             "times lighter (alone)",
-            "promises kept",
+            "promises reached",
             "seconds to train",
         ],
         rows=rows,
         note="Means over seeds. A score is the accuracy on the test rows, of a quantity R².",
     )
+
+
+def kept_promises(promises: Sequence[Promise]) -> list[list[Cell]]:
+    """Rows of claims: promises that test rows do not refute, and those that they reach.
+
+    A bound and the share of a few test rows both vary by chance. So a share below the bound refutes
+    it only where the share's own 95% interval ends below it. And of exact bounds, which true
+    accuracies fall below in 2.5% of cases, a larger part is above the share of test rows.
+    """
+    if not promises:
+        return []
+    n = len(promises)
+    not_refuted = sum(wilson(p.right / p.n, p.n)[1] >= p.low for p in promises)
+    reached = sum(p.right / p.n >= p.low for p in promises)
+    exact = statistics.fmean(_reached_if_exact(p) for p in promises)
+    return [
+        [
+            "promises (lower bounds) that the test rows do not refute",
+            f"{LEAST_KEPT:.0%}",
+            f"{not_refuted / n:.1%} of {n:,}",
+        ],
+        [
+            "promises that the share of the test rows reaches",
+            f"{exact:.0%} of exact bounds",
+            f"{reached / n:.1%} of {n:,}",
+        ],
+    ]
+
+
+def _reached_if_exact(promise: Promise) -> float:
+    """Probability that the share of the test rows reaches a bound whose distance below the
+    validation items' share is just what chance asks for."""
+    spread = math.sqrt(1.0 + promise.judged / promise.n)
+    return statistics.NormalDist().cdf(Z_95 / spread)
 
 
 def _row(name: str, cases: Sequence[Case]) -> list[Cell]:
@@ -95,7 +127,7 @@ def _row(name: str, cases: Sequence[Case]) -> list[Cell]:
         return statistics.fmean(of(case) for case in told)
 
     promises = [promise for case in told for promise in case.promises]
-    kept = sum(p.right / p.n >= p.low for p in promises)
+    reached = sum(p.right / p.n >= p.low for p in promises)
     alone = statistics.median(case.boosting_alone_us / case.alone_us for case in told)
     return [
         name,
@@ -109,7 +141,7 @@ def _row(name: str, cases: Sequence[Case]) -> list[Cell]:
         f"{mean(lambda case: case.row_us):.2f}",
         f"{mean(lambda case: case.boosting_row_us):.2f}",
         f"{_lighter(told):.1f} ({alone:.1f})",
-        f"{kept} of {len(promises)}",
+        f"{reached} of {len(promises)}",
         f"{mean(lambda case: case.train_s):.0f}",
     ]
 

@@ -39,6 +39,7 @@ from ounce_exporters.export.artifacts import new_ladder, read_cards
 from ounce_exporters.ladder import build_ladder
 from ounce_exporters.own.joining import from_file, join, model_name
 from ounce_exporters.own.ladders import find_ladder
+from ounce_exporters.own.splits import Rows
 from ounce_exporters.own.wrapping import Foreign, Outputs
 from ounce_exporters.report.page import write_report
 from ounce_exporters.reporters import Reporters
@@ -48,6 +49,7 @@ __all__ = [
     "Explanation",
     "Ladder",
     "Outputs",
+    "Rows",
     "TableOptions",
     "add_model",
     "explain",
@@ -144,7 +146,7 @@ def add_model(
     *,
     models: str | Path = "models",
     name: str | None = None,
-    data: tuple[str | Path, str] | None = None,
+    data: Rows | tuple[str | Path, str] | None = None,
     outputs: Outputs = _AS_FOUND,
 ) -> Ladder:
     """Add a model of your own to a task's ladder, as `ounce add` does.
@@ -160,7 +162,8 @@ def add_model(
         models: folder of all tasks. The task's ladder is replaced whole, or not at all.
         name: of the model in the ladder; default: the file's or the class's.
         data: a table and its target column, of rows that no model has seen. It judges the whole
-            ladder. Where the task has none yet, the task is made of it.
+            ladder. Where the task has none yet, the task is made of it. `Rows` also says by which
+            column figures are told apart.
         outputs: which output answers, and what its columns are; default: found out.
 
     Raises:
@@ -169,9 +172,9 @@ def add_model(
         ArtifactError: the file is no ONNX file, or the ladder can't be read or written.
     """
     notes: list[str] = []
-    table = None if data is None else (Path(data[0]), data[1])
+    rows = data if data is None or isinstance(data, Rows) else Rows(Path(data[0]), data[1])
     foreign = from_file(Path(model)) if isinstance(model, str | Path) else None
-    judges = find_ladder(Path(models), task, table, notes.append)
+    judges = find_ladder(Path(models), task, rows, notes.append)
     if foreign is None:
         foreign = _from_object(model, judges.data.spec)
     join(foreign, name or _name(model), Path(models), judges, outputs, notes.append)

@@ -19,6 +19,7 @@ from ounce_exporters.export.artifacts import REPORT_FILE, new_ladder
 from ounce_exporters.floors import floor_advice
 from ounce_exporters.group_table import groups_table
 from ounce_exporters.ladder import BuiltLadder, IncompleteLadderError, build_ladder
+from ounce_exporters.lighter.recipes import with_lighter
 from ounce_exporters.next_steps import next_steps
 from ounce_exporters.progress_file import ProgressFile
 from ounce_exporters.reading_reporter import ReadingReporter
@@ -36,6 +37,8 @@ from ounce_exporters.tasks import registry
 from ounce_exporters.time_limit import TimeLimit, within
 from ounce_exporters.train_settings import TABLE_OPTIONS, TrainSettings
 
+_UNLABELLED = ("anomaly", "clusters")
+"""Kinds of task that need no target."""
 _LADDER_SHARE = 0.85
 """Of a time limit, for the models; the rest is to read the table and to plan."""
 _TUNING_SHARE = 0.5
@@ -56,10 +59,16 @@ def command(name: str | None, **values: Any) -> None:
       ounce train --data payments.csv --target fraud --measure recall:1@0.005
       ounce train --data rooms.csv --target Occupancy --tune 60
       ounce train --data vibration.csv --kind anomaly --false-alarms 0.005
+      ounce train --data customers.csv --kind clusters
       ounce train --advice advice.json
     """
     settings = make_settings(TrainSettings, values)
     begun_s = time.monotonic()
+    if settings.keep_lighter and _goes_without_lighter(settings):
+        raise click.UsageError(
+            "--keep-lighter is for whole ladders of tasks that ship: leave out --data, --quick, "
+            "--time-limit, or --keep-lighter"
+        )
     console = wide_console()
     advice = None
     if settings.advice is not None:
@@ -73,8 +82,7 @@ def command(name: str | None, **values: Any) -> None:
         data, chosen = _tune(data, chosen, settings, console, begun_s)
     say(
         console,
-        f"Task {data.spec.name}: {_say_splits(data)}, {len(data.test)} to test; "
-        f"{len(chosen)} models",
+        f"Task {data.spec.name}: {_say_splits(data)}, {len(data.test)} to test; {_count(chosen)}",
     )
     with _unwinding_on_sigterm(), ExitStack() as stack:
         reporters: list[Reporter] = [stack.enter_context(ConsoleReporter(console, chosen))]
@@ -160,7 +168,10 @@ def _open(
     data = module.load(settings.seed, quick=settings.quick)
     if settings.quick:
         data = replace(data, source=f"{data.source}; a quick ladder, made with --quick")
-    return data, module.recipes(data, quick=settings.quick)
+    found = module.recipes(data, quick=settings.quick)
+    if _goes_without_lighter(settings):
+        return data, found
+    return data, with_lighter(found, keep=settings.keep_lighter)
 
 
 def _open_table(
@@ -170,10 +181,12 @@ def _open_table(
         raise click.UsageError(f"{name!r} beside --data: name the table's task with --task {name}")
     if settings.quick:
         raise click.UsageError("--quick is for the tasks that ship, not for --data")
-    if settings.target is None and settings.kind != "anomaly":
-        raise click.UsageError("--data needs --target COLUMN, or --kind anomaly")
-    if settings.kind == "anomaly" and settings.tune is not None:
-        raise click.UsageError("--tune needs labels to search by: leave it out with --kind anomaly")
+    if settings.target is None and settings.kind not in _UNLABELLED and not path.is_dir():
+        raise click.UsageError("--data needs --target COLUMN, or --kind anomaly or clusters")
+    if settings.kind in _UNLABELLED and settings.tune is not None:
+        raise click.UsageError(
+            f"--tune needs labels to search by: leave it out with --kind {settings.kind}"
+        )
     # Imported here: a task that ships needs neither pandas nor pyarrow.
     from ounce_exporters.tasks.table.task import load, task_name
 
@@ -224,6 +237,16 @@ def _say_splits(data: TaskData) -> str:
         f"{len(data.train)} items to train; {len(data.validation)} of them validate, each with a "
         f"model that has not seen it ({n_folds} {'folds' if n_folds > 1 else 'fold'})"
     )
+
+
+def _goes_without_lighter(settings: TrainSettings) -> bool:
+    return settings.quick or settings.time_limit is not None or settings.data is not None
+
+
+def _count(chosen: list[Recipe]) -> str:
+    n_forms = sum(recipe.form_of is not None for recipe in chosen)
+    models = f"{len(chosen) - n_forms} models"
+    return f"{models}, {n_forms} lighter forms of networks to try" if n_forms else models
 
 
 def _fitting(recipes: list[Recipe], settings: TrainSettings, console: Console) -> list[Recipe]:

@@ -53,8 +53,7 @@ def train(recipe: Recipe, data: TaskData, seed: int, progress: Progress) -> Trai
     outputs: NDArray[np.float32] | None = None
     first: FittedModel | None = None
     for done, fold in enumerate(numbers):
-        part = replace(data, train=select(data.train, data.folds != fold), folds=None)
-        part = sample(part, recipe.most_rows, seed)
+        part = sample(taught_by(data, data.folds != fold), recipe.most_rows, seed)
         judge = recipe.fit(part, seed, _share_of(progress, done, n_fits))
         here = held_out == fold
         answers = judge.predict(select(data.validation, here).inputs)
@@ -75,8 +74,13 @@ def sample(data: TaskData, most_rows: int | None, seed: int) -> TaskData:
     chosen = np.zeros(len(data.train), np.bool_)
     chosen[sample_rows(data.train.targets, most_rows, seed)] = True
     folds = None if data.folds is None else data.folds[chosen]
+    return replace(taught_by(data, chosen), folds=folds)
+
+
+def taught_by(data: TaskData, chosen: NDArray[np.bool_]) -> TaskData:
+    """The same data without folds, with some of its rows to learn from; shape (n_train,)."""
     units = None if data.units is None else data.units[chosen]
-    return replace(data, train=select(data.train, chosen), folds=folds, units=units)
+    return replace(data, train=select(data.train, chosen), folds=None, units=units)
 
 
 def _fewer(learned: TaskData, data: TaskData) -> int | None:

@@ -30,7 +30,9 @@ class ExampleRequest:
     columns: tuple[str, ...]
     """A line for each tensor that has named columns."""
     raw: bytes | None
-    """Little-endian float32; None where the task has other inputs than one of numbers."""
+    """The tensor's bytes; None where the task has other inputs than one of numbers."""
+    raw_holds: str = ""
+    """What the raw bytes are."""
     row: str | None = None
     """Flat JSON by column names; None where the task has none, many, or parts of dates."""
 
@@ -43,10 +45,7 @@ class ExampleRequest:
         if self.raw is not None:
             start = self.raw[:_MOST_SHOWN].hex(" ", 4)
             more = " ..." if len(self.raw) > _MOST_SHOWN else ""
-            found.append(
-                f"raw   {len(self.raw):,} bytes, {len(self.raw) // 4:,} little-endian float32: "
-                f"{start}{more}"
-            )
+            found.append(f"raw   {len(self.raw):,} bytes, {self.raw_holds}: {start}{more}")
         return found
 
 
@@ -60,13 +59,18 @@ def example_request(task: TaskSpec, items: Split) -> ExampleRequest:
     arrays = {tensor.name: items.inputs[tensor.name][0] for tensor in task.inputs}
     whole = _request(task, {name: _plain(array) for name, array in arrays.items()})
     short = _request(task, {name: _cut(_plain(array)) for name, array in arrays.items()})
-    raw = arrays[task.inputs[0].name].astype("<f4").tobytes() if task.accepts_raw else None
+    first = task.inputs[0]
+    raw = arrays[first.name].tobytes() if task.accepts_raw else None
+    holds = f"{first.size:,} little-endian float32"
+    if task.image is not None:
+        holds = "{} rows of {} pixels of {}; or a PNG or JPEG file".format(*task.image.shape)
     return ExampleRequest(
         topic=requests_topic(task.name),
         body=json.dumps(whole, ensure_ascii=False),
         shortened=json.dumps(short, ensure_ascii=False).replace('"..."', "..."),
         columns=tuple(_columns(tensor) for tensor in task.inputs if tensor.columns),
         raw=raw,
+        raw_holds=holds,
         row=_row(task, {name: _plain(array) for name, array in arrays.items()}),
     )
 
@@ -111,6 +115,8 @@ def _plain(array: NDArray[Any]) -> list[Any]:
     flat = array.ravel()
     if flat.dtype == object:
         return [str(text) for text in flat]
+    if flat.dtype == np.uint8:
+        return [int(number) for number in flat]
     return [None if np.isnan(number) else float(str(number)) for number in flat]
 
 

@@ -30,12 +30,15 @@ from ounce_exporters.export.calibration import (
 )
 from ounce_exporters.export.canaries import choose_canaries
 from ounce_exporters.export.cards import write_card
+from ounce_exporters.export.cluster_odds import ClusterOdds
 from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.export.p_values import ConformalPValues
-from ounce_exporters.export.parity import check_parity
+from ounce_exporters.export.parity import EXACT, LIGHTER, check_parity
 from ounce_exporters.export.provenance import library_versions, processor_name
 from ounce_exporters.export.replacement import fresh_folder
 from ounce_exporters.judgement import judge
+from ounce_exporters.lighter.forms import NotWorthwhileError
+from ounce_exporters.lighter.recipes import LighterModel
 from ounce_exporters.recipe import Progress, Recipe, TaskData
 from ounce_exporters.report.importance import find_importances
 from ounce_exporters.report.learning import find_curve
@@ -67,6 +70,10 @@ class Reporter(Protocol):
 
     def skipped(self, recipe: Recipe) -> None:
         """There is no time for it."""
+        ...
+
+    def dropped(self, recipe: Recipe, reason: str) -> None:
+        """It is a lighter form that gains nothing."""
         ...
 
 
@@ -109,6 +116,7 @@ def build_ladder(
     """
     cards: list[ModelCard] = []
     failures: list[str] = []
+    dropped: list[str] = []
     limit = limit or TimeLimit(None)
     for recipe in limit.order(recipes):
         if not limit.allows(recipe):
@@ -118,6 +126,9 @@ def build_ladder(
             trained = _train(recipe, data, seed, reporter)
             reporter.exporting(recipe)
             card = export_model(data, recipe, trained, models / data.spec.name, seed)
+        except NotWorthwhileError as e:
+            reporter.dropped(recipe, str(e))
+            dropped.append(f"{recipe.name}: {e}")
         except ExportError as e:
             reporter.failed(recipe, e)
             failures.append(f"{recipe.name}: {e}")
@@ -128,7 +139,7 @@ def build_ladder(
     if not cards:
         raise ExportError(
             f"task {data.spec.name!r}: every model failed, and nothing is written: "
-            + "; ".join(failures)
+            + "; ".join(failures + dropped)
         )
     return BuiltLadder(cards, failures)
 
@@ -167,9 +178,12 @@ def export_model(
         (fresh / MODEL_FILE).write_bytes(content)
         model = runtime.load(fresh / MODEL_FILE, content)
         exported = model.run(test.inputs)
-        calibrated = calibrator.apply(native)
+        reference, limits = native, EXACT
+        if isinstance(fitted, LighterModel):
+            reference, limits = fitted.original.predict(test.inputs), LIGHTER
+        calibrated = calibrator.apply(reference)
         biases = calibrator.biases if isinstance(calibrator, Temperature) else ()
-        parity = check_parity(task, exported, calibrated, biases)
+        parity = check_parity(task, exported, calibrated, biases, limits)
         card = ModelCard(
             task=task.name,
             model=recipe.name,
@@ -231,6 +245,16 @@ def _calibration(
     if isinstance(calibrator, ConformalPValues):
         return Calibration(
             method="conformal-p-values", n=calibrator.n, false_alarms=calibrator.rate
+        )
+    if isinstance(calibrator, ClusterOdds):
+        return Calibration(
+            method="temperature",
+            n=n,
+            temperature=calibrator.temperature,
+            ece_before=expected_calibration_error(
+                ClusterOdds(1.0).apply(native), data.test.targets
+            ),
+            ece_after=expected_calibration_error(calibrator.apply(native), data.test.targets),
         )
     return Calibration(
         method="temperature",

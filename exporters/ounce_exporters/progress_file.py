@@ -96,6 +96,10 @@ class ProgressFile:
         """There is no time for it: as far as progress goes, it is done with."""
         self._update(recipe, ModelState.FAILED)
 
+    def dropped(self, recipe: Recipe, reason: str) -> None:
+        """It is a lighter form that gains nothing: as far as progress goes, it is done with."""
+        self._update(recipe, ModelState.FAILED)
+
     def planning(self) -> Progress:
         """Planning starts; the result is told the share done."""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ounce_schemas.task import TaskSpec
 
 Inputs = Mapping[str, NDArray[Any]]
-"""Input tensors by name, first axis the items: float32, or object arrays of str for BYTES."""
+"""Input tensors by name, first axis the items: float32, uint8, or objects of str for BYTES."""
 
 Progress = Callable[[float], None]
 """Called with the share done, in [0, 1]."""
@@ -110,3 +110,5 @@ class Recipe:
     """It learns from a sample of so many rows where there are more."""
     balanced: bool = False
     """Whether it learns as if all classes were equally frequent."""
+    form_of: str | None = None
+    """Model that it is a lighter form of; it is left out where it gains nothing."""

@@ -44,6 +44,11 @@ class Reporters:
         for reporter in self._reporters:
             reporter.skipped(recipe)
 
+    def dropped(self, recipe: Recipe, reason: str) -> None:
+        """It is a lighter form that gains nothing."""
+        for reporter in self._reporters:
+            reporter.dropped(recipe, reason)
+
     def planning(self) -> Progress:
         """Planning starts; the result is told the share done."""
         return _all(*(reporter.planning() for reporter in self._reporters))

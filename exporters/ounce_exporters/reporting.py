@@ -118,6 +118,10 @@ class ConsoleReporter:
         self._outlook.drop(recipe.effort)
         self._end(f"[yellow]{recipe.name}: left out[/]: no time is left for it (--time-limit)")
 
+    def dropped(self, recipe: recipes.Recipe, reason: str) -> None:
+        """It is a lighter form that gains nothing."""
+        self._end(f"{recipe.name}: left out: {escape(reason)}")
+
     def planning(self) -> recipes.Progress:
         """Planning starts; the result is told the share done."""
         self._outlook.begin(self._planning_work)

@@ -11,6 +11,7 @@ from ounce_exporters.tasks.table.options import (
     TableOptions,
     Writing,
     read_column_kinds,
+    read_image_size,
     read_measure,
     read_separator,
 )
@@ -23,11 +24,13 @@ TABLE_OPTIONS = {
         "tolerance",
         "kind",
         "false_alarms",
+        "clusters",
+        "reference",
         "class_weights",
         "measure",
     ),
     "How the table is written": ("sep", "encoding", "header", "skip", "decimal"),
-    "Its columns": ("columns", "without"),
+    "Its columns": ("columns", "without", "image"),
     "What validates and tests": ("unit", "time", "test", "by"),
     "Its models": ("tune",),
 }
@@ -43,7 +46,8 @@ class TableSettings(BaseModel):
     )
     data: Path | None = Field(
         default=None,
-        description="Table to learn from: text such as .csv or .tsv, maybe .gz, or .parquet",
+        description="Table to learn from: text such as .csv or .tsv, maybe .gz, or .parquet; or a "
+        "folder with a folder of PNG or JPEG images for each class",
     )
     target: str | None = Field(
         default=None,
@@ -62,14 +66,26 @@ class TableSettings(BaseModel):
     )
     kind: TaskKind | None = Field(
         default=None,
-        description="What is asked: classes, a quantity, or which rows are strange (anomaly, also "
-        "without --target); default: texts and up to 20 whole numbers are classes",
+        description="What is asked: classes, a quantity, or which rows are strange (anomaly), or "
+        "which belong together (clusters), both also without --target; default: texts and up to "
+        "20 whole numbers are classes",
     )
     false_alarms: float | None = Field(
         default=None,
         gt=0,
         lt=1,
         description="Anomaly: largest share of normal rows that may be flagged; default: 0.01",
+    )
+    clusters: int | None = Field(
+        default=None,
+        ge=2,
+        le=100,
+        description="Clusters: how many; default: found out, 10 at most",
+    )
+    reference: Literal["gaussian-mixture", "k-means"] | None = Field(
+        default=None,
+        description="Clusters: the model whose assignment counts; default: gaussian-mixture, or "
+        "k-means where there are texts",
     )
     class_weights: Literal["none", "balanced"] = Field(
         default="none",
@@ -104,12 +120,17 @@ class TableSettings(BaseModel):
     )
     columns: tuple[str, ...] = Field(
         default=(),
-        description="NAME=KIND: number, category, date, date:FORMAT such as date:%d/%m/%Y, or "
-        "ignore (can be repeated)",
+        description="NAME=KIND: number, category, text, date, date:FORMAT such as date:%d/%m/%Y, "
+        "image (paths of files), or ignore (can be repeated)",
     )
     without: tuple[str, ...] = Field(
         default=(),
         description="Column that is no input (can be repeated)",
+    )
+    image: str | None = Field(
+        default=None,
+        description="Images have, or are brought to, HEIGHTxWIDTH or HEIGHTxWIDTHx3 pixels; a row "
+        "of a table without paths holds them; default: at most 64 a side",
     )
     unit: str | None = Field(
         default=None,
@@ -155,12 +176,15 @@ class TableSettings(BaseModel):
             without=frozenset(self.without),
             kind=self.kind,
             false_alarms=self.false_alarms,
+            clusters=self.clusters,
+            reference=self.reference,
             tolerance=self.tolerance,
             unit=self.unit,
             time=self.time,
             test=self.test,
             measure=read_measure(self.measure),
             by=self.by,
+            image=read_image_size(self.image),
         )
 
 
@@ -177,6 +201,11 @@ class TrainSettings(TableSettings):
         default=False,
         description="A smaller ladder of a task that ships, trained in seconds, in the folder "
         f"{QUICK_FOLDER}/ of the models folder: to see everything at work, not to be relied on",
+    )
+    keep_lighter: bool = Field(
+        default=False,
+        description="Keep FP16 and INT8 forms of networks, of a task that ships, also where they "
+        "are no cheaper on this machine: for a worker elsewhere",
     )
     only: tuple[str, ...] = Field(
         default=(),

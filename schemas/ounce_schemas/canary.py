@@ -14,6 +14,9 @@ from ounce_schemas.errors import PolicyError
 from ounce_schemas.task import Document, TaskName
 
 Margin = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+CanaryShare = Annotated[float, Field(gt=0, lt=1)]
+ShadowShare = Annotated[float, Field(gt=0, le=1)]
+Confidence = Annotated[float, Field(ge=0.5, lt=1)]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -34,15 +37,13 @@ class Canary(Document):
     """Another policy that a share of the devices has, and what it must not do worse."""
 
     document: str = Field(description="The policy on trial as YAML")
-    share: float = Field(gt=0, lt=1, description="Share of the devices that have it")
+    share: CanaryShare = Field(description="Share of the devices that have it")
     margin: Margin = Field(
         default=0.01, description="Deadlines, floors, errors: permitted difference of shares"
     )
     accuracy_margin: Margin = Field(default=0.005, description="Accuracy: the same")
-    confidence: float = Field(
+    confidence: Confidence = Field(
         default=0.95,
-        ge=0.5,
-        lt=1,
         description="Least probability that one which is no worse is never stopped",
     )
 
@@ -55,7 +56,7 @@ class Shadow(Document):
     """Another policy that answers a share of the messages, beside those that are published."""
 
     document: str = Field(description="The policy as YAML")
-    share: float = Field(gt=0, le=1, description="Share of the messages")
+    share: ShadowShare = Field(description="Share of the messages")
     tasks: tuple[TaskName, ...] = Field(min_length=1, description="Whose messages")
 
 

@@ -28,6 +28,16 @@ COMMANDS = {
         "edge",
         "Carry messages of MQTT devices to Kafka, and answers back.",
     ),
+    "runtimes": (
+        "ounce_edge.models.runtimes_command",
+        "edge",
+        "Show which runtimes this machine can use.",
+    ),
+    "engines": (
+        "ounce_edge.models.engines_command",
+        "edge",
+        "Build, list and prune engines of TensorRT.",
+    ),
     "policy": (
         "ounce_services.policies.command",
         "services",
@@ -49,6 +59,17 @@ COMMANDS = {
         "ounce_services.client.tail_command",
         "services",
         "Show a task's answers, dead letters and events as they come.",
+    ),
+    "status": (
+        "ounce_services.workers.status_command",
+        "services",
+        "Show whether workers serve, and what is amiss.",
+    ),
+    "top": ("ounce_services.workers.top_command", "services", "Show what workers do right now."),
+    "doctor": (
+        "ounce_edge.doctor.command",
+        "edge",
+        "Check all that a worker needs, and say what to do.",
     ),
     "devices": ("ounce_services.devices.command", "services", "Simulate a fleet of devices."),
     "dead-letters": (

@@ -5,6 +5,7 @@
     OunceError                  one clear line for a person; the command line exits with `exit_code`
     ├── InvalidMessageError          one record that can't be served; it becomes a dead letter
     ├── ArtifactError           a model, card or task document that can't be trusted; it is refused
+    ├── RuntimeAbsentError      a runtime that this machine can't use; others go on
     ├── PolicyError             a routing policy that can't be used
     ├── DataError               training data that can't be used
     ├── ExportError             a trained model that failed conversion or its parity check
@@ -35,8 +36,12 @@ class Reason(StrEnum):
     WRONG_DATATYPE = "wrong-datatype"
     WRONG_SHAPE = "wrong-shape"
     WRONG_LENGTH = "wrong-length"
+    WRONG_SCHEMA = "wrong-schema"
+    UNKNOWN_SCHEMA = "unknown-schema"
+    REGISTRY_AWAY = "registry-away"
     NOT_FINITE = "not-finite"
     OUT_OF_RANGE = "out-of-range"
+    UNREADABLE_IMAGE = "unreadable-image"
     REFUSED = "refused"
     MODEL_FAILED = "model-failed"
     ANSWER_REFUSED = "answer-refused"
@@ -58,6 +63,10 @@ class InvalidMessageError(OunceError):
 
 class ArtifactError(OunceError):
     """A model file, card or task document that does not hold what it promises."""
+
+
+class RuntimeAbsentError(OunceError):
+    """A runtime whose package, libraries, driver or device this machine has not."""
 
 
 class PolicyError(OunceError):

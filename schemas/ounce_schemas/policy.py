@@ -71,6 +71,9 @@ class Policy(Document):
         default=True, description="Whether answers say why lighter plans were passed over"
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1)
+    max_rows: int = Field(
+        default=1000, ge=1, le=10_000, description="Most rows of a table that one message may hold"
+    )
     answer: AnswerForm = Field(
         default=AnswerForm.V2,
         description="Form of answers to requests that name none: v2, flat, cloudevents or raw",
@@ -105,6 +108,7 @@ class Policy(Document):
             exploration=self.exploration,
             explanation=self.explanation,
             max_body_bytes=self.max_body_bytes,
+            max_rows=self.max_rows,
             answer=self.answer,
         )
         of_task = self.tasks.get(task, TaskPolicy())
@@ -126,6 +130,8 @@ class Routing(NamedTuple):
     allow: tuple[str, ...] | None
     deny: tuple[str, ...]
     families: tuple[str, ...] | None
+    runtimes: tuple[str, ...] | None
+    priority: int
     cascades: bool
     fallback: Fallback
     objective: Objective
@@ -149,16 +155,20 @@ class EffectivePolicy(Document):
     allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] = ()
     families: tuple[str, ...] | None = None
+    runtimes: tuple[str, ...] | None = None
+    priority: int = 0
     max_body_bytes: int
+    max_rows: int = 1000
     answer: AnswerForm = AnswerForm.V2
     rules: tuple["EffectiveRule", ...] = ()
 
-    def permits(self, model: str, family: str | None = None) -> bool:
-        """Whether `model`, of a family, may answer."""
+    def permits(self, model: str, family: str | None = None, runtime: str | None = None) -> bool:
+        """Whether `model`, of a family and in a runtime, may answer; None: not known, so it may."""
         return (
             model not in self.deny
             and (self.allow is None or model in self.allow)
             and (self.families is None or family is None or family in self.families)
+            and (self.runtimes is None or runtime is None or runtime in self.runtimes)
         )
 
     @property

@@ -35,6 +35,9 @@ class PolicyVersion(Document):
     restores: Number | None = Field(
         default=None, description="The version whose policy this one has again"
     )
+    promotes: Number | None = Field(
+        default=None, description="The version whose canary this one puts in force for all"
+    )
     document: str = Field(description="The policy as YAML, as its author wrote it")
     canary: Canary | None = Field(
         default=None, description="Another policy that a share of the devices has on trial"
@@ -62,6 +65,11 @@ class PolicyVersion(Document):
         """
         policy = parse_policy(self.document, f"policy {self.name}")
         return policy.model_copy(update={"version": self.name})
+
+    def holds(self, change: "Change") -> bool:
+        """Whether a change asks for what is in force with this version."""
+        trials = (self.canary, self.shadow, change.canary, change.shadow)
+        return not any(trials) and self.document == change.document
 
     def summary(self) -> str:
         """Author, time and note."""
@@ -146,6 +154,14 @@ class Change(NamedTuple):
     """What a share of the devices is to have on trial."""
     shadow: Shadow | None = None
     """What is to answer beside, without being published."""
+    promotes: int | None = None
+    """The version whose canary it puts in force for all."""
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """All policies of it."""
+        beside = (trial.document for trial in (self.canary, self.shadow) if trial is not None)
+        return (self.document, *beside)
 
 
 def next_version(history: PolicyHistory, change: Change, id_: str, at: datetime) -> PolicyVersion:

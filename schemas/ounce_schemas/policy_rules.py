@@ -27,6 +27,8 @@ Patterns = Pattern | Annotated[tuple[Pattern, ...], Field(min_length=1, max_leng
 Extension = Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}$")]
 RuleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Family = Literal["classical", "neural"]
+RuntimeKind = Literal["cpu", "cuda", "tensorrt"]
+Priority = Annotated[int, Field(ge=-10, le=10)]
 Models = Annotated[tuple[str, ...], Field(max_length=MOST_RULES)]
 
 
@@ -87,6 +89,13 @@ class Settings(Document):
     allow: Models | None = Field(default=None, description="Only these models may answer")
     families: tuple[Family, ...] | None = Field(
         default=None, min_length=1, description="Only models of these families may answer"
+    )
+    runtimes: tuple[RuntimeKind, ...] | None = Field(
+        default=None, min_length=1, description="Only models in these runtimes may answer"
+    )
+    priority: Priority | None = Field(
+        default=None,
+        description="Where time is short, messages of a higher priority go first; default 0",
     )
 
 

@@ -37,6 +37,9 @@ class Decision(msgspec.Struct):
     """Compute spent on this item."""
     saved_ms: float
     """Compute that the most accurate model would have spent more."""
+    rows: int | None = None
+    """Of a message of several rows: how many. Costs are then sums, the time is the longest, and
+    targets are met where all rows met them."""
     rejected: str = ""
     """Each lighter plan that was not taken, and why, the lightest first: `PLAN: WHY; PLAN: WHY`."""
     objective: Objective | None = None
@@ -63,6 +66,10 @@ class NumberOutput(msgspec.Struct, tag_field="datatype", tag="FP32"):
     data: list[float]
 
 
+class DoubleOutput(NumberOutput, tag="FP64"):
+    """Numbers that FP32 would blur."""
+
+
 class TextOutput(msgspec.Struct, tag_field="datatype", tag="BYTES"):
     """A tensor of UTF-8 texts."""
 
@@ -76,14 +83,19 @@ class Prediction(msgspec.Struct):
 
     Classification outputs are `label` (BYTES, [1]), `confidence` (FP32, [1]) and, where asked for,
     `probabilities` (FP32, [1, n_labels]); regression outputs are `value` (FP32, [1]) and
-    `interval` (FP32, [1, 2]); anomaly outputs are `label` (`normal` or `anomaly`), `p_value` (FP32,
-    [1]: share of normal items that are as strange), `score` (FP32, [1]: minus the decimal logarithm
-    of the p-value) and `confidence`. A JSON request gets all unless it names some in `outputs`; a
-    raw request gets `label` and `confidence`, `value` and `interval`, or `label` and `p_value`.
+    `interval` (FP32, [1, 2]), both FP64 where the task has an offset; anomaly outputs are `label`
+    (`normal` or `anomaly`), `p_value` (FP32, [1]: share of normal items that are as strange),
+    `score` (FP32, [1]: minus the decimal logarithm of the p-value) and `confidence`; outputs of
+    clusters are `label` (a cluster or `none`), `distance` (FP32, [1]: from the nearest cluster,
+    which ends at 1) and `confidence`. A JSON request gets all unless it names some in `outputs`; a
+    raw request gets the first two.
+
+    The answer to a message of N rows has N in place of the first 1 of each shape. Where several
+    models answered, the output `model` (BYTES, [N]) names that of each row.
     """
 
     model_name: str
     model_version: str
     id: str
     parameters: Decision
-    outputs: list[NumberOutput | TextOutput]
+    outputs: list[NumberOutput | DoubleOutput | TextOutput]

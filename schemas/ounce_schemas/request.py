@@ -1,6 +1,6 @@
 """A request on the wire: CloudEvents headers, and an Open Inference Protocol V2 JSON body.
 
-The other body format is the task's input as raw little-endian tensor bytes.
+Among the other body formats is the task's input as raw little-endian tensor bytes.
 """
 
 from enum import StrEnum
@@ -54,6 +54,15 @@ class FloatTensor(msgspec.Struct, tag_field="datatype", tag="FP32"):
     parameters: dict[str, Any] | None = None
 
 
+class PixelTensor(msgspec.Struct, tag_field="datatype", tag="UINT8"):
+    """An image; `data` is flat, row-major, each value from 0 to 255."""
+
+    name: str
+    shape: list[int]
+    data: list[int]
+    parameters: dict[str, Any] | None = None
+
+
 class TextTensor(msgspec.Struct, tag_field="datatype", tag="BYTES"):
     """An input tensor of UTF-8 texts; `data` is flat, row-major; "" is a missing value."""
 
@@ -66,7 +75,9 @@ class TextTensor(msgspec.Struct, tag_field="datatype", tag="BYTES"):
 class RequestedOutput(msgspec.Struct):
     """Names one output that the answer should hold."""
 
-    name: Literal["label", "confidence", "probabilities", "value", "interval", "p_value", "score"]
+    name: Literal[
+        "label", "confidence", "probabilities", "value", "interval", "p_value", "score", "distance"
+    ]
     parameters: dict[str, Any] | None = None
 
 
@@ -84,7 +95,7 @@ class Request(msgspec.Struct):
     Shapes are `[1, *item shape]` or the item's own shape.
     """
 
-    inputs: list[FloatTensor | TextTensor]
+    inputs: list[FloatTensor | PixelTensor | TextTensor]
     id: str | None = None
     parameters: RequestParameters | None = None
     outputs: list[RequestedOutput] | None = None

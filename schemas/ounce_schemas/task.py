@@ -10,9 +10,13 @@ from ounce_schemas.measure import ACCURACY, Measure
 from ounce_schemas.topics import TASK_NAME_PATTERN
 
 TaskName = Annotated[str, Field(pattern=TASK_NAME_PATTERN)]
-TaskKind = Literal["classification", "regression", "anomaly"]
+TaskKind = Literal["classification", "regression", "anomaly", "clusters"]
 NORMAL, ANOMALY = "normal", "anomaly"
 """Labels of every anomaly task, in output order."""
+NO_CLUSTER = "none"
+"""Last label of every task of clusters: items that are far from all of them."""
+CLUSTER_POWER = 40
+"""Odds of a cluster against none are one over so high a power of the distance from it."""
 
 
 class Document(BaseModel):
@@ -25,8 +29,9 @@ class TensorSpec(Document):
     """One named tensor of a signature, without its batch dimension."""
 
     name: str = Field(min_length=1, description="Tensor name in the ONNX graph and on the wire")
-    datatype: Literal["FP32", "BYTES"] = Field(
-        description="Open Inference Protocol datatype; BYTES holds UTF-8 text"
+    datatype: Literal["FP32", "UINT8", "BYTES"] = Field(
+        description="Open Inference Protocol datatype; UINT8 holds an image of shape (height, "
+        "width, channels) with 1 or 3 channels; BYTES holds UTF-8 text"
     )
     shape: tuple[int, ...] = Field(min_length=1, description="Shape of one item, without batch")
     columns: tuple[str, ...] | None = Field(
@@ -53,6 +58,11 @@ class TensorSpec(Document):
         return math.prod(self.shape)
 
     @property
+    def raw_bytes(self) -> int:
+        """Bytes of one item as a raw tensor of numbers."""
+        return self.size * (1 if self.datatype == "UINT8" else 4)
+
+    @property
     def as_trained(self) -> Self:
         """Without what people add to the cells for senders: other names, and values for gaps."""
         if self.cells is None:
@@ -67,6 +77,11 @@ class TensorSpec(Document):
             raise ValueError(f"shape {list(self.shape)} of {self.name!r}: dimensions must be >= 1")
         if self.text_bytes is not None and self.datatype != "BYTES":
             raise ValueError(f"{self.name!r}: text_bytes belongs to BYTES")
+        if self.datatype == "UINT8" and (len(self.shape) != 3 or self.shape[-1] not in (1, 3)):
+            raise ValueError(
+                f"shape {list(self.shape)} of {self.name!r}: an image has a height, a width, and 1 "
+                "or 3 channels"
+            )
         if self.columns is not None and len(self.columns) != self.size:
             raise ValueError(
                 f"{self.name!r} has {len(self.columns)} column names for {self.size} elements"
@@ -82,8 +97,10 @@ class TaskSpec(Document):
     Every model of a classification task has the single output `probabilities`,
     array of shape (n_items, n_labels), float32, calibrated, rows summing to 1. Every model of a
     regression task has the single output `estimate`, array of shape (n_items, 3), float32:
-    value, lower and upper end of its interval. An anomaly task is one of the classes `normal` and
-    `anomaly`, whose probabilities hold a p-value: `anomaly_p_values` reads it.
+    value, lower and upper end of its interval, each less the task's `offset`. An anomaly task is
+    one of the classes `normal` and `anomaly`, whose probabilities hold a p-value. A task of
+    clusters is one of the classes of its clusters and `none`, whose probabilities hold the distance
+    from the nearest one.
     """
 
     name: TaskName
@@ -95,6 +112,12 @@ class TaskSpec(Document):
         default=None,
         gt=0,
         description="Regression: a prediction is acceptable within this absolute error",
+    )
+    offset: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="Regression: models give values less this much, since FP32 would blur the "
+        "whole; answers add it in double precision",
     )
     interval_coverage: float | None = Field(
         default=None, gt=0, lt=1, description="Regression: share of true values in the interval"
@@ -135,18 +158,29 @@ class TaskSpec(Document):
 
     @property
     def accepts_raw(self) -> bool:
-        """Whether a body of raw little-endian bytes can hold the input: one FP32 tensor."""
-        return len(self.inputs) == 1 and self.inputs[0].datatype == "FP32"
+        """Whether a body of raw little-endian bytes can hold the input: one tensor of numbers."""
+        return len(self.inputs) == 1 and self.inputs[0].datatype != "BYTES"
+
+    @property
+    def image(self) -> TensorSpec | None:
+        """The input of a task of images; None of another task."""
+        return next((tensor for tensor in self.inputs if tensor.datatype == "UINT8"), None)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         names = [tensor.name for tensor in self.inputs]
         if len(set(names)) != len(names):
             raise ValueError(f"input names repeat: {names}")
+        if len(names) > 1 and self.image is not None:
+            raise ValueError("an image is the only input of its task")
         if (self.false_alarms is not None) != (self.kind == "anomaly"):
             raise ValueError(f"kind {self.kind}: false_alarms belongs to anomaly, which needs it")
         if self.kind == "anomaly" and self.labels != (NORMAL, ANOMALY):
             raise ValueError(f"an anomaly task has the labels {NORMAL!r} and {ANOMALY!r}")
+        if self.offset is not None and self.classifies:
+            raise ValueError(f"kind {self.kind}: offset belongs to regression")
+        if self.kind == "clusters" and self.labels[-1:] != (NO_CLUSTER,):
+            raise ValueError(f"the last label of a task of clusters is {NO_CLUSTER!r}")
         if self.classifies:
             if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
                 raise ValueError("a classification task needs two or more distinct labels")

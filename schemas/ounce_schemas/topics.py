@@ -45,6 +45,9 @@ POLICIES_TOPIC = "ounce.policies"
 CANARIES_TOPIC = "ounce.canaries"
 """What workers saw of policies on trial; compacted, one partition."""
 
+DECISIONS_TOPIC = "ounce.decisions"
+"""What workers decided and on what grounds, where they publish it; keyed by the task's name."""
+
 
 def task_topics(task: str) -> tuple[str, str, str, str]:
     """All topics of a task: requests, predictions, dead letters, labels."""

@@ -1,14 +1,16 @@
 """The benchmark of public tables: one small case as it runs, and what is made of cases."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from ounce_edge.recommender.beliefs.measures import wilson
 from sklearn.datasets import load_iris
 
-from benchmarks.public_tables import report, sources
+from benchmarks.public_tables import report, sources, truth
 from benchmarks.public_tables.__main__ import main, read_cases
 from benchmarks.public_tables.case import Case, Promise, run
 
@@ -18,7 +20,8 @@ def case(table: str, seed: int, best: float, **other: object) -> Case:
         table, "classification", seed, 0, "", 3.0, models=5, asked=5, n_learn=75, n_test=25,
         best="mlp", best_score=best, boosting_score=0.9, forest_score=0.8, lightest="decision-tree",
         row_us=0.5, boosting_row_us=4.0, alone_us=5.0, boosting_alone_us=10.0,
-        boosting_parity=1e-6, promises=[Promise("mlp", 0.9, 24, 25), Promise("a>b", 0.9, 20, 25)],
+        boosting_parity=1e-6,
+        promises=[Promise("mlp", 0.9, 75, 24, 25), Promise("a>b", 0.9, 75, 20, 25)],
     )  # fmt: skip
     return msgspec.structs.replace(seen, **other)
 
@@ -60,8 +63,45 @@ def test_claims_are_of_tables_and_not_of_seeds() -> None:
     assert seen[1] == f"{np.mean([0.0, -0.04, 0.0]) * 100:+.2f}"
     assert seen[2] == "1 of 3: b"
     assert seen[3] == "8.0 times"
-    assert seen[4] == "50.0% of 10"
-    assert seen[5] == "within it in 5 of 5; at most 1.0e-06"
+    assert seen[4] == "100.0% of 10"
+    assert seen[5] == "50.0% of 10"
+    assert seen[6] == "within it in 5 of 5; at most 1.0e-06"
+
+
+def test_a_promise_is_refuted_beyond_the_chance_of_its_test_rows() -> None:
+    """80 of 100 may be 0.87 in truth, 70 of 100 may not; both are below 0.86."""
+    promises = [Promise("a", 0.86, 300, right, 100) for right in (90, 80, 70, 86)]
+    refuted, reached = report.kept_promises(promises)
+    assert refuted[1:] == ["95%", "75.0% of 4"]
+    assert reached[1:] == ["84% of exact bounds", "50.0% of 4"]
+    assert report.kept_promises([]) == []
+
+
+def test_exact_bounds_are_reached_as_often_as_is_said() -> None:
+    """A model of true accuracy 0.8, judged by 3,000 rows and tested by 1,000, many times."""
+    rng = np.random.default_rng(0)
+    promises = [
+        Promise("a", wilson(rng.binomial(3000, 0.8) / 3000, 3000)[0], 3000,
+                int(rng.binomial(1000, 0.8)), 1000)
+        for _ in range(4000)
+    ]  # fmt: skip
+    _, (_, said, seen) = report.kept_promises(promises)
+    assert said == "84% of exact bounds"
+    assert float(str(seen).partition("%")[0]) == pytest.approx(83.6, abs=1.5)
+
+
+@pytest.mark.parametrize(
+    ("make", "linear", "floor"),
+    [(truth.five_classes, "logistic-regression", 0.3), (truth.quantity, "ridge", 0.5)],
+)
+def test_promises_are_held_against_fresh_rows_of_a_generated_table(
+    make: Callable[[int, int], truth.Rows], linear: str, floor: float, tmp_path: Path
+) -> None:
+    only = ("decision-tree", linear)
+    found = truth.check(make, 200, 0, tmp_path, only=only, n_fresh=2000)
+    assert {p.plan for p in found} >= set(only)
+    assert all(p.n == 2000 and p.judged == 150 for p in found)
+    assert all(p.right / p.n > floor for p in found), "columns and labels are told apart"
 
 
 def test_a_run_goes_on_where_one_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ def test_the_members_are_these() -> None:
         "Explanation",
         "Ladder",
         "Outputs",
+        "Rows",
         "TableOptions",
         "add_model",
         "explain",

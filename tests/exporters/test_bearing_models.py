@@ -9,12 +9,13 @@ import torch
 from ounce_exporters.export.graphs import UNCALIBRATED, check_signature
 from ounce_exporters.tasks.bearing import task
 from ounce_exporters.tasks.bearing.augmentation import roll
-from ounce_exporters.tasks.bearing.featured import FEATURES_TENSOR, extraction_graph
 from ounce_exporters.tasks.bearing.features import ENVELOPE_RATES_HZ, FEATURES, VibrationFeatures
 from ounce_exporters.tasks.bearing.geometry import SKF_6205
 from ounce_exporters.tasks.bearing.networks import Cnn1d, DeepCnn1d, Gru, ResidualCnn1d
 from ounce_exporters.tasks.bearing.simulation import OUTER_RACE, Conditions, simulate
+from ounce_exporters.training.featured import extraction_graph
 from ounce_exporters.training.neural import NeuralModel, Training, run, train
+from ounce_schemas.task import TensorSpec
 
 TENSOR = task.SPEC.inputs[0]
 
@@ -56,8 +57,9 @@ def test_features_are_the_same_inside_a_graph(data):
     windows = data.validation.inputs["input"]
     extractor = VibrationFeatures().eval()
     native = run(extractor, windows)
-    graph = extraction_graph(extractor, TENSOR)
-    assert [output.name for output in graph.graph.output] == [FEATURES_TENSOR.name]
+    between = TensorSpec(name="features", datatype="FP32", shape=(len(FEATURES),))
+    graph = extraction_graph(extractor, TENSOR, between)
+    assert [output.name for output in graph.graph.output] == [between.name]
     assert native.shape == (len(windows), len(FEATURES))
     np.testing.assert_allclose(answer(graph, windows), native, atol=1e-4)
 

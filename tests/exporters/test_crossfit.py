@@ -98,9 +98,11 @@ def test_a_recipe_that_learns_from_few_rows_gets_a_sample(folds: list[int] | Non
     def count(of_task: TaskData, seed: int, progress: Progress) -> FittedModel:
         seen.append(len(of_task.train))
         assert of_task.folds is None or len(of_task.folds) == len(of_task.train)
+        assert of_task.units is None or len(of_task.units) == len(of_task.train)
         return Memory(frozenset())
 
-    trained = train(replace(RECIPE, fit=count, most_rows=2), data(folds), 0, lambda share: None)
+    of_units = replace(data(folds), units=np.arange(6))
+    trained = train(replace(RECIPE, fit=count, most_rows=2), of_units, 0, lambda share: None)
     # Every class keeps the rows it has, up to a hundred: here all of them.
     assert (trained.n_sampled, seen[-1]) == (None, 6)
     many = rows(0, 1000)

@@ -7,6 +7,7 @@ from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks import folds as module
 from ounce_exporters.tasks.folds import N_FOLDS, with_folds
 from ounce_exporters.tasks.splits import split_task
+from ounce_exporters.tasks.table.splitting import Parts, make_data
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 INPUT = TensorSpec(name="input", datatype="FP32", shape=(1,))
@@ -21,6 +22,14 @@ QUANTITY = TaskSpec(
     tolerance=1.0,
     interval_coverage=0.9,
 )
+
+
+def by_unit(spec: TaskSpec, units: np.ndarray, targets: np.ndarray) -> TaskData:
+    """Rows of units 0 and 1 train, of 2 validate and of 3 test, and so on by fours."""
+    rows = np.arange(len(units), dtype=np.float32)
+    places = [np.flatnonzero(np.isin(units % 4, part)) for part in ((0, 1), (2,), (3,))]
+    parts = Parts(*places, np.asarray(units))
+    return make_data(spec, "none", {"input": rows[:, None]}, targets, parts)[0]
 
 
 def split(spec: TaskSpec, n: int = 200) -> TaskData:
@@ -68,3 +77,44 @@ def test_of_very_many_rows_none_is_held_out_of_a_second_fit(
     monkeypatch.setattr(module, "ENOUGH_ROWS", 50)
     before = split(CLASSES)
     assert with_folds(before, 0) is before
+
+
+@pytest.mark.parametrize("spec", [CLASSES, QUANTITY])
+def test_a_unit_is_held_out_whole_and_test_units_teach_nothing(spec: TaskSpec) -> None:
+    units = np.arange(240) % 24
+    values = np.arange(240)
+    targets = (values % 5 == 0).astype(np.int64) if spec.labels else values.astype(np.float32)
+    data = with_folds(by_unit(spec, units, targets), 0)
+    assert data.folds is not None
+    assert data.units is not None
+    of_rows = units[data.train.inputs["input"][:, 0].astype(int)]
+    np.testing.assert_array_equal(of_rows, data.units)
+    assert set(data.units) == {unit for unit in range(24) if unit % 4 != 3}
+    for fold in range(N_FOLDS):
+        assert not set(data.units[data.folds == fold]) & set(data.units[data.folds != fold])
+    assert data.validation is data.train
+    np.testing.assert_array_equal(data.clusters, data.units)
+
+
+def test_a_class_of_one_unit_leaves_the_validation_units_as_the_only_fold() -> None:
+    units = np.arange(160) % 16
+    targets = (units == 4).astype(np.int64)
+    before = by_unit(CLASSES, units, targets)
+    data = with_folds(before, 0)
+    assert data.folds is not None
+    assert len(data.train) == 120
+    np.testing.assert_array_equal(
+        data.train.inputs["input"][data.folds == 0], before.validation.inputs["input"]
+    )
+    assert (data.folds == NEVER_HELD_OUT).sum() == len(before.train)
+    assert data.units is not None
+    assert len(data.units) == 120
+    np.testing.assert_array_equal(data.clusters, before.clusters)
+
+
+def test_of_three_units_each_is_a_fold() -> None:
+    units = np.arange(80) % 4
+    data = with_folds(by_unit(CLASSES, units, (np.arange(80) // 4 % 2).astype(np.int64)), 0)
+    assert data.folds is not None
+    assert len({(int(f), int(u)) for f, u in zip(data.folds, data.units, strict=True)}) == 3  # type: ignore[arg-type]
+    assert set(data.folds) == {0, 1, 2}

@@ -15,7 +15,7 @@ from ounce_exporters.next_steps import next_steps
 from ounce_schemas.policy import Policy
 from ounce_schemas.task import TaskSpec
 
-from tests.edge.wire.test_formats import PUMP, ROOM
+from tests.support.edge.formats import PUMP, ROOM
 from tests.support.edge.ladders import DIGITS, FakeRecord
 
 NAN = np.nan

@@ -1,20 +1,19 @@
-"""`ounce train`: what it writes, and one clear line for each thing that can be wrong."""
+"""`ounce train`: what it writes."""
 
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from ounce_schemas.command import main
 from ounce_schemas.documents import read_card, read_plans, read_task
 from ounce_schemas.request import Request
 from ounce_schemas.training_progress import TrainingProgress
+
+from tests.support.exporters.commands import Run
 
 BY_DEFAULT = {
     "logistic-regression",
@@ -29,58 +28,7 @@ BY_DEFAULT = {
 """Models of a table of classes."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """How a command ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-
-class Train(Protocol):
-    """Runs `ounce train` with arguments."""
-
-    def __call__(self, *arguments: str | Path) -> Result: ...
-
-
-@pytest.fixture
-def train(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Train:
-    """Runs the command in this process, from the entry point that a person's shell calls."""
-
-    def run(*arguments: str | Path) -> Result:
-        monkeypatch.setattr("sys.argv", ["ounce", "train", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        code = end.value.code
-        return Result(code if isinstance(code, int) else 0, captured.out, captured.err)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table with an unnamed first column, as R writes them."""
-    rng = np.random.default_rng(0)
-    n = 120
-    table = pd.DataFrame(
-        {
-            "light": rng.normal(size=n).round(3),
-            "season": rng.choice(["summer", "winter"], size=n),
-            "site": "north",
-            "watts": rng.normal(size=n).round(3),
-        }
-    )
-    table.loc[::10, "light"] = np.nan
-    table["busy"] = np.where(table["light"].fillna(0) > 0, "yes", "no")
-    path = tmp_path_factory.mktemp("tables") / "Rooms 1.csv"
-    rows = table.to_csv(header=False, index=True)
-    path.write_text(",".join(f'"{c}"' for c in table.columns) + "\n" + rows, encoding="utf-8")
-    return path
-
-
-def test_a_table_becomes_a_ladder(train: Train, rooms: Path, tmp_path: Path) -> None:
+def test_a_table_becomes_a_ladder(train: Run, rooms: Path, tmp_path: Path) -> None:
     result = train("--data", rooms, "--target", "busy", "--models", tmp_path)
     assert result.code == 0, result.stderr
     assert "Note: the first column is left out: it has no name in the header" in result.stdout
@@ -114,7 +62,7 @@ def test_a_table_becomes_a_ladder(train: Train, rooms: Path, tmp_path: Path) -> 
 
 
 def test_a_model_that_fails_is_named_and_the_others_are_planned(
-    train: Train, rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Run, rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def diverge(*_: object, **__: object) -> None:
         raise FloatingPointError("the loss is nan")
@@ -137,7 +85,7 @@ def test_a_model_that_fails_is_named_and_the_others_are_planned(
 
 
 def test_models_that_do_not_fit_in_the_time_limit_are_left_out_and_named(
-    train: Train, rooms: Path, tmp_path: Path
+    train: Run, rooms: Path, tmp_path: Path
 ) -> None:
     options = ["--data", rooms, "--target", "busy", "--models", tmp_path, "--time-limit", "6"]
     result = train(*options)
@@ -149,7 +97,7 @@ def test_models_that_do_not_fit_in_the_time_limit_are_left_out_and_named(
 
 
 def test_a_quantity_becomes_a_regression_with_a_printed_tolerance(
-    train: Train, rooms: Path, tmp_path: Path
+    train: Run, rooms: Path, tmp_path: Path
 ) -> None:
     options = ["--data", rooms, "--target", "watts", "--models", tmp_path, "--only", "ridge"]
     result = train(*options)
@@ -174,7 +122,7 @@ def test_a_quantity_becomes_a_regression_with_a_printed_tolerance(
     assert "holds models of another signature (decision-tree, ridge)" in other.stderr
 
 
-def test_a_parquet_file_is_read_too(train: Train, tmp_path: Path) -> None:
+def test_a_parquet_file_is_read_too(train: Run, tmp_path: Path) -> None:
     n = 60
     table = pd.DataFrame({"kind": list("ab") * (n // 2), "y": [True, False] * (n // 2)})
     table.to_parquet(tmp_path / "kinds.parquet")
@@ -186,7 +134,7 @@ def test_a_parquet_file_is_read_too(train: Train, tmp_path: Path) -> None:
 
 
 def test_digits_trains_the_models_that_are_named(
-    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A worker's OUNCE_TASK may be set in the same shell.
     chosen = ["--only", "decision-tree", "--only", "logistic-regression"]
@@ -198,7 +146,7 @@ def test_digits_trains_the_models_that_are_named(
     assert read_card(tmp_path / "digits" / "decision-tree" / "card.json").family == "classical"
 
 
-def test_what_to_do_next_is_printed(train: Train, rooms: Path, tmp_path: Path) -> None:
+def test_what_to_do_next_is_printed(train: Run, rooms: Path, tmp_path: Path) -> None:
     options = ["--data", rooms, "--target", "busy", "--models", tmp_path, "--only", "decision-tree"]
     result = train(*options)
     assert result.code == 0, result.stderr
@@ -223,7 +171,7 @@ def test_what_to_do_next_is_printed(train: Train, rooms: Path, tmp_path: Path) -
     assert "A request of this task, as a record of the topic `ounce.rooms-1.requests`" in page
 
 
-def test_a_quick_ladder_lies_apart_and_says_so(train: Train, tmp_path: Path) -> None:
+def test_a_quick_ladder_lies_apart_and_says_so(train: Run, tmp_path: Path) -> None:
     report = tmp_path / "progress.jsonl"
     options = ["--quick", "--models", tmp_path, "--report", report, "--only", "decision-tree"]
     result = train("digits", *options)
@@ -257,130 +205,3 @@ def test_a_terminated_training_leaves_nothing(tmp_path: Path) -> None:
         training.terminate()
         assert training.wait(30) == 143
     assert list((models / "quick").iterdir()) == []
-
-
-def table_file(folder: Path, **columns: object) -> Path:
-    path = folder / "table.csv"
-    pd.DataFrame(columns).to_csv(path, index=False)
-    return path
-
-
-N = 60
-X = np.arange(N) % 7
-
-
-def wrong_table(folder: Path, case: str) -> tuple[Path, str]:
-    """A file with one fault, and the text that must name it."""
-    match case:
-        case "missing":
-            return folder / "none.csv", "none.csv: can't be read: No such file or directory"
-        case "empty":
-            (folder / "e.csv").write_bytes(b"")
-            return folder / "e.csv", "e.csv is empty"
-        case "header-only":
-            (folder / "h.csv").write_text("x,y\n")
-            return folder / "h.csv", "h.csv has a header and no rows"
-        case "not-text":
-            (folder / "b.csv").write_bytes(bytes(range(128, 256)))
-            return folder / "b.csv", "b.csv: not a text file in cp1252"
-        case "uneven":
-            (folder / "u.csv").write_text("x,y\n1,2\n1,2,3,4\n")
-            return folder / "u.csv", "u.csv: line 3 has 4 values where the table has 2"
-        case "bad-parquet":
-            (folder / "p.parquet").write_bytes(b"PAR1 and then nothing of the kind")
-            return folder / "p.parquet", "p.parquet: not a Parquet file"
-        case "unknown-kind":
-            (folder / "t.xlsx").write_bytes(b"PK")
-            return folder / "t.xlsx", "unknown kind of file '.xlsx'"
-        case "no-target":
-            return table_file(folder, x=X, z=X), "there is no column 'y': the table has x, z"
-        case "constant-target":
-            return table_file(folder, x=X, y=["on"] * N), "target 'y' is on in every row"
-        case "few-rows":
-            return table_file(folder, x=X[:9], y=X[:9] % 2), "has 9 rows: at least 40"
-        case "one-member":
-            y = ["a"] * (N - 1) + ["b"]
-            return table_file(folder, x=X, y=y), "class 'b' has 1 rows"
-        case "nothing-to-learn-from":
-            return table_file(folder, y=X % 2), "no column is left to predict 'y' from"
-    raise AssertionError(case)
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        "missing",
-        "empty",
-        "header-only",
-        "not-text",
-        "uneven",
-        "bad-parquet",
-        "unknown-kind",
-        "no-target",
-        "constant-target",
-        "few-rows",
-        "one-member",
-        "nothing-to-learn-from",
-    ],
-)
-def test_a_bad_table_is_one_line_and_a_non_zero_exit(
-    train: Train, case: str, tmp_path: Path
-) -> None:
-    path, text = wrong_table(tmp_path, case)
-    check_refused(train("--data", path, "--target", "y", "--models", tmp_path / "m"), text)
-    assert not (tmp_path / "m").exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        ([], "name a task (digits, bearing), or give --data FILE --target COLUMN"),
-        (["digit"], "unknown task 'digit': choose one of digits, bearing"),
-        (["digits", "--only", "cnn"], "--only cnn: no such model; one of decision-tree, "),
-        (["digits", "--seed", "soon"], "seed: Input should be a valid integer"),
-        (["digits", "--task", "bearing"], "TASK is 'digits' and --task 'bearing'"),
-        (["digits", "--target", "y"], "--target: of a table, so --data FILE is needed, too"),
-        (["digits", "--unit", "y"], "--unit: of a table, so --data FILE is needed, too"),
-        (["--data", "t.csv", "--target", "y", "--sep", ",,"], "--sep ',,': give one character"),
-        (["--data", "t.csv", "--target", "y", "--columns", "a"], "--columns 'a': give NAME=KIND"),
-        (["--data", "t.csv"], "--data needs --target COLUMN"),
-        (["--data", "t.csv", "--quick"], "--quick is for the tasks that ship, not for --data"),
-        (["digits", "--data", "t.csv", "--target", "y"], "name the table's task with --task"),
-        (["--data", "t.csv", "--target", "y", "--task", "digits"], "'digits' is a task that ships"),
-        (["--data", "t.csv", "--target", "y", "--task", "A b"], "task name 'A b': use lower-case"),
-        (["--data", "t.csv", "--target", "y", "--tolerance", "-1"], "tolerance: Input should be"),
-    ],
-)
-def test_a_wrong_command_line_is_named(train: Train, arguments: list[str], text: str) -> None:
-    check_refused(train(*arguments), text)
-
-
-def test_a_tolerance_makes_no_sense_for_classes(train: Train, rooms: Path, tmp_path: Path) -> None:
-    result = train("--data", rooms, "--target", "busy", "--tolerance", "1", "--models", tmp_path)
-    check_refused(result, "--tolerance is for quantities: target 'busy' has the classes no, yes")
-
-
-def test_a_models_folder_that_can_not_be_written_is_named(
-    train: Train, rooms: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_text("in the way")
-    result = train("--data", rooms, "--target", "busy", "--models", tmp_path / "file")
-    check_refused(result, "can't be written: Not a directory")
-
-
-def check_refused(result: Result, text: str) -> None:
-    assert result.code != 0
-    first = result.stderr.splitlines()[0]
-    assert first.startswith("ounce: ")
-    assert text in first
-    assert "Traceback" not in result.stderr
-
-
-def test_the_installed_command_ends_with_the_same_line() -> None:
-    ounce = Path(sys.executable).with_name("ounce")
-    result = subprocess.run(
-        [ounce, "train", "digit"], capture_output=True, text=True, timeout=100, check=False
-    )
-    assert result.returncode == 1
-    assert result.stderr.startswith("ounce: unknown task 'digit': choose one of digits, bearing")
-    assert len(result.stderr.splitlines()) == 1

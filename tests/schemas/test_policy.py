@@ -73,6 +73,10 @@ RULE = "rules: [{name: a, when: {%s}}]"
         ("limits: {max_latency_ms: {least: 9, most: 3}}", "least 9 ms is over most 3 ms"),
         ("limits: {min_accuracy: {least: 1.5}}", r"limits\.min_accuracy\.least"),
         ("rules: [{name: a, families: [quantum]}]", r"rules\.0\.families"),
+        ("rules: [{name: a, runtimes: [quantum]}]", r"rules\.0\.runtimes"),
+        ("rules: [{name: a, runtimes: []}]", r"rules\.0\.runtimes"),
+        ("rules: [{name: a, priority: 11}]", r"rules\.0\.priority"),
+        ("rules: [{name: a, priority: 0.5}]", r"rules\.0\.priority"),
         (
             "rules: [" + ", ".join(f"{{name: r{i}}}" for i in range(1001)) + "]",
             "rules: Tuple should have at most 1000",

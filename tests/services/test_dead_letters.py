@@ -1,16 +1,9 @@
 """Dead letters without a broker: reading, mending, showing."""
 
-import json
-
 import pytest
-from click.testing import CliRunner
-from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
 from ounce_schemas.dead_letter import DEAD_LETTER_HEADERS
-from ounce_schemas.errors import OunceError
-from ounce_services.cluster.embedded import EmbeddedBroker
-from ounce_services.dead_letters.command import command
 from ounce_services.dead_letters.detail import detail
 from ounce_services.dead_letters.display import body_lines, hex_dump, one_line, plain, quoted, utc
 from ounce_services.dead_letters.index import Count, Index
@@ -19,43 +12,14 @@ from ounce_services.dead_letters.letter import (
     Headers,
     Mark,
     Position,
-    StoredRecord,
     make_mark,
     read,
     read_id,
 )
 from ounce_services.dead_letters.listing import Entry, Newest, summary, table
 from ounce_services.dead_letters.mending import Fix, make_request, mend_headers
-from ounce_services.dead_letters.options import parse_header, parse_since_ms
 
-REQUESTS, DEAD_LETTERS = "ounce.toy.requests", "ounce.toy.dead-letters"
-AT = Position(0, 3)
-WHY: Headers = (
-    ("ounce-dead-letter-reason", b"wrong-length"),
-    ("ounce-dead-letter-text", b"too\x1b short"),
-    ("ounce-dead-letter-topic", REQUESTS.encode()),
-    ("ounce-dead-letter-partition", b"1"),
-    ("ounce-dead-letter-offset", b"5"),
-    ("ounce-dead-letter-timestamp", b"1000"),
-)
-
-
-def record(
-    value: bytes | None = b"body",
-    headers: Headers = WHY,
-    *,
-    key: bytes | None = b"key",
-    at: Position = AT,
-    timestamp_ms: int = 2000,
-) -> StoredRecord:
-    return StoredRecord(DEAD_LETTERS, at, timestamp_ms, key, value, headers)
-
-
-def letter(own: Headers = (), value: bytes | None = b"body") -> DeadLetter:
-    found = read(record(value, (*own, *WHY)))
-    assert isinstance(found, DeadLetter)
-    return found
-
+from tests.services.toy_letters import DEAD_LETTERS, REQUESTS, WHY, letter, record
 
 any_headers = st.lists(
     st.tuples(
@@ -245,69 +209,3 @@ def test_bodies() -> None:
         "00000000  3c 3d 3e 3f 40 41 42 43  44 45 46 47 48 49 4a 4b  |<=>?@ABCDEFGHIJK|",
         f"00000010  4c 4d{' ' * 45}|LM|",
     ]
-
-
-def test_options() -> None:
-    assert parse_since_ms("10m", 1000.0) == 400_000
-    assert parse_since_ms("1.5h", 7200.0) == 1_800_000
-    assert parse_since_ms("1970-01-01T01:00", 0) == parse_since_ms("1970-01-01T02:00+01:00", 0)
-    assert parse_header("a=b=c") == ("a", "b=c")
-    for wrong in ("10", "m", "yesterday", "10y", ""):
-        with pytest.raises(ValueError, match="neither a duration such as 10m"):
-            parse_since_ms(wrong, 0)
-    for wrong in ("a", "=b", ""):
-        with pytest.raises(ValueError, match="is not NAME=VALUE"):
-            parse_header(wrong)
-    for wrong in ("", "0", "0:", ":1", "a:b", "0:-1", "0:1:2", "²:1", "0:" + "9" * 30):
-        with pytest.raises(ValueError, match="is not PARTITION:OFFSET, for example 0:12"):
-            Position.parse(wrong)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        (["show", "toy", "12"], "'12' is not PARTITION:OFFSET"),
-        (["show", "Bad Name", "0:1"], "String should match pattern"),
-        (["list", "toy", "--since", "soon"], "neither a duration such as 10m"),
-        (["list", "toy", "--reason", "bad"], "'bad' is not one of"),
-        (["replay", "toy"], "say which: PARTITION:OFFSET, or --reason, or --all"),
-        (["replay", "toy", "0:1", "--all"], "say which"),
-        (["replay", "toy", "--all", "--value", __file__], "exactly one PARTITION:OFFSET"),
-        (["replay", "toy", "0:1", "0:2", "--value", __file__], "exactly one PARTITION:OFFSET"),
-        (["replay", "toy", "0:1", "--value", "absent"], "'absent' does not exist"),
-        (["replay", "toy", "0:1", "--set-header", "a"], "'a' is not NAME=VALUE"),
-    ],
-)
-def test_wrong_usage_is_exit_code_2(arguments: list[str], text: str) -> None:
-    result = CliRunner().invoke(command, [*arguments, "--kafka", "127.0.0.1:1"])
-    assert result.exit_code == 2
-    assert text in " ".join(result.output.split())
-
-
-@pytest.mark.parametrize("name", ["list", "show", "replay"])
-def test_help_shows_examples(name: str) -> None:
-    assert (
-        f"ounce dead-letters {name} digits" in CliRunner().invoke(command, [name, "--help"]).output
-    )
-
-
-def test_on_the_embedded_broker() -> None:
-    with EmbeddedBroker() as broker:
-        broker.create_topics([REQUESTS, DEAD_LETTERS])
-        with Producer({"bootstrap.servers": broker.bootstrap_servers}) as producer:
-            producer.produce(DEAD_LETTERS, b"body", b"k", partition=2, headers=list(WHY))
-            producer.flush(10)
-
-        def run(*arguments: str) -> str:
-            kafka = ["--kafka", broker.bootstrap_servers]
-            result = CliRunner().invoke(command, [*arguments, *kafka], catch_exceptions=False)
-            assert result.exit_code == 0
-            return result.output
-
-        assert json.loads(run("list", "toy", "--json", "--since", "1h"))["position"] == "2:0"
-        assert "reason    wrong-length" in run("show", "toy", "2:0")
-        assert "2:0 (wrong-length) -> 1:0" in run("replay", "toy", "--all")
-        assert "nothing to replay" in run("replay", "toy", "--all")
-        assert "a mark, not a dead letter" in run("show", "toy", "2:1")
-        with pytest.raises(OunceError, match="has no 2:2: partition 2 holds offsets 0 to 1"):
-            run("show", "toy", "2:2")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from ounce_edge.dry_run.chance_reader import ChanceReader, read_chances
-from ounce_edge.dry_run.recorded import read_recorded
+from ounce_edge.dry_run.recorded import FolderRecording
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -150,7 +150,9 @@ def test_plans_that_were_never_tried_are_named(recorded: Any) -> None:
 
 def test_chances_are_those_of_the_draws(recorded: Any) -> None:
     folder, _ = recorded
-    read, reader = read_chances(Policy.model_validate(BEFORE), folder / "decisions", "digits")
+    read, reader = read_chances(
+        Policy.model_validate(BEFORE), FolderRecording(folder / "decisions"), "digits"
+    )
     assert (reader.n_silent, reader.n_other, reader.n_in_parts) == (0, 0, 0)
     light, logged = read.plans.index("light"), read.logged
     expected = logged.other[:, light]
@@ -164,19 +166,19 @@ def test_chances_are_those_of_the_draws(recorded: Any) -> None:
 def test_a_log_that_does_not_tell_its_exploration_is_named(recorded: Any, tmp_path: Path) -> None:
     folder, _ = recorded
     reader = ChanceReader(Policy(), "digits")
-    for header, decisions in read_recorded(folder / "decisions", "digits"):
+    for header, decisions in FolderRecording(folder / "decisions").read("digits"):
         routes = [msgspec.structs.replace(route, exploration=None) for route in header.routes]
         reader.run(msgspec.structs.replace(header, routes=routes), decisions)
     assert reader.n_silent > 1000
     assert reader.found() is None
     with pytest.raises(ArtifactError, match="no decisions of task digits that tell"):
-        read_chances(Policy(), tmp_path, "digits")
+        read_chances(Policy(), FolderRecording(tmp_path), "digits")
 
 
 def test_messages_of_decisions_that_left_others_waiting_are_counted(recorded: Any) -> None:
     folder, _ = recorded
     reader = ChanceReader(Policy(), "digits")
-    [(header, decisions)] = read_recorded(folder / "decisions", "digits")
+    [(header, decisions)] = FolderRecording(folder / "decisions").read("digits")
     several = next(d for d in decisions if len(d.answered) > 4)
     [first, *_] = msgspec.msgpack.decode(several.json_ids)
     one = {

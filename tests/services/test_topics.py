@@ -29,6 +29,8 @@ def test_topics_are_created_once_and_said_so(embedded_broker: EmbeddedBroker) ->
     other = ["other", *arguments[1:]]
     shared = CliRunner().invoke(command, other, catch_exceptions=False).output.splitlines()
     assert [line.split()[1] for line in shared] == ["created"] * 4 + ["exists"]
+    more = CliRunner().invoke(command, [*arguments, "--decisions"], catch_exceptions=False)
+    assert more.output.splitlines()[-1].split()[:2] == ["ounce.decisions", "created"]
 
 
 def test_the_topic_of_what_gateways_answered_is_made_where_it_is_asked_for(

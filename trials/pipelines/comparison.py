@@ -11,7 +11,7 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.wire.known_texts import KnownTexts
 from ounce_exporters.export.calibration import fit_calibrator
 from ounce_exporters.export.graphs import check_signature
-from ounce_exporters.export.parity import PROBABILITY_LIMIT, VALUE_LIMIT, check_parity
+from ounce_exporters.export.parity import EXACT, check_parity
 from ounce_exporters.ladder import learned_prior
 from ounce_exporters.recipe import FittedModel, Inputs, Recipe, TaskData
 from ounce_schemas.errors import OunceError
@@ -100,10 +100,10 @@ def _hold_against(
         distances = np.abs(exported.astype(np.float64) - native).max(axis=1)
     if task.kind == "classification":
         same = exported.argmax(axis=1) == native.argmax(axis=1)
-        wrong = ~(distances <= PROBABILITY_LIMIT)
+        wrong = ~(distances <= EXACT.probability)
     else:
         scale = np.maximum(task.tolerance or 0.0, 1e-3 * np.abs(native[:, 0].astype(np.float64)))
-        same = distances <= VALUE_LIMIT * scale
+        same = distances <= EXACT.value * scale
         wrong = ~same
     seen.equal, seen.different = int((same & ~wrong).sum()), int(wrong.sum())
     for i in np.flatnonzero(wrong)[:2]:

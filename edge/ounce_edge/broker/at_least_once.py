@@ -27,9 +27,9 @@ _FLUSH_SLICES_S = (*([0.001] * 100), 0.1)
 class AtLeastOnce:
     """A `Delivery`: after a crash some answers may come again.
 
-    One batch is confirmed on a thread of its own while the next one is decoded, chosen for and run;
-    answers of the next one are held back until then, so that an empty producer queue means that
-    the whole batch before is acknowledged.
+    One batch is confirmed on a thread of its own. The next one is decoded, chosen for and run
+    meanwhile. Its answers are held back until then: an empty queue of the producer means that the
+    whole batch before is acknowledged.
 
     Args:
         publishing: how to publish, and where.

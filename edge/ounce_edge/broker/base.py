@@ -81,7 +81,7 @@ class Delivery(Protocol):
         """Taken, but not committed after all: they come again, unless later ones do."""
 
     def disown(self, partitions: Collection[TopicPartition]) -> None:
-        """Others own these: no offset of theirs is given any more, also of batches under way."""
+        """Others own these: none of their offsets is given, also of batches under way."""
 
     def follow(self, consumer: Consumer) -> None:
         """Learn the consumer's place in its group, as it is now."""

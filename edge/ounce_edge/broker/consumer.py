@@ -1,12 +1,12 @@
 """FastStream's Confluent consumer, made to take what is there as soon as something is.
 
-The stock consumer waits until a batch is full or its polling interval has passed: at low rates that
-adds the interval to every answer. FastStream has no setting for it, but builds its consumers
+The stock consumer waits until a batch is full or its polling interval has passed. At low rates
+that adds the interval to every answer. FastStream has no setting for it. It builds its consumers
 through a factory on the broker's configuration, which is replaced here.
 
-Only the consumer's own thread may call it: since confluent-kafka 2.16 calls from another thread
-wait, in steps of a millisecond, until a running poll has returned, and for ever inside a rebalance.
-What others want of the consumer is therefore done in `ConsumerHooks.look_after`, between two polls.
+Only the consumer's own thread may call it. Since confluent-kafka 2.16 a call from another thread
+waits until a running poll has returned, and for ever inside a rebalance. So what others want of the
+consumer is done in `ConsumerHooks.look_after`, between two polls.
 """
 
 import asyncio
@@ -49,14 +49,16 @@ _GROUP_TROUBLE = {
     KafkaError.GROUP_MAX_SIZE_REACHED,
     KafkaError.UNRELEASED_INSTANCE_ID,
 }
-_NO_LONGER_OURS = {
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.REBALANCE_IN_PROGRESS,
-    KafkaError.FENCED_INSTANCE_ID,
-    KafkaError._NO_OFFSET,
-    KafkaError._WAIT_COORD,  # the next commit is of later offsets, and covers these
+_COMMIT_DENIED = {
+    KafkaError._FATAL,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError.OFFSET_METADATA_TOO_LARGE,
+    KafkaError.INVALID_COMMIT_OFFSET_SIZE,
 }
+"""No repetition mends these. All other errors pass: a rebalance, a coordinator that moves or loads,
+a broker that was silent for a while."""
 
 
 class DrainingConsumer(AsyncConfluentConsumer):
@@ -77,9 +79,9 @@ class DrainingConsumer(AsyncConfluentConsumer):
     async def getmany(
         self, timeout: float = 0.1, max_records: int | None = 10
     ) -> tuple[Message, ...]:
-        """Records that are there, or the first that comes within `timeout` seconds and what comes
-        with it, or shortly after; at most `max_records`. Waits for records no longer than until
-        there is work."""
+        """At most `max_records` that are there. Where none is, the first that comes within
+        `timeout` seconds, and what comes with it or shortly after. Waiting ends when there is
+        work."""
         loop = asyncio.get_running_loop()
         timeout = min(timeout, await self._hooks.work())
         taken, is_more, took_s = await loop.run_in_executor(
@@ -106,8 +108,8 @@ class DrainingConsumer(AsyncConfluentConsumer):
         if not taken and timeout > 0:
             taken = self.consumer.consume(1, timeout)
             if taken and most > 1:
-                # Waiting in the client instead would wake this thread for each record, which costs
-                # a twelfth of what a worker spends on a message at 1,000 a second.
+                # Waiting in the client would wake this thread for each record. That costs a twelfth
+                # of what a worker spends on a message at 1,000 a second.
                 left_s = timeout - (time.perf_counter() - began_s)
                 time.sleep(max(min(self._hooks.batch_delay_s(), left_s), 0.0))
             began_s = time.perf_counter()
@@ -156,25 +158,38 @@ def _offset_of(message: Message) -> int:
     return OFFSET_INVALID if offset is None else offset
 
 
-def use_draining_consumers(broker: KafkaBroker, hooks: ConsumerHooks) -> None:
-    """Make `broker` build `DrainingConsumer`s, with `CONSUMER_SETTINGS`."""
-    config = broker.config.broker_config
+class CommitReports:
+    """Hears what became of asynchronous commits. A failure that may pass is told once, until a
+    commit succeeds.
 
-    def on_commit(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+    Args:
+        hooks: those who commit.
+    """
+
+    def __init__(self, hooks: ConsumerHooks) -> None:
+        self._hooks = hooks
+        self._is_told = False
+
+    def __call__(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """As the client calls it, within a poll."""
         error = error or next((p.error for p in partitions if p.error is not None), None)
-        hooks.on_commit(error is not None)
-        if error is None:
-            return
-        if error.code() in _NO_LONGER_OURS:
+        self._hooks.on_commit(error is not None)
+        if error is not None and (error.code() in _COMMIT_DENIED or error.fatal()):
+            topics = ", ".join(sorted({p.topic for p in partitions})) or "requests"
+            self._hooks.on_error(BrokerError(f"can't commit offsets of {topics}: {error.str()}"))
+        elif error is not None and not self._is_told:
             logger.warning(
                 "offsets not committed; of partitions that are ours still, again: %s", error.str()
             )
-        else:
-            topics = ", ".join(sorted({p.topic for p in partitions})) or "requests"
-            hooks.on_error(BrokerError(f"can't commit offsets of {topics}: {error.str()}"))
+        self._is_told = error is not None
 
+
+def use_draining_consumers(broker: KafkaBroker, hooks: ConsumerHooks) -> None:
+    """Make `broker` build `DrainingConsumer`s, with `CONSUMER_SETTINGS`."""
+    config = broker.config.broker_config
     connection = copy.copy(config.connection_config)
-    connection.config = {**connection.config, **CONSUMER_SETTINGS, "on_commit": on_commit}
+    connection.config = {**connection.config, **CONSUMER_SETTINGS}
+    connection.config["on_commit"] = CommitReports(hooks)
 
     def build(*topics: Any, **kwargs: Any) -> DrainingConsumer:
         return DrainingConsumer(

@@ -19,6 +19,11 @@ EVENT_PRODUCER_SETTINGS: ProducerSettings = {
     "linger.ms": 50,
     "log_level": 2,  # the producer of answers tells of outages
 }
+DECISION_PRODUCER_SETTINGS: ProducerSettings = {
+    **EVENT_PRODUCER_SETTINGS,
+    "queue.buffering.max.kbytes": 32_768,
+    "compression.type": "lz4",
+}
 _LAST_WORDS_S = 1.0
 
 
@@ -30,6 +35,7 @@ class EventProducer:
         security: what librdkafka must be told of it.
         topic: takes the records.
         without: what it means that the topic takes none.
+        settings: of the producer.
     """
 
     def __init__(
@@ -38,12 +44,13 @@ class EventProducer:
         security: Mapping[str, Any] = MappingProxyType({}),
         topic: str = EVENTS_TOPIC,
         without: str = "events are in this log only",
+        settings: ProducerSettings = EVENT_PRODUCER_SETTINGS,
     ) -> None:
         self._topic, self._without = topic, without
         self._has_warned = False
         self._producer = Producer(
             {
-                **EVENT_PRODUCER_SETTINGS,
+                **settings,
                 "bootstrap.servers": kafka,
                 **security,
                 "on_delivery": self._on_delivery,
@@ -61,7 +68,7 @@ class EventProducer:
             self._warn_once(e.args[0].str())
 
     def close(self) -> None:
-        """Send what is queued, if that takes no longer than a second."""
+        """Send what is queued, for a second at most."""
         self._producer.flush(_LAST_WORDS_S)
         self._producer.purge()
         self._producer.flush(_LAST_WORDS_S)

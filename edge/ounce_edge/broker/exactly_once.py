@@ -9,7 +9,7 @@ on a thread of its own while the next batch is decoded, chosen for and run.
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -19,7 +19,11 @@ from ounce_edge.broker.base import Confirmed
 from ounce_edge.broker.publishing import Publishing
 from ounce_edge.broker.refusals import Entry, Refusal, Refusals, as_entries
 from ounce_edge.broker.stall_watch import StallWatch, why_unconfirmed
-from ounce_edge.broker.transactional_producer import AbortedError, TransactionalProducer
+from ounce_edge.broker.transactional_producer import (
+    AbortCause,
+    AbortedError,
+    TransactionalProducer,
+)
 from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)
@@ -36,6 +40,7 @@ class ExactlyOnce:
     Args:
         publishing: how to publish, and where.
         transactional_id: as for `TransactionalProducer`.
+        on_abort: told of each transaction that is aborted, on another thread.
 
     Raises:
         BrokerError: Kafka does not allow transactions with this id.
@@ -43,7 +48,14 @@ class ExactlyOnce:
 
     is_transactional = True
 
-    def __init__(self, publishing: Publishing, *, transactional_id: str) -> None:
+    def __init__(
+        self,
+        publishing: Publishing,
+        *,
+        transactional_id: str,
+        on_abort: Callable[[AbortCause], None] = lambda cause: None,
+    ) -> None:
+        self._on_abort = on_abort
         self._refusals = Refusals(publishing.dead_letters, publishing.max_message_bytes)
         self._producer = TransactionalProducer(publishing, transactional_id)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="transaction")
@@ -182,6 +194,7 @@ class ExactlyOnce:
         except AbortedError as e:
             logger.warning("transaction aborted, its records are read again: %s", e)
             self._why_aborted = f"transactions are aborted: {e}"
+            self._on_abort(e.cause)
             self._aborted = True
             self._began_s = 0.0
             return

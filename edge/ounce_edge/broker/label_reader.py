@@ -1,8 +1,8 @@
 """Reading labels, on a thread of its own and without a consumer group.
 
-A label is of use only to the worker that gave its answer, and nobody knows which one that was: so
-every worker reads all labels of its tasks. They are optional: whatever goes wrong here leaves
-serving alone.
+A label is of use only to the worker that gave its answer. Nobody knows which one that was, so every
+worker reads all labels of its tasks. Labels are optional: whatever goes wrong here leaves serving
+alone.
 """
 
 import logging

@@ -44,7 +44,7 @@ class Positions:
             self._readings.update({place: _Reading(start) for place, start in starts.items()})
 
     def forget(self, partitions: Collection[Partition]) -> None:
-        """These are not read any more."""
+        """Others read these."""
         with self._lock:
             for place in partitions:
                 self._readings.pop(place, None)

@@ -1,7 +1,7 @@
 """What the broker refuses: the one record is found, and a dead letter published in its place.
 
-A broker refuses records together with all others of their batch, whatever the cause: too large for
-the topic, a timestamp out of bounds, no key for a compacted topic. It does not always say which one
+A record may be too large for the topic, have a timestamp out of bounds, or lack the key that a
+compacted topic needs. The broker then refuses its whole batch. It does not always say which record
 it means. So records that were refused together are published again by halves, if need be.
 """
 

@@ -1,7 +1,7 @@
 """Noticing that the broker takes no answers, and finding out why.
 
-librdkafka tries for ever what may succeed later, and tells nobody: a topic that asks for more
-in-sync replicas than there are, a partition without a leader, a broker that does not answer.
+A topic may ask for more in-sync replicas than there are, a partition may have no leader, a broker
+may not answer. librdkafka then tries for ever, and tells nobody.
 """
 
 import logging

@@ -30,8 +30,8 @@ class Start:
     n_expired: int = 0
     """Requests before it that nobody answered, and that are gone."""
     foreign: int | None = None
-    """An offset of the group that is not of this topic: it was committed for one of the same name,
-    or lies beyond the end, since the topic was made again, or cut."""
+    """An offset of the group that is not of this topic. It was committed for another topic of the
+    same name, or lies beyond the end: the topic was made again, or cut."""
     n_kept: int | None = None
     """Where the group has no offset of the topic: how many requests the partition holds."""
     answered: Answered | None = None

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from enum import StrEnum
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
@@ -25,8 +26,8 @@ logger = logging.getLogger(__name__)
 TRANSACTION_SETTINGS: ProducerSettings = {
     # How long an answer may lie unseen behind a worker that died, and hold up readers.
     "transaction.timeout.ms": 10_000,
-    # What a retriable error waits: right after a commit the coordinator is busy for some
-    # milliseconds, and the default of 100 would make each transaction four times as long.
+    # A retriable error waits so long. Right after a commit the coordinator is busy for some
+    # milliseconds: the default of 100 would make each transaction four times as long.
     "retry.backoff.ms": 2,
     "linger.ms": 0,  # a commit flushes at once
     # Sending offsets, librdkafka may miss that a lost connection is up again, and wait for its next
@@ -41,7 +42,23 @@ _HUNG_S = 15
 silent for a while and not gone, the client may find it no more: then only a new one does."""
 
 
-class AbortedError(Exception):
+class AbortCause(StrEnum):
+    """Why a transaction was aborted. A closed set, so that it can label a metric."""
+
+    FENCED = "fenced"
+    """Another producer has this one's transactional id, or the broker gave the transaction up."""
+    GENERATION = "generation"
+    """The group's partitions were given out anew meanwhile."""
+    OTHER = "other"
+
+
+class _CausedError(Exception):
+    def __init__(self, text: str, cause: AbortCause = AbortCause.OTHER) -> None:
+        super().__init__(text)
+        self.cause = cause
+
+
+class AbortedError(_CausedError):
     """Nothing of a transaction is visible or committed: its records have to be read again."""
 
 
@@ -110,10 +127,10 @@ class TransactionalProducer:
                 self._take_over(e)
             if is_refused:
                 return _all(batch, refused, str(e))
-            raise AbortedError(str(e)) from e
+            raise AbortedError(str(e), e.cause) from e
         except _LostError as e:
             self._take_over(e)
-            raise AbortedError(str(e)) from e
+            raise AbortedError(str(e), e.cause) from e
         except (BrokerError, KafkaException) as e:  # one that is fenced takes no records either
             is_lost = False
             with suppress(BrokerError):  # what went wrong first is told
@@ -178,8 +195,8 @@ class TransactionalProducer:
             self._producer.send_offsets_to_transaction([*offsets], group, _TRY_S)
 
     def _what_failed(self, error: KafkaError) -> KafkaError:
-        """Why a transaction has to be aborted. A step that was under way when that happened says
-        only that it can't go on; a commit, which can't succeed any more, says why."""
+        """Why a transaction has to be aborted. A step that was under way says only that it can't go
+        on. A commit fails then, and says why."""
         try:
             self._producer.commit_transaction(_TRY_S)
         except KafkaException as e:
@@ -207,9 +224,9 @@ class TransactionalProducer:
             if error.txn_requires_abort() and is_of_a_record(error):
                 raise _RefusedError(error.str())
             if error.txn_requires_abort():
-                raise _AbortError(f"can't {what} it: {error.str()}")
+                raise _AbortError(f"can't {what} it: {error.str()}", _cause_of(error))
             if error.code() in _FENCED:
-                raise _FencedError(f"can't {what} it: {error.str()}")
+                raise _FencedError(f"can't {what} it: {error.str()}", AbortCause.FENCED)
             if error.fatal() and error.code() != _DENIED:
                 raise _LostError(f"can't {what} it: {error.str()}")
             if not error.retriable() or error.fatal():
@@ -237,7 +254,13 @@ def _all(batch: Sequence[Outgoing], refused: Sequence[Refusal], why: str) -> lis
     ]
 
 
-class _AbortError(Exception):
+def _cause_of(error: KafkaError) -> AbortCause:
+    if error.code() in {*_FENCED, KafkaError.FENCED_INSTANCE_ID}:
+        return AbortCause.FENCED
+    return AbortCause.GENERATION if error.code() in _OLD_GENERATION else AbortCause.OTHER
+
+
+class _AbortError(_CausedError):
     """A transaction has to be aborted."""
 
 
@@ -245,12 +268,12 @@ class _RefusedError(_AbortError):
     """One of its records was refused. No delivery report says which one."""
 
 
-class _LostError(Exception):
+class _LostError(_CausedError):
     """This producer can't go on; another one of its id can."""
 
 
 class _FencedError(_LostError):
-    """The broker does not know this producer any more."""
+    """The broker has given this producer up."""
 
 
 class _HungError(_LostError):
@@ -264,3 +287,4 @@ _FENCED = {
     KafkaError.PRODUCER_FENCED,
     KafkaError.INVALID_PRODUCER_ID_MAPPING,
 }
+_OLD_GENERATION = {KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID}

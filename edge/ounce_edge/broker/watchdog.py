@@ -1,8 +1,7 @@
 """Noticing a consumer that reads nothing although there is something to read, and a partition that
 another producer holds up.
 
-Clients have been seen to stay silent after a broker came back, with all partitions assigned and no
-error.
+A client may stay silent after a broker came back, with all partitions assigned and no error.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,6 @@ would under another policy."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -14,8 +13,8 @@ from ounce_schemas.policy import EffectivePolicy, Policy
 
 from ounce_edge.dry_run.chances import Exploring, chances
 from ounce_edge.dry_run.off_policy import REFUSED, Logged, stack
-from ounce_edge.dry_run.recorded import RecordedDecision, read_recorded
-from ounce_edge.dry_run.settling import SenderTable, Settled, routes_on
+from ounce_edge.dry_run.recorded import RecordedDecision, Recording
+from ounce_edge.dry_run.settling import SenderTable, Settled, in_turn, routes_on
 from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.recommender.arrays import Floats
 from ounce_edge.recommender.beliefs.tables import BeliefState
@@ -32,8 +31,8 @@ class ReadChances(NamedTuple):
     plans: Sequence[str]
     """Names of the plans."""
     uncovered: Mapping[str, float]
-    """Messages by the plan that the other policy may let answer them and the recorded one could
-    not; parts of a message where it is one possibility of several."""
+    """Messages by plan: the other policy may let it answer them, and the recorded one could not.
+    Where the plan is one possibility of several, a part of the message counts."""
 
 
 class ChanceReader:
@@ -104,21 +103,23 @@ class ChanceReader:
         return ReadChances(self._ids, stack(self._parts), list(self._columns), self._uncovered)
 
 
-def read_chances(policy: Policy, folder: Path, task: str) -> tuple[ReadChances, ChanceReader]:
-    """All that a folder holds of a task; and the reader, which counts what is of no use.
+def read_chances(
+    policy: Policy, recording: Recording, task: str
+) -> tuple[ReadChances, ChanceReader]:
+    """All that is recorded of a task; and the reader, which counts what is of no use.
 
     Raises:
         ArtifactError: there is nothing that is of use.
         PolicyError: the policy leaves messages without a plan.
     """
     reader = ChanceReader(policy, task)
-    for header, decisions in read_recorded(folder, task):
+    for header, decisions in recording.read(task):
         reader.run(header, decisions)
     found = reader.found()
     if found is None:
         raise ArtifactError(
-            f"{folder}: no decisions of task {task} that tell what was explored: record them with "
-            "`ounce worker --decisions` of this version"
+            f"{recording}: no decisions of task {task} that tell what was explored: record them "
+            "with `ounce worker --decisions` of this version"
         )
     return found, reader
 
@@ -136,9 +137,13 @@ class _FileChances:
         self._after: dict[int, View] = {}
 
     def read(self, decision: RecordedDecision) -> tuple[Floats, Floats, Floats] | None:
-        """Chances of each plan as it was and under the other policy, both of shape (n, n_plans),
-        and the other's share of exploring where the log does not tell what it would draw from,
-        shape (n,). None where the decision does not tell enough."""
+        """Chances of each plan, or None where the decision does not tell enough.
+
+        Returns:
+            Chances as it was, and under the other policy; both of shape (n, n_plans). Then the
+            other's share of exploring where the log does not tell what it would draw from; shape
+            (n,).
+        """
         self._senders.add(decision.new_senders)
         route = self._header.route(decision.route)
         left_ms = np.frombuffer(decision.left_ms, "<f8")
@@ -172,8 +177,7 @@ class _FileChances:
         """Route by route: messages, and chances of the plans under the other policy."""
         left_ms = left_ms + settled.more_ms[numbers]
         floors, routes = settled.floor[numbers], settled.route[numbers]
-        present = np.unique(routes).tolist()
-        present.sort(key=lambda route: left_ms[routes == route].min())
+        present = in_turn(routes, left_ms, self._routes)
         spent_ms = 0.0
         for route in present:
             routing = self._routes[route].routing

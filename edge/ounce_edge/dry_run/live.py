@@ -10,9 +10,9 @@ from ounce_schemas.policy import Policy
 from ounce_edge.dry_run.foresight import Foresight
 from ounce_edge.dry_run.recorded import RecordedDecision
 from ounce_edge.dry_run.replay import FileReplay, Replay
+from ounce_edge.evidence.decided import LENGTH
 from ounce_edge.evidence.decision_entry import FORMAT, LogHeader
 from ounce_edge.evidence.decision_files import files_of
-from ounce_edge.evidence.decision_log import LENGTH
 from ounce_edge.evidence.decision_reader import split_entries
 
 _decode = msgspec.msgpack.Decoder(RecordedDecision).decode

@@ -1,7 +1,9 @@
-"""Recorded decisions as a replay reads them: file by file, and no more of each than it needs."""
+"""Recorded decisions as a replay reads them: log by log, and no more of each than it needs."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from ounce_schemas.errors import ArtifactError
@@ -32,35 +34,75 @@ class RecordedDecision(msgspec.Struct, frozen=True):
     posteriors: Sequence[tuple[float, float]] = ()
 
 
-def tasks_in(folder: Path) -> list[str]:
-    """Tasks that decisions are recorded of.
+Log = tuple[LogHeader, Iterator[RecordedDecision]]
+"""What decisions have in common, and they."""
+
+
+class Recording(Protocol):
+    """Where decisions are recorded; its text names it."""
+
+    def tasks(self) -> Sequence[str]:
+        """Tasks that decisions are recorded of.
+
+        Raises:
+            ArtifactError: none.
+        """
+
+    def read(self, task: str) -> Iterator[Log]:
+        """Logs of a task, the oldest first. Those of another version are passed over.
+
+        Raises:
+            ArtifactError: what is there is no log of decisions.
+        """
+
+
+@dataclass(frozen=True)
+class FolderRecording:
+    """A folder that workers recorded decisions in."""
+
+    folder: Path
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    def tasks(self) -> Sequence[str]:
+        """See `Recording`."""
+        names = {path.name.rsplit("-", 2)[0] for path in self.folder.glob(f"*-*-*{SUFFIX}")}
+        if not names:
+            raise ArtifactError(
+                f"{self.folder}: no recorded decisions; start a worker with --decisions"
+            )
+        return sorted(names)
+
+    def read(self, task: str) -> Iterator[Log]:
+        """See `Recording`."""
+        for file in files_of(self.folder, task):
+            try:
+                content = file.path.read_bytes()
+            except OSError as e:
+                raise ArtifactError(f"{file.path}: not a log of decisions: {e}") from e
+            yield from logs_in(content, str(file.path))
+
+
+def logs_in(content: bytes, where: str) -> Iterator[Log]:
+    """The log that a file or a record holds; none where it holds nothing, or is of another version.
 
     Raises:
-        ArtifactError: none.
+        ArtifactError: it holds something else; `where` names it.
     """
-    names = {path.name.rsplit("-", 2)[0] for path in folder.glob(f"*-*-*{SUFFIX}")}
-    if not names:
-        raise ArtifactError(f"{folder}: no recorded decisions; start a worker with --decisions")
-    return sorted(names)
+    parts = split_entries(memoryview(content))
+    try:
+        first = next(parts, None)
+        if first is None or msgspec.msgpack.decode(first)["format"] != FORMAT:
+            return
+        header = msgspec.msgpack.decode(first, type=LogHeader)
+    except (KeyError, TypeError, msgspec.MsgspecError) as e:
+        raise ArtifactError(f"{where}: not a log of decisions: {e}") from e
+    yield header, _entries(parts, where)
 
 
-def read_recorded(
-    folder: Path, task: str
-) -> Iterator[tuple[LogHeader, Iterator[RecordedDecision]]]:
-    """Each file of a task: its header and its decisions. Files of another version are passed over.
-
-    Raises:
-        ArtifactError: a file is not a log of decisions.
-    """
-    for file in files_of(folder, task):
-        try:
-            parts = split_entries(memoryview(file.path.read_bytes()))
-            first = next(parts, None)
-            if first is None:
-                continue
-            if msgspec.msgpack.decode(first)["format"] != FORMAT:
-                continue
-            header = msgspec.msgpack.decode(first, type=LogHeader)
-            yield header, map(msgspec.msgpack.Decoder(RecordedDecision).decode, parts)
-        except (OSError, KeyError, TypeError, msgspec.MsgspecError) as e:
-            raise ArtifactError(f"{file.path}: not a log of decisions: {e}") from e
+def _entries(parts: Iterator[memoryview], where: str) -> Iterator[RecordedDecision]:
+    try:
+        yield from map(msgspec.msgpack.Decoder(RecordedDecision).decode, parts)
+    except msgspec.MsgspecError as e:
+        raise ArtifactError(f"{where}: not a log of decisions: {e}") from e

@@ -20,7 +20,7 @@ from ounce_edge.dry_run.figures import REFUSED, Figures, OutcomeBuilder
 from ounce_edge.dry_run.foresight import MOST_CHANGES, Change, Foresight
 from ounce_edge.dry_run.plentiful import PlentifulMemory
 from ounce_edge.dry_run.recorded import RecordedDecision
-from ounce_edge.dry_run.settling import SenderTable, routes_on
+from ounce_edge.dry_run.settling import SenderTable, in_turn, routes_on
 from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.recommender.arrays import Floats
 from ounce_edge.recommender.beliefs.tables import BeliefState
@@ -132,9 +132,7 @@ class FileReplay:
         settled = self._senders.at(decision.at_ms)
         left_ms = left_ms + settled.more_ms[numbers]
         floors, routes = settled.floor[numbers], settled.route[numbers]
-        present = [int(routes[0])] if (routes == routes[0]).all() else np.unique(routes).tolist()
-        if len(present) > 1:
-            present.sort(key=lambda route: left_ms[routes == route].min())
+        present = in_turn(routes, left_ms, self._routes)
         draws = _draws(decision)
         for route in present:
             chosen = np.flatnonzero(routes == route) if len(present) > 1 else slice(None)

@@ -1,19 +1,18 @@
-"""Replaying a folder of recorded decisions, and saying how far it is."""
+"""Replaying recorded decisions, and saying how far it is."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.policy import Policy
 
 from ounce_edge.dry_run.foresight import Foresight
-from ounce_edge.dry_run.recorded import read_recorded, tasks_in
+from ounce_edge.dry_run.recorded import Recording
 from ounce_edge.dry_run.replay import Replay
 
 
-def replay_folder(
+def replay_recorded(
     policy: Policy,
-    folder: Path,
+    recording: Recording,
     tasks: Sequence[str] = (),
     progress: Callable[[str, int], None] = lambda task, n: None,
 ) -> Mapping[str, Foresight]:
@@ -21,24 +20,24 @@ def replay_folder(
 
     Args:
         policy: the other policy.
-        folder: that workers recorded decisions in.
+        recording: of decisions.
         tasks: names of the tasks; empty: all that are there.
-        progress: called with a task and its messages so far, after each file.
+        progress: called with a task and its messages so far, after each log.
 
     Raises:
         ArtifactError: there are no decisions that can be used.
         PolicyError: the policy leaves messages without a plan.
     """
     found = {}
-    for task in tasks or tasks_in(folder):
+    for task in tasks or recording.tasks():
         replay = Replay(policy, task)
-        for header, decisions in read_recorded(folder, task):
+        for header, decisions in recording.read(task):
             replay.run(header, decisions)
             progress(task, replay.foresight().before.n)
         found[task] = replay.foresight()
         if not found[task].before.n:
             raise ArtifactError(
-                f"{folder}: no decisions of task {task} that can be replayed: record them with "
+                f"{recording}: no decisions of task {task} that can be replayed: record them with "
                 "`ounce worker --decisions` of this version"
             )
     return found

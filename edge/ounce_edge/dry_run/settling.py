@@ -1,7 +1,7 @@
 """What another policy says of the senders of recorded requests."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from ounce_schemas.policy_matching import RuleMatcher
 from ounce_edge.dry_run.meeting import within
 from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.evidence.senders import Sender
+from ounce_edge.recommender.arrays import Floats
 from ounce_edge.recommender.beliefs.tables import Tables
 
 
@@ -50,9 +51,31 @@ def routes_on(header: LogHeader, policy: EffectivePolicy) -> tuple[list[ReplayRo
     return list(routes.values()), of_settings
 
 
+def in_turn(
+    of_messages: NDArray[np.intp], left_ms: Floats, routes: Sequence[ReplayRoute]
+) -> list[int]:
+    """Routes of some messages in the order in which they are decided on: by priority, then by the
+    most urgent message.
+
+    Args:
+        of_messages: route of each message; shape (n,), n >= 1.
+        left_ms: time left per message; shape (n,).
+        routes: all.
+    """
+    if (of_messages == of_messages[0]).all():
+        return [int(of_messages[0])]
+    present: list[int] = np.unique(of_messages).tolist()
+    present.sort(key=lambda r: (-routes[r].routing.priority, left_ms[of_messages == r].min()))
+    return present
+
+
 def _permitted(header: LogHeader, settings: EffectivePolicy) -> list[int]:
     tables = header.tables
-    may = [settings.permits(name, family) for name, family in header.models]
+    runtimes = header.runtimes or [None] * len(header.models)
+    may = [
+        settings.permits(name, family, runtime)
+        for (name, family), runtime in zip(header.models, runtimes, strict=True)
+    ]
     return [
         p
         for p, n in enumerate(tables.n_steps)

@@ -96,9 +96,9 @@ class AnswerMemory:
     def join(self, labels: Sequence[Label]) -> Joined:
         """Hold labels against the answers that they are about.
 
-        A label names its request by the id and the source; without a source, by the id and the key
-        of the request's record; without both, by the id alone, if one sender's requests have it. An
-        answer that was given twice is joined once, as it was given last.
+        A label names its request by the id and the source. Without a source, the key of the
+        request's record takes its place. Without both, the id alone counts, if one sender's
+        requests have it. An answer that was given twice is joined once, as it was given last.
         """
         if not labels:
             return Joined({}, {})

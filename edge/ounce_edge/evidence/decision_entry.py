@@ -36,6 +36,8 @@ class LogHeader(msgspec.Struct, frozen=True):
     """Names and families of the models that the tables tell of."""
     measure: str = "accuracy"
     """What accuracies mean."""
+    runtimes: Sequence[str | None] = ()
+    """What runs each of the models, as policies call it; empty: a log that does not tell."""
 
     def route(self, number: int) -> LoggedRoute:
         """One route of the policy."""

@@ -4,8 +4,8 @@
 
     <folder>/<task>-<number>-<writer>.decisions
 
-Earlier versions wrote files without a writer; they are read, and pruned, as those of writers that
-have ended.
+A file without a writer in its name is of an earlier version. It is read, and pruned, as that of a
+writer that has ended.
 """
 
 import fcntl

@@ -1,65 +1,35 @@
 """A compact record of decisions, from which each can be made again and explained.
 
-A file begins with the plans as they were measured; each further entry holds what was believed at
-one decision, the requests that it considered, what was decided, and the ids of those that were
-answered then: each id is written once for each time that its request is answered, however long it
-waited. Entries are MessagePack documents, each behind its length. `decision_files` says how files
-are named and how many are kept; `decision_reader` reads them.
+A file begins with the plans as they were measured. Each further entry is of one decision: what was
+believed, the requests that it considered, what was decided, and the ids of those that were answered
+then. So an id is written once for each time that its request is answered, however long it waited.
+
+Entries are MessagePack documents, each behind its length. `decision_files` says how files are named
+and how many are kept. `decision_reader` reads them.
 """
 
 import errno
-import struct
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.event import EventKind
 
+from ounce_edge.evidence.decided import Answered, Decided, entry_of, framed
 from ounce_edge.evidence.decision_entry import DecisionEntry, LogHeader
 from ounce_edge.evidence.decision_files import KEPT, begin_file, prune
 from ounce_edge.evidence.incidents import Incident
-from ounce_edge.evidence.senders import SenderBook, new_senders
-from ounce_edge.recommender.arrays import Floats, Items
-from ounce_edge.recommender.beliefs.tables import BeliefState
-from ounce_edge.recommender.rule.exploration import Draws
-from ounce_edge.recommender.rule.schedule import Schedule
+from ounce_edge.evidence.senders import SenderBook
 
-LENGTH = struct.Struct("<I")
-"""What an entry's length is written as, before it."""
 RETRY_S = 30.0
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 """A disk that is full may have room again, and must not keep a worker from starting."""
-
-
-class Decided(NamedTuple):
-    """A decision, and all that it depended on beside the header."""
-
-    state: BeliefState
-    """What was believed."""
-    left_ms: Floats
-    """Time left per request; shape (n,)."""
-    floors: Floats
-    """Floor per request; shape (n,)."""
-    schedule: Schedule
-    """What was decided."""
-    exploration: Draws | None = None
-    """What was drawn, where the policy explores."""
-    overload_lasts: bool = False
-    """Whether late requests had piled up."""
-    route: int = 0
-    """Of all requests."""
-    senders: NDArray[np.int32] | None = None
-    """Who sent each; shape (n,)."""
-    posteriors: Sequence[tuple[float, float]] = ()
-    """Per plan, what exploring draws from, where the route explores."""
 
 
 class DecisionLog:
@@ -116,44 +86,12 @@ class DecisionLog:
         if self._files:
             self._or_stop(self._begin_file)
 
-    def record(
-        self, at_ms: float, decided: Decided, answered: Sequence[tuple[Items, Sequence[bytes]]]
-    ) -> None:
-        """Write one decision, or count it as lost while recording stands.
-
-        Args:
-            at_ms: milliseconds since 1970.
-            decided: what, and on what grounds.
-            answered: of the schedule, what was answered or refused then: indices of requests and,
-                for each of them, its id as JSON text.
-        """
+    def record(self, at_ms: float, decided: Decided, answered: Answered) -> None:
+        """Write one decision, or count it as lost while recording stands; see `entry_of`."""
         if not self._files and not self._resume():
             self._n_lost += 1
             return
-        schedule, exploration = decided.schedule, decided.exploration
-        considered = _everything_in(schedule)
-        senders = None if decided.senders is None else decided.senders[considered]
-
-        def places(items: Items) -> bytes:
-            return np.searchsorted(considered, items).astype("<i4").tobytes()
-
-        entry = DecisionEntry(
-            at_ms,
-            decided.state,
-            len(decided.left_ms),
-            decided.left_ms[considered].astype("<f8").tobytes(),
-            decided.floors[considered].astype("<f8").tobytes(),
-            [(g.plan, g.choice, places(g.items)) for g in schedule.groups],
-            places(schedule.refused),
-            b"".join([places(items) for items, _ in answered]),
-            [json_id for _, json_ids in answered for json_id in json_ids],
-            exploration and (exploration.chosen[considered].tobytes(), exploration.drawn),
-            decided.overload_lasts,
-            decided.route,
-            b"" if senders is None else senders.astype("<i4").tobytes(),
-            () if senders is None else new_senders(self.senders, senders, self._written),
-            decided.posteriors,
-        )
+        entry = entry_of(at_ms, decided, answered, self.senders, self._written)
         self._or_stop(partial(self._append, entry))
 
     @property
@@ -233,11 +171,4 @@ class DecisionLog:
         prune(self._folder, self._header.task, self._writer)
 
     def _write(self, file: BinaryIO, part: msgspec.Struct) -> None:
-        content = self._encode(part)
-        file.write(LENGTH.pack(len(content)))
-        file.write(content)
-
-
-def _everything_in(schedule: Schedule) -> Items:
-    """Indices of all requests that a decision considered, ascending."""
-    return np.sort(np.concatenate([schedule.refused, *(g.items for g in schedule.groups)]))
+        file.write(framed(self._encode(part)))

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 from ounce_schemas.errors import ArtifactError
 
+from ounce_edge.evidence.decided import LENGTH
 from ounce_edge.evidence.decision_entry import FORMAT, DecisionEntry, LogHeader
 from ounce_edge.evidence.decision_files import DecisionFile, files_of
-from ounce_edge.evidence.decision_log import LENGTH
 
 Decision = tuple[LogHeader, DecisionEntry]
 

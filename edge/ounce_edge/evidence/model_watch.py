@@ -54,8 +54,8 @@ class ModelWatch:
             permitted: plans that may answer such messages; None: all.
         """
         plans, incidents = self._plans, list[Incident]()
-        # A sample with too many of the answers that took one step, or none of those that needed
-        # time which was lacking, would pass for a shift of the inputs: all of a group, or nothing.
+        # All of a group, or nothing. A sample with too many answers of one step, or without those
+        # that there was no time for, would pass for a shift of the inputs.
         is_whole = not outcome.failures and not len(outcome.put_off)
         if is_whole and not any(part.cut_short for part in outcome.answered):
             plans.accuracy.observe_answers(plan, outcome.result)

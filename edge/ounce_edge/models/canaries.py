@@ -52,6 +52,7 @@ def _array(spec: TensorSpec, n: int, values: Sequence[float | str | None]) -> ND
             array = np.array(["" if value is None else str(value) for value in values], object)
         else:
             array = np.array([np.nan if v is None else float(v) for v in values], np.float32)
+            array = array.astype(np.uint8) if spec.datatype == "UINT8" else array
     except ValueError as e:
         raise ArtifactError(f"its canaries have other values than {spec.name!r} takes") from e
     return array.reshape(n, *spec.shape)

@@ -24,7 +24,13 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_edge.models.canaries import check_canaries
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.models.process_memory import resident_bytes
-from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime, TensorSignature
+from ounce_edge.models.runtimes.base import (
+    Inputs,
+    LoadedModel,
+    Runtime,
+    TensorSignature,
+    kind_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +43,8 @@ class ServedModel:
     loaded: LoadedModel
     memory_bytes: int
     """Resident memory that loading it added to the process."""
+    runtime: str | None = None
+    """What runs it, as policies call it; None: it is not loaded."""
 
     @property
     def resident_bytes(self) -> int:
@@ -183,7 +191,8 @@ def _load_model(
     loaded = runtime.load(path, content)
     _check_signature(path, loaded, task)
     _check_run(path, loaded, task, card)
-    return ServedModel(card, loaded, max(resident_bytes() - resident_before, 0))
+    added_bytes = max(resident_bytes() - resident_before, 0)
+    return ServedModel(card, loaded, added_bytes, kind_of(runtime.name))
 
 
 def _check_signature(path: Path, model: LoadedModel, task: TaskSpec) -> None:
@@ -223,6 +232,8 @@ def sample_inputs(specs: Sequence[TensorSpec], n_items: int) -> Inputs:
         shape = (n_items, *spec.shape)
         if spec.datatype == "BYTES":
             sample[spec.name] = np.full(shape, "", dtype=object)
+        elif spec.datatype == "UINT8":
+            sample[spec.name] = rng.integers(0, 256, shape, dtype=np.uint8)
         elif spec.minimum is not None and spec.maximum is not None:
             sample[spec.name] = rng.uniform(spec.minimum, spec.maximum, shape).astype(np.float32)
         else:

@@ -44,8 +44,8 @@ class Attempt(NamedTuple):
 
 
 def most_calls(n: int) -> int:
-    """Calls that a group of `n` may take, beside one on the model's own sample: enough to find one
-    bad input among them, which takes two for each halving, and some more."""
+    """Calls that a group of `n` may take, beside one on the model's own sample. To find one bad
+    input among them takes two calls for each halving. Some more are permitted."""
     return 1 + 2 * (n - 1).bit_length() + 2 * FAILED_ALONE
 
 

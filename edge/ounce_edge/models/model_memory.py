@@ -202,8 +202,8 @@ class ModelMemory:
             return sum(m.size_bytes for m in self._models if m.is_loaded)
 
     def load_next(self, timeout_s: float | None = None) -> bool:
-        """Load the next model that is wanted; False where none is to be loaded any more, or within
-        this time."""
+        """Load the next model that is wanted; False where none is within this time, or after
+        `close`."""
         try:
             model = self._queue.get(timeout=timeout_s)
         except queue.Empty:

@@ -68,8 +68,11 @@ def make_routes(ladder: Ladder, policy: EffectivePolicy, plans: Plans) -> Routes
 
 
 def _permitted(ladder: Ladder, settings: EffectivePolicy, plans: Plans, rule: str) -> Sequence[int]:
-    cards = {m.card.model: m.card for m in ladder.models}
-    is_permitted = [settings.permits(m.name, cards[m.name].family) for m in plans.models]
+    served = {m.card.model: m for m in ladder.models}
+    is_permitted = [
+        settings.permits(m.name, served[m.name].card.family, served[m.name].runtime)
+        for m in plans.models
+    ]
     found = [
         i
         for i, plan in enumerate(plans.plans)
@@ -80,7 +83,7 @@ def _permitted(ladder: Ladder, settings: EffectivePolicy, plans: Plans, rule: st
         where = f"rule {rule}: " if rule else ""
         raise PolicyError(
             f"policy {settings.version}: {where}permits none of the models of task "
-            f"{ladder.task.name} that can serve: {sorted(cards)}"
+            f"{ladder.task.name} that can serve: {sorted(served)}"
         )
     return found
 

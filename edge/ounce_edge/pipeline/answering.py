@@ -1,6 +1,6 @@
 """Builds, publishes and reports predictions from a plan's output."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,12 +14,15 @@ from ounce_schemas.topics import predictions_topic
 from ounce_edge.evidence.answer_block import POSITION, AnswerGroup
 from ounce_edge.evidence.answer_memory import AnswerMemory
 from ounce_edge.models.execution import Answered, Outcome
+from ounce_edge.pipeline.clocks import Clocks
+from ounce_edge.pipeline.gathering import gather_rows
 from ounce_edge.pipeline.job import Job
 from ounce_edge.pipeline.reports import GroupReport, Report
+from ounce_edge.pipeline.trails import Trail
 from ounce_edge.recommender.arrays import Items
 from ounce_edge.recommender.rule.explanation import passed_over, rejections
 from ounce_edge.recommender.rule.exploration import regret
-from ounce_edge.wire.batch import RequestBatch, take
+from ounce_edge.wire.batch import Rejected, RequestBatch, take
 from ounce_edge.wire.encoding import GroupAnswer
 from ounce_edge.wire.records import Outgoing, Publish
 
@@ -37,23 +40,35 @@ class Answering:
 
     Args:
         task: what is answered.
-        clock: seconds since 1970.
+        clocks: of the pipeline.
     """
 
-    def __init__(self, task: TaskSpec, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self, task: TaskSpec, clocks: Clocks) -> None:
+        self._clocks = clocks
         self._classifies = task.classifies
+        self._offset = task.offset or 0.0
         self._topic = predictions_topic(task.name)
         self.memory = AnswerMemory(task)
         """What was answered, for labels that come later."""
 
     def publish(
         self, job: Job, outcome: Outcome, answered: Answered, publish: Publish, report: Report
-    ) -> None:
-        """Publish the predictions that came from one step of a plan."""
+    ) -> list[Rejected]:
+        """Publish the predictions that came from one step of a plan.
+
+        Returns:
+            Messages of several rows that have come to their end, and of which one has no answer.
+        """
+        rejected: list[Rejected] = []
         choice = Choice.CUT_SHORT if answered.cut_short else job.group.choice
         for why, some in _by_reason(job, answered, choice):
-            self._publish(job, outcome, some, why, publish, report)
+            rejected += self._publish(job, outcome, some, why, publish, report)
+        return rejected
+
+    def _predicted(self, result: NDArray[np.float32]) -> NDArray[Any]:
+        """What answers say: label indices, or values in double precision; shape (n,)."""
+        said: NDArray[Any] = result.argmax(axis=1) if self._classifies else result[:, 0]
+        return said if self._classifies else said.astype(np.float64) + self._offset
 
     def _publish(
         self,
@@ -63,7 +78,8 @@ class Answering:
         choice: Choice,
         publish: Publish,
         report: Report,
-    ) -> None:
+    ) -> list[Rejected]:
+        rejected: list[Rejected] = []
         edition, view, group, batch = job.edition, job.view, job.group, job.taken.batch
         items, n = answered.items, len(answered.items)
         card = edition.models[answered.model].card
@@ -76,7 +92,7 @@ class Answering:
         objective, version = job.route.routing.objective, job.route.routing.version
         cost, saved = _cost_of(job, outcome, answered, cost_ms, best_ms)
         # A clock may have been set back meanwhile.
-        latency_ms = np.maximum(self._clock() * 1e3 - batch.timestamps_ms[items], 0.0)
+        latency_ms = np.maximum(self._clocks.wall() * 1e3 - batch.timestamps_ms[items], 0.0)
         answer = GroupAnswer(
             model_name=card.model,
             model_version=card.version,
@@ -85,7 +101,7 @@ class Answering:
             choice=choice,
             items=items,
             result=result,
-            predicted=result.argmax(axis=1) if self._classifies else result[:, 0],
+            predicted=self._predicted(result),
             expected_accuracy=accuracy,
             accuracy_low=low,
             cost_ms=cost_ms,
@@ -104,7 +120,14 @@ class Answering:
         keys = take(batch.keys, items)
         requests, partitions = take(batch.records, items), batch.partitions[items]
         outgoing = Outgoing(self._topic, bodies, keys, headers, partitions, requests)
-        publish(outgoing)
+        if batch.rows is not None:
+            gathered = gather_rows(
+                outgoing, take(batch.rows, items), take(batch.heads, items), edition.encoder.join
+            )
+            outgoing = gathered.answers
+            rejected += gathered.rejected
+        if len(outgoing.values):
+            publish(outgoing)
         floors = batch.min_accuracy[items]
         report.groups.append(
             GroupReport(
@@ -122,8 +145,12 @@ class Answering:
                 floor_misses=int(np.count_nonzero(low < floors)),
                 refused=outgoing.refused,
                 regret=regret(view, group.plan, floors) if choice is Choice.EXPLORATION else 0.0,
+                trail=Trail(job, outcome, answered, low, self._clocks.steady())
+                if report.keeps_trails
+                else None,
             )
         )
+        return rejected
 
     def _remember(
         self, batch: RequestBatch, items: Items, by: "AnsweredBy", predicted: NDArray[Any]
@@ -155,9 +182,9 @@ def _beliefs(job: Job, choice: Choice) -> Hashable:
 def _always_best_ms(job: Job, outcome: Outcome) -> float:
     """What the most accurate model would have taken per item of a group.
 
-    A call in service takes longer than the same call in a profile's tight loop, most of it a fixed
-    time for cold caches. Where the most accurate model was not run lately, the excess of the one
-    that ran is added to its profile: an estimate that does not flatter the saving.
+    A call in service takes longer than the same call in a profile's tight loop: caches are cold.
+    The excess is mostly a fixed time. Where the most accurate model was not run lately, the excess
+    of the one that ran is added to its profile. So the saving is not flattered.
     """
     plans, n = job.edition.plans, len(job.group.items)
     best = plans[job.view.always_best(n)].steps[0].model

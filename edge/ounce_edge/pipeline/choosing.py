@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ounce_edge.evidence.decision_log import Decided, DecisionLog
+from ounce_edge.evidence.decided import Decided, Recorder
 from ounce_edge.models.routes import Route
 from ounce_edge.pipeline.cold_models import believe_loads, want_models
 from ounce_edge.pipeline.edition import Edition
@@ -26,6 +26,7 @@ from ounce_edge.recommender.pacing.next_calls import (
     choose_next_calls,
 )
 from ounce_edge.recommender.pacing.overload import Overload
+from ounce_edge.recommender.pacing.precedence import Precedence, in_order, times_before
 from ounce_edge.recommender.pacing.sharing import LanesNow
 from ounce_edge.recommender.pacing.urgency import before_reading
 from ounce_edge.recommender.rule.exploration import Draws
@@ -63,7 +64,7 @@ class Chosen(NamedTuple):
 
     def record(
         self,
-        log: DecisionLog,
+        log: Recorder,
         at_ms: float,
         route: int,
         senders: NDArray[np.int32] | None,
@@ -108,37 +109,52 @@ class Chooser:
         """By route."""
         self.load_look_s = math.inf
         """From one look for a model that messages wait for to the next; infinite where none do."""
-        self._overload = Overload()
+        self._overloads: Mapping[int, Overload] = {}
+        """By priority: of requests of that priority or a higher one."""
+        self._precedence = Precedence()
 
     @property
     def overload_lasts(self) -> bool:
         """Whether late requests had piled up, for a while, at the last look."""
-        return self._overload.lasts
+        return any(overload.lasts for overload in self._overloads.values())
 
     def look_for_overload(
-        self, waiting: Waiting, turn: Turn, now_ms: float, began_s: float
+        self, edition: Edition, waiting: Waiting, turn: Turn, now_ms: float, began_s: float
     ) -> None:
         """Notice whether late requests pile up, of all routes; arguments as in `choose`."""
         left_ms = waiting.deadline_ms - (now_ms + turn.reserve_ms)
-        self._overload.look(left_ms, turn.each_room, began_s)
+        levels = edition.priorities
+        self._overloads = {p: self._overloads.get(p) or Overload() for p in levels}
+        for level, overload in self._overloads.items():
+            some = left_ms
+            if level > levels[0]:
+                of_route = np.array([r.routing.priority for r in edition.routes])
+                routes = np.zeros(1, np.intp) if waiting.routes is None else waiting.routes
+                some = left_ms[np.broadcast_to(of_route[routes] >= level, len(left_ms))]
+            overload.look(some, turn.each_room, began_s)
 
     def share(
         self, edition: Edition, waiting: Waiting, turn: Turn, began_s: float
     ) -> Sequence[tuple[int, Turn]]:
-        """A turn for each route that requests wait of, those of the most urgent one first. To each,
-        the slices of the others are time that it does not have."""
+        """A turn for each route that requests wait of: those of the highest priority first, and of
+        these those of the most urgent request. To each, the slices of the others are time that it
+        does not have, but for those of a lower priority."""
+        self._precedence.begin()
         believe_loads(edition)
         self.load_look_s = math.inf
         counts = waiting.routes_by_urgency()
         if len(counts) == 1:
             return [(route, turn) for route in counts]
         state = edition.plans.renew_state(began_s)
+        priorities = {route: edition.routes[route].routing.priority for route in counts}
         takes_ms = {
-            route: min(turn.slice_ms, edition.routes[route].view(state).soonest_ms(n))
-            for route, n in counts.items()
+            route: min(turn.slice_ms, edition.routes[route].view(state).soonest_ms(counts[route]))
+            for route in in_order(list(counts), priorities)
         }
-        all_ms = turn.reserve_ms + sum(takes_ms.values())
-        return [(r, turn._replace(reserve_ms=all_ms - own)) for r, own in takes_ms.items()]
+        return [
+            (route, turn._replace(reserve_ms=turn.reserve_ms + others_ms))
+            for route, others_ms in times_before(takes_ms, priorities).items()
+        ]
 
     def choose(
         self,
@@ -160,8 +176,8 @@ class Chooser:
             began_s: now, on the pipeline's steady clock.
 
         Returns:
-            The decision, None where all can wait for what is there to be read; and the processor
-            time that it took, milliseconds.
+            The decision, None where all can wait for what is there to be read, or has to wait for
+            requests of a higher priority; and the processor time that it took, milliseconds.
         """
         spent_s = time.thread_time()
         here, before = edition.routes[route], self._left_over[route]
@@ -169,7 +185,9 @@ class Chooser:
         view = here.view(state)
         left_ms = waiting.deadline_ms - (now_ms + turn.reserve_ms)
         floors = waiting.min_accuracy
-        overload_lasts = self._overload.lasts
+        priority = here.routing.priority
+        overload = self._overloads.get(priority)
+        overload_lasts = overload is not None and overload.lasts
         chosen = waiting.items_of(route)
         if chosen is not None:
             left_ms, floors = left_ms[chosen], floors[chosen]
@@ -199,6 +217,10 @@ class Chooser:
                 )
             )
         schedule, now = calls
+        if len(edition.priorities) > 1:
+            if not self._precedence.may_run(priority, view, now.here):
+                return None, (time.thread_time() - spent_s) * 1e3
+            self._precedence.add(priority, view, schedule, now, left_ms)
         before.late_credit_ms = now.late_credit_ms
         if view.cold and want_models(edition, view, schedule.groups):
             self.load_look_s = _LOAD_LOOK_S

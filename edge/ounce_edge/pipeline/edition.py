@@ -22,6 +22,7 @@ from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.plans import Model
 from ounce_edge.wire.decoding import Decoder
 from ounce_edge.wire.encoding import Encoder
+from ounce_edge.wire.formats.schemas import Schemas
 
 
 class Edition:
@@ -32,6 +33,7 @@ class Edition:
         policy: the rules for this task.
         first_belief: gives the first belief of a model's latency.
         watts: power that a model draws while it runs; where it is not measured, the policy's.
+        schemas: of framed bodies; None: only those of JSON are read.
 
     Raises:
         PolicyError: the policy permits none of the ladder's models, or names one it lacks.
@@ -43,8 +45,10 @@ class Edition:
         policy: EffectivePolicy,
         first_belief: Callable[[ServedModel], LatencyBelief] = measured_belief,
         watts: Callable[[ServedModel], float | None] = lambda model: None,
+        schemas: Schemas | None = None,
     ) -> None:
         self.ladder = ladder
+        self.schemas = schemas
         self.plans, self.models = make_plans(ladder, policy, first_belief, watts)
         self.watch = ModelWatch(self.plans)
         self.plan_keys: Sequence[Hashable] = [
@@ -60,8 +64,10 @@ class Edition:
         self.routes = routes.routes
         """Who may answer which messages; the first is that of messages which meet no rule."""
         self.matcher = RuleMatcher(policy)
-        self.decoder = Decoder(self.task, policy, self.matcher, routes.of_settings)
+        self.decoder = Decoder(self.task, policy, self.matcher, routes.of_settings, self.schemas)
         self.encoder = Encoder(self.task, self.ladder.version, policy.answer)
+        self.priorities = sorted({route.routing.priority for route in self.routes})
+        """Of messages, ascending."""
         self.permitted = routes.permitted
         """Plans that may answer some messages, ascending."""
         self.promised_floor = max(self.plans[p].accuracy.low for p in self.permitted)
@@ -132,6 +138,7 @@ class Edition:
             ],
             [(m.card.model, m.card.family) for m in self.models],
             str(self.task.measure),
+            [m.runtime for m in self.models],
         )
 
 
@@ -164,6 +171,7 @@ def successor(
         policy,
         lambda served: model.latency if (model := of(served)) else first_belief(served),
         lambda served: model.watts if (model := of(served)) else watts(served),
+        before.schemas,
     )
 
 

@@ -45,7 +45,8 @@ class Finishing:
         report.calls += [ModelCall.of(c, plans.models[c.model].name) for c in outcome.calls]
         report.escalated += outcome.escalated
         for answered in outcome.answered:
-            self._answering.publish(job, outcome, answered, publish, report)
+            rejected = self._answering.publish(job, outcome, answered, publish, report)
+            self._rejecting.reject(rejected, publish, report)
         for failure in outcome.failures:
             if failure.is_models_fault and watch.others_serve(failure.model, permitted):
                 self._waiting.give_back(taken, failure.items)

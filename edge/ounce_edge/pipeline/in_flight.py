@@ -75,5 +75,7 @@ class InFlight:
         for call in self._calls:
             lost = call.kept & np.isin(call.job.taken.batch.partitions, list(partitions))
             call.kept &= ~lost
+            for message in call.job.taken.batch.many_rows(np.flatnonzero(lost)):
+                message.abandon()
             n_dropped += int(lost.sum())
         return n_dropped

@@ -26,6 +26,8 @@ class Job:
     """Plans from the lightest to the heaviest, as they were compared."""
     group: Group
     taken: Taken
+    chosen_s: tuple[float, float] = (0.0, 0.0)
+    """When choosing began and ended, on the pipeline's steady clock."""
 
     def run(self, left_ms: Floats, clock: Callable[[], float]) -> Outcome:
         """Call the models of the group's plan. Changes nothing here; on a lane, it reads beliefs of

@@ -8,7 +8,7 @@ import numpy as np
 from ounce_schemas.label import Label
 from ounce_schemas.task import TaskSpec
 
-from ounce_edge.evidence.decision_log import DecisionLog
+from ounce_edge.evidence.decided import Recorder
 from ounce_edge.evidence.request_watch import RequestWatch
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.execution import Outcome
@@ -55,12 +55,11 @@ class Pipeline:
         *,
         clocks: Clocks | None = None,
         lanes: Lanes | None = None,
-        log: DecisionLog | None = None,
+        log: Recorder | None = None,
         rng: np.random.Generator | None = None,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
-        clocks = Clocks() if clocks is None else clocks
-        lanes = Lanes(0) if lanes is None else lanes
+        clocks, lanes = clocks or Clocks(), Lanes(0) if lanes is None else lanes
         self.waiting = Waiting()
         self._edition = edition
         self._clocks = clocks
@@ -72,14 +71,15 @@ class Pipeline:
         self._chooser = Chooser(lanes, np.random.default_rng() if rng is None else rng)
         self._in_flight = InFlight(lanes, clocks.steady)
         self._rejecting = Rejecting(edition.task.name, max_message_bytes)
-        self._answering = Answering(edition.task, clocks.wall)
+        self._answering = Answering(edition.task, clocks)
         self._finishing = Finishing(self.waiting, self._answering, self._rejecting, clocks.steady)
         self._watch = RequestWatch()
         self._due_at_s = 0.0
+        self.keeps_trails = False
+        """Whether reports say how each answer came about, for traces."""
 
     def replace_edition(self, edition: Edition) -> None:
-        """Answer with other models, or under another policy, from the next batch on, with what is
-        believed of models that stay.
+        """Answer with another edition from the next batch on; beliefs of models that stay go along.
 
         Groups on lanes are finished with the edition that chose their plans. What waits keeps its
         targets, and is decided under the new edition, by the rules that it meets there.
@@ -106,10 +106,15 @@ class Pipeline:
         In the end every record leads to exactly one published record: a prediction or a dead
         letter.
         """
+        report = Report(self.task.name, self._clocks.steady(), self.keeps_trails)
         columns = Columns.of(records)
         batch, rejected = self._edition.decoder.decode(columns, self._clocks.wall() * 1e3)
-        poll = self._progress.begin(columns.next_offsets(), len(records))
-        report = Report(self.task.name)
+        many = batch.many_rows()
+        n_open = len(batch) + len(many) + len(rejected)
+        poll = self._progress.begin(columns.next_offsets(), n_open)
+        poll.decoded_s = report.began_at_s, self._clocks.steady()
+        for message in many:
+            message.release = poll.end_one
         if len(batch):
             repeated = set[int]()
             if any(batch.identities):
@@ -133,7 +138,7 @@ class Pipeline:
             publish: takes predictions and dead letters.
             turn: what may be done now; None: as `Turn` has it.
         """
-        report = Report(self.task.name)
+        report = Report(self.task.name, self._clocks.steady(), self.keeps_trails)
         for job, outcome in self._in_flight.take_ended():
             self._answer(job, outcome, publish, report)
         n_held = 0
@@ -150,7 +155,7 @@ class Pipeline:
         """Decide, hand long calls over, and make the first of the others; how many requests wait
         for a lane."""
         now_ms, began_s = self._clocks.wall() * 1e3, self._clocks.steady()
-        self._chooser.look_for_overload(self.waiting, turn, now_ms, began_s)
+        self._chooser.look_for_overload(self._edition, self.waiting, turn, now_ms, began_s)
         report.incidents += self._watch.look_at_overload(self.overload_lasts, began_s)
         turns = self._chooser.share(self._edition, self.waiting, turn, began_s)
         return sum(self._serve_route(route, publish, own, report) for route, own in turns)
@@ -162,6 +167,7 @@ class Pipeline:
             edition, route, self.waiting, turn, now_ms, began_s
         )
         report.decide_ms += decide_ms
+        chosen_s = began_s, self._clocks.steady()
         if chosen is None:
             return 0
         decided = chosen.decided
@@ -175,7 +181,7 @@ class Pipeline:
         report.waited_ms = np.maximum(np.concatenate([report.waited_ms, *waited_ms]), 0.0)
         schedule, now = decided.schedule, chosen.now
         for i, (group, some) in enumerate(zip([*now.beside, *now.here], taken, strict=False)):
-            job = Job(edition, chosen.route, chosen.view, schedule.by_cost, group, some)
+            job = Job(edition, chosen.route, chosen.view, schedule.by_cost, group, some, chosen_s)
             left_ms = decided.left_ms[group.items] - (self._clocks.steady() - began_s) * 1e3
             if i < len(now.beside):
                 takes_ms = chosen.view.expected_ms(group.plan, len(group.items))
@@ -186,8 +192,7 @@ class Pipeline:
             report.unanswered[chosen.route.routing.version] += len(schedule.refused)
             self._rejecting.refuse(taken[-1], publish, report)
         if self._log is not None:
-            ids = [some.batch.whole_ids() for some in taken]
-            chosen.record(self._log, now_ms, route, senders, ids)
+            chosen.record(self._log, now_ms, route, senders, [t.batch.whole_ids() for t in taken])
             report.incidents += self._log.take_incidents()
         return now.n_held
 

@@ -12,7 +12,13 @@ class Poll:
     next_offsets: Mapping[int, int]
     """By partition, the offset behind its last record."""
     open: int
-    """Records without an answer or dead letter."""
+    """Without an answer or dead letter: records, and rows of messages that have several."""
+    decoded_s: tuple[float, float] = (0.0, 0.0)
+    """When decoding began and ended, on the pipeline's steady clock."""
+
+    def end_one(self) -> None:
+        """One of them has come to its end."""
+        self.open -= 1
 
 
 class Progress:
@@ -27,9 +33,9 @@ class Progress:
         self._newest: dict[int, int] = {}
         """By partition, the offset behind the last record that was taken."""
 
-    def begin(self, next_offsets: Mapping[int, int], n_records: int) -> Poll:
+    def begin(self, next_offsets: Mapping[int, int], n_open: int) -> Poll:
         """A poll's records are taken."""
-        poll = Poll(next_offsets, n_records)
+        poll = Poll(next_offsets, n_open)
         self._polls.append(poll)
         self._newest.update(next_offsets)
         return poll

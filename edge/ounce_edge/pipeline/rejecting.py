@@ -9,7 +9,7 @@ from ounce_schemas.topics import dead_letters_topic
 from ounce_edge.pipeline.reports import Report
 from ounce_edge.pipeline.waiting import Taken
 from ounce_edge.recommender.arrays import Items
-from ounce_edge.wire.batch import Rejected, take
+from ounce_edge.wire.batch import Rejected, RequestBatch
 from ounce_edge.wire.dead_letters import write_letter
 from ounce_edge.wire.records import Outgoing, Publish
 
@@ -34,6 +34,8 @@ class Rejecting:
                 self._topic, [letter.value], [letter.key], [letter.headers], None, [record]
             )
             publish(outgoing)
+        if report.keeps_trails:
+            report.letters += rejected
         report.rejected = [*report.rejected, *(error.reason for _, error in rejected)]
 
     def reject_failed(
@@ -42,16 +44,15 @@ class Rejecting:
         """Requests that a model failed on, by their indices in `taken.batch`, become dead
         letters."""
         error = InvalidMessageError(Reason.MODEL_FAILED, f"{why}; replay this record later")
-        records = take(taken.batch.records, items)
-        self.reject([(record, error) for record in records], publish, report)
+        self.reject(_letters(taken.batch, [(i, error) for i in items.tolist()]), publish, report)
 
     def refuse(self, taken: Taken, publish: Publish, report: Report) -> None:
         """Requests that the policy turns away become dead letters."""
         batch = taken.batch
         taken.settle()
-        rejected = [
+        refused = [
             (
-                record,
+                i,
                 InvalidMessageError(
                     Reason.REFUSED,
                     f"no permitted plan meets {batch.max_latency_ms[i]:g} ms and accuracy "
@@ -59,6 +60,21 @@ class Rejecting:
                     f"{Fallback.REFUSE}; loosen a target or the policy",
                 ),
             )
-            for i, record in enumerate(batch.records)
+            for i in range(len(batch))
         ]
-        self.reject(rejected, publish, report)
+        self.reject(_letters(batch, refused), publish, report)
+
+
+def _letters(
+    batch: RequestBatch, failed: Sequence[tuple[int, InvalidMessageError]]
+) -> list[Rejected]:
+    """Dead letters of requests, by their indices. A message of several rows has one, when its last
+    row has come to its end."""
+    letters = []
+    for i, error in failed:
+        row = None if batch.rows is None else batch.rows[i]
+        if row is None:
+            letters.append((batch.records[i], error))
+        elif row.of.fail(error):
+            letters.append((row.of.record, row.of.error or error))
+    return letters

@@ -11,6 +11,8 @@ from ounce_schemas.routing import Choice
 
 from ounce_edge.evidence.incidents import Incident
 from ounce_edge.models.execution import Call
+from ounce_edge.pipeline.trails import Trail
+from ounce_edge.wire.batch import Rejected
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class GroupReport:
     """Those of them whose answer the broker refused; complete once their batch is confirmed."""
     regret: float = 0.0
     """Exploration: expected wrong answers over what the floors permit."""
+    trail: Trail | None = None
+    """Where trails are kept."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,10 @@ class Report:
     """What became of a task's requests in one step of the worker."""
 
     task: str
+    began_at_s: float = 0.0
+    """When the step began, on the pipeline's steady clock."""
+    keeps_trails: bool = False
+    """Whether it says of each answer and dead letter how it came about."""
     groups: list[GroupReport] = field(default_factory=list)
     calls: list[ModelCall] = field(default_factory=list)
     waited_ms: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -74,3 +82,5 @@ class Report:
     incidents: list[Incident] = field(default_factory=list)
     next_offsets: Mapping[int, int] = field(default_factory=dict)
     """By partition, the offset that a successor goes on at; only what is answered in full."""
+    letters: list[Rejected] = field(default_factory=list)
+    """What became dead letters, where trails are kept."""

@@ -120,8 +120,11 @@ class Waiting:
         found = [int(self._parts[p].batch.partitions[item]) for p, item in places]
         keep = [i for i, partition in enumerate(found) if partition not in partitions]
         dropped = np.setdiff1d(np.arange(len(self)), keep)
-        for p in self._part[dropped].tolist():
-            self._parts[p].poll.open -= 1
+        for p, item in zip(self._part[dropped].tolist(), self._item[dropped].tolist(), strict=True):
+            part = self._parts[p]
+            part.poll.end_one()
+            if part.batch.rows is not None and (row := part.batch.rows[item]) is not None:
+                row.of.abandon()
         self._keep(np.array(keep, dtype=np.intp))
         return len(dropped)
 

@@ -97,6 +97,7 @@ class Events:
             event.task,
             event.subject,
             " ".join(event.text.split()),
+            extra={"event": event.kind, "task": event.task, "subject": event.subject},
         )
         self._on_event(event.task, event.kind)
         headers = [

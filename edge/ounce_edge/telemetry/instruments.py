@@ -203,6 +203,22 @@ class Instruments:
         self.recording_stopped = gauge(
             "ounce_recording_stopped", "1 while decisions can't be recorded, else 0", "task"
         )
+        self.aborted = counter(
+            "ounce_transactions_aborted",
+            "Transactions that were aborted, and whose requests are read again",
+            "cause",
+        )
+        self.certificates = gauge(
+            "ounce_certificate_expiry_timestamp_seconds",
+            "When a certificate of the connection with Kafka expires, seconds since 1970",
+            "certificate",
+        )
+        self.traced = counter(
+            "ounce_traced_messages",
+            "Messages that were to be traced, by outcome: sent, dropped since the receiver takes "
+            "none, or limited by --traces-per-s",
+            "outcome",
+        )
         self.ready = gauge("ounce_ready", "1 while requests are served, as /readyz says, else 0")
         self.healthy = gauge(
             "ounce_healthy", "1 while the worker can go on by itself, as /healthz says, else 0"

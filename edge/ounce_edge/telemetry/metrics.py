@@ -17,12 +17,14 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+from ounce_edge.broker.transactional_producer import AbortCause
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.snapshot import Snapshot
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.instruments import Instruments
+from ounce_edge.telemetry.trace_sender import TRACE_OUTCOMES
 
 
 class Metrics:
@@ -35,6 +37,10 @@ class Metrics:
         self._to = Instruments(self.registry)
         self._series: dict[tuple[Counter | Gauge | str, ...], Counter | Gauge] = {}
         self._to.build.labels(__version__).set(1)
+        for cause in AbortCause:
+            self._to.aborted.labels(cause)
+        for outcome in TRACE_OUTCOMES:
+            self._to.traced.labels(outcome)
 
     def watch(self, health: Health) -> None:
         """Show what the probes answer, asked at each scrape."""
@@ -42,8 +48,8 @@ class Metrics:
         self._to.healthy.set_function(lambda: health.healthy()[0])
 
     def describe(self, policy_version: str, ladders: Iterable[Ladder]) -> None:
-        """Publish what is in force, and every series that can be known before it counts: a rate
-        over a series that appears only with its first event misses that event."""
+        """Publish what is in force, and every series that can be known before it counts. A rate
+        over a series misses the event with which the series appears."""
         self._to.policy.labels(policy_version).set(1)
         for ladder in ladders:
             self._describe_ladder(ladder)
@@ -112,6 +118,19 @@ class Metrics:
         """Another policy is in force."""
         self._to.policy.clear()
         self._to.policy.labels(version).set(1)
+
+    def count_abort(self, cause: AbortCause) -> None:
+        """Count a transaction that was aborted; on any thread."""
+        self._to.aborted.labels(cause).inc()
+
+    def show_certificates(self, expiry_s: Mapping[str, float]) -> None:
+        """Show when certificates expire, by the setting that names them; seconds since 1970."""
+        for name, at_s in expiry_s.items():
+            self._to.certificates.labels(name).set(at_s)
+
+    def count_traced(self, outcome: str, n: int) -> None:
+        """Count messages that were to be traced; on any thread."""
+        self._to.traced.labels(outcome).inc(n)
 
     def show_policy_stale(self, is_stale: bool) -> None:
         """Whether the policy in force may be another one than the latest."""
@@ -224,13 +243,13 @@ class Metrics:
         self._to.requests_lost.labels(task, str(partition)).inc(n)
 
     def set_blocked(self, blocked_s: dict[tuple[str, int], float]) -> None:
-        """Replace how long partitions have been blocked; those no longer assigned disappear."""
+        """Replace how long partitions have been blocked; others disappear."""
         self._to.blocked.clear()
         for (task, partition), seconds in blocked_s.items():
             self._to.blocked.labels(task, str(partition)).set(seconds)
 
     def set_lag(self, lag: dict[tuple[str, int], int]) -> None:
-        """Replace the lag of all partitions: those no longer assigned disappear."""
+        """Replace the lag of all partitions; others disappear."""
         self._to.lag.clear()
         for (task, partition), records in lag.items():
             self._to.lag.labels(task, str(partition)).set(records)

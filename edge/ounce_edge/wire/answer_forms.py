@@ -102,6 +102,7 @@ class AnswerForms:
     def _raw(self, body: bytes) -> bytes:
         data = {output.name: output.data for output in _decode(body).outputs}
         if self._task.kind == "regression":
-            return struct.pack("<3f", *data["value"], *data["interval"])
-        sure = data["p_value" if "p_value" in data else "confidence"]
+            width = "d" if self._task.offset else "f"
+            return struct.pack(f"<3{width}", *data["value"], *data["interval"])
+        sure = next(data[name] for name in ("p_value", "distance", "confidence") if name in data)
         return struct.pack("<if", self._places[str(data["label"][0])], *sure)

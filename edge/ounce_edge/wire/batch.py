@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ounce_schemas.errors import InvalidMessageError
 
 from ounce_edge.wire.identity import Identity
+from ounce_edge.wire.many_rows import ManyRows, Row
 from ounce_edge.wire.records import Record
 from ounce_edge.wire.request_head import RequestHead
 
@@ -50,9 +51,18 @@ class RequestBatch:
     """No request has headers."""
     n_bytes: int = 0
     """Size of all records that were decoded with these."""
+    rows: Sequence[Row | None] | None = None
+    """Where a message has several rows, each is a request: which of them it is. None: none has."""
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def many_rows(self, items: NDArray[np.intp] | None = None) -> list[ManyRows]:
+        """Messages of several rows, each once: all, or those of some requests."""
+        if self.rows is None:
+            return []
+        some = self.rows if items is None else [self.rows[i] for i in items.tolist()]
+        return list(dict.fromkeys(row.of for row in some if row is not None))
 
     def whole_ids(self) -> list[bytes]:
         """Ids as JSON text, one per request."""
@@ -85,6 +95,7 @@ def gather(parts: Sequence[tuple[RequestBatch, NDArray[np.intp]]]) -> RequestBat
         timestamps_off=_joined_marks(some, [b.timestamps_off for b in some]),
         unknown_texts=_joined_marks(some, [b.unknown_texts for b in some]),
         all_bare=all(b.all_bare for b in some),
+        rows=_joined_rows(some),
     )
 
 
@@ -104,7 +115,14 @@ def _some(batch: RequestBatch, items: NDArray[np.intp]) -> RequestBatch:
         timestamps_off=None if batch.timestamps_off is None else batch.timestamps_off[items],
         unknown_texts=None if batch.unknown_texts is None else batch.unknown_texts[items],
         all_bare=batch.all_bare,
+        rows=None if batch.rows is None else take(batch.rows, items),
     )
+
+
+def _joined_rows(batches: Sequence[RequestBatch]) -> Sequence[Row | None] | None:
+    if all(batch.rows is None for batch in batches):
+        return None
+    return [row for b in batches for row in (b.rows or [None] * len(b))]
 
 
 def _joined_marks(

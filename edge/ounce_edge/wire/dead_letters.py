@@ -38,9 +38,9 @@ def write_letter(
     Args:
         record: as read.
         error: why.
-        max_bytes: of the whole letter. The broker took the record, but the letter is larger, and a
-            client counts bytes before they are compressed: of value, headers and key the largest is
-            left out, and named, and where that is not enough the next one.
+        max_bytes: of the whole letter, before compression. A letter is larger than its record.
+            Where it is too large, the largest of value, headers and key is left out, and named.
+            Where that is not enough, the next one is.
     """
     kind, timestamp_ms = record.timestamp()
     why = {

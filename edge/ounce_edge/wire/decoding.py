@@ -10,21 +10,25 @@ from numpy.typing import NDArray
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.policy import EffectivePolicy
 from ounce_schemas.policy_matching import RuleMatcher
-from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.task import TaskSpec
 from ounce_schemas.topics import requests_topic
 
-from ounce_edge.wire.batch import Rejected, RequestBatch, take
+from ounce_edge.wire.batch import Rejected, RequestBatch
+from ounce_edge.wire.formats.content import in_row
 from ounce_edge.wire.formats.example import example_body
 from ounce_edge.wire.formats.json_text import is_json
+from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.identity import Identity, origin_of
 from ounce_edge.wire.known_texts import KnownTexts
+from ounce_edge.wire.many_rows import ManyRows, Row
 from ounce_edge.wire.parsing import ParsedRequest, RequestParser
 from ounce_edge.wire.position_ids import PositionIds
-from ounce_edge.wire.records import Columns
-from ounce_edge.wire.request_body import float_rows, json_array
+from ounce_edge.wire.records import Columns, Record
+from ounce_edge.wire.request_body import json_array
 from ounce_edge.wire.request_head import NO_HEADERS, RequestHead, attribute_reader, read_head
+from ounce_edge.wire.stacking import stack
 from ounce_edge.wire.targets import Targets
-from ounce_edge.wire.tensor_values import all_acceptable, value_error
+from ounce_edge.wire.tensor_values import all_acceptable
 from ounce_edge.wire.timestamps import sent_at_ms
 
 logger = logging.getLogger(__name__)
@@ -47,6 +51,7 @@ class Decoder:
         policy: of the task.
         matcher: of the policy.
         of_settings: route by the number of a message's settings, as `matcher` says.
+        schemas: of framed bodies; None: only those of JSON are read.
     """
 
     def __init__(
@@ -55,13 +60,14 @@ class Decoder:
         policy: EffectivePolicy,
         matcher: RuleMatcher | None = None,
         of_settings: Sequence[int] = (0,),
+        schemas: Schemas | None = None,
     ) -> None:
         matcher = RuleMatcher(policy) if matcher is None else matcher
         self._task = task
         self._policy = policy
         self._read_attributes = attribute_reader(matcher.headers)
         self._targets = Targets(policy, matcher, of_settings)
-        self._parser = RequestParser(task, policy, self._read_attributes)
+        self._parser = RequestParser(task, policy, self._read_attributes, schemas)
         self._known_texts = KnownTexts(task)
         self._position_ids = PositionIds(requests_topic(task.name))
         self._example = example_body(task)
@@ -97,10 +103,13 @@ class Decoder:
             return None
         said_json = {None} if all_bare else {head.is_json for head in heads}
         spec = self._task.inputs[0]
-        array, outputs = None, self._parser.short
+        array: NDArray[Any] | None = None
+        outputs = self._parser.short
+        if self._parser.formats.may_be_files(values):
+            return None
         if True not in said_json and lengths == {self._parser.raw_bytes}:
             array = self._raw_array(values, heads)
-        if array is None and False not in said_json:
+        if array is None and False not in said_json and spec.datatype == "FP32":
             array, outputs = json_array(values, spec), self._parser.all
             if array is None:
                 array = self._parser.formats.flat.array(values)
@@ -146,14 +155,16 @@ class Decoder:
 
     def _raw_array(
         self, values: Sequence[bytes], heads: Sequence[RequestHead]
-    ) -> NDArray[np.float32] | None:
-        """Raw bodies of the right length as one array; None if one is JSON."""
+    ) -> NDArray[Any] | None:
+        """Raw bodies of the right length as one array; None if one may be something else."""
         joined = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
         starts = joined[:, 0]
+        if self._parser.formats.framed is not None and not starts.all():
+            return None
         doubtful = ((starts == ord("{")) | (starts == ord("["))).nonzero()[0].tolist()
         if any(heads[i].is_json is None and is_json(values[i]) for i in doubtful):
             return None
-        return joined.view("<f4")
+        return joined if self._task.image is not None else joined.view("<f4")
 
     def _json_ids(
         self,
@@ -186,7 +197,7 @@ class Decoder:
         rejected: list[Rejected] = []
         for i, (headers, value) in enumerate(zip(columns.headers, columns.values, strict=True)):
             try:
-                parsed.append(self._parser.parse(i, headers, value))
+                parsed += self._parser.parse(i, headers, value)
             except InvalidMessageError as e:
                 rejected.append((columns.records[i], self._with_example(e)))
             except Exception as e:  # no record may ever stop the stream
@@ -195,27 +206,36 @@ class Decoder:
                     Reason.MALFORMED_JSON, f"can't be decoded, please report it: {e!r}"
                 )
                 rejected.append((columns.records[i], error))
-        inputs, errors = _stack(parsed, self._task.inputs, self._known_texts)
+        inputs, errors = stack(parsed, self._task.inputs, self._known_texts)
         if errors:
-            rejected += [(columns.records[parsed[i].row], error) for i, error in errors.items()]
-            keep = [i for i in range(len(parsed)) if i not in errors]
+            whose = {parsed[i].row: _of_row(parsed[i], errors[i]) for i in sorted(errors)[::-1]}
+            rejected += [(columns.records[row], error) for row, error in whose.items()]
+            keep = [i for i, p in enumerate(parsed) if p.row not in whose]
             inputs = {name: array[keep] for name, array in inputs.items()}
             parsed = [parsed[i] for i in keep]
         rows = np.array([p.row for p in parsed], dtype=np.intp)
-        partitions, keys = columns.partitions[rows], take(columns.keys, rows)
-        records = take(columns.records, rows)
+        partitions, keys = columns.partitions[rows], [columns.keys[p.row] for p in parsed]
+        records = [columns.records[p.row] for p in parsed]
         sent_ms, is_off = sent_at_ms(columns.timestamps_ms[rows], now_ms, records)
         heads = [p.head for p in parsed]
         asked = [p.max_latency_ms for p in parsed], [p.min_accuracy for p in parsed]
         settled = self._targets.settle(keys, heads, asked, now_ms)
+        json_ids = self._json_ids([p.id for p in parsed], partitions, columns.offsets[rows])
+        many = None
+        if any(p.n_rows > 1 for p in parsed):
+            whole_ids = [b"".join(parts) for parts in zip(*json_ids, strict=True)]
+            many = _many_rows(parsed, records, whole_ids)
+            json_ids = [[_row_id(p, i) for p, i in zip(parsed, whole_ids, strict=True)]]
         batch = RequestBatch(
             records=records,
             keys=keys,
             partitions=partitions,
             inputs=inputs,
-            json_ids=self._json_ids([p.id for p in parsed], partitions, columns.offsets[rows]),
+            json_ids=json_ids,
             heads=heads,
-            identities=[_identity(p.id, p.head, key) for p, key in zip(parsed, keys, strict=True)],
+            identities=[
+                _identity(p.own_id, p.head, key) for p, key in zip(parsed, keys, strict=True)
+            ],
             outputs=[p.outputs for p in parsed],
             max_latency_ms=settled.max_latency_ms,
             min_accuracy=settled.min_accuracy,
@@ -226,41 +246,32 @@ class Decoder:
             unknown_texts=self._known_texts.unknown(inputs),
             all_bare=all(p.head is NO_HEADERS for p in parsed),
             n_bytes=columns.n_bytes(),
+            rows=many,
         )
         return batch, rejected
 
 
-def _stack(
-    parsed: Sequence[ParsedRequest], specs: Sequence[TensorSpec], known_texts: KnownTexts
-) -> tuple[dict[str, NDArray[Any]], dict[int, InvalidMessageError]]:
-    """One array per input; and, for rows whose values can't be served, why."""
-    n = len(parsed)
-    inputs: dict[str, NDArray[Any]] = {}
-    errors: dict[int, InvalidMessageError] = {}
-    raw = {i: p.data for i, p in enumerate(parsed) if isinstance(p.data, bytes)}
-    flat = {i: p.data for i, p in enumerate(parsed) if not isinstance(p.data, bytes)}
-    for position, spec in enumerate(specs):
-        rows = [data[position] for data in flat.values()]
-        if spec.datatype == "BYTES":
-            texts = np.empty((n, spec.size), dtype=object)
-            for i, row in zip(flat, rows, strict=True):
-                texts[i] = known_texts.read(spec.name, row)
-            inputs[spec.name] = texts.reshape(n, *spec.shape)
-            continue
-        array = np.empty((n, spec.size), dtype=np.float32)
-        if raw:
-            joined = np.frombuffer(b"".join(raw.values()), "<f4")
-            array[list(raw)] = joined.reshape(-1, spec.size)
-        if flat:
-            array[list(flat)] = float_rows(rows, spec.size)
-        if not all_acceptable(array, spec):
-            for i in range(n):
-                error = value_error(array[i], spec)
-                if error is not None:
-                    errors.setdefault(i, error)
-        inputs[spec.name] = array.reshape(n, *spec.shape)
-    return inputs, errors
-
-
 def _identity(id_: str | None, head: RequestHead, key: bytes | None) -> Identity | None:
     return None if id_ is None else Identity(id_, origin_of(head.source, key))
+
+
+def _many_rows(
+    parsed: Sequence[ParsedRequest], records: Sequence[Record], json_ids: Sequence[bytes]
+) -> list[Row | None]:
+    """Which row of which message each is; None where its message has no other."""
+    found: dict[int, ManyRows] = {}
+    rows: list[Row | None] = []
+    for p, record, json_id in zip(parsed, records, json_ids, strict=True):
+        if p.n_rows > 1 and p.row not in found:
+            found[p.row] = ManyRows(record, p.n_rows, json_id)
+        rows.append(Row(found[p.row], p.item) if p.n_rows > 1 else None)
+    return rows
+
+
+def _row_id(parsed: ParsedRequest, json_id: bytes) -> bytes:
+    """A row's id as JSON text, from that of its message."""
+    return json_id if parsed.n_rows == 1 else b'%b/%d"' % (json_id[:-1], parsed.item)
+
+
+def _of_row(parsed: ParsedRequest, error: InvalidMessageError) -> InvalidMessageError:
+    return error if parsed.n_rows == 1 else in_row(parsed.item, error)

@@ -4,10 +4,10 @@
 share, since building and serialising an object per message costs ten times more.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import starmap
-from typing import Any, cast, overload
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -25,6 +25,8 @@ from ounce_schemas.task import TaskSpec
 
 from ounce_edge.wire.answer_forms import CONTENT_TYPES, AnswerForms
 from ounce_edge.wire.batch import RequestBatch, take
+from ounce_edge.wire.bodies import Bodies
+from ounce_edge.wire.many_rows import ManyRows, write_rows
 from ounce_edge.wire.outputs import OutputEncoder
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import RequestHead
@@ -78,38 +80,6 @@ class GroupAnswer:
     """What `rejected` depends on besides the floor."""
 
 
-class Bodies(Sequence[bytes]):
-    """Answers, each joined from its parts only when it is taken.
-
-    One that is handed on and dropped before the next one is made stays in the processor's cache, as
-    does its memory, which the next one takes; thousands that are made first and handed on then do
-    not.
-
-    Args:
-        columns: the parts; each column has one entry per answer.
-    """
-
-    def __init__(self, columns: Sequence[Sequence[bytes]]) -> None:
-        self._columns = columns
-
-    def __len__(self) -> int:
-        return len(self._columns[0])
-
-    def __iter__(self) -> Iterator[bytes]:
-        return map(b"".join, zip(*self._columns, strict=True))
-
-    @overload
-    def __getitem__(self, at: int) -> bytes: ...
-
-    @overload
-    def __getitem__(self, at: slice) -> "Bodies": ...
-
-    def __getitem__(self, at: int | slice) -> "bytes | Bodies":
-        if isinstance(at, slice):
-            return Bodies([column[at] for column in self._columns])
-        return b"".join([column[at] for column in self._columns])
-
-
 class Encoder:
     """Encodes predictions of one task under one catalogue."""
 
@@ -119,7 +89,7 @@ class Encoder:
         self._task = task
         self._forms = AnswerForms(task, form)
         self._catalogue_version = catalogue_version
-        self._outputs = OutputEncoder(task.labels, task.false_alarms)
+        self._outputs = OutputEncoder(task.labels, task.false_alarms, task.offset)
         self._event_headers = (
             ("ce_specversion", b"1.0"),
             ("ce_type", PREDICTION_EVENT_TYPE.encode()),
@@ -134,7 +104,8 @@ class Encoder:
         latency_ms: NDArray[np.float64],
         repeats: set[int],
     ) -> Sequence[bytes]:
-        """One prediction per item of the group, in the form that its request asks for.
+        """One prediction per item of the group, in the form that its request asks for; V2 of a row
+        of several.
 
         Args:
             batch: the requests.
@@ -161,7 +132,17 @@ class Encoder:
         heads = take(batch.heads, answer.items)
         if self._forms.all_usual(heads):
             return bodies
-        return list(map(self._forms.write, bodies, heads))
+        if batch.rows is None:
+            return list(map(self._forms.write, bodies, heads))
+        rows = take(batch.rows, answer.items)
+        return [
+            self._forms.write(body, head) if row is None else body
+            for body, head, row in zip(bodies, heads, rows, strict=True)
+        ]
+
+    def join(self, rows: ManyRows, head: RequestHead) -> bytes:
+        """The answer to a message whose rows all have theirs."""
+        return write_rows(rows, head, self._forms)
 
     def headers(
         self, batch: RequestBatch, items: NDArray[np.intp]

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 
 def with_usual_names(headers: dict[str, bytes | None]) -> dict[str, bytes | None]:
-    """The headers by the names that have a meaning here; a name that is right as it is counts
+    """The headers by the names that have a meaning here. A name that is right as it is counts
     before one in another case, or with the marks of another binding."""
     return {**{_usual_name(name): value for name, value in headers.items()}, **headers}
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from ounce_schemas.task import CLUSTER_POWER
 
 from ounce_edge.wire.batch import OutputNames
 
@@ -36,10 +37,18 @@ class OutputEncoder:
     Args:
         labels: of the task; none where it is a regression.
         false_alarms: promised rate of an anomaly task.
+        offset: what values and intervals of a regression are less than is to be written.
     """
 
-    def __init__(self, labels: Iterable[str], false_alarms: float | None = None) -> None:
+    def __init__(
+        self,
+        labels: Iterable[str],
+        false_alarms: float | None = None,
+        offset: float | None = None,
+    ) -> None:
         self._rate = false_alarms
+        self._offset = offset or 0.0
+        self._datatype = b"FP64" if offset else b"FP32"
         self._labels = _table(
             b'{"name":"label","shape":[1],"datatype":"BYTES","data":[%b]}' % _json(label)
             for label in labels
@@ -74,6 +83,8 @@ class OutputEncoder:
             assert self._rate is not None  # the parser lets no other task ask for them
             p = p_values(result, self._rate)[:, None]
             return p if name == "p_value" else -np.log10(p)
+        if name == "distance":
+            return distances(result)[:, None]
         return {"probabilities": result, "value": result[:, :1], "interval": result[:, 1:]}[name]
 
     def _output(
@@ -87,11 +98,13 @@ class OutputEncoder:
             return cast("list[bytes]", _CONFIDENCE[then][steps].tolist())
         columns = self._numbers(name, result)
         width = columns.shape[1]
-        start = b'{"name":"%b","shape":[%b],"datatype":"FP32","data":' % (
+        start = b'{"name":"%b","shape":[%b],"datatype":"%b","data":' % (
             name.encode(),
             b"1" if width == 1 else b"1,%d" % width,
+            self._datatype,
         )
-        return [b"%b%b}%b" % (start, _json(row), then) for row in _significant(columns).tolist()]
+        rows = _significant(columns, self._offset).tolist()
+        return [b"%b%b}%b" % (start, _json(row), then) for row in rows]
 
 
 def p_values(probabilities: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
@@ -108,9 +121,26 @@ def p_values(probabilities: NDArray[np.float32], rate: float) -> NDArray[np.floa
     return np.asarray(np.clip(rate * normal / np.maximum(strange, 1e-30), 1e-30, 1.0))
 
 
-def _significant(array: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Six significant digits of the largest value of each row: more is noise, and costs bytes."""
+def distances(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Of items of a task of clusters: how far they are from the nearest one; at 1 it ends.
+
+    Args:
+        probabilities: of the clusters and of none, shape (n, n_clusters + 1).
+
+    Returns:
+        Array of shape (n,), in [0.1, 8]; what is nearer or farther has the nearest of these.
+    """
+    exact = probabilities.astype(np.float64)
+    nearest, none = exact[:, :-1].max(axis=1), exact[:, -1]
+    with np.errstate(divide="ignore"):
+        odds = np.log(none) - np.log(nearest)
+    return np.asarray(np.clip(np.exp(odds / CLUSTER_POWER), 0.1, 8.0))
+
+
+def _significant(array: NDArray[np.floating[Any]], offset: float) -> NDArray[np.float64]:
+    """The offset and values, with six significant digits of the largest value of each row: more is
+    noise, and costs bytes."""
     magnitude = np.abs(array).max(axis=1, initial=1e-30)
     digits = 5 - np.floor(np.log10(magnitude)).astype(int)
     scale = 10.0 ** digits[:, None].astype(np.float64)
-    return np.asarray(np.round(array * scale) / scale)
+    return np.asarray(np.round(array * scale + offset * scale) / scale)

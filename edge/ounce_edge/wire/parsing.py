@@ -10,6 +10,7 @@ from ounce_schemas.task import TaskKind, TaskSpec
 from ounce_edge.wire.batch import OutputNames
 from ounce_edge.wire.formats.content import Content, ItemData
 from ounce_edge.wire.formats.recognition import Recogniser
+from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import (
     ReadAttributes,
@@ -26,11 +27,13 @@ _SHORT: Mapping[TaskKind, OutputNames] = {
     "classification": ("label", "confidence"),
     "regression": ("value", "interval"),
     "anomaly": ("label", "p_value"),
+    "clusters": ("label", "distance"),
 }
 _ALL: Mapping[TaskKind, OutputNames] = {
     "classification": ("label", "confidence", "probabilities"),
     "regression": ("value", "interval"),
     "anomaly": ("label", "p_value", "score", "confidence"),
+    "clusters": ("label", "distance", "confidence"),
 }
 
 
@@ -48,6 +51,15 @@ class ParsedRequest:
     min_accuracy: float | None
     """None: it says nothing."""
     data: ItemData
+    item: int = 0
+    """Which row of its message it is."""
+    n_rows: int = 1
+    """Of its message."""
+
+    @property
+    def own_id(self) -> str | None:
+        """Of the row, where its sender named the message."""
+        return self.id if self.id is None or self.n_rows == 1 else f"{self.id}/{self.item}"
 
 
 class RequestParser:
@@ -57,6 +69,7 @@ class RequestParser:
         task: what is asked.
         policy: of the task.
         read_attributes: reads the headers that rules of the policy look at.
+        schemas: of framed bodies.
     """
 
     def __init__(
@@ -64,10 +77,11 @@ class RequestParser:
         task: TaskSpec,
         policy: EffectivePolicy,
         read_attributes: ReadAttributes | None = None,
+        schemas: Schemas | None = None,
     ) -> None:
         self._read_attributes = read_attributes
         self._policy = policy
-        self.formats = Recogniser(task)
+        self.formats = Recogniser(task, schemas, policy.max_rows)
         self.raw_bytes = self.formats.raw_bytes
         """Length of a raw body; None: the task takes none."""
         self.short: OutputNames = _SHORT[task.kind]
@@ -75,8 +89,8 @@ class RequestParser:
         self.all = _ALL[task.kind]
         """What the answer to another body holds that does not say."""
 
-    def parse(self, row: int, headers: Headers | None, body: bytes | None) -> ParsedRequest:
-        """One request; its values are not looked at yet.
+    def parse(self, row: int, headers: Headers | None, body: bytes | None) -> list[ParsedRequest]:
+        """The rows of one request; their values are not looked at yet.
 
         Args:
             row: its place among the records.
@@ -93,19 +107,14 @@ class RequestParser:
             head = read_head(headers, self._read_attributes)
         if content.answer is not None and head.answer is None:
             head = head._replace(answer=as_form(content.answer))
-        if len(content.items) != 1:
-            raise InvalidMessageError(
-                Reason.WRONG_SHAPE,
-                f"the message holds {len(content.items)} items; send one item a message",
-            )
-        return ParsedRequest(
-            row,
-            head,
-            head.id or check_id(content.id or "") or None,
-            self.short if content.is_raw else self._requested(content.outputs),
-            *_asked(head, content),
-            content.items[0],
-        )
+        n_rows = len(content.items)
+        id_ = head.id or check_id(content.id or "") or None
+        outputs = self.short if content.is_raw else self._requested(content.outputs)
+        asked = _asked(head, content)
+        return [
+            ParsedRequest(row, head, id_, outputs, *asked, data, item, n_rows)
+            for item, data in enumerate(content.items)
+        ]
 
     def _checked_value(self, value: bytes | None) -> bytes:
         if value is None:

@@ -8,10 +8,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import InvalidMessageError, Reason
-from ounce_schemas.request import FloatTensor, Request, TextTensor
+from ounce_schemas.request import FloatTensor, PixelTensor, Request, TextTensor
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 from ounce_edge.wire.formats.json_text import NO_JSON, not_json
+
+_Tensor = FloatTensor | PixelTensor | TextTensor
+_DATATYPES = {FloatTensor: "FP32", PixelTensor: "UINT8", TextTensor: "BYTES"}
 
 _decoder = msgspec.json.Decoder(Request)
 _any_decoder = msgspec.json.Decoder()
@@ -57,7 +60,7 @@ def tensor_data(request: Request, task: TaskSpec) -> list[list[Any]]:
     if len(given) == 1 and len(task.inputs) == 1 and given[0].name == task.inputs[0].name:
         return [_checked(given[0], task.inputs[0])]
     specs = {spec.name: spec for spec in task.inputs}
-    by_name: dict[str, FloatTensor | TextTensor] = {}
+    by_name: dict[str, _Tensor] = {}
     for tensor in given:
         if tensor.name not in specs or tensor.name in by_name:
             what = "sent twice" if tensor.name in by_name else "not known"
@@ -118,8 +121,8 @@ def float_rows(rows: Sequence[Sequence[Any]], size: int) -> NDArray[np.float32]:
     return array.reshape(len(rows), size)
 
 
-def _checked(tensor: FloatTensor | TextTensor, spec: TensorSpec) -> list[Any]:
-    datatype = "FP32" if isinstance(tensor, FloatTensor) else "BYTES"
+def _checked(tensor: _Tensor, spec: TensorSpec) -> list[Any]:
+    datatype = _DATATYPES[type(tensor)]
     if datatype != spec.datatype:
         raise InvalidMessageError(
             Reason.WRONG_DATATYPE,
@@ -129,8 +132,8 @@ def _checked(tensor: FloatTensor | TextTensor, spec: TensorSpec) -> list[Any]:
     if tensor.shape != [1, *item] and tensor.shape != item:
         raise InvalidMessageError(
             Reason.WRONG_SHAPE,
-            f"input {spec.name!r} has shape {tensor.shape[:8]}; send {[1, *item]}: "
-            "one item a message",
+            f"input {spec.name!r} has shape {tensor.shape[:8]}; send {[1, *item]}, or [N, ...] for "
+            "N rows",
         )
     if len(tensor.data) != spec.size:
         raise InvalidMessageError(

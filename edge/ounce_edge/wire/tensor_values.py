@@ -1,6 +1,7 @@
 """Which values of a tensor can be served: finite or missing where allowed, and in range."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +9,12 @@ from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.task import TensorSpec
 
 
-def all_acceptable(array: NDArray[np.float32], spec: TensorSpec) -> bool:
+def all_acceptable(array: NDArray[Any], spec: TensorSpec) -> bool:
     """Whether all values are finite (or missing, where allowed) and in range. Errs to False."""
-    if array.size == 0:
+    if array.size == 0 or array.dtype == np.uint8:
         return True
+    if spec.datatype == "UINT8" and not (array == np.floor(array)).all():
+        return False
     least, greatest = float(array.min()), float(array.max())  # NaN if any value is
     return (
         math.isfinite(least)
@@ -41,6 +44,13 @@ def value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageErr
         return InvalidMessageError(
             Reason.OUT_OF_RANGE,
             f"value {_place(spec, i)} is {row[i]:g}, outside [{low:g}, {high:g}]",
+        )
+    bad = row != np.floor(row)
+    if spec.datatype == "UINT8" and bad.any():
+        i = int(bad.argmax())
+        return InvalidMessageError(
+            Reason.WRONG_DATATYPE,
+            f"value {_place(spec, i)} is {row[i]:g}; send pixels as whole numbers from 0 to 255",
         )
     return None
 

@@ -3,8 +3,6 @@
 import asyncio
 import gc
 import logging
-import os
-import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +19,7 @@ from ounce_schemas.topics import POLICIES_TOPIC
 
 from ounce_edge.broker.answer_search import AnswerSearch
 from ounce_edge.broker.broker_view import BrokerView
+from ounce_edge.broker.certificates import certificate_expiries
 from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.broker.label_reader import LabelReader
@@ -48,6 +47,7 @@ from ounce_edge.worker.startup import (
     make_delivery,
     make_lanes,
     make_runtime,
+    make_tracing,
     reach_kafka,
 )
 from ounce_edge.worker.subscription import describe_kind, make_broker, subscribe
@@ -58,6 +58,8 @@ logger = logging.getLogger(__name__)
 
 _POLICY_S = 5.0
 """So long a start waits for the topic of policies."""
+_RESTART_S = 15.0
+"""So long a restart of the consumer may take, beside answering what waits."""
 _SWITCH_S = 0.0005
 """How long a lane waits for the interpreter when its call ends and this thread is busy; Python's
 default, 5 ms, is as long as the call itself."""
@@ -72,6 +74,7 @@ def run_worker(settings: WorkerSettings) -> None:
     metrics = Metrics()
     health = Health(time.monotonic)
     metrics.watch(health)
+    metrics.show_certificates(certificate_expiries(settings))
     stop_server, port = serve_health(
         settings.metrics_host, settings.metrics_port, health, metrics.registry
     )
@@ -119,9 +122,8 @@ def run_worker(settings: WorkerSettings) -> None:
 class _Worker:
     """Makes the parts of a worker, connects them, and ends them in order.
 
-    FastStream gives each poll to `Reading.take`, and `Reading.work` serves between two polls, on
-    the event loop; what needs the consumer itself is done by `Partitions`, on the consumer's
-    thread.
+    On the event loop, FastStream gives each poll to `Reading.take`, and `Reading.work` serves
+    between two polls. `Partitions` does what needs the consumer itself, on the consumer's thread.
     """
 
     def __init__(
@@ -137,7 +139,7 @@ class _Worker:
         self._health = health
         self._failure: OunceError | None = None
         self._lanes = lanes
-        delivery = self._delivery = make_delivery(settings, same_partitions)
+        delivery = self._delivery = make_delivery(settings, same_partitions, metrics)
         health.delivery_trouble = lambda: delivery.trouble
         self._send_event = EventProducer(settings.kafka, settings.security)
         self._labels = LabelReader(
@@ -146,14 +148,15 @@ class _Worker:
             fetch_wait_ms=settings.fetch_wait_ms,
             security=settings.security,
         )
-        name = settings.name or f"{socket.gethostname()}-{os.getpid()}"
+        name = settings.worker_name
+        self._tracing = make_tracing(settings, name, metrics)
         events = self._events = Events(self._send_event, metrics.observe_event, worker=name)
         self._serving = Serving(
             settings,
             pipelines,
             lanes,
             delivery,
-            Telemetry(metrics, events, health),
+            Telemetry(metrics, events, health, self._tracing),
             labels=self._labels,
         )
         tasks = self._serving.tasks
@@ -234,6 +237,8 @@ class _Worker:
             self._send_event.close()
             self._trials.close()
             self._serving.close()
+            if self._tracing is not None:
+                self._tracing.close()
         if self._failure is not None:
             raise self._failure
         logger.info("drained and stopped")
@@ -254,9 +259,10 @@ class _Worker:
             self._fail(as_ours(e))
 
     async def _restart_consumer(self) -> None:
-        await self._subscriber.stop()
-        self._partitions.forget()
-        await self._subscriber.start()
+        async with asyncio.timeout(self._settings.drain_s + _RESTART_S):
+            await self._subscriber.stop()  # gives up the partitions, which may take --drain-s
+            self._partitions.forget()
+            await self._subscriber.start()
 
     @property
     def _is_leaving(self) -> bool:

@@ -80,7 +80,7 @@ class CanaryWatch:
             return version.canary is not None and self._is_known and not is_stopped
 
     def stop_of(self, version: PolicyVersion) -> Stop | None:
-        """Why its canary does not run any more."""
+        """Why its canary was stopped."""
         with self._lock:
             return self._stops.get(version.id)
 

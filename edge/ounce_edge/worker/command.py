@@ -8,6 +8,7 @@ import click
 from ounce_schemas.command import make_settings, settings_options
 
 from ounce_edge.broker.client_log import RepetitionFilter
+from ounce_edge.telemetry.log_lines import formatter_of
 from ounce_edge.worker.app import run_worker
 from ounce_edge.worker.settings import WorkerSettings
 
@@ -22,10 +23,9 @@ def command(**options: Any) -> None:
     Example: ounce worker --task digits --task bearing --kafka localhost:9092 --models ./models
     """
     settings = make_settings(WorkerSettings, options)
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=settings.log_level)
     for handler in logging.getLogger().handlers:
+        handler.setFormatter(formatter_of(settings.log_format, settings.worker_name))
         handler.addFilter(RepetitionFilter())
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, _ignore)
@@ -33,7 +33,7 @@ def command(**options: Any) -> None:
 
 
 def _ignore(number: int, _: object) -> None:
-    """A terminal that closes, or a habit of other daemons, ends no worker undrained."""
+    """SIGHUP ends no worker: it comes from a terminal that closes, or from a person's habit."""
     logger.warning(
         "ignored %s: settings are read at start only; SIGTERM drains and stops",
         signal.Signals(number).name,

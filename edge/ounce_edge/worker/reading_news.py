@@ -1,5 +1,5 @@
 """What people are told of reading: requests that are lost, offsets that are missing, partitions
-that are held up."""
+that are held up or read by others."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -9,6 +9,7 @@ from ounce_schemas.event import EventKind
 
 from ounce_edge.broker.broker_view import Partition
 from ounce_edge.broker.starts import Start
+from ounce_edge.broker.strangers import Stranger
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
 
@@ -37,11 +38,13 @@ class ReadingNews:
         self._events = events
         self._metrics = metrics
         self._tasks = tasks
-        self._group = group
+        self.group = group
         self._when_no_offsets = when_no_offsets
         self._clock = clock
         self._blocked_s: dict[Partition, float] = {}
         """How long those partitions have been held up of which that is told."""
+        self._strangers: dict[str, list[tuple[str, str]]] = {}
+        """Client ids and hosts of strangers, by the topic that they were told to read."""
 
     def tell_starts(self, starts: Mapping[Partition, Start]) -> None:
         """Reading begins; tell what is lost by that, or may be answered again."""
@@ -53,7 +56,7 @@ class ReadingNews:
                 self._tell(
                     EventKind.TOPIC_RECREATED,
                     place,
-                    f"group {self._group} stood at offset {start.foreign} of {_show(place)}, which "
+                    f"group {self.group} stood at offset {start.foreign} of {_show(place)}, which "
                     "is not of this topic: it was deleted and made again, or cut; it is read from "
                     f"its beginning, offset {start.offset}",
                 )
@@ -68,7 +71,7 @@ class ReadingNews:
             EventKind.TOPIC_RECREATED,
             self._tasks[topic],
             topic,
-            f"{topic} was deleted and made again, and offsets of group {self._group} belong to the "
+            f"{topic} was deleted and made again, and offsets of group {self.group} belong to the "
             "topic before: it is read from its beginning; some requests may be answered twice",
         )
 
@@ -100,6 +103,33 @@ class ReadingNews:
             {(self._tasks[t], p): blocked_s.get((t, p), 0.0) for t, p in places}
         )
 
+    def tell_strangers(self, strangers: Collection[Stranger]) -> None:
+        """Tell which of the topics are read by these members of the group, where other ones do than
+        before."""
+        for topic, task in self._tasks.items():
+            theirs = [s for s in strangers if any(of == topic for of, _ in s.partitions)]
+            known = [(s.client_id, s.host) for s in theirs]
+            if known == self._strangers.get(topic, []):
+                continue
+            self._strangers[topic] = known
+            if theirs:
+                kind, text = EventKind.GROUP_SHARED, self._describe_strangers(topic, theirs)
+            else:
+                kind = EventKind.GROUP_UNSHARED
+                text = f"all partitions of {topic} are read by workers of group {self.group} again"
+            self._events.tell(kind, task, topic, text)
+
+    def _describe_strangers(self, topic: str, strangers: Collection[Stranger]) -> str:
+        each = "; ".join(
+            f"client {s.client_id} at {s.host} has partition "
+            + ", ".join(str(p) for of, p in s.partitions if of == topic)
+            for s in strangers
+        )
+        return (
+            f"group {self.group} has members that are no workers, and nobody answers the requests "
+            f"of their partitions of {topic}: {each}; give these consumers a group of their own"
+        )
+
     def _tell_blocked(self, place: Partition, blocked_s: float, n_waiting: int) -> None:
         since = datetime.now(UTC) - timedelta(seconds=blocked_s)
         self._tell(
@@ -126,7 +156,7 @@ class ReadingNews:
             place,
             f"{start.n_expired} requests of {_show(place)} are lost, offsets "
             f"{end - start.n_expired} to {end - 1}: the topic dropped them before group "
-            f"{self._group} read them; raise its retention.ms or retention.bytes",
+            f"{self.group} read them; raise its retention.ms or retention.bytes",
         )
 
     def _tell_missing(self, topic: str, kept: Mapping[int, Start]) -> None:
@@ -136,7 +166,7 @@ class ReadingNews:
             EventKind.OFFSETS_MISSING,
             self._tasks[topic],
             topic,
-            f"group {self._group} has no committed offsets of {topic}, which keeps {n} records: it "
+            f"group {self.group} has no committed offsets of {topic}, which keeps {n} records: it "
             "is new, or its offsets expired (offsets.retention.minutes of the broker); reading "
             f"begins by --when-no-offsets={self._when_no_offsets}, partition {where}; "
             f"{_show_answered(kept.values())}",

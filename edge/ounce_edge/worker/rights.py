@@ -13,6 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.topics import (
     CANARIES_TOPIC,
+    DECISIONS_TOPIC,
     EVENTS_TOPIC,
     MODELS_TOPIC,
     POLICIES_TOPIC,
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
 _TIMEOUT_S = 10.0
+HOW_TO_GRANT = "grant it with kafka-acls.sh (docs/security.md, Rights)"
 _READ, _WRITE = AclOperation.READ, AclOperation.WRITE
 _Right = tuple[str, AclOperation]
 
@@ -41,6 +43,17 @@ def check_rights(admin: AdminClient, settings: WorkerSettings) -> None:
     Raises:
         BrokerError: naming each right that is lacking.
     """
+    lacking, missed = lacking_rights(admin, settings)
+    if lacking:
+        raise BrokerError(
+            f"Kafka at {settings.kafka} does not let this user {', '.join(lacking)}: {HOW_TO_GRANT}"
+        )
+    for right in missed:
+        logger.warning("Kafka does not let this user %s: going on without", right)
+
+
+def lacking_rights(admin: AdminClient, settings: WorkerSettings) -> tuple[list[str], list[str]]:
+    """Rights that this user lacks: those that a worker can't do without, and the others."""
     needed, wanted = list[_Right](), [(EVENTS_TOPIC, _WRITE)]
     reads_answers = NoOffsets.parse(settings.when_no_offsets).fixed == "answered"
     for task in settings.task:
@@ -52,6 +65,8 @@ def check_rights(admin: AdminClient, settings: WorkerSettings) -> None:
         needed.append((MODELS_TOPIC, _READ))
     if settings.follow_policies:
         wanted += [(POLICIES_TOPIC, _READ), (CANARIES_TOPIC, _READ), (CANARIES_TOPIC, _WRITE)]
+    if settings.publish_decisions:
+        wanted.append((DECISIONS_TOPIC, _WRITE))
     of_topics = admin.describe_topics(
         TopicCollection([*{topic for topic, _ in (*needed, *wanted)}]),
         include_authorized_operations=True,
@@ -63,13 +78,7 @@ def check_rights(admin: AdminClient, settings: WorkerSettings) -> None:
     lacking = _lacking(of_topics, needed)
     if _lacking(of_group, [(settings.group, _READ)]):
         lacking.append(f"read group {settings.group}")
-    if lacking:
-        raise BrokerError(
-            f"Kafka at {settings.kafka} does not let this user {', '.join(lacking)}: grant it with "
-            "kafka-acls.sh (docs/security.md, Rights)"
-        )
-    for right in _lacking(of_topics, wanted):
-        logger.warning("Kafka does not let this user %s: going on without", right)
+    return lacking, _lacking(of_topics, wanted)
 
 
 def _lacking(answers: Mapping[str, "Future[Any]"], wanted: Iterable[_Right]) -> list[str]:

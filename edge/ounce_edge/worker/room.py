@@ -8,8 +8,8 @@ from ounce_edge.worker.tasks import Tasks
 class Room:
     """The room for requests that wait, in number and bytes, which all tasks share.
 
-    Once it is full nothing is taken until an eighth of it is free; where all that waits is late,
-    half of it: small polls are dear, and nobody waits for them then.
+    Once it is full nothing is taken until an eighth of it is free. Where all that waits is late,
+    half of it has to be free: small polls are dear, and nobody waits for them.
 
     Args:
         settings: of the worker.

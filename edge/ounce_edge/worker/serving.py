@@ -23,6 +23,7 @@ from ounce_edge.recommender.pacing.batch_delay import BatchDelay
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import STALLED_AFTER_S, Health
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.telemetry.tracing import Tracing
 from ounce_edge.telemetry.trial_counts import TrialCounts
 from ounce_edge.wire.records import Record
 from ounce_edge.worker.labelling import Labelling
@@ -43,6 +44,7 @@ class Telemetry(NamedTuple):
     metrics: Metrics
     events: Events
     health: Health
+    tracing: Tracing | None = None
 
 
 class Serving:
@@ -77,7 +79,7 @@ class Serving:
         """Names of the tasks, by the topic of their requests."""
         self._lanes = lanes
         self._delivery = delivery
-        self._metrics, self._events, self._health = telemetry
+        self._metrics, self._events, self._health, tracing = telemetry
         self._drain_s = settings.drain_s
         self.trial_counts = TrialCounts()
         """What became of messages under policies that are compared."""
@@ -93,7 +95,10 @@ class Serving:
             self._tell_people,
         )
         self._lock = threading.Lock()
-        tally = Tally(self.tasks, self._metrics, self._events, self.trial_counts)
+        if tracing is not None:
+            for pipeline in self._pipelines.values():
+                pipeline.keeps_trails = True
+        tally = Tally(self.tasks, self._metrics, self._events, self.trial_counts, tracing)
         self._mode: Mode
         if delivery.is_transactional:
             self._mode = Transacted(
@@ -164,8 +169,8 @@ class Serving:
         await asyncio.to_thread(self.finish)
 
     def finish(self) -> None:
-        """Answer all that is open, and wait until the broker has it, as far as the limit of time
-        permits; the rest is for the next owner of its partitions. Blocks.
+        """Answer all that is open, and wait until the broker has it, for a limited time. The rest
+        is for the next owner of its partitions. Blocks.
 
         Raises:
             BrokerError: the broker refused it for good.

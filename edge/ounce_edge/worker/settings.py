@@ -1,13 +1,18 @@
 """Everything that can be set of a worker process."""
 
+import os
+import socket
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
-from pydantic import Field, field_validator
+from pydantic import AnyHttpUrl, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from ounce_edge.broker.no_offsets import NoOffsets
+from ounce_edge.telemetry.log_lines import LogFormat
 
 
 class DeliveryMode(StrEnum):
@@ -75,6 +80,25 @@ class WorkerSettings(KafkaConnection):
         default=Path("state"),
         description="With --follow-policies: folder that keeps the last good policy, for a start "
         "at which Kafka can't give it",
+    )
+    schema_registry: AnyHttpUrl | None = Field(
+        default=None,
+        description="Registry of the schemas of Avro and Protobuf bodies: what stands before "
+        "/schemas/ids/ID",
+    )
+    schema_registry_user: str | None = Field(
+        default=None, min_length=1, description="User, where the registry asks for one"
+    )
+    schema_registry_password: SecretStr | None = Field(
+        default=None, description="Password of --schema-registry-user"
+    )
+    schema_registry_password_file: Path | None = Field(
+        default=None, description="File that holds it"
+    )
+    schema_registry_ca: Path | None = Field(
+        default=None,
+        description="PEM file of the authorities that may sign the registry's certificate; without "
+        "it the system's",
     )
     metrics_port: int = Field(
         default=9464, ge=0, le=65535, description="Port of /metrics, /healthz, /readyz; 0: any"
@@ -174,6 +198,11 @@ class WorkerSettings(KafkaConnection):
         description="Folder to record decisions in for `ounce explain`, at most 64 MB a task and "
         "worker",
     )
+    publish_decisions: bool = Field(
+        default=False,
+        description="Publish decisions to the topic ounce.decisions instead, for `ounce policy "
+        "replay`; what Kafka does not take is lost",
+    )
     drain_s: float = Field(
         default=10.0,
         gt=0,
@@ -182,17 +211,77 @@ class WorkerSettings(KafkaConnection):
         "is stopped; the rest is left for their next owner. Until the worker has stopped up to ten "
         "seconds more may pass",
     )
+    traces: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s]+(/\S*)?$",
+        description="Receiver of traces, OTLP over HTTP: http://HOST:4318. Default: no traces",
+    )
+    trace_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of messages that are traced where their sender does not say. Those that "
+        "missed a target or failed are traced as well",
+    )
+    traces_per_s: float = Field(
+        default=50.0,
+        ge=1,
+        le=10_000,
+        description="Most messages traced a second, and as many of those that missed or failed",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="DEBUG, INFO, WARNING or ERROR",
     )
+    log_format: LogFormat = Field(
+        default=LogFormat.TEXT, description="text, or json: an object for each line"
+    )
+
+    @cached_property
+    def worker_name(self) -> str:
+        """`name`, or one that no other process has now."""
+        return self.name or f"{socket.gethostname()}-{os.getpid()}"
 
     @field_validator("when_no_offsets")
     @classmethod
     def _known(cls, when_no_offsets: str) -> str:
         NoOffsets.parse(when_no_offsets)
         return when_no_offsets
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.publish_decisions and self.decisions is not None:
+            raise ValueError("decisions go to a folder or to a topic: give one of the two")
+        return self
+
+    _registry_login: tuple[str, str] | None = PrivateAttr(default=None)
+
+    @property
+    def schema_registry_login(self) -> tuple[str, str] | None:
+        """User and password; holds a secret."""
+        return self._registry_login
+
+    @model_validator(mode="after")
+    def _with_login(self) -> Self:
+        user, password = self.schema_registry_user, self._read("schema_registry_password")
+        if (user is None) != (password is None):
+            raise ValueError(
+                "--schema-registry-user and OUNCE_SCHEMA_REGISTRY_PASSWORD go together"
+            )
+        if user is not None and password is not None:
+            self._registry_login = user, password.get_secret_value()
+        return self
+
+    @field_validator("schema_registry")
+    @classmethod
+    def _without_login(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        if url is not None and (url.username or url.password):
+            raise ValueError(
+                "others can read it: give the login as --schema-registry-user and "
+                "OUNCE_SCHEMA_REGISTRY_PASSWORD"
+            )
+        return url
 
     @field_validator("task")
     @classmethod

@@ -36,8 +36,8 @@ MOST_COPIES = 512
 """That wait; more are dropped."""
 MOST_WAIT_S = 2.0
 _BITE = 16
-"""Copies that are answered before the next look whether something else is to be done: with them the
-interpreter is held for less than a millisecond at a time."""
+"""Copies that are answered before the next look whether something else is to be done. So many hold
+the interpreter for less than a millisecond at a time."""
 _LOOK_S = 0.002
 _LOWEST = 19
 
@@ -191,4 +191,4 @@ def shadow_edition(live: Edition, policy: EffectivePolicy) -> Edition:
     def belief(served: ServedModel) -> LatencyBelief:
         return copy.deepcopy(known[served.card.model, served.card.sha256].latency)
 
-    return Edition(live.ladder, policy, belief)
+    return Edition(live.ladder, policy, belief, schemas=live.schemas)

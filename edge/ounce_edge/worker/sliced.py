@@ -55,7 +55,7 @@ class Sliced(Mode):
 
     def poll_size(self, room: int, each_room: float) -> int:
         """As `Mode` says: as many as are read in the time of a few slices, so that urgent ones need
-        not wait for many others; where all that waits is late, as many as there is room for."""
+        not wait for many others. Where all that waits is late, as many as there is room for."""
         self._each_room = each_room
         if self._pace.is_behind and self._tasks.all_late:
             return room

@@ -1,7 +1,9 @@
 """What a worker does before it takes a record: Kafka, models, and how answers are delivered."""
 
+import importlib.util
 import logging
 import os
+import ssl
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -9,16 +11,26 @@ from functools import partial
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from ounce_schemas.errors import BrokerError
+from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.first_contact import first_contact
 from ounce_schemas.policy import Policy
-from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
+from ounce_schemas.topics import (
+    DECISIONS_TOPIC,
+    dead_letters_topic,
+    predictions_topic,
+    requests_topic,
+)
 
 from ounce_edge.broker.at_least_once import AtLeastOnce
 from ounce_edge.broker.base import Delivery
+from ounce_edge.broker.event_producer import DECISION_PRODUCER_SETTINGS, EventProducer
 from ounce_edge.broker.exactly_once import ExactlyOnce
 from ounce_edge.broker.publishing import ProducerSettings, Publishing
+from ounce_edge.broker.schema_registry import SchemaRegistry
+from ounce_edge.evidence.decided import Recorder
+from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.evidence.decision_log import DecisionLog
+from ounce_edge.evidence.decision_stream import DecisionStream
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.energy import EnergyMeter, measured_watts
 from ounce_edge.models.model_memory import ManagedRuntime, ModelMemory
@@ -28,10 +40,13 @@ from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.telemetry.tracing import Tracing, make_choice
 from ounce_edge.worker.rights import check_rights
 from ounce_edge.worker.settings import DeliveryMode, WorkerSettings
 
 logger = logging.getLogger(__name__)
+
+_FOR_REGISTRY = ("fastavro", "google.protobuf", "grpc_tools")
 
 
 def reach_kafka(settings: WorkerSettings) -> Mapping[str, int]:
@@ -87,6 +102,28 @@ def make_runtime(settings: WorkerSettings, metrics: Metrics) -> Runtime:
     return ManagedRuntime(runtime, memory)
 
 
+def make_schemas(settings: WorkerSettings) -> SchemaRegistry | None:
+    """The registry that is set, where one is.
+
+    Raises:
+        OunceError: what reads its schemas is not installed.
+    """
+    if settings.schema_registry is None:
+        return None
+    missing = [name for name in _FOR_REGISTRY if importlib.util.find_spec(name) is None]
+    if missing:
+        raise OunceError(
+            f"--schema-registry needs the package {missing[0]}: "
+            'install it with pip install "ounce[registry]"'
+        )
+    ca = settings.schema_registry_ca
+    return SchemaRegistry(
+        str(settings.schema_registry),
+        settings.schema_registry_login,
+        None if ca is None else ssl.create_default_context(cafile=ca),
+    )
+
+
 def load_pipelines(
     settings: WorkerSettings,
     policy: Policy,
@@ -98,19 +135,17 @@ def load_pipelines(
     if unserved:
         logger.info("policy %s also names tasks not served here: %s", policy.version, unserved)
     watts = partial(measured_watts, meter=EnergyMeter())
-    pipelines = []
+    pipelines, recorder_of = [], make_recorders(settings)
+    schemas = make_schemas(settings)
     for task in settings.task:
         edition = Edition(
             ladder_of(task),
             policy.for_task(task),
             watts=watts,
+            schemas=schemas,
         )
-        log = None
-        if settings.decisions is not None:
-            log = DecisionLog(settings.decisions, edition.log_header())
-        pipelines.append(
-            Pipeline(edition, lanes=lanes, log=log, max_message_bytes=settings.max_message_bytes)
-        )
+        log, most_bytes = recorder_of(edition.log_header()), settings.max_message_bytes
+        pipelines.append(Pipeline(edition, lanes=lanes, log=log, max_message_bytes=most_bytes))
     metrics.describe(policy.version, [pipeline.ladder for pipeline in pipelines])
     for pipeline in pipelines:
         metrics.show(pipeline.snapshot())
@@ -127,12 +162,53 @@ def load_pipelines(
     return pipelines
 
 
-def make_delivery(settings: WorkerSettings, partitions: Mapping[str, int]) -> Delivery:
+def make_recorders(settings: WorkerSettings) -> Callable[[LogHeader], Recorder | None]:
+    """Makes what records the decisions of a task; None where they are not to be."""
+    if settings.publish_decisions:
+        producer = EventProducer(
+            settings.kafka,
+            settings.security,
+            DECISIONS_TOPIC,
+            "decisions are not recorded",
+            DECISION_PRODUCER_SETTINGS,
+        )
+        return partial(DecisionStream, producer, producer.close)
+    folder = settings.decisions
+    return lambda header: None if folder is None else DecisionLog(folder, header)
+
+
+def make_tracing(settings: WorkerSettings, name: str, metrics: Metrics) -> Tracing | None:
+    """Traces, where a receiver is set.
+
+    Args:
+        settings: of the worker.
+        name: of the worker.
+        metrics: counts what is traced.
+
+    Raises:
+        OunceError: OpenTelemetry is not installed.
+    """
+    if settings.traces is None:
+        return None
+    try:
+        from ounce_edge.telemetry.otlp import make_sender
+    except ModuleNotFoundError as e:
+        raise OunceError(
+            f'--traces needs the package {e.name!r}: install it with pip install "ounce[tracing]"'
+        ) from e
+    sender = make_sender(settings.traces, name, settings.group, metrics.count_traced)
+    return Tracing(make_choice(settings.trace_share, settings.traces_per_s), sender)
+
+
+def make_delivery(
+    settings: WorkerSettings, partitions: Mapping[str, int], metrics: Metrics
+) -> Delivery:
     """The delivery that is set.
 
     Args:
         settings: of the worker.
         partitions: what `reach_kafka` returned.
+        metrics: counts what it aborts.
 
     Raises:
         BrokerError: Kafka does not allow it.
@@ -147,4 +223,8 @@ def make_delivery(settings: WorkerSettings, partitions: Mapping[str, int]) -> De
     if settings.delivery is DeliveryMode.AT_LEAST_ONCE:
         return AtLeastOnce(publishing)
     name = settings.name or uuid.uuid4().hex
-    return ExactlyOnce(publishing, transactional_id=f"{settings.group}-{name}")
+    return ExactlyOnce(
+        publishing,
+        transactional_id=f"{settings.group}-{name}",
+        on_abort=metrics.count_abort,
+    )

@@ -15,6 +15,7 @@ from ounce_edge.broker.consumer import (
     use_draining_consumers,
 )
 from ounce_edge.broker.consumer_hooks import ConsumerHooks
+from ounce_edge.broker.strangers import WORKER_CLIENT_ID
 from ounce_edge.worker.partitions import Partitions
 from ounce_edge.worker.settings import WorkerSettings
 
@@ -28,6 +29,7 @@ def make_broker(settings: WorkerSettings, hooks: ConsumerHooks) -> KafkaBroker:
     """A broker whose consumers take what is there as soon as something is."""
     broker = KafkaBroker(
         settings.kafka,
+        client_id=WORKER_CLIENT_ID,
         config=cast("ConfluentConfig", settings.security),
         allow_auto_create_topics=False,
         apply_types=False,
@@ -72,8 +74,8 @@ def subscribe(
 def assignor(settings: WorkerSettings) -> str:
     """How the group shares its partitions.
 
-    A named member that restarts between the two steps of a cooperative rebalance gets back what it
-    had, without a second step: what should have moved is nobody's then.
+    A cooperative rebalance has two steps. A named member that restarts between them gets back what
+    it had, without a second step. What should have moved is nobody's then.
     """
     return "roundrobin" if settings.name else "cooperative-sticky"
 

@@ -5,11 +5,12 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from ounce_schemas.errors import BrokerError, OunceError
 
 from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
+from ounce_edge.broker.strangers import Stranger
 from ounce_edge.broker.watchdog import Watchdog
 from ounce_edge.telemetry.health import Health
 from ounce_edge.worker.partitions import Partitions
@@ -18,13 +19,22 @@ from ounce_edge.worker.reading_news import ReadingNews
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 5.0
-_RESTART_S = 20.0
 T = TypeVar("T")
 
 
+class _Told(NamedTuple):
+    """What the broker says, as far as it does."""
+
+    marks: Mapping[Partition, Marks]
+    topic_ids: Mapping[str, str]
+    strangers: Collection[Stranger] | None
+
+
 class Supervision:
-    """Restarts a consumer that is stuck, and tells what only the broker knows: that it is silent,
-    that a topic was made again, that another producer holds up a partition.
+    """Restarts a consumer that is stuck, and tells what only the broker knows.
+
+    The broker is silent, a topic was made again, another producer holds up a partition, or other
+    consumers share the group.
 
     Args:
         view: of the broker.
@@ -32,7 +42,7 @@ class Supervision:
         news: tells people.
         health: is told of trouble.
         may_rest: whether nothing need be read for now.
-        restart: stops the consumer and starts another one.
+        restart: stops the consumer and starts another one; TimeoutError where that takes too long.
     """
 
     def __init__(
@@ -79,21 +89,27 @@ class Supervision:
         """
         positions = self._partitions.positions.known()
         try:
-            marks, topic_ids = await _beside(lambda: self._ask(positions))
+            told = await _beside(lambda: self._ask(positions))
         except SilentBrokerError as e:
             self._note_silence(e)
         else:
             self._silent_since_s = self._health.broker_trouble = None
-            self._compare_topics(topic_ids)
-            self._look_for_blocked(positions, marks)
-            await self._look_for_stuck({} if self._may_rest() else positions, marks)
+            self._compare_topics(told.topic_ids)
+            self._look_for_blocked(positions, told.marks)
+            if told.strangers is not None:
+                self._news.tell_strangers(told.strangers)
+            await self._look_for_stuck({} if self._may_rest() else positions, told.marks)
         if self._health.trouble():  # no progress is no fault of this process then
             self._health.progressed()
 
-    def _ask(self, places: Collection[Partition]) -> tuple[dict[Partition, Marks], dict[str, str]]:
+    def _ask(self, places: Collection[Partition]) -> _Told:
         topics = self._partitions.topics
         self._view.check(next(iter(topics)))
-        return self._view.marks(places), self._view.topic_ids(topics)
+        return _Told(
+            self._view.marks(places),
+            self._view.topic_ids(topics),
+            self._view.strangers(self._news.group),
+        )
 
     def _note_silence(self, why: SilentBrokerError) -> None:
         now_s = self._health.clock()
@@ -138,7 +154,7 @@ class Supervision:
         self._restarted_at = {place: positions[place] for place in stuck}
         self._watchdog.forget_stuck()
         try:
-            await asyncio.wait_for(self._restart(), _RESTART_S)
+            await self._restart()
         except Exception as e:
             why = "it took too long" if isinstance(e, TimeoutError) else str(e)
             raise BrokerError(

@@ -9,6 +9,7 @@ from ounce_edge.broker.refusals import Refused
 from ounce_edge.pipeline.reports import Report
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.telemetry.tracing import Tracing
 from ounce_edge.telemetry.trial_counts import TrialCounts
 
 
@@ -20,6 +21,7 @@ class Tally:
         metrics: counts.
         events: is told.
         trial_counts: counts by version of the policy.
+        tracing: makes traces; None: there are none.
     """
 
     def __init__(
@@ -28,11 +30,13 @@ class Tally:
         metrics: Metrics,
         events: Events,
         trial_counts: TrialCounts,
+        tracing: Tracing | None = None,
     ) -> None:
         self._tasks = tasks
         self._metrics = metrics
         self._events = events
         self._trial_counts = trial_counts
+        self._tracing = tracing
         self._lock = threading.Lock()
 
     def count(self, reports: Sequence[Report], refused: Sequence[Refused]) -> None:
@@ -41,6 +45,8 @@ class Tally:
             for report in reports:
                 self._metrics.observe(report)
                 self._trial_counts.observe(report)
+                if self._tracing is not None:
+                    self._tracing.observe(report)
             for of_one in refused:
                 self._count_refused(of_one)
 

@@ -7,7 +7,7 @@ import numpy as np
 from ounce_schemas.advice import Budget
 from ounce_schemas.errors import DataError
 
-from ounce_exporters.crossfit import NEVER_HELD_OUT, select
+from ounce_exporters.crossfit import NEVER_HELD_OUT, select, taught_by
 from ounce_exporters.recipe import Recipe, TaskData
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -80,11 +80,10 @@ def take_sample(data: TaskData, n_rows: int, seed: int) -> TaskData:
     chosen = np.zeros(n, np.bool_)
     chosen[np.random.default_rng(seed).permutation(n)[:n_rows]] = True
     if data.folds is None:
-        return replace(data, train=select(data.train, chosen))
+        return taught_by(data, chosen)
     held = chosen[data.folds != NEVER_HELD_OUT]
     return replace(
-        data,
-        train=select(data.train, chosen),
+        taught_by(data, chosen),
         folds=data.folds[chosen],
         validation=select(data.validation, held),
         clusters=None if data.clusters is None else data.clusters[held],

@@ -43,8 +43,10 @@ def command(**values: Any) -> None:
     if settings.observe is not None:
         _observe(settings.observe, settings.task)
         return
-    if settings.kind == "anomaly":
-        raise click.UsageError("--kind anomaly: there is no race of models that flag rows yet")
+    if settings.kind in ("anomaly", "clusters"):
+        raise click.UsageError(
+            f"--kind {settings.kind}: there is no race of models that flag rows yet"
+        )
     if settings.data is None or settings.target is None:
         raise click.UsageError("--data FILE and --target COLUMN are needed")
     console = wide_console()
@@ -96,7 +98,10 @@ def _load(
             reporter.notice(line)
 
         name = settings.task or task_name(path)
-        return load(path, target, name, settings.table, settings.seed, notice), notices
+        data = load(path, target, name, settings.table, settings.seed, notice)
+    if data.spec.image is not None:
+        raise click.UsageError("images: there is no race of their models yet; use `ounce train`")
+    return data, notices
 
 
 def _write(path: Path, text: str) -> None:

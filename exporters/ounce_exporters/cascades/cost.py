@@ -16,8 +16,8 @@ def expected_ms(
 ) -> NDArray[np.float64]:
     """Expected milliseconds per item when `batch_size` items arrive together.
 
-    Step k runs on its share of the items, in one call of as many as that share leaves, at least 1:
-    of 32 items a tenth is a call of 3.2 items, a hundredth every third time a call of one.
+    Step k runs on its share of the items, in one call of at least one item. Of 32 items a tenth is
+    a call of 3.2 items. A hundredth is a call of one item, every third time.
 
     Args:
         latencies: per step, its model's card.

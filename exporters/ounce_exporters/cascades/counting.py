@@ -45,8 +45,8 @@ def count(
 ) -> Counts:
     """Count the items of each fold.
 
-    Items are sorted into cells by fold and, per accepting step, by the number of thresholds that
-    their confidence reaches; sums along the axes then hold every combination of thresholds.
+    Items are sorted into cells: by fold and, per accepting step, by the number of thresholds that
+    their confidence reaches. Sums along the axes then hold every combination of thresholds.
 
     Args:
         sequence: the models in the order in which they run.

@@ -65,10 +65,10 @@ class Evidence:
         """Share of an acceptable answer that each item is worth when cascades are compared; array
         of shape (n_items,).
 
-        Of cascades that differ in a few items, which one errs less is luck where items are few. A
-        calibrated confidence says it with far less noise, and a little bias: so answers are drawn
-        towards it, the more the fewer items there are (as in James and Stein, 1961). Of one true
-        class confidences are not calibrated: there the answers count alone.
+        Where items are few, it is luck which of two similar cascades errs less. A calibrated
+        confidence says it with far less noise, and a little bias. So answers are drawn towards it,
+        the more the fewer items there are (as in James and Stein, 1961). Of one true class
+        confidences are not calibrated: there the answers count alone.
         """
         if self.judged is not None:
             return self.judged.worth
@@ -157,9 +157,11 @@ def _judge(
 def _worth_of_f1(
     is_class: NDArray[np.bool_], answered: NDArray[np.bool_], level: float
 ) -> NDArray[np.float64]:
-    """F1 to the first order about a level that is reached: 2 TP - level (items of the class +
-    answers with it) grows with F1 there, and is a sum over items (W. Dinkelbach, "On Nonlinear
-    Fractional Programming", Management Science 13, 1967)."""
+    """F1 to the first order about a level that is reached.
+
+    2 TP - level (items of the class + answers with it) grows with F1 there, and is a sum over items
+    (W. Dinkelbach, "On Nonlinear Fractional Programming", Management Science 13, 1967).
+    """
     gain = 2.0 * (is_class & answered) - level * (1.0 * is_class + answered)
     return np.asarray(level + gain * (len(is_class) / (2.0 * max(is_class.sum(), 1))))
 

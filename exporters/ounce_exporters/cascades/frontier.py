@@ -43,11 +43,11 @@ def frontier(cascades: Iterable[Cascade], singles: Sequence[Evidence]) -> list[C
 def choose_few(candidates: Sequence[Cascade], singles: Sequence[Evidence]) -> list[Cascade]:
     """At most `MOST` of them, the most accurate first.
 
-    First the cheapest that is as accurate as the best single model, and nearly so; then, for each
-    floor that a message may ask for and each single model's lower bound, the cheapest whose own
-    lower bound reaches it, unless a single model does so at less cost; then those that lie
-    farthest from what is kept, by the logarithm of their errors: from 0.98 to 0.99 is as far as
-    from 0.8 to 0.9.
+    First come the cheapest that is as accurate as the best single model, and the cheapest that is
+    nearly so. Then, for each floor that a message may ask for and each single model's lower bound,
+    the cheapest whose own lower bound reaches it, unless a single model does so at less cost. Then
+    those that lie farthest from what is kept. The distance is that of the logarithms of their
+    errors: from 0.98 to 0.99 is as far as from 0.8 to 0.9.
     """
     best = max(single.accuracy for single in singles)
     lows = {single.model: single.low for single in singles}

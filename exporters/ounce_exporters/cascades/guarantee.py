@@ -10,9 +10,9 @@ def error_upper_bound(wrong: int, n: int, considered: int, confidence: float = C
 
     One-sided Clopper-Pearson bound (Clopper and Pearson, "The Use of Confidence or Fiducial Limits
     Illustrated in the Case of the Binomial", Biometrika 26, 1934). With Bonferroni's correction it
-    holds for all thresholds that were considered at once, so for the one that was chosen, however
+    holds for all thresholds that were considered at once. So it holds for the chosen one, however
     it was chosen (as in Geifman and El-Yaniv, "Selective Classification for Deep Neural Networks",
-    NeurIPS 2017). That thresholds are quantiles of the same items' confidences does no harm: no
+    NeurIPS 2017). Thresholds are quantiles of the same items' confidences. That does no harm: no
     label plays a part in them.
 
     Args:

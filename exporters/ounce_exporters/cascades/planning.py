@@ -68,7 +68,7 @@ def plan_ladder(data: TaskData, models: Path, seed: int, reporter: Reporter) -> 
     progress = reporter.planning()
     evidence = _gather(data, models, seed, reporter)
     plans = make_plans(data.spec, data.validation, evidence, seed, progress, data.clusters)
-    write_plans(models / data.spec.name, plans, data.validation)
+    write_plans(models / data.spec.name, plans, data)
     progress(1.0)
     return PlannedLadder(plans, {model.model: model.latency for model in evidence})
 

@@ -51,8 +51,8 @@ def profile_cascade(
 ) -> PlanProfile:
     """The plan that is a cascade.
 
-    Steps (thresholds, reach, error bounds) hold for what was chosen on all items; classes and
-    confidence threshold for the cross-fitted answers, and so does the accuracy, unless dearer
+    Steps (thresholds, reach, error bounds) hold for what was chosen on all items. Classes and
+    confidence threshold hold for the cross-fitted answers. So does the accuracy, unless dearer
     cascades were less accurate (see `search`).
 
     Args:

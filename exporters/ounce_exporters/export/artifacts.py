@@ -30,13 +30,15 @@ from ounce_schemas.task import TaskSpec
 
 from ounce_exporters.example import EXAMPLE_FILE, example_request
 from ounce_exporters.export.replacement import UNFINISHED, fresh_folder
-from ounce_exporters.recipe import Split
+from ounce_exporters.recipe import Split, TaskData
 
 REPORT_FILE = "report.html"
 """Beside `task.json`: the ladder on one page."""
 VALIDATION_SPLIT_FILE = "validation-split.npz"
 """Beside `plans.json`, in the layout of the test split: the items that plans rest on, so that a
 model that joins later is judged by the same."""
+CLUSTERS, GROUPS, GROUPED_BY = "validation.clusters", "validation.groups", "validation.by"
+"""Arrays of that file besides: clusters and groups of the items, and the column of the groups."""
 
 
 @contextmanager
@@ -94,14 +96,19 @@ def write_task(folder: Path, task: TaskSpec, test: Split) -> None:
         raise ArtifactError(f"{folder}: can't be written: {e.strerror or e}") from e
 
 
-def write_plans(folder: Path, plans: LadderPlans, validation: Split) -> None:
-    """Write `plans.json` beside `task.json`, and the items that the plans rest on.
+def write_plans(folder: Path, plans: LadderPlans, data: TaskData) -> None:
+    """Write `plans.json` beside `task.json`, and the validation items that the plans rest on.
 
     Raises:
         ArtifactError: the folder can't be written.
     """
     text = plans.model_dump_json(indent=2, exclude_none=True) + "\n"
-    arrays = {**validation.inputs, "targets": validation.targets}
+    arrays = {**data.validation.inputs, "targets": data.validation.targets}
+    if data.clusters is not None:
+        arrays[CLUSTERS] = data.clusters
+    if data.groups is not None:
+        arrays[GROUPS] = data.groups.names
+        arrays[GROUPED_BY] = np.array([data.groups.column])
     try:
         write_file(folder / VALIDATION_SPLIT_FILE, lambda path: _write_arrays(path, arrays))
         write_file(folder / PLANS_FILE, lambda path: path.write_text(text, encoding="utf-8"))

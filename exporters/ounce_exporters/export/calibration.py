@@ -1,9 +1,9 @@
 """Calibration: honest confidences for classes, honest intervals for values.
 
-Both are fitted on the validation split; `export.p_values` is for anomaly scores. Routing relies on
-the accuracy measured on that same split. For classification this is sound because temperature
-scaling divides logits by one number and so never changes which class comes first; for regression
-because the half width never changes the value. Accuracy depends on neither.
+Both are fitted on the validation split. `export.p_values` is for anomaly scores. Routing relies on
+the accuracy measured on that same split. That is sound, since accuracy depends on neither.
+Temperature scaling divides logits by one number, so it never changes which class comes first. The
+half width never changes the value.
 """
 
 import math
@@ -18,6 +18,7 @@ from ounce_schemas.task import TaskSpec
 from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 
 from ounce_exporters.evaluation import expected_calibration_error
+from ounce_exporters.export.cluster_odds import ClusterOdds
 from ounce_exporters.export.graphs import UNCALIBRATED, append
 from ounce_exporters.export.p_values import ConformalPValues, fit_p_values
 from ounce_exporters.export.weighing import fit_biases, folds_of
@@ -57,6 +58,9 @@ def fit_calibrator(
     if task.kind == "anomaly":
         assert task.false_alarms is not None  # checked by TaskSpec
         return fit_p_values(outputs, targets, task.false_alarms)
+    if task.kind == "clusters":
+        near = targets < len(task.labels) - 1
+        return ClusterOdds(fit_temperature(outputs[near, :-1], targets[near]))
     if task.classifies:
         temperature = fit_temperature(outputs, targets)
         biases = fit_biases(task, outputs / temperature, targets, prior)
@@ -153,7 +157,7 @@ class ConformalInterval:
         return append(model, nodes, constants, task.output)
 
 
-Fitted = Temperature | ConformalInterval | ConformalPValues
+Fitted = Temperature | ConformalInterval | ConformalPValues | ClusterOdds
 
 
 def fit_temperature(logits: NDArray[np.float32], targets: NDArray[Any]) -> float:

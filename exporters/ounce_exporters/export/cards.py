@@ -9,8 +9,9 @@ from pathlib import Path
 
 import yaml
 from ounce_schemas.card import AccuracyEstimate, ModelCard, OverallFigures, TrainingData
+from ounce_schemas.cells import as_text
 from ounce_schemas.documents import CARD_FILE
-from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.task import CLUSTER_POWER, TaskSpec, TensorSpec
 
 from ounce_exporters.example import EXAMPLE_FILE, ExampleRequest
 from ounce_exporters.export.cell_rules import cell_rows
@@ -186,12 +187,19 @@ def _output_text(card: ModelCard, task: TaskSpec) -> str:
             f"{task.false_alarms:g} over the p-value: an item is flagged where its p-value is "
             "smaller."
         )
+    if task.kind == "clusters":
+        return (
+            f"Output `{card.output.name}`: of {len(task.labels) - 1} clusters and `none`. The odds "
+            f"of the nearest cluster against `none` are one over the distance to the power of "
+            f"{CLUSTER_POWER}: an item has no cluster where its distance is over 1."
+        )
     if task.classifies:
         labels = ", ".join(f"`{label}`" for label in task.labels)
         return f"Output `{card.output.name}`: calibrated probabilities of {labels}."
+    less = f", each less {as_text(task.offset)}" if task.offset else ""
     return (
-        f"Output `{card.output.name}`: value, lower and upper end of its interval. A value is "
-        f"acceptable within ±{task.tolerance:g} of the truth."
+        f"Output `{card.output.name}`: value, lower and upper end of its interval{less}. A value "
+        f"is acceptable within ±{task.tolerance:g} of the truth."
     )
 
 

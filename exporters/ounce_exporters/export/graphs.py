@@ -14,7 +14,11 @@ IR_VERSION = 10
 UNCALIBRATED = "uncalibrated"
 """Name of the one output of `FittedModel.to_onnx`."""
 
-_ELEMENT_TYPES = {"FP32": TensorProto.FLOAT, "BYTES": TensorProto.STRING}
+_ELEMENT_TYPES = {
+    "FP32": TensorProto.FLOAT,
+    "UINT8": TensorProto.UINT8,
+    "BYTES": TensorProto.STRING,
+}
 
 
 def normalize(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -5,6 +5,7 @@ threshold can take the other branch. What is allowed is stated here and lands in
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,21 @@ from ounce_schemas.task import TaskSpec
 
 from ounce_exporters.export.weighing import unweigh
 
-LEAST_AGREEMENT = 0.999
-"""Share of items with the same label and probabilities (or value) within the limit."""
-PROBABILITY_LIMIT = 1e-3
-VALUE_LIMIT = 0.01
-"""Share of the task's tolerance by which a value may differ."""
+
+@dataclass(frozen=True)
+class Limits:
+    """What may differ."""
+
+    agreement: float
+    """Least share of items with the same label and probabilities (or value) within the limit."""
+    probability: float
+    value: float
+    """Share of the task's tolerance by which a value may differ."""
+
+
+EXACT = Limits(agreement=0.999, probability=1e-3, value=0.01)
+LIGHTER = Limits(agreement=0.95, probability=1.0, value=1.0)
+"""Of a lighter form against its original: its card has an accuracy of its own."""
 
 
 def check_parity(
@@ -27,6 +38,7 @@ def check_parity(
     exported: NDArray[np.float32],
     native: NDArray[np.float32],
     biases: Sequence[float] = (),
+    limits: Limits = EXACT,
 ) -> Parity:
     """Compare calibrated answers, arrays of the same shape (n_items, output size).
 
@@ -36,9 +48,10 @@ def check_parity(
         native: of the model.
         biases: of the logarithms of probabilities, as `weighing.fit_biases` has them. They magnify
             the rounding of probabilities near 0, so close ones may be close before or behind them.
+        limits: what may differ.
 
     Raises:
-        ExportError: shapes differ, an answer is not finite, or fewer than `LEAST_AGREEMENT` agree.
+        ExportError: shapes differ, an answer is not finite, or fewer agree than the limits say.
     """
     if exported.shape != native.shape:
         raise ExportError(
@@ -55,18 +68,19 @@ def check_parity(
         before = [unweigh(answers, biases) for answers in (exported, native)]
         differences = np.minimum(differences, _differences(*before))
     if task.classifies:
-        limit = PROBABILITY_LIMIT
+        limit = limits.probability
         same = exported.argmax(axis=1) == native.argmax(axis=1)
     else:
-        limit = VALUE_LIMIT * (task.tolerance or 0)
+        limit = limits.value * (task.tolerance or 0)
         same = differences <= limit
     largest = float(differences.max())
     agreeing = float((same & (differences <= limit)).mean())
-    if agreeing < LEAST_AGREEMENT:
+    if agreeing < limits.agreement:
         raise ExportError(
             f"parity check failed: the ONNX file agrees with the native model "
-            f"on {agreeing:.2%} of {len(same)} test items (at least {LEAST_AGREEMENT:.1%} needed), "
-            f"largest difference {largest:.3g} (limit {limit:.3g}); the model was not written"
+            f"on {agreeing:.2%} of {len(same)} test items (at least {limits.agreement:.1%} "
+            f"needed), largest difference {largest:.3g} (limit {limit:.3g}); the model was not "
+            "written"
         )
     return Parity(agreement=float(same.mean()), largest_difference=largest, n=len(same))
 

@@ -4,9 +4,9 @@ One node (`ai.onnx.ml` TreeEnsembleRegressor) holds all trees of a decision tree
 extra trees, gradient boosting or histogram gradient boosting. Three rules make it exact:
 
 - scikit-learn compares a float32 input with a float64 threshold. The greatest float32 that is not
-  above the threshold splits the same inputs;
-- a missing value (NaN) goes where scikit-learn sends it (`missing_value_tracks_true`);
-- a split by categories asks for each category of the side that missing and unknown values do not
+  above the threshold splits the same inputs.
+- A missing value (NaN) goes where scikit-learn sends it (`missing_value_tracks_true`).
+- A split by categories asks for each category of the side that missing and unknown values do not
   take. ONNX Runtime merges such a row of questions into one look-up.
 """
 

@@ -1,9 +1,9 @@
 """Making the greatest probability follow the task's measure.
 
 A graph answers with the class of the greatest probability. Where not all answers count alike, that
-is not the best one. So the graph adds a bias to the logarithm of each class's probability: the
-answers are those of a world in which classes are as frequent as the measure weighs them, and so are
-the confidences.
+is not the best one. So the graph adds a bias to the logarithm of each class's probability. Answers
+and confidences are then those of a world in which classes are as frequent as the measure weighs
+them.
 
 - balanced accuracy: classes are equally frequent (A. K. Menon et al., "Long-Tail Learning via Logit
   Adjustment", ICLR 2021);

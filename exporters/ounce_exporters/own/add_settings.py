@@ -17,6 +17,11 @@ class AddSettings(BaseModel):
         "task has no ladder yet, the task is made of it",
     )
     target: str | None = Field(default=None, description="Column of the table to predict")
+    by: str | None = Field(
+        default=None,
+        description="Column of --data by whose values figures are told apart, with intervals; "
+        "default: the column of the ladder",
+    )
     name: str | None = Field(
         default=None, description="Name of the model in the ladder; default: the file's name"
     )

@@ -1,5 +1,6 @@
 """Judging a whole ladder by rows that none of its models has seen."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from ounce_exporters.example import example_request
 from ounce_exporters.export.answers import write_answers
 from ounce_exporters.export.cards import write_card
 from ounce_exporters.export.weighing import unweigh
+from ounce_exporters.groups import group_names
 from ounce_exporters.judgement import judge
-from ounce_exporters.own.splits import Judges, no_items
-from ounce_exporters.recipe import Inputs, Split, TaskData
+from ounce_exporters.own.splits import Judges, Rows, no_items
+from ounce_exporters.recipe import Groups, Inputs, Split, TaskData
 from ounce_exporters.tasks.splits import LEAST_ROWS, digest
 from ounce_exporters.tasks.table.options import Writing
 from ounce_exporters.tasks.table.quantities import read_quantity
@@ -33,19 +35,20 @@ _SAME_TABLE = 0.5
 """Share of a ladder's test items that a file must hold to be the table it was trained from."""
 
 
-def judges_of_file(judges: Judges, path: Path, target: str) -> tuple[Judges, list[str]]:
+def judges_of_file(judges: Judges, rows: Rows) -> tuple[Judges, list[str]]:
     """The rows of a file as judges of a ladder: half validate, half test.
 
-    A file that holds the ladder's own test items is the table that it was trained from: its models
-    know the other rows, so the ladder's own splits go on judging.
+    A file that holds the ladder's own test items is the table that it was trained from. Its models
+    know the other rows. So the ladder's own splits judge on.
 
     Raises:
         DataError: the file can't be read so, or has too few rows with a label of the task.
     """
-    task = judges.data.spec
-    items, lines = _read(task, path, target)
+    task, path = judges.data.spec, rows.path
+    items, groups, lines = _read(judges, rows)
     if _share_of_known(task, judges.data.test, items) > _SAME_TABLE:
         lines.append(f"{path.name} holds the ladder's own items: its own splits judge")
+        _check_groups(judges, rows.by)
         return judges, lines
     n = len(items)
     if n < LEAST_ROWS:
@@ -58,13 +61,15 @@ def judges_of_file(judges: Judges, path: Path, target: str) -> tuple[Judges, lis
         random_state=judges.seed,
         stratify=items.targets if classifies and counts[counts > 0].min() > 1 else None,
     )
+    validation = np.sort(validation)
     data = TaskData(
         spec=task,
         source=f"judged with {path.name}",
         train=no_items(items),
-        validation=_take(items, np.sort(validation)),
+        validation=_take(items, validation),
         test=_take(items, np.sort(test)),
         sha256=digest(items.inputs, items.targets),
+        groups=None if groups is None else replace(groups, names=groups.names[validation]),
     )
     return Judges(data, judges.seed, judges.cards, are_new=True), lines
 
@@ -107,11 +112,17 @@ def judge_again(folder: Path, card: ModelCard, data: TaskData) -> ModelCard:
     return fresh
 
 
-def _read(task: TaskSpec, path: Path, target: str) -> tuple[Split, list[str]]:
-    """Rows as a worker reads them; those without a label of the task are left out."""
-    table = read_table(path, Writing(), target)
-    frame, lines = table.frame, list(table.notices)
+def _read(judges: Judges, rows: Rows) -> tuple[Split, Groups | None, list[str]]:
+    """Rows as a worker reads them, and their groups; those without a label of the task are left
+    out."""
+    task, path, target = judges.data.spec, rows.path, rows.target
+    read = read_table(path, Writing(), target)
+    frame, lines = read.frame, list(read.notices)
     check_target(frame, target)
+    if rows.by is not None and rows.by not in frame:
+        raise DataError(
+            f"--by: there is no column {rows.by!r}: the table has {', '.join(frame.columns)}"
+        )
     if any(tensor.cells is None for tensor in task.inputs):
         raise DataError(f"task {task.name!r} is not of a table: leave out --data")
     columns = {cell.column for tensor in task.inputs for cell in tensor.cells or ()}
@@ -136,11 +147,30 @@ def _read(task: TaskSpec, path: Path, target: str) -> tuple[Split, list[str]]:
         truth = frame[target]
         quantity = None if is_numeric_dtype(truth) else read_quantity(truth, None, sure=True)
         numbers = truth.to_numpy(np.float64) if quantity is None else quantity.values
-        targets, kept = numbers.astype(np.float32), np.isfinite(numbers)
+        targets = (numbers - (task.offset or 0.0)).astype(np.float32)
+        kept = np.isfinite(numbers)
     if not kept.all():
         n = int((~kept).sum())
         lines.append(f"{n} rows are left out: their {target!r} is no answer of the task")
-    return _take(Split(inputs, targets), np.flatnonzero(kept)), lines
+    before = judges.data.groups
+    by = rows.by or (before.column if before is not None and before.column in frame else None)
+    groups = None if by is None else Groups(by, group_names(frame[by])[kept])
+    return _take(Split(inputs, targets), np.flatnonzero(kept)), groups, lines
+
+
+def _check_groups(judges: Judges, by: str | None) -> None:
+    """Refuse a column by which the ladder's own items are not told apart.
+
+    Raises:
+        DataError: says which column tells them apart.
+    """
+    groups = judges.data.groups
+    if by is not None and (groups is None or groups.column != by):
+        kept = "no groups" if groups is None else f"the groups of {groups.column!r}"
+        raise DataError(
+            f"--by {by}: the ladder's own splits judge, which keep {kept}: train the ladder with "
+            f"--by {by}, or give other rows with --data"
+        )
 
 
 def _take(split: Split, rows: NDArray[np.int64]) -> Split:

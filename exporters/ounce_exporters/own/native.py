@@ -59,9 +59,10 @@ def from_torch(module: nn.Module, task: TaskSpec) -> Foreign:
     Raises:
         ExportError: the task has other inputs, or PyTorch can't export it.
     """
-    if not task.accepts_raw:
+    if not task.accepts_raw or task.image is not None:
+        what = "texts" if task.image is None else "images"
         raise ExportError(
-            f"task {task.name!r} has texts among its inputs, which a torch module can't read"
+            f"task {task.name!r} has {what} among its inputs, which a torch module can't read"
         )
     (tensor,) = task.inputs
     module = module.eval()
@@ -73,7 +74,7 @@ def from_torch(module: nn.Module, task: TaskSpec) -> Foreign:
             f"{', '.join(map(str, tensor.shape))}]: {' '.join(str(e).split())[:300]}"
         ) from e
     return Foreign(
-        neural.export(module, tensor.name, tensor.shape),
+        neural.export(module, tensor),
         f"own torch module {type(module).__name__}",
         lambda inputs: neural.run(module, inputs[tensor.name]),
         "neural",

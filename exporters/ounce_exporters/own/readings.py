@@ -31,6 +31,8 @@ class Reading:
     """For each label of the task, the column of the output; -1: the model never answers so."""
     values: tuple[Any, ...] = ()
     """Of `labels`: what the output holds for each label of the task; None: it never does."""
+    offset: float = 0.0
+    """Of `value`: what the task's models leave out, and this one does not."""
 
     def scores(self, output: NDArray[Any]) -> NDArray[np.float32]:
         """Logits of shape (n_items, n_labels), or values of shape (n_items, 1), with NumPy."""
@@ -39,9 +41,9 @@ class Reading:
             flat = output.reshape(n)
             hits = np.stack([flat == value for value in self.values], axis=1)
             return _log(hits.astype(np.float32))
-        numbers = output.astype(np.float32).reshape(n, -1)
         if self.form == "value":
-            return numbers
+            return (output.astype(np.float64) - self.offset).astype(np.float32).reshape(n, -1)
+        numbers = output.astype(np.float32).reshape(n, -1)
         if self.form == "logit":
             numbers = np.concatenate([np.zeros_like(numbers), numbers], axis=1)
         elif self.form == "probability":
@@ -88,6 +90,9 @@ class Reading:
             add("Concat", *hits, axis=1)
             log()
         else:
+            if self.offset:
+                add("Cast", last, to=TensorProto.DOUBLE)
+                add("Sub", last, constant(np.array(self.offset)))
             add("Cast", last, to=TensorProto.FLOAT)
             single = self.form in ("value", "logit", "probability")
             if single:
@@ -140,7 +145,7 @@ def read_outputs(
         )
     found = {wanted: outputs[wanted]} if wanted is not None else dict(outputs)
     if task.kind == "regression":
-        return _value(found, outputs), []
+        return _value(task, found, outputs)
     scores = {
         n: a for n, a in found.items() if a.dtype.kind == "f" and a.ndim == 2 and a.shape[1] > 1
     }
@@ -165,11 +170,19 @@ def read_outputs(
     )
 
 
-def _value(found: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]]) -> Reading:
+def _value(
+    task: TaskSpec, found: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]]
+) -> tuple[Reading, list[str]]:
     values = {n: a for n, a in found.items() if a.dtype.kind in "fiu" and a.size == len(a)}
     if not values:
         raise ExportError(f"no output holds one number an item; found {_list(outputs)}")
-    return Reading(_one(values, outputs)[0], "value")
+    name, array = _one(values, outputs)
+    if task.offset is None:
+        return Reading(name, "value"), []
+    notes = [f"{as_text(task.offset)} is taken off output {name!r}: answers add it again"]
+    if array.dtype == np.float32:
+        notes.append(f"output {name!r} is float32, which blurs such values")
+    return Reading(name, "value", offset=task.offset), notes
 
 
 def _columns(

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import (
     PLANS_FILE,
@@ -16,8 +18,25 @@ from ounce_schemas.documents import (
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.task import TaskSpec
 
-from ounce_exporters.export.artifacts import VALIDATION_SPLIT_FILE, read_cards
-from ounce_exporters.recipe import Split, TaskData
+from ounce_exporters.export.artifacts import (
+    CLUSTERS,
+    GROUPED_BY,
+    GROUPS,
+    VALIDATION_SPLIT_FILE,
+    read_cards,
+)
+from ounce_exporters.recipe import Groups, Split, TaskData
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a person's file."""
+
+    path: Path
+    target: str
+    """Its column that is predicted."""
+    by: str | None = None
+    """Column by which figures are told apart; None: as those of the ladder are."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +68,22 @@ def read_judges(folder: Path) -> Judges:
     origin = next((card for card in cards if card.sha256 in planned), None)
     if origin is None:
         raise ArtifactError(f"{folder}: {PLANS_FILE} was made with none of the models there")
-    validation = read_split(folder / VALIDATION_SPLIT_FILE, task)
+    path = folder / VALIDATION_SPLIT_FILE
+    test = folder / TEST_SPLIT_FILE
+    arrays = _read_arrays(path)
+    column = arrays.pop(GROUPED_BY, None)
+    names = arrays.pop(GROUPS, None)
+    clusters = arrays.pop(CLUSTERS, None)
+    validation = _as_split(path, arrays, task)
     data = TaskData(
         spec=task,
         source=origin.training.source,
         train=no_items(validation),
         validation=validation,
-        test=read_split(folder / TEST_SPLIT_FILE, task),
+        test=_as_split(test, _read_arrays(test), task),
         sha256=origin.training.sha256,
+        clusters=clusters,
+        groups=None if column is None or names is None else Groups(str(column[0]), names),
     )
     return Judges(data, origin.seed, cards)
 
@@ -66,11 +93,11 @@ def no_items(split: Split) -> Split:
     return Split({name: array[:0] for name, array in split.inputs.items()}, split.targets[:0])
 
 
-def read_split(path: Path, task: TaskSpec) -> Split:
-    """Read the items of a split.
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a split's file.
 
     Raises:
-        ArtifactError: the file is absent, damaged or of another task.
+        ArtifactError: the file is absent or damaged.
     """
     if not path.is_file():
         raise ArtifactError(
@@ -78,18 +105,26 @@ def read_split(path: Path, task: TaskSpec) -> Split:
         )
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            found: dict[str, Any] = {name: arrays[name] for name in arrays.files}
-        targets = found.pop("targets")
+            return {
+                name: array.astype(object) if array.dtype.kind == "U" else array
+                for name, array in arrays.items()
+            }
+    except (OSError, ValueError, EOFError, BadZipFile) as e:
+        raise ArtifactError(f"{path}: can't be read: {e}; train the ladder anew") from e
+
+
+def _as_split(path: Path, arrays: dict[str, NDArray[Any]], task: TaskSpec) -> Split:
+    """The items of a split.
+
+    Raises:
+        ArtifactError: the arrays are of another task.
+    """
+    try:
+        targets = arrays["targets"]
         inputs = {
-            tensor.name: found[tensor.name].reshape(len(targets), *tensor.shape)
+            tensor.name: arrays[tensor.name].reshape(len(targets), *tensor.shape)
             for tensor in task.inputs
         }
-    except (OSError, ValueError, KeyError, EOFError) as e:
+    except (ValueError, KeyError) as e:
         raise ArtifactError(f"{path}: can't be read: {e}; train the ladder anew") from e
-    return Split(
-        {
-            name: array.astype(object) if array.dtype.kind == "U" else array
-            for name, array in inputs.items()
-        },
-        targets,
-    )
+    return Split(inputs, targets)

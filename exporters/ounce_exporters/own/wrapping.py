@@ -83,13 +83,15 @@ def wrap(
     Raises:
         ExportError: it does not fit the task, fails on its items, or gives no steady answers.
     """
-    if task.kind == "anomaly":
+    if task.kind in ("anomaly", "clusters"):
         raise ExportError(
-            f"task {task.name!r} is of kind anomaly: it takes the models that `ounce train` makes"
+            f"task {task.name!r} is of kind {task.kind}: it takes the models that `ounce train` "
+            "makes"
         )
-    if any(tensor.text_bytes for tensor in task.inputs):
+    if task.image is not None or any(tensor.text_bytes for tensor in task.inputs):
+        what = "sentences" if task.image is None else "images"
         raise ExportError(
-            f"task {task.name!r} reads sentences: it takes the models that `ounce train` makes"
+            f"task {task.name!r} reads {what}: it takes the models that `ounce train` makes"
         )
     model, native = foreign.graph, foreign.native
     plain, known = without_zipmaps(_inlined(model))

@@ -1,14 +1,13 @@
 """The learning curve of a recipe: whether more rows would help, or a simpler model."""
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.card import LearningPoint
 
-from ounce_exporters.crossfit import sample, select
+from ounce_exporters.crossfit import sample, select, taught_by
 from ounce_exporters.evaluation import accepted
 from ounce_exporters.recipe import FittedModel, Recipe, Split, TaskData
 
@@ -42,8 +41,7 @@ def find_curve(
     for share in (*_SHARES, 1.0):
         chosen = np.zeros(len(data.train), np.bool_)
         chosen[outside[: int(len(outside) * share)]] = True
-        part = replace(data, train=select(data.train, chosen), folds=None)
-        part = sample(part, recipe.most_rows, seed)
+        part = sample(taught_by(data, chosen), recipe.most_rows, seed)
         if len(np.unique(part.train.targets)) < len(data.spec.labels):
             continue  # a class of which it has no row
         try:

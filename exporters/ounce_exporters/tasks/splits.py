@@ -14,11 +14,11 @@ from ounce_exporters.sampling import sample_rows
 
 TRAIN_SHARE = 0.5
 VALIDATION_SHARE = 0.25
-"""The test split is the rest. Validation and test are large because routing relies on the first
-and the reader on the second: the width of an interval shrinks with the root of their size."""
+"""The test split is the rest. Routing relies on validation and the reader on the test. Both are
+large: the width of an interval shrinks with the root of their size."""
 MOST_JUDGED = 50_000
-"""Items of the validation and of the test split: more would narrow no interval that matters (that
-of an accuracy of 0.9 is 0.0026 to either side) and teach no model."""
+"""Items of the validation and of the test split. With so many, the interval of an accuracy of 0.9
+is 0.0026 to either side. More would narrow none that matters, and teach no model."""
 LEAST_ROWS = 40
 LEAST_PER_CLASS = 8
 """So that each class has four items to learn from, two to calibrate on and two to be tested by."""

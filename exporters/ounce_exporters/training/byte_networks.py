@@ -8,13 +8,14 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
-from ounce_schemas.task import TaskSpec
+from ounce_schemas.task import TaskSpec, TensorSpec
 from torch import Tensor, nn
 
 from ounce_exporters.export.graphs import IR_VERSION, OPSET, chain, declare
 from ounce_exporters.recipe import Inputs, Progress, Split, TaskData
+from ounce_exporters.sampling import balanced_rows
 from ounce_exporters.training.byte_ngrams import FACTOR, LOWER, SIZES, encode, text_tensor
-from ounce_exporters.training.neural import Training, count_weights, export, run, train
+from ounce_exporters.training.neural import Training, count_weights, export, fit_task, run
 
 _BUCKETS = 8_191
 """A prime. Embeddings take more memory than weights, so there are fewer."""
@@ -23,21 +24,6 @@ _DROPPED = 0.3
 """Share of n-grams that are left out at random while learning."""
 _MLP = Training(epochs=8, learning_rate=1e-2, weight_decay=1e-4, label_smoothing=0.0)
 _CNN = Training(epochs=12, learning_rate=4e-3, label_smoothing=0.0)
-
-
-class _Rescaled(nn.Module):
-    """A network whose standardized output is brought back to the target's unit."""
-
-    def __init__(self, network: nn.Module, centre: float, spread: float) -> None:
-        super().__init__()
-        self.network = network
-        self.centre = centre
-        self.spread = spread
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Values of shape (n_items, 1)."""
-        values: Tensor = self.network(x) * self.spread + self.centre
-        return values
 
 
 class HashedMLP(nn.Module):
@@ -115,12 +101,9 @@ def _lesson(data: TaskData, seed: int, *, balanced: bool) -> TaskData:
     """The data; balanced, rare classes come as often as frequent ones."""
     if not balanced or not data.spec.classifies:
         return data
-    targets, rng = data.train.targets, np.random.default_rng(seed)
-    of_class = [np.flatnonzero(targets == label) for label in np.unique(targets)]
-    most = max(map(len, of_class))
-    rows = np.concatenate([np.resize(rng.permutation(of), most) for of in of_class])
+    rows = balanced_rows(data.train.targets, seed)
     inputs = {name: array[rows] for name, array in data.train.inputs.items()}
-    return replace(data, train=Split(inputs, targets[rows]))
+    return replace(data, train=Split(inputs, data.train.targets[rows]))
 
 
 def _fit(
@@ -132,14 +115,9 @@ def _fit(
 ) -> "ByteModel":
     task, targets = data.spec, data.train.targets
     encoded = encode(task, data.train.inputs).astype(np.float32)
-    if task.classifies:
-        n = len(task.labels)
-        network = train(lambda: kind(n), encoded, targets, training, seed, progress)
-        return ByteModel(network, task)
-    centre, spread = float(targets.mean()), float(targets.std()) or 1.0
-    scaled = ((targets - centre) / spread).astype(np.float32)
-    network = train(lambda: kind(1), encoded, scaled, training, seed, progress)
-    return ByteModel(_Rescaled(network, centre, spread).eval(), task)
+    n_outputs = len(task.labels) or 1
+    network = fit_task(lambda: kind(n_outputs), encoded, targets, training, seed, progress)
+    return ByteModel(network, task)
 
 
 class ByteModel:
@@ -173,4 +151,5 @@ class ByteModel:
         graph = helper.make_graph(nodes, "bytes", [declare(tensor)], [made])
         opsets = [helper.make_opsetid("", OPSET)]
         first = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
-        return chain(first, export(self._network, "bytes", (n_bytes,)))
+        between = TensorSpec(name="bytes", datatype="FP32", shape=(n_bytes,))
+        return chain(first, export(self._network, between))

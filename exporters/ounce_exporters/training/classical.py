@@ -151,8 +151,8 @@ def write_estimator(estimator: Any, *, classifies: bool) -> onnx.ModelProto | No
 
 
 def few_threads(n_rows: int) -> AbstractContextManager[object]:
-    """One thread where rows are few: several wait for each other at every node of a tree, and on a
-    busy machine that takes a hundred times as long as the work."""
+    """One thread where rows are few. Several threads wait for each other at every node of a tree.
+    On a busy machine that takes a hundred times as long as the work."""
     return threadpool_limits(1) if n_rows < _ROWS_FOR_THREADS else nullcontext()
 
 

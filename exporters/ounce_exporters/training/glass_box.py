@@ -1,9 +1,9 @@
 """A glass box: what each feature adds, and each of a few pairs, read off one curve or map each.
 
-Boosting with trees of one feature each, then of the pairs that are left to explain most (Lou,
+Boosting with trees of one feature each, then of the pairs that explain most of what is left (Lou,
 Caruana, Gehrke and Hooker, "Accurate Intelligible Models with Pairwise Interactions", KDD 2013).
-Several ensembles, each stopped early by rows of its own, are averaged. All trees of a feature or
-pair are one step function, so the model is exported as one look-up tree each.
+Several ensembles are averaged, each stopped early by rows of its own. All trees of a feature or
+pair are one step function. So each is exported as one look-up tree.
 """
 
 from collections.abc import Sequence

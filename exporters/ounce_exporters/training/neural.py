@@ -24,6 +24,7 @@ THREADS = 1
 """Fixed, not the machine's number: sums over threads round differently for another. Two gain little
 on networks of this size, and cost several times as much while another program uses the cores."""
 _ROWS = 1024  # items of one call when predicting
+_ELEMENTS = {"FP32": torch.float32, "UINT8": torch.uint8}
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 """Changes a batch of inputs at random; all randomness comes from the generator."""
@@ -45,7 +46,7 @@ class Training:
 
 def train(
     make: Callable[[], nn.Module],
-    inputs: NDArray[np.float32],
+    inputs: NDArray[Any],
     targets: NDArray[Any],
     training: Training,
     seed: int,
@@ -57,7 +58,7 @@ def train(
         make: builds the network; called after the seed is set.
         inputs: array of shape (n_items, ...).
         targets: label indices (int64: cross-entropy is minimised) or values (float32: squared
-            error), array of shape (n_items,).
+            error), array of shape (n_items,), or (n_items, n_outputs) for several values.
         training: the schedule.
         seed: of initial weights, order, dropout and augmentation.
         progress: told the share of steps that are done.
@@ -92,7 +93,7 @@ def train(
                         output, y[chosen], label_smoothing=training.label_smoothing
                     )
                     if classifies
-                    else nn.functional.mse_loss(output[:, 0], y[chosen])
+                    else nn.functional.mse_loss(output.reshape(y[chosen].shape), y[chosen])
                 )
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -104,8 +105,40 @@ def train(
     return trained.eval()
 
 
+def fit_task(
+    make: Callable[[], nn.Module],
+    inputs: NDArray[Any],
+    targets: NDArray[Any],
+    training: Training,
+    seed: int,
+    progress: Progress,
+) -> nn.Module:
+    """As `train`; a quantity is learned standardized, and answered in its own unit."""
+    if np.issubdtype(targets.dtype, np.integer):
+        return train(make, inputs, targets, training, seed, progress)
+    centre, spread = float(targets.mean()), float(targets.std()) or 1.0
+    scaled = ((targets - centre) / spread).astype(np.float32)
+    network = train(make, inputs, scaled, training, seed, progress)
+    return Rescaled(network, centre, spread).eval()
+
+
+class Rescaled(nn.Module):
+    """A network whose standardized output is brought back to the target's unit."""
+
+    def __init__(self, network: nn.Module, centre: float, spread: float) -> None:
+        super().__init__()
+        self.network = network
+        self.centre = centre
+        self.spread = spread
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Values of shape (n_items, 1)."""
+        values: Tensor = self.network(x) * self.spread + self.centre
+        return values
+
+
 class NeuralModel:
-    """A trained network that reads one float32 tensor.
+    """A trained network that reads one tensor of numbers.
 
     Args:
         network: reads an array of shape (n_items, *tensor.shape).
@@ -131,7 +164,7 @@ class NeuralModel:
         Raises:
             ExportError: PyTorch can't export it.
         """
-        return export(self._network, self._tensor.name, self._tensor.shape)
+        return export(self._network, self._tensor)
 
 
 def count_weights(network: nn.Module) -> int:
@@ -139,26 +172,25 @@ def count_weights(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def run(network: nn.Module, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+def run(network: nn.Module, inputs: NDArray[Any]) -> NDArray[np.float32]:
     """Outputs of a network for an array of shape (n_items, ...)."""
     x = torch.from_numpy(np.ascontiguousarray(inputs))
     with torch.inference_mode():
         return np.concatenate([network(part).numpy() for part in torch.split(x, _ROWS)])
 
 
-def export(network: nn.Module, input_name: str, shape: tuple[int, ...]) -> onnx.ModelProto:
+def export(network: nn.Module, tensor: TensorSpec) -> onnx.ModelProto:
     """Export a network with a dynamic batch dimension and the one output `uncalibrated`.
 
     Args:
-        network: reads one float32 tensor of shape (n_items, *shape).
-        input_name: what the graph calls that tensor.
-        shape: of one item.
+        network: reads one tensor of numbers, array of shape (n_items, *shape).
+        tensor: its name, datatype and shape.
 
     Raises:
         ExportError: PyTorch can't export it.
     """
     # Two items: a batch of one would be taken for a constant.
-    example = torch.zeros(2, *shape)
+    example = torch.zeros(2, *tensor.shape, dtype=_ELEMENTS[tensor.datatype])
     try:
         with _quiet_exporter():
             program = torch.onnx.export(
@@ -167,7 +199,7 @@ def export(network: nn.Module, input_name: str, shape: tuple[int, ...]) -> onnx.
                 dynamo=True,
                 verbose=False,
                 opset_version=OPSET,
-                input_names=[input_name],
+                input_names=[tensor.name],
                 output_names=[UNCALIBRATED],
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
             )

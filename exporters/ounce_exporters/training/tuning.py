@@ -1,8 +1,8 @@
 """Searching for the models of a ladder: those that nothing else beats in both error and cost.
 
-Optuna proposes a family of models and its options; each proposal is fitted on a part of the rows
-and judged by others. The search never sees the rows that the chosen models are judged by later:
-choosing the best of many by some rows and promising what they say would promise too much.
+Optuna proposes a family of models and its options. Each proposal is fitted on a part of the rows
+and judged by others. The search never sees the rows that the chosen models are judged by later.
+What rows say of the best of many, chosen by them, promises too much.
 """
 
 import logging
@@ -100,10 +100,13 @@ def hold_one_fold(data: TaskData) -> TaskData:
         return data
     first = data.folds == 0
     held = data.folds[data.folds != NEVER_HELD_OUT] == 0
+    groups = data.groups and replace(data.groups, names=data.groups.names[held])
     return replace(
         data,
         folds=np.where(first, 0, NEVER_HELD_OUT),
         validation=select(data.validation, held),
+        clusters=None if data.clusters is None else data.clusters[held],
+        groups=groups,
     )
 
 

@@ -24,6 +24,10 @@ class Answer:
     """Regression: the quantity."""
     interval: tuple[float, float] | None
     """Regression: where the true value is expected."""
+    labels: tuple[str, ...]
+    """Classification: of each row, where the request had several."""
+    values: tuple[float, ...]
+    """Regression: likewise."""
     model: str
     plan: str
     reason: str
@@ -70,6 +74,8 @@ def read_answer(body: bytes) -> Answer:
         confidence=_first(data.get("confidence")),
         value=_first(data.get("value")),
         interval=None if low_high is None else (low_high[0], low_high[1]),
+        labels=tuple(data.get("label", ())),
+        values=tuple(data.get("value", ())),
         model=prediction.model_name,
         plan=how.plan,
         reason=how.reason,

@@ -19,6 +19,9 @@ from ounce_services.client.client import Client
 from ounce_services.client.request import Targets
 from ounce_services.client.rows import read_rows
 
+_MOST_SHOWN = 10
+"""Rows of one answer."""
+
 
 class AskSettings(KafkaConnection):
     """Options of `ounce ask`."""
@@ -147,6 +150,10 @@ def _in_short(found: Answer | RefusedError | BrokerError) -> str:
 
 
 def _what(answer: Answer) -> str:
+    rows = answer.labels or answer.values
+    if len(rows) > 1:
+        more = f" and {len(rows) - _MOST_SHOWN} more" if len(rows) > _MOST_SHOWN else ""
+        return ", ".join(str(row) for row in rows[:_MOST_SHOWN]) + more
     if answer.label is not None:
         sure = "" if answer.confidence is None else f" ({answer.confidence:.4f} sure)"
         return f"{answer.label}{sure}"

@@ -27,7 +27,8 @@ def as_body(data: Any) -> bytes:
     """The body of a request.
 
     Args:
-        data: bytes and texts go as they are; an array becomes the raw tensor; all else JSON.
+        data: bytes and texts go as they are, also a file's; an array becomes the raw tensor, of
+            float32 or, where it holds pixels (uint8), of those; all else JSON.
 
     Raises:
         TypeError: it is none of these.
@@ -37,7 +38,7 @@ def as_body(data: Any) -> bytes:
     if isinstance(data, str):
         return data.encode()
     if isinstance(data, np.ndarray):
-        return np.asarray(data, dtype="<f4").tobytes()
+        return np.asarray(data, dtype="u1" if data.dtype == np.uint8 else "<f4").tobytes()
     return json.dumps(data, default=_plain).encode()
 
 

@@ -1,10 +1,13 @@
 """A Kafka broker inside this process: librdkafka's mock cluster.
 
-For demonstrations and quick tests only. Its limits: each partition holds 5 MiB and then drops its
-oldest records without a word; nothing survives the process; every topic has four partitions; no
-compaction, no retention settings and no real transactions. It answers a fetch that finds nothing
-only after the whole of the consumer's `fetch.wait.max.ms`, and a consumer that may create topics
-(`allow.auto.create.topics=true`) takes 60 s to start.
+For demonstrations and quick tests only. Its limits:
+
+- Each partition holds 5 MiB. Then it drops its oldest records without a word.
+- Nothing survives the process.
+- Every topic has four partitions.
+- There is no compaction, no retention setting and no real transaction.
+- A fetch that finds nothing takes the whole of the consumer's `fetch.wait.max.ms`.
+- A consumer that may create topics (`allow.auto.create.topics=true`) takes 60 s to start.
 """
 
 from collections.abc import Iterable

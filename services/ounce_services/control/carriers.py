@@ -8,6 +8,7 @@ from confluent_kafka import Message
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy_history import PolicyHistory, PolicyVersion, read_version
 from ounce_schemas.release import read_in_service
+from ounce_schemas.topics import CANARIES_TOPIC, shadow_topic
 
 from ounce_services.control.store.outbox import Fate, Record, State
 from ounce_services.policies.canary_state import refuse_second_canary
@@ -25,6 +26,12 @@ class Policies(Protocol):
 
     def read(self, topic: str) -> Iterable[Message]:
         """Records of another topic."""
+
+    def make_other(self, topic: str) -> None:
+        """Make a compacted topic where there is none."""
+
+    def make_topics(self, names: Iterable[str]) -> None:
+        """Make other topics that are not there."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,11 @@ class PolicyCarrier:
             by = f" {history.current.summary()}" if history.current is not None else ""
             return Fate(State.REFUSED, f"version {number} is in force{by}, not {version.base}")
         try:
-            if version.restores is None:
-                refuse_second_canary(self.topic, history)
+            refuse_second_canary(self.topic, history, version)
+            if version.canary is not None:
+                self.topic.make_other(CANARIES_TOPIC)
+            if version.shadow is not None:
+                self.topic.make_topics(map(shadow_topic, version.shadow.tasks))
             self.topic.write(version)
         except PolicyError as e:
             return Fate(State.REFUSED, str(e))

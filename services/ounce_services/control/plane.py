@@ -26,6 +26,7 @@ from ounce_services.control.store.database import Database
 from ounce_services.control.store.outbox import Carrier, Kind, Outbox
 from ounce_services.control.store.policy_mirror import PolicyMirror
 from ounce_services.control.stream import Stream
+from ounce_services.control.trial_book import TrialBook
 from ounce_services.dead_letters.topic import DeadLetterTopic
 from ounce_services.policies.topic import PolicyTopic
 from ounce_services.registry.topic import ModelsTopic, ServedModels
@@ -46,6 +47,7 @@ class Plane:
         outbox: what goes to Kafka.
         policy_topic: where workers read policies.
         policies: versions of the policy.
+        trials: canaries and shadows.
         models: which serve.
         dead_letters: of all tasks.
         stream: the newest predictions.
@@ -58,6 +60,7 @@ class Plane:
     outbox: Outbox
     policy_topic: Topic
     policies: PolicyBook
+    trials: TrialBook
     models: ModelBook
     dead_letters: DeadLetterDesk
     stream: Stream
@@ -99,6 +102,8 @@ def make_plane(
     outbox = Outbox(database, carriers)
     per_minute = settings.calls_per_minute
     provider = settings.provider
+    mirror = PolicyMirror(database)
+    policies = PolicyBook(topic, mirror, outbox, settings.models, settings.decisions)
     return Plane(
         settings,
         database,
@@ -111,7 +116,8 @@ def make_plane(
         Audit(database),
         outbox,
         topic,
-        PolicyBook(topic, PolicyMirror(database), outbox, settings.models, settings.decisions),
+        policies,
+        TrialBook(topic, policies),
         ModelBook(open_models, outbox, settings.store, settings.key),
         DeadLetterDesk(lambda task: DeadLetterTopic(at[0], task, *at[1:])),
         Stream({"bootstrap.servers": settings.kafka, **settings.security}, settings.task),

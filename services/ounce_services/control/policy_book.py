@@ -10,7 +10,8 @@ from ounce_edge.dry_run.cards import card_ladders
 from ounce_edge.dry_run.check import Finding, Level
 from ounce_edge.dry_run.foresight import Foresight
 from ounce_edge.dry_run.meeting import Choice, Meeting, Message, choose, meet
-from ounce_edge.dry_run.replaying import replay_folder
+from ounce_edge.dry_run.recorded import FolderRecording
+from ounce_edge.dry_run.replaying import replay_recorded
 from ounce_schemas.documents import parse_policy
 from ounce_schemas.errors import BrokerError, PolicyError
 from ounce_schemas.policy import Policy
@@ -130,7 +131,8 @@ class PolicyBook:
             raise NotFoundError(
                 "no recorded decisions are here: start `ounce control` with --decisions FOLDER"
             )
-        return dict(replay_folder(self.parse(document), self._decisions, tasks))
+        recording = FolderRecording(self._decisions)
+        return dict(replay_recorded(self.parse(document), recording, tasks))
 
     def apply(self, change: Change, base: int, force: bool = False) -> Applied:
         """Put a policy in force.
@@ -144,8 +146,12 @@ class PolicyBook:
             StaleError: another version is in force.
             RefusedError: the checks find errors, or it is too large.
         """
-        findings, _ = look_for_faults(self.parse(change.document), self._models)
-        errors = tuple(f"{f.where}: {f.text}" for f in findings if f.level is Level.ERROR)
+        errors = tuple(
+            f"{f.where}: {f.text}"
+            for document in dict.fromkeys(change.documents)
+            for f in look_for_faults(self.parse(document), self._models)[0]
+            if f.level is Level.ERROR
+        )
         if errors and not force:
             raise RefusedError("the policy has errors; mend them, or force it", errors)
         try:
@@ -158,8 +164,7 @@ class PolicyBook:
         if base != number:
             by = f" {current.summary()}" if current is not None else ""
             raise StaleError(f"version {number} is in force{by}, not {base}")
-        on_trial = current is not None and bool(current.canary or current.shadow)
-        if current is not None and not on_trial and current.document == change.document:
+        if current is not None and current.holds(change):
             return Applied(current, State.IN_FORCE)
         try:
             version = next_version(history, change, uuid.uuid4().hex, datetime.now(UTC))

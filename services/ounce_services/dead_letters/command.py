@@ -192,7 +192,7 @@ def replay_command(  # noqa: PLR0913
 ) -> int:
     """Send dead letters of TASK back to its requests topic, as they came or mended.
 
-    Key, value, headers, partition and id stay what they were: a record that brought no id gets the
+    Key, value, headers, partition and id stay what they were. A record that brought no id gets the
     one that it was known by, <topic>-<partition>-<offset> of its first position, as ce_id. The
     deadline counts from now. Each goes once: what was replayed is marked in the dead-letters topic,
     and passed over from then on. Run one replay of a task at a time.

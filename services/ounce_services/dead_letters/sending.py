@@ -1,11 +1,12 @@
 """Sending dead letters back, and marking those that the broker holds.
 
-A dead letter can't be changed, so a mark behind it, in its own partition, says that it was sent
-back: no group, no database, and it lives at least as long as its letter. It is written once the
-broker has confirmed the request; one killed in between sends that chunk again, with the same ids.
+A dead letter can't be changed. So a mark behind it, in its own partition, says that it was sent
+back. That needs no group and no database, and the mark lives at least as long as its letter. It is
+written once the broker has confirmed the request. A replay that is killed in between sends that
+chunk again, with the same ids.
 
-One transaction over both would close that gap, but live requests behind it in the partition would
-wait for its end (for its timeout, if the replay is killed), and miss their deadlines.
+One transaction over both would close that gap. But live requests behind it in the partition would
+wait for its end, or for its timeout if the replay is killed, and miss their deadlines.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -17,6 +17,7 @@ from ounce_schemas.request import (
     HEADER_TRACEPARENT,
     REQUEST_EVENT_TYPE,
     FloatTensor,
+    PixelTensor,
     Request,
     RequestParameters,
     TextTensor,
@@ -129,13 +130,15 @@ def _target_headers(targets: Targets) -> Headers:
 
 def _json_body(samples: Samples, item: int, id: str | None, targets: Targets) -> Request:
     """An Open Inference Protocol V2 body; a JSON request carries its targets there."""
-    tensors: list[FloatTensor | TextTensor] = []
+    tensors: list[FloatTensor | PixelTensor | TextTensor] = []
     for spec in samples.spec.inputs:
         data = samples.inputs[spec.name][item].ravel().tolist()
         shape = [1, *spec.shape]
         if spec.datatype == "FP32":
             # NaN, a missing value, is encoded as null.
             tensors.append(FloatTensor(spec.name, shape, data))
+        elif spec.datatype == "UINT8":
+            tensors.append(PixelTensor(spec.name, shape, data))
         else:
             tensors.append(TextTensor(spec.name, shape, data))
     parameters = (

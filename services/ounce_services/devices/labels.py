@@ -72,7 +72,7 @@ class LabelSender:
         spec, truth = self._samples.spec, self._samples.targets[item]
         if spec.classifies:
             return Label(id, label=spec.labels[int(truth)])
-        return Label(id, value=float(truth))
+        return Label(id, value=float(truth) + (spec.offset or 0.0))
 
     def _delivered(self, error: KafkaError | None, _: Message) -> None:
         self._in_flight -= 1

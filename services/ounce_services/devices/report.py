@@ -13,7 +13,7 @@ class Phase(StrEnum):
 
     SENDING = "sending"
     SETTLING = "settling"
-    """Nothing is sent any more; answers are waited for."""
+    """All is sent; answers are waited for."""
     DONE = "done"
 
 

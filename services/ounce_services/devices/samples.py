@@ -56,7 +56,8 @@ class Samples:
         if isinstance(output, TextOutput) and output.data:
             return output.data[0] == self.spec.labels[int(self.targets[item])]
         if isinstance(output, NumberOutput) and output.data and self.spec.tolerance is not None:
-            return abs(output.data[0] - float(self.targets[item])) <= self.spec.tolerance
+            truth = float(self.targets[item]) + (self.spec.offset or 0.0)
+            return abs(output.data[0] - truth) <= self.spec.tolerance
         return False
 
 
@@ -107,9 +108,9 @@ def _checked(spec: TaskSpec, split: dict[str, NDArray[Any]], path: Path) -> Samp
                 f"expected {(len(targets), *tensor.shape)}"
             )
         inputs[tensor.name] = (
-            np.ascontiguousarray(array, "<f4")
-            if tensor.datatype == "FP32"
-            else array.astype(str).astype(object)
+            array.astype(str).astype(object)
+            if tensor.datatype == "BYTES"
+            else np.ascontiguousarray(array, "u1" if tensor.datatype == "UINT8" else "<f4")
         )
     if spec.classifies and not (
         targets.dtype.kind in "iu" and 0 <= targets.min() <= targets.max() < len(spec.labels)

@@ -56,10 +56,10 @@ def default_mix(accuracy_lows: Sequence[float]) -> tuple[Targets, ...]:
         accuracy_lows: lower bound of the accuracy of each model, in [0, 1]; at least one.
 
     Returns:
-        Nine in ten messages are easy or ordinary, one of them in six bare; one in twenty asks for
-        what only the most accurate model gives; one in twenty-five for what nothing can give (a
-        floor above every model's, a deadline of 1 ms), so that it can be seen how a miss is
-        labelled. Weights sum to 1.
+        Kinds of messages; their weights sum to 1. Nine in ten are easy or ordinary, one of these in
+        six is bare. One in twenty asks for what only the most accurate model gives. One in
+        twenty-five asks for what nothing can give (a floor above every model's, a deadline of
+        1 ms): so it can be seen how a miss is labelled.
     """
     lows = sorted(accuracy_lows)
     loose, middle = _round_down(lows[0]), _round_down(lows[len(lows) // 2])

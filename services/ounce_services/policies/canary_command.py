@@ -17,7 +17,7 @@ from ounce_services.policies.canary_state import (
     evidence_table,
     refuse_second_canary,
 )
-from ounce_services.policies.model_trial import with_model, without_model
+from ounce_services.policies.model_trial import sides_of
 from ounce_services.policies.options import (
     TopicSettings,
     author_option,
@@ -102,9 +102,8 @@ def start_command(  # noqa: PLR0913
     refuse_second_canary(topic, history)
     baseline = current.document
     if model is not None:
-        task, name = _parse_model(model)
-        canary = canary.model_copy(update={"document": with_model(baseline, task, name)})
-        baseline = without_model(baseline, task, name)
+        baseline, on_trial = sides_of(baseline, _checked_name(model))
+        canary = canary.model_copy(update={"document": on_trial})
     for document in (baseline, canary.document):
         findings, _ = look_for_faults(parse_policy(document, str(file or model)), models)
         if show_findings(findings, err=True):
@@ -146,7 +145,8 @@ def promote_command(force: bool, note: str, author: str, **values: Any) -> None:
     stop = canary_state(topic, version.id).stop
     if stop is not None and not force:
         raise PolicyError(f"it stopped itself: {stop.reason}; not promoted without --force")
-    _end(values, version, canary.document, author, note or f"the canary of {version.name}")
+    note = note or f"the canary of {version.name}"
+    _end(values, version, Change(canary.document, author, note, promotes=version.number))
 
 
 @command.command("stop")
@@ -159,17 +159,17 @@ def stop_command(note: str, author: str, **values: Any) -> None:
     Example: ounce policy canary stop --kafka localhost:9092
     """
     version, _ = _canary_of(current_of(open_topic(values)))
-    _end(values, version, version.document, author, note or "without the canary")
+    _end(values, version, Change(version.document, author, note or "without the canary"))
 
 
-def _end(values: Any, version: PolicyVersion, document: str, author: str, note: str) -> None:
+def _end(values: Any, version: PolicyVersion, change: Change) -> None:
     topic = open_topic(values)
     history = topic.history()
     if history.current != version:
         raise PolicyError(
             f"{version.name} is not in force any more: look at `ounce policy history`"
         )
-    ended = topic.append(history, Change(document, author, note))
+    ended = topic.append(history, change)
     click.echo(f"{ended.name} is in force for all devices")
 
 
@@ -194,8 +194,8 @@ def _make_canary(
         raise click.UsageError(describe(e)) from e
 
 
-def _parse_model(text: str) -> tuple[str, str]:
+def _checked_name(text: str) -> str:
     task, slash, model = text.partition("/")
     if not (task and slash and model):
         raise click.UsageError(f"--model {text!r} is not TASK/MODEL")
-    return task, model
+    return text

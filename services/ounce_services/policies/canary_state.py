@@ -8,7 +8,7 @@ from ounce_edge.dry_run.canary_evidence import Key, comparisons_of, join_by_key
 from ounce_edge.recommender.canary.verdict import Comparison, needed_evidence
 from ounce_schemas.canary import Canary, Evidence, Stop, read_record
 from ounce_schemas.errors import PolicyError
-from ounce_schemas.policy_history import PolicyHistory
+from ounce_schemas.policy_history import Change, PolicyHistory, PolicyVersion
 from ounce_schemas.topics import CANARIES_TOPIC
 
 from ounce_services.policies.listing import table
@@ -59,14 +59,17 @@ def read_state(
     return CanaryState(dict(join_by_key(map(comparisons_of, latest.values()))), stop)
 
 
-def refuse_second_canary(topic: Topics, history: PolicyHistory) -> None:
-    """Refuse a change while a canary runs.
+def refuse_second_canary(
+    topic: Topics, history: PolicyHistory, change: Change | PolicyVersion | None = None
+) -> None:
+    """Refuse a change while a canary runs, unless it ends the canary.
 
     Raises:
         PolicyError: one runs.
     """
     current = history.current
-    if current is None or current.canary is None:
+    ends_it = change is not None and bool(change.restores or change.promotes)
+    if current is None or current.canary is None or ends_it:
         return
     if canary_state(topic, current.id).stop is None:
         raise PolicyError(
@@ -75,11 +78,13 @@ def refuse_second_canary(topic: Topics, history: PolicyHistory) -> None:
         )
 
 
-def evidence_table(canary: Canary, state: CanaryState) -> str:
-    """One line a task and criterion."""
+EVIDENCE_HEAD = ("task", "criterion", "bad, canary", "of", "bad, others", "of", "evidence")
+
+
+def evidence_rows(canary: Canary, state: CanaryState) -> list[tuple[str, ...]]:
+    """One a task and criterion; columns as in `EVIDENCE_HEAD`."""
     needed = needed_evidence(len({task for task, _ in state.seen}), canary.confidence)
-    rows = [("task", "criterion", "bad, canary", "of", "bad, others", "of", "evidence")]
-    rows += [
+    return [
         (
             task,
             criterion.value,
@@ -91,4 +96,8 @@ def evidence_table(canary: Canary, state: CanaryState) -> str:
         )
         for (task, criterion), found in sorted(state.seen.items())
     ]
-    return table(rows)
+
+
+def evidence_table(canary: Canary, state: CanaryState) -> str:
+    """One line a task and criterion."""
+    return table([EVIDENCE_HEAD, *evidence_rows(canary, state)])

@@ -237,10 +237,8 @@ def _append(topic: PolicyTopic, change: Change, base: int | None) -> None:
     if base is not None and base != number:
         by = f" {current.summary()}" if current else ""
         raise PolicyError(f"version {number} is in force{by}, not {base}: nothing is applied")
-    has_canary = current is not None and current.canary is not None
-    if has_canary and change.restores is None:
-        refuse_second_canary(topic, history)
-    if current is not None and not has_canary and current.document == change.document:
+    refuse_second_canary(topic, history, change)
+    if current is not None and current.holds(change):
         click.echo(f"{current.name} is the same, nothing is applied")
         return
     version: PolicyVersion = topic.append(history, change)

@@ -7,15 +7,21 @@ from typing import Any, cast
 import click
 from ounce_edge.dry_run.chance_reader import ChanceReader, ReadChances, read_chances
 from ounce_edge.dry_run.off_policy import Estimates, Interval, estimate
-from ounce_edge.dry_run.recorded import tasks_in
 from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.documents import TASK_FILE, read_task
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.topics import labels_topic, predictions_topic
-from pydantic import Field
 
 from ounce_services.policies.listing import table
-from ounce_services.policies.options import TopicSettings, models_option, read_document
+from ounce_services.policies.options import (
+    SourceSettings,
+    decisions_option,
+    models_option,
+    open_recording,
+    policy_option,
+    read_document,
+    tasks_option,
+)
 from ounce_services.policies.outcomes import (
     Headers,
     Rewards,
@@ -28,27 +34,10 @@ _Record = tuple[bytes | None, Headers]
 _MOST_NAMED = 3
 
 
-class SourceSettings(TopicSettings):
-    """Where answers and labels are, unless in files."""
-
-    kafka: str = Field(default="", description="Bootstrap servers to read answers and labels from")
-
-
 @click.command("estimate")
-@click.option(
-    "--policy",
-    "file",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The policy to try, YAML or JSON.",
-)
-@click.option(
-    "--decisions",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder that workers recorded their decisions in.",
-)
-@click.option("--task", "tasks", multiple=True, help="Only this task; repeat for several.")
+@policy_option
+@decisions_option
+@tasks_option
 @click.option(
     "--answers",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -70,7 +59,7 @@ class SourceSettings(TopicSettings):
 @settings_options(SourceSettings)
 def command(  # noqa: PLR0913
     file: Path,
-    decisions: Path,
+    decisions: str,
     tasks: tuple[str, ...],
     answers: Path | None,
     labels: Path | None,
@@ -88,8 +77,9 @@ def command(  # noqa: PLR0913
     if answers is None and not settings.kafka:
         raise click.UsageError("give --kafka, or --answers and perhaps --labels")
     _, policy = read_document(file)
-    for task in tasks or tasks_in(decisions):
-        read, reader = read_chances(policy, decisions, task)
+    recording = open_recording(decisions, settings)
+    for task in tasks or recording.tasks():
+        read, reader = read_chances(policy, recording, task)
         share = _require_covered(task, read, least_covered)
         given = read_answers(
             (v for v, _ in _records(answers, settings, predictions_topic(task))), task

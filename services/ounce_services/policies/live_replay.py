@@ -4,12 +4,11 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 from ounce_edge.dry_run.foresight import Foresight
 from ounce_edge.dry_run.live import LiveReplay
-from ounce_edge.dry_run.recorded import tasks_in
+from ounce_edge.dry_run.recorded import FolderRecording
 from ounce_schemas.policy import Policy
 
 from ounce_services.policies.foresight_rows import figure_rows
@@ -17,14 +16,18 @@ from ounce_services.process.stopping import stop_on_signals
 
 
 def follow(
-    policy: Policy, folder: Path, tasks: Sequence[str], every_s: float, for_s: float | None
+    policy: Policy,
+    recording: FolderRecording,
+    tasks: Sequence[str],
+    every_s: float,
+    for_s: float | None,
 ) -> Mapping[str, Foresight]:
     """Replay what is recorded from now on, and print a line for each task, until a signal says
     stop.
 
     Args:
         policy: the other policy.
-        folder: that workers record decisions in.
+        recording: that workers write.
         tasks: names of the tasks; empty: all that are there.
         every_s: from one line to the next.
         for_s: longest time; None: until the signal.
@@ -33,7 +36,9 @@ def follow(
         ArtifactError: there are no decisions.
         PolicyError: the policy leaves messages without a plan.
     """
-    replays = {task: LiveReplay(policy, folder, task) for task in tasks or tasks_in(folder)}
+    replays = {
+        task: LiveReplay(policy, recording.folder, task) for task in tasks or recording.tasks()
+    }
     end_s = math.inf if for_s is None else time.monotonic() + for_s
     found = {task: replay.look() for task, replay in replays.items()}
     with stop_on_signals() as stop:

@@ -23,6 +23,7 @@ def meeting_text(meeting: Meeting, choice: Choice | None, models: Path) -> str:
         f"fallback: {settings.fallback}",
         f"objective: {settings.objective}",
         f"cascades: {'yes' if settings.cascades else 'no'}",
+        f"priority: {settings.priority}",
     ]
     lines += [
         f"{name}: {', '.join(value)}"
@@ -30,6 +31,7 @@ def meeting_text(meeting: Meeting, choice: Choice | None, models: Path) -> str:
             ("allow", settings.allow),
             ("deny", settings.deny),
             ("families", settings.families),
+            ("runtimes", settings.runtimes),
         )
         if value
     ]

@@ -1,8 +1,26 @@
 """A model on trial is two policies: one that denies it, and one that does not."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
+
+
+class Sides(NamedTuple):
+    """The policies of a canary."""
+
+    others: str
+    on_trial: str
+
+
+def sides_of(document: str, name: str) -> Sides:
+    """The two policies of a model on trial.
+
+    Args:
+        document: the policy in force as YAML; valid.
+        name: TASK/MODEL.
+    """
+    task, _, model = name.partition("/")
+    return Sides(without_model(document, task, model), with_model(document, task, model))
 
 
 def without_model(document: str, task: str, model: str) -> str:

@@ -8,14 +8,17 @@ from typing import Any
 import click
 from ounce_edge.dry_run.cards import Ladders, card_ladders
 from ounce_edge.dry_run.check import Finding, Level, check
+from ounce_edge.dry_run.recorded import FolderRecording, Recording
 from ounce_schemas.command import make_settings
 from ounce_schemas.documents import parse_policy, read_text
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.policy import Policy
 from ounce_schemas.policy_history import PolicyVersion
+from ounce_schemas.topics import DECISIONS_TOPIC
 from pydantic import Field
 
+from ounce_services.policies.decision_topic import TopicRecording
 from ounce_services.policies.topic import PolicyTopic
 
 
@@ -30,6 +33,12 @@ class TopicSettings(KafkaConnection):
     def topic(self) -> PolicyTopic:
         """The topic there."""
         return PolicyTopic(self.kafka, self.kafka_timeout_s, self.security)
+
+
+class SourceSettings(TopicSettings):
+    """Where records are read that are in no file."""
+
+    kafka: str = Field(default="", description="Bootstrap servers of what is read from topics")
 
 
 def open_topic(values: dict[str, Any]) -> PolicyTopic:
@@ -50,6 +59,23 @@ author_option = click.option(
     "--author", default=getpass.getuser, help="Who changes it.  [default: your user name]"
 )
 note_option = click.option("--note", default="", help="Why, for the history.")
+policy_option = click.option(
+    "--policy",
+    "file",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The policy to try, YAML or JSON.",
+)
+decisions_option = click.option(
+    "--decisions",
+    required=True,
+    metavar=f"FOLDER|{DECISIONS_TOPIC}",
+    help="Folder that workers recorded their decisions in, or the topic that they published them "
+    "on, which needs --kafka.",
+)
+tasks_option = click.option(
+    "--task", "tasks", multiple=True, help="Only this task; repeat for several."
+)
 file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 
 
@@ -61,6 +87,15 @@ def read_document(file: Path) -> tuple[str, Policy]:
     """
     text = sys.stdin.read() if str(file) == "-" else read_text(file)
     return text, parse_policy(text, "standard input" if str(file) == "-" else str(file))
+
+
+def open_recording(decisions: str, settings: SourceSettings) -> Recording:
+    """The decisions that the option names."""
+    if decisions != DECISIONS_TOPIC or Path(decisions).is_dir():
+        return FolderRecording(Path(decisions))
+    if not settings.kafka:
+        raise click.UsageError(f"--decisions {DECISIONS_TOPIC} needs --kafka")
+    return TopicRecording(settings.topic())
 
 
 def look_for_faults(policy: Policy, models: Path) -> tuple[list[Finding], Ladders]:

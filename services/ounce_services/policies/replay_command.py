@@ -3,36 +3,35 @@
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 from ounce_edge.dry_run.foresight import Foresight
-from ounce_edge.dry_run.replaying import replay_folder
+from ounce_edge.dry_run.recorded import FolderRecording
+from ounce_edge.dry_run.replaying import replay_recorded
+from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.errors import PolicyError
 
 from ounce_services.policies.foresight_page import foresight_page
 from ounce_services.policies.foresight_rows import HEAD, figure_rows, plan_rows, summary
 from ounce_services.policies.listing import table
 from ounce_services.policies.live_replay import follow
-from ounce_services.policies.options import read_document
+from ounce_services.policies.options import (
+    SourceSettings,
+    decisions_option,
+    open_recording,
+    policy_option,
+    read_document,
+    tasks_option,
+)
 
 _MOST_SHOWN = 10
 
 
 @click.command("replay")
-@click.option(
-    "--policy",
-    "file",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The policy to try, YAML or JSON.",
-)
-@click.option(
-    "--decisions",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder that workers recorded their decisions in.",
-)
-@click.option("--task", "tasks", multiple=True, help="Only this task; repeat for several.")
+@policy_option
+@decisions_option
+@tasks_option
 @click.option(
     "--page", type=click.Path(dir_okay=False, path_type=Path), help="Also write an HTML page."
 )
@@ -55,14 +54,16 @@ _MOST_SHOWN = 10
     type=click.FloatRange(0, min_open=True),
     help="With --live, stop after so long.",
 )
+@settings_options(SourceSettings)
 def command(  # noqa: PLR0913
     file: Path,
-    decisions: Path,
+    decisions: str,
     tasks: tuple[str, ...],
     page: Path | None,
     live: bool,
     every_s: float,
     for_s: float | None,
+    **values: Any,
 ) -> None:
     """Make recorded decisions again under another policy, and show what changes: who answers,
     deadlines and floors kept, compute and cost, and the messages that change most.
@@ -70,14 +71,18 @@ def command(  # noqa: PLR0913
     \b
     Examples:
       ounce policy replay --policy new.yaml --decisions decisions --page replay.html
+      ounce policy replay --policy new.yaml --decisions ounce.decisions --kafka localhost:9092
       ounce policy replay --policy new.yaml --decisions decisions --live
     """
+    recording = open_recording(decisions, make_settings(SourceSettings, values))
+    if live and not isinstance(recording, FolderRecording):
+        raise click.UsageError("--live follows a folder")
     text, policy = read_document(file)
     began_s = time.perf_counter()
-    if live:
-        found = follow(policy, decisions, tasks, every_s, for_s)
+    if live and isinstance(recording, FolderRecording):
+        found = follow(policy, recording, tasks, every_s, for_s)
     else:
-        found = replay_folder(policy, decisions, tasks, _progress)
+        found = replay_recorded(policy, recording, tasks, _progress)
     took_s = time.perf_counter() - began_s
     n = sum(of_task.before.n for of_task in found.values())
     for task, of_task in found.items():

@@ -6,7 +6,7 @@ import click
 from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
-from ounce_schemas.topics import all_topics, answered_topic
+from ounce_schemas.topics import DECISIONS_TOPIC, all_topics, answered_topic
 from pydantic import BaseModel, Field
 
 from ounce_services.cluster.admin import create_topics
@@ -22,6 +22,7 @@ class TopicsSettings(KafkaConnection):
         default=False,
         description="Also the topics ounce.TASK.answered, for gateways with --local",
     )
+    decisions: bool = Field(default=False, description=f"Also create {DECISIONS_TOPIC}")
     kafka_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds to wait for Kafka before giving up"
     )
@@ -44,7 +45,11 @@ def command(task: tuple[str, ...], **values: Any) -> None:
     settings = make_settings(TopicsSettings, values)
     states = create_topics(
         settings.kafka,
-        [*all_topics(tasks), *(answered_topic(task) for task in tasks if settings.answered)],
+        [
+            *all_topics(tasks),
+            *(answered_topic(task) for task in tasks if settings.answered),
+            *([DECISIONS_TOPIC] if settings.decisions else ()),
+        ],
         partitions=settings.partitions,
         replication=settings.replication,
         timeout_s=settings.kafka_timeout_s,

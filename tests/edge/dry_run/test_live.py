@@ -1,11 +1,14 @@
 """What workers record is replayed while they do, and counted once."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 from ounce_edge.dry_run.live import LiveReplay
-from ounce_edge.dry_run.replaying import replay_folder
-from ounce_edge.evidence.decision_log import LENGTH
+from ounce_edge.dry_run.recorded import FolderRecording
+from ounce_edge.dry_run.replaying import replay_recorded
+from ounce_edge.evidence.decided import LENGTH
+from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.evidence.decision_reader import split_entries
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.policy import Policy
@@ -18,7 +21,7 @@ POLICY = Policy.model_validate(AFTER)
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("decisions")
-    happens(folder, BEFORE, 400)
+    happens(partial(DecisionLog, folder), BEFORE, 400)
     [file] = folder.iterdir()
     return file.read_bytes()
 
@@ -34,7 +37,7 @@ def test_what_is_added_is_replayed_however_it_is_cut(content: bytes, tmp_path: P
         with file.open("ab") as growing:
             growing.write(content[start : start + 7001])
         found = live.look()
-    whole = replay_folder(POLICY, tmp_path)["digits"]
+    whole = replay_recorded(POLICY, FolderRecording(tmp_path))["digits"]
     assert found == whole
     assert found.n_changed > 50
     assert live.look() == whole  # nothing is counted twice
@@ -46,11 +49,11 @@ def test_what_was_there_before_is_passed_over_and_its_senders_are_known(
     parts, file = parts_of(content), tmp_path / "digits-000001-0123abcd.decisions"
     half = len(parts) // 2
     file.write_bytes(b"".join(parts[:half]))
-    before = replay_folder(POLICY, tmp_path)["digits"]
+    before = replay_recorded(POLICY, FolderRecording(tmp_path))["digits"]
     live = LiveReplay(POLICY, tmp_path, "digits")
     assert live.look().before.n == 0
     file.write_bytes(content)
-    found, whole = live.look(), replay_folder(POLICY, tmp_path)["digits"]
+    found, whole = live.look(), replay_recorded(POLICY, FolderRecording(tmp_path))["digits"]
     assert found.before.n == whole.before.n - before.before.n > 0
     assert found.after.plans == whole.after.plans - before.after.plans
     assert found.after.n_refused == whole.after.n_refused - before.after.n_refused

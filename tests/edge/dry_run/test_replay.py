@@ -1,7 +1,9 @@
 """What a replay foresees is what then happens."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,11 @@ import msgspec
 import numpy as np
 import pytest
 from ounce_edge.dry_run.foresight import Foresight
-from ounce_edge.dry_run.replaying import replay_folder
+from ounce_edge.dry_run.recorded import FolderRecording
+from ounce_edge.dry_run.replaying import replay_recorded
+from ounce_edge.dry_run.settling import routes_on
+from ounce_edge.evidence.decided import Recorder
+from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -60,7 +66,9 @@ def stream(n: int, seed: int = 1) -> list[list[FakeRecord]]:
     return polls
 
 
-def happens(folder: Path, policy: dict[str, Any], n: int = 3000) -> Sequence[tuple[str, Any]]:
+def happens(
+    recorder_of: Callable[[LogHeader], Recorder], policy: dict[str, Any], n: int = 3000
+) -> Sequence[tuple[str, Any]]:
     """Serve the stream under a policy: topic and prediction of each message."""
     clock = Clock()
     models = [
@@ -79,7 +87,7 @@ def happens(folder: Path, policy: dict[str, Any], n: int = 3000) -> Sequence[tup
         )
     ]
     start = edition(*models, **policy)
-    log = DecisionLog(folder, start.log_header())
+    log = recorder_of(start.log_header())
     serving, outbox = Pipeline(start, clocks=Clocks(clock, clock), log=log), Outbox()
     for poll in stream(n):
         for record in poll:
@@ -123,12 +131,12 @@ def figures_in(found: Foresight, when: str) -> dict[str, float]:
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Sequence[tuple[str, Any]]]:
     folder = tmp_path_factory.mktemp("decisions")
-    return folder, happens(folder, BEFORE)
+    return folder, happens(partial(DecisionLog, folder), BEFORE)
 
 
 def test_the_same_policy_changes_nothing_and_its_figures_are_what_was(recorded: Any) -> None:
     folder, answers = recorded
-    found = replay_folder(Policy.model_validate(BEFORE), folder)["digits"]
+    found = replay_recorded(Policy.model_validate(BEFORE), FolderRecording(folder))["digits"]
     assert found.before == found.after
     assert (found.n_changed, found.changes, found.n_unusable) == (0, [], 0)
     assert found.before.n == len(answers)
@@ -137,8 +145,8 @@ def test_the_same_policy_changes_nothing_and_its_figures_are_what_was(recorded: 
 
 def test_what_is_foreseen_of_another_policy_then_happens(recorded: Any, tmp_path: Path) -> None:
     folder, answers = recorded
-    found = replay_folder(Policy.model_validate(AFTER), folder)["digits"]
-    then = figures_of(happens(tmp_path, AFTER))
+    found = replay_recorded(Policy.model_validate(AFTER), FolderRecording(folder))["digits"]
+    then = figures_of(happens(partial(DecisionLog, tmp_path), AFTER))
     assert_close(figures_in(found, "after"), then)
     changed = {
         name: abs(then.get(name, 0.0) - value) for name, value in figures_of(answers).items()
@@ -162,7 +170,7 @@ def test_a_policy_that_leaves_recorded_messages_no_plan_is_named(recorded: Any) 
     folder, _ = recorded
     rule = {"name": "none", "when": {"tenant": "acme"}, "families": ["neural"]}
     with pytest.raises(PolicyError, match="rule none: permits none of the plans"):
-        replay_folder(Policy.model_validate({"rules": [rule]}), folder)
+        replay_recorded(Policy.model_validate({"rules": [rule]}), FolderRecording(folder))
 
 
 def test_a_rule_for_some_hours_changes_only_what_came_then(recorded: Any) -> None:
@@ -170,16 +178,25 @@ def test_a_rule_for_some_hours_changes_only_what_came_then(recorded: Any) -> Non
     span = {"valid_from": "1970-01-01T00:01:00Z", "valid_until": "1970-01-01T00:01:05Z"}
     rule = {"name": "then", "when": span, "allow": ["heavy"]}
     policy = Policy.model_validate({**BEFORE, "rules": [rule]})
-    found = replay_folder(policy, folder)["digits"]
+    found = replay_recorded(policy, FolderRecording(folder))["digits"]
     always = Policy.model_validate({**BEFORE, "rules": [{"name": "a", "allow": ["heavy"]}]})
-    of_all = replay_folder(always, folder)["digits"]
+    of_all = replay_recorded(always, FolderRecording(folder))["digits"]
     assert 0 < found.n_changed < 0.6 * of_all.n_changed
     assert of_all.after.plans.keys() == {"heavy"}
 
 
 def test_a_folder_without_decisions_is_named(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="no recorded decisions"):
-        replay_folder(Policy(), tmp_path)
+        replay_recorded(Policy(), FolderRecording(tmp_path))
     (tmp_path / "digits-000001-0123abcd.decisions").write_bytes(b"\x04\x00\x00\x00junk")
     with pytest.raises(ArtifactError, match="not a log of decisions"):
-        replay_folder(Policy(), tmp_path)
+        replay_recorded(Policy(), FolderRecording(tmp_path))
+
+
+def test_runtimes_of_a_rule_count_where_the_record_tells_them() -> None:
+    header = edition(replace(served(DIGITS, "a"), runtime="cpu")).log_header()
+    gpu = Policy.model_validate({"rules": [{"name": "gpu", "runtimes": ["tensorrt"]}]})
+    with pytest.raises(PolicyError, match="rule gpu: permits none of the plans"):
+        routes_on(header, gpu.for_task("digits"))
+    unknown = msgspec.structs.replace(header, runtimes=())
+    assert [r.tables.permitted for r in routes_on(unknown, gpu.for_task("digits"))[0]] == [[0]] * 2

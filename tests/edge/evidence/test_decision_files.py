@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from ounce_edge.evidence import decision_files, decision_log
+from ounce_edge.evidence.decided import Decided
 from ounce_edge.evidence.decision_files import files_of
-from ounce_edge.evidence.decision_log import RETRY_S, Decided, DecisionLog
+from ounce_edge.evidence.decision_log import RETRY_S, DecisionLog
 from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.edition import Edition

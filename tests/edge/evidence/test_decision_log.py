@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ounce_edge.evidence.decided import Decided
 from ounce_edge.evidence.decision_entry import FORMAT, LogHeader, replay
-from ounce_edge.evidence.decision_log import Decided, DecisionLog
+from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_edge.evidence.explain import command
 from ounce_edge.pipeline.clocks import Clocks

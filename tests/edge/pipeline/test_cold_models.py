@@ -21,7 +21,7 @@ from ounce_schemas.policy import Policy
 
 from tests.support.edge.decisions import view
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, write_ladder, write_model
-from tests.support.edge.pipelines import GOOD, NOW_S
+from tests.support.edge.pipelines import GOOD, NOW_S, Clock
 from tests.support.edge.serving import FakeDelivery, serving_of
 
 SENT_MS = int(NOW_S * 1e3)
@@ -32,7 +32,7 @@ HEAVY = {"accuracy": 0.99, "ms_per_item": 0.1}
 def pipeline_of(models: Path, task: Any, memory: ModelMemory, fakes: Any) -> Pipeline:
     ladder = load_ladder(models, task.name, ManagedRuntime(FakeRuntime(fakes), memory))
     edition = Edition(ladder, Policy().for_task(task.name), lambda m: card_belief(m.card))
-    return Pipeline(edition, clocks=Clocks(lambda: NOW_S))
+    return Pipeline(edition, clocks=Clocks(lambda: NOW_S, Clock(tick_s=1e-5)))
 
 
 class Cold:
@@ -43,7 +43,7 @@ class Cold:
         write_model(folder, DIGITS, "light", "l", **LIGHT)
         write_model(folder, DIGITS, "heavy", "hh", **HEAVY)
         self.path = folder / "heavy" / "model.onnx"
-        self.memory = ModelMemory(2, resident=lambda: 0)
+        self.memory = ModelMemory(2, clock=Clock(), resident=lambda: 0)
         fakes = {"light": FakeModel(DIGITS), "heavy": FakeModel(DIGITS)}
         self.pipeline = pipeline_of(models, DIGITS, self.memory, fakes)
         self.heavy = self.pipeline.ladder.models[0].loaded
@@ -93,7 +93,7 @@ def test_a_load_that_takes_too_long_is_not_waited_for_beyond_the_deadline(cold: 
     cold.step()
     assert cold.answered == {}
     later = NOW_S + 0.02
-    cold.pipeline._clocks = Clocks(lambda: later)
+    cold.pipeline._clocks = Clocks(lambda: later, cold.pipeline._clocks.steady)
     cold.step()
     assert cold.answered == {"patient": "light"}
 

@@ -96,6 +96,17 @@ def test_a_rule_may_refuse_forbid_cascades_and_choose_by_another_cost() -> None:
     assert found["s"].parameters.cost == 10
 
 
+def test_a_rule_may_ask_for_runtimes_and_one_that_is_not_there_leaves_no_model() -> None:
+    light = replace(served(DIGITS, "light", **LIGHT), runtime="tensorrt")
+    heavy = replace(served(DIGITS, "heavy", **HEAVY), runtime="cpu")
+    rules = [{"name": "cpu", "when": {"tenant": "c"}, "runtimes": ["cpu"]}]
+    records = [asks("c", ("ce_tenant", b"c")), asks("x")]
+    found = answered(records, models=(light, heavy), min_accuracy=0.5, rules=rules)
+    assert {i: a.model_name for i, a in found.items()} == {"c": "heavy", "x": "light"}
+    with pytest.raises(PolicyError, match="rule cpu: permits none of the models"):
+        edition(light, rules=rules)
+
+
 def test_limits_bound_what_messages_may_ask_for() -> None:
     limits = {"max_latency_ms": {"least": 20, "most": 80}, "min_accuracy": {"most": 0.8}}
     rule = {"name": "free", "when": {"tenant": "free"}, "limits": limits}

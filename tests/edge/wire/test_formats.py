@@ -1,4 +1,4 @@
-"""What devices, gateways and connectors send is understood, or refused by its right name."""
+"""What devices, gateways and connectors send is understood."""
 
 import base64
 import json
@@ -6,92 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ounce_edge.wire.decoding import Decoder
-from ounce_edge.wire.records import Columns
-from ounce_schemas.cells import Cell
-from ounce_schemas.errors import Reason
-from ounce_schemas.policy import Policy
-from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.task import TensorSpec
 
+from tests.support.edge.formats import (
+    EVENT,
+    NAN,
+    PUMP,
+    PUMP_ROW,
+    ROOM,
+    ROW,
+    VALUES,
+    as_bytes,
+    decode,
+    one,
+)
 from tests.support.edge.ladders import DIGITS, FakeRecord, raw
-
-NAN = float("nan")
-ROOM = TaskSpec(
-    name="room",
-    kind="classification",
-    description="Numbers alone, which may be missing",
-    inputs=(
-        TensorSpec(
-            name="input",
-            datatype="FP32",
-            shape=(3,),
-            columns=("Temperature", "Relative Humidity", "CO2 less 400"),
-            cells=(
-                Cell(column="Temperature", read="number", unit="C", aliases=("temp",)),
-                Cell(column="Relative Humidity", read="number", missing=(-9999,)),
-                Cell(column="CO2", read="number", offset=400.0),
-            ),
-            allow_missing=True,
-        ),
-    ),
-    labels=("empty", "full"),
-)
-PUMP = TaskSpec(
-    name="pump",
-    kind="classification",
-    description="A number that must not be missing, a text and a date",
-    inputs=(
-        TensorSpec(
-            name="input",
-            datatype="FP32",
-            shape=(2,),
-            columns=("pressure", "at.hour"),
-            cells=(Cell(column="pressure", read="number"), Cell(column="at", read="hour")),
-        ),
-        TensorSpec(
-            name="categories",
-            datatype="BYTES",
-            shape=(1,),
-            columns=("state",),
-            cells=(Cell(column="state", read="text", texts=("True", "False", "7")),),
-            allow_missing=True,
-        ),
-    ),
-    labels=("good", "bad"),
-)
-ROW = {"Temperature": 21.5, "Relative Humidity": 26.3, "CO2": 721.25}
-VALUES = [21.5, 26.3, 321.25]
-PUMP_ROW = {"pressure": 3, "at": "2026-01-31T17:05:00", "state": "TRUE"}
-
-
-def decode(*records: FakeRecord, task: TaskSpec = ROOM) -> Any:
-    policy = Policy(max_body_bytes=200_000).for_task(task.name)
-    return Decoder(task, policy).decode(Columns.of(records), 1_000_050.0)
-
-
-def one(value: bytes | str | object, headers: Any = None, task: TaskSpec = ROOM) -> Any:
-    """The batch of one body that is understood, beside a raw one that must not pay for it."""
-    batch, rejected = decode(FakeRecord(as_bytes(value), headers), task=task)
-    assert rejected == []
-    return batch
-
-
-def refusal(value: bytes | str | object, headers: Any = None, task: TaskSpec = ROOM) -> Any:
-    """Why a body is refused, between two that are served."""
-    good = as_bytes(PUMP_ROW if task is PUMP else ROW)
-    records = [FakeRecord(good), FakeRecord(as_bytes(value), headers, offset_=8), FakeRecord(good)]
-    batch, rejected = decode(*records, task=task)
-    assert len(batch) == 2
-    [(record, error)] = rejected
-    assert record.offset() == 8
-    return error
-
-
-def as_bytes(value: bytes | str | object) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    return (value if isinstance(value, str) else json.dumps(value)).encode()
-
 
 V2_COLUMNS = {
     "inputs": [
@@ -99,10 +28,6 @@ V2_COLUMNS = {
         for name, value in ROW.items()
     ]
 }
-EVENT = {
-    "specversion": "1.0", "id": "e1", "source": "/room/7", "type": "reading",
-    "datacontenttype": "application/json", "data": ROW,
-}  # fmt: skip
 UNDERSTOOD = {
     "flat": ROW,
     "any order": dict(reversed(ROW.items())),
@@ -247,72 +172,3 @@ def test_tensors_behind_the_json() -> None:
     for headers in (size, None, [*size, ("content-type", b"application/octet-stream")]):
         batch = one(head + raw(1, 2, 3, 4), headers, task=DIGITS)
         np.testing.assert_array_equal(batch.inputs["input"], [[1, 2, 3, 4]])
-
-
-def v2(datatype: object, data: list[Any]) -> dict[str, Any]:
-    return {"inputs": [{"name": "input", "shape": [1, 3], "datatype": datatype, "data": data}]}
-
-
-V2_INT8 = {"inputs": [{"name": "input", "shape": [1, 3], "datatype": "INT8", "data": ["x"] * 3}]}
-REFUSED = [
-    (v2("INT64", [1.0, 2.5, 3]), Reason.WRONG_DATATYPE, "holds '2.5', which is no INT64"),
-    (v2({"a": 1}, [1, 2, 3]), Reason.WRONG_DATATYPE, "send one of"),
-    ({"foo": 1}, Reason.MISSING_INPUT, "none of ['foo'] is a column of task room"),
-    ({**ROW, "Temperature": "warm"}, Reason.WRONG_DATATYPE, "'Temperature' holds 'warm'"),
-    ({"Temprature": 21.5, "CO2": 1}, Reason.UNKNOWN_INPUT, "column 'Temperature' is missing"),
-    ({"temp": 1, "Temperature": 1}, Reason.UNKNOWN_INPUT, "are the same column"),
-    (b'{"CO2": 1, "CO2": 2}', Reason.MALFORMED_JSON, "'CO2' stands twice"),
-    (b'{"CO2": 1, "x": {"a": 1, "a": 2}}', Reason.MALFORMED_JSON, "'a' stands twice"),
-    (json.dumps(ROW)[:-9], Reason.MALFORMED_JSON, "not JSON"),
-    (json.dumps(ROW) * 2, Reason.MALFORMED_JSON, "not JSON"),
-    ('{"data":' * 10_000, Reason.MALFORMED_JSON, "nested too deeply"),
-    ("[" * 10_000 + "]" * 10_000, Reason.MALFORMED_JSON, "nested too deeply"),
-    ('{"data":' * 20 + "{}" + "}" * 20, Reason.MALFORMED_JSON, "more than 8 envelopes"),
-    (json.dumps(ROW).encode("utf-16-le")[:-1], Reason.MALFORMED_JSON, "not JSON"),
-    (b'{"Temperature": "\xff"}', Reason.MALFORMED_JSON, "not JSON"),
-    (b"x" * 16_000_000, Reason.TOO_LARGE, "max_body_bytes"),
-    ("1,2", Reason.WRONG_LENGTH, "line of CSV with 2 values; task room takes 3"),
-    ("1,warm,3", Reason.WRONG_DATATYPE, "'Relative Humidity' holds 'warm'"),
-    ("CO2,Temperature\n1", Reason.WRONG_LENGTH, "the header"),
-    ("hello", Reason.WRONG_LENGTH, "looks like text, and begins 'hello'"),
-    (b"\x1f\x8b\x08\0\0\0\0\0", Reason.WRONG_LENGTH, "looks like gzip"),
-    (b"<?xml version='1.0'?>", Reason.WRONG_LENGTH, "looks like XML"),
-    (b"\x82\xa1a\x01\xa1b\x02", Reason.WRONG_LENGTH, "looks like MessagePack"),
-    (b"\0\0\0\0\7\x01\x02", Reason.WRONG_LENGTH, "its schema would be 7"),
-    ({**EVENT, "data": None}, Reason.NULL_VALUE, "the CloudEvent has no `data`"),
-    ({"specversion": "1.0", "data_base64": "!"}, Reason.MALFORMED_JSON, "no base64"),
-    ({**EVENT, "data": {"foo": 1}}, Reason.MISSING_INPUT, "none of ['foo']"),
-    ({"schema": None, "payload": None}, Reason.MALFORMED_JSON, "'None' alone"),
-    ("12", Reason.WRONG_LENGTH, "looks like text"),
-    ({"id": {}, **ROW}, Reason.MALFORMED_JSON, "no text and no whole number"),
-    ({"max_latency_ms": "soon", **ROW}, Reason.BAD_TARGET, "'soon'"),
-    (V2_INT8, Reason.WRONG_DATATYPE, "'x', which is no INT8"),
-    ([ROW, {"foo": 1}], Reason.MISSING_INPUT, "none of ['foo']"),
-    ([1, 2], Reason.WRONG_LENGTH, "a row of 2 values; task room has 3 columns"),
-    ({**ROW, "Temperature": 1e300}, Reason.NOT_FINITE, "value 0 (Temperature)"),
-]
-
-
-@pytest.mark.parametrize(("value", "reason", "text"), REFUSED)
-def test_a_refusal_names_the_cause_and_costs_no_other(
-    value: Any, reason: Reason, text: str
-) -> None:
-    error = refusal(value)
-    assert (error.reason, text in error.text) == (reason, True), error
-
-
-def test_a_refusal_shows_a_body_that_is_understood() -> None:
-    for task in (ROOM, PUMP):
-        text = refusal({"foo": 1}, task=task).text
-        example = text.split(". For example: ")[1]
-        assert len(one(example, task=task)) == 1
-    _, [(_, error)] = decode(FakeRecord(b"{}"), task=DIGITS)
-    assert len(one(error.text.split(". For example: ")[1], task=DIGITS)) == 1
-
-
-def test_what_must_not_be_missing_is_named() -> None:
-    error = refusal({"state": "True", "at": "2026-01-31"}, task=PUMP)
-    assert (error.reason, "column ['pressure'] is missing" in error.text) == (
-        Reason.MISSING_INPUT, True,
-    )  # fmt: skip
-    assert "2026-01-31T12:00:00" in refusal({**PUMP_ROW, "at": "soon"}, task=PUMP).text

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.edge.wire.test_formats import VALUES, one
+from tests.support.edge.formats import VALUES, one
 from tests.support.edge.ladders import DIGITS, raw
 
 ROW = b'{"Temperature": 21.5, "Relative Humidity": 26.3, "CO2": 721.25}'

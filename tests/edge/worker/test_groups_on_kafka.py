@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer
@@ -11,6 +10,7 @@ from confluent_kafka import Consumer
 from tests.support.kafka.digits_group import REQUESTS, committed, send, wait_for
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Device, Worker
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
@@ -34,11 +34,11 @@ def says_what_to_do(worker: Worker) -> None:
 
 
 def test_a_worker_that_the_group_does_not_take_says_why_and_goes_on_once_it_does(
-    kafka: str, topics: OwnTopics, digits_models: Path, tmp_path: Path, consumer_group: str
+    kafka: str, topics: OwnTopics, workers: Workers
 ) -> None:
     topics.of_task("digits")
-    with other_member(kafka, consumer_group, **{"partition.assignment.strategy": "range"}):
-        worker = Worker(kafka, digits_models, tmp_path / "log", [f"--group={consumer_group}"])
+    with other_member(kafka, workers.group, **{"partition.assignment.strategy": "range"}):
+        worker = workers()
         try:
             says_what_to_do(worker)
             time.sleep(3)  # it tried again
@@ -49,24 +49,44 @@ def test_a_worker_that_the_group_does_not_take_says_why_and_goes_on_once_it_does
         assert worker.child.log_tail().count("the group does not take") == 1
 
 
+def events(worker: Worker, kind: str) -> list[str]:
+    """Once there is one of this kind."""
+    wait_for(lambda: worker.events_of(kind), f"no event {kind}")
+    return worker.events_of(kind)
+
+
 @pytest.mark.parametrize("name", [None, "edge-1"])
 def test_a_consumer_of_the_new_protocol_shares_the_partitions_until_it_leaves(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
-    name: str | None,
+    kafka: str, topics: OwnTopics, workers: Workers, device: Device, name: str | None
 ) -> None:
     topics.of_task("digits", partitions=2)
-    options = [f"--group={consumer_group}", *([f"--name={name}"] if name else [])]
-    with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
-        with other_member(kafka, consumer_group, **{"group.protocol": "consumer"}) as other:
+    options = [f"--name={name}"] if name else []
+    with workers(*options) as worker:
+        settings = {"group.protocol": "consumer", "client.id": "curious"}
+        with other_member(kafka, workers.group, **settings) as other:
             [theirs] = other.assignment()
             send(kafka, 1, partition=1 - theirs.partition)
             device.read(1)
+            [told] = events(worker, "group-shared")
+            assert f"curious at 127.0.0.1 has partition {theirs.partition};" in told
         send(kafka, 1, partition=theirs.partition)
         device.read(2)
-        wait_for(lambda: committed(kafka, consumer_group, theirs.partition) == 1, "not committed")
+        wait_for(lambda: committed(kafka, workers.group, theirs.partition) == 1, "not committed")
+        assert len(events(worker, "group-unshared")) == 1
         assert worker.child.stop() == 0
+
+
+def test_a_consumer_that_shares_like_a_worker_is_told_and_another_worker_is_not(
+    kafka: str, topics: OwnTopics, workers: Workers
+) -> None:
+    topics.of_task("digits", partitions=3)
+    settings = {"partition.assignment.strategy": "cooperative-sticky"}
+    with (
+        workers(log="log-1") as worker,
+        workers(log="log-2") as beside,
+        other_member(kafka, workers.group, **settings),
+    ):
+        [told] = events(worker, "group-shared")
+        assert told.count("client") == 1
+        assert "client rdkafka at 127.0.0.1 has partition" in told
+        assert len(events(beside, "group-shared")) == 1

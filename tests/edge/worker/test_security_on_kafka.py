@@ -135,6 +135,25 @@ def test_the_documented_rights_suffice(
     assert SECRET not in text + metrics + arguments + sent.stdout + sent.stderr
 
 
+def test_the_doctor_sees_what_a_user_may(broker: SecureKafka, tmp_path: Path) -> None:
+    def rights(user: str) -> list[tuple[str, str]]:
+        options = ["--task=digits", f"--models={tmp_path}", "--json"]
+        findings = json.loads(ounce(broker, user, "doctor", *options).stdout)
+        return [(f["verdict"], f["text"]) for f in findings if f["check"] == "rights"]
+
+    assert rights("worker") == [("ok", "this user may do what a worker does")]
+    assert rights("frugal") == [
+        (
+            "warning",
+            "this user may not write ounce.events, read ounce.digits.labels: a worker goes on "
+            "without",
+        )
+    ]
+    ((verdict, text),) = rights("groupless")
+    assert verdict == "failure"
+    assert "read group ounce" in text
+
+
 def committed(broker: SecureKafka, group: str) -> int:
     consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": group})
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -13,15 +14,16 @@ from ounce_schemas.topics import requests_topic
 
 from tests.support.edge import pipelines
 from tests.support.edge.ladders import DIGITS, FakeRecord, raw, served
+from tests.support.edge.pipelines import Clock
 from tests.support.edge.serving import FakeDelivery, serving_of
 
 GOOD = raw(1, 2, 3, 4)
 
 
-def pipeline(task: str, ms_per_item: float = 0.01) -> Pipeline:
+def pipeline(task: str, ms_per_item: float = 0.01, steady: Any = None) -> Pipeline:
     spec = DIGITS.model_copy(update={"name": task})
     model = served(spec, "a", ms_per_item=ms_per_item)
-    return pipelines.pipeline(model, task=spec, max_latency_ms=10_000)
+    return pipelines.pipeline(model, task=spec, steady=steady, max_latency_ms=10_000)
 
 
 def records(task: str, offsets: range, partition: int = 0) -> list[FakeRecord]:
@@ -118,7 +120,8 @@ def test_with_nobody_in_time_nothing_is_taken_until_half_is_answered() -> None:
 def test_late_requests_that_take_much_of_the_room_pile_up(
     setting: str, value: float, lasts: bool
 ) -> None:
-    of_one = pipeline("one", 100.0)
+    clock = Clock()
+    of_one = pipeline("one", 100.0, clock)
     serving = serving_of(of_one, delivery=FakeDelivery(), **{setting: value})
     late = [replace(record, timestamp_ms=900_000) for record in records("one", range(30))]
 
@@ -127,7 +130,7 @@ def test_late_requests_that_take_much_of_the_room_pile_up(
         for _ in range(2):
             serving.room()
             await serving.work()
-            await asyncio.sleep(LASTS_S)
+            clock.now_s += LASTS_S
 
     asyncio.run(work())
     assert of_one.n_open > 15

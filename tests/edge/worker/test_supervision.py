@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from ounce_edge.broker.broker_view import Marks, SilentBrokerError
 from ounce_edge.broker.positions import Positions
+from ounce_edge.broker.strangers import Stranger
 from ounce_edge.broker.watchdog import BLOCKED_AFTER_S, STUCK_AFTER_S
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import STALLED_AFTER_S, Health
@@ -27,6 +28,7 @@ class FakeView:
     def __init__(self) -> None:
         self.topic_id = "first"
         self.mark: Marks | Exception = Marks(0, 10, 10)
+        self.others: Collection[Stranger] | None = []
 
     def check(self, topic: str) -> None:
         if isinstance(self.mark, SilentBrokerError):
@@ -34,6 +36,9 @@ class FakeView:
 
     def topic_ids(self, topics: Any) -> dict[str, str]:
         return dict.fromkeys(topics, self.topic_id)
+
+    def strangers(self, group: str) -> Collection[Stranger] | None:
+        return self.others
 
     def marks(self, places: Any) -> dict[Any, Marks]:
         if isinstance(self.mark, Exception):
@@ -69,7 +74,9 @@ class Stage:
         self.metrics = Metrics()
         self.told: list[str] = []
         self.n_restarts = 0
-        events = Events(lambda *_: None, lambda task, kind: self.told.append(kind))
+        events = Events(
+            lambda *_: None, lambda task, kind: self.told.append(kind), lambda: self.now_s
+        )
         view: Any = self.view
         partitions: Any = self.partitions
         self.supervision = Supervision(
@@ -120,13 +127,22 @@ def test_a_stuck_consumer_is_restarted_and_a_worker_that_this_does_not_help_is_n
     assert stage.health.reading_trouble is None
 
 
-def test_a_consumer_that_can_not_be_restarted_ends_the_worker_with_the_cause() -> None:
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (KafkaException(KafkaError(KafkaError._STATE, "no consumer")), ".*no consumer"),
+        (TimeoutError(), "it took too long"),
+    ],
+)
+def test_a_consumer_that_can_not_be_restarted_ends_the_worker_with_the_cause(
+    error: Exception, cause: str
+) -> None:
     async def restart() -> None:
-        raise KafkaException(KafkaError(KafkaError._STATE, "no consumer"))
+        raise error
 
     stage = Stage(restart)
     stage.look_after(0)
-    with pytest.raises(BrokerError, match=r"t\[0\], and could not be restarted: .*no consumer"):
+    with pytest.raises(BrokerError, match=rf"t\[0\], and could not be restarted: {cause}"):
         stage.look_after(STUCK_AFTER_S)
 
 
@@ -181,3 +197,28 @@ def test_a_topic_that_was_made_again_before_the_first_look_is_read_anew() -> Non
     stage.view.topic_id = "second"
     stage.look_after(0)
     assert (stage.told, stage.partitions.anew) == (["topic-recreated"], ["t second"])
+
+
+def test_a_stranger_that_has_partitions_is_told_once_until_another_one_has(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = Stage()
+    idle, elsewhere = Stranger("idle", "h", ()), Stranger("other", "h", (("u", 0),))
+    stage.view.others = [idle, elsewhere]
+    stage.look_after(0)
+    assert stage.told == []
+    stage.view.others = [idle, Stranger("spy", "10.0.0.7", (("t", 1), ("t", 2), ("u", 3)))]
+    with caplog.at_level(logging.INFO):
+        stage.look_after(5)
+    assert "client spy at 10.0.0.7 has partition 1, 2; give" in caplog.text
+    stage.view.others = None  # not known, as in a rebalance
+    stage.look_after(5)
+    stage.view.others = [Stranger("spy", "10.0.0.7", (("t", 1),))]
+    stage.look_after(5)
+    assert stage.told == ["group-shared"]
+    stage.view.others = [Stranger("another", "10.0.0.8", (("t", 1),))]
+    stage.look_after(5)
+    stage.view.others = []
+    stage.look_after(5)
+    stage.look_after(5)
+    assert stage.told == ["group-shared", "group-shared", "group-unshared"]

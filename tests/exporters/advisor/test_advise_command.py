@@ -3,8 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,38 +11,12 @@ import pytest
 from ounce_exporters.advisor import race
 from ounce_exporters.recipe import Recipe
 from ounce_schemas.advice import Verdict
-from ounce_schemas.command import main
 from ounce_schemas.documents import read_advice, read_card
+
+from tests.support.exporters.commands import Run
 
 SMALL = ("--budget", "5")
 """Work for a few light models."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a command ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def ounce(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in this process, from the entry point that a person's shell calls."""
-
-    def run(*arguments: str | Path) -> Result:
-        monkeypatch.setattr("sys.argv", ["ounce", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        code = end.value.code
-        return Result(code if isinstance(code, int) else 0, captured.out, captured.err)
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from ounce_edge.evidence.decided import Decided
 from ounce_edge.evidence.decision_entry import FORMAT, LogHeader
-from ounce_edge.evidence.decision_log import Decided, DecisionLog
+from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief

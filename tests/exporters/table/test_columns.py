@@ -189,3 +189,17 @@ def test_a_worker_reads_a_cell_as_training_did(cells: list[str]) -> None:
         values, unread = read_values(column.cell, table["x"])
         assert unread == 0
         np.testing.assert_array_equal(values, column.values)
+
+
+def test_a_time_of_day_says_that_its_minutes_are_left_out() -> None:
+    table = frame(took=[f"{i % 3:02d}:{i % 60:02d}:00" for i in range(60)], y="a")
+    found = choose_columns(table, "y")
+    assert found.numeric == ("took.hour",)
+    assert found.notices[0].startswith("column 'took' is read as a time of day, and its minutes")
+
+
+def test_numbers_with_both_decimal_marks_are_left_out_by_name() -> None:
+    marks = [f"{i},5" if i % 2 else f"{i}.5" for i in range(300)]
+    found = choose_columns(frame(a=marks, b=np.arange(300) % 7, y="a"), "y")
+    assert found.numeric == ("b",)
+    assert "others a decimal comma: write them alike" in found.notices[0]

@@ -96,7 +96,12 @@ def test_a_unit_is_no_input_and_the_card_says_how_it_was_split(tmp_path: Path) -
     assert [t.columns for t in data.spec.inputs] == [("day.hour", "day.weekday", "v")]
     assert data.source == "t.csv, all rows of one 'machine' in one split"
     assert data.units is not None
-    assert (len(data.units), len(set(data.units))) == (len(data.train), 12)
+    assert (len(data.units), len(set(data.units))) == (len(data.train), 18)  # of 24, 6 test
+    assert data.folds is not None
+    of_folds = [set(data.units[data.folds == fold]) for fold in range(4)]
+    assert sum(map(len, of_folds)) == 18
+    assert data.clusters is not None
+    assert set(data.clusters) == set(data.units)
     assert "column 'machine' tells units apart and is no input" in said
 
 
@@ -170,6 +175,14 @@ def test_a_quantity_gets_a_tolerance_that_a_ladder_can_keep(tmp_path: Path) -> N
     assert given.spec.tolerance == 2
     with pytest.raises(DataError, match="the same in every training row"):
         default_tolerance(np.zeros((50, 1), np.float32), np.ones(50))
+
+
+def test_a_tolerance_is_that_of_units_that_were_not_seen() -> None:
+    units = np.arange(N) % 12
+    levels = RNG.normal(size=12)
+    features = (units[:, None] + RNG.normal(0, 0.01, (N, 1))).astype(np.float32)
+    told = [default_tolerance(features, levels[units], u).value for u in (None, units)]
+    assert told[1] > 5 * told[0], "a level is known of a unit that was seen"
 
 
 def test_a_file_name_becomes_a_task_name() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from ounce_exporters.tasks.table.columns import choose_columns
-from ounce_exporters.tasks.table.suspects import find_leaks, find_personal, find_sum
+from ounce_exporters.tasks.table.suspects import find_leaks, find_marks, find_personal, find_sum
 
 from tests.exporters.table.tables import frame
 
@@ -58,3 +58,13 @@ def test_columns_that_look_personal_are_named() -> None:
     named = {line.split("'")[1] for line in found}
     assert {"last_name", "contact", "line"} <= named
     assert "model_name" not in named
+
+
+def test_values_that_may_mark_gaps_are_named() -> None:
+    warm = np.where(np.arange(N) % 9 == 0, -9999, NOISE)
+    counts = np.where(np.arange(N) % 50 == 0, 65535, np.arange(N) % 40)
+    nines = np.where(np.arange(N) % 9 == 0, 99, np.arange(N) % 98)  # 99 is one of them
+    table = frame(warm=warm, counts=counts, nines=nines, once=[-9999, *NOISE[1:]], v=NOISE)
+    found = find_marks(choose_columns(table, "y").inputs)
+    assert [line.split("'")[1] for line in found] == ["warm", "counts"]
+    assert found[0].startswith("column 'warm' holds -9999 in 45 rows, far from all other values")

@@ -90,6 +90,15 @@ def test_a_target_that_can_not_be_learned_is_named(cells: list[object], text: st
 def test_a_large_quantity_is_centred_before_float32() -> None:
     hz = 50_000_000 + np.array([0.1, 12.7, 25.3, 40.9])
     found = target(hz)
-    offset = float(found.name.removeprefix("y less "))
+    offset = found.offset or 0.0
+    assert offset > 4e7
     np.testing.assert_allclose(found.values.astype(float) + offset, hz, rtol=0, atol=1e-5)
-    assert "add " in found.notices[0]
+    assert "target 'y' less 50000019, since float32 would blur it" in found.notices[0]
+
+
+def test_classes_that_differ_in_capital_letters_alone_are_named() -> None:
+    found = target(["ok"] * 20 + ["OK"] * 20 + ["fail"] * 20)
+    assert found.labels == ("OK", "fail", "ok")
+    assert found.notices == (
+        "classes 'OK', 'ok' differ in capital letters alone: each is one of its own",
+    )

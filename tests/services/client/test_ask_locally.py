@@ -24,6 +24,13 @@ def test_one_request_is_shown_in_full(digits_models: Path) -> None:
     assert shown >= {"answer", "model", "plan", "accuracy", "time", "id"}
 
 
+def test_a_request_of_several_rows_shows_the_answer_to_each(digits_models: Path) -> None:
+    result = run(digits_models, "--data", f"[{GOOD}, {GOOD}, {GOOD}]", "--min-accuracy", "0.5")
+    assert result.return_value == 0, result.output
+    shown = next(line for line in result.stdout.splitlines() if line.startswith("answer"))
+    assert len(shown.split(", ")) == 3
+
+
 def test_a_refusal_says_why_and_exits_1(digits_models: Path) -> None:
     result = run(digits_models, "--data", "[1, 2]")
     assert result.return_value == 1

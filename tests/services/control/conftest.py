@@ -1,6 +1,6 @@
 """A control plane over topics in memory, and calls to it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from ounce_schemas.errors import BrokerError, PolicyError
 from ounce_schemas.policy_history import PolicyHistory, PolicyVersion
 from ounce_schemas.release import InService
+from ounce_schemas.topics import CANARIES_TOPIC
 from ounce_services.control.access.principal import Role
 from ounce_services.control.api.app import make_app
 from ounce_services.control.plane import Plane, make_plane
@@ -23,6 +24,8 @@ class MemoryTopics:
         self.records: list[bytes] = []
         self.served: dict[str, InService] = {}
         self.events: list[bytes] = []
+        self.canaries: list[tuple[bytes, bytes]] = []
+        self.made: list[str] = []
         self.is_away = False
 
     def history(self) -> PolicyHistory:
@@ -43,7 +46,14 @@ class MemoryTopics:
         self._answer()
         if not topic:
             return dict(self.served)
-        return iter([SimpleNamespace(value=lambda v=value: v) for value in self.events])
+        records = self.canaries if topic == CANARIES_TOPIC else [(None, e) for e in self.events]
+        return iter([SimpleNamespace(key=lambda k=k: k, value=lambda v=v: v) for k, v in records])
+
+    def make_other(self, topic: str) -> None:
+        self.made.append(topic)
+
+    def make_topics(self, names: Iterable[str]) -> None:
+        self.made.extend(names)
 
     def put(self, served: InService) -> None:
         self._answer()
@@ -76,6 +86,19 @@ def plane(settings: ControlSettings, topics_in_memory: MemoryTopics) -> Iterator
     plane = make_plane(settings, topics_in_memory, lambda: topics_in_memory)
     yield plane
     plane.database.close()
+
+
+def logged_in(plane: Plane, role: str = "editor", tenant: str | None = None) -> TestClient:
+    """A browser that is logged in to the console with a key of a role."""
+    key, _ = plane.gate.keys.make("ann", Role(role), tenant)
+    client = TestClient(make_app(plane))
+    answer = client.post("/login", data={"key": f" {key} "}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert key not in cookie
+    return client
 
 
 Caller = Callable[..., TestClient]

@@ -25,6 +25,9 @@ ANSWERED = f'ounce_messages_total{{model="mlp",outcome="answered",{TASK}}}'
 LAG = f'ounce_consumer_lag{{partition="0",{TASK}}}'
 SENT_BADLY = f'ounce_dead_letters_total{{reason="wrong-shape",{TASK}}}'
 MODEL_FAILED = f'ounce_dead_letters_total{{reason="model-failed",{TASK}}}'
+FENCED = f'ounce_transactions_aborted_total{{cause="fenced",{W1}}}'
+EXPIRY = f'ounce_certificate_expiry_timestamp_seconds{{certificate="ssl_ca",{W1}}}'
+DAY_S = 86_400
 A_MINUTE = 1000.0
 """Messages."""
 
@@ -43,6 +46,8 @@ FLEET = {
     f"ounce_overloaded{{{TASK}}}": gauge(0, 0),
     f'ounce_model_suspended{{model="mlp",{TASK}}}': gauge(0, 0),
     f"ounce_recording_stopped{{{TASK}}}": gauge(0, 0),
+    FENCED: Counter(),
+    EXPIRY: gauge(100 * DAY_S, 100 * DAY_S),
     f'ounce_events_total{{kind="accuracy-changed",{TASK}}}': Counter(),
     f'ounce_requests_lost_total{{partition="0",{TASK}}}': Counter(),
     f"ounce_set_aside_total{{{TASK}}}": Counter(),
@@ -62,6 +67,8 @@ CAUSES = [
         {f"process_start_time_seconds{{{W1}}}": lambda is_faulty, step: is_faulty * step // 4},
         4, 10, 16,
     ),
+    Fault("OunceWorkerFenced", {FENCED: Counter(0, 4)}, 2, 2, 17),
+    Fault("OunceCertificateExpires", {EXPIRY: gauge(100 * DAY_S, 3 * DAY_S)}, 1, 5, 1),
     Fault("OunceWorkerStuck", {f"ounce_healthy{{{W1}}}": gauge(1, 0)}, 1, 5, 1),
     Fault("OunceWorkerNotReady", {f"ounce_ready{{{W1}}}": gauge(1, 0)}, 2.5, 5, 1),
     Fault("OunceLagGrows", {LAG: ramp(2000)}, 2, 5, 1),

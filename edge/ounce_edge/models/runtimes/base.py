@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Inputs = Mapping[str, NDArray[Any]]
-"""Input tensors by name, first axis the items: float32, or object arrays of str for BYTES."""
+"""Input tensors by name, first axis the items: float32, uint8, or objects of str for BYTES."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ class LoadedModel(Protocol):
                 the model fails. The model can be run again.
         """
         ...
+
+
+def kind_of(name: str) -> str:
+    """What policies call a runtime of this name: `cpu` of `onnxruntime-cpu 1.32.0`."""
+    return name.split()[0].removeprefix("onnxruntime-").partition("-")[0]
 
 
 class Runtime(Protocol):

@@ -50,7 +50,7 @@ class FakeModel:
 
 
 def _check_input(name: str, array: NDArray[Any] | None, signature: TensorSignature) -> None:
-    kind = object if signature.datatype == "BYTES" else np.float32
+    kind = {"BYTES": object, "UINT8": np.uint8}.get(signature.datatype, np.float32)
     if array is None or array.shape[1:] != signature.shape[1:] or array.dtype != kind:
         found = "absent" if array is None else f"{array.dtype}{list(array.shape)}"
         raise ValueError(f"input {name!r} is {found}, not {signature.datatype}{signature.shape}")

@@ -19,9 +19,10 @@ _EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
 _NOWHERE = "/dev/null/external-data"
 """No file can be there, so that what a model keeps in other files is never found."""
 
-_TEXT_BYTES = "tensor(uint8)"
-"""What a graph that reads texts byte by byte declares."""
-_DATATYPES = {"tensor(float)": "FP32", "tensor(string)": "BYTES"}
+_BYTES = "tensor(uint8)"
+_TEXT_DIMENSIONS = 3
+"""Items, texts and bytes: what a graph that reads texts byte by byte declares. Images have four."""
+_DATATYPES = {"tensor(float)": "FP32", "tensor(string)": "BYTES", _BYTES: "UINT8"}
 
 
 class OnnxCpuRuntime:
@@ -79,9 +80,7 @@ class OnnxCpuRuntime:
 class _OnnxCpuModel:
     def __init__(self, session: Any) -> None:
         self._session = session
-        self._text_bytes = {
-            t.name: t.shape[-1] for t in session.get_inputs() if t.type == _TEXT_BYTES
-        }
+        self._text_bytes = {t.name: t.shape[-1] for t in session.get_inputs() if _is_text(t)}
         self.inputs = {t.name: _signature(t) for t in session.get_inputs()}
         self.outputs = {t.name: _signature(t) for t in session.get_outputs()}
         self._first_input = next(iter(self.inputs), "")
@@ -106,8 +105,12 @@ class _OnnxCpuModel:
         return np.concatenate(chunks)
 
 
+def _is_text(tensor: Any) -> bool:
+    return tensor.type == _BYTES and len(tensor.shape) == _TEXT_DIMENSIONS
+
+
 def _signature(tensor: Any) -> TensorSignature:
     shape = tuple(d if isinstance(d, int) else None for d in tensor.shape)
-    if tensor.type == _TEXT_BYTES:  # one byte after the other, behind the shape of the texts
+    if _is_text(tensor):  # one byte after the other, behind the shape of the texts
         return TensorSignature("BYTES", shape[:-1])
     return TensorSignature(_DATATYPES.get(tensor.type, tensor.type), shape)

@@ -3,16 +3,15 @@
 The prior of a plan is its accuracy on validation data, by true class. Three kinds of evidence move
 it, the strongest first:
 
-- labels that arrive later: a posterior per plan and stratum of the task's measure, in which old
-  labels fade. While they agree with the prior both count; where they contradict it, the prior is
-  dropped;
-- the mix of classes among recent inputs, estimated by expectation maximisation from the calibrated
+- Labels that arrive later: a posterior per plan and stratum of the task's measure. Old labels fade.
+  While they agree with the prior both count. Where they contradict it, the prior is dropped.
+- The mix of classes among recent inputs. Expectation maximisation estimates it from the calibrated
   probabilities of recent answers (Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a
-  Classifier to New a Priori Probabilities", Neural Computation 14, 2002). It gives every plan the
-  accuracy that its classes have under that mix, also plans that do not run at present;
-- the share of recent answers whose confidence is over the plan's own threshold (average thresholded
+  Classifier to New a Priori Probabilities", Neural Computation 14, 2002). Every plan gets the
+  accuracy that its classes have under that mix, also plans that do not run at present.
+- The share of recent answers whose confidence is over the plan's own threshold (average thresholded
   confidence: Garg et al., "Leveraging Unlabeled Data to Predict Out-of-Distribution Performance",
-  ICLR 2022). What falls short of the share expected under the mix is believed lost accuracy; plans
+  ICLR 2022). What falls short of the share expected under the mix is believed lost accuracy. Plans
   that do not run at present are believed to have lost as much as those that do, on average.
 
 Each is acted on only when chance would hardly explain it: noise must not move a plan over a floor.
@@ -235,8 +234,8 @@ class AccuracyBeliefs:
             if np.abs(mix - last).max() < MIX_STEP:
                 break
         mix /= mix.sum()
-        # Likelihood ratio of the two mixes given the rows: twice its logarithm is about
-        # chi-squared, of mean k - 1 and variance 2 (k - 1), where nothing has changed.
+        # Twice the logarithm of the mixes' likelihood ratio, given the rows. Where nothing has
+        # changed it is about chi-squared, of mean k - 1 and variance 2 (k - 1).
         statistic = 2.0 * float(np.log(rows @ (mix / before)).sum())
         freedom = len(mix) - 1
         return mix if statistic > freedom + SHIFT_Z * math.sqrt(2.0 * freedom) else None

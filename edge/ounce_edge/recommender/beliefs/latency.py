@@ -11,7 +11,7 @@ Times = NDArray[np.float64] | float
 WINDOW_CALLS = 256
 """Calls remembered: enough to see a 99th percentile, few enough to forget within seconds."""
 WINDOW_SECONDS = 10.0
-"""Older calls no longer count: a model that looked slow is believed its profile again."""
+"""Older calls do not count: a model that looked slow is believed its profile again."""
 LEVEL_SECONDS = 1.0
 """The level is the median of the calls of the last second, so that it follows within one."""
 LEVEL_CALLS = (3, 9)
@@ -27,17 +27,17 @@ _MOST_PROFILES = 1024
 class LatencyBelief:
     """Service time of one model by batch size: a profile, corrected by what was seen lately.
 
-    The profile gives the shape of the curve; a call gives one ratio between the truth and the
+    The profile gives the shape of the curve. A call gives one ratio between the truth and the
     profile, at whatever batch size it had. Two robust figures correct the profile:
 
-    - the level, a median of the last second's calls: a machine that slows down, or recovers, is
-      believed after a few calls;
-    - the spread, the 99th percentile of the calls' distances from the level around them, over ten
-      seconds. A distance is taken once the calls on both sides are known, so that a step of the
-      level passes for a step, and only what sticks out for a tail. It is carried over to other
-      batch sizes with the square root of the time, as the sum of many independent delays: what
-      sticks out of a call of microseconds does not multiply one of milliseconds. While calls are
-      few the profile's own tail counts as well.
+    - The level: a median of the last second's calls. A machine that slows down, or recovers, is
+      believed after a few calls.
+    - The spread: the 99th percentile of the calls' distances from the level around them, over ten
+      seconds. A distance is taken once the calls on both sides are known. So a step of the level
+      passes for a step, and only what sticks out for a tail. The spread grows with the square root
+      of the time, as the sum of many independent delays does. So what sticks out of a call of
+      microseconds does not multiply one of milliseconds. While calls are few the profile's own
+      tail counts as well.
 
     Args:
         batch_sizes: ascending, at least one.
@@ -74,8 +74,8 @@ class LatencyBelief:
         """99th percentile of the time of a call over its median, by the profile; fades to 1 as
         calls are seen."""
         self.spread = 0.0
-        """99th percentile of the time of a call less its median, over the level, as seen; for a
-        call of 1 ms, and with the square root of the time for others."""
+        """What the 99th percentile of the time of a call is more than its median, over the level,
+        as seen. It is that of a call of 1 ms, and grows with the square root of the time."""
 
     def profile_ms(self, n_items: float | NDArray[np.float64]) -> NDArray[np.float64]:
         """The profile's median time of one call, linear between and beyond its batch sizes."""

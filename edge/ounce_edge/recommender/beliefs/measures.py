@@ -6,9 +6,9 @@ acceptable answers:
 - accuracy: one stratum of all answers;
 - balanced accuracy: one stratum for each true class;
 - recall of a class: one stratum, the items of the class;
-- F1 of a class: one stratum, the answers that are or should be the class. Of their share s of
-  acceptable ones, F1 is 2 s / (1 + s): a share s of m such answers is s m true positives, and
-  F1 = 2 TP / (2 TP + FP + FN) where m = TP + FP + FN.
+- F1 of a class: one stratum, the answers that are or should be the class. Where a share s of m such
+  answers is acceptable, F1 is 2 s / (1 + s). For s m are true positives, m = TP + FP + FN, and
+  F1 = 2 TP / (2 TP + FP + FN).
 
 Within a stratum answers are acceptable independently of each other, and with one probability. So
 its interval is that of a binomial share.

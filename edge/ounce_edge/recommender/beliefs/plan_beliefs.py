@@ -217,8 +217,8 @@ class Plans:
     def is_out_of_order(self, model: int, at_s: float) -> bool:
         """Whether a model has become far slower while the machine has not, and stays so.
 
-        With no other model seen lately that can't be told from a slow machine: it counts as out of
-        order, the others get to run, and their times tell.
+        Where no other model was seen lately, that can't be told from a slow machine. The model then
+        counts as out of order. The others get to run, and their times tell.
         """
         slowdown = self.models[model].latency.slowdown
         if slowdown < SLOW_FACTOR:

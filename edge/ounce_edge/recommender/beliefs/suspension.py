@@ -1,7 +1,8 @@
 """Taking a model out of the plans when it fails or is suddenly slow, and trying it again later.
 
-A circuit breaker (M. Nygard, "Release It!", 2007) for each model: closed while it serves; open for
-a while after a failure, and twice as long after each further one; then half open: one call decides.
+Each model has a circuit breaker (M. Nygard, "Release It!", 2007). It is closed while the model
+serves. It is open for a while after a failure, and twice as long after each further one. Then it is
+half open: one call decides.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ SLOW_FACTOR = 5.0
 SLOW_SECONDS = 0.5
 """... if it is so for this long: other processes may take the processor for a moment."""
 FORGIVEN_AFTER_S = 60.0
-"""Seconds of service after which earlier failures no longer count."""
+"""Seconds of service after which earlier failures are forgotten."""
 
 
 @dataclass

@@ -44,11 +44,11 @@ class Tables:
     """What never changes about the plans, laid out so that a view takes microseconds.
 
     A plan's time at batch n is the sum over its steps of the model's time at the items that reach
-    it: their expected number for the cost, and the 99th percentile of that number for the deadline.
-    A step that less than one item is expected to reach runs in that share of the calls.
+    it. The cost counts their expected number, the deadline its 99th percentile. A step that less
+    than one item is expected to reach runs in that share of the calls.
 
     Lists have an entry per plan, then per step (as many as the longest plan has), then per batch
-    size of `GRID`; plain numbers, so that a log can hold them.
+    size of `GRID`. They hold plain numbers, so that a log can hold them.
     """
 
     names: Sequence[str]

@@ -1,9 +1,9 @@
 """Tests of whether a canary's bad outcomes are more frequent than the baseline's.
 
-Both tests are e-processes: a bet against "the canary's share of bad outcomes is at most the
-baseline's plus the margin" that gains nothing on average while this is true. So the chance that the
-capital ever reaches 1/a is at most a (Ville, 1939), however often it is looked at. Bets on several
-streams multiply, as long as each bet is placed before its outcomes are seen.
+Both tests are e-processes: bets against "the canary's share of bad outcomes is at most the
+baseline's plus the margin". Such a bet gains nothing on average while this is true. So the chance
+that the capital ever reaches 1/a is at most a (Ville, 1939), however often it is looked at. Bets on
+several streams multiply, as long as each bet is placed before its outcomes are seen.
 
 Each test places one bet for each of some alternatives. Their mean is the evidence (Robbins, 1970).
 """
@@ -43,9 +43,10 @@ class Outcomes(NamedTuple):
 def bet_on_items(baseline: Outcomes, canary: Outcomes, before: Outcomes, margin: float) -> Floats:
     """Growth of the capital over a block of outcomes that do not depend on each other.
 
-    For an alternative (a, b) the bet is the ratio of likelihoods to the point of the null that is
-    nearest in relative entropy: Turner, Ly and Grünwald, "Generic E-variables for exact sequential
-    k-sample tests that allow for optional stopping" (2024). Shares may differ from block to block.
+    For an alternative (a, b) the bet is a ratio of likelihoods: its own, to that of the point of
+    the null that is nearest in relative entropy. Shares may differ from block to block. Turner, Ly
+    and Grünwald, "Generic E-variables for exact sequential k-sample tests that allow for optional
+    stopping" (2024).
 
     Args:
         baseline: outcomes of the block.
@@ -83,9 +84,9 @@ def bets_on_items(columns: Sequence[NDArray[np.int64]], margin: float) -> Floats
 
 
 def bet_on_stretch(baseline: Outcomes, canary: Outcomes, margin: float) -> Floats:
-    """Growth of the capital over a stretch of time whose outcomes may depend on each other, as
-    where one pause makes many messages late: only the two shares count, not how many they are of.
+    """Growth of the capital over a stretch of time whose outcomes may depend on each other.
 
+    One pause makes many messages late. So only the two shares count, not how many they are of.
     Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting" (2024).
 
     Args:

@@ -86,6 +86,6 @@ def join(comparisons: Iterable[Comparison]) -> Comparison:
 
 
 def needed_evidence(n_tasks: int, confidence: float) -> float:
-    """Evidence by one criterion of one task that stops a canary: a canary that is no worse is ever
+    """Evidence by one criterion of one task that stops a canary. A canary that is no worse is ever
     stopped with a probability of `1 - confidence` at most, over all tests (Bonferroni)."""
     return math.log(N_CRITERIA * max(n_tasks, 1) / (1.0 - confidence))

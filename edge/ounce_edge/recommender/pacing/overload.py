@@ -1,9 +1,9 @@
 """Whether an overload lasts.
 
-Giving way message by message (`crowding`) makes room for what waits now, and foresees nothing of
-what comes: where more keeps coming than can be answered as asked, late messages pile up until they
-fill all the room there is, and from then on nothing newer is read before it is late as well. So
-where they pile up for a while, all that comes has to make do with less, until they are gone.
+`crowding` lets messages give way one by one. That makes room for what waits, and foresees nothing
+of what comes. Where more keeps coming than can be answered as asked, late messages pile up until
+they fill all the room. Then nothing newer is read before it is late as well. So while late messages
+have piled up for some time, all that comes has to make do with less.
 """
 
 import numpy as np

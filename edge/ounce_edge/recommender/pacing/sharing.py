@@ -1,17 +1,20 @@
 """Which calls of a schedule are made here, and which on other threads beside.
 
-A long call would keep the thread that serves from everything that is more urgent, so it goes to a
-lane: a thread that makes long calls. Where none is free it waits for one, and this thread stays
-free for short calls, as long as all long calls, begun one after another when a lane is free, would
-take half of the time that they have left. Beyond that, or where more waits than a decision
-considers, long calls are made here in their order, as without lanes: no promise is broken to keep a
-thread free, and what comes meanwhile finds time as well. So neither kind starves: short calls wait
-for a long one only where deadlines demand it, and long ones never wait longer than theirs allow.
-Those that are late already have no deadline left: they wait for a lane, where others go before
-them; once they have been late for long, they get the same share of its time as of this thread's.
+A long call would keep the thread that serves from everything that is more urgent. So it goes to a
+lane: a thread that makes long calls.
+
+Where no lane is free the long call waits for one, and this thread stays free for short calls. That
+holds while all long calls, begun one after another when a lane is free, would take half of the time
+that they have left. Beyond that, or where more waits than a decision considers, long calls are made
+here in their order, as without lanes. So no promise is broken to keep a thread free.
+
+Neither kind starves. Short calls wait for a long one only where deadlines demand it. Long ones
+never wait longer than their deadlines allow. A call that is late already has no deadline left. It
+waits for a lane, where others go before it. Once it has been late for long, it gets the same share
+of the lane's time as of this thread's.
 
 The decision itself supposes that all calls are made one after another. With lanes that is
-pessimistic; a lane only ever takes something out of that line.
+pessimistic: a lane only ever takes something out of that line.
 """
 
 import math
@@ -31,8 +34,8 @@ from ounce_edge.recommender.rule.batches import Line
 from ounce_edge.recommender.rule.schedule import Group, Schedule, Share
 
 LONG_MS = 2.0
-"""Expected compute of a long call: ten times what it takes to hand it over and take it back, and
-short enough that a deadline of 5 ms survives one that is made here."""
+"""Expected compute of a long call. It is ten times what handing it over and taking it back takes. A
+deadline of 5 ms survives a shorter call that is made here."""
 LONG_ITEM_MS = 0.01
 """... of which this per message. Decoding, encoding and publishing one takes about 4 µs here: large
 batches of light models are hardly any relief to this thread, and dearer for being handed over."""

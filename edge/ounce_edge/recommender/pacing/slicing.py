@@ -49,11 +49,13 @@ def first_slice(
     late_credit_ms: float = 0.0,
     beside: bool = False,
 ) -> Slice:
-    """The calls that fit into a slice; of one that is longer, the messages with the
-    least time left. What is late comes last, but where some has been for long it gets its share.
+    """The calls that fit into a slice; of one that is longer, the messages with the least time
+    left.
 
-    A slice is as long as the fastest plan would take for all that waits, within bounds: the longer
-    the queue, the more it matters to get through, and the less to look at it again soon.
+    What is late comes last. Where some has been late for long it gets its share.
+
+    A slice is as long as the fastest plan would take for all that waits, within bounds. With a
+    longer queue it matters more to get through, and less to look at it again soon.
 
     Args:
         view: what was believed when it was decided.

@@ -33,8 +33,8 @@ class TransactionTime:
 def budget_ms(setting_ms: float, tightest_ms: float, transaction_ms: float) -> float:
     """Time that the records of a transaction may take to compute, milliseconds.
 
-    A quarter of the tightest deadline, up to the setting; not less than a transaction takes, since
-    records wait for the one before theirs anyway, up to some times the setting.
+    It is a quarter of the tightest deadline, up to the setting. It is not less than a transaction
+    takes, up to some times the setting: records wait for the one before theirs anyway.
 
     Args:
         setting_ms: the setting.
@@ -50,8 +50,8 @@ class TransactionSize:
     """As many records as are computed within a budget of time.
 
     Found by trying: more where the last one left room, fewer where it took too long. A mean time
-    per record would count a transaction's fixed cost for each of its records, and where that is
-    high, as on a machine that others keep busy, small transactions would stay small for good.
+    per record would count a transaction's fixed cost for each of its records. Where that is high,
+    as on a busy machine, small transactions would then stay small for good.
 
     Args:
         first: records to begin with.

@@ -1,9 +1,9 @@
 """What is answered before more is read, where more is there than one poll takes.
 
 To read and decode a message takes about as long as to answer it, and who reads does not answer. A
-worker that first reads all that a burst brought lets the tightest deadlines pass meanwhile; one
-that first answers all that it has read finds the next ones too late. So it reads in small polls,
-and answers between two of them only what can't wait for a few more.
+worker that first reads all of a burst lets the tightest deadlines pass. A worker that first answers
+all that it has read finds the next ones too late. So it reads in small polls. Between two of them
+it answers only what can't wait for a few more.
 """
 
 import numpy as np

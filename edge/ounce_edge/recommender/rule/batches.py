@@ -16,9 +16,9 @@ from ounce_edge.recommender.rule.schedule import Group
 class Line:
     """When batches that run one after another are answered, with 99% confidence.
 
-    That all of them take their 99th percentile is far less likely than that one does: the usual
-    times add up, and the distances from there to the 99th percentiles as independent deviations
-    do, by their squares.
+    That all of them take their 99th percentile is far less likely than that one does. The usual
+    times add up. The distances from there to the 99th percentiles add up by their squares, as
+    independent deviations do.
 
     Attributes:
         usual_ms: when the last one usually is answered, milliseconds from now.

@@ -1,12 +1,13 @@
 """The decision where not every message can have its lightest sufficient plan in time.
 
 Batches run in the order of their deadlines, each as large as its tightest deadline allows. Where
-even that is not enough, time has to be found: as in Moore's algorithm for the fewest late jobs
-(Management Science 15, 1968) the dearest messages scheduled so far give way. Instead of being late
-they are answered by a quicker plan, labelled: the fallback `most-accurate-in-time`. Where much is
-late already, that is the plan that gives most for its time, since others need it, too. Thus a burst
-costs accuracy before it costs deadlines, dear plans give way to cheap ones, and everything that any
-plan can answer in time is.
+even that is not enough, the dearest messages scheduled so far give way, as in Moore's algorithm for
+the fewest late jobs (Management Science 15, 1968). A quicker plan answers them, and the answer says
+so: the fallback `most-accurate-in-time`. Where much is late already, it is the plan that gives most
+for its time, since others need the time, too.
+
+Thus a burst costs accuracy before it costs deadlines. Dear plans give way to cheap ones. Everything
+that any plan can answer in time is answered in time.
 """
 
 from collections.abc import Sequence

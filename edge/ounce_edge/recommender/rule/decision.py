@@ -1,9 +1,9 @@
 """The decision rule, for all messages of one task that wait together.
 
-For a message with remaining time b and floor a, a plan is feasible when the lower bound of its
-accuracy is at least a, and the 99th percentile of (wait + its service time at the batch the message
-would join, publishing included) is at most b. The feasible plan of least cost is taken, ties going
-to fewer bytes.
+A message has a remaining time b and a floor a. A plan is feasible for it under two conditions. The
+lower bound of its accuracy is at least a. The 99th percentile of the wait and the plan's service
+time, at the batch that the message would join and publishing included, is at most b. The feasible
+plan of least cost is taken, ties going to fewer bytes.
 
 What a message costs depends on the others: a call has a fixed cost, which its messages share. Where
 all of a lighter plan's messages cost less as part of the next plan's call than in one of their own,
@@ -11,11 +11,11 @@ they join it.
 
 The order to run in matters as much as the plan. Lightest first is best while every deadline allows
 it: no cheap answer waits for a dear one. Where it makes one late, the earliest deadline goes first
-(Jackson's rule: no order has a smaller greatest lateness); where that is late as well, `crowding`
+(Jackson's rule: no order has a smaller greatest lateness). Where that is late as well, `crowding`
 finds the time. What is late already comes last (`late`).
 
-While an overload lasts (`overload`), nobody gets a plan that is dearer than the one that gives most
-for its time: a floor beyond that one's accuracy counts as one that no plan keeps.
+While an overload lasts (`overload`), nobody gets a dearer plan than the one that gives most for its
+time. A floor beyond that plan's accuracy counts as one that no plan keeps.
 """
 
 from collections.abc import Sequence

@@ -1,11 +1,13 @@
 """Trying lighter plans that labels may prove good enough.
 
-Thompson sampling (Thompson, Biometrika 25, 1933; Chapelle and Li, "An Empirical Evaluation of
-Thompson Sampling", NeurIPS 2011): a plan is tried as often as it is likely to be good enough. For
-a message within the policy's share, every lighter plan in time whose interval holds the floor draws
-an accuracy from its posterior; the lightest whose draw meets the floor answers. Labels then move
-the posterior, and with it the lower bound that the decision rule uses: what proves good enough is
-chosen from then on, and what does not is drawn ever more rarely.
+This is Thompson sampling: a plan is tried as often as it is likely to be good enough (Thompson,
+Biometrika 25, 1933; Chapelle and Li, "An Empirical Evaluation of Thompson Sampling", NeurIPS 2011).
+The policy says for which share of the messages. For such a message, every lighter plan in time
+whose interval holds the floor draws an accuracy from its posterior. The lightest whose draw meets
+the floor answers.
+
+Labels then move the posterior, and with it the lower bound that the decision rule uses. What proves
+good enough is chosen from then on. What does not is drawn ever more rarely.
 """
 
 from collections.abc import Sequence
@@ -64,8 +66,8 @@ def explore(
         draws: the randomness in it.
 
     Returns:
-        The schedule with the tried plans as groups of their own, before the others: they are
-        lighter than what they stand in for, so that nothing ends later for it.
+        The schedule with the tried plans as groups of their own, before the others. They are
+        lighter than what they stand in for, so nothing ends later.
     """
     chosen, drawn = draws
     tried: dict[int, list[int]] = {}

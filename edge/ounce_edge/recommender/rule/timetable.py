@@ -106,8 +106,8 @@ class Timetable:
 
 
 def _may_share(one: PlannedBatch, other: PlannedBatch) -> bool:
-    """Whether one call may answer both: of the same plan, for one reason, or for those whose floors
-    it does not keep (`Choice.below_floor`) as well as for those whose it does."""
+    """Whether one call of the same plan may answer both: for one reason, or where the floors of
+    some are kept and those of others are not (`Choice.below_floor`)."""
     return one.plan == other.plan and (
         one.choice is other.choice or (one.choice in _SHARED and other.choice in _SHARED)
     )

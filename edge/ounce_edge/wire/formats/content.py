@@ -1,11 +1,13 @@
 """What a body holds, whichever format it is in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ounce_schemas.errors import InvalidMessageError, Reason
 
+R = TypeVar("R")
+T = TypeVar("T")
 ItemData = bytes | list[list[Any]]
 """One item: raw tensor bytes, or the flat data of each input in the task's order."""
 
@@ -26,8 +28,6 @@ class Content:
     attributes: dict[str, Any] = field(default_factory=dict)
     """Of a CloudEvent in structured mode, by their names."""
     is_raw: bool = False
-    is_batch: bool = False
-    """The sender speaks of several items, also where it is a list of one."""
 
     def add_targets(self, found: Any) -> None:
         """Take the targets that are not known yet from an object.
@@ -68,3 +68,38 @@ def as_target(name: str, value: Any) -> float | None:
     raise InvalidMessageError(
         Reason.BAD_TARGET, f"{name} holds {str(value)[:40]!r}, which is no number"
     )
+
+
+def check_n_rows(n: int, most: int) -> None:
+    """Refuse a message of too many rows before they are read.
+
+    Raises:
+        InvalidMessageError: there are more than `most`, or none.
+    """
+    if not n:
+        raise InvalidMessageError(Reason.WRONG_SHAPE, "the message holds no row; send at least 1")
+    if n > most:
+        raise InvalidMessageError(
+            Reason.TOO_LARGE,
+            f"the message holds {n} rows, over the policy's max_rows {most}; send several messages",
+        )
+
+
+def read_each(read: Callable[[R], T], rows: Iterable[R]) -> list[T]:
+    """What each row holds.
+
+    Raises:
+        InvalidMessageError: one can't be served; the text says which.
+    """
+    found = []
+    for i, row in enumerate(rows):
+        try:
+            found.append(read(row))
+        except InvalidMessageError as e:
+            raise in_row(i, e) from None
+    return found
+
+
+def in_row(number: int, error: InvalidMessageError) -> InvalidMessageError:
+    """The error, with the row of its message, from 0."""
+    return InvalidMessageError(error.reason, f"row {number}: {error.text}")

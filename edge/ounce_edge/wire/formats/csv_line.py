@@ -7,11 +7,12 @@ from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.task import TaskSpec
 
 from ounce_edge.wire.formats.columns import ColumnReader
-from ounce_edge.wire.formats.content import Content
+from ounce_edge.wire.formats.content import Content, check_n_rows, read_each
 from ounce_edge.wire.formats.flat import FlatJson
 
 _SEPARATORS = (",", ";", "\t", "|")
-_MOST_LINES = 10_000
+_LOOK = 1000
+"""Characters in which a separator must stand."""
 
 
 class CsvLine:
@@ -21,9 +22,13 @@ class CsvLine:
         task: the task.
         columns: reads its rows.
         flat: knows the order of its values.
+        max_rows: that one message may hold.
     """
 
-    def __init__(self, task: TaskSpec, columns: ColumnReader, flat: FlatJson) -> None:
+    def __init__(
+        self, task: TaskSpec, columns: ColumnReader, flat: FlatJson, max_rows: int
+    ) -> None:
+        self._max_rows = max_rows
         self._task = task
         self._columns = columns
         self._flat = flat
@@ -35,6 +40,9 @@ class CsvLine:
         Raises:
             InvalidMessageError: it is CSV, and can't be served.
         """
+        n_lines = text.count("\n")
+        if n_lines > self._max_rows + 1 and any(s in text[:_LOOK] for s in _SEPARATORS):
+            check_n_rows(n_lines, self._max_rows)
         found = [(s, rows) for s in _SEPARATORS if (rows := _rows(text, s)) is not None]
         fitting = [rows for _, rows in found if {len(row) for row in rows} == {self._n}]
         named = [
@@ -61,23 +69,24 @@ class CsvLine:
             )
         return None
 
-    def _content(self, rows: Iterable[dict[str, str]]) -> Content:
-        items = [self._columns.read(row) for row in rows]
-        return Content(items, is_batch=len(items) > 1)
+    def _content(self, found: Iterable[dict[str, str]]) -> Content:
+        rows = list(found)
+        check_n_rows(len(rows), self._max_rows)
+        if len(rows) == 1:
+            return Content([self._columns.read(rows[0])])
+        return Content(read_each(self._columns.read, rows))
 
     def _numbers(self, rows: list[list[str]]) -> Content | None:
+        check_n_rows(len(rows), self._max_rows)
         try:
-            items = [[[float(cell) for cell in row]] for row in rows]
+            return Content([[[float(cell) for cell in row]] for row in rows])
         except ValueError:
             return None
-        return Content(items, is_batch=len(items) > 1)
 
 
 def _rows(text: str, separator: str) -> list[list[str]] | None:
-    """The lines' cells; None where there is none, or too many."""
+    """The lines' cells; None where there is none."""
     lines = text.strip("\r\n").splitlines()
-    if len(lines) > _MOST_LINES:
-        return None
     try:
         rows = [row for row in csv.reader(lines, delimiter=separator, strict=True) if row]
     except csv.Error:

@@ -10,7 +10,14 @@ from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.task import TaskSpec
 
 from ounce_edge.wire.formats.columns import ColumnReader
-from ounce_edge.wire.formats.content import TARGETS, Content, ItemData, as_id
+from ounce_edge.wire.formats.content import (
+    TARGETS,
+    Content,
+    ItemData,
+    as_id,
+    check_n_rows,
+    read_each,
+)
 from ounce_edge.wire.formats.json_text import NO_JSON
 
 NESTED = (
@@ -28,10 +35,12 @@ class FlatJson:
     Args:
         task: the task.
         columns: reads its rows.
+        max_rows: that one message may hold.
     """
 
-    def __init__(self, task: TaskSpec, columns: ColumnReader) -> None:
+    def __init__(self, task: TaskSpec, columns: ColumnReader, max_rows: int) -> None:
         self._task = task
+        self._max_rows = max_rows
         self._columns = columns
         self._decode_row = _row_decoder(task, columns)
         self._offsets = np.array(
@@ -55,19 +64,22 @@ class FlatJson:
         if isinstance(document, dict):
             return self._read_object(document)
         if all(isinstance(part, dict) for part in document):
-            contents = [self._read_object(part) for part in document]
-            if len(contents) == 1:
-                contents[0].is_batch = True
-                return contents[0]
+            check_n_rows(len(document), self._max_rows)
+            if len(document) == 1:
+                return self._read_object(document[0])
+            contents = read_each(self._read_object, document)
             if any(c.id or c.max_latency_ms or c.min_accuracy for c in contents):
                 raise InvalidMessageError(
                     Reason.WRONG_SHAPE,
                     "a list of rows has one id and one pair of targets: send them as headers, or "
                     "send one row a message",
                 )
-            return Content([item for c in contents for item in c.items], is_batch=True)
+            return Content([item for c in contents for item in c.items])
         if all(isinstance(part, list) for part in document):
-            return Content([self._read_values(part) for part in document], is_batch=True)
+            check_n_rows(len(document), self._max_rows)
+            if len(document) == 1:
+                return Content([self._read_values(document[0])])
+            return Content(read_each(self._read_values, document))
         return Content([self._read_values(document)])
 
     def array(self, values: Sequence[bytes]) -> NDArray[np.float32] | None:
@@ -125,7 +137,7 @@ class FlatJson:
         spec = next(spec for spec in self._task.inputs if spec.name == name)
         if len(values) == 1 and isinstance(values[0], list):
             values = values[0]
-        kinds = (float, int, type(None)) if spec.datatype == "FP32" else (str,)
+        kinds = (str,) if spec.datatype == "BYTES" else (float, int, type(None))
         wrong = next((v for v in values if not isinstance(v, kinds) or v is True or v is False), 0)
         if wrong != 0 or len(values) != spec.size:
             raise InvalidMessageError(

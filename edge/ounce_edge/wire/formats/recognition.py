@@ -5,7 +5,7 @@ The content type, where it says something, is believed as long as the body agree
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ounce_schemas.errors import InvalidMessageError, Reason
@@ -16,17 +16,21 @@ from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.content import Content, as_id
 from ounce_edge.wire.formats.csv_line import CsvLine
 from ounce_edge.wire.formats.flat import NESTED, FlatJson
+from ounce_edge.wire.formats.framed import FRAME_BYTES, FramedReader, schema_id_of
+from ounce_edge.wire.formats.image_file import is_image_file, read_pixels
 from ounce_edge.wire.formats.json_text import is_json, is_json_like, plain_text, read_document
 from ounce_edge.wire.formats.looks import looks_like
+from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.formats.v2_wide import BINARY_SIZE, WideReader, split_binary
 from ounce_edge.wire.request_body import read_body, tensor_data
 from ounce_edge.wire.request_head import RequestHead
 
 _DEEPEST = 8
 """Envelopes within envelopes."""
+MOST_ROWS = 1000
 _BINARY_SIZE = BINARY_SIZE.encode()
-_FRAME_BYTES = 5
-"""A zero byte and the schema's id, as Confluent's serialisers write them."""
+_LIKELY_IDS = 1 << 20
+"""A raw tensor may begin with a zero byte; so few ids are looked up before it counts as one."""
 
 
 class Recogniser:
@@ -34,16 +38,31 @@ class Recogniser:
 
     Args:
         task: the task.
+        schemas: knows the schemas of framed bodies; None: nobody does.
+        max_rows: that one message may hold.
     """
 
-    def __init__(self, task: TaskSpec) -> None:
+    def __init__(
+        self, task: TaskSpec, schemas: Schemas | None = None, max_rows: int = MOST_ROWS
+    ) -> None:
         self._task = task
-        self.raw_bytes = 4 * task.inputs[0].size if task.accepts_raw else None
+        self.framed = None if schemas is None else FramedReader(schemas)
+        """Reads framed bodies; None: only those of JSON are read."""
+        self.raw_bytes = task.inputs[0].raw_bytes if task.accepts_raw else None
         """Length of a raw body; None: the task takes none."""
+        self._image = task.image
         self._columns = ColumnReader(task)
-        self.flat = FlatJson(task, self._columns)
-        self._csv = CsvLine(task, self._columns, self.flat)
-        self._wide = WideReader(task, self._columns)
+        self.flat = FlatJson(task, self._columns, max_rows)
+        cells = [cell for spec in task.inputs for cell in spec.cells or ()]
+        self._takes_text = len(cells) == 1 and cells[0].read == "sentence"
+        self._csv = CsvLine(task, self._columns, self.flat, max_rows)
+        self._wide = WideReader(task, self._columns, max_rows)
+
+    def may_be_files(self, values: Sequence[bytes]) -> bool:
+        """Whether the task takes image files, and one of the bodies is one."""
+        return self._image is not None and any(
+            is_image_file(value, self.raw_bytes) for value in values
+        )
 
     def read(self, head: RequestHead, value: bytes, depth: int = 0) -> Content:
         """What a body holds.
@@ -56,13 +75,19 @@ class Recogniser:
         Raises:
             InvalidMessageError: no format takes it, or the one that it is in finds it wrong.
         """
+        if self._image is not None and is_image_file(value, self.raw_bytes):
+            return Content([read_pixels(value, self._image.shape).tobytes()], is_raw=True)
         error: InvalidMessageError | None = None
+        is_raw_size = len(value) == self.raw_bytes
+        if value[:1] == b"\0" and depth == 0 and not (is_raw_size and head.is_json is False):
+            framed = self._read_framed(head, value, is_raw_size)
+            if framed is not None:
+                return framed
         if b'"inputs"' in value and head.is_json is not False and head.json_bytes is None:
             try:
                 return _plain(read_body(value), self._task)
             except InvalidMessageError as e:
                 error = e
-        is_raw_size = len(value) == self.raw_bytes
         if is_raw_size and head.is_json is False:
             return Content([value], is_raw=True)
         if head.json_bytes or _BINARY_SIZE in value:
@@ -82,12 +107,34 @@ class Recogniser:
                     raise
         if is_raw_size:
             return Content([value], is_raw=True)
-        if depth == 0 and value[:1] == b"\0" and is_json_like(value[_FRAME_BYTES:]):
-            return self.read(head._replace(is_json=True), value[_FRAME_BYTES:], 1)
-        content = self._csv.read(text.decode()) if _is_text(text) else None
+        content = self._read_text(text.decode()) if _is_text(text) else None
         if content is None:
             raise self._unknown(value)
         return content
+
+    def _read_text(self, text: str) -> Content | None:
+        """A line of CSV, or the text itself where the task takes nothing but one."""
+        if self._takes_text and not self._columns.layout(text.splitlines()[:1]).is_known:
+            return Content([self._columns.read({self._columns.names[0]: text})])
+        return self._csv.read(text)
+
+    def _read_framed(self, head: RequestHead, value: bytes, is_raw_size: bool) -> Content | None:
+        """What a framed body holds; None where it may be something else."""
+        schema_id = schema_id_of(value)
+        if schema_id is None or (is_raw_size and schema_id >= _LIKELY_IDS):
+            return None
+        seems_json = is_json_like(value[FRAME_BYTES:]) and not is_raw_size
+        if self.framed is not None:
+            try:
+                found = self.framed.read(schema_id, value)
+            except InvalidMessageError:
+                if not (is_raw_size or (seems_json and is_json(value[FRAME_BYTES:]))):
+                    raise
+            else:
+                return self._read_document(found, head, 1)
+        if seems_json:
+            return self.read(head._replace(is_json=True), value[FRAME_BYTES:], 1)
+        return None
 
     def _read_document(
         self, found: Any, head: RequestHead, depth: int, error: InvalidMessageError | None = None
@@ -105,6 +152,10 @@ class Recogniser:
                 return self._read_document(found["payload"], head, depth + 1)
             if _has_tensors(found):
                 return self._wide.read(found, error or _no_request(found))
+        name = None if self._image is None else self._image.name
+        if isinstance(found, dict) and isinstance(found.get(name), str):
+            file = _from_base64(found[name], f"`{name}`")
+            return _with_outer(self.read(head._replace(is_json=False), file, depth + 1), found)
         if self.flat.takes(found):
             return self.flat.read(found)
         if isinstance(found, dict):
@@ -120,12 +171,7 @@ class Recogniser:
         """A CloudEvent in structured mode."""
         data, encoded = event.get("data"), event.get("data_base64")
         if isinstance(encoded, str):
-            try:
-                inner = base64.b64decode(encoded, validate=True)
-            except binascii.Error as e:
-                raise InvalidMessageError(
-                    Reason.MALFORMED_JSON, f"`data_base64` of the CloudEvent is no base64: {e}"
-                ) from None
+            inner = _from_base64(encoded, "`data_base64` of the CloudEvent")
             content = self.read(head._replace(is_json=None), inner, depth + 1)
         elif isinstance(data, str):
             content = self.read(head._replace(is_json=None), data.encode(), depth + 1)
@@ -142,10 +188,19 @@ class Recogniser:
 
     def _unknown(self, value: bytes) -> InvalidMessageError:
         seen = looks_like(value)
-        if value[:1] == b"\0" and len(value) > _FRAME_BYTES:
-            schema = int.from_bytes(value[1:_FRAME_BYTES])
-            seen += f" (as Avro in Confluent's framing its schema would be {schema})"
+        if schema_id_of(value) is not None:
+            seen += (
+                f" (as Avro in Confluent's framing its schema would be {schema_id_of(value)}; "
+                "a worker reads that with --schema-registry)"
+            )
         name = self._task.name
+        if self._image is not None:
+            height, width, channels = self._image.shape
+            return InvalidMessageError(
+                Reason.WRONG_LENGTH,
+                f"body of {len(value)} bytes looks like {seen}; task {name} takes a PNG or JPEG "
+                f"file, or {self.raw_bytes} bytes: {height} rows of {width} pixels of {channels}",
+            )
         if self.raw_bytes is None:
             return InvalidMessageError(
                 Reason.UNKNOWN_CONTENT_TYPE,
@@ -157,6 +212,13 @@ class Recogniser:
             f"{self._task.inputs[0].size} raw little-endian float32, which need "
             f"{self.raw_bytes} bytes",
         )
+
+
+def _from_base64(text: str, what: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as e:
+        raise InvalidMessageError(Reason.MALFORMED_JSON, f"{what} is no base64: {e}") from None
 
 
 def _plain(request: Request, task: TaskSpec) -> Content:

@@ -15,7 +15,7 @@ from ounce_schemas.request import Request, RequestParameters
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 from ounce_edge.wire.formats.columns import ColumnReader
-from ounce_edge.wire.formats.content import Content, ItemData, as_id
+from ounce_edge.wire.formats.content import Content, ItemData, as_id, check_n_rows, read_each
 from ounce_edge.wire.request_body import flat_data
 
 DATATYPES = {
@@ -41,9 +41,11 @@ class WideReader:
     Args:
         task: the task.
         columns: reads the rows that tensors of columns make.
+        max_rows: that one message may hold.
     """
 
-    def __init__(self, task: TaskSpec, columns: ColumnReader) -> None:
+    def __init__(self, task: TaskSpec, columns: ColumnReader, max_rows: int) -> None:
+        self._max_rows = max_rows
         self._specs = {spec.name: spec for spec in task.inputs}
         self._columns = columns
 
@@ -77,7 +79,6 @@ class WideReader:
             parameters.max_latency_ms,
             parameters.min_accuracy,
             parameters.answer,
-            is_batch=len(items) > 1,
         )
 
     def _columns_items(self, tensors: Sequence[_Tensor]) -> list[ItemData]:
@@ -86,19 +87,21 @@ class WideReader:
             raise InvalidMessageError(
                 Reason.WRONG_LENGTH, f"columns have {sorted(sizes)} values; send equally many each"
             )
+        check_n_rows(sizes.pop(), self._max_rows)
         names = [tensor.name for tensor in tensors]
         rows = zip(*(tensor.data for tensor in tensors), strict=True)
-        return [self._columns.read(dict(zip(names, row, strict=True))) for row in rows]
+        return read_each(lambda row: self._columns.read(dict(zip(names, row, strict=True))), rows)
 
     def _input_items(self, tensors: Sequence[_Tensor], error: InvalidMessageError) -> list[Any]:
         by_name = {tensor.name: tensor for tensor in tensors}
         if by_name.keys() != self._specs.keys():
             raise error
+        counts = [_n_items(by_name[name], spec) for name, spec in self._specs.items()]
+        check_n_rows(max([1 if n is None else n for n in counts]), self._max_rows)
         inputs = [_items(by_name[name], spec, error) for name, spec in self._specs.items()]
-        counts = {len(items) for items in inputs}
-        if len(counts) > 1:
+        if len(set(counts)) > 1:
             raise InvalidMessageError(
-                Reason.WRONG_SHAPE, f"inputs hold {sorted(counts)} items; send equally many each"
+                Reason.WRONG_SHAPE, f"inputs hold {counts} rows; send equally many each"
             )
         return [list(item) for item in zip(*inputs, strict=True)]
 
@@ -153,18 +156,22 @@ def _items(tensor: _Tensor, spec: TensorSpec, error: InvalidMessageError) -> lis
     is_text = spec.datatype == "BYTES"
     if tensor.datatype == "BYTES" and not is_text:
         raise error
-    if tensor.shape == spec.shape:
-        n = 1
-    elif len(tensor.shape) > 1 and tensor.shape[1:] == spec.shape and tensor.shape[0]:
-        n = tensor.shape[0]
-    else:
+    n = _n_items(tensor, spec)
+    if n is None:
         raise InvalidMessageError(
             Reason.WRONG_SHAPE,
-            f"input {spec.name!r} has shape {list(tensor.shape[:8])}; send {[1, *spec.shape]}: "
-            f"one item a message, or [N, ...] for N",
+            f"input {spec.name!r} has shape {list(tensor.shape[:8])}; send {[1, *spec.shape]}, or "
+            "[N, ...] for N rows",
         )
     data = [as_text(v) for v in tensor.data] if is_text else [_number(v) for v in tensor.data]
     return [data[i * spec.size : (i + 1) * spec.size] for i in range(n)]
+
+
+def _n_items(tensor: _Tensor, spec: TensorSpec) -> int | None:
+    """None where its shape is not the task's."""
+    if tensor.shape == spec.shape:
+        return 1
+    return tensor.shape[0] if tensor.shape[1:] == spec.shape and tensor.shape else None
 
 
 def _number(value: Any) -> float | None:

@@ -47,8 +47,8 @@ _FLOOR = 1e-4
 class VibrationFeatures(nn.Module):
     """Windows of shape (n_items, WINDOW) to features of shape (n_items, len(FEATURES)).
 
-    Light models spend most of their time here, and at batch 1 that time is the number of
-    operations; so they are few: one logarithm for all, one matrix product for all spectra.
+    Light models spend most of their time here. At batch 1 that time is the number of operations, so
+    they are few: one logarithm for all, one matrix product for all spectra.
     """
 
     def __init__(self) -> None:

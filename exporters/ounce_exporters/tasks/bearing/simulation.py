@@ -1,12 +1,12 @@
 """Vibration of a rotating machine whose ball bearing is healthy or has one localised fault.
 
-The fault is the point-defect model of McFadden & Smith (1984): each ball that passes the defect
-strikes an impulse, which the structure answers with decaying oscillations at its resonances. How
-hard it strikes follows Stribeck's load distribution at the place where the defect is, so the
-train is modulated by the shaft's rotation (inner race), by the cage's (ball) or not (outer race).
-Intervals between impulses slip at random: independent increments, the pseudo-cyclostationary
-model of Antoni & Randall (2003). Shaft harmonics, gear mesh, stray shocks, coloured and white noise
-come on top, in faulty and healthy machines alike.
+The fault is the point-defect model of McFadden & Smith (1984). Each ball that passes the defect
+strikes an impulse. The structure answers with decaying oscillations at its resonances. How hard the
+ball strikes follows Stribeck's load distribution at the place of the defect. So the train is
+modulated by the shaft's rotation (inner race), by the cage's (ball) or not (outer race). Intervals
+between impulses slip at random, by independent increments: the pseudo-cyclostationary model of
+Antoni & Randall (2003). Shaft harmonics, gear mesh, stray shocks, coloured and white noise come on
+top, in faulty and healthy machines alike.
 
 Sources:
     McFadden, P. D. & Smith, J. D. (1984). Model for the vibration produced by a single point

@@ -13,10 +13,12 @@ from torch import nn
 
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.tasks.bearing.augmentation import roll
-from ounce_exporters.tasks.bearing.featured import fit_on_features
+from ounce_exporters.tasks.bearing.features import VibrationFeatures
 from ounce_exporters.tasks.bearing.networks import Cnn1d, DeepCnn1d, Gru, ResidualCnn1d
 from ounce_exporters.tasks.bearing.simulation import LABELS, WINDOW, simulate_evenly
 from ounce_exporters.tasks.splits import split_task
+from ounce_exporters.training.classical import fit_classical
+from ounce_exporters.training.featured import fit_on_features
 from ounce_exporters.training.neural import NeuralModel, Training, train
 
 SPEC = TaskSpec(
@@ -66,28 +68,28 @@ def _classical() -> list[Recipe]:
             "decision-tree",
             "classical",
             "decision tree (CART) on vibration features",
-            fit_on_features(_tree),
+            _fit_on_features(_tree),
             3.0,
         ),
         Recipe(
             "logistic-regression",
             "classical",
             "logistic regression on vibration features",
-            fit_on_features(_logistic_regression),
+            _fit_on_features(_logistic_regression),
             6.0,
         ),
         Recipe(
             "random-forest",
             "classical",
             "random forest on vibration features",
-            fit_on_features(_random_forest),
+            _fit_on_features(_random_forest),
             8.0,
         ),
         Recipe(
             "gradient-boosting",
             "classical",
             "gradient boosted trees on vibration features",
-            fit_on_features(_gradient_boosting),
+            _fit_on_features(_gradient_boosting),
             8.0,
         ),
     ]
@@ -129,6 +131,12 @@ def _networks(*, quick: bool) -> list[Recipe]:
         for name, algorithm, make, cost in networks
         if name in epochs
     ]
+
+
+def _fit_on_features(
+    make: Callable[[TaskSpec, int], Pipeline],
+) -> Callable[[TaskData, int, Progress], FittedModel]:
+    return fit_on_features(fit_classical(make), lambda _: VibrationFeatures())
 
 
 def _fit_network(

@@ -8,14 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from ounce_schemas.cells import DATE_PARTS, Cell, as_text
+from ounce_schemas.cells import DATE_PARTS, Cell, as_text, parse_number
 from ounce_schemas.errors import DataError
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.tasks.table.dates import is_dates, read_dates
 from ounce_exporters.tasks.table.identifiers import why_identifier
 from ounce_exporters.tasks.table.notices import Notices
-from ounce_exporters.tasks.table.quantities import Quantity, find_decimal, read_quantity
+from ounce_exporters.tasks.table.quantities import (
+    Quantity,
+    find_decimal,
+    find_evidence,
+    read_quantity,
+)
 from ounce_exporters.tasks.table.sentences import is_sentences
 
 MOST_ONE_HOT = 100
@@ -28,6 +33,7 @@ _RESOLUTION = 1e-3
 """Steps of float32 may be so large beside a column's spread before an offset is taken off."""
 _CODE = re.compile(r"(?i)(^|[^a-z])(code|id|kind|type|zip|plz|class|category|group)([^a-z]|$)")
 _SHOWN = 3
+_TIME_OF_DAY = r"\d{1,2}:\d{2}"
 
 
 @dataclass(frozen=True)
@@ -244,6 +250,11 @@ def _date_parts(column: pd.Series, date_format: str | None, notices: Notices) ->
         return []
     if not dates.parts:
         raise _LeftOutError("all its dates have the same hour, weekday and month")
+    if column.str.match(_TIME_OF_DAY).any():
+        notices.say(
+            f"column {name!r} is read as a time of day, and its minutes are left out; write a "
+            "duration as one number, such as its seconds"
+        )
     said = ", ".join(f"{name}.{part} ({DATE_PARTS[part]})" for part in dates.parts)
     notices.say(f"column {name!r} is a date: a device sends its parts as the inputs {said}")
     return [
@@ -256,11 +267,23 @@ def _date_parts(column: pd.Series, date_format: str | None, notices: Notices) ->
     ]
 
 
+def _has_both_marks(texts: pd.Series) -> bool:
+    evidence = find_evidence(texts)
+    if not (evidence.comma and evidence.point):
+        return False
+    return all(any(parse_number(text, mark) is not None for mark in ",.") for text in texts)
+
+
 def _text(column: pd.Series, kind: str | None, notices: Notices) -> InputColumn:
     name = str(column.name)
     present = column[column != ""]
     distinct = present.nunique()
     if kind is None:
+        if distinct > MOST_ONE_HOT and _has_both_marks(present):
+            raise _LeftOutError(
+                "some of its numbers have a decimal point and others a decimal comma: write them "
+                "alike"
+            )
         if distinct == len(column):
             raise _LeftOutError("every row has another text, as an identifier has")
         if distinct > MOST_ONE_HOT and len(present) < _LEAST_ROWS_PER_TEXT * distinct:

@@ -23,8 +23,17 @@ _PRIOR_ROWS = 5.0
 
 
 class FillGaps(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Numbers with their median for a gap, and behind them 1 or 0 for a gap of each column that
-    has gaps in training; array of shape (n_rows, n_columns + n_columns_with_gaps), float32."""
+    """Numbers, with their median for a gap. Behind them stands 1 for a gap and 0 for none, of each
+    column that has gaps in training.
+
+    Array of shape (n_rows, n_columns + n_columns_with_gaps), float32.
+
+    Args:
+        mark: False leaves the columns of gaps out.
+    """
+
+    def __init__(self, *, mark: bool = True) -> None:
+        self.mark = mark
 
     def fit(self, X: NDArray[Any], y: object = None) -> "FillGaps":
         """Learn medians, and which columns have gaps."""
@@ -32,7 +41,7 @@ class FillGaps(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         gaps = np.isnan(values)
         filled = np.where(gaps.all(axis=0), 0.0, values)
         self.medians_ = np.nanmedian(filled, axis=0).astype(np.float32)
-        self.with_gaps_ = np.flatnonzero(gaps.mean(axis=0) >= _LEAST_GAPS)
+        self.with_gaps_ = np.flatnonzero((gaps.mean(axis=0) >= _LEAST_GAPS) & self.mark)
         self.n_features_in_ = values.shape[1]
         return self
 

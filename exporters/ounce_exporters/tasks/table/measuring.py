@@ -70,7 +70,7 @@ def _limits(measure: Measure, fewest: str, counts: dict[str, int]) -> tuple[str,
 def _advice(data: TaskData) -> tuple[str, ...]:
     """Where a class is rare, accuracy hardly tells whether it is found."""
     labels = data.spec.labels
-    if not labels or data.spec.kind == "anomaly":
+    if not labels or data.spec.kind in ("anomaly", "clusters"):
         return ()
     counts = np.bincount(data.train.targets, minlength=len(labels))
     share, rare = counts.max() / counts.sum(), labels[int(counts.argmin())]

@@ -11,7 +11,9 @@ from ounce_schemas.measure import ACCURACY, Measure
 from ounce_schemas.task import TaskKind
 from pydantic import ValidationError
 
-COLUMN_KINDS = ("number", "category", "text", "date", "ignore")
+COLUMN_KINDS = ("number", "category", "text", "date", "image", "ignore")
+MOST_SIDE = 1024
+"""Pixels of a side of an image that a person can ask for."""
 _SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
 
 
@@ -38,6 +40,10 @@ class TableOptions:
     kind: TaskKind | None = None
     false_alarms: float | None = None
     """Anomaly: largest share of normal rows that may be flagged."""
+    clusters: int | None = None
+    """Clusters: how many."""
+    reference: Literal["gaussian-mixture", "k-means"] | None = None
+    """Clusters: the model that assigns the rows."""
     tolerance: float | None = None
     unit: str | None = None
     """Column that tells whose the rows are: all rows of one stay in one split."""
@@ -49,6 +55,9 @@ class TableOptions:
     """What is promised of the models."""
     by: str | None = None
     """Column by whose values figures are told apart; it need not be an input."""
+    image: tuple[int, int, int | None] | None = None
+    """Height and width that images have or are brought to, and their channels where said. Where no
+    column names files, rows hold pixels."""
 
 
 def read_separator(text: str | None) -> str | None:
@@ -65,6 +74,24 @@ def read_separator(text: str | None) -> str | None:
     return found
 
 
+def read_image_size(text: str | None) -> tuple[int, int, int | None] | None:
+    """A size as it is typed: `28x28`, or with the channels `64x48x3`.
+
+    Raises:
+        DataError: it is none.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,4})x(\d{1,4})(?:x([13]))?", text)
+    if found is None or not all(1 <= int(side) <= MOST_SIDE for side in found.groups()[:2]):
+        raise DataError(
+            f"--image {text!r}: give HEIGHTxWIDTH in pixels, such as 28x28, from 1 to {MOST_SIDE} "
+            "each; x1 (grey) or x3 (colours) may follow"
+        )
+    height, width, channels = found.groups()
+    return int(height), int(width), int(channels) if channels else None
+
+
 def read_column_kinds(given: Sequence[str]) -> dict[str, str]:
     """NAME=KIND texts by name; the name may hold an equals sign.
 
@@ -73,7 +100,9 @@ def read_column_kinds(given: Sequence[str]) -> dict[str, str]:
     """
     kinds: dict[str, str] = {}
     for text in given:
-        found = re.fullmatch(r"(.+)=(number|category|text|date|ignore|date:.+)", text, re.DOTALL)
+        found = re.fullmatch(
+            r"(.+)=(number|category|text|date|image|ignore|date:.+)", text, re.DOTALL
+        )
         if found is None:
             raise DataError(
                 f"--columns {text!r}: give NAME=KIND; a kind is one of {', '.join(COLUMN_KINDS)}, "

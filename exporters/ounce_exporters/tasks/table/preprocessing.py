@@ -16,10 +16,14 @@ from ounce_exporters.tasks.table.ordinals import TextPlaces
 from ounce_exporters.tasks.table.scaling import Standardize
 
 
-def preprocessing(task: TaskSpec) -> ColumnTransformer:
+def preprocessing(task: TaskSpec, *, mark_gaps: bool = True) -> ColumnTransformer:
     """Numbers with gaps filled and marked, on one scale; texts as a feature each or target means.
 
     Rare and unknown texts have no feature, or the mean of all rows.
+
+    Args:
+        task: its inputs.
+        mark_gaps: whether a gap is a feature of its own.
     """
     steps: list[tuple[str, Any, list[int]]] = []
     start = 0
@@ -29,17 +33,19 @@ def preprocessing(task: TaskSpec) -> ColumnTransformer:
         if tensor.datatype == "BYTES":
             steps += _encoders(task, tensor, columns)
         else:
-            steps += _number_steps(tensor, columns)
+            steps += _number_steps(tensor, columns, mark_gaps)
     return ColumnTransformer(steps)
 
 
-def _number_steps(tensor: TensorSpec, columns: list[int]) -> Iterator[tuple[str, Any, list[int]]]:
+def _number_steps(
+    tensor: TensorSpec, columns: list[int], mark_gaps: bool
+) -> Iterator[tuple[str, Any, list[int]]]:
     reads = [cell.read for cell in tensor.cells or ()] or ["number"] * tensor.size
     # Hour 23 is beside hour 0, which a line does not know.
     dates = [c for c, read in zip(columns, reads, strict=True) if read in DATE_PARTS]
     plain = [c for c in columns if c not in dates]
     if plain:
-        yield tensor.name, make_pipeline(FillGaps(), Standardize()), plain
+        yield tensor.name, make_pipeline(FillGaps(mark=mark_gaps), Standardize()), plain
     if dates:
         yield f"{tensor.name} of dates", DateFeatures(), dates
 

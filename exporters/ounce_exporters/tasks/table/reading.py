@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +85,8 @@ def _read_text(raw: bytes, writing: Writing, target: str) -> tuple[pd.DataFrame,
     dialect = find_dialect(sample, writing, target)
     notices = [_how_it_is_read(dialect, name)]
     names, dropped = _names(dialect)
+    quoted_names = _are_quoted(names)
+    names = [name[1:-1] for name in names] if quoted_names else names
     check_names(names)
     n_rows, short = _short_rows(raw, encoding, dialect)
     frame = _parse(raw, encoding, dialect, names)
@@ -92,6 +94,11 @@ def _read_text(raw: bytes, writing: Writing, target: str) -> tuple[pd.DataFrame,
         raise DataError(
             f"its quotes are not in order: it could be read as {n_rows} or as {len(frame)} rows"
         )
+    quoted = [name for name in names if _are_quoted([text for text in frame[name] if text])]
+    for name in quoted:
+        frame[name] = frame[name].str.slice(1, -1).str.strip()
+    if quoted:
+        notices.append(f"the quotes ' around the cells are taken off: {', '.join(quoted)}")
     if short:
         frame = frame.drop(index=list(short)).reset_index(drop=True)
         notices.append(
@@ -112,6 +119,11 @@ def _read_text(raw: bytes, writing: Writing, target: str) -> tuple[pd.DataFrame,
         if name
     ]
     return frame, notices
+
+
+def _are_quoted(texts: Sequence[str]) -> bool:
+    """Whether a single quote stands at both ends of each of some texts."""
+    return bool(texts) and all(t[0] == t[-1] == "'" and len(t) > 1 for t in texts)
 
 
 def _how_it_is_read(dialect: Dialect, encoding: str) -> str:

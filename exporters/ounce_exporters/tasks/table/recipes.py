@@ -7,7 +7,8 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from ounce_exporters.recipe import Recipe, TaskData
-from ounce_exporters.tasks.table import anomalies, text_models
+from ounce_exporters.tasks.image import models as image_models
+from ounce_exporters.tasks.table import anomalies, clusters, text_models
 from ounce_exporters.tasks.table.networks import fit_mlp
 from ounce_exporters.tasks.table.preprocessing import preprocessing, with_gaps
 from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
@@ -44,6 +45,10 @@ def families(data: TaskData, *, balanced: bool = False) -> list[Family]:
     """The families of models that a table can have; arguments as of `recipes`."""
     if data.spec.kind == "anomaly":
         return anomalies.families(data)
+    if data.spec.image is not None:
+        return image_models.families(data, balanced=balanced)
+    if data.spec.kind == "clusters":
+        return clusters.families(data)
     if any(tensor.text_bytes for tensor in data.spec.inputs):
         return text_models.families(data, balanced=balanced)
     n_classes = len(data.spec.labels)

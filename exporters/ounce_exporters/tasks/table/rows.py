@@ -11,11 +11,13 @@ from ounce_schemas.cells import Cell, as_text, read_cell
 from ounce_schemas.errors import DataError
 from pandas.api.types import is_numeric_dtype
 
+from ounce_exporters.tasks.image.folders import read_folder
 from ounce_exporters.tasks.splits import LEAST_ROWS
 from ounce_exporters.tasks.table.anomalies import all_normal, read_anomalies
+from ounce_exporters.tasks.table.clusters import unassigned
 from ounce_exporters.tasks.table.columns import to_float32
 from ounce_exporters.tasks.table.options import TableOptions
-from ounce_exporters.tasks.table.reading import read_table
+from ounce_exporters.tasks.table.reading import Table, read_table
 from ounce_exporters.tasks.table.target import Target, check_target, read_target
 
 
@@ -33,19 +35,19 @@ class TableRows:
 def read_rows(path: Path, target: str | None, options: TableOptions) -> TableRows:
     """Read the table, and the one to test with; keep the rows that have a target.
 
-    Without a target all rows are kept, as normal ones of an anomaly task.
+    Without a target, and for clusters, all rows are kept.
 
     Raises:
         DataError: a file can't be read, a name is unknown, or the target can't be learned.
     """
-    table = read_table(path, options.writing, target or "")
+    table = _read(path, target, options)
     frame, notices = table.frame, list(table.notices)
     if target is not None:
         check_target(frame, target)
     _check_names(frame, target, options)
     n_first = len(frame)
     if options.test is not None:
-        other = read_table(options.test, options.writing, target or "")
+        other = _read(options.test, target, options)
         notices += [f"{options.test.name}: {line}" for line in other.notices]
         absent = [column for column in frame if column not in other.frame]
         if absent:
@@ -58,14 +60,26 @@ def read_rows(path: Path, target: str | None, options: TableOptions) -> TableRow
         )
     truth = _read_truth(frame, target, options)
     notices += truth.notices
-    empty = 0 if target is None else int((as_texts(frame[target]) == "").sum())
+    empty = (
+        0
+        if target is None or options.kind == "clusters"
+        else int((as_texts(frame[target]) == "").sum())
+    )
     if empty:
         notices.append(f"{empty} rows are left out: their {target!r} is missing")
     kept = frame[truth.rows].reset_index(drop=True)
     return TableRows(kept, int(truth.rows[:n_first].sum()), truth, tuple(notices))
 
 
+def _read(path: Path, target: str | None, options: TableOptions) -> Table:
+    if path.is_dir():
+        return read_folder(path)
+    return read_table(path, options.writing, target or "")
+
+
 def _read_truth(frame: pd.DataFrame, target: str | None, options: TableOptions) -> Target:
+    if options.kind == "clusters":
+        return unassigned(len(frame))
     if target is None:
         return all_normal(len(frame))
     if options.kind == "anomaly":

@@ -1,4 +1,4 @@
-"""Columns that a person should look at: they give the target away, or look personal."""
+"""Columns that a person should look at: they give the target away, look personal, or mark gaps."""
 
 import re
 from collections.abc import Sequence
@@ -23,6 +23,9 @@ _E_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}")
 _PHONE = re.compile(r"\+\d[\d ()/-]{7,}")
 _GAP = -1e30
 _COLUMNS = 200
+_LIMITS = {2.0**bits - one for bits in (15, 16, 31, 32) for one in (0.0, 1.0)}
+"""What instruments write where they have no reading: ends of their number types, and nines."""
+_LEAST_MARKS = 3
 _EXACT = 1e-6
 """Share of the target's variance that a sum may leave."""
 _PART = 1e-3
@@ -92,6 +95,33 @@ def find_sum(columns: Sequence[InputColumn], targets: NDArray[Any]) -> str | Non
         f"columns {names} add up to the target: if they are known only afterwards, train "
         f"--without '{parts[0]}' and so on"
     )
+
+
+def find_marks(columns: Sequence[InputColumn]) -> list[str]:
+    """One line for each column of numbers with a value such as -9999 that seems to mark a gap: it
+    stands in several rows, and as far from all other values as these are from each other."""
+    lines = []
+    for column in columns:
+        if not column.is_number:
+            continue
+        values = column.values[np.isfinite(column.values)].astype(np.float64)
+        whole = values + (column.cell.offset or 0.0)
+        for mark in {whole.min(initial=0.0), whole.max(initial=0.0)}:
+            others = whole[whole != mark]
+            n = len(whole) - len(others)
+            if n < _LEAST_MARKS or not len(others) or not _is_mark(mark):
+                continue
+            if np.abs(others - mark).min() > np.ptp(others):
+                lines.append(
+                    f"column {column.cell.column!r} holds {mark:.0f} in {n} rows, far from all "
+                    "other values: if it marks a gap, leave these cells empty, and train again"
+                )
+    return lines
+
+
+def _is_mark(value: float) -> bool:
+    size = abs(value)
+    return size in _LIMITS or (size.is_integer() and set(f"{size:.0f}") == {"9"})
 
 
 def find_personal(columns: Sequence[InputColumn]) -> list[str]:

@@ -1,5 +1,7 @@
 """What is to be predicted: classes or a quantity."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +33,14 @@ class Target:
     rows: NDArray[np.bool_]
     """Rows of the table that have a target; array of shape (n_rows,)."""
     values: NDArray[Any]
-    """Of those rows: label indices, int64, or values, float32."""
+    """Of those rows: label indices, int64, or values less `offset`, float32."""
     labels: tuple[str, ...]
     """In order of the indices; empty for a regression."""
     name: str
-    """What is predicted: the column, or the column less an offset that float32 needs."""
+    """The column."""
     notices: tuple[str, ...]
+    offset: float | None = None
+    """Taken off a quantity that float32 would blur."""
 
 
 def read_target(
@@ -141,18 +145,12 @@ def _quantity(
     offset = find_offset(numbers)
     if offset is None:
         return Target(rows, numbers.astype(np.float32), (), name, notices)
-    less = f"{name} less {as_text(offset)}"
-    return Target(
-        rows,
-        (numbers - offset).astype(np.float32),
-        (),
-        less,
-        (
-            *notices,
-            f"the models predict {less!r}, since float32 would blur {name!r}: add "
-            f"{as_text(offset)} to each answer, and take it off each label that is sent",
-        ),
+    line = (
+        f"the models learn target {name!r} less {as_text(offset)}, since float32 would blur it; "
+        "answers and labels are of the whole value"
     )
+    rest = (numbers - offset).astype(np.float32)
+    return Target(rows, rest, (), name, (*notices, line), offset)
 
 
 def _classes(
@@ -178,8 +176,18 @@ def _classes(
         rows[rows] = kept
         texts = texts[kept]
     labels = sorted(texts.unique(), key=_order)
+    notices += _alike(labels)
     index = {label: i for i, label in enumerate(labels)}
     return Target(rows, texts.map(index).to_numpy(np.int64), tuple(labels), name, notices)
+
+
+def _alike(labels: Sequence[str]) -> tuple[str, ...]:
+    """A line where classes differ in capital letters alone."""
+    folded = Counter(label.casefold() for label in labels)
+    same = [repr(label) for label in labels if folded[label.casefold()] > 1]
+    if not same:
+        return ()
+    return (f"classes {', '.join(same)} differ in capital letters alone: each is one of its own",)
 
 
 def _order(label: str) -> tuple[bool, float, str]:

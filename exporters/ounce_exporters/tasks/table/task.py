@@ -9,22 +9,24 @@ import numpy as np
 import pandas as pd
 from ounce_schemas.cells import Cell
 from ounce_schemas.errors import DataError
-from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.task import TaskKind, TaskSpec
 from ounce_schemas.topics import TASK_NAME_PATTERN
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.groups import group_names
 from ounce_exporters.recipe import Groups, TaskData
 from ounce_exporters.tasks.folds import with_folds
+from ounce_exporters.tasks.image.folders import as_folder
+from ounce_exporters.tasks.image.images import find_images
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table.anomalies import FALSE_ALARMS, check_normal
+from ounce_exporters.tasks.table.clusters import agreement, with_clusters
 from ounce_exporters.tasks.table.columns import Columns, InputColumn, choose_columns
 from ounce_exporters.tasks.table.dates import in_order, is_dates
 from ounce_exporters.tasks.table.known_texts import with_known_texts
 from ounce_exporters.tasks.table.measuring import with_measure
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.rows import TableRows, as_texts, read_rows, read_values
-from ounce_exporters.tasks.table.sentences import TEXT_INPUT, bytes_to_read, cut
 from ounce_exporters.tasks.table.splitting import (
     Parts,
     make_data,
@@ -32,13 +34,12 @@ from ounce_exporters.tasks.table.splitting import (
     split_by_unit,
     split_other,
 )
-from ounce_exporters.tasks.table.suspects import find_leaks, find_personal, find_sum
+from ounce_exporters.tasks.table.suspects import find_leaks, find_marks, find_personal, find_sum
 from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
+from ounce_exporters.tasks.table.tensors import NUMERIC_INPUT, Tensors, make_tensors
 from ounce_exporters.tasks.table.tolerance import with_tolerance
 from ounce_exporters.tasks.table.workload import why_no_glass_box
 
-NUMERIC_INPUT = "input"
-CATEGORICAL_INPUT = "categories"
 INTERVAL_COVERAGE = 0.9
 Notice = Callable[[str], None]
 
@@ -63,22 +64,42 @@ def load(
         raise DataError(
             f"task name {name!r}: use lower-case letters, digits and '-', 63 at most (--task NAME)"
         )
+    target, options = as_folder(path, target, options)
     _check_kind(target, options)
     rows = read_rows(path, target, options)
-    columns = _choose(rows, target, options)
-    for line in (*rows.notices, *columns.notices):
+    for line in rows.notices:
         notice(line)
+    images = find_images(path, rows, target, options)
+    inputs: Sequence[InputColumn] = ()
+    if images is None:
+        columns = _choose(rows, target, options)
+        for line in columns.notices:
+            notice(line)
+        inputs = _complete(columns.inputs, rows, notice)
+        tensors = make_tensors(inputs, options)
+    else:
+        rows = images.rows
+        for line in images.notices:
+            notice(line)
+        tensors = Tensors((images.tensor,), {images.tensor.name: images.pixels})
     truth = rows.target
     if options.tolerance is not None and truth.labels:
         raise DataError(
             f"--tolerance is for quantities: target {target!r} has the classes "
             f"{', '.join(truth.labels[:5])} (--kind regression makes it a quantity)"
         )
-    inputs = _complete(columns.inputs, rows, notice)
-    data, lines = _split(path, name, inputs, rows, options, seed)
+    data, lines = _split(path, name, tensors, rows, options, seed)
     for line in lines:
         notice(line)
-    data, limits = with_measure(with_known_texts(data), options.measure)
+    data = with_known_texts(data)
+    if options.kind == "clusters":
+        data, made = with_clusters(data, options.clusters, options.reference, seed)
+        for line in made:
+            notice(line)
+        if target is not None:
+            names = _groups(path, rows, target, options, seed).names
+            notice(agreement(data.validation.targets, names, target))
+    data, limits = with_measure(data, options.measure)
     for line in limits:
         notice(line)
     if options.by is not None:
@@ -86,7 +107,7 @@ def load(
     _warn(inputs, rows, data, notice)
     if truth.labels or options.tolerance is not None:
         return data
-    in_file_order = any(o is not None for o in (options.unit, options.time, options.test))
+    in_file_order = options.time is not None or options.test is not None
     data, line = with_tolerance(data, truth.name, shuffle=not in_file_order)
     notice(line)
     return data
@@ -104,9 +125,13 @@ def _check_kind(target: str | None, options: TableOptions) -> None:
     Raises:
         DataError: names the options that don't go together.
     """
+    if options.kind != "clusters" and (options.clusters or options.reference):
+        raise DataError("--clusters and --reference are for --kind clusters")
+    if options.kind == "clusters" and not options.measure.is_plain:
+        raise DataError("--measure is not for --kind clusters: accuracy is agreement")
     if options.kind != "anomaly":
-        if target is None:
-            raise DataError("--data needs --target COLUMN, or --kind anomaly")
+        if target is None and options.kind != "clusters":
+            raise DataError("--data needs --target COLUMN, or --kind anomaly or clusters")
         if options.false_alarms is not None:
             raise DataError("--false-alarms is for --kind anomaly; see also --measure recall")
     elif options.measure.kind in ("recall", "f1"):
@@ -152,54 +177,46 @@ def _complete(
 def _split(
     path: Path,
     name: str,
-    inputs: Sequence[InputColumn],
+    tensors: Tensors,
     rows: TableRows,
     options: TableOptions,
     seed: int,
 ) -> tuple[TaskData, list[str]]:
     truth = rows.target
-    tensors = {
-        NUMERIC_INPUT: [column for column in inputs if column.is_number],
-        CATEGORICAL_INPUT: [column for column in inputs if column.cell.read == "text"],
-        TEXT_INPUT: [column for column in inputs if column.cell.read == "sentence"],
-    }
-    n_bytes = bytes_to_read([column.values for column in tensors[TEXT_INPUT]])
-    tensors[TEXT_INPUT] = [
-        replace(column, values=cut(column.values, n_bytes)) for column in tensors[TEXT_INPUT]
-    ]
     regression, anomaly = not truth.labels, options.kind == "anomaly"
-    if anomaly and tensors[TEXT_INPUT]:
-        names = ", ".join(repr(column.name) for column in tensors[TEXT_INPUT])
-        raise DataError(
-            f"--kind anomaly reads no sentences: leave out {names} with --without, or say "
-            "--columns NAME=category"
-        )
-    what = (
-        "Flags what is strange in rows like those of" if anomaly else f"Predicts {truth.name} from"
-    )
+    unlabelled = anomaly or options.kind == "clusters"
+    kind: TaskKind = "regression" if regression else "classification"
+    if unlabelled and options.kind is not None:
+        kind = options.kind
     spec = TaskSpec(
         name=name,
-        kind="anomaly" if anomaly else "regression" if regression else "classification",
-        description=f"{what} {path.name}.",
-        inputs=tuple(
-            _tensor(tensor, columns, n_bytes) for tensor, columns in tensors.items() if columns
-        ),
+        kind=kind,
+        description=f"{_purpose(kind, truth.name)} {path.name}.",
+        inputs=tensors.specs,
         labels=truth.labels,
         tolerance=options.tolerance or (1.0 if regression else None),
+        offset=truth.offset,
         interval_coverage=INTERVAL_COVERAGE if regression else None,
         false_alarms=(options.false_alarms or FALSE_ALARMS) if anomaly else None,
     )
-    arrays = {
-        tensor: np.stack([column.values for column in columns], axis=1)
-        for tensor, columns in tensors.items()
-        if columns
-    }
     how = _parts(rows, options, seed)
     if how is None:
-        data = split_task(spec, path.name, arrays, truth.values, seed)
-        return (data if anomaly else with_folds(data, seed)), []
-    parts, said = how  # units, later rows and other tables judge what has not seen them
-    return make_data(spec, f"{path.name}, {said}", arrays, truth.values, parts)
+        data = split_task(spec, path.name, tensors.arrays, truth.values, seed)
+        if unlabelled:
+            return data, []
+        # A network of images takes long to fit: once more is enough.
+        return (with_folds(data, seed, 0) if spec.image else with_folds(data, seed)), []
+    parts, said = how
+    data, lines = make_data(spec, f"{path.name}, {said}", tensors.arrays, truth.values, parts)
+    return (data if unlabelled or options.unit is None else with_folds(data, seed)), lines
+
+
+def _purpose(kind: TaskKind, target: str) -> str:
+    if kind == "anomaly":
+        return "Flags what is strange in rows like those of"
+    if kind == "clusters":
+        return "Tells which cluster a row belongs to, by those of"
+    return f"Predicts {target} from"
 
 
 def _groups(path: Path, rows: TableRows, column: str, options: TableOptions, seed: int) -> Groups:
@@ -208,7 +225,7 @@ def _groups(path: Path, rows: TableRows, column: str, options: TableOptions, see
     number = InputColumn(
         column, Cell(column=column, read="number"), np.arange(len(names), dtype=np.float64)
     )
-    numbered, _ = _split(path, "rows", [number], rows, options, seed)
+    numbered, _ = _split(path, "rows", make_tensors([number], options), rows, options, seed)
     validation = numbered.validation.inputs[NUMERIC_INPUT][:, 0].astype(np.int64)
     return Groups(column, names[validation])
 
@@ -232,25 +249,18 @@ def _parts(rows: TableRows, options: TableOptions, seed: int) -> tuple[Parts, st
     return None
 
 
-def _tensor(name: str, columns: Sequence[InputColumn], n_bytes: int) -> TensorSpec:
-    return TensorSpec(
-        name=name,
-        datatype="FP32" if name == NUMERIC_INPUT else "BYTES",
-        shape=(len(columns),),
-        columns=tuple(column.name for column in columns),
-        cells=tuple(column.cell for column in columns),
-        allow_missing=True,
-        text_bytes=n_bytes if name == TEXT_INPUT else None,
-    )
-
-
 def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice: Notice) -> None:
     """Say what a person should look at before trusting the ladder."""
     if data.spec.kind == "anomaly":
         check_normal(data)
+    if data.spec.kind == "clusters":
+        for line in find_personal(inputs):
+            notice(line)
+        return
     classifies = data.spec.classifies
     for line in (
         *find_leaks(inputs, rows.target.values, classifies=classifies),
+        *find_marks(inputs),
         *find_personal(inputs),
     ):
         notice(line)

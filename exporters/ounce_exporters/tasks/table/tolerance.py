@@ -9,7 +9,7 @@ from ounce_schemas.errors import DataError
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
@@ -19,6 +19,7 @@ SHARE = 0.95
 """Share of held-out rows that a quick model answers within the default tolerance. Above the default
 floor of 0.9, so that the bound of a model's accuracy can pass it on a few hundred rows."""
 _MOST_ROWS = 3000
+_FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,13 @@ def with_tolerance(data: TaskData, target: str, *, shuffle: bool) -> tuple[TaskD
         shuffle: as of `default_tolerance`; not where neighbouring rows tell of each other.
     """
     columns = [
-        data.train.inputs[tensor.name]
-        if tensor.datatype == "FP32"
+        data.train.inputs[tensor.name].reshape(len(data.train), -1).astype(np.float32)
+        if tensor.datatype != "BYTES"
         else OrdinalEncoder().fit_transform(data.train.inputs[tensor.name]).astype(np.float32)
         for tensor in data.spec.inputs
     ]
     features = np.concatenate(columns, axis=1)
-    chosen = default_tolerance(features, data.train.targets, shuffle=shuffle)
+    chosen = default_tolerance(features, data.train.targets, data.units, shuffle=shuffle)
     line = (
         f"a prediction within ±{chosen.value:g} of {target!r} counts as acceptable: a quick model "
         f"reaches that for {SHARE:.0%} of rows it has not seen, a constant guess for "
@@ -58,6 +59,7 @@ def with_tolerance(data: TaskData, target: str, *, shuffle: bool) -> tuple[TaskD
 def default_tolerance(
     features: NDArray[np.float32],
     targets: NDArray[Any],
+    units: NDArray[np.int64] | None = None,
     *,
     shuffle: bool = True,
 ) -> Tolerance:
@@ -66,6 +68,7 @@ def default_tolerance(
     Args:
         features: of the training rows, array of shape (n_rows, n_columns); a gap is NaN.
         targets: values, array of shape (n_rows,).
+        units: whose each row is; rows of one are held out together. None: rows stand alone.
         shuffle: hold out rows by chance; otherwise stretches of rows as they are in order.
 
     Raises:
@@ -76,13 +79,18 @@ def default_tolerance(
     if np.ptp(truth) == 0:
         raise DataError("the target is the same in every training row: there is nothing to learn")
     centre = float(np.median(truth))
-    folds = KFold(3, shuffle=shuffle, random_state=0 if shuffle else None)
+    folds: Any = KFold(_FOLDS, shuffle=shuffle, random_state=0 if shuffle else None)
+    groups = None if units is None else units[chosen]
+    if groups is not None and len(np.unique(groups)) >= _FOLDS:
+        folds = GroupKFold(_FOLDS)
     forest = RandomForestRegressor(30, min_samples_leaf=3, max_features=0.4, random_state=0)
     linear = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), Ridge()
     )
-    answers = [cross_val_predict(model, features, truth - centre, cv=folds)
-               for model in (forest, linear)]  # fmt: skip
+    answers = [
+        cross_val_predict(model, features, truth - centre, cv=folds, groups=groups)
+        for model in (forest, linear)
+    ]
     error = min(float(np.quantile(np.abs(a - (truth - centre)), SHARE)) for a in answers)
     value = _round_up(error or float(np.ptp(truth)) * 1e-3)
     return Tolerance(value, float((np.abs(truth - centre) <= value).mean()))

@@ -30,6 +30,9 @@ _ROW_US = {
     "glass-box": 120.0,
     "random-forest": 150.0,
     "kernel-svm": 400.0,
+    "small-cnn": 8.0,
+    "cnn": 40.0,
+    "residual-cnn": 120.0,
 }
 """One training row of ten columns in one fit, on one core of 2020; of two classes. The kernel SVM
 counts for more than it takes: each row fills 6 kB of memory."""
@@ -66,7 +69,8 @@ def why_no_glass_box(task: TaskSpec) -> str | None:
     """What to say where a table is too wide for one."""
     n_classes = len(task.labels)
     width = sum(t.size for t in task.inputs) * (n_classes if n_classes > 2 else 1)
-    if task.kind == "anomaly" or width <= MOST_WIDTH:
+    unsuited = task.kind in ("anomaly", "clusters") or task.image is not None
+    if unsuited or width <= MOST_WIDTH:
         return None
     return f"glass-box is left out: {width:,} columns x classes are more than {MOST_WIDTH:,}"
 

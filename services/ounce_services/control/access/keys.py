@@ -113,7 +113,7 @@ class Keys:
         """Who is logged in.
 
         Raises:
-            UnauthorizedError: nobody, or no longer.
+            UnauthorizedError: nobody, or the session has ended.
         """
         with self._database.begin() as session:
             row = session.get(SessionRow, _digest(token))

@@ -15,9 +15,13 @@ from ounce_services.control.api import (
     models,
     policies,
     problems,
+    trials,
 )
 from ounce_services.control.api.shields import SameOrigin, SecurityHeaders, SmallBodies
+from ounce_services.control.console import administration as administration_pages
 from ounce_services.control.console import changes, views
+from ounce_services.control.console import models as model_pages
+from ounce_services.control.console import trials as trial_pages
 from ounce_services.control.console.pages import static_files
 from ounce_services.control.plane import Plane, kept_in_step
 
@@ -49,7 +53,9 @@ def make_app(plane: Plane) -> FastAPI:
     )
     app.state.plane = plane
     problems.install(app)
-    for part in (policies, models, fleet, decisions, dead_letters, administration, views, changes):
+    calls = (policies, trials, models, fleet, decisions, dead_letters, administration)
+    pages = (views, changes, trial_pages, model_pages, administration_pages)
+    for part in (*calls, *pages):
         app.include_router(part.router)
     app.mount("/static", static_files())
 

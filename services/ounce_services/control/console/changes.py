@@ -78,7 +78,7 @@ def show_policy(request: Request, plane: Parts, caller: Viewer) -> Response:
 @router.post("/policy/check")
 def check(request: Request, plane: Parts, caller: Viewer, document: DocumentField) -> Response:
     """What is wrong with what is edited."""
-    findings = plane.policies.check(_unix(document))
+    findings = plane.policies.check(unix(document))
     return _part(request, plane, caller, "check", findings=findings)
 
 
@@ -88,7 +88,7 @@ def diff(request: Request, plane: Parts, caller: Viewer, document: DocumentField
     current = plane.policies.history().current
     before = "" if current is None else visible_document(current.document, caller)
     name = "nothing" if current is None else current.name
-    lines = unified_diff(before, _unix(document), name, "as edited").splitlines()
+    lines = unified_diff(before, unix(document), name, "as edited").splitlines()
     return _part(request, plane, caller, "diff", lines=lines)
 
 
@@ -98,7 +98,7 @@ def replay(request: Request, plane: Parts, caller: Viewer, document: DocumentFie
     caller.need_all_tenants("a replay")
     tasks = [
         (summary(task, found), figure_rows(found), plan_rows(found), found.changes[:10])
-        for task, found in plane.policies.replay(_unix(document)).items()
+        for task, found in plane.policies.replay(unix(document)).items()
     ]
     return _part(request, plane, caller, "replay", tasks=tasks, head=HEAD)
 
@@ -115,7 +115,7 @@ def apply(
     """Put what is edited in force."""
     caller.need_all_tenants("the whole policy")
     with plane.audit.watch(caller, "policy.apply", f"based on {base}") as tell:
-        change = Change(_unix(document), caller.name, note)
+        change = Change(unix(document), caller.name, note)
         version, state = plane.policies.apply(change, base)
         tell(f"{version.name} {state}")
     return _done(request, plane, caller, version.name, state)
@@ -191,6 +191,6 @@ def _done(request: Request, plane: Plane, caller: Viewer, name: str, state: Stat
     return RedirectResponse("/policy", 303)
 
 
-def _unix(document: str) -> str:
+def unix(document: str) -> str:
     """Browsers end the lines of a form with CR LF."""
     return document.replace("\r\n", "\n")

@@ -1,5 +1,6 @@
 """Making pages: templates, and what every page is told."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,17 @@ from ounce_services.control.errors import UnauthorizedError
 
 _HERE = Path(__file__).parent
 NAVIGATION = (
-    ("/", "Fleet"),
-    ("/ladders", "Ladders"),
-    ("/policy", "Policy"),
-    ("/decision", "Decision"),
-    ("/dead-letters", "Dead letters"),
+    ("/", "Fleet", Role.VIEWER),
+    ("/ladders", "Ladders", Role.VIEWER),
+    ("/models", "Models", Role.VIEWER),
+    ("/policy", "Policy", Role.VIEWER),
+    ("/trial", "Trial", Role.VIEWER),
+    ("/decision", "Decision", Role.VIEWER),
+    ("/dead-letters", "Dead letters", Role.VIEWER),
+    ("/keys", "Keys", Role.ADMIN),
+    ("/audit", "Audit log", Role.ADMIN),
 )
+"""Path, name, and the role that a page needs."""
 
 
 def _environment() -> Environment:
@@ -29,8 +35,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["share"] = lambda value: f"{value:.1%}"
+    environment.filters["time"] = lambda at_ms: f"{_utc(at_ms):%Y-%m-%d %H:%M:%S}"
     environment.filters["ms"] = lambda value: f"{value:,.3g} ms"
     return environment
+
+
+def _utc(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1e3, UTC)
 
 
 _templates = Jinja2Templates(env=_environment())
@@ -54,12 +65,15 @@ def page(
     **values: Any,
 ) -> Response:
     """A page made of a template."""
+    role = None if caller is None else caller.role
     known = {
-        "navigation": NAVIGATION,
+        "navigation": [
+            each[:2] for each in NAVIGATION if role is not None and role.covers(each[2])
+        ],
         "here": request.url.path,
         "caller": caller,
         "is_open": caller is not None and caller.key_id is None,
-        "may_edit": caller is not None and caller.role.covers(Role.EDITOR),
+        "may_edit": role is not None and role.covers(Role.EDITOR),
     }
     return _templates.TemplateResponse(request, f"{name}.html", {**known, **values}, status)
 

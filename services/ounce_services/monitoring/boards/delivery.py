@@ -70,6 +70,19 @@ DELIVERY = Board(
             alert="OunceRequestsSetAside",
         ),
         Question(
+            title="Are transactions aborted?",
+            about="Transactions a second whose requests are read again. Fenced: another process "
+            "has the worker's name. Generation: partitions were given out anew.",
+            asks={
+                "{{cause}} at {{instance}}": rate(
+                    "ounce_transactions_aborted_total", "instance, cause", 'instance=~"$worker"'
+                )
+            },
+            unit="ops",
+            alert="OunceWorkerFenced",
+            detail="worker",
+        ),
+        Question(
             title="Do workers pause reading?",
             about="Pauses a second, since too many requests waited inside.",
             asks={"{{instance}}": rate("ounce_pauses_total", "instance", 'instance=~"$worker"')},

@@ -98,5 +98,28 @@ WORKER = Board(
             steps=ONE_IS_BAD,
             alert="OunceRecordingStopped",
         ),
+        Question(
+            title="How many certificates expire within two weeks?",
+            about="Of those that connect with Kafka: its authority's, and the worker's own.",
+            asks={
+                _LEGEND: "sum by (instance) "
+                f"({_of('ounce_certificate_expiry_timestamp_seconds')} - time() < bool 1209600) "
+                f"or max by (instance) (0 * {_of('ounce_ready')})"
+            },
+            unit="none",
+            steps=ONE_IS_BAD,
+            alert="OunceCertificateExpires",
+        ),
+        Question(
+            title="Are traces sent?",
+            about="Messages a second that were to be traced. Dropped: the receiver takes none. "
+            "Limited: more than --traces-per-s permits. 0 where there are no traces.",
+            asks={
+                f"{{{{outcome}}}} by {_LEGEND}": rate(
+                    "ounce_traced_messages_total", "instance, outcome", _WORKER
+                )
+            },
+            unit="reqps",
+        ),
     ),
 )

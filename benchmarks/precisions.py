@@ -1,0 +1,104 @@
+"""Measures what lighter forms of the networks of trained ladders cost and answer, here.
+
+Each form is made of the network's ONNX file, and races against it. Training items of the task set
+the ranges of INT8; accuracy is on the test split.
+
+Example: python -m benchmarks.precisions --models models
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+import onnx
+from ounce_edge.models.runtimes.base import LoadedModel
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_exporters.lighter.forms import CALIBRATION_ITEMS, Form, NotWorthwhileError, convert
+from ounce_exporters.lighter.race import race
+from ounce_exporters.lighter.recipes import MOST_OF_TIME
+from ounce_exporters.recipe import TaskData
+from ounce_exporters.tasks import registry
+from ounce_schemas.documents import CARD_FILE, MODEL_FILE, read_card
+
+from benchmarks.results import Cell, Table, publish_option, report
+
+COLUMNS = [
+    "model",
+    "form",
+    "time of a call, 1 item",
+    "time of a call, 32 items",
+    "size",
+    "accuracy, test, before → after",
+    "kept",
+]
+
+
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    default=Path("models"),
+    show_default=True,
+    help="Folder of the ladders.",
+)
+@publish_option
+def main(models: Path, publish: bool) -> None:
+    """Measure all tasks that ship."""
+    tables = {}
+    for task in registry.TASKS:
+        data = registry.find_task(task).load(0, quick=False)
+        rows = [row for folder in _networks(models / task) for row in measure(folder, data)]
+        tables[f"precisions-{task}"] = Table(columns=COLUMNS, rows=rows, note=NOTE)
+    report("precisions", tables, publish=publish)
+
+
+NOTE = (
+    "Times and sizes are shares of the original's, with one thread: the quickest call of rounds in "
+    f"which both take turns. Kept: one of the times is at most {MOST_OF_TIME}."
+)
+
+
+def measure(folder: Path, data: TaskData) -> Iterator[list[Cell]]:
+    """A row for each form that suits a network."""
+    content = (folder / MODEL_FILE).read_bytes()
+    original = _load(content)
+    sample = {name: a[:CALIBRATION_ITEMS] for name, a in data.train.inputs.items()}
+    for form in Form:
+        try:
+            made = convert(onnx.load_from_string(content), form, sample).SerializeToString()
+        except NotWorthwhileError as e:
+            click.echo(f"{folder.name} {form}: {e}")
+            continue
+        lighter = _load(made)
+        ratios = race(lighter, original, sample)
+        yield [
+            folder.name,
+            str(form),
+            *(f"{ratios[n]:.2f}" for n in (1, 32)),
+            f"{len(made) / len(content):.2f}",
+            f"{_accuracy(original, data):.4f} → {_accuracy(lighter, data):.4f}",
+            "yes" if min(ratios.values()) <= MOST_OF_TIME else "no",
+        ]
+        click.echo(f"{folder.name} {form}: {ratios}")
+
+
+def _networks(folder: Path) -> list[Path]:
+    """Folders of a task's networks that are no lighter forms themselves."""
+    names = {path.parent.name for path in folder.glob(f"[!.]*/{CARD_FILE}")}
+    forms = {f"{name}-{form}" for name in names for form in Form}
+    cards = [read_card(folder / name / CARD_FILE) for name in sorted(names - forms)]
+    return [folder / card.model for card in cards if card.family == "neural"]
+
+
+def _load(content: bytes) -> LoadedModel:
+    return OnnxCpuRuntime().load(Path(MODEL_FILE), content)
+
+
+def _accuracy(model: LoadedModel, data: TaskData) -> float:
+    answers = model.run(data.test.inputs).argmax(axis=1)
+    return float(np.mean(answers == data.test.targets))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Members of a worker's group that are no workers.
+
+Nobody answers the requests of partitions that such a member has. Kafka gives partitions to every
+member, also to one of the consumer protocol of KIP-848 beside members of the classic one.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from confluent_kafka import ConsumerGroupState
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    ConsumerGroupDescription,  # re-exported, as its documentation says
+)
+
+WORKER_CLIENT_ID = "ounce-worker"
+"""By it the broker, and other workers, know a worker's consumer."""
+
+_REBALANCING = {
+    ConsumerGroupState.PREPARING_REBALANCING,
+    ConsumerGroupState.COMPLETING_REBALANCING,
+}
+"""In these states the broker tells of no assignments."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stranger:
+    """A member that is no worker."""
+
+    client_id: str
+    host: str
+    partitions: tuple[tuple[str, int], ...]
+    """That it has: names of topics and numbers, in order."""
+
+
+def strangers_of(group: ConsumerGroupDescription) -> Collection[Stranger] | None:
+    """Those of a group, in order; None where the broker can't tell now."""
+    if group.state in _REBALANCING:
+        return None
+    return sorted(
+        Stranger(
+            member.client_id,
+            member.host.removeprefix("/"),
+            tuple(sorted((at.topic, at.partition) for at in member.assignment.topic_partitions)),
+        )
+        for member in group.members
+        if member.client_id != WORKER_CLIENT_ID
+    )

@@ -1,0 +1,1 @@
+"""Checks, before or beside a worker, of all that it needs."""

@@ -1,0 +1,29 @@
+"""What one look found, and what to do about it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """A worker serves; something will hurt later."""
+    FAILURE = "failure"
+    """A worker can't serve, or loses what it should keep."""
+    SKIPPED = "skipped"
+    """It can't be seen."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of a diagnosis."""
+
+    check: str
+    """What was looked at."""
+    verdict: Verdict
+    text: str
+    """What was found, with the values."""
+    advice: str = ""
+    """What to do; empty where there is nothing to do."""

@@ -1,0 +1,180 @@
+"""Does this machine have what a worker needs: disk, open files, memory, processors, a port."""
+
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ounce_edge.broker.certificates import certificate_expiries
+from ounce_edge.doctor.finding import Finding, Verdict
+from ounce_edge.worker.settings import WorkerSettings
+
+try:
+    import resource
+except ImportError:  # no Unix
+    resource = None  # type: ignore[assignment]
+
+LOG_MB = 64.0
+"""Most megabytes of the decision log of a task and worker."""
+_STATE_MB = 1.0
+_LEAST_DAYS = 14.0
+"""To have a certificate renewed, as of the alert on it."""
+_FILES_APART = 200
+"""Libraries, models, logs and pipes of a worker, beside its connections."""
+_CLIENTS = 8
+"""Kafka clients of a worker: consumer, producer, admin, labels, events, policies, canaries."""
+_BASE_MB = 300.0
+"""Of a worker without models and requests."""
+_MEMINFO = Path("/proc/meminfo")
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def check_machine(
+    settings: WorkerSettings, n_brokers: int, models_mb: float | None
+) -> Iterator[Finding]:
+    """Everything of this machine.
+
+    Args:
+        settings: of the worker.
+        n_brokers: of the cluster.
+        models_mb: memory that the models took; None: they were not loaded.
+    """
+    yield from check_certificates(settings, time.time())
+    yield from check_disk(settings)
+    yield check_open_files(n_brokers, _open_files_limit())
+    yield check_memory(settings, models_mb, available_mb())
+    yield check_processors(settings, _processors())
+    yield check_port(settings.metrics_host, settings.metrics_port)
+
+
+def check_certificates(settings: WorkerSettings, now_s: float) -> Iterator[Finding]:
+    """Whether the certificates of the connection with Kafka are valid for long enough."""
+    for name, expires_s in certificate_expiries(settings).items():
+        days = (expires_s - now_s) / 86_400
+        check, advice = f"certificate of --{name.replace('_', '-')}", "have a new one signed"
+        if days <= 0:
+            yield Finding(check, Verdict.FAILURE, f"expired {-days:,.0f} days ago", advice)
+        elif days < _LEAST_DAYS:
+            yield Finding(check, Verdict.WARNING, f"expires in {days:,.1f} days", advice)
+        else:
+            yield Finding(check, Verdict.OK, f"expires in {days:,.0f} days")
+
+
+def check_disk(settings: WorkerSettings) -> Iterator[Finding]:
+    """Whether the folders that a worker writes can be written, and have room."""
+    if settings.decisions is not None:
+        needed_mb = LOG_MB * len(settings.task)
+        yield check_folder("disk of decisions", settings.decisions, needed_mb)
+    if settings.models_store is not None:
+        yield check_folder("disk of models", settings.models_cache, settings.models_cache_mb)
+    if settings.follow_policies:
+        yield check_folder("disk of the kept policy", settings.state, _STATE_MB)
+
+
+def check_folder(check: str, folder: Path, needed_mb: float) -> Finding:
+    """One folder, which may not be there yet."""
+    present = folder.absolute()
+    while not present.exists():
+        present = present.parent
+    if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):
+        advice = "give this user the right to write there, or name another folder"
+        return Finding(check, Verdict.FAILURE, f"{present} can't be written", advice)
+    free_mb = shutil.disk_usage(present).free / 1e6
+    text = f"{folder}: {free_mb:,.0f} MB free, at most {needed_mb:,.0f} MB are written"
+    if free_mb < needed_mb:
+        return Finding(check, Verdict.WARNING, text, "free some, or name a folder elsewhere")
+    return Finding(check, Verdict.OK, text)
+
+
+def check_open_files(n_brokers: int, limit: int | None) -> Finding:
+    """Whether as many files may be open as connections and models need; None: not known."""
+    check, needed = "open files", _FILES_APART + 2 * _CLIENTS * max(n_brokers, 1)
+    if limit is None:
+        return Finding(check, Verdict.SKIPPED, "this system tells no limit")
+    text = f"{limit:,} may be open, {needed:,} are needed with {n_brokers} brokers"
+    if limit < needed:
+        advice = "raise it: `ulimit -n 4096`, LimitNOFILE= of systemd, ulimits: of compose"
+        return Finding(check, Verdict.FAILURE, text, advice)
+    return Finding(check, Verdict.OK, text)
+
+
+def check_memory(
+    settings: WorkerSettings, models_mb: float | None, free_mb: float | None
+) -> Finding:
+    """Whether models and waiting requests find room; None: not known."""
+    check = "memory"
+    if free_mb is None:
+        return Finding(check, Verdict.SKIPPED, "this system tells no free memory")
+    models = settings.max_model_mb if settings.max_model_mb is not None else models_mb or 0.0
+    needed_mb = _BASE_MB + models + 2 * settings.max_waiting_mb  # a batch is held twice at most
+    text = f"{free_mb:,.0f} MB are free, {needed_mb:,.0f} MB may be needed"
+    if free_mb < needed_mb:
+        advice = "lower --max-waiting-mb or set --max-model-mb, or give the worker more"
+        return Finding(check, Verdict.FAILURE, text, advice)
+    return Finding(check, Verdict.OK, text)
+
+
+def check_processors(settings: WorkerSettings, n: int) -> Finding:
+    """Whether as many threads are asked for as can run."""
+    threads = settings.threads
+    text = f"{n} for {threads} threads of models"
+    if threads > n:
+        return Finding("processors", Verdict.WARNING, text, f"set --threads {n}")
+    return Finding("processors", Verdict.OK, text)
+
+
+def check_port(host: str, port: int) -> Finding:
+    """Whether metrics can be served."""
+    check = "metrics port"
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as e:
+            text = f"{host}:{port}: {e.strerror or e}"
+            advice = "fine if a worker runs here: `ounce status`; else choose another"
+            return Finding(check, Verdict.WARNING, text, f"{advice} --metrics-port")
+    return Finding(check, Verdict.OK, f"{host}:{port} is free")
+
+
+def available_mb(meminfo: Path = _MEMINFO, cgroups: Path = _CGROUPS) -> float | None:
+    """Memory that this process may still take: the machine's, or the container's where that is
+    less; None where the system tells neither."""
+    try:
+        lines = meminfo.read_text().splitlines()
+    except OSError:
+        return None
+    kilobytes = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), None)
+    if kilobytes is None:
+        return None
+    free_mb = int(kilobytes) * 1024 / 1e6
+    for most, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        limit, now = _number(cgroups / most), _number(cgroups / used)
+        if limit is not None and now is not None:
+            free_mb = min(free_mb, (limit - now) / 1e6)
+    return free_mb
+
+
+def _number(path: Path) -> int | None:
+    """What a file of the control group says; None where there is no limit or no such file."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _open_files_limit() -> int | None:
+    if resource is None:
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1_000_000_000 if soft == resource.RLIM_INFINITY else soft
+
+
+def _processors() -> int:
+    affine = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1

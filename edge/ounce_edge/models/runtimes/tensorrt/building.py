@@ -1,0 +1,142 @@
+"""Building: an ONNX file becomes an engine of one GPU, in this very process.
+
+It takes seconds to minutes, so that `engines` has it done by another process.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ounce_schemas.errors import ArtifactError
+
+from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
+from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
+
+WORKSPACE_BYTES = 256 << 20
+"""Scratch memory that a layer may take on the GPU."""
+FLAGS = f"strongly-typed no-tf32 workspace={WORKSPACE_BYTES}"
+"""All that a build does the same for every model, as a text for the cache."""
+MOST_REASONS = 3
+"""Operators that a refusal names."""
+_MOST_CHARACTERS = 200
+
+Progress = Callable[[str, float], None]
+"""Called with what is built, and the share of it that is done, in [0, 1]."""
+
+_logs: dict[int, Any] = {}
+
+
+def build_engine(
+    tensorrt: TensorRt,
+    content: bytes,
+    profile: BatchProfile,
+    progress: Progress | None = None,
+) -> bytes:
+    """Build an engine. Types are those of the file: FP32 stays FP32, without TF32's rounding.
+
+    Args:
+        tensorrt: builds it.
+        content: all of the ONNX file.
+        profile: of its batch dimension.
+        progress: told how far it is.
+
+    Raises:
+        ArtifactError: the parser refuses a part of the model, or nothing can be built of it; the
+            message has TensorRT's reason.
+    """
+    trt = tensorrt.api
+    log = _log_of(trt)
+    log.lines.clear()
+    builder = trt.Builder(log)
+    flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+    network = builder.create_network(flags)
+    parser = trt.OnnxParser(network, log)
+    if not parser.parse(content):
+        raise ArtifactError(f"{tensorrt.name} can't parse it: {_refusals(parser, log.lines)}")
+    config = builder.create_builder_config()
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE_BYTES)
+    config.clear_flag(trt.BuilderFlag.TF32)
+    if progress is not None:
+        config.progress_monitor = _monitor(trt, progress)
+    _add_profile(tensorrt, builder, network, config, profile)
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        raise ArtifactError(f"{tensorrt.name} can't build it: {_last(log.lines)}")
+    return bytes(engine)
+
+
+def _add_profile(
+    tensorrt: TensorRt, builder: Any, network: Any, config: Any, profile: BatchProfile
+) -> None:
+    shapes = builder.create_optimization_profile()
+    for i in range(network.num_inputs):
+        tensor = network.get_input(i)
+        batch, *item = tuple(tensor.shape)
+        if batch != -1 or any(size < 1 for size in item):
+            raise ArtifactError(
+                f"{tensorrt.name}: input {tensor.name!r} has shape {[batch, *item]}; an open batch "
+                "dimension in front, and no other, is needed"
+            )
+        least, best, most = ((n, *item) for n in (1, profile.best, profile.most))
+        shapes.set_shape(tensor.name, least, best, most)
+    if config.add_optimization_profile(shapes) < 0:
+        raise ArtifactError(f"{tensorrt.name} does not take batches of 1 to {profile.most} items")
+
+
+def _refusals(parser: Any, lines: Sequence[str]) -> str:
+    """What the parser does not know, each operator once."""
+    found: dict[str, None] = {}
+    for i in range(parser.num_errors):
+        error = parser.get_error(i)
+        operator, why = str(error.node_operator() or ""), _short(error.desc())
+        found[f"operator {operator}: {why}" if operator else why] = None
+    reasons = list(found)
+    more = len(reasons) - MOST_REASONS
+    shown = "; ".join(reasons[:MOST_REASONS]) or _last(lines)
+    return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def _last(lines: Sequence[str]) -> str:
+    return _short(lines[-1]) if lines else "it gives no reason"
+
+
+def _short(text: str) -> str:
+    return " ".join(str(text).split())[:_MOST_CHARACTERS]
+
+
+def _log_of(trt: Any) -> Any:
+    """The one log of a process: TensorRT keeps the first that it is given."""
+    log = _logs.get(id(trt))
+    if log is None:
+
+        class Log(trt.ILogger):  # type: ignore[misc]
+            def __init__(self) -> None:
+                trt.ILogger.__init__(self)
+                self.lines: list[str] = []
+                """Errors since the last build began."""
+
+            def log(self, severity: Any, message: str) -> None:
+                if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                    self.lines.append(message)
+
+        log = _logs[id(trt)] = Log()
+    return log
+
+
+def _monitor(trt: Any, progress: Progress) -> Any:
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+            self._n_steps: dict[str, int] = {}
+
+        def phase_start(self, phase: str, parent: str | None, n_steps: int) -> None:
+            self._n_steps[phase] = n_steps
+            progress(phase, 0.0)
+
+        def step_complete(self, phase: str, step: int) -> bool:
+            progress(phase, (step + 1) / max(self._n_steps.get(phase, 1), step + 1))
+            return True  # go on
+
+        def phase_finish(self, phase: str) -> None:
+            progress(phase, 1.0)
+
+    return Monitor()

@@ -1,0 +1,179 @@
+"""Engines on disk: built once for a model, a TensorRT and a GPU.
+
+An engine is native code. So only engines of the own folder are loaded, and only while no other user
+can write there. A file is one line of JSON, which says what the engine is of, and then the engine::
+
+    <digest of what it is of>.engine
+"""
+
+import hashlib
+import logging
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+from ounce_schemas.errors import ArtifactError
+
+logger = logging.getLogger(__name__)
+
+_SUFFIX = ".engine"
+_UNFINISHED = ".new-"
+_MOST_HEADER = 100_000
+
+
+class EngineKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an engine is of. Where anything differs, it is another engine."""
+
+    model_sha256: str
+    tensorrt: str
+    """Name and version."""
+    gpu: str
+    capability: str
+    driver: str
+    best: int
+    most: int
+    """Of the batch profile."""
+    flags: str
+    """How it is built."""
+
+    @property
+    def digest(self) -> str:
+        """Names its file."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
+
+
+class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    key: EngineKey
+    model: str
+    """Task and model, for people."""
+    sha256: str
+    """Of the engine."""
+
+
+class CachedEngine(msgspec.Struct, frozen=True):
+    """A file of the cache."""
+
+    path: Path
+    size_bytes: int
+    used_at_s: float
+    """When it was last loaded or written, seconds since 1970."""
+    key: EngineKey | None
+    """None: the file is damaged."""
+    model: str
+
+
+class EngineCache:
+    """A folder of engines, of this user alone.
+
+    Args:
+        folder: made where it is absent.
+
+    Raises:
+        ArtifactError: the folder can't be made, or others can write to it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            status = folder.stat()
+        except OSError as e:
+            raise ArtifactError(f"{folder}: can't be made: {e.strerror or e}") from e
+        if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise ArtifactError(
+                f"{folder}: other users can write there, and engines run as native code; give it "
+                "to this user alone with chmod 700"
+            )
+
+    def read(self, key: EngineKey) -> bytes | None:
+        """An engine; None where there is none, or where its file is damaged, which is removed."""
+        path = self._path(key)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as e:
+            logger.warning("engine can't be read path=%s reason=%s", path, e.strerror or e)
+            return None
+        header, _, engine = content.partition(b"\n")
+        said = _decode(header)
+        is_whole = said is not None and said.sha256 == hashlib.sha256(engine).hexdigest()
+        if said is None or not is_whole or said.key != key:
+            logger.warning("damaged engine removed path=%s", path)
+            path.unlink(missing_ok=True)
+            return None
+        os.utime(path)
+        return engine
+
+    def write(self, key: EngineKey, model: str, engine: bytes) -> Path:
+        """Keep an engine, in one step.
+
+        Args:
+            key: what it is of.
+            model: `<task>/<model>`, for people.
+            engine: the bytes.
+
+        Raises:
+            ArtifactError: the folder can't be written.
+        """
+        header = _Header(key, model, hashlib.sha256(engine).hexdigest())
+        path = self._path(key)
+        try:
+            number, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=self._folder)
+            try:
+                with os.fdopen(number, "wb") as file:
+                    file.write(msgspec.json.encode(header) + b"\n")
+                    file.write(engine)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(name).replace(path)
+            finally:
+                Path(name).unlink(missing_ok=True)
+        except OSError as e:
+            raise ArtifactError(f"{path}: can't be written: {e.strerror or e}") from e
+        return path
+
+    def list(self) -> list[CachedEngine]:
+        """All engines, those that were used last first. Digests are not checked."""
+        found = [engine for path in self._paths() if (engine := _look(path)) is not None]
+        return sorted(found, key=lambda engine: (-engine.used_at_s, engine.path))
+
+    def prune(self, keep: Callable[[CachedEngine], bool], most_bytes: int | None = None) -> int:
+        """Remove engines that are not to be kept, and of the others those that were used least
+        lately beyond `most_bytes`. Returns how many bytes that freed."""
+        freed = kept = 0
+        for engine in self.list():
+            kept += engine.size_bytes
+            if keep(engine) and (most_bytes is None or kept <= most_bytes):
+                continue
+            kept -= engine.size_bytes
+            freed += engine.size_bytes
+            engine.path.unlink(missing_ok=True)
+        return freed
+
+    def _path(self, key: EngineKey) -> Path:
+        return self._folder / f"{key.digest}{_SUFFIX}"
+
+    def _paths(self) -> Iterator[Path]:
+        return self._folder.glob(f"*{_SUFFIX}")
+
+
+def _look(path: Path) -> CachedEngine | None:
+    try:
+        status = path.stat()
+        with path.open("rb") as file:
+            said = _decode(file.readline(_MOST_HEADER).rstrip(b"\n"))
+    except OSError:
+        return None  # another process has removed it
+    key, model = (None, "damaged") if said is None else (said.key, said.model)
+    return CachedEngine(path, status.st_size, status.st_mtime, key, model)
+
+
+def _decode(header: bytes) -> _Header | None:
+    try:
+        return msgspec.json.decode(header, type=_Header)
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,78 @@
+"""Calls of the CUDA runtime: errors as exceptions, and which of them a process survives."""
+
+import importlib
+from typing import Any
+
+from ounce_schemas.errors import OunceError, RuntimeAbsentError
+
+_SURVIVED = frozenset(
+    {
+        "cudaErrorInvalidValue",
+        "cudaErrorMemoryAllocation",
+        "cudaErrorNotReady",
+        "cudaErrorStreamCaptureInvalidated",
+        "cudaErrorStreamCaptureIsolation",
+        "cudaErrorStreamCaptureUnjoined",
+        "cudaErrorStreamCaptureUnsupported",
+    }
+)
+"""Errors after which the context goes on. After others, such as an illegal address, every call of
+the process fails (CUDA Runtime API, cudaError)."""
+_OUT_OF_MEMORY = "cudaErrorMemoryAllocation"
+
+
+class CudaError(OunceError):
+    """A call of CUDA that failed.
+
+    Attributes:
+        code: CUDA's name of the error.
+        is_sticky: whether only a new process can use the GPU again.
+        is_out_of_memory: whether the GPU has too little memory left.
+    """
+
+    def __init__(self, call: str, code: str, text: str) -> None:
+        super().__init__(f"{call}: {code}: {text}")
+        self.code = code
+        self.is_sticky = code not in _SURVIVED
+        self.is_out_of_memory = code == _OUT_OF_MEMORY
+
+
+class Cuda:
+    """The CUDA runtime.
+
+    Args:
+        api: the module `cuda.bindings.runtime`, or a fake.
+    """
+
+    def __init__(self, api: Any) -> None:
+        self.api = api
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Call a function; what it returns behind its error code: nothing, a value or a tuple.
+
+        Raises:
+            CudaError: it failed.
+        """
+        code, *values = getattr(self.api, name)(*arguments)
+        if int(code) != 0:
+            raise CudaError(name, str(code.name), self._text(code))
+        return values[0] if len(values) == 1 else tuple(values) or None
+
+    def _text(self, code: Any) -> str:
+        _, text = self.api.cudaGetErrorString(code)
+        return text.decode() if isinstance(text, bytes) else str(text)
+
+
+def find_cuda() -> Cuda:
+    """Import the CUDA runtime.
+
+    Raises:
+        RuntimeAbsentError: the package is absent, or does not load.
+    """
+    try:
+        return Cuda(importlib.import_module("cuda.bindings.runtime"))
+    except ImportError as e:
+        raise RuntimeAbsentError(
+            f"CUDA: the package cuda-bindings does not load: {' '.join(str(e).split())}; install "
+            'it with pip install "ounce[gpu]"'
+        ) from e

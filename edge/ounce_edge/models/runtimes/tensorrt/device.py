@@ -1,0 +1,60 @@
+"""The GPU that engines are built for and run on."""
+
+from dataclasses import dataclass
+
+from ounce_schemas.errors import RuntimeAbsentError
+
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
+
+_NO_DRIVER = ("cudaErrorInsufficientDriver", "cudaErrorNoDevice", "cudaErrorStubLibrary")
+_FIRST = 0
+
+
+@dataclass(frozen=True)
+class Device:
+    """A GPU."""
+
+    name: str
+    capability: str
+    """Compute capability, for example `8.9`."""
+    driver: str
+    """Newest CUDA that the driver knows, for example `13.0`."""
+    free_bytes: int = 0
+    total_bytes: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}, compute capability {self.capability}, driver for CUDA {self.driver}, "
+            f"{self.free_bytes / 1e9:.1f} of {self.total_bytes / 1e9:.1f} GB free"
+        )
+
+
+ANY = Device("any", "any", "any")
+"""What engines of TensorRT for RTX are built for: they are finished on the GPU that runs them."""
+
+
+def find_device(cuda: Cuda) -> Device:
+    """The first GPU.
+
+    Raises:
+        RuntimeAbsentError: there is no driver, or an old one, or no GPU.
+    """
+    try:
+        n = cuda.call("cudaGetDeviceCount")
+        driver = cuda.call("cudaDriverGetVersion")
+        if n < 1:
+            raise RuntimeAbsentError("CUDA: the driver finds no GPU")
+        properties = cuda.call("cudaGetDeviceProperties", _FIRST)
+        free_bytes, total_bytes = cuda.call("cudaMemGetInfo")
+    except CudaError as e:
+        hint = ""
+        if e.code in _NO_DRIVER:
+            hint = "; install NVIDIA's driver, and in a container run it with --gpus all"
+        raise RuntimeAbsentError(f"CUDA: no GPU can be used: {e}{hint}") from e
+    return Device(
+        name=properties.name.decode().strip("\0"),
+        capability=f"{properties.major}.{properties.minor}",
+        driver=f"{driver // 1000}.{driver % 1000 // 10}",
+        free_bytes=int(free_bytes),
+        total_bytes=int(total_bytes),
+    )

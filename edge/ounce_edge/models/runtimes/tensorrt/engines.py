@@ -1,0 +1,138 @@
+"""Engines that are not in the cache are built by a process of its own.
+
+A build takes memory and time, and a fault in it ends its process: the worker goes on.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from ounce_schemas.errors import ArtifactError
+
+from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
+from ounce_edge.models.runtimes.tensorrt.building import FLAGS, Progress
+from ounce_edge.models.runtimes.tensorrt.cache import EngineCache, EngineKey
+from ounce_edge.models.runtimes.tensorrt.device import Device
+from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
+
+BUILD_LIMIT_S = 1800.0
+"""A build that takes longer is given up."""
+_BUILDER = "ounce_edge.models.runtimes.tensorrt.builder"
+_MOST_SAID = 400
+
+
+@dataclass(frozen=True)
+class Target:
+    """What engines are built for."""
+
+    tensorrt: TensorRt
+    device: Device
+    profile: BatchProfile
+
+    def key(self, content: bytes) -> EngineKey:
+        """Of the engine of a model; `content` is all of its file."""
+        return EngineKey(
+            model_sha256=hashlib.sha256(content).hexdigest(),
+            tensorrt=self.tensorrt.name,
+            gpu=self.device.name,
+            capability=self.device.capability,
+            driver=self.device.driver,
+            best=self.profile.best,
+            most=self.profile.most,
+            flags=FLAGS,
+        )
+
+
+def find_engine(
+    cache: EngineCache, target: Target, path: Path, content: bytes, progress: Progress
+) -> tuple[bytes, bool]:
+    """The engine of a model, and whether it was built just now.
+
+    Args:
+        cache: where it may be, and is put.
+        target: what it is for.
+        path: of the model's file, `<task>/<model>/model.onnx`, for messages.
+        content: all of the file.
+        progress: told how far a build is.
+
+    Raises:
+        ArtifactError: it can't be built; or the cache can't be written.
+    """
+    key = target.key(content)
+    engine = cache.read(key)
+    if engine is not None:
+        return engine, False
+    try:
+        engine = build_apart(target, content, progress)
+    except ArtifactError as e:
+        raise ArtifactError(f"{path}: {e}") from e
+    cache.write(key, "/".join(path.parts[-3:-1]), engine)
+    return engine, True
+
+
+def build_apart(
+    target: Target,
+    content: bytes,
+    progress: Progress,
+    *,
+    limit_s: float = BUILD_LIMIT_S,
+    module: str = _BUILDER,
+) -> bytes:
+    """Build an engine in a process of its own.
+
+    Raises:
+        ArtifactError: TensorRT refuses the model; or the process dies, or takes too long.
+    """
+    with tempfile.TemporaryDirectory(prefix="ounce-engine-") as name:
+        model, engine = Path(name) / "model.onnx", Path(name) / "model.engine"
+        model.write_bytes(content)
+        command = [sys.executable, "-m", module, str(target.tensorrt.flavour), str(model)]
+        command += [str(engine), str(target.profile.best), str(target.profile.most)]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as child:
+            timer = threading.Timer(limit_s, child.kill)
+            timer.daemon = True
+            timer.start()
+            errors: list[str] = []
+            assert child.stderr is not None
+            stderr = child.stderr
+            reader = threading.Thread(target=lambda: errors.append(stderr.read()), daemon=True)
+            reader.start()
+            refusal = _follow(child, progress)
+            code = child.wait()
+            is_late = not timer.is_alive()
+            timer.cancel()
+            reader.join()
+        if refusal is not None:
+            raise ArtifactError(refusal)
+        if code != 0:
+            if is_late:
+                raise ArtifactError(f"its build takes longer than {limit_s:g} s and was ended")
+            said = " ".join("".join(errors).split())[-_MOST_SAID:]
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise ArtifactError(f"the process that builds it ended with {how}: {said or 'silent'}")
+        return engine.read_bytes()
+
+
+def _follow(child: "subprocess.Popen[str]", progress: Progress) -> str | None:
+    """Hand on progress; the reason where the model is refused."""
+    refusal = None
+    assert child.stdout is not None
+    for line in child.stdout:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue  # TensorRT writes lines of its own
+        if not isinstance(said, dict):
+            continue
+        if "refused" in said:
+            refusal = str(said["refused"])
+        elif "phase" in said:
+            progress(str(said["phase"]), float(said["share"]))
+    return refusal

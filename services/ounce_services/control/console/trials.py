@@ -1,0 +1,115 @@
+"""The console's page of what is on trial: a canary or a shadow."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from ounce_schemas.canary import Canary, CanaryShare, Confidence, Margin, Shadow, ShadowShare
+from ounce_schemas.errors import BrokerError
+from ounce_schemas.topics import TASK_NAME_PATTERN
+
+from ounce_services.control.api.calls import Editor, Parts, Viewer
+from ounce_services.control.api.trials import DEFAULTS, TASK_MODEL, changed
+from ounce_services.control.console.changes import (
+    BaseField,
+    DocumentField,
+    NoteField,
+    unix,
+)
+from ounce_services.control.console.pages import page
+from ounce_services.control.console.views import known_tasks
+from ounce_services.control.trial_book import Reason
+from ounce_services.policies.canary_state import EVIDENCE_HEAD, evidence_rows
+
+router = APIRouter(include_in_schema=False, prefix="/trial")
+ModelField = Annotated[str, Form(pattern=rf"^$|{TASK_MODEL}")]
+TasksField = Annotated[
+    list[Annotated[str, Form(pattern=TASK_NAME_PATTERN)]], Form(min_length=1, max_length=100)
+]
+
+
+@router.get("")
+def show(request: Request, plane: Parts, caller: Viewer) -> Response:
+    """What is on trial, what workers saw of it, and forms that start another."""
+    caller.need_all_tenants("a trial")
+    current = plane.policies.history().current
+    stop, rows, trouble = None, [], ""
+    if current is not None and current.canary is not None:
+        try:
+            seen = plane.trials.seen(current)
+            stop, rows = seen.stop, evidence_rows(current.canary, seen)
+        except BrokerError as e:
+            trouble = str(e)
+    return page(
+        request, "trial", caller, current=current, stop=stop, rows=rows, head=EVIDENCE_HEAD,
+        trouble=trouble, waiting=plane.policies.waiting(), tasks=known_tasks(plane),
+        defaults=DEFAULTS,
+    )  # fmt: skip
+
+
+@router.post("/canary")
+def start_canary(  # noqa: PLR0913
+    plane: Parts,
+    caller: Editor,
+    base: BaseField,
+    share: Annotated[CanaryShare, Form()],
+    margin: Annotated[Margin, Form()],
+    accuracy_margin: Annotated[Margin, Form()],
+    confidence: Annotated[Confidence, Form()],
+    document: DocumentField = "",
+    model: ModelField = "",
+    note: NoteField = "",
+) -> Response:
+    """Put what is edited on trial, or the model that is named."""
+    canary = Canary(
+        document=unix(document), share=share, margin=margin, accuracy_margin=accuracy_margin,
+        confidence=confidence,
+    )  # fmt: skip
+    start = partial(plane.trials.start_canary, canary, model or None)
+    what = f"canary of {model or 'a policy'} on {share:g}"
+    changed(plane, caller, what, start, Reason(caller.name, note, base))
+    return _done()
+
+
+@router.post("/shadow")
+def start_shadow(  # noqa: PLR0913
+    plane: Parts,
+    caller: Editor,
+    base: BaseField,
+    share: Annotated[ShadowShare, Form()],
+    task: TasksField,
+    document: DocumentField,
+    note: NoteField = "",
+) -> Response:
+    """Let what is edited answer beside."""
+    shadow = Shadow(document=unix(document), share=share, tasks=tuple(task))
+    start = partial(plane.trials.start_shadow, shadow)
+    what = f"shadow of {' '.join(task)} on {share:g}"
+    changed(plane, caller, what, start, Reason(caller.name, note, base))
+    return _done()
+
+
+@router.post("/promote")
+def promote(
+    plane: Parts,
+    caller: Editor,
+    base: BaseField,
+    note: NoteField = "",
+    force: Annotated[bool, Form()] = False,
+) -> Response:
+    """Put what is on trial in force for all."""
+    end = partial(plane.trials.promote, force=force)
+    changed(plane, caller, "promote", end, Reason(caller.name, note, base))
+    return _done()
+
+
+@router.post("/stop")
+def stop(plane: Parts, caller: Editor, base: BaseField, note: NoteField = "") -> Response:
+    """End what is on trial."""
+    changed(plane, caller, "stop", plane.trials.stop, Reason(caller.name, note, base))
+    return _done()
+
+
+def _done() -> Response:
+    return RedirectResponse("/trial", 303)

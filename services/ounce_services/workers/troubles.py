@@ -1,0 +1,82 @@
+"""What is amiss with a worker, as its page shows it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ounce_services.workers.growth import Growth, Look
+from ounce_services.workers.pages import Page
+
+_UNCONFIRMED_S = 5.0
+_GOOD_NEWS = {
+    "model-restored",
+    "models-changed",
+    "floor-reachable",
+    "overload-over",
+    "recording-resumed",
+    "delivery-resumed",
+    "partition-unblocked",
+    "policy-changed",
+    "canary-started",
+    "policies-reached",
+}
+"""Kinds of events that need nobody."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that a person should look at."""
+
+    worker: str
+    """Its address."""
+    task: str
+    """Empty: the whole worker."""
+    text: str
+
+
+def troubles(page: Page) -> list[Trouble]:
+    """What is amiss now."""
+    return [Trouble(page.address, task, text) for task, text in _present(page)]
+
+
+def incidents(look: Look) -> list[Trouble]:
+    """Events that a worker told since the look before, or since it started."""
+    counts = Growth([look]).by("ounce_events_total", "task", "kind")
+    return [
+        Trouble(look.now.address, task, f"{kind}, {n:.0f} times" if n > 1 else kind)
+        for (task, kind), n in sorted(counts.items())
+        if n and kind not in _GOOD_NEWS
+    ]
+
+
+def _present(page: Page) -> Iterator[tuple[str, str]]:
+    if not page.healthy[0]:
+        yield "", f"not alive: {page.healthy[1]}"
+    if not page.ready[0]:
+        yield "", f"not ready: {page.ready[1]}"
+    for labels, value in page.matching("ounce_model_suspended"):
+        if value:
+            yield labels["task"], f"model {labels['model']} is suspended"
+    for task, value in page.values("ounce_models_refused", "task").items():
+        if value:
+            yield task, f"{value:.0f} models are refused: see the worker's log"
+    for task, value in page.values("ounce_overloaded", "task").items():
+        if value:
+            yield task, "overloaded: late requests pile up"
+    for task, value in page.values("ounce_recording_stopped", "task").items():
+        if value:
+            yield task, "decisions are not recorded: look at the disk"
+    for labels, value in page.matching("ounce_partition_blocked_seconds"):
+        if value:
+            text = f"partition {labels['partition']} is blocked for {value:.0f} s"
+            yield labels["task"], f"{text} by another producer's transaction"
+    for task, value in page.values("ounce_requests_lost_total", "task").items():
+        if value:
+            yield task, f"{value:.0f} requests were dropped by the topic before they were read"
+    if page.total("ounce_policy_stale"):
+        yield "", "the latest policy is not in force: `ounce policy status`"
+    unconfirmed_s = page.total("ounce_unconfirmed_seconds")
+    if unconfirmed_s > _UNCONFIRMED_S:
+        yield "", f"the broker has confirmed nothing for {unconfirmed_s:.0f} s"
+    for labels, share in page.matching("ounce_canary_evidence"):
+        if share >= 1:
+            yield labels["task"], f"the policy on trial is stopped: {labels['criterion']}"

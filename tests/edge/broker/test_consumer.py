@@ -1,0 +1,88 @@
+"""What becomes of commits that fail."""
+
+import logging
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, TopicPartition
+from ounce_edge.broker.consumer import CommitReports
+from ounce_schemas.errors import BrokerError
+
+OFFSETS = [TopicPartition("t", 0, 7)]
+
+
+class Hooks:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.refused: list[bool] = []
+        self.errors: list[BrokerError] = []
+
+    def on_commit(self, was_refused: bool) -> None:
+        self.refused.append(was_refused)
+
+    def on_error(self, error: BrokerError) -> None:
+        self.errors.append(error)
+
+
+def reports() -> tuple[CommitReports, Hooks]:
+    own = Hooks()
+    hooks: Any = own
+    return CommitReports(hooks), own
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        KafkaError._TIMED_OUT,
+        KafkaError._TIMED_OUT_QUEUE,
+        KafkaError._TRANSPORT,
+        KafkaError._WAIT_COORD,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.UNKNOWN,
+    ],
+)
+def test_a_failure_that_may_pass_ends_no_worker_and_is_told_once(
+    code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    on_commit, hooks = reports()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            on_commit(KafkaError(code), OFFSETS)
+        on_commit(None, OFFSETS)
+        on_commit(KafkaError(code), OFFSETS)
+    assert (hooks.refused, hooks.errors) == ([True, True, True, False, True], [])
+    assert [record.getMessage().split(";")[0] for record in caplog.records] == [
+        "offsets not committed"
+    ] * 2
+
+
+def test_a_failure_of_one_partition_is_one_of_the_commit() -> None:
+    on_commit, hooks = reports()
+
+    class Failed(TopicPartition):
+        error = KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+
+    on_commit(None, [*OFFSETS, Failed("t", 1, 8)])
+    assert (hooks.refused, hooks.errors) == ([True], [])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED),
+        KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED),
+        KafkaError(KafkaError._TIMED_OUT, fatal=True),
+    ],
+)
+def test_what_no_repetition_mends_ends_the_worker(error: KafkaError) -> None:
+    on_commit, hooks = reports()
+    on_commit(error, OFFSETS)
+    assert hooks.refused == [True]
+    assert [str(e) for e in hooks.errors] == [f"can't commit offsets of t: {error.str()}"]

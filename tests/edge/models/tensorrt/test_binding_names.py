@@ -1,0 +1,66 @@
+"""Every name of TensorRT that the code uses is one of the bindings of every major that is known.
+
+`scripts/tensorrt_names.py` wrote the names from NVIDIA's wheels.
+"""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+from ounce_edge.models.runtimes.tensorrt.libraries import MAJORS
+
+ROOT = Path(__file__).parents[4]
+CODE = ROOT / "edge/ounce_edge/models/runtimes/tensorrt"
+NAMES = json.loads((ROOT / "tests/support/tensorrt/names.json").read_text())
+VARIABLES = {
+    "builder": "Builder",
+    "config": "IBuilderConfig",
+    "context": "IExecutionContext",
+    "engine": "ICudaEngine",
+    "error": "ParserError",
+    "network": "INetworkDefinition",
+    "parser": "OnnxParser",
+    "runtime": "Runtime",
+    "shapes": "IOptimizationProfile",
+    "tensor": "ITensor",
+    "trt": "",
+}
+"""What the code calls objects of each class."""
+MODULES = ("building.py",)
+
+
+def used_names() -> set[tuple[str, str]]:
+    """Class and name of each use, "" for the module's own."""
+    found = set()
+    for module in MODULES:
+        for node in ast.walk(ast.parse((CODE / module).read_text())):
+            if not isinstance(node, ast.Attribute):
+                continue
+            if isinstance(node.value, ast.Name) and node.value.id in VARIABLES:
+                found.add((VARIABLES[node.value.id], node.attr))
+            inner = node.value
+            if (
+                isinstance(inner, ast.Attribute)
+                and isinstance(inner.value, ast.Name)
+                and inner.value.id == "trt"
+            ):
+                found.add((inner.attr, node.attr))
+    return {(of, name) for of, name in found if not name.startswith("__")}
+
+
+def test_the_list_has_every_major() -> None:
+    assert {int(version.partition(".")[0]) for version in NAMES} == set(MAJORS)
+
+
+def test_the_code_uses_names_of_every_kind() -> None:
+    used = used_names()
+    assert len(used) > 20
+    assert ("NetworkDefinitionCreationFlag", "STRONGLY_TYPED") in used
+    assert ("Builder", "build_serialized_network") in used
+
+
+@pytest.mark.parametrize("version", NAMES)
+def test_each_name_is_in_the_bindings(version: str) -> None:
+    names = {of: set(known) for of, known in NAMES[version].items()}
+    assert {(of, name) for of, name in used_names() if name not in names[of]} == set()

@@ -1,0 +1,95 @@
+"""Engines are built by another process, once; what happens to it is told."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from ounce_edge.models.runtimes.tensorrt import engines
+from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
+from ounce_edge.models.runtimes.tensorrt.building import FLAGS
+from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
+from ounce_edge.models.runtimes.tensorrt.device import ANY, Device
+from ounce_edge.models.runtimes.tensorrt.engines import Target, build_apart, find_engine
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
+from ounce_schemas.errors import ArtifactError
+
+from tests.support.networks import perceptron
+from tests.support.tensorrt.rtx import rtx_or_skip
+
+FAKE = "tests.support.tensorrt.builders"
+GPU = Device("NVIDIA L4", "8.9", "12.6", 1, 2)
+TARGET = Target(TensorRt(Flavour.NATIVE, "10.3.0", None), GPU, BatchProfile(8, 64))
+PATH = Path("models/digits/mlp/model.onnx")
+
+
+def unheard(phase: str, share: float) -> None:
+    pass
+
+
+def test_an_engine_is_built_with_progress() -> None:
+    seen: list[tuple[str, float]] = []
+    built = build_apart(TARGET, b"good", lambda *said: seen.append(said), module=FAKE)
+    assert built == b"engine of good for 8/64 by tensorrt"
+    assert seen == [("building", 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"refuse", "^operator Strange: not known$"),
+        (b"crash", "^the process that builds it ended with signal 11: silent$"),
+        (b"fail", "^the process that builds it ended with exit code 1: x+ at the end$"),
+    ],
+)
+def test_a_build_that_fails_is_told(content: bytes, message: str) -> None:
+    with pytest.raises(ArtifactError, match=message):
+        build_apart(TARGET, content, unheard, module=FAKE)
+
+
+def test_a_build_that_hangs_is_ended() -> None:
+    with pytest.raises(ArtifactError, match="takes longer than 1 s and was ended"):
+        build_apart(TARGET, b"hang", unheard, limit_s=1, module=FAKE)
+
+
+def test_the_key_says_all_that_an_engine_depends_on() -> None:
+    key = TARGET.key(b"model")
+    assert (key.tensorrt, key.gpu, key.capability, key.driver, key.best, key.most, key.flags) == (
+        "tensorrt 10.3.0", "NVIDIA L4", "8.9", "12.6", 8, 64, FLAGS
+    )  # fmt: skip
+    assert TARGET.key(b"another").digest != key.digest
+
+
+def test_an_engine_is_built_once_and_again_where_it_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "build_apart", partial(build_apart, module=FAKE))
+    cache = EngineCache(tmp_path)
+    found = [find_engine(cache, TARGET, PATH, b"good", unheard) for _ in range(2)]
+    assert [is_new for _, is_new in found] == [True, False]
+    assert found[0][0] == found[1][0]
+    [engine] = cache.list()
+    assert engine.model == "digits/mlp"
+    engine.path.write_bytes(engine.path.read_bytes()[:-1])
+    assert find_engine(cache, TARGET, PATH, b"good", unheard) == (found[0][0], True)
+
+
+def test_a_refusal_names_the_file_and_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "build_apart", partial(build_apart, module=FAKE))
+    cache = EngineCache(tmp_path)
+    with pytest.raises(ArtifactError, match=f"^{PATH}: operator Strange"):
+        find_engine(cache, TARGET, PATH, b"refuse", unheard)
+    assert cache.list() == []
+
+
+@pytest.mark.rtx
+def test_the_real_process_builds_and_refuses(tmp_path: Path) -> None:
+    target = Target(rtx_or_skip(), ANY, BatchProfile(8, 64))
+    seen: list[str] = []
+    content = perceptron().SerializeToString()
+    built = build_apart(target, content, lambda phase, share: seen.append(phase))
+    assert len(built) > 10_000
+    assert seen
+    with pytest.raises(ArtifactError, match=r"^tensorrt-rtx \S+ can't parse it"):
+        build_apart(target, b"not a model", unheard)

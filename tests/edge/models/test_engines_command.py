@@ -1,0 +1,123 @@
+"""`ounce engines` and `ounce runtimes`."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from ounce_edge.models.engines_command import command as engines_command
+from ounce_edge.models.runtimes import availability
+from ounce_edge.models.runtimes.availability import Availability, check_runtimes
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
+from ounce_edge.models.runtimes.tensorrt.device import Device, find_device
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
+from ounce_edge.models.runtimes_command import command as runtimes_command
+from ounce_exporters.export.artifacts import write_task
+from ounce_exporters.ladder import build_ladder
+from ounce_exporters.recipe import Recipe
+from ounce_exporters.reporters import Reporters
+from ounce_exporters.tasks.digits import task as digits
+from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
+
+from tests.support.networks import GraphModel, perceptron
+from tests.support.tensorrt.fake_cuda import FakeCuda
+from tests.support.tensorrt.rtx import rtx_or_skip
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models: of digits a network and a tree."""
+    data = digits.load(0)
+    tree = next(r for r in digits.recipes(data) if r.name == "decision-tree")
+    network = Recipe("mlp", "neural", "a network", lambda *_: GraphModel(perceptron()))
+    models = tmp_path_factory.mktemp("models")
+    write_task(models / "digits", data.spec, data.test)
+    build_ladder(data, [network, tree], models, 0, Reporters())
+    return models
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(engines_command, [str(word) for word in words])
+
+
+@pytest.mark.rtx
+def test_engines_are_built_listed_and_pruned(ladder: Path, tmp_path: Path) -> None:
+    rtx_or_skip()
+    models = Path(shutil.copytree(ladder, tmp_path / "models"))
+    cache = ["--cache", tmp_path / "engines"]
+    build = ["build", "digits", "--models", models, "--tensorrt", "tensorrt-rtx", *cache]
+    first = run(*build)
+    assert first.exit_code == 0, first.output
+    lines = dict(line.split(": ", 1) for line in first.stdout.splitlines())
+    assert lines["digits/mlp"].startswith("built in")
+    assert "operator TreeEnsemble" in lines["digits/decision-tree"]
+    assert lines["digits/decision-tree"].startswith("stays on the CPU: ")
+    assert "digits/mlp: was there" in run(*build).stdout
+    listed = run("list", *cache).stdout
+    assert "digits/mlp  tensorrt-rtx " in listed
+    assert "32/256 items" in listed
+    assert run("prune", "--models", models, *cache).stdout == "0.0 MB freed\n"
+    shutil.rmtree(models / "digits/mlp")
+    assert run("prune", "--models", models, *cache).stdout != "0.0 MB freed\n"
+    assert run("list", *cache).stdout == ""
+    refused = run(*build)
+    assert isinstance(refused.exception, ArtifactError)
+    assert "takes no model of digits" in str(refused.exception)
+
+
+@pytest.mark.rtx
+def test_a_file_that_is_not_its_cards_is_refused(ladder: Path, tmp_path: Path) -> None:
+    rtx_or_skip()
+    models = Path(shutil.copytree(ladder, tmp_path / "models"))
+    (models / "digits/mlp/model.onnx").write_bytes(b"another")
+    words = ["build", "digits", "--models", models, "--tensorrt", "tensorrt-rtx"]
+    result = run(*words, "--cache", tmp_path / "engines")
+    assert "is not the file that its card is of" in str(result.exception)
+
+
+@pytest.mark.rtx
+def test_a_task_that_is_not_there_and_a_bad_profile_are_named(tmp_path: Path) -> None:
+    rtx_or_skip()
+    words = ["build", "nothing", "--models", tmp_path, "--tensorrt", "tensorrt-rtx"]
+    cache = ["--cache", tmp_path / "engines"]
+    assert "no task.json there" in str(run(*words, *cache).exception)
+    assert "1 <= best <= most" in str(run(*words, *cache, "--best", 9, "--most", 8).exception)
+
+
+def absent(flavour: Flavour) -> TensorRt:
+    raise RuntimeAbsentError(f"{flavour}: not installed")
+
+
+def test_what_is_absent_is_said_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(availability, "find_tensorrt", absent)
+    lines = CliRunner().invoke(runtimes_command).stdout.splitlines()
+    assert lines[0].startswith("onnxruntime-cpu ")
+    assert lines[0].endswith(": runs models")
+    assert lines[2:] == [
+        "tensorrt: can't be used",
+        "  tensorrt: not installed",
+        "tensorrt-rtx: can't be used",
+        "  tensorrt-rtx: not installed",
+    ]
+
+
+def found_with(capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> list[Availability]:
+    gpu = FakeCuda()
+    major, minor = capability
+    properties = type("Properties", (), {"name": b"GPU", "major": major, "minor": minor})
+    gpu._answers["cudaGetDeviceProperties"] = properties
+    device: Device = find_device(Cuda(gpu))
+    monkeypatch.setattr(availability, "find_tensorrt", lambda f: TensorRt(f, "1.0", None))
+    monkeypatch.setattr(availability, "find_cuda", lambda: None)
+    monkeypatch.setattr(availability, "find_device", lambda cuda: device)
+    return [*check_runtimes()[1:]]
+
+
+def test_a_gpu_that_rtx_does_not_know_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    native, rtx = found_with((9, 0), monkeypatch)
+    assert (native.can_build, native.can_run) == (True, True)
+    assert (rtx.can_build, rtx.can_run) == (True, False)
+    assert "does not run on compute capability 9.0" in rtx.where
+    native, rtx = found_with((8, 9), monkeypatch)
+    assert native.can_run
+    assert rtx.can_run

@@ -1,0 +1,76 @@
+"""A worker that serves images on a real Kafka: pixels, files, and letters for the rest."""
+
+import base64
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ounce_schemas.dead_letter import HEADER_REASON
+
+from tests.exporters.image.pictures import SIDE, bar, file_of, write_folders
+from tests.support.kafka.topics import OwnTopics
+from tests.support.process.worker import OUNCE, Device, Worker
+
+pytestmark = pytest.mark.kafka
+
+TASK = "bars"
+PATIENT = ("ce_maxlatencyms", b"60000")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network, trained by the real command on a folder for each class."""
+    folder = tmp_path_factory.mktemp("models")
+    images = write_folders(tmp_path_factory.mktemp("bars") / TASK, 24)
+    options = ["--only=small-cnn", f"--image={SIDE}x{SIDE}", f"--models={folder}"]
+    command = [OUNCE, "train", f"--data={images}", *options]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def camera(kafka: str) -> Iterator[Device]:
+    own = Device(kafka, TASK)
+    try:
+        yield own
+    finally:
+        own.close()
+
+
+def test_pixels_and_files_are_answered_and_what_is_none_gets_a_letter(
+    kafka: str,
+    topics: OwnTopics,
+    models: Path,
+    camera: Device,
+    tmp_path: Path,
+    consumer_group: str,
+) -> None:
+    topics.of_task(TASK)
+    pictures = {label: bar(label, np.random.default_rng(5)) for label in ("lying", "upright")}
+    good = {}
+    for label, pixels in pictures.items():
+        large = np.kron(pixels, np.ones((30, 30), np.uint8))
+        file = file_of(large)
+        good |= {
+            f"{label}-raw": pixels.tobytes(),
+            f"{label}-png": file,
+            f"{label}-jpeg": file_of(large, "JPEG"),
+            f"{label}-base64": json.dumps({"image": base64.b64encode(file).decode()}).encode(),
+        }
+    bad = {
+        "cut": file_of(np.kron(pictures["lying"], np.ones((30, 30), np.uint8)))[:-90],
+        "claims": b"\x89PNG\r\n\x1a\nno image at all",
+        "short": bytes(SIDE),
+    }
+    with Worker(kafka, models, tmp_path / "log", [f"--group={consumer_group}"], task=TASK):
+        for name, body in {**good, **bad}.items():
+            camera.send(body, [("ce_id", name.encode()), PATIENT, ("ce_minaccuracy", b"0.5")])
+        camera.flush()
+        camera.read(len(good) + len(bad))
+    answers = {answer.id: answer.outputs[0].data[0] for answer in camera.answers()}
+    assert answers == {name: name.partition("-")[0] for name in good}
+    reasons = [dict(letter.headers() or [])[HEADER_REASON] for letter in camera.dead_letters]
+    assert sorted(reasons) == [b"unreadable-image", b"unreadable-image", b"wrong-length"]

@@ -1,0 +1,173 @@
+"""Lighter forms are models of their own, kept where they gain something."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from ounce_edge.models.runtimes.base import Inputs, LoadedModel, TensorSignature
+from ounce_exporters.ladder import build_ladder
+from ounce_exporters.lighter import recipes as lighter
+from ounce_exporters.lighter.forms import Form, NotWorthwhileError
+from ounce_exporters.lighter.race import BATCH_SIZES, race
+from ounce_exporters.lighter.recipes import LighterModel, with_lighter
+from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
+from ounce_exporters.reporters import Reporters
+from ounce_exporters.tasks.digits import task as digits
+from ounce_schemas.documents import read_card
+from ounce_schemas.errors import ExportError
+
+from tests.support.networks import GraphModel, convolutional
+
+
+@pytest.fixture(scope="module")
+def data() -> TaskData:
+    return digits.load(0)
+
+
+class Counted:
+    """A recipe's fit that counts."""
+
+    def __init__(self, graph: onnx.ModelProto | None = None) -> None:
+        self.n = 0
+        self.graph = graph or convolutional()
+
+    def __call__(self, data: TaskData, seed: int, progress: Progress) -> FittedModel:
+        self.n += 1
+        return GraphModel(self.graph)
+
+
+class Dropped(Reporters):
+    """Notes what is dropped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reasons: dict[str, str] = {}
+        self.errors: list[str] = []
+
+    def failed(self, recipe: Recipe, error: ExportError) -> None:
+        self.errors.append(f"{recipe.name}: {error}")
+
+    def dropped(self, recipe: Recipe, reason: str) -> None:
+        self.reasons[recipe.name] = reason
+
+
+def network(fit: Counted) -> Recipe:
+    return Recipe("net", "neural", "a network", fit)
+
+
+def cheaper(light: LoadedModel, original: LoadedModel, sample: Inputs) -> dict[int, float]:
+    return {1: 1.5, 32: 0.5}
+
+
+def dearer(light: LoadedModel, original: LoadedModel, sample: Inputs) -> dict[int, float]:
+    return {1: 0.95, 32: 2.0}
+
+
+def test_each_network_has_its_forms_behind_it_and_others_have_none() -> None:
+    tree = Recipe("tree", "classical", "a tree", Counted())
+    found = with_lighter([tree, network(Counted())])
+    assert [r.name for r in found] == ["tree", "net", *(f"net-{form}" for form in Form)]
+    assert [r.form_of for r in found] == [None, None, *["net"] * len(Form)]
+
+
+def test_a_form_that_is_cheaper_gets_a_card_of_its_own(data: TaskData, tmp_path: Path) -> None:
+    fit, reporter = Counted(), Dropped()
+    (tmp_path / "digits").mkdir()
+    build_ladder(data, with_lighter([network(fit)], race=cheaper), tmp_path, 0, reporter)
+    assert reporter.errors == []
+    assert fit.n == 1  # trained once for all forms
+    assert reporter.reasons == {"net-int8-dynamic": "it has convolutions, or no products"}
+    cards = {p.name: read_card(p / "card.json") for p in (tmp_path / "digits").iterdir()}
+    assert cards.keys() == {"net", "net-fp16", "net-int8", "net-int8-symmetric"}
+    assert len({card.sha256 for card in cards.values()}) == 4
+    assert len({card.calibration.temperature for card in cards.values()}) > 1
+    assert cards["net-int8"].algorithm == "a network, with convolutions in INT8"
+    assert cards["net-int8"].parity.largest_difference > cards["net"].parity.largest_difference
+    assert cards["net-int8"].validation_accuracy.n == len(data.validation)
+    assert cards["net-fp16"].size_bytes < cards["net"].size_bytes
+
+
+def test_a_form_that_is_not_cheaper_is_left_out(data: TaskData, tmp_path: Path) -> None:
+    reporter = Dropped()
+    (tmp_path / "digits").mkdir()
+    build_ladder(data, with_lighter([network(Counted())], race=dearer), tmp_path, 0, reporter)
+    assert [path.name for path in (tmp_path / "digits").iterdir()] == ["net"]
+    why = "it is not cheaper here: a call takes 0.95 times for 1 and 2.00 times for 32 items"
+    assert reporter.reasons["net-int8"] == why
+
+
+def test_a_form_that_is_not_cheaper_stays_where_it_is_asked_for(data: TaskData) -> None:
+    made = with_lighter([network(Counted())], keep=True, race=dearer)
+    model = next(r for r in made if r.name == "net-fp16").fit(data, 0, lambda share: None)
+    assert isinstance(model, LighterModel)
+
+
+def test_a_form_that_answers_otherwise_is_left_out(
+    data: TaskData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def another(*_: object) -> onnx.ModelProto:
+        other = convolutional()
+        weights = next(t for t in other.graph.initializer if t.name == "w3")
+        flipped = -onnx.numpy_helper.to_array(weights)
+        weights.CopyFrom(onnx.numpy_helper.from_array(flipped, "w3"))
+        return other
+
+    monkeypatch.setattr(lighter, "convert", another)
+    recipe = with_lighter([network(Counted())])[1]
+    with pytest.raises(NotWorthwhileError, match=r"only \d+\.\d% of its answers are its original"):
+        recipe.fit(data, 0, lambda share: None)
+
+
+def test_a_form_that_can_not_be_made_is_left_out(
+    data: TaskData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> onnx.ModelProto:
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(lighter, "convert", fail)
+    recipe = with_lighter([network(Counted())])[1]
+    with pytest.raises(NotWorthwhileError, match="can't be converted: ValueError: no such thing"):
+        recipe.fit(data, 0, lambda share: None)
+
+
+def test_a_ladder_of_forms_that_gain_nothing_is_an_error(data: TaskData, tmp_path: Path) -> None:
+    form = with_lighter([network(Counted())], race=dearer)[1]
+    (tmp_path / "digits").mkdir()
+    with pytest.raises(ExportError, match="nothing is written: net-fp16: it is not cheaper"):
+        build_ladder(data, [form], tmp_path, 0, Reporters())
+
+
+def test_other_data_or_another_seed_trains_anew(data: TaskData) -> None:
+    fit = Counted()
+    shared = with_lighter([network(fit)])[0]
+    for other, seed in ((data, 0), (data, 0), (data, 1), (replace(data, train=data.test), 1)):
+        shared.fit(other, seed, lambda share: None)
+    assert fit.n == 3
+
+
+class Noted:
+    """Notes the sizes of its batches, among those of another."""
+
+    def __init__(self, name: str, calls: list[tuple[str, int]]) -> None:
+        self._name, self._calls = name, calls
+        self.inputs: dict[str, TensorSignature] = {}
+        self.outputs: dict[str, TensorSignature] = {}
+
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
+        self._calls.append((self._name, len(inputs["input"])))
+        return np.zeros((len(inputs["input"]), 1), np.float32)
+
+
+def test_a_race_times_both_in_turn_at_each_size() -> None:
+    calls: list[tuple[str, int]] = []
+    sample = {"input": np.zeros((3, 4), np.float32)}
+    ratios = race(Noted("light", calls), Noted("whole", calls), sample)
+    assert tuple(ratios) == BATCH_SIZES
+    assert all(ratio > 0 for ratio in ratios.values())
+    assert {size for _, size in calls} == set(BATCH_SIZES)
+    turns = [a for a, b in pairwise(calls) if a[0] != b[0]]
+    assert len(turns) > 10

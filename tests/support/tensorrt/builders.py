@@ -1,0 +1,25 @@
+"""Processes in place of the one that builds engines. The first argument says what happens."""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+FLAVOUR, MODEL, ENGINE, BEST, MOST = sys.argv[1:]
+BEHAVIOUR = Path(MODEL).read_text()
+
+print("a line of TensorRT's own")
+print("[1, 2]")
+print(json.dumps({"phase": "building", "share": 0.5}), flush=True)
+if BEHAVIOUR == "crash":
+    os.kill(os.getpid(), signal.SIGSEGV)
+elif BEHAVIOUR == "fail":
+    sys.exit("no room " + "x" * 200_000 + " at the end")
+elif BEHAVIOUR == "hang":
+    time.sleep(600)
+elif BEHAVIOUR == "refuse":
+    print(json.dumps({"refused": "operator Strange: not known"}))
+else:
+    Path(ENGINE).write_text(f"engine of {BEHAVIOUR} for {BEST}/{MOST} by {FLAVOUR}")
