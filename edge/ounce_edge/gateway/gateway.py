@@ -69,7 +69,7 @@ class Gateway:
             self._store,
             settings.backlog_per_s,
             self._count_sent,
-            self._on_lost,
+            self._second_try,
         )
         self._forwarder = Forwarder(
             self._line,
@@ -185,9 +185,12 @@ class Gateway:
         for record in records:
             self._metrics.forwarded.labels(record.topic).inc()
 
-    def _on_lost(self, record: KafkaRecord, why: str) -> None:
-        logger.error("%s takes no record of %r, dropped: %s", record.topic, record.key, why)
-        self._metrics.dropped.inc()
+    def _second_try(self, record: KafkaRecord, why: str) -> KafkaRecord | None:
+        again = self._translator.second_try(record, why)
+        if again is None:
+            logger.error("%s takes no record of %r, dropped: %s", record.topic, record.key, why)
+            self._metrics.dropped.inc()
+        return again
 
     def _show(self) -> None:
         metrics, store, forwarder = self._metrics, self._store, self._forwarder
