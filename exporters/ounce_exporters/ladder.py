@@ -39,7 +39,7 @@ from ounce_exporters.export.replacement import fresh_folder
 from ounce_exporters.judgement import judge
 from ounce_exporters.lighter.forms import NotWorthwhileError
 from ounce_exporters.lighter.recipes import LighterModel
-from ounce_exporters.recipe import Progress, Recipe, TaskData
+from ounce_exporters.recipe import KeepsWeights, Progress, Recipe, TaskData
 from ounce_exporters.report.importance import find_importances
 from ounce_exporters.report.learning import find_curve
 from ounce_exporters.time_limit import TimeLimit
@@ -180,7 +180,8 @@ def export_model(
         exported = model.run(test.inputs)
         reference, limits = native, EXACT
         if isinstance(fitted, LighterModel):
-            reference, limits = fitted.original.predict(test.inputs), LIGHTER
+            reference = fitted.original.predict(test.inputs)
+            limits = LIGHTER if fitted.form.suits_networks else EXACT
         calibrated = calibrator.apply(reference)
         biases = calibrator.biases if isinstance(calibrator, Temperature) else ()
         parity = check_parity(task, exported, calibrated, biases, limits)
@@ -216,6 +217,8 @@ def export_model(
             sha256=digest,
         )
         write_card(fresh, card, task, example_request(task, test))
+        if isinstance(fitted, KeepsWeights):
+            fitted.write_weights(fresh)
         write_answers(fresh, answers)
     return card
 

@@ -18,11 +18,11 @@ class TopicsSettings(KafkaConnection):
     kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
     partitions: int = Field(default=4, ge=1, le=10_000, description="Partitions of each new topic")
     replication: int = Field(default=1, ge=1, le=100, description="Copies of each new topic")
+    decisions: bool = Field(default=False, description=f"Also create {DECISIONS_TOPIC}")
     answered: bool = Field(
         default=False,
         description="Also the topics ounce.TASK.answered, for gateways with --local",
     )
-    decisions: bool = Field(default=False, description=f"Also create {DECISIONS_TOPIC}")
     kafka_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds to wait for Kafka before giving up"
     )
