@@ -86,6 +86,12 @@ class WorkerSettings(GpuSettings):
         description="Registry of the schemas of Avro and Protobuf bodies: what stands before "
         "/schemas/ids/ID",
     )
+    schema_registry_timeout_s: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="Longest wait for a schema that is not known yet; other messages wait as well",
+    )
     schema_registry_user: str | None = Field(
         default=None, min_length=1, description="User, where the registry asks for one"
     )

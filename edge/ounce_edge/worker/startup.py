@@ -160,6 +160,7 @@ def make_schemas(settings: WorkerSettings) -> SchemaRegistry | None:
         str(settings.schema_registry),
         settings.schema_registry_login,
         None if ca is None else ssl.create_default_context(cafile=ca),
+        settings.schema_registry_timeout_s,
     )
 
 

@@ -50,6 +50,7 @@ def test_a_registry_that_goes_away_costs_its_new_schemas_only(
     registry = OwnRegistry()
     known = register(registry.url, "digits", json.dumps(SCHEMA))
     options = [f"--group={consumer_group}", f"--schema-registry={registry.url}"]
+    options.append("--schema-registry-timeout-s=60")
     with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
 
         def send(name: str, body: bytes) -> None:
@@ -60,7 +61,7 @@ def test_a_registry_that_goes_away_costs_its_new_schemas_only(
         send("no such id", avro(700, PIXELS))
         device.flush()
         device.read(3)
-        registry.close()
+        registry.broken = 503, b"away"
         send("known", avro(known, PIXELS))
         send("new", avro(701, PIXELS))
         send("rows", json.dumps([PIXELS, PIXELS[::-1]]).encode())
@@ -82,6 +83,7 @@ def test_a_registry_that_goes_away_costs_its_new_schemas_only(
     assert letters["no such id"][0] == "unknown-schema"
     assert letters["new"][0] == "registry-away"
     assert registry.url in letters["new"][1]
+    registry.close()
     assert letters[labels][0] == "bad-label"
     assert "'eleven' is no class of task digits" in letters[labels][1]
     assert 'ounce_labels_total{outcome="invalid",task="digits"}' in outcomes
