@@ -31,6 +31,7 @@ TABLE_OPTIONS = {
     ),
     "How the table is written": ("sep", "encoding", "header", "skip", "decimal"),
     "Its columns": ("columns", "without", "image"),
+    "Sequences": ("window", "remaining"),
     "What validates and tests": ("unit", "time", "test", "by"),
     "Its models": ("tune",),
 }
@@ -127,6 +128,19 @@ class TableSettings(BaseModel):
         default=(),
         description="Column that is no input (can be repeated)",
     )
+    window: int | None = Field(
+        default=None,
+        ge=2,
+        le=4096,
+        description="Learn from the last so many rows of each --unit, in the order of --time: a "
+        "sequence; of a .ts file, the most steps of a series",
+    )
+    remaining: int | None = Field(
+        default=None,
+        ge=1,
+        description="With --window, of units that ran until they failed: the target is how many "
+        "rows of its unit are left, at most so many; no --target",
+    )
     image: str | None = Field(
         default=None,
         description="Images have, or are brought to, HEIGHTxWIDTH or HEIGHTxWIDTHx3 pixels; a row "
@@ -158,6 +172,13 @@ class TableSettings(BaseModel):
     )
 
     @property
+    def needs_target(self) -> bool:
+        """Whether the data does not say itself what is to be predicted."""
+        if self.data is None or self.data.is_dir() or self.remaining is not None:
+            return False
+        return not self.data.name.lower().removesuffix(".gz").endswith(".ts")
+
+    @property
     def table(self) -> TableOptions:
         """What is said of the table.
 
@@ -185,6 +206,8 @@ class TableSettings(BaseModel):
             measure=read_measure(self.measure),
             by=self.by,
             image=read_image_size(self.image),
+            window=self.window,
+            remaining=self.remaining,
         )
 
 
@@ -204,8 +227,8 @@ class TrainSettings(TableSettings):
     )
     keep_lighter: bool = Field(
         default=False,
-        description="Keep FP16 and INT8 forms of networks, of a task that ships, also where they "
-        "are no cheaper on this machine: for a worker elsewhere",
+        description="Keep forms of models in FP16, INT8 and tensor operators, of a task that "
+        "ships, also where they are no cheaper on this machine: for a worker elsewhere",
     )
     only: tuple[str, ...] = Field(
         default=(),

@@ -49,6 +49,11 @@ class TensorSpec(Document):
         description="BYTES: sentences, of which models read so many bytes of UTF-8; absent: "
         "categories",
     )
+    channels: tuple[str, ...] | None = Field(
+        default=None,
+        description="FP32: channels of a sequence of shape (steps, channels); a request may hold "
+        "the latest steps alone",
+    )
     minimum: float | None = Field(default=None, description="Least value accepted")
     maximum: float | None = Field(default=None, description="Greatest value accepted")
 
@@ -81,6 +86,13 @@ class TensorSpec(Document):
             raise ValueError(
                 f"shape {list(self.shape)} of {self.name!r}: an image has a height, a width, and 1 "
                 "or 3 channels"
+            )
+        if self.channels is not None and (
+            self.datatype != "FP32" or self.shape[1:] != (len(self.channels),)
+        ):
+            raise ValueError(
+                f"{self.name!r} has {len(self.channels)} channels: its shape is (steps, channels), "
+                f"of FP32, not {list(self.shape)} of {self.datatype}"
             )
         if self.columns is not None and len(self.columns) != self.size:
             raise ValueError(

@@ -76,6 +76,7 @@ class Instruments:
         self.waiting = gauge("ounce_waiting_requests")
         self.overloaded = gauge("ounce_overloaded")
         self.refused = gauge("ounce_models_refused")
+        self.cpu_only = gauge("ounce_models_cpu_only")
         self.model_loads = counter("ounce_model_loads_total")
         self.editions = counter("ounce_editions_total")
         self.policy = gauge("ounce_policy_info")

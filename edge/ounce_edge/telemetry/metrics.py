@@ -58,6 +58,7 @@ class Metrics:
     def _describe_ladder(self, ladder: Ladder) -> None:
         to, task = self._to, ladder.task.name
         to.refused.labels(task).set(len(ladder.refused))
+        to.cpu_only.labels(task).set(len(ladder.cpu_only))
         to.catalogue.labels(task, ladder.version).set(1)
         for per_task in (
             to.duplicates,

@@ -26,6 +26,10 @@ def all_acceptable(array: NDArray[Any], spec: TensorSpec) -> bool:
 
 def value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageError | None:
     """What is wrong with the values of one item, an array of shape (size,); None: nothing."""
+    if spec.channels is not None and np.isnan(row).all():
+        return InvalidMessageError(
+            Reason.NOT_FINITE, f"the sequence {spec.name!r} holds no value; send one step at least"
+        )
     bad = ~np.isfinite(row)
     if spec.allow_missing:
         bad &= ~np.isnan(row)
@@ -53,6 +57,26 @@ def value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageErr
             f"value {_place(spec, i)} is {row[i]:g}; send pixels as whole numbers from 0 to 255",
         )
     return None
+
+
+def pad_steps(data: list[Any], spec: TensorSpec) -> list[Any]:
+    """A sequence of fewer steps than the task's, with missing ones before them; others as they are.
+
+    Args:
+        data: flat values, step by step.
+        spec: of a sequence.
+    """
+    missing = spec.size - len(data)
+    if missing <= 0 or not data or len(data) % spec.shape[1]:
+        return data
+    return [math.nan] * missing + data
+
+
+def steps_text(spec: TensorSpec) -> str:
+    """What else a sequence may be, to end a line with; empty for another input."""
+    if spec.channels is None:
+        return ""
+    return f"; or fewer steps, at least one, each of {list(spec.channels[:10])}"
 
 
 def _place(spec: TensorSpec, i: int) -> str:

@@ -12,6 +12,7 @@ from ounce_schemas.task import TaskName
 from pydantic import AnyHttpUrl, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from ounce_edge.broker.no_offsets import NoOffsets
+from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.telemetry.log_lines import LogFormat
 
 
@@ -65,6 +66,14 @@ class WorkerSettings(KafkaConnection):
         le=10_000_000,
         description="Megabytes that the models of all tasks may take; those that were used least "
         "lately are unloaded, and loaded again when messages have time for it. Default: no limit",
+    )
+    runtime: RuntimeChoice = Field(
+        default=RuntimeChoice.CPU,
+        description="cpu, tensorrt (also the GPU, for models with an engine), cuda, or auto",
+    )
+    engines: Path = Field(
+        default=Path(".ounce-engines"),
+        description="Folder of engines that `ounce engines build` writes; of this user alone",
     )
     policy: Path | None = Field(
         default=None,

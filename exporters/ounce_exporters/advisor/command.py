@@ -99,8 +99,8 @@ def _load(
 
         name = settings.task or task_name(path)
         data = load(path, target, name, settings.table, settings.seed, notice)
-    if data.spec.image is not None:
-        raise click.UsageError("images: there is no race of their models yet; use `ounce train`")
+    if data.spec.image is not None or data.spec.inputs[0].channels is not None:
+        raise click.UsageError("no models of images or sequences race yet; use `ounce train`")
     return data, notices
 
 

@@ -167,6 +167,8 @@ def _tensor_line(tensor: TensorSpec) -> str:
         line += f", from {tensor.minimum} to {tensor.maximum}"
     if tensor.columns:
         line += ": " + ", ".join(f"`{c}`" for c in tensor.columns)
+    if tensor.channels:
+        line += ": steps of " + ", ".join(f"`{c}`" for c in tensor.channels)
     if tensor.allow_missing:
         line += f" (missing: {'NaN' if tensor.datatype == 'FP32' else 'the empty text'})"
     return line

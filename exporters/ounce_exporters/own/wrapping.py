@@ -88,8 +88,9 @@ def wrap(
             f"task {task.name!r} is of kind {task.kind}: it takes the models that `ounce train` "
             "makes"
         )
-    if task.image is not None or any(tensor.text_bytes for tensor in task.inputs):
-        what = "sentences" if task.image is None else "images"
+    first = task.inputs[0]
+    if task.image or first.channels or any(tensor.text_bytes for tensor in task.inputs):
+        what = "images" if task.image else "sequences" if first.channels else "sentences"
         raise ExportError(
             f"task {task.name!r} reads {what}: it takes the models that `ounce train` makes"
         )

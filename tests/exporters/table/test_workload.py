@@ -51,6 +51,11 @@ def test_columns_and_classes_are_work() -> None:
     many = bounded("gradient-boosting", table(900_000, 10, n_classes=10))
     assert few.most_rows > wide.most_rows  # type: ignore[operator]
     assert few.most_rows > many.most_rows  # type: ignore[operator]
+    # From 30 classes on the trees are 3,000, until rounds would be too few.
+    thirty, three_hundred, most = (
+        bounded("gradient-boosting", table(20_000, 10, n_classes=n)).effort for n in (30, 300, 500)
+    )
+    assert thirty == three_hundred < most
 
 
 def test_every_model_of_a_table_that_is_cross_fitted_learns_from_all_of_it() -> None:

@@ -51,6 +51,11 @@ class LoadedModel(Protocol):
         """
         ...
 
+    def unload(self) -> None:
+        """Give back what it holds, once calls under way have ended. Then a run is a RuntimeError,
+        where nothing loads it again. A second unload does nothing."""
+        ...
+
 
 def kind_of(name: str) -> str:
     """What policies call a runtime of this name: `cpu` of `onnxruntime-cpu 1.32.0`."""

@@ -17,6 +17,7 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.content import Content, ItemData, as_id, check_n_rows, read_each
 from ounce_edge.wire.request_body import flat_data
+from ounce_edge.wire.tensor_values import steps_text
 
 DATATYPES = {
     "BOOL": "?", "UINT8": "u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8", "INT8": "i1",
@@ -161,7 +162,7 @@ def _items(tensor: _Tensor, spec: TensorSpec, error: InvalidMessageError) -> lis
         raise InvalidMessageError(
             Reason.WRONG_SHAPE,
             f"input {spec.name!r} has shape {list(tensor.shape[:8])}; send {[1, *spec.shape]}, or "
-            "[N, ...] for N rows",
+            f"[N, ...] for N rows{steps_text(spec)}",
         )
     data = [as_text(v) for v in tensor.data] if is_text else [_number(v) for v in tensor.data]
     return [data[i * spec.size : (i + 1) * spec.size] for i in range(n)]

@@ -55,7 +55,7 @@ def as_folder(
     Raises:
         DataError: something else is said.
     """
-    if not path.is_dir() or options.kind == "anomaly":
+    if not path.is_dir() or options.kind in ("anomaly", "clusters"):
         return target, options
     if target not in (None, CLASSES):
         raise DataError(f"--target {target}: the class of an image is the folder that it is in")

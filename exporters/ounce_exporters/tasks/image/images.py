@@ -32,7 +32,7 @@ class Images:
     """What a task of images is made of."""
 
     tensor: TensorSpec
-    pixels: NDArray[np.uint8]
+    values: NDArray[np.uint8]
     """Array of shape (n_items, height, width, channels)."""
     rows: TableRows
     """Those that have an image."""
@@ -59,8 +59,8 @@ def find_images(
     column = _path_column(rows.frame, target, options)
     if column is None and options.image is None:
         return None
-    if options.kind == "anomaly":
-        raise DataError("--kind anomaly reads no images")
+    if options.kind in ("anomaly", "clusters"):
+        raise DataError(f"--kind {options.kind} reads no images")
     if column is not None:
         return _of_files(path, rows, column, target, options)
     return _of_rows(rows, target, options)

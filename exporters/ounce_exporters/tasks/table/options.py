@@ -55,6 +55,10 @@ class TableOptions:
     """What is promised of the models."""
     by: str | None = None
     """Column by whose values figures are told apart; it need not be an input."""
+    window: int | None = None
+    """Steps of the sequences that the rows of a unit are cut into; of series, the most of each."""
+    remaining: int | None = None
+    """The target is how many steps of its unit are left, at most so many."""
     image: tuple[int, int, int | None] | None = None
     """Height and width that images have or are brought to, and their channels where said. Where no
     column names files, rows hold pixels."""

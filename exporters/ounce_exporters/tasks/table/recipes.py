@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline
 
 from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.tasks.image import models as image_models
+from ounce_exporters.tasks.sequence import models as sequence_models
 from ounce_exporters.tasks.table import anomalies, clusters, text_models
 from ounce_exporters.tasks.table.networks import fit_mlp
 from ounce_exporters.tasks.table.preprocessing import preprocessing, with_gaps
@@ -49,6 +50,8 @@ def families(data: TaskData, *, balanced: bool = False) -> list[Family]:
         return image_models.families(data, balanced=balanced)
     if data.spec.kind == "clusters":
         return clusters.families(data)
+    if data.spec.inputs[0].channels is not None:
+        return sequence_models.families(data, balanced=balanced)
     if any(tensor.text_bytes for tensor in data.spec.inputs):
         return text_models.families(data, balanced=balanced)
     n_classes = len(data.spec.labels)

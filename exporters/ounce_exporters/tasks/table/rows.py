@@ -1,6 +1,6 @@
 """The rows that a task is made of: of one table, or of one and another to test with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from ounce_schemas.errors import DataError
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.tasks.image.folders import read_folder
+from ounce_exporters.tasks.sequence.ts_files import is_ts_file, read_ts
+from ounce_exporters.tasks.sequence.windows import with_remaining
 from ounce_exporters.tasks.splits import LEAST_ROWS
 from ounce_exporters.tasks.table.anomalies import all_normal, read_anomalies
 from ounce_exporters.tasks.table.clusters import unassigned
@@ -74,7 +76,13 @@ def read_rows(path: Path, target: str | None, options: TableOptions) -> TableRow
 def _read(path: Path, target: str | None, options: TableOptions) -> Table:
     if path.is_dir():
         return read_folder(path)
-    return read_table(path, options.writing, target or "")
+    if is_ts_file(path):
+        return read_ts(path).table
+    if options.remaining is None or options.unit is None:
+        return read_table(path, options.writing, target or "")
+    table = read_table(path, options.writing, options.unit)
+    frame = with_remaining(table.frame, options.unit, options.time, options.remaining)
+    return replace(table, frame=frame)
 
 
 def _read_truth(frame: pd.DataFrame, target: str | None, options: TableOptions) -> Target:

@@ -18,6 +18,7 @@ from ounce_exporters.recipe import Groups, TaskData
 from ounce_exporters.tasks.folds import with_folds
 from ounce_exporters.tasks.image.folders import as_folder
 from ounce_exporters.tasks.image.images import find_images
+from ounce_exporters.tasks.sequence.sequences import find_sequences, with_window
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table.anomalies import FALSE_ALARMS, check_normal
 from ounce_exporters.tasks.table.clusters import agreement, with_clusters
@@ -64,24 +65,24 @@ def load(
         raise DataError(
             f"task name {name!r}: use lower-case letters, digits and '-', 63 at most (--task NAME)"
         )
-    target, options = as_folder(path, target, options)
+    target, options = with_window(path, *as_folder(path, target, options))
     _check_kind(target, options)
     rows = read_rows(path, target, options)
     for line in rows.notices:
         notice(line)
-    images = find_images(path, rows, target, options)
     inputs: Sequence[InputColumn] = ()
-    if images is None:
+    found = find_images(path, rows, target, options) or find_sequences(path, rows, target, options)
+    if found is not None:
+        rows = found.rows
+        for line in found.notices:
+            notice(line)
+        tensors = Tensors((found.tensor,), {found.tensor.name: found.values})
+    else:
         columns = _choose(rows, target, options)
         for line in columns.notices:
             notice(line)
         inputs = _complete(columns.inputs, rows, notice)
         tensors = make_tensors(inputs, options)
-    else:
-        rows = images.rows
-        for line in images.notices:
-            notice(line)
-        tensors = Tensors((images.tensor,), {images.tensor.name: images.pixels})
     truth = rows.target
     if options.tolerance is not None and truth.labels:
         raise DataError(
@@ -204,11 +205,17 @@ def _split(
         data = split_task(spec, path.name, tensors.arrays, truth.values, seed)
         if unlabelled:
             return data, []
-        # A network of images takes long to fit: once more is enough.
-        return (with_folds(data, seed, 0) if spec.image else with_folds(data, seed)), []
+        return _folded(data, seed), []
     parts, said = how
     data, lines = make_data(spec, f"{path.name}, {said}", tensors.arrays, truth.values, parts)
-    return (data if unlabelled or options.unit is None else with_folds(data, seed)), lines
+    return (data if unlabelled or options.unit is None else _folded(data, seed)), lines
+
+
+def _folded(data: TaskData, seed: int) -> TaskData:
+    """Networks of images and sequences take long to fit: with one fold they are fitted twice."""
+    first = data.spec.inputs[0]
+    is_slow = first.datatype == "UINT8" or first.channels is not None
+    return with_folds(data, seed, 0 if is_slow else None)
 
 
 def _purpose(kind: TaskKind, target: str) -> str:
@@ -233,6 +240,8 @@ def _groups(path: Path, rows: TableRows, column: str, options: TableOptions, see
 def _parts(rows: TableRows, options: TableOptions, seed: int) -> tuple[Parts, str] | None:
     """Rows of each split and how the card says it; None for a split by chance."""
     given = [o for o in ("unit", "time", "test") if getattr(options, o) is not None]
+    if options.window is not None and options.unit is not None:
+        given = ["unit"]  # the time orders each unit's steps
     if len(given) > 1:
         raise DataError(f"--{' and --'.join(given)}: give one of them")
     if options.unit is not None:
@@ -269,10 +278,10 @@ def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice
         notice(total)
     if len(data.spec.labels) > MOST_BOOSTED_CLASSES:
         notice(
-            f"gradient boosting is left out: {len(data.spec.labels)} classes are more than "
-            f"{MOST_BOOSTED_CLASSES}"
+            f"gradient-boosting is left out: {len(data.spec.labels)} classes are more than "
+            f"{MOST_BOOSTED_CLASSES}, and each takes a tree in every round"
         )
-    elif (too_wide := why_no_glass_box(data.spec)) is not None:
+    if (too_wide := why_no_glass_box(data.spec)) is not None:
         notice(too_wide)
 
 

@@ -1,0 +1,108 @@
+"""The models of a task of sequences."""
+
+from collections.abc import Callable
+from functools import partial
+
+from ounce_schemas.task import TaskSpec
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+from ounce_exporters.recipe import FittedModel, Progress, TaskData
+from ounce_exporters.sampling import balanced_rows
+from ounce_exporters.training.boosting import boosting
+from ounce_exporters.training.classical import fit_classical
+from ounce_exporters.training.featured import fit_on_features
+from ounce_exporters.training.linear import logistic_regression, ridge_regression
+from ounce_exporters.training.minirocket import minirocket
+from ounce_exporters.training.neural import NeuralModel, Training, fit_task
+from ounce_exporters.training.sequences import SequenceCNN, SequenceGRU, Steps, statistics
+from ounce_exporters.training.tuning import Family
+
+_LEAST_BATCH, _MOST_BATCH = 8, 64
+_LEAST_STEPS, _MOST_EPOCHS = 2_000, 60
+"""Batches that a network learns from, also of few sequences; and how often of each."""
+_LEAST_EPOCHS = 10
+
+
+def families(data: TaskData, *, balanced: bool) -> list[Family]:
+    """Three classical and two neural families."""
+    n_classes = len(data.spec.labels)
+    balanced = balanced and n_classes > 0
+    n_outputs = n_classes or 1
+
+    def linear(_: TaskSpec, seed: int, c: float = 0.1) -> Pipeline:
+        model = logistic_regression(seed, c=c) if n_classes else ridge_regression()
+        return make_pipeline(StandardScaler(), model)
+
+    def boosted(_: TaskSpec, seed: int) -> Pipeline:
+        return make_pipeline(boosting(seed, n_classes=n_classes, categorical=[]))
+
+    def classical(
+        name: str,
+        algorithm: str,
+        make: Callable[[TaskSpec, int], Pipeline],
+        extractor: Callable[[TaskData], nn.Module],
+    ) -> Family:
+        fit = fit_on_features(fit_classical(make, balanced=balanced), extractor)
+        return Family(name, "classical", algorithm, lambda **_: fit, {})
+
+    def neural(name: str, algorithm: str, make: Callable[[Steps], nn.Module]) -> Family:
+        fit = partial(_fit_network, make=make, balanced=balanced)
+        return Family(name, "neural", algorithm, lambda **_: fit, {})
+
+    regression = "logistic" if n_classes else "ridge"
+    return [
+        classical(
+            f"{regression}-regression" if n_classes else regression,
+            f"{regression} regression on statistics of each channel",
+            linear,
+            statistics,
+        ),
+        classical(
+            "gradient-boosting",
+            "histogram gradient boosting on statistics of each channel",
+            boosted,
+            statistics,
+        ),
+        classical(
+            "minirocket",
+            f"a tenth of MiniRocket's kernels and {regression} regression",
+            linear,
+            minirocket,
+        ),
+        neural(
+            "cnn-1d",
+            "convolutional network over time, 3 layers",
+            lambda steps: SequenceCNN(steps, n_outputs),
+        ),
+        neural(
+            "gru",
+            "gated recurrent network, 32 units",
+            lambda steps: SequenceGRU(steps, n_outputs),
+        ),
+    ]
+
+
+def _fit_network(
+    data: TaskData,
+    seed: int,
+    progress: Progress,
+    *,
+    make: Callable[[Steps], nn.Module],
+    balanced: bool,
+) -> FittedModel:
+    tensor, targets = data.spec.inputs[0], data.train.targets
+    sequences = data.train.inputs[tensor.name]
+    if balanced:
+        rows = balanced_rows(targets, seed)
+        sequences, targets = sequences[rows], targets[rows]
+    batch_size = min(max(len(sequences) // 16, _LEAST_BATCH), _MOST_BATCH)
+    batches = -(-len(sequences) // batch_size)
+    epochs = min(max(_LEAST_EPOCHS, _LEAST_STEPS // batches), _MOST_EPOCHS)
+    training = Training(epochs, learning_rate=4e-3, batch_size=batch_size)
+
+    def network() -> nn.Module:
+        return make(Steps(sequences))
+
+    return NeuralModel(fit_task(network, sequences, targets, training, seed, progress), tensor)
