@@ -1,8 +1,8 @@
 # Everything runs in .venv, which the first target that needs it makes; nothing has to be activated.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs bench bench-routing bench-delivery bench-peers \
-  bench-tables bench-advisor bench-kinds bench-precisions ladders \
+.PHONY: help setup demo test test-gpu check docs bench bench-routing bench-delivery bench-peers \
+  bench-tables bench-advisor bench-kinds bench-precisions bench-gateway ladders \
   fuzz fuzz-models chaos flood soak clean
 
 BIN := .venv/bin
@@ -28,6 +28,10 @@ demo: $(READY) ## Train or reuse two ladders, then show the whole path at work f
 test: $(READY) ## Run the tests; Kafka and Prometheus tests are skipped where those can't run
 	$(BIN)/python -m pytest $(SHARED_OUT)
 
+test-gpu: $(READY) ## Run the tests that need an NVIDIA GPU and TensorRT; without them they are skipped
+	$(BIN)/python -m pip install --disable-pip-version-check "tensorrt>=10,<12"
+	$(BIN)/python -m pytest -m gpu
+
 check: $(READY) ## Check format, lint, types, imports, generated contracts, compose.yaml and docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -35,6 +39,7 @@ check: $(READY) ## Check format, lint, types, imports, generated contracts, comp
 	$(BIN)/lint-imports
 	$(BIN)/ounce contracts --check
 	$(BIN)/ounce monitoring --check
+	$(BIN)/python -m scripts.metrics_page --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/python -m benchmarks.tables --check
 	$(MKDOCS) build --strict
@@ -90,6 +95,9 @@ bench-kinds: $(READY) ## Anomalies, texts, images and sequences on public data: 
 
 bench-precisions: $(READY) ## What lighter forms of the ladders' networks cost and answer here
 	$(BIN)/python -m benchmarks.precisions $(PUBLISHED)
+
+bench-gateway: $(READY) ## Ten thousand MQTT devices, an outage, a backlog; SHORT=1: smaller
+	$(BIN)/python -m benchmarks.gateway $(if $(SHORT),--outage-s 15 --backlog 20000 --seconds 10) $(PUBLISHED)
 
 ladders: $(READY) ## Train both ladders anew and write what their cards promise for the pages
 	$(BIN)/ounce train digits

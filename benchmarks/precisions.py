@@ -64,7 +64,7 @@ def measure(folder: Path, data: TaskData) -> Iterator[list[Cell]]:
     content = (folder / MODEL_FILE).read_bytes()
     original = _load(content)
     sample = {name: a[:CALIBRATION_ITEMS] for name, a in data.train.inputs.items()}
-    for form in Form:
+    for form in filter(lambda form: form.suits_networks, Form):
         try:
             made = convert(onnx.load_from_string(content), form, sample).SerializeToString()
         except NotWorthwhileError as e:

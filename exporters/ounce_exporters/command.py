@@ -49,7 +49,7 @@ _TUNING_SHARE = 0.5
 @click.argument("name", metavar="[TASK]", required=False)
 @settings_options(TrainSettings)
 def command(name: str | None, **values: Any) -> None:
-    """Train and export the ladder of TASK (digits, bearing) or of a table.
+    """Train and export the ladder of TASK (digits, bearing, pump, tickets) or of a table.
 
     \b
     Examples:
@@ -251,7 +251,7 @@ def _goes_without_lighter(settings: TrainSettings) -> bool:
 def _count(chosen: list[Recipe]) -> str:
     n_forms = sum(recipe.form_of is not None for recipe in chosen)
     models = f"{len(chosen) - n_forms} models"
-    return f"{models}, {n_forms} lighter forms of networks to try" if n_forms else models
+    return f"{models}, {n_forms} other forms of them to try" if n_forms else models
 
 
 def _fitting(recipes: list[Recipe], settings: TrainSettings, console: Console) -> list[Recipe]:

@@ -232,8 +232,8 @@ class TrainSettings(TableSettings):
     )
     keep_lighter: bool = Field(
         default=False,
-        description="Keep FP16 and INT8 forms of networks, of a task that ships, also where they "
-        "are no cheaper on this machine: for a worker elsewhere",
+        description="Keep forms of models in FP16, INT8 and tensor operators, of a task that "
+        "ships, also where they are no cheaper on this machine: for a worker elsewhere",
     )
     only: tuple[str, ...] = Field(
         default=(),

@@ -77,7 +77,9 @@ def read_cell(cell: Cell, value: object) -> float | str | None:
     if cell.read == "sentence":
         return text
     if cell.read == "number":
-        number = parse_number(text, cell.decimal or ".", cell.unit)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        decimal = "." if is_number or cell.decimal is None else cell.decimal
+        number = parse_number(text, decimal, cell.unit)
         return None if number is None else number - (cell.offset or 0.0)
     return parse_date_part(text, cell.read, cell.date_format)
 

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     REFUSED = "refused"
     MODEL_FAILED = "model-failed"
     ANSWER_REFUSED = "answer-refused"
+    BAD_LABEL = "bad-label"
 
 
 class InvalidMessageError(OunceError):

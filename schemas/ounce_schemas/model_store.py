@@ -6,7 +6,7 @@ from typing import Any
 from ounce_schemas.errors import ArtifactError
 
 _CHUNK_BYTES = 1 << 20
-_EXTRAS = {"http": "http", "https": "http", "s3": "s3", "s3a": "s3"}
+_EXTRAS = {"http": "http", "https": "http", "s3": "s3"}
 
 
 class ModelStore:
@@ -20,13 +20,11 @@ class ModelStore:
     """
 
     def __init__(self, url: str) -> None:
-        import fsspec
-
         self.url = url
         protocol = url.partition("://")[0] if "://" in url else "file"
         try:
-            # HTTP: each file is asked for anew; none is listed.
-            self._fs, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+            self._fs, root = _open(url, protocol)
+            self._root = f"{root}/" if root else ""
         except ImportError as e:
             extra = _EXTRAS.get(protocol, protocol)
             raise ArtifactError(
@@ -102,7 +100,11 @@ class ModelStore:
             else:  # an object store shows an object once it is whole
                 self._fs.pipe_file(at, content)
 
-        self._ask(path, put)
+        try:
+            self._ask(path, put)
+        except FileNotFoundError as e:
+            why = _first_paragraph(str(e))
+            raise ArtifactError(f"the store at {self.url} takes no {path}: {why}") from e
 
     def _cat(self, at: str, begin: int, until: int) -> bytes:
         content: bytes = self._fs.cat_file(at, start=begin, end=until)
@@ -110,9 +112,28 @@ class ModelStore:
 
     def _ask(self, path: str, ask: Any) -> Any:
         try:
-            return ask(f"{self._root}/{path}")
+            return ask(f"{self._root}{path}")
         except FileNotFoundError:
             raise
         except Exception as e:  # each protocol raises errors of its own client
-            why = " ".join(str(e).split()) or type(e).__name__
+            why = " ".join(_first_paragraph(str(e)).split()) or type(e).__name__
             raise ArtifactError(f"the store at {self.url} does not serve {path}: {why}") from e
+
+
+def _first_paragraph(text: str) -> str:
+    """Of an error; what some clients add is for their developers."""
+    return text.strip().partition("\n\n")[0]
+
+
+def _open(url: str, protocol: str) -> tuple[Any, str]:
+    """What reads and writes files, and its path of the store."""
+    if protocol == "s3":
+        from ounce_schemas.s3_files import S3Files
+
+        files = S3Files(url)
+        return files, files.root
+    import fsspec
+
+    # HTTP: each file is asked for anew; none is listed.
+    fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+    return fs, str(root)

@@ -30,6 +30,11 @@ def shadow_topic(task: str) -> str:
     return f"ounce.{task}.shadow"
 
 
+def answered_topic(task: str) -> str:
+    """Requests that a gateway has answered at the edge while Kafka was away; no worker reads it."""
+    return f"ounce.{task}.answered"
+
+
 EVENTS_TOPIC = "ounce.events"
 """What workers have to say to people, of all tasks; keyed by the task's name."""
 

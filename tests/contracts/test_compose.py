@@ -18,7 +18,9 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((REPOSITORY / "compose.yaml
 ]
 MAX_POLL_INTERVAL_S = 300.0
 """Of librdkafka: a consumer that does not poll for so long loses its partitions."""
-DOCKERFILES = sorted(REPOSITORY.glob("*/Dockerfile"))
+DOCKERFILES = sorted(
+    path for pattern in ("*/Dockerfile", "*/*/Dockerfile") for path in REPOSITORY.glob(pattern)
+)
 
 
 def ounce_commands() -> list[list[str]]:
@@ -102,4 +104,16 @@ def test_only_the_trainer_installs_torch() -> None:
     extras = {
         path.parent.name: re.findall(r'"\.\[(\w+)\]"', path.read_text()) for path in DOCKERFILES
     }
-    assert extras == {"edge": ["edge"], "exporters": ["exporters"], "services": ["control"]}
+    assert extras == {
+        "edge": ["edge"],
+        "exporters": ["exporters"],
+        "gpu": ["gpu"],
+        "services": ["control"],
+    }
+
+
+def test_the_worker_with_a_gpu_starts_only_where_it_is_asked_for() -> None:
+    worker = SERVICES["worker-gpu"]
+    assert worker["profiles"] == ["gpu"]
+    [device] = worker["deploy"]["resources"]["reservations"]["devices"]
+    assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from ounce_edge.gateway.instruments import GatewayInstruments
 from ounce_edge.gateway.settings import GatewaySettings
+from ounce_edge.telemetry.metric_list import read_metrics
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.settings import WorkerSettings
 from ounce_schemas.dead_letter import DEAD_LETTER_HEADERS
@@ -28,6 +29,7 @@ from ounce_services.control.settings import ControlSettings
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from scripts.metrics_page import filled
 from tests.docs.pages import DOCS, PAGES, README, ROOT, Found, fences, names, rows, spans
 
 PACKAGES = {"ounce_schemas", "ounce_edge", "ounce_exporters", "ounce_services"}
@@ -64,6 +66,18 @@ def test_every_metric_is_in_its_page_with_its_labels(
         for row in rows(DOCS / f"{page}.md", "Metric")
     }
     assert told == metrics_of(registry)
+
+
+def test_the_list_of_metrics_is_made_from_the_code() -> None:
+    page = (DOCS / "metrics.md").read_text(encoding="utf-8")
+    assert filled(page) == page
+    assert filled(page.replace("| share |", "| % |", 1)) == page
+
+
+def test_help_texts_have_no_markup() -> None:
+    for metric in read_metrics():
+        assert not set("[]`") & set(metric.help_text), metric.name
+        assert not metric.help_text.endswith("."), metric.name
 
 
 def test_every_fallback_is_in_the_row_of_its_metric() -> None:

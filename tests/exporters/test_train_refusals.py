@@ -84,7 +84,7 @@ def test_a_bad_table_is_one_line_and_a_non_zero_exit(train: Run, case: str, tmp_
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "name a task (digits, bearing), or give --data FILE --target COLUMN"),
+        ([], "name a task (digits, bearing, pump, tickets), or give --data FILE --target COLUMN"),
         (["digit"], "unknown task 'digit': choose one of digits, bearing"),
         (["digits", "--only", "cnn"], "--only cnn: no such model; one of decision-tree, "),
         (["digits", "--seed", "soon"], "seed: Input should be a valid integer"),

@@ -90,8 +90,8 @@ def test_what_can_not_be_reached_names_the_package(monkeypatch: pytest.MonkeyPat
     real = builtins.__import__
 
     def without(name: str, *rest: Any, **more: Any) -> Any:
-        if name.split(".")[0] == "s3fs":
-            raise ImportError("No module named 's3fs'", name="s3fs")
+        if name.split(".")[0] in ("obstore", "ounce_schemas"):
+            raise ImportError("No module named 'obstore'", name="obstore")
         return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)

@@ -131,6 +131,16 @@ def test_the_partition_stays_where_the_topic_has_it() -> None:
     assert make_request(letter(), "ounce.other.requests", 2).partition is None
 
 
+def test_a_label_goes_back_as_it_was() -> None:
+    """To the topic of labels; it gets no id, which it would be held against."""
+    why = (("ounce-dead-letter-reason", b"bad-label"), *WHY[1:])
+    found = read(record(b"{}", why))
+    assert isinstance(found, DeadLetter)
+    sent = make_request(found, "ounce.digits.labels", 2, Fix(b'{"id": "1"}'))
+    assert (sent.topic, sent.value) == ("ounce.digits.labels", b'{"id": "1"}')
+    assert [name for name, _ in sent.headers] == ["ounce-replayed-from"]
+
+
 def test_an_empty_body_is_a_body() -> None:
     assert make_request(letter(), REQUESTS, 1, Fix(b"")).value == b""
     assert make_request(letter(value=None), REQUESTS, 1).value is None

@@ -33,6 +33,14 @@ def test_topics_are_created_once_and_said_so(embedded_broker: EmbeddedBroker) ->
     assert more.output.splitlines()[-1].split()[:2] == ["ounce.decisions", "created"]
 
 
+def test_the_topic_of_what_gateways_answered_is_made_where_it_is_asked_for(
+    embedded_broker: EmbeddedBroker,
+) -> None:
+    arguments = ["gated", "--answered", "--kafka", embedded_broker.bootstrap_servers]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert result.output.splitlines()[-1].split()[:2] == ["ounce.gated.answered", "created"]
+
+
 def test_topics_command_refuses_a_name_that_is_no_task() -> None:
     result = CliRunner().invoke(command, ["Bad Name", "--kafka", ABSENT])
     assert result.exit_code == 2

@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,19 +13,23 @@ REAL = "OUNCE_SCHEMA_REGISTRY_URL"
 """Names a real registry that tests use instead, such as Apicurio's `/apis/ccompat/v7`."""
 
 
+_LONGEST_S = 60.0
+
+
 class OwnRegistry:
     """Keeps schemas by id, and counts what it is asked.
 
     Attributes:
         url: what a worker is told.
         asked: paths, in order.
-        pause_s: how long each answer waits.
+        gate: answers wait while it is not set.
         broken: an answer in place of all others: a status and a body.
     """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.pause_s = 0.0
+        self.gate = threading.Event()
+        self.gate.set()
         self.broken: tuple[int, bytes] | None = None
         self.headers: list[Mapping[str, str]] = []
         self._schemas: list[dict[str, Any]] = []
@@ -36,7 +39,7 @@ class OwnRegistry:
             def do_GET(self) -> None:
                 own.asked.append(self.path)
                 own.headers.append(dict(self.headers))
-                time.sleep(own.pause_s)
+                own.gate.wait(_LONGEST_S)
                 self._answer(*(own.broken or own._find(self.path)))
 
             def do_POST(self) -> None:
@@ -59,7 +62,8 @@ class OwnRegistry:
         threading.Thread(target=serve, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
-        """Go away: connections are refused from now on."""
+        """Stop."""
+        self.gate.set()
         self._server.shutdown()
         self._server.server_close()
 

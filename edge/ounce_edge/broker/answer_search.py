@@ -10,6 +10,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from ounce_schemas.dead_letter import HEADER_OFFSET, HEADER_PARTITION, HEADER_TOPIC
 from ounce_schemas.errors import BrokerError
+from ounce_schemas.request import HEADER_ID
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 
 from ounce_edge.broker.answered import Answered, AnsweredRuns, AnswerNames
@@ -188,16 +189,28 @@ def _add_answers(names: AnswerNames, topic: str, messages: Sequence[Message]) ->
     """Answers; whatever else is in their topics says nothing of a request."""
     for message in messages:
         if str(message.topic()).endswith(".predictions"):
-            try:
-                answer = msgspec.json.decode(message.value() or b"", type=_Answer)
-            except msgspec.DecodeError:
-                continue
-            names.add(answer.id, message.key())
+            id_ = _id_of_answer(message)
+            if id_ is not None:
+                names.add(id_, message.key())
             continue
         headers = dict(cast("Record", message).headers() or ())
         place = [headers.get(name) or b"" for name in (HEADER_PARTITION, HEADER_OFFSET)]
         if headers.get(HEADER_TOPIC) == topic.encode() and all(map(bytes.isdigit, place)):
             names.add_position(*map(int, place))
+
+
+def _id_of_answer(message: Message) -> str | None:
+    """The id of an answer in any form; None where it has none, as raw answers to bare records."""
+    header = dict(cast("Record", message).headers() or ()).get(HEADER_ID)
+    if header:
+        return header.decode(errors="replace")
+    try:
+        found = msgspec.json.decode(message.value() or b"", type=_Answer | list[_Answer])
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if isinstance(found, _Answer):
+        return found.id
+    return found[0].id.removesuffix("/0") if found else None  # flat, one object a row
 
 
 def _hold_against(
@@ -208,9 +221,13 @@ def _hold_against(
 ) -> None:
     records = cast("Sequence[Record]", messages)
     batch, _ = decoder.decode(Columns.of(records), time.time() * 1e3)
+    json_ids = batch.whole_ids()
+    for i, row in enumerate(batch.rows or ()):
+        if row is not None:
+            json_ids[i] = row.of.json_id
     ids = {
         id(record): (msgspec.json.decode(json_id, type=str), key)
-        for record, json_id, key in zip(batch.records, batch.whole_ids(), batch.keys, strict=True)
+        for record, json_id, key in zip(batch.records, json_ids, batch.keys, strict=True)
     }
     places = [(record.partition() or 0, record.offset() or 0) for record in records]
     taken = names.take(places, [ids.get(id(record)) for record in records])

@@ -57,7 +57,7 @@ class EventProducer:
             }
         )
 
-    def __call__(self, key: bytes, value: bytes, headers: Headers) -> None:
+    def __call__(self, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """Queue a record."""
         try:
             self._producer.poll(0)  # reports on earlier events

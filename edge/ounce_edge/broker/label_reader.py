@@ -17,8 +17,9 @@ from typing import Any, cast
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from ounce_schemas.label import KEY_ERRORS, Label, LabelOutcome
 from ounce_schemas.request import HEADER_ID, HEADER_SOURCE
-from ounce_schemas.topics import labels_topic
+from ounce_schemas.topics import labels_topic, requests_topic
 
+from ounce_edge.broker.refused_labels import RefusedLabels
 from ounce_edge.wire.label_formats import decode_labels
 from ounce_edge.wire.records import Record
 
@@ -87,6 +88,7 @@ class LabelReader:
         fetch_wait_ms: longest time the broker may hold a fetch that finds nothing.
         bound: most labels of one task that wait to be drained; the oldest make room.
         security: what librdkafka must be told of it.
+        refused: keeps labels that can't be used; None: they are only counted.
     """
 
     def __init__(
@@ -97,7 +99,9 @@ class LabelReader:
         fetch_wait_ms: int = 500,
         bound: int = 16_384,
         security: Mapping[str, Any] = MappingProxyType({}),
+        refused: RefusedLabels | None = None,
     ) -> None:
+        self._refused = refused
         self._settings = {
             **LABEL_CONSUMER_SETTINGS,
             "bootstrap.servers": kafka,
@@ -176,6 +180,9 @@ class LabelReader:
         """Read these topics too, from where they end; gives back those that are absent."""
         found = consumer.list_topics(timeout=_TIMEOUT_S).topics
         present = {topic for topic in topics if topic in found}
+        if self._refused is not None:
+            sizes = {t: found.get(requests_topic(t)) for t in self._tasks.values()}
+            self._refused.n_partitions = {t: len(s.partitions) for t, s in sizes.items() if s}
         ends = []
         for topic in present:
             for partition in found[topic].partitions:
@@ -190,27 +197,38 @@ class LabelReader:
 
     def _take(self, records: Sequence[Record]) -> None:
         labels: defaultdict[str, list[Label]] = defaultdict(list)
-        undecodable: Counter[str] = Counter()
+        losses: defaultdict[str, Counter[LabelOutcome]] = defaultdict(Counter)
         for record in records:
             task = self._tasks[str(record.topic())]
             try:
-                labels[task] += read_labels(record)
+                found = read_labels(record)
+                labels[task] += found
+                if self._refused is not None and (why := self._why_invalid(task, found)):
+                    self._refused.keep(task, record, why)
             except Exception as e:  # whatever a record holds costs this record only
-                undecodable[task] += 1
+                losses[task][LabelOutcome.UNDECODABLE] += 1
+                if self._refused is not None:
+                    self._refused.keep(task, record, f"not a label: {e}")
                 self._warn_once(
                     f"undecodable {task}",
                     f"not a label: {record.topic()}[{record.partition()}] at {record.offset()}: "
                     f"{' '.join(str(e).split())}; others are only counted",
                 )
         with self._lock:
-            for task, count in undecodable.items():
-                self._losses[task][LabelOutcome.UNDECODABLE] += count
+            for task, counts in losses.items():
+                self._losses[task] += counts
             for task, arrived in labels.items():
                 waiting = self._arrived[task]
                 too_many = len(waiting) + len(arrived) - (waiting.maxlen or 0)
                 if too_many > 0:
                     self._losses[task][LabelOutcome.DROPPED] += too_many
                 waiting.extend(arrived)
+
+    def _why_invalid(self, task: str, labels: Sequence[Label]) -> str | None:
+        """What is wrong with the first of a record's labels that is no truth; None: all may be."""
+        assert self._refused is not None
+        whys = (self._refused.why(task, label) for label in labels)
+        return next(filter(None, whys), None)
 
     def _warn_once(self, about: str, text: str) -> None:
         if about not in self._told:

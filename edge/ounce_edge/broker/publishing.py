@@ -77,7 +77,7 @@ def produce(
         columns.append([_BY_KEY] * n)
     if headers is not None:
         none = [None] * n
-        columns += [none, none, [_NOW] * n, headers]
+        columns += [none, none, outgoing.timestamps_ms or [_NOW] * n, headers]
     refused: list[tuple[int, str]] = []
     while True:
         rest = [iter(column) for column in columns]

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ounce_edge.broker.certificates import certificate_expiries
 from ounce_edge.doctor.finding import Finding, Verdict
@@ -19,6 +20,7 @@ except ImportError:  # no Unix
 LOG_MB = 64.0
 """Most megabytes of the decision log of a task and worker."""
 _STATE_MB = 1.0
+_CONNECT_S = 3.0
 _LEAST_DAYS = 14.0
 """To have a certificate renewed, as of the alert on it."""
 _FILES_APART = 200
@@ -47,6 +49,8 @@ def check_machine(
     yield check_memory(settings, models_mb, available_mb())
     yield check_processors(settings, _processors())
     yield check_port(settings.metrics_host, settings.metrics_port)
+    if settings.traces is not None:
+        yield check_receiver(settings.traces)
 
 
 def check_certificates(settings: WorkerSettings, now_s: float) -> Iterator[Finding]:
@@ -123,6 +127,18 @@ def check_processors(settings: WorkerSettings, n: int) -> Finding:
     if threads > n:
         return Finding("processors", Verdict.WARNING, text, f"set --threads {n}")
     return Finding("processors", Verdict.OK, text)
+
+
+def check_receiver(url: str) -> Finding:
+    """Whether something listens where traces are sent."""
+    check, parts = "receiver of traces", urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname or "", port), timeout=_CONNECT_S):
+            return Finding(check, Verdict.OK, f"{url} listens")
+    except OSError as e:
+        advice = "start it, or correct --traces: until then traces are lost, and nothing else"
+        return Finding(check, Verdict.WARNING, f"{url}: {e.strerror or e}", advice)
 
 
 def check_port(host: str, port: int) -> Finding:

@@ -24,6 +24,9 @@ class _NotLoaded:
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
         raise NotImplementedError("only the card of this model was read")
 
+    def unload(self) -> None:
+        pass
+
 
 def card_ladder(models_dir: Path, task_name: str) -> Ladder:
     """What `models_dir/task_name` promises. A card that can't be used is named in `refused`.

@@ -8,13 +8,14 @@ from typing import cast
 import msgspec
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
 from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT
-from ounce_schemas.request import HEADER_CONTENT_TYPE, HEADER_REPLY
+from ounce_schemas.request import CONTENT_TYPE_JSON, HEADER_CONTENT_TYPE, HEADER_REPLY
 from ounce_schemas.topics import dead_letters_topic, predictions_topic
 from prometheus_client import Counter
 
 from ounce_edge.broker.publishing import ProducerSettings
 from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session
+from ounce_edge.wire.records import Headers
 
 logger = logging.getLogger(__name__)
 
@@ -102,23 +103,9 @@ class Answers:
         self._consumer.close()
 
     def _publish(self, message: Message) -> None:
-        headers = cast("dict[str, bytes | None]", dict(message.headers() or ()))
-        address = headers.get(HEADER_REPLY)
-        reply = None if address is None else self._replies.read(address)
-        if reply is None:
-            return
-        if HEADER_REASON in headers:
-            self._session.publish(
-                reply, _refusal(headers), [(HEADER_CONTENT_TYPE, "application/json")]
-            )
-        else:
-            properties = [
-                (name, value.decode(errors="replace"))
-                for name, value in headers.items()
-                if value and name != HEADER_REPLY
-            ]
-            self._session.publish(reply, message.value() or b"", properties)
-        self._published.labels(message.topic()).inc()
+        headers = cast("Headers", message.headers() or ())
+        if publish(self._session, self._replies, message.value(), headers):
+            self._published.labels(message.topic()).inc()
 
     def _store(self) -> None:
         ends = {(m.topic(), m.partition()): m for m in self._unstored}
@@ -128,6 +115,31 @@ class Answers:
                 self._consumer.store_offsets(message)
             except KafkaException as e:  # the partition went to another gateway meanwhile
                 logger.debug("not stored: %s", e.args[0].str())
+
+
+def publish(session: Session, replies: ReplyAddress, body: bytes | None, headers: Headers) -> bool:
+    """Publish an answer or a dead letter to the device that asked, if it is this group's.
+
+    Args:
+        session: publishes.
+        replies: reads the address.
+        body: of the answer.
+        headers: of the answer, or of the dead letter.
+    """
+    found = dict(headers)
+    reply = replies.read(found.get(HEADER_REPLY) or b"")
+    if reply is None:
+        return False
+    if HEADER_REASON in found:
+        session.publish(reply, _refusal(found), [(HEADER_CONTENT_TYPE, CONTENT_TYPE_JSON)])
+        return True
+    properties = [
+        (name, value.decode(errors="replace"))
+        for name, value in headers
+        if value and name != HEADER_REPLY
+    ]
+    session.publish(reply, body or b"", properties)
+    return True
 
 
 def _refusal(headers: dict[str, bytes | None]) -> bytes:

@@ -157,7 +157,7 @@ class Translator:
     def _letter(
         self, record: KafkaRecord, refused: Refused, error: InvalidMessageError
     ) -> Translation:
-        letter = write_letter(_Unsent(record), error, self._max_bytes)
+        letter = write_letter(Unsent(record), error, self._max_bytes)
         topic = self._letters[record.topic]
         dead = record._replace(topic=topic, value=letter.value, headers=[*letter.headers])
         return Translation(dead, refused, error.text)
@@ -178,28 +178,35 @@ def _headers(arrived: Arrived) -> list[tuple[str, bytes | None]]:
 
 
 @dataclass(frozen=True)
-class _Unsent:
+class Unsent:
     """A record that Kafka has not seen: a `Record` without a position."""
 
     record: KafkaRecord
 
     def topic(self) -> str:
+        """As `Record` says."""
         return self.record.topic
 
     def partition(self) -> int:
+        """As `Record` says."""
         return -1
 
     def offset(self) -> int:
+        """As `Record` says."""
         return -1
 
     def timestamp(self) -> tuple[int, int]:
+        """As `Record` says."""
         return 1, self.record.timestamp_ms
 
     def key(self) -> bytes:
+        """As `Record` says."""
         return self.record.key
 
     def value(self) -> bytes | None:
+        """As `Record` says."""
         return self.record.value
 
     def headers(self) -> list[tuple[str, bytes | None]]:
+        """As `Record` says."""
         return self.record.headers

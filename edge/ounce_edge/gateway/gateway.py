@@ -1,21 +1,28 @@
-"""The gateway process: one thread does everything but MQTT's network."""
+"""The gateway process: one thread does everything but MQTT's network and the backlog."""
 
 import logging
 import signal
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from ounce_schemas.topics import requests_topic
 from prometheus_client import CollectorRegistry
 
-from ounce_edge.gateway.answers import Answers
+from ounce_edge.gateway.answers import Answers, publish
 from ounce_edge.gateway.arrivals import Arrived, KafkaRecord, Translator
+from ounce_edge.gateway.backlog import Backlog
+from ounce_edge.gateway.bounds import Bounds
+from ounce_edge.gateway.forwarder import Forwarder, Rules
 from ounce_edge.gateway.instruments import GatewayInstruments
 from ounce_edge.gateway.line import Line
+from ounce_edge.gateway.local import Asked, LocalServing
 from ounce_edge.gateway.maps import Pattern
 from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session
 from ounce_edge.gateway.settings import GatewaySettings
+from ounce_edge.gateway.store import Store
 from ounce_edge.telemetry.health import serve_health
 
 logger = logging.getLogger(__name__)
@@ -24,16 +31,21 @@ _TURN_S = 0.002
 """So long a turn waits for messages; confirmations and answers wait as long."""
 _LAST_S = 5.0
 _STALLED_S = 30.0
-_TOLD_EVERY_S = 10.0
+_EVERY_S = 5.0
+"""Between two looks at what changes slowly, and two lines on what is refused."""
 
 
 class Gateway:
-    """Forwards messages and publishes answers until it is told to stop."""
+    """Forwards messages and publishes answers until it is told to stop.
+
+    Raises:
+        StoreError: the store can't be opened.
+    """
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._registry = CollectorRegistry()
-        self._instruments = GatewayInstruments(self._registry)
         self._settings = settings
+        self._registry = CollectorRegistry()
+        metrics = self._metrics = GatewayInstruments(self._registry)
         maps = settings.maps
         replies = ReplyAddress(
             settings.own_group,
@@ -45,17 +57,41 @@ class Gateway:
         self._translator = Translator(maps, replies, settings.max_message_bytes)
         self._session = Session(settings, maps.filters)
         self._line = Line(kafka, settings.max_message_bytes)
+        self._store = Store(
+            settings.store,
+            Bounds(
+                round(settings.max_store_mb * 1e6), settings.max_store_h * 3600, settings.drop_first
+            ),
+        )
+        self._backlog = Backlog(
+            {**kafka, "message.max.bytes": settings.max_message_bytes},
+            requests_topic(settings.task[0]),
+            self._store,
+            settings.backlog_per_s,
+            self._count_sent,
+            self._on_lost,
+        )
+        self._forwarder = Forwarder(
+            self._line,
+            self._store,
+            self._backlog,
+            Rules(settings.order, settings.patience_s),
+            self._session.finish,
+        )
+        self._forwarder.confirmed = self._on_confirmed
+        self._local = LocalServing(
+            settings.models,
+            settings.local,
+            settings.policy,
+            self._forwarder,
+            partial(publish, self._session, replies),
+        )
         self._answers = Answers(
-            kafka,
-            settings.own_group,
-            settings.task,
-            replies,
-            self._session,
-            self._instruments.answers,
+            kafka, settings.own_group, settings.task, replies, self._session, metrics.answers
         )
         self._is_stopping = False
         self._turned_s = time.monotonic()
-        self._told_s = -_TOLD_EVERY_S
+        self._looked_s = self._told_s = 0.0
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -70,17 +106,17 @@ class Gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         logger.info("gateway %s: metrics on port %d", settings.own_name, port)
+        if len(self._store):
+            logger.info("%d messages are stored from before", len(self._store))
         try:
             self._session.start()
+            self._backlog.start()
             while not self._is_stopping:
                 self._turn()
-            self._session.take(0)
-            if left := self._line.close(_LAST_S):
-                logger.warning("%d messages are left with MQTT, which sends them again", left)
-            self._session.take(0)
-            self._answers.close()
+            self._finish()
         finally:
             self._session.close()
+            self._store.close()
             stop_server()
         logger.info("stopped")
 
@@ -98,38 +134,74 @@ class Gateway:
         return trouble is None, trouble or "ready"
 
     def _trouble(self) -> str | None:
-        return "stopping" if self._is_stopping else self._session.trouble or self._line.trouble
+        if self._is_stopping:
+            return "stopping"
+        away = "Kafka is away: messages are stored" if self._forwarder.is_away else None
+        forwarder = self._forwarder
+        return self._session.trouble or forwarder.store_trouble or away or self._backlog.trouble
 
     def _turn(self) -> None:
+        asked: list[Asked] = []
         for arrived in self._session.take(_TURN_S):
-            self._take(arrived)
-        self._line.poll()
+            self._take(arrived, asked)
+        if asked:
+            self._metrics.local.inc(self._local.answer(asked))
+        self._forwarder.turn()
         self._answers.turn()
-        self._turned_s = time.monotonic()
-        self._instruments.unacknowledged.set(len(self._line))
-        self._instruments.ready.set(self.ready()[0])
+        now_s = self._turned_s = time.monotonic()
+        if now_s - self._looked_s > _EVERY_S:
+            self._looked_s = now_s
+            self._forwarder.drop_old()
+            self._metrics.stored_age.set(self._store.oldest_age_s())
+        self._show()
 
-    def _take(self, arrived: Arrived) -> None:
-        self._instruments.arrived.labels(arrived.qos).inc()
+    def _take(self, arrived: Arrived, asked: list[Asked]) -> None:
+        """Forward a message, or add it to what is answered here."""
+        self._metrics.arrived.labels(arrived.qos).inc()
         found = self._translator.translate(arrived)
         if found.refused is not None:
-            self._instruments.refused.labels(found.refused).inc()
+            self._metrics.refused.labels(found.refused).inc()
             self._tell(f"{found.refused}: {found.why}")
         if found.record is None:
             self._session.finish(arrived)
+        elif self._forwarder.is_away and self._local.serves(found.record.topic):
+            asked.append((found.record, arrived))
         else:
-            self._line.send(found.record, partial(self._on_confirmed, arrived, found.record))
+            self._forwarder.take(found.record, arrived)
 
-    def _on_confirmed(self, arrived: Arrived, record: KafkaRecord, why_not: str | None) -> None:
-        if why_not is not None:
-            self._tell(f"{record.topic} takes no message of {record.key!r}: {why_not}")
-            return
-        self._instruments.forwarded.labels(record.topic).inc()
-        self._instruments.forwarding.observe(max(time.time() - arrived.at_ms / 1e3, 0))
-        self._session.finish(arrived)
+    def _finish(self) -> None:
+        """What MQTT was told of is in Kafka or on the disk; the rest is left with MQTT."""
+        self._line.close(_LAST_S)
+        self._forwarder.turn()
+        self._session.take(0)
+        self._backlog.close()
+        self._answers.close()
+
+    def _on_confirmed(self, record: KafkaRecord) -> None:
+        self._count_sent([record])
+        self._metrics.forwarding.observe(max(time.time() - record.timestamp_ms / 1e3, 0))
+
+    def _count_sent(self, records: Sequence[KafkaRecord]) -> None:
+        for record in records:
+            self._metrics.forwarded.labels(record.topic).inc()
+
+    def _on_lost(self, record: KafkaRecord, why: str) -> None:
+        logger.error("%s takes no record of %r, dropped: %s", record.topic, record.key, why)
+        self._metrics.dropped.inc()
+
+    def _show(self) -> None:
+        metrics, store, forwarder = self._metrics, self._store, self._forwarder
+        metrics.ready.set(self._trouble() is None)
+        metrics.away.set(forwarder.is_away)
+        metrics.unconfirmed.set(forwarder.n_under_way)
+        metrics.stored.set(len(store))
+        metrics.stored_bytes.set(store.n_bytes)
+        metrics.store_failing.set(forwarder.store_trouble is not None)
+        dropped, forwarder.dropped = forwarder.dropped, 0
+        metrics.dropped.inc(dropped)
 
     def _tell(self, text: str) -> None:
-        if time.monotonic() - self._told_s >= _TOLD_EVERY_S:
+        if time.monotonic() - self._told_s >= _EVERY_S:
             self._told_s = time.monotonic()
             logger.warning("%s", text)
 

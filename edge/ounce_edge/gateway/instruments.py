@@ -29,8 +29,22 @@ class GatewayInstruments:
             "reason",
         )
         self.answers = counter("ounce_gateway_answers", "Answers published to devices", "topic")
-        self.unacknowledged = gauge(
-            "ounce_gateway_unconfirmed_records", "Records under way to Kafka"
+        self.local = counter(
+            "ounce_gateway_local_answers", "Answers made here, while Kafka was away"
+        )
+        self.unconfirmed = gauge("ounce_gateway_unconfirmed_records", "Records under way to Kafka")
+        self.away = gauge("ounce_gateway_kafka_away", "1 while messages are stored, else 0")
+        self.stored = gauge("ounce_gateway_stored_records", "Records that wait on the disk")
+        self.stored_bytes = gauge("ounce_gateway_stored_bytes", "What they take, roughly")
+        self.stored_age = gauge(
+            "ounce_gateway_stored_age_seconds", "How long the first of them has waited"
+        )
+        self.store_failing = gauge(
+            "ounce_gateway_store_failing", "1 while the store can't be written, else 0"
+        )
+        self.dropped = counter(
+            "ounce_gateway_dropped",
+            "Records dropped of the store, which was full, or they were old",
         )
         self.ready = gauge("ounce_gateway_ready", "1 while messages are forwarded, else 0")
         self.forwarding = Histogram(

@@ -218,7 +218,7 @@ class Session:
                 self._held_bytes -= arrived.size_bytes
                 self._left_over[arrived.mid] = arrived
             self._unacknowledged.clear()
-        if not self._is_closing:
+        if not self._is_closing and self.trouble is None:  # else it was told why
             self._tell(f"MQTT at {self._host}:{self._port} is lost: {reason}")
 
     def _tell(self, trouble: str) -> None:

@@ -9,6 +9,8 @@ from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
+from ounce_edge.gateway.bounds import DropFirst
+from ounce_edge.gateway.forwarder import Order
 from ounce_edge.gateway.maps import DEVICE, Pattern, TopicMap, TopicMaps
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -83,6 +85,54 @@ class GatewaySettings(KafkaConnection):
         gt=0,
         le=100_000,
         description="Megabytes of messages that may wait in memory; beyond, MQTT is not read",
+    )
+    store: Path = Field(
+        default=Path("gateway-store/store.db"),
+        description="File that keeps what waits for Kafka; of this gateway alone",
+    )
+    max_store_mb: float = Field(
+        default=1000.0, gt=0, le=10_000_000, description="Megabytes that may wait there"
+    )
+    max_store_h: float = Field(
+        default=168.0,
+        gt=0,
+        le=100_000,
+        description="Hours that a message may wait there, while the gateway runs",
+    )
+    drop_first: DropFirst = Field(
+        default=DropFirst.OLDEST,
+        description="What is dropped where the store is full: oldest, or least-urgent, those with "
+        "the longest deadline in a header, or none",
+    )
+    order: Order = Field(
+        default=Order.DEVICE,
+        description="device: a device's new message goes behind its stored ones, and they go "
+        "before those of others; live: it passes them",
+    )
+    backlog_per_s: float = Field(
+        default=5000.0,
+        gt=0,
+        le=1_000_000,
+        description="Most stored messages to send a second, beside what is live",
+    )
+    patience_s: float = Field(
+        default=1.0,
+        gt=0,
+        le=3600,
+        description="Seconds that Kafka may leave a message unconfirmed; then messages are stored",
+    )
+    local: tuple[TaskName, ...] = Field(
+        default=(),
+        description="Task to answer here while Kafka is away; repeat for several",
+    )
+    models: Path = Field(
+        default=Path("models"),
+        description="With --local: folder that `ounce train` writes",
+    )
+    policy: Path | None = Field(
+        default=None,
+        description="With --local: routing policy, YAML or JSON; without one: 100 ms, accuracy "
+        "0.9, most-accurate-in-time",
     )
     metrics_port: int = Field(
         default=9465, ge=0, le=65_535, description="Port of /metrics, /healthz, /readyz; 0: any"
@@ -170,6 +220,13 @@ class GatewaySettings(KafkaConnection):
         for text in patterns:
             Pattern.parse(text)
         return patterns
+
+    @model_validator(mode="after")
+    def _local_is_served(self) -> Self:
+        for task in self.local:
+            if task not in self.task:
+                raise ValueError(f"--local {task} needs --task {task}")
+        return self
 
     @model_validator(mode="after")
     def _no_loop(self) -> Self:

@@ -31,10 +31,7 @@ def check_canaries(model: LoadedModel, task: TaskSpec, canaries: Canaries) -> No
         raise ArtifactError("its canaries are not of the task")
     n = len(wanted)
     found = model.run({t.name: _array(t, n, canaries.inputs[t.name]) for t in task.inputs})
-    limit = PROBABILITY_LIMIT
-    if task.kind == "regression":
-        limit = VALUE_LIMIT * (task.tolerance or 0.0)
-    differs = ~(np.abs(found - wanted) <= limit).all(axis=1)
+    differs = ~(np.abs(found - wanted) <= answer_limit(task)).all(axis=1)
     if differs.any():
         first = int(np.flatnonzero(differs)[0])
         raise ArtifactError(
@@ -42,6 +39,13 @@ def check_canaries(model: LoadedModel, task: TaskSpec, canaries: Canaries) -> No
             f"{np.round(found[first], 4).tolist()} where its card has "
             f"{np.round(wanted[first], 4).tolist()}"
         )
+
+
+def answer_limit(task: TaskSpec) -> float:
+    """By how much a probability or value may differ elsewhere."""
+    if task.kind == "regression":
+        return VALUE_LIMIT * (task.tolerance or 0.0)
+    return PROBABILITY_LIMIT
 
 
 def _array(spec: TensorSpec, n: int, values: Sequence[float | str | None]) -> NDArray[Any]:

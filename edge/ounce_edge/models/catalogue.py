@@ -65,6 +65,8 @@ class Ladder:
     """What was planned for these very model files; may be empty: then each model is a plan."""
     version: str
     """Digest of what serves: the same models give the same version on every worker."""
+    cpu_only: Sequence[str] = ()
+    """Where there is a GPU, one line for each model that is not on it: its name and why."""
 
 
 def load_ladder(
@@ -189,10 +191,19 @@ def _load_model(
     # What was checked is what is loaded: the file may be another one by now.
     resident_before = resident_bytes()
     loaded = runtime.load(path, content)
-    _check_signature(path, loaded, task)
-    _check_run(path, loaded, task, card)
+    check_model(path, loaded, task, card)
     added_bytes = max(resident_bytes() - resident_before, 0)
     return ServedModel(card, loaded, added_bytes, kind_of(runtime.name))
+
+
+def check_model(path: Path, model: LoadedModel, task: TaskSpec, card: ModelCard) -> None:
+    """Whether a model has the signature of its task, runs, and answers its canaries.
+
+    Raises:
+        ArtifactError: it does not.
+    """
+    _check_signature(path, model, task)
+    _check_run(path, model, task, card)
 
 
 def _check_signature(path: Path, model: LoadedModel, task: TaskSpec) -> None:

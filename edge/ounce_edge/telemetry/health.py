@@ -8,7 +8,9 @@ from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from ounce_schemas.errors import OunceError
-from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client import CollectorRegistry
+
+from ounce_edge.telemetry.exposition import make_metrics_app
 
 STALLED_AFTER_S = 30.0
 """A worker that did not come round for this long is not alive."""
@@ -107,7 +109,7 @@ def serve_health(
     Raises:
         OunceError: the port can't be had.
     """
-    metrics = make_wsgi_app(registry)
+    metrics = make_metrics_app(registry)
 
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar, Sample
 
 
 class BulkHistogram(Collector):
@@ -30,6 +31,9 @@ class BulkHistogram(Collector):
         """Counts of one value, by its bucket."""
         self._bounds = [*(str(float(b)) for b in buckets), "+Inf"]
         self._series: dict[tuple[str, ...], tuple[NDArray[np.int64], float]] = {}
+        self._exemplars: dict[tuple[str, ...], dict[int, Exemplar]] = {}
+        """The latest of each bucket, by series."""
+        self._names: dict[tuple[str, ...], Sequence[tuple[str, dict[str, str]]]] = {}
         registry.register(self)
 
     def observe(self, labels: tuple[str, ...], values: NDArray[np.float64]) -> None:
@@ -44,6 +48,19 @@ class BulkHistogram(Collector):
         """Add one value to one series."""
         self._add(labels, self._units[bisect_left(self._upper, value)], value)
 
+    def exemplify(self, labels: tuple[str, ...], value: float, trace_id: str, at_s: float) -> None:
+        """Name the trace of a value that was added; shown in the OpenMetrics format alone.
+
+        Args:
+            labels: of the series.
+            value: that was added.
+            trace_id: 32 hexadecimal digits.
+            at_s: seconds since 1970.
+        """
+        bucket = bisect_left(self._upper, value)
+        exemplar = Exemplar({"trace_id": trace_id}, value, at_s)
+        self._exemplars[labels] = {**self._exemplars.get(labels, {}), bucket: exemplar}
+
     def _add(self, labels: tuple[str, ...], counts: NDArray[np.int64], total: float) -> None:
         before, total_before = self._series.get(labels, (0, 0.0))
         self._series[labels] = (before + counts, total_before + total)
@@ -57,8 +74,28 @@ class BulkHistogram(Collector):
         family = self._family()
         for labels, (counts, total) in list(self._series.items()):
             cumulative = np.cumsum(counts).tolist()
-            family.add_metric(labels, list(zip(self._bounds, cumulative, strict=True)), total)
+            exemplars = self._exemplars.get(labels, {})
+            values = [*cumulative, cumulative[-1], total]
+            family.samples += [
+                Sample(name, own, value, None, exemplars.get(i))
+                for i, ((name, own), value) in enumerate(
+                    zip(self._named(labels), values, strict=True)
+                )
+            ]
         yield family
+
+    def _named(self, labels: tuple[str, ...]) -> Sequence[tuple[str, dict[str, str]]]:
+        """Names and labels of a series' samples: buckets, count, sum. They are kept: to make them
+        anew takes most of a scrape."""
+        names = self._names.get(labels)
+        if names is None:
+            own = dict(zip(self._label_names, labels, strict=True))
+            names = self._names[labels] = [
+                *((f"{self._name}_bucket", {**own, "le": bound}) for bound in self._bounds),
+                (f"{self._name}_count", own),
+                (f"{self._name}_sum", own),
+            ]
+        return names
 
     def _family(self) -> HistogramMetricFamily:
         return HistogramMetricFamily(self._name, self._documentation, labels=self._label_names)

@@ -1,7 +1,6 @@
-"""Every metric that a worker exposes, by its name on `/metrics`.
+"""Every metric that a worker exposes, as `metrics.yaml` describes it.
 
-Label sets are bounded by tasks, models, partitions and closed sets of reasons. The docs list the
-same metrics, with their units.
+Label sets are bounded by tasks, models, partitions and closed sets of reasons.
 """
 
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 
 from ounce_edge.telemetry.histogram import BulkHistogram
+from ounce_edge.telemetry.metric_list import read_metrics
 
 # A second series for each counter, which nobody here reads.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -28,217 +28,68 @@ class Instruments:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, registry=registry)
+        described = {metric.name: metric for metric in read_metrics()}
 
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(name, text, labels, registry=registry)
+        def counter(name: str) -> Counter:
+            it = described[name]
+            return Counter(it.family, it.help_text, it.labels, registry=registry)
 
-        def histogram(
-            name: str, text: str, buckets: Sequence[float], *labels: str
-        ) -> BulkHistogram:
-            return BulkHistogram(name, text, labels, buckets, registry)
+        def gauge(name: str) -> Gauge:
+            it = described[name]
+            return Gauge(it.family, it.help_text, it.labels, registry=registry)
 
-        self.messages = counter(
-            "ounce_messages",
-            "Records served that the broker holds the answer of, by outcome: answered, fallback or "
-            "dead-letter",
-            "task",
-            "model",
-            "outcome",
-        )
-        self.deadline_misses = counter(
-            "ounce_deadline_misses", "Predictions encoded after their deadline", "task", "model"
-        )
-        self.floor_misses = counter(
-            "ounce_floor_misses",
-            "Predictions by a model whose accuracy is under the message's floor",
-            "task",
-            "model",
-        )
-        self.fallbacks = counter("ounce_fallbacks", "Predictions by a fallback", "task", "fallback")
-        self.set_aside = counter(
-            "ounce_set_aside",
-            "Requests of which nothing is published: the broker refused answer and dead letter",
-            "task",
-        )
-        self.unconfirmed = gauge(
-            "ounce_unconfirmed_seconds",
-            "How long the broker has not confirmed what is published; 0 when it has all",
-        )
-        self.dead_letters = counter(
-            "ounce_dead_letters", "Records that could not be served", "task", "reason"
-        )
-        self.duplicates = counter(
-            "ounce_duplicates", "Requests whose id was answered lately", "task"
-        )
-        self.timestamps_off = counter(
-            "ounce_timestamps_off",
-            "Requests whose timestamp is 12 hours behind the worker's clock, or a minute ahead",
-            "task",
-        )
-        self.labels = counter(
-            "ounce_labels",
-            "Labels read, by outcome: joined, unknown, ambiguous, repeated, invalid, undecodable, "
-            "dropped",
-            "task",
-            "outcome",
-        )
-        self.events = counter("ounce_events", "Events told to people", "task", "kind")
-        self.canary_evidence = gauge(
-            "ounce_canary_evidence",
-            "What all workers saw against the policy on trial; at 1 it is stopped",
-            "task",
-            "criterion",
-        )
-        self.shadow = counter(
-            "ounce_shadow_messages",
-            "Messages of a shadow by outcome: answered, dead-letter, or dropped since others came "
-            "first",
-            "task",
-            "outcome",
-        )
-        self.compute = counter(
-            "ounce_compute_seconds", "Time spent running models", "task", "model"
-        )
-        self.always_best = counter(
-            "ounce_compute_always_best_seconds",
-            "Time that the most accurate model would have taken for the same messages",
-            "task",
-        )
-        self.plans = counter(
-            "ounce_plan_messages",
-            "Predictions by plan, which may be a cascade, and by the reason for it",
-            "task",
-            "plan",
-            "reason",
-        )
-        self.escalations = counter(
-            "ounce_escalations",
-            "Requests that went on to a further step of a cascade, once for each",
-            "task",
-        )
-        self.regret = counter(
-            "ounce_exploration_regret",
-            "Wrong answers over what floors permit, expected of exploration",
-            "task",
-        )
-        self.cost = counter(
-            "ounce_cost", "Cost of predictions, in the unit of the policy's objective", "task"
-        )
-        self.cost_saved = gauge(
-            "ounce_cost_saved",
-            "Cost of the most accurate model less cost, in the unit of the policy's objective",
-            "task",
-        )
-        self.decision = counter(
-            "ounce_decision_seconds", "Processor time spent choosing models", "task"
-        )
-        self.saved = gauge(
-            "ounce_compute_saved_seconds",
-            "Always-best compute less compute spent, since the worker started",
-            "task",
-        )
-        self.lag = gauge("ounce_consumer_lag", "Records not yet read", "task", "partition")
-        self.requests_lost = counter(
-            "ounce_requests_lost",
-            "Records that the topic dropped before they were read",
-            "task",
-            "partition",
-        )
-        self.blocked = gauge(
-            "ounce_partition_blocked_seconds",
-            "How long another producer's open transaction has held up the partition",
-            "task",
-            "partition",
-        )
-        self.memory = gauge(
-            "ounce_model_memory_bytes",
-            "Resident memory that a model added when loaded; 0 while it is unloaded",
-            "task",
-            "model",
-        )
-        self.expected_accuracy = gauge(
-            "ounce_plan_expected_accuracy",
-            "Accuracy that is believed of a plan, in [0, 1]",
-            "task",
-            "plan",
-        )
-        self.accuracy_low = gauge(
-            "ounce_plan_accuracy_low",
-            "Lower bound of it, which floors are held against",
-            "task",
-            "plan",
-        )
-        self.highest_floor = gauge(
-            "ounce_highest_floor", "Greatest accuracy floor that a plan in service meets", "task"
-        )
-        self.suspended = gauge(
-            "ounce_model_suspended", "1 while a model is out of the plans, else 0", "task", "model"
-        )
-        self.pauses = counter(
-            "ounce_pauses", "Times that no more was taken for a while: too many requests waited"
-        )
-        self.waiting = gauge(
-            "ounce_waiting_requests", "Requests taken and not yet answered", "task"
-        )
-        self.overloaded = gauge("ounce_overloaded", "1 while late requests pile up, else 0", "task")
-        self.refused = gauge(
-            "ounce_models_refused", "Models refused of those that are to serve", "task"
-        )
-        self.model_loads = counter(
-            "ounce_model_loads", "Times that a model which was unloaded was loaded again", "task"
-        )
-        self.editions = counter(
-            "ounce_editions", "Times that other models or rules were put in service", "task"
-        )
-        self.policy = gauge("ounce_policy_info", "1 for the policy in force", "version")
-        self.policy_stale = gauge(
-            "ounce_policy_stale",
-            "1 while the latest policy is refused or can't be read, else 0",
-        )
-        self.catalogue = gauge(
-            "ounce_catalogue_info", "1 for the models in force", "task", "version"
-        )
-        self.recording_stopped = gauge(
-            "ounce_recording_stopped", "1 while decisions can't be recorded, else 0", "task"
-        )
-        self.aborted = counter(
-            "ounce_transactions_aborted",
-            "Transactions that were aborted, and whose requests are read again",
-            "cause",
-        )
-        self.certificates = gauge(
-            "ounce_certificate_expiry_timestamp_seconds",
-            "When a certificate of the connection with Kafka expires, seconds since 1970",
-            "certificate",
-        )
-        self.traced = counter(
-            "ounce_traced_messages",
-            "Messages that were to be traced, by outcome: sent, dropped since the receiver takes "
-            "none, or limited by --traces-per-s",
-            "outcome",
-        )
-        self.ready = gauge("ounce_ready", "1 while requests are served, as /readyz says, else 0")
-        self.healthy = gauge(
-            "ounce_healthy", "1 while the worker can go on by itself, as /healthz says, else 0"
-        )
-        self.build = gauge("ounce_build_info", "1 for the version that runs", "version")
-        self.end_to_end = histogram(
-            "ounce_end_to_end_latency_seconds",
-            "Record timestamp to encoded prediction",
-            LATENCY_BUCKETS_S,
-            "task",
-        )
-        self.service = histogram(
-            "ounce_service_latency_seconds", "One model call", LATENCY_BUCKETS_S, "task", "model"
-        )
-        self.queue_wait = histogram(
-            "ounce_queue_wait_seconds",
-            "Record timestamp to the start of its processing",
-            LATENCY_BUCKETS_S,
-            "task",
-        )
-        self.batch_size = histogram(
-            "ounce_batch_size", "Messages of one model call", BATCH_SIZE_BUCKETS, "task", "model"
-        )
+        def histogram(name: str, buckets: Sequence[float]) -> BulkHistogram:
+            it = described[name]
+            return BulkHistogram(it.family, it.help_text, it.labels, buckets, registry)
+
+        self.messages = counter("ounce_messages_total")
+        self.deadline_misses = counter("ounce_deadline_misses_total")
+        self.floor_misses = counter("ounce_floor_misses_total")
+        self.fallbacks = counter("ounce_fallbacks_total")
+        self.set_aside = counter("ounce_set_aside_total")
+        self.unconfirmed = gauge("ounce_unconfirmed_seconds")
+        self.dead_letters = counter("ounce_dead_letters_total")
+        self.duplicates = counter("ounce_duplicates_total")
+        self.timestamps_off = counter("ounce_timestamps_off_total")
+        self.labels = counter("ounce_labels_total")
+        self.events = counter("ounce_events_total")
+        self.canary_evidence = gauge("ounce_canary_evidence")
+        self.shadow = counter("ounce_shadow_messages_total")
+        self.compute = counter("ounce_compute_seconds_total")
+        self.always_best = counter("ounce_compute_always_best_seconds_total")
+        self.plans = counter("ounce_plan_messages_total")
+        self.escalations = counter("ounce_escalations_total")
+        self.regret = counter("ounce_exploration_regret_total")
+        self.cost = counter("ounce_cost_total")
+        self.cost_saved = gauge("ounce_cost_saved")
+        self.decision = counter("ounce_decision_seconds_total")
+        self.saved = gauge("ounce_compute_saved_seconds")
+        self.lag = gauge("ounce_consumer_lag")
+        self.requests_lost = counter("ounce_requests_lost_total")
+        self.blocked = gauge("ounce_partition_blocked_seconds")
+        self.memory = gauge("ounce_model_memory_bytes")
+        self.expected_accuracy = gauge("ounce_plan_expected_accuracy")
+        self.accuracy_low = gauge("ounce_plan_accuracy_low")
+        self.highest_floor = gauge("ounce_highest_floor")
+        self.suspended = gauge("ounce_model_suspended")
+        self.pauses = counter("ounce_pauses_total")
+        self.waiting = gauge("ounce_waiting_requests")
+        self.overloaded = gauge("ounce_overloaded")
+        self.refused = gauge("ounce_models_refused")
+        self.cpu_only = gauge("ounce_models_cpu_only")
+        self.model_loads = counter("ounce_model_loads_total")
+        self.editions = counter("ounce_editions_total")
+        self.policy = gauge("ounce_policy_info")
+        self.policy_stale = gauge("ounce_policy_stale")
+        self.catalogue = gauge("ounce_catalogue_info")
+        self.recording_stopped = gauge("ounce_recording_stopped")
+        self.aborted = counter("ounce_transactions_aborted_total")
+        self.certificates = gauge("ounce_certificate_expiry_timestamp_seconds")
+        self.traced = counter("ounce_traced_messages_total")
+        self.ready = gauge("ounce_ready")
+        self.healthy = gauge("ounce_healthy")
+        self.build = gauge("ounce_build_info")
+        self.end_to_end = histogram("ounce_end_to_end_latency_seconds", LATENCY_BUCKETS_S)
+        self.service = histogram("ounce_service_latency_seconds", LATENCY_BUCKETS_S)
+        self.queue_wait = histogram("ounce_queue_wait_seconds", LATENCY_BUCKETS_S)
+        self.batch_size = histogram("ounce_batch_size", BATCH_SIZE_BUCKETS)

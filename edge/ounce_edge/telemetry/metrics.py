@@ -1,5 +1,6 @@
 """Counts what a worker did, and shows what it believes, on `/metrics`."""
 
+import time
 from collections.abc import Iterable, Mapping
 
 from ounce_schemas import __version__
@@ -57,6 +58,7 @@ class Metrics:
     def _describe_ladder(self, ladder: Ladder) -> None:
         to, task = self._to, ladder.task.name
         to.refused.labels(task).set(len(ladder.refused))
+        to.cpu_only.labels(task).set(len(ladder.cpu_only))
         to.catalogue.labels(task, ladder.version).set(1)
         for per_task in (
             to.duplicates,
@@ -118,6 +120,10 @@ class Metrics:
         """Another policy is in force."""
         self._to.policy.clear()
         self._to.policy.labels(version).set(1)
+
+    def exemplify(self, task: str, latency_ms: float, trace_id: str) -> None:
+        """Name the trace of an answer that was counted."""
+        self._to.end_to_end.exemplify((task,), latency_ms / 1e3, trace_id, time.time())
 
     def count_abort(self, cause: AbortCause) -> None:
         """Count a transaction that was aborted; on any thread."""

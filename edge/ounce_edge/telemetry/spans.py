@@ -76,10 +76,10 @@ class SpanMaker:
 
     def _group_spans(self, traced: TracedGroup) -> Iterator[ReadableSpan]:
         group = traced.group
-        batch = self._context(None)
+        batch = self._context_in(self._rng.getrandbits(128) or 1, TraceState())
         processes = []
         for message in traced.messages:
-            process = self._context(message.context)
+            process = self._context_in(message.trace_id, _state(message.context))
             processes.append(process)
             yield self._process(group, message, process)
             yield from self._steps(group, message, process, batch)
@@ -233,13 +233,17 @@ class SpanMaker:
 
     def _context(self, sender: TraceContext | None) -> SpanContext:
         """Of a new span: in its sender's trace, or in one of its own."""
-        if sender is None:
-            return self._context_in(self._rng.getrandbits(128) or 1, TraceState())
-        state = TraceState.from_header([sender.state]) if sender.state else TraceState()
-        return self._context_in(sender.trace_id, state)
+        trace_id = sender.trace_id if sender else self._rng.getrandbits(128) or 1
+        return self._context_in(trace_id, _state(sender))
 
     def _context_in(self, trace_id: int, state: TraceState) -> SpanContext:
         return SpanContext(trace_id, self._rng.getrandbits(64) or 1, False, _SAMPLED, state)
+
+
+def _state(sender: TraceContext | None) -> TraceState:
+    if sender is None or not sender.state:
+        return TraceState()
+    return TraceState.from_header([sender.state])
 
 
 def _parent(sender: TraceContext | None) -> SpanContext | None:

@@ -48,6 +48,8 @@ class MessageFacts:
     """One message that was answered."""
 
     context: TraceContext | None
+    """The sender's; None: a trace begins here."""
+    trace_id: int
     partition: int
     offset: int
     id: str

@@ -7,7 +7,7 @@ to nothing, and a message that missed a target is traced whatever was drawn.
 import logging
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -59,10 +59,18 @@ class Tracing:
     Args:
         choice: picks.
         sender: takes what was picked.
+        exemplify: is told task, latency in milliseconds and trace id of each answer that is traced.
         clocks: those of the pipelines.
     """
 
-    def __init__(self, choice: TraceChoice, sender: Sender, clocks: Clocks | None = None) -> None:
+    def __init__(
+        self,
+        choice: TraceChoice,
+        sender: Sender,
+        exemplify: Callable[[str, float, str], None] = lambda task, latency_ms, trace_id: None,
+        clocks: Clocks | None = None,
+    ) -> None:
+        self._exemplify = exemplify
         self._choice = choice
         self._sender = sender
         self._clocks = clocks or Clocks()
@@ -107,7 +115,7 @@ class Tracing:
             is_missed = (group.latency_ms > batch.max_latency_ms[items]) | (
                 batch.min_accuracy[items] > trail.accuracy_low
             )
-            notable = sorted({*np.flatnonzero(is_missed).tolist(), *group.refused})
+            notable = sorted({*np.flatnonzero(is_missed).tolist(), *_refused(group, trail)})
         if not sampled and not notable:
             return
         kept, n_over = self._choice.limit(sampled, notable)
@@ -117,6 +125,8 @@ class Tracing:
             return
         parts = zip(kept, _decoded(trail, items[kept]), strict=True)
         messages = [_message_facts(group, trail, i, decoded) for i, decoded in parts]
+        for message in messages:
+            self._exemplify(task, message.latency_ms, f"{message.trace_id:032x}")
         self._sender.send(TracedGroup(_group_facts(task, group, trail, now), messages), len(kept))
 
     def _observe_letters(
@@ -156,6 +166,12 @@ def _is_sampled(head: RequestHead) -> bool:
     return context is not None and context.is_sampled
 
 
+def _refused(group: GroupReport, trail: Trail) -> Sequence[int]:
+    """Places of answers that the broker refused. Where messages have several rows, its answers are
+    not one for each place: they are told apart by their dead letters alone."""
+    return group.refused if trail.job.taken.batch.rows is None else ()
+
+
 def _message_facts(group: GroupReport, trail: Trail, i: int, decoded: Span) -> MessageFacts:
     """Facts of the message that is the i-th of its group's answers."""
     batch, item = trail.job.taken.batch, int(trail.answered.items[i])
@@ -163,8 +179,10 @@ def _message_facts(group: GroupReport, trail: Trail, i: int, decoded: Span) -> M
     id_ = msgspec.json.decode(b"".join(column[item] for column in batch.json_ids))
     latency_ms, floor = float(group.latency_ms[i]), float(batch.min_accuracy[item])
     deadline_ms = float(batch.max_latency_ms[item])
+    context = context_of(head.traceparent, head.trace)
     return MessageFacts(
-        context=context_of(head.traceparent, head.trace),
+        context=context,
+        trace_id=context.trace_id if context else random.getrandbits(128) or 1,
         partition=record.partition() or 0,
         offset=record.offset() or 0,
         id=str(id_)[:_MOST_CHARS],
@@ -175,7 +193,7 @@ def _message_facts(group: GroupReport, trail: Trail, i: int, decoded: Span) -> M
         min_accuracy=floor,
         deadline_met=latency_ms <= deadline_ms,
         floor_met=trail.accuracy_low >= floor,
-        is_refused=i in group.refused,
+        is_refused=i in _refused(group, trail),
     )
 
 

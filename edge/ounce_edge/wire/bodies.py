@@ -7,9 +7,8 @@ from typing import overload
 class Bodies(Sequence[bytes]):
     """Answers, each joined from its parts only when it is taken.
 
-    One that is handed on and dropped before the next one is made stays in the processor's cache, as
-    does its memory, which the next one takes; thousands that are made first and handed on then do
-    not.
+    An answer that is handed on before the next one is made stays in the processor's cache, and the
+    next one takes its memory. Thousands that are made first and handed on then do not.
 
     Args:
         columns: the parts; each column has one entry per answer.

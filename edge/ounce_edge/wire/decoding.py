@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any, cast
 
 import msgspec
@@ -16,6 +17,7 @@ from ounce_schemas.topics import requests_topic
 from ounce_edge.wire.batch import Rejected, RequestBatch
 from ounce_edge.wire.formats.content import in_row
 from ounce_edge.wire.formats.example import example_body
+from ounce_edge.wire.formats.framed import may_be_framed
 from ounce_edge.wire.formats.json_text import is_json
 from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.identity import Identity, origin_of
@@ -24,8 +26,14 @@ from ounce_edge.wire.many_rows import ManyRows, Row
 from ounce_edge.wire.parsing import ParsedRequest, RequestParser
 from ounce_edge.wire.position_ids import PositionIds
 from ounce_edge.wire.records import Columns, Record
-from ounce_edge.wire.request_body import json_array
-from ounce_edge.wire.request_head import NO_HEADERS, RequestHead, attribute_reader, read_head
+from ounce_edge.wire.request_body import plain_bodies
+from ounce_edge.wire.request_head import (
+    MAX_ID_CHARS,
+    NO_HEADERS,
+    RequestHead,
+    attribute_reader,
+    read_head,
+)
 from ounce_edge.wire.stacking import stack
 from ounce_edge.wire.targets import Targets
 from ounce_edge.wire.tensor_values import all_acceptable
@@ -105,17 +113,25 @@ class Decoder:
         spec = self._task.inputs[0]
         array: NDArray[Any] | None = None
         outputs = self._parser.short
+        own_ids: Sequence[str | None] = ()
         if self._parser.formats.may_be_files(values):
             return None
         if True not in said_json and lengths == {self._parser.raw_bytes}:
             array = self._raw_array(values, heads)
         if array is None and False not in said_json and spec.datatype == "FP32":
-            array, outputs = json_array(values, spec), self._parser.all
-            if array is None:
-                array = self._parser.formats.flat.array(values)
+            bodies, outputs = plain_bodies(values, spec), self._parser.all
+            if bodies is None:
+                bodies = self._parser.formats.flat.bodies(values)
+            if bodies is not None:
+                array, own_ids = bodies
         if array is None or not all_acceptable(array, spec):
             return None
         ids = [] if all_bare else [head.id for head in heads]
+        if own_ids:
+            if max([len(id_ or "") for id_ in own_ids]) > MAX_ID_CHARS:
+                return None
+            said = ids or repeat(None)
+            ids = [head_id or id_ or None for head_id, id_ in zip(said, own_ids, strict=False)]
         latencies = [] if all_bare else [head.max_latency_ms for head in heads]
         floors = [] if all_bare else [head.min_accuracy for head in heads]
         settled = self._targets.settle(columns.keys, heads, (latencies, floors), now_ms)
@@ -128,7 +144,8 @@ class Decoder:
             json_ids=self._json_ids(ids, columns.partitions, columns.offsets),
             heads=heads,
             identities=[
-                _identity(head.id, head, key) for head, key in zip(heads, columns.keys, strict=True)
+                _identity(id_, head, key)
+                for id_, head, key in zip(ids, heads, columns.keys, strict=True)
             ]
             if any(ids)
             else [None] * n,
@@ -159,7 +176,7 @@ class Decoder:
         """Raw bodies of the right length as one array; None if one may be something else."""
         joined = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
         starts = joined[:, 0]
-        if self._parser.formats.framed is not None and not starts.all():
+        if self._parser.formats.framed is not None and may_be_framed(joined).any():
             return None
         doubtful = ((starts == ord("{")) | (starts == ord("["))).nonzero()[0].tolist()
         if any(heads[i].is_json is None and is_json(values[i]) for i in doubtful):

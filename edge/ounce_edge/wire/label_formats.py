@@ -1,5 +1,6 @@
 """Labels as people write them: numbers for classes, several in a list, within envelopes."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,11 +8,15 @@ import msgspec
 from ounce_schemas.cells import as_text
 from ounce_schemas.errors import InvalidMessageError
 from ounce_schemas.label import Label
+from ounce_schemas.task import TaskSpec
 
-from ounce_edge.wire.formats.json_text import plain_text, read_document
+from ounce_edge.wire.formats.connect import is_envelope, read_payload
+from ounce_edge.wire.formats.framed import FRAME_BYTES, schema_id_of
+from ounce_edge.wire.formats.json_text import is_json_like, plain_text, read_document
 
 _DEEPEST = 4
 """Envelopes within envelopes."""
+_MOST_SHOWN = 10
 _TEXTS = ("id", "label", "source", "device")
 _decode = msgspec.json.Decoder(Label).decode
 
@@ -23,6 +28,8 @@ def decode_labels(value: bytes) -> list[Label]:
         ValueError: it holds none; the text says why.
     """
     error: Exception = ValueError("it names no truth")
+    if schema_id_of(value) is not None and is_json_like(value[FRAME_BYTES:]):
+        value = value[FRAME_BYTES:]
     try:
         label = _decode(value)
         if label.label is not None or label.value is not None:
@@ -35,14 +42,28 @@ def decode_labels(value: bytes) -> list[Label]:
         raise ValueError(f"its value is no label: {error}") from error
 
 
+def no_truth(label: Label, task: TaskSpec) -> str | None:
+    """Why a label is no truth of a task; None: it may be one."""
+    if task.classifies:
+        if label.value is not None or label.label is None:
+            return f"a label of task {task.name} has `label`, one of its classes, and no `value`"
+        if label.label not in task.labels:
+            shown = [text[:40] for text in task.labels[:_MOST_SHOWN]]
+            return f"{label.label[:40]!r} is no class of task {task.name}; it has {shown}"
+        return None
+    if label.label is not None or label.value is None:
+        return f"a label of task {task.name} has `value`, a number, and no `label`"
+    return None if math.isfinite(label.value) else f"the value {label.value} is not finite"
+
+
 def _labels(found: Any, depth: int) -> list[Label]:
     if isinstance(found, list) and found and depth < _DEEPEST:
         return [label for part in found for label in _labels(part, depth + 1)]
     if isinstance(found, dict) and depth < _DEEPEST:
         if "specversion" in found:
             return [_of_event(label, found) for label in _labels(found.get("data"), depth + 1)]
-        if found.keys() == {"schema", "payload"}:  # of Kafka Connect's JsonConverter
-            return _labels(found["payload"], depth + 1)
+        if is_envelope(found):
+            return _labels(read_payload(found), depth + 1)
         return [msgspec.convert(_plain(found), Label, strict=False)]
     raise msgspec.ValidationError("neither an object nor a list of some")
 

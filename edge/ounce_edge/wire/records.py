@@ -104,6 +104,8 @@ class Outgoing:
     """As read, for the dead letter that takes an answer's place where the broker refuses it."""
     refused: list[int] = field(default_factory=list)
     """Entries that the broker refused; complete once the batch is confirmed."""
+    timestamps_ms: Sequence[int] | None = None
+    """Since 1970; None: the time at which they are sent. Goes with headers."""
 
 
 Publish = Callable[[Outgoing], None]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -78,30 +78,44 @@ def tensor_data(request: Request, task: TaskSpec) -> list[list[Any]]:
     return [_checked(by_name[name], spec) for name, spec in specs.items()]
 
 
-def json_array(values: Sequence[bytes], spec: TensorSpec) -> NDArray[np.float32] | None:
-    """Plain bodies of a task with one FP32 input, all at once: array of shape (n, size).
+class PlainBodies(NamedTuple):
+    """Bodies that were read all at once."""
+
+    array: NDArray[np.float32]
+    """Shape (n, size)."""
+    ids: Sequence[str | None]
+    """Empty: none has one."""
+
+
+def plain_bodies(values: Sequence[bytes], spec: TensorSpec) -> PlainBodies | None:
+    """Plain bodies of a task with one FP32 input.
 
     Returns:
-        None if any body is not plain and right: it names an id, targets or outputs, nests its data,
-        or can't be served.
+        None if any body is not plain and right: it names targets or outputs, nests its data, or
+        can't be served.
     """
+    ids: list[str | None] = []
+    arrays = []
     try:
-        arrays = [
-            _plain_array(values[start : start + _CHUNK], spec)
-            for start in range(0, len(values), _CHUNK)
-        ]
+        for start in range(0, len(values), _CHUNK):
+            array = _plain_array(values[start : start + _CHUNK], spec, ids)
+            if array is None:
+                return None
+            arrays.append(array)
     except NO_JSON:
         return None
-    plain = [array for array in arrays if array is not None]
-    return np.concatenate(plain) if len(plain) == len(arrays) else None
+    return PlainBodies(np.concatenate(arrays), ids if any(ids) else ())
 
 
-def _plain_array(values: Sequence[bytes], spec: TensorSpec) -> NDArray[np.float32] | None:
+def _plain_array(
+    values: Sequence[bytes], spec: TensorSpec, ids: list[str | None]
+) -> NDArray[np.float32] | None:
     requests = [_decoder.decode(value) for value in values]
     tensors = [tensor for request in requests for tensor in request.inputs]
     item = spec.shape
+    ids += [r.id for r in requests]
     if (
-        any([r.id or r.parameters or r.outputs for r in requests])  # noqa: C419  faster
+        any([r.parameters or r.outputs for r in requests])  # noqa: C419  faster
         or {len(r.inputs) for r in requests} != {1}
         or {type(t) for t in tensors} != {FloatTensor}
         or {t.name for t in tensors} != {spec.name}

@@ -24,8 +24,9 @@ from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.broker.no_offsets import NoOffsets
+from ounce_edge.broker.refused_labels import RefusedLabels
 from ounce_edge.broker.starts import Starts
-from ounce_edge.models.catalogue import load_ladder
+from ounce_edge.models.cpu_and_gpu import CpuAndGpu, load_everywhere
 from ounce_edge.models.energy import EnergyMeter, measured_watts
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.pipeline.lanes import Lanes
@@ -33,6 +34,7 @@ from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.worker.engine_building import EngineBuilding
 from ounce_edge.worker.kept_policy import KeptPolicy
 from ounce_edge.worker.model_sources import ModelSources
 from ounce_edge.worker.partitions import Partitions
@@ -90,7 +92,7 @@ def run_worker(settings: WorkerSettings) -> None:
             policy,
             metrics,
             lanes,
-            lambda task: load_ladder(folders[task], task, runtime),
+            lambda task: load_everywhere(folders[task], task, runtime),
         )
         health.models_loaded = True
         logger.info(
@@ -110,6 +112,8 @@ def run_worker(settings: WorkerSettings) -> None:
         worker.start(sources, runtime)
         try:
             with ExitStack() as following:
+                if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
+                    following.callback(EngineBuilding(folders, settings.engines).close)
                 if settings.follow_policies:
                     following.callback(worker.follow_policies(metrics).close)
                 asyncio.run(worker.run())
@@ -142,11 +146,18 @@ class _Worker:
         delivery = self._delivery = make_delivery(settings, same_partitions, metrics)
         health.delivery_trouble = lambda: delivery.trouble
         self._send_event = EventProducer(settings.kafka, settings.security)
+        self._refused_labels = RefusedLabels(
+            settings.kafka,
+            {pipeline.task.name: pipeline.task for pipeline in pipelines},
+            settings.max_message_bytes,
+            settings.security,
+        )
         self._labels = LabelReader(
             settings.kafka,
             settings.task,
             fetch_wait_ms=settings.fetch_wait_ms,
             security=settings.security,
+            refused=self._refused_labels,
         )
         name = settings.worker_name
         self._tracing = make_tracing(settings, name, metrics)
@@ -170,6 +181,7 @@ class _Worker:
             answers = AnswerSearch(kafka, view, decoders)
         starts = Starts(view, when_none, settings.name is not None, answers)
         self._partitions = Partitions(self._serving, delivery, starts, news, health, self._fail)
+        self._refused_labels.owns = self._partitions.owns
         reading = Reading(
             self._serving,
             self._partitions,
@@ -234,6 +246,7 @@ class _Worker:
             self._lanes.close()
             self._delivery.close()
             self._labels.close()
+            self._refused_labels.close()
             self._send_event.close()
             self._trials.close()
             self._serving.close()

@@ -14,7 +14,7 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.turn import Turn
-from ounce_edge.wire.records import Headers, Outgoing
+from ounce_edge.wire.records import Headers, Outgoing, Record
 
 _CREATED = 1
 """Kind of a timestamp that the sender set."""
@@ -67,6 +67,8 @@ class LocalResult:
     topic: str
     value: bytes | None
     headers: Headers
+    request: Record
+    """That it answers."""
 
 
 class LocalWorker:
@@ -76,17 +78,20 @@ class LocalWorker:
         models: folder that `ounce train` writes.
         task: name of the task.
         policy: a routing policy's file; None: the built-in policy.
+        first_offset: of the first request; a request without an id gets it in its id.
 
     Raises:
         ArtifactError: no ladder of the task can be trusted.
         PolicyError: the policy can't be used.
     """
 
-    def __init__(self, models: Path, task: str, policy: Path | None = None) -> None:
+    def __init__(
+        self, models: Path, task: str, policy: Path | None = None, first_offset: int = 0
+    ) -> None:
         rules = (Policy() if policy is None else read_policy(policy)).for_task(task)
         self._pipeline = Pipeline(Edition(load_ladder(models, task, OnnxCpuRuntime()), rules))
         self._topic = requests_topic(task)
-        self._next_offset = 0
+        self._next_offset = first_offset
 
     def answer(self, requests: Sequence[tuple[bytes, Headers]]) -> list[LocalResult]:
         """Answers or dead letters, in the order in which they are made.
@@ -94,17 +99,28 @@ class LocalWorker:
         Args:
             requests: body and headers of each.
         """
+        now_ms = int(time.time() * 1e3)
+        return self.serve([(None, body, headers, now_ms) for body, headers in requests])
+
+    def serve(
+        self, requests: Sequence[tuple[bytes | None, bytes | None, Headers, int]]
+    ) -> list[LocalResult]:
+        """Answers or dead letters, in the order in which they are made.
+
+        Args:
+            requests: key, body, headers, and timestamp in milliseconds since 1970 of each.
+        """
         found: list[LocalResult] = []
 
         def publish(outgoing: Outgoing) -> None:
             headers = outgoing.headers or [None] * len(outgoing.values)
-            for value, own in zip(outgoing.values, headers, strict=True):
-                found.append(LocalResult(outgoing.topic, value, own or ()))
+            rows = zip(outgoing.values, headers, outgoing.requests, strict=True)
+            for value, own, request in rows:
+                found.append(LocalResult(outgoing.topic, value, own or (), request))
 
-        now_ms = int(time.time() * 1e3)
         records = [
-            LocalRecord(self._topic, self._next_offset + i, body, headers, timestamp_ms=now_ms)
-            for i, (body, headers) in enumerate(requests)
+            LocalRecord(self._topic, self._next_offset + i, body, headers, key, timestamp_ms)
+            for i, (key, body, headers, timestamp_ms) in enumerate(requests)
         ]
         self._next_offset += len(records)
         if records:

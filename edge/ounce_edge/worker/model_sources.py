@@ -14,6 +14,7 @@ from ounce_schemas.topics import MODELS_TOPIC
 
 from ounce_edge.broker.compacted_topic import CompactedTopic
 from ounce_edge.models.release_cache import ReleaseCache
+from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.telemetry.events import Events
 from ounce_edge.worker.model_following import ModelFollowing
 from ounce_edge.worker.model_watching import ModelWatching
@@ -37,7 +38,8 @@ class ModelSources:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        self._watching = ModelWatching(settings.models, settings.task)
+        engines = EngineCache(settings.engines) if settings.runtime.has_engines else None
+        self._watching = ModelWatching(settings.models, settings.task, engines)
         self._following = self._topic = self._cache_lock = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None

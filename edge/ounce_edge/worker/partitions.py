@@ -75,6 +75,10 @@ class Partitions:
         """Those that are read; on any thread."""
         return self._serving.tasks
 
+    def owns(self, place: Partition) -> bool:
+        """Whether a partition is ours now; on any thread."""
+        return place in self._assigned
+
     def look_after(self, consumer: Consumer) -> None:
         """Between two polls: read again what failed, now and then commit, and look at the lag."""
         now_s = time.monotonic()

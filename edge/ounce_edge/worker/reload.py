@@ -7,7 +7,8 @@ from pathlib import Path
 from ounce_schemas.errors import ArtifactError, PolicyError
 from ounce_schemas.event import EventKind
 
-from ounce_edge.models.catalogue import Ladder, ServedModel, load_ladder
+from ounce_edge.models.catalogue import Ladder, ServedModel
+from ounce_edge.models.cpu_and_gpu import load_everywhere
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.pipeline.edition import successor
 from ounce_edge.telemetry.events import Events
@@ -51,7 +52,7 @@ class Reload:
         """
         before = self._serving.edition(task)
         try:
-            ladder = load_ladder(models, task, self._runtime, serving=before.ladder)
+            ladder = load_everywhere(models, task, self._runtime, serving=before.ladder)
             self._tell_refused(before.ladder, ladder)
             after = successor(before, ladder, before.policy, watts=self._watts)
             while not self._serving.replace_edition(before, after):

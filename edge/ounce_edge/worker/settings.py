@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
 from pydantic import AnyHttpUrl, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from ounce_edge.broker.no_offsets import NoOffsets
 from ounce_edge.telemetry.log_lines import LogFormat
+from ounce_edge.worker.gpu_settings import GpuSettings
 
 
 class DeliveryMode(StrEnum):
@@ -24,7 +24,7 @@ class DeliveryMode(StrEnum):
     """A read-committed reader sees it once."""
 
 
-class WorkerSettings(KafkaConnection):
+class WorkerSettings(GpuSettings):
     """Settings of `ounce worker`. Passed in at the top, never read deep inside."""
 
     task: tuple[TaskName, ...] = Field(description="Task to serve; repeat for several")
@@ -85,6 +85,12 @@ class WorkerSettings(KafkaConnection):
         default=None,
         description="Registry of the schemas of Avro and Protobuf bodies: what stands before "
         "/schemas/ids/ID",
+    )
+    schema_registry_timeout_s: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="Longest wait for a schema that is not known yet; other messages wait as well",
     )
     schema_registry_user: str | None = Field(
         default=None, min_length=1, description="User, where the registry asks for one"

@@ -11,7 +11,7 @@ from functools import partial
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from ounce_schemas.errors import BrokerError, OunceError
+from ounce_schemas.errors import BrokerError, OunceError, RuntimeAbsentError
 from ounce_schemas.first_contact import first_contact
 from ounce_schemas.policy import Policy
 from ounce_schemas.topics import (
@@ -32,10 +32,15 @@ from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.evidence.decision_stream import DecisionStream
 from ounce_edge.models.catalogue import Ladder
+from ounce_edge.models.cpu_and_gpu import CpuAndGpu
 from ounce_edge.models.energy import EnergyMeter, measured_watts
 from ounce_edge.models.model_memory import ManagedRuntime, ModelMemory
+from ounce_edge.models.runtime_choice import RuntimeChoice
+from ounce_edge.models.runtimes.apart import ApartRuntime
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.models.runtimes.onnx_cuda import OnnxCudaRuntime
+from ounce_edge.models.runtimes.tensorrt.runtime import make_tensorrt
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -94,12 +99,46 @@ def make_lanes(settings: WorkerSettings) -> Lanes:
 def make_runtime(settings: WorkerSettings, metrics: Metrics) -> Runtime:
     """Loads the models of all tasks, within the budget that is set. What is unloaded comes back on
     a thread that ends with the process."""
-    runtime = OnnxCpuRuntime(settings.threads)
-    if settings.max_model_mb is None:
+    runtime: Runtime = OnnxCpuRuntime(settings.threads)
+    if settings.max_model_mb is not None:
+        memory = ModelMemory(round(settings.max_model_mb * 1e6), metrics.show_memory)
+        memory.start()
+        runtime = ManagedRuntime(runtime, memory)
+    uses_cuda = settings.runtime is RuntimeChoice.CUDA
+    make = OnnxCudaRuntime if uses_cuda else partial(make_tensorrt, settings.engines)
+    apart = make_gpu(settings.runtime, make)
+    if apart is None:
         return runtime
-    memory = ModelMemory(round(settings.max_model_mb * 1e6), metrics.show_memory)
-    memory.start()
-    return ManagedRuntime(runtime, memory)
+    gpu: Runtime = apart
+    if settings.max_gpu_mb is not None:
+        most_bytes = round(settings.max_gpu_mb * 1e6)
+        gpu_memory = ModelMemory(most_bytes, resident=lambda: apart.used_bytes)
+        gpu_memory.start()
+        gpu = ManagedRuntime(apart, gpu_memory)
+    return CpuAndGpu(runtime, gpu)
+
+
+def make_gpu(choice: RuntimeChoice, make: Callable[[], Runtime]) -> ApartRuntime | None:
+    """The runtime of the GPU, in a process of its own; None where there is none to be.
+
+    Args:
+        choice: whether there is to be one.
+        make: makes it, in that process.
+
+    Raises:
+        RuntimeAbsentError: it was asked for and can't be made.
+    """
+    if choice is RuntimeChoice.CPU:
+        return None
+    try:
+        gpu = ApartRuntime(make)
+    except RuntimeAbsentError as e:
+        if choice is not RuntimeChoice.AUTO:
+            raise
+        logger.warning("models run on the CPU alone: %s", e)
+        return None
+    logger.info("models that the GPU takes run there, too: %s", gpu.name)
+    return gpu
 
 
 def make_schemas(settings: WorkerSettings) -> SchemaRegistry | None:
@@ -121,6 +160,7 @@ def make_schemas(settings: WorkerSettings) -> SchemaRegistry | None:
         str(settings.schema_registry),
         settings.schema_registry_login,
         None if ca is None else ssl.create_default_context(cafile=ca),
+        settings.schema_registry_timeout_s,
     )
 
 
@@ -197,7 +237,8 @@ def make_tracing(settings: WorkerSettings, name: str, metrics: Metrics) -> Traci
             f'--traces needs the package {e.name!r}: install it with pip install "ounce[tracing]"'
         ) from e
     sender = make_sender(settings.traces, name, settings.group, metrics.count_traced)
-    return Tracing(make_choice(settings.trace_share, settings.traces_per_s), sender)
+    choice = make_choice(settings.trace_share, settings.traces_per_s)
+    return Tracing(choice, sender, metrics.exemplify)
 
 
 def make_delivery(

@@ -62,12 +62,10 @@ def evaluate(tree: Tree, rows: Floats) -> Floats:
         node = at[asking]
         x = rows[asking, tree.feature[node]]
         goes_left = np.where(np.isnan(x), tree.missing_left[node], x <= tree.threshold[node])
-        for number in np.unique(node):
-            if number in tree.categories:
-                here = node == number
-                left, right = tree.categories[number]
-                known = np.where(np.isin(x[here], left), True, tree.missing_left[number])
-                goes_left[here] = np.where(np.isin(x[here], right), False, known)
+        for number, (left, right) in tree.categories.items():
+            here = node == number
+            known = np.where(np.isin(x[here], left), True, tree.missing_left[number])
+            goes_left[here] = np.where(np.isin(x[here], right), False, known)
         at[asking] = np.where(goes_left, tree.left[node], tree.right[node])
 
 

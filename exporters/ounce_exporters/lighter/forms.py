@@ -1,4 +1,4 @@
-"""Graphs of networks in fewer bits.
+"""Graphs of networks in fewer bits, and of classical models in operators for GPUs.
 
 Weights of INT8 forms have 7 bits: with 8, processors without VNNI add two products into 16 bits,
 where large ones are cut off, and the answers depend on the processor (ONNX Runtime, "Quantize ONNX
@@ -30,6 +30,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from ounce_schemas.errors import OunceError
 
 from ounce_exporters.export.graphs import normalize
+from ounce_exporters.export.standard import ML, NoStandardFormError, standardize
 from ounce_exporters.recipe import Inputs
 
 CALIBRATION_ITEMS = 512
@@ -40,7 +41,7 @@ _ERRORS, _WARNINGS = 3, 2
 
 
 class Form(StrEnum):
-    """What a network is converted to. Inputs and outputs stay FP32."""
+    """What a model is converted to. Inputs and outputs stay FP32."""
 
     FP16 = "fp16"
     """All else is FP16."""
@@ -51,6 +52,13 @@ class Form(StrEnum):
     """Convolutions: signed INT8 with zero points of 0. ONNX Runtime and TensorRT take it."""
     INT8_DYNAMIC = "int8-dynamic"
     """Products of matrices, of networks without convolutions: ranges are found in each call."""
+    TENSORS = "tensors"
+    """Scalers and trees in operators that GPUs know; as many bits as before."""
+
+    @property
+    def suits_networks(self) -> bool:
+        """Whether it is for networks, and not for classical models."""
+        return self is not Form.TENSORS
 
 
 WORDS = {
@@ -58,6 +66,7 @@ WORDS = {
     Form.INT8: "with convolutions in INT8",
     Form.INT8_SYMMETRIC: "with convolutions in symmetric INT8",
     Form.INT8_DYNAMIC: "with products in dynamic INT8",
+    Form.TENSORS: "in tensor operators",
 }
 
 
@@ -66,16 +75,18 @@ class NotWorthwhileError(OunceError):
 
 
 def convert(model: onnx.ModelProto, form: Form, sample: Inputs) -> onnx.ModelProto:
-    """The same network in another form.
+    """The same model in another form.
 
     Args:
-        model: a graph of FP32 with one input.
+        model: a graph of FP32; a network has one input.
         form: what to make of it.
         sample: training items, which set the ranges of INT8.
 
     Raises:
         NotWorthwhileError: there is nothing in the graph to convert.
     """
+    if form is Form.TENSORS:
+        return _standard(model)
     named = _named(model)
     kinds = {node.op_type for node in named.graph.node}
     with _quiet():
@@ -92,6 +103,15 @@ def convert(model: onnx.ModelProto, form: Form, sample: Inputs) -> onnx.ModelPro
         if form is Form.INT8_SYMMETRIC:
             return normalize(_static(named, sample, QuantType.QInt8))
         return normalize(_unsigned(named, sample))
+
+
+def _standard(model: onnx.ModelProto) -> onnx.ModelProto:
+    if all(node.domain != ML for node in model.graph.node):
+        raise NotWorthwhileError("it has only operators that GPUs know")
+    try:
+        return standardize(model)
+    except NoStandardFormError as e:
+        raise NotWorthwhileError(str(e)) from e
 
 
 def _unsigned(model: onnx.ModelProto, sample: Inputs) -> onnx.ModelProto:

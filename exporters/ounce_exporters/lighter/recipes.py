@@ -1,4 +1,4 @@
-"""Recipes of lighter forms: each trains nothing, but converts the network of another recipe."""
+"""Recipes of other forms: each trains nothing, but converts the model of another recipe."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -26,16 +26,16 @@ Race = Callable[[LoadedModel, LoadedModel, Inputs], dict[int, float]]
 
 
 class LighterModel:
-    """A network in another form.
+    """A model in another form.
 
     Args:
         graph: of it, with the one output `uncalibrated`.
-        original: the network.
+        original: the model.
         form: of the graph.
     """
 
     def __init__(self, graph: onnx.ModelProto, original: FittedModel, form: Form) -> None:
-        self._graph, self.original = graph, original
+        self._graph, self.original, self.form = graph, original, form
         self.loaded = OnnxCpuRuntime().load(Path(f"{form}.onnx"), graph.SerializeToString())
 
     @property
@@ -44,7 +44,7 @@ class LighterModel:
         return self.original.parameters
 
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Logits of shape (n_items, n_labels), as the graph gives them."""
+        """As the graph answers: logits of shape (n_items, n_labels)."""
         return self.loaded.run(inputs)
 
     def to_onnx(self) -> onnx.ModelProto:
@@ -52,11 +52,39 @@ class LighterModel:
         return self._graph
 
 
+class _Once:
+    """Fits, and exports, what is asked for several times once.
+
+    Args:
+        fit: of a recipe.
+    """
+
+    def __init__(self, fit: Callable[[TaskData, int, Progress], FittedModel]) -> None:
+        self._fit = fit
+        self._last: tuple[TaskData, int, FittedModel] | None = None
+        self._graph: onnx.ModelProto | None = None
+
+    def fit(self, data: TaskData, seed: int, progress: Progress) -> FittedModel:
+        """The model of these rows and this seed."""
+        last = self._last
+        if last is None or last[0].train is not data.train or last[1] != seed:
+            last = self._last = data, seed, self._fit(data, seed, progress)
+            self._graph = None
+        return last[2]
+
+    def graph(self) -> onnx.ModelProto:
+        """Of what was fitted last; nobody changes it."""
+        assert self._last is not None
+        if self._graph is None:
+            self._graph = self._last[2].to_onnx()
+        return self._graph
+
+
 def with_lighter(
     recipes: Sequence[Recipe], *, keep: bool = False, race: Race = race
 ) -> list[Recipe]:
-    """The same recipes, and behind each network those of its lighter forms. The network is trained
-    once for all of them.
+    """The same recipes, and behind each those of its other forms. The model is trained once for all
+    of them.
 
     A form is worth a place where it is cheaper, and answers nearly as its original does. Where it
     is not, its `fit` raises `NotWorthwhileError`.
@@ -68,21 +96,21 @@ def with_lighter(
     """
     found = []
     for recipe in recipes:
-        if recipe.family != "neural":
-            found.append(recipe)
-            continue
-        shared = replace(recipe, fit=_once(recipe.fit))
-        found += [shared, *(_lighter(shared, form, keep, race) for form in Form)]
+        is_network = recipe.family == "neural"
+        forms = [form for form in Form if form.suits_networks == is_network]
+        once = _Once(recipe.fit)
+        others = [_lighter(recipe, once, form, None if keep else race) for form in forms]
+        found += [replace(recipe, fit=once.fit), *others]
     return found
 
 
-def _lighter(recipe: Recipe, form: Form, keep: bool, race: Race) -> Recipe:
+def _lighter(recipe: Recipe, once: _Once, form: Form, race: Race | None) -> Recipe:
     def fit(data: TaskData, seed: int, progress: Progress) -> FittedModel:
-        original = recipe.fit(data, seed, progress)
-        whole = original.to_onnx()
+        original = once.fit(data, seed, progress)
+        whole = once.graph()
         model = _convert(whole, form, data, original)
         _check_answers(model, data)
-        if not keep:
+        if race is not None:
             before = OnnxCpuRuntime().load(Path("fp32.onnx"), whole.SerializeToString())
             _check_cost(race(model.loaded, before, data.train.inputs))
         return model
@@ -120,20 +148,7 @@ def _check_answers(model: LighterModel, data: TaskData) -> None:
 
 def _check_cost(times: dict[int, float]) -> None:
     if min(times.values()) > MOST_OF_TIME:
-        each = " and ".join(f"{ratio:.2f} times for {n}" for n, ratio in times.items())
-        raise NotWorthwhileError(f"it is not cheaper here: a call takes {each} items")
-
-
-def _once(
-    fit: Callable[[TaskData, int, Progress], FittedModel],
-) -> Callable[[TaskData, int, Progress], FittedModel]:
-    """The same, but what was fitted last is not fitted again."""
-    last: tuple[TaskData, int, FittedModel] | None = None
-
-    def fitted(data: TaskData, seed: int, progress: Progress) -> FittedModel:
-        nonlocal last
-        if last is None or last[0].train is not data.train or last[1] != seed:
-            last = data, seed, fit(data, seed, progress)
-        return last[2]
-
-    return fitted
+        (size, ratio), *others = times.items()
+        told = [f"a call of {size} takes {ratio:.2f} times as long"]
+        told += [f"one of {size} {ratio:.2f} times" for size, ratio in others]
+        raise NotWorthwhileError(f"it is not cheaper here: {', '.join(told)}")

@@ -13,6 +13,8 @@ from ounce_exporters.recipe import Recipe, TaskData
 TASKS = {
     "digits": "ounce_exporters.tasks.digits.task",
     "bearing": "ounce_exporters.tasks.bearing.task",
+    "pump": "ounce_exporters.tasks.pump.task",
+    "tickets": "ounce_exporters.tasks.tickets.task",
 }
 
 

@@ -47,6 +47,9 @@ def fit_classical(
         weights = {}
         if balanced:
             weights[f"{pipeline.steps[-1][0]}__sample_weight"] = balanced_weights(targets)
+        estimator = pipeline.steps[-1][1]
+        if isinstance(estimator, GraphEstimator):
+            estimator.told = progress
         with few_threads(len(targets)):
             pipeline.fit(as_matrix(data.spec, data.train.inputs), targets, **weights)
         progress(1.0)

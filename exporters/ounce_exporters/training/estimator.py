@@ -8,9 +8,19 @@ import onnx
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from ounce_exporters.recipe import Progress
+
 
 class GraphEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     """The last step of a pipeline."""
+
+    told: Progress | None = None
+    """Told the share of `fit` that is done."""
+
+    def tell(self, share: float) -> None:
+        """So much of `fit` is done, in [0, 1]."""
+        if self.told is not None:
+            self.told(share)
 
     @abstractmethod
     def fit(

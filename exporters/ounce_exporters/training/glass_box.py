@@ -8,6 +8,7 @@ pair are one step function. So each is exported as one look-up tree.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,11 +73,13 @@ class GlassBox(GraphEstimator):
         singles: list[tuple[int, ...]] = [(i,) for i in range(rows.shape[1])]
         first = self._boosting(0, min(budget.rounds, _QUICK_ROUNDS), singles)
         first.set_params(learning_rate=_QUICK_RATE).fit(rows, y, sample_weight)
+        self.__dict__.pop("_ensemble", None)  # of an earlier fit
         pairs = self._find_pairs(rows, y, first, budget)
-        self.members_ = [
-            self._boosting(number, budget.rounds, [*singles, *pairs]).fit(rows, y, sample_weight)
-            for number in range(budget.members)
-        ]
+        self.members_: list[Any] = []
+        for number in range(budget.members):
+            self.tell((number + 1) / (budget.members + 1))
+            member = self._boosting(number, budget.rounds, [*singles, *pairs])
+            self.members_.append(member.fit(rows, y, sample_weight))
         return self
 
     def outputs(self, X: NDArray[Any]) -> NDArray[np.float32]:
@@ -93,12 +96,13 @@ class GlassBox(GraphEstimator):
 
     def to_graph(self) -> onnx.ModelProto:
         """From `features` to `uncalibrated`."""
-        return emit(self._ensemble())
+        return emit(self._ensemble)
 
     def count_numbers(self) -> int:
         """Learned numbers."""
-        return count_numbers(self._ensemble())
+        return count_numbers(self._ensemble)
 
+    @cached_property
     def _ensemble(self) -> Ensemble:
         members = [read_ensemble(member) for member in self.members_]
         n = len(members)

@@ -9,6 +9,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self, cast
 
 from confluent_kafka import KafkaException, Message, Producer
+from ounce_schemas.dead_letter import HEADER_TOPIC
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.request import HEADER_ID
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
@@ -182,6 +183,8 @@ class Client:
     def _read(self, message: Message) -> Answer | RefusedError | None:
         if message.topic() == self._letters:
             headers = cast("dict[str, bytes | None]", dict(message.headers() or ()))
+            if headers.get(HEADER_TOPIC) != self._requests.encode():
+                return None  # the mark of a replay, or a label that was refused
             id_ = headers.get(HEADER_ID) or b""
             return read_refusal(id_.decode(errors="replace"), headers)
         try:

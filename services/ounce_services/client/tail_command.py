@@ -20,6 +20,8 @@ from ounce_services.dead_letters.display import one_line, plain, utc
 from ounce_services.devices.answers import AnswerReader
 
 _LOOK_S = 0.05
+_MOST_SHOWN = 10
+"""Rows of one answer."""
 
 
 class TailSettings(KafkaConnection):
@@ -92,10 +94,10 @@ def _line(message: Message, task: str, missed_only: bool) -> str | None:
 
 
 def _answer_line(answer: Answer) -> str:
-    says = (
-        f"{answer.value:g}" if answer.label is None and answer.value is not None else answer.label
-    )
-    sure = "" if answer.confidence is None else f" ({answer.confidence:.4f})"
+    rows = answer.labels or tuple(f"{value:g}" for value in answer.values)
+    says = ", ".join(rows[:_MOST_SHOWN]) + ", ..." * (len(rows) > _MOST_SHOWN)
+    is_sure = answer.confidence is not None and len(rows) == 1
+    sure = f" ({answer.confidence:.4f})" if is_sure else ""
     missed = [
         f"{name} missed"
         for name, met in (("deadline", answer.deadline_met), ("floor", answer.floor_met))

@@ -20,6 +20,7 @@ from ounce_schemas.dead_letter import (
     HEADER_TIMESTAMP,
     HEADER_TOPIC,
 )
+from ounce_schemas.errors import Reason
 from ounce_schemas.request import CONTENT_TYPE_JSON, HEADER_CONTENT_TYPE, HEADER_ID
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -91,6 +92,11 @@ class DeadLetter:
     """The record's own, without what the worker added."""
     omitted: tuple[str, ...] = ()
     """What was too large for this topic, of value, headers and key; it is missing here."""
+
+    @property
+    def is_label(self) -> bool:
+        """Whether it was a label, and no request."""
+        return self.reason == Reason.BAD_LABEL
 
     @property
     def own_id(self) -> str | None:

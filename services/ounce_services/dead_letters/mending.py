@@ -20,9 +20,11 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent to the requests topic."""
+    """What is sent in its place."""
 
     letter: DeadLetter
+    topic: str
+    """Of requests; of labels where it was one."""
     partition: int | None
     """None: as the key says."""
     key: bytes | None
@@ -63,13 +65,13 @@ def make_request(letter: DeadLetter, topic: str, n_partitions: int, fix: Fix = N
 
     Args:
         letter: what to send back.
-        topic: requests topic to send it to.
+        topic: of requests, or of labels where it was one: where to send it to.
         n_partitions: of that topic. Where the record's own partition is among them, it is kept.
         fix: what to change.
     """
     headers = mend_headers(letter.headers, fix)
     value = letter.record.value if fix.value is None else fix.value
-    if header_id(headers) is None:
+    if header_id(headers) is None and not letter.is_label:
         given = read_id(headers, value)
         if given is None or given != (letter.own_id or given):
             headers = (*headers, (HEADER_ID, letter.id.encode()))
@@ -78,6 +80,7 @@ def make_request(letter: DeadLetter, topic: str, n_partitions: int, fix: Fix = N
     origin = letter.origin
     return Request(
         letter=letter,
+        topic=topic,
         partition=origin.partition
         if origin.topic == topic and origin.partition < n_partitions
         else None,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import click
 from ounce_schemas.errors import OunceError
-from ounce_schemas.topics import requests_topic
+from ounce_schemas.topics import labels_topic, requests_topic
 
 from ounce_services.cluster.admin import require_topics
 from ounce_services.dead_letters.display import one_line, utc
@@ -122,14 +122,15 @@ def requests_of(
     topic: DeadLetterTopic, chosen: Mapping[int, Set[int]], fix: Fix
 ) -> Iterator[Request]:
     """Read the chosen dead letters again, this time with their bodies."""
-    to = requests_topic(topic.task)
+    requests, labels = requests_topic(topic.task), labels_topic(topic.task)
     left = sum(map(len, chosen.values()))
     for record in topic.scan({p: min(offsets) for p, offsets in chosen.items()}):
         if record.position.offset not in chosen[record.position.partition]:
             continue
         letter = read_letter(record)
         if letter is not None:
-            yield make_request(letter, to, topic.cluster.partitions[to], fix)
+            to = labels if letter.is_label else requests
+            yield make_request(letter, to, topic.cluster.partitions.get(to, 0), fix)
         left -= 1
         if not left:
             return

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from ounce_schemas.topics import dead_letters_topic, requests_topic
+from ounce_schemas.topics import dead_letters_topic
 
 from ounce_services.cluster.admin import CLIENT_CONFIG
 from ounce_services.dead_letters.letter import Position, make_mark
@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
 
     request: Request
     sent_to: Position | None
-    """In the requests topic; None: the broker does not hold it."""
+    """In its topic; None: the broker does not hold it."""
     problem: str | None
     """Why it was not sent, or, if it was, not marked."""
 
@@ -51,7 +51,6 @@ class Sender:
     """
 
     def __init__(self, connection: Mapping[str, Any], task: str) -> None:
-        self._requests = requests_topic(task)
         self._dead_letters = dead_letters_topic(task)
         self._producer = Producer(
             {
@@ -90,11 +89,11 @@ class Sender:
             if request.missing is not None:
                 yield Outcome(request, None, _incomplete(request))
         chunk = [request for request in chunk if request.missing is None]
-        sent = self._deliver([_record(self._requests, request) for request in chunk])
+        sent = self._deliver([_record(request) for request in chunk])
         for i, result in enumerate(sent):
             # Brokers hold the size of a whole batch against their limit, so alone it may pass.
             if isinstance(result, KafkaError) and result.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-                [sent[i]] = self._deliver([_record(self._requests, chunk[i])])
+                [sent[i]] = self._deliver([_record(chunk[i])])
         held = [r for r, result in zip(chunk, sent, strict=True) if isinstance(result, Position)]
         marks = iter(self._deliver([_mark(self._dead_letters, request) for request in held]))
         for request, result in zip(chunk, sent, strict=True):
@@ -120,10 +119,10 @@ class Sender:
         return results
 
 
-def _record(topic: str, request: Request) -> Record:
+def _record(request: Request) -> Record:
     where = {} if request.partition is None else {"partition": request.partition}
     return {
-        "topic": topic,
+        "topic": request.topic,
         "value": request.value,
         "key": request.key,
         "headers": list(request.headers),

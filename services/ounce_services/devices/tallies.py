@@ -1,10 +1,11 @@
 """Sums behind a report: one pass per answer, constant memory."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ounce_edge.recommender.beliefs.measures import PLAIN, Strata
-from ounce_schemas.prediction import Prediction
+from ounce_schemas.prediction import Decision, Prediction
 
 from ounce_services.devices.latencies import LatencyHistogram, quantile_ms
 from ounce_services.devices.report import (
@@ -36,21 +37,24 @@ class AccuracyTally:
         self.answered = 0
         self.correct = 0
         self._promised_sum = 0.0
+        self._n_promised = 0
         self._strata = strata
         self._good, self._counted = [0] * strata.n, [0] * strata.n
 
     def add(self, judgement: Judgement, promised: float) -> None:
-        """Count one answer."""
+        """Count one answer; NaN promised: it does not say."""
         self.answered += 1
         self.correct += judgement.correct
-        self._promised_sum += promised
+        if not math.isnan(promised):
+            self._promised_sum += promised
+            self._n_promised += 1
         if judgement.stratum >= 0:
             self._good[judgement.stratum] += judgement.correct
             self._counted[judgement.stratum] += 1
 
     def report(self) -> Accuracy:
         """The state now."""
-        mean = self._promised_sum / self.answered if self.answered else 0.0
+        mean = self._promised_sum / max(self._n_promised, 1)
         return Accuracy(self.answered, self.correct, mean, self._measured())
 
     def _measured(self) -> Measured | None:
@@ -103,7 +107,8 @@ class AnswerTallies:
         """Count one answer.
 
         Args:
-            prediction: the answer; its targets are those that the worker held it against.
+            prediction: the answer; its targets are those that the worker held it against. What it
+                does not say is NaN, and is not counted.
             judgement: of it.
             latency_ms: from publishing to reading it, as the device measured.
         """
@@ -115,17 +120,24 @@ class AnswerTallies:
         self.spent_ms += decision.cost_ms
         self.always_best_ms += decision.cost_ms + decision.saved_ms
 
-        model = self._models.get(prediction.model_name)
-        if model is None:
-            model = self._models[prediction.model_name] = _ModelTally(AccuracyTally(self._strata))
-        model.accuracy.add(judgement, promised)
-        model.cost_ms += decision.cost_ms
+        if prediction.model_name:
+            model = self._models.get(prediction.model_name)
+            if model is None:
+                model = _ModelTally(AccuracyTally(self._strata))
+                self._models[prediction.model_name] = model
+            model.accuracy.add(judgement, promised)
+            model.cost_ms += decision.cost_ms
+        if not math.isnan(decision.min_accuracy):
+            self._add_targets(decision, judgement, latency_ms)
 
+    def _add_targets(self, decision: Decision, judgement: Judgement, latency_ms: float) -> None:
         floor = self._floors.get(decision.min_accuracy)
         if floor is None:
             floor = _FloorTally(AccuracyTally(self._strata), AccuracyTally(self._strata))
             self._floors[decision.min_accuracy] = floor
-        (floor.met if decision.floor_met else floor.missed).add(judgement, promised)
+        (floor.met if decision.floor_met else floor.missed).add(
+            judgement, decision.expected_accuracy
+        )
 
         deadline = self._deadlines.setdefault(decision.max_latency_ms, _DeadlineTally())
         deadline.answered += 1

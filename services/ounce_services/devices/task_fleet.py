@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, cast
 
-import msgspec
 from confluent_kafka import KafkaError, Message, Producer
 from ounce_schemas.dead_letter import (
     HEADER_OFFSET,
@@ -14,10 +13,10 @@ from ounce_schemas.dead_letter import (
     HEADER_REASON,
     HEADER_TOPIC,
 )
-from ounce_schemas.prediction import Prediction
 from ounce_schemas.request import HEADER_ID
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 
+from ounce_services.devices.answer_forms import read_prediction
 from ounce_services.devices.fleet import FleetShape, OutgoingRequest, draw_requests
 from ounce_services.devices.labels import LabelSender
 from ounce_services.devices.latencies import quantile_ms
@@ -28,8 +27,6 @@ from ounce_services.devices.samples import Samples
 
 _RECENT_REPORTS = 6  # recent latencies: of the last three seconds, at two reports a second
 _MOST_PER_TICK = 5000  # after a stall, catch up without starving the reading of answers
-
-_decode = msgspec.json.Decoder(Prediction).decode
 
 
 class _State(NamedTuple):
@@ -63,7 +60,7 @@ class TaskFleet:
         seed: int,
         run: str,
     ) -> None:
-        self.task = samples.spec.name
+        self._spec, self.task = samples.spec, samples.spec.name
         self.pace = pace
         self._labels = labels
         self.ledger = Ledger(samples, self._labels.plan)
@@ -118,12 +115,12 @@ class TaskFleet:
 
     def receive(self, message: Message, at_s: float) -> None:
         """Book a prediction or a dead letter."""
+        given = cast("dict[str, bytes | None]", dict(message.headers() or ()))
         if message.topic() == dead_letters_topic(self.task):
             headers = {
-                name: (value or b"").decode(errors="replace")
-                for name, value in cast(list[tuple[str, bytes | None]], message.headers() or [])
+                name: (value or b"").decode(errors="replace") for name, value in given.items()
             }
-            if HEADER_REASON not in headers:  # the mark of a replay
+            if headers.get(HEADER_TOPIC) != self._topic:  # the mark of a replay, or a label
                 return
             id = headers.get(HEADER_ID) or "-".join(
                 headers.get(name, "") for name in (HEADER_TOPIC, HEADER_PARTITION, HEADER_OFFSET)
@@ -131,8 +128,8 @@ class TaskFleet:
             self.ledger.record_dead_letter(id, headers.get(HEADER_REASON, ""))
             return
         try:
-            prediction = _decode(message.value() or b"")
-        except msgspec.MsgspecError:
+            prediction = read_prediction(message.value() or b"", given, self._spec)
+        except ValueError:
             self._unreadable += 1
         else:
             self.ledger.record_answer(prediction, at_s)

@@ -160,7 +160,8 @@ def _target(question: Question, ref: str, legend: str, expression: str) -> prome
         prometheus.Dataquery().ref_id(ref).datasource(SOURCE).expr(expression).legend_format(legend)
     )
     if question.kind == "lines":
-        return target.range()
+        over_time = target.range()
+        return over_time.exemplar(True) if "_bucket" in expression else over_time
     if question.kind == "table":
         return target.instant().format(PromQueryFormat.TABLE)
     return target.instant()

@@ -6,7 +6,7 @@ import click
 from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
-from ounce_schemas.topics import DECISIONS_TOPIC, all_topics
+from ounce_schemas.topics import DECISIONS_TOPIC, all_topics, answered_topic
 from pydantic import BaseModel, Field
 
 from ounce_services.cluster.admin import create_topics
@@ -19,6 +19,10 @@ class TopicsSettings(KafkaConnection):
     partitions: int = Field(default=4, ge=1, le=10_000, description="Partitions of each new topic")
     replication: int = Field(default=1, ge=1, le=100, description="Copies of each new topic")
     decisions: bool = Field(default=False, description=f"Also create {DECISIONS_TOPIC}")
+    answered: bool = Field(
+        default=False,
+        description="Also the topics ounce.TASK.answered, for gateways with --local",
+    )
     kafka_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds to wait for Kafka before giving up"
     )
@@ -41,7 +45,11 @@ def command(task: tuple[str, ...], **values: Any) -> None:
     settings = make_settings(TopicsSettings, values)
     states = create_topics(
         settings.kafka,
-        [*all_topics(tasks), *([DECISIONS_TOPIC] if settings.decisions else ())],
+        [
+            *all_topics(tasks),
+            *(answered_topic(task) for task in tasks if settings.answered),
+            *([DECISIONS_TOPIC] if settings.decisions else ()),
+        ],
         partitions=settings.partitions,
         replication=settings.replication,
         timeout_s=settings.kafka_timeout_s,

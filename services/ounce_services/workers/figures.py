@@ -87,7 +87,7 @@ def _figures(task: str, growth: Growth, looks: Sequence[Look]) -> TaskFigures:
         task=task,
         answered=n,
         per_s=sum(r for r in rates if r is not None) if any(r is not None for r in rates) else None,
-        models={model: count / n for model, count in models.items()} if n else {},
+        models={model: count / n for model, count in models.items() if count},
         deadlines_kept=_kept(n, growth.total("ounce_deadline_misses_total", task=task)),
         floors_kept=_kept(n, growth.total("ounce_floor_misses_total", task=task)),
         p50_ms=_ms(growth.quantile(0.5, name, task=task)),

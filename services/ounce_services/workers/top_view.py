@@ -17,6 +17,8 @@ from ounce_services.workers.troubles import Trouble, incidents, troubles
 
 ALARM, GOOD, DIM = "bold red", "green", "dim"
 _BAR_WIDTH = 20
+_LONG = {"state", "what"}
+"""Columns whose texts may need several lines."""
 _MOST_MODELS, _MOST_TROUBLES = 6, 8
 
 
@@ -38,8 +40,12 @@ def _table(title: str, headings: Sequence[str], n_texts: int = 1) -> Table:
     """A table whose first columns are texts, the others figures."""
     table = Table(title=Text(title, style="bold"), title_justify="left", box=None, pad_edge=False)
     for i, heading in enumerate(headings):
-        justify = "left" if i < n_texts else "right"
-        table.add_column(heading, justify=justify, header_style=DIM, no_wrap=i < n_texts)  # type: ignore[arg-type]
+        table.add_column(
+            heading,
+            justify="left" if i < n_texts else "right",
+            header_style=DIM,
+            no_wrap=heading not in _LONG,
+        )
     return table
 
 

@@ -3,21 +3,24 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ounce_schemas.event import EventKind
+
 from ounce_services.workers.growth import Growth, Look
 from ounce_services.workers.pages import Page
 
 _UNCONFIRMED_S = 5.0
 _GOOD_NEWS = {
-    "model-restored",
-    "models-changed",
-    "floor-reachable",
-    "overload-over",
-    "recording-resumed",
-    "delivery-resumed",
-    "partition-unblocked",
-    "policy-changed",
-    "canary-started",
-    "policies-reached",
+    EventKind.MODEL_RESTORED,
+    EventKind.MODELS_CHANGED,
+    EventKind.FLOOR_REACHABLE,
+    EventKind.OVERLOAD_OVER,
+    EventKind.RECORDING_RESUMED,
+    EventKind.DELIVERY_RESUMED,
+    EventKind.PARTITION_UNBLOCKED,
+    EventKind.POLICY_CHANGED,
+    EventKind.CANARY_STARTED,
+    EventKind.POLICIES_REACHED,
+    EventKind.GROUP_UNSHARED,
 }
 """Kinds of events that need nobody."""
 

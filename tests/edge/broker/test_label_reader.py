@@ -63,6 +63,7 @@ def test_what_is_no_label_says_why(value: bytes | None, headers: Any) -> None:
         (b'[{"id":"a","label":"7"},{"id":"b","label":1}]',
          [Label("a", label="7"), Label("b", label="1")]),
         (b'{"schema":null,"payload":{"id":"a","label":"7"}}', [Label("a", label="7")]),
+        (b'\0\0\0\0\x07{"id":"a","label":"7"}', [Label("a", label="7")]),
         (b'{"specversion":"1.0","id":"a","source":"/d","type":"t","data":{"label":7}}',
          [Label("a", label="7", source="/d")]),
         (b'{"specversion":"1.0","id":"e","source":"/l","type":"t","data":{"id":"a","label":7}}',

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import time
 from collections.abc import Iterator
 
@@ -93,9 +94,10 @@ def test_what_is_known_needs_no_registry(server: OwnRegistry, clock: Clock) -> N
 
 
 def test_nobody_listens(clock: Clock) -> None:
-    gone = OwnRegistry()
-    gone.close()
-    error = why(SchemaRegistry(gone.url, timeout_s=60, clock=clock), 1)
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # nobody else gets the port meanwhile
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        error = why(SchemaRegistry(url, timeout_s=60, clock=clock), 1)
     assert error.reason == Reason.REGISTRY_AWAY
     assert "refused" in error.text.lower()
 
@@ -104,10 +106,10 @@ def test_an_answer_that_is_slow_has_a_limit_and_serves_later(server: OwnRegistry
     number = register(server.url, "a", AVRO)
     clock = Clock()
     registry = SchemaRegistry(server.url, timeout_s=0.05, clock=clock)
-    server.pause_s = 0.2
+    server.gate.clear()
     error = why(registry, number)
     assert error.reason == Reason.REGISTRY_AWAY
-    server.pause_s = 0.0
+    server.gate.set()
     until_s = time.monotonic() + 60
     while time.monotonic() < until_s:
         clock.now_s += 11

@@ -14,6 +14,7 @@ from ounce_edge.doctor.machine_checks import (
     check_open_files,
     check_port,
     check_processors,
+    check_receiver,
 )
 from ounce_edge.worker.settings import WorkerSettings
 
@@ -106,7 +107,15 @@ def test_a_port_that_is_taken_is_told() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         found = check_port("127.0.0.1", port)
+        assert check_receiver(f"http://127.0.0.1:{port}/v1/traces").verdict is Verdict.OK
     assert found.verdict is Verdict.WARNING
     assert f"127.0.0.1:{port}" in found.text
     assert "`ounce status`" in found.advice
     assert check_port("127.0.0.1", 0).verdict is Verdict.OK
+
+
+def test_a_receiver_of_traces_that_is_away_is_a_warning() -> None:
+    found = check_receiver("http://127.0.0.1:1")
+    assert (found.verdict, found.check) == (Verdict.WARNING, "receiver of traces")
+    assert "refused" in found.text
+    assert "--traces" in found.advice

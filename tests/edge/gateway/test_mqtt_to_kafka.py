@@ -6,10 +6,9 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
-from confluent_kafka import Consumer, Message, Producer
 from ounce_schemas.dead_letter import HEADER_REASON
-from ounce_schemas.request import HEADER_REPLY
 
+from tests.support.kafka.far_end import FarEnd
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.gateway import Gateway
 from tests.support.process.mosquitto import Mosquitto, MqttDevice
@@ -19,42 +18,10 @@ TASK = "gateway-forward"
 OPTIONS = ["--map=sensors/+device/+task", f"--task={TASK}", "--name=g1"]
 
 
-class FarEnd:
-    """What is behind Kafka: reads a task's requests and letters, and answers."""
-
-    def __init__(self, servers: str, requests: str, predictions: str, letters: str) -> None:
-        self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 0})
-        self._predictions = predictions
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": servers,
-                "group.id": f"far-{time.time_ns()}",
-                "auto.offset.reset": "earliest",
-            }
-        )
-        self._consumer.subscribe([requests, letters])
-
-    def read(self, n: int, limit_s: float = 60) -> list[Message]:
-        found: list[Message] = []
-        deadline = time.monotonic() + limit_s
-        while len(found) < n:
-            assert time.monotonic() < deadline, found
-            found += [m for m in self._consumer.consume(n - len(found), 0.2) if m.error() is None]
-        return found
-
-    def answer(self, request: Message, body: bytes) -> None:
-        back = [(n, v) for n, v in request.headers() or [] if n in (HEADER_REPLY, "ce_id")]
-        self._producer.produce(self._predictions, body, request.key(), headers=back)
-        self._producer.flush(30)
-
-    def close(self) -> None:
-        self._consumer.close()
-
-
 @pytest.fixture
 def far_end(kafka: str, topics: OwnTopics) -> Iterator[FarEnd]:
     requests, predictions, letters, _ = topics.of_task(TASK)
-    far = FarEnd(kafka, requests, predictions, letters)
+    far = FarEnd(kafka, [requests, letters], predictions)
     yield far
     far.close()
 
@@ -64,7 +31,7 @@ def test_a_message_is_forwarded_and_its_answer_comes_back(
 ) -> None:
     log = tmp_path / "gateway.log"
     with (
-        Gateway(mosquitto.url, kafka, log, OPTIONS) as gateway,
+        Gateway(mosquitto.url, kafka, log, [*OPTIONS, f"--store={tmp_path}/store.db"]) as gateway,
         MqttDevice(mosquitto.port, ["answers/d1/#"]) as device,
         MqttDevice(mosquitto.port, ["answers/d2/#"], mqtt.MQTTv311) as old,
     ):

@@ -93,7 +93,8 @@ def test_what_is_absent_is_said_with_the_reason(monkeypatch: pytest.MonkeyPatch)
     lines = CliRunner().invoke(runtimes_command).stdout.splitlines()
     assert lines[0].startswith("onnxruntime-cpu ")
     assert lines[0].endswith(": runs models")
-    assert lines[2:] == [
+    assert lines[2] == "onnxruntime-cuda: can't be used"
+    assert lines[4:] == [
         "tensorrt: can't be used",
         "  tensorrt: not installed",
         "tensorrt-rtx: can't be used",
@@ -110,7 +111,7 @@ def found_with(capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(availability, "find_tensorrt", lambda f: TensorRt(f, "1.0", None))
     monkeypatch.setattr(availability, "find_cuda", lambda: None)
     monkeypatch.setattr(availability, "find_device", lambda cuda: device)
-    return [*check_runtimes()[1:]]
+    return [*check_runtimes()[2:]]
 
 
 def test_a_gpu_that_rtx_does_not_know_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,8 +40,9 @@ def test_a_receiver_gets_every_step_in_the_devices_own_trace() -> None:
         trace(pipeline(heavy, steady=clock), records(), sender, share=1.0, clock=clock)
         sender.close(60)
         receiver.wait_for(14)
-    assert receiver.paths == ["/v1/traces"]
-    assert counted == [("sent", 3)]
+    assert set(receiver.paths) == {"/v1/traces"}
+    assert {outcome for outcome, _ in counted} == {"sent"}
+    assert sum(n for _, n in counted) == 3
     (resource,) = {str(r.resource) for q in receiver.requests for r in q.resource_spans}
     assert '"ounce-worker"' in resource
     assert '"w-1"' in resource

@@ -1,11 +1,16 @@
 """What is traced of what a pipeline answers."""
 
 import logging
+from io import StringIO
 from typing import Any
 
 import pytest
 from ounce_edge.pipeline.reports import Report
+from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.telemetry.tracing import Tracing, make_choice
+from prometheus_client import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.openmetrics.parser import text_fd_to_metric_families
 
 from tests.edge.pipeline.test_cascades import two_steps
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, served
@@ -156,3 +161,21 @@ def test_steps_of_a_cascade_are_those_that_led_to_the_answer() -> None:
     steps = {g.group.model: [(c.model, c.n) for c in g.group.calls] for g in sender.groups}
     assert steps == {"light": [("light", 8)], "heavy": [("light", 8), ("heavy", 2)]}
     assert {group.group.plan for group in sender.groups} == {"light>heavy@0.8"}
+
+
+def test_a_bucket_names_the_trace_of_its_latest_value_in_openmetrics_alone() -> None:
+    metrics = Metrics()
+    told: list[tuple[str, float, str]] = []
+    trace(light(), [record(1, traceparent())], Taken(), exemplify=lambda *each: told.append(each))
+    assert told == [("digits", pytest.approx(20.0), TRACE)]
+    metrics._to.end_to_end.observe_one(("digits",), 0.016)
+    metrics.exemplify("digits", 16.0, TRACE)
+    openmetrics = generate_openmetrics(metrics.registry).decode()
+    (line,) = [each for each in openmetrics.splitlines() if " # {" in each]
+    assert line.startswith(
+        'ounce_end_to_end_latency_seconds_bucket{le="0.02",task="digits"} 1.0 # '
+    )
+    assert f'# {{trace_id="{TRACE}"}} 0.016 ' in line
+    families = {family.name for family in text_fd_to_metric_families(StringIO(openmetrics))}
+    assert "ounce_end_to_end_latency_seconds" in families
+    assert TRACE not in generate_latest(metrics.registry).decode()

@@ -1,16 +1,24 @@
 """Messages that real clients wrote are served.
 
-The bytes were recorded from cloudevents 2.2.0, tritonclient 2.73.0 and mlserver 1.7.1 in an
-environment of their own: their requirements are not those of this project.
+The bytes were recorded from cloudevents 2.2.0, tritonclient 2.73.0, mlserver 1.7.1, quixstreams
+3.28.1, confluent-kafka 2.12.2 and Kafka Connect's JsonConverter 4.1.1, in environments of their
+own: their requirements are not those of this project.
 """
 
+import base64
 from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf import descriptor_pb2, struct_pb2
+from ounce_edge.broker.schema_registry import SchemaRegistry
+from ounce_edge.wire.decoding import Decoder
+from ounce_edge.wire.records import Columns
+from ounce_schemas.policy import Policy
 
-from tests.support.edge.formats import VALUES, one
-from tests.support.edge.ladders import DIGITS, raw
+from tests.support.edge.formats import PUMP, ROOM, VALUES, one
+from tests.support.edge.ladders import DIGITS, FakeRecord, raw
+from tests.support.schema_registry import OwnRegistry, register
 
 ROW = b'{"Temperature": 21.5, "Relative Humidity": 26.3, "CO2": 721.25}'
 CLOUDEVENTS = {
@@ -59,6 +67,66 @@ MLSERVER_NUMPY = (
     b'"parameters":{"content_type":"np"},"data":[1,2,3,4]}]}'
 )
 
+CONNECT_SCHEMA = (
+    b'{"type":"struct","fields":[{"type":"double","optional":false,"field":"Temperature"},'
+    b'{"type":"double","optional":true,"field":"Relative Humidity"},{"type":"bytes",'
+    b'"optional":false,"name":"org.apache.kafka.connect.data.Decimal","version":1,'
+    b'"parameters":{"scale":"2"},"field":"CO2"}],"optional":false,"name":"room.Row"}'
+)
+CONNECT_ARRAY = (
+    b'{"schema":{"type":"array","items":{"type":"float","optional":false},"optional":false},'
+    b'"payload":[1.0,2.0,3.0,4.0]}'
+)
+CONNECT_PUMP = (
+    b'{"schema":{"type":"struct","fields":[{"type":"bytes","optional":false,'
+    b'"name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"2"},'
+    b'"field":"pressure"},{"type":"int64","optional":false,'
+    b'"name":"org.apache.kafka.connect.data.Timestamp","version":1,"field":"at"},'
+    b'{"type":"string","optional":false,"field":"state"}],"optional":false},'
+    b'"payload":{"pressure":"/rs=","at":1769879100000,"state":"True"}}'
+)
+QUIX_VALUES = (
+    b'{"BinaryValues":{},"StringValues":{},"NumericValues":{"Temperature":[21.5],'
+    b'"Relative Humidity":[26.3],"CO2":[721.25]},"Timestamps":[1769860800000000000],'
+    b'"TagValues":{}}'
+)
+TABLES = {
+    "connect, decimals in base64": b'{"schema":%b,"payload":{"Temperature":21.5,'
+    b'"Relative Humidity":26.3,"CO2":"ARm9"}}' % CONNECT_SCHEMA,
+    "connect, decimals as numbers": b'{"schema":%b,"payload":{"Temperature":21.5,'
+    b'"Relative Humidity":26.3,"CO2":721.25}}' % CONNECT_SCHEMA,
+    "connect, no schema": b'{"schema":null,"payload":%b}' % ROW,
+    "quix, JSONSerializer": ROW,
+    "quix, QuixTimeseriesSerializer": b'{"C":"JT","K":"ParameterData","V":%b,"S":34,"E":202}'
+    % QUIX_VALUES,
+    "quix, QuixTimeseriesSerializer as legacy": QUIX_VALUES,
+    "pandas, to_json(orient='split')": b'{"columns":["Temperature","Relative Humidity","CO2"],'
+    b'"index":[0],"data":[[21.5,26.3,721.25]]}',
+    "pandas, to_dict('list')": b'{"Temperature": [21.5], "Relative Humidity": [26.3], '
+    b'"CO2": [721.25]}',
+}
+STRUCT = descriptor_pb2.FileDescriptorProto()
+struct_pb2.DESCRIPTOR.CopyToProto(STRUCT)
+WRITTEN = {
+    "AvroSerializer": (
+        "AVRO",
+        '{"type": "record", "name": "Row", "fields": [{"name": "Temperature", "type": "double"}, '
+        '{"name": "CO2", "type": "float"}]}',
+        b"\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x805@\x00P4D",
+    ),
+    "JSONSerializer": (
+        "JSON",
+        '{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}',
+        b'\x00\x00\x00\x00\x01{"Temperature":21.5,"CO2":721.25}',
+    ),
+    "ProtobufSerializer of a Struct": (
+        "PROTOBUF",
+        base64.b64encode(STRUCT.SerializeToString()).decode(),
+        b"\x00\x00\x00\x00\x01\x00\n\x18\n\x0bTemperature\x12\t\x11\x00\x00\x00\x00\x00\x805@"
+        b"\n\x10\n\x03CO2\x12\t\x11\x00\x00\x00\x00\x00\x8a\x86@",
+    ),
+}
+
 
 @pytest.mark.parametrize("function", CLOUDEVENTS)
 def test_cloudevents(function: str) -> None:
@@ -84,3 +152,34 @@ def test_tensors_of_tritonclient_and_mlserver(value: bytes, headers: Any) -> Non
 
 def test_a_data_frame_of_mlserver() -> None:
     np.testing.assert_allclose(one(MLSERVER_PANDAS).inputs["input"], [VALUES], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_of_kafka_connect_and_quix_streams(name: str) -> None:
+    batch = one(TABLES[name])
+    np.testing.assert_allclose(batch.inputs["input"], [VALUES], rtol=1e-6)
+
+
+def test_an_array_of_kafka_connect() -> None:
+    batch = one(CONNECT_ARRAY, task=DIGITS)
+    np.testing.assert_array_equal(batch.inputs["input"], [[1, 2, 3, 4]])
+
+
+def test_dates_of_kafka_connect() -> None:
+    batch = one(CONNECT_PUMP, task=PUMP)
+    np.testing.assert_array_equal(batch.inputs["input"], [[-3.25, 17]])
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_confluents_serialisers_write(name: str) -> None:
+    kind, schema, body = WRITTEN[name]
+    registry = OwnRegistry()
+    number = register(registry.url, "room", schema, kind)
+    assert number == 1
+    known = SchemaRegistry(registry.url, timeout_s=60)
+    decoder = Decoder(ROOM, Policy().for_task("room"), schemas=known)
+    batch, rejected = decoder.decode(Columns.of([FakeRecord(body)]), 1e6)
+    registry.close()
+    assert rejected == []
+    expected = [[21.5, float("nan"), 321.25]]
+    np.testing.assert_allclose(batch.inputs["input"], expected, rtol=1e-6)

@@ -12,6 +12,7 @@ from tests.support.kafka.apache_kafka import ApacheKafka
 from tests.support.kafka.digits_group import GOOD, REQUESTS, commit, committed, send, wait_for
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Device, Worker
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
@@ -25,59 +26,47 @@ def counted(worker: Worker, kind: str) -> float | None:
 
 
 def test_a_restart_on_a_topic_that_is_read_to_its_end_finds_nothing_to_read(
-    kafka: str, topics: OwnTopics, digits_models: Path, tmp_path: Path, consumer_group: str
+    kafka: str, topics: OwnTopics, workers: Workers
 ) -> None:
     topics.of_task("digits")
     send(kafka, 20)
-    commit(kafka, consumer_group, 20)
-    with Worker(kafka, digits_models, tmp_path / "log", [f"--group={consumer_group}"]) as worker:
+    commit(kafka, workers.group, 20)
+    with workers() as worker:
         wait_for(lambda: lag(worker) is not None, "the lag is not shown")
         assert lag(worker) == 0
         send(kafka, 1)
-        wait_for(lambda: committed(kafka, consumer_group) == 21, "not answered")
+        wait_for(lambda: committed(kafka, workers.group) == 21, "not answered")
         assert counted(worker, "offsets-missing") == 0
 
 
 @pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
 def test_what_follows_the_last_record_of_a_transaction_is_committed_too(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    tmp_path: Path,
-    consumer_group: str,
-    delivery: str,
+    kafka: str, topics: OwnTopics, workers: Workers, delivery: str
 ) -> None:
     topics.of_task("digits", partitions=2)
-    options = [f"--group={consumer_group}", f"--delivery={delivery}"]
-    with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
-        send(kafka, 3, **{"transactional.id": f"up-{consumer_group}"})
-        wait_for(lambda: committed(kafka, consumer_group) == 4, "the marker is not committed")
+    with workers(f"--delivery={delivery}") as worker:
+        send(kafka, 3, **{"transactional.id": f"up-{workers.group}"})
+        wait_for(lambda: committed(kafka, workers.group) == 4, "the marker is not committed")
         wait_for(lambda: lag(worker) == 0, "there is lag")
-        aborted = Producer({"bootstrap.servers": kafka, "transactional.id": f"a-{consumer_group}"})
+        aborted = Producer({"bootstrap.servers": kafka, "transactional.id": f"a-{workers.group}"})
         aborted.init_transactions()
         aborted.begin_transaction()
         aborted.produce(REQUESTS, GOOD, partition=0)
         aborted.flush()
         aborted.abort_transaction()
-        wait_for(lambda: committed(kafka, consumer_group) == 6, "what is aborted is not passed")
+        wait_for(lambda: committed(kafka, workers.group) == 6, "what is aborted is not passed")
         wait_for(lambda: lag(worker) == 0, "there is lag")
         assert worker.child.stop() == 0, worker.child.log_tail()
 
 
 def test_requests_that_expired_while_the_worker_was_down_are_told(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
+    kafka: str, topics: OwnTopics, workers: Workers, device: Device
 ) -> None:
     topics.of_task("digits")
     send(kafka, 50)
-    commit(kafka, consumer_group, 10)
+    commit(kafka, workers.group, 10)
     expire(kafka, 30)
-    log = tmp_path / "log"
-    with Worker(kafka, digits_models, log, [f"--group={consumer_group}"]) as worker:
+    with workers() as worker:
         device.read(20)
         assert worker.value_of('ounce_requests_lost_total{partition="0",task="digits"}') == 20
         assert counted(worker, "requests-expired") == 1
@@ -85,7 +74,7 @@ def test_requests_that_expired_while_the_worker_was_down_are_told(
     assert text.startswith(
         f"{REQUESTS}[0]: 20 requests of {REQUESTS}[0] are lost, offsets 10 to 29"
     )
-    assert consumer_group in text
+    assert workers.group in text
 
 
 def expire(kafka: str, before: int) -> None:
@@ -96,18 +85,11 @@ def expire(kafka: str, before: int) -> None:
 
 @pytest.mark.parametrize("name", [None, "edge-1"])
 def test_requests_that_expire_while_the_worker_waits_are_told(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
-    name: str | None,
+    kafka: str, topics: OwnTopics, workers: Workers, device: Device, name: str | None
 ) -> None:
     topics.of_task("digits", partitions=2)
-    log = tmp_path / "log"
-    options = [f"--group={consumer_group}", *([f"--name={name}"] if name else [])]
-    with Worker(kafka, digits_models, log, options) as worker:
+    options = [f"--name={name}"] if name else []
+    with workers(*options) as worker:
         send(kafka, 1, partition=1)
         device.read(1)
         worker.child.process.send_signal(signal.SIGSTOP)
@@ -120,21 +102,16 @@ def test_requests_that_expire_while_the_worker_waits_are_told(
         device.read(22)
         assert worker.value_of('ounce_requests_lost_total{partition="0",task="digits"}') == 30
         assert worker.value_of('ounce_requests_lost_total{partition="1",task="digits"}') == 0
-        wait_for(lambda: committed(kafka, consumer_group) == 50, "not committed")
+        wait_for(lambda: committed(kafka, workers.group) == 50, "not committed")
     assert len(worker.events_of("requests-expired")) == 1
 
 
 def test_a_topic_that_is_made_again_is_read_from_its_beginning(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
+    kafka: str, topics: OwnTopics, workers: Workers, device: Device
 ) -> None:
     topics.of_task("digits")
-    log, options = tmp_path / "log", [f"--group={consumer_group}"]
-    with Worker(kafka, digits_models, log, options) as worker:
+    with workers() as worker:
+        log = worker.child.log  # also of those that follow
         send(kafka, 5)
         device.read(5)
         time.sleep(1.0)  # the supervision has seen the topic that is there
@@ -143,41 +120,34 @@ def test_a_topic_that_is_made_again_is_read_from_its_beginning(
         while not set(range(20)) <= offsets_of(device):
             if not worker.child.running:  # it saw that there was no topic, and ended
                 assert f"can't read {REQUESTS}" in log.read_text()
-                worker = Worker(kafka, digits_models, log, options)
-        wait_for(lambda: committed(kafka, consumer_group) == 20, "not committed")
+                worker = workers()
+        wait_for(lambda: committed(kafka, workers.group) == 20, "not committed")
         assert worker.child.stop() == 0
     assert "topic-recreated" in log.read_text() or f"can't read {REQUESTS}" in log.read_text()
 
 
 @pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
 def test_a_commit_that_comes_after_its_topic_was_made_again_loses_nothing(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
-    delivery: str,
+    kafka: str, topics: OwnTopics, workers: Workers, device: Device, delivery: str
 ) -> None:
     topics.of_task("digits")
-    options = [f"--group={consumer_group}", f"--delivery={delivery}"]
-    with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
+    with workers(f"--delivery={delivery}") as worker:
         send(kafka, 5)
         device.read(5)
         assert worker.child.stop() == 0
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": consumer_group})
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": workers.group})
     [under_way] = consumer.committed([TopicPartition(REQUESTS, 0)], timeout=20)
     assert under_way.offset == 5
     topics.make_again(REQUESTS)
     send(kafka, 20)
     consumer.commit(offsets=[under_way], asynchronous=False)
     consumer.close()
-    with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
+    with workers(f"--delivery={delivery}") as worker:
         device.read(25)
         assert offsets_of(device) == set(range(20))
         [text] = worker.events_of("topic-recreated")
         assert "stood at offset 5" in text
-        wait_for(lambda: committed(kafka, consumer_group) == 20, "not committed")
+        wait_for(lambda: committed(kafka, workers.group) == 20, "not committed")
 
 
 def offsets_of(device: Device) -> set[int]:
@@ -187,15 +157,10 @@ def offsets_of(device: Device) -> set[int]:
 
 
 def test_sighup_ends_no_worker(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
+    kafka: str, topics: OwnTopics, workers: Workers, device: Device
 ) -> None:
     topics.of_task("digits")
-    with Worker(kafka, digits_models, tmp_path / "log", [f"--group={consumer_group}"]) as worker:
+    with workers() as worker:
         worker.child.process.send_signal(signal.SIGHUP)
         wait_for(lambda: "ignored SIGHUP" in worker.child.log_tail(), "nothing is told of it")
         send(kafka, 1)

@@ -1,7 +1,6 @@
 """While the broker takes no answers: nothing is counted, nothing more is taken, polls go on."""
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -50,11 +49,9 @@ def test_answers_count_once_the_broker_has_them_and_nothing_is_taken_before(
         delivery.unconfirmed_s = 4.0
         delivery.trouble = "too few replicas"
         now_s += 1.0
-        began_s = time.monotonic()
         for _ in range(3):
             await serving.work()
             assert serving.room() == 0
-        assert time.monotonic() - began_s < 1.0
         assert serving.is_full
         assert counted() == 0.0
         assert health.progress_at_s == now_s  # alive: it goes on by itself

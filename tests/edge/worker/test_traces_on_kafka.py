@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,13 @@ BODY = np.zeros(64, "<f4").tobytes()
 def log_of(worker: Worker) -> list[dict[str, Any]]:
     """Each line of its log is an object."""
     return [json.loads(line) for line in worker.child.log.read_text().splitlines()]
+
+
+def wait_until_sent(worker: Worker, n: int) -> None:
+    until_s = time.monotonic() + 60
+    while worker.value_of('ounce_traced_messages_total{outcome="sent"}') != n:
+        assert time.monotonic() < until_s, worker.get("/metrics")[1]
+        time.sleep(0.1)
 
 
 def test_a_trace_goes_from_the_device_to_the_answer_and_joins_with_the_log(
@@ -49,7 +57,7 @@ def test_a_trace_goes_from_the_device_to_the_answer_and_joins_with_the_log(
             by_name = [s.name for s in receiver.spans if s.trace_id.hex() == TRACE]
             assert by_name.count("process ounce.digits.requests") == N + 1
             assert by_name.count("send ounce.digits.predictions") == N
-            assert worker.value_of('ounce_traced_messages_total{outcome="sent"}') == N + 1
+            wait_until_sent(worker, N + 1)  # counted when the receiver has answered
             returned = {dict(m.headers() or ())["traceparent"] for m in device.predictions}
             assert returned == {f"00-{TRACE}-{PARENT}-01".encode()}
             state = subprocess.run(

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 from ounce_schemas.errors import Reason
 
+from tests.support.kafka.digits_group import committed
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Device, Worker
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
@@ -56,13 +57,7 @@ def bad_records(good: np.ndarray) -> list[tuple[bytes | None, Any, Reason]]:
 
 
 def test_no_bad_record_costs_another_anything(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    split: Any,
-    tmp_path: Path,
-    consumer_group: str,
+    kafka: str, topics: OwnTopics, workers: Workers, device: Device, split: Any
 ) -> None:
     topics.of_task("digits", partitions=1)
     inputs, _ = split
@@ -78,7 +73,7 @@ def test_no_bad_record_costs_another_anything(
         device.send(inputs[0].tobytes(), [("ce_id", b"twice"), ("ce_source", b"/d")])
     device.flush()
     n_good = len(bad) + 4
-    with Worker(kafka, digits_models, tmp_path / "log", [f"--group={consumer_group}"]) as worker:
+    with workers() as worker:
         device.read(len(bad) + n_good)
         _, metrics = worker.get("/metrics")
         assert worker.get("/healthz")[0] == 200
@@ -106,28 +101,15 @@ def test_no_bad_record_costs_another_anything(
         line = rf'ounce_dead_letters_total{{reason="{reason}",task="digits"}} [1-9]'
         assert re.search(line, metrics), line
     assert 'ounce_duplicates_total{task="digits"} 1.0' in metrics
-    assert committed(kafka, consumer_group) == len(bad) + n_good
-
-
-def committed(servers: str, group: str) -> int:
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": group})
-    [position] = consumer.committed([TopicPartition("ounce.digits.requests", 0)], timeout=20)
-    consumer.close()
-    return position.offset
+    assert committed(kafka, workers.group) == len(bad) + n_good
 
 
 def test_answers_are_right_and_each_floor_gets_its_model(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    split: Any,
-    tmp_path: Path,
-    consumer_group: str,
+    topics: OwnTopics, workers: Workers, device: Device, split: Any
 ) -> None:
     topics.of_task("digits", partitions=3)
     inputs, targets = split
-    with Worker(kafka, digits_models, tmp_path / "log", [f"--group={consumer_group}"]):
+    with workers():
         for i, row in enumerate(inputs):
             floor = b"0.5" if i % 2 else b"0.95"
             headers = [("ce_id", b"%d" % i), ("ce_minaccuracy", floor), ("ce_maxlatencyms", b"9e5")]
@@ -163,22 +145,16 @@ def test_answers_are_right_and_each_floor_gets_its_model(
 
 
 def test_too_many_waiting_requests_pause_the_partitions(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    split: Any,
-    tmp_path: Path,
-    consumer_group: str,
+    topics: OwnTopics, workers: Workers, device: Device, split: Any
 ) -> None:
     topics.of_task("digits", partitions=2)
     inputs, _ = split
-    options = [f"--group={consumer_group}", "--max-waiting=40", "--slice-ms=0.02"]
+    options = ["--max-waiting=40", "--slice-ms=0.02"]
     hurried = [("ce_maxlatencyms", b"0.2")]  # a slice is a tenth of it
     for i in range(1000):
         device.send(inputs[i % len(inputs)].tobytes(), hurried, key=b"device-%d" % i)
     device.flush()
-    with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
+    with workers(*options) as worker:
         device.read(1000)
         _, metrics = worker.get("/metrics")
     pauses = re.search(r"ounce_pauses_total ([0-9.]+)", metrics)
@@ -188,21 +164,15 @@ def test_too_many_waiting_requests_pause_the_partitions(
 
 
 def test_a_killed_worker_loses_nothing(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    split: Any,
-    tmp_path: Path,
-    consumer_group: str,
+    topics: OwnTopics, workers: Workers, device: Device, split: Any
 ) -> None:
     topics.of_task("digits", partitions=2)
     inputs, _ = split
     total, sent = 6000, 0
     # A member that died is missed after the session timeout; until then it holds its partitions.
-    options = [f"--group={consumer_group}", "--max-batch=100", "--session-timeout-ms=6000"]
+    options = ["--max-batch=100", "--session-timeout-ms=6000"]
     for number in range(3):
-        with Worker(kafka, digits_models, tmp_path / f"log-{number}", options) as worker:
+        with workers(*options, log=f"log-{number}") as worker:
             until = total * (number + 1) // 3
             for sent in range(sent, until):  # noqa: B020  goes on where the last worker was killed
                 device.send(

@@ -85,3 +85,19 @@ def test_a_fit_keeps_to_its_budget_and_finds_the_pair_in_a_wide_table(
     model = GlassBox(0, pairs=1).fit(x, y)
     assert [member.n_iter_ for member in model.members_] == [25]
     assert model.members_[0].interaction_cst[-1] == (3, 89)
+
+
+def test_a_fit_tells_how_far_it_is_and_leaves_nothing_of_the_last_one() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 2)).astype(np.float32)
+    model = GlassBox(2, [False, False], pairs=1)
+    shares: list[float] = []
+    model.told = shares.append
+    model.fit(x, (x[:, 0] > 0).astype(np.int64))
+    before = model.to_graph().SerializeToString()
+    assert shares == sorted(shares)
+    assert len(shares) == len(model.members_)
+    assert 0 < shares[0] < shares[-1] < 1
+    model.fit(x, (x[:, 1] > 0).astype(np.int64))
+    assert model.to_graph().SerializeToString() != before
+    assert compare(model, x) < 1e-5

@@ -200,7 +200,8 @@ def test_every_cell_that_is_written_is_read_back_or_the_separator_is_asked_for(
     cells: list[tuple[str, str]], separator: str, encoding: str, tmp_path: Path
 ) -> None:
     for column in zip(*cells, strict=True):  # whole columns in single quotes lose them
-        assume(any(cell and not (cell[0] == cell[-1] == "'") for cell in column))
+        texts = [cell for cell in column if cell]
+        assume(not texts or any(not text.startswith("'") for text in texts))
     table = pd.DataFrame(cells, columns=["a", "b"], dtype=str)
     table.insert(0, "n", [f"{i}.5" for i in range(20)])
     table["y"] = ["ok", "fail"] * 10

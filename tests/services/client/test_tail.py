@@ -8,8 +8,10 @@ from click.testing import CliRunner
 from confluent_kafka import Producer
 from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT
 from ounce_schemas.event import EventKind, OperationalEvent
+from ounce_schemas.prediction import TextOutput
 from ounce_schemas.topics import EVENTS_TOPIC, all_topics
-from ounce_services.client.tail_command import command
+from ounce_services.client.answer import read_answer
+from ounce_services.client.tail_command import _answer_line, command
 from ounce_services.cluster.admin import create_topics
 from ounce_services.cluster.embedded import EmbeddedBroker
 
@@ -66,3 +68,10 @@ def run(*words: str) -> str:
     result: Any = CliRunner().invoke(command, words, standalone_mode=False)
     assert result.exception is None, result.exception
     return str(result.output)
+
+
+def test_the_answers_to_all_rows_stand_in_one_line() -> None:
+    many = make_prediction("many")
+    many.outputs = [TextOutput("label", [12], [str(i) for i in range(12)])]
+    line = _answer_line(read_answer(msgspec.json.encode(many)))
+    assert line.startswith("many  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...  light")

@@ -93,6 +93,7 @@ def test_top_shows_workers_tasks_models_and_incidents(wide: None) -> None:
     lines = [" ".join(line.split()) for line in result.output.splitlines()]
     assert any(line.startswith(f"{worker.address} ready") for line in lines)
     assert any(line.startswith(f"{ABSENT} no worker at") for line in lines)
+    assert "http://127.0.0.1:1/metrics" in " ".join(lines)
     assert any(line.startswith("digits –") and "75.0% 100.0% 0 0 0 0" in line for line in lines)
     assert any(line.startswith("light ███████████████ 75.0%") for line in lines)
     assert "digits heavy 1 0 1" in lines

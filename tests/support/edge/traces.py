@@ -65,12 +65,14 @@ def trace(
     share: float = 0.0,
     per_s: float = 1000.0,
     clock: Any = None,
+    exemplify: Any = None,
 ) -> None:
     """Answer records, and have what came of them traced."""
     pipeline.keeps_trails = True
     steady = clock or Clock()
     choice = TraceChoice(share, per_s, lambda: 0.0, random.Random(1))
-    tracing = Tracing(choice, sender, Clocks(lambda: NOW_S, steady))
+    clocks = Clocks(lambda: NOW_S, steady)
+    tracing = Tracing(choice, sender, exemplify or (lambda *_: None), clocks)
     outbox = Outbox()
     tracing.observe(pipeline.admit(records, outbox))
     while len(pipeline.waiting):

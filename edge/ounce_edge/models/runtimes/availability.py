@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ounce_schemas.errors import RuntimeAbsentError
 
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.models.runtimes.onnx_cuda import OnnxCudaRuntime
 from ounce_edge.models.runtimes.tensorrt.cuda import find_cuda
 from ounce_edge.models.runtimes.tensorrt.device import Device, find_device
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
@@ -29,7 +30,15 @@ class Availability:
 def check_runtimes() -> list[Availability]:
     """All that Ounce knows. Nothing is loaded but libraries."""
     cpu = Availability(OnnxCpuRuntime().name, False, True, "CPU")
-    return [cpu, *(_check_tensorrt(flavour) for flavour in Flavour)]
+    return [cpu, _check_cuda(), *(_check_tensorrt(flavour) for flavour in Flavour)]
+
+
+def _check_cuda() -> Availability:
+    try:
+        name = OnnxCudaRuntime().name
+        return Availability(name, False, True, str(find_device(find_cuda())))
+    except RuntimeAbsentError as e:
+        return Availability("onnxruntime-cuda", False, False, str(e))
 
 
 def _check_tensorrt(flavour: Flavour) -> Availability:

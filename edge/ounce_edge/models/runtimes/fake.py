@@ -30,13 +30,17 @@ class FakeModel:
         self._answer = answer
         self.batch_sizes: list[int] = []
         """Sizes of the batches that were run, in order."""
+        self._is_loaded = True
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
         """What `answer` says, of shape (n_items, output size).
 
         Raises:
             ValueError: the inputs are not as the signature says.
+            RuntimeError: it was unloaded.
         """
+        if not self._is_loaded:
+            raise RuntimeError("the model was unloaded")
         for name, signature in self.inputs.items():
             _check_input(name, inputs.get(name), signature)
         n = len(next(iter(inputs.values())))
@@ -47,6 +51,10 @@ class FakeModel:
         if self._classes:
             result[:, 0] = 1.0
         return result
+
+    def unload(self) -> None:
+        """From now on a run is an error."""
+        self._is_loaded = False
 
 
 def _check_input(name: str, array: NDArray[Any] | None, signature: TensorSignature) -> None:

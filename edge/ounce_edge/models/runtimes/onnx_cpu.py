@@ -63,23 +63,40 @@ class OnnxCpuRuntime:
             options.use_per_session_threads = False
         else:
             options.intra_op_num_threads = 1
-        options.add_session_config_entry(_EXTERNAL_FOLDER, _NOWHERE)
-        try:
-            session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as e:  # ONNX Runtime raises a type of its own for each status code
-            reason = " ".join(str(e).split())
-            if "external data" in reason.lower():
-                raise ArtifactError(
-                    f"{path}: keeps weights in other files (external data), which its card does "
-                    "not cover; export the model as one file"
-                ) from e
-            raise ArtifactError(f"{path}: not a model ONNX Runtime can run: {reason}") from e
-        return _OnnxCpuModel(session)
+        return load_session(path, content, options, "CPUExecutionProvider")
 
 
-class _OnnxCpuModel:
+def load_session(path: Path, content: bytes, options: Any, provider: str) -> LoadedModel:
+    """A model of all of an ONNX file.
+
+    Args:
+        path: of the file, for messages.
+        content: all of it; weights in other files are refused.
+        options: of the session.
+        provider: ONNX Runtime's name of what runs it.
+
+    Raises:
+        ArtifactError: ONNX Runtime can't make a session of it.
+    """
+    options.add_session_config_entry(_EXTERNAL_FOLDER, _NOWHERE)
+    try:
+        session = ort.InferenceSession(content, options, providers=[provider])
+    except Exception as e:  # ONNX Runtime raises a type of its own for each status code
+        reason = " ".join(str(e).split())
+        if "external data" in reason.lower():
+            raise ArtifactError(
+                f"{path}: keeps weights in other files (external data), which its card does "
+                "not cover; export the model as one file"
+            ) from e
+        raise ArtifactError(f"{path}: not a model ONNX Runtime can run: {reason}") from e
+    if session.get_providers()[0] != provider:  # it goes on with the CPU, and only logs that
+        raise ArtifactError(f"{path}: ONNX Runtime can't run it with {provider}")
+    return _OnnxModel(session)
+
+
+class _OnnxModel:
     def __init__(self, session: Any) -> None:
-        self._session = session
+        self._session: Any = session
         self._text_bytes = {t.name: t.shape[-1] for t in session.get_inputs() if _is_text(t)}
         self.inputs = {t.name: _signature(t) for t in session.get_inputs()}
         self.outputs = {t.name: _signature(t) for t in session.get_outputs()}
@@ -88,21 +105,28 @@ class _OnnxCpuModel:
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
         """Run a batch of any size, in calls of at most `MAX_ROWS` rows."""
+        session = self._session
+        if session is None:
+            raise RuntimeError("the model was unloaded")
         n = len(inputs[self._first_input])
         if self._text_bytes:
             texts = {name: encode_texts(inputs[name], k) for name, k in self._text_bytes.items()}
             inputs = {**inputs, **texts}
         if n <= MAX_ROWS:
-            result: NDArray[np.float32] = self._session.run(self._output_names, inputs)[0]
+            result: NDArray[np.float32] = session.run(self._output_names, inputs)[0]
             return result
         chunks = [
-            self._session.run(
+            session.run(
                 self._output_names,
                 {name: array[start : start + MAX_ROWS] for name, array in inputs.items()},
             )[0]
             for start in range(0, n, MAX_ROWS)
         ]
         return np.concatenate(chunks)
+
+    def unload(self) -> None:
+        """Give the session back; calls under way keep it until they end."""
+        self._session = None
 
 
 def _is_text(tensor: Any) -> bool:

@@ -43,7 +43,9 @@ class CsvLine:
         n_lines = text.count("\n")
         if n_lines > self._max_rows + 1 and any(s in text[:_LOOK] for s in _SEPARATORS):
             check_n_rows(n_lines, self._max_rows)
-        found = [(s, rows) for s in _SEPARATORS if (rows := _rows(text, s)) is not None]
+        # In one column any of them may be part of a text.
+        likely = _SEPARATORS if self._n == 1 else [s for s in _SEPARATORS if s in text] or [","]
+        found = [(s, rows) for s in likely if (rows := _rows(text, s)) is not None]
         fitting = [rows for _, rows in found if {len(row) for row in rows} == {self._n}]
         named = [
             rows for _, rows in found if len(rows) > 1 and self._columns.layout(rows[0]).is_known

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.task import TaskSpec
 
@@ -19,12 +18,12 @@ from ounce_edge.wire.formats.content import (
     read_each,
 )
 from ounce_edge.wire.formats.json_text import NO_JSON
-from ounce_edge.wire.request_body import flat_data
+from ounce_edge.wire.request_body import PlainBodies, flat_data
 from ounce_edge.wire.tensor_values import pad_steps
 
 NESTED = (
     "data", "payload", "after", "value", "values", "fields", "features", "inputs", "instances",
-    "dataframe_records", "records", "readings", "measurements",
+    "dataframe_records", "dataframe_split", "records", "readings", "measurements", "V",
 )  # fmt: skip
 """Names under which senders put the row, or a list of rows."""
 _CHUNK = 32
@@ -45,6 +44,7 @@ class FlatJson:
         self._max_rows = max_rows
         self._columns = columns
         self._decode_row = _row_decoder(task, columns)
+        self._decode_row_with_id = _row_decoder(task, columns, ("id", str | int))
         self._offsets = np.array(
             [cell.offset or 0.0 for cell in task.inputs[0].cells or ()] or [0.0]
         )
@@ -84,30 +84,39 @@ class FlatJson:
             return Content(read_each(self._read_values, document))
         return Content([self._read_values(document)])
 
-    def array(self, values: Sequence[bytes]) -> NDArray[np.float32] | None:
-        """Plain rows of a task with one FP32 input, all at once: array of shape (n, size).
+    def bodies(self, values: Sequence[bytes]) -> PlainBodies | None:
+        """Plain rows of a task with one FP32 input, all at once.
 
         Returns:
-            None if any row is not plain and right: it has other names, lacks one, or holds anything
-            but numbers.
+            None if any row is not plain and right: it has other names than the columns' and `id`,
+            lacks one, or holds anything but numbers.
         """
-        decode = self._decode_row
+        n_names, n_colons = len(self._columns.names), values[0].count(b":")
+        if self._decode_row is None or not n_names <= n_colons <= n_names + 1:
+            return None
+        has_id = n_colons > n_names
+        decode = self._decode_row_with_id if has_id else self._decode_row
         if decode is None:
             return None
-        n_names = len(self._columns.names)
-        rows: list[tuple[float, ...]] = []
+        rows: list[tuple[Any, ...]] = []
         try:
             for start in range(0, len(values), _CHUNK):
                 some = values[start : start + _CHUNK]
                 # As many colons as names: no other name, and none twice.
-                if b"".join(some).count(b":") != n_names * len(some):
+                if b"".join(some).count(b":") != n_colons * len(some):
                     return None
                 rows += map(msgspec.structs.astuple, map(decode, some))
         except NO_JSON:
             return None
-        array = np.array(rows, dtype=np.float64) - self._offsets
+        ids: list[str | None] = []
+        if has_id:
+            *columns, given = zip(*rows, strict=True)
+            ids = [as_id(id_) for id_ in given]
+            array = np.array(columns, dtype=np.float64).T - self._offsets
+        else:
+            array = np.array(rows, dtype=np.float64) - self._offsets
         with np.errstate(over="ignore"):  # a number over float32's range becomes infinite
-            return np.asarray(array, dtype=np.float32)
+            return PlainBodies(np.asarray(array, dtype=np.float32, order="C"), ids)
 
     def _read_object(self, row: Mapping[str, Any]) -> Content:
         if self._columns.are_named:
@@ -178,8 +187,14 @@ class FlatJson:
         return names
 
 
-def _row_decoder(task: TaskSpec, columns: ColumnReader) -> Any:
-    """Decodes a row in which every column is a number; None where the task has other columns."""
+def _row_decoder(task: TaskSpec, columns: ColumnReader, *more: tuple[str, Any]) -> Any:
+    """Decodes a row in which every column is a number; None where the task has other columns.
+
+    Args:
+        task: the task.
+        columns: reads its rows.
+        more: names behind the columns, and their types; no column may have one of these names.
+    """
     spec = task.inputs[0]
     cells = spec.cells or ()
     if (
@@ -187,8 +202,10 @@ def _row_decoder(task: TaskSpec, columns: ColumnReader) -> Any:
         or not task.accepts_raw
         or len(columns.names) != spec.size
         or any(cell.read != "number" or cell.missing for cell in cells)
+        or any(columns.layout([name]).is_known for name, _ in more)
     ):
         return None
     fields = {f"column_{i}": name for i, name in enumerate(columns.names)}
-    row = msgspec.defstruct("Row", [(field, float) for field in fields], rename=fields)
+    types = [(field, float) for field in fields]
+    row = msgspec.defstruct("Row", [*types, *more], rename=fields)
     return msgspec.json.Decoder(row).decode

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from ounce_schemas.errors import InvalidMessageError, Reason
 
 from ounce_edge.wire.formats.avro import avro_reader
@@ -17,6 +19,9 @@ _MAKERS: Mapping[str, Callable[[Schema], Reader]] = {
     "JSON": lambda schema: read_document,
 }
 _MOST_READERS = 1024
+_LIKELY_IDS = range(1, 1 << 20)
+"""A raw tensor may begin with a zero byte. Where a body may be one, only such ids are looked up:
+registries count from 1, and most numbers make ids far beyond."""
 
 
 def schema_id_of(value: bytes) -> int | None:
@@ -24,6 +29,27 @@ def schema_id_of(value: bytes) -> int | None:
     if value[:1] != b"\0" or len(value) < FRAME_BYTES or value[:2] in (b"\0{", b"\0["):
         return None  # a brace there is of JSON in UTF-16
     return int.from_bytes(value[1:FRAME_BYTES])
+
+
+def is_likely_id(schema_id: int) -> bool:
+    """Whether the first bytes of what may be a raw tensor could be a schema's id."""
+    return schema_id in _LIKELY_IDS
+
+
+def may_be_framed(bodies: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which of some raw bodies may be framed.
+
+    Args:
+        bodies: array of shape (n, size).
+
+    Returns:
+        Array of shape (n,).
+    """
+    if bodies.shape[1] < FRAME_BYTES:
+        return np.zeros(len(bodies), dtype=bool)
+    ids = np.ascontiguousarray(bodies[:, 1:FRAME_BYTES]).view(">u4")[:, 0]
+    likely = (ids >= _LIKELY_IDS.start) & (ids < _LIKELY_IDS.stop)
+    return np.asarray((bodies[:, 0] == 0) & likely)
 
 
 class FramedReader:

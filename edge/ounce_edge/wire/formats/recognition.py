@@ -13,11 +13,13 @@ from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.request import AnswerForm, Request
 from ounce_schemas.task import TaskSpec
 
+from ounce_edge.wire.formats.by_columns import rows_of
 from ounce_edge.wire.formats.columns import ColumnReader
+from ounce_edge.wire.formats.connect import is_envelope, read_payload
 from ounce_edge.wire.formats.content import Content, as_id
 from ounce_edge.wire.formats.csv_line import CsvLine
 from ounce_edge.wire.formats.flat import NESTED, FlatJson
-from ounce_edge.wire.formats.framed import FRAME_BYTES, FramedReader, schema_id_of
+from ounce_edge.wire.formats.framed import FRAME_BYTES, FramedReader, is_likely_id, schema_id_of
 from ounce_edge.wire.formats.image_file import is_image_file, read_pixels
 from ounce_edge.wire.formats.json_text import is_json, is_json_like, plain_text, read_document
 from ounce_edge.wire.formats.looks import looks_like
@@ -31,8 +33,6 @@ _DEEPEST = 8
 MOST_ROWS = 1000
 _BINARY_SIZE = BINARY_SIZE.encode()
 _MISSING = np.float32("nan").tobytes()
-_LIKELY_IDS = 1 << 20
-"""A raw tensor may begin with a zero byte; so few ids are looked up before it counts as one."""
 
 
 class Recogniser:
@@ -48,6 +48,7 @@ class Recogniser:
         self, task: TaskSpec, schemas: Schemas | None = None, max_rows: int = MOST_ROWS
     ) -> None:
         self._task = task
+        self._max_rows = max_rows
         self.framed = None if schemas is None else FramedReader(schemas)
         """Reads framed bodies; None: only those of JSON are read."""
         self.raw_bytes = task.inputs[0].raw_bytes if task.accepts_raw else None
@@ -132,7 +133,7 @@ class Recogniser:
     def _read_framed(self, head: RequestHead, value: bytes, is_raw_size: bool) -> Content | None:
         """What a framed body holds; None where it may be something else."""
         schema_id = schema_id_of(value)
-        if schema_id is None or (is_raw_size and schema_id >= _LIKELY_IDS):
+        if schema_id is None or (is_raw_size and not is_likely_id(schema_id)):
             return None
         seems_json = is_json_like(value[FRAME_BYTES:]) and not is_raw_size
         if self.framed is not None:
@@ -159,8 +160,11 @@ class Recogniser:
         if isinstance(found, dict):
             if "specversion" in found:
                 return self._read_event(found, head, depth)
-            if found.keys() == {"schema", "payload"}:  # of Kafka Connect's JsonConverter
-                return self._read_document(found["payload"], head, depth + 1)
+            if is_envelope(found):
+                return self._read_document(read_payload(found), head, depth + 1)
+            rows = rows_of(found, self._columns, self._max_rows)
+            if rows is not None:
+                return _with_outer(self.flat.read(rows), found)
             if _has_tensors(found):
                 return self._wide.read(found, error or _no_request(found))
         name = None if self._image is None else self._image.name

@@ -20,6 +20,7 @@ from ounce_exporters.tasks.table.sampled_reading import read_text
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv", ".tab", ".data", ".dat")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 _SAMPLE = 1_000_000  # characters
+_FEW = 20
 _MOST_SHORT = 0.01
 """Share of rows with too few values that may be left out."""
 
@@ -94,7 +95,7 @@ def _read_text(raw: bytes, writing: Writing, target: str) -> tuple[pd.DataFrame,
         raise DataError(
             f"its quotes are not in order: it could be read as {n_rows} or as {len(frame)} rows"
         )
-    quoted = [name for name in names if _are_quoted([text for text in frame[name] if text])]
+    quoted = [name for name in names if _is_quoted(frame[name])]
     for name in quoted:
         frame[name] = frame[name].str.slice(1, -1).str.strip()
     if quoted:
@@ -124,6 +125,12 @@ def _read_text(raw: bytes, writing: Writing, target: str) -> tuple[pd.DataFrame,
 def _are_quoted(texts: Sequence[str]) -> bool:
     """Whether a single quote stands at both ends of each of some texts."""
     return bool(texts) and all(t[0] == t[-1] == "'" and len(t) > 1 for t in texts)
+
+
+def _is_quoted(column: pd.Series) -> bool:
+    texts = column[column != ""]
+    # The first few tell nearly always; then all are looked at.
+    return _are_quoted(texts.iloc[:_FEW].to_list()) and _are_quoted(texts.to_list())
 
 
 def _how_it_is_read(dialect: Dialect, encoding: str) -> str:

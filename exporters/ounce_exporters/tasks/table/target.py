@@ -21,8 +21,9 @@ from ounce_exporters.tasks.table.quantities import find_decimal, read_quantity
 
 MOST_INTEGER_CLASSES = 20
 """Whole numbers of more distinct values are a quantity, not classes."""
-MOST_BOOSTED_CLASSES = 50
-"""Boosting grows a tree for each class in every round; with more it takes long and diverges."""
+MOST_BOOSTED_CLASSES = 500
+"""Boosting grows a tree for each class in every round. With more its file has over 5,000 trees, and
+10 rounds of them are too few to learn from."""
 _MISSING = {"na", "nan", "null", "none", "n/a"}
 
 

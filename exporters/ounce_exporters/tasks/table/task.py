@@ -278,10 +278,10 @@ def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice
         notice(total)
     if len(data.spec.labels) > MOST_BOOSTED_CLASSES:
         notice(
-            f"gradient boosting is left out: {len(data.spec.labels)} classes are more than "
-            f"{MOST_BOOSTED_CLASSES}"
+            f"gradient-boosting is left out: {len(data.spec.labels)} classes are more than "
+            f"{MOST_BOOSTED_CLASSES}, and each takes a tree in every round"
         )
-    elif (too_wide := why_no_glass_box(data.spec)) is not None:
+    if (too_wide := why_no_glass_box(data.spec)) is not None:
         notice(too_wide)
 
 

@@ -12,6 +12,7 @@ from ounce_schemas.task import TaskSpec
 
 from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.tasks.folds import MOST_ROWS as MOST_FOLDED_ROWS
+from ounce_exporters.training.boosting import relative_work
 
 FIT_S = 12.0
 """Nominal seconds that one fit may take: a model of slow fits learns from a sample of the rows."""
@@ -39,13 +40,15 @@ counts for more than it takes: each row fills 6 kB of memory."""
 _OTHER_ROW_US = 150.0
 _OF_TRIAL = re.compile(r"-\d+$")
 """Behind the family's name, where tuning found the model."""
-_BY_CLASS = ("logistic-regression", "gradient-boosting")
-"""Models whose work grows with the classes."""
+_BY_ROOT = ("mlp", "random-forest", "extra-trees", "kernel-svm")
+"""Models whose work grows more slowly than the columns: about as their root."""
 _BOUNDED = ("glass-box",)
 """Models that bound their own work: a wide table costs them rounds, not time."""
 MOST_WIDTH = 7_500
 """Columns x classes of a glass box; two classes, or a quantity, count once. Of more, 20,000 rows
 leave it no time for the rounds that boosting needs."""
+MOST_GLASS_CLASSES = 50
+"""Each cell of a map of two features holds a number for each class."""
 
 
 def bound_work(recipes: Sequence[Recipe], data: TaskData) -> list[Recipe]:
@@ -69,7 +72,16 @@ def why_no_glass_box(task: TaskSpec) -> str | None:
     """What to say where a table is too wide for one."""
     n_classes = len(task.labels)
     width = sum(t.size for t in task.inputs) * (n_classes if n_classes > 2 else 1)
-    unsuited = task.kind in ("anomaly", "clusters") or task.image or task.inputs[0].channels
+    unsuited = (
+        task.kind in ("anomaly", "clusters")
+        or task.image is not None
+        or task.inputs[0].channels is not None
+    )
+    if n_classes > MOST_GLASS_CLASSES and not unsuited:
+        return (
+            f"glass-box is left out: {n_classes} classes are more than {MOST_GLASS_CLASSES}, and "
+            "its maps hold a number for each"
+        )
     if unsuited or width <= MOST_WIDTH:
         return None
     return f"glass-box is left out: {width:,} columns x classes are more than {MOST_WIDTH:,}"
@@ -79,12 +91,12 @@ def row_work_us(name: str, data: TaskData) -> float:
     """Nominal microseconds of a training row in one fit of a kind of model."""
     n_columns = sum(tensor.size for tensor in data.spec.inputs)
     per_column = max(n_columns / _TYPICAL_COLUMNS, 0.5)
-    if name in (
-        "mlp",
-        "random-forest",
-        "extra-trees",
-    ):  # their work grows more slowly than the columns
+    if name in _BY_ROOT:
         per_column **= 0.5
     n_classes = len(data.spec.labels)
-    per_class = n_classes if name in _BY_CLASS and n_classes > 2 else 1
+    per_class = 1.0
+    if name == "logistic-regression" and n_classes > 2:
+        per_class = n_classes
+    elif name == "gradient-boosting":
+        per_class = relative_work(n_classes)
     return _ROW_US.get(name, _OTHER_ROW_US) * per_column * per_class

@@ -11,10 +11,12 @@ from ounce_schemas.policy_rules import MaxLatencyMs, MinAccuracy
 from ounce_schemas.task import TaskName
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from ounce_services.control.access.principal import Principal
 from ounce_services.control.api.calls import Base, Editor, Parts, Viewer, set_etag, set_status
 from ounce_services.control.policy_book import Applied
 from ounce_services.control.store.outbox import State
 from ounce_services.control.tenancy import visible_document
+from ounce_services.control.tenant_edit import apply_edited
 from ounce_services.policies.diffing import unified_diff
 from ounce_services.policies.foresight_rows import figure_rows, plan_rows, summary
 
@@ -184,13 +186,12 @@ def show_version(plane: Parts, caller: Viewer, number: Number, response: Respons
 def apply(
     plane: Parts, caller: Editor, base: Base, body: NewVersion, response: Response
 ) -> Version:
-    """Check a policy and put it in force. 202: it waits for Kafka."""
-    caller.need_all_tenants(_ALL_TENANTS)
-    with plane.audit.watch(caller, "policy.apply", f"based on {base}") as note:
-        change = Change(body.document, caller.name, body.note)
-        applied = plane.policies.apply(change, base, body.force)
-        note(f"{applied.version.name} {applied.state}")
-    return _applied(applied, response)
+    """Check a policy and put it in force. 202: it waits for Kafka. One who is bound to a tenant
+    changes the rules of that tenant alone."""
+    if body.force:
+        caller.need_all_tenants("force")
+    change = Change(body.document, caller.name, body.note)
+    return _applied(apply_edited(plane, caller, change, base, body.force), response, caller)
 
 
 @router.post("/{number}/restore", status_code=201, summary="Roll back to a version")
@@ -202,7 +203,7 @@ def restore(
     with plane.audit.watch(caller, "policy.restore", f"v{number}, based on {base}") as note:
         applied = plane.policies.restore(number, caller.name, body.note, base)
         note(f"{applied.version.name} {applied.state}")
-    return _applied(applied, response)
+    return _applied(applied, response, caller)
 
 
 @router.post("/check", summary="Check a policy")
@@ -273,10 +274,11 @@ def replay(
     }
 
 
-def _applied(applied: Applied, response: Response) -> Version:
+def _applied(applied: Applied, response: Response, caller: Principal) -> Version:
     set_status(response, applied.state)
     set_etag(response, applied.version.number)
-    return _version(applied.version, applied.state, applied.version.document)
+    document = visible_document(applied.version.document, caller)
+    return _version(applied.version, applied.state, document)
 
 
 def _line(version: PolicyVersion, state: State) -> VersionLine:

@@ -16,8 +16,8 @@ from ounce_services.control.console.pages import is_fragment, page
 from ounce_services.control.console.views import TaskQuery, known_tasks
 from ounce_services.control.errors import UnauthorizedError
 from ounce_services.control.plane import Plane
-from ounce_services.control.store.outbox import State
 from ounce_services.control.tenancy import visible_document
+from ounce_services.control.tenant_edit import apply_edited
 from ounce_services.dead_letters.letter import Position
 from ounce_services.policies.diffing import unified_diff
 from ounce_services.policies.foresight_rows import HEAD, figure_rows, plan_rows, summary
@@ -113,12 +113,8 @@ def apply(
     note: NoteField = "",
 ) -> Response:
     """Put what is edited in force."""
-    caller.need_all_tenants("the whole policy")
-    with plane.audit.watch(caller, "policy.apply", f"based on {base}") as tell:
-        change = Change(unix(document), caller.name, note)
-        version, state = plane.policies.apply(change, base)
-        tell(f"{version.name} {state}")
-    return _done(request, plane, caller, version.name, state)
+    apply_edited(plane, caller, Change(unix(document), caller.name, note), base)
+    return _done(request)
 
 
 @router.post("/policy/restore")
@@ -135,7 +131,7 @@ def restore(
     with plane.audit.watch(caller, "policy.restore", f"v{number}, based on {base}") as tell:
         version, state = plane.policies.restore(number, caller.name, note, base)
         tell(f"{version.name} {state}")
-    return _done(request, plane, caller, version.name, state)
+    return _done(request)
 
 
 @router.get("/dead-letters")
@@ -185,7 +181,7 @@ def _part(request: Request, plane: Plane, caller: Viewer, result: str, **values:
     return page(request, name, caller, result=result, **values)
 
 
-def _done(request: Request, plane: Plane, caller: Viewer, name: str, state: State) -> Response:
+def _done(request: Request) -> Response:
     if is_fragment(request):
         return Response(headers={"HX-Redirect": "/policy"})
     return RedirectResponse("/policy", 303)

@@ -1,6 +1,12 @@
 """Gateways: what MQTT sends, what Kafka has of it, and what devices hear."""
 
-from ounce_services.monitoring.questions import NONE_IS_GOOD, ONE_IS_GOOD, Board, Question
+from ounce_services.monitoring.questions import (
+    NONE_IS_GOOD,
+    ONE_IS_BAD,
+    ONE_IS_GOOD,
+    Board,
+    Question,
+)
 
 
 def _rate(metric: str, by: str) -> str:
@@ -47,6 +53,51 @@ GATEWAY = Board(
             about="Records sent and not confirmed. Growing: the line is slow or down.",
             asks={"{{instance}}": "max by (instance) (ounce_gateway_unconfirmed_records)"},
             unit="short",
+        ),
+        Question(
+            title="How many answers are made at the edge?",
+            about="Answers a second of gateways with --local, while Kafka is away.",
+            asks={"{{instance}}": _rate("ounce_gateway_local_answers_total", "instance")},
+            unit="reqps",
+        ),
+        Question(
+            title="Is Kafka away?",
+            about="1 while a gateway stores messages, since Kafka confirms none.",
+            asks={"{{instance}}": "max by (instance) (ounce_gateway_kafka_away)"},
+            unit="none",
+            steps=ONE_IS_BAD,
+        ),
+        Question(
+            title="How much is stored?",
+            about="Messages that wait on the disk. They go when Kafka is back.",
+            asks={"{{instance}}": "max by (instance) (ounce_gateway_stored_records)"},
+            unit="short",
+        ),
+        Question(
+            title="How much of the disk do they take?",
+            about="Bytes of stored messages. At --max-store-mb the first are dropped.",
+            asks={"{{instance}}": "max by (instance) (ounce_gateway_stored_bytes)"},
+            unit="bytes",
+        ),
+        Question(
+            title="How old is the oldest of them?",
+            about="At --max-store-h a message is dropped.",
+            asks={"{{instance}}": "max by (instance) (ounce_gateway_stored_age_seconds)"},
+            unit="s",
+        ),
+        Question(
+            title="Are stored messages dropped?",
+            about="Messages a second that were lost: the store is full, or they are too old.",
+            asks={"{{instance}}": _rate("ounce_gateway_dropped_total", "instance")},
+            unit="reqps",
+            steps=NONE_IS_GOOD,
+        ),
+        Question(
+            title="Can the store be written?",
+            about="1 while it can't, as on a full disk. Messages then stay with MQTT.",
+            asks={"{{instance}}": "max by (instance) (ounce_gateway_store_failing)"},
+            unit="none",
+            steps=ONE_IS_BAD,
         ),
         Question(
             title="What is refused?",

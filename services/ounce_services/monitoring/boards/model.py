@@ -76,6 +76,12 @@ MODEL = Board(
             alert="OunceModelsStale",
         ),
         Question(
+            title="Which models are on the CPU alone, though there is a GPU?",
+            about="TensorRT does not take them, or they have no engine. The log says why.",
+            asks={"{{task}}": 'sum by (task) (ounce_models_cpu_only{task=~"$task"})'},
+            unit="none",
+        ),
+        Question(
             title="Which models are in force, on how many workers?",
             about="Digests of ladders. More than one of a task: workers differ.",
             asks={

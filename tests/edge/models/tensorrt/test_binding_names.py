@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
+from ounce_edge.models.runtimes.tensorrt.cuda import _SURVIVED
 from ounce_edge.models.runtimes.tensorrt.libraries import MAJORS
 
 ROOT = Path(__file__).parents[4]
@@ -27,7 +28,7 @@ VARIABLES = {
     "trt": "",
 }
 """What the code calls objects of each class."""
-MODULES = ("building.py",)
+MODULES = ("building.py", "engine.py", "log.py")
 
 
 def used_names() -> set[tuple[str, str]]:
@@ -40,6 +41,8 @@ def used_names() -> set[tuple[str, str]]:
             if isinstance(node.value, ast.Name) and node.value.id in VARIABLES:
                 found.add((VARIABLES[node.value.id], node.attr))
             inner = node.value
+            if isinstance(inner, ast.Attribute) and inner.attr == "_context":
+                found.add((VARIABLES["context"], node.attr))
             if (
                 isinstance(inner, ast.Attribute)
                 and isinstance(inner.value, ast.Name)
@@ -58,9 +61,30 @@ def test_the_code_uses_names_of_every_kind() -> None:
     assert len(used) > 20
     assert ("NetworkDefinitionCreationFlag", "STRONGLY_TYPED") in used
     assert ("Builder", "build_serialized_network") in used
+    assert ("IExecutionContext", "set_tensor_address") in used
 
 
 @pytest.mark.parametrize("version", NAMES)
 def test_each_name_is_in_the_bindings(version: str) -> None:
     names = {of: set(known) for of, known in NAMES[version].items()}
     assert {(of, name) for of, name in used_names() if name not in names[of]} == set()
+
+
+@pytest.mark.rtx
+def test_each_function_of_cuda_is_in_its_bindings() -> None:
+    api = pytest.importorskip("cuda.bindings.runtime")
+    calls = [
+        node.args[0].value
+        for path in CODE.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "call"
+        and isinstance(node.args[0], ast.Constant)
+    ]
+    assert len(set(calls)) > 15
+    assert [name for name in calls if not hasattr(api, str(name))] == []
+    assert api.cudaMemcpyKind.cudaMemcpyHostToDevice
+    assert api.cudaMemcpyKind.cudaMemcpyDeviceToHost
+    assert api.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+    assert {name for name in _SURVIVED if name not in api.cudaError_t.__members__} == set()

@@ -14,6 +14,7 @@ from ounce_exporters.tasks.bearing.simulation import WINDOW
 from ounce_exporters.tasks.digits.networks import Mlp, ResidualCnn, SmallCnn
 from ounce_exporters.training.neural import export
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.task import TensorSpec
 from torch import nn
 
 from tests.support.tensorrt.rtx import rtx_or_skip
@@ -68,7 +69,8 @@ def qdq(zero: np.generic) -> bytes:
 def test_networks_that_ship_are_built(
     rtx: TensorRt, make: Callable[[], nn.Module], size: int
 ) -> None:
-    content = export(make(), "input", (size,)).SerializeToString()
+    tensor = TensorSpec(name="input", datatype="FP32", shape=(size,))
+    content = export(make(), tensor).SerializeToString()
     assert len(build_engine(rtx, content, PROFILE)) > 10_000
 
 

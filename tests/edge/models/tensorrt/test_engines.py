@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+import onnx
 import pytest
 from ounce_edge.models.runtimes.tensorrt import engines
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
@@ -81,6 +82,21 @@ def test_a_refusal_names_the_file_and_nothing_is_kept(
     with pytest.raises(ArtifactError, match=f"^{PATH}: operator Strange"):
         find_engine(cache, TARGET, PATH, b"refuse", unheard)
     assert cache.list() == []
+
+
+@pytest.mark.rtx
+def test_weights_in_another_file_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = Target(rtx_or_skip(), ANY, BatchProfile(8, 64))
+    path = tmp_path / "model.onnx"
+    onnx.save_model(
+        perceptron(), path, save_as_external_data=True, location="weights.bin", size_threshold=0
+    )
+    split = onnx.load(path, load_external_data=False)
+    monkeypatch.chdir(tmp_path)  # where the parser would look
+    with pytest.raises(ArtifactError, match=r"can't parse it: .*initializer"):
+        build_apart(target, split.SerializeToString(), unheard)
 
 
 @pytest.mark.rtx

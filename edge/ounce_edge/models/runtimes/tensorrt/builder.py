@@ -4,6 +4,7 @@ Arguments: flavour, path of the model, path to write the engine to, best and mos
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -24,6 +25,8 @@ def main() -> None:
     try:
         profile = BatchProfile(int(best), int(most))
         tensorrt = find_tensorrt(Flavour(flavour))
+        # The parser looks here for weights in other files, which no digest covers: there are none.
+        os.chdir(Path(model).parent)
         built = build_engine(tensorrt, Path(model).read_bytes(), profile, tell)
     except OunceError as e:
         print(json.dumps({"refused": str(e)}), flush=True)

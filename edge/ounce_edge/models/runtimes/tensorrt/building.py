@@ -10,6 +10,7 @@ from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
+from ounce_edge.models.runtimes.tensorrt.log import last_line, log_of, short
 
 WORKSPACE_BYTES = 256 << 20
 """Scratch memory that a layer may take on the GPU."""
@@ -17,12 +18,9 @@ FLAGS = f"strongly-typed no-tf32 workspace={WORKSPACE_BYTES}"
 """All that a build does the same for every model, as a text for the cache."""
 MOST_REASONS = 3
 """Operators that a refusal names."""
-_MOST_CHARACTERS = 200
 
 Progress = Callable[[str, float], None]
 """Called with what is built, and the share of it that is done, in [0, 1]."""
-
-_logs: dict[int, Any] = {}
 
 
 def build_engine(
@@ -44,7 +42,7 @@ def build_engine(
             message has TensorRT's reason.
     """
     trt = tensorrt.api
-    log = _log_of(trt)
+    log = log_of(trt)
     log.lines.clear()
     builder = trt.Builder(log)
     flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
@@ -60,7 +58,7 @@ def build_engine(
     _add_profile(tensorrt, builder, network, config, profile)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
-        raise ArtifactError(f"{tensorrt.name} can't build it: {_last(log.lines)}")
+        raise ArtifactError(f"{tensorrt.name} can't build it: {last_line(log.lines)}")
     return bytes(engine)
 
 
@@ -87,39 +85,12 @@ def _refusals(parser: Any, lines: Sequence[str]) -> str:
     found: dict[str, None] = {}
     for i in range(parser.num_errors):
         error = parser.get_error(i)
-        operator, why = str(error.node_operator() or ""), _short(error.desc())
+        operator, why = str(error.node_operator() or ""), short(error.desc())
         found[f"operator {operator}: {why}" if operator else why] = None
     reasons = list(found)
     more = len(reasons) - MOST_REASONS
-    shown = "; ".join(reasons[:MOST_REASONS]) or _last(lines)
+    shown = "; ".join(reasons[:MOST_REASONS]) or last_line(lines)
     return f"{shown}; and {more} more" if more > 0 else shown
-
-
-def _last(lines: Sequence[str]) -> str:
-    return _short(lines[-1]) if lines else "it gives no reason"
-
-
-def _short(text: str) -> str:
-    return " ".join(str(text).split())[:_MOST_CHARACTERS]
-
-
-def _log_of(trt: Any) -> Any:
-    """The one log of a process: TensorRT keeps the first that it is given."""
-    log = _logs.get(id(trt))
-    if log is None:
-
-        class Log(trt.ILogger):  # type: ignore[misc]
-            def __init__(self) -> None:
-                trt.ILogger.__init__(self)
-                self.lines: list[str] = []
-                """Errors since the last build began."""
-
-            def log(self, severity: Any, message: str) -> None:
-                if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                    self.lines.append(message)
-
-        log = _logs[id(trt)] = Log()
-    return log
 
 
 def _monitor(trt: Any, progress: Progress) -> Any:

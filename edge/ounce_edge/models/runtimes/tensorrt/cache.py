@@ -141,6 +141,16 @@ class EngineCache:
         found = [engine for path in self._paths() if (engine := _look(path)) is not None]
         return sorted(found, key=lambda engine: (-engine.used_at_s, engine.path))
 
+    def contents(self) -> frozenset[tuple[str, int]]:
+        """Which files are there; a file that takes the place of another counts as new."""
+        found = set()
+        for path in self._paths():
+            try:
+                found.add((path.name, path.stat().st_ino))
+            except OSError:
+                continue  # another process has removed it
+        return frozenset(found)
+
     def prune(self, keep: Callable[[CachedEngine], bool], most_bytes: int | None = None) -> int:
         """Remove engines that are not to be kept, and of the others those that were used least
         lately beyond `most_bytes`. Returns how many bytes that freed."""

@@ -1,0 +1,153 @@
+"""What a gateway carries on one core, what it keeps, and whether live messages stay in time.
+
+Example: python -m benchmarks.gateway --outage-s 20 --backlog 20000
+"""
+
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+
+from benchmarks.gateway.accounting import account, share_within
+from benchmarks.gateway.stage import TASK, Stage, result_of
+from benchmarks.results import Cell, Table, publish_option, report, text
+
+FORWARDED = f'ounce_gateway_forwarded_total{{topic="ounce.{TASK}.requests"}}'
+DEADLINE_S = 0.1
+LIMIT_S = 120.0
+
+
+def throughput(folder: Path, devices: int, per_s: float, seconds: float) -> list[Cell]:
+    """A steady load: what was offered, forwarded, and what it took of a core."""
+    with Stage(folder) as stage:
+        count = int(per_s * seconds)
+        before_s, began_s = stage.look(), time.monotonic()
+        sent = result_of(stage.load(devices=devices, count=count, per_s=per_s))
+        stage.far.wait_for(count, LIMIT_S)
+        took_s, used_s = time.monotonic() - began_s, stage.look() - before_s
+        found = account(stage.far.arrivals, count, devices)
+        return [
+            devices,
+            round(sent["per_s"]),
+            round(found.n_sent - found.n_lost),
+            found.n_lost,
+            round(100 * used_s / took_s),
+            round(stage.most_mb),
+        ]
+
+
+def outage(folder: Path, devices: int, per_s: float, away_s: float) -> list[Cell]:
+    """Kafka goes away under load, and the gateway is killed twice meanwhile."""
+    with Stage(folder) as stage:
+        count = int(per_s * (away_s + 10))
+        load = stage.load(devices=devices, count=count, per_s=per_s)
+        time.sleep(3)
+        stage.kafka.kill()
+        for _ in range(2):
+            time.sleep(away_s / 3)
+            stage.kill_gateway()
+        time.sleep(away_s / 3)
+        most_stored = stage.gateway.value_of("ounce_gateway_stored_records")
+        stage.kafka.start()
+        sent = result_of(load)
+        stage.far.wait_for(count, LIMIT_S)
+        stage.look()
+        found = account(stage.far.arrivals, count, devices)
+        return [
+            devices,
+            away_s,
+            sent["acknowledged"],
+            round(most_stored),
+            found.n_lost,
+            found.n_repeated,
+            found.n_out_of_order,
+            round(stage.most_mb),
+        ]
+
+
+def backlog(folder: Path, order: str, devices: int, stored: int, per_s: float) -> list[Cell]:
+    """Live messages while a backlog is sent: their answers' round trip, held against 100 ms."""
+    with Stage(folder, [f"--order={order}"], answers=True) as stage:
+        stage.kafka.kill()
+        result_of(stage.load(devices=devices, count=stored, per_s=5000))
+        deadline = time.monotonic() + LIMIT_S
+        while stage.gateway.value_of("ounce_gateway_stored_records") < stored:
+            if time.monotonic() > deadline:
+                raise RuntimeError(stage.gateway.child.log_tail())
+            time.sleep(0.2)
+        stage.kafka.start()
+        while stage.gateway.value_of("ounce_gateway_kafka_away"):
+            time.sleep(0.05)
+        began_s = time.monotonic()
+        left = stage.gateway.value_of("ounce_gateway_stored_records")
+        count = int(per_s * left / 5000)
+        load = stage.load(devices=devices, first=stored, count=count, per_s=per_s, listen=True)
+        stage.far.wait_for(stored, LIMIT_S)
+        drained_s = time.monotonic() - began_s
+        latencies_s = result_of(load)["latencies_s"]
+        stage.far.wait_for(stored + count, LIMIT_S)
+        found = account(stage.far.arrivals, stored + count, devices)
+        return [
+            order,
+            stored,
+            round(drained_s, 1),
+            count,
+            round(100 * share_within(latencies_s, DEADLINE_S, count), 1),
+            round(1e3 * float(np.median(latencies_s or [np.nan])), 1),
+            found.n_lost,
+            found.n_out_of_order,
+        ]
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--devices", type=int, default=10_000, help="Devices that send in turn.")
+@click.option("--per-s", type=float, default=5000.0, help="Messages a second.")
+@click.option("--seconds", type=float, default=20.0, help="Length of the steady load.")
+@click.option("--outage-s", type=float, default=60.0, help="Seconds that Kafka is away.")
+@click.option("--backlog", "stored", type=int, default=100_000, help="Messages stored.")
+@click.option("--live-per-s", type=float, default=500.0, help="Live messages beside them.")
+@publish_option
+def main(  # noqa: PLR0913  one for each option
+    devices: int,
+    per_s: float,
+    seconds: float,
+    outage_s: float,
+    stored: int,
+    live_per_s: float,
+    publish: bool,
+) -> None:
+    """Measure a gateway on one core, between a real mosquitto and a real Kafka.
+
+    Example: python -m benchmarks.gateway --outage-s 600
+    """
+    with tempfile.TemporaryDirectory(prefix="ounce-gateway-") as name:
+        folder = Path(name)
+        tables = {
+            "gateway-throughput": Table(
+                ["devices", "sent a second", "in Kafka", "lost", "% of a core", "MB at most"],
+                [throughput(folder / "steady", devices, per_s, seconds)],
+            )
+        }
+        click.echo(text(tables["gateway-throughput"]))
+        tables["gateway-outage"] = Table(
+            ["devices", "Kafka away, s", "acknowledged", "stored at its end", "lost", "repeated",
+             "out of order", "MB at most"],
+            [outage(folder / "outage", devices, per_s, outage_s)],
+            "The gateway is killed (`kill -9`) twice while Kafka is away.",
+        )  # fmt: skip
+        click.echo(text(tables["gateway-outage"]))
+        tables["gateway-backlog"] = Table(
+            ["order", "stored", "sent within s", "live", "% answered in 100 ms", "p50 ms", "lost",
+             "out of order"],
+            [backlog(folder / o, o, devices, stored, live_per_s) for o in ("device", "live")],
+            f"{live_per_s:.0f} live messages a second of the devices that have stored ones; "
+            "what answers does it at once.",
+        )  # fmt: skip
+        click.echo(text(tables["gateway-backlog"]))
+    report("gateway", tables, publish=publish)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""What was stored goes to Kafka, on a thread of its own: each record once, with its own time.
+
+A batch is one transaction, which also commits the batch's number as an offset. A gateway that dies
+before it hears of the commit asks for that number, and knows whether the batch is in Kafka.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from ounce_schemas.errors import BrokerError
+
+from ounce_edge.broker.publishing import ProducerSettings, Publishing
+from ounce_edge.broker.transactional_producer import AbortedError, TransactionalProducer
+from ounce_edge.gateway.arrivals import KafkaRecord, Unsent
+from ounce_edge.gateway.store import Store, StoreError
+from ounce_edge.wire.records import Outgoing
+
+logger = logging.getLogger(__name__)
+
+_TICK_S = 0.1
+_PAUSE_S = 2.0
+_TIMEOUT_S = 5.0
+_MOST_URGENT = 100
+"""Devices that go first at once."""
+
+
+class Backlog:
+    """Sends the store's records, as many a second as is set, while the line is up.
+
+    Args:
+        kafka: how to reach Kafka.
+        name: of the gateway.
+        marker: a topic, whose first partition names the committed batch in this store's group.
+        store: where the records are.
+        per_s: most records a second, but for those of devices that wait for theirs.
+        sent: told of records that Kafka has.
+        refused: told of a record that Kafka never takes, and why.
+    """
+
+    def __init__(
+        self,
+        kafka: ProducerSettings,
+        marker: str,
+        store: Store,
+        per_s: float,
+        sent: Callable[[Sequence[KafkaRecord]], None],
+        refused: Callable[[KafkaRecord, str], None],
+    ) -> None:
+        self.trouble: str | None = None
+        self._group = f"ounce-gateway-store-{store.id}"
+        self._kafka = kafka
+        self._marker = marker
+        self._store = store
+        self._most = max(round(per_s * _TICK_S), 1)
+        self._sent, self._refused = sent, refused
+        self._may_send = threading.Event()
+        self._is_closing = threading.Event()
+        self._first: dict[bytes, None] = {}
+        self._producer: TransactionalProducer | None = None
+        self._metadata: Any = None
+        """Of the store's group."""
+        self._n_alone = 0
+        """So many records go one by one, since Kafka refused one of those that went together."""
+        self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def allow(self, is_up: bool) -> None:
+        """Whether the line is up and nothing on it is in doubt."""
+        if is_up:
+            self._may_send.set()
+        else:
+            self._may_send.clear()
+
+    def hurry(self, device: bytes) -> None:
+        """Somebody waits for this device's records."""
+        self._first[device] = None
+
+    def close(self) -> None:
+        """End behind the batch that is under way."""
+        self._is_closing.set()
+        self._may_send.set()
+        if self._producer is not None:
+            self._producer.stop_trying()
+        self._thread.join(20)
+
+    def _run(self) -> None:
+        while not self._is_closing.is_set():
+            try:
+                self._work()
+            except (BrokerError, StoreError, KafkaException) as e:
+                self.trouble = f"stored messages are not sent: {e}"
+                logger.warning("%s", self.trouble)
+                self._drop_producer()
+                self._is_closing.wait(_PAUSE_S)
+        self._drop_producer()
+
+    def _work(self) -> None:
+        while not self._is_closing.is_set():
+            began_s = time.monotonic()
+            self._may_send.wait()
+            if self._is_closing.is_set():
+                return
+            if len(self._store):
+                self._send_next(self._ready_producer())
+                self.trouble = None
+            else:
+                self._first.clear()
+            if not self._first:
+                self._is_closing.wait(max(began_s + _TICK_S - time.monotonic(), 0))
+
+    def _ready_producer(self) -> TransactionalProducer:
+        """One that has ended what a predecessor left, and knows what became of it."""
+        if self._producer is None:
+            with Consumer({"group.id": self._group, **self._kafka}) as consumer:
+                self._metadata = consumer.consumer_group_metadata()
+            self._producer = TransactionalProducer(
+                Publishing(self._kafka), f"ounce-gateway-{self._store.id}"
+            )
+        batch = self._store.open_batch()
+        if batch is not None:
+            self._store.settle(batch, is_sent=self._committed() >= batch)
+        return self._producer
+
+    def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.close()
+
+    def _send_next(self, producer: TransactionalProducer) -> None:
+        n = 1 if self._n_alone else self._most
+        first = [*self._first][:_MOST_URGENT]
+        for device in first:
+            self._first.pop(device, None)
+        number, rows = self._store.begin_batch(n, first)
+        if len(rows) == n:  # there may be more of theirs
+            self._first.update(dict.fromkeys(first))
+        self._n_alone = max(self._n_alone - 1, 0)
+        records = [row.record for row in rows]
+        marker = [TopicPartition(self._marker, 0, number)]
+        try:
+            refused = producer.commit(as_outgoing(records), marker, self._metadata)
+        except AbortedError as e:
+            raise BrokerError(f"a transaction was aborted: {e}") from e
+        if not refused:
+            self._store.settle(number, is_sent=True)
+            self._sent(records)
+        elif len(rows) > 1:
+            self._store.settle(number, is_sent=False)
+            self._n_alone = len(rows)
+        else:
+            self._store.settle(number, is_sent=True)
+            self._refused(records[0], refused[0].why)
+
+    def _committed(self) -> int:
+        """The number of the last batch that Kafka has; -1 where it has none."""
+        with Consumer({"group.id": self._group, **self._kafka}) as consumer:
+            (found,) = consumer.committed([TopicPartition(self._marker, 0)], _TIMEOUT_S)
+        return max(found.offset, -1)
+
+
+def as_outgoing(records: Sequence[KafkaRecord]) -> list[Outgoing]:
+    """Records by topic; within a topic their order stays."""
+    by_topic = groupby(sorted(records, key=attrgetter("topic")), attrgetter("topic"))
+    return [_outgoing(topic, [*own]) for topic, own in by_topic]
+
+
+def _outgoing(topic: str, records: Sequence[KafkaRecord]) -> Outgoing:
+    return Outgoing(
+        topic,
+        [record.value for record in records],
+        [record.key for record in records],
+        [record.headers for record in records],
+        None,
+        [Unsent(record) for record in records],
+        timestamps_ms=[record.timestamp_ms for record in records],
+    )

@@ -1,0 +1,287 @@
+"""What waits for Kafka, on disk: SQLite with a write-ahead log, bounded by bytes and age.
+
+Every public method is one transaction: a process that dies between two statements leaves what was
+before, and what is added is on the disk when `add` returns.
+"""
+
+import fcntl
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+import msgspec
+from ounce_schemas.errors import OunceError
+
+from ounce_edge.gateway.arrivals import KafkaRecord
+from ounce_edge.gateway.bounds import Bounds, DropFirst
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS about (id TEXT NOT NULL, batch INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS records (
+  place INTEGER PRIMARY KEY AUTOINCREMENT, device BLOB NOT NULL, patience_ms REAL NOT NULL,
+  bytes INTEGER NOT NULL, at_s REAL NOT NULL, batch INTEGER, record BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS of_device ON records (device, place);
+CREATE INDEX IF NOT EXISTS of_batch ON records (batch) WHERE batch IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_patience ON records (patience_ms DESC, place);
+"""
+_WITHOUT_DEADLINE_MS = 1e12
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(KafkaRecord).decode
+
+
+class StoreError(OunceError):
+    """The store can't be read or written, as on a full disk."""
+
+
+class Stored(NamedTuple):
+    """A record and its place in the order of arrival."""
+
+    place: int
+    record: KafkaRecord
+
+
+class _Change:
+    """What a transaction does to the number of records and their bytes."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+        self.n = 0
+        self.n_bytes = 0
+
+    def delete(self, places: Sequence[int]) -> int:
+        """Delete records; how many were there."""
+        n_before = self.n
+        for place in places:
+            query = "DELETE FROM records WHERE place = ? RETURNING bytes"
+            for (n_bytes,) in self.db.execute(query, (place,)).fetchall():
+                self.n -= 1
+                self.n_bytes -= n_bytes
+        return n_before - self.n
+
+
+class Store:
+    """Keeps records in the order in which they were added; safe on several threads.
+
+    Age is time that a gateway ran with the store: a clock that is set, or wrong at start, drops
+    nothing.
+
+    Args:
+        path: of the database's file.
+        bounds: how much may wait.
+        clock: seconds on any steady clock.
+
+    Raises:
+        StoreError: it can't be opened.
+    """
+
+    def __init__(
+        self, path: Path, bounds: Bounds, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._path = path
+        self._bounds = bounds
+        self._lock = threading.Lock()
+        self.id = ""
+        """Of this store, for good."""
+        self._batch = self._n = self._bytes = 0
+        try:
+            with ExitStack() as opened:
+                last_s = self._open(opened)
+                self._opened = opened.pop_all()
+        except BlockingIOError as e:
+            raise StoreError(
+                f"store {path}: another gateway has it; give each its own --store"
+            ) from e
+        except (OSError, sqlite3.Error) as e:
+            raise StoreError(f"store {path}: can't be opened: {e}; choose another --store") from e
+        self._clock, self._zero_s = clock, clock() - last_s
+
+    def _open(self, opened: ExitStack) -> float:
+        """When the last record was added, in seconds that gateways ran before."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        guard = opened.enter_context(Path(f"{self._path}.lock").open("wb"))  # noqa: SIM115
+        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        db = self._db = opened.enter_context(closing(self._connect()))
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA journal_size_limit = 67108864")
+        db.executescript(_SCHEMA)
+        db.execute(
+            "INSERT INTO about SELECT ?, 0 WHERE NOT EXISTS (SELECT 1 FROM about)", (uuid4().hex,)
+        )
+        self._reader = opened.enter_context(closing(self._connect()))
+        ((self.id, self._batch),) = db.execute("SELECT id, batch FROM about")
+        ((self._n, self._bytes, last_s),) = db.execute(
+            "SELECT count(*), coalesce(sum(bytes), 0), coalesce(max(at_s), 0) FROM records"
+        )
+        return float(last_s)
+
+    def __len__(self) -> int:
+        """Records that wait."""
+        return self._n
+
+    @property
+    def n_bytes(self) -> int:
+        """What they take, roughly."""
+        return self._bytes
+
+    def oldest_age_s(self) -> float:
+        """How long the first has waited; 0 where none does."""
+        row = self._ask("SELECT at_s FROM records ORDER BY place LIMIT 1").fetchone()
+        return 0.0 if row is None else max(self._now_s() - row[0], 0.0)
+
+    def has(self, device: bytes) -> bool:
+        """Whether records of a device wait; does not wait for a writer."""
+        found = self._ask("SELECT 1 FROM records WHERE device = ? LIMIT 1", (device,)).fetchone()
+        return found is not None
+
+    def add(self, records: Sequence[KafkaRecord]) -> tuple[list[int], int]:
+        """Keep records, and drop what is over the bounds then.
+
+        Returns:
+            The places of the records, and how many were dropped.
+
+        Raises:
+            StoreError: none is kept, and none dropped.
+        """
+        with self._transaction() as change:
+            db, now_s, places = change.db, self._now_s(), list[int]()
+            for record in records:
+                patience_ms = record.max_latency_ms or _WITHOUT_DEADLINE_MS
+                row = (record.key, patience_ms, record.size_bytes, now_s, _encode(record))
+                added = db.execute(
+                    "INSERT INTO records (device, patience_ms, bytes, at_s, record) "
+                    "VALUES (?, ?, ?, ?, ?)",
+                    row,
+                )
+                places.append(int(added.lastrowid or 0))
+                change.n += 1
+                change.n_bytes += record.size_bytes
+            over = self._bytes + change.n_bytes - self._bounds.max_bytes
+            return places, change.delete([*self._over(db, over)])
+
+    def drop_old(self) -> int:
+        """Drop what is too old; how many.
+
+        Raises:
+            StoreError: none is dropped.
+        """
+        with self._transaction() as change:
+            old = change.db.execute(
+                "SELECT place FROM records WHERE at_s < ? AND batch IS NULL",
+                (self._now_s() - self._bounds.max_age_s,),
+            )
+            return change.delete([place for (place,) in old.fetchall()])
+
+    def remove(self, places: Sequence[int]) -> None:
+        """These are safe elsewhere.
+
+        Raises:
+            StoreError: all are still there.
+        """
+        with self._transaction() as change:
+            change.delete(places)
+
+    def begin_batch(self, n: int, first: Sequence[bytes] = ()) -> tuple[int, list[Stored]]:
+        """Put the next records into a batch, which has to be settled before the next one.
+
+        Args:
+            n: most records.
+            first: devices whose records go before others; within a device order holds.
+
+        Returns:
+            The batch's number, one more than that of the last, and its records.
+
+        Raises:
+            StoreError: there is no batch.
+        """
+        with self._transaction() as change:
+            db, rows = change.db, dict[int, bytes]()
+            for device in first:
+                of_device = "WHERE device = ? ORDER BY place LIMIT ?"
+                rows.update(self._select(db, of_device, (device, n - len(rows))))
+            if len(rows) < n:
+                rows.update(self._select(db, "ORDER BY place LIMIT ?", (n,)))
+            chosen = [(self._batch + 1, place) for place in [*rows][:n]]
+            db.executemany("UPDATE records SET batch = ? WHERE place = ?", chosen)
+            db.execute("UPDATE about SET batch = batch + 1")
+        self._batch += 1
+        return self._batch, [Stored(place, _decode(rows[place])) for _, place in chosen]
+
+    def open_batch(self) -> int | None:
+        """The batch that is not settled, where there is one."""
+        row = self._ask("SELECT max(batch) FROM records WHERE batch IS NOT NULL").fetchone()
+        return None if row is None else row[0]
+
+    def settle(self, batch: int, is_sent: bool) -> None:
+        """Remove a batch that Kafka has, or put it back.
+
+        Raises:
+            StoreError: it is as it was.
+        """
+        with self._transaction() as change:
+            if is_sent:
+                own = change.db.execute("SELECT place FROM records WHERE batch = ?", (batch,))
+                change.delete([place for (place,) in own.fetchall()])
+            else:
+                change.db.execute("UPDATE records SET batch = NULL WHERE batch = ?", (batch,))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._opened.close()
+
+    def _now_s(self) -> float:
+        """Seconds that gateways ran with this store."""
+        return self._clock() - self._zero_s
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, timeout=10
+        )
+
+    def _ask(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self._reader.execute(query, values)
+        except sqlite3.Error as e:
+            raise StoreError(f"store {self._path}: can't be read: {e}") from e
+
+    @contextmanager
+    def _transaction(self) -> Iterator["_Change"]:
+        with self._lock:
+            change = _Change(self._db)
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield change
+                self._db.execute("COMMIT")
+                self._n += change.n
+                self._bytes += change.n_bytes
+            except BaseException as e:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                if isinstance(e, sqlite3.Error):
+                    raise StoreError(f"store {self._path}: can't be written: {e}") from e
+                raise
+
+    @staticmethod
+    def _select(
+        db: sqlite3.Connection, which: str, values: tuple[object, ...]
+    ) -> Iterator[tuple[int, bytes]]:
+        yield from db.execute(f"SELECT place, record FROM records {which}", values)
+
+    def _over(self, db: sqlite3.Connection, n_bytes: int) -> Iterator[int]:
+        """The first records to drop, until they make up so many bytes."""
+        order = "place"
+        if self._bounds.drop_first is DropFirst.LEAST_URGENT:
+            order = "patience_ms DESC, place"
+        if n_bytes > 0:
+            query = f"SELECT place, bytes FROM records WHERE batch IS NULL ORDER BY {order}"
+            for place, own in db.execute(query):
+                yield place
+                n_bytes -= own
+                if n_bytes <= 0:
+                    return

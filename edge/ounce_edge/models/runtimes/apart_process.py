@@ -1,0 +1,78 @@
+"""The process of a runtime that runs apart: answers one message after the other until its pipe
+closes, or until its GPU is broken."""
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+
+from ounce_schemas.errors import ArtifactError, OunceError
+
+from ounce_edge.models.runtimes.base import LoadedModel, Runtime
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds until a process that does not answer is ended."""
+
+    start_s: float = 120.0
+    load_s: float = 300.0
+    run_s: float = 10.0
+
+
+class Kind(Enum):
+    """What an answer is."""
+
+    DONE = auto()
+    REFUSED = auto()
+    """The model can't be loaded."""
+    FAILED = auto()
+    """The call failed; the next one may do."""
+    ABSENT = auto()
+    """There is no such runtime here. The process ends."""
+    BROKEN = auto()
+    """No call will ever do again. The process ends."""
+
+
+def serve(make: Callable[[], Runtime], connection: Any) -> None:
+    """Make the runtime and answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's, which closes the pipe
+    try:
+        runtime = make()
+    except OunceError as e:
+        connection.send((Kind.ABSENT, str(e)))
+        return
+    connection.send((Kind.DONE, (runtime.name, runtime.threads)))
+    models: dict[int, LoadedModel] = {}
+    while True:
+        try:
+            message = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer = (Kind.DONE, _do(runtime, models, *message))
+        except ArtifactError as e:
+            answer = (Kind.REFUSED, str(e))
+        except Exception as e:  # runtimes raise many types
+            is_broken = getattr(e, "is_sticky", False)
+            answer = (Kind.BROKEN if is_broken else Kind.FAILED, f"{type(e).__name__}: {e}")
+        connection.send(answer)
+        if answer[0] is Kind.BROKEN:
+            return
+
+
+def _do(
+    runtime: Runtime, models: dict[int, LoadedModel], what: str, number: int, *more: Any
+) -> Any:
+    if what == "load":
+        path, content = more
+        model = models[number] = runtime.load(Path(path), content)
+        return dict(model.inputs), dict(model.outputs)
+    if what == "run":
+        return models[number].run(*more)
+    if what == "used":
+        return getattr(runtime, "used_bytes", 0)
+    models.pop(number).unload()
+    return None

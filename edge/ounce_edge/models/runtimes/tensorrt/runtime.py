@@ -1,0 +1,73 @@
+"""TensorRT as a runtime: it loads engines that are in the cache. None is built here, since a build
+takes minutes, in which nothing else would be answered."""
+
+from pathlib import Path
+
+from ounce_schemas.errors import ArtifactError
+
+from ounce_edge.models.runtimes.base import LoadedModel
+from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
+from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, find_cuda
+from ounce_edge.models.runtimes.tensorrt.device import find_device
+from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
+from ounce_edge.models.runtimes.tensorrt.engines import Target
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
+
+
+class TensorRtRuntime:
+    """Implements `Runtime`.
+
+    Args:
+        target: TensorRT, the GPU and the batch profile.
+        cuda: of this process.
+        cache: of engines.
+    """
+
+    def __init__(self, target: Target, cuda: Cuda, cache: EngineCache) -> None:
+        self._target, self._cuda, self._cache = target, cuda, cache
+
+    @property
+    def name(self) -> str:
+        """Name and version of TensorRT."""
+        return self._target.tensorrt.name
+
+    @property
+    def threads(self) -> int:
+        """One of the CPU; the rest happens on the GPU."""
+        return 1
+
+    @property
+    def used_bytes(self) -> int:
+        """Memory of the GPU that is taken, by whomever."""
+        free_bytes, total_bytes = self._cuda.call("cudaMemGetInfo")
+        return int(total_bytes - free_bytes)
+
+    def load(self, path: Path, content: bytes) -> LoadedModel:
+        """Load the engine of an ONNX file.
+
+        Raises:
+            ArtifactError: there is none in the cache, or TensorRT does not take it.
+            CudaError: the GPU has too little memory.
+        """
+        engine = self._cache.read(self._target.key(content))
+        if engine is None:
+            task = path.parts[-3] if len(path.parts) > 2 else "TASK"
+            raise ArtifactError(
+                f"{path}: has no engine of {self.name} for {self._target.device.name}; build it "
+                f"with `ounce engines build {task}`, which says why where it can't be built"
+            )
+        return EngineModel(self._target.tensorrt, self._cuda, engine, self._target.profile)
+
+
+def make_tensorrt(cache: Path) -> TensorRtRuntime:
+    """The native runtime on the first GPU.
+
+    Raises:
+        RuntimeAbsentError: TensorRT, the driver or the GPU is absent.
+        ArtifactError: the cache can't be used.
+    """
+    tensorrt = find_tensorrt(Flavour.NATIVE)
+    cuda = find_cuda()
+    target = Target(tensorrt, find_device(cuda), BatchProfile())
+    return TensorRtRuntime(target, cuda, EngineCache(cache))

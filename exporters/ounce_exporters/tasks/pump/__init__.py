@@ -1,0 +1,1 @@
+"""The task `pump`: which readings of a simulated pump are strange."""

@@ -1,0 +1,86 @@
+"""Files of a bucket in S3, or of what speaks like it: what `ModelStore` asks of a file system.
+
+Settings come from the environment, as those of Amazon's own clients: AWS_ACCESS_KEY_ID,
+AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL and others.
+"""
+
+import os
+from datetime import timedelta
+
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+
+_TIMEOUT = timedelta(seconds=10)
+_MOST_RETRIES = 2
+
+
+class S3Files:
+    """One bucket.
+
+    Args:
+        url: `s3://BUCKET/FOLDER`.
+    """
+
+    protocol = ("s3",)
+
+    def __init__(self, url: str) -> None:
+        bucket, _, folder = url.removeprefix("s3://").partition("/")
+        if not bucket:
+            raise ValueError("it names no bucket")
+        self.root = folder.rstrip("/")
+        is_plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+        self._store = S3Store(
+            bucket,
+            client_options={
+                "allow_http": is_plain,
+                "timeout": _TIMEOUT,
+                "connect_timeout": _TIMEOUT,
+            },
+            retry_config={"max_retries": _MOST_RETRIES, "retry_timeout": _TIMEOUT},
+        )
+
+    def cat_file(self, path: str, start: int, end: int) -> bytes:
+        """The bytes from `start` to `end`, or to the end of the file.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            BaseError: the store does not answer, or not this key.
+        """
+        try:
+            return bytes(self._store.get_range(path, start=start, end=end))
+        except BaseError:
+            if self._store.head(path)["size"] > start:
+                raise
+            return b""  # no range of nothing can be asked for
+
+    def exists(self, path: str) -> bool:
+        """Whether a file is there.
+
+        Raises:
+            BaseError: as in `cat_file`.
+        """
+        try:
+            self._store.head(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def ls(self, path: str, detail: bool) -> list[str]:
+        """Paths of what is in a folder; nothing where there is none.
+
+        Raises:
+            BaseError: as in `cat_file`.
+        """
+        found = self._store.list_with_delimiter(f"{path.rstrip('/')}/")
+        return [*found["common_prefixes"], *(each["path"] for each in found["objects"])]
+
+    def makedirs(self, path: str, exist_ok: bool) -> None:
+        """A bucket has no folders."""
+
+    def pipe_file(self, path: str, content: bytes) -> None:
+        """Write a file; it appears whole.
+
+        Raises:
+            BaseError: as in `cat_file`.
+        """
+        self._store.put(path, content, use_multipart=False)

@@ -1,0 +1,187 @@
+"""Where messages go: at once, or by the disk."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ounce_edge.gateway.arrivals import Arrived, KafkaRecord
+from ounce_edge.gateway.bounds import Bounds
+from ounce_edge.gateway.forwarder import Forwarder, Order, Rules
+from ounce_edge.gateway.store import Store, StoreError
+
+
+class FakeLine:
+    """Sends nothing; a test says what is confirmed."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[KafkaRecord, Callable[[str | None], None]]] = []
+
+    def send(self, record: KafkaRecord, confirmed: Callable[[str | None], None]) -> None:
+        self.sent.append((record, confirmed))
+
+    def poll(self) -> None:
+        pass
+
+    def confirm(self, n: int = 1, why_not: str | None = None) -> None:
+        for _ in range(n):
+            self.sent.pop(0)[1](why_not)
+
+    @property
+    def names(self) -> list[bytes | None]:
+        return [record.value for record, _ in self.sent]
+
+
+class FakeBacklog:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.may_send = False
+        self.first: list[bytes] = []
+
+    def allow(self, is_up: bool) -> None:
+        self.may_send = is_up
+
+    def hurry(self, device: bytes) -> None:
+        self.first.append(device)
+
+
+class Rig:
+    """A forwarder, and what is around it."""
+
+    def __init__(self, path: Path, order: Order = Order.DEVICE) -> None:
+        self.now_s = 0.0
+        self.line, self.backlog = FakeLine(), FakeBacklog()
+        self.store = Store(path, Bounds(10**6, 1e9))
+        self.safe: list[bytes] = []
+        self.forwarder = Forwarder(
+            self.line,
+            self.store,
+            self.backlog,
+            Rules(order, 1.0, lambda: self.now_s),
+            lambda arrived: self.safe.append(arrived.payload),
+        )
+
+    def take(self, name: bytes, device: bytes = b"d", must_store: bool = False) -> None:
+        record = KafkaRecord("t", device, name, [], 0)
+        self.forwarder.take(record, Arrived("t", name, 0, 1), must_store)
+
+    def turn(self, later_s: float = 0.0) -> None:
+        self.now_s += later_s
+        self.forwarder.turn()
+
+    def stored(self) -> list[bytes | None]:
+        number, rows = self.store.begin_batch(1000)
+        self.store.settle(number, is_sent=False)
+        return [row.record.value for row in rows]
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(tmp_path / "store.db")
+    yield made
+    made.store.close()
+
+
+def test_a_message_is_safe_once_kafka_has_it(rig: Rig) -> None:
+    rig.take(b"1")
+    rig.turn()
+    assert rig.safe == []
+    rig.line.confirm()
+    rig.turn()
+    assert rig.safe == [b"1"]
+    assert rig.stored() == []
+    assert rig.backlog.may_send
+
+
+def test_what_is_in_doubt_is_stored_before_what_comes_then_and_goes_when_kafka_has_it(
+    rig: Rig,
+) -> None:
+    rig.take(b"1")
+    rig.turn(0.9)
+    assert not rig.forwarder.is_away
+    rig.turn(0.2)
+    rig.take(b"2")
+    rig.turn()
+    assert rig.forwarder.is_away
+    assert rig.safe == [b"1", b"2"]
+    assert rig.stored() == [b"1", b"2"]
+    assert not rig.backlog.may_send
+    rig.line.confirm()
+    rig.turn()
+    assert rig.stored() == [b"2"]
+    assert rig.safe == [b"1", b"2"]
+    assert not rig.forwarder.is_away
+    assert rig.backlog.may_send
+
+
+def test_a_device_with_stored_messages_waits_behind_them_and_is_hurried(rig: Rig) -> None:
+    rig.take(b"1", must_store=True)
+    rig.turn()
+    rig.take(b"2")
+    rig.take(b"other", device=b"e")
+    rig.turn()
+    assert rig.stored() == [b"1", b"2"]
+    assert rig.line.names == [b"other"]
+    assert rig.backlog.first == [b"d"]
+
+
+def test_live_first_passes_what_is_stored(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "store.db", Order.LIVE)
+    rig.take(b"1", must_store=True)
+    rig.turn()
+    rig.take(b"2")
+    assert rig.line.names == [b"2"]
+    rig.store.close()
+
+
+def test_what_kafka_can_not_take_now_is_stored(rig: Rig) -> None:
+    rig.take(b"1")
+    rig.line.confirm(why_not="fatal")
+    rig.turn()
+    assert rig.stored() == [b"1"]
+    assert rig.safe == [b"1"]
+
+
+def test_a_doubtful_one_that_fails_stays_stored_once(rig: Rig) -> None:
+    rig.take(b"1")
+    rig.turn(2)
+    rig.line.confirm(why_not="purged")
+    rig.turn()
+    assert rig.stored() == [b"1"]
+
+
+def test_on_a_full_disk_nothing_is_acknowledged_until_it_is_safe(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("store: can't be written: full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.store, "add", full)
+        rig.take(b"1")
+        rig.turn(2)
+        rig.take(b"2")
+        rig.turn()
+        assert rig.safe == []
+        assert "full" in (rig.forwarder.store_trouble or "")
+        rig.line.confirm()
+        rig.turn(2)  # Kafka is back: what the disk did not take goes at once
+        assert rig.safe == [b"1"]
+        assert rig.line.names == [b"2"]
+        rig.line.confirm()
+        rig.turn()
+        assert rig.safe == [b"1", b"2"]
+    assert rig.stored() == []
+
+
+def test_what_the_disk_takes_later_is_safe_then(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.store, "add", lambda *_: (_ for _ in ()).throw(StoreError("full")))
+        rig.take(b"1")
+        rig.turn(2)
+    rig.turn(0.5)
+    assert rig.safe == []
+    rig.turn(1)
+    assert rig.safe == [b"1"]
+    assert rig.forwarder.store_trouble is None
+    assert rig.stored() == [b"1"]

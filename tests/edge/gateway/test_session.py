@@ -1,0 +1,265 @@
+"""The connection with a real mosquitto: acknowledgements, losses, logins, crowds, hostile ones."""
+
+import asyncio
+import gc
+import resource
+import socket
+import struct
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ounce_edge.gateway.arrivals import Arrived
+from ounce_edge.gateway.replies import Reply
+from ounce_edge.gateway.session import Session
+from ounce_edge.gateway.settings import GatewaySettings
+
+from tests.support.kafka.certificates import Authority
+from tests.support.process.mosquitto import Mosquitto, MqttDevice
+from tests.support.process.wait import wait_until
+
+pytestmark = pytest.mark.mosquitto
+WAIT_S = 0.02
+
+
+def settings(broker: Mosquitto, **more: Any) -> GatewaySettings:
+    usual = {"mqtt": broker.url, "name": "g", "mqtt_version": "5"}
+    return GatewaySettings(
+        map=("s/+device/+task",), task=("digits",), kafka="nowhere:1", **{**usual, **more}
+    )
+
+
+@contextmanager
+def session(broker: Mosquitto, **more: Any) -> Iterator[Session]:
+    own = settings(broker, **more)
+    made = Session(own, own.maps.filters)
+    made.start()
+    try:
+        wait_until(lambda: made.trouble is None, lambda: made.trouble)
+        yield made
+    finally:
+        made.close()
+
+
+def take(own: Session, n: int, each: Callable[[Arrived], None] = lambda _: None) -> list[Arrived]:
+    """The next `n` messages."""
+    found: list[Arrived] = []
+
+    def more() -> bool:
+        for arrived in own.take(WAIT_S):
+            each(arrived)
+            found.append(arrived)
+        return len(found) >= n
+
+    wait_until(more, lambda: [a.payload for a in found])
+    own.take(0)  # acknowledges what is finished
+    return found
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_what_is_not_finished_comes_again_to_the_next_session(
+    mosquitto: Mosquitto, version: str
+) -> None:
+    with MqttDevice(mosquitto.port) as device:
+        with session(mosquitto, mqtt_version=version) as first:
+            for name in (b"1", b"2", b"3"):
+                device.send("s/d/digits", name)
+            messages = take(first, 3)
+            first.finish(messages[2])
+            first.finish(messages[0])
+            first.take(WAIT_S)
+        with session(mosquitto, mqtt_version=version) as second:
+            again = take(second, 2, second.finish)
+            assert [a.payload for a in again] == [b"2", b"3"], "acknowledged in order: 1 alone"
+        with session(mosquitto, mqtt_version=version) as third:
+            device.send("s/d/digits", b"4")
+            assert [a.payload for a in take(third, 1, third.finish)] == [b"4"]
+
+
+def test_a_lost_connection_forwards_nothing_twice(mosquitto: Mosquitto) -> None:
+    with session(mosquitto) as own:
+        with MqttDevice(mosquitto.port) as device:
+            for name in (b"1", b"2"):
+                device.send("s/d/digits", name)
+            messages = take(own, 2)
+        mosquitto.stop()
+        wait_until(lambda: own.trouble is not None, lambda: own.trouble)
+        own.finish(messages[0])
+        mosquitto.start()
+        wait_until(lambda: own.trouble is None, lambda: own.trouble)
+        with MqttDevice(mosquitto.port) as device:
+            device.send("s/d/digits", b"3")
+        assert [a.payload for a in take(own, 1, own.finish)] == [b"3"]
+        own.finish(messages[1])
+        own.take(WAIT_S)
+    with session(mosquitto) as own, MqttDevice(mosquitto.port) as device:
+        device.send("s/d/digits", b"4")
+        assert [a.payload for a in take(own, 1, own.finish)] == [b"4"], "all were acknowledged"
+
+
+def test_answers_go_out_and_are_confirmed(mosquitto: Mosquitto) -> None:
+    with session(mosquitto) as own, MqttDevice(mosquitto.port, ["answers/#"]) as device:
+        own.publish(Reply("answers/d/digits", b"\x01"), b"yes", [("a", "b")])
+        (heard,) = device.wait_for(1)
+        assert heard.properties is not None
+        assert heard.properties.CorrelationData == b"\x01"
+        assert heard.properties.UserProperty == [("a", "b")]
+        wait_until(lambda: own.n_unconfirmed == 0, lambda: own.n_unconfirmed)
+
+
+def test_gateways_of_a_group_share_the_messages(mosquitto: Mosquitto) -> None:
+    with (
+        session(mosquitto, name="a", group="both") as one,
+        session(mosquitto, name="b", group="both") as other,
+        MqttDevice(mosquitto.port) as device,
+    ):
+        for i in range(40):
+            device.send("s/d/digits", b"%d" % i)
+        shares: dict[Session, list[bytes]] = {one: [], other: []}
+
+        def more() -> bool:
+            for own, share in shares.items():
+                for arrived in own.take(WAIT_S):
+                    share.append(arrived.payload)
+                    own.finish(arrived)
+            return sum(map(len, shares.values())) >= 40
+
+        wait_until(more, lambda: shares)
+        assert sorted(shares[one] + shares[other]) == sorted(b"%d" % i for i in range(40))
+        assert shares[one]
+        assert shares[other]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_tls_and_a_password(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.sign("broker", host="localhost")
+    passwords = tmp_path / "passwords"
+    passwords.write_text("gateway:secret\n")
+    subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
+    options = [
+        "allow_anonymous false", f"password_file {passwords}",
+        f"certfile {pair.certificate}", f"keyfile {pair.key}",
+    ]  # fmt: skip
+    with Mosquitto(options) as broker:
+        good = {
+            "mqtt": f"mqtts://localhost:{broker.port}", "mqtt_ca": authority.certificate,
+            "mqtt_username": "gateway", "mqtt_password": "secret",
+        }  # fmt: skip
+        with session(broker, **good) as own:
+            assert own.trouble is None
+        for wrong, why in (
+            ({"mqtt_password": "guessed"}, "refuses: Not authorized"),
+            ({"mqtt_ca": None}, "can't be reached"),
+            ({"mqtt": f"mqtts://127.0.0.1:{broker.port}"}, "can't be reached"),
+        ):
+            own_settings = settings(broker, **{**good, **wrong})
+            own = Session(own_settings, own_settings.maps.filters)
+            own.start()
+            try:
+                wait_until(lambda o=own, w=why: w in (o.trouble or ""), lambda o=own: o.trouble)  # type: ignore[misc]
+            finally:
+                own.close()
+        gc.collect()  # the client leaves sockets open whose handshake failed
+
+
+def packet(kind: int, body: bytes) -> bytes:
+    """One of MQTT 3.1.1 whose length takes up to two bytes."""
+    n = len(body)
+    return bytes([kind]) + (bytes([n]) if n < 128 else bytes([n % 128 | 128, n // 128])) + body
+
+
+def text(content: bytes) -> bytes:
+    return struct.pack(">H", len(content)) + content
+
+
+def connect_packet(name: bytes) -> bytes:
+    return packet(0x10, text(b"MQTT") + b"\x04\x02\x00\x3c" + text(name))
+
+
+def publish_packet(topic: bytes, payload: bytes) -> bytes:
+    return packet(0x32, text(topic) + b"\x00\x01" + payload)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        publish_packet(b"s/\xff\xfe/digits", b"x"),
+        publish_packet(b"s/\xed\xa0\x80/digits", b"x"),
+        publish_packet(b"s/a\x00b/digits", b"x"),
+        publish_packet(b"s/+/digits", b"x"),
+        publish_packet(b"#", b"x"),
+        publish_packet(b"", b"x"),
+        publish_packet(b"/".join([b"s"] * 150), b"x"),
+        b"\x32\xff\xff\xff\xff\xff\xff",
+        b"\x00" * 1000,
+    ],
+)
+def test_a_hostile_client_hinders_nobody(mosquitto: Mosquitto, hostile: bytes) -> None:
+    with (
+        session(mosquitto) as own,
+        MqttDevice(mosquitto.port) as device,
+        socket.create_connection(("127.0.0.1", mosquitto.port)) as raw,
+    ):
+        raw.settimeout(30)
+        raw.sendall(connect_packet(b"evil"))
+        assert raw.recv(4)[:1] == b"\x20"
+        raw.sendall(hostile)
+        device.send("s/d/digits", b"good")
+        assert b"good" in [a.payload for a in take(own, 1, own.finish)]
+        assert own.trouble is None
+
+
+def test_messages_of_16_mb_fill_no_memory(mosquitto: Mosquitto) -> None:
+    with (
+        session(mosquitto, max_waiting_mb=20.0) as own,
+        MqttDevice(mosquitto.port) as device,
+    ):
+        for _ in range(4):
+            device.send("s/d/digits", bytes(16_000_000))
+        device.send("s/d/digits", b"after")
+        found: list[Arrived] = []
+
+        def more() -> bool:
+            waiting = own.take(WAIT_S)
+            assert sum(len(a.payload) for a in waiting) <= 32_000_000
+            found.extend(waiting)
+            for arrived in waiting:
+                own.finish(arrived)
+            return len(found) == 5
+
+        wait_until(more, lambda: len(found))
+        assert [len(a.payload) for a in found] == [16_000_000] * 4 + [5]
+
+
+def test_ten_thousand_devices_connect_at_once(mosquitto: Mosquitto) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    n = min(10_000, hard - 1000)
+    assert n >= 1000
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    mosquitto.stop()
+    mosquitto.start()  # with the limit of this process
+
+    async def device(i: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", mosquitto.port)
+        try:
+            writer.write(
+                connect_packet(b"d%d" % i) + publish_packet(b"s/d%d/digits" % i, b"%d" % i)
+            )
+            await reader.readexactly(8)  # CONNACK and PUBACK
+        finally:
+            writer.close()
+
+    async def all_devices() -> None:
+        await asyncio.gather(*(device(i) for i in range(n)))
+
+    try:
+        with session(mosquitto) as own:
+            asyncio.run(all_devices())
+            messages = take(own, n, own.finish)
+        assert sorted(int(a.payload) for a in messages) == list(range(n))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,0 +1,161 @@
+"""An engine's calls on fakes of CUDA and TensorRT: sizes, graphs, memory, errors."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
+from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
+from ounce_schemas.errors import ArtifactError
+
+from tests.support.networks import N_PIXELS, perceptron
+from tests.support.tensorrt.fake_cuda import CudaCode
+from tests.support.tensorrt.fake_gpu import FakeGpu, FakeTensorRt
+
+CONTENT = perceptron().SerializeToString()
+
+
+def load(gpu: FakeGpu, trt: FakeTensorRt, content: bytes = CONTENT) -> EngineModel:
+    tensorrt = TensorRt(Flavour.NATIVE, "10.3.0", trt)
+    return EngineModel(tensorrt, Cuda(gpu), content, BatchProfile(4, 16))
+
+
+@pytest.fixture
+def gpu() -> FakeGpu:
+    return FakeGpu()
+
+
+def pixels(n: int) -> dict[str, NDArray[Any]]:
+    rng = np.random.default_rng(n)
+    return {"input": rng.uniform(0, 1, (n, N_PIXELS)).astype(np.float32)}
+
+
+def test_batches_are_padded_up_and_large_ones_take_several_calls(gpu: FakeGpu) -> None:
+    trt = FakeTensorRt(gpu)
+    model = load(gpu, trt)
+    for n in (1, 3, 16, 37):
+        model.run(pixels(n))
+    assert trt.sizes == [1, 4, 16, 16, 16, 8]
+
+
+def test_padding_holds_no_garbage_and_changes_no_answer(gpu: FakeGpu) -> None:
+    model = load(gpu, FakeTensorRt(gpu))
+    whole = model.run(pixels(7))
+    assert np.isfinite(whole).all()
+    for row in range(7):
+        [alone] = model.run({"input": pixels(7)["input"][row : row + 1]})
+        np.testing.assert_allclose(alone, whole[row], rtol=1e-5)
+
+
+def test_the_third_call_of_a_size_is_one_launch_of_a_graph(gpu: FakeGpu) -> None:
+    model = load(gpu, FakeTensorRt(gpu))
+    wanted = model.run(pixels(2))
+    np.testing.assert_array_equal(model.run(pixels(2)), wanted)
+    gpu.calls.clear()
+    np.testing.assert_array_equal(model.run(pixels(2)), wanted)
+    assert gpu.calls == ["cudaGraphLaunch", "cudaStreamSynchronize"]
+
+
+def test_an_engine_that_no_graph_can_hold_runs_as_it_is(gpu: FakeGpu) -> None:
+    trt = FakeTensorRt(gpu, refuses_capture=True)
+    model = load(gpu, trt)
+    answers = [model.run(pixels(2)) for _ in range(4)]
+    for answer in answers:
+        np.testing.assert_array_equal(answer, answers[0])
+    assert gpu.calls.count("cudaStreamBeginCapture") == 1
+    assert "cudaGraphLaunch" not in gpu.calls
+
+
+def test_a_graph_that_is_not_made_costs_nothing_else(gpu: FakeGpu) -> None:
+    model = load(gpu, FakeTensorRt(gpu))
+    gpu.failures["cudaGraphInstantiate"] = CudaCode["cudaErrorMemoryAllocation"]
+    answers = [model.run(pixels(2)) for _ in range(3)]
+    np.testing.assert_array_equal(answers[0], answers[2])
+
+
+def test_unloading_gives_all_memory_back(gpu: FakeGpu) -> None:
+    model = load(gpu, FakeTensorRt(gpu))
+    for _ in range(3):
+        model.run(pixels(2))
+    assert len(gpu.blocks) == 4
+    model.unload()
+    assert gpu.blocks == {}
+    assert gpu.calls.count("cudaGraphExecDestroy") == gpu.calls.count("cudaGraphInstantiate") == 1
+
+
+@pytest.mark.parametrize("function", ["cudaMalloc", "cudaMallocHost", "cudaStreamCreate"])
+def test_too_little_memory_is_told_and_leaves_nothing_behind(gpu: FakeGpu, function: str) -> None:
+    gpu.failures[function] = CudaCode["cudaErrorMemoryAllocation"]
+    with pytest.raises(CudaError, match=f"^{function}: cudaErrorMemoryAllocation") as found:
+        load(gpu, FakeTensorRt(gpu))
+    assert found.value.is_out_of_memory
+    assert gpu.blocks == {}
+
+
+@pytest.mark.parametrize("calls_before", [0, 1, 5])
+def test_an_error_that_sticks_is_told_as_such(gpu: FakeGpu, calls_before: int) -> None:
+    model = load(gpu, FakeTensorRt(gpu))
+    for _ in range(calls_before):
+        model.run(pixels(2))
+    for function in ("cudaStreamSynchronize", "cudaMemcpyAsync", "cudaGraphLaunch"):
+        gpu.failures[function] = CudaCode["cudaErrorIllegalAddress"]
+    with pytest.raises(CudaError) as found:
+        model.run(pixels(2))
+    assert found.value.is_sticky
+
+
+def test_an_engine_that_tensorrt_does_not_take_is_refused(gpu: FakeGpu) -> None:
+    with pytest.raises(ArtifactError, match=r"tensorrt 10.3.0 does not take the engine"):
+        load(gpu, FakeTensorRt(gpu), b"no engine")
+
+
+def test_texts_go_in_as_bytes(gpu: FakeGpu) -> None:
+    nodes = [
+        helper.make_node("Cast", ["text"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["numbers"], ["output"], keepdims=0, axes=[1]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "texts",
+        [helper.make_tensor_value_info("text", TensorProto.UINT8, ["batch", 1, 6])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 6])],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(made)
+    model = load(gpu, FakeTensorRt(gpu), made.SerializeToString())
+    assert model.inputs["text"].datatype == "BYTES"
+    assert model.inputs["text"].shape == (None, 1)
+    answers = model.run({"text": np.array([["ab"], ["c"], [""]], object)})
+    np.testing.assert_array_equal(answers[:, :2], [[97, 98], [99, 0], [0, 0]])
+
+
+def test_images_go_in_as_they_are(gpu: FakeGpu) -> None:
+    nodes = [
+        helper.make_node("Cast", ["image"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["numbers"], ["output"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "images",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 2, 2, 3])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 12])],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = load(gpu, FakeTensorRt(gpu), made.SerializeToString())
+    assert model.inputs["image"].datatype == "UINT8"
+    images = np.arange(36, dtype=np.uint8).reshape(3, 2, 2, 3)
+    np.testing.assert_array_equal(model.run({"image": images}), images.reshape(3, 12))
+
+
+def test_inputs_of_different_lengths_are_refused(gpu: FakeGpu) -> None:
+    content = CONTENT
+    model = load(gpu, FakeTensorRt(gpu), content)
+    with pytest.raises(
+        ValueError, match=r"input 'input' is float64\[2, 64\], not FP32\[None, 64\]"
+    ):
+        model.run({"input": np.zeros((2, N_PIXELS))})

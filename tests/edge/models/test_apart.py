@@ -1,0 +1,139 @@
+"""A runtime in a process of its own: what happens to that process, and how it comes back.
+
+No GPU is there: the process has a runtime that crashes, breaks, hangs and runs out of memory as it
+is told.
+"""
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime
+from ounce_edge.models.runtimes.apart_process import Limits
+from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
+
+from tests.support.edge import bad_runtime as bad
+
+PATH = Path("models/t/m/model.onnx")
+LIMITS = Limits(start_s=60, load_s=60, run_s=30)
+
+
+class Clock:
+    """Stands still until it is told otherwise."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def runtime(clock: Clock) -> Iterator[ApartRuntime]:
+    made = ApartRuntime(bad.BadRuntime, LIMITS, clock)
+    yield made
+    made.close()
+
+
+def wish(number: int) -> dict[str, NDArray[np.float32]]:
+    return {"input": np.array([[number]], np.float32)}
+
+
+def test_a_crash_costs_the_call_alone_and_all_models_come_back(runtime: ApartRuntime) -> None:
+    models = [runtime.load(PATH, content) for content in (b"one", b"two")]
+    with pytest.raises(ApartError, match=r"^the process of bad 1 ended with signal 11$"):
+        models[0].run(wish(bad.CRASH))
+    for model in models:
+        assert model.run(wish(bad.ANSWER)) == bad.ANSWER
+    assert runtime.n_restarts == 1
+
+
+def test_an_error_that_sticks_ends_the_process_and_another_does_not(runtime: ApartRuntime) -> None:
+    model = runtime.load(PATH, b"one")
+    with pytest.raises(RuntimeError, match=r"^CudaError: cudaMalloc: cudaErrorMemoryAllocation"):
+        model.run(wish(bad.OUT_OF_MEMORY))
+    assert model.run(wish(bad.ANSWER)) == bad.ANSWER
+    assert runtime.n_restarts == 0
+    with pytest.raises(ApartError, match=r"can't go on: CudaError: .*cudaErrorIllegalAddress"):
+        model.run(wish(bad.STICK))
+    assert model.run(wish(bad.ANSWER)) == bad.ANSWER
+    assert runtime.n_restarts == 1
+
+
+def test_a_call_that_hangs_is_ended() -> None:
+    runtime = ApartRuntime(bad.BadRuntime, Limits(run_s=0.2))
+    model = runtime.load(PATH, b"one")
+    with pytest.raises(ApartError, match=r"did not answer for 0\.2 s and was ended"):
+        model.run(wish(bad.HANG))
+    runtime.close()
+
+
+def test_restarts_wait_longer_each_time(runtime: ApartRuntime, clock: Clock) -> None:
+    model = runtime.load(PATH, b"one")
+    pauses_s = (0.0, 1.0, 2.0)
+    for pause_s in pauses_s:
+        with pytest.raises(ApartError, match="exit code 3"):
+            model.run(wish(bad.EXIT))
+        if pause_s:
+            with pytest.raises(ApartError, match=rf"started again in {pause_s} s"):
+                model.run(wish(bad.ANSWER))
+        clock.now_s += pause_s
+        assert model.run(wish(bad.ANSWER)) == bad.ANSWER
+    assert runtime.n_restarts == len(pauses_s)
+    clock.now_s += 100.0  # the process has lasted: the next restart is at once
+    for _ in range(2):
+        with pytest.raises(ApartError, match="exit code 3"):
+            model.run(wish(bad.EXIT))
+        clock.now_s += 4.0 if runtime.n_restarts == len(pauses_s) else 0.0
+    assert runtime.n_restarts == len(pauses_s) + 1
+
+
+def test_a_model_that_is_refused_or_kills_its_process_is_not_kept(runtime: ApartRuntime) -> None:
+    model = runtime.load(PATH, b"one")
+    with pytest.raises(ArtifactError, match=f"^{PATH}: is refused$"):
+        runtime.load(PATH, b"refuse")
+    with pytest.raises(ApartError, match="exit code 4"):
+        runtime.load(PATH, b"crash")
+    assert model.run(wish(bad.ANSWER)) == bad.ANSWER
+
+
+def test_a_model_that_is_unloaded_is_not_loaded_again(runtime: ApartRuntime) -> None:
+    first, second = (runtime.load(PATH, content) for content in (b"one", b"two"))
+    first.unload()
+    with pytest.raises(ApartError):
+        second.run(wish(bad.CRASH))
+    first.unload()
+    assert second.run(wish(bad.ANSWER)) == bad.ANSWER
+    with pytest.raises(RuntimeError, match="unloaded"):
+        first.run(wish(bad.ANSWER))
+
+
+def test_a_model_that_nothing_holds_is_unloaded_with_the_next_call(runtime: ApartRuntime) -> None:
+    first, second = (runtime.load(PATH, content) for content in (b"one", b"two"))
+    assert len(runtime._state.models) == 2
+    del first
+    gc.collect()
+    assert second.run(wish(bad.ANSWER)) == bad.ANSWER
+    assert len(runtime._state.models) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (bad.make_absent, "^no such GPU$"),
+        (bad.make_dead, "^the process of the runtime ended with exit code 5$"),
+        (bad.make_silent, r"^the process of the runtime did not answer for 0\.1 s"),
+    ],
+)
+def test_a_runtime_that_does_not_start_is_absent(make: object, message: str) -> None:
+    limits = Limits(start_s=0.1 if make is bad.make_silent else 60)
+    with pytest.raises(RuntimeAbsentError, match=message):
+        ApartRuntime(make, limits)  # type: ignore[arg-type]

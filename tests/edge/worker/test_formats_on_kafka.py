@@ -1,0 +1,89 @@
+"""A worker on a real Kafka reads schemas of a registry, answers rows together, and keeps labels
+that it can't use."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import fastavro
+import numpy as np
+import pytest
+from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT, HEADER_TOPIC
+
+from tests.support.kafka.topics import OwnTopics
+from tests.support.process.worker import Device, Worker
+from tests.support.schema_registry import OwnRegistry, register
+
+pytestmark = pytest.mark.kafka
+
+SCHEMA = {
+    "type": "record", "name": "Image",
+    "fields": [{"name": "input", "type": {"type": "array", "items": "float"}}],
+}  # fmt: skip
+PIXELS = [float(i % 17) for i in range(64)]
+PATIENT = ("ce_maxlatencyms", b"60000")
+
+
+@pytest.fixture
+def device(kafka: str) -> Iterator[Device]:
+    own = Device(kafka)
+    yield own
+    own.close()
+
+
+def avro(schema_id: int, pixels: list[float]) -> bytes:
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, fastavro.parse_schema(SCHEMA), {"input": pixels})
+    return b"\0" + schema_id.to_bytes(4) + out.getvalue()
+
+
+def test_a_registry_that_goes_away_costs_its_new_schemas_only(
+    kafka: str,
+    topics: OwnTopics,
+    digits_models: Path,
+    device: Device,
+    tmp_path: Path,
+    consumer_group: str,
+) -> None:
+    _, _, _, labels = topics.of_task("digits")
+    registry = OwnRegistry()
+    known = register(registry.url, "digits", json.dumps(SCHEMA))
+    options = [f"--group={consumer_group}", f"--schema-registry={registry.url}"]
+    options.append("--schema-registry-timeout-s=60")
+    with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
+
+        def send(name: str, body: bytes) -> None:
+            device.send(body, [("ce_id", name.encode()), PATIENT])
+
+        send("raw", np.array(PIXELS, "<f4").tobytes())
+        send("avro", avro(known, PIXELS))
+        send("no such id", avro(700, PIXELS))
+        device.flush()
+        device.read(3)
+        registry.broken = 503, b"away"
+        send("known", avro(known, PIXELS))
+        send("new", avro(701, PIXELS))
+        send("rows", json.dumps([PIXELS, PIXELS[::-1]]).encode())
+        device.flush()
+        device.read(6)
+        device.label('{"id": "raw", "label": "eleven"}')
+        device.read(7)
+        outcomes = worker.get("/metrics")[1]
+    answers = {answer.id: answer.outputs[0].data for answer in device.answers()}
+    assert answers.keys() == {"raw", "avro", "known", "rows"}
+    assert answers["raw"] == answers["avro"] == answers["known"] == answers["rows"][:1]
+    assert len(answers["rows"]) == 2
+    letters = {}
+    for message in device.dead_letters:
+        found = dict(message.headers() or ())
+        text = found[HEADER_REASON].decode(), found[HEADER_TEXT].decode()
+        letters[(found.get("ce_id") or found[HEADER_TOPIC]).decode()] = text
+    assert letters.keys() == {"no such id", "new", labels}
+    assert letters["no such id"][0] == "unknown-schema"
+    assert letters["new"][0] == "registry-away"
+    assert registry.url in letters["new"][1]
+    registry.close()
+    assert letters[labels][0] == "bad-label"
+    assert "'eleven' is no class of task digits" in letters[labels][1]
+    assert 'ounce_labels_total{outcome="invalid",task="digits"}' in outcomes

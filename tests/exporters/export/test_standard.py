@@ -1,0 +1,134 @@
+"""Scalers and trees in standard operators answer as those of `ai.onnx.ml`, and TensorRT builds
+them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import helper
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
+from ounce_edge.models.runtimes.tensorrt.building import build_engine
+from ounce_exporters.export.standard import NoStandardFormError, standardize
+from ounce_exporters.export.tensor_trees import MOST_GEMM_DEPTH, read_trees
+from ounce_exporters.export.tree_reading import read_ensemble
+from ounce_exporters.export.trees import emit
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestRegressor,
+)
+from sklearn.tree import DecisionTreeClassifier
+
+from tests.support.tensorrt.rtx import rtx_or_skip
+
+N_FEATURES = 5
+ESTIMATORS = {
+    "one leaf": DecisionTreeClassifier(max_depth=1, min_samples_leaf=150),
+    "stump": DecisionTreeClassifier(max_depth=1),
+    "shallow": GradientBoostingClassifier(n_estimators=8, max_depth=3, random_state=0),
+    "just shallow": DecisionTreeClassifier(max_depth=MOST_GEMM_DEPTH, random_state=0),
+    "just deep": DecisionTreeClassifier(max_depth=MOST_GEMM_DEPTH + 1, random_state=0),
+    "deep": ExtraTreesClassifier(n_estimators=7, random_state=0),
+    "values": RandomForestRegressor(n_estimators=5, random_state=0),
+    "categories": HistGradientBoostingRegressor(
+        max_iter=6, categorical_features=[0], min_samples_leaf=2, max_leaf_nodes=12
+    ),
+}
+
+
+def table(name: str) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Rows with ties, and a target; missing values where the estimator takes them."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 6, (200, N_FEATURES)).astype(np.float32)
+    rows[:, 1:] += rng.choice([0.0, 0.5, 0.25], (200, N_FEATURES - 1)).astype(np.float32)
+    score = rows[:, 0] % 3 + rows[:, 1] * (rows[:, 2] > 2)
+    target: NDArray[Any] = np.digitize(score, [2, 5]) if "Class" in _kind(name) else score
+    if name in ("categories", "just deep", "values", "stump"):
+        rows[::7, 0] = rows[::5, 3] = np.nan
+    return rows, target
+
+
+def _kind(name: str) -> str:
+    return type(ESTIMATORS[name]).__name__
+
+
+@pytest.fixture(params=ESTIMATORS)
+def case(request: pytest.FixtureRequest) -> tuple[onnx.ModelProto, NDArray[np.float32]]:
+    """A graph of trees, and rows: those of the training, thresholds, extremes and gaps."""
+    rows, target = table(request.param)
+    model = emit(read_ensemble(ESTIMATORS[request.param].fit(rows, target)))
+    [trees] = [n for n in model.graph.node if n.op_type == "TreeEnsembleRegressor"]
+    thresholds = read_trees(trees).threshold
+    at = np.resize(thresholds, (len(thresholds), N_FEATURES))
+    ends = np.full((4, N_FEATURES), np.float32(3.4e38)) * np.array([[1], [-1], [0], [1]], "f4")
+    ends[3, ::2] = np.nan
+    infinite = np.array([[np.inf] * N_FEATURES, [-np.inf] * N_FEATURES], np.float32)
+    return model, np.concatenate([rows, at, np.nextafter(at, np.float32(9)), ends, infinite])
+
+
+def answers(model: onnx.ModelProto, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    name = model.graph.input[0].name
+    return OnnxCpuRuntime().load(Path("m.onnx"), model.SerializeToString()).run({name: rows})
+
+
+def test_trees_answer_as_before(case: tuple[onnx.ModelProto, NDArray[np.float32]]) -> None:
+    model, rows = case
+    standard = standardize(model)
+    onnx.checker.check_model(standard, full_check=True)
+    assert {node.domain for node in standard.graph.node} == {""}
+    assert [opset.domain for opset in standard.opset_import] == [""]
+    np.testing.assert_allclose(answers(standard, rows), answers(model, rows), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        answers(standard, rows[:1]), answers(model, rows[:1]), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.rtx
+def test_tensorrt_builds_trees(case: tuple[onnx.ModelProto, NDArray[np.float32]]) -> None:
+    content = standardize(case[0]).SerializeToString()
+    assert build_engine(rtx_or_skip(), content, BatchProfile(8, 64))
+
+
+def ml_model(kind: str, **attributes: Any) -> onnx.ModelProto:
+    infos = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", N_FEATURES])
+        for name in ("x", "y")
+    ]
+    node = helper.make_node(kind, ["x"], ["y"], domain="ai.onnx.ml", **attributes)
+    graph = helper.make_graph([node], "one", infos[:1], infos[1:])
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+
+@pytest.mark.parametrize("n", [1, N_FEATURES])
+def test_a_scaler_answers_as_before(n: int) -> None:
+    rng = np.random.default_rng(0)
+    offset, scale = rng.normal(size=(2, n)).tolist()
+    model = ml_model("Scaler", offset=offset, scale=scale)
+    rows = rng.normal(size=(9, N_FEATURES)).astype(np.float32)
+    np.testing.assert_array_equal(answers(standardize(model), rows), answers(model, rows))
+
+
+def test_other_operators_are_named() -> None:
+    model = ml_model("Normalizer", norm="L2")
+    with pytest.raises(NoStandardFormError, match=r"^operator Normalizer has no standard form$"):
+        standardize(model)
+
+
+def test_trees_that_are_not_known_are_named() -> None:
+    rows, target = table("stump")
+    model = emit(read_ensemble(ESTIMATORS["stump"].fit(rows, target)))
+    [trees] = [n for n in model.graph.node if n.op_type == "TreeEnsembleRegressor"]
+    trees.attribute.append(helper.make_attribute("aggregate_function", "MAX"))
+    with pytest.raises(NoStandardFormError, match="operator TreeEnsembleRegressor: trees that are"):
+        standardize(model)
+    del trees.attribute[-1]
+    [modes] = [a for a in trees.attribute if a.name == "nodes_modes"]
+    modes.strings[0] = b"BRANCH_GT"
+    with pytest.raises(NoStandardFormError, match=r"comparisons .*BRANCH_GT"):
+        standardize(model)

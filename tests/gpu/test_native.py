@@ -1,0 +1,162 @@
+"""TensorRT on a real GPU: `make test-gpu`."""
+
+import os
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from ounce_edge.models.runtimes.apart import ApartRuntime
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
+from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, find_cuda
+from ounce_edge.models.runtimes.tensorrt.device import find_device
+from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
+from ounce_edge.models.runtimes.tensorrt.engines import Target, find_engine
+from ounce_edge.models.runtimes.tensorrt.libraries import find_tensorrt
+from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime, make_tensorrt
+from ounce_exporters.export.standard import standardize
+from ounce_exporters.export.tree_reading import read_ensemble
+from ounce_exporters.export.trees import emit
+from ounce_exporters.lighter.forms import Form, convert
+from ounce_schemas.errors import RuntimeAbsentError
+from ounce_schemas.task import TaskSpec
+from sklearn.ensemble import RandomForestClassifier
+
+from tests.contracts.runtimes.contract import RuntimeContract
+from tests.contracts.runtimes.test_onnx_cpu import classifier
+from tests.support.edge.ladders import DIGITS
+from tests.support.networks import N_PIXELS, convolutional, perceptron
+
+pytestmark = pytest.mark.gpu
+SIZES = (1, 2, 5, 64, 256, 300, 1)
+PATH = Path("models/digits/net/model.onnx")
+
+
+@pytest.fixture(scope="module")
+def gpu() -> tuple[Target, Cuda]:
+    try:
+        cuda = find_cuda()
+        return Target(find_tensorrt(), find_device(cuda), BatchProfile()), cuda
+    except RuntimeAbsentError as e:
+        pytest.skip(str(e))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> EngineCache:
+    return EngineCache(tmp_path_factory.mktemp("engines") / "own")
+
+
+def unheard(phase: str, share: float) -> None:
+    pass
+
+
+def pixels(n: int) -> dict[str, NDArray[Any]]:
+    return {"input": np.random.default_rng(n).uniform(0, 1, (n, N_PIXELS)).astype(np.float32)}
+
+
+def trees() -> onnx.ModelProto:
+    rows = pixels(400)["input"]
+    forest = RandomForestClassifier(n_estimators=20, random_state=0)
+    made = standardize(emit(read_ensemble(forest.fit(rows, rows[:, :3].argmax(axis=1)))))
+    for node in made.graph.node:
+        node.input[:] = ["input" if name == "features" else name for name in node.input]
+    made.graph.input[0].name = "input"
+    return made
+
+
+MODELS: dict[str, Any] = {
+    "perceptron": perceptron,
+    "convolutional": convolutional,
+    "fp16": lambda: convert(convolutional(), Form.FP16, pixels(128)),
+    "int8": lambda: convert(convolutional(), Form.INT8_SYMMETRIC, pixels(128)),
+    "trees": trees,
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_answers_are_those_of_the_cpu(
+    gpu: tuple[Target, Cuda], cache: EngineCache, name: str
+) -> None:
+    target, cuda = gpu
+    content = MODELS[name]().SerializeToString()
+    engine, _ = find_engine(cache, target, PATH, content, unheard)
+    model = EngineModel(target.tensorrt, cuda, engine, target.profile)
+    on_cpu = OnnxCpuRuntime().load(PATH, content)
+    tolerance = {"fp16": 0.05, "int8": 0.1}.get(name, 1e-3)
+    for _ in range(3):  # as it is, captured, launched
+        for n in SIZES:
+            wanted = on_cpu.run(pixels(n))
+            limit = tolerance * np.abs(wanted).max()
+            np.testing.assert_allclose(model.run(pixels(n)), wanted, rtol=0, atol=limit)
+    model.unload()
+
+
+def test_unloading_gives_memory_back(gpu: tuple[Target, Cuda], cache: EngineCache) -> None:
+    target, cuda = gpu
+    content = convolutional().SerializeToString()
+    engine, _ = find_engine(cache, target, PATH, content, unheard)
+
+    def once() -> int:
+        model = EngineModel(target.tensorrt, cuda, engine, target.profile)
+        model.run(pixels(256))
+        model.unload()
+        return find_device(cuda).free_bytes
+
+    first = once()
+    for _ in range(20):
+        last = once()
+    assert first - last < 64 << 20
+
+
+def test_an_engine_of_the_cache_is_not_built_again(
+    gpu: tuple[Target, Cuda], cache: EngineCache
+) -> None:
+    content = perceptron().SerializeToString()
+    find_engine(cache, gpu[0], PATH, content, unheard)
+    _, is_new = find_engine(cache, gpu[0], PATH, content, unheard)
+    assert not is_new
+
+
+class TestNativeRuntime(RuntimeContract):
+    """The suite of all runtimes."""
+
+    tasks = (DIGITS,)
+
+    @pytest.fixture(autouse=True)
+    def _place(self, gpu: tuple[Target, Cuda], cache: EngineCache) -> None:
+        self._target, self._cuda = gpu
+        self._cache = cache
+        find_engine(cache, self._target, PATH, self.content(DIGITS), unheard)
+
+    def runtime(self) -> TensorRtRuntime:
+        return TensorRtRuntime(self._target, self._cuda, self._cache)
+
+    def content(self, task: TaskSpec) -> bytes:
+        return bytes(classifier().SerializeToString())
+
+
+@pytest.fixture
+def apart(gpu: tuple[Target, Cuda], tmp_path: Path) -> Iterator[ApartRuntime]:
+    cache = EngineCache(tmp_path / "engines")
+    find_engine(cache, gpu[0], PATH, perceptron().SerializeToString(), unheard)
+    runtime = ApartRuntime(partial(make_tensorrt, tmp_path / "engines"))
+    yield runtime
+    runtime.close()
+
+
+def test_a_process_that_is_killed_comes_back_with_its_models(apart: ApartRuntime) -> None:
+    model = apart.load(PATH, perceptron().SerializeToString())
+    wanted = model.run(pixels(5))
+    current = apart._state.current
+    assert current is not None
+    os.kill(current.process.pid, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="ended with signal 9"):
+        model.run(pixels(5))
+    np.testing.assert_allclose(model.run(pixels(5)), wanted, rtol=1e-5)

@@ -1,0 +1,66 @@
+"""A runtime whose calls do what the first number of their input says."""
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_edge.models.runtimes.base import Inputs, LoadedModel, TensorSignature
+from ounce_edge.models.runtimes.tensorrt.cuda import CudaError
+from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
+
+ANSWER, CRASH, STICK, OUT_OF_MEMORY, HANG, EXIT = range(6)
+
+
+class BadModel:
+    """Answers with its input, or does not."""
+
+    inputs: Mapping[str, TensorSignature] = {"input": TensorSignature("FP32", (None, 1))}
+    outputs: Mapping[str, TensorSignature] = {"output": TensorSignature("FP32", (None, 1))}
+
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
+        wish = int(inputs["input"][0, 0])
+        if wish == CRASH:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if wish == STICK:
+            raise CudaError("cudaStreamSynchronize", "cudaErrorIllegalAddress", "it is illegal")
+        if wish == OUT_OF_MEMORY:
+            raise CudaError("cudaMalloc", "cudaErrorMemoryAllocation", "out of memory")
+        if wish == HANG:
+            time.sleep(600)
+        if wish == EXIT:
+            os._exit(3)
+        return np.asarray(inputs["input"][:, :3], np.float32)  # of digits: three labels
+
+    def unload(self) -> None:
+        pass
+
+
+class BadRuntime:
+    """Loads bad models; a file `refuse` is refused."""
+
+    name = "bad 1"
+    threads = 1
+
+    def load(self, path: Path, content: bytes) -> LoadedModel:
+        if content == b"refuse":
+            raise ArtifactError(f"{path}: is refused")
+        if content == b"crash":
+            os._exit(4)
+        return BadModel()
+
+
+def make_absent() -> BadRuntime:
+    raise RuntimeAbsentError("no such GPU")
+
+
+def make_dead() -> BadRuntime:
+    os._exit(5)
+
+
+def make_silent() -> BadRuntime:
+    time.sleep(600)
+    raise AssertionError

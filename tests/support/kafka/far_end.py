@@ -1,0 +1,67 @@
+"""What is behind Kafka, of a task without a worker: reads, and answers as it is told."""
+
+import time
+from collections.abc import Sequence
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer
+from ounce_schemas.request import HEADER_REPLY
+
+_LIMIT_S = 90.0
+
+
+class FarEnd:
+    """Reads topics from their beginning, what is committed alone.
+
+    Args:
+        servers: of Kafka.
+        read: topics to read.
+        predictions: topic to answer to.
+    """
+
+    def __init__(self, servers: str, read: Sequence[str], predictions: str) -> None:
+        self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 0})
+        self._predictions = predictions
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": servers,
+                "group.id": f"far-{time.time_ns()}",
+                "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
+            }
+        )
+        self._consumer.subscribe([*read])
+
+    def read(self, n: int) -> list[Message]:
+        """The next `n` records."""
+        found: list[Message] = []
+        deadline = time.monotonic() + _LIMIT_S
+        while len(found) < n:
+            assert time.monotonic() < deadline, found
+            read = self._consumer.consume(n - len(found), 0.2)
+            found += [message for message in read if message.error() is None]
+        return found
+
+    def read_all(self) -> list[Message]:
+        """What is left, to the end of every partition."""
+        found: list[Message] = []
+        ended: set[tuple[str | None, int | None]] = set()
+        deadline = time.monotonic() + _LIMIT_S
+        while not ended or len(ended) < len(self._consumer.assignment()):
+            assert time.monotonic() < deadline, found
+            for message in self._consumer.consume(1000, 0.2):
+                error = message.error()
+                if error is None:
+                    found.append(message)
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    ended.add((message.topic(), message.partition()))
+        return found
+
+    def answer(self, request: Message, body: bytes) -> None:
+        """Publish an answer to a request."""
+        back = [(n, v) for n, v in request.headers() or [] if n in (HEADER_REPLY, "ce_id")]
+        self._producer.produce(self._predictions, body, request.key(), headers=back)
+        self._producer.flush(30)
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()

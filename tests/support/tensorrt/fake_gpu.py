@@ -1,0 +1,199 @@
+# ruff: noqa: N802, N815  # names of CUDA and TensorRT
+"""A GPU and a TensorRT that are fakes. Memory of the GPU is memory of this process, and an engine
+is an ONNX file that ONNX Runtime runs at the padded size: data goes where the code says.
+
+Nothing here says how a real GPU behaves.
+"""
+
+import ctypes
+from collections.abc import Callable
+from enum import IntEnum
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from tests.support.tensorrt.fake_cuda import CudaCode
+
+OK = CudaCode["cudaSuccess"]
+TOTAL_BYTES = 1 << 30
+_TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
+_GARBAGE = 0xFF
+"""Fresh memory holds NaN, as real memory may."""
+
+
+class FakeGpu:
+    """Functions of `cuda.bindings.runtime`. A function in `failures` fails with that code, once or
+    always."""
+
+    cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
+    cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
+
+    def __init__(self) -> None:
+        self.failures: dict[str, Any] = {}
+        self.calls: list[str] = []
+        self.blocks: dict[int, Any] = {}
+        """Memory by address."""
+        self._captured: list[Callable[[], None]] | None = None
+
+    def __getattr__(self, name: str) -> Callable[..., tuple[Any, ...]]:
+        function = getattr(type(self), f"_{name}", None)
+        if function is None:
+            raise AttributeError(name)
+
+        def call(*arguments: Any) -> tuple[Any, ...]:
+            self.calls.append(name)
+            if name in self.failures:
+                return self.failures[name], None
+            values = function(self, *arguments)
+            if name == "cudaMemGetInfo":
+                return (OK, *values)
+            return (OK,) if values is None else (OK, values)
+
+        return call
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Queue work: at once, or into the graph that is captured."""
+        if self._captured is None:
+            work()
+        else:
+            self._captured.append(work)
+
+    @property
+    def is_capturing(self) -> bool:
+        return self._captured is not None
+
+    def cudaGetErrorString(self, code: Any) -> tuple[Any, bytes]:
+        return OK, f"text of {code.name}".encode()
+
+    def _allocate(self, n: int) -> int:
+        block = (ctypes.c_byte * n).from_buffer(bytearray([_GARBAGE]) * n)
+        address = ctypes.addressof(block)
+        self.blocks[address] = block
+        return address
+
+    def _free(self, address: int) -> None:
+        del self.blocks[address]
+
+    _cudaMalloc = _cudaMallocHost = _allocate
+    _cudaFree = _cudaFreeHost = _free
+
+    def _cudaMemcpyAsync(self, to: int, of: int, n: int, kind: int, stream: int) -> None:
+        self.do(lambda: ctypes.memmove(to, of, n) and None)
+
+    def _cudaMemGetInfo(self) -> tuple[int, int]:
+        taken = sum(ctypes.sizeof(block) for block in self.blocks.values())
+        return TOTAL_BYTES - taken, TOTAL_BYTES
+
+    def _cudaStreamCreate(self) -> int:
+        return 77
+
+    def _cudaStreamDestroy(self, stream: int) -> None:
+        pass
+
+    def _cudaStreamSynchronize(self, stream: int) -> None:
+        pass
+
+    def _cudaStreamBeginCapture(self, stream: int, mode: int) -> None:
+        self._captured = []
+
+    def _cudaStreamEndCapture(self, stream: int) -> list[Callable[[], None]]:
+        captured, self._captured = self._captured, None
+        assert captured is not None
+        return captured
+
+    def _cudaGraphInstantiate(self, graph: Any, flags: int) -> Any:
+        return list(graph)
+
+    def _cudaGraphDestroy(self, graph: Any) -> None:
+        pass
+
+    _cudaGraphExecDestroy = _cudaGraphDestroy
+
+    def _cudaGraphLaunch(self, graph: Any, stream: int) -> None:
+        for work in graph:
+            work()
+
+
+class FakeTensorRt:
+    """The module `tensorrt` of a fake GPU. `refuses_capture`: engines do what no graph holds."""
+
+    __version__ = "10.3.0"
+    ILogger = type("ILogger", (), {"ERROR": 1, "INTERNAL_ERROR": 0})
+    TensorIOMode = IntEnum("TensorIOMode", {"INPUT": 1, "OUTPUT": 2})
+
+    def __init__(self, gpu: FakeGpu, *, refuses_capture: bool = False) -> None:
+        self.gpu = gpu
+        self.refuses_capture = refuses_capture
+        self.sizes: list[int] = []
+        """Items of each call that ran."""
+
+    def nptype(self, dtype: Any) -> Any:
+        return dtype
+
+    def Runtime(self, logger: Any) -> SimpleNamespace:
+        return SimpleNamespace(deserialize_cuda_engine=self._deserialize)
+
+    def _deserialize(self, content: bytes) -> "FakeEngine | None":
+        try:
+            session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
+        except Exception:
+            return None
+        return FakeEngine(self, session)
+
+
+class FakeEngine:
+    """An engine, and a context of it."""
+
+    def __init__(self, trt: FakeTensorRt, session: Any) -> None:
+        self._trt, self._session = trt, session
+        self._tensors = {t.name: t for t in (*session.get_inputs(), *session.get_outputs())}
+        self._inputs = [t.name for t in session.get_inputs()]
+        self._addresses: dict[str, int] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self.num_io_tensors = len(self._tensors)
+
+    def create_execution_context(self) -> "FakeEngine":
+        return self
+
+    def get_tensor_name(self, i: int) -> str:
+        return list(self._tensors)[i]
+
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+        return -1, *self._tensors[name].shape[1:]
+
+    def get_tensor_dtype(self, name: str) -> Any:
+        return _TYPES[self._tensors[name].type]
+
+    def get_tensor_mode(self, name: str) -> Any:
+        return self._trt.TensorIOMode["INPUT" if name in self._inputs else "OUTPUT"]
+
+    def set_tensor_address(self, name: str, address: int) -> bool:
+        self._addresses[name] = address
+        return True
+
+    def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
+        self._shapes[name] = shape
+        return True
+
+    def execute_async_v3(self, stream: int) -> bool:
+        if self._trt.gpu.is_capturing and self._trt.refuses_capture:
+            return False
+        shapes = dict(self._shapes)
+
+        def work() -> None:
+            inputs = {name: self._at(name, shapes[name]).copy() for name in self._inputs}
+            self._trt.sizes.append(shapes[self._inputs[0]][0])
+            [output] = self._session.run(None, inputs)
+            name = self._session.get_outputs()[0].name
+            self._at(name, output.shape)[:] = output
+
+        self._trt.gpu.do(work)
+        return True
+
+    def _at(self, name: str, shape: tuple[int, ...]) -> Any:
+        kind = np.dtype(self.get_tensor_dtype(name))
+        n = int(np.prod(shape)) * kind.itemsize
+        memory = (ctypes.c_byte * n).from_address(self._addresses[name])
+        return np.frombuffer(memory, kind).reshape(shape)
