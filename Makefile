@@ -87,8 +87,11 @@ bench-tables: $(READY) ## Ladders of public tables against other libraries; DATA
 bench-advisor: $(READY) ## What advice loses on public tables; DATA=FOLDER, SHORT=1: the smallest
 	$(BIN)/python -m benchmarks.advisor --data $(or $(DATA),tables) $(if $(SHORT),--short) $(PUBLISHED)
 
-bench-kinds: $(READY) ## Anomalies, texts and the isolation forest's graph on public data: DATA=FOLDER
+bench-kinds: $(READY) ## Anomalies, texts, images and sequences on public data: DATA=FOLDER
 	$(BIN)/python -m benchmarks.kinds --data $(DATA) $(PUBLISHED)
+	for of in images series life; do \
+	  $(BIN)/python -m benchmarks.kinds.signals --data $(DATA) --of $$of $(PUBLISHED) || exit 1; \
+	done
 
 bench-precisions: $(READY) ## What lighter forms of the ladders' networks cost and answer here
 	$(BIN)/python -m benchmarks.precisions $(PUBLISHED)

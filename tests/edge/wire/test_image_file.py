@@ -5,6 +5,7 @@ import io
 import json
 import re
 import struct
+import sys
 import zlib
 
 import msgspec
@@ -218,3 +219,17 @@ def test_the_answer_to_a_file_is_short() -> None:
     assert value is not None
     found = msgspec.json.decode(value, type=Prediction)
     assert [output.name for output in found.outputs] == ["label", "confidence"]
+
+
+def test_a_worker_without_pillow_takes_pixels_and_says_what_files_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = file_of(RAMP)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    records = [FakeRecord(file), FakeRecord(RAMP.tobytes(), offset_=8)]
+    published, _ = process(pipeline(served(TASK, "m"), task=TASK, min_accuracy=0), *records)
+    letter, answer = sorted(published, key=lambda record: record[0])
+    assert answer[0] == "ounce.photos.predictions"
+    headers = dict(letter[3])
+    assert headers[HEADER_REASON] == b"unknown-content-type"
+    assert b'pip install "ounce[images]"' in headers[HEADER_TEXT]

@@ -46,5 +46,6 @@ def _column(spec: TensorSpec, i: int, name: str) -> tuple[str, Any]:
 
 def _data(spec: TensorSpec) -> list[Any]:
     value: Any = "text" if spec.datatype == "BYTES" else spec.minimum or 0.0
+    value = 0 if spec.datatype == "UINT8" else value
     n = min(spec.size, _MOST_VALUES)
     return [value] * n + ["..."] * (n < spec.size)
