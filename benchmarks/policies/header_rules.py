@@ -1,9 +1,9 @@
 """What rules cost a worker: a pipeline without Kafka, with and without 100 rules on headers.
 
 Polls of messages with CloudEvents headers are admitted and answered in turn under each policy. The
-rules look at two headers and at the device; about every second message meets one. All set the same
-deadline, so what is measured is finding the rule: messages with many different targets also cost
-more to encode, whoever sets the targets.
+rules look at two headers and at the device; about every second message meets one. All but the last
+policy's set the same deadline, so what is measured is finding the rule: messages with many targets
+also cost more to encode, whoever sets the targets.
 
 Example: python -m benchmarks.policies.header_rules --rounds 40
 """
@@ -35,7 +35,8 @@ AT_LEAST_TWO = click.IntRange(min=2)
 
 
 def policies() -> dict[str, Policy]:
-    """By name: without rules, with rules on headers, and on headers and devices."""
+    """By name: without rules; with rules on headers, and on headers and devices; and with rules on
+    headers that all differ in their deadline."""
     of_headers: list[dict[str, Any]] = [
         {
             "name": f"r{i}",
@@ -48,11 +49,15 @@ def policies() -> dict[str, Policy]:
         {**rule, "when": {**rule["when"], "device": ["device-?", f"device-{i}*"]}}
         for i, rule in enumerate(of_headers)
     ]
+    own_deadlines = [{**rule, "max_latency_ms": 9_000.0 + i} for i, rule in enumerate(of_headers)]
     return {
         "no rules": Policy.model_validate(PLAIN),
         "100 rules on two headers": Policy.model_validate({**PLAIN, "rules": of_headers}),
         "100 rules on two headers and the device": Policy.model_validate(
             {**PLAIN, "rules": of_devices}
+        ),
+        "100 rules on two headers, 100 deadlines": Policy.model_validate(
+            {**PLAIN, "rules": own_deadlines}
         ),
     }
 

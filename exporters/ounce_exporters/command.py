@@ -154,7 +154,7 @@ def _open(
     given = [o for names in TABLE_OPTIONS.values() for o in names if o not in ("data", "task")]
     given = [o for o in given if _is_typed(o)]
     if given:
-        options = ", ".join(f"--{option.replace('_', '-')}" for option in given)
+        options = ", ".join(f"--{option.rstrip('_').replace('_', '-')}" for option in given)
         raise click.UsageError(f"{options}: of a table, so --data FILE is needed, too")
     if name is None:
         name = settings.task
@@ -201,8 +201,13 @@ def _open_table(
     from ounce_exporters.tasks.table.workload import bound_work
 
     balanced = settings.class_weights == "balanced"
-    made = [replace(recipe, balanced=balanced) for recipe in recipes(data, balanced=balanced)]
-    return data, bound_work(made, data)
+    start = None
+    if settings.from_ is not None:
+        from ounce_exporters.training.fine_tuning import read_start
+
+        start = read_start(settings.from_)
+    made = recipes(data, balanced=balanced, start=start)
+    return data, bound_work([replace(recipe, balanced=balanced) for recipe in made], data)
 
 
 @contextmanager

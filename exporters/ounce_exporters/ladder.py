@@ -39,7 +39,7 @@ from ounce_exporters.export.replacement import fresh_folder
 from ounce_exporters.judgement import judge
 from ounce_exporters.lighter.forms import NotWorthwhileError
 from ounce_exporters.lighter.recipes import LighterModel
-from ounce_exporters.recipe import Progress, Recipe, TaskData
+from ounce_exporters.recipe import KeepsWeights, Progress, Recipe, TaskData
 from ounce_exporters.report.importance import find_importances
 from ounce_exporters.report.learning import find_curve
 from ounce_exporters.time_limit import TimeLimit
@@ -217,6 +217,8 @@ def export_model(
             sha256=digest,
         )
         write_card(fresh, card, task, example_request(task, test))
+        if isinstance(fitted, KeepsWeights):
+            fitted.write_weights(fresh)
         write_answers(fresh, answers)
     return card
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import onnx
@@ -90,6 +91,15 @@ class FittedModel(Protocol):
         Raises:
             ExportError: the model can't be converted.
         """
+        ...
+
+
+@runtime_checkable
+class KeepsWeights(Protocol):
+    """A fitted model from whose weights another one can start."""
+
+    def write_weights(self, folder: Path) -> None:
+        """Write them beside the model."""
         ...
 
 

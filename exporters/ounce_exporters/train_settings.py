@@ -33,7 +33,7 @@ TABLE_OPTIONS = {
     "Its columns": ("columns", "without", "image"),
     "Sequences": ("window", "remaining"),
     "What validates and tests": ("unit", "time", "test", "by"),
-    "Its models": ("tune",),
+    "Its models": ("tune", "from_"),
 }
 """Options that are of a table alone, by the heading that help shows them under."""
 
@@ -219,6 +219,11 @@ class TrainSettings(TableSettings):
         ge=1,
         description="Search for the models with so many trials: the ladder is those that none "
         "beats in error and cost; Ctrl-C keeps what was found",
+    )
+    from_: Path | None = Field(
+        default=None,
+        description="Of images and sequences: folder of a model whose network the one of its name "
+        "starts from, such as models/mnist/cnn",
     )
     quick: bool = Field(
         default=False,

@@ -171,7 +171,7 @@ def settings_options(settings: type[BaseModel]) -> Callable[[F], F]:
         for name, field in reversed(fields):
             kind = str(field.annotation)
             is_flag = field.annotation in (bool, bool | None)
-            option = name.replace("_", "-")
+            option = name.rstrip("_").replace("_", "-")  # as in `from_`: the word is Python's
             is_secret = SecretStr in (field.annotation, *get_args(field.annotation))
             details: dict[str, Any] = {"type": bool if is_flag else SecretStr if is_secret else str}
             if field.is_required():
@@ -187,7 +187,7 @@ def settings_options(settings: type[BaseModel]) -> Callable[[F], F]:
             function = click.option(
                 f"--{option}/--no-{option}" if is_flag else f"--{option}",
                 name,
-                envvar=f"OUNCE_{name.upper()}",
+                envvar=f"OUNCE_{name.rstrip('_').upper()}",
                 show_envvar=True,
                 help=field.description,
                 cls=_Secret if is_secret else None,

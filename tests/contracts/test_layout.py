@@ -1,10 +1,10 @@
-"""A module holds one idea: none of the product has more than 300 lines."""
+"""A module holds one idea: none has more than 300 lines, tests included."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MOST_LINES = 300
-PARTS = ("schemas", "edge", "exporters", "services", "benchmarks", "trials", "scripts")
+PARTS = ("schemas", "edge", "exporters", "services", "benchmarks", "trials", "scripts", "tests")
 
 
 def test_no_module_is_longer_than_one_idea() -> None:

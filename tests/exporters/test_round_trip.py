@@ -1,6 +1,7 @@
 """Every kind of model, trained a little: the written file answers as the native model does."""
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ounce_exporters.tasks.digits.augmentation import distort
 from ounce_exporters.tasks.digits.networks import Mlp, ResidualCnn, SmallCnn
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table import recipes as table
-from ounce_exporters.training.neural import NeuralModel, Training, train
+from ounce_exporters.training.neural import WEIGHTS_FILE, NeuralModel, Training, train
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import read_card
 from ounce_schemas.errors import ExportError
@@ -63,7 +64,8 @@ def test_digits_models_survive_the_round_trip(
 ) -> None:
     recipe = digits_recipe(name, digits_data)
     card = export_model(digits_data, recipe, fit(recipe, digits_data), tmp_path, 0)
-    check_written(tmp_path / recipe.name, card, digits_data)
+    weights = {WEIGHTS_FILE} if name in NETWORKS else set()
+    check_written(tmp_path / recipe.name, card, digits_data, weights)
 
 
 @pytest.mark.parametrize("kind", ["classification", "regression"])
@@ -78,13 +80,16 @@ def test_table_models_survive_the_round_trip(
     check_written(tmp_path / recipe.name, card, data)
 
 
-def check_written(folder: Path, card: ModelCard, data: TaskData) -> None:
+def check_written(
+    folder: Path, card: ModelCard, data: TaskData, more: AbstractSet[str] = frozenset()
+) -> None:
     """The folder holds one model with the task's signature that takes any batch."""
     assert {path.name for path in folder.iterdir()} == {
         "model.onnx",
         "card.json",
         "README.md",
         "validation.npy",
+        *more,
     }
     assert read_card(folder / "card.json") == card
     assert card.parity.n == len(data.test)

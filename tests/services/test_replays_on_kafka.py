@@ -7,10 +7,9 @@ import subprocess
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from tests.services.dead_letters import DEAD_LETTERS, REQUESTS, Run, read_topic
-from tests.support.kafka.topics import OwnTopics
+from tests.support.kafka.topics import OwnTopics, configure
 from tests.support.process.worker import OUNCE
 
 
@@ -56,11 +55,7 @@ def test_what_the_broker_refuses_is_told_and_the_others_are_sent(
     kafka: str, topics: OwnTopics, run: Run
 ) -> None:
     topics.of_task("digits")
-    limit = ConfigEntry("max.message.bytes", "20000", incremental_operation=AlterConfigOpType.SET)
-    topic = ConfigResource(ConfigResource.Type.TOPIC, REQUESTS, incremental_configs=[limit])
-    admin = AdminClient({"bootstrap.servers": kafka})
-    for done in admin.incremental_alter_configs([topic]).values():
-        done.result(20)
+    configure(kafka, REQUESTS, max_message_bytes=20_000)
     producer = Producer({"bootstrap.servers": kafka})
     why = {"reason": "refused", "topic": REQUESTS, "partition": "0", "offset": "1"}
     headers = [(f"ounce-dead-letter-{k}", v.encode()) for k, v in why.items()]

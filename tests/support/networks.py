@@ -39,9 +39,9 @@ def convolutional() -> onnx.ModelProto:
     return _graph(nodes, constants)
 
 
-def perceptron() -> onnx.ModelProto:
+def perceptron(seed: int = 0) -> onnx.ModelProto:
     """One hidden layer."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     nodes = [
         helper.make_node("Gemm", ["input", "w1", "b1"], ["hidden"]),
         helper.make_node("Relu", ["hidden"], ["r1"]),

@@ -18,6 +18,7 @@ from ounce_edge.models.catalogue import (
     load_ladder,
     sample_inputs,
 )
+from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.models.runtimes.base import LoadedModel, Runtime, kind_of
 
 logger = logging.getLogger(__name__)
@@ -86,9 +87,11 @@ def _on_gpu(
 ) -> ServedModel:
     """The same model on the GPU, once it answers as the CPU does."""
     card = served.card.model_copy(update={"model": served.card.model + SUFFIX})
-    if before is not None and before.card.sha256 == card.sha256:
-        return replace(before, card=card)
     path = folder / served.card.model / MODEL_FILE
+    if before is not None and before.card.sha256 == card.sha256:
+        if isinstance(before.loaded, ManagedModel):
+            before.loaded.moved(path)
+        return replace(before, card=card)
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise ArtifactError(f"{path}: is another file than the one that serves")

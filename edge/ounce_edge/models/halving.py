@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ounce_edge.models.catalogue import ServedModel, sample_inputs
-from ounce_edge.models.runtimes.base import Inputs
+from ounce_edge.models.runtimes.base import Inputs, RuntimeDownError
 from ounce_edge.recommender.arrays import Items, everything
 
 FAILED_ALONE = 4
@@ -59,20 +59,20 @@ def call_model(model: ServedModel, inputs: Inputs, clock: Callable[[], float]) -
         clock: seconds on any steady clock.
     """
     n = len(next(iter(inputs.values())))
-    output, why, call = _run(model, inputs, clock)
-    if output is not None and not why:
-        return Attempt(output, everything(n), _NONE, _NONE, "", False, [call])
+    first = _run(model, inputs, clock)
+    if first.output is not None and not first.why:
+        return Attempt(first.output, everything(n), _NONE, _NONE, "", False, [first.call])
     search = _Search(n)
-    search.take(everything(n), output, call)
-    is_models_fault = not _answers_its_sample(model, clock)
+    search.take(everything(n), first.output, first.call)
+    is_models_fault = first.is_down or not _answers_its_sample(model, clock)
     n_calls = 1
     while search.todo and not is_models_fault and n_calls < most_calls(n):
         items = search.todo.pop()
-        output, _, call = _run(model, {name: a[items] for name, a in inputs.items()}, clock)
-        search.take(items, output, call)
+        some = _run(model, {name: a[items] for name, a in inputs.items()}, clock)
+        search.take(items, some.output, some.call)
         n_calls += 1
-        is_models_fault = search.fails_on_everything
-    return search.attempt(why, is_models_fault or search.fails_on_everything)
+        is_models_fault = some.is_down or search.fails_on_everything
+    return search.attempt(first.why, is_models_fault or search.fails_on_everything)
 
 
 class _Search:
@@ -123,21 +123,30 @@ class _Search:
         )
 
 
-def _run(
-    model: ServedModel, inputs: Inputs, clock: Callable[[], float]
-) -> tuple[NDArray[np.float32] | None, str, TimedCall]:
-    """Outputs, None where the model raises; what went wrong; and the call."""
+class _Ran(NamedTuple):
+    output: NDArray[np.float32] | None
+    """None where the model raised."""
+    why: str
+    """What went wrong; empty where nothing did."""
+    is_down: bool
+    """Whether it was what runs the model."""
+    call: TimedCall
+
+
+def _run(model: ServedModel, inputs: Inputs, clock: Callable[[], float]) -> _Ran:
     n, began_s = len(next(iter(inputs.values()))), clock()
+    output: NDArray[np.float32] | None = None
+    why, is_down = "", False
     try:
-        output, why = model.loaded.run(inputs), ""
+        output = model.loaded.run(inputs)
     except Exception as e:  # whatever a runtime raises costs these inputs, not the worker
-        output, why = None, " ".join(str(e).split()) or type(e).__name__
+        why, is_down = " ".join(str(e).split()) or type(e).__name__, isinstance(e, RuntimeDownError)
     ended_s = clock()
     if output is not None and not np.isfinite(output).all():
         why = _NOT_FINITE
-    return output, why, TimedCall(n, (ended_s - began_s) * 1e3, ended_s)
+    return _Ran(output, why, is_down, TimedCall(n, (ended_s - began_s) * 1e3, ended_s))
 
 
 def _answers_its_sample(model: ServedModel, clock: Callable[[], float]) -> bool:
-    output, why, _ = _run(model, sample_inputs(model.card.inputs, 1), clock)
-    return output is not None and not why
+    ran = _run(model, sample_inputs(model.card.inputs, 1), clock)
+    return ran.output is not None and not ran.why

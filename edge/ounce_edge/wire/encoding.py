@@ -33,8 +33,9 @@ from ounce_edge.wire.request_head import RequestHead
 
 _FEW = 8
 """So many messages are encoded one by one: telling which of them are alike takes longer."""
-_MAX_CACHED = 4096
-"""Distinct (plan, reason, targets) kept: targets come from outside, so they must not grow it."""
+_MAX_CACHED, _MAX_KEYS = 4096, 256
+"""About so many distinct targets are kept, of so many plans and reasons: targets come from outside,
+so they must not grow it."""
 
 _json = msgspec.json.Encoder().encode
 _BOOL = (b"false", b"true")
@@ -95,7 +96,8 @@ class Encoder:
             ("ce_type", PREDICTION_EVENT_TYPE.encode()),
             (HEADER_SOURCE, f"/ounce/{task.name}".encode()),
         )
-        self._cache: dict[tuple[Any, ...], bytes] = {}
+        self._cache: dict[tuple[Any, ...], dict[tuple[float, float], bytes]] = {}
+        """Decisions by deadline and floor, by all else that they depend on."""
 
     def bodies(
         self,
@@ -181,15 +183,19 @@ class Encoder:
             answer.beliefs,
         )
 
+        decisions, ends = self._decisions(key), dict[tuple[float, bool, bool, float], bytes]()
+
         def middle(latency: float, floor: float, elapsed: float, marks: float) -> bytes:
-            return b'%b%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":[' % (
-                self._decision(answer, key, latency, floor),
-                figures,
-                elapsed,
-                _BOOL[elapsed <= latency],
-                _BOOL[answer.accuracy_low >= floor],
-                _MARKS[int(marks)],
-            )
+            decision = decisions.get((latency, floor))
+            if decision is None:
+                decision = decisions[latency, floor] = self._decision(answer, latency, floor)
+            kind = elapsed, elapsed <= latency, answer.accuracy_low >= floor, marks
+            end = ends.get(kind)
+            if end is None:
+                end = ends[kind] = b'%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":[' % (
+                    figures, elapsed, _BOOL[kind[1]], _BOOL[kind[2]], _MARKS[int(marks)],
+                )  # fmt: skip
+            return decision + end
 
         marks = np.zeros(len(latency_ms))
         if repeats:
@@ -216,31 +222,32 @@ class Encoder:
         middles[present] = list(starmap(middle, distinct))
         return cast("list[bytes]", middles[kinds].tolist())
 
-    def _decision(
-        self, answer: GroupAnswer, key: tuple[Any, ...], max_latency_ms: float, min_accuracy: float
-    ) -> bytes:
-        """The part of `parameters` that any batch may share; nothing goes in but what the key
-        tells apart."""
-        key = (*key, max_latency_ms, min_accuracy)
-        cached = self._cache.get(key)
-        if cached is None:
-            if len(self._cache) >= _MAX_CACHED:
+    def _decisions(self, key: tuple[Any, ...]) -> dict[tuple[float, float], bytes]:
+        """What is known of `_decision` for answers that have this key."""
+        found = self._cache.get(key)
+        if found is None or len(found) >= _MAX_CACHED:
+            if sum(map(len, self._cache.values())) >= _MAX_CACHED or len(self._cache) >= _MAX_KEYS:
                 self._cache.clear()
-            rejected = "; ".join(
-                f"{plan}: {why}" for plan, why in answer.rejected(min_accuracy).items()
-            )
-            fields = {
-                "task": self._task.name,
-                "plan": answer.plan,
-                "reason": answer.choice,
-                **({"rejected": rejected} if rejected else {}),
-                "policy_version": answer.policy_version,
-                "catalogue_version": self._catalogue_version,
-                "max_latency_ms": max_latency_ms,
-                "min_accuracy": min_accuracy,
-            }
-            cached = self._cache[key] = b',"parameters":' + _json(fields)[:-1]
-        return cached
+            found = self._cache[key] = {}
+        return found
+
+    def _decision(self, answer: GroupAnswer, max_latency_ms: float, min_accuracy: float) -> bytes:
+        """The part of `parameters` that any batch may share; nothing goes in but what the key and
+        the targets tell apart."""
+        rejected = "; ".join(
+            f"{plan}: {why}" for plan, why in answer.rejected(min_accuracy).items()
+        )
+        fields = {
+            "task": self._task.name,
+            "plan": answer.plan,
+            "reason": answer.choice,
+            **({"rejected": rejected} if rejected else {}),
+            "policy_version": answer.policy_version,
+            "catalogue_version": self._catalogue_version,
+            "max_latency_ms": max_latency_ms,
+            "min_accuracy": min_accuracy,
+        }
+        return b',"parameters":' + _json(fields)[:-1]
 
 
 def _figures(answer: GroupAnswer) -> bytes:

@@ -11,8 +11,8 @@ from ounce_schemas.task import TaskName
 from pydantic import Field, field_validator, model_validator
 
 from ounce_edge.broker.no_offsets import NoOffsets
-from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.telemetry.log_lines import LogFormat
+from ounce_edge.worker.gpu_settings import GpuSettings
 from ounce_edge.worker.registry_settings import RegistrySettings
 
 
@@ -25,7 +25,7 @@ class DeliveryMode(StrEnum):
     """A read-committed reader sees it once."""
 
 
-class WorkerSettings(RegistrySettings):
+class WorkerSettings(GpuSettings, RegistrySettings):
     """Settings of `ounce worker`. Passed in at the top, never read deep inside."""
 
     task: tuple[TaskName, ...] = Field(description="Task to serve; repeat for several")
@@ -66,14 +66,6 @@ class WorkerSettings(RegistrySettings):
         le=10_000_000,
         description="Megabytes that the models of all tasks may take; those that were used least "
         "lately are unloaded, and loaded again when messages have time for it. Default: no limit",
-    )
-    runtime: RuntimeChoice = Field(
-        default=RuntimeChoice.CPU,
-        description="cpu, tensorrt (also the GPU, for models with an engine), cuda, or auto",
-    )
-    engines: Path = Field(
-        default=Path(".ounce-engines"),
-        description="Folder of engines that `ounce engines build` writes; of this user alone",
     )
     policy: Path | None = Field(
         default=None,

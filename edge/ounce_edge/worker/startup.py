@@ -106,11 +106,19 @@ def make_runtime(settings: WorkerSettings, metrics: Metrics) -> Runtime:
         runtime = ManagedRuntime(runtime, memory)
     uses_cuda = settings.runtime is RuntimeChoice.CUDA
     make = OnnxCudaRuntime if uses_cuda else partial(make_tensorrt, settings.engines)
-    gpu = make_gpu(settings.runtime, make)
-    return runtime if gpu is None else CpuAndGpu(runtime, gpu)
+    apart = make_gpu(settings.runtime, make)
+    if apart is None:
+        return runtime
+    gpu: Runtime = apart
+    if settings.max_gpu_mb is not None:
+        most_bytes = round(settings.max_gpu_mb * 1e6)
+        gpu_memory = ModelMemory(most_bytes, resident=lambda: apart.used_bytes)
+        gpu_memory.start()
+        gpu = ManagedRuntime(apart, gpu_memory)
+    return CpuAndGpu(runtime, gpu)
 
 
-def make_gpu(choice: RuntimeChoice, make: Callable[[], Runtime]) -> Runtime | None:
+def make_gpu(choice: RuntimeChoice, make: Callable[[], Runtime]) -> ApartRuntime | None:
     """The runtime of the GPU, in a process of its own; None where there is none to be.
 
     Args:

@@ -49,11 +49,14 @@ class Transacted(Mode):
         self._time = TransactionTime()
         self._taken: list[Record] = []
         self._is_behind = False
+        self._is_queueing = False
+        """Whether the last poll gave more than one transaction takes."""
 
     async def take(self, records: Sequence[Record]) -> None:
         """As `Mode` says."""
         with self._lock:
             self._taken += records
+            self._is_queueing = self._is_behind or len(self._taken) > self._size.n_records
         await self.work()
 
     async def work(self) -> bool:
@@ -132,7 +135,12 @@ class Transacted(Mode):
         n = self._size.n_records
         some, self._taken = self._taken[:n], self._taken[n:]
         typical_ms = self._time.typical_ms
-        allowed_ms = budget_ms(self._transaction_ms, self._tasks.tightest_ms, typical_ms)
+        allowed_ms = budget_ms(
+            self._transaction_ms,
+            self._tasks.tightest_ms,
+            typical_ms,
+            is_queueing=self._is_queueing,
+        )
         began_s = time.perf_counter()
         self._tasks.admit(some)
         if self._tasks.answer_all(until_s, typical_ms):

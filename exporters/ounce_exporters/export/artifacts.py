@@ -4,7 +4,7 @@
 
     <models>/<task>/task.json, test-split.npz, example-request.json
     <models>/<task>/plans.json, validation-split.npz, report.html
-    <models>/<task>/<model>/model.onnx, card.json, README.md, validation.npy
+    <models>/<task>/<model>/model.onnx, card.json, README.md, validation.npy, weights.safetensors
 
 Names that start with a dot are unfinished and not to be read.
 """

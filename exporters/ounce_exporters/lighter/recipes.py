@@ -148,5 +148,7 @@ def _check_answers(model: LighterModel, data: TaskData) -> None:
 
 def _check_cost(times: dict[int, float]) -> None:
     if min(times.values()) > MOST_OF_TIME:
-        each = " and ".join(f"{ratio:.2f} times for {n}" for n, ratio in times.items())
-        raise NotWorthwhileError(f"it is not cheaper here: a call takes {each} items")
+        (size, ratio), *others = times.items()
+        told = [f"a call of {size} takes {ratio:.2f} times as long"]
+        told += [f"one of {size} {ratio:.2f} times" for size, ratio in others]
+        raise NotWorthwhileError(f"it is not cheaper here: {', '.join(told)}")

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TensorSpec
+from safetensors.numpy import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -23,6 +25,8 @@ from ounce_exporters.recipe import Inputs, Progress
 THREADS = 1
 """Fixed, not the machine's number: sums over threads round differently for another. Two gain little
 on networks of this size, and cost several times as much while another program uses the cores."""
+WEIGHTS_FILE = "weights.safetensors"
+"""Beside `model.onnx`: another network can start from it."""
 _ROWS = 1024  # items of one call when predicting
 _ELEMENTS = {"FP32": torch.float32, "UINT8": torch.uint8}
 
@@ -157,6 +161,12 @@ class NeuralModel:
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
         """Logits of shape (n_items, n_labels), or values of shape (n_items, 1)."""
         return run(self._network, inputs[self._tensor.name])
+
+    def write_weights(self, folder: Path) -> None:
+        """Keep what the network has learned, by the names of its layers, as `WEIGHTS_FILE`."""
+        network = self._network.network if isinstance(self._network, Rescaled) else self._network
+        arrays = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
+        save_file(arrays, folder / WEIGHTS_FILE)
 
     def to_onnx(self) -> onnx.ModelProto:
         """The network as a graph with the one output `uncalibrated`.

@@ -4,12 +4,6 @@ files. Texts as categories are nothing for it."""
 from pathlib import Path
 
 import pytest
-from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
-from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
-from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
-from ounce_edge.models.runtimes.tensorrt.device import Device
-from ounce_edge.models.runtimes.tensorrt.engines import Target
-from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.task import TaskSpec
@@ -17,7 +11,7 @@ from ounce_schemas.task import TaskSpec
 from tests.contracts.runtimes.contract import RuntimeContract
 from tests.contracts.runtimes.test_onnx_cpu import classifier
 from tests.support.edge.ladders import DIGITS
-from tests.support.tensorrt.fake_gpu import FakeGpu, FakeTensorRt
+from tests.support.tensorrt.fake_runtime import make_fake
 
 
 class TestTensorRtRuntime(RuntimeContract):
@@ -27,15 +21,10 @@ class TestTensorRtRuntime(RuntimeContract):
 
     @pytest.fixture(autouse=True)
     def _place(self, tmp_path: Path) -> None:
-        self._cache = EngineCache(tmp_path / "engines")
+        self._folder = tmp_path / "engines"
 
     def runtime(self) -> TensorRtRuntime:
-        gpu = FakeGpu()
-        tensorrt = TensorRt(Flavour.NATIVE, "10.3.0", FakeTensorRt(gpu))
-        target = Target(tensorrt, Device("a GPU", "8.9", "12.6"), BatchProfile(8, 64))
-        content = self.content(DIGITS)
-        self._cache.write(target.key(content), "digits/model", content)
-        return TensorRtRuntime(target, Cuda(gpu), self._cache)
+        return make_fake(self._folder, self.content(DIGITS))
 
     def content(self, task: TaskSpec) -> bytes:
         return bytes(classifier().SerializeToString())

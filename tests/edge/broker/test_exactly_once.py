@@ -9,13 +9,6 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
 from ounce_edge.broker import transactional_producer as transactions
 from ounce_edge.broker.exactly_once import ExactlyOnce
 from ounce_edge.broker.publishing import Publishing
@@ -142,11 +135,8 @@ def test_on_kafka_a_refusal_that_comes_while_offsets_are_sent_is_named(
     kafka: str, topics: OwnTopics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests, answers = f"in-{uuid.uuid4()}", f"out-{uuid.uuid4()}"
-    topics.make([requests, answers])
-    limit = ConfigEntry("max.message.bytes", "1000", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, answers, incremental_configs=[limit])
-    admin = AdminClient({"bootstrap.servers": kafka})
-    admin.incremental_alter_configs([resource])[resource].result(20)
+    topics.make([requests])
+    topics.make([answers], config={"max.message.bytes": "1000"})
     producer = transactions.TransactionalProducer(
         Publishing({"bootstrap.servers": kafka}), f"test-{requests}"
     )

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime, Limits
+from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime
+from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
 from tests.support.edge import bad_runtime as bad

@@ -92,3 +92,29 @@ def test_what_is_not_there_is_left_out(encoder: Encoder) -> None:
         not {"rejected", "objective", "cost", "cost_saved", "duplicate"}
         & found["parameters"].keys()
     )
+
+
+def test_each_answer_has_its_own_targets_and_what_is_remembered_of_them_is_bounded(
+    encoder: Encoder,
+) -> None:
+    def told(first_ms: int, n: int, beliefs: int) -> list[tuple[float, bool]]:
+        records = [
+            FakeRecord(raw(1, 2, 3, 4), [("ce_maxlatencyms", b"%d" % (first_ms + i))], offset_=i)
+            for i in range(n)
+        ]
+        some = answer(n, beliefs=beliefs, rejected=lambda floor: {"tree": f"view {beliefs}"})
+        bodies = encoder.bodies(batch(*records), some, np.full(n, 1003.0), set())
+        found = [msgspec.json.decode(body, type=Prediction).parameters for body in bodies]
+        assert {p.rejected for p in found} == {f"tree: view {beliefs}"}
+        return [(p.max_latency_ms, p.deadline_met) for p in found]
+
+    for n in (5, 100):
+        for beliefs in (1, 2):
+            expected = [(1000.0 + i, i >= 3) for i in range(n)]
+            assert told(1000, n, beliefs) == expected
+    for beliefs in range(2_000, 2_060):
+        told(1000 + beliefs, 300, beliefs % 9)
+    assert sum(map(len, encoder._cache.values())) <= 2 * 4096 + 300
+    for beliefs in range(300):
+        told(1000, 1, beliefs)
+    assert len(encoder._cache) <= 256

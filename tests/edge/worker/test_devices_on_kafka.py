@@ -2,7 +2,6 @@
 
 import re
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Device, Worker
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
@@ -28,12 +28,7 @@ def labels(worker: Worker, outcome: str) -> float:
 
 
 def test_clocks_that_are_off_are_marked_and_devices_are_told_apart(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
+    topics: OwnTopics, workers: Workers, device: Device
 ) -> None:
     topics.of_task("digits", partitions=1)
     body = np.full(64, 8.0, "<f4").tobytes()
@@ -45,7 +40,7 @@ def test_clocks_that_are_off_are_marked_and_devices_are_told_apart(
         "yesterday": now_ms - DAY_MS,
         "ahead": now_ms + 1_800_000,  # brokers refuse more than an hour by default
     }
-    with Worker(kafka, digits_models, tmp_path / "log", [f"--group={consumer_group}"]) as worker:
+    with workers() as worker:
         for name, timestamp_ms in clocks.items():
             device.send(body, [("ce_id", name.encode()), PATIENT], timestamp_ms=timestamp_ms)
         for key in (b"one", b"two"):

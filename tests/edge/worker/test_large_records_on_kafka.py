@@ -1,26 +1,19 @@
 """Records as large as Kafka takes, in every part: none of them stops a worker."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from ounce_schemas.dead_letter import HEADER_OMITTED
 
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import Device, Worker
+from tests.support.process.worker import Device
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
 
 @pytest.mark.parametrize("mode", ["at-least-once", "exactly-once"])
 def test_records_as_large_as_kafka_takes_stop_nothing(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
-    mode: str,
+    topics: OwnTopics, workers: Workers, device: Device, mode: str
 ) -> None:
     topics.of_task("digits", partitions=1)
     raw = np.zeros(64, "<f4").tobytes()
@@ -33,8 +26,7 @@ def test_records_as_large_as_kafka_takes_stop_nothing(
     device.send(raw, [("ce_id", b"a"), ("traceparent", b"t" * 999_000)], key=b"trace")
     device.send(raw, key=b"last")
     device.flush()
-    options = [f"--group={consumer_group}", f"--delivery={mode}"]
-    with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
+    with workers(f"--delivery={mode}") as worker:
         device.read(8)
         assert worker.child.running
     assert {m.key() for m in device.predictions} == {b"first", None, b"trace", b"last"}

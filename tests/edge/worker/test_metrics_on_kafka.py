@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.prometheus import Prometheus
-from tests.support.process.worker import Device, Worker
+from tests.support.process.worker import Device
+from tests.support.process.workers import Workers
 
 ROOT = Path(__file__).parents[3]
 ABSENT = [
@@ -24,20 +25,17 @@ def documented_metrics() -> list[str]:
 
 
 def test_prometheus_finds_every_metric_that_the_pages_list(
-    kafka: str,
     topics: OwnTopics,
-    digits_models: Path,
+    workers: Workers,
     device: Device,
     split: Any,
-    tmp_path: Path,
-    consumer_group: str,
     prometheus: Callable[[str], Prometheus],
 ) -> None:
     topics.of_task("digits")
     inputs, _ = split
     listed = documented_metrics()
     assert len(listed) >= 19
-    with Worker(kafka, digits_models, tmp_path / "log", [f"--group={consumer_group}"]) as worker:
+    with workers() as worker:
         device.send(b"nonsense")
         device.send(inputs[0].tobytes(), [("ce_minaccuracy", b"1"), ("ce_id", b"a")])
         device.send(inputs[1].tobytes())

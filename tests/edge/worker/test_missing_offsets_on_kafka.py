@@ -1,7 +1,6 @@
 """Where a worker begins whose group has no committed offsets."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -9,7 +8,8 @@ from ounce_schemas.dead_letter import HEADER_OFFSET, HEADER_PARTITION
 
 from tests.support.kafka.digits_group import GOOD, REQUESTS, committed, send, wait_for
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import Device, Worker
+from tests.support.process.worker import Device
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
@@ -28,21 +28,17 @@ MISSING = 'ounce_events_total{kind="offsets-missing",task="digits"}'
 def test_a_group_without_offsets_begins_where_it_is_told_to(
     kafka: str,
     topics: OwnTopics,
-    digits_models: Path,
+    workers: Workers,
     device: Device,
-    tmp_path: Path,
-    consumer_group: str,
     when: str,
     expected: int,
     delivery: str,
 ) -> None:
     topics.of_task("digits")
     send(kafka, 10)
-    log = tmp_path / "log"
-    options = [f"--group={consumer_group}", f"--when-no-offsets={when}", f"--delivery={delivery}"]
-    with Worker(kafka, digits_models, log, options) as worker:
+    with workers(f"--when-no-offsets={when}", f"--delivery={delivery}") as worker:
         device.read(expected)
-        wait_for(lambda: committed(kafka, consumer_group) == 10, "the start is not committed")
+        wait_for(lambda: committed(kafka, workers.group) == 10, "the start is not committed")
         assert worker.value_of(MISSING) == 1
         send(kafka, 1)
         device.read(expected + 1)
@@ -55,42 +51,33 @@ def test_a_group_without_offsets_begins_where_it_is_told_to(
 
 
 def test_a_group_without_offsets_may_be_one_to_ask_about(
-    kafka: str, topics: OwnTopics, digits_models: Path, tmp_path: Path, consumer_group: str
+    kafka: str, topics: OwnTopics, workers: Workers
 ) -> None:
     topics.of_task("digits")
     send(kafka, 10)
-    options = [f"--group={consumer_group}", "--when-no-offsets=stop"]
-    worker = Worker(kafka, digits_models, tmp_path / "log", options)
+    worker = workers("--when-no-offsets=stop")
     assert worker.child.process.wait(60) == 1
     assert f"no committed offsets of {REQUESTS}, which holds requests" in worker.child.log_tail()
-    assert committed(kafka, consumer_group) < 0
+    assert committed(kafka, workers.group) < 0
 
 
 @pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
 def test_what_the_predictions_topic_answers_is_not_answered_twice(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
-    delivery: str,
+    kafka: str, topics: OwnTopics, workers: Workers, device: Device, delivery: str
 ) -> None:
     topics.of_task("digits", partitions=2)
-    log = tmp_path / "log"
     options = [
-        f"--group={consumer_group}",
         "--when-no-offsets=answered",
         f"--delivery={delivery}",
     ]
-    with Worker(kafka, digits_models, log, options) as worker:
+    with workers(*options) as worker:
         send_kinds(device, range(600))
         device.read(600)
         assert worker.child.stop() == 0, worker.child.log_tail()
     admin = AdminClient({"bootstrap.servers": kafka})
-    admin.delete_consumer_groups([consumer_group])[consumer_group].result(20)
+    admin.delete_consumer_groups([workers.group])[workers.group].result(20)
     send_kinds(device, range(600, 1000))
-    with Worker(kafka, digits_models, log, options) as worker:
+    with workers(*options) as worker:
         device.read(1000)
         assert worker.value_of(MISSING) == 1
         send_kinds(device, range(1000, 1010))

@@ -8,17 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
 from ounce_schemas.topics import EVENTS_TOPIC, predictions_topic, requests_topic
 
-from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import Device, Worker
+from tests.support.kafka.topics import OwnTopics, configure
+from tests.support.process.worker import Device
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
@@ -32,20 +26,13 @@ def test_each_becomes_a_dead_letter_and_all_others_are_answered_and_counted(
     delivery: str,
     kafka: str,
     topics: OwnTopics,
+    workers: Workers,
     digits_models: Path,
     device: Device,
-    tmp_path: Path,
-    consumer_group: str,
 ) -> None:
     topics.of_task("digits", partitions=1)
     topics.make([EVENTS_TOPIC])
-    limit = ConfigEntry("max.message.bytes", "3000", incremental_operation=AlterConfigOpType.SET)
-    topic = ConfigResource(
-        ResourceType.TOPIC, predictions_topic("digits"), incremental_configs=[limit]
-    )
-    admin = AdminClient({"bootstrap.servers": kafka})
-    for done in admin.incremental_alter_configs([topic]).values():
-        done.result(20)
+    configure(kafka, predictions_topic("digits"), max_message_bytes=3000)
     with np.load(digits_models / "digits" / "test-split.npz") as arrays:
         inputs = arrays["input"].astype("<f4")
     letters = random.Random(1)
@@ -53,10 +40,9 @@ def test_each_becomes_a_dead_letter_and_all_others_are_answered_and_counted(
         id_ = f"{i}-" + "".join(letters.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=3500))
         device.send(inputs[i].tobytes(), [("ce_id", id_.encode() if i in LARGE else b"%d" % i)])
     device.flush()
-    options = [f"--group={consumer_group}", f"--delivery={delivery}"]
-    with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
+    with workers(f"--delivery={delivery}") as worker:
         device.read(N)
-        reader = Consumer({"bootstrap.servers": kafka, "group.id": consumer_group})
+        reader = Consumer({"bootstrap.servers": kafka, "group.id": workers.group})
         requests = TopicPartition(requests_topic("digits"), 0)
         deadline_s = time.monotonic() + 30
         while reader.committed([requests], timeout=10)[0].offset < N:

@@ -1,12 +1,7 @@
 """Every command against a broker that asks who comes, with the rights that the pages list."""
 
 import json
-import os
 import re
-import socket
-import ssl
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,82 +16,30 @@ from ounce_schemas.topics import EVENTS_TOPIC, requests_topic
 from tests.support.kafka.acls import grant, withdraw
 from tests.support.kafka.apache_kafka import KafkaUnavailableError
 from tests.support.kafka.certificates import Authority, OpensslMissingError
+from tests.support.kafka.logins import (
+    PASSWORDS,
+    SECRET,
+    documented_commands,
+    fails,
+    ounce,
+    scram,
+    secure_kafka,
+)
 from tests.support.kafka.secure import SecureKafka
 from tests.support.kafka.token_server import TokenServer
-from tests.support.process.worker import OUNCE, Worker
+from tests.support.process.worker import Worker
 
 pytestmark = pytest.mark.kafka
-
-PAGE = Path(__file__).parents[3] / "docs" / "security.md"
-SECRET = "hush"
-USERS = (
-    *("worker", "devices", "topics", "demo", "operator"),
-    *("stranger", "groupless", "frugal", "leaving"),
-)
-PASSWORDS = {name: f"{SECRET}-{name}-4711" for name in USERS}
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
-    """With the topics of digits, made by `ounce topics`, and the rights of the page on security."""
-    folder = tmp_path_factory.mktemp("certificates")
+    """With topics and rights."""
     try:
-        kafka = SecureKafka(folder, PASSWORDS)
+        with secure_kafka(tmp_path_factory.mktemp("certificates")) as kafka:
+            yield kafka
     except (KafkaUnavailableError, OpensslMissingError) as e:
         pytest.skip(f"no Apache Kafka: {e}")
-    with kafka:
-        lines = documented_commands()
-        of_worker = [line for line in lines if "User:worker" in line]
-        assert len(of_worker) == 4
-        by_certificate = [line.replace("User:worker", "User:CN=worker") for line in of_worker]
-        without_group = [line.replace("User:worker", "User:groupless") for line in of_worker[:2]]
-        without_wishes = [
-            re.sub("--topic ounce.(digits.labels|events)", "", line).replace(
-                "User:worker", "User:frugal"
-            )
-            for line in of_worker
-        ]
-        other_group = "--allow-principal User:groupless --operation Read --group mine"
-        of_demo = [
-            re.sub("User:(worker|devices|topics|operator)", "User:demo", line).replace(
-                "--group ounce", "--group ounce-demo"
-            )
-            for line in lines
-        ]
-        granted = [*lines, other_group, *by_certificate, *without_group, *without_wishes, *of_demo]
-        grant(kafka.bootstrap_servers, granted)
-        made = ounce(kafka, "topics", "topics", "digits", "--partitions=2")
-        assert made.returncode == 0, made.stderr
-        assert made.stdout.count("created") == 5
-        again = ounce(kafka, "topics", "topics", "digits")
-        assert again.stdout.count("exists") == 5, again.stderr
-        yield kafka
-
-
-def documented_commands() -> list[str]:
-    """Arguments of the page's kafka-acls.sh."""
-    return re.findall(r"^\$acl (.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-
-
-def scram(kafka: SecureKafka, user: str) -> list[str]:
-    """Options of a login; the password comes from the environment."""
-    return [
-        f"--kafka={kafka.scram}",
-        "--security-protocol=sasl_ssl",
-        f"--ssl-ca={kafka.authority.certificate}",
-        "--sasl-mechanism=SCRAM-SHA-512",
-        f"--sasl-username={user}",
-    ]
-
-
-def ounce(kafka: SecureKafka, user: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [OUNCE, *arguments, *scram(kafka, user)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "OUNCE_SASL_PASSWORD": PASSWORDS[user]},
-    )
 
 
 @pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
@@ -276,25 +219,6 @@ def test_a_token_is_a_login_too(broker: SecureKafka, digits_models: Path, tmp_pa
     assert SECRET not in log.read_text()
 
 
-def fails(*arguments: str, env: dict[str, str], within_s: float = 25) -> str:
-    """Run `ounce worker`, which must end soon with an error of one line that shows no secret."""
-    started_s = time.monotonic()
-    result = subprocess.run(
-        [OUNCE, "worker", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, **env},
-    )
-    assert time.monotonic() - started_s < within_s
-    assert result.returncode in (1, 2), result.stderr
-    assert "Traceback" not in result.stderr
-    assert SECRET not in result.stdout + result.stderr
-    lines = [line for line in result.stderr.splitlines() if line.startswith("ounce: ")]
-    assert len(lines) == 1, result.stderr
-    return lines[0]
-
-
 @pytest.mark.parametrize(
     ("user", "changes", "text"),
     [
@@ -347,38 +271,6 @@ def test_what_is_refused_is_one_clear_line(
 def test_the_wrong_protocol_is_told(broker: SecureKafka) -> None:
     usual = ["--task=digits", f"--kafka={broker.scram}", "--metrics-port=0", "--kafka-timeout-s=3"]
     assert "check --kafka and --security-protocol" in fails(*usual, env={})
-
-
-def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
-    """No Kafka is needed to refuse one."""
-    authority = Authority(tmp_path)
-    pair = authority.sign("broker", host="localhost", days=-1)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pair.certificate, pair.key)
-
-    def serve(listening: socket.socket) -> None:
-        while True:
-            try:
-                client, _ = listening.accept()
-                context.wrap_socket(client, server_side=True).close()
-            except ssl.SSLError:
-                client.close()
-            except OSError:
-                return
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=serve, args=[listening], daemon=True)
-        thread.start()
-        port = listening.getsockname()[1]
-        error = fails(
-            *("--task=digits", f"--kafka=localhost:{port}", "--metrics-port=0"),
-            *("--security-protocol=ssl", f"--ssl-ca={authority.certificate}"),
-            env={},
-        )
-        listening.shutdown(socket.SHUT_RDWR)
-    thread.join(10)
-    assert "no trusted connection with Kafka" in error
-    assert "has not expired" in error
 
 
 def test_the_demo_hands_the_connection_on(

@@ -125,7 +125,7 @@ def test_a_form_that_is_not_cheaper_is_left_out(data: TaskData, tmp_path: Path) 
     (tmp_path / "digits").mkdir()
     build_ladder(data, with_lighter([network(Counted())], race=dearer), tmp_path, 0, reporter)
     assert [path.name for path in (tmp_path / "digits").iterdir()] == ["net"]
-    why = "it is not cheaper here: a call takes 0.95 times for 1 and 2.00 times for 32 items"
+    why = "it is not cheaper here: a call of 1 takes 0.95 times as long, one of 32 2.00 times"
     assert reporter.reasons["net-int8"] == why
 
 

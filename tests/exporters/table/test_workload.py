@@ -1,6 +1,7 @@
 """The work of a table's models is bounded by rule, not by the clock."""
 
 import numpy as np
+import pytest
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, Split, TaskData
 from ounce_exporters.tasks.table.workload import EXPORT_S, FIT_S, bound_work
 from ounce_schemas.task import TaskSpec, TensorSpec
@@ -56,6 +57,13 @@ def test_columns_and_classes_are_work() -> None:
         bounded("gradient-boosting", table(20_000, 10, n_classes=n)).effort for n in (30, 300, 500)
     )
     assert thirty == three_hundred < most
+
+
+@pytest.mark.parametrize("name", ["mlp", "random-forest", "extra-trees", "kernel-svm"])
+def test_work_grows_as_the_root_of_the_columns(name: str) -> None:
+    """A kernel machine of 3,000 columns takes 17 times that of 10, not 300 times."""
+    narrow, wide = (bounded(name, table(3_000, n)).effort - EXPORT_S for n in (10, 1_000))
+    assert wide == pytest.approx(10 * narrow)
 
 
 def test_every_model_of_a_table_that_is_cross_fitted_learns_from_all_of_it() -> None:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 from ounce_schemas.policy_history import Change
-from ounce_schemas.topics import POLICIES_TOPIC
+from ounce_schemas.topics import CANARIES_TOPIC, POLICIES_TOPIC
 from ounce_services.control.access.keys import Keys
 from ounce_services.control.access.principal import Role
 from ounce_services.control.plane import make_plane
 from ounce_services.control.settings import ControlSettings
 from ounce_services.control.store.database import Database
+from ounce_services.policies.canary_command import command as canary_command
 from ounce_services.policies.topic import PolicyTopic
 from ounce_services.process.children import ounce_command
 
@@ -49,6 +51,7 @@ def test_served_beside_the_command_both_see_each_others_versions(
     kafka: str, topics: OwnTopics, tmp_path: Path
 ) -> None:
     topics.made_by_others(POLICIES_TOPIC)
+    topics.made_by_others(CANARIES_TOPIC)
     state = tmp_path / "state.db"
     key, _ = Keys(Database(f"sqlite:///{state}")).make("ann", Role.EDITOR)
     arguments = ("--kafka", kafka, "--state", str(state), "--port", "0")
@@ -72,6 +75,17 @@ def test_served_beside_the_command_both_see_each_others_versions(
                 assert client.get("/v1/policies").json()["current"] == 2
                 assert client.get("/v1/fleet").json()["policy"] == "v2"
                 assert client.get("/v1/models").status_code == 200
+                canary = {"document": "min_accuracy: 0.7", "share": 0.1}
+                started = client.post("/v1/trial/canary", json=canary, headers={"If-Match": "2"})
+                assert (started.status_code, started.json()["number"]) == (201, 3)
+                command = ("status", "--kafka", kafka)
+                seen = CliRunner().invoke(canary_command, command)
+                assert "10.0% of the devices" in seen.output
+                done = client.post("/v1/trial/promote", json={}, headers={"If-Match": "3"})
+                assert done.status_code == 201
+                current = PolicyTopic(kafka).history().current
+                assert current is not None
+                assert (current.document, current.promotes) == ("min_accuracy: 0.7", 3)
         finally:
             served.terminate()
         assert served.wait(30) in (0, -signal.SIGTERM)

@@ -5,8 +5,10 @@ from fastapi.testclient import TestClient
 from ounce_schemas.canary import Comparison, Criterion, Evidence, Stop
 from ounce_services.control.access.principal import EVERYBODY
 from ounce_services.control.plane import Plane
+from ounce_services.control.settings import ControlSettings
 
 from tests.services.control.conftest import Caller, MemoryTopics, logged_in
+from tests.support.edge.ladders import DIGITS, write_ladder
 
 LOOSE, TIGHT = "min_accuracy: 0.5\n", "min_accuracy: 0.9\n"
 FORM = {"share": 0.1, "margin": 0.01, "accuracy_margin": 0.005, "confidence": 0.95}
@@ -169,3 +171,13 @@ def test_the_page_says_that_kafka_is_away(plane: Plane, topics_in_memory: Memory
     topics_in_memory.is_away = True
     answer = ann.get("/trial")
     assert (answer.status_code, "Kafka is away" in answer.text) == (200, True)
+
+
+def test_a_canary_of_a_model_that_is_not_there_is_refused(
+    ann: TestClient, settings: ControlSettings, topics_in_memory: MemoryTopics
+) -> None:
+    write_ladder(settings.models, DIGITS, "a", "b")
+    absent = post(ann, "canary", 1, model="digits/typo", share=0.1)
+    assert (absent.status_code, "typo" in absent.text) == (422, True)
+    assert len(topics_in_memory.records) == 1
+    assert post(ann, "canary", 1, model="digits/b", share=0.1).status_code == 201

@@ -33,7 +33,7 @@ class BadModel:
             time.sleep(600)
         if wish == EXIT:
             os._exit(3)
-        return np.asarray(inputs["input"], np.float32)
+        return np.asarray(inputs["input"][:, :3], np.float32)  # of digits: three labels
 
     def unload(self) -> None:
         pass

@@ -5,23 +5,15 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from confluent_kafka import Consumer, Message, TopicPartition
-from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
 from ounce_edge.broker.base import Delivery
 from ounce_edge.broker.publishing import Publishing
 from ounce_edge.wire.records import Outgoing
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 
 from tests.support.edge.outgoing import outgoing
+from tests.support.kafka.topics import configure
 
 WAIT_S = 30.0
-_SPREADS_S = 0.5
-"""Until a broker goes by a configuration that was changed."""
 
 
 class Delivered:
@@ -41,21 +33,11 @@ class Delivered:
             dead_letters={self.requests: self.dead_letters},
         )
         self._servers = servers
-        self._admin = AdminClient({"bootstrap.servers": servers})
         self.member = Consumer({"bootstrap.servers": servers, "group.id": task})
 
     def set_topic(self, topic: str, **values: object) -> None:
         """Set configurations of a topic; `_` in their names stands for a dot."""
-        entries = [
-            ConfigEntry(
-                name.replace("_", "."), str(value), incremental_operation=AlterConfigOpType.SET
-            )
-            for name, value in values.items()
-        ]
-        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
-        for done in self._admin.incremental_alter_configs([resource]).values():
-            done.result(WAIT_S)
-        time.sleep(_SPREADS_S)
+        configure(self._servers, topic, **values)
 
     def answers(self, values: Sequence[bytes], first_offset: int = 0) -> Outgoing:
         """Answers to requests that begin at an offset, each with a key of its own."""

@@ -4,11 +4,40 @@ import time
 from collections.abc import Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewTopic
 from ounce_schemas.topics import task_topics
 
 _TIMEOUT_S = 20
+_SPREADS_S = 0.5
+"""From a broker's knowing of a configuration to its acting by it, in all brokers."""
+
+
+def configure(servers: str, topic: str, **values: object) -> None:
+    """Set configurations of a topic, and wait until a broker knows them; `_` in their names stands
+    for a dot."""
+    admin = AdminClient({"bootstrap.servers": servers})
+    wanted = {name.replace("_", "."): str(value) for name, value in values.items()}
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in wanted.items()
+    ]
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+    admin.incremental_alter_configs([resource])[resource].result(_TIMEOUT_S)
+    asked, deadline = ConfigResource(ResourceType.TOPIC, topic), time.monotonic() + _TIMEOUT_S
+    while True:
+        known = admin.describe_configs([asked])[asked].result(_TIMEOUT_S)
+        if all(known[name].value == value for name, value in wanted.items()):
+            break
+        assert time.monotonic() < deadline, f"{topic} does not get {wanted}"
+        time.sleep(0.05)
+    time.sleep(_SPREADS_S)
 
 
 class OwnTopics:

@@ -17,7 +17,7 @@ import onnxruntime as ort
 from tests.support.tensorrt.fake_cuda import CudaCode
 
 OK = CudaCode["cudaSuccess"]
-INVALIDATED = 901
+TOTAL_BYTES = 1 << 30
 _TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 _GARBAGE = 0xFF
 """Fresh memory holds NaN, as real memory may."""
@@ -47,6 +47,8 @@ class FakeGpu:
             if name in self.failures:
                 return self.failures[name], None
             values = function(self, *arguments)
+            if name == "cudaMemGetInfo":
+                return (OK, *values)
             return (OK,) if values is None else (OK, values)
 
         return call
@@ -79,6 +81,10 @@ class FakeGpu:
 
     def _cudaMemcpyAsync(self, to: int, of: int, n: int, kind: int, stream: int) -> None:
         self.do(lambda: ctypes.memmove(to, of, n) and None)
+
+    def _cudaMemGetInfo(self) -> tuple[int, int]:
+        taken = sum(ctypes.sizeof(block) for block in self.blocks.values())
+        return TOTAL_BYTES - taken, TOTAL_BYTES
 
     def _cudaStreamCreate(self) -> int:
         return 77

@@ -19,8 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
-from ounce_edge.models.runtimes.apart_process import Kind, serve
-from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime, TensorSignature
+from ounce_edge.models.runtimes.apart_process import Kind, Limits, serve
+from ounce_edge.models.runtimes.base import (
+    Inputs,
+    LoadedModel,
+    Runtime,
+    RuntimeDownError,
+    TensorSignature,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -28,17 +34,8 @@ _MOST_PAUSE_S = 60.0
 _CLOSE_S = 5.0
 
 
-class ApartError(RuntimeError):
+class ApartError(RuntimeDownError):
     """A call whose process died, broke or did not answer; or is not to be started yet."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Seconds until a process that does not answer is ended."""
-
-    start_s: float = 120.0
-    load_s: float = 300.0
-    run_s: float = 10.0
 
 
 @dataclass
@@ -107,6 +104,18 @@ class ApartRuntime:
     def threads(self) -> int:
         """Of the runtime."""
         return self._threads
+
+    @property
+    def used_bytes(self) -> int:
+        """Memory of the GPU that is taken; 0 where nobody can say."""
+        with self._lock:
+            if self._state.current is None:
+                return 0
+            self._forget()
+            try:
+                return int(self._ask(self._limits.run_s, "used", 0))
+            except RuntimeError:
+                return 0
 
     @property
     def n_restarts(self) -> int:

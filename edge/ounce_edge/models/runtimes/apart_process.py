@@ -3,6 +3,7 @@ closes, or until its GPU is broken."""
 
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,15 @@ from typing import Any
 from ounce_schemas.errors import ArtifactError, OunceError
 
 from ounce_edge.models.runtimes.base import LoadedModel, Runtime
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds until a process that does not answer is ended."""
+
+    start_s: float = 120.0
+    load_s: float = 300.0
+    run_s: float = 10.0
 
 
 class Kind(Enum):
@@ -62,5 +72,7 @@ def _do(
         return dict(model.inputs), dict(model.outputs)
     if what == "run":
         return models[number].run(*more)
+    if what == "used":
+        return getattr(runtime, "used_bytes", 0)
     models.pop(number).unload()
     return None

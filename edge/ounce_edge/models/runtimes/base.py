@@ -22,6 +22,10 @@ class TensorSignature:
     """With the batch dimension first; None where it is dynamic."""
 
 
+class RuntimeDownError(RuntimeError):
+    """What runs a model is down. No input is at fault: other models can answer it."""
+
+
 class LoadedModel(Protocol):
     """One model, ready to run. Several threads may run it at once.
 
@@ -46,6 +50,7 @@ class LoadedModel(Protocol):
             own. What an item gets does not depend on the others, but for rounding.
 
         Raises:
+            RuntimeDownError: what runs it is down.
             Exception: an input is absent, or has another type or shape than its signature says; or
                 the model fails. The model can be run again.
         """

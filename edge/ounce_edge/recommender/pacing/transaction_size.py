@@ -30,18 +30,23 @@ class TransactionTime:
         return statistics.median(self._latest_ms)
 
 
-def budget_ms(setting_ms: float, tightest_ms: float, transaction_ms: float) -> float:
+def budget_ms(
+    setting_ms: float, tightest_ms: float, transaction_ms: float, *, is_queueing: bool
+) -> float:
     """Time that the records of a transaction may take to compute, milliseconds.
 
-    It is a quarter of the tightest deadline, up to the setting. It is not less than a transaction
-    takes, up to some times the setting: records wait for the one before theirs anyway.
+    It is a quarter of the tightest deadline, up to the setting. Where records queue, it is the
+    setting: each transaction has a fixed cost, so small ones would make the queue longer. It is not
+    less than a transaction takes, up to some times the setting: records wait for the one before
+    theirs anyway.
 
     Args:
         setting_ms: the setting.
         tightest_ms: the tightest deadline of the requests that came lately.
         transaction_ms: time that a transaction takes, typically.
+        is_queueing: whether more records wait than one transaction takes.
     """
-    wanted_ms = min(setting_ms, tightest_ms / 4)
+    wanted_ms = setting_ms if is_queueing else min(setting_ms, tightest_ms / 4)
     waited_ms = min(transaction_ms, _SLOW_TRANSACTION * setting_ms)
     return max(wanted_ms, waited_ms, 1.0)
 

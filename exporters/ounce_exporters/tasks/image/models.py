@@ -14,9 +14,10 @@ from ounce_exporters.sampling import balanced_rows
 from ounce_exporters.training.classical import fit_classical
 from ounce_exporters.training.convolutions import residual_cnn, small_cnn
 from ounce_exporters.training.featured import fit_on_features
+from ounce_exporters.training.fine_tuning import Start, fit_network, started
 from ounce_exporters.training.forests import forest
 from ounce_exporters.training.linear import logistic_regression, ridge_regression
-from ounce_exporters.training.neural import NeuralModel, Training, fit_task
+from ounce_exporters.training.neural import NeuralModel, Training
 from ounce_exporters.training.pixels import (
     ImageAugmentation,
     ImageNetwork,
@@ -32,7 +33,7 @@ _LEAST_STEPS = 300
 """Of few images a network learns longer."""
 
 
-def families(data: TaskData, *, balanced: bool) -> list[Family]:
+def families(data: TaskData, *, balanced: bool, start: Start | None = None) -> list[Family]:
     """Two classical and three neural families, from light to heavy."""
     classifies = data.spec.classifies
     n_outputs = len(data.spec.labels) or 1
@@ -58,7 +59,7 @@ def families(data: TaskData, *, balanced: bool) -> list[Family]:
         fit = partial(_fit_network, lesson=lesson, balanced=balanced and classifies)
         return Family(name, "neural", algorithm, lambda **_: fit, {})
 
-    return [
+    found = [
         classical(
             "logistic-regression" if classifies else "ridge",
             f"{'logistic' if classifies else 'ridge'} regression on standardized pixels",
@@ -82,6 +83,7 @@ def families(data: TaskData, *, balanced: bool) -> list[Family]:
             _Lesson(64, 15, lambda shape: residual_cnn(shape, n_outputs, channels=32)),
         ),
     ]
+    return found if start is None else started(found, start)
 
 
 class _Lesson(NamedTuple):
@@ -95,7 +97,13 @@ class _Lesson(NamedTuple):
 
 
 def _fit_network(
-    data: TaskData, seed: int, progress: Progress, *, lesson: _Lesson, balanced: bool
+    data: TaskData,
+    seed: int,
+    progress: Progress,
+    *,
+    lesson: _Lesson,
+    balanced: bool,
+    start: Start | None = None,
 ) -> FittedModel:
     tensor, targets = data.spec.inputs[0], data.train.targets
     images = data.train.inputs[tensor.name]
@@ -114,4 +122,5 @@ def _fit_network(
     if balanced:
         rows = balanced_rows(targets, seed)
         images, targets = images[rows], targets[rows]
-    return NeuralModel(fit_task(network, images, targets, training, seed, progress), tensor)
+    fitted = fit_network(network, (images, targets), training, seed, progress, start=start)
+    return NeuralModel(fitted, tensor)

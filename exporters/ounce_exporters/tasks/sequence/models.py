@@ -13,9 +13,10 @@ from ounce_exporters.sampling import balanced_rows
 from ounce_exporters.training.boosting import boosting
 from ounce_exporters.training.classical import fit_classical
 from ounce_exporters.training.featured import fit_on_features
+from ounce_exporters.training.fine_tuning import Start, fit_network, started
 from ounce_exporters.training.linear import logistic_regression, ridge_regression
 from ounce_exporters.training.minirocket import minirocket
-from ounce_exporters.training.neural import NeuralModel, Training, fit_task
+from ounce_exporters.training.neural import NeuralModel, Training
 from ounce_exporters.training.sequences import SequenceCNN, SequenceGRU, Steps, statistics
 from ounce_exporters.training.tuning import Family
 
@@ -25,7 +26,7 @@ _LEAST_STEPS, _MOST_EPOCHS = 2_000, 60
 _LEAST_EPOCHS = 10
 
 
-def families(data: TaskData, *, balanced: bool) -> list[Family]:
+def families(data: TaskData, *, balanced: bool, start: Start | None = None) -> list[Family]:
     """Three classical and two neural families."""
     n_classes = len(data.spec.labels)
     balanced = balanced and n_classes > 0
@@ -52,7 +53,7 @@ def families(data: TaskData, *, balanced: bool) -> list[Family]:
         return Family(name, "neural", algorithm, lambda **_: fit, {})
 
     regression = "logistic" if n_classes else "ridge"
-    return [
+    found = [
         classical(
             f"{regression}-regression" if n_classes else regression,
             f"{regression} regression on statistics of each channel",
@@ -82,6 +83,7 @@ def families(data: TaskData, *, balanced: bool) -> list[Family]:
             lambda steps: SequenceGRU(steps, n_outputs),
         ),
     ]
+    return found if start is None else started(found, start)
 
 
 def _fit_network(
@@ -91,6 +93,7 @@ def _fit_network(
     *,
     make: Callable[[Steps], nn.Module],
     balanced: bool,
+    start: Start | None = None,
 ) -> FittedModel:
     tensor, targets = data.spec.inputs[0], data.train.targets
     sequences = data.train.inputs[tensor.name]
@@ -105,4 +108,5 @@ def _fit_network(
     def network() -> nn.Module:
         return make(Steps(sequences))
 
-    return NeuralModel(fit_task(network, sequences, targets, training, seed, progress), tensor)
+    fitted = fit_network(network, (sequences, targets), training, seed, progress, start=start)
+    return NeuralModel(fitted, tensor)

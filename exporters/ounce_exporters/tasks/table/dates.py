@@ -26,6 +26,7 @@ _TIMES = (
 )
 _TIMES_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p")
 _SAMPLE = 2000
+_FEW = 20
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,15 @@ class Dates:
 
 def is_dates(column: pd.Series) -> bool:
     """Whether every text that is no gap looks like a date with a year, or a time of day."""
-    texts = [t for t in column.drop_duplicates().iloc[:_SAMPLE] if t.lower() not in GAPS]
-    return bool(texts) and all(map(_LOOKS_LIKE.fullmatch, texts))
+    # The first few tell nearly always; then many are looked at.
+    if not all(map(_may_be_date, column.iloc[:_FEW].to_list())):
+        return False
+    texts = column.drop_duplicates().iloc[:_SAMPLE].to_list()
+    return all(map(_may_be_date, texts)) and any(t.lower() not in GAPS for t in texts)
+
+
+def _may_be_date(text: str) -> bool:
+    return text.lower() in GAPS or _LOOKS_LIKE.fullmatch(text) is not None
 
 
 def read_dates(column: pd.Series, date_format: str | None = None) -> Dates | None:

@@ -96,6 +96,8 @@ def read_quantity(column: pd.Series, decimal: str | None, *, sure: bool = False)
     if not sure and column.str.fullmatch(_PADDED).any():
         return None
     plain = column.str.fullmatch(_PLAIN).to_numpy(bool, copy=True)
+    if plain.all() and decimal != ",":  # the usual column, in a fraction of the time
+        return Quantity(column.to_numpy(object).astype(np.float64), ".", None, {})
     rest = column[~plain]
     counts = rest[~rest.str.lower().isin(GAPS)].value_counts()
     if not plain.any() and not any(_without_unit(text)[0] for text in counts.index[:_SAMPLE]):

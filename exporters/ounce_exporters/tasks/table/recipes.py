@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ounce_schemas.errors import DataError
 from sklearn.pipeline import Pipeline
 
 from ounce_exporters.recipe import Recipe, TaskData
@@ -16,6 +17,7 @@ from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
 from ounce_exporters.tasks.table.workload import why_no_glass_box
 from ounce_exporters.training.boosting import boosting
 from ounce_exporters.training.classical import fit_classical
+from ounce_exporters.training.fine_tuning import Start
 from ounce_exporters.training.forests import decision_tree, forest
 from ounce_exporters.training.glass_box import GlassBox
 from ounce_exporters.training.kernel_svm import KernelSVM
@@ -32,26 +34,32 @@ _NAMED_ONLY = ("elastic-net", "linear-svm")
 _FOREST = {"n_trees": Range(100, 5, 300, log=True), "min_samples_leaf": Range(1, 1, 20, log=True)}
 
 
-def recipes(data: TaskData, *, balanced: bool = False) -> list[Recipe]:
+def recipes(data: TaskData, *, balanced: bool = False, start: Start | None = None) -> list[Recipe]:
     """A model of each family; of very many classes, without boosting.
 
     Args:
         data: the task and its splits.
         balanced: classes count alike, however many rows each has.
+        start: a network that the one of its name starts from.
+
+    Raises:
+        DataError: the task has no network that could.
     """
-    return [family.recipe() for family in families(data, balanced=balanced)]
+    return [family.recipe() for family in families(data, balanced=balanced, start=start)]
 
 
-def families(data: TaskData, *, balanced: bool = False) -> list[Family]:
+def families(data: TaskData, *, balanced: bool = False, start: Start | None = None) -> list[Family]:
     """The families of models that a table can have; arguments as of `recipes`."""
+    if data.spec.image is not None:
+        return image_models.families(data, balanced=balanced, start=start)
+    if data.spec.inputs[0].channels is not None:
+        return sequence_models.families(data, balanced=balanced, start=start)
+    if start is not None:
+        raise DataError("--from is for images and sequences: networks of tables start anew")
     if data.spec.kind == "anomaly":
         return anomalies.families(data)
-    if data.spec.image is not None:
-        return image_models.families(data, balanced=balanced)
     if data.spec.kind == "clusters":
         return clusters.families(data)
-    if data.spec.inputs[0].channels is not None:
-        return sequence_models.families(data, balanced=balanced)
     if any(tensor.text_bytes for tensor in data.spec.inputs):
         return text_models.families(data, balanced=balanced)
     n_classes = len(data.spec.labels)

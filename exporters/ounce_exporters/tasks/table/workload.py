@@ -40,6 +40,8 @@ counts for more than it takes: each row fills 6 kB of memory."""
 _OTHER_ROW_US = 150.0
 _OF_TRIAL = re.compile(r"-\d+$")
 """Behind the family's name, where tuning found the model."""
+_BY_ROOT = ("mlp", "random-forest", "extra-trees", "kernel-svm")
+"""Models whose work grows more slowly than the columns: about as their root."""
 _BOUNDED = ("glass-box",)
 """Models that bound their own work: a wide table costs them rounds, not time."""
 MOST_WIDTH = 7_500
@@ -89,11 +91,7 @@ def row_work_us(name: str, data: TaskData) -> float:
     """Nominal microseconds of a training row in one fit of a kind of model."""
     n_columns = sum(tensor.size for tensor in data.spec.inputs)
     per_column = max(n_columns / _TYPICAL_COLUMNS, 0.5)
-    if name in (
-        "mlp",
-        "random-forest",
-        "extra-trees",
-    ):  # their work grows more slowly than the columns
+    if name in _BY_ROOT:
         per_column **= 0.5
     n_classes = len(data.spec.labels)
     per_class = 1.0

@@ -54,7 +54,14 @@ def test_a_slow_machine_makes_them_smaller_and_a_quick_one_larger_up_to_a_limit(
 def test_the_budget_follows_setting_deadlines_and_what_a_transaction_takes(
     tightest_ms: float, transaction_ms: float, expected_ms: float
 ) -> None:
-    assert budget_ms(20.0, tightest_ms, transaction_ms) == expected_ms
+    assert budget_ms(20.0, tightest_ms, transaction_ms, is_queueing=False) == expected_ms
+
+
+@pytest.mark.parametrize(("transaction_ms", "expected_ms"), [(5.0, 20.0), (60.0, 60.0)])
+def test_where_records_queue_tight_deadlines_make_no_transaction_smaller(
+    transaction_ms: float, expected_ms: float
+) -> None:
+    assert budget_ms(20.0, 1.0, transaction_ms, is_queueing=True) == expected_ms
 
 
 def test_slow_ones_at_first_and_now_and_then_say_nothing_of_the_next() -> None:

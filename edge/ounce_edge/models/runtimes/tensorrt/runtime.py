@@ -37,6 +37,12 @@ class TensorRtRuntime:
         """One of the CPU; the rest happens on the GPU."""
         return 1
 
+    @property
+    def used_bytes(self) -> int:
+        """Memory of the GPU that is taken, by whomever."""
+        free_bytes, total_bytes = self._cuda.call("cudaMemGetInfo")
+        return int(total_bytes - free_bytes)
+
     def load(self, path: Path, content: bytes) -> LoadedModel:
         """Load the engine of an ONNX file.
 

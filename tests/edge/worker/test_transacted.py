@@ -1,0 +1,47 @@
+"""Exactly once: how many records one transaction answers."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from ounce_schemas.topics import requests_topic
+
+from tests.support.edge.ladders import DIGITS, FakeRecord, raw, served
+from tests.support.edge.pipelines import pipeline
+from tests.support.edge.serving import FakeDelivery, serving_of
+
+TIGHT = [("ce_maxlatencyms", b"8")]
+SETTING_MS, FIRST_GUESS_MS = 20.0, 10.0
+
+
+@pytest.mark.parametrize(
+    ("n", "is_more", "expected"),
+    [
+        (3, False, [(3, FIRST_GUESS_MS)]),
+        (10, False, [(4, SETTING_MS), (4, SETTING_MS), (2, SETTING_MS)]),
+        (4, True, [(4, SETTING_MS)]),
+    ],
+)
+def test_tight_deadlines_make_transactions_small_unless_records_queue(
+    n: int, is_more: bool, expected: list[tuple[int, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = serving_of(
+        pipeline(served(DIGITS, "a")),
+        delivery=FakeDelivery(is_transactional=True),
+        transaction_ms=SETTING_MS,
+    )
+    size: Any = serving._mode._size  # type: ignore[attr-defined]
+    size.n_records = 4
+    seen: list[tuple[int, float]] = []
+    monkeypatch.setattr(size, "learn", lambda n, took_ms, budget: seen.append((n, budget)))
+
+    def poll(n: int, first: int, *, is_more: bool) -> None:
+        topic, body = requests_topic(DIGITS.name), raw(1, 2, 3, 4)
+        records = [FakeRecord(body, TIGHT, offset_=first + i, topic_=topic) for i in range(n)]
+        serving.polled(n, is_more, 0.001)
+        asyncio.run(serving.take(records))
+
+    poll(1, 0, is_more=False)  # the worker knows the deadlines from now on
+    seen.clear()
+    poll(n, 1, is_more=is_more)
+    assert seen == expected
