@@ -49,8 +49,14 @@ def test_a_registry_that_goes_away_costs_its_new_schemas_only(
     _, _, _, labels = topics.of_task("digits")
     registry = OwnRegistry()
     known = register(registry.url, "digits", json.dumps(SCHEMA))
-    options = [f"--group={consumer_group}", f"--schema-registry={registry.url}"]
-    options.append("--schema-registry-timeout-s=60")
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("{version: one-model, tasks: {digits: {allow: [mlp]}}}")  # answers are equal
+    options = [
+        f"--group={consumer_group}",
+        f"--policy={policy}",
+        f"--schema-registry={registry.url}",
+        "--schema-registry-timeout-s=60",
+    ]
     with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
 
         def send(name: str, body: bytes) -> None:
