@@ -33,13 +33,14 @@ class FarEnd(threading.Thread):
         self.arrivals: list[int] = []
         self._answers = answers
         self._is_closing = threading.Event()
-        self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 2})
+        self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 2, "log_level": 0})
         self._consumer = Consumer(
             {
                 "bootstrap.servers": servers,
                 "group.id": f"far-{time.time_ns()}",
                 "auto.offset.reset": "earliest",
                 "fetch.queue.backoff.ms": 2,
+                "log_level": 0,
             }
         )
         self._consumer.subscribe([requests_topic(TASK)])
