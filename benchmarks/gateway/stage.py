@@ -137,6 +137,8 @@ class Stage:
             capture_output=True,
         )
         while self.gateway.get("/metrics")[0] != 200:
+            if not self.gateway.child.running:
+                raise RuntimeError(f"the gateway ended:\n{self.gateway.child.log_tail()}")
             time.sleep(0.1)
 
     def kill_gateway(self) -> None:

@@ -5,6 +5,10 @@ and the worker on the other; answers over the time from the first to the last on
 broker (log append time). Latency: from a device's publishing to its reading of the committed
 answer, at a steady rate with nothing else to do. Both in turns, on one broker.
 
+Beside them stands what a bare transaction of ten records takes there. A broker that has just
+started takes up to fifty times as long, until Java has compiled what it runs. So bare transactions
+come first.
+
 Example: python -m benchmarks.worker.delivery_cost --rounds 3
 """
 
@@ -22,11 +26,14 @@ from ounce_services.devices.report import TaskReport
 from benchmarks import results
 from benchmarks.results import Table
 from benchmarks.worker.backlog import CLIENT_CPU, PARTITIONS, POLICY, TOPICS, broker, ends, fill
+from benchmarks.worker.bare_transactions import bare_transactions_ms
 from benchmarks.worker.steady import WARM_UP_S, serve_steadily
 from tests.support.process.worker import Worker
 
 MODES = ("at-least-once", "exactly-once")
 _PATIENCE_S = 120
+_BROKER_WARM_UP_S = 20.0
+_BARE_S = 3.0
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,8 +59,11 @@ def main(rounds: int, messages: int, rate: int, seconds: int, models: str, publi
                 rates[mode].append(_answer_backlog(servers, mode, folder, messages))
                 click.echo(f"round {number + 1}: {mode}: {rates[mode][-1]:,.0f}/s")
     latencies: dict[str, list[TaskReport]] = {mode: [] for mode in MODES}
+    bare_ms: list[float] = []
     with broker() as servers:
+        bare_transactions_ms(servers, _BROKER_WARM_UP_S)
         for number in range(rounds):
+            bare_ms += bare_transactions_ms(servers, _BARE_S)
             for mode in MODES[:: 1 if number % 2 else -1]:
                 task = _serve_steadily(servers, mode, folder, rate, seconds)
                 latencies[mode].append(task)
@@ -61,7 +71,7 @@ def main(rounds: int, messages: int, rate: int, seconds: int, models: str, publi
                     f"round {number + 1}: {mode} at {rate}/s: p50 {task.p50_ms:.1f} ms, "
                     f"p99 {task.p99_ms:.1f} ms, deadlines kept {_kept(task):.2%}"
                 )
-    tables = {"delivery-latency": latency_table(latencies, rate)}
+    tables = {"delivery-latency": latency_table(latencies, bare_ms, rate)}
     if messages:
         tables["delivery-throughput"] = throughput_table(rates)
     for table in tables.values():
@@ -83,8 +93,10 @@ def throughput_table(rates: Mapping[str, Sequence[float]]) -> Table:
     return Table(["delivery", "backlog, messages/s"], rows, note)
 
 
-def latency_table(latencies: Mapping[str, Sequence[TaskReport]], rate: int) -> Table:
-    """Medians of the modes at a steady rate."""
+def latency_table(
+    latencies: Mapping[str, Sequence[TaskReport]], bare_ms: Sequence[float], rate: int
+) -> Table:
+    """Medians of the modes at a steady rate, and what bare transactions took."""
     rows: list[list[results.Cell]] = [
         [
             mode,
@@ -94,6 +106,8 @@ def latency_table(latencies: Mapping[str, Sequence[TaskReport]], rate: int) -> T
         ]
         for mode, tasks in latencies.items()
     ]
+    p50, p99 = np.percentile(bare_ms, [50, 99])
+    rows.append(["a bare transaction of ten records", f"{p50:.1f}", f"{p99:.1f}", None])
     note = (
         f"At a steady {rate:,} messages/s with the mix of `ounce devices`. Medians of the rounds."
     )

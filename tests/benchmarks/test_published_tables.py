@@ -10,9 +10,10 @@ from benchmarks.routing.rules import FIXED, ORACLE, OURS, RULES
 from benchmarks.routing.scores import Score
 from benchmarks.routing.workloads import KINDS
 from benchmarks.worker.batch_delay import Seen, table_of
-from benchmarks.worker.delivery_cost import throughput_table
+from benchmarks.worker.delivery_cost import MODES, latency_table, throughput_table
 from benchmarks.worker.light_beside_heavy import Round
 from benchmarks.worker.light_beside_heavy import table_of as light_table
+from tests.services.reports import make_task_report
 
 
 def score(rule: str, kind: str) -> Score:
@@ -51,6 +52,16 @@ def test_equal_accuracy_tells_ours_against_the_best() -> None:
     assert row == [
         "digits", "`a>b`", "4.0", "10.0", "4.0", "0.9700 / 0.9800", "-1.00 (0.50)", None
     ]  # fmt: skip
+
+
+def test_a_bare_transaction_stands_beside_the_deliveries() -> None:
+    latencies = {mode: [make_task_report(p50_ms=5.0, p99_ms=9.0)] for mode in MODES}
+    table = latency_table(latencies, [8.0, 9.0, 10.0], 500)
+    assert [row[:3] for row in table.rows] == [
+        ["at-least-once", "5.0", "9.0"],
+        ["exactly-once", "5.0", "9.0"],
+        ["a bare transaction of ten records", "9.0", "10.0"],
+    ]
 
 
 def test_medians_and_ratios_of_one_round() -> None:

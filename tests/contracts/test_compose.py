@@ -102,10 +102,10 @@ def test_dockerfile_copies_what_exists_and_runs_as_a_user(dockerfile: Path) -> N
 
 def test_only_the_trainer_installs_torch() -> None:
     extras = {
-        path.parent.name: re.findall(r'"\.\[(\w+)\]"', path.read_text()) for path in DOCKERFILES
+        path.parent.name: re.findall(r'"\.\[([\w,]+)\]"', path.read_text()) for path in DOCKERFILES
     }
     assert extras == {
-        "edge": ["edge"],
+        "edge": ["edge,images"],
         "exporters": ["exporters"],
         "gpu": ["gpu"],
         "services": ["control"],

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from ounce_schemas.topics import predictions_topic, requests_topic
 from ounce_services.devices.fleet import FleetShape, draw_requests
 from ounce_services.devices.samples import read_samples
@@ -14,6 +14,8 @@ from ounce_services.devices.targets import read_default_mix
 TASK = "digits"
 PARTITIONS = 4
 _TICK_S = 0.02
+_LEADER_S = 30.0
+_NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 
 class SoakDevices:
@@ -48,10 +50,19 @@ class SoakDevices:
     @property
     def answered(self) -> int:
         """Predictions up to now; a transaction's markers count, too."""
-        return sum(
-            self._consumer.get_watermark_offsets(TopicPartition(predictions_topic(TASK), p), 10)[1]
-            for p in range(PARTITIONS)
-        )
+        return sum(self._end(p) for p in range(PARTITIONS))
+
+    def _end(self, partition: int) -> int:
+        """End of a partition of the predictions. A new one has no leader for a moment."""
+        until_s = time.monotonic() + _LEADER_S
+        while True:
+            try:
+                at = TopicPartition(predictions_topic(TASK), partition)
+                return self._consumer.get_watermark_offsets(at, 10)[1]
+            except KafkaException as e:
+                if e.args[0].code() not in _NO_LEADER or time.monotonic() > until_s:
+                    raise
+                time.sleep(_TICK_S)
 
     def overload(self, seconds: float) -> float:
         """Send as much as possible for so long; answers per second in the second half."""

@@ -82,23 +82,39 @@ def probe_clock(admin: AdminClient, kafka: Mapping[str, Any]) -> Finding:
     """Compare with the broker's clock: a topic of its own is made, written once, and removed."""
     check, topic = "clock and broker", f"ounce.doctor.{uuid.uuid4().hex}"
     new = NewTopic(topic, 1, config={"message.timestamp.type": "LogAppendTime"})
+    by_hand = "compare by hand: `date -u` on both"
     try:
         admin.create_topics([new])[topic].result(_TIMEOUT_S)
-    except KafkaException as e:
-        text = f"no topic may be made to learn the broker's time: {e.args[0].str()}"
-        return Finding(check, Verdict.SKIPPED, text, "compare by hand: `date -u` on both")
+    except (KafkaException, TimeoutError) as e:
+        text = f"no topic was made to learn the broker's time: {_why(e)}"
+        return Finding(check, Verdict.SKIPPED, text, by_hand)
     try:
         offset_ms, round_trip_ms = _compare(kafka, topic)
     except TimeoutError:
-        return Finding(check, Verdict.SKIPPED, "the broker did not answer in time", "try again")
+        return Finding(check, Verdict.SKIPPED, "the broker took no record in time", by_hand)
     finally:
-        admin.delete_topics([topic])[topic].result(_TIMEOUT_S)
-    text = (
-        f"the broker's is {offset_ms:+,.0f} ms off this machine's, to {round_trip_ms / 2:,.0f} ms"
-    )
+        left = _remove(admin, topic)
+    if left:
+        return Finding(check, Verdict.WARNING, f"topic {topic} is left: {left}", "remove it")
+    off, sure = f"{offset_ms:+,.0f} ms", f"{round_trip_ms / 2:,.0f} ms"
+    text = f"the broker's is {off} off this machine's, to {sure}"
     if abs(offset_ms) > MOST_AHEAD_MS + round_trip_ms / 2:
         return Finding(check, Verdict.WARNING, text, _SYNC)
     return Finding(check, Verdict.OK, text)
+
+
+def _remove(admin: AdminClient, topic: str) -> str:
+    """Remove a topic; why that failed, or nothing."""
+    try:
+        admin.delete_topics([topic])[topic].result(_TIMEOUT_S)
+    except (KafkaException, TimeoutError) as e:
+        return _why(e)
+    return ""
+
+
+def _why(error: Exception) -> str:
+    text: str = error.args[0].str() if isinstance(error, KafkaException) else "no answer in time"
+    return text
 
 
 def _compare(kafka: Mapping[str, Any], topic: str) -> tuple[float, float]:

@@ -19,6 +19,12 @@ _RESERVE_BYTES = 1000
 """For what is held or sent beside key, value and headers."""
 
 
+_SMALL_BYTES = 4000
+"""Of a dead letter that a topic takes whose limit is lower than ours."""
+NO_TIME_MS = 1
+"""A timestamp that no worker believes: it counts from when it reads the record."""
+
+
 class Refused(StrEnum):
     """Why a message of MQTT goes nowhere, or not as asked. A closed set, for metrics."""
 
@@ -148,6 +154,20 @@ class Translator:
             )
             return self._letter(record, Refused.TOO_LARGE, error)
         return Translation(record, refused, why)
+
+    def second_try(self, record: KafkaRecord, why: str) -> KafkaRecord | None:
+        """What to send instead of a record that Kafka refuses: without its time, since this
+        machine's clock may be years off; then its dead letter; then nothing."""
+        if record.timestamp_ms != NO_TIME_MS:
+            return record._replace(timestamp_ms=NO_TIME_MS)
+        topic = self._letters.get(record.topic)
+        if topic is None:
+            return None
+        error = InvalidMessageError(
+            Reason.TOO_LARGE, f"{record.topic} refuses it: {why}; send less"
+        )
+        letter = write_letter(Unsent(record), error, _SMALL_BYTES)
+        return record._replace(topic=topic, value=letter.value, headers=[*letter.headers])
 
     def _address(self, arrived: Arrived, place: Place) -> bytes:
         if arrived.response_topic is None:

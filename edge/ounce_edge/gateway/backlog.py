@@ -40,7 +40,7 @@ class Backlog:
         store: where the records are.
         per_s: most records a second, but for those of devices that wait for theirs.
         sent: told of records that Kafka has.
-        refused: told of a record that Kafka never takes, and why.
+        second_try: what to send instead of a record that Kafka refuses for a reason; None: nothing.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Backlog:
         store: Store,
         per_s: float,
         sent: Callable[[Sequence[KafkaRecord]], None],
-        refused: Callable[[KafkaRecord, str], None],
+        second_try: Callable[[KafkaRecord, str], KafkaRecord | None],
     ) -> None:
         self.trouble: str | None = None
         self._group = f"ounce-gateway-store-{store.id}"
@@ -58,7 +58,7 @@ class Backlog:
         self._marker = marker
         self._store = store
         self._most = max(round(per_s * _TICK_S), 1)
-        self._sent, self._refused = sent, refused
+        self._sent, self._second_try = sent, second_try
         self._may_send = threading.Event()
         self._is_closing = threading.Event()
         self._first: dict[bytes, None] = {}
@@ -90,7 +90,7 @@ class Backlog:
         self._may_send.set()
         if self._producer is not None:
             self._producer.stop_trying()
-        self._thread.join(20)
+        self._thread.join(_TIMEOUT_S)
 
     def _run(self) -> None:
         while not self._is_closing.is_set():
@@ -156,9 +156,10 @@ class Backlog:
         elif len(rows) > 1:
             self._store.settle(number, is_sent=False)
             self._n_alone = len(rows)
+        elif (again := self._second_try(records[0], refused[0].why)) is not None:
+            self._store.replace(number, again)
         else:
             self._store.settle(number, is_sent=True)
-            self._refused(records[0], refused[0].why)
 
     def _committed(self) -> int:
         """The number of the last batch that Kafka has; -1 where it has none."""

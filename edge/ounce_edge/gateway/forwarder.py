@@ -34,8 +34,8 @@ class Order(StrEnum):
 class Sends(Protocol):
     """As `Line`."""
 
-    def send(self, record: KafkaRecord, confirmed: Callable[[str | None], None]) -> None:
-        """Queue a record."""
+    def send(self, record: KafkaRecord, confirmed: Callable[[str | None], None]) -> bool:
+        """Queue a record; whether there is room."""
 
     def poll(self) -> None:
         """Tell of what was confirmed since."""
@@ -156,7 +156,11 @@ class Forwarder:
         else:
             waiting.is_under_way, waiting.since_s = True, self._clock()
             self._under_way.append(waiting)
-            self._line.send(waiting.record, partial(self._on_confirmed, waiting))
+            if not self._line.send(waiting.record, partial(self._on_confirmed, waiting)):
+                self._under_way.pop()
+                waiting.is_under_way = False
+                self._go_away()
+                self._keep(waiting)
 
     def _keep(self, waiting: _Waiting) -> None:
         self._to_store.append(waiting)

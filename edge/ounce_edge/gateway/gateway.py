@@ -31,6 +31,8 @@ _TURN_S = 0.002
 """So long a turn waits for messages; confirmations and answers wait as long."""
 _LAST_S = 5.0
 _STALLED_S = 30.0
+_SHOW_S = 0.2
+"""Between two looks of the metrics at what is held."""
 _EVERY_S = 5.0
 """Between two looks at what changes slowly, and two lines on what is refused."""
 
@@ -69,7 +71,7 @@ class Gateway:
             self._store,
             settings.backlog_per_s,
             self._count_sent,
-            self._on_lost,
+            self._second_try,
         )
         self._forwarder = Forwarder(
             self._line,
@@ -91,7 +93,7 @@ class Gateway:
         )
         self._is_stopping = False
         self._turned_s = time.monotonic()
-        self._looked_s = self._told_s = 0.0
+        self._looked_s = self._shown_s = self._told_s = 0.0
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -153,7 +155,9 @@ class Gateway:
             self._looked_s = now_s
             self._forwarder.drop_old()
             self._metrics.stored_age.set(self._store.oldest_age_s())
-        self._show()
+        if now_s - self._shown_s > _SHOW_S:
+            self._shown_s = now_s
+            self._show()
 
     def _take(self, arrived: Arrived, asked: list[Asked]) -> None:
         """Forward a message, or add it to what is answered here."""
@@ -185,9 +189,12 @@ class Gateway:
         for record in records:
             self._metrics.forwarded.labels(record.topic).inc()
 
-    def _on_lost(self, record: KafkaRecord, why: str) -> None:
-        logger.error("%s takes no record of %r, dropped: %s", record.topic, record.key, why)
-        self._metrics.dropped.inc()
+    def _second_try(self, record: KafkaRecord, why: str) -> KafkaRecord | None:
+        again = self._translator.second_try(record, why)
+        if again is None:
+            logger.error("%s takes no record of %r, dropped: %s", record.topic, record.key, why)
+            self._metrics.dropped.inc()
+        return again
 
     def _show(self) -> None:
         metrics, store, forwarder = self._metrics, self._store, self._forwarder

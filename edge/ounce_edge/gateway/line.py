@@ -17,6 +17,7 @@ _LINE_SETTINGS: ProducerSettings = {
     "linger.ms": 2,
     "queue.buffering.max.kbytes": 131_072,
 }
+_PURGE_S = 1.0
 Confirmed = Callable[[str | None], None]
 """Told once of each record: None, or why Kafka will never take it."""
 
@@ -30,54 +31,52 @@ class Line:
     """
 
     def __init__(self, kafka: ProducerSettings, max_message_bytes: int) -> None:
-        self.trouble: str | None = None
-        self._producer = Producer(
-            {
-                **PRODUCER_SETTINGS,
-                **_LINE_SETTINGS,
-                "message.max.bytes": max_message_bytes,
-                **kafka,
-                "error_cb": self._on_error,
-            },
-            logger=logger,
-        )
+        self._settings = {
+            **PRODUCER_SETTINGS,
+            **_LINE_SETTINGS,
+            "message.max.bytes": max_message_bytes,
+            **kafka,
+            "error_cb": self._on_error,
+        }
+        self._is_lost = False
+        self._producer = self._make()
 
-    def __len__(self) -> int:
-        """Records under way."""
-        return len(self._producer)
-
-    def send(self, record: KafkaRecord, confirmed: Confirmed) -> None:
-        """Queue a record; waits only while the queue is full."""
-        while True:
-            try:
-                self._producer.produce(
-                    record.topic,
-                    record.value,
-                    record.key,
-                    timestamp=record.timestamp_ms,
-                    headers=[*record.headers],
-                    on_delivery=partial(self._on_delivery, confirmed),
-                )
-                return
-            except BufferError:
-                self._producer.poll(0.1)
-            except KafkaException as e:
-                confirmed(e.args[0].str())
-                return
+    def send(self, record: KafkaRecord, confirmed: Confirmed) -> bool:
+        """Queue a record; whether there is room for it."""
+        try:
+            self._producer.produce(
+                record.topic,
+                record.value,
+                record.key,
+                timestamp=record.timestamp_ms,
+                headers=[*record.headers],
+                on_delivery=partial(self._on_delivery, confirmed),
+            )
+        except BufferError:
+            return False
+        except KafkaException as e:
+            confirmed(e.args[0].str())
+        return True
 
     def poll(self) -> None:
         """Tell of what was confirmed since."""
         self._producer.poll(0)
+        if self._is_lost:  # nothing can be sent by it; what it holds is told as not confirmed
+            lost, self._producer, self._is_lost = self._producer, self._make(), False
+            lost.purge()
+            lost.flush(_PURGE_S)
 
     def close(self, wait_s: float) -> int:
         """Wait for what is under way; how many records are left."""
         return self._producer.flush(wait_s)
 
+    def _make(self) -> Producer:
+        return Producer(self._settings, logger=logger)
+
     def _on_delivery(self, confirmed: Confirmed, error: KafkaError | None, _: Message) -> None:
-        if error is None:
-            self.trouble = None
         confirmed(None if error is None else error.str())
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.code() == KafkaError._ALL_BROKERS_DOWN or error.fatal():
-            self.trouble = f"Kafka: {error.str()}"
+        if error.fatal():
+            logger.warning("a new producer takes over: %s", error.str())
+            self._is_lost = True

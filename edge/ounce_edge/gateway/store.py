@@ -19,17 +19,8 @@ from ounce_schemas.errors import OunceError
 
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.bounds import Bounds, DropFirst
+from ounce_edge.gateway.store_tables import SCHEMA, Change
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS about (id TEXT NOT NULL, batch INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS records (
-  place INTEGER PRIMARY KEY AUTOINCREMENT, device BLOB NOT NULL, patience_ms REAL NOT NULL,
-  bytes INTEGER NOT NULL, at_s REAL NOT NULL, batch INTEGER, record BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS of_device ON records (device, place);
-CREATE INDEX IF NOT EXISTS of_batch ON records (batch) WHERE batch IS NOT NULL;
-CREATE INDEX IF NOT EXISTS by_patience ON records (patience_ms DESC, place);
-"""
 _WITHOUT_DEADLINE_MS = 1e12
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(KafkaRecord).decode
@@ -44,25 +35,6 @@ class Stored(NamedTuple):
 
     place: int
     record: KafkaRecord
-
-
-class _Change:
-    """What a transaction does to the number of records and their bytes."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self.db = db
-        self.n = 0
-        self.n_bytes = 0
-
-    def delete(self, places: Sequence[int]) -> int:
-        """Delete records; how many were there."""
-        n_before = self.n
-        for place in places:
-            query = "DELETE FROM records WHERE place = ? RETURNING bytes"
-            for (n_bytes,) in self.db.execute(query, (place,)).fetchall():
-                self.n -= 1
-                self.n_bytes -= n_bytes
-        return n_before - self.n
 
 
 class Store:
@@ -110,7 +82,7 @@ class Store:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA journal_size_limit = 67108864")
-        db.executescript(_SCHEMA)
+        db.executescript(SCHEMA)
         db.execute(
             "INSERT INTO about SELECT ?, 0 WHERE NOT EXISTS (SELECT 1 FROM about)", (uuid4().hex,)
         )
@@ -231,6 +203,21 @@ class Store:
             else:
                 change.db.execute("UPDATE records SET batch = NULL WHERE batch = ?", (batch,))
 
+    def replace(self, batch: int, record: KafkaRecord) -> None:
+        """Put a batch of one record back, in another form.
+
+        Raises:
+            StoreError: it is as it was.
+        """
+        with self._transaction() as change:
+            query = "SELECT bytes FROM records WHERE batch = ?"
+            ((n_bytes,),) = change.db.execute(query, (batch,)).fetchall()
+            change.n_bytes += record.size_bytes - n_bytes
+            change.db.execute(
+                "UPDATE records SET record = ?, bytes = ?, batch = NULL WHERE batch = ?",
+                (_encode(record), record.size_bytes, batch),
+            )
+
     def close(self) -> None:
         """Close the file."""
         self._opened.close()
@@ -251,9 +238,9 @@ class Store:
             raise StoreError(f"store {self._path}: can't be read: {e}") from e
 
     @contextmanager
-    def _transaction(self) -> Iterator["_Change"]:
+    def _transaction(self) -> Iterator[Change]:
         with self._lock:
-            change = _Change(self._db)
+            change = Change(self._db)
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield change

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from ounce_schemas.errors import InvalidMessageError
-from ounce_schemas.prediction import Prediction, TextOutput
+from ounce_schemas.prediction import Prediction
 from ounce_schemas.request import AnswerForm
 
 from ounce_edge.wire.answer_forms import AnswerForms
@@ -102,7 +102,7 @@ def _joined(rows: ManyRows) -> bytes:
         {
             "name": output.name,
             "shape": [len(each), *output.shape[1:]],
-            "datatype": "BYTES" if isinstance(output, TextOutput) else "FP32",
+            "datatype": output.__struct_config__.tag,
             "data": [value for answer in each for value in answer.outputs[i].data],
         }
         for i, output in enumerate(first.outputs)

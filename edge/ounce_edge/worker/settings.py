@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Self
 
 from ounce_schemas.task import TaskName
-from pydantic import AnyHttpUrl, Field, PrivateAttr, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ounce_edge.broker.no_offsets import NoOffsets
 from ounce_edge.telemetry.log_lines import LogFormat
 from ounce_edge.worker.gpu_settings import GpuSettings
+from ounce_edge.worker.registry_settings import RegistrySettings
 
 
 class DeliveryMode(StrEnum):
@@ -24,7 +25,7 @@ class DeliveryMode(StrEnum):
     """A read-committed reader sees it once."""
 
 
-class WorkerSettings(GpuSettings):
+class WorkerSettings(GpuSettings, RegistrySettings):
     """Settings of `ounce worker`. Passed in at the top, never read deep inside."""
 
     task: tuple[TaskName, ...] = Field(description="Task to serve; repeat for several")
@@ -80,31 +81,6 @@ class WorkerSettings(GpuSettings):
         default=Path("state"),
         description="With --follow-policies: folder that keeps the last good policy, for a start "
         "at which Kafka can't give it",
-    )
-    schema_registry: AnyHttpUrl | None = Field(
-        default=None,
-        description="Registry of the schemas of Avro and Protobuf bodies: what stands before "
-        "/schemas/ids/ID",
-    )
-    schema_registry_timeout_s: float = Field(
-        default=1.0,
-        gt=0,
-        le=60,
-        description="Longest wait for a schema that is not known yet; other messages wait as well",
-    )
-    schema_registry_user: str | None = Field(
-        default=None, min_length=1, description="User, where the registry asks for one"
-    )
-    schema_registry_password: SecretStr | None = Field(
-        default=None, description="Password of --schema-registry-user"
-    )
-    schema_registry_password_file: Path | None = Field(
-        default=None, description="File that holds it"
-    )
-    schema_registry_ca: Path | None = Field(
-        default=None,
-        description="PEM file of the authorities that may sign the registry's certificate; without "
-        "it the system's",
     )
     metrics_port: int = Field(
         default=9464, ge=0, le=65535, description="Port of /metrics, /healthz, /readyz; 0: any"
@@ -260,34 +236,6 @@ class WorkerSettings(GpuSettings):
         if self.publish_decisions and self.decisions is not None:
             raise ValueError("decisions go to a folder or to a topic: give one of the two")
         return self
-
-    _registry_login: tuple[str, str] | None = PrivateAttr(default=None)
-
-    @property
-    def schema_registry_login(self) -> tuple[str, str] | None:
-        """User and password; holds a secret."""
-        return self._registry_login
-
-    @model_validator(mode="after")
-    def _with_login(self) -> Self:
-        user, password = self.schema_registry_user, self._read("schema_registry_password")
-        if (user is None) != (password is None):
-            raise ValueError(
-                "--schema-registry-user and OUNCE_SCHEMA_REGISTRY_PASSWORD go together"
-            )
-        if user is not None and password is not None:
-            self._registry_login = user, password.get_secret_value()
-        return self
-
-    @field_validator("schema_registry")
-    @classmethod
-    def _without_login(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
-        if url is not None and (url.username or url.password):
-            raise ValueError(
-                "others can read it: give the login as --schema-registry-user and "
-                "OUNCE_SCHEMA_REGISTRY_PASSWORD"
-            )
-        return url
 
     @field_validator("task")
     @classmethod

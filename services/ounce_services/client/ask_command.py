@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 import msgspec
+from ounce_schemas.cells import as_text
 from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.kafka_connection import KafkaConnection
@@ -157,8 +158,9 @@ def _what(answer: Answer) -> str:
     if answer.label is not None:
         sure = "" if answer.confidence is None else f" ({answer.confidence:.4f} sure)"
         return f"{answer.label}{sure}"
-    low_high = "" if answer.interval is None else " ({:g} to {:g})".format(*answer.interval)
-    return f"{answer.value:g}{low_high}"
+    ends = answer.interval
+    low_high = "" if ends is None else f" ({as_text(ends[0])} to {as_text(ends[1])})"
+    return f"{as_text(answer.value)}{low_high}"
 
 
 def _as_json(found: Answer | RefusedError | BrokerError) -> str:

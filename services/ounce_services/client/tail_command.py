@@ -6,6 +6,7 @@ from typing import Any
 import click
 import msgspec
 from confluent_kafka import Message
+from ounce_schemas.cells import as_text
 from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT
 from ounce_schemas.event import OperationalEvent
@@ -94,7 +95,7 @@ def _line(message: Message, task: str, missed_only: bool) -> str | None:
 
 
 def _answer_line(answer: Answer) -> str:
-    rows = answer.labels or tuple(f"{value:g}" for value in answer.values)
+    rows = answer.labels or tuple(map(as_text, answer.values))
     says = ", ".join(rows[:_MOST_SHOWN]) + ", ..." * (len(rows) > _MOST_SHOWN)
     is_sure = answer.confidence is not None and len(rows) == 1
     sure = f" ({answer.confidence:.4f})" if is_sure else ""

@@ -82,7 +82,8 @@ def _of_raw(value: bytes, headers: Mapping[str, bytes | None], spec: TaskSpec) -
             label = spec.labels[index] if 0 <= index < len(spec.labels) else ""
             outputs = [TextOutput("label", [1], [label]), NumberOutput("confidence", [1], [sure])]
         else:
-            found, low, high = struct.unpack("<3f", value)
+            width = "d" if spec.offset else "f"
+            found, low, high = struct.unpack(f"<3{width}", value)
             outputs = [
                 NumberOutput("value", [1], [found]),
                 NumberOutput("interval", [1, 2], [low, high]),

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from ounce_edge.broker import transactional_producer as transactions
 from ounce_edge.broker.exactly_once import ExactlyOnce
 from ounce_edge.broker.publishing import Publishing
+from ounce_edge.broker.transactional_producer import AbortCause
 from ounce_schemas.errors import BrokerError
 
 from tests.support.edge.outgoing import outgoing
@@ -233,8 +234,9 @@ def test_on_kafka_one_that_was_fenced_goes_on_and_every_answer_is_there_once(
     member = Consumer({"bootstrap.servers": kafka, "group.id": requests})
     own_id = f"test-{requests}"
     publishing = Publishing({"bootstrap.servers": kafka})
-    first = ExactlyOnce(publishing, transactional_id=own_id)
-    second = ExactlyOnce(publishing, transactional_id=own_id)
+    causes: list[AbortCause] = []
+    first = ExactlyOnce(publishing, transactional_id=own_id, on_abort=causes.append)
+    second = ExactlyOnce(publishing, transactional_id=own_id, on_abort=causes.append)
     deliveries = {b"first": first, b"second": second}  # the second one fenced the first one
     for delivery in deliveries.values():
         delivery.follow(member)
@@ -251,6 +253,7 @@ def test_on_kafka_one_that_was_fenced_goes_on_and_every_answer_is_there_once(
             [at] = member.committed([TopicPartition(requests, 0)], timeout=10)
             assert at.offset == offset - 1
             delivery.start_over()
+    assert causes == [AbortCause.FENCED] * n_aborted
     assert n_aborted == 2
     [at] = member.committed([TopicPartition(requests, 0)], timeout=10)
     assert at.offset == 4

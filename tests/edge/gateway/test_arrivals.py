@@ -126,6 +126,20 @@ def test_a_message_of_16_mb_becomes_a_letter_without_it() -> None:
     assert found.record.size_bytes < 10_000
 
 
+def test_what_kafka_refuses_goes_without_its_time_then_as_a_letter_then_nowhere() -> None:
+    one = translator()
+    record = one.translate(arrived(payload=bytes(9000))).record
+    assert record is not None
+    second = one.second_try(record, "Invalid timestamp")
+    assert second == record._replace(timestamp_ms=1)
+    third = one.second_try(second, "too large")
+    assert third is not None
+    assert third.topic == "ounce.digits.dead-letters"
+    assert third.value is None
+    assert address().read(dict(third.headers)[HEADER_REPLY] or b"") == Reply("answers/d1/digits")
+    assert one.second_try(third, "no") is None
+
+
 def test_properties_without_end_become_a_letter_without_them() -> None:
     found = translator().translate(arrived(properties=[("a", "b" * 1000)] * 20))
     assert found.refused is Refused.BAD_PROPERTIES

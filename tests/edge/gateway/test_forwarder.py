@@ -16,8 +16,12 @@ class FakeLine:
     def __init__(self) -> None:
         self.sent: list[tuple[KafkaRecord, Callable[[str | None], None]]] = []
 
-    def send(self, record: KafkaRecord, confirmed: Callable[[str | None], None]) -> None:
-        self.sent.append((record, confirmed))
+    has_room = True
+
+    def send(self, record: KafkaRecord, confirmed: Callable[[str | None], None]) -> bool:
+        if self.has_room:
+            self.sent.append((record, confirmed))
+        return self.has_room
 
     def poll(self) -> None:
         pass
@@ -140,6 +144,18 @@ def test_what_kafka_can_not_take_now_is_stored(rig: Rig) -> None:
     rig.turn()
     assert rig.stored() == [b"1"]
     assert rig.safe == [b"1"]
+
+
+def test_what_does_not_fit_the_queue_is_stored_behind_what_is_in_it(rig: Rig) -> None:
+    rig.take(b"1")
+    rig.line.has_room = False
+    rig.take(b"2")
+    rig.turn()
+    assert rig.forwarder.is_away
+    assert rig.stored() == [b"1", b"2"]
+    rig.line.confirm()
+    rig.turn()
+    assert rig.stored() == [b"2"]
 
 
 def test_a_doubtful_one_that_fails_stays_stored_once(rig: Rig) -> None:

@@ -206,6 +206,15 @@ def test_a_batch_that_is_under_way_is_not_dropped(path: Path) -> None:
     assert kept(path) == [record(0), record(2, size=2_000)]
 
 
+def test_a_record_is_replaced_where_it_stands(path: Path) -> None:
+    store = Store(path, Bounds(10**9, 1e9))
+    store.add([record(0), record(1)])
+    number, _ = store.begin_batch(1)
+    store.replace(number, record(7, size=500))
+    store.close()
+    assert kept(path) == [record(7, size=500), record(1)]
+
+
 def test_two_gateways_can_not_have_one_store(path: Path) -> None:
     store = Store(path, Bounds(10**9, 60))
     with pytest.raises(StoreError, match="another gateway has it"):

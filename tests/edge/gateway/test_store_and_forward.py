@@ -118,7 +118,7 @@ def test_a_batch_that_kafka_has_is_not_sent_again_by_the_next_process(
     sent: list[KafkaRecord] = []
 
     def run(store: Store) -> None:
-        backlog = Backlog(settings, requests, store, 100, sent.extend, refuse)
+        backlog = Backlog(settings, requests, store, 100, sent.extend, never)
         backlog.start()
         backlog.allow(True)
         try:
@@ -126,7 +126,7 @@ def test_a_batch_that_kafka_has_is_not_sent_again_by_the_next_process(
         finally:
             backlog.close()
 
-    def refuse(record: KafkaRecord, why: str) -> None:
+    def never(record: KafkaRecord, why: str) -> KafkaRecord | None:
         raise AssertionError(why)
 
     first = Forgetful(path, Bounds(10**9, 1e9))
@@ -147,3 +147,34 @@ def test_a_batch_that_kafka_has_is_not_sent_again_by_the_next_process(
     assert [m.timestamp()[1] for m in messages] == [record.timestamp_ms for record in records]
     assert messages[0].headers() == [("n", b"1")]
     assert len(sent) == 20, "the first batch of ten was found in Kafka"
+
+
+def test_a_clock_that_is_years_ahead_loses_nothing(
+    kafka: str, topics: OwnTopics, tmp_path: Path
+) -> None:
+    topic = "ounce.gateway-clock.requests"
+    topics.make([topic], config={"message.timestamp.after.max.ms": "3600000"})
+    ahead_ms = round((time.time() + 5 * 365 * 86_400) * 1e3)
+    records = [
+        KafkaRecord(topic, b"d", b"%d" % i, [], 1_700_000_000_000 if i % 2 else ahead_ms)
+        for i in range(4)
+    ]
+    store = Store(tmp_path / "store.db", Bounds(10**9, 1e9))
+    store.add(records)
+    settings = {"bootstrap.servers": kafka, "message.max.bytes": 1_000_000}
+    backlog = Backlog(
+        settings, topic, store, 1000, lambda _: None, lambda r, _: r._replace(timestamp_ms=1)
+    )
+    backlog.start()
+    backlog.allow(True)
+    try:
+        wait_until(lambda: not len(store), lambda: backlog.trouble)
+    finally:
+        backlog.close()
+        store.close()
+    far = FarEnd(kafka, [topic], "nowhere")
+    try:
+        found = [(m.value(), m.timestamp()[1]) for m in far.read_all()]
+    finally:
+        far.close()
+    assert found == [(b"0", 1), (b"1", 1_700_000_000_000), (b"2", 1), (b"3", 1_700_000_000_000)]

@@ -51,7 +51,7 @@ def test_a_worker_that_the_group_does_not_take_says_why_and_goes_on_once_it_does
 
 def events(worker: Worker, kind: str) -> list[str]:
     """Once there is one of this kind."""
-    wait_for(lambda: worker.events_of(kind), f"no event {kind}")
+    wait_for(lambda: worker.events_of(kind), f"no event {kind}", timeout_s=90)
     return worker.events_of(kind)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.measurement import measure_latency
@@ -29,6 +30,8 @@ from ounce_schemas.errors import ExportError
 from ounce_schemas.label import Label
 from ounce_schemas.prediction import DoubleOutput, Prediction
 from ounce_schemas.task import TaskSpec
+from ounce_services.client.ask_command import command as ask
+from ounce_services.devices.answer_forms import read_prediction
 from ounce_services.devices.samples import read_samples
 from pydantic import ValidationError
 from sklearn.linear_model import LinearRegression
@@ -97,6 +100,31 @@ def test_other_forms_hold_them_too(models: Path) -> None:
     value, low, high = struct.unpack("<3d", raw)
     assert value == json.loads(flat)["value"] == pytest.approx(BASE + 0.5, abs=0.01)
     assert [low, high] == json.loads(flat)["interval"]
+
+
+def test_several_rows_of_a_request_are_answered_whole(models: Path) -> None:
+    ladder = load_ladder(models, "counter", OnnxCpuRuntime(threads=1))
+    serving = pipeline(*ladder.models, task=ladder.task, min_accuracy=0)
+    tensor = {"name": "input", "shape": [2, 1], "datatype": "FP32", "data": [0.5, 0.25]}
+    sent, _ = process(serving, FakeRecord(json.dumps({"inputs": [tensor]}).encode()))
+    [(_, body, _, _)] = sent
+    value, interval = msgspec.json.decode(body, type=Prediction).outputs
+    assert isinstance(value, DoubleOutput)
+    assert isinstance(interval, DoubleOutput)
+    assert value.data == [pytest.approx(BASE + x, abs=0.01) for x in (0.5, 0.25)]
+
+
+def test_devices_and_people_read_whole_values(models: Path) -> None:
+    ladder = load_ladder(models, "counter", OnnxCpuRuntime(threads=1))
+    serving = pipeline(*ladder.models, task=ladder.task, min_accuracy=0)
+    sent, _ = process(serving, record(0.5, "a", "raw"))
+    [(_, body, _, _)] = sent
+    raw = read_prediction(body, {"ce_id": b"a"}, ladder.task)
+    assert raw.outputs[0].data == [pytest.approx(BASE + 0.5, abs=0.01)]
+    words = ["counter", "--local", f"--models={models}", "--data", '{"x": 0.5}']
+    result = CliRunner().invoke(ask, words)
+    shown = next(line for line in result.output.splitlines() if line.startswith("answer"))
+    assert shown.split()[1].startswith("100000000.")
 
 
 def test_labels_are_whole_values(models: Path) -> None:

@@ -1,41 +1,32 @@
 """A runtime in a process of its own: what kills it, or breaks its GPU, kills nothing else.
 
-The process is started again when a call wants it, after a pause that grows. Until then calls fail
-at once, so that other models answer.
+A call that finds no process has one started on another thread, after a pause that grows, and fails
+at once: other models answer meanwhile.
 """
 
 import logging
-import multiprocessing
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
+from ounce_schemas.errors import ArtifactError, OunceError, RuntimeAbsentError
 
-from ounce_edge.models.runtimes.apart_process import Kind, Limits, serve
-from ounce_edge.models.runtimes.base import (
-    Inputs,
-    LoadedModel,
-    Runtime,
-    RuntimeDownError,
-    TensorSignature,
-)
+from ounce_edge.models.runtimes.apart_child import ApartError, Child
+from ounce_edge.models.runtimes.apart_process import Limits
+from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime, TensorSignature
+
+__all__ = ["ApartError", "ApartRuntime", "Limits"]
 
 logger = logging.getLogger(__name__)
 
 _MOST_PAUSE_S = 60.0
-_CLOSE_S = 5.0
-
-
-class ApartError(RuntimeDownError):
-    """A call whose process died, broke or did not answer; or is not to be started yet."""
 
 
 @dataclass
@@ -46,23 +37,8 @@ class _Kept:
     content: bytes
     process: int = 0
     """Number of the process that holds it; 0: none."""
-
-
-@dataclass
-class _Process:
-    process: Any
-    connection: Any
-    number: int
-
-
-@dataclass
-class _State:
-    current: _Process | None = None
-    n_started: int = 0
-    pause_s: float = 0.0
-    not_before_s: float = 0.0
-    started_at_s: float = 0.0
-    models: dict[int, _Kept] = field(default_factory=dict)
+    why_not: str = ""
+    """Why it did not come back."""
 
 
 class ApartRuntime:
@@ -85,13 +61,17 @@ class ApartRuntime:
     ) -> None:
         self._make, self._limits, self._clock = make, limits or Limits(), clock
         self._lock = threading.RLock()
+        self._is_starting = threading.Event()
         self._numbers = count(1)
         self._gone = deque[int]()
         """Models that nothing holds any more."""
-        self._state = _State()
+        self._models: dict[int, _Kept] = {}
+        self._child: Child | None = None
+        self._n_started = 0
+        self._pause_s = self._not_before_s = self._started_at_s = 0.0
+        self._name = "the runtime"
         try:
-            started: tuple[str, int] = self._start()
-            self._name, self._threads = started
+            self._name, self._threads = self._start()
         except ApartError as e:
             raise RuntimeAbsentError(str(e)) from e
 
@@ -106,37 +86,45 @@ class ApartRuntime:
         return self._threads
 
     @property
+    def n_restarts(self) -> int:
+        """How often the process was started again."""
+        return self._n_started - 1
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None where there is none."""
+        return None if self._child is None or self._child.is_over else self._child.pid
+
+    @property
     def used_bytes(self) -> int:
         """Memory of the GPU that is taken; 0 where nobody can say."""
+        if self._is_starting.is_set():
+            return 0
         with self._lock:
-            if self._state.current is None:
-                return 0
-            self._forget()
             try:
-                return int(self._ask(self._limits.run_s, "used", 0))
+                self._forget()
+                return int(self._alive().ask(self._limits.run_s, "used", 0))
             except RuntimeError:
                 return 0
 
-    @property
-    def n_restarts(self) -> int:
-        """How often the process was started again."""
-        return self._state.n_started - 1
-
     def load(self, path: Path, content: bytes) -> LoadedModel:
-        """As `Runtime` says.
+        """As `Runtime` says. A process that is being started is waited for.
 
         Raises:
             ArtifactError: the runtime does not take the model.
             ApartError: the process fails.
         """
         with self._lock:
+            if self._child is None or self._child.is_over:
+                self._check_pause()
+                self._bring_back()
             self._forget()
             number = next(self._numbers)
-            kept = self._state.models[number] = _Kept(path, content)
+            kept = self._models[number] = _Kept(path, content)
             try:
                 inputs, outputs = self._load(number, kept)
             except BaseException:
-                del self._state.models[number]
+                del self._models[number]
                 raise
         return _ApartModel(self, number, inputs, outputs)
 
@@ -144,26 +132,34 @@ class ApartRuntime:
         """Run a model by its number.
 
         Raises:
-            RuntimeError: the model fails, or the process does.
+            ApartError: there is no process, or it fails.
+            RuntimeError: the model fails.
         """
+        if self._is_starting.is_set():
+            raise self._starting()
         with self._lock:
+            if self._child is None or self._child.is_over:
+                self._check_pause()
+                self._is_starting.set()
+                threading.Thread(target=self._restart, name="apart", daemon=True).start()
+                raise self._starting()
             self._forget()
-            kept = self._state.models[number]
-            if self._state.current is None or kept.process != self._state.current.number:
-                self._load(number, kept)
-            result: NDArray[np.float32] = self._ask(self._limits.run_s, "run", number, dict(inputs))
+            child, kept = self._alive(), self._models[number]
+            if kept.process != child.number:
+                raise ApartError(f"{kept.path} did not come back: {kept.why_not}")
+            result: NDArray[np.float32] = child.ask(self._limits.run_s, "run", number, dict(inputs))
         return result
 
     def unload(self, number: int) -> None:
         """Forget a model."""
         with self._lock:
-            kept = self._state.models.pop(number, None)
-            current = self._state.current
-            if kept is not None and current is not None and kept.process == current.number:
-                try:
-                    self._ask(self._limits.run_s, "unload", number)
-                except ApartError as e:
-                    logger.warning("%s", e)
+            kept, child = self._models.pop(number, None), self._child
+            if kept is None or child is None or child.is_over or kept.process != child.number:
+                return
+            try:
+                child.ask(self._limits.run_s, "unload", number)
+            except RuntimeError as e:
+                logger.warning("%s", e)
 
     def forget(self, number: int) -> None:
         """Unload a model with the next call; for the garbage collector, which must not wait."""
@@ -172,96 +168,64 @@ class ApartRuntime:
     def close(self) -> None:
         """End the process."""
         with self._lock:
-            self._drop(_CLOSE_S)
+            if self._child is not None and not self._child.is_over:
+                self._child.end()
+
+    def _starting(self) -> ApartError:
+        return ApartError(f"the process of {self._name} is being started again")
+
+    def _alive(self) -> Child:
+        if self._child is None or self._child.is_over:
+            raise ApartError(f"the process of {self._name} is not there")
+        return self._child
+
+    def _check_pause(self) -> None:
+        wait_s = self._not_before_s - self._clock()
+        if wait_s > 0:
+            raise ApartError(f"the process of {self._name} is started again in {wait_s:.1f} s")
+
+    def _restart(self) -> None:
+        try:
+            with self._lock:
+                self._bring_back()
+        except (ApartError, OunceError) as e:
+            logger.warning("%s", e)
+        finally:
+            self._is_starting.clear()
+
+    def _bring_back(self) -> None:
+        """Another process, with all models."""
+        logger.warning("starting the process of %s again", self._name)
+        self._start()
+        for number, kept in self._models.items():
+            try:
+                self._load(number, kept)
+            except (ArtifactError, RuntimeError) as e:
+                kept.why_not = str(e)
+                logger.warning("%s did not come back: %s", kept.path, e)
+
+    def _load(self, number: int, kept: _Kept) -> Any:
+        child = self._alive()
+        found = child.ask(self._limits.load_s, "load", number, str(kept.path), kept.content)
+        kept.process = child.number
+        return found
 
     def _forget(self) -> None:
         while self._gone:
             self.unload(self._gone.popleft())
 
-    def _load(self, number: int, kept: _Kept) -> Any:
-        if self._state.current is None:
-            self._restart()
-        signatures = self._ask(self._limits.load_s, "load", number, str(kept.path), kept.content)
-        assert self._state.current is not None  # it has just answered
-        kept.process = self._state.current.number
-        return signatures
-
-    def _restart(self) -> None:
-        wait_s = self._state.not_before_s - self._clock()
-        if wait_s > 0:
-            raise ApartError(f"{self._name}: its process is started again in {wait_s:.1f} s")
-        logger.warning("starting the process of %s again", self._name)
-        self._start()
-
-    def _start(self) -> Any:
-        state = self._state
-        state.n_started += 1
+    def _start(self) -> tuple[str, int]:
         # The first restart is at once, each pause is twice as long, until a process lasts.
         now_s = self._clock()
-        if now_s - state.started_at_s > _MOST_PAUSE_S:
-            state.pause_s = 0.0
-        state.started_at_s, state.not_before_s = now_s, now_s + state.pause_s
-        state.pause_s = min(max(2 * state.pause_s, 1.0), _MOST_PAUSE_S)
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(self._make, theirs), daemon=True)
-        process.start()
-        theirs.close()
-        state.current = _Process(process, ours, state.n_started)
-        return self._answer(self._limits.start_s)
-
-    def _ask(self, limit_s: float, *message: Any) -> Any:
-        assert self._state.current is not None
-        try:
-            self._state.current.connection.send(message)
-        except OSError:
-            raise self._died() from None
-        return self._answer(limit_s)
-
-    def _answer(self, limit_s: float) -> Any:
-        assert self._state.current is not None
-        connection = self._state.current.connection
-        try:
-            if not connection.poll(limit_s):
-                self._drop(0.0)
-                raise ApartError(f"{self._told} did not answer for {limit_s:g} s and was ended")
-            kind, value = connection.recv()
-        except (EOFError, OSError):
-            raise self._died() from None
-        if kind is Kind.DONE:
-            return value
-        if kind is Kind.REFUSED:
-            raise ArtifactError(value)
-        if kind is Kind.ABSENT:
-            self._drop(_CLOSE_S)
-            raise RuntimeAbsentError(value)
-        if kind is Kind.BROKEN:
-            self._drop(_CLOSE_S)
-            raise ApartError(f"{self._told} can't go on: {value}")
-        raise RuntimeError(value)
-
-    def _died(self) -> ApartError:
-        code = self._drop(_CLOSE_S)
-        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        return ApartError(f"{self._told} ended with {how}")
-
-    @property
-    def _told(self) -> str:
-        return f"the process of {getattr(self, '_name', 'the runtime')}"
-
-    def _drop(self, wait_s: float) -> int | None:
-        """End the process; its exit code."""
-        current, self._state.current = self._state.current, None
-        if current is None:
-            return None
-        current.connection.close()
-        current.process.join(wait_s)
-        if current.process.is_alive():
-            current.process.kill()
-            current.process.join()
-        code: int | None = current.process.exitcode
-        current.process.close()
-        return code
+        if now_s - self._started_at_s > _MOST_PAUSE_S:
+            self._pause_s = 0.0
+        self._started_at_s, self._not_before_s = now_s, now_s + self._pause_s
+        self._pause_s = min(max(2 * self._pause_s, 1.0), _MOST_PAUSE_S)
+        self._n_started += 1
+        self._child = Child(self._make, self._n_started, f"the process of {self._name}")
+        name, threads = self._child.answer(self._limits.start_s)
+        self._child.told = f"the process of {name}"
+        return name, threads
 
 
 class _ApartModel:

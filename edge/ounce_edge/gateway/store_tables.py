@@ -1,0 +1,34 @@
+"""The tables of the store, and what a transaction changes in them."""
+
+import sqlite3
+from collections.abc import Sequence
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS about (id TEXT NOT NULL, batch INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS records (
+  place INTEGER PRIMARY KEY AUTOINCREMENT, device BLOB NOT NULL, patience_ms REAL NOT NULL,
+  bytes INTEGER NOT NULL, at_s REAL NOT NULL, batch INTEGER, record BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS of_device ON records (device, place);
+CREATE INDEX IF NOT EXISTS of_batch ON records (batch) WHERE batch IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_patience ON records (patience_ms DESC, place);
+"""
+
+
+class Change:
+    """What a transaction does to the number of records and their bytes."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+        self.n = 0
+        self.n_bytes = 0
+
+    def delete(self, places: Sequence[int]) -> int:
+        """Delete records; how many were there."""
+        n_before = self.n
+        for place in places:
+            query = "DELETE FROM records WHERE place = ? RETURNING bytes"
+            for (n_bytes,) in self.db.execute(query, (place,)).fetchall():
+                self.n -= 1
+                self.n_bytes -= n_bytes
+        return n_before - self.n

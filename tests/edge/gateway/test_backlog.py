@@ -1,0 +1,127 @@
+"""How stored records go, one batch after another, on a producer that a test plays."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ounce_edge.broker.refusals import Entry, Refusal
+from ounce_edge.broker.transactional_producer import AbortedError
+from ounce_edge.gateway import backlog as room
+from ounce_edge.gateway.arrivals import KafkaRecord
+from ounce_edge.gateway.backlog import Backlog
+from ounce_edge.gateway.bounds import Bounds
+from ounce_edge.gateway.store import Store
+from ounce_edge.wire.records import Outgoing
+
+from tests.support.process.wait import wait_until
+
+
+class FakeKafka:
+    """Takes batches of which no value is bad, and notes the number that goes with each."""
+
+    def __init__(self) -> None:
+        self.taken: list[bytes] = []
+        self.committed = -1
+        self.fails: list[str] = []
+        """Of the next commits: `aborted`, or `silent`, which is taken and not told."""
+
+    def producer(self, *_: Any) -> "FakeKafka":
+        return self
+
+    def commit(self, batch: Sequence[Outgoing], offsets: Any, _: Any) -> list[Refusal]:
+        values = [bytes(value or b"") for outgoing in batch for value in outgoing.values]
+        if b"bad" in values:
+            return [Refusal(Entry(batch[0], 0), "Invalid record", is_alone=len(values) == 1)]
+        fails = self.fails.pop(0) if self.fails else ""
+        if fails != "aborted":
+            self.taken += values
+            self.committed = offsets[0].offset
+        if fails:
+            raise AbortedError(fails)
+        return []
+
+    def stop_trying(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def kafka(monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
+    fake = FakeKafka()
+    monkeypatch.setattr(room, "TransactionalProducer", fake.producer)
+    monkeypatch.setattr(room, "_PAUSE_S", 0.01)
+    monkeypatch.setattr(Backlog, "_committed", lambda _: fake.committed)
+    return fake
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "store.db", Bounds(10**9, 1e9))
+    yield made
+    made.close()
+
+
+def run(
+    store: Store,
+    second_try: Callable[[KafkaRecord, str], KafkaRecord | None],
+    first: Sequence[bytes] = (),
+    per_s: float = 50,
+) -> None:
+    """Until all is sent."""
+    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, per_s, lambda _: None, second_try)
+    for device in first:
+        backlog.hurry(device)
+    backlog.start()
+    backlog.allow(True)
+    try:
+        wait_until(lambda: not len(store), lambda: backlog.trouble)
+    finally:
+        backlog.close()
+
+
+def record(value: bytes, device: bytes = b"d") -> KafkaRecord:
+    return KafkaRecord("t", device, value, [], 5)
+
+
+def never(_: KafkaRecord, why: str) -> KafkaRecord | None:
+    raise AssertionError(why)
+
+
+def test_a_record_that_is_refused_holds_up_no_other_and_keeps_its_place(
+    kafka: FakeKafka, store: Store
+) -> None:
+    store.add([record(value) for value in (b"1", b"2", b"bad", b"3", b"4", b"5", b"6")])
+    run(store, lambda bad, _: bad._replace(value=b"good"))
+    assert kafka.taken == [b"1", b"2", b"good", b"3", b"4", b"5", b"6"]
+
+
+def test_what_nothing_helps_is_dropped_alone(kafka: FakeKafka, store: Store) -> None:
+    told: list[str] = []
+
+    def drop(_: KafkaRecord, why: str) -> None:
+        told.append(why)
+
+    store.add([record(value) for value in (b"1", b"bad", b"2")])
+    run(store, drop)
+    assert kafka.taken == [b"1", b"2"]
+    assert told == ["Invalid record"]
+
+
+def test_an_aborted_batch_is_sent_again_and_a_taken_one_is_not(
+    kafka: FakeKafka, store: Store
+) -> None:
+    kafka.fails = ["aborted", "silent", "", "silent"]
+    store.add([record(b"%d" % i) for i in range(20)])
+    run(store, never)
+    assert kafka.taken == [b"%d" % i for i in range(20)]
+
+
+def test_devices_that_wait_go_first_in_their_order(kafka: FakeKafka, store: Store) -> None:
+    store.add([record(b"%d" % i, b"ab"[i % 2 : i % 2 + 1]) for i in range(12)])
+    run(store, never, [b"b"])
+    assert kafka.taken[:5] == [b"1", b"3", b"5", b"7", b"9"]
+    assert [v for v in kafka.taken if int(v) % 2] == [b"1", b"3", b"5", b"7", b"9", b"11"]
+    assert [v for v in kafka.taken if not int(v) % 2] == [b"0", b"2", b"4", b"6", b"8", b"10"]
