@@ -114,7 +114,11 @@ class MqttDevice:
     """
 
     def __init__(
-        self, port: int, topics: Sequence[str] = (), version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5, **login: str
+        self,
+        port: int,
+        topics: Sequence[str] = (),
+        version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5,
+        **login: str,
     ) -> None:
         self._topics = topics
         self._news = threading.Condition()
