@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from ounce_edge.models.measurement import measure_latency
+from ounce_edge.models.processor import processor_name
 from ounce_edge.models.runtimes.base import LoadedModel, Runtime
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_schemas.card import Calibration, Latency, ModelCard, TrainingData
@@ -34,7 +35,7 @@ from ounce_exporters.export.cluster_odds import ClusterOdds
 from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.export.p_values import ConformalPValues
 from ounce_exporters.export.parity import EXACT, LIGHTER, check_parity
-from ounce_exporters.export.provenance import library_versions, processor_name
+from ounce_exporters.export.provenance import library_versions
 from ounce_exporters.export.replacement import fresh_folder
 from ounce_exporters.judgement import judge
 from ounce_exporters.lighter.forms import NotWorthwhileError

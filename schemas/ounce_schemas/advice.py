@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from ounce_schemas.card import AccuracyEstimate, ModelName, Sha256, Share
+from ounce_schemas.device import ReferenceTimes
 from ounce_schemas.measure import Measure
 from ounce_schemas.task import Document, TaskName
 
@@ -148,14 +149,32 @@ class MeasuredModel(Document):
     p99_ms: float = Field(gt=0)
 
 
+class MeasuredDevice(Document):
+    """Another machine, by its card: what plans are judged for."""
+
+    host: str
+    processor: str
+    runtime: str
+    here: ReferenceTimes = Field(description="The card's graphs, timed on this machine")
+    there: ReferenceTimes = Field(description="What the card says")
+    models: tuple[MeasuredModel, ...] = Field(description="Scaled, by these, to the device")
+
+
 class Measured(Document):
     """What differs from one run to the next."""
 
     machine: str
-    scale: float = Field(default=1.0, gt=0, description="Factor from this machine to the device")
-    models: tuple[MeasuredModel, ...] = ()
+    models: tuple[MeasuredModel, ...] = Field(default=(), description="Timed on this machine")
+    device: MeasuredDevice | None = Field(
+        default=None, description="Absent: plans are judged for this machine"
+    )
     race_s: float = Field(ge=0, description="Time of the race")
     reasons: tuple[Reason, ...] = Field(default=(), description="Those that rest on a clock")
+
+    @property
+    def serving(self) -> tuple[MeasuredModel, ...]:
+        """Of the machine that plans are judged for."""
+        return self.models if self.device is None else self.device.models
 
 
 class Advice(Document):

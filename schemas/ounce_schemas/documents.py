@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from ounce_schemas.advice import Advice
 from ounce_schemas.bounded_yaml import MOST_BYTES, load_yaml
 from ounce_schemas.card import ModelCard
+from ounce_schemas.device import DeviceCard
 from ounce_schemas.errors import ArtifactError, OunceError, PolicyError
 from ounce_schemas.plans import LadderPlans
 from ounce_schemas.policy import Policy
@@ -64,6 +65,15 @@ def read_advice(path: Path) -> Advice:
         ArtifactError: absent, unreadable or invalid.
     """
     return _read(path, Advice, ArtifactError)
+
+
+def read_device(path: Path) -> DeviceCard:
+    """Read what `ounce runtimes --card` wrote.
+
+    Raises:
+        ArtifactError: absent, unreadable or invalid.
+    """
+    return _read(path, DeviceCard, ArtifactError)
 
 
 def read_policy(path: Path) -> Policy:

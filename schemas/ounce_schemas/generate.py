@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from ounce_schemas.advice import Advice
 from ounce_schemas.asyncapi import asyncapi
 from ounce_schemas.card import ModelCard
+from ounce_schemas.device import DeviceCard
 from ounce_schemas.errors import OunceError
 from ounce_schemas.event import OperationalEvent
 from ounce_schemas.label import Label
@@ -25,6 +26,7 @@ from ounce_schemas.task import TaskSpec
 _DOCUMENTS: dict[str, type[BaseModel]] = {
     "advice": Advice,
     "card": ModelCard,
+    "device": DeviceCard,
     "in-service": InService,
     "plans": LadderPlans,
     "policy": Policy,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from ounce_edge.models.planning import strata_of
+from ounce_edge.models.processor import processor_name
 from ounce_schemas.advice import (
     Advice,
     Arm,
@@ -17,19 +18,19 @@ from ounce_schemas.advice import (
     Reason,
 )
 from ounce_schemas.card import AccuracyEstimate
+from ounce_schemas.device import DeviceCard
 from ounce_schemas.errors import DataError, ExportError
 from pydantic import JsonValue
 
 from ounce_exporters.advisor.budgeting import plan_race, take_sample
 from ounce_exporters.advisor.deciding import Candidate, decide
-from ounce_exporters.advisor.exporting import Exported, export, measure
+from ounce_exporters.advisor.exporting import Exported, export, measure, measure_for
 from ounce_exporters.advisor.forecasting import FACTORS, forecast
 from ounce_exporters.advisor.looking import look
 from ounce_exporters.advisor.race import Raced, Runner, Tell, race
 from ounce_exporters.advisor.reasons import reasons, timed_reasons
 from ounce_exporters.advisor.stopping import stop_rule
 from ounce_exporters.evaluation import accepted, estimate_accuracy
-from ounce_exporters.export.provenance import processor_name
 from ounce_exporters.groups import group_figures
 from ounce_exporters.promises import estimate
 from ounce_exporters.recipe import Split, TaskData
@@ -62,6 +63,8 @@ class Asked:
     options: dict[str, JsonValue]
     """Of `ounce train`, for the advice to repeat."""
     notices: Sequence[str]
+    device: DeviceCard | None = None
+    """Of the machine that plans are judged for; None: this one."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,9 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
     raced = race(rows, plan, asked.seed, stops, tell)
     exported, failures = _export(raced, rows, asked.seed, tell)
     timed = measure(exported, rows, sorted({1, asked.limits.batch}))
-    decision = _decide(rows, raced, exported, timed, asked.limits, seen.constant)
+    device = None if asked.device is None else measure_for(asked.device, exported, timed)
+    measured = Measured(machine=processor_name(), models=tuple(timed), device=device, race_s=0.0)
+    decision = _decide(rows, raced, exported, measured.serving, asked.limits, seen.constant)
     arms_run = tuple(_arm(rows, runner, raced, exported, failures) for runner in raced.runners)
     advice = Advice(
         task=data.spec.name,
@@ -116,25 +121,25 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
         arms=arms_run,
         decision=decision,
         reasons=reasons(seen, arms_run, decision, _by_group(rows, raced, exported, decision)),
-        measured=Measured(
-            machine=processor_name(),
-            models=tuple(timed),
-            race_s=time.monotonic() - begun_s,
-            reasons=_timed(rows, decision, timed, asked.limits.batch),
+        measured=measured.model_copy(
+            update={
+                "race_s": time.monotonic() - begun_s,
+                "reasons": _timed(rows, decision, measured, asked.limits.batch),
+            }
         ),
     )
     return Advised(advice, raced.held_out, exported)
 
 
 def _timed(
-    data: TaskData, decision: Decision, timed: Sequence[MeasuredModel], batch: int
+    data: TaskData, decision: Decision, measured: Measured, batch: int
 ) -> tuple[Reason, ...]:
     plan, best = decision.plan, decision.best
     if plan is None or best is None:
         return ()
     n_fits = 1 if data.folds is None else int(data.folds.max()) + 2
     training_s = sum(row_work_us(m, data) for m in plan.models) * len(data.train) * n_fits / 1e6
-    return timed_reasons(plan, best, timed, batch, training_s)
+    return timed_reasons(plan, best, measured, batch, training_s)
 
 
 def _by_group(

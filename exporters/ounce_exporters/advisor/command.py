@@ -7,6 +7,7 @@ from typing import Any
 import click
 from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_schemas.command import grouped_command, make_settings, settings_options
+from ounce_schemas.documents import read_device
 from ounce_schemas.errors import ArtifactError
 from rich.console import Console
 
@@ -36,6 +37,7 @@ def command(**values: Any) -> None:
     Examples:
       ounce advise --data rooms.csv --target Occupancy
       ounce advise --data rooms.csv --target Occupancy --max-latency-ms 0.05 --max-size-mb 1
+      ounce advise --data rooms.csv --target Occupancy --device pi.json --max-latency-ms 0.2
       ounce train --advice advice.json
       ounce advise --observe decisions --task rooms
     """
@@ -49,6 +51,7 @@ def command(**values: Any) -> None:
         )
     if settings.data is None or settings.target is None:
         raise click.UsageError("--data FILE and --target COLUMN are needed")
+    device = None if settings.device is None else read_device(settings.device)
     console = wide_console()
     data, notices = _load(settings, settings.data, settings.target, console)
     check_rows(data)
@@ -60,6 +63,7 @@ def command(**values: Any) -> None:
         balanced=settings.class_weights == "balanced",
         options=options_of(settings),
         notices=notices,
+        device=device,
     )
     advised = advise(data, asked, _Told(console).tell)
     advice = advised.advice

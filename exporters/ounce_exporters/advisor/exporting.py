@@ -7,10 +7,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
+from ounce_edge.models.device_card import measure_device
 from ounce_edge.models.measurement import measure_latency
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_schemas.advice import MeasuredModel
+from ounce_schemas.advice import MeasuredDevice, MeasuredModel
+from ounce_schemas.device import DeviceCard
 
+from ounce_exporters.advisor.scaling import reference_of, scale
 from ounce_exporters.crossfit import sample
 from ounce_exporters.export.calibration import fit_calibrator, validation_answers
 from ounce_exporters.export.costs import count_cost
@@ -85,3 +88,19 @@ def measure(
                     )
                 )
     return found
+
+
+def measure_for(
+    card: DeviceCard, finalists: Sequence[Exported], timed: Sequence[MeasuredModel]
+) -> MeasuredDevice:
+    """What was timed here, scaled to another machine: its reference graphs are timed here, too."""
+    here = measure_device(OnnxCpuRuntime(threads=1)).reference
+    references = {f.recipe.name: reference_of(f.content) for f in finalists}
+    return MeasuredDevice(
+        host=card.host,
+        processor=card.processor,
+        runtime=card.runtime,
+        here=here,
+        there=card.reference,
+        models=scale(timed, references, here, card.reference),
+    )

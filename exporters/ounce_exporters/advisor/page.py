@@ -115,7 +115,7 @@ def _shown(advice: Advice) -> list[Arm]:
 
 
 def _costs(advice: Advice) -> str:
-    alone_us = {m.model: m.p50_ms * 1e3 for m in advice.measured.models if m.batch_size == 1}
+    alone_us = {m.model: m.p50_ms * 1e3 for m in advice.measured.serving if m.batch_size == 1}
     arms = [arm for arm in advice.arms if arm.accuracy is not None and arm.model in alone_us]
     limits, plan = advice.limits, advice.decision.plan
     xs = [math.log10(alone_us[arm.model]) for arm in arms]
@@ -180,7 +180,7 @@ def _answers(
 
 
 def _table(advice: Advice) -> str:
-    alone_ms = {m.model: m.p50_ms for m in advice.measured.models if m.batch_size == 1}
+    alone_ms = {m.model: m.p50_ms for m in advice.measured.serving if m.batch_size == 1}
     heads = ("model", "accuracy", "95% interval", "training rows", "µs alone", "kB", "ended early")
     body = ""
     for arm in sorted(advice.arms, key=lambda a: -(a.accuracy.value if a.accuracy else 0)):

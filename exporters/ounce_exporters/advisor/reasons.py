@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ounce_schemas.advice import Arm, Decision, Look, MeasuredModel, Plan, Reason
+from ounce_schemas.advice import Arm, Decision, Look, Measured, MeasuredDevice, Plan, Reason
 from ounce_schemas.card import AccuracyEstimate
+
+from ounce_exporters.advisor.scaling import ratios
 
 RACE = "the race on this table"
 _CLOCK = "timed on this machine, one thread of the edge's runtime"
+_SCALED = "timed on this machine and scaled to the device"
 _FORECAST = "the race's curve and forecasts fitted on LCDB 1.0"
 _WIDE_GAP = 0.05
 """Train less validation accuracy from which a model is said to have learned rows by heart."""
@@ -40,17 +43,19 @@ def reasons(
 
 
 def timed_reasons(
-    plan: Plan, best: str, timed: Sequence[MeasuredModel], batch: int, training_s: float
+    plan: Plan, best: str, measured: Measured, batch: int, training_s: float
 ) -> tuple[Reason, ...]:
     """Those that rest on a clock: hardware, and cost of a million messages.
 
     Args:
         plan: that is advised.
         best: name of the most accurate model.
-        timed: of all finalists.
+        measured: of all finalists.
         batch: items of a call that the limits are of.
         training_s: nominal seconds that one core trains the plan.
     """
+    timed, device = measured.serving, measured.device
+    clock = _CLOCK if device is None else _SCALED
     alone = {t.model: t.p50_ms for t in timed if t.batch_size == 1}
     of_batch = {t.model: t.p50_ms / t.batch_size for t in timed if t.batch_size == batch}
     shares = [1.0, *([] if plan.handed_over is None else [plan.handed_over])]
@@ -64,14 +69,30 @@ def timed_reasons(
             text=f"{mine_us:.1f} µs a message alone; the most accurate that may be, {best}, takes "
             f"{best_us:.1f} µs. Training is about {training_s:.1f} s of one core: {gpu}",
             figures={"us": mine_us, "best_us": best_us, "training_s": training_s},
-            source=_CLOCK + "; training by counted work",
+            source=clock + "; training by counted work",
         ),
         Reason(
             topic="cost",
             text=f"a million messages in calls of {batch} take {item_ms * 1e3:.3g} s of one core",
             figures={"core_s_per_million": item_ms * 1e3},
-            source=_CLOCK,
+            source=clock,
         ),
+        *([] if device is None else [_device(device)]),
+    )
+
+
+def _device(device: MeasuredDevice) -> Reason:
+    times = {
+        name.removesuffix("_us"): ratio for name, ratio in ratios(device.here, device.there).items()
+    }
+    return Reason(
+        topic="device",
+        text=f"latencies are those of {device.host} ({device.processor}, {device.runtime}), "
+        f"scaled: any call takes {times['call']:.2f} times as long as here, products of matrices "
+        f"{times['matrix']:.2f}, trees {times['trees']:.2f}, convolutions "
+        f"{times['convolution']:.2f}",
+        figures=times,
+        source="its card, against the same reference graphs timed on this machine",
     )
 
 

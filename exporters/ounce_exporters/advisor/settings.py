@@ -15,6 +15,7 @@ ADVISE_OPTIONS = {
         "max_size_mb",
         "min_accuracy",
         "interpretable",
+        "device",
     ),
 }
 """Options by the heading that help shows them under."""
@@ -27,7 +28,7 @@ class AdviseSettings(TableSettings):
         default=None,
         gt=0,
         allow_inf_nan=False,
-        description="Time that one call may take, on this machine",
+        description="Time that one call may take, on this machine or that of --device",
     )
     batch: int = Field(default=1, ge=1, le=256, description="Items of that call")
     max_size_mb: float | None = Field(
@@ -41,6 +42,11 @@ class AdviseSettings(TableSettings):
     )
     interpretable: bool = Field(
         default=False, description="Only models that a person can read: lines, a tree, a glass box"
+    )
+    device: Path | None = Field(
+        default=None,
+        description="Card of the machine that will serve, from `ounce runtimes --card` there: "
+        "latencies are scaled to it",
     )
     budget: float = Field(
         default=60.0,

@@ -19,7 +19,7 @@ def arms_table(advice: Advice) -> Table:
     table = Table(box=box.SIMPLE)
     for head in ("model", "accuracy", "95% interval", "µs alone", "kB", ""):
         table.add_column(head, justify="left" if head in ("model", "") else "right")
-    alone_ms = {m.model: m.p50_ms for m in advice.measured.models if m.batch_size == 1}
+    alone_ms = {m.model: m.p50_ms for m in advice.measured.serving if m.batch_size == 1}
     chosen = advice.decision.plan.models if advice.decision.plan else ()
     for arm in sorted(advice.arms, key=_accuracy, reverse=True):
         a = arm.accuracy

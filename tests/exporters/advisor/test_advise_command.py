@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from ounce_exporters.advisor import race
+from ounce_exporters.advisor import advising, exporting, race
 from ounce_exporters.recipe import Recipe
-from ounce_schemas.advice import Verdict
+from ounce_schemas.advice import MeasuredModel, Verdict
+from ounce_schemas.device import DeviceCard, ReferenceTimes
 from ounce_schemas.documents import read_advice, read_card
 
 from tests.support.exporters.commands import Run
@@ -153,6 +154,7 @@ def test_a_model_that_fails_costs_only_itself(
         (("--batch", "0"), 2, "batch"),
         (("--target", "nope"), 1, "nope"),
         (("--min-accuracy", "95"), 2, "min_accuracy"),
+        (("--device", "no-card.json"), 1, "no-card.json: can't be read"),
     ],
 )
 def test_what_can_not_be_asked_is_one_clear_line(
@@ -164,6 +166,50 @@ def test_what_can_not_be_asked_is_one_clear_line(
     assert told.code == code
     assert text in told.stderr
     assert not out.exists()
+
+
+def card(times: float) -> DeviceCard:
+    """Of a machine on which everything takes so many times as long."""
+    return DeviceCard(
+        host="pi-7",
+        processor="Cortex-A72",
+        runtime="onnxruntime-cpu 1.30.0",
+        reference=ReferenceTimes(
+            call_us=4 * times, matrix_us=30 * times, trees_us=80 * times, convolution_us=100 * times
+        ),
+    )
+
+
+def test_a_slower_device_gets_another_plan(
+    ounce: Run, pumps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(finalists: list[exporting.Exported], *_: object) -> list[MeasuredModel]:
+        names = [finalist.recipe.name for finalist in finalists]
+        took_ms = {name: 0.01 if name == "logistic-regression" else 0.04 for name in names}
+        return [
+            MeasuredModel(model=name, batch_size=1, p50_ms=ms, p99_ms=ms)
+            for name, ms in took_ms.items()
+        ]
+
+    monkeypatch.setattr(advising, "measure", measure)
+    monkeypatch.setattr(exporting, "measure_device", lambda _: card(1))
+    out, path = tmp_path / "advice.json", tmp_path / "card.json"
+    asked = ("advise", "--data", pumps, "--target", "state", *SMALL, "--out", out)
+
+    plans, models = [], []
+    for times in (1, 2):
+        path.write_text(card(times).model_dump_json())
+        told = ounce(*asked, "--device", path, "--max-latency-ms", "0.06")
+        assert told.code == 0, told.stderr
+        advice = read_advice(out)
+        assert advice.decision.plan is not None
+        plans.append(advice.decision.plan.models)
+        models.append({m.model: m.p50_ms for m in advice.measured.serving})
+
+    assert plans[0] != plans[1]
+    assert plans[1] == ("logistic-regression",)
+    assert models[1] == {name: pytest.approx(2 * ms) for name, ms in models[0].items()}
+    assert "device: latencies are those of pi-7 (Cortex-A72, onnxruntime-cpu 1.30.0)" in told.stdout
 
 
 def test_a_constant_target_is_refused(ounce: Run, tmp_path: Path) -> None:

@@ -10,11 +10,14 @@ from ounce_schemas.advice import (
     CurvePoint,
     Decision,
     Look,
+    Measured,
+    MeasuredDevice,
     MeasuredModel,
     Plan,
     Verdict,
 )
 from ounce_schemas.card import AccuracyEstimate
+from ounce_schemas.device import ReferenceTimes
 
 LOOK = Look(
     n_rows=1000,
@@ -104,7 +107,7 @@ def test_groups_are_told_apart_where_their_intervals_are() -> None:
 
 def test_a_cascade_costs_what_its_share_of_the_second_model_costs() -> None:
     plan = Plan(models=("light", "heavy"), accuracy=estimate(0.9), counted_ns=10, handed_over=0.25)
-    timed = [
+    timed = tuple(
         MeasuredModel(model=name, batch_size=size, p50_ms=ms, p99_ms=ms)
         for name, size, ms in (
             ("light", 1, 0.01),
@@ -112,10 +115,34 @@ def test_a_cascade_costs_what_its_share_of_the_second_model_costs() -> None:
             ("heavy", 1, 0.2),
             ("heavy", 10, 0.4),
         )
-    ]
+    )
+    measured = Measured(machine="here", models=timed, race_s=1)
 
-    hardware, cost = timed_reasons(plan, "heavy", timed, 10, training_s=1200)
+    hardware, cost = timed_reasons(plan, "heavy", measured, 10, training_s=1200)
 
     assert hardware.figures["us"] == pytest.approx(60)
     assert "a GPU is worth trying" in hardware.text
     assert cost.figures["core_s_per_million"] == pytest.approx(12)
+
+
+def test_a_device_is_named_with_its_ratios_and_its_times_count() -> None:
+    plan = Plan(models=("light",), accuracy=estimate(0.9), counted_ns=10)
+    here, there = (
+        MeasuredModel(model="light", batch_size=1, p50_ms=ms, p99_ms=ms) for ms in (0.01, 0.02)
+    )
+    device = MeasuredDevice(
+        host="pi-7",
+        processor="Cortex-A72",
+        runtime="onnxruntime-cpu 1.30.0",
+        here=ReferenceTimes(call_us=4, matrix_us=30, trees_us=80, convolution_us=100),
+        there=ReferenceTimes(call_us=8, matrix_us=90, trees_us=120, convolution_us=100),
+        models=(there,),
+    )
+    measured = Measured(machine="here", models=(here,), device=device, race_s=1)
+
+    hardware, _, found = timed_reasons(plan, "light", measured, 1, training_s=1)
+
+    assert hardware.figures["us"] == pytest.approx(20)
+    assert hardware.source.startswith("timed on this machine and scaled to the device")
+    assert found.figures == {"call": 2, "matrix": 3, "trees": 1.5, "convolution": 1}
+    assert found.text.startswith("latencies are those of pi-7 (Cortex-A72, onnxruntime-cpu 1.30.0)")
