@@ -165,6 +165,11 @@ class Measured(Document):
 
     machine: str
     models: tuple[MeasuredModel, ...] = Field(default=(), description="Timed on this machine")
+    memory_bytes: dict[ModelName, int] = Field(
+        default_factory=dict,
+        description="Resident memory that a model takes once it is loaded, by model; empty: the "
+        "system does not tell",
+    )
     device: MeasuredDevice | None = Field(
         default=None, description="Absent: plans are judged for this machine"
     )

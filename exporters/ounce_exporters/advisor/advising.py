@@ -24,7 +24,13 @@ from pydantic import JsonValue
 
 from ounce_exporters.advisor.budgeting import plan_race, take_sample
 from ounce_exporters.advisor.deciding import Candidate, decide
-from ounce_exporters.advisor.exporting import Exported, export, measure, measure_for
+from ounce_exporters.advisor.exporting import (
+    Exported,
+    export,
+    loaded_bytes,
+    measure,
+    measure_for,
+)
 from ounce_exporters.advisor.forecasting import FACTORS, forecast
 from ounce_exporters.advisor.looking import look
 from ounce_exporters.advisor.race import Raced, Runner, Tell, race
@@ -105,7 +111,13 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
     exported, failures = _export(raced, rows, asked.seed, tell)
     timed = measure(exported, rows, sorted({1, asked.limits.batch}))
     device = None if asked.device is None else measure_for(asked.device, exported, timed)
-    measured = Measured(machine=processor_name(), models=tuple(timed), device=device, race_s=0.0)
+    measured = Measured(
+        machine=processor_name(),
+        models=tuple(timed),
+        memory_bytes=loaded_bytes(exported),
+        device=device,
+        race_s=0.0,
+    )
     decision = _decide(rows, raced, exported, measured.serving, asked.limits, seen.constant)
     arms_run = tuple(_arm(rows, runner, raced, exported, failures) for runner in raced.runners)
     advice = Advice(

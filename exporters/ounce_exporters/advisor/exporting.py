@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_edge.models.device_card import measure_device
 from ounce_edge.models.measurement import measure_latency
+from ounce_edge.models.process_memory import give_back_free_memory, resident_bytes
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_schemas.advice import MeasuredDevice, MeasuredModel
 from ounce_schemas.device import DeviceCard
@@ -87,6 +88,26 @@ def measure(
                         p99_ms=timed.p99_ms,
                     )
                 )
+    return found
+
+
+def loaded_bytes(finalists: Sequence[Exported]) -> dict[str, int]:
+    """Resident memory that each takes once it is loaded; empty where the system does not tell."""
+    if resident_bytes() == 0:
+        return {}
+    runtime = OnnxCpuRuntime(threads=1)
+    path = Path("model.onnx")
+    # All stay loaded till the end: memory that one gives back would hide what the next one takes.
+    # What the runtime takes once, for its first model, is of no model.
+    loaded = [runtime.load(path, finalists[0].content)]
+    found = {}
+    for finalist in finalists:
+        give_back_free_memory()
+        before = resident_bytes()
+        loaded.append(runtime.load(path, finalist.content))
+        give_back_free_memory()
+        added = resident_bytes() - before
+        found[finalist.recipe.name] = max(added, len(finalist.content))
     return found
 
 

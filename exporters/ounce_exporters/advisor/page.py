@@ -181,7 +181,17 @@ def _answers(
 
 def _table(advice: Advice) -> str:
     alone_ms = {m.model: m.p50_ms for m in advice.measured.serving if m.batch_size == 1}
-    heads = ("model", "accuracy", "95% interval", "training rows", "µs alone", "kB", "ended early")
+    loaded = advice.measured.memory_bytes
+    heads = (
+        "model",
+        "accuracy",
+        "95% interval",
+        "training rows",
+        "µs alone",
+        "kB",
+        "MB loaded",
+        "ended early",
+    )
     body = ""
     for arm in sorted(advice.arms, key=lambda a: -(a.accuracy.value if a.accuracy else 0)):
         a = arm.accuracy
@@ -192,6 +202,7 @@ def _table(advice: Advice) -> str:
             f"{arm.curve[-1].train:.4f}" if arm.curve else "",
             f"{alone_ms[arm.model] * 1e3:.1f}" if arm.model in alone_ms else "",
             "" if arm.size_bytes is None else f"{arm.size_bytes / 1e3:,.0f}",
+            f"{loaded[arm.model] / 1e6:.2f}" if arm.model in loaded else "",
             escape(arm.stopped or ""),
         )
         body += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -16,6 +16,13 @@ _WIDE_GAP = 0.05
 _GPU_WORTH_S = 600.0
 """Nominal seconds of training on one core from which a GPU would be missed."""
 
+_NO_TRANSFER = Reason(
+    topic="transfer",
+    text="a pretrained start saves nothing: models of a table have none; networks of images and of "
+    "sequences start from others of the same size",
+    source="what `ounce train --from` takes",
+)
+
 
 def reasons(
     look: Look,
@@ -39,6 +46,7 @@ def reasons(
         found += [_overfitting(last), _scalability(last)]
         if groups:
             found.append(_fairness(groups))
+    found.append(_NO_TRANSFER)
     return tuple(reason for reason in found if reason is not None)
 
 
@@ -62,13 +70,21 @@ def timed_reasons(
     mine_us = 1e3 * sum(s * alone[m] for s, m in zip(shares, plan.models, strict=True))
     best_us = 1e3 * alone[best]
     item_ms = sum(s * of_batch[m] for s, m in zip(shares, plan.models, strict=True))
+    memory_mb = sum(measured.memory_bytes.get(m, 0) for m in plan.models) / 1e6
+    loaded = f", and {memory_mb:.2g} MB of memory once loaded" if memory_mb else ""
     gpu = "a GPU is worth trying" if training_s > _GPU_WORTH_S else "a GPU is not worth it"
     return (
         Reason(
             topic="hardware",
-            text=f"{mine_us:.1f} µs a message alone; the most accurate that may be, {best}, takes "
-            f"{best_us:.1f} µs. Training is about {training_s:.1f} s of one core: {gpu}",
-            figures={"us": mine_us, "best_us": best_us, "training_s": training_s},
+            text=f"{mine_us:.1f} µs a message alone{loaded}; the most accurate that may be, "
+            f"{best}, takes {best_us:.1f} µs. Training is about {training_s:.1f} s of one core: "
+            f"{gpu}",
+            figures={
+                "us": mine_us,
+                "best_us": best_us,
+                "training_s": training_s,
+                "memory_mb": memory_mb,
+            },
             source=clock + "; training by counted work",
         ),
         Reason(

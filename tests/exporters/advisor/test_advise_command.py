@@ -75,6 +75,8 @@ def test_training_builds_what_was_advised_and_keeps_what_it_promised(
     assert promised.low <= card.validation_accuracy.value <= promised.high
     arm = next(arm for arm in advice.arms if arm.model == built[0])
     assert card.size_bytes == pytest.approx(arm.size_bytes, rel=0.01)
+    assert "of memory once loaded" in told.stdout
+    assert built[0] in advice.measured.memory_bytes
 
 
 def test_training_refuses_advice_of_other_rows(ounce: Run, pumps: Path, tmp_path: Path) -> None:

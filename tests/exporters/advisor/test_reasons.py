@@ -98,6 +98,10 @@ def test_a_glass_box_and_an_overfitted_model_have_their_price() -> None:
     assert "trees are +3.0 points" in found["structure"]
 
 
+def test_a_table_has_no_pretrained_start() -> None:
+    assert told(arm("ridge", 0.8))["transfer"].startswith("a pretrained start saves nothing")
+
+
 def test_groups_are_told_apart_where_their_intervals_are() -> None:
     found = told(arm("ridge", 0.8), groups={"a": estimate(0.9), "b": estimate(0.7)})
 
@@ -116,12 +120,15 @@ def test_a_cascade_costs_what_its_share_of_the_second_model_costs() -> None:
             ("heavy", 10, 0.4),
         )
     )
-    measured = Measured(machine="here", models=timed, race_s=1)
+    measured = Measured(
+        machine="here", models=timed, memory_bytes={"light": 2_000_000, "heavy": 500_000}, race_s=1
+    )
 
     hardware, cost = timed_reasons(plan, "heavy", measured, 10, training_s=1200)
 
     assert hardware.figures["us"] == pytest.approx(60)
     assert "a GPU is worth trying" in hardware.text
+    assert "and 2.5 MB of memory once loaded" in hardware.text
     assert cost.figures["core_s_per_million"] == pytest.approx(12)
 
 
