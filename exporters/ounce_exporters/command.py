@@ -15,6 +15,7 @@ from rich.console import Console
 
 from ounce_exporters.advisor.advised import advised_settings, check_same_data
 from ounce_exporters.cascades.planning import PlannedLadder, plan_ladder
+from ounce_exporters.distillation import STUDENTS, with_distilled
 from ounce_exporters.export.artifacts import REPORT_FILE, new_ladder
 from ounce_exporters.floors import floor_advice
 from ounce_exporters.group_table import groups_table
@@ -58,6 +59,7 @@ def command(name: str | None, **values: Any) -> None:
       ounce train --data pumps.csv.gz --target state --unit pump --columns code=category
       ounce train --data payments.csv --target fraud --measure recall:1@0.005
       ounce train --data rooms.csv --target Occupancy --tune 60
+      ounce train --data rooms.csv --target Occupancy --distil
       ounce train --data vibration.csv --kind anomaly --false-alarms 0.005
       ounce train --data customers.csv --kind clusters
       ounce train --advice advice.json
@@ -71,12 +73,13 @@ def command(name: str | None, **values: Any) -> None:
         )
     console = wide_console()
     advice = None
+    _check_distil(settings)
     if settings.advice is not None:
         settings, advice = advised_settings(settings, _typed(values))
     data, recipes = _open(name, settings, console)
     if advice is not None and settings.advice is not None:
         check_same_data(settings.advice, advice, data)
-    chosen = _choose(recipes, settings.only)
+    chosen = _choose(recipes, settings)
     chosen = _fitting(chosen, settings, console)
     if settings.tune is not None:
         data, chosen = _tune(data, chosen, settings, console, begun_s)
@@ -268,9 +271,23 @@ def _fitting(recipes: list[Recipe], settings: TrainSettings, console: Console) -
     return kept
 
 
-def _choose(recipes: list[Recipe], only: tuple[str, ...]) -> list[Recipe]:
-    names = [recipe.name for recipe in recipes]
+def _choose(recipes: list[Recipe], settings: TrainSettings) -> list[Recipe]:
+    only, names = settings.only, [recipe.name for recipe in recipes]
     for name in only:
         if name not in names:
             raise click.UsageError(f"--only {name}: no such model; one of {', '.join(names)}")
-    return [r for r in recipes if (r.name in only if only else r.by_default)]
+    if only:
+        return [recipe for recipe in recipes if recipe.name in only]
+    if not settings.distil:
+        return [recipe for recipe in recipes if recipe.by_default]
+    return with_distilled([r for r in recipes if r.by_default or r.name in STUDENTS])
+
+
+def _check_distil(settings: TrainSettings) -> None:
+    asked = {"only": settings.only, "tune": settings.tune, "time-limit": settings.time_limit,
+             "advice": settings.advice, "kind": settings.kind in _UNLABELLED}  # fmt: skip
+    given = [f"--{name}" for name, value in asked.items() if value]
+    if settings.distil and given:
+        raise click.UsageError(
+            f"--distil is for whole ladders of classes or quantities: leave out {', '.join(given)}"
+        )

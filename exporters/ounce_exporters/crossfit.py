@@ -43,18 +43,38 @@ def train(recipe: Recipe, data: TaskData, seed: int, progress: Progress) -> Trai
         seed: of everything that is random.
         progress: told the share of all fits that is done.
     """
+    learned = sample(data, recipe.most_rows, seed)
     if data.folds is None:
-        learned = sample(data, recipe.most_rows, seed)
         model = recipe.fit(learned, seed, progress)
         return Trained(model, model.predict(data.validation.inputs), _fewer(learned, data))
+    share = 1 / (len(np.unique(data.folds[data.folds != NEVER_HELD_OUT])) + 1)
+    outputs, first = out_of_fold(recipe, data, seed, lambda done: progress((1 - share) * done))
+    model = recipe.fit(learned, seed, lambda done: progress(1 - share + share * done))
+    return Trained(model, outputs, _fewer(learned, data), first)
+
+
+def out_of_fold(
+    recipe: Recipe, data: TaskData, seed: int, progress: Progress
+) -> tuple[NDArray[np.float32], FittedModel]:
+    """Answer each validation row by a model that has not learned from its fold.
+
+    Args:
+        recipe: makes the models.
+        data: with folds.
+        seed: of everything that is random.
+        progress: told the share of these fits that is done.
+
+    Returns:
+        Uncalibrated answers, shape (n_validation, output size); and the first fold's model.
+    """
+    assert data.folds is not None
     held_out = data.folds[data.folds != NEVER_HELD_OUT]
     numbers = np.unique(held_out).tolist()
-    n_fits = len(numbers) + 1
     outputs: NDArray[np.float32] | None = None
     first: FittedModel | None = None
     for done, fold in enumerate(numbers):
         part = sample(taught_by(data, data.folds != fold), recipe.most_rows, seed)
-        judge = recipe.fit(part, seed, _share_of(progress, done, n_fits))
+        judge = recipe.fit(part, seed, _share_of(progress, done, len(numbers)))
         here = held_out == fold
         answers = judge.predict(select(data.validation, here).inputs)
         if outputs is None:
@@ -62,9 +82,8 @@ def train(recipe: Recipe, data: TaskData, seed: int, progress: Progress) -> Trai
             outputs = np.empty((len(held_out), answers.shape[1]), np.float32)
         outputs[here] = answers
     assert outputs is not None  # there is a fold
-    learned = sample(data, recipe.most_rows, seed)
-    model = recipe.fit(learned, seed, _share_of(progress, n_fits - 1, n_fits))
-    return Trained(model, outputs, _fewer(learned, data), first)
+    assert first is not None
+    return outputs, first
 
 
 def sample(data: TaskData, most_rows: int | None, seed: int) -> TaskData:
@@ -88,10 +107,11 @@ def _fewer(learned: TaskData, data: TaskData) -> int | None:
     return n if n < len(data.train) else None
 
 
-def select(split: Split, chosen: NDArray[np.bool_]) -> Split:
-    """Some items of a split; `chosen` has shape (n_items,)."""
+def select(split: Split, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Split:
+    """Some items of a split; `chosen` says whether, shape (n_items,), or gives their places."""
     inputs = {name: array[chosen] for name, array in split.inputs.items()}
-    return Split(inputs, split.targets[chosen])
+    soft = None if split.soft is None else split.soft[chosen]
+    return Split(inputs, split.targets[chosen], soft)
 
 
 def _share_of(progress: Progress, done: int, n_fits: int) -> Progress:

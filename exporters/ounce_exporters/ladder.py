@@ -19,6 +19,7 @@ from ounce_schemas.documents import MODEL_FILE
 from ounce_schemas.errors import ExportError, OunceError
 
 from ounce_exporters.crossfit import Trained, train
+from ounce_exporters.distillation import check_gain
 from ounce_exporters.evaluation import expected_calibration_error
 from ounce_exporters.example import example_request
 from ounce_exporters.export.answers import write_answers
@@ -74,7 +75,7 @@ class Reporter(Protocol):
         ...
 
     def dropped(self, recipe: Recipe, reason: str) -> None:
-        """It is a lighter form that gains nothing."""
+        """It is another form of a model, and gains nothing."""
         ...
 
 
@@ -124,9 +125,10 @@ def build_ladder(
             reporter.skipped(recipe)
             continue
         try:
-            trained = _train(recipe, data, seed, reporter)
+            made = recipe if recipe.given is None else recipe.given(recipe, cards)
+            trained = _train(made, data, seed, reporter)
             reporter.exporting(recipe)
-            card = export_model(data, recipe, trained, models / data.spec.name, seed)
+            card = export_model(data, made, trained, models / data.spec.name, seed)
         except NotWorthwhileError as e:
             reporter.dropped(recipe, str(e))
             dropped.append(f"{recipe.name}: {e}")
@@ -163,6 +165,7 @@ def export_model(
 
     Raises:
         ExportError: it can't be converted, or differs from the native model.
+        NotWorthwhileError: its recipe says that it gains nothing.
         ArtifactError: a file can't be written.
     """
     task, validation, test = data.spec, data.validation, data.test
@@ -171,6 +174,7 @@ def export_model(
     outputs, truth = trained.validation_outputs, validation.targets
     calibrator = fit_calibrator(task, outputs, truth, learned_prior(recipe, data, outputs))
     answers = validation_answers(task, calibrator, outputs, truth)
+    check_gain(recipe, data, answers)
     graph = check_signature(calibrator.attach(fitted.to_onnx(), task), task)
     content = graph.SerializeToString(deterministic=True)
     digest = hashlib.sha256(content).hexdigest()

@@ -1,6 +1,6 @@
 """What a task brings to a ladder: its data and the recipes of its models."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from ounce_schemas.card import ModelCard
 from ounce_schemas.task import TaskSpec
 
 Inputs = Mapping[str, NDArray[Any]]
@@ -24,6 +25,14 @@ class Split:
     inputs: Inputs
     targets: NDArray[Any]
     """Label indices, int64, or values, float32; array of shape (n_items,)."""
+    soft: NDArray[np.float32] | None = None
+    """What a network learns in their place: probabilities of the classes, shape
+    (n_items, n_labels), or values, shape (n_items,)."""
+
+    @property
+    def lesson(self) -> NDArray[Any]:
+        """What a network learns: `soft`, or the targets."""
+        return self.targets if self.soft is None else self.soft
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -121,4 +130,8 @@ class Recipe:
     balanced: bool = False
     """Whether it learns as if all classes were equally frequent."""
     form_of: str | None = None
-    """Model that it is a lighter form of; it is left out where it gains nothing."""
+    """Model that it is another form of; it is left out where it gains nothing."""
+    above: float | None = None
+    """It is left out where its measure, on the validation items, is not greater."""
+    given: Callable[["Recipe", Sequence[ModelCard]], "Recipe"] | None = None
+    """Makes of it, by the cards of the models before it, the recipe that is built."""

@@ -45,7 +45,7 @@ class Reporters:
             reporter.skipped(recipe)
 
     def dropped(self, recipe: Recipe, reason: str) -> None:
-        """It is a lighter form that gains nothing."""
+        """It is another form of a model, and gains nothing."""
         for reporter in self._reporters:
             reporter.dropped(recipe, reason)
 

@@ -119,7 +119,7 @@ class ConsoleReporter:
         self._end(f"[yellow]{recipe.name}: left out[/]: no time is left for it (--time-limit)")
 
     def dropped(self, recipe: recipes.Recipe, reason: str) -> None:
-        """It is a lighter form that gains nothing."""
+        """It is another form of a model, and gains nothing."""
         self._end(f"{recipe.name}: left out: {escape(reason)}")
 
     def planning(self) -> recipes.Progress:

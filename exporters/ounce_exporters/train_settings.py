@@ -33,7 +33,7 @@ TABLE_OPTIONS = {
     "Its columns": ("columns", "without", "image"),
     "Sequences": ("window", "remaining"),
     "What validates and tests": ("unit", "time", "test", "by"),
-    "Its models": ("tune", "from_"),
+    "Its models": ("tune", "from_", "distil"),
 }
 """Options that are of a table alone, by the heading that help shows them under."""
 
@@ -224,6 +224,11 @@ class TrainSettings(TableSettings):
         default=None,
         description="Of images and sequences: folder of a model whose network the one of its name "
         "starts from, such as models/mnist/cnn",
+    )
+    distil: bool = Field(
+        default=False,
+        description="Train a light network on the answers of the most accurate model, too: a model "
+        "of its own, left out where it is no more accurate than the network without them",
     )
     quick: bool = Field(
         default=False,

@@ -31,8 +31,11 @@ def find_curve(
         seed: of everything that is random.
 
     Returns:
-        Nothing where there are no folds, or more rows than `MOST_ROWS`.
+        Nothing where there are no folds, or more rows than `MOST_ROWS`. Nor of a distilled
+        model: each of its fits is several of its teacher.
     """
+    if recipe.above is not None:
+        return ()
     if judge is None or data.folds is None or data.folds.min() < 0 or len(data.train) > MOST_ROWS:
         return ()
     outside = np.random.default_rng(seed).permutation(np.flatnonzero(data.folds != 0))

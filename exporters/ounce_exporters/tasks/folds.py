@@ -45,7 +45,7 @@ def with_folds(data: TaskData, seed: int, most_rows: int | None = None) -> TaskD
     if data.units is not None and data.clusters is not None:
         units = np.concatenate([data.units, data.clusters])
     most = MOST_ROWS if most_rows is None else most_rows
-    folds = None if n > most else _divide(data, everything.targets, units, seed)
+    folds = None if n > most else divide(data, everything.targets, units, seed)
     if folds is None:
         folds = np.where(np.arange(n) < n_train, NEVER_HELD_OUT, 0)
         return replace(data, train=everything, units=units, folds=folds)
@@ -54,10 +54,17 @@ def with_folds(data: TaskData, seed: int, most_rows: int | None = None) -> TaskD
     )
 
 
-def _divide(
+def divide(
     data: TaskData, targets: NDArray[Any], units: NDArray[np.int64] | None, seed: int
 ) -> NDArray[np.int64] | None:
-    """Fold of each row; None where the rows outside a fold would lack a class."""
+    """Fold of each row; None where the rows outside a fold would lack a class.
+
+    Args:
+        data: its task is what matters.
+        targets: of the rows, shape (n_rows,).
+        units: whose each row is; all rows of one are in one fold. None: rows are apart.
+        seed: fixes which row or unit goes into which fold.
+    """
     classifies = data.spec.classifies
     kind: Any
     if units is None:

@@ -11,8 +11,9 @@ from onnx import TensorProto, helper
 from ounce_schemas.task import TaskSpec, TensorSpec
 from torch import Tensor, nn
 
+from ounce_exporters.crossfit import select
 from ounce_exporters.export.graphs import IR_VERSION, OPSET, chain, declare
-from ounce_exporters.recipe import Inputs, Progress, Split, TaskData
+from ounce_exporters.recipe import Inputs, Progress, TaskData
 from ounce_exporters.sampling import balanced_rows
 from ounce_exporters.training.byte_ngrams import FACTOR, LOWER, SIZES, encode, text_tensor
 from ounce_exporters.training.neural import Training, count_weights, export, fit_task, run
@@ -101,9 +102,7 @@ def _lesson(data: TaskData, seed: int, *, balanced: bool) -> TaskData:
     """The data; balanced, rare classes come as often as frequent ones."""
     if not balanced or not data.spec.classifies:
         return data
-    rows = balanced_rows(data.train.targets, seed)
-    inputs = {name: array[rows] for name, array in data.train.inputs.items()}
-    return replace(data, train=Split(inputs, data.train.targets[rows]))
+    return replace(data, train=select(data.train, balanced_rows(data.train.targets, seed)))
 
 
 def _fit(
@@ -113,7 +112,7 @@ def _fit(
     seed: int,
     progress: Progress,
 ) -> "ByteModel":
-    task, targets = data.spec, data.train.targets
+    task, targets = data.spec, data.train.lesson
     encoded = encode(task, data.train.inputs).astype(np.float32)
     n_outputs = len(task.labels) or 1
     network = fit_task(lambda: kind(n_outputs), encoded, targets, training, seed, progress)

@@ -5,7 +5,8 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ Augment = Callable[[Tensor, torch.Generator], Tensor]
 """Changes a batch of inputs at random; all randomness comes from the generator."""
 
 
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Of a network's outputs and the targets."""
+
+
 @dataclass(frozen=True)
 class Training:
     """How a network learns: AdamW on a one-cycle schedule, and a moving average of its weights."""
@@ -46,6 +51,8 @@ class Training:
     averaging: float = 0.98
     """Share of the old average kept at each step; the average is what is exported."""
     augment: Augment | None = None
+    loss: Loss | None = None
+    """Default: cross-entropy of label indices, squared error of values."""
 
 
 def train(
@@ -68,6 +75,7 @@ def train(
         progress: told the share of steps that are done.
     """
     classifies = np.issubdtype(targets.dtype, np.integer)
+    measure = training.loss or (_likelihood(training) if classifies else _squares)
     x, y = torch.from_numpy(np.ascontiguousarray(inputs)), torch.from_numpy(targets)
     with reproducible(seed):
         generator = torch.Generator().manual_seed(seed)
@@ -91,14 +99,7 @@ def train(
                 batch = x[chosen]
                 if training.augment is not None:
                     batch = training.augment(batch, generator)
-                output = network(batch)
-                loss = (
-                    nn.functional.cross_entropy(
-                        output, y[chosen], label_smoothing=training.label_smoothing
-                    )
-                    if classifies
-                    else nn.functional.mse_loss(output.reshape(y[chosen].shape), y[chosen])
-                )
+                loss = measure(network(batch), y[chosen])
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -109,6 +110,14 @@ def train(
     return trained.eval()
 
 
+def _likelihood(training: Training) -> Loss:
+    return partial(nn.functional.cross_entropy, label_smoothing=training.label_smoothing)
+
+
+def _squares(output: Tensor, targets: Tensor) -> Tensor:
+    return nn.functional.mse_loss(output.reshape(targets.shape), targets)
+
+
 def fit_task(
     make: Callable[[], nn.Module],
     inputs: NDArray[Any],
@@ -117,7 +126,13 @@ def fit_task(
     seed: int,
     progress: Progress,
 ) -> nn.Module:
-    """As `train`; a quantity is learned standardized, and answered in its own unit."""
+    """As `train`; a quantity is learned standardized, and answered in its own unit.
+
+    Targets of shape (n_items, n_labels) are probabilities of classes.
+    """
+    if targets.ndim == 2:
+        training = replace(training, loss=nn.functional.cross_entropy)
+        return train(make, inputs, targets, training, seed, progress)
     if np.issubdtype(targets.dtype, np.integer):
         return train(make, inputs, targets, training, seed, progress)
     centre, spread = float(targets.mean()), float(targets.std()) or 1.0

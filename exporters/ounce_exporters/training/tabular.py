@@ -65,7 +65,8 @@ class Lesson:
     features: NDArray[np.float32]
     """Shape (n_rows, n_features)."""
     targets: NDArray[Any]
-    """Label indices, int64, or standardized values, float32; shape (n_rows,)."""
+    """Label indices, int64, or standardized values, float32; shape (n_rows,). Or probabilities of
+    classes, float32, shape (n_rows, n_labels)."""
     weights: NDArray[np.float64]
     """Of rows, mean 1, shape (n_rows,)."""
 
@@ -204,13 +205,15 @@ def _loss(said: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         errors = (said[:, :, 0] - targets[:, None]) ** 2
     else:
         errors = nn.functional.cross_entropy(
-            said.reshape(-1, n_outputs), targets.repeat_interleave(n_members), reduction="none"
+            said.reshape(-1, n_outputs), targets.repeat_interleave(n_members, 0), reduction="none"
         ).reshape(n_rows, n_members)
     return (errors * weights[:, None]).mean()
 
 
 def _spread(rows: NDArray[np.int64], targets: NDArray[Any]) -> NDArray[np.int64]:
     """The same rows in an order of which every stretch holds about the same mix of classes."""
+    if targets.ndim == 2:
+        targets = targets.argmax(axis=1)
     if not np.issubdtype(targets.dtype, np.integer):
         return rows
     place = np.empty(len(rows))

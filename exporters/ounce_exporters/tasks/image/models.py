@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from ounce_exporters.crossfit import select
 from ounce_exporters.recipe import FittedModel, Progress, TaskData
 from ounce_exporters.sampling import balanced_rows
 from ounce_exporters.training.classical import fit_classical
@@ -105,8 +106,10 @@ def _fit_network(
     balanced: bool,
     start: Start | None = None,
 ) -> FittedModel:
-    tensor, targets = data.spec.inputs[0], data.train.targets
-    images = data.train.inputs[tensor.name]
+    tensor, learned = data.spec.inputs[0], data.train
+    if balanced:
+        learned = select(learned, balanced_rows(learned.targets, seed))
+    images = learned.inputs[tensor.name]
     batches = -(-len(images) // _BATCH_SIZE)
     training = Training(
         max(lesson.epochs, _LEAST_STEPS // batches),
@@ -119,8 +122,5 @@ def _fit_network(
         pixels = Pixels(images, lesson.side)
         return ImageNetwork(pixels, lesson.make(pixels.shape))
 
-    if balanced:
-        rows = balanced_rows(targets, seed)
-        images, targets = images[rows], targets[rows]
-    fitted = fit_network(network, (images, targets), training, seed, progress, start=start)
+    fitted = fit_network(network, (images, learned.lesson), training, seed, progress, start=start)
     return NeuralModel(fitted, tensor)

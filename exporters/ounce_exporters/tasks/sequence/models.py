@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from ounce_exporters.crossfit import select
 from ounce_exporters.recipe import FittedModel, Progress, TaskData
 from ounce_exporters.sampling import balanced_rows
 from ounce_exporters.training.boosting import boosting
@@ -95,11 +96,10 @@ def _fit_network(
     balanced: bool,
     start: Start | None = None,
 ) -> FittedModel:
-    tensor, targets = data.spec.inputs[0], data.train.targets
-    sequences = data.train.inputs[tensor.name]
+    tensor, learned = data.spec.inputs[0], data.train
     if balanced:
-        rows = balanced_rows(targets, seed)
-        sequences, targets = sequences[rows], targets[rows]
+        learned = select(learned, balanced_rows(learned.targets, seed))
+    sequences = learned.inputs[tensor.name]
     batch_size = min(max(len(sequences) // 16, _LEAST_BATCH), _MOST_BATCH)
     batches = -(-len(sequences) // batch_size)
     epochs = min(max(_LEAST_EPOCHS, _LEAST_STEPS // batches), _MOST_EPOCHS)
@@ -108,5 +108,7 @@ def _fit_network(
     def network() -> nn.Module:
         return make(Steps(sequences))
 
-    fitted = fit_network(network, (sequences, targets), training, seed, progress, start=start)
+    fitted = fit_network(
+        network, (sequences, learned.lesson), training, seed, progress, start=start
+    )
     return NeuralModel(fitted, tensor)

@@ -46,13 +46,13 @@ def fit_mlp(
         balanced: classes count alike, however many rows each has.
         options: fields of `Shape` and `Schedule` that are not to have their defaults.
     """
-    task, targets = data.spec, data.train.targets
+    task, truth, targets = data.spec, data.train.targets, data.train.lesson
     shape, schedule = (_fill(kind, options or {}) for kind in (Shape, Schedule))
     columns = preprocessing(task)
-    features = columns.fit_transform(as_matrix(task, data.train.inputs), targets)
+    features = columns.fit_transform(as_matrix(task, data.train.inputs), truth)
     features = np.asarray(features, np.float32)
     classifies = task.classifies
-    weights = balanced_weights(targets) if balanced else np.ones(len(targets))
+    weights = balanced_weights(truth) if balanced else np.ones(len(truth))
     centre, spread = 0.0, 1.0
     if not classifies:
         centre, spread = float(targets.mean()), float(targets.std()) or 1.0

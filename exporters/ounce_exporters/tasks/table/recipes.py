@@ -29,6 +29,8 @@ from ounce_exporters.training.linear import (
 )
 from ounce_exporters.training.tuning import Family, Fit, Range
 
+SMALL = {"members": 1, "width": 16, "intervals": 8}
+"""Of the light network."""
 _NAMED_ONLY = ("elastic-net", "linear-svm")
 """Seldom on the frontier beside the other linear models."""
 _FOREST = {"n_trees": Range(100, 5, 300, log=True), "min_samples_leaf": Range(1, 1, 20, log=True)}
@@ -67,7 +69,7 @@ def families(data: TaskData, *, balanced: bool = False, start: Start | None = No
     boosted = _boosted(data, balanced) if n_classes <= MOST_BOOSTED_CLASSES else []
     if why_no_glass_box(data.spec):
         boosted = [family for family in boosted if family.name != "glass-box"]
-    return [*_scaled(data, balanced), *boosted, *_trees(data, balanced), _network(balanced)]
+    return [*_scaled(data, balanced), *boosted, *_trees(data, balanced), *_networks(balanced)]
 
 
 def _scaled(data: TaskData, balanced: bool) -> list[Family]:
@@ -180,17 +182,27 @@ def _of_trees(
     return Family(name, "classical", algorithm, fit, space)
 
 
-def _network(balanced: bool) -> Family:
-    return Family(
-        "mlp",
-        "neural",
-        "multilayer perceptrons that share weights (TabM), on piecewise-linear numbers",
-        lambda **options: partial(fit_mlp, balanced=balanced, options=options),
-        {
-            "members": Range(8, 1, 16, log=True),
-            "width": Range(64, 16, 192, log=True),
-            "intervals": Range(16, 2, 32, log=True),
-            "dropout": Range(0.1, 0.0, 0.4),
-            "learning_rate": Range(4e-3, 1e-3, 2e-2, log=True),
-        },
-    )
+def _networks(balanced: bool) -> list[Family]:
+    return [
+        Family(
+            "mlp",
+            "neural",
+            "multilayer perceptrons that share weights (TabM), on piecewise-linear numbers",
+            lambda **options: partial(fit_mlp, balanced=balanced, options=options),
+            {
+                "members": Range(8, 1, 16, log=True),
+                "width": Range(64, 16, 192, log=True),
+                "intervals": Range(16, 2, 32, log=True),
+                "dropout": Range(0.1, 0.0, 0.4),
+                "learning_rate": Range(4e-3, 1e-3, 2e-2, log=True),
+            },
+        ),
+        Family(
+            "mlp-small",
+            "neural",
+            "one multilayer perceptron of 16 units a layer, on piecewise-linear numbers",
+            lambda **_: partial(fit_mlp, balanced=balanced, options=SMALL),
+            {},
+            by_default=False,
+        ),
+    ]

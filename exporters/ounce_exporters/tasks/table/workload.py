@@ -28,6 +28,7 @@ _ROW_US = {
     "gradient-boosting": 12.0,
     "extra-trees": 60.0,
     "mlp": 100.0,
+    "mlp-small": 50.0,
     "glass-box": 120.0,
     "random-forest": 150.0,
     "kernel-svm": 400.0,
@@ -40,7 +41,7 @@ counts for more than it takes: each row fills 6 kB of memory."""
 _OTHER_ROW_US = 150.0
 _OF_TRIAL = re.compile(r"-\d+$")
 """Behind the family's name, where tuning found the model."""
-_BY_ROOT = ("mlp", "random-forest", "extra-trees", "kernel-svm")
+_BY_ROOT = ("mlp", "mlp-small", "random-forest", "extra-trees", "kernel-svm")
 """Models whose work grows more slowly than the columns: about as their root."""
 _BOUNDED = ("glass-box",)
 """Models that bound their own work: a wide table costs them rounds, not time."""

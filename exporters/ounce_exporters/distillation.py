@@ -1,0 +1,144 @@
+"""Distillation: a light network that learns the answers of a ladder's most accurate model.
+
+Each row is answered by a teacher that has not learned from it, nor from any row that judges the
+network. The network learns the mean of that answer and the truth.
+
+Source: G. Hinton, O. Vinyals and J. Dean, "Distilling the Knowledge in a Neural Network", NIPS Deep
+Learning Workshop 2014.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.card import ModelCard
+
+from ounce_exporters.crossfit import out_of_fold
+from ounce_exporters.evaluation import estimate_accuracy
+from ounce_exporters.export.calibration import Temperature, fit_temperature
+from ounce_exporters.lighter.forms import NotWorthwhileError
+from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
+from ounce_exporters.tasks.folds import N_FOLDS, divide
+
+STUDENTS = ("mlp-small", "small-cnn", "byte-cnn", "cnn-1d")
+"""The light networks of tables, images, texts and sequences."""
+TEACHER_SHARE = 0.5
+"""Of the teacher's answer in what is learned; the rest is the truth."""
+
+
+def with_distilled(recipes: Sequence[Recipe]) -> list[Recipe]:
+    """The same recipes, and behind them a student of each light network.
+
+    The teacher is the most accurate of the models that are built before. A student that is not more
+    accurate than its network without a teacher raises `NotWorthwhileError`.
+
+    Args:
+        recipes: of classes, or of a quantity.
+    """
+    students = [
+        replace(
+            recipe,
+            name=f"{recipe.name}-distilled",
+            effort=N_FOLDS * max(other.effort for other in recipes),
+            form_of=recipe.name,
+            given=partial(_taught, recipes),
+        )
+        for recipe in recipes
+        if recipe.name in STUDENTS
+    ]
+    return [*recipes, *students]
+
+
+def check_gain(recipe: Recipe, data: TaskData, answers: NDArray[np.float32]) -> None:
+    """Refuse a model that is no more accurate than `recipe.above`, where that is given.
+
+    Args:
+        recipe: of the model.
+        data: its validation items judge.
+        answers: calibrated, to these; shape (n_items, output size).
+
+    Raises:
+        NotWorthwhileError: it is not.
+    """
+    if recipe.above is None:
+        return
+    found = estimate_accuracy(data.spec, answers, data.validation.targets, data.clusters).value
+    if found <= recipe.above:
+        raise NotWorthwhileError(
+            f"{found:.4f} of the validation items, and {recipe.form_of} has {recipe.above:.4f} "
+            "without a teacher"
+        )
+
+
+def soft_answers(
+    teacher: Recipe, data: TaskData, seed: int, progress: Progress
+) -> NDArray[np.float32]:
+    """Answers to the training rows, each by a model that has not learned from it.
+
+    Args:
+        teacher: makes the models.
+        data: only `train` is learned from.
+        seed: of everything that is random.
+        progress: told the share done.
+
+    Returns:
+        Calibrated probabilities, shape (n_train, n_labels), or values, shape (n_train,).
+
+    Raises:
+        NotWorthwhileError: a class has too few rows.
+    """
+    folds = divide(data, data.train.targets, data.units, seed)
+    if folds is None:
+        raise NotWorthwhileError("a class has too few rows for a teacher that has not seen each")
+    apart = replace(data, validation=data.train, folds=folds)
+    outputs, _ = out_of_fold(teacher, apart, seed, progress)
+    if not data.spec.classifies:
+        return outputs[:, 0]
+    return Temperature(fit_temperature(outputs, data.train.targets)).apply(outputs)
+
+
+def _taught(recipes: Sequence[Recipe], student: Recipe, cards: Sequence[ModelCard]) -> Recipe:
+    """The student of the best of these models."""
+    accuracies = {card.model: card.validation_accuracy.value for card in cards}
+    by_name = {recipe.name: recipe for recipe in recipes if recipe.name in accuracies}
+    plain = by_name.get(student.form_of or "")
+    if plain is None:
+        raise NotWorthwhileError(f"there is no {student.form_of} to compare it with")
+    best = max(by_name, key=lambda name: accuracies[name])
+    if accuracies[best] <= accuracies[plain.name]:
+        raise NotWorthwhileError(f"no model is more accurate than {plain.name}")
+    return replace(
+        student,
+        algorithm=f"{student.algorithm}, distilled from {best}",
+        fit=partial(fit_taught, plain, by_name[best]),
+        above=accuracies[plain.name],
+        given=None,
+    )
+
+
+def fit_taught(
+    plain: Recipe, teacher: Recipe, data: TaskData, seed: int, progress: Progress
+) -> FittedModel:
+    """Fit a network on a teacher's answers and the truth.
+
+    Args:
+        plain: makes the network.
+        teacher: makes the models that answer.
+        data: only `train` is learned from.
+        seed: of everything that is random.
+        progress: told the share done.
+
+    Raises:
+        NotWorthwhileError: as of `soft_answers`.
+    """
+    share = N_FOLDS / (N_FOLDS + 1)
+    rows = data.train
+    answers = soft_answers(teacher, data, seed, lambda done: progress(share * done))
+    truth = rows.targets
+    if data.spec.classifies:
+        truth = np.eye(len(data.spec.labels), dtype=np.float32)[truth]
+    soft = (TEACHER_SHARE * answers + (1 - TEACHER_SHARE) * truth).astype(np.float32)
+    taught = replace(data, train=replace(rows, soft=soft))
+    return plain.fit(taught, seed, lambda done: progress(share + (1 - share) * done))
