@@ -125,3 +125,20 @@ def test_devices_that_wait_go_first_in_their_order(kafka: FakeKafka, store: Stor
     assert kafka.taken[:5] == [b"1", b"3", b"5", b"7", b"9"]
     assert [v for v in kafka.taken if int(v) % 2] == [b"1", b"3", b"5", b"7", b"9", b"11"]
     assert [v for v in kafka.taken if not int(v) % 2] == [b"0", b"2", b"4", b"6", b"8", b"10"]
+
+
+def test_what_is_stored_in_doubt_while_the_producer_is_made_waits(
+    kafka: FakeKafka, store: Store
+) -> None:
+    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, 50, lambda _: None, never)
+    backlog.allow(True)
+    store.add([record(b"1")])
+    producer = backlog._ready_producer()
+    backlog.allow(False)
+    store.add([record(b"in doubt")])
+    backlog._send_next(producer)
+    assert kafka.taken == []
+    backlog.allow(True)
+    backlog._send_next(producer)
+    assert kafka.taken == [b"1", b"in doubt"]
+    assert len(store) == 0
