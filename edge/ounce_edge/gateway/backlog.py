@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 _TICK_S = 0.1
 _PAUSE_S = 2.0
 _TIMEOUT_S = 5.0
+_EXPECTED = (BrokerError, StoreError, KafkaException)
 _MOST_URGENT = 100
 """Devices that go first at once."""
 
@@ -99,9 +100,9 @@ class Backlog:
         while not self._is_closing.is_set():
             try:
                 self._work()
-            except (BrokerError, StoreError, KafkaException) as e:
+            except Exception as e:  # whatever it is, what is stored is tried again
                 self.trouble = f"stored messages are not sent: {e}"
-                logger.warning("%s", self.trouble)
+                logger.warning("%s", self.trouble, exc_info=not isinstance(e, _EXPECTED))
                 self._drop_producer()
                 self._is_closing.wait(_PAUSE_S)
         self._drop_producer()
