@@ -125,6 +125,7 @@ def test_an_answer_with_a_header_that_mqtt_forbids_hinders_no_other(
         first, second = device.wait_for(2)
         wait_until(lambda: not own.n_unconfirmed, lambda: own.trouble)
     assert (first.payload, second.payload) == (b"1", b"2")
+    assert first.properties is not None
     assert first.properties.UserProperty == [("ce_id", "1")]
 
 
