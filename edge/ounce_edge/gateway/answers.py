@@ -13,6 +13,7 @@ from ounce_schemas.topics import dead_letters_topic, predictions_topic
 from prometheus_client import Counter
 
 from ounce_edge.broker.publishing import ProducerSettings
+from ounce_edge.gateway.maps import is_text
 from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session
 from ounce_edge.wire.records import Headers
@@ -118,7 +119,8 @@ class Answers:
 
 
 def publish(session: Session, replies: ReplyAddress, body: bytes | None, headers: Headers) -> bool:
-    """Publish an answer or a dead letter to the device that asked, if it is this group's.
+    """Publish an answer or a dead letter to the device that asked, if it is this group's. Headers
+    that MQTT forbids are left out.
 
     Args:
         session: publishes.
@@ -133,10 +135,11 @@ def publish(session: Session, replies: ReplyAddress, body: bytes | None, headers
     if HEADER_REASON in found:
         session.publish(reply, _refusal(found), [(HEADER_CONTENT_TYPE, CONTENT_TYPE_JSON)])
         return True
+    texts = [(name, (value or b"").decode(errors="replace")) for name, value in headers]
     properties = [
-        (name, value.decode(errors="replace"))
-        for name, value in headers
-        if value and name != HEADER_REPLY
+        (name, text)
+        for name, text in texts
+        if text and name != HEADER_REPLY and is_text(name) and is_text(text)
     ]
     session.publish(reply, body or b"", properties)
     return True

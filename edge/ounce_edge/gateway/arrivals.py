@@ -1,5 +1,6 @@
 """From a message of MQTT to a record of Kafka. Pure."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -80,13 +81,14 @@ class KafkaRecord(NamedTuple):
 
     @property
     def max_latency_ms(self) -> float | None:
-        """Its deadline, where a header says one."""
+        """Its deadline, where a header says one that is a number."""
         for name, value in self.headers:
             if name == HEADER_MAX_LATENCY_MS and value:
                 try:
-                    return float(value)
+                    found = float(value)
                 except ValueError:
                     return None
+                return found if math.isfinite(found) else None
         return None
 
 

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 _TICK_S = 0.1
 _PAUSE_S = 2.0
 _TIMEOUT_S = 5.0
+_EXPECTED = (BrokerError, StoreError, KafkaException)
 _MOST_URGENT = 100
 """Devices that go first at once."""
 
@@ -60,6 +61,8 @@ class Backlog:
         self._most = max(round(per_s * _TICK_S), 1)
         self._sent, self._second_try = sent, second_try
         self._may_send = threading.Event()
+        self._gate = threading.Lock()
+        """Held while a batch is begun: none is once `allow(False)` has returned."""
         self._is_closing = threading.Event()
         self._first: dict[bytes, None] = {}
         self._producer: TransactionalProducer | None = None
@@ -77,8 +80,9 @@ class Backlog:
         """Whether the line is up and nothing on it is in doubt."""
         if is_up:
             self._may_send.set()
-        else:
-            self._may_send.clear()
+        elif self._may_send.is_set():
+            with self._gate:
+                self._may_send.clear()
 
     def hurry(self, device: bytes) -> None:
         """Somebody waits for this device's records."""
@@ -96,9 +100,9 @@ class Backlog:
         while not self._is_closing.is_set():
             try:
                 self._work()
-            except (BrokerError, StoreError, KafkaException) as e:
+            except Exception as e:  # whatever it is, what is stored is tried again
                 self.trouble = f"stored messages are not sent: {e}"
-                logger.warning("%s", self.trouble)
+                logger.warning("%s", self.trouble, exc_info=not isinstance(e, _EXPECTED))
                 self._drop_producer()
                 self._is_closing.wait(_PAUSE_S)
         self._drop_producer()
@@ -138,9 +142,12 @@ class Backlog:
     def _send_next(self, producer: TransactionalProducer) -> None:
         n = 1 if self._n_alone else self._most
         first = [*self._first][:_MOST_URGENT]
-        for device in first:
-            self._first.pop(device, None)
-        number, rows = self._store.begin_batch(n, first)
+        with self._gate:
+            if not self._may_send.is_set() or self._is_closing.is_set():
+                return  # the line went down while the producer was made
+            for device in first:
+                self._first.pop(device, None)
+            number, rows = self._store.begin_batch(n, first)
         if len(rows) == n:  # there may be more of theirs
             self._first.update(dict.fromkeys(first))
         self._n_alone = max(self._n_alone - 1, 0)

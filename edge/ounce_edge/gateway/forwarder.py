@@ -190,6 +190,7 @@ class Forwarder:
             return
         logger.warning("Kafka confirms nothing: messages are stored")
         self.is_away = True
+        self._backlog.allow(False)  # before anything in doubt is stored
         later, self._to_store = self._to_store, []
         for waiting in self._under_way:
             if waiting.is_under_way:

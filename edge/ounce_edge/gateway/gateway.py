@@ -4,6 +4,7 @@ import logging
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from ounce_edge.gateway.maps import Pattern
 from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session
 from ounce_edge.gateway.settings import GatewaySettings
-from ounce_edge.gateway.store import Store
+from ounce_edge.gateway.store import Store, StoreError
 from ounce_edge.telemetry.health import serve_health
 
 logger = logging.getLogger(__name__)
@@ -154,7 +155,8 @@ class Gateway:
         if now_s - self._looked_s > _EVERY_S:
             self._looked_s = now_s
             self._forwarder.drop_old()
-            self._metrics.stored_age.set(self._store.oldest_age_s())
+            with suppress(StoreError):  # the forwarder tells of it with the next write
+                self._metrics.stored_age.set(self._store.oldest_age_s())
         if now_s - self._shown_s > _SHOW_S:
             self._shown_s = now_s
             self._show()

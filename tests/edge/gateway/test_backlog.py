@@ -24,7 +24,7 @@ class FakeKafka:
         self.taken: list[bytes] = []
         self.committed = -1
         self.fails: list[str] = []
-        """Of the next commits: `aborted`, or `silent`, which is taken and not told."""
+        """Of the next commits: `aborted`, `silent`, which is taken and not told, or `odd`."""
 
     def producer(self, *_: Any) -> "FakeKafka":
         return self
@@ -34,6 +34,8 @@ class FakeKafka:
         if b"bad" in values:
             return [Refusal(Entry(batch[0], 0), "Invalid record", is_alone=len(values) == 1)]
         fails = self.fails.pop(0) if self.fails else ""
+        if fails == "odd":
+            raise ValueError("nobody foresaw this")
         if fails != "aborted":
             self.taken += values
             self.committed = offsets[0].offset
@@ -119,9 +121,36 @@ def test_an_aborted_batch_is_sent_again_and_a_taken_one_is_not(
     assert kafka.taken == [b"%d" % i for i in range(20)]
 
 
+def test_what_nobody_foresaw_is_told_and_tried_again(
+    kafka: FakeKafka, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    kafka.fails = ["odd"]
+    store.add([record(b"1")])
+    run(store, never)
+    assert kafka.taken == [b"1"]
+    assert "stored messages are not sent: nobody foresaw this" in caplog.text
+
+
 def test_devices_that_wait_go_first_in_their_order(kafka: FakeKafka, store: Store) -> None:
     store.add([record(b"%d" % i, b"ab"[i % 2 : i % 2 + 1]) for i in range(12)])
     run(store, never, [b"b"])
     assert kafka.taken[:5] == [b"1", b"3", b"5", b"7", b"9"]
     assert [v for v in kafka.taken if int(v) % 2] == [b"1", b"3", b"5", b"7", b"9", b"11"]
     assert [v for v in kafka.taken if not int(v) % 2] == [b"0", b"2", b"4", b"6", b"8", b"10"]
+
+
+def test_what_is_stored_in_doubt_while_the_producer_is_made_waits(
+    kafka: FakeKafka, store: Store
+) -> None:
+    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, 50, lambda _: None, never)
+    backlog.allow(True)
+    store.add([record(b"1")])
+    producer = backlog._ready_producer()
+    backlog.allow(False)
+    store.add([record(b"in doubt")])
+    backlog._send_next(producer)
+    assert kafka.taken == []
+    backlog.allow(True)
+    backlog._send_next(producer)
+    assert kafka.taken == [b"1", b"in doubt"]
+    assert len(store) == 0

@@ -1,6 +1,6 @@
 """Where messages go: at once, or by the disk."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -116,6 +116,23 @@ def test_what_is_in_doubt_is_stored_before_what_comes_then_and_goes_when_kafka_h
     assert rig.safe == [b"1", b"2"]
     assert not rig.forwarder.is_away
     assert rig.backlog.may_send
+
+
+def test_the_backlog_stops_before_anything_in_doubt_is_stored(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.turn()
+    assert rig.backlog.may_send
+    add, allowed = rig.store.add, list[bool]()
+
+    def noting(records: Sequence[KafkaRecord]) -> tuple[list[int], int]:
+        allowed.append(rig.backlog.may_send)
+        return add(records)
+
+    monkeypatch.setattr(rig.store, "add", noting)
+    rig.take(b"1")
+    rig.turn(2)
+    assert allowed == [False]
 
 
 def test_a_device_with_stored_messages_waits_behind_them_and_is_hurried(rig: Rig) -> None:

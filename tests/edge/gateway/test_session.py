@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ounce_edge.gateway.answers import publish
 from ounce_edge.gateway.arrivals import Arrived
-from ounce_edge.gateway.replies import Reply
+from ounce_edge.gateway.maps import Pattern, Place, TopicMaps
+from ounce_edge.gateway.replies import Reply, ReplyAddress
 from ounce_edge.gateway.session import Session
 from ounce_edge.gateway.settings import GatewaySettings
+from ounce_schemas.request import HEADER_REPLY
 
 from tests.support.kafka.certificates import Authority
 from tests.support.process.mosquitto import Mosquitto, MqttDevice
@@ -108,6 +111,22 @@ def test_answers_go_out_and_are_confirmed(mosquitto: Mosquitto) -> None:
         assert heard.properties.CorrelationData == b"\x01"
         assert heard.properties.UserProperty == [("a", "b")]
         wait_until(lambda: own.n_unconfirmed == 0, lambda: own.n_unconfirmed)
+
+
+@pytest.mark.parametrize("odd", ["a\x01b", "a\0b", "\x9f", "\ufffe", "\U0010ffff", "v" * 65_536])
+def test_an_answer_with_a_header_that_mqtt_forbids_hinders_no_other(
+    mosquitto: Mosquitto, odd: str
+) -> None:
+    address = ReplyAddress("g", Pattern.parse("answers/+device"), [], TopicMaps([], []))
+    reply = (HEADER_REPLY, address.usual(Place("digits", "d")))
+    with MqttDevice(mosquitto.port, ["answers/d"]) as device, session(mosquitto) as own:
+        publish(own, address, b"1", [reply, ("traceparent", odd.encode()), ("ce_id", b"1")])
+        publish(own, address, b"2", [reply])
+        first, second = device.wait_for(2)
+        wait_until(lambda: not own.n_unconfirmed, lambda: own.trouble)
+    assert (first.payload, second.payload) == (b"1", b"2")
+    assert first.properties is not None
+    assert first.properties.UserProperty == [("ce_id", "1")]
 
 
 def test_gateways_of_a_group_share_the_messages(mosquitto: Mosquitto) -> None:

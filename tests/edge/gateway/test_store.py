@@ -228,3 +228,15 @@ def test_a_file_that_is_no_store_is_named(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"store\.db: can't be opened"):
         Store(path, Bounds(10**9, 60))
+
+
+@pytest.mark.parametrize("deadline", [b"nan", b"inf", b"-inf", b"1e999", b"soon", b"\xff"])
+def test_a_deadline_that_is_no_number_is_none_and_hinders_no_other(
+    tmp_path: Path, deadline: bytes
+) -> None:
+    store = Store(tmp_path / "store.db", Bounds(10**9, 1e9, DropFirst.LEAST_URGENT))
+    odd = record(1)._replace(headers=[("ce_maxlatencyms", deadline)])
+    assert odd.max_latency_ms is None
+    store.add([record(0), odd, record(2)])
+    store.close()
+    assert kept(tmp_path / "store.db") == [record(0), odd, record(2)]

@@ -5,6 +5,7 @@ is told.
 """
 
 import gc
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
 from tests.support.edge import bad_runtime as bad
+from tests.support.process.wait import wait_until
 
 PATH = Path("models/t/m/model.onnx")
 LIMITS = Limits(start_s=60, load_s=60, run_s=30)
@@ -81,6 +83,56 @@ def test_while_a_process_starts_calls_fail_at_once(runtime: ApartRuntime) -> Non
         assert runtime.used_bytes == 0
     answers_again(model)
     assert runtime.n_restarts == 1
+
+
+def test_a_restart_that_finds_a_process_leaves_it(runtime: ApartRuntime) -> None:
+    model = runtime.load(PATH, b"one")
+    with pytest.raises(ApartError, match="signal 11"):
+        model.run(wish(bad.CRASH))
+    with runtime._lock:  # so that `load` starts the process, and the restart comes behind
+        with pytest.raises(ApartError, match="is being started again"):
+            model.run(wish(bad.ANSWER))
+        runtime.load(PATH, b"two")
+        pid = runtime.pid
+    wait_until(lambda: not runtime._is_starting.is_set(), lambda: None)
+    assert (runtime.pid, runtime.n_restarts) == (pid, 1)
+
+
+class Looks(threading.Event):
+    """Counts how often it was looked at."""
+
+    n = 0
+
+    def is_set(self) -> bool:
+        self.n += 1
+        return super().is_set()
+
+
+def test_calls_that_waited_for_the_one_that_failed_start_one_process(
+    runtime: ApartRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = runtime.load(PATH, b"one")
+    with pytest.raises(ApartError, match="signal 11"):
+        model.run(wish(bad.CRASH))
+    restarts, errors, looks = list[int](), list[ApartError](), Looks()
+    monkeypatch.setattr(runtime, "_restart", lambda: restarts.append(1))
+    monkeypatch.setattr(runtime, "_is_starting", looks)
+
+    def call() -> None:
+        try:
+            model.run(wish(bad.ANSWER))
+        except ApartError as e:
+            errors.append(e)
+
+    calls = [threading.Thread(target=call) for _ in range(3)]
+    with runtime._lock:
+        for one in calls:
+            one.start()
+        wait_until(lambda: looks.n == len(calls), lambda: looks.n)  # all wait for the lock
+    for one in calls:
+        one.join()
+    wait_until(lambda: bool(restarts), lambda: errors)
+    assert (len(errors), len(restarts)) == (3, 1)
 
 
 def test_an_error_that_sticks_ends_the_process_and_another_does_not(runtime: ApartRuntime) -> None:

@@ -107,3 +107,41 @@ def test_a_text_that_is_a_sentinel_is_one_of_numbers_only() -> None:
 def test_a_body_of_noise_and_one_of_json_have_right_names() -> None:
     assert "looks like" in refusal(b"\x93\xfa\x01\x02").text
     assert refusal(json.dumps({"rows": 3})).reason == Reason.MISSING_INPUT
+
+
+HALVES = {
+    "an id": b'{"Temperature":21.5,"Relative Humidity":26.3,"CO2":721.25,"id":"\\ud800","x":NaN}',
+    "an id, not escaped": b'{"Temperature":21.5,"Relative Humidity":26.3,"CO2":721.25,'
+    b'"id":"\xed\xa0\x80","x":NaN}',
+    "an attribute": b'{"specversion":"1.0","id":"e","source":"\\uDFFF","type":"t",'
+    b'"data":{"Temperature":21.5,"Relative Humidity":26.3,"CO2":NaN}}',
+    "a text of an event": b'{"specversion":"1.0","id":"e","source":"s","type":"t",'
+    b'"data":"\\ud800","x":NaN}',
+    "an output": b'{"inputs":[{"name":"input","shape":[1,3],"datatype":"FP64","data":[1,2,NaN]}],'
+    b'"outputs":[{"name":"\\ud800"}]}',
+    "an id before binary tensors": b'{"id":"\\ud800","x":NaN,"inputs":[{"name":"input",'
+    b'"shape":[1,3],"datatype":"FP32","parameters":{"binary_data_size":12}}]}' + raw(1, 2, 3),
+}
+"""Half a surrogate pair, which Python's JSON decoder lets pass and no encoder takes."""
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_half_a_surrogate_pair_costs_no_other_message(name: str) -> None:
+    batch, rejected = decode(GOOD, FakeRecord(HALVES[name], offset_=100), GOOD)
+    assert [record.offset() for record in batch.records] == [9, 9]
+    assert len(batch.whole_ids()) == 2
+    ((_, error),) = rejected
+    assert error.reason == Reason.MALFORMED_JSON
+    assert "please report" not in error.text
+
+
+def test_a_whole_surrogate_pair_is_a_letter() -> None:
+    batch = one(
+        b'{"Temperature":21.5,"Relative Humidity":26.3,"CO2":721.25,"id":"\\ud83d\\ude00","x":NaN}'
+    )
+    assert batch.whole_ids() == ['"\U0001f600"'.encode()]
+
+
+def test_base64_of_other_letters_is_refused_as_such() -> None:
+    body = b'{"specversion":"1.0","id":"e","source":"s","type":"t","data_base64":"\\u00e9"}'
+    assert "is no base64" in refusal(body).text

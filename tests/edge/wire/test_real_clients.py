@@ -13,6 +13,7 @@ import pytest
 from google.protobuf import descriptor_pb2, struct_pb2
 from ounce_edge.broker.schema_registry import SchemaRegistry
 from ounce_edge.wire.decoding import Decoder
+from ounce_edge.wire.formats.connect import read_payload
 from ounce_edge.wire.records import Columns
 from ounce_schemas.policy import Policy
 
@@ -163,6 +164,12 @@ def test_tables_of_kafka_connect_and_quix_streams(name: str) -> None:
 def test_an_array_of_kafka_connect() -> None:
     batch = one(CONNECT_ARRAY, task=DIGITS)
     np.testing.assert_array_equal(batch.inputs["input"], [[1, 2, 3, 4]])
+
+
+@pytest.mark.parametrize("scale", ["301", "-301", "99999999999999999999", "1e3"])
+def test_a_decimal_whose_scale_is_absurd_stays_as_it_is(scale: str) -> None:
+    schema = {"name": "org.apache.kafka.connect.data.Decimal", "parameters": {"scale": scale}}
+    assert read_payload({"schema": schema, "payload": "ARm9"}) == "ARm9"
 
 
 def test_dates_of_kafka_connect() -> None:

@@ -138,6 +138,8 @@ class ApartRuntime:
         if self._is_starting.is_set():
             raise self._starting()
         with self._lock:
+            if self._is_starting.is_set():  # by a call that had the lock before
+                raise self._starting()
             if self._child is None or self._child.is_over:
                 self._check_pause()
                 self._is_starting.set()
@@ -187,7 +189,8 @@ class ApartRuntime:
     def _restart(self) -> None:
         try:
             with self._lock:
-                self._bring_back()
+                if self._child is None or self._child.is_over:  # else `load` was first
+                    self._bring_back()
         except (ApartError, OunceError) as e:
             logger.warning("%s", e)
         finally:

@@ -9,6 +9,8 @@ from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEEPEST = 32
+_MOST_SCALE = 300
+"""Digits behind a decimal's point; a double has no more. Powers of a larger one take hours."""
 
 
 def is_envelope(document: Mapping[str, Any]) -> bool:
@@ -42,7 +44,10 @@ def _decimal(value: Any, schema: Mapping[str, Any]) -> Any:
     if not isinstance(value, str):
         return value
     digits = int.from_bytes(base64.b64decode(value, validate=True), signed=True)
-    return digits / 10 ** int(schema["parameters"]["scale"])
+    scale = int(schema["parameters"]["scale"])
+    if abs(scale) > _MOST_SCALE:
+        raise ValueError(f"scale {scale} is over {_MOST_SCALE}")
+    return digits / 10**scale
 
 
 def _moment(**unit: float) -> Callable[[Any, Mapping[str, Any]], str]:

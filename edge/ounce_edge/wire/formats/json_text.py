@@ -2,6 +2,8 @@
 
 import codecs
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -20,6 +22,7 @@ _STARTS = (
 )
 """How a text begins that is no plain UTF-8, and its encoding."""
 _NAMES = (b"NaN", b"Infinity")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _decode = msgspec.json.Decoder().decode
 
 
@@ -54,9 +57,27 @@ def read_document(value: bytes) -> Any:
         if type(document) is dict and value.count(b":") == len(document):
             return document
     try:
-        return json.loads(value, object_pairs_hook=_object)
+        return strict_loads(value, _object)
     except (ValueError, RecursionError) as e:
         raise not_json(value, e) from None
+
+
+def strict_loads(
+    value: bytes, as_object: Callable[[list[tuple[str, Any]]], Any] | None = None
+) -> Any:
+    """`json.loads` of UTF-8 without half of a surrogate pair, which no answer could hold.
+
+    Args:
+        value: the document.
+        as_object: makes an object of its names and values; None: a dict.
+
+    Raises:
+        ValueError: not JSON.
+    """
+    document = json.loads(value.decode(), object_pairs_hook=as_object)
+    if _SURROGATE.search(value):
+        json.dumps(document, ensure_ascii=False).encode()
+    return document
 
 
 def is_json(value: bytes) -> bool:

@@ -4,7 +4,6 @@ The content type, where it says something, is believed as long as the body agree
 """
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -232,7 +231,7 @@ class Recogniser:
 def _from_base64(text: str, what: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as e:
+    except ValueError as e:  # of binascii, or of letters that are not ASCII
         raise InvalidMessageError(Reason.MALFORMED_JSON, f"{what} is no base64: {e}") from None
 
 

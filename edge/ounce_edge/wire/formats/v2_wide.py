@@ -16,6 +16,7 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 
 from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.content import Content, ItemData, as_id, check_n_rows, read_each
+from ounce_edge.wire.formats.json_text import strict_loads
 from ounce_edge.wire.request_body import flat_data
 from ounce_edge.wire.tensor_values import steps_text
 
@@ -198,7 +199,7 @@ def split_binary(value: bytes, json_size: int | None) -> dict[str, Any] | None:
     try:
         if json_size is None:  # a character of Latin-1 is a byte
             _, json_size = json.JSONDecoder().raw_decode(value.decode("latin-1"))
-        document = json.loads(value[:json_size])
+        document = strict_loads(value[:json_size])
     except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict) or not isinstance(document.get("inputs"), list):
