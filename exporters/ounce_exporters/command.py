@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from ounce_schemas.command import grouped_command, make_settings, settings_options
@@ -37,6 +37,9 @@ from ounce_exporters.reporting import (
 from ounce_exporters.tasks import registry
 from ounce_exporters.time_limit import TimeLimit, within
 from ounce_exporters.train_settings import TABLE_OPTIONS, TrainSettings
+
+if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none
+    from ounce_exporters.training.fine_tuning import Start
 
 _UNLABELLED = ("anomaly", "clusters")
 """Kinds of task that need no target."""
@@ -128,10 +131,11 @@ def _tune(
 
     names = [recipe.name for recipe in chosen]
     balanced = settings.class_weights == "balanced"
-    of_these = [f for f in families(data, balanced=balanced) if f.name in names]
+    every = families(data, balanced=balanced, start=_start(settings))
+    of_these = [f for f in every if f.name in names]
     ends_s = begun_s + _TUNING_SHARE * (settings.time_limit or math.inf)
     data, found = tune_ladder(data, of_these, settings.tune, settings.seed, console, ends_s)
-    return data, bound_work(found, data)
+    return data, bound_work([replace(recipe, balanced=balanced) for recipe in found], data)
 
 
 def _make_ladder(
@@ -200,17 +204,26 @@ def _open_table(
         )
     with ReadingReporter(console, path) as reporter:
         data = load(path, settings.target, task, settings.table, settings.seed, reporter.notice)
+    settings.check_weights(data.spec)
     from ounce_exporters.tasks.table.recipes import recipes  # after the table is known to be good
     from ounce_exporters.tasks.table.workload import bound_work
 
     balanced = settings.class_weights == "balanced"
-    start = None
-    if settings.from_ is not None:
-        from ounce_exporters.training.fine_tuning import read_start
-
-        start = read_start(settings.from_)
+    start = _start(settings)
     made = recipes(data, balanced=balanced, start=start)
+    if start is not None and settings.only and start.card.model not in settings.only:
+        raise click.UsageError(
+            f"--from starts {start.card.model}, which --only leaves out: name it with --only, too"
+        )
     return data, bound_work([replace(recipe, balanced=balanced) for recipe in made], data)
+
+
+def _start(settings: TrainSettings) -> "Start | None":
+    if settings.from_ is None:
+        return None
+    from ounce_exporters.training.fine_tuning import read_start
+
+    return read_start(settings.from_)
 
 
 @contextmanager

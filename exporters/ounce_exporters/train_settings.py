@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Literal
 
 from ounce_schemas.documents import QUICK_FOLDER
-from ounce_schemas.task import TaskKind
+from ounce_schemas.errors import DataError
+from ounce_schemas.task import TaskKind, TaskSpec
 from pydantic import BaseModel, Field
 
 from ounce_exporters.tasks.table.options import (
@@ -177,6 +178,15 @@ class TableSettings(BaseModel):
         if self.data is None or self.data.is_dir() or self.remaining is not None:
             return False
         return not self.data.name.lower().removesuffix(".gz").endswith(".ts")
+
+    def check_weights(self, task: TaskSpec) -> None:
+        """Refuse weights of classes where there are none.
+
+        Raises:
+            DataError: the task asks no class.
+        """
+        if self.class_weights == "balanced" and task.kind != "classification":
+            raise DataError(f"--class-weights is for classes: the task is of kind {task.kind}")
 
     @property
     def table(self) -> TableOptions:

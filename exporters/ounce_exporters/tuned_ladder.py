@@ -39,6 +39,9 @@ def tune_ladder(
         return "--time-limit" if time.monotonic() > ends_s else None
 
     held = hold_one_fold(data)
+    if n_trials > len(families) and not any(family.space for family in families):
+        say(console, "Tuning: these models have no options to search; each is tried once")
+        n_trials = len(families)
     say(console, f"Tuning: {n_trials} trials; Ctrl-C ends them and keeps what they found")
     with _Report(console, n_trials) as report:
         tuned = search(held, list(families), n_trials, seed, report.tell, too_late)

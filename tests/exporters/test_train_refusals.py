@@ -110,6 +110,21 @@ def test_a_tolerance_makes_no_sense_for_classes(train: Run, rooms: Path, tmp_pat
     check_refused(result, "--tolerance is for quantities: target 'busy' has the classes no, yes")
 
 
+def test_options_of_another_kind_are_refused(train: Run, rooms: Path, tmp_path: Path) -> None:
+    strange = ("--data", rooms, "--kind", "anomaly", "--models", tmp_path)
+    result = train(*strange, "--tolerance", "1")
+    check_refused(result, "--tolerance is for quantities, not for --kind anomaly")
+    kinds = (("anomaly", ("--false-alarms", "0.2")), ("clusters", ("--clusters", "2")))
+    for kind, options in (*kinds, ("regression", ("--target", "n"))):
+        table = tmp_path / "t.csv"
+        x = X + 50 * (np.arange(N) % 2)
+        pd.DataFrame({"x": x, "n": x * 2.5 + np.arange(N) / 9}).to_csv(table, index=False)
+        weighed = ("--class-weights", "balanced", "--models", tmp_path)
+        result = train("--data", table, "--kind", kind, *options, *weighed)
+        assert f"--class-weights is for classes: the task is of kind {kind}" in result.stderr
+        assert result.code == 1
+
+
 def test_a_models_folder_that_can_not_be_written_is_named(
     train: Run, rooms: Path, tmp_path: Path
 ) -> None:

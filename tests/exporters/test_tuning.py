@@ -1,14 +1,16 @@
 """Searching for a ladder: its front, its honesty, its end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from ounce_exporters.crossfit import train
 from ounce_exporters.export.costs import count_cost
+from ounce_exporters.ladder import BuiltLadder, build_ladder
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.tasks.folds import with_folds
 from ounce_exporters.tasks.splits import split_task
@@ -21,10 +23,12 @@ from ounce_exporters.training.tuning import (
     hold_one_fold,
     search,
 )
+from ounce_exporters.tuned_ladder import tune_ladder
 from ounce_schemas.command import main
 from ounce_schemas.documents import read_card
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
+from rich.console import Console
 
 LIGHT = ("logistic-regression", "decision-tree", "random-forest")
 
@@ -209,6 +213,14 @@ def test_the_command_tunes_a_ladder(
     table["y"] = np.where(data.train.targets, "out", "in")
     table.to_csv(tmp_path / "moons.csv", index=False)
     options = ["--data", tmp_path / "moons.csv", "--target", "y", "--models", tmp_path]
+    options += ["--class-weights", "balanced"]
+    kept: list[Recipe] = []
+
+    def build(data: TaskData, recipes: Sequence[Recipe], *more: Any) -> BuiltLadder:
+        kept.extend(recipes)
+        return build_ladder(data, recipes, *more)
+
+    monkeypatch.setattr("ounce_exporters.command.build_ladder", build)
     only = [f"--only={name}" for name in LIGHT]
     monkeypatch.setattr("sys.argv", ["ounce", "train", *map(str, options), "--tune", "5", *only])
     with pytest.raises(SystemExit) as end:
@@ -218,7 +230,19 @@ def test_the_command_tunes_a_ladder(
     assert "Tuning: 5 trials; the ladder is " in out
     cards = [read_card(path) for path in (tmp_path / "moons").glob("*/card.json")]
     assert 1 <= len(cards) <= 5
+    assert kept
+    assert all(recipe.balanced for recipe in kept)  # measures weigh by what models learned with
     for card in cards:
         assert card.model.rpartition("-")[0] in LIGHT
         assert card.training.n_folds == 1
         assert f"{card.model}: training" in out
+
+
+def test_models_without_options_are_tried_once(capsys: pytest.CaptureFixture[str]) -> None:
+    data = moons()
+    plain = [replace(family, space={}) for family in light(data)]
+    _, found = tune_ladder(data, plain, 50, 0, Console(width=200))
+    out = capsys.readouterr().out
+    assert "no options to search; each is tried once" in out
+    assert f"{len(plain)} trials; the ladder is" in out
+    assert 1 <= len(found) <= len(plain)

@@ -23,6 +23,8 @@ from ounce_exporters.reading_reporter import ReadingReporter
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.reporting import say, wide_console
 
+_NO_RACE = "models of images and sequences don't race; use `ounce train`"
+
 
 @click.command(name="advise", cls=grouped_command(ADVISE_OPTIONS))
 @settings_options(AdviseSettings)
@@ -46,9 +48,9 @@ def command(**values: Any) -> None:
         _observe(settings.observe, settings.task)
         return
     if settings.kind in ("anomaly", "clusters"):
-        raise click.UsageError(
-            f"--kind {settings.kind}: there is no race of models that flag rows yet"
-        )
+        raise click.UsageError(f"--kind {settings.kind}: its models don't race; use `ounce train`")
+    if settings.data is not None and not settings.needs_target:
+        raise click.UsageError(_NO_RACE)
     if settings.data is None or settings.target is None:
         raise click.UsageError("--data FILE and --target COLUMN are needed")
     device = None if settings.device is None else read_device(settings.device)
@@ -104,7 +106,8 @@ def _load(
         name = settings.task or task_name(path)
         data = load(path, target, name, settings.table, settings.seed, notice)
     if data.spec.image is not None or data.spec.inputs[0].channels is not None:
-        raise click.UsageError("no models of images or sequences race yet; use `ounce train`")
+        raise click.UsageError(_NO_RACE)
+    settings.check_weights(data.spec)
     return data, notices
 
 

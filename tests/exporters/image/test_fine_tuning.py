@@ -72,6 +72,14 @@ def test_the_command_starts_from_a_model(model: Path, tmp_path: Path) -> None:
     assert (tmp_path / "other" / NAME / WEIGHTS_FILE).is_file()
 
 
+def test_a_start_that_only_leaves_out_is_refused(model: Path, tmp_path: Path) -> None:
+    images = write_folders(tmp_path / "other", 16)
+    options = [f"--image={SIDE}x{SIDE}", "--only=logistic-regression", f"--models={tmp_path}"]
+    result = CliRunner().invoke(command, [f"--data={images}", f"--from={model}", *options])
+    assert result.exit_code == 2
+    assert "--from starts small-cnn, which --only leaves out" in result.output
+
+
 def test_another_architecture_is_refused(model: Path, tmp_path: Path) -> None:
     weights = load_file(model / WEIGHTS_FILE)
     assert "network.0.weight" in weights

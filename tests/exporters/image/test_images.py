@@ -160,6 +160,8 @@ def test_a_folder_without_images_and_sizes_that_are_none(tmp_path: Path) -> None
 def test_images_are_not_for_anomalies_and_take_no_own_models(folders: Path) -> None:
     with pytest.raises(DataError, match="--kind anomaly reads no images"):
         loaded(folders, kind="anomaly")
+    with pytest.raises(DataError, match="--window is for sequences: the data is of images"):
+        loaded(folders, window=4, unit="image")
     data, _ = loaded(folders)
     with pytest.raises(ExportError, match="has images among its inputs"):
         from_torch(nn.Linear(1, 1), data.spec)

@@ -148,6 +148,8 @@ def test_options_that_do_not_go_together(tmp_path: Path) -> None:
         loaded(path, "state", window=4)
     with pytest.raises(DataError, match="--remaining needs --window and --unit, and no --target"):
         loaded(path, "state", window=4, unit="unit", remaining=9)
+    with pytest.raises(DataError, match="--remaining is a quantity, not of --kind classification"):
+        loaded(path, None, window=4, unit="unit", remaining=9, kind="classification")
     with pytest.raises(DataError, match="there is no column 'engine'"):
         loaded(path, None, window=4, unit="engine", remaining=9)
     with pytest.raises(DataError, match="--kind anomaly reads no sequences"):

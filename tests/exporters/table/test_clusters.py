@@ -64,6 +64,18 @@ def test_the_groups_are_found_without_their_names(table: Path) -> None:
     assert all("group" not in (t.columns or ()) for t in data.spec.inputs)
 
 
+def test_a_number_that_is_found_makes_no_cluster_of_few_rows(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DataError, match=r"of 40 has \d training rows: at least 8 are needed"):
+        loaded(table, clusters=40, reference="k-means")
+    monkeypatch.setattr("ounce_exporters.tasks.table.clusters.count_clusters", lambda *_: 40)
+    data, said = loaded(table, reference="k-means")
+    assert "(so many were found" in said
+    assert np.bincount(data.train.targets)[:-1].min() >= 8
+    assert 2 < len(data.spec.labels) - 1 < 40
+
+
 def test_a_ladder_agrees_with_its_reference(table: Path, tmp_path: Path) -> None:
     data, _ = loaded(table, clusters=3)
     chosen = [recipe for recipe in recipes(data) if recipe.name != "cluster-network"]

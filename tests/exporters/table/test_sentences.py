@@ -149,3 +149,11 @@ def test_hashes_are_those_of_the_definition_and_zeros_are_none() -> None:
     assert (features[:, 3:] % BUCKETS == 0).all()
     assert features.max() < N_FEATURES
     assert BUCKETS * FACTOR + 255 < 2**31
+
+
+def test_the_default_tolerance_is_of_a_model_that_reads_the_text(tmp_path: Path) -> None:
+    table = messages()
+    table["cost"] = 3.0 * (table["kind"] == "spam") + np.random.default_rng(0).normal(0, 0.2, N)
+    data, said = loaded(table[["text", "cost"]], tmp_path, "cost")
+    assert data.spec.tolerance is not None
+    assert data.spec.tolerance < 1.5, said

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, Split, TaskData
-from ounce_exporters.tasks.table.workload import EXPORT_S, FIT_S, bound_work
+from ounce_exporters.tasks.table.workload import (
+    EXPORT_S,
+    FIT_S,
+    bound_work,
+    why_no_glass_box,
+)
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 
@@ -80,3 +85,16 @@ def test_every_model_of_a_table_that_is_cross_fitted_learns_from_all_of_it() -> 
 def test_a_glass_box_bounds_its_own_work() -> None:
     assert bounded("glass-box", table(15_000, 2_000)).effort == EXPORT_S + FIT_S
     assert bounded("glass-box", table(15_000, 10)).effort < EXPORT_S + FIT_S
+
+
+def test_only_tables_are_told_of_models_that_only_tables_have() -> None:
+    def task(tensor: TensorSpec) -> TaskSpec:
+        labels = tuple(f"c{i}" for i in range(60))
+        return TaskSpec(
+            name="t", kind="classification", description="t", inputs=(tensor,), labels=labels
+        )
+
+    numbers = task(TensorSpec(name="input", datatype="FP32", shape=(2,)))
+    text = task(TensorSpec(name="text", datatype="BYTES", shape=(1,), text_bytes=64))
+    assert "60 classes" in str(why_no_glass_box(numbers))
+    assert why_no_glass_box(text) is None

@@ -11,6 +11,7 @@ from torch import nn
 from ounce_exporters.crossfit import select
 from ounce_exporters.recipe import FittedModel, Progress, TaskData
 from ounce_exporters.sampling import balanced_rows
+from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
 from ounce_exporters.training.boosting import boosting
 from ounce_exporters.training.classical import fit_classical
 from ounce_exporters.training.featured import fit_on_features
@@ -84,6 +85,8 @@ def families(data: TaskData, *, balanced: bool, start: Start | None = None) -> l
             lambda steps: SequenceGRU(steps, n_outputs),
         ),
     ]
+    if n_classes > MOST_BOOSTED_CLASSES:
+        found = [family for family in found if family.name != "gradient-boosting"]
     return found if start is None else started(found, start)
 
 

@@ -44,6 +44,8 @@ def with_window(
     if options.remaining is not None:
         if target is not None or options.window is None or options.unit is None:
             raise DataError("--remaining needs --window and --unit, and no --target")
+        if options.kind not in (None, "regression"):
+            raise DataError(f"--remaining is a quantity, not of --kind {options.kind}")
         return REMAINING, replace(options, kind="regression")
     if is_ts_file(path):
         if target not in (None, LABEL):

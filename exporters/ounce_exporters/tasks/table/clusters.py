@@ -90,6 +90,9 @@ def with_clusters(
             raise DataError(f"{distinct} different rows make no {n_clusters or 2} clusters")
         n = n_clusters or count_clusters(rows, kind, seed)
         model = make_reference(kind, n, seed).fit(rows)
+        while n_clusters is None and n > 2 and smallest(model, rows, n) < LEAST_PER_CLASS:
+            n -= 1
+            model = make_reference(kind, n, seed).fit(rows)
 
     def assigned(split: Split) -> Split:
         rows = columns.transform(as_matrix(data.spec, split.inputs))
@@ -127,6 +130,12 @@ def make_reference(kind: Reference, n_clusters: int, seed: int) -> ClusterEstima
     if kind == "k-means":
         return KMeansClusters(n_clusters, seed)
     return MixtureClusters(n_clusters, random_state=seed)
+
+
+def smallest(model: ClusterEstimator, rows: NDArray[np.float64], n_clusters: int) -> int:
+    """How many of some rows the smallest cluster has."""
+    found = model.outputs(rows).argmax(axis=1)
+    return int(np.bincount(found, minlength=n_clusters + 1)[:n_clusters].min())
 
 
 def count_clusters(rows: NDArray[np.float64], kind: Reference, seed: int) -> int:

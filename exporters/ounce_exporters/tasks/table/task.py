@@ -71,7 +71,10 @@ def load(
     for line in rows.notices:
         notice(line)
     inputs: Sequence[InputColumn] = ()
-    found = find_images(path, rows, target, options) or find_sequences(path, rows, target, options)
+    images = find_images(path, rows, target, options)
+    if images is not None and options.window is not None:
+        raise DataError("--window is for sequences: the data is of images")
+    found = images or find_sequences(path, rows, target, options)
     if found is not None:
         rows = found.rows
         for line in found.notices:
@@ -126,6 +129,8 @@ def _check_kind(target: str | None, options: TableOptions) -> None:
     Raises:
         DataError: names the options that don't go together.
     """
+    if options.kind in ("anomaly", "clusters") and options.tolerance is not None:
+        raise DataError(f"--tolerance is for quantities, not for --kind {options.kind}")
     if options.kind != "clusters" and (options.clusters or options.reference):
         raise DataError("--clusters and --reference are for --kind clusters")
     if options.kind == "clusters" and not options.measure.is_plain:
@@ -276,7 +281,8 @@ def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice
     total = None if classifies else find_sum(inputs, rows.target.values)
     if total is not None:
         notice(total)
-    if len(data.spec.labels) > MOST_BOOSTED_CLASSES:
+    no_trees = data.spec.image is not None or any(t.text_bytes for t in data.spec.inputs)
+    if len(data.spec.labels) > MOST_BOOSTED_CLASSES and not no_trees:
         notice(
             f"gradient-boosting is left out: {len(data.spec.labels)} classes are more than "
             f"{MOST_BOOSTED_CLASSES}, and each takes a tree in every round"

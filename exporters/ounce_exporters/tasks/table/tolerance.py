@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import DataError
+from ounce_schemas.task import TensorSpec
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
@@ -20,6 +22,8 @@ SHARE = 0.95
 floor of 0.9, so that the bound of a model's accuracy can pass it on a few hundred rows."""
 _MOST_ROWS = 3000
 _FOLDS = 3
+_TEXT_FEATURES = 256
+"""Hashed n-grams of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,13 @@ def with_tolerance(data: TaskData, target: str, *, shuffle: bool) -> tuple[TaskD
         target: what is predicted, to be named.
         shuffle: as of `default_tolerance`; not where neighbouring rows tell of each other.
     """
+    some = slice(None, None, -(-len(data.train) // _MOST_ROWS))
     columns = [
-        data.train.inputs[tensor.name].reshape(len(data.train), -1).astype(np.float32)
-        if tensor.datatype != "BYTES"
-        else OrdinalEncoder().fit_transform(data.train.inputs[tensor.name]).astype(np.float32)
-        for tensor in data.spec.inputs
+        _features(tensor, data.train.inputs[tensor.name][some]) for tensor in data.spec.inputs
     ]
+    units = None if data.units is None else data.units[some]
     features = np.concatenate(columns, axis=1)
-    chosen = default_tolerance(features, data.train.targets, data.units, shuffle=shuffle)
+    chosen = default_tolerance(features, data.train.targets[some], units, shuffle=shuffle)
     line = (
         f"a prediction within ±{chosen.value:g} of {target!r} counts as acceptable: a quick model "
         f"reaches that for {SHARE:.0%} of rows it has not seen, a constant guess for "
@@ -54,6 +57,16 @@ def with_tolerance(data: TaskData, target: str, *, shuffle: bool) -> tuple[TaskD
     )
     spec = data.spec.model_copy(update={"tolerance": chosen.value})
     return replace(data, spec=spec), line
+
+
+def _features(tensor: TensorSpec, values: NDArray[Any]) -> NDArray[np.float32]:
+    """Array of shape (n_rows, n_features): texts as a quick model reads them."""
+    if tensor.text_bytes is not None:
+        parts = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 3), n_features=_TEXT_FEATURES)
+        return np.asarray(parts.transform(values[:, 0]).toarray(), np.float32)
+    if tensor.datatype == "BYTES":
+        return np.asarray(OrdinalEncoder().fit_transform(values), np.float32)
+    return values.reshape(len(values), -1).astype(np.float32)
 
 
 def default_tolerance(

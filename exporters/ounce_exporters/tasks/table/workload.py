@@ -77,6 +77,7 @@ def why_no_glass_box(task: TaskSpec) -> str | None:
         task.kind in ("anomaly", "clusters")
         or task.image is not None
         or task.inputs[0].channels is not None
+        or any(tensor.text_bytes is not None for tensor in task.inputs)
     )
     if n_classes > MOST_GLASS_CLASSES and not unsuited:
         return (
