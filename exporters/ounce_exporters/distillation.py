@@ -1,7 +1,8 @@
 """Distillation: a light network that learns the answers of a ladder's most accurate model.
 
 Each row is answered by a teacher that has not learned from it, nor from any row that judges the
-network. The network learns the mean of that answer and the truth.
+network. The network learns the mean of that answer and the truth. Of a table it also learns the
+answers to further rows, mixed of those that are there.
 
 Source: G. Hinton, O. Vinyals and J. Dean, "Distilling the Knowledge in a Neural Network", NIPS Deep
 Learning Workshop 2014.
@@ -15,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.card import ModelCard
 
-from ounce_exporters.crossfit import out_of_fold
+from ounce_exporters.crossfit import out_of_fold, sample
 from ounce_exporters.evaluation import estimate_accuracy
 from ounce_exporters.export.calibration import Temperature, fit_temperature
 from ounce_exporters.lighter.forms import NotWorthwhileError
-from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
+from ounce_exporters.recipe import FittedModel, Inputs, Progress, Recipe, Split, TaskData
 from ounce_exporters.tasks.folds import N_FOLDS, divide
+from ounce_exporters.training.mixed_rows import mix_rows, suits
 
 STUDENTS = ("mlp-small", "small-cnn", "byte-cnn", "cnn-1d")
 """The light networks of tables, images, texts and sequences."""
@@ -72,7 +74,7 @@ def check_gain(recipe: Recipe, data: TaskData, answers: NDArray[np.float32]) -> 
         )
 
 
-def soft_answers(
+def unseen_answers(
     teacher: Recipe, data: TaskData, seed: int, progress: Progress
 ) -> NDArray[np.float32]:
     """Answers to the training rows, each by a model that has not learned from it.
@@ -84,7 +86,7 @@ def soft_answers(
         progress: told the share done.
 
     Returns:
-        Calibrated probabilities, shape (n_train, n_labels), or values, shape (n_train,).
+        Uncalibrated answers, shape (n_train, output size).
 
     Raises:
         NotWorthwhileError: a class has too few rows.
@@ -93,10 +95,7 @@ def soft_answers(
     if folds is None:
         raise NotWorthwhileError("a class has too few rows for a teacher that has not seen each")
     apart = replace(data, validation=data.train, folds=folds)
-    outputs, _ = out_of_fold(teacher, apart, seed, progress)
-    if not data.spec.classifies:
-        return outputs[:, 0]
-    return Temperature(fit_temperature(outputs, data.train.targets)).apply(outputs)
+    return out_of_fold(teacher, apart, seed, progress)[0]
 
 
 def _taught(recipes: Sequence[Recipe], student: Recipe, cards: Sequence[ModelCard]) -> Recipe:
@@ -131,14 +130,38 @@ def fit_taught(
         progress: told the share done.
 
     Raises:
-        NotWorthwhileError: as of `soft_answers`.
+        NotWorthwhileError: as of `unseen_answers`.
     """
-    share = N_FOLDS / (N_FOLDS + 1)
-    rows = data.train
-    answers = soft_answers(teacher, data, seed, lambda done: progress(share * done))
-    truth = rows.targets
-    if data.spec.classifies:
-        truth = np.eye(len(data.spec.labels), dtype=np.float32)[truth]
-    soft = (TEACHER_SHARE * answers + (1 - TEACHER_SHARE) * truth).astype(np.float32)
-    taught = replace(data, train=replace(rows, soft=soft))
-    return plain.fit(taught, seed, lambda done: progress(share + (1 - share) * done))
+    share = N_FOLDS / (N_FOLDS + 2)
+    outputs = unseen_answers(teacher, data, seed, lambda done: progress(share * done))
+    classifies, rows = data.spec.classifies, data.train
+    temperature = fit_temperature(outputs, rows.targets) if classifies else 1.0
+    truth = np.eye(len(data.spec.labels))[rows.targets] if classifies else rows.targets
+    soft = TEACHER_SHARE * _said(outputs, temperature) + (1 - TEACHER_SHARE) * truth
+    rows = replace(rows, soft=soft.astype(np.float32))
+    if suits(data.spec):
+        model = teacher.fit(sample(data, teacher.most_rows, seed), seed, lambda done: None)
+        mixed = mix_rows(rows.inputs, seed)
+        rows = _behind(rows, mixed, _said(model.predict(mixed), temperature))
+    rest = 1 / (N_FOLDS + 2)
+    return plain.fit(
+        replace(data, train=rows, folds=None, units=None),
+        seed,
+        lambda done: progress(1 - rest + rest * done),
+    )
+
+
+def _said(outputs: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Probabilities, shape (n_rows, n_labels), or values, shape (n_rows,)."""
+    return outputs[:, 0] if outputs.shape[1] == 1 else Temperature(temperature).apply(outputs)
+
+
+def _behind(rows: Split, inputs: Inputs, said: NDArray[np.float32]) -> Split:
+    """The rows with further ones behind, whose truth is what a teacher says."""
+    assert rows.soft is not None
+    targets = said.argmax(axis=1) if said.ndim == 2 else said
+    return Split(
+        {name: np.concatenate([array, inputs[name]]) for name, array in rows.inputs.items()},
+        np.concatenate([rows.targets, targets]),
+        np.concatenate([rows.soft, said]),
+    )

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from ounce_exporters.crossfit import train as cross_fit
-from ounce_exporters.distillation import soft_answers, with_distilled
+from ounce_exporters.distillation import unseen_answers, with_distilled
 from ounce_exporters.export.graphs import IR_VERSION, OPSET, UNCALIBRATED
 from ounce_exporters.ladder import build_ladder
 from ounce_exporters.lighter.forms import NotWorthwhileError
@@ -21,6 +21,7 @@ from ounce_exporters.reporters import Reporters
 from ounce_exporters.tasks.folds import with_folds
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table import recipes as table_recipes
+from ounce_exporters.training.mixed_rows import mix_rows
 from ounce_exporters.training.tuning import Family
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import read_card
@@ -159,10 +160,9 @@ def numbers(data: TaskData) -> frozenset[float]:
 
 def test_a_teacher_answers_rows_that_it_has_not_learned_from(data: TaskData) -> None:
     teacher = recipe("memory", lambda data: Memory(numbers(data)))
-    answers = soft_answers(teacher, data, 0, lambda share: None)
+    answers = unseen_answers(teacher, data, 0, lambda share: None)
     assert answers.shape == (len(data.train), 2)
     assert (answers[:, 0] > answers[:, 1]).all()
-    assert answers.sum(axis=1) == pytest.approx(1.0)
 
 
 def test_no_row_that_judges_a_student_has_taught_its_teacher(
@@ -180,11 +180,15 @@ def test_no_row_that_judges_a_student_has_taught_its_teacher(
             return model(-1.0)
         lessons.append((numbers(data), frozenset().union(*seen)))
         seen.clear()
+        n = len(data.train) // 4  # three mixed rows are behind each
         truth = np.eye(2)[data.train.targets]
-        of_teacher = 2 * data.train.soft - truth  # what is learned is the mean of both
+        of_teacher = data.train.soft.copy()
+        of_teacher[:n] = 2 * of_teacher[:n] - truth[:n]  # what is learned is the mean of both
         right = (data.train.inputs["input"][:, 0] > 0).astype(int)
         assert (of_teacher.argmax(axis=1) == right).all()
         assert (of_teacher > 0).all()
+        assert (data.train.targets[n:] == right[n:]).all()
+        assert (data.train.targets[:n] != right[:n]).any()
         return model(1.0)
 
     teacher, network = recipe("tree", teach), recipe(NAME, learn)
@@ -208,13 +212,29 @@ def build_ladder_cards(data: TaskData, folder: Path, *recipes: Recipe) -> list[M
     return list(build_ladder(data, recipes, folder, 0, Reporters()).cards)
 
 
+def test_mixed_rows_hold_values_of_their_columns() -> None:
+    numbers = np.arange(40, dtype=np.float32).reshape(20, 2)
+    texts = np.array([[f"t{i}"] for i in range(20)], object)
+    mixed = mix_rows({"input": numbers, "texts": texts}, 0)
+    assert mixed["input"].shape == (60, 2)
+    assert mixed["input"].dtype == np.float32
+    assert set(mixed["input"][:, 0] % 2) == {0}
+    assert set(mixed["input"][:, 1] % 2) == {1}
+    assert set(mixed["texts"].ravel()) == set(texts.ravel())
+    known = {tuple(row) for row in numbers.tolist()}
+    n_new = sum(tuple(row) not in known for row in mixed["input"].tolist())
+    assert 15 < n_new < 45  # half of the pairs, about
+    again = mix_rows({"input": numbers, "texts": texts}, 0)
+    assert (again["input"] == mixed["input"]).all()
+
+
 def test_a_class_of_too_few_rows_has_no_teacher(data: TaskData) -> None:
     targets = np.zeros(len(data.train), np.int64)
     targets[0] = 1
     few = replace(data, train=replace(data.train, targets=targets))
     units = np.arange(len(targets)) // 50
     with pytest.raises(NotWorthwhileError, match="a class has too few rows"):
-        soft_answers(
+        unseen_answers(
             recipe("tree", lambda _: model(1.0)),
             replace(few, units=units),
             0,

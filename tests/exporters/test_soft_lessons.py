@@ -73,3 +73,15 @@ def test_a_quantity_is_learned_as_values() -> None:
     answers = recipe.fit(taught, 0, lambda share: None).predict(data.test.inputs)[:, 0]
     errors = answers - (1000 - data.test.targets)
     assert np.abs(errors).mean() < 0.7 * np.abs(data.test.targets - data.test.targets.mean()).mean()
+
+
+def test_probabilities_that_are_certain_teach_what_labels_do() -> None:
+    data = table(3)
+    (recipe,) = [r for r in recipes(data) if r.name == "mlp-small"]
+    certain = np.eye(3, dtype=np.float32)[data.train.targets]
+    taught = replace(data, train=replace(data.train, soft=certain))
+    answers = [
+        recipe.fit(items, 0, lambda share: None).predict(data.test.inputs)
+        for items in (data, taught)
+    ]
+    assert np.abs(answers[0] - answers[1]).mean() < 0.02
