@@ -1,5 +1,6 @@
 """Reading documents from disk, with errors that name the file, the field and the value."""
 
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from ounce_schemas.plans import LadderPlans
 from ounce_schemas.policy import Policy
 from ounce_schemas.task import Document, TaskSpec
 
+_LOGIN = re.compile(r"//[^/@\s]+@")
 D = TypeVar("D", bound=Document)
 
 TASK_FILE = "task.json"
@@ -122,12 +124,16 @@ def _parse(text: str, source: str, kind: type[D], error: type[OunceError]) -> D:
 
 
 def describe(error: ValidationError) -> str:
-    """One line for a person: each field that is wrong, why, and the value given."""
+    """One line for a person: each field that is wrong, why, and the value given.
+
+    Of an address the login is left out.
+    """
     parts = []
     for item in error.errors(include_url=False):
         where = ".".join(str(part) for part in item["loc"]) or "document"
         # A whole document says nothing new.
         is_told = item["type"] != "missing" and not isinstance(item["input"], dict)
-        given = f" (given: {str(item['input'])[:80]!r})" if is_told else ""
-        parts.append(f"{where}: {item['msg']}{given}")
+        value = _LOGIN.sub("//***@", str(item["input"]))
+        given = f" (given: {value[:80]!r})" if is_told else ""
+        parts.append(f"{where}: {item['msg'].removeprefix('Value error, ')}{given}")
     return "; ".join(parts)

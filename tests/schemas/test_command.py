@@ -90,6 +90,7 @@ def test_settings_come_from_options_and_from_the_environment() -> None:
         ([], "Missing option '--tasks'"),
         (["--tasks", "a", "--port", "99999"], "port: Input should be less than or equal to 65535"),
         (["--tasks", "a", "--port", "x"], "(given: 'x')"),
+        (["--tasks", "a", "--port", "http://me:secret@host"], "(given: 'http://***@host')"),
     ],
 )
 def test_wrong_settings_are_usage_errors(arguments: list[str], text: str) -> None:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -114,7 +114,11 @@ class MqttDevice:
     """
 
     def __init__(
-        self, port: int, topics: Sequence[str] = (), version: int = mqtt.MQTTv5, **login: str
+        self,
+        port: int,
+        topics: Sequence[str] = (),
+        version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5,
+        **login: str,
     ) -> None:
         self._topics = topics
         self._news = threading.Condition()
