@@ -148,7 +148,7 @@ class Backlog:
             for device in first:
                 self._first.pop(device, None)
             number, rows = self._store.begin_batch(n, first)
-        if len(rows) == n:  # there may be more of theirs
+        if rows and rows[-1].record.key in first:  # there may be more of theirs
             self._first.update(dict.fromkeys(first))
         self._n_alone = max(self._n_alone - 1, 0)
         records = [row.record for row in rows]

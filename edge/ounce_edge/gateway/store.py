@@ -21,6 +21,8 @@ from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.bounds import Bounds, DropFirst
 from ounce_edge.gateway.store_tables import SCHEMA, Change
 
+MOST_BATCH_BYTES = 1_000_000
+"""Of more than one record: on a slow line a larger transaction never ends in time."""
 _WITHOUT_DEADLINE_MS = 1e12
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(KafkaRecord).decode
@@ -163,7 +165,7 @@ class Store:
         """Put the next records into a batch, which has to be settled before the next one.
 
         Args:
-            n: most records.
+            n: most records; fewer where they take over `MOST_BATCH_BYTES`.
             first: devices whose records go before others; within a device order holds.
 
         Returns:
@@ -173,13 +175,13 @@ class Store:
             StoreError: there is no batch.
         """
         with self._transaction() as change:
-            db, rows = change.db, dict[int, bytes]()
-            for device in first:
-                of_device = "WHERE device = ? ORDER BY place LIMIT ?"
-                rows.update(self._select(db, of_device, (device, n - len(rows))))
-            if len(rows) < n:
-                rows.update(self._select(db, "ORDER BY place LIMIT ?", (n,)))
-            chosen = [(self._batch + 1, place) for place in [*rows][:n]]
+            db, rows, n_bytes = change.db, dict[int, bytes](), 0
+            for place, content in self._in_turn(db, n, first):
+                n_bytes += 0 if place in rows else len(content)
+                if len(rows) == n or (rows and n_bytes > MOST_BATCH_BYTES):
+                    break
+                rows[place] = content
+            chosen = [(self._batch + 1, place) for place in rows]
             db.executemany("UPDATE records SET batch = ? WHERE place = ?", chosen)
             db.execute("UPDATE about SET batch = batch + 1")
         self._batch += 1
@@ -253,6 +255,14 @@ class Store:
                 if isinstance(e, sqlite3.Error):
                     raise StoreError(f"store {self._path}: can't be written: {e}") from e
                 raise
+
+    def _in_turn(
+        self, db: sqlite3.Connection, n: int, first: Sequence[bytes]
+    ) -> Iterator[tuple[int, bytes]]:
+        """Records as they go, some of them twice."""
+        for device in first:
+            yield from self._select(db, "WHERE device = ? ORDER BY place LIMIT ?", (device, n))
+        yield from self._select(db, "ORDER BY place LIMIT ?", (n,))
 
     @staticmethod
     def _select(

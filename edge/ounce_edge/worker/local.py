@@ -123,8 +123,12 @@ class LocalWorker:
             for i, (key, body, headers, timestamp_ms) in enumerate(requests)
         ]
         self._next_offset += len(records)
-        if records:
-            self._pipeline.admit(records, publish)
-        while self._pipeline.n_open:
-            self._pipeline.step(publish, Turn(slice_ms=1000.0))
+        try:
+            if records:
+                self._pipeline.admit(records, publish)
+            while self._pipeline.n_open:
+                self._pipeline.step(publish, Turn(slice_ms=1000.0))
+        except BaseException:
+            self._pipeline.drop([0])  # else the next call would answer what this one left
+            raise
         return found

@@ -11,6 +11,7 @@ from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.forwarder import Forwarder, Rules
 from ounce_edge.gateway.local import LocalServing
 from ounce_edge.gateway.store import Store
+from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.wire.records import Headers
 from ounce_schemas.request import HEADER_REPLY
 from ounce_schemas.topics import answered_topic, requests_topic
@@ -68,6 +69,32 @@ def test_inputs_answers_and_letters_are_stored_together(
     ]
     assert len(heard) == 3
     assert all(dict(headers)[HEADER_REPLY] == b"here" for _, headers in heard)
+
+
+def test_a_fault_leaves_nothing_that_another_device_would_be_told(
+    digits_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "store.db", Bounds(10**9, 1e9))
+    forwarder = Forwarder(FakeLine(), store, FakeBacklog(), Rules(), lambda _: None)
+    heard: list[Headers] = []
+    local = LocalServing(
+        digits_models, ["digits"], None, forwarder, lambda _, headers: heard.append(headers)
+    )
+
+    def asked(device: bytes) -> tuple[KafkaRecord, Arrived]:
+        headers = [(HEADER_REPLY, device)]
+        record = KafkaRecord(requests_topic("digits"), device, INPUT, headers, 1_700_000_000_000)
+        return record, Arrived("t", INPUT, 0, 1)
+
+    def fail(*_: object) -> None:
+        raise ValueError("a fault of ours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pipeline, "step", fail)
+        assert local.answer([asked(b"a")]) == 0
+    assert local.answer([asked(b"b")]) == 1
+    store.close()
+    assert [dict(headers)[HEADER_REPLY] for headers in heard] == [b"b"]
 
 
 @pytest.mark.kafka

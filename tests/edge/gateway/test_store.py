@@ -240,3 +240,16 @@ def test_a_deadline_that_is_no_number_is_none_and_hinders_no_other(
     store.add([record(0), odd, record(2)])
     store.close()
     assert kept(tmp_path / "store.db") == [record(0), odd, record(2)]
+
+
+def test_a_batch_of_large_records_is_small(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db", Bounds(10**9, 1e9))
+    store.add([record(i, device=i % 2, size=400_000) for i in range(5)])
+    store.add([record(9, device=2, size=2_000_000)])
+    batches = []
+    for first in ([b"d1"], [b"d1"], [], []):
+        number, rows = store.begin_batch(100, first)
+        batches.append([row.place for row in rows])
+        store.settle(number, is_sent=True)
+    store.close()
+    assert batches == [[2, 4], [1, 3], [5], [6]]
