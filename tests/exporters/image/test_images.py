@@ -81,13 +81,16 @@ def test_a_table_of_paths(folders: Path, tmp_path: Path) -> None:
         [(f"{label}/{i}.{'png' if i % 2 else 'jpeg'}", label, i) for label in LABELS
          for i in range(N)], columns=["photo", "kind", "shot"])  # fmt: skip
     table.loc[3, "photo"] = "lying/absent.png"
+    table["twin"] = table["kind"]
     table.to_csv(folders / "table.csv", index=False)
-    data, said = loaded(folders / "table.csv", "kind", image=(10, 8, None))
+    data, said = loaded(folders / "table.csv", "kind", image=(10, 8, None), by="twin")
     assert "column 'photo' names images: models read 10 x 8 pixels, grey" in said
     assert f"1 of {3 * N} images can't be read" in said
     assert "absent.png: No such file or directory; they are left out" in said
     assert "columns 'shot' are no inputs" in said
     assert len(data.train) + len(data.test) == 3 * N - 1
+    assert data.groups is not None
+    assert data.groups.names.tolist() == [data.spec.labels[i] for i in data.validation.targets]
     table["photo"] = "absent.png"
     table.to_csv(folders / "table.csv", index=False)
     with pytest.raises(DataError, match="Mend or remove them"):

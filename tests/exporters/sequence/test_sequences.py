@@ -70,8 +70,11 @@ def test_remaining_life_of_windows_is_learned_and_served(
 
 
 def test_windows_of_classes(tmp_path: Path) -> None:
-    data, _ = table(wearing(), tmp_path, "state", window=4)
+    frame = wearing().assign(twin=lambda rows: rows["state"])
+    data, _ = table(frame, tmp_path, "state", window=4, by="twin")
     assert data.spec.labels == ("new", "worn")
+    assert data.groups is not None
+    assert data.groups.names.tolist() == [data.spec.labels[i] for i in data.validation.targets]
     fit = {recipe.name: recipe for recipe in recipes(data)}["logistic-regression"].fit
     model = fit(data, 0, lambda share: None)
     right = (model.predict(data.test.inputs).argmax(axis=1) == data.test.targets).mean()

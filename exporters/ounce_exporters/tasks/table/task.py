@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from ounce_schemas.cells import Cell
+from numpy.typing import NDArray
 from ounce_schemas.errors import DataError
-from ounce_schemas.task import TaskKind, TaskSpec
+from ounce_schemas.task import TaskKind, TaskSpec, TensorSpec
 from ounce_schemas.topics import TASK_NAME_PATTERN
 from pandas.api.types import is_numeric_dtype
 
@@ -37,7 +37,7 @@ from ounce_exporters.tasks.table.splitting import (
 )
 from ounce_exporters.tasks.table.suspects import find_leaks, find_marks, find_personal, find_sum
 from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
-from ounce_exporters.tasks.table.tensors import NUMERIC_INPUT, Tensors, make_tensors
+from ounce_exporters.tasks.table.tensors import Tensors, make_tensors
 from ounce_exporters.tasks.table.tolerance import with_tolerance
 from ounce_exporters.tasks.table.workload import why_no_glass_box
 
@@ -101,13 +101,14 @@ def load(
         for line in made:
             notice(line)
         if target is not None:
-            names = _groups(path, rows, target, options, seed).names
+            names = group_names(rows.frame[target])[_numbered(path, tensors, rows, options, seed)]
             notice(agreement(data.validation.targets, names, target))
     data, limits = with_measure(data, options.measure)
     for line in limits:
         notice(line)
     if options.by is not None:
-        data = replace(data, groups=_groups(path, rows, options.by, options, seed))
+        named = _numbered(path, tensors, rows, options, seed)
+        data = replace(data, groups=Groups(options.by, group_names(rows.frame[options.by])[named]))
     _warn(inputs, rows, data, notice)
     if truth.labels or options.tolerance is not None:
         return data
@@ -210,15 +211,16 @@ def _split(
         data = split_task(spec, path.name, tensors.arrays, truth.values, seed)
         if unlabelled:
             return data, []
-        return _folded(data, seed), []
+        return _folded(data, tensors.specs[0], seed), []
     parts, said = how
     data, lines = make_data(spec, f"{path.name}, {said}", tensors.arrays, truth.values, parts)
-    return (data if unlabelled or options.unit is None else _folded(data, seed)), lines
+    if unlabelled or options.unit is None:
+        return data, lines
+    return _folded(data, tensors.specs[0], seed), lines
 
 
-def _folded(data: TaskData, seed: int) -> TaskData:
+def _folded(data: TaskData, first: TensorSpec, seed: int) -> TaskData:
     """Networks of images and sequences take long to fit: with one fold they are fitted twice."""
-    first = data.spec.inputs[0]
     is_slow = first.datatype == "UINT8" or first.channels is not None
     return with_folds(data, seed, 0 if is_slow else None)
 
@@ -231,15 +233,14 @@ def _purpose(kind: TaskKind, target: str) -> str:
     return f"Predicts {target} from"
 
 
-def _groups(path: Path, rows: TableRows, column: str, options: TableOptions, seed: int) -> Groups:
-    """The group of each validation item: the rows' numbers are split as the rows are."""
-    names = group_names(rows.frame[column])
-    number = InputColumn(
-        column, Cell(column=column, read="number"), np.arange(len(names), dtype=np.float64)
-    )
-    numbered, _ = _split(path, "rows", make_tensors([number], options), rows, options, seed)
-    validation = numbered.validation.inputs[NUMERIC_INPUT][:, 0].astype(np.int64)
-    return Groups(column, names[validation])
+def _numbered(
+    path: Path, tensors: Tensors, rows: TableRows, options: TableOptions, seed: int
+) -> NDArray[np.int64]:
+    """The row of each validation item: the rows' numbers are split as the rows are."""
+    numbers = {spec.name: np.arange(len(rows.frame)) for spec in tensors.specs}
+    data, _ = _split(path, "rows", Tensors(tensors.specs, numbers), rows, options, seed)
+    found: NDArray[np.int64] = data.validation.inputs[tensors.specs[0].name]
+    return found
 
 
 def _parts(rows: TableRows, options: TableOptions, seed: int) -> tuple[Parts, str] | None:
