@@ -15,7 +15,12 @@ from rich.console import Console
 
 from ounce_exporters.advisor.advised import advised_settings, check_same_data
 from ounce_exporters.cascades.planning import PlannedLadder, plan_ladder
-from ounce_exporters.distillation import STUDENTS, with_distilled
+from ounce_exporters.choosing import (
+    UNLABELLED,
+    check_distil,
+    choose,
+    fitting,
+)
 from ounce_exporters.export.artifacts import REPORT_FILE, new_ladder
 from ounce_exporters.floors import floor_advice
 from ounce_exporters.group_table import groups_table
@@ -35,16 +40,12 @@ from ounce_exporters.reporting import (
     wide_console,
 )
 from ounce_exporters.tasks import registry
-from ounce_exporters.time_limit import TimeLimit, within
+from ounce_exporters.time_limit import TimeLimit
 from ounce_exporters.train_settings import TABLE_OPTIONS, TrainSettings
 
 if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none
     from ounce_exporters.training.fine_tuning import Start
 
-_UNLABELLED = ("anomaly", "clusters")
-"""Kinds of task that need no target."""
-_LADDER_SHARE = 0.85
-"""Of a time limit, for the models; the rest is to read the table and to plan."""
 _TUNING_SHARE = 0.5
 """Of a time limit, until no trial begins; the rest is to train what the search found."""
 
@@ -76,14 +77,14 @@ def command(name: str | None, **values: Any) -> None:
         )
     console = wide_console()
     advice = None
-    _check_distil(settings)
+    check_distil(settings)
     if settings.advice is not None:
         settings, advice = advised_settings(settings, _typed(values))
     data, recipes = _open(name, settings, console)
     if advice is not None and settings.advice is not None:
         check_same_data(settings.advice, advice, data)
-    chosen = _choose(recipes, settings)
-    chosen = _fitting(chosen, settings, console)
+    chosen = choose(recipes, settings)
+    chosen = fitting(chosen, settings, console)
     if settings.tune is not None:
         data, chosen = _tune(data, chosen, settings, console, begun_s)
     say(
@@ -188,9 +189,9 @@ def _open_table(
         raise click.UsageError(f"{name!r} beside --data: name the table's task with --task {name}")
     if settings.quick:
         raise click.UsageError("--quick is for the tasks that ship, not for --data")
-    if settings.target is None and settings.kind not in _UNLABELLED and settings.needs_target:
+    if settings.target is None and settings.kind not in UNLABELLED and settings.needs_target:
         raise click.UsageError("--data needs --target COLUMN, or --kind anomaly or clusters")
-    if settings.kind in _UNLABELLED and settings.tune is not None:
+    if settings.kind in UNLABELLED and settings.tune is not None:
         raise click.UsageError(
             f"--tune needs labels to search by: leave it out with --kind {settings.kind}"
         )
@@ -268,39 +269,3 @@ def _count(chosen: list[Recipe]) -> str:
     n_forms = sum(recipe.form_of is not None for recipe in chosen)
     models = f"{len(chosen) - n_forms} models"
     return f"{models}, {n_forms} other forms of them to try" if n_forms else models
-
-
-def _fitting(recipes: list[Recipe], settings: TrainSettings, console: Console) -> list[Recipe]:
-    """The models whose work fits in the time limit, of a table."""
-    if settings.time_limit is None or settings.data is None:  # else efforts are no seconds
-        return recipes
-    kept, left_out = within(recipes, _LADDER_SHARE * settings.time_limit)
-    for recipe in left_out:
-        say(
-            console,
-            f"Note: {recipe.name} is left out: about {recipe.effort:.0f} s of work don't fit in "
-            f"--time-limit {settings.time_limit:g}",
-        )
-    return kept
-
-
-def _choose(recipes: list[Recipe], settings: TrainSettings) -> list[Recipe]:
-    only, names = settings.only, [recipe.name for recipe in recipes]
-    for name in only:
-        if name not in names:
-            raise click.UsageError(f"--only {name}: no such model; one of {', '.join(names)}")
-    if only:
-        return [recipe for recipe in recipes if recipe.name in only]
-    if not settings.distil:
-        return [recipe for recipe in recipes if recipe.by_default]
-    return with_distilled([r for r in recipes if r.by_default or r.name in STUDENTS])
-
-
-def _check_distil(settings: TrainSettings) -> None:
-    asked = {"only": settings.only, "tune": settings.tune, "time-limit": settings.time_limit,
-             "advice": settings.advice, "kind": settings.kind in _UNLABELLED}  # fmt: skip
-    given = [f"--{name}" for name, value in asked.items() if value]
-    if settings.distil and given:
-        raise click.UsageError(
-            f"--distil is for whole ladders of classes or quantities: leave out {', '.join(given)}"
-        )
