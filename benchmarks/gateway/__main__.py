@@ -13,6 +13,7 @@ import numpy as np
 from benchmarks.gateway.accounting import account, share_within
 from benchmarks.gateway.stage import TASK, Stage, result_of
 from benchmarks.results import Cell, Table, publish_option, report, text
+from tests.support.process.wait import wait_until
 
 FORWARDED = f'ounce_gateway_forwarded_total{{topic="ounce.{TASK}.requests"}}'
 DEADLINE_S = 0.1
@@ -72,14 +73,10 @@ def backlog(folder: Path, order: str, devices: int, stored: int, per_s: float) -
     with Stage(folder, [f"--order={order}"], answers=True) as stage:
         stage.kafka.kill()
         result_of(stage.load(devices=devices, count=stored, per_s=5000))
-        deadline = time.monotonic() + LIMIT_S
-        while stage.gateway.value_of("ounce_gateway_stored_records") < stored:
-            if time.monotonic() > deadline:
-                raise RuntimeError(stage.gateway.child.log_tail())
-            time.sleep(0.2)
+        metric, log = stage.gateway.value_of, stage.gateway.child.log_tail
+        wait_until(lambda: metric("ounce_gateway_stored_records") >= stored, log, LIMIT_S)
         stage.kafka.start()
-        while stage.gateway.value_of("ounce_gateway_kafka_away"):
-            time.sleep(0.05)
+        wait_until(lambda: not metric("ounce_gateway_kafka_away"), log, LIMIT_S)
         began_s = time.monotonic()
         left = stage.gateway.value_of("ounce_gateway_stored_records")
         count = int(per_s * left / 5000)

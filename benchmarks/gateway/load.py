@@ -5,6 +5,7 @@ long answers took.
 """
 
 import json
+import threading
 import time
 from collections import deque
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import click
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.support.process.wait import wait_until
 
 LAST_S = 30.0
 CONNECTIONS = 4
@@ -27,6 +30,9 @@ class Load:
 
     def __init__(self, port: int, listens: bool) -> None:
         self.latencies_s: list[float] = []
+        self._hears = threading.Event()
+        if not listens:
+            self._hears.set()
         self._under_way: deque[mqtt.MQTTMessageInfo] = deque()
         self._clients = [self._connect(port, listens and not i) for i in range(CONNECTIONS)]
 
@@ -36,6 +42,7 @@ class Load:
         client.on_message = self._on_message
         if listens:
             client.on_connect = lambda c, *_: c.subscribe("answers/#", 0)
+            client.on_subscribe = lambda *_: self._hears.set()
         client.connect("127.0.0.1", port)
         client.loop_start()
         return client
@@ -54,6 +61,13 @@ class Load:
             self._under_way.append(client.publish(f"sensors/d{device}/{task}", body, 1))
             while self._under_way and self._under_way[0].is_published():
                 self._under_way.popleft()
+
+    def wait_until_connected(self) -> None:
+        """Return once every connection stands, and answers are heard where they are to be."""
+        wait_until(
+            lambda: self._hears.is_set() and all(c.is_connected() for c in self._clients),
+            lambda: "MQTT takes no connection",
+        )
 
     def finish(self) -> int:
         """Wait for acknowledgements; how many are missing."""
@@ -82,7 +96,7 @@ def main(  # noqa: PLR0913  one for each option
     Example: python -m benchmarks.gateway.load --port 1883 --task digits --count 50000
     """
     load = Load(port, listen)
-    time.sleep(0.5)
+    load.wait_until_connected()
     began_s = time.monotonic()
     load.run(task, devices, first, count, per_s)
     took_s = time.monotonic() - began_s
