@@ -27,7 +27,7 @@ from ounce_exporters.group_table import groups_table
 from ounce_exporters.ladder import BuiltLadder, IncompleteLadderError, build_ladder
 from ounce_exporters.lighter.recipes import with_lighter
 from ounce_exporters.next_steps import next_steps
-from ounce_exporters.pretrained import find_start
+from ounce_exporters.pretrained import backbone_recipes, find_backbone, find_start
 from ounce_exporters.progress_file import ProgressFile
 from ounce_exporters.reading_reporter import ReadingReporter
 from ounce_exporters.recipe import Recipe, TaskData
@@ -62,6 +62,7 @@ def command(name: str | None, **values: Any) -> None:
       ounce train --data payments.csv --target fraud --measure recall:1@0.005
       ounce train --data rooms.csv --target Occupancy --tune 60
       ounce train --data rooms.csv --target Occupancy --distil
+      ounce train --data photos --from-onnx net.onnx#pooled --licence Apache-2.0
       ounce train --data vibration.csv --kind anomaly --false-alarms 0.005
       ounce train --data customers.csv --kind clusters
       ounce train --advice advice.json
@@ -201,7 +202,7 @@ def _open_table(
         raise click.UsageError(
             f"{task!r} is a task that ships: give the table's task another name with --task NAME"
         )
-    start = find_start(settings)
+    start, backbone = find_start(settings), find_backbone(settings)
     with ReadingReporter(console, path) as reporter:
         data = load(path, settings.target, task, settings.table, settings.seed, reporter.notice)
     settings.check_weights(data.spec)
@@ -210,6 +211,7 @@ def _open_table(
 
     balanced = settings.class_weights == "balanced"
     made = recipes(data, balanced=balanced, start=start)
+    made += backbone_recipes(data, backbone, settings, console)
     return data, bound_work([replace(recipe, balanced=balanced) for recipe in made], data)
 
 

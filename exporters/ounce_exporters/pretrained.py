@@ -1,10 +1,17 @@
 """What a training starts from: found wrong before the data is read, where that can be told."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from ounce_schemas.errors import DataError
+from rich.console import Console
 
+from ounce_exporters.choosing import UNLABELLED
+from ounce_exporters.own.backbone import Backbone, read_backbone
+from ounce_exporters.own.feeding import read_range
+from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.reporting import say
 from ounce_exporters.tasks.sequence.ts_files import is_ts_file
 from ounce_exporters.tasks.table.options import read_image_size
 from ounce_exporters.train_settings import TrainSettings
@@ -32,6 +39,53 @@ def find_start(settings: TrainSettings) -> "Start | None":
             f"--from starts {start.card.model}, which --only leaves out: name it with --only, too"
         )
     return start
+
+
+def find_backbone(settings: TrainSettings) -> Backbone | None:
+    """The part of a network that `--from-onnx` names; None where it is not given.
+
+    Raises:
+        ArtifactError: the file or the tensor is no use.
+        UsageError: no tensor is named, or other options don't go with it.
+    """
+    if settings.from_onnx is None:
+        for name in ("pixels", "licence"):
+            if getattr(settings, name) != TrainSettings.model_fields[name].default:
+                raise click.UsageError(f"--{name} is of a network that --from-onnx names")
+        return None
+    file, _, tensor = settings.from_onnx.rpartition("#")
+    if not file or not tensor:
+        raise click.UsageError(
+            f"--from-onnx {settings.from_onnx}: name a tensor, too, as in net.onnx#pooled"
+        )
+    given = {"tune": settings.tune is not None, "kind": settings.kind in UNLABELLED}
+    others = ", ".join(f"--{name}" for name, is_given in given.items() if is_given)
+    if others:
+        raise click.UsageError(f"--from-onnx is for classes and quantities: leave out {others}")
+    read_range(settings.pixels)
+    return read_backbone(Path(file), tensor, settings.licence)
+
+
+def backbone_recipes(
+    data: TaskData, backbone: Backbone | None, settings: TrainSettings, console: Console
+) -> list[Recipe]:
+    """The models on the features of a backbone; none without one.
+
+    Raises:
+        ExportError: it does not fit the task.
+    """
+    if backbone is None:
+        return []
+    from ounce_exporters.training.heads import head_recipes
+
+    origin = backbone.origin
+    said = f"licence: {origin.licence}" if origin.licence else "no licence is known (--licence)"
+    say(
+        console,
+        f"Note: the network of {origin.file} stays as it is, sha256 {origin.sha256}; {said}",
+    )
+    balanced = settings.class_weights == "balanced"
+    return head_recipes(data, backbone, read_range(settings.pixels), balanced)
 
 
 def _check_kind(start: "Start", settings: TrainSettings) -> None:
