@@ -29,7 +29,7 @@ from benchmarks.results import Table
 from benchmarks.worker.backlog import CLIENT_CPU, POLICY, TOPICS, broker, ends, fill, ounce
 from benchmarks.worker.processor_time import processor_s
 from benchmarks.worker.throughput import in_turn, spread
-from tests.support.edge.traces import Receiver
+from tests.support.edge.receivers import Receiver
 from tests.support.process.child import Child, free_port
 
 BODIES = {

@@ -20,6 +20,7 @@ from ounce_schemas.documents import (
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.plans import PlanProfile
 from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.wording import shell_word
 
 from ounce_edge.models.canaries import check_canaries
 from ounce_edge.models.model_memory import ManagedModel
@@ -98,7 +99,7 @@ def load_ladder(
     if not (folder / TASK_FILE).is_file():
         raise ArtifactError(
             f"{folder}: no {TASK_FILE} there; make the ladder with "
-            f"`ounce train {task_name} --models {models_dir}`"
+            f"`ounce train {task_name} --models {shell_word(models_dir)}`"
         )
     task = read_task(folder / TASK_FILE)
     if task.name != task_name:
