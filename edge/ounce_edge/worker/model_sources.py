@@ -1,25 +1,29 @@
 """Where a worker's models come from: releases of a store, else a folder; also while it serves."""
 
 import fcntl
+import logging
 import math
 import threading
 import time
 from pathlib import Path
 from typing import TextIO
 
-from ounce_schemas.errors import OunceError
+from ounce_schemas.errors import ArtifactError, OunceError
 from ounce_schemas.model_store import ModelStore
 from ounce_schemas.release_signature import need_model_signing
 from ounce_schemas.topics import MODELS_TOPIC
 
 from ounce_edge.broker.compacted_topic import CompactedTopic
 from ounce_edge.models.release_cache import ReleaseCache
+from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.telemetry.events import Events
 from ounce_edge.worker.model_following import ModelFollowing
 from ounce_edge.worker.model_watching import ModelWatching
 from ounce_edge.worker.reload import Reload
 from ounce_edge.worker.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
 _JOIN_S = 10.0
@@ -38,8 +42,7 @@ class ModelSources:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        engines = EngineCache(settings.engines) if settings.runtime.has_engines else None
-        self._watching = ModelWatching(settings.models, settings.task, engines)
+        self._watching = ModelWatching(settings.models, settings.task, _engines_of(settings))
         self._following = self._topic = self._cache_lock = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -117,6 +120,23 @@ class ModelSources:
             self._topic.wait_for_change(seconds)
         else:
             self._stopping.wait(seconds)
+
+
+def _engines_of(settings: WorkerSettings) -> EngineCache | None:
+    """The engines of the GPU, where there may be any.
+
+    Raises:
+        ArtifactError: the GPU was asked for, and the folder can't be used.
+    """
+    if not settings.runtime.has_engines:
+        return None
+    try:
+        return EngineCache(settings.engines)
+    except ArtifactError as e:
+        if settings.runtime is not RuntimeChoice.AUTO:
+            raise
+        logger.warning("models run on the CPU alone: --engines %s", e)
+        return None
 
 
 def _sole_use(folder: Path) -> TextIO:
