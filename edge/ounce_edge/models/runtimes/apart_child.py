@@ -10,7 +10,7 @@ from typing import Any
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
 from ounce_edge.models.runtimes.apart_process import Kind, serve
-from ounce_edge.models.runtimes.base import Runtime, RuntimeDownError
+from ounce_edge.models.runtimes.base import EngineAbsentError, Runtime, RuntimeDownError
 
 _END_S = 5.0
 
@@ -47,6 +47,7 @@ class Child:
         """Send a message and wait for the answer, each for so many seconds.
 
         Raises:
+            EngineAbsentError: the model has no engine yet.
             ArtifactError: the model is refused.
             ApartError: the process is over.
             RuntimeError: the call failed; the next one may do.
@@ -80,6 +81,8 @@ class Child:
             return value
         if kind is Kind.REFUSED:
             raise ArtifactError(value)
+        if kind is Kind.NO_ENGINE:
+            raise EngineAbsentError(value)
         if kind is Kind.FAILED:
             raise RuntimeError(value)
         self.end()
