@@ -9,7 +9,8 @@ import logging
 import time
 from pathlib import Path
 
-from ounce_edge.models.catalogue import ServedModel, sample_inputs
+from ounce_edge.models.catalogue import ServedModel
+from ounce_edge.models.checks import sample_inputs
 
 logger = logging.getLogger(__name__)
 

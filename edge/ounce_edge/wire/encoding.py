@@ -27,7 +27,7 @@ from ounce_edge.wire.answer_forms import CONTENT_TYPES, AnswerForms
 from ounce_edge.wire.batch import RequestBatch, take
 from ounce_edge.wire.bodies import Bodies
 from ounce_edge.wire.many_rows import ManyRows, write_rows
-from ounce_edge.wire.outputs import OutputEncoder
+from ounce_edge.wire.outputs import ExplainedGroup, OutputEncoder
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import RequestHead
 
@@ -40,12 +40,14 @@ so they must not grow it."""
 _json = msgspec.json.Encoder().encode
 _BOOL = (b"false", b"true")
 _MARK_NAMES = (b"duplicate", b"timestamp_off", b"unknown_text")
+_MARK_TEXTS = (*(b',"%b":true' % name for name in _MARK_NAMES), b',"not_explained":"no-model"',
+               b',"not_explained":"targets"')  # fmt: skip
 _MARKS = tuple(
-    b"".join(b',"%b":true' % name for bit, name in enumerate(_MARK_NAMES) if number >> bit & 1)
-    for number in range(2 ** len(_MARK_NAMES))
+    b"".join(text for bit, text in enumerate(_MARK_TEXTS) if number >> bit & 1)
+    for number in range(2 ** len(_MARK_TEXTS))
 )
-"""What few answers have: by 1 for a duplicate, 2 for a timestamp that is off, and 4 for a text that
-the models have not learned."""
+"""What few answers have: by 1 for a duplicate, 2 for a timestamp that is off, 4 for a text that the
+models have not learned, and 8 or 16 for an explanation that is not there."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,10 @@ class GroupAnswer:
     """Per item, in the objective's unit, where there is one."""
     cost_saved: float = 0.0
     """Per item, what the most accurate model would have cost more."""
+    explained: ExplainedGroup | None = None
+    """None: nothing is explained."""
+    could_explain: bool = False
+    """Whether a model that may answer explains."""
     beliefs: Hashable = None
     """What `rejected` depends on besides the floor."""
 
@@ -125,7 +131,10 @@ class Encoder:
                 *(take(column, answer.items) for column in batch.json_ids),
                 self._middles(batch, answer, latency_ms, repeats),
                 *self._outputs.columns(
-                    answer.result, answer.predicted, take(batch.outputs, answer.items)
+                    answer.result,
+                    answer.predicted,
+                    take(batch.outputs, answer.items),
+                    answer.explained,
                 ),
             ]
         )
@@ -204,6 +213,8 @@ class Encoder:
             marks[batch.timestamps_off[answer.items]] += 2
         if batch.unknown_texts is not None:
             marks[batch.unknown_texts[answer.items]] += 4
+        if batch.explained is not None and answer.explained is None:
+            marks[batch.explained[answer.items]] += 16 if answer.could_explain else 8
         columns = (
             batch.max_latency_ms[answer.items],
             batch.min_accuracy[answer.items],
@@ -263,6 +274,9 @@ def _figures(answer: GroupAnswer) -> bytes:
             answer.cost,
             answer.cost_saved,
         )
+    if answer.explained is not None:
+        how = {"explanation": answer.explained.method, "explained": answer.explained.score}
+        figures += b"," + _json(how)[1:-1]
     return figures + b',"latency_ms":'
 
 
