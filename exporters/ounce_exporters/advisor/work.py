@@ -46,8 +46,8 @@ _ROWS_US: Mapping[str, float] = MappingProxyType(
      "k-means": 10.0, "diagonal-mixture": 40.0, "gaussian-mixture": 60.0, "cluster-network": 60.0}
 )  # fmt: skip
 """Microseconds of a row of these models, which the workload of tables does not know."""
-_CLUSTER_NETWORK_S = 6.0
-"""It learns for a number of steps, however many rows there are."""
+_STEPS_S: Mapping[str, float] = MappingProxyType({"cluster-network": 6.0, "autoencoder": 6.0})
+"""They learn for a number of steps, however many rows there are."""
 
 
 def fit_work_s(name: str, n_rows: int, data: TaskData) -> float:
@@ -61,9 +61,8 @@ def fit_work_s(name: str, n_rows: int, data: TaskData) -> float:
     lesson = _NETWORKS.get(name)
     if lesson is not None:
         return _FIT_S + _network_s(lesson, n_rows, data)
-    fixed = _CLUSTER_NETWORK_S if name == "cluster-network" else 0.0
     row_us = _ROWS_US.get(name) or row_work_us(name, data)
-    return _FIT_S + fixed + n_rows * row_us / 1e6
+    return _FIT_S + _STEPS_S.get(name, 0.0) + n_rows * row_us / 1e6
 
 
 def _network_s(lesson: _Lesson, n_rows: int, data: TaskData) -> float:

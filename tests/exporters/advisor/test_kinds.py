@@ -98,11 +98,12 @@ def test_strange_rows(ounce: Run, tmp_path: Path, *, labelled: bool) -> None:
     target = ("--target", "state") if labelled else ()
 
     advice, _ = advise(
-        ounce, tmp_path, "--data", tmp_path / "pumps.csv", "--kind", "anomaly", *target
-    )
+        ounce, tmp_path, "--data", tmp_path / "pumps.csv", "--kind", "anomaly", *target,
+        "--budget", "15",
+    )  # fmt: skip
 
-    assert [arm.model for arm in advice.arms] == ["mahalanobis", "isolation-forest"]
-    assert advice.decision.verdict == "classical"
+    assert {"mahalanobis", "isolation-forest"} <= {arm.model for arm in advice.arms}
+    assert advice.decision.verdict != "neither-yet"
     assert ("labels" in topics(advice)) is not labelled
     assert "ADBench" in "".join(reason.source for reason in advice.reasons)
     built(ounce, tmp_path, advice)
