@@ -60,12 +60,10 @@ class Gateway:
         self._translator = Translator(maps, replies, settings.max_message_bytes)
         self._session = Session(settings, maps.filters)
         self._line = Line(kafka, settings.max_message_bytes)
-        self._store = Store(
-            settings.store,
-            Bounds(
-                round(settings.max_store_mb * 1e6), settings.max_store_h * 3600, settings.drop_first
-            ),
-        )
+        max_bytes = round(settings.max_store_mb * 1e6)
+        metrics.store_limit.set(max_bytes)
+        bounds = Bounds(max_bytes, settings.max_store_h * 3600, settings.drop_first)
+        self._store = Store(settings.store, bounds)
         self._backlog = Backlog(
             {**kafka, "message.max.bytes": settings.max_message_bytes},
             requests_topic(settings.task[0]),
