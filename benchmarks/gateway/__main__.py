@@ -92,9 +92,7 @@ def backlog(folder: Path, order: str, devices: int, stored: int, live: Live) -> 
         stage.kafka.thaw()
         wait_until(lambda: not metric("ounce_gateway_kafka_away"), log, LIMIT_S)
         began_s, first = time.monotonic(), WARM + stored
-        load = stage.load(
-            devices=devices, first=first, count=live.n, per_s=live.per_s, listen=True
-        )
+        load = stage.load(devices=devices, first=first, count=live.n, per_s=live.per_s, listen=True)
         stage.far.wait_for(first, LIMIT_S)
         drained_s = time.monotonic() - began_s
         latencies_s = result_of(load)["latencies_s"]

@@ -19,7 +19,8 @@ from ounce_edge.broker.publishing import ProducerSettings, Publishing
 from ounce_edge.broker.transactional_producer import AbortedError, TransactionalProducer
 from ounce_edge.gateway.arrivals import KafkaRecord, Unsent
 from ounce_edge.gateway.pace import TICK_S, Pace
-from ounce_edge.gateway.store import Most, Store, StoreError
+from ounce_edge.gateway.store import Store, StoreError
+from ounce_edge.gateway.stored import Most
 from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from ounce_edge.gateway.forwarder import Forwarder, Rules
 from ounce_edge.gateway.instruments import GatewayInstruments
 from ounce_edge.gateway.line import Line
 from ounce_edge.gateway.local import Asked, LocalServing
-from ounce_edge.gateway.maps import Pattern
+from ounce_edge.gateway.patterns import Pattern
 from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session
 from ounce_edge.gateway.settings import GatewaySettings
@@ -49,7 +49,7 @@ class Gateway:
         self._settings = settings
         self._registry = CollectorRegistry()
         metrics = self._metrics = GatewayInstruments(self._registry)
-        maps = settings.maps
+        maps = settings.topic_maps
         replies = ReplyAddress(
             settings.own_group,
             Pattern.parse(settings.answers),

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -20,6 +19,7 @@ from ounce_schemas.errors import OunceError
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.bounds import Bounds, DropFirst
 from ounce_edge.gateway.store_tables import SCHEMA, Change
+from ounce_edge.gateway.stored import Batch, Most, Stored
 
 MOST_BATCH_BYTES = 1_000_000
 """Of more than one record: on a slow line a larger transaction never ends in time."""
@@ -30,31 +30,6 @@ _decode = msgspec.msgpack.Decoder(KafkaRecord).decode
 
 class StoreError(OunceError):
     """The store can't be read or written, as on a full disk."""
-
-
-class Stored(NamedTuple):
-    """A record and its place in the order of arrival."""
-
-    place: int
-    record: KafkaRecord
-
-
-class Batch(NamedTuple):
-    """Records that go together."""
-
-    number: int
-    """One more than that of the last."""
-    rows: list[Stored]
-    is_full: bool
-    """Whether others did not fit in."""
-
-
-class Most(NamedTuple):
-    """Records of one batch, at most."""
-
-    in_all: int
-    others: int
-    """Of devices that do not go first."""
 
 
 class Store:

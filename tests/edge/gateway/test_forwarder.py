@@ -7,7 +7,8 @@ import pytest
 from ounce_edge.gateway.arrivals import Arrived, KafkaRecord
 from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.forwarder import Forwarder, Order, Rules
-from ounce_edge.gateway.store import Most, Store, StoreError
+from ounce_edge.gateway.store import Store, StoreError
+from ounce_edge.gateway.stored import Most
 
 
 class FakeLine:

@@ -10,7 +10,8 @@ from ounce_edge.gateway.arrivals import Arrived, KafkaRecord
 from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.forwarder import Forwarder, Rules
 from ounce_edge.gateway.local import LocalServing
-from ounce_edge.gateway.store import Most, Store
+from ounce_edge.gateway.store import Store
+from ounce_edge.gateway.stored import Most
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.wire.records import Headers
 from ounce_schemas.request import HEADER_REPLY

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.bounds import Bounds, DropFirst
-from ounce_edge.gateway.store import Most, Store, StoreError
+from ounce_edge.gateway.store import Store, StoreError
+from ounce_edge.gateway.stored import Most
 
 MAX_BYTES = 12_000
 """Of about ten records."""

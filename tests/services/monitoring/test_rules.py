@@ -14,6 +14,7 @@ from tests.services.monitoring.simulated import (
     Counter,
     Fault,
     Simulation,
+    Values,
     gauge,
     ramp,
 )
@@ -35,7 +36,7 @@ DAY_S = 86_400
 A_MINUTE = 1000.0
 """Messages."""
 
-FLEET = {
+FLEET: dict[str, Values | Counter] = {
     f"up{{{W1}}}": gauge(1, 1),
     f"up{{{W2}}}": gauge(1, 1),
     f"process_start_time_seconds{{{W1}}}": gauge(1000, 1000),
