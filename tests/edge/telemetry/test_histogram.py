@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from ounce_edge.telemetry.exposition import page_of
 from ounce_edge.telemetry.histogram import BulkHistogram
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
 
 def test_a_bulk_histogram_is_exposed_as_prometheus_clients_own() -> None:
@@ -21,6 +23,30 @@ def test_a_bulk_histogram_is_exposed_as_prometheus_clients_own() -> None:
     ours.observe(("t",), values[4:])
     expected, found = (samples(generate_latest(r).decode()) for r in registries)
     assert found == pytest.approx(expected)
+    assert samples(page_of(registries[1], False).decode()) == found
+
+
+def test_the_page_follows_what_is_added_and_has_many_values() -> None:
+    registry = CollectorRegistry()
+    ours = BulkHistogram("h_seconds", "Help", ["task"], (1.0,), registry)
+    hostile = "100%s\n"
+    for n in (1, 1, 999_997, 1, 1):
+        ours.observe((hostile,), np.full(n, 0.5))
+        assert page_of(registry, False) == generate_latest(registry)
+    ours.observe((hostile,), np.array([2.0]))
+    assert page_of(registry, False) == generate_latest(registry)
+
+
+def test_exemplars_are_in_one_of_the_formats() -> None:
+    registry = CollectorRegistry()
+    ours = BulkHistogram("h_seconds", "Help", ["task"], (1.0,), registry)
+    for trace_id in ("a" * 32, "b" * 32):
+        ours.observe(("t",), np.array([0.5]))
+        ours.exemplify(("t",), 0.5, trace_id, 7.0)
+        for _ in range(2):
+            assert page_of(registry, True) == openmetrics(registry)
+            assert trace_id in page_of(registry, True).decode()
+            assert trace_id not in page_of(registry, False).decode()
 
 
 def samples(text: str) -> dict[str, float]:
