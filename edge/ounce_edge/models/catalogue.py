@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,29 @@ class ServedModel:
         return 0 if is_cold else self.memory_bytes
 
 
+class WhyCpu(StrEnum):
+    """Why a model is not on the GPU."""
+
+    NO_ENGINE = "no-engine"
+    """None is built yet."""
+    REFUSED = "refused"
+    """TensorRT does not take it."""
+    DIFFERS = "differs"
+    """It does not run there, or not as it does on the CPU."""
+    FAILED = "failed"
+    """The GPU has no room, or fails."""
+
+
+@dataclass(frozen=True)
+class CpuOnly:
+    """A model that is not on the GPU."""
+
+    model: str
+    why: WhyCpu
+    text: str
+    """All that is known of it."""
+
+
 @dataclass(frozen=True)
 class Ladder:
     """A task and the models that may serve it."""
@@ -66,8 +90,8 @@ class Ladder:
     """What was planned for these very model files; may be empty: then each model is a plan."""
     version: str
     """Digest of what serves: the same models give the same version on every worker."""
-    cpu_only: Sequence[str] = ()
-    """Where there is a GPU, one line for each model that is not on it: its name and why."""
+    cpu_only: Sequence[CpuOnly] = ()
+    """Where there is a GPU, the models that are not on it."""
 
 
 def load_ladder(

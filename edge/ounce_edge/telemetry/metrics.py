@@ -17,7 +17,7 @@ from prometheus_client import (
 )
 
 from ounce_edge.broker.transactional_producer import AbortCause
-from ounce_edge.models.catalogue import Ladder
+from ounce_edge.models.catalogue import Ladder, WhyCpu
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.snapshot import Snapshot
@@ -63,7 +63,9 @@ class Metrics:
     def _describe_ladder(self, ladder: Ladder) -> None:
         to, task = self._to, ladder.task.name
         to.refused.labels(task).set(len(ladder.refused))
-        to.cpu_only.labels(task).set(len(ladder.cpu_only))
+        for why in WhyCpu:
+            n = sum(model.why is why for model in ladder.cpu_only)
+            to.cpu_only.labels(task, why).set(n)
         to.catalogue.labels(task, ladder.version).set(1)
         for per_task in (
             to.duplicates,
