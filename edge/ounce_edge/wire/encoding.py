@@ -123,7 +123,7 @@ class Encoder:
             [
                 [head] * len(answer.items),
                 *(take(column, answer.items) for column in batch.json_ids),
-                self._middles(batch, answer, latency_ms, repeats),
+                *self._middles(batch, answer, latency_ms, repeats),
                 *self._outputs.columns(
                     answer.result, answer.predicted, take(batch.outputs, answer.items)
                 ),
@@ -172,9 +172,11 @@ class Encoder:
         answer: GroupAnswer,
         latency_ms: NDArray[np.float64],
         repeats: set[int],
-    ) -> list[bytes]:
-        """What stands between the id and the outputs, per item."""
-        figures = _figures(answer)
+    ) -> tuple[Sequence[bytes], Sequence[bytes]]:
+        """What stands between the id and the outputs, per item: the decision, and what came of it.
+
+        The two are told apart, since many targets times many latencies would be few of each kind.
+        """
         key = (
             answer.policy_version,
             answer.model_version,
@@ -182,20 +184,20 @@ class Encoder:
             answer.choice,
             answer.beliefs,
         )
+        known = self._decisions(key)
 
-        decisions, ends = self._decisions(key), dict[tuple[float, bool, bool, float], bytes]()
+        def decision(latency: float, floor: float) -> bytes:
+            found = known.get((latency, floor))
+            if found is None:
+                found = known[latency, floor] = self._decision(answer, latency, floor)
+            return found
 
-        def middle(latency: float, floor: float, elapsed: float, marks: float) -> bytes:
-            decision = decisions.get((latency, floor))
-            if decision is None:
-                decision = decisions[latency, floor] = self._decision(answer, latency, floor)
-            kind = elapsed, elapsed <= latency, answer.accuracy_low >= floor, marks
-            end = ends.get(kind)
-            if end is None:
-                end = ends[kind] = b'%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":[' % (
-                    figures, elapsed, _BOOL[kind[1]], _BOOL[kind[2]], _MARKS[int(marks)],
-                )  # fmt: skip
-            return decision + end
+        figures = _figures(answer)
+
+        def end(elapsed: float, in_time: float, kept: float, marks: float) -> bytes:
+            return b'%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":[' % (
+                figures, elapsed, _BOOL[int(in_time)], _BOOL[int(kept)], _MARKS[int(marks)],
+            )  # fmt: skip
 
         marks = np.zeros(len(latency_ms))
         if repeats:
@@ -204,23 +206,13 @@ class Encoder:
             marks[batch.timestamps_off[answer.items]] += 2
         if batch.unknown_texts is not None:
             marks[batch.unknown_texts[answer.items]] += 4
-        columns = (
-            batch.max_latency_ms[answer.items],
-            batch.min_accuracy[answer.items],
-            latency_ms,
-            marks,
+        deadlines, floors = batch.max_latency_ms[answer.items], batch.min_accuracy[answer.items]
+        in_time = (latency_ms <= deadlines).astype(np.float64)
+        kept = (floors <= answer.accuracy_low).astype(np.float64)
+        return (
+            _of_each_kind(decision, deadlines, floors),
+            _of_each_kind(end, latency_ms, in_time, kept, marks),
         )
-        if len(latency_ms) <= _FEW:
-            return list(map(middle, *(column.tolist() for column in columns)))
-        # Timestamps are whole milliseconds, so the messages of a batch share few distinct middles.
-        kinds = _kinds(*columns)
-        examples = np.empty(kinds.max() + 1, dtype=np.intp)
-        examples[kinds] = np.arange(len(kinds))
-        present = np.flatnonzero(np.bincount(kinds))
-        middles = np.empty(len(examples), dtype=object)
-        distinct = zip(*(column[examples[present]].tolist() for column in columns), strict=True)
-        middles[present] = list(starmap(middle, distinct))
-        return cast("list[bytes]", middles[kinds].tolist())
 
     def _decisions(self, key: tuple[Any, ...]) -> dict[tuple[float, float], bytes]:
         """What is known of `_decision` for answers that have this key."""
@@ -264,6 +256,21 @@ def _figures(answer: GroupAnswer) -> bytes:
             answer.cost_saved,
         )
     return figures + b',"latency_ms":'
+
+
+def _of_each_kind(make: Callable[..., bytes], *columns: NDArray[np.float64]) -> Sequence[bytes]:
+    """What is made of the values of each row of columns of shape (n,), once for rows alike."""
+    if len(columns[0]) <= _FEW:
+        return list(map(make, *(column.tolist() for column in columns)))
+    # Timestamps are whole milliseconds, so the messages of a batch share few distinct latencies.
+    kinds = _kinds(*columns)
+    examples = np.empty(kinds.max() + 1, dtype=np.intp)
+    examples[kinds] = np.arange(len(kinds))
+    present = np.flatnonzero(np.bincount(kinds))
+    made = np.empty(len(examples), dtype=object)
+    distinct = zip(*(column[examples[present]].tolist() for column in columns), strict=True)
+    made[present] = list(starmap(make, distinct))
+    return cast("list[bytes]", made[kinds].tolist())
 
 
 def _kinds(*columns: NDArray[np.float64]) -> NDArray[np.intp]:
