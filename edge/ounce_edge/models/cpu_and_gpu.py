@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class CpuAndGpu:
 
     cpu: Runtime
     gpu: Runtime
+    gpu_joules: Callable[[], float | None] = lambda: None
+    """Energy that the GPU has used since some time; None where nothing measures it."""
 
     @property
     def name(self) -> str:
