@@ -64,7 +64,6 @@ _SNIFFED = frozenset(
     }
 )  # fmt: skip
 """Content types that libraries set without a look at the body, and those of framed bodies."""
-_UNMARKED = (HEADER_TRACEPARENT, "tracestate")
 _MAX_TRACEPARENT_BYTES = 512
 """Those of today have 55."""
 
@@ -150,23 +149,6 @@ def as_form(text: object) -> AnswerForm:
             Reason.BAD_HEADER,
             f"no answers have the form {str(text)[:40]!r}; send one of {', '.join(AnswerForm)}",
         ) from None
-
-
-def as_headers(attributes: Mapping[str, Any]) -> list[tuple[str, bytes | None]]:
-    """Attributes of a CloudEvent in structured mode as the headers that say the same.
-
-    Args:
-        attributes: JSON values by name, without the mark `ce_`.
-    """
-    return [
-        (name if name in _UNMARKED else f"ce_{name}", _as_text(value).encode())
-        for name, value in attributes.items()
-        if isinstance(value, str | int | float)
-    ]
-
-
-def _as_text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def check_id(id_: str) -> str:

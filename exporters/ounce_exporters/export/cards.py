@@ -279,8 +279,7 @@ def _splits(training: TrainingData) -> str:
     judged = f"each of {training.n_validation} was answered by a model that had not learned from it"
     return (
         f"The model has learned from {training.n_train} items{sampled}. "
-        f"To validate and calibrate, {judged} "
-        f"({training.n_folds} folds)"
+        f"To validate and calibrate, {judged} ({training.n_folds} folds)"
     )
 
 
