@@ -209,6 +209,7 @@ def export_model(
             explanation=explained.explanation,
             unexplained=explained.unexplained,
             canaries=choose_canaries(test.inputs, exported, calibrated),
+            backbone=recipe.backbone,
             size_bytes=len(content),
             parameters=fitted.parameters,
             training=TrainingData(

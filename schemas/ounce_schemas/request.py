@@ -16,6 +16,8 @@ HEADER_EXPLANATION = "ce_explanation"
 """`true` or `false`: whether the answer says what each input contributed."""
 HEADER_CONTENT_TYPE = "content-type"
 HEADER_TRACEPARENT = "traceparent"
+HEADER_TENANT = "ce_tenant"
+"""CloudEvents' extension: on whose behalf the device asks."""
 HEADER_JSON_BYTES = "inference-header-content-length"
 """Of the protocol's binary tensor data: how many bytes of the body are JSON."""
 

@@ -12,12 +12,12 @@ from ounce_edge.wire.batch import OutputNames
 from ounce_edge.wire.formats.content import Content, ItemData
 from ounce_edge.wire.formats.recognition import Recogniser
 from ounce_edge.wire.formats.schemas import Schemas
+from ounce_edge.wire.header_names import as_headers
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import (
     ReadAttributes,
     RequestHead,
     as_form,
-    as_headers,
     check_id,
     check_max_latency_ms,
     check_min_accuracy,

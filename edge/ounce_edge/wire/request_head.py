@@ -19,6 +19,7 @@ from ounce_schemas.request import (
     HEADER_MAX_LATENCY_MS,
     HEADER_MIN_ACCURACY,
     HEADER_SOURCE,
+    HEADER_TENANT,
     HEADER_TRACEPARENT,
     HEADERS_RETURNED,
     AnswerForm,
@@ -40,6 +41,8 @@ class RequestHead(NamedTuple):
     traceparent: bytes | None = None
     attributes: Attributes = ()
     """Values of the headers that rules of the policy look at."""
+    tenant: bytes | None = None
+    """As it was sent."""
     json_bytes: int | None = None
     """Length of the JSON before binary tensors."""
     answer: AnswerForm | None = None
@@ -61,7 +64,6 @@ _SNIFFED = frozenset(
     }
 )  # fmt: skip
 """Content types that libraries set without a look at the body, and those of framed bodies."""
-_UNMARKED = (HEADER_TRACEPARENT, "tracestate")
 _MAX_TRACEPARENT_BYTES = 512
 """Those of today have 55."""
 
@@ -112,6 +114,7 @@ def read_head(
         _min_accuracy(accuracy) if accuracy else None,
         _traceparent(get(HEADER_TRACEPARENT)),
         () if read_attributes is None else read_attributes(get),
+        get(HEADER_TENANT),
     )
     return head if is_plain else head._replace(**_read_more(found))
 
@@ -146,23 +149,6 @@ def as_form(text: object) -> AnswerForm:
             Reason.BAD_HEADER,
             f"no answers have the form {str(text)[:40]!r}; send one of {', '.join(AnswerForm)}",
         ) from None
-
-
-def as_headers(attributes: Mapping[str, Any]) -> list[tuple[str, bytes | None]]:
-    """Attributes of a CloudEvent in structured mode as the headers that say the same.
-
-    Args:
-        attributes: JSON values by name, without the mark `ce_`.
-    """
-    return [
-        (name if name in _UNMARKED else f"ce_{name}", _as_text(value).encode())
-        for name, value in attributes.items()
-        if isinstance(value, str | int | float)
-    ]
-
-
-def _as_text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def check_id(id_: str) -> str:
@@ -212,8 +198,8 @@ def check_min_accuracy(value: float) -> float:
 _NAMES = frozenset(
     {
         HEADER_ID, HEADER_SOURCE, HEADER_CONTENT_TYPE, HEADER_MAX_LATENCY_MS, HEADER_MIN_ACCURACY,
-        HEADER_TRACEPARENT, "ce_specversion", "ce_type", "ce_time", "ce_datacontenttype",
-        "ce_subject", "ce_partitionkey",
+        HEADER_TRACEPARENT, HEADER_TENANT, "ce_specversion", "ce_type", "ce_time",
+        "ce_datacontenttype", "ce_subject", "ce_partitionkey",
     }
 )  # fmt: skip
 
