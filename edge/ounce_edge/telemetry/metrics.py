@@ -171,6 +171,8 @@ class Metrics:
             self._add(self._to.duplicates, report.repeats, task)
         if report.timestamps_off:
             self._add(self._to.timestamps_off, report.timestamps_off, task)
+        for outcome, n in report.explanations.items():
+            self._add(self._to.explanations, n, task, outcome)
         for reason in report.rejected:
             self._add(self._to.dead_letters, 1, task, reason)
             self._add(self._to.messages, 1, task, "none", "dead-letter")
