@@ -22,6 +22,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ounce_exporters.export.graphs import OPSET, UNCALIBRATED, normalize
 from ounce_exporters.recipe import Inputs, Progress
+from ounce_exporters.training.checkpoints import next_checkpoint
+from ounce_exporters.training.fits import Stateful, identify, resume, standing
 
 THREADS = 1
 """Fixed, not the machine's number: sums over threads round differently for another. Two gain little
@@ -92,7 +94,18 @@ def train(
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, training.learning_rate, total_steps=training.epochs * batches
         )
-        for epoch in range(training.epochs):
+        parts: dict[str, Stateful] = {
+            "average": average,
+            "network": network,
+            "optimizer": optimizer,
+            "schedule": schedule,
+        }
+        arrays = {"inputs": inputs, "targets": targets}
+        checkpoint = next_checkpoint(lambda: identify(network, arrays, training, seed))
+        state = checkpoint.read()
+        if state is not None:
+            resume(state, parts, generator)
+        for epoch in range(0 if state is None else state["epochs"], training.epochs):
             order = torch.randperm(len(x), generator=generator)
             # Batches of nearly equal size: one of a single item would break batch normalisation.
             for chosen in torch.tensor_split(order, batches):
@@ -105,6 +118,10 @@ def train(
                 optimizer.step()
                 schedule.step()
                 average.update_parameters(network)
+            checkpoint.write(
+                partial(standing, parts, generator, epochs=epoch + 1),
+                ended=epoch + 1 == training.epochs,
+            )
             progress((epoch + 1) / training.epochs)
     trained: nn.Module = average.module
     return trained.eval()

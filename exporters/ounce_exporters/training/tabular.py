@@ -16,6 +16,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ounce_exporters.recipe import Progress
+from ounce_exporters.training.checkpoints import next_checkpoint
+from ounce_exporters.training.fits import Stateful, identify, resume, standing
 from ounce_exporters.training.neural import reproducible
 
 HELD_OUT = 0.15
@@ -173,8 +176,18 @@ def fit_network(
         size = int(np.clip(len(kept) // 8, 32, 256))
         batches = math.ceil(len(kept) / size)
         epochs = int(np.clip(schedule.most_steps // batches, 10, schedule.most_epochs))
-        best, best_loss, since = copy.deepcopy(network.state_dict()), np.inf, 0
-        for epoch in range(epochs):
+        best, best_loss, since = copy.deepcopy(network.state_dict()), math.inf, 0
+        parts: dict[str, Stateful] = {"network": network, "optimizer": optimizer}
+        checkpoint = next_checkpoint(lambda: identify(network, vars(lesson), schedule, seed))
+        state, first = checkpoint.read(), 0
+        if state is not None:
+            resume(state, parts, generator)
+            best, best_loss, since, first = (
+                state[name] for name in ("best", "best_loss", "since", "epochs")
+            )
+        for epoch in range(first, epochs):
+            if since >= schedule.patience:
+                break
             network.train()
             order = torch.randperm(len(kept), generator=generator).numpy()
             for chosen in np.array_split(kept[order], batches):
@@ -190,8 +203,11 @@ def fit_network(
             since += 1
             if now < best_loss:
                 best, best_loss, since = copy.deepcopy(network.state_dict()), now, 0
-            if since >= schedule.patience:
-                break
+            found = {"best": best, "best_loss": best_loss, "since": since, "epochs": epoch + 1}
+            checkpoint.write(
+                partial(standing, parts, generator, **found),
+                ended=since >= schedule.patience or epoch + 1 == epochs,
+            )
             progress((epoch + 1) / epochs)
         network.load_state_dict(best)
     progress(1.0)
