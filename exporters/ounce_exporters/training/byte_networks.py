@@ -23,8 +23,8 @@ _BUCKETS = 8_191
 _EMBEDDED = 16
 _DROPPED = 0.3
 """Share of n-grams that are left out at random while learning."""
-_MLP = Training(epochs=8, learning_rate=1e-2, weight_decay=1e-4, label_smoothing=0.0)
-_CNN = Training(epochs=12, learning_rate=4e-3, label_smoothing=0.0)
+_MLP = Training(epochs=8, learning_rate=1e-2, weight_decay=1e-4, label_smoothing=0.0, patience=3)
+_CNN = Training(epochs=12, learning_rate=4e-3, label_smoothing=0.0, patience=3)
 
 
 class HashedMLP(nn.Module):

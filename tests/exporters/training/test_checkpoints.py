@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ounce_exporters.training import neural
 from ounce_exporters.training.byte_networks import HashedMLP
 from ounce_exporters.training.checkpoints import keep_checkpoints, of_model
 from ounce_exporters.training.neural import Training, fit_task, train
@@ -69,6 +70,13 @@ def of_tables(progress: Callable[[float], None]) -> nn.Module:
     return fit_network(table, Lesson(X, Y, np.ones(len(Y))), schedule, 0, progress)
 
 
+def of_many(progress: Callable[[float], None]) -> nn.Module:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neural, "ENOUGH_ROWS", 100)
+        training = replace(TRAINING, epochs=40, patience=3)
+        return train(network, X, Y, training, 0, progress)
+
+
 def weights(module: nn.Module) -> dict[str, Tensor]:
     return dict(module.state_dict())
 
@@ -81,7 +89,7 @@ def kept(folder: Path, fit: Fit, progress: Callable[[float], None], **run: Any) 
         return fit(progress)
 
 
-@pytest.mark.parametrize("fit", [of_images, of_quantities, of_tables])
+@pytest.mark.parametrize("fit", [of_images, of_quantities, of_tables, of_many])
 def test_what_was_interrupted_ends_as_what_was_not(fit: Fit, tmp_path: Path) -> None:
     whole = weights(fit(lambda done: None))
     folder = tmp_path / "kept"
