@@ -7,8 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from benchmarks.peers.base import ROOT, Peer
+from benchmarks.peers.base import ROOT
 
 FOLDER = ROOT / ".peers"
 SHARED = ("numpy", "onnxruntime")
@@ -17,11 +18,25 @@ SHARED = ("numpy", "onnxruntime")
 Run = Callable[[Sequence[str | Path]], None]
 
 
+class Installed(Protocol):
+    """Who has an environment of its own."""
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        ...
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """Pinned packages; none: it runs in this environment."""
+        ...
+
+
 class PeerUnavailableError(Exception):
     """A peer can't be installed; the text says why."""
 
 
-def prepare(peer: Peer, folder: Path = FOLDER, run: Run | None = None) -> Path:
+def prepare(peer: Installed, folder: Path = FOLDER, run: Run | None = None) -> Path:
     """The Python of a peer, its environment made where needed.
 
     Args:
