@@ -36,9 +36,18 @@ BySplit = dict[tuple[str, tuple[float, int]], list[Case]]
     help="Others that search on the first split of each table, in environments of their own "
     "(can be repeated).",
 )
+@click.option(
+    "--peer-seconds", type=float, default=75.0, show_default=True, help="That a peer may search."
+)
 @publish_option
-def command(
-    data: Path, short: bool, budget: float, splits: int, peers: tuple[str, ...], publish: bool
+def command(  # noqa: PLR0913
+    data: Path,
+    short: bool,
+    budget: float,
+    splits: int,
+    peers: tuple[str, ...],
+    peer_seconds: float,
+    publish: bool,
 ) -> None:
     """Advise on each table and compare with the best choice in hindsight."""
     files = sorted(data.glob("*.parquet"), key=lambda path: (path.stat().st_size, path.name))
@@ -55,7 +64,7 @@ def command(
         ours = {limit: found[path.stem, limit][0] for limit in limits}
         for name in peers:
             try:
-                others += compare(PEERS[name], path, ours)
+                others += compare(PEERS[name], path, ours, peer_seconds)
             except PeerUnavailableError as e:
                 raise click.ClickException(f"{name} can't be used: {e}") from e
     tables = {"advisor_regret": _regrets(found, limits)}

@@ -21,8 +21,6 @@ from benchmarks.peers.environment import PeerUnavailableError, prepare
 
 _HERE = Path(__file__).parent
 _ROWS_FILES = ("train.parquet", "test.parquet")
-SECONDS = 60.0
-"""That a peer may search, of one table and limit."""
 _GRACE_S = 240.0
 """More than it is given, until it is given up."""
 TARGET = "target"
@@ -63,18 +61,21 @@ PEERS: Mapping[str, Searcher] = {
 }
 
 
-def compare(peer: Searcher, path: Path, ours: Mapping[tuple[float, int], Case]) -> list[Peered]:
+def compare(
+    peer: Searcher, path: Path, ours: Mapping[tuple[float, int], Case], seconds: float
+) -> list[Peered]:
     """Let a peer search on the first split of a table, under each limit.
 
     Args:
         peer: who.
         path: of the table.
         ours: what the advice reached there, by limit.
+        seconds: that it may search, under each limit.
 
     Raises:
         PeerUnavailableError: it can't be installed, or ends with an error.
     """
-    python = prepare(peer)
+    python = prepare(peer, shared_names=())
     data = load_table(path, 0)
     found = []
     with tempfile.TemporaryDirectory() as name:
@@ -82,7 +83,7 @@ def compare(peer: Searcher, path: Path, ours: Mapping[tuple[float, int], Case]) 
         for split, file in zip((_learned(data), data.test), _ROWS_FILES, strict=True):
             frame(data, split).to_parquet(folder / file)
         for limit, case in ours.items():
-            told = _run(python, peer, folder, limit)
+            told = _run([python, _HERE / peer.program, folder], limit, seconds)
             found.append(
                 Peered(
                     peer.name,
@@ -120,17 +121,16 @@ def _learned(data: TaskData) -> Split:
     return Split(inputs, np.concatenate([p.targets for p in parts]))
 
 
-def _run(python: Path, peer: Searcher, folder: Path, limit: tuple[float, int]) -> dict[str, float]:
-    told = (f"{SECONDS:g}", f"{limit[0]:g}", str(limit[1]))
-    command: list[str | Path] = [python, _HERE / peer.program, folder, *told]
+def _run(program: list[str | Path], limit: tuple[float, int], seconds: float) -> dict[str, float]:
+    command = [*program, f"{seconds:g}", f"{limit[0]:g}", str(limit[1])]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=SECONDS + _GRACE_S, check=True
+            command, capture_output=True, text=True, timeout=seconds + _GRACE_S, check=True
         )
     except subprocess.CalledProcessError as e:
         lines = (e.stderr or "").strip().splitlines()
-        raise PeerUnavailableError(f"{peer.name}: {'; '.join(lines[-2:])}") from e
+        raise PeerUnavailableError("; ".join(lines[-2:])) from e
     except subprocess.TimeoutExpired as e:
-        raise PeerUnavailableError(f"{peer.name}: no end after {e.timeout:g} s") from e
+        raise PeerUnavailableError(f"no end after {e.timeout:g} s") from e
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found

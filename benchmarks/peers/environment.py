@@ -36,13 +36,19 @@ class PeerUnavailableError(Exception):
     """A peer can't be installed; the text says why."""
 
 
-def prepare(peer: Installed, folder: Path = FOLDER, run: Run | None = None) -> Path:
+def prepare(
+    peer: Installed,
+    folder: Path = FOLDER,
+    run: Run | None = None,
+    shared_names: Sequence[str] = SHARED,
+) -> Path:
     """The Python of a peer, its environment made where needed.
 
     Args:
         peer: whose.
         folder: of all environments.
         run: runs a command to its end; by default a process.
+        shared_names: packages that it has in the version of this environment.
 
     Raises:
         PeerUnavailableError: it can't be installed.
@@ -50,7 +56,7 @@ def prepare(peer: Installed, folder: Path = FOLDER, run: Run | None = None) -> P
     if not peer.requirements:
         return Path(sys.executable)
     run = run or _run
-    shared = [f"{name}=={importlib.metadata.version(name)}" for name in SHARED]
+    shared = [f"{name}=={importlib.metadata.version(name)}" for name in shared_names]
     wanted = [*peer.requirements, *shared, "python " + ".".join(map(str, sys.version_info[:2]))]
     home = folder / peer.name
     python, stamp = home / "bin" / "python", home / "requirements.json"
