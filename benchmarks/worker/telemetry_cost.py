@@ -9,7 +9,6 @@ less on it than on the time that passes.
 Example: python -m benchmarks.worker.telemetry_cost --rounds 5
 """
 
-import os
 import statistics
 import sys
 import tempfile
@@ -28,8 +27,9 @@ from confluent_kafka import Consumer
 from benchmarks import results
 from benchmarks.results import Table
 from benchmarks.worker.backlog import CLIENT_CPU, POLICY, TOPICS, broker, ends, fill, ounce
+from benchmarks.worker.processor_time import processor_s
 from benchmarks.worker.throughput import in_turn, spread
-from tests.support.edge.traces import Receiver
+from tests.support.edge.receivers import Receiver
 from tests.support.process.child import Child, free_port
 
 BODIES = {
@@ -110,13 +110,13 @@ def _run(side: str, servers: str, models: Path, n: int, receiver: Receiver) -> f
         child = Child(command, log=Path(folder) / "log", cpus=CLIENT_CPU)
         try:
             _wait_until_ready(child, port)
-            began_s = _processor_s(child.pid)
+            began_s = processor_s(child.pid)
             with _scraped(None if is_silent else port):
                 while sum(ends(reader, out)) < until:
                     if not child.running:
                         raise SystemExit(f"{side} ended:\n{child.log_tail()}")
                     time.sleep(0.05)
-            spent_s = _processor_s(child.pid) - began_s
+            spent_s = processor_s(child.pid) - began_s
         finally:
             child.stop()
     reader.close()
@@ -131,12 +131,6 @@ def _wait_until_ready(child: Child, port: int) -> None:
         except OSError:  # it starts
             time.sleep(0.01)
     raise SystemExit(f"the worker ended:\n{child.log_tail()}")
-
-
-def _processor_s(pid: int) -> float:
-    """Processor time of a process, all its threads together."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

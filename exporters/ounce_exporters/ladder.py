@@ -205,6 +205,7 @@ def export_model(
             parity=parity,
             latency=_latency(model, runtime, data),
             canaries=choose_canaries(test.inputs, exported, calibrated),
+            backbone=recipe.backbone,
             size_bytes=len(content),
             parameters=fitted.parameters,
             training=TrainingData(

@@ -186,6 +186,16 @@ class Parity(Document):
     n: int = Field(ge=1)
 
 
+class BackboneOrigin(Document):
+    """A network of somebody else, whose features a model reads and which learned nothing here."""
+
+    file: str = Field(description="Name of the ONNX file")
+    tensor: str = Field(description="Whose values are the features")
+    sha256: Sha256 = Field(description="Digest of the ONNX file")
+    licence: str | None = Field(default=None, description="As the file or the person who trained "
+                                "says; absent: nobody said")  # fmt: skip
+
+
 class Canaries(Document):
     """Test items, and what the file answered when it was made. Wherever it is loaded it has to
     answer so again, within rounding, before it serves."""
@@ -231,6 +241,9 @@ class ModelCard(Document):
     parity: Parity
     latency: Latency
     canaries: Canaries | None = None
+    backbone: BackboneOrigin | None = Field(
+        default=None, description="Of a model on the features of a network made elsewhere"
+    )
     size_bytes: int = Field(ge=1)
     parameters: int = Field(ge=0, description="Learned numbers: weights, or thresholds and leaves")
     training: TrainingData

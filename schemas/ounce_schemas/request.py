@@ -14,6 +14,8 @@ HEADER_MAX_LATENCY_MS = "ce_maxlatencyms"
 HEADER_MIN_ACCURACY = "ce_minaccuracy"
 HEADER_CONTENT_TYPE = "content-type"
 HEADER_TRACEPARENT = "traceparent"
+HEADER_TENANT = "ce_tenant"
+"""CloudEvents' extension: on whose behalf the device asks."""
 HEADER_JSON_BYTES = "inference-header-content-length"
 """Of the protocol's binary tensor data: how many bytes of the body are JSON."""
 

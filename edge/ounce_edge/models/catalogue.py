@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from ounce_schemas.documents import (
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.plans import PlanProfile
 from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.wording import shell_word
 
 from ounce_edge.models.canaries import check_canaries
 from ounce_edge.models.model_memory import ManagedModel
@@ -53,6 +55,29 @@ class ServedModel:
         return 0 if is_cold else self.memory_bytes
 
 
+class WhyCpu(StrEnum):
+    """Why a model is not on the GPU."""
+
+    NO_ENGINE = "no-engine"
+    """None is built yet."""
+    REFUSED = "refused"
+    """TensorRT does not take it."""
+    DIFFERS = "differs"
+    """It does not run there, or not as it does on the CPU."""
+    FAILED = "failed"
+    """The GPU has no room, or fails."""
+
+
+@dataclass(frozen=True)
+class CpuOnly:
+    """A model that is not on the GPU."""
+
+    model: str
+    why: WhyCpu
+    text: str
+    """All that is known of it."""
+
+
 @dataclass(frozen=True)
 class Ladder:
     """A task and the models that may serve it."""
@@ -65,8 +90,8 @@ class Ladder:
     """What was planned for these very model files; may be empty: then each model is a plan."""
     version: str
     """Digest of what serves: the same models give the same version on every worker."""
-    cpu_only: Sequence[str] = ()
-    """Where there is a GPU, one line for each model that is not on it: its name and why."""
+    cpu_only: Sequence[CpuOnly] = ()
+    """Where there is a GPU, the models that are not on it."""
 
 
 def load_ladder(
@@ -98,7 +123,7 @@ def load_ladder(
     if not (folder / TASK_FILE).is_file():
         raise ArtifactError(
             f"{folder}: no {TASK_FILE} there; make the ladder with "
-            f"`ounce train {task_name} --models {models_dir}`"
+            f"`ounce train {task_name} --models {shell_word(models_dir)}`"
         )
     task = read_task(folder / TASK_FILE)
     if task.name != task_name:

@@ -18,6 +18,7 @@ from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.gathering import gather_rows
 from ounce_edge.pipeline.job import Job
 from ounce_edge.pipeline.reports import GroupReport, Report
+from ounce_edge.pipeline.tenants import tenant_shares
 from ounce_edge.pipeline.trails import Trail
 from ounce_edge.recommender.arrays import Items
 from ounce_edge.recommender.rule.explanation import passed_over, rejections
@@ -129,6 +130,7 @@ class Answering:
         if len(outgoing.values):
             publish(outgoing)
         floors = batch.min_accuracy[items]
+        is_late, is_under = latency_ms > batch.max_latency_ms[items], low < floors
         report.groups.append(
             GroupReport(
                 model=card.model,
@@ -141,13 +143,16 @@ class Answering:
                 cost=cost * n,
                 saved=saved * n,
                 latency_ms=latency_ms,
-                deadline_misses=int(np.count_nonzero(latency_ms > batch.max_latency_ms[items])),
-                floor_misses=int(np.count_nonzero(low < floors)),
+                deadline_misses=int(np.count_nonzero(is_late)),
+                floor_misses=int(np.count_nonzero(is_under)),
                 refused=outgoing.refused,
                 regret=regret(view, group.plan, floors) if choice is Choice.EXPLORATION else 0.0,
                 trail=Trail(job, outcome, answered, low, self._clocks.steady())
                 if report.keeps_trails
                 else None,
+                tenants=()
+                if batch.all_bare
+                else tenant_shares(take(batch.heads, items), is_late, is_under),
             )
         )
         return rejected

@@ -1,6 +1,6 @@
 """Every metric that a worker exposes, as `metrics.yaml` describes it.
 
-Label sets are bounded by tasks, models, partitions and closed sets of reasons.
+Label sets are bounded by tasks, models, partitions, some tenants and closed sets of reasons.
 """
 
 from collections.abc import Sequence
@@ -45,6 +45,10 @@ class Instruments:
         self.messages = counter("ounce_messages_total")
         self.deadline_misses = counter("ounce_deadline_misses_total")
         self.floor_misses = counter("ounce_floor_misses_total")
+        self.tenant_predictions = counter("ounce_tenant_predictions_total")
+        self.tenant_deadline_misses = counter("ounce_tenant_deadline_misses_total")
+        self.tenant_floor_misses = counter("ounce_tenant_floor_misses_total")
+        self.tenant_dead_letters = counter("ounce_tenant_dead_letters_total")
         self.fallbacks = counter("ounce_fallbacks_total")
         self.set_aside = counter("ounce_set_aside_total")
         self.unconfirmed = gauge("ounce_unconfirmed_seconds")

@@ -1,7 +1,7 @@
 """Counts what a worker did, and shows what it believes, on `/metrics`."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ounce_schemas import __version__
 from ounce_schemas.canary import Criterion
@@ -19,23 +19,29 @@ from prometheus_client import (
 )
 
 from ounce_edge.broker.transactional_producer import AbortCause
-from ounce_edge.models.catalogue import Ladder
+from ounce_edge.models.catalogue import Ladder, WhyCpu
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.snapshot import Snapshot
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.instruments import Instruments
+from ounce_edge.telemetry.tenant_counts import TenantCounts
 from ounce_edge.telemetry.trace_sender import TRACE_OUTCOMES
 
 
 class Metrics:
-    """All metrics of one worker, in a registry of their own."""
+    """All metrics of one worker, in a registry of their own.
 
-    def __init__(self) -> None:
+    Args:
+        tenants: those that have series of their own; none: the first that are seen.
+    """
+
+    def __init__(self, tenants: Collection[str] = ()) -> None:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self._to = Instruments(self.registry)
+        self._tenants = TenantCounts(self._to, tenants)
         self._series: dict[tuple[Counter | Gauge | str, ...], Counter | Gauge] = {}
         self._to.build.labels(__version__).set(1)
         for cause in AbortCause:
@@ -58,7 +64,9 @@ class Metrics:
     def _describe_ladder(self, ladder: Ladder) -> None:
         to, task = self._to, ladder.task.name
         to.refused.labels(task).set(len(ladder.refused))
-        to.cpu_only.labels(task).set(len(ladder.cpu_only))
+        for why in WhyCpu:
+            n = sum(model.why is why for model in ladder.cpu_only)
+            to.cpu_only.labels(task, why).set(n)
         to.catalogue.labels(task, ladder.version).set(1)
         for per_task in (
             to.duplicates,
@@ -81,6 +89,7 @@ class Metrics:
             to.events.labels(task, kind)
         for reason in Reason:
             to.dead_letters.labels(task, reason)
+        self._tenants.describe(task)
         for served in ladder.models:
             model = served.card.model
             to.memory.labels(task, model).set(served.resident_bytes)
@@ -169,6 +178,8 @@ class Metrics:
         for reason in report.rejected:
             self._add(self._to.dead_letters, 1, task, reason)
             self._add(self._to.messages, 1, task, "none", "dead-letter")
+        for tenant in report.tenants_rejected:
+            self._tenants.count_dead_letter(task, tenant)
         if report.escalated:
             self._add(self._to.escalations, report.escalated, task)
         for call in report.calls:
@@ -195,6 +206,7 @@ class Metrics:
         self._add(self._to.cost_saved, group.saved, task)
         self._add(self._to.always_best, group.always_best_ms / 1e3, task)
         self._add(self._to.saved, (group.always_best_ms - group.run_ms) / 1e3, task)
+        self._tenants.count(task, group)
         self._to.end_to_end.observe((task,), group.latency_ms / 1e3)
 
     def _add(self, metric: Counter | Gauge, amount: float, *labels: str) -> None:
@@ -206,9 +218,10 @@ class Metrics:
             series = self._series[key] = metric.labels(*labels)
         series.inc(amount)
 
-    def observe_refused(self, task: str, has_letter: bool) -> None:
-        """Count one answer that the broker refused."""
+    def observe_refused(self, task: str, has_letter: bool, tenant: bytes | None) -> None:
+        """Count one answer that the broker refused, and whose it was."""
         if has_letter:
+            self._tenants.count_dead_letter(task, tenant)
             self._add(self._to.dead_letters, 1, task, Reason.ANSWER_REFUSED)
             self._add(self._to.messages, 1, task, "none", "dead-letter")
         else:

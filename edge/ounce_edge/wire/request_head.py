@@ -18,6 +18,7 @@ from ounce_schemas.request import (
     HEADER_MAX_LATENCY_MS,
     HEADER_MIN_ACCURACY,
     HEADER_SOURCE,
+    HEADER_TENANT,
     HEADER_TRACEPARENT,
     HEADERS_RETURNED,
     AnswerForm,
@@ -39,6 +40,8 @@ class RequestHead(NamedTuple):
     traceparent: bytes | None = None
     attributes: Attributes = ()
     """Values of the headers that rules of the policy look at."""
+    tenant: bytes | None = None
+    """As it was sent."""
     json_bytes: int | None = None
     """Length of the JSON before binary tensors."""
     answer: AnswerForm | None = None
@@ -110,6 +113,7 @@ def read_head(
         _min_accuracy(accuracy) if accuracy else None,
         _traceparent(get(HEADER_TRACEPARENT)),
         () if read_attributes is None else read_attributes(get),
+        get(HEADER_TENANT),
     )
     return head if is_plain else head._replace(**_read_more(found))
 
@@ -204,8 +208,8 @@ def check_min_accuracy(value: float) -> float:
 _NAMES = frozenset(
     {
         HEADER_ID, HEADER_SOURCE, HEADER_CONTENT_TYPE, HEADER_MAX_LATENCY_MS, HEADER_MIN_ACCURACY,
-        HEADER_TRACEPARENT, "ce_specversion", "ce_type", "ce_time", "ce_datacontenttype",
-        "ce_subject", "ce_partitionkey",
+        HEADER_TRACEPARENT, HEADER_TENANT, "ce_specversion", "ce_type", "ce_time",
+        "ce_datacontenttype", "ce_subject", "ce_partitionkey",
     }
 )  # fmt: skip
 

@@ -73,7 +73,7 @@ def run_worker(settings: WorkerSettings) -> None:
     Raises:
         OunceError: the worker can't start, or can't go on.
     """
-    metrics = Metrics()
+    metrics = Metrics(settings.metrics_tenant)
     health = Health(time.monotonic)
     metrics.watch(health)
     metrics.show_certificates(certificate_expiries(settings))
@@ -109,11 +109,13 @@ def run_worker(settings: WorkerSettings) -> None:
         if len(lanes):
             sys.setswitchinterval(_SWITCH_S)
         worker = _Worker(settings, pipelines, lanes, partitions, metrics, health)
-        worker.start(sources, runtime)
         try:
             with ExitStack() as following:
+                building = None
                 if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
-                    following.callback(EngineBuilding(folders, settings.engines).close)
+                    building = EngineBuilding(settings.engines)
+                    following.callback(building.close)
+                worker.start(sources, runtime, building)
                 if settings.follow_policies:
                     following.callback(worker.follow_policies(metrics).close)
                 asyncio.run(worker.run())
@@ -203,10 +205,13 @@ class _Worker:
         self._trials = Trials(settings, self._serving, metrics, name)
         self._app = FastStream(broker, logger=None, on_shutdown=[self._drain])
 
-    def start(self, sources: ModelSources, runtime: Runtime) -> None:
-        """Begin to put in service what models come later."""
+    def start(
+        self, sources: ModelSources, runtime: Runtime, building: EngineBuilding | None
+    ) -> None:
+        """Begin to put in service what models come later, and to build engines of all."""
         watts = partial(measured_watts, meter=EnergyMeter())
-        sources.start(Reload(self._serving, runtime, self._events, watts), self._events)
+        reload = Reload(self._serving, runtime, self._events, watts)
+        sources.start(self._serving, reload, self._events, building)
 
     def follow_policies(self, metrics: Metrics) -> TopicFollower:
         """Put the current version of the policy in force, then each that comes."""

@@ -13,6 +13,7 @@ from ounce_edge.broker.no_offsets import NoOffsets
 from ounce_edge.telemetry.process import ProcessSettings
 from ounce_edge.worker.gpu_settings import GpuSettings
 from ounce_edge.worker.registry_settings import RegistrySettings
+from ounce_edge.worker.telemetry_settings import TelemetrySettings
 
 
 class DeliveryMode(StrEnum):
@@ -24,7 +25,7 @@ class DeliveryMode(StrEnum):
     """A read-committed reader sees it once."""
 
 
-class WorkerSettings(ProcessSettings, GpuSettings, RegistrySettings):
+class WorkerSettings(ProcessSettings, GpuSettings, RegistrySettings, TelemetrySettings):
     """Settings of `ounce worker`. Passed in at the top, never read deep inside."""
 
     models: Path = Field(default=Path("models"), description="Folder that `ounce train` writes")
@@ -185,24 +186,6 @@ class WorkerSettings(ProcessSettings, GpuSettings, RegistrySettings):
         description="Longest time to answer what waits when partitions are given up or the worker "
         "is stopped; the rest is left for their next owner. Until the worker has stopped up to ten "
         "seconds more may pass",
-    )
-    traces: str | None = Field(
-        default=None,
-        pattern=r"^https?://[^/\s]+(/\S*)?$",
-        description="Receiver of traces, OTLP over HTTP: http://HOST:4318. Default: no traces",
-    )
-    trace_share: float = Field(
-        default=0.01,
-        ge=0,
-        le=1,
-        description="Share of messages that are traced where their sender does not say. Those that "
-        "missed a target or failed are traced as well",
-    )
-    traces_per_s: float = Field(
-        default=50.0,
-        ge=1,
-        le=10_000,
-        description="Most messages traced a second, and as many of those that missed or failed",
     )
 
     @cached_property

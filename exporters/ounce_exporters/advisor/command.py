@@ -9,6 +9,7 @@ from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_schemas.command import grouped_command, make_settings, settings_options
 from ounce_schemas.documents import read_device
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.wording import shell_word
 from rich.console import Console
 
 from ounce_exporters.advisor.advised import options_of
@@ -76,7 +77,8 @@ def command(**values: Any) -> None:
     for line in lines(advice):
         say(console, line)
     say(console, f"All figures and plots: {page}")
-    say(console, f"Written to {settings.out}; build it with: ounce train --advice {settings.out}")
+    build = f"ounce train --advice {shell_word(settings.out)}"
+    say(console, f"Written to {settings.out}; build it with: {build}")
 
 
 def _observe(folder: Path, task: str | None) -> None:

@@ -15,6 +15,7 @@ from ounce_schemas.task import CLUSTER_POWER, TaskSpec, TensorSpec
 
 from ounce_exporters.example import EXAMPLE_FILE, ExampleRequest
 from ounce_exporters.export.cell_rules import cell_rows
+from ounce_exporters.export.provenance import backbone_lines
 
 PAGE_FILE = "README.md"
 
@@ -110,6 +111,7 @@ def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str
         "## Training",
         f"{card.training.source}. {_splits(card.training)}, {card.training.n_test} to test; "
         f"seed {card.seed}; data sha256 `{card.training.sha256}`.",
+        *backbone_lines(card.backbone),
         f"{card.parameters:,} parameters, {card.size_bytes:,} bytes, model sha256 `{card.sha256}`.",
         f"The file agrees with the native model on {card.parity.agreement:.2%} of "
         f"{card.parity.n} test items; largest difference {card.parity.largest_difference:.2g}.",

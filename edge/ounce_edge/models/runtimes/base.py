@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from ounce_schemas.errors import ArtifactError
 
 Inputs = Mapping[str, NDArray[Any]]
 """Input tensors by name, first axis the items: float32, uint8, or objects of str for BYTES."""
@@ -24,6 +25,10 @@ class TensorSignature:
 
 class RuntimeDownError(RuntimeError):
     """What runs a model is down. No input is at fault: other models can answer it."""
+
+
+class EngineAbsentError(ArtifactError):
+    """A model that runs once an engine of it is built."""
 
 
 class LoadedModel(Protocol):

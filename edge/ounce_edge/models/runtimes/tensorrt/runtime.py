@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ounce_schemas.errors import ArtifactError
 
-from ounce_edge.models.runtimes.base import LoadedModel
+from ounce_edge.models.runtimes.base import EngineAbsentError, LoadedModel
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, find_cuda
@@ -47,13 +47,18 @@ class TensorRtRuntime:
         """Load the engine of an ONNX file.
 
         Raises:
-            ArtifactError: there is none in the cache, or TensorRT does not take it.
+            EngineAbsentError: there is none in the cache.
+            ArtifactError: none could be built, or TensorRT does not take it.
             CudaError: the GPU has too little memory.
         """
-        engine = self._cache.read(self._target.key(content))
+        key = self._target.key(content)
+        engine = self._cache.read(key)
         if engine is None:
+            reason = self._cache.refusals.find(key)
+            if reason is not None:
+                raise ArtifactError(f"{path}: {reason}")
             task = path.parts[-3] if len(path.parts) > 2 else "TASK"
-            raise ArtifactError(
+            raise EngineAbsentError(
                 f"{path}: has no engine of {self.name} for {self._target.device.name}; build it "
                 f"with `ounce engines build {task}`, which says why where it can't be built"
             )
