@@ -23,6 +23,8 @@ D = TypeVar("D", bound=Document)
 TASK_FILE = "task.json"
 CARD_FILE = "card.json"
 MODEL_FILE = "model.onnx"
+EXPLANATION_FILE = "explanation.onnx"
+"""Beside the model, where its card has an `explanation`."""
 PLANS_FILE = "plans.json"
 """Beside `task.json`: what the plans of the ladder promise."""
 TEST_SPLIT_FILE = "test-split.npz"

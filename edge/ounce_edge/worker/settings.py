@@ -10,7 +10,6 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from ounce_edge.broker.no_offsets import NoOffsets
-from ounce_edge.telemetry.process import ProcessSettings
 from ounce_edge.worker.gpu_settings import GpuSettings
 from ounce_edge.worker.registry_settings import RegistrySettings
 from ounce_edge.worker.telemetry_settings import TelemetrySettings
@@ -25,7 +24,7 @@ class DeliveryMode(StrEnum):
     """A read-committed reader sees it once."""
 
 
-class WorkerSettings(ProcessSettings, GpuSettings, RegistrySettings, TelemetrySettings):
+class WorkerSettings(TelemetrySettings, GpuSettings, RegistrySettings):
     """Settings of `ounce worker`. Passed in at the top, never read deep inside."""
 
     models: Path = Field(default=Path("models"), description="Folder that `ounce train` writes")

@@ -3,15 +3,15 @@
 from typing import Self
 from urllib.parse import urlsplit
 
-from ounce_schemas.kafka_connection import KafkaConnection
 from pydantic import Field, model_validator
 
+from ounce_edge.telemetry.process import ProcessSettings
 from ounce_edge.telemetry.tenant_counts import FIRST_SEEN, MOST_NAMED
 from ounce_edge.telemetry.trace_protocol import TraceProtocol
 
 
-class TelemetrySettings(KafkaConnection):
-    """Settings of tenants' series and of traces."""
+class TelemetrySettings(ProcessSettings):
+    """Settings of a worker's tenants and traces, beside those of every process."""
 
     metrics_tenant: tuple[str, ...] = Field(
         default=(),

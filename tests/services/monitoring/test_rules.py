@@ -160,6 +160,14 @@ BURNT = [
     )
 ]
 
+SOON = {
+    "a model is ten times slower": "OunceModelSuspended",
+    "the broker is gone": "OunceBrokerTakesNothing",
+    "inputs drift": "OunceDrift",
+    "the disk is full": "OunceRecordingStopped",
+}
+"""Faults that are told within two minutes from when a worker's page shows them."""
+
 by_cause = Simulation(["recordings.yaml", "causes.yaml"], FLEET, step_s=15)
 by_budget = Simulation(["recordings.yaml", "objectives.yaml"], FLEET, step_s=120)
 
@@ -188,6 +196,15 @@ def test_alerts_tell_their_faults_alone(
 ) -> None:
     done = simulation.run(faults, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_faults_that_hurt_most_are_told_within_two_minutes() -> None:
+    within_min = {fault.alert: fault.within_min for fault in CAUSES}
+    assert [within_min[alert] <= 2 for alert in SOON.values()] == [True] * len(SOON)
+    # The simulation scrapes and evaluates no more often than the configuration that ships.
+    config = yaml.safe_load((ROOT / "services" / "prometheus" / "prometheus.yml").read_text())
+    seconds = [int(config["global"][f"{each}_interval"][:-1]) for each in ("scrape", "evaluation")]
+    assert max(seconds) <= by_cause.step_s
 
 
 def test_an_alert_that_is_silent_or_does_not_end_is_seen(tmp_path: Path) -> None:
