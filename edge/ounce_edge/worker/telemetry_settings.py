@@ -4,7 +4,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from ounce_schemas.kafka_connection import KafkaConnection
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ounce_edge.telemetry.log_lines import LogFormat
 from ounce_edge.telemetry.tenant_counts import FIRST_SEEN, MOST_NAMED
@@ -54,6 +54,13 @@ class TelemetrySettings(KafkaConnection):
     log_format: LogFormat = Field(
         default=LogFormat.TEXT, description="text, or json: an object for each line"
     )
+
+    @field_validator("traces")
+    @classmethod
+    def _traces_without_login(cls, traces: str | None) -> str | None:
+        if traces is not None and "@" in urlsplit(traces).netloc:
+            raise ValueError("others can read it: give the login in OTEL_EXPORTER_OTLP_HEADERS")
+        return traces
 
     @model_validator(mode="after")
     def _no_path_of_grpc(self) -> Self:
