@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,15 +12,10 @@ from ounce_schemas.errors import ArtifactError
 from ounce_schemas.task import TaskSpec
 
 from ounce_edge.models.canaries import answer_limit
-from ounce_edge.models.catalogue import (
-    Ladder,
-    ServedModel,
-    check_model,
-    load_ladder,
-    sample_inputs,
-)
+from ounce_edge.models.catalogue import CpuOnly, Ladder, ServedModel, WhyCpu, load_ladder
+from ounce_edge.models.checks import check_model, sample_inputs
 from ounce_edge.models.model_memory import ManagedModel
-from ounce_edge.models.runtimes.base import LoadedModel, Runtime, kind_of
+from ounce_edge.models.runtimes.base import EngineAbsentError, LoadedModel, Runtime, kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +24,18 @@ SUFFIX = "-gpu"
 _ITEMS = 32
 
 
+class _DiffersError(ArtifactError):
+    """A model that does not answer on the GPU as it should."""
+
+
 @dataclass(frozen=True)
 class CpuAndGpu:
     """A `Runtime` of the CPU, which knows the one of the GPU."""
 
     cpu: Runtime
     gpu: Runtime
+    gpu_joules: Callable[[], float | None] = lambda: None
+    """Energy that the GPU has used since some time; None where nothing measures it."""
 
     @property
     def name(self) -> str:
@@ -72,9 +74,12 @@ def load_everywhere(
                 raise ArtifactError("a model of this name is on the ladder")
             models.append(_on_gpu(folder, served, ladder.task, runtime.gpu, before.get(name)))
         except Exception as e:  # whatever a GPU does, the CPU serves
-            reason = " ".join(str(e).split())
-            cpu_only.append(f"{served.card.model}: {reason}")
-            logger.warning("on the CPU alone %s/%s: %s", task_name, served.card.model, reason)
+            found = CpuOnly(served.card.model, _why(e), " ".join(str(e).split()))
+            cpu_only.append(found)
+            logger.warning(
+                "on the CPU alone %s/%s reason=%s: %s",
+                task_name, found.model, found.why, found.text,
+            )  # fmt: skip
     on_gpu = ",".join(sorted(m.card.model for m in models if m.card.model not in names))
     version = hashlib.sha256(f"{ladder.version} {on_gpu}".encode()).hexdigest()[:12]
     return replace(
@@ -99,10 +104,21 @@ def _on_gpu(
     try:
         check_model(path, loaded, task, served.card)
         _check_alike(loaded, served.loaded, task)
+    except ArtifactError as e:
+        loaded.unload()
+        raise _DiffersError(str(e)) from e
     except BaseException:
         loaded.unload()
         raise
     return ServedModel(card, loaded, 0, kind_of(gpu.name))
+
+
+def _why(error: Exception) -> WhyCpu:
+    if isinstance(error, EngineAbsentError):
+        return WhyCpu.NO_ENGINE
+    if isinstance(error, _DiffersError):
+        return WhyCpu.DIFFERS
+    return WhyCpu.REFUSED if isinstance(error, ArtifactError) else WhyCpu.FAILED
 
 
 def _check_alike(gpu: LoadedModel, cpu: LoadedModel, task: TaskSpec) -> None:

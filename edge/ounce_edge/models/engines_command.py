@@ -65,8 +65,8 @@ def build(
 ) -> None:
     """Build the engines of all models of TASK that TensorRT takes.
 
-    Models that it does not take stay on the CPU; the reason is shown. Exit code 1 where no engine
-    is there at the end.
+    Models that it does not take stay on the CPU; the reason is shown, and kept for
+    `ounce runtimes`. Exit code 1 where no engine is there at the end.
 
     Example: ounce engines build digits bearing --tensorrt tensorrt-rtx
     """
@@ -122,7 +122,10 @@ def prune(models: Path | None, most_mb: float | None, cache: Path) -> None:
         return engine.key is not None and (known is None or engine.key.model_sha256 in known)
 
     most_bytes = None if most_mb is None else round(most_mb * 1e6)
-    freed = EngineCache(cache).prune(keep, most_bytes)
+    store = EngineCache(cache)
+    freed = store.prune(keep, most_bytes)
+    if known is not None:
+        store.refusals.prune(known)
     click.echo(f"{freed / 1e6:.1f} MB freed")
 
 

@@ -8,6 +8,7 @@ from ounce_schemas.errors import OunceError
 from ounce_edge.models.device_card import measure_device
 from ounce_edge.models.runtimes.availability import check_runtimes
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.models.runtimes.tensorrt.refusals import Refusals
 
 _NOTHING = "can't be used"
 
@@ -19,8 +20,16 @@ _NOTHING = "can't be used"
     help="Also measure how fast this machine runs models, and write that: for `ounce advise "
     "--device` on another one. Takes two seconds.",
 )
-def command(card: Path | None) -> None:
-    """Show which runtimes this machine can use, and why not the others.
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    default=Path(".ounce-engines"),
+    show_default=True,
+    help="Folder of engines, which also says of which models there can be none.",
+)
+def command(card: Path | None, cache: Path) -> None:
+    """Show which runtimes this machine can use, and why not the others; and which models
+    TensorRT does not take, and why.
 
     Exit code 0, also where there is no GPU; 1: the card can't be written.
 
@@ -34,6 +43,9 @@ def command(card: Path | None) -> None:
         words = " and ".join(word for word, is_so in can.items() if is_so)
         click.echo(f"{found.name}: {words or _NOTHING}")
         click.echo(f"  {found.where}")
+    for refusal in Refusals(cache).list():
+        click.echo(f"{refusal.model}: on the CPU alone, on {refusal.key.gpu}")
+        click.echo(f"  {refusal.reason}")
     if card is not None:
         _write_card(card)
 

@@ -6,8 +6,7 @@ share, since building and serialising an object per message costs ten times more
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from itertools import starmap
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -27,12 +26,11 @@ from ounce_edge.wire.answer_forms import CONTENT_TYPES, AnswerForms
 from ounce_edge.wire.batch import RequestBatch, take
 from ounce_edge.wire.bodies import Bodies
 from ounce_edge.wire.many_rows import ManyRows, write_rows
-from ounce_edge.wire.outputs import OutputEncoder
+from ounce_edge.wire.outputs import ExplainedGroup, OutputEncoder
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import RequestHead
+from ounce_edge.wire.rows_alike import of_each_kind
 
-_FEW = 8
-"""So many messages are encoded one by one: telling which of them are alike takes longer."""
 _MAX_CACHED, _MAX_KEYS = 4096, 256
 """About so many distinct targets are kept, of so many plans and reasons: targets come from outside,
 so they must not grow it."""
@@ -40,12 +38,14 @@ so they must not grow it."""
 _json = msgspec.json.Encoder().encode
 _BOOL = (b"false", b"true")
 _MARK_NAMES = (b"duplicate", b"timestamp_off", b"unknown_text")
+_MARK_TEXTS = (*(b',"%b":true' % name for name in _MARK_NAMES), b',"not_explained":"no-model"',
+               b',"not_explained":"targets"')  # fmt: skip
 _MARKS = tuple(
-    b"".join(b',"%b":true' % name for bit, name in enumerate(_MARK_NAMES) if number >> bit & 1)
-    for number in range(2 ** len(_MARK_NAMES))
+    b"".join(text for bit, text in enumerate(_MARK_TEXTS) if number >> bit & 1)
+    for number in range(2 ** len(_MARK_TEXTS))
 )
-"""What few answers have: by 1 for a duplicate, 2 for a timestamp that is off, and 4 for a text that
-the models have not learned."""
+"""What few answers have: by 1 for a duplicate, 2 for a timestamp that is off, 4 for a text that the
+models have not learned, and 8 or 16 for an explanation that is not there."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,10 @@ class GroupAnswer:
     """Per item, in the objective's unit, where there is one."""
     cost_saved: float = 0.0
     """Per item, what the most accurate model would have cost more."""
+    explained: ExplainedGroup | None = None
+    """None: nothing is explained."""
+    could_explain: bool = False
+    """Whether a model that may answer explains."""
     beliefs: Hashable = None
     """What `rejected` depends on besides the floor."""
 
@@ -125,7 +129,10 @@ class Encoder:
                 *(take(column, answer.items) for column in batch.json_ids),
                 *self._middles(batch, answer, latency_ms, repeats),
                 *self._outputs.columns(
-                    answer.result, answer.predicted, take(batch.outputs, answer.items)
+                    answer.result,
+                    answer.predicted,
+                    take(batch.outputs, answer.items),
+                    answer.explained,
                 ),
             ]
         )
@@ -206,12 +213,14 @@ class Encoder:
             marks[batch.timestamps_off[answer.items]] += 2
         if batch.unknown_texts is not None:
             marks[batch.unknown_texts[answer.items]] += 4
+        if batch.explained is not None and answer.explained is None:
+            marks[batch.explained[answer.items]] += 16 if answer.could_explain else 8
         deadlines, floors = batch.max_latency_ms[answer.items], batch.min_accuracy[answer.items]
         in_time = (latency_ms <= deadlines).astype(np.float64)
         kept = (floors <= answer.accuracy_low).astype(np.float64)
         return (
-            _of_each_kind(decision, deadlines, floors),
-            _of_each_kind(end, latency_ms, in_time, kept, marks),
+            of_each_kind(decision, deadlines, floors),
+            of_each_kind(end, latency_ms, in_time, kept, marks),
         )
 
     def _decisions(self, key: tuple[Any, ...]) -> dict[tuple[float, float], bytes]:
@@ -255,39 +264,7 @@ def _figures(answer: GroupAnswer) -> bytes:
             answer.cost,
             answer.cost_saved,
         )
+    if answer.explained is not None:
+        how = {"explanation": answer.explained.method, "explained": answer.explained.score}
+        figures += b"," + _json(how)[1:-1]
     return figures + b',"latency_ms":'
-
-
-def _of_each_kind(make: Callable[..., bytes], *columns: NDArray[np.float64]) -> Sequence[bytes]:
-    """What is made of the values of each row of columns of shape (n,), once for rows alike."""
-    if len(columns[0]) <= _FEW:
-        return list(map(make, *(column.tolist() for column in columns)))
-    # Timestamps are whole milliseconds, so the messages of a batch share few distinct latencies.
-    kinds = _kinds(*columns)
-    examples = np.empty(kinds.max() + 1, dtype=np.intp)
-    examples[kinds] = np.arange(len(kinds))
-    present = np.flatnonzero(np.bincount(kinds))
-    made = np.empty(len(examples), dtype=object)
-    distinct = zip(*(column[examples[present]].tolist() for column in columns), strict=True)
-    made[present] = list(starmap(make, distinct))
-    return cast("list[bytes]", made[kinds].tolist())
-
-
-def _kinds(*columns: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Whole numbers from 0 that tell the distinct rows of columns of shape (n,) apart; shape (n,).
-
-    What they leave out between 0 and the greatest is little: they may be the indices of a table.
-    """
-    most = 8 * len(columns[0])  # sorting, which leaves out nothing, costs several times as much
-    kinds = np.zeros(len(columns[0]), dtype=np.intp)
-    for column in columns:
-        if (column == column[0]).all():
-            continue
-        steps = column - column.min()
-        own = steps.astype(np.intp)
-        if steps.max() > most or (own != steps).any():
-            own = np.unique(column, return_inverse=True)[1]
-        kinds = kinds * (own.max() + 1) + own
-        if kinds.max() > most:
-            kinds = np.unique(kinds, return_inverse=True)[1]
-    return kinds

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -27,7 +26,7 @@ from ounce_edge.broker.no_offsets import NoOffsets
 from ounce_edge.broker.refused_labels import RefusedLabels
 from ounce_edge.broker.starts import Starts
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu, load_everywhere
-from ounce_edge.models.energy import EnergyMeter, measured_watts
+from ounce_edge.models.energy import make_meters
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -73,7 +72,7 @@ def run_worker(settings: WorkerSettings) -> None:
     Raises:
         OunceError: the worker can't start, or can't go on.
     """
-    metrics = Metrics()
+    metrics = Metrics(settings.metrics_tenant)
     health = Health(time.monotonic)
     metrics.watch(health)
     metrics.show_certificates(certificate_expiries(settings))
@@ -93,6 +92,7 @@ def run_worker(settings: WorkerSettings) -> None:
             metrics,
             lanes,
             lambda task: load_everywhere(folders[task], task, runtime),
+            watts=make_meters(runtime).watts,
         )
         health.models_loaded = True
         logger.info(
@@ -109,11 +109,13 @@ def run_worker(settings: WorkerSettings) -> None:
         if len(lanes):
             sys.setswitchinterval(_SWITCH_S)
         worker = _Worker(settings, pipelines, lanes, partitions, metrics, health)
-        worker.start(sources, runtime)
         try:
             with ExitStack() as following:
+                building = None
                 if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
-                    following.callback(EngineBuilding(folders, settings.engines).close)
+                    building = EngineBuilding(settings.engines)
+                    following.callback(building.close)
+                worker.start(sources, runtime, building)
                 if settings.follow_policies:
                     following.callback(worker.follow_policies(metrics).close)
                 asyncio.run(worker.run())
@@ -203,10 +205,12 @@ class _Worker:
         self._trials = Trials(settings, self._serving, metrics, name)
         self._app = FastStream(broker, logger=None, on_shutdown=[self._drain])
 
-    def start(self, sources: ModelSources, runtime: Runtime) -> None:
-        """Begin to put in service what models come later."""
-        watts = partial(measured_watts, meter=EnergyMeter())
-        sources.start(Reload(self._serving, runtime, self._events, watts), self._events)
+    def start(
+        self, sources: ModelSources, runtime: Runtime, building: EngineBuilding | None
+    ) -> None:
+        """Begin to put in service what models come later, and to build engines of all."""
+        reload = Reload(self._serving, runtime, self._events, make_meters(runtime).watts)
+        sources.start(self._serving, reload, self._events, building)
 
     def follow_policies(self, metrics: Metrics) -> TopicFollower:
         """Put the current version of the policy in force, then each that comes."""

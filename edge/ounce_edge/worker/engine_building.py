@@ -1,11 +1,15 @@
-"""Engines that are missing when a worker starts are built beside it, while the CPU serves."""
+"""Missing engines are built beside a worker, while the CPU serves."""
 
 import logging
+import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from pathlib import Path
+
+from ounce_edge.models.catalogue import Ladder
 
 logger = logging.getLogger(__name__)
 
@@ -14,29 +18,45 @@ _END_S = 5.0
 
 
 class EngineBuilding:
-    """Runs `ounce engines build` once for each folder of models, one after the other. Engines that
-    are there are not built again; whoever watches the cache puts new ones in service.
+    """Runs `ounce engines build` for each ladder that it is given, one after the other. Engines
+    that are there are not built again; whoever watches the cache puts new ones in service.
 
     Args:
-        folders: by task, the folder of models that it is served from.
         engines: the cache.
         command: that builds.
     """
 
-    def __init__(
-        self, folders: Mapping[str, Path], engines: Path, command: Sequence[str] = _OUNCE
-    ) -> None:
-        self._folders, self._engines, self._command = folders, engines, command
+    def __init__(self, engines: Path, command: Sequence[str] = _OUNCE) -> None:
+        self._engines, self._command = engines, command
+        self._asked: dict[str, frozenset[str]] = {}
+        """By task, digests of the models that were asked for last."""
+        self._waiting = queue.Queue[tuple[str, Path] | None]()
         self._child: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="engines", daemon=True)
         self._thread.start()
 
+    def add(self, task: str, models: Path, ladder: Ladder) -> None:
+        """Have the engines of a ladder built, soon.
+
+        Args:
+            task: its name.
+            models: the folder of all tasks that it was read from.
+            ladder: what serves.
+        """
+        digests = frozenset(model.card.sha256 for model in ladder.models)
+        if not digests <= self._asked.get(task, frozenset()):
+            self._asked[task] = digests
+            self._waiting.put((task, models))
+
     def wait(self, timeout_s: float) -> bool:
         """Whether all is built, or given up, within this time."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        end_s = time.monotonic() + timeout_s
+        with self._waiting.all_tasks_done:
+            while self._waiting.unfinished_tasks and time.monotonic() < end_s:
+                self._waiting.all_tasks_done.wait(end_s - time.monotonic())
+            return not self._waiting.unfinished_tasks
 
     def close(self) -> None:
         """Stop; an engine that is half built is lost."""
@@ -44,22 +64,35 @@ class EngineBuilding:
             self._is_closed = True
             if self._child is not None:
                 self._child.terminate()
+        self._waiting.put(None)
         self._thread.join(_END_S)
 
     def _run(self) -> None:
-        for folder in sorted(set(self._folders.values())):
-            tasks = sorted(task for task, of in self._folders.items() if of == folder)
-            words = ["engines", "build", *tasks, "--models", str(folder)]
-            command = [*self._command, *words, "--cache", str(self._engines)]
-            with self._lock:
-                if self._is_closed:
+        while True:
+            wanted = self._waiting.get()
+            try:
+                if wanted is None:
                     return
-                self._child = child = subprocess.Popen(
-                    command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-                )
-            with child:
-                assert child.stdout is not None
-                for line in child.stdout:
-                    logger.info("engines: %s", line.rstrip())
-            if child.returncode:
-                logger.warning("no engines of %s: exit code %d", tasks, child.returncode)
+                self._build(*wanted)
+            except Exception:  # without this the thread would end, and nobody would know
+                logger.exception("an engine is not built")
+            finally:
+                self._waiting.task_done()
+
+    def _build(self, task: str, models: Path) -> None:
+        words = ["engines", "build", task, "--models", str(models), "--cache", str(self._engines)]
+        with self._lock:
+            if self._is_closed:
+                return
+            self._child = child = subprocess.Popen(
+                [*self._command, *words],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        with child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                logger.info("engines: %s", line.rstrip())
+        if child.returncode:
+            logger.warning("no engines of %s: exit code %d", task, child.returncode)

@@ -1,25 +1,31 @@
 """Where a worker's models come from: releases of a store, else a folder; also while it serves."""
 
 import fcntl
+import logging
 import math
 import threading
 import time
 from pathlib import Path
 from typing import TextIO
 
-from ounce_schemas.errors import OunceError
+from ounce_schemas.errors import ArtifactError, OunceError
 from ounce_schemas.model_store import ModelStore
 from ounce_schemas.release_signature import need_model_signing
 from ounce_schemas.topics import MODELS_TOPIC
 
 from ounce_edge.broker.compacted_topic import CompactedTopic
 from ounce_edge.models.release_cache import ReleaseCache
+from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.telemetry.events import Events
+from ounce_edge.worker.engine_building import EngineBuilding
 from ounce_edge.worker.model_following import ModelFollowing
 from ounce_edge.worker.model_watching import ModelWatching
 from ounce_edge.worker.reload import Reload
+from ounce_edge.worker.serving import Serving
 from ounce_edge.worker.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
 _JOIN_S = 10.0
@@ -38,7 +44,9 @@ class ModelSources:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        engines = EngineCache(settings.engines) if settings.runtime.has_engines else None
+        self._folders = dict.fromkeys(settings.task, settings.models)
+        engines = _engines_of(settings)
+        self._has_engines = engines is not None
         self._watching = ModelWatching(settings.models, settings.task, engines)
         self._following = self._topic = self._cache_lock = None
         self._stopping = threading.Event()
@@ -75,15 +83,28 @@ class ModelSources:
             ArtifactError: a release can't be had.
             BrokerError: the topic is absent or not compacted, or can't be read.
         """
-        found = dict.fromkeys(self._settings.task, self._settings.models)
         if self._following is not None and self._topic is not None:
             records = self._topic.start(self._settings.kafka_timeout_s)
-            found |= self._following.begin(records)
-        return found
+            self._folders |= self._following.begin(records)
+        return self._folders
 
-    def start(self, reload: Reload, events: Events) -> None:
-        """Begin to look for what is new."""
-        if self._settings.models_watch_s or self._following is not None:
+    def start(
+        self, serving: Serving, reload: Reload, events: Events, building: EngineBuilding | None
+    ) -> None:
+        """Begin to look for what is new.
+
+        Args:
+            serving: what serves now.
+            reload: puts in service what is new.
+            events: tells people.
+            building: where there is a GPU that needs engines, builds those of all models.
+        """
+        reload.folders |= self._folders
+        if building is not None:
+            reload.taken = building.add
+            for task, folder in self._folders.items():
+                building.add(task, folder, serving.edition(task).ladder)
+        if self._settings.models_watch_s or self._following is not None or self._has_engines:
             self._thread = threading.Thread(
                 target=self._run, args=(reload, events), name="models", daemon=True
             )
@@ -108,6 +129,8 @@ class ModelSources:
             if self._following is not None and not self._stopping.is_set():
                 self._following.look(reload, events)
                 released = self._following.released
+            if not self._stopping.is_set():
+                self._watching.look_at_engines(reload)
             if time.monotonic() - watched_at_s >= every_s and not self._stopping.is_set():
                 watched_at_s = time.monotonic()
                 self._watching.look(reload, released)
@@ -117,6 +140,23 @@ class ModelSources:
             self._topic.wait_for_change(seconds)
         else:
             self._stopping.wait(seconds)
+
+
+def _engines_of(settings: WorkerSettings) -> EngineCache | None:
+    """The engines of the GPU, where there may be any.
+
+    Raises:
+        ArtifactError: the GPU was asked for, and the folder can't be used.
+    """
+    if not settings.runtime.has_engines:
+        return None
+    try:
+        return EngineCache(settings.engines)
+    except ArtifactError as e:
+        if settings.runtime is not RuntimeChoice.AUTO:
+            raise
+        logger.warning("models run on the CPU alone: --engines %s", e)
+        return None
 
 
 def _sole_use(folder: Path) -> TextIO:

@@ -36,14 +36,23 @@ class ModelWatching:
             reload: puts in service what is new.
             released: tasks whose models come from a store.
         """
-        known, self._known = self._known, self._contents()
-        has_engines = not self._known <= known
         for task, watch in self._watches.items():
             try:
-                if task not in released and (watch.look() or has_engines):
+                if task not in released and watch.look():
                     reload.take(task, self._models)
             except Exception:  # without this the thread would end, and nobody would know
                 logger.exception("models of task %s are not looked at, trying again", task)
+
+    def look_at_engines(self, reload: Reload) -> None:
+        """Offer models on the GPU whose engines have come, those of releases too."""
+        known, self._known = self._known, self._contents()
+        if self._known <= known:
+            return
+        for task in self._watches:
+            try:
+                reload.again(task)
+            except Exception:
+                logger.exception("engines of task %s are not looked at", task)
 
     def _contents(self) -> frozenset[tuple[str, int]]:
         return frozenset() if self._engines is None else self._engines.contents()

@@ -39,6 +39,10 @@ class Reload:
         self._runtime = runtime
         self._events = events
         self._watts = watts
+        self.folders: dict[str, Path] = {}
+        """By task, the folder of all tasks that its models come from."""
+        self.taken: Callable[[str, Path, Ladder], None] = lambda task, models, ladder: None
+        """Told each time that models are put in service: the task, its folder and the ladder."""
 
     def take(self, task: str, models: Path) -> bool:
         """Put in service what a folder holds of a task.
@@ -50,9 +54,20 @@ class Reload:
         Returns:
             Whether it serves; False where nothing of it can, and what served goes on.
         """
+        return self._take(task, models, is_again=False)
+
+    def again(self, task: str) -> None:
+        """Load the models of a task anew from where they came, since more of them may have engines
+        by now; where none has, nothing changes."""
+        if task in self.folders:
+            self._take(task, self.folders[task], is_again=True)
+
+    def _take(self, task: str, models: Path, *, is_again: bool) -> bool:
         before = self._serving.edition(task)
         try:
             ladder = load_everywhere(models, task, self._runtime, serving=before.ladder)
+            if is_again and ladder.version == before.ladder.version:
+                return True
             self._tell_refused(before.ladder, ladder)
             after = successor(before, ladder, before.policy, watts=self._watts)
             while not self._serving.replace_edition(before, after):
@@ -62,6 +77,8 @@ class Reload:
             text = f"{e}; what served goes on"
             self._events.tell(EventKind.MODELS_REFUSED, task, "models", text)
             return False
+        self.folders[task] = models
+        self.taken(task, models, ladder)
         text = _describe(before.ladder, ladder)
         self._events.tell(EventKind.MODELS_CHANGED, task, "models", text)
         unmet = after.unmet_floor()

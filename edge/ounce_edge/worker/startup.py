@@ -31,9 +31,8 @@ from ounce_edge.evidence.decided import Recorder
 from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.evidence.decision_stream import DecisionStream
-from ounce_edge.models.catalogue import Ladder
+from ounce_edge.models.catalogue import Ladder, ServedModel
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu
-from ounce_edge.models.energy import EnergyMeter, measured_watts
 from ounce_edge.models.model_memory import ManagedRuntime, ModelMemory
 from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.apart import ApartRuntime
@@ -115,7 +114,7 @@ def make_runtime(settings: WorkerSettings, metrics: Metrics) -> Runtime:
         gpu_memory = ModelMemory(most_bytes, resident=lambda: apart.used_bytes)
         gpu_memory.start()
         gpu = ManagedRuntime(apart, gpu_memory)
-    return CpuAndGpu(runtime, gpu)
+    return CpuAndGpu(runtime, gpu, lambda: apart.joules)
 
 
 def make_gpu(choice: RuntimeChoice, make: Callable[[], Runtime]) -> ApartRuntime | None:
@@ -170,11 +169,11 @@ def load_pipelines(
     metrics: Metrics,
     lanes: Lanes,
     ladder_of: Callable[[str], Ladder],
+    watts: Callable[[ServedModel], float | None],
 ) -> list[Pipeline]:
     unserved = sorted(set(policy.tasks) - set(settings.task))
     if unserved:
         logger.info("policy %s also names tasks not served here: %s", policy.version, unserved)
-    watts = partial(measured_watts, meter=EnergyMeter())
     pipelines, recorder_of = [], make_recorders(settings)
     schemas = make_schemas(settings)
     for task in settings.task:
@@ -232,11 +231,14 @@ def make_tracing(settings: WorkerSettings, name: str, metrics: Metrics) -> Traci
         return None
     try:
         from ounce_edge.telemetry.otlp import make_sender
+
+        sender = make_sender(
+            settings.traces, name, settings.group, metrics.count_traced, settings.traces_protocol
+        )
     except ModuleNotFoundError as e:
         raise OunceError(
             f'--traces needs the package {e.name!r}: install it with pip install "ounce[tracing]"'
         ) from e
-    sender = make_sender(settings.traces, name, settings.group, metrics.count_traced)
     choice = make_choice(settings.trace_share, settings.traces_per_s)
     return Tracing(choice, sender, metrics.exemplify)
 

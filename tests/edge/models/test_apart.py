@@ -5,6 +5,8 @@ is told.
 """
 
 import gc
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime
+from ounce_edge.models.runtimes.apart_child import Child
 from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
@@ -153,6 +156,26 @@ def test_a_call_that_hangs_is_ended() -> None:
     with pytest.raises(ApartError, match=r"did not answer for 0\.2 s and was ended"):
         model.run(wish(bad.HANG))
     runtime.close()
+
+
+def test_a_process_that_reads_nothing_is_ended() -> None:
+    runtime = ApartRuntime(bad.BadRuntime, Limits(start_s=60, load_s=0.2))
+    os.kill(runtime.pid or 0, signal.SIGSTOP)
+    with pytest.raises(ApartError, match=r"read nothing for 0\.2 s and was ended"):
+        runtime.load(PATH, bytes(8_000_000))  # more than a pipe holds
+    assert runtime.pid is None
+    runtime.close()
+
+
+def test_a_process_that_stops_in_the_middle_of_an_answer_is_ended() -> None:
+    child = Child(bad.BadRuntime, 1, "the process")
+    child.answer(60)
+    child.ask(60, "load", 1, str(PATH), b"one")
+    child._pipe.send(("run", 1, {"input": np.zeros((3_000_000, 1), np.float32)}))
+    assert child._pipe.poll(60)  # it has begun to answer, with more than a pipe holds
+    os.kill(child.pid or 0, signal.SIGSTOP)
+    with pytest.raises(ApartError, match=r"in the middle of an answer for 0\.2 s and was ended"):
+        child.answer(0.2)
 
 
 def test_restarts_wait_longer_each_time(runtime: ApartRuntime, clock: Clock) -> None:

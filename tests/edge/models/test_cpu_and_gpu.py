@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ounce_edge.models.catalogue import CpuOnly, WhyCpu
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu, load_everywhere
-from ounce_edge.models.runtimes.base import Runtime
+from ounce_edge.models.runtimes.apart import ApartError
+from ounce_edge.models.runtimes.base import EngineAbsentError, LoadedModel, Runtime
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
+from ounce_schemas.errors import ArtifactError
 
 from tests.support.edge.ladders import DIGITS, write_ladder
 
@@ -33,8 +36,8 @@ def test_a_model_with_an_engine_stands_beside_its_twin(models: Path) -> None:
     )
     assert [m.card.model for m in ladder.models] == ["a", "b", "a-gpu"]
     assert ladder.models[2].card.sha256 == ladder.models[0].card.sha256
-    assert [line.partition(": ")[0] for line in ladder.cpu_only] == ["b"]
-    assert "no fake of that name" in ladder.cpu_only[0]
+    assert [(one.model, one.why) for one in ladder.cpu_only] == [("b", WhyCpu.REFUSED)]
+    assert "no fake of that name" in ladder.cpu_only[0].text
     assert ladder.refused == []
     assert ladder.version != plain.version
 
@@ -50,9 +53,34 @@ def test_a_model_that_answers_otherwise_on_the_gpu_is_refused(models: Path) -> N
     gpu = FakeModel(DIGITS, other)
     ladder = load_everywhere(models, "digits", CpuAndGpu(cpu(), FakeRuntime({"a": gpu})))
     assert [m.card.model for m in ladder.models] == ["a", "b"]
-    assert "32 of 32 answers differ from the CPU's by more than 0.01" in ladder.cpu_only[0]
+    assert ladder.cpu_only[0].why is WhyCpu.DIFFERS
+    assert "32 of 32 answers differ from the CPU's by more than 0.01" in ladder.cpu_only[0].text
     with pytest.raises(RuntimeError, match="unloaded"):
         gpu.run({"input": np.zeros((1, 4), np.float32)})
+
+
+class Failing(FakeRuntime):
+    """Loads nothing, for one reason."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__({})
+        self._error = error
+
+    def load(self, path: Path, content: bytes) -> LoadedModel:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (EngineAbsentError("no engine"), WhyCpu.NO_ENGINE),
+        (ArtifactError("operator Strange"), WhyCpu.REFUSED),
+        (ApartError("it died"), WhyCpu.FAILED),
+    ],
+)
+def test_why_a_model_is_not_on_the_gpu_is_told(models: Path, error: Exception, why: WhyCpu) -> None:
+    ladder = load_everywhere(models, "digits", CpuAndGpu(cpu(), Failing(error)))
+    assert list(ladder.cpu_only) == [CpuOnly(name, why, str(error)) for name in ("a", "b")]
 
 
 def test_what_is_loaded_stays_where_its_file_is_the_same(models: Path) -> None:
@@ -72,4 +100,4 @@ def test_a_name_that_is_taken_is_not_given_twice(models: Path) -> None:
     both = CpuAndGpu(FakeRuntime(fakes), FakeRuntime({"a": FakeModel(DIGITS)}))
     ladder = load_everywhere(models, "digits", both)
     assert [m.card.model for m in ladder.models] == ["a", "a-gpu", "b"]
-    assert ladder.cpu_only[0] == "a: a model of this name is on the ladder"
+    assert ladder.cpu_only[0].text == "a model of this name is on the ladder"

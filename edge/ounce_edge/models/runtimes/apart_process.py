@@ -10,7 +10,7 @@ from typing import Any
 
 from ounce_schemas.errors import ArtifactError, OunceError
 
-from ounce_edge.models.runtimes.base import LoadedModel, Runtime
+from ounce_edge.models.runtimes.base import EngineAbsentError, LoadedModel, Runtime
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Kind(Enum):
     DONE = auto()
     REFUSED = auto()
     """The model can't be loaded."""
+    NO_ENGINE = auto()
+    """The model can't be loaded until its engine is built."""
     FAILED = auto()
     """The call failed; the next one may do."""
     ABSENT = auto()
@@ -53,6 +55,8 @@ def serve(make: Callable[[], Runtime], connection: Any) -> None:
             return
         try:
             answer = (Kind.DONE, _do(runtime, models, *message))
+        except EngineAbsentError as e:
+            answer = (Kind.NO_ENGINE, str(e))
         except ArtifactError as e:
             answer = (Kind.REFUSED, str(e))
         except Exception as e:  # runtimes raise many types
@@ -74,5 +78,10 @@ def _do(
         return models[number].run(*more)
     if what == "used":
         return getattr(runtime, "used_bytes", 0)
+    if what == "joules":
+        return getattr(runtime, "joules", None)
+    if what == "times":
+        times_ms = getattr(models[number], "gpu_times_ms", None)
+        return [] if times_ms is None else times_ms(*more)
     models.pop(number).unload()
     return None

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from ounce_schemas.errors import ArtifactError
 
 Inputs = Mapping[str, NDArray[Any]]
 """Input tensors by name, first axis the items: float32, uint8, or objects of str for BYTES."""
@@ -24,6 +25,10 @@ class TensorSignature:
 
 class RuntimeDownError(RuntimeError):
     """What runs a model is down. No input is at fault: other models can answer it."""
+
+
+class EngineAbsentError(ArtifactError):
+    """A model that runs once an engine of it is built."""
 
 
 class LoadedModel(Protocol):
@@ -65,6 +70,10 @@ class LoadedModel(Protocol):
 def kind_of(name: str) -> str:
     """What policies call a runtime of this name: `cpu` of `onnxruntime-cpu 1.32.0`."""
     return name.split()[0].removeprefix("onnxruntime-").partition("-")[0]
+
+
+GPU_KINDS = ("cuda", "tensorrt")
+"""Kinds of runtimes that run on a GPU."""
 
 
 class Runtime(Protocol):

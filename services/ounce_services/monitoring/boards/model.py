@@ -77,8 +77,11 @@ MODEL = Board(
         ),
         Question(
             title="Which models are on the CPU alone, though there is a GPU?",
-            about="TensorRT does not take them, or they have no engine. The log says why.",
-            asks={"{{task}}": 'sum by (task) (ounce_models_cpu_only{task=~"$task"})'},
+            about="By reason. The command ounce runtimes and the log say more.",
+            asks={
+                "{{task}} {{reason}}": "sum by (task, reason) "
+                '(ounce_models_cpu_only{task=~"$task"}) > 0'
+            },
             unit="none",
         ),
         Question(

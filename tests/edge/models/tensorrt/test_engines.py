@@ -12,6 +12,7 @@ from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.models.runtimes.tensorrt.device import ANY, Device
 from ounce_edge.models.runtimes.tensorrt.engines import Target, build_apart, find_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
+from ounce_edge.models.runtimes.tensorrt.refusals import Refusal
 from ounce_schemas.errors import ArtifactError
 
 from tests.support.networks import perceptron
@@ -74,7 +75,7 @@ def test_an_engine_is_built_once_and_again_where_it_is_damaged(
     assert find_engine(cache, TARGET, PATH, b"good", unheard) == (found[0][0], True)
 
 
-def test_a_refusal_names_the_file_and_nothing_is_kept(
+def test_a_refusal_names_the_file_and_its_reason_alone_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "build_apart", partial(build_apart, module=FAKE))
@@ -82,6 +83,19 @@ def test_a_refusal_names_the_file_and_nothing_is_kept(
     with pytest.raises(ArtifactError, match=f"^{PATH}: operator Strange"):
         find_engine(cache, TARGET, PATH, b"refuse", unheard)
     assert cache.list() == []
+    [kept] = cache.refusals.list()
+    assert (kept.model, kept.reason) == ("digits/mlp", "operator Strange: not known")
+    assert kept.key == TARGET.key(b"refuse")
+
+
+def test_a_build_that_does_forgets_why_it_did_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "build_apart", partial(build_apart, module=FAKE))
+    cache = EngineCache(tmp_path)
+    cache.refusals.keep(Refusal(TARGET.key(b"good"), "digits/mlp", "no room"))
+    assert find_engine(cache, TARGET, PATH, b"good", unheard)[1]
+    assert cache.refusals.list() == []
 
 
 @pytest.mark.rtx

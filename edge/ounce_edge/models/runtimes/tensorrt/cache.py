@@ -17,32 +17,16 @@ from pathlib import Path
 import msgspec
 from ounce_schemas.errors import ArtifactError
 
+from ounce_edge.models.runtimes.tensorrt.engine_key import EngineKey
+from ounce_edge.models.runtimes.tensorrt.refusals import Refusals
+
+__all__ = ["CachedEngine", "EngineCache", "EngineKey"]
+
 logger = logging.getLogger(__name__)
 
 _SUFFIX = ".engine"
 _UNFINISHED = ".new-"
 _MOST_HEADER = 100_000
-
-
-class EngineKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an engine is of. Where anything differs, it is another engine."""
-
-    model_sha256: str
-    tensorrt: str
-    """Name and version."""
-    gpu: str
-    capability: str
-    driver: str
-    best: int
-    most: int
-    """Of the batch profile."""
-    flags: str
-    """How it is built."""
-
-    @property
-    def digest(self) -> str:
-        """Names its file."""
-        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
 class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +61,8 @@ class EngineCache:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.refusals = Refusals(folder)
+        """Why models have no engine here."""
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             status = folder.stat()

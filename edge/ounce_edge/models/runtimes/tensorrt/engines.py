@@ -19,6 +19,7 @@ from ounce_edge.models.runtimes.tensorrt.building import FLAGS, Progress
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache, EngineKey
 from ounce_edge.models.runtimes.tensorrt.device import Device
 from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
+from ounce_edge.models.runtimes.tensorrt.refusals import Refusal
 
 BUILD_LIMIT_S = 1800.0
 """A build that takes longer is given up."""
@@ -51,7 +52,7 @@ class Target:
 def find_engine(
     cache: EngineCache, target: Target, path: Path, content: bytes, progress: Progress
 ) -> tuple[bytes, bool]:
-    """The engine of a model, and whether it was built just now.
+    """The engine of a model, and whether it was built just now. Why it can't be is kept.
 
     Args:
         cache: where it may be, and is put.
@@ -67,11 +68,14 @@ def find_engine(
     engine = cache.read(key)
     if engine is not None:
         return engine, False
+    model = "/".join(path.parts[-3:-1])
     try:
         engine = build_apart(target, content, progress)
     except ArtifactError as e:
+        cache.refusals.keep(Refusal(key, model, str(e)))
         raise ArtifactError(f"{path}: {e}") from e
-    cache.write(key, "/".join(path.parts[-3:-1]), engine)
+    cache.write(key, model, engine)
+    cache.refusals.drop(key)
     return engine, True
 
 
