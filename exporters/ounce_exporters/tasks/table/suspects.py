@@ -90,7 +90,7 @@ def _candidates(
         block = columns[start : start + _BLOCK]
         values = np.concatenate([_as_feature(column, rows) for column in block], axis=1)
         sorted_truth = truth[values.argsort(axis=0)]
-        for i in np.flatnonzero(_least_error(sorted_truth, classifies) <= most):
+        for i in np.flatnonzero(_least_error(sorted_truth, classifies) <= most).tolist():
             yield block[i], values[:, i : i + 1]
 
 
