@@ -205,8 +205,14 @@ def _open_table(
         )
     with ReadingReporter(console, path) as reporter:
         data = load(path, settings.target, task, settings.table, settings.seed, reporter.notice)
-    settings.check_weights(data.spec)
-    from ounce_exporters.tasks.table.recipes import recipes  # after the table is known to be good
+        settings.check_weights(data.spec)
+        reporter.choosing()
+        return data, _choose(data, settings)
+
+
+def _choose(data: TaskData, settings: TrainSettings) -> list[Recipe]:
+    # Imported here: it takes seconds, and the table is known to be good.
+    from ounce_exporters.tasks.table.recipes import recipes
     from ounce_exporters.tasks.table.workload import bound_work
 
     balanced = settings.class_weights == "balanced"
@@ -216,7 +222,7 @@ def _open_table(
         raise click.UsageError(
             f"--from starts {start.card.model}, which --only leaves out: name it with --only, too"
         )
-    return data, bound_work([replace(recipe, balanced=balanced) for recipe in made], data)
+    return bound_work([replace(recipe, balanced=balanced) for recipe in made], data)
 
 
 def _start(settings: TrainSettings) -> "Start | None":

@@ -133,8 +133,11 @@ def _are_quoted(texts: Sequence[str]) -> bool:
 
 
 def _is_quoted(column: pd.Series) -> bool:
-    texts = column[column != ""]
     # The first few tell nearly always; then all are looked at.
+    head = [text for text in column.iloc[:_FEW].to_list() if text]
+    if head and not _are_quoted(head):
+        return False
+    texts = column[column != ""]
     return _are_quoted(texts.iloc[:_FEW].to_list()) and _are_quoted(texts.to_list())
 
 
