@@ -73,8 +73,8 @@ def main(messages: int, rounds: int, publish: bool) -> None:
         ),
     }
     rows: list[list[results.Cell]] = []
-    for poll in (1, 10, 100):
-        n = messages if poll > 1 else messages // 10
+    for poll in (1, 3, 10, 100):
+        n = messages if poll > 3 else messages // 10
         with tempfile.TemporaryDirectory() as scratch:
             record(Path(scratch), n, poll)
             for name, policy in changes.items():

@@ -26,6 +26,7 @@ from benchmarks.routing.matrix import Measured
 from benchmarks.routing.overhead import headers
 from benchmarks.routing.simulation import Result
 from benchmarks.routing.workloads import Workload, make
+from benchmarks.worker.processor_time import processor_s
 from tests.support.kafka.apache_kafka import ApacheKafka
 from tests.support.process.child import free_port
 
@@ -255,5 +256,4 @@ def _spent(pid: int, port: int) -> _Spent:
         for line in lines
         if line.startswith("ounce_decision_seconds_total")
     )
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return _Spent(deciding_s, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+    return _Spent(deciding_s, processor_s(pid))

@@ -8,7 +8,8 @@ All answer the same backlog of digits with the same model, in turn, the broker o
 they on another. A run's rate is its number of answers over the time from its first to its last
 answer's arrival at the broker (log append time), so that start-up does not count and answers that
 only wait in a producer's queue do not either. What is reported is the ratio of the rates of one
-round, and its spread over the rounds.
+round, and its spread over the rounds; and the processor time that each took for a message, which
+swings less where the machine has other work.
 
 Example: python -m benchmarks.worker.throughput --rounds 5
 """
@@ -21,7 +22,9 @@ import tempfile
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import numpy as np
@@ -42,6 +45,7 @@ from benchmarks.worker.backlog import (
     ounce,
     span_s,
 )
+from benchmarks.worker.processor_time import processor_s
 from tests.support.process.child import Child
 from tests.support.process.worker import Worker
 
@@ -53,6 +57,8 @@ BODIES = {
 }
 SIDES = {"worker": TOPICS["predictions"], "limit": LIMIT_TOPIC, "contract": CONTRACT_TOPIC}
 """Who answers, and where to."""
+_LOOK_S = 0.1
+_MOST_SILENCE_S = 120.0
 LOOPS = {"limit": "the bare loop", "contract": "the loop with the same contract"}
 
 
@@ -75,24 +81,37 @@ def main(rounds: int, models: str, only: tuple[str, ...], scale: float, publish:
     start_up = _start_up(Path(models))
     rows: list[list[results.Cell]] = []
     for body in only or BODIES:
-        rates: dict[str, list[float]] = {side: [] for side in SIDES}
+        runs: dict[str, list[Run]] = {side: [] for side in SIDES}
         with broker() as servers:
             n = int(MESSAGES[body] * scale)
             fill(servers, body, inputs, n)
             for number in range(rounds):
                 for side in in_turn(list(SIDES), number):
-                    rates[side].append(_run(side, body, servers, Path(models), n))
-                told = ", ".join(f"{side} {of_side[-1]:,.0f}/s" for side, of_side in rates.items())
+                    runs[side].append(_run(side, body, servers, Path(models), n))
+                told = ", ".join(f"{side} {of_side[-1]}" for side, of_side in runs.items())
                 click.echo(f"{body}: round {number + 1}: {told}")
-        rows.append(row_of(BODIES[body], rates))
-        for loop, name in LOOPS.items():
-            click.echo(f"{BODIES[body]}: {spread(rates['worker'], rates[loop])} times {name}")
+        rows.append(row_of(BODIES[body], runs))
+        for name, ratio in zip(LOOPS.values(), rows[-1][4:6], strict=True):
+            click.echo(f"{BODIES[body]}: {ratio} times {name}")
         click.echo()
     columns = ["messages", *(f"{side}, messages/s" for side in ("worker", *LOOPS.values()))]
     columns += [f"worker over {name}" for name in LOOPS.values()]
+    columns += [f"{side}, us of a processor a message" for side in ("worker", *LOOPS.values())]
     note = f"Medians of {rounds} rounds in turn; of ratios also the least and the greatest."
     tables = {"throughput": Table(columns, rows, note), "start-up": start_up}
     results.report("throughput", tables, publish=publish)
+
+
+class Run(NamedTuple):
+    """How one side answered the backlog once."""
+
+    rate: float
+    """Answers per second."""
+    processor_us: float
+    """Of its processor time, a message, from when the first answers are there."""
+
+    def __str__(self) -> str:
+        return f"{self.rate:,.0f}/s ({self.processor_us:.1f} us)"
 
 
 def in_turn(sides: Sequence[str], number: int) -> list[str]:
@@ -101,10 +120,13 @@ def in_turn(sides: Sequence[str], number: int) -> list[str]:
     return [*sides[first:], *sides[:first]]
 
 
-def row_of(label: str, rates: dict[str, list[float]]) -> list[results.Cell]:
-    """Median rates of all sides, and the worker's ratio to each loop."""
+def row_of(label: str, runs: dict[str, list[Run]]) -> list[results.Cell]:
+    """Median rates of all sides, the worker's ratio to each loop, and median processor times."""
+    rates = {side: [run.rate for run in of_side] for side, of_side in runs.items()}
     medians: list[results.Cell] = [round(statistics.median(rates[side])) for side in SIDES]
-    return [label, *medians, *(spread(rates["worker"], rates[loop]) for loop in LOOPS)]
+    ratios = (spread(rates["worker"], rates[loop]) for loop in LOOPS)
+    spent = (round(statistics.median(run.processor_us for run in runs[side]), 1) for side in SIDES)
+    return [label, *medians, *ratios, *spent]
 
 
 def spread(ours: Sequence[float], theirs: Sequence[float]) -> str:
@@ -129,8 +151,8 @@ def _start_up(models: Path) -> Table:
     return Table(columns, [["at its start", round(ready_s, 1), round(resident_kb / 1e3)]])
 
 
-def _run(side: str, body: str, servers: str, models: Path, n: int) -> float:
-    """Answers per second of one side over the whole backlog."""
+def _run(side: str, body: str, servers: str, models: Path, n: int) -> Run:
+    """One side answers the whole backlog."""
     out, group = SIDES[side], f"bench-{uuid.uuid4()}"
     reader = Consumer({"bootstrap.servers": servers, "group.id": group + "-reader"})
     before = ends(reader, out)
@@ -156,15 +178,43 @@ def _run(side: str, body: str, servers: str, models: Path, n: int) -> float:
         }[side]  # fmt: skip
         child = Child(command, log=Path(folder) / "log", cpus=CLIENT_CPU)
         try:
-            while sum(ends(reader, out)) - sum(before) < n:
-                if child.process.poll() not in (None, 0):
-                    raise SystemExit(f"{side} ended:\n{child.log_tail()}")
-                time.sleep(0.5)
+            first = _wait_for(1, child, reader, out, sum(before))
+            last = _wait_for(n, child, reader, out, sum(before))
         finally:
             child.stop()
     lasted_s = span_s(reader, out, before, ends(reader, out))
     reader.close()
-    return n / lasted_s
+    processor_us = (last.processor_s - first.processor_s) / (last.n - first.n) * 1e6
+    return Run(n / lasted_s, processor_us)
+
+
+class _Seen(NamedTuple):
+    n: int
+    """Answers so far."""
+    processor_s: float
+
+
+def _wait_for(n: int, child: Child, reader: Consumer, out: str, begin: int) -> _Seen:
+    """What is seen once n answers are there; a loop that has ended by then has taken all it will.
+
+    Raises:
+        SystemExit: the side failed, or gave no answer for a long time.
+    """
+    seen, since_s = _Seen(0, 0.0), time.monotonic()
+    while seen.n < n:
+        if child.process.poll() not in (None, 0):
+            raise SystemExit(f"it ended:\n{child.log_tail()}")
+        if time.monotonic() - since_s > _MOST_SILENCE_S:
+            raise SystemExit(f"no further answer after {seen.n} of {n}:\n{child.log_tail()}")
+        spent_s = seen.processor_s
+        with suppress(ProcessLookupError):  # it has ended
+            spent_s = processor_s(child.pid)
+        answered = sum(ends(reader, out)) - begin
+        if answered > seen.n:
+            since_s = time.monotonic()
+        seen = _Seen(answered, spent_s)
+        time.sleep(_LOOK_S)
+    return seen
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from ounce_schemas.command import grouped_command, make_settings, settings_options
@@ -27,6 +27,7 @@ from ounce_exporters.group_table import groups_table
 from ounce_exporters.ladder import BuiltLadder, IncompleteLadderError, build_ladder
 from ounce_exporters.lighter.recipes import with_lighter
 from ounce_exporters.next_steps import next_steps
+from ounce_exporters.pretrained import backbone_recipes, find_backbone, find_start
 from ounce_exporters.progress_file import ProgressFile
 from ounce_exporters.reading_reporter import ReadingReporter
 from ounce_exporters.recipe import Recipe, TaskData
@@ -42,9 +43,6 @@ from ounce_exporters.reporting import (
 from ounce_exporters.tasks import registry
 from ounce_exporters.time_limit import TimeLimit
 from ounce_exporters.train_settings import TABLE_OPTIONS, TrainSettings
-
-if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none
-    from ounce_exporters.training.fine_tuning import Start
 
 _TUNING_SHARE = 0.5
 """Of a time limit, until no trial begins; the rest is to train what the search found."""
@@ -64,6 +62,7 @@ def command(name: str | None, **values: Any) -> None:
       ounce train --data payments.csv --target fraud --measure recall:1@0.005
       ounce train --data rooms.csv --target Occupancy --tune 60
       ounce train --data rooms.csv --target Occupancy --distil
+      ounce train --data photos --from-onnx net.onnx#pooled --licence Apache-2.0
       ounce train --data vibration.csv --kind anomaly --false-alarms 0.005
       ounce train --data customers.csv --kind clusters
       ounce train --advice advice.json
@@ -132,7 +131,7 @@ def _tune(
 
     names = [recipe.name for recipe in chosen]
     balanced = settings.class_weights == "balanced"
-    every = families(data, balanced=balanced, start=_start(settings))
+    every = families(data, balanced=balanced, start=find_start(settings))
     of_these = [f for f in every if f.name in names]
     ends_s = begun_s + _TUNING_SHARE * (settings.time_limit or math.inf)
     data, found = tune_ladder(data, of_these, settings.tune, settings.seed, console, ends_s)
@@ -203,34 +202,19 @@ def _open_table(
         raise click.UsageError(
             f"{task!r} is a task that ships: give the table's task another name with --task NAME"
         )
+    start, backbone = find_start(settings), find_backbone(settings)
     with ReadingReporter(console, path) as reporter:
         data = load(path, settings.target, task, settings.table, settings.seed, reporter.notice)
         settings.check_weights(data.spec)
         reporter.choosing()
-        return data, _choose(data, settings)
+        # Imported here: it takes seconds, and the table is known to be good.
+        from ounce_exporters.tasks.table.recipes import recipes
+        from ounce_exporters.tasks.table.workload import bound_work
 
-
-def _choose(data: TaskData, settings: TrainSettings) -> list[Recipe]:
-    # Imported here: it takes seconds, and the table is known to be good.
-    from ounce_exporters.tasks.table.recipes import recipes
-    from ounce_exporters.tasks.table.workload import bound_work
-
-    balanced = settings.class_weights == "balanced"
-    start = _start(settings)
-    made = recipes(data, balanced=balanced, start=start)
-    if start is not None and settings.only and start.card.model not in settings.only:
-        raise click.UsageError(
-            f"--from starts {start.card.model}, which --only leaves out: name it with --only, too"
-        )
-    return bound_work([replace(recipe, balanced=balanced) for recipe in made], data)
-
-
-def _start(settings: TrainSettings) -> "Start | None":
-    if settings.from_ is None:
-        return None
-    from ounce_exporters.training.fine_tuning import read_start
-
-    return read_start(settings.from_)
+        balanced = settings.class_weights == "balanced"
+        made = recipes(data, balanced=balanced, start=start)
+    made += backbone_recipes(data, backbone, settings, console)
+    return data, bound_work([replace(recipe, balanced=balanced) for recipe in made], data)
 
 
 @contextmanager

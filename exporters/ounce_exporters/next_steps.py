@@ -3,6 +3,8 @@
 import shlex
 from pathlib import Path
 
+from ounce_schemas.wording import shell_word
+
 from ounce_exporters.example import EXAMPLE_FILE, example_request
 from ounce_exporters.recipe import TaskData
 
@@ -17,9 +19,9 @@ def next_steps(data: TaskData, models: Path) -> list[str]:
         models: the folder that holds the task's.
     """
     task = data.spec.name
-    where = "" if models == Path("models") else f" --models {models}"
+    where = "" if models == Path("models") else f" --models {shell_word(models)}"
     example = example_request(data.spec, data.test)
-    sent = f"--file {models / task / EXAMPLE_FILE}"
+    sent = f"--file {shell_word(models / task / EXAMPLE_FILE)}"
     if example.row is not None:
         sent = f"--data {shlex.quote(example.row)}"
     return [

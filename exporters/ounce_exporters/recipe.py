@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from ounce_schemas.card import ModelCard
+from ounce_schemas.card import BackboneOrigin, ModelCard
 from ounce_schemas.task import TaskSpec
 
 Inputs = Mapping[str, NDArray[Any]]
@@ -133,5 +133,7 @@ class Recipe:
     """Model that it is another form of; it is left out where it gains nothing."""
     above: float | None = None
     """It is left out where its measure, on the validation items, is not greater."""
+    backbone: BackboneOrigin | None = None
+    """The network whose features it reads, of a model on one that was made elsewhere."""
     given: Callable[["Recipe", Sequence[ModelCard]], "Recipe"] | None = None
     """Makes of it, by the cards of the models before it, the recipe that is built."""

@@ -34,7 +34,7 @@ TABLE_OPTIONS = {
     "Its columns": ("columns", "without", "image"),
     "Sequences": ("window", "remaining"),
     "What validates and tests": ("unit", "time", "test", "by"),
-    "Its models": ("tune", "from_", "distil"),
+    "Its models": ("tune", "from_", "from_onnx", "pixels", "licence", "distil"),
 }
 """Options that are of a table alone, by the heading that help shows them under."""
 
@@ -234,6 +234,21 @@ class TrainSettings(TableSettings):
         default=None,
         description="Of images and sequences: folder of a model whose network the one of its name "
         "starts from, such as models/mnist/cnn",
+    )
+    from_onnx: str | None = Field(
+        default=None,
+        description="Two more models, on the features that a network in an ONNX file has at one of "
+        "its tensors, such as net.onnx#pooled; the network learns nothing",
+    )
+    pixels: str = Field(
+        default="0..1",
+        description="With --from-onnx, of images: range of pixels that its network reads, such as "
+        "0..1, -1..1 or 0..255, or imagenet",
+    )
+    licence: str | None = Field(
+        default=None,
+        description="With --from-onnx: licence of its network, for the card; default: what the "
+        "file says",
     )
     distil: bool = Field(
         default=False,

@@ -16,6 +16,11 @@ def canary_name(version: PolicyVersion) -> str:
     return f"{version.name}-canary"
 
 
+def shadow_name(version: PolicyVersion) -> str:
+    """What answers call the policy of a version's shadow."""
+    return f"{version.name}-shadow"
+
+
 def shadow_policy(version: PolicyVersion, task: str) -> EffectivePolicy | None:
     """The rules of the shadow that a version has for a task; None: it has none.
 
@@ -26,7 +31,7 @@ def shadow_policy(version: PolicyVersion, task: str) -> EffectivePolicy | None:
     if shadow is None or task not in shadow.tasks:
         return None
     document = parse_policy(shadow.document, f"the shadow of {version.name}")
-    return document.model_copy(update={"version": f"{version.name}-shadow"}).for_task(task)
+    return document.model_copy(update={"version": shadow_name(version)}).for_task(task)
 
 
 def policy_in_force(version: PolicyVersion, task: str, runs_canary: bool) -> EffectivePolicy:

@@ -47,3 +47,15 @@ def test_other_tasks_name_the_file() -> None:
     )
     dates = {"input": np.array([[3, 17]], np.float32), "categories": np.array([["True"]], object)}
     assert example_request(PUMP, data(PUMP, **dates).test).row is None
+
+
+def test_a_folder_with_blanks_and_quotes_is_one_word_of_each_command() -> None:
+    folder = Path("my models/it's $HOME")
+    found = data(DIGITS, input=np.array([[1, 2, 3, 4]], np.float32))
+    commands = [line.strip() for line in next_steps(found, folder) if "--models" in line]
+    assert len(commands) == 3
+    for command in commands:
+        words = shlex.split(command)
+        assert words[words.index("--models") + 1] == str(folder)
+    [ask] = [shlex.split(line) for line in commands if " ask " in line]
+    assert Path(ask[ask.index("--file") + 1]).parent == folder / "digits"

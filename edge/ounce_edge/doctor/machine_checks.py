@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ounce_edge.broker.certificates import certificate_expiries
 from ounce_edge.doctor.finding import Finding, Verdict
+from ounce_edge.telemetry.trace_protocol import GRPC_PORT, TraceProtocol
 from ounce_edge.worker.settings import WorkerSettings
 
 try:
@@ -50,7 +51,7 @@ def check_machine(
     yield check_processors(settings, _processors())
     yield check_port(settings.metrics_host, settings.metrics_port)
     if settings.traces is not None:
-        yield check_receiver(settings.traces)
+        yield check_receiver(settings.traces, settings.traces_protocol)
 
 
 def check_certificates(settings: WorkerSettings, now_s: float) -> Iterator[Finding]:
@@ -129,10 +130,11 @@ def check_processors(settings: WorkerSettings, n: int) -> Finding:
     return Finding("processors", Verdict.OK, text)
 
 
-def check_receiver(url: str) -> Finding:
+def check_receiver(url: str, protocol: TraceProtocol) -> Finding:
     """Whether something listens where traces are sent."""
     check, parts = "receiver of traces", urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    usual = 443 if parts.scheme == "https" else 80
+    port = parts.port or (GRPC_PORT if protocol is TraceProtocol.GRPC else usual)
     try:
         with socket.create_connection((parts.hostname or "", port), timeout=_CONNECT_S):
             return Finding(check, Verdict.OK, f"{url} listens")

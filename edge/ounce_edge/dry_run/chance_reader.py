@@ -213,6 +213,6 @@ class _FileChances:
 def _plans(decision: RecordedDecision, n: int) -> NDArray[np.intp]:
     """Plan of each considered message, or `REFUSED`; shape (n,)."""
     plans = np.full(n, REFUSED, np.intp)
-    for plan, _, items in decision.groups:
-        plans[np.frombuffer(items, "<i4")] = plan
+    for plan, items in decision.calls():
+        plans[items] = plan
     return plans

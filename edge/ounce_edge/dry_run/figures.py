@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,28 @@ from ounce_edge.recommender.beliefs.view import View
 
 REFUSED = -1
 """In place of a plan: the request became a dead letter."""
+
+
+class CallFigures(NamedTuple):
+    """What one call adds for the messages of it that are answered then."""
+
+    plan: str
+    n: int
+    compute_ms: float
+    accuracy: float
+    objective: str
+    cost: float
+
+
+@dataclass
+class Tally:
+    """What one decision adds to the figures."""
+
+    n: int = 0
+    n_refused: int = 0
+    in_time: int = 0
+    floor_kept: int = 0
+    calls: list[CallFigures] = field(default_factory=list)
 
 
 @dataclass
@@ -31,6 +53,18 @@ class Figures:
     """Expected right answers."""
     cost: dict[str, float] = field(default_factory=dict)
     """By objective, in its unit."""
+
+    def add(self, tally: Tally) -> None:
+        """Count one decision."""
+        self.n += tally.n
+        self.n_refused += tally.n_refused
+        self.in_time += tally.in_time
+        self.floor_kept += tally.floor_kept
+        for plan, n, compute_ms, accuracy, objective, cost in tally.calls:
+            self.plans[plan] += n
+            self.compute_ms += compute_ms
+            self.accuracy += accuracy
+            self.cost[objective] = self.cost.get(objective, 0.0) + cost
 
     @property
     def n_answered(self) -> int:
@@ -53,10 +87,9 @@ class OutcomeBuilder:
     Args:
         n: requests of the decision.
         counted: whether each is answered now; shape (n,).
-        figures: counts.
     """
 
-    def __init__(self, n: int, counted: NDArray[np.bool_], figures: Figures) -> None:
+    def __init__(self, n: int, counted: NDArray[np.bool_]) -> None:
         self.plan: NDArray[np.intp] = np.full(n, REFUSED, np.intp)
         """Index, or `REFUSED`; shape (n,), as all."""
         self.in_time: NDArray[np.bool_] = np.zeros(n, np.bool_)
@@ -65,7 +98,7 @@ class OutcomeBuilder:
         self.spent_ms = 0.0
         """Until the calls so far usually are answered."""
         self._counted = None if counted.all() else counted
-        self._figures = figures
+        self._tally = Tally()
 
     def add(
         self,
@@ -86,8 +119,7 @@ class OutcomeBuilder:
             floors: of all.
             objective: what the cost is of.
         """
-        call, figures = view.calls[plan, len(items)], self._figures
-        self.spent_ms += call.usual_ms
+        self.spent_ms += view.calls[plan, len(items)].usual_ms
         in_time = left_ms[items] >= self.spent_ms
         kept = floors[items] <= view.accuracy_low[plan]
         self.plan[items] = plan
@@ -99,8 +131,8 @@ class OutcomeBuilder:
             counted = self._counted[items]
             in_time, kept, n = in_time & counted, kept & counted, int(np.count_nonzero(counted))
         self._count(view, plan, (len(items), n), objective)
-        figures.in_time += int(np.count_nonzero(in_time))
-        figures.floor_kept += int(np.count_nonzero(kept))
+        self._tally.in_time += int(np.count_nonzero(in_time))
+        self._tally.floor_kept += int(np.count_nonzero(kept))
 
     def add_plentiful(
         self,
@@ -130,19 +162,35 @@ class OutcomeBuilder:
             self.spent_ms += view.calls[plan, size].usual_ms
             n = size if numbers is None else int(numbers[plan])
             self._count(view, plan, (size, n), objective)
-            self._figures.in_time += n
-            self._figures.floor_kept += n
+            self._tally.in_time += n
+            self._tally.floor_kept += n
+
+    def tally(self, answered: NDArray[np.integer[Any]]) -> Tally:
+        """What all calls add.
+
+        Args:
+            answered: the requests that are answered now.
+        """
+        self._tally.n = len(answered)
+        self._tally.n_refused = int((self.plan[answered] == REFUSED).sum())
+        return self._tally
 
     def _count(self, view: View, plan: int, size: tuple[int, int], objective: str) -> None:
         """One call: how many messages it answers, and how many of them are counted."""
         n_items, n = size
         if not n:
             return
-        call, figures, share = view.calls[plan, n_items], self._figures, n / n_items
-        figures.plans[view.names[plan]] += n
-        figures.compute_ms += call.expected_ms * share
-        figures.accuracy += view.accuracy[plan] * n
-        figures.cost[objective] = figures.cost.get(objective, 0.0) + call.cost * share
+        call, share = view.calls[plan, n_items], n / n_items
+        self._tally.calls.append(
+            CallFigures(
+                view.names[plan],
+                n,
+                call.expected_ms * share,
+                view.accuracy[plan] * n,
+                objective,
+                call.cost * share,
+            )
+        )
 
     def differences(self, other: "OutcomeBuilder") -> NDArray[np.float64]:
         """How much differs per request; shape (n,)."""

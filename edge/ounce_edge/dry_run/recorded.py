@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 from ounce_schemas.errors import ArtifactError
-from ounce_schemas.routing import Choice
 
 from ounce_edge.evidence.decision_entry import FORMAT, LogHeader
 from ounce_edge.evidence.decision_files import SUFFIX, files_of
 from ounce_edge.evidence.decision_reader import split_entries
 from ounce_edge.evidence.senders import Sender
+
+_decode_groups = msgspec.msgpack.Decoder(list[tuple[int, str, bytes]]).decode
 
 
 class RecordedDecision(msgspec.Struct, frozen=True):
@@ -22,7 +25,7 @@ class RecordedDecision(msgspec.Struct, frozen=True):
     state: msgspec.Raw
     left_ms: bytes
     min_accuracy: bytes
-    groups: list[tuple[int, Choice, bytes]]
+    groups: msgspec.Raw
     refused: bytes
     answered: bytes
     json_ids: msgspec.Raw
@@ -32,6 +35,11 @@ class RecordedDecision(msgspec.Struct, frozen=True):
     senders: bytes = b""
     new_senders: Sequence[tuple[int, Sender]] = ()
     posteriors: Sequence[tuple[float, float]] = ()
+
+    def calls(self) -> list[tuple[int, NDArray[np.int32]]]:
+        """Plan and requests of each call, in order; requests by their places."""
+        groups = _decode_groups(self.groups)
+        return [(plan, np.frombuffer(items, "<i4")) for plan, _, items in groups]
 
 
 Log = tuple[LogHeader, Iterator[RecordedDecision]]

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.policy import EffectivePolicy, Policy
 
-from ounce_edge.dry_run.figures import REFUSED, Figures, OutcomeBuilder
+from ounce_edge.dry_run.figures import REFUSED, OutcomeBuilder
 from ounce_edge.dry_run.foresight import MOST_CHANGES, Change, Foresight
+from ounce_edge.dry_run.outcomes import SLACK_MS, Outcome, OutcomeMemory
 from ounce_edge.dry_run.plentiful import PlentifulMemory
 from ounce_edge.dry_run.recorded import RecordedDecision
 from ounce_edge.dry_run.settling import SenderTable, in_turn, routes_on
@@ -78,6 +79,7 @@ class FileReplay:
         self._heap = heap
         self._raw_state = b""
         self._state: BeliefState | None = None
+        self._memory = OutcomeMemory(lambda of, left_ms: in_turn(of, left_ms, self._routes))
         self._views_before: dict[int, View] = {}
         self._views_after: dict[int, tuple[View, PlentifulMemory]] = {}
 
@@ -89,38 +91,59 @@ class FileReplay:
         """Count one decision, as it was and as it would be."""
         self._senders.add(decision.new_senders)
         self._found.n_decisions += 1
-        left_ms, floors = (
-            np.frombuffer(part, "<f8") for part in (decision.left_ms, decision.min_accuracy)
-        )
         numbers = np.frombuffer(decision.senders, "<i4")
-        if len(numbers) != len(left_ms):
+        if 2 * len(decision.senders) != len(decision.left_ms):
             self._found.n_unusable += 1
             return
         self._renew(decision.state)
+        situation = self._memory.situation(decision, self._senders.at(decision.at_ms), numbers)
+        outcome = None
+        if situation is not None:
+            outcome = self._memory.look_up(situation, decision.left_ms)
+        if outcome is None or (outcome.n_changed and outcome.most_change > self._least_kept()):
+            outcome = self._make_again(decision, numbers)
+            if situation is not None:
+                self._memory.keep(situation, outcome)
+        self._found.before.add(outcome.before)
+        self._found.after.add(outcome.after)
+        self._found.n_changed += outcome.n_changed
+        version = self._header.policy_version
+        self._found.versions[version] = self._found.versions.get(version, 0) + outcome.before.n
+
+    def _make_again(self, decision: RecordedDecision, numbers: NDArray[np.int32]) -> Outcome:
+        left_ms, floors = (
+            np.frombuffer(part, "<f8") for part in (decision.left_ms, decision.min_accuracy)
+        )
         answered = np.frombuffer(decision.answered, "<i4")
         counted = np.zeros(len(left_ms), np.bool_)
         counted[answered] = True
-        before = OutcomeBuilder(len(left_ms), counted, self._found.before)
-        self._as_it_was(before, decision, left_ms, floors)
-        after = OutcomeBuilder(len(left_ms), counted, self._found.after)
-        self._as_it_would_be(after, decision, left_ms, numbers)
-        version, n = self._header.policy_version, len(answered)
-        self._found.versions[version] = self._found.versions.get(version, 0) + n
-        for figures, builder in ((self._found.before, before), (self._found.after, after)):
-            _count(figures, builder.plan[answered])
-        self._compare(decision, before, after, answered, numbers)
+        before, after = (OutcomeBuilder(len(left_ms), counted) for _ in range(2))
+        needs_ms = (
+            self._as_it_was(before, decision, left_ms, floors),
+            self._as_it_would_be(after, decision, left_ms, numbers),
+        )
+        changed = np.flatnonzero(before.plan[answered] != after.plan[answered])
+        most = self._compare(decision, before, after, changed) if len(changed) else 0.0
+        return Outcome(
+            before.tally(answered), after.tally(answered), len(changed), most, max(needs_ms)
+        )
 
     def _as_it_was(
         self, into: OutcomeBuilder, decision: RecordedDecision, left_ms: Floats, floors: Floats
-    ) -> None:
+    ) -> float:
+        """Put together what was; the time left from which on it does not depend on the time."""
         route = self._header.route(decision.route)
         view = self._views_before.get(decision.route)
         if view is None and self._state is not None:
             view = self._header.view(decision.route, self._state)
             self._views_before[decision.route] = view
-        if view is not None:
-            for plan, _, items in decision.groups:
-                into.add(view, plan, np.frombuffer(items, "<i4"), left_ms, floors, route.objective)
+        if view is None:
+            return np.inf
+        in_time = True
+        for plan, items in decision.calls():
+            into.add(view, plan, items, left_ms, floors, route.objective)
+            in_time = in_time and bool(into.in_time[items].all())
+        return into.spent_ms + SLACK_MS if in_time else np.inf
 
     def _as_it_would_be(
         self,
@@ -128,9 +151,12 @@ class FileReplay:
         decision: RecordedDecision,
         left_ms: Floats,
         numbers: NDArray[np.int32],
-    ) -> None:
+    ) -> float:
+        """Put together what would be; returns as `_as_it_was`."""
+        need_ms = 0.0
         settled = self._senders.at(decision.at_ms)
-        left_ms = left_ms + settled.more_ms[numbers]
+        more_ms = settled.more_ms[numbers]
+        left_ms = left_ms + more_ms
         floors, routes = settled.floor[numbers], settled.route[numbers]
         present = in_turn(routes, left_ms, self._routes)
         draws = _draws(decision)
@@ -141,8 +167,11 @@ class FileReplay:
             if draws is None and not decision.overload_lasts:
                 found = memory.look_up(left_ms[chosen] - into.spent_ms, floors[chosen])
                 if found is not None:
+                    short_ms = found[0].finish_ms + into.spent_ms - more_ms[chosen].min()
+                    need_ms = max(need_ms, float(short_ms) + SLACK_MS)
                     into.add_plentiful(view, *found, chosen, routing.objective)
                     continue
+            need_ms = np.inf
             items = np.arange(len(numbers))[chosen]
             while len(items):  # of very many some are left for the next decision
                 part_ms = left_ms[items] - into.spent_ms
@@ -162,6 +191,7 @@ class FileReplay:
                     some = items[group.items]
                     into.add(view, group.plan, some, left_ms, floors, routing.objective)
                 items = items[~placed]
+        return need_ms
 
     def _renew(self, raw: msgspec.Raw) -> None:
         """Take what was believed, where it is other than at the decision before."""
@@ -171,6 +201,7 @@ class FileReplay:
             self._state = msgspec.msgpack.decode(content, type=BeliefState)
             self._views_before.clear()
             self._views_after.clear()
+            self._memory.forget()
 
     def _view_after(self, route: int) -> tuple[View, PlentifulMemory]:
         found = self._views_after.get(route)
@@ -187,24 +218,26 @@ class FileReplay:
         decision: RecordedDecision,
         before: OutcomeBuilder,
         after: OutcomeBuilder,
-        answered: NDArray[np.int32],
-        numbers: NDArray[np.int32],
-    ) -> None:
-        """Count the messages that another plan would answer; keep those that change most."""
-        changed = np.flatnonzero(before.plan[answered] != after.plan[answered])
-        if not len(changed):
-            return
-        self._found.n_changed += len(changed)
-        at = answered[changed]
+        changed: NDArray[np.intp],
+    ) -> float:
+        """Keep the messages that change most; the weight of the greatest change.
+
+        Args:
+            decision: that is replayed.
+            before: what was.
+            after: what would be.
+            changed: which of the answered messages another plan would answer.
+        """
+        at = np.frombuffer(decision.answered, "<i4")[changed]
         weights = before.differences(after)[at]
-        least = self._heap[0].weight if len(self._heap) >= MOST_CHANGES else -1.0
         ids: list[bytes] | None = None
         for k in np.argsort(-weights)[:MOST_CHANGES].tolist():
-            if weights[k] <= least:
-                return
+            if weights[k] <= self._least_kept():
+                break
             ids = ids or msgspec.msgpack.decode(decision.json_ids, type=list[bytes])
             place = int(at[k])
-            sender = self._senders.senders.get(int(numbers[place]))
+            number = int(np.frombuffer(decision.senders, "<i4")[place])
+            sender = self._senders.senders.get(number)
             change = Change(
                 float(weights[k]),
                 -self._found.n_decisions,
@@ -216,16 +249,15 @@ class FileReplay:
             )
             push = heappush if len(self._heap) < MOST_CHANGES else heappushpop
             push(self._heap, change)
-            least = self._heap[0].weight if len(self._heap) >= MOST_CHANGES else -1.0
+        return float(weights.max())
+
+    def _least_kept(self) -> float:
+        """A change of a greater weight is kept."""
+        return self._heap[0].weight if len(self._heap) >= MOST_CHANGES else -1.0
 
     def _name(self, of: OutcomeBuilder, place: int) -> str:
         plan = int(of.plan[place])
         return "refused" if plan == REFUSED else self._header.tables.names[plan]
-
-
-def _count(figures: Figures, plans: NDArray[np.intp]) -> None:
-    figures.n += len(plans)
-    figures.n_refused += int((plans == REFUSED).sum())
 
 
 def _draws(decision: RecordedDecision) -> Draws | None:

@@ -1,7 +1,7 @@
 """What another policy says of the senders of recorded requests."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -64,9 +64,10 @@ def in_turn(
     """
     if (of_messages == of_messages[0]).all():
         return [int(of_messages[0])]
-    present: list[int] = np.unique(of_messages).tolist()
-    present.sort(key=lambda r: (-routes[r].routing.priority, left_ms[of_messages == r].min()))
-    return present
+    least_ms: dict[int, float] = {}
+    for route, ms in zip(of_messages.tolist(), left_ms.tolist(), strict=True):
+        least_ms[route] = min(ms, least_ms.get(route, np.inf))
+    return sorted(sorted(least_ms), key=lambda r: (-routes[r].routing.priority, least_ms[r]))
 
 
 def _permitted(header: LogHeader, settings: EffectivePolicy) -> list[int]:
@@ -91,6 +92,8 @@ class Settled:
     """Time that its requests get beyond what they had."""
     floor: NDArray[np.float64]
     route: NDArray[np.intp]
+    kind: NDArray[np.int32]
+    """Equal where all of these are."""
 
 
 class SenderTable:
@@ -108,11 +111,14 @@ class SenderTable:
         times = {t for r in policy.rules for t in (r.when.valid_from, r.when.valid_until) if t}
         self._changes_ms = sorted(time.timestamp() * 1e3 for time in times)
         self.senders: dict[int, Sender] = {}
+        self._kinds: dict[tuple[float, float, int], int] = {}
         self._settled: dict[int, Settled] = {}
         """By the span of time within which the same rules are valid."""
 
-    def add(self, senders: Iterable[tuple[int, Sender]]) -> None:
+    def add(self, senders: Sequence[tuple[int, Sender]]) -> None:
         """Learn of more senders."""
+        if not senders:
+            return
         new = dict(senders)
         self.senders.update(new)
         for span, settled in self._settled.items():
@@ -123,7 +129,7 @@ class SenderTable:
         span = bisect_right(self._changes_ms, at_ms) if self._changes_ms else 0
         settled = self._settled.get(span)
         if settled is None:
-            empty = Settled(np.empty(0), np.empty(0), np.empty(0, np.intp))
+            empty = Settled(np.empty(0), np.empty(0), np.empty(0, np.intp), np.empty(0, np.int32))
             settled = self._grown(empty, self.senders, self._inside(span))
             self._settled[span] = settled
         return settled
@@ -139,6 +145,7 @@ class SenderTable:
                 np.concatenate([settled.more_ms, np.zeros(more)]),
                 np.concatenate([settled.floor, np.zeros(more)]),
                 np.concatenate([settled.route, np.zeros(more, np.intp)]),
+                np.concatenate([settled.kind, np.zeros(more, np.int32)]),
             )
         for number, sender in new.items():
             attributes = self._matcher.attributes(dict(sender.extensions))
@@ -148,9 +155,11 @@ class SenderTable:
             latency_ms = within(
                 own.max_latency_ms if asked_ms is None else asked_ms, own.limits.max_latency_ms
             )
-            settled.more_ms[number] = latency_ms - sender.max_latency_ms
-            settled.floor[number] = within(
-                own.min_accuracy if floor is None else floor, own.limits.min_accuracy
+            kind = (
+                latency_ms - sender.max_latency_ms,
+                within(own.min_accuracy if floor is None else floor, own.limits.min_accuracy),
+                self._of_settings[found],
             )
-            settled.route[number] = self._of_settings[found]
+            settled.more_ms[number], settled.floor[number], settled.route[number] = kind
+            settled.kind[number] = self._kinds.setdefault(kind, len(self._kinds))
         return settled

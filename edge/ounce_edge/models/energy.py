@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ounce_edge.models.catalogue import ServedModel, sample_inputs
+from ounce_edge.models.catalogue import ServedModel
+from ounce_edge.models.checks import sample_inputs
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu
 from ounce_edge.models.runtimes.base import GPU_KINDS, Runtime
 

@@ -5,7 +5,8 @@ import logging
 import numpy as np
 from ounce_schemas.card import ModelCard
 
-from ounce_edge.models.catalogue import ServedModel, sample_inputs
+from ounce_edge.models.catalogue import ServedModel
+from ounce_edge.models.checks import sample_inputs
 from ounce_edge.models.measurement import measure_latency
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.models.runtimes.base import GPU_KINDS, LoadedModel

@@ -18,12 +18,14 @@ from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.gathering import gather_rows
 from ounce_edge.pipeline.job import Job
 from ounce_edge.pipeline.reports import GroupReport, Report
+from ounce_edge.pipeline.tenants import tenant_shares
 from ounce_edge.pipeline.trails import Trail
 from ounce_edge.recommender.arrays import Items
 from ounce_edge.recommender.rule.explanation import passed_over, rejections
 from ounce_edge.recommender.rule.exploration import regret
 from ounce_edge.wire.batch import Rejected, RequestBatch, take
 from ounce_edge.wire.encoding import GroupAnswer
+from ounce_edge.wire.outputs import ExplainedGroup
 from ounce_edge.wire.records import Outgoing, Publish
 
 
@@ -84,6 +86,10 @@ class Answering:
         items, n = answered.items, len(answered.items)
         card = edition.models[answered.model].card
         result = outcome.result if n == len(batch) else outcome.result[items]
+        explained = None
+        if outcome.explained is not None and card.explanation is not None:
+            own, values = card.explanation, outcome.explained[items]
+            explained = ExplainedGroup(own.method, own.score, own.inputs, values)
         cost_ms = outcome.cost(answered.n_steps)
         best_ms = _always_best_ms(job, outcome)
         accuracy, low = view.accuracy[group.plan], view.accuracy_low[group.plan]
@@ -110,6 +116,8 @@ class Answering:
             cost=cost,
             cost_saved=saved,
             rejected=partial(_rejections, job, choice),
+            explained=explained,
+            could_explain=batch.explained is not None and job.could_explain,
             beliefs=_beliefs(job, choice),
         )
         if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
@@ -129,6 +137,7 @@ class Answering:
         if len(outgoing.values):
             publish(outgoing)
         floors = batch.min_accuracy[items]
+        is_late, is_under = latency_ms > batch.max_latency_ms[items], low < floors
         report.groups.append(
             GroupReport(
                 model=card.model,
@@ -141,13 +150,16 @@ class Answering:
                 cost=cost * n,
                 saved=saved * n,
                 latency_ms=latency_ms,
-                deadline_misses=int(np.count_nonzero(latency_ms > batch.max_latency_ms[items])),
-                floor_misses=int(np.count_nonzero(low < floors)),
+                deadline_misses=int(np.count_nonzero(is_late)),
+                floor_misses=int(np.count_nonzero(is_under)),
                 refused=outgoing.refused,
                 regret=regret(view, group.plan, floors) if choice is Choice.EXPLORATION else 0.0,
                 trail=Trail(job, outcome, answered, low, self._clocks.steady())
                 if report.keeps_trails
                 else None,
+                tenants=()
+                if batch.all_bare
+                else tenant_shares(take(batch.heads, items), is_late, is_under),
             )
         )
         return rejected
@@ -166,14 +178,14 @@ class Answering:
 
 def _rejections(job: Job, choice: Choice, min_accuracy: float) -> dict[str, str]:
     """As `rejections` says, where the policy wants it said."""
-    if not job.route.routing.explanation:
+    if not job.route.routing.reasons:
         return {}
     return rejections(job.view, job.by_cost, job.group.plan, choice, min_accuracy)
 
 
 def _beliefs(job: Job, choice: Choice) -> Hashable:
     """What `_rejections` depends on besides plan, choice and floor."""
-    if not job.route.routing.explanation:
+    if not job.route.routing.reasons:
         return None
     over = passed_over(job.by_cost, job.group.plan, choice)
     return tuple(over), tuple(job.view.accuracy_low)
@@ -187,7 +199,7 @@ def _always_best_ms(job: Job, outcome: Outcome) -> float:
     of the one that ran is added to its profile. So the saving is not flattered.
     """
     plans, n = job.edition.plans, len(job.group.items)
-    best = plans[job.view.always_best(n)].steps[0].model
+    best = job.route.plans[job.view.always_best(n)].steps[0].model
     first = outcome.calls[0]
     if best == first.model:
         return outcome.cost(1)
@@ -210,7 +222,7 @@ def _cost_of(
     if objective is Objective.ENERGY:
         joules_per_ms = [model.watts / 1e3 for model in plans.models]
         joules = outcome.cost(answered.n_steps, joules_per_ms)
-        best_joules = best_ms * joules_per_ms[plans[best].steps[0].model]
+        best_joules = best_ms * joules_per_ms[job.route.plans[best].steps[0].model]
         return joules, best_joules - joules
     memory = view.cost_of(group.plan, 1)
     return memory, view.cost_of(best, 1) - memory

@@ -7,6 +7,7 @@ from ounce_schemas.routing import Fallback
 from ounce_schemas.topics import dead_letters_topic
 
 from ounce_edge.pipeline.reports import Report
+from ounce_edge.pipeline.tenants import tenant_of
 from ounce_edge.pipeline.waiting import Taken
 from ounce_edge.recommender.arrays import Items
 from ounce_edge.wire.batch import Rejected, RequestBatch
@@ -37,6 +38,8 @@ class Rejecting:
         if report.keeps_trails:
             report.letters += rejected
         report.rejected = [*report.rejected, *(error.reason for _, error in rejected)]
+        tenants = (tenant_of(record.headers()) for record, _ in rejected)
+        report.tenants_rejected = [*report.tenants_rejected, *tenants]
 
     def reject_failed(
         self, taken: Taken, items: Items, why: str, publish: Publish, report: Report

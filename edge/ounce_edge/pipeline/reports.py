@@ -11,6 +11,7 @@ from ounce_schemas.routing import Choice
 
 from ounce_edge.evidence.incidents import Incident
 from ounce_edge.models.execution import Call
+from ounce_edge.pipeline.tenants import TenantShare
 from ounce_edge.pipeline.trails import Trail
 from ounce_edge.wire.batch import Rejected
 
@@ -41,6 +42,8 @@ class GroupReport:
     """Exploration: expected wrong answers over what the floors permit."""
     trail: Trail | None = None
     """Where trails are kept."""
+    tenants: Sequence[TenantShare] = ()
+    """Whose they are; empty: nobody's."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class Report:
     """Requests whose timestamp is too far off the worker's clock to be believed."""
     escalated: int = 0
     rejected: Sequence[Reason] = ()
+    tenants_rejected: Sequence[bytes | None] = ()
+    """Whose these are."""
     unanswered: Counter[str] = field(default_factory=Counter)
     """By version of the policy: requests that a model failed on, or that it refused."""
     incidents: list[Incident] = field(default_factory=list)

@@ -1,17 +1,15 @@
 """Every metric that a worker exposes, as `metrics.yaml` describes it.
 
-Label sets are bounded by tasks, models, partitions and closed sets of reasons.
+Label sets are bounded by tasks, models, partitions, some tenants and closed sets of reasons.
 """
 
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
+from prometheus_client import CollectorRegistry
 
 from ounce_edge.telemetry.histogram import BulkHistogram
 from ounce_edge.telemetry.metric_list import read_metrics
-
-# A second series for each counter, which nobody here reads.
-disable_created_metrics()  # type: ignore[no-untyped-call]
+from ounce_edge.telemetry.values import Values
 
 LATENCY_BUCKETS_S = (
     0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075,
@@ -30,13 +28,13 @@ class Instruments:
     def __init__(self, registry: CollectorRegistry) -> None:
         described = {metric.name: metric for metric in read_metrics()}
 
-        def counter(name: str) -> Counter:
+        def counter(name: str) -> Values:
             it = described[name]
-            return Counter(it.family, it.help_text, it.labels, registry=registry)
+            return Values(it.family, it.help_text, it.labels, registry, "counter")
 
-        def gauge(name: str) -> Gauge:
+        def gauge(name: str) -> Values:
             it = described[name]
-            return Gauge(it.family, it.help_text, it.labels, registry=registry)
+            return Values(it.family, it.help_text, it.labels, registry, "gauge")
 
         def histogram(name: str, buckets: Sequence[float]) -> BulkHistogram:
             it = described[name]
@@ -45,6 +43,10 @@ class Instruments:
         self.messages = counter("ounce_messages_total")
         self.deadline_misses = counter("ounce_deadline_misses_total")
         self.floor_misses = counter("ounce_floor_misses_total")
+        self.tenant_predictions = counter("ounce_tenant_predictions_total")
+        self.tenant_deadline_misses = counter("ounce_tenant_deadline_misses_total")
+        self.tenant_floor_misses = counter("ounce_tenant_floor_misses_total")
+        self.tenant_dead_letters = counter("ounce_tenant_dead_letters_total")
         self.fallbacks = counter("ounce_fallbacks_total")
         self.set_aside = counter("ounce_set_aside_total")
         self.unconfirmed = gauge("ounce_unconfirmed_seconds")

@@ -1,7 +1,7 @@
 """Counts what a worker did, and shows what it believes, on `/metrics`."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ounce_schemas import __version__
 from ounce_schemas.canary import Criterion
@@ -11,8 +11,6 @@ from ounce_schemas.label import LabelOutcome
 from ounce_schemas.routing import Choice
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
-    Gauge,
     GCCollector,
     PlatformCollector,
     ProcessCollector,
@@ -25,18 +23,25 @@ from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.snapshot import Snapshot
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.instruments import Instruments
+from ounce_edge.telemetry.tenant_counts import TenantCounts
 from ounce_edge.telemetry.trace_sender import TRACE_OUTCOMES
+from ounce_edge.telemetry.values import Value, Values
 
 
 class Metrics:
-    """All metrics of one worker, in a registry of their own."""
+    """All metrics of one worker, in a registry of their own.
 
-    def __init__(self) -> None:
+    Args:
+        tenants: those that have series of their own; none: the first that are seen.
+    """
+
+    def __init__(self, tenants: Collection[str] = ()) -> None:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self._to = Instruments(self.registry)
-        self._series: dict[tuple[Counter | Gauge | str, ...], Counter | Gauge] = {}
+        self._tenants = TenantCounts(self._to, tenants)
+        self._series: dict[tuple[object, ...], Value] = {}
         self._to.build.labels(__version__).set(1)
         for cause in AbortCause:
             self._to.aborted.labels(cause)
@@ -83,6 +88,7 @@ class Metrics:
             to.events.labels(task, kind)
         for reason in Reason:
             to.dead_letters.labels(task, reason)
+        self._tenants.describe(task)
         for served in ladder.models:
             model = served.card.model
             to.memory.labels(task, model).set(served.resident_bytes)
@@ -120,8 +126,7 @@ class Metrics:
 
     def show_policy(self, version: str) -> None:
         """Another policy is in force."""
-        self._to.policy.clear()
-        self._to.policy.labels(version).set(1)
+        self._to.policy.replace({(version,): 1})
 
     def exemplify(self, task: str, latency_ms: float, trace_id: str) -> None:
         """Name the trace of an answer that was counted."""
@@ -150,9 +155,7 @@ class Metrics:
         Args:
             evidence: by task and criterion, as a share of what stops it; empty: there is none.
         """
-        self._to.canary_evidence.clear()
-        for (task, criterion), share in evidence.items():
-            self._to.canary_evidence.labels(task, criterion).set(share)
+        self._to.canary_evidence.replace({(t, str(c)): share for (t, c), share in evidence.items()})
 
     def count_shadow(self, task: str, outcome: str, n: int) -> None:
         """Count messages that a shadow answered, or did not."""
@@ -171,6 +174,8 @@ class Metrics:
         for reason in report.rejected:
             self._add(self._to.dead_letters, 1, task, reason)
             self._add(self._to.messages, 1, task, "none", "dead-letter")
+        for tenant in report.tenants_rejected:
+            self._tenants.count_dead_letter(task, tenant)
         if report.escalated:
             self._add(self._to.escalations, report.escalated, task)
         for call in report.calls:
@@ -197,20 +202,21 @@ class Metrics:
         self._add(self._to.cost_saved, group.saved, task)
         self._add(self._to.always_best, group.always_best_ms / 1e3, task)
         self._add(self._to.saved, (group.always_best_ms - group.run_ms) / 1e3, task)
+        self._tenants.count(task, group)
         self._to.end_to_end.observe((task,), group.latency_ms / 1e3)
 
-    def _add(self, metric: Counter | Gauge, amount: float, *labels: str) -> None:
-        """Count. A series is looked up once: prometheus-client checks the labels and takes a lock
-        each time, which for batches of one message adds up."""
+    def _add(self, metric: Values, amount: float, *labels: str) -> None:
+        """Count."""
         key = (metric, *labels)
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = metric.labels(*labels)
         series.inc(amount)
 
-    def observe_refused(self, task: str, has_letter: bool) -> None:
-        """Count one answer that the broker refused."""
+    def observe_refused(self, task: str, has_letter: bool, tenant: bytes | None) -> None:
+        """Count one answer that the broker refused, and whose it was."""
         if has_letter:
+            self._tenants.count_dead_letter(task, tenant)
             self._add(self._to.dead_letters, 1, task, Reason.ANSWER_REFUSED)
             self._add(self._to.messages, 1, task, "none", "dead-letter")
         else:
@@ -252,12 +258,8 @@ class Metrics:
 
     def set_blocked(self, blocked_s: dict[tuple[str, int], float]) -> None:
         """Replace how long partitions have been blocked; others disappear."""
-        self._to.blocked.clear()
-        for (task, partition), seconds in blocked_s.items():
-            self._to.blocked.labels(task, str(partition)).set(seconds)
+        self._to.blocked.replace({(task, str(p)): value for (task, p), value in blocked_s.items()})
 
     def set_lag(self, lag: dict[tuple[str, int], int]) -> None:
         """Replace the lag of all partitions; others disappear."""
-        self._to.lag.clear()
-        for (task, partition), records in lag.items():
-            self._to.lag.labels(task, str(partition)).set(records)
+        self._to.lag.replace({(task, str(p)): n for (task, p), n in lag.items()})

@@ -72,7 +72,7 @@ def run_worker(settings: WorkerSettings) -> None:
     Raises:
         OunceError: the worker can't start, or can't go on.
     """
-    metrics = Metrics()
+    metrics = Metrics(settings.metrics_tenant)
     health = Health(time.monotonic)
     metrics.watch(health)
     metrics.show_certificates(certificate_expiries(settings))

@@ -7,13 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from ounce_schemas.task import TaskName
 from pydantic import Field, field_validator, model_validator
 
 from ounce_edge.broker.no_offsets import NoOffsets
-from ounce_edge.telemetry.log_lines import LogFormat
 from ounce_edge.worker.gpu_settings import GpuSettings
 from ounce_edge.worker.registry_settings import RegistrySettings
+from ounce_edge.worker.telemetry_settings import TelemetrySettings
 
 
 class DeliveryMode(StrEnum):
@@ -25,11 +24,9 @@ class DeliveryMode(StrEnum):
     """A read-committed reader sees it once."""
 
 
-class WorkerSettings(GpuSettings, RegistrySettings):
+class WorkerSettings(TelemetrySettings, GpuSettings, RegistrySettings):
     """Settings of `ounce worker`. Passed in at the top, never read deep inside."""
 
-    task: tuple[TaskName, ...] = Field(description="Task to serve; repeat for several")
-    kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
     models: Path = Field(default=Path("models"), description="Folder that `ounce train` writes")
     models_watch_s: float = Field(
         default=1.0,
@@ -82,10 +79,6 @@ class WorkerSettings(GpuSettings, RegistrySettings):
         description="With --follow-policies: folder that keeps the last good policy, for a start "
         "at which Kafka can't give it",
     )
-    metrics_port: int = Field(
-        default=9464, ge=0, le=65535, description="Port of /metrics, /healthz, /readyz; 0: any"
-    )
-    metrics_host: str = Field(default="0.0.0.0", description="Address to serve metrics on")
     group: str = Field(default="ounce", min_length=1, description="Kafka consumer group")
     name: str | None = Field(
         default=None,
@@ -193,32 +186,6 @@ class WorkerSettings(GpuSettings, RegistrySettings):
         "is stopped; the rest is left for their next owner. Until the worker has stopped up to ten "
         "seconds more may pass",
     )
-    traces: str | None = Field(
-        default=None,
-        pattern=r"^https?://[^/\s]+(/\S*)?$",
-        description="Receiver of traces, OTLP over HTTP: http://HOST:4318. Default: no traces",
-    )
-    trace_share: float = Field(
-        default=0.01,
-        ge=0,
-        le=1,
-        description="Share of messages that are traced where their sender does not say. Those that "
-        "missed a target or failed are traced as well",
-    )
-    traces_per_s: float = Field(
-        default=50.0,
-        ge=1,
-        le=10_000,
-        description="Most messages traced a second, and as many of those that missed or failed",
-    )
-    log_level: str = Field(
-        default="INFO",
-        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
-        description="DEBUG, INFO, WARNING or ERROR",
-    )
-    log_format: LogFormat = Field(
-        default=LogFormat.TEXT, description="text, or json: an object for each line"
-    )
 
     @cached_property
     def worker_name(self) -> str:
@@ -236,10 +203,3 @@ class WorkerSettings(GpuSettings, RegistrySettings):
         if self.publish_decisions and self.decisions is not None:
             raise ValueError("decisions go to a folder or to a topic: give one of the two")
         return self
-
-    @field_validator("task")
-    @classmethod
-    def _once_each(cls, task: tuple[str, ...]) -> tuple[str, ...]:
-        if not task:
-            raise ValueError("name at least one task")
-        return tuple(dict.fromkeys(task))

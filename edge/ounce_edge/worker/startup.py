@@ -231,11 +231,14 @@ def make_tracing(settings: WorkerSettings, name: str, metrics: Metrics) -> Traci
         return None
     try:
         from ounce_edge.telemetry.otlp import make_sender
+
+        sender = make_sender(
+            settings.traces, name, settings.group, metrics.count_traced, settings.traces_protocol
+        )
     except ModuleNotFoundError as e:
         raise OunceError(
             f'--traces needs the package {e.name!r}: install it with pip install "ounce[tracing]"'
         ) from e
-    sender = make_sender(settings.traces, name, settings.group, metrics.count_traced)
     choice = make_choice(settings.trace_share, settings.traces_per_s)
     return Tracing(choice, sender, metrics.exemplify)
 

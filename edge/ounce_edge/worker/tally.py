@@ -7,6 +7,7 @@ from ounce_schemas.event import EventKind
 
 from ounce_edge.broker.refusals import Refused
 from ounce_edge.pipeline.reports import Report
+from ounce_edge.pipeline.tenants import tenant_of
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.telemetry.tracing import Tracing
@@ -53,7 +54,7 @@ class Tally:
     def _count_refused(self, refused: Refused) -> None:
         request = refused.request
         task = self._tasks[str(request.topic())]
-        self._metrics.observe_refused(task, refused.has_letter)
+        self._metrics.observe_refused(task, refused.has_letter, tenant_of(request.headers()))
         place = f"{request.topic()}[{request.partition()}] at {request.offset()}"
         what = (
             "became a dead letter" if refused.has_letter else "is set aside, nothing is published"

@@ -15,6 +15,7 @@ from ounce_schemas.task import CLUSTER_POWER, TaskSpec, TensorSpec
 
 from ounce_exporters.example import EXAMPLE_FILE, ExampleRequest
 from ounce_exporters.export.cell_rules import cell_rows
+from ounce_exporters.export.provenance import backbone_lines
 
 PAGE_FILE = "README.md"
 
@@ -107,15 +108,35 @@ def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str
                 for b in card.latency.batches
             ],
         ),
+        "## Explanations",
+        _explanation_text(card),
         "## Training",
         f"{card.training.source}. {_splits(card.training)}, {card.training.n_test} to test; "
         f"seed {card.seed}; data sha256 `{card.training.sha256}`.",
+        *backbone_lines(card.backbone),
         f"{card.parameters:,} parameters, {card.size_bytes:,} bytes, model sha256 `{card.sha256}`.",
         f"The file agrees with the native model on {card.parity.agreement:.2%} of "
         f"{card.parity.n} test items; largest difference {card.parity.largest_difference:.2g}.",
         "Made with " + ", ".join(f"{k} {v}" for k, v in card.libraries.items()) + ".",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _explanation_text(card: ModelCard) -> str:
+    own = card.explanation
+    if own is None:
+        return f"None: {card.unexplained or 'the model was made without one'}."
+    plain = {b.batch_size: b.p50_ms for b in card.latency.batches}
+    slower = ", ".join(
+        f"{b.p50_ms / plain[b.batch_size]:.1f} times at {b.batch_size}"
+        for b in own.latency.batches
+        if b.batch_size in plain
+    )
+    return (
+        f"`explanation.onnx` says what each of {len(own.inputs)} inputs contributed to the "
+        f"{own.score} of an answer, by {own.method}. An answer with it takes {slower} items a call "
+        f"the time of one without. Contributions miss the score by {own.largest_error:.1g} at most."
+    )
 
 
 def _overall_rows(o: OverallFigures) -> list[list[str]]:
@@ -258,8 +279,7 @@ def _splits(training: TrainingData) -> str:
     judged = f"each of {training.n_validation} was answered by a model that had not learned from it"
     return (
         f"The model has learned from {training.n_train} items{sampled}. "
-        f"To validate and calibrate, {judged} "
-        f"({training.n_folds} folds)"
+        f"To validate and calibrate, {judged} ({training.n_folds} folds)"
     )
 
 

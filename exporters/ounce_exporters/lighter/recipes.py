@@ -10,6 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
 from ounce_exporters.lighter.forms import WORDS, Form, NotWorthwhileError, convert
 from ounce_exporters.lighter.race import race
@@ -18,7 +19,7 @@ from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
 MOST_OF_TIME = 0.9
 """A lighter form is kept where a call of some size takes at most this share of the original's."""
 LEAST_AGREEMENT = 0.97
-"""Share of validation items that get the same label."""
+"""Share of validation items that get the same label; of scores, their rank correlation."""
 
 logger = logging.getLogger(__name__)
 
@@ -140,8 +141,15 @@ def _convert(
 
 def _check_answers(model: LighterModel, data: TaskData) -> None:
     inputs = data.validation.inputs
-    answers, wanted = (m.predict(inputs).argmax(axis=1) for m in (model, model.original))
-    agreement = float((answers == wanted).mean())
+    found, wanted = (m.predict(inputs) for m in (model, model.original))
+    if wanted.shape[1] == 1:  # scores: their order is what p-values are made of
+        together = float(spearmanr(found[:, 0], wanted[:, 0]).statistic)
+        if together < LEAST_AGREEMENT:
+            raise NotWorthwhileError(
+                f"its scores have a rank correlation of only {together:.2f} with its original's"
+            )
+        return
+    agreement = float((found.argmax(axis=1) == wanted.argmax(axis=1)).mean())
     if agreement < LEAST_AGREEMENT:
         raise NotWorthwhileError(f"only {agreement:.1%} of its answers are its original's")
 

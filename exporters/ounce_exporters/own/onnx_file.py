@@ -28,9 +28,18 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     Raises:
         ArtifactError: it can't be read, is too large, is no ONNX file, or keeps weights elsewhere.
     """
-    model = _parse(path, _read(path))
+    model = parse_onnx(path)
     _embed(path, model)
     return model
+
+
+def parse_onnx(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file alone, without what it keeps in files beside it.
+
+    Raises:
+        ArtifactError: it can't be read, is too large, or is no ONNX file.
+    """
+    return _parse(path, _read(path))
 
 
 def _read(path: Path) -> bytes:
@@ -72,7 +81,7 @@ def _embed(path: Path, model: onnx.ModelProto) -> None:
     """
     folder = path.parent
     total = 0
-    for tensor in _tensors(model.graph):
+    for tensor in tensors_of(model.graph):
         if tensor.data_location != TensorProto.EXTERNAL:
             continue
         found = {entry.key: entry.value for entry in tensor.external_data}
@@ -95,7 +104,7 @@ def _embed(path: Path, model: onnx.ModelProto) -> None:
         del tensor.external_data[:]
 
 
-def _tensors(graph: onnx.GraphProto) -> Iterator[TensorProto]:
+def tensors_of(graph: onnx.GraphProto) -> Iterator[TensorProto]:
     """Every tensor of a graph and of the graphs inside it."""
     yield from graph.initializer
     for node in graph.node:
@@ -108,16 +117,16 @@ def _of_attribute(attribute: AttributeProto) -> Iterator[TensorProto]:
         yield attribute.t
     yield from attribute.tensors
     if attribute.HasField("g"):
-        yield from _tensors(attribute.g)
+        yield from tensors_of(attribute.g)
     for inner in attribute.graphs:
-        yield from _tensors(inner)
+        yield from tensors_of(inner)
 
 
 def count_numbers(model: onnx.ModelProto) -> int:
     """Learned numbers: elements of float tensors, and numbers in the attributes of operators."""
     floats = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
     total = 0
-    for tensor in _tensors(model.graph):
+    for tensor in tensors_of(model.graph):
         if tensor.data_type in floats:
             size = 1
             for dimension in tensor.dims:

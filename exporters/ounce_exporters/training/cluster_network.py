@@ -1,6 +1,5 @@
 """A network that has learned the distances of another model from its clusters."""
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 from ounce_schemas.task import CLUSTER_POWER
-from torch import nn
 
 from ounce_exporters.export.dense import make_model
 from ounce_exporters.export.graphs import UNCALIBRATED
@@ -16,6 +14,7 @@ from ounce_exporters.export.trees import FEATURES
 from ounce_exporters.training.clusters import LEAST_ENERGY, NONE_SHARE, ClusterEstimator
 from ounce_exporters.training.estimator import GraphEstimator
 from ounce_exporters.training.neural import Training, run, train
+from ounce_exporters.training.perceptron import Perceptron, make_layers
 
 _STEPS = 3000
 """Of training, whatever the number of rows."""
@@ -45,61 +44,38 @@ class ClusterNetwork(GraphEstimator):
         logits = teacher.outputs(rows)[:, :-1]
         taught = logits * np.float32(-2 / CLUSTER_POWER)  # logarithms of energies
 
-        def make() -> nn.Module:
-            sizes = (rows.shape[1], self.width, self.width)
-            hidden = [
-                layer
-                for before, after in pairwise(sizes)
-                for layer in (nn.Linear(before, after), nn.ReLU())
-            ]
-            return nn.Sequential(*hidden, nn.Linear(self.width, taught.shape[1]))
-
+        sizes = (rows.shape[1], self.width, self.width, taught.shape[1])
         batch = min(128, len(rows))
         epochs = max(1, _STEPS * batch // len(rows))
         training = Training(epochs, learning_rate=5e-3, batch_size=batch, weight_decay=1e-4)
-        network = train(make, rows, taught, training, self.random_state, lambda _: None)
+        network = train(
+            lambda: make_layers(sizes), rows, taught, training, self.random_state, self.tell
+        )
         end = float(np.quantile(run(network, rows).min(axis=1), 1 - NONE_SHARE))
-        layers = [layer for layer in network.children() if isinstance(layer, nn.Linear)]
-        self.weights_ = [layer.weight.detach().numpy().T.copy() for layer in layers]
-        self.biases_ = [layer.bias.detach().numpy().copy() for layer in layers]
-        scale = np.float32(-CLUSTER_POWER / 2)
-        self.weights_[-1] = self.weights_[-1] * scale
-        self.biases_[-1] = (self.biases_[-1] - np.float32(end)) * scale
+        self.layers_ = Perceptron.of(network).then(-CLUSTER_POWER / 2, -end)
         return self
 
     def outputs(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Logits of the clusters and of none, shape (n_rows, n_clusters + 1)."""
-        values = np.asarray(X, np.float32)
-        *hidden, last = zip(self.weights_, self.biases_, strict=True)
-        for weights, bias in hidden:
-            values = np.maximum(values @ weights + bias, 0)
         most = np.float32(-CLUSTER_POWER / 2 * np.log(LEAST_ENERGY))
-        logits = np.minimum(values @ last[0] + last[1], most)
+        logits = np.minimum(self.layers_.outputs(np.asarray(X, np.float32)), most)
         return np.pad(logits, ((0, 0), (0, 1)))
 
     def to_graph(self) -> onnx.ModelProto:
         """From `features` to `uncalibrated`."""
-        constants: dict[str, NDArray[Any]] = {
+        nodes, constants = self.layers_.nodes(FEATURES, "sums")
+        constants |= {
             "most": np.array(-CLUSTER_POWER / 2 * np.log(LEAST_ENERGY), np.float32),
             "one_behind": np.array([0, 0, 0, 1], np.int64),
         }
-        nodes, name = [], FEATURES
-        for i, (weights, bias) in enumerate(zip(self.weights_, self.biases_, strict=True)):
-            constants |= {f"weights_{i}": weights, f"bias_{i}": bias}
-            nodes.append(
-                helper.make_node("Gemm", [name, f"weights_{i}", f"bias_{i}"], [f"layer_{i}"])
-            )
-            name = f"layer_{i}"
-            if i < len(self.weights_) - 1:
-                nodes.append(helper.make_node("Relu", [name], [f"hidden_{i}"]))
-                name = f"hidden_{i}"
         nodes += [
-            helper.make_node("Min", [name, "most"], ["of_clusters"]),
+            helper.make_node("Min", ["sums", "most"], ["of_clusters"]),
             helper.make_node("Pad", ["of_clusters", "one_behind"], [UNCALIBRATED]),
         ]
-        shape = (len(self.weights_[0]), self.weights_[-1].shape[1] + 1)
+        weights = self.layers_.weights
+        shape = (len(weights[0]), weights[-1].shape[1] + 1)
         return make_model("cluster-network", nodes, constants, shape)
 
     def count_numbers(self) -> int:
         """Learned weights."""
-        return sum(array.size for array in (*self.weights_, *self.biases_))
+        return self.layers_.size

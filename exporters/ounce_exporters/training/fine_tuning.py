@@ -41,6 +41,11 @@ class Start:
     weights: Mapping[str, NDArray[Any]]
 
     @property
+    def named(self) -> str:
+        """How errors name it."""
+        return f"--from {self.card.task}/{self.card.model}"
+
+    @property
     def told(self) -> str:
         """How a card of what it becomes names it."""
         return f"fine-tuned from {self.card.task}/{self.card.model} {self.card.version}"
@@ -65,23 +70,25 @@ def read_start(folder: Path) -> Start:
         raise ArtifactError(f"{path}: can't be read: {' '.join(str(e).split())}") from e
 
 
-def started(families: Sequence[Family], start: Start) -> list[Family]:
+def started(
+    families: Sequence[Family], start: Start, networks: Mapping[str, Callable[[], nn.Module]]
+) -> list[Family]:
     """The families, of which the one of the start's name begins with its weights.
 
     Args:
         families: the fit of a neural one takes `start`.
         start: of one of them.
+        networks: make the neural ones, untrained.
 
     Raises:
-        DataError: none has its name.
+        DataError: none has its name, or the one that has has other layers.
     """
     name = start.card.model
-    names = [family.name for family in families if family.family == "neural"]
-    if name not in names:
+    if name not in networks:
         raise DataError(
-            f"--from {start.card.task}/{name}: this task has no such network; it has "
-            f"{', '.join(names)}"
+            f"{start.named}: this task has no such network; it has {', '.join(networks)}"
         )
+    check_layers(networks[name](), start)
     return [
         replace(
             family,
@@ -155,21 +162,33 @@ def take_weights(network: nn.Module, start: Start) -> None:
     Raises:
         DataError: their layers differ.
     """
+    kept = {
+        name: torch.from_numpy(np.array(start.weights[name]))
+        for name in check_layers(network, start)
+    }
+    network.load_state_dict({**network.state_dict(), **kept})
+
+
+def check_layers(network: nn.Module, start: Start) -> set[str]:
+    """The names of the layers that a network takes from another one: all but the last.
+
+    Raises:
+        DataError: their layers differ.
+    """
     own, given = network.state_dict(), start.weights
-    last = _last_layer(network)
-    wanted = {name for name in own if name not in last}
+    wanted = own.keys() - _last_layer(network)
     wrong = [n for n in wanted if n not in given or given[n].shape != tuple(own[n].shape)]
-    if wrong or given.keys() - own.keys():
-        name = min(wrong) if wrong else min(given.keys() - own.keys())
+    wrong += given.keys() - own.keys()
+    if wrong:
+        name = min(wrong)
         here = list(own[name].shape) if name in own else "none"
         there = list(given[name].shape) if name in given else "none"
         raise DataError(
-            f"--from {start.card.task}/{start.card.model}: its network is another one: layer "
-            f"{name!r} is {there} there and {here} here; start from a model of the same name whose "
-            "images or sequences have the same size and channels"
+            f"{start.named}: its network is another one: layer {name!r} is {there} there and "
+            f"{here} here; start from a model of the same name whose images or sequences have the "
+            "same size and channels, or leave out --from"
         )
-    kept = {name: torch.from_numpy(np.array(given[name])) for name in wanted}
-    network.load_state_dict({**own, **kept})
+    return wanted
 
 
 def _last_layer(network: nn.Module) -> set[str]:

@@ -22,6 +22,7 @@ from ounce_services.control.fleet import Topic
 from ounce_services.control.model_book import ModelBook
 from ounce_services.control.policy_book import PolicyBook
 from ounce_services.control.settings import ControlSettings
+from ounce_services.control.shadow_watch import ShadowWatch
 from ounce_services.control.store.database import Database
 from ounce_services.control.store.outbox import Carrier, Kind, Outbox
 from ounce_services.control.store.policy_mirror import PolicyMirror
@@ -51,6 +52,7 @@ class Plane:
         models: which serve.
         dead_letters: of all tasks.
         stream: the newest predictions.
+        shadows: what shadows say, beside what is published.
     """
 
     settings: ControlSettings
@@ -64,6 +66,7 @@ class Plane:
     models: ModelBook
     dead_letters: DeadLetterDesk
     stream: Stream
+    shadows: ShadowWatch
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -104,6 +107,7 @@ def make_plane(
     provider = settings.provider
     mirror = PolicyMirror(database)
     policies = PolicyBook(topic, mirror, outbox, settings.models, settings.decisions)
+    connection = {"bootstrap.servers": settings.kafka, **settings.security}
     return Plane(
         settings,
         database,
@@ -120,7 +124,8 @@ def make_plane(
         TrialBook(topic, policies),
         ModelBook(open_models, outbox, settings.store, settings.key),
         DeadLetterDesk(lambda task: DeadLetterTopic(at[0], task, *at[1:])),
-        Stream({"bootstrap.servers": settings.kafka, **settings.security}, settings.task),
+        Stream(connection, settings.task),
+        ShadowWatch(connection, lambda: policies.history().current),
     )
 
 
@@ -131,7 +136,7 @@ def kept_in_step(plane: Plane) -> Iterator[None]:
     thread = threading.Thread(target=_keep_in_step, args=(plane, stop), name="in-step", daemon=True)
     thread.start()
     try:
-        with plane.stream.following():
+        with plane.stream.following(), plane.shadows.following():
             yield
     finally:
         stop.set()

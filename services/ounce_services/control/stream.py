@@ -1,26 +1,22 @@
 """The live stream: a sample of the newest predictions of each task, and their rates."""
 
-import logging
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
-from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 from ounce_schemas.topics import predictions_topic
 
-from ounce_services.cluster.admin import CLIENT_CONFIG
+from ounce_services.control.following import Following, Records
 
-_log = logging.getLogger(__name__)
 _KEPT = 500
 _READ_PER_POLL = 100
 """Predictions of a poll that are decoded: the others are only counted."""
 _WINDOW_S = 10.0
-_LOOK_EVERY_S = 5.0
 
 
 class Answer(NamedTuple):
@@ -92,8 +88,10 @@ class Stream:
     """
 
     def __init__(self, connection: Mapping[str, Any], tasks: tuple[str, ...] = ()) -> None:
-        self._connection = connection
         self._wanted = tasks
+        self._following = Following(
+            connection, "live stream", self._topics, lambda name, some: self.take(_task(name), some)
+        )
         self._lock = threading.Lock()
         self._kept: dict[str, deque[tuple[float, Answer]]] = {}
         self._counts: dict[str, deque[tuple[float, int]]] = {}
@@ -114,16 +112,10 @@ class Stream:
     @contextmanager
     def following(self) -> Iterator[None]:
         """Follow while the block lasts."""
-        stop = threading.Event()
-        thread = threading.Thread(target=self._follow, args=(stop,), name="stream", daemon=True)
-        thread.start()
-        try:
+        with self._following.running():
             yield
-        finally:
-            stop.set()
-            thread.join(10)
 
-    def take(self, task: str, records: list[tuple[bytes | None, bytes | None]]) -> None:
+    def take(self, task: str, records: Records) -> None:
         """Take in predictions of a task, each a key and a value; foreign ones are passed over."""
         now_s = time.monotonic()
         answers = [_read(key, value) for key, value in records[-_READ_PER_POLL:]]
@@ -134,51 +126,14 @@ class Stream:
             if records:
                 counts.append((now_s, len(records)))
 
-    def _follow(self, stop: threading.Event) -> None:
-        settings = {
-            **CLIENT_CONFIG,
-            **self._connection,
-            "group.id": "ounce-console",  # never joined: partitions are assigned by hand
-            "enable.auto.commit": False,
-            "allow.auto.create.topics": False,
-            "fetch.wait.max.ms": 200,
-            "queued.max.messages.kbytes": 16_384,
-        }
-        while not stop.is_set():
-            try:
-                with closing(Consumer(settings)) as consumer:
-                    self._read_on(consumer, stop)
-            except KafkaException as e:
-                _log.info("the live stream waits for Kafka: %s", e.args[0])
-                stop.wait(_LOOK_EVERY_S)
-
-    def _read_on(self, consumer: Consumer, stop: threading.Event) -> None:
-        assigned: set[tuple[str, int]] = set()
-        look_s = 0.0
-        while not stop.is_set():
-            if time.monotonic() >= look_s:
-                look_s = time.monotonic() + _LOOK_EVERY_S
-                new = self._partitions(consumer) - assigned
-                if new:
-                    parts = [TopicPartition(topic, p, OFFSET_END) for topic, p in new]
-                    consumer.incremental_assign(parts)
-                    assigned |= new
-            by_topic: dict[str, list[tuple[bytes | None, bytes | None]]] = {}
-            for message in consumer.consume(5000, 0.2):
-                if message.error() is None:
-                    records = by_topic.setdefault(str(message.topic()), [])
-                    records.append((message.key(), message.value()))
-            for topic, records in by_topic.items():
-                self.take(_task(topic), records)
-
-    def _partitions(self, consumer: Consumer) -> set[tuple[str, int]]:
-        topics = consumer.list_topics(timeout=_LOOK_EVERY_S).topics
-        found = set()
-        for name, topic in topics.items():
+    def _topics(self, names: set[str]) -> Mapping[str, None]:
+        """Predictions of the tasks, from now on."""
+        found: dict[str, None] = {}
+        for name in names:
             task = _task(name)
             if name == predictions_topic(task) and (not self._wanted or task in self._wanted):
                 self.take(task, [])
-                found |= {(name, partition) for partition in topic.partitions}
+                found[name] = None
         return found
 
 

@@ -1,5 +1,6 @@
 """A tenant's editor changes the rules that are for that tenant alone, and nothing else."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from ounce_services.control.plane import Plane
 from ounce_services.control.policy_book import Applied
 from ounce_services.control.rules_text import with_rules
 from ounce_services.control.tenancy import is_for
+
+_RULE = re.compile(r"\brule ([a-z0-9][a-z0-9._-]*)")
+"""A rule that a finding names, as the checks write it."""
 
 
 def apply_edited(
@@ -75,8 +79,8 @@ def is_own(rule: Rule, tenant: str) -> bool:
 
 def hidden_findings(error: RefusedError, current: PolicyVersion, tenant: str) -> RefusedError:
     """The same error without what it says of rules for others."""
-    hidden = [rule.name for rule in current.policy().rules if not is_for(rule, tenant)]
-    shown = tuple(f for f in error.findings if not any(name in f for name in hidden))
+    hidden = {rule.name for rule in current.policy().rules if not is_for(rule, tenant)}
+    shown = tuple(f for f in error.findings if hidden.isdisjoint(_RULE.findall(f)))
     return RefusedError(str(error), shown)
 
 

@@ -44,6 +44,17 @@ class TrialBook:
             raise NotFoundError("nothing is on trial: start a canary or a shadow")
         return current
 
+    def shadowed(self) -> PolicyVersion:
+        """The version in force, which has a shadow.
+
+        Raises:
+            NotFoundError: it has none.
+        """
+        version = self.version()
+        if version.shadow is None:
+            raise NotFoundError(f"{version.name} has no shadow")
+        return version
+
     def seen(self, version: PolicyVersion) -> CanaryState:
         """What workers saw of the canary of a version.
 

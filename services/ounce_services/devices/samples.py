@@ -13,6 +13,7 @@ from ounce_schemas.documents import TASK_FILE, TEST_SPLIT_FILE, read_task
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.prediction import NumberOutput, Prediction, TextOutput
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.wording import shell_word
 
 from ounce_services.devices.tallies import Judgement
 
@@ -76,7 +77,7 @@ def read_samples(models: Path, task: str) -> Samples:
     if not (folder / TASK_FILE).is_file():
         raise ArtifactError(
             f"{folder / TASK_FILE} is not there: make it with "
-            f"`ounce train {task} --models {models}`, or correct --models"
+            f"`ounce train {task} --models {shell_word(models)}`, or correct --models"
         )
     spec = read_task(folder / TASK_FILE)
     path = folder / TEST_SPLIT_FILE
@@ -85,7 +86,7 @@ def read_samples(models: Path, task: str) -> Samples:
             split = {name: arrays[name] for name in arrays.files}
     except FileNotFoundError as e:
         raise ArtifactError(
-            f"{path} is not there: make it with `ounce train {task} --models {models}`"
+            f"{path} is not there: make it with `ounce train {task} --models {shell_word(models)}`"
         ) from e
     except (OSError, ValueError, zipfile.BadZipFile) as e:
         raise ArtifactError(f"{path}: can't be read as a test split: {e}") from e

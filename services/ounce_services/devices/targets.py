@@ -10,6 +10,7 @@ from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import CARD_FILE, read_card
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.policy import MAX_LATENCY_LIMIT_MS
+from ounce_schemas.wording import shell_word
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def read_default_mix(models: Path, task: str) -> tuple[Targets, ...]:
     if not cards:
         raise ArtifactError(
             f"{models / task} holds no model card to derive targets from: make a ladder with "
-            f"`ounce train {task} --models {models}`, or give --targets"
+            f"`ounce train {task} --models {shell_word(models)}`, or give --targets"
         )
     return default_mix([card.validation_accuracy.low for card in cards])
 

@@ -26,11 +26,12 @@ SOURCE = models.DataSourceRef(type_val="prometheus", uid="prometheus")
 """As the provisioning names it."""
 HEIGHT = {"lines": 8, "bars": 8, "table": 8, "stat": 4}
 VARIABLES = {
+    "tenant": "label_values(ounce_tenant_predictions_total, tenant)",
     "task": "label_values(ounce_catalogue_info, task)",
     "model": 'label_values(ounce_model_memory_bytes{task=~"$task"}, model)',
     "worker": "label_values(ounce_healthy, instance)",
 }
-_LABELS = {"task": "task", "model": "model", "worker": "instance"}
+_LABELS = {"tenant": "tenant", "task": "task", "model": "model", "worker": "instance"}
 """What a variable of a board is called on series."""
 ANNOTATIONS = {
     "Policies": (

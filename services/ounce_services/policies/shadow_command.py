@@ -23,7 +23,8 @@ from ounce_services.policies.options import (
     read_document,
     show_findings,
 )
-from ounce_services.policies.shadow_comparison import compare, comparison_text
+from ounce_services.policies.shadow_comparison import comparison_text
+from ounce_services.policies.shadow_join import compare
 
 
 @click.group(name="shadow")

@@ -1,20 +1,53 @@
-"""Answers of a shadow against those that were published."""
+"""Answers of a shadow against those that were published: what they say, keep and cost."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-import msgspec
-import numpy as np
 from ounce_schemas.prediction import Prediction
 
+from ounce_services.devices.latencies import LatencyHistogram, quantile_ms
 from ounce_services.policies.listing import table
 
-Records = Iterable[tuple[bytes | None, bytes | None]]
-"""Keys and values."""
+MOST_CLASSES = 200
+"""That are told apart; messages of further ones count among all messages alone."""
+FIGURES_HEAD = ("", "shadow", "published")
+CLASSES_HEAD = (
+    "class",
+    "messages",
+    "say the same",
+    "shadow says instead",
+    "deadlines kept, shadow",
+    "published",
+    "compute each, ms, shadow",
+    "published",
+)
 
 
-_NAMES = ("deadlines kept", "floors kept", "compute each, ms", "latency p50, ms", "latency p99, ms")
+class Said(NamedTuple):
+    """An answer, as far as it is compared."""
+
+    policy_version: str
+    data: object
+    """Labels or values, one a row."""
+    label: str | None
+    """Of one row with classes."""
+    in_time: bool
+    floor_kept: bool
+    cost_ms: float
+    latency_ms: float
+
+
+def said(answer: Prediction) -> Said:
+    """What is compared of an answer."""
+    of = answer.parameters
+    out = next((out for out in answer.outputs if out.name in ("label", "value")), None)
+    data = None if out is None else out.data
+    label = data[0] if data and len(data) == 1 and isinstance(data[0], str) else None
+    return Said(
+        of.policy_version, data, label, of.deadline_met, of.floor_met, of.cost_ms, of.latency_ms
+    )
 
 
 @dataclass
@@ -24,87 +57,113 @@ class Side:
     in_time: int = 0
     floors_kept: int = 0
     cost_ms: float = 0.0
-    latency_ms: list[float] = field(default_factory=list)
 
-    def add(self, answer: Prediction) -> None:
+    def add(self, answer: Said) -> None:
         """Count one answer."""
-        of = answer.parameters
-        self.in_time += of.deadline_met
-        self.floors_kept += of.floor_met
-        self.cost_ms += of.cost_ms
-        self.latency_ms.append(of.latency_ms)
+        self.in_time += answer.in_time
+        self.floors_kept += answer.floor_kept
+        self.cost_ms += answer.cost_ms
 
 
 @dataclass
-class Comparison:
-    """Answers of one version of a shadow that have a published counterpart."""
+class Agreement:
+    """Messages that both answered."""
 
     n: int = 0
     n_agree: int = 0
     shadow: Side = field(default_factory=Side)
     published: Side = field(default_factory=Side)
+    instead: Counter[str] = field(default_factory=Counter)
+    """Classes that the shadow named where they do not say the same."""
+
+    def add(self, shadow: Said, published: Said) -> None:
+        """Count one message."""
+        agree = shadow.data == published.data
+        self.n += 1
+        self.n_agree += agree
+        self.shadow.add(shadow)
+        self.published.add(published)
+        other = None if agree else shadow.label
+        if other is not None and (other in self.instead or len(self.instead) < MOST_CLASSES):
+            self.instead[other] += 1
+
+    @property
+    def agreement(self) -> float:
+        """Share of the messages on which both say the same."""
+        return self.n_agree / max(self.n, 1)
+
+    @property
+    def mostly_instead(self) -> str:
+        """The class that the shadow mostly names where they differ; empty: none."""
+        return self.instead.most_common(1)[0][0] if self.instead else ""
 
 
-def compare(shadow: Records, published: Records) -> Mapping[str, Comparison]:
-    """Join answers by device and id; by version of the shadow's policy. What was answered twice
-    counts as it was answered last.
+@dataclass
+class Comparison(Agreement):
+    """Answers of one version of a shadow that have a published counterpart. Its size does not grow
+    with their number."""
 
-    Args:
-        shadow: its topic.
-        published: predictions.
-    """
-    beside = {where: answer for where, answer in map(_read, shadow) if answer is not None}
-    found: defaultdict[str, Comparison] = defaultdict(Comparison)
-    joined = {
-        where: answer
-        for where, answer in map(_read, published)
-        if answer is not None and where in beside
-    }
-    for where, answer in joined.items():
-        other = beside[where]
-        one = found[other.parameters.policy_version]
-        one.n += 1
-        one.n_agree += _says(answer) == _says(other)
-        one.shadow.add(other)
-        one.published.add(answer)
-    return found
+    shadow_latencies: LatencyHistogram = field(default_factory=LatencyHistogram)
+    published_latencies: LatencyHistogram = field(default_factory=LatencyHistogram)
+    classes: dict[str, Agreement] = field(default_factory=dict)
+    """By the class that was published."""
+
+    def add(self, shadow: Said, published: Said) -> None:
+        """Count one message."""
+        super().add(shadow, published)
+        self.shadow_latencies.add(shadow.latency_ms)
+        self.published_latencies.add(published.latency_ms)
+        name = published.label
+        if name is not None and (name in self.classes or len(self.classes) < MOST_CLASSES):
+            self.classes.setdefault(name, Agreement()).add(shadow, published)
+
+
+def figure_rows(of: Comparison) -> list[tuple[str, str, str]]:
+    """What both kept and cost, under `FIGURES_HEAD`; needs one message at least."""
+    beside, public, n = of.shadow, of.published, of.n
+    quick, slow = of.shadow_latencies.counts, of.published_latencies.counts
+    return [
+        ("deadlines kept", f"{beside.in_time / n:.2%}", f"{public.in_time / n:.2%}"),
+        ("floors kept", f"{beside.floors_kept / n:.2%}", f"{public.floors_kept / n:.2%}"),
+        ("compute each, ms", f"{beside.cost_ms / n:.4g}", f"{public.cost_ms / n:.4g}"),
+        *(
+            (f"latency p{p}, ms", _ms(quantile_ms(quick, p / 100)), _ms(quantile_ms(slow, p / 100)))
+            for p in (50, 99)
+        ),
+    ]  # fmt: skip
+
+
+def class_rows(of: Comparison) -> list[tuple[str, ...]]:
+    """One a class, under `CLASSES_HEAD`; those that agree least come first."""
+    ordered = sorted(of.classes.items(), key=lambda item: (item[1].agreement, item[0]))
+    return [
+        (
+            name,
+            f"{one.n:,}",
+            f"{one.agreement:.2%}",
+            one.mostly_instead,
+            *(f"{side.in_time / one.n:.2%}" for side in (one.shadow, one.published)),
+            *(f"{side.cost_ms / one.n:.4g}" for side in (one.shadow, one.published)),
+        )
+        for name, one in ordered
+    ]
+
+
+def _ms(latency_ms: float) -> str:
+    return f"{latency_ms:,.0f}" if latency_ms >= 100 else f"{latency_ms:.3g}"
 
 
 def comparison_text(found: Mapping[str, Comparison]) -> str:
-    """One table a version."""
-    parts = [_text(version, each) for version, each in found.items()]
+    """Tables of each version."""
+    parts = [_text(version, each) for version, each in found.items() if each.n]
     return "\n\n".join(parts) or "no answer of a shadow has a published counterpart"
 
 
 def _text(version: str, of: Comparison) -> str:
-    rows = [
-        ("", "shadow", "published"),
-        *zip(_NAMES, _figures(of.shadow, of.n), _figures(of.published, of.n), strict=True),
+    parts = [
+        f"{version}: {of.n} messages, {of.agreement:.2%} say the same",
+        table([FIGURES_HEAD, *figure_rows(of)]),
     ]
-    return f"{version}: {of.n} messages, {of.n_agree / of.n:.2%} say the same\n{table(rows)}"
-
-
-def _figures(side: Side, n: int) -> tuple[str, ...]:
-    """In the order of `_NAMES`."""
-    p50_ms, p99_ms = np.percentile(side.latency_ms, [50, 99])
-    return (
-        f"{side.in_time / n:.2%}",
-        f"{side.floors_kept / n:.2%}",
-        f"{side.cost_ms / n:.4g}",
-        f"{p50_ms:.3g}",
-        f"{p99_ms:.3g}",
-    )
-
-
-def _read(record: tuple[bytes | None, bytes | None]) -> tuple[tuple[bytes, str], Prediction | None]:
-    key, value = record
-    try:
-        answer = msgspec.json.decode(value or b"", type=Prediction)
-    except msgspec.MsgspecError:
-        return (b"", ""), None
-    return (key or b"", str(answer.id)), answer
-
-
-def _says(answer: Prediction) -> object:
-    """What an answer says: the label or the value."""
-    return next((out.data for out in answer.outputs if out.name in ("label", "value")), None)
+    if of.classes:
+        parts += ["", table([CLASSES_HEAD, *class_rows(of)])]
+    return "\n".join(parts)

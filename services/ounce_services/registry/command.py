@@ -9,6 +9,7 @@ from ounce_schemas.errors import ArtifactError
 from ounce_schemas.model_store import ModelStore
 from ounce_schemas.release import InService, Release, signature_path
 from ounce_schemas.task import TaskName
+from ounce_schemas.wording import shell_word
 from pydantic import BaseModel
 
 from ounce_services.registry.contents import read_contents
@@ -122,7 +123,10 @@ def show(task: str, release: str | None, **values: Any) -> None:
 def key(path: Path) -> None:
     """Make a private key at PATH that signs releases, and PATH.pub, which workers check them by."""
     public = make_key(path)
-    click.echo(f"private key: {path}\npublic key:  {public}  (ounce worker --models-key {public})")
+    click.echo(
+        f"private key: {path}\npublic key:  {public}  "
+        f"(ounce worker --models-key {shell_word(public)})"
+    )
 
 
 def _registry(settings: PublishSettings) -> Registry:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.release_signature import RELEASE_FILE, need_model_signing
+from ounce_schemas.wording import shell_word
 
 
 def sign(release: bytes, key: Path) -> bytes:
@@ -22,7 +23,9 @@ def sign(release: bytes, key: Path) -> bytes:
     """
     model_signing = need_model_signing()
     if not key.is_file():
-        raise ArtifactError(f"{key}: no key there; make one with `ounce models key {key}`")
+        raise ArtifactError(
+            f"{key}: no key there; make one with `ounce models key {shell_word(key)}`"
+        )
     with tempfile.TemporaryDirectory(prefix="ounce-sign-") as scratch:
         folder, signature = Path(scratch) / "release", Path(scratch) / "signature"
         folder.mkdir()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ounce_schemas.event import EventKind
+from ounce_schemas.wording import counted
 
 from ounce_services.workers.growth import Growth, Look
 from ounce_services.workers.pages import Page
@@ -45,7 +46,7 @@ def incidents(look: Look) -> list[Trouble]:
     """Events that a worker told since the look before, or since it started."""
     counts = Growth([look]).by("ounce_events_total", "task", "kind")
     return [
-        Trouble(look.now.address, task, f"{kind}, {n:.0f} times" if n > 1 else kind)
+        Trouble(look.now.address, task, f"{kind}, {n:,.0f} times" if n > 1 else kind)
         for (task, kind), n in sorted(counts.items())
         if n and kind not in _GOOD_NEWS
     ]
@@ -61,7 +62,7 @@ def _present(page: Page) -> Iterator[tuple[str, str]]:
             yield labels["task"], f"model {labels['model']} is suspended"
     for task, value in page.values("ounce_models_refused", "task").items():
         if value:
-            yield task, f"{value:.0f} models are refused: see the worker's log"
+            yield task, f"{counted(value, 'model is', 'models are')} refused: see the worker's log"
     for task, value in page.values("ounce_overloaded", "task").items():
         if value:
             yield task, "overloaded: late requests pile up"
@@ -74,7 +75,8 @@ def _present(page: Page) -> Iterator[tuple[str, str]]:
             yield labels["task"], f"{text} by another producer's transaction"
     for task, value in page.values("ounce_requests_lost_total", "task").items():
         if value:
-            yield task, f"{value:.0f} requests were dropped by the topic before they were read"
+            text = counted(value, "request was", "requests were")
+            yield task, f"{text} dropped by the topic before being read"
     if page.total("ounce_policy_stale"):
         yield "", "the latest policy is not in force: `ounce policy status`"
     unconfirmed_s = page.total("ounce_unconfirmed_seconds")

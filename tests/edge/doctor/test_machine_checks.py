@@ -16,9 +16,11 @@ from ounce_edge.doctor.machine_checks import (
     check_processors,
     check_receiver,
 )
+from ounce_edge.telemetry.trace_protocol import TraceProtocol
 from ounce_edge.worker.settings import WorkerSettings
 
 DAY_S = 86_400.0
+HTTP = TraceProtocol.HTTP
 SETTINGS = WorkerSettings(task=("digits",), kafka="k:1")
 
 
@@ -107,7 +109,7 @@ def test_a_port_that_is_taken_is_told() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         found = check_port("127.0.0.1", port)
-        assert check_receiver(f"http://127.0.0.1:{port}/v1/traces").verdict is Verdict.OK
+        assert check_receiver(f"http://127.0.0.1:{port}/v1/traces", HTTP).verdict is Verdict.OK
     assert found.verdict is Verdict.WARNING
     assert f"127.0.0.1:{port}" in found.text
     assert "`ounce status`" in found.advice
@@ -115,7 +117,7 @@ def test_a_port_that_is_taken_is_told() -> None:
 
 
 def test_a_receiver_of_traces_that_is_away_is_a_warning() -> None:
-    found = check_receiver("http://127.0.0.1:1")
+    found = check_receiver("http://127.0.0.1:1", HTTP)
     assert (found.verdict, found.check) == (Verdict.WARNING, "receiver of traces")
     assert "refused" in found.text
     assert "--traces" in found.advice

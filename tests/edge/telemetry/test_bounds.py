@@ -1,20 +1,18 @@
 """What comes from outside takes no memory without bound, and breaks no page."""
 
 import itertools
-from typing import Any
 
 import numpy as np
 from ounce_edge.pipeline.clocks import Clocks
-from ounce_edge.pipeline.pipeline import Pipeline
-from ounce_edge.pipeline.turn import Turn
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.telemetry.spans import SpanMaker
 from ounce_edge.telemetry.tracing import Tracing, make_choice
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, ladder, served
-from tests.support.edge.pipelines import GOOD, LIGHT, NOW_S, edition
+from tests.support.edge.ladders import DIGITS, FakeRecord, ladder, served
+from tests.support.edge.observed import answer, pipeline_of
+from tests.support.edge.pipelines import GOOD, NOW_S
 from tests.support.edge.traces import Taken
 
 N_DEVICES = 10_000
@@ -32,21 +30,8 @@ def record(device: int) -> FakeRecord:
     return FakeRecord(GOOD, headers, name, device)
 
 
-def pipeline_of(wall: Any) -> Pipeline:
-    return Pipeline(edition(served(DIGITS, "light", **LIGHT)), clocks=Clocks(wall))
-
-
-def answer(pipeline: Pipeline, records: list[FakeRecord], *observers: Any) -> None:
-    outbox = Outbox()
-    reports = [pipeline.admit(records, outbox)]
-    while len(pipeline.waiting):
-        reports.append(pipeline.step(outbox, Turn(slice_ms=1000.0)))
-    for report, observer in itertools.product(reports, observers):
-        observer.observe(report)
-
-
 def test_ten_thousand_devices_make_no_series_of_their_own() -> None:
-    metrics, sender = Metrics(), Taken()
+    metrics, sender = Metrics(["acme"]), Taken()
     metrics.describe("v1", [ladder(DIGITS, served(DIGITS, "light"))])
     pipeline = pipeline_of(lambda: NOW_S)
     pipeline.keeps_trails = True

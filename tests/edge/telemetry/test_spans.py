@@ -3,12 +3,15 @@
 import random
 from typing import Any
 
-from ounce_edge.telemetry.otlp import endpoint_of, make_sender
+import pytest
+from ounce_edge.telemetry.otlp import endpoint_of, grpc_endpoint_of, make_sender
 from ounce_edge.telemetry.spans import SpanMaker
+from ounce_edge.telemetry.trace_protocol import TraceProtocol
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, served
 from tests.support.edge.pipelines import GOOD, HEAVY, NOW_S, Clock, pipeline
-from tests.support.edge.traces import PARENT, TRACE, Receiver, Taken, trace, traceparent
+from tests.support.edge.receivers import RECEIVERS
+from tests.support.edge.traces import PARENT, TRACE, Taken, trace, traceparent
 
 REQUESTS, ANSWERS = "ounce.digits.requests", "ounce.digits.predictions"
 STEPS = ["decode", "wait", "choose", "run heavy", f"send {ANSWERS}"]
@@ -31,16 +34,19 @@ def attributes(span: Any) -> dict[str, Any]:
     return found
 
 
-def test_a_receiver_gets_every_step_in_the_devices_own_trace() -> None:
+@pytest.mark.parametrize("protocol", TraceProtocol)
+def test_a_receiver_gets_every_step_in_the_devices_own_trace(protocol: TraceProtocol) -> None:
     clock = Clock(tick_s=0.001)
     heavy = served(DIGITS, "heavy", clock.takes({"heavy": 5.0}, "heavy"), **HEAVY)
     counted: list[tuple[str, int]] = []
-    with Receiver() as receiver:
-        sender = make_sender(receiver.url, "w-1", "g", lambda *each: counted.append(each))
+    with RECEIVERS[protocol]() as receiver:
+        sender = make_sender(receiver.url, "w-1", "g", lambda *each: counted.append(each), protocol)
         trace(pipeline(heavy, steady=clock), records(), sender, share=1.0, clock=clock)
         sender.close(60)
         receiver.wait_for(14)
-    assert set(receiver.paths) == {"/v1/traces"}
+    assert set(receiver.paths) == {
+        "/v1/traces" if protocol is TraceProtocol.HTTP else "TraceService/Export"
+    }
     assert {outcome for outcome, _ in counted} == {"sent"}
     assert sum(n for _, n in counted) == 3
     (resource,) = {str(r.resource) for q in receiver.requests for r in q.resource_spans}
@@ -94,3 +100,9 @@ def test_an_address_without_a_path_gets_the_usual_one() -> None:
     assert endpoint_of("http://c:4318") == "http://c:4318/v1/traces"
     assert endpoint_of("http://c:4318/") == "http://c:4318/v1/traces"
     assert endpoint_of("https://c/otlp/v1/traces") == "https://c/otlp/v1/traces"
+
+
+def test_a_receiver_over_grpc_has_a_port() -> None:
+    assert grpc_endpoint_of("http://h") == "http://h:4317"
+    assert grpc_endpoint_of("https://h:7/") == "https://h:7"
+    assert grpc_endpoint_of("http://[::1]") == "http://[::1]:4317"

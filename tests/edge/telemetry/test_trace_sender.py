@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from ounce_edge.telemetry.otlp import make_sender
+from ounce_edge.telemetry.trace_protocol import TraceProtocol
 from ounce_edge.telemetry.trace_sender import MOST_WAITING, TraceSender
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, served
 from tests.support.edge.pipelines import GOOD, LIGHT, Clock, pipeline
-from tests.support.edge.traces import Receiver, trace
+from tests.support.edge.receivers import RECEIVERS
+from tests.support.edge.traces import trace
 
 _LONG_S = 60.0
 
@@ -98,7 +100,8 @@ class Log(logging.Handler):
 
 
 @pytest.mark.parametrize("kind", ["away", "refuses"])
-def test_no_receiver_costs_traces_and_one_line(kind: str) -> None:
+@pytest.mark.parametrize("protocol", TraceProtocol)
+def test_no_receiver_costs_traces_and_one_line(protocol: TraceProtocol, kind: str) -> None:
     counts, log = Counter[str](), Log()
 
     def count(outcome: str, n: int) -> None:
@@ -106,9 +109,9 @@ def test_no_receiver_costs_traces_and_one_line(kind: str) -> None:
 
     logging.getLogger().addHandler(log)
     try:
-        with Receiver(status=400) as receiver:
+        with RECEIVERS[protocol](is_refusing=True) as receiver:
             url = "http://127.0.0.1:1" if kind == "away" else receiver.url
-            sender = make_sender(url, "w", "g", count)
+            sender = make_sender(url, "w", "g", count, protocol)
             records = [FakeRecord(GOOD, offset_=i) for i in range(3)]
             trace(pipeline(served(DIGITS, "light", **LIGHT)), records, sender, share=1.0)
             sender.close(_LONG_S)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.edge.traces import PARENT, TRACE, Receiver, traceparent
+from tests.support.edge.receivers import Receiver
+from tests.support.edge.traces import PARENT, TRACE, traceparent
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import OUNCE, Device, Worker
 

@@ -1,7 +1,9 @@
 """A network starts from another one's weights, and is refused where it can't."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from ounce_schemas.errors import ArtifactError, DataError
 from safetensors.numpy import load_file, save_file
 
 from tests.exporters.image.pictures import SIDE, write_folders
+from tests.support.exporters.commands import Run
 
 NAME = "small-cnn"
 
@@ -89,9 +92,84 @@ def test_another_architecture_is_refused(model: Path, tmp_path: Path) -> None:
     save_file({**weights, "network.0.weight": np.zeros((9, 1, 3, 3), np.float32)},
               other / WEIGHTS_FILE)  # fmt: skip
     data = pictures(tmp_path / "same", 16)
-    (recipe,) = [r for r in recipes(data, start=read_start(other)) if r.name == NAME]
     with pytest.raises(DataError, match=r"'network.0.weight' is \[9, 1, 3, 3\] there and \[8, 1"):
-        recipe.fit(data, 0, lambda share: None)
+        recipes(data, start=read_start(other))
+
+
+def as_model(folder: Path, source: Path, **changes: Any) -> Path:
+    """A folder of the same weights, whose card says something else."""
+    card = json.loads((source / "card.json").read_text())
+    folder.mkdir()
+    (folder / "card.json").write_text(json.dumps({**card, **changes}))
+    (folder / WEIGHTS_FILE).write_bytes((source / WEIGHTS_FILE).read_bytes())
+    return folder
+
+
+NUMBERS = {"name": "input", "datatype": "FP32", "shape": [64]}
+STEPS = {"name": "sequence", "datatype": "FP32", "shape": [9, 2], "channels": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "says"),
+    [
+        ({}, ["--data=no.ts"], "it reads images, and the data is of sequences"),
+        (
+            {},
+            ["--data=no.csv", "--target=y", "--image=12x12x3"],
+            "it reads images of 1 channel, and --image 12x12x3 has 3: give --image 12x12x1",
+        ),
+        (
+            {"model": "cnn-9"},
+            ["--data=no.csv", "--target=y"],
+            "no network of that name is trained here; start from one of small-cnn, cnn",
+        ),
+        (
+            {"inputs": [NUMBERS]},
+            ["--data=no.csv", "--target=y"],
+            "its network reads 64 numbers, and --from is for those of images and sequences; take "
+            "it as it is with --from-onnx ",
+        ),
+        (
+            {"inputs": [STEPS], "model": "gru"},
+            ["--data=no.csv", "--target=y"],
+            "say with --window N --unit COLUMN",
+        ),
+        (
+            {"inputs": [STEPS], "model": "gru"},
+            ["--data=no.csv", "--target=y", "--image=12x12"],
+            "it reads sequences, and the data is of images",
+        ),
+    ],
+)
+def test_what_can_not_fit_is_refused_before_the_data_is_read(
+    model: Path,
+    tmp_path: Path,
+    train: Run,
+    changes: dict[str, Any],
+    options: list[str],
+    says: str,
+) -> None:
+    other = as_model(tmp_path / "other", model, **changes)
+    result = train(f"--from={other}", *options)  # the data is not there
+    assert result.code == 1
+    assert result.stderr.startswith(f"ounce: --from bars/{changes.get('model', NAME)}: ")
+    assert says in result.stderr.replace("\n", " ")
+    assert "Reading" not in result.stdout
+
+
+def test_other_layers_are_refused_before_any_model_learns(
+    model: Path, tmp_path: Path, train: Run
+) -> None:
+    weights = load_file(model / WEIGHTS_FILE)
+    other = as_model(tmp_path / "of-colours", model)
+    colours = {**weights, "pixels.mean": np.zeros(3, np.float32)}
+    save_file(colours, other / WEIGHTS_FILE)
+    images = write_folders(tmp_path / "images", 16)
+    result = train(f"--data={images}", f"--from={other}", f"--models={tmp_path}")
+    assert result.code == 1
+    assert "layer 'pixels.mean' is [3] there and [1] here" in result.stderr.replace("\n", " ")
+    assert not (tmp_path / "images" / "task.json").exists()
+    assert "logistic-regression" not in result.stdout
 
 
 def test_a_model_without_weights_and_another_network_are_refused(

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.wire.formats.image_file import MOST_WHOLE
 from ounce_exporters.crossfit import train
 from ounce_exporters.example import example_request
 from ounce_exporters.export.artifacts import write_task
@@ -168,3 +169,13 @@ def test_images_are_not_for_anomalies_and_take_no_own_models(folders: Path) -> N
     data, _ = loaded(folders)
     with pytest.raises(ExportError, match="has images among its inputs"):
         from_torch(nn.Linear(1, 1), data.spec)
+
+
+def test_a_file_that_teaches_and_is_too_large_to_be_asked_is_said(tmp_path: Path) -> None:
+    write_folders(tmp_path / "bars", 16)
+    large = file_of(np.full((1000, MOST_WHOLE // 1000 + 1), 60, np.uint8))
+    (tmp_path / "bars" / "blank" / "1.png").write_bytes(large)
+    data, said = loaded(tmp_path / "bars")
+    assert len(data.train) + len(data.test) == 48
+    assert "1 images teach, but workers take none like them" in said
+    assert "blank/1.png: the image is 4001 x 1000 pixels, and a PNG or progressive JPEG" in said

@@ -9,6 +9,8 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel, TensorSignature
+from ounce_exporters.export.dense import emit_linear
+from ounce_exporters.export.graphs import rename_input
 from ounce_exporters.ladder import build_ladder
 from ounce_exporters.lighter import recipes as lighter
 from ounce_exporters.lighter.forms import Form, NotWorthwhileError
@@ -148,6 +150,23 @@ def test_a_form_that_answers_otherwise_is_left_out(
     monkeypatch.setattr(lighter, "convert", another)
     recipe = with_lighter([network(Counted())])[1]
     with pytest.raises(NotWorthwhileError, match=r"only \d+\.\d% of its answers are its original"):
+        recipe.fit(data, 0, lambda share: None)
+
+
+@pytest.mark.parametrize(("sign", "is_kept"), [(1.0, True), (-1.0, False)])
+def test_scores_keep_their_order_or_the_form_is_left_out(
+    data: TaskData, monkeypatch: pytest.MonkeyPatch, sign: float, is_kept: bool
+) -> None:
+    weights = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    bias = np.zeros(1, np.float32)
+    of_scores = rename_input(emit_linear(weights, bias), "input")
+    other = rename_input(emit_linear(np.float32(sign) * weights, bias), "input")
+    monkeypatch.setattr(lighter, "convert", lambda *_: other)
+    recipe = with_lighter([network(Counted(of_scores))], keep=True)[1]
+    if is_kept:
+        assert isinstance(recipe.fit(data, 0, lambda share: None), LighterModel)
+        return
+    with pytest.raises(NotWorthwhileError, match=r"rank correlation of only -1\.00 with its"):
         recipe.fit(data, 0, lambda share: None)
 
 

@@ -62,7 +62,7 @@ def trained(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return models / "pumps"
 
 
-@pytest.mark.parametrize("model", ["isolation-forest", "mahalanobis"])
+@pytest.mark.parametrize("model", ["isolation-forest", "mahalanobis", "autoencoder"])
 def test_a_card_promises_false_alarms_and_keeps_them(trained: Path, model: str) -> None:
     card = read_card(trained / model / "card.json")
     assert card.calibration.method == "conformal-p-values"
@@ -76,8 +76,10 @@ def test_a_card_promises_false_alarms_and_keeps_them(trained: Path, model: str) 
     assert "2.000% of normal items" in (trained / model / "README.md").read_text()
 
 
-def test_a_correlation_that_breaks_is_found(trained: Path) -> None:
-    card = read_card(trained / "mahalanobis" / "card.json")
+@pytest.mark.parametrize("model", ["mahalanobis", "autoencoder"])
+def test_a_correlation_that_breaks_is_found(trained: Path, model: str) -> None:
+    card = read_card(trained / model / "card.json")
+    assert card.parity.agreement == 1.0
     found = {of.label: of.recall for of in card.classes}
     assert found["anomaly"] > 0.9
 

@@ -146,6 +146,22 @@ def test_what_is_refused_tells_nothing_of_others(
     assert len(topics_in_memory.records) == 1
 
 
+def test_a_finding_is_hidden_by_the_whole_name_of_a_rule(as_: Caller) -> None:
+    others = "\n".join(
+        f"  - {{name: {name}, when: {{tenant: other}}, allow: [m], deny: [m]}}"
+        for name in ("a", "acme-a.1", "rule", "allows")
+    )
+    document = f"rules:\n{others}\n  - {{name: acme-a, when: {{tenant: acme}}}}\n"
+    made = apply(as_("editor"), document, 0, force=True)
+    assert made.status_code == 201
+    acme = as_("editor", "acme")
+    broken = visible(acme).replace("name: acme-a", "name: acme-a\n  allow: [m]\n  deny: [m]")
+    refused = apply(acme, broken)
+    assert (refused.status_code, refused.json()["findings"]) == (
+        422, ["rule acme-a: allows and denies ['m']"],
+    )  # fmt: skip
+
+
 def test_a_tenant_makes_no_first_version_and_ends_no_trial(
     as_: Caller, topics_in_memory: MemoryTopics
 ) -> None:

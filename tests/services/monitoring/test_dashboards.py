@@ -83,7 +83,9 @@ def test_every_panel_explains_itself(uid: str) -> None:
     document = BOARDS[uid]
     assert document["uid"] == uid
     assert document["description"]
-    assert [v["name"] for v in document["templating"]["list"]] == ["task", "model", "worker"]
+    assert [v["name"] for v in document["templating"]["list"]] == [
+        "tenant", "task", "model", "worker",
+    ]  # fmt: skip
     assert len({panel["id"] for panel in document["panels"]}) == len(document["panels"]) > 5
     for panel in document["panels"]:
         title, defaults = panel["title"], panel["fieldConfig"]["defaults"]
@@ -142,7 +144,7 @@ def test_a_click_leads_to_a_dashboard_with_the_series_own_variables() -> None:
         uid, _, variables = link["url"].removeprefix("/d/").partition("?")
         assert uid in BOARDS, title
         passed = set(re.findall(r"&var-(\w+)=", variables))
-        assert passed <= {"task", "model", "worker"}, title
+        assert passed <= {"tenant", "task", "model", "worker"}, title
         assert uid.removeprefix("ounce-") in {*passed, "delivery", "decisions"}, title
 
 

@@ -83,7 +83,7 @@ def test_troubles_are_what_the_page_shows() -> None:
     assert found == [
         "not ready: draining",
         "partition 2 is blocked for 30 s by another producer's transaction",
-        "4 requests were dropped by the topic before they were read",
+        "4 requests were dropped by the topic before being read",
         "the latest policy is not in force: `ounce policy status`",
         "the broker has confirmed nothing for 9 s",
     ]
@@ -117,3 +117,23 @@ def test_an_address_has_several_forms(address: str) -> None:
 def test_what_is_not_a_worker_is_named() -> None:
     with pytest.raises(PageError, match=r"no worker at http://127\.0\.0\.1:1/metrics .*refused"):
         read_page("127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("n", "told"),
+    [
+        (1, ["1 model is refused: see", "1 request was dropped"]),
+        (1200, ["1,200 models are refused: see", "1,200 requests were dropped"]),
+    ],
+)
+def test_one_is_told_as_one(n: int, told: list[str]) -> None:
+    page = Page(
+        "w",
+        0.0,
+        {
+            "ounce_models_refused": [({"task": "digits"}, n)],
+            "ounce_requests_lost_total": [({"task": "digits", "partition": "0"}, n)],
+        },
+    )
+    found = [trouble.text for trouble in troubles(page)]
+    assert [text.startswith(start) for text, start in zip(found, told, strict=True)] == [True] * 2

@@ -1,12 +1,9 @@
-"""Traced messages for tests: a pipeline whose reports keep trails, and receivers of traces."""
+"""Traced messages for tests: a pipeline whose reports keep trails."""
 
 import random
-import threading
 from collections import Counter
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -77,87 +74,3 @@ def trace(
     tracing.observe(pipeline.admit(records, outbox))
     while len(pipeline.waiting):
         tracing.observe(pipeline.step(outbox, Turn(slice_ms=1000.0)))
-
-
-class Receiver:
-    """A receiver of OTLP over HTTP, made of OpenTelemetry's own messages; a context manager.
-
-    Args:
-        status: that it answers with.
-        holds: every answer waits until this is set.
-    """
-
-    def __init__(self, status: int = 200, holds: threading.Event | None = None) -> None:
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-            ExportTraceServiceRequest,
-            ExportTraceServiceResponse,
-        )
-
-        self.requests: list[Any] = []
-        self.paths: list[str] = []
-        came = self._came = threading.Condition()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if holds is not None:
-                    holds.wait(60)
-                with came:
-                    receiver.paths.append(self.path)
-                    receiver.requests.append(ExportTraceServiceRequest.FromString(body))
-                    came.notify_all()
-                answer = ExportTraceServiceResponse().SerializeToString()
-                self.send_response(status)
-                self.send_header("content-type", "application/x-protobuf")
-                self.send_header("content-length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    @property
-    def spans(self) -> list[Any]:
-        """All spans that came."""
-        return [
-            span
-            for request in self.requests
-            for of_resource in request.resource_spans
-            for of_scope in of_resource.scope_spans
-            for span in of_scope.spans
-        ]
-
-    def wait_for(self, n_spans: int, timeout_s: float = 60.0) -> None:
-        """Return once so many came.
-
-        Raises:
-            TimeoutError: they did not.
-        """
-        with self._came:
-            if not self._came.wait_for(lambda: len(self.spans) >= n_spans, timeout_s):
-                raise TimeoutError(f"{len(self.spans)} spans came, not {n_spans}")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Go away."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._server.server_close()
-            self._thread.join()

@@ -4,12 +4,9 @@ import os
 import re
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 from confluent_kafka import Consumer, Message, Producer
@@ -17,12 +14,13 @@ from ounce_schemas.prediction import Prediction
 from ounce_schemas.topics import dead_letters_topic, labels_topic, predictions_topic, requests_topic
 
 from tests.support.process.child import Child, free_port
+from tests.support.process.served import Served
 
 OUNCE = Path(sys.executable).with_name("ounce")
 _TIMEOUT_S = 120.0
 
 
-class Worker:
+class Worker(Served):
     """A worker process; a context manager that waits until it is ready and stops it.
 
     Args:
@@ -49,70 +47,26 @@ class Worker:
         cpus: str | None = None,
         task: str = "digits",
     ) -> None:
-        self.port = free_port()
-        self.child = Child(
+        port = free_port()
+        child = Child(
             [
                 ounce,
                 "worker",
                 f"--task={task}",
                 f"--kafka={servers}",
                 f"--models={models}",
-                f"--metrics-port={self.port}",
+                f"--metrics-port={port}",
                 *options,
             ],
             log=log,
             cpus=cpus,
             env={**os.environ, **(env or {})},
         )
-
-    def get(self, path: str) -> tuple[int, str]:
-        """Status and text of one of its pages; status 0 where it does not listen yet."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as page:
-                return page.status, page.read().decode()
-        except urllib.error.HTTPError as e:
-            with e:
-                return e.code, e.read().decode()
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            return 0, ""
-
-    def value_of(self, series: str) -> float | None:
-        """Of a metric with its labels, as /metrics writes it; None where it is absent."""
-        found = re.search(rf"^{re.escape(series)} (\S+)", self.get("/metrics")[1], re.MULTILINE)
-        return float(found[1]) if found else None
+        super().__init__(child, port)
 
     def events_of(self, kind: str) -> list[str]:
         """Subjects and texts of the events of a kind that its log tells of."""
         return re.findall(rf"event={kind} task=digits subject=(.*)", self.child.log.read_text())
-
-    def wait_until_ready(self) -> None:
-        """Return once it serves.
-
-        Raises:
-            RuntimeError: it ended, or is not ready in time; the message holds the end of its log.
-        """
-        deadline = time.monotonic() + _TIMEOUT_S
-        while self.child.running and time.monotonic() < deadline:
-            if self.get("/readyz")[0] == 200:
-                return
-            time.sleep(0.1)
-        raise RuntimeError(f"the worker is not ready:\n{self.child.log_tail()}")
-
-    def __enter__(self) -> Self:
-        try:
-            self.wait_until_ready()
-        except BaseException:
-            self.child.kill()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.child.stop()
 
 
 class Device:

@@ -14,6 +14,11 @@ from ounce_schemas.errors import InvalidMessageError, Reason
 
 MOST_PIXELS = 40_000_000
 """Of a file; a photograph has some 12 million. More could fill the worker's memory."""
+MOST_WHOLE = 4_000_000
+"""Of a file that is decoded whole: a PNG, or a progressive JPEG. That takes some 0.1 s, and other
+messages wait. Other JPEG files are decoded at a fraction of their size."""
+_TIMES_TASK = 4
+"""A file that is decoded whole may be larger where the task's own images are: so many times."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _FORMATS = ("PNG", "JPEG")
@@ -33,12 +38,15 @@ def is_image_file(value: bytes, raw_bytes: int | None) -> bool:
     return value.startswith(_PNG)
 
 
-def read_pixels(value: bytes, shape: Sequence[int]) -> NDArray[np.uint8]:
+def read_pixels(
+    value: bytes, shape: Sequence[int], most_whole: int = MOST_WHOLE
+) -> NDArray[np.uint8]:
     """The pixels of a file.
 
     Args:
         value: the file.
         shape: height, width and channels (1: grey, 3: red, green and blue) that it becomes.
+        most_whole: pixels of a file that is decoded whole; at least four times the shape's.
 
     Returns:
         Array of that shape.
@@ -50,8 +58,12 @@ def read_pixels(value: bytes, shape: Sequence[int]) -> NDArray[np.uint8]:
     image = _opened(value)
     if image.format == "PNG" and getattr(image, "is_animated", False):
         raise _unreadable(f"the PNG file holds {image.n_frames} pictures; send one of them")
-    if image.width * image.height > MOST_PIXELS:
-        raise _too_large(f"{image.width} x {image.height} pixels")
+    is_whole = image.format == "PNG" or "progressive" in image.info
+    most = max(most_whole, _TIMES_TASK * height * width) if is_whole else MOST_PIXELS
+    if image.width * image.height > min(most, MOST_PIXELS):
+        raise _too_large(
+            f"{image.width} x {image.height} pixels", min(most, MOST_PIXELS), is_whole=is_whole
+        )
     try:
         image.draft(None, (max(width, height),) * 2)  # a large JPEG is read at a fraction
         image = _pillow("ImageOps").exif_transpose(image)
@@ -121,8 +133,11 @@ def _unreadable(text: str) -> InvalidMessageError:
     return InvalidMessageError(Reason.UNREADABLE_IMAGE, text)
 
 
-def _too_large(what: str) -> InvalidMessageError:
+def _too_large(
+    what: str, most: int = MOST_PIXELS, *, is_whole: bool = False
+) -> InvalidMessageError:
+    kind = "a PNG or progressive JPEG file" if is_whole else "it"
     return InvalidMessageError(
         Reason.TOO_LARGE,
-        f"the image is {what}, and may have {MOST_PIXELS:,} pixels; send it smaller",
+        f"the image is {what}, and {kind} may have {most:,} pixels; send it smaller",
     )

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from ounce_edge.wire.formats.image_file import image_size, read_pixels
-from ounce_schemas.errors import DataError, InvalidMessageError
+from ounce_edge.wire.formats.image_file import MOST_PIXELS, image_size, read_pixels
+from ounce_schemas.errors import DataError, InvalidMessageError, Reason
 from ounce_schemas.task import TensorSpec
 from pandas.api.types import is_numeric_dtype
 
@@ -108,10 +108,12 @@ def _of_files(
     shape = _shape(sizes, options)
     _check_memory(len(files), shape)
     pixels = np.zeros((len(files), *shape), np.uint8)
+    large: list[str] = []
     for i, file in enumerate(files):
         try:
             if i not in bad:
-                pixels[i] = read_pixels(file.read_bytes(), shape)
+                pixels[i], served = _read(file.read_bytes(), shape)
+                large += [f"{files[i]}: {served}"] if served else []
         except (OSError, InvalidMessageError) as e:
             bad[i] = _reason(e)
     notices = [f"column {column!r} names images: models read {_told(shape)}"]
@@ -121,9 +123,21 @@ def _of_files(
         if len(bad) > _MOST_UNREADABLE * len(files):
             raise DataError(f"{line}. Mend or remove them")
         notices.append(f"{line}; they are left out")
+    if large:
+        notices.append(f"{len(large)} images teach, but workers take none like them: {large[0]}")
     notices += _unused(rows.frame, {column, target}, options)
     kept = np.array([i not in bad for i in range(len(files))])
     return Images(_tensor(shape), pixels[kept], _kept(rows, kept), tuple(notices))
+
+
+def _read(file: bytes, shape: tuple[int, int, int]) -> tuple[NDArray[np.uint8], str]:
+    """The pixels, and why a worker would not read them; empty where it would."""
+    try:
+        return read_pixels(file, shape), ""
+    except InvalidMessageError as e:
+        if e.reason is not Reason.TOO_LARGE:
+            raise
+        return read_pixels(file, shape, MOST_PIXELS), e.text
 
 
 def _of_rows(rows: TableRows, target: str | None, options: TableOptions) -> Images:

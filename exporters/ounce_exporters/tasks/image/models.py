@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from ounce_schemas.task import TaskSpec
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -34,6 +36,35 @@ _LEAST_STEPS = 300
 """Of few images a network learns longer."""
 
 
+class Lesson(NamedTuple):
+    """A network and how long it learns."""
+
+    algorithm: str
+    side: int
+    """Pixels of the longer side that it reads at most."""
+    epochs: int
+    make: Callable[[tuple[int, int, int], int], nn.Module]
+    """Called with channels, height and width, and the number of outputs."""
+
+
+NETWORKS = {
+    "small-cnn": Lesson("convolutional network, 2 layers", 16, 30, small_cnn),
+    "cnn": Lesson(
+        "convolutional network, 3 layers, up to 64 channels",
+        32,
+        20,
+        partial(small_cnn, widths=(16, 32, 64)),
+    ),
+    "residual-cnn": Lesson(
+        "residual convolutional network, 9 layers, up to 64 channels",
+        64,
+        15,
+        partial(residual_cnn, channels=32),
+    ),
+}
+"""From light to heavy."""
+
+
 def families(data: TaskData, *, balanced: bool, start: Start | None = None) -> list[Family]:
     """Two classical and three neural families, from light to heavy."""
     classifies = data.spec.classifies
@@ -56,9 +87,9 @@ def families(data: TaskData, *, balanced: bool, start: Start | None = None) -> l
         )
         return Family(name, "classical", algorithm, lambda **_: fit, {})
 
-    def neural(name: str, algorithm: str, lesson: _Lesson) -> Family:
+    def neural(name: str, lesson: Lesson) -> Family:
         fit = partial(_fit_network, lesson=lesson, balanced=balanced and classifies)
-        return Family(name, "neural", algorithm, lambda **_: fit, {})
+        return Family(name, "neural", lesson.algorithm, lambda **_: fit, {})
 
     found = [
         classical(
@@ -68,33 +99,15 @@ def families(data: TaskData, *, balanced: bool, start: Start | None = None) -> l
             LINEAR_SIDE,
         ),
         classical("random-forest", "random forest on pixels", trees, TREE_SIDE),
-        neural(
-            "small-cnn",
-            "convolutional network, 2 layers",
-            _Lesson(16, 30, lambda shape: small_cnn(shape, n_outputs)),
-        ),
-        neural(
-            "cnn",
-            "convolutional network, 3 layers, up to 64 channels",
-            _Lesson(32, 20, lambda shape: small_cnn(shape, n_outputs, widths=(16, 32, 64))),
-        ),
-        neural(
-            "residual-cnn",
-            "residual convolutional network, 9 layers, up to 64 channels",
-            _Lesson(64, 15, lambda shape: residual_cnn(shape, n_outputs, channels=32)),
-        ),
+        *(neural(name, lesson) for name, lesson in NETWORKS.items()),
     ]
-    return found if start is None else started(found, start)
-
-
-class _Lesson(NamedTuple):
-    """A network and how long it learns."""
-
-    side: int
-    """Pixels of the longer side that it reads at most."""
-    epochs: int
-    make: Callable[[tuple[int, int, int]], nn.Module]
-    """Called with channels, height and width."""
+    if start is None:
+        return found
+    images = data.train.inputs[data.spec.inputs[0].name]
+    untrained = {
+        name: partial(_make, lesson, images, n_outputs) for name, lesson in NETWORKS.items()
+    }
+    return started(found, start, untrained)
 
 
 def _fit_network(
@@ -102,7 +115,7 @@ def _fit_network(
     seed: int,
     progress: Progress,
     *,
-    lesson: _Lesson,
+    lesson: Lesson,
     balanced: bool,
     start: Start | None = None,
 ) -> FittedModel:
@@ -118,9 +131,11 @@ def _fit_network(
         augment=ImageAugmentation(),
     )
 
-    def network() -> nn.Module:
-        pixels = Pixels(images, lesson.side)
-        return ImageNetwork(pixels, lesson.make(pixels.shape))
-
+    network = partial(_make, lesson, images, len(data.spec.labels) or 1)
     fitted = fit_network(network, (images, learned.lesson), training, seed, progress, start=start)
     return NeuralModel(fitted, tensor)
+
+
+def _make(lesson: Lesson, images: NDArray[np.uint8], n_outputs: int) -> nn.Module:
+    pixels = Pixels(images, lesson.side)
+    return ImageNetwork(pixels, lesson.make(pixels.shape, n_outputs))

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
 from ounce_schemas.task import TaskSpec
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -28,11 +30,19 @@ _LEAST_STEPS, _MOST_EPOCHS = 2_000, 60
 _LEAST_EPOCHS = 10
 
 
+_Make = Callable[[Steps, int], nn.Module]
+"""Called with what standardizes, and the number of outputs."""
+NETWORKS: dict[str, tuple[str, _Make]] = {
+    "cnn-1d": ("convolutional network over time, 3 layers", SequenceCNN),
+    "gru": ("gated recurrent network, 32 units", SequenceGRU),
+}
+"""Algorithm and maker by name."""
+
+
 def families(data: TaskData, *, balanced: bool, start: Start | None = None) -> list[Family]:
     """Three classical and two neural families."""
     n_classes = len(data.spec.labels)
     balanced = balanced and n_classes > 0
-    n_outputs = n_classes or 1
 
     def linear(_: TaskSpec, seed: int, c: float = 0.1) -> Pipeline:
         model = logistic_regression(seed, c=c) if n_classes else ridge_regression()
@@ -50,7 +60,7 @@ def families(data: TaskData, *, balanced: bool, start: Start | None = None) -> l
         fit = fit_on_features(fit_classical(make, balanced=balanced), extractor)
         return Family(name, "classical", algorithm, lambda **_: fit, {})
 
-    def neural(name: str, algorithm: str, make: Callable[[Steps], nn.Module]) -> Family:
+    def neural(name: str, algorithm: str, make: _Make) -> Family:
         fit = partial(_fit_network, make=make, balanced=balanced)
         return Family(name, "neural", algorithm, lambda **_: fit, {})
 
@@ -74,20 +84,18 @@ def families(data: TaskData, *, balanced: bool, start: Start | None = None) -> l
             linear,
             minirocket,
         ),
-        neural(
-            "cnn-1d",
-            "convolutional network over time, 3 layers",
-            lambda steps: SequenceCNN(steps, n_outputs),
-        ),
-        neural(
-            "gru",
-            "gated recurrent network, 32 units",
-            lambda steps: SequenceGRU(steps, n_outputs),
-        ),
+        *(neural(name, algorithm, make) for name, (algorithm, make) in NETWORKS.items()),
     ]
     if n_classes > MOST_BOOSTED_CLASSES:
         found = [family for family in found if family.name != "gradient-boosting"]
-    return found if start is None else started(found, start)
+    if start is None:
+        return found
+    sequences = data.train.inputs[data.spec.inputs[0].name]
+    untrained = {
+        name: partial(_make, make, sequences, n_classes or 1)
+        for name, (_, make) in NETWORKS.items()
+    }
+    return started(found, start, untrained)
 
 
 def _fit_network(
@@ -95,7 +103,7 @@ def _fit_network(
     seed: int,
     progress: Progress,
     *,
-    make: Callable[[Steps], nn.Module],
+    make: _Make,
     balanced: bool,
     start: Start | None = None,
 ) -> FittedModel:
@@ -108,10 +116,12 @@ def _fit_network(
     epochs = min(max(_LEAST_EPOCHS, _LEAST_STEPS // batches), _MOST_EPOCHS)
     training = Training(epochs, learning_rate=4e-3, batch_size=batch_size)
 
-    def network() -> nn.Module:
-        return make(Steps(sequences))
-
+    network = partial(_make, make, sequences, len(data.spec.labels) or 1)
     fitted = fit_network(
         network, (sequences, learned.lesson), training, seed, progress, start=start
     )
     return NeuralModel(fitted, tensor)
+
+
+def _make(make: _Make, sequences: NDArray[np.float32], n_outputs: int) -> nn.Module:
+    return make(Steps(sequences), n_outputs)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from ounce_exporters.recipe import FittedModel, Progress, TaskData
 from ounce_exporters.tasks.splits import LEAST_PER_CLASS
 from ounce_exporters.tasks.table.preprocessing import preprocessing, with_gaps
 from ounce_exporters.tasks.table.target import Target
+from ounce_exporters.training.autoencoder import ReconstructionScore
 from ounce_exporters.training.classical import fit_classical
 from ounce_exporters.training.isolation_forest import IsolationScore
 from ounce_exporters.training.mahalanobis import MahalanobisScore
@@ -85,12 +86,16 @@ def families(data: TaskData) -> list[Family]:
     task = data.spec
 
     def family(
-        name: str, algorithm: str, steps: Callable[[], Any], make: Callable[[int], Any]
+        name: str,
+        algorithm: str,
+        steps: Callable[[], Any],
+        make: Callable[[int], Any],
+        kind: Literal["classical", "neural"] = "classical",
     ) -> Family:
         def pipeline(_: object, seed: int) -> Pipeline:
             return Pipeline([("columns", steps()), ("model", make(seed))])
 
-        return Family(name, "classical", algorithm, lambda: of_normal(fit_classical(pipeline)), {})
+        return Family(name, kind, algorithm, lambda: of_normal(fit_classical(pipeline)), {})
 
     return [
         family(
@@ -104,6 +109,13 @@ def families(data: TaskData) -> list[Family]:
             "isolation forest of 100 trees",
             lambda: with_gaps(task)[0],
             lambda seed: IsolationScore(random_state=seed),
+        ),
+        family(
+            "autoencoder",
+            "autoencoder, error of what is given back",
+            lambda: preprocessing(task),
+            lambda seed: ReconstructionScore(random_state=seed),
+            "neural",
         ),
     ]
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 from ounce_schemas.bounded_yaml import MOST_BYTES
 from ounce_schemas.canary import Canary, CanaryShare, Confidence, Margin, Shadow, ShadowShare
+from ounce_schemas.policy_trial import shadow_name
 from ounce_schemas.task import TaskName
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -19,6 +20,7 @@ from ounce_services.control.policy_book import Applied
 from ounce_services.control.store.outbox import State
 from ounce_services.control.trial_book import Reason
 from ounce_services.policies.canary_state import evidence_rows
+from ounce_services.policies.shadow_comparison import Agreement
 
 router = APIRouter(prefix="/v1/trial", tags=["trials"])
 _ALL_TENANTS = "a trial"
@@ -83,6 +85,37 @@ class ShadowLine(BaseModel):
     tasks: list[str]
 
 
+class SideLine(BaseModel):
+    """What one policy did with the messages that both answered."""
+
+    deadlines_kept: float
+    floors_kept: float
+    cost_ms: float
+    """Compute each."""
+
+
+class AgreementLine(BaseModel):
+    """Messages that a shadow answered beside. Shares are of `n`."""
+
+    n: int
+    agreement: float
+    """Share on which both say the same."""
+    mostly_instead: str | None
+    """The class that the shadow mostly names where they differ."""
+    shadow: SideLine
+    published: SideLine
+
+
+class ComparedLine(AgreementLine):
+    """All of one task, of the newest messages on."""
+
+    task: str
+    policy_version: str
+    since_ms: int
+    classes: dict[str, AgreementLine]
+    """By the class that was published."""
+
+
 class Trial(BaseModel):
     """What is on trial."""
 
@@ -121,6 +154,24 @@ def show_trial(plane: Parts, caller: Viewer, response: Response) -> Trial:
         number=version.number, author=version.author, at=version.at, note=version.note,
         canary=canary, shadow=shadow,
     )  # fmt: skip
+
+
+@router.get("/shadow", summary="Compare a shadow with what is published")
+def compare_shadow(plane: Parts, caller: Viewer) -> list[ComparedLine]:
+    """What the shadow of the version in force says, keeps and costs on the same messages as what
+    is published, by task; only what was answered while this process watched."""
+    caller.need_all_tenants(_ALL_TENANTS)
+    version = plane.trials.shadowed()
+    return [
+        ComparedLine(
+            task=task,
+            policy_version=shadow_name(version),
+            since_ms=since_ms,
+            classes={name: AgreementLine(**_agreement(one)) for name, one in found.classes.items()},
+            **_agreement(found),
+        )
+        for task, since_ms, found in plane.shadows.of(version)
+    ]
 
 
 @router.post("/canary", status_code=201, summary="Start a canary")
@@ -178,6 +229,19 @@ def changed(
         applied = change(reason)
         note(f"{applied.version.name} {applied.state}")
     return applied
+
+
+def _agreement(of: Agreement) -> dict[str, Any]:
+    sides = {
+        name: SideLine(
+            deadlines_kept=side.in_time / max(of.n, 1),
+            floors_kept=side.floors_kept / max(of.n, 1),
+            cost_ms=side.cost_ms / max(of.n, 1),
+        )
+        for name, side in (("shadow", of.shadow), ("published", of.published))
+    }
+    instead = of.mostly_instead or None
+    return {"n": of.n, "agreement": of.agreement, "mostly_instead": instead, **sides}
 
 
 def _answer(response: Response, applied: Applied) -> Changed:

@@ -1,12 +1,13 @@
 """The console's page of what is on trial: a canary or a shadow."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from ounce_schemas.canary import Canary, CanaryShare, Confidence, Margin, Shadow, ShadowShare
 from ounce_schemas.errors import BrokerError
+from ounce_schemas.policy_history import PolicyVersion
 from ounce_schemas.topics import TASK_NAME_PATTERN
 
 from ounce_services.control.api.calls import Editor, Parts, Viewer
@@ -19,8 +20,15 @@ from ounce_services.control.console.changes import (
 )
 from ounce_services.control.console.pages import page
 from ounce_services.control.console.views import known_tasks
+from ounce_services.control.plane import Plane
 from ounce_services.control.trial_book import Reason
 from ounce_services.policies.canary_state import EVIDENCE_HEAD, evidence_rows
+from ounce_services.policies.shadow_comparison import (
+    CLASSES_HEAD,
+    FIGURES_HEAD,
+    class_rows,
+    figure_rows,
+)
 
 router = APIRouter(include_in_schema=False, prefix="/trial")
 ModelField = Annotated[str, Form(pattern=rf"^$|{TASK_MODEL}")]
@@ -44,8 +52,16 @@ def show(request: Request, plane: Parts, caller: Viewer) -> Response:
     return page(
         request, "trial", caller, current=current, stop=stop, rows=rows, head=EVIDENCE_HEAD,
         trouble=trouble, waiting=plane.policies.waiting(), tasks=known_tasks(plane),
-        defaults=DEFAULTS,
+        defaults=DEFAULTS, compared=_compared(plane, current),
     )  # fmt: skip
+
+
+@router.get("/shadow")
+def show_shadow(request: Request, plane: Parts, caller: Viewer) -> Response:
+    """What the shadow says, beside what is published."""
+    caller.need_all_tenants("a trial")
+    current = plane.policies.history().current
+    return page(request, "shadow", caller, compared=_compared(plane, current))
 
 
 @router.post("/canary")
@@ -109,6 +125,24 @@ def stop(plane: Parts, caller: Editor, base: BaseField, note: NoteField = "") ->
     """End what is on trial."""
     changed(plane, caller, "stop", plane.trials.stop, Reason(caller.name, note, base))
     return _done()
+
+
+def _compared(plane: Plane, version: PolicyVersion | None) -> list[dict[str, Any]]:
+    """Tables by task."""
+    if version is None or version.shadow is None:
+        return []
+    return [
+        {
+            "task": task,
+            "since_ms": since_ms,
+            "found": found,
+            "figures": figure_rows(found) if found.n else [],
+            "classes": class_rows(found),
+            "figures_head": FIGURES_HEAD,
+            "classes_head": CLASSES_HEAD,
+        }
+        for task, since_ms, found in plane.shadows.of(version)
+    ]
 
 
 def _done() -> Response:

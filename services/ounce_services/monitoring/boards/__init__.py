@@ -8,8 +8,9 @@ from ounce_services.monitoring.boards.gateway import GATEWAY
 from ounce_services.monitoring.boards.model import MODEL
 from ounce_services.monitoring.boards.overview import OVERVIEW
 from ounce_services.monitoring.boards.task import TASK
+from ounce_services.monitoring.boards.tenant import TENANT
 from ounce_services.monitoring.boards.worker import WORKER
 
-BOARDS = (OVERVIEW, TASK, MODEL, WORKER, DECISIONS, DELIVERY, DEVICES, GATEWAY, COST)
+BOARDS = (OVERVIEW, TENANT, TASK, MODEL, WORKER, DECISIONS, DELIVERY, DEVICES, GATEWAY, COST)
 
 __all__ = ["BOARDS"]

@@ -7,6 +7,7 @@ from ounce_services.monitoring.questions import (
     ONE_IS_GOOD,
     Board,
     Question,
+    rate,
 )
 
 OVERVIEW = Board(
@@ -100,6 +101,14 @@ OVERVIEW = Board(
             asks={"{{task}}": "task:ounce_messages:rate5m"},
             unit="reqps",
             detail="task",
+        ),
+        Question(
+            title="Which tenants' answers are late?",
+            about="Late answers a second, by the tenant that the request names.",
+            asks={"{{tenant}}": rate("ounce_tenant_deadline_misses_total", "tenant", 'task!=""')},
+            unit="reqps",
+            alert="OunceDeadlinesMissed",
+            detail="tenant",
         ),
         Question(
             title="Do requests pile up?",
