@@ -212,12 +212,14 @@ def _open_table(
     start, backbone = find_start(settings), find_backbone(settings)
     with ReadingReporter(console, path) as reporter:
         data = load(path, settings.target, task, settings.table, settings.seed, reporter.notice)
-    settings.check_weights(data.spec)
-    from ounce_exporters.tasks.table.recipes import recipes  # after the table is known to be good
-    from ounce_exporters.tasks.table.workload import bound_work
+        settings.check_weights(data.spec)
+        reporter.choosing()
+        # Imported here: it takes seconds, and the table is known to be good.
+        from ounce_exporters.tasks.table.recipes import recipes
+        from ounce_exporters.tasks.table.workload import bound_work
 
-    balanced = settings.class_weights == "balanced"
-    made = recipes(data, balanced=balanced, start=start)
+        balanced = settings.class_weights == "balanced"
+        made = recipes(data, balanced=balanced, start=start)
     made += backbone_recipes(data, backbone, settings, console)
     return data, bound_work([replace(recipe, balanced=balanced) for recipe in made], data)
 
