@@ -61,10 +61,10 @@ def cases(path: Path, budget_s: float, limits: Sequence[tuple[float, int]]) -> I
 
 def early_regret(advice: Advice) -> float:
     """Points lost, on held-out rows, by the model that was best on a quarter of the rows."""
-    whole = [arm for arm in advice.arms if arm.accuracy is not None and len(arm.curve) == 4]
+    whole = [arm for arm in advice.arms if arm.accuracy is not None and len(arm.curve) >= 4]
     if not whole:
         return 0.0
-    early = max(whole, key=lambda arm: arm.curve[1].validation)
+    early = max(whole, key=lambda arm: arm.curve[-3].validation)
     best = max(arm.curve[-1].validation for arm in whole)
     return 100 * (best - early.curve[-1].validation)
 

@@ -1,4 +1,4 @@
-"""Measures the kinds of task on public data.
+"""Measures the isolation forest and texts on public data.
 
 Example: python -m benchmarks.kinds --data FOLDER --seeds 5
 """
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from benchmarks.kinds.anomalies import measure_anomalies
 from benchmarks.kinds.forest import measure_forest
 from benchmarks.kinds.spam import measure_spam
 from benchmarks.results import publish_option, report, text
@@ -18,7 +17,7 @@ from benchmarks.results import publish_option, report, text
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     required=True,
-    help="Folder with sms-spam/SMSSpamCollection, anomaly/shuttle.csv.gz and tables/.",
+    help="Folder with sms-spam/SMSSpamCollection.",
 )
 @click.option("--seeds", type=click.IntRange(min=1), default=5, help="Splits of each data set.")
 @publish_option
@@ -27,7 +26,6 @@ def main(data: Path, seeds: int, publish: bool) -> None:
     tables = {}
     for name, measure in (
         ("kinds-forest", measure_forest),
-        ("kinds-anomalies", lambda: measure_anomalies(data, seeds)),
         ("kinds-spam", lambda: measure_spam(data, seeds)),
     ):
         tables[name] = measure()

@@ -1,4 +1,4 @@
-"""Measures images, series or remaining life on public data; one of them a run.
+"""Measures anomalies, images, series or remaining life on public data; one of them a run.
 
 Example: python -m benchmarks.kinds.signals --data FOLDER --of images
 """
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.kinds.anomalies import measure_anomalies
 from benchmarks.kinds.images import measure_images
 from benchmarks.kinds.series import measure_remaining_life, measure_series
 from benchmarks.results import publish_option, report, text
@@ -17,21 +18,30 @@ from benchmarks.results import publish_option, report, text
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     required=True,
-    help="Folder with images/, sequences/ and cmapss/.",
+    help="Folder with anomaly/, tables/, images/, sequences/ and cmapss/.",
 )
 @click.option(
     "--of",
-    type=click.Choice(["images", "series", "life"]),
+    type=click.Choice(["anomalies", "images", "series", "life"]),
     required=True,
     help="What is measured.",
 )
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=5, help="Splits of each table of anomalies."
+)
 @publish_option
-def main(data: Path, of: str, publish: bool) -> None:
-    """Measure, show and write one table."""
-    measure = {"images": measure_images, "series": measure_series, "life": measure_remaining_life}
-    table = measure[of](data)
-    click.echo(text(table))
-    report(f"kinds_{of}", {f"kinds-{of}": table}, publish=publish)
+def main(data: Path, of: str, seeds: int, publish: bool) -> None:
+    """Measure, show and write the tables."""
+    measure = {
+        "anomalies": lambda: measure_anomalies(data, seeds),
+        "images": lambda: {"kinds-images": measure_images(data)},
+        "series": lambda: {"kinds-series": measure_series(data)},
+        "life": lambda: {"kinds-life": measure_remaining_life(data)},
+    }
+    tables = measure[of]()
+    for name, table in tables.items():
+        click.echo(f"{name}\n{text(table)}")
+    report(f"kinds_{of}", tables, publish=publish)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from ounce_exporters.crossfit import Trained, train
 from ounce_exporters.distillation import check_gain
 from ounce_exporters.evaluation import expected_calibration_error
 from ounce_exporters.example import example_request
+from ounce_exporters.explaining.making import Exported, explain
 from ounce_exporters.export.answers import write_answers
 from ounce_exporters.export.calibration import (
     ConformalInterval,
@@ -190,6 +191,7 @@ def export_model(
             reference = fitted.original.predict(test.inputs)
             limits = LIGHTER if fitted.form.suits_networks else EXACT
         calibrated = calibrator.apply(reference)
+        explained = explain(Exported(fitted, calibrator, graph), data, fresh, runtime)
         biases = calibrator.biases if isinstance(calibrator, Temperature) else ()
         parity = check_parity(task, exported, calibrated, biases, limits)
         card = ModelCard(
@@ -206,6 +208,8 @@ def export_model(
             calibration=_calibration(calibrator, native, data),
             parity=parity,
             latency=_latency(model, runtime, data),
+            explanation=explained.explanation,
+            unexplained=explained.unexplained,
             canaries=choose_canaries(test.inputs, exported, calibrated),
             backbone=recipe.backbone,
             size_bytes=len(content),

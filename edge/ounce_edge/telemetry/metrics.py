@@ -11,8 +11,6 @@ from ounce_schemas.label import LabelOutcome
 from ounce_schemas.routing import Choice
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
-    Gauge,
     GCCollector,
     PlatformCollector,
     ProcessCollector,
@@ -27,6 +25,7 @@ from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.instruments import Instruments
 from ounce_edge.telemetry.tenant_counts import TenantCounts
 from ounce_edge.telemetry.trace_sender import TRACE_OUTCOMES
+from ounce_edge.telemetry.values import Value, Values
 
 
 class Metrics:
@@ -42,7 +41,7 @@ class Metrics:
             collector(registry=self.registry)
         self._to = Instruments(self.registry)
         self._tenants = TenantCounts(self._to, tenants)
-        self._series: dict[tuple[Counter | Gauge | str, ...], Counter | Gauge] = {}
+        self._series: dict[tuple[object, ...], Value] = {}
         self._to.build.labels(__version__).set(1)
         for cause in AbortCause:
             self._to.aborted.labels(cause)
@@ -127,8 +126,7 @@ class Metrics:
 
     def show_policy(self, version: str) -> None:
         """Another policy is in force."""
-        self._to.policy.clear()
-        self._to.policy.labels(version).set(1)
+        self._to.policy.replace({(version,): 1})
 
     def exemplify(self, task: str, latency_ms: float, trace_id: str) -> None:
         """Name the trace of an answer that was counted."""
@@ -157,9 +155,7 @@ class Metrics:
         Args:
             evidence: by task and criterion, as a share of what stops it; empty: there is none.
         """
-        self._to.canary_evidence.clear()
-        for (task, criterion), share in evidence.items():
-            self._to.canary_evidence.labels(task, criterion).set(share)
+        self._to.canary_evidence.replace({(t, str(c)): share for (t, c), share in evidence.items()})
 
     def count_shadow(self, task: str, outcome: str, n: int) -> None:
         """Count messages that a shadow answered, or did not."""
@@ -209,9 +205,8 @@ class Metrics:
         self._tenants.count(task, group)
         self._to.end_to_end.observe((task,), group.latency_ms / 1e3)
 
-    def _add(self, metric: Counter | Gauge, amount: float, *labels: str) -> None:
-        """Count. A series is looked up once: prometheus-client checks the labels and takes a lock
-        each time, which for batches of one message adds up."""
+    def _add(self, metric: Values, amount: float, *labels: str) -> None:
+        """Count."""
         key = (metric, *labels)
         series = self._series.get(key)
         if series is None:
@@ -263,12 +258,8 @@ class Metrics:
 
     def set_blocked(self, blocked_s: dict[tuple[str, int], float]) -> None:
         """Replace how long partitions have been blocked; others disappear."""
-        self._to.blocked.clear()
-        for (task, partition), seconds in blocked_s.items():
-            self._to.blocked.labels(task, str(partition)).set(seconds)
+        self._to.blocked.replace({(task, str(p)): value for (task, p), value in blocked_s.items()})
 
     def set_lag(self, lag: dict[tuple[str, int], int]) -> None:
         """Replace the lag of all partitions; others disappear."""
-        self._to.lag.clear()
-        for (task, partition), records in lag.items():
-            self._to.lag.labels(task, str(partition)).set(records)
+        self._to.lag.replace({(task, str(p)): n for (task, p), n in lag.items()})

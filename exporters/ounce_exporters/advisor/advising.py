@@ -1,4 +1,4 @@
-"""From a table to advice: look, race, export, measure, decide."""
+"""From data to advice: look, race, export, measure, decide."""
 
 import time
 from collections.abc import Sequence
@@ -36,12 +36,13 @@ from ounce_exporters.advisor.looking import look
 from ounce_exporters.advisor.race import Raced, Runner, Tell, race
 from ounce_exporters.advisor.reasons import reasons, timed_reasons
 from ounce_exporters.advisor.stopping import stop_rule
+from ounce_exporters.advisor.work import fit_work_s
 from ounce_exporters.evaluation import accepted, estimate_accuracy
 from ounce_exporters.groups import group_figures
 from ounce_exporters.promises import estimate
 from ounce_exporters.recipe import Split, TaskData
 from ounce_exporters.tasks.table.recipes import families
-from ounce_exporters.tasks.table.workload import bound_work, row_work_us
+from ounce_exporters.tasks.table.workload import bound_work
 
 INTERPRETABLE = (
     "logistic-regression",
@@ -50,8 +51,10 @@ INTERPRETABLE = (
     "linear-svm",
     "decision-tree",
     "glass-box",
+    "k-means",
 )
-"""Kinds of models that a person can read: a sum of columns or of curves, or one tree."""
+"""Kinds of models that a person can read: a sum of columns or of curves, one tree, the
+nearest of a few centres."""
 LATENCY_ROOM = 1.2
 """A limit of latency is held against the median of calls times this."""
 CALL_NS = 5_000.0
@@ -99,9 +102,7 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
     seen = look(data, asked.notices)
     kinds = [f.recipe() for f in families(data, balanced=asked.balanced) if f.by_default]
     arms = [replace(recipe, balanced=asked.balanced) for recipe in kinds]
-    recipes = bound_work(arms, data)
-    work = [row_work_us(recipe.name, data) for recipe in recipes]
-    plan = plan_race(data, recipes, work, asked.budget_s)
+    plan = plan_race(data, bound_work(arms, data), asked.budget_s)
     rows = take_sample(data, plan.budget.n_rows, asked.seed)
     n_judged = len(rows.validation)
     if rows.folds is not None:
@@ -118,7 +119,9 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
         device=device,
         race_s=0.0,
     )
-    decision = _decide(rows, raced, exported, measured.serving, asked.limits, seen.constant)
+    judged = data.spec.measure.is_plain and seen.constant < 1
+    floor = seen.constant if judged else 0.0
+    decision = _decide(rows, raced, exported, measured.serving, asked.limits, floor)
     arms_run = tuple(_arm(rows, runner, raced, exported, failures) for runner in raced.runners)
     advice = Advice(
         task=data.spec.name,
@@ -132,7 +135,9 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
         interrupted=raced.interrupted,
         arms=arms_run,
         decision=decision,
-        reasons=reasons(seen, arms_run, decision, _by_group(rows, raced, exported, decision)),
+        reasons=reasons(
+            data.spec, seen, arms_run, decision, _by_group(rows, raced, exported, decision)
+        ),
         measured=measured.model_copy(
             update={
                 "race_s": time.monotonic() - begun_s,
@@ -150,7 +155,7 @@ def _timed(
     if plan is None or best is None:
         return ()
     n_fits = 1 if data.folds is None else int(data.folds.max()) + 2
-    training_s = sum(row_work_us(m, data) for m in plan.models) * len(data.train) * n_fits / 1e6
+    training_s = n_fits * sum(fit_work_s(m, len(data.train), data) for m in plan.models)
     return timed_reasons(plan, best, measured, batch, training_s)
 
 
@@ -217,7 +222,7 @@ def _decide(
     return decide(
         candidates,
         limits,
-        constant if plain else 0.0,
+        constant,
         # Only plain accuracy is a mean over rows, whatever model answered them.
         (lambda right: estimate(strata, right, strata.of(answers, truth), clusters))
         if plain

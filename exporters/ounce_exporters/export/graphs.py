@@ -123,6 +123,42 @@ def append(
     return result
 
 
+def side_by_side(
+    first: onnx.ModelProto,
+    second: onnx.ModelProto,
+    name: str,
+    operator: str,
+    axis: int | None = None,
+) -> onnx.ModelProto:
+    """One graph with the inputs of both, and their outputs in one operator as the one output.
+
+    Args:
+        first: reads other inputs than `second`.
+        second: the other graph.
+        name: of the output, float32.
+        operator: that reads the two outputs, such as `Add`.
+        axis: of the operator, where it has one.
+    """
+    parts = [
+        compose.add_prefix(normalize(model), prefix, rename_inputs=False)
+        for model, prefix in ((first, "first/"), (second, "second/"))
+    ]
+    names = [part.graph.output[0].name for part in parts]
+    output = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", None])
+    graph = helper.make_graph(
+        [
+            *(node for part in parts for node in part.graph.node),
+            helper.make_node(operator, names, [name], axis=axis),
+        ],
+        "side-by-side",
+        [given for part in parts for given in part.graph.input],
+        [output],
+        [constant for part in parts for constant in part.graph.initializer],
+    )
+    opsets = [opset for part in parts for opset in part.opset_import]
+    return normalize(helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION))
+
+
 def check_signature(model: onnx.ModelProto, task: TaskSpec) -> onnx.ModelProto:
     """Declare the task's inputs and output with a dynamic batch dimension, and check the graph.
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, compose, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from ounce_schemas.task import TaskSpec
 from scipy import sparse  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -17,7 +17,7 @@ from ounce_exporters.export.graphs import (
     UNCALIBRATED,
     chain,
     declare,
-    normalize,
+    side_by_side,
 )
 from ounce_exporters.recipe import Inputs, Progress, TaskData
 from ounce_exporters.tasks.table.preprocessing import preprocessing
@@ -132,7 +132,8 @@ class HashedLinear:
         if self._columns is None:
             return graph
         steps = convert(self._columns, rest_of(self._task))
-        return _sum(graph, chain(steps, emit_linear(self._beside, np.zeros_like(self._bias))))
+        beside = chain(steps, emit_linear(self._beside, np.zeros_like(self._bias)))
+        return side_by_side(graph, beside, UNCALIBRATED, "Add")
 
     def _text_graph(self) -> onnx.ModelProto:
         tensor, n_outputs = text_tensor(self._task), len(self._bias)
@@ -161,28 +162,6 @@ class HashedLinear:
         graph = helper.make_graph(nodes, "hashed-linear", [declare(tensor)], [output], made)
         opsets = [helper.make_opsetid("", OPSET)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
-
-
-def _sum(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
-    """One graph with the inputs of both, and the sum of their outputs `uncalibrated`."""
-    parts = [
-        compose.add_prefix(normalize(model), prefix, rename_inputs=False)
-        for model, prefix in ((first, "text/"), (second, "beside/"))
-    ]
-    names = [part.graph.output[0].name for part in parts]
-    output = helper.make_tensor_value_info(UNCALIBRATED, TensorProto.FLOAT, ["batch", None])
-    graph = helper.make_graph(
-        [
-            *(node for part in parts for node in part.graph.node),
-            helper.make_node("Add", names, [UNCALIBRATED]),
-        ],
-        "sum",
-        [given for part in parts for given in part.graph.input],
-        [output],
-        [constant for part in parts for constant in part.graph.initializer],
-    )
-    opsets = [opset for part in parts for opset in part.opset_import]
-    return normalize(helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION))
 
 
 def _weighted(

@@ -53,6 +53,21 @@ def test_fewer_steps_are_the_latest_ones(body: bytes) -> None:
     np.testing.assert_array_equal(seen[0], np.array([[[nan, nan], *STEPS]], np.float32))
 
 
+def test_one_step_is_a_sequence() -> None:
+    seen = []
+
+    def answer(inputs: Any) -> Any:
+        seen.append(inputs["sequence"])
+        return np.array([[0.2, 0.8]], np.float32)
+
+    body = json.dumps({"sequence": STEPS[:1]}).encode()
+    model = served(TASK, "m", answer)
+    published, _ = process(pipeline(model, task=TASK, min_accuracy=0), FakeRecord(body))
+    assert [topic for topic, *_ in published] == ["ounce.wear.predictions"]
+    gaps = [[np.nan] * 2] * 2
+    np.testing.assert_array_equal(seen[0], np.array([[*gaps, STEPS[0]]], np.float32))
+
+
 @pytest.mark.parametrize(
     ("body", "reason", "text"),
     [

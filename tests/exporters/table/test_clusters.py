@@ -153,6 +153,13 @@ def far_texts(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(code=[f"c{i % 400}" for i in range(len(table))])
 
 
+def one_far(table: pd.DataFrame) -> pd.DataFrame:
+    """Two groups, of which one has six rows."""
+    far = np.arange(len(table)) % (len(table) // 6) == 0
+    values = np.random.default_rng(0).normal(size=(len(table), 3)) + 500.0 * far[:, None]
+    return pd.DataFrame(values, columns=["spend", "visits", "age"]).assign(group="a")
+
+
 def alike(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(spend=[i % 2 for i in range(len(table))], visits=1, age=1)
 
@@ -162,6 +169,8 @@ def alike(table: pd.DataFrame) -> pd.DataFrame:
     [
         (None, {"measure": read_measure("balanced-accuracy")}, "accuracy is agreement"),
         (None, {"clusters": 60}, "training rows: at least 8 are needed; say --clusters"),
+        (one_far, {"reference": "k-means"},
+         "cluster-2 of 2 has .*--reference gaussian-mixture may .*--kind anomaly finds rows"),
         (alike, {"clusters": 3}, "2 different rows make no 3 clusters"),
         (far_texts, {"columns": {"code": "category"}}, "'code' has 126 texts.*--without code"),
         (None, {"columns": {"group": "ignore"}, "kind": "classification", "clusters": 3},

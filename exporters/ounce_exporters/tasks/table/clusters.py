@@ -110,13 +110,24 @@ def with_clusters(
     if counts[:n].min() < LEAST_PER_CLASS:
         raise DataError(
             f"{labels[int(counts[:n].argmin())]} of {n} has {counts[:n].min()} training rows: at "
-            f"least {LEAST_PER_CLASS} are needed; say --clusters with a smaller number"
+            f"least {LEAST_PER_CLASS} are needed; {_advice(n, kind)}"
         )
     found = "" if n_clusters else " (so many were found; change it with --clusters)"
     sizes = ", ".join(f"{count:,}" for count in counts[:n])
     return made, (
         f"{kind} assigns {n} clusters{found}, of {sizes} training rows; {counts[n]} are far from "
         "all. Accuracy is agreement with this assignment",
+    )
+
+
+def _advice(n_clusters: int, kind: Reference) -> str:
+    """What to do where a cluster has too few rows."""
+    if n_clusters > 2:
+        return "say --clusters with a smaller number"
+    other = "k-means" if kind == "gaussian-mixture" else "gaussian-mixture"
+    return (
+        f"--reference {other} may divide the rows otherwise, and --kind anomaly finds rows that "
+        "are unlike the others"
     )
 
 

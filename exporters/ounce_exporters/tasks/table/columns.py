@@ -12,6 +12,7 @@ from ounce_schemas.cells import DATE_PARTS, Cell, as_text, parse_number
 from ounce_schemas.errors import DataError
 from pandas.api.types import is_numeric_dtype
 
+from ounce_exporters.tasks.table.clock_readings import clock_inputs, is_clock
 from ounce_exporters.tasks.table.dates import is_dates, read_dates
 from ounce_exporters.tasks.table.identifiers import why_identifier
 from ounce_exporters.tasks.table.notices import Notices
@@ -33,7 +34,6 @@ _RESOLUTION = 1e-3
 """Steps of float32 may be so large beside a column's spread before an offset is taken off."""
 _CODE = re.compile(r"(?i)(^|[^a-z])(code|id|kind|type|zip|plz|class|category|group)([^a-z]|$)")
 _SHOWN = 3
-_TIME_OF_DAY = r"\d{1,2}:\d{2}"
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,10 @@ def _read_column(
         ]
     if kind is not None and kind.startswith("date"):
         return _date_parts(column, kind.partition(":")[2] or None, notices)
+    if kind is None and is_clock(column):
+        parts = clock_inputs(column, notices)
+        if parts:
+            return [InputColumn(name, cell, to_float32(values)) for name, cell, values in parts]
     if kind in (None, "date") and is_dates(column):
         found = _date_parts(column, None, notices)
         if found:
@@ -250,11 +254,6 @@ def _date_parts(column: pd.Series, date_format: str | None, notices: Notices) ->
         return []
     if not dates.parts:
         raise _LeftOutError("all its dates have the same hour, weekday and month")
-    if column.str.match(_TIME_OF_DAY).any():
-        notices.say(
-            f"column {name!r} is read as a time of day, and its minutes are left out; write a "
-            "duration as one number, such as its seconds"
-        )
     said = ", ".join(f"{name}.{part} ({DATE_PARTS[part]})" for part in dates.parts)
     notices.say(f"column {name!r} is a date: a device sends its parts as the inputs {said}")
     return [

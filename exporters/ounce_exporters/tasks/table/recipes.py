@@ -63,7 +63,7 @@ def families(data: TaskData, *, balanced: bool = False, start: Start | None = No
     if data.spec.kind == "clusters":
         return clusters.families(data)
     if any(tensor.text_bytes for tensor in data.spec.inputs):
-        return text_models.families(data, balanced=balanced)
+        return text_models.families(balanced=balanced)
     n_classes = len(data.spec.labels)
     balanced = balanced and n_classes > 0
     boosted = _boosted(data, balanced) if n_classes <= MOST_BOOSTED_CLASSES else []

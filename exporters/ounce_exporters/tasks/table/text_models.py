@@ -2,27 +2,21 @@
 
 from functools import partial
 
-from ounce_exporters.recipe import TaskData
 from ounce_exporters.training.byte_networks import fit_byte_cnn, fit_hashed_mlp
 from ounce_exporters.training.hashed_linear import fit_hashed_linear
 from ounce_exporters.training.tuning import Family
 
 
-def families(data: TaskData, *, balanced: bool) -> list[Family]:
-    """Models that read the bytes of texts. Networks read texts alone, no columns beside them."""
-    found = [
+def families(*, balanced: bool) -> list[Family]:
+    """Models that read the bytes of texts, and the columns beside them."""
+    return [
         Family(
             "hashed-linear",
             "classical",
             "linear model of hashed byte n-grams",
             lambda **options: partial(fit_hashed_linear, balanced=balanced, **options),
             {},
-        )
-    ]
-    if len(data.spec.inputs) > 1:
-        return found
-    return [
-        *found,
+        ),
         Family(
             "hashed-mlp",
             "neural",

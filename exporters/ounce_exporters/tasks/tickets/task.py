@@ -37,4 +37,4 @@ def load(seed: int, *, quick: bool = False) -> TaskData:
 
 def recipes(data: TaskData, *, quick: bool = False) -> list[Recipe]:
     """The models of texts."""
-    return [family.recipe() for family in text_models.families(data, balanced=False)]
+    return [family.recipe() for family in text_models.families(balanced=False)]
