@@ -18,6 +18,7 @@ from pathlib import Path
 CLASSES = (
     "Builder",
     "BuilderFlag",
+    "ExecutionContextAllocationStrategy",
     "ICudaEngine",
     "IBuilderConfig",
     "IExecutionContext",

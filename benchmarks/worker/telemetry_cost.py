@@ -1,10 +1,9 @@
-"""What telemetry costs of a worker's throughput.
+"""What telemetry costs: processor time of an answer with it and without, and of a scrape.
 
-Workers answer the same backlog of digits in turn, the broker on one processor and the worker on
-the other. One counts nothing and logs nothing. The others have all metrics, scraped once a second,
-and a log at INFO; one of them also traces. What is reported is answers in a second of the worker's
-processor time, from when it is ready, and the ratio of one round: other work on the machine weighs
-less on it than on the time that passes.
+One worker answers digits at a steady rate, on one processor; the broker and the sender are on the
+other. Its telemetry is switched every few seconds: none; all metrics, scraped once a second, and a
+log at INFO; the same with traces. All of them meet the same caches, connections and batches. What
+is reported is the process' processor time for each answer, all threads together.
 
 Example: python -m benchmarks.worker.telemetry_cost --rounds 5
 """
@@ -26,8 +25,11 @@ from confluent_kafka import Consumer
 
 from benchmarks import results
 from benchmarks.results import Table
-from benchmarks.worker.backlog import CLIENT_CPU, POLICY, TOPICS, broker, ends, fill, ounce
+from benchmarks.worker.backlog import CLIENT_CPU, POLICY, TOPICS, broker, ends
 from benchmarks.worker.processor_time import processor_s
+from benchmarks.worker.scrape_cost import scrape_table
+from benchmarks.worker.steady_sender import steady_sender
+from benchmarks.worker.switching_worker import SIDES, SIGNALS
 from benchmarks.worker.throughput import in_turn, spread
 from tests.support.edge.receivers import Receiver
 from tests.support.process.child import Child, free_port
@@ -36,125 +38,153 @@ BODIES = {
     "raw": "raw bodies, no headers",
     "events": "raw bodies, CloudEvents headers with both targets",
 }
-SIDES = {
-    "silent": "nothing",
-    "told": "all metrics, scraped every second, log at INFO",
-    "traced": "the same, and traces of 1%",
-}
 _SCRAPE_S = 1.0
+_SETTLE_S = 0.5
+"""After a switch, and before what is measured."""
+_LONGEST_S = 60.0
+"""For a start, and for the first answers."""
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--rounds", default=5, show_default=True, help="Rounds of each kind of body.")
-@click.option("--messages", default=300_000, show_default=True, help="Of the backlog.")
+@click.option("--rounds", default=15, show_default=True, help="Rounds of each kind of body.")
+@click.option("--seconds", default=3.0, show_default=True, help="Of each side in a round.")
+@click.option("--rate", default=3000, show_default=True, help="Requests a second.")
 @click.option(
     "--models", default="models", show_default=True, help="Folder with the digits ladder."
 )
 @results.publish_option
-def main(rounds: int, messages: int, models: str, publish: bool) -> None:
+def main(rounds: int, seconds: float, rate: int, models: str, publish: bool) -> None:
     """Print each round, and the ratios."""
     inputs = np.load(Path(models) / "digits" / "test-split.npz")["input"].astype("<f4")
+    bodies = [row.tobytes() for row in inputs]
     rows: list[list[results.Cell]] = []
     for body, name in BODIES.items():
-        rates: dict[str, list[float]] = {side: [] for side in SIDES}
-        with broker() as servers, Receiver() as receiver:
-            fill(servers, body, inputs, messages)
+        costs: dict[str, list[float]] = {side: [] for side in SIDES}
+        with (
+            broker() as servers,
+            Receiver() as receiver,
+            _worker(servers, Path(models), receiver.url) as (child, port),
+            steady_sender(servers, bodies, rate, has_headers=body == "events"),
+            _scraped(port) as is_scraped,
+        ):
+            reader = Consumer({"bootstrap.servers": servers, "group.id": f"b-{uuid.uuid4()}"})
+            _wait_for_answers(reader, child, rate)
             for number in range(rounds):
                 for side in in_turn(list(SIDES), number):
-                    rates[side].append(_run(side, servers, Path(models), messages, receiver))
-                told = ", ".join(f"{side} {of_side[-1]:,.0f}/s" for side, of_side in rates.items())
+                    child.process.send_signal(SIGNALS[side])
+                    (is_scraped.clear if side == "silent" else is_scraped.set)()
+                    time.sleep(_SETTLE_S)
+                    costs[side].append(_cost_us(reader, child, seconds))
+                told = ", ".join(f"{side} {own[-1]:,.1f} us" for side, own in costs.items())
                 click.echo(f"{body}: round {number + 1}: {told}")
             click.echo(f"{body}: {len(receiver.spans):,} spans received")
-        rows += rows_of(name, rates)
-    table = Table(
-        [
-            "messages",
-            "telemetry",
-            "messages a second of processor",
-            "over a worker that counts nothing",
-        ],
-        rows,
-        f"Medians of {rounds} rounds in turn; of ratios also the least and the greatest.",
+            reader.close()
+        rows += rows_of(name, costs)
+    columns = [
+        "messages",
+        "telemetry",
+        "microseconds of processor a message",
+        "times those of a worker that counts nothing",
+    ]
+    note = (
+        f"{rate:,} messages a second. Medians of {rounds} rounds in turn, {seconds:g} s each; of "
+        "ratios also the least and the greatest."
     )
-    click.echo(results.text(table))
-    results.report("telemetry_cost", {"telemetry-cost": table}, publish=publish)
+    tables = {"telemetry-cost": Table(columns, rows, note), "scrape-cost": scrape_table()}
+    for table in tables.values():
+        click.echo(results.text(table))
+    results.report("telemetry_cost", tables, publish=publish)
 
 
-def rows_of(body: str, rates: Mapping[str, Sequence[float]]) -> list[list[results.Cell]]:
-    """A row for each kind of telemetry."""
+def rows_of(body: str, costs: Mapping[str, Sequence[float]]) -> list[list[results.Cell]]:
+    """A row for each kind of telemetry, from microseconds by side and round."""
     return [
-        [body, name, round(statistics.median(rates[side])), spread(rates[side], rates["silent"])]
+        [
+            body,
+            name,
+            round(statistics.median(costs[side]), 1),
+            spread(costs[side], costs["silent"]),
+        ]
         for side, name in SIDES.items()
     ]
 
 
-def _run(side: str, servers: str, models: Path, n: int, receiver: Receiver) -> float:
-    """Answers in a second of processor time, from readiness on."""
-    out = TOPICS["predictions"]
-    reader = Consumer({"bootstrap.servers": servers, "group.id": f"bench-{uuid.uuid4()}"})
-    until = sum(ends(reader, out)) + n
+def _cost_us(reader: Consumer, child: Child, seconds: float) -> float:
+    """Processor time of an answer, in a window of time."""
+    answered, spent_s = _answered(reader), processor_s(child.pid)
+    time.sleep(seconds)  # the load goes on
+    spent_s = processor_s(child.pid) - spent_s
+    answered = _answered(reader) - answered
+    if not answered:
+        raise SystemExit(f"nothing was answered for {seconds:g} s:\n{child.log_tail()}")
+    return spent_s / answered * 1e6
+
+
+def _answered(reader: Consumer) -> int:
+    return sum(ends(reader, TOPICS["predictions"]))
+
+
+@contextmanager
+def _worker(servers: str, models: Path, traces: str) -> Iterator[tuple[Child, int]]:
+    """A worker that is ready, and its port."""
     port = free_port()
-    is_silent = side == "silent"
-    program = [sys.executable, "-m", "benchmarks.worker.silent_worker"]
     with tempfile.TemporaryDirectory() as folder:
         policy = Path(folder) / "policy.yaml"
         policy.write_text(POLICY)
         command = [
-            *(program if is_silent else [*ounce(), "worker"]),
+            *(sys.executable, "-m", "benchmarks.worker.switching_worker"),
             *("--task", "digits", "--kafka", servers, "--models", str(models)),
             *("--policy", str(policy), "--metrics-port", str(port)),
-            *("--group", f"bench-{uuid.uuid4()}"),
-            *("--log-level", "ERROR" if is_silent else "INFO"),
-            *(("--traces", receiver.url) if side == "traced" else ()),
+            *("--group", f"bench-{uuid.uuid4()}", "--traces", traces),
         ]
         child = Child(command, log=Path(folder) / "log", cpus=CLIENT_CPU)
         try:
             _wait_until_ready(child, port)
-            began_s = processor_s(child.pid)
-            with _scraped(None if is_silent else port):
-                while sum(ends(reader, out)) < until:
-                    if not child.running:
-                        raise SystemExit(f"{side} ended:\n{child.log_tail()}")
-                    time.sleep(0.05)
-            spent_s = processor_s(child.pid) - began_s
+            yield child, port
         finally:
             child.stop()
-    reader.close()
-    return n / spent_s
 
 
 def _wait_until_ready(child: Child, port: int) -> None:
-    while child.running:
+    until_s = time.monotonic() + _LONGEST_S
+    while child.running and time.monotonic() < until_s:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
                 return
         except OSError:  # it starts
-            time.sleep(0.01)
-    raise SystemExit(f"the worker ended:\n{child.log_tail()}")
+            time.sleep(0.05)
+    raise SystemExit(f"the worker is not ready:\n{child.log_tail()}")
+
+
+def _wait_for_answers(reader: Consumer, child: Child, n: int) -> None:
+    until_s = time.monotonic() + _LONGEST_S
+    while _answered(reader) < n:
+        if time.monotonic() > until_s or not child.running:
+            raise SystemExit(f"no {n:,} answers within {_LONGEST_S:g} s:\n{child.log_tail()}")
+        time.sleep(0.1)
 
 
 @contextmanager
-def _scraped(port: int | None) -> Iterator[None]:
-    """Ask for a worker's metrics every second meanwhile; None: nobody asks."""
-    stopping = threading.Event()
+def _scraped(port: int) -> Iterator[threading.Event]:
+    """Ask for a worker's metrics every second while the event is set."""
+    stopping, wanted = threading.Event(), threading.Event()
 
     def scrape() -> None:
+        address = urllib.request.Request(
+            f"http://127.0.0.1:{port}/metrics", headers={"Accept-Encoding": "gzip"}
+        )
         while not stopping.wait(_SCRAPE_S):
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+            if wanted.is_set():
+                with urllib.request.urlopen(address, timeout=5) as page:
                     page.read()
-            except OSError:  # it starts, or ends
-                continue
 
     thread = threading.Thread(target=scrape)
-    if port is not None:
-        thread.start()
+    thread.start()
     try:
-        yield
+        yield wanted
     finally:
         stopping.set()
-        if port is not None:
-            thread.join()
+        thread.join()
 
 
 if __name__ == "__main__":

@@ -207,7 +207,7 @@ def _wait_for(n: int, child: Child, reader: Consumer, out: str, begin: int) -> _
         if time.monotonic() - since_s > _MOST_SILENCE_S:
             raise SystemExit(f"no further answer after {seen.n} of {n}:\n{child.log_tail()}")
         spent_s = seen.processor_s
-        with suppress(FileNotFoundError):  # it has ended
+        with suppress(ProcessLookupError):  # it has ended
             spent_s = processor_s(child.pid)
         answered = sum(ends(reader, out)) - begin
         if answered > seen.n:

@@ -22,6 +22,7 @@ from ounce_exporters.crossfit import Trained, train
 from ounce_exporters.distillation import check_gain
 from ounce_exporters.evaluation import expected_calibration_error
 from ounce_exporters.example import example_request
+from ounce_exporters.explaining.making import Exported, explain
 from ounce_exporters.export.answers import write_answers
 from ounce_exporters.export.calibration import (
     ConformalInterval,
@@ -45,6 +46,7 @@ from ounce_exporters.recipe import KeepsWeights, Progress, Recipe, TaskData
 from ounce_exporters.report.importance import find_importances
 from ounce_exporters.report.learning import find_curve
 from ounce_exporters.time_limit import TimeLimit
+from ounce_exporters.training.checkpoints import of_model
 
 _SAMPLE_ITEMS = 256
 
@@ -125,10 +127,11 @@ def build_ladder(
             reporter.skipped(recipe)
             continue
         try:
-            made = recipe if recipe.given is None else recipe.given(recipe, cards)
-            trained = _train(made, data, seed, reporter)
-            reporter.exporting(recipe)
-            card = export_model(data, made, trained, models / data.spec.name, seed)
+            with of_model(recipe.name):
+                made = recipe if recipe.given is None else recipe.given(recipe, cards)
+                trained = _train(made, data, seed, reporter)
+                reporter.exporting(recipe)
+                card = export_model(data, made, trained, models / data.spec.name, seed)
         except NotWorthwhileError as e:
             reporter.dropped(recipe, str(e))
             dropped.append(f"{recipe.name}: {e}")
@@ -188,6 +191,7 @@ def export_model(
             reference = fitted.original.predict(test.inputs)
             limits = LIGHTER if fitted.form.suits_networks else EXACT
         calibrated = calibrator.apply(reference)
+        explained = explain(Exported(fitted, calibrator, graph), data, fresh, runtime)
         biases = calibrator.biases if isinstance(calibrator, Temperature) else ()
         parity = check_parity(task, exported, calibrated, biases, limits)
         card = ModelCard(
@@ -204,6 +208,8 @@ def export_model(
             calibration=_calibration(calibrator, native, data),
             parity=parity,
             latency=_latency(model, runtime, data),
+            explanation=explained.explanation,
+            unexplained=explained.unexplained,
             canaries=choose_canaries(test.inputs, exported, calibrated),
             backbone=recipe.backbone,
             size_bytes=len(content),

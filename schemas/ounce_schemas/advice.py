@@ -1,4 +1,4 @@
-"""Advice: which models to build of a table, what they promise, and why: `advice.json`.
+"""Advice: which models to build of data, what they promise, and why: `advice.json`.
 
 The same data, options and seed give the same document on a machine, also under load: all but
 `measured`, which holds what a clock gave. `digest` is of everything else.
@@ -39,6 +39,12 @@ class Limits(Document):
 class Look(Document):
     """What the data is."""
 
+    structure: Literal["table", "text", "image", "sequence"] = "table"
+    shape: tuple[int, ...] = Field(
+        default=(),
+        description="Of an image: height, width, channels; of a sequence: steps, channels; of "
+        "texts: bytes that models read",
+    )
     n_rows: int = Field(ge=1, description="Rows that can teach or validate; the test split is not")
     n_numbers: int = Field(ge=0, description="Columns of numbers")
     n_texts: int = Field(ge=0, description="Columns of categories")

@@ -5,8 +5,32 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ounce_schemas.explanation import Explanation
+from ounce_schemas.latency import Latency, LatencyAtBatch
 from ounce_schemas.measure import ACCURACY, Measure
 from ounce_schemas.task import Document, TaskName, TensorSpec
+
+__all__ = [
+    "AccuracyEstimate",
+    "Calibration",
+    "Canaries",
+    "ClassFigures",
+    "CrossValidation",
+    "GroupFigures",
+    "GroupTable",
+    "Importance",
+    "Latency",
+    "LatencyAtBatch",
+    "LearningPoint",
+    "ModelCard",
+    "ModelName",
+    "OverallFigures",
+    "Parity",
+    "RegressionFigures",
+    "Sha256",
+    "Share",
+    "TrainingData",
+]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -139,23 +163,6 @@ class Calibration(Document):
     )
 
 
-class LatencyAtBatch(Document):
-    """Time of one call with `batch_size` items."""
-
-    batch_size: int = Field(ge=1)
-    p50_ms: float = Field(gt=0)
-    p99_ms: float = Field(gt=0)
-
-
-class Latency(Document):
-    """Service time through the edge's own runtime."""
-
-    runtime: str = Field(description="For example onnxruntime-cpu 1.32.0")
-    machine: str = Field(description="Processor it was measured on")
-    threads: int = Field(ge=1)
-    batches: tuple[LatencyAtBatch, ...] = Field(min_length=1)
-
-
 class TrainingData(Document):
     """The data a model was made from; splits are fixed by the seed.
 
@@ -240,6 +247,10 @@ class ModelCard(Document):
     calibration: Calibration
     parity: Parity
     latency: Latency
+    explanation: Explanation | None = None
+    unexplained: str | None = Field(
+        default=None, description="Why the model's answers can't be explained"
+    )
     canaries: Canaries | None = None
     backbone: BackboneOrigin | None = Field(
         default=None, description="Of a model on the features of a network made elsewhere"

@@ -23,6 +23,12 @@ DATE_PARTS: dict[DatePart, str] = {
 GAPS = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", "?", "missing"})
 """Texts, in lower case, that mark a missing number."""
 
+_DURATION = re.compile(
+    r"(?P<sign>[+-]?)((?P<days>\d{1,6}) days?,? )?((?P<hours>\d{1,6}):)?(?P<minutes>\d{1,6}):"
+    r"(?P<seconds>[0-5]\d(\.\d+)?)",
+    re.ASCII,
+)
+"""`1:30:00`, `90:00` (minutes and seconds), `2 days 03:00:00`."""
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _GROUPS = "[,'\u2019\u00a0\u202f ]", "[.'\u2019\u00a0\u202f ]"
@@ -43,7 +49,7 @@ class Cell(BaseModel, extra="forbid", frozen=True):
     missing: tuple[str | float, ...] | None = Field(
         default=None, description="Values, such as -9999, that stand for a gap"
     )
-    read: Literal["number", "text", "sentence", "hour", "weekday", "month"]
+    read: Literal["number", "text", "sentence", "seconds", "hour", "weekday", "month"]
     decimal: Literal[".", ","] | None = Field(
         default=None, description="Decimal mark of a number; absent: the point"
     )
@@ -81,6 +87,8 @@ def read_cell(cell: Cell, value: object) -> float | str | None:
         decimal = "." if is_number or cell.decimal is None else cell.decimal
         number = parse_number(text, decimal, cell.unit)
         return None if number is None else number - (cell.offset or 0.0)
+    if cell.read == "seconds":
+        return parse_seconds(text, cell.date_format)
     return parse_date_part(text, cell.read, cell.date_format)
 
 
@@ -114,6 +122,34 @@ def parse_number(text: str, decimal: str = ".", unit: str | None = None) -> floa
     if _PLAIN.fullmatch(text) or _INFINITE.fullmatch(text):
         return float(text)
     return None
+
+
+def parse_seconds(text: str, date_format: str | None = None) -> float | None:
+    """A duration, or a time of day since midnight; NaN for a gap, None for what is neither.
+
+    Args:
+        text: the cell; a number is one of seconds.
+        date_format: of a time of day, as for strptime; None: hours, minutes and seconds, or minutes
+            and seconds, of a duration.
+    """
+    text = text.strip()
+    if text.lower() in GAPS:
+        return float("nan")
+    if _PLAIN.fullmatch(text):
+        return float(text)
+    if date_format is not None:
+        moment = parse_date(text, date_format)
+        return None if moment is None else _since_midnight_s(moment)
+    found = _DURATION.fullmatch(text)
+    if found is None or (found["hours"] and int(found["minutes"]) > 59):
+        return None
+    minutes = (int(found["days"] or 0) * 24 + int(found["hours"] or 0)) * 60 + int(found["minutes"])
+    seconds = minutes * 60 + float(found["seconds"])
+    return -seconds if found["sign"] == "-" else seconds
+
+
+def _since_midnight_s(moment: datetime) -> float:
+    return moment.hour * 3600 + moment.minute * 60 + moment.second + moment.microsecond / 1e6
 
 
 def parse_date_part(text: str, part: DatePart, date_format: str | None = None) -> float | None:

@@ -15,6 +15,7 @@ from ounce_schemas.errors import ArtifactError, OunceError, PolicyError
 from ounce_schemas.plans import LadderPlans
 from ounce_schemas.policy import Policy
 from ounce_schemas.task import Document, TaskSpec
+from ounce_schemas.topic_maps import TopicMapFile
 
 _LOGIN = re.compile(r"//[^/@\s]+@")
 D = TypeVar("D", bound=Document)
@@ -22,6 +23,8 @@ D = TypeVar("D", bound=Document)
 TASK_FILE = "task.json"
 CARD_FILE = "card.json"
 MODEL_FILE = "model.onnx"
+EXPLANATION_FILE = "explanation.onnx"
+"""Beside the model, where its card has an `explanation`."""
 PLANS_FILE = "plans.json"
 """Beside `task.json`: what the plans of the ladder promise."""
 TEST_SPLIT_FILE = "test-split.npz"
@@ -76,6 +79,15 @@ def read_device(path: Path) -> DeviceCard:
     return _read(path, DeviceCard, ArtifactError)
 
 
+def read_topic_maps(path: Path) -> TopicMapFile:
+    """Read a gateway's map file, YAML or JSON.
+
+    Raises:
+        OunceError: absent, unreadable, too large or invalid.
+    """
+    return _parse(_bounded_text(path, OunceError), str(path), TopicMapFile, OunceError)
+
+
 def read_policy(path: Path) -> Policy:
     """Read a policy file, YAML or JSON.
 
@@ -104,13 +116,17 @@ def read_text(path: Path) -> str:
     Raises:
         PolicyError: absent, unreadable or too large.
     """
+    return _bounded_text(path, PolicyError)
+
+
+def _bounded_text(path: Path, error: type[OunceError]) -> str:
     try:
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise PolicyError(f"{path}: {size} bytes, at most {MOST_BYTES} are read")
+            raise error(f"{path}: {size} bytes, at most {MOST_BYTES} are read")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:
-        raise PolicyError(f"{path}: can't be read: {e}") from e
+        raise error(f"{path}: can't be read: {e}") from e
 
 
 def _read(path: Path, kind: type[D], error: type[OunceError]) -> D:

@@ -22,6 +22,7 @@ from ounce_schemas.prediction import Prediction
 from ounce_schemas.release import InService, Release
 from ounce_schemas.request import Request
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.topic_maps import TopicMapFile
 
 _DOCUMENTS: dict[str, type[BaseModel]] = {
     "advice": Advice,
@@ -32,6 +33,7 @@ _DOCUMENTS: dict[str, type[BaseModel]] = {
     "policy": Policy,
     "release": Release,
     "task": TaskSpec,
+    "topic-maps": TopicMapFile,
 }
 _MESSAGES: dict[str, type[msgspec.Struct]] = {
     "request": Request,

@@ -68,6 +68,10 @@ class Policy(Document):
         "good enough",
     )
     explanation: bool = Field(
+        default=False,
+        description="Whether answers of messages that don't say say what each input contributed",
+    )
+    reasons: bool = Field(
         default=True, description="Whether answers say why lighter plans were passed over"
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1)
@@ -107,6 +111,7 @@ class Policy(Document):
             cascades=self.cascades,
             exploration=self.exploration,
             explanation=self.explanation,
+            reasons=self.reasons,
             max_body_bytes=self.max_body_bytes,
             max_rows=self.max_rows,
             answer=self.answer,
@@ -136,7 +141,7 @@ class Routing(NamedTuple):
     fallback: Fallback
     objective: Objective
     exploration: float
-    explanation: bool
+    reasons: bool
 
 
 class EffectivePolicy(Document):
@@ -151,7 +156,8 @@ class EffectivePolicy(Document):
     power_watts: float
     cascades: bool
     exploration: Exploration
-    explanation: bool = True
+    explanation: bool = False
+    reasons: bool = True
     allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] = ()
     families: tuple[str, ...] | None = None

@@ -84,6 +84,10 @@ class Settings(Document):
         default=None, description="Share of messages on which a lighter plan may be tried"
     )
     explanation: bool | None = Field(
+        default=None,
+        description="Whether answers of messages that don't say say what each input contributed",
+    )
+    reasons: bool | None = Field(
         default=None, description="Whether answers say why lighter plans were passed over"
     )
     allow: Models | None = Field(default=None, description="Only these models may answer")

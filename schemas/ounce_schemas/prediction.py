@@ -54,6 +54,13 @@ class Decision(msgspec.Struct):
     timestamp_off: bool = False
     """The record's timestamp is more than 12 hours behind the worker's clock, or more than a minute
     ahead: the deadline counts from when the worker read the record."""
+    explanation: str | None = None
+    """How the contributions were found: a value of `explanation.Method`."""
+    explained: str | None = None
+    """What they add up to, with the base: a value of `explanation.Score`."""
+    not_explained: str | None = None
+    """An explanation was asked for, and there is none: `no-model`, none that may answer explains;
+    or `targets`, none that explains meets deadline and floor, or it failed."""
     unknown_text: bool = False
     """A text of the request is none that the models have learned; they answer as for a rare one."""
 
@@ -89,6 +96,10 @@ class Prediction(msgspec.Struct):
     clusters are `label` (a cluster or `none`), `distance` (FP32, [1]: from the nearest cluster,
     which ends at 1) and `confidence`. A JSON request gets all unless it names some in `outputs`; a
     raw request gets the first two.
+
+    An answer with its explanation also holds `contributions` (FP32, [1, n_inputs]), `inputs`
+    (BYTES, [1, n_inputs]: what they are of), and `base` (FP32, [1]): base and contributions add up
+    to the score that `explained` names.
 
     The answer to a message of N rows has N in place of the first 1 of each shape. Where several
     models answered, the output `model` (BYTES, [N]) names that of each row.

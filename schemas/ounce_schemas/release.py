@@ -19,13 +19,22 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from ounce_schemas.card import Sha256
-from ounce_schemas.documents import CARD_FILE, MODEL_FILE, PLANS_FILE, TASK_FILE, describe
+from ounce_schemas.documents import (
+    CARD_FILE,
+    EXPLANATION_FILE,
+    MODEL_FILE,
+    PLANS_FILE,
+    TASK_FILE,
+    describe,
+)
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.task import Document, TaskName
 
 MOST_RELEASE_BYTES = 1_000_000
 """Of a release itself: 4,000 files."""
-_PLACE = r"^(task\.json|plans\.json|[a-z0-9][a-z0-9-]{0,62}/(model\.onnx|card\.json))$"
+_PLACE = (
+    r"^(task\.json|plans\.json|[a-z0-9][a-z0-9-]{0,62}/(model\.onnx|card\.json|explanation\.onnx))$"
+)
 """The only places there are: none leads out of the folder of a task."""
 
 
@@ -138,8 +147,10 @@ def signature_path(digest: str) -> str:
     return f"signatures/{digest}"
 
 
-def served_places(model: str | None = None) -> tuple[str, ...]:
-    """Files of a ladder that are released: those of a model, or those of the task beside them."""
+def served_places(model: str | None = None, *, explained: bool = False) -> tuple[str, ...]:
+    """Files of a ladder that are released: those of a model, which may be explained, or those of
+    the task beside them."""
     if model is None:
         return (TASK_FILE, PLANS_FILE)
-    return (f"{model}/{CARD_FILE}", f"{model}/{MODEL_FILE}")
+    files = (CARD_FILE, MODEL_FILE, *([EXPLANATION_FILE] if explained else []))
+    return tuple(f"{model}/{file}" for file in files)

@@ -12,6 +12,8 @@ HEADER_ID = "ce_id"
 HEADER_SOURCE = "ce_source"
 HEADER_MAX_LATENCY_MS = "ce_maxlatencyms"
 HEADER_MIN_ACCURACY = "ce_minaccuracy"
+HEADER_EXPLANATION = "ce_explanation"
+"""`true` or `false`: whether the answer says what each input contributed."""
 HEADER_CONTENT_TYPE = "content-type"
 HEADER_TRACEPARENT = "traceparent"
 HEADER_TENANT = "ce_tenant"
@@ -89,6 +91,8 @@ class RequestParameters(msgspec.Struct):
     max_latency_ms: float | None = None
     min_accuracy: float | None = None
     answer: AnswerForm | None = None
+    explanation: bool | None = None
+    """Whether the answer says what each input contributed."""
 
 
 class Request(msgspec.Struct):

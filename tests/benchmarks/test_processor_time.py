@@ -14,5 +14,5 @@ def test_processor_time_grows_with_work() -> None:
 
 
 def test_a_process_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ProcessLookupError):
         processor_s(2**22 + 1)

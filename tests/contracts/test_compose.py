@@ -105,7 +105,7 @@ def test_only_the_trainer_installs_torch() -> None:
         path.parent.name: re.findall(r'"\.\[([\w,]+)\]"', path.read_text()) for path in DOCKERFILES
     }
     assert extras == {
-        "edge": ["edge,images"],
+        "edge": ["edge,http,images,registry,s3,signing,tracing"],
         "exporters": ["exporters"],
         "gpu": ["gpu"],
         "services": ["control"],

@@ -13,15 +13,17 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime
+from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import find_device
+from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, find_device
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.engines import Target, find_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import find_tensorrt
 from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime, make_tensorrt
+from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
 from ounce_exporters.export.standard import standardize
 from ounce_exporters.export.tree_reading import read_ensemble
 from ounce_exporters.export.trees import emit
@@ -123,6 +125,51 @@ def test_an_engine_of_the_cache_is_not_built_again(
     find_engine(cache, gpu[0], PATH, content, unheard)
     _, is_new = find_engine(cache, gpu[0], PATH, content, unheard)
     assert not is_new
+
+
+def test_engines_share_scratch_memory_and_answer_in_turn(
+    gpu: tuple[Target, Cuda], cache: EngineCache
+) -> None:
+    target, cuda = gpu
+    scratch, models = Scratch(cuda), {}
+    for make in (perceptron, convolutional):
+        content = make().SerializeToString()
+        engine, _ = find_engine(cache, target, PATH, content, unheard)
+        model = EngineModel(target.tensorrt, cuda, engine, target.profile, scratch)
+        models[model] = OnnxCpuRuntime().load(PATH, content)
+        for n in (1, 64, 1, 64, 1, 64):  # graphs made before the block grew, and after
+            for on_gpu, on_cpu in models.items():
+                wanted = on_cpu.run(pixels(n))
+                limit = 1e-3 * np.abs(wanted).max()
+                np.testing.assert_allclose(on_gpu.run(pixels(n)), wanted, rtol=0, atol=limit)
+    for model in models:
+        model.unload()
+    assert scratch.size_bytes == 0
+
+
+def test_the_gpus_clock_says_no_more_than_a_call_takes(
+    gpu: tuple[Target, Cuda], cache: EngineCache
+) -> None:
+    target, cuda = gpu
+    engine, _ = find_engine(cache, target, PATH, convolutional().SerializeToString(), unheard)
+    model = EngineModel(target.tensorrt, cuda, engine, target.profile)
+    for size in target.profile.buckets:
+        times_ms = model.gpu_times_ms(size, 20)
+        begun_s = time.perf_counter()
+        model.run(pixels(size))
+        took_ms = 1e3 * (time.perf_counter() - begun_s)
+        assert 0 < min(times_ms) <= took_ms
+    model.unload()
+
+
+def test_the_gpus_energy_grows(gpu: tuple[Target, Cuda]) -> None:
+    read = find_gpu_energy(bus_id_of(gpu[1]))
+    if read is None:
+        pytest.skip("nvidia-ml-py is absent, or this GPU does not count its energy")
+    before, end_s = read(), time.monotonic() + 60
+    while read() <= before:
+        assert time.monotonic() < end_s
+        time.sleep(0.1)
 
 
 class TestNativeRuntime(RuntimeContract):

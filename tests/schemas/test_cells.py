@@ -97,6 +97,12 @@ def test_json_values_are_what_a_file_would_hold(value: object, text: str) -> Non
         (Cell(column="x", read="month", date_format="%d/%m/%Y"), "31/12/2026", 12.0),
         (Cell(column="x", read="hour"), "17:40", 17.0),
         (Cell(column="x", read="hour"), "soon", None),
+        (Cell(column="x", read="seconds"), "1:30:00", 5400.0),
+        (Cell(column="x", read="seconds"), "90:00", 5400.0),
+        (Cell(column="x", read="seconds", date_format="%H:%M"), "17:40", 63_600.0),
+        (Cell(column="x", read="seconds"), 5400, 5400.0),
+        (Cell(column="x", read="seconds"), "1:75:00", None),
+        (Cell(column="x", read="seconds"), "soon", None),
     ],
 )
 def test_a_cell_is_read_by_its_rule(cell: Cell, value: object, read: object) -> None:

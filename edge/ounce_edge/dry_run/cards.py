@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ounce_schemas.documents import CARD_FILE, PLANS_FILE, TASK_FILE, read_card, read_task
 from ounce_schemas.errors import ArtifactError
 
-from ounce_edge.models.catalogue import Ladder, ServedModel, load_plans
+from ounce_edge.models.catalogue import Ladder, ServedModel, explained_card, load_plans
 from ounce_edge.models.runtimes.base import Inputs, TensorSignature
 
 Ladders = Mapping[str, Ladder]
@@ -39,7 +39,10 @@ def card_ladder(models_dir: Path, task_name: str) -> Ladder:
     models, refused = [], []
     for path in sorted(p for p in folder.iterdir() if (p / CARD_FILE).is_file()):
         try:
-            models.append(ServedModel(read_card(path / CARD_FILE), _NotLoaded(), 0))
+            card = read_card(path / CARD_FILE)
+            own = explained_card(card)
+            explained = None if own is None else ServedModel(own, _NotLoaded(), 0)
+            models.append(ServedModel(card, _NotLoaded(), 0, explained=explained))
         except ArtifactError as e:
             refused.append(f"{path.name}: {e}")
     if not models:

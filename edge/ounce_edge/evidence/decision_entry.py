@@ -38,6 +38,8 @@ class LogHeader(msgspec.Struct, frozen=True):
     """What accuracies mean."""
     runtimes: Sequence[str | None] = ()
     """What runs each of the models, as policies call it; empty: a log that does not tell."""
+    explained_tables: Tables | None = None
+    """Of plans whose models explain their answers; None: none do."""
 
     def route(self, number: int) -> LoggedRoute:
         """One route of the policy."""
@@ -48,7 +50,10 @@ class LogHeader(msgspec.Struct, frozen=True):
     def view(self, route: int, state: BeliefState) -> View:
         """What is believed of the plans of a route."""
         here = self.route(route)
-        tables = replace(self.tables, objective=here.objective, permitted=here.permitted)
+        explained = self.explained_tables if here.explains else None
+        tables = replace(
+            explained or self.tables, objective=here.objective, permitted=here.permitted
+        )
         return tables.view(state)
 
 

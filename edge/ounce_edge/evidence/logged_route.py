@@ -15,3 +15,5 @@ class LoggedRoute(msgspec.Struct, frozen=True, array_like=True):
     fallback: Fallback
     exploration: float | None = None
     """Share of messages on which a lighter plan may be tried; None: a log that does not tell."""
+    explains: bool = False
+    """Whether answers are explained."""

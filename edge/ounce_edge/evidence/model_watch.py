@@ -24,14 +24,15 @@ class ModelWatch:
         self._failed_in_a_row: dict[int, int] = {}
         """By model, inputs that it failed on since it answered one, where there are any."""
 
-    def blame(self, plan: int, outcome: Outcome) -> None:
+    def blame(self, outcome: Outcome) -> None:
         """Inputs that a model fails on come one by one, and it answers none between: then the model
         is at fault, although it answers its own sample. Says so in the outcome's failures."""
         if not outcome.failures and not self._failed_in_a_row:
             return
         n_answered = max((answered.n_steps for answered in outcome.answered), default=0)
-        for step in self._plans[plan].steps[:n_answered]:
-            self._failed_in_a_row.pop(step.model, None)
+        for call in outcome.calls:
+            if call.step < n_answered:
+                self._failed_in_a_row.pop(call.model, None)
         for i, failure in enumerate(outcome.failures):
             if failure.is_models_fault:
                 continue

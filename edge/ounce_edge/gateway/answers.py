@@ -13,7 +13,7 @@ from ounce_schemas.topics import dead_letters_topic, predictions_topic
 from prometheus_client import Counter
 
 from ounce_edge.broker.publishing import ProducerSettings
-from ounce_edge.gateway.maps import is_text
+from ounce_edge.gateway.patterns import is_text
 from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session
 from ounce_edge.wire.records import Headers

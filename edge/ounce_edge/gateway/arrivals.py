@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.request import HEADER_CONTENT_TYPE, HEADER_MAX_LATENCY_MS, HEADER_REPLY
-from ounce_schemas.topics import dead_letters_topic, requests_topic
+from ounce_schemas.topic_maps import MapKind
+from ounce_schemas.topics import dead_letters_topic, labels_topic, requests_topic
 
-from ounce_edge.gateway.maps import BadTopicError, Place, TopicMaps
+from ounce_edge.gateway.maps import BadTopicError, TopicMap, TopicMaps
+from ounce_edge.gateway.patterns import Place
 from ounce_edge.gateway.replies import BadReplyError, ReplyAddress
 from ounce_edge.wire.dead_letters import write_letter
 
@@ -96,7 +98,7 @@ class Translation(NamedTuple):
     """What becomes of a message."""
 
     record: KafkaRecord | None
-    """A request, or a dead letter."""
+    """A request, a label, or a dead letter."""
     refused: Refused | None = None
     why: str = ""
 
@@ -114,7 +116,11 @@ class Translator:
         self._maps = maps
         self._replies = replies
         self._max_bytes = max_message_bytes
-        self._letters = {requests_topic(task): dead_letters_topic(task) for task in maps.tasks}
+        self._letters = {
+            topic(task): dead_letters_topic(task)
+            for task in maps.tasks
+            for topic in (requests_topic, labels_topic)
+        }
 
     def translate(self, arrived: Arrived) -> Translation:
         """The record of a message; of one that no topic of Kafka takes its dead letter, and of one
@@ -123,7 +129,7 @@ class Translator:
         if topic is None:
             return Translation(None, Refused.BAD_TOPIC, "the topic is no UTF-8 text")
         try:
-            place = self._maps.place_of(topic)
+            place, by = self._maps.find(topic)
         except BadTopicError as e:
             return Translation(None, Refused.BAD_TOPIC, f"{topic[:80]!r}: {e}")
         if arrived.is_retained:
@@ -134,9 +140,9 @@ class Translator:
         except BadReplyError as e:
             address = self._replies.usual(place)
             refused, why = Refused.BAD_REPLY, str(e)
-        headers, reply = _headers(arrived), (HEADER_REPLY, address)
+        headers, reply = _with_defaults(_headers(arrived), by), (HEADER_REPLY, address)
         record = KafkaRecord(
-            requests_topic(place.task),
+            (labels_topic if by.kind is MapKind.LABELS else requests_topic)(place.task),
             place.device.encode(),
             arrived.payload,
             [*headers, reply],
@@ -197,6 +203,16 @@ def _headers(arrived: Arrived) -> list[tuple[str, bytes | None]]:
     if arrived.content_type:
         headers.append((HEADER_CONTENT_TYPE, arrived.content_type.encode(errors="replace")))
     return headers
+
+
+def _with_defaults(
+    headers: list[tuple[str, bytes | None]], by: TopicMap
+) -> list[tuple[str, bytes | None]]:
+    """Headers, and what the map says where they say nothing."""
+    if not by.defaults:
+        return headers
+    names = {name.lower() for name, _ in headers}
+    return headers + [(name, value) for name, value in by.defaults if name not in names]
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ from ounce_schemas.errors import BrokerError
 from ounce_edge.broker.publishing import ProducerSettings, Publishing
 from ounce_edge.broker.transactional_producer import AbortedError, TransactionalProducer
 from ounce_edge.gateway.arrivals import KafkaRecord, Unsent
+from ounce_edge.gateway.pace import TICK_S, Pace
 from ounce_edge.gateway.store import Store, StoreError
+from ounce_edge.gateway.stored import Most
 from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)
 
-_TICK_S = 0.1
 _PAUSE_S = 2.0
 _TIMEOUT_S = 5.0
 _EXPECTED = (BrokerError, StoreError, KafkaException)
@@ -58,26 +59,35 @@ class Backlog:
         self._kafka = kafka
         self._marker = marker
         self._store = store
-        self._most = max(round(per_s * _TICK_S), 1)
+        self._pace = Pace(per_s)
+        self._held_s = 0.0
         self._sent, self._second_try = sent, second_try
         self._may_send = threading.Event()
         self._gate = threading.Lock()
         """Held while a batch is begun: none is once `allow(False)` has returned."""
         self._is_closing = threading.Event()
+        self._woken = threading.Event()
+        """Somebody is in a hurry."""
         self._first: dict[bytes, None] = {}
         self._producer: TransactionalProducer | None = None
         self._metadata: Any = None
         """Of the store's group."""
-        self._n_alone = 0
-        """So many records go one by one, since Kafka refused one of those that went together."""
+        self._n_together = self._pace.most
+        """Fewer go together once Kafka has refused one of them: by halves until it is alone."""
         self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
-    def allow(self, is_up: bool) -> None:
-        """Whether the line is up and nothing on it is in doubt."""
+    def allow(self, is_up: bool, held_s: float = 0.0) -> None:
+        """Whether the line is up and nothing on it is in doubt.
+
+        Args:
+            is_up: whether it is.
+            held_s: how long a live message waits for its confirmation.
+        """
+        self._held_s = max(self._held_s, held_s)
         if is_up:
             self._may_send.set()
         elif self._may_send.is_set():
@@ -87,11 +97,13 @@ class Backlog:
     def hurry(self, device: bytes) -> None:
         """Somebody waits for this device's records."""
         self._first[device] = None
+        self._woken.set()
 
     def close(self) -> None:
         """End behind the batch that is under way."""
         self._is_closing.set()
         self._may_send.set()
+        self._woken.set()
         if self._producer is not None:
             self._producer.stop_trying()
         self._thread.join(_TIMEOUT_S)
@@ -109,17 +121,26 @@ class Backlog:
 
     def _work(self) -> None:
         while not self._is_closing.is_set():
-            began_s = time.monotonic()
-            self._may_send.wait()
-            if self._is_closing.is_set():
-                return
+            if not self._may_send.is_set():
+                self._may_send.wait()
+                self._pace.start_over()
+            self._woken.clear()
             if len(self._store):
-                self._send_next(self._ready_producer())
-                self.trouble = None
+                producer = self._ready_producer()
+                began_s, self._held_s = time.monotonic(), 0.0
+                is_searching = self._n_together < self._pace.most
+                n = self._n_together if is_searching else self._pace.due(began_s)
+                if n or self._first:
+                    self._send_next(producer, n)
+                    self.trouble = None
+                if n:
+                    self._pace.went(began_s, time.monotonic(), self._held_s)
+                is_urgent = bool(self._first) or is_searching
+                wait_s = 0.0 if is_urgent else self._pace.wait_s(time.monotonic())
             else:
                 self._first.clear()
-            if not self._first:
-                self._is_closing.wait(max(began_s + _TICK_S - time.monotonic(), 0))
+                wait_s = TICK_S
+            self._woken.wait(wait_s)
 
     def _ready_producer(self) -> TransactionalProducer:
         """One that has ended what a predecessor left, and knows what became of it."""
@@ -139,18 +160,25 @@ class Backlog:
         if producer is not None:
             producer.close()
 
-    def _send_next(self, producer: TransactionalProducer) -> None:
-        n = 1 if self._n_alone else self._most
+    def _send_next(self, producer: TransactionalProducer, n: int) -> None:
+        """Send a batch.
+
+        Args:
+            producer: sends it.
+            n: most records of devices that are in no hurry.
+        """
         first = [*self._first][:_MOST_URGENT]
+        most = Most(min(self._pace.most, self._n_together), n)
         with self._gate:
             if not self._may_send.is_set() or self._is_closing.is_set():
                 return  # the line went down while the producer was made
             for device in first:
                 self._first.pop(device, None)
-            number, rows = self._store.begin_batch(n, first)
-        if rows and rows[-1].record.key in first:  # there may be more of theirs
+            number, rows, is_full = self._store.begin_batch(most, first)
+        if is_full:  # there may be more of theirs
             self._first.update(dict.fromkeys(first))
-        self._n_alone = max(self._n_alone - 1, 0)
+        if not rows:
+            return
         records = [row.record for row in rows]
         marker = [TopicPartition(self._marker, 0, number)]
         try:
@@ -159,10 +187,11 @@ class Backlog:
             raise BrokerError(f"a transaction was aborted: {e}") from e
         if not refused:
             self._store.settle(number, is_sent=True)
+            self._n_together = min(2 * self._n_together, self._pace.most)
             self._sent(records)
         elif len(rows) > 1:
             self._store.settle(number, is_sent=False)
-            self._n_alone = len(rows)
+            self._n_together = len(rows) // 2
         elif (again := self._second_try(records[0], refused[0].why)) is not None:
             self._store.replace(number, again)
         else:

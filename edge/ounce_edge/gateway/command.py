@@ -1,14 +1,13 @@
 """`ounce gateway`."""
 
-import logging
 from typing import Any
 
 import click
 from ounce_schemas.command import make_settings, settings_options
 
-from ounce_edge.broker.client_log import RepetitionFilter
 from ounce_edge.gateway.gateway import Gateway
 from ounce_edge.gateway.settings import GatewaySettings
+from ounce_edge.telemetry.process import begin_process
 
 
 @click.command("gateway")
@@ -20,9 +19,5 @@ def command(**options: Any) -> None:
     --kafka localhost:9092
     """
     settings = make_settings(GatewaySettings, options)
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(RepetitionFilter())
+    begin_process(settings, settings.own_name, "gateway")
     Gateway(settings).run()

@@ -44,8 +44,8 @@ class Sends(Protocol):
 class Hurries(Protocol):
     """As `Backlog`."""
 
-    def allow(self, is_up: bool) -> None:
-        """Whether stored records may go."""
+    def allow(self, is_up: bool, held_s: float = 0.0) -> None:
+        """Whether stored records may go, and how long a live one has waited for Kafka."""
 
     def hurry(self, device: bytes) -> None:
         """These go first."""
@@ -129,13 +129,14 @@ class Forwarder:
         while self._under_way and not self._under_way[0].is_under_way:
             self._under_way.popleft()
         now_s = self._clock()
+        held_s = now_s - self._under_way[0].since_s if self._under_way else 0.0
         if not self._under_way:
             self._come_back()
-        elif now_s - self._under_way[0].since_s > self._patience_s:
+        elif held_s > self._patience_s:
             self._go_away()
         if (self._to_store or self._to_remove) and now_s >= self._next_try_s:
             self._guarded(self._write)
-        self._backlog.allow(not self.is_away and not self._to_remove)
+        self._backlog.allow(not self.is_away and not self._to_remove, held_s)
 
     def drop_old(self) -> None:
         """Drop what has waited for too long."""

@@ -19,7 +19,7 @@ from ounce_edge.gateway.forwarder import Forwarder, Rules
 from ounce_edge.gateway.instruments import GatewayInstruments
 from ounce_edge.gateway.line import Line
 from ounce_edge.gateway.local import Asked, LocalServing
-from ounce_edge.gateway.maps import Pattern
+from ounce_edge.gateway.patterns import Pattern
 from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session
 from ounce_edge.gateway.settings import GatewaySettings
@@ -49,7 +49,7 @@ class Gateway:
         self._settings = settings
         self._registry = CollectorRegistry()
         metrics = self._metrics = GatewayInstruments(self._registry)
-        maps = settings.maps
+        maps = settings.topic_maps
         replies = ReplyAddress(
             settings.own_group,
             Pattern.parse(settings.answers),
@@ -60,12 +60,10 @@ class Gateway:
         self._translator = Translator(maps, replies, settings.max_message_bytes)
         self._session = Session(settings, maps.filters)
         self._line = Line(kafka, settings.max_message_bytes)
-        self._store = Store(
-            settings.store,
-            Bounds(
-                round(settings.max_store_mb * 1e6), settings.max_store_h * 3600, settings.drop_first
-            ),
-        )
+        max_bytes = round(settings.max_store_mb * 1e6)
+        metrics.store_limit.set(max_bytes)
+        bounds = Bounds(max_bytes, settings.max_store_h * 3600, settings.drop_first)
+        self._store = Store(settings.store, bounds)
         self._backlog = Backlog(
             {**kafka, "message.max.bytes": settings.max_message_bytes},
             requests_topic(settings.task[0]),

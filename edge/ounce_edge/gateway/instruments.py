@@ -36,6 +36,9 @@ class GatewayInstruments:
         self.away = gauge("ounce_gateway_kafka_away", "1 while messages are stored, else 0")
         self.stored = gauge("ounce_gateway_stored_records", "Records that wait on the disk")
         self.stored_bytes = gauge("ounce_gateway_stored_bytes", "What they take, roughly")
+        self.store_limit = gauge(
+            "ounce_gateway_store_limit_bytes", "What may be stored, before messages are dropped"
+        )
         self.stored_age = gauge(
             "ounce_gateway_stored_age_seconds", "How long the first of them has waited"
         )

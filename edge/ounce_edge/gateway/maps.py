@@ -1,33 +1,21 @@
-"""Which task and device a topic of MQTT means. Pure.
-
-A pattern is a topic filter (MQTT 5, section 4.7) whose levels may have names: `+device`, `+task`.
-"""
+"""Which task and device a topic of MQTT means, and what is sent there. Pure."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+from ounce_schemas.request import (
+    HEADER_CONTENT_TYPE,
+    HEADER_MAX_LATENCY_MS,
+    HEADER_MIN_ACCURACY,
+)
+from ounce_schemas.topic_maps import MapKind, MapRule
 from ounce_schemas.topics import TASK_NAME_PATTERN
 
-DEVICE, TASK = "+device", "+task"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f+#]")
-_NO_TEXT = re.compile(
-    "[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef"
-    + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
-    + "]"
-)
-"""Control characters, and what is no character."""
-_MOST_TEXT_BYTES = 65_535
+from ounce_edge.gateway.patterns import DEVICE, NO_NAME, TASK, Pattern, Place
+
 _MOST_DEVICE_BYTES = 256
-
-
-class Place(NamedTuple):
-    """What a topic says."""
-
-    task: str
-    device: str
 
 
 class BadTopicError(Exception):
@@ -35,84 +23,20 @@ class BadTopicError(Exception):
 
 
 @dataclass(frozen=True)
-class Pattern:
-    """A filter with named levels."""
-
-    levels: tuple[str, ...]
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read a pattern.
-
-        Raises:
-            ValueError: it is no filter, or names a level twice.
-        """
-        levels = tuple(text.split("/"))
-        if not text or _CONTROL.search(text):
-            raise ValueError(f"{text!r} is empty or holds control characters")
-        if "#" in text and (levels[-1] != "#" or text.count("#") > 1):
-            raise ValueError(f"{text!r}: # can only be the last level")
-        for level in levels:
-            if "+" in level and level not in ("+", DEVICE, TASK):
-                raise ValueError(f"{text!r}: a level with + is +, {DEVICE} or {TASK}")
-        for name in (DEVICE, TASK):
-            if levels.count(name) > 1:
-                raise ValueError(f"{text!r} names {name} twice")
-        return cls(levels)
-
-    @property
-    def filter(self) -> str:
-        """As a broker takes it."""
-        return "/".join("+" if level.startswith("+") else level for level in self.levels)
-
-    def match(self, topic: str) -> dict[str, str] | None:
-        """The named levels of a topic; None where it does not match."""
-        if topic.startswith("$") and self.levels[0][0:1] in ("+", "#"):
-            return None
-        parts = topic.split("/")
-        found: dict[str, str] = {}
-        for i, level in enumerate(self.levels):
-            if level == "#":
-                return found
-            if i >= len(parts):
-                return None
-            if level.startswith("+"):
-                found[level] = parts[i]
-            elif level != parts[i]:
-                return None
-        return found if len(parts) == len(self.levels) else None
-
-    def overlaps(self, other: "Pattern") -> bool:
-        """Whether some topic matches both."""
-        for mine, theirs in zip(self.levels, other.levels, strict=False):
-            if "#" in (mine, theirs):
-                return True
-            if not (mine.startswith("+") or theirs.startswith("+") or mine == theirs):
-                return False
-        longer = max(self.levels, other.levels, key=len)
-        n = min(len(self.levels), len(other.levels))
-        return len(self.levels) == len(other.levels) or longer[n:] == ("#",)
-
-    def fill(self, place: Place) -> str:
-        """The topic of a task and device."""
-        names = {TASK: place.task, DEVICE: place.device}
-        return "/".join(names.get(level, level) for level in self.levels)
-
-    def bound(self, place: Place) -> "Pattern":
-        """The pattern for one task and device alone."""
-        return Pattern(tuple(self.fill(place).split("/")))
-
-
-@dataclass(frozen=True)
 class TopicMap:
-    """One `--map`."""
+    """Some topics: what `--map`, `--labels` or an entry of a map file says."""
 
     pattern: Pattern
-    task: str | None = None
+    task: str | None
     """Of all its topics; None: the level `+task` names it."""
+    name: str
+    """As people know it, for messages."""
+    kind: MapKind = MapKind.REQUESTS
+    defaults: tuple[tuple[str, bytes], ...] = ()
+    """Headers of messages that have none of that name."""
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, kind: MapKind = MapKind.REQUESTS) -> Self:
         """Read `PATTERN` or `PATTERN=TASK`.
 
         Raises:
@@ -120,13 +44,74 @@ class TopicMap:
         """
         head, is_fixed, task = text.rpartition("=")
         pattern = Pattern.parse(head if is_fixed else text)
-        if DEVICE not in pattern.levels:
-            raise ValueError(f"{text!r} has no level {DEVICE}")
-        if (TASK in pattern.levels) == bool(is_fixed):
-            raise ValueError(f"{text!r}: name the task by a level {TASK}, or by =TASK behind it")
-        if is_fixed and not re.fullmatch(TASK_NAME_PATTERN, task):
-            raise ValueError(f"{text!r}: {task!r} is no name of a task")
-        return cls(pattern, task if is_fixed else None)
+        _check(pattern, task if is_fixed else None, repr(text), "=TASK behind it")
+        return cls(pattern, task if is_fixed else None, repr(text), kind)
+
+    @classmethod
+    def of_rule(cls, rule: MapRule, name: str) -> Self:
+        """Of an entry of a map file.
+
+        Raises:
+            ValueError: it does not say which device, and which task.
+        """
+        try:
+            pattern = Pattern.parse(rule.topic)
+        except ValueError as e:
+            raise ValueError(f"{name}: {e}") from e
+        _check(pattern, rule.task, f"{name}: {rule.topic!r}", "`task:`")
+        is_label = rule.kind is MapKind.LABELS
+        if is_label and (rule.max_latency_ms is not None or rule.min_accuracy is not None):
+            raise ValueError(f"{name}: labels have no max_latency_ms and no min_accuracy")
+        defaults = (
+            (HEADER_CONTENT_TYPE, rule.content_type),
+            (HEADER_MAX_LATENCY_MS, rule.max_latency_ms),
+            (HEADER_MIN_ACCURACY, rule.min_accuracy),
+        )
+        texts = ((header, f"{v:g}" if isinstance(v, float) else v) for header, v in defaults)
+        headers = tuple((header, text.encode()) for header, text in texts if text is not None)
+        return cls(pattern, rule.task, name, rule.kind, headers)
+
+
+def _check(pattern: Pattern, task: str | None, name: str, how: str) -> None:
+    if DEVICE not in pattern.levels:
+        raise ValueError(f"{name} has no level {DEVICE}")
+    if (TASK in pattern.levels) == (task is not None):
+        raise ValueError(f"{name}: name the task by a level {TASK}, or by {how}")
+    if task is not None and not re.fullmatch(TASK_NAME_PATTERN, task):
+        raise ValueError(f"{name}: {task!r} is no name of a task")
+
+
+def check_maps(maps: Sequence[TopicMap], tasks: Sequence[str], answers: Pattern) -> None:
+    """Whether maps fit together.
+
+    Args:
+        maps: all of a gateway.
+        tasks: that are served.
+        answers: where answers are published.
+
+    Raises:
+        ValueError: they don't; the text says which, and why.
+    """
+    if not any(one.kind is MapKind.REQUESTS for one in maps):
+        raise ValueError("no map of requests: give --map, such as 'sensors/+device/+task'")
+    for i, one in enumerate(maps):
+        if one.task is not None and one.task not in tasks:
+            raise ValueError(f"{one.name} needs --task {one.task}")
+        if one.pattern.overlaps(answers):
+            raise ValueError(f"--answers would be read again by {one.name}")
+        for other in maps[:i]:
+            if one.pattern.overlaps(other.pattern):
+                raise ValueError(
+                    f"{other.name} and {one.name} match the same topics; a broker would send a "
+                    "message twice"
+                )
+
+
+class Found(NamedTuple):
+    """What a topic means."""
+
+    place: Place
+    by: TopicMap
 
 
 class TopicMaps:
@@ -142,11 +127,11 @@ class TopicMaps:
         self.tasks = frozenset(tasks)
         self.filters = [m.pattern.filter for m in maps]
 
-    def place_of(self, topic: str) -> Place:
-        """The task and device of a topic.
+    def find(self, topic: str) -> Found:
+        """What a topic means.
 
         Raises:
-            BadTopicError: it names none.
+            BadTopicError: it names no task or device.
         """
         for map_ in self._maps:
             found = map_.pattern.match(topic)
@@ -154,23 +139,13 @@ class TopicMaps:
                 task, device = map_.task or found[TASK], found[DEVICE]
                 if task not in self.tasks:
                     raise BadTopicError(f"task {task[:64]!r} is not among those of --task")
-                if not device or _NO_NAME.search(device):
+                if not device or NO_NAME.search(device):
                     raise BadTopicError(f"device {device[:64]!r} is empty or no plain text")
                 if len(device.encode()) > _MOST_DEVICE_BYTES:
                     raise BadTopicError(f"a device's name is over {_MOST_DEVICE_BYTES} bytes")
-                return Place(task, device)
-        raise BadTopicError("no --map matches it")
+                return Found(Place(task, device), map_)
+        raise BadTopicError("no map matches it")
 
     def listens_to(self, topic: str) -> bool:
         """Whether what is published there comes back to the gateway."""
         return any(m.pattern.match(topic) is not None for m in self._maps)
-
-
-def is_text(text: str) -> bool:
-    """Whether a broker takes it: MQTT 5, section 1.5.4. It ends the connection otherwise."""
-    return len(text.encode()) <= _MOST_TEXT_BYTES and not _NO_TEXT.search(text)
-
-
-def is_topic(text: str) -> bool:
-    """Whether something can be published there: no wildcard, nothing of the broker's own."""
-    return bool(text) and is_text(text) and not _NO_NAME.search(text) and not text.startswith("$")

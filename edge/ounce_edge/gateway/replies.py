@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from ounce_edge.gateway.maps import Pattern, Place, TopicMaps, is_topic
+from ounce_edge.gateway.maps import TopicMaps
+from ounce_edge.gateway.patterns import Pattern, Place, is_topic
 
 MOST_BYTES = 512
 """Of the header; a worker sends no longer one back."""

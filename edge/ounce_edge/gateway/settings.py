@@ -5,29 +5,38 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from ounce_schemas.kafka_connection import KafkaConnection
+from ounce_schemas.documents import read_topic_maps
+from ounce_schemas.errors import OunceError
 from ounce_schemas.task import TaskName
+from ounce_schemas.topic_maps import MapKind
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from ounce_edge.gateway.bounds import DropFirst
 from ounce_edge.gateway.forwarder import Order
-from ounce_edge.gateway.maps import DEVICE, Pattern, TopicMap, TopicMaps
+from ounce_edge.gateway.maps import TopicMap, TopicMaps, check_maps
+from ounce_edge.gateway.patterns import DEVICE, Pattern
+from ounce_edge.telemetry.process import Port, ProcessSettings
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
-class GatewaySettings(KafkaConnection):
+class GatewaySettings(ProcessSettings):
     """Settings of `ounce gateway`. Passed in at the top, never read deep inside."""
 
     map: tuple[str, ...] = Field(
+        default=(),
         description="Topics to listen to: PATTERN or PATTERN=TASK; the levels +device and +task "
-        "name the device and the task, + is any level, # the rest; repeat for several"
+        "name the device and the task, + is any level, # the rest; repeat for several",
     )
-    task: tuple[TaskName, ...] = Field(description="Task that devices may ask; repeat for several")
+    labels: tuple[str, ...] = Field(
+        default=(), description="Topics of labels, as --map; repeat for several"
+    )
+    maps: Path | None = Field(
+        default=None, description="YAML file of maps, beside or instead of --map and --labels"
+    )
     mqtt: str = Field(
         default="mqtt://localhost:1883", description="MQTT broker, mqtt://HOST[:PORT]; mqtts: TLS"
     )
-    kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
     answers: str = Field(
         default="answers/+device/+task",
         min_length=1,
@@ -134,17 +143,10 @@ class GatewaySettings(KafkaConnection):
         description="With --local: routing policy, YAML or JSON; without one: 100 ms, accuracy "
         "0.9, most-accurate-in-time",
     )
-    metrics_port: int = Field(
-        default=9465, ge=0, le=65_535, description="Port of /metrics, /healthz, /readyz; 0: any"
-    )
-    metrics_host: str = Field(default="0.0.0.0", description="Address to serve metrics on")
-    log_level: str = Field(
-        default="INFO",
-        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
-        description="DEBUG, INFO, WARNING or ERROR",
-    )
+    metrics_port: Port = 9465
 
     _login: str | None = PrivateAttr(default=None)
+    _maps: tuple[TopicMap, ...] = PrivateAttr(default=())
 
     @property
     def own_name(self) -> str:
@@ -157,9 +159,9 @@ class GatewaySettings(KafkaConnection):
         return self.group or self.own_name
 
     @property
-    def maps(self) -> TopicMaps:
+    def topic_maps(self) -> TopicMaps:
         """What topics mean."""
-        return TopicMaps([TopicMap.parse(text) for text in self.map], self.task)
+        return TopicMaps(self._maps, self.task)
 
     @property
     def mqtt_address(self) -> tuple[str, int, bool]:
@@ -184,28 +186,6 @@ class GatewaySettings(KafkaConnection):
             raise ValueError("write mqtt://HOST[:PORT], or mqtts://HOST[:PORT] for TLS")
         return mqtt
 
-    @field_validator("map")
-    @classmethod
-    def _maps(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
-        if not texts:
-            raise ValueError("name at least one, such as 'sensors/+device/+task'")
-        maps = [TopicMap.parse(text) for text in texts]
-        for i, one in enumerate(maps):
-            for j in range(i):
-                if one.pattern.overlaps(maps[j].pattern):
-                    raise ValueError(
-                        f"{texts[j]!r} and {texts[i]!r} match the same topics; a broker would send "
-                        "a message twice"
-                    )
-        return texts
-
-    @field_validator("task")
-    @classmethod
-    def _once_each(cls, task: tuple[str, ...]) -> tuple[str, ...]:
-        if not task:
-            raise ValueError("name at least one task")
-        return tuple(dict.fromkeys(task))
-
     @field_validator("answers")
     @classmethod
     def _names_one_topic(cls, answers: str) -> str:
@@ -229,16 +209,17 @@ class GatewaySettings(KafkaConnection):
         return self
 
     @model_validator(mode="after")
-    def _no_loop(self) -> Self:
-        answers = Pattern.parse(self.answers)
-        for text in self.map:
-            map_ = TopicMap.parse(text)
-            if map_.pattern.overlaps(answers):
-                raise ValueError(
-                    f"--answers {self.answers!r} would be read again by --map {text!r}"
-                )
-            if map_.task is not None and map_.task not in self.task:
-                raise ValueError(f"--map {text!r} needs --task {map_.task}")
+    def _maps_fit_together(self) -> Self:
+        maps = [TopicMap.parse(text) for text in self.map]
+        maps += [TopicMap.parse(text, MapKind.LABELS) for text in self.labels]
+        if self.maps is not None:
+            try:
+                rules = read_topic_maps(self.maps).maps
+            except OunceError as e:
+                raise ValueError(f"--maps {e}") from e
+            maps += [TopicMap.of_rule(r, f"{self.maps}: maps.{i}") for i, r in enumerate(rules)]
+        check_maps(maps, self.task, Pattern.parse(self.answers))
+        self._maps = tuple(maps)
         return self
 
     @model_validator(mode="after")

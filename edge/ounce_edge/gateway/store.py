@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -20,6 +19,7 @@ from ounce_schemas.errors import OunceError
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.bounds import Bounds, DropFirst
 from ounce_edge.gateway.store_tables import SCHEMA, Change
+from ounce_edge.gateway.stored import Batch, Most, Stored
 
 MOST_BATCH_BYTES = 1_000_000
 """Of more than one record: on a slow line a larger transaction never ends in time."""
@@ -30,13 +30,6 @@ _decode = msgspec.msgpack.Decoder(KafkaRecord).decode
 
 class StoreError(OunceError):
     """The store can't be read or written, as on a full disk."""
-
-
-class Stored(NamedTuple):
-    """A record and its place in the order of arrival."""
-
-    place: int
-    record: KafkaRecord
 
 
 class Store:
@@ -82,7 +75,6 @@ class Store:
         fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
         db = self._db = opened.enter_context(closing(self._connect()))
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA journal_size_limit = 67108864")
         db.executescript(SCHEMA)
         db.execute(
@@ -161,31 +153,30 @@ class Store:
         with self._transaction() as change:
             change.delete(places)
 
-    def begin_batch(self, n: int, first: Sequence[bytes] = ()) -> tuple[int, list[Stored]]:
+    def begin_batch(self, most: Most, first: Sequence[bytes] = ()) -> Batch:
         """Put the next records into a batch, which has to be settled before the next one.
 
         Args:
-            n: most records; fewer where they take over `MOST_BATCH_BYTES`.
+            most: records; fewer where they take over `MOST_BATCH_BYTES`.
             first: devices whose records go before others; within a device order holds.
-
-        Returns:
-            The batch's number, one more than that of the last, and its records.
 
         Raises:
             StoreError: there is no batch.
         """
         with self._transaction() as change:
-            db, rows, n_bytes = change.db, dict[int, bytes](), 0
-            for place, content in self._in_turn(db, n, first):
+            db, rows, n_bytes, is_full = change.db, dict[int, bytes](), 0, False
+            for place, content in self._in_turn(db, most, first):
                 n_bytes += 0 if place in rows else len(content)
-                if len(rows) == n or (rows and n_bytes > MOST_BATCH_BYTES):
+                is_full = len(rows) == most.in_all or bool(rows and n_bytes > MOST_BATCH_BYTES)
+                if is_full:
                     break
                 rows[place] = content
             chosen = [(self._batch + 1, place) for place in rows]
             db.executemany("UPDATE records SET batch = ? WHERE place = ?", chosen)
             db.execute("UPDATE about SET batch = batch + 1")
         self._batch += 1
-        return self._batch, [Stored(place, _decode(rows[place])) for _, place in chosen]
+        found = [Stored(place, _decode(rows[place])) for _, place in chosen]
+        return Batch(self._batch, found, is_full)
 
     def open_batch(self) -> int | None:
         """The batch that is not settled, where there is one."""
@@ -193,15 +184,15 @@ class Store:
         return None if row is None else row[0]
 
     def settle(self, batch: int, is_sent: bool) -> None:
-        """Remove a batch that Kafka has, or put it back.
+        """Remove a batch that Kafka has, or put it back. A power cut may undo that: then the batch
+        is open again, and Kafka knows whether it has it.
 
         Raises:
             StoreError: it is as it was.
         """
-        with self._transaction() as change:
+        with self._transaction(is_synced=False) as change:
             if is_sent:
-                own = change.db.execute("SELECT place FROM records WHERE batch = ?", (batch,))
-                change.delete([place for (place,) in own.fetchall()])
+                change.delete_batch(batch)
             else:
                 change.db.execute("UPDATE records SET batch = NULL WHERE batch = ?", (batch,))
 
@@ -240,10 +231,11 @@ class Store:
             raise StoreError(f"store {self._path}: can't be read: {e}") from e
 
     @contextmanager
-    def _transaction(self) -> Iterator[Change]:
+    def _transaction(self, is_synced: bool = True) -> Iterator[Change]:
         with self._lock:
             change = Change(self._db)
             try:
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if is_synced else 'NORMAL'}")
                 self._db.execute("BEGIN IMMEDIATE")
                 yield change
                 self._db.execute("COMMIT")
@@ -257,12 +249,13 @@ class Store:
                 raise
 
     def _in_turn(
-        self, db: sqlite3.Connection, n: int, first: Sequence[bytes]
+        self, db: sqlite3.Connection, most: Most, first: Sequence[bytes]
     ) -> Iterator[tuple[int, bytes]]:
         """Records as they go, some of them twice."""
         for device in first:
-            yield from self._select(db, "WHERE device = ? ORDER BY place LIMIT ?", (device, n))
-        yield from self._select(db, "ORDER BY place LIMIT ?", (n,))
+            values = (device, most.in_all + 1)
+            yield from self._select(db, "WHERE device = ? ORDER BY place LIMIT ?", values)
+        yield from self._select(db, "ORDER BY place LIMIT ?", (most.others,))
 
     @staticmethod
     def _select(

@@ -32,3 +32,11 @@ class Change:
                 self.n -= 1
                 self.n_bytes -= n_bytes
         return n_before - self.n
+
+    def delete_batch(self, batch: int) -> None:
+        """Delete the records of a batch."""
+        query = "SELECT count(*), coalesce(sum(bytes), 0) FROM records WHERE batch = ?"
+        ((n, n_bytes),) = self.db.execute(query, (batch,)).fetchall()
+        self.db.execute("DELETE FROM records WHERE batch = ?", (batch,))
+        self.n -= n
+        self.n_bytes -= n_bytes

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-import numpy as np
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import (
     CARD_FILE,
+    EXPLANATION_FILE,
     MODEL_FILE,
     PLANS_FILE,
     TASK_FILE,
@@ -20,19 +20,13 @@ from ounce_schemas.documents import (
 )
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.plans import PlanProfile
-from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.task import TaskSpec
 from ounce_schemas.wording import shell_word
 
-from ounce_edge.models.canaries import check_canaries
+from ounce_edge.models.checks import check_explained, check_model
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.models.process_memory import resident_bytes
-from ounce_edge.models.runtimes.base import (
-    Inputs,
-    LoadedModel,
-    Runtime,
-    TensorSignature,
-    kind_of,
-)
+from ounce_edge.models.runtimes.base import LoadedModel, Runtime, kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +41,16 @@ class ServedModel:
     """Resident memory that loading it added to the process."""
     runtime: str | None = None
     """What runs it, as policies call it; None: it is not loaded."""
+    explained: "ServedModel | None" = None
+    """The same answers with explanations, from a graph with a card of its own; None: there is none.
+    """
 
     @property
     def resident_bytes(self) -> int:
         """`memory_bytes`, or 0 while it is not loaded."""
         is_cold = isinstance(self.loaded, ManagedModel) and not self.loaded.is_loaded
-        return 0 if is_cold else self.memory_bytes
+        own = 0 if is_cold else self.memory_bytes
+        return own if self.explained is None else own + self.explained.resident_bytes
 
 
 class WhyCpu(StrEnum):
@@ -148,6 +146,7 @@ def load_ladder(
         raise ArtifactError(f"{folder}: no model can serve: {why}")
     plans = load_plans(folder / PLANS_FILE, task, models) if with_plans else []
     names = [m.card.sha256 for m in models] + [p.name for p in plans if p.is_cascade]
+    names += [m.explained.card.sha256 for m in models if m.explained is not None]
     digest = hashlib.sha256("".join(sorted(names)).encode())
     return Ladder(task, models, refused, plans, digest.hexdigest()[:12])
 
@@ -212,76 +211,62 @@ def _load_model(
     if before is not None and before.card.sha256 == digest:
         if isinstance(before.loaded, ManagedModel):
             before.loaded.moved(path)
-        return replace(before, card=card)
+        explained = load_explained(folder, task, card, runtime, before.explained)
+        return replace(before, card=card, explained=explained)
     # What was checked is what is loaded: the file may be another one by now.
     resident_before = resident_bytes()
     loaded = runtime.load(path, content)
     check_model(path, loaded, task, card)
     added_bytes = max(resident_bytes() - resident_before, 0)
-    return ServedModel(card, loaded, added_bytes, kind_of(runtime.name))
+    explained = load_explained(folder, task, card, runtime)
+    return ServedModel(card, loaded, added_bytes, kind_of(runtime.name), explained)
 
 
-def check_model(path: Path, model: LoadedModel, task: TaskSpec, card: ModelCard) -> None:
-    """Whether a model has the signature of its task, runs, and answers its canaries.
+def explained_card(card: ModelCard) -> ModelCard | None:
+    """What a card says of the model's answers with explanations; None: there are none."""
+    own = card.explanation
+    if own is None:
+        return None
+    update = {"latency": own.latency, "size_bytes": own.size_bytes, "sha256": own.sha256}
+    return card.model_copy(update=update)
 
-    Raises:
-        ArtifactError: it does not.
+
+def load_explained(
+    folder: Path,
+    task: TaskSpec,
+    card: ModelCard,
+    runtime: Runtime,
+    before: ServedModel | None = None,
+) -> ServedModel | None:
+    """Load and verify a model's explanation. One that is refused leaves the model in service.
+
+    Args:
+        folder: of the model.
+        task: of the model.
+        card: of the model.
+        runtime: loads it.
+        before: what serves; it is not loaded again where it is the same.
     """
-    _check_signature(path, model, task)
-    _check_run(path, model, task, card)
-
-
-def _check_signature(path: Path, model: LoadedModel, task: TaskSpec) -> None:
-    declared = {
-        "input": (dict(model.inputs), task.inputs),
-        "output": (dict(model.outputs), (task.output,)),
-    }
-    for role, (found, expected) in declared.items():
-        wanted = {t.name: TensorSignature(t.datatype, (None, *t.shape)) for t in expected}
-        if found != wanted:
-            raise ArtifactError(
-                f"{path}: its {role}s are {_show(found)}, the card says {_show(wanted)}"
-            )
-
-
-def _check_run(path: Path, model: LoadedModel, task: TaskSpec, card: ModelCard) -> None:
+    own = explained_card(card)
+    if own is None:
+        return None
+    path = folder / EXPLANATION_FILE
+    if before is not None and before.card.sha256 == own.sha256:
+        if isinstance(before.loaded, ManagedModel):
+            before.loaded.moved(path)
+        return replace(before, card=own)
     try:
-        result = model.run(sample_inputs(task.inputs, 2))
-        if card.canaries is not None:
-            check_canaries(model, task, card.canaries)
-    except ArtifactError as e:
-        raise ArtifactError(f"{path}: {e}") from e
-    except Exception as e:  # whatever a runtime raises, this model can't serve
-        raise ArtifactError(f"{path}: does not run: {' '.join(str(e).split())}") from e
-    if result.shape != (2, task.output.size) or not np.isfinite(result).all():
-        raise ArtifactError(
-            f"{path}: answers two items with shape {result.shape} and "
-            f"{np.count_nonzero(~np.isfinite(result))} values that are not finite"
-        )
-
-
-def sample_inputs(specs: Sequence[TensorSpec], n_items: int) -> Inputs:
-    """Plausible inputs that no data is needed for: uniform over the range, or standard normal."""
-    rng = np.random.default_rng(0)
-    sample: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
-    for spec in specs:
-        shape = (n_items, *spec.shape)
-        if spec.datatype == "BYTES":
-            sample[spec.name] = np.full(shape, "", dtype=object)
-        elif spec.datatype == "UINT8":
-            sample[spec.name] = rng.integers(0, 256, shape, dtype=np.uint8)
-        elif spec.minimum is not None and spec.maximum is not None:
-            sample[spec.name] = rng.uniform(spec.minimum, spec.maximum, shape).astype(np.float32)
-        else:
-            sample[spec.name] = rng.standard_normal(shape).astype(np.float32)
-    return sample
-
-
-def _show(signature: dict[str, TensorSignature]) -> str:
-    return (
-        ", ".join(
-            f"{name} {s.datatype}{['n' if d is None else d for d in s.shape]}".replace("'", "")
-            for name, s in signature.items()
-        )
-        or "none"
-    )
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != own.sha256:
+            raise ArtifactError(
+                f"{path}: sha256 {digest[:12]}… is not the card's {own.sha256[:12]}…"
+            )
+        resident_before = resident_bytes()
+        loaded = runtime.load(path, content)
+        check_explained(path, loaded, task, card)
+    except (ArtifactError, OSError) as e:
+        logger.error("explanation refused task=%s model=%s reason=%s", task.name, card.model, e)
+        return None
+    added_bytes = max(resident_bytes() - resident_before, 0)
+    return ServedModel(own, loaded, added_bytes, kind_of(runtime.name))

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,15 +12,8 @@ from ounce_schemas.errors import ArtifactError
 from ounce_schemas.task import TaskSpec
 
 from ounce_edge.models.canaries import answer_limit
-from ounce_edge.models.catalogue import (
-    CpuOnly,
-    Ladder,
-    ServedModel,
-    WhyCpu,
-    check_model,
-    load_ladder,
-    sample_inputs,
-)
+from ounce_edge.models.catalogue import CpuOnly, Ladder, ServedModel, WhyCpu, load_ladder
+from ounce_edge.models.checks import check_model, sample_inputs
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.models.runtimes.base import EngineAbsentError, LoadedModel, Runtime, kind_of
 
@@ -40,6 +34,8 @@ class CpuAndGpu:
 
     cpu: Runtime
     gpu: Runtime
+    gpu_joules: Callable[[], float | None] = lambda: None
+    """Energy that the GPU has used since some time; None where nothing measures it."""
 
     @property
     def name(self) -> str:

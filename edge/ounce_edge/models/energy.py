@@ -2,14 +2,20 @@
 
 Linux gives the energy that a processor package has used since some time as a counter of microjoules
 (running average power limit, RAPL: Documentation/power/powercap/powercap.rst). It is often readable
-by root alone, and absent on virtual machines; then power is the policy's `power_watts`.
+by root alone, and absent on virtual machines; then power is the policy's `power_watts`. An NVIDIA
+GPU counts its own energy, which the process that runs it reads.
 """
 
 import logging
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from ounce_edge.models.catalogue import ServedModel, sample_inputs
+from ounce_edge.models.catalogue import ServedModel
+from ounce_edge.models.checks import sample_inputs
+from ounce_edge.models.cpu_and_gpu import CpuAndGpu
+from ounce_edge.models.runtimes.base import GPU_KINDS, Runtime
 
 logger = logging.getLogger(__name__)
 
@@ -54,18 +60,77 @@ class EnergyMeter:
         return [int(path.read_text()) for path, _ in self._counters]
 
 
-def measured_watts(model: ServedModel, meter: EnergyMeter) -> float | None:
+class GpuMeter:
+    """Reads the counter of a GPU, and those of the processor that feeds it.
+
+    Args:
+        read_joules: the GPU's; None where nothing measures it.
+        processor: where it is measured, too.
+    """
+
+    def __init__(self, read_joules: Callable[[], float | None], processor: EnergyMeter) -> None:
+        self._read, self._processor = read_joules, processor
+        self._before = read_joules()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the GPU is measured: the processor alone would say too little."""
+        return self._before is not None
+
+    def joules(self) -> float:
+        """Energy since the last call.
+
+        Raises:
+            RuntimeError: the GPU's process is down.
+        """
+        before, self._before = self._before, self._read()
+        if before is None or self._before is None:
+            raise RuntimeError("the GPU's energy can't be read")
+        return self._before - before + self._processor.joules()
+
+
+@dataclass(frozen=True)
+class Meters:
+    """What measures power.
+
+    Attributes:
+        processor: of models on the CPU.
+        gpu: of those on the GPU.
+    """
+
+    processor: EnergyMeter
+    gpu: GpuMeter | None = None
+
+    def watts(self, model: ServedModel) -> float | None:
+        """Power that a model adds to an idle machine; None where nothing measures it."""
+        meter = self.gpu if model.runtime in GPU_KINDS else self.processor
+        return None if meter is None else measured_watts(model, meter)
+
+
+def make_meters(runtime: Runtime) -> Meters:
+    """What measures the power of a runtime's models."""
+    processor = EnergyMeter()
+    if not isinstance(runtime, CpuAndGpu):
+        return Meters(processor)
+    return Meters(processor, GpuMeter(runtime.gpu_joules, processor))
+
+
+def measured_watts(model: ServedModel, meter: EnergyMeter | GpuMeter) -> float | None:
     """Power that a model adds to an idle machine while it runs; None where nothing measures it."""
     if not meter.is_there:
         return None
     sample = sample_inputs(model.card.inputs, _BATCH)
-    meter.joules()
-    time.sleep(_SECONDS)
-    idle_joules = meter.joules()
-    start_s = time.perf_counter()
-    while (took_s := time.perf_counter() - start_s) < _SECONDS:
-        model.loaded.run(sample)
-    watts = (meter.joules() - idle_joules * took_s / _SECONDS) / took_s
+    try:
+        meter.joules()
+        time.sleep(_SECONDS)
+        idle_joules = meter.joules()
+        start_s = time.perf_counter()
+        while (took_s := time.perf_counter() - start_s) < _SECONDS:
+            model.loaded.run(sample)
+        watts = (meter.joules() - idle_joules * took_s / _SECONDS) / took_s
+    except RuntimeError as e:
+        logger.warning("power of %s is not measured: %s", model.card.model, e)
+        return None
     logger.info("measured power model=%s watts=%.2f", model.card.model, watts)
     return watts if watts > 0 else None
 

@@ -59,6 +59,8 @@ class Outcome:
 
     result: NDArray[np.float32]
     """Outputs of shape (n, output size); rows of failed requests mean nothing."""
+    explained: NDArray[np.float32] | None = None
+    """Where models explain: base and contributions, shape (n, 1 + inputs), likewise."""
     answered: list[Answered] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
@@ -134,11 +136,16 @@ def run_plan(
     for k, step in enumerate(steps):
         some = inputs if len(items) == n else {name: a[items] for name, a in inputs.items()}
         attempt = call_model(served[step.model], some, clock)
-        result = attempt.result
+        size = served[step.model].card.output.size
+        result, explained = attempt.result, None
+        if result.shape[1] > size:  # the model also says how it came to its answers
+            result, explained = result[:, :size], result[:, size:]
         if outcome is None:
-            outcome = Outcome(result)
+            outcome = Outcome(result, explained)
         elif attempt.calls:
             outcome.result[items] = result
+            if explained is not None and outcome.explained is not None:
+                outcome.explained[items] = explained
         outcome.calls += [Call(k, step.model, *call) for call in attempt.calls]
         if len(attempt.answered) < len(items):
             _leave_out(outcome, step.model, items, attempt, clock())

@@ -5,14 +5,22 @@ import logging
 import numpy as np
 from ounce_schemas.card import ModelCard
 
-from ounce_edge.models.catalogue import ServedModel, sample_inputs
+from ounce_edge.models.catalogue import ServedModel
+from ounce_edge.models.checks import sample_inputs
 from ounce_edge.models.measurement import measure_latency
+from ounce_edge.models.model_memory import ManagedModel
+from ounce_edge.models.runtimes.base import GPU_KINDS, LoadedModel
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
 
 logger = logging.getLogger(__name__)
 
 START_UP_BATCH_SIZES = (1, 8, 64)
 """Measured anew at start-up; the sizes between are scaled by the nearest."""
+
+_GPU_SECONDS = 0.3
+"""For all batch sizes."""
+_GPU_CALLS = 50
+"""Of a batch size, at most: a call of a large batch stops others for its time alone."""
 
 MOST_TAIL = 20.0
 """A 99th percentile further over the median than this is a card's mistake, or was a stall."""
@@ -27,7 +35,10 @@ def card_belief(card: ModelCard) -> LatencyBelief:
 
 
 def measured_belief(model: ServedModel) -> LatencyBelief:
-    """The card's profile, scaled to what a few calls take on this machine; a tenth of a second."""
+    """The card's profile, scaled to what a few calls take on this machine; a tenth of a second. A
+    GPU's profile has another shape, so that each batch size is measured there."""
+    if model.runtime in GPU_KINDS:
+        return _measured_on_gpu(model)
     batches = model.card.latency.batches
     sizes = np.array([b.batch_size for b in batches])
     p50_ms = np.array([b.p50_ms for b in batches])
@@ -56,3 +67,39 @@ def measured_belief(model: ServedModel) -> LatencyBelief:
             model.card.model,
         )
     return LatencyBelief(sizes.tolist(), plausible_ms.tolist(), (plausible_ms * tail).tolist())
+
+
+def _measured_on_gpu(model: ServedModel) -> LatencyBelief:
+    """Each batch size from end to end, and beside it in the log what the GPU says of it."""
+    sizes = [b.batch_size for b in model.card.latency.batches]
+    measured = measure_latency(
+        model.loaded,
+        sample_inputs(model.card.inputs, max(START_UP_BATCH_SIZES)),
+        batch_sizes=sizes,
+        seconds=_GPU_SECONDS,
+        most_calls=_GPU_CALLS,
+    )
+    for at in measured:
+        p50_ms, p99_ms = _gpu_percentiles(model.loaded, at.batch_size)
+        logger.info(
+            "measured on the GPU model=%s/%s items=%d p50_ms=%.3f p99_ms=%.3f gpu_p50_ms=%.3f "
+            "gpu_p99_ms=%.3f",
+            model.card.task, model.card.model, at.batch_size, at.p50_ms, at.p99_ms, p50_ms, p99_ms,
+        )  # fmt: skip
+    p99 = [min(at.p99_ms, MOST_TAIL * at.p50_ms) for at in measured]
+    return LatencyBelief(sizes, [at.p50_ms for at in measured], p99)
+
+
+def _gpu_percentiles(loaded: LoadedModel, n_items: int) -> tuple[float, float]:
+    """Median and 99th percentile of a call by the GPU's own clock; not a number without one."""
+    inner = loaded.load() if isinstance(loaded, ManagedModel) else loaded
+    times = getattr(inner, "gpu_times_ms", None)
+    try:
+        times_ms = [] if times is None else times(n_items, _GPU_CALLS)
+    except RuntimeError as e:
+        logger.warning("the GPU's clock can't be read: %s", e)
+        times_ms = []
+    if not times_ms:
+        return float("nan"), float("nan")
+    p50_ms, p99_ms = np.percentile(times_ms, [50, 99])
+    return float(p50_ms), float(p99_ms)

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ounce_edge.models.catalogue import ServedModel, sample_inputs
+from ounce_edge.models.catalogue import ServedModel
+from ounce_edge.models.checks import sample_inputs
 from ounce_edge.models.runtimes.base import Inputs, RuntimeDownError
 from ounce_edge.recommender.arrays import Items, everything
 

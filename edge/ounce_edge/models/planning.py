@@ -26,36 +26,42 @@ def make_plans(
 
     What is believed of them is of the ladder: another policy changes nothing of it.
 
+    Behind the models stand those that also explain their answers.
+
     Args:
         ladder: a task's verified models and plans.
         policy: the rules of this task.
         first_belief: gives the first belief of a model's latency.
         watts: power that a model draws while it runs; where it is not measured, the policy's.
     """
-    served = ladder.models
+    plain = ladder.models
+    explained = [m.explained for m in plain if m.explained is not None]
+    served = [*plain, *explained]
     every = [policy, *(rule.policy for rule in policy.rules)]
     measures = any(p.objective is Objective.ENERGY for p in every)  # it takes a while
-    index = {m.card.model: i for i, m in enumerate(served)}
+    index = {m.card.model: i for i, m in enumerate(plain)}
+    explained_by = {index[m.card.model]: len(plain) + i for i, m in enumerate(explained)}
     models = [
         Model(
-            name=m.card.model,
+            name=m.card.model if i < len(plain) else f"{m.card.model} explained",
             size_bytes=m.card.size_bytes,
             latency=first_belief(m),
             memory_bytes=m.memory_bytes,
             watts=(measures and watts(m)) or policy.power_watts,
         )
-        for m in served
+        for i, m in enumerate(served)
     ]
     singles = {p.steps[0].model: p for p in ladder.plans if not p.is_cascade}
     plans = [
         Plan(m.card.model, [PlanStep(i)], _prior(m.card, singles.get(m.card.model)))
-        for i, m in enumerate(served)
+        for i, m in enumerate(plain)
     ]
     for profile in ladder.plans:
         if profile.is_cascade:
             steps = [PlanStep(index[s.model], s.reach, s.threshold) for s in profile.steps]
             plans.append(Plan(profile.name, steps, _prior_of(profile)))
-    return Plans(models, plans, policy.objective, strata_of(ladder.task)), served
+    strata = strata_of(ladder.task)
+    return Plans(models, plans, policy.objective, strata, explained_by), served
 
 
 def strata_of(task: TaskSpec) -> Strata:

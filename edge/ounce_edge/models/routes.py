@@ -9,6 +9,7 @@ from ounce_schemas.policy_rules import many
 
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.recommender.beliefs.plan_beliefs import Plans
+from ounce_edge.recommender.beliefs.plans import Plan
 from ounce_edge.recommender.beliefs.tables import BeliefState, Tables
 from ounce_edge.recommender.beliefs.view import View
 
@@ -22,6 +23,10 @@ class Route:
     """Indices of the plans that may answer, ascending; at least one."""
     tables: Tables
     """Of all plans, in the route's objective."""
+    plans: Sequence[Plan]
+    """As they run here: with models that explain their answers, or without."""
+    plain: int | None = None
+    """Where answers are explained: the route of the same messages without it."""
     _made: tuple[BeliefState, View] | None = field(default=None, repr=False)
 
     def view(self, state: BeliefState) -> View:
@@ -39,6 +44,9 @@ class Routes:
     """The first is that of messages which meet no rule."""
     of_settings: Sequence[int]
     """Route by the number of a message's settings, as `RuleMatcher` says."""
+    explaining: Sequence[int]
+    """The same, of messages that ask for an explanation; where no plan that may answer explains,
+    their route is that of the others."""
 
     @property
     def permitted(self) -> Sequence[int]:
@@ -53,25 +61,33 @@ def make_routes(ladder: Ladder, policy: EffectivePolicy, plans: Plans) -> Routes
         PolicyError: it permits none of the models to some messages, or names one that is not there.
     """
     _check_names(ladder, policy)
-    routes: dict[Routing, Route] = {}
+    routes: list[Route] = []
     of_settings = []
     numbers = dict[Routing, int]()
     for name, settings in [("", policy), *((rule.name, rule.policy) for rule in policy.rules)]:
         routing = settings.routing
-        if routing not in routes:
+        if routing not in numbers:
             permitted = _permitted(ladder, settings, plans, name)
             tables = replace(plans.tables, objective=routing.objective, permitted=permitted)
-            routes[routing] = Route(routing, permitted, tables)
+            routes.append(Route(routing, permitted, tables, plans.plans))
             numbers[routing] = len(numbers)
         of_settings.append(numbers[routing])
-    return Routes(list(routes.values()), of_settings)
+    explaining = dict[int, int]()
+    for number, route in enumerate(tuple(routes)):
+        permitted = [p for p in route.permitted if p in plans.explaining]
+        explaining[number] = len(routes) if permitted else number
+        if permitted:
+            objective = route.routing.objective
+            tables = replace(plans.explained_tables, objective=objective, permitted=permitted)
+            routes.append(Route(route.routing, permitted, tables, plans.explained_plans, number))
+    return Routes(routes, of_settings, [explaining[number] for number in of_settings])
 
 
 def _permitted(ladder: Ladder, settings: EffectivePolicy, plans: Plans, rule: str) -> Sequence[int]:
     served = {m.card.model: m for m in ladder.models}
     is_permitted = [
         settings.permits(m.name, served[m.name].card.family, served[m.name].runtime)
-        for m in plans.models
+        for m in plans.models[: len(served)]
     ]
     found = [
         i

@@ -25,6 +25,7 @@ from ounce_edge.recommender.rule.explanation import passed_over, rejections
 from ounce_edge.recommender.rule.exploration import regret
 from ounce_edge.wire.batch import Rejected, RequestBatch, take
 from ounce_edge.wire.encoding import GroupAnswer
+from ounce_edge.wire.outputs import ExplainedGroup
 from ounce_edge.wire.records import Outgoing, Publish
 
 
@@ -85,6 +86,10 @@ class Answering:
         items, n = answered.items, len(answered.items)
         card = edition.models[answered.model].card
         result = outcome.result if n == len(batch) else outcome.result[items]
+        explained = None
+        if outcome.explained is not None and card.explanation is not None:
+            own, values = card.explanation, outcome.explained[items]
+            explained = ExplainedGroup(own.method, own.score, own.inputs, values)
         cost_ms = outcome.cost(answered.n_steps)
         best_ms = _always_best_ms(job, outcome)
         accuracy, low = view.accuracy[group.plan], view.accuracy_low[group.plan]
@@ -111,6 +116,8 @@ class Answering:
             cost=cost,
             cost_saved=saved,
             rejected=partial(_rejections, job, choice),
+            explained=explained,
+            could_explain=batch.explained is not None and job.could_explain,
             beliefs=_beliefs(job, choice),
         )
         if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
@@ -171,14 +178,14 @@ class Answering:
 
 def _rejections(job: Job, choice: Choice, min_accuracy: float) -> dict[str, str]:
     """As `rejections` says, where the policy wants it said."""
-    if not job.route.routing.explanation:
+    if not job.route.routing.reasons:
         return {}
     return rejections(job.view, job.by_cost, job.group.plan, choice, min_accuracy)
 
 
 def _beliefs(job: Job, choice: Choice) -> Hashable:
     """What `_rejections` depends on besides plan, choice and floor."""
-    if not job.route.routing.explanation:
+    if not job.route.routing.reasons:
         return None
     over = passed_over(job.by_cost, job.group.plan, choice)
     return tuple(over), tuple(job.view.accuracy_low)
@@ -192,7 +199,7 @@ def _always_best_ms(job: Job, outcome: Outcome) -> float:
     of the one that ran is added to its profile. So the saving is not flattered.
     """
     plans, n = job.edition.plans, len(job.group.items)
-    best = plans[job.view.always_best(n)].steps[0].model
+    best = job.route.plans[job.view.always_best(n)].steps[0].model
     first = outcome.calls[0]
     if best == first.model:
         return outcome.cost(1)
@@ -215,7 +222,7 @@ def _cost_of(
     if objective is Objective.ENERGY:
         joules_per_ms = [model.watts / 1e3 for model in plans.models]
         joules = outcome.cost(answered.n_steps, joules_per_ms)
-        best_joules = best_ms * joules_per_ms[plans[best].steps[0].model]
+        best_joules = best_ms * joules_per_ms[job.route.plans[best].steps[0].model]
         return joules, best_joules - joules
     memory = view.cost_of(group.plan, 1)
     return memory, view.cost_of(best, 1) - memory

@@ -15,6 +15,7 @@ from ounce_edge.evidence.decided import Decided, Recorder
 from ounce_edge.models.routes import Route
 from ounce_edge.pipeline.cold_models import believe_loads, want_models
 from ounce_edge.pipeline.edition import Edition
+from ounce_edge.pipeline.explaining import go_without
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.turn import Turn
 from ounce_edge.pipeline.waiting import Waiting
@@ -134,13 +135,14 @@ class Chooser:
             overload.look(some, turn.each_room, began_s)
 
     def share(
-        self, edition: Edition, waiting: Waiting, turn: Turn, began_s: float
+        self, edition: Edition, waiting: Waiting, turn: Turn, now_ms: float, began_s: float
     ) -> Sequence[tuple[int, Turn]]:
         """A turn for each route that requests wait of: those of the highest priority first, and of
         these those of the most urgent request. To each, the slices of the others are time that it
         does not have, but for those of a lower priority."""
         self._precedence.begin()
         believe_loads(edition)
+        go_without(edition, waiting, now_ms + turn.reserve_ms, began_s)
         self.load_look_s = math.inf
         counts = waiting.routes_by_urgency()
         if len(counts) == 1:
@@ -222,7 +224,7 @@ class Chooser:
                 return None, (time.thread_time() - spent_s) * 1e3
             self._precedence.add(priority, view, schedule, now, left_ms)
         before.late_credit_ms = now.late_credit_ms
-        if view.cold and want_models(edition, view, schedule.groups):
+        if view.cold and want_models(edition, here, view, schedule.groups):
             self.load_look_s = _LOAD_LOOK_S
         decide_ms = (time.thread_time() - spent_s) * 1e3
         decided = Decided(

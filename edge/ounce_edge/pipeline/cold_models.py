@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from ounce_edge.models.model_memory import ManagedModel
+from ounce_edge.models.routes import Route
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.schedule import Group
@@ -17,11 +18,11 @@ def believe_loads(edition: Edition) -> None:
         )
 
 
-def want_models(edition: Edition, view: View, groups: Iterable[Group]) -> bool:
-    """Have models loaded that messages wait for; whether any do."""
+def want_models(edition: Edition, route: Route, view: View, groups: Iterable[Group]) -> bool:
+    """Have models loaded that messages of a route wait for; whether any do."""
     cold = {group.plan for group in groups} & view.cold
     for plan in cold:
-        for step in edition.plans[plan].steps:
+        for step in route.plans[plan].steps:
             model = edition.models[step.model].loaded
             if isinstance(model, ManagedModel):
                 model.want()

@@ -64,7 +64,10 @@ class Edition:
         self.routes = routes.routes
         """Who may answer which messages; the first is that of messages which meet no rule."""
         self.matcher = RuleMatcher(policy)
-        self.decoder = Decoder(self.task, policy, self.matcher, routes.of_settings, self.schemas)
+        self.n_plain_routes = sum(route.plain is None for route in self.routes)
+        """Routes that answer without explanations; they stand before the others."""
+        numbers = routes.of_settings, routes.explaining
+        self.decoder = Decoder(self.task, policy, self.matcher, numbers, self.schemas)
         self.encoder = Encoder(self.task, self.ladder.version, policy.answer)
         self.priorities = sorted({route.routing.priority for route in self.routes})
         """Of messages, ascending."""
@@ -132,13 +135,18 @@ class Edition:
             self.plans.tables,
             [
                 LoggedRoute(
-                    r.permitted, r.routing.objective, r.routing.fallback, r.routing.exploration
+                    r.permitted,
+                    r.routing.objective,
+                    r.routing.fallback,
+                    r.routing.exploration,
+                    r.plain is not None,
                 )
                 for r in self.routes
             ],
             [(m.card.model, m.card.family) for m in self.models],
             str(self.task.measure),
             [m.runtime for m in self.models],
+            self.plans.explained_tables if self.plans.explaining else None,
         )
 
 

@@ -40,7 +40,7 @@ class Finishing:
         taken, plans, watch = job.taken, job.edition.plans, job.edition.watch
         permitted = job.route.permitted
         taken.settle()
-        watch.blame(job.group.plan, outcome)
+        watch.blame(outcome)
         report.incidents += watch.learn_outcome(job.group.plan, outcome, permitted)
         report.calls += [ModelCall.of(c, plans.models[c.model].name) for c in outcome.calls]
         report.escalated += outcome.escalated
@@ -48,6 +48,9 @@ class Finishing:
             rejected = self._answering.publish(job, outcome, answered, publish, report)
             self._rejecting.reject(rejected, publish, report)
         for failure in outcome.failures:
+            if job.explains:  # the model may answer all the same
+                self._waiting.give_back(taken, failure.items, job.route.plain)
+                continue
             if failure.is_models_fault and watch.others_serve(failure.model, permitted):
                 self._waiting.give_back(taken, failure.items)
                 continue

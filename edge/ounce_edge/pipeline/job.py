@@ -29,6 +29,17 @@ class Job:
     chosen_s: tuple[float, float] = (0.0, 0.0)
     """When choosing began and ended, on the pipeline's steady clock."""
 
+    @property
+    def explains(self) -> bool:
+        """Whether its models explain their answers."""
+        return self.route.plain is not None
+
+    @property
+    def could_explain(self) -> bool:
+        """Whether a model that may answer its messages explains."""
+        routes = self.edition.routes
+        return any(r.plain is not None and routes[r.plain] is self.route for r in routes)
+
     def run(self, left_ms: Floats, clock: Callable[[], float]) -> Outcome:
         """Call the models of the group's plan. Changes nothing here; on a lane, it reads beliefs of
         latency that may change meanwhile.
@@ -39,7 +50,7 @@ class Job:
         """
         plans, waits = self.edition.plans, self.group.choice in LATE
         return run_plan(
-            plans[self.group.plan].steps,
+            self.route.plans[self.group.plan].steps,
             self.edition.models,
             plans.models,
             self.taken.batch.inputs,

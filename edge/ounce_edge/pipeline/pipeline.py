@@ -157,7 +157,7 @@ class Pipeline:
         now_ms, began_s = self._clocks.wall() * 1e3, self._clocks.steady()
         self._chooser.look_for_overload(self._edition, self.waiting, turn, now_ms, began_s)
         report.incidents += self._watch.look_at_overload(self.overload_lasts, began_s)
-        turns = self._chooser.share(self._edition, self.waiting, turn, began_s)
+        turns = self._chooser.share(self._edition, self.waiting, turn, now_ms, began_s)
         return sum(self._serve_route(route, publish, own, report) for route, own in turns)
 
     def _serve_route(self, route: int, publish: Publish, turn: Turn, report: Report) -> int:

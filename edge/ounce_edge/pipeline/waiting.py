@@ -104,13 +104,21 @@ class Waiting:
             start += len(chosen)
         return Taken(gather([(part.batch, chosen) for part, chosen in sources]), repeated, sources)
 
-    def give_back(self, taken: Taken, items: Items) -> None:
-        """Settled requests that were not answered after all, by their indices in `taken.batch`."""
+    def give_back(self, taken: Taken, items: Items, route: int | None = None) -> None:
+        """Settled requests that were not answered after all, by their indices in `taken.batch`.
+
+        Args:
+            taken: they were in it.
+            items: which.
+            route: who may answer them from now on; None: who might before.
+        """
         start = 0
         for part, chosen in taken.sources:
             inside = items[(items >= start) & (items < start + len(chosen))] - start
             if len(inside):
                 part.poll.open += len(inside)
+                if route is not None:
+                    part.batch.move(chosen[inside], route)
                 self._add(part, chosen[inside])
             start += len(chosen)
 

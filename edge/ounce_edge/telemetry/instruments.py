@@ -5,13 +5,11 @@ Label sets are bounded by tasks, models, partitions, some tenants and closed set
 
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
+from prometheus_client import CollectorRegistry
 
 from ounce_edge.telemetry.histogram import BulkHistogram
 from ounce_edge.telemetry.metric_list import read_metrics
-
-# A second series for each counter, which nobody here reads.
-disable_created_metrics()  # type: ignore[no-untyped-call]
+from ounce_edge.telemetry.values import Values
 
 LATENCY_BUCKETS_S = (
     0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075,
@@ -30,13 +28,13 @@ class Instruments:
     def __init__(self, registry: CollectorRegistry) -> None:
         described = {metric.name: metric for metric in read_metrics()}
 
-        def counter(name: str) -> Counter:
+        def counter(name: str) -> Values:
             it = described[name]
-            return Counter(it.family, it.help_text, it.labels, registry=registry)
+            return Values(it.family, it.help_text, it.labels, registry, "counter")
 
-        def gauge(name: str) -> Gauge:
+        def gauge(name: str) -> Values:
             it = described[name]
-            return Gauge(it.family, it.help_text, it.labels, registry=registry)
+            return Values(it.family, it.help_text, it.labels, registry, "gauge")
 
         def histogram(name: str, buckets: Sequence[float]) -> BulkHistogram:
             it = described[name]

@@ -1,4 +1,4 @@
-"""How a worker's log is written: a line for each thing, as text or as JSON."""
+"""How a process' log is written: a line for each thing, as text or as JSON."""
 
 import json
 import logging
@@ -37,12 +37,13 @@ class JsonLines(logging.Formatter):
     `exception`; what was given by `extra` stands beside.
 
     Args:
-        worker: its name.
+        name: of the process.
+        role: what it is, such as `worker`.
     """
 
-    def __init__(self, worker: str) -> None:
+    def __init__(self, name: str, role: str = "worker") -> None:
         super().__init__()
-        self._worker = worker
+        self._name, self._role = name, role
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -51,7 +52,7 @@ class JsonLines(logging.Formatter):
             "at": f"{at}.{int(record.msecs):03}Z",
             "level": record.levelname,
             "logger": record.name,
-            "worker": self._worker,
+            self._role: self._name,
             "message": record.getMessage()[:_MOST_CHARS],
         }
         if record.exc_info:
@@ -64,9 +65,9 @@ class JsonLines(logging.Formatter):
         return json.dumps(fields, ensure_ascii=False)
 
 
-def formatter_of(log_format: LogFormat, worker: str) -> logging.Formatter:
-    """The formatter that is set, of a worker of this name."""
-    return JsonLines(worker) if log_format is LogFormat.JSON else TextLines()
+def formatter_of(log_format: LogFormat, name: str, role: str = "worker") -> logging.Formatter:
+    """The formatter that is set, of a process of this name and role."""
+    return JsonLines(name, role) if log_format is LogFormat.JSON else TextLines()
 
 
 def _one_line(text: str) -> str:

@@ -11,8 +11,6 @@ from ounce_schemas.label import LabelOutcome
 from ounce_schemas.routing import Choice
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
-    Gauge,
     GCCollector,
     PlatformCollector,
     ProcessCollector,
@@ -23,10 +21,12 @@ from ounce_edge.models.catalogue import Ladder, WhyCpu
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.snapshot import Snapshot
+from ounce_edge.telemetry.group_series import GroupSeries, group_series
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.instruments import Instruments
 from ounce_edge.telemetry.tenant_counts import TenantCounts
 from ounce_edge.telemetry.trace_sender import TRACE_OUTCOMES
+from ounce_edge.telemetry.values import Value, Values
 
 
 class Metrics:
@@ -42,7 +42,8 @@ class Metrics:
             collector(registry=self.registry)
         self._to = Instruments(self.registry)
         self._tenants = TenantCounts(self._to, tenants)
-        self._series: dict[tuple[Counter | Gauge | str, ...], Counter | Gauge] = {}
+        self._series: dict[tuple[object, ...], Value] = {}
+        self._of_groups: dict[tuple[str, str, str, Choice], GroupSeries] = {}
         self._to.build.labels(__version__).set(1)
         for cause in AbortCause:
             self._to.aborted.labels(cause)
@@ -127,8 +128,7 @@ class Metrics:
 
     def show_policy(self, version: str) -> None:
         """Another policy is in force."""
-        self._to.policy.clear()
-        self._to.policy.labels(version).set(1)
+        self._to.policy.replace({(version,): 1})
 
     def exemplify(self, task: str, latency_ms: float, trace_id: str) -> None:
         """Name the trace of an answer that was counted."""
@@ -157,9 +157,7 @@ class Metrics:
         Args:
             evidence: by task and criterion, as a share of what stops it; empty: there is none.
         """
-        self._to.canary_evidence.clear()
-        for (task, criterion), share in evidence.items():
-            self._to.canary_evidence.labels(task, criterion).set(share)
+        self._to.canary_evidence.replace({(t, str(c)): share for (t, c), share in evidence.items()})
 
     def count_shadow(self, task: str, outcome: str, n: int) -> None:
         """Count messages that a shadow answered, or did not."""
@@ -190,28 +188,34 @@ class Metrics:
             self._observe_group(task, group)
 
     def _observe_group(self, task: str, group: GroupReport) -> None:
-        model, n = group.model, group.n - len(group.refused)
-        outcome = "fallback" if group.choice.is_fallback else "answered"
-        self._add(self._to.messages, n, task, model, outcome)
-        if group.choice.is_fallback:
-            self._add(self._to.fallbacks, n, task, group.choice.removeprefix("fallback-"))
+        n, to = group.n - len(group.refused), self._series_of(task, group)
+        to.messages.inc(n)
+        to.plans.inc(n)
+        if to.fallbacks is not None:
+            to.fallbacks.inc(n)
         if group.deadline_misses:
-            self._add(self._to.deadline_misses, group.deadline_misses, task, model)
+            to.deadline_misses.inc(group.deadline_misses)
         if group.floor_misses:
-            self._add(self._to.floor_misses, group.floor_misses, task, model)
-        self._add(self._to.plans, n, task, group.plan, group.choice)
+            to.floor_misses.inc(group.floor_misses)
         if group.choice is Choice.EXPLORATION:
             self._add(self._to.regret, group.regret, task)
-        self._add(self._to.cost, group.cost, task)
-        self._add(self._to.cost_saved, group.saved, task)
-        self._add(self._to.always_best, group.always_best_ms / 1e3, task)
-        self._add(self._to.saved, (group.always_best_ms - group.run_ms) / 1e3, task)
+        to.cost.inc(group.cost)
+        to.cost_saved.inc(group.saved)
+        to.always_best.inc(group.always_best_ms / 1e3)
+        to.saved.inc((group.always_best_ms - group.run_ms) / 1e3)
         self._tenants.count(task, group)
         self._to.end_to_end.observe((task,), group.latency_ms / 1e3)
 
-    def _add(self, metric: Counter | Gauge, amount: float, *labels: str) -> None:
-        """Count. A series is looked up once: prometheus-client checks the labels and takes a lock
-        each time, which for batches of one message adds up."""
+    def _series_of(self, task: str, group: GroupReport) -> GroupSeries:
+        """What a group is counted in; looked up once, since groups of one message are many."""
+        key = (task, group.model, group.plan, group.choice)
+        series = self._of_groups.get(key)
+        if series is None:
+            series = self._of_groups[key] = group_series(self._to, *key)
+        return series
+
+    def _add(self, metric: Values, amount: float, *labels: str) -> None:
+        """Count."""
         key = (metric, *labels)
         series = self._series.get(key)
         if series is None:
@@ -263,12 +267,8 @@ class Metrics:
 
     def set_blocked(self, blocked_s: dict[tuple[str, int], float]) -> None:
         """Replace how long partitions have been blocked; others disappear."""
-        self._to.blocked.clear()
-        for (task, partition), seconds in blocked_s.items():
-            self._to.blocked.labels(task, str(partition)).set(seconds)
+        self._to.blocked.replace({(task, str(p)): value for (task, p), value in blocked_s.items()})
 
     def set_lag(self, lag: dict[tuple[str, int], int]) -> None:
         """Replace the lag of all partitions; others disappear."""
-        self._to.lag.clear()
-        for (task, partition), records in lag.items():
-            self._to.lag.labels(task, str(partition)).set(records)
+        self._to.lag.replace({(task, str(p)): n for (task, p), n in lag.items()})

@@ -5,11 +5,10 @@ A tenant is what a sender writes. The first few, or those that are named, have s
 
 from collections.abc import Collection
 
-from prometheus_client import Counter
-
 from ounce_edge.pipeline.reports import GroupReport
 from ounce_edge.pipeline.tenants import TenantShare
 from ounce_edge.telemetry.instruments import Instruments
+from ounce_edge.telemetry.values import Value
 
 NOBODY, OTHERS = "(none)", "(other)"
 """Labels of requests without a tenant, and of those of all further tenants."""
@@ -18,7 +17,7 @@ FIRST_SEEN = 20
 MOST_NAMED = 100
 MOST_NAME_CHARS = 100
 
-_Series = tuple[Counter, Counter, Counter, Counter]
+_Series = tuple[Value, Value, Value, Value]
 """Predictions, late ones, those under their floor, dead letters."""
 
 

@@ -26,6 +26,8 @@ CONTENT_TYPES = {
 _json = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Prediction).decode
 _MARKS = ("duplicate", "timestamp_off", "unknown_text")
+EXPLAINED = ("explained_base", "contributions", "explained_inputs")
+"""Outputs of an explanation."""
 
 
 class AnswerForms:
@@ -69,7 +71,7 @@ class AnswerForms:
         outputs = {
             output.name: output.data if output.name == "interval" else output.data[0]
             for output in prediction.outputs
-            if output.name != "probabilities"
+            if output.name not in ("probabilities", *EXPLAINED)
         }
         how = prediction.parameters
         return {
@@ -81,6 +83,7 @@ class AnswerForms:
             "deadline_met": how.deadline_met,
             "floor_met": how.floor_met,
             **{name: True for name in _MARKS if getattr(how, name)},
+            **_flat_explanation(prediction),
         }
 
     def _event(self, body: bytes, head: RequestHead) -> bytes:
@@ -106,3 +109,21 @@ class AnswerForms:
             return struct.pack(f"<3{width}", *data["value"], *data["interval"])
         sure = next(data[name] for name in ("p_value", "distance", "confidence") if name in data)
         return struct.pack("<if", self._places[str(data["label"][0])], *sure)
+
+
+def _flat_explanation(prediction: Prediction) -> dict[str, Any]:
+    """An explanation as one object, or why there is none; empty where none was asked for."""
+    how = prediction.parameters
+    if how.not_explained:
+        return {"not_explained": how.not_explained}
+    if not how.explanation:
+        return {}
+    data = {output.name: output.data for output in prediction.outputs}
+    base, contributions, inputs = (data[name] for name in EXPLAINED)
+    explanation = {
+        "method": how.explanation,
+        "score": how.explained,
+        "base": base[0],
+        "contributions": dict(zip(inputs, contributions, strict=True)),
+    }
+    return {"explanation": explanation}

@@ -44,6 +44,8 @@ class RequestBatch:
     """Whose texts hold one that no model has learned; None: none's."""
     routes: NDArray[np.intp] | None = None
     """Who may answer, by number; None: the first route for all."""
+    explained: NDArray[np.bool_] | None = None
+    """Who is to get an explanation with its answer; None: nobody."""
     asked: tuple[Sequence[float | None], Sequence[float | None]] = ((), ())
     """Deadlines and floors as asked for; None where a message says nothing, empty where none says
     anything. Of whole polls only."""
@@ -56,6 +58,12 @@ class RequestBatch:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def move(self, items: NDArray[np.intp], route: int) -> None:
+        """Have others answer some requests."""
+        if self.routes is None:
+            self.routes = np.zeros(len(self), np.intp)
+        self.routes[items] = route
 
     def many_rows(self, items: NDArray[np.intp] | None = None) -> list[ManyRows]:
         """Messages of several rows, each once: all, or those of some requests."""
@@ -94,6 +102,7 @@ def gather(parts: Sequence[tuple[RequestBatch, NDArray[np.intp]]]) -> RequestBat
         timestamps_ms=np.concatenate([b.timestamps_ms for b in some]),
         timestamps_off=_joined_marks(some, [b.timestamps_off for b in some]),
         unknown_texts=_joined_marks(some, [b.unknown_texts for b in some]),
+        explained=_joined_marks(some, [b.explained for b in some]),
         all_bare=all(b.all_bare for b in some),
         rows=_joined_rows(some),
     )
@@ -114,6 +123,7 @@ def _some(batch: RequestBatch, items: NDArray[np.intp]) -> RequestBatch:
         timestamps_ms=batch.timestamps_ms[items],
         timestamps_off=None if batch.timestamps_off is None else batch.timestamps_off[items],
         unknown_texts=None if batch.unknown_texts is None else batch.unknown_texts[items],
+        explained=None if batch.explained is None else batch.explained[items],
         all_bare=batch.all_bare,
         rows=None if batch.rows is None else take(batch.rows, items),
     )

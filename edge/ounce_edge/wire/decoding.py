@@ -35,7 +35,7 @@ from ounce_edge.wire.request_head import (
     read_head,
 )
 from ounce_edge.wire.stacking import stack
-from ounce_edge.wire.targets import Targets
+from ounce_edge.wire.targets import NO_ROUTES, Numbers, Targets
 from ounce_edge.wire.tensor_values import all_acceptable
 from ounce_edge.wire.timestamps import sent_at_ms
 
@@ -58,7 +58,7 @@ class Decoder:
         task: what is asked.
         policy: of the task.
         matcher: of the policy.
-        of_settings: route by the number of a message's settings, as `matcher` says.
+        of_settings: routes by the number of a message's settings, as `matcher` says.
         schemas: of framed bodies; None: only those of JSON are read.
     """
 
@@ -67,7 +67,7 @@ class Decoder:
         task: TaskSpec,
         policy: EffectivePolicy,
         matcher: RuleMatcher | None = None,
-        of_settings: Sequence[int] = (0,),
+        of_settings: Numbers = NO_ROUTES,
         schemas: Schemas | None = None,
     ) -> None:
         matcher = RuleMatcher(policy) if matcher is None else matcher
@@ -95,8 +95,7 @@ class Decoder:
 
     def _decode_alike(self, columns: Columns, now_ms: float) -> RequestBatch | None:
         """The fast path: one body format, targets in headers only, nothing wrong. None where it
-        does not apply; then `_decode_any`, which treats every record alone, says what is wrong with
-        which."""
+        does not apply; then `_decode_any` treats every record alone, and says what is wrong."""
         if self._parser.raw_bytes is None or not all(columns.values):
             return None
         values = cast("Sequence[bytes]", columns.values)
@@ -130,11 +129,14 @@ class Decoder:
         if own_ids:
             if max([len(id_ or "") for id_ in own_ids]) > MAX_ID_CHARS:
                 return None
-            said = ids or repeat(None)
-            ids = [head_id or id_ or None for head_id, id_ in zip(said, own_ids, strict=False)]
+            both = zip(ids or repeat(None), own_ids, strict=False)
+            ids = [head_id or id_ or None for head_id, id_ in both]
         latencies = [] if all_bare else [head.max_latency_ms for head in heads]
         floors = [] if all_bare else [head.min_accuracy for head in heads]
-        settled = self._targets.settle(columns.keys, heads, (latencies, floors), now_ms)
+        explained = [] if all_bare else [head.explanation for head in heads]
+        if True in explained and self._parser.refuses_explanation(heads):
+            return None
+        settled = self._targets.settle(columns.keys, heads, (latencies, floors), now_ms, explained)
         sent_ms, is_off = sent_at_ms(columns.timestamps_ms, now_ms, columns.records)
         return RequestBatch(
             records=columns.records,
@@ -155,6 +157,7 @@ class Decoder:
             timestamps_ms=sent_ms,
             timestamps_off=is_off,
             routes=settled.routes,
+            explained=settled.explained,
             asked=(latencies, floors),
             all_bare=all_bare,
             n_bytes=columns.n_bytes(),
@@ -162,7 +165,8 @@ class Decoder:
 
     def routes(self, batch: RequestBatch, now_ms: float) -> NDArray[np.intp] | None:
         """Routes of requests that were decoded under another policy; their targets stay."""
-        return self._targets.routes(batch.keys, [r.headers() for r in batch.records], now_ms)
+        headers = [record.headers() for record in batch.records]
+        return self._targets.routes(batch.keys, headers, now_ms, batch.explained)
 
     def _read_heads(self, columns: Columns) -> list[RequestHead]:
         read = self._read_attributes
@@ -236,7 +240,8 @@ class Decoder:
         sent_ms, is_off = sent_at_ms(columns.timestamps_ms[rows], now_ms, records)
         heads = [p.head for p in parsed]
         asked = [p.max_latency_ms for p in parsed], [p.min_accuracy for p in parsed]
-        settled = self._targets.settle(keys, heads, asked, now_ms)
+        explained = [p.explanation for p in parsed]
+        settled = self._targets.settle(keys, heads, asked, now_ms, explained)
         json_ids = self._json_ids([p.id for p in parsed], partitions, columns.offsets[rows])
         many = None
         if any(p.n_rows > 1 for p in parsed):
@@ -259,6 +264,7 @@ class Decoder:
             timestamps_ms=sent_ms,
             timestamps_off=is_off,
             routes=settled.routes,
+            explained=settled.explained,
             asked=asked,
             unknown_texts=self._known_texts.unknown(inputs),
             all_bare=all(p.head is NO_HEADERS for p in parsed),

@@ -6,8 +6,7 @@ share, since building and serialising an object per message costs ten times more
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from itertools import starmap
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -27,12 +26,11 @@ from ounce_edge.wire.answer_forms import CONTENT_TYPES, AnswerForms
 from ounce_edge.wire.batch import RequestBatch, take
 from ounce_edge.wire.bodies import Bodies
 from ounce_edge.wire.many_rows import ManyRows, write_rows
-from ounce_edge.wire.outputs import OutputEncoder
+from ounce_edge.wire.outputs import ExplainedGroup, OutputEncoder
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import RequestHead
+from ounce_edge.wire.rows_alike import of_each_kind
 
-_FEW = 8
-"""So many messages are encoded one by one: telling which of them are alike takes longer."""
 _MAX_CACHED, _MAX_KEYS = 4096, 256
 """About so many distinct targets are kept, of so many plans and reasons: targets come from outside,
 so they must not grow it."""
@@ -40,12 +38,14 @@ so they must not grow it."""
 _json = msgspec.json.Encoder().encode
 _BOOL = (b"false", b"true")
 _MARK_NAMES = (b"duplicate", b"timestamp_off", b"unknown_text")
+_MARK_TEXTS = (*(b',"%b":true' % name for name in _MARK_NAMES), b',"not_explained":"no-model"',
+               b',"not_explained":"targets"')  # fmt: skip
 _MARKS = tuple(
-    b"".join(b',"%b":true' % name for bit, name in enumerate(_MARK_NAMES) if number >> bit & 1)
-    for number in range(2 ** len(_MARK_NAMES))
+    b"".join(text for bit, text in enumerate(_MARK_TEXTS) if number >> bit & 1)
+    for number in range(2 ** len(_MARK_TEXTS))
 )
-"""What few answers have: by 1 for a duplicate, 2 for a timestamp that is off, and 4 for a text that
-the models have not learned."""
+"""What few answers have: by 1 for a duplicate, 2 for a timestamp that is off, 4 for a text that the
+models have not learned, and 8 or 16 for an explanation that is not there."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,10 @@ class GroupAnswer:
     """Per item, in the objective's unit, where there is one."""
     cost_saved: float = 0.0
     """Per item, what the most accurate model would have cost more."""
+    explained: ExplainedGroup | None = None
+    """None: nothing is explained."""
+    could_explain: bool = False
+    """Whether a model that may answer explains."""
     beliefs: Hashable = None
     """What `rejected` depends on besides the floor."""
 
@@ -123,9 +127,12 @@ class Encoder:
             [
                 [head] * len(answer.items),
                 *(take(column, answer.items) for column in batch.json_ids),
-                self._middles(batch, answer, latency_ms, repeats),
+                *self._middles(batch, answer, latency_ms, repeats),
                 *self._outputs.columns(
-                    answer.result, answer.predicted, take(batch.outputs, answer.items)
+                    answer.result,
+                    answer.predicted,
+                    take(batch.outputs, answer.items),
+                    answer.explained,
                 ),
             ]
         )
@@ -172,9 +179,11 @@ class Encoder:
         answer: GroupAnswer,
         latency_ms: NDArray[np.float64],
         repeats: set[int],
-    ) -> list[bytes]:
-        """What stands between the id and the outputs, per item."""
-        figures = _figures(answer)
+    ) -> tuple[Sequence[bytes], Sequence[bytes]]:
+        """What stands between the id and the outputs, per item: the decision, and what came of it.
+
+        The two are told apart, since many targets times many latencies would be few of each kind.
+        """
         key = (
             answer.policy_version,
             answer.model_version,
@@ -182,20 +191,20 @@ class Encoder:
             answer.choice,
             answer.beliefs,
         )
+        known = self._decisions(key)
 
-        decisions, ends = self._decisions(key), dict[tuple[float, bool, bool, float], bytes]()
+        def decision(latency: float, floor: float) -> bytes:
+            found = known.get((latency, floor))
+            if found is None:
+                found = known[latency, floor] = self._decision(answer, latency, floor)
+            return found
 
-        def middle(latency: float, floor: float, elapsed: float, marks: float) -> bytes:
-            decision = decisions.get((latency, floor))
-            if decision is None:
-                decision = decisions[latency, floor] = self._decision(answer, latency, floor)
-            kind = elapsed, elapsed <= latency, answer.accuracy_low >= floor, marks
-            end = ends.get(kind)
-            if end is None:
-                end = ends[kind] = b'%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":[' % (
-                    figures, elapsed, _BOOL[kind[1]], _BOOL[kind[2]], _MARKS[int(marks)],
-                )  # fmt: skip
-            return decision + end
+        figures = _figures(answer)
+
+        def end(elapsed: float, in_time: float, kept: float, marks: float) -> bytes:
+            return b'%b%.3f,"deadline_met":%b,"floor_met":%b%b},"outputs":[' % (
+                figures, elapsed, _BOOL[int(in_time)], _BOOL[int(kept)], _MARKS[int(marks)],
+            )  # fmt: skip
 
         marks = np.zeros(len(latency_ms))
         if repeats:
@@ -204,23 +213,15 @@ class Encoder:
             marks[batch.timestamps_off[answer.items]] += 2
         if batch.unknown_texts is not None:
             marks[batch.unknown_texts[answer.items]] += 4
-        columns = (
-            batch.max_latency_ms[answer.items],
-            batch.min_accuracy[answer.items],
-            latency_ms,
-            marks,
+        if batch.explained is not None and answer.explained is None:
+            marks[batch.explained[answer.items]] += 16 if answer.could_explain else 8
+        deadlines, floors = batch.max_latency_ms[answer.items], batch.min_accuracy[answer.items]
+        in_time = (latency_ms <= deadlines).astype(np.float64)
+        kept = (floors <= answer.accuracy_low).astype(np.float64)
+        return (
+            of_each_kind(decision, deadlines, floors),
+            of_each_kind(end, latency_ms, in_time, kept, marks),
         )
-        if len(latency_ms) <= _FEW:
-            return list(map(middle, *(column.tolist() for column in columns)))
-        # Timestamps are whole milliseconds, so the messages of a batch share few distinct middles.
-        kinds = _kinds(*columns)
-        examples = np.empty(kinds.max() + 1, dtype=np.intp)
-        examples[kinds] = np.arange(len(kinds))
-        present = np.flatnonzero(np.bincount(kinds))
-        middles = np.empty(len(examples), dtype=object)
-        distinct = zip(*(column[examples[present]].tolist() for column in columns), strict=True)
-        middles[present] = list(starmap(middle, distinct))
-        return cast("list[bytes]", middles[kinds].tolist())
 
     def _decisions(self, key: tuple[Any, ...]) -> dict[tuple[float, float], bytes]:
         """What is known of `_decision` for answers that have this key."""
@@ -263,24 +264,7 @@ def _figures(answer: GroupAnswer) -> bytes:
             answer.cost,
             answer.cost_saved,
         )
+    if answer.explained is not None:
+        how = {"explanation": answer.explained.method, "explained": answer.explained.score}
+        figures += b"," + _json(how)[1:-1]
     return figures + b',"latency_ms":'
-
-
-def _kinds(*columns: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Whole numbers from 0 that tell the distinct rows of columns of shape (n,) apart; shape (n,).
-
-    What they leave out between 0 and the greatest is little: they may be the indices of a table.
-    """
-    most = 8 * len(columns[0])  # sorting, which leaves out nothing, costs several times as much
-    kinds = np.zeros(len(columns[0]), dtype=np.intp)
-    for column in columns:
-        if (column == column[0]).all():
-            continue
-        steps = column - column.min()
-        own = steps.astype(np.intp)
-        if steps.max() > most or (own != steps).any():
-            own = np.unique(column, return_inverse=True)[1]
-        kinds = kinds * (own.max() + 1) + own
-        if kinds.max() > most:
-            kinds = np.unique(kinds, return_inverse=True)[1]
-    return kinds

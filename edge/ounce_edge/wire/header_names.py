@@ -1,6 +1,12 @@
 """Headers' names as other libraries and bindings write them."""
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
+
+from ounce_schemas.request import HEADER_TRACEPARENT
+
+_UNMARKED = (HEADER_TRACEPARENT, "tracestate")
 
 
 def with_usual_names(headers: dict[str, bytes | None]) -> dict[str, bytes | None]:
@@ -17,3 +23,20 @@ def _usual_name(name: str) -> str:
         if low.startswith(mark):
             return "ce_" + low[len(mark) :]
     return low
+
+
+def as_headers(attributes: Mapping[str, Any]) -> list[tuple[str, bytes | None]]:
+    """Attributes of a CloudEvent in structured mode as the headers that say the same.
+
+    Args:
+        attributes: JSON values by name, without the mark `ce_`.
+    """
+    return [
+        (name if name in _UNMARKED else f"ce_{name}", _as_text(value).encode())
+        for name, value in attributes.items()
+        if isinstance(value, str | int | float)
+    ]
+
+
+def _as_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

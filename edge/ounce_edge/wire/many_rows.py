@@ -9,7 +9,7 @@ from ounce_schemas.errors import InvalidMessageError
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.request import AnswerForm
 
-from ounce_edge.wire.answer_forms import AnswerForms
+from ounce_edge.wire.answer_forms import EXPLAINED, AnswerForms
 from ounce_edge.wire.records import Record
 from ounce_edge.wire.request_head import RequestHead
 
@@ -95,6 +95,9 @@ def _joined(rows: ManyRows) -> bytes:
     """One answer in V2. It names the model and plan of most rows, and the model of each where they
     differ."""
     each = [_decode(body) for body in rows.answers]
+    if not all(answer.parameters.explanation for answer in each):
+        for answer in each:  # of all rows or of none: an output has N rows
+            answer.outputs = [o for o in answer.outputs if o.name not in EXPLAINED]
     models = [answer.model_name for answer in each]
     usual = max(dict.fromkeys(models), key=models.count)
     first = next(answer for answer in each if answer.model_name == usual)
@@ -137,7 +140,11 @@ def _parameters(first: Prediction, each: Sequence[Prediction]) -> dict[str, Any]
         "cost_saved": _rounded(sum(p.cost_saved or 0.0 for p in own)),
         **{name: any(getattr(p, name) for p in own) for name in _MARKS},
     }
+    why_not = [p.not_explained for p in own if p.not_explained]
+    if why_not:
+        how |= {"not_explained": why_not[0], "explanation": None, "explained": None}
     absent = {name for name in _MARKS if not how[name]}
+    absent |= {n for n in ("not_explained", "explanation", "explained") if how[n] is None}
     if first.parameters.objective is None:
         absent |= {"objective", "cost", "cost_saved"}
     if not how["rejected"]:

@@ -1,6 +1,7 @@
 """The `outputs` of predictions, written column by column."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
@@ -31,6 +32,20 @@ _CONFIDENCE = _table(
 """To four digits: more is noise, and formatting a number costs more than all the rest."""
 
 
+@dataclass(frozen=True)
+class ExplainedGroup:
+    """What each input contributed to the answers of a group."""
+
+    method: str
+    """A value of `explanation.Method`."""
+    score: str
+    """What base and contributions add up to: a value of `explanation.Score`."""
+    names: Sequence[str]
+    """Of the inputs."""
+    values: NDArray[np.float32]
+    """Base and contributions, shape (n, 1 + n_inputs)."""
+
+
 class OutputEncoder:
     """Writes the outputs of one task.
 
@@ -55,7 +70,11 @@ class OutputEncoder:
         )
 
     def columns(
-        self, result: NDArray[np.float32], predicted: NDArray[Any], wanted: Sequence[OutputNames]
+        self,
+        result: NDArray[np.float32],
+        predicted: NDArray[Any],
+        wanted: Sequence[OutputNames],
+        explained: "ExplainedGroup | None" = None,
     ) -> Sequence[Sequence[bytes]]:
         """The parts of the `outputs` list and all that follows, one column of parts per output.
 
@@ -63,18 +82,48 @@ class OutputEncoder:
             result: the model's output; shape (n, output size).
             predicted: what it says: label indices, or values; shape (n,).
             wanted: outputs that each answer holds.
+            explained: what each input contributed.
         """
+        if explained is not None:
+            return [*self._columns(result, predicted, wanted, _NEXT), self._explained(explained)]
+        return self._columns(result, predicted, wanted, _END)
+
+    def _columns(
+        self,
+        result: NDArray[np.float32],
+        predicted: NDArray[Any],
+        wanted: Sequence[OutputNames],
+        end: bytes,
+    ) -> Sequence[Sequence[bytes]]:
         if wanted.count(wanted[0]) == len(wanted):
             *others, last = wanted[0]
             return [
                 *(self._output(name, result, predicted, _NEXT) for name in others),
-                self._output(last, result, predicted, _END),
+                self._output(last, result, predicted, end),
             ]
         names = {name for group in set(wanted) for name in group}
         parts = {name: self._output(name, result, predicted, b"") for name in names}
         return [
             [_NEXT.join([parts[n][i] for n in group]) for i, group in enumerate(wanted)],
-            [_END] * len(wanted),
+            [end] * len(wanted),
+        ]
+
+    def _explained(self, explained: "ExplainedGroup") -> list[bytes]:
+        """The outputs of an explanation, and the end of the document."""
+        base, contributions = explained.values[:, 0], explained.values[:, 1:]
+        names = explained.names
+        inputs = b'{"name":"explained_inputs","shape":[1,%d],"datatype":"BYTES","data":%b}]}' % (
+            len(names),
+            _json(names),
+        )
+        numbers = b'{"name":"explained_base","shape":[1],"datatype":"%b","data":[%b]},' + (
+            b'{"name":"contributions","shape":[1,%d],"datatype":"FP32","data":%b},'
+        )
+        bases = (base.astype(np.float64) + self._offset).tolist()
+        rows = _significant(contributions, 0.0, 8).tolist()
+        return [
+            numbers % (self._datatype, _json(b), len(names), _json(row)) + inputs
+            for b, row in zip(bases, rows, strict=True)
         ]
 
     def _numbers(self, name: str, result: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
@@ -137,10 +186,12 @@ def distances(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(np.clip(np.exp(odds / CLUSTER_POWER), 0.1, 8.0))
 
 
-def _significant(array: NDArray[np.floating[Any]], offset: float) -> NDArray[np.float64]:
-    """The offset and values, with six significant digits of the largest value of each row: more is
-    noise, and costs bytes."""
+def _significant(
+    array: NDArray[np.floating[Any]], offset: float, n_digits: int = 6
+) -> NDArray[np.float64]:
+    """The offset and values, with so many significant digits of the largest value of each row: more
+    is noise, and costs bytes."""
     magnitude = np.abs(array).max(axis=1, initial=1e-30)
-    digits = 5 - np.floor(np.log10(magnitude)).astype(int)
+    digits = n_digits - 1 - np.floor(np.log10(magnitude)).astype(int)
     scale = 10.0 ** digits[:, None].astype(np.float64)
     return np.asarray(np.round(array * scale + offset * scale) / scale)

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.policy import EffectivePolicy
+from ounce_schemas.request import AnswerForm
 from ounce_schemas.task import TaskKind, TaskSpec
 
 from ounce_edge.wire.batch import OutputNames
 from ounce_edge.wire.formats.content import Content, ItemData
 from ounce_edge.wire.formats.recognition import Recogniser
 from ounce_edge.wire.formats.schemas import Schemas
+from ounce_edge.wire.header_names import as_headers
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import (
     ReadAttributes,
     RequestHead,
     as_form,
-    as_headers,
     check_id,
     check_max_latency_ms,
     check_min_accuracy,
@@ -51,6 +52,8 @@ class ParsedRequest:
     min_accuracy: float | None
     """None: it says nothing."""
     data: ItemData
+    explanation: bool | None = None
+    """None: it says nothing."""
     item: int = 0
     """Which row of its message it is."""
     n_rows: int = 1
@@ -111,10 +114,24 @@ class RequestParser:
         id_ = head.id or check_id(content.id or "") or None
         outputs = self.short if content.is_raw else self._requested(content.outputs)
         asked = _asked(head, content)
+        explanation = content.explanation if head.explanation is None else head.explanation
+        if explanation and self._form(head) is AnswerForm.RAW:
+            raise InvalidMessageError(
+                Reason.BAD_TARGET,
+                "an answer in the form raw has no room for an explanation; ask for another form, "
+                f"such as {AnswerForm.FLAT}, or for no explanation",
+            )
         return [
-            ParsedRequest(row, head, id_, outputs, *asked, data, item, n_rows)
+            ParsedRequest(row, head, id_, outputs, *asked, data, explanation, item, n_rows)
             for item, data in enumerate(content.items)
         ]
+
+    def refuses_explanation(self, heads: Sequence[RequestHead]) -> bool:
+        """Whether a request asks for an explanation in raw bytes."""
+        return any(head.explanation and self._form(head) is AnswerForm.RAW for head in heads)
+
+    def _form(self, head: RequestHead) -> AnswerForm:
+        return head.answer or self._policy.answer
 
     def _checked_value(self, value: bytes | None) -> bytes:
         if value is None:

@@ -24,7 +24,7 @@ _CHUNK = 32
 
 # Where in the document msgspec found a wrong value: what that makes of the record.
 _REASONS = (
-    (".parameters", Reason.BAD_TARGET, "send max_latency_ms and min_accuracy as numbers"),
+    (".parameters", Reason.BAD_TARGET, "send numbers, and explanation as a boolean"),
     (".outputs", Reason.UNKNOWN_OUTPUT, "name outputs that the task has, or leave `outputs` out"),
     (".datatype", Reason.WRONG_DATATYPE, "send the datatype that the task names"),
     (".data", Reason.WRONG_DATATYPE, "send `data` as a flat list of values of the datatype"),

@@ -13,6 +13,7 @@ from ounce_schemas.request import (
     CONTENT_TYPE_RAW,
     HEADER_ANSWER,
     HEADER_CONTENT_TYPE,
+    HEADER_EXPLANATION,
     HEADER_ID,
     HEADER_JSON_BYTES,
     HEADER_MAX_LATENCY_MS,
@@ -45,6 +46,7 @@ class RequestHead(NamedTuple):
     json_bytes: int | None = None
     """Length of the JSON before binary tensors."""
     answer: AnswerForm | None = None
+    explanation: bool | None = None
     trace: Sequence[tuple[str, bytes]] = ()
     """What else comes back: trace context beside `traceparent`, a gateway's address."""
 
@@ -62,7 +64,6 @@ _SNIFFED = frozenset(
     }
 )  # fmt: skip
 """Content types that libraries set without a look at the body, and those of framed bodies."""
-_UNMARKED = (HEADER_TRACEPARENT, "tracestate")
 _MAX_TRACEPARENT_BYTES = 512
 """Those of today have 55."""
 
@@ -121,6 +122,7 @@ def read_head(
 def _read_more(found: Mapping[str, bytes | None]) -> dict[str, Any]:
     """The fields of a head that few senders use."""
     json_bytes, answer = found.get(HEADER_JSON_BYTES), found.get(HEADER_ANSWER)
+    explained = found.get(HEADER_EXPLANATION)
     trace = [
         (name, value)
         for name in HEADERS_RETURNED
@@ -129,6 +131,7 @@ def _read_more(found: Mapping[str, bytes | None]) -> dict[str, Any]:
     return {
         "json_bytes": _json_bytes(json_bytes) if json_bytes else None,
         "answer": as_form(_text(HEADER_ANSWER, answer)) if answer else None,
+        "explanation": _explanation(explained) if explained else None,
         "trace": trace,
     }
 
@@ -146,19 +149,6 @@ def as_form(text: object) -> AnswerForm:
             Reason.BAD_HEADER,
             f"no answers have the form {str(text)[:40]!r}; send one of {', '.join(AnswerForm)}",
         ) from None
-
-
-def as_headers(attributes: Mapping[str, Any]) -> list[tuple[str, bytes | None]]:
-    """Attributes of a CloudEvent in structured mode as the headers that say the same.
-
-    Args:
-        attributes: JSON values by name, without the mark `ce_`.
-    """
-    return [
-        (name if name in _UNMARKED else f"ce_{name}", str(value).encode())
-        for name, value in attributes.items()
-        if isinstance(value, str | int | float) and not isinstance(value, bool)
-    ]
 
 
 def check_id(id_: str) -> str:
@@ -243,6 +233,15 @@ def _is_json(value: bytes) -> bool | None:
         f"content-type {content_type[:80]!r} is not known; send {CONTENT_TYPE_JSON}, text/csv, or "
         f"{CONTENT_TYPE_RAW} (raw little-endian tensor bytes), or leave it out",
     )
+
+
+@lru_cache(maxsize=64)
+def _explanation(value: bytes) -> bool:
+    text = _unquoted(_text(HEADER_EXPLANATION, value)).lower()
+    if text not in ("true", "false"):
+        what = f"header {HEADER_EXPLANATION} holds {text[:40]!r}; send true or false"
+        raise InvalidMessageError(Reason.BAD_TARGET, what)
+    return text == "true"
 
 
 def _number(name: str, value: bytes) -> float:

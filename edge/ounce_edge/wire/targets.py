@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.policy import EffectivePolicy
 from ounce_schemas.policy_matching import Attributes, RuleMatcher
+from ounce_schemas.request import AnswerForm
 
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import RequestHead
@@ -23,6 +24,13 @@ class Settled(NamedTuple):
     min_accuracy: NDArray[np.float64]
     routes: NDArray[np.intp] | None
     """Who may answer; None: the first route for all."""
+    explained: NDArray[np.bool_] | None
+    """Who is to get an explanation; None: nobody."""
+
+
+Numbers = tuple[Sequence[int], Sequence[int]]
+"""Routes by the number of a message's settings: without an explanation, and with one."""
+NO_ROUTES: Numbers = ((0,), (0,))
 
 
 class Targets:
@@ -31,15 +39,16 @@ class Targets:
     Args:
         policy: of the task.
         matcher: of the policy.
-        of_settings: route by the number of a message's settings.
+        of_settings: routes of messages.
     """
 
-    def __init__(
-        self, policy: EffectivePolicy, matcher: RuleMatcher, of_settings: Sequence[int]
-    ) -> None:
+    def __init__(self, policy: EffectivePolicy, matcher: RuleMatcher, of_settings: Numbers) -> None:
         every = [policy, *(rule.policy for rule in policy.rules)]
         self._matcher = matcher
-        self._route: NDArray[np.intp] = np.array(of_settings, np.intp)
+        self._route: NDArray[np.intp] = np.array(of_settings[0], np.intp)
+        self._explaining: NDArray[np.intp] = np.array(of_settings[1], np.intp)
+        self._explains = np.array([each.explanation for each in every])
+        self._usual_form = policy.answer
         self._latency = _Target(
             [each.max_latency_ms for each in every],
             [each.limits.max_latency_ms.least for each in every],
@@ -57,6 +66,7 @@ class Targets:
         heads: Sequence[RequestHead],
         asked: tuple[Asked, Asked],
         now_ms: float,
+        explanations: Sequence[bool | None] = (),
     ) -> Settled:
         """Targets and routes of n >= 0 messages.
 
@@ -65,24 +75,32 @@ class Targets:
             heads: what the headers say.
             asked: deadlines and floors that the messages ask for.
             now_ms: milliseconds since 1970.
+            explanations: which the messages ask for; likewise.
         """
         n, numbers = len(keys), None
         if not self._matcher.is_trivial:
             numbers = self._numbers(keys, [head.attributes for head in heads], now_ms)
+        explained = self._explained(numbers, heads, explanations)
         return Settled(
             self._latency.settle(asked[0], numbers, n),
             self._accuracy.settle(asked[1], numbers, n),
-            self._routes(numbers),
+            self._routes(numbers, explained),
+            explained,
         )
 
     def routes(
-        self, keys: Sequence[bytes | None], headers: Sequence[Headers | None], now_ms: float
+        self,
+        keys: Sequence[bytes | None],
+        headers: Sequence[Headers | None],
+        now_ms: float,
+        explained: NDArray[np.bool_] | None,
     ) -> NDArray[np.intp] | None:
         """Routes alone; as in `Settled`."""
-        if self._matcher.is_trivial:
-            return None
-        attributes = [self._matcher.attributes(dict(each or ())) for each in headers]
-        return self._routes(self._numbers(keys, attributes, now_ms))
+        numbers = None
+        if not self._matcher.is_trivial:
+            attributes = [self._matcher.attributes(dict(each or ())) for each in headers]
+            numbers = self._numbers(keys, attributes, now_ms)
+        return self._routes(numbers, explained)
 
     def _numbers(
         self, keys: Sequence[bytes | None], attributes: Sequence[Attributes], now_ms: float
@@ -92,8 +110,32 @@ class Targets:
         numbers = np.fromiter(found, np.intp, len(keys))
         return numbers if numbers.any() else None
 
-    def _routes(self, numbers: NDArray[np.intp] | None) -> NDArray[np.intp] | None:
+    def _explained(
+        self,
+        numbers: NDArray[np.intp] | None,
+        heads: Sequence[RequestHead],
+        asked: Sequence[bool | None],
+    ) -> NDArray[np.bool_] | None:
+        """Who is to get an explanation: who asks, or whose rule has it so. Raw bytes hold none."""
+        says_nothing = asked.count(None) == len(asked)
+        if says_nothing and not self._explains.any():
+            return None
+        default = self._explains[0 if numbers is None else numbers]
+        wanted = np.broadcast_to(default, len(heads)).copy()
+        for i, said in enumerate(asked):
+            if said is not None:
+                wanted[i] = said
+        forms = [head.answer or self._usual_form for head in heads]
+        wanted &= np.array([form is not AnswerForm.RAW for form in forms])
+        return wanted if wanted.any() else None
+
+    def _routes(
+        self, numbers: NDArray[np.intp] | None, explained: NDArray[np.bool_] | None
+    ) -> NDArray[np.intp] | None:
         routes = None if numbers is None else self._route[numbers]
+        if explained is not None:
+            at = 0 if numbers is None else numbers
+            routes = np.where(explained, self._explaining[at], self._route[at])
         return routes if routes is not None and routes.any() else None
 
 

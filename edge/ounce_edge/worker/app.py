@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -27,7 +26,7 @@ from ounce_edge.broker.no_offsets import NoOffsets
 from ounce_edge.broker.refused_labels import RefusedLabels
 from ounce_edge.broker.starts import Starts
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu, load_everywhere
-from ounce_edge.models.energy import EnergyMeter, measured_watts
+from ounce_edge.models.energy import make_meters
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -93,6 +92,7 @@ def run_worker(settings: WorkerSettings) -> None:
             metrics,
             lanes,
             lambda task: load_everywhere(folders[task], task, runtime),
+            watts=make_meters(runtime).watts,
         )
         health.models_loaded = True
         logger.info(
@@ -209,8 +209,7 @@ class _Worker:
         self, sources: ModelSources, runtime: Runtime, building: EngineBuilding | None
     ) -> None:
         """Begin to put in service what models come later, and to build engines of all."""
-        watts = partial(measured_watts, meter=EnergyMeter())
-        reload = Reload(self._serving, runtime, self._events, watts)
+        reload = Reload(self._serving, runtime, self._events, make_meters(runtime).watts)
         sources.start(self._serving, reload, self._events, building)
 
     def follow_policies(self, metrics: Metrics) -> TopicFollower:

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from ounce_schemas.task import TaskName
 from pydantic import Field, field_validator, model_validator
 
 from ounce_edge.broker.no_offsets import NoOffsets
@@ -25,11 +24,9 @@ class DeliveryMode(StrEnum):
     """A read-committed reader sees it once."""
 
 
-class WorkerSettings(GpuSettings, RegistrySettings, TelemetrySettings):
+class WorkerSettings(TelemetrySettings, GpuSettings, RegistrySettings):
     """Settings of `ounce worker`. Passed in at the top, never read deep inside."""
 
-    task: tuple[TaskName, ...] = Field(description="Task to serve; repeat for several")
-    kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
     models: Path = Field(default=Path("models"), description="Folder that `ounce train` writes")
     models_watch_s: float = Field(
         default=1.0,
@@ -206,10 +203,3 @@ class WorkerSettings(GpuSettings, RegistrySettings, TelemetrySettings):
         if self.publish_decisions and self.decisions is not None:
             raise ValueError("decisions go to a folder or to a topic: give one of the two")
         return self
-
-    @field_validator("task")
-    @classmethod
-    def _once_each(cls, task: tuple[str, ...]) -> tuple[str, ...]:
-        if not task:
-            raise ValueError("name at least one task")
-        return tuple(dict.fromkeys(task))

@@ -31,9 +31,8 @@ from ounce_edge.evidence.decided import Recorder
 from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.evidence.decision_stream import DecisionStream
-from ounce_edge.models.catalogue import Ladder
+from ounce_edge.models.catalogue import Ladder, ServedModel
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu
-from ounce_edge.models.energy import EnergyMeter, measured_watts
 from ounce_edge.models.model_memory import ManagedRuntime, ModelMemory
 from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.apart import ApartRuntime
@@ -115,7 +114,7 @@ def make_runtime(settings: WorkerSettings, metrics: Metrics) -> Runtime:
         gpu_memory = ModelMemory(most_bytes, resident=lambda: apart.used_bytes)
         gpu_memory.start()
         gpu = ManagedRuntime(apart, gpu_memory)
-    return CpuAndGpu(runtime, gpu)
+    return CpuAndGpu(runtime, gpu, lambda: apart.joules)
 
 
 def make_gpu(choice: RuntimeChoice, make: Callable[[], Runtime]) -> ApartRuntime | None:
@@ -170,11 +169,11 @@ def load_pipelines(
     metrics: Metrics,
     lanes: Lanes,
     ladder_of: Callable[[str], Ladder],
+    watts: Callable[[ServedModel], float | None],
 ) -> list[Pipeline]:
     unserved = sorted(set(policy.tasks) - set(settings.task))
     if unserved:
         logger.info("policy %s also names tasks not served here: %s", policy.version, unserved)
-    watts = partial(measured_watts, meter=EnergyMeter())
     pipelines, recorder_of = [], make_recorders(settings)
     schemas = make_schemas(settings)
     for task in settings.task:

@@ -3,21 +3,16 @@
 from typing import Self
 from urllib.parse import urlsplit
 
-from ounce_schemas.kafka_connection import KafkaConnection
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from ounce_edge.telemetry.log_lines import LogFormat
+from ounce_edge.telemetry.process import ProcessSettings
 from ounce_edge.telemetry.tenant_counts import FIRST_SEEN, MOST_NAMED
 from ounce_edge.telemetry.trace_protocol import TraceProtocol
 
 
-class TelemetrySettings(KafkaConnection):
-    """Settings of metrics, traces and logs, beside those of Kafka."""
+class TelemetrySettings(ProcessSettings):
+    """Settings of a worker's tenants and traces, beside those of every process."""
 
-    metrics_port: int = Field(
-        default=9464, ge=0, le=65535, description="Port of /metrics, /healthz, /readyz; 0: any"
-    )
-    metrics_host: str = Field(default="0.0.0.0", description="Address to serve metrics on")
     metrics_tenant: tuple[str, ...] = Field(
         default=(),
         max_length=MOST_NAMED,
@@ -46,14 +41,13 @@ class TelemetrySettings(KafkaConnection):
         le=10_000,
         description="Most messages traced a second, and as many of those that missed or failed",
     )
-    log_level: str = Field(
-        default="INFO",
-        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
-        description="DEBUG, INFO, WARNING or ERROR",
-    )
-    log_format: LogFormat = Field(
-        default=LogFormat.TEXT, description="text, or json: an object for each line"
-    )
+
+    @field_validator("traces")
+    @classmethod
+    def _traces_without_login(cls, traces: str | None) -> str | None:
+        if traces is not None and "@" in urlsplit(traces).netloc:
+            raise ValueError("others can read it: give the login in OTEL_EXPORTER_OTLP_HEADERS")
+        return traces
 
     @model_validator(mode="after")
     def _no_path_of_grpc(self) -> Self:

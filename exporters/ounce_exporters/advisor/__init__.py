@@ -1,1 +1,1 @@
-"""`ounce advise`: which models to build of a table, under which limits, and why."""
+"""`ounce advise`: which models to build of data, under which limits, and why."""

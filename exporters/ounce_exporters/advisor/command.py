@@ -1,4 +1,4 @@
-"""`ounce advise`: which models to build of a table, under which limits, and why."""
+"""`ounce advise`: which models to build of data, under which limits, and why."""
 
 import time
 from pathlib import Path
@@ -18,19 +18,18 @@ from ounce_exporters.advisor.observing import next_training, observe
 from ounce_exporters.advisor.page import render
 from ounce_exporters.advisor.settings import ADVISE_OPTIONS, AdviseSettings
 from ounce_exporters.advisor.summary import arms_table, lines
+from ounce_exporters.choosing import UNLABELLED
 from ounce_exporters.export.artifacts import write_file
 from ounce_exporters.heartbeat import EVERY_S
 from ounce_exporters.reading_reporter import ReadingReporter
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.reporting import say, wide_console
 
-_NO_RACE = "models of images and sequences don't race; use `ounce train`"
-
 
 @click.command(name="advise", cls=grouped_command(ADVISE_OPTIONS))
 @settings_options(AdviseSettings)
 def command(**values: Any) -> None:
-    """Say which models to build of a table, under which limits, and why.
+    """Say which models to build of a table, texts, images or sequences, and why.
 
     \b
     Kinds of models race on growing parts of the rows. Ctrl-C gives the advice so far.
@@ -41,6 +40,9 @@ def command(**values: Any) -> None:
       ounce advise --data rooms.csv --target Occupancy
       ounce advise --data rooms.csv --target Occupancy --max-latency-ms 0.05 --max-size-mb 1
       ounce advise --data rooms.csv --target Occupancy --device pi.json --max-latency-ms 0.2
+      ounce advise --data photos
+      ounce advise --data engines.csv --unit engine --time cycle --window 30 --remaining 125
+      ounce advise --data vibration.csv --kind anomaly
       ounce train --advice advice.json
       ounce advise --observe decisions --task rooms
     """
@@ -48,12 +50,10 @@ def command(**values: Any) -> None:
     if settings.observe is not None:
         _observe(settings.observe, settings.task)
         return
-    if settings.kind in ("anomaly", "clusters"):
-        raise click.UsageError(f"--kind {settings.kind}: its models don't race; use `ounce train`")
-    if settings.data is not None and not settings.needs_target:
-        raise click.UsageError(_NO_RACE)
-    if settings.data is None or settings.target is None:
-        raise click.UsageError("--data FILE and --target COLUMN are needed")
+    if settings.data is None:
+        raise click.UsageError("--data FILE is needed")
+    if settings.target is None and settings.kind not in UNLABELLED and settings.needs_target:
+        raise click.UsageError("--data needs --target COLUMN, or --kind anomaly or clusters")
     device = None if settings.device is None else read_device(settings.device)
     console = wide_console()
     data, notices = _load(settings, settings.data, settings.target, console)
@@ -72,7 +72,7 @@ def command(**values: Any) -> None:
     advice = advised.advice
     page = settings.out.with_suffix(".html")
     _write(settings.out, advice.model_dump_json(indent=2, exclude_none=True) + "\n")
-    _write(page, render(advice, data, advised.held_out, advised.exported))
+    _write(page, render(advice, data, advised.raced.held_out, advised.exported))
     console.print(arms_table(advice))
     for line in lines(advice):
         say(console, line)
@@ -93,7 +93,7 @@ def _observe(folder: Path, task: str | None) -> None:
 
 
 def _load(
-    settings: AdviseSettings, path: Path, target: str, console: Console
+    settings: AdviseSettings, path: Path, target: str | None, console: Console
 ) -> tuple[TaskData, list[str]]:
     # Imported here: `--help` needs neither pandas nor pyarrow.
     from ounce_exporters.tasks.table.task import load, task_name
@@ -107,8 +107,6 @@ def _load(
 
         name = settings.task or task_name(path)
         data = load(path, target, name, settings.table, settings.seed, notice)
-    if data.spec.image is not None or data.spec.inputs[0].channels is not None:
-        raise click.UsageError(_NO_RACE)
     settings.check_weights(data.spec)
     return data, notices
 

@@ -1,10 +1,12 @@
 """What the data is: read in a second, before anything is fitted."""
 
 from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.advice import Look
+from ounce_schemas.task import TaskSpec
 from scipy import stats  # type: ignore[import-untyped]
 
 from ounce_exporters.recipe import Split, TaskData
@@ -18,7 +20,7 @@ _MOST_ROWS = 20_000
 
 
 def look(data: TaskData, notices: Sequence[str]) -> Look:
-    """Figures of a table.
+    """Figures of the data.
 
     Args:
         data: the task and its splits; the test split is not looked at.
@@ -28,9 +30,14 @@ def look(data: TaskData, notices: Sequence[str]) -> Look:
     numbers = _columns(rows, texts=False)
     texts = _columns(rows, texts=True)
     n_cells = len(rows) * (numbers.shape[1] + texts.shape[1])
-    gaps = int(np.isnan(numbers.astype(np.float64)).sum()) + int((texts == "").sum())
-    counts = np.bincount(rows.targets, minlength=1) if data.spec.labels else None
+    gaps = int(np.isnan(numbers).sum()) + int((texts == "").sum())
+    counts = None
+    if data.spec.labels:
+        counts = np.bincount(rows.targets, minlength=len(data.spec.labels))
+    structure, shape = structure_of(data.spec)
     return Look(
+        structure=structure,
+        shape=shape,
         n_rows=len(rows),
         n_numbers=numbers.shape[1],
         n_texts=texts.shape[1],
@@ -46,6 +53,19 @@ def look(data: TaskData, notices: Sequence[str]) -> Look:
     )
 
 
+def structure_of(
+    task: TaskSpec,
+) -> tuple[Literal["table", "text", "image", "sequence"], tuple[int, ...]]:
+    """What an item is, and its shape; a table has none."""
+    first = task.inputs[0]
+    if task.image is not None:
+        return "image", task.image.shape
+    if first.channels is not None:
+        return "sequence", first.shape
+    texts = [tensor.text_bytes for tensor in task.inputs if tensor.text_bytes is not None]
+    return ("text", tuple(texts)) if texts else ("table", ())
+
+
 def constant_accuracy(data: TaskData) -> float:
     """Share of training rows that the best constant answer gets right."""
     targets = data.train.targets
@@ -56,24 +76,25 @@ def constant_accuracy(data: TaskData) -> float:
     return float((reach - np.arange(len(ordered))).max() / len(ordered))
 
 
-def _columns(rows: Split, *, texts: bool) -> NDArray[np.object_]:
-    """Inputs of one kind side by side, array of shape (n_rows, n_columns)."""
+def _columns(rows: Split, *, texts: bool) -> NDArray[Any]:
+    """Inputs of one kind side by side, array of shape (n_rows, n_columns): objects, or float32."""
+    n, kind = min(len(rows), _MOST_ROWS), object if texts else np.float32
     chosen = [
-        array[:_MOST_ROWS].reshape(min(len(rows), _MOST_ROWS), -1).astype(object)
+        array[:n].reshape(n, -1).astype(kind)
         for array in rows.inputs.values()
         if (array.dtype == object) == texts
     ]
-    empty = np.empty((min(len(rows), _MOST_ROWS), 0), object)
-    return np.concatenate([empty, *chosen], axis=1)
+    return np.concatenate([np.empty((n, 0), kind), *chosen], axis=1)
 
 
 def _duplicates(data: TaskData, rows: Split) -> float:
     matrix = as_matrix(data.spec, rows.inputs)[:_MOST_ROWS]
-    seen = {tuple(map(str, row)) for row in matrix}
-    return 1 - len(seen) / len(matrix)
+    if matrix.dtype == object:
+        return 1 - len({tuple(map(str, row)) for row in matrix}) / len(matrix)
+    return 1 - len({row.tobytes() for row in matrix}) / len(matrix)
 
 
-def _count(numbers: NDArray[np.object_], shape: object, above: float) -> int:
+def _count(numbers: NDArray[Any], shape: object, above: float) -> int:
     found = 0
     for column in numbers.T.astype(np.float64):
         known = column[np.isfinite(column)]

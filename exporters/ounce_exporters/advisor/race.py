@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.advice import CurvePoint
 
-from ounce_exporters.advisor.budgeting import SHARES, RacePlan
+from ounce_exporters.advisor.budgeting import RacePlan
+from ounce_exporters.advisor.work import fit_work_s
 from ounce_exporters.crossfit import select
-from ounce_exporters.evaluation import accepted, estimate_accuracy
+from ounce_exporters.evaluation import estimate_accuracy
+from ounce_exporters.export.calibration import fit_calibrator, validation_answers
+from ounce_exporters.ladder import learned_prior
 from ounce_exporters.recipe import Recipe, Split, TaskData
 
 _TRAIN_ROWS = 2_000
@@ -64,12 +67,14 @@ def race(data: TaskData, plan: RacePlan, seed: int, stops: Stops, tell: Tell) ->
     held_out = _take(data.validation, places)
     runners = [Runner(recipe) for recipe in plan.recipes]
     interrupted = False
-    done, total = 0, len(SHARES) * len(runners)
+    done_s = 0.0
     try:
-        for share in SHARES:
+        for share in plan.shares:
             for runner in runners:
-                tell(f"{runner.recipe.name} on {share:.3g} of the rows", done / total)
-                done += 1
+                done = min(done_s / plan.budget.planned_s, 1.0)
+                tell(f"{runner.recipe.name} on {share:.3g} of the rows", done)
+                n_rows = int(share * plan.budget.rungs[-1])
+                done_s += len(pairs) * fit_work_s(runner.recipe.name, n_rows, data)
                 if runner.stopped is None:
                     _run(runner, data, pairs, share, seed)
             running = [r for r in runners if r.stopped is None]
@@ -87,18 +92,17 @@ def _run(
     runner: Runner, data: TaskData, pairs: Sequence[tuple[Split, Split]], share: float, seed: int
 ) -> None:
     """A point of one arm: all folds, or none of them counts."""
-    outputs, learned, n_rows = [], [], []
+    outputs, remembered, known, n_rows = [], [], [], []
     try:
         for taught, judged in pairs:
             part = _first(taught, share, runner.recipe.most_rows)
             model = runner.recipe.fit(
                 replace(data, train=part, folds=None), seed, lambda done: None
             )
-            outputs.append(model.predict(judged.inputs))
             again = _first(part, 1.0, _TRAIN_ROWS)
-            learned.append(
-                float(accepted(data.spec, model.predict(again.inputs), again.targets).mean())
-            )
+            outputs.append(model.predict(judged.inputs))
+            remembered.append(model.predict(again.inputs))
+            known.append(again.targets)
             n_rows.append(len(part))
     except Exception as e:  # libraries raise many types; the other arms go on
         logger.debug("race failed model=%s", runner.recipe.name, exc_info=True)
@@ -108,15 +112,37 @@ def _run(
             runner.outputs = None
         return
     truth = np.concatenate([judged.targets for _, judged in pairs])
-    answers = np.concatenate(outputs)
-    runner.outputs = answers
+    runner.outputs = np.concatenate(outputs)
+    judge = _judge(runner, data, truth)
     runner.curve.append(
         CurvePoint(
             n_rows=int(np.mean(n_rows)),
-            train=round(float(np.mean(learned)), 6),
-            validation=round(estimate_accuracy(data.spec, answers, truth).value, 6),
+            train=round(judge(np.concatenate(remembered), np.concatenate(known)), 6),
+            validation=round(judge(runner.outputs, truth), 6),
         )
     )
+
+
+def _judge(
+    runner: Runner, data: TaskData, truth: NDArray[np.int64]
+) -> Callable[[NDArray[np.float32], NDArray[np.int64]], float]:
+    """From outputs and targets to the task's measure. Where an answer follows from a threshold,
+    outputs are calibrated first, as a model of the ladder is."""
+    task, outputs = data.spec, runner.outputs
+    assert outputs is not None
+    if task.kind in ("classification", "regression") and task.measure.is_plain:
+        return lambda found, targets: estimate_accuracy(task, found, targets).value
+    prior = learned_prior(runner.recipe, data, outputs)
+    calibrator = fit_calibrator(task, outputs, truth, prior)
+
+    def judge(found: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+        if found is outputs:
+            answers = validation_answers(task, calibrator, found, targets)
+        else:
+            answers = calibrator.apply(found)
+        return estimate_accuracy(task, answers, targets).value
+
+    return judge
 
 
 def _pairs(

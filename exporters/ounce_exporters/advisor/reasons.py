@@ -1,13 +1,23 @@
 """Why: a line for each thing that a person would ask, with its figure and its source. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ounce_schemas.advice import Arm, Decision, Look, Measured, MeasuredDevice, Plan, Reason
 from ounce_schemas.card import AccuracyEstimate
+from ounce_schemas.task import TaskSpec
 
+from ounce_exporters.advisor.family_prior import learned_reason
+from ounce_exporters.advisor.prior import rule
 from ounce_exporters.advisor.scaling import ratios
+from ounce_exporters.advisor.structure import (
+    RACE,
+    accuracy_of,
+    best_of,
+    labels,
+    structure,
+    transfer,
+)
 
-RACE = "the race on this table"
 _CLOCK = "timed on this machine, one thread of the edge's runtime"
 _SCALED = "timed on this machine and scaled to the device"
 _FORECAST = "the race's curve and forecasts fitted on LCDB 1.0"
@@ -16,15 +26,9 @@ _WIDE_GAP = 0.05
 _GPU_WORTH_S = 600.0
 """Nominal seconds of training on one core from which a GPU would be missed."""
 
-_NO_TRANSFER = Reason(
-    topic="transfer",
-    text="a pretrained start saves nothing: models of a table have none; networks of images and of "
-    "sequences start from others of the same size",
-    source="what `ounce train --from` takes",
-)
-
 
 def reasons(
+    task: TaskSpec,
     look: Look,
     arms: Sequence[Arm],
     decision: Decision,
@@ -33,6 +37,7 @@ def reasons(
     """Those that rest on no clock.
 
     Args:
+        task: what is asked.
         look: of the data.
         arms: of the race.
         decision: what is advised.
@@ -40,13 +45,15 @@ def reasons(
     """
     ran = [arm for arm in arms if arm.accuracy is not None]
     plan = decision.plan
-    found = [_data_size(ran) or _ended(arms), _structure(look, ran), _interpretability(ran)]
+    judged = look.rarest is None or look.rarest > 0
+    found = [rule(look, task.kind) or learned_reason(look), labels(task.kind, judged=judged)]
+    found += [_data_size(ran) or _ended(arms), structure(look, ran), _interpretability(ran)]
     if plan is not None:
         last = next(arm for arm in ran if arm.model == plan.models[-1])
         found += [_overfitting(last), _scalability(last)]
         if groups:
             found.append(_fairness(groups))
-    found.append(_NO_TRANSFER)
+    found.append(transfer(look, arms))
     return tuple(reason for reason in found if reason is not None)
 
 
@@ -113,12 +120,12 @@ def _device(device: MeasuredDevice) -> Reason:
 
 
 def _data_size(ran: Sequence[Arm]) -> Reason | None:
-    classical = _best(arm for arm in ran if arm.family == "classical")
-    neural = _best(arm for arm in ran if arm.family == "neural")
+    classical = best_of(arm for arm in ran if arm.family == "classical")
+    neural = best_of(arm for arm in ran if arm.family == "neural")
     if classical is None or neural is None:
         return None
     n_rows = classical.curve[-1].n_rows
-    gap = 100 * (_value(classical) - _value(neural))
+    gap = 100 * (accuracy_of(classical) - accuracy_of(neural))
     ahead, behind = (classical, neural) if gap >= 0 else (neural, classical)
     where = _crossing(ahead, behind)
     told = "no crossing is in sight up to 10 times the rows"
@@ -155,7 +162,7 @@ def _ended(arms: Sequence[Arm]) -> Reason | None:
 
 def _crossing(ahead: Arm, behind: Arm) -> int | None:
     """Rows at which the arm behind is forecast to be level; None: not up to the last forecast."""
-    before_rows, before_gap = ahead.curve[-1].n_rows, _value(ahead) - _value(behind)
+    before_rows, before_gap = ahead.curve[-1].n_rows, accuracy_of(ahead) - accuracy_of(behind)
     for a, b in zip(ahead.forecast, behind.forecast, strict=False):
         gap = a.value - b.value
         if gap <= 0:
@@ -165,33 +172,12 @@ def _crossing(ahead: Arm, behind: Arm) -> int | None:
     return None
 
 
-def _structure(look: Look, ran: Sequence[Arm]) -> Reason:
-    trees = _best(a for a in ran if "boost" in a.model or "forest" in a.model or "trees" in a.model)
-    lines = _best(a for a in ran if a.model in ("logistic-regression", "ridge", "kernel-svm"))
-    irregular = look.skewed + look.heavy_tailed
-    shape = (
-        f"a table of {look.n_numbers} numbers and {look.n_texts} categories; columns that are "
-        f"skewed or heavy-tailed: {irregular}"
-    )
-    figures: dict[str, float] = {"irregular_columns": irregular}
-    if trees is not None and lines is not None:
-        gap = 100 * (_value(trees) - _value(lines))
-        figures["trees_ahead_points"] = gap
-        shape += f"; trees are {gap:+.1f} points against smooth models here"
-    return Reason(
-        topic="structure",
-        text=shape,
-        figures=figures,
-        source=f"{RACE}; that irregular columns favour trees: McElfresh et al., NeurIPS 2023",
-    )
-
-
 def _interpretability(ran: Sequence[Arm]) -> Reason | None:
-    glass = _best(arm for arm in ran if arm.interpretable)
-    best = _best(ran)
+    glass = best_of(arm for arm in ran if arm.interpretable)
+    best = best_of(ran)
     if glass is None or best is None:
         return None
-    points = 100 * (_value(best) - _value(glass))
+    points = 100 * (accuracy_of(best) - accuracy_of(glass))
     told = f"the best model that a person can read, {glass.model}, costs {points:.1f} points "
     return Reason(
         topic="interpretability",
@@ -250,12 +236,3 @@ def _fairness(groups: Mapping[str, AccuracyEstimate]) -> Reason:
         figures={name: estimate.value for name, estimate in groups.items()},
         source="held-out rows of the race, by group, with 95% intervals",
     )
-
-
-def _best(arms: Iterable[Arm]) -> Arm | None:
-    return max(arms, key=_value, default=None)
-
-
-def _value(arm: Arm) -> float:
-    assert arm.accuracy is not None  # it ran to the end
-    return arm.accuracy.value

@@ -48,18 +48,20 @@ def stop_rule(
 def _band(curve: Sequence[CurvePoint], rows: int, n_judged: int) -> tuple[float, float]:
     """Accuracy to expect of all rows: both ends of a band that three points can give.
 
-    The last doubling's gain may come again. The doubt is that of a forecast of one doubling, and
-    the noise of the held-out rows.
+    The last doubling's gain may come again at each that is left. The doubt is that of a forecast of
+    so many doublings, and the noise of the held-out rows.
     """
     last, before = curve[-1], curve[-2]
+    left = math.log2(max(rows / last.n_rows, 1.0))
+    known = min(corrections(), key=lambda c: abs(c.doublings - left))
     noise = Z_90 * standard_error(last.validation, n_judged)
-    doubt = math.hypot(_doubt(corrections()[0], last), noise)
-    gain = max(last.validation - before.validation, 0.0) if rows > last.n_rows else 0.0
+    doubt = math.hypot(_doubt(known, last), noise)
+    gain = left * max(last.validation - before.validation, 0.0)
     return max(last.validation - doubt, 0.0), min(last.validation + gain + doubt, 1.0)
 
 
 def _doubt(correction: Correction, point: CurvePoint) -> float:
-    """How far off one doubling's forecast may be, by the error and the gap to training."""
+    """How far off a forecast may be, by the error and the gap to training."""
     error, gap = 1 - point.validation, max(point.train - point.validation, 0.0)
     of_error, of_gap, constant = correction.spread[4], correction.spread[5], correction.spread[-1]
     return correction.high * (of_error * error + of_gap * gap + constant)

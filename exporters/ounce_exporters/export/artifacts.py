@@ -5,6 +5,7 @@
     <models>/<task>/task.json, test-split.npz, example-request.json
     <models>/<task>/plans.json, validation-split.npz, report.html
     <models>/<task>/<model>/model.onnx, card.json, README.md, validation.npy, weights.safetensors
+    <models>/<task>/<model>/explanation.onnx
 
 Names that start with a dot are unfinished and not to be read.
 """

@@ -108,6 +108,8 @@ def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str
                 for b in card.latency.batches
             ],
         ),
+        "## Explanations",
+        _explanation_text(card),
         "## Training",
         f"{card.training.source}. {_splits(card.training)}, {card.training.n_test} to test; "
         f"seed {card.seed}; data sha256 `{card.training.sha256}`.",
@@ -118,6 +120,23 @@ def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str
         "Made with " + ", ".join(f"{k} {v}" for k, v in card.libraries.items()) + ".",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _explanation_text(card: ModelCard) -> str:
+    own = card.explanation
+    if own is None:
+        return f"None: {card.unexplained or 'the model was made without one'}."
+    plain = {b.batch_size: b.p50_ms for b in card.latency.batches}
+    slower = ", ".join(
+        f"{b.p50_ms / plain[b.batch_size]:.1f} times at {b.batch_size}"
+        for b in own.latency.batches
+        if b.batch_size in plain
+    )
+    return (
+        f"`explanation.onnx` says what each of {len(own.inputs)} inputs contributed to the "
+        f"{own.score} of an answer, by {own.method}. An answer with it takes {slower} items a call "
+        f"the time of one without. Contributions miss the score by {own.largest_error:.1g} at most."
+    )
 
 
 def _overall_rows(o: OverallFigures) -> list[list[str]]:
@@ -260,8 +279,7 @@ def _splits(training: TrainingData) -> str:
     judged = f"each of {training.n_validation} was answered by a model that had not learned from it"
     return (
         f"The model has learned from {training.n_train} items{sampled}. "
-        f"To validate and calibrate, {judged} "
-        f"({training.n_folds} folds)"
+        f"To validate and calibrate, {judged} ({training.n_folds} folds)"
     )
 
 

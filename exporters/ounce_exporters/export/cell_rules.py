@@ -26,6 +26,9 @@ def _rule(cell: Cell) -> str:
         return f"text; known are {shown}{more}" if texts else "text"
     if cell.read == "sentence":
         return "text, byte by byte"
+    if cell.read == "seconds":
+        written = cell.date_format or "H:MM:SS"
+        return f"seconds of a duration or a time of day, written as `{written}`, or a number"
     if cell.read != "number":
         written = f", written as `{cell.date_format}`" if cell.date_format else ""
         return f"{cell.read} of a date ({DATE_PARTS[cell.read]}){written}"

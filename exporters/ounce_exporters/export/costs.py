@@ -1,7 +1,8 @@
 """What a row costs in a graph, counted and not timed: the same for the same graph, always.
 
-Multiplications and comparisons of trees are weighed by how long each takes in ONNX Runtime on one
-processor core. A card's latencies are measured; this is for choosing between graphs while tuning.
+Multiplications, comparisons of trees and elements of other operators are weighed by how long each
+takes in ONNX Runtime on one processor core. A card's latencies are measured; this is for
+choosing between graphs while tuning.
 """
 
 import math
@@ -12,8 +13,15 @@ from onnx import ModelProto, NodeProto, shape_inference
 _NS_PER_PRODUCT = 0.08
 _NS_PER_COMPARISON = 5.0
 """A node of a tree lies anywhere in memory."""
+_NS_PER_ELEMENT = 0.5
+"""Of what any other operator gives."""
 _NS_PER_OPERATOR = 5.0
 """Of calling an operator, as a share of a batch."""
+
+_KERNEL = {"QLinearConv": 3}
+"""Which input holds the weights of a convolution, where it is not the second."""
+_FREE = ("Constant", "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape")
+"""They move nothing."""
 
 
 def count_cost(model: ModelProto) -> float:
@@ -32,7 +40,16 @@ def _cost(node: NodeProto, shapes: dict[str, tuple[int, ...]]) -> float:
         return _NS_PER_PRODUCT * inner * math.prod(shapes.get(node.output[0], (1,)))
     if node.op_type.startswith("TreeEnsemble"):
         return _NS_PER_COMPARISON * _comparisons(node)
-    return 0.0
+    if node.op_type in ("Conv", "ConvInteger", "QLinearConv"):
+        kernel = shapes.get(node.input[_KERNEL.get(node.op_type, 1)], (1,))
+        return _NS_PER_PRODUCT * math.prod(kernel[1:]) * math.prod(shapes.get(node.output[0], (1,)))
+    if node.op_type in ("GRU", "LSTM", "RNN"):
+        steps = shapes.get(node.input[0], (1,))[0]
+        weights = sum(math.prod(shapes.get(name, (1,))) for name in node.input[1:3])
+        return _NS_PER_PRODUCT * steps * weights
+    if node.op_type in _FREE:
+        return 0.0
+    return _NS_PER_ELEMENT * sum(math.prod(shapes.get(name, (1,))) for name in node.output)
 
 
 def _comparisons(node: NodeProto) -> float:

@@ -43,8 +43,8 @@ _WIDTH_BESIDE = 32
 """Of the layer that reads the other columns' features."""
 _LEAST_STEPS, _MOST_EPOCHS = 400, 40
 """Batches that a network learns from, also of few texts; and how often of each."""
-_MLP = Training(epochs=8, learning_rate=1e-2, weight_decay=1e-4, label_smoothing=0.0)
-_CNN = Training(epochs=12, learning_rate=4e-3, label_smoothing=0.0)
+_MLP = Training(epochs=8, learning_rate=1e-2, weight_decay=1e-4, label_smoothing=0.0, patience=3)
+_CNN = Training(epochs=12, learning_rate=4e-3, label_smoothing=0.0, patience=3)
 
 
 class Beside(nn.Module):

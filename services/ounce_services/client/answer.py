@@ -35,8 +35,23 @@ class Answer:
     """From sending to the answer, as the worker measured it."""
     deadline_met: bool
     floor_met: bool
+    explanation: "AnswerExplanation | None"
+    """What each input contributed; None: it says nothing of that, or has several rows."""
     prediction: Prediction
     """All that the answer says."""
+
+
+@dataclass(frozen=True)
+class AnswerExplanation:
+    """What each input contributed: base and contributions add up to the score."""
+
+    method: str
+    """A value of `ounce_schemas.explanation.Method`."""
+    score: str
+    """A value of `ounce_schemas.explanation.Score`."""
+    base: float
+    contributions: dict[str, float]
+    """By input, in the model's order."""
 
 
 class RefusedError(OunceError):
@@ -82,8 +97,18 @@ def read_answer(body: bytes) -> Answer:
         latency_ms=how.latency_ms,
         deadline_met=how.deadline_met,
         floor_met=how.floor_met,
+        explanation=_explanation(prediction, data),
         prediction=prediction,
     )
+
+
+def _explanation(prediction: Prediction, data: dict[str, list[Any]]) -> AnswerExplanation | None:
+    how = prediction.parameters
+    if how.explanation is None or how.explained is None or (how.rows or 1) > 1:
+        return None
+    inputs = zip(data["explained_inputs"], data["contributions"], strict=True)
+    base = float(data["explained_base"][0])
+    return AnswerExplanation(how.explanation, how.explained, base, dict(inputs))
 
 
 def read_refusal(id_: str, headers: dict[str, bytes | None]) -> RefusedError:

@@ -20,6 +20,10 @@ from ounce_services.client.client import Client
 from ounce_services.client.request import Targets
 from ounce_services.client.rows import read_rows
 
+_NOT_EXPLAINED = {
+    "no-model": "none of the models that may answer explains",
+    "targets": "none of the models that explain meets the targets",
+}
 _MOST_SHOWN = 10
 """Rows of one answer."""
 
@@ -47,6 +51,9 @@ class AskSettings(KafkaConnection):
     )
     min_accuracy: float | None = Field(
         default=None, ge=0, le=1, description="Accuracy floor; default: the policy's"
+    )
+    explain: bool = Field(
+        default=False, description="Also what each input contributed to the answer"
     )
     device: str = Field(default="ounce-ask", description="Who asks: the key of the records")
     timeout_s: float = Field(
@@ -100,7 +107,8 @@ def command(task: str, **options: Any) -> int:
 def _ask(
     task: str, settings: AskSettings, rows: Sequence[Any]
 ) -> Iterator[Answer | RefusedError | BrokerError]:
-    targets = Targets(settings.max_latency_ms, settings.min_accuracy)
+    explanation = True if settings.explain else None
+    targets = Targets(settings.max_latency_ms, settings.min_accuracy, explanation)
     if settings.kafka is None:
         from ounce_services.client.local import LocalClient  # loads the edge
 
@@ -135,7 +143,25 @@ def _in_full(found: Answer | RefusedError | BrokerError) -> str:
         lines["rejected"] = how.rejected
     if how.unknown_text:
         lines["note"] = "a text of the request is none that the models have learned"
+    lines |= _explained(found)
     return "\n".join(f"{name:<10}  {text}" for name, text in lines.items())
+
+
+def _explained(found: Answer) -> dict[str, str]:
+    """The greatest contributions first, or why there are none."""
+    how, explanation = found.prediction.parameters, found.explanation
+    if how.not_explained:
+        return {"explained": f"not: {_NOT_EXPLAINED.get(how.not_explained, how.not_explained)}"}
+    if explanation is None:
+        return {}
+    ordered = sorted(explanation.contributions.items(), key=lambda each: -abs(each[1]))
+    shown = [f"{value:+.4g} {name}" for name, value in ordered[:_MOST_SHOWN]]
+    if len(ordered) > _MOST_SHOWN:
+        rest = sum(value for _, value in ordered[_MOST_SHOWN:])
+        shown.append(f"{rest:+.4g} of {len(ordered) - _MOST_SHOWN} others")
+    score = explanation.base + sum(explanation.contributions.values())
+    what = f"{explanation.score} {score:.4g} = {explanation.base:.4g} {' '.join(shown)}"
+    return {"explained": f"{what} ({explanation.method})"}
 
 
 def _in_short(found: Answer | RefusedError | BrokerError) -> str:

@@ -92,6 +92,7 @@ class Client:
         device: str = "client",
         max_latency_ms: float | None = None,
         min_accuracy: float | None = None,
+        explanation: bool | None = None,
     ) -> str:
         """Send a request, and don't wait.
 
@@ -102,6 +103,7 @@ class Client:
             device: who sends it; requests of one device keep their order.
             max_latency_ms: deadline; None: the policy's.
             min_accuracy: accuracy floor in [0, 1]; None: the policy's.
+            explanation: whether the answer says what each input contributed; None: the policy's.
 
         Returns:
             The request's id, which its answer has too.
@@ -110,7 +112,7 @@ class Client:
             BrokerError: the client's queue is full, or the request is too large for it.
         """
         id_ = uuid.uuid4().hex if id is None else id
-        headers = make_headers(id_, Targets(max_latency_ms, min_accuracy))
+        headers = make_headers(id_, Targets(max_latency_ms, min_accuracy, explanation))
         try:
             self._producer.produce(self._requests, as_body(data), device, headers=[*headers])
         except (KafkaException, BufferError) as e:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from ounce_schemas.request import (
     HEADER_ANSWER,
+    HEADER_EXPLANATION,
     HEADER_ID,
     HEADER_MAX_LATENCY_MS,
     HEADER_MIN_ACCURACY,
@@ -21,6 +22,7 @@ class Targets(NamedTuple):
 
     max_latency_ms: float | None = None
     min_accuracy: float | None = None
+    explanation: bool | None = None
 
 
 def as_body(data: Any) -> bytes:
@@ -53,9 +55,11 @@ def make_headers(id_: str, targets: Targets) -> list[tuple[str, bytes]]:
         (HEADER_ANSWER, b"v2"),
     ]
     names = (HEADER_MAX_LATENCY_MS, HEADER_MIN_ACCURACY)
-    for name, value in zip(names, targets, strict=True):
+    for name, value in zip(names, targets[:2], strict=True):
         if value is not None:
             headers.append((name, repr(float(value)).encode()))
+    if targets.explanation is not None:
+        headers.append((HEADER_EXPLANATION, b"true" if targets.explanation else b"false"))
     return headers
 
 

@@ -127,8 +127,7 @@ def figure_rows(of: Comparison) -> list[tuple[str, str, str]]:
         ("floors kept", f"{beside.floors_kept / n:.2%}", f"{public.floors_kept / n:.2%}"),
         ("compute each, ms", f"{beside.cost_ms / n:.4g}", f"{public.cost_ms / n:.4g}"),
         *(
-            (f"latency p{p}, ms", f"{quantile_ms(quick, p / 100):.3g}",
-             f"{quantile_ms(slow, p / 100):.3g}")
+            (f"latency p{p}, ms", _ms(quantile_ms(quick, p / 100)), _ms(quantile_ms(slow, p / 100)))
             for p in (50, 99)
         ),
     ]  # fmt: skip
@@ -148,6 +147,10 @@ def class_rows(of: Comparison) -> list[tuple[str, ...]]:
         )
         for name, one in ordered
     ]
+
+
+def _ms(latency_ms: float) -> str:
+    return f"{latency_ms:,.0f}" if latency_ms >= 100 else f"{latency_ms:.3g}"
 
 
 def comparison_text(found: Mapping[str, Comparison]) -> str:

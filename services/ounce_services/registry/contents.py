@@ -8,6 +8,7 @@ from pathlib import Path
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import (
     CARD_FILE,
+    EXPLANATION_FILE,
     MODEL_FILE,
     TASK_FILE,
     read_card,
@@ -58,9 +59,10 @@ def read_contents(folder: Path) -> Contents:
     task = read_task(task_folder / TASK_FILE)
     if not names:
         raise ArtifactError(f"{folder}: holds no model")
+    places: list[str] = []
     for name in names:
-        _check_model(task_folder / name, task)
-    places = [place for name in names for place in served_places(name)]
+        card = _check_model(task_folder / name, task)
+        places += served_places(name, explained=card.explanation is not None)
     places += [p for p in served_places() if (task_folder / p).is_file()]
     if "plans.json" in places:
         read_plans(task_folder / "plans.json")
@@ -84,13 +86,19 @@ def _check_model(folder: Path, task: TaskSpec) -> ModelCard:
         )
     if card.inputs != task.inputs or card.output != task.output:
         raise ArtifactError(f"{folder / CARD_FILE}: its signature is not the task's")
+    _check_digest(folder / MODEL_FILE, card.sha256)
+    if card.explanation is not None:
+        _check_digest(folder / EXPLANATION_FILE, card.explanation.sha256)
+    return card
+
+
+def _check_digest(path: Path, wanted: str) -> None:
     try:
-        digest = hashlib.sha256((folder / MODEL_FILE).read_bytes()).hexdigest()
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as e:
-        raise ArtifactError(f"{folder / MODEL_FILE}: can't be read: {e.strerror or e}") from e
-    if digest != card.sha256:
+        raise ArtifactError(f"{path}: can't be read: {e.strerror or e}") from e
+    if digest != wanted:
         raise ArtifactError(
-            f"{folder / MODEL_FILE}: sha256 {digest[:12]}… is not the card's {card.sha256[:12]}…: "
+            f"{path}: sha256 {digest[:12]}… is not the card's {wanted[:12]}…: "
             "half copied? Copy or train it again"
         )
-    return card

@@ -16,7 +16,7 @@ from ounce_schemas.first_contact import first_contact
 from ounce_schemas.release import InService, read_in_service
 from ounce_schemas.topics import MODELS_TOPIC
 
-from ounce_services.cluster.admin import CLIENT_CONFIG, OPEN
+from ounce_services.cluster.admin import CLIENT_CONFIG, OPEN, Cluster
 
 _SILENCE_S = 20.0
 
@@ -54,6 +54,11 @@ class ModelsTopic:
         self._connection = {**CLIENT_CONFIG, "bootstrap.servers": kafka, **security}
         self._timeout_s = timeout_s
         admin, cluster = first_contact(AdminClient, self._connection, timeout_s, KafkaException)
+        if Cluster(cluster.cluster_id or "", {}).is_embedded:
+            raise BrokerError(
+                f"the embedded broker has no compacted topics, so no {MODELS_TOPIC}: publish "
+                "models where there is a Kafka"
+            )
         try:
             if MODELS_TOPIC not in cluster.topics:
                 config = {"cleanup.policy": "compact"}
@@ -63,6 +68,10 @@ class ModelsTopic:
             found = admin.describe_configs([resource])[resource].result(timeout_s)
         except KafkaException as e:
             raise BrokerError(f"topic {MODELS_TOPIC}: Kafka refuses: {e.args[0].str()}") from e
+        except TimeoutError as e:
+            raise BrokerError(
+                f"topic {MODELS_TOPIC}: Kafka does not answer within {timeout_s:g} s"
+            ) from e
         policy = found["cleanup.policy"].value
         if policy != "compact":
             raise BrokerError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ounce_edge.models.catalogue import sample_inputs
+from ounce_edge.models.checks import sample_inputs
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime, TensorSignature
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.task import TaskSpec

@@ -2,10 +2,12 @@
 
 import pytest
 from ounce_edge.gateway.arrivals import Arrived, Refused, Translator
-from ounce_edge.gateway.maps import Pattern, Place, TopicMap, TopicMaps
+from ounce_edge.gateway.maps import TopicMap, TopicMaps
+from ounce_edge.gateway.patterns import Pattern, Place
 from ounce_edge.gateway.replies import BadReplyError, Reply, ReplyAddress
 from ounce_schemas.dead_letter import HEADER_OMITTED, HEADER_REASON
 from ounce_schemas.request import HEADER_REPLY
+from ounce_schemas.topic_maps import MapKind, MapRule
 
 MAPS = TopicMaps([TopicMap.parse("sensors/+device/+task")], ["digits"])
 D1 = Place("digits", "d1")
@@ -148,3 +150,52 @@ def test_properties_without_end_become_a_letter_without_them() -> None:
     assert "a" not in headers
     assert headers[HEADER_REASON] == b"bad-header"
     assert found.record.value == b"x"
+
+
+LABELLED = TopicMaps(
+    [
+        TopicMap.parse("sensors/+device/+task"),
+        TopicMap.parse("truth/+device/+task", MapKind.LABELS),
+    ],
+    ["digits"],
+)
+
+
+def test_a_label_goes_to_the_topic_of_labels_with_its_device_and_id() -> None:
+    label = arrived("truth/d1/digits", b'{"label": "7"}', properties=[("ce_id", "r-1")])
+    record = Translator(LABELLED, address(), 10**6).translate(label).record
+    assert record is not None
+    assert (record.topic, record.key) == ("ounce.digits.labels", b"d1")
+    headers = dict(record.headers)
+    assert headers["ce_id"] == b"r-1"
+    assert address().read(headers[HEADER_REPLY] or b"") == Reply("answers/d1/digits")
+
+
+def test_a_label_that_no_record_takes_becomes_a_dead_letter_of_its_task() -> None:
+    label = arrived("truth/d1/digits", bytes(2_000_000))
+    found = Translator(LABELLED, address(), 10**6).translate(label)
+    assert found.refused is Refused.TOO_LARGE
+    assert found.record is not None
+    assert found.record.topic == "ounce.digits.dead-letters"
+
+
+def test_what_a_map_says_counts_where_a_message_says_nothing() -> None:
+    rule = MapRule(
+        topic="csv/+device", task="digits", content_type="text/csv", max_latency_ms=50,
+        min_accuracy=0.9,
+    )  # fmt: skip
+    maps = TopicMaps([TopicMap.of_rule(rule, "maps.0")], ["digits"])
+    translator = Translator(maps, address(), 10**6)
+
+    def headers(**more: object) -> dict[str, bytes | None]:
+        record = translator.translate(arrived("csv/d1", b"1,2", **more)).record
+        assert record is not None
+        return {k: v for k, v in record.headers if k != HEADER_REPLY}
+
+    assert headers() == {
+        "content-type": b"text/csv", "ce_maxlatencyms": b"50", "ce_minaccuracy": b"0.9",
+    }  # fmt: skip
+    own = headers(content_type="application/json", properties=[("CE_MaxLatencyMs", "7")])
+    assert own == {
+        "content-type": b"application/json", "CE_MaxLatencyMs": b"7", "ce_minaccuracy": b"0.9",
+    }  # fmt: skip

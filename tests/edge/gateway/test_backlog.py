@@ -11,6 +11,7 @@ from ounce_edge.gateway import backlog as room
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.backlog import Backlog
 from ounce_edge.gateway.bounds import Bounds
+from ounce_edge.gateway.pace import Pace
 from ounce_edge.gateway.store import Store
 from ounce_edge.wire.records import Outgoing
 
@@ -23,6 +24,7 @@ class FakeKafka:
     def __init__(self) -> None:
         self.taken: list[bytes] = []
         self.committed = -1
+        self.n_asked = 0
         self.fails: list[str] = []
         """Of the next commits: `aborted`, `silent`, which is taken and not told, or `odd`."""
 
@@ -30,6 +32,7 @@ class FakeKafka:
         return self
 
     def commit(self, batch: Sequence[Outgoing], offsets: Any, _: Any) -> list[Refusal]:
+        self.n_asked += 1
         values = [bytes(value or b"") for outgoing in batch for value in outgoing.values]
         if b"bad" in values:
             return [Refusal(Entry(batch[0], 0), "Invalid record", is_alone=len(values) == 1)]
@@ -148,9 +151,37 @@ def test_what_is_stored_in_doubt_while_the_producer_is_made_waits(
     producer = backlog._ready_producer()
     backlog.allow(False)
     store.add([record(b"in doubt")])
-    backlog._send_next(producer)
+    backlog._send_next(producer, 5)
     assert kafka.taken == []
     backlog.allow(True)
-    backlog._send_next(producer)
+    backlog._send_next(producer, 5)
     assert kafka.taken == [b"1", b"in doubt"]
     assert len(store) == 0
+
+
+def test_one_of_many_that_is_refused_is_found_by_halves(kafka: FakeKafka, store: Store) -> None:
+    values = [b"%d" % i for i in range(200)]
+    values[150] = b"bad"
+    store.add([record(value) for value in values])
+    n_before = kafka.n_asked
+    run(store, lambda bad, _: bad._replace(value=b"good"), per_s=2000)
+    values[150] = b"good"
+    assert kafka.taken == values
+    assert kafka.n_asked - n_before < 60
+
+
+def test_a_device_in_a_hurry_does_not_wait_for_the_next_ones_turn(
+    kafka: FakeKafka, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pace, "due", lambda *_: 0)
+    monkeypatch.setattr(Pace, "wait_s", lambda *_: 3600.0)
+    store.add([record(b"%d" % i, b"ab"[i % 2 : i % 2 + 1]) for i in range(6)])
+    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, 50, lambda _: None, never)
+    backlog.start()
+    backlog.allow(True)
+    try:
+        backlog.hurry(b"b")
+        wait_until(lambda: kafka.taken == [b"1", b"3", b"5"], lambda: backlog.trouble)
+    finally:
+        backlog.close()
+    assert len(store) == 3

@@ -8,6 +8,7 @@ from ounce_edge.gateway.arrivals import Arrived, KafkaRecord
 from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.forwarder import Forwarder, Order, Rules
 from ounce_edge.gateway.store import Store, StoreError
+from ounce_edge.gateway.stored import Most
 
 
 class FakeLine:
@@ -42,7 +43,7 @@ class FakeBacklog:
         self.may_send = False
         self.first: list[bytes] = []
 
-    def allow(self, is_up: bool) -> None:
+    def allow(self, is_up: bool, held_s: float = 0.0) -> None:
         self.may_send = is_up
 
     def hurry(self, device: bytes) -> None:
@@ -74,7 +75,7 @@ class Rig:
         self.forwarder.turn()
 
     def stored(self) -> list[bytes | None]:
-        number, rows = self.store.begin_batch(1000)
+        number, rows, _ = self.store.begin_batch(Most(1000, 1000))
         self.store.settle(number, is_sent=False)
         return [row.record.value for row in rows]
 

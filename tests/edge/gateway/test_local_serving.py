@@ -11,6 +11,7 @@ from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.forwarder import Forwarder, Rules
 from ounce_edge.gateway.local import LocalServing
 from ounce_edge.gateway.store import Store
+from ounce_edge.gateway.stored import Most
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.wire.records import Headers
 from ounce_schemas.request import HEADER_REPLY
@@ -55,7 +56,7 @@ def test_inputs_answers_and_letters_are_stored_together(
     assert local.answer(asked) == 3
     forwarder.turn()
     assert set(map(id, safe)) == {id(arrived) for _, arrived in asked}
-    _, rows = store.begin_batch(100)
+    rows = store.begin_batch(Most(100, 100)).rows
     store.close()
     records = [row.record for row in rows]
     assert Counter(record.topic for record in records) == {

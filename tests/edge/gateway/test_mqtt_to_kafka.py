@@ -1,12 +1,17 @@
 """Devices on a real mosquitto reach a real Kafka, and hear the answers."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import paho.mqtt.client as mqtt
 import pytest
+from ounce_edge.wire.dead_letters import write_letter
+from ounce_edge.wire.records import Record
 from ounce_schemas.dead_letter import HEADER_REASON
+from ounce_schemas.errors import InvalidMessageError, Reason
 
 from tests.support.kafka.far_end import FarEnd
 from tests.support.kafka.topics import OwnTopics
@@ -73,3 +78,33 @@ def test_a_message_is_forwarded_and_its_answer_comes_back(
         assert gateway.value_of('ounce_gateway_refused_total{reason="bad-topic"}') == 1
         assert gateway.value_of('ounce_gateway_refused_total{reason="too-large"}') == 1
     assert gateway.child.process.returncode == 0, gateway.child.log_tail()
+
+
+def test_a_label_comes_to_its_topic_and_a_refused_one_is_told(
+    kafka: str, topics: OwnTopics, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    task = "gateway-labels"
+    _, _, letters, labels = topics.of_task(task)
+    far = FarEnd(kafka, [labels], letters)
+    options = [
+        "--map=sensors/+device/+task", "--labels=truth/+device/+task", f"--task={task}",
+        "--name=labels", f"--store={tmp_path}/store.db",
+    ]  # fmt: skip
+    try:
+        with (
+            Gateway(mosquitto.url, kafka, tmp_path / "gateway.log", options),
+            MqttDevice(mosquitto.port, ["answers/d1/#"]) as device,
+        ):
+            device.send(f"truth/d1/{task}", b'{"label": "7"}', UserProperty=[("ce_id", "r-1")])
+            (label,) = far.read(1)
+            assert (label.key(), label.value()) == (b"d1", b'{"label": "7"}')
+            assert dict(label.headers() or [])["ce_id"] == b"r-1"
+            why = InvalidMessageError(Reason.BAD_LABEL, "no such class")
+            letter = write_letter(cast("Record", label), why)  # as a worker does
+            far.publish(letter.key, letter.value, letter.headers)
+            (told,) = device.wait_for(1)
+            assert json.loads(told.payload) == {
+                "error": "bad-label", "text": "no such class", "id": "r-1",
+            }  # fmt: skip
+    finally:
+        far.close()

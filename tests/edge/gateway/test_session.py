@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from ounce_edge.gateway.answers import publish
 from ounce_edge.gateway.arrivals import Arrived
-from ounce_edge.gateway.maps import Pattern, Place, TopicMaps
+from ounce_edge.gateway.maps import TopicMaps
+from ounce_edge.gateway.patterns import Pattern, Place
 from ounce_edge.gateway.replies import Reply, ReplyAddress
 from ounce_edge.gateway.session import Session
 from ounce_edge.gateway.settings import GatewaySettings
@@ -38,7 +39,7 @@ def settings(broker: Mosquitto, **more: Any) -> GatewaySettings:
 @contextmanager
 def session(broker: Mosquitto, **more: Any) -> Iterator[Session]:
     own = settings(broker, **more)
-    made = Session(own, own.maps.filters)
+    made = Session(own, own.topic_maps.filters)
     made.start()
     try:
         wait_until(lambda: made.trouble is None, lambda: made.trouble)
@@ -177,7 +178,7 @@ def test_tls_and_a_password(tmp_path: Path) -> None:
             ({"mqtt": f"mqtts://127.0.0.1:{broker.port}"}, "can't be reached"),
         ):
             own_settings = settings(broker, **{**good, **wrong})
-            own = Session(own_settings, own_settings.maps.filters)
+            own = Session(own_settings, own_settings.topic_maps.filters)
             own.start()
             try:
                 wait_until(lambda o=own, w=why: w in (o.trouble or ""), lambda o=own: o.trouble)  # type: ignore[misc]

@@ -30,7 +30,10 @@ def test_the_password_comes_from_a_file(tmp_path: Path) -> None:
     [
         ({"map": ("s/+device/+task", "s/#=digits")}, r"no level \+device"),
         ({"map": ("s/+device/+task", "s/a/+device=digits")}, "match the same topics"),
-        ({"map": ()}, "at least one"),
+        ({"map": ()}, "no map of requests"),
+        ({"map": (), "labels": ("truth/+device/+task",)}, "no map of requests"),
+        ({"labels": ("s/+device/labels=digits",)}, "match the same topics"),
+        ({"labels": ("answers/+device/+task",)}, "would be read again"),
         ({"task": ()}, "at least one"),
         ({"task": ("../x",)}, "pattern"),
         ({"map": ("s/+device=other",)}, "needs --task other"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.bounds import Bounds, DropFirst
 from ounce_edge.gateway.store import Store, StoreError
+from ounce_edge.gateway.stored import Most
 
 MAX_BYTES = 12_000
 """Of about ten records."""
@@ -62,7 +63,7 @@ def kept(path: Path) -> list[KafkaRecord]:
     try:
         if (batch := store.open_batch()) is not None:
             store.settle(batch, is_sent=False)
-        _, found = store.begin_batch(10**6)
+        found = store.begin_batch(Most(10**6, 10**6)).rows
         assert [s.place for s in found] == sorted({s.place for s in found})
         assert len(store) == len(found)
         assert store.n_bytes == sum(s.record.size_bytes for s in found)
@@ -131,7 +132,9 @@ def test_a_killed_store_is_as_before_or_as_after_and_goes_on(
             chosen = batch_of(model, n, [b"d%d" % device for device in devices])
             model = [r for r in model if r not in chosen] if is_sent else model
             try:
-                number, rows = store.begin_batch(n, [b"d%d" % device for device in devices])
+                number, rows, _ = store.begin_batch(
+                    Most(n, n), [b"d%d" % device for device in devices]
+                )
                 assert [s.record for s in rows] == chosen
                 store.settle(number, is_sent)
             except Killed:
@@ -198,7 +201,7 @@ def test_a_full_disk_keeps_what_was_there_and_takes_no_more(path: Path) -> None:
 def test_a_batch_that_is_under_way_is_not_dropped(path: Path) -> None:
     store = Store(path, Bounds(5_000, 1e9))
     store.add([record(0), record(1)])
-    number, _ = store.begin_batch(1)
+    number = store.begin_batch(Most(1, 1)).number
     store.add([record(2, size=2_000)])
     assert store.open_batch() == number
     store.settle(number, is_sent=False)
@@ -209,7 +212,7 @@ def test_a_batch_that_is_under_way_is_not_dropped(path: Path) -> None:
 def test_a_record_is_replaced_where_it_stands(path: Path) -> None:
     store = Store(path, Bounds(10**9, 1e9))
     store.add([record(0), record(1)])
-    number, _ = store.begin_batch(1)
+    number = store.begin_batch(Most(1, 1)).number
     store.replace(number, record(7, size=500))
     store.close()
     assert kept(path) == [record(7, size=500), record(1)]
@@ -248,7 +251,7 @@ def test_a_batch_of_large_records_is_small(tmp_path: Path) -> None:
     store.add([record(9, device=2, size=2_000_000)])
     batches = []
     for first in ([b"d1"], [b"d1"], [], []):
-        number, rows = store.begin_batch(100, first)
+        number, rows, _ = store.begin_batch(Most(100, 100), first)
         batches.append([row.place for row in rows])
         store.settle(number, is_sent=True)
     store.close()

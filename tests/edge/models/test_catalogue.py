@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ounce_edge.models.catalogue import Ladder, load_ladder, sample_inputs
+from ounce_edge.models.catalogue import Ladder, load_ladder
+from ounce_edge.models.checks import sample_inputs
 from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_schemas.cells import Cell

@@ -81,7 +81,7 @@ def test_where_there_is_time_for_all_nobody_is_late(rates: dict[str, float]) -> 
 def test_of_one_priority_the_earliest_deadline_goes_first() -> None:
     tight, loose = rule("tight", max_latency_ms=30), rule("loose", max_latency_ms=3000)
     for settings in ({}, {"priority": 2}):
-        rules = [{**tight, **settings}, {**loose, **settings, "explanation": False}]
+        rules = [{**tight, **settings}, {**loose, **settings, "reasons": False}]
         found = run({"tight": 0.5, "loose": 0.8}, *rules)
         assert share(found["tight"]) > 0.95
         assert share(found["loose"]) == 1.0

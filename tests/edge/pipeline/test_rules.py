@@ -66,7 +66,7 @@ def test_messages_of_different_routes_that_wait_together_are_all_answered_once()
         for i in range(300)
     ]
     rules = [
-        {"name": "a", "when": {"tenant": "acme"}, "allow": ["heavy"], "explanation": False},
+        {"name": "a", "when": {"tenant": "acme"}, "allow": ["heavy"], "reasons": False},
         {"name": "b", "when": {"device": ["line-1*", "line-2?"]}, "fallback": "refuse"},
     ]
     found = answered(records, min_accuracy=0.9, max_latency_ms=3000.0, rules=rules)

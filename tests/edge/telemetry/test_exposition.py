@@ -4,7 +4,7 @@ import gzip
 from typing import Any
 
 import pytest
-from ounce_edge.telemetry.exposition import Exposition, make_metrics_app
+from ounce_edge.telemetry.exposition import make_metrics_app, page_of
 from ounce_edge.telemetry.metrics import Metrics
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.exposition import choose_encoder
@@ -35,12 +35,11 @@ def metrics() -> Metrics:
 @pytest.mark.parametrize("accept", [OPENMETRICS, PLAIN, ""])
 def test_the_page_is_that_of_the_client_library(metrics: Metrics, accept: str) -> None:
     encode, content_type = choose_encoder(accept)
-    exposition = Exposition(metrics.registry)
     for _ in range(2):  # the second is from memory
-        page = exposition.write(content_type.startswith("application/openmetrics"))
+        page = page_of(metrics.registry, content_type.startswith("application/openmetrics"))
         assert lines(page) == lines(encode(metrics.registry))
     metrics.set_lag({("digits", 7): 3})
-    page = exposition.write(content_type.startswith("application/openmetrics"))
+    page = page_of(metrics.registry, content_type.startswith("application/openmetrics"))
     assert lines(page) == lines(encode(metrics.registry))
 
 
@@ -53,7 +52,7 @@ def test_numbers_are_written_as_the_library_does(value: float) -> None:
     registry = CollectorRegistry()
     Gauge("g", "text with \\ and\nmore", registry=registry).set(value)
     Counter("c", "text", ["l"], registry=registry).labels("x").inc(abs(value) if value > 0 else 0)
-    assert Exposition(registry).write(False) == generate_latest(registry)
+    assert page_of(registry, False) == generate_latest(registry)
 
 
 def scrape(registry: CollectorRegistry, **environ: str) -> tuple[str, dict[str, str], bytes]:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from ounce_edge.pipeline.tenants import tenant_of, tenant_shares
-from ounce_edge.telemetry.exposition import Exposition
+from ounce_edge.telemetry.exposition import page_of
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.telemetry.tenant_counts import FIRST_SEEN, MOST_NAME_CHARS
 from ounce_edge.wire.request_head import read_head
@@ -32,7 +32,7 @@ def of_tenant(name: bytes | None, body: bytes = GOOD, *more: tuple[str, bytes]) 
 
 def counted(metrics: Metrics, name: str) -> dict[str, float]:
     """By tenant, those that are not 0, as the page shows them."""
-    page = Exposition(metrics.registry).write(False).decode()
+    page = page_of(metrics.registry, False).decode()
     samples = [s for family in text_string_to_metric_families(page) for s in family.samples]
     return {s.labels["tenant"]: s.value for s in samples if s.name == name and s.value}
 
@@ -106,7 +106,7 @@ def test_only_named_tenants_have_series_where_some_are_named() -> None:
 def test_a_hostile_name_is_one_label_and_comes_back_as_it_is(name: bytes) -> None:
     metrics = answered([of_tenant(name)])
     assert counted(metrics, PREDICTIONS) == {name.decode(): 1}
-    page = Exposition(metrics.registry).write(False).decode()
+    page = page_of(metrics.registry, False).decode()
     families = {family.name for family in text_string_to_metric_families(page)}
     assert not any("forged" in family for family in families)
 

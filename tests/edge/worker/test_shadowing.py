@@ -50,11 +50,11 @@ class Shadowed:
     def begin(self, document: str, share: float = 1.0) -> None:
         self.shadowing.follow(version(document, share))
 
-    def take(self, n: int) -> None:
+    def take(self, n: int, first: int = 0) -> None:
         now_ms = int(time.time() * 1e3)
         records = [
             FakeRecord(GOOD, [("ce_id", b"%d" % i)], offset_=i, timestamp_ms=now_ms)
-            for i in range(n)
+            for i in range(first, first + n)
         ]
         asyncio.run(self.serving.take(records))
         self.serving.finish()
@@ -104,13 +104,14 @@ def test_a_share_is_copied_and_none_once_the_shadow_ends(shadowed: Shadowed) -> 
     shadowed.begin("{max_latency_ms: 5000}", share=0.3)
     shadowed.take(400)
     wait_until(lambda: shadowed.counted.total() > 60)
-    time.sleep(0.1)
-    n = shadowed.counted.total()
-    assert 60 < n < 190
     shadowed.shadowing.follow(version(None))
-    shadowed.take(100)
-    time.sleep(0.05)
-    assert shadowed.counted.total() == n
+    shadowed.take(100, first=1000)
+    shadowed.begin("{max_latency_ms: 5000}")
+    shadowed.take(10, first=2000)
+    wait_until(lambda: any(int(a.id) == 2009 for a in shadowed.said))
+    ids = [int(a.id) for a in shadowed.said]
+    assert 60 < sum(id_ < 400 for id_ in ids) < 190
+    assert [id_ for id_ in ids if id_ >= 400] == list(range(2000, 2010))
 
 
 def test_what_can_not_be_served_is_counted_and_not_sent(shadowed: Shadowed) -> None:

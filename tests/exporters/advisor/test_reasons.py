@@ -18,7 +18,15 @@ from ounce_schemas.advice import (
 )
 from ounce_schemas.card import AccuracyEstimate
 from ounce_schemas.device import ReferenceTimes
+from ounce_schemas.task import TaskSpec, TensorSpec
 
+TASK = TaskSpec(
+    name="t",
+    kind="classification",
+    description="t",
+    inputs=(TensorSpec(name="input", datatype="FP32", shape=(4,)),),
+    labels=("a", "b"),
+)
 LOOK = Look(
     n_rows=1000,
     n_numbers=3,
@@ -62,7 +70,7 @@ def arm(
 def told(*arms: Arm, groups: dict[str, AccuracyEstimate] | None = None) -> dict[str, str]:
     plan = Plan(models=(arms[0].model,), accuracy=estimate(0.8), counted_ns=10)
     decision = Decision(verdict=Verdict.CLASSICAL, plan=plan, best=arms[0].model)
-    return {reason.topic: reason.text for reason in reasons(LOOK, arms, decision, groups)}
+    return {reason.topic: reason.text for reason in reasons(TASK, LOOK, arms, decision, groups)}
 
 
 def test_the_crossing_of_curves_is_told_by_rows() -> None:

@@ -180,6 +180,8 @@ def test_what_float32_would_blur_has_an_offset_taken_off_before() -> None:
         ["1.4.2", "2.0.1", "None", ""],
         ["2026-01-02 03:04:05", "2026-11-30 23:00:00", "", ""],
         ["31/12/2026 8:15", "01/02/2026 9:00", "", ""],
+        ["1:30:00", "90:00", "", "2 days 03:00:00"],
+        ["00:45", "23:10", "NA", "9:05"],
         ["(1,234.5)", "\u22123", "4.5", ""],
     ],
 )
@@ -189,13 +191,6 @@ def test_a_worker_reads_a_cell_as_training_did(cells: list[str]) -> None:
         values, unread = read_values(column.cell, table["x"])
         assert unread == 0
         np.testing.assert_array_equal(values, column.values)
-
-
-def test_a_time_of_day_says_that_its_minutes_are_left_out() -> None:
-    table = frame(took=[f"{i % 3:02d}:{i % 60:02d}:00" for i in range(60)], y="a")
-    found = choose_columns(table, "y")
-    assert found.numeric == ("took.hour",)
-    assert found.notices[0].startswith("column 'took' is read as a time of day, and its minutes")
 
 
 def test_numbers_with_both_decimal_marks_are_left_out_by_name() -> None:

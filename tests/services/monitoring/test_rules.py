@@ -14,6 +14,7 @@ from tests.services.monitoring.simulated import (
     Counter,
     Fault,
     Simulation,
+    Values,
     gauge,
     ramp,
 )
@@ -27,11 +28,15 @@ SENT_BADLY = f'ounce_dead_letters_total{{reason="wrong-shape",{TASK}}}'
 MODEL_FAILED = f'ounce_dead_letters_total{{reason="model-failed",{TASK}}}'
 FENCED = f'ounce_transactions_aborted_total{{cause="fenced",{W1}}}'
 EXPIRY = f'ounce_certificate_expiry_timestamp_seconds{{certificate="ssl_ca",{W1}}}'
+G = 'instance="g-1",job="ounce-gateway"'
+DROPPED = f"ounce_gateway_dropped_total{{{G}}}"
+REFUSED = f'ounce_gateway_refused_total{{reason="bad-topic",{G}}}'
+STORED, AGE_S = f"ounce_gateway_stored_records{{{G}}}", f"ounce_gateway_stored_age_seconds{{{G}}}"
 DAY_S = 86_400
 A_MINUTE = 1000.0
 """Messages."""
 
-FLEET = {
+FLEET: dict[str, Values | Counter] = {
     f"up{{{W1}}}": gauge(1, 1),
     f"up{{{W2}}}": gauge(1, 1),
     f"process_start_time_seconds{{{W1}}}": gauge(1000, 1000),
@@ -57,6 +62,17 @@ FLEET = {
     ANSWERED: Counter(A_MINUTE, A_MINUTE),
     SENT_BADLY: Counter(1, 1),
     MODEL_FAILED: Counter(),
+    f"up{{{G}}}": gauge(1, 1),
+    f"ounce_gateway_ready{{{G}}}": gauge(1, 1),
+    f"ounce_gateway_kafka_away{{{G}}}": gauge(0, 0),
+    f"ounce_gateway_store_failing{{{G}}}": gauge(0, 0),
+    f"ounce_gateway_messages_total{{{G}}}": Counter(A_MINUTE, A_MINUTE),
+    f"ounce_gateway_stored_bytes{{{G}}}": gauge(0, 0),
+    f"ounce_gateway_store_limit_bytes{{{G}}}": gauge(1e9, 1e9),
+    STORED: lambda is_faulty, step: float(-step % 40),  # small backlogs that are sent
+    AGE_S: lambda is_faulty, step: 600.0 - step % 40,
+    DROPPED: Counter(),
+    REFUSED: Counter(1, 1),
 }
 
 CAUSES = [
@@ -106,6 +122,17 @@ CAUSES = [
         },
         11, 15, 1,
     ),
+    Fault("OunceGatewayGone", {f"up{{{G}}}": gauge(1, 0)}, 2, 5, 1),
+    Fault("OunceGatewayCutOff", {f"ounce_gateway_kafka_away{{{G}}}": gauge(0, 1)}, 3, 5, 1),
+    Fault("OunceGatewayNotReady", {f"ounce_gateway_ready{{{G}}}": gauge(1, 0)}, 3, 5, 1),
+    Fault("OunceGatewayBacklogGrows", {STORED: ramp(100)}, 14, 16, 16),
+    Fault("OunceGatewayBacklogAges", {AGE_S: ramp(15)}, 8, 12, 7),
+    Fault(
+        "OunceGatewayStoreFills", {f"ounce_gateway_stored_bytes{{{G}}}": gauge(0, 0.9e9)}, 1, 5, 1
+    ),
+    Fault("OunceGatewayStoreFails", {f"ounce_gateway_store_failing{{{G}}}": gauge(0, 1)}, 2, 5, 1),
+    Fault("OunceGatewayDrops", {DROPPED: Counter(0, 40)}, 1, 2, 12),
+    Fault("OunceGatewayRefuses", {REFUSED: Counter(1, 100)}, 7, 12, 7),
 ]  # fmt: skip
 
 BREACHES = {
@@ -132,6 +159,14 @@ BURNT = [
         Fault(alert, {series: gauge(0, 1)}, 4, 4, 6 * 60, "ticket"),
     )
 ]
+
+SOON = {
+    "a model is ten times slower": "OunceModelSuspended",
+    "the broker is gone": "OunceBrokerTakesNothing",
+    "inputs drift": "OunceDrift",
+    "the disk is full": "OunceRecordingStopped",
+}
+"""Faults that are told within two minutes from when a worker's page shows them."""
 
 by_cause = Simulation(["recordings.yaml", "causes.yaml"], FLEET, step_s=15)
 by_budget = Simulation(["recordings.yaml", "objectives.yaml"], FLEET, step_s=120)
@@ -161,6 +196,15 @@ def test_alerts_tell_their_faults_alone(
 ) -> None:
     done = simulation.run(faults, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_faults_that_hurt_most_are_told_within_two_minutes() -> None:
+    within_min = {fault.alert: fault.within_min for fault in CAUSES}
+    assert [within_min[alert] <= 2 for alert in SOON.values()] == [True] * len(SOON)
+    # The simulation scrapes and evaluates no more often than the configuration that ships.
+    config = yaml.safe_load((ROOT / "services" / "prometheus" / "prometheus.yml").read_text())
+    seconds = [int(config["global"][f"{each}_interval"][:-1]) for each in ("scrape", "evaluation")]
+    assert max(seconds) <= by_cause.step_s
 
 
 def test_an_alert_that_is_silent_or_does_not_end_is_seen(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ounce_edge.models.catalogue import Ladder, ServedModel
+from ounce_edge.models.catalogue import Ladder, ServedModel, explained_card
 from ounce_edge.models.runtimes.base import Inputs
 from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -25,6 +25,7 @@ from ounce_schemas.card import (
     TrainingData,
 )
 from ounce_schemas.documents import CARD_FILE, MODEL_FILE, TASK_FILE
+from ounce_schemas.explanation import Explanation
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 DIGITS = TaskSpec(
@@ -145,6 +146,42 @@ def card(
         created=datetime(2026, 1, 1, tzinfo=UTC),
         sha256=digest,
     )
+
+
+def explained(
+    task: TaskSpec, name: str, answer: Callable[[Inputs], Any] | None = None, **promises: Any
+) -> ServedModel:
+    """A fake model that also explains its answers, in three times the time: each input adds its own
+    value to a base of 0.5.
+
+    Args:
+        task: with one input of numbers.
+        name: of the model.
+        answer: what the graph that explains says; None: the first label, and such contributions.
+        promises: as for `card`.
+    """
+    slower = {**promises, "ms_per_item": 3 * promises.get("ms_per_item", 0.1)}
+    own = Explanation(
+        method="exact",
+        score="log-odds",
+        inputs=tuple(f"x{i}" for i in range(task.inputs[0].size)),
+        largest_error=0.0,
+        latency=card(task, name, **slower).latency,
+        size_bytes=2000,
+        sha256=hashlib.sha256(f"{name} explained".encode()).hexdigest(),
+    )
+    whole = card(task, name, **promises).model_copy(update={"explanation": own})
+    twin = explained_card(whole)
+    assert twin is not None
+
+    def explains(inputs: Inputs) -> Any:
+        values = inputs[task.inputs[0].name]
+        answers = np.zeros((len(values), task.output.size + 1), np.float32)
+        answers[:, 0], answers[:, -1] = 1.0, 0.5
+        return np.concatenate([answers, values], axis=1)
+
+    graph = FakeModel(task, answer or explains)
+    return ServedModel(whole, FakeModel(task), 0, explained=ServedModel(twin, graph, 0))
 
 
 def served(

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 from ounce_schemas.request import HEADER_REPLY
@@ -59,7 +60,11 @@ class FarEnd:
     def answer(self, request: Message, body: bytes) -> None:
         """Publish an answer to a request."""
         back = [(n, v) for n, v in request.headers() or [] if n in (HEADER_REPLY, "ce_id")]
-        self._producer.produce(self._predictions, body, request.key(), headers=back)
+        self.publish(request.key(), body, back)
+
+    def publish(self, key: Any, value: bytes | None, headers: Any) -> None:
+        """Publish a record where answers go."""
+        self._producer.produce(self._predictions, value, key, headers=headers)
         self._producer.flush(30)
 
     def close(self) -> None:

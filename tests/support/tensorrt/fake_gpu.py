@@ -35,6 +35,8 @@ class FakeGpu:
         self.calls: list[str] = []
         self.blocks: dict[int, Any] = {}
         """Memory by address."""
+        self.now_ms = 0.0
+        """Its own clock: a call of an engine takes 1 ms, and 0.1 for each item."""
         self._captured: list[Callable[[], None]] | None = None
 
     def __getattr__(self, name: str) -> Callable[..., tuple[Any, ...]]:
@@ -86,6 +88,21 @@ class FakeGpu:
         taken = sum(ctypes.sizeof(block) for block in self.blocks.values())
         return TOTAL_BYTES - taken, TOTAL_BYTES
 
+    def _cudaEventCreate(self) -> dict[str, float]:
+        return {}
+
+    def _cudaEventDestroy(self, event: dict[str, float]) -> None:
+        event.clear()
+
+    def _cudaEventRecord(self, event: dict[str, float], stream: int) -> None:
+        event["at_ms"] = self.now_ms
+
+    def _cudaEventSynchronize(self, event: dict[str, float]) -> None:
+        pass
+
+    def _cudaEventElapsedTime(self, begin: dict[str, float], end: dict[str, float]) -> float:
+        return end["at_ms"] - begin["at_ms"]
+
     def _cudaStreamCreate(self) -> int:
         return 77
 
@@ -122,12 +139,15 @@ class FakeTensorRt:
     __version__ = "10.3.0"
     ILogger = type("ILogger", (), {"ERROR": 1, "INTERNAL_ERROR": 0})
     TensorIOMode = IntEnum("TensorIOMode", {"INPUT": 1, "OUTPUT": 2})
+    ExecutionContextAllocationStrategy = SimpleNamespace(USER_MANAGED=2)
 
     def __init__(self, gpu: FakeGpu, *, refuses_capture: bool = False) -> None:
         self.gpu = gpu
         self.refuses_capture = refuses_capture
         self.sizes: list[int] = []
         """Items of each call that ran."""
+        self.scratch_bytes = 1000
+        """That the engines need which are made from now on."""
 
     def nptype(self, dtype: Any) -> Any:
         return dtype
@@ -153,9 +173,16 @@ class FakeEngine:
         self._addresses: dict[str, int] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
         self.num_io_tensors = len(self._tensors)
+        self.device_memory_size_v2 = trt.scratch_bytes
+        self._scratch = 0
 
-    def create_execution_context(self) -> "FakeEngine":
+    def create_execution_context(self, strategy: int) -> "FakeEngine":
+        assert strategy == self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
         return self
+
+    def set_device_memory(self, address: int, size_bytes: int) -> None:
+        assert size_bytes >= self.device_memory_size_v2
+        self._scratch = address
 
     def get_tensor_name(self, i: int) -> str:
         return list(self._tensors)[i]
@@ -180,9 +207,12 @@ class FakeEngine:
     def execute_async_v3(self, stream: int) -> bool:
         if self._trt.gpu.is_capturing and self._trt.refuses_capture:
             return False
-        shapes = dict(self._shapes)
+        shapes, scratch = dict(self._shapes), self._scratch
 
         def work() -> None:
+            block = self._trt.gpu.blocks[scratch]  # a KeyError: it was given back
+            ctypes.memset(block, _GARBAGE, self.device_memory_size_v2)
+            self._trt.gpu.now_ms += 1.0 + 0.1 * shapes[self._inputs[0]][0]
             inputs = {name: self._at(name, shapes[name]).copy() for name in self._inputs}
             self._trt.sizes.append(shapes[self._inputs[0]][0])
             [output] = self._session.run(None, inputs)

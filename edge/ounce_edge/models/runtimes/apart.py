@@ -107,6 +107,18 @@ class ApartRuntime:
             except RuntimeError:
                 return 0
 
+    @property
+    def joules(self) -> float | None:
+        """Energy that the GPU has used since some time; None where nobody can say."""
+        if self._is_starting.is_set():
+            return None
+        with self._lock:
+            try:
+                found = self._alive().ask(self._limits.run_s, "joules", 0)
+            except RuntimeError:
+                return None
+        return None if found is None else float(found)
+
     def load(self, path: Path, content: bytes) -> LoadedModel:
         """As `Runtime` says. A process that is being started is waited for.
 
@@ -135,6 +147,18 @@ class ApartRuntime:
             ApartError: there is no process, or it fails.
             RuntimeError: the model fails.
         """
+        result: NDArray[np.float32] = self._ask(number, "run", dict(inputs))
+        return result
+
+    def gpu_times_ms(self, number: int, n_items: int, n_calls: int) -> list[float]:
+        """Times of a model's calls by the GPU's own clock; none where it has no clock.
+
+        Raises:
+            Exception: as of `run`.
+        """
+        return [float(ms) for ms in self._ask(number, "times", n_items, n_calls)]
+
+    def _ask(self, number: int, what: str, *more: Any) -> Any:
         if self._is_starting.is_set():
             raise self._starting()
         with self._lock:
@@ -149,8 +173,7 @@ class ApartRuntime:
             child, kept = self._alive(), self._models[number]
             if kept.process != child.number:
                 raise ApartError(f"{kept.path} did not come back: {kept.why_not}")
-            result: NDArray[np.float32] = child.ask(self._limits.run_s, "run", number, dict(inputs))
-        return result
+            return child.ask(self._limits.run_s, what, number, *more)
 
     def unload(self, number: int) -> None:
         """Forget a model."""
@@ -248,6 +271,10 @@ class _ApartModel:
         if not self._is_loaded:
             raise RuntimeError("the model was unloaded")
         return self._runtime.run(self._number, inputs)
+
+    def gpu_times_ms(self, n_items: int, n_calls: int) -> list[float]:
+        """As `ApartRuntime` says."""
+        return self._runtime.gpu_times_ms(self._number, n_items, n_calls)
 
     def unload(self) -> None:
         """As `LoadedModel` says."""

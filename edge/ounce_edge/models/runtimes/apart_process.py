@@ -78,5 +78,10 @@ def _do(
         return models[number].run(*more)
     if what == "used":
         return getattr(runtime, "used_bytes", 0)
+    if what == "joules":
+        return getattr(runtime, "joules", None)
+    if what == "times":
+        times_ms = getattr(models[number], "gpu_times_ms", None)
+        return [] if times_ms is None else times_ms(*more)
     models.pop(number).unload()
     return None

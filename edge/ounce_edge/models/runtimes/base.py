@@ -72,6 +72,10 @@ def kind_of(name: str) -> str:
     return name.split()[0].removeprefix("onnxruntime-").partition("-")[0]
 
 
+GPU_KINDS = ("cuda", "tensorrt")
+"""Kinds of runtimes that run on a GPU."""
+
+
 class Runtime(Protocol):
     """Loads models; holds what they share, for example one thread pool."""
 

@@ -1,6 +1,7 @@
 """The plans of one task, and what is believed of them as calls, answers and labels come."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from ounce_schemas.routing import Objective
@@ -37,6 +38,7 @@ class Plans:
         plans: what may answer; at least every step's model is in `models`.
         objective: what the lightest plan has least of.
         strata: of the task's measure.
+        explained_by: of models, the one that answers so too and explains its answers.
 
     Raises:
         ValueError: no plan at all.
@@ -48,6 +50,7 @@ class Plans:
         plans: Sequence[Plan],
         objective: Objective = Objective.CPU_TIME,
         strata: Strata = PLAIN,
+        explained_by: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         if not plans:
             raise ValueError("a task needs at least one plan")
@@ -57,6 +60,12 @@ class Plans:
         self.accuracy = AccuracyBeliefs([plan.accuracy for plan in plans], strata)
         self.item_overhead_ms = 0.0
         self.tables = Tables.of(self.models, self.plans, objective)
+        found = [plan.explained(explained_by) for plan in self.plans]
+        self.explaining = [i for i, plan in enumerate(found) if plan is not None]
+        """Plans all of whose models explain their answers, ascending."""
+        self.explained_plans = [e or p for e, p in zip(found, self.plans, strict=True)]
+        """By plan: the same with models that explain, where all of them do."""
+        self.explained_tables = Tables.of(self.models, self.explained_plans, objective)
         self._reach = np.ones((len(plans), max(len(plan.steps) for plan in plans)))
         self._load_ms: tuple[float, ...] = (0.0,) * len(self.models)
         self._view: tuple[BeliefState, View] | None = None

@@ -1,7 +1,7 @@
 """What can answer a message: models, and plans made of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
@@ -40,3 +40,13 @@ class Plan:
     name: str
     steps: Sequence[PlanStep]
     accuracy: AccuracyPrior
+
+    def explained(self, by: Mapping[int, int]) -> "Plan | None":
+        """The same with models that also explain their answers; None: one of them has none.
+
+        Args:
+            by: of models, the one that also explains.
+        """
+        if not all(step.model in by for step in self.steps):
+            return None
+        return replace(self, steps=[replace(s, model=by[s.model]) for s in self.steps])

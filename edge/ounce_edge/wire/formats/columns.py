@@ -234,4 +234,6 @@ def _kind(spec: TensorSpec, place: _Place) -> str:
     cell = next((c for c in spec.cells or () if c.column == place.names[0]), None)
     if cell is None or cell.read == "number":
         return "a number"
+    if cell.read == "seconds":
+        return f"a duration; send {cell.date_format or 'H:MM:SS'}, or its seconds"
     return f"a date; send {cell.date_format or '2026-01-31T12:00:00'}"

@@ -25,6 +25,8 @@ class Content:
     min_accuracy: float | None = None
     answer: str | None = None
     """A value of `AnswerForm`."""
+    explanation: bool | None = None
+    """Whether the answer says what each input contributed."""
     attributes: dict[str, Any] = field(default_factory=dict)
     """Of a CloudEvent in structured mode, by their names."""
     is_raw: bool = False
@@ -39,6 +41,8 @@ class Content:
             return
         if self.answer is None and isinstance(found.get("answer"), str):
             self.answer = found["answer"]
+        if self.explanation is None and isinstance(found.get("explanation"), bool):
+            self.explanation = found["explanation"]
         for name in TARGETS & found.keys():
             if getattr(self, name) is None:
                 setattr(self, name, as_target(name, found[name]))

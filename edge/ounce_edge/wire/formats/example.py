@@ -41,6 +41,8 @@ def _column(spec: TensorSpec, i: int, name: str) -> tuple[str, Any]:
         return cell.column, "a text of several words"
     if cell.read == "number":
         return cell.column, (cell.offset or 0.0) + 1.5
+    if cell.read == "seconds" and not cell.date_format:
+        return cell.column, "1:30:00"
     return cell.column, _MOMENT.strftime(cell.date_format or "%Y-%m-%dT%H:%M:%S")
 
 

@@ -244,6 +244,7 @@ def _plain(request: Request, task: TaskSpec) -> Content:
         None if parameters is None else parameters.max_latency_ms,
         None if parameters is None else parameters.min_accuracy,
         None if parameters is None else parameters.answer,
+        None if parameters is None else parameters.explanation,
     )
 
 

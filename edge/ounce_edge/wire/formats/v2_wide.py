@@ -81,6 +81,7 @@ class WideReader:
             parameters.max_latency_ms,
             parameters.min_accuracy,
             parameters.answer,
+            parameters.explanation,
         )
 
     def _columns_items(self, tensors: Sequence[_Tensor]) -> list[ItemData]:

@@ -64,13 +64,20 @@ def plot(plans: Sequence[Assessment]) -> Plot:
             )
         )  # fmt: skip
     line = " ".join(f"{p.x},{p.y}" for p in points if p.is_best)
-    x_ticks = [
-        (x(math.log10(k * 10.0**n)), f"{k * 10.0**n:g}")
-        for n in range(math.floor(x_from), math.ceil(x_to) + 1)
-        for k in (1, 3)
-        if x_from <= math.log10(k * 10.0**n) <= x_to
-    ]
+    x_ticks = [(x(math.log10(cost)), f"{cost:g}") for cost in _costs(10**x_from, 10**x_to)]
     step = next(s for s in (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 1) if y_to - y_from <= 6 * s)
     first = math.ceil(y_from / step)
     y_ticks = [(y(k * step), f"{k * step:.3g}") for k in range(first, int(y_to / step) + 1)]
     return Plot(points, line, x_ticks, y_ticks)
+
+
+def _costs(least: float, most: float) -> list[float]:
+    """Round numbers within bounds: few of each power of ten, more where these are less than
+    three."""
+    powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    found: list[float] = []
+    for steps in ((1, 3), (1, 2, 5), range(1, 10)):
+        found = [k * 10.0**n for n in powers for k in steps if least <= k * 10.0**n <= most]
+        if len(found) >= 3:
+            break
+    return found

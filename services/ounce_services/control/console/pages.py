@@ -36,8 +36,15 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.filters["share"] = lambda value: f"{value:.1%}"
     environment.filters["time"] = lambda at_ms: f"{_utc(at_ms):%Y-%m-%d %H:%M:%S}"
-    environment.filters["ms"] = lambda value: f"{value:,.3g} ms"
+    environment.filters["ms"] = _duration
     return environment
+
+
+def _duration(ms: float) -> str:
+    """In seconds where it is one at least."""
+    if ms < 999.5:
+        return f"{ms:.3g} ms"
+    return f"{ms / 1e3:.3g} s" if ms < 999_500 else f"{ms / 1e3:,.0f} s"
 
 
 def _utc(at_ms: int) -> datetime:

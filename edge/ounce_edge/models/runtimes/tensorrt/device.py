@@ -8,6 +8,8 @@ from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 
 _NO_DRIVER = ("cudaErrorInsufficientDriver", "cudaErrorNoDevice", "cudaErrorStubLibrary")
 _FIRST = 0
+_BUS_ID_BYTES = 32
+"""13 are needed."""
 
 
 @dataclass(frozen=True)
@@ -58,3 +60,13 @@ def find_device(cuda: Cuda) -> Device:
         free_bytes=int(free_bytes),
         total_bytes=int(total_bytes),
     )
+
+
+def bus_id_of(cuda: Cuda) -> str:
+    """Where the first GPU is on the PCI bus, for example `0000:17:00.0`.
+
+    Raises:
+        CudaError: there is none.
+    """
+    name = cuda.call("cudaDeviceGetPCIBusId", _BUS_ID_BYTES, _FIRST)
+    return bytes(name).split(b"\0")[0].decode()

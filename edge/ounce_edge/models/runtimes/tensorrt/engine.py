@@ -1,7 +1,7 @@
 """An engine in GPU memory: batches are padded to few sizes, each of which becomes a CUDA graph."""
 
 import logging
-import threading
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from ounce_edge.models.runtimes.tensorrt.buffers import Buffer
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
 from ounce_edge.models.runtimes.tensorrt.log import last_line, log_of
+from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
+from ounce_edge.models.runtimes.tensorrt.timing import StreamTimer
 from ounce_edge.models.runtimes.text_bytes import encode_texts
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ class EngineModel:
         cuda: of the same process.
         content: of the engine, from the own cache: it is native code.
         profile: that it was built with.
+        scratch: shared with other engines; one of its own where none is given.
 
     Raises:
         ArtifactError: TensorRT does not take the engine.
@@ -39,10 +42,19 @@ class EngineModel:
     """
 
     def __init__(
-        self, tensorrt: TensorRt, cuda: Cuda, content: bytes, profile: BatchProfile
+        self,
+        tensorrt: TensorRt,
+        cuda: Cuda,
+        content: bytes,
+        profile: BatchProfile,
+        scratch: Scratch | None = None,
     ) -> None:
         self._cuda, self._profile = cuda, profile
-        self._lock = threading.Lock()
+        self._scratch = scratch or Scratch(cuda)
+        self._place: int | None = None
+        """In the scratch memory."""
+        self._address = 0
+        """Of the scratch memory that the context and the graphs know."""
         self._graphs: dict[int, Any] = {}
         """By bucket: its graph; None where it can't be captured."""
         self._seen: set[int] = set()
@@ -58,7 +70,8 @@ class EngineModel:
                 f"{tensorrt.name} does not take the engine: {last_line(self._log.lines)}"
             )
         self._kept: Any = (runtime, engine)  # the context needs both
-        self._context: Any = engine.create_execution_context()
+        strategy = trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        self._context: Any = engine.create_execution_context(strategy)
         if self._context is None:
             raise ArtifactError(f"{tensorrt.name} makes no context: {last_line(self._log.lines)}")
         self.inputs: dict[str, TensorSignature] = {}
@@ -66,6 +79,7 @@ class EngineModel:
         self._n_bytes: dict[str, int] = {}
         """Of inputs that hold texts."""
         try:
+            self._place = self._scratch.join(int(engine.device_memory_size_v2))
             self._stream = cuda.call("cudaStreamCreate")
             for i in range(engine.num_io_tensors):
                 name = engine.get_tensor_name(i)
@@ -93,32 +107,71 @@ class EngineModel:
         if any(len(array) != n for array in arrays.values()):
             raise ValueError("the inputs have different numbers of items")
         most = self._profile.most
-        with self._lock:
-            if not self._is_loaded:
-                raise RuntimeError("the model was unloaded")
+        with self._scratch.lock:
+            self._prepare()
             result = np.empty((n, *self._buffers[self._output].host.shape[1:]), np.float32)
             for start in range(0, n, most):
                 self._run_some(arrays, start, result[start : start + most])
         return result
 
+    def gpu_times_ms(self, n_items: int, n_calls: int) -> list[float]:
+        """What the GPU takes for so many calls of a batch, copies included, by CUDA's events.
+
+        Args:
+            n_items: of a call, at most the profile's.
+            n_calls: behind two that are not timed.
+
+        Raises:
+            CudaError: the GPU fails.
+            RuntimeError: TensorRT refuses the call, or the model was unloaded.
+        """
+        bucket = self._profile.bucket_of(n_items)
+        with self._scratch.lock:
+            self._prepare()
+            for name in self.inputs:
+                self._buffers[name].host[:bucket] = 0
+            with StreamTimer(self._cuda, self._stream) as timer:
+                times_ms = [
+                    timer.time_ms(partial(self._launch, bucket)) for _ in range(2 + n_calls)
+                ]
+        return times_ms[2:]
+
     def unload(self) -> None:
         """Give back its GPU memory once a call under way has ended; it is not run again."""
-        with self._lock:
+        with self._scratch.lock:
             if not self._is_loaded:
                 return
             self._is_loaded = False
             try:
-                for graph in self._graphs.values():
-                    if graph is not None:
-                        self._cuda.call("cudaGraphExecDestroy", graph)
+                self._drop_graphs()
                 for buffer in self._buffers.values():
                     buffer.free()
                 if self._stream is not None:
                     self._cuda.call("cudaStreamDestroy", self._stream)
+                if self._place is not None:
+                    self._scratch.leave(self._place)
             except CudaError as e:  # of a context that is broken: its process ends soon
                 logger.warning("GPU memory is not given back: %s", e)
             self._graphs, self._buffers = {}, {}
             self._context = self._kept = None
+
+    def _prepare(self) -> None:
+        """Before a call: the scratch memory may be another block since the last one."""
+        if not self._is_loaded:
+            raise RuntimeError("the model was unloaded")
+        scratch = self._scratch
+        if self._address != scratch.address:
+            self._drop_graphs()
+            self._context.set_device_memory(scratch.address, scratch.size_bytes)
+            self._address = scratch.address
+
+    def _drop_graphs(self) -> None:
+        """Graphs hold addresses. The next calls of each bucket make new ones."""
+        graphs, self._graphs = self._graphs, {}
+        self._seen.clear()
+        for graph in graphs.values():
+            if graph is not None:
+                self._cuda.call("cudaGraphExecDestroy", graph)
 
     def _sign(self, name: str, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> TensorSignature:
         if dtype == np.uint8 and len(shape) == _TEXT_DIMENSIONS:

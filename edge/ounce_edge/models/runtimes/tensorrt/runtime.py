@@ -1,18 +1,21 @@
 """TensorRT as a runtime: it loads engines that are in the cache. None is built here, since a build
 takes minutes, in which nothing else would be answered."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.runtimes.base import EngineAbsentError, LoadedModel
+from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import find_device
+from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, find_device
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.engines import Target
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
+from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
 
 
 class TensorRtRuntime:
@@ -26,6 +29,8 @@ class TensorRtRuntime:
 
     def __init__(self, target: Target, cuda: Cuda, cache: EngineCache) -> None:
         self._target, self._cuda, self._cache = target, cuda, cache
+        self._scratch = Scratch(cuda)
+        self._read_joules: Callable[[], float] | None = None
 
     @property
     def name(self) -> str:
@@ -42,6 +47,15 @@ class TensorRtRuntime:
         """Memory of the GPU that is taken, by whomever."""
         free_bytes, total_bytes = self._cuda.call("cudaMemGetInfo")
         return int(total_bytes - free_bytes)
+
+    @property
+    def joules(self) -> float | None:
+        """Energy that the GPU has used since some time; None where nothing measures it."""
+        return None if self._read_joules is None else self._read_joules()
+
+    def count_energy(self) -> None:
+        """Find what measures the GPU's energy."""
+        self._read_joules = find_gpu_energy(bus_id_of(self._cuda))
 
     def load(self, path: Path, content: bytes) -> LoadedModel:
         """Load the engine of an ONNX file.
@@ -62,7 +76,8 @@ class TensorRtRuntime:
                 f"{path}: has no engine of {self.name} for {self._target.device.name}; build it "
                 f"with `ounce engines build {task}`, which says why where it can't be built"
             )
-        return EngineModel(self._target.tensorrt, self._cuda, engine, self._target.profile)
+        target = self._target
+        return EngineModel(target.tensorrt, self._cuda, engine, target.profile, self._scratch)
 
 
 def make_tensorrt(cache: Path) -> TensorRtRuntime:
@@ -75,4 +90,6 @@ def make_tensorrt(cache: Path) -> TensorRtRuntime:
     tensorrt = find_tensorrt(Flavour.NATIVE)
     cuda = find_cuda()
     target = Target(tensorrt, find_device(cuda), BatchProfile())
-    return TensorRtRuntime(target, cuda, EngineCache(cache))
+    runtime = TensorRtRuntime(target, cuda, EngineCache(cache))
+    runtime.count_energy()
+    return runtime

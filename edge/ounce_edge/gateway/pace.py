@@ -1,0 +1,60 @@
+"""How many stored records go at once, so that what is live beside them stays in time. Pure.
+
+Readers of committed records stop at an open transaction: a live message behind it waits as long as
+it lasts. And a broker that has just come back is slow. So the pace begins low, doubles while
+transactions and confirmations are short, and halves where they are not.
+"""
+
+TICK_S = 0.1
+"""Between two batches."""
+_HELD_S = 0.05
+"""So long the records of a batch may hold up a live message."""
+_LEAST_SHARE = 0.1
+"""Of the greatest pace: a backlog ends, also where a broker is slow for good."""
+_SLOWER = 1.1
+"""The shortest transaction is forgotten by a tenth with each further one."""
+
+
+class Pace:
+    """Says when the next stored records may go, and how many.
+
+    Args:
+        per_s: most records a second.
+    """
+
+    def __init__(self, per_s: float) -> None:
+        self.most = max(round(per_s * TICK_S), 1)
+        """Records of one batch, at most."""
+        self._least = max(round(self.most * _LEAST_SHARE), 1)
+        self._n = self._least
+        self._shortest_s = float("inf")
+        self._next_s = float("-inf")
+
+    def due(self, now_s: float) -> int:
+        """How many may go at a time; 0 before the next ones may."""
+        return self._n if now_s >= self._next_s else 0
+
+    def wait_s(self, now_s: float) -> float:
+        """From a time until the next ones may go."""
+        return max(self._next_s - now_s, 0.0)
+
+    def went(self, began_s: float, ended_s: float, held_s: float) -> None:
+        """Learn from a batch.
+
+        Args:
+            began_s: when it began.
+            ended_s: when Kafka had it.
+            held_s: the longest that a live message waited for Kafka meanwhile.
+        """
+        took_s = ended_s - began_s
+        self._shortest_s = min(took_s, self._shortest_s * _SLOWER)
+        # What even the shortest takes is not of the records, and fewer of them do not help.
+        if max(took_s - self._shortest_s, held_s) > _HELD_S:
+            self._n = max(self._n // 2, self._least)
+        else:
+            self._n = min(self._n * 2, self.most)
+        self._next_s = max(began_s + TICK_S, ended_s + took_s)
+
+    def start_over(self) -> None:
+        """The line was down: nothing is known of it."""
+        self._n, self._shortest_s = self._least, float("inf")

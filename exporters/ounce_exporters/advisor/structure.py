@@ -1,0 +1,119 @@
+"""What the structure of the data says: which models suit it, and what a pretrained start saves.
+Pure."""
+
+from collections.abc import Iterable, Sequence
+
+from ounce_schemas.advice import Arm, Look, Reason
+from ounce_schemas.task import TaskKind
+
+RACE = "the race on this data"
+_SMOOTH = ("logistic-regression", "ridge", "kernel-svm")
+_STARTS = "what `ounce train --from` takes; the forecast of the race's curve"
+_NO_TRANSFER = Reason(
+    topic="transfer",
+    text="a pretrained start saves nothing: only networks of images and of sequences start from "
+    "others, of the same size",
+    source="what `ounce train --from` takes",
+)
+
+
+def structure(look: Look, ran: Sequence[Arm]) -> Reason:
+    """What the data is like, and which kind of model that suits in the race."""
+    if look.structure == "table":
+        return _of_table(look, ran)
+    if look.structure == "image":
+        height, width, channels = look.shape
+        told = f"images of {height} x {width} pixels, {'grey' if channels == 1 else 'in colour'}"
+        named = ("networks", "models of single pixels")
+    elif look.structure == "sequence":
+        steps, n = look.shape
+        told = f"sequences of {steps} steps of {n} {'channel' if n == 1 else 'channels'}"
+        named = ("networks", "models of fixed features")
+    else:
+        told = f"texts, of which models read {' and '.join(map(str, look.shape))} bytes"
+        if look.n_texts > len(look.shape) or look.n_numbers:
+            told += ", beside other columns, which networks of texts do not read"
+        named = ("networks", "linear models of n-grams")
+    networks = best_of(arm for arm in ran if arm.family == "neural")
+    others = best_of(arm for arm in ran if arm.family == "classical")
+    if networks is None or others is None:
+        return Reason(topic="structure", text=told, source=RACE)
+    gap = 100 * (accuracy_of(networks) - accuracy_of(others))
+    return Reason(
+        topic="structure",
+        text=f"{told}; {named[0]} are {gap:+.1f} points against {named[1]} here",
+        figures={"networks_ahead_points": gap},
+        source=RACE,
+    )
+
+
+def _of_table(look: Look, ran: Sequence[Arm]) -> Reason:
+    trees = best_of(
+        a for a in ran if "boost" in a.model or "forest" in a.model or "trees" in a.model
+    )
+    lines = best_of(a for a in ran if a.model in _SMOOTH)
+    irregular = look.skewed + look.heavy_tailed
+    shape = (
+        f"a table of {look.n_numbers} numbers and {look.n_texts} categories; columns that are "
+        f"skewed or heavy-tailed: {irregular}"
+    )
+    figures: dict[str, float] = {"irregular_columns": irregular}
+    if trees is not None and lines is not None:
+        gap = 100 * (accuracy_of(trees) - accuracy_of(lines))
+        figures["trees_ahead_points"] = gap
+        shape += f"; trees are {gap:+.1f} points against smooth models here"
+    return Reason(
+        topic="structure",
+        text=shape,
+        figures=figures,
+        source=f"{RACE}; that irregular columns favour trees: McElfresh et al., NeurIPS 2023",
+    )
+
+
+def transfer(look: Look, arms: Sequence[Arm]) -> Reason:
+    """What a network would gain by starting from another one."""
+    if look.structure not in ("image", "sequence"):
+        return _NO_TRANSFER
+    networks = [arm for arm in arms if arm.family == "neural" and arm.curve]
+    if not networks:
+        return _NO_TRANSFER
+    best = max(networks, key=lambda arm: arm.curve[-1].validation)
+    rows, now = best.curve[-1].n_rows, best.curve[-1].validation
+    if not best.forecast:
+        return Reason(
+            topic="transfer",
+            text=f"{best.model} can start from another network of the same size; what that saves "
+            "can't be told: its curve has no forecast",
+            source=_STARTS,
+        )
+    gain = 100 * (best.forecast[0].value - now)
+    return Reason(
+        topic="transfer",
+        text=f"{best.model} can start from another network of the same size; a start that is worth "
+        f"as many labels as there are ({rows:,}) gives about {gain:+.1f} points",
+        figures={"labels_saved": rows, "points": gain},
+        source=_STARTS,
+    )
+
+
+def labels(kind: TaskKind, *, judged: bool) -> Reason | None:
+    """What strange rows without labels leave open."""
+    if kind != "anomaly" or judged:
+        return None
+    return Reason(
+        topic="labels",
+        text="no row is labelled: the race compares false alarms alone, and which model finds more "
+        "can't be told; some labelled anomalies (--target) change that",
+        source="how the task is made: `ounce train --kind anomaly`",
+    )
+
+
+def best_of(arms: Iterable[Arm]) -> Arm | None:
+    """The most accurate of some arms that ran to the end."""
+    return max(arms, key=accuracy_of, default=None)
+
+
+def accuracy_of(arm: Arm) -> float:
+    """Of an arm that ran to the end."""
+    assert arm.accuracy is not None
+    return arm.accuracy.value

@@ -1,0 +1,202 @@
+"""Making a model's explanation: the exact graph where there is one, else occlusion; checked and
+measured."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from ounce_edge.models.measurement import measure_latency
+from ounce_edge.models.processor import processor_name
+from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime
+from ounce_schemas.card import Latency, LatencyAtBatch
+from ounce_schemas.documents import EXPLANATION_FILE
+from ounce_schemas.errors import ArtifactError, ExportError
+from ounce_schemas.explanation import MOST_INPUTS, Explanation, Method
+
+from ounce_exporters.explaining.additive import explain_terms
+from ounce_exporters.explaining.occlusion import occlude
+from ounce_exporters.explaining.owners import feature_owners
+from ounce_exporters.explaining.parts import Part, parts_of
+from ounce_exporters.explaining.reference import as_told, find_reference
+from ounce_exporters.explaining.scores import ScoreMap, probability_map, score_map
+from ounce_exporters.explaining.terms import HasTerms
+from ounce_exporters.export.calibration import Fitted
+from ounce_exporters.export.graphs import UNCALIBRATED
+from ounce_exporters.recipe import FittedModel, TaskData
+
+LARGEST_ERROR = 1e-5
+"""By which base and contributions may miss the score, over the greater of 1 and the score."""
+MOST_OCCLUDED = 64
+"""Parts that are replaced one by one: each costs as much as an answer."""
+MOST_BYTES = 64_000_000
+"""Of a file of explanations."""
+_ITEMS = 256
+_BATCH_SIZES = (1, 8, 64, 256)
+_SECONDS = 0.2
+_ANSWERS_DIFFER = 1e-4
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What is made for a card; one of the two."""
+
+    explanation: Explanation | None = None
+    unexplained: str | None = None
+    """Why there is none."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model that is exported, and what it was made of."""
+
+    fitted: FittedModel
+    calibrator: Fitted
+    graph: onnx.ModelProto
+    """The task's inputs and output, with `uncalibrated` inside."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    graph: onnx.ModelProto
+    method: Method
+    scores: ScoreMap
+    names: tuple[str, ...]
+    reference: dict[str, tuple[float | str | None, ...]]
+
+
+def explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime) -> Explained:
+    """Write `explanation.onnx` beside a model. A model that can't be explained costs nothing.
+
+    Args:
+        exported: the model.
+        data: of its task.
+        folder: of the model.
+        runtime: measures it.
+    """
+    try:
+        return Explained(_explain(exported, data, folder, runtime))
+    except (ExportError, ArtifactError) as e:
+        logger.info("not explained %s: %s", folder.name, e)
+        (folder / EXPLANATION_FILE).unlink(missing_ok=True)
+        return Explained(unexplained=str(e))
+
+
+def _explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime) -> Explanation:
+    made = _make(exported, data)
+    content = made.graph.SerializeToString(deterministic=True)
+    if len(content) > MOST_BYTES:
+        raise ExportError(f"its explanation takes {len(content):,} bytes, over {MOST_BYTES:,}")
+    path = folder / EXPLANATION_FILE
+    path.write_bytes(content)
+    model = runtime.load(path, content)
+    size = data.spec.output.size
+    items = {name: array[:_ITEMS] for name, array in data.test.inputs.items()}
+    found = model.run(items)
+    answers, outputs = _answers_and_outputs(exported.graph, items, runtime, size)
+    if not np.isfinite(found).all():
+        raise ExportError("contributions of some test items are not finite")
+    if np.abs(found[:, :size] - answers).max() > _ANSWERS_DIFFER * max(1.0, np.abs(answers).max()):
+        raise ExportError("the graph that explains answers otherwise than the model")
+    score = made.scores.of(outputs, answers)
+    sums = found[:, size:].astype(np.float64).sum(axis=1)
+    error = float((np.abs(sums - score) / np.maximum(np.abs(score), 1.0)).max())
+    if error > LARGEST_ERROR:
+        raise ExportError(f"contributions miss the score by {error:.2g}, over {LARGEST_ERROR:g}")
+    sample = {name: array[:_ITEMS] for name, array in data.validation.inputs.items()}
+    return Explanation(
+        method=made.method,
+        score=made.scores.name,
+        inputs=made.names,
+        reference=made.reference,
+        largest_error=float(f"{error:.3g}"),
+        latency=Latency(
+            runtime=runtime.name,
+            machine=processor_name(),
+            threads=runtime.threads,
+            batches=tuple(_measured(model, sample)),
+        ),
+        size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def _measured(model: LoadedModel, sample: Inputs) -> list[LatencyAtBatch]:
+    return measure_latency(
+        model, sample, batch_sizes=_BATCH_SIZES, seconds=_SECONDS, most_calls=100
+    )
+
+
+def _make(exported: Exported, data: TaskData) -> _Made:
+    task = data.spec
+    parts = parts_of(task)
+    if len(parts) > MOST_INPUTS:
+        raise ExportError(f"{len(parts)} inputs are over the {MOST_INPUTS} that are explained")
+    try:
+        made = _of_terms(exported, data, parts)
+        if made is not None:
+            return made
+    except ExportError as e:
+        logger.debug("explained by occlusion: %s", e)
+    if len(parts) > MOST_OCCLUDED:
+        raise ExportError(
+            f"{len(parts)} inputs are over the {MOST_OCCLUDED} that are replaced one by one"
+        )
+    scores, reference = score_map(task, exported.calibrator), find_reference(data)
+    outputs = exported.fitted.predict(reference).astype(np.float64)
+    base = outputs[0] @ scores.weights + scores.offsets
+    graph = occlude(exported.graph, task, parts, reference, scores, base)
+    names = tuple(part.name for part in parts)
+    return _Made(graph, "occlusion", scores, names, as_told(task, reference))
+
+
+def _of_terms(exported: Exported, data: TaskData, parts: Sequence[Part]) -> _Made | None:
+    """Where the model is a sum."""
+    task = data.spec
+    learned = (data.train if len(data.train) else data.validation).inputs
+    terms = exported.fitted.terms(learned) if isinstance(exported.fitted, HasTerms) else None
+    if terms is None:
+        return None
+    of_columns = feature_owners(terms.transform, task, terms.rows)
+    if of_columns is None:
+        return None
+    places = np.concatenate(
+        [_places(parts, tensor.name).ravel() for tensor in task.inputs]
+    )  # of columns side by side
+    scores = score_map(task, exported.calibrator)
+    if terms.gives_probabilities:
+        scores = probability_map(len(task.labels))
+    graph, method = explain_terms(
+        exported.graph, task, terms, places[of_columns], scores, len(parts)
+    )
+    return _Made(graph, method, scores, tuple(part.name for part in parts), {})
+
+
+def _places(parts: Sequence[Part], tensor: str) -> NDArray[np.intp]:
+    """The part that each element of a tensor is in."""
+    masks = np.stack([part.mask for part in parts if part.tensor == tensor])
+    first = next(i for i, part in enumerate(parts) if part.tensor == tensor)
+    return np.asarray(first + masks.argmax(axis=0))
+
+
+def _answers_and_outputs(
+    graph: onnx.ModelProto, items: Inputs, runtime: Runtime, size: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What the model answers, and its outputs before calibration."""
+    both = onnx.ModelProto()
+    both.CopyFrom(graph)
+    name = both.graph.output[0].name
+    both.graph.node.append(helper.make_node("Concat", [name, UNCALIBRATED], ["both"], axis=1))
+    del both.graph.output[:]
+    both.graph.output.append(
+        helper.make_tensor_value_info("both", TensorProto.FLOAT, ["batch", None])
+    )
+    found = runtime.load(Path("model.onnx"), both.SerializeToString()).run(items)
+    return found[:, :size], found[:, size:]

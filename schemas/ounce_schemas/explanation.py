@@ -1,0 +1,58 @@
+"""What a model's card says of explanations: what each input added to an answer's score."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ounce_schemas.latency import Latency
+from ounce_schemas.task import Document
+
+Method = Literal["exact", "tree-shap", "tree-paths", "occlusion"]
+"""How contributions are found.
+
+- `exact`: the score is a sum of terms, and each belongs to one input, or half to each of two.
+- `tree-shap`: Shapley values of every tree, by the shares of training rows at its branches.
+- `tree-paths`: what changes of a tree's mean at each branch that a row takes.
+- `occlusion`: what the score loses where an input is replaced by that of the reference. What these
+  differences leave of the score is shared out in proportion to their sizes.
+"""
+Score = Literal["log-odds", "probability", "value", "anomaly-score"]
+"""What contributions add up to, with the base.
+
+- `log-odds`: of the answered label against the others: the logarithm of its probability, less the
+  mean of the logarithms of theirs.
+- `probability`: of the answered label, as the trees say it, before it is calibrated.
+- `value`: the value that is answered.
+- `anomaly-score`: the model's own score, before it becomes a p-value.
+"""
+MOST_INPUTS = 256
+"""Contributions of one answer."""
+
+
+class Explanation(Document):
+    """What `explanation.onnx` does, beside the model: it answers as the model does, and says what
+    each input contributed.
+
+    Its one output `explained` has the shape (n_items, output size + 1 + n_inputs): the answer, the
+    base, and a contribution for each input. The base and the contributions add up to the score.
+    """
+
+    method: Method
+    score: Score
+    inputs: Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_INPUTS)] = Field(
+        description="What contributions are of, in order: columns, blocks of pixels, steps, bytes"
+    )
+    reference: dict[str, tuple[float | str | None, ...]] = Field(
+        default_factory=dict,
+        description="Occlusion, by tensor: what replaces a value, of each column or channel",
+    )
+    largest_error: float = Field(
+        ge=0,
+        description="By which base and contributions miss the score of a test item, over the "
+        "greater of 1 and the score",
+    )
+    latency: Latency = Field(description="Of an answer with its explanation")
+    size_bytes: int = Field(ge=1)
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="Digest of explanation.onnx"
+    )

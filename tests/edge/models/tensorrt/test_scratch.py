@@ -1,0 +1,112 @@
+"""Engines share one block of scratch memory, and the GPU's clock times their calls. CUDA and
+TensorRT are fakes: an engine writes over all of its scratch memory, which has to be there."""
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
+from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
+from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
+
+from tests.support.networks import N_PIXELS, perceptron
+from tests.support.tensorrt.fake_cuda import CudaCode
+from tests.support.tensorrt.fake_gpu import FakeGpu, FakeTensorRt
+
+CONTENT = perceptron().SerializeToString()
+
+
+class Bench:
+    """Engines of one process."""
+
+    def __init__(self) -> None:
+        self.gpu = FakeGpu()
+        self.trt = FakeTensorRt(self.gpu)
+        self.scratch = Scratch(Cuda(self.gpu))
+
+    def load(self, scratch_bytes: int) -> EngineModel:
+        self.trt.scratch_bytes = scratch_bytes
+        tensorrt = TensorRt(Flavour.NATIVE, "10.3.0", self.trt)
+        return EngineModel(tensorrt, Cuda(self.gpu), CONTENT, BatchProfile(4, 16), self.scratch)
+
+    @property
+    def block_bytes(self) -> int:
+        return ctypes.sizeof(self.gpu.blocks[self.scratch.address])
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def pixels(n: int) -> dict[str, NDArray[Any]]:
+    return {"input": np.random.default_rng(n).uniform(0, 1, (n, N_PIXELS)).astype(np.float32)}
+
+
+def test_the_block_is_as_large_as_the_largest_need(bench: Bench) -> None:
+    small = bench.load(1000)
+    n_blocks = len(bench.gpu.blocks)
+    large = bench.load(9000)
+    assert (bench.scratch.size_bytes, bench.block_bytes) == (9000, 9000)
+    assert len(bench.gpu.blocks) == 2 * n_blocks - 1  # one scratch for both
+    large.unload()
+    assert bench.block_bytes == 1000
+    small.unload()
+    assert (bench.scratch.address, bench.gpu.blocks) == (0, {})
+
+
+def test_graphs_follow_the_block(bench: Bench) -> None:
+    first = bench.load(1000)
+    wanted = first.run(pixels(3))
+    for _ in range(3):
+        np.testing.assert_array_equal(first.run(pixels(3)), wanted)
+    second = bench.load(9000)
+    answers = [model.run(pixels(3)) for _ in range(4) for model in (first, second)]
+    second.unload()
+    answers += [first.run(pixels(3)) for _ in range(4)]
+    for answer in answers:
+        np.testing.assert_array_equal(answer, wanted)
+    made, gone = (
+        bench.gpu.calls.count(name) for name in ("cudaGraphInstantiate", "cudaGraphExecDestroy")
+    )
+    assert (made, gone) == (4, 3)
+    bench.gpu.calls.clear()
+    first.run(pixels(3))
+    assert bench.gpu.calls == ["cudaGraphLaunch", "cudaStreamSynchronize"]
+
+
+def test_an_engine_for_which_there_is_no_room_costs_the_others_nothing(bench: Bench) -> None:
+    first = bench.load(1000)
+    wanted = first.run(pixels(3))
+    bench.gpu.failures["cudaMalloc"] = CudaCode["cudaErrorMemoryAllocation"]
+    with pytest.raises(CudaError, match="cudaErrorMemoryAllocation"):
+        bench.load(9000)
+    bench.gpu.failures.clear()
+    assert bench.block_bytes == 1000
+    np.testing.assert_array_equal(first.run(pixels(3)), wanted)
+
+
+def test_an_engine_that_needs_none_has_an_address(bench: Bench) -> None:
+    model = bench.load(0)
+    assert np.isfinite(model.run(pixels(2))).all()
+    assert bench.block_bytes == 256
+
+
+def test_the_gpus_clock_times_the_calls_of_a_bucket(bench: Bench) -> None:
+    model = bench.load(1000)
+    assert model.gpu_times_ms(3, 5) == pytest.approx([1.4] * 5)  # 4 items: padded up
+    assert bench.trt.sizes == [4] * 7
+    calls = bench.gpu.calls
+    assert calls.count("cudaEventDestroy") == calls.count("cudaEventCreate") == 2
+    assert calls.count("cudaGraphLaunch") == 6
+    bench.gpu.failures["cudaEventSynchronize"] = CudaCode["cudaErrorIllegalAddress"]
+    with pytest.raises(CudaError, match="cudaErrorIllegalAddress"):
+        model.gpu_times_ms(3, 5)
+    bench.gpu.failures.clear()
+    model.unload()
+    with pytest.raises(RuntimeError, match="unloaded"):
+        model.gpu_times_ms(3, 5)

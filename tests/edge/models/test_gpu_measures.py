@@ -1,0 +1,160 @@
+"""Beliefs, power and the GPU's own clock, through the process that runs it. The GPU is a fake."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from ounce_edge.models.cpu_and_gpu import CpuAndGpu
+from ounce_edge.models.energy import EnergyMeter, GpuMeter, make_meters, measured_watts
+from ounce_edge.models.first_beliefs import measured_belief
+from ounce_edge.models.runtimes.apart import ApartRuntime, Limits
+from ounce_edge.models.runtimes.fake import FakeRuntime
+from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
+from ounce_edge.models.runtimes.tensorrt.device import bus_id_of
+
+from tests.contracts.runtimes.test_onnx_cpu import classifier
+from tests.support.edge.ladders import DIGITS, served
+from tests.support.tensorrt.fake_cuda import FakeCuda
+from tests.support.tensorrt.fake_runtime import make_fake
+
+CONTENT = bytes(classifier().SerializeToString())
+PATH = Path("models/digits/model/model.onnx")
+
+
+@pytest.fixture
+def apart(tmp_path: Path) -> Iterator[ApartRuntime]:
+    runtime = ApartRuntime(partial(make_fake, tmp_path / "engines", CONTENT), Limits(start_s=120))
+    yield runtime
+    runtime.close()
+
+
+def test_each_batch_size_is_measured_on_the_gpu_beside_its_own_clock(
+    apart: ApartRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    loaded = apart.load(PATH, CONTENT)
+    assert apart.joules is None  # nothing measures a fake
+    model = replace(served(DIGITS, "a"), loaded=loaded, runtime="tensorrt")
+    sizes = [b.batch_size for b in model.card.latency.batches]
+    with caplog.at_level(logging.INFO):
+        belief = measured_belief(model)
+    lines = [line for line in caplog.messages if line.startswith("measured on the GPU")]
+    assert len(lines) == len(sizes)
+    slowest_ms = 0.0  # a belief never falls with the size
+    for n, line in zip(sizes, lines, strict=True):
+        gpu_ms = f"{1 + 0.1 * min(2 ** int(np.ceil(np.log2(n))), 64):.3f}"
+        assert f" items={n} " in line
+        assert f" gpu_p50_ms={gpu_ms} gpu_p99_ms={gpu_ms}" in line
+        slowest_ms = max(slowest_ms, float(line.partition(" p50_ms=")[2].split()[0]))
+        assert belief.median_ms(n) == pytest.approx(slowest_ms, abs=0.001)
+
+
+class Nvml:
+    """The package `pynvml`."""
+
+    NVMLError = OSError
+
+    def __init__(self, error: str = "") -> None:
+        self.millijoules, self.bus_id, self._error = 5_000, "", error
+
+    def nvmlInit(self) -> None:  # noqa: N802
+        pass
+
+    def nvmlDeviceGetHandleByPciBusId(self, bus_id: str) -> str:  # noqa: N802
+        self.bus_id = bus_id
+        return "handle"
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: str) -> int:  # noqa: N802
+        assert handle == "handle"
+        if self._error:
+            raise OSError(self._error)
+        return self.millijoules
+
+
+def test_the_gpus_energy_is_read_in_joules(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml = Nvml()
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)  # type: ignore[arg-type]
+    read = find_gpu_energy("0000:17:00.0")
+    assert read is not None
+    assert (read(), nvml.bus_id) == (5.0, "0000:17:00.0")
+    nvml.millijoules = 7_500
+    assert read() == 7.5
+
+
+@pytest.mark.parametrize("nvml", [None, Nvml("Not Supported")])
+def test_a_gpu_that_nothing_measures_has_no_energy(
+    nvml: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    assert find_gpu_energy("0000:17:00.0") is None
+
+
+def test_the_package_has_the_names_that_are_used() -> None:
+    nvml = pytest.importorskip("pynvml")
+    names = [name for name in vars(Nvml) if name.startswith(("nvml", "NVML"))]
+    assert [name for name in names if not hasattr(nvml, name)] == []
+
+
+def test_the_place_of_the_gpu_is_cudas() -> None:
+    assert bus_id_of(Cuda(FakeCuda(cudaDeviceGetPCIBusId=b"0000:17:00.0\0\0"))) == "0000:17:00.0"
+
+
+class Time:
+    """Passes as it is told; the GPU draws 20 W, and 50 W while a model runs."""
+
+    def __init__(self) -> None:
+        self.now_s = self.joules = 0.0
+
+    def pass_by(self, seconds: float, watts: float) -> None:
+        self.now_s += seconds
+        self.joules += watts * seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
+    time = Time()
+    monkeypatch.setattr("ounce_edge.models.energy.time.sleep", lambda s: time.pass_by(s, 20.0))
+    monkeypatch.setattr("ounce_edge.models.energy.time.perf_counter", lambda: time.now_s)
+    return time
+
+
+def running(clock: Time) -> Callable[[Any], Any]:
+    def run(inputs: Any) -> Any:
+        clock.pass_by(0.01, 50.0)
+        return np.full((len(inputs["input"]), 3), 1 / 3, np.float32)
+
+    return run
+
+
+def test_power_on_the_gpu_is_what_a_model_adds_there(clock: Time, tmp_path: Path) -> None:
+    on_gpu = replace(served(DIGITS, "a", running(clock)), runtime="tensorrt")
+    both = CpuAndGpu(FakeRuntime({}), FakeRuntime({}), lambda: clock.joules)
+    assert make_meters(both).watts(on_gpu) == pytest.approx(30.0, rel=0.01)
+    processor = SimpleNamespace(joules=lambda: 1.5)  # of each of the two spans: the same
+    meter = GpuMeter(lambda: clock.joules, processor)  # type: ignore[arg-type]
+    assert measured_watts(on_gpu, meter) == pytest.approx(30.0, rel=0.01)
+
+
+def test_power_that_is_not_measured_is_not_the_processors(clock: Time, tmp_path: Path) -> None:
+    on_gpu = replace(served(DIGITS, "a", running(clock)), runtime="cuda")
+    both = CpuAndGpu(FakeRuntime({}), FakeRuntime({}))
+    assert make_meters(both).watts(on_gpu) is None
+    assert make_meters(FakeRuntime({})).watts(on_gpu) is None
+    assert clock.now_s == 0.0
+
+
+def test_a_gpu_that_goes_down_meanwhile_costs_the_measurement_alone(
+    clock: Time, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    on_gpu = replace(served(DIGITS, "a", running(clock)), runtime="tensorrt")
+    readings = iter([1.0, 2.0, None])
+    meter = GpuMeter(lambda: next(readings), EnergyMeter(tmp_path))
+    assert measured_watts(on_gpu, meter) is None
+    assert "power of a is not measured: the GPU's energy can't be read" in caplog.text

@@ -1,0 +1,97 @@
+"""The console where much is to be read: figures, plots, and tables that a keyboard reaches."""
+
+import pytest
+from fastapi.testclient import TestClient
+from ounce_edge.recommender.rule.explanation import Assessment
+from ounce_schemas.errors import BrokerError
+from ounce_services.cluster.embedded import EmbeddedBroker
+from ounce_services.control.access.principal import Role
+from ounce_services.control.api.app import make_app
+from ounce_services.control.console.frontier import plot
+from ounce_services.control.console.pages import _environment
+from ounce_services.control.plane import Plane, make_plane
+from ounce_services.control.settings import ControlSettings
+from ounce_services.registry.topic import ModelsTopic
+
+from tests.services.control.conftest import logged_in
+from tests.services.test_shadow_comparison import answer
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0.0123, "0.0123 ms"),
+        (530.2, "530 ms"),
+        (999.9, "1 s"),
+        (29_512.0, "29.5 s"),
+        (2e6, "2,000 s"),
+    ],
+)
+def test_long_times_are_in_seconds(ms: float, text: str) -> None:
+    assert _environment().filters["ms"](ms) == text
+
+
+def test_an_answer_names_each_target_that_it_missed(plane: Plane) -> None:
+    key, value = answer("m-1", "7", "v1", latency_ms=9.0)
+    late_and_low = value.replace(b'"floor_met":true', b'"floor_met":false')
+    assert late_and_low != value
+    plane.stream.take("digits", [(key, late_and_low), (key, value)])
+    text = logged_in(plane).get("/live").text
+    assert ">late, under its floor<" in text
+    assert ">late<" in text
+
+
+@pytest.mark.parametrize(
+    ("least", "most"), [(0.0128, 0.0756), (0.005, 0.4), (0.011, 0.013), (1, 9e4)]
+)
+def test_a_plot_has_several_marks_of_cost(least: float, most: float) -> None:
+    plans = [
+        Assessment(f"p{i}", cost, 1.0, 0.9, 0.8, True, True, True)
+        for i, cost in enumerate((least, most))
+    ]
+    ticks = plot(plans).x_ticks
+    assert 2 <= len(ticks) <= 12
+    assert [x for x, _ in ticks] == sorted({x for x, _ in ticks})
+
+
+def test_tables_that_scroll_are_reached_by_keyboard(plane: Plane) -> None:
+    plane.stream.take("digits", [answer("m-1", "7", "v1")])
+    text = logged_in(plane).get("/").text
+    assert (
+        text.count('class="scroll"') == text.count('class="scroll" tabindex="0" role="group"') > 0
+    )
+
+
+def test_the_demos_broker_keeps_no_models_and_the_page_says_so(settings: ControlSettings) -> None:
+    with EmbeddedBroker() as broker:
+        with pytest.raises(BrokerError, match="publish models where there is a Kafka"):
+            ModelsTopic(broker.bootstrap_servers, 5.0)
+        plane = make_plane(
+            settings.model_copy(update={"kafka": broker.bootstrap_servers, "kafka_timeout_s": 5.0})
+        )
+        try:
+            page = logged_in(plane, "viewer").get("/models")
+            key, _ = plane.gate.keys.make("bob", Role.VIEWER)
+            call = TestClient(make_app(plane)).get(
+                "/v1/models", headers={"Authorization": f"Bearer {key}"}
+            )
+        finally:
+            plane.database.close()
+    assert (page.status_code, "embedded broker" in page.text) == (200, True)
+    assert (call.status_code, "embedded broker" in call.text) == (503, True)
+
+
+def test_a_kafka_that_says_nothing_of_the_topic_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent:
+        cluster_id, topics = "a", {"ounce.models": None}
+
+        def describe_configs(self, resources: list[object]) -> dict[object, "Silent"]:
+            return dict.fromkeys(resources, self)
+
+        def result(self, timeout_s: float) -> None:
+            raise TimeoutError
+
+    silent = Silent()
+    monkeypatch.setattr("ounce_services.registry.topic.first_contact", lambda *_: (silent, silent))
+    with pytest.raises(BrokerError, match=r"ounce\.models: Kafka does not answer within 3 s"):
+        ModelsTopic("127.0.0.1:1", 3.0)
