@@ -92,7 +92,7 @@ bench-kinds: $(READY) ## Anomalies, texts, images and sequences on public data: 
 	$(BIN)/python -m benchmarks.kinds --data $(DATA) $(PUBLISHED)
 	$(BIN)/python -m benchmarks.kinds.distilled $(PUBLISHED)
 	$(BIN)/python -m benchmarks.kinds.transfer --data $(DATA) $(PUBLISHED)
-	for of in anomalies images series life; do \
+	for of in anomalies images series life life_windows; do \
 	  $(BIN)/python -m benchmarks.kinds.signals --data $(DATA) --of $$of $(PUBLISHED) || exit 1; \
 	done
 
