@@ -8,7 +8,7 @@ that a device's records keep their order.
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -101,6 +101,8 @@ class Forwarder:
         """Whether the line is down."""
         self.dropped = 0
         """Records that the store dropped, since it was full or they were old."""
+        self.absent: Collection[str] = ()
+        """Topics that Kafka does not have; any thread may set it."""
         self.confirmed: Callable[[KafkaRecord], None] = lambda record: None
         """Told of what Kafka has."""
         self._line, self._store, self._backlog = line, store, backlog
@@ -149,7 +151,8 @@ class Forwarder:
 
     def _dispatch(self, waiting: _Waiting) -> None:
         device = waiting.record.key
-        if waiting.must_store or self.is_away or device in self._devices_to_store:
+        must_store = waiting.must_store or waiting.record.topic in self.absent
+        if must_store or self.is_away or device in self._devices_to_store:
             self._keep(waiting)
         elif self._order is Order.DEVICE and len(self._store) and self._has(device):
             self._keep(waiting)

@@ -219,3 +219,14 @@ def test_what_the_disk_takes_later_is_safe_then(rig: Rig, monkeypatch: pytest.Mo
     assert rig.safe == [b"1"]
     assert rig.forwarder.store_trouble is None
     assert rig.stored() == [b"1"]
+
+
+def test_what_is_for_an_absent_topic_is_kept_at_once(rig: Rig) -> None:
+    rig.forwarder.absent = {"t"}
+    rig.take(b"1")
+    rig.turn()
+    assert rig.line.names == []
+    assert rig.safe == rig.stored() == [b"1"]
+    rig.forwarder.absent = ()
+    rig.take(b"2", b"other")
+    assert rig.line.names == [b"2"]

@@ -107,3 +107,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             f"the name {twice[:40]!r} stands twice in an object; send each name once",
         )
     return result
+
+
+def is_text(value: bytes) -> bool:
+    """Whether it is UTF-8 without control characters but tabs and ends of lines."""
+    if not value or any(byte < 32 and byte not in b"\t\r\n" for byte in value[:4096]):
+        return False
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
