@@ -22,6 +22,7 @@ BODIES = {
     "mlserver": test_real_clients.MLSERVER_PANDAS,
     **{name: as_bytes(body) for name, body in test_wrapped_rows.WRAPPED.items()},
     "line protocol": test_wrapped_rows.LINE.encode(),
+    "JSON lines": b"\n".join([as_bytes(ROW)] * 2),
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ounce_schemas.errors import Reason
 
 from tests.support.edge.formats import ROW, VALUES, one, refusal
 
@@ -75,3 +76,17 @@ def test_lines_are_rows_and_values_have_types() -> None:
 )
 def test_what_is_no_line_protocol_is_refused(text: str) -> None:
     assert json.dumps(refusal(text).text)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n"])
+def test_objects_in_lines_are_rows(end: str) -> None:
+    lines = [json.dumps(row) for row in (ROW, {**ROW, "CO2": float("nan")}, ROW)]
+    batch = one(end.join([*lines, ""]))
+    expected = [VALUES, [*VALUES[:2], np.nan], VALUES]
+    np.testing.assert_allclose(batch.inputs["input"], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("last", ['{"CO2": 1, "CO2": 2}', '{"CO2": 1', "{}", '{"a": 1}'])
+def test_lines_of_which_one_is_wrong_are_refused(last: str) -> None:
+    error = refusal(f"{json.dumps(ROW)}\n{last}")
+    assert error.reason in (Reason.MALFORMED_JSON, Reason.MISSING_INPUT)
