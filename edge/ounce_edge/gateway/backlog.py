@@ -199,7 +199,8 @@ class Backlog:
             refused = producer.commit(as_outgoing(records), marker, self._metadata)
         except (AbortedError, BrokerError) as e:
             self.aside.failed({record.topic for record in records})
-            raise BrokerError(f"a transaction was aborted: {e}") from e
+            is_told = isinstance(e, BrokerError)
+            raise BrokerError(f"{e}" if is_told else f"a transaction was aborted: {e}") from e
         self.aside.taken({record.topic for record in records})
         if not refused:
             self._store.settle(number, is_sent=True)
