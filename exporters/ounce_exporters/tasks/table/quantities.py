@@ -1,7 +1,7 @@
 """Numbers as people write them: decimal commas, groups of thousands, units, odd texts for gaps."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ _SURELY_COMMA = re.compile(
 _SURELY_POINT = re.compile(
     r"[+-]?(0?\.\d+|\d{4,}\.\d+|\d{1,3}\.(\d{1,2}|\d{4,})|\d{1,3}(,\d{3})+\.\d+|\d{1,3}(,\d{3}){2,})"
 )
-_ONE_POINT = r"[+-]?\d*\.\d+"
+_ONE_POINT = re.compile(r"[+-]?\d*\.\d+")
 _GROUP = re.compile(r"[+-]?\d{1,3},\d{3}")
 """One group: 1,234 is a thousand and more, or one and a bit."""
 _SAMPLE = 20_000
@@ -45,6 +45,8 @@ class Quantity:
     """Texts that are no numbers and are read as gaps, and how often each stands."""
     marks: tuple[str, ...] = ()
     """Usual marks of a gap that stand in it, such as NA; without the empty one."""
+    n_bare: int = 0
+    """Rows without the unit that others have."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,10 @@ class Evidence:
 def find_evidence(column: pd.Series) -> Evidence:
     """What a column of texts tells of its decimal mark."""
     texts = column.iloc[:_SAMPLE].drop_duplicates()
-    texts = texts[texts.str.contains("[.,]", regex=True)]
-    if texts.str.fullmatch(_ONE_POINT).all():  # the usual column, in a fraction of the time
-        return Evidence(False, any(map(_SURELY_POINT.fullmatch, texts)), None)
-    bare = [_without_unit(text)[0] for text in texts]
+    marked = [text for text in texts.to_list() if "." in text or "," in text]
+    if all(map(_ONE_POINT.fullmatch, marked)):  # the usual column, in a fraction of the time
+        return Evidence(False, any(map(_SURELY_POINT.fullmatch, marked)), None)
+    bare = [_without_unit(text)[0] for text in marked]
     doubtful = next((text for text in bare if _GROUP.fullmatch(text)), None)
     point = any(map(_SURELY_POINT.fullmatch, bare))
     if not point and doubtful is not None:
@@ -102,7 +104,8 @@ def read_quantity(column: pd.Series, decimal: str | None, *, sure: bool = False)
     counts = rest[~rest.str.lower().isin(GAPS)].value_counts()
     if not plain.any() and not any(_without_unit(text)[0] for text in counts.index[:_SAMPLE]):
         return None
-    unit = _find_unit(counts, int(plain.sum()))
+    n_plain = int(plain.sum())
+    unit = _find_unit(counts, n_plain)
     mark = _decimal_of(column, decimal, unit, counts)
     if mark is None:
         return None
@@ -125,7 +128,20 @@ def read_quantity(column: pd.Series, decimal: str | None, *, sure: bool = False)
     if np.isnan(values).all():
         return None
     marks = rest[rest.str.lower().isin(GAPS - {""})].unique()
-    return Quantity(values, mark, unit, odd, tuple(map(str, marks)))
+    n_bare = n_plain if unit is not None else 0
+    return Quantity(values, mark, unit, odd, tuple(map(str, marks)), n_bare)
+
+
+def find_units(texts: Sequence[str]) -> list[str]:
+    """Units that stand beside the numbers of a column; none where a text holds no number."""
+    found: dict[str, None] = {}
+    for text in texts:
+        number, unit = _without_unit(text)
+        if not number:
+            return []
+        if unit is not None:
+            found[unit] = None
+    return list(found)
 
 
 def _are_numbers(values: NDArray[np.float64], odd: dict[str, int]) -> bool:
