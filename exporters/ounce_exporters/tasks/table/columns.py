@@ -33,6 +33,7 @@ _RESOLUTION = 1e-3
 """Steps of float32 may be so large beside a column's spread before an offset is taken off."""
 _CODE = re.compile(r"(?i)(^|[^a-z])(code|id|kind|type|zip|plz|class|category|group)([^a-z]|$)")
 _SHOWN = 3
+_BLANK = r"\d['\u2019\u00a0\u202f ]\d"
 _POWER = r"\d+[eE]\d+"
 
 
@@ -181,6 +182,8 @@ def _number(
     group, between = ("point", r"\d\.\d") if quantity.decimal == "," else ("comma", r"\d,\d")
     if not is_numeric_dtype(column) and column.str.contains(between, regex=True).any():
         notices.say_of(f"a {group} stands between thousands of the numbers", name)
+    if not is_numeric_dtype(column) and column.str.contains(_BLANK, regex=True).any():
+        notices.say_of("a blank or an apostrophe stands between thousands of the numbers", name)
     beyond = int((np.abs(values[~np.isnan(values)]) > LARGEST).sum())
     if beyond:
         notices.say(
