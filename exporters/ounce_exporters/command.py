@@ -40,6 +40,7 @@ from ounce_exporters.reporting import (
     say,
     wide_console,
 )
+from ounce_exporters.resuming import resumable
 from ounce_exporters.tasks import registry
 from ounce_exporters.time_limit import TimeLimit
 from ounce_exporters.train_settings import TABLE_OPTIONS, TrainSettings
@@ -65,6 +66,7 @@ def command(name: str | None, **values: Any) -> None:
       ounce train --data photos --from-onnx net.onnx#pooled --licence Apache-2.0
       ounce train --data vibration.csv --kind anomaly --false-alarms 0.005
       ounce train --data customers.csv --kind clusters
+      ounce train bearing --resume
       ounce train --advice advice.json
     """
     settings = make_settings(TrainSettings, values)
@@ -96,7 +98,8 @@ def command(name: str | None, **values: Any) -> None:
             progress = ProgressFile(settings.report, data.spec.name, chosen, begun_s)
             reporters.append(stack.enter_context(progress))
         limit = TimeLimit(settings.time_limit, begun_s)
-        built, planned = _make_ladder(data, chosen, settings, Reporters(*reporters), limit)
+        told = Reporters(*reporters)
+        built, planned = _make_ladder(data, chosen, settings, told, limit, console)
     console.print(ladder_table(built.cards))
     by_group = groups_table(built.cards)
     if by_group is not None:
@@ -144,9 +147,13 @@ def _make_ladder(
     settings: TrainSettings,
     reporter: Reporter,
     limit: TimeLimit,
+    console: Console,
 ) -> tuple[BuiltLadder, PlannedLadder]:
     keep_models = bool(settings.only) and settings.advice is None
-    with new_ladder(settings.folder, data.spec, data.test, keep_models=keep_models) as scratch:
+    with (
+        new_ladder(settings.folder, data.spec, data.test, keep_models=keep_models) as scratch,
+        resumable(data, recipes, settings, console),
+    ):
         built = build_ladder(data, recipes, scratch, settings.seed, reporter, limit)
         planned = plan_ladder(data, scratch, settings.seed, reporter)
         write_report(scratch / data.spec.name, data)

@@ -46,6 +46,7 @@ from ounce_exporters.recipe import KeepsWeights, Progress, Recipe, TaskData
 from ounce_exporters.report.importance import find_importances
 from ounce_exporters.report.learning import find_curve
 from ounce_exporters.time_limit import TimeLimit
+from ounce_exporters.training.checkpoints import of_model
 
 _SAMPLE_ITEMS = 256
 
@@ -126,10 +127,11 @@ def build_ladder(
             reporter.skipped(recipe)
             continue
         try:
-            made = recipe if recipe.given is None else recipe.given(recipe, cards)
-            trained = _train(made, data, seed, reporter)
-            reporter.exporting(recipe)
-            card = export_model(data, made, trained, models / data.spec.name, seed)
+            with of_model(recipe.name):
+                made = recipe if recipe.given is None else recipe.given(recipe, cards)
+                trained = _train(made, data, seed, reporter)
+                reporter.exporting(recipe)
+                card = export_model(data, made, trained, models / data.spec.name, seed)
         except NotWorthwhileError as e:
             reporter.dropped(recipe, str(e))
             dropped.append(f"{recipe.name}: {e}")

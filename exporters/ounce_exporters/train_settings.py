@@ -275,6 +275,11 @@ class TrainSettings(TableSettings):
         allow_inf_nan=False,
         description="Seconds that training may take, about: models that don't fit are left out",
     )
+    resume: bool = Field(
+        default=False,
+        description="Go on with an interrupted training of the same data and options: networks "
+        "continue from their checkpoints",
+    )
     report: Path | None = Field(
         default=None, description="File to append progress to, a line of JSON each time"
     )

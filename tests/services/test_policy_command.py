@@ -104,6 +104,36 @@ def test_a_replay_of_nothing_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ["explain", "--task=digits", "--max-latency-ms=nan"],
+        ["explain", "--task=digits", "--min-accuracy=nan"],
+        ["replay", "--decisions=x", "--live", "--every=nan"],
+        ["replay", "--decisions=x", "--live", "--seconds=nan"],
+        ["canary", "start", "--share=0.1", "--margin=nan"],
+        ["canary", "start", "--share=0.1", "--confidence=nan"],
+        ["shadow", "start", "--task=digits", "--share=nan"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_number_is_refused(tmp_path: Path, arguments: list[str]) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("{}")
+    named = [f"--policy={file}"] if arguments[0] == "replay" else [str(file)]
+    result = run(*arguments, *named)
+    assert (result.exit_code, "'nan' is no number" in result.output) == (2, True), result.output
+
+
+def test_a_page_that_can_not_be_written_is_said_before_the_replay(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("min_accuracy: 0.5")
+    page = tmp_path / "nowhere" / "page.html"
+    result = run("replay", f"--policy={file}", f"--decisions={tmp_path}", f"--page={page}")
+    assert result.exit_code == 2
+    assert f"there is no folder {page.parent}" in result.output
+
+
+@pytest.mark.parametrize(
     ("kinds", "version", "has_trouble"),
     [
         ([EventKind.POLICY_CHANGED], "v1", False),

@@ -6,6 +6,7 @@ from ounce_schemas.advice import Arm, Decision, Look, Measured, MeasuredDevice, 
 from ounce_schemas.card import AccuracyEstimate
 from ounce_schemas.task import TaskSpec
 
+from ounce_exporters.advisor.family_prior import learned_reason
 from ounce_exporters.advisor.prior import rule
 from ounce_exporters.advisor.scaling import ratios
 from ounce_exporters.advisor.structure import (
@@ -45,7 +46,7 @@ def reasons(
     ran = [arm for arm in arms if arm.accuracy is not None]
     plan = decision.plan
     judged = look.rarest is None or look.rarest > 0
-    found = [rule(look, task.kind), labels(task.kind, judged=judged)]
+    found = [rule(look, task.kind) or learned_reason(look), labels(task.kind, judged=judged)]
     found += [_data_size(ran) or _ended(arms), structure(look, ran), _interpretability(ran)]
     if plan is not None:
         last = next(arm for arm in ran if arm.model == plan.models[-1])

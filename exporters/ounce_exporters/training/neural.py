@@ -22,21 +22,23 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ounce_exporters.export.graphs import OPSET, UNCALIBRATED, normalize
 from ounce_exporters.recipe import Inputs, Progress
+from ounce_exporters.training.checkpoints import next_checkpoint
+from ounce_exporters.training.fits import Stateful, identify, resume, standing
+from ounce_exporters.training.losses import Loss, held_loss, loss_of
+from ounce_exporters.training.stopping import Best, hold_out
 
 THREADS = 1
 """Fixed, not the machine's number: sums over threads round differently for another. Two gain little
 on networks of this size, and cost several times as much while another program uses the cores."""
 WEIGHTS_FILE = "weights.safetensors"
 """Beside `model.onnx`: another network can start from it."""
+ENOUGH_ROWS = 5_000
+"""Of fewer, all are needed to learn from."""
 _ROWS = 1024  # items of one call when predicting
 _ELEMENTS = {"FP32": torch.float32, "UINT8": torch.uint8}
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 """Changes a batch of inputs at random; all randomness comes from the generator."""
-
-
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""Of a network's outputs and the targets."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Training:
     averaging: float = 0.98
     """Share of the old average kept at each step; the average is what is exported."""
     augment: Augment | None = None
+    patience: int | None = None
+    """Of `ENOUGH_ROWS` or more, a part says when to stop: after so many epochs without a gain."""
     loss: Loss | None = None
     """Default: cross-entropy of label indices, squared error of values."""
 
@@ -74,10 +78,12 @@ def train(
         seed: of initial weights, order, dropout and augmentation.
         progress: told the share of steps that are done.
     """
-    classifies = np.issubdtype(targets.dtype, np.integer)
-    measure = training.loss or (_likelihood(training) if classifies else _squares)
+    measure = training.loss or loss_of(targets, training.label_smoothing)
     x, y = torch.from_numpy(np.ascontiguousarray(inputs)), torch.from_numpy(targets)
     with reproducible(seed):
+        held, kept = np.arange(0), np.arange(len(x))
+        if training.patience is not None and len(x) >= ENOUGH_ROWS:
+            held, kept = hold_out(targets, seed)
         generator = torch.Generator().manual_seed(seed)
         network = make().train()
         average = AveragedModel(
@@ -88,12 +94,27 @@ def train(
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
         )
-        batches = math.ceil(len(x) / training.batch_size)
+        batches = math.ceil(len(kept) / training.batch_size)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, training.learning_rate, total_steps=training.epochs * batches
         )
-        for epoch in range(training.epochs):
-            order = torch.randperm(len(x), generator=generator)
+        best = Best(average.module, training.patience or training.epochs + 1)
+        parts: dict[str, Stateful] = {
+            "best": best,
+            "average": average,
+            "network": network,
+            "optimizer": optimizer,
+            "schedule": schedule,
+        }
+        arrays = {"inputs": inputs, "targets": targets}
+        checkpoint = next_checkpoint(lambda: identify(network, arrays, training, seed))
+        state = checkpoint.read()
+        if state is not None:
+            resume(state, parts, generator)
+        for epoch in range(0 if state is None else state["epochs"], training.epochs):
+            if best.is_over:
+                break
+            order = torch.from_numpy(kept)[torch.randperm(len(kept), generator=generator)]
             # Batches of nearly equal size: one of a single item would break batch normalisation.
             for chosen in torch.tensor_split(order, batches):
                 batch = x[chosen]
@@ -105,17 +126,18 @@ def train(
                 optimizer.step()
                 schedule.step()
                 average.update_parameters(network)
+            if len(held):
+                best.judge(average.module, held_loss(average.module, x[held], y[held], measure))
+            checkpoint.write(
+                partial(standing, parts, generator, epochs=epoch + 1),
+                ended=best.is_over or epoch + 1 == training.epochs,
+            )
             progress((epoch + 1) / training.epochs)
     trained: nn.Module = average.module
+    if len(held):
+        trained.load_state_dict(best.weights)
+        progress(1.0)
     return trained.eval()
-
-
-def _likelihood(training: Training) -> Loss:
-    return partial(nn.functional.cross_entropy, label_smoothing=training.label_smoothing)
-
-
-def _squares(output: Tensor, targets: Tensor) -> Tensor:
-    return nn.functional.mse_loss(output.reshape(targets.shape), targets)
 
 
 def fit_task(

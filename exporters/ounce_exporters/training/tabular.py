@@ -12,10 +12,10 @@
 - Learning stops when rows that are held out no longer gain.
 """
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ounce_exporters.recipe import Progress
+from ounce_exporters.training.checkpoints import next_checkpoint
+from ounce_exporters.training.fits import Stateful, identify, resume, standing
 from ounce_exporters.training.neural import reproducible
-
-HELD_OUT = 0.15
-"""Share of rows that tell when to stop."""
-
+from ounce_exporters.training.stopping import Best, hold_out
 
 LEAST_PROBABILITY = 1e-9
 """A smaller one counts as this: zero has no logarithm."""
@@ -154,10 +153,7 @@ def fit_network(
         seed: of initial weights, order, dropout, and which rows are held out.
         progress: told the share of epochs that are done.
     """
-    rng = np.random.default_rng(seed)
-    rows = _spread(rng.permutation(len(lesson.targets)), lesson.targets)
-    n_held = max(1, round(HELD_OUT * len(rows)))
-    held, kept = rows[:n_held], rows[n_held:]
+    held, kept = hold_out(lesson.targets, seed)
     x = torch.from_numpy(np.ascontiguousarray(lesson.features))
     y = torch.from_numpy(lesson.targets)
     w = torch.from_numpy(lesson.weights.astype(np.float32))
@@ -173,8 +169,15 @@ def fit_network(
         size = int(np.clip(len(kept) // 8, 32, 256))
         batches = math.ceil(len(kept) / size)
         epochs = int(np.clip(schedule.most_steps // batches, 10, schedule.most_epochs))
-        best, best_loss, since = copy.deepcopy(network.state_dict()), np.inf, 0
-        for epoch in range(epochs):
+        best = Best(network, schedule.patience)
+        parts: dict[str, Stateful] = {"best": best, "network": network, "optimizer": optimizer}
+        checkpoint = next_checkpoint(lambda: identify(network, vars(lesson), schedule, seed))
+        state = checkpoint.read()
+        if state is not None:
+            resume(state, parts, generator)
+        for epoch in range(0 if state is None else state["epochs"], epochs):
+            if best.is_over:
+                break
             network.train()
             order = torch.randperm(len(kept), generator=generator).numpy()
             for chosen in np.array_split(kept[order], batches):
@@ -187,13 +190,13 @@ def fit_network(
             with torch.inference_mode():
                 said = network(x[held]).unsqueeze(1)
                 now = float(_loss(said, y[held], w[held]))
-            since += 1
-            if now < best_loss:
-                best, best_loss, since = copy.deepcopy(network.state_dict()), now, 0
-            if since >= schedule.patience:
-                break
+            best.judge(network, now)
+            checkpoint.write(
+                partial(standing, parts, generator, epochs=epoch + 1),
+                ended=best.is_over or epoch + 1 == epochs,
+            )
             progress((epoch + 1) / epochs)
-        network.load_state_dict(best)
+        network.load_state_dict(best.weights)
     progress(1.0)
     return network.eval()
 
@@ -208,16 +211,3 @@ def _loss(said: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
             said.reshape(-1, n_outputs), targets.repeat_interleave(n_members, 0), reduction="none"
         ).reshape(n_rows, n_members)
     return (errors * weights[:, None]).mean()
-
-
-def _spread(rows: NDArray[np.int64], targets: NDArray[Any]) -> NDArray[np.int64]:
-    """The same rows in an order of which every stretch holds about the same mix of classes."""
-    if targets.ndim == 2:
-        targets = targets.argmax(axis=1)
-    if not np.issubdtype(targets.dtype, np.integer):
-        return rows
-    place = np.empty(len(rows))
-    for label in np.unique(targets):
-        here = np.flatnonzero(targets[rows] == label)
-        place[here] = (np.arange(len(here)) + 0.5) / len(here)
-    return rows[np.argsort(place, kind="stable")]

@@ -16,7 +16,7 @@ from ounce_schemas.documents import read_advice, read_card
 
 from tests.support.exporters.commands import Run
 
-SMALL = ("--budget", "5")
+SMALL = ("--budget", "2")
 """Work for a few light models."""
 
 

@@ -32,6 +32,8 @@ from ounce_exporters.training.tuning import Family
 LINEAR_SIDE = 28
 TREE_SIDE = 14
 _BATCH_SIZE = 32
+_PATIENCE = 5
+"""Epochs without a gain."""
 _LEAST_STEPS = 300
 """Of few images a network learns longer."""
 
@@ -129,6 +131,7 @@ def _fit_network(
         learning_rate=5e-3,
         batch_size=_BATCH_SIZE,
         augment=ImageAugmentation(),
+        patience=_PATIENCE,
     )
 
     network = partial(_make, lesson, images, len(data.spec.labels) or 1)
