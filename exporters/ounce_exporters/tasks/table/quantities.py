@@ -50,6 +50,8 @@ class Quantity:
     """Usual marks of a gap that stand in it, such as NA; without the empty one."""
     n_bare: int = 0
     """Rows without the unit that others have."""
+    is_plain: bool = False
+    """Whether all rows have digits, a point and an exponent at most."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def read_quantity(column: pd.Series, decimal: str | None, *, sure: bool = False)
         return None
     plain = column.str.fullmatch(_PLAIN).to_numpy(bool, copy=True)
     if plain.all() and decimal != ",":  # the usual column, in a fraction of the time
-        return Quantity(column.to_numpy(object).astype(np.float64), ".", None, {})
+        return Quantity(column.to_numpy(object).astype(np.float64), ".", None, {}, is_plain=True)
     rest = column[~plain]
     counts = rest[~rest.str.lower().isin(GAPS)].value_counts()
     if not plain.any() and not any(_without_unit(text)[0] for text in counts.index[:_SAMPLE]):
