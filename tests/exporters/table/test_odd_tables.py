@@ -41,6 +41,13 @@ def test_a_last_row_that_is_called_a_total_is_left_out(tmp_path: Path, word: str
     assert said(table.notices, "left out") == f"row {N + 1} is left out: it is called {word!r}"
 
 
+def test_sums_and_means_are_both_left_out() -> None:
+    rows = [[r, str(s), str(v)] for r, s, v in zip(REGIONS, SHARES, SALES, strict=True)]
+    last = [["Sum", "1", "2"], ["Mean", "3", "4"]]
+    kept, lines = drop_totals(pd.DataFrame([*rows, *last], columns=["region", "share", "y"]))
+    assert (len(kept), len(lines)) == (N, 2)
+
+
 @pytest.mark.parametrize("remark", [[], [["Source: office", "", ""]]])
 def test_a_last_row_of_sums_is_left_out(remark: list[list[str]]) -> None:
     rows = [[r, str(s), str(v)] for r, s, v in zip(REGIONS, SHARES, SALES, strict=True)]
