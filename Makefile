@@ -85,13 +85,14 @@ bench-tables: $(READY) ## Ladders of public tables against other libraries; DATA
 	  $(if $(DATA),--data $(DATA)) $(PUBLISHED)
 
 bench-advisor: $(READY) ## What advice loses on public tables; DATA=FOLDER, SHORT=1: the smallest
-	$(BIN)/python -m benchmarks.advisor --data $(or $(DATA),tables) $(if $(SHORT),--short) $(PUBLISHED)
+	$(BIN)/python -m benchmarks.advisor --data $(or $(DATA),tables) $(if $(SHORT),--short) \
+	  $(addprefix --peers ,$(or $(PEERS),flaml tuned-boosting)) $(PUBLISHED)
 
 bench-kinds: $(READY) ## Anomalies, texts, images and sequences on public data: DATA=FOLDER
 	$(BIN)/python -m benchmarks.kinds --data $(DATA) $(PUBLISHED)
 	$(BIN)/python -m benchmarks.kinds.distilled $(PUBLISHED)
 	$(BIN)/python -m benchmarks.kinds.transfer --data $(DATA) $(PUBLISHED)
-	for of in anomalies images series life; do \
+	for of in anomalies images series life life_windows; do \
 	  $(BIN)/python -m benchmarks.kinds.signals --data $(DATA) --of $$of $(PUBLISHED) || exit 1; \
 	done
 

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from benchmarks.peers.base import ROOT, Peer
+from benchmarks.peers.base import ROOT
 
 FOLDER = ROOT / ".peers"
 SHARED = ("numpy", "onnxruntime")
@@ -17,17 +18,37 @@ SHARED = ("numpy", "onnxruntime")
 Run = Callable[[Sequence[str | Path]], None]
 
 
+class Installed(Protocol):
+    """Who has an environment of its own."""
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        ...
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """Pinned packages; none: it runs in this environment."""
+        ...
+
+
 class PeerUnavailableError(Exception):
     """A peer can't be installed; the text says why."""
 
 
-def prepare(peer: Peer, folder: Path = FOLDER, run: Run | None = None) -> Path:
+def prepare(
+    peer: Installed,
+    folder: Path = FOLDER,
+    run: Run | None = None,
+    shared_names: Sequence[str] = SHARED,
+) -> Path:
     """The Python of a peer, its environment made where needed.
 
     Args:
         peer: whose.
         folder: of all environments.
         run: runs a command to its end; by default a process.
+        shared_names: packages that it has in the version of this environment.
 
     Raises:
         PeerUnavailableError: it can't be installed.
@@ -35,7 +56,7 @@ def prepare(peer: Peer, folder: Path = FOLDER, run: Run | None = None) -> Path:
     if not peer.requirements:
         return Path(sys.executable)
     run = run or _run
-    shared = [f"{name}=={importlib.metadata.version(name)}" for name in SHARED]
+    shared = [f"{name}=={importlib.metadata.version(name)}" for name in shared_names]
     wanted = [*peer.requirements, *shared, "python " + ".".join(map(str, sys.version_info[:2]))]
     home = folder / peer.name
     python, stamp = home / "bin" / "python", home / "requirements.json"

@@ -24,10 +24,15 @@ class ReadingReporter:
     def __init__(self, console: Console, path: Path) -> None:
         self._console = console
         self._name = path.name
+        self._doing = "reading"
         size_bytes = path.stat().st_size if path.is_file() else 0
         self._expected_s = size_bytes * _SECONDS_A_BYTE
         self._begun_s = self._shown_s = time.monotonic()
         self._heartbeat = Heartbeat(self._beat, 1.0)
+
+    def choosing(self) -> None:
+        """The table is read; now models are chosen for it."""
+        self._doing, self._expected_s = "choosing models for", 0.0
 
     def notice(self, line: str) -> None:
         """Show one line about the table."""
@@ -52,7 +57,7 @@ class ReadingReporter:
         so_far_s = now - self._begun_s
         left_s = self._expected_s - so_far_s
         left = f", {in_words(left_s)}" if left_s > 1 else ""
-        self._show(f"reading {self._name}: {so_far_s:.0f} s{left}")
+        self._show(f"{self._doing} {self._name}: {so_far_s:.0f} s{left}")
 
     def _show(self, line: str) -> None:
         self._shown_s = time.monotonic()

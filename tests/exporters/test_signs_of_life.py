@@ -58,4 +58,6 @@ def test_a_table_that_is_read(tmp_path: Path) -> None:
     with ReadingReporter(Console(file=file, width=200), path) as reporter:
         wait_for(file, "reading rooms.csv: 0 s\n")
         reporter.notice("two columns are one")
+        reporter.choosing()
+        wait_for(file, "choosing models for rooms.csv: 0 s\n")
     assert "Note: two columns are one\n" in file.getvalue()

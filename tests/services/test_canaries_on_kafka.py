@@ -119,6 +119,8 @@ def test_a_shadow_answers_on_its_own_topic_and_is_compared_with_what_was_publish
     file, absent = tmp_path / "p.yaml", f"--models={tmp_path / 'none'}"
     file.write_text("{max_latency_ms: 1000, tasks: {digits: {allow: [mlp]}}}")
     start = ("shadow", "start", str(file), "--task=digits", "--share=0.5", absent)
+    unknown = run(kafka, *start, "--task=typo").exception
+    assert "no topic ounce.typo.requests: check the name" in str(unknown)
     assert run(kafka, *start).exception is None
     options = [f"--group={consumer_group}", "--follow-policies", f"--state={tmp_path}"]
     with Worker(kafka, digits_models, tmp_path / "log", options) as worker:

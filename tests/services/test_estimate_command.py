@@ -21,6 +21,7 @@ from ounce_schemas.prediction import Prediction
 from ounce_services.policies.command import command
 from ounce_services.policies.outcomes import is_right, read_answers, read_labels
 
+from tests.services.test_shadow_comparison import answer
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, raw, serve, served
 from tests.support.edge.pipelines import Clock, edition
 
@@ -136,6 +137,34 @@ def test_without_labels_correctness_is_not_known(recorded: Any) -> None:
     assert len(rows(result.output)["deadlines kept"]) == 4
 
 
+def test_answers_of_other_messages_are_refused(recorded: Any, tmp_path: Path) -> None:
+    folder, _ = recorded
+    others = tmp_path / "others.jsonl"
+    others.write_bytes(b'\x00\xff junk\n{"id": 3}\n' + answer("no-such-message", "7", "v1")[1])
+    result = run(folder, "min_accuracy: 0.75", f"--answers={others}")
+    assert isinstance(result.exception, PolicyError)
+    assert re.search(
+        r"none of the [\d,]+ recorded messages has one of the 1 ", str(result.exception)
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--task=typo"], "no decisions of task typo; there are those of digits"),
+        (["--answers=/nowhere/a.jsonl"], "/nowhere/a.jsonl: can't be read"),
+        (["--labels=/nowhere/l.jsonl"], "/nowhere/l.jsonl: can't be read"),
+        (["--least-covered=2"], "2.0 is not in the range"),
+        (["--least-covered=nan"], "'nan' is no number"),
+    ],
+)
+def test_what_can_not_be_estimated_is_named(recorded: Any, arguments: list[str], said: str) -> None:
+    folder, _ = recorded
+    result = run(folder, "min_accuracy: 0.75", *arguments)
+    assert result.exit_code != 0
+    assert said in result.output + str(result.exception)
+
+
 def test_plans_that_were_never_tried_are_named(recorded: Any) -> None:
     folder, _ = recorded
     result = run(folder, "{min_accuracy: 0.75, tasks: {digits: {allow: [heavy]}}}")
@@ -171,7 +200,7 @@ def test_a_log_that_does_not_tell_its_exploration_is_named(recorded: Any, tmp_pa
         reader.run(msgspec.structs.replace(header, routes=routes), decisions)
     assert reader.n_silent > 1000
     assert reader.found() is None
-    with pytest.raises(ArtifactError, match="no decisions of task digits that tell"):
+    with pytest.raises(ArtifactError, match="no recorded decisions"):
         read_chances(Policy(), FolderRecording(tmp_path), "digits")
 
 

@@ -13,7 +13,7 @@ from ounce_schemas.policy import EffectivePolicy, Policy
 
 from ounce_edge.dry_run.chances import Exploring, chances
 from ounce_edge.dry_run.off_policy import REFUSED, Logged, stack
-from ounce_edge.dry_run.recorded import RecordedDecision, Recording
+from ounce_edge.dry_run.recorded import RecordedDecision, Recording, require_task
 from ounce_edge.dry_run.settling import SenderTable, Settled, in_turn, routes_on
 from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.recommender.arrays import Floats
@@ -117,6 +117,7 @@ def read_chances(
         reader.run(header, decisions)
     found = reader.found()
     if found is None:
+        require_task(recording, task)
         raise ArtifactError(
             f"{recording}: no decisions of task {task} that tell what was explored: record them "
             "with `ounce worker --decisions` of this version"

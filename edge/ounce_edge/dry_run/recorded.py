@@ -64,6 +64,19 @@ class Recording(Protocol):
         """
 
 
+def require_task(recording: Recording, task: str) -> None:
+    """Check that there are decisions of a task.
+
+    Raises:
+        ArtifactError: there are of others alone, which it names; or of none.
+    """
+    there = recording.tasks()
+    if task not in there:
+        raise ArtifactError(
+            f"{recording}: no decisions of task {task}; there are those of {', '.join(there)}"
+        )
+
+
 @dataclass(frozen=True)
 class FolderRecording:
     """A folder that workers recorded decisions in."""

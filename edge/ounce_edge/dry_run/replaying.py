@@ -6,7 +6,7 @@ from ounce_schemas.errors import ArtifactError
 from ounce_schemas.policy import Policy
 
 from ounce_edge.dry_run.foresight import Foresight
-from ounce_edge.dry_run.recorded import Recording
+from ounce_edge.dry_run.recorded import Recording, require_task
 from ounce_edge.dry_run.replay import Replay
 
 
@@ -36,6 +36,7 @@ def replay_recorded(
             progress(task, replay.foresight().before.n)
         found[task] = replay.foresight()
         if not found[task].before.n:
+            require_task(recording, task)
             raise ArtifactError(
                 f"{recording}: no decisions of task {task} that can be replayed: record them with "
                 "`ounce worker --decisions` of this version"

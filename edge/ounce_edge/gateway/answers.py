@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 _TIMEOUT_S = 2.0
 _CLOCKS_DIFFER_S = 60.0
 """An answer may be stamped by a clock that is so much behind this one."""
+_OF_TRACES = ("traceparent", "tracestate", "ce_traceparent", "ce_tracestate")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -132,15 +133,16 @@ def publish(session: Session, replies: ReplyAddress, body: bytes | None, headers
     reply = replies.read(found.get(HEADER_REPLY) or b"")
     if reply is None:
         return False
-    if HEADER_REASON in found:
-        session.publish(reply, _refusal(found), [(HEADER_CONTENT_TYPE, CONTENT_TYPE_JSON)])
-        return True
     texts = [(name, (value or b"").decode(errors="replace")) for name, value in headers]
     properties = [
         (name, text)
         for name, text in texts
         if text and name != HEADER_REPLY and is_text(name) and is_text(text)
     ]
+    if HEADER_REASON in found:
+        trace = [(name, text) for name, text in properties if name.lower() in _OF_TRACES]
+        properties = [(HEADER_CONTENT_TYPE, CONTENT_TYPE_JSON), *trace]
+        body = _refusal(found)
     session.publish(reply, body or b"", properties)
     return True
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.request import HEADER_CONTENT_TYPE, HEADER_MAX_LATENCY_MS, HEADER_REPLY
-from ounce_schemas.topic_maps import MapKind
 from ounce_schemas.topics import dead_letters_topic, labels_topic, requests_topic
 
 from ounce_edge.gateway.maps import BadTopicError, TopicMap, TopicMaps
@@ -122,6 +121,11 @@ class Translator:
             for topic in (requests_topic, labels_topic)
         }
 
+    @property
+    def topics(self) -> list[str]:
+        """Those of requests, and of labels where there is a map of them."""
+        return sorted(self._maps.record_topics)
+
     def translate(self, arrived: Arrived) -> Translation:
         """The record of a message; of one that no topic of Kafka takes its dead letter, and of one
         that is of no task nothing."""
@@ -142,7 +146,7 @@ class Translator:
             refused, why = Refused.BAD_REPLY, str(e)
         headers, reply = _with_defaults(_headers(arrived), by), (HEADER_REPLY, address)
         record = KafkaRecord(
-            (labels_topic if by.kind is MapKind.LABELS else requests_topic)(place.task),
+            by.record_topic(place.task),
             place.device.encode(),
             arrived.payload,
             [*headers, reply],

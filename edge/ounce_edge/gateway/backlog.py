@@ -21,6 +21,7 @@ from ounce_edge.gateway.arrivals import KafkaRecord, Unsent
 from ounce_edge.gateway.pace import TICK_S, Pace
 from ounce_edge.gateway.store import Store, StoreError
 from ounce_edge.gateway.stored import Most
+from ounce_edge.gateway.topics_aside import TopicsAside
 from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ class Backlog:
         second_try: Callable[[KafkaRecord, str], KafkaRecord | None],
     ) -> None:
         self.trouble: str | None = None
+        self.aside = TopicsAside(time.monotonic)
+        """Topics whose records wait while others go."""
         self._group = f"ounce-gateway-store-{store.id}"
         self._kafka = kafka
         self._marker = marker
@@ -132,7 +135,7 @@ class Backlog:
                 n = self._n_together if is_searching else self._pace.due(began_s)
                 if n or self._first:
                     self._send_next(producer, n)
-                    self.trouble = None
+                    self.trouble = self._waits_for()
                 if n:
                     self._pace.went(began_s, time.monotonic(), self._held_s)
                 is_urgent = bool(self._first) or is_searching
@@ -141,6 +144,13 @@ class Backlog:
                 self._first.clear()
                 wait_s = TICK_S
             self._woken.wait(wait_s)
+
+    def _waits_for(self) -> str | None:
+        """What is said of topics that are absent, and have records."""
+        absent = [topic for topic in self._store.topics() if topic in self.aside.absent]
+        if not absent:
+            return None
+        return f"stored messages wait for {', '.join(absent)}: make it with `ounce topics`"
 
     def _ready_producer(self) -> TransactionalProducer:
         """One that has ended what a predecessor left, and knows what became of it."""
@@ -169,12 +179,16 @@ class Backlog:
         """
         first = [*self._first][:_MOST_URGENT]
         most = Most(min(self._pace.most, self._n_together), n)
+        topics = self._store.topics()
+        good = self.aside.may_go(topics)
         with self._gate:
             if not self._may_send.is_set() or self._is_closing.is_set():
                 return  # the line went down while the producer was made
             for device in first:
                 self._first.pop(device, None)
-            number, rows, is_full = self._store.begin_batch(most, first)
+            number, rows, is_full = self._store.begin_batch(
+                most, first, None if good == topics else good
+            )
         if is_full:  # there may be more of theirs
             self._first.update(dict.fromkeys(first))
         if not rows:
@@ -183,8 +197,11 @@ class Backlog:
         marker = [TopicPartition(self._marker, 0, number)]
         try:
             refused = producer.commit(as_outgoing(records), marker, self._metadata)
-        except AbortedError as e:
-            raise BrokerError(f"a transaction was aborted: {e}") from e
+        except (AbortedError, BrokerError) as e:
+            self.aside.failed({record.topic for record in records})
+            is_told = isinstance(e, BrokerError)
+            raise BrokerError(f"{e}" if is_told else f"a transaction was aborted: {e}") from e
+        self.aside.taken({record.topic for record in records})
         if not refused:
             self._store.settle(number, is_sent=True)
             self._n_together = min(2 * self._n_together, self._pace.most)

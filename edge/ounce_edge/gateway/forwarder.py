@@ -8,10 +8,11 @@ that a device's records keep their order.
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from itertools import accumulate, takewhile
 from typing import NamedTuple, Protocol
 
 from ounce_edge.gateway.arrivals import Arrived, KafkaRecord
@@ -20,6 +21,8 @@ from ounce_edge.gateway.store import Store, StoreError
 logger = logging.getLogger(__name__)
 
 _AGAIN_S = 1.0
+_PIECE_BYTES = 250_000
+"""Written to the disk at once."""
 
 
 class Order(StrEnum):
@@ -101,6 +104,8 @@ class Forwarder:
         """Whether the line is down."""
         self.dropped = 0
         """Records that the store dropped, since it was full or they were old."""
+        self.absent: Collection[str] = ()
+        """Topics that Kafka does not have; any thread may set it."""
         self.confirmed: Callable[[KafkaRecord], None] = lambda record: None
         """Told of what Kafka has."""
         self._line, self._store, self._backlog = line, store, backlog
@@ -149,7 +154,8 @@ class Forwarder:
 
     def _dispatch(self, waiting: _Waiting) -> None:
         device = waiting.record.key
-        if waiting.must_store or self.is_away or device in self._devices_to_store:
+        must_store = waiting.must_store or waiting.record.topic in self.absent
+        if must_store or self.is_away or device in self._devices_to_store:
             self._keep(waiting)
         elif self._order is Order.DEVICE and len(self._store) and self._has(device):
             self._keep(waiting)
@@ -218,14 +224,15 @@ class Forwarder:
             return True
 
     def _write(self) -> None:
-        new = [waiting for waiting in self._to_store if not waiting.is_in_kafka]
-        if new:
+        self._to_store = [waiting for waiting in self._to_store if not waiting.is_in_kafka]
+        while self._to_store:  # in pieces: a disk that is nearly full takes some of them
+            new = _piece(self._to_store)
             places, dropped = self._store.add([waiting.record for waiting in new])
             self.dropped += dropped
             for waiting, place in zip(new, places, strict=True):
                 waiting.place = place
                 self._finish(waiting)
-        self._to_store.clear()
+            del self._to_store[: len(new)]
         self._devices_to_store.clear()
         for device in self._to_hurry:
             self._backlog.hurry(device)
@@ -240,7 +247,8 @@ class Forwarder:
     def _guarded(self, write: Callable[[], None]) -> None:
         try:
             write()
-            self.store_trouble = None
+            if not self._to_store:
+                self.store_trouble = None
         except StoreError as e:
             self._next_try_s = self._clock() + _AGAIN_S
             self._tell(e)
@@ -249,3 +257,9 @@ class Forwarder:
         if self.store_trouble is None:
             logger.error("%s; messages stay with MQTT", error)
         self.store_trouble = str(error)
+
+
+def _piece(waiting: list[_Waiting]) -> list[_Waiting]:
+    """The first of those that wait, as far as they are written together."""
+    sizes = accumulate(one.record.size_bytes for one in waiting)
+    return waiting[: max(sum(1 for size in takewhile(_PIECE_BYTES.__gt__, sizes)), 1)]

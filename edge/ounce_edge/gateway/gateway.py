@@ -24,6 +24,7 @@ from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session
 from ounce_edge.gateway.settings import GatewaySettings
 from ounce_edge.gateway.store import Store, StoreError
+from ounce_edge.gateway.topic_watch import TopicWatch
 from ounce_edge.telemetry.health import serve_health
 
 logger = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class Gateway:
         self._answers = Answers(
             kafka, settings.own_group, settings.task, replies, self._session, metrics.answers
         )
+        self._watch = TopicWatch(kafka, self._topics, self._set_absent)
         self._is_stopping = False
         self._turned_s = time.monotonic()
         self._looked_s = self._shown_s = self._told_s = 0.0
@@ -112,6 +114,7 @@ class Gateway:
         try:
             self._session.start()
             self._backlog.start()
+            self._watch.start()
             while not self._is_stopping:
                 self._turn()
             self._finish()
@@ -175,11 +178,20 @@ class Gateway:
 
     def _finish(self) -> None:
         """What MQTT was told of is in Kafka or on the disk; the rest is left with MQTT."""
+        self._watch.close()
         self._line.close(_LAST_S)
         self._forwarder.turn()
         self._session.take(0)
         self._backlog.close()
         self._answers.close()
+
+    def _topics(self) -> set[str]:
+        """All that records may go to."""
+        return {*self._translator.topics, *self._store.topics()}
+
+    def _set_absent(self, topics: frozenset[str]) -> None:
+        self._forwarder.absent = self._backlog.aside.absent = topics
+        self._metrics.absent.set(len(topics))
 
     def _on_confirmed(self, record: KafkaRecord) -> None:
         self._count_sent([record])

@@ -45,6 +45,9 @@ class GatewayInstruments:
         self.store_failing = gauge(
             "ounce_gateway_store_failing", "1 while the store can't be written, else 0"
         )
+        self.absent = gauge(
+            "ounce_gateway_absent_topics", "Topics that Kafka does not have; their records wait"
+        )
         self.dropped = counter(
             "ounce_gateway_dropped",
             "Records dropped of the store, which was full, or they were old",

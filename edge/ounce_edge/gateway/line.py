@@ -16,6 +16,8 @@ _LINE_SETTINGS: ProducerSettings = {
     "message.timeout.ms": 0,  # a record goes on being tried; the order stays
     "linger.ms": 2,
     "queue.buffering.max.kbytes": 131_072,
+    # A topic that is absent holds up what is behind its first record for so long, once.
+    "topic.metadata.propagation.max.ms": 3000,
 }
 _PURGE_S = 1.0
 Confirmed = Callable[[str | None], None]

@@ -11,7 +11,7 @@ from ounce_schemas.request import (
     HEADER_MIN_ACCURACY,
 )
 from ounce_schemas.topic_maps import MapKind, MapRule
-from ounce_schemas.topics import TASK_NAME_PATTERN
+from ounce_schemas.topics import TASK_NAME_PATTERN, labels_topic, requests_topic
 
 from ounce_edge.gateway.patterns import DEVICE, NO_NAME, TASK, Pattern, Place
 
@@ -71,6 +71,10 @@ class TopicMap:
         headers = tuple((header, text.encode()) for header, text in texts if text is not None)
         return cls(pattern, rule.task, name, rule.kind, headers)
 
+    def record_topic(self, task: str) -> str:
+        """Where Kafka gets what is sent there."""
+        return (labels_topic if self.kind is MapKind.LABELS else requests_topic)(task)
+
 
 def _check(pattern: Pattern, task: str | None, name: str, how: str) -> None:
     if DEVICE not in pattern.levels:
@@ -126,6 +130,9 @@ class TopicMaps:
         self._maps = tuple(maps)
         self.tasks = frozenset(tasks)
         self.filters = [m.pattern.filter for m in maps]
+        self.record_topics = {
+            m.record_topic(task) for m in maps for task in ([m.task] if m.task else tasks)
+        }
 
     def find(self, topic: str) -> Found:
         """What a topic means.

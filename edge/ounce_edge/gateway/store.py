@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from heapq import merge
+from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,7 +20,7 @@ from ounce_schemas.errors import OunceError
 
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.bounds import Bounds, DropFirst
-from ounce_edge.gateway.store_tables import SCHEMA, Change
+from ounce_edge.gateway.store_tables import TOPICS, Change, make_tables
 from ounce_edge.gateway.stored import Batch, Most, Stored
 
 MOST_BATCH_BYTES = 1_000_000
@@ -76,7 +78,7 @@ class Store:
         db = self._db = opened.enter_context(closing(self._connect()))
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA journal_size_limit = 67108864")
-        db.executescript(SCHEMA)
+        make_tables(db, lambda record: _decode(record).topic)
         db.execute(
             "INSERT INTO about SELECT ?, 0 WHERE NOT EXISTS (SELECT 1 FROM about)", (uuid4().hex,)
         )
@@ -121,9 +123,9 @@ class Store:
                 patience_ms = record.max_latency_ms or _WITHOUT_DEADLINE_MS
                 row = (record.key, patience_ms, record.size_bytes, now_s, _encode(record))
                 added = db.execute(
-                    "INSERT INTO records (device, patience_ms, bytes, at_s, record) "
-                    "VALUES (?, ?, ?, ?, ?)",
-                    row,
+                    "INSERT INTO records (device, patience_ms, bytes, at_s, record, topic) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    (*row, record.topic),
                 )
                 places.append(int(added.lastrowid or 0))
                 change.n += 1
@@ -153,19 +155,26 @@ class Store:
         with self._transaction() as change:
             change.delete(places)
 
-    def begin_batch(self, most: Most, first: Sequence[bytes] = ()) -> Batch:
+    def topics(self) -> list[str]:
+        """Topics of records that wait, sorted."""
+        return [topic for (topic,) in self._ask(TOPICS).fetchall()]
+
+    def begin_batch(
+        self, most: Most, first: Sequence[bytes] = (), topics: Sequence[str] | None = None
+    ) -> Batch:
         """Put the next records into a batch, which has to be settled before the next one.
 
         Args:
             most: records; fewer where they take over `MOST_BATCH_BYTES`.
             first: devices whose records go before others; within a device order holds.
+            topics: whose records may go; None: all.
 
         Raises:
             StoreError: there is no batch.
         """
         with self._transaction() as change:
             db, rows, n_bytes, is_full = change.db, dict[int, bytes](), 0, False
-            for place, content in self._in_turn(db, most, first):
+            for place, content in self._in_turn(db, most, first, topics):
                 n_bytes += 0 if place in rows else len(content)
                 is_full = len(rows) == most.in_all or bool(rows and n_bytes > MOST_BATCH_BYTES)
                 if is_full:
@@ -207,8 +216,8 @@ class Store:
             ((n_bytes,),) = change.db.execute(query, (batch,)).fetchall()
             change.n_bytes += record.size_bytes - n_bytes
             change.db.execute(
-                "UPDATE records SET record = ?, bytes = ?, batch = NULL WHERE batch = ?",
-                (_encode(record), record.size_bytes, batch),
+                "UPDATE records SET record = ?, bytes = ?, topic = ?, batch = NULL WHERE batch = ?",
+                (_encode(record), record.size_bytes, record.topic, batch),
             )
 
     def close(self) -> None:
@@ -248,20 +257,25 @@ class Store:
                     raise StoreError(f"store {self._path}: can't be written: {e}") from e
                 raise
 
+    @staticmethod
     def _in_turn(
-        self, db: sqlite3.Connection, most: Most, first: Sequence[bytes]
+        db: sqlite3.Connection, most: Most, first: Sequence[bytes], topics: Sequence[str] | None
     ) -> Iterator[tuple[int, bytes]]:
         """Records as they go, some of them twice."""
+        query, asked = "SELECT place, record FROM records WHERE ", ",".join("?" * len(topics or ()))
+        which = "" if topics is None else f"AND topic IN ({asked})"
         for device in first:
-            values = (device, most.in_all + 1)
-            yield from self._select(db, "WHERE device = ? ORDER BY place LIMIT ?", values)
-        yield from self._select(db, "ORDER BY place LIMIT ?", (most.others,))
-
-    @staticmethod
-    def _select(
-        db: sqlite3.Connection, which: str, values: tuple[object, ...]
-    ) -> Iterator[tuple[int, bytes]]:
-        yield from db.execute(f"SELECT place, record FROM records {which}", values)
+            yield from db.execute(
+                f"{query} device = ? {which} ORDER BY place LIMIT ?",
+                (device, *(topics or ()), most.in_all + 1),
+            )
+        if topics is None:
+            yield from db.execute(f"{query} TRUE ORDER BY place LIMIT ?", (most.others,))
+            return
+        # One walk for each topic: what may not go is not looked at.
+        each = f"{query} topic = ? ORDER BY place LIMIT ?"
+        walks = [db.execute(each, (topic, most.others)) for topic in topics]
+        yield from islice(merge(*walks), most.others)
 
     def _over(self, db: sqlite3.Connection, n_bytes: int) -> Iterator[int]:
         """The first records to drop, until they make up so many bytes."""

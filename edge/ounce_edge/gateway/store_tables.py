@@ -1,18 +1,47 @@
 """The tables of the store, and what a transaction changes in them."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (id TEXT NOT NULL, batch INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS records (
   place INTEGER PRIMARY KEY AUTOINCREMENT, device BLOB NOT NULL, patience_ms REAL NOT NULL,
-  bytes INTEGER NOT NULL, at_s REAL NOT NULL, batch INTEGER, record BLOB NOT NULL
+  bytes INTEGER NOT NULL, at_s REAL NOT NULL, batch INTEGER, record BLOB NOT NULL,
+  topic TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS of_device ON records (device, place);
+CREATE INDEX IF NOT EXISTS of_topic ON records (topic, place);
 CREATE INDEX IF NOT EXISTS of_batch ON records (batch) WHERE batch IS NOT NULL;
 CREATE INDEX IF NOT EXISTS by_patience ON records (patience_ms DESC, place);
 """
+TOPICS = """
+WITH RECURSIVE known(topic) AS (
+  SELECT min(topic) FROM records
+  UNION ALL
+  SELECT (SELECT min(topic) FROM records WHERE topic > known.topic) FROM known
+  WHERE known.topic IS NOT NULL
+)
+SELECT topic FROM known WHERE topic IS NOT NULL
+"""
+"""Each topic once, by one look at the index for each."""
+
+
+def make_tables(db: sqlite3.Connection, topic_of: Callable[[bytes], str]) -> None:
+    """Make what is not there, also in a file of a version that did not keep topics.
+
+    Args:
+        db: the database.
+        topic_of: a record's topic.
+    """
+    columns = {row[1] for row in db.execute("PRAGMA table_info(records)")}
+    if columns and "topic" not in columns:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("ALTER TABLE records ADD COLUMN topic TEXT NOT NULL DEFAULT ''")
+        for place, record in db.execute("SELECT place, record FROM records").fetchall():
+            db.execute("UPDATE records SET topic = ? WHERE place = ?", (topic_of(record), place))
+        db.execute("COMMIT")
+    db.executescript(SCHEMA)
 
 
 class Change:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -17,15 +18,25 @@ _PLAIN = 10**6
 """From here on counts are written with an exponent."""
 _NONE: Mapping[int, Exemplar] = {}
 
-_State = tuple[NDArray[np.int64], float]
-"""Values by bucket, and their sum; another one after each addition."""
+
+class _Series:
+    """One series. It is added to on one thread, and read on others."""
+
+    __slots__ = ("counts", "n_additions", "total")
+
+    def __init__(self, n_buckets: int) -> None:
+        self.counts = [0] * n_buckets
+        """Values by bucket."""
+        self.total = 0.0
+        self.n_additions = 0
+        """Raised last: who reads it first sees all additions that it counts."""
 
 
 class _Kept(NamedTuple):
     """Lines of a series, and what they were made of."""
 
     form: str
-    state: _State
+    n_additions: int
     exemplars: Mapping[int, Exemplar]
     lines: str
 
@@ -46,10 +57,9 @@ class BulkHistogram(Collector):
         self._documentation = documentation
         self._label_names = list(label_names)
         self._upper: NDArray[np.float64] = np.array([*buckets, np.inf])
-        self._units = np.eye(len(self._upper), dtype=np.int64)
-        """Counts of one value, by its bucket."""
+        self._buckets: list[float] = self._upper.tolist()
         self._bounds = [*(str(float(b)) for b in buckets), "+Inf"]
-        self._series: dict[tuple[str, ...], _State] = {}
+        self._series: dict[tuple[str, ...], _Series] = {}
         self._exemplars: dict[tuple[str, ...], Mapping[int, Exemplar]] = {}
         """The latest of each bucket, by series."""
         self._kept: dict[tuple[str, ...], _Kept] = {}
@@ -61,11 +71,18 @@ class BulkHistogram(Collector):
             self.observe_one(labels, float(values[0]))
             return
         positions = self._upper.searchsorted(values)
-        self._add(labels, np.bincount(positions, minlength=len(self._upper)), float(values.sum()))
+        series = self._of(labels)
+        more = np.bincount(positions, minlength=len(self._upper)).tolist()
+        series.counts = [a + b for a, b in zip(series.counts, more, strict=True)]
+        series.total += float(values.sum())
+        series.n_additions += 1
 
     def observe_one(self, labels: tuple[str, ...], value: float) -> None:
         """Add one value to one series."""
-        self._add(labels, self._units[bisect_left(self._upper, value)], value)
+        series = self._of(labels)
+        series.counts[bisect_left(self._buckets, value)] += 1
+        series.total += value
+        series.n_additions += 1
 
     def exemplify(self, labels: tuple[str, ...], value: float, trace_id: str, at_s: float) -> None:
         """Name the trace of a value that was added; shown in the OpenMetrics format alone.
@@ -76,13 +93,15 @@ class BulkHistogram(Collector):
             trace_id: 32 hexadecimal digits.
             at_s: seconds since 1970.
         """
-        bucket = bisect_left(self._upper, value)
+        bucket = bisect_left(self._buckets, value)
         exemplar = Exemplar({"trace_id": trace_id}, value, at_s)
         self._exemplars[labels] = {**self._exemplars.get(labels, {}), bucket: exemplar}
 
-    def _add(self, labels: tuple[str, ...], counts: NDArray[np.int64], total: float) -> None:
-        before, total_before = self._series.get(labels, (0, 0.0))
-        self._series[labels] = (before + counts, total_before + total)
+    def _of(self, labels: tuple[str, ...]) -> _Series:
+        series = self._series.get(labels)
+        if series is None:
+            series = self._series[labels] = _Series(len(self._upper))
+        return series
 
     def describe(self) -> Iterable[WrittenFamily]:
         """The family without samples: the registry then need not collect to register."""
@@ -98,17 +117,18 @@ class BulkHistogram(Collector):
 
     def _lines(self, is_openmetrics: bool) -> list[str]:
         return [
-            self._lines_of(labels, state, is_openmetrics)
-            for labels, state in list(self._series.items())
+            self._lines_of(labels, series, is_openmetrics)
+            for labels, series in list(self._series.items())
         ]
 
-    def _lines_of(self, labels: tuple[str, ...], state: _State, is_openmetrics: bool) -> str:
+    def _lines_of(self, labels: tuple[str, ...], series: _Series, is_openmetrics: bool) -> str:
         """All lines of a series; as they were where nothing was added."""
         exemplars = self._exemplars.get(labels, _NONE) if is_openmetrics else _NONE
         kept = self._kept.get(labels)
-        if kept is not None and kept.state is state and kept.exemplars is exemplars:
+        n_additions = series.n_additions
+        if kept and kept.n_additions == n_additions and kept.exemplars is exemplars:
             return kept.lines
-        cumulative = np.cumsum(state[0]).tolist()
+        cumulative = list(accumulate(series.counts))
         if cumulative[-1] < _PLAIN:
             texts = [f"{n}.0" for n in cumulative]
         else:
@@ -117,8 +137,8 @@ class BulkHistogram(Collector):
         for bucket, exemplar in exemplars.items():
             texts[bucket] += exemplar_text(exemplar)
         form = self._form(labels) if kept is None else kept.form
-        lines = form % (*texts, count, number_text(state[1]))
-        self._kept[labels] = _Kept(form, state, exemplars, lines)
+        lines = form % (*texts, count, number_text(series.total))
+        self._kept[labels] = _Kept(form, n_additions, exemplars, lines)
         return lines
 
     def _form(self, labels: tuple[str, ...]) -> str:
@@ -127,10 +147,10 @@ class BulkHistogram(Collector):
         return "\n".join(start.replace("%", "%%") + "%s" for start in starts)
 
     def _make_samples(self) -> Iterable[Sample]:
-        for labels, (counts, total) in list(self._series.items()):
-            cumulative = np.cumsum(counts).tolist()
+        for labels, series in list(self._series.items()):
+            cumulative = list(accumulate(series.counts))
             exemplars = self._exemplars.get(labels, _NONE)
-            values = [*cumulative, cumulative[-1], total]
+            values = [*cumulative, cumulative[-1], series.total]
             for i, ((name, own), value) in enumerate(zip(self._named(labels), values, strict=True)):
                 yield Sample(name, own, value, None, exemplars.get(i))
 

@@ -21,6 +21,7 @@ from ounce_edge.models.catalogue import Ladder, WhyCpu
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.snapshot import Snapshot
+from ounce_edge.telemetry.group_series import GroupSeries, group_series
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.instruments import Instruments
 from ounce_edge.telemetry.tenant_counts import TenantCounts
@@ -42,6 +43,7 @@ class Metrics:
         self._to = Instruments(self.registry)
         self._tenants = TenantCounts(self._to, tenants)
         self._series: dict[tuple[object, ...], Value] = {}
+        self._of_groups: dict[tuple[str, str, str, Choice], GroupSeries] = {}
         self._to.build.labels(__version__).set(1)
         for cause in AbortCause:
             self._to.aborted.labels(cause)
@@ -171,6 +173,8 @@ class Metrics:
             self._add(self._to.duplicates, report.repeats, task)
         if report.timestamps_off:
             self._add(self._to.timestamps_off, report.timestamps_off, task)
+        for outcome, n in report.explanations.items():
+            self._add(self._to.explanations, n, task, outcome)
         for reason in report.rejected:
             self._add(self._to.dead_letters, 1, task, reason)
             self._add(self._to.messages, 1, task, "none", "dead-letter")
@@ -186,24 +190,31 @@ class Metrics:
             self._observe_group(task, group)
 
     def _observe_group(self, task: str, group: GroupReport) -> None:
-        model, n = group.model, group.n - len(group.refused)
-        outcome = "fallback" if group.choice.is_fallback else "answered"
-        self._add(self._to.messages, n, task, model, outcome)
-        if group.choice.is_fallback:
-            self._add(self._to.fallbacks, n, task, group.choice.removeprefix("fallback-"))
+        n, to = group.n - len(group.refused), self._series_of(task, group)
+        to.messages.inc(n)
+        to.plans.inc(n)
+        if to.fallbacks is not None:
+            to.fallbacks.inc(n)
         if group.deadline_misses:
-            self._add(self._to.deadline_misses, group.deadline_misses, task, model)
+            to.deadline_misses.inc(group.deadline_misses)
         if group.floor_misses:
-            self._add(self._to.floor_misses, group.floor_misses, task, model)
-        self._add(self._to.plans, n, task, group.plan, group.choice)
+            to.floor_misses.inc(group.floor_misses)
         if group.choice is Choice.EXPLORATION:
             self._add(self._to.regret, group.regret, task)
-        self._add(self._to.cost, group.cost, task)
-        self._add(self._to.cost_saved, group.saved, task)
-        self._add(self._to.always_best, group.always_best_ms / 1e3, task)
-        self._add(self._to.saved, (group.always_best_ms - group.run_ms) / 1e3, task)
+        to.cost.inc(group.cost)
+        to.cost_saved.inc(group.saved)
+        to.always_best.inc(group.always_best_ms / 1e3)
+        to.saved.inc((group.always_best_ms - group.run_ms) / 1e3)
         self._tenants.count(task, group)
         self._to.end_to_end.observe((task,), group.latency_ms / 1e3)
+
+    def _series_of(self, task: str, group: GroupReport) -> GroupSeries:
+        """What a group is counted in; looked up once, since groups of one message are many."""
+        key = (task, group.model, group.plan, group.choice)
+        series = self._of_groups.get(key)
+        if series is None:
+            series = self._of_groups[key] = group_series(self._to, *key)
+        return series
 
     def _add(self, metric: Values, amount: float, *labels: str) -> None:
         """Count."""

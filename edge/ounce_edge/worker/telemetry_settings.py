@@ -3,7 +3,7 @@
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ounce_edge.telemetry.process import ProcessSettings
 from ounce_edge.telemetry.tenant_counts import FIRST_SEEN, MOST_NAMED
@@ -41,6 +41,13 @@ class TelemetrySettings(ProcessSettings):
         le=10_000,
         description="Most messages traced a second, and as many of those that missed or failed",
     )
+
+    @field_validator("traces")
+    @classmethod
+    def _traces_without_login(cls, traces: str | None) -> str | None:
+        if traces is not None and "@" in urlsplit(traces).netloc:
+            raise ValueError("others can read it: give the login in OTEL_EXPORTER_OTLP_HEADERS")
+        return traces
 
     @model_validator(mode="after")
     def _no_path_of_grpc(self) -> Self:

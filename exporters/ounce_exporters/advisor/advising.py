@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from ounce_edge.models.planning import strata_of
 from ounce_edge.models.processor import processor_name
 from ounce_schemas.advice import (
     Advice,
@@ -14,7 +13,6 @@ from ounce_schemas.advice import (
     Decision,
     Limits,
     Measured,
-    MeasuredModel,
     Reason,
 )
 from ounce_schemas.card import AccuracyEstimate
@@ -23,7 +21,7 @@ from ounce_schemas.errors import DataError, ExportError
 from pydantic import JsonValue
 
 from ounce_exporters.advisor.budgeting import plan_race, take_sample
-from ounce_exporters.advisor.deciding import Candidate, decide
+from ounce_exporters.advisor.candidates import INTERPRETABLE, decide_among
 from ounce_exporters.advisor.exporting import (
     Exported,
     export,
@@ -31,34 +29,18 @@ from ounce_exporters.advisor.exporting import (
     measure,
     measure_for,
 )
+from ounce_exporters.advisor.family_prior import doubtful, lags
 from ounce_exporters.advisor.forecasting import FACTORS, forecast
 from ounce_exporters.advisor.looking import look
 from ounce_exporters.advisor.race import Raced, Runner, Tell, race
 from ounce_exporters.advisor.reasons import reasons, timed_reasons
 from ounce_exporters.advisor.stopping import stop_rule
 from ounce_exporters.advisor.work import fit_work_s
-from ounce_exporters.evaluation import accepted, estimate_accuracy
+from ounce_exporters.evaluation import estimate_accuracy
 from ounce_exporters.groups import group_figures
-from ounce_exporters.promises import estimate
-from ounce_exporters.recipe import Split, TaskData
-from ounce_exporters.tasks.table.recipes import families
+from ounce_exporters.recipe import TaskData
+from ounce_exporters.tasks.table.recipes import LIGHT, families
 from ounce_exporters.tasks.table.workload import bound_work
-
-INTERPRETABLE = (
-    "logistic-regression",
-    "ridge",
-    "elastic-net",
-    "linear-svm",
-    "decision-tree",
-    "glass-box",
-    "k-means",
-)
-"""Kinds of models that a person can read: a sum of columns or of curves, one tree, the
-nearest of a few centres."""
-LATENCY_ROOM = 1.2
-"""A limit of latency is held against the median of calls times this."""
-CALL_NS = 5_000.0
-"""Of any call of the runtime, whatever is in it: shared by the items of a batch."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +63,9 @@ class Advised:
     """Advice, and what its page shows of the answers behind it."""
 
     advice: Advice
-    held_out: Split
+    rows: TaskData
+    """Of the race: all, or a sample."""
+    raced: Raced
     exported: Sequence[Exported]
 
 
@@ -100,9 +84,17 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
     """
     begun_s = time.monotonic()
     seen = look(data, asked.notices)
-    kinds = [f.recipe() for f in families(data, balanced=asked.balanced) if f.by_default]
-    arms = [replace(recipe, balanced=asked.balanced) for recipe in kinds]
-    plan = plan_race(data, bound_work(arms, data), asked.budget_s)
+    tight = asked.limits.max_latency_ms is not None or asked.limits.max_size_mb is not None
+    arms = [
+        replace(family.recipe(), balanced=asked.balanced)
+        for family in families(data, balanced=asked.balanced)
+        if family.by_default or (tight and family.name in LIGHT)
+    ]
+    behind = frozenset[str]()
+    if data.spec.kind == "classification":
+        # Readable models cost little and answer what a glass box costs.
+        behind = doubtful(lags(seen)).difference(INTERPRETABLE)
+    plan = plan_race(data, bound_work(arms, data), asked.budget_s, behind)
     rows = take_sample(data, plan.budget.n_rows, asked.seed)
     n_judged = len(rows.validation)
     if rows.folds is not None:
@@ -121,7 +113,7 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
     )
     judged = data.spec.measure.is_plain and seen.constant < 1
     floor = seen.constant if judged else 0.0
-    decision = _decide(rows, raced, exported, measured.serving, asked.limits, floor)
+    decision = decide_among(rows, raced, exported, measured.serving, asked.limits, floor)
     arms_run = tuple(_arm(rows, runner, raced, exported, failures) for runner in raced.runners)
     advice = Advice(
         task=data.spec.name,
@@ -145,7 +137,7 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
             }
         ),
     )
-    return Advised(advice, raced.held_out, exported)
+    return Advised(advice, rows, raced, exported)
 
 
 def _timed(
@@ -189,45 +181,6 @@ def _export(
         why = "; ".join(f"{r.recipe.name}: {r.stopped}" for r in raced.runners if r.stopped)
         raise ExportError(f"no model finished the race: {why}")
     return exported, failures
-
-
-def _decide(
-    data: TaskData,
-    raced: Raced,
-    exported: Sequence[Exported],
-    timed: Sequence[MeasuredModel],
-    limits: Limits,
-    constant: float,
-) -> Decision:
-    truth, task = raced.held_out.targets, data.spec
-    strata = strata_of(task)
-    clusters = None if data.clusters is None else data.clusters[raced.places]
-    latency_ms = {t.model: t.p50_ms for t in timed if t.batch_size == limits.batch}
-    candidates = [
-        Candidate(
-            name=e.recipe.name,
-            neural=e.recipe.family == "neural",
-            interpretable=e.recipe.name in INTERPRETABLE,
-            counted_ns=e.counted_ns + CALL_NS / limits.batch,
-            size_bytes=len(e.content),
-            latency_ms=LATENCY_ROOM * latency_ms[e.recipe.name],
-            right=accepted(task, e.answers, truth),
-            confidence=e.answers.max(axis=1).astype(np.float64) if task.labels else None,
-            accuracy=estimate_accuracy(task, e.answers, truth, clusters),
-        )
-        for e in exported
-    ]
-    answers = exported[0].answers.argmax(axis=1)
-    plain = task.measure.is_plain
-    return decide(
-        candidates,
-        limits,
-        constant,
-        # Only plain accuracy is a mean over rows, whatever model answered them.
-        (lambda right: estimate(strata, right, strata.of(answers, truth), clusters))
-        if plain
-        else None,
-    )
 
 
 def _arm(

@@ -1,6 +1,6 @@
 """The work of a race, counted before it begins: the same on every machine, however busy it is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,13 +32,20 @@ class RacePlan:
     """Of the rows that may teach: the points of a curve, ascending."""
 
 
-def plan_race(data: TaskData, recipes: Sequence[Recipe], budget_s: float) -> RacePlan:
-    """As many folds and rows as the budget allows; where even few are too many, fewer arms.
+def plan_race(
+    data: TaskData,
+    recipes: Sequence[Recipe],
+    budget_s: float,
+    doubtful: Collection[str] = (),
+) -> RacePlan:
+    """As many folds and rows as the budget allows; where even few are too many, fewer arms. Arms
+    that are hardly worth racing go before a fold does.
 
     Args:
         data: the task and its splits.
         recipes: the arms.
         budget_s: nominal seconds of one core.
+        doubtful: names of arms that are hardly worth racing.
 
     Raises:
         DataError: the budget is too small for a race of two arms.
@@ -46,31 +53,38 @@ def plan_race(data: TaskData, recipes: Sequence[Recipe], budget_s: float) -> Rac
     most_folds = 1 if data.folds is None else int(data.folds.max()) + 1
     cost = {recipe.name: fit_work_s(recipe.name, len(data.train), data) for recipe in recipes}
     samples = [s for s in _SAMPLES if s == 1.0 or s * len(data.train) >= _LEAST_ROWS]
-    for arms in _narrowing(recipes, cost):
-        for sample in samples:
-            for n_folds in (n for n in _FOLDS if n <= most_folds):
-                n_rows = int(sample * len(data.train))
-                taught = n_rows if data.folds is None else n_rows - n_rows // (most_folds or 1)
-                shares = _SHARES if taught * _SHARES[0] >= _LEAST_POINT else _SHARES[1:]
-                work_s = sum(_work_s(r, data, (taught, n_rows), shares, n_folds) for r in arms)
-                if work_s <= budget_s:
-                    left_out = tuple(r.name for r in recipes if r not in arms)
-                    rungs = tuple(max(2, int(s * taught)) for s in shares)
-                    return RacePlan(
-                        arms,
-                        Budget(
-                            given_s=budget_s,
-                            planned_s=round(work_s, 3),
-                            n_rows=n_rows,
-                            rungs=rungs,
-                            n_folds=n_folds,
-                            left_out=left_out,
-                        ),
-                        shares,
-                    )
+    folds = [n for n in _FOLDS if n <= most_folds]
+    hopeful = [recipe for recipe in recipes if recipe.name not in doubtful]
+    whole = [recipes, hopeful] if len(hopeful) >= _LEAST_ARMS else [recipes]
+    tries = [(arms, sample, n) for sample in samples for n in folds for arms in whole]
+    few = _narrowing(hopeful if len(whole) > 1 else recipes, cost)
+    tries += [(arms, sample, n) for arms in few for sample in samples for n in folds]
+    for arms, sample, n_folds in tries:
+        plan = _plan(data, arms, sample, n_folds)
+        if plan.planned_s <= budget_s:
+            left_out = tuple(r.name for r in recipes if r not in arms)
+            told = plan.model_copy(update={"given_s": budget_s, "left_out": left_out})
+            n = len(told.rungs)
+            return RacePlan(arms, told, _SHARES[-n:])
     raise DataError(
         f"--budget {budget_s:g}: too small for a race of two models on these "
-        f"{len(data.train)} rows; about {work_s:.1f} nominal seconds are needed"
+        f"{len(data.train)} rows; about {plan.planned_s:.1f} nominal seconds are needed"
+    )
+
+
+def _plan(data: TaskData, arms: Sequence[Recipe], sample: float, n_folds: int) -> Budget:
+    """The work of a race."""
+    n_rows = int(sample * len(data.train))
+    of_folds = 0 if data.folds is None else n_rows // (int(data.folds.max()) + 1)
+    taught = n_rows - of_folds
+    shares = _SHARES if taught * _SHARES[0] >= _LEAST_POINT else _SHARES[1:]
+    work_s = sum(_work_s(r, data, (taught, n_rows), shares, n_folds) for r in arms)
+    return Budget(
+        given_s=1.0,
+        planned_s=round(work_s, 3),
+        n_rows=n_rows,
+        rungs=tuple(max(2, int(s * taught)) for s in shares),
+        n_folds=n_folds,
     )
 
 

@@ -72,7 +72,7 @@ def command(**values: Any) -> None:
     advice = advised.advice
     page = settings.out.with_suffix(".html")
     _write(settings.out, advice.model_dump_json(indent=2, exclude_none=True) + "\n")
-    _write(page, render(advice, data, advised.held_out, advised.exported))
+    _write(page, render(advice, data, advised.raced.held_out, advised.exported))
     console.print(arms_table(advice))
     for line in lines(advice):
         say(console, line)

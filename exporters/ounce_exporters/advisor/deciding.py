@@ -82,10 +82,16 @@ def decide(
             missed=missed_limits(nearest, limits),
         )
     best = max(may, key=lambda o: (o.plan.accuracy.value, -o.plan.counted_ns))
-    margin = max(ALIKE, _standard_error(best.right))
-    alike = [o for o in may if best.plan.accuracy.value - o.plan.accuracy.value <= _margin(best, o)]
+    # Who limits the time of a call has said what it may take: to be lighter still is worth little.
+    doubt = 0.0 if limits.max_latency_ms is not None else 1.0
+    margin = max(ALIKE, doubt * _standard_error(best.right))
+    alike = [o for o in may if _behind(best, o) <= _margin(best, o, doubt)]
     chosen = min(alike, key=lambda o: (o.plan.counted_ns, o.plan.models))
-    cascade = None if judge is None else _best_cascade(may, best, chosen, limits, judge)
+    cascade = None
+    if judge is not None:
+        found = _cascades(may, chosen, limits, judge)
+        good = (o for o in found if _behind(best, o) <= _margin(best, o, doubt))
+        cascade = min(good, key=lambda o: (o.plan.counted_ns, o.plan.models), default=None)
     others = [o for o in may if o is not chosen]
     runner_up = max(others, key=lambda o: (o.plan.accuracy.value, -o.plan.counted_ns), default=None)
     if cascade is not None:
@@ -142,16 +148,18 @@ def _standard_error(values: NDArray[np.generic]) -> float:
     return float(np.std(values.astype(np.float64)) / np.sqrt(len(values)))
 
 
-def _margin(best: Option, other: Option) -> float:
-    """One standard error of the difference of two plans on the same rows."""
+def _behind(best: Option, other: Option) -> float:
+    return best.plan.accuracy.value - other.plan.accuracy.value
+
+
+def _margin(best: Option, other: Option, doubt: float) -> float:
+    """So many standard errors of the difference of two plans on the same rows."""
     difference = best.right.astype(np.float64) - other.right
-    return max(ALIKE, _standard_error(difference))
+    return max(ALIKE, doubt * _standard_error(difference))
 
 
-def _best_cascade(
-    may: Sequence[Option], best: Option, single: Option, limits: Limits, judge: Judge
-) -> Option | None:
-    """The cheapest pair that is as good as the best and much cheaper than the single model."""
+def _cascades(may: Sequence[Option], single: Option, limits: Limits, judge: Judge) -> list[Option]:
+    """Pairs within the limits that are much cheaper than the single model."""
     found: list[Option] = []
     for light in may:
         first = light.members[0]
@@ -176,10 +184,9 @@ def _best_cascade(
                     handed_over=float(on.mean()),
                 )
                 option = Option(plan, (first, heavy.members[0]), right)
-                good = best.plan.accuracy.value - plan.accuracy.value <= _margin(best, option)
-                if good and not missed_limits(option, limits):
+                if not missed_limits(option, limits):
                     found.append(option)
-    return min(found, key=lambda o: (o.plan.counted_ns, o.plan.models), default=None)
+    return found
 
 
 def _verdict(option: Option) -> Verdict:

@@ -1,6 +1,7 @@
 """What is known of kinds of models before any has learned, by the structure of the data. Pure.
 
-Of images, texts, sequences, strange rows and clusters it is a rule with its published source.
+Of tables of classes it is learned: `family_prior`. Of images, texts, sequences, strange rows and
+clusters it is a rule with its published source.
 """
 
 from collections.abc import Mapping

@@ -6,6 +6,7 @@ from ounce_schemas.advice import Arm, Decision, Look, Measured, MeasuredDevice, 
 from ounce_schemas.card import AccuracyEstimate
 from ounce_schemas.task import TaskSpec
 
+from ounce_exporters.advisor.family_prior import learned_reason
 from ounce_exporters.advisor.prior import rule
 from ounce_exporters.advisor.scaling import ratios
 from ounce_exporters.advisor.structure import (
@@ -19,7 +20,7 @@ from ounce_exporters.advisor.structure import (
 
 _CLOCK = "timed on this machine, one thread of the edge's runtime"
 _SCALED = "timed on this machine and scaled to the device"
-_FORECAST = "the race's curve and forecasts fitted on LCDB 1.0"
+_FORECAST = "the race's curve and forecasts fitted on public tables (LCDB 1.0)"
 _WIDE_GAP = 0.05
 """Train less validation accuracy from which a model is said to have learned rows by heart."""
 _GPU_WORTH_S = 600.0
@@ -45,7 +46,7 @@ def reasons(
     ran = [arm for arm in arms if arm.accuracy is not None]
     plan = decision.plan
     judged = look.rarest is None or look.rarest > 0
-    found = [rule(look, task.kind), labels(task.kind, judged=judged)]
+    found = [rule(look, task.kind) or learned_reason(look), labels(task.kind, judged=judged)]
     found += [_data_size(ran) or _ended(arms), structure(look, ran), _interpretability(ran)]
     if plan is not None:
         last = next(arm for arm in ran if arm.model == plan.models[-1])

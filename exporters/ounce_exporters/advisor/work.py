@@ -4,11 +4,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from ounce_schemas.task import TaskSpec
+
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks.table.workload import row_work_us
 
-_FIT_S = 0.2
-"""Of any fit, however few its rows."""
+_FIT_S = 0.03
+"""Of any fit, however few its rows; of some kinds more."""
+_SLOW_FIT_S: Mapping[str, float] = MappingProxyType(
+    {"mlp": 0.5, "mlp-small": 0.4, "glass-box": 0.3, "random-forest": 0.15, "extra-trees": 0.12,
+     "gradient-boosting": 0.1, "kernel-svm": 0.1, "cluster-network": 6.0, "autoencoder": 6.0}
+)  # fmt: skip
 
 
 class _Lesson(NamedTuple):
@@ -46,8 +52,6 @@ _ROWS_US: Mapping[str, float] = MappingProxyType(
      "k-means": 10.0, "diagonal-mixture": 40.0, "gaussian-mixture": 60.0, "cluster-network": 60.0}
 )  # fmt: skip
 """Microseconds of a row of these models, which the workload of tables does not know."""
-_STEPS_S: Mapping[str, float] = MappingProxyType({"cluster-network": 6.0, "autoencoder": 6.0})
-"""They learn for a number of steps, however many rows there are."""
 
 
 def fit_work_s(name: str, n_rows: int, data: TaskData) -> float:
@@ -62,16 +66,22 @@ def fit_work_s(name: str, n_rows: int, data: TaskData) -> float:
     if lesson is not None:
         return _FIT_S + _network_s(lesson, n_rows, data)
     row_us = _ROWS_US.get(name) or row_work_us(name, data)
-    return _FIT_S + _STEPS_S.get(name, 0.0) + n_rows * row_us / 1e6
+    return _SLOW_FIT_S.get(name, _FIT_S) + n_rows * row_us / 1e6
 
 
 def _network_s(lesson: _Lesson, n_rows: int, data: TaskData) -> float:
-    tensor = data.spec.inputs[0]
-    elements = tensor.text_bytes or tensor.shape[0]
-    if tensor.datatype == "UINT8":
-        elements = tensor.shape[0] * tensor.shape[1]
+    elements = _elements(data.spec)
     least, most = lesson.batch_sizes
     batches = max(1, -(-n_rows // min(max(n_rows // 16, least), most)))
     epochs = min(max(lesson.epochs, lesson.least_batches // batches), lesson.most_epochs)
     batch_ms = lesson.batch_ms + min(elements, lesson.most_elements) * lesson.element_us / 1e3
     return epochs * batches * batch_ms / 1e3
+
+
+def _elements(task: TaskSpec) -> int:
+    """Pixels of an image, bytes of all texts, or steps of a sequence."""
+    if task.image is not None:
+        height, width, _ = task.image.shape
+        return height * width
+    texts = sum(tensor.size * (tensor.text_bytes or 0) for tensor in task.inputs)
+    return texts or task.inputs[0].shape[0]

@@ -24,6 +24,8 @@ class ScoreMap:
     """Shape (n_outputs, n_scores)."""
     offsets: Floats
     """Shape (n_scores,)."""
+    of_logarithms: bool = False
+    """Whether outputs are logarithms of what is mapped."""
 
     @property
     def n_outputs(self) -> int:
@@ -42,9 +44,15 @@ class ScoreMap:
             outputs: before calibration, shape (n_items, n_outputs).
             answers: shape (n_items, output size).
         """
-        scores = outputs.astype(np.float64) @ self.weights + self.offsets
+        exact = outputs.astype(np.float64)
+        scores = (np.exp(exact) if self.of_logarithms else exact) @ self.weights + self.offsets
         labels = answers.argmax(axis=1) if self.picks else np.zeros(len(answers), np.intp)
         return np.asarray(scores[np.arange(len(scores)), labels])
+
+
+def probability_map(n_labels: int) -> ScoreMap:
+    """The score of models that add up probabilities."""
+    return ScoreMap("probability", np.eye(n_labels), np.zeros(n_labels), of_logarithms=True)
 
 
 def score_map(task: TaskSpec, calibrator: Fitted) -> ScoreMap:

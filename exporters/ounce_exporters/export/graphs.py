@@ -11,6 +11,8 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 OPSET = 20
 """Operator set of the default domain; ONNX Runtime 1.17 and later run it."""
 IR_VERSION = 10
+INSIDE = "model/"
+"""Before the names of what is inside a graph that something is appended to."""
 UNCALIBRATED = "uncalibrated"
 """Name of the one output of `FittedModel.to_onnx`."""
 
@@ -110,9 +112,7 @@ def append(
 
     Names inside the graph get a prefix, so that those of the new nodes and constants are free.
     """
-    result = compose.add_prefix(
-        normalize(model), "model/", rename_inputs=False, rename_outputs=False
-    )
+    result = compose.add_prefix(normalize(model), INSIDE, rename_inputs=False, rename_outputs=False)
     graph = result.graph
     graph.initializer.extend(
         numpy_helper.from_array(value, name) for name, value in constants.items()

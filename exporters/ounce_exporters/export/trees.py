@@ -65,17 +65,7 @@ def emit(ensemble: Ensemble) -> onnx.ModelProto:
 
     The output has shape (n_items, n_labels) where the link gives probabilities, else (n_items, 1).
     """
-    nodes = [
-        helper.make_node(
-            "TreeEnsembleRegressor",
-            [FEATURES],
-            ["sums"],
-            domain="ai.onnx.ml",
-            n_targets=len(ensemble.base),
-            base_values=ensemble.base.astype(np.float32).tolist(),
-            **_attributes(ensemble.trees),
-        )
-    ]
+    nodes = [tree_node(ensemble.trees, ensemble.base, FEATURES, "sums")]
     n_outputs = len(ensemble.base)
     if ensemble.link == "sigmoid":
         nodes += [
@@ -98,6 +88,28 @@ def emit(ensemble: Ensemble) -> onnx.ModelProto:
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 3)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+
+
+def tree_node(
+    trees: Sequence[Tree], base: NDArray[np.float64], features: str, sums: str
+) -> onnx.NodeProto:
+    """The node that sums up trees.
+
+    Args:
+        trees: to add up.
+        base: added to the sums, shape (n_outputs,).
+        features: name of what it reads.
+        sums: name of what it writes.
+    """
+    return helper.make_node(
+        "TreeEnsembleRegressor",
+        [features],
+        [sums],
+        domain="ai.onnx.ml",
+        n_targets=len(base),
+        base_values=base.astype(np.float32).tolist(),
+        **_attributes(trees),
+    )
 
 
 def as_logits(ensemble: Ensemble) -> Ensemble:

@@ -20,6 +20,7 @@ from ounce_exporters.recipe import Inputs, Progress, TaskData
 from ounce_exporters.sampling import balanced_rows
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.training.byte_ngrams import (
+    CHAINS,
     FACTOR,
     LOWER,
     SIZES,
@@ -74,11 +75,13 @@ class HashedMLP(nn.Module):
     columns behind them, shape (n, n_bytes + n_features)."""
 
     lower: Tensor
+    alike: Tensor
 
     def __init__(self, n_outputs: int, beside: Beside, width: int = 32) -> None:
         super().__init__()
         self.beside = beside
-        self.register_buffer("lower", torch.from_numpy(LOWER.astype(np.int64)))
+        self.register_buffer("lower", torch.from_numpy(CHAINS[0][0].astype(np.int64)))
+        self.register_buffer("alike", torch.from_numpy(CHAINS[1][0].astype(np.int64)))
         self.table = nn.Embedding(_BUCKETS * len(SIZES), _EMBEDDED)
         nn.init.normal_(self.table.weight, std=0.1)
         self.hidden = nn.Linear(_EMBEDDED + beside.width, width)
@@ -88,20 +91,22 @@ class HashedMLP(nn.Module):
         """Logits or values, shape (n, n_outputs)."""
         n_bytes = self.beside.n_bytes
         text = x[:, :n_bytes]
-        lowered = self.lower[text.long()]
-        padded = nn.functional.pad(lowered, (0, SIZES[-1] - 1))
-        hashes, found = lowered, []
-        for place, size in enumerate(SIZES):
-            following = padded[:, size - 1 : size - 1 + n_bytes]
-            hashes = (hashes * FACTOR + following) % _BUCKETS
-            found.append(hashes + place * _BUCKETS)
-        features = torch.cat(found, dim=1)
+        found = {}
+        for mapping, (_, sizes) in zip((self.lower, self.alike), CHAINS, strict=True):
+            hashes = mapping[text.long()]
+            padded = nn.functional.pad(hashes, (0, SIZES[-1] - 1))
+            for place, size in enumerate(SIZES[: SIZES.index(sizes[-1]) + 1]):
+                following = padded[:, size - 1 : size - 1 + n_bytes]
+                hashes = (hashes * FACTOR + following) % _BUCKETS
+                if size in sizes:
+                    found[size] = hashes + place * _BUCKETS
+        features = torch.cat([found[size] for size in SIZES], dim=1)
         is_one = (features % _BUCKETS != 0).float()
         if self.training:
             is_one = is_one * (torch.rand_like(is_one) > _DROPPED).float() / (1.0 - _DROPPED)
         sums = torch.matmul(is_one.unsqueeze(1), self.table(features)).squeeze(1)
-        sizes = (text > 0).float().sum(dim=1, keepdim=True).clamp(min=1.0)
-        known = self.beside(x, sums / torch.sqrt(sizes))
+        n_real = (text > 0).float().sum(dim=1, keepdim=True).clamp(min=1.0)
+        known = self.beside(x, sums / torch.sqrt(n_real))
         return cast(Tensor, self.last(torch.relu(self.hidden(known))))
 
 

@@ -2,10 +2,12 @@
 
 Upper-case ASCII letters count as lower-case ones; all other bytes of UTF-8 stand for themselves, so
 that any script is read. The n-grams of 2 to 5 bytes from each position are numbers of that base,
-modulo a prime: `h(n) = (h(n - 1) * FACTOR + byte) mod BUCKETS`, within int32. Zeros pad a text; an
-n-gram of zeros alone, or of the hash 0, is none.
+modulo a prime: `h(n) = (h(n - 1) * FACTOR + byte) mod BUCKETS`, within int32. In n-grams of
+`DIGITS_ALIKE` bytes all digits are one, so that an unseen number is known for a number. Zeros pad a
+text; an n-gram of zeros alone, or of the hash 0, is none.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,11 @@ FACTOR = 60_013
 N_FEATURES = BUCKETS * len(SIZES)
 LOWER = np.arange(256, dtype=np.int32)
 LOWER[ord("A") : ord("Z") + 1] += 32
+ALIKE = LOWER.copy()
+ALIKE[ord("0") : ord("9") + 1] = ord("0")
+DIGITS_ALIKE = (2, 5)
+CHAINS = ((LOWER, (3, 4)), (ALIKE, DIGITS_ALIKE))
+"""What stands for each byte, and the sizes of the n-grams that are hashed from it."""
 
 
 def text_tensor(task: TaskSpec) -> TensorSpec:
@@ -53,14 +60,16 @@ def hash_ngrams(encoded: NDArray[np.uint8]) -> NDArray[np.int32]:
     Returns:
         Array of shape (n, 4 * n_bytes), in [0, N_FEATURES); multiples of BUCKETS are none.
     """
-    n_bytes = encoded.shape[1]
-    padded = np.pad(LOWER[encoded], ((0, 0), (0, SIZES[-1] - 1)))
-    hashes, found = padded[:, :n_bytes], []
-    for place, size in enumerate(SIZES):
-        following = padded[:, size - 1 : size - 1 + n_bytes]
-        hashes = (hashes * np.int32(FACTOR) + following) % np.int32(BUCKETS)
-        found.append(hashes + np.int32(place * BUCKETS))
-    return np.concatenate(found, axis=1)
+    n_bytes, found = encoded.shape[1], {}
+    for table, sizes in CHAINS:
+        padded = np.pad(table[encoded], ((0, 0), (0, SIZES[-1] - 1)))
+        hashes = padded[:, :n_bytes]
+        for place, size in enumerate(SIZES[: SIZES.index(sizes[-1]) + 1]):
+            following = padded[:, size - 1 : size - 1 + n_bytes]
+            hashes = (hashes * np.int32(FACTOR) + following) % np.int32(BUCKETS)
+            if size in sizes:
+                found[size] = hashes + np.int32(place * BUCKETS)
+    return np.concatenate([found[size] for size in SIZES], axis=1)
 
 
 def root_lengths(encoded: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -76,11 +85,8 @@ def hashing_nodes(tensor: TensorSpec) -> tuple[list[NodeProto], dict[str, NDArra
     nodes = [
         helper.make_node("Flatten", [tensor.name], ["flat"], axis=1),
         helper.make_node("Cast", ["flat"], ["wide"], to=TensorProto.INT32),
-        helper.make_node("Gather", ["lower", "wide"], ["lowered"]),
-        helper.make_node("Pad", ["lowered", "pads"], ["padded"]),
     ]
     constants: dict[str, NDArray[Any]] = {
-        "lower": LOWER,
         "pads": np.array([0, 0, 0, SIZES[-1] - 1], np.int64),
         "factor": np.array(FACTOR, np.int32),
         "buckets": np.array(BUCKETS, np.int32),
@@ -89,28 +95,45 @@ def hashing_nodes(tensor: TensorSpec) -> tuple[list[NodeProto], dict[str, NDArra
         "unit": np.array(1, np.int32),
         "least": np.array(1, np.float32),
     }
-    hashes = "lowered"
     for place, size in enumerate(SIZES):
         constants |= {
             f"from_{size}": np.array([size - 1], np.int64),
             f"to_{size}": np.array([size - 1 + n_bytes], np.int64),
             f"offset_{size}": np.array(place * BUCKETS, np.int32),
         }
-        bounds = [f"from_{size}", f"to_{size}", "axis"]
-        nodes += [
-            helper.make_node("Slice", ["padded", *bounds], [f"next_{size}"]),
-            helper.make_node("Mul", [hashes, "factor"], [f"moved_{size}"]),
-            helper.make_node("Add", [f"moved_{size}", f"next_{size}"], [f"number_{size}"]),
-            helper.make_node("Mod", [f"number_{size}", "buckets"], [f"hash_{size}"]),
-            helper.make_node("Add", [f"hash_{size}", f"offset_{size}"], [f"feature_{size}"]),
-        ]
-        hashes = f"hash_{size}"
+    for chain, (table, sizes) in enumerate(CHAINS):
+        constants[f"{chain}/bytes"] = table
+        nodes += _chain(f"{chain}/", sizes)
     nodes += [
         helper.make_node("Concat", [f"feature_{s}" for s in SIZES], ["features"], axis=1),
-        helper.make_node("Clip", ["lowered", "zero", "unit"], ["is_byte"]),
+        helper.make_node("Clip", ["wide", "zero", "unit"], ["is_byte"]),
         helper.make_node("ReduceSum", ["is_byte", "axis"], ["n_bytes"], keepdims=1),
         helper.make_node("Cast", ["n_bytes"], ["n_real"], to=TensorProto.FLOAT),
         helper.make_node("Max", ["n_real", "least"], ["n_least"]),
         helper.make_node("Sqrt", ["n_least"], ["lengths"]),
     ]
     return nodes, constants
+
+
+def _chain(prefix: str, sizes: Sequence[int]) -> list[NodeProto]:
+    """Nodes that hash the n-grams of some sizes, each from the one before it."""
+    nodes = [
+        helper.make_node("Gather", [f"{prefix}bytes", "wide"], [f"{prefix}mapped"]),
+        helper.make_node("Pad", [f"{prefix}mapped", "pads"], [f"{prefix}padded"]),
+    ]
+    hashes = f"{prefix}mapped"
+    for size in SIZES[: SIZES.index(sizes[-1]) + 1]:
+        following, moved, number, found = (
+            f"{prefix}{part}_{size}" for part in ("next", "moved", "number", "hash")
+        )
+        bounds = [f"from_{size}", f"to_{size}", "axis"]
+        nodes += [
+            helper.make_node("Slice", [f"{prefix}padded", *bounds], [following]),
+            helper.make_node("Mul", [hashes, "factor"], [moved]),
+            helper.make_node("Add", [moved, following], [number]),
+            helper.make_node("Mod", [number, "buckets"], [found]),
+        ]
+        if size in sizes:
+            nodes.append(helper.make_node("Add", [found, f"offset_{size}"], [f"feature_{size}"]))
+        hashes = found
+    return nodes

@@ -15,13 +15,22 @@ from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from ounce_exporters.explaining.terms import Linear, Terms
 from ounce_exporters.export.dense import emit_linear
-from ounce_exporters.export.graphs import chain, keep_output, logarithms, normalize, rename_input
+from ounce_exporters.export.graphs import (
+    INSIDE,
+    chain,
+    keep_output,
+    logarithms,
+    normalize,
+    rename_input,
+)
 from ounce_exporters.export.tree_reading import is_boosting, is_tree_ensemble, read_ensemble
-from ounce_exporters.export.trees import as_logits, count_numbers, emit
+from ounce_exporters.export.trees import Ensemble, as_logits, count_numbers, emit
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, TaskData
 from ounce_exporters.training.estimator import GraphEstimator
-from ounce_exporters.training.linear import is_linear, read_linear
+from ounce_exporters.training.glass_box import GlassBox
+from ounce_exporters.training.linear import LinearSVM, is_linear, read_linear
 
 _TARGET_OPSET = {"": 18, "ai.onnx.ml": 3}  # the latest that skl2onnx's converters are written for
 _ROWS_FOR_THREADS = 50_000
@@ -70,6 +79,8 @@ class ClassicalModel:
     def __init__(self, task: TaskSpec, pipeline: Pipeline) -> None:
         self._task = task
         self._pipeline = pipeline
+        self._features = ""
+        """Name of what the last step reads, in a graph that is calibrated."""
 
     @property
     def parameters(self) -> int:
@@ -93,6 +104,33 @@ class ClassicalModel:
         """
         graph = self._graph()
         return graph if self._gives_logits else logarithms(graph, LEAST_PROBABILITY)
+
+    def terms(self, learned: Inputs) -> Terms | None:
+        """What the last step adds up; see `HasTerms`."""
+        *before, (_, estimator) = self._pipeline.steps
+        last: Linear | Ensemble | None = None
+        is_additive, averages = isinstance(estimator, GlassBox), False
+        if isinstance(estimator, GlassBox):
+            last = estimator.ensemble
+        elif isinstance(estimator, LinearSVM):
+            last = Linear(estimator.weights_, estimator.bias_)
+        elif is_linear(estimator):
+            last = Linear(*read_linear(estimator, classifies=self._classifies))
+        elif is_tree_ensemble(estimator):
+            trees = read_ensemble(estimator)
+            last = as_logits(trees) if self._classifies and is_boosting(estimator) else trees
+            averages = self._classifies and not is_boosting(estimator)
+        if last is None or (isinstance(last, Ensemble) and last.link != "identity"):
+            return None
+        self._graph()  # says what the features are called
+        return Terms(
+            last=last,
+            features=self._features,
+            transform=Pipeline(before).transform if before else np.asarray,
+            rows=as_matrix(self._task, learned),
+            gives_probabilities=averages,
+            is_additive=is_additive,
+        )
 
     @property
     def _classifies(self) -> bool:
@@ -127,8 +165,11 @@ class ClassicalModel:
         tail = write_estimator(estimator, classifies=self._classifies)
         if tail is not None:
             if not before:
-                return rename_input(tail, self._task.inputs[0].name)
-            return chain(convert(Pipeline(before), self._task), tail)
+                self._features = self._task.inputs[0].name
+                return rename_input(tail, self._features)
+            first = convert(Pipeline(before), self._task)
+            self._features = f"{INSIDE}{first.graph.output[0].name}"
+            return chain(first, tail)
         # Without zipmap the probabilities are one tensor; as a list of dictionaries they cost
         # eight times the model itself.
         options = {id(self._pipeline): {"zipmap": False}} if self._classifies else None

@@ -73,7 +73,7 @@ class GlassBox(GraphEstimator):
         singles: list[tuple[int, ...]] = [(i,) for i in range(rows.shape[1])]
         first = self._boosting(0, min(budget.rounds, _QUICK_ROUNDS), singles)
         first.set_params(learning_rate=_QUICK_RATE).fit(rows, y, sample_weight)
-        self.__dict__.pop("_ensemble", None)  # of an earlier fit
+        self.__dict__.pop("ensemble", None)  # of an earlier fit
         pairs = self._find_pairs(rows, y, first, budget)
         self.members_: list[Any] = []
         for number in range(budget.members):
@@ -96,14 +96,15 @@ class GlassBox(GraphEstimator):
 
     def to_graph(self) -> onnx.ModelProto:
         """From `features` to `uncalibrated`."""
-        return emit(self._ensemble)
+        return emit(self.ensemble)
 
     def count_numbers(self) -> int:
         """Learned numbers."""
-        return count_numbers(self._ensemble)
+        return count_numbers(self.ensemble)
 
     @cached_property
-    def _ensemble(self) -> Ensemble:
+    def ensemble(self) -> Ensemble:
+        """A tree for each feature or pair; of classes an output for each."""
         members = [read_ensemble(member) for member in self.members_]
         n = len(members)
         places = np.append(self._order(members[0].n_features), LEAF)  # LEAF is -1, the last

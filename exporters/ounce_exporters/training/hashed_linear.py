@@ -33,7 +33,7 @@ from ounce_exporters.training.byte_ngrams import (
 )
 from ounce_exporters.training.classical import as_matrix, convert
 
-_PENALTY = 20.0
+_PENALTY = 60.0
 """One over the penalty of squared weights, for features of about unit length."""
 _LEAST_ROWS = 2
 """An n-gram of fewer texts has no weight."""

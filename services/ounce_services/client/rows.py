@@ -17,8 +17,8 @@ def read_rows(data: str | None, file: Path | None) -> list[Any]:
 
     Args:
         data: one body as text; `-` is what comes on standard input.
-        file: `.csv` and `.tsv` with a header line, `.jsonl` with a body a line, `.json` with a body
-            or a list of rows; any other file is one body, byte for byte.
+        file: `.csv` and `.tsv`, with a header line or numbers alone; `.jsonl` with a body a line;
+            `.json` with a body or a list of rows; any other file is one body, byte for byte.
 
     Raises:
         DataError: the file can't be read, or holds no row or too many.
@@ -37,9 +37,7 @@ def read_rows(data: str | None, file: Path | None) -> list[Any]:
 
 def _rows(content: bytes, suffix: str) -> list[Any]:
     if suffix in (".csv", ".tsv"):
-        text = content.decode("utf-8-sig")
-        separator = "\t" if suffix == ".tsv" else _separator(text.partition("\n")[0])
-        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
+        return _table(content.decode("utf-8-sig"), "\t" if suffix == ".tsv" else None)
     if suffix in (".jsonl", ".ndjson"):
         return [line for line in content.splitlines() if line.strip()]
     if suffix == ".json":
@@ -47,6 +45,34 @@ def _rows(content: bytes, suffix: str) -> list[Any]:
         if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
             return found
     return [content]
+
+
+def _table(text: str, separator: str | None) -> list[Any]:
+    """Rows by the names of the header line; lines as they are where the first is of numbers alone.
+
+    Raises:
+        ValueError: a line is longer or shorter than the first.
+    """
+    separator = separator or _separator(text.partition("\n")[0])
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    lines = [(reader.line_num, line) for line in reader if any(line)]
+    if not lines:
+        return []
+    names = lines[0][1]
+    for number, line in lines:
+        if len(line) != len(names):
+            raise ValueError(f"line {number} has {len(line)} values, and the first {len(names)}")
+    if all(_is_number(name) for name in names):
+        return [",".join(line) for _, line in lines]
+    return [dict(zip(names, line, strict=True)) for _, line in lines[1:]]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _separator(header: str) -> str:

@@ -18,6 +18,7 @@ from ounce_services.policies.canary_state import (
     refuse_second_canary,
 )
 from ounce_services.policies.model_trial import sides_of
+from ounce_services.policies.number_range import NumberRange
 from ounce_services.policies.options import (
     TopicSettings,
     author_option,
@@ -30,8 +31,8 @@ from ounce_services.policies.options import (
     show_findings,
 )
 
-_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
-_MARGIN = click.FloatRange(0, 1, max_open=True)
+_SHARE = NumberRange(0, 1, min_open=True, max_open=True)
+_MARGIN = NumberRange(0, 1, max_open=True)
 _FIELDS = Canary.model_fields
 
 
@@ -67,7 +68,7 @@ def command() -> None:
 )
 @click.option(
     "--confidence",
-    type=click.FloatRange(0.5, 1, max_open=True),
+    type=NumberRange(0.5, 1, max_open=True),
     default=_FIELDS["confidence"].default,
     show_default=True,
     help="Least probability that a canary which is no worse is never stopped.",

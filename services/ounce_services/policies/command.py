@@ -18,6 +18,7 @@ from ounce_services.policies.diffing import unified_diff
 from ounce_services.policies.estimate_command import command as estimate_command
 from ounce_services.policies.listing import history_table, status_table
 from ounce_services.policies.meeting_text import meeting_text
+from ounce_services.policies.number_range import NumberRange
 from ounce_services.policies.options import (
     TopicSettings,
     author_option,
@@ -94,10 +95,10 @@ def check_command(file: Path, models: Path) -> int:
 )
 @click.option(
     "--max-latency-ms",
-    type=click.FloatRange(0, MAX_LATENCY_LIMIT_MS, min_open=True),
+    type=NumberRange(0, MAX_LATENCY_LIMIT_MS, min_open=True),
     help="Deadline that it asks for.",
 )
-@click.option("--min-accuracy", type=click.FloatRange(0, 1), help="Floor that it asks for.")
+@click.option("--min-accuracy", type=NumberRange(0, 1), help="Floor that it asks for.")
 @models_option
 def explain_command(  # noqa: PLR0913
     file: Path,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
+import numpy as np
 from ounce_edge.dry_run.chance_reader import ChanceReader, ReadChances, read_chances
 from ounce_edge.dry_run.off_policy import Estimates, Interval, estimate
 from ounce_schemas.command import make_settings, settings_options
@@ -13,6 +14,7 @@ from ounce_schemas.errors import PolicyError
 from ounce_schemas.topics import labels_topic, predictions_topic
 
 from ounce_services.policies.listing import table
+from ounce_services.policies.number_range import NumberRange
 from ounce_services.policies.options import (
     SourceSettings,
     decisions_option,
@@ -50,7 +52,7 @@ _MOST_NAMED = 3
 )
 @click.option(
     "--least-covered",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=NumberRange(0, 1, min_open=True),
     default=0.95,
     show_default=True,
     help="Refuse where the exploration covers less than this share of the messages.",
@@ -88,6 +90,12 @@ def command(  # noqa: PLR0913
         task_file = models / task / TASK_FILE
         tolerance = read_task(task_file).tolerance if task_file.is_file() else None
         rewards = rewards_of(read, given, known, tolerance)
+        if np.isnan(rewards.deadline_met).all():
+            raise PolicyError(
+                f"task {task}: none of the {len(read.ids):,} recorded messages has one of the "
+                f"{len(given):,} answers in {answers or predictions_topic(task)}; give the answers "
+                "of the same time"
+            )
         click.echo(f"{task}: {_summary(read, reader, share)}\n")
         click.echo(table(_rows(read, rewards)) + "\n")
 

@@ -16,6 +16,7 @@ from ounce_services.policies.foresight_page import foresight_page
 from ounce_services.policies.foresight_rows import HEAD, figure_rows, plan_rows, summary
 from ounce_services.policies.listing import table
 from ounce_services.policies.live_replay import follow
+from ounce_services.policies.number_range import NumberRange
 from ounce_services.policies.options import (
     SourceSettings,
     decisions_option,
@@ -43,7 +44,7 @@ _MOST_SHOWN = 10
 @click.option(
     "--every",
     "every_s",
-    type=click.FloatRange(0, min_open=True),
+    type=NumberRange(0, min_open=True),
     default=5.0,
     show_default=True,
     help="With --live, seconds from one line to the next.",
@@ -51,7 +52,7 @@ _MOST_SHOWN = 10
 @click.option(
     "--seconds",
     "for_s",
-    type=click.FloatRange(0, min_open=True),
+    type=NumberRange(0, min_open=True),
     help="With --live, stop after so long.",
 )
 @settings_options(SourceSettings)
@@ -77,6 +78,8 @@ def command(  # noqa: PLR0913
     recording = open_recording(decisions, make_settings(SourceSettings, values))
     if live and not isinstance(recording, FolderRecording):
         raise click.UsageError("--live follows a folder")
+    if page is not None and not page.parent.is_dir():
+        raise click.UsageError(f"--page {page}: there is no folder {page.parent}")
     text, policy = read_document(file)
     began_s = time.perf_counter()
     if live and isinstance(recording, FolderRecording):

@@ -8,10 +8,11 @@ from ounce_schemas.canary import Shadow
 from ounce_schemas.command import settings_options
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy_history import Change
-from ounce_schemas.topics import predictions_topic, shadow_topic
+from ounce_schemas.topics import predictions_topic, requests_topic, shadow_topic
 from pydantic import ValidationError
 
 from ounce_services.policies.canary_state import refuse_second_canary
+from ounce_services.policies.number_range import NumberRange
 from ounce_services.policies.options import (
     TopicSettings,
     author_option,
@@ -42,7 +43,7 @@ def command() -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--task", "tasks", multiple=True, required=True, help="Whose messages; repeatable.")
 @click.option(
-    "--share", type=click.FloatRange(0, 1, min_open=True), required=True, help="Of the messages."
+    "--share", type=NumberRange(0, 1, min_open=True), required=True, help="Of the messages."
 )
 @note_option
 @author_option
@@ -72,6 +73,7 @@ def start_command(
     history = topic.history()
     current = current_of(topic)
     refuse_second_canary(topic, history)
+    topic.require_topics(map(requests_topic, tasks))
     topic.make_topics([shadow_topic(task) for task in tasks])
     version = topic.append(history, Change(current.document, author, note, shadow=shadow))
     click.echo(f"{version.name} has {file} beside it, for {share:.1%} of the messages")

@@ -115,6 +115,17 @@ class PolicyTopic:
                 "this one is in force: look at `ounce policy diff`, then apply again"
             )
 
+    def require_topics(self, names: Iterable[str]) -> None:
+        """Check that other topics of the cluster are there.
+
+        Raises:
+            PolicyError: naming one that is not.
+        """
+        there = self._describe().partitions
+        for name in names:
+            if name not in there:
+                raise PolicyError(f"Kafka has no topic {name}: check the name of the task")
+
     def make_topics(self, names: Iterable[str]) -> None:
         """Make other topics of the cluster that are not there yet.
 

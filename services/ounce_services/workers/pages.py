@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 MOST_BYTES = 64_000_000
 """Of a page: what is no worker may send without end."""
 _LINE_BYTES = 500
+_PATHS = ("", "/", "/metrics")
 
 Series = tuple[Mapping[str, str], float]
 """Labels and value."""
@@ -66,12 +67,15 @@ def base_url(address: str) -> str:
     Raises:
         PageError: it is neither.
     """
-    parts = urlsplit(address if "://" in address else f"http://{address}")
     try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
         is_right = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
-    except ValueError:  # a port that is none
+    except ValueError:  # a port that is none, half an address of IPv6
         is_right = False
-    if not is_right or parts.path not in ("", "/", "/metrics") or parts.query:
+    if "@" in address:
+        raise PageError("an address of a worker has no login: HOST:PORT or http://HOST:PORT")
+    is_plain = not any(character.isspace() for character in address)
+    if not is_right or not is_plain or parts.path not in _PATHS or parts.query:
         raise PageError(f"{address!r} is no worker's address: HOST:PORT or http://HOST:PORT")
     return f"{parts.scheme}://{parts.netloc}"
 

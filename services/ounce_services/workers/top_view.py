@@ -38,13 +38,19 @@ def render(by_address: Looks) -> RenderableType:
 
 def _table(title: str, headings: Sequence[str], n_texts: int = 1) -> Table:
     """A table whose first columns are texts, the others figures."""
-    table = Table(title=Text(title, style="bold"), title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        title=Text(title, style="bold"),
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for i, heading in enumerate(headings):
         table.add_column(
             heading,
             justify="left" if i < n_texts else "right",
             header_style=DIM,
-            no_wrap=heading not in _LONG,
+            no_wrap=heading not in _LONG and " " not in heading,
         )
     return table
 
@@ -73,7 +79,7 @@ def _workers(by_address: Looks) -> Table:
 
 
 def _tasks(tasks: Iterable[TaskFigures]) -> Table:
-    headings = ("task", "answers/s", "p50 ms", "p99 ms", "deadlines", "floors", "lag", "waiting")
+    headings = ("task", "per second", "p50 ms", "p99 ms", "deadlines", "floors", "lag", "waiting")
     table = _table("Tasks", (*headings, "fallbacks", "dead letters"))
     for figures in tasks:
         table.add_row(

@@ -14,6 +14,7 @@ from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.pace import Pace
 from ounce_edge.gateway.store import Store
 from ounce_edge.wire.records import Outgoing
+from ounce_schemas.errors import BrokerError
 
 from tests.support.process.wait import wait_until
 
@@ -25,6 +26,8 @@ class FakeKafka:
         self.taken: list[bytes] = []
         self.committed = -1
         self.n_asked = 0
+        self.denied = ""
+        """A topic that takes nothing."""
         self.fails: list[str] = []
         """Of the next commits: `aborted`, `silent`, which is taken and not told, or `odd`."""
 
@@ -33,6 +36,8 @@ class FakeKafka:
 
     def commit(self, batch: Sequence[Outgoing], offsets: Any, _: Any) -> list[Refusal]:
         self.n_asked += 1
+        if any(outgoing.topic == self.denied for outgoing in batch):
+            raise BrokerError("no right to write")
         values = [bytes(value or b"") for outgoing in batch for value in outgoing.values]
         if b"bad" in values:
             return [Refusal(Entry(batch[0], 0), "Invalid record", is_alone=len(values) == 1)]
@@ -87,8 +92,8 @@ def run(
         backlog.close()
 
 
-def record(value: bytes, device: bytes = b"d") -> KafkaRecord:
-    return KafkaRecord("t", device, value, [], 5)
+def record(value: bytes, device: bytes = b"d", topic: str = "t") -> KafkaRecord:
+    return KafkaRecord(topic, device, value, [], 5)
 
 
 def never(_: KafkaRecord, why: str) -> KafkaRecord | None:
@@ -185,3 +190,19 @@ def test_a_device_in_a_hurry_does_not_wait_for_the_next_ones_turn(
     finally:
         backlog.close()
     assert len(store) == 3
+
+
+def test_a_topic_that_takes_nothing_holds_up_no_other(kafka: FakeKafka, store: Store) -> None:
+    kafka.denied = "a"
+    store.add([record(b"%d" % i, topic="abc"[i % 3]) for i in range(30)])
+    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, 1000, lambda _: None, never)
+    backlog.start()
+    backlog.allow(True)
+    try:
+        wait_until(lambda: len(store) == 10, lambda: (backlog.trouble, kafka.taken))
+        assert store.topics() == ["a"]
+        kafka.denied = ""
+        wait_until(lambda: not len(store), lambda: backlog.trouble)
+    finally:
+        backlog.close()
+    assert [v for v in kafka.taken if int(v) % 3 == 0] == [b"%d" % i for i in range(0, 30, 3)]

@@ -219,3 +219,39 @@ def test_what_the_disk_takes_later_is_safe_then(rig: Rig, monkeypatch: pytest.Mo
     assert rig.safe == [b"1"]
     assert rig.forwarder.store_trouble is None
     assert rig.stored() == [b"1"]
+
+
+def test_what_is_for_an_absent_topic_is_kept_at_once(rig: Rig) -> None:
+    rig.forwarder.absent = {"t"}
+    rig.take(b"1")
+    rig.turn()
+    assert rig.line.names == []
+    assert rig.safe == rig.stored() == [b"1"]
+    rig.forwarder.absent = ()
+    rig.take(b"2", b"other")
+    assert rig.line.names == [b"2"]
+
+
+def test_a_disk_that_is_nearly_full_takes_what_fits_and_is_told_until_it_has_all(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, room = rig.store.add, 2
+    rig.forwarder.absent = {"t"}
+
+    def nearly_full(records: Sequence[KafkaRecord]) -> tuple[list[int], int]:
+        if len(rig.safe) + len(records) > room:
+            raise StoreError("full")
+        return add(records)
+
+    monkeypatch.setattr(rig.store, "add", nearly_full)
+    names = [b"%d" % i + bytes(240_000) for i in range(4)]
+    for name in names:
+        rig.take(name)
+    rig.turn()
+    assert rig.safe == names[:2]
+    rig.forwarder.drop_old()
+    assert "full" in (rig.forwarder.store_trouble or "")
+    room = 4
+    rig.turn(2.0)
+    assert rig.safe == names
+    assert rig.forwarder.store_trouble is None

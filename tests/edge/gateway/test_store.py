@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -256,3 +257,29 @@ def test_a_batch_of_large_records_is_small(tmp_path: Path) -> None:
         store.settle(number, is_sent=True)
     store.close()
     assert batches == [[2, 4], [1, 3], [5], [6]]
+
+
+def test_only_records_of_some_topics_go_in_their_order(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db", Bounds(10**9, 1e9))
+    store.add([record(i, i % 2)._replace(topic="abc"[i % 3]) for i in range(12)])
+    assert store.topics() == ["a", "b", "c"]
+    batch = store.begin_batch(Most(5, 5), topics=["a", "c"])
+    assert [row.place for row in batch.rows] == [1, 3, 4, 6, 7]
+    store.settle(batch.number, is_sent=True)
+    batch = store.begin_batch(Most(9, 0), [b"d1"], topics=["a"])
+    assert [row.place for row in batch.rows] == [10]
+    store.close()
+
+
+def test_a_store_of_a_version_without_topics_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = Store(path, Bounds(10**9, 1e9))
+    store.add([record(1), record(2)])
+    store.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP INDEX of_topic")
+        db.execute("ALTER TABLE records DROP COLUMN topic")
+    assert [r.value for r in kept(path)] == [r.value for r in (record(1), record(2))]
+    store = Store(path, Bounds(10**9, 1e9))
+    assert store.topics() == ["ounce.t.requests"]
+    store.close()

@@ -9,7 +9,7 @@ from ounce_schemas.cells import Cell
 from ounce_schemas.errors import Reason
 from ounce_schemas.task import TaskSpec
 
-from tests.edge.wire import test_formats, test_many_rows, test_real_clients
+from tests.edge.wire import test_formats, test_many_rows, test_real_clients, test_wrapped_rows
 from tests.support.edge.formats import PUMP, PUMP_ROW, ROOM, ROW, as_bytes, decode, one, refusal
 from tests.support.edge.ladders import DIGITS, FakeRecord, raw
 
@@ -20,6 +20,9 @@ BODIES = {
     **{name: value for name, (_, value) in test_real_clients.CLOUDEVENTS.items()},
     **test_real_clients.TABLES,
     "mlserver": test_real_clients.MLSERVER_PANDAS,
+    **{name: as_bytes(body) for name, body in test_wrapped_rows.WRAPPED.items()},
+    "line protocol": test_wrapped_rows.LINE.encode(),
+    "JSON lines": b"\n".join([as_bytes(ROW)] * 2),
 }
 
 

@@ -2,13 +2,16 @@
 
 The bytes were recorded from cloudevents 2.2.0, tritonclient 2.73.0, mlserver 1.7.1, quixstreams
 3.28.1, confluent-kafka 2.12.2 and Kafka Connect's JsonConverter 4.1.1, in environments of their
-own: their requirements are not those of this project.
+own: their requirements are not those of this project. Pandas writes while the test runs. The
+Connect row of dates and texts was composed in the converter's format.
 """
 
 import base64
+import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from google.protobuf import descriptor_pb2, struct_pb2
 from ounce_edge.broker.schema_registry import SchemaRegistry
@@ -91,6 +94,7 @@ QUIX_VALUES = (
     b'"Relative Humidity":[26.3],"CO2":[721.25]},"Timestamps":[1769860800000000000],'
     b'"TagValues":{}}'
 )
+FRAME = pd.DataFrame({"Temperature": [21.5], "Relative Humidity": [26.3], "CO2": [721.25]})
 TABLES = {
     "connect, decimals in base64": b'{"schema":%b,"payload":{"Temperature":21.5,'
     b'"Relative Humidity":26.3,"CO2":"ARm9"}}' % CONNECT_SCHEMA,
@@ -101,10 +105,12 @@ TABLES = {
     "quix, QuixTimeseriesSerializer": b'{"C":"JT","K":"ParameterData","V":%b,"S":34,"E":202}'
     % QUIX_VALUES,
     "quix, QuixTimeseriesSerializer as legacy": QUIX_VALUES,
-    "pandas, to_json(orient='split')": b'{"columns":["Temperature","Relative Humidity","CO2"],'
-    b'"index":[0],"data":[[21.5,26.3,721.25]]}',
-    "pandas, to_dict('list')": b'{"Temperature": [21.5], "Relative Humidity": [26.3], '
-    b'"CO2": [721.25]}',
+    "pandas, to_json(orient='split')": FRAME.to_json(orient="split").encode(),
+    "pandas, to_json(orient='records')": FRAME.to_json(orient="records").encode(),
+    "pandas, to_json(orient='columns')": FRAME.to_json(orient="columns").encode(),
+    "pandas, to_json(orient='table')": FRAME.to_json(orient="table").encode(),
+    "pandas, to_dict('list')": json.dumps(FRAME.to_dict("list")).encode(),
+    "pandas, to_csv": FRAME.to_csv(index=False).encode(),
 }
 STRUCT = descriptor_pb2.FileDescriptorProto()
 struct_pb2.DESCRIPTOR.CopyToProto(STRUCT)
@@ -190,3 +196,9 @@ def test_what_confluents_serialisers_write(name: str) -> None:
     assert rejected == []
     expected = [[21.5, float("nan"), 321.25]]
     np.testing.assert_allclose(batch.inputs["input"], expected, rtol=1e-6)
+
+
+def test_two_rows_of_a_data_frame_by_columns() -> None:
+    two = pd.concat([FRAME, FRAME * 2], ignore_index=True).to_json().encode()
+    expected = [VALUES, [43.0, 52.6, 2 * 721.25 - 400]]
+    np.testing.assert_allclose(one(two).inputs["input"], expected, rtol=1e-6)

@@ -1,5 +1,6 @@
 """Which plan is advised: pure decisions on made-up candidates."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,21 @@ def test_a_cascade_is_advised_where_it_saves_half() -> None:
     assert decision.runner_up is not None
     assert decision.runner_up.models == ("heavy",)
     assert decide([light, heavy], Limits(), 0.5, None).verdict is Verdict.CLASSICAL
+
+
+def test_under_a_limit_of_latency_the_most_accurate_that_keeps_it_is_advised() -> None:
+    """Without one, a standard error of 1,000 rows is worth a lighter model."""
+    heavy, light = candidate("heavy", 100, 900), candidate("light", 107, 10)
+    light = replace(light, right=np.arange(N) < N - 107)  # other rows: the difference is noisy
+
+    free = decide([heavy, light], Limits(), 0.5, judge)
+    limited = decide([heavy, light], Limits(max_latency_ms=1.0), 0.5, judge)
+
+    assert free.plan is not None
+    assert limited.plan is not None
+    assert free.plan.models == ("light",)
+    assert limited.plan.models == ("heavy",)
+    assert limited.margin == 0.002
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,10 @@ def topics(advice: Advice) -> dict[str, str]:
 
 
 def test_texts(ounce: Run, tmp_path: Path) -> None:
-    messages(180).to_csv(tmp_path / "texts.csv", index=False)
+    messages(100).to_csv(tmp_path / "texts.csv", index=False)
 
     advice, told = advise(
-        ounce, tmp_path, "--data", tmp_path / "texts.csv", "--target", "kind", "--budget", "12"
+        ounce, tmp_path, "--data", tmp_path / "texts.csv", "--target", "kind", "--budget", "3"
     )
 
     assert advice.look.structure == "text"
@@ -59,7 +59,7 @@ def test_texts(ounce: Run, tmp_path: Path) -> None:
 def test_images_in_folders(ounce: Run, tmp_path: Path) -> None:
     write_folders(tmp_path / "bars", 24)
 
-    advice, _ = advise(ounce, tmp_path, "--data", tmp_path / "bars", "--budget", "6")
+    advice, _ = advise(ounce, tmp_path, "--data", tmp_path / "bars", "--budget", "3")
 
     assert advice.look.structure == "image"
     assert advice.look.shape == (18, 18, 1)
@@ -73,7 +73,7 @@ def test_sequences_of_units_and_of_series(ounce: Run, tmp_path: Path) -> None:
     write_ts(tmp_path / "waves.ts", 60)
     wearing(10).to_csv(tmp_path / "wear.csv", index=False)
 
-    series, _ = advise(ounce, tmp_path, "--data", tmp_path / "waves.ts", "--budget", "6")
+    series, _ = advise(ounce, tmp_path, "--data", tmp_path / "waves.ts", "--budget", "3")
 
     assert series.look.structure == "sequence"
     assert "sequences of 32 steps of 2 channels" in topics(series)["structure"]
@@ -82,7 +82,7 @@ def test_sequences_of_units_and_of_series(ounce: Run, tmp_path: Path) -> None:
     options = ("--unit", "unit", "--time", "cycle", "--window", "8", "--remaining", "12")
     life, _ = advise(
         ounce, tmp_path, "--data", tmp_path / "wear.csv", *options, "--without", "state",
-        "--budget", "6",
+        "--budget", "3",
     )  # fmt: skip
     assert life.look.shape[0] == 8
     assert life.options["remaining"] == 12
@@ -99,7 +99,7 @@ def test_strange_rows(ounce: Run, tmp_path: Path, *, labelled: bool) -> None:
 
     advice, _ = advise(
         ounce, tmp_path, "--data", tmp_path / "pumps.csv", "--kind", "anomaly", *target,
-        "--budget", "15",
+        "--budget", "10",
     )  # fmt: skip
 
     assert {"mahalanobis", "isolation-forest"} <= {arm.model for arm in advice.arms}
@@ -112,10 +112,12 @@ def test_strange_rows(ounce: Run, tmp_path: Path, *, labelled: bool) -> None:
 def test_clusters(ounce: Run, tmp_path: Path) -> None:
     customers().drop(columns="group").to_csv(tmp_path / "customers.csv", index=False)
 
-    advice, _ = advise(
-        ounce, tmp_path, "--data", tmp_path / "customers.csv", "--kind", "clusters",
-        "--clusters", "3", "--budget", "20",
-    )  # fmt: skip
+    asked = ("--data", tmp_path / "customers.csv", "--kind", "clusters", "--clusters", "3")
+
+    first, _ = advise(ounce, tmp_path, *asked, "--budget", "4")
+    advice, _ = advise(ounce, tmp_path, *asked, "--budget", "4")
+
+    assert first.digest == advice.digest
 
     assert {"k-means", "gaussian-mixture"} <= {arm.model for arm in advice.arms}
     assert advice.options["clusters"] == 3

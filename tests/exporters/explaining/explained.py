@@ -37,6 +37,7 @@ def export(data: TaskData, folder: Path, fit: Callable[..., Any]) -> Exported:
     trained = Trained(model, model.predict(data.validation.inputs))
     (folder / data.spec.name).mkdir(exist_ok=True)
     card = export_model(data, recipe, trained, folder / data.spec.name, 0)
+    assert card.explanation is not None, card.unexplained
     own = folder / data.spec.name / "m"
     runtime, inputs = OnnxCpuRuntime(), data.test.inputs
     files = [own / MODEL_FILE, own / EXPLANATION_FILE]
@@ -50,8 +51,9 @@ def table(kind: str, labels: tuple[str, ...] = ("no", "yes")) -> TaskData:
     n = 400
     numbers = rng.normal(size=(n, 3)).astype(np.float32)
     texts = rng.choice(["a", "b", "c"], size=(n, 1)).astype(object)
-    quantity = numbers[:, 0] * 2 + numbers[:, 1] * (texts[:, 0] == "b") + rng.normal(size=n) * 0.1
     numbers[::9, 2] = np.nan
+    of_y = 1.5 * numbers[:, 1] * (texts[:, 0] == "b")
+    quantity = 1.2 * numbers[:, 0] + of_y + np.isnan(numbers[:, 2]) + rng.normal(size=n) * 0.1
     spec = TaskSpec(
         name="t",
         kind="classification" if kind == "classes" else "regression",

@@ -17,7 +17,13 @@ from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.sentences import bytes_to_read, cut, is_sentences
 from ounce_exporters.tasks.table.task import load
-from ounce_exporters.training.byte_ngrams import BUCKETS, FACTOR, N_FEATURES, hash_ngrams
+from ounce_exporters.training.byte_ngrams import (
+    BUCKETS,
+    DIGITS_ALIKE,
+    FACTOR,
+    N_FEATURES,
+    hash_ngrams,
+)
 from ounce_schemas.errors import DataError
 
 N = 400
@@ -158,6 +164,13 @@ def test_hashes_are_those_of_the_definition_and_zeros_are_none() -> None:
     assert (features[:, 3:] % BUCKETS == 0).all()
     assert features.max() < N_FEATURES
     assert BUCKETS * FACTOR + 255 < 2**31
+
+
+def test_unseen_numbers_share_n_grams_of_two_and_five_bytes_with_seen_ones() -> None:
+    seen, other = (np.frombuffer(text, np.uint8)[None] for text in (b"07123", b"95846"))
+    found, others = hash_ngrams(seen).reshape(4, 5), hash_ngrams(other).reshape(4, 5)
+    for row, size in enumerate((2, 3, 4, 5)):
+        assert (found[row] == others[row]).all() == (size in DIGITS_ALIKE)
 
 
 def test_the_default_tolerance_is_of_a_model_that_reads_the_text(tmp_path: Path) -> None:

@@ -1,9 +1,17 @@
 """Columns that a person is told to look at."""
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from ounce_exporters.tasks.table.columns import choose_columns
-from ounce_exporters.tasks.table.suspects import find_leaks, find_marks, find_personal, find_sum
+from ounce_exporters.tasks.table.suspects import (
+    _error,
+    _least_error,
+    find_leaks,
+    find_marks,
+    find_personal,
+    find_sum,
+)
 
 from tests.exporters.table.tables import frame
 
@@ -32,6 +40,36 @@ def test_a_good_column_and_one_of_many_texts_are_not() -> None:
     texts = [f"t{i % 190}" for i in range(N)]
     assert leaks(CLASSES, classifies=True, noisy=noisy, texts=texts) == []
     assert leaks(CLASSES * 2.0 + NOISE, classifies=False, noisy=noisy) == []
+
+
+@pytest.mark.parametrize("classifies", [True, False])
+@pytest.mark.parametrize("n_values", [2, 30, N])
+def test_the_bound_is_below_the_error_of_every_tree(classifies: bool, n_values: int) -> None:
+    rng = np.random.default_rng(n_values)
+    for noise in (0.0, 0.01, 0.1, 1.0, 100.0):
+        values = np.round(rng.uniform(0, n_values, N)).reshape(-1, 1)
+        truth = np.sin(values[:, 0]) + noise * rng.normal(size=N)
+        truth = np.digitize(truth, [-0.5, 0.5]) if classifies else truth
+        bound = _least_error(truth[values.argsort(axis=0)], classifies)
+        assert bound <= _error(values, truth, classifies, quick=True) + 1e-12
+
+
+@pytest.mark.parametrize("classifies", [True, False])
+def test_of_thousands_of_columns_few_are_looked_at_closely(
+    classifies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = list[int]()
+
+    def look(values: NDArray[np.float64], *more: object, **how: bool) -> float:
+        looked.append(1)
+        return _error(values, *more, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("ounce_exporters.tasks.table.suspects._error", look)
+    wide = frame(**{f"c{i}": RNG.normal(size=N) for i in range(600)}, leak=CLASSES * 2.0)
+    inputs = choose_columns(wide, "y").inputs
+    found = find_leaks(inputs, CLASSES if classifies else CLASSES * 2.0, classifies=classifies)
+    assert [line.split("'")[1] for line in found] == ["leak"]
+    assert len(looked) == 2
 
 
 def test_columns_that_add_up_to_the_target_are_named() -> None:

@@ -15,6 +15,10 @@ N_CALLS = 200
 def test_no_generated_call_is_answered_by_a_fault_of_the_server(as_: Caller, plane: Plane) -> None:
     client = as_("admin")
     client.post("/v1/policies", json={"document": "{}"}, headers={"If-Match": "0"})
+    shadow = {"document": "{}", "share": 0.1, "tasks": ["digits"]}
+    client.post("/v1/trial/shadow", json=shadow, headers={"If-Match": "1"})
+    plane.shadows.topics(set())
+    assert client.get("/v1/trial/shadow").status_code == 200
     schema = schemathesis.openapi.from_dict(client.get("/v1/openapi.json").json())
     operations = [result.ok() for result in schema.get_all_operations()]
     assert len(operations) > 15

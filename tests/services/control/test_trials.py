@@ -91,6 +91,18 @@ def test_a_shadow_is_started_and_stopped(ann: TestClient, topics_in_memory: Memo
     assert (post(ann, "promote", 2).status_code, post(ann, "stop", 2).status_code) == (404, 201)
 
 
+def test_a_shadow_of_a_task_that_nobody_knows_is_refused(
+    ann: TestClient, plane: Plane, topics_in_memory: MemoryTopics
+) -> None:
+    plane.stream.take("digits", [])
+    body = {"document": TIGHT, "share": 0.5, "tasks": ["digits", "typo"]}
+    refused = post(ann, "shadow", 1, **body)
+    assert (refused.status_code, "no task typo; there are digits" in refused.text) == (422, True)
+    form = {"base": 1, "share": 0.5, "task": ["typo"], "document": TIGHT}
+    assert logged_in(plane).post("/trial/shadow", data=form).status_code == 422
+    assert (topics_in_memory.made, len(topics_in_memory.records)) == ([], 1)
+
+
 @pytest.mark.parametrize(
     ("call", "body", "said"),
     [
@@ -139,6 +151,9 @@ def test_the_page_starts_shows_and_ends_a_canary(
     text = ann.get("/trial").text
     assert "It stopped itself: deadlines of digits" in text
     assert "50.00%" in text
+    part = ann.get("/trial/canary", headers={"HX-Request": "true"}).text
+    assert part in text
+    assert ("It stopped itself" in part, "<html" in part) == (True, False)
     assert "Promote" not in eve.get("/trial").text
     assert ann.post("/trial/promote", data={"base": 2}).status_code == 422
     assert "Nothing is on trial" in ann.post("/trial/stop", data={"base": 2}).text
@@ -171,6 +186,7 @@ def test_the_page_says_that_kafka_is_away(plane: Plane, topics_in_memory: Memory
     topics_in_memory.is_away = True
     answer = ann.get("/trial")
     assert (answer.status_code, "Kafka is away" in answer.text) == (200, True)
+    assert "Kafka is away" in ann.get("/trial/canary").text
 
 
 def test_a_canary_of_a_model_that_is_not_there_is_refused(

@@ -15,6 +15,7 @@ from tests.support.process.prometheus import Prometheus
 from tests.support.process.worker import Device, Worker
 
 ROUNDS = 6
+TENANTS = (b"acme", b"umbrella", b"")
 GATEWAYS = "Ounce: gateways"
 """Drawn by a test of its own: it needs a gateway."""
 
@@ -40,8 +41,8 @@ def test_every_panel_and_every_rule_has_an_answer(
         for _ in range(ROUNDS):
             device.send(b"nonsense")
             device.send(inputs[0].tobytes(), [("ce_minaccuracy", b"1"), ("ce_id", b"a")])
-            for values in inputs[1:20]:
-                device.send(values.tobytes())
+            for i, values in enumerate(inputs[1:20]):
+                device.send(values.tobytes(), [("ce_tenant", TENANTS[i % len(TENANTS)])])
             device.flush()
             device.read(21)
             time.sleep(0.5)

@@ -7,6 +7,7 @@ from typing import Any
 
 GRAFANA = Path(__file__).parents[3] / "services" / "grafana"
 _VARIABLES = {
+    "$tenant": ".+",
     "$task": ".+",
     "$model": ".+",
     "$worker": ".+",

@@ -14,8 +14,9 @@ def rows_of(
 ) -> list[dict[str, Any]] | None:
     """The rows of a table; None where a document is none.
 
-    Three writings are read: a list for each column, Pandas' `split` (`columns` and `data`), and
-    Quix Streams' time series (`NumericValues` and `StringValues`).
+    Four writings are read: a list for each column, Pandas' `columns` (for each column an object by
+    row numbers) and `split` (`columns` and `data`; Seldon says `names` and `ndarray`), and Quix
+    Streams' time series (`NumericValues` and `StringValues`).
 
     Args:
         document: a JSON object.
@@ -27,7 +28,8 @@ def rows_of(
     """
     if not columns.are_named:
         return None
-    names, rows = document.get("columns"), document.get("data")
+    names = document.get("columns", document.get("names"))
+    rows = document.get("data", document.get("ndarray"))
     if isinstance(names, list) and isinstance(rows, list) and _are_texts(names):
         if not all(isinstance(row, list) and len(row) == len(names) for row in rows):
             return None
@@ -43,14 +45,23 @@ def _transposed(
     document: Mapping[str, Any], columns: ColumnReader, max_rows: int
 ) -> list[dict[str, Any]] | None:
     own = dict.fromkeys(key for key in columns.layout(document).keys if key is not None)
-    if not own or not all(isinstance(document[name], list) for name in own):
+    lists = _lists([document[name] for name in own])
+    if not lists or len({len(each) for each in lists}) > 1:
         return None
-    sizes = {len(document[name]) for name in own}
-    if len(sizes) > 1:
+    check_n_rows(len(lists[0]), max_rows)
+    return [dict(zip(own, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+def _lists(values: list[Any]) -> list[list[Any]] | None:
+    """The values of each column in the order of rows; None where they are not by rows."""
+    if all(isinstance(value, list) for value in values):
+        return values
+    if not all(isinstance(value, dict) and value for value in values):
         return None
-    check_n_rows(sizes.pop(), max_rows)
-    values = zip(*(document[name] for name in own), strict=True)
-    return [dict(zip(own, row, strict=True)) for row in values]
+    numbers = [*values[0]]
+    if not all(number.isdigit() for number in numbers) or any([*v] != numbers for v in values):
+        return None
+    return [[*value.values()] for value in values]
 
 
 def _are_texts(names: list[Any]) -> bool:

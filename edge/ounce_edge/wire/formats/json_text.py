@@ -41,11 +41,22 @@ def plain_text(value: bytes) -> bytes:
 
 
 def read_document(value: bytes) -> Any:
-    """Decode a JSON document; NaN and infinite numbers as Python writes them are read as well.
+    """Decode a JSON document, or a list of the objects that stand in lines of their own; NaN and
+    infinite numbers as Python writes them are read as well.
 
     Raises:
         InvalidMessageError: not JSON, or a name stands twice in an object.
     """
+    try:
+        return _read_one(value)
+    except InvalidMessageError:
+        lines = [line for line in value.splitlines() if line.strip()]
+        if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines):
+            raise
+    return [_read_one(line) for line in lines]
+
+
+def _read_one(value: bytes) -> Any:
     try:
         document = _decode(value)
     except NO_JSON as e:
@@ -107,3 +118,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             f"the name {twice[:40]!r} stands twice in an object; send each name once",
         )
     return result
+
+
+def is_text(value: bytes) -> bool:
+    """Whether it is UTF-8 without control characters but tabs and ends of lines."""
+    if not value or any(byte < 32 and byte not in b"\t\r\n" for byte in value[:4096]):
+        return False
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

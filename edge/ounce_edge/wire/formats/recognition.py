@@ -20,8 +20,16 @@ from ounce_edge.wire.formats.csv_line import CsvLine
 from ounce_edge.wire.formats.flat import NESTED, FlatJson
 from ounce_edge.wire.formats.framed import FRAME_BYTES, FramedReader, is_likely_id, schema_id_of
 from ounce_edge.wire.formats.image_file import is_image_file, read_pixels
-from ounce_edge.wire.formats.json_text import is_json, is_json_like, plain_text, read_document
+from ounce_edge.wire.formats.json_text import (
+    is_json,
+    is_json_like,
+    is_text,
+    plain_text,
+    read_document,
+)
+from ounce_edge.wire.formats.line_protocol import line_rows
 from ounce_edge.wire.formats.looks import looks_like
+from ounce_edge.wire.formats.nested import row_of_pairs, row_within
 from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.formats.v2_wide import BINARY_SIZE, WideReader, split_binary
 from ounce_edge.wire.request_body import read_body, tensor_data
@@ -115,19 +123,20 @@ class Recogniser:
                     raise
         if is_raw_size:
             return Content([value], is_raw=True)
-        if self._step_bytes and not _is_text(text) and self._is_shorter(value):
+        if self._step_bytes and not is_text(text) and self._is_shorter(value):
             missing = _MISSING * ((self.raw_bytes or 0) // 4 - len(value) // 4)
             return Content([missing + value], is_raw=True)
-        content = self._read_text(text.decode()) if _is_text(text) else None
+        content = self._read_text(text.decode()) if is_text(text) else None
         if content is None:
             raise self._unknown(value)
         return content
 
     def _read_text(self, text: str) -> Content | None:
-        """A line of CSV, or the text itself where the task takes nothing but one."""
+        """CSV or line protocol, or the text itself where the task takes nothing but one."""
         if self._takes_text and not self._columns.layout(text.splitlines()[:1]).is_known:
             return Content([self._columns.read({self._columns.names[0]: text})])
-        return self._csv.read(text)
+        rows = line_rows(text, self._columns)
+        return self._csv.read(text) if rows is None else self.flat.read(rows)
 
     def _read_framed(self, head: RequestHead, value: bytes, is_raw_size: bool) -> Content | None:
         """What a framed body holds; None where it may be something else."""
@@ -170,6 +179,8 @@ class Recogniser:
         if isinstance(found, dict) and isinstance(found.get(name), str):
             file = _from_base64(found[name], f"`{name}`")
             return _with_outer(self.read(head._replace(is_json=False), file, depth + 1), found)
+        if isinstance(found, list) and (row := row_of_pairs(found, self._columns)) is not None:
+            return self.flat.read(row)
         if self.flat.takes(found):
             return self.flat.read(found)
         if isinstance(found, dict):
@@ -177,6 +188,8 @@ class Recogniser:
                 if isinstance(found.get(name), dict | list):
                     inner = self._read_document(found[name], head, depth + 1)
                     return _with_outer(inner, found)
+            if (row := row_within(found, self._columns)) is not None:
+                return _with_outer(self.flat.read(row), found)
             if found and self._columns.are_named:
                 self._columns.read(found)  # says which names it takes
         raise error or _no_request(found)
@@ -281,14 +294,3 @@ def _no_request(found: Any) -> InvalidMessageError:
         f"body is JSON, but {what} is no request: neither `inputs` (Open Inference Protocol V2) "
         "nor a name of this task is in it",
     )
-
-
-def _is_text(value: bytes) -> bool:
-    """Whether it is UTF-8 without control characters but tabs and ends of lines."""
-    if not value or any(byte < 32 and byte not in b"\t\r\n" for byte in value[:4096]):
-        return False
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

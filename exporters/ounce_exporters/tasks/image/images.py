@@ -83,6 +83,9 @@ def _path_column(frame: pd.DataFrame, target: str | None, options: TableOptions)
 
 
 def _are_paths(column: pd.Series) -> bool:
+    # The first few tell nearly always; then gaps are looked past.
+    if not all(map(is_image_name, filter(None, column.iloc[:_LOOKED_AT].to_list()))):
+        return False
     present = column[column != ""]
     return len(present) > 0 and all(map(is_image_name, present.iloc[:_LOOKED_AT]))
 

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from ounce_exporters.recipe import Split, TaskData
 from ounce_exporters.tasks.splits import LEAST_PER_CLASS
-from ounce_exporters.tasks.table.columns import MOST_ONE_HOT
+from ounce_exporters.tasks.table.categories import MOST_ONE_HOT
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.tasks.table.target import Target
 from ounce_exporters.training.classical import as_matrix, few_threads, fit_classical

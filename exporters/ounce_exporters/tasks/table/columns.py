@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from ounce_schemas.cells import DATE_PARTS, Cell, as_text, parse_number
+from ounce_schemas.cells import DATE_PARTS, Cell, as_text
 from ounce_schemas.errors import DataError
 from pandas.api.types import is_numeric_dtype
 
+from ounce_exporters.tasks.table.categories import (
+    MOST_TEXTS,
+    LeftOutError,
+    check_categories,
+)
 from ounce_exporters.tasks.table.clock_readings import clock_inputs, is_clock
 from ounce_exporters.tasks.table.dates import is_dates, read_dates
 from ounce_exporters.tasks.table.identifiers import why_identifier
@@ -19,21 +24,17 @@ from ounce_exporters.tasks.table.notices import Notices
 from ounce_exporters.tasks.table.quantities import (
     Quantity,
     find_decimal,
-    find_evidence,
     read_quantity,
 )
 from ounce_exporters.tasks.table.sentences import is_sentences
 
-MOST_ONE_HOT = 100
-"""Distinct texts of a column that each become a feature; more are encoded by the target."""
-MOST_TEXTS = 10_000
-"""Distinct texts of a column, which all stand in the task's document."""
-_LEAST_ROWS_PER_TEXT = 2
 LARGEST = float(np.finfo(np.float32).max)
 _RESOLUTION = 1e-3
 """Steps of float32 may be so large beside a column's spread before an offset is taken off."""
 _CODE = re.compile(r"(?i)(^|[^a-z])(code|id|kind|type|zip|plz|class|category|group)([^a-z]|$)")
 _SHOWN = 3
+_BLANK = r"\d['\u2019\u00a0\u202f ]\d"
+_POWER = re.compile(r"\d+[eE]\d+")
 
 
 @dataclass(frozen=True)
@@ -100,17 +101,13 @@ def choose_columns(
             continue
         try:
             inputs += _read_column(table[name], kind, decimal, notices)
-        except _LeftOutError as e:
+        except LeftOutError as e:
             notices.say(f"column {name!r} is left out: {e}")
     if not inputs:
         what = "learn from" if target is None else f"predict {target!r} from"
         details = "; ".join(notices.lines) or "the table has no other column"
         raise DataError(f"no column is left to {what}: {details}")
     return Columns(tuple(inputs), notices.lines)
-
-
-class _LeftOutError(Exception):
-    """Why a column is no input."""
 
 
 def _read_column(
@@ -160,9 +157,9 @@ def _check_constant(column: pd.Series) -> None:
     present = column.dropna() if is_numeric_dtype(column) else column[column != ""]
     distinct = present.nunique()
     if distinct == 0:
-        raise _LeftOutError("it is empty")
+        raise LeftOutError("it is empty")
     if distinct == 1 and len(present) == len(column):
-        raise _LeftOutError(f"it is {as_text(present.iloc[0])} in every row")
+        raise LeftOutError(f"it is {as_text(present.iloc[0])} in every row")
 
 
 def _number(
@@ -170,20 +167,24 @@ def _number(
 ) -> InputColumn:
     name, values = str(column.name), quantity.values
     if kind is None and (why := why_identifier(name, values)) is not None:
-        raise _LeftOutError(f"{why}; keep it with --columns '{name}=number'")
+        raise LeftOutError(f"{why}; keep it with --columns '{name}=number'")
     if quantity.odd:
         shown = ", ".join(f"{t!r} ({n} rows)" for t, n in list(quantity.odd.items())[:_SHOWN])
         more = f" and {len(quantity.odd) - _SHOWN} more" if len(quantity.odd) > _SHOWN else ""
         notices.say(f"column {name!r} is a number, and {shown}{more} count as gaps")
     if quantity.unit is not None:
-        notices.say(f"column {name!r} is a number with the unit {quantity.unit!r}")
+        bare = f", which {quantity.n_bare} rows do not have" if quantity.n_bare else ""
+        notices.say(f"column {name!r} is a number with the unit {quantity.unit!r}{bare}")
     for mark in quantity.marks:
         notices.say_of(f"{mark!r} counts as a gap in the numbers", name)
     if quantity.decimal == ",":
         notices.say_of("a comma is the decimal mark of the numbers", name)
-    group, between = ("point", r"\d\.\d") if quantity.decimal == "," else ("comma", r"\d,\d")
-    if not is_numeric_dtype(column) and column.str.contains(between, regex=True).any():
-        notices.say_of(f"a {group} stands between thousands of the numbers", name)
+    if not quantity.is_plain and not is_numeric_dtype(column):
+        group, between = ("point", r"\d\.\d") if quantity.decimal == "," else ("comma", r"\d,\d")
+        if column.str.contains(between, regex=True).any():
+            notices.say_of(f"a {group} stands between thousands of the numbers", name)
+        if column.str.contains(_BLANK, regex=True).any():
+            notices.say_of("a blank or an apostrophe stands between thousands of the numbers", name)
     beyond = int((np.abs(values[~np.isnan(values)]) > LARGEST).sum())
     if beyond:
         notices.say(
@@ -196,6 +197,11 @@ def _number(
         notices.say(
             f"column {name!r} is read as a number; if it is a code, say --columns '{name}=category'"
         )
+    if kind is None and quantity.is_plain and _are_powers(column):
+        notices.say(
+            f"column {name!r} is read as numbers in scientific notation, such as "
+            f"{column.iloc[0]!r}; if they are codes, say --columns '{name}=category'"
+        )
     offset = _offset(finite, name, notices)
     cell = Cell(
         column=name,
@@ -206,6 +212,12 @@ def _number(
     )
     shown_name = name if offset is None else f"{name} less {as_text(offset)}"
     return InputColumn(shown_name, cell, to_float32(values - (offset or 0.0)))
+
+
+def _are_powers(column: pd.Series) -> bool:
+    # The first few tell nearly always; then all are looked at.
+    head = column.iloc[:_SHOWN].to_list()
+    return all(map(_POWER.fullmatch, head)) and all(map(_POWER.fullmatch, column.to_list()))
 
 
 def to_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -249,11 +261,11 @@ def _date_parts(column: pd.Series, date_format: str | None, notices: Notices) ->
     dates = read_dates(column, date_format)
     if dates is None:
         if date_format is not None or is_dates(column):
-            raise _LeftOutError("its dates are in no format that is known; give one with --columns "
+            raise LeftOutError("its dates are in no format that is known; give one with --columns "
                            f"'{name}=date:FORMAT'")  # fmt: skip
         return []
     if not dates.parts:
-        raise _LeftOutError("all its dates have the same hour, weekday and month")
+        raise LeftOutError("all its dates have the same hour, weekday and month")
     said = ", ".join(f"{name}.{part} ({DATE_PARTS[part]})" for part in dates.parts)
     notices.say(f"column {name!r} is a date: a device sends its parts as the inputs {said}")
     return [
@@ -266,34 +278,7 @@ def _date_parts(column: pd.Series, date_format: str | None, notices: Notices) ->
     ]
 
 
-def _has_both_marks(texts: pd.Series) -> bool:
-    evidence = find_evidence(texts)
-    if not (evidence.comma and evidence.point):
-        return False
-    return all(any(parse_number(text, mark) is not None for mark in ",.") for text in texts)
-
-
 def _text(column: pd.Series, kind: str | None, notices: Notices) -> InputColumn:
     name = str(column.name)
-    present = column[column != ""]
-    distinct = present.nunique()
-    if kind is None:
-        if distinct > MOST_ONE_HOT and _has_both_marks(present):
-            raise _LeftOutError(
-                "some of its numbers have a decimal point and others a decimal comma: write them "
-                "alike"
-            )
-        if distinct == len(column):
-            raise _LeftOutError("every row has another text, as an identifier has")
-        if distinct > MOST_ONE_HOT and len(present) < _LEAST_ROWS_PER_TEXT * distinct:
-            raise _LeftOutError(f"it has {distinct} different texts in {len(present)} rows")
-    if distinct > MOST_TEXTS:
-        raise _LeftOutError(f"it has {distinct} different texts, more than {MOST_TEXTS}")
-    if distinct == 1:
-        notices.say(f"column {name!r} is {present.iloc[0]!r} or empty: a yes/no input")
-    if distinct > MOST_ONE_HOT:
-        notices.say(
-            f"column {name!r} has {distinct} different texts: each counts by the target of its "
-            "rows, rare and unknown ones by that of all rows"
-        )
+    check_categories(column, kind, notices)
     return InputColumn(name, Cell(column=name, read="text"), column.to_numpy(object))

@@ -37,7 +37,7 @@ def find_encoding(raw: bytes, given: str | None) -> tuple[str, str]:
         Python's name of the codec, and what to call it.
 
     Raises:
-        DataError: the given one is unknown or does not fit, or this is no text.
+        DataError: the given one is unknown or does not fit, this is no text, or it is in two.
     """
     if given is not None:
         return _check_given(raw, given)
@@ -55,14 +55,27 @@ def find_encoding(raw: bytes, given: str | None) -> tuple[str, str]:
         raise DataError("not a text file: it holds bytes that no text has")
     try:
         raw.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
+    except UnicodeDecodeError as e:
+        _check_mixed(raw, e.start)
     else:
         return "utf-8", "UTF-8"
     # Windows-1252 adds letters to Latin-1 where Latin-1 has control characters.
     if any(byte in raw for byte in range(0x80, 0xA0)):
         return _check(raw, "cp1252"), "Windows-1252"
     return "latin-1", "Latin-1"
+
+
+def _check_mixed(raw: bytes, first: int) -> None:
+    """Refuse a text that is UTF-8 for the most part: read as one byte each, it would hold `Ã¼` for
+    `ü`. In other encodings hardly any letters look like those of UTF-8."""
+    read = raw.decode("utf-8", "replace")
+    wrong = read.count("\ufffd")
+    if sum(character > "\x7f" for character in read) - wrong > wrong:
+        line = raw.count(b"\n", 0, first) + 1
+        raise DataError(
+            f"UTF-8 but for {wrong} bytes, the first in line {line}: mend these, or say how all of "
+            "it is written, for example --encoding latin-1"
+        )
 
 
 def _check_given(raw: bytes, given: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as kinds
+from ounce_schemas.errors import DataError
 
 from ounce_exporters.tasks.table.names import check_names
 from ounce_exporters.tasks.table.sampled_reading import read_batches
@@ -24,7 +25,7 @@ def read_parquet(path: Path, target: str) -> tuple[pd.DataFrame, list[str]]:
 
     Raises:
         pyarrow.ArrowException, OSError: it can't be read.
-        DataError: column names repeat.
+        DataError: column names repeat, or the target is of no type that can be predicted.
     """
     check_names(pq.read_schema(path).names)
     table, sampled = read_batches(path)
@@ -39,6 +40,11 @@ def read_parquet(path: Path, target: str) -> tuple[pd.DataFrame, list[str]]:
         if name == target and kinds.is_boolean(column.type):
             column = column.cast(pa.string())
         values = _values(column)
+        if values is None and name == target:
+            raise DataError(
+                f"target {name!r} holds values of type {column.type}: a column of numbers, texts, "
+                "dates or truth values is needed"
+            )
         if values is None:
             notices.append(
                 f"column {name!r} is left out: values of type {column.type} can't be sent as input"

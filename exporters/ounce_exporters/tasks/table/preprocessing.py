@@ -10,7 +10,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from ounce_exporters.tasks.table.columns import MOST_ONE_HOT
+from ounce_exporters.tasks.table.categories import MOST_ONE_HOT
 from ounce_exporters.tasks.table.encoders import DateFeatures, FillGaps, TargetMeans
 from ounce_exporters.tasks.table.ordinals import TextPlaces
 from ounce_exporters.tasks.table.scaling import Standardize

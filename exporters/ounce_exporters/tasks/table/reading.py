@@ -12,10 +12,11 @@ from ounce_schemas.errors import DataError
 
 from ounce_exporters.tasks.table.dialect import NAMES, Dialect, find_dialect
 from ounce_exporters.tasks.table.encodings import find_encoding, unpack
-from ounce_exporters.tasks.table.names import check_names
+from ounce_exporters.tasks.table.names import check_names, visible
 from ounce_exporters.tasks.table.options import Writing
 from ounce_exporters.tasks.table.parquet import read_parquet
 from ounce_exporters.tasks.table.sampled_reading import read_text
+from ounce_exporters.tasks.table.totals import drop_totals
 
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv", ".tab", ".data", ".dat")
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -70,7 +71,8 @@ def read_table(path: Path, writing: Writing, target: str) -> Table:
         raise DataError(f"{path}: {e}" if str(path) not in str(e) else str(e)) from e
     if len(frame) == 0:
         raise DataError(f"{path} has a header and no rows")
-    return Table(frame, tuple(notices))
+    frame, said = drop_totals(frame)
+    return Table(frame, (*notices, *said))
 
 
 def _read_text(raw: bytes, writing: Writing, target: str) -> tuple[pd.DataFrame, list[str]]:
@@ -88,6 +90,7 @@ def _read_text(raw: bytes, writing: Writing, target: str) -> tuple[pd.DataFrame,
     names, dropped = _names(dialect)
     quoted_names = _are_quoted(names)
     names = [name[1:-1] for name in names] if quoted_names else names
+    seen, names = names, [visible(name) for name in names]
     check_names(names)
     n_rows, short = _short_rows(raw, encoding, dialect)
     frame = _parse(raw, encoding, dialect, names)
@@ -95,6 +98,8 @@ def _read_text(raw: bytes, writing: Writing, target: str) -> tuple[pd.DataFrame,
         raise DataError(
             f"its quotes are not in order: it could be read as {n_rows} or as {len(frame)} rows"
         )
+    if hidden := [new for old, new in zip(seen, names, strict=True) if old != new]:
+        notices.append(f"invisible characters around the names are taken off: {', '.join(hidden)}")
     quoted = [name for name in names if _is_quoted(frame[name])]
     for name in quoted:
         frame[name] = frame[name].str.slice(1, -1).str.strip()
@@ -128,8 +133,11 @@ def _are_quoted(texts: Sequence[str]) -> bool:
 
 
 def _is_quoted(column: pd.Series) -> bool:
-    texts = column[column != ""]
     # The first few tell nearly always; then all are looked at.
+    head = [text for text in column.iloc[:_FEW].to_list() if text]
+    if head and not _are_quoted(head):
+        return False
+    texts = column[column != ""]
     return _are_quoted(texts.iloc[:_FEW].to_list()) and _are_quoted(texts.to_list())
 
 

@@ -1,6 +1,7 @@
 """The models of a table's ladder. Imputation, scaling and encoding are part of each."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.tasks.image import models as image_models
+from ounce_exporters.tasks.sequence import anomalies as sequence_anomalies
 from ounce_exporters.tasks.sequence import models as sequence_models
 from ounce_exporters.tasks.table import anomalies, clusters, text_models
 from ounce_exporters.tasks.table.networks import fit_mlp
@@ -33,6 +35,9 @@ SMALL = {"members": 1, "width": 16, "intervals": 8}
 """Of the light network."""
 _NAMED_ONLY = ("elastic-net", "linear-svm")
 """Seldom on the frontier beside the other linear models."""
+LIGHT = ("gradient-boosting-small", "random-forest-small", "extra-trees-small", "mlp-small")
+"""Made where they are named, and raced by `ounce advise` under a limit of latency or size."""
+_LIGHT_TREES = 12
 _FOREST = {"n_trees": Range(100, 5, 300, log=True), "min_samples_leaf": Range(1, 1, 20, log=True)}
 
 
@@ -54,6 +59,8 @@ def families(data: TaskData, *, balanced: bool = False, start: Start | None = No
     """The families of models that a table can have; arguments as of `recipes`."""
     if data.spec.image is not None:
         return image_models.families(data, balanced=balanced, start=start)
+    if data.spec.inputs[0].channels is not None and data.spec.kind == "anomaly":
+        return sequence_anomalies.families()
     if data.spec.inputs[0].channels is not None:
         return sequence_models.families(data, balanced=balanced, start=start)
     if start is not None:
@@ -69,7 +76,9 @@ def families(data: TaskData, *, balanced: bool = False, start: Start | None = No
     boosted = _boosted(data, balanced) if n_classes <= MOST_BOOSTED_CLASSES else []
     if why_no_glass_box(data.spec):
         boosted = [family for family in boosted if family.name != "glass-box"]
-    return [*_scaled(data, balanced), *boosted, *_trees(data, balanced), *_networks(balanced)]
+    light = _light(data, balanced, boosts=bool(boosted))
+    return [*_scaled(data, balanced), *boosted, *_trees(data, balanced), *light,
+            *_networks(balanced)]  # fmt: skip
 
 
 def _scaled(data: TaskData, balanced: bool) -> list[Family]:
@@ -155,6 +164,33 @@ def _trees(data: TaskData, balanced: bool) -> list[Family]:
             )
         ),
     ]
+
+
+def _light(data: TaskData, balanced: bool, *, boosts: bool) -> list[Family]:
+    """Few small trees: a fifth to a tenth of the others' work."""
+    n, n_rows = len(data.spec.labels), len(data.train)
+    boosted = _of_trees(
+        data,
+        balanced,
+        ("gradient-boosting-small", "histogram gradient boosting, 25 rounds of 8 leaves"),
+        lambda seed, texts, **_: boosting(
+            seed, n_classes=n, categorical=texts, rounds=25, learning_rate=0.25, max_leaf_nodes=8
+        ),
+    )
+    forests = [
+        _of_trees(
+            data,
+            balanced,
+            (f"{name}-small", f"{algorithm}, {_LIGHT_TREES}"),
+            partial(_forest, kind, n_classes=n, n_rows=n_rows, n_trees=_LIGHT_TREES,
+                    min_samples_leaf=2),
+        )
+        for name, algorithm, kind in (
+            ("random-forest", "random forest", "random"),
+            ("extra-trees", "extremely randomized trees", "extra"),
+        )
+    ]  # fmt: skip
+    return [replace(f, by_default=False) for f in ([boosted] if boosts else []) + forests]
 
 
 def _forest(kind: Any, seed: int, texts: list[bool], **options: Any) -> Any:

@@ -1,6 +1,5 @@
 """What is to be predicted: classes or a quantity."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from ounce_schemas.task import TaskKind
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.tasks.splits import LEAST_PER_CLASS
+from ounce_exporters.tasks.table.categories import alike
 from ounce_exporters.tasks.table.columns import LARGEST, find_offset
 from ounce_exporters.tasks.table.dates import is_dates
 from ounce_exporters.tasks.table.notices import Notices
@@ -184,9 +184,7 @@ def _classes(
 
 def _alike(labels: Sequence[str]) -> tuple[str, ...]:
     """A line where classes differ in capital letters alone."""
-    folded = Counter(label.casefold() for label in labels)
-    same = [repr(label) for label in labels if folded[label.casefold()] > 1]
-    if not same:
+    if not (same := alike(labels)):
         return ()
     return (f"classes {', '.join(same)} differ in capital letters alone: each is one of its own",)
 

@@ -27,6 +27,9 @@ _ROW_US = {
     "decision-tree": 9.0,
     "gradient-boosting": 12.0,
     "extra-trees": 60.0,
+    "gradient-boosting-small": 2.0,
+    "extra-trees-small": 7.0,
+    "random-forest-small": 18.0,
     "mlp": 100.0,
     "mlp-small": 50.0,
     "glass-box": 120.0,
@@ -41,7 +44,8 @@ counts for more than it takes: each row fills 6 kB of memory."""
 _OTHER_ROW_US = 150.0
 _OF_TRIAL = re.compile(r"-\d+$")
 """Behind the family's name, where tuning found the model."""
-_BY_ROOT = ("mlp", "mlp-small", "random-forest", "extra-trees", "kernel-svm")
+_BY_ROOT = ("mlp", "mlp-small", "random-forest", "random-forest-small", "extra-trees",
+            "extra-trees-small", "kernel-svm")  # fmt: skip
 """Models whose work grows more slowly than the columns: about as their root."""
 _BOUNDED = ("glass-box",)
 """Models that bound their own work: a wide table costs them rounds, not time."""
@@ -99,6 +103,6 @@ def row_work_us(name: str, data: TaskData) -> float:
     per_class = 1.0
     if name == "logistic-regression" and n_classes > 2:
         per_class = n_classes
-    elif name == "gradient-boosting":
+    elif name.startswith("gradient-boosting"):
         per_class = relative_work(n_classes)
     return _ROW_US.get(name, _OTHER_ROW_US) * per_column * per_class

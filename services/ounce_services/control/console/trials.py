@@ -11,7 +11,7 @@ from ounce_schemas.policy_history import PolicyVersion
 from ounce_schemas.topics import TASK_NAME_PATTERN
 
 from ounce_services.control.api.calls import Editor, Parts, Viewer
-from ounce_services.control.api.trials import DEFAULTS, TASK_MODEL, changed
+from ounce_services.control.api.trials import DEFAULTS, TASK_MODEL, changed, need_known
 from ounce_services.control.console.changes import (
     BaseField,
     DocumentField,
@@ -42,18 +42,18 @@ def show(request: Request, plane: Parts, caller: Viewer) -> Response:
     """What is on trial, what workers saw of it, and forms that start another."""
     caller.need_all_tenants("a trial")
     current = plane.policies.history().current
-    stop, rows, trouble = None, [], ""
-    if current is not None and current.canary is not None:
-        try:
-            seen = plane.trials.seen(current)
-            stop, rows = seen.stop, evidence_rows(current.canary, seen)
-        except BrokerError as e:
-            trouble = str(e)
     return page(
-        request, "trial", caller, current=current, stop=stop, rows=rows, head=EVIDENCE_HEAD,
-        trouble=trouble, waiting=plane.policies.waiting(), tasks=known_tasks(plane),
-        defaults=DEFAULTS, compared=_compared(plane, current),
+        request, "trial", caller, current=current, waiting=plane.policies.waiting(),
+        tasks=known_tasks(plane), defaults=DEFAULTS, compared=_compared(plane, current),
+        **_seen(plane, current),
     )  # fmt: skip
+
+
+@router.get("/canary")
+def show_canary(request: Request, plane: Parts, caller: Viewer) -> Response:
+    """What workers saw of the canary."""
+    caller.need_all_tenants("a trial")
+    return page(request, "canary", caller, **_seen(plane, plane.policies.history().current))
 
 
 @router.get("/shadow")
@@ -99,6 +99,7 @@ def start_shadow(  # noqa: PLR0913
     note: NoteField = "",
 ) -> Response:
     """Let what is edited answer beside."""
+    need_known(plane, task)
     shadow = Shadow(document=unix(document), share=share, tasks=tuple(task))
     start = partial(plane.trials.start_shadow, shadow)
     what = f"shadow of {' '.join(task)} on {share:g}"
@@ -125,6 +126,18 @@ def stop(plane: Parts, caller: Editor, base: BaseField, note: NoteField = "") ->
     """End what is on trial."""
     changed(plane, caller, "stop", plane.trials.stop, Reason(caller.name, note, base))
     return _done()
+
+
+def _seen(plane: Plane, version: PolicyVersion | None) -> dict[str, Any]:
+    """What workers saw of the canary, and whether it stopped itself; or why that is not known."""
+    found: dict[str, Any] = {"stop": None, "rows": [], "head": EVIDENCE_HEAD, "trouble": ""}
+    if version is None or version.canary is None:
+        return found
+    try:
+        seen = plane.trials.seen(version)
+    except BrokerError as e:
+        return found | {"trouble": str(e)}
+    return found | {"stop": seen.stop, "rows": evidence_rows(version.canary, seen)}
 
 
 def _compared(plane: Plane, version: PolicyVersion | None) -> list[dict[str, Any]]:

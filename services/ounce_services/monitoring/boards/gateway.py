@@ -95,6 +95,14 @@ GATEWAY = Board(
             unit="s",
         ),
         Question(
+            title="Are topics absent?",
+            about="Topics that Kafka does not have. Their records are stored, others go on.",
+            asks={"{{instance}}": "max by (instance) (ounce_gateway_absent_topics)"},
+            unit="none",
+            alert="OunceGatewayBacklogAges",
+            steps=NONE_IS_GOOD,
+        ),
+        Question(
             title="Are stored messages dropped?",
             about="Messages a second that were lost: the store is full, or they are too old.",
             asks={"{{instance}}": _rate("ounce_gateway_dropped_total", "instance")},

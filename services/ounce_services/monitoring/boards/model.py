@@ -80,7 +80,7 @@ MODEL = Board(
             about="By reason. The command ounce runtimes and the log say more.",
             asks={
                 "{{task}} {{reason}}": "sum by (task, reason) "
-                '(ounce_models_cpu_only{task=~"$task"}) > 0'
+                '(ounce_models_cpu_only{task=~"$task"})'
             },
             unit="none",
         ),

@@ -1,0 +1,82 @@
+"""Which of a gateway's topics are absent, by a look at Kafka now and then, on a thread."""
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Iterable
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from ounce_edge.broker.publishing import ProducerSettings
+
+logger = logging.getLogger(__name__)
+
+_EVERY_S = 5.0
+_TIMEOUT_S = 5.0
+
+
+class TopicWatch:
+    """Tells which topics are absent. What is not known is not absent.
+
+    Args:
+        kafka: how to reach Kafka.
+        topics: gives those to look for.
+        tell: told of all that are absent, after each look.
+    """
+
+    def __init__(
+        self,
+        kafka: ProducerSettings,
+        topics: Callable[[], Iterable[str]],
+        tell: Callable[[frozenset[str]], None],
+    ) -> None:
+        self._kafka = {**kafka, "log_level": 0}  # the line tells of outages
+        self._topics, self._tell = topics, tell
+        self._absent: frozenset[str] = frozenset()
+        self._is_closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="topics", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End."""
+        self._is_closing.set()
+
+    def _run(self) -> None:
+        client = AdminClient(self._kafka, logger=logger)
+        while not self._is_closing.is_set():
+            try:
+                self._look(client)
+            except Exception as e:  # whatever it is, the next look may go well
+                logger.debug("topics are not looked at: %s", e)
+            self._is_closing.wait(_EVERY_S)
+
+    def _look(self, client: AdminClient) -> None:
+        found = absent_topics(client, self._topics())
+        for topic in sorted(found - self._absent):
+            logger.error("%s is absent: make it with `ounce topics`; its records are stored", topic)
+        for topic in sorted(self._absent - found):
+            logger.info("%s is there", topic)
+        self._absent = found
+        self._tell(found)
+
+
+def absent_topics(client: AdminClient, topics: Iterable[str]) -> frozenset[str]:
+    """Those that Kafka does not have. A broker that makes topics when they are asked for makes
+    them.
+
+    Raises:
+        KafkaException: Kafka does not answer.
+    """
+    present: Collection[str] = client.list_topics(timeout=_TIMEOUT_S).topics
+    return frozenset(t for t in set(topics) if t not in present and _is_absent(client, t))
+
+
+def _is_absent(client: AdminClient, topic: str) -> bool:
+    try:
+        error = client.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].error
+    except KafkaException:
+        return False
+    return error is not None and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART

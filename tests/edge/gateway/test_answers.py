@@ -1,0 +1,47 @@
+"""What a device hears."""
+
+import json
+from typing import Any
+
+from ounce_edge.gateway.answers import publish
+from ounce_edge.gateway.patterns import Place
+from ounce_edge.gateway.replies import Reply
+from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT
+from ounce_schemas.request import HEADER_REPLY
+
+from tests.edge.gateway.test_arrivals import address
+
+TRACE = [("traceparent", b"00-1-2-01"), ("tracestate", b"a=b")]
+
+
+class FakeSession:
+    """Notes what is published."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[Reply, bytes, list[tuple[str, str]]]] = []
+
+    def publish(self, reply: Reply, body: bytes, properties: list[tuple[str, str]]) -> None:
+        self.published.append((reply, body, properties))
+
+
+def heard(body: bytes | None, headers: list[tuple[str, bytes | None]]) -> Any:
+    session = FakeSession()
+    own = (HEADER_REPLY, address().usual(Place("digits", "d1")))
+    assert publish(session, address(), body, [own, *headers])  # type: ignore[arg-type]
+    [(reply, found, properties)] = session.published
+    assert reply == Reply("answers/d1/digits")
+    return found, dict(properties)
+
+
+def test_an_answer_has_its_headers_as_properties() -> None:
+    found, properties = heard(b"yes", [("ce_id", b"7"), *TRACE, ("bad", b"\x01"), ("empty", None)])
+    assert found == b"yes"
+    assert properties == {"ce_id": "7", "traceparent": "00-1-2-01", "tracestate": "a=b"}
+
+
+def test_a_refusal_says_why_and_brings_its_trace_back() -> None:
+    why: list[tuple[str, bytes | None]] = [(HEADER_REASON, b"bad-label"), (HEADER_TEXT, b"why")]
+    found, properties = heard(b"input", [("ce_id", b"7"), *why, *TRACE, ("room", b"9")])
+    assert json.loads(found) == {"error": "bad-label", "text": "why", "id": "7"}
+    expected = {"content-type": "application/json"}
+    assert properties == {**expected, "traceparent": "00-1-2-01", "tracestate": "a=b"}

@@ -1,0 +1,92 @@
+"""Rows as gateways, clouds and agents wrap them: found where one alone is meant."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from ounce_schemas.errors import Reason
+
+from tests.support.edge.formats import ROW, VALUES, one, refusal
+
+LINE = r"room,id=7 Temperature=21.5,Relative\ Humidity=26.3,CO2=721.25"
+WRAPPED: dict[str, Any] = {
+    "Tasmota": {"Time": "2026-01-31T12:00:00", "SCD40": ROW, "TempUnit": "C"},
+    "The Things Stack": {"received_at": "x", "uplink_message": {"decoded_payload": ROW}},
+    "ChirpStack": {"deviceInfo": {"devEui": "1"}, "fCnt": 1, "object": ROW},
+    "a device shadow": {"state": {"reported": ROW}},
+    "Event Hubs": {"body": ROW, "enqueuedTime": "x"},
+    "Telegraf's JSON": {"fields": ROW, "name": "room", "tags": {"host": "x"}, "timestamp": 1},
+    "Telegraf's JSON, a batch": {"metrics": [{"fields": ROW, "name": "room"}]},
+    "Pandas by index": {"0": ROW},
+    "Seldon": {"data": {"names": [*ROW], "ndarray": [[*ROW.values()]]}},
+    "SenML": [{"bn": "urn:dev:1:", "n": k, "v": v} for k, v in ROW.items()],
+    "SenML, before the RFC": {"e": [{"n": k, "v": v} for k, v in ROW.items()]},
+    "names and values": [{"name": k, "value": v} for k, v in ROW.items()],
+    "limits beside it": {"limits": {"Temperature": 80}, "deep": {"reading": ROW}},
+}
+
+
+@pytest.mark.parametrize("sender", WRAPPED)
+def test_a_wrapped_row_is_found(sender: str) -> None:
+    np.testing.assert_allclose(one(WRAPPED[sender]).inputs["input"], [VALUES], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"limits": {"Temperature": 80}, "reading": {"temp_c": 21.5}},
+        {"a": ROW, "b": {**ROW, "CO2": 1}},
+        {"a": {"b": {"c": {"d": {"e1": {"f": {"g": ROW}}}}}}},
+        {str(i): {"x": 1} for i in range(300)},
+        [{"n": "Temperature", "v": 1}, {"n": "Temperature", "v": 2}],
+        [{"n": "Temperature"}],
+    ],
+)
+def test_what_could_mean_several_things_is_refused(document: Any) -> None:
+    assert "is a column of task room" in refusal(document).text
+
+
+@pytest.mark.parametrize("end", ["", " 1769860800000000000", "\n", " -1\r\n"])
+def test_influx_line_protocol(end: str) -> None:
+    batch = one(LINE + end)
+    np.testing.assert_allclose(batch.inputs["input"], [VALUES], rtol=1e-6)
+
+
+def test_lines_are_rows_and_values_have_types() -> None:
+    text = (
+        '# a comment\nroom Temperature=21i,CO2=721u,note="a, b=c \\"d\\""\nroom,CO2=1 Temperature=2'
+    )
+    expected = [[21, np.nan, 321], [2, np.nan, -399]]
+    np.testing.assert_allclose(one(text).inputs["input"], expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Temperature=21.5 CO2=721.25",
+        "room Temperature=21.5,",
+        "room Temperature=21.5 x",
+        "room,Temperature=21.5",
+        'room Temperature="21',
+        "room temp_c=21.5 1",
+        "room " + "a=" * 50_000,
+        "\\" * 99_999 + "=",
+    ],
+)
+def test_what_is_no_line_protocol_is_refused(text: str) -> None:
+    assert json.dumps(refusal(text).text)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n"])
+def test_objects_in_lines_are_rows(end: str) -> None:
+    lines = [json.dumps(row) for row in (ROW, {**ROW, "CO2": float("nan")}, ROW)]
+    batch = one(end.join([*lines, ""]))
+    expected = [VALUES, [*VALUES[:2], np.nan], VALUES]
+    np.testing.assert_allclose(batch.inputs["input"], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("last", ['{"CO2": 1, "CO2": 2}', '{"CO2": 1', "{}", '{"a": 1}'])
+def test_lines_of_which_one_is_wrong_are_refused(last: str) -> None:
+    error = refusal(f"{json.dumps(ROW)}\n{last}")
+    assert error.reason in (Reason.MALFORMED_JSON, Reason.MISSING_INPUT)
