@@ -9,7 +9,8 @@ import click
 
 from benchmarks.kinds.anomalies import measure_anomalies
 from benchmarks.kinds.images import measure_images
-from benchmarks.kinds.series import measure_remaining_life, measure_series
+from benchmarks.kinds.life import measure_remaining_life, measure_windows
+from benchmarks.kinds.series import measure_series
 from benchmarks.results import publish_option, report, text
 
 
@@ -22,7 +23,7 @@ from benchmarks.results import publish_option, report, text
 )
 @click.option(
     "--of",
-    type=click.Choice(["anomalies", "images", "series", "life"]),
+    type=click.Choice(["anomalies", "images", "series", "life", "life_windows"]),
     required=True,
     help="What is measured.",
 )
@@ -37,6 +38,7 @@ def main(data: Path, of: str, seeds: int, publish: bool) -> None:
         "images": lambda: {"kinds-images": measure_images(data)},
         "series": lambda: {"kinds-series": measure_series(data)},
         "life": lambda: {"kinds-life": measure_remaining_life(data)},
+        "life_windows": lambda: {"kinds-life-windows": measure_windows(data)},
     }
     tables = measure[of]()
     for name, table in tables.items():

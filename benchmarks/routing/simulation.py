@@ -9,6 +9,7 @@ times, and the clock.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -69,6 +70,7 @@ class _Model:
     def __init__(self, table: Table, model: int, clock: _Clock, times: ServiceTimes) -> None:
         self.loaded = self
         self._answers = table.probabilities[model]
+        self.card = SimpleNamespace(output=SimpleNamespace(size=self._answers.shape[1]))
         self._model = model
         self._clock = clock
         self._times = times

@@ -4,7 +4,7 @@ import random
 import resource
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -111,6 +111,8 @@ def measure_table(models_dir: Path, task: str) -> Table:
     with np.load(models_dir / task / TEST_SPLIT_FILE, allow_pickle=False) as split:
         inputs = {t.name: split[t.name] for t in ladder.task.inputs}
         targets = np.asarray(split["targets"], dtype=np.intp)
+    plain = [replace(model, explained=None) for model in ladder.models]
+    ladder = replace(ladder, models=plain)  # answers without explanations
     plans, served = make_plans(ladder, Policy().for_task(task), measured_belief)
     sizes = np.array(SIZES, dtype=np.float64)
     return Table(

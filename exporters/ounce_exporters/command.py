@@ -201,20 +201,20 @@ def _open_table(
         raise click.UsageError(
             f"--tune needs labels to search by: leave it out with --kind {settings.kind}"
         )
-    # Imported here: a task that ships needs neither pandas nor pyarrow.
-    from ounce_exporters.tasks.table.task import load, task_name
-
-    task = settings.task or task_name(path)
-    if task in registry.TASKS:
-        raise click.UsageError(
-            f"{task!r} is a task that ships: give the table's task another name with --task NAME"
-        )
     start, backbone = find_start(settings), find_backbone(settings)
     with ReadingReporter(console, path) as reporter:
+        # Imported here: it takes seconds, and a task that ships needs neither pandas nor pyarrow.
+        from ounce_exporters.tasks.table.task import load, task_name
+
+        task = settings.task or task_name(path)
+        if task in registry.TASKS:
+            raise click.UsageError(
+                f"{task!r} is a task that ships: give the table's task another name with --task "
+                "NAME"
+            )
         data = load(path, settings.target, task, settings.table, settings.seed, reporter.notice)
         settings.check_weights(data.spec)
         reporter.choosing()
-        # Imported here: it takes seconds, and the table is known to be good.
         from ounce_exporters.tasks.table.recipes import recipes
         from ounce_exporters.tasks.table.workload import bound_work
 

@@ -22,7 +22,7 @@ from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table import recipes as table
 from ounce_exporters.training.neural import WEIGHTS_FILE, NeuralModel, Training, train
 from ounce_schemas.card import ModelCard
-from ounce_schemas.documents import read_card
+from ounce_schemas.documents import EXPLANATION_FILE, read_card
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from torch import nn
@@ -84,11 +84,14 @@ def check_written(
     folder: Path, card: ModelCard, data: TaskData, more: AbstractSet[str] = frozenset()
 ) -> None:
     """The folder holds one model with the task's signature that takes any batch."""
+    explanation = set() if card.explanation is None else {EXPLANATION_FILE}
+    assert (card.unexplained is None) == bool(explanation)
     assert {path.name for path in folder.iterdir()} == {
         "model.onnx",
         "card.json",
         "README.md",
         "validation.npy",
+        *explanation,
         *more,
     }
     assert read_card(folder / "card.json") == card
@@ -169,7 +172,7 @@ def test_the_same_seed_gives_the_same_file_and_metrics(
     first, second = (
         export_model(digits_data, recipe, fit(recipe, digits_data), tmp_path, 0) for _ in range(2)
     )
-    changing = {"latency", "created"}
+    changing = {"latency": True, "created": True, "explanation": {"latency"}}
     assert first.model_dump(exclude=changing) == second.model_dump(exclude=changing)
 
 

@@ -13,6 +13,7 @@ from ounce_schemas.errors import ArtifactError, BrokerError, PolicyError
 from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_schemas.topics import POLICIES_TOPIC
 from ounce_services.cluster.admin import Cluster
+from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.policies import topic
 from ounce_services.policies.command import command
 from ounce_services.policies.foresight_page import foresight_page
@@ -122,6 +123,14 @@ def test_what_is_no_number_is_refused(tmp_path: Path, arguments: list[str]) -> N
     named = [f"--policy={file}"] if arguments[0] == "replay" else [str(file)]
     result = run(*arguments, *named)
     assert (result.exit_code, "'nan' is no number" in result.output) == (2, True), result.output
+
+
+def test_a_topic_that_is_not_there_is_named(embedded_broker: EmbeddedBroker) -> None:
+    topic = PolicyTopic(embedded_broker.bootstrap_servers)
+    with pytest.raises(PolicyError, match=r"no topic ounce\.typo\.requests: check the name"):
+        topic.require_topics(["ounce.typo.requests"])
+    embedded_broker.create_topics(["ounce.there.requests"])
+    topic.require_topics(["ounce.there.requests"])
 
 
 def test_a_page_that_can_not_be_written_is_said_before_the_replay(tmp_path: Path) -> None:

@@ -49,8 +49,7 @@ class ServedModel:
     def resident_bytes(self) -> int:
         """`memory_bytes`, or 0 while it is not loaded."""
         is_cold = isinstance(self.loaded, ManagedModel) and not self.loaded.is_loaded
-        own = 0 if is_cold else self.memory_bytes
-        return own if self.explained is None else own + self.explained.resident_bytes
+        return 0 if is_cold else self.memory_bytes
 
 
 class WhyCpu(StrEnum):

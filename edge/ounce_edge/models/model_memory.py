@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from ounce_schemas.documents import EXPLANATION_FILE
 from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.process_memory import give_back_free_memory, resident_bytes
@@ -63,8 +64,9 @@ class ManagedModel:
 
     @property
     def name(self) -> str:
-        """Name of its own folder."""
-        return self._path.parts[-2]
+        """Name of its own folder; of the graph beside the model that explains it, marked so."""
+        mark = " explained" if self._path.name == EXPLANATION_FILE else ""
+        return self._path.parts[-2] + mark
 
     @property
     def is_loaded(self) -> bool:

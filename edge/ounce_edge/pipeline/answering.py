@@ -120,6 +120,9 @@ class Answering:
             could_explain=batch.explained is not None and job.could_explain,
             beliefs=_beliefs(job, choice),
         )
+        if batch.explained is not None:
+            why = "given" if explained else "targets" if answer.could_explain else "no-model"
+            report.explanations[why] += int(batch.explained[items].sum())
         if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
             by = AnsweredBy(edition.plan_keys[group.plan], version)
             self._remember(batch, items, by, answer.predicted)

@@ -78,6 +78,8 @@ class Report:
     repeats: int = 0
     timestamps_off: int = 0
     """Requests whose timestamp is too far off the worker's clock to be believed."""
+    explanations: Counter[str] = field(default_factory=Counter)
+    """Answers that were to be explained: `given`, or why they are not."""
     escalated: int = 0
     rejected: Sequence[Reason] = ()
     tenants_rejected: Sequence[bytes | None] = ()

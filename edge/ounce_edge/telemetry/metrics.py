@@ -1,7 +1,7 @@
 """Counts what a worker did, and shows what it believes, on `/metrics`."""
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ounce_schemas import __version__
 from ounce_schemas.canary import Criterion
@@ -91,9 +91,10 @@ class Metrics:
         for reason in Reason:
             to.dead_letters.labels(task, reason)
         self._tenants.describe(task)
+        for name, n_bytes in _memory_of(ladder):
+            to.memory.labels(task, name).set(n_bytes)
         for served in ladder.models:
             model = served.card.model
-            to.memory.labels(task, model).set(served.resident_bytes)
             to.messages.labels(task, model, "answered")
             for per_model in (to.deadline_misses, to.floor_misses, to.compute):
                 per_model.labels(task, model)
@@ -109,8 +110,8 @@ class Metrics:
         """
         to, task = self._to, gone.task
         to.catalogue.remove(task, before.version)
-        for served in before.models:
-            to.memory.remove(task, served.card.model)
+        for name, _ in _memory_of(before):
+            to.memory.remove(task, name)
         for model in gone.suspended:
             to.suspended.remove(task, model)
         for plan in gone.plans:
@@ -173,6 +174,8 @@ class Metrics:
             self._add(self._to.duplicates, report.repeats, task)
         if report.timestamps_off:
             self._add(self._to.timestamps_off, report.timestamps_off, task)
+        for outcome, n in report.explanations.items():
+            self._add(self._to.explanations, n, task, outcome)
         for reason in report.rejected:
             self._add(self._to.dead_letters, 1, task, reason)
             self._add(self._to.messages, 1, task, "none", "dead-letter")
@@ -272,3 +275,11 @@ class Metrics:
     def set_lag(self, lag: dict[tuple[str, int], int]) -> None:
         """Replace the lag of all partitions; others disappear."""
         self._to.lag.replace({(task, str(p)): n for (task, p), n in lag.items()})
+
+
+def _memory_of(ladder: Ladder) -> Iterator[tuple[str, int]]:
+    """Names of models, and of graphs that explain them, with the bytes that they hold."""
+    for served in ladder.models:
+        yield served.card.model, served.resident_bytes
+        if served.explained is not None:
+            yield f"{served.card.model} explained", served.explained.resident_bytes

@@ -9,6 +9,7 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_schemas.advice import Advice, Arm
 
 from ounce_exporters.advisor.exporting import Exported
+from ounce_exporters.advisor.structure import say_shape
 from ounce_exporters.advisor.summary import lines
 from ounce_exporters.recipe import Split, TaskData
 from ounce_exporters.report import plots
@@ -59,7 +60,7 @@ def render(advice: Advice, data: TaskData, held_out: Split, exported: Sequence[E
 def _race(advice: Advice) -> str:
     budget, seen = advice.budget, advice.look
     return (
-        f"{seen.n_rows:,} rows, {seen.n_numbers} numbers and {seen.n_texts} categories. "
+        f"{seen.n_rows:,} rows: {say_shape(seen)}. "
         f"{len(advice.arms)} kinds of models raced on up to {budget.rungs[-1]:,} rows, judged by "
         f"{budget.n_folds} {'fold' if budget.n_folds == 1 else 'folds'}; seed {advice.seed}."
     )

@@ -20,7 +20,7 @@ from ounce_exporters.advisor.structure import (
 
 _CLOCK = "timed on this machine, one thread of the edge's runtime"
 _SCALED = "timed on this machine and scaled to the device"
-_FORECAST = "the race's curve and forecasts fitted on LCDB 1.0"
+_FORECAST = "the race's curve and forecasts fitted on public tables (LCDB 1.0)"
 _WIDE_GAP = 0.05
 """Train less validation accuracy from which a model is said to have learned rows by heart."""
 _GPU_WORTH_S = 600.0

@@ -8,6 +8,12 @@ from ounce_schemas.task import TaskKind
 
 RACE = "the race on this data"
 _SMOOTH = ("logistic-regression", "ridge", "kernel-svm")
+_CLASSICAL = {
+    "image": "models of single pixels",
+    "sequence": "models of fixed features",
+    "text": "linear models of n-grams",
+}
+"""The classical models of a structure."""
 _STARTS = "what `ounce train --from` takes; the forecast of the race's curve"
 _NO_TRANSFER = Reason(
     topic="transfer",
@@ -17,23 +23,28 @@ _NO_TRANSFER = Reason(
 )
 
 
-def structure(look: Look, ran: Sequence[Arm]) -> Reason:
-    """What the data is like, and which kind of model that suits in the race."""
-    if look.structure == "table":
-        return _of_table(look, ran)
+def say_shape(look: Look) -> str:
+    """What an item is, in words."""
     if look.structure == "image":
         height, width, channels = look.shape
-        told = f"images of {height} x {width} pixels, {'grey' if channels == 1 else 'in colour'}"
-        named = ("networks", "models of single pixels")
-    elif look.structure == "sequence":
+        return f"images of {height} x {width} pixels, {'grey' if channels == 1 else 'in colour'}"
+    if look.structure == "sequence":
         steps, n = look.shape
-        told = f"sequences of {steps} steps of {n} {'channel' if n == 1 else 'channels'}"
-        named = ("networks", "models of fixed features")
-    else:
-        told = f"texts, of which models read {' and '.join(map(str, look.shape))} bytes"
-        if look.n_texts > len(look.shape) or look.n_numbers:
-            told += ", beside other columns, which networks of texts do not read"
-        named = ("networks", "linear models of n-grams")
+        return f"sequences of {steps} steps of {n} {'channel' if n == 1 else 'channels'}"
+    columns = f"{look.n_numbers} numbers and {look.n_texts} categories"
+    if look.structure == "table":
+        return columns
+    told = f"texts, of which models read {' and '.join(map(str, look.shape))} bytes"
+    if look.n_numbers or look.n_texts > len(look.shape):
+        told += ", beside other columns"
+    return told
+
+
+def structure(look: Look, ran: Sequence[Arm]) -> Reason:
+    """What the data is like, and which kind of model that suits in the race."""
+    told = say_shape(look)
+    if look.structure == "table":
+        return _of_table(look, f"a table of {told}", ran)
     networks = best_of(arm for arm in ran if arm.family == "neural")
     others = best_of(arm for arm in ran if arm.family == "classical")
     if networks is None or others is None:
@@ -41,22 +52,19 @@ def structure(look: Look, ran: Sequence[Arm]) -> Reason:
     gap = 100 * (accuracy_of(networks) - accuracy_of(others))
     return Reason(
         topic="structure",
-        text=f"{told}; {named[0]} are {gap:+.1f} points against {named[1]} here",
+        text=f"{told}; networks are {gap:+.1f} points against {_CLASSICAL[look.structure]} here",
         figures={"networks_ahead_points": gap},
         source=RACE,
     )
 
 
-def _of_table(look: Look, ran: Sequence[Arm]) -> Reason:
+def _of_table(look: Look, told: str, ran: Sequence[Arm]) -> Reason:
     trees = best_of(
         a for a in ran if "boost" in a.model or "forest" in a.model or "trees" in a.model
     )
     lines = best_of(a for a in ran if a.model in _SMOOTH)
     irregular = look.skewed + look.heavy_tailed
-    shape = (
-        f"a table of {look.n_numbers} numbers and {look.n_texts} categories; columns that are "
-        f"skewed or heavy-tailed: {irregular}"
-    )
+    shape = f"{told}; columns that are skewed or heavy-tailed: {irregular}"
     figures: dict[str, float] = {"irregular_columns": irregular}
     if trees is not None and lines is not None:
         gap = 100 * (accuracy_of(trees) - accuracy_of(lines))

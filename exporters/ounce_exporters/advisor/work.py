@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from ounce_schemas.task import TaskSpec
+
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks.table.workload import row_work_us
 
@@ -68,12 +70,18 @@ def fit_work_s(name: str, n_rows: int, data: TaskData) -> float:
 
 
 def _network_s(lesson: _Lesson, n_rows: int, data: TaskData) -> float:
-    tensor = data.spec.inputs[0]
-    elements = tensor.text_bytes or tensor.shape[0]
-    if tensor.datatype == "UINT8":
-        elements = tensor.shape[0] * tensor.shape[1]
+    elements = _elements(data.spec)
     least, most = lesson.batch_sizes
     batches = max(1, -(-n_rows // min(max(n_rows // 16, least), most)))
     epochs = min(max(lesson.epochs, lesson.least_batches // batches), lesson.most_epochs)
     batch_ms = lesson.batch_ms + min(elements, lesson.most_elements) * lesson.element_us / 1e3
     return epochs * batches * batch_ms / 1e3
+
+
+def _elements(task: TaskSpec) -> int:
+    """Pixels of an image, bytes of all texts, or steps of a sequence."""
+    if task.image is not None:
+        height, width, _ = task.image.shape
+        return height * width
+    texts = sum(tensor.size * (tensor.text_bytes or 0) for tensor in task.inputs)
+    return texts or task.inputs[0].shape[0]

@@ -36,10 +36,11 @@ MOST_OCCLUDED = 64
 """Parts that are replaced one by one: each costs as much as an answer."""
 MOST_BYTES = 64_000_000
 """Of a file of explanations."""
-_ITEMS = 256
-_BATCH_SIZES = (1, 8, 64, 256)
+_ITEMS = 64
+_BATCH_SIZES = (1, 8, 64)
 _SECONDS = 0.2
 _ANSWERS_DIFFER = 1e-4
+_BOTH = "explaining/both"
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +131,12 @@ def _explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime)
 
 def _measured(model: LoadedModel, sample: Inputs) -> list[LatencyAtBatch]:
     return measure_latency(
-        model, sample, batch_sizes=_BATCH_SIZES, seconds=_SECONDS, most_calls=100
+        model,
+        sample,
+        batch_sizes=_BATCH_SIZES,
+        seconds=_SECONDS,
+        least_calls=2,
+        most_calls=100,
     )
 
 
@@ -193,10 +199,10 @@ def _answers_and_outputs(
     both = onnx.ModelProto()
     both.CopyFrom(graph)
     name = both.graph.output[0].name
-    both.graph.node.append(helper.make_node("Concat", [name, UNCALIBRATED], ["both"], axis=1))
+    both.graph.node.append(helper.make_node("Concat", [name, UNCALIBRATED], [_BOTH], axis=1))
     del both.graph.output[:]
     both.graph.output.append(
-        helper.make_tensor_value_info("both", TensorProto.FLOAT, ["batch", None])
+        helper.make_tensor_value_info(_BOTH, TensorProto.FLOAT, ["batch", None])
     )
     found = runtime.load(Path("model.onnx"), both.SerializeToString()).run(items)
     return found[:, :size], found[:, size:]

@@ -23,7 +23,7 @@ from ounce_exporters.explaining.reference import Reference
 from ounce_exporters.explaining.scores import ScoreMap
 from ounce_exporters.export.graphs import UNCALIBRATED, declare
 
-_INSIDE = "model/"
+_INSIDE, _OWN = "model/", "occlusion/"
 _LEAST = 1e-30
 
 
@@ -55,7 +55,7 @@ def occlude(
         for i, part in enumerate(parts):
             if part.tensor == tensor.name:
                 keep[0, i + 1] = ~part.mask
-        name, own = tensor.name, f"occlusion/{tensor.name}"
+        name, own = tensor.name, f"{_OWN}input/{tensor.name}"
         usual = reference[name]
         if tensor.text_bytes is not None:
             usual = np.zeros((1, *shape), np.uint8)
@@ -135,7 +135,14 @@ def _behind(
         node("Add", ["losses", "shared"], ["contributions"]),
         node("Concat", ["answer", "base", "contributions"], [EXPLAINED], axis=1),
     ]
-    return nodes, constants
+    for each in nodes:  # so that no name is one of the task's inputs
+        each.input[:] = map(_own, each.input)
+        each.output[:] = map(_own, each.output)
+    return nodes, {_own(name): value for name, value in constants.items()}
+
+
+def _own(name: str) -> str:
+    return name if name == EXPLAINED or name.startswith(_INSIDE) else f"{_OWN}{name}"
 
 
 def _held(name: str, value: NDArray[Any]) -> onnx.TensorProto:

@@ -15,8 +15,12 @@ Reference = dict[str, NDArray[Any]]
 
 def find_reference(data: TaskData) -> Reference:
     """Medians of numbers, the most frequent of texts; of images and sequences the mean of each
-    channel; the empty sentence."""
-    items = (data.train if len(data.train) else data.validation).inputs
+    channel; the empty sentence. Of an anomaly task all are those of normal items."""
+    split = data.train if len(data.train) else data.validation
+    items = split.inputs
+    if data.spec.kind == "anomaly":
+        normal = np.flatnonzero(split.targets == 0)
+        items = {name: array[normal] for name, array in items.items()}
     return {tensor.name: _usual(tensor, items) for tensor in data.spec.inputs}
 
 

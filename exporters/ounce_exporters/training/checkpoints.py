@@ -167,7 +167,23 @@ def keep_checkpoints(
         DataError: what is there is of another training.
         ArtifactError: the folder can't be written.
     """
-    path, run = folder / RUN_FILE, _as_json(run)
+    try:
+        found = _begin(folder, _as_json(run), resume=resume)
+        token = _current.set(Checkpoints(folder, LEAST_S if least_s is None else least_s))
+        try:
+            yield found
+        finally:
+            _current.reset(token)
+    except BaseException:
+        if not any(folder.glob("*.safetensors")):  # nothing to go on with
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _begin(folder: Path, run: Identity, *, resume: bool) -> bool:
+    """Make the folder ready; whether there is something to go on with."""
+    path = folder / RUN_FILE
     try:
         if path.exists() and resume:
             check_same(folder, _read_run(path), run)
@@ -179,12 +195,7 @@ def keep_checkpoints(
         write_file(path, lambda scratch: _write_through(scratch, content))
     except OSError as e:
         raise ArtifactError(f"{folder}: can't be written: {e.strerror or e}") from e
-    token = _current.set(Checkpoints(folder, LEAST_S if least_s is None else least_s))
-    try:
-        yield found
-    finally:
-        _current.reset(token)
-    shutil.rmtree(folder, ignore_errors=True)
+    return found
 
 
 def check_same(path: Path, there: Identity, here: Identity) -> None:

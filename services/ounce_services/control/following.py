@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
+from ounce_schemas.errors import OunceError
 
 from ounce_services.cluster.admin import CLIENT_CONFIG
 
@@ -26,7 +27,8 @@ class Following:
         connection: where Kafka is, as librdkafka wants it.
         name: of what reads, for people.
         wanted: from the names of all topics: those to read, and from when on, in ms since 1970;
-            None: from the end. Asked every two seconds.
+            None: from the end. Asked every two seconds. An `OunceError` of it is
+            logged, and it is asked again.
         take: told of a topic and some of its records.
     """
 
@@ -68,8 +70,8 @@ class Following:
             try:
                 with closing(Consumer(settings)) as consumer:
                     self._read_on(consumer, stop)
-            except KafkaException as e:
-                _log.info("the %s waits for Kafka: %s", self._name, e.args[0])
+            except (KafkaException, OunceError) as e:
+                _log.info("the %s goes on later: %s", self._name, e.args[0])
                 stop.wait(_LOOK_EVERY_S)
 
     def _read_on(self, consumer: Consumer, stop: threading.Event) -> None:

@@ -31,7 +31,8 @@ PATH = Path("models/digits/model/model.onnx")
 
 @pytest.fixture
 def apart(tmp_path: Path) -> Iterator[ApartRuntime]:
-    runtime = ApartRuntime(partial(make_fake, tmp_path / "engines", CONTENT), Limits(start_s=120))
+    made = partial(make_fake, tmp_path / "engines", CONTENT)
+    runtime = ApartRuntime(made, Limits(300, 300, 300))
     yield runtime
     runtime.close()
 

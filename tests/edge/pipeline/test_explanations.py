@@ -86,6 +86,16 @@ def test_where_no_model_explains_the_answer_says_so() -> None:
     assert (denied.model_name, denied.parameters.not_explained) == ("b", "no-model")
 
 
+def test_what_was_to_be_explained_is_counted() -> None:
+    serving = pipeline(explained(DIGITS, "a", ms_per_item=0.5), served(DIGITS, "b", **HEAVY))
+    floor = ("ce_minaccuracy", b"0.96")  # which `b` alone meets
+    records = [asks(), asks(offset=8), asks(floor, offset=9), FakeRecord(GOOD, offset_=10)]
+    _, report = process(serving, *records)
+    assert report.explanations == {"given": 2, "targets": 1}
+    _, none = process(pipeline(served(DIGITS, "b")), asks())
+    assert none.explanations == {"no-model": 1}
+
+
 def test_the_time_of_an_explanation_is_part_of_the_decision_and_is_learned_apart() -> None:
     serving = pipeline(explained(DIGITS, "a", ms_per_item=1.0))
     edition = serving.edition

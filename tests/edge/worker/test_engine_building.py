@@ -56,7 +56,7 @@ def test_the_engines_of_a_ladder_are_built_once(caplog: pytest.LogCaptureFixture
     with caplog.at_level(logging.INFO):
         for task in ("a", "c", "a"):
             building.add(task, Path("one"), found)
-        assert building.wait(60)
+        assert building.wait(300)
     assert [record.getMessage() for record in caplog.records] == [
         f"engines: engines build {task} --models one --cache cache" for task in ("a", "c")
     ]
@@ -69,7 +69,7 @@ def test_a_build_that_fails_is_told_and_costs_no_other(caplog: pytest.LogCapture
         building = EngineBuilding(Path("cache"), FAIL)
         building.add("a", Path("one"), found)
         building.add("b", Path("one"), found)
-        assert building.wait(60)
+        assert building.wait(300)
     assert "engines: no GPU" in caplog.text
     assert "no engines of a: exit code 1" in caplog.text
     assert "no engines of b: exit code 1" in caplog.text
@@ -81,7 +81,7 @@ def test_closing_ends_a_build() -> None:
     building.add("a", Path("one"), ladder(DIGITS, served(DIGITS, "a")))
     building.add("b", Path("one"), ladder(DIGITS, served(DIGITS, "a")))
     building.close()
-    assert building.wait(60)
+    assert building.wait(300)
 
 
 def test_the_command_is_one_that_ounce_takes(
@@ -91,7 +91,7 @@ def test_the_command_is_one_that_ounce_takes(
     with caplog.at_level(logging.INFO):
         building = EngineBuilding(tmp_path / "engines")
         building.add("a", tmp_path, ladder(DIGITS, served(DIGITS, "a")))
-        assert building.wait(120)
+        assert building.wait(300)
     assert "engines: ounce: tensorrt" in caplog.text or "no task.json there" in caplog.text
     building.close()
 
@@ -117,7 +117,7 @@ def test_a_release_that_comes_is_built_beside_and_then_offered_on_the_gpu(tmp_pa
     fleet.publish()
     fleet.following.look(reload, fleet.told)
     assert [m.card.model for m in fleet.pipeline.ladder.models] == ["a", "b", "c"]
-    assert building.wait(60)
+    assert building.wait(300)
     assert look() == ["a", "b", "c", "a-gpu", "b-gpu", "c-gpu"]
     assert [kind for kind, _ in fleet.events] == [EventKind.MODELS_CHANGED]
     assert look() == ["a", "b", "c", "a-gpu", "b-gpu", "c-gpu"]
@@ -138,7 +138,7 @@ def test_engines_of_other_models_change_nothing(tmp_path: Path) -> None:
     (tmp_path / "other" / "x").mkdir(parents=True)
     (tmp_path / "other" / "x" / "model.onnx").touch()
     building.add("other", tmp_path, fleet.pipeline.ladder)
-    assert building.wait(60)
+    assert building.wait(300)
     assert engines.contents()
     watching.look_at_engines(reload)
     assert fleet.pipeline.edition is before

@@ -106,6 +106,33 @@ def test_a_glass_box_and_an_overfitted_model_have_their_price() -> None:
     assert "trees are +3.0 points" in found["structure"]
 
 
+IMAGES = LOOK.model_copy(update={"structure": "image", "shape": (28, 28, 1)})
+
+
+def of_images(*arms: Arm) -> dict[str, str]:
+    plan = Plan(models=(arms[0].model,), accuracy=estimate(0.8), counted_ns=10)
+    decision = Decision(verdict=Verdict.DEEP, plan=plan, best=arms[0].model)
+    return {r.topic: r.text for r in reasons(TASK, IMAGES, arms, decision, None)}
+
+
+def test_networks_of_images_are_told_apart_and_have_a_start_to_gain_from() -> None:
+    network = arm("cnn", 0.90, ahead=(0.93, 0.94, 0.95), family="neural")
+    found = of_images(network, arm("random-forest", 0.85))
+
+    assert found["structure"] == (
+        "images of 28 x 28 pixels, grey; networks are +5.0 points against models of single pixels "
+        "here"
+    )
+    assert "as many labels as there are (1,000) gives about +3.0 points" in found["transfer"]
+    assert "0.95%" in found["prior"]
+
+
+def test_a_start_of_unknown_worth_is_told() -> None:
+    found = of_images(arm("cnn", 0.90, family="neural"))
+
+    assert "can't be told: its curve has no forecast" in found["transfer"]
+
+
 def test_a_table_has_no_pretrained_start() -> None:
     assert told(arm("ridge", 0.8))["transfer"].startswith("a pretrained start saves nothing")
 

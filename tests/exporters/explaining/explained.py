@@ -37,6 +37,7 @@ def export(data: TaskData, folder: Path, fit: Callable[..., Any]) -> Exported:
     trained = Trained(model, model.predict(data.validation.inputs))
     (folder / data.spec.name).mkdir(exist_ok=True)
     card = export_model(data, recipe, trained, folder / data.spec.name, 0)
+    assert card.explanation is not None, card.unexplained
     own = folder / data.spec.name / "m"
     runtime, inputs = OnnxCpuRuntime(), data.test.inputs
     files = [own / MODEL_FILE, own / EXPLANATION_FILE]

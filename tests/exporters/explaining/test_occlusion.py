@@ -63,7 +63,7 @@ def test_a_table_of_many_columns_is_not_explained_and_the_card_says_why(tmp_path
         name: type(data.train)({"input": wide[some]}, getattr(data, name).targets)
         for name, some in rows.items()
     }
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(AssertionError, match="65 inputs"):
         export(replace(data, spec=spec, **splits), tmp_path, fit_classical(kernel))
     card = read_card(tmp_path / "t" / "m" / "card.json")
     assert card.explanation is None

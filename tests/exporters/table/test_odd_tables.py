@@ -41,6 +41,13 @@ def test_a_last_row_that_is_called_a_total_is_left_out(tmp_path: Path, word: str
     assert said(table.notices, "left out") == f"row {N + 1} is left out: it is called {word!r}"
 
 
+def test_sums_and_means_are_both_left_out() -> None:
+    rows = [[r, str(s), str(v)] for r, s, v in zip(REGIONS, SHARES, SALES, strict=True)]
+    last = [["Sum", "1", "2"], ["Mean", "3", "4"]]
+    kept, lines = drop_totals(pd.DataFrame([*rows, *last], columns=["region", "share", "y"]))
+    assert (len(kept), len(lines)) == (N, 2)
+
+
 @pytest.mark.parametrize("remark", [[], [["Source: office", "", ""]]])
 def test_a_last_row_of_sums_is_left_out(remark: list[list[str]]) -> None:
     rows = [[r, str(s), str(v)] for r, s, v in zip(REGIONS, SHARES, SALES, strict=True)]
@@ -137,3 +144,28 @@ def test_codes_that_look_like_powers_are_named() -> None:
     codes = [f"{1 + i % 9}E{i % 7}" for i in range(N)]
     assert "if they are codes, say --columns 'v=category'" in said(notices(v=codes), "'v'")
     assert notices(v=[f"{v:.3e}" for v in SALES]) == ()
+
+
+def test_numbers_beside_many_other_texts_are_named() -> None:
+    values = [
+        "n.d." if i % 5 == 0 else "k.A." if i % 5 == 1 else str(v) for i, v in enumerate(SALES)
+    ]
+    line = said(notices(v=values), "'v'")
+    assert line.startswith("column 'v' is read as texts, though ")
+    assert line.endswith("with --columns 'v=number' the others ('n.d.', 'k.A.') are gaps")
+    ages = [["18", "19", "20", "21+"][i % 4] for i in range(N)]
+    assert notices(v=ages) == ()
+    left = said(notices(v=[f"id{i}" for i in range(N)]), "'v'")
+    assert left.endswith("every row has another text, as an identifier has")
+
+
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u202f", "'"])
+def test_a_blank_may_stand_between_thousands(blank: str) -> None:
+    whole = (SALES * 1000).round(1)
+    written = [f"{v:,.1f}".replace(",", blank).replace(".", ",") for v in whole]
+    columns = choose_columns(frame(v=written, y=["a", "b"] * (N // 2)), "y")
+    np.testing.assert_allclose(columns.inputs[0].values, whole, rtol=1e-6)
+    assert columns.inputs[0].cell.decimal == ","
+    assert said(columns.notices, "blank") == (
+        "a blank or an apostrophe stands between thousands of the numbers 'v'"
+    )

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from ounce_exporters.training import neural
-from ounce_exporters.training.byte_networks import HashedMLP
+from ounce_exporters.training.byte_networks import Beside, HashedMLP
 from ounce_exporters.training.checkpoints import keep_checkpoints, of_model
 from ounce_exporters.training.neural import Training, fit_task, train
 from ounce_exporters.training.packing import pack, unpack
@@ -233,7 +233,7 @@ def test_a_network_of_texts_goes_on(tmp_path: Path) -> None:
 
     def fit(progress: Callable[[float], None]) -> nn.Module:
         training = Training(epochs=3, learning_rate=1e-2)
-        return train(lambda: HashedMLP(2, width=4), texts, Y[:40], training, 0, progress)
+        return train(lambda: HashedMLP(2, Beside(12, 0)), texts, Y[:40], training, 0, progress)
 
     whole = weights(fit(lambda done: None))
     with pytest.raises(PowerLossError):

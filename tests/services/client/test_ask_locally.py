@@ -31,6 +31,13 @@ def test_a_request_of_several_rows_shows_the_answer_to_each(digits_models: Path)
     assert len(shown.split(", ")) == 3
 
 
+def test_where_nothing_explains_that_is_said(digits_models: Path) -> None:
+    result = run(digits_models, "--data", GOOD, "--min-accuracy", "0.5", "--explain")
+    assert result.return_value == 0, result.output
+    shown = next(line for line in result.stdout.splitlines() if line.startswith("explained"))
+    assert "none of the models that may answer explains" in shown or " = " in shown
+
+
 def test_a_refusal_says_why_and_exits_1(digits_models: Path) -> None:
     result = run(digits_models, "--data", "[1, 2]")
     assert result.return_value == 1

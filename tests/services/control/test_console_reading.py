@@ -41,6 +41,12 @@ def test_an_answer_names_each_target_that_it_missed(plane: Plane) -> None:
     assert ">late<" in text
 
 
+def test_a_task_without_answers_has_no_latency(plane: Plane) -> None:
+    plane.stream.take("digits", [])
+    text = logged_in(plane).get("/live").text
+    assert text.count("<dd>-</dd>") == 4
+
+
 @pytest.mark.parametrize(
     ("least", "most"), [(0.0128, 0.0756), (0.005, 0.4), (0.011, 0.013), (1, 9e4)]
 )

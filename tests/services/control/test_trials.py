@@ -91,6 +91,18 @@ def test_a_shadow_is_started_and_stopped(ann: TestClient, topics_in_memory: Memo
     assert (post(ann, "promote", 2).status_code, post(ann, "stop", 2).status_code) == (404, 201)
 
 
+def test_a_shadow_of_a_task_that_nobody_knows_is_refused(
+    ann: TestClient, plane: Plane, topics_in_memory: MemoryTopics
+) -> None:
+    plane.stream.take("digits", [])
+    body = {"document": TIGHT, "share": 0.5, "tasks": ["digits", "typo"]}
+    refused = post(ann, "shadow", 1, **body)
+    assert (refused.status_code, "no task typo; there are digits" in refused.text) == (422, True)
+    form = {"base": 1, "share": 0.5, "task": ["typo"], "document": TIGHT}
+    assert logged_in(plane).post("/trial/shadow", data=form).status_code == 422
+    assert (topics_in_memory.made, len(topics_in_memory.records)) == ([], 1)
+
+
 @pytest.mark.parametrize(
     ("call", "body", "said"),
     [

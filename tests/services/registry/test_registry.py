@@ -1,5 +1,6 @@
 """Publishing to a store and retiring from it, with a topic that is no Kafka's."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from ounce_schemas.documents import CARD_FILE, EXPLANATION_FILE, read_card
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.model_store import ModelStore
 from ounce_schemas.release import InService, Release, signature_path
@@ -17,7 +19,7 @@ from ounce_services.registry.publishing import Registry
 from ounce_services.registry.signing import make_key
 from ounce_services.registry.store import find_release, whole_digest
 
-from tests.support.edge.ladders import DIGITS, NUMBERS, write_ladder, write_model
+from tests.support.edge.ladders import DIGITS, NUMBERS, explained, write_ladder, write_model
 
 
 class Topic:
@@ -75,6 +77,23 @@ def test_a_model_is_published_beside_the_others(desk: Desk) -> None:
     assert second.number == 2
     before = find_release(desk.store, "digits", first.release)
     assert release.models["a"] == before.models["a"]
+
+
+def test_an_explanation_goes_along_and_is_checked(desk: Desk) -> None:
+    own = explained(DIGITS, "a").card.explanation
+    assert own is not None
+    digest = hashlib.sha256(b"why").hexdigest()
+    path = desk.folder / "a" / CARD_FILE
+    card = read_card(path).model_copy(
+        update={"explanation": own.model_copy(update={"sha256": digest})}
+    )
+    path.write_text(card.model_dump_json())
+    (desk.folder / "a" / EXPLANATION_FILE).write_bytes(b"other")
+    with pytest.raises(ArtifactError, match=r"explanation\.onnx: sha256"):
+        desk.publish()
+    (desk.folder / "a" / EXPLANATION_FILE).write_bytes(b"why")
+    _, release = desk.publish()
+    assert "a/explanation.onnx" in [file.place for file in release.files]
 
 
 def test_a_model_is_retired_and_a_release_restored(desk: Desk) -> None:

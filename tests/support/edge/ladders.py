@@ -205,6 +205,7 @@ def serve(pipeline: Pipeline, records: Sequence[FakeRecord], outbox: Outbox) -> 
         whole.calls += step.calls
         whole.incidents += step.incidents
         whole.escalated += step.escalated
+        whole.explanations += step.explanations
         whole.unanswered += step.unanswered
         whole.rejected = [*whole.rejected, *step.rejected]
         whole.next_offsets = {**whole.next_offsets, **step.next_offsets}

@@ -83,16 +83,18 @@ def _curves(lines: Lines, defaults: dict[str, Any], wide: int, high: int) -> str
     plot_high = high - 13 * min(len(lines), 4) - 6
     values = [value for _, line in lines for _, value in line.points if value == value]
     times = [at_s for _, line in lines for at_s, _ in line.points]
-    low, top = min([0.0, *values]), max([*values, 1e-9])
+    low, top = min([0.0, *values]), max(values, default=0.0)
     if defaults["unit"] == "percentunit":
         low = min(values, default=0.0)
+    if top == low:
+        low, top = (low - 0.1, top) if defaults["unit"] == "percentunit" else (low, low + 1)
     begin, end = max(times) - LAST_S, max(times)
 
     def x(at_s: float) -> float:
         return 50 + (wide - 55) * (at_s - begin) / (end - begin)
 
     def y(value: float) -> float:
-        return plot_high - 4 - (plot_high - 10) * (value - low) / ((top - low) or 1)
+        return plot_high - 4 - (plot_high - 10) * (value - low) / (top - low)
 
     drawn = "".join(
         f"<polyline fill=none stroke-width=1.5 stroke='{_COLOURS[i % len(_COLOURS)]}' points='"

@@ -6,13 +6,19 @@ import pandas as pd
 from ounce_schemas.cells import parse_number
 
 from ounce_exporters.tasks.table.notices import Notices
-from ounce_exporters.tasks.table.quantities import find_evidence, find_units
+from ounce_exporters.tasks.table.quantities import (
+    FEW_NUMBERS,
+    find_evidence,
+    find_units,
+    plain_numbers,
+)
 
 MOST_ONE_HOT = 100
 """Distinct texts of a column that each become a feature; more are encoded by the target."""
 MOST_TEXTS = 10_000
 """Distinct texts of a column, which all stand in the task's document."""
 _LEAST_ROWS_PER_TEXT = 2
+_SHOWN = 3
 _MOST_UNITS = 4
 _FEW_AMOUNTS = 20
 """Distinct texts of numbers with units that may well be categories."""
@@ -49,6 +55,7 @@ def check_categories(column: pd.Series, kind: str | None, notices: Notices) -> N
             raise LeftOutError(f"it has {distinct} different texts in {len(present)} rows{units}")
         if units and distinct > _FEW_AMOUNTS:
             notices.say(f"column {name!r} is read as texts{units}")
+        _say_numbers(name, present, notices)
     if distinct > MOST_TEXTS:
         raise LeftOutError(f"it has {distinct} different texts, more than {MOST_TEXTS}")
     if distinct <= MOST_ONE_HOT and (same := alike(present.unique().tolist())):
@@ -81,6 +88,20 @@ def _units(texts: Sequence[str]) -> str:
     return (
         f"; its numbers have different units ({', '.join(map(repr, units))}): write them in one "
         "to have them read as numbers"
+    )
+
+
+def _say_numbers(name: str, present: pd.Series, notices: Notices) -> None:
+    """Say where most texts are numbers, and the others are too many to be taken for gaps."""
+    texts = present.unique().tolist()
+    numbers = set(plain_numbers(texts))
+    if len(numbers) <= FEW_NUMBERS or 2 * len(numbers) < len(texts):
+        return
+    others = [text for text in texts if text not in numbers]
+    shown = ", ".join(map(repr, others[:_SHOWN])) + (" and others" if others[_SHOWN:] else "")
+    notices.say(
+        f"column {name!r} is read as texts, though {len(numbers)} of its {len(texts)} different "
+        f"texts are numbers: with --columns '{name}=number' the others ({shown}) are gaps"
     )
 
 

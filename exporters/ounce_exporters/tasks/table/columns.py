@@ -33,7 +33,8 @@ _RESOLUTION = 1e-3
 """Steps of float32 may be so large beside a column's spread before an offset is taken off."""
 _CODE = re.compile(r"(?i)(^|[^a-z])(code|id|kind|type|zip|plz|class|category|group)([^a-z]|$)")
 _SHOWN = 3
-_POWER = r"\d+[eE]\d+"
+_BLANK = r"\d['\u2019\u00a0\u202f ]\d"
+_POWER = re.compile(r"\d+[eE]\d+")
 
 
 @dataclass(frozen=True)
@@ -178,9 +179,12 @@ def _number(
         notices.say_of(f"{mark!r} counts as a gap in the numbers", name)
     if quantity.decimal == ",":
         notices.say_of("a comma is the decimal mark of the numbers", name)
-    group, between = ("point", r"\d\.\d") if quantity.decimal == "," else ("comma", r"\d,\d")
-    if not is_numeric_dtype(column) and column.str.contains(between, regex=True).any():
-        notices.say_of(f"a {group} stands between thousands of the numbers", name)
+    if not quantity.is_plain and not is_numeric_dtype(column):
+        group, between = ("point", r"\d\.\d") if quantity.decimal == "," else ("comma", r"\d,\d")
+        if column.str.contains(between, regex=True).any():
+            notices.say_of(f"a {group} stands between thousands of the numbers", name)
+        if column.str.contains(_BLANK, regex=True).any():
+            notices.say_of("a blank or an apostrophe stands between thousands of the numbers", name)
     beyond = int((np.abs(values[~np.isnan(values)]) > LARGEST).sum())
     if beyond:
         notices.say(
@@ -193,7 +197,7 @@ def _number(
         notices.say(
             f"column {name!r} is read as a number; if it is a code, say --columns '{name}=category'"
         )
-    if kind is None and not is_numeric_dtype(column) and _are_powers(column):
+    if kind is None and quantity.is_plain and _are_powers(column):
         notices.say(
             f"column {name!r} is read as numbers in scientific notation, such as "
             f"{column.iloc[0]!r}; if they are codes, say --columns '{name}=category'"
@@ -212,7 +216,8 @@ def _number(
 
 def _are_powers(column: pd.Series) -> bool:
     # The first few tell nearly always; then all are looked at.
-    return all(bool(part.str.fullmatch(_POWER).all()) for part in (column.iloc[:_SHOWN], column))
+    head = column.iloc[:_SHOWN].to_list()
+    return all(map(_POWER.fullmatch, head)) and all(map(_POWER.fullmatch, column.to_list()))
 
 
 def to_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -11,7 +11,10 @@ from ounce_schemas.cells import GAPS, parse_number
 from ounce_schemas.errors import DataError
 
 _PLAIN = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
-_NUMBER = r"[+\u2212-]?\d[\d.,'\u2019\u00a0\u202f]*(?:[eE][+-]?\d+)?"
+_NUMBER = r"[+\u2212-]?\d(?:[\d.,'\u2019\u00a0\u202f]| (?=\d{3}(?!\d)))*(?:[eE][+-]?\d+)?"
+"""A blank stands between thousands, too, and behind it three digits."""
+_BLANKS = re.compile(r"(?<=\d)['\u2019\u00a0\u202f ](?=\d{3})")
+"""Between thousands; they tell nothing of the decimal mark."""
 _PADDED = r"0\d{2,}"
 """A zero stands before the digits of a code, such as a postcode, not of a quantity."""
 _WITH_UNIT = re.compile(
@@ -29,7 +32,7 @@ _GROUP = re.compile(r"[+-]?\d{1,3},\d{3}")
 """One group: 1,234 is a thousand and more, or one and a bit."""
 _SAMPLE = 20_000
 _ODD_SHARE = 0.1
-_FEW_NUMBERS = 20
+FEW_NUMBERS = 20
 """A column of fewer distinct numbers beside texts may be one of classes: 0, 1, 2, 3+."""
 
 
@@ -47,6 +50,8 @@ class Quantity:
     """Usual marks of a gap that stand in it, such as NA; without the empty one."""
     n_bare: int = 0
     """Rows without the unit that others have."""
+    is_plain: bool = False
+    """Whether all rows have digits, a point and an exponent at most."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def find_evidence(column: pd.Series) -> Evidence:
     marked = [text for text in texts.to_list() if "." in text or "," in text]
     if all(map(_ONE_POINT.fullmatch, marked)):  # the usual column, in a fraction of the time
         return Evidence(False, any(map(_SURELY_POINT.fullmatch, marked)), None)
-    bare = [_without_unit(text)[0] for text in marked]
+    bare = [_BLANKS.sub("", _without_unit(text)[0]) for text in marked]
     doubtful = next((text for text in bare if _GROUP.fullmatch(text)), None)
     point = any(map(_SURELY_POINT.fullmatch, bare))
     if not point and doubtful is not None:
@@ -99,7 +104,7 @@ def read_quantity(column: pd.Series, decimal: str | None, *, sure: bool = False)
         return None
     plain = column.str.fullmatch(_PLAIN).to_numpy(bool, copy=True)
     if plain.all() and decimal != ",":  # the usual column, in a fraction of the time
-        return Quantity(column.to_numpy(object).astype(np.float64), ".", None, {})
+        return Quantity(column.to_numpy(object).astype(np.float64), ".", None, {}, is_plain=True)
     rest = column[~plain]
     counts = rest[~rest.str.lower().isin(GAPS)].value_counts()
     if not plain.any() and not any(_without_unit(text)[0] for text in counts.index[:_SAMPLE]):
@@ -144,13 +149,18 @@ def find_units(texts: Sequence[str]) -> list[str]:
     return list(found)
 
 
+def plain_numbers(texts: Sequence[str]) -> list[str]:
+    """Those of some texts that are numbers without units and groups, with a decimal point."""
+    return [text for text in texts if re.fullmatch(_PLAIN, text)]
+
+
 def _are_numbers(values: NDArray[np.float64], odd: dict[str, int]) -> bool:
     """Whether a column is one of numbers with a few odd texts, and not one of texts."""
     present = values[~np.isnan(values)]
     n_odd = sum(odd.values())
     if n_odd == 0:
         return True
-    many = len(np.unique(present)) > _FEW_NUMBERS
+    many = len(np.unique(present)) > FEW_NUMBERS
     return many and (n_odd <= _ODD_SHARE * (len(present) + n_odd) or len(odd) == 1)
 
 

@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.tasks.image import models as image_models
+from ounce_exporters.tasks.sequence import anomalies as sequence_anomalies
 from ounce_exporters.tasks.sequence import models as sequence_models
 from ounce_exporters.tasks.table import anomalies, clusters, text_models
 from ounce_exporters.tasks.table.networks import fit_mlp
@@ -58,6 +59,8 @@ def families(data: TaskData, *, balanced: bool = False, start: Start | None = No
     """The families of models that a table can have; arguments as of `recipes`."""
     if data.spec.image is not None:
         return image_models.families(data, balanced=balanced, start=start)
+    if data.spec.inputs[0].channels is not None and data.spec.kind == "anomaly":
+        return sequence_anomalies.families()
     if data.spec.inputs[0].channels is not None:
         return sequence_models.families(data, balanced=balanced, start=start)
     if start is not None:

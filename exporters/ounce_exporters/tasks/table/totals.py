@@ -1,4 +1,4 @@
-"""A last row that sums up the others is none to learn from."""
+"""Last rows that sum up the others are none to learn from."""
 
 import re
 
@@ -11,8 +11,8 @@ _WORD = re.compile(
     r"average|mean|mittelwert|durchschnitt|moyenne",
     re.IGNORECASE,
 )
-_LAST = 2
-"""Rows that are looked at: behind a totals row a remark may stand."""
+_LAST = 3
+"""Rows that are looked at: sums, means, and behind them a remark."""
 _HEAD = 1000
 _LEAST_SUMS = 2
 _CLOSE = 1e-3
@@ -20,20 +20,21 @@ _CLOSE = 1e-3
 
 
 def drop_totals(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The table without a last row that is called a total, or has sums in all its numbers.
+    """The table without last rows that are called totals, or have sums in all their numbers.
 
     Returns:
-        The rows, and what to say of one that is left out.
+        The rows, and what to say of each that is left out.
     """
-    for place in range(len(frame) - 1, max(len(frame) - 1 - _LAST, 0), -1):
+    said = {}
+    for place in range(max(len(frame) - _LAST, 1), len(frame)):
         row, above = frame.iloc[place], frame.iloc[:place]
         word = _word_of(row, above)
-        if word is None and not _has_sums(row, above):
-            continue
-        how = f"is called {word!r}" if word is not None else "holds the sums of the rows above"
-        kept = frame.drop(index=frame.index[place]).reset_index(drop=True)
-        return kept, [f"row {place + 1} is left out: it {how}"]
-    return frame, []
+        if word is not None or _has_sums(row, above):
+            how = f"is called {word!r}" if word is not None else "holds the sums of the rows above"
+            said[place] = f"row {place + 1} is left out: it {how}"
+    if not said:
+        return frame, []
+    return frame.drop(index=frame.index[list(said)]).reset_index(drop=True), list(said.values())
 
 
 def _word_of(row: pd.Series, above: pd.DataFrame) -> str | None:

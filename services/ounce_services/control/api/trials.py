@@ -1,6 +1,6 @@
 """Canaries and shadows over HTTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -196,6 +196,7 @@ def start_shadow(
     plane: Parts, caller: Editor, base: Base, body: NewShadow, response: Response
 ) -> Changed:
     """Let a policy answer a share of the messages, beside what is published."""
+    need_known(plane, body.tasks)
     shadow = Shadow(document=body.document, share=body.share, tasks=body.tasks)
     start = partial(plane.trials.start_shadow, shadow)
     what = f"shadow of {' '.join(body.tasks)} on {body.share:g}"
@@ -218,6 +219,20 @@ def stop(plane: Parts, caller: Editor, base: Base, body: Ended, response: Respon
     """End what is on trial: all devices have what the others had."""
     reason = Reason(caller.name, body.note, base)
     return _answer(response, changed(plane, caller, "stop", plane.trials.stop, reason))
+
+
+def need_known(plane: Plane, tasks: Sequence[str]) -> None:
+    """Check that tasks are known to Kafka or have a ladder here. What Kafka has is not known for a
+    moment after the start; then nothing is refused.
+
+    Raises:
+        RefusedError: naming those that are not.
+    """
+    in_kafka = plane.stream.tasks()
+    known = sorted({*in_kafka, *plane.policies.tasks()})
+    unknown = sorted(set(tasks) - set(known))
+    if in_kafka and unknown:
+        raise RefusedError(f"no task {', '.join(unknown)}; there are {', '.join(known)}")
 
 
 def changed(

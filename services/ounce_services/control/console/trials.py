@@ -11,7 +11,7 @@ from ounce_schemas.policy_history import PolicyVersion
 from ounce_schemas.topics import TASK_NAME_PATTERN
 
 from ounce_services.control.api.calls import Editor, Parts, Viewer
-from ounce_services.control.api.trials import DEFAULTS, TASK_MODEL, changed
+from ounce_services.control.api.trials import DEFAULTS, TASK_MODEL, changed, need_known
 from ounce_services.control.console.changes import (
     BaseField,
     DocumentField,
@@ -99,6 +99,7 @@ def start_shadow(  # noqa: PLR0913
     note: NoteField = "",
 ) -> Response:
     """Let what is edited answer beside."""
+    need_known(plane, task)
     shadow = Shadow(document=unix(document), share=share, tasks=tuple(task))
     start = partial(plane.trials.start_shadow, shadow)
     what = f"shadow of {' '.join(task)} on {share:g}"

@@ -52,6 +52,15 @@ DEVICES = Board(
             steps=((None, "green"), (1e-9, "orange")),
         ),
         Question(
+            title="Do answers say why?",
+            about="Answers a second that were to be explained: given, no model that explains, or "
+            "none that meets the targets.",
+            asks={
+                "{{task}} {{outcome}}": rate("ounce_explanations_total", by="task, outcome"),
+            },
+            unit="reqps",
+        ),
+        Question(
             title="Do devices tell what was right?",
             about="Labels a second that met their answer.",
             asks={
