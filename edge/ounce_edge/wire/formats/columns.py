@@ -15,6 +15,9 @@ from ounce_edge.wire.formats.content import ItemData
 MOST_NAMES = 10
 """Column names that an error lists."""
 _MOST_LAYOUTS = 1024
+_MOST_OTHERS = 100
+"""A layout with more names that are no column's is not kept: a thousand of them could fill the
+worker's memory."""
 _ALIKE = 0.85
 """So alike is a misspelt name, and few names that mean something else."""
 _MOST_COMPARED = 100
@@ -73,10 +76,22 @@ class ColumnReader:
         layout = self._layouts.get(names)
         if layout is None:
             layout = self._find_layout(names)
+            if len(names) > _MOST_OTHERS + len(self._key_of):
+                return layout
             if len(self._layouts) >= _MOST_LAYOUTS:
                 self._layouts.clear()
             self._layouts[names] = layout
         return layout
+
+    def knows_any(self, names: Iterable[str]) -> bool:
+        """Whether one of the names is a column's. Costs little, whatever the names are: a layout
+        also looks for what may be misspelt."""
+        return self.are_named and any(self._key(name) is not None for name in names)
+
+    def has_all(self, names: Iterable[str]) -> bool:
+        """Whether each column is among the names, once. Costs little, likewise."""
+        given = [place for name in names for place in self._key(name) or ()]
+        return self.are_named and len(given) == len(self._places) == len({*given})
 
     def read(self, row: Mapping[str, Any]) -> ItemData:
         """The flat data of each input.
