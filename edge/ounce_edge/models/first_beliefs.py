@@ -1,6 +1,7 @@
 """First beliefs of a model's latency, before it has served anything."""
 
 import logging
+from collections.abc import Callable
 
 import numpy as np
 from ounce_schemas.card import ModelCard
@@ -13,6 +14,9 @@ from ounce_edge.models.runtimes.base import GPU_KINDS, LoadedModel
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
 
 logger = logging.getLogger(__name__)
+
+FirstBelief = Callable[[ServedModel], LatencyBelief | None]
+"""Gives the first belief of a model's latency; None: it has none."""
 
 START_UP_BATCH_SIZES = (1, 8, 64)
 """Measured anew at start-up; the sizes between are scaled by the nearest."""
@@ -34,9 +38,12 @@ def card_belief(card: ModelCard) -> LatencyBelief:
     )
 
 
-def measured_belief(model: ServedModel) -> LatencyBelief:
+def measured_belief(model: ServedModel) -> LatencyBelief | None:
     """The card's profile, scaled to what a few calls take on this machine; a tenth of a second. A
-    GPU's profile has another shape, so that each batch size is measured there."""
+    GPU's profile has another shape, so that each batch size is measured there. None: the model is
+    loaded later."""
+    if isinstance(model.loaded, ManagedModel) and not model.loaded.was_loaded:
+        return None
     if model.runtime in GPU_KINDS:
         return _measured_on_gpu(model)
     batches = model.card.latency.batches
@@ -67,6 +74,22 @@ def measured_belief(model: ServedModel) -> LatencyBelief:
             model.card.model,
         )
     return LatencyBelief(sizes.tolist(), plausible_ms.tolist(), (plausible_ms * tail).tolist())
+
+
+def scaled_belief(card: ModelCard, beside: ServedModel, latency: LatencyBelief) -> LatencyBelief:
+    """What a card says, scaled as what is believed of another model is to that one's card.
+
+    Args:
+        card: of a model that is not measured.
+        beside: the other model.
+        latency: what is believed of it.
+    """
+    ratio = latency.profile_of(1) / card_belief(beside.card).profile_of(1)
+    batches = card.latency.batches
+    p50_ms = [b.p50_ms * ratio for b in batches]
+    tails = [min(max(b.p99_ms / b.p50_ms, 1.0), MOST_TAIL) for b in batches]
+    p99_ms = [ms * tail for ms, tail in zip(p50_ms, tails, strict=True)]
+    return LatencyBelief([b.batch_size for b in batches], p50_ms, p99_ms)
 
 
 def _measured_on_gpu(model: ServedModel) -> LatencyBelief:
