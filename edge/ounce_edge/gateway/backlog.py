@@ -133,8 +133,10 @@ class Backlog:
                 began_s, self._held_s = time.monotonic(), 0.0
                 is_searching = self._n_together < self._pace.most
                 n = self._n_together if is_searching else self._pace.due(began_s)
-                is_going = bool(n or self._first) and self._send_next(producer, n)
-                self.trouble = self._waits_for()
+                is_going = False
+                if n or self._first:
+                    is_going = self._send_next(producer, n)
+                    self.trouble = self._waits_for()
                 if n:
                     self._pace.went(began_s, time.monotonic(), self._held_s)
                 is_urgent = is_going and (bool(self._first) or is_searching)
