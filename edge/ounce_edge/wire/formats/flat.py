@@ -28,6 +28,8 @@ NESTED = (
 """Names under which senders put the row, or a list of rows."""
 _CHUNK = 32
 """Bodies decoded at a time, as for Open Inference Protocol bodies."""
+_BESIDE = TARGETS | {"explanation"}
+"""Names that mean the same beside the columns as within `parameters`."""
 
 
 class FlatJson:
@@ -70,11 +72,14 @@ class FlatJson:
             if len(document) == 1:
                 return self._read_object(document[0])
             contents = read_each(self._read_object, document)
-            if any(c.id or c.max_latency_ms or c.min_accuracy for c in contents):
+            if any(
+                c.id or c.max_latency_ms or c.min_accuracy or c.explanation is not None
+                for c in contents
+            ):
                 raise InvalidMessageError(
                     Reason.WRONG_SHAPE,
-                    "a list of rows has one id and one pair of targets: send them as headers, or "
-                    "send one row a message",
+                    "a list of rows has one id and one pair of targets, and is explained or not: "
+                    "send that as headers, or send one row a message",
                 )
             return Content([item for c in contents for item in c.items])
         if all(isinstance(part, list) for part in document):
@@ -134,8 +139,8 @@ class FlatJson:
             content.id = as_id(row["id"])
         if "parameters" in own:
             content.add_targets(row["parameters"])
-        if not own.isdisjoint(TARGETS):
-            content.add_targets({name: row[name] for name in own & TARGETS})
+        if not own.isdisjoint(_BESIDE):
+            content.add_targets({name: row[name] for name in own & _BESIDE})
         return content
 
     def _named_tensors(self, document: Mapping[str, Any]) -> bool:
