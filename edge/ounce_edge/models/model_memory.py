@@ -157,7 +157,7 @@ class ManagedModel:
                     else:
                         self._inner = self._load_first(content)
                     self.has_failed = False
-                except ArtifactError:
+                except Exception:  # whatever it is, waiting for the next load would not help
                     self.has_failed = True
                     raise
                 finally:
