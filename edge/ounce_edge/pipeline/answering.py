@@ -89,7 +89,8 @@ class Answering:
         result = outcome.result if n == len(batch) else outcome.result[items]
         explained = None
         if outcome.explained is not None and card.explanation is not None:
-            own, values = card.explanation, outcome.explained[items]
+            own = card.explanation
+            values = outcome.explained[items, : 1 + len(own.inputs)]
             explained = ExplainedGroup(own.method, own.score, own.inputs, values)
         cost_ms = outcome.cost(answered.n_steps)
         best_ms = _always_best_ms(job, outcome)
