@@ -59,11 +59,12 @@ def test_texts(ounce: Run, tmp_path: Path) -> None:
 def test_images_in_folders(ounce: Run, tmp_path: Path) -> None:
     write_folders(tmp_path / "bars", 24)
 
-    advice, _ = advise(ounce, tmp_path, "--data", tmp_path / "bars", "--budget", "1")
+    advice, told = advise(ounce, tmp_path, "--data", tmp_path / "bars", "--budget", "1")
 
     assert advice.look.structure == "image"
     assert advice.look.shape == (18, 18, 1)
     assert "residual-cnn" in advice.budget.left_out
+    assert "residual-cnn: --budget 1 is too small for them" in " ".join(told.split())
     assert "images of 18 x 18 pixels, grey" in topics(advice)["structure"]
     assert "convolutions are expected ahead" in topics(advice)["prior"]
     built(ounce, tmp_path, advice)
