@@ -79,7 +79,7 @@ def _curves(advice: Advice) -> str:
     high = max([*rows, *(b.n_rows for b in ahead)])
     frame = Frame(
         padded(math.log10(min(rows)), math.log10(high)),
-        padded(min(values), max(*values, min(values) + _LEAST_RANGE)),
+        padded(min(*values, max(values) - _LEAST_RANGE), max(values)),
         f"{items_of(advice.look)}, log10",
         "accuracy",
     )
@@ -128,7 +128,7 @@ def _costs(advice: Advice) -> str:
     y_range = [*ys, *([] if limits.min_accuracy is None else [limits.min_accuracy])]
     frame = Frame(
         padded(min(x_range), max(x_range)),
-        padded(min(y_range), max(*y_range, min(y_range) + _LEAST_RANGE)),
+        padded(min(*y_range, max(y_range) - _LEAST_RANGE), max(y_range)),
         "µs of a message alone, log10",
         "accuracy",
     )

@@ -51,7 +51,8 @@ def say_shape(look: Look) -> str:
     if look.structure == "sequence":
         steps, n = look.shape
         return f"sequences of {steps} steps of {n} {'channel' if n == 1 else 'channels'}"
-    columns = f"{look.n_numbers} numbers and {look.n_texts} categories"
+    numbers = f"{look.n_numbers} number{'s' * (look.n_numbers != 1)}"
+    columns = f"{numbers} and {look.n_texts} categor{'y' if look.n_texts == 1 else 'ies'}"
     if look.structure == "table":
         return columns
     told = f"texts, of which models read {' and '.join(map(str, look.shape))} bytes"

@@ -59,12 +59,12 @@ def test_texts(ounce: Run, tmp_path: Path) -> None:
 def test_images_in_folders(ounce: Run, tmp_path: Path) -> None:
     write_folders(tmp_path / "bars", 24)
 
-    advice, told = advise(ounce, tmp_path, "--data", tmp_path / "bars", "--budget", "1")
+    advice, told = advise(ounce, tmp_path, "--data", tmp_path / "bars", "--budget", "2")
 
     assert advice.look.structure == "image"
     assert advice.look.shape == (18, 18, 1)
     assert "residual-cnn" in advice.budget.left_out
-    assert "residual-cnn: --budget 1 is too small for them" in " ".join(told.split())
+    assert "residual-cnn: --budget 2 is too small for them" in " ".join(told.split())
     assert "images of 18 x 18 pixels, grey" in topics(advice)["structure"]
     assert "convolutions are expected ahead" in topics(advice)["prior"]
     built(ounce, tmp_path, advice)
@@ -74,7 +74,7 @@ def test_sequences_of_units_and_of_series(ounce: Run, tmp_path: Path) -> None:
     write_ts(tmp_path / "waves.ts", 40)
     wearing(8).to_csv(tmp_path / "wear.csv", index=False)
 
-    series, _ = advise(ounce, tmp_path, "--data", tmp_path / "waves.ts", "--budget", "0.4")
+    series, _ = advise(ounce, tmp_path, "--data", tmp_path / "waves.ts", "--budget", "0.6")
 
     assert series.look.structure == "sequence"
     assert "sequences of 32 steps of 2 channels" in topics(series)["structure"]
@@ -82,7 +82,7 @@ def test_sequences_of_units_and_of_series(ounce: Run, tmp_path: Path) -> None:
     options = ("--unit", "unit", "--time", "cycle", "--window", "8", "--remaining", "12")
     life, _ = advise(
         ounce, tmp_path, "--data", tmp_path / "wear.csv", *options, "--without", "state",
-        "--budget", "1",
+        "--budget", "1.5",
     )  # fmt: skip
     assert life.look.shape[0] == 8
     assert life.options["remaining"] == 12
