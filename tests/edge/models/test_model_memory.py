@@ -174,6 +174,6 @@ def test_the_thread_loads_what_is_wanted_until_it_is_closed(tmp_path: Path) -> N
     shelf.memory.start()
     thread = shelf.memory._thread
     assert thread is not None
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert shelf.loaded == ["a", "light"]

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.task import TaskSpec
 
 from ounce_edge.wire.formats.columns import ColumnReader
@@ -17,7 +18,6 @@ from ounce_edge.wire.formats.content import (
     check_n_rows,
     read_each,
 )
-from ounce_edge.wire.formats.json_text import NO_JSON
 from ounce_edge.wire.request_body import PlainBodies, flat_data
 from ounce_edge.wire.tensor_values import pad_steps
 
