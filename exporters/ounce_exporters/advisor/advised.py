@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.train_settings import TableSettings, TrainSettings
 
-_OF_TRAINING = ("models", "data", "report", "advice")
-"""Options of `ounce train` that may stand beside --advice: where files are."""
+_OF_TRAINING = ("models", "data", "report", "advice", "resume")
+"""Options of `ounce train` that may stand beside --advice: where files are, whether to go on."""
 
 
 def options_of(settings: TableSettings) -> dict[str, Any]:

@@ -75,8 +75,7 @@ def plan_race(
 def _plan(data: TaskData, arms: Sequence[Recipe], sample: float, n_folds: int) -> Budget:
     """The work of a race."""
     n_rows = int(sample * len(data.train))
-    of_folds = 0 if data.folds is None else n_rows // (int(data.folds.max()) + 1)
-    taught = n_rows - of_folds
+    taught = n_rows - int(n_rows * _held_out(data))
     shares = _SHARES if taught * _SHARES[0] >= _LEAST_POINT else _SHARES[1:]
     work_s = sum(_work_s(r, data, (taught, n_rows), shares, n_folds) for r in arms)
     return Budget(
@@ -86,6 +85,14 @@ def _plan(data: TaskData, arms: Sequence[Recipe], sample: float, n_folds: int) -
         rungs=tuple(max(2, int(s * taught)) for s in shares),
         n_folds=n_folds,
     )
+
+
+def _held_out(data: TaskData) -> float:
+    """Share of the rows that a fold keeps from its models. Some rows are in no fold."""
+    if data.folds is None:
+        return 0.0
+    n_folds = int(data.folds.max()) + 1
+    return float((data.folds != NEVER_HELD_OUT).mean()) / n_folds
 
 
 def take_sample(data: TaskData, n_rows: int, seed: int) -> TaskData:

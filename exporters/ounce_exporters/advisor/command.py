@@ -58,7 +58,7 @@ def command(**values: Any) -> None:
     console = wide_console()
     data, notices = _load(settings, settings.data, settings.target, console)
     check_rows(data)
-    say(console, f"Race on {len(data.train)} rows; Ctrl-C ends it and gives the advice so far")
+    say(console, f"Race on {len(data.train):,} items; Ctrl-C ends it and gives the advice so far")
     asked = Asked(
         limits=settings.limits,
         budget_s=settings.budget,

@@ -29,12 +29,13 @@ def look(data: TaskData, notices: Sequence[str]) -> Look:
     rows = data.train
     numbers = _columns(rows, texts=False)
     texts = _columns(rows, texts=True)
-    n_cells = len(rows) * (numbers.shape[1] + texts.shape[1])
+    n_cells = numbers.size + texts.size
     gaps = int(np.isnan(numbers).sum()) + int((texts == "").sum())
     counts = None
     if data.spec.labels:
         counts = np.bincount(rows.targets, minlength=len(data.spec.labels))
     structure, shape = structure_of(data.spec)
+    has_columns = structure in ("table", "text")  # a pixel, or a step, is none
     return Look(
         structure=structure,
         shape=shape,
@@ -44,8 +45,8 @@ def look(data: TaskData, notices: Sequence[str]) -> Look:
         missing=gaps / n_cells,
         duplicates=_duplicates(data, rows),
         most_values=max((len(set(column)) for column in texts.T), default=0),
-        skewed=_count(numbers, stats.skew, _SKEWED),
-        heavy_tailed=_count(numbers, stats.kurtosis, _HEAVY_TAILED),
+        skewed=_count(numbers, stats.skew, _SKEWED) if has_columns else 0,
+        heavy_tailed=_count(numbers, stats.kurtosis, _HEAVY_TAILED) if has_columns else 0,
         n_classes=len(data.spec.labels),
         constant=constant_accuracy(data),
         rarest=None if counts is None else float(counts.min() / counts.sum()),
@@ -77,14 +78,16 @@ def constant_accuracy(data: TaskData) -> float:
 
 
 def _columns(rows: Split, *, texts: bool) -> NDArray[Any]:
-    """Inputs of one kind side by side, array of shape (n_rows, n_columns): objects, or float32."""
-    n, kind = min(len(rows), _MOST_ROWS), object if texts else np.float32
+    """Inputs of one kind side by side, array of shape (n_rows, n_columns): objects, or numbers."""
+    n = min(len(rows), _MOST_ROWS)
     chosen = [
-        array[:n].reshape(n, -1).astype(kind)
+        array[:n].reshape(n, -1)
         for array in rows.inputs.values()
         if (array.dtype == object) == texts
     ]
-    return np.concatenate([np.empty((n, 0), kind), *chosen], axis=1)
+    if len(chosen) == 1:  # images are many: none is copied
+        return chosen[0]
+    return np.concatenate([np.empty((n, 0), object if texts else np.float32), *chosen], axis=1)
 
 
 def _duplicates(data: TaskData, rows: Split) -> float:

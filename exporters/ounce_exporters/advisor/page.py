@@ -9,7 +9,7 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_schemas.advice import Advice, Arm
 
 from ounce_exporters.advisor.exporting import Exported
-from ounce_exporters.advisor.structure import say_shape
+from ounce_exporters.advisor.structure import items_of, say_shape
 from ounce_exporters.advisor.summary import lines
 from ounce_exporters.recipe import Split, TaskData
 from ounce_exporters.report import plots
@@ -59,10 +59,12 @@ def render(advice: Advice, data: TaskData, held_out: Split, exported: Sequence[E
 
 def _race(advice: Advice) -> str:
     budget, seen = advice.budget, advice.look
+    items = items_of(seen)
+    told = f"rows: {say_shape(seen)}" if seen.structure == "table" else say_shape(seen)
     return (
-        f"{seen.n_rows:,} rows: {say_shape(seen)}. "
-        f"{len(advice.arms)} kinds of models raced on up to {budget.rungs[-1]:,} rows, judged by "
-        f"{budget.n_folds} {'fold' if budget.n_folds == 1 else 'folds'}; seed {advice.seed}."
+        f"{seen.n_rows:,} {told}. {len(advice.arms)} kinds of models raced on up to "
+        f"{budget.rungs[-1]:,} {items}, judged by {budget.n_folds} "
+        f"{'fold' if budget.n_folds == 1 else 'folds'}; seed {advice.seed}."
     )
 
 
@@ -77,8 +79,8 @@ def _curves(advice: Advice) -> str:
     high = max([*rows, *(b.n_rows for b in ahead)])
     frame = Frame(
         padded(math.log10(min(rows)), math.log10(high)),
-        padded(min(values), max(*values, min(values) + _LEAST_RANGE)),
-        "rows, log10",
+        padded(min(*values, max(values) - _LEAST_RANGE), max(values)),
+        f"{items_of(advice.look)}, log10",
         "accuracy",
     )
     for arm in drawn:
@@ -126,7 +128,7 @@ def _costs(advice: Advice) -> str:
     y_range = [*ys, *([] if limits.min_accuracy is None else [limits.min_accuracy])]
     frame = Frame(
         padded(min(x_range), max(x_range)),
-        padded(min(y_range), max(*y_range, min(y_range) + _LEAST_RANGE)),
+        padded(min(*y_range, max(y_range) - _LEAST_RANGE), max(y_range)),
         "µs of a message alone, log10",
         "accuracy",
     )
@@ -158,15 +160,15 @@ def _answers(
     if plan is None:
         return []
     model = next(e for e in exported if e.recipe.name == plan.models[-1])
-    task, name = data.spec, escape(model.recipe.name)
+    task, name, items = data.spec, escape(model.recipe.name), items_of(advice.look)
     found = []
     if task.labels:
         matrix = plots.confusion(task.labels, model.answers, held_out.targets)
         if matrix is not None:
-            found.append((matrix, f"Confusion matrix of {name} on held-out rows."))
+            found.append((matrix, f"Confusion matrix of {name} on held-out {items}."))
     else:
         residuals = plots.residuals(model.answers, held_out.targets, task.tolerance or 0.0)
-        found.append((residuals, f"Residuals of {name} on held-out rows."))
+        found.append((residuals, f"Residuals of {name} on held-out {items}."))
     loaded = OnnxCpuRuntime(threads=1).load(Path("model.onnx"), model.content)
     importances = find_importances(task, loaded, data.test)
     if importances:
@@ -187,7 +189,7 @@ def _table(advice: Advice) -> str:
         "model",
         "accuracy",
         "95% interval",
-        "training rows",
+        f"training {items_of(advice.look)}",
         "µs alone",
         "kB",
         "MB loaded",

@@ -14,6 +14,7 @@ from ounce_exporters.advisor.structure import (
     accuracy_of,
     best_of,
     labels,
+    name_items,
     structure,
     transfer,
 )
@@ -54,7 +55,7 @@ def reasons(
         if groups:
             found.append(_fairness(groups))
     found.append(transfer(look, arms))
-    return tuple(reason for reason in found if reason is not None)
+    return tuple(name_items(reason, look) for reason in found if reason is not None)
 
 
 def timed_reasons(

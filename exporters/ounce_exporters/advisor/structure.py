@@ -1,6 +1,7 @@
 """What the structure of the data says: which models suit it, and what a pretrained start saves.
 Pure."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from ounce_schemas.advice import Arm, Look, Reason
@@ -17,10 +18,29 @@ _CLASSICAL = {
 _STARTS = "what `ounce train --from` takes; the forecast of the race's curve"
 _NO_TRANSFER = Reason(
     topic="transfer",
-    text="a pretrained start saves nothing: only networks of images and of sequences start from "
-    "others, of the same size",
+    text="a pretrained start saves nothing by `--from`, which is for networks of images and of "
+    "sequences",
     source="what `ounce train --from` takes",
 )
+_UNTOLD = Reason(
+    topic="transfer",
+    text="what a pretrained start saves can't be told: no network raced",
+    source=_STARTS,
+)
+_NOUNS = {"table": "rows", "image": "images", "sequence": "sequences", "text": "texts"}
+_ROWS = re.compile(r"\brow(s?)\b")
+
+
+def items_of(look: Look) -> str:
+    """What the items of the data are called, several of them."""
+    return _NOUNS[look.structure]
+
+
+def name_items(reason: Reason, look: Look) -> Reason:
+    """A reason that calls the items what they are."""
+    word = items_of(look).removesuffix("s")
+    text, source = (_ROWS.sub(rf"{word}\1", told) for told in (reason.text, reason.source))
+    return reason.model_copy(update={"text": text, "source": source})
 
 
 def say_shape(look: Look) -> str:
@@ -31,7 +51,8 @@ def say_shape(look: Look) -> str:
     if look.structure == "sequence":
         steps, n = look.shape
         return f"sequences of {steps} steps of {n} {'channel' if n == 1 else 'channels'}"
-    columns = f"{look.n_numbers} numbers and {look.n_texts} categories"
+    numbers = f"{look.n_numbers} number{'s' * (look.n_numbers != 1)}"
+    columns = f"{numbers} and {look.n_texts} categor{'y' if look.n_texts == 1 else 'ies'}"
     if look.structure == "table":
         return columns
     told = f"texts, of which models read {' and '.join(map(str, look.shape))} bytes"
@@ -84,7 +105,7 @@ def transfer(look: Look, arms: Sequence[Arm]) -> Reason:
         return _NO_TRANSFER
     networks = [arm for arm in arms if arm.family == "neural" and arm.curve]
     if not networks:
-        return _NO_TRANSFER
+        return _UNTOLD
     best = max(networks, key=lambda arm: arm.curve[-1].validation)
     rows, now = best.curve[-1].n_rows, best.curve[-1].validation
     if not best.forecast:

@@ -52,6 +52,9 @@ def lines(advice: Advice) -> Iterator[str]:
             f"Runner-up: {say_plan(decision.runner_up)}: {gain:+.1f} points at {cost:.2g} times "
             "the work"
         )
+    if advice.budget.left_out:
+        names = ", ".join(advice.budget.left_out)
+        yield f"Not raced: {names}: --budget {advice.budget.given_s:g} is too small for them"
     for number, reason in enumerate((*advice.reasons, *advice.measured.reasons), 1):
         yield f"{number}. {reason.topic}: {reason.text} ({reason.source})"
 

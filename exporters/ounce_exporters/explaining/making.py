@@ -3,6 +3,7 @@ measured."""
 
 import hashlib
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from ounce_schemas.explanation import MOST_INPUTS, Explanation, Method
 from ounce_exporters.explaining.additive import explain_terms
 from ounce_exporters.explaining.occlusion import occlude
 from ounce_exporters.explaining.owners import feature_owners
-from ounce_exporters.explaining.parts import Part, parts_of
+from ounce_exporters.explaining.parts import Part, graph_shape, parts_of
 from ounce_exporters.explaining.reference import as_told, find_reference
 from ounce_exporters.explaining.scores import ScoreMap, probability_map, score_map
 from ounce_exporters.explaining.terms import HasTerms
@@ -38,6 +39,12 @@ MOST_BYTES = 64_000_000
 """Of a file of explanations."""
 _ITEMS = 64
 _BATCH_SIZES = (1, 8, 64)
+_LONGEST_MS = 500.0
+"""Calls that would take longer are not measured: an item takes as long as in smaller ones."""
+_MOST_NUMBERS = 2**24
+"""That a call reads, items with a part replaced among them: 64 MB of FP32."""
+_MOST_CHECKED = 2**26
+"""That all calls of the check read."""
 _SECONDS = 0.2
 _ANSWERS_DIFFER = 1e-4
 _BOTH = "explaining/both"
@@ -85,12 +92,18 @@ def explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime) 
     try:
         return Explained(_explain(exported, data, folder, runtime))
     except (ExportError, ArtifactError) as e:
-        logger.info("not explained %s: %s", folder.name, e)
-        (folder / EXPLANATION_FILE).unlink(missing_ok=True)
-        return Explained(unexplained=str(e))
+        reason = str(e)
+    except Exception as e:  # libraries raise many types; the model goes on without
+        logger.debug("no explanation of %s", folder.name, exc_info=True)
+        reason = f"{type(e).__name__}: {' '.join(str(e).split())[:200]}"
+    logger.info("not explained %s: %s", folder.name, reason)
+    (folder / EXPLANATION_FILE).unlink(missing_ok=True)
+    return Explained(unexplained=reason)
 
 
 def _explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime) -> Explanation:
+    if (size := exported.graph.ByteSize()) > MOST_BYTES:  # its explanation holds all of it
+        raise ExportError(f"the model takes {size:,} bytes: its explanation is over {MOST_BYTES:,}")
     made = _make(exported, data)
     content = made.graph.SerializeToString(deterministic=True)
     if len(content) > MOST_BYTES:
@@ -99,8 +112,10 @@ def _explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime)
     path.write_bytes(content)
     model = runtime.load(path, content)
     size = data.spec.output.size
-    items = {name: array[:_ITEMS] for name, array in data.test.inputs.items()}
-    found = model.run(items)
+    numbers = _numbers_per_item(made, data)
+    n = max(min(_ITEMS, _MOST_CHECKED // numbers, len(data.test)), 1)
+    items = {name: array[:n] for name, array in data.test.inputs.items()}
+    found = _run(model, items, max(_MOST_NUMBERS // numbers, 1))
     answers, outputs = _answers_and_outputs(exported.graph, items, runtime, size)
     if not np.isfinite(found).all():
         raise ExportError("contributions of some test items are not finite")
@@ -122,22 +137,49 @@ def _explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime)
             runtime=runtime.name,
             machine=processor_name(),
             threads=runtime.threads,
-            batches=tuple(_measured(model, sample)),
+            batches=tuple(_measured(model, sample, numbers)),
         ),
         size_bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
     )
 
 
-def _measured(model: LoadedModel, sample: Inputs) -> list[LatencyAtBatch]:
-    return measure_latency(
-        model,
-        sample,
-        batch_sizes=_BATCH_SIZES,
-        seconds=_SECONDS,
-        least_calls=2,
-        most_calls=100,
+def _numbers_per_item(made: _Made, data: TaskData) -> int:
+    """That a call reads for each item."""
+    own = sum(math.prod(graph_shape(tensor)) for tensor in data.spec.inputs)
+    return own * (len(made.names) + 1) if made.method == "occlusion" else own
+
+
+def _run(model: LoadedModel, items: Inputs, most: int) -> NDArray[np.float32]:
+    """Answers to items, in calls of `most` at most."""
+    n = len(next(iter(items.values())))
+    return np.concatenate(
+        [model.run({k: v[i : i + most] for k, v in items.items()}) for i in range(0, n, most)]
     )
+
+
+def _measured(model: LoadedModel, sample: Inputs, numbers: int) -> list[LatencyAtBatch]:
+    """By batch size, as far as calls are short and small.
+
+    Args:
+        model: to measure.
+        sample: of its inputs.
+        numbers: that a call reads for each item.
+    """
+    found: list[LatencyAtBatch] = []
+    for size in _BATCH_SIZES:
+        expected_ms = found[-1].p50_ms * size / found[-1].batch_size if found else 0.0
+        if found and (expected_ms > _LONGEST_MS or numbers * size > _MOST_NUMBERS):
+            break
+        found += measure_latency(
+            model,
+            sample,
+            batch_sizes=(size,),
+            seconds=_SECONDS / len(_BATCH_SIZES),
+            least_calls=2,
+            most_calls=100,
+        )
+    return found
 
 
 def _make(exported: Exported, data: TaskData) -> _Made:

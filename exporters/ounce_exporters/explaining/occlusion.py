@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, compose, helper, numpy_helper
-from ounce_schemas.task import TaskSpec
+from ounce_schemas.task import TaskSpec, TensorSpec
 
 from ounce_exporters.explaining.joining import EXPLAINED, attach_explained
 from ounce_exporters.explaining.parts import Part, graph_shape
@@ -67,8 +67,9 @@ def occlude(
         }
         before += [
             helper.make_node("Unsqueeze", [name, f"{own}/axis"], [f"{own}/one"]),
+            *_left_alone(tensor, own),
             helper.make_node(
-                "Where", [f"{own}/keep", f"{own}/one", f"{own}/reference"], [f"{own}/all"]
+                "Where", [f"{own}/stays", f"{own}/one", f"{own}/reference"], [f"{own}/all"]
             ),
             helper.make_node("Reshape", [f"{own}/all", f"{own}/shape"], [_INSIDE + name]),
         ]
@@ -82,6 +83,18 @@ def occlude(
     result.graph.input.extend(declare(tensor) for tensor in task.inputs)
     del result.graph.value_info[:]
     return attach_explained(result, task, len(parts))
+
+
+def _left_alone(tensor: TensorSpec, own: str) -> list[NodeProto]:
+    """What is not replaced. Missing steps of a sequence are none: a shorter one would get longer,
+    and steps that it does not have would contribute."""
+    keep, stays = f"{own}/keep", f"{own}/stays"
+    if tensor.channels is None or not tensor.allow_missing:
+        return [helper.make_node("Identity", [keep], [stays])]
+    return [
+        helper.make_node("IsNaN", [f"{own}/one"], [f"{own}/missing"]),
+        helper.make_node("Or", [keep, f"{own}/missing"], [stays]),
+    ]
 
 
 def _behind(

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from ounce_edge.models.catalogue import load_ladder
-from ounce_edge.models.model_memory import ManagedModel, ManagedRuntime, ModelMemory
+from ounce_edge.models.managed_runtime import ManagedRuntime
+from ounce_edge.models.model_memory import ManagedModel, ModelMemory
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_schemas.errors import ArtifactError
 

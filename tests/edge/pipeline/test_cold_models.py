@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.first_beliefs import card_belief
-from ounce_edge.models.model_memory import ManagedModel, ManagedRuntime, ModelMemory
+from ounce_edge.models.managed_runtime import ManagedRuntime
+from ounce_edge.models.model_memory import ManagedModel, ModelMemory
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.edition import Edition

@@ -73,9 +73,10 @@ def test_training_builds_what_was_advised_and_keeps_what_it_promised(
     assert advice.decision.verdict is Verdict.CLASSICAL
     assert advice.decision.plan is not None
 
-    trained = ounce("train", "--advice", out, "--models", tmp_path / "models")
+    trained = ounce("train", "--advice", out, "--models", tmp_path / "models", "--resume")
 
     assert trained.code == 0, trained.stderr
+    assert "nothing to resume" in trained.stderr + trained.stdout
     folder = tmp_path / "models" / "pumps"
     built = sorted(path.parent.name for path in folder.glob("*/card.json"))
     assert built == sorted(advice.decision.plan.models)

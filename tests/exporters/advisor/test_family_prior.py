@@ -1,5 +1,7 @@
 """What is expected of kinds of models before a race, and what that changes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ounce_exporters.advisor.budgeting import plan_race
@@ -90,3 +92,12 @@ def test_what_is_hardly_worth_racing_goes_before_a_fold_does() -> None:
     assert (told.n_folds, told.left_out) == (4, ("mlp",))
     with pytest.raises(DataError, match="too small for a race of two models"):
         plan_race(data, recipes, 0.01, ("mlp",))
+
+
+def test_rows_in_no_fold_teach_at_every_point() -> None:
+    data = table(2000, 10, folds=4)
+    assert data.folds is not None
+    one = replace(data, folds=np.where(np.arange(len(data.folds)) % 4, -1, 0))
+    recipes = [Recipe(name, "classical", name, unused) for name in ("ridge", "random-forest")]
+    plan = plan_race(one, recipes, 1e6)
+    assert (plan.budget.n_folds, plan.budget.rungs[-1]) == (1, 1500)

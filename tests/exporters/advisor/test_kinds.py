@@ -46,7 +46,7 @@ def test_texts(ounce: Run, tmp_path: Path) -> None:
     messages(100).to_csv(tmp_path / "texts.csv", index=False)
 
     advice, told = advise(
-        ounce, tmp_path, "--data", tmp_path / "texts.csv", "--target", "kind", "--budget", "3"
+        ounce, tmp_path, "--data", tmp_path / "texts.csv", "--target", "kind", "--budget", "1"
     )
 
     assert advice.look.structure == "text"
@@ -59,33 +59,34 @@ def test_texts(ounce: Run, tmp_path: Path) -> None:
 def test_images_in_folders(ounce: Run, tmp_path: Path) -> None:
     write_folders(tmp_path / "bars", 24)
 
-    advice, _ = advise(ounce, tmp_path, "--data", tmp_path / "bars", "--budget", "3")
+    advice, told = advise(ounce, tmp_path, "--data", tmp_path / "bars", "--budget", "2")
 
     assert advice.look.structure == "image"
     assert advice.look.shape == (18, 18, 1)
     assert "residual-cnn" in advice.budget.left_out
+    assert "residual-cnn: --budget 2 is too small for them" in " ".join(told.split())
     assert "images of 18 x 18 pixels, grey" in topics(advice)["structure"]
     assert "convolutions are expected ahead" in topics(advice)["prior"]
     built(ounce, tmp_path, advice)
 
 
 def test_sequences_of_units_and_of_series(ounce: Run, tmp_path: Path) -> None:
-    write_ts(tmp_path / "waves.ts", 60)
-    wearing(10).to_csv(tmp_path / "wear.csv", index=False)
+    write_ts(tmp_path / "waves.ts", 40)
+    wearing(8).to_csv(tmp_path / "wear.csv", index=False)
 
-    series, _ = advise(ounce, tmp_path, "--data", tmp_path / "waves.ts", "--budget", "3")
+    series, _ = advise(ounce, tmp_path, "--data", tmp_path / "waves.ts", "--budget", "0.6")
 
     assert series.look.structure == "sequence"
     assert "sequences of 32 steps of 2 channels" in topics(series)["structure"]
-    built(ounce, tmp_path, series)
 
     options = ("--unit", "unit", "--time", "cycle", "--window", "8", "--remaining", "12")
     life, _ = advise(
         ounce, tmp_path, "--data", tmp_path / "wear.csv", *options, "--without", "state",
-        "--budget", "3",
+        "--budget", "1.5",
     )  # fmt: skip
     assert life.look.shape[0] == 8
     assert life.options["remaining"] == 12
+    built(ounce, tmp_path, life)
 
 
 @pytest.mark.parametrize("labelled", [True, False], ids=["labels", "no-labels"])

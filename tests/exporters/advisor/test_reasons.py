@@ -133,6 +133,15 @@ def test_a_start_of_unknown_worth_is_told() -> None:
     assert "can't be told: its curve has no forecast" in found["transfer"]
 
 
+def test_images_are_called_so_and_no_network_raced() -> None:
+    found = of_images(arm("random-forest", 0.85, ahead=(0.86, 0.87, 0.88)))
+
+    assert found["transfer"].endswith("no network raced")
+    assert "2 times the images" in found["scalability"]
+    assert "on images that it learned from" in found["overfitting"]
+    assert not any("row" in text for text in found.values())
+
+
 def test_a_table_has_no_pretrained_start() -> None:
     assert told(arm("ridge", 0.8))["transfer"].startswith("a pretrained start saves nothing")
 

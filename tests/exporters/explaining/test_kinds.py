@@ -74,6 +74,22 @@ def test_steps_of_a_sequence(tmp_path: Path, truth: NDArray[np.int64]) -> None:
     np.testing.assert_allclose(found.sums, log_odds(found.answers), rtol=1e-3, atol=1e-3)
 
 
+def test_steps_that_a_shorter_sequence_does_not_have_contribute_nothing(
+    tmp_path: Path, truth: NDArray[np.int64]
+) -> None:
+    rows = np.random.default_rng(0).normal(size=(N, 16, 2)).astype(np.float32)
+    rows[truth == 1, 2:4] += 4
+    rows[::5, :6] = np.nan
+    tensor = {"datatype": "FP32", "shape": (16, 2), "channels": ("u", "v"), "allow_missing": True}
+    data = made(tensor, rows, truth)
+    found = export(data, tmp_path, fit(data, "logistic-regression"))
+    short = np.isnan(data.test.inputs["input"][:, 0, 0])
+    assert 0 < short.sum() < len(short)
+    np.testing.assert_allclose(found.explained[short, -8:-5], 0, atol=1e-6)
+    assert np.abs(found.explained[~short, -8:-5]).max() > 1e-6
+    np.testing.assert_allclose(found.sums, log_odds(found.answers), rtol=1e-3, atol=1e-3)
+
+
 def test_bytes_of_a_sentence(tmp_path: Path, truth: NDArray[np.int64]) -> None:
     texts = np.array([["win a prize" if yes else "see you at lunch"] for yes in truth], object)
     texts[::10] = ""

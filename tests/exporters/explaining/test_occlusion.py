@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ounce_exporters.explaining import making
 from ounce_exporters.explaining.parts import parts_of
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.training.classical import fit_classical
 from ounce_exporters.training.kernel_svm import KernelSVM
 from ounce_schemas.cells import Cell
-from ounce_schemas.documents import read_card
+from ounce_schemas.documents import EXPLANATION_FILE, read_card
 from ounce_schemas.task import TaskSpec, TensorSpec
 from sklearn.pipeline import Pipeline
 
@@ -68,6 +69,31 @@ def test_a_table_of_many_columns_is_not_explained_and_the_card_says_why(tmp_path
     card = read_card(tmp_path / "t" / "m" / "card.json")
     assert card.explanation is None
     assert "65 inputs" in str(card.unexplained)
+
+
+def test_what_a_library_raises_costs_the_explanation_and_not_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise MemoryError("bad allocation")
+
+    monkeypatch.setattr(making, "occlude", fails)
+    with pytest.raises(AssertionError, match="bad allocation"):
+        export(table("classes"), tmp_path, fit_classical(kernel))
+    card = read_card(tmp_path / "t" / "m" / "card.json")
+    assert card.unexplained == "MemoryError: bad allocation"
+    assert not (tmp_path / "t" / "m" / EXPLANATION_FILE).exists()
+
+
+def test_calls_that_read_much_are_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_each = 4 * 5  # four columns; the row, and with each replaced
+    monkeypatch.setattr(making, "_MOST_NUMBERS", 8 * of_each)
+    found = export(table("classes"), tmp_path, fit_classical(kernel))
+    assert found.card.explanation is not None
+    sizes = [b.batch_size for b in found.card.explanation.latency.batches]
+    assert sizes == [1, 8]
 
 
 @pytest.mark.parametrize(

@@ -49,13 +49,14 @@ def test_times_of_day_have_their_hour_beside() -> None:
 
 def test_how_it_is_read_is_said() -> None:
     assert read(["8:15", "23:59"]).notices == (
-        "column 'took' is hours and minutes: its input is took.seconds, and took.hour (0 to 23)",
+        "column 'took' is hours and minutes: its input is took.seconds, and took.hour (0 to 23); "
+        "if it is a score or a ratio, say --columns 'took=category'",
     )
     [notice] = read(["90:00", "5:30"]).notices
-    assert notice == "column 'took' is a duration or a time of day: its input is took.seconds"
+    assert notice.startswith("column 'took' is a duration or a time of day: its input is took.sec")
 
 
-@pytest.mark.parametrize("texts", [["a:b", "c"], ["10.0.0.1:80", "x"]])
+@pytest.mark.parametrize("texts", [["a:b", "c"], ["10.0.0.1:80", "x"], ["1:10", "1:100"]])
 def test_what_only_looks_like_a_clock_is_a_text(texts: list[str]) -> None:
     assert read(texts).categorical == ("took",)
 

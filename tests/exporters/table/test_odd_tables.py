@@ -36,14 +36,15 @@ def said(notices: Sequence[str], about: str) -> str:
 @pytest.mark.parametrize("word", ["Total", "GRAND TOTAL:", "Summe", "Gesamt", "Average"])
 def test_a_last_row_that_is_called_a_total_is_left_out(tmp_path: Path, word: str) -> None:
     rows = "".join(f"{r},{s},{v}\n" for r, s, v in zip(REGIONS, SHARES, SALES, strict=True))
-    table = read(tmp_path / "t.csv", f"region,share,y\n{rows}{word},1,2\n")
+    last = f"{word},,{SALES.mean() if word == 'Average' else SALES.sum():.1f}"
+    table = read(tmp_path / "t.csv", f"region,share,y\n{rows}{last}\n")
     assert len(table.frame) == N
     assert said(table.notices, "left out") == f"row {N + 1} is left out: it is called {word!r}"
 
 
 def test_sums_and_means_are_both_left_out() -> None:
     rows = [[r, str(s), str(v)] for r, s, v in zip(REGIONS, SHARES, SALES, strict=True)]
-    last = [["Sum", "1", "2"], ["Mean", "3", "4"]]
+    last = [["Sum", "", f"{SALES.sum():.2f}"], ["Mean", f"{SHARES.mean():.3f}", ""]]
     kept, lines = drop_totals(pd.DataFrame([*rows, *last], columns=["region", "share", "y"]))
     assert (len(kept), len(lines)) == (N, 2)
 
@@ -75,6 +76,37 @@ def test_a_last_row_of_sums_is_left_out(remark: list[list[str]]) -> None:
 def test_other_last_rows_stay(last: list[str]) -> None:
     rows = [[r, str(s), str(v)] for r, s, v in zip(REGIONS, SHARES, SALES, strict=True)]
     table = pd.DataFrame([*rows, last], columns=["region", "share", "y"])
+    assert drop_totals(table) == (table, [])
+
+
+@pytest.mark.parametrize(
+    ("columns", "word"),
+    [
+        ({"y": ["good", "poor"] * 24 + ["Average"]}, "Average"),
+        ({"name": [*map(str, range(48)), "sum"], "kind": ["noun"] * 49}, "sum"),
+        ({"name": [*"abcdefgh" * 6, "mean"], "year": [2024.0] * 49}, "mean"),
+    ],
+)
+def test_a_record_that_is_called_as_a_total_stays_and_that_is_said(
+    columns: dict[str, list[str] | list[float]], word: str
+) -> None:
+    table = frame(x=SALES[:49], **columns)
+    kept, [line] = drop_totals(table)
+    assert kept is table
+    assert line.startswith(f"row 49 is called {word!r} and kept")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [2.0**i for i in range(20)],  # each but for 2 the sum of those before
+        [0.0] * 40 + [1.0, 0.0, 1.0],  # one failure, and another
+        [1.0, 2.0, 3.0],
+        [7.0, 7.0],
+    ],
+)
+def test_a_record_that_is_a_sum_by_chance_stays(numbers: list[float]) -> None:
+    table = frame(x=np.array(numbers), z=3 * np.array(numbers))
     assert drop_totals(table) == (table, [])
 
 

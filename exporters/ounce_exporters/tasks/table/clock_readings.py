@@ -57,7 +57,10 @@ def clock_inputs(
         found.append((f"{name}.hour", hour, of_day.parts["hour"]))
     also = f", and {name}.hour ({DATE_PARTS['hour']})" if len(found) > 1 else ""
     what = "hours and minutes" if seconds_format == "%H:%M" else "a duration or a time of day"
-    notices.say(f"column {name!r} is {what}: its input is {name}.seconds{also}")
+    notices.say(
+        f"column {name!r} is {what}: its input is {name}.seconds{also}; if it is a score or a "
+        f"ratio, say --columns '{name}=category'"
+    )
     return found
 
 

@@ -15,7 +15,7 @@ _NUMBER = r"[+\u2212-]?\d(?:[\d.,'\u2019\u00a0\u202f]| (?=\d{3}(?!\d)))*(?:[eE][
 """A blank stands between thousands, too, and behind it three digits."""
 _BLANKS = re.compile(r"(?<=\d)['\u2019\u00a0\u202f ](?=\d{3})")
 """Between thousands; they tell nothing of the decimal mark."""
-_PADDED = r"0\d{2,}"
+_PADDED = r"0\d{2,}|0\d{0,2}(['\u2019\u00a0\u202f ]\d{3})+"
 """A zero stands before the digits of a code, such as a postcode, not of a quantity."""
 _WITH_UNIT = re.compile(
     rf"(?P<before>[$€£¥]?)\s*({_NUMBER})\s*(?P<after>[^\d\s.,;:+-][^\d]{{0,9}})?"
