@@ -197,7 +197,7 @@ def test_a_terminated_training_leaves_no_part_of_a_ladder(tmp_path: Path) -> Non
     with subprocess.Popen(
         [*command, "--models", models, "--report", report], stdout=subprocess.DEVNULL
     ) as training:
-        give_up_s = time.monotonic() + 120
+        give_up_s = time.monotonic() + 200
         while not (report.exists() and b"training" in report.read_bytes()):
             assert time.monotonic() < give_up_s
             time.sleep(0.05)
