@@ -3,8 +3,8 @@ requests meanwhile see of it.
 
 Three workers on a real Kafka follow a store and serve digits at a steady rate. In each round a
 model of 10 MB is published. The tail of the round is held against the time just before. The command
-that publishes has the lowest priority: elsewhere it runs on another machine, and signing takes a
-second of a core.
+that publishes has the lowest priority: it takes seconds of a core to start, and runs elsewhere in
+practice.
 
 Example: python -m benchmarks.worker.publishing --rounds 5
 """

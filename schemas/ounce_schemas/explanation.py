@@ -1,5 +1,6 @@
 """What a model's card says of explanations: what each input added to an answer's score."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -27,6 +28,16 @@ Score = Literal["log-odds", "probability", "value", "anomaly-score"]
 """
 MOST_INPUTS = 256
 """Contributions of one answer."""
+
+
+class ExplanationOutcome(StrEnum):
+    """What became of a message that asked for an explanation."""
+
+    GIVEN = "given"
+    NO_MODEL = "no-model"
+    """None that may answer explains."""
+    TARGETS = "targets"
+    """None that explains meets its targets."""
 
 
 class Explanation(Document):

@@ -29,7 +29,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def wait_for(file: io.StringIO, text: str) -> None:
-    end_s = time.monotonic() + 30
+    end_s = time.monotonic() + 90
     while text not in file.getvalue():
         assert time.monotonic() < end_s, file.getvalue()
         time.sleep(0.001)

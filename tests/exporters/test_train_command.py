@@ -190,19 +190,20 @@ def test_a_quick_ladder_lies_apart_and_says_so(train: Run, tmp_path: Path) -> No
     assert (last.state, last.accuracy) == ("done", card.validation_accuracy.value)
 
 
-def test_a_terminated_training_leaves_nothing(tmp_path: Path) -> None:
+def test_a_terminated_training_leaves_no_part_of_a_ladder(tmp_path: Path) -> None:
     report = tmp_path / "progress.jsonl"
     models = tmp_path / "models"
     command = [Path(sys.executable).with_name("ounce"), "train", "digits", "--quick"]
     with subprocess.Popen(
         [*command, "--models", models, "--report", report], stdout=subprocess.DEVNULL
     ) as training:
-        give_up_s = time.monotonic() + 60
+        give_up_s = time.monotonic() + 120
         while not (report.exists() and b"training" in report.read_bytes()):
             assert time.monotonic() < give_up_s
             time.sleep(0.05)
         made = {path.name for path in (models / "quick").iterdir()}
         assert made == {".new-digits", ".checkpoints-digits"}
         training.terminate()
-        assert training.wait(30) == 143
-    assert list((models / "quick").iterdir()) == []
+        assert training.wait(90) == 143
+    left = {path.name for path in (models / "quick").iterdir()}
+    assert left <= {".checkpoints-digits"}  # where a network had begun to learn

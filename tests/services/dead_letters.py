@@ -52,10 +52,10 @@ def read_topic(kafka: str, topic: str, n: int, partitions: int = 2) -> list[Mess
     """All records that a topic holds by now: `n` or more."""
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": "reader"})
     places = [TopicPartition(topic, p, 0) for p in range(partitions)]
-    held = sum(consumer.get_watermark_offsets(place, timeout=20)[1] for place in places)
+    held = sum(consumer.get_watermark_offsets(place, timeout=60)[1] for place in places)
     consumer.assign(places)
     found: list[Message] = []
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while len(found) < held and time.monotonic() < deadline:
         found += consumer.consume(held - len(found), 1)
     consumer.close()

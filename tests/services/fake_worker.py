@@ -101,7 +101,7 @@ class FakeWorker:
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
         self._thread.join()
-        self._producer.flush(5)
+        self._producer.flush(60)
         self._consumer.close()
         self._producer.close()
 

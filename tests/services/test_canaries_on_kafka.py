@@ -18,7 +18,7 @@ from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Device, Worker
 
 pytestmark = pytest.mark.kafka
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 
 
 def run(kafka: str, *arguments: str) -> Any:

@@ -65,7 +65,7 @@ def test_on_the_embedded_broker() -> None:
         broker.create_topics([REQUESTS, DEAD_LETTERS])
         with Producer({"bootstrap.servers": broker.bootstrap_servers}) as producer:
             producer.produce(DEAD_LETTERS, b"body", b"k", partition=2, headers=list(WHY))
-            producer.flush(10)
+            producer.flush(60)
 
         def run(*arguments: str) -> str:
             kafka = ["--kafka", broker.bootstrap_servers]

@@ -13,8 +13,10 @@ from click.testing import CliRunner
 from ounce_schemas.errors import BrokerError
 from ounce_services.demo.command import command
 from ounce_services.process.children import ChildError, Children, ounce_command
-from ounce_services.process.readiness import free_port, wait_until_ready
+from ounce_services.process.readiness import wait_until_ready
 from ounce_services.process.tether import tethered
+
+from tests.support.process.child import free_port
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 

@@ -67,10 +67,10 @@ def test_embedded_broker_keeps_key_value_and_headers() -> None:
         servers = broker.bootstrap_servers
         with Producer({"bootstrap.servers": servers}) as producer:
             producer.produce("trip", b"body", key=b"device", partition=2, headers=[("h", b"\xff")])
-            producer.flush(10)
+            producer.flush(60)
         consumer = Consumer({"bootstrap.servers": servers, "group.id": "g"})
         consumer.assign([TopicPartition("trip", 2, 0)])
-        message = consumer.poll(10)
+        message = consumer.poll(60)
         consumer.close()
     assert message is not None
     assert (message.key(), message.value(), message.headers()) == (

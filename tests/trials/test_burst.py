@@ -70,7 +70,7 @@ def test_what_a_worker_removes_of_its_log_is_kept(tmp_path: Path) -> None:
     first = recorded / "digits-1.decisions"
     with keep_decisions(recorded, kept), first.open("w") as file:
         file.write("begun, ")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 90
         while not (kept / first.name).exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         file.write("gone on with")

@@ -81,13 +81,19 @@ class Link:
 
     async def _cut(self) -> None:
         self._is_cut = True
-        self._refuse()
+        await self._refuse()
         self.abort_all()
 
-    def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+    async def _refuse(self) -> None:
+        server, self._server = self._server, None
+        if server is None:
+            return
+        for socket in server.sockets:
+            self._loop.remove_reader(socket)
+        # A server that is closed leaves a connection that it has just accepted open for ever. One
+        # round later that connection is made, and the server can be closed.
+        await asyncio.sleep(0)
+        server.close()
 
     async def _probe(self) -> None:
         """If nobody listens at the target, refuse connections until somebody does."""
@@ -96,7 +102,7 @@ class Link:
         self._probing = True
         try:
             while not await self._answers():
-                self._refuse()
+                await self._refuse()
                 await asyncio.sleep(_PROBE_S)
         finally:
             self._probing = False

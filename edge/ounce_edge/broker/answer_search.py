@@ -10,6 +10,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from ounce_schemas.dead_letter import HEADER_OFFSET, HEADER_PARTITION, HEADER_TOPIC
 from ounce_schemas.errors import BrokerError
+from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.request import HEADER_ID
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 
@@ -206,7 +207,7 @@ def _id_of_answer(message: Message) -> str | None:
         return header.decode(errors="replace")
     try:
         found = msgspec.json.decode(message.value() or b"", type=_Answer | list[_Answer])
-    except (msgspec.DecodeError, RecursionError):
+    except NO_JSON:
         return None
     if isinstance(found, _Answer):
         return found.id

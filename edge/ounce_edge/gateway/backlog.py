@@ -133,12 +133,13 @@ class Backlog:
                 began_s, self._held_s = time.monotonic(), 0.0
                 is_searching = self._n_together < self._pace.most
                 n = self._n_together if is_searching else self._pace.due(began_s)
+                is_going = False
                 if n or self._first:
-                    self._send_next(producer, n)
+                    is_going = self._send_next(producer, n)
                     self.trouble = self._waits_for()
                 if n:
                     self._pace.went(began_s, time.monotonic(), self._held_s)
-                is_urgent = bool(self._first) or is_searching
+                is_urgent = is_going and (bool(self._first) or is_searching)
                 wait_s = 0.0 if is_urgent else self._pace.wait_s(time.monotonic())
             else:
                 self._first.clear()
@@ -170,8 +171,8 @@ class Backlog:
         if producer is not None:
             producer.close()
 
-    def _send_next(self, producer: TransactionalProducer, n: int) -> None:
-        """Send a batch.
+    def _send_next(self, producer: TransactionalProducer, n: int) -> bool:
+        """Send a batch; whether there was anything that may go.
 
         Args:
             producer: sends it.
@@ -181,9 +182,12 @@ class Backlog:
         most = Most(min(self._pace.most, self._n_together), n)
         topics = self._store.topics()
         good = self.aside.may_go(topics)
+        if not good:  # an empty batch is written to the disk as well
+            self._first.clear()
+            return False
         with self._gate:
             if not self._may_send.is_set() or self._is_closing.is_set():
-                return  # the line went down while the producer was made
+                return False  # the line went down while the producer was made
             for device in first:
                 self._first.pop(device, None)
             number, rows, is_full = self._store.begin_batch(
@@ -192,7 +196,7 @@ class Backlog:
         if is_full:  # there may be more of theirs
             self._first.update(dict.fromkeys(first))
         if not rows:
-            return
+            return False
         records = [row.record for row in rows]
         marker = [TopicPartition(self._marker, 0, number)]
         try:
@@ -213,6 +217,7 @@ class Backlog:
             self._store.replace(number, again)
         else:
             self._store.settle(number, is_sent=True)
+        return True
 
     def _committed(self) -> int:
         """The number of the last batch that Kafka has; -1 where it has none."""

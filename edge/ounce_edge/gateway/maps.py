@@ -67,7 +67,7 @@ class TopicMap:
             (HEADER_MAX_LATENCY_MS, rule.max_latency_ms),
             (HEADER_MIN_ACCURACY, rule.min_accuracy),
         )
-        texts = ((header, f"{v:g}" if isinstance(v, float) else v) for header, v in defaults)
+        texts = ((header, f"{v:.15g}" if isinstance(v, float) else v) for header, v in defaults)
         headers = tuple((header, text.encode()) for header, text in texts if text is not None)
         return cls(pattern, rule.task, name, rule.kind, headers)
 

@@ -38,8 +38,11 @@ def make_tables(db: sqlite3.Connection, topic_of: Callable[[bytes], str]) -> Non
     if columns and "topic" not in columns:
         db.execute("BEGIN IMMEDIATE")
         db.execute("ALTER TABLE records ADD COLUMN topic TEXT NOT NULL DEFAULT ''")
-        for place, record in db.execute("SELECT place, record FROM records").fetchall():
-            db.execute("UPDATE records SET topic = ? WHERE place = ?", (topic_of(record), place))
+        last, few = -1, "SELECT place, record FROM records WHERE place > ? ORDER BY place LIMIT 100"
+        while rows := db.execute(few, (last,)).fetchall():  # all of them may be a gigabyte
+            topics = [(topic_of(record), place) for place, record in rows]
+            db.executemany("UPDATE records SET topic = ? WHERE place = ?", topics)
+            last = rows[-1][0]
         db.execute("COMMIT")
     db.executescript(SCHEMA)
 

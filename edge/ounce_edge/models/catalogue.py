@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from ounce_schemas.card import ModelCard
@@ -26,7 +27,7 @@ from ounce_schemas.wording import shell_word
 from ounce_edge.models.checks import check_explained, check_model
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.models.process_memory import resident_bytes
-from ounce_edge.models.runtimes.base import LoadedModel, Runtime, kind_of
+from ounce_edge.models.runtimes.base import LoadedModel, LoadsLater, Runtime, kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +48,10 @@ class ServedModel:
 
     @property
     def resident_bytes(self) -> int:
-        """`memory_bytes`, or 0 while it is not loaded."""
-        is_cold = isinstance(self.loaded, ManagedModel) and not self.loaded.is_loaded
-        return 0 if is_cold else self.memory_bytes
+        """Memory that it takes at this moment; 0 while it is not loaded."""
+        if isinstance(self.loaded, ManagedModel):
+            return self.loaded.size_bytes if self.loaded.is_loaded else 0
+        return self.memory_bytes
 
 
 class WhyCpu(StrEnum):
@@ -237,7 +239,8 @@ def load_explained(
     runtime: Runtime,
     before: ServedModel | None = None,
 ) -> ServedModel | None:
-    """Load and verify a model's explanation. One that is refused leaves the model in service.
+    """Verify a model's explanation, and load it: where the runtime can, once it is wanted. One that
+    is refused leaves the model in service.
 
     Args:
         folder: of the model.
@@ -261,6 +264,11 @@ def load_explained(
             raise ArtifactError(
                 f"{path}: sha256 {digest[:12]}… is not the card's {own.sha256[:12]}…"
             )
+        if isinstance(runtime, LoadsLater):
+            later = runtime.load_later(
+                path, content, partial(check_explained, task=task, card=card)
+            )
+            return ServedModel(own, later, len(content), kind_of(runtime.name))
         resident_before = resident_bytes()
         loaded = runtime.load(path, content)
         check_explained(path, loaded, task, card)

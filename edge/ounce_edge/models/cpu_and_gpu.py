@@ -60,7 +60,8 @@ def load_everywhere(
     Arguments and errors are those of `load_ladder`. A model that can't go on the GPU serves on the
     CPU alone; `cpu_only` and the log say why.
     """
-    ladder = load_ladder(models_dir, task_name, runtime, serving=serving)
+    cpu = runtime.cpu if isinstance(runtime, CpuAndGpu) else runtime
+    ladder = load_ladder(models_dir, task_name, cpu, serving=serving)
     if not isinstance(runtime, CpuAndGpu):
         return ladder
     folder = models_dir / task_name

@@ -60,7 +60,8 @@ class Outcome:
     result: NDArray[np.float32]
     """Outputs of shape (n, output size); rows of failed requests mean nothing."""
     explained: NDArray[np.float32] | None = None
-    """Where models explain: base and contributions, shape (n, 1 + inputs), likewise."""
+    """Where models explain: base and contributions, shape (n, 1 + inputs), likewise. Of a cascade
+    whose models explain different inputs it is as wide as the widest of those that ran."""
     answered: list[Answered] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
@@ -145,7 +146,8 @@ def run_plan(
         elif attempt.calls:
             outcome.result[items] = result
             if explained is not None and outcome.explained is not None:
-                outcome.explained[items] = explained
+                outcome.explained = _as_wide(outcome.explained, explained.shape[1])
+                outcome.explained[items, : explained.shape[1]] = explained
         outcome.calls += [Call(k, step.model, *call) for call in attempt.calls]
         if len(attempt.answered) < len(items):
             _leave_out(outcome, step.model, items, attempt, clock())
@@ -168,6 +170,10 @@ def run_plan(
         if not len(items):
             return outcome
     raise AssertionError("a plan's last step has no threshold")
+
+
+def _as_wide(explained: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    return np.pad(explained, ((0, 0), (0, max(width - explained.shape[1], 0))))
 
 
 def _answer(outcome: Outcome, model: int, items: Items, cut_short: bool, n_steps: int) -> None:

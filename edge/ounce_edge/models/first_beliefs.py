@@ -1,6 +1,7 @@
 """First beliefs of a model's latency, before it has served anything."""
 
 import logging
+from collections.abc import Callable
 
 import numpy as np
 from ounce_schemas.card import ModelCard
@@ -14,6 +15,9 @@ from ounce_edge.recommender.beliefs.latency import LatencyBelief
 
 logger = logging.getLogger(__name__)
 
+FirstBelief = Callable[[ServedModel], LatencyBelief | None]
+"""Gives the first belief of a model's latency; None: it has none."""
+
 START_UP_BATCH_SIZES = (1, 8, 64)
 """Measured anew at start-up; the sizes between are scaled by the nearest."""
 
@@ -21,6 +25,8 @@ _GPU_SECONDS = 0.3
 """For all batch sizes."""
 _GPU_CALLS = 50
 """Of a batch size, at most: a call of a large batch stops others for its time alone."""
+_GPU_TOGETHER_MS = 10.0
+"""For calls that are made without a pause."""
 
 MOST_TAIL = 20.0
 """A 99th percentile further over the median than this is a card's mistake, or was a stall."""
@@ -34,9 +40,12 @@ def card_belief(card: ModelCard) -> LatencyBelief:
     )
 
 
-def measured_belief(model: ServedModel) -> LatencyBelief:
+def measured_belief(model: ServedModel) -> LatencyBelief | None:
     """The card's profile, scaled to what a few calls take on this machine; a tenth of a second. A
-    GPU's profile has another shape, so that each batch size is measured there."""
+    GPU's profile has another shape, so that each batch size is measured there. None: the model is
+    loaded later."""
+    if isinstance(model.loaded, ManagedModel) and not model.loaded.was_loaded:
+        return None
     if model.runtime in GPU_KINDS:
         return _measured_on_gpu(model)
     batches = model.card.latency.batches
@@ -69,6 +78,22 @@ def measured_belief(model: ServedModel) -> LatencyBelief:
     return LatencyBelief(sizes.tolist(), plausible_ms.tolist(), (plausible_ms * tail).tolist())
 
 
+def scaled_belief(card: ModelCard, beside: ServedModel, latency: LatencyBelief) -> LatencyBelief:
+    """What a card says, scaled as what is believed of another model is to that one's card.
+
+    Args:
+        card: of a model that is not measured.
+        beside: the other model.
+        latency: what is believed of it.
+    """
+    ratio = latency.profile_of(1) / card_belief(beside.card).profile_of(1)
+    batches = card.latency.batches
+    p50_ms = [b.p50_ms * ratio for b in batches]
+    tails = [min(max(b.p99_ms / b.p50_ms, 1.0), MOST_TAIL) for b in batches]
+    p99_ms = [ms * tail for ms, tail in zip(p50_ms, tails, strict=True)]
+    return LatencyBelief([b.batch_size for b in batches], p50_ms, p99_ms)
+
+
 def _measured_on_gpu(model: ServedModel) -> LatencyBelief:
     """Each batch size from end to end, and beside it in the log what the GPU says of it."""
     sizes = [b.batch_size for b in model.card.latency.batches]
@@ -80,7 +105,7 @@ def _measured_on_gpu(model: ServedModel) -> LatencyBelief:
         most_calls=_GPU_CALLS,
     )
     for at in measured:
-        p50_ms, p99_ms = _gpu_percentiles(model.loaded, at.batch_size)
+        p50_ms, p99_ms = _gpu_percentiles(model.loaded, at.batch_size, at.p50_ms)
         logger.info(
             "measured on the GPU model=%s/%s items=%d p50_ms=%.3f p99_ms=%.3f gpu_p50_ms=%.3f "
             "gpu_p99_ms=%.3f",
@@ -90,15 +115,27 @@ def _measured_on_gpu(model: ServedModel) -> LatencyBelief:
     return LatencyBelief(sizes, [at.p50_ms for at in measured], p99)
 
 
-def _gpu_percentiles(loaded: LoadedModel, n_items: int) -> tuple[float, float]:
-    """Median and 99th percentile of a call by the GPU's own clock; not a number without one."""
+def _gpu_percentiles(loaded: LoadedModel, n_items: int, call_ms: float) -> tuple[float, float]:
+    """Median and 99th percentile of a call by the GPU's own clock; not a number without one.
+
+    Args:
+        loaded: the model.
+        n_items: of a call.
+        call_ms: what a call takes, about. Other models wait meanwhile, so few are made together.
+    """
     inner = loaded.load() if isinstance(loaded, ManagedModel) else loaded
     times = getattr(inner, "gpu_times_ms", None)
+    together = max(int(_GPU_TOGETHER_MS / call_ms), 1)
+    times_ms = list[float]()
     try:
-        times_ms = [] if times is None else times(n_items, _GPU_CALLS)
+        while times is not None and len(times_ms) < _GPU_CALLS:
+            found = times(n_items, min(together, _GPU_CALLS - len(times_ms)))
+            if not found:
+                break
+            times_ms += found
     except RuntimeError as e:
         logger.warning("the GPU's clock can't be read: %s", e)
-        times_ms = []
+        times_ms.clear()
     if not times_ms:
         return float("nan"), float("nan")
     p50_ms, p99_ms = np.percentile(times_ms, [50, 99])

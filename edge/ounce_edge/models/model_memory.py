@@ -21,12 +21,17 @@ from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime, Tensor
 
 logger = logging.getLogger(__name__)
 
+Check = Callable[[Path, LoadedModel], None]
+"""Raises an ArtifactError where what was loaded can't serve."""
+
 _MARGIN = 2.0
 """A load is expected to take so many times what the first one took ..."""
 _LEAST_LOAD_MS = 20.0
 """... and at least so long."""
 _STEP_MS = 10.0
 """What is left of a load is told in steps: each one is another belief."""
+_FIRST_LOAD_MS = 40.0
+"""A load that was never made. Whoever waits for longer than that goes on while there is time."""
 _GIVEN_UP_AFTER_S = 10.0
 """A load that takes longer is not waited for: the call that wants the model makes it."""
 
@@ -40,9 +45,17 @@ class ManagedModel:
         runtime: loads it.
         path: of its file, `<task>/<model>/model.onnx`; read again at each load.
         content: all of the file.
+        later: where it is given, the model is loaded when it is first wanted, and checked then.
     """
 
-    def __init__(self, memory: "ModelMemory", runtime: Runtime, path: Path, content: bytes) -> None:
+    def __init__(
+        self,
+        memory: "ModelMemory",
+        runtime: Runtime,
+        path: Path,
+        content: bytes,
+        later: Check | None = None,
+    ) -> None:
         self._memory, self._runtime, self._path = memory, runtime, path
         self._digest = hashlib.sha256(content).hexdigest()
         self._lock = threading.Lock()
@@ -50,12 +63,29 @@ class ManagedModel:
         self.wanted_at_s: float | None = None
         self.has_failed = False
         """Whether the last load failed: then a call tries it, and fails itself."""
+        self._check = later
+        self._inner: LoadedModel | None = None
+        self._load_ms = _FIRST_LOAD_MS
+        self.size_bytes = len(content)
+        self.inputs: Mapping[str, TensorSignature] = {}
+        """As of any model, once it was loaded; likewise the outputs."""
+        self.outputs: Mapping[str, TensorSignature] = {}
+        self.was_loaded = False
+        """Whether it ever was."""
+        if later is None:
+            self._inner = self._load_first(content)
+
+    def _load_first(self, content: bytes) -> LoadedModel:
+        memory = self._memory
         before, began_s = memory.resident(), memory.clock()
-        self._inner: LoadedModel | None = runtime.load(path, content)
+        inner = self._runtime.load(self._path, content)
+        if self._check is not None:
+            self._check(self._path, inner)
         self._load_ms = max((memory.clock() - began_s) * 1e3 * _MARGIN, _LEAST_LOAD_MS)
         self.size_bytes = max(memory.resident() - before, len(content))
-        self.inputs: Mapping[str, TensorSignature] = dict(self._inner.inputs)
-        self.outputs: Mapping[str, TensorSignature] = dict(self._inner.outputs)
+        self.inputs, self.outputs = dict(inner.inputs), dict(inner.outputs)
+        self.was_loaded = True
+        return inner
 
     @property
     def task(self) -> str:
@@ -65,8 +95,13 @@ class ManagedModel:
     @property
     def name(self) -> str:
         """Name of its own folder; of the graph beside the model that explains it, marked so."""
-        mark = " explained" if self._path.name == EXPLANATION_FILE else ""
+        mark = " explained" if self.explains else ""
         return self._path.parts[-2] + mark
+
+    @property
+    def explains(self) -> bool:
+        """Whether it is the graph beside a model that explains it."""
+        return self._path.name == EXPLANATION_FILE
 
     @property
     def is_loaded(self) -> bool:
@@ -116,9 +151,13 @@ class ManagedModel:
         with self._lock:
             if self._inner is None:
                 try:
-                    self._inner = self._runtime.load(self._path, self._read())
+                    content = self._read()
+                    if self.was_loaded:
+                        self._inner = self._runtime.load(self._path, content)
+                    else:
+                        self._inner = self._load_first(content)
                     self.has_failed = False
-                except ArtifactError:
+                except Exception:  # whatever it is, waiting for the next load would not help
                     self.has_failed = True
                     raise
                 finally:
@@ -151,7 +190,7 @@ class ModelMemory:
     a message in a hurry finds one.
 
     Args:
-        most_bytes: of all models that are loaded.
+        most_bytes: of all models that are loaded; infinite: none is unloaded.
         tell: called, on any thread, with a model that was loaded again or unloaded.
         clock: seconds on a steady clock.
         resident: memory of this process, bytes.
@@ -159,7 +198,7 @@ class ModelMemory:
 
     def __init__(
         self,
-        most_bytes: int,
+        most_bytes: float,
         tell: Callable[[ManagedModel], None] = _nothing,
         clock: Callable[[], float] = time.monotonic,
         resident: Callable[[], int] = resident_bytes,
@@ -251,37 +290,9 @@ class ModelMemory:
 
 
 def _smallest(models: Collection[ManagedModel]) -> Collection[ManagedModel]:
-    """The smallest of each task."""
+    """The smallest of each task that answers by itself."""
     found: dict[str, ManagedModel] = {}
-    for model in models:
+    for model in [m for m in models if not m.explains]:
         if model.task not in found or model.size_bytes < found[model.task].size_bytes:
             found[model.task] = model
     return found.values()
-
-
-class ManagedRuntime:
-    """Loads models that are within a budget.
-
-    Args:
-        runtime: loads them.
-        memory: has the budget.
-    """
-
-    def __init__(self, runtime: Runtime, memory: ModelMemory) -> None:
-        self._runtime, self._memory = runtime, memory
-
-    @property
-    def name(self) -> str:
-        """Of the runtime that loads."""
-        return self._runtime.name
-
-    @property
-    def threads(self) -> int:
-        """Threads that one call may use."""
-        return self._runtime.threads
-
-    def load(self, path: Path, content: bytes) -> LoadedModel:
-        """As `Runtime` says."""
-        model = ManagedModel(self._memory, self._runtime, path, content)
-        self._memory.add(model)
-        return model

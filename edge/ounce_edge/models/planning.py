@@ -9,8 +9,8 @@ from ounce_schemas.routing import Objective
 from ounce_schemas.task import TaskSpec
 
 from ounce_edge.models.catalogue import Ladder, ServedModel
+from ounce_edge.models.first_beliefs import FirstBelief, card_belief, scaled_belief
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
-from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.measures import Strata
 from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
@@ -19,7 +19,7 @@ from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 def make_plans(
     ladder: Ladder,
     policy: EffectivePolicy,
-    first_belief: Callable[[ServedModel], LatencyBelief],
+    first_belief: FirstBelief,
     watts: Callable[[ServedModel], float | None] = lambda model: None,
 ) -> tuple[Plans, Sequence[ServedModel]]:
     """Plans of all models, and the models in the plans' order.
@@ -31,7 +31,8 @@ def make_plans(
     Args:
         ladder: a task's verified models and plans.
         policy: the rules of this task.
-        first_belief: gives the first belief of a model's latency.
+        first_belief: gives the first belief of a model's latency. None, of a graph that explains:
+            its card's profile, scaled as that of its model.
         watts: power that a model draws while it runs; where it is not measured, the policy's.
     """
     plain = ladder.models
@@ -43,14 +44,26 @@ def make_plans(
     explained_by = {index[m.card.model]: len(plain) + i for i, m in enumerate(explained)}
     models = [
         Model(
-            name=m.card.model if i < len(plain) else f"{m.card.model} explained",
+            name=m.card.model,
             size_bytes=m.card.size_bytes,
-            latency=first_belief(m),
+            latency=first_belief(m) or card_belief(m.card),
             memory_bytes=m.memory_bytes,
             watts=(measures and watts(m)) or policy.power_watts,
         )
-        for i, m in enumerate(served)
+        for m in plain
     ]
+    for i, m in enumerate(plain):
+        if m.explained is not None:
+            own, it = models[i], m.explained
+            models.append(
+                Model(
+                    name=f"{own.name} explained",
+                    size_bytes=it.card.size_bytes,
+                    latency=first_belief(it) or scaled_belief(it.card, m, own.latency),
+                    memory_bytes=it.memory_bytes,
+                    watts=own.watts,
+                )
+            )
     singles = {p.steps[0].model: p for p in ladder.plans if not p.is_cascade}
     plans = [
         Plan(m.card.model, [PlanStep(i)], _prior(m.card, singles.get(m.card.model)))

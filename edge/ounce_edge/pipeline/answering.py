@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from ounce_schemas.explanation import ExplanationOutcome
 from ounce_schemas.routing import Choice, Objective
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.topics import predictions_topic
@@ -88,7 +89,8 @@ class Answering:
         result = outcome.result if n == len(batch) else outcome.result[items]
         explained = None
         if outcome.explained is not None and card.explanation is not None:
-            own, values = card.explanation, outcome.explained[items]
+            own = card.explanation
+            values = outcome.explained[items, : 1 + len(own.inputs)]
             explained = ExplainedGroup(own.method, own.score, own.inputs, values)
         cost_ms = outcome.cost(answered.n_steps)
         best_ms = _always_best_ms(job, outcome)
@@ -121,8 +123,9 @@ class Answering:
             beliefs=_beliefs(job, choice),
         )
         if batch.explained is not None:
-            why = "given" if explained else "targets" if answer.could_explain else "no-model"
-            report.explanations[why] += int(batch.explained[items].sum())
+            missed = (ExplanationOutcome.NO_MODEL, ExplanationOutcome.TARGETS)[answer.could_explain]
+            became = ExplanationOutcome.GIVEN if explained else missed
+            report.explanations[became] += int(batch.explained[items].sum())
         if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
             by = AnsweredBy(edition.plan_keys[group.plan], version)
             self._remember(batch, items, by, answer.predicted)

@@ -12,7 +12,7 @@ from ounce_edge.recommender.rule.schedule import Group
 def believe_loads(edition: Edition) -> None:
     """Tell an edition's plans how long the loads of its models take, where any are not loaded."""
     models = [served.loaded for served in edition.models]
-    if isinstance(models[0], ManagedModel):
+    if any(isinstance(m, ManagedModel) for m in models):
         edition.plans.believe_loads(
             [m.load_left_ms if isinstance(m, ManagedModel) else 0.0 for m in models]
         )
@@ -21,9 +21,14 @@ def believe_loads(edition: Edition) -> None:
 def want_models(edition: Edition, route: Route, view: View, groups: Iterable[Group]) -> bool:
     """Have models loaded that messages of a route wait for; whether any do."""
     cold = {group.plan for group in groups} & view.cold
-    for plan in cold:
+    want_plans(edition, route, cold)
+    return bool(cold)
+
+
+def want_plans(edition: Edition, route: Route, plans: Iterable[int]) -> None:
+    """Have the models of some plans of a route loaded."""
+    for plan in plans:
         for step in route.plans[plan].steps:
             model = edition.models[step.model].loaded
             if isinstance(model, ManagedModel):
                 model.want()
-    return bool(cold)

@@ -15,10 +15,9 @@ from ounce_edge.evidence.incidents import Incident
 from ounce_edge.evidence.logged_route import LoggedRoute
 from ounce_edge.evidence.model_watch import ModelWatch
 from ounce_edge.models.catalogue import Ladder, ServedModel
-from ounce_edge.models.first_beliefs import measured_belief
+from ounce_edge.models.first_beliefs import FirstBelief, measured_belief
 from ounce_edge.models.planning import make_plans
 from ounce_edge.models.routes import make_routes
-from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.plans import Model
 from ounce_edge.wire.decoding import Decoder
 from ounce_edge.wire.encoding import Encoder
@@ -43,7 +42,7 @@ class Edition:
         self,
         ladder: Ladder,
         policy: EffectivePolicy,
-        first_belief: Callable[[ServedModel], LatencyBelief] = measured_belief,
+        first_belief: FirstBelief = measured_belief,
         watts: Callable[[ServedModel], float | None] = lambda model: None,
         schemas: Schemas | None = None,
     ) -> None:
@@ -154,7 +153,7 @@ def successor(
     before: Edition,
     ladder: Ladder,
     policy: EffectivePolicy,
-    first_belief: Callable[[ServedModel], LatencyBelief] = measured_belief,
+    first_belief: FirstBelief = measured_belief,
     watts: Callable[[ServedModel], float | None] = lambda model: None,
 ) -> Edition:
     """An edition of another ladder. Models that stay keep the latency that was learned of them.

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ounce_edge.pipeline.cold_models import want_plans
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.waiting import Waiting
 from ounce_edge.recommender.arrays import Floats
@@ -13,6 +14,7 @@ def go_without(edition: Edition, waiting: Waiting, at_ms: float, at_s: float) ->
 
     Those are requests whose deadline and floor no plan that explains meets, while another plan
     does, or while they are late for all that explain. All are, where no such plan is in service.
+    Where it is only that a model is not loaded yet, it is loaded for those that come later.
 
     Args:
         edition: may answer.
@@ -38,7 +40,10 @@ def go_without(edition: Edition, waiting: Waiting, at_ms: float, at_s: float) ->
             view, other = route.view(state), edition.routes[route.plain].view(state)
             is_late = left_ms < view.fastest_alone_ms
             pays = is_late | _meets(other, left_ms, floors)
-            items = items[~_meets(view, left_ms, floors) & pays]
+            goes = ~_meets(view, left_ms, floors) & pays
+            if view.cold:
+                want_plans(edition, route, _lightest(view, floors[goes]) & view.cold)
+            items = items[goes]
         waiting.routes[items] = route.plain
 
 
@@ -50,3 +55,10 @@ def _meets(
     for plan in view.usable:
         met |= (view.accuracy_low[plan] >= floors) & (view.finish_alone_ms(plan) <= left_ms)
     return met
+
+
+def _lightest(view: View, floors: Floats) -> set[int]:
+    """The lightest plans that keep some floors, each alone."""
+    compared = view.compared(1)
+    places = set(compared.rungs(floors).tolist())
+    return {plan for place, plan in enumerate(compared.frontier) if place in places}

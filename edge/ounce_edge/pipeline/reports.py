@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import Reason
+from ounce_schemas.explanation import ExplanationOutcome
 from ounce_schemas.routing import Choice
 
 from ounce_edge.evidence.incidents import Incident
@@ -78,7 +79,7 @@ class Report:
     repeats: int = 0
     timestamps_off: int = 0
     """Requests whose timestamp is too far off the worker's clock to be believed."""
-    explanations: Counter[str] = field(default_factory=Counter)
+    explanations: Counter[ExplanationOutcome] = field(default_factory=Counter)
     """Answers that were to be explained: `given`, or why they are not."""
     escalated: int = 0
     rejected: Sequence[Reason] = ()

@@ -7,6 +7,7 @@ from ounce_schemas import __version__
 from ounce_schemas.canary import Criterion
 from ounce_schemas.errors import Reason
 from ounce_schemas.event import EventKind
+from ounce_schemas.explanation import ExplanationOutcome
 from ounce_schemas.label import LabelOutcome
 from ounce_schemas.routing import Choice
 from prometheus_client import (
@@ -86,6 +87,8 @@ class Metrics:
             per_task.labels(task)
         for outcome in LabelOutcome:
             to.labels.labels(task, outcome)
+        for explained in ExplanationOutcome:
+            to.explanations.labels(task, explained)
         for kind in EventKind:
             to.events.labels(task, kind)
         for reason in Reason:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from ounce_schemas.cells import as_text
 from ounce_schemas.errors import InvalidMessageError
+from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.label import Label
 from ounce_schemas.task import TaskSpec
 
@@ -34,7 +35,7 @@ def decode_labels(value: bytes) -> list[Label]:
         label = _decode(value)
         if label.label is not None or label.value is not None:
             return [label]
-    except (msgspec.MsgspecError, RecursionError) as e:
+    except NO_JSON as e:
         error = e
     try:
         return _labels(read_document(plain_text(value)), 0)

@@ -8,10 +8,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.request import FloatTensor, PixelTensor, Request, TextTensor
 from ounce_schemas.task import TaskSpec, TensorSpec
 
-from ounce_edge.wire.formats.json_text import NO_JSON, not_json
+from ounce_edge.wire.formats.json_text import not_json
 from ounce_edge.wire.tensor_values import pad_steps, steps_text
 
 _Tensor = FloatTensor | PixelTensor | TextTensor

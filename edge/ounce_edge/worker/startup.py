@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import math
 import os
 import ssl
 import time
@@ -33,7 +34,8 @@ from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.evidence.decision_stream import DecisionStream
 from ounce_edge.models.catalogue import Ladder, ServedModel
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu
-from ounce_edge.models.model_memory import ManagedRuntime, ModelMemory
+from ounce_edge.models.managed_runtime import ManagedRuntime
+from ounce_edge.models.model_memory import ModelMemory
 from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.apart import ApartRuntime
 from ounce_edge.models.runtimes.base import Runtime
@@ -96,13 +98,13 @@ def make_lanes(settings: WorkerSettings) -> Lanes:
 
 
 def make_runtime(settings: WorkerSettings, metrics: Metrics) -> Runtime:
-    """Loads the models of all tasks, within the budget that is set. What is unloaded comes back on
-    a thread that ends with the process."""
-    runtime: Runtime = OnnxCpuRuntime(settings.threads)
-    if settings.max_model_mb is not None:
-        memory = ModelMemory(round(settings.max_model_mb * 1e6), metrics.show_memory)
-        memory.start()
-        runtime = ManagedRuntime(runtime, memory)
+    """Loads the models of all tasks, within the budget that is set. What is unloaded, or explains,
+    is loaded when it is wanted, on a thread that ends with the process."""
+    is_limited = settings.max_model_mb is not None
+    most_bytes = math.inf if settings.max_model_mb is None else settings.max_model_mb * 1e6
+    memory = ModelMemory(most_bytes, metrics.show_memory)
+    memory.start()
+    runtime = ManagedRuntime(OnnxCpuRuntime(settings.threads), memory, is_limited)
     uses_cuda = settings.runtime is RuntimeChoice.CUDA
     make = OnnxCudaRuntime if uses_cuda else partial(make_tensorrt, settings.engines)
     apart = make_gpu(settings.runtime, make)
@@ -110,8 +112,8 @@ def make_runtime(settings: WorkerSettings, metrics: Metrics) -> Runtime:
         return runtime
     gpu: Runtime = apart
     if settings.max_gpu_mb is not None:
-        most_bytes = round(settings.max_gpu_mb * 1e6)
-        gpu_memory = ModelMemory(most_bytes, resident=lambda: apart.used_bytes)
+        most_gpu_bytes = round(settings.max_gpu_mb * 1e6)
+        gpu_memory = ModelMemory(most_gpu_bytes, resident=lambda: apart.used_bytes)
         gpu_memory.start()
         gpu = ManagedRuntime(apart, gpu_memory)
     return CpuAndGpu(runtime, gpu, lambda: apart.joules)

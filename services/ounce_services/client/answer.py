@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT
 from ounce_schemas.errors import OunceError
+from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.prediction import Prediction
 
 _decode = msgspec.json.Decoder(Prediction).decode
@@ -78,7 +79,7 @@ def read_answer(body: bytes) -> Answer:
     """
     try:
         prediction = _decode(body)
-    except msgspec.MsgspecError as e:
+    except NO_JSON as e:
         raise ValueError(f"no prediction: {e}; it begins {body[:40]!r}") from e
     data: dict[str, list[Any]] = {output.name: output.data for output in prediction.outputs}
     how = prediction.parameters

@@ -10,6 +10,7 @@ from ounce_schemas.cells import as_text
 from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT
 from ounce_schemas.event import OperationalEvent
+from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
 from ounce_schemas.topics import EVENTS_TOPIC, dead_letters_topic, predictions_topic
@@ -111,7 +112,7 @@ def _answer_line(answer: Answer) -> str:
 def _event_line(at: str, value: bytes, task: str) -> str | None:
     try:
         event = msgspec.json.decode(value, type=OperationalEvent)
-    except msgspec.MsgspecError:
+    except NO_JSON:
         return None
     return None if event.task != task else f"{at}  event    {event.kind}: {one_line(event.text)}"
 

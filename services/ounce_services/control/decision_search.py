@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from ounce_schemas.errors import BrokerError
+from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.prediction import Decision
 from ounce_schemas.topics import predictions_topic
 
@@ -109,7 +110,7 @@ def _read_newest(
 def _read(message: Message, id_: str) -> Found | None:
     try:
         answer = _decode(message.value() or b"")
-    except msgspec.MsgspecError:
+    except NO_JSON:
         return None
     if answer.id != id_:
         return None

@@ -27,9 +27,10 @@ class Following:
         connection: where Kafka is, as librdkafka wants it.
         name: of what reads, for people.
         wanted: from the names of all topics: those to read, and from when on, in ms since 1970;
-            None: from the end. Asked every two seconds. An `OunceError` of it is
-            logged, and it is asked again.
-        take: told of a topic and some of its records.
+            None: from the end. Asked every two seconds. What it raises is logged, and it is asked
+            again.
+        take: told of a topic and some of its records. Where a time is given, each record comes
+            once, also after a failure.
     """
 
     def __init__(
@@ -43,6 +44,8 @@ class Following:
         self._name = name
         self._wanted = wanted
         self._take = take
+        self._next: dict[tuple[str, int], int] = {}
+        """Offsets behind what was taken, by topic and partition."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -71,7 +74,10 @@ class Following:
                 with closing(Consumer(settings)) as consumer:
                     self._read_on(consumer, stop)
             except (KafkaException, OunceError) as e:
-                _log.info("the %s goes on later: %s", self._name, e.args[0])
+                _log.info("the %s goes on later: %s", self._name, e)
+                stop.wait(_LOOK_EVERY_S)
+            except Exception:  # without this the thread would end, and nobody would know
+                _log.exception("the %s goes on later", self._name)
                 stop.wait(_LOOK_EVERY_S)
 
     def _read_on(self, consumer: Consumer, stop: threading.Event) -> None:
@@ -84,8 +90,9 @@ class Following:
             by_topic: dict[str, Records] = {}
             for message in consumer.consume(5000, 0.2):
                 if message.error() is None:
-                    records = by_topic.setdefault(str(message.topic()), [])
-                    records.append((message.key(), message.value()))
+                    topic = str(message.topic())
+                    self._next[topic, message.partition() or 0] = (message.offset() or 0) + 1
+                    by_topic.setdefault(topic, []).append((message.key(), message.value()))
             for topic, records in by_topic.items():
                 self._take(topic, records)
 
@@ -95,17 +102,24 @@ class Following:
         wanted = self._wanted(set(topics))
         parts = {(name, p) for name in wanted if name in topics for p in topics[name].partitions}
         begun, ended = parts - assigned, assigned - parts
+        self._next = {each: offset for each, offset in self._next.items() if each in parts}
         if ended:
             consumer.incremental_unassign([TopicPartition(*each) for each in ended])
         if begun:
-            consumer.incremental_assign(_starts(consumer, begun, wanted))
+            consumer.incremental_assign(self._starts(consumer, begun, wanted))
         return parts
 
-
-def _starts(
-    consumer: Consumer, parts: set[tuple[str, int]], wanted: Mapping[str, int | None]
-) -> list[TopicPartition]:
-    """Where to begin; no record is as new: at the end."""
-    at_end = [TopicPartition(n, p, OFFSET_END) for n, p in parts if wanted[n] is None]
-    timed = [TopicPartition(n, p, at_ms) for n, p in parts if (at_ms := wanted[n]) is not None]
-    return at_end + (consumer.offsets_for_times(timed, _TIMEOUT_S) if timed else [])
+    def _starts(
+        self, consumer: Consumer, parts: set[tuple[str, int]], wanted: Mapping[str, int | None]
+    ) -> list[TopicPartition]:
+        """Where to begin; no record is as new: at the end."""
+        starts, timed = [], []
+        for name, p in parts:
+            at_ms, offset = wanted[name], self._next.get((name, p))
+            if at_ms is None:
+                starts.append(TopicPartition(name, p, OFFSET_END))
+            elif offset is not None:
+                starts.append(TopicPartition(name, p, offset))
+            else:
+                timed.append(TopicPartition(name, p, at_ms))
+        return starts + (consumer.offsets_for_times(timed, _TIMEOUT_S) if timed else [])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
+from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.topics import predictions_topic
 
 from ounce_services.control.following import Following, Records
@@ -144,7 +145,7 @@ def _task(topic: str) -> str:
 def _read(key: bytes | None, value: bytes | None) -> Answer | None:
     try:
         found = _decode(value or b"")
-    except msgspec.MsgspecError:
+    except NO_JSON:
         return None
     parameters = msgspec.structs.asdict(found.parameters)
     return Answer(found.id, (key or b"").decode(errors="replace"), **parameters)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
+from ounce_schemas.json_errors import NO_JSON
 
 _DUMP_WIDTH = 16
 _MOST_DUMPED_BYTES = 4096
@@ -76,7 +77,7 @@ def _pretty_json(value: bytes) -> str | None:
         return None
     try:
         return msgspec.json.format(value, indent=2).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NO_JSON:
         return None
 
 

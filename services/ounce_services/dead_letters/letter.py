@@ -21,6 +21,7 @@ from ounce_schemas.dead_letter import (
     HEADER_TOPIC,
 )
 from ounce_schemas.errors import Reason
+from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.request import CONTENT_TYPE_JSON, HEADER_CONTENT_TYPE, HEADER_ID
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -205,7 +206,7 @@ def read_id(headers: Headers, value: bytes | None) -> str | None:
         return None
     try:
         return _body_id(value).id or None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except NO_JSON:
         return None
 
 

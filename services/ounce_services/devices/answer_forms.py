@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.prediction import Decision, NumberOutput, Prediction, TextOutput
 from ounce_schemas.request import HEADER_ID
 from ounce_schemas.routing import Choice
@@ -45,14 +46,14 @@ def read_prediction(
         return _of_raw(value, headers, spec)
     try:
         return _decode(value)
-    except msgspec.MsgspecError as e:
+    except NO_JSON as e:
         error = e
     try:
         document = _decode_any(value)
         if isinstance(document, dict) and "specversion" in document:
             return msgspec.convert(document.get("data"), Prediction)
         return _of_flat(msgspec.convert(document, _Flat), spec)
-    except (msgspec.MsgspecError, RecursionError):
+    except NO_JSON:
         raise ValueError(f"no answer: {error}") from None
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_edge.dry_run.chance_reader import ReadChances
 from ounce_edge.dry_run.off_policy import REFUSED
+from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.label import Label
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.request import HEADER_ID
@@ -43,7 +44,7 @@ def read_answers(values: Iterable[bytes | None], task: str) -> dict[str, Answer]
     for value in values:
         try:
             answer = decoder.decode(value or b"")
-        except msgspec.MsgspecError:
+        except NO_JSON:
             continue
         of = answer.parameters
         if of.task == task:
@@ -62,7 +63,7 @@ def read_labels(records: Iterable[tuple[bytes | None, Headers]]) -> dict[str, La
     for value, headers in records:
         try:
             label = decoder.decode(value or b"")
-        except msgspec.MsgspecError:
+        except NO_JSON:
             continue
         id_ = label.id or (dict(headers).get(HEADER_ID) or b"").decode(errors="replace")
         if id_:

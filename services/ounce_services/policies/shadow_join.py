@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 import msgspec
+from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.prediction import Prediction
 
 from ounce_services.policies.shadow_comparison import Comparison, Said, said
@@ -78,9 +79,9 @@ def _answers(records: Iterable[Record]) -> Iterable[tuple[_Place, Said]]:
     for key, value in records:
         try:
             answer = _decode(value or b"")
-        except msgspec.MsgspecError:
+        except NO_JSON:
             try:
                 answer = _decode_event(value or b"").data
-            except msgspec.MsgspecError:
+            except NO_JSON:
                 continue
         yield (key or b"", answer.id), said(answer)

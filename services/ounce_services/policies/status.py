@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 from ounce_schemas.event import EventKind, OperationalEvent
+from ounce_schemas.json_errors import NO_JSON
 
 _KINDS = {
     EventKind.POLICY_CHANGED,
@@ -34,7 +35,7 @@ def read_statuses(values: Iterable[bytes | None]) -> list[WorkerStatus]:
     for value in values:
         try:
             event = msgspec.json.decode(value or b"", type=OperationalEvent)
-        except msgspec.MsgspecError:
+        except NO_JSON:
             continue
         if event.kind not in _KINDS:
             continue

@@ -174,7 +174,7 @@ def test_an_answer_that_is_too_large_without_its_key_is_refused_alone(
     delivery.publish(sent)
     refused: list[Refused] = []
     delivery.start_confirming([], refused.extend)
-    assert delivery.wait(10)
+    assert delivery.wait(60)
     assert [(row[0], row[1]) for row in producer.taken] == [
         ("t", b"a"), ("t", b"b"), ("letters", b"asked")
     ]  # fmt: skip

@@ -66,7 +66,7 @@ def test_a_client_that_finds_no_broker_says_so_once(logger: logging.Logger) -> N
     for handler in (all_of_it, told):
         logger.addHandler(handler)
     client = Consumer({"bootstrap.servers": "127.0.0.1:1", "group.id": "x"}, logger=logger)
-    deadline_s = time.monotonic() + 20.0
+    deadline_s = time.monotonic() + 90
     while len(all_of_it.texts) < 5 and time.monotonic() < deadline_s:
         client.poll(0.1)
     client.close()

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError
 from ounce_edge.broker import compacted
 from ounce_edge.broker.compacted import TopicFollower
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Message:

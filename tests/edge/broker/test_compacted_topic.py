@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 from ounce_edge.broker import compacted_topic
 from ounce_edge.broker.compacted_topic import CompactedTopic
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Writer:
@@ -16,7 +16,7 @@ class Writer:
 
     def __init__(self) -> None:
         self._cluster = Producer({"test.mock.num.brokers": 1, "log_level": 2})
-        found = self._cluster.list_topics(timeout=10).brokers.values()
+        found = self._cluster.list_topics(timeout=60).brokers.values()
         self.servers = ",".join(f"{b.host}:{b.port}" for b in found)
         self.topic = f"control-{uuid.uuid4().hex}"
         self._producer = Producer({"bootstrap.servers": self.servers, "linger.ms": 0})

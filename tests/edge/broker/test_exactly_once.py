@@ -153,7 +153,7 @@ def test_on_kafka_a_refusal_that_comes_while_offsets_are_sent_is_named(
     batch = [outgoing(answers, [os.urandom(5000)])]
     [refusal] = producer.commit(batch, offsets, member.consumer_group_metadata())
     assert "too large" in refusal.why.lower()
-    [at] = member.committed([TopicPartition(requests, 0)], timeout=10)
+    [at] = member.committed([TopicPartition(requests, 0)], timeout=60)
     assert at.offset < 0
     member.close()
     producer.close()
@@ -250,12 +250,12 @@ def test_on_kafka_one_that_was_fenced_goes_on_and_every_answer_is_there_once(
             if not delivery.is_aborted:
                 break
             n_aborted += 1
-            [at] = member.committed([TopicPartition(requests, 0)], timeout=10)
+            [at] = member.committed([TopicPartition(requests, 0)], timeout=60)
             assert at.offset == offset - 1
             delivery.start_over()
     assert causes == [AbortCause.FENCED] * n_aborted
     assert n_aborted == 2
-    [at] = member.committed([TopicPartition(requests, 0)], timeout=10)
+    [at] = member.committed([TopicPartition(requests, 0)], timeout=60)
     assert at.offset == 4
     member.close()
     for delivery in deliveries.values():

@@ -9,7 +9,7 @@ from ounce_edge.broker.stall_watch import StallWatch, why_unconfirmed
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < deadline_s
         time.sleep(0.005)

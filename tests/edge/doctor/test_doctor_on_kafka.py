@@ -40,7 +40,7 @@ def test_a_real_cluster_is_seen_as_it_is(kafka: str, topics: OwnTopics, tmp_path
     producer = Producer({"bootstrap.servers": kafka})
     producer.produce(REQUESTS, b"late", partition=0, timestamp=1)
     producer.produce(REQUESTS, b"x", partition=1, timestamp=int((time.time() + 3600) * 1000))
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     result, found = examine(kafka, tmp_path, *options)
     verdicts = {check: finding["verdict"] for check, finding in found.items()}
     assert result.return_value == 1
@@ -53,5 +53,5 @@ def test_a_real_cluster_is_seen_as_it_is(kafka: str, topics: OwnTopics, tmp_path
     assert "a device's clock is " in found["clock and requests"]["text"]
     assert verdicts["clock and broker"] == "ok"  # the same machine
     assert found[f"models of {TASK}"]["verdict"] == "failure"
-    there = AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=20).topics
+    there = AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=60).topics
     assert [name for name in there if name.startswith("ounce.doctor.")] == []

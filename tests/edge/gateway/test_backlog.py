@@ -100,6 +100,10 @@ def never(_: KafkaRecord, why: str) -> KafkaRecord | None:
     raise AssertionError(why)
 
 
+def gives_up(_: KafkaRecord, why: str) -> None:
+    """Nothing helps."""
+
+
 def test_a_record_that_is_refused_holds_up_no_other_and_keeps_its_place(
     kafka: FakeKafka, store: Store
 ) -> None:
@@ -206,3 +210,33 @@ def test_a_topic_that_takes_nothing_holds_up_no_other(kafka: FakeKafka, store: S
     finally:
         backlog.close()
     assert [v for v in kafka.taken if int(v) % 3 == 0] == [b"%d" % i for i in range(0, 30, 3)]
+
+
+def test_a_backlog_of_absent_topics_alone_writes_nothing_and_does_not_spin(
+    kafka: FakeKafka, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also behind a record that was refused, and with a device in a hurry."""
+    values = [b"%d" % i for i in range(4)]
+    store.add([record(b"bad", topic="a"), record(b"1", topic="a")])
+    store.add([record(value, b"z", topic="b") for value in values])
+    waits_s: list[float] = []
+    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, 5000, lambda _: None, gives_up)
+    backlog.aside.absent = ["b"]
+    wait = backlog._woken.wait
+    monkeypatch.setattr(backlog._woken, "wait", lambda s: (waits_s.append(s), wait(min(s, 0.01))))
+    backlog.start()
+    backlog.allow(True)
+    try:
+        wait_until(lambda: kafka.taken == [b"1"], lambda: backlog.trouble)
+        n_seen = len(waits_s)
+        wait_until(lambda: len(waits_s) > n_seen + 1, lambda: backlog.trouble)
+        n_batches, n_seen = store._batch, len(waits_s)
+        backlog.hurry(b"z")
+        wait_until(lambda: len(waits_s) > n_seen + 4, lambda: backlog.trouble)
+        assert max(waits_s[n_seen + 2 : n_seen + 4]) > 0
+        assert store._batch == n_batches
+        backlog.aside.absent = []
+        wait_until(lambda: not len(store), lambda: backlog.trouble)
+    finally:
+        backlog.close()
+    assert kafka.taken[1:] == values

@@ -19,6 +19,7 @@ maps:
     task: bearing
     content_type: text/csv
     max_latency_ms: 20
+    min_accuracy: 0.91234567
   - topic: truth/+device/+task
     kind: labels
 """
@@ -42,7 +43,11 @@ def test_a_file_says_tasks_devices_labels_and_what_devices_can_not(tmp_path: Pat
     assert maps.filters == ["sensors/+/+", "plant/+/+/csv", "truth/+/+"]
     place, by = maps.find("plant/hall-2/pump-3/csv")
     assert (place.task, place.device) == ("bearing", "pump-3")
-    assert by.defaults == (("content-type", b"text/csv"), ("ce_maxlatencyms", b"20"))
+    assert by.defaults == (
+        ("content-type", b"text/csv"),
+        ("ce_maxlatencyms", b"20"),
+        ("ce_minaccuracy", b"0.91234567"),
+    )
     assert maps.find("truth/d1/digits").by.kind is MapKind.LABELS
     jsonschema.validate(yaml.safe_load(GOOD), json.loads(SCHEMA.read_text()))
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu
 from ounce_edge.models.energy import EnergyMeter, GpuMeter, make_meters, measured_watts
-from ounce_edge.models.first_beliefs import measured_belief
+from ounce_edge.models.first_beliefs import _gpu_percentiles, measured_belief
 from ounce_edge.models.runtimes.apart import ApartRuntime, Limits
-from ounce_edge.models.runtimes.fake import FakeRuntime
+from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
 from ounce_edge.models.runtimes.tensorrt.device import bus_id_of
@@ -46,6 +46,7 @@ def test_each_batch_size_is_measured_on_the_gpu_beside_its_own_clock(
     sizes = [b.batch_size for b in model.card.latency.batches]
     with caplog.at_level(logging.INFO):
         belief = measured_belief(model)
+    assert belief is not None
     lines = [line for line in caplog.messages if line.startswith("measured on the GPU")]
     assert len(lines) == len(sizes)
     slowest_ms = 0.0  # a belief never falls with the size
@@ -55,6 +56,25 @@ def test_each_batch_size_is_measured_on_the_gpu_beside_its_own_clock(
         assert f" gpu_p50_ms={gpu_ms} gpu_p99_ms={gpu_ms}" in line
         slowest_ms = max(slowest_ms, float(line.partition(" p50_ms=")[2].split()[0]))
         assert belief.median_ms(n) == pytest.approx(slowest_ms, abs=0.001)
+
+
+class Slow(FakeModel):
+    """A model on a GPU whose calls take 4 ms each, and whose own clock is asked."""
+
+    def __init__(self) -> None:
+        super().__init__(DIGITS)
+        self.together: list[int] = []
+
+    def gpu_times_ms(self, n_items: int, n_calls: int) -> list[float]:
+        self.together.append(n_calls)
+        return [4.0] * n_calls
+
+
+def test_other_models_do_not_wait_for_all_calls_of_the_gpus_clock() -> None:
+    slow = Slow()
+    assert _gpu_percentiles(slow, 8, 4.0) == (4.0, 4.0)
+    assert (sum(slow.together), max(slow.together)) == (50, 2)
+    assert _gpu_percentiles(slow, 8, 1e6) == (4.0, 4.0)
 
 
 class Nvml:

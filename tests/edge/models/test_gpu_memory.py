@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from ounce_edge.models.model_memory import ManagedRuntime, ModelMemory
+from ounce_edge.models.managed_runtime import ManagedRuntime
+from ounce_edge.models.model_memory import ModelMemory
 from ounce_edge.models.runtimes.apart import ApartRuntime
 from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from ounce_edge.models.catalogue import load_ladder
-from ounce_edge.models.model_memory import ManagedModel, ManagedRuntime, ModelMemory
+from ounce_edge.models.managed_runtime import ManagedRuntime
+from ounce_edge.models.model_memory import ManagedModel, ModelMemory
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_schemas.errors import ArtifactError
 
@@ -173,6 +174,6 @@ def test_the_thread_loads_what_is_wanted_until_it_is_closed(tmp_path: Path) -> N
     shelf.memory.start()
     thread = shelf.memory._thread
     assert thread is not None
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert shelf.loaded == ["a", "light"]

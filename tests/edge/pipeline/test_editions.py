@@ -20,7 +20,7 @@ from ounce_schemas.prediction import Prediction
 from tests.support.edge.ladders import DIGITS, NUMBERS, FakeRecord, Outbox, serve, served
 from tests.support.edge.pipelines import GOOD, NOW_S, edition, pipeline, process, second_label
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 CLOCKS = Clocks(wall=lambda: NOW_S)
 
 

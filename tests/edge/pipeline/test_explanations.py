@@ -1,5 +1,6 @@
 """Answers say what each input contributed, where a request or a rule asks for it."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -143,12 +144,26 @@ def test_a_cascade_explains_where_all_its_models_do() -> None:
         rows = np.tile(np.array([0.4, 0.3, 0.3, 9.0], np.float32), (len(inputs["input"]), 1))
         return np.concatenate([rows, inputs["input"]], axis=1)
 
+    def more_inputs(inputs: Any) -> Any:
+        rows = np.tile(
+            np.array([1, 0, 0, 0.5, 1, 2, 3, 4, 5], np.float32), (len(inputs["input"]), 1)
+        )
+        return rows
+
     light, heavy = explained(DIGITS, "light", unsure, **LIGHT), explained(DIGITS, "heavy", **HEAVY)
     alone = {"tasks": {"digits": {"min_accuracy": 0.955}}}
     serving = pipeline(light, heavy, plans=[profile(light, heavy)], **alone)
     found = answer(serving, asks())
     assert (found.parameters.plan, found.model_name) == ("light>heavy@0.9", "heavy")
     assert data(found)["explained_base"] == [0.5]  # of the model that answered
+    more = explained(DIGITS, "heavy", more_inputs, **HEAVY)
+    assert more.explained is not None
+    assert more.card.explanation is not None
+    own = more.card.explanation.model_copy(update={"inputs": ("x0", "x1", "x2", "x3", "x4")})
+    twin = more.explained.card.model_copy(update={"explanation": own})
+    more = replace(more, explained=replace(more.explained, card=twin))
+    wide = pipeline(light, more, plans=[profile(light, more)], **alone)
+    assert data(answer(wide, asks()))["contributions"] == [1.0, 2.0, 3.0, 4.0, 5.0]
     half = pipeline(served(DIGITS, "light", **LIGHT), heavy, plans=[profile(light, heavy)], **alone)
     assert answer(half, asks()).parameters.plan == "heavy"
 

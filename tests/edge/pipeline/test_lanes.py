@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from ounce_edge.pipeline.lanes import Lanes
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_the_page_shows_what_the_probes_answer_and_which_version_runs() -> None:
 
 def get(port: int, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as page:
             return page.status, page.read().decode()
     except urllib.error.HTTPError as e:
         with e:

@@ -7,6 +7,7 @@ import pytest
 from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT
 from ounce_schemas.errors import Reason
 
+from tests.support.edge import formats
 from tests.support.edge.ladders import DIGITS, FakeRecord, explained, served
 from tests.support.edge.pipelines import GOOD, pipeline, prediction, process
 
@@ -109,3 +110,12 @@ def test_several_rows_have_a_row_of_contributions_each() -> None:
     without = prediction(published(body, model=served(DIGITS, "b")))
     assert without.parameters.not_explained == "no-model"
     assert "contributions" not in [output.name for output in without.outputs]
+
+
+def test_a_row_asks_beside_its_columns_and_a_list_of_rows_does_not() -> None:
+    batch = formats.one({**formats.ROW, "explanation": True})
+    assert batch.explained is not None
+    assert batch.explained.tolist() == [True]
+    assert formats.one({**formats.ROW, "explanation": False}).explained is None
+    error = formats.refusal([{**formats.ROW, "explanation": True}, formats.ROW])
+    assert "is explained or not: send that as headers" in error.text

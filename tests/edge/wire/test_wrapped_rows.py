@@ -5,9 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ounce_edge.wire.formats.columns import ColumnReader
+from ounce_edge.wire.formats.line_protocol import line_rows
+from ounce_edge.wire.formats.nested import row_of_pairs, row_within
 from ounce_schemas.errors import Reason
 
-from tests.support.edge.formats import ROW, VALUES, one, refusal
+from tests.support.edge.formats import ROOM, ROW, VALUES, one, refusal
 
 LINE = r"room,id=7 Temperature=21.5,Relative\ Humidity=26.3,CO2=721.25"
 WRAPPED: dict[str, Any] = {
@@ -90,3 +93,46 @@ def test_objects_in_lines_are_rows(end: str) -> None:
 def test_lines_of_which_one_is_wrong_are_refused(last: str) -> None:
     error = refusal(f"{json.dumps(ROW)}\n{last}")
     assert error.reason in (Reason.MALFORMED_JSON, Reason.MISSING_INPUT)
+
+
+def test_rows_are_looked_for_without_a_look_for_misspelt_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That costs so much that one message of many parts would hold up all others for minutes."""
+    columns, layouts = ColumnReader(ROOM), list[tuple[str, ...]]()
+    find = ColumnReader._find_layout
+    monkeypatch.setattr(
+        ColumnReader, "_find_layout", lambda *a: (layouts.append(a[1]), find(*a))[1]
+    )
+    parts = {str(i): {f"Temperatrue{i}": 1, f"CO2{i}": 2} for i in range(100)}
+    assert row_within({**parts, "row": ROW}, columns) == ROW
+    assert row_of_pairs([{"n": k, "v": v} for k, v in ROW.items()], columns) == ROW
+    lines = "\n".join(f"room CO2=1,Temperatrue{i}=2" for i in range(100))
+    assert len(line_rows(lines, columns) or ()) == 100
+    assert not layouts
+
+
+def test_layouts_of_very_many_names_are_not_kept() -> None:
+    columns = ColumnReader(ROOM)
+    assert columns.layout([*ROW, *map(str, range(20))]) is columns.layout(
+        [*ROW, *map(str, range(20))]
+    )
+    columns.layout([*ROW, *map(str, range(10_000))])
+    assert len(columns._layouts) == 1
+
+
+def test_rows_of_many_kinds_are_not_all_looked_through_for_misspelt_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[Any] = []
+    monkeypatch.setattr(
+        "ounce_edge.wire.formats.columns._misspelt", lambda others, absent: looks.append(others)
+    )
+    rows = [{"Temperature": 1, f"other {i}": 2} for i in range(100)]
+    assert len(one(rows)) == 100
+    assert len(looks) < 10
+
+
+def test_a_misspelt_name_is_found_in_each_of_the_first_rows() -> None:
+    rows = [ROW, {"Temperature": 1, "CO2": 2, "Relative Humidty": 3}]
+    assert "row 1: 'Relative Humidty' is no column" in refusal(rows).text

@@ -38,6 +38,7 @@ def avro(schema_id: int, pixels: list[float]) -> bytes:
     return b"\0" + schema_id.to_bytes(4) + out.getvalue()
 
 
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
 def test_a_registry_that_goes_away_costs_its_new_schemas_only(
     kafka: str,
     topics: OwnTopics,
@@ -45,6 +46,7 @@ def test_a_registry_that_goes_away_costs_its_new_schemas_only(
     device: Device,
     tmp_path: Path,
     consumer_group: str,
+    delivery: str,
 ) -> None:
     _, _, _, labels = topics.of_task("digits")
     registry = OwnRegistry()
@@ -53,6 +55,7 @@ def test_a_registry_that_goes_away_costs_its_new_schemas_only(
     policy.write_text("{version: one-model, tasks: {digits: {allow: [mlp]}}}")  # answers are equal
     options = [
         f"--group={consumer_group}",
+        f"--delivery={delivery}",
         f"--policy={policy}",
         f"--schema-registry={registry.url}",
         "--schema-registry-timeout-s=60",

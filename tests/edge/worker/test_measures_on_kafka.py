@@ -61,7 +61,7 @@ def belief(worker: Worker, figure: str) -> float:
 
 
 def wait_for(worker: Worker, what: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + 90
     while not what():
         assert time.monotonic() < deadline_s, worker.get("/metrics")[1]
         time.sleep(0.2)

@@ -75,7 +75,7 @@ def test_what_the_predictions_topic_answers_is_not_answered_twice(
         device.read(600)
         assert worker.child.stop() == 0, worker.child.log_tail()
     admin = AdminClient({"bootstrap.servers": kafka})
-    admin.delete_consumer_groups([workers.group])[workers.group].result(20)
+    admin.delete_consumer_groups([workers.group])[workers.group].result(60)
     send_kinds(device, range(600, 1000))
     with workers(*options) as worker:
         device.read(1000)

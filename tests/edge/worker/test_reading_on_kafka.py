@@ -80,7 +80,7 @@ def test_requests_that_expired_while_the_worker_was_down_are_told(
 def expire(kafka: str, before: int) -> None:
     admin = AdminClient({"bootstrap.servers": kafka})
     for outcome in admin.delete_records([TopicPartition(REQUESTS, 0, before)]).values():
-        outcome.result(20)
+        outcome.result(60)
 
 
 @pytest.mark.parametrize("name", [None, "edge-1"])
@@ -136,7 +136,7 @@ def test_a_commit_that_comes_after_its_topic_was_made_again_loses_nothing(
         device.read(5)
         assert worker.child.stop() == 0
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": workers.group})
-    [under_way] = consumer.committed([TopicPartition(REQUESTS, 0)], timeout=20)
+    [under_way] = consumer.committed([TopicPartition(REQUESTS, 0)], timeout=60)
     assert under_way.offset == 5
     topics.make_again(REQUESTS)
     send(kafka, 20)

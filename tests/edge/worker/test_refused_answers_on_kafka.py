@@ -44,8 +44,8 @@ def test_each_becomes_a_dead_letter_and_all_others_are_answered_and_counted(
         device.read(N)
         reader = Consumer({"bootstrap.servers": kafka, "group.id": workers.group})
         requests = TopicPartition(requests_topic("digits"), 0)
-        deadline_s = time.monotonic() + 30
-        while reader.committed([requests], timeout=10)[0].offset < N:
+        deadline_s = time.monotonic() + 90
+        while reader.committed([requests], timeout=60)[0].offset < N:
             assert time.monotonic() < deadline_s
         reader.close()
         _, metrics = worker.get("/metrics")

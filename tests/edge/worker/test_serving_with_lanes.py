@@ -21,7 +21,7 @@ from tests.support.edge.pipelines import pipeline
 from tests.support.edge.serving import FakeDelivery, serving_of
 
 NOW_S = 1000.02
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 def answer(inputs: Any) -> Any:

@@ -219,7 +219,9 @@ def test_a_process_that_is_killed_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     paths = os.pathsep.join(path for path in sys.path if path)
     ended = subprocess.run(
-        [sys.executable, "-c", _KILLED, str(folder)], env={**os.environ, "PYTHONPATH": paths}
+        [sys.executable, "-c", _KILLED, str(folder)],
+        env={**os.environ, "PYTHONPATH": paths},
+        timeout=240,
     )
     assert ended.returncode == -signal.SIGKILL
     assert [path.name for path in folder.glob("*.safetensors")] == ["net-0.safetensors"]

@@ -12,9 +12,9 @@ import uvicorn
 from ounce_services.control.api.app import make_app
 from ounce_services.control.plane import make_plane
 from ounce_services.control.settings import ControlSettings
-from ounce_services.process.readiness import free_port
 
 from tests.services.control.conftest import MemoryTopics
+from tests.support.process.child import free_port
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")
@@ -44,7 +44,7 @@ def console(
         threading.Event().wait(0.05)
     yield f"http://127.0.0.1:{port}", asked
     server.should_exit = True
-    thread.join(20)
+    thread.join(60)
     plane.database.close()
 
 

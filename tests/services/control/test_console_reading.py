@@ -71,9 +71,9 @@ def test_tables_that_scroll_are_reached_by_keyboard(plane: Plane) -> None:
 def test_the_demos_broker_keeps_no_models_and_the_page_says_so(settings: ControlSettings) -> None:
     with EmbeddedBroker() as broker:
         with pytest.raises(BrokerError, match="publish models where there is a Kafka"):
-            ModelsTopic(broker.bootstrap_servers, 5.0)
+            ModelsTopic(broker.bootstrap_servers, 60.0)
         plane = make_plane(
-            settings.model_copy(update={"kafka": broker.bootstrap_servers, "kafka_timeout_s": 5.0})
+            settings.model_copy(update={"kafka": broker.bootstrap_servers, "kafka_timeout_s": 60.0})
         )
         try:
             page = logged_in(plane, "viewer").get("/models")

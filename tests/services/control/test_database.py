@@ -17,7 +17,9 @@ from ounce_services.control.errors import StaleError
 from ounce_services.control.store.database import Database, DatabaseError
 from ounce_services.control.store.outbox import Fate, Kind, Outbox, Record, State
 from ounce_services.control.store.tables import Base
-from ounce_services.process.readiness import free_port
+
+from tests.support.process.child import free_port
+from tests.support.process.wait import wait_until
 
 FIRST = Record(Kind.POLICY, "policy", 1, "{}")
 
@@ -63,17 +65,12 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **as_user,
     )  # fmt: skip
     try:
-        for _ in range(100):
-            ready = subprocess.run(
-                [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False
-            )
-            if ready.returncode == 0:
-                break
-            threading.Event().wait(0.1)
+        ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+        wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, server.poll)
         yield f"postgresql://ounce@127.0.0.1:{port}/postgres"
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(60)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -104,7 +101,7 @@ def test_of_two_at_once_one_is_taken(database: Database) -> None:
     start = threading.Barrier(4)
 
     def take() -> None:
-        start.wait(10)
+        start.wait(60)
         try:
             outcomes.append(outbox.take(FIRST) and "taken")
         except StaleError:

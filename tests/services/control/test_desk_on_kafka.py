@@ -52,7 +52,7 @@ def plane(kafka: str, topics: OwnTopics, tmp_path: Path) -> Iterator[Plane]:
     answer = {"id": "m-1", "model_name": "mlp", "model_version": "7", "parameters": DECISION}
     for value in (b"foreign m-1", msgspec.json.encode(answer), b'{"id": "m-1"}'):
         producer.produce(predictions_topic(TASK), value, b"line-7", partition=0)
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
     plane = make_plane(
         ControlSettings(kafka=kafka, state=tmp_path / "s.db", models=tmp_path / "none")
     )

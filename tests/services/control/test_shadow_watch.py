@@ -104,7 +104,7 @@ def test_answers_on_a_real_kafka_are_compared_as_they_come(
                 label = "7" if i % 4 else version
                 device, body = answer(str(i), label, version)
                 producer.produce(to(TASK), body, device)
-        assert producer.flush(10) == 0
+        assert producer.flush(60) == 0
         until_s = time.monotonic() + 60
         while time.monotonic() < until_s:
             found = ann.get("/v1/trial/shadow").json()

@@ -103,6 +103,13 @@ def test_a_shadow_of_a_task_that_nobody_knows_is_refused(
     assert (topics_in_memory.made, len(topics_in_memory.records)) == ([], 1)
 
 
+def test_an_editor_of_one_tenant_hears_of_no_tasks(as_: Caller, plane: Plane) -> None:
+    plane.stream.take("secret", [])
+    body = {"document": TIGHT, "share": 0.5, "tasks": ["typo"]}
+    refused = post(as_("editor", "acme"), "shadow", 1, **body)
+    assert (refused.status_code, "secret" in refused.text) == (403, False)
+
+
 @pytest.mark.parametrize(
     ("call", "body", "said"),
     [

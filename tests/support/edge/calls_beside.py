@@ -16,7 +16,7 @@ from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, served
 from tests.support.edge.pipelines import GOOD, LIGHT, second_label
 
 HEAVY = {"accuracy": 0.99, "ms_per_item": 4.0}
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 def takes(card: dict[str, float]) -> Callable[[Any], Any]:

@@ -21,7 +21,7 @@ def grant(servers: str, commands: Iterable[str]) -> None:
     # Each once: two commands may grant the same.
     bindings = {binding: None for command in commands for binding in _bindings(command)}
     for outcome in admin.create_acls([*bindings]).values():
-        outcome.result(20)
+        outcome.result(60)
 
 
 def withdraw(servers: str, commands: Iterable[str]) -> None:
@@ -41,7 +41,7 @@ def withdraw(servers: str, commands: Iterable[str]) -> None:
         for binding in _bindings(command)
     ]
     for outcome in admin.delete_acls(filters).values():
-        assert outcome.result(20)
+        assert outcome.result(60)
 
 
 def _bindings(command: str) -> Iterable[AclBinding]:

@@ -10,7 +10,7 @@ REQUESTS = "ounce.digits.requests"
 GOOD = np.zeros(64, "<f4").tobytes()
 
 
-def wait_for(is_so: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
+def wait_for(is_so: Callable[[], object], what: str, timeout_s: float = 90.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not is_so():
         assert time.monotonic() < deadline, what
@@ -30,7 +30,7 @@ def send(kafka: str, n: int, partition: int = 0, **settings: str) -> None:
 
 def committed(kafka: str, group: str, partition: int = 0) -> int:
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": group})
-    [at] = consumer.committed([TopicPartition(REQUESTS, partition)], timeout=20)
+    [at] = consumer.committed([TopicPartition(REQUESTS, partition)], timeout=60)
     consumer.close()
     return at.offset
 

@@ -14,7 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 from ounce_schemas.topics import task_topics
 
-_TIMEOUT_S = 20
+_TIMEOUT_S = 60
 _SPREADS_S = 0.5
 """From a broker's knowing of a configuration to its acting by it, in all brokers."""
 

@@ -9,7 +9,7 @@ from tests.support.process.boards import board
 from tests.support.process.pictures import height_of, page_of, photograph
 from tests.support.process.prometheus import Prometheus
 
-_ANSWER_S = 10
+_ANSWER_S = 60
 
 
 def draw(server: Prometheus, paths: Iterable[Path], folder: Path) -> None:

@@ -160,7 +160,7 @@ class Prometheus:
         groups = self._get("/api/v1/rules")["groups"]
         return [rule for group in groups for rule in group["rules"]]
 
-    def wait_for(self, expression: str, timeout_s: float = 30) -> list[Sample]:
+    def wait_for(self, expression: str, timeout_s: float = 90) -> list[Sample]:
         """Repeat a query until it has an answer.
 
         Raises:

@@ -1,9 +1,9 @@
 """The interface of a runtime."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,5 +98,22 @@ class Runtime(Protocol):
 
         Raises:
             ArtifactError: the content is no model that this runtime can run, or not all of one.
+        """
+        ...
+
+
+@runtime_checkable
+class LoadsLater(Protocol):
+    """A `Runtime` that can put a load off until the model is wanted."""
+
+    def load_later(
+        self, path: Path, content: bytes, check: Callable[[Path, LoadedModel], None]
+    ) -> LoadedModel:
+        """A model that is loaded when it is first wanted.
+
+        Args:
+            path: where it is read again then.
+            content: all of the file; another one is not loaded.
+            check: raises an ArtifactError where what was loaded can't serve. Its runs fail then.
         """
         ...

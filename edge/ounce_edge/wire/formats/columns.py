@@ -15,6 +15,9 @@ from ounce_edge.wire.formats.content import ItemData
 MOST_NAMES = 10
 """Column names that an error lists."""
 _MOST_LAYOUTS = 1024
+_MOST_OTHERS = 100
+"""A layout with more names that are no column's is not kept: a thousand of them could fill the
+worker's memory."""
 _ALIKE = 0.85
 """So alike is a misspelt name, and few names that mean something else."""
 _MOST_COMPARED = 100
@@ -67,28 +70,47 @@ class ColumnReader:
         self._key_of = _spellings(self._places)
         self._layouts: dict[tuple[str, ...], Layout] = {}
 
-    def layout(self, names: Iterable[str]) -> Layout:
-        """What rows with these names hold. A sender's rows all have the same names."""
+    def layout(self, names: Iterable[str], *, may_be_misspelt: bool = True) -> Layout:
+        """What rows with these names hold. A sender's rows all have the same names.
+
+        Args:
+            names: of a row.
+            may_be_misspelt: whether to look for names that are nearly a column's. That takes up to
+                a tenth of a second for names that are not known yet.
+        """
         names = tuple(names)
         layout = self._layouts.get(names)
         if layout is None:
-            layout = self._find_layout(names)
+            layout = self._find_layout(names, may_be_misspelt)
+            if not may_be_misspelt or len(names) > _MOST_OTHERS + len(self._key_of):
+                return layout
             if len(self._layouts) >= _MOST_LAYOUTS:
                 self._layouts.clear()
             self._layouts[names] = layout
         return layout
 
-    def read(self, row: Mapping[str, Any]) -> ItemData:
+    def knows_any(self, names: Iterable[str]) -> bool:
+        """Whether one of the names is a column's. Costs little, whatever the names are: a layout
+        also looks for what may be misspelt."""
+        return self.are_named and any(self._key(name) is not None for name in names)
+
+    def has_all(self, names: Iterable[str]) -> bool:
+        """Whether each column is among the names, once. Costs little, likewise."""
+        given = [place for name in names for place in self._key(name) or ()]
+        return self.are_named and len(given) == len(self._places) == len({*given})
+
+    def read(self, row: Mapping[str, Any], *, may_be_misspelt: bool = True) -> ItemData:
         """The flat data of each input.
 
         Args:
             row: values by name: JSON values, or texts as a table has them.
+            may_be_misspelt: as for `layout`.
 
         Raises:
             InvalidMessageError: a name is misspelt, a value is missing that must not be, or one
                 can't be read as its column is.
         """
-        layout = self.layout(row)
+        layout = self.layout(row, may_be_misspelt=may_be_misspelt)
         if layout.wrong is not None:
             raise InvalidMessageError(*layout.wrong)
         flat = []
@@ -110,7 +132,7 @@ class ColumnReader:
             f"{_kind(self._task.inputs[tensor], place)}",
         )
 
-    def _find_layout(self, names: tuple[str, ...]) -> Layout:
+    def _find_layout(self, names: tuple[str, ...], may_be_misspelt: bool) -> Layout:
         given: dict[int, str] = {}
         others, twice = [], None
         for name in names:
@@ -122,10 +144,16 @@ class ColumnReader:
                     twice = given[place], name
                 given[place] = name
         keys = [given.get(i) for i in range(len(self._places))]
-        return Layout(keys, frozenset(others), bool(given), self._wrong(given, others, twice))
+        return Layout(
+            keys, frozenset(others), bool(given), self._wrong(given, others, twice, may_be_misspelt)
+        )
 
     def _wrong(
-        self, given: Mapping[int, str], others: Sequence[str], twice: tuple[str, str] | None
+        self,
+        given: Mapping[int, str],
+        others: Sequence[str],
+        twice: tuple[str, str] | None,
+        may_be_misspelt: bool,
     ) -> tuple[Reason, str] | None:
         """Why no row with these names can be served."""
         task = self._task.name
@@ -134,7 +162,8 @@ class ColumnReader:
             text = f"{first!r} and {second!r} are the same column; send one of them"
             return Reason.UNKNOWN_INPUT, text
         absent = [place for i, place in enumerate(self._places) if i not in given]
-        misspelt = _misspelt(others, [place.names[0] for place in absent])
+        names = [place.names[0] for place in absent]
+        misspelt = _misspelt(others, names) if may_be_misspelt else None
         if misspelt is not None:
             name, column = misspelt
             return Reason.UNKNOWN_INPUT, (

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.task import TaskSpec
 
 from ounce_edge.wire.formats.columns import ColumnReader
@@ -17,7 +18,6 @@ from ounce_edge.wire.formats.content import (
     check_n_rows,
     read_each,
 )
-from ounce_edge.wire.formats.json_text import NO_JSON
 from ounce_edge.wire.request_body import PlainBodies, flat_data
 from ounce_edge.wire.tensor_values import pad_steps
 
@@ -28,6 +28,10 @@ NESTED = (
 """Names under which senders put the row, or a list of rows."""
 _CHUNK = 32
 """Bodies decoded at a time, as for Open Inference Protocol bodies."""
+_MOST_KINDS = 8
+"""Of the rows of a message, by their names: of so many it is looked for misspelt names."""
+_BESIDE = TARGETS | {"explanation"}
+"""Names that mean the same beside the columns as within `parameters`."""
 
 
 class FlatJson:
@@ -69,12 +73,15 @@ class FlatJson:
             check_n_rows(len(document), self._max_rows)
             if len(document) == 1:
                 return self._read_object(document[0])
-            contents = read_each(self._read_object, document)
-            if any(c.id or c.max_latency_ms or c.min_accuracy for c in contents):
+            contents = self._read_rows(document)
+            if any(
+                c.id or c.max_latency_ms or c.min_accuracy or c.explanation is not None
+                for c in contents
+            ):
                 raise InvalidMessageError(
                     Reason.WRONG_SHAPE,
-                    "a list of rows has one id and one pair of targets: send them as headers, or "
-                    "send one row a message",
+                    "a list of rows has one id and one pair of targets, and is explained or not: "
+                    "send that as headers, or send one row a message",
                 )
             return Content([item for c in contents for item in c.items])
         if all(isinstance(part, list) for part in document):
@@ -118,9 +125,19 @@ class FlatJson:
         with np.errstate(over="ignore"):  # a number over float32's range becomes infinite
             return PlainBodies(np.asarray(array, dtype=np.float32, order="C"), ids)
 
-    def _read_object(self, row: Mapping[str, Any]) -> Content:
+    def _read_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[Content]:
+        """Rows mostly have the same names: a name that is misspelt is so in the first few kinds."""
+        kinds = set[tuple[str, ...]]()
+
+        def read(row: Mapping[str, Any]) -> Content:
+            kinds.add(tuple(row))
+            return self._read_object(row, may_be_misspelt=len(kinds) <= _MOST_KINDS)
+
+        return read_each(read, rows)
+
+    def _read_object(self, row: Mapping[str, Any], *, may_be_misspelt: bool = True) -> Content:
         if self._columns.are_named:
-            item = self._columns.read(row)
+            item = self._columns.read(row, may_be_misspelt=may_be_misspelt)
         elif self._named_tensors(row):
             item = [self._flat_input(row[spec.name], spec.name) for spec in self._task.inputs]
         else:
@@ -129,13 +146,13 @@ class FlatJson:
                 f"an object of the list has not the inputs of task {self._task.name}",
             )
         content = Content([item])
-        own = self._columns.layout(row).others
+        own = self._columns.layout(row, may_be_misspelt=may_be_misspelt).others
         if "id" in own:
             content.id = as_id(row["id"])
         if "parameters" in own:
             content.add_targets(row["parameters"])
-        if not own.isdisjoint(TARGETS):
-            content.add_targets({name: row[name] for name in own & TARGETS})
+        if not own.isdisjoint(_BESIDE):
+            content.add_targets({name: row[name] for name in own & _BESIDE})
         return content
 
     def _named_tensors(self, document: Mapping[str, Any]) -> bool:

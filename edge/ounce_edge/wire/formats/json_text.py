@@ -8,9 +8,8 @@ from typing import Any
 
 import msgspec
 from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.json_errors import NO_JSON
 
-NO_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
-"""What the decoder raises for bytes that are no JSON document."""
 _STARTS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),

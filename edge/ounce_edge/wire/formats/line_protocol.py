@@ -29,7 +29,7 @@ def line_rows(text: str, columns: ColumnReader) -> list[dict[str, Any]] | None:
     rows = []
     for line in lines:
         row = _row(line)
-        if row is None or not columns.layout(row).is_known:
+        if row is None or not columns.knows_any(row):
             return None
         rows.append(row)
     return rows or None

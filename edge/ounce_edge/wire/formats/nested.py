@@ -49,16 +49,13 @@ def row_of_pairs(parts: Any, columns: ColumnReader) -> dict[str, Any] | None:
         if not isinstance(name, str) or isinstance(value, dict | list | None) or name in row:
             return None
         row[name] = value
-    return row if row and columns.layout(row).is_known else None
+    return row if columns.knows_any(row) else None
 
 
 def _is_row(part: Any, columns: ColumnReader) -> bool:
     if isinstance(part, list):
         return bool(part) and all(isinstance(p, dict) and _is_row(p, columns) for p in part)
-    if not isinstance(part, dict):
-        return False
-    layout = columns.layout(part)
-    return layout.is_known and layout.wrong is None and None not in layout.keys
+    return isinstance(part, dict) and columns.has_all(part)
 
 
 def _first(part: Mapping[str, Any], names: tuple[str, ...]) -> Any:

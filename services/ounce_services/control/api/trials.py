@@ -196,7 +196,7 @@ def start_shadow(
     plane: Parts, caller: Editor, base: Base, body: NewShadow, response: Response
 ) -> Changed:
     """Let a policy answer a share of the messages, beside what is published."""
-    need_known(plane, body.tasks)
+    need_known(plane, caller, body.tasks)
     shadow = Shadow(document=body.document, share=body.share, tasks=body.tasks)
     start = partial(plane.trials.start_shadow, shadow)
     what = f"shadow of {' '.join(body.tasks)} on {body.share:g}"
@@ -221,13 +221,15 @@ def stop(plane: Parts, caller: Editor, base: Base, body: Ended, response: Respon
     return _answer(response, changed(plane, caller, "stop", plane.trials.stop, reason))
 
 
-def need_known(plane: Plane, tasks: Sequence[str]) -> None:
+def need_known(plane: Plane, caller: Principal, tasks: Sequence[str]) -> None:
     """Check that tasks are known to Kafka or have a ladder here. What Kafka has is not known for a
     moment after the start; then nothing is refused.
 
     Raises:
+        ForbiddenError: the caller is of one tenant, and does not hear of the others' tasks.
         RefusedError: naming those that are not.
     """
+    caller.need_all_tenants(_ALL_TENANTS)
     in_kafka = plane.stream.tasks()
     known = sorted({*in_kafka, *plane.policies.tasks()})
     unknown = sorted(set(tasks) - set(known))

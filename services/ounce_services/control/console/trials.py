@@ -99,7 +99,7 @@ def start_shadow(  # noqa: PLR0913
     note: NoteField = "",
 ) -> Response:
     """Let what is edited answer beside."""
-    need_known(plane, task)
+    need_known(plane, caller, task)
     shadow = Shadow(document=unix(document), share=share, tasks=tuple(task))
     start = partial(plane.trials.start_shadow, shadow)
     what = f"shadow of {' '.join(task)} on {share:g}"

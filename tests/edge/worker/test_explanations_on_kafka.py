@@ -1,0 +1,118 @@
+"""A worker explains its answers on a real Kafka: a table's models, and a policy that asks."""
+
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from ounce_schemas.documents import read_card
+from ounce_services.client.ask_command import command
+
+from tests.support.kafka.topics import OwnTopics
+from tests.support.process.worker import OUNCE, Device, Worker
+
+pytestmark = pytest.mark.kafka
+
+TASK = "ovens"
+PATIENT = ("ce_maxlatencyms", b"60000")
+MODELS = ("logistic-regression", "decision-tree")
+POLICY = """
+version: why
+min_accuracy: 0
+rules:
+- {name: auditor, when: {tenant: audit}, explanation: true}
+"""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A line and a tree, of a table of two columns of which one tells."""
+    folder = tmp_path_factory.mktemp("models")
+    rng = np.random.default_rng(0)
+    heat = rng.normal(size=400)
+    state = np.where(heat + 0.2 * rng.normal(size=400) > 0, "hot", "cold")
+    table = pd.DataFrame({"heat": heat, "hour": rng.normal(size=400), "state": state})
+    table.to_csv(folder / "ovens.csv", index=False)
+    only = [f"--only={name}" for name in MODELS]
+    data = f"--data={folder / 'ovens.csv'}"
+    train = [OUNCE, "train", data, "--target=state", *only, f"--models={folder}"]
+    subprocess.run(train, check=True, capture_output=True)
+    return folder
+
+
+def outputs(answer: Any) -> dict[str, Any]:
+    return {output.name: output.data for output in answer.outputs}
+
+
+def wait_for_two(worker: Worker) -> None:
+    """Answers count once the broker has them."""
+    series = re.compile(
+        r'^ounce_explanations_total\{outcome="given",task="ovens"\} 2(\.0)?$', re.MULTILINE
+    )
+    deadline_s = time.monotonic() + 60
+    while not series.search(worker.get("/metrics")[1]):
+        assert time.monotonic() < deadline_s, worker.get("/metrics")[1]
+        time.sleep(0.2)
+
+
+def test_answers_are_explained_where_a_message_or_its_rule_asks(
+    kafka: str, topics: OwnTopics, models: Path, tmp_path: Path, consumer_group: str
+) -> None:
+    topics.of_task(TASK)
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    options = [f"--group={consumer_group}", f"--policy={policy}"]
+    log = tmp_path / "log"
+    device = Device(kafka, TASK)
+    with Worker(kafka, models, log, options, task=TASK) as worker:
+        body = np.array([2.0, 0.1], "<f4").tobytes()
+        heads = {
+            "plain": [],
+            "asks": [("ce_explanation", b"true")],
+            "rule": [("ce_tenant", b"audit")],
+            "no": [("ce_tenant", b"audit"), ("ce_explanation", b"false")],
+            "wrong": [("ce_explanation", b"why not")],
+        }
+        for name, headers in heads.items():
+            device.send(body, [("ce_id", name.encode()), PATIENT, *headers])
+        device.flush()
+        device.read(5)
+        found = {answer.id: answer for answer in device.answers()}
+        assert found.keys() == {"plain", "asks", "rule", "no"}
+        for name in ("asks", "rule"):
+            said, how = outputs(found[name]), found[name].parameters
+            assert how.not_explained is None
+            card = read_card(models / TASK / found[name].model_name / "card.json")
+            own = card.explanation
+            assert own is not None
+            assert (how.explanation, how.explained) == (own.method, own.score)
+            assert said["explained_inputs"] == ["heat", "hour"]
+            assert abs(said["contributions"][0]) > abs(said["contributions"][1])
+        for name in ("plain", "no"):
+            assert "contributions" not in outputs(found[name])
+        wait_for_two(worker)
+        row = ["--data", '{"heat": -2, "hour": 0}', "--explain", "--timeout-s", "30"]
+        asked = CliRunner().invoke(
+            command, [TASK, "--kafka", kafka, *row, "--max-latency-ms", "60000"],
+            standalone_mode=False,
+        )  # fmt: skip
+        shown = next(line for line in asked.output.splitlines() if line.startswith("explained"))
+        assert "heat" in shown
+    device.close()
+
+
+def test_both_kinds_add_up_to_their_score(models: Path) -> None:
+    """As the cards say, and in a process without Kafka."""
+    methods = {}
+    for name in MODELS:
+        own = read_card(models / TASK / name / "card.json").explanation
+        assert own is not None
+        assert own.largest_error <= 1e-5
+        methods[name] = own.method
+    assert methods["logistic-regression"] == "exact"
+    assert methods["decision-tree"] in ("tree-shap", "tree-paths")

@@ -1,0 +1,60 @@
+"""A disk that a process fills soon: a file system in memory, or a limit on the process's files."""
+
+import resource
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class SmallDisk:
+    """A folder on a small disk; a context manager.
+
+    Where this user may mount, it is a file system of its own (`ENOSPC`). Else no file of a process
+    that is held to it grows over the size (`EFBIG`).
+
+    Args:
+        folder: to make.
+        kilobytes: of the disk.
+    """
+
+    def __init__(self, folder: Path, kilobytes: int) -> None:
+        self.folder = folder
+        self._kilobytes = kilobytes
+        self._is_mounted = False
+        self._pid: int | None = None
+
+    def hold(self, pid: int | None) -> None:
+        """Hold a process to the disk; None: nobody."""
+        self._pid = pid
+        self._limit()
+
+    def grow(self, kilobytes: int) -> None:
+        """Make room."""
+        self._kilobytes = kilobytes
+        if self._is_mounted:
+            self._mount(f"remount,size={kilobytes}k")
+        self._limit()
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir()
+        self._is_mounted = self._mount(f"size={self._kilobytes}k")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._is_mounted:
+            subprocess.run(["umount", "--lazy", self.folder], check=True)
+
+    def _mount(self, options: str) -> bool:
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", self.folder]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def _limit(self) -> None:
+        if not self._is_mounted and self._pid is not None:
+            _, hard = resource.prlimit(self._pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(self._pid, resource.RLIMIT_FSIZE, (self._kilobytes * 1024, hard))
