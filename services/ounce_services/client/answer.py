@@ -107,9 +107,14 @@ def _explanation(prediction: Prediction, data: dict[str, list[Any]]) -> AnswerEx
     how = prediction.parameters
     if how.explanation is None or how.explained is None or (how.rows or 1) > 1:
         return None
-    inputs = zip(data["explained_inputs"], data["contributions"], strict=True)
-    base = float(data["explained_base"][0])
-    return AnswerExplanation(how.explanation, how.explained, base, dict(inputs))
+    names, values, base = (
+        data.get(name, []) for name in ("explained_inputs", "contributions", "explained_base")
+    )
+    if len(names) != len(values) or len(base) != 1:
+        raise ValueError(f"no prediction: {prediction.id!r} lacks a part of its explanation")
+    return AnswerExplanation(
+        how.explanation, how.explained, float(base[0]), dict(zip(names, values, strict=True))
+    )
 
 
 def read_refusal(id_: str, headers: dict[str, bytes | None]) -> RefusedError:

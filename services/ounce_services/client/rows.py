@@ -62,7 +62,7 @@ def _table(text: str, separator: str | None) -> list[Any]:
     for number, line in lines:
         if len(line) != len(names):
             raise ValueError(f"line {number} has {len(line)} values, and the first {len(names)}")
-    if all(_is_number(name) for name in names):
+    if all(not name or _is_number(name) for name in names):  # a gap is no name
         return [",".join(line) for _, line in lines]
     return [dict(zip(names, line, strict=True)) for _, line in lines[1:]]
 

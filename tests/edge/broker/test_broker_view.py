@@ -1,7 +1,6 @@
 """What the broker says of partitions and topics."""
 
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,6 +12,7 @@ from ounce_edge.broker.broker_view import BrokerView, Marks, SilentBrokerError
 
 from tests.support.edge.serving import NOWHERE
 from tests.support.kafka.topics import OwnTopics
+from tests.support.process.wait import wait_until
 
 A, B = ("t", 0), ("t", 1)
 
@@ -42,20 +42,14 @@ def test_the_broker_is_asked_for_marks_and_ids(kafka: str, topics: OwnTopics) ->
     assert view.marks([(topic, 0), (topic, 1)]) == held_up
     assert view.marks([(topic, 0), (topic, 7), (topic, 1)]) == held_up
     open_.abort_transaction()
-    wait_until(lambda: view.marks([(topic, 1)]) == {(topic, 1): Marks(0, 6, 6)})
+    wait_until(lambda: view.marks([(topic, 1)]) == {(topic, 1): Marks(0, 6, 6)}, lambda: topic)
     before = view.topic_ids([topic, "ounce.no-such-topic"])
     assert [*before] == [topic]
     assert view.topic_ids([topic]) == before
     topics.make_again(topic)
-    wait_until(lambda: view.topic_ids([topic]).get(topic, before[topic]) != before[topic])
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """The broker learns of ends and topics some time after whoever made them is told."""
-    deadline = time.monotonic() + 90
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(
+        lambda: view.topic_ids([topic]).get(topic, before[topic]) != before[topic], lambda: topic
+    )
 
 
 def test_a_broker_that_is_not_there_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:

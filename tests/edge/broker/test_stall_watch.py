@@ -1,18 +1,12 @@
 """Telling that the broker takes nothing, once, with the cause, and that it does again."""
 
 import time
-from collections.abc import Callable
 
 import pytest
 from ounce_edge.broker import stall_watch
 from ounce_edge.broker.stall_watch import StallWatch, why_unconfirmed
 
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 90
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.005)
+from tests.support.process.wait import wait_until
 
 
 def test_trouble_is_told_once_for_each_cause_and_its_end_too(
@@ -30,12 +24,12 @@ def test_trouble_is_told_once_for_each_cause_and_its_end_too(
     time.sleep(0.05)
     assert (watch.trouble, n_asked) == (None, 0)
     for_s = 4.0
-    wait_for(lambda: n_asked > 3)
+    wait_until(lambda: n_asked > 3, lambda: watch.trouble)
     assert watch.trouble == "no leader"
     why = "too few replicas"
-    wait_for(lambda: watch.trouble == why)
+    wait_until(lambda: watch.trouble == why, lambda: watch.trouble)
     for_s = 0.0
-    wait_for(lambda: watch.trouble is None)
+    wait_until(lambda: watch.trouble is None, lambda: watch.trouble)
     watch.close()
     assert [record.message for record in caplog.records] == [
         "the broker has taken no answer for 4 s: no leader",

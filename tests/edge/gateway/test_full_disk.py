@@ -6,7 +6,6 @@ import pytest
 
 from tests.support.kafka.far_end import FarEnd
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.child import free_port
 from tests.support.process.gateway import Gateway
 from tests.support.process.mosquitto import Mosquitto, MqttDevice
 from tests.support.process.small_disk import SmallDisk
@@ -31,7 +30,7 @@ def test_nothing_is_lost_on_a_full_disk_with_kafka_away_and_kill_9(
         monkeypatch.setattr(SmallDisk, "_mount", lambda *_: False)
     requests, predictions, _, _ = topics.of_task(TASK)
     sent = [b"%d " % i + bytes(BYTES) for i in range(N)]
-    nowhere = f"127.0.0.1:{free_port()}"
+    nowhere = "127.0.0.1:1"
     options = [*OPTIONS, f"--store={tmp_path}/disk/store.db"]
     with SmallDisk(tmp_path / "disk", 1000) as disk, MqttDevice(mosquitto.port) as device:
         first = Gateway(mosquitto.url, nowhere, tmp_path / "first.log", options)

@@ -1,8 +1,6 @@
 """A worker explains its answers on a real Kafka: a table's models, and a policy that asks."""
 
-import re
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from ounce_schemas.documents import read_card
 from ounce_services.client.ask_command import command
 
 from tests.support.kafka.topics import OwnTopics
+from tests.support.process.wait import wait_until
 from tests.support.process.worker import OUNCE, Device, Worker
 
 pytestmark = pytest.mark.kafka
@@ -47,17 +46,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def outputs(answer: Any) -> dict[str, Any]:
     return {output.name: output.data for output in answer.outputs}
-
-
-def wait_for_two(worker: Worker) -> None:
-    """Answers count once the broker has them."""
-    series = re.compile(
-        r'^ounce_explanations_total\{outcome="given",task="ovens"\} 2(\.0)?$', re.MULTILINE
-    )
-    deadline_s = time.monotonic() + 60
-    while not series.search(worker.get("/metrics")[1]):
-        assert time.monotonic() < deadline_s, worker.get("/metrics")[1]
-        time.sleep(0.2)
 
 
 def test_answers_are_explained_where_a_message_or_its_rule_asks(
@@ -95,7 +83,8 @@ def test_answers_are_explained_where_a_message_or_its_rule_asks(
             assert abs(said["contributions"][0]) > abs(said["contributions"][1])
         for name in ("plain", "no"):
             assert "contributions" not in outputs(found[name])
-        wait_for_two(worker)
+        series = f'ounce_explanations_total{{outcome="given",task="{TASK}"}}'
+        wait_until(lambda: worker.value_of(series) == 2, worker.child.log_tail)
         row = ["--data", '{"heat": -2, "hour": 0}', "--explain", "--timeout-s", "30"]
         asked = CliRunner().invoke(
             command, [TASK, "--kafka", kafka, *row, "--max-latency-ms", "60000"],

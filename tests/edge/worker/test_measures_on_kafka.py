@@ -3,8 +3,7 @@
 import json
 import re
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from ounce_schemas.documents import read_plans
 from ounce_schemas.plans import PlanProfile
 
 from tests.support.kafka.topics import OwnTopics
+from tests.support.process.wait import wait_until
 from tests.support.process.worker import OUNCE, Device, Worker
 
 pytestmark = pytest.mark.kafka
@@ -58,13 +58,6 @@ def belief(worker: Worker, figure: str) -> float:
     series = f'ounce_plan_{figure}{{plan="logistic-regression",task="{TASK}"}}'
     found = re.search(rf"^{re.escape(series)} (\S+)$", worker.get("/metrics")[1], re.MULTILINE)
     return float(found[1]) if found else -1.0
-
-
-def wait_for(worker: Worker, what: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 90
-    while not what():
-        assert time.monotonic() < deadline_s, worker.get("/metrics")[1]
-        time.sleep(0.2)
 
 
 def ask(payer: Device, inputs: Any, name: str, floor: float) -> list[Any]:
@@ -114,7 +107,9 @@ def test_floors_and_labels_are_of_the_recall(
             payer.label(json.dumps({"id": f"a-{i}", "label": label}))
         n = promised.n + int(is_fraud.sum())
         share = (promised.value * promised.n + found) / n
-        wait_for(worker, lambda: abs(belief(worker, "expected_accuracy") - share) < 2e-3)
+        wait_until(
+            lambda: abs(belief(worker, "expected_accuracy") - share) < 2e-3, worker.child.log_tail
+        )
         low, _ = RECALL.interval([share], [n])
         assert belief(worker, "accuracy_low") == pytest.approx(low, abs=5e-3)
 
@@ -125,7 +120,7 @@ def test_floors_and_labels_are_of_the_recall(
         ]  # fmt: skip
         for answer in missed:  # all of it was fraud after all
             payer.label(json.dumps({"id": answer.id, "label": "fraud"}))
-        wait_for(worker, lambda: belief(worker, "accuracy_low") < floor / 2)
+        wait_until(lambda: belief(worker, "accuracy_low") < floor / 2, worker.child.log_tail)
         (late,) = ask(payer, quiet[:1], "c", floor)
         assert not late.parameters.floor_met
         assert late.parameters.reason == "fallback-most-accurate-in-time"

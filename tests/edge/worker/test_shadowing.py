@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -20,6 +20,7 @@ from ounce_schemas.prediction import Prediction
 from tests.support.edge.ladders import DIGITS, FakeRecord, served
 from tests.support.edge.pipelines import GOOD, HEAVY, LIGHT, edition, second_label
 from tests.support.edge.serving import FakeDelivery, serving_of
+from tests.support.process.wait import wait_until
 
 
 class Shadowed:
@@ -81,17 +82,10 @@ def shadowed() -> Iterator[Shadowed]:
         one.shadowing.close()
 
 
-def wait_until(done: Callable[[], bool]) -> None:
-    until_s = time.monotonic() + 90
-    while not done() and time.monotonic() < until_s:
-        time.sleep(0.01)
-    assert done()
-
-
 def test_a_shadow_answers_as_its_policy_says_beside_what_is_published(shadowed: Shadowed) -> None:
     shadowed.begin("{min_accuracy: 0.95, max_latency_ms: 5000}")
     shadowed.take(40)
-    wait_until(lambda: len(shadowed.said) == 40)
+    wait_until(lambda: len(shadowed.said) == 40, lambda: len(shadowed.said))
     assert {a.model_name for a in shadowed.said} == {"heavy"}
     assert {a.parameters.policy_version for a in shadowed.said} == {"v4-shadow"}
     assert sorted(int(a.id) for a in shadowed.said) == list(range(40))
@@ -103,12 +97,12 @@ def test_a_shadow_answers_as_its_policy_says_beside_what_is_published(shadowed: 
 def test_a_share_is_copied_and_none_once_the_shadow_ends(shadowed: Shadowed) -> None:
     shadowed.begin("{max_latency_ms: 5000}", share=0.3)
     shadowed.take(400)
-    wait_until(lambda: shadowed.counted.total() > 60)
+    wait_until(lambda: shadowed.counted.total() > 60, lambda: len(shadowed.said))
     shadowed.shadowing.follow(version(None))
     shadowed.take(100, first=1000)
     shadowed.begin("{max_latency_ms: 5000}")
     shadowed.take(10, first=2000)
-    wait_until(lambda: any(int(a.id) == 2009 for a in shadowed.said))
+    wait_until(lambda: any(int(a.id) == 2009 for a in shadowed.said), lambda: len(shadowed.said))
     ids = [int(a.id) for a in shadowed.said]
     assert 60 < sum(id_ < 400 for id_ in ids) < 190
     assert [id_ for id_ in ids if id_ >= 400] == list(range(2000, 2010))
@@ -117,7 +111,7 @@ def test_a_share_is_copied_and_none_once_the_shadow_ends(shadowed: Shadowed) -> 
 def test_what_can_not_be_served_is_counted_and_not_sent(shadowed: Shadowed) -> None:
     shadowed.begin("{max_latency_ms: 5000}")
     shadowed.shadowing.copy([FakeRecord(b"junk", offset_=i) for i in range(3)])
-    wait_until(lambda: shadowed.counted["dead-letter"] == 3)
+    wait_until(lambda: shadowed.counted["dead-letter"] == 3, lambda: len(shadowed.said))
     assert shadowed.said == []
 
 
@@ -130,7 +124,7 @@ def test_copies_are_dropped_while_the_worker_has_something_to_do(
     n = MOST_COPIES + 50
     shadowed.take(n)
     assert shadowed.counted["dropped"] >= 50
-    wait_until(lambda: shadowed.counted["dropped"] == n)
+    wait_until(lambda: shadowed.counted["dropped"] == n, lambda: len(shadowed.said))
     assert len(shadowed.delivery.published) == n
     assert shadowed.said == []
 
