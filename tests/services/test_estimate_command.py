@@ -58,7 +58,8 @@ def happens(folder: Path, policy: Mapping[str, Any]) -> tuple[Sequence[bytes], S
     ]
     start = edition(*models, **policy)
     log = DecisionLog(folder, start.log_header())
-    pipeline, outbox = Pipeline(start, clocks=Clocks(clock, clock), log=log), Outbox()
+    pipeline = Pipeline(start, clocks=Clocks(clock, clock), log=log, rng=rng)
+    outbox = Outbox()
     labels = list[bytes]()
     while len(labels) < N:
         poll = []

@@ -122,8 +122,7 @@ def _linear(terms: Terms, last: Linear, columns: _Columns, scores: ScoreMap) -> 
 
 
 def _trees(terms: Terms, last: Ensemble, columns: _Columns, scores: ScoreMap) -> _Sums:
-    weighed = [weigh(tree, columns.features) for tree in last.trees]
-    base = last.base + sum((tree.means[0] for tree in weighed), np.zeros_like(last.base))
+    base = last.base.astype(np.float64)
     owners, n_parts = columns.owners, columns.n_parts
     method: Method
     if terms.is_additive:
@@ -134,8 +133,10 @@ def _trees(terms: Terms, last: Ensemble, columns: _Columns, scores: ScoreMap) ->
         method, share = "tree-paths", paths
     n_outputs = len(last.base)
     found, n_values = list[Tree](), 0
-    for each in weighed:
-        tree = share(each, owners, n_parts)
+    for each in last.trees:  # one by one: too many are found out by the first
+        weighed = weigh(each, columns.features)
+        base = base + weighed.means[0]
+        tree = share(weighed, owners, n_parts)
         if n_outputs == 2:  # what speaks for one of two speaks against the other
             tree = _second_of_two(tree)
         found.append(tree)

@@ -170,7 +170,9 @@ def test_two_hundred_models_of_twenty_tasks_serve_within_a_budget(tmp_path: Path
                 assert time.monotonic() < deadline
                 await serving.work()
                 await asyncio.sleep(0.001)
-            assert memory.used_bytes <= 50
+            while memory.used_bytes > 50:  # what was loaded answers before others make room
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.001)
 
     asyncio.run(serve())
     memory.close()

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from ounce_exporters.explaining import additive
+from ounce_exporters.explaining.tree_terms import Weighed, weigh
+from ounce_exporters.export.trees import Tree
 from ounce_exporters.recipe import Inputs
 from ounce_exporters.tasks.table.preprocessing import preprocessing, with_gaps
 from ounce_exporters.training.classical import fit_classical
@@ -129,6 +132,23 @@ def test_paths_of_a_forest_add_up_to_the_probability(
     found = export(table("classes", labels), tmp_path, of_trees(lambda texts: forest))
     check(found, "tree-paths", "probability")
     assert ((found.sums > 0) & (found.sums < 1 + 1e-6)).all()
+
+
+def test_a_forest_that_is_too_large_is_found_out_by_its_first_trees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weighed = []
+
+    def counting(tree: Tree, rows: NDArray[np.float64]) -> Weighed:
+        weighed.append(tree)
+        return weigh(tree, rows)
+
+    monkeypatch.setattr(additive, "MOST_LEAF_VALUES", 10)
+    monkeypatch.setattr(additive, "weigh", counting)
+    forest = RandomForestClassifier(10, min_samples_leaf=3, random_state=0)
+    found = export(table("classes"), tmp_path, of_trees(lambda texts: forest))
+    check(found, "occlusion", "log-odds")
+    assert len(weighed) == 1
 
 
 def test_shallow_trees_have_shapley_values(tmp_path: Path) -> None:
