@@ -155,11 +155,18 @@ def describe(error: ValidationError) -> str:
     Of an address the login is left out.
     """
     parts = []
-    for item in error.errors(include_url=False):
-        where = ".".join(str(part) for part in item["loc"]) or "document"
+    items = error.errors(include_url=False)
+    for item in items:
+        loc = item["loc"]
+        # An entry that is wrong counts as none, so its list seems too short.
+        if item["type"] == "too_short" and any(
+            other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in items
+        ):
+            continue
+        where = ".".join(map(str, loc)) + ": " if loc else ""
         # A whole document says nothing new.
         is_told = item["type"] != "missing" and not isinstance(item["input"], dict)
         value = _LOGIN.sub("//***@", str(item["input"]))
         given = f" (given: {value[:80]!r})" if is_told else ""
-        parts.append(f"{where}: {item['msg'].removeprefix('Value error, ')}{given}")
+        parts.append(f"{where}{item['msg'].removeprefix('Value error, ')}{given}")
     return "; ".join(parts)

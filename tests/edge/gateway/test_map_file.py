@@ -66,7 +66,7 @@ def test_options_go_beside_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "maps.yaml: document: "),
+        ("", "maps.yaml: Input should be a valid dictionary"),
         ("maps: []", "maps.yaml: maps: "),
         ("maps: [a: ]", "maps.yaml: maps.0.topic: Field required; maps.0.a: Extra inputs"),
         ("maps: [{topic: s/+device}]", "maps.0: 's/+device': name the task by a level +task"),
