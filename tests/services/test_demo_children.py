@@ -123,3 +123,21 @@ def test_demo_shows_why_its_worker_failed(models: Path) -> None:
 
 def test_help_shows_an_example() -> None:
     assert "Example: ounce demo" in CliRunner().invoke(command, ["--help"]).output
+
+
+def test_a_second_ctrl_c_may_find_the_program_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Children() as children:
+        child = children.start("sleeper", SLEEP, tmp_path / "log")
+        wait, hurried = child._process.wait, []
+
+        def hurry(timeout: float | None = None) -> int:
+            code = wait(timeout)
+            if not hurried:
+                hurried.append(code)
+                raise KeyboardInterrupt
+            return code
+
+        monkeypatch.setattr(child._process, "wait", hurry)
+        assert child.stop() == hurried[0]

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -98,7 +99,8 @@ class Child:
             try:
                 self._process.wait(timeout_s)
             except (subprocess.TimeoutExpired, KeyboardInterrupt):
-                os.killpg(self.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it has just ended
+                    os.killpg(self.pid, signal.SIGKILL)
         return self._process.wait()
 
     def _log_tail(self) -> str:
