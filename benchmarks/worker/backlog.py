@@ -68,17 +68,7 @@ def fill(servers: str, body: str, inputs: np.ndarray, n: int) -> None:
             for row in inputs
         ]  # fmt: skip
     for i in range(n):
-        headers: list[tuple[str, str | bytes | None]] | None = None
-        if body == "events":
-            headers = [
-                ("ce_id", b"%d" % i),
-                ("ce_source", b"/devices/%d" % (i % 100)),
-                ("ce_specversion", b"1.0"),
-                ("ce_type", b"io.ounce.request"),
-                ("ce_maxlatencyms", b"3600000"),
-                ("ce_minaccuracy", b"0.9"),
-                ("content-type", b"application/octet-stream"),
-            ]
+        headers = event_headers(i) if body == "events" else None
         producer.produce(
             TOPICS["requests"], bodies[i % len(bodies)], b"device-%d" % (i % 100),
             partition=i % PARTITIONS, headers=headers,
@@ -86,6 +76,19 @@ def fill(servers: str, body: str, inputs: np.ndarray, n: int) -> None:
         if i % 50_000 == 0:
             producer.poll(0)
     producer.flush()
+
+
+def event_headers(i: int) -> list[tuple[str, str | bytes | None]]:
+    """CloudEvents' headers of request i, with both targets."""
+    return [
+        ("ce_id", b"%d" % i),
+        ("ce_source", b"/devices/%d" % (i % 100)),
+        ("ce_specversion", b"1.0"),
+        ("ce_type", b"io.ounce.request"),
+        ("ce_maxlatencyms", b"3600000"),
+        ("ce_minaccuracy", b"0.9"),
+        ("content-type", b"application/octet-stream"),
+    ]
 
 
 def ends(reader: Consumer, topic: str) -> list[int]:

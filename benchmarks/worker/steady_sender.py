@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from confluent_kafka import Producer
 
-from benchmarks.worker.backlog import PARTITIONS, TOPICS
+from benchmarks.worker.backlog import PARTITIONS, TOPICS, event_headers
 
 _STEP_S = 0.002
 """The sender looks this often at what is due."""
@@ -48,21 +48,9 @@ def _send(
                 bodies[i % len(bodies)],
                 b"device-%d" % (i % 100),
                 partition=i % PARTITIONS,
-                headers=_headers(i) if has_headers else None,
+                headers=event_headers(i) if has_headers else None,
             )
         n = max(n, due)
         producer.poll(0)
         time.sleep(_STEP_S)
     producer.flush(30)
-
-
-def _headers(i: int) -> list[tuple[str, str | bytes | None]]:
-    return [
-        ("ce_id", b"%d" % i),
-        ("ce_source", b"/devices/%d" % (i % 100)),
-        ("ce_specversion", b"1.0"),
-        ("ce_type", b"io.ounce.request"),
-        ("ce_maxlatencyms", b"3600000"),
-        ("ce_minaccuracy", b"0.9"),
-        ("content-type", b"application/octet-stream"),
-    ]

@@ -6,6 +6,7 @@ Its options are those of `ounce worker`. It begins with all telemetry.
 import logging
 import signal
 from typing import Any
+from unittest.mock import patch
 
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.metrics import Metrics
@@ -19,6 +20,7 @@ SIDES = {
 }
 SIGNALS = {side: signal.SIGRTMIN + 1 + i for i, side in enumerate(SIDES)}
 _COUNTING = ("observe", "show", "set_lag", "set_blocked", "show_unconfirmed")
+_TRACING = ("observe",)
 
 
 def _nothing(*_: Any) -> None:
@@ -30,7 +32,7 @@ class Switch:
 
     def __init__(self) -> None:
         self._counting = {name: getattr(Metrics, name) for name in _COUNTING}
-        self._observe = Tracing.observe
+        self._tracing = {name: getattr(Tracing, name) for name in _TRACING}
         self._pipelines: list[Pipeline] = []
         self._note_pipelines()
 
@@ -41,14 +43,15 @@ class Switch:
             begin(pipeline, *args, **options)
             self._pipelines.append(pipeline)
 
-        setattr(Pipeline, "__init__", noted)  # noqa: B010
+        patch.object(Pipeline, "__init__", noted).start()
 
     def turn(self, side: str) -> None:
         """Do as one of `SIDES` says from now on."""
         counts, traces = side != "silent", side == "traced"
         for name, real in self._counting.items():
             setattr(Metrics, name, real if counts else _nothing)
-        setattr(Tracing, "observe", self._observe if traces else _nothing)  # noqa: B010
+        for name, real in self._tracing.items():
+            setattr(Tracing, name, real if traces else _nothing)
         for pipeline in self._pipelines:
             pipeline.keeps_trails = traces
         logging.disable(logging.NOTSET if counts else logging.WARNING)

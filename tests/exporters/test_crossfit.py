@@ -1,14 +1,15 @@
 """Cross-fitting: no item is judged by a model that has learned from it, and the last learns all."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
 from ounce_exporters.crossfit import NEVER_HELD_OUT, train
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, Recipe, Split, TaskData
 from ounce_schemas.task import TaskSpec, TensorSpec
+
+from tests.support.exporters.memory import Memory
 
 SPEC = TaskSpec(
     name="rows",
@@ -17,21 +18,6 @@ SPEC = TaskSpec(
     inputs=(TensorSpec(name="input", datatype="FP32", shape=(1,)),),
     labels=("no", "yes"),
 )
-
-
-@dataclass
-class Memory:
-    """A model that says 1 of each row that it has learned from, and 0 of every other."""
-
-    rows: frozenset[float]
-    parameters: int = 0
-
-    def predict(self, inputs: Inputs) -> NDArray[np.float32]:
-        known = [float(row) in self.rows for row in inputs["input"][:, 0]]
-        return np.array([[1.0 - k, k] for k in known], np.float32)
-
-    def to_onnx(self) -> onnx.ModelProto:
-        raise NotImplementedError
 
 
 def remember(data: TaskData, seed: int, progress: Progress) -> FittedModel:

@@ -2,21 +2,19 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from ounce_exporters.crossfit import train as cross_fit
 from ounce_exporters.distillation import unseen_answers, with_distilled
 from ounce_exporters.export.graphs import IR_VERSION, OPSET, UNCALIBRATED
 from ounce_exporters.ladder import build_ladder
 from ounce_exporters.lighter.forms import NotWorthwhileError
-from ounce_exporters.recipe import FittedModel, Inputs, Progress, Recipe, TaskData
+from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.reporters import Reporters
 from ounce_exporters.tasks.folds import with_folds
 from ounce_exporters.tasks.splits import split_task
@@ -29,6 +27,7 @@ from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 from tests.support.exporters.commands import Run
+from tests.support.exporters.memory import Memory
 from tests.support.networks import GraphModel
 
 NAME, TAUGHT = "small-cnn", "small-cnn-distilled"
@@ -137,21 +136,6 @@ def test_a_network_that_failed_has_no_student(data: TaskData, tmp_path: Path) ->
     build_ladder(data, recipes, tmp_path, 0, told)
     assert told.errors == [f"{NAME}: it can't"]
     assert told.reasons == {TAUGHT: f"there is no {NAME} to compare it with"}
-
-
-@dataclass
-class Memory:
-    """Says class 1 of each row that it has learned from, and class 0 of every other."""
-
-    rows: frozenset[float]
-    parameters: int = 0
-
-    def predict(self, inputs: Inputs) -> NDArray[np.float32]:
-        known = [float(row) in self.rows for row in inputs["input"][:, 0]]
-        return np.array([[1.0 - k, k] for k in known], np.float32)
-
-    def to_onnx(self) -> onnx.ModelProto:
-        raise NotImplementedError
 
 
 def numbers(data: TaskData) -> frozenset[float]:
