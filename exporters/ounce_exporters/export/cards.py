@@ -108,6 +108,7 @@ def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str
                 for b in card.latency.batches
             ],
         ),
+        *(["## GPU", f"On the CPU alone: {card.not_on_gpu}."] if card.not_on_gpu else []),
         "## Explanations",
         _explanation_text(card),
         "## Training",
