@@ -8,12 +8,14 @@ from pydantic import Field
 from ounce_schemas.latency import Latency
 from ounce_schemas.task import Document
 
-Method = Literal["exact", "tree-shap", "tree-paths", "occlusion"]
+Method = Literal["exact", "tree-shap", "tree-paths", "rescale", "occlusion"]
 """How contributions are found.
 
 - `exact`: the score is a sum of terms, and each belongs to one input, or half to each of two.
 - `tree-shap`: Shapley values of every tree, by the shares of training rows at its branches.
 - `tree-paths`: what changes of a tree's mean at each branch that a row takes.
+- `rescale`: what an input carries of a network's change over the reference, from layer to layer
+  (DeepLIFT's rule of that name).
 - `occlusion`: what the score loses where an input is replaced by that of the reference. What these
   differences leave of the score is shared out in proportion to their sizes.
 """
@@ -55,7 +57,8 @@ class Explanation(Document):
     )
     reference: dict[str, tuple[float | str | None, ...]] = Field(
         default_factory=dict,
-        description="Occlusion, by tensor: what replaces a value, of each column or channel",
+        description="Of `rescale` and `occlusion`, by tensor: the item that contributions are "
+        "held against, a value for each column or channel",
     )
     largest_error: float = Field(
         ge=0,

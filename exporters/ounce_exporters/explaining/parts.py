@@ -1,6 +1,6 @@
 """The parts of an input that contributions are of: columns, blocks of pixels, steps, bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -38,6 +38,13 @@ def parts_of(task: TaskSpec) -> list[Part]:
             mask[elements] = True
             parts.append(Part(name, tensor.name, mask))
     return parts
+
+
+def places_of(parts: Sequence[Part], tensor: str) -> NDArray[np.intp]:
+    """The part that each element of a tensor is in; shape of an item, as the graph reads it."""
+    masks = np.stack([part.mask for part in parts if part.tensor == tensor])
+    first = next(i for i, part in enumerate(parts) if part.tensor == tensor)
+    return np.asarray(first + masks.argmax(axis=0))
 
 
 def graph_shape(tensor: TensorSpec) -> tuple[int, ...]:
