@@ -5,7 +5,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,18 @@ from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime
 from ounce_schemas.card import Latency, LatencyAtBatch
 from ounce_schemas.documents import EXPLANATION_FILE
 from ounce_schemas.errors import ArtifactError, ExportError
-from ounce_schemas.explanation import MOST_INPUTS, Explanation, Method
+from ounce_schemas.explanation import MOST_INPUTS, ExplainedText, Explanation, Method
 
 from ounce_exporters.explaining.additive import explain_terms
 from ounce_exporters.explaining.occlusion import occlude
 from ounce_exporters.explaining.owners import feature_owners
-from ounce_exporters.explaining.parts import Part, graph_shape, parts_of, places_of
+from ounce_exporters.explaining.parts import (
+    Part,
+    graph_shape,
+    parts_of,
+    places_of,
+    texts_of,
+)
 from ounce_exporters.explaining.reference import as_told, find_reference
 from ounce_exporters.explaining.rescale import rescale
 from ounce_exporters.explaining.scores import ScoreMap, probability_map, score_map
@@ -81,6 +87,7 @@ class _Made:
     scores: ScoreMap
     names: tuple[str, ...]
     reference: dict[str, tuple[float | str | None, ...]]
+    texts: dict[str, ExplainedText] = field(default_factory=dict)
 
 
 def explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime) -> Explained:
@@ -134,6 +141,7 @@ def _explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime)
         method=made.method,
         score=made.scores.name,
         inputs=made.names,
+        texts=made.texts,
         reference=made.reference,
         largest_error=float(f"{error:.3g}"),
         latency=Latency(
@@ -204,8 +212,9 @@ def _make(exported: Exported, data: TaskData) -> _Made:
     names = tuple(part.name for part in parts)
     told = as_told(task, reference)
     try:
-        graph = rescale(exported.graph, task, parts, reference, scores)
-        return _Made(graph, "rescale", scores, names, told)
+        graph, method = rescale(exported.graph, task, parts, reference, scores)
+        texts = texts_of(task)
+        return _Made(graph, method, scores, tuple(texts) or names, told, texts)
     except ExportError as e:
         logger.debug("not explained by rescaling: %s", e)
     if len(parts) > MOST_OCCLUDED:

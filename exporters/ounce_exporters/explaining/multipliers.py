@@ -89,7 +89,9 @@ def _product(tape: Tape, node: NodeProto, m: str) -> Found:
     for place, name in enumerate(node.input):
         if name in tape.usual:
             other = node.input[1 - place]
-            factor = tape.middle(other) if other in tape.usual else tape.fixed[other]
+            factor: Any = tape.fixed.get(other)
+            if other in tape.usual:
+                tape.is_linear, factor = False, tape.middle(other)
             yield _to(tape, node, place, tape.add("Mul", m, factor))
 
 
@@ -100,6 +102,10 @@ def _quotient(tape: Tape, node: NodeProto, m: str) -> Found:
         return
     one = np.float32(1)
     over = tape.add("Div", m, below)
+    if above in tape.usual and not tape.usual[above].any():  # the divisor of 0 carries nothing
+        yield _to(tape, node, 0, over)
+        return
+    tape.is_linear = False
     if above in tape.usual:
         mean = tape.add("Add", tape.add("Div", m, tape.usual[below]), over)
         yield _to(tape, node, 0, tape.add("Mul", mean, one / 2))
@@ -112,12 +118,14 @@ def _function(tape: Tape, node: NodeProto, m: str) -> Found:
     name, result = node.input[0], node.output[0]
     if any(each in tape.usual for each in node.input[1:]):
         raise ExportError(f"{node.op_type} whose bounds depend on the item")
+    tape.is_linear = False
     below = tape.add("Add", tape.change(name), _TINY)
     yield name, tape.add("Mul", m, tape.add("Div", tape.change(result), below))
 
 
 def _root(tape: Tape, node: NodeProto, m: str) -> Found:
     result = node.output[0]
+    tape.is_linear = False
     both = tape.add("Add", tape.add("Add", result, tape.usual[result]), _TINY)
     yield node.input[0], tape.add("Div", m, both)
 
@@ -128,6 +136,7 @@ def _matrix_product(tape: Tape, node: NodeProto, m: str) -> Found:
     if options.get("transA") or options.get("alpha", 1.0) != 1.0 or left not in tape.usual:
         raise ExportError("a matrix product of an unusual form")
     if right in tape.usual:
+        tape.is_linear = False
         turned = [0, 2, 1]
         if tape.usual[left].ndim != 3 or tape.usual[right].ndim != 3:
             raise ExportError("a matrix product of an unusual form")
@@ -164,6 +173,7 @@ def _greatest(tape: Tape, node: NodeProto, m: str) -> Found:
     """Where the maximum is at i, and at the reference was at j, its change is no greater than that
     at i and no less than that at j. So it is a mean of the two, with weights in [0, 1]."""
     name, result = node.input[0], node.output[0]
+    tape.is_linear = False
     shape, axes = tape.usual[name].shape[1:], _axes(tape, node)
     lead = shape[: min(axes) - 1]
     if sorted(axes) != list(range(len(lead) + 1, len(shape) + 1)):

@@ -11,8 +11,10 @@ import numpy as np
 import onnx
 from onnx import NodeProto, compose, helper, numpy_helper
 from ounce_schemas.errors import ExportError
+from ounce_schemas.explanation import Method
 from ounce_schemas.task import TaskSpec
 
+from ounce_exporters.explaining.byte_contributions import check_bytes, of_bytes
 from ounce_exporters.explaining.joining import EXPLAINED, attach_explained, pick_score
 from ounce_exporters.explaining.multipliers import RULES
 from ounce_exporters.explaining.parts import Part, places_of
@@ -33,13 +35,15 @@ def rescale(
     parts: Sequence[Part],
     reference: Reference,
     scores: ScoreMap,
-) -> onnx.ModelProto:
-    """A graph of the answer and its explanation.
+) -> tuple[onnx.ModelProto, Method]:
+    """A graph of the answer and its explanation. It is exact where the model is a weighed sum.
+
+    Of a sentence contributions are of its bytes.
 
     Args:
         graph: of the model: the task's inputs and output, with `uncalibrated` inside.
         task: of the model.
-        parts: of its inputs.
+        parts: of its inputs; none of them counts where the input is sentences.
         reference: an item that nothing is known of.
         scores: what contributions add up to.
 
@@ -56,9 +60,13 @@ def rescale(
     usual = tape.usual[outputs].astype(np.float64)[0]
     bases = (usual @ scores.weights + scores.offsets).astype(np.float32)[:, None]
     base = tape.add("Gather", bases, label, axis=0)
+    n_bytes = _count_bytes(task)
+    leaves = _follow(tape, list(result.graph.node), outputs, own).items()
     found = [
-        _contributions(tape, result, task, parts, leaf, multiplier)
-        for leaf, multiplier in _follow(tape, list(result.graph.node), outputs, own).items()
+        of_bytes(tape, leaf, multiplier, n_bytes)
+        if n_bytes
+        else _contributions(tape, result, task, parts, leaf, multiplier)
+        for leaf, multiplier in leaves
     ]
     contributions = found[0] if len(found) == 1 else tape.add("Sum", *found)
     tape.nodes.append(
@@ -69,7 +77,22 @@ def rescale(
         numpy_helper.from_array(value, name) for name, value in tape.constants.items()
     )
     del result.graph.value_info[:]
-    return attach_explained(result, task, len(parts))
+    if n_bytes:
+        check_bytes(result, task, [leaf for leaf, _ in leaves], n_bytes)
+    method: Method = "exact" if tape.is_linear else "rescale"
+    return attach_explained(result, task, n_bytes or len(parts)), method
+
+
+def _count_bytes(task: TaskSpec) -> int:
+    """Of the sentences that are the input; 0 where there are none.
+
+    Raises:
+        ExportError: there are other inputs beside them.
+    """
+    sizes = [tensor.size * (tensor.text_bytes or 0) for tensor in task.inputs]
+    if any(sizes) and not all(sizes):
+        raise ExportError("sentences stand beside other inputs")
+    return sum(sizes)
 
 
 def _follow(tape: Tape, nodes: list[NodeProto], outputs: str, own: str) -> dict[str, str]:

@@ -35,6 +35,8 @@ class Tape:
     prefix: str = "explaining/"
     nodes: list[NodeProto] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
+    is_linear: bool = True
+    """Whether all that was followed so far only adds up and weighs."""
     _changes: dict[str, str] = field(default_factory=dict)
 
     def add(self, operator: str, *inputs: "str | Held | None", **attributes: Any) -> str:
