@@ -25,8 +25,9 @@ from ounce_schemas.task import TaskSpec
 from ounce_edge.wire.answer_forms import CONTENT_TYPES, AnswerForms
 from ounce_edge.wire.batch import RequestBatch, take
 from ounce_edge.wire.bodies import Bodies
+from ounce_edge.wire.explained import ExplainedGroup
 from ounce_edge.wire.many_rows import ManyRows, write_rows
-from ounce_edge.wire.outputs import ExplainedGroup, OutputEncoder
+from ounce_edge.wire.outputs import OutputEncoder
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import RequestHead
 from ounce_edge.wire.rows_alike import of_each_kind
