@@ -155,8 +155,6 @@ def test_options_that_do_not_go_together(tmp_path: Path) -> None:
         loaded(path, None, window=4, unit="unit", remaining=9, kind="classification")
     with pytest.raises(DataError, match="there is no column 'engine'"):
         loaded(path, None, window=4, unit="engine", remaining=9)
-    with pytest.raises(DataError, match="--kind clusters reads no sequences"):
-        loaded(path, None, window=4, unit="unit", kind="clusters")
     frame = wearing(4).astype({"load": str})
     frame.loc[3, "load"] = "x"
     frame.to_csv(path, index=False)
