@@ -71,6 +71,8 @@ class GroupAnswer:
     """Compute per item that the most accurate model would have spent more."""
     rejected: Callable[[float], dict[str, str]]
     """For a floor: the plans passed over, and why."""
+    gpu_ms: float = 0.0
+    """What of `cost_ms` was spent on a GPU."""
     objective: Objective | None = None
     """The policy's, where it is not CPU time."""
     cost: float = 0.0
@@ -258,6 +260,8 @@ def _figures(answer: GroupAnswer) -> bytes:
         answer.cost_ms,
         answer.saved_ms,
     )
+    if answer.gpu_ms:
+        figures += b',"gpu_ms":%.4g' % answer.gpu_ms
     if answer.objective is not None:
         figures += b',"objective":%b,"cost":%.6g,"cost_saved":%.6g' % (
             _json(answer.objective),
