@@ -64,6 +64,8 @@ _SNIFFED = frozenset(
     }
 )  # fmt: skip
 """Content types that libraries set without a look at the body, and those of framed bodies."""
+_CBOR = frozenset({"application/cbor", "application/cloudevents+cbor"})
+"""It is read as JSON is; what it holds is the same."""
 _MAX_TRACEPARENT_BYTES = 512
 """Those of today have 55."""
 
@@ -219,10 +221,10 @@ def _min_accuracy(value: bytes) -> float:
 
 @lru_cache(maxsize=64)
 def _is_json(value: bytes) -> bool | None:
-    """Whether the body is JSON or raw; None where it has to be looked at."""
+    """Whether the body is JSON, or CBOR, or raw; None where it has to be looked at."""
     content_type = _text(HEADER_CONTENT_TYPE, value)
     essence = _unquoted(content_type).split(";", 1)[0].strip().lower()
-    if essence == CONTENT_TYPE_JSON:
+    if essence == CONTENT_TYPE_JSON or essence in _CBOR:
         return True
     if essence == CONTENT_TYPE_RAW:
         return False
