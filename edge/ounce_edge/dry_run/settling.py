@@ -148,8 +148,7 @@ class SenderTable:
                 np.concatenate([settled.kind, np.zeros(more, np.int32)]),
             )
         for number, sender in new.items():
-            attributes = self._matcher.attributes(dict(sender.extensions))
-            found = self._matcher.number(sender.device, attributes, at_ms)
+            found = self._matcher.number(sender.device, dict(sender.extensions), at_ms)
             own = self._every[found]
             asked_ms, floor = sender.asked_latency_ms, sender.asked_accuracy
             latency_ms = within(
