@@ -86,9 +86,11 @@ bench-tables: $(READY) ## Ladders of public tables against other libraries; DATA
 	$(BIN)/python -m benchmarks.public_tables $(if $(SHORT),--seeds 1,--resume) \
 	  $(if $(DATA),--data $(DATA)) $(PUBLISHED)
 
-bench-advisor: $(READY) ## What advice loses on public tables; DATA=FOLDER, SHORT=1: the smallest
+bench-advisor: $(READY) ## What advice loses on public tables; DATA=FOLDER, SHORT=1, RESUME=1
 	$(BIN)/python -m benchmarks.advisor --data $(or $(DATA),tables) $(if $(SHORT),--short) \
-	  $(addprefix --peers ,$(or $(PEERS),flaml tuned-boosting)) $(PUBLISHED)
+	  $(addprefix --peers ,$(or $(PEERS),flaml autogluon tuned-boosting)) $(if $(RESUME),--resume) \
+	  $(PUBLISHED)
+	$(BIN)/python -m benchmarks.advisor.promises --data $(or $(DATA),tables) $(PUBLISHED)
 
 bench-kinds: $(READY) ## Anomalies, texts, images and sequences on public data: DATA=FOLDER
 	$(BIN)/python -m benchmarks.kinds --data $(DATA) $(PUBLISHED)
