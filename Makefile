@@ -100,7 +100,7 @@ bench-kinds: $(READY) ## Anomalies, texts, images and sequences on public data: 
 	  $(BIN)/python -m benchmarks.kinds.signals --data $(DATA) --of $$of $(PUBLISHED) || exit 1; \
 	done
 
-bench-precisions: $(READY) ## What lighter forms of the ladders' networks cost and answer here
+bench-precisions: $(READY) ## What other forms of the ladders' models cost and answer here
 	$(BIN)/python -m benchmarks.precisions $(PUBLISHED)
 
 bench-gpu: $(READY) ## Measure TensorRT and CUDA beside the CPU; needs an NVIDIA GPU
