@@ -1,7 +1,6 @@
 """Builds, publishes and reports predictions from a plan's output."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -259,4 +258,4 @@ def _by_reason(job: Job, answered: Answered, choice: Choice) -> Iterable[tuple[C
     if kept.all():
         return [(choice, answered)]
     parts = ((choice, answered.items[kept]), (choice.below_floor, answered.items[~kept]))
-    return [(why, replace(answered, items=items)) for why, items in parts if len(items)]
+    return [(why, answered._replace(items=items)) for why, items in parts if len(items)]

@@ -5,8 +5,7 @@ share, since building and serialising an object per message costs ten times more
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -49,8 +48,7 @@ _MARKS = tuple(
 models have not learned, and 8 or 16 for an explanation that is not there."""
 
 
-@dataclass(frozen=True)
-class GroupAnswer:
+class GroupAnswer(NamedTuple):
     """What one call answered."""
 
     model_name: str
