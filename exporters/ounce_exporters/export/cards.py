@@ -103,13 +103,9 @@ def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str
         _table(
             ["items per call", "median", "99th percentile", "median per item"],
             [
-                [
-                    str(b.batch_size),
-                    f"{b.p50_ms:.4f}",
-                    f"{b.p99_ms:.4f}",
-                    f"{b.p50_ms / b.batch_size:.4f}",
-                ]
+                [str(n), *(f"{ms:.4f}" for ms in (b.p50_ms, b.p99_ms, b.p50_ms / n))]
                 for b in card.latency.batches
+                for n in (b.batch_size,)
             ],
         ),
         *(["## GPU", f"On the CPU alone: {card.not_on_gpu}."] if card.not_on_gpu else []),

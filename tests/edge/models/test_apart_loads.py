@@ -13,7 +13,7 @@ from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime
 
 from tests.support.edge import bad_runtime as bad
 from tests.support.edge.apart import LIMITS, PATH, Clock, answers_again, wish
-from tests.support.process.wait import wait_until
+from tests.support.process.wait import is_running, wait_until
 
 
 @pytest.fixture
@@ -104,11 +104,3 @@ def test_no_process_is_left_when_the_worker_ends_or_is_killed(ending: str) -> No
     worker = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert worker.returncode == (-signal.SIGKILL if ending else 0), worker.stderr
     wait_until(lambda: not is_running(int(worker.stdout)), lambda: worker.stderr)
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
