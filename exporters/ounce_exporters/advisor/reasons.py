@@ -157,7 +157,8 @@ def _data_size(ran: Sequence[Arm]) -> Reason | None:
 
 def _ended(arms: Sequence[Arm]) -> Reason | None:
     """Where no arm of a family ran to the end."""
-    ended = [arm for arm in arms if arm.accuracy is None and arm.curve]
+    whole = {arm.family for arm in arms if arm.accuracy is not None}
+    ended = [arm for arm in arms if arm.curve and arm.family not in whole]
     if not ended:
         return None
     last = max(ended, key=lambda arm: arm.curve[-1].validation)

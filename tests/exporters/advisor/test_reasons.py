@@ -93,7 +93,9 @@ def test_a_network_that_ended_early_is_told() -> None:
         update={"accuracy": None, "stopped": "at most 0.72 to expect, ridge at least 0.79"}
     )
 
-    assert told(arm("ridge", 0.8), network)["data size"] == (
+    forest = arm("random-forest", 0.78).model_copy(update={"accuracy": None, "stopped": "too low"})
+
+    assert told(arm("ridge", 0.8), forest, network)["data size"] == (
         "mlp ended at 1,000 rows: at most 0.72 to expect, ridge at least 0.79"
     )
 
