@@ -91,6 +91,7 @@ bench-advisor: $(READY) ## What advice loses on public tables; DATA=FOLDER, SHOR
 	  $(addprefix --peers ,$(or $(PEERS),flaml autogluon tuned-boosting)) $(if $(RESUME),--resume) \
 	  $(PUBLISHED)
 	$(BIN)/python -m benchmarks.advisor.promises --data $(or $(DATA),tables) $(PUBLISHED)
+	$(BIN)/python -m benchmarks.advisor.cost $(PUBLISHED)
 
 bench-kinds: $(READY) ## Anomalies, texts, images and sequences on public data: DATA=FOLDER
 	$(BIN)/python -m benchmarks.kinds --data $(DATA) $(PUBLISHED)
