@@ -1,13 +1,12 @@
 """Builds, publishes and reports predictions from a plan's output."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_schemas.explanation import ExplanationOutcome
+from ounce_schemas.explanation import ExplainedText, ExplanationOutcome
 from ounce_schemas.routing import Choice, Objective
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.topics import predictions_topic
@@ -15,6 +14,7 @@ from ounce_schemas.topics import predictions_topic
 from ounce_edge.evidence.answer_block import POSITION, AnswerGroup
 from ounce_edge.evidence.answer_memory import AnswerMemory
 from ounce_edge.models.execution import Answered, Outcome
+from ounce_edge.models.runtimes.base import Inputs
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.gathering import gather_rows
 from ounce_edge.pipeline.job import Job
@@ -27,7 +27,7 @@ from ounce_edge.recommender.rule.explanation import passed_over, rejections
 from ounce_edge.recommender.rule.exploration import regret
 from ounce_edge.wire.batch import Rejected, RequestBatch, take
 from ounce_edge.wire.encoding import GroupAnswer
-from ounce_edge.wire.outputs import ExplainedGroup
+from ounce_edge.wire.explained import ExplainedGroup, TextColumn
 from ounce_edge.wire.records import Outgoing, Publish
 
 
@@ -91,8 +91,9 @@ class Answering:
         explained = None
         if outcome.explained is not None and card.explanation is not None:
             own = card.explanation
-            values = outcome.explained[items, : 1 + len(own.inputs)]
-            explained = ExplainedGroup(own.method, own.score, own.inputs, values)
+            values = outcome.explained[items, : 1 + own.width]
+            texts = {name: _texts(batch.inputs, text, items) for name, text in own.texts.items()}
+            explained = ExplainedGroup(own.method, own.score, own.inputs, values, texts)
         cost_ms = outcome.cost(answered.n_steps)
         best_ms = _always_best_ms(job, outcome)
         accuracy, low = view.accuracy[group.plan], view.accuracy_low[group.plan]
@@ -184,6 +185,11 @@ class Answering:
         self.memory.remember(AnswerGroup(json_ids, origins, keys, by, predicted))
 
 
+def _texts(inputs: Inputs, text: ExplainedText, items: Items) -> TextColumn:
+    column = inputs[text.tensor].reshape(len(inputs[text.tensor]), -1)[items, text.place]
+    return TextColumn(column.tolist(), text.size_bytes)
+
+
 def _rejections(job: Job, choice: Choice, min_accuracy: float) -> dict[str, str]:
     """As `rejections` says, where the policy wants it said."""
     if not job.route.routing.reasons:
@@ -252,4 +258,4 @@ def _by_reason(job: Job, answered: Answered, choice: Choice) -> Iterable[tuple[C
     if kept.all():
         return [(choice, answered)]
     parts = ((choice, answered.items[kept]), (choice.below_floor, answered.items[~kept]))
-    return [(why, replace(answered, items=items)) for why, items in parts if len(items)]
+    return [(why, answered._replace(items=items)) for why, items in parts if len(items)]

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,7 @@ from ounce_edge.recommender.beliefs.plans import Model
 from ounce_edge.wire.batch import Rejected
 
 
-@dataclass(frozen=True)
-class GroupReport:
+class GroupReport(NamedTuple):
     """Requests that one model answered for one plan and reason."""
 
     model: str
@@ -48,8 +48,7 @@ class GroupReport:
     """Whose they are; empty: nobody's."""
 
 
-@dataclass(frozen=True)
-class ModelCall:
+class ModelCall(NamedTuple):
     """One model call, by the model's name."""
 
     model: str
@@ -77,7 +76,7 @@ class Report:
     waited_ms: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     """Timestamp to the decision that took it, per message."""
     decide_ms: float = 0.0
-    """Processor time."""
+    """Processor time, of some decisions for all (`SampledTime`)."""
     repeats: int = 0
     timestamps_off: int = 0
     """Requests whose timestamp is too far off the worker's clock to be believed."""

@@ -172,6 +172,7 @@ class Metrics:
         task = report.task
         if len(report.waited_ms):
             self._to.queue_wait.observe((task,), report.waited_ms / 1e3)
+        if report.decide_ms:
             self._add(self._to.decision, report.decide_ms / 1e3, task)
         if report.repeats:
             self._add(self._to.duplicates, report.repeats, task)

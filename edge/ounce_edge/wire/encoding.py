@@ -5,8 +5,7 @@ share, since building and serialising an object per message costs ten times more
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -25,8 +24,9 @@ from ounce_schemas.task import TaskSpec
 from ounce_edge.wire.answer_forms import CONTENT_TYPES, AnswerForms
 from ounce_edge.wire.batch import RequestBatch, take
 from ounce_edge.wire.bodies import Bodies
+from ounce_edge.wire.explained import ExplainedGroup
 from ounce_edge.wire.many_rows import ManyRows, write_rows
-from ounce_edge.wire.outputs import ExplainedGroup, OutputEncoder
+from ounce_edge.wire.outputs import OutputEncoder
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import RequestHead
 from ounce_edge.wire.rows_alike import of_each_kind
@@ -48,8 +48,7 @@ _MARKS = tuple(
 models have not learned, and 8 or 16 for an explanation that is not there."""
 
 
-@dataclass(frozen=True)
-class GroupAnswer:
+class GroupAnswer(NamedTuple):
     """What one call answered."""
 
     model_name: str

@@ -98,6 +98,7 @@ def _joined(rows: ManyRows) -> bytes:
     if not all(answer.parameters.explanation for answer in each):
         for answer in each:  # of all rows or of none: an output has N rows
             answer.outputs = [o for o in answer.outputs if o.name not in EXPLAINED]
+    _as_wide(each)
     models = [answer.model_name for answer in each]
     usual = max(dict.fromkeys(models), key=models.count)
     first = next(answer for answer in each if answer.model_name == usual)
@@ -121,6 +122,18 @@ def _joined(rows: ManyRows) -> bytes:
             "outputs": outputs,
         }
     )
+
+
+def _as_wide(each: Sequence[Prediction]) -> None:
+    """Texts have other numbers of words: shorter rows of an explanation get empty names, which
+    contributed 0."""
+    fillings: tuple[tuple[str, Any], ...] = (("contributions", 0.0), ("explained_inputs", ""))
+    for name, nothing in fillings:
+        outputs: list[Any] = [o for answer in each for o in answer.outputs if o.name == name]
+        width = max((len(output.data) for output in outputs), default=0)
+        for output in outputs:
+            output.data = [*output.data, *[nothing] * (width - len(output.data))]
+            output.shape = [1, width]
 
 
 def _parameters(first: Prediction, each: Sequence[Prediction]) -> dict[str, Any]:

@@ -1,9 +1,6 @@
 """`ounce advise` from end to end, on tables of few rows."""
 
 import hashlib
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,25 +34,6 @@ def pumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tables") / "pumps.csv"
     table.to_csv(path, index=False)
     return path
-
-
-def test_the_same_seed_gives_the_same_advice_also_under_load(
-    ounce: Run, pumps: Path, tmp_path: Path
-) -> None:
-    arguments = ("advise", "--data", pumps, "--target", "state", *SMALL, "--out")
-
-    assert ounce(*arguments, tmp_path / "first.json").code == 0
-    burning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        assert ounce(*arguments, tmp_path / "second.json").code == 0
-    finally:
-        burning.kill()
-        burning.wait()
-
-    first, second = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("first", "second"))
-    assert first.pop("measured")["models"]
-    assert second.pop("measured")["models"]
-    assert json.dumps(first) == json.dumps(second)
 
 
 def test_a_folder_without_images_is_refused(ounce: Run, tmp_path: Path) -> None:
