@@ -3,8 +3,10 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
+from msgspec.structs import replace
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.policy import MAX_LATENCY_LIMIT_MS
 from ounce_schemas.policy_matching import Attributes
@@ -29,8 +31,11 @@ from ounce_edge.wire.header_names import with_usual_names
 from ounce_edge.wire.records import Headers
 
 
-class RequestHead(NamedTuple):
-    """What the headers say; None where they say nothing. Null and empty values say nothing."""
+class RequestHead(msgspec.Struct, frozen=True, gc=False):
+    """What the headers say; None where they say nothing. Null and empty values say nothing.
+
+    A struct, since one is made of each message: a named tuple takes four times longer.
+    """
 
     id: str | None = None
     source: bytes = b""
@@ -108,7 +113,7 @@ def read_head(
     content_type = get(HEADER_CONTENT_TYPE)
     head = RequestHead(
         check_id(_text(HEADER_ID, id_)) if id_ else None,
-        _checked_text(HEADER_SOURCE, source) if source else b"",
+        (source if source.isascii() else _checked_text(HEADER_SOURCE, source)) if source else b"",
         _is_json(content_type) if content_type else None,
         _max_latency_ms(latency) if latency else None,
         _min_accuracy(accuracy) if accuracy else None,
@@ -116,7 +121,7 @@ def read_head(
         () if read_attributes is None else read_attributes(get),
         get(HEADER_TENANT),
     )
-    return head if is_plain else head._replace(**_read_more(found))
+    return head if is_plain else replace(head, **_read_more(found))
 
 
 def _read_more(found: Mapping[str, bytes | None]) -> dict[str, Any]:
