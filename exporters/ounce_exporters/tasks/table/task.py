@@ -86,7 +86,7 @@ def load(
         for line in columns.notices:
             notice(line)
         inputs = _complete(columns.inputs, rows, notice)
-        tensors = make_tensors(inputs, options)
+        tensors = make_tensors(inputs)
     truth = rows.target
     if options.tolerance is not None and truth.labels:
         raise DataError(
