@@ -1,7 +1,6 @@
 """Builds, publishes and reports predictions from a plan's output."""
 
-from collections.abc import Hashable, Iterable
-from dataclasses import replace
+from collections.abc import Hashable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.tenants import tenant_shares
 from ounce_edge.pipeline.trails import Trail
 from ounce_edge.recommender.arrays import Items
+from ounce_edge.recommender.beliefs.plans import Model
 from ounce_edge.recommender.rule.explanation import passed_over, rejections
 from ounce_edge.recommender.rule.exploration import regret
 from ounce_edge.wire.batch import Rejected, RequestBatch, take
@@ -116,6 +116,7 @@ class Answering:
             accuracy_low=low,
             cost_ms=cost_ms,
             saved_ms=best_ms - cost_ms,
+            gpu_ms=_gpu_ms(edition.plans.models, outcome, answered),
             objective=None if objective is Objective.CPU_TIME else objective,
             cost=cost,
             cost_saved=saved,
@@ -223,6 +224,13 @@ def _always_best_ms(job: Job, outcome: Outcome) -> float:
     return (latency.profile_of(n) + excess_ms) / n
 
 
+def _gpu_ms(models: Sequence[Model], outcome: Outcome, answered: Answered) -> float:
+    """What an item took on a GPU."""
+    if not any(models[call.model].is_on_gpu for call in outcome.calls):
+        return 0.0
+    return outcome.cost(answered.n_steps, [float(model.is_on_gpu) for model in models])
+
+
 def _cost_of(
     job: Job, outcome: Outcome, answered: Answered, cost_ms: float, best_ms: float
 ) -> tuple[float, float]:
@@ -232,11 +240,10 @@ def _cost_of(
     if objective is Objective.CPU_TIME:
         return cost_ms, best_ms - cost_ms
     best = view.always_best(len(group.items))
-    if objective is Objective.ENERGY:
-        joules_per_ms = [model.watts / 1e3 for model in plans.models]
-        joules = outcome.cost(answered.n_steps, joules_per_ms)
-        best_joules = best_ms * joules_per_ms[job.route.plans[best].steps[0].model]
-        return joules, best_joules - joules
+    if objective is not Objective.MEMORY:
+        per_ms = [model.cost_per_ms(objective) for model in plans.models]
+        cost = outcome.cost(answered.n_steps, per_ms)
+        return cost, best_ms * per_ms[job.route.plans[best].steps[0].model] - cost
     memory = view.cost_of(group.plan, 1)
     return memory, view.cost_of(best, 1) - memory
 
@@ -251,4 +258,4 @@ def _by_reason(job: Job, answered: Answered, choice: Choice) -> Iterable[tuple[C
     if kept.all():
         return [(choice, answered)]
     parts = ((choice, answered.items[kept]), (choice.below_floor, answered.items[~kept]))
-    return [(why, replace(answered, items=items)) for why, items in parts if len(items)]
+    return [(why, answered._replace(items=items)) for why, items in parts if len(items)]

@@ -5,8 +5,7 @@ share, since building and serialising an object per message costs ten times more
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -49,8 +48,7 @@ _MARKS = tuple(
 models have not learned, and 8 or 16 for an explanation that is not there."""
 
 
-@dataclass(frozen=True)
-class GroupAnswer:
+class GroupAnswer(NamedTuple):
     """What one call answered."""
 
     model_name: str
@@ -72,6 +70,8 @@ class GroupAnswer:
     """Compute per item that the most accurate model would have spent more."""
     rejected: Callable[[float], dict[str, str]]
     """For a floor: the plans passed over, and why."""
+    gpu_ms: float = 0.0
+    """What of `cost_ms` was spent on a GPU."""
     objective: Objective | None = None
     """The policy's, where it is not CPU time."""
     cost: float = 0.0
@@ -259,6 +259,8 @@ def _figures(answer: GroupAnswer) -> bytes:
         answer.cost_ms,
         answer.saved_ms,
     )
+    if answer.gpu_ms:
+        figures += b',"gpu_ms":%.4g' % answer.gpu_ms
     if answer.objective is not None:
         figures += b',"objective":%b,"cost":%.6g,"cost_saved":%.6g' % (
             _json(answer.objective),

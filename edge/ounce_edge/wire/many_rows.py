@@ -149,6 +149,7 @@ def _parameters(first: Prediction, each: Sequence[Prediction]) -> dict[str, Any]
         "floor_met": all(p.floor_met for p in own),
         "cost_ms": _rounded(sum(p.cost_ms for p in own)),
         "saved_ms": _rounded(sum(p.saved_ms for p in own)),
+        "gpu_ms": _rounded(sum(p.gpu_ms or 0.0 for p in own)),
         "cost": _rounded(sum(p.cost or 0.0 for p in own)),
         "cost_saved": _rounded(sum(p.cost_saved or 0.0 for p in own)),
         **{name: any(getattr(p, name) for p in own) for name in _MARKS},
@@ -160,8 +161,7 @@ def _parameters(first: Prediction, each: Sequence[Prediction]) -> dict[str, Any]
     absent |= {n for n in ("not_explained", "explanation", "explained") if how[n] is None}
     if first.parameters.objective is None:
         absent |= {"objective", "cost", "cost_saved"}
-    if not how["rejected"]:
-        absent.add("rejected")
+    absent |= {name for name in ("rejected", "gpu_ms") if not how[name]}
     return {name: value for name, value in how.items() if name not in absent}
 
 
