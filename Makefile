@@ -96,6 +96,12 @@ bench-advisor: $(READY) ## What advice loses on public tables; DATA=FOLDER, SHOR
 bench-kinds: $(READY) ## Anomalies, texts, images and sequences on public data: DATA=FOLDER
 	$(BIN)/python -m benchmarks.kinds --data $(DATA) $(PUBLISHED)
 	$(BIN)/python -m benchmarks.kinds.distilled $(PUBLISHED)
+	for task in digits bearing tickets; do \
+	  [ -f results/explained/quick/$$task/task.json ] || \
+	    $(BIN)/ounce train $$task --quick --models results/explained || exit 1; \
+	done
+	$(BIN)/python -m benchmarks.kinds.explanations --models results/explained/quick \
+	  --of digits --of bearing --of tickets $(PUBLISHED)
 	$(BIN)/python -m benchmarks.kinds.transfer --data $(DATA) $(PUBLISHED)
 	for of in anomalies images series life life_windows; do \
 	  $(BIN)/python -m benchmarks.kinds.signals --data $(DATA) --of $$of $(PUBLISHED) || exit 1; \

@@ -1,6 +1,6 @@
 """Measures what explanations cost, against the same model's answers without them.
 
-Example: python -m benchmarks.kinds.explanations --models results/explained --of digits
+Example: python -m benchmarks.kinds.explanations --models results/explained/quick --of digits
 """
 
 import time

@@ -163,7 +163,7 @@ class Leaves:
             kind, names = todo.pop()
             if kind not in (*_ELEMENTWISE, "Expand", "Constant"):
                 return None
-            for name in names:
+            for name in names[:1] if kind == "Expand" else names:
                 if name in inputs:
                     found.add(name)
                 elif name in self._made_by:

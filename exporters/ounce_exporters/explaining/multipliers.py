@@ -130,6 +130,17 @@ def _root(tape: Tape, node: NodeProto, m: str) -> Found:
     yield node.input[0], tape.add("Div", m, both)
 
 
+def _length(tape: Tape, node: NodeProto, m: str) -> Found:
+    """The root of a sum of squares."""
+    name, result = node.input[0], node.output[0]
+    tape.is_linear = False
+    shape = tape.usual[name].shape
+    kept = [1 if i in _axes(tape, node) else n for i, n in enumerate(shape)]
+    both = tape.add("Add", tape.add("Add", result, tape.usual[result]), _TINY)
+    share = tape.reshape(tape.add("Div", m, both), kept[1:])
+    yield name, tape.add("Mul", share, tape.add("Add", name, tape.usual[name]))
+
+
 def _matrix_product(tape: Tape, node: NodeProto, m: str) -> Found:
     left, right = node.input[:2]
     options = attributes_of(node)
@@ -259,6 +270,7 @@ RULES: dict[str, Rule] = {
     "Sqrt": _root,
     "Conv": convolution,
     "AveragePool": pooling,
+    "ReduceL2": _length,
     "ReduceMax": _greatest,
     "Concat": _joined,
     "Gather": _picked,

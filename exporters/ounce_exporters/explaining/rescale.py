@@ -92,6 +92,9 @@ def _follow(
         if rule is None or (node.op_type == "Gather" and node.input[1] in tape.usual):
             found.append((node, multiplier))
             continue
+        read = node.input[:1] if node.op_type == "Reshape" else node.input
+        if tape.loose.intersection([*read, *node.output]):
+            raise ExportError(f"{node.op_type} reads a tensor that does not have the items first")
         for name, passed in rule(tape, node, multiplier):
             before = multipliers.get(name)
             multipliers[name] = passed if before is None else tape.add("Add", before, passed)

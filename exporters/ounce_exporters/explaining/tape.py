@@ -10,7 +10,6 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import NodeProto, helper
 from ounce_edge.models.runtimes.text_bytes import encode_texts
-from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec
 
 from ounce_exporters.explaining.parts import graph_shape
@@ -23,15 +22,15 @@ _ITEMS = 3
 
 @dataclass
 class Tape:
-    """The tensors of a graph, and the nodes and constants that are added behind it.
-
-    Tensors have the items first. All others of their dimensions are fixed.
-    """
+    """The tensors of a graph, and the nodes and constants that are added behind it."""
 
     usual: dict[str, Array]
-    """Tensors that depend on the item, at the reference; shape (1, ...)."""
+    """Tensors that depend on the item, at the reference; shape (1, ...). They have the items first,
+    and all others of their dimensions are fixed."""
     fixed: dict[str, Array]
-    """All others."""
+    """Those that do not depend on it."""
+    loose: frozenset[str] = frozenset()
+    """Those that do, and do not have the items first: shapes, or other outputs of a node."""
     prefix: str = "explaining/"
     nodes: list[NodeProto] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
@@ -75,9 +74,6 @@ def make_tape(graph: onnx.ModelProto, task: TaskSpec, reference: Reference) -> T
         graph: of a model: the task's inputs.
         task: of the model.
         reference: the item that nothing is known of.
-
-    Raises:
-        ExportError: some tensors do not have the items first, or their shapes depend on the items.
     """
     inputs = {}
     for tensor in task.inputs:
@@ -91,11 +87,15 @@ def make_tape(graph: onnx.ModelProto, task: TaskSpec, reference: Reference) -> T
     for node in graph.graph.node:
         if depends.intersection(node.input):
             depends.update(node.output)
-    usual = {name: value for name, value in (one | inputs).items() if name in depends}
-    for name in usual.keys() - inputs.keys():
-        if several[name].shape != (_ITEMS, *usual[name].shape[1:]):
-            raise ExportError(f"tensor {name} does not have the items first")
-    return Tape(usual, {name: value for name, value in one.items() if name not in depends})
+    known = one | inputs
+    loose = {
+        name
+        for name in depends & one.keys()
+        if np.shape(several[name]) != (_ITEMS, *np.shape(one[name])[1:]) or not np.ndim(one[name])
+    }
+    usual = {name: known[name] for name in known if name in depends - loose}
+    fixed = {name: value for name, value in one.items() if name not in depends}
+    return Tape(usual, fixed, frozenset(loose))
 
 
 def evaluate(graph: onnx.ModelProto, inputs: dict[str, Array]) -> dict[str, Array]:

@@ -17,6 +17,7 @@ from ounce_exporters.tasks.bearing.networks import Cnn1d
 from ounce_exporters.tasks.digits.networks import SmallCnn
 from ounce_exporters.training.convolutions import residual_cnn
 from ounce_exporters.training.neural import export, run
+from ounce_exporters.training.sequences import SequenceCNN, Steps
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from torch import Tensor, nn
@@ -86,10 +87,12 @@ class Reshaped(nn.Module):
         return found
 
 
+SERIES = np.random.default_rng(1).normal(size=(9, 12, 2)).astype(np.float32)
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int]] = {
     "mixed": (Mixed, (26, 2), 3),
     "small-cnn": (SmallCnn, (64,), 10),
     "cnn-1d": (Cnn1d, (1024,), 4),
+    "sequence": (lambda: SequenceCNN(Steps(SERIES), 3), SERIES.shape[1:], 3),
     "residual": (
         lambda: Reshaped(residual_cnn((1, 11, 9), 3, channels=4, most_side=8), (1, 11, 9)),
         (99,),
@@ -141,6 +144,11 @@ def test_a_unit_that_opens_passes_on_the_share_that_it_lets_through() -> None:
 def test_a_product_gives_each_factor_its_change_by_the_mean_of_the_other() -> None:
     found = of(lambda x: x[:, :1] * x[:, 1:], [3, 5], [1, 1])  # 15 instead of 1
     assert found == pytest.approx([2 * 3.0, 4 * 2.0])
+
+
+def test_a_length_shares_its_change_by_the_squares() -> None:
+    found = of(lambda x: torch.linalg.vector_norm(x, dim=1, keepdim=True), [3, 4], [0, 0])
+    assert found == pytest.approx([9 / 5, 16 / 5])
 
 
 def test_a_maximum_belongs_to_the_places_where_it_is_and_was() -> None:
