@@ -22,7 +22,7 @@ CAP = 125
 """Cycles that are told at most."""
 _WINDOW = 30
 _WINDOWS = (30, 50, 70)
-_QUICK = ("ridge", "gradient-boosting")
+_QUICK = ("ridge", "gradient-boosting", "mlp-1d")
 
 
 def measure_remaining_life(folder: Path) -> Table:

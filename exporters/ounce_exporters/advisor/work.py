@@ -40,6 +40,7 @@ _NETWORKS: Mapping[str, _Lesson] = MappingProxyType(
         "small-cnn": _Lesson(30, 300, _ANY, (32, 32), 4.0, 20.0, 16 * 16),
         "cnn": _Lesson(20, 300, _ANY, (32, 32), 5.0, 22.0, 32 * 32),
         "residual-cnn": _Lesson(15, 300, _ANY, (32, 32), 13.0, 90.0, 64 * 64),
+        "mlp-1d": _Lesson(10, 2000, 60, (8, 64), 1.0, 1.0, _ANY),
         "cnn-1d": _Lesson(10, 2000, 60, (8, 64), 9.0, 13.0, _ANY),
         "gru": _Lesson(10, 2000, 60, (8, 64), 1.0, 300.0, _ANY),
         "hashed-mlp": _Lesson(8, 0, 8, (64, 64), 10.0, 230.0, _ANY),

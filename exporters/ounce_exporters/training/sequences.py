@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ounce_exporters.recipe import TaskData
 
+_STRETCHES = 10
 _NOISE = 0.05
 """Added while learning, in standard deviations of each channel."""
 
@@ -78,6 +79,38 @@ class SequenceGRU(nn.Module):
         """Logits or values, shape (n, n_outputs)."""
         states, _ = self.recurrence(_with_mark(*self.steps(sequences)).transpose(1, 2))
         outputs: Tensor = self.last(torch.cat([states[:, -1], states.mean(dim=1)], dim=1))
+        return outputs
+
+
+class SequenceMLP(nn.Module):
+    """Two hidden layers on the means of about ten stretches of each channel."""
+
+    def __init__(self, steps: Steps, n_outputs: int, n_steps: int, width: int = 32) -> None:
+        super().__init__()
+        self.steps = steps
+        self.size = -(-n_steps // _STRETCHES)
+        self.n_stretches = -(-n_steps // self.size)
+        n_channels = len(steps.mean)
+        self.layers = nn.Sequential(
+            nn.Linear(self.n_stretches * (n_channels + 1), width), nn.ReLU(), nn.Dropout(0.1),
+            nn.Linear(width, width), nn.ReLU(),
+        )  # fmt: skip
+        self.last = nn.Linear(width, n_outputs)
+
+    def forward(self, sequences: Tensor) -> Tensor:
+        """Logits or values, shape (n, n_outputs)."""
+        n_before = self.n_stretches * self.size - sequences.shape[1]
+        if n_before:
+            sequences = nn.functional.pad(sequences, (0, 0, n_before, 0), value=float("nan"))
+        absent = torch.isnan(sequences)
+        filled = torch.where(absent, self.steps.mean.expand_as(sequences), sequences)
+        shape = (-1, self.n_stretches, self.size, sequences.shape[2])
+        means = (filled.reshape(shape).mean(dim=2) - self.steps.mean) * self.steps.scale
+        if self.training:
+            means = means + torch.randn_like(means) * _NOISE
+        gaps = absent.float().reshape(shape).mean(dim=(2, 3)).unsqueeze(2)
+        read = torch.cat([means, gaps], dim=2).flatten(1)
+        outputs: Tensor = self.last(self.layers(read))
         return outputs
 
 

@@ -28,6 +28,7 @@ TABLE = TensorSpec(name="input", datatype="FP32", shape=(10,))
         ("small-cnn", "cnn", IMAGE),
         ("minirocket", "gru", SERIES),
         ("cnn-1d", "gru", SERIES),
+        ("mlp-1d", "cnn-1d", SERIES),
         ("hashed-linear", "byte-cnn", TEXT),
         ("gradient-boosting-small", "gradient-boosting", TABLE),
         ("mahalanobis", "autoencoder", TABLE),

@@ -21,7 +21,13 @@ from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
 from ounce_exporters.training.minirocket import MiniRocket, all_convolutions
 from ounce_exporters.training.neural import export, run
-from ounce_exporters.training.sequences import SequenceCNN, SequenceGRU, Statistics, Steps
+from ounce_exporters.training.sequences import (
+    SequenceCNN,
+    SequenceGRU,
+    SequenceMLP,
+    Statistics,
+    Steps,
+)
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TensorSpec
 
@@ -58,7 +64,7 @@ def test_remaining_life_of_windows_is_learned_and_served(
             continue
         trained = train(recipe, data, 0, lambda share: None)
         cards[recipe.name] = export_model(data, recipe, trained, tmp_path / "t", 0)
-    assert list(cards) == ["ridge", "minirocket", "gru"]
+    assert list(cards) == ["ridge", "minirocket", "mlp-1d", "gru"]
     assert all(card.parity.agreement == 1.0 for card in cards.values())
     assert cards["ridge"].regression.r2 > 0.6
     served = load_ladder(tmp_path, "t", OnnxCpuRuntime())
@@ -166,7 +172,7 @@ def test_options_that_do_not_go_together(tmp_path: Path) -> None:
         loaded(path, "state", window=4, unit="unit", time="load")
 
 
-@pytest.mark.parametrize("kind", ["cnn", "gru", "minirocket", "statistics"])
+@pytest.mark.parametrize("kind", ["cnn", "gru", "minirocket", "mlp", "short-mlp", "statistics"])
 def test_a_graph_answers_as_its_module_with_gaps_and_without(kind: str) -> None:
     """Of GRUs exporters have written the reset gate before and behind the product."""
     rng = np.random.default_rng(0)
@@ -180,10 +186,15 @@ def test_a_graph_answers_as_its_module_with_gaps_and_without(kind: str) -> None:
         "cnn": lambda: SequenceCNN(steps, 4),
         "gru": lambda: SequenceGRU(steps, 4),
         "minirocket": lambda: MiniRocket(steps, all_convolutions(20, 3, rng)[:2], sequences, 3),
+        "mlp": lambda: SequenceMLP(steps, 4, 20),
+        "short-mlp": lambda: SequenceMLP(steps, 4, 13),
         "statistics": lambda: Statistics(steps),
     }
     module = modules[kind]().eval()
-    tensor = TensorSpec(name="sequence", datatype="FP32", shape=(20, 3), allow_missing=True)
+    sequences = sequences[:, -13 if kind == "short-mlp" else 0 :]  # no whole number of stretches
+    tensor = TensorSpec(
+        name="sequence", datatype="FP32", shape=sequences.shape[1:], allow_missing=True
+    )
     graph = export(module, tensor)
     session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"sequence": sequences})

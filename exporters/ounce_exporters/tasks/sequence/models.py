@@ -21,7 +21,13 @@ from ounce_exporters.training.fine_tuning import Start, fit_network, started
 from ounce_exporters.training.linear import logistic_regression, ridge_margins, ridge_regression
 from ounce_exporters.training.minirocket import minirocket
 from ounce_exporters.training.neural import NeuralModel, Training
-from ounce_exporters.training.sequences import SequenceCNN, SequenceGRU, Steps, statistics
+from ounce_exporters.training.sequences import (
+    SequenceCNN,
+    SequenceGRU,
+    SequenceMLP,
+    Steps,
+    statistics,
+)
 from ounce_exporters.training.tuning import Family
 
 _LEAST_BATCH, _MOST_BATCH = 8, 64
@@ -30,17 +36,24 @@ _LEAST_STEPS, _MOST_EPOCHS = 2_000, 60
 _LEAST_EPOCHS = 10
 
 
-_Make = Callable[[Steps, int], nn.Module]
-"""Called with what standardizes, and the number of outputs."""
+_Make = Callable[[Steps, int, int], nn.Module]
+"""Called with what standardizes, the number of outputs, and that of steps."""
 NETWORKS: dict[str, tuple[str, _Make]] = {
-    "cnn-1d": ("convolutional network over time, 3 layers", SequenceCNN),
-    "gru": ("gated recurrent network, 32 units", SequenceGRU),
+    "mlp-1d": ("multilayer perceptron on means of ten stretches", SequenceMLP),
+    "cnn-1d": (
+        "convolutional network over time, 3 layers",
+        lambda steps, n_outputs, _: SequenceCNN(steps, n_outputs),
+    ),
+    "gru": (
+        "gated recurrent network, 32 units",
+        lambda steps, n_outputs, _: SequenceGRU(steps, n_outputs),
+    ),
 }
-"""Algorithm and maker by name."""
+"""Algorithm and maker by name, from light to heavy."""
 
 
 def families(data: TaskData, *, balanced: bool, start: Start | None = None) -> list[Family]:
-    """Three classical and two neural families."""
+    """Three classical and three neural families."""
     n_classes = len(data.spec.labels)
     balanced = balanced and n_classes > 0
 
@@ -127,4 +140,4 @@ def _fit_network(
 
 
 def _make(make: _Make, sequences: NDArray[np.float32], n_outputs: int) -> nn.Module:
-    return make(Steps(sequences), n_outputs)
+    return make(Steps(sequences), n_outputs, sequences.shape[1])
