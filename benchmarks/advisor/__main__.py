@@ -38,7 +38,7 @@ Work = tuple[str, Callable[[], Sequence[Kept]]]
     help="Folder of tables, .parquet, each with a column `target`.",
 )
 @click.option("--short", is_flag=True, help="The smallest tables, one limit.")
-@click.option("--budget", type=float, default=15.0, show_default=True, help="Of each race.")
+@click.option("--budget", type=float, default=30.0, show_default=True, help="Of each race.")
 @click.option("--splits", type=click.IntRange(1), default=2, show_default=True, help="Of a table.")
 @click.option(
     "--peers",
@@ -89,14 +89,18 @@ def command(  # noqa: PLR0913
     if not resume:
         out.unlink(missing_ok=True)
     kept = read_kept(out)
-    work: list[Work] = []
-    for path in files:
-        for seed in range(splits):
-            if not _advised(kept, path.stem, seed, limits):
-                work.append(_race(path, budget, limits, seed))
-        for searcher in searchers:
-            if not _searched(kept, searcher.name, path.stem):
-                work.append(_search(searcher, path, peer_seconds))
+    work: list[Work] = [
+        _race(path, budget, limits, seed)
+        for path in files
+        for seed in range(splits)
+        if not _advised(kept, path.stem, seed, limits)
+    ]
+    work += [
+        _search(searcher, path, peer_seconds)
+        for path in files
+        for searcher in searchers
+        if not _searched(kept, searcher.name, path.stem)
+    ]
     _run(work, kept, out, most_minutes)
     names = {path.stem for path in files}
     found = tables([one for one in kept if one.table in names], len(names))

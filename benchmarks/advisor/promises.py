@@ -56,7 +56,7 @@ class Promise(msgspec.Struct, frozen=True):
 @click.option(
     "--most-tables", type=click.IntRange(1), default=12, show_default=True, help="Drawn by lot."
 )
-@click.option("--budget", type=float, default=15.0, show_default=True, help="Of each race.")
+@click.option("--budget", type=float, default=30.0, show_default=True, help="Of each race.")
 @publish_option
 def command(data: Path, most_tables: int, budget: float, publish: bool) -> None:
     """Advise, build, and hold one against the other."""

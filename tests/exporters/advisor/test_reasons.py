@@ -4,11 +4,15 @@ from typing import Literal
 
 import pytest
 from ounce_exporters.advisor.reasons import reasons, timed_reasons
+from ounce_exporters.advisor.summary import verdict_lines
 from ounce_schemas.advice import (
+    Advice,
     Arm,
     Band,
+    Budget,
     CurvePoint,
     Decision,
+    Limits,
     Look,
     Measured,
     MeasuredDevice,
@@ -109,6 +113,29 @@ def test_a_glass_box_and_an_overfitted_model_have_their_price() -> None:
         "help most"
     )
     assert "trees are +3.0 points" in found["structure"]
+
+
+def test_a_sample_is_told() -> None:
+    budget = Budget(given_s=6, planned_s=5, n_rows=1000, of_rows=2100, rungs=(750,), n_folds=1)
+    decision = Decision(verdict=Verdict.NEITHER_YET, best="ridge")
+    advice = Advice(
+        task="t",
+        measure=TASK.measure,
+        seed=0,
+        options={},
+        data_sha256="0" * 64,
+        limits=Limits(),
+        look=LOOK,
+        budget=budget,
+        arms=(),
+        decision=decision,
+        measured=Measured(machine="m", race_s=1),
+    )
+    whole = advice.model_copy(update={"budget": budget.model_copy(update={"of_rows": 1000})})
+
+    said = "Raced on a sample, 1,000 of 2,100 rows: a larger --budget than 6 judges more surely"
+    assert list(verdict_lines(advice)) == ["Advice: neither yet", said]
+    assert list(verdict_lines(whole)) == ["Advice: neither yet"]
 
 
 def test_models_that_are_level_are_told_so() -> None:
