@@ -52,7 +52,7 @@ def _row(parts: list[Any], columns: ColumnReader) -> dict[str, Any] | None:
             name = ""
         if not isinstance(name, str) or not isinstance(base, str):
             return None
-        if columns.knows_any([base + name]) or not columns.knows_any([name]):
+        if base and (columns.knows_any([base + name]) or not columns.knows_any([name])):
             name = base + name
         if value is None:
             continue
