@@ -26,6 +26,8 @@ _NOT_EXPLAINED = {
     "no-model": "none of the models that may answer explains",
     "targets": "none of the models that explain meets the targets",
 }
+_MOST_SILENT = 2
+"""Rows in a row without an answer; no further one is asked, since each waits as long."""
 _MOST_SHOWN = 10
 """Rows of one answer."""
 
@@ -127,11 +129,20 @@ def _ask(
     with Client(
         settings.kafka, task, timeout_s=settings.timeout_s, security=settings.security
     ) as client:
+        n_silent = 0
         for row in rows:
+            if n_silent == _MOST_SILENT:
+                yield BrokerError(f"not asked: {_MOST_SILENT} before it got no answer")
+                continue
             try:
                 yield client.ask(row, **how)
-            except (RefusedError, BrokerError) as e:
+                n_silent = 0
+            except RefusedError as e:
                 yield e
+                n_silent = 0
+            except BrokerError as e:
+                yield e
+                n_silent += 1
 
 
 @contextmanager
