@@ -53,7 +53,7 @@ class Quantity:
     n_bare: int = 0
     """Rows without the unit that others have."""
     is_plain: bool = False
-    """Whether all rows have digits, a point and an exponent at most."""
+    """Whether all rows have digits, a point and an exponent at most, or are empty."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,11 @@ def read_quantity(column: pd.Series, decimal: str | None, *, sure: bool = False)
     if not sure and column.str.fullmatch(_PADDED).any():
         return None
     plain = column.str.fullmatch(_PLAIN).to_numpy(bool, copy=True)
-    if plain.all() and decimal != ",":  # the usual column, in a fraction of the time
-        return Quantity(column.to_numpy(object).astype(np.float64), ".", None, {}, is_plain=True)
+    blank = (column == "").to_numpy(bool)
+    if (plain | blank).all() and plain.any() and decimal != ",":  # usual: a fraction of the time
+        values = np.full(len(column), np.nan)
+        values[plain] = column.to_numpy(object)[plain].astype(np.float64)
+        return Quantity(values, ".", None, {}, is_plain=True)
     rest = column[~plain]
     counts = rest[~rest.str.lower().isin(GAPS)].value_counts()
     if not plain.any() and not any(_without_unit(text)[0] for text in counts.index[:_SAMPLE]):
