@@ -82,6 +82,26 @@ def test_a_runtime_that_is_closed_starts_nothing_more(runtime: ApartRuntime) -> 
             act()
 
 
+def test_a_machine_that_has_room_for_no_process_has_it_tried_again(
+    runtime: ApartRuntime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = runtime.load(PATH, b"one")
+    with pytest.raises(ApartError, match="exit code 3"):
+        model.run(wish(bad.EXIT))
+
+    def refuse(_: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    n_files = len(list(Path("/proc/self/fd").iterdir()))
+    with monkeypatch.context() as full:
+        full.setattr("multiprocessing.context.SpawnProcess.start", refuse)
+        with pytest.raises(ApartError, match=r"bad 1 can't be started: Cannot allocate memory$"):
+            runtime.load(PATH, b"two")
+    assert len(list(Path("/proc/self/fd").iterdir())) <= n_files
+    clock.now_s += 1.0
+    answers_again(model)
+
+
 def test_a_service_managers_sigterm_to_all_is_not_the_processs(runtime: ApartRuntime) -> None:
     model = runtime.load(PATH, b"one")
     os.kill(runtime.pid or 0, signal.SIGTERM)

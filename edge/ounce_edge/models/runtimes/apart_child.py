@@ -42,6 +42,9 @@ class Child:
         make: makes the runtime there.
         number: of this process.
         told: what messages call it.
+
+    Raises:
+        ApartError: it can't be started.
     """
 
     def __init__(self, make: Callable[[], Runtime], number: int, told: str) -> None:
@@ -52,10 +55,16 @@ class Child:
         ours, theirs = zip(*(context.Pipe() for _ in range(2)), strict=True)
         self._calls, self._loads = map(Channel, ours)
         self._process = context.Process(target=serve, args=(make, *theirs), daemon=True)
-        self._process.start()
+        try:
+            self._process.start()
+        except OSError as e:  # too many processes, or too little memory for one more
+            for channel in (self._calls, self._loads):
+                channel.close()
+            raise ApartError(f"{told} can't be started: {e.strerror or e}") from e
+        finally:
+            for pipe in theirs:
+                pipe.close()
         _children.add(self)
-        for pipe in theirs:
-            pipe.close()
 
     @property
     def pid(self) -> int | None:
