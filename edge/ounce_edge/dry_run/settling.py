@@ -62,10 +62,11 @@ def in_turn(
         left_ms: time left per message; shape (n,).
         routes: all.
     """
-    if (of_messages == of_messages[0]).all():
-        return [int(of_messages[0])]
+    of_each = of_messages.tolist()
+    if of_each.count(of_each[0]) == len(of_each):
+        return [int(of_each[0])]
     least_ms: dict[int, float] = {}
-    for route, ms in zip(of_messages.tolist(), left_ms.tolist(), strict=True):
+    for route, ms in zip(of_each, left_ms.tolist(), strict=True):
         least_ms[route] = min(ms, least_ms.get(route, np.inf))
     return sorted(sorted(least_ms), key=lambda r: (-routes[r].routing.priority, least_ms[r]))
 
@@ -148,8 +149,7 @@ class SenderTable:
                 np.concatenate([settled.kind, np.zeros(more, np.int32)]),
             )
         for number, sender in new.items():
-            attributes = self._matcher.attributes(dict(sender.extensions))
-            found = self._matcher.number(sender.device, attributes, at_ms)
+            found = self._matcher.number(sender.device, dict(sender.extensions), at_ms)
             own = self._every[found]
             asked_ms, floor = sender.asked_latency_ms, sender.asked_accuracy
             latency_ms = within(

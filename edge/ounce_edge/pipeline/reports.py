@@ -15,6 +15,7 @@ from ounce_edge.evidence.incidents import Incident
 from ounce_edge.models.execution import Call
 from ounce_edge.pipeline.tenants import TenantShare
 from ounce_edge.pipeline.trails import Trail
+from ounce_edge.recommender.beliefs.plans import Model
 from ounce_edge.wire.batch import Rejected
 
 
@@ -53,11 +54,12 @@ class ModelCall(NamedTuple):
     model: str
     n: int
     run_ms: float
+    is_on_gpu: bool = False
 
     @classmethod
-    def of(cls, call: Call, name: str) -> "ModelCall":
+    def of(cls, call: Call, model: Model) -> "ModelCall":
         """A call of `run_plan`'s."""
-        return cls(name, call.n, call.run_ms)
+        return cls(model.name, call.n, call.run_ms, model.is_on_gpu)
 
 
 @dataclass

@@ -191,6 +191,8 @@ class Metrics:
             self._to.service.observe_one((task, call.model), call.run_ms / 1e3)
             self._to.batch_size.observe_one((task, call.model), call.n)
             self._add(self._to.compute, call.run_ms / 1e3, task, call.model)
+            if call.is_on_gpu:
+                self._add(self._to.compute_gpu, call.run_ms / 1e3, task)
         for group in report.groups:
             self._observe_group(task, group)
 

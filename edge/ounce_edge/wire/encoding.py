@@ -24,8 +24,9 @@ from ounce_schemas.task import TaskSpec
 from ounce_edge.wire.answer_forms import CONTENT_TYPES, AnswerForms
 from ounce_edge.wire.batch import RequestBatch, take
 from ounce_edge.wire.bodies import Bodies
+from ounce_edge.wire.explained import ExplainedGroup
 from ounce_edge.wire.many_rows import ManyRows, write_rows
-from ounce_edge.wire.outputs import ExplainedGroup, OutputEncoder
+from ounce_edge.wire.outputs import OutputEncoder
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import RequestHead
 from ounce_edge.wire.rows_alike import of_each_kind
@@ -70,6 +71,8 @@ class GroupAnswer(NamedTuple):
     """Compute per item that the most accurate model would have spent more."""
     rejected: Callable[[float], dict[str, str]]
     """For a floor: the plans passed over, and why."""
+    gpu_ms: float = 0.0
+    """What of `cost_ms` was spent on a GPU."""
     objective: Objective | None = None
     """The policy's, where it is not CPU time."""
     cost: float = 0.0
@@ -258,6 +261,8 @@ def _figures(answer: GroupAnswer) -> bytes:
         answer.cost_ms,
         answer.saved_ms,
     )
+    if answer.gpu_ms:
+        figures += b',"gpu_ms":%.4g' % answer.gpu_ms
     if answer.objective is not None:
         figures += b',"objective":%b,"cost":%.6g,"cost_saved":%.6g' % (
             _json(answer.objective),

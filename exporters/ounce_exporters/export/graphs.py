@@ -44,9 +44,9 @@ def chain(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
     """One model that feeds the one output of `first` to the one input of `second`."""
     first, second = normalize(first), normalize(second)
     first = compose.add_prefix(
-        first, "first/", rename_inputs=False, rename_outputs=False, rename_edges=True
+        first, "first/", rename_inputs=False, rename_outputs=False, rename_edges=True, inplace=True
     )
-    second = compose.add_prefix(second, "second/", rename_outputs=False)
+    second = compose.add_prefix(second, "second/", rename_outputs=False, inplace=True)
     _share_opsets(first, second)
     joint = (first.graph.output[0].name, second.graph.input[0].name)
     return compose.merge_models(first, second, io_map=[joint])
@@ -112,7 +112,9 @@ def append(
 
     Names inside the graph get a prefix, so that those of the new nodes and constants are free.
     """
-    result = compose.add_prefix(normalize(model), INSIDE, rename_inputs=False, rename_outputs=False)
+    result = compose.add_prefix(
+        normalize(model), INSIDE, rename_inputs=False, rename_outputs=False, inplace=True
+    )
     graph = result.graph
     graph.initializer.extend(
         numpy_helper.from_array(value, name) for name, value in constants.items()
@@ -140,7 +142,7 @@ def side_by_side(
         axis: of the operator, where it has one.
     """
     parts = [
-        compose.add_prefix(normalize(model), prefix, rename_inputs=False)
+        compose.add_prefix(normalize(model), prefix, rename_inputs=False, inplace=True)
         for model, prefix in ((first, "first/"), (second, "second/"))
     ]
     names = [part.graph.output[0].name for part in parts]

@@ -32,6 +32,8 @@ _GROUP = re.compile(r"[+-]?\d{1,3},\d{3}")
 """One group: 1,234 is a thousand and more, or one and a bit."""
 _SAMPLE = 20_000
 _ODD_SHARE = 0.1
+_CODE = re.compile(r"[A-Za-z]{1,3}[ -]?\d+")
+"""Such as c168 beside 1014: then the numbers are codes, too."""
 FEW_NUMBERS = 20
 """A column of fewer distinct numbers beside texts may be one of classes: 0, 1, 2, 3+."""
 
@@ -160,6 +162,8 @@ def _are_numbers(values: NDArray[np.float64], odd: dict[str, int]) -> bool:
     n_odd = sum(odd.values())
     if n_odd == 0:
         return True
+    if len(odd) > 1 and all(map(_CODE.fullmatch, odd)):
+        return False
     many = len(np.unique(present)) > FEW_NUMBERS
     return many and (n_odd <= _ODD_SHARE * (len(present) + n_odd) or len(odd) == 1)
 
