@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from hypothesis import HealthCheck, settings
 
 from tests.support.kafka.apache_kafka import ApacheKafka, KafkaUnavailableError
 from tests.support.kafka.needed import BROKER
@@ -26,6 +27,9 @@ pytest_plugins = [
     "tests.support.suite.parallel",
     "tests.support.suite.skips",
 ]
+# How long an example takes tells of the machine alone.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
