@@ -12,7 +12,7 @@ PUBLISHED := $(if $(PUBLISH),--publish)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 # CPU wheels of torch: a tenth of the default ones. Without this index pip takes PyPI's wheel.
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
-# Tests in as many processes as processors, a file's tests in one; files in our order.
+# Tests in several processes, a file's tests in one; files in our order.
 SHARED_OUT := -n auto --dist loadfile --no-loadscope-reorder
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 
@@ -91,6 +91,7 @@ bench-advisor: $(READY) ## What advice loses on public tables; DATA=FOLDER, SHOR
 	  $(addprefix --peers ,$(or $(PEERS),flaml autogluon tuned-boosting)) $(if $(RESUME),--resume) \
 	  $(PUBLISHED)
 	$(BIN)/python -m benchmarks.advisor.promises --data $(or $(DATA),tables) $(PUBLISHED)
+	$(BIN)/python -m benchmarks.advisor.cost $(PUBLISHED)
 
 bench-kinds: $(READY) ## Anomalies, texts, images and sequences on public data: DATA=FOLDER
 	$(BIN)/python -m benchmarks.kinds --data $(DATA) $(PUBLISHED)

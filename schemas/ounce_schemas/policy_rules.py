@@ -80,6 +80,10 @@ class Prices(Document):
             raise ValueError("cpu_ms, gpu_ms and joule are all 0: one has to cost something")
         return self
 
+    def per_ms(self, is_on_gpu: bool, watts: float) -> float:
+        """Price of a millisecond of a call that draws so much power."""
+        return (self.gpu_ms if is_on_gpu else self.cpu_ms) + self.joule * watts / 1e3
+
 
 class Settings(Document):
     """What may be set of a task or in a rule; what is absent is taken from the level above."""

@@ -134,9 +134,11 @@ def load_ladder(
     """
     folder = models_dir / task_name
     if not (folder / TASK_FILE).is_file():
+        others = sorted(path.parent.name for path in models_dir.glob(f"*/{TASK_FILE}"))
         raise ArtifactError(
             f"{folder}: no {TASK_FILE} there; make the ladder with "
             f"`ounce train {task_name} --models {shell_word(models_dir)}`"
+            + (f", or name a task that {models_dir} has: {', '.join(others)}" if others else "")
         )
     task = read_task(folder / TASK_FILE)
     if task.name != task_name:

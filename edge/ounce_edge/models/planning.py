@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from ounce_schemas.card import ModelCard
 from ounce_schemas.plans import PlanProfile
 from ounce_schemas.policy import EffectivePolicy
-from ounce_schemas.policy_rules import Prices
 from ounce_schemas.routing import Objective
 from ounce_schemas.task import TaskSpec
 
@@ -57,7 +56,7 @@ def make_plans(
             latency=first_belief(m) or card_belief(m.card),
             memory_bytes=m.memory_bytes,
             watts=power_watts,
-            price_per_ms=_price_per_ms(policy.prices, m, power_watts),
+            price_per_ms=policy.prices.per_ms(m.runtime in GPU_KINDS, power_watts),
             is_on_gpu=m.runtime in GPU_KINDS,
         )
         for m, power_watts in zip(plain, power, strict=True)
@@ -87,11 +86,6 @@ def make_plans(
             plans.append(Plan(profile.name, steps, _prior_of(profile)))
     strata = strata_of(ladder.task)
     return Plans(models, plans, policy.objective, strata, explained_by), served
-
-
-def _price_per_ms(prices: Prices, model: ServedModel, watts: float) -> float:
-    time = prices.gpu_ms if model.runtime in GPU_KINDS else prices.cpu_ms
-    return time + prices.joule * watts / 1e3
 
 
 def strata_of(task: TaskSpec) -> Strata:

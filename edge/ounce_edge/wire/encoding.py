@@ -37,6 +37,7 @@ so they must not grow it."""
 
 _json = msgspec.json.Encoder().encode
 _BOOL = (b"false", b"true")
+_CONTENT_TYPE = {form: (HEADER_CONTENT_TYPE, t.encode()) for form, t in CONTENT_TYPES.items()}
 _MARK_NAMES = (b"duplicate", b"timestamp_off", b"unknown_text")
 _MARK_TEXTS = (*(b',"%b":true' % name for name in _MARK_NAMES), b',"not_explained":"no-model"',
                b',"not_explained":"targets"')  # fmt: skip
@@ -164,15 +165,16 @@ class Encoder:
 
     def _headers(self, head: RequestHead) -> Headers | None:
         form = self._forms.of(head)
-        content_type = (HEADER_CONTENT_TYPE, CONTENT_TYPES[form].encode())
-        result = []
+        result: list[tuple[str, bytes | None]] = []
         if head.id is not None and form is not AnswerForm.CLOUDEVENTS:
-            result = [(HEADER_ID, head.id.encode()), *self._event_headers, content_type]
+            result = [(HEADER_ID, head.id.encode()), *self._event_headers, _CONTENT_TYPE[form]]
         elif form is not AnswerForm.V2:
-            result = [content_type]
+            result = [_CONTENT_TYPE[form]]
         if head.traceparent is not None:
             result.append((HEADER_TRACEPARENT, head.traceparent))
-        return [*result, *head.trace] or None
+        if head.trace:
+            result += head.trace
+        return result or None
 
     def _middles(
         self,

@@ -4,18 +4,18 @@ A graph looks up a row for each byte, or one for each n-gram of each size. An n-
 byte that it begins with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-import onnx
+from numpy.typing import NDArray
 from ounce_schemas.errors import ExportError
-from ounce_schemas.task import TaskSpec
 
-from ounce_exporters.explaining.parts import graph_shape
-from ounce_exporters.explaining.tape import Tape, evaluate
+from ounce_exporters.explaining.tape import Tape
 from ounce_exporters.training.byte_ngrams import SIZES
 
-_LETTERS = (ord("a"), ord("z"))
+Values = Callable[[NDArray[np.uint8]], dict[str, NDArray[Any]]]
+_LETTER = ord("z")
 
 
 def of_bytes(tape: Tape, leaf: str, multiplier: str, n_bytes: int) -> str:
@@ -43,23 +43,25 @@ def of_bytes(tape: Tape, leaf: str, multiplier: str, n_bytes: int) -> str:
     return tape.add("ReduceSum", by_size, np.array([1], np.int64), keepdims=0)
 
 
-def check_bytes(
-    graph: onnx.ModelProto, task: TaskSpec, leaves: Sequence[str], n_bytes: int
-) -> None:
+def check_bytes(values: Values, texts: NDArray[np.uint8], leaf: str) -> None:
     """Whether a byte changes nothing but its own row, or those of n-grams that hold it.
+
+    Args:
+        values: gives all tensors for some texts.
+        texts: some that the model has learned from, as bytes, shape (n, ...).
+        leaf: to check.
 
     Raises:
         ExportError: it does.
     """
-    rng = np.random.default_rng(0)
-    (tensor,) = task.inputs
-    texts = rng.integers(*_LETTERS, (2, n_bytes), dtype=np.uint8)
-    changed = n_bytes // 2
-    texts[1] = texts[0]
-    texts[1, changed] = _LETTERS[1]
-    found = evaluate(graph, {tensor.name: texts.reshape(2, *graph_shape(tensor))})
-    for leaf in leaves:
-        before, after = found[leaf]
-        moved = np.flatnonzero((before != after).reshape(len(before), -1).any(axis=1)) % n_bytes
-        if ((moved > changed) | (moved <= changed - max(SIZES))).any():
-            raise ExportError(f"tensor {leaf} does not hold bytes or n-grams in their order")
+    flat = texts.reshape(len(texts), -1)
+    n_bytes = flat.shape[1]
+    places = np.count_nonzero(flat, axis=1) // 2
+    changed = flat.copy()
+    changed[np.arange(len(flat)), places] = _LETTER
+    before, after = (values(each.reshape(texts.shape))[leaf] for each in (flat, changed))
+    differs = (before != after).reshape(*before.shape[:2], -1).any(axis=2)
+    text, row = np.nonzero(differs)
+    ahead = row % n_bytes - places[text]
+    if ((ahead > 0) | (ahead <= -max(SIZES))).any():
+        raise ExportError(f"tensor {leaf} does not hold bytes or n-grams in their order")

@@ -60,37 +60,38 @@ def pooling(tape: Tape, node: NodeProto, m: str) -> Iterator[tuple[str, str]]:
 def _turned(
     tape: Tape, m: str, names: tuple[str, str], weights: Array, steps: tuple[Any, Any]
 ) -> str:
+    """The input at stride * q + r meets the output at q + d by the weight at r + pad - stride * d:
+    of each kind r a convolution of stride 1 over d, all of the same size."""
     strides, pads = steps
-    given, made = (tape.usual[name].shape for name in names)
-    sizes = [-(-k // s) for k, s in zip(weights.shape[2:], strides, strict=True)]
-    n_kinds, n_in, n_out = int(np.prod(strides)), weights.shape[1], weights.shape[0]
-    kernel = np.zeros((n_in, n_kinds, n_out, *sizes), np.float32)
-    for kind, first in enumerate(product(*map(range, strides))):
-        every = [slice(r, None, s) for r, s in zip(first, strides, strict=True)]
-        own = weights[(slice(None), slice(None), *every)]
-        missing = [(0, k - n) for k, n in zip(sizes, own.shape[2:], strict=True)]
-        kernel[:, kind] = np.pad(own, [(0, 0), (0, 0), *missing]).swapaxes(0, 1)
-    kernel = np.flip(kernel, axis=tuple(range(3, kernel.ndim)))
-    kernel = np.ascontiguousarray(kernel.reshape(n_in * n_kinds, n_out, *sizes))
-    if n_kinds == 1 and all(k - 1 >= p for k, p in zip(sizes, pads, strict=True)):
-        before = [k - 1 - p for k, p in zip(sizes, pads, strict=True)]
-        after = [
-            n - o + p for n, o, p in zip(given[2:], made[2:], pads, strict=True)
-        ]  # as many outputs as inputs
-        if min(after) >= 0:
-            return tape.add("Conv", m, kernel, pads=[*before, *after])
-    count = [
-        max(-(-(n + p) // s), o)
-        for n, p, s, o in zip(given[2:], pads, strides, made[2:], strict=True)
+    given, made = (tape.usual[name].shape[2:] for name in names)
+    n_out, n_in, *sizes = weights.shape
+    sides = list(zip(given, made, strides, pads, sizes, strict=True))
+    first = [min(-(-(pad - size + 1) // s), 0) for _, _, s, pad, size in sides]
+    width = [(s - 1 + pad) // s - d + 1 for (_, _, s, pad, _), d in zip(sides, first, strict=True)]
+    kernel: Any = np.zeros((n_in, int(np.prod(strides)), n_out, *width), np.float32)
+    for kind, rest in enumerate(product(*map(range, strides))):
+        for place in product(*map(range, width)):
+            at = [
+                r + pad - s * (d + j)
+                for r, (_, _, s, pad, _), d, j in zip(rest, sides, first, place, strict=True)
+            ]
+            if all(0 <= k < size for k, size in zip(at, sizes, strict=True)):
+                kernel[:, kind, :, *place] = weights[:, :, *at].T
+    kernel = kernel.reshape(-1, n_out, *width)
+    before = [-d for d in first]
+    after = [
+        max(-(-n // s) - o + k - 1 - b, 0)
+        for (n, o, s, _, _), k, b in zip(sides, width, before, strict=True)
     ]
-    before = [k - 1 for k in sizes]
-    after = [q - o for q, o in zip(count, made[2:], strict=True)]
+    count = [o + b + a - k + 1 for o, b, a, k in zip(made, before, after, width, strict=True)]
     found = tape.add("Conv", m, kernel, pads=[*before, *after])
-    if n_kinds > 1:
+    if kernel.shape[0] > n_in:
         found = _beside(tape, found, [n_in, *strides, *count])
-    ends = [p + n for p, n in zip(pads, given[2:], strict=True)]
-    axes = np.arange(2, 2 + len(sizes), dtype=np.int64)
-    return tape.add("Slice", found, np.array(pads, np.int64), np.array(ends, np.int64), axes)
+    whole = [q * s for q, s in zip(count, strides, strict=True)]
+    if whole == list(given):
+        return found
+    axes = np.arange(2, 2 + len(given), dtype=np.int64)
+    return tape.add("Slice", found, np.zeros_like(axes), np.array(given, np.int64), axes)
 
 
 def _beside(tape: Tape, found: str, shape: list[int]) -> str:

@@ -114,7 +114,27 @@ def explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime) 
 def _explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime) -> Explanation:
     if (size := exported.graph.ByteSize()) > MOST_BYTES:  # its explanation holds all of it
         raise ExportError(f"the model takes {size:,} bytes: its explanation is over {MOST_BYTES:,}")
-    made = _make(exported, data)
+    parts = parts_of(data.spec)
+    if len(parts) > MOST_INPUTS:
+        raise ExportError(f"{len(parts)} inputs are over the {MOST_INPUTS} that are explained")
+    for make in (_of_terms, _rescaled):
+        try:
+            made = make(exported, data, parts)
+            if made is not None:
+                return _checked(made, exported, data, folder, runtime)
+        except Exception as e:  # of whatever library: occlusion needs the model's answers alone
+            logger.debug("%s by %s: %s", folder.name, make.__name__, e, exc_info=True)
+    return _checked(_occluded(exported, data, parts), exported, data, folder, runtime)
+
+
+def _checked(
+    made: _Made, exported: Exported, data: TaskData, folder: Path, runtime: Runtime
+) -> Explanation:
+    """Write and measure a graph whose contributions add up.
+
+    Raises:
+        ExportError: they do not, or the file is too large.
+    """
     content = made.graph.SerializeToString(deterministic=True)
     if len(content) > MOST_BYTES:
         raise ExportError(f"its explanation takes {len(content):,} bytes, over {MOST_BYTES:,}")
@@ -197,34 +217,35 @@ def _measured(model: LoadedModel, sample: Inputs, numbers: int) -> list[LatencyA
     return found
 
 
-def _make(exported: Exported, data: TaskData) -> _Made:
+def _rescaled(exported: Exported, data: TaskData, parts: Sequence[Part]) -> _Made:
+    """Where all operators of the model are known."""
     task = data.spec
-    parts = parts_of(task)
-    if len(parts) > MOST_INPUTS:
-        raise ExportError(f"{len(parts)} inputs are over the {MOST_INPUTS} that are explained")
-    try:
-        made = _of_terms(exported, data, parts)
-        if made is not None:
-            return made
-    except ExportError as e:
-        logger.debug("explained by occlusion: %s", e)
     scores, reference = score_map(task, exported.calibrator), find_reference(data)
-    names = tuple(part.name for part in parts)
-    told = as_told(task, reference)
-    try:
-        graph, method = rescale(exported.graph, task, parts, reference, scores)
-        texts = texts_of(task)
-        return _Made(graph, method, scores, tuple(texts) or names, told, texts)
-    except ExportError as e:
-        logger.debug("not explained by rescaling: %s", e)
+    learned = (data.train if len(data.train) else data.validation).inputs
+    graph, method = rescale(exported.graph, task, parts, reference, scores, learned)
+    texts = texts_of(task)
+    tensors = {text.tensor for text in texts.values()}
+    names = tuple(part.name for part in parts if part.tensor not in tensors)
+    return _Made(graph, method, scores, (*names, *texts), as_told(task, reference), texts)
+
+
+def _occluded(exported: Exported, data: TaskData, parts: Sequence[Part]) -> _Made:
+    """Of any model.
+
+    Raises:
+        ExportError: it has too many parts.
+    """
     if len(parts) > MOST_OCCLUDED:
         raise ExportError(
             f"{len(parts)} inputs are over the {MOST_OCCLUDED} that are replaced one by one"
         )
+    task = data.spec
+    scores, reference = score_map(task, exported.calibrator), find_reference(data)
     outputs = exported.fitted.predict(reference).astype(np.float64)
     base = outputs[0] @ scores.weights + scores.offsets
     graph = occlude(exported.graph, task, parts, reference, scores, base)
-    return _Made(graph, "occlusion", scores, names, told)
+    names = tuple(part.name for part in parts)
+    return _Made(graph, "occlusion", scores, names, as_told(task, reference))
 
 
 def _of_terms(exported: Exported, data: TaskData, parts: Sequence[Part]) -> _Made | None:

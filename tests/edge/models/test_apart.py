@@ -185,11 +185,16 @@ def test_a_model_that_is_unloaded_is_not_loaded_again(runtime: ApartRuntime) -> 
         first.run(wish(bad.ANSWER))
 
 
-def test_a_model_that_nothing_holds_is_unloaded_with_the_next_call(runtime: ApartRuntime) -> None:
+@pytest.mark.parametrize("loads", [False, True])
+def test_a_model_that_nothing_holds_is_unloaded_with_the_next_call_or_load(
+    runtime: ApartRuntime, loads: bool
+) -> None:
     first, second = (runtime.load(PATH, content) for content in (b"one", b"two"))
     assert len(runtime._models) == 2
     del first
     gc.collect()
+    if loads:
+        second = runtime.load(PATH, b"three")
     assert second.run(wish(bad.ANSWER)) == bad.ANSWER
     assert len(runtime._models) == 1
 

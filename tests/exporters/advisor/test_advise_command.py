@@ -137,7 +137,26 @@ def test_ctrl_c_gives_the_advice_so_far(
     page = out.with_suffix(".html").read_text()
     assert "Interrupted" in page
     assert "Accuracy against cost" in page
+    assert "<ol><li><b>" in page
+    assert "<code>--from</code>" in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_a_sample_is_told(ounce: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"heat": rng.normal(size=700).round(3)})
+    table["state"] = np.where(table["heat"] > 0, "worn", "good")
+    path, out = tmp_path / "pumps.csv", tmp_path / "advice.json"
+    table.to_csv(path, index=False)
+
+    told = ounce("advise", "--data", path, "--target", "state", "--budget", "3", "--out", out)
+
+    assert told.code == 0, told.stderr
+    budget = read_advice(out).budget
+    assert budget.n_rows < (budget.of_rows or 0) == 525
+    said = f"Raced on a sample, {budget.n_rows:,} of 525 rows: a larger --budget than 3 judges"
+    assert said in " ".join(told.stdout.split())
+    assert said in out.with_suffix(".html").read_text()
 
 
 def test_a_model_that_fails_costs_only_itself(

@@ -39,7 +39,7 @@ def explain(network: nn.Module, items: Floats, usual: Floats, n_outputs: int) ->
     )
     graph = Temperature(1.0).attach(export(network, tensor), task)
     scores = ScoreMap("log-odds", np.eye(n_outputs), np.zeros(n_outputs))
-    made, _ = rescale(graph, task, parts_of(task), {"input": usual[None]}, scores)
+    made, _ = rescale(graph, task, parts_of(task), {"input": usual[None]}, scores, {"input": items})
     found, answers = (
         OnnxCpuRuntime().load(Path("m.onnx"), each.SerializeToString()).run({"input": items})
         for each in (made, graph)

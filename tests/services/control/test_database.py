@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -50,9 +51,8 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if os.geteuid() == 0:  # the server refuses to run as root
         shutil.chown(folder, "nobody")
         for parent in folder.parents:
-            if parent == Path("/tmp"):
-                break
-            parent.chmod(0o755)
+            if not parent.stat().st_mode & stat.S_IXOTH:
+                parent.chmod(0o755)
         as_user = {"user": "nobody"}
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **as_user}
     subprocess.run(

@@ -140,6 +140,7 @@ class ApartRuntime:
                 self._restart()
             number, kept = next(self._numbers), _Kept(path, content)
             with self._lock:
+                self._forget()
                 self._models[number] = kept
             try:
                 inputs, outputs = self._load(number, kept)

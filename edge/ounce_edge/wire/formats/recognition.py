@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.request import AnswerForm, Request
 from ounce_schemas.task import TaskSpec
@@ -161,7 +162,7 @@ class Recogniser:
             else:
                 return self._read_document(found, head, 1)
         if seems_json:
-            return self.read(head._replace(is_json=True), value[FRAME_BYTES:], 1)
+            return self.read(replace(head, is_json=True), value[FRAME_BYTES:], 1)
         return None
 
     def _read_document(
@@ -188,7 +189,7 @@ class Recogniser:
         name = None if self._image is None else self._image.name
         if isinstance(found, dict) and isinstance(found.get(name), str):
             file = _from_base64(found[name], f"`{name}`")
-            return _with_outer(self.read(head._replace(is_json=False), file, depth + 1), found)
+            return _with_outer(self.read(replace(head, is_json=False), file, depth + 1), found)
         if (row := row_of_pairs(found, self._columns)) is not None:
             return self.flat.read(row)
         if (row := strange_pairs(found, self._columns)) is not None:
@@ -215,9 +216,9 @@ class Recogniser:
         data, encoded = event.get("data"), event.get("data_base64")
         if isinstance(encoded, str):
             inner = _from_base64(encoded, "`data_base64` of the CloudEvent")
-            content = self.read(head._replace(is_json=None), inner, depth + 1)
+            content = self.read(replace(head, is_json=None), inner, depth + 1)
         elif isinstance(data, str):
-            content = self.read(head._replace(is_json=None), data.encode(), depth + 1)
+            content = self.read(replace(head, is_json=None), data.encode(), depth + 1)
         elif data is None:
             raise InvalidMessageError(
                 Reason.NULL_VALUE, "the CloudEvent has no `data`; send the input there"
