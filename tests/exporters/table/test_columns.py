@@ -245,3 +245,12 @@ def test_codes_are_no_numbers_and_what_is_said_of_them_is_whole() -> None:
     padded = choose(provider=[f"{i % 40:06d}" for i in range(N)])
     assert padded.categorical == ("provider",)
     assert not any("are gaps" in line for line in padded.notices)
+
+
+@pytest.mark.parametrize("name", ["zip", "zipcode", "Postcode", "PostalCode", "postal_code", "PLZ"])
+def test_postcodes_without_a_zero_in_front_are_told(name: str) -> None:
+    found = choose(**{name: [float(10_115 + 37 * (i % 40)) for i in range(N)]})
+    assert found.numeric == ("v", name)
+    assert found.notices == (
+        f"column {name!r} is read as a number; if it is a code, say --columns '{name}=category'",
+    )

@@ -31,7 +31,10 @@ from ounce_exporters.tasks.table.sentences import is_sentences
 LARGEST = float(np.finfo(np.float32).max)
 _RESOLUTION = 1e-3
 """Steps of float32 may be so large beside a column's spread before an offset is taken off."""
-_CODE = re.compile(r"(?i)(^|[^a-z])(code|id|kind|type|zip|plz|class|category|group)([^a-z]|$)")
+_CODE = re.compile(
+    r"(?i)(^|[^a-z])((post|zip|postal|area|product|country)?code|id|kind|type|zip|plz|postleitzahl|"
+    r"class|category|group)([^a-z]|$)"
+)
 _SHOWN = 3
 _BLANK = r"\d['\u2019\u00a0\u202f ]\d"
 _POWER = re.compile(r"\d+[eE]\d+")
