@@ -20,7 +20,12 @@ from tests.support.process.worker import OUNCE, Device
 from tests.support.suite.once import made_once
 from tests.support.suite.processes import number_of_processes
 
-pytest_plugins = ["pytester", "tests.support.suite.parallel", "tests.support.suite.skips"]
+pytest_plugins = [
+    "pytester",
+    "tests.support.suite.in_memory",
+    "tests.support.suite.parallel",
+    "tests.support.suite.skips",
+]
 
 
 @pytest.fixture(scope="session")

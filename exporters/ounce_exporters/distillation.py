@@ -22,7 +22,7 @@ from ounce_exporters.export.calibration import Temperature, fit_temperature
 from ounce_exporters.lighter.forms import NotWorthwhileError
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, Recipe, Split, TaskData
 from ounce_exporters.tasks.folds import N_FOLDS, divide
-from ounce_exporters.training.mixed_rows import mix_rows, suits
+from ounce_exporters.training.mixed_rows import has_columns, mix_rows
 
 STUDENTS = ("mlp-small", "small-cnn", "byte-cnn", "cnn-1d")
 """The light networks of tables, images, texts and sequences."""
@@ -139,7 +139,7 @@ def fit_taught(
     truth = np.eye(len(data.spec.labels))[rows.targets] if classifies else rows.targets
     soft = TEACHER_SHARE * _said(outputs, temperature) + (1 - TEACHER_SHARE) * truth
     rows = replace(rows, soft=soft.astype(np.float32))
-    if suits(data.spec):
+    if has_columns(data.spec):
         model = teacher.fit(sample(data, teacher.most_rows, seed), seed, lambda done: None)
         mixed = mix_rows(rows.inputs, seed)
         rows = _behind(rows, mixed, _said(model.predict(mixed), temperature))

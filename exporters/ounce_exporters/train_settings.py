@@ -87,7 +87,7 @@ class TableSettings(BaseModel):
     reference: Literal["gaussian-mixture", "k-means"] | None = Field(
         default=None,
         description="Clusters: the model whose assignment counts; default: gaussian-mixture, or "
-        "k-means where there are texts",
+        "k-means where inputs are not numbers alone",
     )
     class_weights: Literal["none", "balanced"] = Field(
         default="none",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.policy import EffectivePolicy
 from ounce_schemas.request import AnswerForm
@@ -108,7 +109,7 @@ class RequestParser:
             named = by_usual_names([*as_headers(content.attributes), *(headers or ())])
             head = read_head(named)
         if content.answer is not None and head.answer is None:
-            head = head._replace(answer=as_form(content.answer))
+            head = replace(head, answer=as_form(content.answer))
         n_rows = len(content.items)
         id_ = head.id or check_id(content.id or "") or None
         outputs = self.short if content.is_raw else self._requested(content.outputs)

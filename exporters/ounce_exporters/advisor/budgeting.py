@@ -82,6 +82,7 @@ def _plan(data: TaskData, arms: Sequence[Recipe], sample: float, n_folds: int) -
         given_s=1.0,
         planned_s=round(work_s, 3),
         n_rows=n_rows,
+        of_rows=len(data.train),
         rungs=tuple(max(2, int(s * taught)) for s in shares),
         n_folds=n_folds,
     )

@@ -54,7 +54,7 @@ def fit_hashed_linear(
     """
     task, train = data.spec, data.train
     rest = rest_of(task)
-    features, weights, used = _weighted(encode(task, train.inputs))
+    features, weights, used = weigh_ngrams(encode(task, train.inputs))
     columns = preprocessing(rest) if rest.inputs else None
     if columns is not None:
         beside = columns.fit_transform(as_matrix(rest, train.inputs), train.targets)
@@ -164,7 +164,7 @@ class HashedLinear:
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
 
 
-def _weighted(
+def weigh_ngrams(
     encoded: NDArray[np.uint8],
 ) -> tuple[Any, NDArray[np.float64], NDArray[np.intp]]:
     """Counts of the n-grams that texts share, over each text's root length; the weight of each,

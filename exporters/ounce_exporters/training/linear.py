@@ -14,6 +14,7 @@ from sklearn.linear_model import (
     LogisticRegression,
     LogisticRegressionCV,
     Ridge,
+    RidgeClassifierCV,
     RidgeCV,
 )
 
@@ -25,7 +26,7 @@ Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 
 _LINEAR = (ElasticNet, ElasticNetCV, Lasso, LinearRegression, LogisticRegression,
-           LogisticRegressionCV, Ridge, RidgeCV)  # fmt: skip
+           LogisticRegressionCV, Ridge, RidgeClassifierCV, RidgeCV)  # fmt: skip
 _PENALTIES = np.logspace(-6, 1, 15)
 _RIDGE_PENALTIES = np.logspace(-2, 4, 13)
 _SHARES = (0.2, 0.5, 0.9)
@@ -40,6 +41,14 @@ def logistic_regression(seed: int, c: float = 1.0) -> BaseEstimator:
 def ridge_regression() -> BaseEstimator:
     """A quantity by ridge regression; the penalty has the least leave-one-out error."""
     return RidgeCV(alphas=_RIDGE_PENALTIES)
+
+
+def ridge_margins() -> BaseEstimator:
+    """Classes by ridge regression of their signs; the penalty has the least leave-one-out error.
+
+    The answers are margins: a temperature makes probabilities of them.
+    """
+    return RidgeClassifierCV(alphas=_RIDGE_PENALTIES)
 
 
 def elastic_net(seed: int, *, classifies: bool) -> BaseEstimator:

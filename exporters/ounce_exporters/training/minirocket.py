@@ -34,9 +34,9 @@ _LOOKED_AT = 200
 """Series whose outputs give the thresholds."""
 _MOST_ROWS = 3_000
 """Series by which kernels are chosen."""
-_ROUNDS = (0.3, 0.1)
+_ROUNDS = (0.3, 0.085)
 """Shares of the kernels that are left after each look."""
-_FEATURES_FIRST, _FEATURES_LAST = 4, 12
+_FEATURES_FIRST, _FEATURES_LAST = 4, 16
 """Thresholds of a kernel while kernels are chosen, and afterwards."""
 
 

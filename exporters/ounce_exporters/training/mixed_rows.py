@@ -20,7 +20,7 @@ _SHARE = 0.5
 """Chance of each value to be that of another row."""
 
 
-def suits(task: TaskSpec) -> bool:
+def has_columns(task: TaskSpec) -> bool:
     """Whether a task's items are rows of columns: no images, texts or sequences."""
     tensors = task.inputs
     return task.image is None and all(t.channels is None and not t.text_bytes for t in tensors)

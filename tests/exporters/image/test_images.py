@@ -161,9 +161,7 @@ def test_a_folder_without_images_and_sizes_that_are_none(tmp_path: Path) -> None
     assert read_image_size("28x20x3") == (28, 20, 3)
 
 
-def test_images_are_not_for_anomalies_and_take_no_own_models(folders: Path) -> None:
-    with pytest.raises(DataError, match="--kind anomaly reads no images"):
-        loaded(folders, kind="anomaly")
+def test_images_have_no_windows_and_take_no_own_models(folders: Path) -> None:
     with pytest.raises(DataError, match="--window is for sequences: the data is of images"):
         loaded(folders, window=4, unit="image")
     data, _ = loaded(folders)

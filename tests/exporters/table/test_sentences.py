@@ -133,11 +133,6 @@ def test_what_is_text_can_be_corrected(tmp_path: Path) -> None:
         loaded(messages(), tmp_path, "kind", columns={"text": "ignore"})
 
 
-def test_anomalies_of_sentences_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="reads no sentences: leave out 'text' with --without"):
-        loaded(messages(), tmp_path, "kind", kind="anomaly")
-
-
 def test_a_huge_text_in_the_table_is_cut(tmp_path: Path) -> None:
     table = messages()
     table.loc[5, "text"] = "many words " * 10_000

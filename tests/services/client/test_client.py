@@ -68,6 +68,8 @@ def test_many_are_asked_at_once(kafka: str, samples: Samples) -> None:
 
 def test_what_can_not_be_sent_is_said() -> None:
     assert "give --data or --file" in str(run("toy", "--local").exception)
+    both = run("toy", "--local", "--data", "1", "--file", "x")
+    assert "give --data or --file, not both" in str(both.exception)
     assert "give --kafka HOST:PORT or --local" in str(run("toy", "--data", "1").exception)
     no_ladder = run("toy", "--data", "1", "--local", "--models", "/nowhere").exception
     assert "ounce train" in str(no_ladder)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,9 +34,8 @@ def running_postgresql(folder: Path) -> Iterator[str]:
     if os.geteuid() == 0:  # the server refuses to run as root
         shutil.chown(folder, "nobody")
         for parent in folder.parents:
-            if parent == Path("/tmp"):
-                break
-            parent.chmod(0o755)
+            if not parent.stat().st_mode & stat.S_IXOTH:
+                parent.chmod(0o755)
         as_user = {"user": "nobody"}
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **as_user}
     subprocess.run(

@@ -13,13 +13,24 @@ from tests.support.suite.processes import number_of_processes
 
 MOST_PROCESSES = 4
 """Each process has a Kafka of its own, of some 350 MB."""
+ROOM_BYTES = 4 * 2**30
+"""Memory that a process has plenty in, with its Kafka and the workers of its tests."""
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Of `-n auto`: as many as processors. Serial on a broker that all would have to share: tests
-    use the same topics."""
-    return 0 if os.environ.get(BROKER) else min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
+    """Of `-n auto`: as many as processors, and one more where memory is plenty, since tests with a
+    Kafka mostly wait. Serial on a broker that all would have to share: tests use the same topics.
+    """
+    if os.environ.get(BROKER):
+        return 0
+    n = len(os.sched_getaffinity(0))
+    has_room = _memory_bytes() >= (n + 1) * ROOM_BYTES
+    return min(n + has_room, MOST_PROCESSES)
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")

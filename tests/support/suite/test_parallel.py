@@ -5,8 +5,10 @@ import os
 import pytest
 
 from tests.support.kafka.needed import BROKER
+from tests.support.suite import parallel
 from tests.support.suite.parallel import (
     MOST_PROCESSES,
+    ROOM_BYTES,
     pytest_collection_modifyitems,
     pytest_xdist_auto_num_workers,
 )
@@ -90,11 +92,22 @@ def test_files_with_kafka_come_first(
     assert [item.name for item in items] == ["test_b", "test_beside", "test_a"]
 
 
-def test_there_are_as_many_as_processors_and_one_on_a_given_broker(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("n_processors", "memory_bytes", "n"),
+    [
+        (2, 3 * ROOM_BYTES, 3),
+        (2, 3 * ROOM_BYTES - 1, 2),
+        (1, 0, 1),
+        (64, 99 * ROOM_BYTES, MOST_PROCESSES),
+    ],
+)
+def test_one_more_than_processors_where_memory_is_plenty_and_one_on_a_given_broker(
+    monkeypatch: pytest.MonkeyPatch, n_processors: int, memory_bytes: int, n: int
 ) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(n_processors))
+    monkeypatch.setattr(parallel, "_memory_bytes", lambda: memory_bytes)
     monkeypatch.delenv(BROKER, raising=False)
-    assert 1 <= pytest_xdist_auto_num_workers() <= MOST_PROCESSES
+    assert pytest_xdist_auto_num_workers() == n
     monkeypatch.setenv(BROKER, "127.0.0.1:9092")
     assert pytest_xdist_auto_num_workers() == 0
 

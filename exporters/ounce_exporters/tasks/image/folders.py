@@ -14,8 +14,12 @@ PATHS, CLASSES = "image", "class"
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
-def read_folder(path: Path) -> Table:
+def read_folder(path: Path, *, flat: bool = False) -> Table:
     """Paths are relative to the folder, and in order.
+
+    Args:
+        path: the folder.
+        flat: whether files that lie in no folder of a class are read, too; their class is empty.
 
     Raises:
         DataError: it can't be read, or has no folder with images.
@@ -23,6 +27,10 @@ def read_folder(path: Path) -> Table:
     found: list[tuple[str, str]] = []
     others: list[str] = []
     try:
+        if flat:
+            names = sorted(p.name for p in path.iterdir() if p.is_file() and p.name[0] != ".")
+            found += [(name, "") for name in names if is_image_name(name)]
+            others += [name for name in names if not is_image_name(name)]
         for folder in sorted(p for p in path.iterdir() if p.is_dir() and p.name[0] != "."):
             for file in sorted(p for p in folder.rglob("*") if p.is_file() and p.name[0] != "."):
                 name = str(file.relative_to(path))
@@ -40,6 +48,8 @@ def read_folder(path: Path) -> Table:
     frame = pd.DataFrame(found, columns=[PATHS, CLASSES], dtype=str)
     n_classes = frame[CLASSES].nunique()
     notices = [f"read as: images in a folder for each class, {len(found)} in {n_classes}"]
+    if (frame[CLASSES] == "").all():
+        notices = [f"read as: {len(found)} images of a folder"]
     if others:
         notices.append(
             f"files that are no PNG or JPEG are left out: {len(others)}, the first is {others[0]!r}"
@@ -55,10 +65,12 @@ def as_folder(
     Raises:
         DataError: something else is said.
     """
-    if not path.is_dir() or options.kind in ("anomaly", "clusters"):
+    if not path.is_dir():
         return target, options
     if target not in (None, CLASSES):
         raise DataError(f"--target {target}: the class of an image is the folder that it is in")
+    if options.kind in ("anomaly", "clusters"):  # what they don't need is taken where it is said
+        return target, options
     return CLASSES, replace(options, kind=options.kind or "classification")
 
 

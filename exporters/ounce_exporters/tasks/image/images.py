@@ -59,8 +59,6 @@ def find_images(
     column = _path_column(rows.frame, target, options)
     if column is None and options.image is None:
         return None
-    if options.kind in ("anomaly", "clusters"):
-        raise DataError(f"--kind {options.kind} reads no images")
     if column is not None:
         return _of_files(path, rows, column, target, options)
     return _of_rows(rows, target, options)

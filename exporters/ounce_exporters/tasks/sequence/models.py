@@ -18,7 +18,7 @@ from ounce_exporters.training.boosting import boosting
 from ounce_exporters.training.classical import fit_classical
 from ounce_exporters.training.featured import fit_on_features
 from ounce_exporters.training.fine_tuning import Start, fit_network, started
-from ounce_exporters.training.linear import logistic_regression, ridge_regression
+from ounce_exporters.training.linear import logistic_regression, ridge_margins, ridge_regression
 from ounce_exporters.training.minirocket import minirocket
 from ounce_exporters.training.neural import NeuralModel, Training
 from ounce_exporters.training.sequences import SequenceCNN, SequenceGRU, Steps, statistics
@@ -44,9 +44,12 @@ def families(data: TaskData, *, balanced: bool, start: Start | None = None) -> l
     n_classes = len(data.spec.labels)
     balanced = balanced and n_classes > 0
 
-    def linear(_: TaskSpec, seed: int, c: float = 0.1) -> Pipeline:
-        model = logistic_regression(seed, c=c) if n_classes else ridge_regression()
+    def linear(_: TaskSpec, seed: int) -> Pipeline:
+        model = logistic_regression(seed, c=0.1) if n_classes else ridge_regression()
         return make_pipeline(StandardScaler(), model)
+
+    def ridge(_: TaskSpec, seed: int) -> Pipeline:
+        return make_pipeline(StandardScaler(), ridge_margins() if n_classes else ridge_regression())
 
     def boosted(_: TaskSpec, seed: int) -> Pipeline:
         return make_pipeline(boosting(seed, n_classes=n_classes, categorical=[]))
@@ -80,8 +83,8 @@ def families(data: TaskData, *, balanced: bool, start: Start | None = None) -> l
         ),
         classical(
             "minirocket",
-            f"a tenth of MiniRocket's kernels and {regression} regression",
-            linear,
+            "a twelfth of MiniRocket's kernels and ridge regression",
+            ridge,
             minirocket,
         ),
         *(neural(name, algorithm, make) for name, (algorithm, make) in NETWORKS.items()),

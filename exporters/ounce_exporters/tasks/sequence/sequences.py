@@ -72,8 +72,6 @@ def find_sequences(
     """
     if not is_ts_file(path) and options.window is None:
         return None
-    if options.kind == "clusters":
-        raise DataError("--kind clusters reads no sequences")
     if is_ts_file(path):
         return _of_series(path, rows, options)
     return _of_windows(rows, target, options)

@@ -1,4 +1,4 @@
-"""Tables of normal rows among which a few may be strange."""
+"""Normal items among which a few may be strange."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +9,7 @@ import pandas as pd
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import ANOMALY, NORMAL
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from ounce_exporters.crossfit import select
 from ounce_exporters.export.p_values import fewest_normal
@@ -16,12 +17,16 @@ from ounce_exporters.recipe import FittedModel, Progress, TaskData
 from ounce_exporters.tasks.splits import LEAST_PER_CLASS
 from ounce_exporters.tasks.table.preprocessing import preprocessing, with_gaps
 from ounce_exporters.tasks.table.target import Target
+from ounce_exporters.tasks.unlabelled import strange_features
 from ounce_exporters.training.autoencoder import ReconstructionScore
 from ounce_exporters.training.classical import fit_classical
+from ounce_exporters.training.featured import fit_behind
 from ounce_exporters.training.isolation_forest import IsolationScore
 from ounce_exporters.training.mahalanobis import MahalanobisScore
+from ounce_exporters.training.mixed_rows import has_columns
 from ounce_exporters.training.tuning import Family, Fit
 
+Steps = Callable[[], list[tuple[str, Any]]]
 FALSE_ALARMS = 0.01
 """Promised where nothing is said."""
 
@@ -82,42 +87,53 @@ def check_normal(data: TaskData) -> None:
 
 
 def families(data: TaskData) -> list[Family]:
-    """The families of models that find strange rows."""
+    """The families of models that find strange items."""
     task = data.spec
+    extract = None if has_columns(task) else strange_features(task)
+    scaled = _steps("scale", StandardScaler) if extract else _steps("columns", preprocessing, task)
+    # Trees need no scale, and one would move their thresholds.
+    bare = list if extract else _steps("columns", lambda: with_gaps(task)[0])
 
     def family(
         name: str,
         algorithm: str,
-        steps: Callable[[], Any],
+        steps: Steps,
         make: Callable[[int], Any],
         kind: Literal["classical", "neural"] = "classical",
     ) -> Family:
         def pipeline(_: object, seed: int) -> Pipeline:
-            return Pipeline([("columns", steps()), ("model", make(seed))])
+            return Pipeline([*steps(), ("model", make(seed))])
 
-        return Family(name, kind, algorithm, lambda: of_normal(fit_classical(pipeline)), {})
+        fit = fit_classical(pipeline)
+        if extract is not None:
+            fit, algorithm = fit_behind(fit, extract[0]), f"{algorithm}, on {extract[1]}"
+        return Family(name, kind, algorithm, lambda: of_normal(fit), {})
 
     return [
         family(
             "mahalanobis",
             "Mahalanobis distance, shrunk covariance",
-            lambda: preprocessing(task),
+            scaled,
             lambda _: MahalanobisScore(),
         ),
         family(
             "isolation-forest",
             "isolation forest of 100 trees",
-            lambda: with_gaps(task)[0],
+            bare,
             lambda seed: IsolationScore(random_state=seed),
         ),
         family(
             "autoencoder",
             "autoencoder, error of what is given back",
-            lambda: preprocessing(task),
+            scaled,
             lambda seed: ReconstructionScore(random_state=seed),
             "neural",
         ),
     ]
+
+
+def _steps(name: str, make: Callable[..., Any], *arguments: Any) -> Steps:
+    return lambda: [(name, make(*arguments))]
 
 
 def of_normal(fit: Fit) -> Fit:

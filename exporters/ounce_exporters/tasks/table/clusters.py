@@ -13,11 +13,12 @@ from sklearn.compose import ColumnTransformer
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.pipeline import Pipeline
 
-from ounce_exporters.recipe import Split, TaskData
+from ounce_exporters.recipe import Inputs, Split, TaskData
 from ounce_exporters.tasks.splits import LEAST_PER_CLASS
 from ounce_exporters.tasks.table.categories import MOST_ONE_HOT
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.tasks.table.target import Target
+from ounce_exporters.tasks.unlabelled import cluster_features
 from ounce_exporters.training.classical import as_matrix, few_threads, fit_classical
 from ounce_exporters.training.cluster_network import ClusterNetwork
 from ounce_exporters.training.clusters import (
@@ -26,6 +27,8 @@ from ounce_exporters.training.clusters import (
     MixtureClusters,
 )
 from ounce_exporters.training.estimator import GraphEstimator
+from ounce_exporters.training.featured import fit_behind
+from ounce_exporters.training.mixed_rows import has_columns
 from ounce_exporters.training.tuning import Family
 
 Reference = Literal["gaussian-mixture", "k-means"]
@@ -44,16 +47,9 @@ def check_columns(spec: TaskSpec) -> None:
     """Refuse columns that only a target could make numbers of.
 
     Raises:
-        DataError: inputs are images, or a column has sentences or too many categories.
+        DataError: a column has too many categories.
     """
-    if spec.image is not None:
-        raise DataError("--kind clusters reads no images")
     for tensor in spec.inputs:
-        if tensor.text_bytes is not None:
-            raise DataError(
-                f"--kind clusters reads no sentences: leave out {', '.join(tensor.columns or ())} "
-                "with --without, or say --columns NAME=category"
-            )
         for cell in tensor.cells or ():
             if len(cell.texts or ()) > MOST_ONE_HOT:
                 raise DataError(
@@ -70,21 +66,19 @@ def with_clusters(
     Args:
         data: split; the reference learns from the training rows alone.
         n_clusters: how many; None: found out, up to `MOST_TRIED`.
-        reference: which model assigns; None: a Gaussian mixture, or k-means where there are texts.
+        reference: which model assigns; None: a Gaussian mixture, or k-means where inputs are
+            not numbers alone.
         seed: of everything that is random.
 
     Raises:
         DataError: the columns don't suit, or a cluster has too few rows.
     """
     check_columns(data.spec)
-    kind: Reference = reference or (
-        "gaussian-mixture" if all(t.datatype == "FP32" for t in data.spec.inputs) else "k-means"
-    )
-    columns = features(data.spec)
+    plain = all(t.datatype == "FP32" and t.channels is None for t in data.spec.inputs)
+    kind: Reference = reference or ("gaussian-mixture" if plain else "k-means")
     with few_threads(len(data.train)):
-        rows = np.asarray(
-            columns.fit_transform(as_matrix(data.spec, data.train.inputs)), np.float64
-        )
+        read = _reader(data)
+        rows = read(data.train.inputs)
         distinct = len(np.unique(rows, axis=0))
         if distinct < (n_clusters or 2):
             raise DataError(f"{distinct} different rows make no {n_clusters or 2} clusters")
@@ -95,8 +89,8 @@ def with_clusters(
             model = make_reference(kind, n, seed).fit(rows)
 
     def assigned(split: Split) -> Split:
-        rows = columns.transform(as_matrix(data.spec, split.inputs))
-        return replace(split, targets=model.outputs(rows).argmax(axis=1).astype(np.int64))
+        found = model.outputs(read(split.inputs)).argmax(axis=1)
+        return replace(split, targets=found.astype(np.int64))
 
     labels = (*(f"cluster-{i + 1}" for i in range(n)), NO_CLUSTER)
     made = replace(
@@ -129,6 +123,17 @@ def _advice(n_clusters: int, kind: Reference) -> str:
         f"--reference {other} may divide the rows otherwise, and --kind anomaly finds rows that "
         "are unlike the others"
     )
+
+
+def _reader(data: TaskData) -> Callable[[Inputs], NDArray[np.float64]]:
+    """From inputs to the features that the models of the task read."""
+    if has_columns(data.spec):
+        columns = features(data.spec).fit(as_matrix(data.spec, data.train.inputs))
+        return lambda inputs: np.asarray(
+            columns.transform(as_matrix(data.spec, inputs)), np.float64
+        )
+    extractor = cluster_features(data.spec)[0](data)
+    return lambda inputs: extractor.features(inputs).astype(np.float64)
 
 
 def features(spec: TaskSpec) -> ColumnTransformer:
@@ -184,6 +189,7 @@ def agreement(assigned: NDArray[Any], names: NDArray[Any], column: str) -> str:
 def families(data: TaskData) -> list[Family]:
     """The families of models of clusters."""
     task, n = data.spec, len(data.spec.labels) - 1
+    extract = None if has_columns(task) else cluster_features(task)
 
     def family(
         name: str,
@@ -192,9 +198,13 @@ def families(data: TaskData) -> list[Family]:
         make: Callable[[int], GraphEstimator],
     ) -> Family:
         def pipeline(_: object, seed: int) -> Pipeline:
-            return Pipeline([("columns", features(task)), ("model", make(seed))])
+            before = [("columns", features(task))] if extract is None else []
+            return Pipeline([*before, ("model", make(seed))])
 
-        return Family(name, kind, algorithm, lambda: fit_classical(pipeline), {})
+        fit = fit_classical(pipeline)
+        if extract is not None:
+            fit, algorithm = fit_behind(fit, extract[0]), f"{algorithm}, on {extract[1]}"
+        return Family(name, kind, algorithm, lambda: fit, {})
 
     return [
         family("k-means", "classical", "k-means", lambda seed: KMeansClusters(n, seed)),

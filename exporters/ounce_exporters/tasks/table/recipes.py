@@ -10,7 +10,6 @@ from sklearn.pipeline import Pipeline
 
 from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.tasks.image import models as image_models
-from ounce_exporters.tasks.sequence import anomalies as sequence_anomalies
 from ounce_exporters.tasks.sequence import models as sequence_models
 from ounce_exporters.tasks.table import anomalies, clusters, text_models
 from ounce_exporters.tasks.table.networks import fit_mlp
@@ -57,18 +56,18 @@ def recipes(data: TaskData, *, balanced: bool = False, start: Start | None = Non
 
 def families(data: TaskData, *, balanced: bool = False, start: Start | None = None) -> list[Family]:
     """The families of models that a table can have; arguments as of `recipes`."""
+    if data.spec.kind in ("anomaly", "clusters"):
+        if start is not None:
+            raise DataError(f"--from is for classes and quantities, not --kind {data.spec.kind}")
+        if data.spec.kind == "anomaly":
+            return anomalies.families(data)
+        return clusters.families(data)
     if data.spec.image is not None:
         return image_models.families(data, balanced=balanced, start=start)
-    if data.spec.inputs[0].channels is not None and data.spec.kind == "anomaly":
-        return sequence_anomalies.families()
     if data.spec.inputs[0].channels is not None:
         return sequence_models.families(data, balanced=balanced, start=start)
     if start is not None:
         raise DataError("--from is for images and sequences: networks of tables start anew")
-    if data.spec.kind == "anomaly":
-        return anomalies.families(data)
-    if data.spec.kind == "clusters":
-        return clusters.families(data)
     if any(tensor.text_bytes for tensor in data.spec.inputs):
         return text_models.families(balanced=balanced)
     n_classes = len(data.spec.labels)

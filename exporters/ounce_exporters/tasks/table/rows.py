@@ -75,7 +75,7 @@ def read_rows(path: Path, target: str | None, options: TableOptions) -> TableRow
 
 def _read(path: Path, target: str | None, options: TableOptions) -> Table:
     if path.is_dir():
-        return read_folder(path)
+        return read_folder(path, flat=options.kind in ("anomaly", "clusters"))
     if is_ts_file(path):
         return read_ts(path).table
     if options.remaining is None or options.unit is None:

@@ -6,11 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_schemas.errors import DataError
 from ounce_schemas.task import TensorSpec
 
 from ounce_exporters.tasks.table.columns import InputColumn
-from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.sentences import TEXT_INPUT, bytes_to_read, cut
 
 NUMERIC_INPUT = "input"
@@ -25,12 +23,8 @@ class Tensors(NamedTuple):
     """Of all rows, by name."""
 
 
-def make_tensors(inputs: Sequence[InputColumn], options: TableOptions) -> Tensors:
-    """Numbers, categories and sentences side by side, each kind in a tensor of its own.
-
-    Raises:
-        DataError: models of the task read no sentences.
-    """
+def make_tensors(inputs: Sequence[InputColumn]) -> Tensors:
+    """Numbers, categories and sentences side by side, each kind in a tensor of its own."""
     tensors = {
         NUMERIC_INPUT: [column for column in inputs if column.is_number],
         CATEGORICAL_INPUT: [column for column in inputs if column.cell.read == "text"],
@@ -40,12 +34,6 @@ def make_tensors(inputs: Sequence[InputColumn], options: TableOptions) -> Tensor
     tensors[TEXT_INPUT] = [
         replace(column, values=cut(column.values, n_bytes)) for column in tensors[TEXT_INPUT]
     ]
-    if options.kind == "anomaly" and tensors[TEXT_INPUT]:
-        names = ", ".join(repr(column.name) for column in tensors[TEXT_INPUT])
-        raise DataError(
-            f"--kind anomaly reads no sentences: leave out {names} with --without, or say "
-            "--columns NAME=category"
-        )
     present = {tensor: columns for tensor, columns in tensors.items() if columns}
     return Tensors(
         tuple(_tensor(tensor, columns, n_bytes) for tensor, columns in present.items()),

@@ -62,6 +62,16 @@ def find_device(cuda: Cuda) -> Device:
     )
 
 
+def used_bytes(cuda: Cuda) -> int:
+    """Memory of the GPU that is taken, by whomever.
+
+    Raises:
+        CudaError: the GPU fails.
+    """
+    free_bytes, total_bytes = cuda.call("cudaMemGetInfo")
+    return int(total_bytes - free_bytes)
+
+
 def bus_id_of(cuda: Cuda) -> str:
     """Where the first GPU is on the PCI bus, for example `0000:17:00.0`.
 

@@ -11,7 +11,7 @@ from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, find_device
+from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, find_device, used_bytes
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.engines import Target
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
@@ -45,8 +45,7 @@ class TensorRtRuntime:
     @property
     def used_bytes(self) -> int:
         """Memory of the GPU that is taken, by whomever."""
-        free_bytes, total_bytes = self._cuda.call("cudaMemGetInfo")
-        return int(total_bytes - free_bytes)
+        return used_bytes(self._cuda)
 
     @property
     def joules(self) -> float | None:
