@@ -8,6 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_exporters.own.joining import from_file
 from ounce_exporters.own.labels import place_labels
 from ounce_exporters.own.readings import read_outputs
 from ounce_schemas.errors import ExportError
@@ -107,3 +108,19 @@ def test_features_beside_the_scores_are_no_answer() -> None:
     }
     reading, _ = read_outputs(task(*LABELS), outputs, {}, None, LABELS)
     assert (reading.output, reading.places) == ("scores", (0, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("1.16.0", "made with CatBoost 1.16.0"),
+        ("Git info:\n    Commit: b1bd2\n    Author: a <a@b.c>", "made with CatBoost"),
+        ("", "made with CatBoost"),
+    ],
+)
+def test_a_maker_is_told_in_few_words(version: str, told: str, tmp_path: Path) -> None:
+    path = linear(tmp_path / "mine.onnx")
+    model = onnx.load(path)
+    model.producer_name, model.producer_version = "CatBoost", version
+    onnx.save(model, path)
+    assert from_file(path).source == f"own model mine.onnx, {told}"
