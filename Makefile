@@ -90,7 +90,7 @@ bench-advisor: $(READY) ## What advice loses on public tables; DATA=FOLDER, SHOR
 
 bench-kinds: $(READY) ## Anomalies, texts, images and sequences on public data: DATA=FOLDER
 	$(BIN)/python -m benchmarks.kinds --data $(DATA) $(PUBLISHED)
-	$(BIN)/python -m benchmarks.kinds.distilled $(PUBLISHED)
+	$(BIN)/python -m benchmarks.kinds.distilled --data $(DATA) $(PUBLISHED)
 	$(BIN)/python -m benchmarks.kinds.transfer --data $(DATA) $(PUBLISHED)
 	for of in anomalies images series life life_windows; do \
 	  $(BIN)/python -m benchmarks.kinds.signals --data $(DATA) --of $$of $(PUBLISHED) || exit 1; \
