@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-gpu check docs bench bench-routing bench-delivery bench-peers \
-  bench-tables bench-advisor bench-kinds bench-precisions bench-gateway ladders \
+  bench-tables bench-advisor bench-kinds bench-precisions bench-gpu bench-gateway ladders \
   fuzz fuzz-models chaos flood soak clean
 
 BIN := .venv/bin
@@ -30,7 +30,9 @@ test: $(READY) ## Run the tests; Kafka and Prometheus tests are skipped where th
 
 test-gpu: $(READY) ## Run the tests that need an NVIDIA GPU and TensorRT; without them they are skipped
 	$(BIN)/python -m pip install --disable-pip-version-check "tensorrt>=10,<12"
-	$(BIN)/python -m pytest -m gpu
+	mkdir -p results
+	$(BIN)/ounce runtimes | tee results/gpu-machine.txt
+	$(BIN)/python -m pytest -m gpu --junitxml=results/gpu-tests.xml
 
 check: $(READY) ## Check format, lint, types, imports, generated contracts, compose.yaml and docs
 	$(BIN)/ruff format --check .
@@ -84,20 +86,33 @@ bench-tables: $(READY) ## Ladders of public tables against other libraries; DATA
 	$(BIN)/python -m benchmarks.public_tables $(if $(SHORT),--seeds 1,--resume) \
 	  $(if $(DATA),--data $(DATA)) $(PUBLISHED)
 
-bench-advisor: $(READY) ## What advice loses on public tables; DATA=FOLDER, SHORT=1: the smallest
+bench-advisor: $(READY) ## What advice loses on public tables; DATA=FOLDER, SHORT=1, RESUME=1
 	$(BIN)/python -m benchmarks.advisor --data $(or $(DATA),tables) $(if $(SHORT),--short) \
-	  $(addprefix --peers ,$(or $(PEERS),flaml tuned-boosting)) $(PUBLISHED)
+	  $(addprefix --peers ,$(or $(PEERS),flaml autogluon tuned-boosting)) $(if $(RESUME),--resume) \
+	  $(PUBLISHED)
+	$(BIN)/python -m benchmarks.advisor.promises --data $(or $(DATA),tables) $(PUBLISHED)
+	$(BIN)/python -m benchmarks.advisor.cost $(PUBLISHED)
 
 bench-kinds: $(READY) ## Anomalies, texts, images and sequences on public data: DATA=FOLDER
 	$(BIN)/python -m benchmarks.kinds --data $(DATA) $(PUBLISHED)
 	$(BIN)/python -m benchmarks.kinds.distilled --data $(DATA) $(PUBLISHED)
+	for task in digits bearing tickets; do \
+	  [ -f results/explained/quick/$$task/task.json ] || \
+	    $(BIN)/ounce train $$task --quick --models results/explained || exit 1; \
+	done
+	$(BIN)/python -m benchmarks.kinds.explanations --models results/explained/quick \
+	  --of digits --of bearing --of tickets $(PUBLISHED)
 	$(BIN)/python -m benchmarks.kinds.transfer --data $(DATA) $(PUBLISHED)
 	for of in anomalies images series life life_windows; do \
 	  $(BIN)/python -m benchmarks.kinds.signals --data $(DATA) --of $$of $(PUBLISHED) || exit 1; \
 	done
 
-bench-precisions: $(READY) ## What lighter forms of the ladders' networks cost and answer here
+bench-precisions: $(READY) ## What other forms of the ladders' models cost and answer here
 	$(BIN)/python -m benchmarks.precisions $(PUBLISHED)
+
+bench-gpu: $(READY) ## Measure TensorRT and CUDA beside the CPU; needs an NVIDIA GPU
+	test -d models/digits || $(BIN)/ounce train digits
+	$(BIN)/python -m benchmarks.gpu
 
 bench-gateway: $(READY) ## Ten thousand MQTT devices, an outage, a backlog; SHORT=1: smaller
 	$(BIN)/python -m benchmarks.gateway $(if $(SHORT),--outage-s 15 --backlog 20000 --seconds 10) $(PUBLISHED)

@@ -1,6 +1,6 @@
-"""Measures what lighter forms of the networks of trained ladders cost and answer, here.
+"""Measures what other forms of the models of trained ladders cost and answer, here.
 
-Each form is made of the network's ONNX file, and races against it. Training items of the task set
+Each form is made of the model's ONNX file, and races against it. Training items of the task set
 the ranges of INT8; accuracy is on the test split.
 
 Example: python -m benchmarks.precisions --models models
@@ -19,6 +19,7 @@ from ounce_exporters.lighter.race import race
 from ounce_exporters.lighter.recipes import MOST_OF_TIME
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks import registry
+from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import CARD_FILE, MODEL_FILE, read_card
 
 from benchmarks.results import Cell, Table, publish_option, report
@@ -44,11 +45,14 @@ COLUMNS = [
 )
 @publish_option
 def main(models: Path, publish: bool) -> None:
-    """Measure all tasks that ship."""
+    """Measure the tasks that ship, those of which there is a ladder."""
     tables = {}
     for task in registry.TASKS:
+        cards = _originals(models / task)
+        if not cards:
+            continue
         data = registry.find_task(task).load(0, quick=False)
-        rows = [row for folder in _networks(models / task) for row in measure(folder, data)]
+        rows = [row for card in cards for row in measure(models / task, card, data)]
         tables[f"precisions-{task}"] = Table(columns=COLUMNS, rows=rows, note=NOTE)
     report("precisions", tables, publish=publish)
 
@@ -59,12 +63,13 @@ NOTE = (
 )
 
 
-def measure(folder: Path, data: TaskData) -> Iterator[list[Cell]]:
-    """A row for each form that suits a network."""
+def measure(ladder: Path, card: ModelCard, data: TaskData) -> Iterator[list[Cell]]:
+    """A row for each form that suits a model."""
+    folder = ladder / card.model
     content = (folder / MODEL_FILE).read_bytes()
     original = _load(content)
     sample = {name: a[:CALIBRATION_ITEMS] for name, a in data.train.inputs.items()}
-    for form in filter(lambda form: form.suits_networks, Form):
+    for form in [form for form in Form if form.suits_networks == (card.family == "neural")]:
         try:
             made = convert(onnx.load_from_string(content), form, sample).SerializeToString()
         except NotWorthwhileError as e:
@@ -83,12 +88,11 @@ def measure(folder: Path, data: TaskData) -> Iterator[list[Cell]]:
         click.echo(f"{folder.name} {form}: {ratios}")
 
 
-def _networks(folder: Path) -> list[Path]:
-    """Folders of a task's networks that are no lighter forms themselves."""
+def _originals(folder: Path) -> list[ModelCard]:
+    """Cards of a task's models that are no other forms themselves."""
     names = {path.parent.name for path in folder.glob(f"[!.]*/{CARD_FILE}")}
     forms = {f"{name}-{form}" for name in names for form in Form}
-    cards = [read_card(folder / name / CARD_FILE) for name in sorted(names - forms)]
-    return [folder / card.model for card in cards if card.family == "neural"]
+    return [read_card(folder / name / CARD_FILE) for name in sorted(names - forms)]
 
 
 def _load(content: bytes) -> LoadedModel:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from hypothesis import HealthCheck, settings
 
 from tests.support.kafka.apache_kafka import ApacheKafka, KafkaUnavailableError
 from tests.support.kafka.needed import BROKER
@@ -20,7 +21,15 @@ from tests.support.process.worker import OUNCE, Device
 from tests.support.suite.once import made_once
 from tests.support.suite.processes import number_of_processes
 
-pytest_plugins = ["pytester", "tests.support.suite.parallel", "tests.support.suite.skips"]
+pytest_plugins = [
+    "pytester",
+    "tests.support.suite.in_memory",
+    "tests.support.suite.parallel",
+    "tests.support.suite.skips",
+]
+# How long an example takes tells of the machine alone.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -1,27 +1,36 @@
 """`make bench-advisor`: what advice loses on public tables, and what others reach beside it.
 
-Example: python -m benchmarks.advisor --data tables --short
+Each case is kept as it is measured; with --resume a run goes on where one ended. Tables come in an
+order that is drawn by lot, once for all: a part of them is like all of them.
+
+Example: python -m benchmarks.advisor --data tables --peers flaml --resume
 """
 
+import random
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
-import numpy as np
+from ounce_schemas.errors import OunceError
 
-from benchmarks.advisor.peers import PEERS, Peered, compare
-from benchmarks.advisor.regret import LIMITS, OPPONENTS, Case, cases, regret, regret_of_always
-from benchmarks.peers.environment import PeerUnavailableError
-from benchmarks.results import Cell, Table, publish_option, report, text
+from benchmarks.advisor.case import Case, Failure, Kept, Limit, Peered, keep, read_kept
+from benchmarks.advisor.peers import PEERS, Searcher, compare
+from benchmarks.advisor.regret import LIMITS, advice_cases
+from benchmarks.advisor.report import tables
+from benchmarks.peers.environment import PeerUnavailableError, prepare
+from benchmarks.results import UNPUBLISHED, publish_option, report, text
 
 _SHORT_TABLES = 8
-_SHORT_LIMITS = ((20.0, 128),)
-_PEER_LIMITS = ((20.0, 128), (50.0, 1))
-"""Under others no peer searches: all tables are to take an hour at most."""
-BySplit = dict[tuple[str, tuple[float, int]], list[Case]]
-"""Cases of all splits of a table under a limit."""
+_SHORT_LIMITS: tuple[Limit, ...] = ((20.0, 128),)
+_PEER_LIMIT: Limit = (20.0, 128)
+"""Under one limit peers search: all tables are to take an hour at most."""
+CASES = UNPUBLISHED / "advisor.cases.jsonl"
+Work = tuple[str, Callable[[], Sequence[Kept]]]
+"""What one step is called, and the step."""
 
 
-@click.command()
+@click.command(help=__doc__)
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -29,7 +38,7 @@ BySplit = dict[tuple[str, tuple[float, int]], list[Case]]
     help="Folder of tables, .parquet, each with a column `target`.",
 )
 @click.option("--short", is_flag=True, help="The smallest tables, one limit.")
-@click.option("--budget", type=float, default=15.0, show_default=True, help="Of each race.")
+@click.option("--budget", type=float, default=30.0, show_default=True, help="Of each race.")
 @click.option("--splits", type=click.IntRange(1), default=2, show_default=True, help="Of a table.")
 @click.option(
     "--peers",
@@ -41,6 +50,17 @@ BySplit = dict[tuple[str, tuple[float, int]], list[Case]]
 @click.option(
     "--peer-seconds", type=float, default=15.0, show_default=True, help="That a peer may search."
 )
+@click.option(
+    "--most-minutes", type=float, help="Begin no further step after so long; resume another time."
+)
+@click.option("--resume", is_flag=True, help="Keep what was measured before.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=CASES,
+    show_default=True,
+    help="File of cases, a line of JSON each.",
+)
 @publish_option
 def command(  # noqa: PLR0913
     data: Path,
@@ -49,111 +69,106 @@ def command(  # noqa: PLR0913
     splits: int,
     peers: tuple[str, ...],
     peer_seconds: float,
+    most_minutes: float | None,
+    resume: bool,
+    out: Path,
     publish: bool,
 ) -> None:
     """Advise on each table and compare with the best choice in hindsight."""
+    searchers = [PEERS[name] for name in peers]
+    for searcher in searchers:
+        try:
+            prepare(searcher, shared_names=())
+        except PeerUnavailableError as e:
+            raise click.ClickException(f"{searcher.name} can't be used: {e}") from e
     files = sorted(data.glob("*.parquet"), key=lambda path: (path.stat().st_size, path.name))
     files = files[:_SHORT_TABLES] if short else files
+    random.Random(0).shuffle(files)
     limits = _SHORT_LIMITS if short else LIMITS
-    found: BySplit = {}
-    others: list[Peered] = []
-    for number, path in enumerate(files, 1):
-        for seed in range(splits):
-            for case in cases(path, budget, limits, seed):
-                found.setdefault((path.stem, case.limit), []).append(case)
-        told = ", ".join(f"{regret(found[path.stem, limit]):.2f}" for limit in limits)
-        click.echo(f"{number} of {len(files)}: {path.stem}: {told} points")
-        ours = {limit: found[path.stem, limit][0] for limit in limits if limit in _PEER_LIMITS}
-        for name in peers:
-            try:
-                others += compare(PEERS[name], path, ours, peer_seconds)
-            except PeerUnavailableError as e:
-                raise click.ClickException(f"{name} can't be used: {e}") from e
-    tables = {"advisor_regret": _regrets(found, limits)}
-    if others:
-        tables["advisor_peers"] = _peers(others, limits)
-    for table in tables.values():
-        click.echo(text(table))
-    report("advisor_regret", tables, publish=publish)
-
-
-def _regrets(found: BySplit, limits: tuple[tuple[float, int], ...]) -> Table:
-    n_splits = max(len(of_table) for of_table in found.values())
-    return Table(
-        columns=[
-            "limit",
-            "tables",
-            "mean regret, points",
-            "worst tenth",
-            *(f"always {name}" for name in OPPONENTS),
-            "limit kept, %",
-            "kind chosen from a quarter of the rows, points",
-            "advice takes, s (median)",
-        ],
-        rows=[_row(found, limit) for limit in limits],
-        note="Regret: test accuracy below that of the best model that keeps the limit, in "
-        f"hindsight, both on the mean of {n_splits} splits. Others may break the limit.",
-    )
-
-
-def _row(found: BySplit, limit: tuple[float, int]) -> list[Cell]:
-    of = [splits for (_, of_limit), splits in found.items() if of_limit == limit]
-    every = [case for splits in of for case in splits]
-    regrets = np.array([regret(splits) for splits in of])
-    worst = np.sort(regrets)[-max(1, len(of) // 10) :]
-    always = [[regret_of_always(name, splits) for splits in of] for name in OPPONENTS]
-    return [
-        _say(limit),
-        len(of),
-        round(float(regrets.mean()), 2),
-        round(float(worst.mean()), 2),
-        *(round(float(np.mean([r for r in lost if r is not None])), 2) for lost in always),
-        round(100 * float(np.mean([c.kept for c in every])), 1),
-        round(float(np.mean([c.early for c in every])), 2),
-        round(float(np.median([c.race_s for c in every])), 1),
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        out.unlink(missing_ok=True)
+    kept = read_kept(out)
+    work: list[Work] = [
+        _race(path, budget, limits, seed)
+        for path in files
+        for seed in range(splits)
+        if not _advised(kept, path.stem, seed, limits)
     ]
+    work += [
+        _search(searcher, path, peer_seconds)
+        for path in files
+        for searcher in searchers
+        if not _searched(kept, searcher.name, path.stem)
+    ]
+    _run(work, kept, out, most_minutes)
+    names = {path.stem for path in files}
+    found = tables([one for one in kept if one.table in names], len(names))
+    if not found:
+        raise click.ClickException("nothing was measured")
+    for table in found.values():
+        click.echo(text(table))
+    report("advisor_regret", found, publish=publish)
 
 
-def _peers(others: list[Peered], limits: tuple[tuple[float, int], ...]) -> Table:
-    rows: list[list[Cell]] = []
-    for name in sorted({found.peer for found in others}):
-        for limit in limits:
-            of = [found for found in others if (found.peer, found.limit) == (name, limit)]
-            if not of:
-                continue
-            rows.append(
-                [
-                    name,
-                    _say(limit),
-                    len(of),
-                    round(100 * float(np.mean([f.accuracy for f in of])), 2),
-                    round(100 * float(np.mean([f.ours for f in of])), 2),
-                    round(100 * float(np.mean([f.row_us <= limit[0] for f in of])), 1),
-                    round(float(np.median([f.row_us for f in of])), 1),
-                    round(float(np.median([f.seconds for f in of])), 1),
-                    round(float(np.median([f.our_seconds for f in of])), 1),
-                ]
-            )
-    return Table(
-        columns=[
-            "peer",
-            "limit",
-            "tables",
-            "its accuracy, %",
-            "accuracy of the advice, %",
-            "limit kept, %",
-            "µs a row, median",
-            "it takes, s (median)",
-            "advice takes, s (median)",
-        ],
-        rows=rows,
-        note="One split of each table, the same test rows. A peer predicts in Python as its own "
-        "documentation says; the advice is served by ONNX Runtime, one thread.",
-    )
+def _run(work: Sequence[Work], kept: list[Kept], out: Path, most_minutes: float | None) -> None:
+    start_s = time.monotonic()
+    for number, (name, step) in enumerate(work):
+        spent_s = time.monotonic() - start_s
+        if most_minutes is not None and spent_s > 60 * most_minutes:
+            click.echo(f"{len(work) - number} steps are left: go on with --resume")
+            break
+        found = step()
+        kept += found
+        keep(out, found)
+        spent_s = time.monotonic() - start_s
+        left_s = spent_s / (number + 1) * (len(work) - number - 1)
+        told = _told(found)
+        click.echo(f"{number + 1} of {len(work)}, {left_s / 60:.0f} min left: {name}: {told}")
 
 
-def _say(limit: tuple[float, int]) -> str:
-    return f"{limit[0]:g} µs a row, calls of {limit[1]}"
+def _race(path: Path, budget: float, limits: Sequence[Limit], seed: int) -> Work:
+    def step() -> Sequence[Kept]:
+        try:
+            return advice_cases(path, budget, limits, seed)
+        except OunceError as e:
+            return [Failure("advice", path.stem, str(e))]
+
+    return f"{path.stem}, split {seed}", step
+
+
+def _search(searcher: Searcher, path: Path, seconds: float) -> Work:
+    def step() -> Sequence[Kept]:
+        try:
+            return [compare(searcher, path, _PEER_LIMIT, seconds)]
+        except PeerUnavailableError as e:
+            return [Failure(searcher.name, path.stem, str(e))]
+
+    return f"{path.stem}, {searcher.name}", step
+
+
+def _advised(kept: Sequence[Kept], table: str, seed: int, limits: Sequence[Limit]) -> bool:
+    seen = {
+        one.limit
+        for one in kept
+        if isinstance(one, Case) and (one.table, one.seed) == (table, seed)
+    }
+    return seen >= set(limits)
+
+
+def _searched(kept: Sequence[Kept], peer: str, table: str) -> bool:
+    return any(isinstance(one, Peered) and (one.peer, one.table) == (peer, table) for one in kept)
+
+
+def _told(found: Sequence[Kept]) -> str:
+    first = found[0]
+    if isinstance(first, Failure):
+        return f"failed: {first.error}"
+    if isinstance(first, Peered):
+        return f"{first.accuracy:.4f}, {first.row_us:.1f} µs a row, {first.seconds:.0f} s"
+    cases = [case for case in found if isinstance(case, Case)]
+    plans = ", ".join(f"{'>'.join(case.plan)} {case.accuracy:.4f}" for case in cases)
+    return f"{plans}; {first.race_s:.0f} s"
 
 
 if __name__ == "__main__":

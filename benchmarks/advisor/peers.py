@@ -16,7 +16,8 @@ import pandas as pd
 from ounce_exporters.recipe import Split, TaskData
 from ounce_exporters.training.classical import as_matrix
 
-from benchmarks.advisor.regret import Case, load_table
+from benchmarks.advisor.case import Limit, Peered
+from benchmarks.advisor.regret import load_table
 from benchmarks.peers.environment import PeerUnavailableError, prepare
 
 _HERE = Path(__file__).parent
@@ -37,66 +38,48 @@ class Searcher:
     """Of its environment; none: it runs in this one."""
 
 
-@dataclass(frozen=True)
-class Peered:
-    """What a peer reached on one table under one limit, and the advice beside it."""
-
-    peer: str
-    table: str
-    limit: tuple[float, int]
-    accuracy: float
-    ours: float
-    row_us: float
-    """Median time of a row in calls of the limit's size, as the peer predicts."""
-    seconds: float
-    our_seconds: float
-
-
 PEERS: Mapping[str, Searcher] = {
     peer.name: peer
     for peer in (
         Searcher("flaml", "flaml_peer.py", ("flaml[automl]==2.8.0", "pyarrow")),
+        Searcher(
+            "autogluon",
+            "autogluon_peer.py",
+            ("autogluon.tabular[lightgbm]==1.6.3", "pyarrow"),
+        ),
         Searcher("tuned-boosting", "tuned_boosting_peer.py"),
     )
 }
 
 
-def compare(
-    peer: Searcher, path: Path, ours: Mapping[tuple[float, int], Case], seconds: float
-) -> list[Peered]:
-    """Let a peer search on the first split of a table, under each limit.
+def compare(peer: Searcher, path: Path, limit: Limit, seconds: float) -> Peered:
+    """Let a peer search on the first split of a table.
 
     Args:
         peer: who.
         path: of the table.
-        ours: what the advice reached there, by limit.
-        seconds: that it may search, under each limit.
+        limit: that it is told.
+        seconds: that it may search.
 
     Raises:
         PeerUnavailableError: it can't be installed, or ends with an error.
     """
     python = prepare(peer, shared_names=())
     data = load_table(path, 0)
-    found = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for split, file in zip((_learned(data), data.test), _ROWS_FILES, strict=True):
             frame(data, split).to_parquet(folder / file)
-        for limit, case in ours.items():
-            told = _run([python, _HERE / peer.program, folder], limit, seconds)
-            found.append(
-                Peered(
-                    peer.name,
-                    path.stem,
-                    limit,
-                    told["accuracy"],
-                    case.accuracy,
-                    told["row_us"],
-                    told["seconds"],
-                    case.race_s,
-                )
-            )
-    return found
+        told = _run([python, _HERE / peer.program, folder], limit, seconds)
+    return Peered(
+        peer=peer.name,
+        table=path.stem,
+        limit=limit,
+        accuracy=told["accuracy"],
+        row_us=told["row_us"],
+        alone_us=told["alone_us"],
+        seconds=told["seconds"],
+    )
 
 
 def frame(data: TaskData, split: Split) -> pd.DataFrame:
@@ -121,14 +104,14 @@ def _learned(data: TaskData) -> Split:
     return Split(inputs, np.concatenate([p.targets for p in parts]))
 
 
-def _run(program: list[str | Path], limit: tuple[float, int], seconds: float) -> dict[str, float]:
+def _run(program: list[str | Path], limit: Limit, seconds: float) -> dict[str, float]:
     command = [*program, f"{seconds:g}", f"{limit[0]:g}", str(limit[1])]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=seconds + _GRACE_S, check=True
         )
     except subprocess.CalledProcessError as e:
-        lines = (e.stderr or "").strip().splitlines()
+        lines = (e.stderr or f"exit code {e.returncode}").strip().splitlines()
         raise PeerUnavailableError("; ".join(lines[-2:])) from e
     except subprocess.TimeoutExpired as e:
         raise PeerUnavailableError(f"no end after {e.timeout:g} s") from e

@@ -7,8 +7,7 @@ split alone would choose the luckiest model of few rows.
 Example: python -m benchmarks.advisor --data tables --short
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,40 +22,18 @@ from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.task import load
 from ounce_schemas.advice import Advice, Limits, Plan
 
-LIMITS = ((5.0, 128), (20.0, 128), (100.0, 128), (50.0, 1))
-"""Microseconds of a row, and rows of a call."""
+from benchmarks.advisor.case import Case, Limit
+
+LIMITS: tuple[Limit, ...] = ((5.0, 128), (20.0, 128), (100.0, 128), (50.0, 1))
 OPPONENTS = ("gradient-boosting", "random-forest")
 
 
-@dataclass(frozen=True)
-class Case:
-    """One split of one table under one limit."""
-
-    table: str
-    limit: tuple[float, int]
-    """Of `LIMITS`."""
-    plan: tuple[str, ...]
-    accuracy: float
-    """Of the plan on test rows."""
-    tested: Mapping[str, float]
-    """Accuracy of each model on them."""
-    within: frozenset[str]
-    """Models that keep the limit when they are timed anew."""
-    kept: bool
-    """Whether the plan does."""
-    race_s: float
-    early: float
-    """Points that the kind which is best on a quarter of the rows lacks on all of them."""
-
-
-def cases(
-    path: Path, budget_s: float, limits: Sequence[tuple[float, int]], seed: int
-) -> list[Case]:
-    """Advise on one split of one table, under each limit."""
+def advice_cases(path: Path, budget_s: float, limits: Sequence[Limit], seed: int) -> list[Case]:
+    """Advise on one split of one table, and choose under each limit."""
     data = load_table(path, seed)
-    sizes = sorted({batch for _, batch in limits})
+    sizes = {1, *(batch for _, batch in limits)}
     asked = Asked(
-        limits=_limits(limits[0]),
+        limits=_limits(max(limits, key=lambda limit: limit[1])),
         budget_s=budget_s,
         seed=seed,
         balanced=False,
@@ -64,28 +41,36 @@ def cases(
         notices=(),
     )
     advised = advise(data, asked, lambda what, done: None)
-    timed = measure(advised.exported, data, sizes)
-    anew = measure(advised.exported, data, sizes)
+    timed = list(advised.advice.measured.models)
+    missing = sorted(sizes - {t.batch_size for t in timed})
+    timed += measure(advised.exported, data, missing) if missing else []
+    anew = measure(advised.exported, data, sorted(sizes))
     answered = _test(data, advised)
+    us = {(t.model, t.batch_size): 1e3 * t.p50_ms for t in anew}
+    early = early_regret(advised.advice)
     found = []
     for limit in limits:
+        most_us, batch = limit[0] * limit[1], limit[1]
         decision = decide_among(
             advised.rows, advised.raced, advised.exported, timed, _limits(limit), 0.0
         )
         assert decision.plan is not None  # something raced
-        most_ms = limit[0] * limit[1] / 1e3
-        took_ms = {t.model: t.p50_ms for t in anew if t.batch_size == limit[1]}
+        models = decision.plan.models
+        plan_us = sum(us[name, batch] for name in models)
         found.append(
             Case(
-                path.stem,
-                limit,
-                decision.plan.models,
-                _accuracy(decision.plan, answered),
-                {name: float(right.mean()) for name, (right, _) in answered.items()},
-                frozenset(name for name, ms in took_ms.items() if ms <= most_ms),
-                sum(took_ms[name] for name in decision.plan.models) <= most_ms,
-                advised.advice.measured.race_s,
-                early_regret(advised.advice),
+                table=path.stem,
+                seed=seed,
+                limit=limit,
+                plan=models,
+                accuracy=_accuracy(decision.plan, answered),
+                tested={name: float(right.mean()) for name, (right, _) in answered.items()},
+                within=frozenset(name for name in answered if us[name, batch] <= most_us),
+                kept=plan_us <= most_us,
+                row_us=plan_us / batch,
+                alone_us=sum(us[name, 1] for name in models),
+                race_s=advised.advice.measured.race_s,
+                early=early,
             )
         )
     return found
@@ -126,7 +111,7 @@ def early_regret(advice: Advice) -> float:
     return 100 * (best - early.curve[-1].validation)
 
 
-def _limits(limit: tuple[float, int]) -> Limits:
+def _limits(limit: Limit) -> Limits:
     row_us, batch = limit
     return Limits(max_latency_ms=row_us * batch / 1e3, batch=batch)
 

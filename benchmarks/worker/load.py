@@ -10,10 +10,9 @@ import numpy as np
 from confluent_kafka import Consumer, Producer
 
 from benchmarks.worker.backlog import TOPICS
+from benchmarks.worker.steady_sender import send_steadily
 
 Header = tuple[str, bytes]
-_STEP_S = 0.002
-"""The sender looks this often at what is due; requests of one step leave together."""
 
 
 class _Answer(msgspec.Struct):
@@ -33,7 +32,7 @@ class Load:
     def __init__(
         self, servers: str, values: Sequence[bytes], rate: int, headers: Sequence[Header]
     ) -> None:
-        self._values, self._rate, self._headers = values, rate, headers
+        self._values, self._headers = values, headers
         self._producer = Producer({"bootstrap.servers": servers, "linger.ms": 1})
         self._consumer = Consumer(
             {
@@ -51,7 +50,11 @@ class Load:
         self.read_s: dict[int, float] = {}
         self.n_read = Counter[int]()
         self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=f) for f in (self._send, self._read)]
+        sending = (self._producer, rate, self._stopping, self._send)
+        self._threads = [
+            threading.Thread(target=send_steadily, args=sending),
+            threading.Thread(target=self._read),
+        ]
 
     def start(self) -> None:
         """Begin."""
@@ -71,19 +74,11 @@ class Load:
         times = [self.read_s[i] - at for i, at in sent if i in self.read_s]
         return float(np.percentile(times, 99)) * 1e3 if times else float("nan")
 
-    def _send(self) -> None:
-        began_s = time.perf_counter()
-        while not self._stopping.is_set():
-            due = int((time.perf_counter() - began_s) * self._rate)
-            while len(self.sent_s) < due:
-                i = len(self.sent_s)
-                self.sent_s.append(time.perf_counter())
-                value = self._values[i % len(self._values)]
-                own: dict[str, str | bytes | None] = {"ce_id": b"%d" % i, **dict(self._headers)}
-                self._producer.produce(TOPICS["requests"], value, b"%d" % (i % 100), headers=own)
-            self._producer.poll(0)
-            time.sleep(_STEP_S)
-        self._producer.flush(30)
+    def _send(self, i: int) -> None:
+        value = self._values[i % len(self._values)]
+        own: dict[str, str | bytes | None] = {"ce_id": b"%d" % i, **dict(self._headers)}
+        self.sent_s.append(time.perf_counter())
+        self._producer.produce(TOPICS["requests"], value, b"%d" % (i % 100), headers=own)
 
     def _read(self) -> None:
         quiet_s = 0.0

@@ -22,7 +22,7 @@ from ounce_exporters.choosing import (
     fitting,
 )
 from ounce_exporters.export.artifacts import REPORT_FILE, new_ladder
-from ounce_exporters.floors import floor_advice
+from ounce_exporters.floors import floor_advice, guess_advice
 from ounce_exporters.group_table import groups_table
 from ounce_exporters.ladder import BuiltLadder, IncompleteLadderError, build_ladder
 from ounce_exporters.lighter.recipes import with_lighter
@@ -105,9 +105,12 @@ def command(name: str | None, **values: Any) -> None:
     if by_group is not None:
         console.print(by_group)
     console.print(plans_table(planned))
-    floors = floor_advice(planned.plans, quantity=data.spec.kind == "regression")
-    if floors is not None:
-        say(console, f"Note: {floors}")
+    for line in (
+        guess_advice(planned.plans, data.spec, data.validation.targets),
+        floor_advice(planned.plans, quantity=data.spec.kind == "regression"),
+    ):
+        if line is not None:
+            say(console, f"Note: {line}")
     folder = settings.folder / data.spec.name
     say(console, f"All figures and plots: {folder / REPORT_FILE}")
     say(console, f"Written to {folder}\n")

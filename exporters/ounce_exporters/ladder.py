@@ -34,6 +34,7 @@ from ounce_exporters.export.calibration import (
 from ounce_exporters.export.canaries import choose_canaries
 from ounce_exporters.export.cards import write_card
 from ounce_exporters.export.cluster_odds import ClusterOdds
+from ounce_exporters.export.gpu_suitability import why_not_on_gpu
 from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.export.p_values import ConformalPValues
 from ounce_exporters.export.parity import EXACT, LIGHTER, check_parity
@@ -210,6 +211,7 @@ def export_model(
             latency=_latency(model, runtime, data),
             explanation=explained.explanation,
             unexplained=explained.unexplained,
+            not_on_gpu=why_not_on_gpu(graph),
             canaries=choose_canaries(test.inputs, exported, calibrated),
             backbone=recipe.backbone,
             size_bytes=len(content),

@@ -139,6 +139,7 @@ class Budget(Document):
     given_s: float = Field(gt=0)
     planned_s: float = Field(ge=0)
     n_rows: int = Field(ge=1, description="Rows in the race; fewer than there are: a sample")
+    of_rows: int | None = Field(default=None, ge=1, description="Rows that there are to race on")
     rungs: tuple[int, ...] = Field(description="Rows that each point of a curve learns from, about")
     n_folds: int = Field(ge=1, description="Folds that each point is judged by")
     left_out: tuple[ModelName, ...] = Field(

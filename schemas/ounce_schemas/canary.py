@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from ounce_schemas.documents import describe
 from ounce_schemas.errors import PolicyError
+from ounce_schemas.refusals import describe
 from ounce_schemas.task import Document, TaskName
 
 Margin = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]

@@ -251,6 +251,10 @@ class ModelCard(Document):
     unexplained: str | None = Field(
         default=None, description="Why the model's answers can't be explained"
     )
+    not_on_gpu: str | None = Field(
+        default=None,
+        description="Why TensorRT does not take the model, where that was known when it was made",
+    )
     canaries: Canaries | None = None
     backbone: BackboneOrigin | None = Field(
         default=None, description="Of a model on the features of a network made elsewhere"

@@ -10,8 +10,8 @@ from click.core import ParameterSource
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from ounce_schemas import __version__
-from ounce_schemas.documents import describe
 from ounce_schemas.errors import OunceError
+from ounce_schemas.refusals import describe
 
 # name: (module with a click command named `command`, extra that installs it, one-line help)
 COMMANDS = {

@@ -1,6 +1,5 @@
 """Reading documents from disk, with errors that name the file, the field and the value."""
 
-import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,10 +13,10 @@ from ounce_schemas.device import DeviceCard
 from ounce_schemas.errors import ArtifactError, OunceError, PolicyError
 from ounce_schemas.plans import LadderPlans
 from ounce_schemas.policy import Policy
+from ounce_schemas.refusals import describe
 from ounce_schemas.task import Document, TaskSpec
 from ounce_schemas.topic_maps import TopicMapFile
 
-_LOGIN = re.compile(r"//[^/@\s]+@")
 D = TypeVar("D", bound=Document)
 
 TASK_FILE = "task.json"
@@ -137,7 +136,7 @@ def _read(path: Path, kind: type[D], error: type[OunceError]) -> D:
     try:
         return kind.model_validate_json(text)
     except ValidationError as e:
-        raise error(f"{path}: {describe(e)}") from e
+        raise error(f"{path}: {describe(e, kind)}") from e
 
 
 def _parse(text: str, source: str, kind: type[D], error: type[OunceError]) -> D:
@@ -146,27 +145,4 @@ def _parse(text: str, source: str, kind: type[D], error: type[OunceError]) -> D:
     except yaml.YAMLError as e:
         raise error(f"{source}: not valid YAML: {' '.join(str(e).split())}") from e
     except ValidationError as e:
-        raise error(f"{source}: {describe(e)}") from e
-
-
-def describe(error: ValidationError) -> str:
-    """One line for a person: each field that is wrong, why, and the value given.
-
-    Of an address the login is left out.
-    """
-    parts = []
-    items = error.errors(include_url=False)
-    for item in items:
-        loc = item["loc"]
-        # An entry that is wrong counts as none, so its list seems too short.
-        if item["type"] == "too_short" and any(
-            other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in items
-        ):
-            continue
-        where = ".".join(map(str, loc)) + ": " if loc else ""
-        # A whole document says nothing new.
-        is_told = item["type"] != "missing" and not isinstance(item["input"], dict)
-        value = _LOGIN.sub("//***@", str(item["input"]))
-        given = f" (given: {value[:80]!r})" if is_told else ""
-        parts.append(f"{where}{item['msg'].removeprefix('Value error, ')}{given}")
-    return "; ".join(parts)
+        raise error(f"{source}: {describe(e, kind)}") from e

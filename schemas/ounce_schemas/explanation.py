@@ -8,12 +8,14 @@ from pydantic import Field
 from ounce_schemas.latency import Latency
 from ounce_schemas.task import Document
 
-Method = Literal["exact", "tree-shap", "tree-paths", "occlusion"]
+Method = Literal["exact", "tree-shap", "tree-paths", "rescale", "occlusion"]
 """How contributions are found.
 
 - `exact`: the score is a sum of terms, and each belongs to one input, or half to each of two.
 - `tree-shap`: Shapley values of every tree, by the shares of training rows at its branches.
 - `tree-paths`: what changes of a tree's mean at each branch that a row takes.
+- `rescale`: what an input carries of a network's change over the reference, from layer to layer
+  (DeepLIFT's rule of that name).
 - `occlusion`: what the score loses where an input is replaced by that of the reference. What these
   differences leave of the score is shared out in proportion to their sizes.
 """
@@ -40,12 +42,21 @@ class ExplanationOutcome(StrEnum):
     """None that explains meets its targets."""
 
 
+class ExplainedText(Document):
+    """Where a text is whose contributions a graph gives byte by byte."""
+
+    tensor: str
+    place: int = Field(ge=0, description="Among the texts of one item")
+    size_bytes: int = Field(ge=1, description="That the graph reads of it")
+
+
 class Explanation(Document):
     """What `explanation.onnx` does, beside the model: it answers as the model does, and says what
     each input contributed.
 
-    Its one output `explained` has the shape (n_items, output size + 1 + n_inputs): the answer, the
-    base, and a contribution for each input. The base and the contributions add up to the score.
+    Its one output `explained` has the shape (n_items, output size + 1 + width): the answer, the
+    base, and a contribution for each input, of a text for each of its bytes. The base and the
+    contributions add up to the score.
     """
 
     method: Method
@@ -53,9 +64,15 @@ class Explanation(Document):
     inputs: Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_INPUTS)] = Field(
         description="What contributions are of, in order: columns, blocks of pixels, steps, bytes"
     )
+    texts: dict[str, ExplainedText] = Field(
+        default_factory=dict,
+        description="Of the inputs, the texts whose contributions the graph gives byte by byte; "
+        "answers hold them word by word",
+    )
     reference: dict[str, tuple[float | str | None, ...]] = Field(
         default_factory=dict,
-        description="Occlusion, by tensor: what replaces a value, of each column or channel",
+        description="Of `rescale` and `occlusion`, by tensor: the item that contributions are "
+        "held against, a value for each column or channel",
     )
     largest_error: float = Field(
         ge=0,
@@ -67,3 +84,9 @@ class Explanation(Document):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(
         description="Digest of explanation.onnx"
     )
+
+    @property
+    def width(self) -> int:
+        """Contributions that the graph gives of an item."""
+        sizes = [text.size_bytes for text in self.texts.values()]
+        return len(self.inputs) - len(sizes) + sum(sizes)

@@ -13,6 +13,7 @@ from ounce_schemas.policy_rules import (
     MaxLatencyMs,
     MinAccuracy,
     Models,
+    Prices,
     Rule,
     Settings,
     When,
@@ -59,8 +60,16 @@ class Policy(Document):
         default=10.0,
         gt=0,
         allow_inf_nan=False,
-        description="Objective energy: power of a busy core, where the kernel measures none",
+        description="Objectives energy and price: power of a busy core, where the kernel measures "
+        "none",
     )
+    gpu_power_watts: float = Field(
+        default=100.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Likewise: power of a busy GPU, where NVML measures none",
+    )
+    prices: Prices = Field(default=Prices(), description="Objective price: what compute costs")
     cascades: bool = Field(default=True, description="Whether cascades of models may answer")
     exploration: Exploration = Field(
         default=0.0,
@@ -108,6 +117,8 @@ class Policy(Document):
             fallback=self.fallback,
             objective=self.objective,
             power_watts=self.power_watts,
+            gpu_power_watts=self.gpu_power_watts,
+            prices=self.prices,
             cascades=self.cascades,
             exploration=self.exploration,
             explanation=self.explanation,
@@ -154,6 +165,8 @@ class EffectivePolicy(Document):
     fallback: Fallback
     objective: Objective
     power_watts: float
+    gpu_power_watts: float = 100.0
+    prices: Prices = Prices()
     cascades: bool
     exploration: Exploration
     explanation: bool = False

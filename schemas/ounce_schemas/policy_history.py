@@ -13,9 +13,10 @@ from typing import Annotated, NamedTuple
 from pydantic import AwareDatetime, Field, ValidationError
 
 from ounce_schemas.canary import Canary, Shadow
-from ounce_schemas.documents import describe, parse_policy
+from ounce_schemas.documents import parse_policy
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy import Policy
+from ounce_schemas.refusals import describe
 from ounce_schemas.task import Document
 
 _KEY = "version"

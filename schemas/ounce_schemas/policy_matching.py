@@ -8,14 +8,13 @@ import fnmatch
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from itertools import repeat
 
 from ounce_schemas.policy import EffectivePolicy, EffectiveRule
 from ounce_schemas.policy_rules import many
 
-Attributes = tuple[bytes | None, ...]
-"""Values of the headers that rules look at, in the order of `RuleMatcher.headers`; empty where a
-message has no headers."""
+Headers = Mapping[str, bytes | None]
+"""Values by name."""
 NO_RULE = 0
 """Number of the settings that hold for messages which meet no rule."""
 _MOST_KNOWN = 65_536
@@ -32,12 +31,11 @@ class RuleMatcher:
     def __init__(self, policy: EffectivePolicy) -> None:
         self._rules = policy.rules
         names = dict.fromkeys(name for rule in policy.rules for name in rule.when.headers)
-        self.headers: tuple[str, ...] = tuple(names)
-        """Names of the headers that rules look at."""
-        self.looks_at_devices = any(
+        self._headers = tuple(names)
+        self._looks_at_devices = any(
             rule.when.device is not None or rule.devices is not None for rule in policy.rules
         )
-        self._is_met = [_compile(rule, self.headers) for rule in policy.rules]
+        self._is_met = [_compile(rule, self._headers) for rule in policy.rules]
         self._until_ms = -math.inf
         self._known = _Known(lambda key: NO_RULE)
 
@@ -46,28 +44,28 @@ class RuleMatcher:
         """Whether there is no rule."""
         return not self._rules
 
-    def number(self, device: bytes | None, attributes: Attributes, now_ms: float) -> int:
+    def number(self, device: bytes | None, headers: Headers, now_ms: float) -> int:
         """Number of one message's settings.
 
         Args:
             device: key of its record.
-            attributes: values of `headers`.
+            headers: of the record, by the names that have a meaning.
             now_ms: milliseconds since 1970.
         """
-        return self._at(now_ms)[(device, attributes) if self.looks_at_devices else attributes]
+        [number] = self.numbers([device], [headers], now_ms)
+        return number
 
     def numbers(
-        self, devices: Sequence[bytes | None], attributes: Sequence[Attributes], now_ms: float
+        self, devices: Sequence[bytes | None], headers: Sequence[Headers], now_ms: float
     ) -> Iterable[int]:
         """`number` of each of several messages."""
-        known = self._at(now_ms)
-        if not self.looks_at_devices:
-            return map(known.__getitem__, attributes)
-        return map(known.__getitem__, zip(devices, attributes, strict=True))
-
-    def attributes(self, headers: Mapping[str, bytes | None]) -> Attributes:
-        """Values of the headers that rules look at."""
-        return tuple(map(headers.get, self.headers))
+        columns: list[Sequence[bytes | None]] = [
+            [each.get(name) for each in headers] for name in self._headers
+        ]
+        if self._looks_at_devices:
+            columns.append(devices)
+        looked_at = zip(*columns, strict=True) if columns else repeat((), len(devices))
+        return map(self._at(now_ms).__getitem__, looked_at)
 
     def _at(self, now_ms: float) -> "_Known":
         """What is known of the rules that are valid now."""
@@ -79,53 +77,42 @@ class RuleMatcher:
                 )
                 if _is_valid(rule, now_ms)
             ]
-            looks_at_devices = self.looks_at_devices
-            self._known = _Known(
-                lambda key: _first_met(valid, *(key if looks_at_devices else (None, key)))
-            )
+            self._known = _Known(lambda values: _first_met(valid, values))
             self._until_ms = _next_change_ms(self._rules, now_ms)
         return self._known
 
 
-_Key = Any
-"""The attributes; with the device before them where rules look at devices."""
-_IsMet = Callable[[bytes | None, Attributes], bool]
+_Values = tuple[bytes | None, ...]
+"""What rules look at of a message: its headers, then the device where a rule looks at it."""
+_IsMet = Callable[[_Values], bool]
 
 
-class _Known(dict[_Key, int]):
+class _Known(dict[_Values, int]):
     """Numbers by what rules look at; each is found when it is first asked for."""
 
-    def __init__(self, find: Callable[[_Key], int]) -> None:
+    def __init__(self, find: Callable[[_Values], int]) -> None:
         super().__init__()
         self._find = find
 
-    def __missing__(self, key: _Key) -> int:
+    def __missing__(self, values: _Values) -> int:
         if len(self) >= _MOST_KNOWN:
             self.clear()
-        number = self[key] = self._find(key)
+        number = self[values] = self._find(values)
         return number
 
 
-def _first_met(
-    rules: Iterable[tuple[int, _IsMet]], device: bytes | None, attributes: Attributes
-) -> int:
-    return next((number for number, is_met in rules if is_met(device, attributes)), NO_RULE)
+def _first_met(rules: Iterable[tuple[int, _IsMet]], values: _Values) -> int:
+    return next((number for number, is_met in rules if is_met(values)), NO_RULE)
 
 
 def _compile(rule: EffectiveRule, headers: Sequence[str]) -> _IsMet:
-    device = None if rule.when.device is None else _matcher(many(rule.when.device))
+    """Whether a message meets a rule, whose times are not looked at."""
     wanted = [(headers.index(name), _matcher(p)) for name, p in rule.when.headers.items()]
-
-    def is_met(key: bytes | None, attributes: Attributes) -> bool:
-        if rule.devices is not None and not rule.devices.has(key):
-            return False
-        if device is not None and not device(key):
-            return False
-        if wanted and not attributes:
-            return False
-        return all(matches(attributes[i]) for i, matches in wanted)
-
-    return is_met
+    if rule.devices is not None:
+        wanted.insert(0, (-1, rule.devices.has))
+    if rule.when.device is not None:
+        wanted.append((-1, _matcher(many(rule.when.device))))
+    return lambda values: all(matches(values[i]) for i, matches in wanted)
 
 
 def _matcher(patterns: Sequence[str]) -> Callable[[bytes | None], bool]:

@@ -28,6 +28,7 @@ Extension = Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}$")]
 RuleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Family = Literal["classical", "neural"]
 RuntimeKind = Literal["cpu", "cuda", "tensorrt"]
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Priority = Annotated[int, Field(ge=-10, le=10)]
 Models = Annotated[tuple[str, ...], Field(max_length=MOST_RULES)]
 
@@ -63,6 +64,25 @@ class Limits(Document):
 
     max_latency_ms: LatencyLimits = LatencyLimits()
     min_accuracy: AccuracyLimits = AccuracyLimits()
+
+
+class Prices(Document):
+    """What compute costs, for the objective price; in any one unit. The defaults make a millisecond
+    on the GPU as dear as one on the processor, and power free."""
+
+    cpu_ms: Price = Field(default=1.0, description="Of a millisecond of a call on the processor")
+    gpu_ms: Price = Field(default=1.0, description="Of a millisecond of a call on the GPU")
+    joule: Price = Field(default=0.0, description="Of the energy that a call adds")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not (self.cpu_ms or self.gpu_ms or self.joule):
+            raise ValueError("cpu_ms, gpu_ms and joule are all 0: one has to cost something")
+        return self
+
+    def per_ms(self, is_on_gpu: bool, watts: float) -> float:
+        """Price of a millisecond of a call that draws so much power."""
+        return (self.gpu_ms if is_on_gpu else self.cpu_ms) + self.joule * watts / 1e3
 
 
 class Settings(Document):

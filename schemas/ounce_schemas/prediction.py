@@ -37,6 +37,8 @@ class Decision(msgspec.Struct):
     """Compute spent on this item."""
     saved_ms: float
     """Compute that the most accurate model would have spent more."""
+    gpu_ms: float | None = None
+    """What of `cost_ms` was spent on a GPU; absent where nothing was."""
     rows: int | None = None
     """Of a message of several rows: how many. Costs are then sums, the time is the longest, and
     targets are met where all rows met them."""
@@ -45,7 +47,8 @@ class Decision(msgspec.Struct):
     objective: Objective | None = None
     """The policy's, where it is not CPU time."""
     cost: float | None = None
-    """Spent on this item in the objective's unit: joules, or bytes of memory."""
+    """Spent on this item in the objective's unit: joules, bytes of memory, or the unit of
+    the policy's prices."""
     cost_saved: float | None = None
     """What the most accurate model would have cost more, in the same unit."""
     duplicate: bool = False

@@ -19,15 +19,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from ounce_schemas.card import Sha256
-from ounce_schemas.documents import (
-    CARD_FILE,
-    EXPLANATION_FILE,
-    MODEL_FILE,
-    PLANS_FILE,
-    TASK_FILE,
-    describe,
-)
+from ounce_schemas.documents import CARD_FILE, EXPLANATION_FILE, MODEL_FILE, PLANS_FILE, TASK_FILE
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.refusals import describe
 from ounce_schemas.task import Document, TaskName
 
 MOST_RELEASE_BYTES = 1_000_000

@@ -18,6 +18,8 @@ class Objective(StrEnum):
     """Milliseconds of compute per item."""
     ENERGY = "energy"
     """Joules per item: measured where the kernel offers it, else CPU time times a stated power."""
+    PRICE = "price"
+    """Time of the processor, time of the GPU and joules, each times the policy's price of it."""
     MEMORY = "memory"
     """Bytes of the models that a plan needs."""
 

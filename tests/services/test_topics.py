@@ -6,7 +6,12 @@ import pytest
 from click.testing import CliRunner
 from confluent_kafka import Consumer, Producer, TopicPartition
 from ounce_schemas.errors import BrokerError
-from ounce_services.cluster.admin import create_topics, describe_cluster, require_topics
+from ounce_services.cluster.admin import (
+    Cluster,
+    create_topics,
+    describe_cluster,
+    require_topics,
+)
 from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.topics.command import command
 
@@ -56,6 +61,10 @@ def test_absent_topics_are_named_with_what_to_do(embedded_broker: EmbeddedBroker
     cluster = describe_cluster(embedded_broker.bootstrap_servers)
     with pytest.raises(BrokerError, match=r"no topic ounce\.nil\.requests.*`ounce topics nil"):
         require_topics(cluster, "nil", ["ounce.nil.requests"])
+    names = ["ounce.room.requests", "ounce.nil.predictions", "ounce.nil.requests", "other"]
+    some = Cluster("c", dict.fromkeys(names, 1))
+    with pytest.raises(BrokerError, match=r"tasks that Kafka has: room$"):
+        require_topics(some, "nil", ["ounce.nil.dead-letters"])
     assert (
         "ounce.nil.requests" not in describe_cluster(embedded_broker.bootstrap_servers).partitions
     )

@@ -21,6 +21,7 @@ import msgspec
 from ounce_edge.models.first_beliefs import card_belief
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
+from ounce_edge.wire.header_names import by_usual_names
 from ounce_edge.wire.request_body import read_body
 from ounce_edge.wire.request_head import read_head
 from ounce_schemas.dead_letter import HEADER_OMITTED, HEADER_REASON, HEADER_TEXT
@@ -124,10 +125,8 @@ def _guided(messages: int) -> None:
     def one(data: bytes) -> None:
         provider = atheris.FuzzedDataProvider(data)
         value = provider.ConsumeBytes(512)
-        headers: Any = [
-            (name, provider.ConsumeBytes(32))
-            for name in ("ce_id", "ce_maxlatencyms", "ce_minaccuracy", "content-type")
-        ]
+        names = ("ce_id", "ce_maxlatencyms", "ce_minaccuracy", "content-type")
+        headers: Any = by_usual_names([(name, provider.ConsumeBytes(32)) for name in names])
         for read, argument in ((read_body, value), (read_head, headers)):
             try:
                 read(argument)

@@ -12,12 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from ounce_schemas.errors import BrokerError
 
 from ounce_edge.broker.hang_guard import HangGuard
-from ounce_edge.broker.publishing import (
-    PRODUCER_SETTINGS,
-    ProducerSettings,
-    Publishing,
-    produce,
-)
+from ounce_edge.broker.publishing import PRODUCER_SETTINGS, ProducerSettings, Publishing, produce
 from ounce_edge.broker.refusals import Entry, Refusal, entries_of, is_of_a_record
 from ounce_edge.wire.records import Outgoing
 
@@ -69,13 +64,17 @@ class TransactionalProducer:
         publishing: how to publish, and where; over `PRODUCER_SETTINGS` and `TRANSACTION_SETTINGS`.
         transactional_id: unique among running workers; a restarted worker that has the same one
             ends what its predecessor left unfinished.
+        offsets_first: offsets go before records: others' records behind them are held up shorter.
 
     Raises:
         BrokerError: Kafka does not allow transactions with this id.
     """
 
-    def __init__(self, publishing: Publishing, transactional_id: str) -> None:
+    def __init__(
+        self, publishing: Publishing, transactional_id: str, *, offsets_first: bool = False
+    ) -> None:
         self._id = transactional_id
+        self._offsets_first = offsets_first
         self._same_partitions = publishing.same_partitions
         self._settings: ProducerSettings = {
             **PRODUCER_SETTINGS,
@@ -108,16 +107,20 @@ class TransactionalProducer:
         """
         if not offsets:
             raise BrokerError("answers without offsets are not committed; restart this worker")
+        refused: list[Refusal] = []
         try:
             self._producer.begin_transaction()
-            refused = [
+            if self._offsets_first:
+                self._add_offsets(offsets, group)
+            refused += [
                 Refusal(Entry(outgoing, i), why, is_alone=True)
                 for outgoing in batch
                 for i, why in produce(self._producer, self._same_partitions, outgoing)
             ]
             if refused:
                 raise _RefusedError(refused[0].why)
-            self._repeat(lambda: self._send_offsets(offsets, group), "send offsets in")
+            if not self._offsets_first:
+                self._add_offsets(offsets, group)
             self._repeat(lambda: self._producer.commit_transaction(_TRY_S), "commit")
             return []
         except _AbortError as e:
@@ -125,7 +128,7 @@ class TransactionalProducer:
             # librdkafka goes on counting from a record that was refused; the broker does not.
             if self._abort_finds_lost() or is_refused:
                 self._take_over(e)
-            if is_refused:
+            if is_refused and batch:
                 return _all(batch, refused, str(e))
             raise AbortedError(str(e), e.cause) from e
         except _LostError as e:
@@ -189,6 +192,9 @@ class TransactionalProducer:
                 ) from e
             except _LostError as e:
                 raise BrokerError(f"{e}; restart this worker") from e
+
+    def _add_offsets(self, offsets: Sequence[TopicPartition], group: Any) -> None:
+        self._repeat(lambda: self._send_offsets(offsets, group), "send offsets in")
 
     def _send_offsets(self, offsets: Sequence[TopicPartition], group: Any) -> None:
         with self._guard.watch("sending offsets to a transaction"):

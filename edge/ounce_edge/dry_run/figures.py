@@ -86,18 +86,19 @@ class OutcomeBuilder:
 
     Args:
         n: requests of the decision.
-        counted: whether each is answered now; shape (n,).
+        counted: whether each is answered now; shape (n,). None: all are.
     """
 
-    def __init__(self, n: int, counted: NDArray[np.bool_]) -> None:
-        self.plan: NDArray[np.intp] = np.full(n, REFUSED, np.intp)
+    def __init__(self, n: int, counted: NDArray[np.bool_] | None) -> None:
+        self.plan: NDArray[np.intp] = np.empty(n, np.intp)
         """Index, or `REFUSED`; shape (n,), as all."""
+        self.plan.fill(REFUSED)
         self.in_time: NDArray[np.bool_] = np.zeros(n, np.bool_)
         self.floor_kept: NDArray[np.bool_] = np.zeros(n, np.bool_)
         self.accuracy: NDArray[np.float64] = np.zeros(n)
         self.spent_ms = 0.0
         """Until the calls so far usually are answered."""
-        self._counted = None if counted.all() else counted
+        self._counted = counted
         self._tally = Tally()
 
     def add(
@@ -165,15 +166,16 @@ class OutcomeBuilder:
             self._tally.in_time += n
             self._tally.floor_kept += n
 
-    def tally(self, answered: NDArray[np.integer[Any]]) -> Tally:
+    def tally(self, n_answered: int) -> Tally:
         """What all calls add.
 
         Args:
-            answered: the requests that are answered now.
+            n_answered: requests that are answered now.
         """
-        self._tally.n = len(answered)
-        self._tally.n_refused = int((self.plan[answered] == REFUSED).sum())
-        return self._tally
+        tally = self._tally
+        tally.n = n_answered
+        tally.n_refused = tally.n - sum([call.n for call in tally.calls])
+        return tally
 
     def _count(self, view: View, plan: int, size: tuple[int, int], objective: str) -> None:
         """One call: how many messages it answers, and how many of them are counted."""

@@ -49,8 +49,7 @@ class Choice(NamedTuple):
 def meet(policy: Policy, message: Message, now_ms: float) -> Meeting:
     """The rule that a message meets, and the targets that hold for it."""
     own = policy.for_task(message.task)
-    matcher = RuleMatcher(own)
-    number = matcher.number(message.device, matcher.attributes(message.headers), now_ms)
+    number = RuleMatcher(own).number(message.device, message.headers, now_ms)
     rule = own.rules[number - 1] if number else None
     settings = own if rule is None else rule.policy
     asked_ms, floor = message.max_latency_ms, message.min_accuracy

@@ -5,7 +5,7 @@ time is left nor on the order of its messages: as many of each kind of sender, a
 way, have the same outcome again.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from ounce_edge.dry_run.figures import Tally
 from ounce_edge.dry_run.recorded import RecordedDecision
 from ounce_edge.dry_run.settling import Settled
-from ounce_edge.recommender.arrays import Floats
 
 MOST_MESSAGES = 16
 """Of a decision that is remembered. More of them hardly come again."""
@@ -38,18 +37,12 @@ class Outcome(NamedTuple):
 
 
 class OutcomeMemory:
-    """Remembers outcomes while beliefs stay as they are.
+    """Remembers outcomes while beliefs stay as they are."""
 
-    Args:
-        in_turn: routes in the order in which they are decided on, from the route and the time left
-            of each message.
-    """
-
-    def __init__(self, in_turn: Callable[[NDArray[np.intp], Floats], list[int]]) -> None:
-        self._in_turn = in_turn
-        self._known: dict[Hashable, Outcome] = {}
-        self._situations: dict[Hashable, tuple[int, bool]] = {}
-        """By all that is recorded: a number, and whether the messages have several routes."""
+    def __init__(self) -> None:
+        self._known: dict[int, Outcome] = {}
+        self._situations: dict[Hashable, int] = {}
+        """Numbers by all that is recorded."""
         self._numbers: dict[Hashable, int] = {}
         """Of situations that differ in more than the order of their messages."""
 
@@ -59,8 +52,9 @@ class OutcomeMemory:
 
     def situation(
         self, decision: RecordedDecision, settled: Settled, numbers: NDArray[np.int32]
-    ) -> Hashable | None:
-        """All that an outcome depends on beside beliefs and time; None: it is not remembered.
+    ) -> int | None:
+        """Number of all that an outcome depends on beside beliefs and time; None: it is not
+        remembered.
 
         Args:
             decision: that is replayed.
@@ -81,22 +75,16 @@ class OutcomeMemory:
             bytes(decision.groups),
             decision.answered,
         )
-        found = self._situations.get(recorded)
-        if found is None:
+        number = self._situations.get(recorded)
+        if number is None:
             if len(self._situations) >= _MOST_KNOWN:
                 for memory in (self._situations, self._numbers, self._known):
                     memory.clear()  # together, as numbers begin anew
             number = self._numbers.setdefault(_orderless(decision, kinds), len(self._numbers))
-            routes = settled.route[numbers]
-            found = number, bool((routes != routes[0]).any())
-            self._situations[recorded] = found
-        number, is_mixed = found
-        if not is_mixed:
-            return number
-        left_ms = np.frombuffer(decision.left_ms, "<f8") + settled.more_ms[numbers]
-        return number, *self._in_turn(settled.route[numbers], left_ms)
+            self._situations[recorded] = number
+        return number
 
-    def look_up(self, situation: Hashable, left_ms: bytes) -> Outcome | None:
+    def look_up(self, situation: int, left_ms: bytes) -> Outcome | None:
         """The outcome; None: it is not known, or time is short.
 
         Args:
@@ -108,7 +96,7 @@ class OutcomeMemory:
             return None
         return found
 
-    def keep(self, situation: Hashable, outcome: Outcome) -> None:
+    def keep(self, situation: int, outcome: Outcome) -> None:
         """Remember an outcome, where it holds for more than its decision."""
         if outcome.need_ms == np.inf:
             return

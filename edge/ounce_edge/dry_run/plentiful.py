@@ -55,13 +55,13 @@ class PlentifulMemory:
         if found is None:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            found = self._known[key] = self._find(rungs, floors)
-        return (found, rungs) if found.finish_ms <= left_ms.min() else None
+            found = self._known[key] = self._find(rungs, len(counts), floors)
+        return (found, rungs) if found.finish_ms <= np.minimum.reduce(left_ms) else None
 
-    def _find(self, rungs: NDArray[np.intp], floors: Floats) -> Plentiful:
+    def _find(self, rungs: NDArray[np.intp], n_rungs: int, floors: Floats) -> Plentiful:
         view, n = self._view, len(floors)
         schedule = decide(view, np.full(n, _PLENTY_MS), floors, self._fallback)
-        plan_of_rung = np.zeros(int(rungs.max()) + 1, np.intp)
+        plan_of_rung = np.zeros(n_rungs, np.intp)
         line, finish_ms, calls = Line(), 0.0, []
         for group in schedule.groups:
             plan_of_rung[rungs[group.items]] = group.plan

@@ -24,7 +24,7 @@ from ounce_edge.dry_run.recorded import RecordedDecision
 from ounce_edge.dry_run.settling import SenderTable, in_turn, routes_on
 from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.recommender.arrays import Floats
-from ounce_edge.recommender.beliefs.tables import BeliefState
+from ounce_edge.recommender.beliefs.tables import BeliefState, Tables
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.exploration import Draws, decide_and_explore
 
@@ -79,7 +79,8 @@ class FileReplay:
         self._heap = heap
         self._raw_state = b""
         self._state: BeliefState | None = None
-        self._memory = OutcomeMemory(lambda of, left_ms: in_turn(of, left_ms, self._routes))
+        self._memory = OutcomeMemory()
+        self._tables_before: dict[int, Tables] = {}
         self._views_before: dict[int, View] = {}
         self._views_after: dict[int, tuple[View, PlentifulMemory]] = {}
 
@@ -115,17 +116,20 @@ class FileReplay:
             np.frombuffer(part, "<f8") for part in (decision.left_ms, decision.min_accuracy)
         )
         answered = np.frombuffer(decision.answered, "<i4")
-        counted = np.zeros(len(left_ms), np.bool_)
-        counted[answered] = True
+        counted = None
+        if len(answered) < len(left_ms):
+            counted = np.zeros(len(left_ms), np.bool_)
+            counted[answered] = True
         before, after = (OutcomeBuilder(len(left_ms), counted) for _ in range(2))
         needs_ms = (
             self._as_it_was(before, decision, left_ms, floors),
             self._as_it_would_be(after, decision, left_ms, numbers),
         )
-        changed = np.flatnonzero(before.plan[answered] != after.plan[answered])
+        (changed,) = (before.plan[answered] != after.plan[answered]).nonzero()
         most = self._compare(decision, before, after, changed) if len(changed) else 0.0
+        n_answered = len(answered)
         return Outcome(
-            before.tally(answered), after.tally(answered), len(changed), most, max(needs_ms)
+            before.tally(n_answered), after.tally(n_answered), len(changed), most, max(needs_ms)
         )
 
     def _as_it_was(
@@ -135,7 +139,9 @@ class FileReplay:
         route = self._header.route(decision.route)
         view = self._views_before.get(decision.route)
         if view is None and self._state is not None:
-            view = self._header.view(decision.route, self._state)
+            if decision.route not in self._tables_before:
+                self._tables_before[decision.route] = self._header.tables_of(decision.route)
+            view = self._tables_before[decision.route].view(self._state)
             self._views_before[decision.route] = view
         if view is None:
             return np.inf
@@ -152,8 +158,8 @@ class FileReplay:
         left_ms: Floats,
         numbers: NDArray[np.int32],
     ) -> float:
-        """Put together what would be; returns as `_as_it_was`."""
-        need_ms = 0.0
+        """Put together what would be; returns as `_as_it_was`, for any order of the routes."""
+        short_ms: list[float] = []
         settled = self._senders.at(decision.at_ms)
         more_ms = settled.more_ms[numbers]
         left_ms = left_ms + more_ms
@@ -161,17 +167,19 @@ class FileReplay:
         present = in_turn(routes, left_ms, self._routes)
         draws = _draws(decision)
         for route in present:
-            chosen = np.flatnonzero(routes == route) if len(present) > 1 else slice(None)
+            chosen = (routes == route).nonzero()[0] if len(present) > 1 else slice(None)
             view, memory = self._view_after(route)
             routing = self._routes[route].routing
             if draws is None and not decision.overload_lasts:
                 found = memory.look_up(left_ms[chosen] - into.spent_ms, floors[chosen])
                 if found is not None:
-                    short_ms = found[0].finish_ms + into.spent_ms - more_ms[chosen].min()
-                    need_ms = max(need_ms, float(short_ms) + SLACK_MS)
+                    before_ms = into.spent_ms
                     into.add_plentiful(view, *found, chosen, routing.objective)
+                    own_ms = into.spent_ms - before_ms
+                    least_more_ms = float(np.minimum.reduce(more_ms[chosen]))
+                    short_ms.append(found[0].finish_ms - own_ms - least_more_ms)
                     continue
-            need_ms = np.inf
+            short_ms.append(np.inf)
             items = np.arange(len(numbers))[chosen]
             while len(items):  # of very many some are left for the next decision
                 part_ms = left_ms[items] - into.spent_ms
@@ -191,7 +199,7 @@ class FileReplay:
                     some = items[group.items]
                     into.add(view, group.plan, some, left_ms, floors, routing.objective)
                 items = items[~placed]
-        return need_ms
+        return into.spent_ms + max(short_ms) + SLACK_MS
 
     def _renew(self, raw: msgspec.Raw) -> None:
         """Take what was believed, where it is other than at the decision before."""
@@ -230,6 +238,9 @@ class FileReplay:
         """
         at = np.frombuffer(decision.answered, "<i4")[changed]
         weights = before.differences(after)[at]
+        most = float(np.maximum.reduce(weights))
+        if most <= self._least_kept():
+            return most
         ids: list[bytes] | None = None
         for k in np.argsort(-weights)[:MOST_CHANGES].tolist():
             if weights[k] <= self._least_kept():
@@ -249,7 +260,7 @@ class FileReplay:
             )
             push = heappush if len(self._heap) < MOST_CHANGES else heappushpop
             push(self._heap, change)
-        return float(weights.max())
+        return most
 
     def _least_kept(self) -> float:
         """A change of a greater weight is kept."""

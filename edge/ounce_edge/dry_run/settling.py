@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy import EffectivePolicy, Routing
 from ounce_schemas.policy_matching import RuleMatcher
+from ounce_schemas.policy_rules import Prices
 
 from ounce_edge.dry_run.meeting import within
 from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.evidence.senders import Sender
+from ounce_edge.models.runtimes.base import GPU_KINDS
 from ounce_edge.recommender.arrays import Floats
 from ounce_edge.recommender.beliefs.tables import Tables
 
@@ -31,6 +33,7 @@ def routes_on(header: LogHeader, policy: EffectivePolicy) -> tuple[list[ReplayRo
     Raises:
         PolicyError: some messages are left without a plan.
     """
+    priced = _priced(header, policy.prices)
     routes: dict[Routing, ReplayRoute] = {}
     numbers: dict[Routing, int] = {}
     of_settings = []
@@ -44,7 +47,7 @@ def routes_on(header: LogHeader, policy: EffectivePolicy) -> tuple[list[ReplayRo
                     f"{where}: permits none of the plans of the recorded decisions: "
                     f"{list(header.tables.names)}"
                 )
-            tables = replace(header.tables, objective=routing.objective, permitted=permitted)
+            tables = replace(priced, objective=routing.objective, permitted=permitted)
             routes[routing] = ReplayRoute(routing, tables)
             numbers[routing] = len(numbers)
         of_settings.append(numbers[routing])
@@ -62,12 +65,24 @@ def in_turn(
         left_ms: time left per message; shape (n,).
         routes: all.
     """
-    if (of_messages == of_messages[0]).all():
-        return [int(of_messages[0])]
+    of_each = of_messages.tolist()
+    if of_each.count(of_each[0]) == len(of_each):
+        return [int(of_each[0])]
     least_ms: dict[int, float] = {}
-    for route, ms in zip(of_messages.tolist(), left_ms.tolist(), strict=True):
+    for route, ms in zip(of_each, left_ms.tolist(), strict=True):
         least_ms[route] = min(ms, least_ms.get(route, np.inf))
     return sorted(sorted(least_ms), key=lambda r: (-routes[r].routing.priority, least_ms[r]))
+
+
+def _priced(header: LogHeader, prices: Prices) -> Tables:
+    """The plans at other prices, with the power that they had."""
+    tables = header.tables
+    runtimes = header.runtimes or [None] * len(header.models)
+    per_ms = [
+        [prices.per_ms(runtimes[m] in GPU_KINDS, w) for m, w in zip(models, watts, strict=True)]
+        for models, watts in zip(tables.model, tables.watts, strict=True)
+    ]
+    return replace(tables, price_per_ms=per_ms)
 
 
 def _permitted(header: LogHeader, settings: EffectivePolicy) -> list[int]:
@@ -148,8 +163,7 @@ class SenderTable:
                 np.concatenate([settled.kind, np.zeros(more, np.int32)]),
             )
         for number, sender in new.items():
-            attributes = self._matcher.attributes(dict(sender.extensions))
-            found = self._matcher.number(sender.device, attributes, at_ms)
+            found = self._matcher.number(sender.device, dict(sender.extensions), at_ms)
             own = self._every[found]
             asked_ms, floor = sender.asked_latency_ms, sender.asked_accuracy
             latency_ms = within(

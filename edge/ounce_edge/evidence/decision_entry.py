@@ -47,14 +47,15 @@ class LogHeader(msgspec.Struct, frozen=True):
             return self.routes[number]
         return LoggedRoute([*range(len(self.tables.names))], self.tables.objective, self.fallback)
 
-    def view(self, route: int, state: BeliefState) -> View:
-        """What is believed of the plans of a route."""
+    def tables_of(self, route: int) -> Tables:
+        """Tables of a route's plans. They work things out once, so keep them for several views."""
         here = self.route(route)
         explained = self.explained_tables if here.explains else None
-        tables = replace(
-            explained or self.tables, objective=here.objective, permitted=here.permitted
-        )
-        return tables.view(state)
+        return replace(explained or self.tables, objective=here.objective, permitted=here.permitted)
+
+    def view(self, route: int, state: BeliefState) -> View:
+        """What is believed of the plans of a route."""
+        return self.tables_of(route).view(state)
 
 
 class DecisionEntry(msgspec.Struct, frozen=True):

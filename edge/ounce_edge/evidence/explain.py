@@ -31,6 +31,7 @@ from ounce_edge.recommender.rule.schedule import Schedule
 _UNITS = {
     Objective.CPU_TIME: (1.0, "ms"),
     Objective.ENERGY: (1e3, "mJ"),
+    Objective.PRICE: (1.0, "price"),
     Objective.MEMORY: (1e-6, "MB"),
 }
 

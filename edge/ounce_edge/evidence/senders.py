@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ounce_edge.evidence.names import bounded_name
 from ounce_edge.wire.batch import RequestBatch
+from ounce_edge.wire.header_names import by_usual_names
 from ounce_edge.wire.records import Headers
 
 _PREFIX = "ce_"
@@ -75,7 +76,7 @@ def _extensions(headers: Headers | None) -> tuple[tuple[str, bytes], ...]:
         return ()
     found = {
         name: bounded_name(value)
-        for name, value in headers
+        for name, value in by_usual_names(headers).items()
         if value and name.startswith(_PREFIX) and name not in _OF_EVERY_EVENT
     }
     return tuple(sorted(found.items())[:_MOST_EXTENSIONS])

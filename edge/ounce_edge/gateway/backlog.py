@@ -2,6 +2,9 @@
 
 A batch is one transaction, which also commits the batch's number as an offset. A gateway that dies
 before it hears of the commit asks for that number, and knows whether the batch is in Kafka.
+
+Readers of committed records stop at an open transaction, so live messages behind it wait. The first
+transaction on a line is slow, and takes no records: the producer is made before any are stored.
 """
 
 import logging
@@ -16,6 +19,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from ounce_schemas.errors import BrokerError
 
 from ounce_edge.broker.publishing import ProducerSettings, Publishing
+from ounce_edge.broker.refusals import Refusal
 from ounce_edge.broker.transactional_producer import AbortedError, TransactionalProducer
 from ounce_edge.gateway.arrivals import KafkaRecord, Unsent
 from ounce_edge.gateway.pace import TICK_S, Pace
@@ -28,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 _PAUSE_S = 2.0
 _TIMEOUT_S = 5.0
+_LOOK_S = 1.0
+"""So long a gateway that stops may wait for a Kafka that is away."""
 _EXPECTED = (BrokerError, StoreError, KafkaException)
 _MOST_URGENT = 100
 """Devices that go first at once."""
@@ -58,8 +64,10 @@ class Backlog:
         self.trouble: str | None = None
         self.aside = TopicsAside(time.monotonic)
         """Topics whose records wait while others go."""
-        self._group = f"ounce-gateway-store-{store.id}"
         self._kafka = kafka
+        group = f"ounce-gateway-store-{store.id}"
+        self._asking: ProducerSettings = {"group.id": group, "log_level": 0, **kafka}
+        """Settings of a client that asks what Kafka has."""
         self._marker = marker
         self._store = store
         self._pace = Pace(per_s)
@@ -75,6 +83,10 @@ class Backlog:
         self._producer: TransactionalProducer | None = None
         self._metadata: Any = None
         """Of the store's group."""
+        self._last = 0
+        """Number of the last batch that Kafka is known to have; 0: none."""
+        self._is_tried = False
+        """Whether a transaction went through since the line came up."""
         self._n_together = self._pace.most
         """Fewer go together once Kafka has refused one of them: by halves until it is alone."""
         self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
@@ -96,6 +108,7 @@ class Backlog:
         elif self._may_send.is_set():
             with self._gate:
                 self._may_send.clear()
+                self._is_tried = False
 
     def hurry(self, device: bytes) -> None:
         """Somebody waits for this device's records."""
@@ -116,11 +129,19 @@ class Backlog:
             try:
                 self._work()
             except Exception as e:  # whatever it is, what is stored is tried again
-                self.trouble = f"stored messages are not sent: {e}"
-                logger.warning("%s", self.trouble, exc_info=not isinstance(e, _EXPECTED))
+                self._tell(e)
                 self._drop_producer()
                 self._is_closing.wait(_PAUSE_S)
         self._drop_producer()
+
+    def _tell(self, error: Exception) -> None:
+        what = (
+            "stored messages are not sent" if len(self._store) else "none could be sent if stored"
+        )
+        why = error.args[0].str() if isinstance(error, KafkaException) else error
+        trouble, self.trouble = self.trouble, f"{what}: {why}"
+        if trouble != self.trouble:
+            logger.warning("%s", self.trouble, exc_info=not isinstance(error, _EXPECTED))
 
     def _work(self) -> None:
         while not self._is_closing.is_set():
@@ -128,8 +149,8 @@ class Backlog:
                 self._may_send.wait()
                 self._pace.start_over()
             self._woken.clear()
+            producer = self._ready_producer()
             if len(self._store):
-                producer = self._ready_producer()
                 began_s, self._held_s = time.monotonic(), 0.0
                 is_searching = self._n_together < self._pace.most
                 n = self._n_together if is_searching else self._pace.due(began_s)
@@ -143,6 +164,7 @@ class Backlog:
                 wait_s = 0.0 if is_urgent else self._pace.wait_s(time.monotonic())
             else:
                 self._first.clear()
+                self.trouble = None
                 wait_s = TICK_S
             self._woken.wait(wait_s)
 
@@ -156,15 +178,33 @@ class Backlog:
     def _ready_producer(self) -> TransactionalProducer:
         """One that has ended what a predecessor left, and knows what became of it."""
         if self._producer is None:
-            with Consumer({"group.id": self._group, **self._kafka}) as consumer:
-                self._metadata = consumer.consumer_group_metadata()
+            self._metadata = self._look()
             self._producer = TransactionalProducer(
-                Publishing(self._kafka), f"ounce-gateway-{self._store.id}"
+                Publishing(self._kafka), f"ounce-gateway-{self._store.id}", offsets_first=True
             )
+            self._last = self._committed()
+            self._is_tried = False
         batch = self._store.open_batch()
         if batch is not None:
-            self._store.settle(batch, is_sent=self._committed() >= batch)
+            self._last = self._committed()
+            self._store.settle(batch, is_sent=self._last >= batch)
+        if not self._is_tried:
+            self._is_tried = True
+            self._commit(self._producer, [], self._last)
         return self._producer
+
+    def _look(self) -> Any:
+        """Metadata of the store's group, once Kafka is there."""
+        with Consumer(self._asking) as consumer:
+            consumer.list_topics(self._marker, _LOOK_S)
+            return consumer.consumer_group_metadata()
+
+    def _commit(
+        self, producer: TransactionalProducer, records: Sequence[KafkaRecord], number: int
+    ) -> list[Refusal]:
+        """Send records and a batch's number; what Kafka refuses of them."""
+        marker = [TopicPartition(self._marker, 0, number)]
+        return producer.commit(as_outgoing(records), marker, self._metadata)
 
     def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
@@ -198,15 +238,15 @@ class Backlog:
         if not rows:
             return False
         records = [row.record for row in rows]
-        marker = [TopicPartition(self._marker, 0, number)]
         try:
-            refused = producer.commit(as_outgoing(records), marker, self._metadata)
+            refused = self._commit(producer, records, number)
         except (AbortedError, BrokerError) as e:
             self.aside.failed({record.topic for record in records})
             is_told = isinstance(e, BrokerError)
             raise BrokerError(f"{e}" if is_told else f"a transaction was aborted: {e}") from e
         self.aside.taken({record.topic for record in records})
         if not refused:
+            self._last = number
             self._store.settle(number, is_sent=True)
             self._n_together = min(2 * self._n_together, self._pace.most)
             self._sent(records)
@@ -220,10 +260,10 @@ class Backlog:
         return True
 
     def _committed(self) -> int:
-        """The number of the last batch that Kafka has; -1 where it has none."""
-        with Consumer({"group.id": self._group, **self._kafka}) as consumer:
+        """The number of the last batch that Kafka has; 0 where it has none."""
+        with Consumer(self._asking) as consumer:
             (found,) = consumer.committed([TopicPartition(self._marker, 0)], _TIMEOUT_S)
-        return max(found.offset, -1)
+        return max(found.offset, 0)
 
 
 def as_outgoing(records: Sequence[KafkaRecord]) -> list[Outgoing]:

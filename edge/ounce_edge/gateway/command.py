@@ -7,7 +7,7 @@ from ounce_schemas.command import make_settings, settings_options
 
 from ounce_edge.gateway.gateway import Gateway
 from ounce_edge.gateway.settings import GatewaySettings
-from ounce_edge.telemetry.process import begin_process
+from ounce_edge.worker.process import begin_process
 
 
 @click.command("gateway")

@@ -47,7 +47,11 @@ class LocalServing:
         # A request without an id is called by its offset: no start may use those of another one.
         first = time.time_ns() // 1000
         self._workers = {
-            requests_topic(task): (task, LocalWorker(models, task, policy, first)) for task in tasks
+            requests_topic(task): (
+                task,
+                LocalWorker(models, task, policy, first, explains_later=True),
+            )
+            for task in tasks
         }
         self._forwarder = forwarder
         self._publish = publish

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from heapq import merge
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from uuid import uuid4
 
@@ -139,12 +139,14 @@ class Store:
         Raises:
             StoreError: none is dropped.
         """
+        if self.oldest_age_s() <= self._bounds.max_age_s:  # waits for no writer
+            return 0
         with self._transaction() as change:
-            old = change.db.execute(
-                "SELECT place FROM records WHERE at_s < ? AND batch IS NULL",
-                (self._now_s() - self._bounds.max_age_s,),
-            )
-            return change.delete([place for (place,) in old.fetchall()])
+            since_s = self._now_s() - self._bounds.max_age_s
+            # Records stand in the order of their age: only those that are dropped are looked at.
+            ordered = change.db.execute("SELECT place, at_s, batch FROM records ORDER BY place")
+            old = takewhile(lambda row: row[1] < since_s, ordered)
+            return change.delete([place for place, _, batch in old if batch is None])
 
     def remove(self, places: Sequence[int]) -> None:
         """These are safe elsewhere.

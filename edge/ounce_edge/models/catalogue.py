@@ -8,6 +8,8 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import (
     CARD_FILE,
@@ -27,7 +29,7 @@ from ounce_schemas.wording import shell_word
 from ounce_edge.models.checks import check_explained, check_model
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.models.process_memory import resident_bytes
-from ounce_edge.models.runtimes.base import LoadedModel, LoadsLater, Runtime, kind_of
+from ounce_edge.models.runtimes.base import Inputs, LoadedModel, LoadsLater, Runtime, kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,18 @@ class ServedModel:
     explained: "ServedModel | None" = None
     """The same answers with explanations, from a graph with a card of its own; None: there is none.
     """
+    most_items: int | None = None
+    """Of one call of the runtime, as many as were measured; None: any number."""
+
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
+        """As `LoadedModel` says, in calls of `most_items`."""
+        n, most = len(next(iter(inputs.values()))), self.most_items
+        if most is None or n <= most:
+            return self.loaded.run(inputs)
+        starts = range(0, n, most)
+        return np.concatenate(
+            [self.loaded.run({k: v[i : i + most] for k, v in inputs.items()}) for i in starts]
+        )
 
     @property
     def resident_bytes(self) -> int:
@@ -120,9 +134,11 @@ def load_ladder(
     """
     folder = models_dir / task_name
     if not (folder / TASK_FILE).is_file():
+        others = sorted(path.parent.name for path in models_dir.glob(f"*/{TASK_FILE}"))
         raise ArtifactError(
             f"{folder}: no {TASK_FILE} there; make the ladder with "
             f"`ounce train {task_name} --models {shell_word(models_dir)}`"
+            + (f", or name a task that {models_dir} has: {', '.join(others)}" if others else "")
         )
     task = read_task(folder / TASK_FILE)
     if task.name != task_name:
@@ -252,7 +268,8 @@ def load_explained(
     own = explained_card(card)
     if own is None:
         return None
-    path = folder / EXPLANATION_FILE
+    kind, path = kind_of(runtime.name), folder / EXPLANATION_FILE
+    most = own.latency.batches[-1].batch_size  # it may run the model for each part of each item
     if before is not None and before.card.sha256 == own.sha256:
         if isinstance(before.loaded, ManagedModel):
             before.loaded.moved(path)
@@ -268,7 +285,7 @@ def load_explained(
             later = runtime.load_later(
                 path, content, partial(check_explained, task=task, card=card)
             )
-            return ServedModel(own, later, len(content), kind_of(runtime.name))
+            return ServedModel(own, later, len(content), kind, most_items=most)
         resident_before = resident_bytes()
         loaded = runtime.load(path, content)
         check_explained(path, loaded, task, card)
@@ -276,4 +293,4 @@ def load_explained(
         logger.error("explanation refused task=%s model=%s reason=%s", task.name, card.model, e)
         return None
     added_bytes = max(resident_bytes() - resident_before, 0)
-    return ServedModel(own, loaded, added_bytes, kind_of(runtime.name))
+    return ServedModel(own, loaded, added_bytes, kind, most_items=most)

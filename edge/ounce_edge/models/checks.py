@@ -46,7 +46,7 @@ def check_explained(path: Path, model: LoadedModel, task: TaskSpec, card: ModelC
         ArtifactError: it does not.
     """
     assert card.explanation is not None  # else there is no file
-    width = task.output.size + 1 + len(card.explanation.inputs)
+    width = task.output.size + 1 + card.explanation.width
     wide = TensorSpec(name=EXPLAINED, datatype="FP32", shape=(width,))
     _check_signature(path, model, task, wide)
     _check_run(path, _AnswersAlone(model, task.output.size), task, card)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,7 @@ from ounce_edge.recommender.arrays import Items, everything
 from ounce_edge.recommender.beliefs.plans import Model, PlanStep
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One model call."""
 
     step: int
@@ -40,8 +40,7 @@ class Failure:
     """On the clock of `run_plan`, seconds."""
 
 
-@dataclass(frozen=True)
-class Answered:
+class Answered(NamedTuple):
     """Requests whose answer came from one step."""
 
     model: int
@@ -100,7 +99,7 @@ class Outcome:
         """What became of some requests; `kept` says which, shape (n,)."""
         if kept.all():
             return self
-        answered = [replace(a, items=a.items[kept[a.items]]) for a in self.answered]
+        answered = [a._replace(items=a.items[kept[a.items]]) for a in self.answered]
         failures = [replace(f, items=f.items[kept[f.items]]) for f in self.failures]
         return replace(
             self,

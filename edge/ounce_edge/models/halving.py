@@ -139,7 +139,7 @@ def _run(model: ServedModel, inputs: Inputs, clock: Callable[[], float]) -> _Ran
     output: NDArray[np.float32] | None = None
     why, is_down = "", False
     try:
-        output = model.loaded.run(inputs)
+        output = model.run(inputs)
     except Exception as e:  # whatever a runtime raises costs these inputs, not the worker
         why, is_down = " ".join(str(e).split()) or type(e).__name__, isinstance(e, RuntimeDownError)
     ended_s = clock()

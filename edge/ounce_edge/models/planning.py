@@ -10,6 +10,7 @@ from ounce_schemas.task import TaskSpec
 
 from ounce_edge.models.catalogue import Ladder, ServedModel
 from ounce_edge.models.first_beliefs import FirstBelief, card_belief, scaled_belief
+from ounce_edge.models.runtimes.base import GPU_KINDS
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.measures import Strata
 from ounce_edge.recommender.beliefs.plan_beliefs import Plans
@@ -39,7 +40,13 @@ def make_plans(
     explained = [m.explained for m in plain if m.explained is not None]
     served = [*plain, *explained]
     every = [policy, *(rule.policy for rule in policy.rules)]
-    measures = any(p.objective is Objective.ENERGY for p in every)  # it takes a while
+    counts_joules = {Objective.ENERGY, *([Objective.PRICE] if policy.prices.joule else [])}
+    measures = any(p.objective in counts_joules for p in every)  # it takes a while
+    power = [
+        (measures and watts(m))
+        or (policy.gpu_power_watts if m.runtime in GPU_KINDS else policy.power_watts)
+        for m in plain
+    ]
     index = {m.card.model: i for i, m in enumerate(plain)}
     explained_by = {index[m.card.model]: len(plain) + i for i, m in enumerate(explained)}
     models = [
@@ -48,9 +55,11 @@ def make_plans(
             size_bytes=m.card.size_bytes,
             latency=first_belief(m) or card_belief(m.card),
             memory_bytes=m.memory_bytes,
-            watts=(measures and watts(m)) or policy.power_watts,
+            watts=power_watts,
+            price_per_ms=policy.prices.per_ms(m.runtime in GPU_KINDS, power_watts),
+            is_on_gpu=m.runtime in GPU_KINDS,
         )
-        for m in plain
+        for m, power_watts in zip(plain, power, strict=True)
     ]
     for i, m in enumerate(plain):
         if m.explained is not None:
@@ -62,6 +71,8 @@ def make_plans(
                     latency=first_belief(it) or scaled_belief(it.card, m, own.latency),
                     memory_bytes=it.memory_bytes,
                     watts=own.watts,
+                    price_per_ms=own.price_per_ms,
+                    is_on_gpu=own.is_on_gpu,
                 )
             )
     singles = {p.steps[0].model: p for p in ladder.plans if not p.is_cascade}

@@ -1,13 +1,12 @@
 """Builds, publishes and reports predictions from a plan's output."""
 
-from collections.abc import Hashable, Iterable
-from dataclasses import replace
+from collections.abc import Hashable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_schemas.explanation import ExplanationOutcome
+from ounce_schemas.explanation import ExplainedText, ExplanationOutcome
 from ounce_schemas.routing import Choice, Objective
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.topics import predictions_topic
@@ -15,6 +14,7 @@ from ounce_schemas.topics import predictions_topic
 from ounce_edge.evidence.answer_block import POSITION, AnswerGroup
 from ounce_edge.evidence.answer_memory import AnswerMemory
 from ounce_edge.models.execution import Answered, Outcome
+from ounce_edge.models.runtimes.base import Inputs
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.gathering import gather_rows
 from ounce_edge.pipeline.job import Job
@@ -22,11 +22,12 @@ from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.tenants import tenant_shares
 from ounce_edge.pipeline.trails import Trail
 from ounce_edge.recommender.arrays import Items
+from ounce_edge.recommender.beliefs.plans import Model
 from ounce_edge.recommender.rule.explanation import passed_over, rejections
 from ounce_edge.recommender.rule.exploration import regret
 from ounce_edge.wire.batch import Rejected, RequestBatch, take
 from ounce_edge.wire.encoding import GroupAnswer
-from ounce_edge.wire.outputs import ExplainedGroup
+from ounce_edge.wire.explained import ExplainedGroup, TextColumn
 from ounce_edge.wire.records import Outgoing, Publish
 
 
@@ -90,8 +91,9 @@ class Answering:
         explained = None
         if outcome.explained is not None and card.explanation is not None:
             own = card.explanation
-            values = outcome.explained[items, : 1 + len(own.inputs)]
-            explained = ExplainedGroup(own.method, own.score, own.inputs, values)
+            values = outcome.explained[items, : 1 + own.width]
+            texts = {name: _texts(batch.inputs, text, items) for name, text in own.texts.items()}
+            explained = ExplainedGroup(own.method, own.score, own.inputs, values, texts)
         cost_ms = outcome.cost(answered.n_steps)
         best_ms = _always_best_ms(job, outcome)
         accuracy, low = view.accuracy[group.plan], view.accuracy_low[group.plan]
@@ -114,6 +116,7 @@ class Answering:
             accuracy_low=low,
             cost_ms=cost_ms,
             saved_ms=best_ms - cost_ms,
+            gpu_ms=_gpu_ms(edition.plans.models, outcome, answered),
             objective=None if objective is Objective.CPU_TIME else objective,
             cost=cost,
             cost_saved=saved,
@@ -182,6 +185,11 @@ class Answering:
         self.memory.remember(AnswerGroup(json_ids, origins, keys, by, predicted))
 
 
+def _texts(inputs: Inputs, text: ExplainedText, items: Items) -> TextColumn:
+    column = inputs[text.tensor].reshape(len(inputs[text.tensor]), -1)[items, text.place]
+    return TextColumn(column.tolist(), text.size_bytes)
+
+
 def _rejections(job: Job, choice: Choice, min_accuracy: float) -> dict[str, str]:
     """As `rejections` says, where the policy wants it said."""
     if not job.route.routing.reasons:
@@ -216,6 +224,13 @@ def _always_best_ms(job: Job, outcome: Outcome) -> float:
     return (latency.profile_of(n) + excess_ms) / n
 
 
+def _gpu_ms(models: Sequence[Model], outcome: Outcome, answered: Answered) -> float:
+    """What an item took on a GPU."""
+    if not any(models[call.model].is_on_gpu for call in outcome.calls):
+        return 0.0
+    return outcome.cost(answered.n_steps, [float(model.is_on_gpu) for model in models])
+
+
 def _cost_of(
     job: Job, outcome: Outcome, answered: Answered, cost_ms: float, best_ms: float
 ) -> tuple[float, float]:
@@ -225,11 +240,10 @@ def _cost_of(
     if objective is Objective.CPU_TIME:
         return cost_ms, best_ms - cost_ms
     best = view.always_best(len(group.items))
-    if objective is Objective.ENERGY:
-        joules_per_ms = [model.watts / 1e3 for model in plans.models]
-        joules = outcome.cost(answered.n_steps, joules_per_ms)
-        best_joules = best_ms * joules_per_ms[job.route.plans[best].steps[0].model]
-        return joules, best_joules - joules
+    if objective is not Objective.MEMORY:
+        per_ms = [model.cost_per_ms(objective) for model in plans.models]
+        cost = outcome.cost(answered.n_steps, per_ms)
+        return cost, best_ms * per_ms[job.route.plans[best].steps[0].model] - cost
     memory = view.cost_of(group.plan, 1)
     return memory, view.cost_of(best, 1) - memory
 
@@ -244,4 +258,4 @@ def _by_reason(job: Job, answered: Answered, choice: Choice) -> Iterable[tuple[C
     if kept.all():
         return [(choice, answered)]
     parts = ((choice, answered.items[kept]), (choice.below_floor, answered.items[~kept]))
-    return [(why, replace(answered, items=items)) for why, items in parts if len(items)]
+    return [(why, answered._replace(items=items)) for why, items in parts if len(items)]

@@ -1,7 +1,6 @@
 """Which of the waiting requests are answered now, by which plans, and where."""
 
 import math
-import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from ounce_edge.pipeline.cold_models import believe_loads, want_models
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.explaining import go_without
 from ounce_edge.pipeline.lanes import Lanes
+from ounce_edge.pipeline.sampled_time import SampledTime
 from ounce_edge.pipeline.turn import Turn
 from ounce_edge.pipeline.waiting import Waiting
 from ounce_edge.recommender.arrays import Items
@@ -113,6 +113,7 @@ class Chooser:
         self._overloads: Mapping[int, Overload] = {}
         """By priority: of requests of that priority or a higher one."""
         self._precedence = Precedence()
+        self._spent = SampledTime()
 
     @property
     def overload_lasts(self) -> bool:
@@ -179,15 +180,17 @@ class Chooser:
 
         Returns:
             The decision, None where all can wait for what is there to be read, or has to wait for
-            requests of a higher priority; and the processor time that it took, milliseconds.
+            requests of a higher priority; and the processor time that decisions took, of several
+            at once (`SampledTime`), milliseconds.
         """
-        spent_s = time.thread_time()
+        spent = self._spent.begin()
         here, before = edition.routes[route], self._left_over[route]
         state = edition.plans.renew_state(began_s)
         view = here.view(state)
         left_ms = waiting.deadline_ms - (now_ms + turn.reserve_ms)
         floors = waiting.min_accuracy
         priority = here.routing.priority
+        fallback = here.routing.fallback
         overload = self._overloads.get(priority)
         overload_lasts = overload is not None and overload.lasts
         chosen = waiting.items_of(route)
@@ -196,21 +199,21 @@ class Chooser:
         if turn.poll_ms:
             pressing = before_reading(view, left_ms, turn.poll_ms)
             if not len(pressing):
-                return None, 0.0
+                return None, self._spent.end_ms(spent)
             left_ms, floors = left_ms[pressing], floors[pressing]
             chosen = pressing if chosen is None else chosen[pressing]
         posteriors = edition.plans.posteriors if here.routing.exploration else ()
         exploration = self._explore(here, posteriors, len(left_ms))
         calls = None
         if not overload_lasts and exploration is None:
-            calls = before.memory.find(view, left_ms, floors, turn.slice_ms)
+            calls = before.memory.find(view, left_ms, floors, turn.slice_ms, fallback)
         if calls is None:
             calls = choose_next_calls(
                 Circumstances(
                     view=view,
                     left_ms=left_ms,
                     floors=floors,
-                    fallback=here.routing.fallback,
+                    fallback=fallback,
                     overload_lasts=overload_lasts,
                     draws=exploration,
                     slice_ms=turn.slice_ms,
@@ -221,12 +224,12 @@ class Chooser:
         schedule, now = calls
         if len(edition.priorities) > 1:
             if not self._precedence.may_run(priority, view, now.here):
-                return None, (time.thread_time() - spent_s) * 1e3
+                return None, self._spent.end_ms(spent)
             self._precedence.add(priority, view, schedule, now, left_ms)
         before.late_credit_ms = now.late_credit_ms
         if view.cold and want_models(edition, here, view, schedule.groups):
             self.load_look_s = _LOAD_LOOK_S
-        decide_ms = (time.thread_time() - spent_s) * 1e3
+        decide_ms = self._spent.end_ms(spent)
         decided = Decided(
             state,
             left_ms,

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from ounce_edge.evidence.names import MOST_BYTES, bounded_name
 from ounce_edge.wire.identity import Identity
 
+_Name = Identity | tuple[bytes, bytes]
+
 
 class RecentIds:
     """Remembers at least the last `capacity` identities, and at most twice as many.
@@ -15,26 +17,27 @@ class RecentIds:
 
     def __init__(self, capacity: int = 65_536) -> None:
         self._capacity = capacity
-        self._young: set[tuple[str | bytes, bytes]] = set()
-        self._old: set[tuple[str | bytes, bytes]] = set()
+        self._young: set[_Name] = set()
+        self._old: set[_Name] = set()
 
     def repeats(self, identities: Sequence[Identity | None]) -> set[int]:
         """Indices of identities that were seen before; all are remembered from now on."""
         found = set()
+        young, old = self._young, self._old
         for i, identity in enumerate(identities):
             if identity is None:
                 continue
-            name = _bounded(identity)
-            if name in self._young or name in self._old:
+            is_short = len(identity.id) + len(identity.origin) <= MOST_BYTES
+            name = identity if is_short else _bounded(identity)
+            if name in young or name in old:
                 found.add(i)
-            self._young.add(name)
-            if len(self._young) >= self._capacity:
-                self._young, self._old = set(), self._young
+            young.add(name)
+            if len(young) >= self._capacity:
+                young, old = set[_Name](), young
+        self._young, self._old = young, old
         return found
 
 
-def _bounded(identity: Identity) -> tuple[str | bytes, bytes]:
-    """The identity itself where it is short, else one of bounded size that is no other's."""
-    if len(identity.id) + len(identity.origin) <= MOST_BYTES:
-        return identity
+def _bounded(identity: Identity) -> tuple[bytes, bytes]:
+    """In place of a long one, of bounded size and no other's."""
     return bounded_name(identity.id.encode()), bounded_name(identity.origin)

@@ -42,7 +42,7 @@ class Finishing:
         taken.settle()
         watch.blame(outcome)
         report.incidents += watch.learn_outcome(job.group.plan, outcome, permitted)
-        report.calls += [ModelCall.of(c, plans.models[c.model].name) for c in outcome.calls]
+        report.calls += [ModelCall.of(c, plans.models[c.model]) for c in outcome.calls]
         report.escalated += outcome.escalated
         for answered in outcome.answered:
             rejected = self._answering.publish(job, outcome, answered, publish, report)

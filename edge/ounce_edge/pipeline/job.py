@@ -1,7 +1,7 @@
 """A group of requests on its way through the models."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ounce_edge.models.execution import Outcome, run_plan
 from ounce_edge.models.routes import Route
@@ -13,8 +13,7 @@ from ounce_edge.recommender.pacing.slicing import LATE
 from ounce_edge.recommender.rule.schedule import Group
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """A group of requests that is to be answered, and what was believed when that was decided."""
 
     edition: Edition

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,11 @@ from ounce_edge.evidence.incidents import Incident
 from ounce_edge.models.execution import Call
 from ounce_edge.pipeline.tenants import TenantShare
 from ounce_edge.pipeline.trails import Trail
+from ounce_edge.recommender.beliefs.plans import Model
 from ounce_edge.wire.batch import Rejected
 
 
-@dataclass(frozen=True)
-class GroupReport:
+class GroupReport(NamedTuple):
     """Requests that one model answered for one plan and reason."""
 
     model: str
@@ -47,18 +48,18 @@ class GroupReport:
     """Whose they are; empty: nobody's."""
 
 
-@dataclass(frozen=True)
-class ModelCall:
+class ModelCall(NamedTuple):
     """One model call, by the model's name."""
 
     model: str
     n: int
     run_ms: float
+    is_on_gpu: bool = False
 
     @classmethod
-    def of(cls, call: Call, name: str) -> "ModelCall":
+    def of(cls, call: Call, model: Model) -> "ModelCall":
         """A call of `run_plan`'s."""
-        return cls(name, call.n, call.run_ms)
+        return cls(model.name, call.n, call.run_ms, model.is_on_gpu)
 
 
 @dataclass
@@ -75,7 +76,7 @@ class Report:
     waited_ms: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     """Timestamp to the decision that took it, per message."""
     decide_ms: float = 0.0
-    """Processor time."""
+    """Processor time, of some decisions for all (`SampledTime`)."""
     repeats: int = 0
     timestamps_off: int = 0
     """Requests whose timestamp is too far off the worker's clock to be believed."""

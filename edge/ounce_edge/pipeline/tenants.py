@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.request import HEADER_TENANT
 
-from ounce_edge.wire.header_names import with_usual_names
+from ounce_edge.wire.header_names import by_usual_names
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import RequestHead
 
@@ -52,4 +52,4 @@ def tenant_shares(
 
 def tenant_of(headers: Headers | None) -> bytes | None:
     """The tenant of a record, from its headers alone."""
-    return with_usual_names(dict(headers or ())).get(HEADER_TENANT) or None
+    return by_usual_names(headers).get(HEADER_TENANT) or None

@@ -1,13 +1,12 @@
 """How answers came about: kept for traces, and only where somebody asks for it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ounce_edge.models.execution import Answered, Outcome
 from ounce_edge.pipeline.job import Job
 
 
-@dataclass(frozen=True)
-class Trail:
+class Trail(NamedTuple):
     """The way of requests that one step of a plan answered."""
 
     job: Job

@@ -59,6 +59,7 @@ class Instruments:
         self.canary_evidence = gauge("ounce_canary_evidence")
         self.shadow = counter("ounce_shadow_messages_total")
         self.compute = counter("ounce_compute_seconds_total")
+        self.compute_gpu = counter("ounce_compute_gpu_seconds_total")
         self.always_best = counter("ounce_compute_always_best_seconds_total")
         self.plans = counter("ounce_plan_messages_total")
         self.escalations = counter("ounce_escalations_total")

@@ -172,6 +172,7 @@ class Metrics:
         task = report.task
         if len(report.waited_ms):
             self._to.queue_wait.observe((task,), report.waited_ms / 1e3)
+        if report.decide_ms:
             self._add(self._to.decision, report.decide_ms / 1e3, task)
         if report.repeats:
             self._add(self._to.duplicates, report.repeats, task)
@@ -190,6 +191,8 @@ class Metrics:
             self._to.service.observe_one((task, call.model), call.run_ms / 1e3)
             self._to.batch_size.observe_one((task, call.model), call.n)
             self._add(self._to.compute, call.run_ms / 1e3, task, call.model)
+            if call.is_on_gpu:
+                self._add(self._to.compute_gpu, call.run_ms / 1e3, task)
         for group in report.groups:
             self._observe_group(task, group)
 

@@ -47,6 +47,8 @@ class TraceChoice:
         self._rate = -math.log1p(-share) if share < 1.0 else math.inf
         """Of the exponential distribution whose whole part is the gap between two."""
         self._rng = rng
+        self._passed_over = self._gap()
+        """Messages until the next one that is sampled."""
         self._sampled = RateLimit(per_s, clock)
         self._notable = RateLimit(per_s, clock)
 
@@ -55,16 +57,20 @@ class TraceChoice:
 
         The gaps between them are drawn, so that the cost is that of those which are sampled.
         """
+        found, at = list[int](), self._passed_over
+        while at < n:
+            found.append(int(at))
+            at += 1 + self._gap()
+        self._passed_over = at - n
+        return found
+
+    def _gap(self) -> float:
+        """How many messages are passed over until one is sampled; infinite where none is."""
         if self._share >= 1.0:
-            return [*range(n)]
+            return 0
         if self._share <= 0.0:
-            return []
-        found, at = list[int](), -1
-        while True:
-            at += 1 + int(self._rng.expovariate(self._rate))
-            if at >= n:
-                return found
-            found.append(at)
+            return math.inf
+        return int(self._rng.expovariate(self._rate))
 
     def limit(self, sampled: list[int], notable: list[int]) -> tuple[list[int], int]:
         """Which of these messages are traced, and how many are not for the rate's sake.

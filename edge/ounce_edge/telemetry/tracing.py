@@ -28,7 +28,7 @@ from ounce_edge.telemetry.trace_facts import (
     Traced,
     TracedGroup,
 )
-from ounce_edge.wire.batch import Rejected
+from ounce_edge.wire.batch import Rejected, take
 from ounce_edge.wire.request_head import RequestHead
 
 logger = logging.getLogger(__name__)
@@ -92,6 +92,8 @@ class Tracing:
         self._sender.close()
 
     def _observe(self, report: Report) -> None:
+        if not report.groups and not report.letters:
+            return
         now_s = self._clocks.steady()
         to_wall_s = self._clocks.wall() - now_s
         for group in report.groups:
@@ -107,9 +109,11 @@ class Tracing:
         batch, items = trail.job.taken.batch, trail.answered.items
         sampled = self._choice.draw(group.n)
         if not batch.all_bare:
-            heads = [batch.heads[item] for item in items.tolist()]
-            sampled = [i for i in sampled if not _is_in_a_trace(heads[i])]
-            sampled += [i for i, head in enumerate(heads) if _is_sampled(head)]
+            heads = take(batch.heads, items)
+            in_a_trace = [i for i, head in enumerate(heads) if _is_in_a_trace(head)]
+            if in_a_trace:
+                sampled = [i for i in sampled if not _is_in_a_trace(heads[i])]
+                sampled += [i for i in in_a_trace if _is_sampled(heads[i])]
         notable = list[int]()
         if group.deadline_misses or group.floor_misses or group.refused:
             is_missed = (group.latency_ms > batch.max_latency_ms[items]) | (
@@ -160,8 +164,6 @@ def _is_sampled(head: RequestHead) -> bool:
     given = head.traceparent
     if given is not None and len(given) == _USUAL_BYTES:
         return given[-1:] in _ODD
-    if not _is_in_a_trace(head):
-        return False
     context = context_of(given, head.trace)
     return context is not None and context.is_sampled
 

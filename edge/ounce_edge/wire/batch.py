@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import InvalidMessageError
 
+from ounce_edge.wire.header_names import NamedHeaders
 from ounce_edge.wire.identity import Identity
 from ounce_edge.wire.many_rows import ManyRows, Row
 from ounce_edge.wire.records import Record
@@ -49,6 +50,8 @@ class RequestBatch:
     asked: tuple[Sequence[float | None], Sequence[float | None]] = ((), ())
     """Deadlines and floors as asked for; None where a message says nothing, empty where none says
     anything. Of whole polls only."""
+    headers: Sequence[NamedHeaders] | None = None
+    """Of all events, where some are in structured mode; None: those of the records. Likewise."""
     all_bare: bool = False
     """No request has headers."""
     n_bytes: int = 0

@@ -20,6 +20,7 @@ from ounce_edge.wire.formats.example import example_body
 from ounce_edge.wire.formats.framed import may_be_framed
 from ounce_edge.wire.formats.json_text import is_json
 from ounce_edge.wire.formats.schemas import Schemas
+from ounce_edge.wire.header_names import by_usual_names
 from ounce_edge.wire.identity import Identity, origin_of
 from ounce_edge.wire.known_texts import KnownTexts
 from ounce_edge.wire.many_rows import ManyRows, Row
@@ -31,7 +32,6 @@ from ounce_edge.wire.request_head import (
     MAX_ID_CHARS,
     NO_HEADERS,
     RequestHead,
-    attribute_reader,
     read_head,
 )
 from ounce_edge.wire.stacking import stack
@@ -73,9 +73,8 @@ class Decoder:
         matcher = RuleMatcher(policy) if matcher is None else matcher
         self._task = task
         self._policy = policy
-        self._read_attributes = attribute_reader(matcher.headers)
         self._targets = Targets(policy, matcher, of_settings)
-        self._parser = RequestParser(task, policy, self._read_attributes, schemas)
+        self._parser = RequestParser(task, policy, schemas)
         self._known_texts = KnownTexts(task)
         self._position_ids = PositionIds(requests_topic(task.name))
         self._example = example_body(task)
@@ -104,8 +103,9 @@ class Decoder:
         if max(lengths) > self._policy.max_body_bytes:
             return None
         all_bare = not any(columns.headers)
+        headers = [{}] * n if all_bare else list(map(by_usual_names, columns.headers))
         try:
-            heads = [NO_HEADERS] * n if all_bare else self._read_heads(columns)
+            heads = [NO_HEADERS] * n if all_bare else list(map(read_head, headers))
         except InvalidMessageError:
             return None
         said_json = {None} if all_bare else {head.is_json for head in heads}
@@ -136,7 +136,8 @@ class Decoder:
         explained = [] if all_bare else [head.explanation for head in heads]
         if True in explained and self._parser.refuses_explanation(heads):
             return None
-        settled = self._targets.settle(columns.keys, heads, (latencies, floors), now_ms, explained)
+        numbers = self._targets.numbers(columns.keys, headers, now_ms)
+        settled = self._targets.settle(numbers, heads, (latencies, floors), explained)
         sent_ms, is_off = sent_at_ms(columns.timestamps_ms, now_ms, columns.records)
         return RequestBatch(
             records=columns.records,
@@ -165,14 +166,9 @@ class Decoder:
 
     def routes(self, batch: RequestBatch, now_ms: float) -> NDArray[np.intp] | None:
         """Routes of requests that were decoded under another policy; their targets stay."""
-        headers = [record.headers() for record in batch.records]
-        return self._targets.routes(batch.keys, headers, now_ms, batch.explained)
-
-    def _read_heads(self, columns: Columns) -> list[RequestHead]:
-        read = self._read_attributes
-        if read is None:
-            return list(map(read_head, columns.headers))
-        return [read_head(headers, read) for headers in columns.headers]
+        headers = batch.headers or [by_usual_names(r.headers()) for r in batch.records]
+        numbers = self._targets.numbers(batch.keys, headers, now_ms)
+        return self._targets.routes(numbers, batch.explained)
 
     def _raw_array(
         self, values: Sequence[bytes], heads: Sequence[RequestHead]
@@ -241,7 +237,9 @@ class Decoder:
         heads = [p.head for p in parsed]
         asked = [p.max_latency_ms for p in parsed], [p.min_accuracy for p in parsed]
         explained = [p.explanation for p in parsed]
-        settled = self._targets.settle(keys, heads, asked, now_ms, explained)
+        named = [p.headers for p in parsed]
+        numbers = self._targets.numbers(keys, named, now_ms)
+        settled = self._targets.settle(numbers, heads, asked, explained)
         json_ids = self._json_ids([p.id for p in parsed], partitions, columns.offsets[rows])
         many = None
         if any(p.n_rows > 1 for p in parsed):
@@ -266,6 +264,7 @@ class Decoder:
             routes=settled.routes,
             explained=settled.explained,
             asked=asked,
+            headers=named,
             unknown_texts=self._known_texts.unknown(inputs),
             all_bare=all(p.head is NO_HEADERS for p in parsed),
             n_bytes=columns.n_bytes(),

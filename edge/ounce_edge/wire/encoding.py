@@ -5,8 +5,7 @@ share, since building and serialising an object per message costs ten times more
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -25,8 +24,9 @@ from ounce_schemas.task import TaskSpec
 from ounce_edge.wire.answer_forms import CONTENT_TYPES, AnswerForms
 from ounce_edge.wire.batch import RequestBatch, take
 from ounce_edge.wire.bodies import Bodies
+from ounce_edge.wire.explained import ExplainedGroup
 from ounce_edge.wire.many_rows import ManyRows, write_rows
-from ounce_edge.wire.outputs import ExplainedGroup, OutputEncoder
+from ounce_edge.wire.outputs import OutputEncoder
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import RequestHead
 from ounce_edge.wire.rows_alike import of_each_kind
@@ -37,6 +37,7 @@ so they must not grow it."""
 
 _json = msgspec.json.Encoder().encode
 _BOOL = (b"false", b"true")
+_CONTENT_TYPE = {form: (HEADER_CONTENT_TYPE, t.encode()) for form, t in CONTENT_TYPES.items()}
 _MARK_NAMES = (b"duplicate", b"timestamp_off", b"unknown_text")
 _MARK_TEXTS = (*(b',"%b":true' % name for name in _MARK_NAMES), b',"not_explained":"no-model"',
                b',"not_explained":"targets"')  # fmt: skip
@@ -48,8 +49,7 @@ _MARKS = tuple(
 models have not learned, and 8 or 16 for an explanation that is not there."""
 
 
-@dataclass(frozen=True)
-class GroupAnswer:
+class GroupAnswer(NamedTuple):
     """What one call answered."""
 
     model_name: str
@@ -71,6 +71,8 @@ class GroupAnswer:
     """Compute per item that the most accurate model would have spent more."""
     rejected: Callable[[float], dict[str, str]]
     """For a floor: the plans passed over, and why."""
+    gpu_ms: float = 0.0
+    """What of `cost_ms` was spent on a GPU."""
     objective: Objective | None = None
     """The policy's, where it is not CPU time."""
     cost: float = 0.0
@@ -163,15 +165,16 @@ class Encoder:
 
     def _headers(self, head: RequestHead) -> Headers | None:
         form = self._forms.of(head)
-        content_type = (HEADER_CONTENT_TYPE, CONTENT_TYPES[form].encode())
-        result = []
+        result: list[tuple[str, bytes | None]] = []
         if head.id is not None and form is not AnswerForm.CLOUDEVENTS:
-            result = [(HEADER_ID, head.id.encode()), *self._event_headers, content_type]
+            result = [(HEADER_ID, head.id.encode()), *self._event_headers, _CONTENT_TYPE[form]]
         elif form is not AnswerForm.V2:
-            result = [content_type]
+            result = [_CONTENT_TYPE[form]]
         if head.traceparent is not None:
             result.append((HEADER_TRACEPARENT, head.traceparent))
-        return [*result, *head.trace] or None
+        if head.trace:
+            result += head.trace
+        return result or None
 
     def _middles(
         self,
@@ -258,6 +261,8 @@ def _figures(answer: GroupAnswer) -> bytes:
         answer.cost_ms,
         answer.saved_ms,
     )
+    if answer.gpu_ms:
+        figures += b',"gpu_ms":%.4g' % answer.gpu_ms
     if answer.objective is not None:
         figures += b',"objective":%b,"cost":%.6g,"cost_saved":%.6g' % (
             _json(answer.objective),

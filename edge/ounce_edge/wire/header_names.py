@@ -4,15 +4,42 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from ounce_schemas.request import HEADER_TRACEPARENT
+from ounce_schemas.request import (
+    HEADER_CONTENT_TYPE,
+    HEADER_ID,
+    HEADER_MAX_LATENCY_MS,
+    HEADER_MIN_ACCURACY,
+    HEADER_SOURCE,
+    HEADER_TENANT,
+    HEADER_TRACEPARENT,
+)
 
+from ounce_edge.wire.records import Headers
+
+NamedHeaders = dict[str, bytes | None]
+_OFTEN = frozenset(
+    {
+        HEADER_ID, HEADER_SOURCE, HEADER_CONTENT_TYPE, HEADER_MAX_LATENCY_MS, HEADER_MIN_ACCURACY,
+        HEADER_TRACEPARENT, HEADER_TENANT, "ce_specversion", "ce_type", "ce_time",
+        "ce_datacontenttype", "ce_subject", "ce_partitionkey",
+    }
+)  # fmt: skip
+"""Usual names that most messages have no others than; one look tells."""
 _UNMARKED = (HEADER_TRACEPARENT, "tracestate")
 
 
-def with_usual_names(headers: dict[str, bytes | None]) -> dict[str, bytes | None]:
+def by_usual_names(headers: Headers | None) -> NamedHeaders:
     """The headers by the names that have a meaning here. A name that is right as it is counts
     before one in another case, or with the marks of another binding."""
-    return {**{_usual_name(name): value for name, value in headers.items()}, **headers}
+    found = dict(headers or ())
+    if not _OFTEN.issuperset(found) and any(map(_is_unusual, found)):
+        return {**{_usual_name(name): value for name, value in found.items()}, **found}
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _is_unusual(name: str) -> bool:
+    return _usual_name(name) != name
 
 
 @lru_cache(maxsize=1024)

@@ -1,10 +1,10 @@
 """Which request is which, where its sender named it."""
 
-from typing import NamedTuple
+import msgspec
 
 
-class Identity(NamedTuple):
-    """An id, and who gave it."""
+class Identity(msgspec.Struct, frozen=True, gc=False):
+    """An id, and who gave it. A struct, as `RequestHead` is."""
 
     id: str
     origin: bytes

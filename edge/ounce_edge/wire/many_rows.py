@@ -98,6 +98,7 @@ def _joined(rows: ManyRows) -> bytes:
     if not all(answer.parameters.explanation for answer in each):
         for answer in each:  # of all rows or of none: an output has N rows
             answer.outputs = [o for o in answer.outputs if o.name not in EXPLAINED]
+    _as_wide(each)
     models = [answer.model_name for answer in each]
     usual = max(dict.fromkeys(models), key=models.count)
     first = next(answer for answer in each if answer.model_name == usual)
@@ -123,6 +124,18 @@ def _joined(rows: ManyRows) -> bytes:
     )
 
 
+def _as_wide(each: Sequence[Prediction]) -> None:
+    """Texts have other numbers of words: shorter rows of an explanation get empty names, which
+    contributed 0."""
+    fillings: tuple[tuple[str, Any], ...] = (("contributions", 0.0), ("explained_inputs", ""))
+    for name, nothing in fillings:
+        outputs: list[Any] = [o for answer in each for o in answer.outputs if o.name == name]
+        width = max((len(output.data) for output in outputs), default=0)
+        for output in outputs:
+            output.data = [*output.data, *[nothing] * (width - len(output.data))]
+            output.shape = [1, width]
+
+
 def _parameters(first: Prediction, each: Sequence[Prediction]) -> dict[str, Any]:
     """How the rows' answers came about: sums of costs, the longest time, and what all kept."""
     own = [answer.parameters for answer in each]
@@ -136,6 +149,7 @@ def _parameters(first: Prediction, each: Sequence[Prediction]) -> dict[str, Any]
         "floor_met": all(p.floor_met for p in own),
         "cost_ms": _rounded(sum(p.cost_ms for p in own)),
         "saved_ms": _rounded(sum(p.saved_ms for p in own)),
+        "gpu_ms": _rounded(sum(p.gpu_ms or 0.0 for p in own)),
         "cost": _rounded(sum(p.cost or 0.0 for p in own)),
         "cost_saved": _rounded(sum(p.cost_saved or 0.0 for p in own)),
         **{name: any(getattr(p, name) for p in own) for name in _MARKS},
@@ -147,8 +161,7 @@ def _parameters(first: Prediction, each: Sequence[Prediction]) -> dict[str, Any]
     absent |= {n for n in ("not_explained", "explanation", "explained") if how[n] is None}
     if first.parameters.objective is None:
         absent |= {"objective", "cost", "cost_saved"}
-    if not how["rejected"]:
-        absent.add("rejected")
+    absent |= {name for name in ("rejected", "gpu_ms") if not how[name]}
     return {name: value for name, value in how.items() if name not in absent}
 
 

@@ -1,7 +1,6 @@
 """The `outputs` of predictions, written column by column."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
@@ -10,6 +9,8 @@ from numpy.typing import NDArray
 from ounce_schemas.task import CLUSTER_POWER
 
 from ounce_edge.wire.batch import OutputNames
+from ounce_edge.wire.explained import ExplainedGroup
+from ounce_edge.wire.significant import significant
 
 _NEXT, _END = b",", b"]}"
 """What follows an output: another one, or the end of the document."""
@@ -30,20 +31,6 @@ _CONFIDENCE = _table(
     for i in range(_STEPS + 1)
 )
 """To four digits: more is noise, and formatting a number costs more than all the rest."""
-
-
-@dataclass(frozen=True)
-class ExplainedGroup:
-    """What each input contributed to the answers of a group."""
-
-    method: str
-    """A value of `explanation.Method`."""
-    score: str
-    """What base and contributions add up to: a value of `explanation.Score`."""
-    names: Sequence[str]
-    """Of the inputs."""
-    values: NDArray[np.float32]
-    """Base and contributions, shape (n, 1 + n_inputs)."""
 
 
 class OutputEncoder:
@@ -74,7 +61,7 @@ class OutputEncoder:
         result: NDArray[np.float32],
         predicted: NDArray[Any],
         wanted: Sequence[OutputNames],
-        explained: "ExplainedGroup | None" = None,
+        explained: ExplainedGroup | None = None,
     ) -> Sequence[Sequence[bytes]]:
         """The parts of the `outputs` list and all that follows, one column of parts per output.
 
@@ -108,22 +95,17 @@ class OutputEncoder:
             [end] * len(wanted),
         ]
 
-    def _explained(self, explained: "ExplainedGroup") -> list[bytes]:
+    def _explained(self, explained: ExplainedGroup) -> list[bytes]:
         """The outputs of an explanation, and the end of the document."""
-        base, contributions = explained.values[:, 0], explained.values[:, 1:]
-        names = explained.names
-        inputs = b'{"name":"explained_inputs","shape":[1,%d],"datatype":"BYTES","data":%b}]}' % (
-            len(names),
-            _json(names),
-        )
         numbers = b'{"name":"explained_base","shape":[1],"datatype":"%b","data":[%b]},' + (
             b'{"name":"contributions","shape":[1,%d],"datatype":"FP32","data":%b},'
         )
-        bases = (base.astype(np.float64) + self._offset).tolist()
-        rows = _significant(contributions, 0.0, 8).tolist()
+        inputs = b'{"name":"explained_inputs","shape":[1,%d],"datatype":"BYTES","data":%b}]}'
+        bases = (explained.base.astype(np.float64) + self._offset).tolist()
         return [
-            numbers % (self._datatype, _json(b), len(names), _json(row)) + inputs
-            for b, row in zip(bases, rows, strict=True)
+            numbers % (self._datatype, _json(base), len(names), _json(row))
+            + inputs % (len(names), _json(names))
+            for base, (names, row) in zip(bases, explained.rows(), strict=True)
         ]
 
     def _numbers(self, name: str, result: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
@@ -152,7 +134,7 @@ class OutputEncoder:
             b"1" if width == 1 else b"1,%d" % width,
             self._datatype,
         )
-        rows = _significant(columns, self._offset).tolist()
+        rows = significant(columns, self._offset).tolist()
         return [b"%b%b}%b" % (start, _json(row), then) for row in rows]
 
 
@@ -184,14 +166,3 @@ def distances(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
     with np.errstate(divide="ignore"):
         odds = np.log(none) - np.log(nearest)
     return np.asarray(np.clip(np.exp(odds / CLUSTER_POWER), 0.1, 8.0))
-
-
-def _significant(
-    array: NDArray[np.floating[Any]], offset: float, n_digits: int = 6
-) -> NDArray[np.float64]:
-    """The offset and values, with so many significant digits of the largest value of each row: more
-    is noise, and costs bytes."""
-    magnitude = np.abs(array).max(axis=1, initial=1e-30)
-    digits = n_digits - 1 - np.floor(np.log10(magnitude)).astype(int)
-    scale = 10.0 ** digits[:, None].astype(np.float64)
-    return np.asarray(np.round(array * scale + offset * scale) / scale)

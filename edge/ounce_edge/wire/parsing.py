@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.policy import EffectivePolicy
 from ounce_schemas.request import AnswerForm
@@ -12,10 +13,9 @@ from ounce_edge.wire.batch import OutputNames
 from ounce_edge.wire.formats.content import Content, ItemData
 from ounce_edge.wire.formats.recognition import Recogniser
 from ounce_edge.wire.formats.schemas import Schemas
-from ounce_edge.wire.header_names import as_headers
+from ounce_edge.wire.header_names import NamedHeaders, as_headers, by_usual_names
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.request_head import (
-    ReadAttributes,
     RequestHead,
     as_form,
     check_id,
@@ -44,6 +44,8 @@ class ParsedRequest:
 
     row: int
     """Its place among the records."""
+    headers: NamedHeaders
+    """Also those that the body holds, as an event in structured mode does."""
     head: RequestHead
     id: str | None
     outputs: OutputNames
@@ -71,7 +73,6 @@ class RequestParser:
     Args:
         task: what is asked.
         policy: of the task.
-        read_attributes: reads the headers that rules of the policy look at.
         schemas: of framed bodies.
     """
 
@@ -79,10 +80,8 @@ class RequestParser:
         self,
         task: TaskSpec,
         policy: EffectivePolicy,
-        read_attributes: ReadAttributes | None = None,
         schemas: Schemas | None = None,
     ) -> None:
-        self._read_attributes = read_attributes
         self._policy = policy
         self.formats = Recogniser(task, schemas, policy.max_rows)
         self.raw_bytes = self.formats.raw_bytes
@@ -103,13 +102,14 @@ class RequestParser:
         Raises:
             InvalidMessageError: it can't be served.
         """
-        head = read_head(headers, self._read_attributes)
+        named = by_usual_names(headers)
+        head = read_head(named)
         content = self.formats.read(head, self._checked_value(body))
         if content.attributes:
-            headers = [*as_headers(content.attributes), *(headers or ())]
-            head = read_head(headers, self._read_attributes)
+            named = by_usual_names([*as_headers(content.attributes), *(headers or ())])
+            head = read_head(named)
         if content.answer is not None and head.answer is None:
-            head = head._replace(answer=as_form(content.answer))
+            head = replace(head, answer=as_form(content.answer))
         n_rows = len(content.items)
         id_ = head.id or check_id(content.id or "") or None
         outputs = self.short if content.is_raw else self._requested(content.outputs)
@@ -122,7 +122,7 @@ class RequestParser:
                 f"such as {AnswerForm.FLAT}, or for no explanation",
             )
         return [
-            ParsedRequest(row, head, id_, outputs, *asked, data, explanation, item, n_rows)
+            ParsedRequest(row, named, head, id_, outputs, *asked, data, explanation, item, n_rows)
             for item, data in enumerate(content.items)
         ]
 

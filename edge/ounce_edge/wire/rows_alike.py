@@ -32,7 +32,7 @@ def _kinds(*columns: NDArray[np.float64]) -> NDArray[np.intp]:
     What they leave out between 0 and the greatest is little: they may be the indices of a table.
     """
     most = 8 * len(columns[0])  # sorting, which leaves out nothing, costs several times as much
-    kinds = np.zeros(len(columns[0]), dtype=np.intp)
+    kinds: NDArray[np.intp] | None = None
     for column in columns:
         if (column == column[0]).all():
             continue
@@ -40,7 +40,7 @@ def _kinds(*columns: NDArray[np.float64]) -> NDArray[np.intp]:
         own = steps.astype(np.intp)
         if steps.max() > most or (own != steps).any():
             own = np.unique(column, return_inverse=True)[1]
-        kinds = kinds * (own.max() + 1) + own
+        kinds = own if kinds is None else kinds * (own.max() + 1) + own
         if kinds.max() > most:
             kinds = np.unique(kinds, return_inverse=True)[1]
-    return kinds
+    return np.zeros(len(columns[0]), dtype=np.intp) if kinds is None else kinds

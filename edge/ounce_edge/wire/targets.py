@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.policy import EffectivePolicy
-from ounce_schemas.policy_matching import Attributes, RuleMatcher
+from ounce_schemas.policy_matching import RuleMatcher
 from ounce_schemas.request import AnswerForm
 
-from ounce_edge.wire.records import Headers
+from ounce_edge.wire.header_names import NamedHeaders
 from ounce_edge.wire.request_head import RequestHead
 
 Asked = Sequence[float | None]
@@ -28,6 +28,8 @@ class Settled(NamedTuple):
     """Who is to get an explanation; None: nobody."""
 
 
+SettingNumbers = NDArray[np.intp] | None
+"""Number of each message's settings; shape (n,). None: no message meets a rule."""
 Numbers = tuple[Sequence[int], Sequence[int]]
 """Routes by the number of a message's settings: without an explanation, and with one."""
 NO_ROUTES: Numbers = ((0,), (0,))
@@ -47,6 +49,7 @@ class Targets:
         self._matcher = matcher
         self._route: NDArray[np.intp] = np.array(of_settings[0], np.intp)
         self._explaining: NDArray[np.intp] = np.array(of_settings[1], np.intp)
+        self._has_routes = bool(self._route.any())
         self._explains = np.array([each.explanation for each in every])
         self._usual_form = policy.answer
         self._latency = _Target(
@@ -60,59 +63,48 @@ class Targets:
             [each.limits.min_accuracy.most for each in every],
         )
 
+    def numbers(
+        self, keys: Sequence[bytes | None], headers: Sequence[NamedHeaders], now_ms: float
+    ) -> SettingNumbers:
+        """Find the rules of n >= 0 messages.
+
+        Args:
+            keys: devices.
+            headers: by their usual names.
+            now_ms: milliseconds since 1970.
+        """
+        if self._matcher.is_trivial:
+            return None
+        found = self._matcher.numbers(keys, headers, now_ms)
+        numbers = np.fromiter(found, np.intp, len(keys))
+        return numbers if numbers.any() else None
+
     def settle(
         self,
-        keys: Sequence[bytes | None],
+        numbers: SettingNumbers,
         heads: Sequence[RequestHead],
         asked: tuple[Asked, Asked],
-        now_ms: float,
         explanations: Sequence[bool | None] = (),
     ) -> Settled:
         """Targets and routes of n >= 0 messages.
 
         Args:
-            keys: devices.
+            numbers: of their settings.
             heads: what the headers say.
             asked: deadlines and floors that the messages ask for.
-            now_ms: milliseconds since 1970.
             explanations: which the messages ask for; likewise.
         """
-        n, numbers = len(keys), None
-        if not self._matcher.is_trivial:
-            numbers = self._numbers(keys, [head.attributes for head in heads], now_ms)
         explained = self._explained(numbers, heads, explanations)
         return Settled(
-            self._latency.settle(asked[0], numbers, n),
-            self._accuracy.settle(asked[1], numbers, n),
-            self._routes(numbers, explained),
+            self._latency.settle(asked[0], numbers, len(heads)),
+            self._accuracy.settle(asked[1], numbers, len(heads)),
+            self.routes(numbers, explained),
             explained,
         )
 
-    def routes(
-        self,
-        keys: Sequence[bytes | None],
-        headers: Sequence[Headers | None],
-        now_ms: float,
-        explained: NDArray[np.bool_] | None,
-    ) -> NDArray[np.intp] | None:
-        """Routes alone; as in `Settled`."""
-        numbers = None
-        if not self._matcher.is_trivial:
-            attributes = [self._matcher.attributes(dict(each or ())) for each in headers]
-            numbers = self._numbers(keys, attributes, now_ms)
-        return self._routes(numbers, explained)
-
-    def _numbers(
-        self, keys: Sequence[bytes | None], attributes: Sequence[Attributes], now_ms: float
-    ) -> NDArray[np.intp] | None:
-        """Numbers of the messages' settings; None: no message meets a rule."""
-        found = self._matcher.numbers(keys, attributes, now_ms)
-        numbers = np.fromiter(found, np.intp, len(keys))
-        return numbers if numbers.any() else None
-
     def _explained(
         self,
-        numbers: NDArray[np.intp] | None,
+        numbers: SettingNumbers,
         heads: Sequence[RequestHead],
         asked: Sequence[bool | None],
     ) -> NDArray[np.bool_] | None:
@@ -129,10 +121,11 @@ class Targets:
         wanted &= np.array([form is not AnswerForm.RAW for form in forms])
         return wanted if wanted.any() else None
 
-    def _routes(
-        self, numbers: NDArray[np.intp] | None, explained: NDArray[np.bool_] | None
+    def routes(
+        self, numbers: SettingNumbers, explained: NDArray[np.bool_] | None
     ) -> NDArray[np.intp] | None:
-        routes = None if numbers is None else self._route[numbers]
+        """Routes alone; as in `Settled`."""
+        routes = self._route[numbers] if numbers is not None and self._has_routes else None
         if explained is not None:
             at = 0 if numbers is None else numbers
             routes = np.where(explained, self._explaining[at], self._route[at])
@@ -150,17 +143,14 @@ class _Target:
         self._most = np.array([math.inf if each is None else each for each in most])
         self._is_limited = bool(np.isfinite([self._least, self._most]).any())
 
-    def settle(self, asked: Asked, numbers: NDArray[np.intp] | None, n: int) -> NDArray[np.float64]:
-        if numbers is None:
-            default = self._default[0]
-            if asked.count(None) == len(asked):
-                values = np.full(n, default)
-            else:
-                values = np.array([default if a is None else a for a in asked], np.float64)
+    def settle(self, asked: Asked, numbers: SettingNumbers, n: int) -> NDArray[np.float64]:
+        n_silent = asked.count(None) if asked else n
+        if n_silent == 0:
+            values = np.array(asked, np.float64)
         else:
-            values = self._default[numbers]
-            if asked.count(None) < len(asked):
-                said = np.array([math.nan if a is None else a for a in asked], np.float64)
+            values = np.full(n, self._default[0]) if numbers is None else self._default[numbers]
+            if n_silent < n:
+                said = np.array(asked, np.float64)  # None becomes NaN
                 values = np.where(np.isnan(said), values, said)
         if self._is_limited:
             at = 0 if numbers is None else numbers

@@ -113,7 +113,7 @@ def run_worker(settings: WorkerSettings) -> None:
             with ExitStack() as following:
                 building = None
                 if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
-                    building = EngineBuilding(settings.engines)
+                    building = EngineBuilding(settings.engines, settings.runtime.flavour)
                     following.callback(building.close)
                 worker.start(sources, runtime, building)
                 if settings.follow_policies:

@@ -5,8 +5,8 @@ from typing import Any
 import click
 from ounce_schemas.command import make_settings, settings_options
 
-from ounce_edge.telemetry.process import begin_process
 from ounce_edge.worker.app import run_worker
+from ounce_edge.worker.process import begin_process
 from ounce_edge.worker.settings import WorkerSettings
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ounce_edge.models.catalogue import Ladder
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
 
 logger = logging.getLogger(__name__)
 
@@ -23,11 +24,18 @@ class EngineBuilding:
 
     Args:
         engines: the cache.
+        flavour: which TensorRT builds them.
         command: that builds.
     """
 
-    def __init__(self, engines: Path, command: Sequence[str] = _OUNCE) -> None:
-        self._engines, self._command = engines, command
+    def __init__(
+        self,
+        engines: Path,
+        flavour: Flavour = Flavour.NATIVE,
+        command: Sequence[str] = _OUNCE,
+    ) -> None:
+        self._options = ("--cache", str(engines), "--tensorrt", str(flavour))
+        self._command = command
         self._asked: dict[str, frozenset[str]] = {}
         """By task, digests of the models that were asked for last."""
         self._waiting = queue.Queue[tuple[str, Path] | None]()
@@ -80,7 +88,7 @@ class EngineBuilding:
                 self._waiting.task_done()
 
     def _build(self, task: str, models: Path) -> None:
-        words = ["engines", "build", task, "--models", str(models), "--cache", str(self._engines)]
+        words = ["engines", "build", task, "--models", str(models), *self._options]
         with self._lock:
             if self._is_closed:
                 return

@@ -14,7 +14,8 @@ class GpuSettings(KafkaConnection):
     runtime: RuntimeChoice = Field(
         default=RuntimeChoice.CPU,
         description="Where models run: cpu; tensorrt: also on the GPU, those that have an engine; "
-        "cuda: also on the GPU, by ONNX Runtime; auto: as tensorrt where there is a GPU",
+        "tensorrt-rtx: the same with TensorRT for RTX; cuda: also on the GPU, by ONNX Runtime; "
+        "auto: as tensorrt where there is a GPU",
     )
     engines: Path = Field(
         default=Path(".ounce-engines"),

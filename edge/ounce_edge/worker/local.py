@@ -1,5 +1,6 @@
 """A worker's pipeline in this process, without Kafka: for a first look, and for programs."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from ounce_schemas.policy import Policy
 from ounce_schemas.topics import requests_topic
 
 from ounce_edge.models.catalogue import load_ladder
+from ounce_edge.models.managed_runtime import ManagedRuntime
+from ounce_edge.models.model_memory import ModelMemory
+from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -18,6 +22,8 @@ from ounce_edge.wire.records import Headers, Outgoing, Record
 
 _CREATED = 1
 """Kind of a timestamp that the sender set."""
+_LOOK_S = 0.001
+"""From one look for a model that is being loaded to the next."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,8 @@ class LocalWorker:
         task: name of the task.
         policy: a routing policy's file; None: the built-in policy.
         first_offset: of the first request; a request without an id gets it in its id.
+        explains_later: graphs that explain are loaded when a request first asks for one, on a
+            thread that ends with the process. Else they are loaded now.
 
     Raises:
         ArtifactError: no ladder of the task can be trusted.
@@ -86,10 +94,21 @@ class LocalWorker:
     """
 
     def __init__(
-        self, models: Path, task: str, policy: Path | None = None, first_offset: int = 0
+        self,
+        models: Path,
+        task: str,
+        policy: Path | None = None,
+        first_offset: int = 0,
+        *,
+        explains_later: bool = False,
     ) -> None:
         rules = (Policy() if policy is None else read_policy(policy)).for_task(task)
-        self._pipeline = Pipeline(Edition(load_ladder(models, task, OnnxCpuRuntime()), rules))
+        runtime: Runtime = OnnxCpuRuntime()
+        if explains_later:
+            memory = ModelMemory(math.inf)
+            memory.start()
+            runtime = ManagedRuntime(runtime, memory, is_limited=False)
+        self._pipeline = Pipeline(Edition(load_ladder(models, task, runtime), rules))
         self._topic = requests_topic(task)
         self._next_offset = first_offset
 
@@ -126,8 +145,10 @@ class LocalWorker:
         try:
             if records:
                 self._pipeline.admit(records, publish)
-            while self._pipeline.n_open:
+            while n_open := self._pipeline.n_open:
                 self._pipeline.step(publish, Turn(slice_ms=1000.0))
+                if self._pipeline.n_open == n_open:  # a model is being loaded
+                    time.sleep(_LOOK_S)
         except BaseException:
             self._pipeline.drop([0])  # else the next call would answer what this one left
             raise

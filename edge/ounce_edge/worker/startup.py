@@ -106,7 +106,8 @@ def make_runtime(settings: WorkerSettings, metrics: Metrics) -> Runtime:
     memory.start()
     runtime = ManagedRuntime(OnnxCpuRuntime(settings.threads), memory, is_limited)
     uses_cuda = settings.runtime is RuntimeChoice.CUDA
-    make = OnnxCudaRuntime if uses_cuda else partial(make_tensorrt, settings.engines)
+    native = partial(make_tensorrt, settings.engines, settings.runtime.flavour)
+    make = OnnxCudaRuntime if uses_cuda else native
     apart = make_gpu(settings.runtime, make)
     if apart is None:
         return runtime

@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 from ounce_schemas.advice import Advice
-from ounce_schemas.documents import describe, read_advice
+from ounce_schemas.documents import read_advice
 from ounce_schemas.errors import ArtifactError, DataError
+from ounce_schemas.refusals import describe
 from pydantic import ValidationError
 
 from ounce_exporters.recipe import TaskData

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from ounce_edge.models.process_memory import give_back_free_memory
 from ounce_edge.models.processor import processor_name
 from ounce_schemas.advice import (
     Advice,
@@ -173,6 +174,7 @@ def _export(
         if runner.outputs is None or runner.stopped is not None:
             continue
         tell(f"{runner.recipe.name} is exported and measured", 1.0)
+        give_back_free_memory()  # of the race, and of the last graph's copies
         try:
             exported.append(export(runner.recipe, data, raced.held_out, runner.outputs, seed))
         except ExportError as e:

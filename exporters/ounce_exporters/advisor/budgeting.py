@@ -7,6 +7,7 @@ import numpy as np
 from ounce_schemas.advice import Budget
 from ounce_schemas.errors import DataError
 
+from ounce_exporters.advisor.looking import structure_of
 from ounce_exporters.advisor.work import fit_work_s
 from ounce_exporters.crossfit import NEVER_HELD_OUT, select, taught_by
 from ounce_exporters.recipe import Recipe, TaskData
@@ -19,6 +20,9 @@ _FOLDS = (4, 2, 1)
 _SAMPLES = (1.0, 0.5, 0.25, 0.125, 1 / 16, 1 / 32, 1 / 64)
 _LEAST_ROWS = 200
 """A sample of fewer rows says little of the whole."""
+_LEAST_JUDGED = 1000
+"""Rows of a table's sample before kinds of models go: a quarter of them judges. Of images, texts
+and sequences networks stay, and the sample is smaller."""
 _LEAST_ARMS = 2
 
 
@@ -53,12 +57,16 @@ def plan_race(
     most_folds = 1 if data.folds is None else int(data.folds.max()) + 1
     cost = {recipe.name: fit_work_s(recipe.name, len(data.train), data) for recipe in recipes}
     samples = [s for s in _SAMPLES if s == 1.0 or s * len(data.train) >= _LEAST_ROWS]
+    few_rows = [s for s in samples if s < 1 and s * len(data.train) < _LEAST_JUDGED]
+    if structure_of(data.spec)[0] == "table":
+        samples = [s for s in samples if s not in few_rows]
     folds = [n for n in _FOLDS if n <= most_folds]
     hopeful = [recipe for recipe in recipes if recipe.name not in doubtful]
     whole = [recipes, hopeful] if len(hopeful) >= _LEAST_ARMS else [recipes]
     tries = [(arms, sample, n) for sample in samples for n in folds for arms in whole]
     few = _narrowing(hopeful if len(whole) > 1 else recipes, cost)
     tries += [(arms, sample, n) for arms in few for sample in samples for n in folds]
+    tries += [(few[-1], sample, 1) for sample in few_rows]
     for arms, sample, n_folds in tries:
         plan = _plan(data, arms, sample, n_folds)
         if plan.planned_s <= budget_s:
@@ -82,6 +90,7 @@ def _plan(data: TaskData, arms: Sequence[Recipe], sample: float, n_folds: int) -
         given_s=1.0,
         planned_s=round(work_s, 3),
         n_rows=n_rows,
+        of_rows=len(data.train),
         rungs=tuple(max(2, int(s * taught)) for s in shares),
         n_folds=n_folds,
     )

@@ -1,6 +1,7 @@
 """Advice as one HTML page, for a browser without a network."""
 
 import math
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -10,14 +11,19 @@ from ounce_schemas.advice import Advice, Arm
 
 from ounce_exporters.advisor.exporting import Exported
 from ounce_exporters.advisor.structure import items_of, say_shape
-from ounce_exporters.advisor.summary import lines
+from ounce_exporters.advisor.summary import verdict_lines
 from ounce_exporters.recipe import Split, TaskData
 from ounce_exporters.report import plots
 from ounce_exporters.report.importance import find_importances
 from ounce_exporters.report.style import STYLE
 from ounce_exporters.report.svg import Frame, padded
 
-_STYLE = STYLE + "polygon.band{fill:var(--main);fill-opacity:.15}"
+_STYLE = STYLE + (
+    "polygon.band{fill:var(--main);fill-opacity:.15}h3{font-size:19px;margin:18px 0 2px}"
+    "li{max-width:100ch;margin:4px 0}.source{color:var(--soft);font-size:12.5px}"
+    "tr.advised td{font-weight:600;color:var(--main)}"
+)
+_TYPED = re.compile("`([^`]+)`")
 _LEAST_RANGE = 0.02
 _LINE = 11.0
 """Pixels from one name to the next."""
@@ -43,18 +49,34 @@ def render(advice: Advice, data: TaskData, held_out: Split, exported: Sequence[E
     shown = "".join(
         f"<figure>{svg}<figcaption>{said}</figcaption></figure>" for svg, said in figures
     )
-    told = "".join(f"<li>{escape(line)}</li>" for line in lines(advice))
-    notices = "".join(f"<li>{escape(line)}</li>" for line in advice.look.notices)
+    verdict, *others = (_marked(line) for line in verdict_lines(advice))
+    told = "".join(f"<li>{line}</li>" for line in others)
+    notices = "".join(f"<li>{_marked(line)}</li>" for line in advice.look.notices)
     found = f"<h2>Found in the data</h2><ul>{notices}</ul>" if notices else ""
     name = escape(advice.task)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         f"<title>Advice: {name}</title><style>{_STYLE}</style></head><body><main>"
-        f"<h1>Advice: {name}</h1><p>{_race(advice)}</p><ul>{told}</ul>"
-        f'<div class="plots">{shown}</div><h2>Kinds of models</h2>{_table(advice)}{found}'
+        f"<h1>Advice: {name}</h1><p>{_race(advice)}</p><h3>{verdict}</h3><ul>{told}</ul>"
+        f'<div class="plots">{shown}</div><h2>Why</h2>{_why(advice)}'
+        f"<h2>Kinds of models</h2>{_table(advice)}{found}"
         "</main></body></html>\n"
     )
+
+
+def _marked(line: str) -> str:
+    """A line as HTML: what stands between backticks is typed."""
+    return _TYPED.sub(r"<code>\1</code>", escape(line))
+
+
+def _why(advice: Advice) -> str:
+    told = "".join(
+        f"<li><b>{escape(reason.topic)}</b>: {_marked(reason.text)} "
+        f'<span class="source">{_marked(reason.source)}</span></li>'
+        for reason in (*advice.reasons, *advice.measured.reasons)
+    )
+    return f"<ol>{told}</ol>"
 
 
 def _race(advice: Advice) -> str:
@@ -80,8 +102,9 @@ def _curves(advice: Advice) -> str:
     frame = Frame(
         padded(math.log10(min(rows)), math.log10(high)),
         padded(min(*values, max(values) - _LEAST_RANGE), max(values)),
-        f"{items_of(advice.look)}, log10",
+        items_of(advice.look),
         "accuracy",
+        powers=True,
     )
     for arm in drawn:
         frame.line([(math.log10(p.n_rows), p.validation) for p in arm.curve], "axis")
@@ -129,8 +152,9 @@ def _costs(advice: Advice) -> str:
     frame = Frame(
         padded(min(x_range), max(x_range)),
         padded(min(*y_range, max(y_range) - _LEAST_RANGE), max(y_range)),
-        "µs of a message alone, log10",
+        "µs of a message alone",
         "accuracy",
+        powers=True,
     )
     if limit_us is not None and limits.batch == 1:
         x = math.log10(limit_us)
@@ -145,11 +169,13 @@ def _costs(advice: Advice) -> str:
 
 
 def _name(frame: Frame, dots: Sequence[tuple[str, float, float]]) -> None:
-    """Names beside dots, from above to below, none over another."""
+    """Names beside dots, from above to below, none over another or over a dot."""
     foot = 0.0
     for name, x, y in sorted(dots, key=lambda dot: dot[2]):
         foot = max(foot + _LINE, y + 4)
-        frame.marks.append(f'<text class="tick" x="{x + 8:.1f}" y="{foot:.1f}">{name}</text>')
+        beside = [other for _, other, at in dots if abs(at + 4 - foot) < _LINE]
+        left = max([x, *beside]) + 8
+        frame.marks.append(f'<text class="tick" x="{left:.1f}" y="{foot:.1f}">{name}</text>')
 
 
 def _answers(
@@ -185,7 +211,8 @@ def _answers(
 def _table(advice: Advice) -> str:
     alone_ms = {m.model: m.p50_ms for m in advice.measured.serving if m.batch_size == 1}
     loaded = advice.measured.memory_bytes
-    heads = (
+    chosen = advice.decision.plan.models if advice.decision.plan else ()
+    heads = [
         "model",
         "accuracy",
         "95% interval",
@@ -193,12 +220,13 @@ def _table(advice: Advice) -> str:
         "µs alone",
         "kB",
         "MB loaded",
-        "ended early",
-    )
+    ]
+    ended = any(arm.stopped for arm in advice.arms)
+    heads += ["ended early"] if ended else []
     body = ""
     for arm in sorted(advice.arms, key=lambda a: -(a.accuracy.value if a.accuracy else 0)):
         a = arm.accuracy
-        cells = (
+        cells = [
             arm.model,
             "" if a is None else f"{a.value:.4f}",
             "" if a is None else f"{a.low:.3f} to {a.high:.3f}",
@@ -206,9 +234,10 @@ def _table(advice: Advice) -> str:
             f"{alone_ms[arm.model] * 1e3:.1f}" if arm.model in alone_ms else "",
             "" if arm.size_bytes is None else f"{arm.size_bytes / 1e3:,.0f}",
             f"{loaded[arm.model] / 1e6:.2f}" if arm.model in loaded else "",
-            escape(arm.stopped or ""),
-        )
-        body += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        ]
+        cells += [escape(arm.stopped or "")] if ended else []
+        row = '<tr class="advised">' if arm.model in chosen else "<tr>"
+        body += f"{row}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
     head = "".join(f"<th>{name}</th>" for name in heads)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="wide">{table}</div>'

@@ -22,6 +22,8 @@ from ounce_exporters.advisor.structure import (
 _CLOCK = "timed on this machine, one thread of the edge's runtime"
 _SCALED = "timed on this machine and scaled to the device"
 _FORECAST = "the race's curve and forecasts fitted on public tables (LCDB 1.0)"
+_LEVEL = 0.05
+"""Points that no figure of one digit shows."""
 _WIDE_GAP = 0.05
 """Train less validation accuracy from which a model is said to have learned rows by heart."""
 _GPU_WORTH_S = 600.0
@@ -80,13 +82,15 @@ def timed_reasons(
     item_ms = sum(s * of_batch[m] for s, m in zip(shares, plan.models, strict=True))
     memory_mb = sum(measured.memory_bytes.get(m, 0) for m in plan.models) / 1e6
     loaded = f", and {memory_mb:.2g} MB of memory once loaded" if memory_mb else ""
+    most_accurate = f"the most accurate that may be, {best}, takes {best_us:.1f} µs"
+    if plan.models == (best,):
+        most_accurate = "none that may be is more accurate"
     gpu = "a GPU is worth trying" if training_s > _GPU_WORTH_S else "a GPU is not worth it"
     return (
         Reason(
             topic="hardware",
-            text=f"{mine_us:.1f} µs a message alone{loaded}; the most accurate that may be, "
-            f"{best}, takes {best_us:.1f} µs. Training is about {training_s:.1f} s of one core: "
-            f"{gpu}",
+            text=f"{mine_us:.1f} µs a message alone{loaded}; {most_accurate}. Training is about "
+            f"{training_s:.1f} s of one core: {gpu}",
             figures={
                 "us": mine_us,
                 "best_us": best_us,
@@ -129,15 +133,19 @@ def _data_size(ran: Sequence[Arm]) -> Reason | None:
     gap = 100 * (accuracy_of(classical) - accuracy_of(neural))
     ahead, behind = (classical, neural) if gap >= 0 else (neural, classical)
     where = _crossing(ahead, behind)
+    points = f"{abs(gap):.1f} points above {behind.model}"
+    if abs(gap) < _LEVEL:
+        points = f"level with {behind.model}"
     told = "no crossing is in sight up to 10 times the rows"
-    if where is not None:
+    if where is not None and abs(gap) < _LEVEL:
+        told = f"from there on {behind.model} is forecast ahead"
+    elif where is not None:
         told = f"the curves cross at about {where:,} rows"
     elif not (ahead.forecast and behind.forecast):
         told = "where the curves cross can't be told: one of them has no forecast"
     return Reason(
         topic="data size",
-        text=f"at {n_rows:,} rows {ahead.model} is {abs(gap):.1f} points above {behind.model}; "
-        f"{told}",
+        text=f"at {n_rows:,} rows {ahead.model} is {points}; {told}",
         figures={
             "n_rows": n_rows,
             "classical_ahead_points": gap,
@@ -149,7 +157,8 @@ def _data_size(ran: Sequence[Arm]) -> Reason | None:
 
 def _ended(arms: Sequence[Arm]) -> Reason | None:
     """Where no arm of a family ran to the end."""
-    ended = [arm for arm in arms if arm.accuracy is None and arm.curve]
+    whole = {arm.family for arm in arms if arm.accuracy is not None}
+    ended = [arm for arm in arms if arm.curve and arm.family not in whole]
     if not ended:
         return None
     last = max(ended, key=lambda arm: arm.curve[-1].validation)
@@ -193,11 +202,14 @@ def _interpretability(ran: Sequence[Arm]) -> Reason | None:
 def _overfitting(arm: Arm) -> Reason:
     last = arm.curve[-1]
     gap = 100 * (last.train - last.validation)
-    wide = gap > 100 * _WIDE_GAP
-    told = "it knows its rows better than others: more rows help most" if wide else "little is lost"
+    told = "no better on rows that it learned from than on others"
+    if gap > 0:
+        wide = gap > 100 * _WIDE_GAP
+        means = "more rows help most" if wide else "little is lost"
+        told = f"{gap:.1f} points better on rows that it learned from than on others; {means}"
     return Reason(
         topic="overfitting",
-        text=f"{arm.model} is {gap:+.1f} points better on rows that it learned from; {told}",
+        text=f"{arm.model} is {told}",
         figures={"train": last.train, "validation": last.validation},
         source=RACE,
     )
@@ -225,15 +237,20 @@ def _scalability(arm: Arm) -> Reason:
 
 
 def _fairness(groups: Mapping[str, AccuracyEstimate]) -> Reason:
-    worst = min(groups, key=lambda name: groups[name].value)
-    best = max(groups, key=lambda name: groups[name].value)
+    worst = min(groups, key=lambda name: (groups[name].value, groups[name].low, name))
+    best = max(groups, key=lambda name: (groups[name].value, groups[name].low, name))
     low, high = groups[worst], groups[best]
     points = 100 * (high.value - low.value)
     sure = "the intervals are apart" if low.high < high.low else "the intervals overlap"
+    told = f"{worst!r} gets {low.value:.3f} ({low.low:.3f} to {low.high:.3f})"
+    if high.value > low.value:
+        told += f", {best!r} {high.value:.3f} ({high.low:.3f} to {high.high:.3f}): "
+        told += f"{points:.1f} points; {sure}"
+    else:
+        told += ", and so do all other groups; of it the least is known"
     return Reason(
         topic="fairness",
-        text=f"{worst!r} gets {low.value:.3f} ({low.low:.3f} to {low.high:.3f}), {best!r} "
-        f"{high.value:.3f} ({high.low:.3f} to {high.high:.3f}): {points:.1f} points; {sure}",
+        text=told,
         figures={name: estimate.value for name, estimate in groups.items()},
         source="held-out rows of the race, by group, with 95% intervals",
     )

@@ -6,6 +6,8 @@ from ounce_schemas.advice import Advice, Arm, Plan, Verdict
 from rich import box
 from rich.table import Table
 
+from ounce_exporters.advisor.structure import items_of
+
 _SAID = {
     Verdict.CLASSICAL: "classical machine learning",
     Verdict.DEEP: "deep learning",
@@ -36,10 +38,17 @@ def arms_table(advice: Advice) -> Table:
 
 def lines(advice: Advice) -> Iterator[str]:
     """What is advised, and why."""
-    decision = advice.decision
+    yield from verdict_lines(advice)
+    for number, reason in enumerate((*advice.reasons, *advice.measured.reasons), 1):
+        yield f"{number}. {reason.topic}: {reason.text} ({reason.source})"
+
+
+def verdict_lines(advice: Advice) -> Iterator[str]:
+    """What is advised; the first line is the verdict."""
+    decision, budget = advice.decision, advice.budget
+    yield f"Advice: {_SAID[decision.verdict]}"
     if advice.interrupted:
         yield "Interrupted: this is the advice of what the race had by then"
-    yield f"Advice: {_SAID[decision.verdict]}"
     if decision.plan is not None:
         nearest = decision.missed and decision.verdict is Verdict.NEITHER_YET
         yield f"{'Nearest plan' if nearest else 'Plan'}: {say_plan(decision.plan)}"
@@ -52,11 +61,15 @@ def lines(advice: Advice) -> Iterator[str]:
             f"Runner-up: {say_plan(decision.runner_up)}: {gain:+.1f} points at {cost:.2g} times "
             "the work"
         )
-    if advice.budget.left_out:
-        names = ", ".join(advice.budget.left_out)
-        yield f"Not raced: {names}: --budget {advice.budget.given_s:g} is too small for them"
-    for number, reason in enumerate((*advice.reasons, *advice.measured.reasons), 1):
-        yield f"{number}. {reason.topic}: {reason.text} ({reason.source})"
+    if budget.left_out:
+        names = ", ".join(budget.left_out)
+        yield f"Not raced: {names}: --budget {budget.given_s:g} is too small for them"
+    if budget.of_rows is not None and budget.n_rows < budget.of_rows:
+        items = items_of(advice.look)
+        yield (
+            f"Raced on a sample, {budget.n_rows:,} of {budget.of_rows:,} {items}: a larger "
+            f"--budget than {budget.given_s:g} judges more surely"
+        )
 
 
 def say_plan(plan: Plan) -> str:

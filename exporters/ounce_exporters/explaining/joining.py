@@ -1,9 +1,13 @@
 """The output that all graphs of explanations have."""
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec
+
+from ounce_exporters.explaining.scores import ScoreMap
+from ounce_exporters.explaining.tape import Tape
 
 EXPLAINED = "explained"
 """Answer, base and contributions, side by side."""
@@ -25,3 +29,16 @@ def attach_explained(model: onnx.ModelProto, task: TaskSpec, n_parts: int) -> on
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as e:
         raise ExportError(f"the graph is not valid ONNX: {' '.join(str(e).split())}") from e
     return model
+
+
+def pick_score(tape: Tape, answer: str, scores: ScoreMap) -> str:
+    """Number of each item's score, shape (n,): that of the answered label; 0 where there is one
+    score.
+
+    Args:
+        tape: takes the nodes.
+        answer: name of the task's output.
+        scores: what contributions add up to.
+    """
+    label = tape.add("ArgMax", answer, axis=1, keepdims=0)
+    return label if scores.picks else tape.add("Mul", label, np.array([0], np.int64))

@@ -5,7 +5,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,20 @@ from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime
 from ounce_schemas.card import Latency, LatencyAtBatch
 from ounce_schemas.documents import EXPLANATION_FILE
 from ounce_schemas.errors import ArtifactError, ExportError
-from ounce_schemas.explanation import MOST_INPUTS, Explanation, Method
+from ounce_schemas.explanation import MOST_INPUTS, ExplainedText, Explanation, Method
 
 from ounce_exporters.explaining.additive import explain_terms
 from ounce_exporters.explaining.occlusion import occlude
 from ounce_exporters.explaining.owners import feature_owners
-from ounce_exporters.explaining.parts import Part, graph_shape, parts_of
+from ounce_exporters.explaining.parts import (
+    Part,
+    graph_shape,
+    parts_of,
+    places_of,
+    texts_of,
+)
 from ounce_exporters.explaining.reference import as_told, find_reference
+from ounce_exporters.explaining.rescale import rescale
 from ounce_exporters.explaining.scores import ScoreMap, probability_map, score_map
 from ounce_exporters.explaining.terms import HasTerms
 from ounce_exporters.export.calibration import Fitted
@@ -45,6 +52,8 @@ _MOST_NUMBERS = 2**24
 """That a call reads, items with a part replaced among them: 64 MB of FP32."""
 _MOST_CHECKED = 2**26
 """That all calls of the check read."""
+_NO_GAIN = 1.1
+"""A call that takes so many times longer for each item than a smaller one is not made."""
 _SECONDS = 0.2
 _ANSWERS_DIFFER = 1e-4
 _BOTH = "explaining/both"
@@ -78,6 +87,7 @@ class _Made:
     scores: ScoreMap
     names: tuple[str, ...]
     reference: dict[str, tuple[float | str | None, ...]]
+    texts: dict[str, ExplainedText] = field(default_factory=dict)
 
 
 def explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime) -> Explained:
@@ -104,7 +114,27 @@ def explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime) 
 def _explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime) -> Explanation:
     if (size := exported.graph.ByteSize()) > MOST_BYTES:  # its explanation holds all of it
         raise ExportError(f"the model takes {size:,} bytes: its explanation is over {MOST_BYTES:,}")
-    made = _make(exported, data)
+    parts = parts_of(data.spec)
+    if len(parts) > MOST_INPUTS:
+        raise ExportError(f"{len(parts)} inputs are over the {MOST_INPUTS} that are explained")
+    for make in (_of_terms, _rescaled):
+        try:
+            made = make(exported, data, parts)
+            if made is not None:
+                return _checked(made, exported, data, folder, runtime)
+        except Exception as e:  # of whatever library: occlusion needs the model's answers alone
+            logger.debug("%s by %s: %s", folder.name, make.__name__, e, exc_info=True)
+    return _checked(_occluded(exported, data, parts), exported, data, folder, runtime)
+
+
+def _checked(
+    made: _Made, exported: Exported, data: TaskData, folder: Path, runtime: Runtime
+) -> Explanation:
+    """Write and measure a graph whose contributions add up.
+
+    Raises:
+        ExportError: they do not, or the file is too large.
+    """
     content = made.graph.SerializeToString(deterministic=True)
     if len(content) > MOST_BYTES:
         raise ExportError(f"its explanation takes {len(content):,} bytes, over {MOST_BYTES:,}")
@@ -131,6 +161,7 @@ def _explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime)
         method=made.method,
         score=made.scores.name,
         inputs=made.names,
+        texts=made.texts,
         reference=made.reference,
         largest_error=float(f"{error:.3g}"),
         latency=Latency(
@@ -159,7 +190,8 @@ def _run(model: LoadedModel, items: Inputs, most: int) -> NDArray[np.float32]:
 
 
 def _measured(model: LoadedModel, sample: Inputs, numbers: int) -> list[LatencyAtBatch]:
-    """By batch size, as far as calls are short and small.
+    """By batch size, as far as calls are short and small, and larger ones take no longer for each
+    item. The edge makes no larger ones.
 
     Args:
         model: to measure.
@@ -171,7 +203,7 @@ def _measured(model: LoadedModel, sample: Inputs, numbers: int) -> list[LatencyA
         expected_ms = found[-1].p50_ms * size / found[-1].batch_size if found else 0.0
         if found and (expected_ms > _LONGEST_MS or numbers * size > _MOST_NUMBERS):
             break
-        found += measure_latency(
+        (measured,) = measure_latency(
             model,
             sample,
             batch_sizes=(size,),
@@ -179,24 +211,35 @@ def _measured(model: LoadedModel, sample: Inputs, numbers: int) -> list[LatencyA
             least_calls=2,
             most_calls=100,
         )
+        if found and measured.p50_ms > expected_ms * _NO_GAIN:  # its tensors leave the cache
+            break
+        found.append(measured)
     return found
 
 
-def _make(exported: Exported, data: TaskData) -> _Made:
+def _rescaled(exported: Exported, data: TaskData, parts: Sequence[Part]) -> _Made:
+    """Where all operators of the model are known."""
     task = data.spec
-    parts = parts_of(task)
-    if len(parts) > MOST_INPUTS:
-        raise ExportError(f"{len(parts)} inputs are over the {MOST_INPUTS} that are explained")
-    try:
-        made = _of_terms(exported, data, parts)
-        if made is not None:
-            return made
-    except ExportError as e:
-        logger.debug("explained by occlusion: %s", e)
+    scores, reference = score_map(task, exported.calibrator), find_reference(data)
+    learned = (data.train if len(data.train) else data.validation).inputs
+    graph, method = rescale(exported.graph, task, parts, reference, scores, learned)
+    texts = texts_of(task)
+    tensors = {text.tensor for text in texts.values()}
+    names = tuple(part.name for part in parts if part.tensor not in tensors)
+    return _Made(graph, method, scores, (*names, *texts), as_told(task, reference), texts)
+
+
+def _occluded(exported: Exported, data: TaskData, parts: Sequence[Part]) -> _Made:
+    """Of any model.
+
+    Raises:
+        ExportError: it has too many parts.
+    """
     if len(parts) > MOST_OCCLUDED:
         raise ExportError(
             f"{len(parts)} inputs are over the {MOST_OCCLUDED} that are replaced one by one"
         )
+    task = data.spec
     scores, reference = score_map(task, exported.calibrator), find_reference(data)
     outputs = exported.fitted.predict(reference).astype(np.float64)
     base = outputs[0] @ scores.weights + scores.offsets
@@ -216,7 +259,7 @@ def _of_terms(exported: Exported, data: TaskData, parts: Sequence[Part]) -> _Mad
     if of_columns is None:
         return None
     places = np.concatenate(
-        [_places(parts, tensor.name).ravel() for tensor in task.inputs]
+        [places_of(parts, tensor.name).ravel() for tensor in task.inputs]
     )  # of columns side by side
     scores = score_map(task, exported.calibrator)
     if terms.gives_probabilities:
@@ -225,13 +268,6 @@ def _of_terms(exported: Exported, data: TaskData, parts: Sequence[Part]) -> _Mad
         exported.graph, task, terms, places[of_columns], scores, len(parts)
     )
     return _Made(graph, method, scores, tuple(part.name for part in parts), {})
-
-
-def _places(parts: Sequence[Part], tensor: str) -> NDArray[np.intp]:
-    """The part that each element of a tensor is in."""
-    masks = np.stack([part.mask for part in parts if part.tensor == tensor])
-    first = next(i for i, part in enumerate(parts) if part.tensor == tensor)
-    return np.asarray(first + masks.argmax(axis=0))
 
 
 def _answers_and_outputs(

@@ -1,11 +1,12 @@
 """The parts of an input that contributions are of: columns, blocks of pixels, steps, bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from ounce_schemas.explanation import ExplainedText
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 SEGMENTS = 16
@@ -38,6 +39,24 @@ def parts_of(task: TaskSpec) -> list[Part]:
             mask[elements] = True
             parts.append(Part(name, tensor.name, mask))
     return parts
+
+
+def texts_of(task: TaskSpec) -> dict[str, ExplainedText]:
+    """The texts among a task's inputs, by name."""
+    found = {}
+    for tensor in task.inputs:
+        for place in range(tensor.size if tensor.text_bytes is not None else 0):
+            name = tensor.columns[place] if tensor.columns else tensor.name
+            size_bytes = tensor.text_bytes or 0
+            found[name] = ExplainedText(tensor=tensor.name, place=place, size_bytes=size_bytes)
+    return found
+
+
+def places_of(parts: Sequence[Part], tensor: str) -> NDArray[np.intp]:
+    """The part that each element of a tensor is in; shape of an item, as the graph reads it."""
+    masks = np.stack([part.mask for part in parts if part.tensor == tensor])
+    first = next(i for i, part in enumerate(parts) if part.tensor == tensor)
+    return np.asarray(first + masks.argmax(axis=0))
 
 
 def graph_shape(tensor: TensorSpec) -> tuple[int, ...]:

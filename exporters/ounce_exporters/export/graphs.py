@@ -44,12 +44,25 @@ def chain(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
     """One model that feeds the one output of `first` to the one input of `second`."""
     first, second = normalize(first), normalize(second)
     first = compose.add_prefix(
-        first, "first/", rename_inputs=False, rename_outputs=False, rename_edges=True
+        first, "first/", rename_inputs=False, rename_outputs=False, rename_edges=True, inplace=True
     )
-    second = compose.add_prefix(second, "second/", rename_outputs=False)
+    second = compose.add_prefix(second, "second/", rename_outputs=False, inplace=True)
     _share_opsets(first, second)
-    joint = (first.graph.output[0].name, second.graph.input[0].name)
-    return compose.merge_models(first, second, io_map=[joint])
+    joint, given = first.graph.output[0].name, second.graph.input[0].name
+    for node in second.graph.node:
+        node.input[:] = [joint if name == given else name for name in node.input]
+    # `onnx.compose.merge_models` copies both twice: a large forest takes a hundred megabytes each.
+    graph, behind = first.graph, second.graph
+    graph.name = f"{graph.name}_{behind.name}"
+    graph.node.extend(behind.node)
+    graph.initializer.extend(behind.initializer)
+    graph.value_info.extend(behind.value_info)
+    del graph.output[:]
+    graph.output.extend(behind.output)
+    first.functions.extend(second.functions)
+    known = {opset.domain for opset in first.opset_import}
+    first.opset_import.extend(o for o in second.opset_import if o.domain not in known)
+    return first
 
 
 def _share_opsets(first: onnx.ModelProto, second: onnx.ModelProto) -> None:
@@ -112,7 +125,9 @@ def append(
 
     Names inside the graph get a prefix, so that those of the new nodes and constants are free.
     """
-    result = compose.add_prefix(normalize(model), INSIDE, rename_inputs=False, rename_outputs=False)
+    result = compose.add_prefix(
+        normalize(model), INSIDE, rename_inputs=False, rename_outputs=False, inplace=True
+    )
     graph = result.graph
     graph.initializer.extend(
         numpy_helper.from_array(value, name) for name, value in constants.items()
@@ -140,7 +155,7 @@ def side_by_side(
         axis: of the operator, where it has one.
     """
     parts = [
-        compose.add_prefix(normalize(model), prefix, rename_inputs=False)
+        compose.add_prefix(normalize(model), prefix, rename_inputs=False, inplace=True)
         for model, prefix in ((first, "first/"), (second, "second/"))
     ]
     names = [part.graph.output[0].name for part in parts]

@@ -22,7 +22,8 @@ class NoStandardFormError(ValueError):
 
 
 def standardize(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same answers in operators of the default domain: scalers and trees are rewritten.
+    """The same answers in operators of the default domain: scalers, normalizers, linear
+    regressions and trees are rewritten.
 
     Raises:
         NoStandardFormError: another operator of `ai.onnx.ml` is in the graph.
@@ -56,7 +57,7 @@ def standardize(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _scaler(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
-    given: dict[str, Any] = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    given = _attributes(node)
     offset, scale, centred = (f"{prefix}/{name}" for name in ("offset", "scale", "centred"))
     nodes = [
         helper.make_node("Sub", [node.input[0], offset], [centred]),
@@ -64,6 +65,51 @@ def _scaler(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
     ]
     constants = {offset: given["offset"], scale: given["scale"]}
     return nodes, {name: np.array(value, np.float32) for name, value in constants.items()}
+
+
+def _normalizer(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
+    given = _attributes(node)
+    kind = given.get("norm", b"MAX").decode()
+    x, axes, zero, one = node.input[0], f"{prefix}/axes", f"{prefix}/zero", f"{prefix}/one"
+    size, norm, none, by = (f"{prefix}/{name}" for name in ("size", "norm", "none", "by"))
+    write: dict[str, list[NodeProto]] = {
+        "MAX": [helper.make_node("ReduceMax", [x, axes], [norm])],
+        "L1": [
+            helper.make_node("Abs", [x], [size]),
+            helper.make_node("ReduceSum", [size, axes], [norm]),
+        ],
+        "L2": [
+            helper.make_node("Mul", [x, x], [f"{size}s"]),
+            helper.make_node("ReduceSum", [f"{size}s", axes], [size]),
+            helper.make_node("Sqrt", [size], [norm]),
+        ],
+    }
+    nodes = [
+        *write[kind],
+        helper.make_node("Equal", [norm, zero], [none]),
+        helper.make_node("Where", [none, one, norm], [by]),  # a row of zeros stays one
+        helper.make_node("Div", [x, by], [node.output[0]]),
+    ]
+    constants = {zero: np.float32(0), one: np.float32(1)}
+    return nodes, {axes: np.array([1]), **{name: np.array(v) for name, v in constants.items()}}
+
+
+def _linear(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
+    given = _attributes(node)
+    if given.get("post_transform", b"NONE") != b"NONE":
+        raise NoStandardFormError(
+            f"operator {node.op_type}: post_transform {given['post_transform'].decode()}"
+        )
+    n = given.get("targets", 1)
+    weights = np.array(given["coefficients"], np.float32).reshape(n, -1).T
+    shift = np.array(given.get("intercepts", [0.0] * n), np.float32)
+    names = f"{prefix}/weights", f"{prefix}/shift"
+    nodes = [helper.make_node("Gemm", [node.input[0], *names], [node.output[0]])]
+    return nodes, dict(zip(names, (np.ascontiguousarray(weights), shift), strict=True))
+
+
+def _attributes(node: NodeProto) -> dict[str, Any]:
+    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
 
 
 def _trees(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
@@ -75,6 +121,8 @@ def _trees(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
 
 
 _WRITERS: dict[str, Callable[[NodeProto, str], tuple[list[NodeProto], Constants]]] = {
+    "LinearRegressor": _linear,
+    "Normalizer": _normalizer,
     "Scaler": _scaler,
     "TreeEnsembleRegressor": _trees,
 }

@@ -10,6 +10,7 @@ extra trees, gradient boosting or histogram gradient boosting. Three rules make 
   take. ONNX Runtime merges such a row of questions into one look-up.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import AttributeProto, TensorProto, helper
 
 from ounce_exporters.export.graphs import IR_VERSION, OPSET, UNCALIBRATED
 
@@ -29,6 +30,19 @@ Link = Literal["identity", "softmax", "sigmoid", "exp"]
 
 LEAF = -1
 """Feature of a node that is a leaf."""
+_NODES = {
+    "nodes_treeids": "q",
+    "nodes_nodeids": "q",
+    "nodes_featureids": "q",
+    "nodes_modes": "",
+    "nodes_values": "d",
+    "nodes_truenodeids": "q",
+    "nodes_falsenodeids": "q",
+    "nodes_missing_value_tracks_true": "q",
+}
+"""The operator's attributes of a node, as `_rows` gives them: integers, numbers, or text."""
+_LEAVES = {"target_treeids": "q", "target_nodeids": "q", "target_ids": "q", "target_weights": "d"}
+"""The same of what a leaf adds to an output."""
 
 
 @dataclass(frozen=True)
@@ -65,29 +79,33 @@ def emit(ensemble: Ensemble) -> onnx.ModelProto:
 
     The output has shape (n_items, n_labels) where the link gives probabilities, else (n_items, 1).
     """
-    nodes = [tree_node(ensemble.trees, ensemble.base, FEATURES, "sums")]
-    n_outputs = len(ensemble.base)
-    if ensemble.link == "sigmoid":
-        nodes += [
-            helper.make_node("Neg", ["sums"], ["negative"]),
-            helper.make_node("Sigmoid", ["negative"], ["first"]),
-            helper.make_node("Sigmoid", ["sums"], ["second"]),
-            helper.make_node("Concat", ["first", "second"], [UNCALIBRATED], axis=1),
-        ]
-        n_outputs = 2
-    elif ensemble.link == "softmax":
-        nodes.append(helper.make_node("Softmax", ["sums"], [UNCALIBRATED], axis=1))
-    else:
-        operator = "Exp" if ensemble.link == "exp" else "Identity"
-        nodes.append(helper.make_node(operator, ["sums"], [UNCALIBRATED]))
+    n_outputs = 2 if ensemble.link == "sigmoid" else len(ensemble.base)
     graph = helper.make_graph(
-        nodes,
+        [],
         "trees",
         [_float_info(FEATURES, ensemble.n_features)],
         [_float_info(UNCALIBRATED, n_outputs)],
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 3)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+    # Filled in place: each copy of a large forest takes a hundred megabytes.
+    _fill(model.graph.node.add(), ensemble.trees, ensemble.base, FEATURES, "sums")
+    model.graph.node.extend(_linked(ensemble.link))
+    return model
+
+
+def _linked(link: Link) -> list[onnx.NodeProto]:
+    """What makes the answer of the sums."""
+    if link == "sigmoid":
+        return [
+            helper.make_node("Neg", ["sums"], ["negative"]),
+            helper.make_node("Sigmoid", ["negative"], ["first"]),
+            helper.make_node("Sigmoid", ["sums"], ["second"]),
+            helper.make_node("Concat", ["first", "second"], [UNCALIBRATED], axis=1),
+        ]
+    if link == "softmax":
+        return [helper.make_node("Softmax", ["sums"], [UNCALIBRATED], axis=1)]
+    return [helper.make_node("Exp" if link == "exp" else "Identity", ["sums"], [UNCALIBRATED])]
 
 
 def tree_node(
@@ -101,15 +119,38 @@ def tree_node(
         features: name of what it reads.
         sums: name of what it writes.
     """
-    return helper.make_node(
-        "TreeEnsembleRegressor",
-        [features],
-        [sums],
-        domain="ai.onnx.ml",
-        n_targets=len(base),
-        base_values=base.astype(np.float32).tolist(),
-        **_attributes(trees),
-    )
+    node = onnx.NodeProto()
+    _fill(node, trees, base, features, sums)
+    return node
+
+
+def _fill(
+    node: onnx.NodeProto,
+    trees: Sequence[Tree],
+    base: NDArray[np.float64],
+    features: str,
+    sums: str,
+) -> None:
+    """Make an empty node the one that sums up trees."""
+    node.op_type, node.domain = "TreeEnsembleRegressor", "ai.onnx.ml"
+    node.input.append(features)
+    node.output.append(sums)
+    columns = _columns(trees)
+    columns["base_values"] = array("d", base.astype(np.float32).tolist())
+    for name, values in sorted([*columns.items(), ("n_targets", len(base))]):
+        attribute = node.attribute.add()
+        attribute.name = name
+        if isinstance(values, int):
+            attribute.type, attribute.i = AttributeProto.INT, values
+        elif isinstance(values, list):
+            attribute.type = AttributeProto.STRINGS
+            attribute.strings.extend(values)
+        elif values.typecode == "q":
+            attribute.type = AttributeProto.INTS
+            attribute.ints.extend(values)
+        else:
+            attribute.type = AttributeProto.FLOATS
+            attribute.floats.extend(values)
 
 
 def as_logits(ensemble: Ensemble) -> Ensemble:
@@ -142,31 +183,23 @@ def not_above(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.where(nearest.astype(np.float64) > threshold, below, nearest)
 
 
-def _attributes(trees: Sequence[Tree]) -> dict[str, Any]:
+def _columns(trees: Sequence[Tree]) -> dict[str, Any]:
     """The node tables of all trees, side by side, as the operator takes them."""
-    rows = [row for number, tree in enumerate(trees) for row in _rows(number, tree)]
-    names = (
-        "nodes_treeids",
-        "nodes_nodeids",
-        "nodes_featureids",
-        "nodes_modes",
-        "nodes_values",
-        "nodes_truenodeids",
-        "nodes_falsenodeids",
-        "nodes_missing_value_tracks_true",
-    )
-    columns: dict[str, list[Any]] = dict(
-        zip(names, map(list, zip(*rows, strict=True)), strict=True)
-    )
-    leaves = [
-        (number, leaf, output, float(tree.values[leaf, output]))
-        for number, tree in enumerate(trees)
-        for leaf in np.flatnonzero(tree.feature == LEAF).tolist()
-        for output in _targets(tree.values[leaf])
-    ]
-    targets = ("target_treeids", "target_nodeids", "target_ids", "target_weights")
-    columns.update(zip(targets, map(list, zip(*leaves, strict=True)), strict=True))
-    return columns
+    # Arrays, tree by tree: as Python objects the numbers of a large forest take ten times as much.
+    nodes: dict[str, Any] = {name: array(kind) if kind else [] for name, kind in _NODES.items()}
+    leaves: dict[str, Any] = {name: array(kind) for name, kind in _LEAVES.items()}
+    for number, tree in enumerate(trees):
+        for columns, rows in ((nodes, _rows(number, tree)), (leaves, _leaves(number, tree))):
+            for column, values in zip(columns.values(), zip(*rows, strict=True), strict=True):
+                column.extend(values)
+    return nodes | leaves
+
+
+def _leaves(number: int, tree: Tree) -> Iterator[tuple[Any, ...]]:
+    """What a tree's leaves add, in the operator's form."""
+    for leaf in np.flatnonzero(tree.feature == LEAF).tolist():
+        for output in _targets(tree.values[leaf]):
+            yield number, leaf, output, float(tree.values[leaf, output])
 
 
 def _targets(values: NDArray[np.float64]) -> Sequence[int]:
@@ -183,10 +216,10 @@ def _rows(number: int, tree: Tree) -> Iterator[tuple[Any, ...]]:
         left, right = int(tree.left[node]), int(tree.right[node])
         missing_left = bool(tree.missing_left[node])
         if feature == LEAF:
-            yield number, node, 0, "LEAF", 0.0, 0, 0, 0
+            yield number, node, 0, b"LEAF", 0.0, 0, 0, 0
         elif node not in tree.categories:
             at = float(thresholds[node])
-            yield number, node, feature, "BRANCH_LEQ", at, left, right, int(missing_left)
+            yield number, node, feature, b"BRANCH_LEQ", at, left, right, int(missing_left)
         else:
             goes_left, goes_right = tree.categories[node]
             asked, yes, no = (goes_right, right, left) if missing_left else (goes_left, left, right)
@@ -194,11 +227,11 @@ def _rows(number: int, tree: Tree) -> Iterator[tuple[Any, ...]]:
             for i, category in enumerate(asked.tolist()):
                 is_last = i == len(asked) - 1
                 otherwise = no if is_last else extra
-                yield number, here, feature, "BRANCH_EQ", category, yes, otherwise, 0
+                yield number, here, feature, b"BRANCH_EQ", category, yes, otherwise, 0
                 if not is_last:
                     here, extra = extra, extra + 1
             if not len(asked):  # everything takes the same side
-                yield number, node, feature, "BRANCH_LEQ", np.inf, no, no, 1
+                yield number, node, feature, b"BRANCH_LEQ", np.inf, no, no, 1
 
 
 def _float_info(name: str, n: int) -> onnx.ValueInfoProto:

@@ -20,6 +20,7 @@ from ounce_exporters.recipe import Progress, Recipe
 from ounce_exporters.report.page import write_report
 
 Notice = Callable[[str], None]
+_LONGEST = 40
 _LEAK = (
     "the figures hold if the model has learned from none of the items that judge the ladder: "
     "its validation and test splits"
@@ -33,8 +34,10 @@ def from_file(path: Path) -> Foreign:
         ArtifactError: it is none that can be read.
     """
     graph = read_onnx(path)
-    maker = f", made with {graph.producer_name} {graph.producer_version}".rstrip()
-    return Foreign(graph, f"own model {path.name}{maker if graph.producer_name else ''}")
+    name = " ".join(graph.producer_name.split())[:_LONGEST]
+    version = re.match(r"\s*(v?\d\S*)", graph.producer_version)  # CatBoost writes its Git log there
+    maker = f", made with {name} {version[1][:_LONGEST] if version else ''}".rstrip()
+    return Foreign(graph, f"own model {path.name}{maker if name else ''}")
 
 
 def join(

@@ -77,7 +77,7 @@ def place_labels(task: TaskSpec, labels: Sequence[str]) -> tuple[int, ...]:
     """For each label of the task, its place in `labels`; -1 where it is absent.
 
     Labels are the same as texts, but for upper and lower case where that leaves no doubt. Numbers
-    from 0 that are no labels of the task count its labels.
+    from 0 count the task's labels where none of them is one, or all are there and one is none.
 
     Raises:
         ExportError: a label of the model is none of the task's.
@@ -88,14 +88,16 @@ def place_labels(task: TaskSpec, labels: Sequence[str]) -> tuple[int, ...]:
         if len(set(own)) == len(own) and set(own) <= set(wanted):
             return tuple(own.index(label) if label in own else -1 for label in wanted)
     numbers = {str(i): i for i in range(len(task.labels))}
-    if set(labels) <= set(numbers) and not set(labels) & set(task.labels):
+    counted = set(labels) <= set(numbers) and not set(labels) & set(task.labels)
+    if counted or set(labels) == set(numbers):
         return tuple(
             labels.index(str(i)) if str(i) in labels else -1 for i in range(len(task.labels))
         )
     unknown = [label for label in labels if label not in task.labels]
     raise ExportError(
         f"the model answers {', '.join(map(repr, unknown[:10]))}, which task {task.name!r} does "
-        f"not know: its labels are {', '.join(map(repr, task.labels[:20]))}"
+        f"not know: its labels are {', '.join(map(repr, task.labels[:20]))}; where it has other "
+        "names for them, give these in its order, each with --label"
     )
 
 

@@ -149,8 +149,9 @@ def read_outputs(
     scores = {
         n: a for n, a in found.items() if a.dtype.kind == "f" and a.ndim == 2 and a.shape[1] > 1
     }
-    if scores:
-        chosen = _one(scores, outputs)
+    of_labels = {n: a for n, a in scores.items() if a.shape[1] == len(task.labels)}
+    if scores:  # beside them may stand features
+        chosen = _one(of_labels or scores, outputs)
         labels = tuple(given) or column_labels(chosen[1], outputs) or known.get(chosen[0], ())
         return _columns(task, chosen, labels)
     single = {n: a for n, a in found.items() if a.dtype.kind == "f" and a.size == len(a)}

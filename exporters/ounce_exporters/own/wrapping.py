@@ -13,6 +13,7 @@ from ounce_schemas.task import TaskSpec
 
 from ounce_exporters.export.graphs import UNCALIBRATED, declare, normalize
 from ounce_exporters.own.answers import Session
+from ounce_exporters.own.batches import why_unsteady, with_open_batch
 from ounce_exporters.own.feeds import Feed, find_feeds
 from ounce_exporters.own.labels import check_order, without_zipmaps
 from ounce_exporters.own.onnx_file import count_numbers
@@ -96,14 +97,26 @@ def wrap(
         )
     model, native = foreign.graph, foreign.native
     plain, known = without_zipmaps(_inlined(model))
+    plain, fixed = with_open_batch(plain)
     session = Session(plain)
     feeds = find_feeds(session.inputs, task)
     items = validation.inputs
-    outputs = _run(session, feeds, items)
+    try:
+        outputs = _run(session, feeds, items)
+    except ExportError as e:
+        if fixed is None:
+            raise
+        raise ExportError(
+            f"it is made for {fixed} items a call, and fails with others: export the model with an "
+            f"open batch dimension (torch: dynamic_shapes); {e}"
+        ) from e
     labels = hints.labels or foreign.labels
     reading, notes = read_outputs(task, outputs, known, hints.name, labels)
     scores = reading.scores(outputs[reading.output])
-    _check_steady(session, feeds, items, reading, scores)
+    if fixed is not None:
+        notes.append(f"it was made for {fixed} items a call: it gets any number")
+    _check_finite(items, reading, scores)
+    _check_steady(session, feeds, items, reading, scores, why_unsteady(plain))
     if task.classifies and not hints.labels:
         check_order(task, scores, validation.targets)
     notes += _by_place(feeds)
@@ -125,28 +138,35 @@ def _run(session: Session, feeds: Sequence[Feed], inputs: Inputs) -> dict[str, N
     return session.run({feed.port.name: feed.array(inputs) for feed in feeds}, n)
 
 
+def _check_finite(inputs: Inputs, reading: Reading, scores: NDArray[np.float32]) -> None:
+    bad = ~np.isfinite(scores).all(axis=1)
+    if not bad.any():
+        return
+    gaps = np.zeros(len(scores), np.bool_)
+    for array in inputs.values():
+        if array.dtype.kind == "f":
+            gaps |= np.isnan(array).reshape(len(array), -1).any(axis=1)
+    advice = "; all of them have gaps: fill these in the model, as with an imputer"
+    raise ExportError(
+        f"{int(bad.sum())} of {len(scores)} items get an answer that is not finite from output "
+        f"{reading.output!r}{advice if gaps[bad].all() else ''}"
+    )
+
+
 def _check_steady(
     session: Session,
     feeds: Sequence[Feed],
     inputs: Inputs,
     reading: Reading,
     scores: NDArray[np.float32],
+    advice: str,
 ) -> None:
-    """The answers are finite, and an item's answer does not depend on the others or on luck."""
-    bad = int((~np.isfinite(scores).all(axis=1)).sum())
-    if bad:
-        raise ExportError(
-            f"{bad} of {len(scores)} items get an answer that is not finite from output "
-            f"{reading.output!r}"
-        )
+    """An item's answer does not depend on the others or on luck."""
     for i in range(min(_TRIED, len(scores))):
         one = {name: array[i : i + 1] for name, array in inputs.items()}
         alone = reading.scores(_run(session, feeds, one)[reading.output])
         if not np.allclose(alone, scores[i : i + 1], rtol=1e-2, atol=1e-3):
-            raise ExportError(
-                "an item gets another answer alone than among others: export the model for "
-                "inference (torch: module.eval()), without dropout and without batch statistics"
-            )
+            raise ExportError(f"an item gets another answer alone than among others: {advice}")
 
 
 def _by_place(feeds: Sequence[Feed]) -> list[str]:

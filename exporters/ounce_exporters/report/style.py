@@ -15,7 +15,8 @@ font-variant-numeric:tabular-nums}
 th{font-weight:600;color:var(--soft);vertical-align:bottom}
 th,td{text-align:right;padding:5px 10px;border-bottom:1px solid var(--rule)}
 th:first-child,td:first-child{text-align:left;white-space:nowrap}td{white-space:nowrap}
-.plots{display:flex;flex-wrap:wrap;gap:8px 28px}figure{margin:0 0 12px;width:360px}
+.plots{display:flex;flex-wrap:wrap;gap:8px 28px}figure{margin:0 0 12px;width:360px;
+max-width:100%}svg{max-width:100%;height:auto}@media (max-width:480px){main{padding:16px}}
 figcaption{font-size:12.5px;color:var(--soft)}
 svg text{fill:var(--soft);font:11px system-ui,sans-serif}svg .on{fill:#fff}
 svg .label{fill:var(--ink)}svg .mid{text-anchor:middle}svg .end{text-anchor:end}

@@ -18,6 +18,8 @@ class Frame:
     y: tuple[float, float]
     x_label: str
     y_label: str
+    powers: bool = False
+    """Whether x is a logarithm to base 10: ticks show what it is of."""
     marks: list[str] = field(default_factory=list)
 
     def at(self, x: float, y: float) -> tuple[float, float]:
@@ -61,11 +63,10 @@ class Frame:
         left, foot = self.at(self.x[0], self.y[0])
         right, top = self.at(self.x[1], self.y[1])
         parts = []
-        for value in ticks(*self.x):
+        named = power_ticks(*self.x) if self.powers else [(v, short(v)) for v in ticks(*self.x)]
+        for value, name in named:
             px, _ = self.at(value, self.y[0])
-            parts.append(
-                f'<text class="tick mid" x="{px:.1f}" y="{foot + 14:.1f}">{short(value)}</text>'
-            )
+            parts.append(f'<text class="tick mid" x="{px:.1f}" y="{foot + 14:.1f}">{name}</text>')
         for value in ticks(*self.y):
             _, py = self.at(self.x[0], value)
             parts.append(
@@ -101,6 +102,19 @@ def ticks(low: float, high: float) -> list[float]:
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
     return [k * step for k in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def power_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Places of round values whose logarithms to base 10 are in a range, each with its text."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    for steps in ((1, 2, 5), (1,)):
+        values = [step * 10.0**power for power in powers for step in steps]
+        values = [value for value in values if low <= math.log10(value) <= high]
+        if len(values) <= _TICKS + 2:
+            break
+    if len(values) < 2:
+        values = ticks(10**low, 10**high)
+    return [(math.log10(value), f"{value:,.6g}") for value in values]
 
 
 def short(value: float) -> str:

@@ -1,7 +1,9 @@
 """`ounce ask`: send a request, and show the answer and how it came about."""
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ _NOT_EXPLAINED = {
     "no-model": "none of the models that may answer explains",
     "targets": "none of the models that explain meets the targets",
 }
+_MOST_SILENT = 2
+"""Rows in a row without an answer; no further one is asked, since each waits as long."""
 _MOST_SHOWN = 10
 """Rows of one answer."""
 
@@ -64,9 +68,12 @@ class AskSettings(KafkaConnection):
     @model_validator(mode="after")
     def _one_of_each(self) -> "AskSettings":
         if (self.data is None) == (self.file is None):
-            raise ValueError("give --data or --file")
+            raise ValueError(
+                f"give --data or --file{', not both' if self.data is not None else ''}"
+            )
         if (self.kafka is None) != self.local:
-            raise ValueError("give --kafka HOST:PORT or --local")
+            both = ", not both" if self.local else ""
+            raise ValueError(f"give --kafka HOST:PORT or --local{both}")
         return self
 
 
@@ -90,7 +97,7 @@ def command(task: str, **options: Any) -> int:
     name = make_settings(_Task, {"task": task}).task
     settings = make_settings(AskSettings, options)
     rows = read_rows(settings.data, settings.file)
-    n_answered = 0
+    n_answered, last = 0, ""
     for i, found in enumerate(_ask(name, settings, rows), 1):
         n_answered += isinstance(found, Answer)
         if settings.json_lines:
@@ -98,7 +105,10 @@ def command(task: str, **options: Any) -> int:
         elif len(rows) == 1:
             click.echo(_in_full(found))
         else:
-            click.echo(f"{i:>5}  {_in_short(found)}")
+            text = _in_short(found)
+            is_again = text == last and not isinstance(found, Answer)
+            click.echo(f"{i:>5}  {'the same' if is_again else text}")
+            last = text
     if len(rows) > 1 and not settings.json_lines:
         click.echo(f"{n_answered:,} of {len(rows):,} answered", err=True)
     return 0 if n_answered == len(rows) else 1
@@ -112,17 +122,39 @@ def _ask(
     if settings.kafka is None:
         from ounce_services.client.local import LocalClient  # loads the edge
 
-        yield from LocalClient(settings.models, task, settings.policy).ask(rows, targets)
+        with _errors_alone():
+            yield from LocalClient(settings.models, task, settings.policy).ask(rows, targets)
         return
     how = {"device": settings.device, **targets._asdict()}
     with Client(
         settings.kafka, task, timeout_s=settings.timeout_s, security=settings.security
     ) as client:
+        n_silent = 0
         for row in rows:
+            if n_silent == _MOST_SILENT:
+                yield BrokerError(f"not asked: {_MOST_SILENT} before it got no answer")
+                continue
             try:
                 yield client.ask(row, **how)
-            except (RefusedError, BrokerError) as e:
+                n_silent = 0
+            except RefusedError as e:
                 yield e
+                n_silent = 0
+            except BrokerError as e:
+                yield e
+                n_silent += 1
+
+
+@contextmanager
+def _errors_alone() -> Iterator[None]:
+    """What a worker notes of its models at its start is not asked here; a refused one is."""
+    log = logging.getLogger("ounce_edge")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _in_full(found: Answer | RefusedError | BrokerError) -> str:

@@ -58,6 +58,7 @@ class Client:
         security: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._timeout_s = timeout_s
+        self._task = task
         self._requests = requests_topic(task)
         self._letters = dead_letters_topic(task)
         topics = [predictions_topic(task), self._letters]
@@ -152,7 +153,7 @@ class Client:
                 del self._waited_for[id_]
         raise BrokerError(
             f"no answer to {id_} within {limit_s:g} s; is a worker of the task running? "
-            "`ounce worker --task TASK` starts one"
+            f"`ounce worker --task {self._task}` starts one"
         )
 
     def answers(self, timeout_s: float | None = None) -> Iterator[Answer | RefusedError]:

@@ -28,7 +28,11 @@ def read_rows(data: str | None, file: Path | None) -> list[Any]:
     try:
         content = file.read_bytes()
         rows = _rows(content, file.suffix.lower())
-    except (OSError, ValueError, csv.Error) as e:
+    except OSError as e:
+        raise DataError(f"{file}: can't be read: {e.strerror or e}") from e
+    except UnicodeDecodeError as e:
+        raise DataError(f"{file}: can't be read: byte {e.start} is no UTF-8; save it so") from e
+    except (ValueError, csv.Error) as e:
         raise DataError(f"{file}: can't be read: {e}") from e
     if not 0 < len(rows) <= MOST_ROWS:
         raise DataError(f"{file}: holds {len(rows)} rows; 1 to {MOST_ROWS} can be asked at once")
@@ -50,8 +54,10 @@ def _rows(content: bytes, suffix: str) -> list[Any]:
 def _table(text: str, separator: str | None) -> list[Any]:
     """Rows by the names of the header line; lines as they are where the first is of numbers alone.
 
+    A line that is longer or shorter than the header is sent below it, as CSV: it is refused alone.
+
     Raises:
-        ValueError: a line is longer or shorter than the first.
+        ValueError: most lines are so.
     """
     separator = separator or _separator(text.partition("\n")[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
@@ -59,12 +65,22 @@ def _table(text: str, separator: str | None) -> list[Any]:
     if not lines:
         return []
     names = lines[0][1]
-    for number, line in lines:
-        if len(line) != len(names):
-            raise ValueError(f"line {number} has {len(line)} values, and the first {len(names)}")
+    wrong = [(number, line) for number, line in lines if len(line) != len(names)]
+    if 2 * len(wrong) >= len(lines):
+        number, line = wrong[0]
+        raise ValueError(f"line {number} has {len(line)} values, and the first {len(names)}")
     if all(not name or _is_number(name) for name in names):  # a gap is no name
         return [",".join(line) for _, line in lines]
-    return [dict(zip(names, line, strict=True)) for _, line in lines[1:]]
+    return [
+        dict(zip(names, line, strict=True)) if len(line) == len(names) else _as_csv(names, line)
+        for _, line in lines[1:]
+    ]
+
+
+def _as_csv(*lines: list[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
 
 
 def _is_number(text: str) -> bool:

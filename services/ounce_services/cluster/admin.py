@@ -1,5 +1,6 @@
 """What every service asks of Kafka before it starts: is it there, and are the topics."""
 
+import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.first_contact import first_contact
+from ounce_schemas.topics import requests_topic
 
 CLIENT_CONFIG: dict[str, str | int | float | bool] = {"log_level": 2, "client.id": "ounce"}
 """Only critical lines from librdkafka itself: what matters is raised as an error of ours."""
@@ -18,6 +20,9 @@ CLIENT_CONFIG: dict[str, str | int | float | bool] = {"log_level": 2, "client.id
 OPEN: Mapping[str, Any] = MappingProxyType({})
 """What librdkafka must be told of security where there is none."""
 
+_OF_REQUESTS = re.compile(re.escape(requests_topic("TASK")).replace("TASK", "(.+)"))
+_MOST_TASKS = 10
+"""Tasks that an error lists."""
 _EMBEDDED_CLUSTER_PREFIX = "mockCluster"
 
 
@@ -109,9 +114,12 @@ def require_topics(cluster: Cluster, task: str, names: Iterable[str]) -> None:
     """
     absent = [name for name in names if name not in cluster.partitions]
     if absent:
+        found = map(_OF_REQUESTS.fullmatch, sorted(cluster.partitions))
+        others = [match[1] for match in found if match and match[1] != task]
+        there = f"; tasks that Kafka has: {', '.join(others[:_MOST_TASKS])}" if others else ""
         raise BrokerError(
             f"Kafka has no topic {', '.join(absent)}: create it with "
-            f"`ounce topics {task} --kafka HOST:PORT`, or let this user Describe it"
+            f"`ounce topics {task} --kafka HOST:PORT`, or let this user Describe it{there}"
         )
 
 

@@ -1,7 +1,9 @@
 """`ounce control`: serve the control plane, and keep its keys."""
 
+import signal
 import socket
 import time
+from types import FrameType
 from typing import Any
 
 import click
@@ -60,10 +62,16 @@ def serve(**values: Any) -> None:
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=65_536,
     )
+    for each in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises it again once all is answered
+        signal.signal(each, _end)
     try:
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         plane.database.close()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 @command.group()

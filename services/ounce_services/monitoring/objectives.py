@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from ounce_schemas.documents import describe
 from ounce_schemas.errors import OunceError
+from ounce_schemas.refusals import describe
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 OBJECTIVES = Path(__file__).with_name("objectives.yaml")
@@ -76,4 +76,4 @@ def read_objectives(path: Path = OBJECTIVES) -> Objectives:
     except (OSError, yaml.YAMLError) as e:
         raise OunceError(f"{path}: can't read objectives: {e}") from e
     except ValidationError as e:
-        raise OunceError(f"{path}: {describe(e)}") from e
+        raise OunceError(f"{path}: {describe(e, Objectives)}") from e

@@ -6,9 +6,10 @@ from typing import Any
 import click
 from ounce_schemas.canary import Canary
 from ounce_schemas.command import settings_options
-from ounce_schemas.documents import describe, parse_policy
+from ounce_schemas.documents import parse_policy
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy_history import Change, PolicyVersion
+from ounce_schemas.refusals import describe
 from ounce_schemas.topics import CANARIES_TOPIC
 from pydantic import ValidationError
 

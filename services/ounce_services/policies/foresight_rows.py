@@ -8,7 +8,12 @@ from ounce_edge.dry_run.foresight import Foresight
 Row = tuple[str, str, str, str]
 """Name, before, after, difference."""
 HEAD: Row = ("", "as it was", "foreseen", "difference")
-_UNITS = {"cpu-time": (1.0, "ms"), "energy": (1e3, "mJ"), "memory": (1e-6, "MB")}
+_UNITS = {
+    "cpu-time": (1.0, "ms"),
+    "energy": (1e3, "mJ"),
+    "memory": (1e-6, "MB"),
+    "price": (1.0, ""),
+}
 
 
 def figure_rows(found: Foresight) -> Sequence[Row]:

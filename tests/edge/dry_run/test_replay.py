@@ -200,3 +200,17 @@ def test_runtimes_of_a_rule_count_where_the_record_tells_them() -> None:
         routes_on(header, gpu.for_task("digits"))
     unknown = msgspec.structs.replace(header, runtimes=())
     assert [r.tables.permitted for r in routes_on(unknown, gpu.for_task("digits"))[0]] == [[0]] * 2
+
+
+def test_prices_of_the_policy_count_with_the_power_that_was_recorded() -> None:
+    cpu = served(DIGITS, "cpu", accuracy=0.9)
+    gpu = replace(served(DIGITS, "gpu", accuracy=0.9), runtime="tensorrt")
+    watts = {"cpu": 20.0, "gpu": 200.0}
+    made = edition(cpu, gpu, objective="energy", watts=lambda model: watts[model.card.model])
+    prices = {"cpu_ms": 2.0, "gpu_ms": 5.0, "joule": 10.0}
+    policy = Policy.model_validate({"objective": "price", "prices": prices}).for_task(DIGITS.name)
+    [route], _ = routes_on(made.log_header(), policy)
+    assert dict(zip(route.tables.names, route.tables.price_per_ms, strict=True)) == {
+        "cpu": [pytest.approx(2.2)],
+        "gpu": [pytest.approx(7.0)],
+    }

@@ -24,17 +24,23 @@ class FakeKafka:
 
     def __init__(self) -> None:
         self.taken: list[bytes] = []
-        self.committed = -1
+        self.committed = 0
         self.n_asked = 0
+        self.tried: list[int] = []
+        """Numbers of batches that came without records."""
         self.denied = ""
         """A topic that takes nothing."""
         self.fails: list[str] = []
         """Of the next commits: `aborted`, `silent`, which is taken and not told, or `odd`."""
 
-    def producer(self, *_: Any) -> "FakeKafka":
+    def producer(self, *_: Any, offsets_first: bool) -> "FakeKafka":
+        assert offsets_first
         return self
 
     def commit(self, batch: Sequence[Outgoing], offsets: Any, _: Any) -> list[Refusal]:
+        if not batch:
+            self.tried.append(offsets[0].offset)
+            return []
         self.n_asked += 1
         if any(outgoing.topic == self.denied for outgoing in batch):
             raise BrokerError("no right to write")
@@ -63,6 +69,7 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
     fake = FakeKafka()
     monkeypatch.setattr(room, "TransactionalProducer", fake.producer)
     monkeypatch.setattr(room, "_PAUSE_S", 0.01)
+    monkeypatch.setattr(Backlog, "_look", lambda _: None)
     monkeypatch.setattr(Backlog, "_committed", lambda _: fake.committed)
     return fake
 
@@ -141,6 +148,45 @@ def test_what_nobody_foresaw_is_told_and_tried_again(
     run(store, never)
     assert kafka.taken == [b"1"]
     assert "stored messages are not sent: nobody foresaw this" in caplog.text
+
+
+def test_the_first_transaction_on_a_line_takes_no_records(kafka: FakeKafka, store: Store) -> None:
+    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, 50, lambda _: None, never)
+    backlog.start()
+    backlog.allow(True)
+    try:
+        wait_until(lambda: kafka.tried == [0], lambda: backlog.trouble)
+        store.add([record(b"1")])
+        wait_until(lambda: not len(store), lambda: backlog.trouble)
+        backlog.allow(False)
+        store.add([record(b"2")])
+        backlog.allow(True)
+        wait_until(lambda: not len(store), lambda: backlog.trouble)
+    finally:
+        backlog.close()
+    assert kafka.tried == [0, 1]  # it says again what Kafka has, and no more
+    assert kafka.committed == 2
+
+
+def test_a_kafka_that_takes_no_transactions_is_told_before_anything_is_stored(
+    kafka: FakeKafka, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(_: Backlog) -> None:
+        raise BrokerError("no right to begin")
+
+    monkeypatch.setattr(Backlog, "_look", denied)
+    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, 50, lambda _: None, never)
+    backlog.start()
+    backlog.allow(True)
+    try:
+        wait_until(
+            lambda: backlog.trouble == "none could be sent if stored: no right to begin",
+            lambda: backlog.trouble,
+        )
+        monkeypatch.setattr(Backlog, "_look", lambda _: None)
+        wait_until(lambda: backlog.trouble is None, lambda: backlog.trouble)
+    finally:
+        backlog.close()
 
 
 def test_devices_that_wait_go_first_in_their_order(kafka: FakeKafka, store: Store) -> None:

@@ -68,7 +68,7 @@ def test_options_go_beside_a_file(tmp_path: Path) -> None:
     [
         ("", "maps.yaml: Input should be a valid dictionary"),
         ("maps: []", "maps.yaml: maps: "),
-        ("maps: [a: ]", "maps.yaml: maps.0.topic: Field required; maps.0.a: Extra inputs"),
+        ("maps: [a: ]", "maps.yaml: maps.0.topic: Field required; maps.0.a: unknown field"),
         ("maps: [{topic: s/+device}]", "maps.0: 's/+device': name the task by a level +task"),
         ("maps: [{topic: s/+task}]", "maps.0: 's/+task' has no level +device"),
         ("maps: [{topic: 's/#/+device', task: digits}]", "maps.0: 's/#/+device': # can only be"),

@@ -185,6 +185,20 @@ def test_what_is_too_old_goes_by_the_time_that_a_gateway_ran(path: Path) -> None
     store.close()
 
 
+def test_what_is_old_is_found_without_a_look_at_what_is_young(path: Path) -> None:
+    now_s, steps = [0.0], list[int]()
+    store = Store(path, Bounds(10**9, 60), lambda: now_s[0])
+    store.add([record(0), record(1)])
+    now_s[0] = 50
+    store.add([record(i) for i in range(2, 3000)])
+    store._db.set_progress_handler(lambda: steps.append(1), 100)
+    assert (store.drop_old(), len(steps)) == (0, 0)
+    now_s[0] = 70
+    assert (store.drop_old(), len(store)) == (2, 2998)
+    assert len(steps) < 20
+    store.close()
+
+
 def test_a_full_disk_keeps_what_was_there_and_takes_no_more(path: Path) -> None:
     store = Store(path, Bounds(10**9, 60))
     store.add([record(0)])

@@ -8,34 +8,18 @@ import gc
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime
 from ounce_edge.models.runtimes.apart_child import Child
 from ounce_edge.models.runtimes.apart_process import Limits
-from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
 from tests.support.edge import bad_runtime as bad
+from tests.support.edge.apart import LIMITS, PATH, Clock, answers_again, wish
 from tests.support.process.wait import wait_until
-
-PATH = Path("models/t/m/model.onnx")
-LIMITS = Limits(start_s=60, load_s=60, run_s=30)
-
-
-class Clock:
-    """Stands still until it is told otherwise."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture
@@ -48,22 +32,6 @@ def runtime(clock: Clock) -> Iterator[ApartRuntime]:
     made = ApartRuntime(bad.BadRuntime, LIMITS, clock)
     yield made
     made.close()
-
-
-def answers_again(model: LoadedModel) -> None:
-    """Wait until the process has come back."""
-    end_s = time.monotonic() + 120
-    while True:
-        try:
-            assert model.run(wish(bad.ANSWER)) == bad.ANSWER
-            return
-        except ApartError:
-            assert time.monotonic() < end_s
-            time.sleep(0.01)
-
-
-def wish(number: int) -> dict[str, NDArray[np.float32]]:
-    return {"input": np.array([[number]], np.float32)}
 
 
 def test_a_crash_costs_the_call_alone_and_all_models_come_back(runtime: ApartRuntime) -> None:
@@ -79,7 +47,7 @@ def test_while_a_process_starts_calls_fail_at_once(runtime: ApartRuntime) -> Non
     model = runtime.load(PATH, b"one")
     with pytest.raises(ApartError):
         model.run(wish(bad.CRASH))
-    with runtime._lock:  # so that the start has to wait
+    with runtime._loads:  # so that the start has to wait
         for _ in range(3):
             with pytest.raises(ApartError, match="is being started again"):
                 model.run(wish(bad.ANSWER))
@@ -92,7 +60,7 @@ def test_a_restart_that_finds_a_process_leaves_it(runtime: ApartRuntime) -> None
     model = runtime.load(PATH, b"one")
     with pytest.raises(ApartError, match="signal 11"):
         model.run(wish(bad.CRASH))
-    with runtime._lock:  # so that `load` starts the process, and the restart comes behind
+    with runtime._loads:  # so that `load` starts the process, and the restart comes behind
         with pytest.raises(ApartError, match="is being started again"):
             model.run(wish(bad.ANSWER))
         runtime.load(PATH, b"two")
@@ -171,8 +139,8 @@ def test_a_process_that_stops_in_the_middle_of_an_answer_is_ended() -> None:
     child = Child(bad.BadRuntime, 1, "the process")
     child.answer(60)
     child.ask(60, "load", 1, str(PATH), b"one")
-    child._pipe.send(("run", 1, {"input": np.zeros((3_000_000, 1), np.float32)}))
-    assert child._pipe.poll(60)  # it has begun to answer, with more than a pipe holds
+    child._calls._pipe.send(("run", 1, {"input": np.zeros((3_000_000, 1), np.float32)}))
+    assert child._calls._pipe.poll(60)  # it has begun to answer, with more than a pipe holds
     os.kill(child.pid or 0, signal.SIGSTOP)
     with pytest.raises(ApartError, match=r"in the middle of an answer for 0\.2 s and was ended"):
         child.answer(0.2)
@@ -217,11 +185,16 @@ def test_a_model_that_is_unloaded_is_not_loaded_again(runtime: ApartRuntime) -> 
         first.run(wish(bad.ANSWER))
 
 
-def test_a_model_that_nothing_holds_is_unloaded_with_the_next_call(runtime: ApartRuntime) -> None:
+@pytest.mark.parametrize("loads", [False, True])
+def test_a_model_that_nothing_holds_is_unloaded_with_the_next_call_or_load(
+    runtime: ApartRuntime, loads: bool
+) -> None:
     first, second = (runtime.load(PATH, content) for content in (b"one", b"two"))
     assert len(runtime._models) == 2
     del first
     gc.collect()
+    if loads:
+        second = runtime.load(PATH, b"three")
     assert second.run(wish(bad.ANSWER)) == bad.ANSWER
     assert len(runtime._models) == 1
 

@@ -1,5 +1,6 @@
 """Energy: the kernel's counters, as files that a test writes, and objectives in predictions."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,17 @@ import pytest
 from ounce_edge.models.energy import EnergyMeter, measured_watts
 from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.pipeline import Pipeline
+from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
+from ounce_edge.recommender.beliefs.latency import LatencyBelief
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
+from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
+from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.routing import Objective
+from pydantic import ValidationError
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, raw, serve, served
-from tests.support.edge.pipelines import edition
+from tests.support.edge.pipelines import edition, pipeline
 
 
 class Package:
@@ -128,3 +135,61 @@ def test_cost_and_saving_in_joules_are_of_the_models_that_ran_and_the_best() -> 
     assert (group.model, group.n) == ("light", n)
     assert group.cost == pytest.approx(3.0 * group.run_ms / 1e3)
     assert group.cost + group.saved == pytest.approx(50.0 * group.always_best_ms / 1e3)
+
+
+def on_gpu(objective: Objective, prices: dict[str, float], **policy: Any) -> Any:
+    """One message for a model on the processor and one on the GPU, which is quicker."""
+    cpu = served(DIGITS, "model", accuracy=0.95, ms_per_item=1.0)
+    gpu = replace(served(DIGITS, "model-gpu", accuracy=0.95, ms_per_item=0.5), runtime="tensorrt")
+    rules = {"objective": objective, "prices": prices, "min_accuracy": 0.5, **policy}
+    serving, outbox = pipeline(cpu, gpu, clock=lambda: 1000.0, **rules), Outbox()
+    report = serve(serving, [FakeRecord(raw(1, 2, 3, 4))], outbox)
+    return msgspec.json.decode(outbox.records[0][1] or b"", type=Prediction), report
+
+
+def test_time_on_the_gpu_is_told_apart() -> None:
+    answer, report = on_gpu(Objective.CPU_TIME, {})
+    assert answer.model_name == "model-gpu"
+    assert answer.parameters.gpu_ms == answer.parameters.cost_ms > 0
+    assert [call.is_on_gpu for call in report.calls] == [True]
+    answer, report = on_gpu(Objective.PRICE, {"gpu_ms": 3.0})
+    assert (answer.model_name, answer.parameters.gpu_ms) == ("model", None)
+    assert [call.is_on_gpu for call in report.calls] == [False]
+
+
+@pytest.mark.parametrize(
+    ("prices", "power", "model", "per_ms"),
+    [
+        ({}, {}, "model-gpu", 1.0),
+        ({"gpu_ms": 3.0}, {}, "model", 1.0),
+        ({"cpu_ms": 4.0, "gpu_ms": 3.0}, {}, "model-gpu", 3.0),
+        ({"joule": 20.0}, {}, "model", 1.0 + 20.0 * 10.0 / 1e3),
+        ({"joule": 20.0}, {"gpu_power_watts": 15.0}, "model-gpu", 1.0 + 20.0 * 15.0 / 1e3),
+        ({"cpu_ms": 0.0, "gpu_ms": 0.0, "joule": 1.0}, {"power_watts": 40.0}, "model", 0.04),
+    ],
+)
+def test_the_price_is_of_time_on_each_and_of_joules(
+    prices: dict[str, float], power: dict[str, float], model: str, per_ms: float
+) -> None:
+    answer, report = on_gpu(Objective.PRICE, prices, **power)
+    [group] = report.groups
+    assert answer.model_name == model
+    assert answer.parameters.objective is Objective.PRICE
+    assert group.cost == pytest.approx(per_ms * group.run_ms)
+    assert answer.parameters.cost == pytest.approx(group.cost, rel=1e-4)
+
+
+def test_prices_that_are_all_zero_are_refused() -> None:
+    with pytest.raises(ValidationError, match="one has to cost something"):
+        Policy.model_validate({"prices": {"cpu_ms": 0, "gpu_ms": 0}})
+
+
+def test_a_log_without_prices_counts_time() -> None:
+    models = [Model("a", 1, LatencyBelief([1], [2.0], [3.0]), watts=5.0, price_per_ms=7.0)]
+    plans = Plans(models, [Plan("a", [PlanStep(0)], AccuracyPrior(0.9, 0.8, 1.0, 10))])
+    state = plans.renew_state(0.0)
+    tables = replace(plans.tables, objective=Objective.PRICE)
+    assert tables.view(state).cost_of(0, 1) == pytest.approx(14.0)
+    assert replace(tables, price_per_ms=()).view(state).cost_of(0, 1) == pytest.approx(2.0)
+    joules = replace(tables, objective=Objective.ENERGY).view(state)
+    assert joules.cost_of(0, 1) == pytest.approx(0.01)

@@ -1,6 +1,7 @@
 """A model's explanation is checked against its card; one that is refused costs nothing else."""
 
 import hashlib
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from ounce_edge.models.catalogue import Ladder, load_ladder
 from ounce_edge.models.checks import EXPLAINED
+from ounce_edge.models.halving import call_model
 from ounce_edge.models.runtimes.base import LoadedModel, TensorSignature
 from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_schemas.documents import CARD_FILE, EXPLANATION_FILE
@@ -107,3 +109,18 @@ def test_a_file_that_is_absent_or_another_one_leaves_the_model_in_service(
     (model,) = load(models).models
     assert model.explained is None
     assert "explanation refused" in caplog.text
+
+
+def test_a_call_takes_no_more_items_than_were_measured(models: Path) -> None:
+    (model,) = load(models).models
+    assert model.explained is not None
+    graph = model.explained.loaded
+    assert isinstance(graph, FakeModel)
+    graph.batch_sizes.clear()
+    rows = np.arange(4.0 * 150, dtype=np.float32).reshape(150, 4)
+    attempt = call_model(model.explained, {"input": rows}, time.perf_counter)
+    assert graph.batch_sizes == [64, 64, 22]
+    assert (len(attempt.result), [call.n for call in attempt.calls]) == (150, [150])
+    call_model(model, {"input": rows}, time.perf_counter)
+    assert isinstance(model.loaded, FakeModel)
+    assert model.loaded.batch_sizes[-1] == 150

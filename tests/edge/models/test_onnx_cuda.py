@@ -4,11 +4,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import onnxruntime as ort
 import pytest
-from ounce_edge.models.runtimes.base import kind_of
+from ounce_edge.models.runtimes import onnx_cuda
+from ounce_edge.models.runtimes.base import LoadedModel, kind_of
 from ounce_edge.models.runtimes.onnx_cuda import OnnxCudaRuntime
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
+
+from tests.support.tensorrt.fake_cuda import FakeCuda
 
 PROVIDER = "CUDAExecutionProvider"
 
@@ -32,9 +37,10 @@ def test_a_session_that_went_to_the_cpu_is_refused(monkeypatch: pytest.MonkeyPat
     with_providers([PROVIDER], monkeypatch)
     asked: dict[str, Any] = {}
 
-    def session(content: bytes, options: Any, providers: list[str]) -> SimpleNamespace:
+    def session(content: bytes, options: Any, providers: list[Any]) -> SimpleNamespace:
         key = "session.disable_cpu_ep_fallback"
-        asked.update(providers=providers, fallback=options.get_session_config_entry(key))
+        [(name, own)] = providers
+        asked.update(own, provider=name, fallback=options.get_session_config_entry(key))
         return SimpleNamespace(get_providers=lambda: ["CPUExecutionProvider"])
 
     monkeypatch.setattr(ort, "InferenceSession", session)
@@ -42,4 +48,52 @@ def test_a_session_that_went_to_the_cpu_is_refused(monkeypatch: pytest.MonkeyPat
         ArtifactError, match=r"m\.onnx: ONNX Runtime can't run it with CUDAExecution"
     ):
         OnnxCudaRuntime().load(Path("m.onnx"), b"model")
-    assert asked == {"providers": [PROVIDER], "fallback": "1"}
+    assert (asked["provider"], asked["fallback"]) == (PROVIDER, "1")
+    assert asked["use_tf32"] == "0"
+    assert asked["cudnn_conv_algo_search"] == "HEURISTIC"
+
+
+def failing(text: str, monkeypatch: pytest.MonkeyPatch) -> LoadedModel:
+    """A model whose calls fail so."""
+
+    def run(names: list[str], inputs: Any) -> Any:
+        raise RuntimeError(text)
+
+    tensor = SimpleNamespace(name="input", type="tensor(float)", shape=["n", 4])
+    session = SimpleNamespace(
+        get_providers=lambda: [PROVIDER],
+        get_inputs=lambda: [tensor],
+        get_outputs=lambda: [tensor],
+        run=run,
+    )
+    with_providers([PROVIDER], monkeypatch)
+    monkeypatch.setattr(ort, "InferenceSession", lambda *given, **named: session)
+    return OnnxCudaRuntime().load(Path("m.onnx"), b"model")
+
+
+def test_an_error_after_which_cuda_does_nothing_more_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inputs = {"input": np.zeros((1, 4), np.float32)}
+    text = "[ONNXRuntimeError] : 1 : FAIL : CUDA failure 700: an illegal memory access ; GPU=0"
+    with pytest.raises(CudaError, match="CUDA failure 700") as found:
+        failing(text, monkeypatch).run(inputs)
+    assert found.value.is_sticky
+    for text in ("CUDA failure 2: out of memory ; GPU=0", "Got invalid dimensions for input"):
+        with pytest.raises(RuntimeError, match=text):
+            failing(text, monkeypatch).run(inputs)
+
+
+def test_memory_and_energy_are_told_where_they_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent() -> Any:
+        raise RuntimeAbsentError("no cuda-bindings")
+
+    with_providers([PROVIDER], monkeypatch)
+    monkeypatch.setattr(onnx_cuda, "find_cuda", absent)
+    runtime = OnnxCudaRuntime()
+    assert (runtime.used_bytes, runtime.joules) == (0, None)
+    fake = FakeCuda(cudaMemGetInfo=(30, 100), cudaDeviceGetPCIBusId=b"0000:17:00.0\0")
+    monkeypatch.setattr(onnx_cuda, "find_cuda", lambda: Cuda(fake))
+    monkeypatch.setattr(onnx_cuda, "find_gpu_energy", lambda bus_id: lambda: 7.5)
+    runtime = OnnxCudaRuntime()
+    assert (runtime.used_bytes, runtime.joules) == (70, 7.5)

@@ -6,12 +6,23 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_schemas.plans import PlanProfile
 from ounce_schemas.prediction import Prediction
 
-from tests.support.edge.ladders import DIGITS, FakeRecord, explained, served
-from tests.support.edge.pipelines import GOOD, HEAVY, LIGHT, pipeline, prediction, process, raises
+from tests.support.edge.ladders import DIGITS, FakeRecord, card, explained, served
+from tests.support.edge.pipelines import (
+    GOOD,
+    HEAVY,
+    LIGHT,
+    NOW_S,
+    Clock,
+    pipeline,
+    prediction,
+    process,
+    raises,
+)
 
 ASKS = ("ce_explanation", b"true")
 MIDDLE = {"accuracy": 0.95, "ms_per_item": 0.5}
@@ -177,3 +188,35 @@ def test_another_edition_keeps_who_is_to_get_an_explanation() -> None:
     (outgoing,) = outbox
     found = msgspec.json.decode(next(iter(outgoing.values)), type=Prediction)
     assert (found.model_name, found.parameters.explanation) == ("c", "exact")
+
+
+def test_as_many_are_explained_as_leave_time_to_answer_the_others() -> None:
+    """200 images that would take 10 s with explanations, and 0.2 s without; they have 1 s."""
+    clock = Clock()
+    ms = {"plain": 1.0, "with": 50.0}
+    model = explained(DIGITS, "a", ms_per_item=1.0)
+    assert model.explained is not None
+    graph = FakeModel(DIGITS, _takes(clock, model.explained.loaded, ms["with"]))
+    latency = card(DIGITS, "a", ms_per_item=ms["with"]).latency
+    twin = model.explained.card.model_copy(update={"latency": latency})
+    own = FakeModel(DIGITS, _takes(clock, model.loaded, ms["plain"]))
+    model = replace(model, loaded=own, explained=replace(model.explained, card=twin, loaded=graph))
+    serving = pipeline(model, steady=clock, clock=lambda: NOW_S + clock.now_s - 50.0)
+    within = ("ce_maxlatencyms", b"1000")
+    records = [asks(within, offset=i) for i in range(200)]
+    for record in records:
+        record.timestamp_ms = int(NOW_S * 1e3)
+    found = [prediction(record) for record in process(serving, *records)[0]]
+    assert len(found) == 200
+    assert all(p.parameters.deadline_met for p in found)
+    n_explained = sum(p.parameters.explanation is not None for p in found)
+    assert 8 <= n_explained <= 16
+    assert {p.parameters.not_explained for p in found} == {None, "targets"}
+
+
+def _takes(clock: Clock, model: Any, ms: float) -> Any:
+    def answer(inputs: Any) -> Any:
+        clock.now_s += len(inputs["input"]) * ms / 1e3
+        return model.run(inputs)
+
+    return answer

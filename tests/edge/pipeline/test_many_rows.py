@@ -1,6 +1,7 @@
 """Messages of several rows on their way through the pipeline: one answer or one letter each."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -154,3 +155,12 @@ def test_rows_and_single_messages_together_are_what_they_are_alone() -> None:
     published, report = process(pipeline(served(DIGITS, "tree")), *records)
     assert len(published) == 60
     assert report.next_offsets == {3: 60}
+
+
+@pytest.mark.parametrize("kind", ["cpu", "tensorrt"])
+def test_rows_add_up_what_they_took_on_the_gpu(kind: str) -> None:
+    model = replace(served(DIGITS, "net", second_label), runtime=kind)
+    [(_, value, _, _)], _ = process(pipeline(model, steady=Clock(1e-3)), FakeRecord(rows(5)))
+    parameters = json.loads(value)["parameters"]
+    assert parameters["cost_ms"] > 0
+    assert parameters.get("gpu_ms") == (None if kind == "cpu" else parameters["cost_ms"])

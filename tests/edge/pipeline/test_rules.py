@@ -176,10 +176,21 @@ def test_a_policy_that_leaves_some_messages_no_model_is_no_edition() -> None:
         edition(served(DIGITS, "light"), rules=families)
 
 
+def structured(id_: str, **attributes: str) -> FakeRecord:
+    """A request as a CloudEvent in structured mode."""
+    values = {"name": "input", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}
+    event = {"specversion": "1.0", "id": id_, "source": "s", "type": "t", **attributes}
+    body = msgspec.json.encode({**event, "data": {"inputs": [values]}})
+    headers = [("content-type", b"application/cloudevents+json"), ("ounce-answer", b"v2")]
+    return FakeRecord(body, headers, b"d", 7)
+
+
 def test_what_waits_meets_the_rules_of_the_new_policy_and_keeps_its_targets() -> None:
     models = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", **HEAVY)
     serving, outbox = Pipeline(edition(*models, min_accuracy=0.5), clocks=CLOCKS), Outbox()
     serving.admit([asks("a"), asks("b", ("ce_tenant", b"acme"))], outbox)
+    serving.admit([asks("http", ("CE-Tenant", b"acme"))], outbox)
+    serving.admit([structured("event", tenant="acme")], outbox)
     rules = [{"name": "r", "when": {"tenant": "acme"}, "allow": ["heavy"]}]
     other = edition(*models, version="p2", min_accuracy=0.6, rules=rules)
     learned = serving.plans
@@ -193,6 +204,8 @@ def test_what_waits_meets_the_rules_of_the_new_policy_and_keeps_its_targets() ->
     assert told == {
         "a": ("light", "p2", 0.5),
         "b": ("heavy", "p2", 0.5),
+        "http": ("heavy", "p2", 0.5),
+        "event": ("heavy", "p2", 0.5),
         "c": ("light", "p2", 0.6),
     }
 

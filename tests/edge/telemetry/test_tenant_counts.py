@@ -8,6 +8,7 @@ from ounce_edge.pipeline.tenants import tenant_of, tenant_shares
 from ounce_edge.telemetry.exposition import page_of
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.telemetry.tenant_counts import FIRST_SEEN, MOST_NAME_CHARS
+from ounce_edge.wire.header_names import by_usual_names
 from ounce_edge.wire.request_head import read_head
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -117,7 +118,9 @@ def test_a_name_that_is_none_is_one_of_the_others(name: bytes) -> None:
 
 
 def test_shares_of_a_group_add_up() -> None:
-    heads = [read_head(of_tenant(n).headers()) for n in (b"a", b"b", None, b"a", b"")]
+    heads = [
+        read_head(by_usual_names(of_tenant(n).headers())) for n in (b"a", b"b", None, b"a", b"")
+    ]
     late = np.array([True, False, True, True, False])
     under = np.array([False, True, False, False, True])
     shares = {s.tenant: s[1:] for s in tenant_shares(heads, late, under)}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ounce_edge.wire.identity import Identity
 from ounce_schemas.task import TensorSpec
 
 from tests.support.edge.formats import (
@@ -130,7 +131,7 @@ def test_ids_and_targets_stand_beside_the_row_or_around_it() -> None:
 def test_a_cloudevent_in_structured_mode_says_what_headers_say() -> None:
     event = {**EVENT, "maxlatencyms": 20, "minaccuracy": "0.7", "traceparent": "00-a-b-01"}
     batch = one(event, [("content-type", b"application/cloudevents+json")])
-    assert batch.identities[0] == ("e1", b"s/room/7")
+    assert batch.identities[0] == Identity("e1", b"s/room/7")
     assert (batch.max_latency_ms[0], batch.min_accuracy[0]) == (20, 0.7)
     assert batch.heads[0].traceparent == b"00-a-b-01"
     assert one(event, [("ce_id", b"h")]).identities[0].id == "h"

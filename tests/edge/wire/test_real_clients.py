@@ -17,6 +17,7 @@ from google.protobuf import descriptor_pb2, struct_pb2
 from ounce_edge.broker.schema_registry import SchemaRegistry
 from ounce_edge.wire.decoding import Decoder
 from ounce_edge.wire.formats.connect import read_payload
+from ounce_edge.wire.identity import Identity
 from ounce_edge.wire.records import Columns
 from ounce_schemas.policy import Policy
 
@@ -140,7 +141,7 @@ def test_cloudevents(function: str) -> None:
     headers, value = CLOUDEVENTS[function]
     batch = one(value, list(headers.items()))
     np.testing.assert_allclose(batch.inputs["input"], [VALUES], rtol=1e-6)
-    assert batch.identities[0] == ("e1", b"s/room/7")
+    assert batch.identities[0] == Identity("e1", b"s/room/7")
     assert batch.max_latency_ms[0] == 20
 
 

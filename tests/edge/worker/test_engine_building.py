@@ -9,6 +9,7 @@ from ounce_edge.models.cpu_and_gpu import CpuAndGpu
 from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
 from ounce_edge.worker.engine_building import EngineBuilding
 from ounce_edge.worker.model_watching import ModelWatching
 from ounce_edge.worker.reload import Reload
@@ -28,7 +29,7 @@ WRITE = (
 import sys
 from pathlib import Path
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache, EngineKey
-_, _, _, task, _, models, _, cache = sys.argv
+_, _, _, task, _, models, _, cache, *_ = sys.argv
 for path in sorted((Path(models) / task).glob("*/model.onnx")):
     key = EngineKey(path.parent.name, "tensorrt 10", "GPU", "8.9", "12.6", 32, 256, "none")
     EngineCache(Path(cache)).write(key, f"{task}/{path.parent.name}", b"engine")
@@ -52,13 +53,14 @@ class NeedsEngines(FakeRuntime):
 
 def test_the_engines_of_a_ladder_are_built_once(caplog: pytest.LogCaptureFixture) -> None:
     found = ladder(DIGITS, served(DIGITS, "a"))
-    building = EngineBuilding(Path("cache"), SHOW)
+    building = EngineBuilding(Path("cache"), Flavour.RTX, SHOW)
     with caplog.at_level(logging.INFO):
         for task in ("a", "c", "a"):
             building.add(task, Path("one"), found)
         assert building.wait(300)
     assert [record.getMessage() for record in caplog.records] == [
-        f"engines: engines build {task} --models one --cache cache" for task in ("a", "c")
+        f"engines: engines build {task} --models one --cache cache --tensorrt tensorrt-rtx"
+        for task in ("a", "c")
     ]
     building.close()
 
@@ -66,7 +68,7 @@ def test_the_engines_of_a_ladder_are_built_once(caplog: pytest.LogCaptureFixture
 def test_a_build_that_fails_is_told_and_costs_no_other(caplog: pytest.LogCaptureFixture) -> None:
     found = ladder(DIGITS, served(DIGITS, "a"))
     with caplog.at_level(logging.INFO):
-        building = EngineBuilding(Path("cache"), FAIL)
+        building = EngineBuilding(Path("cache"), command=FAIL)
         building.add("a", Path("one"), found)
         building.add("b", Path("one"), found)
         assert building.wait(300)
@@ -77,7 +79,7 @@ def test_a_build_that_fails_is_told_and_costs_no_other(caplog: pytest.LogCapture
 
 
 def test_closing_ends_a_build() -> None:
-    building = EngineBuilding(Path("cache"), HANG)
+    building = EngineBuilding(Path("cache"), command=HANG)
     building.add("a", Path("one"), ladder(DIGITS, served(DIGITS, "a")))
     building.add("b", Path("one"), ladder(DIGITS, served(DIGITS, "a")))
     building.close()
@@ -101,7 +103,7 @@ def test_a_release_that_comes_is_built_beside_and_then_offered_on_the_gpu(tmp_pa
     engines = EngineCache(tmp_path / "engines")
     reload = Reload(fleet.serving, CpuAndGpu(fleet.runtime, NeedsEngines(engines)), fleet.told)
     reload.folders["digits"] = fleet.models
-    building = EngineBuilding(tmp_path / "engines", WRITE)
+    building = EngineBuilding(tmp_path / "engines", command=WRITE)
     reload.taken = building.add
     watching = ModelWatching(fleet.models, ["digits"], engines)
 
@@ -134,7 +136,7 @@ def test_engines_of_other_models_change_nothing(tmp_path: Path) -> None:
     reload.folders["digits"] = fleet.models
     watching = ModelWatching(fleet.models, ["digits"], engines)
     before = fleet.pipeline.edition
-    building = EngineBuilding(tmp_path / "engines", WRITE)
+    building = EngineBuilding(tmp_path / "engines", command=WRITE)
     (tmp_path / "other" / "x").mkdir(parents=True)
     (tmp_path / "other" / "x" / "model.onnx").touch()
     building.add("other", tmp_path, fleet.pipeline.ladder)

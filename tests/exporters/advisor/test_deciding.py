@@ -72,6 +72,26 @@ def test_a_cascade_is_advised_where_it_saves_half() -> None:
     assert decide([light, heavy], Limits(), 0.5, None).verdict is Verdict.CLASSICAL
 
 
+def test_under_a_limit_of_latency_a_cascade_that_is_level_by_luck_is_not_advised() -> None:
+    """Light and middle are wrong as often as heavy, but on other rows: so may chance have it."""
+    row = np.arange(N)
+    heavy = replace(candidate("heavy", 100, 10_000), right=row < 900)
+    middle = replace(
+        candidate("middle", 150, 1_000), right=(row >= 100) & ((row < 800) | (row >= 850))
+    )
+    light = replace(candidate("light", 160, 10, confident=True), right=(row < 500) | (row >= 660))
+    limit = Limits(max_latency_ms=1.0)
+
+    assert decide([light, middle, heavy], Limits(), 0.5, judge).verdict is Verdict.CASCADE
+    assert decide([light, middle, heavy], limit, 0.5, judge).verdict is Verdict.CLASSICAL
+
+    wrong_where_light_is = [
+        candidate("light", 100, 10, confident=True),
+        candidate("heavy", 10, 900),
+    ]
+    assert decide(wrong_where_light_is, limit, 0.5, judge).verdict is Verdict.CASCADE
+
+
 def test_under_a_limit_of_latency_the_most_accurate_that_keeps_it_is_advised() -> None:
     """Without one, a standard error of 1,000 rows is worth a lighter model."""
     heavy, light = candidate("heavy", 100, 900), candidate("light", 107, 10)

@@ -4,11 +4,15 @@ from typing import Literal
 
 import pytest
 from ounce_exporters.advisor.reasons import reasons, timed_reasons
+from ounce_exporters.advisor.summary import verdict_lines
 from ounce_schemas.advice import (
+    Advice,
     Arm,
     Band,
+    Budget,
     CurvePoint,
     Decision,
+    Limits,
     Look,
     Measured,
     MeasuredDevice,
@@ -93,7 +97,9 @@ def test_a_network_that_ended_early_is_told() -> None:
         update={"accuracy": None, "stopped": "at most 0.72 to expect, ridge at least 0.79"}
     )
 
-    assert told(arm("ridge", 0.8), network)["data size"] == (
+    forest = arm("random-forest", 0.78).model_copy(update={"accuracy": None, "stopped": "too low"})
+
+    assert told(arm("ridge", 0.8), forest, network)["data size"] == (
         "mlp ended at 1,000 rows: at most 0.72 to expect, ridge at least 0.79"
     )
 
@@ -102,8 +108,60 @@ def test_a_glass_box_and_an_overfitted_model_have_their_price() -> None:
     found = told(arm("random-forest", 0.8), arm("logistic-regression", 0.77, interpretable=True))
 
     assert "logistic-regression, costs 3.0 points" in found["interpretability"]
-    assert "+8.0 points better on rows that it learned from" in found["overfitting"]
+    assert found["overfitting"] == (
+        "random-forest is 8.0 points better on rows that it learned from than on others; more rows "
+        "help most"
+    )
     assert "trees are +3.0 points" in found["structure"]
+
+
+def test_a_sample_is_told() -> None:
+    budget = Budget(given_s=6, planned_s=5, n_rows=1000, of_rows=2100, rungs=(750,), n_folds=1)
+    decision = Decision(verdict=Verdict.NEITHER_YET, best="ridge")
+    advice = Advice(
+        task="t",
+        measure=TASK.measure,
+        seed=0,
+        options={},
+        data_sha256="0" * 64,
+        limits=Limits(),
+        look=LOOK,
+        budget=budget,
+        arms=(),
+        decision=decision,
+        measured=Measured(machine="m", race_s=1),
+    )
+    whole = advice.model_copy(update={"budget": budget.model_copy(update={"of_rows": 1000})})
+
+    said = "Raced on a sample, 1,000 of 2,100 rows: a larger --budget than 6 judges more surely"
+    assert list(verdict_lines(advice)) == ["Advice: neither yet", said]
+    assert list(verdict_lines(whole)) == ["Advice: neither yet"]
+
+
+def test_models_that_are_level_are_told_so() -> None:
+    tree = arm("gradient-boosting", 0.80, ahead=(0.81, 0.82, 0.83))
+    network = arm("mlp", 0.80, ahead=(0.82, 0.84, 0.86), family="neural")
+
+    assert told(tree, network)["data size"] == (
+        "at 1,000 rows gradient-boosting is level with mlp; from there on mlp is forecast ahead"
+    )
+
+
+def test_a_model_that_learned_nothing_by_heart_is_told() -> None:
+    forest = arm("random-forest", 0.8)
+    point = CurvePoint(n_rows=1000, train=0.79, validation=0.8)
+
+    assert told(forest.model_copy(update={"curve": (point,)}))["overfitting"] == (
+        "random-forest is no better on rows that it learned from than on others"
+    )
+
+
+def test_groups_that_are_alike_are_not_told_apart() -> None:
+    groups = {"a": estimate(0.9), "b": estimate(0.9, half=0.05)}
+
+    assert told(arm("ridge", 0.8), groups=groups)["fairness"] == (
+        "'b' gets 0.900 (0.850 to 0.950), and so do all other groups; of it the least is known"
+    )
 
 
 IMAGES = LOOK.model_copy(update={"structure": "image", "shape": (28, 28, 1)})

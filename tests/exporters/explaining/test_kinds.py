@@ -90,18 +90,26 @@ def test_steps_that_a_shorter_sequence_does_not_have_contribute_nothing(
     np.testing.assert_allclose(found.sums, log_odds(found.answers), rtol=1e-3, atol=1e-3)
 
 
-def test_bytes_of_a_sentence(tmp_path: Path, truth: NDArray[np.int64]) -> None:
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("hashed-linear", "exact"), ("hashed-mlp", "rescale"), ("byte-cnn", "rescale")],
+)
+def test_bytes_of_a_sentence(
+    tmp_path: Path, truth: NDArray[np.int64], name: str, method: str
+) -> None:
     texts = np.array([["win a prize" if yes else "see you at lunch"] for yes in truth], object)
     texts[::10] = ""
     tensor = {"datatype": "BYTES", "shape": (1,), "text_bytes": 32}
     data = made(tensor, texts, truth)
-    found = export(data, tmp_path, fit(data, "hashed-linear"))
+    found = export(data, tmp_path, fit(data, name))
     own = found.card.explanation
     assert own is not None
-    assert own.inputs[:2] == ("input bytes 0-1", "input bytes 2-3")
-    empty = data.test.inputs["input"][:, 0] == ""
-    np.testing.assert_allclose(found.explained[empty, -16:], 0, atol=1e-6)
+    assert (own.method, own.inputs, own.texts["input"].size_bytes) == (method, ("input",), 32)
+    asked = data.test.inputs["input"][:, 0]
+    np.testing.assert_allclose(found.explained[asked == "", -32:], 0, atol=1e-6)
     np.testing.assert_allclose(found.sums, log_odds(found.answers), rtol=1e-3, atol=1e-3)
+    of_bytes = found.explained[np.flatnonzero(asked != "")[0], -32:]
+    assert np.abs(of_bytes[:11]).sum() > 10 * np.abs(of_bytes[17:]).sum()
 
 
 def test_the_score_of_an_anomaly(tmp_path: Path, truth: NDArray[np.int64]) -> None:

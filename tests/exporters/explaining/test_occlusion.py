@@ -13,6 +13,7 @@ from ounce_exporters.training.classical import fit_classical
 from ounce_exporters.training.kernel_svm import KernelSVM
 from ounce_schemas.cells import Cell
 from ounce_schemas.documents import EXPLANATION_FILE, read_card
+from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from sklearn.pipeline import Pipeline
 
@@ -22,6 +23,16 @@ from tests.exporters.explaining.explained import export, log_odds, table
 def kernel(task: TaskSpec, seed: int) -> Pipeline:
     model = KernelSVM(len(task.labels), n_vectors=16, random_state=seed)
     return Pipeline([("columns", preprocessing(task)), ("model", model)])
+
+
+@pytest.fixture(autouse=True)
+def _no_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of such a model nothing is known but its answers."""
+
+    def refuses(*_: object) -> None:
+        raise ExportError("no rule")
+
+    monkeypatch.setattr(making, "rescale", refuses)
 
 
 @pytest.mark.parametrize("labels", [("no", "yes"), ("low", "middle", "high")])

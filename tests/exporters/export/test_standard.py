@@ -114,9 +114,41 @@ def test_a_scaler_answers_as_before(n: int) -> None:
     np.testing.assert_array_equal(answers(standardize(model), rows), answers(model, rows))
 
 
+@pytest.mark.parametrize("norm", ["L1", "L2", "MAX", None])
+def test_a_normalizer_answers_as_before(norm: str | None) -> None:
+    rows = np.random.default_rng(0).normal(size=(9, N_FEATURES)).astype(np.float32)
+    rows[3] = 0.0
+    model = ml_model("Normalizer", **({} if norm is None else {"norm": norm}))
+    standard = standardize(model)
+    onnx.checker.check_model(standard, full_check=True)
+    np.testing.assert_allclose(answers(standard, rows), answers(model, rows), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shift", [{}, {"intercepts": [0.5, -1.0]}])
+def test_a_linear_regression_answers_as_before(shift: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=2 * N_FEATURES).tolist()
+    model = ml_model("LinearRegressor", targets=2, coefficients=weights, **shift)
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 2
+    rows = rng.normal(size=(9, N_FEATURES)).astype(np.float32)
+    standard = standardize(model)
+    onnx.checker.check_model(standard, full_check=True)
+    np.testing.assert_allclose(answers(standard, rows), answers(model, rows), rtol=1e-5)
+
+
+@pytest.mark.rtx
+@pytest.mark.parametrize("kind", ["Normalizer", "LinearRegressor"])
+def test_tensorrt_builds_what_is_rewritten(kind: str) -> None:
+    weights = {"targets": N_FEATURES, "coefficients": [0.5] * N_FEATURES**2}
+    model = ml_model(kind, **(weights if kind == "LinearRegressor" else {"norm": "L2"}))
+    assert build_engine(rtx_or_skip(), standardize(model).SerializeToString(), BatchProfile(8, 64))
+
+
 def test_other_operators_are_named() -> None:
-    model = ml_model("Normalizer", norm="L2")
-    with pytest.raises(NoStandardFormError, match=r"^operator Normalizer has no standard form$"):
+    with pytest.raises(NoStandardFormError, match=r"^operator Binarizer has no standard form$"):
+        standardize(ml_model("Binarizer", threshold=0.5))
+    model = ml_model("LinearRegressor", coefficients=[1.0] * N_FEATURES, post_transform="LOGISTIC")
+    with pytest.raises(NoStandardFormError, match=r"LinearRegressor: post_transform LOGISTIC$"):
         standardize(model)
 
 

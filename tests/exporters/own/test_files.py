@@ -185,7 +185,6 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "PyTorch's": (lambda p: p.write_bytes(b"PK\x03\x04..."), "export the module with torch.onnx"),
     "weights elsewhere": (lambda p: external(p, "../w.bin"), "only a file beside it is read"),
     "weights absent": (lambda p: external(p, "w.bin"), "keeps weights in 'w.bin', which is not"),
-    "fixed batch": (lambda p: linear(p, batch=1), "is made for 1 items a call: export the model"),
     "wrong width": (lambda p: linear(p, width=3), "'x' (tensor(float), 3 values an item) matches"),
     "texts": (
         lambda p: save(p, [ENCODE], kind=TensorProto.STRING, shape=["n", 2]),

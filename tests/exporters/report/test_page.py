@@ -49,6 +49,8 @@ def test_the_page_of_a_classification(busy: tuple[Path, TaskData, Recipe]) -> No
     captions = re.findall(r"<figcaption>(\w+)", page)
     assert captions == ["Confusion", "Calibration", "Learning", "Importances", "Accuracy"]
     assert page.count("<svg") == page.count("</svg>") == 5
+    for part in ("figure", "svg"):  # a plot is never wider than a telephone
+        assert re.search(rf"\b{part}{{[^}}]*max-width:100%", page)
     card = read_card(busy[0] / "decision-tree" / "card.json")
     assert card.overall is not None
     assert card.cross_validation is not None

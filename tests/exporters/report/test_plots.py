@@ -1,12 +1,13 @@
 """Plots show what the figures say, and nothing of a name is markup."""
 
+import math
 import re
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from ounce_exporters.report import plots
-from ounce_exporters.report.svg import padded, ticks
+from ounce_exporters.report.svg import padded, power_ticks, ticks
 from ounce_schemas.card import (
     AccuracyEstimate,
     GroupFigures,
@@ -32,6 +33,22 @@ def texts(svg: str) -> list[str]:
 )
 def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
     assert ticks(low, high) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (10, 900, ["10", "20", "50", "100", "200", "500"]),
+        (10, 100_000, ["10", "100", "1,000", "10,000", "100,000"]),
+        (6.2, 9.1, ["7", "8", "9"]),
+    ],
+)
+def test_ticks_of_powers_are_round(low: float, high: float, expected: list[str]) -> None:
+    found = power_ticks(math.log10(low), math.log10(high))
+
+    assert [name for _, name in found] == expected
+    values = [10**place for place, _ in found]
+    assert values == pytest.approx([float(name.replace(",", "")) for name in expected])
 
 
 @pytest.mark.parametrize(("low", "high"), [(5.0, 5.0), (0.0, 0.0), (-1e30, 1e30), (1e-9, 2e-9)])

@@ -11,7 +11,7 @@ N = 48
 
 
 def read(texts: list[str]) -> Columns:
-    return choose_columns(pd.DataFrame({"took": texts * (N // len(texts)), "y": "a"}), "y")
+    return choose_columns(pd.DataFrame({"took": texts * max(N // len(texts), 1), "y": "a"}), "y")
 
 
 def seconds(found: Columns) -> list[float]:
@@ -59,6 +59,20 @@ def test_how_it_is_read_is_said() -> None:
 @pytest.mark.parametrize("texts", [["a:b", "c"], ["10.0.0.1:80", "x"], ["1:10", "1:100"]])
 def test_what_only_looks_like_a_clock_is_a_text(texts: list[str]) -> None:
     assert read(texts).categorical == ("took",)
+
+
+def test_pairs_without_small_second_numbers_are_scores() -> None:
+    sets = [f"25:{i}" for i in range(10, 24)] + [f"{i}:25" for i in range(10, 24)]
+    found = read([*sets, "26:24", "24:26", "27:25", ""] * 4)
+    assert found.categorical == ("took",)
+    assert found.notices[0].startswith("column 'took' is read as texts, such as scores")
+    assert "--columns 'took=date:%H:%M'" in found.notices[0]
+
+
+def test_times_with_minutes_below_ten_stay_times() -> None:
+    times = [f"{hour}:{minute:02d}" for hour in range(8, 18) for minute in (5, 20, 35, 50)]
+    assert "took.seconds" in read(times).numeric
+    assert read(["20:00", "25:10", "9:05"] * 16).numeric == ("took.seconds",)
 
 
 def test_minutes_over_an_hour_are_told() -> None:

@@ -198,3 +198,59 @@ def test_numbers_with_both_decimal_marks_are_left_out_by_name() -> None:
     found = choose_columns(frame(a=marks, b=np.arange(300) % 7, y="a"), "y")
     assert found.numeric == ("b",)
     assert "others a decimal comma: write them alike" in found.notices[0]
+
+
+@pytest.mark.parametrize("as_numbers", [True, False])
+def test_days_of_eight_digits_are_dates(as_numbers: bool) -> None:
+    days = [20260101 + 100 * (i % 12) + i % 28 for i in range(N)]
+    found = choose(day=[float(d) for d in days] if as_numbers else [str(d) for d in days])
+    assert found.numeric == ("v", "day.weekday", "day.month")
+    assert values(found, "day.month")[:3] == [1, 2, 3]
+    [cell] = {column.cell for column in found.inputs if column.name == "day.month"}
+    assert read_values(cell, pd.Series([20261130.0]))[0] == [11]
+    assert choose({"day": "number"}, day=days).numeric == ("v", "day less 20260664")
+
+
+def test_other_numbers_of_eight_digits_stay_numbers() -> None:
+    assert choose(load=[20260101.0 + 7 * i for i in range(N)]).numeric == (
+        "v",
+        "load less 20260518",
+    )
+
+
+@pytest.mark.parametrize("name", ["ID", "PassengerId", "customer_id", "orderid", "PID"])
+def test_numbers_of_things_that_seldom_stand_twice_are_no_input(name: str) -> None:
+    numbers = 1_000_000 + RNG.permutation(50_000)[:N]
+    twice = numbers.copy()
+    twice[-4:] = twice[:4]
+    for cells in (numbers, twice):
+        found = choose(**{name: cells.astype(float)})
+        assert found.numeric == ("v",)
+        assert f"column '{name}' is left out: " in found.notices[0]
+    assert choose(paid=twice.astype(float)).numeric == ("v", "paid")
+
+
+def test_numbers_that_count_within_groups_are_no_input() -> None:
+    found = choose(**{"Sample Number": [i % 40 + 1.0 for i in range(N)]})
+    assert found.numeric == ("v",)
+    assert "it numbers the rows of each of several groups" in found.notices[0]
+    assert choose(hour=[i % 24 * 1.0 for i in range(N)]).numeric == ("v", "hour")
+    assert choose(number=[i * 7 % 40 + 1.0 for i in range(N)]).numeric == ("v", "number")
+
+
+def test_codes_are_no_numbers_and_what_is_said_of_them_is_whole() -> None:
+    stations = [*map(str, range(1000, 1040)), "c168", "c204"]
+    found = choose(station=[stations[i % 42] for i in range(N)])
+    assert found.categorical == ("station",)
+    padded = choose(provider=[f"{i % 40:06d}" for i in range(N)])
+    assert padded.categorical == ("provider",)
+    assert not any("are gaps" in line for line in padded.notices)
+
+
+@pytest.mark.parametrize("name", ["zip", "zipcode", "Postcode", "PostalCode", "postal_code", "PLZ"])
+def test_postcodes_without_a_zero_in_front_are_told(name: str) -> None:
+    found = choose(**{name: [float(10_115 + 37 * (i % 40)) for i in range(N)]})
+    assert found.numeric == ("v", name)
+    assert found.notices == (
+        f"column {name!r} is read as a number; if it is a code, say --columns '{name}=category'",
+    )

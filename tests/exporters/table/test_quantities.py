@@ -117,3 +117,11 @@ def test_a_column_is_read_as_its_cells_are(texts: list[str]) -> None:
         return
     expected = np.array([np.nan if number is None else number for number in cells])
     np.testing.assert_array_equal(found.values, expected)
+
+
+def test_numbers_with_empty_cells_are_plain() -> None:
+    found = read_quantity(pd.Series(["1.5", "", "2e3", ""], dtype=str, name="v"), None)
+    assert found is not None
+    np.testing.assert_array_equal(found.values, [1.5, np.nan, 2000, np.nan])
+    assert found.is_plain
+    assert (found.unit, found.odd, found.marks) == (None, {}, ())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from ounce_exporters.tasks.table.columns import choose_columns
+from ounce_exporters.tasks.table.repeats import find_order, find_units
 from ounce_exporters.tasks.table.suspects import (
     _error,
     _least_error,
@@ -106,3 +107,40 @@ def test_values_that_may_mark_gaps_are_named() -> None:
     found = find_marks(choose_columns(table, "y").inputs)
     assert [line.split("'")[1] for line in found] == ["warm", "counts"]
     assert found[0].startswith("column 'warm' holds -9999 in 45 rows, far from all other values")
+
+
+def test_a_rounded_mean_of_columns_is_told() -> None:
+    least, extra = RNG.uniform(5, 60, N).round(1), RNG.uniform(1, 9, N).round(1)
+    others = {f"v{i}": RNG.normal(size=N) for i in range(20)}
+    inputs = choose_columns(frame(least=least, most=least + extra, **others), "y").inputs
+    mean = (least + extra / 2).round(1)
+    assert (find_sum(inputs, mean) or "").startswith("columns 'least', 'most' add up")
+    assert find_sum(inputs, mean + 0.3 * RNG.normal(size=N)) is None
+
+
+def test_a_column_that_tells_whose_a_row_is_is_named() -> None:
+    whose = np.repeat(np.arange(80.0), 5)
+    inputs = choose_columns(
+        frame(v=NOISE, patient_id=whose, nr=whose, amount=whose, id=np.arange(N) % 5 * 1.0), "y"
+    ).inputs
+    found = find_units(inputs)
+    assert [line.split("'")[1] for line in found] == ["patient_id", "nr"]
+    assert "80 have 5 rows or so each" in found[0]
+    assert "--unit 'patient_id'" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "times"),
+    [
+        ("at", [f"2026-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(300)]),
+        ("year", [1900.0 + i / 12 for i in range(300)]),
+        ("year", [f"{1900 + i / 12:.4f}" for i in range(300)]),
+    ],
+)
+def test_rows_in_the_order_of_time_are_told(name: str, times: list[object]) -> None:
+    table = frame(**{"v": NOISE[:300], name: times})
+    assert f"--time '{name}'" in (find_order(table, "v") or "")
+    assert find_order(table.sample(frac=1, random_state=0), "v") is None
+    assert (
+        find_order(table.rename(columns={name: "v", "v": "w"}).assign(v=NOISE[:300]), "w") is None
+    )

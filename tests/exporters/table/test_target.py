@@ -102,3 +102,31 @@ def test_classes_that_differ_in_capital_letters_alone_are_named() -> None:
     assert found.notices == (
         "classes 'OK', 'ok' differ in capital letters alone: each is one of its own",
     )
+
+
+def test_a_mark_of_gaps_in_the_numbers_is_one_in_the_target() -> None:
+    classes = ["carni", "herbi", "NA"] * 8
+    weights = ["1.5", "2", "NA", "4"] * 6
+    found = read_target(frame(y=classes, kg=weights), "y")
+    assert found.labels == ("carni", "herbi")
+    assert found.rows.tolist() == [True, True, False] * 8
+    assert found.notices[0].startswith("8 rows are left out: their 'y' is 'NA', which marks a gap")
+    sizes = ["S", "M", "NA", "L"] * 6
+    assert read_target(frame(y=classes, kg=sizes), "y").labels == ("NA", "carni", "herbi")
+
+
+def test_a_name_within_the_only_column_asks_for_the_separator() -> None:
+    table = frame(**{"id  weight  y": ["1 2 a"] * 3})
+    with pytest.raises(DataError, match=r"no column 'y': .*; name the separator with --sep"):
+        read_target(table, "y")
+
+
+def test_counts_that_thin_out_are_a_quantity() -> None:
+    counts = [n for n, rows in enumerate([40, 30, 20, 9, 4, 2, 1]) for _ in range(rows)]
+    found = target(counts)
+    assert found.labels == ()
+    assert len(found.values) == len(counts)
+    assert "--kind classification" in found.notices[0]
+    assert target(counts, kind="classification").labels == ("0", "1", "2", "3")
+    one_rare = [n for n, rows in enumerate([40, 30, 4, 20, 9]) for _ in range(rows)]
+    assert target(one_rare).labels == ("0", "1", "3", "4")

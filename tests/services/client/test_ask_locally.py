@@ -1,6 +1,7 @@
 """`ounce ask --local`: rows of a person's table against a real ladder, without Kafka."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,27 @@ def test_each_row_of_a_file_is_answered(digits_models: Path, tmp_path: Path) -> 
     file = tmp_path / "digit.bin"
     file.write_bytes(np.full(64, 8, "<f4").tobytes())
     assert run(digits_models, f"--file={file}").return_value == 0
+
+
+def test_a_bad_row_of_a_table_costs_no_other(digits_models: Path, tmp_path: Path) -> None:
+    noted = logging.getLogger("ounce_edge").level
+    file = tmp_path / "rows.csv"
+    good, short = ",".join(["8"] * 64), ",".join(["8"] * 63)
+    file.write_text("\n".join([good, short, short, good, good, good]))
+    result = run(digits_models, f"--file={file}", "--min-accuracy", "0.5")
+    lines = result.stdout.splitlines()
+    assert "wrong-length: " in lines[1]
+    assert lines[2].split(maxsplit=1) == ["3", "the same"]
+    assert "4 of 6 answered" in result.stderr
+    assert result.return_value == 1
+    assert logging.getLogger("ounce_edge").level == noted
+
+
+def test_a_task_that_is_absent_is_named_with_those_there(digits_models: Path) -> None:
+    options = ["digit", "--local", f"--models={digits_models}", "--data", GOOD]
+    result = CliRunner().invoke(command, options, standalone_mode=False)
+    assert f"name a task that {digits_models} has: " in str(result.exception)
+    assert "digits" in str(result.exception).rpartition("has: ")[2]
 
 
 @pytest.mark.kafka

@@ -46,7 +46,7 @@ def test_ask_gives_the_answer_of_its_own_request(kafka: str, samples: Samples) -
         with pytest.raises(RefusedError) as refused:
             client.ask(samples.inputs["input"][1], id="mine")
         assert refused.value.id == "mine"
-        with pytest.raises(BrokerError, match="is a worker of the task running"):
+        with pytest.raises(BrokerError, match=r"is a worker of the task running.*--task toy`"):
             client.ask(samples.inputs["input"][2], timeout_s=0.3)
         sent = {client.send(row) for row in samples.inputs["input"][3:6]}
         others = list(islice(client.answers(timeout_s=60), len(sent)))
@@ -66,8 +66,44 @@ def test_many_are_asked_at_once(kafka: str, samples: Samples) -> None:
     ]
 
 
+def test_where_nobody_answers_not_all_rows_of_a_file_are_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent:
+        asked = 0
+
+        def __init__(self, *_: object, **__: object) -> None:
+            """Connects with nothing."""
+
+        def __enter__(self) -> "Silent":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            """Ends."""
+
+        def ask(self, row: object, **_: object) -> Answer:
+            Silent.asked += 1
+            if row == b"refused":
+                raise RefusedError("id", "reason", "text")
+            raise BrokerError("no answer")
+
+    monkeypatch.setattr("ounce_services.client.ask_command.Client", Silent)
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(["1", "refused", *"234567"]))
+    result = run("toy", "--kafka=x:1", f"--file={file}")
+    assert Silent.asked == 4
+    told = [line.split(maxsplit=1)[1] for line in result.stdout.splitlines()]
+    not_asked = "not asked: 2 before it got no answer"
+    assert told == [
+        "no answer", "reason: text", "no answer", "the same", not_asked, *["the same"] * 3,
+    ]  # fmt: skip
+    assert "0 of 8 answered" in result.stderr
+
+
 def test_what_can_not_be_sent_is_said() -> None:
     assert "give --data or --file" in str(run("toy", "--local").exception)
+    both = run("toy", "--local", "--data", "1", "--file", "x")
+    assert "give --data or --file, not both" in str(both.exception)
     assert "give --kafka HOST:PORT or --local" in str(run("toy", "--data", "1").exception)
     no_ladder = run("toy", "--data", "1", "--local", "--models", "/nowhere").exception
     assert "ounce train" in str(no_ladder)

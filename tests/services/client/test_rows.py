@@ -17,6 +17,11 @@ from ounce_services.client.rows import read_rows
         ("a.csv", "1,2.5\n3,-4e1\n", ["1,2.5", "3,-4e1"]),
         ("a.csv", "1;2\n3;4\n", ["1,2", "3,4"]),
         ("a.csv", "1,,2\n3,4,5\n", ["1,,2", "3,4,5"]),
+        (
+            "a.csv",
+            'a,b\n1,2\n"x, y"\n3,4\n',
+            [{"a": "1", "b": "2"}, 'a,b\n"x, y"\n', {"a": "3", "b": "4"}],
+        ),
         ("a.jsonl", '{"a": 1}\n\n{"a": 2}\n', [b'{"a": 1}', b'{"a": 2}']),
         ("a.json", '[{"a": 1}, {"a": 2}]', [{"a": 1}, {"a": 2}]),
         ("a.json", "[1, 2]", [b"[1, 2]"]),
@@ -34,8 +39,8 @@ def test_a_file_s_rows(tmp_path: Path, name: str, content: str, rows: list[Any])
     [
         ("a.csv", b"", "holds 0 rows"),
         ("a.csv", b"a,b\n", "holds 0 rows"),
-        ("a.csv", b"a,b\n1,2\n1,2,3\n", "line 3 has 3 values, and the first 2"),
-        ("a.csv", b"a,b\n\xff,2\n", "can't be read"),
+        ("a.csv", b"a,b\n1,2\n1,2,3\n3\n", "line 3 has 3 values, and the first 2"),
+        ("a.csv", b"a,b\n\xff,2\n", "byte 4 is no UTF-8; save it so"),
         ("a.json", b"{", "can't be read"),
         ("a.jsonl", b"1\n" * 10_001, "holds 10001 rows"),
     ],
@@ -50,5 +55,5 @@ def test_a_file_that_holds_no_rows_is_named(
 
 
 def test_a_file_that_is_absent_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="absent"):
+    with pytest.raises(DataError, match=r"absent.csv: can't be read: No such file"):
         read_rows(None, tmp_path / "absent.csv")

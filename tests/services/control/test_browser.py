@@ -7,14 +7,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 import uvicorn
+from ounce_schemas.canary import Stop
 from ounce_services.control.api.app import make_app
 from ounce_services.control.plane import make_plane
 from ounce_services.control.settings import ControlSettings
 
 from tests.services.control.conftest import MemoryTopics
 from tests.support.process.child import free_port
+from tests.support.process.wait import wait_until
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")
@@ -53,17 +56,50 @@ def test_a_browser_runs_the_scripts_and_finds_no_fault(
     console: tuple[str, list], tmp_path: Path, path: str
 ) -> None:
     url, asked = console
-    shown = subprocess.run(
-        [
-            str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
-            f"--user-data-dir={tmp_path}", "--window-size=390,900", "--virtual-time-budget=4000",
-            "--dump-dom", f"{url}{path}",
-        ],
-        capture_output=True, text=True, timeout=90, check=True,
-    )  # fmt: skip
+    shown = _dom_of(f"{url}{path}", tmp_path)
     title = {"/": "Fleet", "/audit": "Audit log"}.get(path, path[1:].title())
     assert f"<h1>{title}</h1>" in shown.stdout
     faults = re.findall(r"CONSOLE.*", shown.stderr)
     assert faults == []
     assert {"/static/htmx.min.js", "/static/console.css"} <= set(asked)
     assert ("/live" in asked) is (path == "/")
+
+
+def test_an_open_page_offers_more_once_a_canary_stopped_itself(
+    console: tuple[str, list], topics_in_memory: MemoryTopics, tmp_path: Path
+) -> None:
+    url, asked = console
+    with httpx2.Client(base_url=url, headers={"Origin": url}) as ann:
+        ann.post("/policy/apply", data={"document": "min_accuracy: 0.5", "base": "0"})
+        form = {"share": "0.1", "margin": "0.01", "accuracy_margin": "0.005", "confidence": "0.95"}
+        ann.post("/trial/canary", data={**form, "base": "1", "document": "min_accuracy: 0.9"})
+        assert "It stopped itself" not in ann.get("/trial").text
+    canary = topics_in_memory.history().current.id
+    stop = Stop(canary=canary, worker="w", at_ms=2, reason="deadlines of digits")
+    asked.clear()
+    tells = threading.Thread(target=_tell_once_open, args=(asked, topics_in_memory, stop))
+    tells.start()
+    shown = _dom_of(f"{url}/trial", tmp_path)
+    tells.join(60)
+    assert asked.count("/trial") == 1
+    assert "/trial/canary" in asked
+    for text in ("It stopped itself", "Promote although it stopped itself", "Start the canary"):
+        assert text in shown.stdout
+
+
+def _tell_once_open(asked: list, topics: MemoryTopics, stop: Stop) -> None:
+    """The canary stops itself once a browser has loaded the page, which it reads again later."""
+    wait_until(lambda: "/static/htmx.min.js" in asked, lambda: asked)
+    topics.canaries.append((stop.key, stop.model_dump_json().encode()))
+
+
+def _dom_of(url: str, folder: Path) -> subprocess.CompletedProcess:
+    """What a browser makes of a page in some seconds of its own."""
+    return subprocess.run(
+        [
+            str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+            f"--user-data-dir={folder}", "--window-size=390,900", "--virtual-time-budget=8000",
+            "--dump-dom", url,
+        ],
+        capture_output=True, text=True, timeout=90, check=True,
+    )  # fmt: skip

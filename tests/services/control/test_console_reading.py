@@ -4,11 +4,13 @@ import pytest
 from fastapi.testclient import TestClient
 from ounce_edge.recommender.rule.explanation import Assessment
 from ounce_schemas.errors import BrokerError
+from ounce_schemas.routing import Choice
 from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.control.access.principal import Role
 from ounce_services.control.api.app import make_app
 from ounce_services.control.console.frontier import plot
 from ounce_services.control.console.pages import _environment
+from ounce_services.control.console.views import WHY
 from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings
 from ounce_services.registry.topic import ModelsTopic
@@ -58,6 +60,11 @@ def test_a_plot_has_several_marks_of_cost(least: float, most: float) -> None:
     ticks = plot(plans).x_ticks
     assert 2 <= len(ticks) <= 12
     assert [x for x, _ in ticks] == sorted({x for x, _ in ticks})
+
+
+def test_each_reason_of_an_answer_has_words() -> None:
+    assert WHY.keys() == set(Choice)
+    assert len(set(WHY.values())) == len(WHY)
 
 
 def test_tables_that_scroll_are_reached_by_keyboard(plane: Plane) -> None:

@@ -1,8 +1,5 @@
 """The database on SQLite and on a real PostgreSQL: tables, migrations, the outbox."""
 
-import os
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +15,7 @@ from ounce_services.control.store.database import Database, DatabaseError
 from ounce_services.control.store.outbox import Fate, Kind, Outbox, Record, State
 from ounce_services.control.store.tables import Base
 
-from tests.support.process.child import free_port
-from tests.support.process.wait import wait_until
+from tests.support.process.postgresql import PostgresqlUnavailableError, running_postgresql
 
 FIRST = Record(Kind.POLICY, "policy", 1, "{}")
 
@@ -41,36 +37,11 @@ class Carrier:
 @pytest.fixture(scope="module")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a real server's empty database."""
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))  # Debian: not on PATH
-    if not installed:
-        pytest.skip("PostgreSQL is not here: apt-get install postgresql")
-    programs = installed[-1].parent
-    folder, port = tmp_path_factory.mktemp("postgresql"), free_port()
-    as_user: dict[str, object] = {}
-    if os.geteuid() == 0:  # the server refuses to run as root
-        shutil.chown(folder, "nobody")
-        for parent in folder.parents:
-            if parent == Path("/tmp"):
-                break
-            parent.chmod(0o755)
-        as_user = {"user": "nobody"}
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **as_user}
-    subprocess.run(
-        [programs / "initdb", "-D", folder / "data", "-U", "ounce", "--auth=trust", "--no-sync"],
-        **quiet,
-    )
-    options = ["-F", "-k", str(folder), "-h", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(
-        [programs / "postgres", "-D", folder / "data", *options],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **as_user,
-    )  # fmt: skip
     try:
-        ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-        wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, server.poll)
-        yield f"postgresql://ounce@127.0.0.1:{port}/postgres"
-    finally:
-        server.terminate()
-        server.wait(60)
+        with running_postgresql(tmp_path_factory.mktemp("postgresql")) as url:
+            yield url
+    except PostgresqlUnavailableError as e:
+        pytest.skip(str(e))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

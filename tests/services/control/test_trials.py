@@ -1,5 +1,7 @@
 """Canaries and shadows over HTTP and in the console: started, seen, promoted, stopped."""
 
+import re
+
 import pytest
 from fastapi.testclient import TestClient
 from ounce_schemas.canary import Comparison, Criterion, Evidence, Stop
@@ -154,18 +156,40 @@ def test_the_page_starts_shows_and_ends_a_canary(
     assert (started.status_code, "10.0%" in started.text) == (200, True)
     assert topics_in_memory.history().current.canary.document == TIGHT
     assert "Start the canary" not in started.text
+    part = ann.get("/trial/canary", headers={"HX-Request": "true"}).text
+    assert ("stopped itself" in started.text + part, "hx-swap-oob" in part) == (False, False)
     tell(topics_in_memory, stopped=True)
     text = ann.get("/trial").text
     assert "It stopped itself: deadlines of digits" in text
     assert "50.00%" in text
-    part = ann.get("/trial/canary", headers={"HX-Request": "true"}).text
-    assert part in text
-    assert ("It stopped itself" in part, "<html" in part) == (True, False)
+    known = ann.get("/trial/canary?known_stop=true", headers={"HX-Request": "true"}).text
+    assert known in text
+    assert ("It stopped itself" in known, "<html" in known) == (True, False)
     assert "Promote" not in eve.get("/trial").text
     assert ann.post("/trial/promote", data={"base": 2}).status_code == 422
     assert "Nothing is on trial" in ann.post("/trial/stop", data={"base": 2}).text
     stale = ann.post("/trial/canary", data=form)
     assert (stale.status_code, "Changed meanwhile" in stale.text) == (412, True)
+
+
+def test_an_open_page_learns_once_what_can_be_done_with_a_canary_that_stopped_itself(
+    plane: Plane, topics_in_memory: MemoryTopics
+) -> None:
+    ann, eve = logged_in(plane), logged_in(plane, "viewer")
+    ann.post("/policy/apply", data={"document": LOOSE, "base": 0})
+    page = ann.post("/trial/canary", data={**FORM, "base": 1, "document": TIGHT}).text
+    [place] = re.findall(r'hx-get="(/trial/canary)" hx-include="#known-stop"', page)
+    assert 'id="known-stop"' not in page
+    tell(topics_in_memory, stopped=True)
+    news = ann.get(place, headers={"HX-Request": "true"}).text
+    for own in ("force-place", "start-place"):  # both are on the page, and take the place of that
+        assert f'<div id="{own}">' in page
+        assert f'<div id="{own}" hx-swap-oob="true">' in news
+    for text in ('id="known-stop"', "Promote although it stopped itself", "Start the canary"):
+        assert (text in page, text in news) == (False, True)
+    again = ann.get(f"{place}?known_stop=true", headers={"HX-Request": "true"}).text
+    assert "hx-swap-oob" not in again  # what is being typed stays
+    assert "hx-swap-oob" not in eve.get(place, headers={"HX-Request": "true"}).text
 
 
 def test_the_page_starts_a_canary_of_a_model_and_a_shadow(

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,10 @@ from ounce_edge.models.runtimes.base import Inputs, LoadedModel, TensorSignature
 from ounce_edge.models.runtimes.tensorrt.cuda import CudaError
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
-ANSWER, CRASH, STICK, OUT_OF_MEMORY, HANG, EXIT = range(6)
+ANSWER, CRASH, STICK, OUT_OF_MEMORY, HANG, EXIT, RELEASE = range(7)
+_LIMIT_S = 60.0
+_is_loading, _is_released = threading.Event(), threading.Event()
+"""Of the file `slow`: its load ends once a call has seen that it began."""
 
 
 class BadModel:
@@ -33,6 +37,8 @@ class BadModel:
             time.sleep(600)
         if wish == EXIT:
             os._exit(3)
+        if wish == RELEASE and _is_loading.wait(_LIMIT_S):
+            _is_released.set()
         return np.asarray(inputs["input"][:, :3], np.float32)  # of digits: three labels
 
     def unload(self) -> None:
@@ -40,7 +46,8 @@ class BadModel:
 
 
 class BadRuntime:
-    """Loads bad models; a file `refuse` is refused."""
+    """Loads bad models; a file `refuse` is refused, and one `once:PATH` kills when it is loaded a
+    second time."""
 
     name = "bad 1"
     threads = 1
@@ -50,6 +57,15 @@ class BadRuntime:
             raise ArtifactError(f"{path}: is refused")
         if content == b"crash":
             os._exit(4)
+        if content == b"slow":
+            _is_loading.set()
+            if not _is_released.wait(_LIMIT_S):
+                raise ArtifactError(f"{path}: no call came meanwhile")
+        if content.startswith(b"once:"):
+            mark = Path(content[5:].decode())
+            if mark.exists():
+                os._exit(6)
+            mark.touch()
         return BadModel()
 
 

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from ounce_edge.models.runtimes.tensorrt.builder import end_with_parent
+
 FLAVOUR, MODEL, ENGINE, BEST, MOST = sys.argv[1:]
 BEHAVIOUR = Path(MODEL).read_text()
 
@@ -17,6 +19,10 @@ if BEHAVIOUR == "crash":
     os.kill(os.getpid(), signal.SIGSEGV)
 elif BEHAVIOUR == "fail":
     sys.exit("no room " + "x" * 200_000 + " at the end")
+elif BEHAVIOUR == "watch":
+    end_with_parent(Path(MODEL).parent)
+    print(json.dumps({"phase": str(os.getpid()), "share": 0.6}), flush=True)
+    time.sleep(600)
 elif BEHAVIOUR == "hang":
     time.sleep(600)
 elif BEHAVIOUR == "refuse":

@@ -28,6 +28,7 @@ class FakeGpu:
     always."""
 
     cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
+    cudaStreamNonBlocking = 1
     cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
 
     def __init__(self) -> None:
@@ -103,7 +104,8 @@ class FakeGpu:
     def _cudaEventElapsedTime(self, begin: dict[str, float], end: dict[str, float]) -> float:
         return end["at_ms"] - begin["at_ms"]
 
-    def _cudaStreamCreate(self) -> int:
+    def _cudaStreamCreateWithFlags(self, flags: int) -> int:
+        assert flags == self.cudaStreamNonBlocking
         return 77
 
     def _cudaStreamDestroy(self, stream: int) -> None:
@@ -124,9 +126,10 @@ class FakeGpu:
         return list(graph)
 
     def _cudaGraphDestroy(self, graph: Any) -> None:
-        pass
+        graph.clear()
 
-    _cudaGraphExecDestroy = _cudaGraphDestroy
+    def _cudaGraphExecDestroy(self, graph: Any) -> None:
+        graph.clear()
 
     def _cudaGraphLaunch(self, graph: Any, stream: int) -> None:
         for work in graph:

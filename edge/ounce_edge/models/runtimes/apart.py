@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from ounce_schemas.errors import ArtifactError, OunceError, RuntimeAbsentError
 
 from ounce_edge.models.runtimes.apart_child import ApartError, Child
+from ounce_edge.models.runtimes.apart_model import ApartModel
 from ounce_edge.models.runtimes.apart_process import Limits
-from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime, TensorSignature
+from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime
 
 __all__ = ["ApartError", "ApartRuntime", "Limits"]
 
@@ -39,6 +40,8 @@ class _Kept:
     """Number of the process that holds it; 0: none."""
     why_not: str = ""
     """Why it did not come back."""
+    kills: bool = False
+    """Whether a process died of its load: it is left out of others."""
 
 
 class ApartRuntime:
@@ -60,7 +63,11 @@ class ApartRuntime:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make, self._limits, self._clock = make, limits or Limits(), clock
+        self._loads = threading.RLock()
+        """Of whoever loads a model or starts a process; taken before the other lock."""
         self._lock = threading.RLock()
+        """Of whoever calls. It is never held while a model loads."""
+        self._is_closed = False
         self._is_starting = threading.Event()
         self._numbers = count(1)
         self._gone = deque[int]()
@@ -126,19 +133,22 @@ class ApartRuntime:
             ArtifactError: the runtime does not take the model.
             ApartError: the process fails.
         """
-        with self._lock:
+        with self._loads:
             if self._child is None or self._child.is_over:
                 self._check_pause()
-                self._bring_back()
-            self._forget()
-            number = next(self._numbers)
-            kept = self._models[number] = _Kept(path, content)
+                self._is_starting.set()
+                self._restart()
+            number, kept = next(self._numbers), _Kept(path, content)
+            with self._lock:
+                self._forget()
+                self._models[number] = kept
             try:
                 inputs, outputs = self._load(number, kept)
             except BaseException:
-                del self._models[number]
+                with self._lock:
+                    del self._models[number]
                 raise
-        return _ApartModel(self, number, inputs, outputs)
+        return ApartModel(self, number, inputs, outputs)
 
     def run(self, number: int, inputs: Inputs) -> NDArray[np.float32]:
         """Run a model by its number.
@@ -167,10 +177,12 @@ class ApartRuntime:
             if self._child is None or self._child.is_over:
                 self._check_pause()
                 self._is_starting.set()
-                threading.Thread(target=self._restart, name="apart", daemon=True).start()
+                threading.Thread(target=self._try_restart, name="apart", daemon=True).start()
                 raise self._starting()
             self._forget()
-            child, kept = self._alive(), self._models[number]
+            child, kept = self._alive(), self._models.get(number)
+            if kept is None:
+                raise RuntimeError("the model was unloaded")
             if kept.process != child.number:
                 raise ApartError(f"{kept.path} did not come back: {kept.why_not}")
             return child.ask(self._limits.run_s, what, number, *more)
@@ -191,8 +203,9 @@ class ApartRuntime:
         self._gone.append(number)
 
     def close(self) -> None:
-        """End the process."""
+        """End the process; there is no other one."""
         with self._lock:
+            self._is_closed = True
             if self._child is not None and not self._child.is_over:
                 self._child.end()
 
@@ -205,35 +218,51 @@ class ApartRuntime:
         return self._child
 
     def _check_pause(self) -> None:
+        if self._is_closed:
+            raise ApartError(f"{self._name} is closed")
         wait_s = self._not_before_s - self._clock()
         if wait_s > 0:
             raise ApartError(f"the process of {self._name} is started again in {wait_s:.1f} s")
 
-    def _restart(self) -> None:
+    def _try_restart(self) -> None:
         try:
-            with self._lock:
-                if self._child is None or self._child.is_over:  # else `load` was first
-                    self._bring_back()
+            with self._loads:
+                self._restart()
         except (ApartError, OunceError) as e:
             logger.warning("%s", e)
+
+    def _restart(self) -> None:
+        """Another process, with all models, unless one is there by this time."""
+        try:
+            if self._child is not None and not self._child.is_over:
+                return
+            logger.warning("starting the process of %s again", self._name)
+            self._start()
+            with self._lock:
+                models = list(self._models.items())
+            for number, kept in models:
+                if not kept.kills:
+                    self._bring_back(number, kept)
         finally:
             self._is_starting.clear()
 
-    def _bring_back(self) -> None:
-        """Another process, with all models."""
-        logger.warning("starting the process of %s again", self._name)
-        self._start()
-        for number, kept in self._models.items():
-            try:
-                self._load(number, kept)
-            except (ArtifactError, RuntimeError) as e:
-                kept.why_not = str(e)
-                logger.warning("%s did not come back: %s", kept.path, e)
+    def _bring_back(self, number: int, kept: _Kept) -> None:
+        was_there = self.pid is not None
+        try:
+            self._load(number, kept)
+        except (ArtifactError, RuntimeError) as e:
+            kept.why_not = str(e)
+            kept.kills = was_there and self.pid is None
+            logger.warning("%s did not come back: %s", kept.path, e)
 
     def _load(self, number: int, kept: _Kept) -> Any:
         child = self._alive()
-        found = child.ask(self._limits.load_s, "load", number, str(kept.path), kept.content)
-        kept.process = child.number
+        found = child.load(self._limits.load_s, "load", number, str(kept.path), kept.content)
+        with self._lock:
+            kept.process = child.number
+            if number not in self._models:  # unloaded meanwhile
+                self._models[number] = kept
+                self.unload(number)
         return found
 
     def _forget(self) -> None:
@@ -248,40 +277,10 @@ class ApartRuntime:
         self._started_at_s, self._not_before_s = now_s, now_s + self._pause_s
         self._pause_s = min(max(2 * self._pause_s, 1.0), _MOST_PAUSE_S)
         self._n_started += 1
-        self._child = Child(self._make, self._n_started, f"the process of {self._name}")
+        with self._lock:
+            if self._is_closed:  # meanwhile
+                raise ApartError(f"{self._name} is closed")
+            self._child = Child(self._make, self._n_started, f"the process of {self._name}")
         name, threads = self._child.answer(self._limits.start_s)
         self._child.told = f"the process of {name}"
         return name, threads
-
-
-class _ApartModel:
-    def __init__(
-        self,
-        runtime: ApartRuntime,
-        number: int,
-        inputs: Mapping[str, TensorSignature],
-        outputs: Mapping[str, TensorSignature],
-    ) -> None:
-        self._runtime, self._number = runtime, number
-        self.inputs, self.outputs = inputs, outputs
-        self._is_loaded = True
-
-    def run(self, inputs: Inputs) -> NDArray[np.float32]:
-        """As `LoadedModel` says."""
-        if not self._is_loaded:
-            raise RuntimeError("the model was unloaded")
-        return self._runtime.run(self._number, inputs)
-
-    def gpu_times_ms(self, n_items: int, n_calls: int) -> list[float]:
-        """As `ApartRuntime` says."""
-        return self._runtime.gpu_times_ms(self._number, n_items, n_calls)
-
-    def unload(self) -> None:
-        """As `LoadedModel` says."""
-        if self._is_loaded:
-            self._is_loaded = False
-            self._runtime.unload(self._number)
-
-    def __del__(self) -> None:
-        if self._is_loaded:
-            self._runtime.forget(self._number)

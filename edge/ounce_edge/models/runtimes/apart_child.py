@@ -1,18 +1,32 @@
 """The worker's end of a process that runs a runtime apart."""
 
+import atexit
+import logging
 import multiprocessing
-import os
-import socket
-import struct
+import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
+from ounce_edge.models.runtimes.apart_channel import Channel, StalledError
 from ounce_edge.models.runtimes.apart_process import Kind, serve
 from ounce_edge.models.runtimes.base import EngineAbsentError, Runtime, RuntimeDownError
 
+logger = logging.getLogger(__name__)
+
 _END_S = 5.0
+"""A process that does not end by itself, or by force, is not waited for any longer."""
+
+
+_children = weakref.WeakSet["Child"]()
+
+
+@atexit.register  # before the hook of multiprocessing, whose SIGTERM the processes ignore
+def _end_all() -> None:
+    for child in list(_children):
+        child.end()
 
 
 class ApartError(RuntimeDownError):
@@ -22,21 +36,35 @@ class ApartError(RuntimeDownError):
 class Child:
     """A process. It is over once it has died, broken, or not answered in time.
 
+    Loads have a line of their own, so that calls of other models are answered meanwhile.
+
     Args:
         make: makes the runtime there.
         number: of this process.
         told: what messages call it.
+
+    Raises:
+        ApartError: it can't be started.
     """
 
     def __init__(self, make: Callable[[], Runtime], number: int, told: str) -> None:
         self.number, self.told = number, told
         self.is_over = False
+        self._ending = threading.Lock()
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._socket = socket.socket(fileno=os.dup(self._pipe.fileno()))
-        self._process = context.Process(target=serve, args=(make, theirs), daemon=True)
-        self._process.start()
-        theirs.close()
+        ours, theirs = zip(*(context.Pipe() for _ in range(2)), strict=True)
+        self._calls, self._loads = map(Channel, ours)
+        self._process = context.Process(target=serve, args=(make, *theirs), daemon=True)
+        try:
+            self._process.start()
+        except OSError as e:  # too many processes, or too little memory for one more
+            for channel in (self._calls, self._loads):
+                channel.close()
+            raise ApartError(f"{told} can't be started: {e.strerror or e}") from e
+        finally:
+            for pipe in theirs:
+                pipe.close()
+        _children.add(self)
 
     @property
     def pid(self) -> int | None:
@@ -52,66 +80,71 @@ class Child:
             ApartError: the process is over.
             RuntimeError: the call failed; the next one may do.
         """
-        try:
-            self._limit(socket.SO_SNDTIMEO, limit_s)
-            self._pipe.send(message)
-        except BlockingIOError:
-            raise self._hung("read nothing", limit_s) from None
-        except OSError:
-            raise self._died() from None
-        return self.answer(limit_s)
+        return self._talk(self._calls, limit_s, message)
+
+    def load(self, limit_s: float, *message: Any) -> Any:
+        """As `ask`, beside calls."""
+        return self._talk(self._loads, limit_s, message)
 
     def answer(self, limit_s: float) -> Any:
-        """Wait for an answer; the first comes by itself, with the runtime's name and threads.
+        """Wait for the first answer, with the runtime's name and threads.
 
         Raises:
             RuntimeAbsentError: there is no such runtime.
             Exception: as of `ask`.
         """
-        try:
-            if not self._pipe.poll(limit_s):
-                raise self._hung("did not answer", limit_s)
-            self._limit(socket.SO_RCVTIMEO, limit_s)
-            kind, value = self._pipe.recv()
-        except BlockingIOError:
-            raise self._hung("stopped in the middle of an answer", limit_s) from None
-        except (EOFError, OSError):
-            raise self._died() from None
-        if kind is Kind.DONE:
-            return value
-        if kind is Kind.REFUSED:
-            raise ArtifactError(value)
-        if kind is Kind.NO_ENGINE:
-            raise EngineAbsentError(value)
-        if kind is Kind.FAILED:
-            raise RuntimeError(value)
-        self.end()
-        if kind is Kind.ABSENT:
-            raise RuntimeAbsentError(value)
-        raise ApartError(f"{self.told} can't go on: {value}")
+        return self._talk(self._calls, limit_s)
 
     def end(self, wait_s: float = _END_S) -> int | None:
-        """End it, with force where it does not end within this time; its exit code."""
+        """End it, with force where it does not end within this time; its exit code, None where it
+        does not end even so."""
         self.is_over = True
-        self._pipe.close()
-        self._socket.close()
-        self._process.join(wait_s)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        return self._process.exitcode
+        channels = self._calls, self._loads
+        for channel in channels:
+            channel.cut()
+        with self._ending:
+            self._process.join(wait_s)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join(_END_S)
+                if self._process.is_alive():
+                    logger.error("%s does not end: pid %s hangs in a driver", self.told, self.pid)
+            code = self._process.exitcode
+        for channel in channels:
+            channel.close()
+        return code
 
-    def _limit(self, option: int, limit_s: float) -> None:
-        """Let the kernel end a transfer in which nothing moves for so long, as BlockingIOError."""
-        seconds = int(limit_s)
-        microseconds = max(int((limit_s - seconds) * 1e6), 0 if seconds else 1)  # 0: no limit
-        self._socket.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, microseconds))
-
-    def _hung(self, how: str, limit_s: float) -> ApartError:
-        self.end(0.0)
-        return ApartError(f"{self.told} {how} for {limit_s:g} s and was ended")
+    def _talk(self, channel: Channel, limit_s: float, message: Any = None) -> Any:
+        with channel.lock:
+            try:
+                if message is not None:
+                    channel.send(message, limit_s)
+                kind, value = channel.receive(limit_s)
+            except StalledError as e:
+                self.end(0.0)
+                raise ApartError(f"{self.told} {e} for {limit_s:g} s and was ended") from None
+            except (EOFError, OSError):
+                raise self._died() from None
+            except BaseException:  # an answer may be left that the next question would read
+                self.end(0.0)
+                raise
+            if kind is Kind.DONE:
+                return value
+            if kind is Kind.REFUSED:
+                raise ArtifactError(value)
+            if kind is Kind.NO_ENGINE:
+                raise EngineAbsentError(value)
+            if kind is Kind.FAILED:
+                raise RuntimeError(value)
+            self.end()
+            if kind is Kind.ABSENT:
+                raise RuntimeAbsentError(value)
+            raise ApartError(f"{self.told} can't go on: {value}")
 
     def _died(self) -> ApartError:
         code = self.end()
-        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        return ApartError(f"{self.told} ended with {how}")
+        if code is None:
+            how = "hangs"
+        else:
+            how = f"ended with signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return ApartError(f"{self.told} {how}")

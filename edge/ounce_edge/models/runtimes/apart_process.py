@@ -1,7 +1,8 @@
-"""The process of a runtime that runs apart: answers one message after the other until its pipe
-closes, or until its GPU is broken."""
+"""The process of a runtime that runs apart: answers one call after the other, and loads beside
+them, until its pipes close, or until its GPU is broken."""
 
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -38,33 +39,44 @@ class Kind(Enum):
     """No call will ever do again. The process ends."""
 
 
-def serve(make: Callable[[], Runtime], connection: Any) -> None:
-    """Make the runtime and answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's, which closes the pipe
+def serve(make: Callable[[], Runtime], calls: Any, loads: Any) -> None:
+    """Make the runtime and answer: calls, and loads beside them."""
+    # Ctrl-C, or a service manager's SIGTERM to all, is the worker's, which closes the pipes.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     try:
         runtime = make()
     except OunceError as e:
-        connection.send((Kind.ABSENT, str(e)))
+        calls.send((Kind.ABSENT, str(e)))
         return
-    connection.send((Kind.DONE, (runtime.name, runtime.threads)))
     models: dict[int, LoadedModel] = {}
-    while True:
-        try:
-            message = connection.recv()
-        except EOFError:
-            return
-        try:
-            answer = (Kind.DONE, _do(runtime, models, *message))
-        except EngineAbsentError as e:
-            answer = (Kind.NO_ENGINE, str(e))
-        except ArtifactError as e:
-            answer = (Kind.REFUSED, str(e))
-        except Exception as e:  # runtimes raise many types
-            is_broken = getattr(e, "is_sticky", False)
-            answer = (Kind.BROKEN if is_broken else Kind.FAILED, f"{type(e).__name__}: {e}")
-        connection.send(answer)
-        if answer[0] is Kind.BROKEN:
-            return
+    calls.send((Kind.DONE, (runtime.name, runtime.threads)))
+    beside = threading.Thread(target=_serve_pipe, args=(loads, runtime, models), daemon=True)
+    beside.start()
+    _serve_pipe(calls, runtime, models)
+
+
+def _serve_pipe(pipe: Any, runtime: Runtime, models: dict[int, LoadedModel]) -> None:
+    try:
+        while True:
+            answer = _answer(runtime, models, pipe.recv())
+            pipe.send(answer)
+            if answer[0] is Kind.BROKEN:
+                return
+    except (EOFError, OSError):
+        return  # the worker has ended, or wants no more
+
+
+def _answer(runtime: Runtime, models: dict[int, LoadedModel], message: Any) -> tuple[Kind, Any]:
+    try:
+        return Kind.DONE, _do(runtime, models, *message)
+    except EngineAbsentError as e:
+        return Kind.NO_ENGINE, str(e)
+    except ArtifactError as e:
+        return Kind.REFUSED, str(e)
+    except Exception as e:  # runtimes raise many types
+        is_broken = getattr(e, "is_sticky", False)
+        return Kind.BROKEN if is_broken else Kind.FAILED, f"{type(e).__name__}: {e}"
 
 
 def _do(

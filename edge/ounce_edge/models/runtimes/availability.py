@@ -7,11 +7,8 @@ from ounce_schemas.errors import RuntimeAbsentError
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.onnx_cuda import OnnxCudaRuntime
 from ounce_edge.models.runtimes.tensorrt.cuda import find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import Device, find_device
+from ounce_edge.models.runtimes.tensorrt.device import check_rtx, find_device
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
-
-_NO_RTX = "9.0"
-"""Compute capability of data-centre GPUs that TensorRT for RTX does not run on."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +39,16 @@ def _check_cuda() -> Availability:
 
 
 def _check_tensorrt(flavour: Flavour) -> Availability:
+    is_rtx = flavour is Flavour.RTX
     try:
         found = find_tensorrt(flavour)
     except RuntimeAbsentError as e:
         return Availability(str(flavour), False, False, str(e))
     try:
-        device: Device | None = find_device(find_cuda())
-        where = str(device)
+        device = find_device(find_cuda())
+        if is_rtx:
+            check_rtx(device)
+        where, can_run = str(device), True
     except RuntimeAbsentError as e:
-        device, where = None, str(e)
-    is_rtx = flavour is Flavour.RTX
-    if device is not None and is_rtx and device.capability == _NO_RTX:
-        where = f"{device.name}: TensorRT for RTX does not run on compute capability {_NO_RTX}"
-        device = None
-    return Availability(found.name, is_rtx or device is not None, device is not None, where)
+        where, can_run = str(e), False
+    return Availability(found.name, is_rtx or can_run, can_run, where)

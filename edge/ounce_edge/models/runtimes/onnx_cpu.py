@@ -1,6 +1,8 @@
 """ONNX Runtime on CPU. All models of a process share one thread pool."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -66,7 +68,13 @@ class OnnxCpuRuntime:
         return load_session(path, content, options, "CPUExecutionProvider")
 
 
-def load_session(path: Path, content: bytes, options: Any, provider: str) -> LoadedModel:
+def load_session(
+    path: Path,
+    content: bytes,
+    options: Any,
+    provider: str,
+    of_provider: Mapping[str, str] = MappingProxyType({}),
+) -> LoadedModel:
     """A model of all of an ONNX file.
 
     Args:
@@ -74,13 +82,14 @@ def load_session(path: Path, content: bytes, options: Any, provider: str) -> Loa
         content: all of it; weights in other files are refused.
         options: of the session.
         provider: ONNX Runtime's name of what runs it.
+        of_provider: options of that.
 
     Raises:
         ArtifactError: ONNX Runtime can't make a session of it.
     """
     options.add_session_config_entry(_EXTERNAL_FOLDER, _NOWHERE)
     try:
-        session = ort.InferenceSession(content, options, providers=[provider])
+        session = ort.InferenceSession(content, options, providers=[(provider, dict(of_provider))])
     except Exception as e:  # ONNX Runtime raises a type of its own for each status code
         reason = " ".join(str(e).split())
         if "external data" in reason.lower():

@@ -1,14 +1,29 @@
 """ONNX Runtime on an NVIDIA GPU, through CUDA. No engine has to be built."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 from ounce_schemas.errors import RuntimeAbsentError
 
-from ounce_edge.models.runtimes.base import LoadedModel
+from ounce_edge.models.runtimes.base import Inputs, LoadedModel
+from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
 from ounce_edge.models.runtimes.onnx_cpu import load_session
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError, find_cuda
+from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, used_bytes
 
 _PROVIDER = "CUDAExecutionProvider"
+_OPTIONS = {
+    "use_tf32": "0",  # FP32 stays FP32
+    "cudnn_conv_algo_search": "HEURISTIC",  # else each new batch size is tuned for, in a call
+    "arena_extend_strategy": "kSameAsRequested",  # else memory doubles
+}
+_FAILURE = re.compile(r"CUDA failure (\d+)")
+_OUT_OF_MEMORY = 2
+"""The one error of a call after which the process can go on."""
 
 
 class OnnxCudaRuntime:
@@ -24,6 +39,13 @@ class OnnxCudaRuntime:
                 f"onnxruntime-cuda: onnxruntime {ort.__version__} is installed without CUDA; "
                 "install onnxruntime-gpu in its place, and run on a machine with an NVIDIA GPU"
             )
+        self._cuda: Cuda | None = None
+        self._read_joules: Callable[[], float] | None = None
+        try:
+            self._cuda = find_cuda()
+            self._read_joules = find_gpu_energy(bus_id_of(self._cuda))
+        except (RuntimeAbsentError, CudaError):  # memory and energy are not told then
+            pass
 
     @property
     def name(self) -> str:
@@ -35,6 +57,16 @@ class OnnxCudaRuntime:
         """One of the CPU; the rest happens on the GPU."""
         return 1
 
+    @property
+    def used_bytes(self) -> int:
+        """Memory of the GPU that is taken, by whomever; 0 without the package cuda-bindings."""
+        return 0 if self._cuda is None else used_bytes(self._cuda)
+
+    @property
+    def joules(self) -> float | None:
+        """Energy that the GPU has used since some time; None where nothing measures it."""
+        return None if self._read_joules is None else self._read_joules()
+
     def load(self, path: Path, content: bytes) -> LoadedModel:
         """Load one ONNX file.
 
@@ -45,4 +77,20 @@ class OnnxCudaRuntime:
         options.log_severity_level = 3  # errors only
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        return load_session(path, content, options, _PROVIDER)
+        return _CudaModel(load_session(path, content, options, _PROVIDER, _OPTIONS))
+
+
+class _CudaModel:
+    def __init__(self, inner: LoadedModel) -> None:
+        self._inner = inner
+        self.inputs, self.outputs, self.unload = inner.inputs, inner.outputs, inner.unload
+
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
+        """As `LoadedModel` says; an error after which CUDA does nothing more is told as such."""
+        try:
+            return self._inner.run(inputs)
+        except Exception as e:  # ONNX Runtime raises a type of its own for each status code
+            found = _FAILURE.search(str(e))
+            if found is None or int(found[1]) == _OUT_OF_MEMORY:
+                raise
+            raise CudaError("ONNX Runtime", found[0], " ".join(str(e).split())) from e

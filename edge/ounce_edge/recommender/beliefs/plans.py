@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ounce_schemas.routing import Objective
+
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.suspension import Suspension
@@ -17,8 +19,17 @@ class Model:
     latency: LatencyBelief
     memory_bytes: int = 0
     watts: float = 1.0
-    """Power drawn while it runs; joules are watts times CPU seconds."""
+    """Power drawn while it runs; joules are watts times seconds of its calls."""
+    price_per_ms: float = 1.0
+    """Of a call's time, energy included, in the unit of the policy's prices."""
+    is_on_gpu: bool = False
     suspension: Suspension = field(default_factory=Suspension)
+
+    def cost_per_ms(self, objective: Objective) -> float:
+        """Of a call's time, where the objective is one of compute."""
+        if objective is Objective.ENERGY:
+            return self.watts / 1e3
+        return self.price_per_ms if objective is Objective.PRICE else 1.0
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,8 @@ class Tables:
     memory_bytes: Sequence[float]
     permitted: Sequence[int] | None = None
     """Plans that may answer; None: all of them."""
+    price_per_ms: Sequence[Sequence[float]] = ()
+    """As `watts`; empty: of a log that knows no prices."""
 
     @classmethod
     def of(cls, models: Sequence[Model], plans: Sequence[Plan], objective: Objective) -> Self:
@@ -90,11 +92,12 @@ class Tables:
             memory_bytes=[
                 float(sum(_memory_bytes(models[s.model]) for s in p.steps)) for p in plans
             ],
+            price_per_ms=np.array([m.price_per_ms for m in models])[model].tolist(),
         )
 
     def view(self, state: BeliefState) -> View:
         """The view at one moment."""
-        model, expected_ms, most_ms, watts = self._arrays
+        model, expected_ms, most_ms, per_ms = self._arrays
         level, tail, spread = np.array((state.level, state.tail, state.spread))[:, model, None]
         level = level[:, None, :, 0] * np.array(state.reach)[:, None]
         overhead_ms = GRID * state.item_overhead_ms
@@ -109,8 +112,8 @@ class Tables:
         median_ms = median.tolist()
         if self.objective is Objective.CPU_TIME:
             cost = median_ms
-        elif self.objective is Objective.ENERGY:
-            cost = (level * watts @ expected_ms)[:, 0].tolist()
+        elif self.objective is not Objective.MEMORY:
+            cost = (level * per_ms @ expected_ms)[:, 0].tolist()
         else:
             cost = [[each * float(n) for n in GRID] for each in self.memory_bytes]
         usable = permitted = self._all if self.permitted is None else self.permitted
@@ -141,11 +144,13 @@ class Tables:
     def _arrays(
         self,
     ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        joules = np.array(self.watts) / 1e3
+        prices = self.price_per_ms or np.ones_like(joules)
         return (
             np.array(self.model, dtype=np.intp),
             np.array(self.expected_ms),
             np.array(self.most_ms),
-            np.array(self.watts)[:, None] / 1e3,
+            np.array(prices if self.objective is Objective.PRICE else joules)[:, None],
         )
 
     @cached_property

@@ -200,7 +200,7 @@ class Comparison(NamedTuple):
     def rungs(self, min_accuracy: NDArray[np.float64]) -> NDArray[np.intp]:
         """Place of each message's lightest sufficient plan in the frontier, by their accuracy
         floors; behind its end where there is none. Shape (n,)."""
-        return np.searchsorted(self.floors, min_accuracy, side="left")
+        return np.array(self.floors).searchsorted(min_accuracy)
 
 
 def _most_within(curve: Sequence[float], budget_ms: float, most: int) -> int:

@@ -2,18 +2,25 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.arrays import NONE, Floats, everything
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.pacing.sharing import LanesNow, is_long, share
-from ounce_edge.recommender.pacing.slicing import LEAST_SHARE, SLICE_MS, least_slice_ms
+from ounce_edge.recommender.pacing.slicing import (
+    LEAST_SHARE,
+    SLICE_MS,
+    least_slice_ms,
+    usual_ms,
+)
 from ounce_edge.recommender.rule.batches import PlannedBatch, is_cheaper_together, join_next
 from ounce_edge.recommender.rule.cells import FEW
 from ounce_edge.recommender.rule.exploration import Draws, decide_and_explore
+from ounce_edge.recommender.rule.late import late_groups
 from ounce_edge.recommender.rule.schedule import Group, Schedule, Share
 
 _MOST_KNOWN = 1024
@@ -72,66 +79,85 @@ def choose_next_calls(now: Circumstances) -> NextCalls:
     return NextCalls(schedule, first._replace(n_held=first.n_held + n_cold))
 
 
-class _OneCall(NamedTuple):
-    """One short call for all messages."""
+class _ShortCalls(NamedTuple):
+    """One short call for all messages that are not late, and short ones for those that are."""
 
     calls: NextCalls
     finish_ms: float
-    """99th percentile of the time until they are answered."""
+    """99th percentile of the time until those that are not late are answered."""
     slice_ms: float
-    """The shortest slice that it is made whole in."""
+    """The shortest slice that they are made whole in."""
 
 
 class NextCallsMemory:
-    """What `choose_next_calls` says for a few messages whose fewest calls are one short call.
+    """What `choose_next_calls` says for a few messages, where those that can be in time share one
+    short call.
 
     At low rates nearly every decision is such a one, made with cold caches, and to look it up takes
     a fifth of the time. Where that call is in time it is what `decide` tries first.
     """
 
     def __init__(self) -> None:
-        self._view: View | None = None
-        self._known: dict[tuple[int, ...], _OneCall | None] = {}
-        """By the messages' rungs in the frontier, ascending; None where it is no such call."""
+        self._of: tuple[View, Fallback] | None = None
+        self._known: dict[tuple[int, ...], _ShortCalls | None] = {}
+        """By the messages' rungs in the frontier. Where none is late, these are ascending. Else
+        they are in the order of the messages, those of late ones inverted (`~`)."""
 
     def find(
-        self, view: View, left_ms: Floats, floors: Floats, slice_ms: float
+        self, view: View, left_ms: Floats, floors: Floats, slice_ms: float, fallback: Fallback
     ) -> NextCalls | None:
-        """What to run while no overload lasts and nothing is explored; None where that is not one
-        short call in time. Arguments are as in `Circumstances`."""
+        """What to run while no overload lasts and nothing is explored; None where it is not known
+        without the rule. Arguments are as in `Circumstances`."""
         n = len(floors)
         if n > FEW:
             return None
-        sure = view.compared(n).floors
-        rungs = tuple(sorted([bisect_left(sure, floor) for floor in floors.tolist()]))
-        if view is not self._view:
-            self._view, self._known = view, {}
+        sure, fastest_ms = view.compared(n).floors, view.fastest_alone_ms
+        rungs = [bisect_left(sure, floor) for floor in floors.tolist()]
+        left = left_ms.tolist()
+        least_ms = min(left)
+        if least_ms >= fastest_ms:
+            key = tuple(sorted(rungs))
+        else:
+            key = tuple([r if ms >= fastest_ms else ~r for r, ms in zip(rungs, left, strict=True)])
+            least_ms = min([ms for ms in left if ms >= fastest_ms], default=math.inf)
+        of = self._of
+        if of is None or of[0] is not view or of[1] is not fallback:
+            self._of, self._known = (view, fallback), {}
         try:
-            one = self._known[rungs]
+            short = self._known[key]
         except KeyError:
-            one = self._learn(view, rungs)
-        if one and one.finish_ms <= min(left_ms.tolist()) and one.slice_ms <= slice_ms:
-            return one.calls
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            short = self._known[key] = _short_calls(view, key, floors, fallback)
+        if short and short.finish_ms <= least_ms and short.slice_ms <= slice_ms:
+            return short.calls
         return None
 
-    def _learn(self, view: View, rungs: tuple[int, ...]) -> _OneCall | None:
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        one = self._known[rungs] = _one_call(view, rungs)
-        return one
 
-
-def _one_call(view: View, rungs: Sequence[int]) -> _OneCall | None:
-    n, compared = len(rungs), view.compared(len(rungs))
-    if rungs[-1] == len(compared.frontier):
+def _short_calls(
+    view: View, key: tuple[int, ...], floors: Floats, fallback: Fallback
+) -> _ShortCalls | None:
+    n, compared = len(key), view.compared(len(key))
+    late = np.array([i for i, rung in enumerate(key) if rung < 0], np.intp)
+    rungs = sorted([rung for rung in key if rung >= 0])
+    if (rungs and rungs[-1] == len(compared.frontier)) or (
+        len(late) and fallback is Fallback.REFUSE
+    ):
         return None
-    counts = {compared.frontier[rung]: rungs.count(rung) for rung in rungs}
-    lightest = Choice.LIGHTEST_FEASIBLE
-    apart = [PlannedBatch(view, plan, lightest, (), n, math.inf) for plan, n in counts.items()]
-    batch, *others = join_next(view, apart, is_cheaper_together)
-    group = Group(batch.plan, batch.choice, everything(n))
-    if others or batch.plan in view.cold or is_long(view, group):
+    groups, finish_ms = list[Group](), 0.0
+    if rungs:
+        counts = {compared.frontier[rung]: rungs.count(rung) for rung in rungs}
+        lightest = Choice.LIGHTEST_FEASIBLE
+        apart = [PlannedBatch(view, plan, lightest, (), m, math.inf) for plan, m in counts.items()]
+        batch, *others = join_next(view, apart, is_cheaper_together)
+        if others:
+            return None
+        items = np.setdiff1d(everything(n), late) if len(late) else everything(n)
+        groups, finish_ms = [Group(batch.plan, batch.choice, items)], batch.finish_ms
+    if len(late):
+        groups += late_groups(view, compared, late, floors[late], fallback)
+    if any(group.plan in view.cold or is_long(view, group) for group in groups):
         return None
-    schedule = Schedule([group], NONE, compared.by_cost)
-    calls = NextCalls(schedule, Share([group], (), 0, 0.0))
-    return _OneCall(calls, batch.finish_ms, least_slice_ms(batch.usual_ms) / LEAST_SHARE)
+    calls = NextCalls(Schedule(groups, NONE, compared.by_cost), Share(groups, (), 0, 0.0))
+    taken_ms = sum([usual_ms(view, group) for group in groups])
+    return _ShortCalls(calls, finish_ms, least_slice_ms(taken_ms) / LEAST_SHARE)

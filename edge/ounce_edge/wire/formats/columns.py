@@ -21,6 +21,8 @@ worker's memory."""
 _ALIKE = 0.85
 """So alike is a misspelt name, and few names that mean something else."""
 _MOST_COMPARED = 100
+_WRAPPED = ("value", "Value", "Body")
+"""Names of the value in an object that stands for one, as OPC UA's are."""
 _NAN = float("nan")
 _LOST = object()
 
@@ -63,6 +65,8 @@ class ColumnReader:
         self.names = [*dict.fromkeys(place.names[0] for place in self._places)]
         """Of the columns, in the order of the inputs."""
         self.are_named = bool(self._places) and all(spec.columns for spec in task.inputs)
+        self.have_paths = any("." in name for place in self._places for name in place.names)
+        """Whether a name may be one within objects: `params.temperature`."""
         self._starts = [
             next((i for i, place in enumerate(self._places) if place.tensor == t), 0)
             for t in range(len(task.inputs))
@@ -219,8 +223,9 @@ def _reader(cell: Cell) -> Callable[[Any], Any]:
 
 
 def _read(cell: Cell, value: Any) -> float | str | None:
-    if type(value) is dict:  # {"value": 21.5, "unit": "C"}
-        value = value.get("value", _LOST)
+    for _ in range(2):  # {"value": 21.5, "unit": "C"}, {"Value": {"Type": 11, "Body": 21.5}}
+        if type(value) is dict:
+            value = next((value[name] for name in _WRAPPED if name in value), _LOST)
     if value is _LOST or isinstance(value, dict | list):
         return None
     return read_cell(cell, value)

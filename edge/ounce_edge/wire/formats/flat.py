@@ -23,7 +23,7 @@ from ounce_edge.wire.tensor_values import pad_steps
 
 NESTED = (
     "data", "payload", "after", "value", "values", "fields", "features", "inputs", "instances",
-    "dataframe_records", "dataframe_split", "records", "readings", "measurements", "V",
+    "dataframe_records", "dataframe_split", "records", "readings", "measurements", "V", "ndarray",
 )  # fmt: skip
 """Names under which senders put the row, or a list of rows."""
 _CHUNK = 32

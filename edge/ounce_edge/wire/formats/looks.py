@@ -1,5 +1,7 @@
 """What bytes look like that no format takes: a sender finds the mistake by its name."""
 
+import re
+
 _MAGIC = (
     (b"\x1f\x8b", "gzip; send it uncompressed, Kafka compresses by itself"),
     (b"\x28\xb5\x2f\xfd", "Zstandard; send it uncompressed, Kafka compresses by itself"),
@@ -19,8 +21,12 @@ _MAGIC = (
     (b"\x80\x05\x95", "a Python pickle, which is never read"),
     (b"\xac\xed\x00\x05", "a serialised Java object"),
     (b"<?xml", "XML"),
+    (b"# HELP ", "Prometheus' text format"),
+    (b"# TYPE ", "Prometheus' text format"),
     (b"<", "XML or HTML"),
 )
+_SPARKPLUG = re.compile(rb"\x08[\x80-\xff]{5}[\x00-\x7f]\x12")
+"""A time in milliseconds, and metrics."""
 
 
 def looks_like(value: bytes) -> str:
@@ -28,6 +34,8 @@ def looks_like(value: bytes) -> str:
     for start, name in _MAGIC:
         if value.startswith(start):
             return name
+    if _SPARKPLUG.match(value):
+        return "Sparkplug B in Protobuf; let the edge node or the MQTT broker write it as JSON"
     if not value:
         return "nothing: it is empty"
     if len(value) >= 2 and value[0] & 0xF0 == 0x80 and value[1] & 0xE0 == 0xA0:

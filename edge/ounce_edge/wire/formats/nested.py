@@ -1,31 +1,73 @@
 """Finding a row within a document of other things, as gateways and clouds wrap it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ounce_edge.wire.formats.columns import ColumnReader
+from ounce_edge.wire.formats.pairs import row_of_pairs
 
 _DEEPEST = 6
 _MOST_PARTS = 200
-_NAMES = ("n", "name")
-_VALUES = ("v", "vs", "vb", "value")
 
 
 def row_within(document: Mapping[str, Any], columns: ColumnReader) -> Any:
-    """The one object within a document that has every column, the one list of such objects, or a
-    row of pairs under `e`; None where there is none, or where several could be meant.
+    """The one object within a document that has every column, the one list of such objects or of
+    pairs that make up such a row; None where there is none, or where several could be meant.
 
     An object with some of the columns does not count: it may be limits, or units.
     """
     if not columns.are_named:
         return None
-    return row_of_pairs(document.get("e"), columns) or _only_row(document, columns)
+    return row_of_pairs(document.get("e"), columns) or _only_row(_measured(document), columns)
+
+
+def row_by_paths(document: Mapping[str, Any], columns: ColumnReader) -> dict[str, Any] | None:
+    """A row whose values stand in several objects, where a name says how to get there:
+    `params.temperature:0.tC`. None where no such name is found.
+
+    Values at the top count by their names alone.
+    """
+    if not columns.have_paths or not any(isinstance(v, dict | list) for v in document.values()):
+        return None
+    row: dict[str, Any] = {}
+    for path, value in leaves(document):
+        if "." not in path or columns.knows_any([path]):
+            row[path] = value
+        if len(row) > _MOST_PARTS:
+            return None
+    return row if any("." in path for path in row) else None
+
+
+def leaves(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Values that are no objects or lists, with their paths. A list of one is passed through."""
+    level: list[tuple[str, Any]] = [*document.items()]
+    for _ in range(_DEEPEST):
+        inner: list[tuple[str, Any]] = []
+        for path, part in level:
+            found = part[0] if isinstance(part, list) and len(part) == 1 else part
+            if isinstance(found, dict):
+                inner += [(f"{path}.{name}", value) for name, value in found.items()]
+            elif not isinstance(found, list):
+                yield path, found
+        level = inner
+        if not level or len(level) > _MOST_PARTS:
+            return
+
+
+def _measured(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a device's shadow or twin reports: it may also hold what is desired, or was before."""
+    part = document
+    for name in ("current", "state", "properties"):
+        part = inner if isinstance(inner := part.get(name), dict) else part
+    return found if isinstance(found := part.get("reported"), dict) else document
 
 
 def _only_row(document: Mapping[str, Any], columns: ColumnReader) -> Any:
+    if columns.has_all(document):
+        return document
     level: list[Any] = [*document.values()]
     for _ in range(_DEEPEST):
-        found = [part for part in level if _is_row(part, columns)]
+        found = [row for part in level if (row := _as_row(part, columns)) is not None]
         if found:
             return found[0] if len(found) == 1 else None
         inner = [part for part in level if isinstance(part, dict | list)]
@@ -35,28 +77,13 @@ def _only_row(document: Mapping[str, Any], columns: ColumnReader) -> Any:
     return None
 
 
-def row_of_pairs(parts: Any, columns: ColumnReader) -> dict[str, Any] | None:
-    """A row that is written as a list of names and values; None where it is none.
-
-    SenML is such a list (RFC 8428: `n`, and `v`, `vs` or `vb`). Others say `name` and `value`.
-    """
-    if not isinstance(parts, list) or not columns.are_named:
+def _as_row(part: Any, columns: ColumnReader) -> Any:
+    """A row, or rows, that a part is; None where it is none."""
+    if isinstance(part, dict):
+        return part if columns.has_all(part) else None
+    if not isinstance(part, list) or not part:
         return None
-    row: dict[str, Any] = {}
-    for part in parts:
-        name = _first(part, _NAMES) if isinstance(part, dict) else None
-        value = _first(part, _VALUES) if name is not None else None
-        if not isinstance(name, str) or isinstance(value, dict | list | None) or name in row:
-            return None
-        row[name] = value
-    return row if columns.knows_any(row) else None
-
-
-def _is_row(part: Any, columns: ColumnReader) -> bool:
-    if isinstance(part, list):
-        return bool(part) and all(isinstance(p, dict) and _is_row(p, columns) for p in part)
-    return isinstance(part, dict) and columns.has_all(part)
-
-
-def _first(part: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((part[name] for name in names if name in part), None)
+    if all(isinstance(p, dict) and columns.has_all(p) for p in part):
+        return part
+    row = row_of_pairs(part, columns)
+    return row if row is not None and columns.has_all(row) else None

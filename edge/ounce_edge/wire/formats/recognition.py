@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.request import AnswerForm, Request
 from ounce_schemas.task import TaskSpec
 
-from ounce_edge.wire.formats.by_columns import rows_of
+from ounce_edge.wire.formats.by_columns import rows_of, seldon_rows
+from ounce_edge.wire.formats.cbor import is_cbor, read_cbor
 from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.connect import is_envelope, read_payload
 from ounce_edge.wire.formats.content import Content, as_id
 from ounce_edge.wire.formats.csv_line import CsvLine
+from ounce_edge.wire.formats.enclosed import document_within
 from ounce_edge.wire.formats.flat import NESTED, FlatJson
 from ounce_edge.wire.formats.framed import FRAME_BYTES, FramedReader, is_likely_id, schema_id_of
 from ounce_edge.wire.formats.image_file import is_image_file, read_pixels
@@ -29,7 +32,9 @@ from ounce_edge.wire.formats.json_text import (
 )
 from ounce_edge.wire.formats.line_protocol import line_rows
 from ounce_edge.wire.formats.looks import looks_like
-from ounce_edge.wire.formats.nested import row_of_pairs, row_within
+from ounce_edge.wire.formats.nested import row_by_paths, row_within
+from ounce_edge.wire.formats.no_row import no_request, no_row
+from ounce_edge.wire.formats.pairs import row_of_pairs, strange_pairs
 from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.formats.v2_wide import BINARY_SIZE, WideReader, split_binary
 from ounce_edge.wire.request_body import read_body, tensor_data
@@ -110,6 +115,8 @@ class Recogniser:
             document = split_binary(value, head.json_bytes)
             if document is not None:
                 return self._read_document(document, head, depth)
+        if head.is_json and is_cbor(value):
+            return self._read_document(read_cbor(value), head, depth)
         text = value if value[:2] == b'{"' else plain_text(value)
         if head.is_json or is_json_like(text):
             try:
@@ -127,6 +134,8 @@ class Recogniser:
             missing = _MISSING * ((self.raw_bytes or 0) // 4 - len(value) // 4)
             return Content([missing + value], is_raw=True)
         content = self._read_text(text.decode()) if is_text(text) else None
+        if content is None and is_cbor(value):
+            return self._read_document(read_cbor(value), head, depth)
         if content is None:
             raise self._unknown(value)
         return content
@@ -153,7 +162,7 @@ class Recogniser:
             else:
                 return self._read_document(found, head, 1)
         if seems_json:
-            return self.read(head._replace(is_json=True), value[FRAME_BYTES:], 1)
+            return self.read(replace(head, is_json=True), value[FRAME_BYTES:], 1)
         return None
 
     def _read_document(
@@ -170,17 +179,23 @@ class Recogniser:
                 return self._read_event(found, head, depth)
             if is_envelope(found):
                 return self._read_document(read_payload(found), head, depth + 1)
+            if (tensor := seldon_rows(found)) is not None:
+                found = {**found, "ndarray": tensor}
             rows = rows_of(found, self._columns, self._max_rows)
             if rows is not None:
                 return _with_outer(self.flat.read(rows), found)
             if _has_tensors(found):
-                return self._wide.read(found, error or _no_request(found))
+                return self._wide.read(found, error or no_request(found))
         name = None if self._image is None else self._image.name
         if isinstance(found, dict) and isinstance(found.get(name), str):
             file = _from_base64(found[name], f"`{name}`")
-            return _with_outer(self.read(head._replace(is_json=False), file, depth + 1), found)
-        if isinstance(found, list) and (row := row_of_pairs(found, self._columns)) is not None:
+            return _with_outer(self.read(replace(head, is_json=False), file, depth + 1), found)
+        if (row := row_of_pairs(found, self._columns)) is not None:
             return self.flat.read(row)
+        if (row := strange_pairs(found, self._columns)) is not None:
+            raise no_row(row, self._columns)
+        if isinstance(found, dict) and (row := row_by_paths(found, self._columns)) is not None:
+            return _with_outer(self.flat.read(row), found)
         if self.flat.takes(found):
             return self.flat.read(found)
         if isinstance(found, dict):
@@ -190,18 +205,20 @@ class Recogniser:
                     return _with_outer(inner, found)
             if (row := row_within(found, self._columns)) is not None:
                 return _with_outer(self.flat.read(row), found)
+            if (text := document_within(found)) is not None:
+                return _with_outer(self._read_document(text, head, depth + 1), found)
             if found and self._columns.are_named:
-                self._columns.read(found)  # says which names it takes
-        raise error or _no_request(found)
+                raise no_row(found, self._columns)
+        raise error or no_request(found)
 
     def _read_event(self, event: Mapping[str, Any], head: RequestHead, depth: int) -> Content:
         """A CloudEvent in structured mode."""
         data, encoded = event.get("data"), event.get("data_base64")
         if isinstance(encoded, str):
             inner = _from_base64(encoded, "`data_base64` of the CloudEvent")
-            content = self.read(head._replace(is_json=None), inner, depth + 1)
+            content = self.read(replace(head, is_json=None), inner, depth + 1)
         elif isinstance(data, str):
-            content = self.read(head._replace(is_json=None), data.encode(), depth + 1)
+            content = self.read(replace(head, is_json=None), data.encode(), depth + 1)
         elif data is None:
             raise InvalidMessageError(
                 Reason.NULL_VALUE, "the CloudEvent has no `data`; send the input there"
@@ -279,18 +296,3 @@ def _has_tensors(document: Mapping[str, Any]) -> bool:
 
 
 _OF_TENSORS = {"shape", "datatype", "data"}
-
-
-def _no_request(found: Any) -> InvalidMessageError:
-    if isinstance(found, dict):
-        names = [str(name)[:40] for name in list(found)[:10]]
-        what = f"an object with the names {names}" if names else "an empty object"
-    elif isinstance(found, list):
-        what = "a list" if found else "an empty list"
-    else:
-        what = f"{str(found)[:40]!r} alone"
-    return InvalidMessageError(
-        Reason.MALFORMED_JSON,
-        f"body is JSON, but {what} is no request: neither `inputs` (Open Inference Protocol V2) "
-        "nor a name of this task is in it",
-    )

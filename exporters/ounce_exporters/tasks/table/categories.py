@@ -95,7 +95,7 @@ def _say_numbers(name: str, present: pd.Series, notices: Notices) -> None:
     """Say where most texts are numbers, and the others are too many to be taken for gaps."""
     texts = present.unique().tolist()
     numbers = set(plain_numbers(texts))
-    if len(numbers) <= FEW_NUMBERS or 2 * len(numbers) < len(texts):
+    if not FEW_NUMBERS < len(numbers) < len(texts) or 2 * len(numbers) < len(texts):
         return
     others = [text for text in texts if text not in numbers]
     shown = ", ".join(map(repr, others[:_SHOWN])) + (" and others" if others[_SHOWN:] else "")

@@ -12,7 +12,10 @@ from ounce_exporters.tasks.table.notices import Notices
 
 _CLOCK = re.compile(r"[+-]?(\d+ days?,? )?\d{1,6}(:[0-5]\d){1,2}(\.\d+)?( ?[AaPp][Mm])?", re.ASCII)
 _HOURS_AND_MINUTES = re.compile(r"([01]?\d|2[0-3]):[0-5]\d", re.ASCII)
+_PAIR = re.compile(r"\d{1,2}:([0-5]\d)", re.ASCII)
 _FEW = 20
+_ENOUGH = 30
+"""Distinct times of which none has minutes below 10 by chance in one column of 200."""
 
 
 def is_clock(column: pd.Series) -> bool:
@@ -22,6 +25,14 @@ def is_clock(column: pd.Series) -> bool:
         return False
     texts = column.drop_duplicates().to_list()
     return all(map(_may_be_clock, texts)) and any(t.lower() not in GAPS for t in texts)
+
+
+def are_scores(column: pd.Series) -> bool:
+    """Whether a column of pairs such as `25:18` shows that it is no clock: of many distinct texts
+    none has a second number below 10, which a clock's would in one of six."""
+    texts = [text for text in column.drop_duplicates() if text.lower() not in GAPS]
+    pairs = [_PAIR.fullmatch(text) for text in texts]
+    return len(texts) >= _ENOUGH and all(pair and pair[1] >= "10" for pair in pairs)
 
 
 def clock_inputs(

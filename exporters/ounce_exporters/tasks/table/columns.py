@@ -17,8 +17,8 @@ from ounce_exporters.tasks.table.categories import (
     LeftOutError,
     check_categories,
 )
-from ounce_exporters.tasks.table.clock_readings import clock_inputs, is_clock
-from ounce_exporters.tasks.table.dates import is_dates, read_dates
+from ounce_exporters.tasks.table.clock_readings import are_scores, clock_inputs, is_clock
+from ounce_exporters.tasks.table.dates import are_days, is_dates, read_dates
 from ounce_exporters.tasks.table.identifiers import why_identifier
 from ounce_exporters.tasks.table.notices import Notices
 from ounce_exporters.tasks.table.quantities import (
@@ -31,7 +31,10 @@ from ounce_exporters.tasks.table.sentences import is_sentences
 LARGEST = float(np.finfo(np.float32).max)
 _RESOLUTION = 1e-3
 """Steps of float32 may be so large beside a column's spread before an offset is taken off."""
-_CODE = re.compile(r"(?i)(^|[^a-z])(code|id|kind|type|zip|plz|class|category|group)([^a-z]|$)")
+_CODE = re.compile(
+    r"(?i)(^|[^a-z])((post|zip|postal|area|product|country)?code|id|kind|type|zip|plz|postleitzahl|"
+    r"class|category|group)([^a-z]|$)"
+)
 _SHOWN = 3
 _BLANK = r"\d['\u2019\u00a0\u202f ]\d"
 _POWER = re.compile(r"\d+[eE]\d+")
@@ -114,16 +117,24 @@ def _read_column(
     column: pd.Series, kind: str | None, decimal: str | None, notices: Notices
 ) -> list[InputColumn]:
     _check_constant(column)
+    if is_numeric_dtype(column) and (kind in ("category", "text") or are_days(column)):
+        column = column.map(as_text)
     if is_numeric_dtype(column):
-        if kind in ("category", "text"):
-            column = column.map(as_text)
-            return [_read_text(column, kind, notices)]
         return [
             _number(column, Quantity(column.to_numpy(np.float64), ".", None, {}), kind, notices)
         ]
+    if kind in ("category", "text"):
+        return [_read_text(column, kind, notices)]
     if kind is not None and kind.startswith("date"):
         return _date_parts(column, kind.partition(":")[2] or None, notices)
     if kind is None and is_clock(column):
+        if are_scores(column):
+            notices.say(
+                f"column {column.name!r} is read as texts, such as scores: none of its second "
+                f"numbers is below 10, as minutes are; times of day are --columns "
+                f"'{column.name}=date:%H:%M'"
+            )
+            return [_read_text(column, kind, notices)]
         parts = clock_inputs(column, notices)
         if parts:
             return [InputColumn(name, cell, to_float32(values)) for name, cell, values in parts]

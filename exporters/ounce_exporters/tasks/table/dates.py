@@ -7,14 +7,16 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from ounce_schemas.cells import DATE_PARTS, GAPS, DatePart, parse_date
+from ounce_schemas.cells import DATE_PARTS, GAPS, DatePart, as_text, parse_date
 from ounce_schemas.errors import DataError
 
 _LOOKS_LIKE = re.compile(
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([T ].*)?"
     r"|(\d{1,2}[-/ .]+[A-Za-z]{3,9}|[A-Za-z]{3,9} \d{1,2},?)[-/ ]\d{4}( .*)?"
     r"|\d{1,2}:\d{2}(:\d{2})?(?!\d).*"
+    r"|(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
 )
+_DAYS_AS_NUMBERS = 19_000_101, 20_991_231
 _DAYS = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d-%b-%Y", "%d %b %Y", "%d/%b/%Y"),
     *("%b %d, %Y", "%b %d %Y", "%d-%B-%Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y"),
@@ -46,6 +48,15 @@ def is_dates(column: pd.Series) -> bool:
         return False
     texts = column.drop_duplicates().iloc[:_SAMPLE].to_list()
     return all(map(_may_be_date, texts)) and any(t.lower() not in GAPS for t in texts)
+
+
+def are_days(column: pd.Series) -> bool:
+    """Whether all of a column's numbers are days such as 20260301, and more than one."""
+    values = column.dropna()
+    least, most = _DAYS_AS_NUMBERS
+    if not values.between(least, most).all() or values.nunique() < 2:
+        return False
+    return is_dates(values.map(as_text))
 
 
 def _may_be_date(text: str) -> bool:

@@ -8,6 +8,14 @@ from numpy.typing import NDArray
 _NAME = re.compile(
     r"(?i)(^|[^a-z])(id|sno|rowid|row|index|no|nr|number|uuid|key|column 1)([^a-z0-9]|$)"
 )
+_OF_SOMETHING = re.compile(
+    r"(?i)(^|[^a-z])(id|uuid|guid)([^a-z0-9]|$)|(?-i:[a-z]I[dD]|^[A-Z]ID)([^a-z]|$)"
+    r"|(patient|customer|client|user|member|person|subject|student|account|order|product|item|case)"
+    r"_?id$"
+)
+"""Numbers that tell things apart, such as `PassengerId`."""
+_NEARLY_ALL = 0.9
+"""Share of rows that have a number of their own, or the one behind that of the row before."""
 _DENSE = 0.5
 """Share of a range's whole numbers that distinct values take; measurements repeat before that."""
 _LEAST_ROWS = 20
@@ -25,9 +33,14 @@ def why_identifier(name: str, values: NDArray[np.float64]) -> str | None:
         return None
     if (values != np.round(values)).any():
         return None
-    named = _NAME.search(name) is not None
+    of_something = _OF_SOMETHING.search(name) is not None
+    named = of_something or _NAME.search(name) is not None
     distinct = len(np.unique(values))
     if distinct < len(values):
+        if of_something and distinct > _NEARLY_ALL * len(values):
+            return "nearly every row has another number, as an identifier has"
+        if named and (np.diff(values) == 1).mean() > _NEARLY_ALL:
+            return "it numbers the rows of each of several groups"
         # Neighbouring whole numbers above 2**53 fall together.
         large = np.abs(values).max() > _EXACT
         return "it names the rows" if named and large and distinct > 0.99 * len(values) else None

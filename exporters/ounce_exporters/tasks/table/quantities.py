@@ -32,6 +32,8 @@ _GROUP = re.compile(r"[+-]?\d{1,3},\d{3}")
 """One group: 1,234 is a thousand and more, or one and a bit."""
 _SAMPLE = 20_000
 _ODD_SHARE = 0.1
+_CODE = re.compile(r"[A-Za-z]{1,3}[ -]?\d+")
+"""Such as c168 beside 1014: then the numbers are codes, too."""
 FEW_NUMBERS = 20
 """A column of fewer distinct numbers beside texts may be one of classes: 0, 1, 2, 3+."""
 
@@ -51,7 +53,7 @@ class Quantity:
     n_bare: int = 0
     """Rows without the unit that others have."""
     is_plain: bool = False
-    """Whether all rows have digits, a point and an exponent at most."""
+    """Whether all rows have digits, a point and an exponent at most, or are empty."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,11 @@ def read_quantity(column: pd.Series, decimal: str | None, *, sure: bool = False)
     if not sure and column.str.fullmatch(_PADDED).any():
         return None
     plain = column.str.fullmatch(_PLAIN).to_numpy(bool, copy=True)
-    if plain.all() and decimal != ",":  # the usual column, in a fraction of the time
-        return Quantity(column.to_numpy(object).astype(np.float64), ".", None, {}, is_plain=True)
+    blank = (column == "").to_numpy(bool)
+    if (plain | blank).all() and plain.any() and decimal != ",":  # usual: a fraction of the time
+        values = np.full(len(column), np.nan)
+        values[plain] = column.to_numpy(object)[plain].astype(np.float64)
+        return Quantity(values, ".", None, {}, is_plain=True)
     rest = column[~plain]
     counts = rest[~rest.str.lower().isin(GAPS)].value_counts()
     if not plain.any() and not any(_without_unit(text)[0] for text in counts.index[:_SAMPLE]):
@@ -160,6 +165,8 @@ def _are_numbers(values: NDArray[np.float64], odd: dict[str, int]) -> bool:
     n_odd = sum(odd.values())
     if n_odd == 0:
         return True
+    if len(odd) > 1 and all(map(_CODE.fullmatch, odd)):
+        return False
     many = len(np.unique(present)) > FEW_NUMBERS
     return many and (n_odd <= _ODD_SHARE * (len(present) + n_odd) or len(odd) == 1)
 

@@ -31,6 +31,8 @@ _LIMITS = {2.0**bits - one for bits in (15, 16, 31, 32) for one in (0.0, 1.0)}
 _LEAST_MARKS = 3
 _EXACT = 1e-6
 """Share of the target's variance that a sum may leave."""
+_ROUNDED = 1e-3
+"""That share, where the sum is written with fewer digits."""
 _PART = 1e-3
 """Share of the target's deviation from which a column is a part of the sum."""
 
@@ -124,15 +126,28 @@ def find_sum(columns: Sequence[InputColumn], targets: NDArray[Any]) -> str | Non
     if len(truth) < 2 * len(numbers) or not truth.any():
         return None
     factors = np.linalg.lstsq(X, truth, rcond=None)[0]
-    if np.square(X @ factors - truth).sum() > _EXACT * np.square(truth).sum():
+    left = X @ factors - truth
+    share = np.square(left).sum() / np.square(truth).sum()
+    rounded = np.abs(left).max() <= _step(targets[:_ROWS]) and share <= _ROUNDED
+    if share > _EXACT and not rounded:
         return None
     shares = np.abs(factors) * X.std(axis=0) / truth.std()
-    parts = [numbers[i].cell.column for i in np.flatnonzero(shares > _PART)]
+    least = _PART if share <= _EXACT else max(_PART, 10 * np.sqrt(share))  # digits that are lacking
+    parts = [numbers[i].cell.column for i in np.flatnonzero(shares > least)]
     names = ", ".join(repr(name) for name in dict.fromkeys(parts))
     return (
         f"columns {names} add up to the target: if they are known only afterwards, train "
         f"--without '{parts[0]}' and so on"
     )
+
+
+def _step(values: NDArray[Any]) -> float:
+    """The unit of the last digit that values are written with, up to four; 0 for more."""
+    exact = values.astype(np.float64)
+    for digits in range(5):
+        if np.allclose(exact, exact.round(digits), rtol=1e-6, atol=0):
+            return 10.0**-digits
+    return 0.0
 
 
 def find_marks(columns: Sequence[InputColumn]) -> list[str]:

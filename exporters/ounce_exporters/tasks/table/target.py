@@ -17,10 +17,11 @@ from ounce_exporters.tasks.table.categories import alike
 from ounce_exporters.tasks.table.columns import LARGEST, find_offset
 from ounce_exporters.tasks.table.dates import is_dates
 from ounce_exporters.tasks.table.notices import Notices
-from ounce_exporters.tasks.table.quantities import find_decimal, read_quantity
+from ounce_exporters.tasks.table.quantities import find_decimal, plain_numbers, read_quantity
 
 MOST_INTEGER_CLASSES = 20
 """Whole numbers of more distinct values are a quantity, not classes."""
+_LEAST_RARE = 3
 MOST_BOOSTED_CLASSES = 500
 """Boosting grows a tree for each class in every round. With more its file has over 5,000 trees, and
 10 rounds of them are too few to learn from."""
@@ -78,6 +79,12 @@ def read_target(
         present, numbers = present[readable], numbers[readable]
         whole = bool(np.isfinite(numbers).all() and (numbers == np.round(numbers)).all())
         distinct = len(np.unique(numbers))
+        if kind is None and whole and distinct <= MOST_INTEGER_CLASSES and _are_counts(numbers):
+            line = (
+                f"target {name!r} is taken for a quantity: few rows have its largest or smallest "
+                "values; for classes say --kind classification"
+            )
+            return _quantity(rows, numbers, name, (*notices, line))
         if kind == "regression" or (
             kind is None and (not whole or distinct > MOST_INTEGER_CLASSES)
         ):
@@ -86,8 +93,21 @@ def read_target(
             present = pd.Series([as_text(float(v)) for v in numbers], dtype=str)
         notices += _hint(numbers, name, kind)
     else:
-        notices += _hint_of_texts(present, name)
+        rows, gaps = _without_gaps(table, name, rows)
+        present = column[rows]
+        notices += gaps or _hint_of_texts(present, name)
     return _classes(rows, present.reset_index(drop=True), name, notices)
+
+
+def _are_counts(numbers: NDArray[np.float64]) -> bool:
+    """Whether whole numbers thin out towards an end, as counts do and classes don't: several
+    values are too rare for a class, and all of them lie beyond the frequent ones."""
+    values, n_rows = np.unique(numbers, return_counts=True)
+    rare = values[n_rows < LEAST_PER_CLASS]
+    frequent = values[n_rows >= LEAST_PER_CLASS]
+    if len(rare) < _LEAST_RARE or not len(frequent):
+        return False
+    return bool(((rare > frequent.max()) | (rare < frequent.min())).all())
 
 
 def check_target(table: pd.DataFrame, name: str) -> None:
@@ -97,7 +117,11 @@ def check_target(table: pd.DataFrame, name: str) -> None:
         DataError: there is no such column.
     """
     if name not in table.columns:
-        raise DataError(f"there is no column {name!r}: the table has {', '.join(table.columns)}")
+        names = ", ".join(table.columns)
+        hint = (
+            "; name the separator with --sep" if len(table.columns) == 1 and name in names else ""
+        )
+        raise DataError(f"there is no column {name!r}: the table has {names}{hint}")
 
 
 def _check(present: pd.Series, name: str, n_rows: int) -> None:
@@ -213,6 +237,34 @@ def _hint_of_texts(present: pd.Series, name: str) -> tuple[str, ...]:
         f"{text!r} is a class of target {name!r}; a row without a target has an empty cell"
         for text in marks
     )
+
+
+def _without_gaps(
+    table: pd.DataFrame, name: str, rows: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """Rows with a class, where the table's numbers show which text marks a gap in it."""
+    column = table[name]
+    texts = [text for text in column[rows].unique() if text.lower() in _MISSING]
+    gaps = [text for text in texts if _marks_gaps(table.drop(columns=name), text)]
+    kept = rows & ~column.isin(gaps).to_numpy(bool)
+    lines = tuple(
+        f"{int((column == gap).sum())} rows are left out: their {name!r} is {gap!r}, which marks a "
+        "gap in the numbers of the table (where it is a class, write it in another way)"
+        for gap in gaps
+    )
+    return kept, lines
+
+
+def _marks_gaps(table: pd.DataFrame, mark: str) -> bool:
+    """Whether a text stands among numbers, in a column of nothing else."""
+    for name in table:
+        if is_numeric_dtype(table[name]):
+            continue
+        texts = set(table[name].unique().tolist())
+        others = list(texts - {mark, ""})
+        if mark in texts and others and len(plain_numbers(others)) == len(others):
+            return True
+    return False
 
 
 def _example(present: pd.Series) -> str:

@@ -27,6 +27,7 @@ from ounce_exporters.tasks.table.dates import in_order, is_dates
 from ounce_exporters.tasks.table.known_texts import with_known_texts
 from ounce_exporters.tasks.table.measuring import with_measure
 from ounce_exporters.tasks.table.options import TableOptions
+from ounce_exporters.tasks.table.repeats import find_neighbours
 from ounce_exporters.tasks.table.rows import TableRows, as_texts, read_rows, read_values
 from ounce_exporters.tasks.table.splitting import (
     Parts,
@@ -273,10 +274,12 @@ def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice
             notice(line)
         return
     classifies = data.spec.classifies
+    of_chance = data.folds is not None and data.units is None
     for line in (
         *find_leaks(inputs, rows.target.values, classifies=classifies),
         *find_marks(inputs),
         *find_personal(inputs),
+        *(find_neighbours(inputs, rows.frame, rows.target.name) if of_chance else []),
     ):
         notice(line)
     total = None if classifies else find_sum(inputs, rows.target.values)

@@ -45,15 +45,24 @@ def show(request: Request, plane: Parts, caller: Viewer) -> Response:
     return page(
         request, "trial", caller, current=current, waiting=plane.policies.waiting(),
         tasks=known_tasks(plane), defaults=DEFAULTS, compared=_compared(plane, current),
-        **_seen(plane, current),
+        is_news=False, **_seen(plane, current),
     )  # fmt: skip
 
 
 @router.get("/canary")
-def show_canary(request: Request, plane: Parts, caller: Viewer) -> Response:
-    """What workers saw of the canary."""
+def show_canary(
+    request: Request, plane: Parts, caller: Viewer, known_stop: bool = False
+) -> Response:
+    """What workers saw of the canary; with what can be done from then on where it has stopped
+    itself since the page was made."""
     caller.need_all_tenants("a trial")
-    return page(request, "canary", caller, **_seen(plane, plane.policies.history().current))
+    current = plane.policies.history().current
+    seen = _seen(plane, current)
+    is_news = seen["stop"] is not None and not known_stop
+    return page(
+        request, "canary", caller, current=current, tasks=known_tasks(plane) if is_news else (),
+        defaults=DEFAULTS, is_news=is_news, **seen,
+    )  # fmt: skip
 
 
 @router.get("/shadow")

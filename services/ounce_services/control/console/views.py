@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from ounce_edge.dry_run.meeting import Message
 from ounce_schemas.errors import BrokerError, PolicyError
 from ounce_schemas.policy import Policy
+from ounce_schemas.routing import Choice
 from ounce_schemas.topics import TASK_NAME_PATTERN
 
 from ounce_services.control.api.calls import Parts, Viewer
@@ -20,6 +21,16 @@ from ounce_services.policies.listing import age
 router = APIRouter(include_in_schema=False)
 TaskQuery = Annotated[str | None, Query(pattern=TASK_NAME_PATTERN)]
 _N_SHOWN = 12
+WHY = {
+    Choice.LIGHTEST_FEASIBLE: "the lightest plan that keeps both targets",
+    Choice.LIGHTEST_TOGETHER: "one call for several messages costs less than a lighter one beside",
+    Choice.EXPLORATION: "a lighter plan that was tried, within the policy's exploration share",
+    Choice.CUT_SHORT: "the step of a cascade at which the time ran out",
+    Choice.FALLBACK_MOST_ACCURATE_IN_TIME: "the most accurate in time; none keeps both targets",
+    Choice.FALLBACK_LATE: "the lightest that keeps the floor; none is in time",
+    Choice.FALLBACK_FASTEST: "one that takes little time; none is in time",
+}
+"""Why a plan answered, for people."""
 
 
 @router.get("/")
@@ -77,7 +88,8 @@ def show_decision(
     rejected = [part for part in found.decision.rejected.split("; ") if part] if found else []
     return page(
         request, "decision", caller, found=found, trouble=trouble, task=task, id=id,
-        tasks=known_tasks(plane), rejected=[part.partition(": ")[::2] for part in rejected],
+        tasks=known_tasks(plane), why=WHY[found.decision.reason] if found else "",
+        rejected=[part.partition(": ")[::2] for part in rejected],
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ COST = Board(
     folder="operation",
     title="Ounce: cost and energy",
     about="What choosing saves, and what it takes. Costs have the unit of the policy's objective: "
-    "milliseconds, joules or bytes.",
+    "milliseconds, joules, bytes or the prices' unit.",
     questions=(
         Question(
             title="How much computing is saved?",
@@ -57,6 +57,15 @@ COST = Board(
             asks={"{{model}} of {{task}}": rate("ounce_compute_seconds_total", "task, model")},
             unit="none",
             detail="model",
+        ),
+        Question(
+            title="How much of the computing is done on GPUs?",
+            about="Share of the time of calls.",
+            asks={
+                "{{task}}": f"{rate('ounce_compute_gpu_seconds_total')} / "
+                f"({rate('ounce_compute_seconds_total')} > 0)"
+            },
+            unit="percentunit",
         ),
         Question(
             title="What does choosing take?",

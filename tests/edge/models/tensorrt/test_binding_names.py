@@ -86,5 +86,6 @@ def test_each_function_of_cuda_is_in_its_bindings() -> None:
     assert [name for name in calls if not hasattr(api, str(name))] == []
     assert api.cudaMemcpyKind.cudaMemcpyHostToDevice
     assert api.cudaMemcpyKind.cudaMemcpyDeviceToHost
+    assert int(api.cudaStreamNonBlocking) == 1
     assert api.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
     assert {name for name in _SURVIVED if name not in api.cudaError_t.__members__} == set()

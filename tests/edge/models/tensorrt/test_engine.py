@@ -76,6 +76,7 @@ def test_a_graph_that_is_not_made_costs_nothing_else(gpu: FakeGpu) -> None:
     gpu.failures["cudaGraphInstantiate"] = CudaCode["cudaErrorMemoryAllocation"]
     answers = [model.run(pixels(2)) for _ in range(3)]
     np.testing.assert_array_equal(answers[0], answers[2])
+    assert gpu.calls.count("cudaGraphDestroy") == 1
 
 
 def test_unloading_gives_all_memory_back(gpu: FakeGpu) -> None:
@@ -88,7 +89,7 @@ def test_unloading_gives_all_memory_back(gpu: FakeGpu) -> None:
     assert gpu.calls.count("cudaGraphExecDestroy") == gpu.calls.count("cudaGraphInstantiate") == 1
 
 
-@pytest.mark.parametrize("function", ["cudaMalloc", "cudaMallocHost", "cudaStreamCreate"])
+@pytest.mark.parametrize("function", ["cudaMalloc", "cudaMallocHost", "cudaStreamCreateWithFlags"])
 def test_too_little_memory_is_told_and_leaves_nothing_behind(gpu: FakeGpu, function: str) -> None:
     gpu.failures[function] = CudaCode["cudaErrorMemoryAllocation"]
     with pytest.raises(CudaError, match=f"^{function}: cudaErrorMemoryAllocation") as found:

@@ -1,5 +1,9 @@
 """Engines are built by another process, once; what happens to it is told."""
 
+import os
+import signal
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from ounce_edge.models.runtimes.tensorrt.refusals import Refusal
 from ounce_schemas.errors import ArtifactError
 
 from tests.support.networks import perceptron
+from tests.support.process.wait import is_running, wait_until
 from tests.support.tensorrt.rtx import rtx_or_skip
 
 FAKE = "tests.support.tensorrt.builders"
@@ -51,6 +56,30 @@ def test_a_build_that_fails_is_told(content: bytes, message: str) -> None:
 def test_a_build_that_hangs_is_ended() -> None:
     with pytest.raises(ArtifactError, match="takes longer than 1 s and was ended"):
         build_apart(TARGET, b"hang", unheard, limit_s=1, module=FAKE)
+
+
+KILLED = """
+import os, signal
+from tests.edge.models.tensorrt.test_engines import FAKE, TARGET, build_apart
+
+def progress(phase, share):
+    if phase.isdigit():
+        print(phase, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+build_apart(TARGET, b"watch", progress, module=FAKE)
+"""
+
+
+def test_a_build_ends_with_whoever_wanted_it_and_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED]
+    places = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    wanted = subprocess.run(
+        command, capture_output=True, text=True, env=places, check=False, timeout=120
+    )
+    assert wanted.returncode == -signal.SIGKILL, wanted.stderr
+    wait_until(lambda: not is_running(int(wanted.stdout)), lambda: wanted.stdout)
+    assert list(tmp_path.glob("ounce-engine-*")) == []
 
 
 def test_the_key_says_all_that_an_engine_depends_on() -> None:

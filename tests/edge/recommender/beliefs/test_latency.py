@@ -139,3 +139,26 @@ def test_what_is_usual_is_no_slowdown(belief: LatencyBelief) -> None:
         belief.observe(10, 22.0, i * 0.01)
     assert belief.level == pytest.approx(4.0)
     assert belief.slowdown == pytest.approx(1.0, rel=0.05)
+
+
+def test_what_sticks_out_is_known_once_the_calls_on_both_sides_are(belief: LatencyBelief) -> None:
+    def see(n_items: int, ms: float) -> None:
+        belief.observe(n_items, ms, 0.1)
+        belief.refresh(0.1)
+
+    for _ in range(CENTRED_CALLS + 1):
+        see(1, 1.0)
+    see(100, 4.0 * 50.5)
+    for _ in range(CENTRED_CALLS - 1):
+        see(1, 1.0)
+        assert belief.spread == 0.0
+    see(1, 1.0)
+    assert belief.spread == pytest.approx(3.0 * 50.5**0.5)  # of its own time, not of theirs
+
+
+def test_a_call_is_forgotten_when_the_window_has_passed(belief: LatencyBelief) -> None:
+    belief.observe(1, 1.0, 0.0)
+    belief.refresh(WINDOW_SECONDS - 0.1)
+    assert belief.excess_ms(1) == 0.0
+    belief.refresh(WINDOW_SECONDS)
+    assert belief.excess_ms(1) is None

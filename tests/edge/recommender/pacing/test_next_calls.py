@@ -32,11 +32,15 @@ def of(plans: View, some: list[tuple[float, float]], **others) -> Circumstances:
 
 
 def find(
-    memory: NextCallsMemory, plans: View, some: list[tuple[float, float]], slice_ms: float = 5.0
+    memory: NextCallsMemory,
+    plans: View,
+    some: list[tuple[float, float]],
+    slice_ms: float = 5.0,
+    fallback: Fallback = MOST_ACCURATE,
 ) -> NextCalls | None:
     """What is known of these messages."""
     floors, left_ms = np.array(some, float).T
-    return memory.find(plans, left_ms, floors, slice_ms)
+    return memory.find(plans, left_ms, floors, slice_ms, fallback)
 
 
 @given(
@@ -58,8 +62,8 @@ def test_what_is_looked_up_is_what_is_decided(
     for batch in batches:
         left, floors = np.array(batch[:3], float).T
         plenty = np.full(len(left), 1e9)
-        for left_ms in (left, plenty, left):
-            found = memory.find(plans, left_ms, floors, slice_ms)
+        for left_ms in (left, plenty, left, -plenty, -left):
+            found = memory.find(plans, left_ms, floors, slice_ms, fallback)
             if found is None:
                 continue
             decided = choose_next_calls(
@@ -92,24 +96,39 @@ def test_what_is_looked_up_is_what_is_decided(
         ([(LIGHT, 50.0)] * 16, 0.1, False),  # a large part of a slice
         ([(HEAVY, 50.0)], 100.0, False),  # long
         ([(LIGHT, 50.0), (HEAVY, 50.0)], 100.0, False),
-        ([(LIGHT, -1.0)], 5.0, False),
-        ([(LIGHT, 50.0), (LIGHT, -1.0)], 5.0, False),
+        ([(LIGHT, -1.0)], 5.0, True),
+        ([(LIGHT, -1e6)] * 2, 5.0, True),
+        ([(LIGHT, -1.0)] * 16, 0.1, False),
+        ([(HEAVY, -1.0)], 100.0, False),  # long
+        ([(LIGHT, 50.0), (LIGHT, -1.0)], 5.0, True),
+        ([(HEAVY, -1.0), (LIGHT, 50.0)], 100.0, False),
+        ([(LIGHT, 50.0), (0.999, -1.0)], 5.0, True),
         ([(LIGHT, 50.0), (0.999, 50.0)], 5.0, False),
     ],
 )
-def test_one_short_call_in_time_is_looked_up(
+def test_short_calls_are_looked_up(
     some: list[tuple[float, float]], slice_ms: float, is_known: bool
 ) -> None:
-    memory = NextCallsMemory()
-    first = find(memory, two(), some, slice_ms)
+    plans, memory = two(), NextCallsMemory()
+    first = find(memory, plans, some, slice_ms)
     assert (first is not None) == is_known
-    assert find(memory, two(), some, slice_ms) == first
+    assert find(memory, plans, some, slice_ms) is first
 
 
 def test_of_messages_whose_floor_no_plan_keeps_nothing_is_known() -> None:
     plans, memory = view(("only", 0.005, 0.8, 1)), NextCallsMemory()
     for some in ([(LIGHT, 50.0), (HEAVY, 50.0)], [(HEAVY, 50.0), (LIGHT, 50.0)]):
         assert find(memory, plans, some) is None
+
+
+def test_a_late_message_is_answered_by_its_policys_fallback() -> None:
+    plans, memory = view(("light", 0.005, 0.8, 1), ("better", 0.02, 0.98, 1)), NextCallsMemory()
+    late = [(HEAVY, -1.0)]
+    for fallback, plan in ((Fallback.MOST_ACCURATE_IN_TIME, 1), (Fallback.FASTEST, 0)):
+        found = find(memory, plans, late, fallback=fallback)
+        assert found is not None
+        assert [group.plan for group in found.schedule.groups] == [plan]
+    assert find(memory, plans, late, fallback=Fallback.REFUSE) is None
 
 
 def test_what_was_known_of_other_beliefs_is_forgotten() -> None:

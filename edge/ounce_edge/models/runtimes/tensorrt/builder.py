@@ -1,11 +1,14 @@
 """The process that builds one engine: started by `engines`, talks to it in lines of JSON.
 
 Arguments: flavour, path of the model, path to write the engine to, best and most items of a batch.
+The folder of the model is of this build alone.
 """
 
 import json
 import os
+import shutil
 import sys
+import threading
 from pathlib import Path
 
 from ounce_schemas.errors import OunceError
@@ -15,9 +18,22 @@ from ounce_edge.models.runtimes.tensorrt.building import build_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
 
 
+def end_with_parent(folder: Path) -> None:
+    """End, and remove the folder, once the process that started this one is gone: it holds the
+    other end of standard input, and writes nothing."""
+
+    def watch() -> None:
+        sys.stdin.read()
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
 def main() -> None:
     """Build, and say how far it is or why not."""
     flavour, model, engine, best, most = sys.argv[1:]
+    end_with_parent(Path(model).parent)
 
     def tell(phase: str, share: float) -> None:
         print(json.dumps({"phase": phase, "share": share}), flush=True)

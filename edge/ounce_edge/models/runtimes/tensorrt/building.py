@@ -43,13 +43,7 @@ def build_engine(
     """
     trt = tensorrt.api
     log = log_of(trt)
-    log.lines.clear()
-    builder = trt.Builder(log)
-    flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
-    network = builder.create_network(flags)
-    parser = trt.OnnxParser(network, log)
-    if not parser.parse(content):
-        raise ArtifactError(f"{tensorrt.name} can't parse it: {_refusals(parser, log.lines)}")
+    builder, network, _parser = parse(tensorrt, content)
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE_BYTES)
     config.clear_flag(trt.BuilderFlag.TF32)
@@ -60,6 +54,24 @@ def build_engine(
     if engine is None:
         raise ArtifactError(f"{tensorrt.name} can't build it: {last_line(log.lines)}")
     return bytes(engine)
+
+
+def parse(tensorrt: TensorRt, content: bytes) -> tuple[Any, Any, Any]:
+    """What an ONNX file is parsed to: a builder, its network, and the parser, which has weights.
+
+    Raises:
+        ArtifactError: the parser refuses a part of the model; the message has its reason.
+    """
+    trt = tensorrt.api
+    log = log_of(trt)
+    log.lines.clear()
+    builder = trt.Builder(log)
+    flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+    network = builder.create_network(flags)
+    parser = trt.OnnxParser(network, log)
+    if not parser.parse(content):
+        raise ArtifactError(f"{tensorrt.name} can't parse it: {_refusals(parser, log.lines)}")
+    return builder, network, parser
 
 
 def _add_profile(

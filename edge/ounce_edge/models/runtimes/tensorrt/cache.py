@@ -11,7 +11,9 @@ import logging
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 _SUFFIX = ".engine"
 _UNFINISHED = ".new-"
+_UNFINISHED_S = 3600.0
+"""A file that nobody has written to for so long has no writer: an engine is written in seconds."""
 _MOST_HEADER = 100_000
 
 
@@ -88,10 +92,12 @@ class EngineCache:
         said = _decode(header)
         is_whole = said is not None and said.sha256 == hashlib.sha256(engine).hexdigest()
         if said is None or not is_whole or said.key != key:
-            logger.warning("damaged engine removed path=%s", path)
-            path.unlink(missing_ok=True)
+            logger.warning("damaged engine path=%s", path)
+            with suppress(OSError):  # likewise
+                path.unlink()
             return None
-        os.utime(path)
+        with suppress(OSError):  # a folder that is mounted to be read, or a file that was pruned
+            os.utime(path)
         return engine
 
     def write(self, key: EngineKey, model: str, engine: bytes) -> Path:
@@ -139,8 +145,9 @@ class EngineCache:
 
     def prune(self, keep: Callable[[CachedEngine], bool], most_bytes: int | None = None) -> int:
         """Remove engines that are not to be kept, and of the others those that were used least
-        lately beyond `most_bytes`. Returns how many bytes that freed."""
-        freed = kept = 0
+        lately beyond `most_bytes`; and what was left of writers that were killed. Returns how many
+        bytes that freed."""
+        freed, kept = self._remove_unfinished(), 0
         for engine in self.list():
             kept += engine.size_bytes
             if keep(engine) and (most_bytes is None or kept <= most_bytes):
@@ -148,6 +155,16 @@ class EngineCache:
             kept -= engine.size_bytes
             freed += engine.size_bytes
             engine.path.unlink(missing_ok=True)
+        return freed
+
+    def _remove_unfinished(self) -> int:
+        freed = 0
+        for path in self._folder.glob(f"{_UNFINISHED}*"):
+            with suppress(OSError):  # it was finished meanwhile
+                status = path.stat()
+                if time.time() - status.st_mtime > _UNFINISHED_S:
+                    path.unlink()
+                    freed += status.st_size
         return freed
 
     def _path(self, key: EngineKey) -> Path:

@@ -8,6 +8,8 @@ from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 
 _NO_DRIVER = ("cudaErrorInsufficientDriver", "cudaErrorNoDevice", "cudaErrorStubLibrary")
 _FIRST = 0
+_NO_RTX = "9.0"
+"""Compute capability of data-centre GPUs."""
 _BUS_ID_BYTES = 32
 """13 are needed."""
 
@@ -60,6 +62,28 @@ def find_device(cuda: Cuda) -> Device:
         free_bytes=int(free_bytes),
         total_bytes=int(total_bytes),
     )
+
+
+def check_rtx(device: Device) -> None:
+    """Whether TensorRT for RTX runs there.
+
+    Raises:
+        RuntimeAbsentError: it does not.
+    """
+    if device.capability == _NO_RTX:
+        raise RuntimeAbsentError(
+            f"{device.name}: TensorRT for RTX does not run on compute capability {_NO_RTX}"
+        )
+
+
+def used_bytes(cuda: Cuda) -> int:
+    """Memory of the GPU that is taken, by whomever.
+
+    Raises:
+        CudaError: the GPU fails.
+    """
+    free_bytes, total_bytes = cuda.call("cudaMemGetInfo")
+    return int(total_bytes - free_bytes)
 
 
 def bus_id_of(cuda: Cuda) -> str:

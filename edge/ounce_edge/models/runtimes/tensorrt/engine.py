@@ -80,7 +80,10 @@ class EngineModel:
         """Of inputs that hold texts."""
         try:
             self._place = self._scratch.join(int(engine.device_memory_size_v2))
-            self._stream = cuda.call("cudaStreamCreate")
+            # Another engine may be loaded meanwhile, through the default stream. A capture on a
+            # stream that waits for that one would fail.
+            flags = int(cuda.api.cudaStreamNonBlocking)
+            self._stream = cuda.call("cudaStreamCreateWithFlags", flags)
             for i in range(engine.num_io_tensors):
                 name = engine.get_tensor_name(i)
                 shape = tuple(engine.get_tensor_shape(name))[1:]
@@ -238,10 +241,11 @@ class EngineModel:
             failure = e
         try:
             graph = cuda.call("cudaStreamEndCapture", self._stream)  # also after a failure
-            if failure is None:
-                made = cuda.call("cudaGraphInstantiate", graph, 0)
+            try:
+                if failure is None:
+                    return cuda.call("cudaGraphInstantiate", graph, 0)
+            finally:
                 cuda.call("cudaGraphDestroy", graph)
-                return made
         except CudaError as e:
             failure = failure or e
         if isinstance(failure, CudaError) and failure.is_sticky:

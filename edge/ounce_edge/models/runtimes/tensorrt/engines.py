@@ -98,7 +98,11 @@ def build_apart(
         command = [sys.executable, "-m", module, str(target.tensorrt.flavour), str(model)]
         command += [str(engine), str(target.profile.best), str(target.profile.most)]
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,  # its end tells the process that this one is gone
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as child:
             timer = threading.Timer(limit_s, child.kill)
             timer.daemon = True

@@ -11,7 +11,13 @@ from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, find_device
+from ounce_edge.models.runtimes.tensorrt.device import (
+    ANY,
+    bus_id_of,
+    check_rtx,
+    find_device,
+    used_bytes,
+)
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.engines import Target
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
@@ -45,8 +51,7 @@ class TensorRtRuntime:
     @property
     def used_bytes(self) -> int:
         """Memory of the GPU that is taken, by whomever."""
-        free_bytes, total_bytes = self._cuda.call("cudaMemGetInfo")
-        return int(total_bytes - free_bytes)
+        return used_bytes(self._cuda)
 
     @property
     def joules(self) -> float | None:
@@ -72,24 +77,29 @@ class TensorRtRuntime:
             if reason is not None:
                 raise ArtifactError(f"{path}: {reason}")
             task = path.parts[-3] if len(path.parts) > 2 else "TASK"
+            flavour = self._target.tensorrt.flavour
+            option = "" if flavour is Flavour.NATIVE else f" --tensorrt {flavour}"
             raise EngineAbsentError(
                 f"{path}: has no engine of {self.name} for {self._target.device.name}; build it "
-                f"with `ounce engines build {task}`, which says why where it can't be built"
+                f"with `ounce engines build {task}{option}`, which says why where it can't be built"
             )
         target = self._target
         return EngineModel(target.tensorrt, self._cuda, engine, target.profile, self._scratch)
 
 
-def make_tensorrt(cache: Path) -> TensorRtRuntime:
-    """The native runtime on the first GPU.
+def make_tensorrt(cache: Path, flavour: Flavour = Flavour.NATIVE) -> TensorRtRuntime:
+    """The runtime on the first GPU.
 
     Raises:
         RuntimeAbsentError: TensorRT, the driver or the GPU is absent.
         ArtifactError: the cache can't be used.
     """
-    tensorrt = find_tensorrt(Flavour.NATIVE)
-    cuda = find_cuda()
-    target = Target(tensorrt, find_device(cuda), BatchProfile())
+    tensorrt, cuda = find_tensorrt(flavour), find_cuda()
+    device = find_device(cuda)
+    if flavour is Flavour.RTX:
+        check_rtx(device)
+        device = ANY
+    target = Target(tensorrt, device, BatchProfile())
     runtime = TensorRtRuntime(target, cuda, EngineCache(cache))
     runtime.count_energy()
     return runtime

@@ -1,4 +1,4 @@
-"""What every process of the edge can be set: its tasks, its Kafka, what it tells and where."""
+"""One process of the edge, a worker or a gateway: what each can be set, and how it begins."""
 
 import logging
 import signal

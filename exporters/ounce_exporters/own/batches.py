@@ -1,0 +1,47 @@
+"""How many items a call of an own model takes, and what ties their answers together."""
+
+import onnx
+
+_OF_THE_CALL = {"DynamicQuantizeLinear"}
+"""Operators that look at all items of a call."""
+
+
+def with_open_batch(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int | None]:
+    """The model with an open batch dimension, and how many items it was made for.
+
+    torch.onnx.export fixes the batch of its example unless told otherwise. Most graphs answer any
+    number of items all the same; whether one does shows when it runs.
+
+    Returns:
+        The same model and None where its batch is open, or inputs differ.
+    """
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [tensor for tensor in model.graph.input if tensor.name not in constants]
+    sizes = {_batch(tensor) for tensor in inputs}
+    if len(sizes) != 1 or (size := sizes.pop()) is None:
+        return model, None
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    for tensor in (*result.graph.input, *result.graph.output):
+        if tensor.name not in constants and _batch(tensor) == size:
+            tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
+    del result.graph.value_info[:]
+    return result, size
+
+
+def _batch(tensor: onnx.ValueInfoProto) -> int | None:
+    shape = tensor.type.tensor_type.shape
+    return (shape.dim[0].dim_value or None) if len(shape.dim) else None
+
+
+def why_unsteady(model: onnx.ModelProto) -> str:
+    """What to do where an item's answer depends on the others of its call."""
+    if any(node.op_type in _OF_THE_CALL for node in model.graph.node):
+        return (
+            "its dynamic quantization takes the range of all items of a call: quantize it "
+            "statically, or add the model as it was before"
+        )
+    return (
+        "export the model for inference (torch: module.eval()), without dropout and without batch "
+        "statistics"
+    )

@@ -1,0 +1,74 @@
+"""Rows that tell of each other: those of one machine or person, and those that follow in time."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from ounce_schemas.errors import DataError
+from pandas.api.types import is_numeric_dtype
+
+from ounce_exporters.tasks.table.columns import InputColumn
+from ounce_exporters.tasks.table.dates import in_order, is_dates
+
+_WHOSE = re.compile(
+    r"(?i)(.*[^a-z])?((subject|patient|person|individual|participant|respondent|student|pupil|child|family|"
+    r"household|animal|machine|device|sensor|vehicle|engine|pump|unit|customer|user|client|member|"
+    r"employee|worker|firm)s?([ _.-]?(id|nr|no|number))?|id|nr)"
+)
+_TIME = re.compile(r"(?i)(.*[^a-z])?(date|time|datetime|timestamp|year)([^a-z].*)?")
+_LEAST_TIMES = 20
+_LEAST_VALUES = 10
+_LEAST_ROWS = 2
+"""Of half of the values."""
+
+
+def find_neighbours(inputs: Sequence[InputColumn], frame: pd.DataFrame, target: str) -> list[str]:
+    """One line for each column by which rows tell of each other in a split by chance."""
+    order = find_order(frame, target) if inputs else None
+    return find_units(inputs) + ([] if order is None else [order])
+
+
+def find_units(columns: Sequence[InputColumn]) -> list[str]:
+    """One line for each column that seems to tell whose a row is, each with several rows."""
+    found = []
+    for column in columns:
+        name = column.cell.column
+        if column.cell.read not in ("number", "text") or not _WHOSE.fullmatch(name):
+            continue
+        values = column.values
+        present = values[~np.isnan(values)] if column.is_number else values[values != ""]
+        kinds, n_rows = np.unique(present.astype(str), return_counts=True)
+        if len(kinds) >= _LEAST_VALUES and np.median(n_rows) >= _LEAST_ROWS:
+            found.append(
+                f"column {name!r} seems to tell whose a row is: {len(kinds)} have "
+                f"{np.median(n_rows):g} rows or so each, in all splits; to know how good models "
+                f"are of others, train --unit '{name}'"
+            )
+    return found
+
+
+def find_order(frame: pd.DataFrame, target: str) -> str | None:
+    """A line where the rows stand in the order of a column of times; None elsewhere.
+
+    Args:
+        frame: the table.
+        target: column to predict.
+    """
+    for name in map(str, frame):
+        column = frame[name]
+        if name == target or column.nunique() < _LEAST_TIMES:
+            continue
+        is_date = not is_numeric_dtype(column) and is_dates(column)
+        if not is_date and not _TIME.fullmatch(name):
+            continue
+        try:
+            order = in_order(column)
+        except DataError:  # a gap, or a format that is not known
+            continue
+        if (np.diff(order) == 1).all():
+            return (
+                f"the rows stand in the order of {name!r}, and neighbours may tell of each other; "
+                f"to know how good models are of later rows, train --time '{name}'"
+            )
+    return None

@@ -1,0 +1,60 @@
+"""Which TensorRT is made, and for which GPU. CUDA and TensorRT are fakes."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ounce_edge.models.runtime_choice import RuntimeChoice
+from ounce_edge.models.runtimes.base import EngineAbsentError, kind_of
+from ounce_edge.models.runtimes.tensorrt import runtime
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
+from ounce_edge.models.runtimes.tensorrt.runtime import make_tensorrt
+from ounce_schemas.errors import RuntimeAbsentError
+
+from tests.support.tensorrt.fake_cuda import FakeCuda
+
+PATH = Path("models/digits/mlp/model.onnx")
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What is found; a test may put another capability in."""
+    found = SimpleNamespace(name=b"a GPU", major=8, minor=9)
+    fake = FakeCuda(cudaGetDeviceProperties=found, cudaDeviceGetPCIBusId=b"0000:17:00.0")
+    monkeypatch.setattr(runtime, "find_cuda", lambda: Cuda(fake))
+    monkeypatch.setattr(runtime, "find_gpu_energy", lambda bus_id: None)
+    monkeypatch.setattr(
+        runtime, "find_tensorrt", lambda flavour: TensorRt(flavour, "10.3.0", SimpleNamespace())
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("choice", "name", "build"),
+    [
+        (RuntimeChoice.TENSORRT, "tensorrt 10.3.0", "for a GPU; .*`ounce engines build digits`"),
+        (RuntimeChoice.AUTO, "tensorrt 10.3.0", "for a GPU; .*`ounce engines build digits`"),
+        (
+            RuntimeChoice.TENSORRT_RTX,
+            "tensorrt-rtx 10.3.0",
+            "for any; .*`ounce engines build digits --tensorrt tensorrt-rtx`",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("gpu")
+def test_engines_are_of_the_library_that_was_chosen(
+    choice: RuntimeChoice, name: str, build: str, tmp_path: Path
+) -> None:
+    assert choice.has_engines
+    made = make_tensorrt(tmp_path, choice.flavour)
+    assert (made.name, kind_of(made.name)) == (name, "tensorrt")
+    with pytest.raises(EngineAbsentError, match=build):
+        made.load(PATH, b"model")
+
+
+def test_a_gpu_that_rtx_does_not_run_on_is_refused(gpu: SimpleNamespace, tmp_path: Path) -> None:
+    gpu.major, gpu.minor = 9, 0
+    assert make_tensorrt(tmp_path).name == "tensorrt 10.3.0"
+    with pytest.raises(RuntimeAbsentError, match=r"does not run on compute capability 9\.0"):
+        make_tensorrt(tmp_path, Flavour.RTX)

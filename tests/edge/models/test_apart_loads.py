@@ -1,0 +1,126 @@
+"""Loads beside calls in a process apart, and what is left when either end goes."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime
+
+from tests.support.edge import bad_runtime as bad
+from tests.support.edge.apart import LIMITS, PATH, Clock, answers_again, wish
+from tests.support.process.wait import is_running, wait_until
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def runtime(clock: Clock) -> Iterator[ApartRuntime]:
+    made = ApartRuntime(bad.BadRuntime, LIMITS, clock)
+    yield made
+    made.close()
+
+
+def test_calls_of_other_models_are_answered_while_one_loads(runtime: ApartRuntime) -> None:
+    model = runtime.load(PATH, b"one")
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(runtime.load, PATH, b"slow")
+        model.run(wish(bad.RELEASE))  # waits for the load to begin, and lets it end
+        assert slow.result().run(wish(bad.ANSWER)) == bad.ANSWER
+    assert runtime.n_restarts == 0
+
+
+def test_a_process_that_a_call_kills_ends_a_load_under_way(runtime: ApartRuntime) -> None:
+    model = runtime.load(PATH, b"one")
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(runtime.load, PATH, b"slow")
+        wait_until(lambda: len(runtime._models) == 2, lambda: None)
+        with pytest.raises(ApartError, match="signal 11"):
+            model.run(wish(bad.CRASH))
+        with pytest.raises(ApartError, match="signal 11"):
+            slow.result()
+    answers_again(model)
+    assert list(runtime._models) == [1]
+
+
+def test_a_model_that_kills_the_next_process_is_left_out_of_the_one_behind(
+    runtime: ApartRuntime, clock: Clock, tmp_path: Path
+) -> None:
+    killer = runtime.load(PATH, f"once:{tmp_path / 'mark'}".encode())
+    model = runtime.load(PATH, b"one")
+    with pytest.raises(ApartError, match="exit code 3"):
+        model.run(wish(bad.EXIT))
+    with pytest.raises(ApartError, match="is being started again"):
+        model.run(wish(bad.ANSWER))
+    wait_until(lambda: not runtime._is_starting.is_set(), lambda: None)
+    clock.now_s += 1.0
+    answers_again(model)
+    with pytest.raises(ApartError, match=r"did not come back: .*exit code 6"):
+        killer.run(wish(bad.ANSWER))
+    assert runtime.n_restarts == 2
+
+
+def test_a_runtime_that_is_closed_starts_nothing_more(runtime: ApartRuntime) -> None:
+    model = runtime.load(PATH, b"one")
+    with pytest.raises(ApartError, match="exit code 3"):
+        model.run(wish(bad.EXIT))
+    with runtime._loads:  # so that it is closed before the process starts
+        with pytest.raises(ApartError, match="is being started again"):
+            model.run(wish(bad.ANSWER))
+        runtime.close()
+    wait_until(lambda: not runtime._is_starting.is_set(), lambda: None)
+    assert runtime.pid is None
+    for act in (lambda: model.run(wish(bad.ANSWER)), lambda: runtime.load(PATH, b"two")):
+        with pytest.raises(ApartError, match=r"^bad 1 is closed$"):
+            act()
+
+
+def test_a_machine_that_has_room_for_no_process_has_it_tried_again(
+    runtime: ApartRuntime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = runtime.load(PATH, b"one")
+    with pytest.raises(ApartError, match="exit code 3"):
+        model.run(wish(bad.EXIT))
+
+    def refuse(_: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    n_files = len(list(Path("/proc/self/fd").iterdir()))
+    with monkeypatch.context() as full:
+        full.setattr("multiprocessing.context.SpawnProcess.start", refuse)
+        with pytest.raises(ApartError, match=r"bad 1 can't be started: Cannot allocate memory$"):
+            runtime.load(PATH, b"two")
+    assert len(list(Path("/proc/self/fd").iterdir())) <= n_files
+    clock.now_s += 1.0
+    answers_again(model)
+
+
+def test_a_service_managers_sigterm_to_all_is_not_the_processs(runtime: ApartRuntime) -> None:
+    model = runtime.load(PATH, b"one")
+    os.kill(runtime.pid or 0, signal.SIGTERM)
+    assert model.run(wish(bad.ANSWER)) == bad.ANSWER
+
+
+@pytest.mark.parametrize("ending", ["", "os.kill(os.getpid(), signal.SIGKILL)"])
+def test_no_process_is_left_when_the_worker_ends_or_is_killed(ending: str) -> None:
+    program = (
+        "import os, signal\n"
+        "from ounce_edge.models.runtimes.apart import ApartRuntime\n"
+        "from ounce_edge.models.runtimes.fake import FakeRuntime\n"
+        "from functools import partial\n"
+        "if __name__ == '__main__':\n"
+        "    runtime = ApartRuntime(partial(FakeRuntime, {}))\n"
+        "    print(runtime.pid, flush=True)\n"
+        f"    {ending}\n"
+    )
+    command = [sys.executable, "-c", program]
+    worker = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert worker.returncode == (-signal.SIGKILL if ending else 0), worker.stderr
+    wait_until(lambda: not is_running(int(worker.stdout)), lambda: worker.stderr)

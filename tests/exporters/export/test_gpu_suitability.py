@@ -1,0 +1,62 @@
+"""A card says why a model can't go on a GPU, as far as that is known where it is made."""
+
+from typing import Any
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from ounce_exporters.example import ExampleRequest
+from ounce_exporters.export import gpu_suitability
+from ounce_exporters.export.cards import render_page
+from ounce_exporters.export.gpu_suitability import why_not_on_gpu
+from ounce_exporters.lighter.forms import Form, convert
+from ounce_schemas.card import Calibration
+from ounce_schemas.errors import RuntimeAbsentError
+
+from tests.exporters.export.test_standard import ml_model
+from tests.exporters.lighter.test_forms import pixels
+from tests.support.edge.ladders import DIGITS, card
+from tests.support.networks import convolutional
+from tests.support.tensorrt.rtx import rtx_or_skip
+
+
+def texts() -> onnx.ModelProto:
+    of_text = helper.make_tensor_value_info("text", TensorProto.STRING, ["batch", 1])
+    as_text = helper.make_tensor_value_info("same", TensorProto.STRING, ["batch", 1])
+    node = helper.make_node("Identity", ["text"], ["same"])
+    return helper.make_model(helper.make_graph([node], "texts", [of_text], [as_text]))
+
+
+@pytest.fixture
+def no_rtx(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(flavour: Any) -> Any:
+        raise RuntimeAbsentError(f"{flavour}: absent")
+
+    monkeypatch.setattr(gpu_suitability, "find_tensorrt", absent)
+
+
+@pytest.mark.usefixtures("no_rtx")
+def test_operators_and_texts_are_known_without_a_parser() -> None:
+    scaler = ml_model("Scaler", offset=[0.0], scale=[1.0])
+    assert why_not_on_gpu(scaler) == "TensorRT does not know the operators of ai.onnx.ml: Scaler"
+    assert why_not_on_gpu(texts()) == "TensorRT takes no texts: text"
+    assert why_not_on_gpu(convert(convolutional(), Form.INT8, pixels())) is None
+
+
+@pytest.mark.rtx
+def test_the_parser_is_asked_where_it_is_there() -> None:
+    rtx_or_skip()
+    assert why_not_on_gpu(convolutional()) is None
+    assert why_not_on_gpu(convert(convolutional(), Form.INT8_SYMMETRIC, pixels())) is None
+    reason = why_not_on_gpu(convert(convolutional(), Form.INT8, pixels()))
+    assert reason is not None
+    assert "can't parse it: operator QuantizeLinear" in reason
+
+
+def test_the_page_of_a_card_says_it() -> None:
+    example = ExampleRequest("t", "{}", "{}", (), None)
+    fitted = Calibration(method="temperature", n=9, temperature=1.0, ece_before=0.1, ece_after=0.0)
+    plain = card(DIGITS, "a").model_copy(update={"calibration": fitted})
+    assert "## GPU" not in render_page(plain, DIGITS, example)
+    told = plain.model_copy(update={"not_on_gpu": "it has trees"})
+    assert "## GPU\n\nOn the CPU alone: it has trees.\n" in render_page(told, DIGITS, example)

@@ -1,0 +1,126 @@
+"""Graphs as converters write them without being told better."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from ounce_edge.models.catalogue import load_ladder
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_exporters.own.joining import from_file
+from ounce_exporters.own.labels import place_labels
+from ounce_exporters.own.readings import read_outputs
+from ounce_schemas.errors import ExportError
+from ounce_schemas.task import TaskSpec, TensorSpec
+
+from tests.exporters.own.foreign import linear
+from tests.exporters.own.test_files import add
+
+LABELS = ("no", "maybe", "yes")
+WEIGHTS = np.array([[-1, 0, 1], [0, 0, 0]], np.float32)
+
+
+def graph(path: Path, nodes: list[onnx.NodeProto], batch: str | int, opset: int = 17) -> Path:
+    """A graph from `x`, of two numbers, to `y`, of three."""
+    constants = {
+        "c": np.array([20, 50], np.float32),
+        "w": WEIGHTS,
+        "flat": np.array([1, 2], np.int64),
+        "scale": np.array(1 / 64, np.float32),
+        "zero": np.array(0, np.int8),
+    }
+    made = helper.make_graph(
+        [helper.make_node("Sub", ["x", "c"], ["centred"]), *nodes],
+        "strange",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, 3])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    onnx.save(
+        helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), path
+    )
+    return path
+
+
+def task(*labels: str) -> TaskSpec:
+    tensor = TensorSpec(name="numbers", shape=(2,), datatype="FP32")
+    return TaskSpec(
+        name="t", kind="classification", description="A task.", inputs=(tensor,), labels=labels
+    )
+
+
+def test_a_fixed_batch_is_opened(models: Path, tmp_path: Path) -> None:
+    card, notes = add(linear(tmp_path / "one.onnx", batch=1), models, labels=LABELS)
+    assert "it was made for 1 items a call: it gets any number" in notes
+    assert card.test_accuracy.value > 0.6
+    assert not load_ladder(models, "rooms", OnnxCpuRuntime()).refused
+
+
+def test_a_batch_that_is_fixed_inside_is_refused(models: Path, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Reshape", ["centred", "flat"], ["one"]),
+        helper.make_node("MatMul", ["one", "w"], ["y"]),
+    ]
+    with pytest.raises(ExportError, match="made for 1 items a call, and fails with others: export"):
+        add(graph(tmp_path / "one.onnx", nodes, batch=1), models, labels=LABELS)
+
+
+def test_dynamic_quantization_over_a_call_is_refused_with_its_reason(
+    models: Path, tmp_path: Path
+) -> None:
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["centred"], ["q", "s", "z"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["near"]),
+        helper.make_node("MatMul", ["near", "w"], ["y"]),
+    ]
+    with pytest.raises(ExportError, match="dynamic quantization takes the range of all items"):
+        add(graph(tmp_path / "dynamic.onnx", nodes, batch="n"), models, labels=LABELS)
+
+
+def test_static_quantization_and_an_old_operator_set_join(models: Path, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Mul", ["centred", "scale"], ["small"]),
+        helper.make_node("QuantizeLinear", ["small", "scale", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["near"]),
+        helper.make_node("MatMul", ["near", "w"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["y"], axis=1),
+    ]
+    card, notes = add(graph(tmp_path / "old.onnx", nodes, "n", opset=10), models, labels=LABELS)
+    assert card.test_accuracy.value > 0.6
+    assert any("is read as probabilities" in note for note in notes)
+    assert not load_ladder(models, "rooms", OnnxCpuRuntime()).refused
+
+
+def test_numbers_from_0_count_labels_that_are_numbers_from_1() -> None:
+    assert place_labels(task("1", "2", "3"), ("0", "1", "2")) == (0, 1, 2)
+    assert place_labels(task("1", "2", "3"), ("3", "1", "2")) == (1, 2, 0)
+    assert place_labels(task("0", "1"), ("1", "0")) == (1, 0)
+    with pytest.raises(ExportError, match=r"'0', .* does not know: .* each with --label"):
+        place_labels(task("1", "2", "3"), ("0", "1"))
+
+
+def test_features_beside_the_scores_are_no_answer() -> None:
+    rng = np.random.default_rng(0)
+    outputs = {
+        "features": rng.normal(size=(8, 16)).astype(np.float32),
+        "scores": rng.normal(size=(8, 3)).astype(np.float32),
+    }
+    reading, _ = read_outputs(task(*LABELS), outputs, {}, None, LABELS)
+    assert (reading.output, reading.places) == ("scores", (0, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("1.16.0", "made with CatBoost 1.16.0"),
+        ("Git info:\n    Commit: b1bd2\n    Author: a <a@b.c>", "made with CatBoost"),
+        ("", "made with CatBoost"),
+    ],
+)
+def test_a_maker_is_told_in_few_words(version: str, told: str, tmp_path: Path) -> None:
+    path = linear(tmp_path / "mine.onnx")
+    model = onnx.load(path)
+    model.producer_name, model.producer_version = "CatBoost", version
+    onnx.save(model, path)
+    assert from_file(path).source == f"own model mine.onnx, {told}"
