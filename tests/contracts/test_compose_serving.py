@@ -67,7 +67,7 @@ def test_control_and_gateway_get_healthy_work_and_end_in_order(
         r"\$\{\w+:-([^}]*)\}", r"\1", BUILT["control"]["environment"]["OUNCE_DATABASE_URL"]
     )
     try:
-        with Mosquitto(own) as broker, running_postgresql(tmp_path / "data") as database:
+        with Mosquitto(own) as broker, running_postgresql() as database:
             places = {
                 BUILT["control"]["environment"]["OUNCE_DATABASE_URL"]: database,
                 url: database,

@@ -2,8 +2,8 @@
 
 import os
 import shutil
-import stat
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +17,10 @@ class PostgresqlUnavailableError(Exception):
 
 
 @contextmanager
-def running_postgresql(folder: Path) -> Iterator[str]:
+def running_postgresql() -> Iterator[str]:
     """URL of a server's empty database, while the server runs.
 
-    Args:
-        folder: an empty one, for its data.
+    Its data are in a folder of its own: a run of pytest closes the folder of all runs to others.
 
     Raises:
         PostgresqlUnavailableError: its programs are not here.
@@ -29,14 +28,18 @@ def running_postgresql(folder: Path) -> Iterator[str]:
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))  # Debian: not on PATH
     if not installed:
         raise PostgresqlUnavailableError("PostgreSQL is not here: apt-get install postgresql")
-    programs, port = installed[-1].parent, free_port()
-    as_user: dict[str, object] = {}
-    if os.geteuid() == 0:  # the server refuses to run as root
-        shutil.chown(folder, "nobody")
-        for parent in folder.parents:
-            if not parent.stat().st_mode & stat.S_IXOTH:
-                parent.chmod(0o755)
-        as_user = {"user": "nobody"}
+    with tempfile.TemporaryDirectory(prefix="ounce-postgresql-") as folder:
+        as_user: dict[str, object] = {}
+        if os.geteuid() == 0:  # the server refuses to run as root
+            shutil.chown(folder, "nobody")
+            as_user = {"user": "nobody"}
+        with _serving(installed[-1].parent, Path(folder), as_user) as url:
+            yield url
+
+
+@contextmanager
+def _serving(programs: Path, folder: Path, as_user: dict[str, object]) -> Iterator[str]:
+    port = free_port()
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **as_user}
     subprocess.run(
         [programs / "initdb", "-D", folder / "data", "-U", "ounce", "--auth=trust", "--no-sync"],
