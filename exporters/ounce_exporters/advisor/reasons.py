@@ -138,7 +138,7 @@ def _data_size(ran: Sequence[Arm]) -> Reason | None:
         points = f"level with {behind.model}"
     told = "no crossing is in sight up to 10 times the rows"
     if where is not None and abs(gap) < _LEVEL:
-        told = f"from there on {behind.model} is forecast ahead"
+        told = f"from about {where:,} on {behind.model} is forecast ahead"
     elif where is not None:
         told = f"the curves cross at about {where:,} rows"
     elif not (ahead.forecast and behind.forecast):

@@ -143,8 +143,18 @@ def test_models_that_are_level_are_told_so() -> None:
     network = arm("mlp", 0.80, ahead=(0.82, 0.84, 0.86), family="neural")
 
     assert told(tree, network)["data size"] == (
-        "at 1,000 rows gradient-boosting is level with mlp; from there on mlp is forecast ahead"
+        "at 1,000 rows gradient-boosting is level with mlp; from about 1,000 on mlp is forecast "
+        "ahead"
     )
+
+
+def test_models_that_are_level_may_part_later() -> None:
+    tree = arm("gradient-boosting", 0.80, ahead=(0.82, 0.82, 0.83))
+    network = arm("mlp", 0.80, ahead=(0.81, 0.83, 0.86), family="neural")
+
+    said = told(tree, network)["data size"]
+    where = int(said.split("from about ")[1].split()[0].replace(",", ""))
+    assert where > 1500
 
 
 def test_a_model_that_learned_nothing_by_heart_is_told() -> None:

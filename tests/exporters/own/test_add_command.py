@@ -44,10 +44,11 @@ def test_a_file_joins_and_the_ladder_is_shown(
 def test_what_is_wrong_is_one_line(
     add: Callable[..., object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = linear(tmp_path / "a.onnx", batch=1)
+    path = linear(tmp_path / "a.onnx", width=3)
     assert add(path, "--task", "rooms") == 1
     error = capsys.readouterr().err
-    assert error.startswith("ounce: a: input 'x' is made for 1 items a call")
+    assert error.startswith("ounce: a: input 'x' (")
+    assert "matches no input and no column of task 'rooms'" in error
     assert error.count("\n") == 1
     assert add(path, "--task", "rooms", "--data", path) == 2
     assert "--data FILE and --target COLUMN go together" in capsys.readouterr().err

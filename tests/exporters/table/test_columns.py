@@ -238,6 +238,16 @@ def test_numbers_that_count_within_groups_are_no_input() -> None:
     assert choose(number=[i * 7 % 40 + 1.0 for i in range(N)]).numeric == ("v", "number")
 
 
+@pytest.mark.parametrize("name", ["month_number", "Hour No", "cycle number", "lap_nr"])
+def test_a_count_of_time_is_an_input(name: str) -> None:
+    assert choose(**{name: [i % 40 + 1.0 for i in range(N)]}).numeric == ("v", name)
+
+
+@pytest.mark.parametrize("name", ["number_of_trees", "No. of inhabitants", "BID", "MID"])
+def test_amounts_are_no_identifiers(name: str) -> None:
+    assert choose(**{name: RNG.choice(10**5, N, replace=False)}).numeric == ("v", name)
+
+
 def test_codes_are_no_numbers_and_what_is_said_of_them_is_whole() -> None:
     stations = [*map(str, range(1000, 1040)), "c168", "c204"]
     found = choose(station=[stations[i % 42] for i in range(N)])

@@ -125,3 +125,10 @@ def test_numbers_with_empty_cells_are_plain() -> None:
     np.testing.assert_array_equal(found.values, [1.5, np.nan, 2000, np.nan])
     assert found.is_plain
     assert (found.unit, found.odd, found.marks) == (None, {}, ())
+
+
+def test_codes_among_measurements_are_odd_ones() -> None:
+    measured = [f"{12 + i / 8}" for i in range(80)]
+    found = read_quantity(column(*measured, "l25", "o7"), None)
+    assert found is not None
+    assert found.odd == {"l25": 1, "o7": 1}

@@ -118,6 +118,13 @@ def test_a_rounded_mean_of_columns_is_told() -> None:
     assert find_sum(inputs, mean + 0.3 * RNG.normal(size=N)) is None
 
 
+def test_a_rounded_sum_of_many_columns_is_told() -> None:
+    marks = {f"mark{i}": RNG.normal(10, 2.2, N) for i in range(20)}
+    inputs = choose_columns(frame(**marks), "y").inputs
+    found = find_sum(inputs, sum(marks.values(), np.zeros(N)).round()) or ""
+    assert all(repr(name) in found for name in marks)
+
+
 def test_a_column_that_tells_whose_a_row_is_is_named() -> None:
     whose = np.repeat(np.arange(80.0), 5)
     inputs = choose_columns(
@@ -127,6 +134,17 @@ def test_a_column_that_tells_whose_a_row_is_is_named() -> None:
     assert [line.split("'")[1] for line in found] == ["patient_id", "nr"]
     assert "80 have 5 rows or so each" in found[0]
     assert "--unit 'patient_id'" in found[0]
+
+
+@pytest.mark.parametrize("name", ["no_of_workers", "num_customers", "Price per unit"])
+def test_amounts_of_people_and_machines_tell_nothing_of_whose_a_row_is(name: str) -> None:
+    inputs = choose_columns(frame(v=NOISE, **{name: np.arange(N) % 40 * 3.0}), "y").inputs
+    assert find_units(inputs) == []
+
+
+def test_measurements_tell_nothing_of_whose_a_row_is() -> None:
+    inputs = choose_columns(frame(v=NOISE, sensor=np.arange(N) % 40 * 0.3), "y").inputs
+    assert find_units(inputs) == []
 
 
 @pytest.mark.parametrize(

@@ -128,5 +128,7 @@ def test_counts_that_thin_out_are_a_quantity() -> None:
     assert len(found.values) == len(counts)
     assert "--kind classification" in found.notices[0]
     assert target(counts, kind="classification").labels == ("0", "1", "2", "3")
+    refused = [n for n in range(1, 6) for _ in range(30)] + [97, 97, 98, 99]
+    assert target(refused).labels == ("1", "2", "3", "4", "5")
     one_rare = [n for n, rows in enumerate([40, 30, 4, 20, 9]) for _ in range(rows)]
     assert target(one_rare).labels == ("0", "1", "3", "4")

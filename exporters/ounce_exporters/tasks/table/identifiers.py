@@ -8,8 +8,14 @@ from numpy.typing import NDArray
 _NAME = re.compile(
     r"(?i)(^|[^a-z])(id|sno|rowid|row|index|no|nr|number|uuid|key|column 1)([^a-z0-9]|$)"
 )
+_AMOUNT = re.compile(r"(?i)(^|[^a-z])(no|nr|number|index)[^a-z]*of([^a-z]|$)")
+"""Such as `number_of_rooms`: no row's number."""
+_TIME = re.compile(
+    r"(?i)(minute|hour|day|week|month|quarter|year|season|period|cycle|step|stage|lap|shift)"
+)
+"""Such as `month_number`, which counts up again and again, and tells much."""
 _OF_SOMETHING = re.compile(
-    r"(?i)(^|[^a-z])(id|uuid|guid)([^a-z0-9]|$)|(?-i:[a-z]I[dD]|^[A-Z]ID)([^a-z]|$)"
+    r"(?i)(^|[^a-z])(id|uuid|guid)([^a-z0-9]|$)|(?-i:[a-z]I[dD]|^[CPSTU]ID)([^a-z]|$)"
     r"|(patient|customer|client|user|member|person|subject|student|account|order|product|item|case)"
     r"_?id$"
 )
@@ -34,12 +40,13 @@ def why_identifier(name: str, values: NDArray[np.float64]) -> str | None:
     if (values != np.round(values)).any():
         return None
     of_something = _OF_SOMETHING.search(name) is not None
-    named = of_something or _NAME.search(name) is not None
+    named = of_something or (_NAME.search(name) is not None and _AMOUNT.search(name) is None)
     distinct = len(np.unique(values))
     if distinct < len(values):
         if of_something and distinct > _NEARLY_ALL * len(values):
             return "nearly every row has another number, as an identifier has"
-        if named and (np.diff(values) == 1).mean() > _NEARLY_ALL:
+        counts_up = (np.diff(values) == 1).mean() > _NEARLY_ALL
+        if named and counts_up and _TIME.search(name) is None:
             return "it numbers the rows of each of several groups"
         # Neighbouring whole numbers above 2**53 fall together.
         large = np.abs(values).max() > _EXACT

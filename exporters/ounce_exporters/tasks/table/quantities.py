@@ -165,7 +165,7 @@ def _are_numbers(values: NDArray[np.float64], odd: dict[str, int]) -> bool:
     n_odd = sum(odd.values())
     if n_odd == 0:
         return True
-    if len(odd) > 1 and all(map(_CODE.fullmatch, odd)):
+    if len(odd) > 1 and all(map(_CODE.fullmatch, odd)) and (present == np.round(present)).all():
         return False
     many = len(np.unique(present)) > FEW_NUMBERS
     return many and (n_odd <= _ODD_SHARE * (len(present) + n_odd) or len(odd) == 1)

@@ -16,6 +16,8 @@ _WHOSE = re.compile(
     r"household|animal|machine|device|sensor|vehicle|engine|pump|unit|customer|user|client|member|"
     r"employee|worker|firm)s?([ _.-]?(id|nr|no|number))?|id|nr)"
 )
+_AMOUNT = re.compile(r"(?i)(^|[^a-z])(per|no|num|number|n|nr|count|total|sum|mean)[^a-z].+")
+"""Such as `price_per_unit` or `num_customers`."""
 _TIME = re.compile(r"(?i)(.*[^a-z])?(date|time|datetime|timestamp|year)([^a-z].*)?")
 _LEAST_TIMES = 20
 _LEAST_VALUES = 10
@@ -36,8 +38,12 @@ def find_units(columns: Sequence[InputColumn]) -> list[str]:
         name = column.cell.column
         if column.cell.read not in ("number", "text") or not _WHOSE.fullmatch(name):
             continue
+        if _AMOUNT.search(name):
+            continue
         values = column.values
         present = values[~np.isnan(values)] if column.is_number else values[values != ""]
+        if column.is_number and (present != np.round(present)).any():
+            continue
         kinds, n_rows = np.unique(present.astype(str), return_counts=True)
         if len(kinds) >= _LEAST_VALUES and np.median(n_rows) >= _LEAST_ROWS:
             found.append(

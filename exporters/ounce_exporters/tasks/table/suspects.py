@@ -133,6 +133,7 @@ def find_sum(columns: Sequence[InputColumn], targets: NDArray[Any]) -> str | Non
         return None
     shares = np.abs(factors) * X.std(axis=0) / truth.std()
     least = _PART if share <= _EXACT else max(_PART, 10 * np.sqrt(share))  # digits that are lacking
+    least = min(least, shares.max() / 2)  # many parts are small ones
     parts = [numbers[i].cell.column for i in np.flatnonzero(shares > least)]
     names = ", ".join(repr(name) for name in dict.fromkeys(parts))
     return (

@@ -101,13 +101,16 @@ def read_target(
 
 def _are_counts(numbers: NDArray[np.float64]) -> bool:
     """Whether whole numbers thin out towards an end, as counts do and classes don't: several
-    values are too rare for a class, and all of them lie beyond the frequent ones."""
+    values are too rare for a class, all of them lie beyond the frequent ones, and the first is
+    near these. Codes such as 97, 98 and 99 are far from 1 to 5."""
     values, n_rows = np.unique(numbers, return_counts=True)
     rare = values[n_rows < LEAST_PER_CLASS]
     frequent = values[n_rows >= LEAST_PER_CLASS]
     if len(rare) < _LEAST_RARE or not len(frequent):
         return False
-    return bool(((rare > frequent.max()) | (rare < frequent.min())).all())
+    least, most = frequent.min(), frequent.max()
+    beyond = np.maximum(rare - most, least - rare)
+    return bool((beyond > 0).all() and beyond.min() <= max(most - least, 1.0))
 
 
 def check_target(table: pd.DataFrame, name: str) -> None:
