@@ -35,10 +35,10 @@ class Carrier:
 
 
 @pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """URL of a real server's empty database."""
     try:
-        with running_postgresql(tmp_path_factory.mktemp("postgresql")) as url:
+        with running_postgresql() as url:
             yield url
     except PostgresqlUnavailableError as e:
         pytest.skip(str(e))

@@ -2,8 +2,9 @@
 
 import os
 import shutil
-import stat
+import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +18,8 @@ class PostgresqlUnavailableError(Exception):
 
 
 @contextmanager
-def running_postgresql(folder: Path) -> Iterator[str]:
+def running_postgresql() -> Iterator[str]:
     """URL of a server's empty database, while the server runs.
-
-    Args:
-        folder: an empty one, for its data.
 
     Raises:
         PostgresqlUnavailableError: its programs are not here.
@@ -30,27 +28,23 @@ def running_postgresql(folder: Path) -> Iterator[str]:
     if not installed:
         raise PostgresqlUnavailableError("PostgreSQL is not here: apt-get install postgresql")
     programs, port = installed[-1].parent, free_port()
-    as_user: dict[str, object] = {}
-    if os.geteuid() == 0:  # the server refuses to run as root
-        shutil.chown(folder, "nobody")
-        for parent in folder.parents:
-            if not parent.stat().st_mode & stat.S_IXOTH:
-                parent.chmod(0o755)
-        as_user = {"user": "nobody"}
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **as_user}
-    subprocess.run(
-        [programs / "initdb", "-D", folder / "data", "-U", "ounce", "--auth=trust", "--no-sync"],
-        **quiet,
-    )
-    options = ["-F", "-k", str(folder), "-h", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(
-        [programs / "postgres", "-D", folder / "data", *options],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **as_user,
-    )  # fmt: skip
-    try:
-        ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-        wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, server.poll)
-        yield f"postgresql://ounce@127.0.0.1:{port}/postgres"
-    finally:
-        server.terminate()
-        server.wait(60)
+    with tempfile.TemporaryDirectory(prefix="ounce-postgresql-") as name:
+        folder = Path(name)  # not a test's: other users can't go through the folders above those
+        as_user: dict[str, object] = {}
+        if os.geteuid() == 0:  # the server refuses to run as root
+            shutil.chown(folder, "nobody")
+            as_user = {"user": "nobody"}
+        quiet = {"stdout": subprocess.DEVNULL, "cwd": folder, **as_user}
+        make = ["initdb", "-D", "data", "-U", "ounce", "--auth=trust", "--no-sync"]
+        subprocess.run([programs / make[0], *make[1:]], check=True, **quiet)
+        options = ["-F", "-k", "", "-h", "127.0.0.1", "-p", str(port)]
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", "data", *options], stderr=subprocess.DEVNULL, **quiet
+        )
+        try:
+            ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+            wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, server.poll)
+            yield f"postgresql://ounce@127.0.0.1:{port}/postgres"
+        finally:
+            server.send_signal(signal.SIGINT)  # waits for no client that is still there
+            server.wait(60)
