@@ -95,7 +95,7 @@ bench-advisor: $(READY) ## What advice loses on public tables; DATA=FOLDER, SHOR
 
 bench-kinds: $(READY) ## Anomalies, texts, images and sequences on public data: DATA=FOLDER
 	$(BIN)/python -m benchmarks.kinds --data $(DATA) $(PUBLISHED)
-	$(BIN)/python -m benchmarks.kinds.distilled $(PUBLISHED)
+	$(BIN)/python -m benchmarks.kinds.distilled --data $(DATA) $(PUBLISHED)
 	for task in digits bearing tickets; do \
 	  [ -f results/explained/quick/$$task/task.json ] || \
 	    $(BIN)/ounce train $$task --quick --models results/explained || exit 1; \

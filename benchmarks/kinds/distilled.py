@@ -1,6 +1,6 @@
-"""Measures distillation on scikit-learn's bundled tables.
+"""Measures distillation on scikit-learn's bundled tables, and on public ones.
 
-Example: python -m benchmarks.kinds.distilled --seeds 3
+Example: python -m benchmarks.kinds.distilled --data FOLDER --seeds 2
 """
 
 import tempfile
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from ounce_exporters.crossfit import select, taught_by
 from ounce_exporters.distillation import fit_taught
@@ -22,12 +23,15 @@ from sklearn import datasets
 
 from benchmarks.results import Cell, Table, publish_option, report, text
 
-_TABLES = ("breast_cancer", "digits", "diabetes")
+_BUNDLED = ("breast_cancer", "digits", "diabetes")
+_PUBLIC = ("letter", "optdigits", "phoneme", "satimage", "segment", "vehicle")
+_MOST_ROWS = 4_000
+"""Of a public table; a sample of more."""
 _TEACHERS = ("logistic-regression", "ridge", "kernel-svm", "extra-trees")
 _LIGHT = "mlp-small"
 
 
-def measure_distillation(seeds: int) -> Table:
+def measure_distillation(seeds: int, folder: Path | None = None) -> Table:
     """One row a table: acceptable answers to rows that no model has learned from.
 
     The teacher is the best of four on the validation rows of a split. The test rows of all splits
@@ -35,18 +39,23 @@ def measure_distillation(seeds: int) -> Table:
 
     Args:
         seeds: how many splits.
+        folder: holds `tables/NAME.parquet`; None: bundled tables alone.
     """
-    rows = [_measure(name, seeds) for name in _TABLES]
+    rows: list[list[Cell]] = []
+    for name in (*_BUNDLED, *(_PUBLIC if folder else ())):
+        rows.append(_measure(name, seeds, folder))
+        click.echo(rows[-1])
     note = (
-        f"{seeds} splits; their test rows count together. The teacher is the best on validation "
-        "rows of a split. To reach: half of the gap closed on two tables of three."
+        f"{seeds} splits of at most {_MOST_ROWS:,} rows; their test rows count together. The "
+        "teacher is the best on validation rows of a split. To reach: half of the gap closed on "
+        "two tables of three."
     )
     columns = ["table", "test rows", "teachers", "teacher's", _LIGHT, "distilled", "gap closed"]
     return Table(columns, rows, note)
 
 
-def _measure(name: str, seeds: int) -> list[Cell]:
-    runs = [_run(_load(name, seed), seed) for seed in range(seeds)]
+def _measure(name: str, seeds: int, folder: Path | None) -> list[Cell]:
+    runs = [_run(_load(name, seed, folder), seed) for seed in range(seeds)]
     teachers = ", ".join(sorted({best for best, _ in runs}))
     right = np.concatenate([answers for _, answers in runs], axis=1)
     teacher, alone, taught = (float(share) for share in right.mean(axis=1))
@@ -68,11 +77,17 @@ def _run(data: TaskData, seed: int) -> tuple[str, NDArray[np.bool_]]:
     return best, np.stack([fitted[best][1], alone, taught])
 
 
-def _load(name: str, seed: int) -> TaskData:
+def _load(name: str, seed: int, folder: Path | None) -> TaskData:
     """The table with its first fold as validation rows."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.csv"
-        getattr(datasets, f"load_{name}")(as_frame=True).frame.to_csv(path, index=False)
+    if folder is None or name in _BUNDLED:
+        frame = getattr(datasets, f"load_{name}")(as_frame=True).frame
+    else:
+        frame = pd.read_parquet(folder / "tables" / f"{name}.parquet")
+    if len(frame) > _MOST_ROWS:
+        frame = frame.sample(_MOST_ROWS, random_state=seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / f"{name}.csv"
+        frame.to_csv(path, index=False)
         data = load(path, "target", name.replace("_", "-"), TableOptions(), seed, lambda line: None)
     assert data.folds is not None  # the tables are small
     validation = select(data.train, data.folds == 0)
@@ -90,10 +105,15 @@ def _answers(recipe: Recipe, data: TaskData, seed: int) -> list[NDArray[np.bool_
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--seeds", type=click.IntRange(min=1), default=3, help="Splits of each table.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with tables/, for six public tables, too.",
+)
 @publish_option
-def main(seeds: int, publish: bool) -> None:
+def main(seeds: int, data: Path | None, publish: bool) -> None:
     """Measure, show and write the table."""
-    table = measure_distillation(seeds)
+    table = measure_distillation(seeds, data)
     click.echo(text(table))
     report("kinds_distilled", {"kinds-distilled": table}, publish=publish)
 

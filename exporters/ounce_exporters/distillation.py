@@ -22,6 +22,8 @@ from ounce_exporters.export.calibration import Temperature, fit_temperature
 from ounce_exporters.lighter.forms import NotWorthwhileError
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, Recipe, Split, TaskData
 from ounce_exporters.tasks.folds import N_FOLDS, divide
+from ounce_exporters.tasks.table.preprocessing import preprocessing
+from ounce_exporters.training.classical import as_matrix
 from ounce_exporters.training.mixed_rows import has_columns, mix_rows
 
 STUDENTS = ("mlp-small", "small-cnn", "byte-cnn", "cnn-1d")
@@ -141,7 +143,7 @@ def fit_taught(
     rows = replace(rows, soft=soft.astype(np.float32))
     if has_columns(data.spec):
         model = teacher.fit(sample(data, teacher.most_rows, seed), seed, lambda done: None)
-        mixed = mix_rows(rows.inputs, seed)
+        mixed = mix_rows(rows.inputs, _features(data), seed)
         rows = _behind(rows, mixed, _said(model.predict(mixed), temperature))
     rest = 1 / (N_FOLDS + 2)
     return plain.fit(
@@ -149,6 +151,12 @@ def fit_taught(
         seed,
         lambda done: progress(1 - rest + rest * done),
     )
+
+
+def _features(data: TaskData) -> NDArray[np.float32]:
+    """The training rows as numbers on one scale."""
+    columns, matrix = preprocessing(data.spec), as_matrix(data.spec, data.train.inputs)
+    return np.asarray(columns.fit_transform(matrix, data.train.targets), np.float32)
 
 
 def _said(outputs: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

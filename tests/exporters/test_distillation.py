@@ -18,6 +18,7 @@ from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.reporters import Reporters
 from ounce_exporters.tasks.folds import with_folds
 from ounce_exporters.tasks.splits import split_task
+from ounce_exporters.tasks.table import networks
 from ounce_exporters.tasks.table import recipes as table_recipes
 from ounce_exporters.training.mixed_rows import mix_rows
 from ounce_exporters.training.tuning import Family
@@ -164,7 +165,7 @@ def test_no_row_that_judges_a_student_has_taught_its_teacher(
             return model(-1.0)
         lessons.append((numbers(data), frozenset().union(*seen)))
         seen.clear()
-        n = len(data.train) // 4  # three mixed rows are behind each
+        n = len(data.train) // 6  # five mixed rows are behind each
         truth = np.eye(2)[data.train.targets]
         of_teacher = data.train.soft.copy()
         of_teacher[:n] = 2 * of_teacher[:n] - truth[:n]  # what is learned is the mean of both
@@ -199,16 +200,18 @@ def build_ladder_cards(data: TaskData, folder: Path, *recipes: Recipe) -> list[M
 def test_mixed_rows_hold_values_of_their_columns() -> None:
     numbers = np.arange(40, dtype=np.float32).reshape(20, 2)
     texts = np.array([[f"t{i}"] for i in range(20)], object)
-    mixed = mix_rows({"input": numbers, "texts": texts}, 0)
-    assert mixed["input"].shape == (60, 2)
+    mixed = mix_rows({"input": numbers, "texts": texts}, numbers, 0)
+    assert mixed["input"].shape == (100, 2)
     assert mixed["input"].dtype == np.float32
     assert set(mixed["input"][:, 0] % 2) == {0}
     assert set(mixed["input"][:, 1] % 2) == {1}
     assert set(mixed["texts"].ravel()) == set(texts.ravel())
     known = {tuple(row) for row in numbers.tolist()}
     n_new = sum(tuple(row) not in known for row in mixed["input"].tolist())
-    assert 15 < n_new < 45  # half of the pairs, about
-    again = mix_rows({"input": numbers, "texts": texts}, 0)
+    assert 25 < n_new < 75  # half of the pairs, about
+    apart = np.abs(mixed["input"][:, 0] - mixed["input"][:, 1])
+    assert apart.max() <= 21  # a neighbour is ten rows away at most
+    again = mix_rows({"input": numbers, "texts": texts}, numbers, 0)
     assert (again["input"] == mixed["input"]).all()
 
 
@@ -256,6 +259,7 @@ def test_the_command_distils(
         return [family for family in whole(data, **options) if family.name in names]
 
     monkeypatch.setattr(table_recipes, "families", few)
+    monkeypatch.setitem(networks.TAUGHT, "most_steps", 200)
     words = [f"--data={rooms}", "--target=busy", f"--models={tmp_path}", "--task=rooms"]
     result = train(*words, "--distil")
     assert result.code == 0, result.stderr

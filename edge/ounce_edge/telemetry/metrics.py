@@ -74,6 +74,7 @@ class Metrics:
             to.duplicates,
             to.timestamps_off,
             to.always_best,
+            to.compute_gpu,
             to.decision,
             to.saved,
             to.escalations,

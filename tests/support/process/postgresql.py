@@ -21,6 +21,8 @@ class PostgresqlUnavailableError(Exception):
 def running_postgresql() -> Iterator[str]:
     """URL of a server's empty database, while the server runs.
 
+    Its data are in a folder of its own: a run of pytest closes the folder of all runs to others.
+
     Raises:
         PostgresqlUnavailableError: its programs are not here.
     """
@@ -29,7 +31,7 @@ def running_postgresql() -> Iterator[str]:
         raise PostgresqlUnavailableError("PostgreSQL is not here: apt-get install postgresql")
     programs, port = installed[-1].parent, free_port()
     with tempfile.TemporaryDirectory(prefix="ounce-postgresql-") as name:
-        folder = Path(name)  # not a test's: other users can't go through the folders above those
+        folder = Path(name)
         as_user: dict[str, object] = {}
         if os.geteuid() == 0:  # the server refuses to run as root
             shutil.chown(folder, "nobody")

@@ -25,6 +25,9 @@ from ounce_exporters.training.tabular import (
 )
 from ounce_exporters.training.tabular_graph import write_network
 
+TAUGHT = {"dropout": 0.0, "most_steps": 6000, "most_epochs": 300}
+"""Of a network with a teacher: its answers have less chance in them than labels, so that there is
+more to learn."""
 _MOST_EMBEDDED = 2048
 """Intervals of all numbers together at most; wide tables have fewer of each."""
 
@@ -47,7 +50,8 @@ def fit_mlp(
         options: fields of `Shape` and `Schedule` that are not to have their defaults.
     """
     task, truth, targets = data.spec, data.train.targets, data.train.lesson
-    shape, schedule = (_fill(kind, options or {}) for kind in (Shape, Schedule))
+    options = {**(options or {}), **({} if data.train.soft is None else TAUGHT)}
+    shape, schedule = (_fill(kind, options) for kind in (Shape, Schedule))
     columns = preprocessing(task)
     features = columns.fit_transform(as_matrix(task, data.train.inputs), truth)
     features = np.asarray(features, np.float32)
