@@ -62,7 +62,6 @@ def test_control_and_gateway_get_healthy_work_and_end_in_order(
     conf = (REPOSITORY / "services/mosquitto/mosquitto.conf").read_text()
     own = [line for line in conf.splitlines() if re.match(r"allow_|max_|set_", line)]
     (tmp_path / "store").mkdir()
-    (tmp_path / "data").mkdir()
     url = re.sub(
         r"\$\{\w+:-([^}]*)\}", r"\1", BUILT["control"]["environment"]["OUNCE_DATABASE_URL"]
     )

@@ -4,8 +4,9 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx2
 import pytest
@@ -17,25 +18,33 @@ from ounce_services.control.settings import ControlSettings
 
 from tests.services.control.conftest import MemoryTopics
 from tests.support.process.child import free_port
-from tests.support.process.wait import wait_until
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")
 
 
+class Console(NamedTuple):
+    """One that asks for no key."""
+
+    url: str
+    asked: list[str]
+    """Paths that were asked for."""
+    before: dict[str, Callable[[], None]]
+    """What is done before a path is answered."""
+
+
 @pytest.fixture
-def console(
-    settings: ControlSettings, topics_in_memory: MemoryTopics
-) -> Iterator[tuple[str, list]]:
-    """Address of a console that asks for no key, and the paths that were asked for."""
-    port, asked = free_port(), []
+def console(settings: ControlSettings, topics_in_memory: MemoryTopics) -> Iterator[Console]:
+    port = free_port()
+    made = Console(f"http://127.0.0.1:{port}", [], {})
     open_ = settings.model_copy(update={"open": True, "port": port})
     plane = make_plane(open_, topics_in_memory, lambda: topics_in_memory)
     app = make_app(plane)
 
     async def noted(scope, receive, send):
         if scope["type"] == "http":
-            asked.append(scope["path"])
+            made.asked.append(scope["path"])
+            made.before.get(scope["path"], lambda: None)()
         await app(scope, receive, send)
 
     server = uvicorn.Server(
@@ -45,7 +54,7 @@ def console(
     thread.start()
     while not server.started:
         threading.Event().wait(0.05)
-    yield f"http://127.0.0.1:{port}", asked
+    yield made
     server.should_exit = True
     thread.join(60)
     plane.database.close()
@@ -53,23 +62,22 @@ def console(
 
 @pytest.mark.parametrize("path", ["/", "/trial", "/models", "/keys", "/audit"])
 def test_a_browser_runs_the_scripts_and_finds_no_fault(
-    console: tuple[str, list], tmp_path: Path, path: str
+    console: Console, tmp_path: Path, path: str
 ) -> None:
-    url, asked = console
-    shown = _dom_of(f"{url}{path}", tmp_path)
+    shown = _dom_of(f"{console.url}{path}", tmp_path)
     title = {"/": "Fleet", "/audit": "Audit log"}.get(path, path[1:].title())
     assert f"<h1>{title}</h1>" in shown.stdout
     faults = re.findall(r"CONSOLE.*", shown.stderr)
     assert faults == []
-    assert {"/static/htmx.min.js", "/static/console.css"} <= set(asked)
-    assert ("/live" in asked) is (path == "/")
+    assert {"/static/htmx.min.js", "/static/console.css"} <= set(console.asked)
+    assert ("/live" in console.asked) is (path == "/")
 
 
 def test_an_open_page_offers_more_once_a_canary_stopped_itself(
-    console: tuple[str, list], topics_in_memory: MemoryTopics, tmp_path: Path
+    console: Console, topics_in_memory: MemoryTopics, tmp_path: Path
 ) -> None:
-    url, asked = console
-    with httpx2.Client(base_url=url, headers={"Origin": url}) as ann:
+    url, asked, before = console
+    with httpx2.Client(base_url=url, headers={"Origin": url}, timeout=60) as ann:
         ann.post("/policy/apply", data={"document": "min_accuracy: 0.5", "base": "0"})
         form = {"share": "0.1", "margin": "0.01", "accuracy_margin": "0.005", "confidence": "0.95"}
         ann.post("/trial/canary", data={**form, "base": "1", "document": "min_accuracy: 0.9"})
@@ -77,20 +85,13 @@ def test_an_open_page_offers_more_once_a_canary_stopped_itself(
     canary = topics_in_memory.history().current.id
     stop = Stop(canary=canary, worker="w", at_ms=2, reason="deadlines of digits")
     asked.clear()
-    tells = threading.Thread(target=_tell_once_open, args=(asked, topics_in_memory, stop))
-    tells.start()
+    told = (stop.key, stop.model_dump_json().encode())
+    before["/static/htmx.min.js"] = lambda: topics_in_memory.canaries.append(told)
     shown = _dom_of(f"{url}/trial", tmp_path)
-    tells.join(60)
     assert asked.count("/trial") == 1
     assert "/trial/canary" in asked
     for text in ("It stopped itself", "Promote although it stopped itself", "Start the canary"):
         assert text in shown.stdout
-
-
-def _tell_once_open(asked: list, topics: MemoryTopics, stop: Stop) -> None:
-    """The canary stops itself once a browser has loaded the page, which it reads again later."""
-    wait_until(lambda: "/static/htmx.min.js" in asked, lambda: asked)
-    topics.canaries.append((stop.key, stop.model_dump_json().encode()))
 
 
 def _dom_of(url: str, folder: Path) -> subprocess.CompletedProcess:

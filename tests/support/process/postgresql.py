@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -28,32 +29,24 @@ def running_postgresql() -> Iterator[str]:
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))  # Debian: not on PATH
     if not installed:
         raise PostgresqlUnavailableError("PostgreSQL is not here: apt-get install postgresql")
-    with tempfile.TemporaryDirectory(prefix="ounce-postgresql-") as folder:
+    programs, port = installed[-1].parent, free_port()
+    with tempfile.TemporaryDirectory(prefix="ounce-postgresql-") as name:
+        folder = Path(name)
         as_user: dict[str, object] = {}
         if os.geteuid() == 0:  # the server refuses to run as root
             shutil.chown(folder, "nobody")
             as_user = {"user": "nobody"}
-        with _serving(installed[-1].parent, Path(folder), as_user) as url:
-            yield url
-
-
-@contextmanager
-def _serving(programs: Path, folder: Path, as_user: dict[str, object]) -> Iterator[str]:
-    port = free_port()
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **as_user}
-    subprocess.run(
-        [programs / "initdb", "-D", folder / "data", "-U", "ounce", "--auth=trust", "--no-sync"],
-        **quiet,
-    )
-    options = ["-F", "-k", str(folder), "-h", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(
-        [programs / "postgres", "-D", folder / "data", *options],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **as_user,
-    )  # fmt: skip
-    try:
-        ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-        wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, server.poll)
-        yield f"postgresql://ounce@127.0.0.1:{port}/postgres"
-    finally:
-        server.terminate()
-        server.wait(60)
+        quiet = {"stdout": subprocess.DEVNULL, "cwd": folder, **as_user}
+        make = ["initdb", "-D", "data", "-U", "ounce", "--auth=trust", "--no-sync"]
+        subprocess.run([programs / make[0], *make[1:]], check=True, **quiet)
+        options = ["-F", "-k", "", "-h", "127.0.0.1", "-p", str(port)]
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", "data", *options], stderr=subprocess.DEVNULL, **quiet
+        )
+        try:
+            ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+            wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, server.poll)
+            yield f"postgresql://ounce@127.0.0.1:{port}/postgres"
+        finally:
+            server.send_signal(signal.SIGINT)  # waits for no client that is still there
+            server.wait(60)

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,3 +31,12 @@ def test_they_are_in_memory_where_there_is_room_and_nobody_says_otherwise(
 
 def test_a_folder_that_is_not_there_has_no_room(tmp_path: Path) -> None:
     assert not in_memory.has_room(tmp_path / "none")
+
+
+def test_a_folder_from_which_no_program_runs_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    size = {"f_bavail": in_memory.ROOM_BYTES, "f_frsize": 1}
+    for flag in (os.ST_NOSUID, os.ST_NOSUID | os.ST_NOEXEC):
+        monkeypatch.setattr(os, "statvfs", lambda _, f=flag: SimpleNamespace(f_flag=f, **size))
+        assert in_memory.has_room(tmp_path) is (flag == os.ST_NOSUID)
