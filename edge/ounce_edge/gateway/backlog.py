@@ -202,9 +202,16 @@ class Backlog:
     def _commit(
         self, producer: TransactionalProducer, records: Sequence[KafkaRecord], number: int
     ) -> list[Refusal]:
-        """Send records and a batch's number; what Kafka refuses of them."""
+        """Send records and a batch's number; what Kafka refuses of them.
+
+        Raises:
+            BrokerError: nothing is committed, or nobody knows.
+        """
         marker = [TopicPartition(self._marker, 0, number)]
-        return producer.commit(as_outgoing(records), marker, self._metadata)
+        try:
+            return producer.commit(as_outgoing(records), marker, self._metadata)
+        except AbortedError as e:
+            raise BrokerError(f"a transaction was aborted: {e}") from e
 
     def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
@@ -240,10 +247,9 @@ class Backlog:
         records = [row.record for row in rows]
         try:
             refused = self._commit(producer, records, number)
-        except (AbortedError, BrokerError) as e:
+        except BrokerError:
             self.aside.failed({record.topic for record in records})
-            is_told = isinstance(e, BrokerError)
-            raise BrokerError(f"{e}" if is_told else f"a transaction was aborted: {e}") from e
+            raise
         self.aside.taken({record.topic for record in records})
         if not refused:
             self._last = number

@@ -49,8 +49,7 @@ def value_error(row: NDArray[np.float32], spec: TensorSpec) -> InvalidMessageErr
             Reason.OUT_OF_RANGE,
             f"value {_place(spec, i)} is {row[i]:g}, outside [{low:g}, {high:g}]",
         )
-    bad = row != np.floor(row)
-    if spec.datatype == "UINT8" and bad.any():
+    if spec.datatype == "UINT8" and (bad := row != np.floor(row)).any():
         i = int(bad.argmax())
         return InvalidMessageError(
             Reason.WRONG_DATATYPE,

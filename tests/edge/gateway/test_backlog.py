@@ -31,7 +31,7 @@ class FakeKafka:
         self.denied = ""
         """A topic that takes nothing."""
         self.fails: list[str] = []
-        """Of the next commits: `aborted`, `silent`, which is taken and not told, or `odd`."""
+        """Of the next commits: `first`, `aborted`, `silent` (taken and not told) or `odd`."""
 
     def producer(self, *_: Any, offsets_first: bool) -> "FakeKafka":
         assert offsets_first
@@ -40,6 +40,8 @@ class FakeKafka:
     def commit(self, batch: Sequence[Outgoing], offsets: Any, _: Any) -> list[Refusal]:
         if not batch:
             self.tried.append(offsets[0].offset)
+            if self.fails[:1] == ["first"]:
+                raise AbortedError(self.fails.pop(0))
             return []
         self.n_asked += 1
         if any(outgoing.topic == self.denied for outgoing in batch):
@@ -148,6 +150,16 @@ def test_what_nobody_foresaw_is_told_and_tried_again(
     run(store, never)
     assert kafka.taken == [b"1"]
     assert "stored messages are not sent: nobody foresaw this" in caplog.text
+
+
+def test_a_first_transaction_that_is_aborted_is_told_in_one_line(
+    kafka: FakeKafka, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    kafka.fails = ["first"]
+    store.add([record(b"1")])
+    run(store, never)
+    [told] = [(r.getMessage(), r.exc_info) for r in caplog.records]
+    assert told == ("stored messages are not sent: a transaction was aborted: first", False)
 
 
 def test_the_first_transaction_on_a_line_takes_no_records(kafka: FakeKafka, store: Store) -> None:

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime
+from ounce_edge.models.runtimes.apart_child import Child
 
 from tests.support.edge import bad_runtime as bad
 from tests.support.edge.apart import LIMITS, PATH, Clock, answers_again, wish
@@ -80,6 +82,17 @@ def test_a_runtime_that_is_closed_starts_nothing_more(runtime: ApartRuntime) -> 
     for act in (lambda: model.run(wish(bad.ANSWER)), lambda: runtime.load(PATH, b"two")):
         with pytest.raises(ApartError, match=r"^bad 1 is closed$"):
             act()
+
+
+@pytest.mark.parametrize(("figure", "nothing"), [("used_bytes", 0), ("joules", None)])
+def test_a_process_whose_start_begins_meanwhile_is_not_asked(
+    runtime: ApartRuntime, monkeypatch: pytest.MonkeyPatch, figure: str, nothing: object
+) -> None:
+    """Its first answer, which the start waits for, would be taken for the figure."""
+    begins = iter([False, True])
+    monkeypatch.setattr(runtime, "_is_starting", SimpleNamespace(is_set=lambda: next(begins)))
+    monkeypatch.setattr(Child, "ask", lambda *_: pytest.fail("it was asked"))
+    assert getattr(runtime, figure) == nothing
 
 
 def test_a_machine_that_has_room_for_no_process_has_it_tried_again(

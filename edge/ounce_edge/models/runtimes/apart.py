@@ -105,26 +105,27 @@ class ApartRuntime:
     @property
     def used_bytes(self) -> int:
         """Memory of the GPU that is taken; 0 where nobody can say."""
-        if self._is_starting.is_set():
-            return 0
-        with self._lock:
-            try:
-                self._forget()
-                return int(self._alive().ask(self._limits.run_s, "used", 0))
-            except RuntimeError:
-                return 0
+        found = self._figure("used")
+        return 0 if found is None else int(found)
 
     @property
     def joules(self) -> float | None:
         """Energy that the GPU has used since some time; None where nobody can say."""
+        found = self._figure("joules")
+        return None if found is None else float(found)
+
+    def _figure(self, what: str) -> Any:
+        """What the process says of the GPU; None where there is none that can answer."""
         if self._is_starting.is_set():
             return None
         with self._lock:
+            if self._is_starting.is_set():  # meanwhile: the next answer is that of the start
+                return None
             try:
-                found = self._alive().ask(self._limits.run_s, "joules", 0)
+                self._forget()
+                return self._alive().ask(self._limits.run_s, what, 0)
             except RuntimeError:
                 return None
-        return None if found is None else float(found)
 
     def load(self, path: Path, content: bytes) -> LoadedModel:
         """As `Runtime` says. A process that is being started is waited for.

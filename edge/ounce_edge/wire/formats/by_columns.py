@@ -1,13 +1,12 @@
 """Tables that are written column by column, as data frames and time series are."""
 
 from collections.abc import Mapping
-from math import prod
 from typing import Any
 
 from ounce_schemas.errors import InvalidMessageError, Reason
 
 from ounce_edge.wire.formats.columns import ColumnReader
-from ounce_edge.wire.formats.content import check_n_rows
+from ounce_edge.wire.formats.content import check_n_rows, n_values
 
 _QUIX = ("NumericValues", "StringValues")
 
@@ -18,14 +17,14 @@ def seldon_rows(document: Mapping[str, Any]) -> list[Any] | None:
     shape, values = (tensor.get("shape"), tensor.get("values")) if type(tensor) is dict else (0, 0)
     if not isinstance(shape, list) or not isinstance(values, list):
         return None
-    sizes = [size for size in shape if type(size) is int and size > 0]
-    n_each = prod(sizes[1:]) if len(sizes) == len(shape) > 1 else 0
-    if not n_each or sizes[0] * n_each != len(values):
+    n = n_values(shape)
+    if len(shape) < 2 or not n or n != len(values):
         raise InvalidMessageError(
             Reason.WRONG_SHAPE,
             f"tensor has {len(values)} values and shape {str(shape)[:80]}; send rows and columns",
         )
-    return [values[start : start + n_each] for start in range(0, len(values), n_each)]
+    n_each = n // shape[0]
+    return [values[start : start + n_each] for start in range(0, n, n_each)]
 
 
 def rows_of(

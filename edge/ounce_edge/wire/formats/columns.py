@@ -10,14 +10,15 @@ from ounce_schemas.cells import Cell, read_cell
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.task import TaskSpec, TensorSpec
 
-from ounce_edge.wire.formats.content import ItemData
+from ounce_edge.wire.formats.content import ItemData, as_float
 
 MOST_NAMES = 10
 """Column names that an error lists."""
 _MOST_LAYOUTS = 1024
 _MOST_OTHERS = 100
-"""A layout with more names that are no column's is not kept: a thousand of them could fill the
-worker's memory."""
+_LONGEST_NAMES = 1000
+"""A layout with more names that are no column's, or with so many more letters than the columns
+have, is not kept: a thousand of them could fill the worker's memory."""
 _ALIKE = 0.85
 """So alike is a misspelt name, and few names that mean something else."""
 _MOST_COMPARED = 100
@@ -72,6 +73,7 @@ class ColumnReader:
             for t in range(len(task.inputs))
         ]
         self._key_of = _spellings(self._places)
+        self._most_letters = _LONGEST_NAMES + sum(map(len, self._key_of))
         self._layouts: dict[tuple[str, ...], Layout] = {}
 
     def layout(self, names: Iterable[str], *, may_be_misspelt: bool = True) -> Layout:
@@ -86,7 +88,8 @@ class ColumnReader:
         layout = self._layouts.get(names)
         if layout is None:
             layout = self._find_layout(names, may_be_misspelt)
-            if not may_be_misspelt or len(names) > _MOST_OTHERS + len(self._key_of):
+            is_long = len(names) > _MOST_OTHERS + len(self._key_of)
+            if not may_be_misspelt or is_long or sum(map(len, names)) > self._most_letters:
                 return layout
             if len(self._layouts) >= _MOST_LAYOUTS:
                 self._layouts.clear()
@@ -213,10 +216,7 @@ def _reader(cell: Cell) -> Callable[[Any], Any]:
         if type(value) is float:
             return value - offset
         if type(value) is int:
-            try:
-                return float(value) - offset
-            except OverflowError:
-                return float("inf")
+            return as_float(value) - offset
         return _read(cell, value)
 
     return number

@@ -1,5 +1,6 @@
 """What a body holds, whichever format it is in."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -11,6 +12,9 @@ T = TypeVar("T")
 ItemData = bytes | list[list[Any]]
 """One item: raw tensor bytes, or the flat data of each input in the task's order."""
 
+_MOST_DIMENSIONS = 32
+_LARGEST = 2**31
+"""Of a tensor's sizes. The product of more, or of larger ones, takes long."""
 TARGETS = frozenset({"max_latency_ms", "min_accuracy"})
 
 
@@ -68,10 +72,26 @@ def as_target(name: str, value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        return as_float(value)
     raise InvalidMessageError(
         Reason.BAD_TARGET, f"{name} holds {str(value)[:40]!r}, which is no number"
     )
+
+
+def as_float(number: float) -> float:
+    """A number of JSON; infinite where it is a whole one over a float's range."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
+def n_values(shape: Sequence[Any]) -> int | None:
+    """Values of a tensor of this shape; None where no message could hold one."""
+    if len(shape) > _MOST_DIMENSIONS:
+        return None
+    are_sizes = all(type(size) is int and 0 <= size <= _LARGEST for size in shape)
+    return math.prod(shape) if are_sizes else None
 
 
 def check_n_rows(n: int, most: int) -> None:

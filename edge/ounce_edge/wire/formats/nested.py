@@ -8,6 +8,8 @@ from ounce_edge.wire.formats.pairs import row_of_pairs
 
 _DEEPEST = 6
 _MOST_PARTS = 200
+_LONGEST_PATH = 200
+"""Characters of a path that is followed: each part within repeats it."""
 
 
 def row_within(document: Mapping[str, Any], columns: ColumnReader) -> Any:
@@ -42,16 +44,16 @@ def leaves(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Values that are no objects or lists, with their paths. A list of one is passed through."""
     level: list[tuple[str, Any]] = [*document.items()]
     for _ in range(_DEEPEST):
-        inner: list[tuple[str, Any]] = []
+        inner: list[tuple[str, dict[str, Any]]] = []
         for path, part in level:
             found = part[0] if isinstance(part, list) and len(part) == 1 else part
-            if isinstance(found, dict):
-                inner += [(f"{path}.{name}", value) for name, value in found.items()]
-            elif not isinstance(found, list):
+            if not isinstance(found, dict | list):
                 yield path, found
-        level = inner
-        if not level or len(level) > _MOST_PARTS:
+            elif isinstance(found, dict) and len(path) <= _LONGEST_PATH:
+                inner.append((path, found))
+        if not inner or sum(len(found) for _, found in inner) > _MOST_PARTS:
             return
+        level = [(f"{path}.{name}", v) for path, found in inner for name, v in found.items()]
 
 
 def _measured(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ounce_edge.wire.formats.columns import ColumnReader
+from ounce_edge.wire.formats.content import as_float
 
 _NAMES = ("n", "name", "resourceName", "variable")
 _VALUES = (
@@ -16,6 +17,8 @@ _VALUES = (
 )  # fmt: skip
 _OF_POINTS = ("gauge", "sum")
 """Of OpenTelemetry: objects that hold the values of a metric."""
+_LONGEST_BASE = 200
+"""Characters: each name repeats it."""
 
 
 def row_of_pairs(parts: Any, columns: ColumnReader) -> dict[str, Any] | None:
@@ -50,7 +53,7 @@ def _row(parts: list[Any], columns: ColumnReader) -> dict[str, Any] | None:
         name, value = _first(part, _NAMES), _value_of(part)
         if name is None and "bn" in part:
             name = ""
-        if not isinstance(name, str) or not isinstance(base, str):
+        if not isinstance(name, str) or not isinstance(base, str) or len(base) > _LONGEST_BASE:
             return None
         if base and (columns.knows_any([base + name]) or not columns.knows_any([name])):
             name = base + name
@@ -75,10 +78,7 @@ def _value_of(part: Mapping[str, Any]) -> Any:
 
 def _sum(value: Any, base: Any) -> Any:
     are_numbers = type(value) in (int, float) and type(base) in (int, float)
-    try:
-        return float(value) + float(base) if base and are_numbers else value
-    except OverflowError:
-        return float("inf")
+    return as_float(value) + as_float(base) if base and are_numbers else value
 
 
 def _first(part: Mapping[str, Any], names: tuple[str, ...]) -> Any:

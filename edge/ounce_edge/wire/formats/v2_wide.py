@@ -2,7 +2,6 @@
 several items, and tensors as binary data behind the JSON."""
 
 import json
-import math
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +14,15 @@ from ounce_schemas.request import Request, RequestParameters
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 from ounce_edge.wire.formats.columns import ColumnReader
-from ounce_edge.wire.formats.content import Content, ItemData, as_id, check_n_rows, read_each
+from ounce_edge.wire.formats.content import (
+    Content,
+    ItemData,
+    as_float,
+    as_id,
+    check_n_rows,
+    n_values,
+    read_each,
+)
 from ounce_edge.wire.formats.json_text import strict_loads
 from ounce_edge.wire.request_body import flat_data
 from ounce_edge.wire.tensor_values import steps_text
@@ -122,7 +129,8 @@ def _tensor(part: Any, error: InvalidMessageError) -> _Tensor:
             f"input {name[:40]!r} has datatype {str(datatype)[:40]!r}; send one of "
             f"{', '.join([*DATATYPES, 'BYTES'])}",
         )
-    if not all(type(d) is int and d >= 0 for d in shape):
+    n = n_values(shape)
+    if n is None:
         raise error
     flat = flat_data(data)
     wrong = next((v for v in flat if not _is_of(v, datatype)), None)
@@ -135,11 +143,10 @@ def _tensor(part: Any, error: InvalidMessageError) -> _Tensor:
                 f"input {name[:40]!r} holds {str(wrong)[:40]!r}, which is no {datatype}",
             )
         )
-    if len(flat) != math.prod(shape):
+    if len(flat) != n:
         raise InvalidMessageError(
             Reason.WRONG_LENGTH,
-            f"input {name[:40]!r} has {len(flat)} values; its shape {shape[:8]} needs "
-            f"{math.prod(shape)}",
+            f"input {name[:40]!r} has {len(flat)} values; its shape {shape[:8]} needs {n}",
         )
     return _Tensor(name, datatype, tuple(shape), flat)
 
@@ -166,7 +173,7 @@ def _items(tensor: _Tensor, spec: TensorSpec, error: InvalidMessageError) -> lis
             f"input {spec.name!r} has shape {list(tensor.shape[:8])}; send {[1, *spec.shape]}, or "
             f"[N, ...] for N rows{steps_text(spec)}",
         )
-    data = [as_text(v) for v in tensor.data] if is_text else [_number(v) for v in tensor.data]
+    data = [as_text(v) if is_text else None if v is None else as_float(v) for v in tensor.data]
     return [data[i * spec.size : (i + 1) * spec.size] for i in range(n)]
 
 
@@ -175,13 +182,6 @@ def _n_items(tensor: _Tensor, spec: TensorSpec) -> int | None:
     if tensor.shape == spec.shape:
         return 1
     return tensor.shape[0] if tensor.shape[1:] == spec.shape and tensor.shape else None
-
-
-def _number(value: Any) -> float | None:
-    try:
-        return None if value is None else float(value)
-    except OverflowError:
-        return math.inf
 
 
 def split_binary(value: bytes, json_size: int | None) -> dict[str, Any] | None:
