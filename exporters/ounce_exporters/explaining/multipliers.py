@@ -156,7 +156,8 @@ def _matrix_product(tape: Tape, node: NodeProto, m: str) -> Found:
         yield right, tape.add("MatMul", tape.add("Transpose", tape.middle(left), perm=turned), m)
         return
     weights = tape.fixed[right]
-    yield left, tape.add("MatMul", m, weights if options.get("transB") else weights.T)
+    back = weights if options.get("transB") else weights.swapaxes(-2, -1)
+    yield left, tape.add("MatMul", m, back)
 
 
 def _reduced(tape: Tape, node: NodeProto, m: str) -> Found:

@@ -135,6 +135,16 @@ def test_a_line_gives_each_input_its_weight_by_its_change() -> None:
     assert found == pytest.approx([2.0, -3.0, -1.0])
 
 
+def test_a_stack_of_matrices_is_turned_one_by_one() -> None:
+    weights = torch.tensor([[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]])
+    found = of(
+        lambda x: (x.reshape(-1, 2, 1, 2) @ weights)[:, :, 0, 0].sum(dim=1, keepdim=True) + 30.0,
+        [1, 1, 1, 1],
+        [0, 0, 0, 0],
+    )
+    assert found == pytest.approx([1.0, 3.0, 5.0, 7.0])
+
+
 def test_a_unit_that_opens_passes_on_the_share_that_it_lets_through() -> None:
     """relu(x + y - 1): of a change of 3 from -1 on, 2 come through."""
     found = of(lambda x: torch.relu(x.sum(dim=1, keepdim=True) - 1.0), [2, 1], [0, 0])

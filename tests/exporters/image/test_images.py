@@ -16,6 +16,7 @@ from ounce_exporters.ladder import export_model
 from ounce_exporters.own.native import from_torch
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks.image import models
+from ounce_exporters.tasks.image.folders import read_folder
 from ounce_exporters.tasks.table.options import TableOptions, read_image_size
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
@@ -45,6 +46,14 @@ def pixel_rows(n: int) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=[f"p{i}" for i in range(rows.shape[1])])
     table["label"] = labels
     return table
+
+
+def test_a_folder_without_images_is_told_what_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("none")
+    with pytest.raises(DataError, match="has no folder with PNG or JPEG files: put the images of"):
+        read_folder(tmp_path)
+    with pytest.raises(DataError, match=r"has no PNG or JPEG files$"):
+        read_folder(tmp_path, flat=True)
 
 
 def test_a_folder_per_class_is_found_and_said(folders: Path) -> None:

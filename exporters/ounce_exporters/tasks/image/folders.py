@@ -40,6 +40,8 @@ def read_folder(path: Path, *, flat: bool = False) -> Table:
                     others.append(name)
     except OSError as e:
         raise DataError(f"{path}: can't be read: {e.strerror or e}") from e
+    if not found and flat:
+        raise DataError(f"{path} has no PNG or JPEG files")
     if not found:
         raise DataError(
             f"{path} has no folder with PNG or JPEG files: put the images of each class into a "
