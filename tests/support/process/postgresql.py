@@ -40,9 +40,11 @@ def running_postgresql() -> Iterator[str]:
         make = ["initdb", "-D", "data", "-U", "ounce", "--auth=trust", "--no-sync"]
         subprocess.run([programs / make[0], *make[1:]], check=True, **quiet)
         options = ["-F", "-k", "", "-h", "127.0.0.1", "-p", str(port)]
-        server = subprocess.Popen(
-            [programs / "postgres", "-D", "data", *options], stderr=subprocess.DEVNULL, **quiet
-        )
+        ends = ["setpriv", "--pdeathsig", "INT"] if shutil.which("setpriv") else []
+        server = subprocess.Popen(  # it ends with this process, also where that is killed
+            [*ends, programs / "postgres", "-D", "data", *options],
+            stderr=subprocess.DEVNULL, **quiet,
+        )  # fmt: skip
         try:
             ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
             wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, server.poll)

@@ -27,7 +27,7 @@ class Served:
     def get(self, path: str) -> tuple[int, str]:
         """Status and text of one of its pages; status 0 where it does not listen yet."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as page:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as page:
                 return page.status, page.read().decode()
         except urllib.error.HTTPError as e:
             with e:
