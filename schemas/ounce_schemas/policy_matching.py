@@ -18,7 +18,8 @@ Headers = Mapping[str, bytes | None]
 NO_RULE = 0
 """Number of the settings that hold for messages which meet no rule."""
 _MOST_KNOWN = 65_536
-"""Combinations that are remembered: devices and headers come from outside."""
+_MOST_KNOWN_BYTES = 1000
+"""Combinations that are remembered, and bytes of each: devices and headers come from outside."""
 
 
 class RuleMatcher:
@@ -95,9 +96,11 @@ class _Known(dict[_Values, int]):
         self._find = find
 
     def __missing__(self, values: _Values) -> int:
-        if len(self) >= _MOST_KNOWN:
-            self.clear()
-        number = self[values] = self._find(values)
+        number = self._find(values)
+        if sum([len(value) for value in values if value]) <= _MOST_KNOWN_BYTES:
+            if len(self) >= _MOST_KNOWN:
+                self.clear()
+            self[values] = number
         return number
 
 

@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from tests.support.kafka.certificates import Authority
@@ -21,11 +22,10 @@ def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
         while True:
             try:
                 client, _ = listening.accept()
-                context.wrap_socket(client, server_side=True).close()
-            except ssl.SSLError:
-                client.close()
             except OSError:
                 return
+            with client, suppress(OSError):  # it refuses the certificate, or resets the line
+                context.wrap_socket(client, server_side=True).close()
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=serve, args=[listening], daemon=True)

@@ -20,7 +20,7 @@ def fails(*arguments: str, env: dict[str, str] | None = None) -> str:
         [OUNCE, "worker", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env={**os.environ, **(env or {})},
     )
     assert result.returncode not in (0, -signal.SIGTERM), result.stderr

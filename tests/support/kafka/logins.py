@@ -93,7 +93,7 @@ def fails(*arguments: str, env: dict[str, str]) -> str:
         [OUNCE, "worker", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env={**os.environ, **env},
     )
     assert result.returncode in (1, 2), result.stderr
