@@ -31,7 +31,8 @@ test: $(READY) ## Run the tests; Kafka and Prometheus tests are skipped where th
 test-gpu: $(READY) ## Run the tests that need an NVIDIA GPU and TensorRT; without them they are skipped
 	$(BIN)/python -m pip install --disable-pip-version-check "tensorrt>=10,<12"
 	mkdir -p results
-	$(BIN)/ounce runtimes | tee results/gpu-machine.txt
+	$(BIN)/ounce runtimes > results/gpu-machine.txt
+	cat results/gpu-machine.txt
 	$(BIN)/python -m pytest -m gpu --junitxml=results/gpu-tests.xml
 
 check: $(READY) ## Check format, lint, types, imports, generated contracts, compose.yaml and docs
