@@ -56,6 +56,7 @@ def chain(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
     graph.name = f"{graph.name}_{behind.name}"
     graph.node.extend(behind.node)
     graph.initializer.extend(behind.initializer)
+    graph.value_info.extend(graph.output)  # what is between is not inferred behind `ai.onnx.ml`
     graph.value_info.extend(behind.value_info)
     del graph.output[:]
     graph.output.extend(behind.output)
