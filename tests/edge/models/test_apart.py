@@ -8,7 +8,6 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -18,20 +17,8 @@ from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
 from tests.support.edge import bad_runtime as bad
-from tests.support.edge.apart import LIMITS, PATH, Clock, answers_again, wish
+from tests.support.edge.apart import PATH, Clock, answers_again, wish
 from tests.support.process.wait import wait_until
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def runtime(clock: Clock) -> Iterator[ApartRuntime]:
-    made = ApartRuntime(bad.BadRuntime, LIMITS, clock)
-    yield made
-    made.close()
 
 
 def test_a_crash_costs_the_call_alone_and_all_models_come_back(runtime: ApartRuntime) -> None:

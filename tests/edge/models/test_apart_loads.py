@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,20 +13,8 @@ from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime
 from ounce_edge.models.runtimes.apart_child import Child
 
 from tests.support.edge import bad_runtime as bad
-from tests.support.edge.apart import LIMITS, PATH, Clock, answers_again, wish
+from tests.support.edge.apart import PATH, Clock, answers_again, wish
 from tests.support.process.wait import is_running, wait_until
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def runtime(clock: Clock) -> Iterator[ApartRuntime]:
-    made = ApartRuntime(bad.BadRuntime, LIMITS, clock)
-    yield made
-    made.close()
 
 
 def test_calls_of_other_models_are_answered_while_one_loads(runtime: ApartRuntime) -> None:
