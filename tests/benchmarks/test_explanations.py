@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ounce_edge.models.catalogue import Ladder
 
 from benchmarks.kinds import explanations
 
@@ -28,8 +30,8 @@ def test_a_model_that_does_not_explain_is_named(
 ) -> None:
     whole = explanations.load_ladder
 
-    def without(*args: object, **how: object) -> object:
-        ladder = whole(*args, **how)  # type: ignore[arg-type]
+    def without(*args: Any, **how: Any) -> Ladder:
+        ladder = whole(*args, **how)
         models = [replace(m, explained=None) if m.card.model == "mlp" else m for m in ladder.models]
         return replace(ladder, models=models)
 

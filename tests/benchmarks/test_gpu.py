@@ -34,13 +34,13 @@ def test_a_row_has_each_ones_time_and_the_share_of_the_ceiling(
 ) -> None:
     monkeypatch.setattr(gpu, "measure_latency", measured)
     monkeypatch.setattr(gpu, "SIZES", (1, 2))
-    cpu, on_gpu, cuda = (Named(name) for name in CALL_MS)
+    models: list[Any] = [Named(name) for name in CALL_MS]
     sample: Any = sample_inputs(DIGITS.inputs, 2)
-    found = list(gpu.rows("digits/a", sample, cpu, on_gpu, cuda))  # type: ignore[arg-type]
+    found = list(gpu.rows("digits/a", sample, *models))
     assert found == [
         ["digits/a", 1, 8.0, 2.0, 1.5, "75%", 3.0],
         ["digits/a", 2, 16.0, 4.0, 1.5, "38%", 6.0],
     ]
     assert {len(row) for row in found} == {len(gpu.COLUMNS)}
-    alone = list(gpu.rows("digits/a", sample, cpu, on_gpu, None))  # type: ignore[arg-type]
+    alone = list(gpu.rows("digits/a", sample, *models[:2], None))
     assert [row[-1] for row in alone] == [None, None]

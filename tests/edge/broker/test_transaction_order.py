@@ -9,7 +9,9 @@ from ounce_edge.broker.publishing import Publishing
 from ounce_edge.broker.transactional_producer import AbortedError, TransactionalProducer
 from ounce_edge.wire.records import Outgoing
 
-BATCH = [Outgoing("out", [b"v"], [b"k"], [[]], None, [None])]  # type: ignore[list-item]
+from tests.support.edge.ladders import FakeRecord
+
+BATCH = [Outgoing("out", [b"v"], [b"k"], [[]], None, [FakeRecord(b"v")])]
 OFFSETS = [TopicPartition("in", 0, 1)]
 
 
