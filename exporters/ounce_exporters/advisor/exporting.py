@@ -68,9 +68,12 @@ def export(
 
 
 def measure(
-    finalists: Sequence[Exported], data: TaskData, batch_sizes: Sequence[int]
+    finalists: Sequence[Exported],
+    data: TaskData,
+    batch_sizes: Sequence[int],
+    seconds: float = _SECONDS,
 ) -> list[MeasuredModel]:
-    """Time calls of each file through the edge's runtime on one thread."""
+    """Time calls of each file through the edge's runtime on one thread, for `seconds` a size."""
     runtime = OnnxCpuRuntime(threads=1)
     items = {name: array[:_SAMPLE_ITEMS] for name, array in data.validation.inputs.items()}
     found = []
@@ -78,7 +81,7 @@ def measure(
         for finalist in finalists:
             model = runtime.load(Path(folder) / "model.onnx", finalist.content)
             for timed in measure_latency(
-                model, items, batch_sizes=batch_sizes, seconds=_SECONDS * len(batch_sizes)
+                model, items, batch_sizes=batch_sizes, seconds=seconds * len(batch_sizes)
             ):
                 found.append(
                     MeasuredModel(
