@@ -1,7 +1,6 @@
 """Headers' names as other libraries and bindings write them."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from ounce_schemas.request import (
@@ -15,6 +14,7 @@ from ounce_schemas.request import (
 )
 
 from ounce_edge.wire.records import Headers
+from ounce_edge.wire.remembered import Remembered
 
 NamedHeaders = dict[str, bytes | None]
 _OFTEN = frozenset(
@@ -32,17 +32,11 @@ def by_usual_names(headers: Headers | None) -> NamedHeaders:
     """The headers by the names that have a meaning here. A name that is right as it is counts
     before one in another case, or with the marks of another binding."""
     found = dict(headers or ())
-    if not _OFTEN.issuperset(found) and any(map(_is_unusual, found)):
-        return {**{_usual_name(name): value for name, value in found.items()}, **found}
+    if not _OFTEN.issuperset(found) and any(_USUAL_NAMES[name] != name for name in found):
+        return {**{_USUAL_NAMES[name]: value for name, value in found.items()}, **found}
     return found
 
 
-@lru_cache(maxsize=1024)
-def _is_unusual(name: str) -> bool:
-    return _usual_name(name) != name
-
-
-@lru_cache(maxsize=1024)
 def _usual_name(name: str) -> str:
     """`Content-Type`, `content_type`; `CE_ID`, `ce-id`, `cloudEvents:id`."""
     low = name.lower().replace("_", "-")
@@ -50,6 +44,9 @@ def _usual_name(name: str) -> str:
         if low.startswith(mark):
             return "ce_" + low[len(mark) :]
     return low
+
+
+_USUAL_NAMES = Remembered(_usual_name)
 
 
 def as_headers(attributes: Mapping[str, Any]) -> list[tuple[str, bytes | None]]:

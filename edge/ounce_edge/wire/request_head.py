@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -27,6 +26,7 @@ from ounce_schemas.request import (
 )
 
 from ounce_edge.wire.header_names import NamedHeaders
+from ounce_edge.wire.remembered import Remembered
 
 
 class RequestHead(msgspec.Struct, frozen=True, gc=False):
@@ -92,9 +92,9 @@ def read_head(headers: NamedHeaders) -> RequestHead:
     head = RequestHead(
         check_id(_text(HEADER_ID, id_)) if id_ else None,
         (source if source.isascii() else _checked_text(HEADER_SOURCE, source)) if source else b"",
-        _is_json(content_type) if content_type else None,
-        _max_latency_ms(latency) if latency else None,
-        _min_accuracy(accuracy) if accuracy else None,
+        _IS_JSON[content_type] if content_type else None,
+        _MAX_LATENCIES_MS[latency] if latency else None,
+        _MIN_ACCURACIES[accuracy] if accuracy else None,
         _traceparent(get(HEADER_TRACEPARENT)),
         get(HEADER_TENANT),
     )
@@ -177,20 +177,14 @@ def check_min_accuracy(value: float) -> float:
     return value
 
 
-# Few distinct targets and content types come back in every message, so they are read once.
-
-
-@lru_cache(maxsize=1024)
 def _max_latency_ms(value: bytes) -> float:
     return check_max_latency_ms(_number(HEADER_MAX_LATENCY_MS, value))
 
 
-@lru_cache(maxsize=1024)
 def _min_accuracy(value: bytes) -> float:
     return check_min_accuracy(_number(HEADER_MIN_ACCURACY, value))
 
 
-@lru_cache(maxsize=64)
 def _is_json(value: bytes) -> bool | None:
     """Whether the body is JSON, or CBOR, or raw; None where it has to be looked at."""
     content_type = _text(HEADER_CONTENT_TYPE, value)
@@ -208,7 +202,6 @@ def _is_json(value: bytes) -> bool | None:
     )
 
 
-@lru_cache(maxsize=64)
 def _explanation(value: bytes) -> bool:
     text = _unquoted(_text(HEADER_EXPLANATION, value)).lower()
     if text not in ("true", "false"):
@@ -230,7 +223,6 @@ def _number(name: str, value: bytes) -> float:
     return number
 
 
-@lru_cache(maxsize=1024)
 def _json_bytes(value: bytes) -> int | None:
     text = _unquoted(_text(HEADER_JSON_BYTES, value))
     return int(text) if text.isdecimal() and len(text) < 12 else None
@@ -257,3 +249,9 @@ def _text(name: str, value: bytes) -> str:
         raise InvalidMessageError(
             Reason.BAD_HEADER, f"header {name} holds {value[:40]!r}, which is not UTF-8 text"
         ) from None
+
+
+# Few distinct targets and content types come back in every message, so they are read once.
+_MAX_LATENCIES_MS = Remembered(_max_latency_ms)
+_MIN_ACCURACIES = Remembered(_min_accuracy)
+_IS_JSON = Remembered(_is_json)
