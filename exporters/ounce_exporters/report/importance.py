@@ -1,4 +1,4 @@
-"""Permutation importance: what accuracy is lost where one input is shuffled.
+"""Permutation importance: what a task's measure loses where one input is shuffled.
 
 Source: L. Breiman, "Random Forests", Machine Learning 45, 2001.
 """
@@ -11,7 +11,7 @@ from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_schemas.card import Importance
 from ounce_schemas.task import TaskSpec
 
-from ounce_exporters.evaluation import accepted
+from ounce_exporters.evaluation import estimate_accuracy
 from ounce_exporters.recipe import Split
 
 _ROWS = 500
@@ -24,7 +24,7 @@ def find_importances(task: TaskSpec, model: LoadedModel, items: Split) -> tuple[
     """Shuffle each named input of a task in turn.
 
     Args:
-        task: says which answers are acceptable.
+        task: says how answers are measured.
         model: as it is served.
         items: that it has not learned from; the first 500 are used.
 
@@ -39,7 +39,7 @@ def find_importances(task: TaskSpec, model: LoadedModel, items: Split) -> tuple[
     rng = np.random.default_rng(0)
 
     def accuracy(given: dict[str, NDArray[Any]]) -> float:
-        return float(accepted(task, model.run(given), targets).mean())
+        return estimate_accuracy(task, model.run(given), targets).value
 
     whole = accuracy(inputs)
     found = []

@@ -50,7 +50,8 @@ def _acceptable(data: TaskData) -> str:
     task = data.spec
     if task.kind == "regression":
         return f"An answer is acceptable within ±{task.tolerance:g} of the truth."
-    return "An answer is acceptable where its label is right."
+    measured = "" if task.measure.is_plain else f" Models are judged by {task.measure}."
+    return f"An answer is acceptable where its label is right.{escape(measured)}"
 
 
 def _ladder(cards: Sequence[ModelCard]) -> str:
@@ -142,7 +143,8 @@ def _section(folder: Path, data: TaskData, card: ModelCard) -> str:
         figures.append(
             (
                 plots.importances(card.importances),
-                "Importances: accuracy lost where an input is shuffled; the line is the spread.",
+                f"Importances: {short_name(card.measure)} lost where an input is shuffled; the "
+                "line is the spread.",
             )
         )
     if card.groups is not None:

@@ -34,29 +34,30 @@ def confusion(
     np.add.at(counts, (targets, probabilities.argmax(axis=1)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     left, top = 92, 34
-    size = min(44, (WIDTH - left - 8) / n)
+    wide = min(88, (WIDTH - left - 8) / n)
+    high = min(44, wide)
     parts = [f'<text class="label" x="{left}" y="12">answer</text>']
     for i, label in enumerate(labels):
         name = escape(_cut(label, 13))
-        y = top + (i + 0.5) * size + 3
+        y = top + (i + 0.5) * high + 3
         parts.append(f'<text class="tick end" x="{left - 6}" y="{y:.1f}">{name}</text>')
-        x = left + (i + 0.5) * size
-        head = escape(_cut(label, max(2, int(size / 6))))
+        x = left + (i + 0.5) * wide
+        head = escape(_cut(label, max(2, int(wide / 7))))
         parts.append(f'<text class="tick mid" x="{x:.1f}" y="{top - 6}">{head}</text>')
         for j in range(n):
             style = "right" if i == j else "wrong"
             parts.append(
                 f'<rect class="{style}" fill-opacity="{shares[i, j]:.3f}" '
-                f'x="{left + j * size:.1f}" '
-                f'y="{top + i * size:.1f}" width="{size - 1:.1f}" height="{size - 1:.1f}"/>'
+                f'x="{left + j * wide:.1f}" '
+                f'y="{top + i * high:.1f}" width="{wide - 1:.1f}" height="{high - 1:.1f}"/>'
             )
-            if counts[i, j] and size >= 14:
+            if counts[i, j] and wide >= 14:
                 dark = " on" if shares[i, j] > 0.6 else ""
                 parts.append(
-                    f'<text class="tick mid{dark}" x="{left + (j + 0.5) * size:.1f}" '
+                    f'<text class="tick mid{dark}" x="{left + (j + 0.5) * wide:.1f}" '
                     f'y="{y:.1f}">{counts[i, j]}</text>'
                 )
-    return picture("Confusion matrix: true label by answer", parts, top + n * size + 8)
+    return picture("Confusion matrix: true label by answer", parts, top + n * high + 8)
 
 
 def calibration(probabilities: NDArray[np.float32], targets: NDArray[Any]) -> str:
@@ -115,7 +116,7 @@ def learning_curve(points: Sequence[LearningPoint]) -> str:
 
 
 def importances(found: Sequence[Importance]) -> str:
-    """What accuracy is lost where an input is shuffled: the greatest, with their spread."""
+    """What is lost where an input is shuffled: the greatest, with their spread."""
     shown = sorted(found, key=lambda i: -i.lost)[:_MOST_BARS]
     greatest = max(max(i.lost + i.spread for i in shown), 1e-9)
     left, right = 128, 52
@@ -133,7 +134,7 @@ def importances(found: Sequence[Importance]) -> str:
             f'y1="{y + 6.5}" y2="{y + 6.5}"/>',
             f'<text class="tick" x="{ends[1] + 4:.1f}" y="{y + 11}">{item.lost:.3f}</text>',
         ]
-    return picture("Importances: accuracy lost where an input is shuffled", parts,
+    return picture("Importances: what is lost where an input is shuffled", parts,
                    16 + len(shown) * _ROW)  # fmt: skip
 
 

@@ -1,24 +1,27 @@
 """The page of a ladder: whole without a network, with a section for each model."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.cascades.planning import plan_ladder
 from ounce_exporters.crossfit import train
 from ounce_exporters.export.artifacts import new_ladder
 from ounce_exporters.ladder import build_ladder
-from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.recipe import Recipe, Split, TaskData
 from ounce_exporters.report.importance import find_importances
 from ounce_exporters.report.learning import find_curve
-from ounce_exporters.report.page import write_report
+from ounce_exporters.report.page import render, write_report
 from ounce_exporters.reporters import Reporters
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
 from ounce_schemas.documents import read_card
+from ounce_schemas.measure import Measure
 
 from tests.exporters.own.foreign import rooms
 
@@ -98,6 +101,32 @@ def test_importances_find_what_decides(busy: tuple[Path, TaskData, Recipe]) -> N
     before = data.test.inputs["input"].copy()
     find_importances(data.spec, model, data.test)
     np.testing.assert_array_equal(data.test.inputs["input"], before)
+
+
+def test_importances_are_of_the_tasks_measure(busy: tuple[Path, TaskData, Recipe]) -> None:
+    rare = np.repeat([0, 1], [95, 5])
+    rows = np.column_stack([rare, np.zeros(100)]).astype(np.float32)
+    _, data, _ = busy
+    label = data.spec.labels[1]
+    recall = Measure(kind="recall", label=label, false_alarms=0.1)
+    spec = data.spec.model_copy(update={"measure": recall})
+    one_hot = np.eye(len(spec.labels), dtype=np.float32)
+    by_first = FakeModel(spec, lambda given: one_hot[given["input"][:, 0].astype(int)])
+
+    decides, _ = find_importances(spec, by_first, Split({"input": rows}, rare))
+
+    assert decides.lost > 0.7  # of the accuracy less than a tenth is lost
+
+
+def test_the_page_says_by_which_measure_models_are_judged(
+    busy: tuple[Path, TaskData, Recipe],
+) -> None:
+    folder, data, _ = busy
+    cards = [read_card(folder / "decision-tree" / "card.json")]
+    assert "judged by" not in render(folder, data, cards)
+    measure = Measure(kind="balanced-accuracy")
+    rare = replace(data, spec=data.spec.model_copy(update={"measure": measure}))
+    assert "Models are judged by balanced accuracy." in render(folder, rare, cards)
 
 
 def test_a_learning_curve_judges_by_rows_that_taught_nothing(
