@@ -33,10 +33,11 @@ def main() -> None:
         # The parser looks here for weights in other files, which no digest covers: there are none.
         os.chdir(Path(model).parent)
         built = build_engine(tensorrt, Path(model).read_bytes(), profile, tell)
+        Path(engine).write_bytes(built)
     except OunceError as e:
         print(json.dumps({"refused": str(e)}), flush=True)
-        return
-    Path(engine).write_bytes(built)
+    except OSError as e:
+        print(json.dumps({"refused": f"its engine can't be written: {e.strerror or e}"}), flush=True)
 
 
 if __name__ == "__main__":
