@@ -37,7 +37,9 @@ def main() -> None:
     except OunceError as e:
         print(json.dumps({"refused": str(e)}), flush=True)
     except OSError as e:
-        print(json.dumps({"refused": f"its engine can't be written: {e.strerror or e}"}), flush=True)
+        print(
+            json.dumps({"refused": f"its engine can't be written: {e.strerror or e}"}), flush=True
+        )
 
 
 if __name__ == "__main__":
