@@ -78,7 +78,7 @@ def main(models: Path, cache: Path, publish: bool) -> None:
         except ArtifactError as e:
             click.echo(str(e))
             continue
-        gpu = EngineModel(target.tensorrt, cuda, engine, target.profile)
+        gpu = EngineModel(target.tensorrt, cuda, engine)
         cpu = OnnxCpuRuntime().load(file, content)
         found += rows(
             name, sample_inputs(card.inputs, max(SIZES)), cpu, gpu, _by_cuda(file, content)

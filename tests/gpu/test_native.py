@@ -90,7 +90,7 @@ def test_answers_are_those_of_the_cpu(
     target, cuda = gpu
     content = MODELS[name]().SerializeToString()
     engine, _ = find_engine(cache, target, PATH, content, unheard)
-    model = EngineModel(target.tensorrt, cuda, engine, target.profile)
+    model = EngineModel(target.tensorrt, cuda, engine)
     on_cpu = OnnxCpuRuntime().load(PATH, content)
     tolerance = {"fp16": 0.05, "int8": 0.1}.get(name, 1e-3)
     for _ in range(3):  # as it is, captured, launched
@@ -107,7 +107,7 @@ def test_unloading_gives_memory_back(gpu: tuple[Target, Cuda], cache: EngineCach
     engine, _ = find_engine(cache, target, PATH, content, unheard)
 
     def once() -> int:
-        model = EngineModel(target.tensorrt, cuda, engine, target.profile)
+        model = EngineModel(target.tensorrt, cuda, engine)
         model.run(pixels(256))
         model.unload()
         return find_device(cuda).free_bytes
@@ -135,7 +135,7 @@ def test_engines_share_scratch_memory_and_answer_in_turn(
     for make in (perceptron, convolutional):
         content = make().SerializeToString()
         engine, _ = find_engine(cache, target, PATH, content, unheard)
-        model = EngineModel(target.tensorrt, cuda, engine, target.profile, scratch)
+        model = EngineModel(target.tensorrt, cuda, engine, scratch)
         models[model] = OnnxCpuRuntime().load(PATH, content)
         for n in (1, 64, 1, 64, 1, 64):  # graphs made before the block grew, and after
             for on_gpu, on_cpu in models.items():
@@ -152,7 +152,7 @@ def test_the_gpus_clock_says_no_more_than_a_call_takes(
 ) -> None:
     target, cuda = gpu
     engine, _ = find_engine(cache, target, PATH, convolutional().SerializeToString(), unheard)
-    model = EngineModel(target.tensorrt, cuda, engine, target.profile)
+    model = EngineModel(target.tensorrt, cuda, engine)
     for size in target.profile.buckets:
         times_ms = model.gpu_times_ms(size, 20)
         begun_s = time.perf_counter()

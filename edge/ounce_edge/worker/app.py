@@ -80,11 +80,10 @@ def run_worker(settings: WorkerSettings) -> None:
         settings.metrics_host, settings.metrics_port, health, metrics.registry
     )
     try:
-        # First, since a mistake there needs no Kafka to be found.
+        # First, since what is wrong or absent here needs no Kafka to be found.
         policy = Policy() if settings.policy is None else read_policy(settings.policy)
-        sources = ModelSources(settings)
-        partitions = reach_kafka(settings)
-        lanes, runtime = make_lanes(settings), make_runtime(settings, metrics)
+        sources, runtime = ModelSources(settings), make_runtime(settings, metrics)
+        partitions, lanes = reach_kafka(settings), make_lanes(settings)
         folders = sources.begin()
         pipelines = load_pipelines(
             settings,

@@ -14,7 +14,12 @@ from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
 
 logger = logging.getLogger(__name__)
 
-_OUNCE = (sys.executable, "-c", "from ounce_schemas.command import main; main()")
+_OUNCE = (
+    sys.executable,
+    "-c",
+    "from ounce_edge.models.runtimes.tensorrt.parent import end_with_parent; end_with_parent(); "
+    "from ounce_schemas.command import main; main()",
+)
 _END_S = 5.0
 
 
@@ -94,6 +99,7 @@ class EngineBuilding:
                 return
             self._child = child = subprocess.Popen(
                 [*self._command, *words],
+                stdin=subprocess.PIPE,  # its end tells the process that this one is gone
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -82,20 +84,38 @@ def test_a_process_whose_start_begins_meanwhile_is_not_asked(
     assert getattr(runtime, figure) == nothing
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "n_do"),
+    [
+        ("multiprocessing.connection", "Pipe", 0),
+        ("multiprocessing.connection", "Pipe", 1),
+        ("os", "dup", 0),
+        ("os", "dup", 1),
+        ("multiprocessing.util", "spawnv_passfds", 0),
+    ],
+)
 def test_a_machine_that_has_room_for_no_process_has_it_tried_again(
-    runtime: ApartRuntime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    runtime: ApartRuntime,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    name: str,
+    n_do: int,
 ) -> None:
     model = runtime.load(PATH, b"one")
     with pytest.raises(ApartError, match="exit code 3"):
         model.run(wish(bad.EXIT))
+    wanted, n_called = getattr(import_module(module), name), count()
 
-    def refuse(_: object) -> None:
-        raise OSError(12, "Cannot allocate memory")
+    def fail(*arguments: object) -> object:
+        if next(n_called) < n_do:
+            return wanted(*arguments)
+        raise OSError(24, "Too many open files")
 
     n_files = len(list(Path("/proc/self/fd").iterdir()))
     with monkeypatch.context() as full:
-        full.setattr("multiprocessing.context.SpawnProcess.start", refuse)
-        with pytest.raises(ApartError, match=r"bad 1 can't be started: Cannot allocate memory$"):
+        full.setattr(f"{module}.{name}", fail)
+        with pytest.raises(ApartError, match=r"bad 1 can't be started: Too many open files$"):
             runtime.load(PATH, b"two")
     assert len(list(Path("/proc/self/fd").iterdir())) <= n_files
     clock.now_s += 1.0

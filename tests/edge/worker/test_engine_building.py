@@ -1,6 +1,9 @@
 """Missing engines are built beside a worker, and put in service when they are there."""
 
 import logging
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +21,8 @@ from ounce_schemas.event import EventKind
 
 from tests.edge.worker.test_model_following import Fleet
 from tests.support.edge.ladders import DIGITS, ladder, served, write_model
+from tests.support.process.wait import is_running, wait_until
+from tests.support.tensorrt.rtx import rtx_or_skip
 
 SHOW = (sys.executable, "-c", "import sys; print(*sys.argv[1:])")
 FAIL = (sys.executable, "-c", "import sys; print('no GPU'); sys.exit(1)")
@@ -36,6 +41,27 @@ for path in sorted((Path(models) / task).glob("*/model.onnx")):
 """,
 )
 """Builds engines of all models that a folder holds."""
+KILLED = """
+import logging, os, signal, sys
+from pathlib import Path
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
+from ounce_edge.worker.engine_building import _OUNCE, EngineBuilding
+from tests.support.edge.ladders import DIGITS, ladder, served
+
+class Killer(logging.Handler):
+    def emit(self, record):
+        print(record.args[0], flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+log = logging.getLogger("ounce_edge.worker.engine_building")
+log.addHandler(Killer())
+log.setLevel(logging.INFO)
+command = ("sh", "-c", 'echo $$; exec "$0" "$@"', *_OUNCE)
+building = EngineBuilding(Path(sys.argv[1], "engines"), Flavour.RTX, command)
+building.add("digits", Path(sys.argv[1]), ladder(DIGITS, served(DIGITS, "a")))
+building.wait(300)
+"""
+"""Is killed once a build has begun, whose process it tells."""
 
 
 class NeedsEngines(FakeRuntime):
@@ -84,6 +110,27 @@ def test_closing_ends_a_build() -> None:
     building.add("b", Path("one"), ladder(DIGITS, served(DIGITS, "a")))
     building.close()
     assert building.wait(300)
+
+
+@pytest.mark.rtx
+def test_a_build_ends_with_a_worker_that_is_killed(tmp_path: Path) -> None:
+    rtx_or_skip()
+    card = tmp_path / "digits" / "net" / "card.json"
+    card.parent.mkdir(parents=True)
+    (tmp_path / "digits" / "task.json").touch()
+    os.mkfifo(card)
+    held = os.open(card, os.O_RDWR)  # so that whoever reads the card waits for ever
+    places = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    worker = subprocess.run(
+        command, capture_output=True, text=True, env=places, check=False, timeout=120
+    )
+    assert worker.returncode == -signal.SIGKILL, worker.stderr
+    pid = int(worker.stdout)
+    try:
+        wait_until(lambda: not is_running(pid), lambda: f"{pid} goes on")
+    finally:
+        os.close(held)
 
 
 def test_the_command_is_one_that_ounce_takes(

@@ -8,8 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ounce_edge.worker import startup
 from ounce_schemas.command import main
 
+from tests.support.edge.bad_runtime import make_absent
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import OUNCE
 
@@ -93,6 +95,18 @@ def test_wrong_arguments_are_one_clear_line(
 def test_a_broker_that_is_not_there_is_one_clear_line() -> None:
     usual = ["--task=digits", "--kafka=127.0.0.1:1", "--metrics-port=0"]
     assert "no Kafka at 127.0.0.1:1" in fails(*usual, "--kafka-timeout-s=1")
+
+
+def test_a_gpu_that_is_absent_is_told_before_kafka_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(startup, "OnnxCudaRuntime", make_absent)
+    words = "worker --task=digits --runtime=cuda --kafka=127.0.0.1:1 --metrics-port=0"
+    monkeypatch.setattr("sys.argv", ["ounce", *words.split(), "--kafka-timeout-s=1"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    assert the_line(capsys.readouterr().err) == "ounce: no such GPU"
 
 
 def test_every_option_is_a_setting_too(kafka: str, topics: OwnTopics, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
-from ounce_edge.models.runtimes.tensorrt.builder import end_with_parent
+from ounce_edge.models.runtimes.tensorrt.parent import end_with_parent
 
 FLAVOUR, MODEL, ENGINE, BEST, MOST = sys.argv[1:]
 BEHAVIOUR = Path(MODEL).read_text()
@@ -20,7 +22,7 @@ if BEHAVIOUR == "crash":
 elif BEHAVIOUR == "fail":
     sys.exit("no room " + "x" * 200_000 + " at the end")
 elif BEHAVIOUR == "watch":
-    end_with_parent(Path(MODEL).parent)
+    end_with_parent(partial(shutil.rmtree, Path(MODEL).parent))
     print(json.dumps({"phase": str(os.getpid()), "share": 0.6}), flush=True)
     time.sleep(600)
 elif BEHAVIOUR == "hang":

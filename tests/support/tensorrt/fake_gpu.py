@@ -137,15 +137,16 @@ class FakeGpu:
 
 
 class FakeTensorRt:
-    """The module `tensorrt` of a fake GPU. `refuses_capture`: engines do what no graph holds."""
+    """The module `tensorrt` of a fake GPU. `refuses_capture`: engines do what no graph holds;
+    `most`: items that engines take."""
 
     __version__ = "10.3.0"
     ILogger = type("ILogger", (), {"ERROR": 1, "INTERNAL_ERROR": 0})
     TensorIOMode = IntEnum("TensorIOMode", {"INPUT": 1, "OUTPUT": 2})
     ExecutionContextAllocationStrategy = SimpleNamespace(USER_MANAGED=2)
 
-    def __init__(self, gpu: FakeGpu, *, refuses_capture: bool = False) -> None:
-        self.gpu = gpu
+    def __init__(self, gpu: FakeGpu, *, refuses_capture: bool = False, most: int = 16) -> None:
+        self.gpu, self.most = gpu, most
         self.refuses_capture = refuses_capture
         self.sizes: list[int] = []
         """Items of each call that ran."""
@@ -175,6 +176,7 @@ class FakeEngine:
         self._inputs = [t.name for t in session.get_inputs()]
         self._addresses: dict[str, int] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
+        self._ran: dict[str, tuple[int, ...]] = {}
         self.num_io_tensors = len(self._tensors)
         self.device_memory_size_v2 = trt.scratch_bytes
         self._scratch = 0
@@ -191,7 +193,13 @@ class FakeEngine:
         return list(self._tensors)[i]
 
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
-        return -1, *self._tensors[name].shape[1:]
+        _, *item = self._tensors[name].shape
+        return -1, *(size if isinstance(size, int) else -1 for size in item)
+
+    def get_tensor_profile_shape(self, name: str, profile: int) -> list[tuple[int, ...]]:
+        assert (name in self._inputs, profile) == (True, 0)
+        item = self._tensors[name].shape[1:]
+        return [(n, *item) for n in (1, 4, self._trt.most)]
 
     def get_tensor_dtype(self, name: str) -> Any:
         return _TYPES[self._tensors[name].type]
@@ -208,8 +216,10 @@ class FakeEngine:
         return True
 
     def execute_async_v3(self, stream: int) -> bool:
-        if self._trt.gpu.is_capturing and self._trt.refuses_capture:
-            return False
+        is_new = self._shapes != self._ran
+        if self._trt.gpu.is_capturing and (self._trt.refuses_capture or is_new):
+            return False  # of new shapes, TensorRT makes resources first
+        self._ran = dict(self._shapes)
         shapes, scratch = dict(self._shapes), self._scratch
 
         def work() -> None:

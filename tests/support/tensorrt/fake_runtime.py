@@ -18,7 +18,7 @@ PROFILE = BatchProfile(8, 64)
 def make_fake(folder: Path, *contents: bytes) -> TensorRtRuntime:
     """With engines of these models, which are the models themselves."""
     gpu = FakeGpu()
-    tensorrt = TensorRt(Flavour.NATIVE, "10.3.0", FakeTensorRt(gpu))
+    tensorrt = TensorRt(Flavour.NATIVE, "10.3.0", FakeTensorRt(gpu, most=PROFILE.most))
     target = Target(tensorrt, Device("a GPU", "8.9", "12.6"), PROFILE)
     cache = EngineCache(folder)
     for content in contents:

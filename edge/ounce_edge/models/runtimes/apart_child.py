@@ -6,6 +6,7 @@ import multiprocessing
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
@@ -51,20 +52,25 @@ class Child:
         self.number, self.told = number, told
         self.is_over = False
         self._ending = threading.Lock()
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = zip(*(context.Pipe() for _ in range(2)), strict=True)
-        self._calls, self._loads = map(Channel, ours)
-        self._process = context.Process(target=serve, args=(make, *theirs), daemon=True)
         try:
-            self._process.start()
-        except OSError as e:  # too many processes, or too little memory for one more
-            for channel in (self._calls, self._loads):
-                channel.close()
+            with ExitStack() as undone, ExitStack() as passed:
+                self._start(make, undone, passed)
+                undone.pop_all()
+        except OSError as e:  # too many processes or open files, or too little memory
             raise ApartError(f"{told} can't be started: {e.strerror or e}") from e
-        finally:
-            for pipe in theirs:
-                pipe.close()
         _children.add(self)
+
+    def _start(self, make: Callable[[], Runtime], undone: ExitStack, passed: ExitStack) -> None:
+        """Start it; `passed` closes what it has then, `undone` what stays here."""
+        context, channels, theirs = multiprocessing.get_context("spawn"), [], []
+        for _ in range(2):
+            pipe, end = context.Pipe()
+            theirs.append(passed.enter_context(end))
+            channels.append(Channel(undone.enter_context(pipe)))
+            undone.callback(channels[-1].close)
+        self._calls, self._loads = channels
+        self._process = context.Process(target=serve, args=(make, *theirs), daemon=True)
+        self._process.start()
 
     @property
     def pid(self) -> int | None:

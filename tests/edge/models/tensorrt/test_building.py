@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from ounce_edge.models.runtimes.tensorrt import building
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.building import build_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
@@ -72,6 +73,32 @@ def test_networks_that_ship_are_built(
     tensor = TensorSpec(name="input", datatype="FP32", shape=(size,))
     content = export(make(), tensor).SerializeToString()
     assert len(build_engine(rtx, content, PROFILE)) > 10_000
+
+
+def convolutions() -> bytes:
+    """Results of a megabyte an item, in between."""
+    nodes = [
+        helper.make_node("Conv", ["input", "first"], ["wide"], pads=[1, 1, 1, 1]),
+        helper.make_node("Sigmoid", ["wide"], ["bent"]),
+        helper.make_node("Conv", ["bent", "second"], ["output"], pads=[1, 1, 1, 1]),
+    ]
+    constants = {
+        "first": np.full((16, 3, 3, 3), 0.1, np.float32),
+        "second": np.full((3, 16, 3, 3), 0.1, np.float32),
+    }
+    return model(nodes, constants, ("batch", 3, 128, 128))
+
+
+@pytest.mark.parametrize(("limit_kb", "is_built"), [(16 << 10, True), (50, False)])
+def test_where_memory_is_short_engines_take_fewer_items(
+    rtx: TensorRt, monkeypatch: pytest.MonkeyPatch, limit_kb: int, is_built: bool
+) -> None:
+    monkeypatch.setattr(building, "WORKSPACE_BYTES", limit_kb << 10)
+    if is_built:
+        assert build_engine(rtx, convolutions(), PROFILE)
+        return
+    with pytest.raises(ArtifactError, match=r"^tensorrt-rtx .* can't build it: .*workspace limit"):
+        build_engine(rtx, convolutions(), PROFILE)
 
 
 def test_building_tells_its_progress(rtx: TensorRt) -> None:

@@ -93,6 +93,14 @@ def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path, mode: int)
         EngineCache(folder)
 
 
+def test_a_folder_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    with pytest.raises(ArtifactError, match=r"engines: belongs to another user"):
+        EngineCache(tmp_path / "engines")
+
+
 def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ArtifactError, match=r"file/engines: can't be made: Not a directory"):
@@ -147,6 +155,19 @@ def test_a_folder_that_can_only_be_read_has_its_engines_all_the_same(
     assert cache.read(KEY) == ENGINE
     path.write_bytes(b"damaged")
     assert cache.read(KEY) is None
+
+
+def test_pruning_a_folder_that_can_only_be_read_is_told(
+    cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.write(KEY, "digits/mlp", ENGINE)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(ArtifactError, match=r"\.engine: can't be removed: Read-only file system"):
+        cache.prune(lambda engine: False)
 
 
 def test_a_damaged_engine_is_listed_as_such(cache: EngineCache) -> None:

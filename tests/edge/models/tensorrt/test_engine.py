@@ -7,7 +7,6 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
-from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
@@ -22,7 +21,7 @@ CONTENT = perceptron().SerializeToString()
 
 def load(gpu: FakeGpu, trt: FakeTensorRt, content: bytes = CONTENT) -> EngineModel:
     tensorrt = TensorRt(Flavour.NATIVE, "10.3.0", trt)
-    return EngineModel(tensorrt, Cuda(gpu), content, BatchProfile(4, 16))
+    return EngineModel(tensorrt, Cuda(gpu), content)
 
 
 @pytest.fixture
@@ -59,6 +58,35 @@ def test_the_third_call_of_a_size_is_one_launch_of_a_graph(gpu: FakeGpu) -> None
     gpu.calls.clear()
     np.testing.assert_array_equal(model.run(pixels(2)), wanted)
     assert gpu.calls == ["cudaGraphLaunch", "cudaStreamSynchronize"]
+
+
+def test_sizes_that_come_in_turn_all_become_graphs(gpu: FakeGpu) -> None:
+    model = load(gpu, FakeTensorRt(gpu))
+    first = {n: model.run(pixels(n)) for n in (1, 2, 4)}
+    for _ in range(2):
+        for n, wanted in first.items():
+            np.testing.assert_array_equal(model.run(pixels(n)), wanted)
+    assert gpu.calls.count("cudaGraphInstantiate") == 3
+    assert gpu.calls.count("cudaGraphLaunch") == 6
+
+
+def test_an_engine_says_how_many_items_it_takes(gpu: FakeGpu) -> None:
+    trt = FakeTensorRt(gpu, most=3)
+    load(gpu, trt).run(pixels(7))
+    assert trt.sizes == [3, 3, 1]
+
+
+def test_a_tensor_of_open_dimensions_is_refused(gpu: FakeGpu) -> None:
+    node = helper.make_node("Identity", ["input"], ["output"])
+    infos = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 2, "width"])
+        for name in ("input", "output")
+    ]
+    graph = helper.make_graph([node], "open", infos[:1], infos[1:])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with pytest.raises(ArtifactError, match=r"'input' has open dimensions: \[2, -1\]"):
+        load(gpu, FakeTensorRt(gpu), made.SerializeToString())
+    assert gpu.blocks == {}
 
 
 def test_an_engine_that_no_graph_can_hold_runs_as_it_is(gpu: FakeGpu) -> None:

@@ -82,6 +82,18 @@ def test_a_build_ends_with_whoever_wanted_it_and_leaves_nothing(tmp_path: Path) 
     assert list(tmp_path.glob("ounce-engine-*")) == []
 
 
+@pytest.mark.parametrize("name", ["subprocess.Popen", "pathlib.Path.write_bytes"])
+def test_a_machine_that_has_no_room_for_a_build_is_told(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(name, fail)
+    with pytest.raises(ArtifactError, match=r"^can't be built, by way of /.*: No space left"):
+        build_apart(TARGET, b"good", unheard, module=FAKE)
+
+
 def test_the_key_says_all_that_an_engine_depends_on() -> None:
     key = TARGET.key(b"model")
     assert (key.tensorrt, key.gpu, key.capability, key.driver, key.best, key.most, key.flags) == (
@@ -115,6 +127,16 @@ def test_a_refusal_names_the_file_and_its_reason_alone_is_kept(
     [kept] = cache.refusals.list()
     assert (kept.model, kept.reason) == ("digits/mlp", "operator Strange: not known")
     assert kept.key == TARGET.key(b"refuse")
+
+
+def test_where_a_refusal_can_not_be_kept_its_reason_is_told_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "build_apart", partial(build_apart, module=FAKE))
+    cache = EngineCache(tmp_path / "engines")
+    (tmp_path / "engines").rmdir()
+    with pytest.raises(ArtifactError, match=f"^{PATH}: operator Strange"):
+        find_engine(cache, TARGET, PATH, b"refuse", unheard)
 
 
 def test_a_build_that_does_forgets_why_it_did_not(

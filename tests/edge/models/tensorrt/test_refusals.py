@@ -32,6 +32,23 @@ def test_a_reason_is_found_again_and_forgotten(tmp_path: Path) -> None:
     assert refusals.find(KEY) is None
 
 
+def test_two_processes_may_keep_the_same_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals, other = EngineCache(tmp_path).refusals, Refusal(KEY, "digits/tree", "another")
+    replace = Path.replace
+
+    def late(path: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", replace)
+        refusals.keep(other)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", late)
+    refusals.keep(Refusal(KEY, "digits/tree", WHY))
+    assert refusals.find(KEY) == WHY
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_damaged_file_says_nothing_and_is_pruned(tmp_path: Path) -> None:
     refusals = EngineCache(tmp_path).refusals
     refusals.keep(Refusal(KEY, "digits/tree", WHY))

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
@@ -31,7 +30,7 @@ class Bench:
     def load(self, scratch_bytes: int) -> EngineModel:
         self.trt.scratch_bytes = scratch_bytes
         tensorrt = TensorRt(Flavour.NATIVE, "10.3.0", self.trt)
-        return EngineModel(tensorrt, Cuda(self.gpu), CONTENT, BatchProfile(4, 16), self.scratch)
+        return EngineModel(tensorrt, Cuda(self.gpu), CONTENT, self.scratch)
 
     @property
     def block_bytes(self) -> int:

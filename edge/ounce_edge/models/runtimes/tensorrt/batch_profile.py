@@ -24,6 +24,12 @@ class BatchProfile:
             )
 
     @property
+    def lighter(self) -> tuple["BatchProfile", ...]:
+        """Profiles of fewer items, which need less memory."""
+        fewer = {min(self.best, self.most - 1), 1} - {0, self.most}
+        return tuple(BatchProfile(most, most) for most in sorted(fewer, reverse=True))
+
+    @property
     def buckets(self) -> tuple[int, ...]:
         """Powers of two below `most`, and `most`, ascending."""
         sizes = [1]

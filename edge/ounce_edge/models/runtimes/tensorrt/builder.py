@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import sys
-import threading
+from functools import partial
 from pathlib import Path
 
 from ounce_schemas.errors import OunceError
@@ -16,24 +16,13 @@ from ounce_schemas.errors import OunceError
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.building import build_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
-
-
-def end_with_parent(folder: Path) -> None:
-    """End, and remove the folder, once the process that started this one is gone: it holds the
-    other end of standard input, and writes nothing."""
-
-    def watch() -> None:
-        sys.stdin.read()
-        shutil.rmtree(folder, ignore_errors=True)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
+from ounce_edge.models.runtimes.tensorrt.parent import end_with_parent
 
 
 def main() -> None:
     """Build, and say how far it is or why not."""
     flavour, model, engine, best, most = sys.argv[1:]
-    end_with_parent(Path(model).parent)
+    end_with_parent(partial(shutil.rmtree, Path(model).parent, ignore_errors=True))
 
     def tell(phase: str, share: float) -> None:
         print(json.dumps({"phase": phase, "share": share}), flush=True)
@@ -44,10 +33,13 @@ def main() -> None:
         # The parser looks here for weights in other files, which no digest covers: there are none.
         os.chdir(Path(model).parent)
         built = build_engine(tensorrt, Path(model).read_bytes(), profile, tell)
+        Path(engine).write_bytes(built)
     except OunceError as e:
         print(json.dumps({"refused": str(e)}), flush=True)
-        return
-    Path(engine).write_bytes(built)
+    except OSError as e:
+        print(
+            json.dumps({"refused": f"its engine can't be written: {e.strerror or e}"}), flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -12,9 +12,11 @@ from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
 from ounce_edge.models.runtimes.tensorrt.log import last_line, log_of, short
 
-WORKSPACE_BYTES = 256 << 20
-"""Scratch memory that a layer may take on the GPU."""
-FLAGS = f"strongly-typed no-tf32 workspace={WORKSPACE_BYTES}"
+WORKSPACE_BYTES = 1 << 30
+"""Scratch memory that an engine may take on the GPU."""
+FLAGS_WHERE_KNOWN = ("STRICT_NANS", "REQUIRE_USER_ALLOCATION")
+"""A missing value stays one; and, of TensorRT for RTX, all memory is ours, as graphs need."""
+FLAGS = f"strongly-typed no-tf32 workspace={WORKSPACE_BYTES} {' '.join(FLAGS_WHERE_KNOWN)}"
 """All that a build does the same for every model, as a text for the cache."""
 MOST_REASONS = 3
 """Operators that a refusal names."""
@@ -31,6 +33,9 @@ def build_engine(
 ) -> bytes:
     """Build an engine. Types are those of the file: FP32 stays FP32, without TF32's rounding.
 
+    Where a network's intermediate results take too much scratch memory for the most items, the
+    engine takes fewer in a call; it says how many.
+
     Args:
         tensorrt: builds it.
         content: all of the ONNX file.
@@ -41,19 +46,28 @@ def build_engine(
         ArtifactError: the parser refuses a part of the model, or nothing can be built of it; the
             message has TensorRT's reason.
     """
-    trt = tensorrt.api
-    log = log_of(trt)
     builder, network, _parser = parse(tensorrt, content)
+    for some in (profile, *profile.lighter):
+        config = _configure(tensorrt, builder, progress)
+        _add_profile(tensorrt, builder, network, config, some)
+        engine = builder.build_serialized_network(network, config)
+        if engine is not None:
+            return bytes(engine)
+    why = last_line(log_of(tensorrt.api).lines)
+    raise ArtifactError(f"{tensorrt.name} can't build it: {why}")
+
+
+def _configure(tensorrt: TensorRt, builder: Any, progress: Progress | None) -> Any:
+    trt = tensorrt.api
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE_BYTES)
     config.clear_flag(trt.BuilderFlag.TF32)
+    for name in FLAGS_WHERE_KNOWN:
+        if name in trt.BuilderFlag.__members__:
+            config.set_flag(trt.BuilderFlag.__members__[name])
     if progress is not None:
         config.progress_monitor = _monitor(trt, progress)
-    _add_profile(tensorrt, builder, network, config, profile)
-    engine = builder.build_serialized_network(network, config)
-    if engine is None:
-        raise ArtifactError(f"{tensorrt.name} can't build it: {last_line(log.lines)}")
-    return bytes(engine)
+    return config
 
 
 def parse(tensorrt: TensorRt, content: bytes) -> tuple[Any, Any, Any]:

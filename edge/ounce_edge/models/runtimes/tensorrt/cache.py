@@ -10,7 +10,6 @@ import hashlib
 import logging
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -21,13 +20,13 @@ from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.runtimes.tensorrt.engine_key import EngineKey
 from ounce_edge.models.runtimes.tensorrt.refusals import Refusals
+from ounce_edge.models.runtimes.tensorrt.whole_files import UNFINISHED, remove, write_whole
 
 __all__ = ["CachedEngine", "EngineCache", "EngineKey"]
 
 logger = logging.getLogger(__name__)
 
 _SUFFIX = ".engine"
-_UNFINISHED = ".new-"
 _UNFINISHED_S = 3600.0
 """A file that nobody has written to for so long has no writer: an engine is written in seconds."""
 _MOST_HEADER = 100_000
@@ -60,7 +59,7 @@ class EngineCache:
         folder: made where it is absent.
 
     Raises:
-        ArtifactError: the folder can't be made, or others can write to it.
+        ArtifactError: the folder can't be made, is another user's, or others can write to it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -72,7 +71,12 @@ class EngineCache:
             status = folder.stat()
         except OSError as e:
             raise ArtifactError(f"{folder}: can't be made: {e.strerror or e}") from e
-        if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if status.st_uid != os.geteuid():
+            raise ArtifactError(
+                f"{folder}: belongs to another user, and engines run as native code; name another "
+                "folder, or give it to this user with chown"
+            )
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise ArtifactError(
                 f"{folder}: other users can write there, and engines run as native code; give it "
                 "to this user alone with chmod 700"
@@ -113,19 +117,7 @@ class EngineCache:
         """
         header = _Header(key, model, hashlib.sha256(engine).hexdigest())
         path = self._path(key)
-        try:
-            number, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=self._folder)
-            try:
-                with os.fdopen(number, "wb") as file:
-                    file.write(msgspec.json.encode(header) + b"\n")
-                    file.write(engine)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).replace(path)
-            finally:
-                Path(name).unlink(missing_ok=True)
-        except OSError as e:
-            raise ArtifactError(f"{path}: can't be written: {e.strerror or e}") from e
+        write_whole(path, msgspec.json.encode(header) + b"\n", engine)
         return path
 
     def list(self) -> list[CachedEngine]:
@@ -146,7 +138,11 @@ class EngineCache:
     def prune(self, keep: Callable[[CachedEngine], bool], most_bytes: int | None = None) -> int:
         """Remove engines that are not to be kept, and of the others those that were used least
         lately beyond `most_bytes`; and what was left of writers that were killed. Returns how many
-        bytes that freed."""
+        bytes that freed.
+
+        Raises:
+            ArtifactError: the folder can't be written.
+        """
         freed, kept = self._remove_unfinished(), 0
         for engine in self.list():
             kept += engine.size_bytes
@@ -154,12 +150,12 @@ class EngineCache:
                 continue
             kept -= engine.size_bytes
             freed += engine.size_bytes
-            engine.path.unlink(missing_ok=True)
+            remove(engine.path)
         return freed
 
     def _remove_unfinished(self) -> int:
         freed = 0
-        for path in self._folder.glob(f"{_UNFINISHED}*"):
+        for path in self._folder.glob(f"{UNFINISHED}*"):
             with suppress(OSError):  # it was finished meanwhile
                 status = path.stat()
                 if time.time() - status.st_mtime > _UNFINISHED_S:

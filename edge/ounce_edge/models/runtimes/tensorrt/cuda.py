@@ -10,10 +10,14 @@ _SURVIVED = frozenset(
         "cudaErrorInvalidValue",
         "cudaErrorMemoryAllocation",
         "cudaErrorNotReady",
+        "cudaErrorStreamCaptureImplicit",
         "cudaErrorStreamCaptureInvalidated",
         "cudaErrorStreamCaptureIsolation",
+        "cudaErrorStreamCaptureMerge",
         "cudaErrorStreamCaptureUnjoined",
+        "cudaErrorStreamCaptureUnmatched",
         "cudaErrorStreamCaptureUnsupported",
+        "cudaErrorStreamCaptureWrongThread",
     }
 )
 """Errors after which the context goes on. After others, such as an illegal address, every call of

@@ -33,7 +33,6 @@ class EngineModel:
         tensorrt: runs it.
         cuda: of the same process.
         content: of the engine, from the own cache: it is native code.
-        profile: that it was built with.
         scratch: shared with other engines; one of its own where none is given.
 
     Raises:
@@ -46,10 +45,9 @@ class EngineModel:
         tensorrt: TensorRt,
         cuda: Cuda,
         content: bytes,
-        profile: BatchProfile,
         scratch: Scratch | None = None,
     ) -> None:
-        self._cuda, self._profile = cuda, profile
+        self._cuda = cuda
         self._scratch = scratch or Scratch(cuda)
         self._place: int | None = None
         """In the scratch memory."""
@@ -57,7 +55,6 @@ class EngineModel:
         """Of the scratch memory that the context and the graphs know."""
         self._graphs: dict[int, Any] = {}
         """By bucket: its graph; None where it can't be captured."""
-        self._seen: set[int] = set()
         self._buffers: dict[str, Buffer] = {}
         self._stream: Any = None
         self._is_loaded = True
@@ -84,14 +81,21 @@ class EngineModel:
             # stream that waits for that one would fail.
             flags = int(cuda.api.cudaStreamNonBlocking)
             self._stream = cuda.call("cudaStreamCreateWithFlags", flags)
-            for i in range(engine.num_io_tensors):
-                name = engine.get_tensor_name(i)
+            names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+            modes = {name: engine.get_tensor_mode(name) for name in names}
+            first = next(name for name in names if modes[name] == trt.TensorIOMode.INPUT)
+            _, _, largest = engine.get_tensor_profile_shape(first, 0)
+            self._profile = BatchProfile(1, int(largest[0]))
+            for name in names:
                 shape = tuple(engine.get_tensor_shape(name))[1:]
+                if any(size < 1 for size in shape):
+                    raise ArtifactError(f"tensor {name!r} has open dimensions: {list(shape)}")
                 dtype = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
-                is_input = engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
+                is_input = modes[name] == trt.TensorIOMode.INPUT
                 (self.inputs if is_input else self.outputs)[name] = self._sign(name, shape, dtype)
-                self._buffers[name] = Buffer(cuda, (profile.most, *shape), dtype)
-                self._context.set_tensor_address(name, int(self._buffers[name].device))
+                buffer = self._buffers[name] = Buffer(cuda, (self._profile.most, *shape), dtype)
+                if not self._context.set_tensor_address(name, int(buffer.device)):
+                    raise ArtifactError(f"{tensorrt.name} takes no memory for {name!r}")
         except BaseException:
             self.unload()
             raise
@@ -171,7 +175,6 @@ class EngineModel:
     def _drop_graphs(self) -> None:
         """Graphs hold addresses. The next calls of each bucket make new ones."""
         graphs, self._graphs = self._graphs, {}
-        self._seen.clear()
         for graph in graphs.values():
             if graph is not None:
                 self._cuda.call("cudaGraphExecDestroy", graph)
@@ -206,16 +209,16 @@ class EngineModel:
         result[:] = self._buffers[self._output].host[:n]
 
     def _launch(self, bucket: int) -> None:
-        """Queue a call. The first of a bucket runs as it is, as TensorRT asks for; the second is
-        captured as a graph, which all later ones launch."""
-        if bucket in self._seen and bucket not in self._graphs:
-            self._graphs[bucket] = self._capture(bucket)
+        """Queue a call. The first of a bucket runs as it is. Then it is captured as a graph, which
+        all later ones launch: TensorRT asks for a call of the same shapes right before that."""
         graph = self._graphs.get(bucket)
-        if graph is None:
-            self._enqueue(bucket)
-            self._seen.add(bucket)
-        else:
+        if graph is not None:
             self._cuda.call("cudaGraphLaunch", graph, self._stream)
+            return
+        self._enqueue(bucket)
+        if bucket not in self._graphs:
+            self._cuda.call("cudaStreamSynchronize", self._stream)
+            self._graphs[bucket] = self._capture(bucket)
 
     def _enqueue(self, bucket: int) -> None:
         context = self._context

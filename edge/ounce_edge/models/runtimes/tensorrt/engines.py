@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +73,8 @@ def find_engine(
     try:
         engine = build_apart(target, content, progress)
     except ArtifactError as e:
-        cache.refusals.keep(Refusal(key, model, str(e)))
+        with suppress(ArtifactError):  # a folder that can't be written: why the build failed counts
+            cache.refusals.keep(Refusal(key, model, str(e)))
         raise ArtifactError(f"{path}: {e}") from e
     cache.write(key, model, engine)
     cache.refusals.drop(key)
@@ -90,42 +92,51 @@ def build_apart(
     """Build an engine in a process of its own.
 
     Raises:
-        ArtifactError: TensorRT refuses the model; or the process dies, or takes too long.
+        ArtifactError: TensorRT refuses the model; or the process dies, or takes too long; or there
+            is no room for it.
     """
-    with tempfile.TemporaryDirectory(prefix="ounce-engine-") as name:
-        model, engine = Path(name) / "model.onnx", Path(name) / "model.engine"
-        model.write_bytes(content)
-        command = [sys.executable, "-m", module, str(target.tensorrt.flavour), str(model)]
-        command += [str(engine), str(target.profile.best), str(target.profile.most)]
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,  # its end tells the process that this one is gone
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as child:
-            timer = threading.Timer(limit_s, child.kill)
-            timer.daemon = True
-            timer.start()
-            errors: list[str] = []
-            assert child.stderr is not None
-            stderr = child.stderr
-            reader = threading.Thread(target=lambda: errors.append(stderr.read()), daemon=True)
-            reader.start()
-            refusal = _follow(child, progress)
-            code = child.wait()
-            is_late = not timer.is_alive()
-            timer.cancel()
-            reader.join()
-        if refusal is not None:
-            raise ArtifactError(refusal)
-        if code != 0:
-            if is_late:
-                raise ArtifactError(f"its build takes longer than {limit_s:g} s and was ended")
-            said = " ".join("".join(errors).split())[-_MOST_SAID:]
-            how = f"signal {-code}" if code < 0 else f"exit code {code}"
-            raise ArtifactError(f"the process that builds it ended with {how}: {said or 'silent'}")
-        return engine.read_bytes()
+    try:
+        with tempfile.TemporaryDirectory(prefix="ounce-engine-") as name:
+            model, engine = Path(name) / "model.onnx", Path(name) / "model.engine"
+            model.write_bytes(content)
+            command = [sys.executable, "-m", module, str(target.tensorrt.flavour), str(model)]
+            command += [str(engine), str(target.profile.best), str(target.profile.most)]
+            _build(command, progress, limit_s)
+            return engine.read_bytes()
+    except OSError as e:  # no room for its files, or for the process
+        where = tempfile.gettempdir()
+        raise ArtifactError(f"can't be built, by way of {where}: {e.strerror or e}") from e
+
+
+def _build(command: list[str], progress: Progress, limit_s: float) -> None:
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,  # its end tells the process that this one is gone
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        timer = threading.Timer(limit_s, child.kill)
+        timer.daemon = True
+        timer.start()
+        errors: list[str] = []
+        assert child.stderr is not None
+        stderr = child.stderr
+        reader = threading.Thread(target=lambda: errors.append(stderr.read()), daemon=True)
+        reader.start()
+        refusal = _follow(child, progress)
+        code = child.wait()
+        is_late = not timer.is_alive()
+        timer.cancel()
+        reader.join()
+    if refusal is not None:
+        raise ArtifactError(refusal)
+    if code != 0:
+        if is_late:
+            raise ArtifactError(f"its build takes longer than {limit_s:g} s and was ended")
+        said = " ".join("".join(errors).split())[-_MOST_SAID:]
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        raise ArtifactError(f"the process that builds it ended with {how}: {said or 'silent'}")
 
 
 def _follow(child: "subprocess.Popen[str]", progress: Progress) -> str | None:

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
-from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.runtimes.tensorrt.engine_key import EngineKey
+from ounce_edge.models.runtimes.tensorrt.whole_files import remove, write_whole
 
 _SUFFIX = ".refused"
 
@@ -44,24 +44,26 @@ class Refusals:
         Raises:
             ArtifactError: the folder can't be written.
         """
-        path = self._path(refusal.key)
-        try:
-            new = path.with_suffix(".new")
-            new.write_bytes(msgspec.json.encode(refusal))
-            new.replace(path)
-        except OSError as e:
-            raise ArtifactError(f"{path}: can't be written: {e.strerror or e}") from e
+        write_whole(self._path(refusal.key), msgspec.json.encode(refusal))
 
     def drop(self, key: EngineKey) -> None:
-        """Forget one: its engine is there."""
-        self._path(key).unlink(missing_ok=True)
+        """Forget one: its engine is there.
+
+        Raises:
+            ArtifactError: the folder can't be written.
+        """
+        remove(self._path(key))
 
     def prune(self, known: Collection[str]) -> None:
-        """Forget those of models whose digest is not known, and damaged ones."""
+        """Forget those of models whose digest is not known, and damaged ones.
+
+        Raises:
+            ArtifactError: the folder can't be written.
+        """
         for path in self._folder.glob(f"*{_SUFFIX}"):
             found = _read(path)
             if found is None or found.key.model_sha256 not in known:
-                path.unlink(missing_ok=True)
+                remove(path)
 
     def list(self) -> list[Refusal]:
         """All, by model."""

@@ -83,8 +83,7 @@ class TensorRtRuntime:
                 f"{path}: has no engine of {self.name} for {self._target.device.name}; build it "
                 f"with `ounce engines build {task}{option}`, which says why where it can't be built"
             )
-        target = self._target
-        return EngineModel(target.tensorrt, self._cuda, engine, target.profile, self._scratch)
+        return EngineModel(self._target.tensorrt, self._cuda, engine, self._scratch)
 
 
 def make_tensorrt(cache: Path, flavour: Flavour = Flavour.NATIVE) -> TensorRtRuntime:
