@@ -142,6 +142,7 @@ class Budget(Document):
     of_rows: int | None = Field(default=None, ge=1, description="Rows that there are to race on")
     rungs: tuple[int, ...] = Field(description="Rows that each point of a curve learns from, about")
     n_folds: int = Field(ge=1, description="Folds that each point is judged by")
+    of_folds: int | None = Field(default=None, ge=1, description="Folds that could judge")
     left_out: tuple[ModelName, ...] = Field(
         default=(), description="Kinds of models for which there is no work left"
     )

@@ -34,8 +34,9 @@ from ounce_exporters.advisor.family_prior import doubtful, lags
 from ounce_exporters.advisor.forecasting import FACTORS, forecast
 from ounce_exporters.advisor.looking import look
 from ounce_exporters.advisor.race import Raced, Runner, Tell, race
-from ounce_exporters.advisor.reasons import reasons, timed_reasons
+from ounce_exporters.advisor.reasons import reasons
 from ounce_exporters.advisor.stopping import stop_rule
+from ounce_exporters.advisor.timed_reasons import timed_reasons
 from ounce_exporters.advisor.work import fit_work_s
 from ounce_exporters.evaluation import estimate_accuracy
 from ounce_exporters.groups import group_figures
@@ -112,7 +113,8 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
         device=device,
         race_s=0.0,
     )
-    judged = data.spec.measure.is_plain and seen.constant < 1
+    unlabelled = data.spec.kind == "anomaly" and seen.constant == 1
+    judged = data.spec.measure.is_plain and not unlabelled
     floor = seen.constant if judged else 0.0
     decision = decide_among(rows, raced, exported, measured.serving, asked.limits, floor)
     arms_run = tuple(_arm(rows, runner, raced, exported, failures) for runner in raced.runners)
@@ -134,7 +136,7 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
         measured=measured.model_copy(
             update={
                 "race_s": time.monotonic() - begun_s,
-                "reasons": _timed(rows, decision, measured, asked.limits.batch),
+                "reasons": _timed(rows, decision, measured, asked.limits),
             }
         ),
     )
@@ -142,27 +144,29 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
 
 
 def _timed(
-    data: TaskData, decision: Decision, measured: Measured, batch: int
+    data: TaskData, decision: Decision, measured: Measured, limits: Limits
 ) -> tuple[Reason, ...]:
-    plan, best = decision.plan, decision.best
-    if plan is None or best is None:
+    plan = decision.plan
+    if plan is None:
         return ()
     n_fits = 1 if data.folds is None else int(data.folds.max()) + 2
     training_s = n_fits * sum(fit_work_s(m, len(data.train), data) for m in plan.models)
-    return timed_reasons(plan, best, measured, batch, training_s)
+    return timed_reasons(decision, measured, limits, training_s)
 
 
 def _by_group(
     data: TaskData, raced: Raced, exported: Sequence[Exported], decision: Decision
 ) -> dict[str, AccuracyEstimate] | None:
-    """Accuracy of the plan's last model by group."""
+    """Accuracy of the plan's last model, by COLUMN=VALUE."""
     if data.groups is None or decision.plan is None:
         return None
     last = next(e for e in exported if e.recipe.name == decision.plan.models[-1])
     names = data.groups.names[raced.places]
     judged = replace(data, validation=raced.held_out, groups=replace(data.groups, names=names))
     table = group_figures(data.spec, last.answers, judged)
-    return None if table is None else {group.name: group.accuracy for group in table.groups}
+    if table is None:
+        return None
+    return {f"{table.column}={group.name}": group.accuracy for group in table.groups}
 
 
 def _export(
@@ -194,6 +198,7 @@ def _arm(
 ) -> Arm:
     name = runner.recipe.name
     mine = next((e for e in exported if e.recipe.name == name), None)
+    clusters = None if data.clusters is None else data.clusters[raced.places]
     return Arm(
         model=name,
         family=runner.recipe.family,
@@ -202,7 +207,7 @@ def _arm(
         forecast=_forecasts(runner, len(raced.held_out)),
         accuracy=None
         if mine is None
-        else estimate_accuracy(data.spec, mine.answers, raced.held_out.targets),
+        else estimate_accuracy(data.spec, mine.answers, raced.held_out.targets, clusters),
         counted_ns=None if mine is None else round(mine.counted_ns, 3),
         size_bytes=None if mine is None else len(mine.content),
         stopped=failures.get(name, runner.stopped),

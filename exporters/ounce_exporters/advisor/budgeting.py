@@ -71,7 +71,8 @@ def plan_race(
         plan = _plan(data, arms, sample, n_folds)
         if plan.planned_s <= budget_s:
             left_out = tuple(r.name for r in recipes if r not in arms)
-            told = plan.model_copy(update={"given_s": budget_s, "left_out": left_out})
+            update = {"given_s": budget_s, "left_out": left_out, "of_folds": most_folds}
+            told = plan.model_copy(update=update)
             n = len(told.rungs)
             return RacePlan(arms, told, _SHARES[-n:])
     raise DataError(

@@ -6,7 +6,7 @@ import numpy as np
 from ounce_edge.models.planning import strata_of
 from ounce_schemas.advice import Decision, Limits, MeasuredModel
 
-from ounce_exporters.advisor.deciding import Candidate, decide
+from ounce_exporters.advisor.deciding import LATENCY_ROOM, Candidate, decide
 from ounce_exporters.advisor.exporting import Exported
 from ounce_exporters.advisor.race import Raced
 from ounce_exporters.evaluation import accepted, estimate_accuracy
@@ -24,8 +24,6 @@ INTERPRETABLE = (
 )
 """Kinds of models that a person can read: a sum of columns or of curves, one tree, the
 nearest of a few centres."""
-LATENCY_ROOM = 1.2
-"""A limit of latency is held against the median of calls times this."""
 CALL_NS = 5_000.0
 """Of any call of the runtime, whatever is in it: shared by the items of a batch."""
 

@@ -124,11 +124,15 @@ class _Told:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._begun_s = self._last_s = time.monotonic()
+        self._ended = False
 
     def tell(self, what: str, done: float) -> None:
         now_s = time.monotonic()
-        if now_s - self._last_s < EVERY_S:
+        ends = done >= 1 and not self._ended
+        if now_s - self._last_s < EVERY_S and not ends:
             return
-        self._last_s = now_s
-        left = f", about {(now_s - self._begun_s) * (1 - done) / done:.0f} s left" if done else ""
+        self._last_s, self._ended = now_s, done >= 1
+        left = ""
+        if 0 < done < 1:
+            left = f", about {(now_s - self._begun_s) * (1 - done) / done:.0f} s left"
         say(self._console, f"Race: {what}{left}")

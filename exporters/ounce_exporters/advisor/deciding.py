@@ -10,6 +10,8 @@ from ounce_schemas.card import AccuracyEstimate
 
 ALIKE = 0.002
 """Accuracy that nobody would pay for."""
+LATENCY_ROOM = 1.2
+"""A limit of latency is held against the median of calls times this."""
 _QUANTILES = 20
 """Thresholds of confidence that a cascade may have."""
 _WORTH_IT = 0.5
@@ -71,10 +73,7 @@ def decide(
     options = [_alone(candidate) for candidate in candidates]
     may = [option for option in options if not missed_limits(option, limits)]
     if not may:
-        nearest = min(
-            options,
-            key=lambda o: (len(missed_limits(o, limits)), _excess(o, limits), o.plan.counted_ns),
-        )
+        nearest = _nearest(options, limits)
         return Decision(
             verdict=Verdict.NEITHER_YET,
             plan=nearest.plan,
@@ -103,7 +102,9 @@ def decide(
         runner_up=None if runner_up is None else runner_up.plan,
         best=best.plan.models[0],
         margin=round(margin, 6),
-        missed=(f"no better than a constant answer ({constant:.4f})",) if useless else (),
+        missed=(f"not clearly better than a constant answer, which reaches {constant:.4f}",)
+        if useless
+        else (),
     )
 
 
@@ -121,7 +122,7 @@ def missed_limits(option: Option, limits: Limits) -> tuple[str, ...]:
     if limits.min_accuracy is not None and accuracy < limits.min_accuracy:
         missed.append(f"--min-accuracy {limits.min_accuracy:g}: {accuracy:.4f} is reached")
     if limits.interpretable and not all(member.interpretable for member in option.members):
-        missed.append("--interpretable: nobody can read it")
+        missed.append("--interpretable: a person can't read it")
     return tuple(missed)
 
 
@@ -130,6 +131,16 @@ def _alone(candidate: Candidate) -> Option:
         models=(candidate.name,), accuracy=candidate.accuracy, counted_ns=candidate.counted_ns
     )
     return Option(plan, (candidate,), candidate.right)
+
+
+def _nearest(options: Sequence[Option], limits: Limits) -> Option:
+    """Of those that miss the fewest limits, and these by the least, the most accurate. What a clock
+    can't tell apart is as near."""
+    fewest = min(len(missed_limits(o, limits)) for o in options)
+    near = [o for o in options if len(missed_limits(o, limits)) == fewest]
+    least = min(_excess(o, limits) for o in near)
+    alike = [o for o in near if _excess(o, limits) <= least + np.log(LATENCY_ROOM)]
+    return max(alike, key=lambda o: (o.plan.accuracy.value, -o.plan.counted_ns))
 
 
 def _excess(option: Option, limits: Limits) -> float:
@@ -155,6 +166,8 @@ def _behind(best: Option, other: Option) -> float:
 def _margin(best: Option, other: Option, doubt: float) -> float:
     """So many standard errors of the difference of two plans on the same rows."""
     difference = best.right.astype(np.float64) - other.right
+    # A row more for each side: where one row tells two plans apart, it is no evidence.
+    difference = np.append(difference, (1.0, -1.0))
     return max(ALIKE, doubt * _standard_error(difference))
 
 

@@ -51,7 +51,8 @@ class Raced:
 
 
 def race(data: TaskData, plan: RacePlan, seed: int, stops: Stops, tell: Tell) -> Raced:
-    """Fit every arm on each share of the rows. Ctrl-C ends the race and keeps what it found.
+    """Fit every arm on each share of the rows. Ctrl-C ends the race: what counts is the last point
+    that every arm has had its turn at, or of the first point what there is.
 
     Args:
         data: the rows of the plan.
@@ -70,6 +71,7 @@ def race(data: TaskData, plan: RacePlan, seed: int, stops: Stops, tell: Tell) ->
     done_s = 0.0
     try:
         for share in plan.shares:
+            before = [(runner, list(runner.curve), runner.outputs) for runner in runners]
             for runner in runners:
                 done = min(done_s / plan.budget.planned_s, 1.0)
                 tell(f"{runner.recipe.name} on {share:.3g} of the rows", done)
@@ -85,6 +87,10 @@ def race(data: TaskData, plan: RacePlan, seed: int, stops: Stops, tell: Tell) ->
         if all(runner.outputs is None for runner in runners):
             raise
         interrupted = True
+        tell("Ctrl-C; what it has is exported and measured. Once more ends it without advice", 1.0)
+        if any(curve for _, curve, _ in before):  # else models of unequal rows were compared
+            for runner, curve, outputs in before:
+                runner.curve, runner.outputs = curve, outputs
     return Raced(runners, held_out, places, interrupted)
 
 

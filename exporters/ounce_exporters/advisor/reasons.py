@@ -2,32 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 
-from ounce_schemas.advice import Arm, Decision, Look, Measured, MeasuredDevice, Plan, Reason
+from ounce_schemas.advice import Arm, Decision, Look, Reason
 from ounce_schemas.card import AccuracyEstimate
 from ounce_schemas.task import TaskSpec
 
 from ounce_exporters.advisor.family_prior import learned_reason
 from ounce_exporters.advisor.prior import rule
-from ounce_exporters.advisor.scaling import ratios
 from ounce_exporters.advisor.structure import (
     RACE,
     accuracy_of,
     best_of,
     labels,
     name_items,
+    signed,
     structure,
     transfer,
 )
 
-_CLOCK = "timed on this machine, one thread of the edge's runtime"
-_SCALED = "timed on this machine and scaled to the device"
 _FORECAST = "the race's curve and forecasts fitted on public tables (LCDB 1.0)"
 _LEVEL = 0.05
 """Points that no figure of one digit shows."""
 _WIDE_GAP = 0.05
 """Train less validation accuracy from which a model is said to have learned rows by heart."""
-_GPU_WORTH_S = 600.0
-"""Nominal seconds of training on one core from which a GPU would be missed."""
 
 
 def reasons(
@@ -44,7 +40,7 @@ def reasons(
         look: of the data.
         arms: of the race.
         decision: what is advised.
-        groups: of the plan's answers, where figures are told apart by a column.
+        groups: of the answers of the plan's last model, by COLUMN=VALUE.
     """
     ran = [arm for arm in arms if arm.accuracy is not None]
     plan = decision.plan
@@ -55,73 +51,9 @@ def reasons(
         last = next(arm for arm in ran if arm.model == plan.models[-1])
         found += [_overfitting(last), _scalability(last)]
         if groups:
-            found.append(_fairness(groups))
+            found.append(_fairness(last.model, groups))
     found.append(transfer(look, arms))
     return tuple(name_items(reason, look) for reason in found if reason is not None)
-
-
-def timed_reasons(
-    plan: Plan, best: str, measured: Measured, batch: int, training_s: float
-) -> tuple[Reason, ...]:
-    """Those that rest on a clock: hardware, and cost of a million messages.
-
-    Args:
-        plan: that is advised.
-        best: name of the most accurate model.
-        measured: of all finalists.
-        batch: items of a call that the limits are of.
-        training_s: nominal seconds that one core trains the plan.
-    """
-    timed, device = measured.serving, measured.device
-    clock = _CLOCK if device is None else _SCALED
-    alone = {t.model: t.p50_ms for t in timed if t.batch_size == 1}
-    of_batch = {t.model: t.p50_ms / t.batch_size for t in timed if t.batch_size == batch}
-    shares = [1.0, *([] if plan.handed_over is None else [plan.handed_over])]
-    mine_us = 1e3 * sum(s * alone[m] for s, m in zip(shares, plan.models, strict=True))
-    best_us = 1e3 * alone[best]
-    item_ms = sum(s * of_batch[m] for s, m in zip(shares, plan.models, strict=True))
-    memory_mb = sum(measured.memory_bytes.get(m, 0) for m in plan.models) / 1e6
-    loaded = f", and {memory_mb:.2g} MB of memory once loaded" if memory_mb else ""
-    most_accurate = f"the most accurate that may be, {best}, takes {best_us:.1f} µs"
-    if plan.models == (best,):
-        most_accurate = "none that may be is more accurate"
-    gpu = "a GPU is worth trying" if training_s > _GPU_WORTH_S else "a GPU is not worth it"
-    return (
-        Reason(
-            topic="hardware",
-            text=f"{mine_us:.1f} µs a message alone{loaded}; {most_accurate}. Training is about "
-            f"{training_s:.1f} s of one core: {gpu}",
-            figures={
-                "us": mine_us,
-                "best_us": best_us,
-                "training_s": training_s,
-                "memory_mb": memory_mb,
-            },
-            source=clock + "; training by counted work",
-        ),
-        Reason(
-            topic="cost",
-            text=f"a million messages in calls of {batch} take {item_ms * 1e3:.3g} s of one core",
-            figures={"core_s_per_million": item_ms * 1e3},
-            source=clock,
-        ),
-        *([] if device is None else [_device(device)]),
-    )
-
-
-def _device(device: MeasuredDevice) -> Reason:
-    times = {
-        name.removesuffix("_us"): ratio for name, ratio in ratios(device.here, device.there).items()
-    }
-    return Reason(
-        topic="device",
-        text=f"latencies are those of {device.host} ({device.processor}, {device.runtime}), "
-        f"scaled: any call takes {times['call']:.2f} times as long as here, products of matrices "
-        f"{times['matrix']:.2f}, trees {times['trees']:.2f}, convolutions "
-        f"{times['convolution']:.2f}",
-        figures=times,
-        source="its card, against the same reference graphs timed on this machine",
-    )
 
 
 def _data_size(ran: Sequence[Arm]) -> Reason | None:
@@ -155,12 +87,18 @@ def _data_size(ran: Sequence[Arm]) -> Reason | None:
     )
 
 
-def _ended(arms: Sequence[Arm]) -> Reason | None:
-    """Where no arm of a family ran to the end."""
+def _ended(arms: Sequence[Arm]) -> Reason:
+    """Where no arm of a family ran to the end, or none raced."""
     whole = {arm.family for arm in arms if arm.accuracy is not None}
     ended = [arm for arm in arms if arm.curve and arm.family not in whole]
     if not ended:
-        return None
+        lacking = {"classical": "classical model", "neural": "network"}
+        told = " and no ".join(lacking[f] for f in sorted({*lacking} - whole))
+        return Reason(
+            topic="data size",
+            text=f"no {told} raced: which kind more rows favour can't be told",
+            source=RACE,
+        )
     last = max(ended, key=lambda arm: arm.curve[-1].validation)
     return Reason(
         topic="data size",
@@ -185,8 +123,14 @@ def _crossing(ahead: Arm, behind: Arm) -> int | None:
 def _interpretability(ran: Sequence[Arm]) -> Reason | None:
     glass = best_of(arm for arm in ran if arm.interpretable)
     best = best_of(ran)
-    if glass is None or best is None:
+    if best is None:
         return None
+    if glass is None:
+        return Reason(
+            topic="interpretability",
+            text="no model that raced is one that a person can read",
+            source=RACE,
+        )
     points = 100 * (accuracy_of(best) - accuracy_of(glass))
     told = f"the best model that a person can read, {glass.model}, costs {points:.1f} points "
     return Reason(
@@ -205,8 +149,8 @@ def _overfitting(arm: Arm) -> Reason:
     told = "no better on rows that it learned from than on others"
     if gap > 0:
         wide = gap > 100 * _WIDE_GAP
-        means = "more rows help most" if wide else "little is lost"
-        told = f"{gap:.1f} points better on rows that it learned from than on others; {means}"
+        told = f"{gap:.1f} points better on rows that it learned from than on others"
+        told += "; it has learned much of them by heart" * wide
     return Reason(
         topic="overfitting",
         text=f"{arm.model} is {told}",
@@ -224,8 +168,8 @@ def _scalability(arm: Arm) -> Reason:
         )
     now = arm.curve[-1].validation
     told = ", ".join(
-        f"{round(b.n_rows / arm.curve[-1].n_rows)} times the rows {100 * (b.value - now):+.1f} "
-        f"({100 * (b.low - now):+.1f} to {100 * (b.high - now):+.1f})"
+        f"{round(b.n_rows / arm.curve[-1].n_rows)} times the rows {signed(100 * (b.value - now))} "
+        f"({signed(100 * (b.low - now))} to {signed(100 * (b.high - now))})"
         for b in arm.forecast
     )
     return Reason(
@@ -236,18 +180,18 @@ def _scalability(arm: Arm) -> Reason:
     )
 
 
-def _fairness(groups: Mapping[str, AccuracyEstimate]) -> Reason:
+def _fairness(model: str, groups: Mapping[str, AccuracyEstimate]) -> Reason:
     worst = min(groups, key=lambda name: (groups[name].value, groups[name].low, name))
     best = max(groups, key=lambda name: (groups[name].value, groups[name].low, name))
     low, high = groups[worst], groups[best]
     points = 100 * (high.value - low.value)
     sure = "the intervals are apart" if low.high < high.low else "the intervals overlap"
-    told = f"{worst!r} gets {low.value:.3f} ({low.low:.3f} to {low.high:.3f})"
+    told = f"accuracy of {model} is {low.value:.3f} ({low.low:.3f} to {low.high:.3f}) for {worst}"
     if high.value > low.value:
-        told += f", {best!r} {high.value:.3f} ({high.low:.3f} to {high.high:.3f}): "
+        told += f", {high.value:.3f} ({high.low:.3f} to {high.high:.3f}) for {best}: "
         told += f"{points:.1f} points; {sure}"
     else:
-        told += ", and so do all other groups; of it the least is known"
+        told += ", as for all other groups; of it the least is known"
     return Reason(
         topic="fairness",
         text=told,

@@ -18,8 +18,7 @@ _CLASSICAL = {
 _STARTS = "what `ounce train --from` takes; the forecast of the race's curve"
 _NO_TRANSFER = Reason(
     topic="transfer",
-    text="a pretrained start saves nothing by `--from`, which is for networks of images and of "
-    "sequences",
+    text="no pretrained start: `--from` is for networks of images and of sequences",
     source="what `ounce train --from` takes",
 )
 _UNTOLD = Reason(
@@ -29,6 +28,11 @@ _UNTOLD = Reason(
 )
 _NOUNS = {"table": "rows", "image": "images", "sequence": "sequences", "text": "texts"}
 _ROWS = re.compile(r"\brow(s?)\b")
+
+
+def signed(points: float) -> str:
+    """A gain or a loss in points; what rounds to nothing is +0.0."""
+    return f"{round(points, 1) + 0.0:+.1f}"
 
 
 def items_of(look: Look) -> str:
@@ -73,7 +77,7 @@ def structure(look: Look, ran: Sequence[Arm]) -> Reason:
     gap = 100 * (accuracy_of(networks) - accuracy_of(others))
     return Reason(
         topic="structure",
-        text=f"{told}; networks are {gap:+.1f} points against {_CLASSICAL[look.structure]} here",
+        text=f"{told}; networks are {signed(gap)} points against {_CLASSICAL[look.structure]} here",
         figures={"networks_ahead_points": gap},
         source=RACE,
     )
@@ -84,19 +88,15 @@ def _of_table(look: Look, told: str, ran: Sequence[Arm]) -> Reason:
         a for a in ran if "boost" in a.model or "forest" in a.model or "trees" in a.model
     )
     lines = best_of(a for a in ran if a.model in _SMOOTH)
-    irregular = look.skewed + look.heavy_tailed
-    shape = f"{told}; columns that are skewed or heavy-tailed: {irregular}"
-    figures: dict[str, float] = {"irregular_columns": irregular}
+    shape = f"{told}; skewed columns: {look.skewed}, heavy-tailed: {look.heavy_tailed}"
+    figures: dict[str, float] = {"skewed": look.skewed, "heavy_tailed": look.heavy_tailed}
+    source = RACE
     if trees is not None and lines is not None:
         gap = 100 * (accuracy_of(trees) - accuracy_of(lines))
         figures["trees_ahead_points"] = gap
-        shape += f"; trees are {gap:+.1f} points against smooth models here"
-    return Reason(
-        topic="structure",
-        text=shape,
-        figures=figures,
-        source=f"{RACE}; that irregular columns favour trees: McElfresh et al., NeurIPS 2023",
-    )
+        shape += f"; trees are {signed(gap)} points against smooth models here"
+        source += "; that irregular columns favour trees: McElfresh et al., NeurIPS 2023"
+    return Reason(topic="structure", text=shape, figures=figures, source=source)
 
 
 def transfer(look: Look, arms: Sequence[Arm]) -> Reason:
@@ -119,7 +119,7 @@ def transfer(look: Look, arms: Sequence[Arm]) -> Reason:
     return Reason(
         topic="transfer",
         text=f"{best.model} can start from another network of the same size; a start that is worth "
-        f"as many labels as there are ({rows:,}) gives about {gain:+.1f} points",
+        f"as many labels as there are ({rows:,}) gives about {signed(gain)} points",
         figures={"labels_saved": rows, "points": gain},
         source=_STARTS,
     )

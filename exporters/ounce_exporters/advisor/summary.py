@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from ounce_schemas.advice import Advice, Arm, Plan, Verdict
+from ounce_schemas.advice import Advice, Arm, Look, Plan, Verdict
 from rich import box
 from rich.table import Table
 
-from ounce_exporters.advisor.structure import items_of
+from ounce_exporters.advisor.structure import items_of, signed
 
 _SAID = {
     Verdict.CLASSICAL: "classical machine learning",
@@ -19,7 +19,7 @@ _SAID = {
 def arms_table(advice: Advice) -> Table:
     """A row for each kind of model, the most accurate first."""
     table = Table(box=box.SIMPLE)
-    for head in ("model", "accuracy", "95% interval", "µs alone", "kB", ""):
+    for head in ("model", str(advice.measure), "95% interval", "µs alone", "kB", ""):
         table.add_column(head, justify="left" if head in ("model", "") else "right")
     alone_ms = {m.model: m.p50_ms for m in advice.measured.serving if m.batch_size == 1}
     chosen = advice.decision.plan.models if advice.decision.plan else ()
@@ -39,6 +39,7 @@ def arms_table(advice: Advice) -> Table:
 def lines(advice: Advice) -> Iterator[str]:
     """What is advised, and why."""
     yield from verdict_lines(advice)
+    yield f"Data: {say_data(advice.look)}"
     for number, reason in enumerate((*advice.reasons, *advice.measured.reasons), 1):
         yield f"{number}. {reason.topic}: {reason.text} ({reason.source})"
 
@@ -48,28 +49,53 @@ def verdict_lines(advice: Advice) -> Iterator[str]:
     decision, budget = advice.decision, advice.budget
     yield f"Advice: {_SAID[decision.verdict]}"
     if advice.interrupted:
-        yield "Interrupted: this is the advice of what the race had by then"
+        n_rows = max(arm.curve[-1].n_rows for arm in advice.arms if arm.curve)
+        yield (
+            f"Interrupted: the advice rests on models of {n_rows:,} {items_of(advice.look)}, not "
+            f"of {budget.rungs[-1]:,}"
+        )
     if decision.plan is not None:
         nearest = decision.missed and decision.verdict is Verdict.NEITHER_YET
         yield f"{'Nearest plan' if nearest else 'Plan'}: {say_plan(decision.plan)}"
     for missed in decision.missed:
-        yield f"Not kept: {missed}"
+        if missed.startswith("--"):
+            yield f"Limit to loosen: {missed}"
+            continue
+        of_quantities = advice.look.n_classes == 0
+        asked = "; a smaller --tolerance asks more of a model" if of_quantities else ""
+        yield f"Why not: {missed}{asked}"
     if decision.runner_up is not None and decision.plan is not None:
         gain = 100 * (decision.runner_up.accuracy.value - decision.plan.accuracy.value)
         cost = decision.runner_up.counted_ns / max(decision.plan.counted_ns, 1e-9)
         yield (
-            f"Runner-up: {say_plan(decision.runner_up)}: {gain:+.1f} points at {cost:.2g} times "
+            f"Runner-up: {say_plan(decision.runner_up)}: {signed(gain)} points at {cost:.2g} times "
             "the work"
         )
     if budget.left_out:
         names = ", ".join(budget.left_out)
         yield f"Not raced: {names}: --budget {budget.given_s:g} is too small for them"
+    fewer = []
     if budget.of_rows is not None and budget.n_rows < budget.of_rows:
         items = items_of(advice.look)
+        fewer.append(f"raced on a sample, {budget.n_rows:,} of {budget.of_rows:,} {items}")
+    if budget.of_folds is not None and budget.n_folds < budget.of_folds:
+        fewer.append(f"judged by {budget.n_folds} of {budget.of_folds} folds")
+    if fewer:
+        told = ", ".join(fewer)
         yield (
-            f"Raced on a sample, {budget.n_rows:,} of {budget.of_rows:,} {items}: a larger "
-            f"--budget than {budget.given_s:g} judges more surely"
+            f"{told[0].upper()}{told[1:]}: a larger --budget than {budget.given_s:g} judges more "
+            "surely"
         )
+
+
+def say_data(look: Look) -> str:
+    """What was seen of the data, in figures."""
+    items = items_of(look)
+    told = [f"{look.n_rows:,} {items}", f"{look.missing:.1%} of the values are missing"]
+    told.append(f"{look.duplicates:.1%} of the {items} repeat another")
+    if look.rarest:
+        told.append(f"the rarest of {look.n_classes} classes is {look.rarest:.1%}")
+    return ", ".join(told) + f"; a constant answer is right for {look.constant:.1%}"
 
 
 def say_plan(plan: Plan) -> str:

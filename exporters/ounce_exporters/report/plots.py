@@ -21,6 +21,8 @@ _LEAST_RANGE = 0.1
 """Of the accuracies that an axis shows."""
 _CUT = 16
 """Letters of a name."""
+_NAMES = 140
+"""Pixels for names of a little more letters, left of bars."""
 
 
 def confusion(
@@ -119,14 +121,14 @@ def importances(found: Sequence[Importance]) -> str:
     """What is lost where an input is shuffled: the greatest, with their spread."""
     shown = sorted(found, key=lambda i: -i.lost)[:_MOST_BARS]
     greatest = max(max(i.lost + i.spread for i in shown), 1e-9)
-    left, right = 128, 52
+    left, right = _NAMES, 52
     parts = []
     for k, item in enumerate(shown):
         y = 8 + k * _ROW
         scale = (WIDTH - left - right) / greatest
         width = max(item.lost, 0.0) * scale
         ends = [left + max(item.lost + sign * item.spread, 0.0) * scale for sign in (-1, 1)]
-        name = escape(_cut(item.input, _CUT + 4))
+        name = escape(_cut(item.input, _CUT + 2))
         parts += [
             f'<text class="tick end" x="{left - 6}" y="{y + 11}">{name}</text>',
             f'<rect class="bar" x="{left}" y="{y}" width="{width:.1f}" height="{_ROW - 5}"/>',
@@ -143,7 +145,7 @@ def groups(table: GroupTable) -> str:
     shown = sorted(table.groups, key=lambda g: g.accuracy.value)
     low = min(g.accuracy.low for g in shown)
     low, high = np.floor(low * 10) / 10, 1.0
-    left, right = 128, 52
+    left, right = _NAMES, 52
     span = WIDTH - left - right
 
     def at(share: float) -> float:
@@ -157,7 +159,7 @@ def groups(table: GroupTable) -> str:
         parts.append(f'<text class="tick mid" x="{x:.1f}" y="{foot + 14}">{value:g}</text>')
     for k, group in enumerate(shown):
         y, a = 14 + k * _ROW, group.accuracy
-        name = escape(_cut(group.name, 20))
+        name = escape(_cut(group.name, _CUT + 2))
         parts += [
             f'<text class="tick end" x="{left - 6}" y="{y + 3}">{name}</text>',
             f'<line class="axis" x1="{at(a.low):.1f}" x2="{at(a.high):.1f}" y1="{y}" y2="{y}"/>',

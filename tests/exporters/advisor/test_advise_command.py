@@ -164,6 +164,32 @@ def test_ctrl_c_gives_the_advice_so_far(
     assert "http" not in page.replace("http-equiv", "")
 
 
+def test_ctrl_c_compares_models_of_equal_rows(
+    ounce: Run, pumps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the second point the last kind of model has not had its turn."""
+    whole = race._run
+    learned: list[str] = []
+
+    def interrupted(runner: race.Runner, *rest: Any) -> None:
+        if learned.count(runner.recipe.name) and learned.count(learned[0]) > 1:
+            raise KeyboardInterrupt
+        learned.append(runner.recipe.name)
+        whole(runner, *rest)
+
+    monkeypatch.setattr(race, "_run", interrupted)
+    out = tmp_path / "advice.json"
+
+    told = ounce("advise", "--data", pumps, "--target", "state", *SMALL, "--out", out)
+
+    assert told.code == 0, told.stderr
+    arms = [arm for arm in read_advice(out).arms if arm.accuracy is not None]
+    assert len(arms) > 1
+    assert {len(arm.curve) for arm in arms} == {1}
+    assert "Ctrl-C; what it has is exported and measured" in told.stderr + told.stdout
+    assert "the advice rests on models of " in " ".join(told.stdout.split())
+
+
 def test_a_model_that_fails_costs_only_itself(
     ounce: Run, pumps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,3 +305,21 @@ def test_fifty_rows_of_noise_are_neither_yet(ounce: Run, tmp_path: Path) -> None
 
     assert told.code == 0, told.stderr
     assert read_advice(out).decision.verdict is Verdict.NEITHER_YET
+
+
+def test_what_a_constant_answer_always_gets_right_is_neither_yet(
+    ounce: Run, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    path, out = tmp_path / "heat.csv", tmp_path / "advice.json"
+    heat = rng.normal(size=60)
+    pd.DataFrame({"a": heat, "b": heat + rng.normal(size=60)}).to_csv(path, index=False)
+
+    told = ounce(
+        "advise", "--data", path, "--target", "b", "--tolerance", "9", *SMALL, "--out", out
+    )
+
+    assert told.code == 0, told.stderr
+    assert read_advice(out).decision.verdict is Verdict.NEITHER_YET
+    why = "which reaches 1.0000; a smaller --tolerance asks more of a model"
+    assert why in " ".join(told.stdout.split())

@@ -48,6 +48,20 @@ def test_the_lightest_of_those_that_are_alike_is_advised() -> None:
     assert decision.runner_up.models == ("heavy",)
 
 
+def test_one_row_is_no_evidence_for_a_heavier_model() -> None:
+    heavy, light = candidate("heavy", 0, 900), candidate("light", 3, 10)
+    few = slice(0, 65)
+    heavy, light = (
+        replace(c, right=c.right[few], accuracy=judge(c.right[few]))
+        for c in (heavy, replace(light, right=np.arange(N) != 5))
+    )
+
+    decision = decide([heavy, light], Limits(), 0.4, judge)
+
+    assert decision.plan is not None
+    assert decision.plan.models == ("light",)
+
+
 def test_a_network_that_is_clearly_better_makes_the_verdict_deep() -> None:
     decision = decide(
         [candidate("mlp", 50, 900, neural=True), candidate("tree", 150, 10)], Limits(), 0.5, judge
@@ -138,8 +152,18 @@ def test_limits_that_nothing_meets_name_the_nearest_plan_and_what_to_loosen() ->
     assert decision.missed == ("--min-accuracy 0.95: 0.9400 is reached",)
 
 
+def test_the_nearest_plan_is_not_chosen_by_what_a_clock_can_not_tell_apart() -> None:
+    poor, good = candidate("poor", 300, 5_200), candidate("good", 40, 5_500)
+
+    decision = decide([poor, good], Limits(max_latency_ms=0.004), 0.5, judge)
+
+    assert decision.verdict is Verdict.NEITHER_YET
+    assert decision.plan is not None
+    assert decision.plan.models == ("good",)
+
+
 def test_what_is_no_better_than_a_constant_is_not_advised() -> None:
     decision = decide([candidate("useless", 300, 10)], Limits(), 0.7, judge)
 
     assert decision.verdict is Verdict.NEITHER_YET
-    assert "constant answer" in decision.missed[0]
+    assert decision.missed == ("not clearly better than a constant answer, which reaches 0.7000",)

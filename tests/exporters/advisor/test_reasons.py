@@ -3,8 +3,9 @@
 from typing import Literal
 
 import pytest
-from ounce_exporters.advisor.reasons import reasons, timed_reasons
-from ounce_exporters.advisor.summary import verdict_lines
+from ounce_exporters.advisor.reasons import reasons
+from ounce_exporters.advisor.summary import lines, verdict_lines
+from ounce_exporters.advisor.timed_reasons import timed_reasons
 from ounce_schemas.advice import (
     Advice,
     Arm,
@@ -109,8 +110,8 @@ def test_a_glass_box_and_an_overfitted_model_have_their_price() -> None:
 
     assert "logistic-regression, costs 3.0 points" in found["interpretability"]
     assert found["overfitting"] == (
-        "random-forest is 8.0 points better on rows that it learned from than on others; more rows "
-        "help most"
+        "random-forest is 8.0 points better on rows that it learned from than on others; it has "
+        "learned much of them by heart"
     )
     assert "trees are +3.0 points" in found["structure"]
 
@@ -133,9 +134,18 @@ def test_a_sample_is_told() -> None:
     )
     whole = advice.model_copy(update={"budget": budget.model_copy(update={"of_rows": 1000})})
 
+    data = (
+        "Data: 1,000 rows, 0.0% of the values are missing, 0.0% of the rows repeat another; a "
+        "constant answer is right for 50.0%"
+    )
+    assert data in lines(advice)
     said = "Raced on a sample, 1,000 of 2,100 rows: a larger --budget than 6 judges more surely"
     assert list(verdict_lines(advice)) == ["Advice: neither yet", said]
     assert list(verdict_lines(whole)) == ["Advice: neither yet"]
+    of_folds = budget.model_copy(update={"of_rows": 1000, "of_folds": 4})
+    assert list(verdict_lines(advice.model_copy(update={"budget": of_folds})))[1] == (
+        "Judged by 1 of 4 folds: a larger --budget than 6 judges more surely"
+    )
 
 
 def test_models_that_are_level_are_told_so() -> None:
@@ -167,10 +177,11 @@ def test_a_model_that_learned_nothing_by_heart_is_told() -> None:
 
 
 def test_groups_that_are_alike_are_not_told_apart() -> None:
-    groups = {"a": estimate(0.9), "b": estimate(0.9, half=0.05)}
+    groups = {"site=a": estimate(0.9), "site=b": estimate(0.9, half=0.05)}
 
     assert told(arm("ridge", 0.8), groups=groups)["fairness"] == (
-        "'b' gets 0.900 (0.850 to 0.950), and so do all other groups; of it the least is known"
+        "accuracy of ridge is 0.900 (0.850 to 0.950) for site=b, as for all other groups; of it "
+        "the least is known"
     )
 
 
@@ -211,14 +222,85 @@ def test_images_are_called_so_and_no_network_raced() -> None:
 
 
 def test_a_table_has_no_pretrained_start() -> None:
-    assert told(arm("ridge", 0.8))["transfer"].startswith("a pretrained start saves nothing")
+    assert told(arm("ridge", 0.8))["transfer"].startswith("no pretrained start")
+
+
+def test_skewed_and_heavy_tailed_columns_are_counted_apart() -> None:
+    """A column may be both."""
+    assert "skewed columns: 1, heavy-tailed: 1" in told(arm("ridge", 0.8))["structure"]
+
+
+def test_a_race_without_networks_leaves_the_crossing_open() -> None:
+    assert told(arm("ridge", 0.8), arm("random-forest", 0.7))["data size"] == (
+        "no network raced: which kind more rows favour can't be told"
+    )
+
+
+def test_what_rounds_to_nothing_is_no_loss() -> None:
+    found = told(arm("ridge", 0.8, ahead=(0.7999, 0.80, 0.8001)))
+
+    assert "2 times the rows +0.0 (-2.0 to +2.0)" in found["scalability"]
+
+
+def decided(plan: Plan, best: str, *missed: str) -> Decision:
+    return Decision(verdict=Verdict.CLASSICAL, plan=plan, best=best, missed=missed)
+
+
+def timed_at(limit_ms: float) -> str:
+    """The reason of a limit of calls of 10; the plan takes 0.02 ms, another model 0.4."""
+    plan = Plan(models=("light",), accuracy=estimate(0.9), counted_ns=10)
+    timed = tuple(
+        MeasuredModel(model=name, batch_size=size, p50_ms=ms, p99_ms=2 * ms)
+        for name, size, ms in (
+            ("light", 1, 0.01),
+            ("light", 10, 0.02),
+            ("heavy", 1, 0.2),
+            ("heavy", 10, 0.4),
+        )
+    )
+    limits = Limits(max_latency_ms=limit_ms, batch=10)
+    measured = Measured(machine="here", models=timed, race_s=1)
+    found = timed_reasons(decided(plan, "light"), measured, limits, 1)
+    return next(reason.text for reason in found if reason.topic == "latency")
+
+
+def test_the_most_accurate_model_is_said_to_keep_limits_where_there_are_any() -> None:
+    plan = Plan(models=("light",), accuracy=estimate(0.9), counted_ns=10)
+    timed = tuple(
+        MeasuredModel(model=name, batch_size=1, p50_ms=0.01, p99_ms=0.02)
+        for name in ("light", "heavy")
+    )
+    measured = Measured(machine="here", models=timed, race_s=1)
+    limits = Limits(max_size_mb=1)
+
+    def hardware(limits: Limits, *missed: str) -> str:
+        return timed_reasons(decided(plan, "heavy", *missed), measured, limits, 1)[0].text
+
+    assert "heavy, the most accurate within the limits, takes 10.0 µs" in hardware(limits)
+    assert "heavy, the most accurate, takes" in hardware(limits, "--max-size-mb 1: 2 MB")
+    assert "heavy, the most accurate, takes" in hardware(Limits())
+
+
+def test_a_race_without_readable_models_says_so() -> None:
+    assert told(arm("mahalanobis", 0.8))["interpretability"] == (
+        "no model that raced is one that a person can read"
+    )
+
+
+def test_a_limit_of_latency_is_told_with_what_calls_take() -> None:
+    took = "a call of 10 takes 0.02 ms (p99 0.04), 0.024 ms with room for noise, of"
+
+    assert timed_at(0.45) == f"{took} 0.45 ms; too slow: heavy 0.4"
+    assert timed_at(0.5) == f"{took} 0.5 ms"
 
 
 def test_groups_are_told_apart_where_their_intervals_are() -> None:
-    found = told(arm("ridge", 0.8), groups={"a": estimate(0.9), "b": estimate(0.7)})
+    found = told(arm("ridge", 0.8), groups={"site=a": estimate(0.9), "site=b": estimate(0.7)})
 
-    assert found["fairness"].startswith("'b' gets 0.700")
-    assert found["fairness"].endswith("20.0 points; the intervals are apart")
+    assert found["fairness"] == (
+        "accuracy of ridge is 0.700 (0.690 to 0.710) for site=b, 0.900 (0.890 to 0.910) for "
+        "site=a: 20.0 points; the intervals are apart"
+    )
 
 
 def test_a_cascade_costs_what_its_share_of_the_second_model_costs() -> None:
@@ -236,7 +318,7 @@ def test_a_cascade_costs_what_its_share_of_the_second_model_costs() -> None:
         machine="here", models=timed, memory_bytes={"light": 2_000_000, "heavy": 500_000}, race_s=1
     )
 
-    hardware, cost = timed_reasons(plan, "heavy", measured, 10, training_s=1200)
+    hardware, cost = timed_reasons(decided(plan, "heavy"), measured, Limits(batch=10), 1200)
 
     assert hardware.figures["us"] == pytest.approx(60)
     assert "a GPU is worth trying" in hardware.text
@@ -259,7 +341,7 @@ def test_a_device_is_named_with_its_ratios_and_its_times_count() -> None:
     )
     measured = Measured(machine="here", models=(here,), device=device, race_s=1)
 
-    hardware, _, found = timed_reasons(plan, "light", measured, 1, training_s=1)
+    hardware, _, found = timed_reasons(decided(plan, "light"), measured, Limits(), 1)
 
     assert hardware.figures["us"] == pytest.approx(20)
     assert hardware.source.startswith("timed on this machine and scaled to the device")

@@ -2,12 +2,13 @@
 
 import math
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from ounce_exporters.report import plots
-from ounce_exporters.report.svg import padded, power_ticks, ticks
+from ounce_exporters.report.svg import WIDTH, Frame, padded, power_ticks, ticks
 from ounce_schemas.card import (
     AccuracyEstimate,
     GroupFigures,
@@ -121,3 +122,13 @@ def test_groups_stand_from_the_worst_to_the_best() -> None:
         "a",
         "n 1,234",
     ]
+
+
+@pytest.mark.parametrize("powers", [(2.1, 4.45), (1.68, 4.03)], ids=["close", "at-the-end"])
+def test_names_of_ticks_do_not_collide_and_stay_inside(powers: tuple[float, float]) -> None:
+    frame = Frame(powers, (0.0, 1.0), "rows", "accuracy", powers=True)
+    ticks = re.findall(r'class="tick mid" x="([\d.]+)" y="[\d.]+">([^<]+)<', frame.svg("t"))
+    spans = [(float(x) - 3.2 * len(name), float(x) + 3.2 * len(name)) for x, name in ticks]
+    assert len(spans) > 2, ticks
+    assert all(before[1] < after[0] for before, after in pairwise(spans))
+    assert spans[-1][1] <= WIDTH

@@ -91,12 +91,14 @@ def test_columns_that_look_personal_are_named() -> None:
         line=["+49 30 123456", "+44 20 654321"] * 20,
         model_name=["m1", "m2"] * 20,
         email_count=np.arange(40) % 7,
+        phone_service=["yes", "no"] * 20,
+        mobile=[f"0151 {n % 8}" for n in range(40)],
         y="a",
     )
     found = find_personal(choose_columns(table, "y").inputs)
     named = {line.split("'")[1] for line in found}
-    assert {"last_name", "contact", "line"} <= named
-    assert "model_name" not in named
+    assert {"last_name", "contact", "line", "mobile"} <= named
+    assert not {"model_name", "phone_service"} & named
 
 
 def test_values_that_may_mark_gaps_are_named() -> None:

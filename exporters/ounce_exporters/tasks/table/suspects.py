@@ -19,9 +19,14 @@ _LEAVES = 64
 _BLOCK = 256
 """Columns that are sorted at once: some megabytes."""
 _PERSONAL_NAME = re.compile(
-    r"(?i)(full|first|last|sur|family|given|user|patient|customer)?[ _.-]?name|(.*[^a-z])?"
+    r"(?i)(full|first|last|sur|family|given|user|patient|customer)?[ _.-]?name"
+)
+_PERSONAL_WORD = re.compile(
+    r"(?i)(.*[^a-z])?"
     r"(e-?mail|phone|mobile|address|birth(day|[ _.-]?date)?|dob|ssn|passport|iban)([^a-z].*)?"
 )
+_YES_OR_NO = 3
+"""Values, with a gap: a column of no more says whether there is a phone, and not whose it is."""
 _E_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}")
 _PHONE = re.compile(r"\+\d[\d ()/-]{7,}")
 _GAP = -1e30
@@ -189,7 +194,9 @@ def find_personal(columns: Sequence[InputColumn]) -> list[str]:
 
 
 def _looks_personal(column: InputColumn) -> bool:
-    if _PERSONAL_NAME.fullmatch(column.cell.column):
+    name = column.cell.column
+    says_more = len({str(value) for value in column.values[:_ROWS]}) > _YES_OR_NO
+    if _PERSONAL_NAME.fullmatch(name) or (_PERSONAL_WORD.fullmatch(name) and says_more):
         return True
     if column.is_number:
         return False
