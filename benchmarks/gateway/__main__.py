@@ -12,11 +12,10 @@ import click
 import numpy as np
 
 from benchmarks.gateway.accounting import account, share_within
-from benchmarks.gateway.stage import TASK, Stage, result_of
+from benchmarks.gateway.stage import Stage, result_of
 from benchmarks.results import Cell, Table, publish_option, report, text
 from tests.support.process.wait import wait_until
 
-FORWARDED = f'ounce_gateway_forwarded_total{{topic="ounce.{TASK}.requests"}}'
 DEADLINE_S = 0.1
 WARM = 2000
 """Messages before the line is cut: a broker that has just started is slow."""

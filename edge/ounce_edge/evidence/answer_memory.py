@@ -3,7 +3,6 @@
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -29,9 +28,6 @@ class PlanTruth:
 
     acceptable: NDArray[np.bool_]
     """By the task's rule: the class is right, or the error within the tolerance; shape (n,)."""
-    truth: NDArray[Any]
-    """Index of the true label, or the true value; shape (n,), intp or float64."""
-
     strata: NDArray[np.intp]
     """Stratum of the task's measure that each counts for, -1 where it counts for none; shape
     (n,)."""
@@ -51,12 +47,6 @@ class Joined:
     """By plan, those that have at least one labelled answer."""
     outcomes: Mapping[LabelOutcome, int]
     """What became of the labels: joined, unknown, ambiguous, repeated or invalid; empty of none."""
-
-    def label_counts(self, n_labels: int) -> NDArray[np.int64]:
-        """Classification: how often each label was the truth; shape (n_labels,)."""
-        truths = [plan.truth for plan in self.plans.values()]
-        indices = np.concatenate(truths) if truths else np.zeros(0, dtype=np.intp)
-        return np.bincount(indices, minlength=n_labels)
 
 
 class AnswerMemory:
@@ -145,10 +135,10 @@ class AnswerMemory:
     def _compare(self, predicted: Sequence[float], truth: Sequence[float]) -> PlanTruth:
         if self._tolerance is None:
             labels, answers = np.array(truth, dtype=np.intp), np.array(predicted, dtype=np.intp)
-            return PlanTruth(answers == labels, labels, self._strata.of(answers, labels))
+            return PlanTruth(answers == labels, self._strata.of(answers, labels))
         values, answers = np.array(truth, dtype=np.float64), np.array(predicted)
         near = np.abs(answers - values) <= self._tolerance
-        return PlanTruth(near, values, self._strata.of(answers, values))
+        return PlanTruth(near, self._strata.of(answers, values))
 
 
 def _holders(

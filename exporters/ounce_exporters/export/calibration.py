@@ -8,7 +8,7 @@ half width never changes the value.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import onnx
@@ -27,18 +27,6 @@ TEMPERATURES = (0.05, 20.0)
 _NO_PRIOR = np.empty(0)
 FOLDS = 5
 """Parts of the validation split, each judged by the temperature that the others give."""
-
-
-class Calibrator(Protocol):
-    """A fitted calibration: computed here, or appended to a graph."""
-
-    def apply(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Calibrated outputs, the task's output from `FittedModel.predict`'s."""
-        ...
-
-    def attach(self, model: onnx.ModelProto, task: TaskSpec) -> onnx.ModelProto:
-        """A graph that computes `apply` in place of its output `uncalibrated`."""
-        ...
 
 
 def fit_calibrator(

@@ -242,11 +242,6 @@ class Plans:
         ]
         return not others or min(others) < slowdown / 2.0
 
-    def forget_slowness(self, model: int) -> None:
-        """The machine turned out to be slow, not the model."""
-        latency = self.models[model].latency
-        latency.usual = latency.level
-
     def _machine_slowdown(self, at_s: float) -> float:
         """How much slower than usual the models that ran lately are: of two, the less slow."""
         seen = sorted(

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from ounce_schemas.errors import BrokerError
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ounce_services.control.errors import StaleError
@@ -133,15 +133,6 @@ class Outbox:
         """What waits, the oldest first."""
         with self._database.begin() as session:
             return [_record(row) for row in session.scalars(_waiting_rows())]
-
-    def last_waiting(self, kind: Kind, subject: str) -> int:
-        """The last number that waits; 0: none does."""
-        with self._database.begin() as session:
-            of_it = (OutboxRow.kind == kind, OutboxRow.subject == subject)
-            last = select(func.max(OutboxRow.number)).where(
-                OutboxRow.state == State.WAITING, *of_it
-            )
-            return session.scalar(last) or 0
 
     def _carry_one(self) -> bool:
         """Whether one was carried. No transaction is open meanwhile: Kafka may take its time, and

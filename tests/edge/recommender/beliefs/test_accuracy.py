@@ -11,8 +11,6 @@ from ounce_edge.recommender.beliefs.accuracy import (
 from ounce_edge.recommender.beliefs.measures import wilson
 
 N = 1000
-EASY, HARD = 0, 1
-"""Two classes, as many of each on validation data: the light plan confuses the hard one."""
 
 
 def prior(easy: float, hard: float) -> AccuracyPrior:
