@@ -44,8 +44,8 @@ class RequestWatch:
                 if new and len(unreachable) < MOST_FLOORS:
                     unreachable.add(floor)
                     text = (
-                        f"no permitted plan meets accuracy {floor:g} any more; the best is believed to "
-                        f"reach {highest:.4f}"
+                        f"no permitted plan meets accuracy {floor:g} any more; the best is "
+                        f"believed to reach {highest:.4f}"
                     )
                     incidents.append(Incident(EventKind.FLOOR_UNREACHABLE, f"{floor:g}", text))
         for floor in [f for f in unreachable if f <= highest]:
