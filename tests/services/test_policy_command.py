@@ -1,6 +1,7 @@
 """`ounce policy` without a Kafka: check, explain, replay, and what their pages hold."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from click.testing import CliRunner
 from ounce_edge.dry_run.figures import Figures
 from ounce_edge.dry_run.foresight import Change, Foresight
+from ounce_schemas.canary import Canary
 from ounce_schemas.errors import ArtifactError, BrokerError, PolicyError
 from ounce_schemas.event import EventKind, OperationalEvent
+from ounce_schemas.policy_history import PolicyVersion
 from ounce_schemas.topics import POLICIES_TOPIC
 from ounce_services.cluster.admin import Cluster
 from ounce_services.cluster.embedded import EmbeddedBroker
@@ -18,7 +21,8 @@ from ounce_services.policies import topic
 from ounce_services.policies.command import command
 from ounce_services.policies.foresight_page import foresight_page
 from ounce_services.policies.foresight_rows import figure_rows, plan_rows
-from ounce_services.policies.status import read_statuses
+from ounce_services.policies.listing import history_table, status_table
+from ounce_services.policies.status import WorkerStatus, read_statuses
 from ounce_services.policies.topic import PolicyTopic
 
 
@@ -160,3 +164,22 @@ def test_a_workers_events_tell_its_version(
     [status] = read_statuses(values)
     assert (status.worker, status.task, status.version) == ("w", "digits", version)
     assert bool(status.trouble) is has_trouble
+
+
+def test_a_version_with_a_trial_says_so_in_the_history() -> None:
+    version = PolicyVersion(
+        number=7,
+        base=6,
+        id="abc",
+        author="ann",
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        document="{}",
+        note="try it",
+        canary=Canary(document="{}", share=0.1),
+    )
+    assert history_table([version]).endswith("canary on 10.0% of the devices; try it")
+
+
+def test_a_worker_that_told_of_no_version_has_had_it_for_no_time() -> None:
+    table = status_table([WorkerStatus("w", "digits", trouble="away")], now_ms=1.8e12)
+    assert table.splitlines()[1].split() == ["w", "digits", "-", "-", "away"]

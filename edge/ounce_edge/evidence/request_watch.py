@@ -1,5 +1,7 @@
 """Noticing what becomes of requests: floors that nothing meets, overloads that last."""
 
+from collections import defaultdict
+
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.event import EventKind
@@ -8,7 +10,7 @@ from ounce_edge.evidence.incidents import Incident
 from ounce_edge.recommender.beliefs.view import View
 
 MOST_FLOORS = 64
-"""Floors come from outside: so many are watched, others only counted as misses."""
+"""Floors come from outside: so many of a route are watched, others only counted as misses."""
 
 CALM_S = 1.0
 """An overload is over when it has not come back for so long."""
@@ -18,33 +20,36 @@ class RequestWatch:
     """Watches one task's requests, whatever edition answers them."""
 
     def __init__(self) -> None:
-        self._unreachable: set[float] = set()
+        self._unreachable: defaultdict[int, set[float]] = defaultdict(set)
+        """By route, since each permits other plans."""
         self._overloaded_at_s: float | None = None
         """When an overload lasted last, where people think that it does."""
 
     def look_at_floors(
-        self, view: View, floors: NDArray[np.float64], promised: float
+        self, route: int, view: View, floors: NDArray[np.float64], promised: float
     ) -> list[Incident]:
         """Tell of accuracy floors that some plan met once and none meets now, or one again.
 
         Args:
-            view: what is believed now.
-            floors: those of the requests that wait; shape (n,), n >= 1.
-            promised: the highest floor that a plan met on validation data.
+            route: number of the route that the requests have.
+            view: what is believed now of its plans.
+            floors: those of its requests that wait; shape (n,), n >= 1.
+            promised: the highest floor that one of its plans met on validation data.
         """
         highest, incidents = view.highest_floor, list[Incident]()
+        unreachable = self._unreachable[route]
         if highest < promised and floors.max() > highest:
             for floor in np.unique(floors[floors > highest]).tolist():
-                new = floor <= promised and floor not in self._unreachable
-                if new and len(self._unreachable) < MOST_FLOORS:
-                    self._unreachable.add(floor)
+                new = floor <= promised and floor not in unreachable
+                if new and len(unreachable) < MOST_FLOORS:
+                    unreachable.add(floor)
                     text = (
-                        f"no plan meets accuracy {floor:g} any more; the best is believed to reach "
-                        f"{highest:.4f}"
+                        f"no permitted plan meets accuracy {floor:g} any more; the best is "
+                        f"believed to reach {highest:.4f}"
                     )
                     incidents.append(Incident(EventKind.FLOOR_UNREACHABLE, f"{floor:g}", text))
-        for floor in [f for f in self._unreachable if f <= highest]:
-            self._unreachable.remove(floor)
+        for floor in [f for f in unreachable if f <= highest]:
+            unreachable.remove(floor)
             text = f"accuracy {floor:g} is met again"
             incidents.append(Incident(EventKind.FLOOR_REACHABLE, f"{floor:g}", text))
         return incidents

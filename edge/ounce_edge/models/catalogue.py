@@ -186,18 +186,24 @@ def load_plans(path: Path, task: TaskSpec, models: Sequence[ServedModel]) -> lis
         logger.error("plans refused task=%s reason=they promise %s", task.name, document.measure)
         return []
     digests = {m.card.model: m.card.sha256 for m in models}
-    plans = []
+    plans, without = [], []
     for plan in document.plans:
-        other = [s.model for s in plan.steps if digests.get(s.model) != s.sha256]
+        other = [s.model for s in plan.steps if digests.get(s.model, s.sha256) != s.sha256]
         labels = [c.label for c in plan.classes]
+        if any(s.model not in digests for s in plan.steps):
+            without.append(plan.name)
+            continue
         if other:
-            why = f"not planned with the {', '.join(other)} that serves"
+            why = f"planned with another {', '.join(other)} than serves; publish the whole ladder"
         elif labels and labels != list(task.labels):
             why = "its classes are not the task's labels"
         else:
             plans.append(plan)
             continue
         logger.error("plan refused task=%s plan=%s reason=%s", task.name, plan.name, why)
+    if without:
+        text = "plans left out, since a model of theirs does not serve task=%s plans=%s"
+        logger.info(text, task.name, ",".join(without))
     return plans
 
 

@@ -72,8 +72,10 @@ class Edition:
         """Of messages, ascending."""
         self.permitted = routes.permitted
         """Plans that may answer some messages, ascending."""
-        self.promised_floor = max(self.plans[p].accuracy.low for p in self.permitted)
-        """The highest accuracy floor that a plan met on validation data."""
+        self.promised_floors = [
+            max(self.plans[p].accuracy.low for p in route.permitted) for route in self.routes
+        ]
+        """By route: the highest accuracy floor that a plan of it met on validation data."""
 
     def under(self, policy: EffectivePolicy) -> Self:
         """The same models and what is believed of them, under another policy.
@@ -110,7 +112,7 @@ class Edition:
     def unmet_floor(self) -> Incident | None:
         """That no plan was sure, on validation data, to meet the floor of messages that name none;
         None where one was."""
-        floor, best = self.policy.min_accuracy, self.promised_floor
+        floor, best = self.policy.min_accuracy, self.promised_floors[0]
         if best >= floor:
             return None
         measure = self.task.measure

@@ -173,7 +173,9 @@ class Pipeline:
         decided = chosen.decided
         report.incidents += [
             *edition.watch.look_at_accuracy(),
-            *self._watch.look_at_floors(chosen.view, decided.floors, edition.promised_floor),
+            *self._watch.look_at_floors(
+                route, chosen.view, decided.floors, edition.promised_floors[route]
+            ),
         ]
         senders = None if self._log is None else self.waiting.senders(chosen.considered)
         taken = self.waiting.take(chosen.waiting_items)

@@ -92,7 +92,7 @@ def evidence_rows(canary: Canary, state: CanaryState) -> list[tuple[str, ...]]:
             f"{found.canary.n}",
             f"{found.baseline.share:.2%}",
             f"{found.baseline.n}",
-            f"{found.evidence / needed:.0%} of what stops it",
+            f"{max(found.evidence / needed, 0.0):.0%} of what stops it",
         )
         for (task, criterion), found in sorted(state.seen.items())
     ]

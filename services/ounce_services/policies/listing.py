@@ -11,18 +11,31 @@ def history_table(versions: Iterable[PolicyVersion]) -> str:
     """One line a version, the newest first."""
     rows = [("version", "time", "author", "note")]
     for version in sorted(versions, key=lambda v: -v.number):
-        again = f"again v{version.restores}" if version.restores else ""
-        note = "; ".join(part for part in (again, version.note) if part)
-        rows.append((version.name, f"{version.at:%Y-%m-%dT%H:%M:%SZ}", version.author, note))
+        at = f"{version.at:%Y-%m-%dT%H:%M:%SZ}"
+        rows.append((version.name, at, version.author, note_of(version)))
     return table(rows)
+
+
+def note_of(version: PolicyVersion) -> str:
+    """What a version is beside its policy, and what its author says of it."""
+    parts = [f"again v{version.restores}" if version.restores else ""]
+    if version.canary is not None:
+        parts.append(f"canary on {version.canary.share:.1%} of the devices")
+    if version.shadow is not None:
+        parts.append(f"shadow of {version.shadow.share:.1%} of the messages")
+    return "; ".join(part for part in (*parts, version.note) if part)
+
+
+def since(worker: WorkerStatus, now_ms: float) -> str:
+    """How long a worker has had its version; a dash where it told of none."""
+    return age((now_ms - worker.at_ms) / 1e3) if worker.at_ms else "-"
 
 
 def status_table(workers: Iterable[WorkerStatus], now_ms: float) -> str:
     """One line a worker and task."""
     rows = [("worker", "task", "version", "since", "what it told last")]
     rows += [
-        (w.worker, w.task, w.version or "-", age((now_ms - w.at_ms) / 1e3), w.trouble or "")
-        for w in workers
+        (w.worker, w.task, w.version or "-", since(w, now_ms), w.trouble or "") for w in workers
     ]
     return table(rows)
 

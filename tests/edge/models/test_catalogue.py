@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from ounce_edge.models.catalogue import Ladder, load_ladder
 from ounce_edge.models.checks import sample_inputs
 from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
+from ounce_schemas.card import AccuracyEstimate
 from ounce_schemas.cells import Cell
-from ounce_schemas.documents import TASK_FILE
+from ounce_schemas.documents import PLANS_FILE, TASK_FILE
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.plans import ClassProfile, LadderPlans, PlanProfile, Step
 from ounce_schemas.task import TensorSpec
 
 from tests.support.edge.ladders import DIGITS, NUMBERS, write_ladder, write_model
@@ -192,3 +195,26 @@ def test_other_names_and_values_for_gaps_may_be_added_to_a_task(tmp_path: Path) 
     (tmp_path / task.name / TASK_FILE).write_text(added.model_dump_json())
     runtime = FakeRuntime({"light": FakeModel(added)})
     assert load_ladder(tmp_path, task.name, runtime).task == added
+
+
+def test_plans_of_a_model_that_was_taken_away_are_no_error(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    digests = {m.card.model: m.card.sha256 for m in load(models).models}
+    classes = tuple(ClassProfile(label=x, n=1, accurate=1, confident=1) for x in DIGITS.labels)
+    plans = tuple(
+        PlanProfile(
+            name=name,
+            steps=(Step(model=name, sha256=digest, reach=1.0),),
+            accuracy=AccuracyEstimate(value=0.9, low=0.8, high=1.0, n=100),
+            confidence_threshold=0.5,
+            classes=classes,
+        )
+        for name, digest in {**digests, "retired": "0" * 64}.items()
+    )
+    document = LadderPlans(task="digits", n_validation=100, plans=plans)
+    (models / "digits" / PLANS_FILE).write_text(document.model_dump_json())
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        assert [plan.name for plan in load(models).plans] == ["a", "b"]
+    assert [(r.levelname, "retired" in r.message) for r in caplog.records] == [("INFO", True)]

@@ -131,3 +131,13 @@ def test_outcomes_wait_until_both_policies_have_some_and_none_are_kept_without_a
     counts.end()
     counts.observe_answers("digits", {"v7": Outcomes(2, 1), "v7-canary": Outcomes(1, 0)})
     assert counts.take() == {}
+
+
+def test_a_floor_that_only_the_policy_on_trial_never_met_is_no_event() -> None:
+    pipeline = serving(
+        "min_accuracy: 0.9", "{min_accuracy: 0.9, tasks: {digits: {allow: [light]}}}"
+    )
+    records = [FakeRecord(GOOD, [], b"line-%d" % i, offset_=i) for i in range(100)]
+    for _ in range(3):
+        report = serve(pipeline, records, Outbox())
+        assert report.incidents == []

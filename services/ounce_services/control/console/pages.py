@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ounce_services.control.access.principal import Principal, Role
 from ounce_services.control.errors import UnauthorizedError
+from ounce_services.policies.listing import note_of
 
 _HERE = Path(__file__).parent
 NAVIGATION = (
@@ -37,6 +38,7 @@ def _environment() -> Environment:
     environment.filters["share"] = lambda value: f"{value:.1%}"
     environment.filters["time"] = lambda at_ms: f"{_utc(at_ms):%Y-%m-%d %H:%M:%S}"
     environment.filters["ms"] = _duration
+    environment.filters["note"] = note_of
     return environment
 
 

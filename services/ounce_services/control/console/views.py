@@ -16,7 +16,7 @@ from ounce_services.control.console.pages import page
 from ounce_services.control.errors import NotFoundError
 from ounce_services.control.fleet import read_fleet
 from ounce_services.control.plane import Plane
-from ounce_services.policies.listing import age
+from ounce_services.policies.listing import since
 
 router = APIRouter(include_in_schema=False)
 TaskQuery = Annotated[str | None, Query(pattern=TASK_NAME_PATTERN)]
@@ -42,9 +42,9 @@ def show_fleet(request: Request, plane: Parts, caller: Viewer) -> Response:
     except BrokerError as e:
         workers, trouble = [], str(e)
     now_ms = time.time() * 1e3
-    since = [age((now_ms - w.at_ms) / 1e3) if w.at_ms else "-" for w in workers]
+    since_when = [since(w, now_ms) for w in workers]
     return page(
-        request, "fleet", caller, workers=workers, since=since, trouble=trouble,
+        request, "fleet", caller, workers=workers, since=since_when, trouble=trouble,
         current=current_name(plane), **_streams(plane, caller.tenant is None),
     )  # fmt: skip
 
