@@ -142,6 +142,12 @@ class Budget(Document):
     of_rows: int | None = Field(default=None, ge=1, description="Rows that there are to race on")
     rungs: tuple[int, ...] = Field(description="Rows that each point of a curve learns from, about")
     n_folds: int = Field(ge=1, description="Folds that each point is judged by")
+    n_repeats: int = Field(
+        default=0,
+        ge=0,
+        description="Divisions into folds by which all rows judge the last point; 0: the rows of "
+        "`n_folds` folds judge it",
+    )
     left_out: tuple[ModelName, ...] = Field(
         default=(), description="Kinds of models for which there is no work left"
     )

@@ -32,9 +32,10 @@ class Candidate:
     latency_ms: float
     """Of a call of the limit's batch."""
     right: NDArray[np.bool_]
-    """Held-out rows that it answers acceptably; array of shape (n_held_out,)."""
+    """Held-out rows that it answers acceptably; array of shape (n_held_out,). Where models of
+    several divisions into folds judge: (n_divisions, n_held_out)."""
     confidence: NDArray[np.float64] | None
-    """Of its answers; None: it has none, and hands nothing over."""
+    """Of its answers, likewise; None: it has none, and hands nothing over."""
     accuracy: AccuracyEstimate
 
 
@@ -145,7 +146,9 @@ def _excess(option: Option, limits: Limits) -> float:
 
 
 def _standard_error(values: NDArray[np.generic]) -> float:
-    return float(np.std(values.astype(np.float64)) / np.sqrt(len(values)))
+    """Of the mean over rows; a row that was judged several times is one."""
+    of_rows = np.atleast_2d(values.astype(np.float64)).mean(axis=0)
+    return float(np.std(of_rows) / np.sqrt(len(of_rows)))
 
 
 def _behind(best: Option, other: Option) -> float:
