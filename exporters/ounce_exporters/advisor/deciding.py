@@ -34,9 +34,10 @@ class Candidate:
     latency_ms: float
     """Of a call of the limit's batch."""
     right: NDArray[np.bool_]
-    """Held-out rows that it answers acceptably; array of shape (n_held_out,)."""
+    """Held-out rows that it answers acceptably; array of shape (n_held_out,). Where models of
+    several divisions into folds judge: (n_divisions, n_held_out)."""
     confidence: NDArray[np.float64] | None
-    """Of its answers; None: it has none, and hands nothing over."""
+    """Of its answers, likewise; None: it has none, and hands nothing over."""
     accuracy: AccuracyEstimate
 
 
@@ -156,7 +157,14 @@ def _excess(option: Option, limits: Limits) -> float:
 
 
 def _standard_error(values: NDArray[np.generic]) -> float:
-    return float(np.std(values.astype(np.float64)) / np.sqrt(len(values)))
+    """Of the mean over rows."""
+    of_rows = _of_rows(values)
+    return float(np.std(of_rows) / np.sqrt(len(of_rows)))
+
+
+def _of_rows(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    """A row that was judged several times is one."""
+    return np.atleast_2d(values.astype(np.float64)).mean(axis=0)
 
 
 def _behind(best: Option, other: Option) -> float:
@@ -165,10 +173,9 @@ def _behind(best: Option, other: Option) -> float:
 
 def _margin(best: Option, other: Option, doubt: float) -> float:
     """So many standard errors of the difference of two plans on the same rows."""
-    difference = best.right.astype(np.float64) - other.right
+    difference = _of_rows(best.right.astype(np.float64) - other.right)
     # A row more for each side: where one row tells two plans apart, it is no evidence.
-    difference = np.append(difference, (1.0, -1.0))
-    return max(ALIKE, doubt * _standard_error(difference))
+    return max(ALIKE, doubt * _standard_error(np.append(difference, (1.0, -1.0))))
 
 
 def _cascade_margin(best: Option, other: Option, doubt: float) -> float:

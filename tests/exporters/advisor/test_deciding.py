@@ -167,3 +167,11 @@ def test_what_is_no_better_than_a_constant_is_not_advised() -> None:
 
     assert decision.verdict is Verdict.NEITHER_YET
     assert decision.missed == ("not clearly better than a constant answer, which reaches 0.7000",)
+
+
+def test_a_row_that_was_judged_several_times_is_one() -> None:
+    """Else what is alike in doubt would seem apart the more often it is judged."""
+    heavy, light = candidate("heavy", 100, 900), candidate("light", 104, 10)
+    often = [replace(c, right=np.tile(c.right, (4, 1))) for c in (heavy, light)]
+
+    assert decide(often, Limits(), 0.5, None) == decide([heavy, light], Limits(), 0.5, None)
