@@ -164,7 +164,7 @@ def _standard_error(values: NDArray[np.generic]) -> float:
 
 def _of_rows(values: NDArray[np.generic]) -> NDArray[np.float64]:
     """A row that was judged several times is one."""
-    return np.atleast_2d(values.astype(np.float64)).mean(axis=0)
+    return np.asarray(np.atleast_2d(values).mean(axis=0, dtype=np.float64))
 
 
 def _behind(best: Option, other: Option) -> float:
