@@ -16,7 +16,7 @@ from ounce_schemas.errors import OunceError
 
 from benchmarks.advisor.case import Case, Failure, Kept, Limit, Peered, keep, read_kept
 from benchmarks.advisor.peers import PEERS, Searcher, compare
-from benchmarks.advisor.regret import LIMITS, advice_cases
+from benchmarks.advisor.regret import LIMITS, advice_cases, splits_of
 from benchmarks.advisor.report import tables
 from benchmarks.peers.environment import PeerUnavailableError, prepare
 from benchmarks.results import UNPUBLISHED, publish_option, report, text
@@ -39,7 +39,9 @@ Work = tuple[str, Callable[[], Sequence[Kept]]]
 )
 @click.option("--short", is_flag=True, help="The smallest tables, one limit.")
 @click.option("--budget", type=float, default=30.0, show_default=True, help="Of each race.")
-@click.option("--splits", type=click.IntRange(1), default=2, show_default=True, help="Of a table.")
+@click.option(
+    "--splits", type=click.IntRange(1), help="Of each table; default: more where rows are few."
+)
 @click.option(
     "--peers",
     type=click.Choice(list(PEERS)),
@@ -66,7 +68,7 @@ def command(  # noqa: PLR0913
     data: Path,
     short: bool,
     budget: float,
-    splits: int,
+    splits: int | None,
     peers: tuple[str, ...],
     peer_seconds: float,
     most_minutes: float | None,
@@ -92,7 +94,7 @@ def command(  # noqa: PLR0913
     work: list[Work] = [
         _race(path, budget, limits, seed)
         for path in files
-        for seed in range(splits)
+        for seed in range(splits or splits_of(path))
         if not _advised(kept, path.stem, seed, limits)
     ]
     work += [

@@ -1,6 +1,6 @@
 """Tables of the documentation, from what was kept."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def _failed(kept: Sequence[Kept]) -> list[tuple[str, str]]:
 
 def _regrets(cases: Sequence[Case], n_tables: int, failed: Sequence[tuple[str, str]]) -> Table:
     seen = {case.table for case in cases}
-    seeds = {case.seed for case in cases}
+    n_splits = {len({c.seed for c in cases if c.table == table}) for table in seen}
     lost = [table for who, table in failed if who == "advice"]
     part = f" {len(seen)} of {n_tables} tables." if len(seen) < n_tables else ""
     return Table(
@@ -52,7 +52,7 @@ def _regrets(cases: Sequence[Case], n_tables: int, failed: Sequence[tuple[str, s
         ],
         rows=[_regret_row(cases, limit) for limit in sorted({case.limit for case in cases})],
         note="Regret: test accuracy below that of the best model that keeps the limit, in "
-        f"hindsight, both on the mean of {_splits(len(seeds))}. Others may break the limit."
+        f"hindsight, both on the mean of {_splits(n_splits)}. Others may break the limit."
         + part
         + (f" No advice: {', '.join(lost)}." if lost else ""),
     )
@@ -73,8 +73,8 @@ def _regret_row(cases: Sequence[Case], limit: Limit) -> list[Cell]:
         round(float(regrets.mean()), 2),
         round(float(worst.mean()), 2),
         *(round(float(np.mean(lost)), 2) if lost else None for lost in always),
-        round(100 * float(np.mean([c.kept for c in every])), 1),
-        round(float(np.mean([c.early for c in every])), 2),
+        round(100 * float(np.mean([np.mean([c.kept for c in splits]) for splits in of])), 1),
+        round(float(np.mean([np.mean([c.early for c in splits]) for splits in of])), 2),
         round(float(np.median([c.race_s for c in every])), 1),
     ]
 
@@ -136,8 +136,11 @@ def _peer_row(name: str, limit: Limit, both: Sequence[tuple[Peered, Case]]) -> l
     ]
 
 
-def _splits(n: int) -> str:
-    return f"{n} split{'s' if n > 1 else ''}"
+def _splits(counts: Collection[int]) -> str:
+    fewest, most = min(counts), max(counts)
+    if fewest < most:
+        return f"{fewest} to {most} splits, more where rows are few"
+    return f"{most} split{'s' if most > 1 else ''}"
 
 
 def _say(limit: Limit) -> str:

@@ -143,6 +143,12 @@ class Budget(Document):
     rungs: tuple[int, ...] = Field(description="Rows that each point of a curve learns from, about")
     n_folds: int = Field(ge=1, description="Folds that each point is judged by")
     of_folds: int | None = Field(default=None, ge=1, description="Folds that could judge")
+    n_repeats: int = Field(
+        default=0,
+        ge=0,
+        description="Divisions into folds by which all rows judge the last point; 0: the rows of "
+        "`n_folds` folds judge it",
+    )
     left_out: tuple[ModelName, ...] = Field(
         default=(), description="Kinds of models for which there is no work left"
     )

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 from ounce_schemas.errors import DataError
 
 from benchmarks.advisor import __main__ as benchmark
 from benchmarks.advisor.__main__ import command
 from benchmarks.advisor.case import Case, Failure, Peered, keep, read_kept
 from benchmarks.advisor.peers import PEERS, Searcher, compare
-from benchmarks.advisor.regret import regret, regret_of_always
+from benchmarks.advisor.regret import regret, regret_of_always, splits_of
 from benchmarks.advisor.report import tables
 from benchmarks.peers.environment import PeerUnavailableError
 
@@ -54,13 +55,15 @@ def test_the_best_choice_is_one_model_on_the_mean_over_splits() -> None:
     assert regret_of_always("c", splits) is None
 
 
-def test_a_model_that_breaks_the_limit_once_is_no_choice() -> None:
+def test_a_model_that_breaks_the_limit_on_half_of_the_splits_is_no_choice() -> None:
     splits = [
         case(0.8, {"a": 0.8, "b": 0.9}, frozenset({"a"})),
         case(0.8, {"a": 0.8, "b": 0.9}),
     ]
 
     assert regret(splits) == pytest.approx(0.0)
+    seldom = case(0.8, {"a": 0.8, "b": 0.9}, seed=2)
+    assert regret([*splits, seldom]) == pytest.approx(10.0)
     nothing = [case(0.8, {"a": 0.8, "b": 0.9}, frozenset())]
     assert regret(nothing) == pytest.approx(10.0)
 
@@ -110,6 +113,27 @@ def test_tables_say_what_was_lost_and_what_is_missing() -> None:
     assert peers.note.endswith("Ended with an error: flaml of u.")
 
 
+@pytest.mark.parametrize(("n_rows", "n_splits"), [(200, 8), (800, 5), (20_000, 2)])
+def test_the_fewer_the_rows_the_more_splits(tmp_path: Path, n_rows: int, n_splits: int) -> None:
+    path = tmp_path / "table.parquet"
+    pd.DataFrame({"target": np.zeros(n_rows)}).to_parquet(path)
+
+    assert splits_of(path) == n_splits
+
+
+def test_a_table_of_many_splits_counts_once() -> None:
+    kept = [case(0.8, {"a": 0.9}, seed=seed) for seed in range(4)] + [
+        case(0.9, {"a": 0.9}, table="u")
+    ]
+
+    found = tables([replace(one, kept=one.table == "u") for one in kept], 2)["advisor_regret"]
+
+    row = dict(zip(found.columns, found.rows[0], strict=True))
+    assert row["limit kept, %"] == 50.0
+    assert found.note is not None
+    assert "the mean of 1 to 4 splits, more where rows are few" in found.note
+
+
 def test_before_anything_was_measured_there_is_no_table() -> None:
     assert tables([Failure("advice", "v", "no rows")], n_tables=1) == {}
 
@@ -153,7 +177,8 @@ def test_a_run_goes_on_with_what_is_missing(
         return [case(0.8, {"a": 0.8}, table=path.stem, seed=seed)]
 
     def run(*more: str) -> str:
-        words = ["--data", str(table.parent), "--short", "--out", str(tmp_path / "cases.jsonl")]
+        words = ["--data", str(table.parent), "--short", "--splits", "2"]
+        words += ["--out", str(tmp_path / "cases.jsonl")]
         result = CliRunner().invoke(command, [*words, *more])
         assert result.exit_code == 0, result.output
         return result.output

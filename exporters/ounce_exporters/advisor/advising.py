@@ -22,7 +22,11 @@ from ounce_schemas.errors import DataError, ExportError
 from pydantic import JsonValue
 
 from ounce_exporters.advisor.budgeting import plan_race, take_sample
-from ounce_exporters.advisor.candidates import INTERPRETABLE, decide_among
+from ounce_exporters.advisor.candidates import (
+    INTERPRETABLE,
+    decide_among,
+    judged_accuracy,
+)
 from ounce_exporters.advisor.exporting import (
     Exported,
     export,
@@ -38,7 +42,6 @@ from ounce_exporters.advisor.reasons import reasons
 from ounce_exporters.advisor.stopping import stop_rule
 from ounce_exporters.advisor.timed_reasons import timed_reasons
 from ounce_exporters.advisor.work import fit_work_s
-from ounce_exporters.evaluation import estimate_accuracy
 from ounce_exporters.groups import group_figures
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks.table.recipes import LIGHT, families
@@ -117,7 +120,9 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
     judged = data.spec.measure.is_plain and not unlabelled
     floor = seen.constant if judged else 0.0
     decision = decide_among(rows, raced, exported, measured.serving, asked.limits, floor)
-    arms_run = tuple(_arm(rows, runner, raced, exported, failures) for runner in raced.runners)
+    arms_run = tuple(
+        _arm(rows, runner, raced, exported, failures, n_judged) for runner in raced.runners
+    )
     advice = Advice(
         task=data.spec.name,
         measure=data.spec.measure,
@@ -180,7 +185,11 @@ def _export(
         tell(f"{runner.recipe.name} is exported and measured", 1.0)
         give_back_free_memory()  # of the race, and of the last graph's copies
         try:
-            exported.append(export(runner.recipe, data, raced.held_out, runner.outputs, seed))
+            exported.append(
+                export(
+                    runner.recipe, data, raced.held_out, runner.outputs, seed, again=runner.again
+                )
+            )
         except ExportError as e:
             failures[runner.recipe.name] = f"can't be exported: {e}"
     if not exported:
@@ -195,19 +204,17 @@ def _arm(
     raced: Raced,
     exported: Sequence[Exported],
     failures: dict[str, str],
+    n_judged: int,
 ) -> Arm:
     name = runner.recipe.name
     mine = next((e for e in exported if e.recipe.name == name), None)
-    clusters = None if data.clusters is None else data.clusters[raced.places]
     return Arm(
         model=name,
         family=runner.recipe.family,
         interpretable=name in INTERPRETABLE,
         curve=tuple(runner.curve),
-        forecast=_forecasts(runner, len(raced.held_out)),
-        accuracy=None
-        if mine is None
-        else estimate_accuracy(data.spec, mine.answers, raced.held_out.targets, clusters),
+        forecast=_forecasts(runner, n_judged),
+        accuracy=None if mine is None else judged_accuracy(data, raced, mine),
         counted_ns=None if mine is None else round(mine.counted_ns, 3),
         size_bytes=None if mine is None else len(mine.content),
         stopped=failures.get(name, runner.stopped),

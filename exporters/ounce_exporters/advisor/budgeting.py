@@ -24,6 +24,9 @@ _LEAST_JUDGED = 1000
 """Rows of a table's sample before kinds of models go: a quarter of them judges. Of images, texts
 and sequences networks stay, and the sample is smaller."""
 _LEAST_ARMS = 2
+_MOST_REPEATS = 4
+_ENOUGH_JUDGED = 5_000
+"""Answers of each model to held-out rows: more would narrow no choice that matters."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def plan_race(
     doubtful: Collection[str] = (),
 ) -> RacePlan:
     """As many folds and rows as the budget allows; where even few are too many, fewer arms. Arms
-    that are hardly worth racing go before a fold does.
+    that are hardly worth racing go before a fold does. What is left judges the last point again.
 
     Args:
         data: the task and its splits.
@@ -74,7 +77,7 @@ def plan_race(
             update = {"given_s": budget_s, "left_out": left_out, "of_folds": most_folds}
             told = plan.model_copy(update=update)
             n = len(told.rungs)
-            return RacePlan(arms, told, _SHARES[-n:])
+            return RacePlan(arms, _with_repeats(data, arms, told), _SHARES[-n:])
     raise DataError(
         f"--budget {budget_s:g}: too small for a race of two models on these "
         f"{len(data.train)} rows; about {plan.planned_s:.1f} nominal seconds are needed"
@@ -95,6 +98,29 @@ def _plan(data: TaskData, arms: Sequence[Recipe], sample: float, n_folds: int) -
         rungs=tuple(max(2, int(s * taught)) for s in shares),
         n_folds=n_folds,
     )
+
+
+def _with_repeats(data: TaskData, arms: Sequence[Recipe], planned: Budget) -> Budget:
+    """What the race leaves lets all rows judge the last point, again and again in other folds."""
+    n = len(data.train)
+    if not _repeatable(data) or planned.n_rows < n:
+        return planned
+    assert data.folds is not None
+    n_folds = int(data.folds.max()) + 1
+    taught = planned.rungs[-1]
+    fold_s = sum(fit_work_s(r.name, min(taught, r.most_rows or taught), data) for r in arms)
+    for n_repeats in range(min(_MOST_REPEATS, _ENOUGH_JUDGED // n), 0, -1):
+        more_s = (n_repeats * n_folds - planned.n_folds) * fold_s
+        planned_s = round(planned.planned_s + more_s, 3)
+        if planned_s <= planned.given_s:
+            return planned.model_copy(update={"n_repeats": n_repeats, "planned_s": planned_s})
+    return planned
+
+
+def _repeatable(data: TaskData) -> bool:
+    """Whether other folds can judge all rows: of classes and quantities that folds judge."""
+    supervised = data.spec.kind in ("classification", "regression")
+    return supervised and data.folds is not None and NEVER_HELD_OUT not in data.folds
 
 
 def _held_out(data: TaskData) -> float:

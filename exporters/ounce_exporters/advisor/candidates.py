@@ -1,10 +1,13 @@
 """Finalists as candidates for a plan: what each answers, weighs and takes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from ounce_edge.models.planning import strata_of
 from ounce_schemas.advice import Decision, Limits, MeasuredModel
+from ounce_schemas.card import AccuracyEstimate
 
 from ounce_exporters.advisor.deciding import LATENCY_ROOM, Candidate, decide
 from ounce_exporters.advisor.exporting import Exported
@@ -46,9 +49,9 @@ def decide_among(
         limits: what a plan has to keep.
         constant: accuracy of the best constant answer; 0: there is none to beat.
     """
-    truth, task = raced.held_out.targets, data.spec
-    strata = strata_of(task)
-    clusters = None if data.clusters is None else data.clusters[raced.places]
+    task, strata = data.spec, strata_of(data.spec)
+    n_divisions = 1 + len(exported[0].again)
+    truth, clusters = _truth(data, raced, n_divisions)
     latency_ms = {t.model: t.p50_ms for t in timed if t.batch_size == limits.batch}
     candidates = [
         Candidate(
@@ -58,20 +61,42 @@ def decide_among(
             counted_ns=e.counted_ns + CALL_NS / limits.batch,
             size_bytes=len(e.content),
             latency_ms=LATENCY_ROOM * latency_ms[e.recipe.name],
-            right=accepted(task, e.answers, truth),
-            confidence=e.answers.max(axis=1).astype(np.float64) if task.labels else None,
-            accuracy=estimate_accuracy(task, e.answers, truth, clusters),
+            right=accepted(task, e.every_answer, truth).reshape(n_divisions, -1),
+            confidence=_confidence(e).reshape(n_divisions, -1) if task.labels else None,
+            accuracy=judged_accuracy(data, raced, e),
         )
         for e in exported
     ]
-    answers = exported[0].answers.argmax(axis=1)
+    answers = exported[0].every_answer.argmax(axis=1)
     plain = task.measure.is_plain
     return decide(
         candidates,
         limits,
         constant,
         # Only plain accuracy is a mean over rows, whatever model answered them.
-        (lambda right: estimate(strata, right, strata.of(answers, truth), clusters))
+        (lambda right: estimate(strata, right.ravel(), strata.of(answers, truth), clusters))
         if plain
         else None,
     )
+
+
+def judged_accuracy(data: TaskData, raced: Raced, exported: Exported) -> AccuracyEstimate:
+    """Of all answers to held-out rows. Those to one row, by models of several divisions into folds,
+    tell of each other."""
+    truth, clusters = _truth(data, raced, 1 + len(exported.again))
+    return estimate_accuracy(data.spec, exported.every_answer, truth, clusters)
+
+
+def _truth(
+    data: TaskData, raced: Raced, n_divisions: int
+) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    """Targets of every answer, and which answers tell of each other."""
+    clusters = None if data.clusters is None else data.clusters[raced.places]
+    if clusters is None and n_divisions > 1:
+        clusters = raced.places
+    truth = np.tile(raced.held_out.targets, n_divisions)
+    return truth, None if clusters is None else np.tile(clusters, n_divisions)
+
+
+def _confidence(exported: Exported) -> NDArray[np.float64]:
+    return np.asarray(exported.every_answer.max(axis=1), np.float64)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from ounce_schemas.device import DeviceCard
 
 from ounce_exporters.advisor.scaling import reference_of, scale
 from ounce_exporters.crossfit import sample
-from ounce_exporters.export.calibration import fit_calibrator, validation_answers
+from ounce_exporters.export.calibration import Fitted, fit_calibrator, validation_answers
 from ounce_exporters.export.costs import count_cost
 from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.ladder import learned_prior
@@ -37,10 +38,22 @@ class Exported:
     """Of an item, as `count_cost` counts it."""
     answers: NDArray[np.float32]
     """Calibrated, to the held-out rows of the race, by models that have not learned from them."""
+    again: tuple[NDArray[np.float32], ...] = ()
+    """The same by models that learned in other folds."""
+
+    @property
+    def every_answer(self) -> NDArray[np.float32]:
+        """`answers`, then each of `again`; array of shape (n_divisions * n_held_out, size)."""
+        return np.concatenate([self.answers, *self.again])
 
 
 def export(
-    recipe: Recipe, data: TaskData, held_out: Split, outputs: NDArray[np.float32], seed: int
+    recipe: Recipe,
+    data: TaskData,
+    held_out: Split,
+    outputs: NDArray[np.float32],
+    seed: int,
+    again: Sequence[NDArray[np.float32]] = (),
 ) -> Exported:
     """Fit on all rows and make the graph.
 
@@ -50,6 +63,7 @@ def export(
         held_out: rows that calibrate.
         outputs: of the race's models to them, array of shape (n_held_out, output size).
         seed: of the fit.
+        again: outputs of models that learned in other folds; each of these calibrates itself.
 
     Raises:
         ExportError: it can't be converted.
@@ -57,14 +71,22 @@ def export(
     learned = sample(data, recipe.most_rows, seed)
     fitted = recipe.fit(learned, seed, lambda done: None)
     truth = held_out.targets
-    calibrator = fit_calibrator(data.spec, outputs, truth, learned_prior(recipe, data, outputs))
+    calibrator, answers = _calibrate(recipe, data, outputs, truth)
     graph = check_signature(calibrator.attach(fitted.to_onnx(), data.spec), data.spec)
     return Exported(
         recipe,
         graph.SerializeToString(deterministic=True),
         count_cost(graph),
-        validation_answers(data.spec, calibrator, outputs, truth),
+        answers,
+        tuple(_calibrate(recipe, data, other, truth)[1] for other in again),
     )
+
+
+def _calibrate(
+    recipe: Recipe, data: TaskData, outputs: NDArray[np.float32], truth: NDArray[Any]
+) -> tuple[Fitted, NDArray[np.float32]]:
+    calibrator = fit_calibrator(data.spec, outputs, truth, learned_prior(recipe, data, outputs))
+    return calibrator, validation_answers(data.spec, calibrator, outputs, truth)
 
 
 def measure(

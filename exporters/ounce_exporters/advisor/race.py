@@ -14,7 +14,8 @@ from ounce_exporters.crossfit import select
 from ounce_exporters.evaluation import estimate_accuracy
 from ounce_exporters.export.calibration import fit_calibrator, validation_answers
 from ounce_exporters.ladder import learned_prior
-from ounce_exporters.recipe import Recipe, Split, TaskData
+from ounce_exporters.recipe import FittedModel, Recipe, Split, TaskData
+from ounce_exporters.tasks.folds import divide
 
 _TRAIN_ROWS = 2_000
 """Learned rows that are asked again, at most."""
@@ -35,6 +36,8 @@ class Runner:
     curve: list[CurvePoint] = field(default_factory=list)
     outputs: NDArray[np.float32] | None = None
     """Answers to the held-out rows at the last point that is whole."""
+    again: list[NDArray[np.float32]] = field(default_factory=list)
+    """Answers to the same rows by models that learned in other folds."""
     stopped: str | None = None
 
 
@@ -65,15 +68,14 @@ def race(data: TaskData, plan: RacePlan, seed: int, stops: Stops, tell: Tell) ->
         KeyboardInterrupt: no point of any arm was whole yet.
     """
     pairs, places = _pairs(data, plan.budget.n_folds, seed)
-    held_out = _take(data.validation, places)
     runners = [Runner(recipe) for recipe in plan.recipes]
     interrupted = False
-    done_s = 0.0
+    done_s, planned_s = 0.0, plan.budget.planned_s
     try:
         for share in plan.shares:
             before = [(runner, list(runner.curve), runner.outputs) for runner in runners]
             for runner in runners:
-                done = min(done_s / plan.budget.planned_s, 1.0)
+                done = min(done_s / planned_s, 1.0)
                 tell(f"{runner.recipe.name} on {share:.3g} of the rows", done)
                 n_rows = int(share * plan.budget.rungs[-1])
                 done_s += len(pairs) * fit_work_s(runner.recipe.name, n_rows, data)
@@ -83,6 +85,12 @@ def race(data: TaskData, plan: RacePlan, seed: int, stops: Stops, tell: Tell) ->
             if share < 1:
                 for name, why in stops(running).items():
                     next(r for r in running if r.recipe.name == name).stopped = why
+        before = []  # every arm has had its turn at the last point
+        for number in range(plan.budget.n_repeats):
+            n_left = plan.budget.n_repeats - number
+            tell(f"all rows judge, {n_left} times more", min(done_s / planned_s, 1.0))
+            places = _repeat(runners, data, places, number, seed)
+            done_s += (planned_s - done_s) / n_left
     except KeyboardInterrupt:
         if all(runner.outputs is None for runner in runners):
             raise
@@ -91,7 +99,7 @@ def race(data: TaskData, plan: RacePlan, seed: int, stops: Stops, tell: Tell) ->
         if any(curve for _, curve, _ in before):  # else models of unequal rows were compared
             for runner, curve, outputs in before:
                 runner.curve, runner.outputs = curve, outputs
-    return Raced(runners, held_out, places, interrupted)
+    return Raced(runners, _take(data.validation, places), places, interrupted)
 
 
 def _run(
@@ -102,9 +110,7 @@ def _run(
     try:
         for taught, judged in pairs:
             part = _first(taught, share, runner.recipe.most_rows)
-            model = runner.recipe.fit(
-                replace(data, train=part, folds=None), seed, lambda done: None
-            )
+            model = _fit(runner.recipe, data, part, seed)
             again = _first(part, 1.0, _TRAIN_ROWS)
             outputs.append(model.predict(judged.inputs))
             remembered.append(model.predict(again.inputs))
@@ -113,9 +119,7 @@ def _run(
     except Exception as e:  # libraries raise many types; the other arms go on
         logger.debug("race failed model=%s", runner.recipe.name, exc_info=True)
         if share == 1:
-            reason = " ".join(str(e).split())[:200]
-            runner.stopped = f"failed: {type(e).__name__}: {reason}"
-            runner.outputs = None
+            _fail(runner, e)
         return
     truth = np.concatenate([judged.targets for _, judged in pairs])
     runner.outputs = np.concatenate(outputs)
@@ -127,6 +131,66 @@ def _run(
             validation=round(judge(runner.outputs, truth), 6),
         )
     )
+
+
+def _repeat(
+    runners: Sequence[Runner], data: TaskData, places: NDArray[np.int64], number: int, seed: int
+) -> NDArray[np.int64]:
+    """All rows judge the last point, by models of one division into folds: of all arms, or none.
+
+    Args:
+        runners: the arms; those that have stopped are left out.
+        data: with folds, which are the first division.
+        places: of the rows that have judged.
+        number: of the division, from 0.
+        seed: of everything that is random.
+
+    Returns:
+        Places of the rows that have judged now.
+    """
+    assert data.folds is not None
+    folds = data.folds
+    if number:
+        other = divide(data, data.train.targets, data.units, seed + number)
+        if other is None:
+            return places
+        folds = other
+    pairs, order = _pairs(replace(data, folds=folds), int(folds.max()) + 1, seed + number)
+    found = []
+    for runner in runners:
+        if runner.stopped is not None or runner.outputs is None:
+            continue
+        n_known = 0 if number else len(runner.outputs)
+        outputs = [] if number else [runner.outputs]
+        try:
+            for taught, judged in pairs:
+                if n_known > 0:
+                    n_known -= len(judged)
+                    continue
+                part = _first(taught, 1.0, runner.recipe.most_rows)
+                outputs.append(_fit(runner.recipe, data, part, seed).predict(judged.inputs))
+        except Exception as e:  # as above
+            _fail(runner, e)
+            continue
+        found.append((runner, np.concatenate(outputs)))
+    for runner, answers in found:
+        if number:
+            by_row = np.empty_like(answers)
+            by_row[order] = answers
+            runner.again.append(by_row[places])
+        else:
+            runner.outputs = answers
+    return places if number else order
+
+
+def _fit(recipe: Recipe, data: TaskData, rows: Split, seed: int) -> FittedModel:
+    return recipe.fit(replace(data, train=rows, folds=None), seed, lambda done: None)
+
+
+def _fail(runner: Runner, e: Exception) -> None:
+    reason = " ".join(str(e).split())[:200]
+    runner.stopped = f"failed: {type(e).__name__}: {reason}"
+    runner.outputs = None
 
 
 def _judge(

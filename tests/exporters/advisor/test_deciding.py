@@ -48,6 +48,15 @@ def test_the_lightest_of_those_that_are_alike_is_advised() -> None:
     assert decision.runner_up.models == ("heavy",)
 
 
+def test_of_models_that_do_about_the_same_work_the_most_accurate_is_advised() -> None:
+    lightest, other = candidate("lightest", 104, 100), candidate("other", 100, 104)
+
+    decision = decide([lightest, other, candidate("heavy", 100, 900)], Limits(), 0.5, judge)
+
+    assert decision.plan is not None
+    assert decision.plan.models == ("other",)
+
+
 def test_one_row_is_no_evidence_for_a_heavier_model() -> None:
     heavy, light = candidate("heavy", 0, 900), candidate("light", 3, 10)
     few = slice(0, 65)
@@ -167,3 +176,11 @@ def test_what_is_no_better_than_a_constant_is_not_advised() -> None:
 
     assert decision.verdict is Verdict.NEITHER_YET
     assert decision.missed == ("not clearly better than a constant answer, which reaches 0.7000",)
+
+
+def test_a_row_that_was_judged_several_times_is_one() -> None:
+    """Else what is alike in doubt would seem apart the more often it is judged."""
+    heavy, light = candidate("heavy", 100, 900), candidate("light", 104, 10)
+    often = [replace(c, right=np.tile(c.right, (4, 1))) for c in (heavy, light)]
+
+    assert decide(often, Limits(), 0.5, None) == decide([heavy, light], Limits(), 0.5, None)
