@@ -14,6 +14,8 @@ LATENCY_ROOM = 1.2
 """A limit of latency is held against the median of calls times this."""
 _QUANTILES = 20
 """Thresholds of confidence that a cascade may have."""
+_LITTLE_MORE = 1.1
+"""Times the work that nobody would notice."""
 _WORTH_IT = 0.5
 """A cascade has to save this share of what the single model costs: it is two models to look
 after."""
@@ -86,7 +88,7 @@ def decide(
     doubt = 0.0 if limits.max_latency_ms is not None else 1.0
     margin = max(ALIKE, doubt * _standard_error(best.right))
     alike = [o for o in may if _behind(best, o) <= _margin(best, o, doubt)]
-    chosen = min(alike, key=lambda o: (o.plan.counted_ns, o.plan.models))
+    chosen = _lightest(alike)
     cascade = None
     if judge is not None:
         found = _cascades(may, chosen, limits, judge)
@@ -134,6 +136,13 @@ def _alone(candidate: Candidate) -> Option:
     return Option(plan, (candidate,), candidate.right)
 
 
+def _lightest(alike: Sequence[Option]) -> Option:
+    """The lightest; where others do little more work, the most accurate of these."""
+    least_ns = min(o.plan.counted_ns for o in alike)
+    light = [o for o in alike if o.plan.counted_ns <= _LITTLE_MORE * least_ns]
+    return max(light, key=lambda o: (o.plan.accuracy.value, -o.plan.counted_ns, o.plan.models))
+
+
 def _nearest(options: Sequence[Option], limits: Limits) -> Option:
     """Of those that miss the fewest limits, and these by the least, the most accurate. What a clock
     can't tell apart is as near."""
@@ -157,14 +166,14 @@ def _excess(option: Option, limits: Limits) -> float:
 
 
 def _standard_error(values: NDArray[np.generic]) -> float:
-    """Of the mean over rows."""
     of_rows = _of_rows(values)
     return float(np.std(of_rows) / np.sqrt(len(of_rows)))
 
 
 def _of_rows(values: NDArray[np.generic]) -> NDArray[np.float64]:
-    """A row that was judged several times is one."""
-    return np.asarray(np.atleast_2d(values).mean(axis=0, dtype=np.float64))
+    """The mean of each row: one that was judged several times is one."""
+    mean: NDArray[np.float64] = np.atleast_2d(values.astype(np.float64)).mean(axis=0)
+    return mean
 
 
 def _behind(best: Option, other: Option) -> float:
@@ -175,7 +184,8 @@ def _margin(best: Option, other: Option, doubt: float) -> float:
     """So many standard errors of the difference of two plans on the same rows."""
     difference = _of_rows(best.right.astype(np.float64) - other.right)
     # A row more for each side: where one row tells two plans apart, it is no evidence.
-    return max(ALIKE, doubt * _standard_error(np.append(difference, (1.0, -1.0))))
+    difference = np.append(difference, (1.0, -1.0))
+    return max(ALIKE, doubt * _standard_error(difference))
 
 
 def _cascade_margin(best: Option, other: Option, doubt: float) -> float:

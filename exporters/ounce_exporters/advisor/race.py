@@ -85,10 +85,12 @@ def race(data: TaskData, plan: RacePlan, seed: int, stops: Stops, tell: Tell) ->
             if share < 1:
                 for name, why in stops(running).items():
                     next(r for r in running if r.recipe.name == name).stopped = why
+        before = []  # every arm has had its turn at the last point
         for number in range(plan.budget.n_repeats):
-            tell(f"all rows judge, {number + 1} of {plan.budget.n_repeats}", done_s / planned_s)
+            n_left = plan.budget.n_repeats - number
+            tell(f"all rows judge, {n_left} times more", min(done_s / planned_s, 1.0))
             places = _repeat(runners, data, places, number, seed)
-            done_s += (planned_s - done_s) / (plan.budget.n_repeats - number)
+            done_s += (planned_s - done_s) / n_left
     except KeyboardInterrupt:
         if all(runner.outputs is None for runner in runners):
             raise

@@ -109,12 +109,12 @@ def _ended(arms: Sequence[Arm]) -> Reason:
 
 
 def _crossing(ahead: Arm, behind: Arm) -> int | None:
-    """Rows at which the arm behind is forecast to be level; None: not up to the last forecast."""
+    """Rows from which the arm behind is forecast ahead; None: not up to the last forecast."""
     before_rows, before_gap = ahead.curve[-1].n_rows, accuracy_of(ahead) - accuracy_of(behind)
     for a, b in zip(ahead.forecast, behind.forecast, strict=False):
         gap = a.value - b.value
-        if gap <= 0:
-            share = before_gap / (before_gap - gap) if before_gap > gap else 0.0
+        if 100 * gap <= -_LEVEL:
+            share = max(before_gap, 0.0) / (max(before_gap, 0.0) - gap)
             return round(before_rows + share * (a.n_rows - before_rows))
         before_rows, before_gap = a.n_rows, gap
     return None

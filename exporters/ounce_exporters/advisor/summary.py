@@ -78,7 +78,7 @@ def verdict_lines(advice: Advice) -> Iterator[str]:
     if budget.of_rows is not None and budget.n_rows < budget.of_rows:
         items = items_of(advice.look)
         fewer.append(f"raced on a sample, {budget.n_rows:,} of {budget.of_rows:,} {items}")
-    if budget.of_folds is not None and budget.n_folds < budget.of_folds:
+    if budget.of_folds is not None and budget.n_folds < budget.of_folds and not budget.n_repeats:
         fewer.append(f"judged by {budget.n_folds} of {budget.of_folds} folds")
     if fewer:
         told = ", ".join(fewer)

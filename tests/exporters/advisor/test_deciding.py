@@ -48,6 +48,15 @@ def test_the_lightest_of_those_that_are_alike_is_advised() -> None:
     assert decision.runner_up.models == ("heavy",)
 
 
+def test_of_models_that_do_about_the_same_work_the_most_accurate_is_advised() -> None:
+    lightest, other = candidate("lightest", 104, 100), candidate("other", 100, 104)
+
+    decision = decide([lightest, other, candidate("heavy", 100, 900)], Limits(), 0.5, judge)
+
+    assert decision.plan is not None
+    assert decision.plan.models == ("other",)
+
+
 def test_one_row_is_no_evidence_for_a_heavier_model() -> None:
     heavy, light = candidate("heavy", 0, 900), candidate("light", 3, 10)
     few = slice(0, 65)

@@ -158,6 +158,16 @@ def test_models_that_are_level_are_told_so() -> None:
     )
 
 
+def test_models_that_stay_level_do_not_cross() -> None:
+    tree = arm("gradient-boosting", 0.80, ahead=(0.82, 0.83, 0.84))
+    network = arm("mlp", 0.80, ahead=(0.82, 0.83, 0.84), family="neural")
+
+    assert told(tree, network)["data size"] == (
+        "at 1,000 rows gradient-boosting is level with mlp; no crossing is in sight up to 10 times "
+        "the rows"
+    )
+
+
 def test_models_that_are_level_may_part_later() -> None:
     tree = arm("gradient-boosting", 0.80, ahead=(0.82, 0.82, 0.83))
     network = arm("mlp", 0.80, ahead=(0.81, 0.83, 0.86), family="neural")

@@ -70,7 +70,10 @@ def as_folder(
     if not path.is_dir():
         return target, options
     if target not in (None, CLASSES):
-        raise DataError(f"--target {target}: the class of an image is the folder that it is in")
+        raise DataError(
+            f"--target {target}: {path} is a folder, so of images, and the class of an image is "
+            "the folder that it is in; of a table give the file"
+        )
     if options.kind in ("anomaly", "clusters"):  # what they don't need is taken where it is said
         return target, options
     return CLASSES, replace(options, kind=options.kind or "classification")
