@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from confluent_kafka import Consumer, Producer
@@ -110,16 +109,11 @@ class Stage:
         self.far.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.far.close()
         self.gateway.child.stop()
-        self.mosquitto.__exit__(kind, error, traceback)
-        self.kafka.__exit__(kind, error, traceback)
+        self.mosquitto.__exit__(*error)
+        self.kafka.__exit__(*error)
 
     def start_gateway(self) -> None:
         """Start one on the same store."""

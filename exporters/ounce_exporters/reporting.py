@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 
 from ounce_schemas.card import ModelCard
@@ -75,13 +74,8 @@ class ConsoleReporter:
         self._heartbeat.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._heartbeat.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self._heartbeat.__exit__(*error)
         self._progress.stop()
 
     def training(self, recipe: recipes.Recipe) -> recipes.Progress:

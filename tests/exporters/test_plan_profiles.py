@@ -8,8 +8,8 @@ import pytest
 from ounce_exporters.cascades import search
 from ounce_exporters.cascades.evidence import Evidence
 from ounce_exporters.cascades.frontier import MOST, choose_few, frontier
+from ounce_exporters.cascades.plan_profiles import confidence_threshold
 from ounce_exporters.cascades.planning import make_plans
-from ounce_exporters.cascades.profile import confidence_threshold
 from ounce_exporters.cascades.search import (
     FOLDS,
     Cascade,

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from types import TracebackType
 from typing import Any, Self
 
 _CHUNK_BYTES = 65_536
@@ -189,12 +188,7 @@ class Proxy:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for link in self.links:
             link.stop()
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(_TIMEOUT_S)

@@ -16,16 +16,16 @@ from ounce_edge.evidence.answer_memory import AnswerMemory
 from ounce_edge.models.execution import Answered, Outcome
 from ounce_edge.models.runtimes.base import Inputs
 from ounce_edge.pipeline.clocks import Clocks
+from ounce_edge.pipeline.costs import Costs
 from ounce_edge.pipeline.gathering import gather_rows
 from ounce_edge.pipeline.job import Job
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.tenants import tenant_shares
 from ounce_edge.pipeline.trails import Trail
 from ounce_edge.recommender.arrays import Items
-from ounce_edge.recommender.beliefs.plans import Model
 from ounce_edge.recommender.rule.explanation import passed_over, rejections
 from ounce_edge.recommender.rule.exploration import regret
-from ounce_edge.wire.batch import Rejected, RequestBatch, take
+from ounce_edge.wire.batch import Rejected, take
 from ounce_edge.wire.encoding import GroupAnswer
 from ounce_edge.wire.explained import ExplainedGroup, TextColumn
 from ounce_edge.wire.records import Outgoing, Publish
@@ -69,11 +69,6 @@ class Answering:
             rejected += self._publish(job, outcome, some, why, publish, report)
         return rejected
 
-    def _predicted(self, result: NDArray[np.float32]) -> NDArray[Any]:
-        """What answers say: label indices, or values in double precision; shape (n,)."""
-        said: NDArray[Any] = result.argmax(axis=1) if self._classifies else result[:, 0]
-        return said if self._classifies else said.astype(np.float64) + self._offset
-
     def _publish(
         self,
         job: Job,
@@ -83,106 +78,146 @@ class Answering:
         publish: Publish,
         report: Report,
     ) -> list[Rejected]:
-        rejected: list[Rejected] = []
-        edition, view, group, batch = job.edition, job.view, job.group, job.taken.batch
-        items, n = answered.items, len(answered.items)
-        card = edition.models[answered.model].card
-        result = outcome.result if n == len(batch) else outcome.result[items]
-        explained = None
-        if outcome.explained is not None and card.explanation is not None:
-            own = card.explanation
-            values = outcome.explained[items, : 1 + own.width]
-            texts = {name: _texts(batch.inputs, text, items) for name, text in own.texts.items()}
-            explained = ExplainedGroup(own.method, own.score, own.inputs, values, texts)
-        cost_ms = outcome.cost(answered.n_steps)
-        best_ms = _always_best_ms(job, outcome)
-        accuracy, low = view.accuracy[group.plan], view.accuracy_low[group.plan]
-        if answered.cut_short:  # the less confident share of a lighter model's answers
-            accuracy = low = float(result.max(axis=1).mean())  # they are calibrated
-        objective, version = job.route.routing.objective, job.route.routing.version
-        cost, saved = _cost_of(job, outcome, answered, cost_ms, best_ms)
+        """`publish`, for those that were answered for one reason."""
+        batch, items = job.taken.batch, answered.items
+        costs = Costs.of(job, outcome, answered)
         # A clock may have been set back meanwhile.
         latency_ms = np.maximum(self._clocks.wall() * 1e3 - batch.timestamps_ms[items], 0.0)
-        answer = GroupAnswer(
+        answer = self._answer(job, outcome, answered, choice, costs)
+        if batch.explained is not None:
+            report.explanations[_explanation_outcome(answer)] += int(batch.explained[items].sum())
+        if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
+            self._remember(job, answer)
+        outgoing, rejected = self._write(job, answer, latency_ms)
+        if len(outgoing.values):
+            publish(outgoing)
+        trail = None
+        if report.keeps_trails:
+            trail = Trail(job, outcome, answered, answer.accuracy_low, self._clocks.steady())
+        refused = outgoing.refused
+        report.groups.append(_group_report(job, answer, costs, latency_ms, refused, trail))
+        return rejected
+
+    def _answer(
+        self, job: Job, outcome: Outcome, answered: Answered, choice: Choice, costs: Costs
+    ) -> GroupAnswer:
+        """What the requests are answered."""
+        view, plan, batch, items = job.view, job.group.plan, job.taken.batch, answered.items
+        card, routing = job.edition.models[answered.model].card, job.route.routing
+        result = outcome.result if len(items) == len(batch) else outcome.result[items]
+        accuracy, low = view.accuracy[plan], view.accuracy_low[plan]
+        if answered.cut_short:  # the less confident share of a lighter model's answers
+            accuracy = low = float(result.max(axis=1).mean())  # they are calibrated
+        return GroupAnswer(
             model_name=card.model,
             model_version=card.version,
-            policy_version=version,
-            plan=view.names[group.plan],
+            policy_version=routing.version,
+            plan=view.names[plan],
             choice=choice,
             items=items,
             result=result,
             predicted=self._predicted(result),
             expected_accuracy=accuracy,
             accuracy_low=low,
-            cost_ms=cost_ms,
-            saved_ms=best_ms - cost_ms,
-            gpu_ms=_gpu_ms(edition.plans.models, outcome, answered),
-            objective=None if objective is Objective.CPU_TIME else objective,
-            cost=cost,
-            cost_saved=saved,
+            cost_ms=costs.run_ms,
+            saved_ms=costs.always_best_ms - costs.run_ms,
+            gpu_ms=costs.gpu_ms,
+            objective=None if routing.objective is Objective.CPU_TIME else routing.objective,
+            cost=costs.in_objective,
+            cost_saved=costs.saved,
             rejected=partial(_rejections, job, choice),
-            explained=explained,
+            explained=_explained(job, outcome, answered),
             could_explain=batch.explained is not None and job.could_explain,
             beliefs=_beliefs(job, choice),
         )
-        if batch.explained is not None:
-            missed = (ExplanationOutcome.NO_MODEL, ExplanationOutcome.TARGETS)[answer.could_explain]
-            became = ExplanationOutcome.GIVEN if explained else missed
-            report.explanations[became] += int(batch.explained[items].sum())
-        if not answered.cut_short:  # what a plan achieves is judged by what it decided itself
-            by = AnsweredBy(edition.plan_keys[group.plan], version)
-            self._remember(batch, items, by, answer.predicted)
-        bodies = edition.encoder.bodies(batch, answer, latency_ms, job.taken.repeated)
-        headers = edition.encoder.headers(batch, items)
-        keys = take(batch.keys, items)
-        requests, partitions = take(batch.records, items), batch.partitions[items]
-        outgoing = Outgoing(self._topic, bodies, keys, headers, partitions, requests)
-        if batch.rows is not None:
-            gathered = gather_rows(
-                outgoing, take(batch.rows, items), take(batch.heads, items), edition.encoder.join
-            )
-            outgoing = gathered.answers
-            rejected += gathered.rejected
-        if len(outgoing.values):
-            publish(outgoing)
-        floors = batch.min_accuracy[items]
-        is_late, is_under = latency_ms > batch.max_latency_ms[items], low < floors
-        report.groups.append(
-            GroupReport(
-                model=card.model,
-                plan=view.names[group.plan],
-                policy_version=version,
-                choice=choice,
-                n=n,
-                run_ms=cost_ms * n,
-                always_best_ms=best_ms * n,
-                cost=cost * n,
-                saved=saved * n,
-                latency_ms=latency_ms,
-                deadline_misses=int(np.count_nonzero(is_late)),
-                floor_misses=int(np.count_nonzero(is_under)),
-                refused=outgoing.refused,
-                regret=regret(view, group.plan, floors) if choice is Choice.EXPLORATION else 0.0,
-                trail=Trail(job, outcome, answered, low, self._clocks.steady())
-                if report.keeps_trails
-                else None,
-                tenants=()
-                if batch.all_bare
-                else tenant_shares(take(batch.heads, items), is_late, is_under),
-            )
-        )
-        return rejected
 
-    def _remember(
-        self, batch: RequestBatch, items: Items, by: "AnsweredBy", predicted: NDArray[Any]
-    ) -> None:
+    def _predicted(self, result: NDArray[np.float32]) -> NDArray[Any]:
+        """What answers say: label indices, or values in double precision; shape (n,)."""
+        if self._classifies:
+            return result.argmax(axis=1)
+        return result[:, 0].astype(np.float64) + self._offset
+
+    def _write(
+        self, job: Job, answer: GroupAnswer, latency_ms: NDArray[np.float64]
+    ) -> tuple[Outgoing, list[Rejected]]:
+        """Predictions, and messages of several rows of which one has no answer."""
+        batch, items, encoder = job.taken.batch, answer.items, job.edition.encoder
+        outgoing = Outgoing(
+            self._topic,
+            encoder.bodies(batch, answer, latency_ms, job.taken.repeated),
+            take(batch.keys, items),
+            encoder.headers(batch, items),
+            batch.partitions[items],
+            take(batch.records, items),
+        )
+        if batch.rows is None:
+            return outgoing, []
+        return gather_rows(
+            outgoing, take(batch.rows, items), take(batch.heads, items), encoder.join
+        )
+
+    def _remember(self, job: Job, answer: GroupAnswer) -> None:
+        batch, items = job.taken.batch, answer.items
+        by = AnsweredBy(job.edition.plan_keys[job.group.plan], answer.policy_version)
         json_ids = [take(column, items) for column in batch.json_ids]
         origins = keys = None
         identities = take(batch.identities, items)
         if any(identities):
             origins = [POSITION if i is None else i.origin for i in identities]
             keys = [key or b"" for key in take(batch.keys, items)]
-        self.memory.remember(AnswerGroup(json_ids, origins, keys, by, predicted))
+        self.memory.remember(AnswerGroup(json_ids, origins, keys, by, answer.predicted))
+
+
+def _group_report(
+    job: Job,
+    answer: GroupAnswer,
+    costs: Costs,
+    latency_ms: NDArray[np.float64],
+    refused: Sequence[int],
+    trail: Trail | None,
+) -> GroupReport:
+    batch, items, n = job.taken.batch, answer.items, len(answer.items)
+    floors = batch.min_accuracy[items]
+    is_late = latency_ms > batch.max_latency_ms[items]
+    is_under = answer.accuracy_low < floors
+    explores = answer.choice is Choice.EXPLORATION
+    return GroupReport(
+        model=answer.model_name,
+        plan=answer.plan,
+        policy_version=answer.policy_version,
+        choice=answer.choice,
+        n=n,
+        run_ms=costs.run_ms * n,
+        always_best_ms=costs.always_best_ms * n,
+        cost=costs.in_objective * n,
+        saved=costs.saved * n,
+        latency_ms=latency_ms,
+        deadline_misses=int(np.count_nonzero(is_late)),
+        floor_misses=int(np.count_nonzero(is_under)),
+        refused=refused,
+        regret=regret(job.view, job.group.plan, floors) if explores else 0.0,
+        trail=trail,
+        tenants=()
+        if batch.all_bare
+        else tenant_shares(take(batch.heads, items), is_late, is_under),
+    )
+
+
+def _explained(job: Job, outcome: Outcome, answered: Answered) -> ExplainedGroup | None:
+    """What each input contributed, where the model says it."""
+    own = job.edition.models[answered.model].card.explanation
+    if outcome.explained is None or own is None:
+        return None
+    items, inputs = answered.items, job.taken.batch.inputs
+    values = outcome.explained[items, : 1 + own.width]
+    texts = {name: _texts(inputs, text, items) for name, text in own.texts.items()}
+    return ExplainedGroup(own.method, own.score, own.inputs, values, texts)
+
+
+def _explanation_outcome(answer: GroupAnswer) -> ExplanationOutcome:
+    if answer.explained is not None:
+        return ExplanationOutcome.GIVEN
+    return ExplanationOutcome.TARGETS if answer.could_explain else ExplanationOutcome.NO_MODEL
 
 
 def _texts(inputs: Inputs, text: ExplainedText, items: Items) -> TextColumn:
@@ -203,49 +238,6 @@ def _beliefs(job: Job, choice: Choice) -> Hashable:
         return None
     over = passed_over(job.by_cost, job.group.plan, choice)
     return tuple(over), tuple(job.view.accuracy_low)
-
-
-def _always_best_ms(job: Job, outcome: Outcome) -> float:
-    """What the most accurate model would have taken per item of a group.
-
-    A call in service takes longer than the same call in a profile's tight loop: caches are cold.
-    The excess is mostly a fixed time. Where the most accurate model was not run lately, the excess
-    of the one that ran is added to its profile. So the saving is not flattered.
-    """
-    plans, n = job.edition.plans, len(job.group.items)
-    best = job.route.plans[job.view.always_best(n)].steps[0].model
-    first = outcome.calls[0]
-    if best == first.model:
-        return outcome.cost(1)
-    latency = plans.models[best].latency
-    excess_ms = latency.excess_ms(n)
-    if excess_ms is None:
-        excess_ms = max(plans.models[first.model].latency.excess_ms(n) or 0.0, 0.0)
-    return (latency.profile_of(n) + excess_ms) / n
-
-
-def _gpu_ms(models: Sequence[Model], outcome: Outcome, answered: Answered) -> float:
-    """What an item took on a GPU."""
-    if not any(models[call.model].is_on_gpu for call in outcome.calls):
-        return 0.0
-    return outcome.cost(answered.n_steps, [float(model.is_on_gpu) for model in models])
-
-
-def _cost_of(
-    job: Job, outcome: Outcome, answered: Answered, cost_ms: float, best_ms: float
-) -> tuple[float, float]:
-    """What an item cost, and saved against the most accurate model, in the policy's objective."""
-    plans, view, group = job.edition.plans, job.view, job.group
-    objective = job.route.routing.objective
-    if objective is Objective.CPU_TIME:
-        return cost_ms, best_ms - cost_ms
-    best = view.always_best(len(group.items))
-    if objective is not Objective.MEMORY:
-        per_ms = [model.cost_per_ms(objective) for model in plans.models]
-        cost = outcome.cost(answered.n_steps, per_ms)
-        return cost, best_ms * per_ms[job.route.plans[best].steps[0].model] - cost
-    memory = view.cost_of(group.plan, 1)
-    return memory, view.cost_of(best, 1) - memory
 
 
 def _by_reason(job: Job, answered: Answered, choice: Choice) -> Iterable[tuple[Choice, Answered]]:

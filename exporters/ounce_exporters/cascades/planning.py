@@ -17,7 +17,7 @@ from ounce_schemas.task import TaskSpec
 from ounce_exporters.cascades.cost import expected_ms
 from ounce_exporters.cascades.evidence import Evidence, gather
 from ounce_exporters.cascades.frontier import choose_few, frontier, single_costs
-from ounce_exporters.cascades.profile import Truth, profile_cascade, profile_single
+from ounce_exporters.cascades.plan_profiles import Truth, profile_cascade, profile_single
 from ounce_exporters.cascades.search import find_cascades, stratified_folds
 from ounce_exporters.export.answers import read_answers
 from ounce_exporters.export.artifacts import write_plans

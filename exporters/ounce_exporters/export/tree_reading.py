@@ -119,7 +119,7 @@ def _boosted(estimator: Any) -> Ensemble:
     classifies = isinstance(estimator, GradientBoostingClassifier)
     if classifies and estimator.loss == "exponential":
         # Its probabilities are those of twice the sum.
-        trees = [_scaled(tree, 2.0) for tree in trees]
+        trees = [replace(tree, values=2.0 * tree.values) for tree in trees]
         base = 2.0 * base
     link: Link = "identity" if not classifies else "sigmoid" if n_outputs == 1 else "softmax"
     return Ensemble(trees, base, link, estimator.n_features_in_)
@@ -216,7 +216,3 @@ def _in_column(values: NDArray[np.float64], k: int, n_outputs: int) -> NDArray[n
     wide = np.zeros((len(values), n_outputs))
     wide[:, k] = values
     return wide
-
-
-def _scaled(tree: Tree, factor: float) -> Tree:
-    return replace(tree, values=tree.values * factor)

@@ -55,11 +55,6 @@ class Frame:
             f'width="{max(right - left - 1, 0.5):.1f}" height="{foot - top:.1f}"/>'
         )
 
-    def note(self, text: str, x: float, y: float, style: str = "note") -> None:
-        """A text that begins at a point."""
-        px, py = self.at(x, y)
-        self.marks.append(f'<text class="{style}" x="{px:.1f}" y="{py:.1f}">{escape(text)}</text>')
-
     def svg(self, title: str) -> str:
         """The whole plot."""
         left, foot = self.at(self.x[0], self.y[0])
@@ -94,10 +89,10 @@ class Frame:
         return picture(title, [*parts, *self.marks], HEIGHT)
 
 
-def picture(title: str, parts: Sequence[str], height: float, width: float = WIDTH) -> str:
+def picture(title: str, parts: Sequence[str], height: float) -> str:
     """An SVG element with a title that a screen reader says."""
     return (
-        f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img">'
+        f'<svg viewBox="0 0 {WIDTH:g} {height:g}" width="{WIDTH:g}" height="{height:g}" role="img">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )
 

@@ -80,7 +80,6 @@ class MiniRocket(nn.Module):
     ) -> None:
         super().__init__()
         self.steps = steps
-        self.dilations = [c.dilation for c in convolutions]
         self.layers = nn.ModuleList(_layer(c) for c in convolutions)
         quantiles = torch.linspace(0.0, 1.0, n_thresholds + 2)[1:-1]
         self.thresholds = nn.ParameterList()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, Self
 
 from ounce_services.client.answer import Answer, RefusedError
@@ -40,13 +40,8 @@ class AsyncClient:
         self._client = await asyncio.to_thread(client.__enter__)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await asyncio.to_thread(self._entered.__exit__, kind, error, trace)
+    async def __aexit__(self, *error: object) -> None:
+        await asyncio.to_thread(self._entered.__exit__, *error)
 
     async def send(self, data: Any, **how: Any) -> str:
         """As `Client.send`."""

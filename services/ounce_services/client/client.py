@@ -5,7 +5,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, Self, cast
 
 from confluent_kafka import KafkaException, Message, Producer
@@ -76,14 +76,9 @@ class Client:
         self._reader.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._producer.flush(self._timeout_s)
-        self._reader.__exit__(kind, error, trace)
+        self._reader.__exit__(*error)
 
     def send(
         self,

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from queue import Empty, SimpleQueue
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -78,12 +77,7 @@ class AnswerReader:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stopping.set()
         self._thread.join()
         self._consumer.close()

@@ -4,7 +4,6 @@ import re
 import time
 import urllib.error
 import urllib.request
-from types import TracebackType
 from typing import Self
 
 from tests.support.process.child import Child
@@ -63,10 +62,5 @@ class Served:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.child.stop()

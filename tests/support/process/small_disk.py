@@ -3,7 +3,6 @@
 import resource
 import subprocess
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 
@@ -41,12 +40,7 @@ class SmallDisk:
         self._is_mounted = self._mount(f"size={self._kilobytes}k")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._is_mounted:
             subprocess.run(["umount", "--lazy", self.folder], check=True)
 

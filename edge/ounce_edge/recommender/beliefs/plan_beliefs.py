@@ -56,7 +56,6 @@ class Plans:
             raise ValueError("a task needs at least one plan")
         self.models = tuple(models)
         self.plans = tuple(plans)
-        self.objective = objective
         self.accuracy = AccuracyBeliefs([plan.accuracy for plan in plans], strata)
         self.item_overhead_ms = 0.0
         self.tables = Tables.of(self.models, self.plans, objective)

@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from ounce_schemas.errors import DataError
 
-from ounce_exporters.tasks.table.encodings import find_encoding, unpack
 from ounce_exporters.tasks.table.reading import Table
+from ounce_exporters.tasks.table.text_encoding import find_encoding, unpack
 
 SERIES, LABEL = "series", "class"
 """Columns of the table that a file is read as: the number of a series, and what it is."""

@@ -11,11 +11,11 @@ import pyarrow as pa
 from ounce_schemas.errors import DataError
 
 from ounce_exporters.tasks.table.dialect import NAMES, Dialect, find_dialect
-from ounce_exporters.tasks.table.encodings import find_encoding, unpack
 from ounce_exporters.tasks.table.names import check_names, visible
 from ounce_exporters.tasks.table.options import Writing
 from ounce_exporters.tasks.table.parquet import read_parquet
 from ounce_exporters.tasks.table.sampled_reading import read_text
+from ounce_exporters.tasks.table.text_encoding import find_encoding, unpack
 from ounce_exporters.tasks.table.totals import drop_totals
 
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv", ".tab", ".data", ".dat")

@@ -1,7 +1,6 @@
 """Time that the GPU itself takes, by CUDA's events."""
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, Self
 
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
@@ -25,9 +24,7 @@ class StreamTimer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, e: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for event in self._events:
             self._cuda.call("cudaEventDestroy", event)
 
