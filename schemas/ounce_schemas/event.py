@@ -69,6 +69,26 @@ class EventKind(StrEnum):
     POLICIES_REACHED = "policies-reached"
     """It can again."""
 
+    @property
+    def is_good(self) -> bool:
+        """Whether nobody has to do anything."""
+        return self in _GOOD
+
+
+_GOOD = {
+    EventKind.MODEL_RESTORED,
+    EventKind.MODELS_CHANGED,
+    EventKind.FLOOR_REACHABLE,
+    EventKind.OVERLOAD_OVER,
+    EventKind.RECORDING_RESUMED,
+    EventKind.DELIVERY_RESUMED,
+    EventKind.PARTITION_UNBLOCKED,
+    EventKind.GROUP_UNSHARED,
+    EventKind.POLICY_CHANGED,
+    EventKind.CANARY_STARTED,
+    EventKind.POLICIES_REACHED,
+}
+
 
 class OperationalEvent(msgspec.Struct):
     """One event."""

@@ -152,6 +152,12 @@ def test_every_code_is_in_its_page(page: str, heading: str, values: type[StrEnum
     assert sorted(names(DOCS / f"{page}.md", heading)) == sorted(values)
 
 
+def test_events_that_ask_for_nothing_are_no_warnings() -> None:
+    found = rows(DOCS / "labels-and-events.md", "Kind")
+    good = sorted(row[0].strip("`") for row in found if row[2] == "Nothing.")
+    assert good == sorted(kind for kind in EventKind if kind.is_good)
+
+
 def test_every_field_and_value_of_a_policy_is_in_its_page() -> None:
     documents = (Policy, TaskPolicy, Rule, When)
     fields = {field for document in documents for field in document.model_fields}

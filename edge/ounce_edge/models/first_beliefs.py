@@ -69,12 +69,11 @@ def measured_belief(model: ServedModel) -> LatencyBelief | None:
     plausible_ms = np.clip(scaled_ms, 0.5 * one_ms, 2.0 * one_ms * sizes / at[0])
     tail = np.clip(p99_ms / p50_ms, 1.0, MOST_TAIL)
     if (plausible_ms != scaled_ms).any() or (tail != p99_ms / p50_ms).any():
-        logger.warning(
-            "the latency that the card of %s/%s promises is not plausible here; what was measured "
-            "counts",
-            model.card.task,
-            model.card.model,
-        )
+        logger.info(
+            "the card's latency is not plausible here, what was measured counts model=%s/%s "
+            "card_p50_ms=%.3g card_p99_ms=%.3g measured_p50_ms=%.3g",
+            model.card.task, model.card.model, p50_ms[0], p99_ms[0], one_ms,
+        )  # fmt: skip
     return LatencyBelief(sizes.tolist(), plausible_ms.tolist(), (plausible_ms * tail).tolist())
 
 

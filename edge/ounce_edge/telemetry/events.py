@@ -91,7 +91,8 @@ class Events:
         if latest is not None and latest.untold:
             event.text = f"{event.text} ({latest.untold} more like it since the last event)"
         self._latest[key] = _Told(event.at_ms)
-        logger.warning(
+        logger.log(
+            logging.INFO if event.kind.is_good else logging.WARNING,
             "event=%s task=%s subject=%s: %s",
             event.kind,
             event.task,

@@ -55,7 +55,10 @@ def objectives_page(objectives: Objectives, causes: Sequence[Cause]) -> str:
             "ounce monitoring --objectives mine.yaml --out monitoring --page monitoring/page.md",
             "```",
             "",
-            "`services/prometheus/prometheus.yml` loads the rules. "
+            "Its `runbooks` is the address of the runbooks that alerts link to.",
+            "",
+            "`services/prometheus/prometheus.yml` loads the rules. They expect the jobs "
+            "`ounce-worker` and `ounce-gateway`. "
             "`services/alertmanager/alertmanager.yml` is an example of who is told what.",
             "",
         ]

@@ -101,7 +101,8 @@ def worker_state(address: str, look: Look | PageError) -> WorkerState:
 def _lines(state: WorkerState) -> list[str]:
     head = f"{state.address}  {state.text}"
     if state.version:
-        head += f"  (ounce {state.version}, policy {', '.join(state.policies)})"
+        policies = f", policy {', '.join(state.policies)}" if state.policies else ""
+        head += f"  (ounce {state.version}{policies})"
     lines = [head, *(_task_line(figures) for figures in state.tasks)]
     lines += [f"  ! {t.task}: {t.text}" if t.task else f"  ! {t.text}" for t in state.troubles]
     return [one_line(line) for line in lines]

@@ -56,6 +56,12 @@ def test_an_event_is_a_cloud_event_and_one_line_of_the_log(
     assert people.counted == [("digits", EventKind.MODEL_SUSPENDED)]
 
 
+def test_an_event_that_asks_for_nothing_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        People().events.tell(EventKind.MODEL_RESTORED, "digits", "mlp", "it answers again")
+    assert [r.levelno for r in caplog.records] == [logging.INFO]
+
+
 def test_the_same_is_told_once_a_second_and_counted_between() -> None:
     people = People()
     for step in range(25):

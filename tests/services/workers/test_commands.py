@@ -1,9 +1,11 @@
 """`ounce status` and `ounce top`."""
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner, Result
+from ounce_edge.telemetry.metrics import Metrics
 from ounce_schemas.event import EventKind
 from ounce_services.workers.status_command import command as status
 from ounce_services.workers.top_command import command as top
@@ -33,6 +35,14 @@ def test_status_of_a_worker_that_serves() -> None:
     (state,) = json.loads(document.output)
     assert (state["is_ready"], state["is_alive"], state["policies"]) == (True, True, ["v7"])
     assert state["tasks"][0]["models"] == {LIGHT: 0.75, HEAVY: 0.25}
+
+
+def test_status_of_a_worker_that_has_no_policy_yet_names_none() -> None:
+    starting = FakeWorker()
+    starting.metrics = Metrics()
+    with page_of(starting) as worker:
+        result = run(worker.address)
+    assert re.search(r"ready  \(ounce [^,]+\)$", result.output.splitlines()[0])
 
 
 def test_status_of_a_window_counts_only_what_came_in_it() -> None:
