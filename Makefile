@@ -29,11 +29,17 @@ test: $(READY) ## Run the tests; Kafka and Prometheus tests are skipped where th
 	$(BIN)/python -m pytest $(SHARED_OUT)
 
 test-gpu: $(READY) ## Run the tests that need an NVIDIA GPU and TensorRT; without them they are skipped
-	$(BIN)/python -m pip install --disable-pip-version-check "tensorrt>=10,<12"
+	@if ! command -v nvidia-smi > /dev/null; then \
+	  echo "make: no NVIDIA driver here (nvidia-smi): TensorRT is not installed, tests are skipped"; \
+	elif nvidia-smi | grep -q "CUDA Version: 12"; then \
+	  $(BIN)/python -m pip install --disable-pip-version-check "tensorrt-cu12>=10,<12" "cuda-bindings<13"; \
+	else \
+	  $(BIN)/python -m pip install --disable-pip-version-check "tensorrt>=10,<12"; \
+	fi
 	mkdir -p results
 	$(BIN)/ounce runtimes > results/gpu-machine.txt
 	cat results/gpu-machine.txt
-	$(BIN)/python -m pytest -m gpu --junitxml=results/gpu-tests.xml
+	$(BIN)/python -m pytest tests/gpu -m gpu --junitxml=results/gpu-tests.xml
 
 check: $(READY) ## Check format, lint, types, imports, generated contracts, compose.yaml and docs
 	$(BIN)/ruff format --check .
@@ -112,6 +118,8 @@ bench-precisions: $(READY) ## What other forms of the ladders' models cost and a
 	$(BIN)/python -m benchmarks.precisions $(PUBLISHED)
 
 bench-gpu: $(READY) ## Measure TensorRT and CUDA beside the CPU; needs an NVIDIA GPU
+	@command -v nvidia-smi > /dev/null || \
+	  { echo "make: no NVIDIA driver here (nvidia-smi): there is nothing to measure" >&2; exit 1; }
 	test -d models/digits || $(BIN)/ounce train digits
 	$(BIN)/python -m benchmarks.gpu
 

@@ -24,7 +24,7 @@ from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.engines import Target, find_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import find_tensorrt
 from ounce_schemas.documents import CARD_FILE, MODEL_FILE, read_card
-from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
+from ounce_schemas.errors import ArtifactError, OunceError, RuntimeAbsentError
 
 from benchmarks.results import Cell, Table, publish_option, report
 
@@ -64,9 +64,12 @@ _CLOCKED_CALLS = 50
 @publish_option
 def main(models: Path, cache: Path, publish: bool) -> None:
     """Measure all networks that TensorRT takes."""
-    cuda = find_cuda()
-    target = Target(find_tensorrt(), find_device(cuda), BatchProfile())
-    store, found = EngineCache(cache), list[list[Cell]]()
+    try:
+        cuda = find_cuda()
+        target = Target(find_tensorrt(), find_device(cuda), BatchProfile())
+        store, found = EngineCache(cache), list[list[Cell]]()
+    except OunceError as e:
+        raise click.ClickException(str(e)) from e
     for path in sorted(models.glob(f"[!.]*/[!.]*/{CARD_FILE}")):
         card = read_card(path)
         if card.family != "neural":
@@ -79,11 +82,11 @@ def main(models: Path, cache: Path, publish: bool) -> None:
             click.echo(str(e))
             continue
         gpu = EngineModel(target.tensorrt, cuda, engine)
-        cpu = OnnxCpuRuntime().load(file, content)
-        found += rows(
-            name, sample_inputs(card.inputs, max(SIZES)), cpu, gpu, _by_cuda(file, content)
-        )
-        gpu.unload()
+        cpu, by_cuda = OnnxCpuRuntime().load(file, content), _by_cuda(file, content)
+        found += rows(name, sample_inputs(card.inputs, max(SIZES)), cpu, gpu, by_cuda)
+        for model in (gpu, by_cuda):
+            if model is not None:
+                model.unload()
     click.echo(str(target.device))
     report("gpu", {"gpu": Table(columns=COLUMNS, rows=found, note=NOTE)}, publish=publish)
 

@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from ounce_edge.models.checks import sample_inputs
 from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_schemas.card import LatencyAtBatch
+from ounce_schemas.errors import RuntimeAbsentError
 
 from benchmarks import gpu
 from tests.support.edge.ladders import DIGITS
@@ -44,3 +46,13 @@ def test_a_row_has_each_ones_time_and_the_share_of_the_ceiling(
     assert {len(row) for row in found} == {len(gpu.COLUMNS)}
     alone = list(gpu.rows("digits/a", sample, *models[:2], None))
     assert [row[-1] for row in alone] == [None, None]
+
+
+def test_a_machine_without_a_gpu_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent() -> None:
+        raise RuntimeAbsentError("no such GPU")
+
+    monkeypatch.setattr(gpu, "find_tensorrt", absent)
+    monkeypatch.setattr(gpu, "find_cuda", lambda: None)
+    result = CliRunner().invoke(gpu.main, [])
+    assert (result.exit_code, result.stderr) == (1, "Error: no such GPU\n")

@@ -24,7 +24,6 @@ _cache_option = click.option(
     show_default=True,
     help="Folder of engines; of this user alone.",
 )
-_PROFILE = BatchProfile()
 
 
 @click.group("engines")
@@ -55,14 +54,8 @@ def command() -> None:
     show_default=True,
     help="Library to build with; tensorrt-rtx builds without a GPU.",
 )
-@click.option(
-    "--best", type=int, default=_PROFILE.best, show_default=True, help="Items to tune for."
-)
-@click.option("--most", type=int, default=_PROFILE.most, show_default=True, help="Most items.")
 @_cache_option
-def build(
-    tasks: tuple[str, ...], models: Path, tensorrt: str, best: int, most: int, cache: Path
-) -> None:
+def build(tasks: tuple[str, ...], models: Path, tensorrt: str, cache: Path) -> None:
     """Build the engines of all models of TASK that TensorRT takes.
 
     Models that it does not take stay on the CPU; the reason is shown, and kept for
@@ -73,7 +66,7 @@ def build(
     flavour = Flavour(tensorrt)
     found = find_tensorrt(flavour)
     device = ANY if flavour is Flavour.RTX else find_device(find_cuda())
-    target = Target(found, device, BatchProfile(best, most))
+    target = Target(found, device, BatchProfile())
     store = EngineCache(cache)
     n = 0
     for task in tasks:

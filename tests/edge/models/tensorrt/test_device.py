@@ -24,7 +24,15 @@ def test_a_gpu_is_described() -> None:
 def test_no_driver_is_told_with_what_to_install(error: CudaCode) -> None:
     message = rf"^CUDA: no GPU can be used: cudaGetDeviceCount: {error.name}: .*NVIDIA's driver"
     with pytest.raises(RuntimeAbsentError, match=message):
-        find_device(Cuda(FakeCuda(cudaGetDeviceCount=error)))
+        find_device(Cuda(FakeCuda(cudaGetDeviceCount=error, cudaDriverGetVersion=0)))
+
+
+def test_a_driver_that_is_too_old_is_told_with_packages_that_suit_it() -> None:
+    old = FakeCuda(cudaGetDeviceCount=CudaCode.cudaErrorInsufficientDriver)
+    with pytest.raises(
+        RuntimeAbsentError, match=r'is for CUDA 12\.6: .*"cuda-bindings<13" "tensor'
+    ):
+        find_device(Cuda(old))
 
 
 def test_a_gpu_that_fails_is_told() -> None:

@@ -51,17 +51,29 @@ def find_device(cuda: Cuda) -> Device:
         properties = cuda.call("cudaGetDeviceProperties", _FIRST)
         free_bytes, total_bytes = cuda.call("cudaMemGetInfo")
     except CudaError as e:
-        hint = ""
-        if e.code in _NO_DRIVER:
-            hint = "; install NVIDIA's driver, and in a container run it with --gpus all"
+        hint = _hint(cuda) if e.code in _NO_DRIVER else ""
         raise RuntimeAbsentError(f"CUDA: no GPU can be used: {e}{hint}") from e
     return Device(
         name=properties.name.decode().strip("\0"),
         capability=f"{properties.major}.{properties.minor}",
-        driver=f"{driver // 1000}.{driver % 1000 // 10}",
+        driver=_version(driver),
         free_bytes=int(free_bytes),
         total_bytes=int(total_bytes),
     )
+
+
+def _hint(cuda: Cuda) -> str:
+    driver = cuda.call("cudaDriverGetVersion")  # 0 where there is none
+    if driver == 0:
+        return "; install NVIDIA's driver, and in a container run it with --gpus all"
+    return (
+        f"; the driver is for CUDA {_version(driver)}: take a newer one, or packages for it, with "
+        f'pip install "cuda-bindings<{driver // 1000 + 1}" "tensorrt-cu{driver // 1000}<12"'
+    )
+
+
+def _version(number: int) -> str:
+    return f"{number // 1000}.{number % 1000 // 10}"
 
 
 def check_rtx(device: Device) -> None:
