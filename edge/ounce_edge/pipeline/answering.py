@@ -133,9 +133,8 @@ class Answering:
 
     def _predicted(self, result: NDArray[np.float32]) -> NDArray[Any]:
         """What answers say: label indices, or values in double precision; shape (n,)."""
-        if self._classifies:
-            return result.argmax(axis=1)
-        return result[:, 0].astype(np.float64) + self._offset
+        said: NDArray[Any] = result.argmax(axis=1) if self._classifies else result[:, 0]
+        return said if self._classifies else said.astype(np.float64) + self._offset
 
     def _write(
         self, job: Job, answer: GroupAnswer, latency_ms: NDArray[np.float64]
