@@ -1,5 +1,6 @@
 """What a card says of a model's answers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,13 @@ from ounce_exporters.evaluation import (
     overall_figures,
     regression_figures,
 )
+from ounce_exporters.export.calibration import Temperature, fit_calibrator, validation_answers
 from ounce_exporters.groups import group_figures
 from ounce_exporters.promises import false_alarms
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.recipe import Recipe, TaskData
+
+Score = Callable[[NDArray[np.float32], NDArray[Any]], float]
+"""From outputs, array of shape (n_items, output size), and targets to the task's measure."""
 
 
 def judge(
@@ -64,3 +69,44 @@ def cross_validation(
         low=max(0.0, mean - half),
         high=min(1.0, mean + half),
     )
+
+
+def learned_prior(
+    recipe: Recipe, data: TaskData, outputs: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Share of each class that the model has learned with; empty for a quantity. The rows of a
+    person's own model are not known, so it is the mean of its probabilities."""
+    n_labels = len(data.spec.labels)
+    if recipe.balanced or not n_labels:
+        return np.full(n_labels, 1 / max(n_labels, 1))
+    if not len(data.train):
+        return np.asarray(Temperature(1.0).apply(outputs).mean(axis=0, dtype=np.float64))
+    counts = np.bincount(data.train.targets, minlength=n_labels)
+    return np.maximum(counts, 1) / len(data.train)
+
+
+def score_by(
+    recipe: Recipe, data: TaskData, outputs: NDArray[np.float32], truth: NDArray[Any]
+) -> Score:
+    """From outputs and targets to the task's measure. Where an answer follows from a threshold,
+    outputs are calibrated first, as a model of the ladder is.
+
+    Args:
+        recipe: of the model.
+        data: what taught it.
+        outputs: to held-out rows, which calibrate; array of shape (n_items, output size).
+        truth: targets of these rows.
+    """
+    task = data.spec
+    if task.kind in ("classification", "regression") and task.measure.is_plain:
+        return lambda found, targets: estimate_accuracy(task, found, targets).value
+    calibrator = fit_calibrator(task, outputs, truth, learned_prior(recipe, data, outputs))
+
+    def score(found: NDArray[np.float32], targets: NDArray[Any]) -> float:
+        if found is outputs:
+            answers = validation_answers(task, calibrator, found, targets)
+        else:
+            answers = calibrator.apply(found)
+        return estimate_accuracy(task, answers, targets).value
+
+    return score

@@ -40,7 +40,7 @@ from ounce_exporters.export.p_values import ConformalPValues
 from ounce_exporters.export.parity import EXACT, LIGHTER, check_parity
 from ounce_exporters.export.provenance import library_versions
 from ounce_exporters.export.replacement import fresh_folder
-from ounce_exporters.judgement import judge
+from ounce_exporters.judgement import judge, learned_prior
 from ounce_exporters.lighter.forms import NotWorthwhileError
 from ounce_exporters.lighter.recipes import LighterModel
 from ounce_exporters.recipe import KeepsWeights, Progress, Recipe, TaskData
@@ -235,20 +235,6 @@ def export_model(
             fitted.write_weights(fresh)
         write_answers(fresh, answers)
     return card
-
-
-def learned_prior(
-    recipe: Recipe, data: TaskData, outputs: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """Share of each class that the model has learned with; empty for a quantity. The rows of a
-    person's own model are not known, so it is the mean of its probabilities."""
-    n_labels = len(data.spec.labels)
-    if recipe.balanced or not n_labels:
-        return np.full(n_labels, 1 / max(n_labels, 1))
-    if not len(data.train):
-        return np.asarray(Temperature(1.0).apply(outputs).mean(axis=0, dtype=np.float64))
-    counts = np.bincount(data.train.targets, minlength=n_labels)
-    return np.maximum(counts, 1) / len(data.train)
 
 
 def _calibration(

@@ -12,7 +12,7 @@ from ounce_edge.wire.known_texts import KnownTexts
 from ounce_exporters.export.calibration import fit_calibrator
 from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.export.parity import EXACT, check_parity
-from ounce_exporters.ladder import learned_prior
+from ounce_exporters.judgement import learned_prior
 from ounce_exporters.recipe import FittedModel, Inputs, Recipe, TaskData
 from ounce_schemas.errors import OunceError
 from ounce_schemas.task import TaskSpec

@@ -20,7 +20,7 @@ from ounce_exporters.crossfit import sample
 from ounce_exporters.export.calibration import Fitted, fit_calibrator, validation_answers
 from ounce_exporters.export.costs import count_cost
 from ounce_exporters.export.graphs import check_signature
-from ounce_exporters.ladder import learned_prior
+from ounce_exporters.judgement import learned_prior
 from ounce_exporters.recipe import Recipe, Split, TaskData
 
 _SAMPLE_ITEMS = 256

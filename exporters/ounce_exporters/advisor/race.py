@@ -11,9 +11,7 @@ from ounce_schemas.advice import CurvePoint
 from ounce_exporters.advisor.budgeting import RacePlan
 from ounce_exporters.advisor.work import fit_work_s
 from ounce_exporters.crossfit import select
-from ounce_exporters.evaluation import estimate_accuracy
-from ounce_exporters.export.calibration import fit_calibrator, validation_answers
-from ounce_exporters.ladder import learned_prior
+from ounce_exporters.judgement import score_by
 from ounce_exporters.recipe import FittedModel, Recipe, Split, TaskData
 from ounce_exporters.tasks.folds import divide
 
@@ -123,12 +121,12 @@ def _run(
         return
     truth = np.concatenate([judged.targets for _, judged in pairs])
     runner.outputs = np.concatenate(outputs)
-    judge = _judge(runner, data, truth)
+    score = score_by(runner.recipe, data, runner.outputs, truth)
     runner.curve.append(
         CurvePoint(
             n_rows=int(np.mean(n_rows)),
-            train=round(judge(np.concatenate(remembered), np.concatenate(known)), 6),
-            validation=round(judge(runner.outputs, truth), 6),
+            train=round(score(np.concatenate(remembered), np.concatenate(known)), 6),
+            validation=round(score(runner.outputs, truth), 6),
         )
     )
 
@@ -191,28 +189,6 @@ def _fail(runner: Runner, e: Exception) -> None:
     reason = " ".join(str(e).split())[:200]
     runner.stopped = f"failed: {type(e).__name__}: {reason}"
     runner.outputs = None
-
-
-def _judge(
-    runner: Runner, data: TaskData, truth: NDArray[np.int64]
-) -> Callable[[NDArray[np.float32], NDArray[np.int64]], float]:
-    """From outputs and targets to the task's measure. Where an answer follows from a threshold,
-    outputs are calibrated first, as a model of the ladder is."""
-    task, outputs = data.spec, runner.outputs
-    assert outputs is not None
-    if task.kind in ("classification", "regression") and task.measure.is_plain:
-        return lambda found, targets: estimate_accuracy(task, found, targets).value
-    prior = learned_prior(runner.recipe, data, outputs)
-    calibrator = fit_calibrator(task, outputs, truth, prior)
-
-    def judge(found: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
-        if found is outputs:
-            answers = validation_answers(task, calibrator, found, targets)
-        else:
-            answers = calibrator.apply(found)
-        return estimate_accuracy(task, answers, targets).value
-
-    return judge
 
 
 def _pairs(

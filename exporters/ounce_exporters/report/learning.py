@@ -1,15 +1,13 @@
 """The learning curve of a recipe: whether more rows would help, or a simpler model."""
 
 import logging
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from ounce_schemas.card import LearningPoint
 
 from ounce_exporters.crossfit import sample, select, taught_by
-from ounce_exporters.evaluation import accepted
-from ounce_exporters.recipe import FittedModel, Recipe, Split, TaskData
+from ounce_exporters.judgement import score_by
+from ounce_exporters.recipe import FittedModel, Recipe, TaskData
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +19,8 @@ MOST_ROWS = 5_000
 def find_curve(
     recipe: Recipe, data: TaskData, judge: FittedModel | None, seed: int
 ) -> tuple[LearningPoint, ...]:
-    """Accuracy of a recipe fitted on a quarter, half and all of the rows outside the first fold, on
-    those rows and on the fold.
+    """The task's measure of a recipe fitted on a quarter, half and all of the rows outside the
+    first fold, on those rows and on the fold.
 
     Args:
         recipe: makes the models.
@@ -52,15 +50,13 @@ def find_curve(
         except Exception:  # libraries raise many types; a curve that fails costs only itself
             logger.debug("learning curve failed model=%s", recipe.name, exc_info=True)
             return ()
+        outputs = model.predict(held_out.inputs)
+        score = score_by(recipe, part, outputs, held_out.targets)
         points.append(
             LearningPoint(
                 n_rows=len(part.train),
-                train=_accuracy(data, model.predict(part.train.inputs), part.train),
-                validation=_accuracy(data, model.predict(held_out.inputs), held_out),
+                train=score(model.predict(part.train.inputs), part.train.targets),
+                validation=score(outputs, held_out.targets),
             )
         )
     return tuple(points)
-
-
-def _accuracy(data: TaskData, outputs: NDArray[Any], items: Split) -> float:
-    return float(accepted(data.spec, outputs, items.targets).mean())

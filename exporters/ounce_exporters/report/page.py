@@ -134,7 +134,7 @@ def _section(folder: Path, data: TaskData, card: ModelCard) -> str:
     if card.learning_curve:
         figures.append(
             (
-                plots.learning_curve(card.learning_curve),
+                plots.learning_curve(card.learning_curve, short_name(card.measure)),
                 'Learning curve: <b class="second">training</b> and <b class="main">validation</b> '
                 "rows. A wide gap: more rows may help.",
             )

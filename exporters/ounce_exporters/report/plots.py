@@ -101,20 +101,20 @@ def residuals(estimates: NDArray[np.float32], targets: NDArray[Any], tolerance: 
     return frame.svg("Residuals: error by predicted value")
 
 
-def learning_curve(points: Sequence[LearningPoint]) -> str:
-    """Accuracy on what taught the model and on what did not, by the number of rows that taught."""
+def learning_curve(points: Sequence[LearningPoint], measure: str) -> str:
+    """A measure on what taught the model and on what did not, by the number of rows that taught."""
     scores = [s for p in points for s in (p.train, p.validation)]
     # A narrower range would show chance as a trend.
     room = max(_LEAST_RANGE - (max(scores) - min(scores)), 0.0) / 2
     low, high = padded(min(scores) - room, max(scores) + room)
     frame = Frame(
-        (0.0, float(points[-1].n_rows) * 1.05), (max(low, 0.0), min(high, 1.0)), "rows", "accuracy"
+        (0.0, float(points[-1].n_rows) * 1.05), (max(low, 0.0), min(high, 1.0)), "rows", measure
     )
     for style, name in (("second", "train"), ("main", "validation")):
         line = [(float(p.n_rows), getattr(p, name)) for p in points]
         frame.line(line, style)
         frame.dots(line, style)
-    return frame.svg("Learning curve: accuracy by rows, of training and validation")
+    return frame.svg(f"Learning curve: {measure} by rows, of training and validation")
 
 
 def importances(found: Sequence[Importance]) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from ounce_edge.models.runtimes.base import Inputs
 from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.cascades.planning import plan_ladder
@@ -155,3 +157,21 @@ def test_a_learning_curve_judges_by_rows_that_taught_nothing(
     failing = Recipe("a", "neural", "a", fail)  # type: ignore[arg-type]
     assert find_curve(failing, data, judge, 0) == ()
     assert find_curve(recipe, data, None, 0) == ()
+
+
+def test_a_learning_curve_is_of_the_tasks_measure(busy: tuple[Path, TaskData, Recipe]) -> None:
+    _, data, _ = busy
+    balanced = data.spec.model_copy(update={"measure": Measure(kind="balanced-accuracy")})
+    n_labels = len(balanced.labels)
+
+    class Constant:
+        def predict(self, inputs: Inputs) -> NDArray[np.float32]:
+            return np.tile(np.eye(n_labels, dtype=np.float32)[0], (len(inputs["input"]), 1))
+
+    constant = Recipe("one", "classical", "one", lambda *_: Constant())  # type: ignore[arg-type]
+    judge = constant.fit(data, 0, lambda done: None)
+    curve = find_curve(constant, replace(data, spec=balanced), judge, 0)
+
+    assert [point.validation for point in curve] == pytest.approx([1 / n_labels] * 3)
+    assert data.folds is not None
+    assert (data.train.targets[data.folds == 0] == 0).mean() != pytest.approx(1 / n_labels)

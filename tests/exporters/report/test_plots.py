@@ -104,7 +104,7 @@ def test_the_greatest_importances_come_first_and_negative_ones_have_no_bar() -> 
 
 def test_a_learning_curve_has_both_lines() -> None:
     points = [LearningPoint(n_rows=n, train=1.0, validation=v) for n, v in ((10, 0.5), (20, 0.6))]
-    svg = plots.learning_curve(points)
+    svg = plots.learning_curve(points, "recall")
     lines = [e.get("class") for e in ElementTree.fromstring(svg).iter("polyline")]
     assert lines == ["second", "main"]
 
