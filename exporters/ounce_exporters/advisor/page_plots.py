@@ -13,6 +13,8 @@ from ounce_exporters.report.svg import LETTER, WIDTH, Frame, padded
 _LEAST_RANGE = 0.02
 _LINE = 11.0
 """Pixels from one name to the next."""
+_NAMES_BELOW = 0.12
+"""Share of the range of accuracies that is kept free below for names."""
 _GAP = 8.0
 """Pixels from a dot to its name."""
 
@@ -82,9 +84,10 @@ def costs(advice: Advice) -> str:
         limit_us = limits.max_latency_ms * 1e3 / LATENCY_ROOM
     x_range = [*xs, max(xs) + 0.4, *([] if limit_us is None else [math.log10(limit_us)])]
     y_range = [*ys, *([] if limits.min_accuracy is None else [limits.min_accuracy])]
+    low, high = min(*y_range, max(y_range) - _LEAST_RANGE), max(y_range)
     frame = Frame(
         padded(min(x_range), max(x_range)),
-        padded(min(*y_range, max(y_range) - _LEAST_RANGE), max(y_range)),
+        padded(low - _NAMES_BELOW * (high - low), high),
         "µs of a message alone" if limits.batch == 1 else f"µs of a call of {limits.batch}",
         str(advice.measure),
         powers=True,
@@ -105,7 +108,7 @@ def _name(frame: Frame, dots: Sequence[tuple[str, float, float]]) -> None:
     """Names beside dots, from above to below, none over another or over a dot: to the right, or
     where the plot ends to the left. A line leads to a name that is not beside its dot."""
     foot = 0.0
-    for name, x, y in sorted(dots, key=lambda dot: dot[2]):
+    for name, x, y in sorted(dots, key=lambda dot: (dot[2], -dot[1])):
         foot = max(foot + _LINE, y + 4)
         beside = [other for _, other, at in dots if abs(at + 4 - foot) < _LINE]
         at, style = max([x, *beside]) + _GAP, "tick"

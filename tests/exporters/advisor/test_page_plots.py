@@ -83,6 +83,15 @@ def test_every_name_is_inside_the_plot(limit_ms: float) -> None:
         assert begin + width <= WIDTH, name
 
 
+def test_of_models_as_accurate_the_slowest_has_its_name_beside_it() -> None:
+    """Else a name would stand beside another model's dot."""
+    svg = costs(advice(Limits()))
+    dots = sorted(float(x) for x in re.findall(r'<circle [^>]*cx="([\d.]+)"', svg))
+    beside = re.findall(r'class="tick" x="([\d.]+)" y="[\d.]+">([a-z-]+)<', svg)[0]
+    assert beside[1] == "gradient-boosting-small"
+    assert float(beside[0]) == pytest.approx(dots[-1] + 8, abs=0.2)
+
+
 def test_the_limit_is_drawn_against_calls_of_its_batch() -> None:
     """A limit of 0.15 ms is between the tree's call and the others', with room for noise."""
     svg = costs(advice(Limits(max_latency_ms=0.15, batch=64)))
