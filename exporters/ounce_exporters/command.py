@@ -13,7 +13,7 @@ import click
 from ounce_schemas.command import grouped_command, make_settings, settings_options
 from rich.console import Console
 
-from ounce_exporters.advisor.advised import advised_settings, check_same_data
+from ounce_exporters.advisor.advised import advised_settings, caveat, check_same_data
 from ounce_exporters.cascades.planning import PlannedLadder, plan_ladder
 from ounce_exporters.choosing import (
     UNLABELLED,
@@ -84,6 +84,9 @@ def command(name: str | None, **values: Any) -> None:
     data, recipes = _open(name, settings, console)
     if advice is not None and settings.advice is not None:
         check_same_data(settings.advice, advice, data)
+        known = caveat(advice)
+        if known is not None:
+            say(console, f"Note: {known}")
     chosen = choose(recipes, settings)
     chosen = fitting(chosen, settings, console)
     if settings.tune is not None:

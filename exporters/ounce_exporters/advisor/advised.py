@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from ounce_schemas.advice import Advice
+from ounce_schemas.advice import Advice, Verdict
 from ounce_schemas.documents import read_advice
 from ounce_schemas.errors import ArtifactError, DataError
 from ounce_schemas.refusals import describe
@@ -58,6 +58,14 @@ def advised_settings(settings: TrainSettings, typed: list[str]) -> tuple[TrainSe
     except ValidationError as e:
         raise ArtifactError(f"{path}: options: {describe(e)}") from e
     return made, advice
+
+
+def caveat(advice: Advice) -> str | None:
+    """What to know before a plan that keeps no limit, or is worth little, is built."""
+    if advice.decision.verdict is not Verdict.NEITHER_YET:
+        return None
+    why = "; ".join(advice.decision.missed)
+    return f"the advice is to build nothing yet; this is the nearest plan. {why}"
 
 
 def check_same_data(path: Path, advice: Advice, data: TaskData) -> None:

@@ -25,6 +25,8 @@ class Observed:
     """Messages whose floor some plan keeps, but none in time."""
     late_ms: float | None
     """Median time that was left to them."""
+    past: int
+    """Messages whose deadline had passed before they were decided."""
     sure: dict[str, float]
     """Accuracy that each plan was sure to reach at last, with the labels that had come."""
 
@@ -43,6 +45,7 @@ def observe(decisions: Iterable[tuple[LogHeader, DecisionEntry]]) -> Observed:
     answers: Counter[str] = Counter()
     unmet: Counter[float] = Counter()
     late: list[float] = []
+    past = 0
     working: set[str] = set()
     every_model: dict[str, None] = {}
     sure: dict[str, float] = {}
@@ -64,7 +67,9 @@ def observe(decisions: Iterable[tuple[LogHeader, DecisionEntry]]) -> Observed:
             answers[name] += len(here)
             working.update(_models_of([name]))
             for item in here:
-                if floors[item] > most:
+                if left_ms[item] <= 0:
+                    past += 1
+                elif floors[item] > most:
                     unmet[float(floors[item])] += 1
                 elif choice.is_fallback:
                     late.append(float(left_ms[item]))
@@ -74,6 +79,7 @@ def observe(decisions: Iterable[tuple[LogHeader, DecisionEntry]]) -> Observed:
         dict(unmet),
         len(late),
         float(np.median(late)) if late else None,
+        past,
         sure,
     )
 
@@ -83,7 +89,6 @@ def next_training(found: Observed) -> list[str]:
     lines = [
         f"{name} never answers: take it out, or lower what it costs" for name in found.idle_models
     ]
-
     n = max(found.n, 1)
     n_unmet = sum(found.unmet.values())
     if n_unmet > _WORTH_IT * n:
@@ -100,9 +105,15 @@ def next_training(found: Observed) -> list[str]:
             f"floor (median {found.late_ms:.3g} ms left): train a lighter model: ounce advise "
             f"--max-latency-ms {found.late_ms:.3g}"
         )
+    if found.past > _WORTH_IT * n:
+        lines.append(
+            f"{found.past} of {found.n} messages were past their deadline before the worker had "
+            "them, which no model mends: see whether devices send late, a backlog waited, or "
+            "clocks differ"
+        )
     return lines or ["nothing to train: every model answers, floors and deadlines are met"]
 
 
 def _models_of(plans: Sequence[str]) -> list[str]:
-    """Models by the names of plans: those of a cascade stand between >."""
-    return list(dict.fromkeys(model for plan in plans for model in plan.split(">")))
+    """Models by the names of plans: those of a cascade stand between >, its thresholds after @."""
+    return list(dict.fromkeys(model for plan in plans for model in plan.split("@")[0].split(">")))

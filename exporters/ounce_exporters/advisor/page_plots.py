@@ -8,11 +8,15 @@ from ounce_schemas.advice import Advice, Arm
 
 from ounce_exporters.advisor.deciding import LATENCY_ROOM
 from ounce_exporters.advisor.structure import items_of
-from ounce_exporters.report.svg import Frame, padded
+from ounce_exporters.report.svg import LETTER, WIDTH, Frame, padded
 
 _LEAST_RANGE = 0.02
 _LINE = 11.0
 """Pixels from one name to the next."""
+_NAMES_BELOW = 0.12
+"""Share of the range of accuracies that is kept free below for names."""
+_GAP = 8.0
+"""Pixels from a dot to its name."""
 
 
 def curves(advice: Advice) -> str:
@@ -78,12 +82,12 @@ def costs(advice: Advice) -> str:
     limit_us = None
     if limits.max_latency_ms is not None:
         limit_us = limits.max_latency_ms * 1e3 / LATENCY_ROOM
-    room = max(0.4, 0.6 * (max(xs) - min(xs)))  # for names
-    x_range = [*xs, max(xs) + room, *([] if limit_us is None else [math.log10(limit_us)])]
+    x_range = [*xs, max(xs) + 0.4, *([] if limit_us is None else [math.log10(limit_us)])]
     y_range = [*ys, *([] if limits.min_accuracy is None else [limits.min_accuracy])]
+    low, high = min(*y_range, max(y_range) - _LEAST_RANGE), max(y_range)
     frame = Frame(
         padded(min(x_range), max(x_range)),
-        padded(min(*y_range, max(y_range) - _LEAST_RANGE), max(y_range)),
+        padded(low - _NAMES_BELOW * (high - low), high),
         "µs of a message alone" if limits.batch == 1 else f"µs of a call of {limits.batch}",
         str(advice.measure),
         powers=True,
@@ -101,14 +105,16 @@ def costs(advice: Advice) -> str:
 
 
 def _name(frame: Frame, dots: Sequence[tuple[str, float, float]]) -> None:
-    """Names beside dots, from above to below, none over another or over a dot; a line leads to a
-    name that is not beside its dot."""
+    """Names beside dots, from above to below, none over another or over a dot: to the right, or
+    where the plot ends to the left. A line leads to a name that is not beside its dot."""
     foot = 0.0
-    for name, x, y in sorted(dots, key=lambda dot: dot[2]):
+    for name, x, y in sorted(dots, key=lambda dot: (dot[2], -dot[1])):
         foot = max(foot + _LINE, y + 4)
         beside = [other for _, other, at in dots if abs(at + 4 - foot) < _LINE]
-        left = max([x, *beside]) + 8
-        if left > x + 8 or foot > y + 4:
-            ends = f"{x:.1f},{y:.1f} {left - 1:.1f},{foot - 4:.1f}"
+        at, style = max([x, *beside]) + _GAP, "tick"
+        if at + LETTER * len(name) > WIDTH:
+            at, style = min([x, *beside]) - _GAP, "tick end"
+        if abs(at - x) > _GAP or foot > y + 4:
+            ends = f"{x:.1f},{y:.1f} {at:.1f},{foot - 4:.1f}"
             frame.marks.append(f'<polyline class="lead" points="{ends}"/>')
-        frame.marks.append(f'<text class="tick" x="{left:.1f}" y="{foot:.1f}">{name}</text>')
+        frame.marks.append(f'<text class="{style}" x="{at:.1f}" y="{foot:.1f}">{name}</text>')

@@ -8,7 +8,7 @@ from html import escape
 WIDTH, HEIGHT = 360, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 40
 _TICKS = 5
-_LETTER = 6.5
+LETTER = 6.5
 """Pixels that a letter of a tick takes, about."""
 
 
@@ -63,11 +63,11 @@ class Frame:
         named = power_ticks(*self.x) if self.powers else [(v, short(v)) for v in ticks(*self.x)]
         free = 0.0
         for value, name in named:
-            half = _LETTER * len(name) / 2
+            half = LETTER * len(name) / 2
             px = min(self.at(value, self.y[0])[0], WIDTH - half)
             if px - half < free:
                 continue
-            free = px + half + _LETTER
+            free = px + half + LETTER
             parts.append(f'<text class="tick mid" x="{px:.1f}" y="{foot + 14:.1f}">{name}</text>')
         for value in ticks(*self.y):
             _, py = self.at(self.x[0], value)

@@ -53,8 +53,8 @@ def test_training_builds_what_was_advised_and_keeps_what_it_promised(
 ) -> None:
     finalists: dict[str, tuple[exporting.Exported, TaskData]] = {}
 
-    def kept(recipe: Recipe, data: TaskData, *rest: Any) -> exporting.Exported:
-        exported = exporting.export(recipe, data, *rest)
+    def kept(recipe: Recipe, data: TaskData, *rest: Any, **more: Any) -> exporting.Exported:
+        exported = exporting.export(recipe, data, *rest, **more)
         finalists[recipe.name] = exported, data
         return exported
 
@@ -323,3 +323,7 @@ def test_what_a_constant_answer_always_gets_right_is_neither_yet(
     assert read_advice(out).decision.verdict is Verdict.NEITHER_YET
     why = "which reaches 1.0000; a smaller --tolerance asks more of a model"
     assert why in " ".join(told.stdout.split())
+    trained = ounce("train", "--advice", out, "--models", tmp_path / "models")
+    assert trained.code == 0, trained.stderr
+    note = "Note: the advice is to build nothing yet; this is the nearest plan. not clearly better"
+    assert note in " ".join(trained.stdout.split())

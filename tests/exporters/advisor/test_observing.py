@@ -21,8 +21,15 @@ from ounce_schemas.routing import Fallback, Objective
 FALLBACK = Fallback.MOST_ACCURATE_IN_TIME
 
 
-def record(folder: Path, messages: list[tuple[float, float]]) -> None:
-    """Decide and record: milliseconds left and floor of each message."""
+def record(folder: Path, messages: list[tuple[float, float]], *more: Plan, wrong: int = 0) -> None:
+    """Decide and record: milliseconds left and floor of each message.
+
+    Args:
+        folder: to record in.
+        messages: time and floor.
+        more: plans beside the two models.
+        wrong: labels that said that the light model was wrong.
+    """
     models = [
         Model("light", 10, LatencyBelief([1, 64], [0.1, 1.0], [0.2, 1.5])),
         Model("heavy", 99, LatencyBelief([1, 64], [5.0, 20.0], [6.0, 25.0])),
@@ -32,9 +39,12 @@ def record(folder: Path, messages: list[tuple[float, float]]) -> None:
         [
             Plan("light", [PlanStep(0)], AccuracyPrior(0.9, 0.88, 0.92, 1000)),
             Plan("heavy", [PlanStep(1)], AccuracyPrior(0.99, 0.98, 1.0, 1000)),
+            *more,
         ],
         Objective.CPU_TIME,
     )
+    plans.accuracy.observe_labels(0, 0, wrong, 0.0)
+    plans.renew_state(0.0)
     log = DecisionLog(folder, LogHeader(FORMAT, "digits", "p", "c", FALLBACK, plans.tables))
     for number, (left_ms, floor) in enumerate(messages):
         one = np.array([left_ms]), np.array([floor])
@@ -67,6 +77,39 @@ def test_floors_that_nothing_meets_and_times_that_are_too_short_are_told_apart(
     assert found.late_ms == pytest.approx(1, abs=0.01)
     assert "floors up to 0.999" in accurate
     assert "--max-latency-ms 1" in light
+
+
+def test_labels_lower_what_a_model_is_sure_of(tmp_path: Path) -> None:
+    record(tmp_path, [(100, 0.8)] * 5, wrong=500)
+
+    found = observe(read_decisions(tmp_path, "digits"))
+
+    assert found.sure["light"] < 0.8
+    assert found.answers["light"] == 0
+
+
+def test_a_model_that_only_answers_what_others_hand_over_is_not_idle(tmp_path: Path) -> None:
+    cascade = Plan(
+        "light>heavy@0.9",
+        [PlanStep(0, threshold=0.9), PlanStep(1, reach=0.1)],
+        AccuracyPrior(0.97, 0.96, 0.98, 1000),
+    )
+    record(tmp_path, [(100, 0.95)] * 5, cascade)
+
+    found = observe(read_decisions(tmp_path, "digits"))
+
+    assert found.answers["light>heavy@0.9"] == 5
+    assert found.idle_models == ()
+
+
+def test_what_was_late_before_it_was_read_asks_for_no_lighter_model(tmp_path: Path) -> None:
+    record(tmp_path, [(100, 0.8), (100, 0.95), (-600_000, 0.95), (-5, 0.8)])
+
+    found = observe(read_decisions(tmp_path, "digits"))
+
+    assert (found.past, found.late) == (2, 0)
+    (line,) = next_training(found)
+    assert line.startswith("2 of 4 messages were past their deadline before the worker had them")
 
 
 def test_the_command_reads_a_folder(tmp_path: Path) -> None:
