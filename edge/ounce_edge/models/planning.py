@@ -38,17 +38,7 @@ def make_plans(
     """
     plain = ladder.models
     explained = [m.explained for m in plain if m.explained is not None]
-    served = [*plain, *explained]
-    every = [policy, *(rule.policy for rule in policy.rules)]
-    counts_joules = {Objective.ENERGY, *([Objective.PRICE] if policy.prices.joule else [])}
-    measures = any(p.objective in counts_joules for p in every)  # it takes a while
-    power = [
-        (measures and watts(m))
-        or (policy.gpu_power_watts if m.runtime in GPU_KINDS else policy.power_watts)
-        for m in plain
-    ]
-    index = {m.card.model: i for i, m in enumerate(plain)}
-    explained_by = {index[m.card.model]: len(plain) + i for i, m in enumerate(explained)}
+    power = _power_watts(plain, policy, watts)
     models = [
         Model(
             name=m.card.model,
@@ -61,31 +51,68 @@ def make_plans(
         )
         for m, power_watts in zip(plain, power, strict=True)
     ]
-    for i, m in enumerate(plain):
-        if m.explained is not None:
-            own, it = models[i], m.explained
-            models.append(
-                Model(
-                    name=f"{own.name} explained",
-                    size_bytes=it.card.size_bytes,
-                    latency=first_belief(it) or scaled_belief(it.card, m, own.latency),
-                    memory_bytes=it.memory_bytes,
-                    watts=own.watts,
-                    price_per_ms=own.price_per_ms,
-                    is_on_gpu=own.is_on_gpu,
-                )
-            )
-    singles = {p.steps[0].model: p for p in ladder.plans if not p.is_cascade}
-    plans = [
-        Plan(m.card.model, [PlanStep(i)], _prior(m.card, singles.get(m.card.model)))
-        for i, m in enumerate(plain)
+    models += [
+        _explained_model(m, it, own, first_belief)
+        for m, own in zip(plain, models, strict=True)
+        if (it := m.explained) is not None
     ]
-    for profile in ladder.plans:
-        if profile.is_cascade:
-            steps = [PlanStep(index[s.model], s.reach, s.threshold) for s in profile.steps]
-            plans.append(Plan(profile.name, steps, _prior_of(profile)))
-    strata = strata_of(ladder.task)
-    return Plans(models, plans, policy.objective, strata, explained_by), served
+    places = [i for i, m in enumerate(plain) if m.explained is not None]
+    explained_by = {i: len(plain) + k for k, i in enumerate(places)}
+    made = Plans(models, _plans(ladder), policy.objective, strata_of(ladder.task), explained_by)
+    return made, [*plain, *explained]
+
+
+def _power_watts(
+    models: Sequence[ServedModel],
+    policy: EffectivePolicy,
+    watts: Callable[[ServedModel], float | None],
+) -> Sequence[float]:
+    """Power of each model: measured where an objective of the policy counts joules, which takes a
+    while, and where it can be."""
+    counts_joules = {Objective.ENERGY, *([Objective.PRICE] if policy.prices.joule else [])}
+    measures = any(
+        p.objective in counts_joules for p in (policy, *(rule.policy for rule in policy.rules))
+    )
+    return [
+        (measures and watts(m))
+        or (policy.gpu_power_watts if m.runtime in GPU_KINDS else policy.power_watts)
+        for m in models
+    ]
+
+
+def _explained_model(
+    plain: ServedModel, explained: ServedModel, own: Model, first_belief: FirstBelief
+) -> Model:
+    """The model that also explains its answers, beside the one that does not."""
+    return Model(
+        name=f"{own.name} explained",
+        size_bytes=explained.card.size_bytes,
+        latency=first_belief(explained) or scaled_belief(explained.card, plain, own.latency),
+        memory_bytes=explained.memory_bytes,
+        watts=own.watts,
+        price_per_ms=own.price_per_ms,
+        is_on_gpu=own.is_on_gpu,
+    )
+
+
+def _plans(ladder: Ladder) -> Sequence[Plan]:
+    """Each model by itself, then the cascades."""
+    index = {m.card.model: i for i, m in enumerate(ladder.models)}
+    singles = {p.steps[0].model: p for p in ladder.plans if not p.is_cascade}
+    alone = [
+        Plan(m.card.model, [PlanStep(i)], _prior(m.card, singles.get(m.card.model)))
+        for i, m in enumerate(ladder.models)
+    ]
+    cascades = [
+        Plan(
+            profile.name,
+            [PlanStep(index[s.model], s.reach, s.threshold) for s in profile.steps],
+            _prior_of(profile),
+        )
+        for profile in ladder.plans
+        if profile.is_cascade
+    ]
+    return [*alone, *cascades]
 
 
 def strata_of(task: TaskSpec) -> Strata:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from itertools import repeat
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -14,11 +14,10 @@ from ounce_schemas.policy_matching import RuleMatcher
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.topics import requests_topic
 
+from ounce_edge.wire.alike import AlikeReader
 from ounce_edge.wire.batch import Rejected, RequestBatch
 from ounce_edge.wire.formats.content import in_row
 from ounce_edge.wire.formats.example import example_body
-from ounce_edge.wire.formats.framed import may_be_framed
-from ounce_edge.wire.formats.json_text import is_json
 from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.header_names import by_usual_names
 from ounce_edge.wire.identity import Identity, origin_of
@@ -27,16 +26,13 @@ from ounce_edge.wire.many_rows import ManyRows, Row
 from ounce_edge.wire.parsing import ParsedRequest, RequestParser
 from ounce_edge.wire.position_ids import PositionIds
 from ounce_edge.wire.records import Columns, Record
-from ounce_edge.wire.request_body import plain_bodies
 from ounce_edge.wire.request_head import (
-    MAX_ID_CHARS,
     NO_HEADERS,
     RequestHead,
     read_head,
 )
 from ounce_edge.wire.stacking import stack
 from ounce_edge.wire.targets import NO_ROUTES, Numbers, Targets
-from ounce_edge.wire.tensor_values import all_acceptable
 from ounce_edge.wire.timestamps import sent_at_ms
 
 logger = logging.getLogger(__name__)
@@ -72,9 +68,9 @@ class Decoder:
     ) -> None:
         matcher = RuleMatcher(policy) if matcher is None else matcher
         self._task = task
-        self._policy = policy
         self._targets = Targets(policy, matcher, of_settings)
         self._parser = RequestParser(task, policy, schemas)
+        self._alike = AlikeReader(task, self._parser, policy.max_body_bytes)
         self._known_texts = KnownTexts(task)
         self._position_ids = PositionIds(requests_topic(task.name))
         self._example = example_body(task)
@@ -97,11 +93,7 @@ class Decoder:
         does not apply; then `_decode_any` treats every record alone, and says what is wrong."""
         if self._parser.raw_bytes is None or not all(columns.values):
             return None
-        values = cast("Sequence[bytes]", columns.values)
-        n = len(values)
-        lengths = set(map(len, values))
-        if max(lengths) > self._policy.max_body_bytes:
-            return None
+        values, n = cast("Sequence[bytes]", columns.values), len(columns.values)
         all_bare = not any(columns.headers)
         headers = [{}] * n if all_bare else list(map(by_usual_names, columns.headers))
         try:
@@ -109,33 +101,19 @@ class Decoder:
         except InvalidMessageError:
             return None
         said_json = {None} if all_bare else {head.is_json for head in heads}
-        spec = self._task.inputs[0]
-        array: NDArray[Any] | None = None
-        outputs = self._parser.short
-        own_ids: Sequence[str | None] = ()
-        if self._parser.formats.may_be_files(values):
-            return None
-        if True not in said_json and lengths == {self._parser.raw_bytes}:
-            array = self._raw_array(values, heads)
-        if array is None and False not in said_json and spec.datatype == "FP32":
-            bodies, outputs = plain_bodies(values, spec), self._parser.all
-            if bodies is None:
-                bodies = self._parser.formats.flat.bodies(values)
-            if bodies is not None:
-                array, own_ids = bodies
-        if array is None or not all_acceptable(array, spec):
+        found = self._alike.read(values, heads, said_json)
+        if found is None:
             return None
         ids = [] if all_bare else [head.id for head in heads]
-        if own_ids:
-            if max([len(id_ or "") for id_ in own_ids]) > MAX_ID_CHARS:
-                return None
-            both = zip(ids or repeat(None), own_ids, strict=False)
+        if found.ids:
+            both = zip(ids or repeat(None), found.ids, strict=False)
             ids = [head_id or id_ or None for head_id, id_ in both]
         latencies = [] if all_bare else [head.max_latency_ms for head in heads]
         floors = [] if all_bare else [head.min_accuracy for head in heads]
         explained = [] if all_bare else [head.explanation for head in heads]
         if True in explained and self._parser.refuses_explanation(heads):
             return None
+        spec = self._task.inputs[0]
         numbers = self._targets.numbers(columns.keys, headers, now_ms)
         settled = self._targets.settle(numbers, heads, (latencies, floors), explained)
         sent_ms, is_off = sent_at_ms(columns.timestamps_ms, now_ms, columns.records)
@@ -143,7 +121,7 @@ class Decoder:
             records=columns.records,
             keys=columns.keys,
             partitions=columns.partitions,
-            inputs={spec.name: array.reshape(n, *spec.shape)},
+            inputs={spec.name: found.array.reshape(n, *spec.shape)},
             json_ids=self._json_ids(ids, columns.partitions, columns.offsets),
             heads=heads,
             identities=[
@@ -152,7 +130,7 @@ class Decoder:
             ]
             if any(ids)
             else [None] * n,
-            outputs=[outputs] * n,
+            outputs=[found.outputs] * n,
             max_latency_ms=settled.max_latency_ms,
             min_accuracy=settled.min_accuracy,
             timestamps_ms=sent_ms,
@@ -169,19 +147,6 @@ class Decoder:
         headers = batch.headers or [by_usual_names(r.headers()) for r in batch.records]
         numbers = self._targets.numbers(batch.keys, headers, now_ms)
         return self._targets.routes(numbers, batch.explained)
-
-    def _raw_array(
-        self, values: Sequence[bytes], heads: Sequence[RequestHead]
-    ) -> NDArray[Any] | None:
-        """Raw bodies of the right length as one array; None if one may be something else."""
-        joined = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
-        starts = joined[:, 0]
-        if self._parser.formats.framed is not None and may_be_framed(joined).any():
-            return None
-        doubtful = ((starts == ord("{")) | (starts == ord("["))).nonzero()[0].tolist()
-        if any(heads[i].is_json is None and is_json(values[i]) for i in doubtful):
-            return None
-        return joined if self._task.image is not None else joined.view("<f4")
 
     def _json_ids(
         self,
