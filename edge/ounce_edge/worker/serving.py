@@ -217,7 +217,8 @@ class Serving:
         with self._lock:
             n_dropped = self._mode.drop(partitions)
         if n_dropped:
-            logger.warning("dropped %d requests of partitions that others own now", n_dropped)
+            text = "gave up %d requests of partitions that others own now: those answer them"
+            logger.warning(text, n_dropped)
 
     def start_over(self) -> None:
         """All since the committed offsets is read again: what was taken of it is forgotten, and to

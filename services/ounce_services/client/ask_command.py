@@ -166,7 +166,7 @@ def _in_full(found: Answer | RefusedError | BrokerError) -> str:
         "model": f"{found.model}, version {found.prediction.model_version}",
         "plan": f"{found.plan}: {found.reason}",
         "accuracy": f"{how.expected_accuracy:.4f} expected, floor {how.min_accuracy:g} "
-        f"{'met' if found.floor_met else 'missed'}",
+        f"{'met' if found.floor_met else 'missed: the plan is not sure of it'}",
         "time": f"{found.latency_ms:.1f} ms, deadline {how.max_latency_ms:g} ms "
         f"{'met' if found.deadline_met else 'missed'}",
         "id": found.id,

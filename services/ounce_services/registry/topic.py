@@ -64,6 +64,7 @@ class ModelsTopic:
                 config = {"cleanup.policy": "compact"}
                 new = NewTopic(MODELS_TOPIC, 1, replication, config=config)
                 admin.create_topics([new])[MODELS_TOPIC].result(timeout_s)
+                return  # it is as it was made; a broker may not know it for a moment
             resource = ConfigResource(ConfigResource.Type.TOPIC, MODELS_TOPIC)
             found = admin.describe_configs([resource])[resource].result(timeout_s)
         except KafkaException as e:

@@ -25,6 +25,13 @@ def test_one_request_is_shown_in_full(digits_models: Path) -> None:
     assert shown >= {"answer", "model", "plan", "accuracy", "time", "id"}
 
 
+def test_a_floor_that_is_missed_although_more_is_expected_is_told_as_unsure(
+    digits_models: Path,
+) -> None:
+    result = run(digits_models, "--data", GOOD, "--min-accuracy", "1")
+    assert "floor 1 missed: the plan is not sure of it" in result.stdout
+
+
 def test_a_request_of_several_rows_shows_the_answer_to_each(digits_models: Path) -> None:
     result = run(digits_models, "--data", f"[{GOOD}, {GOOD}, {GOOD}]", "--min-accuracy", "0.5")
     assert result.return_value == 0, result.output

@@ -105,6 +105,8 @@ class MqttDevice:
         port: of the broker.
         topics: to listen to.
         version: of MQTT.
+        session: client id of a session that outlives the connection, of MQTT 5.
+        login: user and password.
     """
 
     def __init__(
@@ -112,12 +114,18 @@ class MqttDevice:
         port: int,
         topics: Sequence[str] = (),
         version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5,
+        session: str | None = None,
         **login: str,
     ) -> None:
         self._topics = topics
         self._news = threading.Condition()
         self.heard: list[mqtt.MQTTMessage] = []
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=version)
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=session, protocol=version)
+        self._session: dict[str, Any] = {}
+        if session is not None:
+            lasts = Properties(PacketTypes.CONNECT)
+            lasts.SessionExpiryInterval = int(_TIMEOUT_S) * 10
+            self._session = {"clean_start": False, "properties": lasts}
         if login:
             self._client.username_pw_set(**login)
         self._client.on_message = self._on_message
@@ -131,7 +139,7 @@ class MqttDevice:
             else subscribed.set()
         )
         self._client.on_subscribe = lambda *_: subscribed.set()
-        self._client.connect("127.0.0.1", self._port)
+        self._client.connect("127.0.0.1", self._port, **self._session)
         self._client.loop_start()
         assert subscribed.wait(_TIMEOUT_S)
         return self
