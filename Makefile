@@ -14,6 +14,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c const
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 # Tests in as many processes as processors, a file's tests in one; files in our order.
 SHARED_OUT := -n auto --dist loadfile --no-loadscope-reorder
+# What tests and checks start again and again is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 
 help: ## Show this help
