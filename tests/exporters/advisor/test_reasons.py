@@ -186,6 +186,14 @@ def test_a_model_that_learned_nothing_by_heart_is_told() -> None:
     )
 
 
+def test_groups_of_few_judged_rows_are_not_told_apart() -> None:
+    found = told(arm("ridge", 0.8), groups={"site=(all smaller groups)": estimate(0.9)})
+
+    assert found["fairness"] == (
+        "groups can't be told apart: all judged rows are of site=(all smaller groups)"
+    )
+
+
 def test_groups_that_are_alike_are_not_told_apart() -> None:
     groups = {"site=a": estimate(0.9), "site=b": estimate(0.9, half=0.05)}
 
