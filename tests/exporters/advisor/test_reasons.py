@@ -140,7 +140,11 @@ def test_a_sample_is_told() -> None:
     )
     assert data in lines(advice)
     said = "Raced on a sample, 1,000 of 2,100 rows: a larger --budget than 6 judges more surely"
-    assert list(verdict_lines(advice)) == ["Advice: neither yet", said]
+    sizes = (
+        "Sizes and times are of models of the sample: `ounce train` learns from all rows, and "
+        "trees may grow"
+    )
+    assert list(verdict_lines(advice)) == ["Advice: neither yet", said, sizes]
     assert list(verdict_lines(whole)) == ["Advice: neither yet"]
     of_folds = budget.model_copy(update={"of_rows": 1000, "of_folds": 4})
     assert list(verdict_lines(advice.model_copy(update={"budget": of_folds})))[1] == (
