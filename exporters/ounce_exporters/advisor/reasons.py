@@ -181,6 +181,14 @@ def _scalability(arm: Arm) -> Reason:
 
 
 def _fairness(model: str, groups: Mapping[str, AccuracyEstimate]) -> Reason:
+    if len(groups) == 1:
+        (name,) = groups
+        return Reason(
+            topic="fairness",
+            text=f"groups can't be told apart: all judged rows are of {name}",
+            figures={name: groups[name].value},
+            source="held-out rows of the race, by group; one of fewer than 30 is not told alone",
+        )
     worst = min(groups, key=lambda name: (groups[name].value, groups[name].low, name))
     best = max(groups, key=lambda name: (groups[name].value, groups[name].low, name))
     low, high = groups[worst], groups[best]

@@ -74,9 +74,8 @@ def verdict_lines(advice: Advice) -> Iterator[str]:
     if budget.left_out:
         names = ", ".join(budget.left_out)
         yield f"Not raced: {names}: --budget {budget.given_s:g} is too small for them"
-    fewer = []
+    fewer, items = [], items_of(advice.look)
     if budget.of_rows is not None and budget.n_rows < budget.of_rows:
-        items = items_of(advice.look)
         fewer.append(f"raced on a sample, {budget.n_rows:,} of {budget.of_rows:,} {items}")
     if budget.of_folds is not None and budget.n_folds < budget.of_folds and not budget.n_repeats:
         fewer.append(f"judged by {budget.n_folds} of {budget.of_folds} folds")
@@ -85,6 +84,11 @@ def verdict_lines(advice: Advice) -> Iterator[str]:
         yield (
             f"{told[0].upper()}{told[1:]}: a larger --budget than {budget.given_s:g} judges more "
             "surely"
+        )
+    if budget.of_rows is not None and budget.n_rows < budget.of_rows:
+        yield (
+            f"Sizes and times are of models of the sample: `ounce train` learns from all {items}, "
+            "and trees may grow"
         )
 
 

@@ -60,9 +60,13 @@ def test_training_builds_what_was_advised_and_keeps_what_it_promised(
 
     monkeypatch.setattr(advising, "export", kept)
     out = tmp_path / "advice.json"
-    told = ounce("advise", "--data", pumps, "--target", "state", *SMALL, "--out", out)
+    asked = ("--data", pumps, "--target", "state", "--by", "site")
+    told = ounce("advise", *asked, *SMALL, "--out", out)
     assert told.code == 0, told.stderr
     advice = read_advice(out)
+    groups = next(reason for reason in advice.reasons if reason.topic == "fairness")
+    assert set(groups.figures) == {"site=(all smaller groups)"}  # 45 rows judge both sites
+    assert any(notice.startswith("read as: ',' separated") for notice in advice.look.notices)
     assert advice.decision.verdict is Verdict.CLASSICAL
     assert advice.decision.plan is not None
 

@@ -140,7 +140,11 @@ def test_a_sample_is_told() -> None:
     )
     assert data in lines(advice)
     said = "Raced on a sample, 1,000 of 2,100 rows: a larger --budget than 6 judges more surely"
-    assert list(verdict_lines(advice)) == ["Advice: neither yet", said]
+    sizes = (
+        "Sizes and times are of models of the sample: `ounce train` learns from all rows, and "
+        "trees may grow"
+    )
+    assert list(verdict_lines(advice)) == ["Advice: neither yet", said, sizes]
     assert list(verdict_lines(whole)) == ["Advice: neither yet"]
     of_folds = budget.model_copy(update={"of_rows": 1000, "of_folds": 4})
     assert list(verdict_lines(advice.model_copy(update={"budget": of_folds})))[1] == (
@@ -183,6 +187,14 @@ def test_a_model_that_learned_nothing_by_heart_is_told() -> None:
 
     assert told(forest.model_copy(update={"curve": (point,)}))["overfitting"] == (
         "random-forest is no better on rows that it learned from than on others"
+    )
+
+
+def test_groups_of_few_judged_rows_are_not_told_apart() -> None:
+    found = told(arm("ridge", 0.8), groups={"site=(all smaller groups)": estimate(0.9)})
+
+    assert found["fairness"] == (
+        "groups can't be told apart: all judged rows are of site=(all smaller groups)"
     )
 
 

@@ -49,12 +49,15 @@ class Fits:
 
     ends: dict[int, BaseException] = field(default_factory=dict)
     n: int = 0
+    learned: list[list[float]] = field(default_factory=list)
+    """Rows of each fit."""
 
     def recipe(self, name: str) -> Recipe:
         def fit(known: TaskData, seed: int, progress: Progress) -> FittedModel:
             self.n += 1
             if self.n in self.ends:
                 raise self.ends[self.n]
+            self.learned.append(known.train.inputs["input"][:, 0].tolist())
             model: Any = Remembering(np.asarray(known.train.inputs["input"], np.float32))
             return model
 
@@ -99,6 +102,18 @@ def test_each_row_is_judged_by_models_that_have_not_learned_from_it() -> None:
             assert not answers[:, 0].any()
             assert answers[:, 1].tolist() == raced.places.tolist()
             assert answers[:, 1].tolist() == raced.held_out.inputs["input"][:, 0].tolist()
+
+
+def test_folds_differ_from_time_to_time_and_not_from_run_to_run() -> None:
+    first, second = Fits(), Fits()
+
+    ran(1.8, first)
+    ran(1.8, second)
+
+    assert first.learned == second.learned
+    n_race = len(NAMES) * FOLDS * 4
+    of_last = [frozenset(rows) for rows in first.learned[n_race - len(NAMES) * FOLDS :]]
+    assert len(set(of_last)) == len(of_last) // len(NAMES)  # both kinds learn from the same rows
 
 
 def test_what_ends_while_rows_judge_again_leaves_what_is_whole() -> None:
