@@ -133,8 +133,10 @@ class Answering:
 
     def _predicted(self, result: NDArray[np.float32]) -> NDArray[Any]:
         """What answers say: label indices, or values in double precision; shape (n,)."""
-        said: NDArray[Any] = result.argmax(axis=1) if self._classifies else result[:, 0]
-        return said if self._classifies else said.astype(np.float64) + self._offset
+        if not self._classifies:
+            return result[:, 0].astype(np.float64) + self._offset
+        labels: NDArray[np.intp] = result.argmax(axis=1)
+        return labels
 
     def _write(
         self, job: Job, answer: GroupAnswer, latency_ms: NDArray[np.float64]

@@ -100,7 +100,7 @@ class Decoder:
             heads = [NO_HEADERS] * n if all_bare else list(map(read_head, headers))
         except InvalidMessageError:
             return None
-        said_json = {None} if all_bare else {head.is_json for head in heads}
+        said_json: set[bool | None] = {None} if all_bare else {head.is_json for head in heads}
         found = self._alike.read(values, heads, said_json)
         if found is None:
             return None
