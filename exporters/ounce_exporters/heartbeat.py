@@ -78,7 +78,12 @@ class Outlook:
 
     @property
     def share(self) -> float:
-        """Share of the step that is done, as told, or else by its time; in [0, 0.95] then."""
+        """Share of the step that is done, as told last; 0 before."""
+        return self._share or 0.0
+
+    @property
+    def _reckoned_share(self) -> float:
+        """As told, or else by the step's time; in [0, 0.95] then."""
         if self._share is not None:
             return self._share
         speed = self._speed
@@ -92,7 +97,7 @@ class Outlook:
         speed = self._speed
         if speed is None:
             return None
-        return max(self._total - self._done - self._step * self.share, 0.0) * speed
+        return max(self._total - self._done - self._step * self._reckoned_share, 0.0) * speed
 
     @property
     def _speed(self) -> float | None:

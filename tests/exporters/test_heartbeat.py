@@ -38,10 +38,10 @@ def test_time_left_follows_from_what_work_takes_here() -> None:
     outlook.begin(40.0)
     assert outlook.left_s == pytest.approx(180.0)
     clock.now = 60.0  # silent for half of what the step should take
-    assert outlook.share == pytest.approx(0.5)
     assert outlook.left_s == pytest.approx(140.0)
     clock.now = 1_000.0  # longer than thought: never said to be done
-    assert outlook.share == 0.95
+    assert outlook.left_s == pytest.approx(104.0)
+    assert outlook.share == 0.0  # nothing is shown that a step may take back
 
 
 def test_a_step_that_tells_is_believed() -> None:
