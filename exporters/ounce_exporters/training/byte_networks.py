@@ -232,8 +232,9 @@ class ByteModel:
         n_bytes = tensor.size * (tensor.text_bytes or 0)
         made = helper.make_tensor_value_info(_READ, TensorProto.FLOAT, ["batch", n_bytes])
         nodes = [
-            helper.make_node("Flatten", [tensor.name], ["flat"], axis=1),
-            helper.make_node("Cast", ["flat"], [_READ], to=TensorProto.FLOAT),
+            # Floats first: TensorRT does nothing else with bytes.
+            helper.make_node("Cast", [tensor.name], ["numbers"], to=TensorProto.FLOAT),
+            helper.make_node("Flatten", ["numbers"], [_READ], axis=1),
         ]
         graph = helper.make_graph(nodes, "bytes", [declare(tensor)], [made])
         opsets = [helper.make_opsetid("", OPSET)]

@@ -83,7 +83,9 @@ def hashing_nodes(tensor: TensorSpec) -> tuple[list[NodeProto], dict[str, NDArra
     `hash_ngrams` gives them, and `lengths`, as `root_lengths`. A constant `axis` is 1."""
     n_bytes = tensor.size * (tensor.text_bytes or 0)
     nodes = [
-        helper.make_node("Flatten", [tensor.name], ["flat"], axis=1),
+        # Floats first: TensorRT does nothing else with bytes.
+        helper.make_node("Cast", [tensor.name], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["numbers"], ["flat"], axis=1),
         helper.make_node("Cast", ["flat"], ["wide"], to=TensorProto.INT32),
     ]
     constants: dict[str, NDArray[Any]] = {
@@ -91,8 +93,8 @@ def hashing_nodes(tensor: TensorSpec) -> tuple[list[NodeProto], dict[str, NDArra
         "factor": np.array(FACTOR, np.int32),
         "buckets": np.array(BUCKETS, np.int32),
         "axis": np.array([1], np.int64),
-        "zero": np.array(0, np.int32),
-        "unit": np.array(1, np.int32),
+        "zero": np.array(0, np.float32),
+        "unit": np.array(1, np.float32),
         "least": np.array(1, np.float32),
     }
     for place, size in enumerate(SIZES):
@@ -106,9 +108,8 @@ def hashing_nodes(tensor: TensorSpec) -> tuple[list[NodeProto], dict[str, NDArra
         nodes += _chain(f"{chain}/", sizes)
     nodes += [
         helper.make_node("Concat", [f"feature_{s}" for s in SIZES], ["features"], axis=1),
-        helper.make_node("Clip", ["wide", "zero", "unit"], ["is_byte"]),
-        helper.make_node("ReduceSum", ["is_byte", "axis"], ["n_bytes"], keepdims=1),
-        helper.make_node("Cast", ["n_bytes"], ["n_real"], to=TensorProto.FLOAT),
+        helper.make_node("Clip", ["flat", "zero", "unit"], ["is_byte"]),
+        helper.make_node("ReduceSum", ["is_byte", "axis"], ["n_real"], keepdims=1),
         helper.make_node("Max", ["n_real", "least"], ["n_least"]),
         helper.make_node("Sqrt", ["n_least"], ["lengths"]),
     ]
