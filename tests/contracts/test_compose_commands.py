@@ -12,6 +12,7 @@ import yaml
 from confluent_kafka import Consumer
 from ounce_schemas.topics import predictions_topic
 
+from tests.support.exporters.commands import trained
 from tests.support.kafka.apache_kafka import ApacheKafka
 from tests.support.process.child import Child, free_port
 
@@ -24,13 +25,7 @@ TIMEOUT_S = 60
 
 @pytest.fixture(scope="session")
 def one_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    models = tmp_path_factory.mktemp("models")
-    subprocess.run(
-        [OUNCE, "train", "digits", "--only", "logistic-regression", "--models", models],
-        check=True,
-        capture_output=True,
-    )
-    return models
+    return trained(tmp_path_factory.mktemp("models"), "digits", "--only=logistic-regression")
 
 
 def wait_for_a_prediction(servers: str, devices: Child) -> None:

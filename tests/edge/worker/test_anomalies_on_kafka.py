@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +14,9 @@ import pytest
 from ounce_schemas.documents import read_card
 from ounce_schemas.prediction import Prediction
 
+from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import OUNCE, Device, Worker
+from tests.support.process.worker import Device, Worker
 
 pytestmark = pytest.mark.kafka
 
@@ -32,10 +32,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     flow = rng.normal(size=4000)
     table = pd.DataFrame({"flow": flow, "pressure": 2 * flow + 0.3 * rng.normal(size=4000)})
     table.to_csv(folder / "pumps.csv", index=False)
-    options = ["--kind=anomaly", f"--false-alarms={RATE}", f"--models={folder}"]
-    command = [OUNCE, "train", f"--data={folder / 'pumps.csv'}", *options]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
+    options = ["--kind=anomaly", f"--false-alarms={RATE}"]
+    return trained(folder, f"--data={folder / 'pumps.csv'}", *options)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A worker that serves a task of clusters on a real Kafka: assignment, distance and floors."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ import pandas as pd
 import pytest
 from ounce_schemas.prediction import Prediction
 
+from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import OUNCE, Device, Worker
+from tests.support.process.worker import Device, Worker
 
 pytestmark = pytest.mark.kafka
 
@@ -28,11 +28,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     rows = CENTRES[rng.choice(3, 600, p=[0.5, 0.3, 0.2])] + rng.normal(size=(600, 2))
     pd.DataFrame(rows, columns=["spend", "visits"]).to_csv(folder / "segments.csv", index=False)
-    options = ["--kind=clusters", "--clusters=3", f"--models={folder}"]
-    options += ["--only=k-means", "--only=gaussian-mixture"]
-    command = [OUNCE, "train", f"--data={folder / 'segments.csv'}", *options]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
+    options = ["--kind=clusters", "--clusters=3", "--only=k-means", "--only=gaussian-mixture"]
+    return trained(folder, f"--data={folder / 'segments.csv'}", *options)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A worker explains its answers on a real Kafka: a table's models, and a policy that asks."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,10 @@ from click.testing import CliRunner
 from ounce_schemas.documents import read_card
 from ounce_services.client.ask_command import command
 
+from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.wait import wait_until
-from tests.support.process.worker import OUNCE, Device, Worker
+from tests.support.process.worker import Device, Worker
 
 pytestmark = pytest.mark.kafka
 
@@ -39,9 +39,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table.to_csv(folder / "ovens.csv", index=False)
     only = [f"--only={name}" for name in MODELS]
     data = f"--data={folder / 'ovens.csv'}"
-    train = [OUNCE, "train", data, "--target=state", *only, f"--models={folder}"]
-    subprocess.run(train, check=True, capture_output=True)
-    return folder
+    return trained(folder, data, "--target=state", *only)
 
 
 def outputs(answer: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import pytest
 from ounce_schemas.dead_letter import HEADER_REASON
 
 from tests.exporters.image.pictures import SIDE, bar, file_of, write_folders
+from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import OUNCE, Device, Worker
+from tests.support.process.worker import Device, Worker
 
 pytestmark = pytest.mark.kafka
 
@@ -25,10 +25,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network, trained by the real command on a folder for each class."""
     folder = tmp_path_factory.mktemp("models")
     images = write_folders(tmp_path_factory.mktemp("bars") / TASK, 24)
-    options = ["--only=small-cnn", f"--image={SIDE}x{SIDE}", f"--models={folder}"]
-    command = [OUNCE, "train", f"--data={images}", *options]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
+    return trained(folder, f"--data={images}", "--only=small-cnn", f"--image={SIDE}x{SIDE}")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from ounce_edge.recommender.beliefs.measures import Strata
 from ounce_schemas.documents import read_plans
 from ounce_schemas.plans import PlanProfile
 
+from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.wait import wait_until
 from tests.support.process.worker import OUNCE, Device, Worker
@@ -40,9 +41,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table.to_csv(folder / "payments.csv", index=False)
     options = ["--target=state", "--measure=recall:fraud@0.02", "--only=logistic-regression"]
     data = f"--data={folder / 'payments.csv'}"
-    command = [OUNCE, "train", data, *options, f"--models={folder}"]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
+    return trained(folder, data, *options)
 
 
 @pytest.fixture

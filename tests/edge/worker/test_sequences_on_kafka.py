@@ -1,7 +1,6 @@
 """A worker that serves sequences on a real Kafka: whole ones, shorter ones, and letters."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import pytest
 from ounce_schemas.dead_letter import HEADER_REASON
 
 from tests.exporters.sequence.waves import wearing
+from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import OUNCE, Device, Worker
+from tests.support.process.worker import Device, Worker
 
 pytestmark = pytest.mark.kafka
 
@@ -25,9 +25,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     wearing().drop(columns="state").to_csv(folder / "engines.csv", index=False)
     windows = ["--unit=unit", "--time=cycle", "--window=6", "--remaining=10"]
-    command = [OUNCE, "train", f"--data={folder / 'engines.csv'}", *windows, "--only=ridge"]
-    subprocess.run([*command, f"--models={folder}"], check=True, capture_output=True)
-    return folder
+    return trained(folder, f"--data={folder / 'engines.csv'}", *windows, "--only=ridge")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A worker that serves a text task on a real Kafka: any script, and letters for what is no text."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +8,9 @@ import pytest
 from ounce_schemas.dead_letter import HEADER_REASON
 
 from tests.exporters.table.test_sentences import messages
+from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import OUNCE, Device, Worker
+from tests.support.process.worker import Device, Worker
 
 pytestmark = pytest.mark.kafka
 
@@ -25,9 +25,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     messages().to_csv(folder / "messages.csv", index=False)
     options = ["--target=kind", "--only=hashed-linear"]
     data = f"--data={folder / 'messages.csv'}"
-    command = [OUNCE, "train", data, *options, f"--models={folder}"]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
+    return trained(folder, data, *options)
 
 
 @pytest.fixture

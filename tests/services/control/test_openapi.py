@@ -1,11 +1,11 @@
 """Generated calls over the whole OpenAPI document: no answer is a fault of the server's."""
 
-import schemathesis
+from typing import Any
+
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from ounce_services.control.plane import Plane
-from schemathesis.generation import GenerationMode
 
 from tests.services.control.conftest import Caller
 
@@ -13,6 +13,10 @@ N_CALLS = 200
 
 
 def test_no_generated_call_is_answered_by_a_fault_of_the_server(as_: Caller, plane: Plane) -> None:
+    # Here: the import takes seconds, in each process that collects this file.
+    import schemathesis
+    from schemathesis.generation import GenerationMode
+
     client = as_("admin")
     client.post("/v1/policies", json={"document": "{}"}, headers={"If-Match": "0"})
     shadow = {"document": "{}", "share": 0.1, "tasks": ["digits"]}
@@ -37,7 +41,7 @@ def test_no_generated_call_is_answered_by_a_fault_of_the_server(as_: Caller, pla
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    def ask(case: schemathesis.Case) -> None:
+    def ask(case: Any) -> None:
         answer = call(client, case)
         seen.add(answer)
         assert answer < 500, case.as_curl_command()
@@ -46,7 +50,7 @@ def test_no_generated_call_is_answered_by_a_fault_of_the_server(as_: Caller, pla
     assert {200, 422} <= seen
 
 
-def call(client: TestClient, case: schemathesis.Case) -> int:
+def call(client: TestClient, case: Any) -> int:
     """Status of the answer; 0 where it says that there is no Kafka."""
     prepared = case.as_transport_kwargs(base_url="http://testserver")
     prepared.pop("cookies", None)

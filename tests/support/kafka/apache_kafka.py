@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -63,8 +64,8 @@ class ApacheKafka:
         self._child: Child | None = None
         self._write_configuration()
 
-    _controllers = "--standalone"
-    """Of the storage tool's `format`: which controllers the cluster begins with."""
+    _node = 1
+    """Its number; the first one is the controller, too."""
     _format_options: Sequence[str] = ()
     """Further options of the storage tool's `format`."""
 
@@ -157,11 +158,11 @@ class ApacheKafka:
         broker = f"127.0.0.1:{self._port}"
         controller = f"127.0.0.1:{free_port()}"
         return {
-            "node.id": 1,
+            "node.id": self._node,
             "process.roles": "broker,controller",
             "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
             "controller.listener.names": "CONTROLLER",
-            "controller.quorum.bootstrap.servers": controller,
+            "controller.quorum.voters": f"1@{controller}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": self._folder / "data",
             "auto.create.topics.enable": "false",
@@ -191,11 +192,26 @@ class ApacheKafka:
         ]
 
     def _format(self) -> None:
-        """Write the cluster's identity into the data folder."""
+        """Write the cluster's identity into the data folder, which is kept beside the jars: making
+        it takes a Java process."""
+        data = self._folder / "data"
+        kept = self._jars.with_name(f"{self._jars.name}-node-{self._node}")
+        if self._format_options:
+            self._run_storage_tool()
+        elif kept.is_dir():
+            shutil.copytree(kept, data)
+        else:
+            self._run_storage_tool()
+            with tempfile.TemporaryDirectory(dir=kept.parent, prefix="formatting-") as work:
+                copy = shutil.copytree(data, Path(work) / "data")
+                with suppress(OSError):  # another process was first
+                    copy.rename(kept)
+
+    def _run_storage_tool(self) -> None:
         command = self._command(
             *("-Xmx128m", _FIRST_COMPILER_ONLY),
             "kafka.tools.StorageTool",
-            *("format", self._controllers, "-t", _CLUSTER_ID, *self._format_options, "-c"),
+            *("format", "-t", _CLUSTER_ID, *self._format_options, "-c"),
         )
         result = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT_S)
         if result.returncode != 0:

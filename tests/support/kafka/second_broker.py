@@ -10,7 +10,7 @@ class SecondBroker(ApacheKafka):
         first: runs the controller.
     """
 
-    _controllers = "--no-initial-controllers"
+    _node = 2
 
     def __init__(self, first: ApacheKafka) -> None:
         self._first = first
@@ -20,10 +20,9 @@ class SecondBroker(ApacheKafka):
         lines = (self._first._folder / "server.properties").read_text().splitlines()
         of_first = dict(line.split("=", 1) for line in lines)
         broker = f"127.0.0.1:{self._port}"
-        quorum = "controller.quorum.bootstrap.servers"
+        quorum = "controller.quorum.voters"
         return {
             **super()._properties(),
-            "node.id": 2,
             "process.roles": "broker",
             "listeners": f"PLAINTEXT://{broker}",
             quorum: of_first[quorum],

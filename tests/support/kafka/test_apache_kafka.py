@@ -1,7 +1,6 @@
 """The broker of the test suite keeps what it was given, and leaves nothing behind."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.support.kafka import jars as kafka_jars
 from tests.support.kafka.apache_kafka import ApacheKafka, KafkaUnavailableError
+from tests.support.kafka.needed import kafka_needed
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.child import free_port
 
@@ -74,49 +74,16 @@ def test_topics_of_a_task_are_made_and_removed(kafka: str) -> None:
 
 
 @pytest.mark.kafka
-def test_the_broker_ends_when_the_process_that_started_it_is_killed(
-    private_kafka: ApacheKafka, tmp_path: Path
-) -> None:
-    """Asks for a broker of its own so that it is skipped where none can run."""
-    private_kafka.close()
-    script = (
-        "from tests.support.kafka.apache_kafka import ApacheKafka\n"
-        "import time\n"
-        "with ApacheKafka() as broker:\n"
-        "    print(broker._child.pid, flush=True)\n"
-        "    time.sleep(60)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TMPDIR": str(tmp_path)},  # a killed starter can't remove its folder
-    ) as starter:
-        assert starter.stdout is not None
-        broker = int(starter.stdout.readline())
-        starter.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and _runs(broker):
-        time.sleep(0.1)
-    assert not _runs(broker)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"  # a zombie has ended; nobody has asked for its exit code yet
-
-
-@pytest.mark.kafka
-def test_a_broker_that_cannot_start_shows_its_log(private_kafka: ApacheKafka) -> None:
-    private_kafka.stop()
-    properties = private_kafka._folder / "server.properties"
+def test_a_broker_that_cannot_start_shows_its_log() -> None:
+    with kafka_needed():
+        broker = ApacheKafka(runs_shortly=True)
+    broker._format()
+    properties = broker._folder / "server.properties"
     properties.write_text(properties.read_text().replace("node.id=1", "node.id=one"))
     with pytest.raises(RuntimeError, match=r"(?s)ended with 1.*Invalid value one"):
-        private_kafka.start()
-    assert not private_kafka.running
+        broker.start()
+    assert not broker.running
+    broker.close()
 
 
 def test_without_java_the_reason_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ def in_two(
     monkeypatch.setenv(
         "PYTEST_ADDOPTS",
         "-n 2 --dist loadfile --no-loadscope-reorder --timeout 2 -p no:cacheprovider "
-        "-p tests.support.suite.parallel -p tests.support.suite.skips",
+        "-p no:schemathesis -p tests.support.suite.parallel -p tests.support.suite.skips",
     )
     return pytester
 

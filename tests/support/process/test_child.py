@@ -1,0 +1,26 @@
+"""A program ends with the process that started it, however that ends."""
+
+import subprocess
+import sys
+
+from tests.support.process.wait import is_running, wait_until
+
+STARTER = """
+import time
+from pathlib import Path
+
+from tests.support.process.child import Child
+
+print(Child(["sleep", "600"], log=Path("/dev/null")).pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_it_ends_when_the_process_that_started_it_is_killed() -> None:
+    starter = [sys.executable, "-c", STARTER]
+    with subprocess.Popen(starter, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        assert is_running(pid)
+        process.kill()
+    wait_until(lambda: not is_running(pid), lambda: f"{pid} runs")
