@@ -9,6 +9,7 @@ CODES = {
     "cudaSuccess": 0,
     "cudaErrorInvalidValue": 1,
     "cudaErrorMemoryAllocation": 2,
+    "cudaErrorStubLibrary": 34,
     "cudaErrorInsufficientDriver": 35,
     "cudaErrorNoDevice": 100,
     "cudaErrorIllegalAddress": 700,

@@ -27,6 +27,18 @@ def test_no_driver_is_told_with_what_to_install(error: CudaCode) -> None:
         find_device(Cuda(FakeCuda(cudaGetDeviceCount=error, cudaDriverGetVersion=0)))
 
 
+def test_a_driver_that_finds_no_gpu_is_not_called_too_old() -> None:
+    hidden = FakeCuda(cudaGetDeviceCount=CudaCode.cudaErrorNoDevice)
+    with pytest.raises(RuntimeAbsentError, match=r"cudaErrorNoDevice: .*CUDA_VISIBLE_DEVICES"):
+        find_device(Cuda(hidden))
+
+
+def test_a_stub_of_cuda_that_knows_no_version_is_no_driver() -> None:
+    stub = CudaCode.cudaErrorStubLibrary
+    with pytest.raises(RuntimeAbsentError, match=r"cudaErrorStubLibrary: .*NVIDIA's driver"):
+        find_device(Cuda(FakeCuda(cudaGetDeviceCount=stub, cudaDriverGetVersion=stub)))
+
+
 def test_a_driver_that_is_too_old_is_told_with_packages_that_suit_it() -> None:
     old = FakeCuda(cudaGetDeviceCount=CudaCode.cudaErrorInsufficientDriver)
     with pytest.raises(

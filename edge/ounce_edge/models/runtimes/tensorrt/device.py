@@ -6,7 +6,8 @@ from ounce_schemas.errors import RuntimeAbsentError
 
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 
-_NO_DRIVER = ("cudaErrorInsufficientDriver", "cudaErrorNoDevice", "cudaErrorStubLibrary")
+_OLD_DRIVER = "cudaErrorInsufficientDriver"
+_NO_DRIVER = (_OLD_DRIVER, "cudaErrorNoDevice", "cudaErrorStubLibrary")
 _FIRST = 0
 _NO_RTX = "9.0"
 """Compute capability of data-centre GPUs."""
@@ -51,7 +52,7 @@ def find_device(cuda: Cuda) -> Device:
         properties = cuda.call("cudaGetDeviceProperties", _FIRST)
         free_bytes, total_bytes = cuda.call("cudaMemGetInfo")
     except CudaError as e:
-        hint = _hint(cuda) if e.code in _NO_DRIVER else ""
+        hint = _hint(cuda, e.code) if e.code in _NO_DRIVER else ""
         raise RuntimeAbsentError(f"CUDA: no GPU can be used: {e}{hint}") from e
     return Device(
         name=properties.name.decode().strip("\0"),
@@ -62,10 +63,15 @@ def find_device(cuda: Cuda) -> Device:
     )
 
 
-def _hint(cuda: Cuda) -> str:
-    driver = cuda.call("cudaDriverGetVersion")  # 0 where there is none
+def _hint(cuda: Cuda, code: str) -> str:
+    try:
+        driver = cuda.call("cudaDriverGetVersion")  # 0 where there is none
+    except CudaError:
+        driver = 0
     if driver == 0:
         return "; install NVIDIA's driver, and in a container run it with --gpus all"
+    if code != _OLD_DRIVER:
+        return "; `nvidia-smi -L` lists those that are there; see to CUDA_VISIBLE_DEVICES, too"
     return (
         f"; the driver is for CUDA {_version(driver)}: take a newer one, or packages for it, with "
         f'pip install "cuda-bindings<{driver // 1000 + 1}" "tensorrt-cu{driver // 1000}<12"'
