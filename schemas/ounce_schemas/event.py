@@ -72,10 +72,10 @@ class EventKind(StrEnum):
     @property
     def is_good(self) -> bool:
         """Whether nobody has to do anything."""
-        return self in _GOOD
+        return self in GOOD_NEWS
 
 
-_GOOD = {
+GOOD_NEWS = {
     EventKind.MODEL_RESTORED,
     EventKind.MODELS_CHANGED,
     EventKind.FLOOR_REACHABLE,
@@ -88,6 +88,7 @@ _GOOD = {
     EventKind.CANARY_STARTED,
     EventKind.POLICIES_REACHED,
 }
+"""Kinds of events that need nobody."""
 
 
 class OperationalEvent(msgspec.Struct):

@@ -3,27 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ounce_schemas.event import EventKind
+from ounce_schemas.event import GOOD_NEWS
 from ounce_schemas.wording import counted
 
 from ounce_services.workers.growth import Growth, Look
 from ounce_services.workers.pages import Page
 
 _UNCONFIRMED_S = 5.0
-_GOOD_NEWS = {
-    EventKind.MODEL_RESTORED,
-    EventKind.MODELS_CHANGED,
-    EventKind.FLOOR_REACHABLE,
-    EventKind.OVERLOAD_OVER,
-    EventKind.RECORDING_RESUMED,
-    EventKind.DELIVERY_RESUMED,
-    EventKind.PARTITION_UNBLOCKED,
-    EventKind.POLICY_CHANGED,
-    EventKind.CANARY_STARTED,
-    EventKind.POLICIES_REACHED,
-    EventKind.GROUP_UNSHARED,
-}
-"""Kinds of events that need nobody."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +34,7 @@ def incidents(look: Look) -> list[Trouble]:
     return [
         Trouble(look.now.address, task, f"{kind}, {n:,.0f} times" if n > 1 else kind)
         for (task, kind), n in sorted(counts.items())
-        if n and kind not in _GOOD_NEWS
+        if n and kind not in GOOD_NEWS
     ]
 
 
