@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from ounce_schemas.documents import CARD_FILE, PLANS_FILE, TASK_FILE, read_card, read_task
 from ounce_schemas.errors import ArtifactError
 
-from ounce_edge.models.catalogue import Ladder, ServedModel, explained_card, load_plans
+from ounce_edge.models.catalogue import Ladder, ServedModel, explained_card
+from ounce_edge.models.plans_file import load_plans
 from ounce_edge.models.runtimes.base import Inputs, TensorSignature
 
 Ladders = Mapping[str, Ladder]
@@ -47,7 +48,7 @@ def card_ladder(models_dir: Path, task_name: str) -> Ladder:
             refused.append(f"{path.name}: {e}")
     if not models:
         raise ArtifactError(f"{folder}: no model has a card that can be used")
-    plans = load_plans(folder / PLANS_FILE, task, models)
+    plans = load_plans(folder / PLANS_FILE, task, [m.card for m in models])
     return Ladder(task, models, refused, plans, "cards")
 
 

@@ -18,7 +18,6 @@ from ounce_schemas.documents import (
     PLANS_FILE,
     TASK_FILE,
     read_card,
-    read_plans,
     read_task,
 )
 from ounce_schemas.errors import ArtifactError
@@ -28,6 +27,7 @@ from ounce_schemas.wording import shell_word
 
 from ounce_edge.models.checks import check_explained, check_model
 from ounce_edge.models.model_memory import ManagedModel
+from ounce_edge.models.plans_file import load_plans
 from ounce_edge.models.process_memory import resident_bytes
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel, LoadsLater, Runtime, kind_of
 
@@ -161,50 +161,12 @@ def load_ladder(
     if not models:
         why = "; ".join(refused) if refused else "there is none"
         raise ArtifactError(f"{folder}: no model can serve: {why}")
-    plans = load_plans(folder / PLANS_FILE, task, models) if with_plans else []
+    cards = [m.card for m in models]
+    plans = load_plans(folder / PLANS_FILE, task, cards) if with_plans else []
     names = [m.card.sha256 for m in models] + [p.name for p in plans if p.is_cascade]
     names += [m.explained.card.sha256 for m in models if m.explained is not None]
     digest = hashlib.sha256("".join(sorted(names)).encode())
     return Ladder(task, models, refused, plans, digest.hexdigest()[:12])
-
-
-def load_plans(path: Path, task: TaskSpec, models: Sequence[ServedModel]) -> list[PlanProfile]:
-    """Plans whose every model serves, as the file that was planned with. Others, and a file that
-    can't be used, are named in the log: single models serve all the same."""
-    if not path.is_file():
-        logger.warning("no plans task=%s: no %s; cascades and shifts are off", task.name, path)
-        return []
-    try:
-        document = read_plans(path)
-    except ArtifactError as e:
-        logger.error("plans refused task=%s reason=%s", task.name, e)
-        return []
-    if document.task != task.name:
-        logger.error("plans refused task=%s reason=they are of %s", task.name, document.task)
-        return []
-    if document.measure != task.measure:
-        logger.error("plans refused task=%s reason=they promise %s", task.name, document.measure)
-        return []
-    digests = {m.card.model: m.card.sha256 for m in models}
-    plans, without = [], []
-    for plan in document.plans:
-        other = [s.model for s in plan.steps if digests.get(s.model, s.sha256) != s.sha256]
-        labels = [c.label for c in plan.classes]
-        if any(s.model not in digests for s in plan.steps):
-            without.append(plan.name)
-            continue
-        if other:
-            why = f"planned with another {', '.join(other)} than serves; publish the whole ladder"
-        elif labels and labels != list(task.labels):
-            why = "its classes are not the task's labels"
-        else:
-            plans.append(plan)
-            continue
-        logger.error("plan refused task=%s plan=%s reason=%s", task.name, plan.name, why)
-    if without:
-        text = "plans left out, since a model of theirs does not serve task=%s plans=%s"
-        logger.info(text, task.name, ",".join(without))
-    return plans
 
 
 def _load_model(

@@ -141,9 +141,7 @@ class Pipeline:
         report = Report(self.task.name, self._clocks.steady(), self.keeps_trails)
         for job, outcome in self._in_flight.take_ended():
             self._answer(job, outcome, publish, report)
-        n_held = 0
-        if len(self.waiting):
-            n_held = self._serve(publish, turn or Turn(), report)
+        n_held = self._serve(publish, turn or Turn(), report) if len(self.waiting) else 0
         self._due_at_s = 0.0
         if len(self.waiting) <= n_held:  # nothing else to do before a call or a load has ended
             next_end_s = min(self._lanes.next_end_ms / 1e3, self._chooser.load_look_s)
@@ -170,12 +168,10 @@ class Pipeline:
         chosen_s = began_s, self._clocks.steady()
         if chosen is None:
             return 0
-        decided = chosen.decided
+        decided, promised = chosen.decided, edition.promised_floors[route]
         report.incidents += [
             *edition.watch.look_at_accuracy(),
-            *self._watch.look_at_floors(
-                route, chosen.view, decided.floors, edition.promised_floors[route]
-            ),
+            *self._watch.look_at_floors(route, chosen.view, decided.floors, promised),
         ]
         senders = None if self._log is None else self.waiting.senders(chosen.considered)
         taken = self.waiting.take(chosen.waiting_items)
