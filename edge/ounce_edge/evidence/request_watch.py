@@ -25,6 +25,13 @@ class RequestWatch:
         self._overloaded_at_s: float | None = None
         """When an overload lasted last, where people think that it does."""
 
+    def keep_routes(self, n_routes: int) -> None:
+        """Other rules are in force, with so many routes: floors of those that are gone count as
+        the first one's."""
+        for route in [number for number in self._unreachable if number >= n_routes]:
+            floors = self._unreachable.pop(route)
+            self._unreachable[0] |= floors
+
     def look_at_floors(
         self, route: int, view: View, floors: NDArray[np.float64], promised: float
     ) -> list[Incident]:

@@ -92,6 +92,7 @@ class Pipeline:
             raise ValueError(f"{text}unless the two tasks are equal; start a worker for it")
         edition.inherit(self._edition)
         self._edition = edition
+        self._watch.keep_routes(len(edition.routes))
         self._reroute()
         if self._log is not None:
             self._log.begin(edition.log_header())

@@ -11,6 +11,7 @@ from ounce_edge.recommender.canary.sequential_test import Outcomes
 from ounce_edge.telemetry.trial_counts import Pair, TrialCounts
 from ounce_schemas.canary import Canary, Criterion
 from ounce_schemas.errors import PolicyError
+from ounce_schemas.event import EventKind
 from ounce_schemas.label import Label
 from ounce_schemas.policy import DeviceShare, EffectivePolicy
 from ounce_schemas.policy_history import PolicyVersion
@@ -141,3 +142,16 @@ def test_a_floor_that_only_the_policy_on_trial_never_met_is_no_event() -> None:
     for _ in range(3):
         report = serve(pipeline, records, Outbox())
         assert report.incidents == []
+
+
+def test_a_floor_that_only_the_policy_on_trial_misses_is_met_again_once_the_trial_ends() -> None:
+    document, canary = "min_accuracy: 0.6", "{min_accuracy: 0.6, tasks: {digits: {allow: [light]}}}"
+    pipeline = serving(document, canary)
+    pipeline.plans.accuracy.observe_labels(0, 500, 500, 0.0)
+    pipeline.plans._refreshed_at_s = -1e9  # a second later
+    records = [FakeRecord(GOOD, [], b"line-%d" % i, offset_=i) for i in range(100)]
+    first = {(i.kind, i.subject) for i in serve(pipeline, records, Outbox()).incidents}
+    assert (EventKind.FLOOR_UNREACHABLE, "0.6") in first
+    pipeline.replace_edition(pipeline.edition.under(effective(document, canary, runs_canary=False)))
+    told = [(i.kind, i.subject) for i in serve(pipeline, records, Outbox()).incidents]
+    assert told == [(EventKind.FLOOR_REACHABLE, "0.6")]
