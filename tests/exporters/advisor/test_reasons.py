@@ -150,6 +150,14 @@ def test_a_sample_is_told() -> None:
     assert list(verdict_lines(advice.model_copy(update={"budget": of_folds})))[1] == (
         "Judged by 1 of 4 folds: a larger --budget than 6 judges more surely"
     )
+    last = arm("ridge", 0.8)
+    ended = budget.model_copy(
+        update={"of_rows": 1000, "of_folds": 4, "rungs": (1,) * len(last.curve)}
+    )
+    while_judged = {"interrupted": True, "arms": (last,), "budget": ended}
+    assert list(verdict_lines(advice.model_copy(update=while_judged)))[1:] == [
+        "Interrupted: all models have learned; fewer answers judge them than were planned"
+    ]
 
 
 def test_models_that_are_level_are_told_so() -> None:
