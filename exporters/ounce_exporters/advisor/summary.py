@@ -106,7 +106,9 @@ def say_data(look: Look) -> str:
     told.append(f"{look.duplicates:.1%} of the {items} repeat another")
     if look.rarest:
         told.append(f"the rarest of {look.n_classes} classes is {look.rarest:.1%}")
-    return ", ".join(told) + f"; a constant answer is right for {look.constant:.1%}"
+    if look.n_classes and look.constant == 1:
+        return f"{', '.join(told)}; nothing says which are strange"
+    return f"{', '.join(told)}; a constant answer is right for {look.constant:.1%}"
 
 
 def say_plan(plan: Plan) -> str:

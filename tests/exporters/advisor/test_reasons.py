@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 from ounce_exporters.advisor.reasons import reasons
-from ounce_exporters.advisor.summary import lines, verdict_lines
+from ounce_exporters.advisor.summary import lines, say_data, verdict_lines
 from ounce_exporters.advisor.timed_reasons import timed_reasons
 from ounce_schemas.advice import (
     Advice,
@@ -158,6 +158,14 @@ def test_a_sample_is_told() -> None:
     assert list(verdict_lines(advice.model_copy(update=while_judged)))[1:] == [
         "Interrupted: all models have learned; fewer answers judge them than were planned"
     ]
+
+
+def test_of_rows_without_labels_no_constant_answer_is_called_right() -> None:
+    unlabelled = LOOK.model_copy(update={"constant": 1.0, "rarest": 0.0})
+
+    assert say_data(unlabelled).endswith("; nothing says which are strange")
+    quantities = LOOK.model_copy(update={"constant": 1.0, "n_classes": 0})
+    assert say_data(quantities).endswith("; a constant answer is right for 100.0%")
 
 
 def test_models_that_are_level_are_told_so() -> None:
