@@ -131,7 +131,7 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
         data_sha256=data.sha256,
         limits=asked.limits,
         look=seen,
-        budget=plan.budget,
+        budget=plan.budget.model_copy(update={"n_repeats": raced.n_repeats}),
         interrupted=raced.interrupted,
         arms=arms_run,
         decision=decision,

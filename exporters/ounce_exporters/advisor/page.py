@@ -83,8 +83,10 @@ def _race(advice: Advice) -> str:
     items = items_of(seen)
     told = f"rows: {say_shape(seen)}" if seen.structure == "table" else say_shape(seen)
     again = ""
+    if budget.n_repeats:
+        again = f"; all {items} judged the last point"
     if budget.n_repeats > 1:
-        again = f"; all {items} judged the last point {budget.n_repeats} times, in other folds"
+        again += f" {budget.n_repeats} times, in other folds"
     return (
         f"{seen.n_rows:,} {told}. {len(advice.arms)} kinds of models raced on up to "
         f"{budget.rungs[-1]:,} {items}, judged by {budget.n_folds} "

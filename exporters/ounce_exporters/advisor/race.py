@@ -49,6 +49,8 @@ class Raced:
     places: NDArray[np.int64]
     """Which validation items these are; array of shape (n_held_out,)."""
     interrupted: bool
+    n_repeats: int = 0
+    """Divisions into folds by which all rows have judged the last point."""
 
 
 def race(data: TaskData, plan: RacePlan, seed: int, stops: Stops, tell: Tell) -> Raced:
@@ -67,7 +69,7 @@ def race(data: TaskData, plan: RacePlan, seed: int, stops: Stops, tell: Tell) ->
     """
     pairs, places = _pairs(data, plan.budget.n_folds, seed)
     runners = [Runner(recipe) for recipe in plan.recipes]
-    interrupted = False
+    interrupted, n_repeats = False, 0
     done_s, planned_s = 0.0, plan.budget.planned_s
     try:
         for share in plan.shares:
@@ -76,6 +78,7 @@ def race(data: TaskData, plan: RacePlan, seed: int, stops: Stops, tell: Tell) ->
                 done = min(done_s / planned_s, 1.0)
                 tell(f"{runner.recipe.name} on {share:.3g} of the rows", done)
                 n_rows = int(share * plan.budget.rungs[-1])
+                n_rows = min(n_rows, runner.recipe.most_rows or n_rows)
                 done_s += len(pairs) * fit_work_s(runner.recipe.name, n_rows, data)
                 if runner.stopped is None:
                     _run(runner, data, pairs, share, seed)
@@ -85,10 +88,13 @@ def race(data: TaskData, plan: RacePlan, seed: int, stops: Stops, tell: Tell) ->
                     next(r for r in running if r.recipe.name == name).stopped = why
         before = []  # every arm has had its turn at the last point
         for number in range(plan.budget.n_repeats):
-            n_left = plan.budget.n_repeats - number
-            tell(f"all rows judge, {n_left} times more", min(done_s / planned_s, 1.0))
-            places = _repeat(runners, data, places, number, seed)
-            done_s += (planned_s - done_s) / n_left
+            n_planned = plan.budget.n_repeats
+            done = min(done_s / planned_s, 1.0)
+            tell(f"all rows judge the last point, {number + 1} of {n_planned}", done)
+            judged = _repeat(runners, data, places, number, seed)
+            if judged is not None:
+                places, n_repeats = judged, n_repeats + 1
+            done_s += (planned_s - done_s) / (n_planned - number)
     except KeyboardInterrupt:
         if all(runner.outputs is None for runner in runners):
             raise
@@ -97,7 +103,7 @@ def race(data: TaskData, plan: RacePlan, seed: int, stops: Stops, tell: Tell) ->
         if any(curve for _, curve, _ in before):  # else models of unequal rows were compared
             for runner, curve, outputs in before:
                 runner.curve, runner.outputs = curve, outputs
-    return Raced(runners, _take(data.validation, places), places, interrupted)
+    return Raced(runners, _take(data.validation, places), places, interrupted, n_repeats)
 
 
 def _run(
@@ -120,20 +126,20 @@ def _run(
             _fail(runner, e)
         return
     truth = np.concatenate([judged.targets for _, judged in pairs])
-    runner.outputs = np.concatenate(outputs)
-    score = score_by(runner.recipe, data, runner.outputs, truth)
-    runner.curve.append(
-        CurvePoint(
-            n_rows=int(np.mean(n_rows)),
-            train=round(score(np.concatenate(remembered), np.concatenate(known)), 6),
-            validation=round(score(runner.outputs, truth), 6),
-        )
+    answers = np.concatenate(outputs)
+    score = score_by(runner.recipe, data, answers, truth)
+    point = CurvePoint(
+        n_rows=int(np.mean(n_rows)),
+        train=round(score(np.concatenate(remembered), np.concatenate(known)), 6),
+        validation=round(score(answers, truth), 6),
     )
+    runner.curve.append(point)
+    runner.outputs = answers
 
 
 def _repeat(
     runners: Sequence[Runner], data: TaskData, places: NDArray[np.int64], number: int, seed: int
-) -> NDArray[np.int64]:
+) -> NDArray[np.int64] | None:
     """All rows judge the last point, by models of one division into folds: of all arms, or none.
 
     Args:
@@ -144,14 +150,14 @@ def _repeat(
         seed: of everything that is random.
 
     Returns:
-        Places of the rows that have judged now.
+        Places of the rows that have judged now; None: there is no such division.
     """
     assert data.folds is not None
     folds = data.folds
     if number:
         other = divide(data, data.train.targets, data.units, seed + number)
         if other is None:
-            return places
+            return None
         folds = other
     pairs, order = _pairs(replace(data, folds=folds), int(folds.max()) + 1, seed + number)
     found = []

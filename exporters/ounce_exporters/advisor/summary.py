@@ -49,11 +49,7 @@ def verdict_lines(advice: Advice) -> Iterator[str]:
     decision, budget = advice.decision, advice.budget
     yield f"Advice: {_SAID[decision.verdict]}"
     if advice.interrupted:
-        n_rows = max(arm.curve[-1].n_rows for arm in advice.arms if arm.curve)
-        yield (
-            f"Interrupted: the advice rests on models of {n_rows:,} {items_of(advice.look)}, not "
-            f"of {budget.rungs[-1]:,}"
-        )
+        yield f"Interrupted: {_interrupted(advice)}"
     if decision.plan is not None:
         nearest = decision.missed and decision.verdict is Verdict.NEITHER_YET
         yield f"{'Nearest plan' if nearest else 'Plan'}: {say_plan(decision.plan)}"
@@ -77,7 +73,8 @@ def verdict_lines(advice: Advice) -> Iterator[str]:
     fewer, items = [], items_of(advice.look)
     if budget.of_rows is not None and budget.n_rows < budget.of_rows:
         fewer.append(f"raced on a sample, {budget.n_rows:,} of {budget.of_rows:,} {items}")
-    if budget.of_folds is not None and budget.n_folds < budget.of_folds and not budget.n_repeats:
+    judges_less = budget.of_folds is not None and budget.n_folds < budget.of_folds
+    if judges_less and not budget.n_repeats and not advice.interrupted:
         fewer.append(f"judged by {budget.n_folds} of {budget.of_folds} folds")
     if fewer:
         told = ", ".join(fewer)
@@ -92,6 +89,16 @@ def verdict_lines(advice: Advice) -> Iterator[str]:
         )
 
 
+def _interrupted(advice: Advice) -> str:
+    """What the advice rests on."""
+    curves, planned = [arm.curve for arm in advice.arms if arm.curve], advice.budget.rungs
+    if max(map(len, curves)) == len(planned):
+        return "all models have learned; fewer answers judge them than were planned"
+    n_rows = max(curve[-1].n_rows for curve in curves)
+    items = items_of(advice.look)
+    return f"the advice rests on models of {n_rows:,} {items}, not of {planned[-1]:,}"
+
+
 def say_data(look: Look) -> str:
     """What was seen of the data, in figures."""
     items = items_of(look)
@@ -99,7 +106,9 @@ def say_data(look: Look) -> str:
     told.append(f"{look.duplicates:.1%} of the {items} repeat another")
     if look.rarest:
         told.append(f"the rarest of {look.n_classes} classes is {look.rarest:.1%}")
-    return ", ".join(told) + f"; a constant answer is right for {look.constant:.1%}"
+    if look.n_classes and look.constant == 1:
+        return f"{', '.join(told)}; nothing says which are strange"
+    return f"{', '.join(told)}; a constant answer is right for {look.constant:.1%}"
 
 
 def say_plan(plan: Plan) -> str:

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from ounce_exporters.advisor.reasons import reasons
-from ounce_exporters.advisor.summary import lines, verdict_lines
+from ounce_exporters.advisor.summary import lines, say_data, verdict_lines
 from ounce_schemas.advice import (
     Advice,
     Arm,
@@ -145,6 +145,22 @@ def test_a_sample_is_told() -> None:
     assert list(verdict_lines(advice.model_copy(update={"budget": of_folds})))[1] == (
         "Judged by 1 of 4 folds: a larger --budget than 6 judges more surely"
     )
+    last = arm("ridge", 0.8)
+    ended = budget.model_copy(
+        update={"of_rows": 1000, "of_folds": 4, "rungs": (1,) * len(last.curve)}
+    )
+    while_judged = {"interrupted": True, "arms": (last,), "budget": ended}
+    assert list(verdict_lines(advice.model_copy(update=while_judged)))[1:] == [
+        "Interrupted: all models have learned; fewer answers judge them than were planned"
+    ]
+
+
+def test_of_rows_without_labels_no_constant_answer_is_called_right() -> None:
+    unlabelled = LOOK.model_copy(update={"constant": 1.0, "rarest": 0.0})
+
+    assert say_data(unlabelled).endswith("; nothing says which are strange")
+    quantities = LOOK.model_copy(update={"constant": 1.0, "n_classes": 0})
+    assert say_data(quantities).endswith("; a constant answer is right for 100.0%")
 
 
 def test_models_that_are_level_are_told_so() -> None:

@@ -1,11 +1,12 @@
 """All rows judge the last point of a race again and again, each time in other folds."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from ounce_exporters.advisor import race as racing
 from ounce_exporters.advisor.budgeting import RacePlan, plan_race
 from ounce_exporters.advisor.candidates import judged_accuracy
 from ounce_exporters.advisor.exporting import Exported
@@ -123,6 +124,30 @@ def test_what_ends_while_rows_judge_again_leaves_what_is_whole() -> None:
 
     assert raced.interrupted
     assert [len(runner.again) for runner in raced.runners] == [1, 1]
+    assert raced.n_repeats == 2
+
+
+def test_progress_counts_no_rows_that_a_kind_of_model_leaves_out() -> None:
+    """Else it would be told at its end, and Ctrl-C would not be told."""
+    told: list[float] = []
+    rows, names = data(8_000), ("gradient-boosting", "random-forest")
+    recipes = [replace(Fits().recipe(name), most_rows=50) for name in names]
+    plan = plan_race(rows, recipes, 60)
+
+    race(rows, plan, 0, lambda runners: {}, lambda what, done: told.append(done))
+
+    assert told == sorted(told)
+    assert told[-1] < 1
+
+
+def test_a_point_that_is_not_measured_is_not_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(racing, "score_by", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        ran(1.8, Fits())
 
 
 def test_a_kind_of_model_that_fails_then_leaves_the_race() -> None:
