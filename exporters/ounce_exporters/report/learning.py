@@ -47,16 +47,15 @@ def find_curve(
             continue  # a class of which it has no row
         try:
             model = recipe.fit(part, seed, lambda done: None) if share < 1 else judge
-        except Exception:  # libraries raise many types; a curve that fails costs only itself
-            logger.debug("learning curve failed model=%s", recipe.name, exc_info=True)
-            return ()
-        outputs = model.predict(held_out.inputs)
-        score = score_by(recipe, part, outputs, held_out.targets)
-        points.append(
-            LearningPoint(
+            outputs = model.predict(held_out.inputs)
+            score = score_by(recipe, part, outputs, held_out.targets)
+            point = LearningPoint(
                 n_rows=len(part.train),
                 train=score(model.predict(part.train.inputs), part.train.targets),
                 validation=score(outputs, held_out.targets),
             )
-        )
+        except Exception:  # libraries raise many types; a curve that fails costs only itself
+            logger.debug("learning curve failed model=%s", recipe.name, exc_info=True)
+            return ()
+        points.append(point)
     return tuple(points)
