@@ -4,6 +4,7 @@ A graph looks up a row for each byte, or one for each n-gram of each size. An n-
 byte that it begins with.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -23,8 +24,8 @@ def of_bytes(tape: Tape, leaf: str, multiplier: str, n_bytes: int) -> str:
 
     Args:
         tape: takes the nodes.
-        leaf: what is looked up: of each byte, or of the n-grams of each size, size by size; shape
-            (n, rows) or (n, rows, columns).
+        leaf: the bytes themselves, of any shape, or what is looked up: of each byte, or of the
+            n-grams of each size, size by size; shape (n, rows) or (n, rows, columns).
         multiplier: of the same shape.
         n_bytes: of all sentences of an item.
 
@@ -32,6 +33,8 @@ def of_bytes(tape: Tape, leaf: str, multiplier: str, n_bytes: int) -> str:
         ExportError: the tensor has another shape.
     """
     shape = tape.usual[leaf].shape[1:]
+    if math.prod(shape) == n_bytes:
+        return tape.reshape(tape.add("Mul", multiplier, tape.change(leaf)), (n_bytes,))
     if not shape or len(shape) > 2 or shape[0] not in (n_bytes, n_bytes * len(SIZES)):
         raise ExportError(f"tensor {leaf} has no row for each byte or n-gram")
     each = tape.add("Mul", multiplier, tape.change(leaf))
@@ -60,7 +63,8 @@ def check_bytes(values: Values, texts: NDArray[np.uint8], leaf: str) -> None:
     changed = flat.copy()
     changed[np.arange(len(flat)), places] = _LETTER
     before, after = (values(each.reshape(texts.shape))[leaf] for each in (flat, changed))
-    differs = (before != after).reshape(*before.shape[:2], -1).any(axis=2)
+    rows = n_bytes if before[0].size == n_bytes else before.shape[1]
+    differs = (before != after).reshape(len(before), rows, -1).any(axis=2)
     text, row = np.nonzero(differs)
     ahead = row % n_bytes - places[text]
     if ((ahead > 0) | (ahead <= -max(SIZES))).any():
