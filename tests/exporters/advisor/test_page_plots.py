@@ -12,7 +12,6 @@ from ounce_schemas.advice import (
     CurvePoint,
     Decision,
     Limits,
-    Look,
     Measured,
     MeasuredModel,
     Plan,
@@ -20,6 +19,8 @@ from ounce_schemas.advice import (
 )
 from ounce_schemas.card import AccuracyEstimate
 from ounce_schemas.measure import Measure
+
+from tests.support.exporters.advice import LOOK
 
 TOOK_US = {"decision-tree": 9.0, "gradient-boosting-small": 13.6, "gradient-boosting": 13.0}
 
@@ -39,19 +40,7 @@ def advice(limits: Limits) -> Advice:
         options={},
         data_sha256="0" * 64,
         limits=limits,
-        look=Look(
-            n_rows=100,
-            n_numbers=2,
-            n_texts=0,
-            missing=0,
-            duplicates=0,
-            most_values=0,
-            skewed=0,
-            heavy_tailed=0,
-            n_classes=2,
-            constant=0.5,
-            notices=(),
-        ),
+        look=LOOK,
         budget=Budget(given_s=1, planned_s=1, n_rows=100, rungs=(75,), n_folds=1),
         arms=tuple(
             Arm(

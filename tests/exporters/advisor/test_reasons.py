@@ -12,7 +12,6 @@ from ounce_schemas.advice import (
     CurvePoint,
     Decision,
     Limits,
-    Look,
     Measured,
     Plan,
     Verdict,
@@ -20,25 +19,14 @@ from ounce_schemas.advice import (
 from ounce_schemas.card import AccuracyEstimate
 from ounce_schemas.task import TaskSpec, TensorSpec
 
+from tests.support.exporters.advice import LOOK
+
 TASK = TaskSpec(
     name="t",
     kind="classification",
     description="t",
     inputs=(TensorSpec(name="input", datatype="FP32", shape=(4,)),),
     labels=("a", "b"),
-)
-LOOK = Look(
-    n_rows=1000,
-    n_numbers=3,
-    n_texts=1,
-    missing=0,
-    duplicates=0,
-    most_values=2,
-    skewed=1,
-    heavy_tailed=1,
-    n_classes=2,
-    constant=0.5,
-    notices=(),
 )
 
 

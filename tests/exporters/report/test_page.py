@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 from ounce_edge.models.runtimes.base import Inputs
@@ -165,10 +166,15 @@ def test_a_learning_curve_is_of_the_tasks_measure(busy: tuple[Path, TaskData, Re
     n_labels = len(balanced.labels)
 
     class Constant:
+        parameters = 0
+
         def predict(self, inputs: Inputs) -> NDArray[np.float32]:
             return np.tile(np.eye(n_labels, dtype=np.float32)[0], (len(inputs["input"]), 1))
 
-    constant = Recipe("one", "classical", "one", lambda *_: Constant())  # type: ignore[arg-type]
+        def to_onnx(self) -> onnx.ModelProto:
+            raise AssertionError("nobody exports it")
+
+    constant = Recipe("one", "classical", "one", lambda *_: Constant())
     judge = constant.fit(data, 0, lambda done: None)
     curve = find_curve(constant, replace(data, spec=balanced), judge, 0)
 

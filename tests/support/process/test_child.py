@@ -6,13 +6,13 @@ import sys
 from tests.support.process.wait import is_running, wait_until
 
 STARTER = """
-import time
+import signal
 from pathlib import Path
 
 from tests.support.process.child import Child
 
 print(Child(["sleep", "600"], log=Path("/dev/null")).pid, flush=True)
-time.sleep(600)
+signal.pause()
 """
 
 
