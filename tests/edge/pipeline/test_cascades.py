@@ -1,6 +1,5 @@
 """Cascades in the pipeline, and what labels teach it of them."""
 
-import time
 from typing import Any
 
 import numpy as np
@@ -165,14 +164,14 @@ def test_a_second_step_that_fails_costs_no_answer(fails: Any) -> None:
 
 def test_a_floor_that_nothing_meets_any_more_is_told_once_and_so_is_its_return() -> None:
     serving, _, _ = two_steps(cascades=False)
-    serving.plans.accuracy.observe_labels(1, 500, 500, time.perf_counter())
+    serving.plans.accuracy.observe_labels(1, 500, 500, at_s=50.0)
     record = FakeRecord(GOOD, [("ce_minaccuracy", b"0.95")])
     kinds = []
     for later_s in (0.0, 2.0, 4.0):
         serving.plans._refreshed_at_s = -1e9  # a second later
         if later_s == 4.0:
             for _ in range(60):
-                serving.plans.accuracy.observe_labels(1, 99, 1, time.perf_counter())
+                serving.plans.accuracy.observe_labels(1, 99, 1, at_s=50.0)
         [sent], report = process(serving, record)
         kinds.append([h.kind for h in report.incidents])
         assert prediction(sent).parameters.floor_met == (later_s == 4.0)

@@ -19,9 +19,17 @@ from ounce_schemas.policy_trial import policy_in_force
 from ounce_schemas.prediction import Prediction
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, serve, served
-from tests.support.edge.pipelines import GOOD, HEAVY, LIGHT, NOW_S, edition, raises, second_label
+from tests.support.edge.pipelines import (
+    GOOD,
+    HEAVY,
+    LIGHT,
+    NOW_S,
+    Clock,
+    edition,
+    raises,
+    second_label,
+)
 
-CLOCKS = Clocks(wall=lambda: NOW_S)
 
 
 def version(document: str, canary: str | None, share: float = 0.3) -> PolicyVersion:
@@ -39,7 +47,8 @@ def version(document: str, canary: str | None, share: float = 0.3) -> PolicyVers
 def serving(document: str, canary: str, share: float = 0.3, light: Any = second_label) -> Pipeline:
     models = served(DIGITS, "light", light, **LIGHT), served(DIGITS, "heavy", second_label, **HEAVY)
     policy = policy_in_force(version(document, canary, share), "digits", runs_canary=True)
-    return Pipeline(edition(*models).under(policy), clocks=CLOCKS)
+    clocks = Clocks(lambda: NOW_S, Clock(tick_s=1e-5))
+    return Pipeline(edition(*models).under(policy), clocks=clocks)
 
 
 def ask(pipeline: Pipeline, n: int, counts: TrialCounts | None = None) -> list[Prediction]:
@@ -147,7 +156,7 @@ def test_a_floor_that_only_the_policy_on_trial_never_met_is_no_event() -> None:
 def test_a_floor_that_only_the_policy_on_trial_misses_is_met_again_once_the_trial_ends() -> None:
     document, canary = "min_accuracy: 0.6", "{min_accuracy: 0.6, tasks: {digits: {allow: [light]}}}"
     pipeline = serving(document, canary)
-    pipeline.plans.accuracy.observe_labels(0, 500, 500, 0.0)
+    pipeline.plans.accuracy.observe_labels(0, 500, 500, at_s=50.0)
     pipeline.plans._refreshed_at_s = -1e9  # a second later
     records = [FakeRecord(GOOD, [], b"line-%d" % i, offset_=i) for i in range(100)]
     first = {(i.kind, i.subject) for i in serve(pipeline, records, Outbox()).incidents}
