@@ -31,7 +31,6 @@ from tests.support.edge.pipelines import (
 )
 
 
-
 def version(document: str, canary: str | None, share: float = 0.3) -> PolicyVersion:
     return PolicyVersion(
         number=7,
