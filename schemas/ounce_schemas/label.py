@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+MOST_LABEL_BYTES = 4096
+"""A label is an id, and a class or a number. With the bound on their number it bounds memory."""
 KEY_ERRORS = "surrogateescape"
 """How keys that are no UTF-8 become texts, and bytes again."""
 
