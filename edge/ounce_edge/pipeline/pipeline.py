@@ -171,7 +171,7 @@ class Pipeline:
             return 0
         decided, promised = chosen.decided, edition.promised_floors[route]
         report.incidents += [
-            *edition.watch.look_at_accuracy(),
+            *edition.watch.look_at_accuracy(began_s),
             *self._watch.look_at_floors(route, chosen.view, decided.floors, promised),
         ]
         senders = None if self._log is None else self.waiting.senders(chosen.considered)
