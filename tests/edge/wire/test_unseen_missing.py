@@ -104,7 +104,8 @@ ROWS = [{"heat": 21, "light": 4}, {"light": 4}]
 def test_the_answer_says_so(form: str) -> None:
     served_by = pipeline(served(ROOM, "tree"), task=ROOM, answer=form)
     records = [FakeRecord(as_bytes(row), offset_=i) for i, row in enumerate(ROWS)]
-    published, _ = process(served_by, *records)
+    published, report = process(served_by, *records)
+    assert report.unseen_missing == 1
     bodies = [json.loads(value) for _, value, _, _ in published]
     found = {body["id"][-1]: body.get("parameters", body) for body in bodies}
     assert "unseen_missing" not in found["0"]
