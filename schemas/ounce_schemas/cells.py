@@ -63,6 +63,10 @@ class Cell(BaseModel, extra="forbid", frozen=True):
     texts: tuple[str, ...] | None = Field(
         default=None, description="Texts that the models have learned; others are unknown to them"
     )
+    gaps: bool | None = Field(
+        default=None,
+        description="Whether a row that the models have learned has a gap here; absent: not known",
+    )
 
 
 def read_cell(cell: Cell, value: object) -> float | str | None:

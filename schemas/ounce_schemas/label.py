@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+MOST_LABEL_BYTES = 4096
+"""A label is an id, and a class or a number. With the bound on their number it bounds memory."""
 KEY_ERRORS = "surrogateescape"
 """How keys that are no UTF-8 become texts, and bytes again."""
 
@@ -35,7 +37,9 @@ class LabelOutcome(StrEnum):
     JOINED = "joined"
     """Held against the answer that it belongs to."""
     UNKNOWN = "unknown"
-    """Its answer is not remembered here: another worker's, forgotten, or never given."""
+    """No answer of its id is remembered here: another worker's, forgotten, or never given."""
+    MISMATCHED = "mismatched"
+    """Requests with its id are remembered here, and none of its source or key."""
     AMBIGUOUS = "ambiguous"
     """Requests of several senders have its id, and it does not say which it is about."""
     REPEATED = "repeated"

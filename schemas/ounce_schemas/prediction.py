@@ -9,6 +9,8 @@ import msgspec
 from ounce_schemas.routing import Choice, Objective
 
 PREDICTION_EVENT_TYPE = "io.ounce.prediction"
+MARKS = ("duplicate", "timestamp_off", "unknown_text", "unseen_missing")
+"""Parameters of few answers; absent where they are false."""
 
 
 class Decision(msgspec.Struct):
@@ -66,6 +68,9 @@ class Decision(msgspec.Struct):
     or `targets`, none that explains meets deadline and floor, or it failed."""
     unknown_text: bool = False
     """A text of the request is none that the models have learned; they answer as for a rare one."""
+    unseen_missing: bool = False
+    """A value of the request is missing in a column that has no gap in the rows that the models
+    have learned: how well they answer without it was never measured."""
 
 
 class NumberOutput(msgspec.Struct, tag_field="datatype", tag="FP32"):

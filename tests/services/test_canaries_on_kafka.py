@@ -169,3 +169,19 @@ def test_a_canary_is_promoted_or_ended_by_command(
     assert run(kafka, "rollback", "5").exit_code == 0
     assert topic.history().current.canary is None  # type: ignore[union-attr]
     assert json.loads(topic.history().versions[6].model_dump_json())["canary"]["share"] == 0.1
+
+
+def test_a_model_that_the_task_has_not_is_not_put_on_trial(
+    kafka: str, canaries: OwnTopics, digits_models: Path
+) -> None:
+    topic = PolicyTopic(kafka)
+    topic.append(topic.history(), Change("{min_accuracy: 0.5}", "ann"))
+    options = ["--share=0.3", f"--models={digits_models}"]
+    refused = run(kafka, "canary", "start", "--model=digits/absent", *options)
+    assert isinstance(refused.exception, PolicyError), refused.output
+    assert "digits/absent: not started; mend the errors" in str(refused.exception)
+    assert "error: task digits: " in refused.stderr
+    assert "absent" in refused.stderr
+    unnamed = run(kafka, "canary", "start", "--model=mlp", *options)
+    assert "--model 'mlp' is not TASK/MODEL" in str(unnamed.exception)
+    assert [version.number for version in topic.history().versions.values()] == [1]

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from ounce_schemas.label import KEY_ERRORS, Label, LabelOutcome
+from ounce_schemas.label import KEY_ERRORS, MOST_LABEL_BYTES, Label, LabelOutcome
 from ounce_schemas.request import HEADER_ID, HEADER_SOURCE
 from ounce_schemas.topics import labels_topic, requests_topic
 
@@ -42,8 +42,6 @@ _ABSENT_AGAIN_S = 30.0
 """From one look for topics that were absent to the next."""
 _FAILED_AGAIN_S = 5.0
 _TIMEOUT_S = 5.0
-_MOST_BYTES = 4096
-"""A label is an id, and a class or a number. With the bound on their number it bounds memory."""
 
 
 def read_labels(record: Record) -> list[Label]:
@@ -55,8 +53,8 @@ def read_labels(record: Record) -> list[Label]:
     value = record.value()
     if value is None:
         raise ValueError("it has no value")
-    if len(value) > _MOST_BYTES:
-        raise ValueError(f"its value has {len(value)} bytes, more than {_MOST_BYTES}")
+    if len(value) > MOST_LABEL_BYTES:
+        raise ValueError(f"its value has {len(value)} bytes, more than {MOST_LABEL_BYTES}")
     return [_with_sender(label, record) for label in decode_labels(value)]
 
 
@@ -64,7 +62,7 @@ def _with_sender(label: Label, record: Record) -> Label:
     headers, key = dict(record.headers() or ()), record.key()
     if not label.id:
         id_, source = headers.get(HEADER_ID), headers.get(HEADER_SOURCE)
-        if not id_ or len(id_) > _MOST_BYTES:
+        if not id_ or len(id_) > MOST_LABEL_BYTES:
             raise ValueError(f"neither its value nor its header {HEADER_ID} holds an id")
         label.id = id_.decode()
         if source and not label.source:
@@ -72,8 +70,8 @@ def _with_sender(label: Label, record: Record) -> Label:
     if key and label.device is None:
         label.device = key.decode(errors=KEY_ERRORS)
     for name, text in (("source", label.source), ("key", label.device)):
-        if text and len(text) > _MOST_BYTES:
-            raise ValueError(f"its {name} has {len(text)} characters, more than {_MOST_BYTES}")
+        if text and len(text) > MOST_LABEL_BYTES:
+            raise ValueError(f"its {name} has {len(text)} characters, more than {MOST_LABEL_BYTES}")
     return label
 
 

@@ -46,7 +46,7 @@ class Joined:
     plans: Mapping[Hashable, PlanTruth]
     """By plan, those that have at least one labelled answer."""
     outcomes: Mapping[LabelOutcome, int]
-    """What became of the labels: joined, unknown, ambiguous, repeated or invalid; empty of none."""
+    """What became of the labels, by those that are `is_of_memory`; empty of none."""
 
 
 class AnswerMemory:
@@ -106,8 +106,7 @@ class AnswerMemory:
             json_id = bounded_name(_encode_id(label.id))
             holders = _holders(label, json_id, blocks)
             if len(holders) != 1:
-                unknown = LabelOutcome.AMBIGUOUS if holders else LabelOutcome.UNKNOWN
-                outcomes[unknown] += 1
+                outcomes[_why_not_one(holders, json_id, blocks)] += 1
                 continue
             [(origin, block)] = holders.items()
             if any((json_id, origin) in each.labelled for each in blocks):
@@ -139,6 +138,15 @@ class AnswerMemory:
         values, answers = np.array(truth, dtype=np.float64), np.array(predicted)
         near = np.abs(answers - values) <= self._tolerance
         return PlanTruth(near, self._strata.of(answers, values))
+
+
+def _why_not_one(
+    holders: Mapping[bytes, AnswerBlock], json_id: bytes, blocks: Sequence[AnswerBlock]
+) -> LabelOutcome:
+    if holders:
+        return LabelOutcome.AMBIGUOUS
+    is_known = any(block.origins_of(json_id) for block in blocks)
+    return LabelOutcome.MISMATCHED if is_known else LabelOutcome.UNKNOWN
 
 
 def _holders(

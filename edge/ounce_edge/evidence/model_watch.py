@@ -1,6 +1,7 @@
 """Noticing that models fail or slow down, and that plans achieve other than was believed."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,13 +15,21 @@ from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 
 logger = logging.getLogger(__name__)
 
+ACCURACY_EVERY_S = 60.0
+"""Accuracies that changed are told at most so often: while inputs or labels shift, a belief goes to
+and fro between both sides of what was promised."""
+_MOST_NAMED = 5
+"""Plans that one event tells of in full."""
+
 
 class ModelWatch:
     """Watches one edition's models and plans, and keeps what is believed of them up to date."""
 
     def __init__(self, plans: Plans) -> None:
         self._plans = plans
-        self._moved = plans.accuracy.moved
+        self._told = plans.accuracy.moved
+        """Whose accuracy people think has changed."""
+        self._told_at_s = -math.inf
         self._failed_in_a_row: dict[int, int] = {}
         """By model, inputs that it failed on since it answered one, where there are any."""
 
@@ -106,23 +115,35 @@ class ModelWatch:
             for plan in some
         )
 
-    def look_at_accuracy(self) -> list[Incident]:
-        """Tell of plans whose accuracy is believed to be other than validation data said."""
-        beliefs, incidents = self._plans.accuracy, list[Incident]()
-        if beliefs.moved is self._moved:
-            return incidents
-        for p in np.flatnonzero(beliefs.moved != self._moved).tolist():
-            plan = self._plans[p]
-            said = f"{plan.accuracy.value:.4f} of validation data"
-            text = (
-                f"plan {plan.name} is believed to reach accuracy {beliefs.value[p]:.4f} "
-                f"({beliefs.low[p]:.4f} to {beliefs.high[p]:.4f}) instead of the {said}"
-                if beliefs.moved[p]
-                else f"plan {plan.name} is believed to reach the accuracy {said} again"
-            )
-            incidents.append(Incident(EventKind.ACCURACY_CHANGED, plan.name, text))
-        self._moved = beliefs.moved
-        return incidents
+    def look_at_accuracy(self, at_s: float) -> list[Incident]:
+        """Tell of plans whose accuracy is believed to be other than validation data said, or no
+        longer: of all at once, and of what has changed since only after a while.
+
+        Args:
+            at_s: now, on any steady clock.
+        """
+        moved = self._plans.accuracy.moved
+        if moved is self._told or at_s - self._told_at_s < ACCURACY_EVERY_S:
+            return []
+        changed = np.flatnonzero(moved != self._told).tolist()
+        self._told = moved
+        if not changed:
+            return []
+        self._told_at_s = at_s
+        subject = self._plans[changed[0]].name if len(changed) == 1 else "plans"
+        more = f"; and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
+        text = "; ".join(map(self._accuracy_text, changed[:_MOST_NAMED])) + more
+        return [Incident(EventKind.ACCURACY_CHANGED, subject, text)]
+
+    def _accuracy_text(self, p: int) -> str:
+        beliefs, plan = self._plans.accuracy, self._plans[p]
+        said = f"{plan.accuracy.value:.4f} of validation data"
+        if not beliefs.moved[p]:
+            return f"plan {plan.name} is believed to reach the accuracy {said} again"
+        return (
+            f"plan {plan.name} is believed to reach accuracy {beliefs.value[p]:.4f} "
+            f"({beliefs.low[p]:.4f} to {beliefs.high[p]:.4f}) instead of the {said}"
+        )
 
     def _suspend(self, model: int, at_s: float, text: str) -> Incident:
         name = self._plans.models[model].name

@@ -3,12 +3,19 @@
 import logging
 import time
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
 from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT
-from ounce_schemas.request import CONTENT_TYPE_JSON, HEADER_CONTENT_TYPE, HEADER_REPLY
+from ounce_schemas.errors import InvalidMessageError
+from ounce_schemas.json_errors import NO_JSON
+from ounce_schemas.request import (
+    CONTENT_TYPE_JSON,
+    HEADER_CONTENT_TYPE,
+    HEADER_ID,
+    HEADER_REPLY,
+)
 from ounce_schemas.topics import dead_letters_topic, predictions_topic
 from prometheus_client import Counter
 
@@ -16,6 +23,8 @@ from ounce_edge.broker.publishing import ProducerSettings
 from ounce_edge.gateway.patterns import is_text
 from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session
+from ounce_edge.wire.formats.content import as_id
+from ounce_edge.wire.formats.json_text import plain_text
 from ounce_edge.wire.records import Headers
 
 logger = logging.getLogger(__name__)
@@ -25,6 +34,15 @@ _CLOCKS_DIFFER_S = 60.0
 """An answer may be stamped by a clock that is so much behind this one."""
 _OF_TRACES = ("traceparent", "tracestate", "ce_traceparent", "ce_tracestate")
 _encode = msgspec.json.Encoder().encode
+
+
+class _Named(msgspec.Struct):
+    """What a body says of itself."""
+
+    id: Any = None
+
+
+_decode = msgspec.json.Decoder(_Named).decode
 
 
 class Answers:
@@ -142,18 +160,27 @@ def publish(session: Session, replies: ReplyAddress, body: bytes | None, headers
     if HEADER_REASON in found:
         trace = [(name, text) for name, text in properties if name.lower() in _OF_TRACES]
         properties = [(HEADER_CONTENT_TYPE, CONTENT_TYPE_JSON), *trace]
-        body = _refusal(found)
+        body = _refusal(found, body or b"")
     session.publish(reply, body or b"", properties)
     return True
 
 
-def _refusal(headers: dict[str, bytes | None]) -> bytes:
-    """What a device hears of a request that became a dead letter."""
+def _refusal(headers: dict[str, bytes | None], body: bytes) -> bytes:
+    """What a device hears of a request or label that became a dead letter."""
     reason, text = headers.get(HEADER_REASON), headers.get(HEADER_TEXT)
+    id_ = (headers.get(HEADER_ID) or b"").decode(errors="replace") or _id_within(body)
     return _encode(
         {
             "error": (reason or b"").decode(errors="replace"),
             "text": (text or b"").decode(errors="replace"),
-            **({"id": id_.decode(errors="replace")} if (id_ := headers.get("ce_id")) else {}),
+            **({"id": id_} if id_ else {}),
         }
     )
+
+
+def _id_within(body: bytes) -> str | None:
+    """The id that stands in a JSON object; None where none does."""
+    try:
+        return as_id(_decode(plain_text(body)).id)
+    except (*NO_JSON, InvalidMessageError):
+        return None

@@ -124,8 +124,7 @@ class Pipeline:
             self.waiting.add(batch, repeated, poll, senders)
             self._tightest.add(float(batch.max_latency_ms.min()), self._clocks.steady())
             report.repeats = len(repeated)
-            if batch.timestamps_off is not None:
-                report.timestamps_off = int(batch.timestamps_off.sum())
+            report.count_marks(batch)
         self._rejecting.reject(rejected, publish, report)
         poll.open -= len(rejected)
         self._due_at_s = 0.0
@@ -171,7 +170,7 @@ class Pipeline:
             return 0
         decided, promised = chosen.decided, edition.promised_floors[route]
         report.incidents += [
-            *edition.watch.look_at_accuracy(),
+            *edition.watch.look_at_accuracy(began_s),
             *self._watch.look_at_floors(route, chosen.view, decided.floors, promised),
         ]
         senders = None if self._log is None else self.waiting.senders(chosen.considered)

@@ -16,7 +16,7 @@ from ounce_edge.models.execution import Call
 from ounce_edge.pipeline.tenants import TenantShare
 from ounce_edge.pipeline.trails import Trail
 from ounce_edge.recommender.beliefs.plans import Model
-from ounce_edge.wire.batch import Rejected
+from ounce_edge.wire.batch import Rejected, RequestBatch
 
 
 class GroupReport(NamedTuple):
@@ -80,6 +80,8 @@ class Report:
     repeats: int = 0
     timestamps_off: int = 0
     """Requests whose timestamp is too far off the worker's clock to be believed."""
+    unseen_missing: int = 0
+    """Requests that lack a value which no row lacked that the models have learned."""
     explanations: Counter[ExplanationOutcome] = field(default_factory=Counter)
     """Answers that were to be explained: `given`, or why they are not."""
     escalated: int = 0
@@ -93,3 +95,10 @@ class Report:
     """By partition, the offset that a successor goes on at; only what is answered in full."""
     letters: list[Rejected] = field(default_factory=list)
     """What became dead letters, where trails are kept."""
+
+    def count_marks(self, batch: RequestBatch) -> None:
+        """Count the requests of a batch that are marked for what they hold."""
+        if batch.timestamps_off is not None:
+            self.timestamps_off = int(batch.timestamps_off.sum())
+        if batch.unseen_missing is not None:
+            self.unseen_missing = int(batch.unseen_missing.sum())

@@ -73,6 +73,7 @@ class Metrics:
         for per_task in (
             to.duplicates,
             to.timestamps_off,
+            to.unseen_missing,
             to.always_best,
             to.compute_gpu,
             to.decision,
@@ -179,6 +180,8 @@ class Metrics:
             self._add(self._to.duplicates, report.repeats, task)
         if report.timestamps_off:
             self._add(self._to.timestamps_off, report.timestamps_off, task)
+        if report.unseen_missing:
+            self._add(self._to.unseen_missing, report.unseen_missing, task)
         for outcome, n in report.explanations.items():
             self._add(self._to.explanations, n, task, outcome)
         for reason in report.rejected:

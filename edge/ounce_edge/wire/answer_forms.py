@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from ounce_schemas.prediction import PREDICTION_EVENT_TYPE, Prediction
+from ounce_schemas.prediction import MARKS, PREDICTION_EVENT_TYPE, Prediction
 from ounce_schemas.request import (
     CONTENT_TYPE_EVENT,
     CONTENT_TYPE_JSON,
@@ -25,7 +25,6 @@ CONTENT_TYPES = {
 }
 _json = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Prediction).decode
-_MARKS = ("duplicate", "timestamp_off", "unknown_text")
 EXPLAINED = ("explained_base", "contributions", "explained_inputs")
 """Outputs of an explanation."""
 
@@ -82,7 +81,7 @@ class AnswerForms:
             "latency_ms": how.latency_ms,
             "deadline_met": how.deadline_met,
             "floor_met": how.floor_met,
-            **{name: True for name in _MARKS if getattr(how, name)},
+            **{name: True for name in MARKS if getattr(how, name)},
             **_flat_explanation(prediction),
         }
 

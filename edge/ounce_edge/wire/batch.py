@@ -43,6 +43,8 @@ class RequestBatch:
     """Whose timestamps can't be believed; None: all can."""
     unknown_texts: NDArray[np.bool_] | None = None
     """Whose texts hold one that no model has learned; None: none's."""
+    unseen_missing: NDArray[np.bool_] | None = None
+    """Who lacks a value that no row lacked which the models have learned; None: nobody."""
     routes: NDArray[np.intp] | None = None
     """Who may answer, by number; None: the first route for all."""
     explained: NDArray[np.bool_] | None = None
@@ -105,6 +107,7 @@ def gather(parts: Sequence[tuple[RequestBatch, NDArray[np.intp]]]) -> RequestBat
         timestamps_ms=np.concatenate([b.timestamps_ms for b in some]),
         timestamps_off=_joined_marks(some, [b.timestamps_off for b in some]),
         unknown_texts=_joined_marks(some, [b.unknown_texts for b in some]),
+        unseen_missing=_joined_marks(some, [b.unseen_missing for b in some]),
         explained=_joined_marks(some, [b.explained for b in some]),
         all_bare=all(b.all_bare for b in some),
         rows=_joined_rows(some),
@@ -126,6 +129,7 @@ def _some(batch: RequestBatch, items: NDArray[np.intp]) -> RequestBatch:
         timestamps_ms=batch.timestamps_ms[items],
         timestamps_off=None if batch.timestamps_off is None else batch.timestamps_off[items],
         unknown_texts=None if batch.unknown_texts is None else batch.unknown_texts[items],
+        unseen_missing=None if batch.unseen_missing is None else batch.unseen_missing[items],
         explained=None if batch.explained is None else batch.explained[items],
         all_bare=batch.all_bare,
         rows=None if batch.rows is None else take(batch.rows, items),

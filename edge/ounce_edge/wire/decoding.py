@@ -34,6 +34,7 @@ from ounce_edge.wire.request_head import (
 from ounce_edge.wire.stacking import stack
 from ounce_edge.wire.targets import NO_ROUTES, Numbers, Targets
 from ounce_edge.wire.timestamps import sent_at_ms
+from ounce_edge.wire.unseen_missing import UnseenMissing
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Decoder:
         self._parser = RequestParser(task, policy, schemas)
         self._alike = AlikeReader(task, self._parser, policy.max_body_bytes)
         self._known_texts = KnownTexts(task)
+        self._unseen_missing = UnseenMissing(task)
         self._position_ids = PositionIds(requests_topic(task.name))
         self._example = example_body(task)
 
@@ -90,7 +92,8 @@ class Decoder:
 
     def _decode_alike(self, columns: Columns, now_ms: float) -> RequestBatch | None:
         """The fast path: one body format, targets in headers only, nothing wrong. None where it
-        does not apply; then `_decode_any` treats every record alone, and says what is wrong."""
+        does not apply, as where a value is missing; then `_decode_any` treats every record alone,
+        and says what is wrong."""
         if self._parser.raw_bytes is None or not all(columns.values):
             return None
         values, n = cast("Sequence[bytes]", columns.values), len(columns.values)
@@ -231,6 +234,7 @@ class Decoder:
             asked=asked,
             headers=named,
             unknown_texts=self._known_texts.unknown(inputs),
+            unseen_missing=self._unseen_missing.find(inputs),
             all_bare=all(p.head is NO_HEADERS for p in parsed),
             n_bytes=columns.n_bytes(),
             rows=many,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from ounce_schemas.prediction import PREDICTION_EVENT_TYPE
+from ounce_schemas.prediction import MARKS, PREDICTION_EVENT_TYPE
 from ounce_schemas.request import (
     HEADER_CONTENT_TYPE,
     HEADER_ID,
@@ -38,15 +38,14 @@ so they must not grow it."""
 _json = msgspec.json.Encoder().encode
 _BOOL = (b"false", b"true")
 _CONTENT_TYPE = {form: (HEADER_CONTENT_TYPE, t.encode()) for form, t in CONTENT_TYPES.items()}
-_MARK_NAMES = (b"duplicate", b"timestamp_off", b"unknown_text")
-_MARK_TEXTS = (*(b',"%b":true' % name for name in _MARK_NAMES), b',"not_explained":"no-model"',
-               b',"not_explained":"targets"')  # fmt: skip
+_MARK_TEXTS = (*(b',"%b":true' % name.encode() for name in MARKS),
+               b',"not_explained":"no-model"', b',"not_explained":"targets"')  # fmt: skip
 _MARKS = tuple(
     b"".join(text for bit, text in enumerate(_MARK_TEXTS) if number >> bit & 1)
     for number in range(2 ** len(_MARK_TEXTS))
 )
-"""What few answers have: by 1 for a duplicate, 2 for a timestamp that is off, 4 for a text that the
-models have not learned, and 8 or 16 for an explanation that is not there."""
+"""What few answers have: by 1, 2, 4 and 8 for `MARKS`, and by 16 or 32 for an explanation that is
+not there."""
 
 
 class GroupAnswer(NamedTuple):
@@ -216,8 +215,10 @@ class Encoder:
             marks[batch.timestamps_off[answer.items]] += 2
         if batch.unknown_texts is not None:
             marks[batch.unknown_texts[answer.items]] += 4
+        if batch.unseen_missing is not None:
+            marks[batch.unseen_missing[answer.items]] += 8
         if batch.explained is not None and answer.explained is None:
-            marks[batch.explained[answer.items]] += 16 if answer.could_explain else 8
+            marks[batch.explained[answer.items]] += 32 if answer.could_explain else 16
         deadlines, floors = batch.max_latency_ms[answer.items], batch.min_accuracy[answer.items]
         in_time = (latency_ms <= deadlines).astype(np.float64)
         kept = (floors <= answer.accuracy_low).astype(np.float64)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from ounce_schemas.errors import InvalidMessageError
-from ounce_schemas.prediction import Prediction
+from ounce_schemas.prediction import MARKS, Prediction
 from ounce_schemas.request import AnswerForm
 
 from ounce_edge.wire.answer_forms import EXPLAINED, AnswerForms
@@ -15,7 +15,6 @@ from ounce_edge.wire.request_head import RequestHead
 
 _decode = msgspec.json.Decoder(Prediction).decode
 _json = msgspec.json.Encoder().encode
-_MARKS = ("duplicate", "timestamp_off", "unknown_text")
 
 
 class ManyRows:
@@ -152,12 +151,12 @@ def _parameters(first: Prediction, each: Sequence[Prediction]) -> dict[str, Any]
         "gpu_ms": _rounded(sum(p.gpu_ms or 0.0 for p in own)),
         "cost": _rounded(sum(p.cost or 0.0 for p in own)),
         "cost_saved": _rounded(sum(p.cost_saved or 0.0 for p in own)),
-        **{name: any(getattr(p, name) for p in own) for name in _MARKS},
+        **{name: any(getattr(p, name) for p in own) for name in MARKS},
     }
     why_not = [p.not_explained for p in own if p.not_explained]
     if why_not:
         how |= {"not_explained": why_not[0], "explanation": None, "explained": None}
-    absent = {name for name in _MARKS if not how[name]}
+    absent = {name for name in MARKS if not how[name]}
     absent |= {n for n in ("not_explained", "explanation", "explained") if how[n] is None}
     if first.parameters.objective is None:
         absent |= {"objective", "cost", "cost_saved"}

@@ -26,6 +26,11 @@ _NOT_EXPLAINED = {
     "no-model": "none of the models that may answer explains",
     "targets": "none of the models that explain meets the targets",
 }
+_NOTES = {
+    "unknown_text": "a text of the request is none that the models have learned",
+    "unseen_missing": "a value is missing that no row missed which the models have learned",
+}
+"""What marks of an answer mean to who asked."""
 _MOST_SILENT = 2
 """Rows in a row without an answer; no further one is asked, since each waits as long."""
 _MOST_SHOWN = 10
@@ -173,8 +178,9 @@ def _in_full(found: Answer | RefusedError | BrokerError) -> str:
     }
     if how.rejected:
         lines["rejected"] = how.rejected
-    if how.unknown_text:
-        lines["note"] = "a text of the request is none that the models have learned"
+    notes = [note for mark, note in _NOTES.items() if getattr(how, mark)]
+    if notes:
+        lines["note"] = "; ".join(notes)
     lines |= _explained(found)
     return "\n".join(f"{name:<10}  {text}" for name, text in lines.items())
 

@@ -51,6 +51,10 @@ class AsyncClient:
         """As `Client.ask`."""
         return await asyncio.to_thread(self._entered.ask, data, **how)
 
+    async def label(self, id: str, **truth: Any) -> None:
+        """As `Client.label`."""
+        await asyncio.to_thread(self._entered.label, id, **truth)
+
     async def answers(self, timeout_s: float | None = None) -> AsyncIterator[Answer | RefusedError]:
         """As `Client.answers`."""
         loop = asyncio.get_running_loop()

@@ -1,22 +1,33 @@
-"""`Client`: ask a task's workers, and wait for the answer."""
+"""`Client`: ask a task's workers, wait for the answer, and tell them the truth."""
 
 import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Self, cast
 
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from ounce_schemas.dead_letter import HEADER_TOPIC
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.request import HEADER_ID
-from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
+from ounce_schemas.topics import (
+    dead_letters_topic,
+    labels_topic,
+    predictions_topic,
+    requests_topic,
+)
 
 from ounce_services.client.answer import Answer, RefusedError, read_answer, read_refusal
+from ounce_services.client.labels import label_body
 from ounce_services.client.request import Targets, as_body, make_headers
-from ounce_services.cluster.admin import CLIENT_CONFIG, describe_cluster, require_topics
+from ounce_services.cluster.admin import (
+    CLIENT_CONFIG,
+    Cluster,
+    describe_cluster,
+    require_topics,
+)
 from ounce_services.devices.answers import AnswerReader
 
 _LOOK_S = 0.002
@@ -61,9 +72,12 @@ class Client:
         self._task = task
         self._requests = requests_topic(task)
         self._letters = dead_letters_topic(task)
+        self._labels = labels_topic(task)
         topics = [predictions_topic(task), self._letters]
-        cluster = describe_cluster(kafka, timeout_s, security)
+        self._describe: Callable[[], Cluster] = lambda: describe_cluster(kafka, timeout_s, security)
+        cluster = self._describe()
         require_topics(cluster, task, [self._requests, *topics])
+        self._takes_labels = self._labels in cluster.partitions
         self._reader = AnswerReader(kafka, cluster, topics, security)
         self._producer = Producer(
             {**CLIENT_CONFIG, **_GROUP_CONFIG, "bootstrap.servers": kafka, **security}
@@ -150,6 +164,44 @@ class Client:
             f"no answer to {id_} within {limit_s:g} s; is a worker of the task running? "
             f"`ounce worker --task {self._task}` starts one"
         )
+
+    def label(
+        self,
+        id: str,
+        *,
+        label: object = None,
+        value: float | None = None,
+        device: str | None = "client",
+    ) -> None:
+        """Say what an answer should have been, and wait until Kafka has it.
+
+        Args:
+            id: of the answer; of a row of several, `ID/NUMBER`.
+            label: of a classification: the true class, as a text or a number.
+            value: of a regression: the true value.
+            device: who sent the request, as for `send`; None: whoever used the id, if only one did.
+
+        Raises:
+            InvalidMessageError: no worker could use such a label.
+            BrokerError: the task has no topic of labels, or Kafka does not take the label in time.
+        """
+        body = label_body(id, label, value)
+        if not self._takes_labels:
+            require_topics(self._describe(), self._task, [self._labels])
+            self._takes_labels = True
+        fate: list[KafkaError | None] = []
+        try:
+            self._producer.produce(
+                self._labels, body, device, on_delivery=lambda error, _: fate.append(error)
+            )
+        except (KafkaException, BufferError) as e:
+            raise BrokerError(f"the label was not sent: {e}") from e
+        until_s = time.monotonic() + self._timeout_s
+        while not fate and time.monotonic() < until_s:
+            self._producer.poll(_LOOK_S)
+        if not fate or fate[0] is not None:
+            why = fate[0].str() if fate and fate[0] else f"not within {self._timeout_s:g} s"
+            raise BrokerError(f"Kafka does not take the label of {id}: {why}")
 
     def answers(self, timeout_s: float | None = None) -> Iterator[Answer | RefusedError]:
         """Answers and refusals as they come, of all who ask, but for those that `ask` waits for.

@@ -16,6 +16,7 @@ from ounce_services.control.access.keys import Keys
 from ounce_services.control.access.rate import RateLimit
 from ounce_services.control.access.tokens import Tokens
 from ounce_services.control.carriers import ModelsCarrier, PolicyCarrier
+from ounce_services.control.command_log import CommandLog
 from ounce_services.control.dead_letter_desk import DeadLetterDesk
 from ounce_services.control.decision_search import Found, find_decision
 from ounce_services.control.fleet import Topic
@@ -53,6 +54,7 @@ class Plane:
         dead_letters: of all tasks.
         stream: the newest predictions.
         shadows: what shadows say, beside what is published.
+        commands: what was changed past the control plane.
     """
 
     settings: ControlSettings
@@ -67,6 +69,7 @@ class Plane:
     dead_letters: DeadLetterDesk
     stream: Stream
     shadows: ShadowWatch
+    commands: CommandLog
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -102,7 +105,7 @@ def make_plane(
         Kind.POLICY: PolicyCarrier(topic),
         Kind.MODELS: ModelsCarrier(open_models),
     }
-    outbox = Outbox(database, carriers)
+    outbox, audit = Outbox(database, carriers), Audit(database)
     per_minute = settings.calls_per_minute
     provider = settings.provider
     mirror = PolicyMirror(database)
@@ -117,7 +120,7 @@ def make_plane(
             RateLimit(per_minute, max(per_minute // 4, 1)),
             settings.open,
         ),
-        Audit(database),
+        audit,
         outbox,
         topic,
         policies,
@@ -126,6 +129,7 @@ def make_plane(
         DeadLetterDesk(lambda task: DeadLetterTopic(at[0], task, *at[1:])),
         Stream(connection, settings.task),
         ShadowWatch(connection, lambda: policies.history().current),
+        CommandLog(connection, audit, outbox),
     )
 
 
@@ -136,7 +140,11 @@ def kept_in_step(plane: Plane) -> Iterator[None]:
     thread = threading.Thread(target=_keep_in_step, args=(plane, stop), name="in-step", daemon=True)
     thread.start()
     try:
-        with plane.stream.following(), plane.shadows.following():
+        with (
+            plane.stream.following(),
+            plane.shadows.following(),
+            plane.commands.following(),
+        ):
             yield
     finally:
         stop.set()

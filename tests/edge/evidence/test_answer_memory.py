@@ -138,14 +138,14 @@ def test_two_senders_may_use_the_same_id() -> None:
     for again in (Label("1", label="zero", source="/d/1"), Label("1", label="zero", device="k1")):
         assert outcomes(memory, again) == {"repeated": 1}
     assert outcomes(memory, Label("1", label="zero")) == {"ambiguous": 1}
-    assert outcomes(memory, Label("1", label="zero", source="/d/3")) == {"unknown": 1}
-    assert outcomes(memory, Label("1", label="zero", device="k3")) == {"unknown": 1}
+    assert outcomes(memory, Label("1", label="zero", source="/d/3")) == {"mismatched": 1}
+    assert outcomes(memory, Label("1", label="zero", device="k3")) == {"mismatched": 1}
 
 
 def test_without_a_source_the_key_tells_senders_apart() -> None:
     memory = AnswerMemory(DIGITS)
     memory.remember(given(columns("1"), "light", np.array([0]), key=b"k1"))
-    assert outcomes(memory, Label("1", label="zero", device="k2")) == {"unknown": 1}
+    assert outcomes(memory, Label("1", label="zero", device="k2")) == {"mismatched": 1}
     memory.remember(given(columns("1"), "heavy", np.array([1]), key=b"\xff"))
     other = Label("1", label="zero", device=b"\xff".decode(errors=KEY_ERRORS))
     assert list(memory.join([other]).plans) == ["heavy"]

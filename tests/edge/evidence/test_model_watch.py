@@ -3,6 +3,7 @@ a shift of the inputs."""
 
 import numpy as np
 import pytest
+from ounce_edge.evidence.incidents import Incident
 from ounce_edge.evidence.model_watch import ModelWatch
 from ounce_edge.models.execution import Answered, Call, Failure, Outcome
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
@@ -10,6 +11,7 @@ from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.measures import wilson
 from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
+from ounce_schemas.event import EventKind
 
 N, VALUE, SURE = 10_000, 0.95, 0.9
 """Validation items, the accuracy on them, and the share that the first step answers."""
@@ -51,7 +53,7 @@ def test_how_many_go_on_to_the_next_step_is_no_shift(plans: Plans, n: int, cut: 
         watch.learn_outcome(0, outcome(rng, n=n, cut=cut and i % 2 == 0))
         plans.accuracy.refresh(float(i))
         assert plans.accuracy.value == pytest.approx([VALUE])
-    assert watch.look_at_accuracy() == []
+    assert watch.look_at_accuracy(float(CALLS)) == []
 
 
 def test_inputs_of_which_more_need_the_next_step_are_one(plans: Plans) -> None:
@@ -73,3 +75,33 @@ def test_what_a_model_answered_beside_failures_is_no_evidence(plans: Plans) -> N
         watch.learn_outcome(0, answers)
     plans.accuracy.refresh(1.0)
     assert plans.accuracy.value == pytest.approx([VALUE])
+
+
+def test_a_shift_that_goes_to_and_fro_is_told_once_a_minute() -> None:
+    prior = AccuracyPrior(VALUE, *wilson(VALUE, N), N)
+    names = [f"plan-{i}" for i in range(7)]
+    one_model = [Model("light", 1000, LatencyBelief([1], [1.0], [1.0]))]
+    plans = Plans(one_model, [Plan(name, [PlanStep(0, 1.0)], prior) for name in names])
+    watch, flips = ModelWatch(plans), 0
+
+    def told(at_s: int, good: int, bad: int) -> list[Incident]:
+        nonlocal flips
+        was = plans.accuracy.moved
+        for plan in range(len(names)):
+            plans.accuracy.observe_labels(plan, good, bad, float(at_s))
+        plans.accuracy.refresh(float(at_s))
+        flips += int((plans.accuracy.moved != was).sum())
+        return watch.look_at_accuracy(float(at_s))
+
+    incidents = [told(at_s, *((0, 400) if at_s % 2 else (2000, 0))) for at_s in range(1, 26)]
+    assert flips > 19
+    [first] = incidents[0]
+    assert (first.kind, first.subject) == (EventKind.ACCURACY_CHANGED, "plans")
+    assert first.text.startswith("plan plan-0 is believed to reach accuracy 0.")
+    assert first.text.endswith("; and 2 more")
+    assert [found for later in incidents[1:] for found in later] == []
+    # What has changed for good is told after the minute.
+    assert [told(at_s, 9500, 500) for at_s in range(26, 61)] == [[]] * 35
+    [again] = told(61, 9500, 500)
+    assert again.text.startswith("plan plan-0 is believed to reach the accuracy 0.9500 of")
+    assert told(200, 9500, 500) == []

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from ounce_edge.gateway.answers import publish
 from ounce_edge.gateway.patterns import Place
 from ounce_edge.gateway.replies import Reply
@@ -45,3 +46,21 @@ def test_a_refusal_says_why_and_brings_its_trace_back() -> None:
     assert json.loads(found) == {"error": "bad-label", "text": "why", "id": "7"}
     expected = {"content-type": "application/json"}
     assert properties == {**expected, "traceparent": "00-1-2-01", "tracestate": "a=b"}
+
+
+@pytest.mark.parametrize(
+    ("body", "id_"),
+    [
+        (b'{"id":"r-1","label":"nine"}', "r-1"),
+        (b'\xef\xbb\xbf {"label":9,"id":17}', "17"),
+        (b'{"id":["r-1"]}', None),
+        (b'{"label":"nine"}', None),
+        (b'[{"id":"r-1","label":"nine"}]', None),
+        (b"\xff\x00", None),
+        (b"[" * 5000, None),
+        (None, None),  # it was too large for the letter
+    ],
+)
+def test_a_refusal_names_the_id_in_the_body(body: bytes | None, id_: str | None) -> None:
+    found, _ = heard(body, [(HEADER_REASON, b"bad-label"), (HEADER_TEXT, b"why")])
+    assert json.loads(found).get("id") == id_

@@ -64,6 +64,7 @@ def test_a_batch_is_counted_once_everywhere() -> None:
         decide_ms=0.25,
         repeats=2,
         timestamps_off=4,
+        unseen_missing=3,
         rejected=[Reason.NULL_VALUE, Reason.NULL_VALUE],
         next_offsets={},
     )
@@ -82,6 +83,7 @@ def test_a_batch_is_counted_once_everywhere() -> None:
         'ounce_floor_misses_total{model="cnn",task="digits"}': 2,
         'ounce_duplicates_total{task="digits"}': 4,
         'ounce_timestamps_off_total{task="digits"}': 8,
+        'ounce_unseen_missing_total{task="digits"}': 6,
         'ounce_compute_seconds_total{model="mlp",task="digits"}': 0.004,
         'ounce_compute_gpu_seconds_total{task="digits"}': 0.008,
         'ounce_plan_messages_total{plan="mlp>cnn@0.9",reason="lightest-feasible",task="digits"}': 6,

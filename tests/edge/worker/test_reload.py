@@ -207,7 +207,7 @@ def test_what_was_learned_of_a_model_goes_on_and_a_new_one_starts_from_its_card(
     after.accuracy.refresh(53.0)
     assert after.accuracy.value[0] == pytest.approx(believed[0], abs=1e-3)
     assert after.accuracy.value[1] == 0.9
-    assert bench.pipeline.edition.watch.look_at_accuracy() == []  # it was told already
+    assert bench.pipeline.edition.watch.look_at_accuracy(53.0) == []  # it was told already
 
 
 def test_a_watched_folder_is_taken_once_it_is_whole(bench: Bench) -> None:

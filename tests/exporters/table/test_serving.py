@@ -124,6 +124,17 @@ def test_a_text_that_was_never_seen_is_said_in_the_answer(
     assert marked == [i == 3 for i in range(20)]
 
 
+def test_a_gap_that_no_row_had_is_said_in_the_answer(
+    trained: tuple[Path, list[list[str]]],
+) -> None:
+    folder, lines = trained
+    rows = [dict(zip(HEADER, line, strict=True)) for line in lines[:20]]
+    rows[3]["region"] = rows[5]["amount"] = ""
+    found = predictions(folder, rows)
+    assert [p.parameters.unseen_missing for p in found] == [i in (3, 5) for i in range(20)]
+    assert any(row["door"] == "" for row in rows)
+
+
 def test_the_task_says_how_each_cell_is_read(trained: tuple[Path, list[list[str]]]) -> None:
     folder, _ = trained
     task = load_ladder(folder, "t", OnnxCpuRuntime(threads=1)).task

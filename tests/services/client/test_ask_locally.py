@@ -2,13 +2,17 @@
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from ounce_services.client import Client
 from ounce_services.client.ask_command import command
+
+from tests.support.process.wait import wait_until
 
 GOOD = "[" + ",".join(["8"] * 64) + "]"
 
@@ -98,3 +102,32 @@ def test_the_same_over_kafka(digits_models: Path, kafka: str, topics: Any, tmp_p
         result = CliRunner().invoke(command, words, standalone_mode=False)
     assert "2 of 3 answered" in result.stderr
     assert "wrong-length: input 'input' has 1 values" in result.stdout
+
+
+@pytest.mark.kafka
+def test_a_label_of_the_client_joins_its_answer(
+    digits_models: Path, kafka: str, topics: Any, tmp_path: Path
+) -> None:
+    from tests.support.process.worker import Worker
+
+    topics.of_task("digits", partitions=2)
+    with (
+        Worker(kafka, digits_models, tmp_path / "log", ["--group=labels"]) as worker,
+        Client(kafka, "digits", timeout_s=60) as client,
+    ):
+        first, second = (client.ask(json.loads(GOOD), device=name) for name in ("client", "other"))
+        client.label(first.id, label=first.label)
+        client.label(second.id, label=int(str(second.label)), device="other")
+        client.label(second.id, label=8, device=None)
+        client.label(second.id, label="ten", device="other")
+        joined = {"joined": 2, "repeated": 1, "invalid": 1}
+        wait_until(lambda: outcomes(worker) == joined, worker.child.log_tail)
+
+
+def outcomes(worker: Any) -> dict[str, int]:
+    """What became of labels at a worker, by its metrics."""
+    series = re.compile(
+        r'^ounce_labels_total\{outcome="(\w+)",task="digits"\} (\S+)$', re.MULTILINE
+    )
+    found = series.findall(worker.get("/metrics")[1])
+    return {name: int(float(n)) for name, n in found if float(n)}

@@ -2,19 +2,25 @@
 
 import asyncio
 import json
+import re
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from ounce_schemas.errors import BrokerError, DataError
-from ounce_schemas.topics import task_topics
+from ounce_edge.broker.label_reader import read_labels
+from ounce_schemas.errors import BrokerError, DataError, InvalidMessageError
+from ounce_schemas.label import Label
+from ounce_schemas.topics import labels_topic, task_topics
 from ounce_services.client import Answer, AsyncClient, Client, RefusedError
 from ounce_services.client.ask_command import command
 from ounce_services.client.rows import read_rows
 from ounce_services.cluster.admin import create_topics
 from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.devices.samples import Samples
+from ounce_services.policies.topic import read_topic
 
 from tests.services.fake_worker import FakeWorker
 
@@ -53,17 +59,59 @@ def test_ask_gives_the_answer_of_its_own_request(kafka: str, samples: Samples) -
         assert {found.id for found in others if isinstance(found, Answer)} == sent
 
 
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("", {"label": "1"}, "it has no id: give that of the answer"),
+    ("a", {}, "give either label="),
+    ("a", {"label": "1", "value": 1.0}, "give either label="),
+    ("a", {"value": float("nan")}, "the value nan is not finite"),
+    ("a" * 5000, {"label": "1"}, "more than 4096: use shorter ids"),
+]
+
+
+def test_a_label_has_the_key_of_its_request(kafka: str) -> None:
+    with Client(kafka, "toy", timeout_s=60) as client:
+        client.label("a", label=np.int64(1))
+        client.label("b", value=np.float32(1.5), device="room-7")
+        for id_, truth, why in WRONG:
+            with pytest.raises(InvalidMessageError, match=re.escape(why)):
+                client.label(id_, **truth)
+    config = {"bootstrap.servers": kafka}
+    found = [(m.key(), read_labels(m)) for m in read_topic(config, labels_topic("toy"), 60)]
+    assert sorted(found) == [
+        (b"client", [Label("a", label="1", device="client")]),
+        (b"room-7", [Label("b", value=1.5, device="room-7")]),
+    ]
+
+
+def test_where_no_topic_of_labels_is_that_is_said(embedded_broker: EmbeddedBroker) -> None:
+    servers = embedded_broker.bootstrap_servers
+    topics = [topic for topic in task_topics("mute") if topic != labels_topic("mute")]
+    create_topics(servers, topics)
+    with Client(servers, "mute", timeout_s=60) as client:
+        with pytest.raises(BrokerError, match=r"no topic ounce\.mute\.labels: create it with"):
+            client.label("a", label="1")
+        create_topics(servers, [labels_topic("mute")])
+        client.label("a", label="1")
+
+
 def test_many_are_asked_at_once(kafka: str, samples: Samples) -> None:
     async def ask() -> list[Answer]:
         async with AsyncClient(kafka, "toy") as client:
             rows = samples.inputs["input"][:8]
-            return await asyncio.gather(*(client.ask(row) for row in rows))
+            answers = await asyncio.gather(*(client.ask(row) for row in rows))
+            await asyncio.gather(*(client.label(a.id, label=a.label) for a in answers))
+            return answers
 
     with FakeWorker(kafka, samples, lambda i: "answer"):
         answers = asyncio.run(ask())
     assert [a.label for a in answers] == [
         samples.spec.labels[int(target)] for target in samples.targets[:8]
     ]
+    config = {"bootstrap.servers": kafka}
+    labels = [
+        label for m in read_topic(config, labels_topic("toy"), 60) for label in read_labels(m)
+    ]
+    assert {(a.id, a.label) for a in answers} <= {(label.id, label.label) for label in labels}
 
 
 def test_where_nobody_answers_not_all_rows_of_a_file_are_waited_for(

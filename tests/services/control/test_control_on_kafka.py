@@ -21,6 +21,7 @@ from ounce_services.policies.topic import PolicyTopic
 from ounce_services.process.children import ounce_command
 
 from tests.support.kafka.topics import OwnTopics
+from tests.support.process.wait import wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -53,7 +54,8 @@ def test_served_beside_the_command_both_see_each_others_versions(
     topics.made_by_others(POLICIES_TOPIC)
     topics.made_by_others(CANARIES_TOPIC)
     state = tmp_path / "state.db"
-    key, _ = Keys(Database(f"sqlite:///{state}")).make("ann", Role.EDITOR)
+    keys = Keys(Database(f"sqlite:///{state}"))
+    (key, _), (admin, _) = keys.make("ann", Role.EDITOR), keys.make("ann", Role.ADMIN)
     arguments = ("--kafka", kafka, "--state", str(state), "--port", "0")
     with subprocess.Popen(
         ounce_command("control", "serve", *arguments), stdout=subprocess.PIPE, text=True
@@ -86,6 +88,14 @@ def test_served_beside_the_command_both_see_each_others_versions(
                 current = PolicyTopic(kafka).history().current
                 assert current is not None
                 assert (current.document, current.promotes) == ("min_accuracy: 0.7", 3)
+                url, line = found[0], ("cli", "v2, based on 1")
+                wait_until(lambda: by_command(admin, url) == [line], lambda: by_command(admin, url))
         finally:
             served.terminate()
         assert served.wait(30) in (0, -signal.SIGTERM)
+
+
+def by_command(key: str, url: str) -> list[tuple[str, str]]:
+    """Actors and subjects of what the audit log says that commands changed."""
+    lines = httpx2.get(f"{url}v1/audit", headers={"Authorization": f"Bearer {key}"}).json()
+    return [(e["actor"], e["subject"]) for e in lines if e["action"] == "policy.command"]

@@ -38,6 +38,8 @@ class Fault:
     ends_min: float
     """From the fault's end to the alert's."""
     severity: str | None = None
+    is_silent: bool = False
+    """Another alert tells it: this one must not."""
 
 
 def gauge(healthy: float | str, faulty: float | str) -> Values:
@@ -88,6 +90,10 @@ class Simulation:
         severity = "" if fault.severity is None else f',severity="{fault.severity}"'
         firing = f'ALERTS{{alertname="{fault.alert}",alertstate="firing"{severity}}}'
         healthy_for = f"{HEALTHY_MIN}m"
+        tells = _asked(f"count({firing}) > bool 0", begins + fault.within_min, [1])
+        if fault.is_silent:
+            ever = f"count_over_time({firing}[{round(60 * total_min)}s])"
+            tells = _asked(ever, total_min, [])
         return {
             "name": f"{fault.alert} {fault.severity or ''}",
             "interval": f"{self.step_s}s",
@@ -97,7 +103,7 @@ class Simulation:
             ],
             "promql_expr_test": [
                 _asked(f"count_over_time(ALERTS[{healthy_for}])", begins - 1, []),
-                _asked(f"count({firing}) > bool 0", begins + fault.within_min, [1]),
+                tells,
                 _asked(firing, total_min, []),
             ],
         }

@@ -51,7 +51,11 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
             "titel: Floors",
             r"objectives\.1\.titel: .* did you mean title",
         ),
-        ("sum(avg_over_time(ounce_policy_stale[$window]))", "sum(up)", r"objectives\.3\.errors"),
+        (
+            "sum(avg_over_time(instance:ounce_policy_stale:ready[$window]))",
+            "sum(up)",
+            r"objectives\.3\.errors",
+        ),
         ("by: []", "by: [", "can't read objectives"),
     ],
 )

@@ -160,6 +160,9 @@ BURNT = [
     )
 ]
 
+AWAY = {STALE["OuncePolicyStale"]: gauge(0, 1), f"ounce_ready{{{W1}}}": gauge(1, 0)}
+"""Kafka is away, so the topic of policies is not read either."""
+
 SOON = {
     "a model is ten times slower": "OunceModelSuspended",
     "the broker is gone": "OunceBrokerTakesNothing",
@@ -195,6 +198,13 @@ def test_alerts_tell_their_faults_alone(
     simulation: Simulation, faults: list[Fault], tmp_path: Path
 ) -> None:
     done = simulation.run(faults, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("severity", ["page", "ticket"])
+def test_where_kafka_is_away_nobody_is_told_of_the_policy(severity: str, tmp_path: Path) -> None:
+    fault = Fault("OuncePolicyStale", AWAY, 60, 60, 60, severity, is_silent=True)
+    done = by_budget.run([fault], tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

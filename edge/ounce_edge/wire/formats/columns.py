@@ -1,7 +1,5 @@
 """A row of a task's table, by the names of its columns, as the flat data of its inputs."""
 
-import difflib
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,6 +9,7 @@ from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 from ounce_edge.wire.formats.content import ItemData, as_float
+from ounce_edge.wire.formats.near_names import NearNames, fold
 
 MOST_NAMES = 10
 """Column names that an error lists."""
@@ -19,9 +18,6 @@ _MOST_OTHERS = 100
 _LONGEST_NAMES = 1000
 """A layout with more names that are no column's, or with so many more letters than the columns
 have, is not kept: a thousand of them could fill the worker's memory."""
-_ALIKE = 0.85
-"""So alike is a misspelt name, and few names that mean something else."""
-_MOST_COMPARED = 100
 _WRAPPED = ("value", "Value", "Body")
 """Names of the value in an object that stands for one, as OPC UA's are."""
 _NAN = float("nan")
@@ -74,6 +70,7 @@ class ColumnReader:
         ]
         self._key_of = _spellings(self._places)
         self._most_letters = _LONGEST_NAMES + sum(map(len, self._key_of))
+        self._near = NearNames(self.names)
         self._layouts: dict[tuple[str, ...], Layout] = {}
 
     def layout(self, names: Iterable[str], *, may_be_misspelt: bool = True) -> Layout:
@@ -82,7 +79,7 @@ class ColumnReader:
         Args:
             names: of a row.
             may_be_misspelt: whether to look for names that are nearly a column's. That takes up to
-                a tenth of a second for names that are not known yet.
+                some ten milliseconds for names that are not known yet.
         """
         names = tuple(names)
         layout = self._layouts.get(names)
@@ -169,8 +166,8 @@ class ColumnReader:
             text = f"{first!r} and {second!r} are the same column; send one of them"
             return Reason.UNKNOWN_INPUT, text
         absent = [place for i, place in enumerate(self._places) if i not in given]
-        names = [place.names[0] for place in absent]
-        misspelt = _misspelt(others, names) if may_be_misspelt else None
+        names = {place.names[0] for place in absent}
+        misspelt = self._near.find(others, names) if may_be_misspelt and others else None
         if misspelt is not None:
             name, column = misspelt
             return Reason.UNKNOWN_INPUT, (
@@ -191,7 +188,7 @@ class ColumnReader:
 
     def _key(self, name: str) -> tuple[int, ...] | None:
         """The places that a name stands for."""
-        return self._key_of.get(name) or self._key_of.get("\0" + _fold(name))
+        return self._key_of.get(name) or self._key_of.get("\0" + fold(name))
 
 
 def _places_of(tensor: int, spec: TensorSpec) -> list[_Place]:
@@ -237,24 +234,9 @@ def _spellings(places: Sequence[_Place]) -> dict[str, tuple[int, ...]]:
     for i, place in enumerate(places):
         for name in place.names:
             exact[name] = (*exact.get(name, ()), i)
-    folded = Counter(_fold(name) for name in exact)
-    alone = {"\0" + f: exact[name] for name in exact if folded[f := _fold(name)] == 1 and f}
+    folded = Counter(fold(name) for name in exact)
+    alone = {"\0" + f: exact[name] for name in exact if folded[f := fold(name)] == 1 and f}
     return {**alone, **exact}
-
-
-def _misspelt(others: Sequence[str], absent: Sequence[str]) -> tuple[str, str] | None:
-    """A name that is nearly that of an absent column, and that column."""
-    folded = {_fold(name): name for name in absent}
-    for name in others[:_MOST_COMPARED] if folded else ():
-        alike = difflib.get_close_matches(_fold(name[:_MOST_COMPARED]), folded, 1, _ALIKE)
-        if alike:
-            return name, folded[alike[0]]
-    return None
-
-
-def _fold(name: str) -> str:
-    """Without case, blanks and marks: senders write `room_temp`, `roomTemp` and `Room Temp`."""
-    return re.sub(r"[\W_]+", "", name.casefold())
 
 
 def _shown(names: Sequence[str]) -> str:

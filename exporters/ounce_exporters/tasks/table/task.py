@@ -29,6 +29,7 @@ from ounce_exporters.tasks.table.measuring import with_measure
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.repeats import find_neighbours
 from ounce_exporters.tasks.table.rows import TableRows, as_texts, read_rows, read_values
+from ounce_exporters.tasks.table.seen_gaps import with_seen_gaps
 from ounce_exporters.tasks.table.splitting import (
     Parts,
     make_data,
@@ -96,7 +97,7 @@ def load(
     data, lines = _split(path, name, tensors, rows, options, seed)
     for line in lines:
         notice(line)
-    data = with_known_texts(data)
+    data = with_seen_gaps(with_known_texts(data))
     if options.kind == "clusters":
         data, made = with_clusters(data, options.clusters, options.reference, seed)
         for line in made:

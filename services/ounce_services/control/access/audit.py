@@ -27,6 +27,16 @@ class Entry(NamedTuple):
     outcome: str
 
 
+class Seen(NamedTuple):
+    """What somebody did elsewhere."""
+
+    at_ms: int
+    actor: str
+    action: str
+    subject: str
+    outcome: str
+
+
 class Audit:
     """Appends to the log; nothing changes or removes a line."""
 
@@ -35,16 +45,23 @@ class Audit:
 
     def add(self, caller: Principal, action: str, subject: str, outcome: str) -> None:
         """One more line."""
-        row = AuditRow(
-            at_ms=int(time.time() * 1e3),
-            actor=caller.name,
-            tenant=caller.tenant,
-            action=action,
-            subject=subject[:400],
-            outcome=outcome.replace("\0", "")[:4000],  # PostgreSQL takes none
-        )
+        now_ms = int(time.time() * 1e3)
+        row = _row(Seen(now_ms, caller.name, action, subject, outcome), caller.tenant)
         with self._database.begin() as session:
             session.add(row)
+
+    def add_seen(self, seen: Seen) -> None:
+        """One more line, of the time when it was done; none where the log has it already."""
+        row = _row(seen, None)
+        same = (
+            AuditRow.at_ms == row.at_ms,
+            AuditRow.actor == row.actor,
+            AuditRow.action == row.action,
+            AuditRow.subject == row.subject,
+        )
+        with self._database.begin() as session:
+            if session.scalars(select(AuditRow.id).where(*same).limit(1)).first() is None:
+                session.add(row)
 
     @contextmanager
     def watch(
@@ -78,3 +95,14 @@ class Audit:
         return [
             Entry(r.id, r.at_ms, r.actor, r.tenant, r.action, r.subject, r.outcome) for r in rows
         ]
+
+
+def _row(seen: Seen, tenant: str | None) -> AuditRow:
+    return AuditRow(
+        at_ms=seen.at_ms,
+        actor=seen.actor,
+        tenant=tenant,
+        action=seen.action,
+        subject=seen.subject[:400],
+        outcome=seen.outcome.replace("\0", "")[:4000],  # PostgreSQL takes none
+    )

@@ -129,6 +129,12 @@ class Outbox:
             row = session.get_one(OutboxRow, id_)
             return Fate(State(row.state), row.reason)
 
+    def has_sent(self, payload: str) -> bool:
+        """Whether a record was sent from here, or waits."""
+        live = (OutboxRow.payload == payload, OutboxRow.state != State.REFUSED)
+        with self._database.begin() as session:
+            return session.scalars(select(OutboxRow.id).where(*live).limit(1)).first() is not None
+
     def waiting(self) -> list[Record]:
         """What waits, the oldest first."""
         with self._database.begin() as session:

@@ -52,6 +52,13 @@ DEVICES = Board(
             steps=((None, "green"), (1e-9, "orange")),
         ),
         Question(
+            title="Do devices send what was learned?",
+            about="Requests a second in which a value is missing that no learned row missed.",
+            asks={"{{task}}": rate("ounce_unseen_missing_total")},
+            unit="reqps",
+            steps=((None, "green"), (1e-9, "orange")),
+        ),
+        Question(
             title="Do answers say why?",
             about="Answers a second that were to be explained: given, no model that explains, or "
             "none that meets the targets.",

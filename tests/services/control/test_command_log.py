@@ -1,0 +1,61 @@
+"""What commands change is in the audit log, once, and with its author."""
+
+from typing import Any
+
+from ounce_schemas.policy_history import Change, PolicyVersion, next_version
+from ounce_schemas.release import InService
+from ounce_schemas.topics import MODELS_TOPIC, POLICIES_TOPIC
+from ounce_services.control.command_log import CommandLog
+from ounce_services.control.plane import Plane
+
+from tests.services.control.conftest import Caller, MemoryTopics
+from tests.services.control.test_access import CHANGE
+
+
+def records(*versions: bytes) -> Any:
+    return [(b"version", value) for value in versions]
+
+
+def by_command(topics: MemoryTopics, at: Any, change: Change, id_: str = "x") -> PolicyVersion:
+    """A version that a command writes."""
+    version = next_version(topics.history(), change, id_, at)
+    topics.write(version)
+    return version
+
+
+def lines(as_: Caller) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = as_("admin").get("/v1/audit").json()
+    return found
+
+
+def test_a_version_that_a_command_wrote_has_one_line(
+    as_: Caller, plane: Plane, topics_in_memory: MemoryTopics
+) -> None:
+    assert as_("editor").post("/v1/policies", **CHANGE).status_code == 201
+    at = topics_in_memory.history().versions[1].at
+    again = Change("min_accuracy: 0.6", "bob", "rows are dear", restores=1)
+    by_command(topics_in_memory, at, again)
+    # Who lost to it has changed nothing.
+    loser = PolicyVersion(number=2, base=1, id="y", author="eve", at=at, document="{}")
+    taken = records(*topics_in_memory.records, loser.model_dump_json().encode(), b"junk")
+    plane.commands.take(POLICIES_TOPIC, taken)
+    # Another start reads the topic from its beginning.
+    CommandLog(plane.connection, plane.audit, plane.outbox).take(POLICIES_TOPIC, taken)
+    command, by_http = lines(as_)
+    assert by_http["action"] == "policy.apply"
+    assert (command["actor"], command["action"], command["subject"], command["outcome"]) == (
+        "bob", "policy.command", "v2, based on 1", "v2 in force: v1 again: rows are dear",
+    )  # fmt: skip
+    assert command["at_ms"] == round(at.timestamp() * 1e3)
+
+
+def test_a_release_that_a_command_put_in_service_has_one_line(as_: Caller, plane: Plane) -> None:
+    served = InService(task="digits", release="a" * 64, number=3, author="bob", at_ms=7)
+    value = served.model_dump_json().encode()
+    for key in (b"digits", b"digits", b"other"):
+        plane.commands.take(MODELS_TOPIC, [(key, value), (key, None)])
+    [line] = lines(as_)
+    assert (line["at_ms"], line["actor"], line["action"]) == (7, "bob", "models.command")
+    assert (line["subject"], line["outcome"]) == (
+        "digits aaaaaaaaaaaa, based on 2", "number 3 in service",
+    )  # fmt: skip
