@@ -38,7 +38,7 @@ def reasons(
         look: of the data.
         arms: of the race.
         decision: what is advised.
-        groups: of the answers of the plan's last model, by COLUMN=VALUE.
+        groups: accuracy of the plan's answers, by COLUMN=VALUE.
     """
     ran = [arm for arm in arms if arm.accuracy is not None]
     plan = decision.plan
@@ -49,7 +49,7 @@ def reasons(
         last = next(arm for arm in ran if arm.model == plan.models[-1])
         found += [_overfitting(last), _scalability(last)]
         if groups:
-            found.append(_fairness(last.model, groups))
+            found.append(_fairness(", then ".join(plan.models), groups))
     found.append(transfer(look, arms))
     return tuple(name_items(reason, look) for reason in found if reason is not None)
 
@@ -182,7 +182,7 @@ def _scalability(arm: Arm) -> Reason:
     )
 
 
-def _fairness(model: str, groups: Mapping[str, AccuracyEstimate]) -> Reason:
+def _fairness(models: str, groups: Mapping[str, AccuracyEstimate]) -> Reason:
     if len(groups) == 1:
         (name,) = groups
         return Reason(
@@ -196,7 +196,7 @@ def _fairness(model: str, groups: Mapping[str, AccuracyEstimate]) -> Reason:
     low, high = groups[worst], groups[best]
     points = 100 * (high.value - low.value)
     sure = "the intervals are apart" if low.high < high.low else "the intervals overlap"
-    told = f"accuracy of {model} is {low.value:.3f} ({low.low:.3f} to {low.high:.3f}) for {worst}"
+    told = f"accuracy of {models} is {low.value:.3f} ({low.low:.3f} to {low.high:.3f}) for {worst}"
     if high.value > low.value:
         told += f", {high.value:.3f} ({high.low:.3f} to {high.high:.3f}) for {best}: "
         told += f"{points:.1f} points; {sure}" if points >= LEVEL else f"alike; {sure}"

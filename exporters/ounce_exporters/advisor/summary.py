@@ -82,8 +82,8 @@ def verdict_lines(advice: Advice) -> Iterator[str]:
         )
     if budget.of_rows is not None and budget.n_rows < budget.of_rows:
         yield (
-            f"Sizes and times are of models of the sample: `ounce train` learns from all {items}, "
-            "and trees may grow"
+            f"Times are of models of the sample: `ounce train` learns from all {items}, and trees "
+            "may grow; sizes are the most that may come of that"
         )
 
 

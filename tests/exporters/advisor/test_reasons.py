@@ -129,8 +129,8 @@ def test_a_sample_is_told() -> None:
     assert data in lines(of_sample)
     said = "Raced on a sample, 1,000 of 2,100 rows: a larger --budget than 6 judges more surely"
     sizes = (
-        "Sizes and times are of models of the sample: `ounce train` learns from all rows, and "
-        "trees may grow"
+        "Times are of models of the sample: `ounce train` learns from all rows, and trees may "
+        "grow; sizes are the most that may come of that"
     )
     assert list(verdict_lines(of_sample)) == ["Advice: neither yet", said, sizes]
     assert list(verdict_lines(whole)) == ["Advice: neither yet"]
