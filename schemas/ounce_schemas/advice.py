@@ -94,7 +94,11 @@ class Arm(Document):
     counted_ns: float | None = Field(
         default=None, ge=0, description="Cost of an item, counted in the graph and not timed"
     )
-    size_bytes: int | None = Field(default=None, ge=1, description="Of the ONNX file")
+    size_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Of the ONNX file; where a sample raced, the most that all rows may come to",
+    )
     stopped: str | None = Field(default=None, description="Why it left the race early")
 
 

@@ -64,18 +64,19 @@ def read_advice(path: Path) -> Advice:
     """Read `advice.json`.
 
     Raises:
-        ArtifactError: absent, unreadable or invalid.
+        ArtifactError: absent, unreadable, invalid, or of another version.
     """
-    return _read(path, Advice, ArtifactError)
+    return _read(path, Advice, ArtifactError, "`ounce advise` writes it anew")
 
 
 def read_device(path: Path) -> DeviceCard:
     """Read what `ounce runtimes --card` wrote.
 
     Raises:
-        ArtifactError: absent, unreadable or invalid.
+        ArtifactError: absent, unreadable, invalid, or of another version.
     """
-    return _read(path, DeviceCard, ArtifactError)
+    remedy = "write it anew on the device, with the version of Ounce that is here: "
+    return _read(path, DeviceCard, ArtifactError, f"{remedy}ounce runtimes --card FILE")
 
 
 def read_topic_maps(path: Path) -> TopicMapFile:
@@ -128,7 +129,7 @@ def _bounded_text(path: Path, error: type[OunceError]) -> str:
         raise error(f"{path}: can't be read: {e}") from e
 
 
-def _read(path: Path, kind: type[D], error: type[OunceError]) -> D:
+def _read(path: Path, kind: type[D], error: type[OunceError], remedy: str = "") -> D:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:
@@ -136,7 +137,8 @@ def _read(path: Path, kind: type[D], error: type[OunceError]) -> D:
     try:
         return kind.model_validate_json(text)
     except ValidationError as e:
-        raise error(f"{path}: {describe(e, kind)}") from e
+        told = "; ".join(filter(None, (describe(e, kind), remedy)))
+        raise error(f"{path}: {told}") from e
 
 
 def _parse(text: str, source: str, kind: type[D], error: type[OunceError]) -> D:

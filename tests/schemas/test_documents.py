@@ -1,9 +1,10 @@
 """Documents: what they accept, and errors that name file, field and value."""
 
+import json
 from pathlib import Path
 
 import pytest
-from ounce_schemas.documents import read_card, read_policy, read_task
+from ounce_schemas.documents import read_advice, read_card, read_device, read_policy, read_task
 from ounce_schemas.errors import ArtifactError, PolicyError
 from ounce_schemas.policy import Policy
 from ounce_schemas.routing import Fallback
@@ -19,6 +20,40 @@ def test_documents_survive_a_round_trip(tmp_path: Path) -> None:
     own = card(DIGITS, "a")
     (tmp_path / "card.json").write_text(own.model_dump_json(indent=1))
     assert read_card(tmp_path / "card.json") == own
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"format": 2}, "format: Input should be 1 (given: '2')"),
+        ({"cache_kb": 512}, "cache_kb: unknown field"),
+        ({"reference": {"call_us": 4.0}}, "reference.matrix_us: Field required"),
+    ],
+)
+def test_a_device_card_of_another_version_is_refused_with_what_to_do(
+    tmp_path: Path, changes: dict[str, object], told: str
+) -> None:
+    times = {"call_us": 4.0, "matrix_us": 30.0, "trees_us": 80.0, "convolution_us": 100.0}
+    card = {"host": "pi-7", "processor": "A72", "runtime": "onnxruntime-cpu 1.30.0"}
+    path = tmp_path / "pi.json"
+    path.write_text(json.dumps({**card, "reference": times, **changes}))
+
+    with pytest.raises(ArtifactError) as refused:
+        read_device(path)
+
+    assert str(refused.value).startswith(f"{path}: {told}")
+    assert str(refused.value).endswith(
+        "; write it anew on the device, with the version of Ounce that is here: "
+        "ounce runtimes --card FILE"
+    )
+
+
+def test_advice_of_another_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "advice.json"
+    path.write_text('{"format": 2}')
+
+    with pytest.raises(ArtifactError, match=r"Input should be 1.*; `ounce advise` writes it anew$"):
+        read_advice(path)
 
 
 def test_the_built_in_policy() -> None:

@@ -26,6 +26,7 @@ from ounce_exporters.advisor.candidates import (
     INTERPRETABLE,
     decide_among,
     judged_accuracy,
+    plan_answers,
 )
 from ounce_exporters.advisor.exporting import (
     Exported,
@@ -39,6 +40,7 @@ from ounce_exporters.advisor.forecasting import FACTORS, forecast
 from ounce_exporters.advisor.looking import look
 from ounce_exporters.advisor.race import Raced, Runner, Tell, race
 from ounce_exporters.advisor.reasons import reasons
+from ounce_exporters.advisor.sizes import most_bytes
 from ounce_exporters.advisor.stopping import stop_rule
 from ounce_exporters.advisor.timed_reasons import timed_reasons
 from ounce_exporters.advisor.work import fit_work_s
@@ -106,7 +108,7 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
         n_judged = int(np.isin(rows.folds, range(plan.budget.n_folds)).sum())
     stops = stop_rule(asked.limits, INTERPRETABLE, plan.budget.rungs[-1], n_judged)
     raced = race(rows, plan, asked.seed, stops, tell)
-    exported, failures = _export(raced, rows, asked.seed, tell)
+    exported, failures = _export(raced, rows, asked.seed, tell, len(data.train))
     timed = measure(exported, rows, sorted({1, asked.limits.batch}))
     device = None if asked.device is None else measure_for(asked.device, exported, timed)
     measured = Measured(
@@ -162,22 +164,22 @@ def _timed(
 def _by_group(
     data: TaskData, raced: Raced, exported: Sequence[Exported], decision: Decision
 ) -> dict[str, AccuracyEstimate] | None:
-    """Accuracy of the plan's last model, by COLUMN=VALUE."""
+    """Accuracy of the plan, by COLUMN=VALUE."""
     if data.groups is None or decision.plan is None:
         return None
-    last = next(e for e in exported if e.recipe.name == decision.plan.models[-1])
     names = data.groups.names[raced.places]
     judged = replace(data, validation=raced.held_out, groups=replace(data.groups, names=names))
-    table = group_figures(data.spec, last.answers, judged)
+    table = group_figures(data.spec, plan_answers(decision.plan, exported), judged)
     if table is None:
         return None
     return {f"{table.column}={group.name}": group.accuracy for group in table.groups}
 
 
 def _export(
-    raced: Raced, data: TaskData, seed: int, tell: Tell
+    raced: Raced, data: TaskData, seed: int, tell: Tell, n_rows: int
 ) -> tuple[list[Exported], dict[str, str]]:
-    """The graphs of those that finished, and why others have none."""
+    """The graphs of those that finished, and why others have none. There are `n_rows` to learn
+    from once a plan is built."""
     exported, failures = [], {}
     for runner in raced.runners:
         if runner.outputs is None or runner.stopped is not None:
@@ -185,11 +187,13 @@ def _export(
         tell(f"{runner.recipe.name} is exported and measured", 1.0)
         give_back_free_memory()  # of the race, and of the last graph's copies
         try:
-            exported.append(
-                export(
-                    runner.recipe, data, raced.held_out, runner.outputs, seed, again=runner.again
-                )
+            mine = export(
+                runner.recipe, data, raced.held_out, runner.outputs, seed, again=runner.again
             )
+            most = runner.recipe.most_rows or n_rows
+            known, rows = (min(n, most) for n in (len(data.train), n_rows))
+            size_bytes = most_bytes(runner.recipe.name, mine.content, known, rows)
+            exported.append(replace(mine, size_bytes=size_bytes))
         except ExportError as e:
             failures[runner.recipe.name] = f"can't be exported: {e}"
     if not exported:
@@ -216,7 +220,7 @@ def _arm(
         forecast=_forecasts(runner, n_judged),
         accuracy=None if mine is None else judged_accuracy(data, raced, mine),
         counted_ns=None if mine is None else round(mine.counted_ns, 3),
-        size_bytes=None if mine is None else len(mine.content),
+        size_bytes=None if mine is None else mine.size_bytes,
         stopped=failures.get(name, runner.stopped),
     )
 

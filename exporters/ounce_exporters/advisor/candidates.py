@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from ounce_edge.models.planning import strata_of
-from ounce_schemas.advice import Decision, Limits, MeasuredModel
+from ounce_schemas.advice import Decision, Limits, MeasuredModel, Plan
 from ounce_schemas.card import AccuracyEstimate
 
 from ounce_exporters.advisor.deciding import LATENCY_ROOM, Candidate, decide
@@ -59,7 +59,7 @@ def decide_among(
             neural=e.recipe.family == "neural",
             interpretable=e.recipe.name in INTERPRETABLE,
             counted_ns=e.counted_ns + CALL_NS / limits.batch,
-            size_bytes=len(e.content),
+            size_bytes=e.size_bytes,
             latency_ms=LATENCY_ROOM * latency_ms[e.recipe.name],
             right=accepted(task, e.every_answer, truth).reshape(n_divisions, -1),
             confidence=_confidence(e).reshape(n_divisions, -1) if task.labels else None,
@@ -85,6 +85,22 @@ def judged_accuracy(data: TaskData, raced: Raced, exported: Exported) -> Accurac
     tell of each other."""
     truth, clusters = _truth(data, raced, 1 + len(exported.again))
     return estimate_accuracy(data.spec, exported.every_answer, truth, clusters)
+
+
+def plan_answers(plan: Plan, exported: Sequence[Exported]) -> NDArray[np.float32]:
+    """What a plan answers to the held-out rows; array of shape (n_held_out, output size).
+
+    Of a cascade the least confident answers of the first model are handed over, in the planned
+    share of all that judged.
+    """
+    parts = [next(e for e in exported if e.recipe.name == name) for name in plan.models]
+    answers = parts[0].answers
+    if plan.handed_over is None:
+        return answers
+    confidence = np.sort(_confidence(parts[0]))
+    threshold = confidence[round(plan.handed_over * len(confidence))]
+    on = answers.max(axis=1) < threshold
+    return np.where(on[:, None], parts[1].answers, answers)
 
 
 def _truth(

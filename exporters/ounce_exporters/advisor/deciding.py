@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from ounce_schemas.advice import Decision, Limits, Plan, Verdict
 from ounce_schemas.card import AccuracyEstimate
 
+from ounce_exporters.advisor.wording import figure
+
 ALIKE = 0.002
 """Accuracy that nobody would pay for."""
 LATENCY_ROOM = 1.2
@@ -120,7 +122,7 @@ def missed_limits(option: Option, limits: Limits) -> tuple[str, ...]:
         )
     size_mb = option.size_bytes / 1e6
     if limits.max_size_mb is not None and size_mb > limits.max_size_mb:
-        missed.append(f"--max-size-mb {limits.max_size_mb:g}: {size_mb:.3g} MB are needed")
+        missed.append(f"--max-size-mb {limits.max_size_mb:g}: {figure(size_mb)} MB are needed")
     accuracy = option.plan.accuracy.value
     if limits.min_accuracy is not None and accuracy < limits.min_accuracy:
         missed.append(f"--min-accuracy {limits.min_accuracy:g}: {accuracy:.4f} is reached")

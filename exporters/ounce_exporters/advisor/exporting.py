@@ -40,6 +40,8 @@ class Exported:
     """Calibrated, to the held-out rows of the race, by models that have not learned from them."""
     again: tuple[NDArray[np.float32], ...] = ()
     """The same by models that learned in other folds."""
+    size_bytes: int = 0
+    """Of its file, once it learns from all rows that there are: at most so many."""
 
     @property
     def every_answer(self) -> NDArray[np.float32]:
@@ -55,7 +57,7 @@ def export(
     seed: int,
     again: Sequence[NDArray[np.float32]] = (),
 ) -> Exported:
-    """Fit on all rows and make the graph.
+    """Fit on all rows of the race and make the graph.
 
     Args:
         recipe: of the model.
@@ -73,12 +75,14 @@ def export(
     truth = held_out.targets
     calibrator, answers = _calibrate(recipe, data, outputs, truth)
     graph = check_signature(calibrator.attach(fitted.to_onnx(), data.spec), data.spec)
+    content = graph.SerializeToString(deterministic=True)
     return Exported(
         recipe,
-        graph.SerializeToString(deterministic=True),
+        content,
         count_cost(graph),
         answers,
         tuple(_calibrate(recipe, data, other, truth)[1] for other in again),
+        len(content),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_schemas.advice import Advice
 
+from ounce_exporters.advisor.candidates import plan_answers
 from ounce_exporters.advisor.exporting import Exported
 from ounce_exporters.advisor.page_plots import costs, curves, curves_caption
 from ounce_exporters.advisor.structure import items_of, say_shape
@@ -101,20 +102,21 @@ def _measure(advice: Advice) -> str:
 def _answers(
     advice: Advice, data: TaskData, held_out: Split, exported: Sequence[Exported]
 ) -> list[tuple[str, str]]:
-    """What the plan's last model gets wrong, and which inputs it uses."""
+    """What the plan gets wrong, and which inputs its last model uses."""
     plan = advice.decision.plan
     if plan is None:
         return []
     model = next(e for e in exported if e.recipe.name == plan.models[-1])
-    task, name, items = data.spec, escape(model.recipe.name), items_of(advice.look)
-    found = []
+    task, items = data.spec, items_of(advice.look)
+    name, names = escape(model.recipe.name), escape(", then ".join(plan.models))
+    answers, found = plan_answers(plan, exported), []
     if task.labels:
-        matrix = plots.confusion(task.labels, model.answers, held_out.targets)
+        matrix = plots.confusion(task.labels, answers, held_out.targets)
         if matrix is not None:
-            found.append((matrix, f"Confusion matrix of {name} on held-out {items}."))
+            found.append((matrix, f"Confusion matrix of {names} on held-out {items}."))
     else:
-        residuals = plots.residuals(model.answers, held_out.targets, task.tolerance or 0.0)
-        found.append((residuals, f"Residuals of {name} on held-out {items}."))
+        residuals = plots.residuals(answers, held_out.targets, task.tolerance or 0.0)
+        found.append((residuals, f"Residuals of {names} on held-out {items}."))
     loaded = OnnxCpuRuntime(threads=1).load(Path("model.onnx"), model.content)
     importances = find_importances(task, loaded, data.test)
     if importances:

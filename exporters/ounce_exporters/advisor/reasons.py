@@ -14,14 +14,12 @@ from ounce_exporters.advisor.structure import (
     best_of,
     labels,
     name_items,
-    signed,
     structure,
     transfer,
 )
+from ounce_exporters.advisor.wording import LEVEL, signed
 
 _FORECAST = "the race's curve and forecasts fitted on public tables (LCDB 1.0)"
-_LEVEL = 0.05
-"""Points that no figure of one digit shows."""
 _WIDE_GAP = 0.05
 """Train less validation accuracy from which a model is said to have learned rows by heart."""
 
@@ -40,7 +38,7 @@ def reasons(
         look: of the data.
         arms: of the race.
         decision: what is advised.
-        groups: of the answers of the plan's last model, by COLUMN=VALUE.
+        groups: accuracy of the plan's answers, by COLUMN=VALUE.
     """
     ran = [arm for arm in arms if arm.accuracy is not None]
     plan = decision.plan
@@ -51,7 +49,7 @@ def reasons(
         last = next(arm for arm in ran if arm.model == plan.models[-1])
         found += [_overfitting(last), _scalability(last)]
         if groups:
-            found.append(_fairness(last.model, groups))
+            found.append(_fairness(", then ".join(plan.models), groups))
     found.append(transfer(look, arms))
     return tuple(name_items(reason, look) for reason in found if reason is not None)
 
@@ -66,10 +64,10 @@ def _data_size(ran: Sequence[Arm]) -> Reason | None:
     ahead, behind = (classical, neural) if gap >= 0 else (neural, classical)
     where = _crossing(ahead, behind)
     points = f"{abs(gap):.1f} points above {behind.model}"
-    if abs(gap) < _LEVEL:
+    if abs(gap) < LEVEL:
         points = f"level with {behind.model}"
     told = "no crossing is in sight up to 10 times the rows"
-    if where is not None and abs(gap) < _LEVEL:
+    if where is not None and abs(gap) < LEVEL:
         told = f"from about {where:,} on {behind.model} is forecast ahead"
     elif where is not None:
         told = f"the curves cross at about {where:,} rows"
@@ -113,7 +111,7 @@ def _crossing(ahead: Arm, behind: Arm) -> int | None:
     before_rows, before_gap = ahead.curve[-1].n_rows, accuracy_of(ahead) - accuracy_of(behind)
     for a, b in zip(ahead.forecast, behind.forecast, strict=False):
         gap = a.value - b.value
-        if 100 * gap <= -_LEVEL:
+        if 100 * gap <= -LEVEL:
             share = max(before_gap, 0.0) / (max(before_gap, 0.0) - gap)
             return round(before_rows + share * (a.n_rows - before_rows))
         before_rows, before_gap = a.n_rows, gap
@@ -132,12 +130,16 @@ def _interpretability(ran: Sequence[Arm]) -> Reason | None:
             source=RACE,
         )
     points = 100 * (accuracy_of(best) - accuracy_of(glass))
-    told = f"the best model that a person can read, {glass.model}, costs {points:.1f} points "
+    told = f"the best model that a person can read, {glass.model}, "
+    if glass is best:
+        told = f"the most accurate model, {glass.model}, is one that a person can read"
+    elif points < LEVEL:
+        told += f"is level with {best.model}"
+    else:
+        told += f"costs {points:.1f} points against {best.model}"
     return Reason(
         topic="interpretability",
-        text=f"{told}against {best.model}"
-        if glass is not best
-        else f"the most accurate model, {glass.model}, is one that a person can read",
+        text=told,
         figures={"points": points},
         source=RACE,
     )
@@ -147,7 +149,7 @@ def _overfitting(arm: Arm) -> Reason:
     last = arm.curve[-1]
     gap = 100 * (last.train - last.validation)
     told = "no better on rows that it learned from than on others"
-    if gap > 0:
+    if gap >= LEVEL:
         wide = gap > 100 * _WIDE_GAP
         told = f"{gap:.1f} points better on rows that it learned from than on others"
         told += "; it has learned much of them by heart" * wide
@@ -180,7 +182,7 @@ def _scalability(arm: Arm) -> Reason:
     )
 
 
-def _fairness(model: str, groups: Mapping[str, AccuracyEstimate]) -> Reason:
+def _fairness(models: str, groups: Mapping[str, AccuracyEstimate]) -> Reason:
     if len(groups) == 1:
         (name,) = groups
         return Reason(
@@ -194,10 +196,10 @@ def _fairness(model: str, groups: Mapping[str, AccuracyEstimate]) -> Reason:
     low, high = groups[worst], groups[best]
     points = 100 * (high.value - low.value)
     sure = "the intervals are apart" if low.high < high.low else "the intervals overlap"
-    told = f"accuracy of {model} is {low.value:.3f} ({low.low:.3f} to {low.high:.3f}) for {worst}"
+    told = f"accuracy of {models} is {low.value:.3f} ({low.low:.3f} to {low.high:.3f}) for {worst}"
     if high.value > low.value:
         told += f", {high.value:.3f} ({high.low:.3f} to {high.high:.3f}) for {best}: "
-        told += f"{points:.1f} points; {sure}"
+        told += f"{points:.1f} points; {sure}" if points >= LEVEL else f"alike; {sure}"
     else:
         told += ", as for all other groups; of it the least is known"
     return Reason(

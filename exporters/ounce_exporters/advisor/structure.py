@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from ounce_schemas.advice import Arm, Look, Reason
 from ounce_schemas.task import TaskKind
 
+from ounce_exporters.advisor.wording import against, gain
+
 RACE = "the race on this data"
 _SMOOTH = ("logistic-regression", "ridge", "kernel-svm")
 _CLASSICAL = {
@@ -28,11 +30,6 @@ _UNTOLD = Reason(
 )
 _NOUNS = {"table": "rows", "image": "images", "sequence": "sequences", "text": "texts"}
 _ROWS = re.compile(r"\brow(s?)\b")
-
-
-def signed(points: float) -> str:
-    """A gain or a loss in points; what rounds to nothing is +0.0."""
-    return f"{round(points, 1) + 0.0:+.1f}"
 
 
 def items_of(look: Look) -> str:
@@ -77,7 +74,7 @@ def structure(look: Look, ran: Sequence[Arm]) -> Reason:
     gap = 100 * (accuracy_of(networks) - accuracy_of(others))
     return Reason(
         topic="structure",
-        text=f"{told}; networks are {signed(gap)} points against {_CLASSICAL[look.structure]} here",
+        text=f"{told}; networks are {against(gap, _CLASSICAL[look.structure])} here",
         figures={"networks_ahead_points": gap},
         source=RACE,
     )
@@ -94,7 +91,7 @@ def _of_table(look: Look, told: str, ran: Sequence[Arm]) -> Reason:
     if trees is not None and lines is not None:
         gap = 100 * (accuracy_of(trees) - accuracy_of(lines))
         figures["trees_ahead_points"] = gap
-        shape += f"; trees are {signed(gap)} points against smooth models here"
+        shape += f"; trees are {against(gap, 'smooth models')} here"
         source += "; that irregular columns favour trees: McElfresh et al., NeurIPS 2023"
     return Reason(topic="structure", text=shape, figures=figures, source=source)
 
@@ -115,12 +112,12 @@ def transfer(look: Look, arms: Sequence[Arm]) -> Reason:
             "can't be told: its curve has no forecast",
             source=_STARTS,
         )
-    gain = 100 * (best.forecast[0].value - now)
+    points = 100 * (best.forecast[0].value - now)
     return Reason(
         topic="transfer",
         text=f"{best.model} can start from another network of the same size; a start that is worth "
-        f"as many labels as there are ({rows:,}) gives about {signed(gain)} points",
-        figures={"labels_saved": rows, "points": gain},
+        f"as many labels as there are ({rows:,}) is forecast to give {gain(points)}",
+        figures={"labels_saved": rows, "points": points},
         source=_STARTS,
     )
 

@@ -6,7 +6,8 @@ from ounce_schemas.advice import Advice, Arm, Look, Plan, Verdict
 from rich import box
 from rich.table import Table
 
-from ounce_exporters.advisor.structure import items_of, signed
+from ounce_exporters.advisor.structure import items_of
+from ounce_exporters.advisor.wording import gain, percent, work
 
 _SAID = {
     Verdict.CLASSICAL: "classical machine learning",
@@ -61,12 +62,9 @@ def verdict_lines(advice: Advice) -> Iterator[str]:
         asked = "; a smaller --tolerance asks more of a model" if of_quantities else ""
         yield f"Why not: {missed}{asked}"
     if decision.runner_up is not None and decision.plan is not None:
-        gain = 100 * (decision.runner_up.accuracy.value - decision.plan.accuracy.value)
-        cost = decision.runner_up.counted_ns / max(decision.plan.counted_ns, 1e-9)
-        yield (
-            f"Runner-up: {say_plan(decision.runner_up)}: {signed(gain)} points at {cost:.2g} times "
-            "the work"
-        )
+        points = 100 * (decision.runner_up.accuracy.value - decision.plan.accuracy.value)
+        ratio = decision.runner_up.counted_ns / max(decision.plan.counted_ns, 1e-9)
+        yield f"Runner-up: {say_plan(decision.runner_up)}: {gain(points)} at {work(ratio)}"
     if budget.left_out:
         names = ", ".join(budget.left_out)
         yield f"Not raced: {names}: --budget {budget.given_s:g} is too small for them"
@@ -84,8 +82,8 @@ def verdict_lines(advice: Advice) -> Iterator[str]:
         )
     if budget.of_rows is not None and budget.n_rows < budget.of_rows:
         yield (
-            f"Sizes and times are of models of the sample: `ounce train` learns from all {items}, "
-            "and trees may grow"
+            f"Times are of models of the sample: `ounce train` learns from all {items}, and trees "
+            "may grow; sizes are the most that may come of that"
         )
 
 
@@ -102,10 +100,14 @@ def _interrupted(advice: Advice) -> str:
 def say_data(look: Look) -> str:
     """What was seen of the data, in figures."""
     items = items_of(look)
-    told = [f"{look.n_rows:,} {items}", f"{look.missing:.1%} of the values are missing"]
-    told.append(f"{look.duplicates:.1%} of the {items} repeat another")
+    gaps, again = "no values are missing", f"none of the {items} repeats another"
+    if look.missing:
+        gaps = f"{percent(look.missing)} of the values are missing"
+    if look.duplicates:
+        again = f"{percent(look.duplicates)} of the {items} repeat another"
+    told = [f"{look.n_rows:,} {items}", gaps, again]
     if look.rarest:
-        told.append(f"the rarest of {look.n_classes} classes is {look.rarest:.1%}")
+        told.append(f"the rarest of {look.n_classes} classes is {percent(look.rarest)}")
     if look.n_classes and look.constant == 1:
         return f"{', '.join(told)}; nothing says which are strange"
     return f"{', '.join(told)}; a constant answer is right for {look.constant:.1%}"
@@ -114,7 +116,7 @@ def say_data(look: Look) -> str:
 def say_plan(plan: Plan) -> str:
     """A plan in words."""
     a = plan.accuracy
-    on = "" if plan.handed_over is None else f" for {plan.handed_over:.0%} of the items"
+    on = "" if plan.handed_over is None else f" for {percent(plan.handed_over, 0)} of the items"
     return f"{', then '.join(plan.models)}{on}, {a.value:.4f} ({a.low:.3f} to {a.high:.3f})"
 
 

@@ -14,6 +14,7 @@ from ounce_schemas.advice import (
 
 from ounce_exporters.advisor.deciding import LATENCY_ROOM
 from ounce_exporters.advisor.scaling import ratios
+from ounce_exporters.advisor.wording import figure
 
 _CLOCK = "timed on this machine, one thread of the edge's runtime"
 _SCALED = "timed on this machine and scaled to the device"
@@ -44,7 +45,7 @@ def timed_reasons(
     best_us = 1e3 * alone[best]
     item_ms = sum(s * of_batch[m] for s, m in zip(shares, plan.models, strict=True))
     memory_mb = sum(measured.memory_bytes.get(m, 0) for m in plan.models) / 1e6
-    loaded = f", and {memory_mb:.2g} MB of memory once loaded" if memory_mb else ""
+    loaded = f", and {figure(memory_mb, 2)} MB of memory once loaded" if memory_mb else ""
     missed = any(missed.startswith("--") for missed in decision.missed)
     within = "" if missed or limits == Limits(batch=batch) else " within the limits"
     most_accurate = f"{best}, the most accurate{within}, takes {best_us:.1f} µs"
@@ -55,7 +56,7 @@ def timed_reasons(
         Reason(
             topic="hardware",
             text=f"{mine_us:.1f} µs a message alone{loaded}; {most_accurate}. Training is about "
-            f"{training_s:.1f} s of one core: {gpu}",
+            f"{figure(max(training_s, 0.1), 2)} s of one core: {gpu}",
             figures={
                 "us": mine_us,
                 "best_us": best_us,
@@ -67,7 +68,7 @@ def timed_reasons(
         *_latency(plan, [t for t in timed if t.batch_size == batch], limits, clock),
         Reason(
             topic="cost",
-            text=f"a million messages in calls of {batch} take {item_ms * 1e3:.3g} s of one core",
+            text=f"a million messages in calls of {batch} take {figure(1e3 * item_ms)} s of a core",
             figures={"core_s_per_million": item_ms * 1e3},
             source=clock,
         ),

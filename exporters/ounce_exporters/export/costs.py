@@ -38,7 +38,7 @@ def _cost(node: NodeProto, shapes: dict[str, tuple[int, ...]]) -> float:
     if node.op_type in ("MatMul", "Gemm"):
         inner = shapes.get(node.input[0], (1,))[-1]
         return _NS_PER_PRODUCT * inner * math.prod(shapes.get(node.output[0], (1,)))
-    if node.op_type.startswith("TreeEnsemble"):
+    if _is_trees(node):
         return _NS_PER_COMPARISON * _comparisons(node)
     if node.op_type in ("Conv", "ConvInteger", "QLinearConv"):
         kernel = shapes.get(node.input[_KERNEL.get(node.op_type, 1)], (1,))
@@ -52,13 +52,27 @@ def _cost(node: NodeProto, shapes: dict[str, tuple[int, ...]]) -> float:
     return _NS_PER_ELEMENT * sum(math.prod(shapes.get(name, (1,))) for name in node.output)
 
 
+def count_leaves(model: ModelProto) -> list[int]:
+    """Of each decision tree in a graph."""
+    return [n for node in model.graph.node if _is_trees(node) for n in _leaves(node)]
+
+
+def _is_trees(node: NodeProto) -> bool:
+    return str(node.op_type).startswith("TreeEnsemble")
+
+
 def _comparisons(node: NodeProto) -> float:
     """Of all trees: the mean depth of leaves, as if each were as likely by its depth."""
+    return sum(1.0 + math.log2(n) for n in _leaves(node))
+
+
+def _leaves(node: NodeProto) -> list[int]:
+    """Of each tree."""
     (modes, trees) = (_attribute(node, name) for name in ("nodes_modes", "nodes_treeids"))
     leaves: dict[int, int] = {}
     for mode, tree in zip(modes, trees, strict=True):
         leaves[tree] = leaves.get(tree, 0) + (mode == b"LEAF")
-    return sum(1.0 + math.log2(n) for n in leaves.values())
+    return list(leaves.values())
 
 
 def _attribute(node: NodeProto, name: str) -> list:  # type: ignore[type-arg]

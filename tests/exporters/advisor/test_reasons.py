@@ -28,6 +28,7 @@ TASK = TaskSpec(
     inputs=(TensorSpec(name="input", datatype="FP32", shape=(4,)),),
     labels=("a", "b"),
 )
+WHOLE = Budget(given_s=60, planned_s=50, n_rows=1000, of_rows=1000, rungs=(750,), n_folds=4)
 
 
 def estimate(value: float, half: float = 0.01) -> AccuracyEstimate:
@@ -99,10 +100,8 @@ def test_a_glass_box_and_an_overfitted_model_have_their_price() -> None:
     assert "trees are +3.0 points" in found["structure"]
 
 
-def test_a_sample_is_told() -> None:
-    budget = Budget(given_s=6, planned_s=5, n_rows=1000, of_rows=2100, rungs=(750,), n_folds=1)
-    decision = Decision(verdict=Verdict.NEITHER_YET, best="ridge")
-    advice = Advice(
+def advice(decision: Decision, budget: Budget = WHOLE) -> Advice:
+    return Advice(
         task="t",
         measure=TASK.measure,
         seed=0,
@@ -115,22 +114,28 @@ def test_a_sample_is_told() -> None:
         decision=decision,
         measured=Measured(machine="m", race_s=1),
     )
-    whole = advice.model_copy(update={"budget": budget.model_copy(update={"of_rows": 1000})})
+
+
+def test_a_sample_is_told() -> None:
+    budget = Budget(given_s=6, planned_s=5, n_rows=1000, of_rows=2100, rungs=(750,), n_folds=1)
+    decision = Decision(verdict=Verdict.NEITHER_YET, best="ridge")
+    of_sample = advice(decision, budget)
+    whole = of_sample.model_copy(update={"budget": budget.model_copy(update={"of_rows": 1000})})
 
     data = (
-        "Data: 1,000 rows, 0.0% of the values are missing, 0.0% of the rows repeat another; a "
-        "constant answer is right for 50.0%"
+        "Data: 1,000 rows, no values are missing, none of the rows repeats another; a constant "
+        "answer is right for 50.0%"
     )
-    assert data in lines(advice)
+    assert data in lines(of_sample)
     said = "Raced on a sample, 1,000 of 2,100 rows: a larger --budget than 6 judges more surely"
     sizes = (
-        "Sizes and times are of models of the sample: `ounce train` learns from all rows, and "
-        "trees may grow"
+        "Times are of models of the sample: `ounce train` learns from all rows, and trees may "
+        "grow; sizes are the most that may come of that"
     )
-    assert list(verdict_lines(advice)) == ["Advice: neither yet", said, sizes]
+    assert list(verdict_lines(of_sample)) == ["Advice: neither yet", said, sizes]
     assert list(verdict_lines(whole)) == ["Advice: neither yet"]
     of_folds = budget.model_copy(update={"of_rows": 1000, "of_folds": 4})
-    assert list(verdict_lines(advice.model_copy(update={"budget": of_folds})))[1] == (
+    assert list(verdict_lines(of_sample.model_copy(update={"budget": of_folds})))[1] == (
         "Judged by 1 of 4 folds: a larger --budget than 6 judges more surely"
     )
     last = arm("ridge", 0.8)
@@ -138,7 +143,7 @@ def test_a_sample_is_told() -> None:
         update={"of_rows": 1000, "of_folds": 4, "rungs": (1,) * len(last.curve)}
     )
     while_judged = {"interrupted": True, "arms": (last,), "budget": ended}
-    assert list(verdict_lines(advice.model_copy(update=while_judged)))[1:] == [
+    assert list(verdict_lines(of_sample.model_copy(update=while_judged)))[1:] == [
         "Interrupted: all models have learned; fewer answers judge them than were planned"
     ]
 
@@ -151,7 +156,30 @@ def test_of_rows_without_labels_no_constant_answer_is_called_right() -> None:
     assert say_data(quantities).endswith("; a constant answer is right for 100.0%")
 
 
+def test_a_runner_up_that_is_level_is_told_so() -> None:
+    plan = Plan(models=("ridge",), accuracy=estimate(0.8), counted_ns=100)
+    level = Plan(models=("mlp",), accuracy=estimate(0.8004), counted_ns=101)
+    better = Plan(models=("mlp",), accuracy=estimate(0.823), counted_ns=123_400)
+
+    def said(runner_up: Plan) -> str:
+        decision = Decision(verdict=Verdict.CLASSICAL, plan=plan, runner_up=runner_up, best="mlp")
+        return next(line for line in verdict_lines(advice(decision)) if "Runner-up" in line)
+
+    assert said(level).endswith(
+        ": no measurable difference (under 0.05 points) at about the same work"
+    )
+    assert said(better).endswith(": +2.3 points at 1,234 times the work")
+
+
 def test_models_that_are_level_are_told_so() -> None:
+    glass = arm("ridge", 0.8, interpretable=True)
+    found = told(arm("random-forest", 0.8003), glass)
+
+    assert "ridge, is level with random-forest" in found["interpretability"]
+    assert "trees are level with smooth models here" in found["structure"]
+
+
+def test_curves_of_models_that_are_level_may_cross_at_once() -> None:
     tree = arm("gradient-boosting", 0.80, ahead=(0.81, 0.82, 0.83))
     network = arm("mlp", 0.80, ahead=(0.82, 0.84, 0.86), family="neural")
 
@@ -223,7 +251,9 @@ def test_networks_of_images_are_told_apart_and_have_a_start_to_gain_from() -> No
         "images of 28 x 28 pixels, grey; networks are +5.0 points against models of single pixels "
         "here"
     )
-    assert "as many labels as there are (1,000) gives about +3.0 points" in found["transfer"]
+    assert (
+        "as many labels as there are (1,000) is forecast to give +3.0 points" in found["transfer"]
+    )
     assert "0.95%" in found["prior"]
 
 

@@ -1,0 +1,50 @@
+"""Figures in words: what rounds to nothing is told so. Pure."""
+
+LEVEL = 0.05
+"""Points that no figure of one digit shows."""
+_SAME = 0.05
+"""Share of the work that nobody would notice."""
+_LEAST_RATIO = 0.01
+_WHOLE_FROM = 100.0
+"""From here on a figure has no digits behind the point, and no exponent."""
+
+
+def signed(points: float) -> str:
+    """A gain or a loss in points; what rounds to nothing is +0.0."""
+    return f"{round(points, 1) + 0.0:+.1f}"
+
+
+def gain(points: float) -> str:
+    """A gain or a loss in points, where one can be seen."""
+    if abs(points) < LEVEL:
+        return f"no measurable difference (under {LEVEL:g} points)"
+    return f"{signed(points)} points"
+
+
+def against(points: float, other: str) -> str:
+    """How far something is ahead of another, after "is" or "are"."""
+    if abs(points) < LEVEL:
+        return f"level with {other}"
+    return f"{signed(points)} points against {other}"
+
+
+def work(ratio: float) -> str:
+    """Work as a multiple of another's."""
+    if abs(ratio - 1) < _SAME:
+        return "about the same work"
+    if ratio < _LEAST_RATIO:
+        return "less than a hundredth of the work"
+    return f"{figure(ratio, 2)} times the work"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share that is not 0, with so many digits behind the point; never as 0%."""
+    least = 10.0 ** -(digits + 2)
+    if share < least / 2:
+        return f"under {least:.{digits}%}"
+    return f"{share:.{digits}%}"
+
+
+def figure(value: float, digits: int = 3) -> str:
+    """So many digits that count, without an exponent where the figure is large."""
+    return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.{digits}g}"
