@@ -40,6 +40,7 @@ from ounce_exporters.export.p_values import ConformalPValues
 from ounce_exporters.export.parity import EXACT, LIGHTER, check_parity
 from ounce_exporters.export.provenance import library_versions
 from ounce_exporters.export.replacement import fresh_folder
+from ounce_exporters.export.standard import standardize_where_known
 from ounce_exporters.judgement import judge, learned_prior
 from ounce_exporters.lighter.forms import NotWorthwhileError
 from ounce_exporters.lighter.recipes import LighterModel
@@ -180,6 +181,8 @@ def export_model(
     answers = validation_answers(task, calibrator, outputs, truth)
     check_gain(recipe, data, answers)
     graph = check_signature(calibrator.attach(fitted.to_onnx(), task), task)
+    if recipe.family == "neural":  # what stands before a network must not keep it off a GPU
+        graph = standardize_where_known(graph)
     content = graph.SerializeToString(deterministic=True)
     digest = hashlib.sha256(content).hexdigest()
     runtime = OnnxCpuRuntime(threads=1)

@@ -107,7 +107,7 @@ def test_only_the_trainer_installs_torch() -> None:
     assert extras == {
         "edge": ["edge,http,images,registry,s3,signing,tracing"],
         "exporters": ["exporters"],
-        "gpu": ["gpu"],
+        "gpu": ["gpu,http,images,registry,s3,signing,tracing"],  # what the edge can, and the GPU
         "services": ["control"],
     }
 

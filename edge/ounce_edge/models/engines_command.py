@@ -146,9 +146,8 @@ def _name(engine: CachedEngine) -> str:
     key = engine.key
     if key is None:
         return "damaged"
-    return (
-        f"{engine.model}  {key.tensorrt}  {key.gpu} {key.capability}  {key.best}/{key.most} items"
-    )
+    best = min(key.best, engine.most)
+    return f"{engine.model}  {key.tensorrt}  {key.gpu} {key.capability}  {best}/{engine.most} items"
 
 
 class _Progress:

@@ -15,12 +15,12 @@ def why_not_on_gpu(graph: onnx.ModelProto) -> str | None:
     Args:
         graph: of the file.
     """
-    operators = sorted({node.op_type for node in graph.graph.node if node.domain == ML})
-    if operators:
-        return f"TensorRT does not know the operators of {ML}: {', '.join(operators)}"
     texts = [i.name for i in graph.graph.input if _is_text(i)]
     if texts:
         return f"TensorRT takes no texts: {', '.join(texts)}"
+    operators = sorted({node.op_type for node in graph.graph.node if node.domain == ML})
+    if operators:
+        return f"TensorRT does not know the operators of {ML}: {', '.join(operators)}"
     try:
         tensorrt = find_tensorrt(Flavour.RTX)
     except RuntimeAbsentError:

@@ -22,7 +22,7 @@ class NoStandardFormError(ValueError):
 
 
 def standardize(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same answers in operators of the default domain: scalers, normalizers, linear
+    """The same answers in operators of the default domain: imputers, scalers, normalizers, linear
     regressions and trees are rewritten.
 
     Raises:
@@ -54,6 +54,26 @@ def standardize(model: onnx.ModelProto) -> onnx.ModelProto:
     del result.opset_import[:]
     result.opset_import.extend(kept)
     return result
+
+
+def standardize_where_known(model: onnx.ModelProto) -> onnx.ModelProto:
+    """As `standardize`; the model itself where one of its operators has no standard form."""
+    try:
+        return standardize(model)
+    except NoStandardFormError:
+        return model
+
+
+def _imputer(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
+    given = _attributes(node)
+    if not np.isnan(given.get("replaced_value_float", 0.0)) or "imputed_value_floats" not in given:
+        raise NoStandardFormError(f"operator {node.op_type}: of other values than missing ones")
+    gaps, filling = f"{prefix}/gaps", f"{prefix}/filling"
+    nodes = [
+        helper.make_node("IsNaN", [node.input[0]], [gaps]),
+        helper.make_node("Where", [gaps, filling, node.input[0]], [node.output[0]]),
+    ]
+    return nodes, {filling: np.array(given["imputed_value_floats"], np.float32)}
 
 
 def _scaler(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
@@ -121,6 +141,7 @@ def _trees(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
 
 
 _WRITERS: dict[str, Callable[[NodeProto, str], tuple[list[NodeProto], Constants]]] = {
+    "Imputer": _imputer,
     "LinearRegressor": _linear,
     "Normalizer": _normalizer,
     "Scaler": _scaler,

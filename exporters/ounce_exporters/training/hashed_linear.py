@@ -111,8 +111,9 @@ class HashedLinear:
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
         """Logits of shape (n_items, n_labels), or values of shape (n_items, 1)."""
         encoded = encode(self._task, inputs)
+        # In float32 NumPy would add one weight after the other: thousands round to 1e-4.
         parts = [
-            self._table[hash_ngrams(part)].sum(axis=1) / root_lengths(part)
+            self._table[hash_ngrams(part)].sum(axis=1, dtype=np.float64) / root_lengths(part)
             for start in range(0, len(encoded), _ROWS)
             for part in [encoded[start : start + _ROWS]]
         ]

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 from ounce_edge.models.engines_command import command as engines_command
 from ounce_edge.models.runtimes import availability
 from ounce_edge.models.runtimes.availability import Availability, check_runtimes
+from ounce_edge.models.runtimes.tensorrt.cache import EngineCache, EngineKey
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
 from ounce_edge.models.runtimes.tensorrt.device import Device, find_device
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
@@ -81,6 +82,14 @@ def test_a_task_that_is_not_there_is_named(tmp_path: Path) -> None:
     words = ["build", "nothing", "--models", tmp_path, "--tensorrt", "tensorrt-rtx"]
     cache = ["--cache", tmp_path / "engines"]
     assert "no task.json there" in str(run(*words, *cache).exception)
+
+
+@pytest.mark.parametrize(("most", "told"), [(256, "32/256"), (32, "32/32"), (1, "1/1")])
+def test_the_list_says_how_many_items_an_engine_takes(tmp_path: Path, most: int, told: str) -> None:
+    key = EngineKey("0" * 64, "tensorrt 10.3.0", "NVIDIA L4", "8.9", "12.6", 32, 256, "none")
+    EngineCache(tmp_path / "engines").write(key, "photos/cnn", b"an engine", most)
+    shown = run("list", "--cache", tmp_path / "engines").stdout
+    assert f"photos/cnn  tensorrt 10.3.0  NVIDIA L4 8.9  {told} items  0.0 MB" in shown
 
 
 def absent(flavour: Flavour) -> TensorRt:

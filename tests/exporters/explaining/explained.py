@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,14 @@ class Exported(NamedTuple):
         return np.asarray(self.explained[:, self.answers.shape[1] :].sum(axis=1, dtype=np.float64))
 
 
-def export(data: TaskData, folder: Path, fit: Callable[..., Any]) -> Exported:
+def export(
+    data: TaskData,
+    folder: Path,
+    fit: Callable[..., Any],
+    family: Literal["classical", "neural"] = "classical",
+) -> Exported:
     """Train, calibrate and export a model, and run it on the test items."""
-    recipe = Recipe("m", "classical", "any", fit)
+    recipe = Recipe("m", family, "any", fit)
     model = fit(data, 0, lambda _: None)
     trained = Trained(model, model.predict(data.validation.inputs))
     (folder / data.spec.name).mkdir(exist_ok=True)

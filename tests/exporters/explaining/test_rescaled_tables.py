@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from ounce_exporters.explaining import making
 from ounce_exporters.recipe import TaskData
@@ -36,6 +37,31 @@ def test_columns_of_a_kernel_machine(tmp_path: Path) -> None:
     sizes = np.abs(found.explained[:, -4:]).mean(axis=0)
     assert sizes.argmax() == 0  # `x` is what the answer depends on
     assert (sizes > 0).all()
+
+
+def numbers_alone() -> TaskData:
+    """The table without its texts."""
+    data = table("classes")
+    spec = data.spec.model_copy(update={"inputs": data.spec.inputs[:1]})
+    splits = {
+        name: replace(some, inputs={"input": some.inputs["input"]})
+        for name, some in (("train", data.train), ("validation", data.validation),
+                           ("test", data.test))
+    }  # fmt: skip
+    return replace(data, spec=spec, **splits)
+
+
+def test_what_stands_before_a_network_is_in_standard_operators_and_explained(
+    tmp_path: Path,
+) -> None:
+    found = export(numbers_alone(), tmp_path, fit_classical(kernel), "neural")
+    graph = onnx.load(tmp_path / "t/m/model.onnx").graph
+    assert {node.domain for node in graph.node} == {""}
+    assert {"IsNaN", "Where"} <= {node.op_type for node in graph.node}
+    assert found.card.not_on_gpu is None
+    assert found.card.explanation is not None
+    assert found.card.explanation.method == "rescale"
+    np.testing.assert_allclose(found.sums, log_odds(found.answers), rtol=1e-4, atol=1e-4)
 
 
 def test_contributions_that_do_not_add_up_are_left_to_occlusion(

@@ -14,6 +14,7 @@ from ounce_exporters.example import ExampleRequest
 from ounce_exporters.export import gpu_suitability
 from ounce_exporters.export.cards import render_page
 from ounce_exporters.export.gpu_suitability import why_not_on_gpu
+from ounce_exporters.export.standard import ML
 from ounce_exporters.lighter.forms import Form, convert
 from ounce_exporters.training.byte_networks import Beside, ByteCNN, ByteModel, HashedMLP
 from ounce_exporters.training.byte_ngrams import N_FEATURES
@@ -49,6 +50,9 @@ def test_operators_and_texts_are_known_without_a_parser() -> None:
     scaler = ml_model("Scaler", offset=[0.0], scale=[1.0])
     assert why_not_on_gpu(scaler) == "TensorRT does not know the operators of ai.onnx.ml: Scaler"
     assert why_not_on_gpu(texts()) == "TensorRT takes no texts: text"
+    encoded = texts()
+    encoded.graph.node.append(helper.make_node("OneHotEncoder", ["same"], ["y"], domain=ML))
+    assert why_not_on_gpu(encoded) == "TensorRT takes no texts: text"  # no other form would help
     assert why_not_on_gpu(convert(convolutional(), Form.INT8, pixels())) is None
 
 

@@ -12,7 +12,11 @@ from onnx import helper
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.building import build_engine
-from ounce_exporters.export.standard import NoStandardFormError, standardize
+from ounce_exporters.export.standard import (
+    NoStandardFormError,
+    standardize,
+    standardize_where_known,
+)
 from ounce_exporters.export.tensor_trees import MOST_GEMM_DEPTH, read_trees
 from ounce_exporters.export.tree_reading import read_ensemble
 from ounce_exporters.export.trees import emit
@@ -114,6 +118,19 @@ def test_a_scaler_answers_as_before(n: int) -> None:
     np.testing.assert_array_equal(answers(standardize(model), rows), answers(model, rows))
 
 
+@pytest.mark.parametrize("n", [1, N_FEATURES])
+def test_an_imputer_answers_as_before(n: int) -> None:
+    rng = np.random.default_rng(0)
+    model = ml_model(
+        "Imputer", imputed_value_floats=rng.normal(size=n).tolist(), replaced_value_float=np.nan
+    )
+    rows = rng.normal(size=(9, N_FEATURES)).astype(np.float32)
+    rows[::2, ::2], rows[3, 1] = np.nan, np.inf
+    standard = standardize(model)
+    onnx.checker.check_model(standard, full_check=True)
+    np.testing.assert_array_equal(answers(standard, rows), answers(model, rows))
+
+
 @pytest.mark.parametrize("norm", ["L1", "L2", "MAX", None])
 def test_a_normalizer_answers_as_before(norm: str | None) -> None:
     rows = np.random.default_rng(0).normal(size=(9, N_FEATURES)).astype(np.float32)
@@ -136,11 +153,18 @@ def test_a_linear_regression_answers_as_before(shift: dict[str, Any]) -> None:
     np.testing.assert_allclose(answers(standard, rows), answers(model, rows), rtol=1e-5)
 
 
+REWRITTEN: dict[str, dict[str, Any]] = {
+    "Imputer": {"imputed_value_floats": [0.5], "replaced_value_float": np.nan},
+    "LinearRegressor": {"targets": N_FEATURES, "coefficients": [0.5] * N_FEATURES**2},
+    "Normalizer": {"norm": "L2"},
+    "Scaler": {"offset": [0.5], "scale": [2.0]},
+}
+
+
 @pytest.mark.rtx
-@pytest.mark.parametrize("kind", ["Normalizer", "LinearRegressor"])
+@pytest.mark.parametrize("kind", REWRITTEN)
 def test_tensorrt_builds_what_is_rewritten(kind: str) -> None:
-    weights = {"targets": N_FEATURES, "coefficients": [0.5] * N_FEATURES**2}
-    model = ml_model(kind, **(weights if kind == "LinearRegressor" else {"norm": "L2"}))
+    model = ml_model(kind, **REWRITTEN[kind])
     assert build_engine(rtx_or_skip(), standardize(model).SerializeToString(), BatchProfile(8, 64))
 
 
@@ -150,6 +174,16 @@ def test_other_operators_are_named() -> None:
     model = ml_model("LinearRegressor", coefficients=[1.0] * N_FEATURES, post_transform="LOGISTIC")
     with pytest.raises(NoStandardFormError, match=r"LinearRegressor: post_transform LOGISTIC$"):
         standardize(model)
+    zeros = ml_model("Imputer", imputed_value_floats=[1.0], replaced_value_float=0.0)
+    with pytest.raises(NoStandardFormError, match=r"Imputer: of other values than missing ones$"):
+        standardize(zeros)
+
+
+def test_a_model_that_has_no_standard_form_stays_as_it_is() -> None:
+    model = ml_model("Binarizer", threshold=0.5)
+    assert standardize_where_known(model) is model
+    scaler = standardize_where_known(ml_model("Scaler", offset=[0.5], scale=[2.0]))
+    assert {node.domain for node in scaler.graph.node} == {""}
 
 
 def test_trees_that_are_not_known_are_named() -> None:

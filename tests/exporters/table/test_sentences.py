@@ -22,9 +22,13 @@ from ounce_exporters.training.byte_ngrams import (
     DIGITS_ALIKE,
     FACTOR,
     N_FEATURES,
+    encode,
     hash_ngrams,
+    root_lengths,
 )
+from ounce_exporters.training.hashed_linear import HashedLinear
 from ounce_schemas.errors import DataError
+from ounce_schemas.task import TaskSpec, TensorSpec
 
 N = 400
 WORDS = ["the", "meeting", "is", "at", "noon", "please", "call", "me", "when", "you", "are", "home"]
@@ -159,6 +163,23 @@ def test_hashes_are_those_of_the_definition_and_zeros_are_none() -> None:
     assert (features[:, 3:] % BUCKETS == 0).all()
     assert features.max() < N_FEATURES
     assert BUCKETS * FACTOR + 255 < 2**31
+
+
+def test_long_texts_add_up_without_rounding() -> None:
+    texts = np.array([[" ".join(np.resize(WORDS, 200))], ["short"]], object)
+    tensor = TensorSpec(name="text", datatype="BYTES", shape=(1,), text_bytes=1000)
+    task = TaskSpec(
+        name="t", kind="classification", description="", inputs=(tensor,), labels=tuple("abc")
+    )
+    table = np.random.default_rng(0).normal(size=(N_FEATURES, 3)).astype(np.float32)
+    none = np.zeros((0, 3), np.float32)
+    model = HashedLinear(task, None, table, none, np.zeros(3, np.float32))
+    encoded = encode(task, {"text": texts})
+    exact = table.astype(np.float64)[hash_ngrams(encoded)].sum(axis=1) / root_lengths(encoded)
+    np.testing.assert_allclose(model.predict({"text": texts}), exact, rtol=1e-6)
+    graph = model.to_onnx().SerializeToString()
+    answers = OnnxCpuRuntime().load(Path("m.onnx"), graph).run({"text": texts})
+    np.testing.assert_allclose(answers, exact, rtol=1e-4)  # of 4,000 weights, in float32
 
 
 def test_unseen_numbers_share_n_grams_of_two_and_five_bytes_with_seen_ones() -> None:

@@ -2,27 +2,29 @@
 
 import json
 import os
-import shutil
 import signal
 import sys
 import time
-from functools import partial
-from pathlib import Path
 
 from ounce_edge.models.runtimes.tensorrt.parent import end_with_parent
 
 FLAVOUR, MODEL, ENGINE, BEST, MOST = sys.argv[1:]
-BEHAVIOUR = Path(MODEL).read_text()
+with os.fdopen(int(MODEL), encoding="utf-8") as file:
+    BEHAVIOUR = file.read()
 
 print("a line of TensorRT's own")
 print("[1, 2]")
 print(json.dumps({"phase": "building", "share": 0.5}), flush=True)
 if BEHAVIOUR == "crash":
     os.kill(os.getpid(), signal.SIGSEGV)
+elif BEHAVIOUR == "end":
+    os.kill(os.getpid(), signal.SIGKILL)
+elif BEHAVIOUR == "full":
+    print(json.dumps({"failed": "its engine can't be written: No space left on device"}))
 elif BEHAVIOUR == "fail":
     sys.exit("no room " + "x" * 200_000 + " at the end")
 elif BEHAVIOUR == "watch":
-    end_with_parent(partial(shutil.rmtree, Path(MODEL).parent))
+    end_with_parent()
     print(json.dumps({"phase": str(os.getpid()), "share": 0.6}), flush=True)
     time.sleep(600)
 elif BEHAVIOUR == "hang":
@@ -30,4 +32,6 @@ elif BEHAVIOUR == "hang":
 elif BEHAVIOUR == "refuse":
     print(json.dumps({"refused": "operator Strange: not known"}))
 else:
-    Path(ENGINE).write_text(f"engine of {BEHAVIOUR} for {BEST}/{MOST} by {FLAVOUR}")
+    with os.fdopen(int(ENGINE), "w", encoding="utf-8") as file:
+        file.write(f"engine of {BEHAVIOUR} for {BEST}/{MOST} by {FLAVOUR}")
+    print(json.dumps({"most": 1 if BEHAVIOUR == "large" else int(MOST)}))

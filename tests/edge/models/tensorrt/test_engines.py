@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -11,10 +12,15 @@ import onnx
 import pytest
 from ounce_edge.models.runtimes.tensorrt import engines
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
-from ounce_edge.models.runtimes.tensorrt.building import FLAGS
+from ounce_edge.models.runtimes.tensorrt.building import FLAGS, Built
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.models.runtimes.tensorrt.device import ANY, Device
-from ounce_edge.models.runtimes.tensorrt.engines import Target, build_apart, find_engine
+from ounce_edge.models.runtimes.tensorrt.engines import (
+    BuildFailedError,
+    Target,
+    build_apart,
+    find_engine,
+)
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.refusals import Refusal
 from ounce_schemas.errors import ArtifactError
@@ -36,7 +42,7 @@ def unheard(phase: str, share: float) -> None:
 def test_an_engine_is_built_with_progress() -> None:
     seen: list[tuple[str, float]] = []
     built = build_apart(TARGET, b"good", lambda *said: seen.append(said), module=FAKE)
-    assert built == b"engine of good for 8/64 by tensorrt"
+    assert built == Built(b"engine of good for 8/64 by tensorrt", 64)
     assert seen == [("building", 0.5)]
 
 
@@ -53,25 +59,53 @@ def test_a_build_that_fails_is_told(content: bytes, message: str) -> None:
         build_apart(TARGET, content, unheard, module=FAKE)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"end", "^{}: the process that builds it ended with signal 9: silent$"),
+        (b"full", "^{}: its engine can't be written: No space left on device$"),
+    ],
+)
+def test_what_the_machine_does_is_not_kept_as_the_models_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, message: str
+) -> None:
+    monkeypatch.setattr(engines, "build_apart", partial(build_apart, module=FAKE))
+    cache = EngineCache(tmp_path)
+    with pytest.raises(BuildFailedError, match=message.format(PATH)):
+        find_engine(cache, TARGET, PATH, content, unheard)
+    assert cache.refusals.list() == []
+
+
+def test_how_many_items_an_engine_takes_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "build_apart", partial(build_apart, module=FAKE))
+    cache = EngineCache(tmp_path)
+    for content in (b"good", b"large"):
+        find_engine(cache, TARGET, PATH, content, unheard)
+    assert {engine.most for engine in cache.list()} == {64, 1}
+
+
 def test_a_build_that_hangs_is_ended() -> None:
     with pytest.raises(ArtifactError, match="takes longer than 1 s and was ended"):
         build_apart(TARGET, b"hang", unheard, limit_s=1, module=FAKE)
 
 
 KILLED = """
-import os, signal
+import os, signal, tempfile
+from pathlib import Path
 from tests.edge.models.tensorrt.test_engines import FAKE, TARGET, build_apart
 
 def progress(phase, share):
     if phase.isdigit():
-        print(phase, flush=True)
+        print(phase, *Path(tempfile.gettempdir()).glob("ounce-engine-*"), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 
 build_apart(TARGET, b"watch", progress, module=FAKE)
 """
 
 
-def test_a_build_ends_with_whoever_wanted_it_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_build_ends_with_whoever_wanted_it_and_has_no_files_to_leave(tmp_path: Path) -> None:
     command = [sys.executable, "-c", KILLED]
     places = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     wanted = subprocess.run(
@@ -82,7 +116,7 @@ def test_a_build_ends_with_whoever_wanted_it_and_leaves_nothing(tmp_path: Path) 
     assert list(tmp_path.glob("ounce-engine-*")) == []
 
 
-@pytest.mark.parametrize("name", ["subprocess.Popen", "pathlib.Path.write_bytes"])
+@pytest.mark.parametrize("name", ["subprocess.Popen", "tempfile.TemporaryFile"])
 def test_a_machine_that_has_no_room_for_a_build_is_told(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +124,7 @@ def test_a_machine_that_has_no_room_for_a_build_is_told(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(name, fail)
-    with pytest.raises(ArtifactError, match=r"^can't be built, by way of /.*: No space left"):
+    with pytest.raises(BuildFailedError, match=r"^can't be built, by way of /.*: No space left"):
         build_apart(TARGET, b"good", unheard, module=FAKE)
 
 
@@ -165,12 +199,17 @@ def test_weights_in_another_file_are_refused(
 
 
 @pytest.mark.rtx
-def test_the_real_process_builds_and_refuses(tmp_path: Path) -> None:
+def test_the_real_process_builds_and_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     target = Target(rtx_or_skip(), ANY, BatchProfile(8, 64))
     seen: list[str] = []
     content = perceptron().SerializeToString()
     built = build_apart(target, content, lambda phase, share: seen.append(phase))
-    assert len(built) > 10_000
+    assert len(built.engine) > 10_000
+    assert list(tmp_path.glob("ounce-engine-*")) == []
     assert seen
     with pytest.raises(ArtifactError, match=r"^tensorrt-rtx \S+ can't parse it"):
         build_apart(target, b"not a model", unheard)

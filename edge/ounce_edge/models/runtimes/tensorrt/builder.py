@@ -1,15 +1,15 @@
 """The process that builds one engine: started by `engines`, talks to it in lines of JSON.
 
-Arguments: flavour, path of the model, path to write the engine to, best and most items of a batch.
-The folder of the model is of this build alone.
+Arguments: flavour, numbers of the open files of the model and for the engine, best and most items
+of a batch.
 """
 
 import json
 import os
-import shutil
 import sys
-from functools import partial
+import tempfile
 from pathlib import Path
+from typing import Any
 
 from ounce_schemas.errors import OunceError
 
@@ -20,26 +20,37 @@ from ounce_edge.models.runtimes.tensorrt.parent import end_with_parent
 
 
 def main() -> None:
-    """Build, and say how far it is or why not."""
+    """Build, and say how far it is, what was built, or why nothing was."""
     flavour, model, engine, best, most = sys.argv[1:]
-    end_with_parent(partial(shutil.rmtree, Path(model).parent, ignore_errors=True))
-
-    def tell(phase: str, share: float) -> None:
-        print(json.dumps({"phase": phase, "share": share}), flush=True)
-
+    end_with_parent()
     try:
         profile = BatchProfile(int(best), int(most))
         tensorrt = find_tensorrt(Flavour(flavour))
-        # The parser looks here for weights in other files, which no digest covers: there are none.
-        os.chdir(Path(model).parent)
-        built = build_engine(tensorrt, Path(model).read_bytes(), profile, tell)
-        Path(engine).write_bytes(built)
-    except OunceError as e:
-        print(json.dumps({"refused": str(e)}), flush=True)
-    except OSError as e:
-        print(
-            json.dumps({"refused": f"its engine can't be written: {e.strerror or e}"}), flush=True
+        with os.fdopen(int(model), "rb") as file:
+            content = file.read()
+        _leave_folders()
+        built = build_engine(
+            tensorrt, content, profile, lambda phase, share: _tell(phase=phase, share=share)
         )
+        with os.fdopen(int(engine), "wb") as file:
+            file.write(built.engine)
+        _tell(most=built.most)
+    except OunceError as e:
+        _tell(refused=str(e))
+    except OSError as e:
+        _tell(failed=f"its engine can't be written: {e.strerror or e}")
+
+
+def _leave_folders() -> None:
+    """Work in a folder that is gone: in its own the parser would look for weights in other files,
+    which no digest covers."""
+    folder = tempfile.mkdtemp(prefix="ounce-engine-")
+    os.chdir(folder)
+    Path(folder).rmdir()
+
+
+def _tell(**said: Any) -> None:
+    print(json.dumps(said), flush=True)
 
 
 if __name__ == "__main__":

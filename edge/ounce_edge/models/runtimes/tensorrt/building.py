@@ -4,7 +4,7 @@ It takes seconds to minutes, so that `engines` has it done by another process.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ounce_schemas.errors import ArtifactError
 
@@ -25,16 +25,23 @@ Progress = Callable[[str, float], None]
 """Called with what is built, and the share of it that is done, in [0, 1]."""
 
 
+class Built(NamedTuple):
+    """An engine, and how many items it takes in a call."""
+
+    engine: bytes
+    most: int
+
+
 def build_engine(
     tensorrt: TensorRt,
     content: bytes,
     profile: BatchProfile,
     progress: Progress | None = None,
-) -> bytes:
+) -> Built:
     """Build an engine. Types are those of the file: FP32 stays FP32, without TF32's rounding.
 
     Where a network's intermediate results take too much scratch memory for the most items, the
-    engine takes fewer in a call; it says how many.
+    engine takes fewer in a call.
 
     Args:
         tensorrt: builds it.
@@ -52,7 +59,7 @@ def build_engine(
         _add_profile(tensorrt, builder, network, config, some)
         engine = builder.build_serialized_network(network, config)
         if engine is not None:
-            return bytes(engine)
+            return Built(bytes(engine), some.most)
     why = last_line(log_of(tensorrt.api).lines)
     raise ArtifactError(f"{tensorrt.name} can't build it: {why}")
 

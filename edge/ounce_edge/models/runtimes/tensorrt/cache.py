@@ -38,6 +38,8 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Task and model, for people."""
     sha256: str
     """Of the engine."""
+    most: int | None = None
+    """Items that it takes in a call; None: as its key says."""
 
 
 class CachedEngine(msgspec.Struct, frozen=True):
@@ -50,6 +52,8 @@ class CachedEngine(msgspec.Struct, frozen=True):
     key: EngineKey | None
     """None: the file is damaged."""
     model: str
+    most: int = 0
+    """Items that it takes in a call."""
 
 
 class EngineCache:
@@ -104,18 +108,19 @@ class EngineCache:
             os.utime(path)
         return engine
 
-    def write(self, key: EngineKey, model: str, engine: bytes) -> Path:
+    def write(self, key: EngineKey, model: str, engine: bytes, most: int | None = None) -> Path:
         """Keep an engine, in one step.
 
         Args:
             key: what it is of.
             model: `<task>/<model>`, for people.
             engine: the bytes.
+            most: items that it takes in a call, where it is fewer than the key says.
 
         Raises:
             ArtifactError: the folder can't be written.
         """
-        header = _Header(key, model, hashlib.sha256(engine).hexdigest())
+        header = _Header(key, model, hashlib.sha256(engine).hexdigest(), most)
         path = self._path(key)
         write_whole(path, msgspec.json.encode(header) + b"\n", engine)
         return path
@@ -177,8 +182,10 @@ def _look(path: Path) -> CachedEngine | None:
             said = _decode(file.readline(_MOST_HEADER).rstrip(b"\n"))
     except OSError:
         return None  # another process has removed it
-    key, model = (None, "damaged") if said is None else (said.key, said.model)
-    return CachedEngine(path, status.st_size, status.st_mtime, key, model)
+    file_of = path, status.st_size, status.st_mtime
+    if said is None:
+        return CachedEngine(*file_of, None, "damaged")
+    return CachedEngine(*file_of, said.key, said.model, said.most or said.key.most)
 
 
 def _decode(header: bytes) -> _Header | None:

@@ -5,6 +5,7 @@ A build takes memory and time, and a fault in it ends its process: the worker go
 
 import hashlib
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,11 +13,12 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
-from ounce_edge.models.runtimes.tensorrt.building import FLAGS, Progress
+from ounce_edge.models.runtimes.tensorrt.building import FLAGS, Built, Progress
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache, EngineKey
 from ounce_edge.models.runtimes.tensorrt.device import Device
 from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
@@ -26,6 +28,8 @@ BUILD_LIMIT_S = 1800.0
 """A build that takes longer is given up."""
 _BUILDER = "ounce_edge.models.runtimes.tensorrt.builder"
 _MOST_SAID = 400
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM)
+"""What a person, or a kernel that is short of memory, ends a process with."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,15 @@ class Target:
         )
 
 
+class BuildFailedError(ArtifactError):
+    """A build that this machine did not let end. It says nothing of the model."""
+
+
 def find_engine(
     cache: EngineCache, target: Target, path: Path, content: bytes, progress: Progress
 ) -> tuple[bytes, bool]:
-    """The engine of a model, and whether it was built just now. Why it can't be is kept.
+    """The engine of a model, and whether it was built just now. Why TensorRT does not take a model
+    is kept.
 
     Args:
         cache: where it may be, and is put.
@@ -71,14 +80,16 @@ def find_engine(
         return engine, False
     model = "/".join(path.parts[-3:-1])
     try:
-        engine = build_apart(target, content, progress)
+        built = build_apart(target, content, progress)
+    except BuildFailedError as e:
+        raise BuildFailedError(f"{path}: {e}") from e
     except ArtifactError as e:
         with suppress(ArtifactError):  # a folder that can't be written: why the build failed counts
             cache.refusals.keep(Refusal(key, model, str(e)))
         raise ArtifactError(f"{path}: {e}") from e
-    cache.write(key, model, engine)
+    cache.write(key, model, built.engine, built.most)
     cache.refusals.drop(key)
-    return engine, True
+    return built.engine, True
 
 
 def build_apart(
@@ -88,33 +99,38 @@ def build_apart(
     *,
     limit_s: float = BUILD_LIMIT_S,
     module: str = _BUILDER,
-) -> bytes:
-    """Build an engine in a process of its own.
+) -> Built:
+    """Build an engine in a process of its own. Files between both have no name, so that nothing is
+    left of a build that is killed.
 
     Raises:
-        ArtifactError: TensorRT refuses the model; or the process dies, or takes too long; or there
-            is no room for it.
+        BuildFailedError: there is no room for it, or somebody ends the process.
+        ArtifactError: TensorRT refuses the model; or the process dies, or takes too long.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="ounce-engine-") as name:
-            model, engine = Path(name) / "model.onnx", Path(name) / "model.engine"
-            model.write_bytes(content)
-            command = [sys.executable, "-m", module, str(target.tensorrt.flavour), str(model)]
-            command += [str(engine), str(target.profile.best), str(target.profile.most)]
-            _build(command, progress, limit_s)
-            return engine.read_bytes()
+        with tempfile.TemporaryFile() as model, tempfile.TemporaryFile() as engine:
+            model.write(content)
+            model.seek(0)
+            files = model.fileno(), engine.fileno()
+            command = [sys.executable, "-m", module, str(target.tensorrt.flavour)]
+            command += map(str, (*files, target.profile.best, target.profile.most))
+            most = _build(command, files, progress, limit_s)
+            engine.seek(0)
+            return Built(engine.read(), most)
     except OSError as e:  # no room for its files, or for the process
         where = tempfile.gettempdir()
-        raise ArtifactError(f"can't be built, by way of {where}: {e.strerror or e}") from e
+        raise BuildFailedError(f"can't be built, by way of {where}: {e.strerror or e}") from e
 
 
-def _build(command: list[str], progress: Progress, limit_s: float) -> None:
+def _build(command: list[str], files: tuple[int, int], progress: Progress, limit_s: float) -> int:
+    """Items that the engine takes."""
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,  # its end tells the process that this one is gone
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        pass_fds=files,
     ) as child:
         timer = threading.Timer(limit_s, child.kill)
         timer.daemon = True
@@ -124,24 +140,28 @@ def _build(command: list[str], progress: Progress, limit_s: float) -> None:
         stderr = child.stderr
         reader = threading.Thread(target=lambda: errors.append(stderr.read()), daemon=True)
         reader.start()
-        refusal = _follow(child, progress)
+        said = _follow(child, progress)
         code = child.wait()
         is_late = not timer.is_alive()
         timer.cancel()
         reader.join()
-    if refusal is not None:
-        raise ArtifactError(refusal)
-    if code != 0:
-        if is_late:
-            raise ArtifactError(f"its build takes longer than {limit_s:g} s and was ended")
-        said = " ".join("".join(errors).split())[-_MOST_SAID:]
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        raise ArtifactError(f"the process that builds it ended with {how}: {said or 'silent'}")
+    if "refused" in said:
+        raise ArtifactError(str(said["refused"]))
+    if "failed" in said:
+        raise BuildFailedError(str(said["failed"]))
+    if code == 0 and "most" in said:
+        return int(said["most"])
+    if is_late:
+        raise ArtifactError(f"its build takes longer than {limit_s:g} s and was ended")
+    last = " ".join("".join(errors).split())[-_MOST_SAID:]
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    kind = BuildFailedError if -code in _FROM_OUTSIDE else ArtifactError
+    raise kind(f"the process that builds it ended with {how}: {last or 'silent'}")
 
 
-def _follow(child: "subprocess.Popen[str]", progress: Progress) -> str | None:
-    """Hand on progress; the reason where the model is refused."""
-    refusal = None
+def _follow(child: "subprocess.Popen[str]", progress: Progress) -> dict[str, Any]:
+    """Hand on progress; all else that is said."""
+    found: dict[str, Any] = {}
     assert child.stdout is not None
     for line in child.stdout:
         try:
@@ -150,8 +170,8 @@ def _follow(child: "subprocess.Popen[str]", progress: Progress) -> str | None:
             continue  # TensorRT writes lines of its own
         if not isinstance(said, dict):
             continue
-        if "refused" in said:
-            refusal = str(said["refused"])
-        elif "phase" in said:
+        if "phase" in said:
             progress(str(said["phase"]), float(said["share"]))
-    return refusal
+        else:
+            found |= said
+    return found

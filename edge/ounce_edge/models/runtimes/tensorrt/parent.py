@@ -3,16 +3,14 @@
 import os
 import sys
 import threading
-from collections.abc import Callable
 
 
-def end_with_parent(clean_up: Callable[[], None] = lambda: None) -> None:
-    """End, and clean up before, once the process that started this one is gone, also where it was
-    killed: it holds the other end of standard input, and writes nothing."""
+def end_with_parent() -> None:
+    """End once the process that started this one is gone, also where it was killed: it holds the
+    other end of standard input, and writes nothing."""
 
     def watch() -> None:
         sys.stdin.read()
-        clean_up()
         os._exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
