@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from ounce_edge.models.first_beliefs import card_belief
-from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_schemas.policy import Policy
@@ -28,7 +27,7 @@ from tests.support.edge.ladders import (
     serve,
     served,
 )
-from tests.support.edge.pipelines import NOW_S
+from tests.support.edge.pipelines import standing_clocks
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Device
 
@@ -61,7 +60,7 @@ def test_document_and_headers_are_the_workers(record: FakeRecord) -> None:
     edition = Edition(
         ladder(DIGITS, MODEL), Policy().for_task("digits"), lambda model: card_belief(model.card)
     )
-    pipeline = Pipeline(edition, clocks=Clocks(wall=lambda: NOW_S))
+    pipeline = Pipeline(edition, clocks=standing_clocks())
     serve(pipeline, [record], outbox)
     [(_, workers, _, workers_headers)] = outbox.records
     contract = Contract(DIGITS, MODEL.card, lambda x: np.array([PROBABILITIES] * len(x), "f4"))

@@ -1,5 +1,6 @@
 """`ounce topics` and the embedded broker."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,15 @@ from ounce_services.topics.command import command
 ABSENT = "127.0.0.1:1"
 
 
-def test_topics_are_created_once_and_said_so(embedded_broker: EmbeddedBroker) -> None:
-    arguments = ["once", "--kafka", embedded_broker.bootstrap_servers]
+@pytest.fixture
+def own_broker() -> Iterator[EmbeddedBroker]:
+    """Without the topic of events, which other tests make on the broker that all share."""
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+def test_topics_are_created_once_and_said_so(own_broker: EmbeddedBroker) -> None:
+    arguments = ["once", "--kafka", own_broker.bootstrap_servers]
     first = CliRunner().invoke(command, arguments, catch_exceptions=False)
     again = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert first.exit_code == again.exit_code == 0

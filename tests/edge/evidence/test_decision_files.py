@@ -14,7 +14,6 @@ from ounce_edge.evidence.decided import Decided
 from ounce_edge.evidence.decision_files import files_of
 from ounce_edge.evidence.decision_log import RETRY_S, DecisionLog
 from ounce_edge.evidence.decision_reader import read_decisions
-from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.recommender.rule.decision import decide
@@ -23,7 +22,7 @@ from ounce_schemas.event import EventKind
 from ounce_schemas.routing import Fallback
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, serve, served
-from tests.support.edge.pipelines import GOOD, NOW_S, Clock, edition
+from tests.support.edge.pipelines import GOOD, Clock, edition, standing_clocks
 
 LEFT_MS, FLOORS = np.full(20, 100.0), np.full(20, 0.5)
 
@@ -90,7 +89,7 @@ def test_a_disk_that_is_full_stops_recording_and_room_on_it_resumes_it(
 
 def test_serving_goes_on_without_a_record(tmp_path: Path, answers: Edition) -> None:
     log = DecisionLog(tmp_path, answers.log_header())
-    serving = Pipeline(answers, clocks=Clocks(wall=lambda: NOW_S), log=log)
+    serving = Pipeline(answers, clocks=standing_clocks(), log=log)
     outbox = Outbox()
     with no_file_grows_over(0):
         told = []

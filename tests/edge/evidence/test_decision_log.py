@@ -13,7 +13,6 @@ from ounce_edge.evidence.decision_entry import FORMAT, LogHeader, replay
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_edge.evidence.explain import command
-from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
@@ -25,7 +24,7 @@ from ounce_schemas.errors import ArtifactError
 from ounce_schemas.routing import Choice, Fallback, Objective
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, raw, serve, served
-from tests.support.edge.pipelines import edition
+from tests.support.edge.pipelines import edition, standing_clocks
 
 
 def plans(objective: Objective, calls: list[tuple[int, int, float]]) -> Plans:
@@ -111,7 +110,7 @@ def record_some(folder: Path, n: int = 3) -> None:
     )
     pipeline = Pipeline(
         answers,
-        clocks=Clocks(wall=lambda: 1000.0),
+        clocks=standing_clocks(lambda: 1000.0),
         rng=np.random.default_rng(0),  # what is explored must not be chance
         log=DecisionLog(folder, answers.log_header()),
     )
@@ -152,7 +151,7 @@ def test_of_what_waits_each_id_is_written_when_its_request_is_answered(tmp_path:
     clock_s, n = 1000.0, 2 * MOST_CONSIDERED
     answers = edition(served(DIGITS, "only", accuracy=0.9, ms_per_item=1.0))
     log = DecisionLog(tmp_path, answers.log_header())
-    pipeline = Pipeline(answers, clocks=Clocks(wall=lambda: clock_s), log=log)
+    pipeline = Pipeline(answers, clocks=standing_clocks(lambda: clock_s), log=log)
     headers = [[("ce_id", b"m%d" % i), ("ce_maxlatencyms", b"100")] for i in range(n)]
     records = [FakeRecord(raw(1, 2, 3, 4), h, offset_=i) for i, h in enumerate(headers)]
     pipeline.admit(records, Outbox())

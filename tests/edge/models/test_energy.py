@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 import pytest
 from ounce_edge.models.energy import EnergyMeter, measured_watts
-from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
@@ -20,7 +19,7 @@ from ounce_schemas.routing import Objective
 from pydantic import ValidationError
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, raw, serve, served
-from tests.support.edge.pipelines import edition, pipeline
+from tests.support.edge.pipelines import edition, pipeline, standing_clocks
 
 
 class Package:
@@ -86,7 +85,7 @@ def decide(objective: Objective, **policy: Any) -> Any:
             min_accuracy=0.5,
             **policy,
         ),
-        clocks=Clocks(wall=lambda: 1000.0),
+        clocks=standing_clocks(lambda: 1000.0),
     )
     outbox = Outbox()
     report = serve(serving, [FakeRecord(raw(1, 2, 3, 4))], outbox)
@@ -128,7 +127,7 @@ def test_cost_and_saving_in_joules_are_of_the_models_that_ran_and_the_best() -> 
             objective=Objective.ENERGY,
             min_accuracy=0.5,
         ),
-        clocks=Clocks(wall=lambda: 1000.0),
+        clocks=standing_clocks(lambda: 1000.0),
     )
     records = [FakeRecord(raw(1, 2, 3, 4), offset_=i) for i in range(n)]
     [group] = serve(serving, records, Outbox()).groups

@@ -22,7 +22,7 @@ from ounce_schemas.policy import Policy
 
 from tests.support.edge.decisions import view
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, write_ladder, write_model
-from tests.support.edge.pipelines import GOOD, NOW_S, Clock
+from tests.support.edge.pipelines import GOOD, NOW_S, Clock, standing_clocks
 from tests.support.edge.serving import FakeDelivery, serving_of
 
 SENT_MS = int(NOW_S * 1e3)
@@ -33,7 +33,7 @@ HEAVY = {"accuracy": 0.99, "ms_per_item": 0.1}
 def pipeline_of(models: Path, task: Any, memory: ModelMemory, fakes: Any) -> Pipeline:
     ladder = load_ladder(models, task.name, ManagedRuntime(FakeRuntime(fakes), memory))
     edition = Edition(ladder, Policy().for_task(task.name), lambda m: card_belief(m.card))
-    return Pipeline(edition, clocks=Clocks(lambda: NOW_S, Clock(tick_s=1e-5)))
+    return Pipeline(edition, clocks=standing_clocks())
 
 
 class Cold:

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.evidence.decision_reader import read_decisions
-from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.turn import Turn
@@ -18,10 +17,16 @@ from ounce_schemas.label import Label, LabelOutcome
 from ounce_schemas.prediction import Prediction
 
 from tests.support.edge.ladders import DIGITS, NUMBERS, FakeRecord, Outbox, serve, served
-from tests.support.edge.pipelines import GOOD, NOW_S, edition, pipeline, process, second_label
+from tests.support.edge.pipelines import (
+    GOOD,
+    edition,
+    pipeline,
+    process,
+    second_label,
+    standing_clocks,
+)
 
 WAIT_S = 60.0
-CLOCKS = Clocks(wall=lambda: NOW_S)
 
 
 @pytest.fixture
@@ -55,7 +60,7 @@ def test_a_group_on_a_lane_ends_with_its_edition_and_later_ones_use_the_new(lane
 
     old = edition(served(DIGITS, "old", waits, ms_per_item=8.0), version="p1")
     new = edition(served(DIGITS, "new", ms_per_item=0.01), version="p2")
-    serving, outbox = Pipeline(old, clocks=CLOCKS, lanes=lanes), Outbox()
+    serving, outbox = Pipeline(old, clocks=standing_clocks(), lanes=lanes), Outbox()
     serving.admit([asks(0)], outbox)
     serving.step(outbox)
     assert began.wait(WAIT_S)
@@ -119,7 +124,9 @@ def test_labels_teach_the_plan_that_answered_also_in_a_later_edition() -> None:
 
 def test_decisions_of_each_edition_are_recorded_with_its_own_plans(tmp_path: Path) -> None:
     first, second = edition(served(DIGITS, "one")), edition(served(DIGITS, "two"), version="p2")
-    serving = Pipeline(first, clocks=CLOCKS, log=DecisionLog(tmp_path, first.log_header()))
+    serving = Pipeline(
+        first, clocks=standing_clocks(), log=DecisionLog(tmp_path, first.log_header())
+    )
     outbox = Outbox()
     serve(serving, [asks(0)], outbox)
     serving.replace_edition(second)

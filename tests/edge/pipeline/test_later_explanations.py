@@ -14,7 +14,6 @@ from ounce_edge.models.managed_runtime import ManagedRuntime
 from ounce_edge.models.model_memory import ManagedModel, ModelMemory
 from ounce_edge.models.runtimes.base import LoadedModel, TensorSignature
 from ounce_edge.models.runtimes.fake import FakeModel
-from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_schemas.documents import CARD_FILE, EXPLANATION_FILE
@@ -22,7 +21,7 @@ from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, card, explained, write_ladder
-from tests.support.edge.pipelines import GOOD, NOW_S, Clock
+from tests.support.edge.pipelines import GOOD, NOW_S, Clock, standing_clocks
 
 CONTENT = b"explanation of a"
 
@@ -61,7 +60,7 @@ class Rig:
         managed = ManagedRuntime(self.runtime, self.memory, is_limited=False)
         self.ladder = load_ladder(models, "digits", managed)
         edition = Edition(self.ladder, Policy().for_task("digits"), measured_belief)
-        self.pipeline = Pipeline(edition, clocks=Clocks(lambda: NOW_S, Clock(tick_s=1e-5)))
+        self.pipeline = Pipeline(edition, clocks=standing_clocks())
         self.outbox = Outbox()
 
     def ask(self, id_: str, within_ms: int) -> None:

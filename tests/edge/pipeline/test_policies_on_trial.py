@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.recommender.canary.sequential_test import Outcomes
 from ounce_edge.telemetry.trial_counts import Pair, TrialCounts
@@ -23,11 +22,10 @@ from tests.support.edge.pipelines import (
     GOOD,
     HEAVY,
     LIGHT,
-    NOW_S,
-    Clock,
     edition,
     raises,
     second_label,
+    standing_clocks,
 )
 
 
@@ -46,7 +44,7 @@ def version(document: str, canary: str | None, share: float = 0.3) -> PolicyVers
 def serving(document: str, canary: str, share: float = 0.3, light: Any = second_label) -> Pipeline:
     models = served(DIGITS, "light", light, **LIGHT), served(DIGITS, "heavy", second_label, **HEAVY)
     policy = policy_in_force(version(document, canary, share), "digits", runs_canary=True)
-    clocks = Clocks(lambda: NOW_S, Clock(tick_s=1e-5))
+    clocks = standing_clocks()
     return Pipeline(edition(*models).under(policy), clocks=clocks)
 
 

@@ -1,26 +1,27 @@
 """Messages get the targets and the plans of the first rule that they meet."""
 
+import zlib
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
-from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.prediction import Prediction
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, serve, served
-from tests.support.edge.pipelines import GOOD, HEAVY, LIGHT, NOW_S, edition, raises
+from tests.support.edge.pipelines import GOOD, HEAVY, LIGHT, edition, raises, standing_clocks
 
-CLOCKS = Clocks(wall=lambda: NOW_S)
 TENANT = {"name": "strict", "when": {"tenant": "acme"}, "min_accuracy": 0.95}
 LINE = {"name": "line", "when": {"device": "line-*"}, "deny": ["heavy"]}
 
 
 def asks(id_: str, *headers: tuple[str, bytes], key: bytes = b"d") -> FakeRecord:
-    return FakeRecord(GOOD, [("ce_id", id_.encode()), *headers], key, offset_=hash(id_) % 1000)
+    return FakeRecord(
+        GOOD, [("ce_id", id_.encode()), *headers], key, offset_=zlib.crc32(id_.encode()) % 1000
+    )
 
 
 def answers(outbox: Outbox) -> dict[str, Prediction]:
@@ -32,7 +33,7 @@ def answers(outbox: Outbox) -> dict[str, Prediction]:
 
 def answered(records: list[FakeRecord], *, models: Any = None, **policy: Any) -> Any:
     models = models or (served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", **HEAVY))
-    serving, outbox = Pipeline(edition(*models, **policy), clocks=CLOCKS), Outbox()
+    serving, outbox = Pipeline(edition(*models, **policy), clocks=standing_clocks()), Outbox()
     serve(serving, records, outbox)
     return answers(outbox)
 
@@ -84,7 +85,9 @@ def test_a_rule_may_refuse_forbid_cascades_and_choose_by_another_cost() -> None:
         {"name": "refuses", "when": {"tenant": "r"}, "min_accuracy": 1.0, "fallback": "refuse"},
         {"name": "small", "when": {"tenant": "s"}, "objective": "memory"},
     ]
-    serving = Pipeline(edition(light, heavy, min_accuracy=0.5, rules=rules), clocks=CLOCKS)
+    serving = Pipeline(
+        edition(light, heavy, min_accuracy=0.5, rules=rules), clocks=standing_clocks()
+    )
     outbox = Outbox()
     serve(serving, [asks(t, ("ce_tenant", t.encode())) for t in "rsx"], outbox)
     letters = [r for r in outbox.records if r[0].endswith("dead-letters")]
@@ -151,7 +154,8 @@ def test_a_rule_holds_between_its_times() -> None:
         "max_latency_ms": 7000,
     }
     serving = Pipeline(
-        edition(served(DIGITS, "light", **LIGHT), rules=[rule]), clocks=Clocks(lambda: clock[0])
+        edition(served(DIGITS, "light", **LIGHT), rules=[rule]),
+        clocks=standing_clocks(lambda: clock[0]),
     )
     told = []
     for clock[0] in (99.0, 100.0, 199.9, 200.0):
@@ -187,7 +191,10 @@ def structured(id_: str, **attributes: str) -> FakeRecord:
 
 def test_what_waits_meets_the_rules_of_the_new_policy_and_keeps_its_targets() -> None:
     models = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", **HEAVY)
-    serving, outbox = Pipeline(edition(*models, min_accuracy=0.5), clocks=CLOCKS), Outbox()
+    serving, outbox = (
+        Pipeline(edition(*models, min_accuracy=0.5), clocks=standing_clocks()),
+        Outbox(),
+    )
     serving.admit([asks("a"), asks("b", ("ce_tenant", b"acme"))], outbox)
     serving.admit([asks("http", ("CE-Tenant", b"acme"))], outbox)
     serving.admit([structured("event", tenant="acme")], outbox)
@@ -214,7 +221,7 @@ def test_a_failed_model_whose_messages_may_have_no_other_one_makes_dead_letters(
     models = served(DIGITS, "light", raises, **LIGHT), served(DIGITS, "heavy", **HEAVY)
     rules = [{"name": "only", "when": {"tenant": "acme"}, "allow": ["light"]}]
     serving, outbox = (
-        Pipeline(edition(*models, min_accuracy=0.5, rules=rules), clocks=CLOCKS),
+        Pipeline(edition(*models, min_accuracy=0.5, rules=rules), clocks=standing_clocks()),
         Outbox(),
     )
     serve(serving, [asks("stuck", ("ce_tenant", b"acme")), asks("free")], outbox)

@@ -3,7 +3,6 @@
 import itertools
 
 import numpy as np
-from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.telemetry.spans import SpanMaker
 from ounce_edge.telemetry.tracing import Tracing, make_choice
@@ -12,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, ladder, served
 from tests.support.edge.observed import answer, pipeline_of
-from tests.support.edge.pipelines import GOOD, NOW_S
+from tests.support.edge.pipelines import GOOD, NOW_S, standing_clocks
 from tests.support.edge.traces import Taken
 
 N_DEVICES = 10_000
@@ -33,9 +32,10 @@ def record(device: int) -> FakeRecord:
 def test_ten_thousand_devices_make_no_series_of_their_own() -> None:
     metrics, sender = Metrics(["acme"]), Taken()
     metrics.describe("v1", [ladder(DIGITS, served(DIGITS, "light"))])
-    pipeline = pipeline_of(lambda: NOW_S)
+    clocks = standing_clocks()
+    pipeline = pipeline_of(clocks)
     pipeline.keeps_trails = True
-    tracing = Tracing(make_choice(1.0, 20), sender)
+    tracing = Tracing(make_choice(1.0, 20), sender, clocks=clocks)
     answer(pipeline, [record(0)], metrics, tracing)
     before = series(metrics)
     for start in range(0, N_DEVICES, 1000):
@@ -66,9 +66,10 @@ def test_a_version_that_looks_like_a_page_is_one_label() -> None:
 def test_a_clock_that_jumps_makes_no_negative_time() -> None:
     times = itertools.cycle([NOW_S, NOW_S - 86_400, NOW_S + 86_400, NOW_S - 5])
     metrics, sender = Metrics(), Taken()
-    pipeline = pipeline_of(lambda: next(times))
+    clocks = standing_clocks(lambda: next(times))
+    pipeline = pipeline_of(clocks)
     pipeline.keeps_trails = True
-    tracing = Tracing(make_choice(1.0, 1000), sender, clocks=Clocks(lambda: next(times)))
+    tracing = Tracing(make_choice(1.0, 1000), sender, clocks=clocks)
     for i in range(20):
         answer(pipeline, [record(i)], metrics, tracing)
     name, labels = "ounce_end_to_end_latency_seconds", {"task": "digits"}

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, ladder, served
 from tests.support.edge.observed import answer, pipeline_of
-from tests.support.edge.pipelines import GOOD, NOW_S
+from tests.support.edge.pipelines import GOOD, standing_clocks
 
 PREDICTIONS = "ounce_tenant_predictions_total"
 LATE, UNDER = "ounce_tenant_deadline_misses_total", "ounce_tenant_floor_misses_total"
@@ -41,7 +41,7 @@ def counted(metrics: Metrics, name: str) -> dict[str, float]:
 def answered(records: list[FakeRecord], *named: str) -> Metrics:
     metrics = Metrics(named)
     metrics.describe("v1", [ladder(DIGITS, served(DIGITS, "light"))])
-    answer(pipeline_of(lambda: NOW_S), records, metrics)
+    answer(pipeline_of(standing_clocks()), records, metrics)
     return metrics
 
 

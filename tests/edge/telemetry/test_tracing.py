@@ -14,7 +14,15 @@ from prometheus_client.openmetrics.parser import text_fd_to_metric_families
 
 from tests.edge.pipeline.test_cascades import two_steps
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, served
-from tests.support.edge.pipelines import GOOD, HEAVY, LIGHT, Clock, pipeline, raises
+from tests.support.edge.pipelines import (
+    GOOD,
+    HEAVY,
+    LIGHT,
+    Clock,
+    pipeline,
+    raises,
+    standing_clocks,
+)
 from tests.support.edge.traces import TRACE, Taken, trace, traceparent
 
 DEADLINE = ("ce_maxlatencyms", b"1")
@@ -77,12 +85,13 @@ def test_dead_letters_are_traced_with_their_reason() -> None:
 
 
 def test_an_answer_that_the_broker_refused_is_traced() -> None:
-    answering, outbox, sender = light(), Outbox(), Taken()
+    clock = Clock()
+    answering, outbox, sender = light(clock), Outbox(), Taken()
     answering.keeps_trails = True
     answering.admit([record(1), record(2)], outbox)
     report = answering.step(outbox)
     report.groups[0].refused.append(1)  # type: ignore[attr-defined]
-    Tracing(make_choice(0.0, 10), sender).observe(report)
+    Tracing(make_choice(0.0, 10), sender, clocks=standing_clocks(steady=clock)).observe(report)
     (group,) = sender.groups
     assert [(m.offset, m.is_refused) for m in group.messages] == [(2, True)]
 
@@ -114,7 +123,7 @@ def test_messages_of_several_polls_know_when_each_was_decoded() -> None:
     outbox = Outbox()
     for offsets in ([1, 2], [3], [4, 5]):
         answering.admit([record(offset) for offset in offsets], outbox)
-    tracing = Tracing(make_choice(1.0, 10), sender)
+    tracing = Tracing(make_choice(1.0, 10), sender, clocks=standing_clocks(steady=clock))
     while len(answering.waiting):
         tracing.observe(answering.step(outbox))
     found = {m.offset: m.decoded for group in sender.groups for m in group.messages}

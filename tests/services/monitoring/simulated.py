@@ -1,5 +1,5 @@
-"""Faults in simulated time: series of Prometheus that are healthy for an hour, faulty, and healthy
-again, and what alerts make of them."""
+"""Faults in simulated time: series of Prometheus that are healthy, faulty, and healthy again, and
+what alerts make of them."""
 
 import os
 import subprocess
@@ -12,7 +12,6 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 RULES = ROOT / "services" / "prometheus" / "rules"
-HEALTHY_MIN = 60
 
 Values = Callable[[bool, int], float | str]
 """A series' value from whether the fault lasts, and the number of steps since that changed."""
@@ -60,18 +59,29 @@ class Simulation:
         rules: names of the files of rules.
         healthy: every series of the fleet.
         step_s: between two scrapes, and two evaluations.
+        healthy_min: before a fault: longer than the rules look back to tell of one.
     """
 
     rules: Sequence[str]
     healthy: Mapping[str, Values | Counter]
     step_s: int
+    healthy_min: int
 
     def run(self, faults: Iterable[Fault], folder: Path) -> subprocess.CompletedProcess[str]:
-        """Ask promtool whether each alert is silent for an hour, fires in time, and ends."""
+        """Ask promtool whether each alert is silent at first, fires in time, and ends."""
+        return self._ask([self._test(fault) for fault in faults], folder)
+
+    def rest(self, minutes: int, folder: Path) -> subprocess.CompletedProcess[str]:
+        """Ask promtool whether all is silent for so long where there is no fault."""
+        return self._ask([self._scene("", {}, minutes, (minutes, minutes))], folder)
+
+    def _ask(
+        self, scenes: Sequence[Mapping[str, Any]], folder: Path
+    ) -> subprocess.CompletedProcess[str]:
         document = {
             "rule_files": [str(RULES / name) for name in self.rules],
             "evaluation_interval": f"{self.step_s}s",
-            "tests": [self._test(fault) for fault in faults],
+            "tests": scenes,
         }
         path = folder / "rules.test.yaml"
         path.write_text(yaml.safe_dump(document))
@@ -85,31 +95,49 @@ class Simulation:
         )
 
     def _test(self, fault: Fault) -> dict[str, Any]:
-        begins = HEALTHY_MIN
-        total_min = begins + fault.lasts_min + fault.ends_min
+        begins = self.healthy_min
+        ends = begins + fault.lasts_min
+        total_min = ends + fault.ends_min
         severity = "" if fault.severity is None else f',severity="{fault.severity}"'
         firing = f'ALERTS{{alertname="{fault.alert}",alertstate="firing"{severity}}}'
-        healthy_for = f"{HEALTHY_MIN}m"
         tells = _asked(f"count({firing}) > bool 0", begins + fault.within_min, [1])
         if fault.is_silent:
             ever = f"count_over_time({firing}[{round(60 * total_min)}s])"
             tells = _asked(ever, total_min, [])
+        scene = self._scene(
+            f"{fault.alert} {fault.severity or ''}", fault.series, total_min, (begins, ends)
+        )
+        scene["promql_expr_test"] += [
+            tells,
+            _asked(firing, total_min, []),
+        ]
+        return scene
+
+    def _scene(
+        self,
+        name: str,
+        series: Mapping[str, Values | Counter],
+        total_min: float,
+        fault_min: tuple[float, float],
+    ) -> dict[str, Any]:
+        """Series over time, and that nothing is told before the fault."""
+        begins = round(fault_min[0])
         return {
-            "name": f"{fault.alert} {fault.severity or ''}",
+            "name": name,
             "interval": f"{self.step_s}s",
             "input_series": [
-                {"series": name, "values": self._values(values, fault.lasts_min, total_min)}
-                for name, values in {**self.healthy, **fault.series}.items()
+                {"series": name, "values": self._values(values, fault_min, total_min)}
+                for name, values in {**self.healthy, **series}.items()
             ],
             "promql_expr_test": [
-                _asked(f"count_over_time(ALERTS[{healthy_for}])", begins - 1, []),
-                tells,
-                _asked(firing, total_min, []),
+                _asked(f"count_over_time(ALERTS[{begins}m])", begins - 1, []),
             ],
         }
 
-    def _values(self, values: Values | Counter, lasts_min: float, total_min: float) -> str:
-        begin, end = (round(60 * m / self.step_s) for m in (HEALTHY_MIN, HEALTHY_MIN + lasts_min))
+    def _values(
+        self, values: Values | Counter, fault_min: tuple[float, float], total_min: float
+    ) -> str:
+        begin, end = (round(60 * minute / self.step_s) for minute in fault_min)
         found: list[float | str] = []
         for i in range(round(60 * total_min / self.step_s) + 1):
             is_faulty = begin <= i < end

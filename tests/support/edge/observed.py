@@ -11,9 +11,9 @@ from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, served
 from tests.support.edge.pipelines import LIGHT, edition
 
 
-def pipeline_of(wall: Any) -> Pipeline:
-    """A pipeline of one light model, on a wall clock."""
-    return Pipeline(edition(served(DIGITS, "light", **LIGHT)), clocks=Clocks(wall))
+def pipeline_of(clocks: Clocks) -> Pipeline:
+    """A pipeline of one light model."""
+    return Pipeline(edition(served(DIGITS, "light", **LIGHT)), clocks=clocks)
 
 
 def answer(pipeline: Pipeline, records: list[FakeRecord], *observers: Any) -> None:

@@ -60,13 +60,18 @@ def pipeline(
     lanes: Lanes | None = None,
     **policy: Any,
 ) -> Pipeline:
-    """A pipeline of these models, on a wall clock that stands and a steady one that a busy machine
-    does not move: a call takes a tick, or what a `Clock` says."""
+    """A pipeline of these models, on clocks that stand unless others are given."""
     return Pipeline(
         edition(*models, task=task, plans=plans, **policy),
-        clocks=Clocks(clock or (lambda: NOW_S), steady or Clock(tick_s=_TICK_S)),
+        clocks=standing_clocks(clock, steady),
         lanes=lanes,
     )
+
+
+def standing_clocks(wall: Any = None, steady: Any = None) -> Clocks:
+    """A wall clock that stands and a steady one that neither a busy machine moves nor one that has
+    long been up: a call takes a tick, or what a `Clock` says."""
+    return Clocks(wall or (lambda: NOW_S), steady or Clock(tick_s=_TICK_S))
 
 
 def process(served_by: Pipeline, *records: FakeRecord) -> tuple[list[Any], Report]:
