@@ -76,6 +76,14 @@ class TensorSpec(Document):
         cells = tuple(cell.model_copy(update=own) for cell in self.cells)
         return self.model_copy(update={"cells": cells})
 
+    @property
+    def as_asked(self) -> Self:
+        """Without what its models have learned of gaps: whoever sends it need not know."""
+        if self.cells is None:
+            return self
+        cells = tuple(cell.model_copy(update={"gaps": None}) for cell in self.cells)
+        return self.model_copy(update={"cells": cells})
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if any(d < 1 for d in self.shape):
@@ -177,6 +185,14 @@ class TaskSpec(Document):
     def image(self) -> TensorSpec | None:
         """The input of a task of images; None of another task."""
         return next((tensor for tensor in self.inputs if tensor.datatype == "UINT8"), None)
+
+    def is_asked_like(self, other: Self) -> bool:
+        """Whether requests and answers of another task are those of this one."""
+        tasks = (
+            task.model_copy(update={"inputs": tuple(spec.as_asked for spec in task.inputs)})
+            for task in (self, other)
+        )
+        return next(tasks) == next(tasks)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

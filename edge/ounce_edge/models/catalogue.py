@@ -143,7 +143,7 @@ def load_ladder(
     task = read_task(folder / TASK_FILE)
     if task.name != task_name:
         raise ArtifactError(f"{folder / TASK_FILE}: holds task {task.name!r}, not {task_name!r}")
-    if serving is not None and task != serving.task:
+    if serving is not None and not task.is_asked_like(serving.task):
         raise ArtifactError(
             f"{folder / TASK_FILE}: its inputs, outputs or labels are not those of the task that "
             "serves; a worker that starts anew takes it"

@@ -87,7 +87,7 @@ class Pipeline:
         Raises:
             ValueError: it is of another task, or of one with other inputs or outputs.
         """
-        if edition.task != self.task:
+        if not edition.task.is_asked_like(self.task):
             text = f"an edition of task {edition.task.name} can't replace one of {self.task.name} "
             raise ValueError(f"{text}unless the two tasks are equal; start a worker for it")
         edition.inherit(self._edition)

@@ -2,17 +2,24 @@
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from ounce_edge.models.catalogue import load_ladder
+from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
+from ounce_edge.pipeline.clocks import Clocks
+from ounce_edge.pipeline.edition import Edition
+from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.wire.batch import gather
 from ounce_schemas.cells import Cell
+from ounce_schemas.policy import Policy
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 from tests.support.edge.formats import as_bytes, decode
-from tests.support.edge.ladders import FakeRecord, raw, served
-from tests.support.edge.pipelines import pipeline, process
+from tests.support.edge.ladders import FakeRecord, raw, served, write_ladder
+from tests.support.edge.pipelines import NOW_S, pipeline, process
 
 ROOM = TaskSpec(
     name="room",
@@ -116,3 +123,19 @@ def test_the_answer_to_several_rows_says_so_of_any() -> None:
     served_by = pipeline(served(ROOM, "tree"), task=ROOM)
     [(_, value, _, _)], _ = process(served_by, FakeRecord(as_bytes(ROWS)))
     assert json.loads(value)["parameters"]["unseen_missing"] is True
+
+
+def test_a_ladder_that_has_learned_other_gaps_serves_from_the_next_batch_on(tmp_path: Path) -> None:
+    [spec] = ROOM.inputs
+    cells = tuple(cell.model_copy(update={"gaps": True}) for cell in spec.cells or ())
+    trained = ROOM.model_copy(update={"inputs": (spec.model_copy(update={"cells": cells}),)})
+    write_ladder(tmp_path, ROOM, "tree")
+    before = load_ladder(tmp_path, "room", FakeRuntime({"tree": FakeModel(ROOM)}))
+    write_ladder(tmp_path, trained, "tree")
+    fakes = FakeRuntime({"tree": FakeModel(trained)})
+    after = load_ladder(tmp_path, "room", fakes, serving=before)
+    policy, asked = Policy(min_accuracy=0).for_task("room"), FakeRecord(as_bytes({"light": 4}))
+    served_by = Pipeline(Edition(before, policy), clocks=Clocks(lambda: NOW_S, lambda: NOW_S))
+    assert process(served_by, asked)[1].unseen_missing == 1
+    served_by.replace_edition(Edition(after, policy))
+    assert process(served_by, asked)[1].unseen_missing == 0
