@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ RUNBOOKS = (ROOT / "docs" / "runbooks.md").read_text(encoding="utf-8")
 PARTS = ("Meaning", "Impact", "Diagnosis", "Mitigation")
 
 
+@cache
 def alerts() -> dict[str, str]:
     """Addresses of runbooks by alert."""
     return {
