@@ -27,6 +27,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.transformers.float16 import convert_float_to_float16
+from ounce_edge.models.runtimes.text_bytes import encode_texts
 from ounce_schemas.errors import OunceError
 
 from ounce_exporters.export.graphs import normalize
@@ -145,7 +146,7 @@ def _static(
         quantize_static(
             _named(model),  # a copy: quantizing moves the weights of what it is given to a file
             path,
-            _Sample(sample),
+            _Sample(_as_read(model, sample)),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
             per_channel=True,
@@ -175,11 +176,21 @@ def _dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
         return onnx.load(path)
 
 
+def _as_read(model: onnx.ModelProto, sample: Inputs) -> Inputs:
+    """A few items as the graph reads them: texts that it takes as bytes are bytes."""
+    some = {name: array[:CALIBRATION_ITEMS] for name, array in sample.items()}
+    for given in model.graph.input:
+        tensor, array = given.type.tensor_type, some[given.name]
+        if tensor.elem_type == onnx.TensorProto.UINT8 and array.dtype == object:
+            some[given.name] = encode_texts(array, tensor.shape.dim[-1].dim_value)
+    return some
+
+
 class _Sample(CalibrationDataReader):  # type: ignore[misc]
     """Hands out items in batches."""
 
     def __init__(self, sample: Inputs) -> None:
-        n = min(len(next(iter(sample.values()))), CALIBRATION_ITEMS)
+        n = len(next(iter(sample.values())))
         self._batches: Iterator[dict[str, NDArray[Any]]] = iter(
             [
                 {

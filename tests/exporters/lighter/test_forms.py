@@ -12,7 +12,10 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.building import build_engine
 from ounce_exporters.lighter.forms import Form, NotWorthwhileError, convert
+from ounce_exporters.training.byte_networks import Beside, ByteCNN, ByteModel
+from ounce_schemas.task import TensorSpec
 
+from tests.support.edge.ladders import DIGITS
 from tests.support.networks import N_PIXELS, convolutional, perceptron
 from tests.support.tensorrt.rtx import rtx_or_skip
 
@@ -59,6 +62,17 @@ def test_answers_are_nearly_those_of_the_original(make: Any, form: Form) -> None
     assert found.dtype == np.float32
     assert 0 < np.abs(found - wanted).max() < 0.05 * np.abs(wanted).max()
     assert original.SerializeToString(deterministic=True) == before
+
+
+@pytest.mark.parametrize("form", [Form.INT8, Form.INT8_SYMMETRIC])
+def test_a_network_that_reads_texts_takes_them_as_bytes_also_to_find_ranges(form: Form) -> None:
+    tensor = TensorSpec(name="message", datatype="BYTES", shape=(1,), text_bytes=48)
+    task = DIGITS.model_copy(update={"inputs": (tensor,)})
+    network = ByteModel(ByteCNN(3, Beside(48, 0)).eval(), task, None, 48)
+    texts = np.array([["the pump leaks"], ["no power"], [""], ["café"]] * 16, object)
+    model = convert(network.to_onnx(), form, {"message": texts})
+    wanted, found = network.predict({"message": texts}), answers(model, {"message": texts})
+    assert 0 < np.abs(found - wanted).max() < 0.05 * np.abs(wanted).max()
 
 
 @pytest.mark.parametrize(("make", "form"), CASES)

@@ -20,7 +20,7 @@ if BEHAVIOUR == "crash":
 elif BEHAVIOUR == "end":
     os.kill(os.getpid(), signal.SIGKILL)
 elif BEHAVIOUR == "full":
-    print(json.dumps({"failed": "its engine can't be written: No space left on device"}))
+    print(json.dumps({"failed": "its files can't be written: No space left on device"}))
 elif BEHAVIOUR == "fail":
     sys.exit("no room " + "x" * 200_000 + " at the end")
 elif BEHAVIOUR == "watch":

@@ -15,10 +15,10 @@ from tests.support.tensorrt.fake_gpu import FakeGpu, FakeTensorRt
 PROFILE = BatchProfile(8, 64)
 
 
-def make_fake(folder: Path, *contents: bytes) -> TensorRtRuntime:
+def make_fake(folder: Path, *contents: bytes, flavour: Flavour = Flavour.NATIVE) -> TensorRtRuntime:
     """With engines of these models, which are the models themselves."""
     gpu = FakeGpu()
-    tensorrt = TensorRt(Flavour.NATIVE, "10.3.0", FakeTensorRt(gpu, most=PROFILE.most))
+    tensorrt = TensorRt(flavour, "10.3.0", FakeTensorRt(gpu, most=PROFILE.most))
     target = Target(tensorrt, Device("a GPU", "8.9", "12.6"), PROFILE)
     cache = EngineCache(folder)
     for content in contents:

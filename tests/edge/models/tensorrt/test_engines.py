@@ -63,7 +63,7 @@ def test_a_build_that_fails_is_told(content: bytes, message: str) -> None:
     ("content", "message"),
     [
         (b"end", "^{}: the process that builds it ended with signal 9: silent$"),
-        (b"full", "^{}: its engine can't be written: No space left on device$"),
+        (b"full", "^{}: its files can't be written: No space left on device$"),
     ],
 )
 def test_what_the_machine_does_is_not_kept_as_the_models_refusal(

@@ -38,7 +38,7 @@ def main() -> None:
     except OunceError as e:
         _tell(refused=str(e))
     except OSError as e:
-        _tell(failed=f"its engine can't be written: {e.strerror or e}")
+        _tell(failed=f"its files can't be written: {e.strerror or e}")
 
 
 def _leave_folders() -> None:
