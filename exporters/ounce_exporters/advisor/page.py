@@ -10,7 +10,7 @@ from ounce_schemas.advice import Advice
 
 from ounce_exporters.advisor.candidates import plan_answers
 from ounce_exporters.advisor.exporting import Exported
-from ounce_exporters.advisor.page_plots import costs, curves, curves_caption
+from ounce_exporters.advisor.page_plots import costs, costs_caption, curves, curves_caption
 from ounce_exporters.advisor.structure import items_of, say_shape
 from ounce_exporters.advisor.summary import say_data, verdict_lines
 from ounce_exporters.recipe import Split, TaskData
@@ -38,11 +38,7 @@ def render(advice: Advice, data: TaskData, held_out: Split, exported: Sequence[E
     """
     figures = [
         (curves(advice), curves_caption(advice)),
-        (
-            costs(advice),
-            f'{_measure(advice)} against time: <b class="main">advised</b>; dashed lines are '
-            "limits, of time less the room for noise.",
-        ),
+        (costs(advice), costs_caption(advice)),
         *_answers(advice, data, held_out, exported),
     ]
     shown = "".join(
@@ -93,10 +89,6 @@ def _race(advice: Advice) -> str:
         f"{budget.rungs[-1]:,} {items}, judged by {budget.n_folds} "
         f"{'fold' if budget.n_folds == 1 else 'folds'}{again}; seed {advice.seed}."
     )
-
-
-def _measure(advice: Advice) -> str:
-    return escape(str(advice.measure)[:1].upper() + str(advice.measure)[1:])
 
 
 def _answers(
@@ -157,7 +149,7 @@ def _table(advice: Advice) -> str:
             f"{alone[arm.model].p50_ms * 1e3:.1f}" if arm.model in alone else "",
             f"{alone[arm.model].p99_ms * 1e3:.1f}" if arm.model in alone else "",
             "" if arm.size_bytes is None else f"{arm.size_bytes / 1e3:,.0f}",
-            f"{loaded[arm.model] / 1e6:.2f}" if arm.model in loaded else "",
+            f"{max(loaded[arm.model] / 1e6, 0.01):.2f}" if arm.model in loaded else "",
         ]
         cells += [escape(arm.stopped or "")] if ended else []
         row = '<tr class="advised">' if arm.model in chosen else "<tr>"

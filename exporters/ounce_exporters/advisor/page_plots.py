@@ -104,6 +104,15 @@ def costs(advice: Advice) -> str:
     return frame.svg("Accuracy against cost")
 
 
+def costs_caption(advice: Advice) -> str:
+    """What is drawn, as HTML."""
+    measure, limits = escape(str(advice.measure)), advice.limits
+    told = f'{measure[:1].upper()}{measure[1:]} against time: <b class="main">advised</b>'
+    drawn = [] if limits.max_latency_ms is None else ["of time (less the room for noise)"]
+    drawn += [] if limits.min_accuracy is None else [f"of {measure}"]
+    return f"{told}; dashed: the limit {' and '.join(drawn)}." if drawn else f"{told}."
+
+
 def _name(frame: Frame, dots: Sequence[tuple[str, float, float]]) -> None:
     """Names beside dots, from above to below, none over another or over a dot: to the right, or
     where the plot ends to the left. A line leads to a name that is not beside its dot."""

@@ -52,10 +52,11 @@ def say_shape(look: Look) -> str:
     if look.structure == "sequence":
         steps, n = look.shape
         return f"sequences of {steps} steps of {n} {'channel' if n == 1 else 'channels'}"
-    numbers = f"{look.n_numbers} number{'s' * (look.n_numbers != 1)}"
-    columns = f"{numbers} and {look.n_texts} categor{'y' if look.n_texts == 1 else 'ies'}"
     if look.structure == "table":
-        return columns
+        numbers = f"{look.n_numbers} number{'s' * (look.n_numbers != 1)}"
+        categories = f"{look.n_texts} categor{'y' if look.n_texts == 1 else 'ies'}"
+        counted = ((look.n_numbers, numbers), (look.n_texts, categories))
+        return " and ".join(told for n, told in counted if n)
     told = f"texts, of which models read {' and '.join(map(str, look.shape))} bytes"
     if look.n_numbers or look.n_texts > len(look.shape):
         told += ", beside other columns"
@@ -86,6 +87,8 @@ def _of_table(look: Look, told: str, ran: Sequence[Arm]) -> Reason:
     )
     lines = best_of(a for a in ran if a.model in _SMOOTH)
     shape = f"{told}; skewed columns: {look.skewed}, heavy-tailed: {look.heavy_tailed}"
+    if not (look.skewed or look.heavy_tailed):
+        shape = f"{told}; no column is skewed or heavy-tailed"
     figures: dict[str, float] = {"skewed": look.skewed, "heavy_tailed": look.heavy_tailed}
     source = RACE
     if trees is not None and lines is not None:

@@ -67,7 +67,8 @@ def verdict_lines(advice: Advice) -> Iterator[str]:
         yield f"Runner-up: {say_plan(decision.runner_up)}: {gain(points)} at {work(ratio)}"
     if budget.left_out:
         names = ", ".join(budget.left_out)
-        yield f"Not raced: {names}: --budget {budget.given_s:g} is too small for them"
+        them = "it" if len(budget.left_out) == 1 else "them"
+        yield f"Not raced: {names}: --budget {budget.given_s:g} is too small for {them}"
     fewer, items = [], items_of(advice.look)
     if budget.of_rows is not None and budget.n_rows < budget.of_rows:
         fewer.append(f"raced on a sample, {budget.n_rows:,} of {budget.of_rows:,} {items}")

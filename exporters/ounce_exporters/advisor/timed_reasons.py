@@ -45,12 +45,15 @@ def timed_reasons(
     best_us = 1e3 * alone[best]
     item_ms = sum(s * of_batch[m] for s, m in zip(shares, plan.models, strict=True))
     memory_mb = sum(measured.memory_bytes.get(m, 0) for m in plan.models) / 1e6
-    loaded = f", and {figure(memory_mb, 2)} MB of memory once loaded" if memory_mb else ""
+    loaded = (
+        f", and {figure(max(memory_mb, 0.01), 2)} MB of memory once loaded" if memory_mb else ""
+    )
     missed = any(missed.startswith("--") for missed in decision.missed)
     within = "" if missed or limits == Limits(batch=batch) else " within the limits"
     most_accurate = f"{best}, the most accurate{within}, takes {best_us:.1f} µs"
     if plan.models == (best,):
         most_accurate = f"no model{within} is more accurate"
+    calls = "one by one" if batch == 1 else f"in calls of {batch}"
     gpu = "a GPU is worth trying" if training_s > _GPU_WORTH_S else "a GPU is not worth it"
     return (
         Reason(
@@ -68,7 +71,7 @@ def timed_reasons(
         *_latency(plan, [t for t in timed if t.batch_size == batch], limits, clock),
         Reason(
             topic="cost",
-            text=f"a million messages in calls of {batch} take {figure(1e3 * item_ms)} s of a core",
+            text=f"a million messages {calls} take {figure(1e3 * item_ms)} s of one core",
             figures={"core_s_per_million": item_ms * 1e3},
             source=clock,
         ),

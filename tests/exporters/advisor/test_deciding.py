@@ -57,8 +57,9 @@ def test_of_models_that_do_about_the_same_work_the_most_accurate_is_advised() ->
     assert decision.plan.models == ("other",)
 
 
-def test_one_row_is_no_evidence_for_a_heavier_model() -> None:
-    heavy, light = candidate("heavy", 0, 900), candidate("light", 3, 10)
+def test_one_row_of_few_may_decide_for_a_heavier_model() -> None:
+    """Its difference is just over a standard error. A wider margin lost more than it saved."""
+    heavy, light = candidate("heavy", 0, 900), candidate("light", 0, 10)
     few = slice(0, 65)
     heavy, light = (
         replace(c, right=c.right[few], accuracy=judge(c.right[few]))
@@ -68,7 +69,22 @@ def test_one_row_is_no_evidence_for_a_heavier_model() -> None:
     decision = decide([heavy, light], Limits(), 0.4, judge)
 
     assert decision.plan is not None
-    assert decision.plan.models == ("light",)
+    assert decision.plan.models == ("heavy",)
+
+
+def test_under_a_limit_of_latency_few_rows_on_which_a_cascade_is_as_right_advise_it() -> None:
+    """It loses no row of them: as a single model, it needs no row more to be as good."""
+    few = 100
+    light = candidate("light", 5, 10, confident=True)
+    light, heavy = (
+        replace(c, right=c.right[:few], accuracy=judge(c.right[:few]))
+        for c in (light, candidate("heavy", 0, 900))
+    )
+    light = replace(light, confidence=np.linspace(0.5, 1.0, few))
+
+    decision = decide([light, heavy], Limits(max_latency_ms=1.0), 0.4, judge)
+
+    assert decision.verdict is Verdict.CASCADE
 
 
 def test_a_network_that_is_clearly_better_makes_the_verdict_deep() -> None:

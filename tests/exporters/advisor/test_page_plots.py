@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from ounce_exporters.advisor.page_plots import costs
+from ounce_exporters.advisor.page_plots import costs, costs_caption
 from ounce_exporters.report.svg import LETTER, WIDTH
 from ounce_schemas.advice import (
     Advice,
@@ -57,6 +57,13 @@ def advice(limits: Limits) -> Advice:
             plan=Plan(models=("decision-tree",), accuracy=accuracy, counted_ns=10),
         ),
         measured=Measured(machine="m", models=timed, race_s=1),
+    )
+
+
+def test_limits_are_explained_where_they_are_drawn() -> None:
+    assert costs_caption(advice(Limits())).endswith(">advised</b>.")
+    assert costs_caption(advice(Limits(max_latency_ms=1, min_accuracy=0.9))).endswith(
+        "; dashed: the limit of time (less the room for noise) and of accuracy."
     )
 
 

@@ -276,6 +276,14 @@ def test_a_table_has_no_pretrained_start() -> None:
     assert told(arm("ridge", 0.8))["transfer"].startswith("no pretrained start")
 
 
+def test_columns_that_are_not_there_are_not_counted() -> None:
+    plain = LOOK.model_copy(update={"n_texts": 0, "skewed": 0, "heavy_tailed": 0})
+    decision = Decision(verdict=Verdict.NEITHER_YET, best="ridge")
+    found = {r.topic: r.text for r in reasons(TASK, plain, [arm("ridge", 0.8)], decision, None)}
+
+    assert found["structure"] == "a table of 3 numbers; no column is skewed or heavy-tailed"
+
+
 def test_skewed_and_heavy_tailed_columns_are_counted_apart() -> None:
     """A column may be both."""
     assert "skewed columns: 1, heavy-tailed: 1" in told(arm("ridge", 0.8))["structure"]

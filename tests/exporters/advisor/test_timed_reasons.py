@@ -56,6 +56,18 @@ def test_the_most_accurate_model_is_said_to_keep_limits_where_there_are_any() ->
     assert "heavy, the most accurate, takes" in hardware(Limits())
 
 
+def test_single_messages_and_little_memory_are_told_in_words() -> None:
+    plan = Plan(models=("light",), accuracy=ESTIMATE, counted_ns=10)
+    timed = (MeasuredModel(model="light", batch_size=1, p50_ms=0.01, p99_ms=0.02),)
+    measured = Measured(machine="here", models=timed, memory_bytes={"light": 900}, race_s=1)
+
+    hardware, cost = timed_reasons(decided(plan, "light"), measured, Limits(), 0.01)
+
+    assert "and 0.01 MB of memory once loaded" in hardware.text
+    assert "Training is about 0.1 s of one core" in hardware.text
+    assert cost.text == "a million messages one by one take 10 s of one core"
+
+
 def test_a_limit_of_latency_is_told_with_what_calls_take() -> None:
     took = "a call of 10 takes 0.02 ms (p99 0.04), 0.024 ms with room for noise, of"
 
