@@ -35,12 +35,11 @@ from ounce_exporters.export.canaries import choose_canaries
 from ounce_exporters.export.cards import write_card
 from ounce_exporters.export.cluster_odds import ClusterOdds
 from ounce_exporters.export.gpu_suitability import why_not_on_gpu
-from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.export.p_values import ConformalPValues
 from ounce_exporters.export.parity import EXACT, LIGHTER, check_parity
 from ounce_exporters.export.provenance import library_versions
 from ounce_exporters.export.replacement import fresh_folder
-from ounce_exporters.export.standard import standardize_where_known
+from ounce_exporters.export.served_graph import served_graph
 from ounce_exporters.judgement import judge, learned_prior
 from ounce_exporters.lighter.forms import NotWorthwhileError
 from ounce_exporters.lighter.recipes import LighterModel
@@ -180,9 +179,7 @@ def export_model(
     calibrator = fit_calibrator(task, outputs, truth, learned_prior(recipe, data, outputs))
     answers = validation_answers(task, calibrator, outputs, truth)
     check_gain(recipe, data, answers)
-    graph = check_signature(calibrator.attach(fitted.to_onnx(), task), task)
-    if recipe.family == "neural":  # what stands before a network must not keep it off a GPU
-        graph = standardize_where_known(graph)
+    graph = served_graph(fitted.to_onnx(), calibrator, task, recipe.family)
     content = graph.SerializeToString(deterministic=True)
     digest = hashlib.sha256(content).hexdigest()
     runtime = OnnxCpuRuntime(threads=1)

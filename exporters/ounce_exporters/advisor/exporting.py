@@ -19,7 +19,7 @@ from ounce_exporters.advisor.scaling import reference_of, scale
 from ounce_exporters.crossfit import sample
 from ounce_exporters.export.calibration import Fitted, fit_calibrator, validation_answers
 from ounce_exporters.export.costs import count_cost
-from ounce_exporters.export.graphs import check_signature
+from ounce_exporters.export.served_graph import served_graph
 from ounce_exporters.judgement import learned_prior
 from ounce_exporters.recipe import Recipe, Split, TaskData
 
@@ -74,7 +74,7 @@ def export(
     fitted = recipe.fit(learned, seed, lambda done: None)
     truth = held_out.targets
     calibrator, answers = _calibrate(recipe, data, outputs, truth)
-    graph = check_signature(calibrator.attach(fitted.to_onnx(), data.spec), data.spec)
+    graph = served_graph(fitted.to_onnx(), calibrator, data.spec, recipe.family)
     content = graph.SerializeToString(deterministic=True)
     return Exported(
         recipe,
