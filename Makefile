@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-gpu check docs bench bench-routing bench-delivery bench-peers \
-  bench-tables bench-advisor bench-kinds bench-precisions bench-gpu bench-gateway ladders \
+  bench-tables bench-advisor bench-kinds bench-precisions bench-gpu bench-gpu-kinds bench-gateway ladders \
   fuzz fuzz-models chaos flood soak clean
 
 BIN := .venv/bin
@@ -118,6 +118,9 @@ bench-kinds: $(READY) ## Anomalies, texts, images and sequences on public data: 
 
 bench-precisions: $(READY) ## What other forms of the ladders' models cost and answer here
 	$(BIN)/python -m benchmarks.precisions $(PUBLISHED)
+
+bench-gpu-kinds: $(READY) ## Which models TensorRT takes; needs no GPU
+	$(BIN)/python -m benchmarks.gpu_kinds $(PUBLISHED)
 
 bench-gpu: $(READY) ## Measure TensorRT and CUDA beside the CPU; needs an NVIDIA GPU
 	@command -v nvidia-smi > /dev/null || \
