@@ -10,7 +10,7 @@ from ounce_edge.models.runtimes.base import Inputs, LoadedModel
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SPENT = 1.0
-"""Of the time that callers give. The test suite spends less: there a rough figure will do."""
+"""Share of the time that callers give: with less of it, figures are rougher and come sooner."""
 
 
 def measure_latency(

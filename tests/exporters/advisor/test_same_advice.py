@@ -38,14 +38,21 @@ def write_pumps(folder: Path) -> tuple[str, ...]:
     return ("--data", str(folder / "pumps.csv"), "--target", "state")
 
 
-def test_in_another_process_of_other_threads_and_hashes(ounce: Run, tmp_path: Path) -> None:
+def test_in_another_process_under_load_with_other_threads_and_hashes(
+    ounce: Run, tmp_path: Path
+) -> None:
     asked = ("advise", *write_pumps(tmp_path), "--budget", "2", "--out")
     first, second = tmp_path / "first.json", tmp_path / "second.json"
 
     assert ounce(*asked, first).code == 0
     other = os.environ | {"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "3"}
     program = "from ounce_schemas.command import main; main()"
-    subprocess.run([sys.executable, "-c", program, *asked, second], env=other, check=True)
+    burning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        subprocess.run([sys.executable, "-c", program, *asked, second], env=other, check=True)
+    finally:
+        burning.kill()
+        burning.wait()
 
     assert document(first) == document(second)
 
