@@ -4,6 +4,7 @@ it, its other forms and its explanation with TensorRT for RTX. That needs no GPU
 Example: python -m benchmarks.gpu_kinds
 """
 
+import re
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
@@ -38,11 +39,11 @@ from ounce_schemas.task import ANOMALY, NO_CLUSTER, NORMAL, TaskSpec, TensorSpec
 
 from benchmarks.results import Cell, Table, publish_option, report, text
 
-COLUMNS = ["items", "models", "their engines", "those of other forms", "those of explanations"]
+COLUMNS = ["engine", "of other forms", "of the explanation", "models, by their items"]
 BUILT = "built"
 PROFILE = BatchProfile(best=8, most=64)
 N_ITEMS = 200
-_LONGEST_REASON = 120
+_LONGEST_REASON = 90
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
@@ -127,15 +128,19 @@ def _try_model(tensorrt: TensorRt, folder: Path, sample: Inputs) -> list[str]:
 
 
 def _short(reason: str) -> str:
-    return textwrap.shorten(reason, _LONGEST_REASON, placeholder=" …")
+    said = re.sub(r"^tensorrt-rtx \S+ can't parse it: ", "", reason)
+    return textwrap.shorten(said, _LONGEST_REASON, placeholder=" …")
 
 
 def _together(rows: list[list[str]]) -> list[list[Cell]]:
-    """One row for the models of a kind to which the same happens."""
-    found: dict[tuple[str, ...], list[str]] = {}
+    """One row for all models to which the same happens."""
+    found: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for kind, model, *what in rows:
-        found.setdefault((kind, *what), []).append(model)
-    return [[kind, ", ".join(models), *what] for (kind, *what), models in found.items()]
+        found.setdefault(tuple(what), {}).setdefault(kind, []).append(model)
+    return [
+        [*what, "; ".join(f"{kind}: {', '.join(models)}" for kind, models in of.items())]
+        for what, of in found.items()
+    ]
 
 
 def _build(tensorrt: TensorRt, graph: onnx.ModelProto) -> str:
