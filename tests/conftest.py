@@ -1,7 +1,6 @@
 """Fixtures of every component's tests: a real Kafka, its topics, and a real Prometheus."""
 
 import os
-import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,12 +11,13 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from hypothesis import HealthCheck, settings
 
+from tests.support.exporters.commands import trained
 from tests.support.kafka.apache_kafka import ApacheKafka, KafkaUnavailableError
 from tests.support.kafka.needed import BROKER
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.mosquitto import Mosquitto, MosquittoUnavailableError
 from tests.support.process.prometheus import Prometheus, PrometheusUnavailableError
-from tests.support.process.worker import OUNCE, Device
+from tests.support.process.worker import Device
 from tests.support.suite.once import made_once
 from tests.support.suite.processes import number_of_processes
 
@@ -25,6 +25,7 @@ pytest_plugins = [
     "pytester",
     "tests.support.suite.in_memory",
     "tests.support.suite.parallel",
+    "tests.support.suite.rough_times",
     "tests.support.suite.skips",
 ]
 # How long an example takes tells of the machine alone.
@@ -80,7 +81,7 @@ def digits_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     only = [f"--only={name}" for name in ("decision-tree", "logistic-regression", "mlp")]
 
     def train(models: Path) -> None:
-        subprocess.run([OUNCE, "train", "digits", "--models", models, *only], check=True)
+        trained(models, "digits", *only)
 
     return made_once(tmp_path_factory, "digits", train)
 

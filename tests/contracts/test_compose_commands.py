@@ -10,22 +10,18 @@ from typing import Any
 import pytest
 import yaml
 from confluent_kafka import Consumer
-from ounce_schemas.topics import predictions_topic
+from ounce_schemas.topics import all_topics, predictions_topic
 
-from tests.support.exporters.commands import trained
-from tests.support.kafka.apache_kafka import ApacheKafka
+from tests.support.kafka.topics import OwnTopics
 from tests.support.process.child import Child, free_port
+from tests.support.process.command import ounce
+from tests.support.process.wait import wait_until
 
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(
     (Path(__file__).parents[2] / "compose.yaml").read_text()
 )["services"]
 OUNCE = Path(sys.executable).with_name("ounce")
 TIMEOUT_S = 60
-
-
-@pytest.fixture(scope="session")
-def one_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("models"), "digits", "--only=logistic-regression")
 
 
 def wait_for_a_prediction(servers: str, devices: Child) -> None:
@@ -44,12 +40,12 @@ def wait_for_a_prediction(servers: str, devices: Child) -> None:
 
 @pytest.mark.kafka
 def test_topics_worker_and_devices_work_together(
-    private_kafka: ApacheKafka, one_model: Path, tmp_path: Path
+    kafka: str, topics: OwnTopics, digits_models: Path, tmp_path: Path
 ) -> None:
     """For the task digits; bearing takes too long to train here."""
     places = {
-        "kafka:9092": private_kafka.bootstrap_servers,
-        "/models": str(one_model),
+        "kafka:9092": kafka,
+        "/models": str(digits_models),
         "9464": str(free_port()),
     }
 
@@ -60,33 +56,33 @@ def test_topics_worker_and_devices_work_together(
             kept = [word.replace(inside, outside) for word in kept]
         return kept
 
-    topics = subprocess.run(
-        [OUNCE, *here(SERVICES["topics"]["command"])], capture_output=True, text=True
-    )
-    assert topics.returncode == 0, topics.stderr
-    assert predictions_topic("digits") in topics.stdout
+    for topic in all_topics(["digits"]):
+        topics.made_by_others(topic)
+    made = ounce(*here(SERVICES["topics"]["command"]))
+    assert made.code == 0, made.stderr
+    assert predictions_topic("digits") in made.stdout
 
     worker = Child([OUNCE, *here(SERVICES["worker"]["command"])], log=tmp_path / "worker.log")
     try:
         shape, program, *arguments = SERVICES["worker"]["healthcheck"]["test"]
         assert (shape, program) == ("CMD", "python")
         health = [sys.executable, *here(arguments)]
-        deadline = time.monotonic() + TIMEOUT_S
-        while (
-            result := subprocess.run(health, capture_output=True, text=True)
-        ).returncode != 0 and worker.running:
-            assert time.monotonic() < deadline, result.stderr + worker.log_tail()
+
+        def is_healthy() -> bool:
+            return subprocess.run(health, capture_output=True, check=False).returncode == 0
+
+        wait_until(lambda: is_healthy() or not worker.running, worker.log_tail, every_s=0.5)
         assert worker.running, worker.log_tail()
 
         devices = Child(
             [OUNCE, *here(SERVICES["devices"]["command"])], log=tmp_path / "devices.log"
         )
         try:
-            wait_for_a_prediction(private_kafka.bootstrap_servers, devices)
+            wait_for_a_prediction(kafka, devices)
         finally:
             exit_code = devices.stop()
         assert exit_code == 0, devices.log_tail()
-        assert "logistic-regression" in devices.log_tail()
+        assert any(path.name in devices.log_tail() for path in digits_models.glob("digits/*"))
     finally:
         exit_code = worker.stop()
     assert exit_code == 0, worker.log_tail()

@@ -15,6 +15,7 @@ from tests.contracts.test_compose_services import BUILT, REPOSITORY
 from tests.support.kafka.apache_kafka import ApacheKafka
 from tests.support.kafka.far_end import FarEnd
 from tests.support.process.child import Child, free_port
+from tests.support.process.command import ounce
 from tests.support.process.mosquitto import Mosquitto, MosquittoUnavailableError, MqttDevice
 from tests.support.process.postgresql import PostgresqlUnavailableError, running_postgresql
 from tests.support.process.wait import wait_until
@@ -43,7 +44,7 @@ def served(name: str, places: dict[str, str], log: Path) -> Iterator[Child]:
     child = Child(command, log=log, env={**os.environ, **own})
     try:
         check = [sys.executable, *map(here, service["healthcheck"]["test"][2:])]
-        wait_until(lambda: _passes(check) or not child.running, child.log_tail)
+        wait_until(lambda: _passes(check) or not child.running, child.log_tail, every_s=0.5)
         assert child.running, child.log_tail()
         yield child
         assert child.stop() == 0, child.log_tail()
@@ -61,7 +62,7 @@ def test_control_and_gateway_get_healthy_work_and_end_in_order(
 ) -> None:
     kafka = private_kafka.bootstrap_servers
     topics = [word.replace("kafka:9092", kafka) for word in BUILT["topics"]["command"]]
-    subprocess.run([OUNCE, *topics], check=True, capture_output=True)
+    assert ounce(*topics).code == 0
     conf = (REPOSITORY / "services/mosquitto/mosquitto.conf").read_text()
     own = [line for line in conf.splitlines() if re.match(r"allow_|max_|set_", line)]
     (tmp_path / "store").mkdir()

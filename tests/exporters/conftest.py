@@ -1,28 +1,28 @@
 """Fixtures of the exporters' tests."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from ounce_schemas.command import main
 
-from tests.support.exporters.commands import Result, Run
+from tests.support.exporters.operators import gathered_once
+from tests.support.process.command import Run
+from tests.support.process.command import ounce as run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def operators() -> Iterator[None]:
+    """PyTorch's exporter, quicker."""
+    with gathered_once():
+        yield
 
 
 @pytest.fixture
-def ounce(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in this process, from the entry point that a person's shell calls."""
-
-    def run(*arguments: str | Path) -> Result:
-        monkeypatch.setattr("sys.argv", ["ounce", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        code = end.value.code
-        return Result(code if isinstance(code, int) else 0, captured.out, captured.err)
-
+def ounce() -> Run:
+    """Runs a command in this process."""
     return run
 
 

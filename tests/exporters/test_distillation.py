@@ -27,9 +27,9 @@ from ounce_schemas.documents import read_card
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 
-from tests.support.exporters.commands import Run
 from tests.support.exporters.memory import Memory
 from tests.support.networks import GraphModel
+from tests.support.process.command import Run
 
 NAME, TAUGHT = "small-cnn", "small-cnn-distilled"
 

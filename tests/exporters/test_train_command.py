@@ -13,7 +13,7 @@ from ounce_schemas.documents import read_card, read_plans, read_task
 from ounce_schemas.request import Request
 from ounce_schemas.training_progress import TrainingProgress
 
-from tests.support.exporters.commands import Run
+from tests.support.process.command import Run
 
 BY_DEFAULT = {
     "logistic-regression",

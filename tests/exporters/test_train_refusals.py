@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.exporters.commands import Result, Run
+from tests.support.process.command import Result, Run
 
 
 def table_file(folder: Path, **columns: object) -> Path:

@@ -1,14 +1,12 @@
 """Runs `ounce dead-letters` against a broker, and reads what it leaves there."""
 
 import json
-import os
-import subprocess
 import time
 from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from tests.support.process.worker import OUNCE
+from tests.support.process.command import Result, ounce
 
 REQUESTS, DEAD_LETTERS = "ounce.digits.requests", "ounce.digits.dead-letters"
 
@@ -17,31 +15,16 @@ class Run:
     """Runs `ounce dead-letters` against one broker."""
 
     def __init__(self, kafka: str) -> None:
-        self._env = {**os.environ, "OUNCE_KAFKA": kafka}
+        self._env = {"OUNCE_KAFKA": kafka}
 
-    def __call__(
-        self, *arguments: str, code: int = 0, answer: str = ""
-    ) -> subprocess.CompletedProcess[str]:
-        result = subprocess.run(
-            [OUNCE, "dead-letters", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env=self._env,
-            input=answer,
-        )
-        assert result.returncode == code, (arguments, result.stdout, result.stderr)
+    def __call__(self, *arguments: str, code: int = 0, answer: str = "") -> Result:
+        result = ounce("dead-letters", *arguments, env=self._env, answer=answer)
+        assert result.code == code, (arguments, result.stdout, result.stderr)
         assert "Traceback" not in result.stderr
         return result
 
     def raw(self, position: str) -> bytes:
-        return subprocess.run(
-            [OUNCE, "dead-letters", "show", "digits", position, "--raw"],
-            capture_output=True,
-            timeout=60,
-            env=self._env,
-            check=True,
-        ).stdout
+        return self("show", "digits", position, "--raw").written
 
     def entries(self, *options: str) -> list[dict[str, Any]]:
         lines = self("list", "digits", "--json", *options).stdout.splitlines()

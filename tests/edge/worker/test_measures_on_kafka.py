@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ from ounce_schemas.plans import PlanProfile
 
 from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
+from tests.support.process.command import ounce
 from tests.support.process.wait import wait_until
-from tests.support.process.worker import OUNCE, Device, Worker
+from tests.support.process.worker import Device, Worker
 
 pytestmark = pytest.mark.kafka
 
@@ -127,8 +127,7 @@ def test_floors_and_labels_are_of_the_recall(
 
 
 def test_explain_says_what_accuracy_means(models: Path) -> None:
-    command = [OUNCE, "explain", f"--task={TASK}", f"--models={models}"]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    said = ounce("explain", f"--task={TASK}", f"--models={models}").stdout
     assert "Accuracy means recall of 'fraud' at 2% false alarms here." in said
 
 

@@ -12,6 +12,7 @@ from ounce_schemas.errors import BrokerError
 from ounce_schemas.topics import MODELS_TOPIC
 
 from tests.support.kafka.topics import OwnTopics
+from tests.support.process.command import ounce
 from tests.support.process.load import load, read_until, rename
 from tests.support.process.worker import OUNCE, Device, Worker
 
@@ -20,9 +21,8 @@ pytestmark = pytest.mark.kafka
 
 def models(*arguments: object) -> str:
     """Run `ounce models`."""
-    command = [OUNCE, "models", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
+    done = ounce("models", *map(str, arguments))
+    assert done.code == 0, done.stderr
     return done.stdout
 
 
@@ -87,10 +87,12 @@ def test_a_topic_that_is_not_compacted_is_refused_by_name(
         require_compacted({"bootstrap.servers": kafka}, MODELS_TOPIC)
     topics.make([MODELS_TOPIC])
     places = [f"--kafka={kafka}", f"--store={tmp_path}"]
-    worker = ["worker", "--task=digits", f"--kafka={kafka}", f"--models={digits_models}"]
+    worker = [OUNCE, "worker", "--task=digits", *places[:1], f"--models={digits_models}"]
     worker += [f"--models-store={tmp_path}", "--models-unsigned", "--metrics-port=0"]
-    for command in (["models", "publish", str(digits_models / "digits"), *places], worker):
-        done = subprocess.run([OUNCE, *command], capture_output=True, text=True, timeout=60)
-        assert done.returncode == 1
-        assert "topic ounce.models has cleanup.policy=delete" in done.stderr
-        assert "Set cleanup.policy=compact" in done.stderr
+    worker += [f"--models-cache={tmp_path / 'cache'}"]  # it is this process's to the end
+    published = ounce("models", "publish", digits_models / "digits", *places)
+    served = subprocess.run(worker, capture_output=True, text=True, timeout=60, check=False)
+    assert (published.code, served.returncode) == (1, 1)
+    for told in (published.stderr, served.stderr):
+        assert "topic ounce.models has cleanup.policy=delete" in told
+        assert "Set cleanup.policy=compact" in told

@@ -62,7 +62,7 @@ def test_the_documented_rights_suffice(
             "--rate=100", "--duration=3", "--label-share=1", "--label-delay=0",
             f"--report={tmp_path / 'report'}",
         )  # fmt: skip
-        assert sent.returncode == 0, sent.stdout + sent.stderr
+        assert sent.code == 0, sent.stdout + sent.stderr
         deadline = time.monotonic() + 90
         while 'outcome="joined"' not in (metrics := worker.get("/metrics")[1]):
             assert time.monotonic() < deadline, metrics
@@ -118,10 +118,10 @@ def test_dead_letters_are_read_and_replayed(broker: SecureKafka) -> None:
     producer.produce("ounce.digits.dead-letters", b"short", headers=headers)
     assert producer.flush(60) == 0
     listed = ounce(broker, "operator", "dead-letters", "list", "digits")
-    assert listed.returncode == 0, listed.stderr
+    assert listed.code == 0, listed.stderr
     assert "wrong-length" in listed.stdout
     replayed = ounce(broker, "operator", "dead-letters", "replay", "digits", "--all", "--yes")
-    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    assert replayed.code == 0, replayed.stdout + replayed.stderr
     assert SECRET not in listed.stdout + replayed.stdout + replayed.stderr
 
 
@@ -279,5 +279,5 @@ def test_the_demo_hands_the_connection_on(
     shown: Any = ounce(
         broker, "demo", "demo", "--task=digits", f"--models={digits_models}", "--duration=3"
     )
-    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert shown.code == 0, shown.stdout + shown.stderr
     assert SECRET not in shown.stdout + shown.stderr

@@ -1,40 +1,22 @@
 """What keeps a worker from starting is told in one clear line."""
 
-import os
 import shutil
-import signal
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
 from ounce_edge.worker import startup
-from ounce_schemas.command import main
 
 from tests.support.edge.bad_runtime import make_absent
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import OUNCE
+from tests.support.process.command import ounce, the_line
 
 
 def fails(*arguments: str, env: dict[str, str] | None = None) -> str:
-    """Run `ounce worker`, which must end with an error of one line; returns it."""
-    result = subprocess.run(
-        [OUNCE, "worker", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, **(env or {})},
-    )
-    assert result.returncode not in (0, -signal.SIGTERM), result.stderr
+    """The error of `ounce worker`, which does not start."""
+    result = ounce("worker", *arguments, env=env)
+    assert result.code != 0, result.stderr
     return the_line(result.stderr)
-
-
-def the_line(stderr: str) -> str:
-    """The error, which is told in one line."""
-    assert "Traceback" not in stderr
-    lines = [line for line in stderr.splitlines() if line.startswith("ounce: ")]
-    assert len(lines) == 1, stderr
-    return lines[0]
 
 
 def test_errors_at_start_up_are_one_clear_line(
@@ -78,18 +60,11 @@ def test_errors_at_start_up_are_one_clear_line(
         (["--task=digits", "--kafka=x:1", "--colour"], "No such option"),
     ],
 )
-def test_wrong_arguments_are_one_clear_line(
-    arguments: list[str],
-    text: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_wrong_arguments_are_one_clear_line(arguments: list[str], text: str) -> None:
     port = [] if "port" in str(arguments) else ["--metrics-port=0"]
-    monkeypatch.setattr("sys.argv", ["ounce", "worker", *arguments, *port])
-    with pytest.raises(SystemExit) as end:  # in this process: nothing has begun yet
-        main()
-    assert end.value.code == 2
-    assert text in the_line(capsys.readouterr().err)
+    result = ounce("worker", *arguments, *port)
+    assert result.code == 2
+    assert text in the_line(result.stderr)
 
 
 def test_a_broker_that_is_not_there_is_one_clear_line() -> None:
@@ -98,15 +73,11 @@ def test_a_broker_that_is_not_there_is_one_clear_line() -> None:
 
 
 def test_a_gpu_that_is_absent_is_told_before_kafka_is_asked(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(startup, "OnnxCudaRuntime", make_absent)
-    words = "worker --task=digits --runtime=cuda --kafka=127.0.0.1:1 --metrics-port=0"
-    monkeypatch.setattr("sys.argv", ["ounce", *words.split(), "--kafka-timeout-s=1"])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert end.value.code == 1
-    assert the_line(capsys.readouterr().err) == "ounce: no such GPU"
+    words = "--task=digits --runtime=cuda --kafka=127.0.0.1:1 --metrics-port=0"
+    assert fails(*words.split(), "--kafka-timeout-s=1") == "ounce: no such GPU"
 
 
 def test_every_option_is_a_setting_too(kafka: str, topics: OwnTopics, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """A worker that traces, with a receiver and when that has gone; its log; and what is seen of it."""
 
 import json
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import pytest
 from tests.support.edge.receivers import Receiver
 from tests.support.edge.traces import PARENT, TRACE, traceparent
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import OUNCE, Device, Worker
+from tests.support.process.command import ounce
+from tests.support.process.worker import Device, Worker
 
 pytestmark = pytest.mark.kafka
 
@@ -61,12 +61,7 @@ def test_a_trace_goes_from_the_device_to_the_answer_and_joins_with_the_log(
             wait_until_sent(worker, N + 1)  # counted when the receiver has answered
             returned = {dict(m.headers() or ())["traceparent"] for m in device.predictions}
             assert returned == {f"00-{TRACE}-{PARENT}-01".encode()}
-            state = subprocess.run(
-                [OUNCE, "status", f"127.0.0.1:{worker.port}", "--json"],
-                capture_output=True,
-                text=True,
-                timeout=60,
-            )
+            state = ounce("status", f"127.0.0.1:{worker.port}", "--json")
             (seen,) = json.loads(state.stdout)
             assert seen["is_ready"]
             assert seen["tasks"][0]["answered"] == N

@@ -12,7 +12,7 @@ from ounce_schemas.advice import MeasuredModel, Verdict
 from ounce_schemas.device import DeviceCard, ReferenceTimes
 from ounce_schemas.documents import read_advice
 
-from tests.support.exporters.commands import Run
+from tests.support.process.command import Run
 
 SMALL = ("--budget", "2")
 """Work for a few light models."""

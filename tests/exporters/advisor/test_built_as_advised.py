@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
+from ounce_edge.models import measurement
 from ounce_edge.models.measurement import measure_latency
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.advisor import advising, exporting
@@ -16,7 +17,7 @@ from ounce_exporters.recipe import Recipe, TaskData
 from ounce_schemas.advice import Verdict
 from ounce_schemas.documents import read_advice, read_card
 
-from tests.support.exporters.commands import Run
+from tests.support.process.command import Run
 
 SMALL = ("--budget", "2")
 """Work for a few light models."""
@@ -33,6 +34,7 @@ def test_training_builds_what_was_advised_and_keeps_what_it_promised(
         return exported
 
     monkeypatch.setattr(advising, "export", kept)
+    monkeypatch.setattr(measurement, "SPENT", 1.0)
     out = tmp_path / "advice.json"
     asked = ("--data", pumps, "--target", "state", "--by", "site")
     told = ounce("advise", *asked, *SMALL, "--out", out)

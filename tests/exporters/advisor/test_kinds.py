@@ -12,7 +12,7 @@ from tests.exporters.sequence.waves import wearing, write_ts
 from tests.exporters.table.test_anomalies import pumps
 from tests.exporters.table.test_clusters import customers
 from tests.exporters.table.test_sentences import messages
-from tests.support.exporters.commands import Run
+from tests.support.process.command import Run
 
 
 def advise(ounce: Run, folder: Path, *arguments: object) -> tuple[Advice, str]:

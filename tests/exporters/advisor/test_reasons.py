@@ -3,16 +3,11 @@
 from typing import Literal
 
 from ounce_exporters.advisor.reasons import reasons
-from ounce_exporters.advisor.summary import lines, say_data, verdict_lines
 from ounce_schemas.advice import (
-    Advice,
     Arm,
     Band,
-    Budget,
     CurvePoint,
     Decision,
-    Limits,
-    Measured,
     Plan,
     Verdict,
 )
@@ -28,7 +23,6 @@ TASK = TaskSpec(
     inputs=(TensorSpec(name="input", datatype="FP32", shape=(4,)),),
     labels=("a", "b"),
 )
-WHOLE = Budget(given_s=60, planned_s=50, n_rows=1000, of_rows=1000, rungs=(750,), n_folds=4)
 
 
 def estimate(value: float, half: float = 0.01) -> AccuracyEstimate:
@@ -98,77 +92,6 @@ def test_a_glass_box_and_an_overfitted_model_have_their_price() -> None:
         "learned much of them by heart"
     )
     assert "trees are +3.0 points" in found["structure"]
-
-
-def advice(decision: Decision, budget: Budget = WHOLE) -> Advice:
-    return Advice(
-        task="t",
-        measure=TASK.measure,
-        seed=0,
-        options={},
-        data_sha256="0" * 64,
-        limits=Limits(),
-        look=LOOK,
-        budget=budget,
-        arms=(),
-        decision=decision,
-        measured=Measured(machine="m", race_s=1),
-    )
-
-
-def test_a_sample_is_told() -> None:
-    budget = Budget(given_s=6, planned_s=5, n_rows=1000, of_rows=2100, rungs=(750,), n_folds=1)
-    decision = Decision(verdict=Verdict.NEITHER_YET, best="ridge")
-    of_sample = advice(decision, budget)
-    whole = of_sample.model_copy(update={"budget": budget.model_copy(update={"of_rows": 1000})})
-
-    data = (
-        "Data: 1,000 rows, no values are missing, none of the rows repeats another; a constant "
-        "answer is right for 50.0%"
-    )
-    assert data in lines(of_sample)
-    said = "Raced on a sample, 1,000 of 2,100 rows: a larger --budget than 6 judges more surely"
-    sizes = (
-        "Times are of models of the sample: `ounce train` learns from all rows, and trees may "
-        "grow; sizes are the most that may come of that"
-    )
-    assert list(verdict_lines(of_sample)) == ["Advice: neither yet", said, sizes]
-    assert list(verdict_lines(whole)) == ["Advice: neither yet"]
-    of_folds = budget.model_copy(update={"of_rows": 1000, "of_folds": 4})
-    assert list(verdict_lines(of_sample.model_copy(update={"budget": of_folds})))[1] == (
-        "Judged by 1 of 4 folds: a larger --budget than 6 judges more surely"
-    )
-    last = arm("ridge", 0.8)
-    ended = budget.model_copy(
-        update={"of_rows": 1000, "of_folds": 4, "rungs": (1,) * len(last.curve)}
-    )
-    while_judged = {"interrupted": True, "arms": (last,), "budget": ended}
-    assert list(verdict_lines(of_sample.model_copy(update=while_judged)))[1:] == [
-        "Interrupted: all models have learned; fewer answers judge them than were planned"
-    ]
-
-
-def test_of_rows_without_labels_no_constant_answer_is_called_right() -> None:
-    unlabelled = LOOK.model_copy(update={"constant": 1.0, "rarest": 0.0})
-
-    assert say_data(unlabelled).endswith("; nothing says which are strange")
-    quantities = LOOK.model_copy(update={"constant": 1.0, "n_classes": 0})
-    assert say_data(quantities).endswith("; a constant answer is right for 100.0%")
-
-
-def test_a_runner_up_that_is_level_is_told_so() -> None:
-    plan = Plan(models=("ridge",), accuracy=estimate(0.8), counted_ns=100)
-    level = Plan(models=("mlp",), accuracy=estimate(0.8004), counted_ns=101)
-    better = Plan(models=("mlp",), accuracy=estimate(0.823), counted_ns=123_400)
-
-    def said(runner_up: Plan) -> str:
-        decision = Decision(verdict=Verdict.CLASSICAL, plan=plan, runner_up=runner_up, best="mlp")
-        return next(line for line in verdict_lines(advice(decision)) if "Runner-up" in line)
-
-    assert said(level).endswith(
-        ": no measurable difference (under 0.05 points) at about the same work"
-    )
-    assert said(better).endswith(": +2.3 points at 1,234 times the work")
 
 
 def test_models_that_are_level_are_told_so() -> None:

@@ -15,7 +15,7 @@ from ounce_exporters.advisor import advising
 from ounce_exporters.training.tuning import Family
 from threadpoolctl import threadpool_limits
 
-from tests.support.exporters.commands import Run
+from tests.support.process.command import Run
 
 
 def document(path: Path) -> str:
@@ -38,7 +38,9 @@ def write_pumps(folder: Path) -> tuple[str, ...]:
     return ("--data", str(folder / "pumps.csv"), "--target", "state")
 
 
-def test_in_another_process_and_under_load(ounce: Run, tmp_path: Path) -> None:
+def test_in_another_process_under_load_with_other_threads_and_hashes(
+    ounce: Run, tmp_path: Path
+) -> None:
     asked = ("advise", *write_pumps(tmp_path), "--budget", "2", "--out")
     first, second = tmp_path / "first.json", tmp_path / "second.json"
 

@@ -22,7 +22,7 @@ from ounce_schemas.errors import ArtifactError, DataError
 from safetensors.numpy import load_file, save_file
 
 from tests.exporters.image.pictures import SIDE, write_folders
-from tests.support.exporters.commands import Run
+from tests.support.process.command import Run
 
 NAME = "small-cnn"
 

@@ -1,11 +1,9 @@
 """A ladder of two light models that own models join."""
 
 import shutil
-from functools import partial
 from pathlib import Path
 
 import pytest
-from ounce_edge.models.measurement import measure_latency
 from ounce_exporters.cascades.planning import plan_ladder
 from ounce_exporters.export.artifacts import new_ladder
 from ounce_exporters.ladder import build_ladder
@@ -16,14 +14,6 @@ from ounce_exporters.tasks.table.task import load
 
 from tests.exporters.own.foreign import rooms
 
-
-@pytest.fixture(autouse=True)
-def quick_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Latencies matter to none of these tests."""
-    monkeypatch.setattr("ounce_exporters.ladder.measure_latency", QUICK)
-
-
-QUICK = partial(measure_latency, seconds=0.05)
 LIGHT = {"decision-tree", "logistic-regression", "ridge"}
 
 

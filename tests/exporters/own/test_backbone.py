@@ -26,7 +26,7 @@ from torch import nn
 from tests.exporters.image.pictures import SIDE, write_folders
 from tests.exporters.own.foreign import linear, rooms
 from tests.exporters.sequence.waves import write_ts
-from tests.support.exporters.commands import Run
+from tests.support.process.command import Run
 
 
 def written(path: Path, module: nn.Module, shape: tuple[int, ...]) -> tuple[Path, str]:

@@ -2,8 +2,6 @@
 
 import json
 import struct
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,7 +12,6 @@ import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 from ounce_edge.models.catalogue import load_ladder
-from ounce_edge.models.measurement import measure_latency
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.recommender.canary.sequential_test import Outcomes
 from ounce_exporters.api import add_model
@@ -43,17 +40,6 @@ BASE = 1e8
 RNG = np.random.default_rng(0)
 X = RNG.uniform(-1, 1, 400).round(4)
 Y = BASE + X + RNG.normal(0, 0.01, 400)
-
-
-QUICK = partial(measure_latency, seconds=0.05)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_measurement() -> Iterator[None]:
-    """Latencies matter to none of these tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ounce_exporters.ladder.measure_latency", QUICK)
-        yield
 
 
 @pytest.fixture(scope="module")

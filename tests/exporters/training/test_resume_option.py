@@ -1,25 +1,16 @@
 """`ounce train --resume`, from the command line."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from ounce_edge.models.measurement import measure_latency
 from ounce_exporters.training import checkpoints
 from safetensors.numpy import load_file
 from torch import nn
 
-from tests.support.exporters.commands import Run
-
-
-@pytest.fixture(autouse=True)
-def quick_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Latencies matter to none of these tests."""
-    quick = partial(measure_latency, seconds=0.05)
-    monkeypatch.setattr("ounce_exporters.ladder.measure_latency", quick)
+from tests.support.process.command import Run
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ __all__ = ["ApacheKafka", "KafkaUnavailableError"]
 _START_TIMEOUT_S = 90
 _CLUSTER_ID = "b3VuY2UtdGVzdC1jbHVzdA"  # any 16 bytes in URL-safe base 64
 _FIRST_COMPILER_ONLY = "-XX:TieredStopAtLevel=1"
+_SHORTLY = (_FIRST_COMPILER_ONLY, "-XX:+UseSerialGC")
 _LOG4J = """\
 appender.console.type = Console
 appender.console.name = console
@@ -48,8 +49,8 @@ class ApacheKafka:
         Args:
             heap_mb: largest heap of its Java process, MiB.
             cpus: processors to run on, as `taskset -c` reads them.
-            runs_shortly: for a minute at a low rate, where Java's second compiler would take more
-                time than its code saves.
+            runs_shortly: for a minute at a low rate, where Java's second compiler and the threads
+                of its usual collector would take more time than they save.
 
         Raises:
             KafkaUnavailableError: this machine has no Java, or can't get Kafka's jars.
@@ -58,7 +59,7 @@ class ApacheKafka:
         self._jars = kafka_jars()
         self._heap_mb = heap_mb
         self._cpus = cpus
-        self._options = [_FIRST_COMPILER_ONLY] if runs_shortly else []
+        self._options = _SHORTLY if runs_shortly else ()
         self._port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="ounce-kafka-"))
         self._child: Child | None = None

@@ -1,15 +1,13 @@
 """Logins of a broker that asks who comes, with the rights that the page on security lists."""
 
-import os
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.kafka.acls import grant
 from tests.support.kafka.secure import SecureKafka
-from tests.support.process.worker import OUNCE
+from tests.support.process import command
 
 PAGE = Path(__file__).parents[3] / "docs" / "security.md"
 SECRET = "hush"
@@ -53,7 +51,7 @@ def secure_kafka(folder: Path) -> Iterator[SecureKafka]:
         granted = [*lines, other_group, *by_certificate, *without_group, *without_wishes, *of_demo]
         grant(kafka.bootstrap_servers, granted)
         made = ounce(kafka, "topics", "topics", "digits", "--partitions=2")
-        assert made.returncode == 0, made.stderr
+        assert made.code == 0, made.stderr
         assert made.stdout.count("created") == 5
         again = ounce(kafka, "topics", "topics", "digits")
         assert again.stdout.count("exists") == 5, again.stderr
@@ -76,29 +74,15 @@ def scram(kafka: SecureKafka, user: str) -> list[str]:
     ]
 
 
-def ounce(kafka: SecureKafka, user: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def ounce(kafka: SecureKafka, user: str, *arguments: str) -> command.Result:
     """Run a command as that user."""
-    return subprocess.run(
-        [OUNCE, *arguments, *scram(kafka, user)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "OUNCE_SASL_PASSWORD": PASSWORDS[user]},
-    )
+    password = {"OUNCE_SASL_PASSWORD": PASSWORDS[user]}
+    return command.ounce(*arguments, *scram(kafka, user), env=password)
 
 
 def fails(*arguments: str, env: dict[str, str]) -> str:
-    """Run `ounce worker`, which must end soon with an error of one line that shows no secret."""
-    result = subprocess.run(
-        [OUNCE, "worker", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, **env},
-    )
-    assert result.returncode in (1, 2), result.stderr
-    assert "Traceback" not in result.stderr
+    """The error of `ounce worker`, which does not start: one line that shows no secret."""
+    result = command.ounce("worker", *arguments, env=env)
+    assert result.code in (1, 2), result.stderr
     assert SECRET not in result.stdout + result.stderr
-    lines = [line for line in result.stderr.splitlines() if line.startswith("ounce: ")]
-    assert len(lines) == 1, result.stderr
-    return lines[0]
+    return command.the_line(result.stderr)

@@ -42,7 +42,7 @@ class SecureKafka(ApacheKafka):
             for word in ("--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]")
         ]
         self.scram, self.mutual, self.oauth = (f"{HOST}:{free_port()}" for _ in range(3))
-        super().__init__()
+        super().__init__(runs_shortly=True)
 
     def _properties(self) -> dict[str, object]:
         properties = super()._properties()

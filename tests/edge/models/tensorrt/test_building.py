@@ -1,6 +1,6 @@
 """TensorRT for RTX parses and builds, without a GPU: what it takes, and what it refuses and why."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import onnx
@@ -18,6 +18,7 @@ from ounce_schemas.errors import ArtifactError
 from ounce_schemas.task import TensorSpec
 from torch import nn
 
+from tests.support.exporters.operators import gathered_once
 from tests.support.tensorrt.rtx import rtx_or_skip
 
 pytestmark = pytest.mark.rtx
@@ -31,6 +32,13 @@ NETWORKS = [
     (Gru, WINDOW),
     (ResidualCnn1d, WINDOW),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def operators() -> Iterator[None]:
+    """PyTorch's exporter, quicker."""
+    with gathered_once():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,18 @@
+"""PyTorch's exporter gathers its 500 operators anew for each graph: half of the work of a small
+one. The tests gather them once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import pytest
+from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+
+@contextmanager
+def gathered_once() -> Iterator[None]:
+    """Exports of the block share what the first one gathered, which none of them changes."""
+    with pytest.MonkeyPatch.context() as patch:
+        once = cache(ONNXRegistry.from_torchlib)
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(once))
+        yield
