@@ -87,10 +87,9 @@ def test_of_rows_without_labels_no_constant_answer_is_called_right() -> None:
 
 
 def test_a_constant_answer_that_is_hardly_ever_right_is_told_so() -> None:
-    seldom, never = (LOOK.model_copy(update={"constant": c, "n_classes": 0}) for c in (0.0002, 0.0))
+    seldom = LOOK.model_copy(update={"constant": 0.0002, "n_classes": 0})
 
     assert say_data(seldom).endswith("; a constant answer is right for under 0.1%")
-    assert say_data(never).endswith("; no constant answer is right for any of the rows")
 
 
 def test_a_runner_up_that_is_level_is_told_so() -> None:
