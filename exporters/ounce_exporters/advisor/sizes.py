@@ -4,6 +4,7 @@ A limit of size is of what is built, so the most that may come counts.
 """
 
 import math
+from collections.abc import Sequence
 
 import onnx
 
@@ -12,8 +13,8 @@ from ounce_exporters.export.costs import count_leaves
 _GROWING = ("decision-tree", "random-forest", "random-forest-small", "extra-trees",
             "extra-trees-small", "glass-box")  # fmt: skip
 """Each row may add leaves."""
-_FULL = ("gradient-boosting", "gradient-boosting-small")
-"""Trees of so many leaves at most, which the largest has already."""
+_MOST_LEAVES = {"gradient-boosting": 31, "gradient-boosting-small": 8}
+"""Of each tree, however many rows there are."""
 
 
 def most_bytes(name: str, content: bytes, known: int, rows: int) -> int:
@@ -26,9 +27,14 @@ def most_bytes(name: str, content: bytes, known: int, rows: int) -> int:
         rows: that it will learn from; at least as many.
     """
     times = 1.0
-    if name in (*_GROWING, *_FULL):
+    if name in _GROWING or name in _MOST_LEAVES:
         times = rows / known
-    if name in _FULL:
+    if name in _MOST_LEAVES:
         leaves = count_leaves(onnx.load_from_string(content))
-        times = min(times, max(leaves) * len(leaves) / sum(leaves))
+        times = min(times, _nodes([_MOST_LEAVES[name]] * len(leaves)) / _nodes(leaves))
     return math.ceil(times * len(content))
+
+
+def _nodes(leaves: Sequence[int]) -> int:
+    """Of binary trees with so many leaves."""
+    return sum(2 * n - 1 for n in leaves)

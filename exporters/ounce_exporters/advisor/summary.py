@@ -111,7 +111,7 @@ def say_data(look: Look) -> str:
         told.append(f"the rarest of {look.n_classes} classes is {percent(look.rarest)}")
     if look.n_classes and look.constant == 1:
         return f"{', '.join(told)}; nothing says which are strange"
-    return f"{', '.join(told)}; a constant answer is right for {look.constant:.1%}"
+    return f"{', '.join(told)}; a constant answer is right for {percent(look.constant)}"
 
 
 def say_plan(plan: Plan) -> str:

@@ -88,12 +88,12 @@ def _latency(
         return []
     mine = [t for t in timed if t.model in plan.models]
     p50_ms, p99_ms = sum(t.p50_ms for t in mine), sum(t.p99_ms for t in mine)
-    told = f"a call of {limits.batch} takes {p50_ms:.3g} ms (p99 {p99_ms:.3g})"
-    told += f", {LATENCY_ROOM * p50_ms:.3g} ms with room for noise, of {limit_ms:g} ms"
+    told = f"a call of {limits.batch} takes {figure(p50_ms)} ms (p99 {figure(p99_ms)})"
+    told += f", {figure(LATENCY_ROOM * p50_ms)} ms with room for noise, of {limit_ms:g} ms"
     slow = [t for t in timed if LATENCY_ROOM * t.p50_ms > limit_ms and t not in mine]
     if slow:
         slow.sort(key=lambda t: t.p50_ms)
-        told += "; too slow: " + ", ".join(f"{t.model} {t.p50_ms:.3g}" for t in slow)
+        told += "; too slow: " + ", ".join(f"{t.model} {figure(t.p50_ms)}" for t in slow)
     return [
         Reason(
             topic="latency",

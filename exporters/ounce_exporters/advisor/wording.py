@@ -40,11 +40,12 @@ def work(ratio: float) -> str:
 def percent(share: float, digits: int = 1) -> str:
     """A share that is not 0, with so many digits behind the point; never as 0%."""
     least = 10.0 ** -(digits + 2)
-    if share < least / 2:
+    if share <= least / 2:  # a half is rounded to even
         return f"under {least:.{digits}%}"
     return f"{share:.{digits}%}"
 
 
 def figure(value: float, digits: int = 3) -> str:
     """So many digits that count, without an exponent where the figure is large."""
-    return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.{digits}g}"
+    rounded = f"{value:.{digits}g}"
+    return f"{value:,.0f}" if float(rounded) >= _WHOLE_FROM else rounded

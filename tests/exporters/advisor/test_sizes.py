@@ -55,6 +55,16 @@ def test_the_file_of_all_rows_is_no_larger_than_told_of_a_sample(
     assert least_share * told <= len(content(noisy, name)) <= told
 
 
+@pytest.mark.parametrize("name", ["gradient-boosting", "gradient-boosting-small"])
+def test_boosting_of_a_few_rows_has_trees_that_grow(noisy: TaskData, name: str) -> None:
+    """No tree of the sample has all the leaves that it may have."""
+    few = sample(noisy, 150, SEED)
+
+    told = most_bytes(name, content(few, name), len(few.train), len(noisy.train))
+
+    assert 0.9 * told <= len(content(noisy, name)) <= told
+
+
 def test_the_file_of_the_race_is_told_where_all_rows_raced(noisy: TaskData) -> None:
     found = content(noisy, "random-forest-small")
 

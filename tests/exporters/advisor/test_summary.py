@@ -86,6 +86,12 @@ def test_of_rows_without_labels_no_constant_answer_is_called_right() -> None:
     assert say_data(quantities).endswith("; a constant answer is right for 100.0%")
 
 
+def test_a_constant_answer_that_is_hardly_ever_right_is_told_so() -> None:
+    seldom = LOOK.model_copy(update={"constant": 0.0002, "n_classes": 0})
+
+    assert say_data(seldom).endswith("; a constant answer is right for under 0.1%")
+
+
 def test_a_runner_up_that_is_level_is_told_so() -> None:
     plan = Plan(models=("ridge",), accuracy=estimate(0.8), counted_ns=100)
     level = Plan(models=("mlp",), accuracy=estimate(0.8004), counted_ns=101)

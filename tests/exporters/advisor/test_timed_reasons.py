@@ -21,8 +21,8 @@ def decided(plan: Plan, best: str, *missed: str) -> Decision:
     return Decision(verdict=Verdict.CLASSICAL, plan=plan, best=best, missed=missed)
 
 
-def timed_at(limit_ms: float) -> str:
-    """The reason of a limit of calls of 10; the plan takes 0.02 ms, another model 0.4."""
+def timed_at(limit_ms: float, heavy_ms: float = 0.4) -> str:
+    """The reason of a limit of calls of 10; the plan takes 0.02 ms, another model `heavy_ms`."""
     plan = Plan(models=("light",), accuracy=ESTIMATE, counted_ns=10)
     timed = tuple(
         MeasuredModel(model=name, batch_size=size, p50_ms=ms, p99_ms=2 * ms)
@@ -30,7 +30,7 @@ def timed_at(limit_ms: float) -> str:
             ("light", 1, 0.01),
             ("light", 10, 0.02),
             ("heavy", 1, 0.2),
-            ("heavy", 10, 0.4),
+            ("heavy", 10, heavy_ms),
         )
     )
     limits = Limits(max_latency_ms=limit_ms, batch=10)
@@ -73,6 +73,7 @@ def test_a_limit_of_latency_is_told_with_what_calls_take() -> None:
 
     assert timed_at(0.45) == f"{took} 0.45 ms; too slow: heavy 0.4"
     assert timed_at(0.5) == f"{took} 0.5 ms"
+    assert timed_at(0.5, 1234.5) == f"{took} 0.5 ms; too slow: heavy 1,234"
 
 
 def test_a_cascade_costs_what_its_share_of_the_second_model_costs() -> None:

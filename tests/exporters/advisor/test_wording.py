@@ -30,6 +30,7 @@ def test_what_is_level_is_told_so() -> None:
         (1.06, "1.1 times the work"),
         (0.5, "0.5 times the work"),
         (0.0004, "less than a hundredth of the work"),
+        (99.7, "100 times the work"),
         (1234.5, "1,234 times the work"),
     ],
 )
@@ -39,16 +40,23 @@ def test_work_is_a_multiple_without_an_exponent(ratio: float, told: str) -> None
 
 @pytest.mark.parametrize(
     ("share", "digits", "told"),
-    [(0.0002, 1, "under 0.1%"), (0.0006, 1, "0.1%"), (0.004, 0, "under 1%"), (0.35, 0, "35%")],
+    [
+        (0.0002, 1, "under 0.1%"),
+        (0.0006, 1, "0.1%"),
+        (0.004, 0, "under 1%"),
+        (0.005, 0, "under 1%"),
+        (0.35, 0, "35%"),
+    ],
 )
 def test_a_share_is_never_told_as_none(share: float, digits: int, told: str) -> None:
     assert percent(share, digits) == told
 
 
 def test_a_large_figure_has_no_exponent() -> None:
-    assert [figure(v) for v in (0.0123456, 1.5, 99.94, 12345.6)] == [
+    assert [figure(v) for v in (0.0123456, 1.5, 99.94, 99.96, 12345.6)] == [
         "0.0123",
         "1.5",
         "99.9",
+        "100",
         "12,346",
     ]
