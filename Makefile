@@ -120,6 +120,9 @@ bench-precisions: $(READY) ## What other forms of the ladders' models cost and a
 	$(BIN)/python -m benchmarks.precisions $(PUBLISHED)
 
 bench-gpu-kinds: $(READY) ## Which models TensorRT takes; needs no GPU
+	for task in digits bearing; do \
+	  [ -f models/$$task/task.json ] || $(BIN)/ounce train $$task || exit 1; \
+	done
 	$(BIN)/python -m benchmarks.gpu_kinds $(PUBLISHED)
 
 bench-gpu: $(READY) ## Measure TensorRT and CUDA beside the CPU; needs an NVIDIA GPU

@@ -24,7 +24,6 @@ from ounce_exporters.export.gpu_suitability import why_not_on_gpu
 from ounce_exporters.ladder import export_model
 from ounce_exporters.lighter.forms import Form, NotWorthwhileError, convert
 from ounce_exporters.recipe import Inputs, Split, TaskData
-from ounce_exporters.tasks.registry import TASKS
 from ounce_exporters.tasks.table.recipes import families
 from ounce_schemas.cells import Cell as ReadCell
 from ounce_schemas.documents import (
@@ -43,6 +42,8 @@ COLUMNS = ["engine", "of other forms", "of the explanation", "models, by their i
 BUILT = "built"
 PROFILE = BatchProfile(best=8, most=64)
 N_ITEMS = 200
+SHIPPED = ("digits", "bearing")
+"""Tasks with ladders of their own."""
 _LONGEST_REASON = 90
 
 
@@ -58,10 +59,15 @@ _LONGEST_REASON = 90
 @publish_option
 def main(only: tuple[str, ...], models: Path, publish: bool) -> None:
     """Try, show and write."""
+    for kind in set(only) - set(KINDS):
+        raise click.BadParameter(f"{kind!r} is none of: {'; '.join(KINDS)}", param_hint="--of")
+    for ladder in () if only else [models / task for task in SHIPPED]:
+        if not (ladder / TEST_SPLIT_FILE).exists():
+            raise click.ClickException(f"{ladder} is absent: run `ounce train {ladder.name}`")
     tensorrt = find_tensorrt(Flavour.RTX)
     rows: list[list[str]] = []
     found = [try_kind(tensorrt, kind) for kind in only or KINDS]
-    found += [try_ladder(tensorrt, models / task) for task in TASKS if not only]
+    found += [try_ladder(tensorrt, models / task) for task in SHIPPED if not only]
     for row in chain.from_iterable(found):
         click.echo(" | ".join(row))
         rows.append(row)
