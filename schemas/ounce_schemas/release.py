@@ -26,6 +26,8 @@ from ounce_schemas.task import Document, TaskName
 
 MOST_RELEASE_BYTES = 1_000_000
 """Of a release itself: 4,000 files."""
+LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999, as far as dates go."""
 _PLACE = (
     r"^(task\.json|plans\.json|[a-z0-9][a-z0-9-]{0,62}/(model\.onnx|card\.json|explanation\.onnx))$"
 )
@@ -89,7 +91,7 @@ class InService(Document):
     release: Sha256
     number: int = Field(ge=1, description="Counts what was put in service of the task")
     author: str = Field(max_length=200)
-    at_ms: int = Field(ge=0, description="Milliseconds since 1970")
+    at_ms: int = Field(ge=0, le=LATEST_MS, description="Milliseconds since 1970")
 
 
 def read_release(content: bytes, digest: str) -> Release:

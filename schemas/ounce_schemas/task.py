@@ -1,6 +1,7 @@
 """What a task is: its input and output signature, labels and acceptance rule."""
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -68,20 +69,20 @@ class TensorSpec(Document):
         return self.size * (1 if self.datatype == "UINT8" else 4)
 
     @property
-    def as_trained(self) -> Self:
-        """Without what people add to the cells for senders: other names, and values for gaps."""
-        if self.cells is None:
-            return self
-        own = {"aliases": None, "missing": None}
-        cells = tuple(cell.model_copy(update=own) for cell in self.cells)
-        return self.model_copy(update={"cells": cells})
+    def as_computed(self) -> Self:
+        """As a model takes it: without what people add to the cells for senders (other names, and
+        values for gaps), and without what was learned of gaps."""
+        return self._without("aliases", "missing", "gaps")
 
     @property
     def as_asked(self) -> Self:
         """Without what its models have learned of gaps: whoever sends it need not know."""
+        return self._without("gaps")
+
+    def _without(self, *fields: str) -> Self:
         if self.cells is None:
             return self
-        cells = tuple(cell.model_copy(update={"gaps": None}) for cell in self.cells)
+        cells = tuple(cell.model_copy(update=dict.fromkeys(fields)) for cell in self.cells)
         return self.model_copy(update={"cells": cells})
 
     @model_validator(mode="after")
@@ -185,6 +186,11 @@ class TaskSpec(Document):
     def image(self) -> TensorSpec | None:
         """The input of a task of images; None of another task."""
         return next((tensor for tensor in self.inputs if tensor.datatype == "UINT8"), None)
+
+    def suits(self, inputs: Sequence[TensorSpec], output: TensorSpec) -> bool:
+        """Whether a model of these inputs and this output answers it."""
+        own, given = ([spec.as_computed for spec in some] for some in (self.inputs, inputs))
+        return own == given and self.output == output
 
     def is_asked_like(self, other: Self) -> bool:
         """Whether requests and answers of another task are those of this one."""

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -32,6 +32,18 @@ class ModelWatch:
         self._told_at_s = -math.inf
         self._failed_in_a_row: dict[int, int] = {}
         """By model, inputs that it failed on since it answered one, where there are any."""
+
+    def inherit(self, before: "ModelWatch", plans: Mapping[int, int]) -> None:
+        """Go on where another watch ends: what it had no time to tell is told here.
+
+        Args:
+            before: the other watch.
+            plans: of plans that run the same models, their index there by the one here.
+        """
+        self._told, self._told_at_s = self._plans.accuracy.moved.copy(), before._told_at_s
+        for plan, was in plans.items():
+            if self._plans[plan].accuracy == before._plans[was].accuracy:
+                self._told[plan] = before._told[was]
 
     def blame(self, outcome: Outcome) -> None:
         """Inputs that a model fails on come one by one, and it answers none between: then the model

@@ -178,8 +178,7 @@ def _load_model(
             f"{folder / CARD_FILE}: is the card of {card.task}/{card.model}, "
             f"not of {task.name}/{folder.name}"
         )
-    inputs = tuple(spec.as_trained for spec in task.inputs)
-    if tuple(s.as_trained for s in card.inputs) != inputs or card.output != task.output:
+    if not task.suits(card.inputs, card.output):
         raise ArtifactError(f"{folder / CARD_FILE}: its signature is not the task's")
     if card.measure != task.measure:
         raise ArtifactError(

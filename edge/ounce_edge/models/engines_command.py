@@ -82,7 +82,9 @@ def build(tasks: tuple[str, ...], models: Path, tensorrt: str, cache: Path) -> N
             _say(f"{name}: {took}, {len(engine) / 1e6:.1f} MB")
             n += 1
     if not n:
-        raise ArtifactError(f"{found.name} takes no model of {', '.join(tasks)}")
+        # It may take them all, and the disk be full.
+        of = ", ".join(tasks)
+        raise ArtifactError(f"{found.name} has no engine of {of}: the lines above say why")
 
 
 @command.command("list")

@@ -92,12 +92,10 @@ class Edition:
         if self.plans is before.plans:
             return
         models, plans = _places(before.model_keys), _places(before.plan_keys)
-        self.plans.inherit(
-            before.plans,
-            {i: models[key] for i, key in enumerate(self.model_keys) if key in models},
-            {p: plans[key] for p, key in enumerate(self.plan_keys) if key in plans},
-        )
-        self.watch = ModelWatch(self.plans)
+        same_models = {i: models[key] for i, key in enumerate(self.model_keys) if key in models}
+        same_plans = {p: plans[key] for p, key in enumerate(self.plan_keys) if key in plans}
+        self.plans.inherit(before.plans, same_models, same_plans)
+        self.watch.inherit(before.watch, same_plans)
 
     @property
     def model_keys(self) -> Sequence[Hashable]:

@@ -70,7 +70,7 @@ class Events:
         Args:
             kind: what happened.
             task: name of the task.
-            subject: what it is about: a model, a plan, a floor, or `requests`.
+            subject: what it is about: a model, a plan, `plans`, a floor, or `requests`.
             text: what happened, with the figures, in a sentence.
         """
         try:

@@ -153,7 +153,7 @@ def _other_files(folder: Path) -> list[Path]:
 
 def _same_task(path: Path, task: TaskSpec) -> bool:
     try:
-        return read_task(path) == task
+        return read_task(path).is_asked_like(task)
     except ArtifactError:
         return False  # absent or of an older format
 

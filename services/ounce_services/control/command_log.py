@@ -1,5 +1,7 @@
 """What was changed past this control plane, as by commands: they write to Kafka themselves."""
 
+import logging
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -8,11 +10,13 @@ from ounce_schemas.errors import ArtifactError, PolicyError
 from ounce_schemas.policy_history import PolicyHistory
 from ounce_schemas.release import read_in_service
 from ounce_schemas.topics import MODELS_TOPIC, POLICIES_TOPIC
+from sqlalchemy.exc import SQLAlchemyError
 
 from ounce_services.control.access.audit import Audit, Seen
 from ounce_services.control.following import Following, Records
 from ounce_services.control.store.outbox import Outbox
 
+_log = logging.getLogger(__name__)
 _BEGINNING_MS = 0
 
 
@@ -30,6 +34,8 @@ class CommandLog:
         self._audit = audit
         self._outbox = outbox
         self._history = PolicyHistory()
+        self._unwritten: deque[tuple[Seen, str]] = deque()
+        """What was seen, and the record of it, until the database has taken it."""
         self._following = Following(connection, "log of commands", self.topics, self.take)
 
     @contextmanager
@@ -40,6 +46,7 @@ class CommandLog:
 
     def topics(self, names: set[str]) -> Mapping[str, int]:
         """Of these topics those to read: from their beginning."""
+        self._write()  # each record comes once: what the database did not take is tried again
         return {t: _BEGINNING_MS for t in (POLICIES_TOPIC, MODELS_TOPIC) if t in names}
 
     def take(self, topic: str, records: Records) -> None:
@@ -49,8 +56,19 @@ class CommandLog:
                 seen = self._policy(value) if topic == POLICIES_TOPIC else _models(key, value)
             except (PolicyError, ArtifactError):  # workers tell of it
                 continue
-            if seen is not None and not self._outbox.has_sent((value or b"").decode()):
-                self._audit.add_seen(seen)
+            if seen is not None:
+                self._unwritten.append((seen, (value or b"").decode()))
+        self._write()
+
+    def _write(self) -> None:
+        try:
+            while self._unwritten:
+                seen, record = self._unwritten[0]
+                if not self._outbox.has_sent(record):
+                    self._audit.add_seen(seen)
+                self._unwritten.popleft()
+        except SQLAlchemyError as e:
+            _log.warning("the audit log gets what commands changed later: %s", type(e).__name__)
 
     def _policy(self, value: bytes | None) -> Seen | None:
         version = self._history.take(value)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from ounce_schemas.errors import OunceError
+from sqlalchemy.exc import SQLAlchemyError
 
 from ounce_services.control.access.audit import Audit
 from ounce_services.control.access.gate import Gate
@@ -160,9 +161,10 @@ def _keep_in_step(plane: Plane, stop: threading.Event) -> None:
             if trouble:
                 _log.warning("in step with Kafka again")
             trouble = ""
-        except OunceError as e:
-            if str(e) != trouble:
-                trouble = str(e)
+        except (OunceError, SQLAlchemyError) as e:
+            text = str(getattr(e, "orig", e))  # of the database: without the statement
+            if text != trouble:
+                trouble = text
                 _log.warning("not in step with Kafka: %s", trouble)
         if stop.wait(_FOLLOW_S):
             return

@@ -13,8 +13,11 @@ RECORDED = {
     "task:ounce_consumer_lag:sum": "sum by (task) (ounce_consumer_lag)",
     "task:ounce_messages:rate5m": "sum by (task) (rate(ounce_messages_total[5m]))",
     "instance:ounce_models_refused:bool": "ounce_models_refused > bool 0",
-    # Where Kafka is away no topic is read, and other alerts say so.
-    "instance:ounce_policy_stale:ready": "ounce_policy_stale unless on (instance) ounce_ready == 0",
+    # Where Kafka is away no topic is read, and other alerts say so. That time counts as good: after
+    # a long one the first moment would be all that there is.
+    "instance:ounce_policy_stale:ready": (
+        "(ounce_policy_stale unless on (instance) ounce_ready == 0) or 0 * ounce_policy_stale"
+    ),
 }
 
 

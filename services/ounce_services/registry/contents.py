@@ -84,7 +84,7 @@ def _check_model(folder: Path, task: TaskSpec) -> ModelCard:
             f"{folder / CARD_FILE}: is the card of {card.task}/{card.model}, "
             f"not of {task.name}/{folder.name}"
         )
-    if card.inputs != task.inputs or card.output != task.output:
+    if not task.suits(card.inputs, card.output):
         raise ArtifactError(f"{folder / CARD_FILE}: its signature is not the task's")
     _check_digest(folder / MODEL_FILE, card.sha256)
     if card.explanation is not None:

@@ -183,18 +183,22 @@ def test_another_task_does_not_replace_what_serves(models: Path) -> None:
         load_ladder(models, "digits", FakeRuntime({}), serving=before)
 
 
-def test_other_names_and_values_for_gaps_may_be_added_to_a_task(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "other", [{"aliases": ("b",), "missing": (-1.0,)}, {"gaps": True}], ids=["added", "learned"]
+)
+def test_other_names_and_gaps_make_no_other_signature(tmp_path: Path, other: Any) -> None:
     spec = TensorSpec(
         name="input", datatype="FP32", shape=(1,), columns=("a",),
         cells=(Cell(column="a", read="number"),),
     )  # fmt: skip
     task = DIGITS.model_copy(update={"inputs": (spec,)})
     write_ladder(tmp_path, task, "light")
-    more = Cell(column="a", read="number", aliases=("b",), missing=(-1,))
-    added = task.model_copy(update={"inputs": (spec.model_copy(update={"cells": (more,)}),)})
+    cell = Cell(column="a", read="number").model_copy(update=other)
+    added = task.model_copy(update={"inputs": (spec.model_copy(update={"cells": (cell,)}),)})
     (tmp_path / task.name / TASK_FILE).write_text(added.model_dump_json())
     runtime = FakeRuntime({"light": FakeModel(added)})
-    assert load_ladder(tmp_path, task.name, runtime).task == added
+    ladder = load_ladder(tmp_path, task.name, runtime)
+    assert (ladder.task, ladder.refused) == (added, [])
 
 
 def test_plans_of_a_model_that_was_taken_away_are_no_error(

@@ -63,7 +63,7 @@ def test_engines_are_built_listed_and_pruned(ladder: Path, tmp_path: Path) -> No
     assert run("list", *cache).stdout == ""
     refused = run(*build)
     assert isinstance(refused.exception, ArtifactError)
-    assert "takes no model of digits" in str(refused.exception)
+    assert "has no engine of digits: the lines above say why" in str(refused.exception)
 
 
 @pytest.mark.rtx

@@ -195,6 +195,8 @@ def test_what_was_learned_of_a_model_goes_on_and_a_new_one_starts_from_its_card(
     plans.view(52.0)
     believed = plans.accuracy.value.tolist()
     assert believed[0] < 0.2
+    [told] = bench.pipeline.edition.watch.look_at_accuracy(52.0)
+    assert told.text.startswith("plan a is believed")
     write_model(bench.folder, DIGITS, "b", "another b", accuracy=0.9)
     assert bench.take()
     after = bench.pipeline.plans
@@ -208,6 +210,21 @@ def test_what_was_learned_of_a_model_goes_on_and_a_new_one_starts_from_its_card(
     assert after.accuracy.value[0] == pytest.approx(believed[0], abs=1e-3)
     assert after.accuracy.value[1] == 0.9
     assert bench.pipeline.edition.watch.look_at_accuracy(53.0) == []  # it was told already
+
+
+def test_what_was_not_told_before_other_models_came_is_told_after_the_minute(bench: Bench) -> None:
+    accuracy, watch = bench.pipeline.plans.accuracy, bench.pipeline.edition.watch
+    accuracy.observe_labels(1, 10, 190, 50.0)
+    accuracy.refresh(52.0)
+    assert [told.subject for told in watch.look_at_accuracy(52.0)] == ["b"]
+    accuracy.observe_labels(0, 10, 190, 53.0)
+    accuracy.refresh(54.0)
+    assert watch.look_at_accuracy(54.0) == []
+    write_model(bench.folder, DIGITS, "b", "another b", accuracy=0.9)
+    assert bench.take()
+    watch = bench.pipeline.edition.watch
+    assert watch.look_at_accuracy(111.0) == []
+    assert [told.subject for told in watch.look_at_accuracy(112.0)] == ["a"]
 
 
 def test_a_watched_folder_is_taken_once_it_is_whole(bench: Bench) -> None:

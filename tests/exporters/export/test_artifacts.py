@@ -12,6 +12,7 @@ from ounce_exporters.export import replacement
 from ounce_exporters.export.artifacts import new_ladder
 from ounce_exporters.export.replacement import fresh_folder
 from ounce_exporters.recipe import Split
+from ounce_schemas.cells import Cell
 from ounce_schemas.documents import CARD_FILE, read_task
 from ounce_schemas.errors import ArtifactError, DataError
 from ounce_schemas.task import TaskSpec, TensorSpec
@@ -80,6 +81,26 @@ def test_a_ladder_can_start_with_the_models_of_the_old_one(models: Path) -> None
         new_ladder(models, OTHER_TASK, TEST, keep_models=True),
     ):
         pass
+
+
+@pytest.mark.parametrize("before", [None, True])
+def test_models_of_other_gaps_are_kept(tmp_path: Path, before: bool | None) -> None:
+    """Such as those of a version that did not look for gaps, or of rows that had none."""
+    ladders = []
+    for gaps in (before, False):
+        spec = TensorSpec(
+            name="input", datatype="FP32", shape=(1,), columns=("a",),
+            cells=(Cell(column="a", read="number", gaps=gaps),),
+        )  # fmt: skip
+        ladders.append(TASK.model_copy(update={"inputs": (spec,)}))
+    old, new = ladders
+    test = Split({"input": np.zeros((3, 1), np.float32)}, np.array([0, 1, 0]))
+    with new_ladder(tmp_path, old, test, keep_models=False) as scratch:
+        put_model(scratch, "old")
+    with new_ladder(tmp_path, new, test, keep_models=True) as scratch:
+        put_model(scratch, "new")
+    assert read_task(tmp_path / "rooms" / "task.json") == new
+    assert {path.parent.name for path in tmp_path.glob("rooms/*/card.json")} == {"new", "old"}
 
 
 def interrupt(scratch: Path) -> None:

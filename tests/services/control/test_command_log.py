@@ -1,14 +1,16 @@
 """What commands change is in the audit log, once, and with its author."""
 
+import json
 from typing import Any
 
+import pytest
 from ounce_schemas.policy_history import Change, PolicyVersion, next_version
-from ounce_schemas.release import InService
+from ounce_schemas.release import LATEST_MS, InService
 from ounce_schemas.topics import MODELS_TOPIC, POLICIES_TOPIC
 from ounce_services.control.command_log import CommandLog
 from ounce_services.control.plane import Plane
 
-from tests.services.control.conftest import Caller, MemoryTopics
+from tests.services.control.conftest import Caller, MemoryTopics, logged_in
 from tests.services.control.test_access import CHANGE
 
 
@@ -59,3 +61,30 @@ def test_a_release_that_a_command_put_in_service_has_one_line(as_: Caller, plane
     assert (line["subject"], line["outcome"]) == (
         "digits aaaaaaaaaaaa, based on 2", "number 3 in service",
     )  # fmt: skip
+
+
+def test_what_the_database_does_not_take_is_written_later(as_: Caller, plane: Plane) -> None:
+    served = InService(task="digits", release="a" * 64, number=3, author="b\0ob", at_ms=7)
+    record = (b"digits", served.model_dump_json().encode())
+    with plane.database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE audit RENAME TO away")
+    plane.commands.take(MODELS_TOPIC, [record])
+    assert plane.commands.topics({MODELS_TOPIC, "other"}) == {MODELS_TOPIC: 0}
+    with plane.database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE away RENAME TO audit")
+    assert lines(as_) == []
+    for _ in range(2):
+        plane.commands.topics({MODELS_TOPIC})
+    assert [line["actor"] for line in lines(as_)] == ["bob"]
+
+
+@pytest.mark.parametrize("at_ms", [LATEST_MS + 1, 10**30])
+def test_a_time_that_no_calendar_has_is_passed_over(as_: Caller, plane: Plane, at_ms: int) -> None:
+    served = InService(task="digits", release="a" * 64, number=3, author="bob", at_ms=LATEST_MS)
+    fields = served.model_dump()
+    for each in (served.at_ms, at_ms):
+        value = json.dumps({**fields, "at_ms": each}).encode()
+        plane.commands.take(MODELS_TOPIC, [(b"digits", value)])
+    assert [line["at_ms"] for line in lines(as_)] == [LATEST_MS]
+    page = logged_in(plane, "admin").get("/audit")
+    assert (page.status_code, "9999-12-31 23:59:59" in page.text) == (200, True)

@@ -8,6 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from ounce_schemas.errors import BrokerError
+from ounce_services.control.access.audit import Audit, Seen
 from ounce_services.control.access.keys import Keys
 from ounce_services.control.access.principal import EVERYBODY, Role
 from ounce_services.control.errors import StaleError
@@ -84,6 +85,25 @@ def test_of_two_at_once_one_is_taken(database: Database) -> None:
     for thread in threads:
         thread.join(30)
     assert sorted(outcomes) == ["stale", "stale", "stale", "taken"]
+
+
+def test_of_what_two_control_planes_see_at_once_one_line_is_written(database: Database) -> None:
+    seen = [Seen(at_ms, "bob", "policy.command", f"v{at_ms}", "in force") for at_ms in range(50)]
+    start = threading.Barrier(4)
+
+    def follow() -> None:
+        audit = Audit(database)
+        start.wait(60)
+        for each in seen:
+            audit.add_seen(each)
+
+    threads = [threading.Thread(target=follow) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    found = [line.at_ms for line in Audit(database).newest(EVERYBODY, 1000)]
+    assert found == list(range(50))[::-1]
 
 
 def test_what_kafka_does_not_take_waits_in_order(database: Database) -> None:

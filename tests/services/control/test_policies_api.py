@@ -1,11 +1,13 @@
 """Policies over HTTP: the checks of the commands, versions, and who is faster."""
 
+import threading
 from datetime import UTC, datetime
 
 import pytest
 from fastapi.testclient import TestClient
 from ounce_schemas.canary import Canary
 from ounce_schemas.policy_history import Change, next_version
+from ounce_services.control.plane import Plane, _keep_in_step
 
 from tests.services.control.conftest import Caller, MemoryTopics
 
@@ -162,3 +164,14 @@ def test_it_is_explained_which_rule_a_message_meets(as_: Caller) -> None:
 def test_a_replay_without_recorded_decisions_says_what_to_do(as_: Caller) -> None:
     answer = as_("viewer").post("/v1/policies/replay", json={"document": LOOSE})
     assert (answer.status_code, "--decisions" in answer.text) == (404, True)
+
+
+def test_a_fault_of_the_database_does_not_end_what_carries(
+    plane: Plane, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop = threading.Event()
+    stop.set()  # after one try
+    with plane.database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE outbox RENAME TO away")
+    _keep_in_step(plane, stop)
+    assert caplog.messages == ["not in step with Kafka: no such table: outbox"]

@@ -208,8 +208,14 @@ def test_alerts_tell_their_faults_alone(
 
 @pytest.mark.parametrize("severity", ["page", "ticket"])
 def test_where_kafka_is_away_nobody_is_told_of_the_policy(severity: str, tmp_path: Path) -> None:
-    fault = Fault("OuncePolicyStale", AWAY, 60, 60, 60, severity, is_silent=True)
-    done = by_budget.run([fault], tmp_path)
+    ready = f"ounce_ready{{{W1}}}"
+    back_first = {**AWAY, ready: lambda is_away, step: int(not is_away or step >= 150)}
+    faults = [
+        Fault("OuncePolicyStale", AWAY, 60, 60, 60, severity, is_silent=True),
+        # A worker that is ready again reads the policy a moment later.
+        Fault("OuncePolicyStale", back_first, 60, 302, 60, severity, is_silent=True),
+    ]
+    done = by_budget.run(faults, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

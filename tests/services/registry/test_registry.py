@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from ounce_schemas.documents import CARD_FILE, EXPLANATION_FILE, read_card
+from ounce_schemas.cells import Cell
+from ounce_schemas.documents import CARD_FILE, EXPLANATION_FILE, TASK_FILE, read_card
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.model_store import ModelStore
 from ounce_schemas.release import InService, Release, signature_path
 from ounce_schemas.release_signature import check_signature
+from ounce_schemas.task import TensorSpec
 from ounce_services.registry.contents import read_contents
 from ounce_services.registry.publishing import Registry
 from ounce_services.registry.signing import make_key
@@ -77,6 +79,17 @@ def test_a_model_is_published_beside_the_others(desk: Desk) -> None:
     assert second.number == 2
     before = find_release(desk.store, "digits", first.release)
     assert release.models["a"] == before.models["a"]
+
+
+def test_what_is_added_to_a_task_for_senders_is_published(tmp_path: Path) -> None:
+    plain = Cell(column="a", read="number", gaps=False)
+    spec = TensorSpec(name="input", datatype="FP32", shape=(1,), columns=("a",), cells=(plain,))
+    task = DIGITS.model_copy(update={"inputs": (spec,)})
+    folder = write_ladder(tmp_path, task, "a")
+    cell = Cell(column="a", read="number", aliases=("b",), missing=(-1,), gaps=True)
+    added = task.model_copy(update={"inputs": (spec.model_copy(update={"cells": (cell,)}),)})
+    (folder / TASK_FILE).write_text(added.model_dump_json())
+    assert read_contents(folder).task == added
 
 
 def test_an_explanation_goes_along_and_is_checked(desk: Desk) -> None:

@@ -78,8 +78,8 @@ class ColumnReader:
 
         Args:
             names: of a row.
-            may_be_misspelt: whether to look for names that are nearly a column's. That takes up to
-                some ten milliseconds for names that are not known yet.
+            may_be_misspelt: whether to look for names that are nearly a column's. That takes some
+                tens of milliseconds at most, for names that are not known yet.
         """
         names = tuple(names)
         layout = self._layouts.get(names)

@@ -1,5 +1,5 @@
 """Names that are nearly those of columns, as misspelt ones are. Whatever the names are, to look for
-them takes some milliseconds: senders choose them."""
+them takes some tens of milliseconds at most: senders choose them."""
 
 import difflib
 import re
@@ -15,8 +15,8 @@ _MOST_LETTERS = 100
 _MOST_PAIRS = 100_000
 """Pairs of a name and a column whose letters are counted: about 0.1 us each."""
 _MOST_COMPARED = 20
-"""Pairs of the same letters that are compared in full: up to half a millisecond each. Only names
-that are made for it have more without one that is alike."""
+"""Pairs of the same letters that are compared in full: half a millisecond each, and two or three
+where the letters are few. Only names that are made for it have more without one that is alike."""
 _BUCKETS = 128
 
 
@@ -50,7 +50,7 @@ class NearNames:
             return None
         left, counts, sizes = _MOST_COMPARED, self._counts[rows], self._sizes[rows]
         for name in names[: min(_MOST_NAMES, max(_MOST_PAIRS // len(rows), 1))]:
-            word = fold(name[:_MOST_LETTERS])
+            word = fold(name[:_MOST_LETTERS])[:_MOST_LETTERS]  # folded, some letters are three
             # No name is more alike than its letters in any order are.
             common = np.minimum(counts, _count(word)).sum(axis=1, dtype=np.intp)
             most = 2.0 * common / np.maximum(sizes + len(word), 1)

@@ -59,7 +59,7 @@ class Audit:
             AuditRow.action == row.action,
             AuditRow.subject == row.subject,
         )
-        with self._database.begin() as session:
+        with self._database.begin_alone() as session:
             if session.scalars(select(AuditRow.id).where(*same).limit(1)).first() is None:
                 session.add(row)
 
@@ -100,9 +100,13 @@ class Audit:
 def _row(seen: Seen, tenant: str | None) -> AuditRow:
     return AuditRow(
         at_ms=seen.at_ms,
-        actor=seen.actor,
+        actor=_text(seen.actor),
         tenant=tenant,
         action=seen.action,
-        subject=seen.subject[:400],
-        outcome=seen.outcome.replace("\0", "")[:4000],  # PostgreSQL takes none
+        subject=_text(seen.subject)[:400],
+        outcome=_text(seen.outcome)[:4000],
     )
+
+
+def _text(text: str) -> str:
+    return text.replace("\0", "")  # PostgreSQL takes none

@@ -8,7 +8,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from ounce_schemas.errors import OunceError
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _SCHEMES = {"postgres", "postgresql"}
 _BUSY_S = 10.0
+_MIGRATIONS_LOCK, _ALONE_LOCK = 7411058, 7411059
+"""Numbers of locks that PostgreSQL keeps."""
 
 
 class DatabaseError(OunceError):
@@ -55,6 +57,14 @@ class Database:
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
+    @contextmanager
+    def begin_alone(self) -> Iterator[Session]:
+        """A transaction while which no other one of these is open, also of another control plane:
+        it sees what they have written."""
+        with self.begin() as session:
+            self._wait_for_others(session.connection(), _ALONE_LOCK)
+            yield session
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
@@ -63,10 +73,14 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         with self.engine.begin() as connection:
-            if self.engine.dialect.name == "postgresql":  # of several that start, one migrates
-                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7411058)")
+            self._wait_for_others(connection, _MIGRATIONS_LOCK)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def _wait_for_others(self, connection: Connection, lock: int) -> None:
+        """Let the transactions of several control planes come one by one. SQLite's do anyway."""
+        if self.engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock})")
 
 
 def _engine(url: Any) -> Engine:
