@@ -249,7 +249,7 @@ def make_settings(settings: type[S], values: dict[str, Any]) -> S:
 def main() -> None:
     """Entry point: errors are one line on standard error and a non-zero exit code."""
     try:
-        code = root.main(standalone_mode=False)
+        code = root.main(prog_name="ounce", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.NoArgsIsHelpError as e:
         click.echo(e.ctx.get_help() if e.ctx else "", err=True)

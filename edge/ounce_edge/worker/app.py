@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -76,13 +76,15 @@ def run_worker(settings: WorkerSettings) -> None:
     health = Health(time.monotonic)
     metrics.watch(health)
     metrics.show_certificates(certificate_expiries(settings))
-    stop_server, port = serve_health(
-        settings.metrics_host, settings.metrics_port, health, metrics.registry
-    )
-    try:
+    with ExitStack() as parts:
+        stop_server, port = serve_health(
+            settings.metrics_host, settings.metrics_port, health, metrics.registry
+        )
+        parts.callback(stop_server)
         # First, since what is wrong or absent here needs no Kafka to be found.
         policy = Policy() if settings.policy is None else read_policy(settings.policy)
-        sources, runtime = ModelSources(settings), make_runtime(settings, metrics)
+        sources = parts.enter_context(closing(ModelSources(settings)))
+        runtime = make_runtime(settings, metrics)
         partitions, lanes = reach_kafka(settings), make_lanes(settings)
         folders = sources.begin()
         pipelines = load_pipelines(
@@ -108,20 +110,14 @@ def run_worker(settings: WorkerSettings) -> None:
         if len(lanes):
             sys.setswitchinterval(_SWITCH_S)
         worker = _Worker(settings, pipelines, lanes, partitions, metrics, health)
-        try:
-            with ExitStack() as following:
-                building = None
-                if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
-                    building = EngineBuilding(settings.engines, settings.runtime.flavour)
-                    following.callback(building.close)
-                worker.start(sources, runtime, building)
-                if settings.follow_policies:
-                    following.callback(worker.follow_policies(metrics).close)
-                asyncio.run(worker.run())
-        finally:
-            sources.close()
-    finally:
-        stop_server()
+        building = None
+        if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
+            building = EngineBuilding(settings.engines, settings.runtime.flavour)
+            parts.callback(building.close)
+        worker.start(sources, runtime, building)
+        if settings.follow_policies:
+            parts.callback(worker.follow_policies(metrics).close)
+        asyncio.run(worker.run())
 
 
 class _Worker:

@@ -64,12 +64,13 @@ class ModelSources:
         for key in settings.models_key:
             if not key.is_file():
                 raise OunceError(f"--models-key {key}: no such file")
+        store = ModelStore(settings.models_store)
         self._cache_lock = _sole_use(settings.models_cache)
         self._topic = CompactedTopic(
             settings.kafka, MODELS_TOPIC, settings.security, settings.fetch_wait_ms
         )
         cache = ReleaseCache(
-            ModelStore(settings.models_store),
+            store,
             settings.models_cache,
             round(settings.models_cache_mb * 1e6),
             settings.models_key,

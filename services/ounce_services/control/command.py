@@ -3,6 +3,7 @@
 import signal
 import socket
 import time
+from contextlib import closing
 from types import FrameType
 from typing import Any
 
@@ -39,35 +40,33 @@ def serve(**values: Any) -> None:
     """Serve until stopped. The address is printed when it listens."""
     settings = make_settings(ControlSettings, values)
     plane = make_plane(settings)
-    if nobody_can_log_in(plane):
-        click.echo(
-            "nobody can log in yet: make a key, `ounce control key make NAME --role admin`",
-            err=True,
+    with closing(plane.database):
+        if nobody_can_log_in(plane):
+            click.echo(
+                "nobody can log in yet: make a key, `ounce control key make NAME --role admin`",
+                err=True,
+            )
+        try:
+            listening = socket.create_server(
+                (settings.host, settings.port), family=_family(settings.host)
+            )
+        except OSError as e:
+            raise OunceError(
+                f"can't listen on {settings.host} port {settings.port}: {e.strerror or e}"
+            ) from e
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        click.echo(f"control plane and console: http://{host}:{listening.getsockname()[1]}/")
+        config = uvicorn.Config(
+            make_app(plane),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+            h11_max_incomplete_event_size=65_536,
         )
-    try:
-        listening = socket.create_server(
-            (settings.host, settings.port), family=_family(settings.host)
-        )
-    except OSError as e:
-        raise OunceError(
-            f"can't listen on {settings.host} port {settings.port}: {e.strerror or e}"
-        ) from e
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    click.echo(f"control plane and console: http://{host}:{listening.getsockname()[1]}/")
-    config = uvicorn.Config(
-        make_app(plane),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-        h11_max_incomplete_event_size=65_536,
-    )
-    for each in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises it again once all is answered
-        signal.signal(each, _end)
-    try:
+        for each in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises it again once all is answered
+            signal.signal(each, _end)
         uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        plane.database.close()
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -93,8 +92,10 @@ def make_key(name: str, role: str, tenant: str | None, **values: Any) -> None:
     """Make a key for NAME, and print it: this once."""
     if not name.strip() or len(name) > 200 or not name.isprintable():
         raise click.UsageError(f"NAME {name!r} is not 1 to 200 printable characters")
-    database = _database(values)
-    with Audit(database).watch(_HERE, "key.make", f"{name} {role}") as note:
+    with (
+        _database(values) as database,
+        Audit(database).watch(_HERE, "key.make", f"{name} {role}") as note,
+    ):
         text, made = Keys(database).make(name, Role(role), tenant)
         note(f"key {made.id}")
     click.echo(text)
@@ -104,7 +105,8 @@ def make_key(name: str, role: str, tenant: str | None, **values: Any) -> None:
 @settings_options(DatabaseSettings)
 def list_keys(**values: Any) -> None:
     """List all keys, without their secrets."""
-    keys = Keys(_database(values)).list(_HERE)
+    with _database(values) as database:
+        keys = Keys(database).list(_HERE)
     for made in keys:
         at = time.strftime("%Y-%m-%d %H:%M", time.gmtime(made.created_ms / 1e3))
         state = "revoked" if made.revoked_ms else ""
@@ -119,8 +121,7 @@ def list_keys(**values: Any) -> None:
 @settings_options(DatabaseSettings)
 def revoke_key(id: str, **values: Any) -> None:
     """End the key of this ID, and everything that is logged in with it."""
-    database = _database(values)
-    with Audit(database).watch(_HERE, "key.revoke", id):
+    with _database(values) as database, Audit(database).watch(_HERE, "key.revoke", id):
         revoked = Keys(database).revoke(id, _HERE)
     click.echo(f"key {revoked.id} of {revoked.name} is revoked")
 
@@ -131,8 +132,8 @@ def nobody_can_log_in(plane: Plane) -> bool:
     return not (settings.open or settings.provider or plane.gate.keys.list(_HERE))
 
 
-def _database(values: dict[str, Any]) -> Database:
-    return Database(make_settings(DatabaseSettings, values).database)
+def _database(values: dict[str, Any]) -> closing[Database]:
+    return closing(Database(make_settings(DatabaseSettings, values).database))
 
 
 def _family(host: str) -> socket.AddressFamily:

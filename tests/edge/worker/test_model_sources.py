@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 from ounce_edge.models.runtime_choice import RuntimeChoice
+from ounce_edge.worker.app import run_worker
 from ounce_edge.worker.model_sources import ModelSources
 from ounce_edge.worker.settings import WorkerSettings
-from ounce_schemas.errors import ArtifactError
+from ounce_schemas.errors import ArtifactError, OunceError
 
 
 def settings(folder: Path, runtime: RuntimeChoice) -> WorkerSettings:
@@ -40,3 +41,28 @@ def test_nothing_else_needs_the_folder(
 ) -> None:
     ModelSources(settings(tmp_path, runtime)).close()
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("store", "text"),
+    [("store", "no Kafka at 127.0.0.1:1"), ("nothing://x", "is no URL of a store")],
+)
+def test_a_start_that_fails_leaves_the_cache_to_others(
+    tmp_path: Path, store: str, text: str
+) -> None:
+    worker = WorkerSettings(
+        task=("digits",),
+        kafka="127.0.0.1:1",
+        kafka_timeout_s=0.1,
+        metrics_port=0,
+        runtime=RuntimeChoice.CPU,
+        models=tmp_path,
+        models_store=store,
+        models_unsigned=True,
+        models_cache=tmp_path / "cache",
+    )
+    with pytest.raises(OunceError, match=text) as first:
+        run_worker(worker)
+    with pytest.raises(OunceError, match=text):
+        run_worker(worker)
+    assert first.tb  # what the first start had open is not gone because nobody refers to it

@@ -89,7 +89,7 @@ def test_a_topic_that_is_not_compacted_is_refused_by_name(
     places = [f"--kafka={kafka}", f"--store={tmp_path}"]
     worker = [OUNCE, "worker", "--task=digits", *places[:1], f"--models={digits_models}"]
     worker += [f"--models-store={tmp_path}", "--models-unsigned", "--metrics-port=0"]
-    worker += [f"--models-cache={tmp_path / 'cache'}"]  # it is this process's to the end
+    worker += [f"--models-cache={tmp_path / 'cache'}"]
     published = ounce("models", "publish", digits_models / "digits", *places)
     served = subprocess.run(worker, capture_output=True, text=True, timeout=60, check=False)
     assert (published.code, served.returncode) == (1, 1)

@@ -195,6 +195,8 @@ def test_the_command_makes_lists_and_revokes_keys(tmp_path: Path) -> None:
     def run(*arguments: str) -> str:
         result = CliRunner().invoke(root, ["control", "key", *arguments, *state])
         assert result.exit_code == 0, result.output
+        # SQLite removes its log once nobody has the database open.
+        assert [path.name for path in tmp_path.iterdir()] == ["s.db"]
         return result.output
 
     assert run("list") == "there is no key\n"

@@ -3,9 +3,13 @@
 import gc
 import logging
 import signal
+import subprocess
 import sys
 
+import pytest
+
 from tests.support.process.command import ounce, the_line
+from tests.support.process.worker import OUNCE
 
 
 def settings() -> tuple[object, ...]:
@@ -14,6 +18,23 @@ def settings() -> tuple[object, ...]:
         *(sys.argv, list(log.handlers), log.level, signal.getsignal(signal.SIGHUP)),
         *(gc.get_threshold(), sys.getswitchinterval()),
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain", "--task=digits", "--models=absent"),
+        ("models", "list", "--kafka=127.0.0.1:1", "--store=absent"),
+        ("status", "127.0.0.1:1", "--json"),
+        ("topics", "digits", "--kafka=127.0.0.1:1", "--kafka-timeout-s=0.1"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_ends_as_in_a_process_of_its_own(words: tuple[str, ...]) -> None:
+    """Also of those that no other test starts so, which must import all that they need."""
+    alone = subprocess.run([OUNCE, *words], capture_output=True, text=True, timeout=60, check=False)
+    here = ounce(*words)
+    assert (here.code, here.stdout, here.stderr) == (alone.returncode, alone.stdout, alone.stderr)
 
 
 def test_an_error_is_a_line_and_a_code() -> None:
