@@ -15,6 +15,9 @@ from ounce_edge.wire.significant import significant
 _NEXT, _END = b",", b"]}"
 """What follows an output: another one, or the end of the document."""
 _STEPS = 10_000
+DISTANCES = (1 / 8, 8.0)
+"""The least and the greatest that is told. Nearer, the probability of none would be so small that
+some processors take it for 0: float32 is exact from 1.2e-38 on."""
 _json = msgspec.json.Encoder().encode
 
 
@@ -159,10 +162,10 @@ def distances(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
         probabilities: of the clusters and of none, shape (n, n_clusters + 1).
 
     Returns:
-        Array of shape (n,), in [0.1, 8]; what is nearer or farther has the nearest of these.
+        Array of shape (n,), in [1/8, 8]; what is nearer or farther has the nearest of these.
     """
     exact = probabilities.astype(np.float64)
     nearest, none = exact[:, :-1].max(axis=1), exact[:, -1]
     with np.errstate(divide="ignore"):
         odds = np.log(none) - np.log(nearest)
-    return np.asarray(np.clip(np.exp(odds / CLUSTER_POWER), 0.1, 8.0))
+    return np.asarray(np.clip(np.exp(odds / CLUSTER_POWER), *DISTANCES))

@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from ounce_edge.wire.outputs import distances
+from ounce_edge.wire.outputs import DISTANCES, distances
 from ounce_exporters.cascades.planning import plan_ladder
 from ounce_exporters.command import command
 from ounce_exporters.export.artifacts import new_ladder
@@ -119,7 +119,7 @@ def test_a_graph_gives_the_distance_whatever_the_temperature(
     assert np.abs(answers - native).max() < 1e-3
     assert answers.sum(axis=1) == pytest.approx(np.ones(len(rows)), abs=1e-5)
     exact = np.sqrt(np.maximum(model.energies_.of(rows).min(axis=1), 0))
-    assert distances(answers) == pytest.approx(np.clip(exact, 0.1, 8), rel=2e-3)
+    assert distances(answers) == pytest.approx(np.clip(exact, *DISTANCES), rel=2e-3)
     assert ((answers.argmax(axis=1) == 3) == (exact > 1)).mean() > 0.998
     assert 0.005 < (exact > 1).mean() < 0.015
 
