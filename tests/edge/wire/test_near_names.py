@@ -3,6 +3,7 @@
 import difflib
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 from ounce_edge.wire.formats.columns import ColumnReader
@@ -56,9 +57,9 @@ def test_names_that_are_made_to_be_compared_are_compared_a_few_times(
     for step in ("set_seq2", "real_quick_ratio", "quick_ratio", "ratio"):
         own = getattr(difflib.SequenceMatcher, step)
 
-        def counted(self: object, *given: str, step: str = step, own: object = own) -> object:
+        def counted(self: Any, *given: str, step: str = step, own: Any = own) -> Any:
             calls[step] += 1
-            return own(self, *given)  # type: ignore[operator]
+            return own(self, *given)
 
         monkeypatch.setattr(difflib.SequenceMatcher, step, counted)
     # Each has a column's letters in another order.
