@@ -83,9 +83,9 @@ class TransactionalProducer:
             "transactional.id": transactional_id,
         }
         self._producer = Producer(self._settings, logger=logger)
-        self._guard = HangGuard(_HUNG_S)
         self._closing = threading.Event()
         self._start()
+        self._guard = HangGuard(_HUNG_S)
 
     def commit(
         self, batch: Sequence[Outgoing], offsets: Sequence[TopicPartition], group: Any

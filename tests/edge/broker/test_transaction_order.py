@@ -1,5 +1,6 @@
 """In which order a transaction gets its records and offsets, on a client that a test plays."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from ounce_edge.broker import transactional_producer as room
 from ounce_edge.broker.publishing import Publishing
 from ounce_edge.broker.transactional_producer import AbortedError, TransactionalProducer
 from ounce_edge.wire.records import Outgoing
+from ounce_schemas.errors import BrokerError
 
 from tests.support.edge.ladders import FakeRecord
 
@@ -69,3 +71,14 @@ def test_a_refusal_is_named_whichever_goes_first(client: FakeProducer, offsets_f
     with pytest.raises(AbortedError):
         producer.commit([], OFFSETS, None)
     producer.close()
+
+
+def test_a_producer_that_may_not_start_leaves_no_thread(client: FakeProducer) -> None:
+    def init_transactions(*_: Any) -> None:
+        raise KafkaException(KafkaError(KafkaError._FENCED, fatal=True))
+
+    vars(client)["init_transactions"] = init_transactions
+    others = set(threading.enumerate())
+    with pytest.raises(BrokerError, match="another process has transactional id t"):
+        TransactionalProducer(Publishing({}), "t")
+    assert set(threading.enumerate()) <= others
