@@ -71,7 +71,7 @@ def test_topics_worker_and_devices_work_together(
         def is_healthy() -> bool:
             return subprocess.run(health, capture_output=True, check=False).returncode == 0
 
-        wait_until(lambda: is_healthy() or not worker.running, worker.log_tail, every_s=0.5)
+        wait_until(lambda: is_healthy() or not worker.running, worker.log_tail)
         assert worker.running, worker.log_tail()
 
         devices = Child(

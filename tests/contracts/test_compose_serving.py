@@ -44,7 +44,7 @@ def served(name: str, places: dict[str, str], log: Path) -> Iterator[Child]:
     child = Child(command, log=log, env={**os.environ, **own})
     try:
         check = [sys.executable, *map(here, service["healthcheck"]["test"][2:])]
-        wait_until(lambda: _passes(check) or not child.running, child.log_tail, every_s=0.5)
+        wait_until(lambda: _passes(check) or not child.running, child.log_tail)
         assert child.running, child.log_tail()
         yield child
         assert child.stop() == 0, child.log_tail()

@@ -8,10 +8,7 @@ _LIMIT_S = 90.0
 
 
 def wait_until(
-    condition: Callable[[], bool],
-    state: Callable[[], object],
-    limit_s: float = _LIMIT_S,
-    every_s: float = 0.05,
+    condition: Callable[[], bool], state: Callable[[], object], limit_s: float = _LIMIT_S
 ) -> None:
     """Return once it holds.
 
@@ -19,7 +16,6 @@ def wait_until(
         condition: asked again and again.
         state: told where it does not come to hold.
         limit_s: so long it may take.
-        every_s: so long it is left alone; longer where asking takes a process.
 
     Raises:
         AssertionError: it does not come to hold.
@@ -27,7 +23,7 @@ def wait_until(
     deadline = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline, state()
-        time.sleep(every_s)
+        time.sleep(0.05)
 
 
 def is_running(pid: int) -> bool:
