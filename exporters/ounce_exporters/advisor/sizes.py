@@ -9,12 +9,11 @@ from collections.abc import Sequence
 import onnx
 
 from ounce_exporters.export.costs import count_leaves
+from ounce_exporters.tasks.table.recipes import BOOSTED_LEAVES
 
 _GROWING = ("decision-tree", "random-forest", "random-forest-small", "extra-trees",
             "extra-trees-small", "glass-box")  # fmt: skip
 """Each row may add leaves."""
-_MOST_LEAVES = {"gradient-boosting": 31, "gradient-boosting-small": 8}
-"""Of each tree, however many rows there are."""
 
 
 def most_bytes(name: str, content: bytes, known: int, rows: int) -> int:
@@ -27,11 +26,11 @@ def most_bytes(name: str, content: bytes, known: int, rows: int) -> int:
         rows: that it will learn from; at least as many.
     """
     times = 1.0
-    if name in _GROWING or name in _MOST_LEAVES:
+    if name in _GROWING or name in BOOSTED_LEAVES:
         times = rows / known
-    if name in _MOST_LEAVES:
+    if name in BOOSTED_LEAVES:
         leaves = count_leaves(onnx.load_from_string(content))
-        times = min(times, _nodes([_MOST_LEAVES[name]] * len(leaves)) / _nodes(leaves))
+        times = min(times, _nodes([BOOSTED_LEAVES[name]] * len(leaves)) / _nodes(leaves))
     return math.ceil(times * len(content))
 
 

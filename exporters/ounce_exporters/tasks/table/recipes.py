@@ -34,6 +34,8 @@ SMALL = {"members": 1, "width": 16, "intervals": 8}
 """Of the light network."""
 _NAMED_ONLY = ("elastic-net", "linear-svm")
 """Seldom on the frontier beside the other linear models."""
+BOOSTED_LEAVES = {"gradient-boosting": 31, "gradient-boosting-small": 8}
+"""Of each tree, where nothing is tuned."""
 LIGHT = ("gradient-boosting-small", "random-forest-small", "extra-trees-small", "mlp-small")
 """Made where they are named, and raced by `ounce advise` under a limit of latency or size."""
 _LIGHT_TREES = 12
@@ -131,7 +133,7 @@ def _boosted(data: TaskData, balanced: bool) -> list[Family]:
             ),
             rounds=Range(100, 5, 400, log=True),
             learning_rate=Range(0.1, 0.02, 0.5, log=True),
-            max_leaf_nodes=Range(31, 3, 63, log=True),
+            max_leaf_nodes=Range(BOOSTED_LEAVES["gradient-boosting"], 3, 63, log=True),
             min_samples_leaf=Range(20, 2, 100, log=True),
             max_features=Range(1.0, 0.2, 1.0),
         ),
@@ -173,7 +175,12 @@ def _light(data: TaskData, balanced: bool, *, boosts: bool) -> list[Family]:
         balanced,
         ("gradient-boosting-small", "histogram gradient boosting, 25 rounds of 8 leaves"),
         lambda seed, texts, **_: boosting(
-            seed, n_classes=n, categorical=texts, rounds=25, learning_rate=0.25, max_leaf_nodes=8
+            seed,
+            n_classes=n,
+            categorical=texts,
+            rounds=25,
+            learning_rate=0.25,
+            max_leaf_nodes=BOOSTED_LEAVES["gradient-boosting-small"],
         ),
     )
     forests = [
