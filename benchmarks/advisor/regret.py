@@ -37,7 +37,7 @@ def advice_cases(path: Path, budget_s: float, limits: Sequence[Limit], seed: int
     data = load_table(path, seed)
     sizes = {1, *(batch for _, batch in limits)}
     asked = Asked(
-        limits=_limits(max(limits, key=lambda limit: limit[1])),
+        limits=limits_of(max(limits, key=lambda limit: limit[1])),
         budget_s=budget_s,
         seed=seed,
         balanced=False,
@@ -56,7 +56,7 @@ def advice_cases(path: Path, budget_s: float, limits: Sequence[Limit], seed: int
     for limit in limits:
         most_us, batch = limit[0] * limit[1], limit[1]
         decision = decide_among(
-            advised.rows, advised.raced, advised.exported, timed, _limits(limit), 0.0
+            advised.rows, advised.raced, advised.exported, timed, limits_of(limit), 0.0
         )
         assert decision.plan is not None  # something raced
         models = decision.plan.models
@@ -125,7 +125,8 @@ def early_regret(advice: Advice) -> float:
     return 100 * (max(value for _, value in whole) - early)
 
 
-def _limits(limit: Limit) -> Limits:
+def limits_of(limit: Limit) -> Limits:
+    """As `ounce advise` takes them."""
     row_us, batch = limit
     return Limits(max_latency_ms=row_us * batch / 1e3, batch=batch)
 

@@ -50,15 +50,38 @@ def decide_among(
         constant: accuracy of the best constant answer; 0: there is none to beat.
     """
     task, strata = data.spec, strata_of(data.spec)
+    truth, clusters = _truth(data, raced, 1 + len(exported[0].again))
+    answers = exported[0].every_answer.argmax(axis=1)
+    plain = task.measure.is_plain
+    return decide(
+        candidates_of(data, raced, exported, timed, limits.batch),
+        limits,
+        constant,
+        # Only plain accuracy is a mean over rows, whatever model answered them.
+        (lambda right: estimate(strata, right.ravel(), strata.of(answers, truth), clusters))
+        if plain
+        else None,
+    )
+
+
+def candidates_of(
+    data: TaskData,
+    raced: Raced,
+    exported: Sequence[Exported],
+    timed: Sequence[MeasuredModel],
+    batch: int,
+) -> list[Candidate]:
+    """The finalists, as calls of a batch size make them; arguments as above."""
+    task = data.spec
     n_divisions = 1 + len(exported[0].again)
-    truth, clusters = _truth(data, raced, n_divisions)
-    latency_ms = {t.model: t.p50_ms for t in timed if t.batch_size == limits.batch}
-    candidates = [
+    truth, _ = _truth(data, raced, n_divisions)
+    latency_ms = {t.model: t.p50_ms for t in timed if t.batch_size == batch}
+    return [
         Candidate(
             name=e.recipe.name,
             neural=e.recipe.family == "neural",
             interpretable=e.recipe.name in INTERPRETABLE,
-            counted_ns=e.counted_ns + CALL_NS / limits.batch,
+            counted_ns=e.counted_ns + CALL_NS / batch,
             size_bytes=e.size_bytes,
             latency_ms=LATENCY_ROOM * latency_ms[e.recipe.name],
             right=accepted(task, e.every_answer, truth).reshape(n_divisions, -1),
@@ -67,17 +90,6 @@ def decide_among(
         )
         for e in exported
     ]
-    answers = exported[0].every_answer.argmax(axis=1)
-    plain = task.measure.is_plain
-    return decide(
-        candidates,
-        limits,
-        constant,
-        # Only plain accuracy is a mean over rows, whatever model answered them.
-        (lambda right: estimate(strata, right.ravel(), strata.of(answers, truth), clusters))
-        if plain
-        else None,
-    )
 
 
 def judged_accuracy(data: TaskData, raced: Raced, exported: Exported) -> AccuracyEstimate:

@@ -16,11 +16,23 @@ LATENCY_ROOM = 1.2
 """A limit of latency is held against the median of calls times this."""
 _QUANTILES = 20
 """Thresholds of confidence that a cascade may have."""
-_LITTLE_MORE = 1.1
-"""Times the work that nobody would notice."""
 _WORTH_IT = 0.5
 """A cascade has to save this share of what the single model costs: it is two models to look
 after."""
+
+
+@dataclass(frozen=True)
+class Caution:
+    """Against luck: where few rows judge, the best of many plans looks better than it is."""
+
+    little_more: float = 1.1
+    """Times the work that nobody would notice: of so light models the most accurate is taken."""
+    to_spare: float = 1.0
+    """Standard errors that a cascade has to spare, where accuracy comes first."""
+
+
+CAUTION = Caution()
+"""`benchmarks.advisor.caution` says what each is worth."""
 
 Judge = Callable[[NDArray[np.bool_]], AccuracyEstimate]
 """From which held-out rows are answered acceptably: the measure with its interval."""
@@ -65,7 +77,11 @@ class Option:
 
 
 def decide(
-    candidates: Sequence[Candidate], limits: Limits, constant: float, judge: Judge | None
+    candidates: Sequence[Candidate],
+    limits: Limits,
+    constant: float,
+    judge: Judge | None,
+    caution: Caution = CAUTION,
 ) -> Decision:
     """Choose a plan.
 
@@ -74,6 +90,7 @@ def decide(
         limits: what a plan has to keep.
         constant: accuracy of the best constant answer.
         judge: makes a measure of right answers; None: there can be no cascade.
+        caution: against luck.
     """
     options = [_alone(candidate) for candidate in candidates]
     may = [option for option in options if not missed_limits(option, limits)]
@@ -90,11 +107,12 @@ def decide(
     doubt = 0.0 if limits.max_latency_ms is not None else 1.0
     margin = max(ALIKE, doubt * _standard_error(best.right))
     alike = [o for o in may if _behind(best, o) <= _margin(best, o, doubt)]
-    chosen = _lightest(alike)
+    chosen = _lightest(alike, caution.little_more)
     cascade = None
     if judge is not None:
         found = _cascades(may, chosen, limits, judge)
-        good = (o for o in found if _behind(best, o) <= _cascade_margin(best, o, doubt))
+        spare = 0.0 if doubt else caution.to_spare
+        good = (o for o in found if _behind(best, o) <= _margin(best, o, doubt, spare))
         cascade = min(good, key=lambda o: (o.plan.counted_ns, o.plan.models), default=None)
     others = [o for o in may if o is not chosen]
     runner_up = max(others, key=lambda o: (o.plan.accuracy.value, -o.plan.counted_ns), default=None)
@@ -138,10 +156,10 @@ def _alone(candidate: Candidate) -> Option:
     return Option(plan, (candidate,), candidate.right)
 
 
-def _lightest(alike: Sequence[Option]) -> Option:
+def _lightest(alike: Sequence[Option], little_more: float) -> Option:
     """The lightest; where others do little more work, the most accurate of these."""
     least_ns = min(o.plan.counted_ns for o in alike)
-    light = [o for o in alike if o.plan.counted_ns <= _LITTLE_MORE * least_ns]
+    light = [o for o in alike if o.plan.counted_ns <= little_more * least_ns]
     return max(light, key=lambda o: (o.plan.accuracy.value, -o.plan.counted_ns, o.plan.models))
 
 
@@ -182,17 +200,11 @@ def _behind(best: Option, other: Option) -> float:
     return best.plan.accuracy.value - other.plan.accuracy.value
 
 
-def _margin(best: Option, other: Option, doubt: float) -> float:
-    """So many standard errors of the difference of two plans on the same rows."""
-    return max(ALIKE, doubt * _standard_error(best.right.astype(np.float64) - other.right))
-
-
-def _cascade_margin(best: Option, other: Option, doubt: float) -> float:
-    """As `_margin`. Where accuracy comes first, less a standard error: of hundreds of pairs and
-    thresholds, the one that looks as good as the best on few rows is often so by luck."""
-    if doubt:
-        return _margin(best, other, doubt)
-    return ALIKE - _standard_error(best.right.astype(np.float64) - other.right)
+def _margin(best: Option, other: Option, doubt: float, to_spare: float = 0.0) -> float:
+    """So many standard errors of the difference of two plans on the same rows, less those to
+    spare."""
+    error = _standard_error(best.right.astype(np.float64) - other.right)
+    return max(ALIKE, doubt * error) - to_spare * error
 
 
 def _cascades(may: Sequence[Option], single: Option, limits: Limits, judge: Judge) -> list[Option]:
