@@ -8,12 +8,13 @@ Example: python -m benchmarks.advisor.caution --data tables
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 import click
 import numpy as np
 from numpy.typing import NDArray
-from ounce_exporters.advisor.advising import Advised, Asked, advise
+from ounce_exporters.advisor.advising import Advised, Asked, advise, count_judging
 from ounce_exporters.advisor.candidates import candidates_of
 from ounce_exporters.advisor.deciding import CAUTION, Candidate, Caution, decide
 from ounce_exporters.advisor.exporting import measure
@@ -32,20 +33,31 @@ _BATCH = 128
 """Of a call where latency has no limit."""
 
 
+class Judging(StrEnum):
+    """Which answers count."""
+
+    FIRST = "first"
+    """To the rows of the first folds, which judge all the race long."""
+    ONCE = "once"
+    """To every row, by the models of one division into folds."""
+    AGAIN = "again"
+    """To every row, by those of other divisions, too."""
+
+
 @dataclass(frozen=True)
 class Chooser:
     """A way to choose a plan."""
 
     caution: Caution = CAUTION
-    again: bool = True
-    """Whether models of other folds judge the rows, too."""
+    judging: Judging = Judging.AGAIN
     single: bool = False
     """Whether the most accurate model is taken, whatever it costs."""
 
 
 ADVICE = Chooser()
 WITHOUT = {
-    "rows judge again, in other folds": Chooser(again=False),
+    "at the last point all rows judge": Chooser(judging=Judging.FIRST),
+    "they judge again, in other folds": Chooser(judging=Judging.ONCE),
     "the most accurate of models with up to a tenth more work": Chooser(Caution(little_more=1.0)),
     "a cascade has a standard error to spare": Chooser(Caution(to_spare=0.0)),
 }
@@ -120,13 +132,14 @@ def replayed(path: Path, budget_s: float) -> Replayed:
         notices=(),
     )
     advised = advise(data, asked, lambda what, done: None)
+    n_first = count_judging(advised.rows, advised.advice.budget.n_folds)
     chosen: dict[tuple[Chooser, bool], Chosen] = {}
     best: dict[bool, float] = {}
     for limited in (False, True):
         limits = [limits_of(limit) for limit in LIMITS] if limited else [Limits(batch=_BATCH)]
         cases = [(limit, _candidates(data, advised, limit.batch)) for limit in limits]
         for chooser in (ADVICE, *WITHOUT.values(), SIMPLE):
-            of_limits = [choose(candidates, limit, chooser) for limit, candidates in cases]
+            of_limits = [choose(candidates, limit, chooser, n_first) for limit, candidates in cases]
             chosen[chooser, limited] = Chosen(
                 float(np.mean([one.accuracy for one in of_limits])),
                 float(np.mean([one.log_work for one in of_limits])),
@@ -141,11 +154,23 @@ def _candidates(data: TaskData, advised: Advised, batch: int) -> list[Candidate]
     return candidates_of(advised.rows, advised.raced, advised.exported, timed, batch)
 
 
-def choose(candidates: Sequence[Candidate], limits: Limits, chooser: Chooser) -> Chosen:
-    """Half of the rows choose, the others judge; the mean over the draws."""
+def choose(
+    candidates: Sequence[Candidate], limits: Limits, chooser: Chooser, n_first: int
+) -> Chosen:
+    """Half of the rows choose, the others judge; the mean over the draws.
+
+    Args:
+        candidates: with answers to all held-out rows.
+        limits: what a plan has to keep.
+        chooser: chooses it.
+        n_first: rows of the first folds; they come first.
+    """
     right, log_work = [], []
     for choosing in halves(np.atleast_2d(candidates[0].right).shape[1]):
-        mine = [_seen(c, choosing, chooser.again) for c in candidates]
+        seen = choosing.copy()
+        if chooser.judging is Judging.FIRST:
+            seen[n_first:] = False
+        mine = [_seen(c, seen, chooser.judging is Judging.AGAIN) for c in candidates]
         plan = _plan(mine, limits, chooser)
         right.append(_judged(plan, candidates, mine, ~choosing))
         log_work.append(np.log(plan.counted_ns))
@@ -223,9 +248,7 @@ def rules_table(found: Sequence[Replayed]) -> Table:
             others = [one.chosen[without, limited] for one in found]
             lost = [100 * (a.accuracy - b.accuracy) for a, b in zip(with_it, others, strict=True)]
             work = [b.log_work - a.log_work for a, b in zip(with_it, others, strict=True)]
-            rows.append(
-                [rule, _LIMITED[limited], *_mean(lost), round(float(np.exp(np.mean(work))), 2)]
-            )
+            rows.append([rule, _LIMITED[limited], *_mean(lost), _times(work)])
     return Table(
         columns=["rule", "latency", "points lost without it", "±", "work without it, times"],
         rows=rows,
@@ -246,7 +269,11 @@ def luck_table(found: Sequence[Replayed]) -> Table:
     for held_out, of in parts.items():
         for limited in (True, False) if of else ():
             lost = (*_lost(of, ADVICE, limited), *_lost(of, SIMPLE, limited))
-            rows.append([held_out, len(of), _LIMITED[limited], *lost])
+            work = [
+                one.chosen[ADVICE, limited].log_work - one.chosen[SIMPLE, limited].log_work
+                for one in of
+            ]
+            rows.append([held_out, len(of), _LIMITED[limited], *lost, _times(work)])
     return Table(
         columns=[
             "held-out rows",
@@ -256,6 +283,7 @@ def luck_table(found: Sequence[Replayed]) -> Table:
             "±",
             "by the most accurate model, whatever it costs",
             "± of these",
+            "work of the advice, times that model's",
         ],
         rows=rows,
         note="Lost: against the model within the limit that is best on all held-out rows.",
@@ -271,7 +299,11 @@ def _lost(found: Sequence[Replayed], chooser: Chooser, limited: bool) -> tuple[C
 def _mean(values: Sequence[float]) -> tuple[Cell, Cell]:
     """With its standard error; of one value there is none."""
     error = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
-    return round(float(np.mean(values)), 2), None if error is None else round(float(error), 2)
+    return round(float(np.mean(values)), 2) + 0.0, None if error is None else round(float(error), 2)
+
+
+def _times(log_work: Sequence[float]) -> float:
+    return round(float(np.exp(np.mean(log_work))), 2)
 
 
 def _told(one: Replayed) -> str:

@@ -17,6 +17,7 @@ from benchmarks.advisor.caution import (
     WITHOUT,
     Chooser,
     Chosen,
+    Judging,
     Replayed,
     choose,
     command,
@@ -61,7 +62,7 @@ def test_a_plan_is_judged_by_the_rows_that_did_not_choose_it() -> None:
     lucky, other = candidate("lucky", 0.5, LIGHT_NS), candidate("other", 0.5, LIGHT_NS)
     lucky.right[:], other.right[:] = choosing, ~choosing
 
-    found = choose([lucky, other], Limits(), SIMPLE)
+    found = choose([lucky, other], Limits(), SIMPLE, N)
 
     assert found.accuracy < 0.5
 
@@ -69,10 +70,10 @@ def test_a_plan_is_judged_by_the_rows_that_did_not_choose_it() -> None:
 def test_the_most_accurate_is_taken_whatever_it_costs_and_within_the_limit() -> None:
     light, heavy = candidate("light", 0.90, LIGHT_NS), candidate("heavy", 0.95, HEAVY_NS, seed=1)
 
-    assert choose([light, heavy], Limits(), SIMPLE).log_work == pytest.approx(np.log(HEAVY_NS))
+    assert choose([light, heavy], Limits(), SIMPLE, N).log_work == pytest.approx(np.log(HEAVY_NS))
     limits = Limits(max_latency_ms=0.01)
-    assert choose([light, heavy], limits, SIMPLE).log_work == pytest.approx(np.log(LIGHT_NS))
-    assert choose([light, heavy], limits, SIMPLE).accuracy == pytest.approx(0.90, abs=0.03)
+    assert choose([light, heavy], limits, SIMPLE, N).log_work == pytest.approx(np.log(LIGHT_NS))
+    assert choose([light, heavy], limits, SIMPLE, N).accuracy == pytest.approx(0.90, abs=0.03)
 
 
 def test_a_cascade_hands_over_the_rows_of_least_confidence() -> None:
@@ -80,7 +81,7 @@ def test_a_cascade_hands_over_the_rows_of_least_confidence() -> None:
     better than either, for little more work."""
     light, heavy = candidate("light", 0.90, LIGHT_NS), candidate("heavy", 0.95, HEAVY_NS, seed=1)
 
-    found = choose([light, heavy], Limits(max_latency_ms=1.0), ADVICE)
+    found = choose([light, heavy], Limits(max_latency_ms=1.0), ADVICE, N)
 
     assert found.accuracy > 0.97
     assert found.log_work < np.log(HEAVY_NS / 2)
@@ -91,8 +92,8 @@ def test_a_rule_that_is_left_out_changes_the_choice() -> None:
     lightest.right[:, :2] = False
     other.right[:, :2] = True
 
-    with_rule = choose([lightest, other], Limits(), ADVICE)
-    without = choose([lightest, other], Limits(), Chooser(Caution(little_more=1.0)))
+    with_rule = choose([lightest, other], Limits(), ADVICE, N)
+    without = choose([lightest, other], Limits(), Chooser(Caution(little_more=1.0)), N)
 
     assert with_rule.log_work > without.log_work
 
@@ -102,8 +103,22 @@ def test_other_folds_judge_only_where_they_may() -> None:
     light, heavy = candidate("light", 0.8, LIGHT_NS), candidate("heavy", 0.8, HEAVY_NS)
     light.right[1], heavy.right[1] = False, True
 
-    assert choose([light, heavy], Limits(), Chooser(again=False)).log_work < np.log(HEAVY_NS)
-    assert choose([light, heavy], Limits(), ADVICE).log_work == pytest.approx(np.log(HEAVY_NS))
+    assert choose([light, heavy], Limits(), Chooser(judging=Judging.ONCE), N).log_work < np.log(
+        HEAVY_NS
+    )
+    assert choose([light, heavy], Limits(), ADVICE, N).log_work == pytest.approx(np.log(HEAVY_NS))
+
+
+def test_only_the_rows_of_the_first_folds_judge_where_no_others_may() -> None:
+    """There both are alike; elsewhere the heavier one is far better."""
+    light, heavy = candidate("light", 0.8, LIGHT_NS), candidate("heavy", 0.8, HEAVY_NS)
+    n_first = N // 4
+    light.right[:, n_first:], heavy.right[:, n_first:] = False, True
+    first = Chooser(judging=Judging.FIRST)
+
+    assert choose([light, heavy], Limits(), first, n_first).log_work < np.log(HEAVY_NS)
+    found = choose([light, heavy], Limits(), ADVICE, n_first)
+    assert found.log_work == pytest.approx(np.log(HEAVY_NS))
 
 
 def replayed(n_rows: int, advice: float, other: float, best: float) -> Replayed:
@@ -120,10 +135,10 @@ def test_tables_say_what_is_lost_with_standard_errors() -> None:
     found = [replayed(100, 0.90, 0.89, 0.93), replayed(900, 0.80, 0.77, 0.81)]
 
     rules = rules_table(found)
-    assert [row[2:] for row in rules.rows] == [[2.0, 1.0, 1.0]] * 6
+    assert [row[2:] for row in rules.rows] == [[2.0, 1.0, 1.0]] * 8
     luck = luck_table(found)
-    assert luck.rows[0] == ["up to 250", 1, "limited", 3.0, None, 4.0, None]
-    assert luck.rows[-1] == ["over 250", 1, "free", 1.0, None, 4.0, None]
+    assert luck.rows[0] == ["up to 250", 1, "limited", 3.0, None, 4.0, None, 1.0]
+    assert luck.rows[-1] == ["over 250", 1, "free", 1.0, None, 4.0, None, 1.0]
     assert luck_table(found[:1]).rows == luck.rows[:2]
 
 

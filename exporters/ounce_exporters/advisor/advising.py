@@ -103,9 +103,7 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
         behind = doubtful(lags(seen)).difference(INTERPRETABLE)
     plan = plan_race(data, bound_work(arms, data), asked.budget_s, behind)
     rows = take_sample(data, plan.budget.n_rows, asked.seed)
-    n_judged = len(rows.validation)
-    if rows.folds is not None:
-        n_judged = int(np.isin(rows.folds, range(plan.budget.n_folds)).sum())
+    n_judged = count_judging(rows, plan.budget.n_folds)
     stops = stop_rule(asked.limits, INTERPRETABLE, plan.budget.rungs[-1], n_judged)
     raced = race(rows, plan, asked.seed, stops, tell)
     exported, failures = _export(raced, rows, asked.seed, tell, len(data.train))
@@ -148,6 +146,13 @@ def advise(data: TaskData, asked: Asked, tell: Tell) -> Advised:
         ),
     )
     return Advised(advice, rows, raced, exported)
+
+
+def count_judging(data: TaskData, n_folds: int) -> int:
+    """Rows that judge all the race long: those of the first folds, where there are any."""
+    if data.folds is None:
+        return len(data.validation)
+    return int(np.isin(data.folds, range(n_folds)).sum())
 
 
 def _timed(
