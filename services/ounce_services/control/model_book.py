@@ -10,7 +10,7 @@ from ounce_schemas.model_store import ModelStore
 from ounce_schemas.release import InService, Release, signature_path
 
 from ounce_services.control.errors import NotFoundError, RefusedError, StaleError
-from ounce_services.control.store.outbox import Fate, Kind, Outbox, Record, State
+from ounce_services.control.store.outbox import Fate, Outbox, State, models_record
 from ounce_services.registry.publishing import Registry
 from ounce_services.registry.store import find_release, whole_digest
 from ounce_services.registry.topic import ServedModels
@@ -57,7 +57,7 @@ class _ThroughOutbox:
             raise StaleError(
                 f"number {served.number - 1} of task {served.task} serves, not {self.base}"
             )
-        record = Record(Kind.MODELS, served.task, served.number, served.model_dump_json())
+        record = models_record(served.task, served.number, served.model_dump_json())
         self.fate = self.outbox.send(record)
         if self.fate.state is State.REFUSED:
             raise StaleError(self.fate.reason)
