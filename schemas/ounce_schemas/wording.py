@@ -1,12 +1,23 @@
-"""How messages to people put numbers and paths."""
+"""How messages to people put numbers, values and paths."""
 
 import shlex
 from pathlib import Path
+
+_MOST_SHOWN = 40
+"""Characters of a value."""
 
 
 def counted(n: float, one: str, many: str) -> str:
     """A number with what it counts, in the right one of two forms."""
     return f"{n:,.0f} {one if n == 1 else many}"
+
+
+def shown(value: object) -> str:
+    """The beginning of any value as a message shows it, such as `'warm'` or `[1, 2]`."""
+    try:
+        return repr(value)[:_MOST_SHOWN]
+    except ValueError:  # of a whole number: Python writes no more than 4,300 digits
+        return "a number of thousands of digits"
 
 
 def shell_word(path: Path) -> str:
