@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 from ounce_schemas.command import grouped_command, make_settings, settings_options
+from ounce_schemas.wording import counted
 from rich.console import Console
 
 from ounce_exporters.advisor.advised import advised_settings, caveat, check_same_data
@@ -270,5 +271,5 @@ def _goes_without_lighter(settings: TrainSettings) -> bool:
 
 def _count(chosen: list[Recipe]) -> str:
     n_forms = sum(recipe.form_of is not None for recipe in chosen)
-    models = f"{len(chosen) - n_forms} models"
+    models = f"{counted(len(chosen) - n_forms, 'model')}"
     return f"{models}, {n_forms} other forms of them to try" if n_forms else models

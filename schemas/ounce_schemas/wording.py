@@ -7,9 +7,16 @@ _MOST_SHOWN = 40
 """Characters of a value."""
 
 
-def counted(n: float, one: str, many: str) -> str:
-    """A number with what it counts, in the right one of two forms."""
-    return f"{n:,.0f} {one if n == 1 else many}"
+def counted(n: float, one: str, many: str = "") -> str:
+    """A number with what it counts, in the right one of two forms.
+
+    Args:
+        n: is rounded.
+        one: of a single one, such as `row`.
+        many: of none and of more; empty: with an s.
+    """
+    number = f"{n:,.0f}"
+    return f"{number} {one if number == '1' else many or one + 's'}"
 
 
 def shown(value: object) -> str:

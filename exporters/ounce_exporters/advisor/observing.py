@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from ounce_edge.evidence.decision_entry import DecisionEntry, LogHeader
+from ounce_schemas.wording import counted
 
 _WORTH_IT = 0.01
 """Share of messages from which it is worth training something."""
@@ -95,7 +96,8 @@ def next_training(found: Observed) -> list[str]:
         floor = max(found.unmet)
         best = max(found.sure, key=found.sure.__getitem__)
         lines.append(
-            f"{n_unmet} of {found.n} messages ask for more than any plan is sure to reach (floors "
+            f"{n_unmet} of {counted(found.n, 'message')} ask for more than any plan is sure to "
+            "reach (floors "
             f"up to {floor:g}; {best} is sure of {found.sure[best]:.4f}): train a more accurate "
             "model, with more rows, or with --tune"
         )

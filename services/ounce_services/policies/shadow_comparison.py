@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ounce_schemas.prediction import Prediction
+from ounce_schemas.wording import counted
 
 from ounce_services.devices.latencies import LatencyHistogram, quantile_ms
 from ounce_services.policies.listing import table
@@ -161,7 +162,7 @@ def comparison_text(found: Mapping[str, Comparison]) -> str:
 
 def _text(version: str, of: Comparison) -> str:
     parts = [
-        f"{version}: {of.n} messages, {of.agreement:.2%} say the same",
+        f"{version}: {counted(of.n, 'message')}, {of.agreement:.2%} say the same",
         table([FIGURES_HEAD, *figure_rows(of)]),
     ]
     if of.classes:

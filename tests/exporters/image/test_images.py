@@ -184,5 +184,5 @@ def test_a_file_that_teaches_and_is_too_large_to_be_asked_is_said(tmp_path: Path
     (tmp_path / "bars" / "blank" / "1.png").write_bytes(large)
     data, said = loaded(tmp_path / "bars")
     assert len(data.train) + len(data.test) == 48
-    assert "1 images teach, but workers take none like them" in said
+    assert "1 image teaches, but workers take none such" in said
     assert "blank/1.png: the image is 4001 x 1000 pixels, and a PNG or progressive JPEG" in said

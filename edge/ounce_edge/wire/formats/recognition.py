@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.request import AnswerForm, Request
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.wording import counted
 
 from ounce_edge.wire.formats.by_columns import rows_of, seldon_rows
 from ounce_edge.wire.formats.cbor import is_cbor, read_cbor
@@ -242,7 +243,8 @@ class Recogniser:
             height, width, channels = self._image.shape
             return InvalidMessageError(
                 Reason.WRONG_LENGTH,
-                f"body of {len(value)} bytes looks like {seen}; task {name} takes a PNG or JPEG "
+                f"body of {counted(len(value), 'byte')} looks like {seen}; task {name} takes a "
+                "PNG or JPEG "
                 f"file, or {self.raw_bytes} bytes: {height} rows of {width} pixels of {channels}",
             )
         if self.raw_bytes is None:
@@ -252,8 +254,8 @@ class Recogniser:
             )
         return InvalidMessageError(
             Reason.WRONG_LENGTH,
-            f"body of {len(value)} bytes looks like {seen}; task {name} takes JSON, CSV, or "
-            f"{self._task.inputs[0].size} raw little-endian float32, which need "
+            f"body of {counted(len(value), 'byte')} looks like {seen}; task {name} takes JSON, "
+            f"CSV, or {self._task.inputs[0].size} raw little-endian float32, which need "
             f"{self.raw_bytes} bytes",
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.wording import counted
 
 from ounce_edge.models.runtimes.base import Inputs, TensorSignature
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
@@ -225,11 +226,13 @@ class EngineModel:
         for name, signature in self.inputs.items():
             buffer = self._buffers[name]
             if not context.set_input_shape(name, (bucket, *buffer.host.shape[1:])):
-                raise RuntimeError(f"TensorRT refuses {bucket} items of {name!r} {signature}")
+                raise RuntimeError(
+                    f"TensorRT refuses {counted(bucket, 'item')} of {name!r} {signature}"
+                )
             buffer.to_device(bucket, self._stream)
         if not context.execute_async_v3(int(self._stream)):
             why = last_line(self._log.lines)
-            raise RuntimeError(f"TensorRT can't run a batch of {bucket} items: {why}")
+            raise RuntimeError(f"TensorRT can't run a batch of {counted(bucket, 'item')}: {why}")
         self._buffers[self._output].to_host(bucket, self._stream)
 
     def _capture(self, bucket: int) -> Any:
