@@ -3,6 +3,8 @@
 import shlex
 from pathlib import Path
 
+_WHOLE_FROM = 100.0
+"""From here on a figure has no digits behind the point."""
 _MOST_SHOWN = 40
 """Characters of a value."""
 
@@ -17,6 +19,12 @@ def counted(n: float, one: str, many: str = "") -> str:
     """
     number = f"{n:,.0f}"
     return f"{number} {one if number == '1' else many or one + 's'}"
+
+
+def figure(value: float, digits: int = 3) -> str:
+    """So many digits that count, without an exponent where the figure is large."""
+    rounded = f"{value:.{digits}g}"
+    return f"{value:,.0f}" if abs(float(rounded)) >= _WHOLE_FROM else rounded
 
 
 def shown(value: object) -> str:

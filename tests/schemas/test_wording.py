@@ -1,7 +1,7 @@
 """Numbers with what they count, and values in messages."""
 
 import pytest
-from ounce_schemas.wording import counted, shown
+from ounce_schemas.wording import counted, figure, shown
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,12 @@ def test_the_verb_goes_with_the_number() -> None:
 )
 def test_the_beginning_of_a_value_is_shown(value: object, text: str) -> None:
     assert shown(value) == text
+
+
+def test_a_large_figure_has_no_exponent() -> None:
+    values = (0.0123456, 1.5, 99.94, 99.96, 12345.6, -1234.5, 0.0)
+    told = ["0.0123", "1.5", "99.9", "100", "12,346", "-1,234", "0"]
+    assert [figure(value) for value in values] == told
 
 
 def test_a_number_that_python_can_not_write_is_named() -> None:

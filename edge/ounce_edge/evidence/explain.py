@@ -14,7 +14,7 @@ from ounce_schemas.errors import OunceError
 from ounce_schemas.policy import MAX_LATENCY_LIMIT_MS, Policy
 from ounce_schemas.routing import Objective
 from ounce_schemas.task import TaskName
-from ounce_schemas.wording import counted
+from ounce_schemas.wording import counted, figure
 from pydantic import BaseModel, ConfigDict, Field
 
 from ounce_edge.evidence.decision_entry import DecisionEntry, LogHeader, replay
@@ -134,7 +134,7 @@ def _explain_recorded(folder: Path, task: str, id_: str) -> None:
     at = datetime.fromtimestamp(entry.at_ms / 1e3, UTC).isoformat(timespec="milliseconds")
     click.echo(
         f"{task}: {id_} at {at}, one of {counted(entry.n_waiting, 'message')} that waited, with "
-        f"{message.left_ms:.3g} ms left and accuracy floor {message.floor:g}; "
+        f"{figure(message.left_ms)} ms left and accuracy floor {message.floor:g}; "
         f"policy {header.policy_version}, catalogue {header.catalogue_version}\n"
     )
     if entry.overload_lasts:
@@ -164,7 +164,7 @@ def _show(message: _Message, view: View, schedule: Schedule, objective: Objectiv
         wait_ms += view.usual_finish_ms(group.plan, len(group.items))
     left_ms = message.left_ms - wait_ms
     if wait_ms:
-        click.echo(f"Other plans' messages go first, and take {wait_ms:.3g} ms.")
+        click.echo(f"Other plans' messages go first, and take {figure(wait_ms)} ms.")
     factor, unit = _UNITS[objective]
     plans = assess(view, left_ms, message.floor, n)
     taken_at = next((i for i, a in enumerate(plans) if a.plan == taken), 0)
@@ -173,8 +173,8 @@ def _show(message: _Message, view: View, schedule: Schedule, objective: Objectiv
         (
             "->" if a.plan == taken else "",
             a.plan,
-            f"{a.cost * factor:.4g}",
-            f"{a.p99_ms:.3g}",
+            figure(a.cost * factor, 4),
+            figure(a.p99_ms),
             f"{a.accuracy:.4f}",
             f"{a.accuracy_low:.4f}",
             _verdict(a, left_ms, message.floor, taken, lighter=i < taken_at),
