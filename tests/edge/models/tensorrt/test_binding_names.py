@@ -28,7 +28,7 @@ VARIABLES = {
     "trt": "",
 }
 """What the code calls objects of each class."""
-MODULES = ("building.py", "engine.py", "log.py")
+MODULES = ("bucket.py", "building.py", "engine.py", "log.py")
 
 
 def used_names() -> set[tuple[str, str]]:
@@ -62,6 +62,9 @@ def test_the_code_uses_names_of_every_kind() -> None:
     assert ("NetworkDefinitionCreationFlag", "STRONGLY_TYPED") in used
     assert ("Builder", "build_serialized_network") in used
     assert ("IExecutionContext", "set_tensor_address") in used
+    assert ("IExecutionContext", "execute_async_v3") in used
+    assert ("ICudaEngine", "create_execution_context") in used
+    assert ("Runtime", "deserialize_cuda_engine") in used
 
 
 @pytest.mark.parametrize("version", NAMES)
