@@ -5,6 +5,9 @@
 
 import ast
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,22 +76,41 @@ def test_each_name_is_in_the_bindings(version: str) -> None:
     assert {(of, name) for of, name in used_names() if name not in names[of]} == set()
 
 
-@pytest.mark.rtx
-def test_each_function_of_cuda_is_in_its_bindings() -> None:
-    api = pytest.importorskip("cuda.bindings.runtime")
-    calls = [
-        node.args[0].value
+def called_of_cuda() -> set[str]:
+    return {
+        str(node.args[0].value)
         for path in CODE.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "call"
         and isinstance(node.args[0], ast.Constant)
-    ]
-    assert len(set(calls)) > 15
-    assert [name for name in calls if not hasattr(api, str(name))] == []
+    }
+
+
+@pytest.mark.rtx
+def test_each_function_of_cuda_is_in_its_bindings() -> None:
+    api = pytest.importorskip("cuda.bindings.runtime")
+    calls = called_of_cuda()
+    assert len(calls) > 15
+    assert {name for name in calls if not hasattr(api, name)} == set()
     assert api.cudaMemcpyKind.cudaMemcpyHostToDevice
     assert api.cudaMemcpyKind.cudaMemcpyDeviceToHost
     assert int(api.cudaStreamNonBlocking) == 1
     assert api.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
     assert {name for name in _SURVIVED if name not in api.cudaError_t.__members__} == set()
+
+
+@pytest.mark.rtx
+def test_the_bindings_of_cuda_take_the_arguments_of_each_call() -> None:
+    pytest.importorskip("cuda.bindings.runtime")
+    taken = subprocess.run(
+        [sys.executable, "-m", "tests.support.tensorrt.real_arguments"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert taken.returncode == 0, taken.stderr
+    assert set(json.loads(taken.stdout)) == called_of_cuda()
