@@ -108,7 +108,8 @@ def test_unloading_gives_memory_back(gpu: tuple[Target, Cuda], cache: EngineCach
 
     def once() -> int:
         model = EngineModel(target.tensorrt, cuda, engine)
-        model.run(pixels(256))
+        for n in SIZES:
+            model.run(pixels(n))
         model.unload()
         return find_device(cuda).free_bytes
 

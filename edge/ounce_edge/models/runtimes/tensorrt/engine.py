@@ -53,7 +53,7 @@ class EngineModel:
         self._place: int | None = None
         """In the scratch memory."""
         self._buckets: dict[int, Bucket] = {}
-        """By size, those that were called."""
+        """By size."""
         self._buffers: dict[str, Buffer] = {}
         self._stream: Any = None
         self._is_loaded = True
@@ -86,10 +86,9 @@ class EngineModel:
             inputs, outputs = (
                 {name: self._buffers[name] for name in of} for of in (self.inputs, self.outputs)
             )
-            self._shared: Any = Loaded(
-                tensorrt, cuda, engine, self._stream, self._scratch, inputs, outputs
-            )
-            self._bucket(self._profile.most)  # what can't be called is told now
+            loaded = Loaded(tensorrt, cuda, engine, self._stream, self._scratch, inputs, outputs)
+            for size in self._profile.buckets:
+                self._buckets[size] = Bucket(loaded, size)
         except BaseException:
             self.unload()
             raise
@@ -131,7 +130,7 @@ class EngineModel:
             self._check_loaded()
             for name in self.inputs:
                 self._buffers[name].host[:size] = 0
-            bucket = self._bucket(size)
+            bucket = self._buckets[size]
             with StreamTimer(self._cuda, self._stream) as timer:
                 times_ms = [timer.time_ms(bucket.launch) for _ in range(2 + n_calls)]
         return times_ms[2:]
@@ -154,17 +153,11 @@ class EngineModel:
             except CudaError as e:  # of a context that is broken: its process ends soon
                 logger.warning("GPU memory is not given back: %s", e)
             self._buckets, self._buffers = {}, {}
-            self._shared = self._kept = None
+            self._kept = None
 
     def _check_loaded(self) -> None:
         if not self._is_loaded:
             raise RuntimeError("the model was unloaded")
-
-    def _bucket(self, size: int) -> Bucket:
-        """Calls of this many items, made when first wanted."""
-        if size not in self._buckets:
-            self._buckets[size] = Bucket(self._shared, size)
-        return self._buckets[size]
 
     def _sign(self, name: str, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> TensorSignature:
         if dtype == np.uint8 and len(shape) == _TEXT_DIMENSIONS:
@@ -191,7 +184,7 @@ class EngineModel:
             host = self._buffers[name].host
             host[:n] = array[start : start + n]
             host[n:size] = 0  # padding: what others have left there may be no number
-        self._bucket(size).launch()
+        self._buckets[size].launch()
         self._cuda.call("cudaStreamSynchronize", self._stream)
         result[:] = self._buffers[self._output].host[:n]
 
