@@ -145,11 +145,14 @@ class FakeTensorRt:
     ILogger = type("ILogger", (), {"ERROR": 1, "INTERNAL_ERROR": 0})
     TensorIOMode = IntEnum("TensorIOMode", {"INPUT": 1, "OUTPUT": 2})
     ExecutionContextAllocationStrategy = SimpleNamespace(USER_MANAGED=2)
+    DynamicShapesKernelSpecializationStrategy = SimpleNamespace(EAGER=1)
 
     def __init__(self, gpu: FakeGpu, *, refuses_capture: bool = False, most: int = 16) -> None:
         self.gpu, self.most = gpu, most
         self.refuses_capture = refuses_capture
         self.failures: dict[str, list[str]] = {}
+        self.configs: list[FakeConfig] = []
+        """Of contexts, each that has one."""
         self.sizes: list[int] = []
         """Items of each call that ran."""
         self.scratch_bytes = 1000
@@ -191,8 +194,14 @@ class FakeEngine:
         self.num_io_tensors = len(self._tensors)
         self.device_memory_size_v2 = trt.scratch_bytes
 
-    def create_execution_context(self, strategy: int) -> "FakeContext | None":
+    def create_runtime_config(self) -> "FakeConfig":
+        return FakeConfig()
+
+    def create_execution_context(self, of: "int | FakeConfig") -> "FakeContext | None":
+        strategy = of.strategy if isinstance(of, FakeConfig) else of
         assert strategy == self.trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        if isinstance(of, FakeConfig):
+            self.trt.configs.append(of)
         return None if self.trt.fails("context") else FakeContext(self)
 
     def get_tensor_name(self, i: int) -> str:
@@ -212,6 +221,23 @@ class FakeEngine:
 
     def get_tensor_mode(self, name: str) -> Any:
         return self.trt.TensorIOMode["INPUT" if name in self.inputs else "OUTPUT"]
+
+
+class FakeConfig:
+    """Settings of a context, of TensorRT for RTX alone."""
+
+    dynamic_shapes_kernel_specialization_strategy = strategy = 0
+    kernels: object = None
+
+    def create_runtime_cache(self) -> object:
+        return object()
+
+    def set_runtime_cache(self, kernels: object) -> bool:
+        self.kernels = kernels
+        return True
+
+    def set_execution_context_allocation_strategy(self, strategy: int) -> None:
+        self.strategy = strategy
 
 
 class FakeContext:

@@ -8,11 +8,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from ounce_edge.models.runtimes.tensorrt.cuda import _SURVIVED
 from ounce_edge.models.runtimes.tensorrt.libraries import MAJORS
+
+from tests.support.tensorrt.rtx import rtx_or_skip
 
 ROOT = Path(__file__).parents[4]
 CODE = ROOT / "edge/ounce_edge/models/runtimes/tensorrt"
@@ -26,18 +29,20 @@ VARIABLES = {
     "network": "INetworkDefinition",
     "parser": "OnnxParser",
     "runtime": "Runtime",
+    "settings": "IRuntimeConfig",
     "shapes": "IOptimizationProfile",
     "tensor": "ITensor",
     "trt": "",
 }
 """What the code calls objects of each class."""
 MODULES = ("bucket.py", "building.py", "engine.py", "log.py")
+OF_RTX = ("rtx_contexts.py",)
 
 
-def used_names() -> set[tuple[str, str]]:
+def used_names(modules: Sequence[str] = MODULES) -> set[tuple[str, str]]:
     """Class and name of each use, "" for the module's own."""
     found = set()
-    for module in MODULES:
+    for module in modules:
         for node in ast.walk(ast.parse((CODE / module).read_text())):
             if not isinstance(node, ast.Attribute):
                 continue
@@ -74,6 +79,14 @@ def test_the_code_uses_names_of_every_kind() -> None:
 def test_each_name_is_in_the_bindings(version: str) -> None:
     names = {of: set(known) for of, known in NAMES[version].items()}
     assert {(of, name) for of, name in used_names() if name not in names[of]} == set()
+
+
+@pytest.mark.rtx
+def test_each_name_that_rtx_alone_has_is_in_its_bindings() -> None:
+    api = rtx_or_skip().api
+    used = used_names(OF_RTX)
+    assert ("IRuntimeConfig", "create_runtime_cache") in used
+    assert {(of, n) for of, n in used if not hasattr(getattr(api, of) if of else api, n)} == set()
 
 
 def called_of_cuda() -> set[str]:

@@ -16,6 +16,7 @@ from ounce_schemas.errors import ArtifactError
 from tests.support.networks import N_PIXELS, perceptron
 from tests.support.tensorrt.fake_cuda import CudaCode
 from tests.support.tensorrt.fake_gpu import FakeGpu, FakeTensorRt
+from tests.support.tensorrt.rtx import rtx_or_skip
 
 CONTENT = perceptron().SerializeToString()
 
@@ -68,6 +69,24 @@ def test_sizes_that_come_in_turn_all_become_graphs(gpu: FakeGpu) -> None:
             np.testing.assert_array_equal(model.run(pixels(n)), wanted)
     assert gpu.calls.count("cudaGraphInstantiate") == 3
     assert gpu.calls.count("cudaGraphLaunch") == 6
+
+
+def test_contexts_of_rtx_share_kernels_which_are_there_after_the_first_call(gpu: FakeGpu) -> None:
+    trt = FakeTensorRt(gpu)
+    model = EngineModel(TensorRt(Flavour.RTX, "1.7.1", trt), Cuda(gpu), CONTENT)
+    assert np.isfinite(model.run(pixels(3))).all()
+    assert len(trt.configs) == 5  # 1, 2, 4, 8, 16
+    assert len({id(config.kernels) for config in trt.configs}) == 1
+    eager = trt.DynamicShapesKernelSpecializationStrategy.EAGER
+    chosen = {config.dynamic_shapes_kernel_specialization_strategy for config in trt.configs}
+    assert chosen == {eager}
+    model.unload()
+
+
+def test_contexts_of_the_native_library_have_no_settings(gpu: FakeGpu) -> None:
+    trt = FakeTensorRt(gpu)
+    load(gpu, trt)
+    assert trt.configs == []
 
 
 def test_an_engine_says_how_many_items_it_takes(gpu: FakeGpu) -> None:
@@ -203,6 +222,16 @@ def test_a_gpu_that_breaks_while_a_graph_is_captured_is_told(gpu: FakeGpu) -> No
     with pytest.raises(CudaError) as found:
         model.run(pixels(2))
     assert found.value.is_sticky
+
+
+@pytest.mark.rtx
+@pytest.mark.parametrize(
+    ("content", "why"), [(b"", "API Usage Error"), (b"no engine" * 100, "Serialization")]
+)
+def test_the_reason_of_rtx_is_told(gpu: FakeGpu, content: bytes, why: str) -> None:
+    message = f"does not take the engine: IRuntime::deserializeCudaEngine: .*{why}"
+    with pytest.raises(ArtifactError, match=message):
+        EngineModel(rtx_or_skip(), Cuda(gpu), content)
 
 
 def test_texts_go_in_as_bytes(gpu: FakeGpu) -> None:

@@ -1,7 +1,7 @@
 """Calls of one batch size, which become a CUDA graph."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,8 @@ class Loaded:
 
     tensorrt: TensorRt
     cuda: Cuda
-    engine: Any
+    make_context: Callable[[], Any]
+    """Of the engine; None where TensorRT makes none."""
     stream: Any
     scratch: Scratch
     inputs: Mapping[str, Buffer]
@@ -54,9 +55,7 @@ class Bucket:
         self._is_tried = False
         """Whether a graph was captured, or can't be."""
         self._log.lines.clear()
-        trt, engine = of.tensorrt.api, of.engine
-        strategy = trt.ExecutionContextAllocationStrategy.USER_MANAGED
-        context = engine.create_execution_context(strategy)
+        context = of.make_context()
         if context is None:
             raise self._failure("makes no context")
         for name, buffer in {**of.inputs, **of.outputs}.items():

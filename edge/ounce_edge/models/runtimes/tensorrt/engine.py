@@ -1,6 +1,8 @@
 """An engine in GPU memory: batches are padded to few sizes, each of which becomes a CUDA graph."""
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,9 @@ from ounce_edge.models.runtimes.tensorrt.bucket import Bucket, Loaded
 from ounce_edge.models.runtimes.tensorrt.buffers import Buffer
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 from ounce_edge.models.runtimes.tensorrt.failures import failure
-from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.log import log_of
+from ounce_edge.models.runtimes.tensorrt.rtx_contexts import RtxContexts
 from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
 from ounce_edge.models.runtimes.tensorrt.timing import StreamTimer
 from ounce_edge.models.runtimes.text_bytes import encode_texts
@@ -59,6 +62,7 @@ class EngineModel:
         self._is_loaded = True
         trt = tensorrt.api
         self._kept: Any = _deserialize(tensorrt, cuda, content)
+        """What contexts need; it goes after them."""
         _, engine = self._kept
         self.inputs: dict[str, TensorSignature] = {}
         self.outputs: dict[str, TensorSignature] = {}
@@ -86,7 +90,9 @@ class EngineModel:
             inputs, outputs = (
                 {name: self._buffers[name] for name in of} for of in (self.inputs, self.outputs)
             )
-            loaded = Loaded(tensorrt, cuda, engine, self._stream, self._scratch, inputs, outputs)
+            make = _contexts_of(tensorrt, engine)
+            self._kept = (*self._kept, make)
+            loaded = Loaded(tensorrt, cuda, make, self._stream, self._scratch, inputs, outputs)
             for size in self._profile.buckets:
                 self._buckets[size] = Bucket(loaded, size)
         except BaseException:
@@ -187,6 +193,15 @@ class EngineModel:
         self._buckets[size].launch()
         self._cuda.call("cudaStreamSynchronize", self._stream)
         result[:] = self._buffers[self._output].host[:n]
+
+
+def _contexts_of(tensorrt: TensorRt, engine: Any) -> Callable[[], Any]:
+    """What makes contexts of an engine, whose scratch memory is the user's."""
+    trt = tensorrt.api
+    if tensorrt.flavour is Flavour.RTX:
+        return RtxContexts(trt, engine).make
+    strategy = trt.ExecutionContextAllocationStrategy.USER_MANAGED
+    return partial(engine.create_execution_context, strategy)
 
 
 def _deserialize(tensorrt: TensorRt, cuda: Cuda, content: bytes) -> tuple[Any, Any]:
