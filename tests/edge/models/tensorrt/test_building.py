@@ -19,6 +19,7 @@ from ounce_schemas.task import TensorSpec
 from torch import nn
 
 from tests.support.exporters.operators import gathered_once
+from tests.support.tensorrt.native import unknown_operators
 from tests.support.tensorrt.rtx import rtx_or_skip
 
 pytestmark = pytest.mark.rtx
@@ -79,8 +80,9 @@ def test_networks_that_ship_are_built(
     rtx: TensorRt, make: Callable[[], nn.Module], size: int
 ) -> None:
     tensor = TensorSpec(name="input", datatype="FP32", shape=(size,))
-    content = export(make(), tensor).SerializeToString()
-    assert len(build_engine(rtx, content, PROFILE).engine) > 10_000
+    made = export(make(), tensor)
+    assert len(build_engine(rtx, made.SerializeToString(), PROFILE).engine) > 10_000
+    assert unknown_operators(made) == set()
 
 
 def convolutions() -> bytes:
