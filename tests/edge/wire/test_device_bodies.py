@@ -231,6 +231,7 @@ REFUSED: list[tuple[Any, str]] = [
     ([{"n": "Temperature", "v": 10**400, "bv": 1}], "Humidity"),
     ("temperature=23.5&humidity=", "value 1 (Humidity)"),
     ("temperature=23.5 temperature=24 humidity=40", "looks like text"),
+    ("temperature=23.5", "column ['Humidity'] is missing"),
     ("temperature:23.5|g\nhumidity:40|g", "'Temperature' holds '23.5|g'"),
     ("heat=23.5&wet=40", "looks like text, and begins 'heat=23.5&wet=40'"),
     (zlib.compress(TEXT.encode()), "looks like zlib; send it uncompressed"),

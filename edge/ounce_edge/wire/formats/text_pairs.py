@@ -11,17 +11,18 @@ _MOST_PAIRS = 10_000
 
 
 def row_in_text(text: str, columns: ColumnReader) -> dict[str, Any] | None:
-    """The row of a text; None where it is none, or where no name is a column's."""
+    """The row of a text; None where it is none, or has a name twice, or none that is a column's."""
     if not columns.are_named or not ("=" in text or ":" in text):
         return None
     for between in _BETWEEN:
         parts = [part for part in text.strip().split(between, _MOST_PAIRS) if part.strip()]
-        row = dict(pair for part in parts if (pair := _pair(part)) is not None)
-        if len(parts) == len(row) > 1:
-            if between == "&":
-                row = {unquote_plus(name): unquote_plus(value) for name, value in row.items()}
-            return row if columns.knows_any(row) else None
-    return None
+        pairs = [pair for part in parts if (pair := _pair(part)) is not None]
+        if len(parts) == len(pairs) > 1:
+            read = unquote_plus if between == "&" else str
+            row = {read(name): read(value) for name, value in pairs}
+            return row if len(row) == len(pairs) and columns.knows_any(row) else None
+    alone = None if "\n" in text.strip() else _pair(text)
+    return dict([alone]) if alone is not None and columns.knows_any(alone[:1]) else None
 
 
 def _pair(part: str) -> tuple[str, str] | None:
