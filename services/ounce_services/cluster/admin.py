@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from ounce_schemas.errors import BrokerError
-from ounce_schemas.first_contact import first_contact
+from ounce_schemas.first_contact import first_contact, is_embedded
 from ounce_schemas.topics import requests_topic
 
 CLIENT_CONFIG: dict[str, str | int | float | bool] = {"log_level": 2, "client.id": "ounce"}
@@ -24,7 +24,6 @@ OPEN: Mapping[str, Any] = MappingProxyType({})
 _OF_REQUESTS = re.compile(re.escape(requests_topic("TASK")).replace("TASK", "(.+)"))
 _MOST_TASKS = 10
 """Tasks that an error lists."""
-_EMBEDDED_CLUSTER_PREFIX = "mockCluster"
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Cluster:
     @property
     def is_embedded(self) -> bool:
         """Whether it is librdkafka's mock cluster."""
-        return self.id.startswith(_EMBEDDED_CLUSTER_PREFIX)
+        return is_embedded(self.id)
 
 
 @dataclass(frozen=True)

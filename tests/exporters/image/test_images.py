@@ -153,7 +153,7 @@ def test_a_class_with_one_file_and_files_of_other_kinds_are_left_out_and_said(
     (folder / "lying" / "claims.png").write_text("<html>")
     data, said = loaded(folder)
     assert data.spec.labels == LABELS
-    assert "'rare' (1 rows)" in said
+    assert "'rare' (1 row)" in said
     assert "no PNG or JPEG are left out: 1, the first is 'lying/notes.txt'" in said
     assert "claims.png: no PNG or JPEG image is in the file" in said
 

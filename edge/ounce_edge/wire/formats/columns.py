@@ -20,6 +20,15 @@ _LONGEST_NAMES = 1000
 have, is not kept: a thousand of them could fill the worker's memory."""
 _WRAPPED = ("value", "Value", "Body")
 """Names of the value in an object that stands for one, as OPC UA's are."""
+_TYPES = frozenset(
+    {
+        *("$numberDouble", "$numberInt", "$numberLong", "$numberDecimal", "$date", "$oid"),
+        *("N", "S", "BOOL", "double", "float", "int", "long", "string", "boolean"),
+        *("doubleValue", "floatValue", "intValue", "longValue", "stringValue", "booleanValue"),
+    }
+)
+"""Names of the type of a value that stands alone in an object: of MongoDB's extended JSON, of
+DynamoDB, of Avro's unions in JSON, of Protobuf's."""
 _NAN = float("nan")
 _LOST = object()
 
@@ -230,7 +239,8 @@ def _reader(cell: Cell) -> Callable[[Any], Any]:
 def _read(cell: Cell, value: Any) -> float | str | None:
     for _ in range(2):  # {"value": 21.5, "unit": "C"}, {"Value": {"Type": 11, "Body": 21.5}}
         if type(value) is dict:
-            value = next((value[name] for name in _WRAPPED if name in value), _LOST)
+            names = (*_WRAPPED, *(_TYPES & value.keys() if len(value) == 1 else ()))
+            value = next((value[name] for name in names if name in value), _LOST)
     if value is _LOST or isinstance(value, dict | list):
         return None
     return read_cell(cell, value)
