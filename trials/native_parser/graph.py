@@ -12,6 +12,9 @@ from trials.native_parser.objects import Function, Shape, instance, shape_of, ta
 
 Values = NDArray[np.int64] | None
 
+FLOAT, INT8, INT32, BOOL, INT64 = 0, 2, 3, 4, 8
+"""Of TensorRT's DataType."""
+
 TENSOR = (
     "setName getName setDimensions getDimensions setType getType setDynamicRange isNetworkInput "
     "isNetworkOutput"

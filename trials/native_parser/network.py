@@ -6,6 +6,7 @@ from typing import Any
 from trials.native_parser.graph import Graph, Tensor
 from trials.native_parser.layers import Layers
 from trials.native_parser.objects import Function, instance, shape_of, table
+from trials.native_parser.value_layers import ValueLayers
 
 _STRONGLY_TYPED = 1
 """Of NetworkDefinitionCreationFlag."""
@@ -41,7 +42,10 @@ class Network:
         self.outputs: list[Tensor] = []
         builder = instance(table(), instance(table(answer=registry)))
         outer = table("getBuilder", {"getBuilder": ("p:", lambda this: builder)})
-        functions = {**self._others(), **Layers(self.graph).functions(), **self._functions()}
+        functions = self._others()
+        for of in (Layers(self.graph), ValueLayers(self.graph)):
+            functions |= of.functions()
+        functions |= self._functions()
         self.address = instance(outer, instance(table(NETWORK, functions)))
         """Of the C++ object."""
 
