@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from ounce_schemas.at_hand import take_at_hand
 
 from ounce_edge.wire.records import Record
 
@@ -116,7 +117,7 @@ class TopicFollower:
         consumer.assign(places)
         ahead, n_empty = set(found.partitions), 0
         while not self._stopping.is_set():
-            messages = consumer.consume(_BATCH, _BATCH_WAIT_S)
+            messages = take_at_hand(consumer, _BATCH, _BATCH_WAIT_S)
             records = [message for message in messages if message.error() is None]
             if records:
                 self._follows.take(cast("Sequence[Record]", records))
