@@ -37,7 +37,7 @@ class FarEnd:
                 "auto.offset.reset": "earliest",
                 "enable.partition.eof": True,
                 # A fetch holds up partitions that it began without.
-                "fetch.wait.max.ms": 20,
+                "fetch.wait.max.ms": 100,
             }
         )
         known = self._consumer.list_topics(timeout=_LIMIT_S).topics
