@@ -4,12 +4,13 @@ import time
 from collections.abc import Mapping, Sequence
 from itertools import count
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
+    OffsetSpec,
     ResourceType,
 )
 from confluent_kafka.cimpl import NewTopic
@@ -84,6 +85,7 @@ class OwnTopics:
                 ) from e
             self._made.append(topic)
         self._wait(dict.fromkeys(topics, True))
+        self._wait_for_leaders([TopicPartition(t, p) for t in topics for p in range(partitions)])
 
     def made_by_others(self, topic: str) -> None:
         """Remove this one too, which a test makes by a command; it must not be there yet."""
@@ -113,6 +115,20 @@ class OwnTopics:
             outcome.result(_TIMEOUT_S)
         self._wait(dict.fromkeys(self._made, False))
         self._made.clear()
+
+    def _wait_for_leaders(self, places: Sequence[TopicPartition]) -> None:
+        """Return once each partition can be asked: for a moment its leader does not know of it."""
+        deadline = time.monotonic() + _TIMEOUT_S
+        while True:
+            asked = self._admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()))
+            try:
+                for place in places:
+                    asked[place].result(_TIMEOUT_S)
+                return
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.02)
 
     def _wait(self, expected: dict[str, bool]) -> None:
         """Return once the broker's metadata shows each topic as present or absent."""
