@@ -12,7 +12,7 @@ PUBLISHED := $(if $(PUBLISH),--publish)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 # CPU wheels of torch: a tenth of the default ones. Without this index pip takes PyPI's wheel.
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
-# Tests in as many processes as processors, a file's tests in one; files in our order.
+# Tests in several processes (tests/support/suite/parallel.py), a file's in one; files in our order.
 SHARED_OUT := -n auto --dist loadfile --no-loadscope-reorder
 # What tests and checks start again and again is compiled once.
 unexport PYTHONDONTWRITEBYTECODE

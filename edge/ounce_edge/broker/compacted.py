@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from ounce_schemas.at_hand import take_at_hand
 from ounce_schemas.first_contact import is_embedded
 
 from ounce_edge.broker.broker_view import BrokerView
@@ -126,7 +127,7 @@ class TopicFollower:
         consumer.assign(places)
         ahead, n_empty = set(found.partitions), 0
         while not self._stopping.is_set():
-            messages = consumer.consume(_BATCH, _BATCH_WAIT_S)
+            messages = take_at_hand(consumer, _BATCH, _BATCH_WAIT_S)
             records = [message for message in messages if message.error() is None]
             if records:
                 self._follows.take(cast("Sequence[Record]", records))

@@ -31,10 +31,11 @@ class Message:
 
 
 class Consumer:
-    """Gives what a test says, then nothing."""
+    """Gives what a test says, then nothing; what comes together is at hand together."""
 
     def __init__(self, gives: list[list[Message]]) -> None:
         self._gives = gives
+        self._at_hand: list[Message] = []
 
     def list_topics(self, topic: str, timeout: float) -> Any:
         found = SimpleNamespace(error=None, partitions=[0, 1])
@@ -44,7 +45,11 @@ class Consumer:
         pass
 
     def consume(self, n: int, timeout: float) -> list[Message]:
-        return self._gives.pop(0) if self._gives else []
+        assert n == 1 or not timeout, "a full batch is waited for"
+        if timeout:
+            self._at_hand = self._gives.pop(0) if self._gives else []
+        taken, self._at_hand = self._at_hand[:n], self._at_hand[n:]
+        return taken
 
     def get_watermark_offsets(self, place: object, timeout: float) -> None:
         pass

@@ -174,6 +174,9 @@ class ApacheKafka:
             "broker.heartbeat.interval.ms": 1000,
             "broker.session.timeout.ms": 5000,  # a killed broker waits for this to come back
             "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 1000,
+            "group.consumer.min.heartbeat.interval.ms": 500,
+            "group.consumer.heartbeat.interval.ms": 500,
             "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
             "offsets.topic.num.partitions": 4,
             "offsets.topic.replication.factor": 1,

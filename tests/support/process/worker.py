@@ -93,7 +93,7 @@ class Device:
                 "auto.offset.reset": "earliest",
                 "enable.partition.eof": True,
                 # A fetch holds up partitions that it began without.
-                "fetch.wait.max.ms": 20,
+                "fetch.wait.max.ms": 100,
                 "enable.auto.commit": False,
             }
         )
