@@ -126,6 +126,17 @@ def test_an_operator_that_is_not_known_is_named(rtx: TensorRt) -> None:
         build_engine(rtx, content, PROFILE)
 
 
+def test_an_operator_that_is_never_taken_is_told_as_such(rtx: TensorRt) -> None:
+    names = ["whole", "scale", "zero"]
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["input"], names),
+        helper.make_node("DequantizeLinear", names, ["output"]),
+    ]
+    why = r"can't parse it: operator DynamicQuantizeLinear: TensorRT does not take it$"
+    with pytest.raises(ArtifactError, match=why):
+        build_engine(rtx, model(nodes, {}, ("batch", 4)), PROFILE)
+
+
 def test_symmetric_int8_is_built(rtx: TensorRt) -> None:
     assert build_engine(rtx, qdq(np.int8(0)), PROFILE)
 

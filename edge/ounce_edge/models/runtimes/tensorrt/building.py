@@ -20,6 +20,8 @@ FLAGS = f"strongly-typed no-tf32 workspace={WORKSPACE_BYTES} {' '.join(FLAGS_WHE
 """All that a build does the same for every model, as a text for the cache."""
 MOST_REASONS = 3
 """Operators that a refusal names."""
+_SAYS_NOTHING = "false"
+"""What the parser says of an operator that it takes in no case."""
 
 Progress = Callable[[str, float], None]
 """Called with what is built, and the share of it that is done, in [0, 1]."""
@@ -119,6 +121,8 @@ def _refusals(parser: Any, lines: Sequence[str]) -> str:
     for i in range(parser.num_errors):
         error = parser.get_error(i)
         operator, why = str(error.node_operator() or ""), short(error.desc())
+        if why == _SAYS_NOTHING:
+            why = "TensorRT does not take it"
         found[f"operator {operator}: {why}" if operator else why] = None
     reasons = list(found)
     more = len(reasons) - MOST_REASONS
