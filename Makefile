@@ -34,9 +34,9 @@ test-gpu: $(READY) ## Run the tests that need an NVIDIA GPU and TensorRT; withou
 	@if ! command -v nvidia-smi > /dev/null; then \
 	  echo "make: no NVIDIA driver here (nvidia-smi): TensorRT is not installed, tests are skipped"; \
 	elif nvidia-smi | grep -q "CUDA Version: 12"; then \
-	  $(BIN)/python -m pip install --disable-pip-version-check "tensorrt-cu12>=10,<12" "cuda-bindings<13"; \
+	  $(BIN)/python -m pip install --disable-pip-version-check -e ".[gpu-cuda12]"; \
 	else \
-	  $(BIN)/python -m pip install --disable-pip-version-check "tensorrt>=10,<12"; \
+	  $(BIN)/python -m pip install --disable-pip-version-check -e ".[gpu]"; \
 	fi
 	mkdir -p results
 	$(BIN)/ounce runtimes > results/gpu-machine.txt

@@ -3,6 +3,7 @@
 It takes seconds to minutes, so that `engines` has it done by another process.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -26,6 +27,12 @@ FLAGS = f"strongly-typed no-tf32 workspace={WORKSPACE_BYTES} {' '.join(FLAGS_WHE
 """All that a build does the same for every model, as a text for the cache."""
 MOST_REASONS = 3
 """Operators that a refusal names."""
+_IN_WORDS = {
+    "^false$": "TensorRT does not take it",
+    "Plugin not found": "TensorRT does not know it",
+    "Failed to convert ONNX date type": "TensorRT takes no input of such a type, as texts are",
+}
+"""Patterns of what the parser says in code, and how people are told it."""
 
 Progress = Callable[[str, float], None]
 """Called with what is built, and the share of it that is done, in [0, 1]."""
@@ -136,6 +143,7 @@ def _refusals(parser: Any, lines: Sequence[str]) -> str:
     for i in range(parser.num_errors):
         error = parser.get_error(i)
         operator, why = str(error.node_operator() or ""), short(error.desc())
+        why = next((words for said, words in _IN_WORDS.items() if re.search(said, why)), why)
         found[f"operator {operator}: {why}" if operator else why] = None
     reasons = list(found)
     more = len(reasons) - MOST_REASONS
