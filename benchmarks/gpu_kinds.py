@@ -7,11 +7,10 @@ Example: python -m benchmarks.gpu_kinds
 import re
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -29,11 +28,10 @@ from ounce_exporters.ladder import export_model
 from ounce_exporters.lighter.forms import Form, NotWorthwhileError, UnsuitedError
 from ounce_exporters.lighter.recipes import with_lighter
 from ounce_exporters.own.backbone import cut
-from ounce_exporters.recipe import FittedModel, Inputs, Recipe, Split, TaskData
+from ounce_exporters.recipe import FittedModel, Inputs, Recipe, TaskData
 from ounce_exporters.tasks import registry
 from ounce_exporters.tasks.table.recipes import families
 from ounce_schemas.card import ModelCard
-from ounce_schemas.cells import Cell as ReadCell
 from ounce_schemas.documents import (
     CARD_FILE,
     EXPLANATION_FILE,
@@ -42,14 +40,13 @@ from ounce_schemas.documents import (
     read_card,
 )
 from ounce_schemas.errors import ArtifactError
-from ounce_schemas.task import ANOMALY, NO_CLUSTER, NORMAL, TaskSpec, TensorSpec
 
+from benchmarks.made_items import KINDS
 from benchmarks.results import Cell, Table, publish_option, report, text
 
 COLUMNS = ["engine", "of other forms", "of the explanation", "models, by their items"]
 BUILT = "built"
 PROFILE = BatchProfile(best=8, most=64)
-N_ITEMS = 200
 SHIPPED = ("digits", "bearing")
 """Tasks with ladders of their own."""
 _LONGEST_REASON = 90
@@ -216,91 +213,6 @@ def _build(tensorrt: TensorRt, graph: onnx.ModelProto) -> str:
     if reason is None:
         build_engine(tensorrt, graph.SerializeToString(), PROFILE)
     return reason or BUILT
-
-
-def _task(tensors: dict[str, tuple[dict[str, Any], NDArray[Any]]], **how: Any) -> TaskData:
-    """The first half of the items trains, a quarter validates."""
-    classes: NDArray[Any] = np.arange(N_ITEMS) % 2
-    how = {"kind": "classification", "labels": ("no", "yes"), "targets": classes} | how
-    targets = how.pop("targets")
-    specs = tuple(TensorSpec(name=name, **spec) for name, (spec, _) in tensors.items())
-    spec = TaskSpec(name="made", description="", inputs=specs, **how)
-
-    def split(first: int, last: int) -> Split:
-        chosen = slice(first, last)
-        return Split({name: a[chosen] for name, (_, a) in tensors.items()}, targets[chosen])
-
-    half, most = N_ITEMS // 2, 3 * N_ITEMS // 4
-    splits = split(0, half), split(half, most), split(most, N_ITEMS)
-    return TaskData(spec, "made items", *splits, "0" * 64)
-
-
-def _numbers(*, gaps: bool = False) -> tuple[dict[str, Any], NDArray[Any]]:
-    rows = np.random.default_rng(0).normal(size=(N_ITEMS, 3)).astype(np.float32)
-    rows[1::2, 0] += 2
-    if gaps:
-        rows[::5, 1] = np.nan
-    columns = ("width", "height", "weight")
-    cells = tuple(ReadCell(column=name, read="number") for name in columns)
-    spec = {"datatype": "FP32", "shape": (3,), "columns": columns, "cells": cells}
-    return spec | {"allow_missing": gaps}, rows
-
-
-def _categories() -> tuple[dict[str, Any], NDArray[Any]]:
-    texts = np.random.default_rng(1).choice(["red", "green"], size=(N_ITEMS, 1)).astype(object)
-    cell = ReadCell(column="colour", read="text", texts=("green", "red"))
-    return {"datatype": "BYTES", "shape": (1,), "columns": ("colour",), "cells": (cell,)}, texts
-
-
-def _sentences() -> tuple[dict[str, Any], NDArray[Any]]:
-    texts = [["win a prize" if i % 2 else "see you at lunch"] for i in range(N_ITEMS)]
-    return {"datatype": "BYTES", "shape": (1,), "text_bytes": 32}, np.array(texts, object)
-
-
-def _images() -> tuple[dict[str, Any], NDArray[Any]]:
-    images = np.random.default_rng(0).integers(0, 60, (N_ITEMS, 16, 16, 3), dtype=np.uint8)
-    images[1::2, :4, 4:8] += 150
-    return {"datatype": "UINT8", "shape": (16, 16, 3)}, images
-
-
-def _series(*, gaps: bool = False) -> tuple[dict[str, Any], NDArray[Any]]:
-    rows = np.random.default_rng(0).normal(size=(N_ITEMS, 32, 2)).astype(np.float32)
-    rows[1::2, 4:6] += 4
-    if gaps:
-        rows[::5, :6] = np.nan
-    return {
-        "datatype": "FP32", "shape": (32, 2), "channels": ("u", "v"), "allow_missing": gaps
-    }, rows  # fmt: skip
-
-
-def _quantity() -> dict[str, Any]:
-    values = np.random.default_rng(2).normal(size=N_ITEMS) + np.arange(N_ITEMS) % 2
-    of = {"kind": "regression", "labels": (), "tolerance": 0.5, "interval_coverage": 0.9}
-    return of | {"targets": values.astype(np.float32)}
-
-
-_STRANGE: dict[str, Any] = {"kind": "anomaly", "labels": (NORMAL, ANOMALY), "false_alarms": 0.1}
-_CLUSTERS: dict[str, Any] = {"kind": "clusters", "labels": ("1", "2", NO_CLUSTER)}
-_THREE: dict[str, Any] = {"labels": ("a", "b", "c"), "targets": np.arange(N_ITEMS) % 3}
-
-KINDS: dict[str, Callable[[], TaskData]] = {
-    "numbers, classes": lambda: _task({"input": _numbers(gaps=True)}),
-    "numbers, quantity": lambda: _task({"input": _numbers()}, **_quantity()),
-    "numbers and categories, classes": lambda: _task(
-        {"input": _numbers(), "categories": _categories()}
-    ),
-    "numbers, anomalies": lambda: _task({"input": _numbers()}, **_STRANGE),
-    "numbers, clusters": lambda: _task({"input": _numbers()}, **_CLUSTERS),
-    "sentences, classes": lambda: _task({"text": _sentences()}, **_THREE),
-    "sentences and numbers, classes": lambda: _task({"text": _sentences(), "input": _numbers()}),
-    "images, classes": lambda: _task({"image": _images()}),
-    "images, quantity": lambda: _task({"image": _images()}, **_quantity()),
-    "images, anomalies": lambda: _task({"image": _images()}, **_STRANGE),
-    "sequences, classes": lambda: _task({"series": _series()}),
-    "sequences with gaps, quantity": lambda: _task({"series": _series(gaps=True)}, **_quantity()),
-    "sequences, anomalies": lambda: _task({"series": _series()}, **_STRANGE),
-}
-"""Items by what they are and what is asked of them."""
 
 
 if __name__ == "__main__":

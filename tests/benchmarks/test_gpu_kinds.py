@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.gpu_kinds import BUILT, KINDS, try_kind, try_ladder
+from benchmarks.gpu_kinds import BUILT, try_kind, try_ladder
+from benchmarks.made_items import KINDS
 from tests.support.tensorrt.rtx import rtx_or_skip
 
 NO_TEXTS = "TensorRT takes no texts: categories"

@@ -12,6 +12,7 @@ from trials.native_parser.objects import Function, Shape, Weights, shape_of
 
 _WHOLE = {INT32: np.int32, INT64: np.int64, BOOL: np.bool_}
 _MOST_VALUES = 4096
+"""Of a constant whose values are followed: those of weights are not."""
 _CONSTANT = 19
 """Of LayerType. The parser asks for no other."""
 _COMPARISONS = (11, 12, 13)

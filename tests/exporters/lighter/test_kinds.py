@@ -9,7 +9,7 @@ from ounce_exporters.reporters import Reporters
 from ounce_exporters.tasks.table.recipes import families
 from ounce_schemas.documents import read_card
 
-from benchmarks.gpu_kinds import KINDS
+from benchmarks.made_items import KINDS
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,12 @@
 """Lighter forms are models of their own, kept where they gain something."""
 
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
-from ounce_edge.models.runtimes.base import Inputs, LoadedModel, TensorSignature
+from ounce_edge.models.runtimes.base import Inputs, LoadedModel
 from ounce_exporters.crossfit import train
 from ounce_exporters.export.dense import emit_linear
 from ounce_exporters.export.graphs import rename_input
@@ -16,7 +14,6 @@ from ounce_exporters.export.parity import Limits
 from ounce_exporters.ladder import build_ladder
 from ounce_exporters.lighter import recipes as lighter
 from ounce_exporters.lighter.forms import Form, NotWorthwhileError
-from ounce_exporters.lighter.race import BATCH_SIZES, race
 from ounce_exporters.lighter.recipes import LighterModel, with_lighter
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.reporters import Reporters
@@ -281,27 +278,3 @@ def test_other_data_or_another_seed_trains_anew(data: TaskData) -> None:
     ):  # fmt: skip
         shared.fit(replace(data, train=rows), seed, lambda share: None)
     assert fit.n == 4
-
-
-class Noted:
-    """Notes the sizes of its batches, among those of another."""
-
-    def __init__(self, name: str, calls: list[tuple[str, int]]) -> None:
-        self._name, self._calls = name, calls
-        self.inputs: dict[str, TensorSignature] = {}
-        self.outputs: dict[str, TensorSignature] = {}
-
-    def run(self, inputs: Inputs) -> NDArray[np.float32]:
-        self._calls.append((self._name, len(inputs["input"])))
-        return np.zeros((len(inputs["input"]), 1), np.float32)
-
-
-def test_a_race_times_both_in_turn_at_each_size() -> None:
-    calls: list[tuple[str, int]] = []
-    sample = {"input": np.zeros((3, 4), np.float32)}
-    ratios = race(Noted("light", calls), Noted("whole", calls), sample)
-    assert tuple(ratios) == BATCH_SIZES
-    assert all(ratio > 0 for ratio in ratios.values())
-    assert {size for _, size in calls} == set(BATCH_SIZES)
-    turns = [a for a, b in pairwise(calls) if a[0] != b[0]]
-    assert len(turns) > 10
