@@ -1,4 +1,5 @@
-"""Which operators the parser of native TensorRT 10.15 knows: `trials/native_parser` asked it."""
+"""Which operators the parser of native TensorRT 10.15 knows: `scripts/native_operators.py`
+asked it."""
 
 import json
 from collections.abc import Iterator
