@@ -18,9 +18,9 @@ THREADS = "OMP_NUM_THREADS"
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Of `-n auto`: one more than processors, as tests on Kafka wait for most of their time. Serial
-    on a broker that all would have to share: tests use the same topics."""
-    return 0 if os.environ.get(BROKER) else min(len(os.sched_getaffinity(0)) + 1, MOST_PROCESSES)
+    """Of `-n auto`: as many as processors. Serial on a broker that all would have to share: tests
+    use the same topics."""
+    return 0 if os.environ.get(BROKER) else min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
 
 
 @pytest.hookimpl(optionalhook=True)
