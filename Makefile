@@ -12,7 +12,7 @@ PUBLISHED := $(if $(PUBLISH),--publish)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 # CPU wheels of torch: a tenth of the default ones. Without this index pip takes PyPI's wheel.
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
-# Tests in as many processes as processors, a file's tests in one; files in our order.
+# Tests in several processes (tests/support/suite/parallel.py), a file's in one; files in our order.
 SHARED_OUT := -n auto --dist loadfile --no-loadscope-reorder
 # What tests and checks start again and again is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,9 +34,9 @@ test-gpu: $(READY) ## Run the tests that need an NVIDIA GPU and TensorRT; withou
 	@if ! command -v nvidia-smi > /dev/null; then \
 	  echo "make: no NVIDIA driver here (nvidia-smi): TensorRT is not installed, tests are skipped"; \
 	elif nvidia-smi | grep -q "CUDA Version: 12"; then \
-	  $(BIN)/python -m pip install --disable-pip-version-check "tensorrt-cu12>=10,<12" "cuda-bindings<13"; \
+	  $(BIN)/python -m pip install --disable-pip-version-check -e ".[gpu-cuda12]"; \
 	else \
-	  $(BIN)/python -m pip install --disable-pip-version-check "tensorrt>=10,<12"; \
+	  $(BIN)/python -m pip install --disable-pip-version-check -e ".[gpu]"; \
 	fi
 	mkdir -p results
 	$(BIN)/ounce runtimes > results/gpu-machine.txt

@@ -69,7 +69,8 @@ def measure(ladder: Path, card: ModelCard, data: TaskData) -> Iterator[list[Cell
     content = (folder / MODEL_FILE).read_bytes()
     original = _load(content)
     sample = {name: a[:CALIBRATION_ITEMS] for name, a in data.train.inputs.items()}
-    for form in [form for form in Form if form.suits_networks == (card.family == "neural")]:
+    is_network = card.family == "neural"
+    for form in [form for form in Form if is_network or not form.has_fewer_bits]:
         try:
             made = convert(onnx.load_from_string(content), form, sample).SerializeToString()
         except NotWorthwhileError as e:

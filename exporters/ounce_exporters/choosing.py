@@ -40,7 +40,8 @@ def choose(recipes: list[Recipe], settings: TrainSettings) -> list[Recipe]:
         if name not in names:
             raise click.UsageError(f"--only {name}: no such model; one of {', '.join(names)}")
     if only:
-        return [recipe for recipe in recipes if recipe.name in only]
+        with_forms = only if settings.keep_lighter else ()
+        return [r for r in recipes if r.name in only or r.form_of in with_forms]
     if not settings.distil:
         return [recipe for recipe in recipes if recipe.by_default]
     return with_distilled([r for r in recipes if r.by_default or r.name in STUDENTS])

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 from ounce_schemas.command import grouped_command, make_settings, settings_options
+from ounce_schemas.wording import counted
 from rich.console import Console
 
 from ounce_exporters.advisor.advised import advised_settings, caveat, check_same_data
@@ -71,10 +72,10 @@ def command(name: str | None, **values: Any) -> None:
     """
     settings = make_settings(TrainSettings, values)
     begun_s = time.monotonic()
-    if settings.keep_lighter and _goes_without_lighter(settings):
+    if settings.keep_lighter and (settings.quick or settings.time_limit is not None):
         raise click.UsageError(
-            "--keep-lighter is for whole ladders of tasks that ship: leave out --data, --quick, "
-            "--time-limit, or --keep-lighter"
+            "--keep-lighter is for whole ladders: leave out --quick, --time-limit, or "
+            "--keep-lighter"
         )
     console = wide_console()
     advice = None
@@ -144,7 +145,8 @@ def _tune(
     of_these = [f for f in every if f.name in names]
     ends_s = begun_s + _TUNING_SHARE * (settings.time_limit or math.inf)
     data, found = tune_ladder(data, of_these, settings.tune, settings.seed, console, ends_s)
-    return data, bound_work([replace(recipe, balanced=balanced) for recipe in found], data)
+    bounded = bound_work([replace(recipe, balanced=balanced) for recipe in found], data)
+    return data, with_lighter(bounded, keep=True) if settings.keep_lighter else bounded
 
 
 def _make_ladder(
@@ -189,7 +191,7 @@ def _open(
     if settings.quick:
         data = replace(data, source=f"{data.source}; a quick ladder, made with --quick")
     found = module.recipes(data, quick=settings.quick)
-    if _goes_without_lighter(settings):
+    if settings.quick or settings.time_limit is not None:
         return data, found
     return data, with_lighter(found, keep=settings.keep_lighter)
 
@@ -227,7 +229,8 @@ def _open_table(
         balanced = settings.class_weights == "balanced"
         made = recipes(data, balanced=balanced, start=start)
     made += backbone_recipes(data, backbone, settings, console)
-    return data, bound_work([replace(recipe, balanced=balanced) for recipe in made], data)
+    bounded = bound_work([replace(recipe, balanced=balanced) for recipe in made], data)
+    return data, with_lighter(bounded, keep=True) if settings.keep_lighter else bounded
 
 
 @contextmanager
@@ -264,11 +267,7 @@ def _say_splits(data: TaskData) -> str:
     )
 
 
-def _goes_without_lighter(settings: TrainSettings) -> bool:
-    return settings.quick or settings.time_limit is not None or settings.data is not None
-
-
 def _count(chosen: list[Recipe]) -> str:
     n_forms = sum(recipe.form_of is not None for recipe in chosen)
-    models = f"{len(chosen) - n_forms} models"
+    models = f"{counted(len(chosen) - n_forms, 'model')}"
     return f"{models}, {n_forms} other forms of them to try" if n_forms else models

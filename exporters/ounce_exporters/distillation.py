@@ -103,7 +103,7 @@ def unseen_answers(
 def _taught(recipes: Sequence[Recipe], student: Recipe, cards: Sequence[ModelCard]) -> Recipe:
     """The student of the best of these models."""
     accuracies = {card.model: card.validation_accuracy.value for card in cards}
-    by_name = {recipe.name: recipe for recipe in recipes if recipe.name in accuracies}
+    by_name = {r.name: r for r in recipes if r.name in accuracies and r.form_of is None}
     plain = by_name.get(student.form_of or "")
     if plain is None:
         raise NotWorthwhileError(f"there is no {student.form_of} to compare it with")

@@ -190,11 +190,16 @@ def export_model(
         reference, limits = native, EXACT
         if isinstance(fitted, LighterModel):
             reference = fitted.original.predict(test.inputs)
-            limits = LIGHTER if fitted.form.suits_networks else EXACT
+            limits = LIGHTER if fitted.form.has_fewer_bits else EXACT
         calibrated = calibrator.apply(reference)
         explained = explain(Exported(fitted, calibrator, graph), data, fresh, runtime)
         biases = calibrator.biases if isinstance(calibrator, Temperature) else ()
-        parity = check_parity(task, exported, calibrated, biases, limits)
+        try:
+            parity = check_parity(task, exported, calibrated, biases, limits)
+        except ExportError as e:
+            if isinstance(fitted, LighterModel):  # the model itself is there
+                raise NotWorthwhileError(str(e)) from e
+            raise
         card = ModelCard(
             task=task.name,
             model=recipe.name,

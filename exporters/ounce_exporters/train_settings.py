@@ -262,8 +262,9 @@ class TrainSettings(TableSettings):
     )
     keep_lighter: bool = Field(
         default=False,
-        description="Keep forms of models in FP16, INT8 and tensor operators, of a task that "
-        "ships, also where they are no cheaper on this machine: for a worker elsewhere",
+        description="Make forms of models in FP16, INT8 and tensor operators, and keep them also "
+        "where they are no cheaper on this machine: for a worker elsewhere, such as one with a "
+        "GPU; with --only, of the models that it names",
     )
     only: tuple[str, ...] = Field(
         default=(),

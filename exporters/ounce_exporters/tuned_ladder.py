@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Collection
 
+from ounce_schemas.wording import counted
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -42,12 +43,14 @@ def tune_ladder(
     if n_trials > len(families) and not any(family.space for family in families):
         say(console, "Tuning: these models have no options to search; each is tried once")
         n_trials = len(families)
-    say(console, f"Tuning: {n_trials} trials; Ctrl-C ends them and keeps what they found")
+    say(
+        console, f"Tuning: {counted(n_trials, 'trial')}; Ctrl-C ends them and keeps what they found"
+    )
     with _Report(console, n_trials) as report:
         tuned = search(held, list(families), n_trials, seed, report.tell, too_late)
     how = "" if tuned.ended_by is None else f", ended early by {tuned.ended_by}"
     names = ", ".join(recipe.name for recipe in tuned.recipes)
-    say(console, f"Tuning: {tuned.n_trials} trials{how}; the ladder is {names}")
+    say(console, f"Tuning: {counted(tuned.n_trials, 'trial')}{how}; the ladder is {names}")
     return held, list(tuned.recipes)
 
 
@@ -81,7 +84,7 @@ class _Report:
         """The share that is done, and a trial that has ended."""
         if trial is not None:
             self._trials.append(trial)
-        text = f"tuning: {len(self._trials)} of {self._n_trials} trials"
+        text = f"tuning: {len(self._trials)} of {counted(self._n_trials, 'trial')}"
         if self._trials:
             least = min(t.error for t in self._trials)
             text += f", {len(front(self._trials))} on the front, least error {least:.4f}"

@@ -107,7 +107,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of one command; a missing extra is named."""
+        """Import the module of one command; a missing extra, or another system, is named."""
         if cmd_name not in COMMANDS:
             return None
         module, extra, _ = COMMANDS[cmd_name]
@@ -116,6 +116,11 @@ class LazyGroup(click.Group):
         except ModuleNotFoundError as e:
             if e.name is not None and e.name.startswith("ounce_"):
                 raise
+            if e.name in sys.stdlib_module_names:
+                raise click.ClickException(
+                    f"`ounce {cmd_name}` needs Linux or macOS: this system has no {e.name!r}. "
+                    "On Windows run it in WSL2 or in a container"
+                ) from e
             raise click.ClickException(
                 f"`ounce {cmd_name}` needs the package {e.name!r}: "
                 f'install it with pip install "ounce[{extra}]"'

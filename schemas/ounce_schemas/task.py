@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ounce_schemas.cells import Cell
 from ounce_schemas.measure import ACCURACY, Measure
 from ounce_schemas.topics import TASK_NAME_PATTERN
+from ounce_schemas.wording import counted
 
 TaskName = Annotated[str, Field(pattern=TASK_NAME_PATTERN)]
 TaskKind = Literal["classification", "regression", "anomaly", "clusters"]
@@ -100,15 +101,17 @@ class TensorSpec(Document):
             self.datatype != "FP32" or self.shape[1:] != (len(self.channels),)
         ):
             raise ValueError(
-                f"{self.name!r} has {len(self.channels)} channels: its shape is (steps, channels), "
-                f"of FP32, not {list(self.shape)} of {self.datatype}"
+                f"{self.name!r} has {counted(len(self.channels), 'channel')}: its shape is "
+                f"(steps, channels), of FP32, not {list(self.shape)} of {self.datatype}"
             )
         if self.columns is not None and len(self.columns) != self.size:
             raise ValueError(
                 f"{self.name!r} has {len(self.columns)} column names for {self.size} elements"
             )
         if self.cells is not None and len(self.cells) != self.size:
-            raise ValueError(f"{self.name!r} has {len(self.cells)} cells for {self.size} elements")
+            raise ValueError(
+                f"{self.name!r} has {counted(len(self.cells), 'cell')} for {self.size} elements"
+            )
         return self
 
 

@@ -1,12 +1,38 @@
-"""How messages to people put numbers and paths."""
+"""How messages to people put numbers, values and paths."""
 
 import shlex
 from pathlib import Path
 
+_WHOLE_FROM = 100.0
+"""From here on a figure has no digits behind the point."""
+_MOST_SHOWN = 40
+"""Characters of a value."""
 
-def counted(n: float, one: str, many: str) -> str:
-    """A number with what it counts, in the right one of two forms."""
-    return f"{n:,.0f} {one if n == 1 else many}"
+
+def counted(n: float, one: str, many: str = "") -> str:
+    """A number with what it counts, in the right one of two forms.
+
+    Args:
+        n: is rounded.
+        one: of a single one, such as `row`.
+        many: of none and of more; empty: with an s.
+    """
+    number = f"{n:,.0f}"
+    return f"{number} {one if number == '1' else many or one + 's'}"
+
+
+def figure(value: float, digits: int = 3) -> str:
+    """So many digits that count, without an exponent where the figure is large."""
+    rounded = f"{value:.{digits}g}"
+    return f"{value:,.0f}" if abs(float(rounded)) >= _WHOLE_FROM else rounded
+
+
+def shown(value: object) -> str:
+    """The beginning of any value as a message shows it, such as `'warm'` or `[1, 2]`."""
+    try:
+        return repr(value)[:_MOST_SHOWN]
+    except ValueError:  # of a whole number: Python writes no more than 4,300 digits
+        return "a number of thousands of digits"
 
 
 def shell_word(path: Path) -> str:

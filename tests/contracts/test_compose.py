@@ -102,12 +102,13 @@ def test_dockerfile_copies_what_exists_and_runs_as_a_user(dockerfile: Path) -> N
 
 def test_only_the_trainer_installs_torch() -> None:
     extras = {
-        path.parent.name: re.findall(r'"\.\[([\w,]+)\]"', path.read_text()) for path in DOCKERFILES
+        path.parent.name: re.findall(r'"\.\[([\w,${}]+)\]"', path.read_text())
+        for path in DOCKERFILES
     }
     assert extras == {
         "edge": ["edge,http,images,registry,s3,signing,tracing"],
         "exporters": ["exporters"],
-        "gpu": ["gpu,http,images,registry,s3,signing,tracing"],  # what the edge can, and the GPU
+        "gpu": ["${GPU},http,images,registry,s3,signing,tracing"],  # what the edge can, and the GPU
         "services": ["control"],
     }
 

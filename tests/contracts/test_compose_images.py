@@ -48,7 +48,10 @@ EDGE_IMAGE = ["ounce_edge.worker", "ounce_edge.gateway", "ounce_edge.pipeline", 
 
 
 def text_of(dockerfile: str) -> str:
-    return (REPOSITORY / dockerfile).read_text().replace("\\\n", " ")
+    text = (REPOSITORY / dockerfile).read_text().replace("\\\n", " ")
+    for name, default in re.findall(r"^ARG (\w+)=(\S+)$", text, re.MULTILINE):
+        text = text.replace(f"${{{name}}}", default)
+    return text
 
 
 def extras_of(dockerfile: str) -> list[str]:
@@ -87,6 +90,20 @@ def distributions(requirement: str) -> frozenset[str]:
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
 def test_what_is_installed_is_what_the_package_offers(dockerfile: str) -> None:
     assert set(extras_of(dockerfile)) <= EXTRAS.keys()
+
+
+@pytest.mark.parametrize("extra", ["gpu", "gpu-cuda12"])
+def test_the_constraints_of_the_image_with_a_gpu_leave_each_cuda_its_packages(extra: str) -> None:
+    assert extra in text_of("edge/gpu/Dockerfile")
+    [left_out] = re.findall(r'grep -v "(\S+)" constraints.txt', text_of("edge/gpu/Dockerfile"))
+    lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    kept = {pin.name: pin for pin in pins if not re.match(left_out, str(pin))}
+    for wanted in map(Requirement, EXTRAS[extra]):
+        if wanted.name in kept:
+            [pin] = kept[wanted.name].specifier
+            assert wanted.specifier.contains(pin.version), wanted
+    assert kept
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,14 @@ def test_the_most_accurate_network_needs_no_teacher(data: TaskData, tmp_path: Pa
     assert told.reasons == {TAUGHT: f"no model is more accurate than {NAME}"}
 
 
+def test_another_form_of_a_model_is_no_teacher(data: TaskData, tmp_path: Path) -> None:
+    tree, form = recipe("tree", lambda _: model(1.0)), recipe("tree-fp16", lambda _: model(2.0))
+    found, names = built(data, tmp_path, student(1.0, -1.0), tree, replace(form, form_of="tree"))
+    assert (found.reasons, names) == ({}, {NAME, "tree", "tree-fp16", TAUGHT})
+    card = read_card(tmp_path / "signs" / TAUGHT / "card.json")
+    assert card.algorithm == "a network, distilled from tree"
+
+
 def test_a_network_that_failed_has_no_student(data: TaskData, tmp_path: Path) -> None:
     def fail(_: TaskData) -> FittedModel:
         raise ExportError("it can't")

@@ -37,6 +37,19 @@ def test_a_single_item_on_the_other_side_of_a_threshold_passes() -> None:
     assert check_parity(CLASSES, changed(1, 0.5), NATIVE).agreement == 1999 / 2000
 
 
+def test_of_two_labels_that_are_as_probable_either_passes() -> None:
+    native = np.full((50, 2), 0.5, np.float32)
+    exported = native + np.array([-1e-7, 1e-7], np.float32)
+    assert (native.argmax(axis=1) != exported.argmax(axis=1)).all()
+    assert check_parity(CLASSES, exported, native).agreement == 1
+
+
+def test_labels_that_are_nearly_as_probable_are_others() -> None:
+    native = np.tile(np.array([[0.50001, 0.49999]], np.float32), (50, 1))
+    with pytest.raises(ExportError, match=r"0\.00% of 50 test items"):
+        check_parity(CLASSES, native[:, ::-1], native)
+
+
 def test_other_labels_fail() -> None:
     with pytest.raises(ExportError, match=r"99\.75% of 2000 test items.* leave the scaler out$"):
         check_parity(CLASSES, changed(5, 0.5), NATIVE)

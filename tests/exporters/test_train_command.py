@@ -93,7 +93,7 @@ def test_models_that_do_not_fit_in_the_time_limit_are_left_out_and_named(
     made = {path.parent.name for path in (tmp_path / "rooms-1").glob("*/card.json")}
     assert made == {"logistic-regression"}
     assert "Note: mlp is left out: about 3 s of work don't fit in --time-limit 6" in result.stdout
-    assert "; 1 models" in result.stdout
+    assert "; 1 model" in result.stdout
 
 
 def test_a_quantity_becomes_a_regression_with_a_printed_tolerance(

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
-from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, find_cuda
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError, find_cuda
 from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, find_device
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.engines import Target, find_engine
@@ -108,7 +109,8 @@ def test_unloading_gives_memory_back(gpu: tuple[Target, Cuda], cache: EngineCach
 
     def once() -> int:
         model = EngineModel(target.tensorrt, cuda, engine)
-        model.run(pixels(256))
+        for n in SIZES:
+            model.run(pixels(n))
         model.unload()
         return find_device(cuda).free_bytes
 
@@ -116,6 +118,29 @@ def test_unloading_gives_memory_back(gpu: tuple[Target, Cuda], cache: EngineCach
     for _ in range(20):
         last = once()
     assert first - last < 64 << 20
+
+
+def test_a_full_gpu_is_told_and_serves_again(gpu: tuple[Target, Cuda], cache: EngineCache) -> None:
+    target, cuda = gpu
+    if cuda.call("cudaGetDeviceProperties", 0).integrated:
+        pytest.skip("the GPU's memory is the machine's")
+    content = perceptron(width=200_000).SerializeToString()  # 59 MB
+    engine, _ = find_engine(cache, target, PATH, content, unheard)
+    taken = []
+    try:
+        for size_bytes in (1 << 30, 1 << 26, 1 << 22):
+            with suppress(CudaError):
+                while True:
+                    taken.append(cuda.call("cudaMalloc", size_bytes))
+        with pytest.raises(CudaError) as found:
+            EngineModel(target.tensorrt, cuda, engine)
+    finally:
+        for address in taken:
+            cuda.call("cudaFree", address)
+    assert (found.value.is_out_of_memory, found.value.is_sticky) == (True, False)
+    model = EngineModel(target.tensorrt, cuda, engine)
+    assert np.isfinite(model.run(pixels(2))).all()
+    model.unload()
 
 
 def test_an_engine_of_the_cache_is_not_built_again(

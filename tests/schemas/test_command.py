@@ -58,6 +58,22 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 'pip install "ounce[edge]"' in result.output
 
 
+def test_a_system_without_a_module_of_unix_is_told_so() -> None:
+    script = (
+        "import sys; sys.modules['fcntl'] = None\nfrom ounce_schemas.command import main; main()"
+    )
+    helped, refused = (
+        subprocess.run([sys.executable, "-c", script, word], capture_output=True, text=True)
+        for word in ("--help", "worker")
+    )
+    assert (helped.returncode, helped.stderr) == (0, "")
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "ounce: `ounce worker` needs Linux or macOS: this system has no 'fcntl'. On Windows run it "
+        "in WSL2 or in a container\n",
+    )
+
+
 class Settings(BaseModel):
     tasks: tuple[str, ...] = Field(min_length=1, description="Tasks")
     port: int = Field(default=80, ge=0, le=65535, description="Port")

@@ -1,17 +1,20 @@
 """`ounce dead-letters`: options, usage, and all of it on the embedded broker."""
 
 import json
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
 from ounce_schemas.errors import OunceError
+from ounce_schemas.topics import dead_letters_topic, requests_topic
 from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.dead_letters.command import command
 from ounce_services.dead_letters.letter import (
     Position,
 )
 from ounce_services.dead_letters.options import parse_header, parse_since_ms
+from ounce_services.dead_letters.topic import DeadLetterTopic
 
 from tests.services.toy_letters import DEAD_LETTERS, REQUESTS, WHY
 
@@ -80,3 +83,26 @@ def test_on_the_embedded_broker() -> None:
         assert "a mark, not a dead letter" in run("show", "toy", "2:1")
         with pytest.raises(OunceError, match="has no 2:2: partition 2 holds offsets 0 to 1"):
             run("show", "toy", "2:2")
+
+
+def test_reading_ends_with_the_last_letter(
+    embedded_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, float]] = []
+
+    class Noting(Consumer):
+        def consume(self, num_messages: int = 1, timeout: float = -1) -> Any:
+            asked.append((num_messages, timeout))
+            return super().consume(num_messages, timeout)
+
+    monkeypatch.setattr("ounce_services.dead_letters.topic.Consumer", Noting)
+    embedded_broker.create_topics([requests_topic("ended"), dead_letters_topic("ended")])
+    servers = embedded_broker.bootstrap_servers
+    with Producer({"bootstrap.servers": servers}) as producer:
+        for _ in range(3):
+            producer.produce(dead_letters_topic("ended"), b"body", partition=2, headers=list(WHY))
+        assert producer.flush(60) == 0
+    with DeadLetterTopic(servers, "ended", 60) as topic:
+        assert len([*topic.scan(topic.starts())]) == 3
+    assert asked
+    assert not [n for n, timeout in asked if n > 1 and timeout], "a full batch is waited for"

@@ -11,6 +11,8 @@ from tests.services.dead_letters import DEAD_LETTERS, REQUESTS, Run, read_topic
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Device, Worker
 
+SENT_BACK = 2
+"""Records that come of one that is replayed: its mark, and an answer or a dead letter."""
 JSON = ("content-type", b"application/json")
 
 
@@ -99,7 +101,7 @@ def test_bad_records_are_listed_shown_mended_and_answered_once(
             "replay", "digits", "--reason", "unknown-content-type",
             "--set-header", "content-type=application/octet-stream", "--yes",
         )  # fmt: skip
-        device.read(len(bad) + 3)
+        device.read(len(bad) + 3 * SENT_BACK)
         assert {a.id for a in device.answers()} == {ids["short"], "in-body", "mine-2"}
         assert {m.key(): m.partition() for m in device.predictions} == {
             key: originals[key].partition() for key in (b"short", b"body", b"type")
@@ -115,7 +117,7 @@ def test_bad_records_are_listed_shown_mended_and_answered_once(
         assert "ounce: nothing was replayed" in refused.stderr
         assert "nothing was replayed" in run("replay", "digits", "--all", code=1).stderr
         assert "replayed 3 of 3 dead letters" in run("replay", "digits", "--all", "--yes").stdout
-        device.read(len(bad) + 3 + 3)
+        device.read(len(bad) + 6 * SENT_BACK)
         second = {e["position"]: e for e in run.entries()}
         waiting = [e for e in second.values() if not e["replayed_at"]]
         assert [e["attempts"] for e in waiting] == [2, 2, 2]
@@ -140,7 +142,7 @@ def test_bad_records_are_listed_shown_mended_and_answered_once(
 
         # Nothing goes twice: the first ones are marked, the new ones are replayed once.
         run("replay", "digits", "--all", "--yes")
-        device.read(len(bad) + 3 + 3 + 3)
+        device.read(len(bad) + 9 * SENT_BACK)
         run("replay", "digits", *(e["position"] for e in waiting), "--yes", code=1)
         n = len(bad) + 3 + 3 + 3
         assert len(read_topic(kafka, REQUESTS, n)) == n

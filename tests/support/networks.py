@@ -39,7 +39,7 @@ def convolutional() -> onnx.ModelProto:
     return _graph(nodes, constants)
 
 
-def perceptron(seed: int = 0) -> onnx.ModelProto:
+def perceptron(seed: int = 0, width: int = 32) -> onnx.ModelProto:
     """One hidden layer."""
     rng = np.random.default_rng(seed)
     nodes = [
@@ -48,9 +48,9 @@ def perceptron(seed: int = 0) -> onnx.ModelProto:
         helper.make_node("Gemm", ["r1", "w2", "b2"], [UNCALIBRATED]),
     ]
     constants = {
-        "w1": rng.normal(0, 0.1, (N_PIXELS, 32)),
-        "b1": np.zeros(32),
-        "w2": rng.normal(0, 0.1, (32, N_CLASSES)),
+        "w1": rng.normal(0, 0.1, (N_PIXELS, width)),
+        "b1": np.zeros(width),
+        "w2": rng.normal(0, 0.1, (width, N_CLASSES)),
         "b2": np.zeros(N_CLASSES),
     }
     return _graph(nodes, constants)

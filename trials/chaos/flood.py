@@ -35,8 +35,6 @@ from trials.chaos.flooding import (
     await_answers,
 )
 
-_STALL_S = 10.0
-
 
 @dataclass(frozen=True)
 class Phase:
@@ -52,13 +50,16 @@ class Phase:
     lasted_s: float
 
 
-def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float, list[Phase]]:
+def run(
+    models: Path, scale: float, tell: Callable[[str], None], stall_s: float = 10.0
+) -> tuple[float, list[Phase]]:
     """Flood one worker.
 
     Args:
         models: folder with the digits ladder.
         scale: times 200,000 good and 20,000 bad records.
         tell: is told what is done.
+        stall_s: how long the broker stalls.
 
     Returns:
         Resident megabytes of the ready worker, and the phases.
@@ -79,14 +80,14 @@ def run(models: Path, scale: float, tell: Callable[[str], None]) -> tuple[float,
                 sender.good(good)
                 sender.flush()
                 broker.freeze()
-                time.sleep(_STALL_S)
+                time.sleep(stall_s)
                 broker.thaw()
 
             phases = []
             for name, flood in (
                 ("poison", lambda: sender.poison(bad)),
                 ("at once", lambda: sender.good(good)),
-                (f"the broker stalls for {_STALL_S:g} s", stalled),
+                (f"the broker stalls for {stall_s:g} s", stalled),
             ):
                 before, start_s = sender.sent, time.monotonic()
                 with watch.running():

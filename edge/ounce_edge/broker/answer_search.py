@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from ounce_schemas.at_hand import take_at_hand
 from ounce_schemas.dead_letter import HEADER_OFFSET, HEADER_PARTITION, HEADER_TOPIC
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.json_errors import NO_JSON
@@ -164,7 +165,7 @@ class _Reading:
         self._consumer.assign([TopicPartition(*place, spans[place].start) for place in self.left])
         while self.left and time.monotonic() < until_s:
             records = []
-            for message in self._consumer.consume(_BATCH, _WAIT_S):
+            for message in take_at_hand(self._consumer, _BATCH, _WAIT_S):
                 place = message.topic() or "", message.partition() or 0
                 offset, error = message.offset() or 0, message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:

@@ -8,6 +8,8 @@ import re
 import time
 from collections.abc import Callable
 
+from ounce_schemas.wording import counted
+
 EVERY_S = 10.0
 _FORMAT = "%s [%s] %s"
 """Of every message that confluent-kafka hands on: its kind, the client, and the text."""
@@ -41,7 +43,7 @@ class RepetitionFilter(logging.Filter):
             self._said[key] = said_s, n_dropped + 1
             return False
         if n_dropped:
-            record.args = kind, client, f"{text} (and {n_dropped} times before this)"
+            record.args = kind, client, f"{text} (and {counted(n_dropped, 'time')} before this)"
         if len(self._said) >= _MOST_KINDS:
             self._said.clear()
         self._said[key] = now_s, 0

@@ -8,7 +8,11 @@ from types import MappingProxyType
 from typing import Any, Protocol, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from ounce_schemas.at_hand import take_at_hand
+from ounce_schemas.first_contact import is_embedded
 
+from ounce_edge.broker.broker_view import BrokerView
 from ounce_edge.wire.records import Record
 
 logger = logging.getLogger(__name__)
@@ -29,14 +33,15 @@ _TIMEOUT_S = 5.0
 _AGAIN_S = 1.0
 _PROBE_EVERY = 50
 """Reads that give nothing, of `_BATCH_WAIT_S`, after which the broker is asked whether it is
-there."""
+there, and whether the topic is the one that was read."""
 
 
 class Follows(Protocol):
     """What is done with a topic's records. Called on the follower's thread."""
 
     def start(self) -> None:
-        """The topic is read from its beginning: what was taken before comes again."""
+        """The topic is read from its beginning: what was taken before comes again, or is no more
+        where the topic was made anew."""
 
     def take(self, records: Sequence[Record]) -> None:
         """Some more, in order."""
@@ -75,6 +80,9 @@ class TopicFollower:
             "fetch.wait.max.ms": fetch_wait_ms,
         }
         self._topic = topic
+        self._view = BrokerView(
+            lambda: AdminClient({"bootstrap.servers": kafka, "log_level": 2, **security})
+        )
         self._follows = follows
         self._trouble: str | None = None
         self._stopping = threading.Event()
@@ -108,15 +116,18 @@ class TopicFollower:
             self._stopping.wait(_AGAIN_S)
 
     def _read(self, consumer: Consumer) -> None:
-        found = consumer.list_topics(self._topic, timeout=_TIMEOUT_S).topics[self._topic]
+        cluster = consumer.list_topics(self._topic, timeout=_TIMEOUT_S)
+        found = cluster.topics[self._topic]
         if found.error is not None:
             raise KafkaException(found.error)
         places = [TopicPartition(self._topic, p, OFFSET_BEGINNING) for p in found.partitions]
+        has_ids = not is_embedded(cluster.cluster_id)
+        topic_id = self._topic_id() if has_ids else None
         self._follows.start()
         consumer.assign(places)
         ahead, n_empty = set(found.partitions), 0
         while not self._stopping.is_set():
-            messages = consumer.consume(_BATCH, _BATCH_WAIT_S)
+            messages = take_at_hand(consumer, _BATCH, _BATCH_WAIT_S)
             records = [message for message in messages if message.error() is None]
             if records:
                 self._follows.take(cast("Sequence[Record]", records))
@@ -135,6 +146,15 @@ class TopicFollower:
                 # raises where it is away
                 consumer.get_watermark_offsets(places[0], timeout=_TIMEOUT_S)
                 self._note(None)
+                told = self._topic_id() if has_ids else None
+                if None not in (told, topic_id) and told != topic_id:
+                    logger.warning("topic %s was made anew, and is read anew", self._topic)
+                    return
+                topic_id = topic_id or told
+
+    def _topic_id(self) -> str | None:
+        """A topic that is made anew has another; None: the broker does not tell."""
+        return self._view.topic_ids([self._topic]).get(self._topic)
 
     def _note(self, why: str | None) -> None:
         if why != self._trouble:

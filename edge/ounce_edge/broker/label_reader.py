@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from ounce_schemas.label import KEY_ERRORS, MOST_LABEL_BYTES, Label, LabelOutcome
 from ounce_schemas.request import HEADER_ID, HEADER_SOURCE
 from ounce_schemas.topics import labels_topic, requests_topic
+from ounce_schemas.wording import counted
 
 from ounce_edge.broker.refused_labels import RefusedLabels
 from ounce_edge.wire.label_formats import decode_labels
@@ -54,7 +55,9 @@ def read_labels(record: Record) -> list[Label]:
     if value is None:
         raise ValueError("it has no value")
     if len(value) > MOST_LABEL_BYTES:
-        raise ValueError(f"its value has {len(value)} bytes, more than {MOST_LABEL_BYTES}")
+        raise ValueError(
+            f"its value has {counted(len(value), 'byte')}, more than {MOST_LABEL_BYTES}"
+        )
     return [_with_sender(label, record) for label in decode_labels(value)]
 
 

@@ -11,6 +11,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.first_contact import first_contact
+from ounce_schemas.wording import counted
 
 from ounce_edge.doctor.clocks import check_clock, newest_requests, probe_clock
 from ounce_edge.doctor.finding import Finding, Verdict
@@ -53,7 +54,8 @@ class BrokerChecks:
             yield Finding("kafka", Verdict.FAILURE, str(e), "`ounce worker` can't start without it")
             return
         self.n_brokers = len(cluster.brokers)
-        text = f"{settings.kafka} answers: {self.n_brokers} brokers, cluster {cluster.cluster_id}"
+        brokers = counted(self.n_brokers, "broker")
+        text = f"{settings.kafka} answers: {brokers}, cluster {cluster.cluster_id}"
         yield Finding("kafka", Verdict.OK, text)
         present = [name for name in topics_of(settings) if name in cluster.topics]
         configs = topic_configs(admin, present)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ounce_schemas.wording import counted
+
 from ounce_edge.broker.certificates import certificate_expiries
 from ounce_edge.doctor.finding import Finding, Verdict
 from ounce_edge.telemetry.trace_protocol import GRPC_PORT, TraceProtocol
@@ -60,11 +62,11 @@ def check_certificates(settings: WorkerSettings, now_s: float) -> Iterator[Findi
         days = (expires_s - now_s) / 86_400
         check, advice = f"certificate of --{name.replace('_', '-')}", "have a new one signed"
         if days <= 0:
-            yield Finding(check, Verdict.FAILURE, f"expired {-days:,.0f} days ago", advice)
+            yield Finding(check, Verdict.FAILURE, f"expired {counted(-days, 'day')} ago", advice)
         elif days < _LEAST_DAYS:
             yield Finding(check, Verdict.WARNING, f"expires in {days:,.1f} days", advice)
         else:
-            yield Finding(check, Verdict.OK, f"expires in {days:,.0f} days")
+            yield Finding(check, Verdict.OK, f"expires in {counted(days, 'day')}")
 
 
 def check_disk(settings: WorkerSettings) -> Iterator[Finding]:
@@ -98,7 +100,7 @@ def check_open_files(n_brokers: int, limit: int | None) -> Finding:
     check, needed = "open files", _FILES_APART + 2 * _CLIENTS * max(n_brokers, 1)
     if limit is None:
         return Finding(check, Verdict.SKIPPED, "this system tells no limit")
-    text = f"{limit:,} may be open, {needed:,} are needed with {n_brokers} brokers"
+    text = f"{limit:,} may be open, {needed:,} are needed with {counted(n_brokers, 'broker')}"
     if limit < needed:
         advice = "raise it: `ulimit -n 4096`, LimitNOFILE= of systemd, ulimits: of compose"
         return Finding(check, Verdict.FAILURE, text, advice)
@@ -124,7 +126,7 @@ def check_memory(
 def check_processors(settings: WorkerSettings, n: int) -> Finding:
     """Whether as many threads are asked for as can run."""
     threads = settings.threads
-    text = f"{n} for {threads} threads of models"
+    text = f"{n} for {counted(threads, 'thread')} of models"
     if threads > n:
         return Finding("processors", Verdict.WARNING, text, f"set --threads {n}")
     return Finding("processors", Verdict.OK, text)

@@ -13,6 +13,7 @@ from ounce_schemas.topics import (
     predictions_topic,
     requests_topic,
 )
+from ounce_schemas.wording import counted
 
 from ounce_edge.doctor.finding import Finding, Verdict
 from ounce_edge.worker.settings import WorkerSettings
@@ -103,7 +104,7 @@ def _check_pair(topics: Mapping[str, Topic], asked: str, answers: str) -> Iterat
     if asked not in topics or answers not in topics:
         return
     n_asked, n_answers = len(topics[asked].partitions), len(topics[answers].partitions)
-    text = f"{n_asked} partitions, {answers} has {n_answers}"
+    text = f"{counted(n_asked, 'partition')}, {answers} has {n_answers}"
     if n_asked != n_answers:
         advice = "give both as many: a device's answers then keep to one partition, in order"
         yield Finding(f"partitions of {asked}", Verdict.WARNING, text, advice)
@@ -156,7 +157,7 @@ def _check_copies(name: str, topic: Topic, n_brokers: int) -> Finding:
     replicas = min((c.replicas for c in topic.partitions.values()), default=0)
     in_sync = min((c.in_sync for c in topic.partitions.values()), default=0)
     least = topic.number("min.insync.replicas")
-    text = f"{replicas} copies, {in_sync} in sync"
+    text = f"{counted(replicas, 'copy', 'copies')}, {in_sync} in sync"
     text += "" if least is None else f", min.insync.replicas {least}"
     if least is not None and in_sync < least:
         advice = "nothing is taken: start the missing brokers, or lower min.insync.replicas"

@@ -14,6 +14,7 @@ from ounce_schemas.errors import OunceError
 from ounce_schemas.policy import MAX_LATENCY_LIMIT_MS, Policy
 from ounce_schemas.routing import Objective
 from ounce_schemas.task import TaskName
+from ounce_schemas.wording import counted, figure
 from pydantic import BaseModel, ConfigDict, Field
 
 from ounce_edge.evidence.decision_entry import DecisionEntry, LogHeader, replay
@@ -101,7 +102,7 @@ def _explain_typed(settings: ExplainSettings) -> None:
     n = settings.batch
     schedule = decide(view, np.full(n, latency_ms), np.full(n, floor), rules.fallback)
     click.echo(
-        f"{settings.task}: {_messages(n)} with {latency_ms:g} ms left and accuracy floor "
+        f"{settings.task}: {counted(n, 'message')} with {latency_ms:g} ms left and accuracy floor "
         f"{floor:g}; policy {rules.version}, plans as measured on this machine just now\n"
     )
     _say_measure(str(ladder.task.measure))
@@ -132,8 +133,8 @@ def _explain_recorded(folder: Path, task: str, id_: str) -> None:
     message = _Message(place, float(entry.remaining()[place]), float(entry.floors()[place]))
     at = datetime.fromtimestamp(entry.at_ms / 1e3, UTC).isoformat(timespec="milliseconds")
     click.echo(
-        f"{task}: {id_} at {at}, one of {_messages(entry.n_waiting)} that waited, with "
-        f"{message.left_ms:.3g} ms left and accuracy floor {message.floor:g}; "
+        f"{task}: {id_} at {at}, one of {counted(entry.n_waiting, 'message')} that waited, with "
+        f"{figure(message.left_ms)} ms left and accuracy floor {message.floor:g}; "
         f"policy {header.policy_version}, catalogue {header.catalogue_version}\n"
     )
     if entry.overload_lasts:
@@ -163,7 +164,7 @@ def _show(message: _Message, view: View, schedule: Schedule, objective: Objectiv
         wait_ms += view.usual_finish_ms(group.plan, len(group.items))
     left_ms = message.left_ms - wait_ms
     if wait_ms:
-        click.echo(f"Other plans' messages go first, and take {wait_ms:.3g} ms.")
+        click.echo(f"Other plans' messages go first, and take {figure(wait_ms)} ms.")
     factor, unit = _UNITS[objective]
     plans = assess(view, left_ms, message.floor, n)
     taken_at = next((i for i, a in enumerate(plans) if a.plan == taken), 0)
@@ -172,8 +173,8 @@ def _show(message: _Message, view: View, schedule: Schedule, objective: Objectiv
         (
             "->" if a.plan == taken else "",
             a.plan,
-            f"{a.cost * factor:.4g}",
-            f"{a.p99_ms:.3g}",
+            figure(a.cost * factor, 4),
+            figure(a.p99_ms),
             f"{a.accuracy:.4f}",
             f"{a.accuracy_low:.4f}",
             _verdict(a, left_ms, message.floor, taken, lighter=i < taken_at),
@@ -187,7 +188,7 @@ def _show(message: _Message, view: View, schedule: Schedule, objective: Objectiv
             for k, (cell, w) in enumerate(zip(row, widths, strict=False))
         ]
         click.echo("  ".join([*cells, row[-1]]).rstrip())
-    click.echo(f"\n{taken or 'dead letter'}: {why}, in one call of {_messages(n)}")
+    click.echo(f"\n{taken or 'dead letter'}: {why}, in one call of {counted(n, 'message')}")
 
 
 def _verdict(a: Assessment, left_ms: float, floor: float, taken: str | None, lighter: bool) -> str:
@@ -207,8 +208,8 @@ def _replay_all(folder: Path, task: str) -> int:
         n_messages += len(entry.remaining())
         n_other += not _same(schedule, entry)
     click.echo(
-        f"{task}: {n_decisions:,} decisions on {n_messages:,} messages made again, "
-        f"{n_other:,} differ"
+        f"{task}: {counted(n_decisions, 'decision')} on {counted(n_messages, 'message')} made "
+        f"again, {n_other:,} differ"
     )
     return 1 if n_other else 0
 
@@ -217,7 +218,3 @@ def _same(schedule: Schedule, entry: DecisionEntry) -> bool:
     made = [(g.plan, g.choice, g.items.tolist()) for g in schedule.groups]
     refused = np.frombuffer(entry.refused, "<i4").tolist()
     return made == entry.schedule_groups() and schedule.refused.tolist() == refused
-
-
-def _messages(n: int) -> str:
-    return "1 message" if n == 1 else f"{n:,} messages"

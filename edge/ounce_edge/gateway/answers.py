@@ -26,6 +26,7 @@ from ounce_edge.gateway.session import Session
 from ounce_edge.wire.formats.content import as_id
 from ounce_edge.wire.formats.json_text import plain_text
 from ounce_edge.wire.records import Headers
+from ounce_edge.wire.request_head import check_id
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +169,7 @@ def publish(session: Session, replies: ReplyAddress, body: bytes | None, headers
 def _refusal(headers: dict[str, bytes | None], body: bytes) -> bytes:
     """What a device hears of a request or label that became a dead letter."""
     reason, text = headers.get(HEADER_REASON), headers.get(HEADER_TEXT)
-    id_ = (headers.get(HEADER_ID) or b"").decode(errors="replace") or _id_within(body)
+    id_ = _id(headers.get(HEADER_ID) or b"", body)
     return _encode(
         {
             "error": (reason or b"").decode(errors="replace"),
@@ -178,9 +179,11 @@ def _refusal(headers: dict[str, bytes | None], body: bytes) -> bytes:
     )
 
 
-def _id_within(body: bytes) -> str | None:
-    """The id that stands in a JSON object; None where none does."""
+def _id(header: bytes, body: bytes) -> str | None:
+    """The id of the header, or that of a JSON object; None where there is none that can come
+    back."""
     try:
-        return as_id(_decode(plain_text(body)).id)
+        id_ = header.decode(errors="replace") or as_id(_decode(plain_text(body)).id)
+        return None if id_ is None else check_id(id_)
     except (*NO_JSON, InvalidMessageError):
         return None

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ounce_schemas.card import Canaries
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.wording import counted
 
 from ounce_edge.models.runtimes.base import LoadedModel
 
@@ -50,7 +51,7 @@ def answer_limit(task: TaskSpec) -> float:
 
 def _array(spec: TensorSpec, n: int, values: Sequence[float | str | None]) -> NDArray[Any]:
     if len(values) != n * spec.size:
-        raise ArtifactError(f"its canaries have {len(values)} values of {spec.name!r}")
+        raise ArtifactError(f"its canaries have {counted(len(values), 'value')} of {spec.name!r}")
     try:
         if spec.datatype == "BYTES":
             array = np.array(["" if value is None else str(value) for value in values], object)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ounce_schemas.card import ModelCard
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.wording import counted
 
 from ounce_edge.models.canaries import check_canaries
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel, TensorSignature
@@ -85,9 +86,10 @@ def _check_run(path: Path, model: LoadedModel, task: TaskSpec, card: ModelCard) 
     except Exception as e:  # whatever a runtime raises, this model can't serve
         raise ArtifactError(f"{path}: does not run: {' '.join(str(e).split())}") from e
     if result.shape != (2, task.output.size) or not np.isfinite(result).all():
+        odd = int(np.count_nonzero(~np.isfinite(result)))
         raise ArtifactError(
             f"{path}: answers two items with shape {result.shape} and "
-            f"{np.count_nonzero(~np.isfinite(result))} values that are not finite"
+            f"{counted(odd, 'value that is', 'values that are')} not finite"
         )
 
 

@@ -80,6 +80,8 @@ class Report:
     repeats: int = 0
     timestamps_off: int = 0
     """Requests whose timestamp is too far off the worker's clock to be believed."""
+    unknown_text: int = 0
+    """Requests with a text that the models have not learned."""
     unseen_missing: int = 0
     """Requests that lack a value which no row lacked that the models have learned."""
     explanations: Counter[ExplanationOutcome] = field(default_factory=Counter)
@@ -100,5 +102,7 @@ class Report:
         """Count the requests of a batch that are marked for what they hold."""
         if batch.timestamps_off is not None:
             self.timestamps_off = int(batch.timestamps_off.sum())
+        if batch.unknown_texts is not None:
+            self.unknown_text = int(batch.unknown_texts.sum())
         if batch.unseen_missing is not None:
             self.unseen_missing = int(batch.unseen_missing.sum())

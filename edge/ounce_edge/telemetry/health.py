@@ -1,5 +1,7 @@
 """Whether a worker is alive, whether it is ready, and the port that tells."""
 
+import selectors
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -90,7 +92,30 @@ class Probes(Protocol):
 
 
 class _Server(ThreadingMixIn, WSGIServer):
+    """Sleeps until somebody asks or it is to end: `serve_forever` would look twice a second."""
+
     daemon_threads = True
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._ending, self._end = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve, name="metrics", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._end.close()
+        self._thread.join()
+        self._ending.close()
+        self.server_close()
+
+    def _serve(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self, selectors.EVENT_READ)
+            selector.register(self._ending, selectors.EVENT_READ)
+            while all(key.fileobj is self for key, _ in selector.select()):
+                self.handle_request()
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -129,10 +154,5 @@ def serve_health(
             f"can't listen on {host}:{port} for metrics: {e.strerror or e}; "
             "choose another --metrics-port"
         ) from e
-    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-
-    return stop, server.server_port
+    server.start()
+    return server.stop, server.server_port

@@ -53,6 +53,7 @@ class Instruments:
         self.dead_letters = counter("ounce_dead_letters_total")
         self.duplicates = counter("ounce_duplicates_total")
         self.timestamps_off = counter("ounce_timestamps_off_total")
+        self.unknown_text = counter("ounce_unknown_text_total")
         self.unseen_missing = counter("ounce_unseen_missing_total")
         self.explanations = counter("ounce_explanations_total")
         self.labels = counter("ounce_labels_total")

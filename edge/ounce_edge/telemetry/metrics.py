@@ -73,6 +73,7 @@ class Metrics:
         for per_task in (
             to.duplicates,
             to.timestamps_off,
+            to.unknown_text,
             to.unseen_missing,
             to.always_best,
             to.compute_gpu,
@@ -180,6 +181,8 @@ class Metrics:
             self._add(self._to.duplicates, report.repeats, task)
         if report.timestamps_off:
             self._add(self._to.timestamps_off, report.timestamps_off, task)
+        if report.unknown_text:
+            self._add(self._to.unknown_text, report.unknown_text, task)
         if report.unseen_missing:
             self._add(self._to.unseen_missing, report.unseen_missing, task)
         for outcome, n in report.explanations.items():

@@ -11,6 +11,7 @@ from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.request import FloatTensor, PixelTensor, Request, TextTensor
 from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.wording import counted
 
 from ounce_edge.wire.formats.json_text import not_json
 from ounce_edge.wire.tensor_values import pad_steps, steps_text
@@ -158,7 +159,8 @@ def _checked(tensor: _Tensor, spec: TensorSpec) -> list[Any]:
     if len(tensor.data) != spec.size:
         raise InvalidMessageError(
             Reason.WRONG_LENGTH,
-            f"input {spec.name!r} has {len(tensor.data)} values; its shape needs {spec.size}",
+            f"input {spec.name!r} has {counted(len(tensor.data), 'value')}; its shape needs "
+            f"{spec.size}",
         )
     return tensor.data
 

@@ -16,18 +16,18 @@ class UnseenMissing:
     """
 
     def __init__(self, task: TaskSpec) -> None:
-        whole = {spec.name: _whole_columns(spec) for spec in task.inputs}
-        self._whole = {name: columns for name, columns in whole.items() if columns}
+        whole = ((spec, _whole_columns(spec)) for spec in task.inputs)
+        self._whole = [(spec.name, spec.size, columns) for spec, columns in whole if columns]
 
     def find(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_] | None:
-        """Items with such a value, array of shape (n,); None: there is none.
+        """Items with such a value, array of shape (n,); None: there is none. There may be no items.
 
         Args:
             inputs: arrays of shape (n, ...) by name; NaN or the empty text is missing.
         """
         marks = None
-        for name, columns in self._whole.items():
-            values = inputs[name].reshape(len(inputs[name]), -1)[:, columns]
+        for name, size, columns in self._whole:
+            values = inputs[name].reshape(-1, size)[:, columns]
             is_missing = values == "" if values.dtype == object else np.isnan(values)
             found = is_missing.any(axis=1)
             if found.any():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 from ounce_schemas.event import EventKind
+from ounce_schemas.wording import counted
 
 from ounce_edge.broker.broker_view import Partition
 from ounce_edge.broker.starts import Start
@@ -136,7 +137,8 @@ class ReadingNews:
             EventKind.PARTITION_BLOCKED,
             place,
             f"an open transaction of another producer has held up {_show(place)} since "
-            f"{since:%Y-%m-%dT%H:%M:%SZ}: {n_waiting} records wait behind it; restarting this "
+            f"{since:%Y-%m-%dT%H:%M:%SZ}: {counted(n_waiting, 'record waits', 'records wait')} "
+            "behind it; restarting this "
             "worker does not help; kafka-transactions.sh find-hanging finds the producer, its "
             "abort ends the transaction",
         )
@@ -154,7 +156,7 @@ class ReadingNews:
         self._tell(
             EventKind.REQUESTS_EXPIRED,
             place,
-            f"{start.n_expired} requests of {_show(place)} are lost, offsets "
+            f"{counted(start.n_expired, 'request')} of {_show(place)} lost, offsets "
             f"{end - start.n_expired} to {end - 1}: the topic dropped them before group "
             f"{self.group} read them; raise its retention.ms or retention.bytes",
         )
@@ -166,7 +168,8 @@ class ReadingNews:
             EventKind.OFFSETS_MISSING,
             self._tasks[topic],
             topic,
-            f"group {self.group} has no committed offsets of {topic}, which keeps {n} records: it "
+            f"group {self.group} has no committed offsets of {topic}, which keeps "
+            f"{counted(n, 'record')}: it "
             "is new, or its offsets expired (offsets.retention.minutes of the broker); reading "
             f"begins by --when-no-offsets={self._when_no_offsets}, partition {where}; "
             f"{_show_answered(kept.values())}",
@@ -180,7 +183,11 @@ def _show_answered(starts: Collection[Start]) -> str:
     found = [start.answered for start in starts if start.answered is not None]
     if len(found) < len(starts):
         return "what was answered before may be answered again"
-    text = f"{sum(known.n for known in found)} requests have an answer, and get no other one"
+    text = counted(
+        sum(known.n for known in found),
+        "request has an answer, and gets no other one",
+        "requests have an answer, and get no other one",
+    )
     if not all(known.is_whole for known in found):
         text += "; there was no time to look at all of them, and others may be answered again"
     return text

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.train_settings import TableSettings, TrainSettings
 
-_OF_TRAINING = ("models", "data", "report", "advice", "resume")
-"""Options of `ounce train` that may stand beside --advice: where files are, whether to go on."""
+_OF_TRAINING = ("models", "data", "report", "advice", "resume", "keep_lighter")
+"""Options of `ounce train` that may stand beside --advice: where files are, whether to go on, and
+whether models have other forms."""
 
 
 def options_of(settings: TableSettings) -> dict[str, Any]:

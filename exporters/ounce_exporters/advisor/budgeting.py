@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from ounce_schemas.advice import Budget
 from ounce_schemas.errors import DataError
+from ounce_schemas.wording import counted
 
 from ounce_exporters.advisor.looking import structure_of
 from ounce_exporters.advisor.work import fit_work_s
@@ -80,7 +81,7 @@ def plan_race(
             return RacePlan(arms, _with_repeats(data, arms, told), _SHARES[-n:])
     raise DataError(
         f"--budget {budget_s:g}: too small for a race of two models on these "
-        f"{len(data.train)} rows; about {plan.planned_s:.1f} nominal seconds are needed"
+        f"{counted(len(data.train), 'row')}; about {plan.planned_s:.1f} nominal seconds are needed"
     )
 
 

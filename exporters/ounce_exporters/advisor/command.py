@@ -9,7 +9,7 @@ from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_schemas.command import grouped_command, make_settings, settings_options
 from ounce_schemas.documents import read_device
 from ounce_schemas.errors import ArtifactError
-from ounce_schemas.wording import shell_word
+from ounce_schemas.wording import counted, shell_word
 from rich.console import Console
 
 from ounce_exporters.advisor.advised import options_of
@@ -87,7 +87,7 @@ def _observe(folder: Path, task: str | None) -> None:
     found = observe(read_decisions(folder, task))
     for name, n in found.answers.items():
         sure = f"sure of {found.sure[name]:.4f}" if name in found.sure else "in service no more"
-        click.echo(f"{name}: {n} of {found.n} answers, {sure}")
+        click.echo(f"{name}: {n} of {counted(found.n, 'answer')}, {sure}")
     for line in next_training(found):
         click.echo(f"Next: {line}")
 

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.advice import Decision, Limits, Plan, Verdict
 from ounce_schemas.card import AccuracyEstimate
-
-from ounce_exporters.advisor.wording import figure
+from ounce_schemas.wording import figure
 
 ALIKE = 0.002
 """Accuracy that nobody would pay for."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from ounce_edge.evidence.decision_entry import DecisionEntry, LogHeader
+from ounce_schemas.wording import counted, figure
 
 _WORTH_IT = 0.01
 """Share of messages from which it is worth training something."""
@@ -95,15 +96,17 @@ def next_training(found: Observed) -> list[str]:
         floor = max(found.unmet)
         best = max(found.sure, key=found.sure.__getitem__)
         lines.append(
-            f"{n_unmet} of {found.n} messages ask for more than any plan is sure to reach (floors "
+            f"{n_unmet} of {counted(found.n, 'message')} ask for more than any plan is sure to "
+            "reach (floors "
             f"up to {floor:g}; {best} is sure of {found.sure[best]:.4f}): train a more accurate "
             "model, with more rows, or with --tune"
         )
     if found.late > _WORTH_IT * n:
+        left_ms = figure(found.late_ms or 0.0)
         lines.append(
             f"{found.late} of {found.n} messages have too little time for a plan that keeps their "
-            f"floor (median {found.late_ms:.3g} ms left): train a lighter model: ounce advise "
-            f"--max-latency-ms {found.late_ms:.3g}"
+            f"floor (median {left_ms} ms left): train a lighter model: ounce advise "
+            f"--max-latency-ms {left_ms.replace(',', '')}"
         )
     if found.past > _WORTH_IT * n:
         lines.append(

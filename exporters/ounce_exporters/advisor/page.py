@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_schemas.advice import Advice
+from ounce_schemas.wording import counted
 
 from ounce_exporters.advisor.candidates import plan_answers
 from ounce_exporters.advisor.exporting import Exported
@@ -83,11 +84,11 @@ def _race(advice: Advice) -> str:
     if budget.n_repeats:
         again = f"; all {items} judged the last point"
     if budget.n_repeats > 1:
-        again += f" {budget.n_repeats} times, in other folds"
+        again += f" {counted(budget.n_repeats, 'time')}, in other folds"
     return (
         f"{seen.n_rows:,} {told}. {len(advice.arms)} kinds of models raced on up to "
-        f"{budget.rungs[-1]:,} {items}, judged by {budget.n_folds} "
-        f"{'fold' if budget.n_folds == 1 else 'folds'}{again}; seed {advice.seed}."
+        f"{budget.rungs[-1]:,} {items}, judged by "
+        f"{counted(budget.n_folds, 'fold')}{again}; seed {advice.seed}."
     )
 
 

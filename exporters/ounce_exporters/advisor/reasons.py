@@ -17,7 +17,7 @@ from ounce_exporters.advisor.structure import (
     structure,
     transfer,
 )
-from ounce_exporters.advisor.wording import LEVEL, signed
+from ounce_exporters.advisor.wording import LEVEL, forecast
 
 _FORECAST = "the race's curve and forecasts fitted on public tables (LCDB 1.0)"
 _WIDE_GAP = 0.05
@@ -170,8 +170,8 @@ def _scalability(arm: Arm) -> Reason:
         )
     now = arm.curve[-1].validation
     told = ", ".join(
-        f"{round(b.n_rows / arm.curve[-1].n_rows)} times the rows {signed(100 * (b.value - now))} "
-        f"({signed(100 * (b.low - now))} to {signed(100 * (b.high - now))})"
+        f"{round(b.n_rows / arm.curve[-1].n_rows)} times the rows "
+        f"{forecast(*(100 * (value - now) for value in (b.value, b.low, b.high)))}"
         for b in arm.forecast
     )
     return Reason(

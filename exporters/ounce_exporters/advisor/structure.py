@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ounce_schemas.advice import Arm, Look, Reason
 from ounce_schemas.task import TaskKind
+from ounce_schemas.wording import counted
 
 from ounce_exporters.advisor.wording import against, gain
 
@@ -51,12 +52,12 @@ def say_shape(look: Look) -> str:
         return f"images of {height} x {width} pixels, {'grey' if channels == 1 else 'in colour'}"
     if look.structure == "sequence":
         steps, n = look.shape
-        return f"sequences of {steps} steps of {n} {'channel' if n == 1 else 'channels'}"
+        return f"sequences of {steps} steps of {counted(n, 'channel')}"
     if look.structure == "table":
-        numbers = f"{look.n_numbers} number{'s' * (look.n_numbers != 1)}"
-        categories = f"{look.n_texts} categor{'y' if look.n_texts == 1 else 'ies'}"
-        counted = ((look.n_numbers, numbers), (look.n_texts, categories))
-        return " and ".join(told for n, told in counted if n)
+        numbers = counted(look.n_numbers, "number")
+        categories = counted(look.n_texts, "category", "categories")
+        parts = ((look.n_numbers, numbers), (look.n_texts, categories))
+        return " and ".join(told for n, told in parts if n)
     told = f"texts, of which models read {' and '.join(map(str, look.shape))} bytes"
     if look.n_numbers or look.n_texts > len(look.shape):
         told += ", beside other columns"

@@ -11,10 +11,10 @@ from ounce_schemas.advice import (
     Plan,
     Reason,
 )
+from ounce_schemas.wording import figure
 
 from ounce_exporters.advisor.deciding import LATENCY_ROOM
 from ounce_exporters.advisor.scaling import ratios
-from ounce_exporters.advisor.wording import figure
 
 _CLOCK = "timed on this machine, one thread of the edge's runtime"
 _SCALED = "timed on this machine and scaled to the device"

@@ -1,24 +1,31 @@
 """Figures in words: what rounds to nothing is told so. Pure."""
 
+from ounce_schemas.wording import figure
+
 LEVEL = 0.05
 """Points that no figure of one digit shows."""
 _SAME = 0.05
 """Share of the work that nobody would notice."""
 _LEAST_RATIO = 0.01
-_WHOLE_FROM = 100.0
-"""From here on a figure has no digits behind the point, and no exponent."""
+_NOTHING = "no measurable difference"
 
 
 def signed(points: float) -> str:
-    """A gain or a loss in points; what rounds to nothing is +0.0."""
-    return f"{round(points, 1) + 0.0:+.1f}"
+    """A gain or a loss in points; what rounds to nothing has no sign."""
+    return f"{points:+.1f}" if abs(points) >= LEVEL else "0.0"
 
 
 def gain(points: float) -> str:
     """A gain or a loss in points, where one can be seen."""
     if abs(points) < LEVEL:
-        return f"no measurable difference (under {LEVEL:g} points)"
+        return f"{_NOTHING} (under {LEVEL:g} points)"
     return f"{signed(points)} points"
+
+
+def forecast(points: float, low: float, high: float) -> str:
+    """A gain or a loss in points to expect, and the band of it."""
+    seen = signed(points) if abs(points) >= LEVEL else _NOTHING
+    return f"{seen} ({signed(low)} to {signed(high)})"
 
 
 def against(points: float, other: str) -> str:
@@ -43,9 +50,3 @@ def percent(share: float, digits: int = 1) -> str:
     if share <= least / 2:  # a half is rounded to even
         return f"under {least:.{digits}%}"
     return f"{share:.{digits}%}"
-
-
-def figure(value: float, digits: int = 3) -> str:
-    """So many digits that count, without an exponent where the figure is large."""
-    rounded = f"{value:.{digits}g}"
-    return f"{value:,.0f}" if float(rounded) >= _WHOLE_FROM else rounded

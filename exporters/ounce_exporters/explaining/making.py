@@ -19,6 +19,7 @@ from ounce_schemas.card import Latency, LatencyAtBatch
 from ounce_schemas.documents import EXPLANATION_FILE
 from ounce_schemas.errors import ArtifactError, ExportError
 from ounce_schemas.explanation import MOST_INPUTS, ExplainedText, Explanation, Method
+from ounce_schemas.task import TaskSpec
 
 from ounce_exporters.explaining.additive import explain_terms
 from ounce_exporters.explaining.occlusion import occlude
@@ -111,9 +112,19 @@ def explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime) 
     return Explained(unexplained=reason)
 
 
+def _reads_categories_as_bytes(graph: onnx.ModelProto, task: TaskSpec) -> bool:
+    texts = {t.name for t in task.inputs if t.datatype == "BYTES" and t.text_bytes is None}
+    return any(
+        given.name in texts and given.type.tensor_type.elem_type == TensorProto.UINT8
+        for given in graph.graph.input
+    )
+
+
 def _explain(exported: Exported, data: TaskData, folder: Path, runtime: Runtime) -> Explanation:
     if (size := exported.graph.ByteSize()) > MOST_BYTES:  # its explanation holds all of it
         raise ExportError(f"the model takes {size:,} bytes: its explanation is over {MOST_BYTES:,}")
+    if _reads_categories_as_bytes(exported.graph, data.spec):
+        raise ExportError("it reads categories as bytes: the model that it is a form of explains")
     parts = parts_of(data.spec)
     if len(parts) > MOST_INPUTS:
         raise ExportError(f"{len(parts)} inputs are over the {MOST_INPUTS} that are explained")

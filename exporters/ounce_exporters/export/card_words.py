@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ounce_schemas.card import ModelCard, TrainingData
 from ounce_schemas.cells import as_text
 from ounce_schemas.task import CLUSTER_POWER, TaskSpec, TensorSpec
+from ounce_schemas.wording import counted
 
 
 def tensor_line(tensor: TensorSpec) -> str:
@@ -95,7 +96,8 @@ def explanation_text(card: ModelCard) -> str:
         if b.batch_size in plain
     )
     return (
-        f"`explanation.onnx` says what each of {len(own.inputs)} inputs contributed to the "
+        f"`explanation.onnx` says what each of {counted(len(own.inputs), 'input')} contributed to "
+        "the "
         f"{own.score} of an answer, by {own.method}. An answer with it takes {slower} items a call "
         f"the time of one without. Contributions miss the score by {own.largest_error:.1g} at most."
     )

@@ -5,6 +5,7 @@ from ounce_edge.models.runtimes.tensorrt.building import parse
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
+from ounce_exporters.export.byte_texts import is_text
 from ounce_exporters.export.standard import ML
 
 
@@ -15,7 +16,7 @@ def why_not_on_gpu(graph: onnx.ModelProto) -> str | None:
     Args:
         graph: of the file.
     """
-    texts = [i.name for i in graph.graph.input if _is_text(i)]
+    texts = [i.name for i in graph.graph.input if is_text(i)]
     if texts:
         return f"TensorRT takes no texts: {', '.join(texts)}"
     operators = sorted({node.op_type for node in graph.graph.node if node.domain == ML})
@@ -30,7 +31,3 @@ def why_not_on_gpu(graph: onnx.ModelProto) -> str | None:
     except ArtifactError as e:
         return str(e)
     return None
-
-
-def _is_text(tensor: onnx.ValueInfoProto) -> bool:
-    return tensor.type.tensor_type.elem_type == onnx.TensorProto.STRING

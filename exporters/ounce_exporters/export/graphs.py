@@ -181,19 +181,32 @@ def check_signature(model: onnx.ModelProto, task: TaskSpec) -> onnx.ModelProto:
     Raises:
         ExportError: inputs are missing, or unknown, or the graph is not valid ONNX.
     """
-    declared = {tensor.name: tensor for tensor in model.graph.input}
+    declared = {}
+    for tensor in model.graph.input:
+        declared[tensor.name] = onnx.ValueInfoProto()
+        declared[tensor.name].CopyFrom(tensor)
     wanted = {tensor.name: tensor for tensor in task.inputs}
     if declared.keys() != wanted.keys():
         raise ExportError(
             f"the graph has inputs {sorted(declared)}, task {task.name!r} has {sorted(wanted)}"
         )
     del model.graph.input[:]
-    model.graph.input.extend(declare(tensor) for tensor in task.inputs)
+    model.graph.input.extend(
+        declare(_as_read(tensor, declared[tensor.name])) for tensor in task.inputs
+    )
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as e:
         raise ExportError(f"the graph is not valid ONNX: {' '.join(str(e).split())}") from e
     return model
+
+
+def _as_read(tensor: TensorSpec, declared: onnx.ValueInfoProto) -> TensorSpec:
+    """Texts as bytes where the graph reads them so."""
+    read = declared.type.tensor_type
+    if tensor.datatype != "BYTES" or read.elem_type != TensorProto.UINT8:
+        return tensor
+    return tensor.model_copy(update={"text_bytes": read.shape.dim[-1].dim_value})
 
 
 def declare(tensor: TensorSpec) -> onnx.ValueInfoProto:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from onnx import helper
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.wording import counted
 
 from ounce_exporters.export.graphs import UNCALIBRATED, append
 
@@ -104,7 +105,8 @@ def fit_p_values(
     n = len(normal)
     if n < fewest_normal(rate):
         raise DataError(
-            f"{n} normal rows validate: at least {fewest_normal(rate)} are needed to promise "
+            f"{counted(n, 'normal row validates', 'normal rows validate')}: at least "
+            f"{fewest_normal(rate)} are needed to promise "
             f"--false-alarms {rate:g}; give more rows or a larger rate"
         )
     distinct = np.unique(normal)

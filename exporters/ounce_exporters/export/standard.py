@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, helper, numpy_helper
 
+from ounce_exporters.export.byte_texts import ByteTexts, UnknownTextsError, is_text
 from ounce_exporters.export.tensor_trees import (
     Constants,
     UnknownTreesError,
@@ -23,23 +24,32 @@ class NoStandardFormError(ValueError):
 
 def standardize(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same answers in operators of the default domain: imputers, scalers, normalizers, linear
-    regressions and trees are rewritten.
+    regressions and trees are rewritten, and what looks texts up: it reads them as bytes.
 
     Raises:
-        NoStandardFormError: another operator of `ai.onnx.ml` is in the graph.
+        NoStandardFormError: another operator of `ai.onnx.ml` is in the graph, or its texts can't be
+            read as bytes.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    nodes: list[NodeProto] = []
+    try:
+        texts = ByteTexts(model)
+    except UnknownTextsError as e:
+        raise NoStandardFormError(str(e)) from e
+    nodes = texts.declare(result.graph)
     constants: Constants = {}
-    for i, node in enumerate(model.graph.node):
+    writers = {**_WRITERS, **texts.writers}
+    for i, node in enumerate(result.graph.node):
         if node.domain != ML:
             nodes.append(node)
             continue
-        write = _WRITERS.get(node.op_type)
+        write = writers.get(node.op_type)
         if write is None:
             raise NoStandardFormError(f"operator {node.op_type} has no standard form")
-        more, used = write(node, f"standard_{i}")
+        try:
+            more, used = write(node, f"standard_{i}")
+        except UnknownTextsError as e:
+            raise NoStandardFormError(f"operator {node.op_type}: {e}") from e
         nodes += more
         constants |= used
     del result.graph.node[:]
@@ -57,11 +67,23 @@ def standardize(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def standardize_where_known(model: onnx.ModelProto) -> onnx.ModelProto:
-    """As `standardize`; the model itself where one of its operators has no standard form."""
+    """As `standardize`; the model itself where one of its operators has no standard form, or where
+    it reads texts, which processors look up more quickly."""
+    if any(is_text(tensor) for tensor in model.graph.input):
+        return model
     try:
         return standardize(model)
     except NoStandardFormError:
         return model
+
+
+def _columns(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
+    places, flat = f"{prefix}/places", f"{prefix}/flat"
+    nodes = [
+        helper.make_node("Reshape", [node.input[1], flat], [places]),
+        helper.make_node("Gather", [node.input[0], places], [node.output[0]], axis=1),
+    ]
+    return nodes, {flat: np.array([-1])}
 
 
 def _imputer(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
@@ -141,6 +163,7 @@ def _trees(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
 
 
 _WRITERS: dict[str, Callable[[NodeProto, str], tuple[list[NodeProto], Constants]]] = {
+    "ArrayFeatureExtractor": _columns,
     "Imputer": _imputer,
     "LinearRegressor": _linear,
     "Normalizer": _normalizer,

@@ -38,6 +38,7 @@ CALIBRATION_ITEMS = 512
 """Training items whose values set the ranges of INT8."""
 _BATCH = 64
 _PRODUCTS = ("MatMul", "Gemm")
+_LAYERS = (*_PRODUCTS, "Conv", "GRU", "LSTM")
 _ERRORS, _WARNINGS = 3, 2
 
 
@@ -45,7 +46,8 @@ class Form(StrEnum):
     """What a model is converted to. Inputs and outputs stay FP32."""
 
     FP16 = "fp16"
-    """All else is FP16."""
+    """From the first product or convolution to the last all is FP16. What brings numbers to one
+    scale before, and what makes answers of the rest, stays: FP16 ends at 65,504."""
     INT8 = "int8"
     """Convolutions that read no negative value: unsigned INT8 with zero points of ONNX Runtime's
     liking, which its kernels for x86 are quickest with."""
@@ -54,11 +56,11 @@ class Form(StrEnum):
     INT8_DYNAMIC = "int8-dynamic"
     """Products of matrices, of networks without convolutions: ranges are found in each call."""
     TENSORS = "tensors"
-    """Scalers and trees in operators that GPUs know; as many bits as before."""
+    """Scalers, trees and lists of texts in operators that GPUs know; as many bits as before."""
 
     @property
-    def suits_networks(self) -> bool:
-        """Whether it is for networks, and not for classical models."""
+    def has_fewer_bits(self) -> bool:
+        """Whether it is for networks alone, and answers nearly as before."""
         return self is not Form.TENSORS
 
 
@@ -75,6 +77,10 @@ class NotWorthwhileError(OunceError):
     """A lighter form that gains nothing; the message says why."""
 
 
+class UnsuitedError(NotWorthwhileError):
+    """There is nothing in a graph to convert."""
+
+
 def convert(model: onnx.ModelProto, form: Form, sample: Inputs) -> onnx.ModelProto:
     """The same model in another form.
 
@@ -84,7 +90,8 @@ def convert(model: onnx.ModelProto, form: Form, sample: Inputs) -> onnx.ModelPro
         sample: training items, which set the ranges of INT8.
 
     Raises:
-        NotWorthwhileError: there is nothing in the graph to convert.
+        UnsuitedError: there is nothing in the graph to convert.
+        NotWorthwhileError: an operator has no standard form.
     """
     if form is Form.TENSORS:
         return _standard(model)
@@ -92,27 +99,77 @@ def convert(model: onnx.ModelProto, form: Form, sample: Inputs) -> onnx.ModelPro
     kinds = {node.op_type for node in named.graph.node}
     with _quiet():
         if form is Form.FP16:
-            half = ONNXModel(convert_float_to_float16(named, keep_io_types=True))
-            half.topological_sort()  # casts of inputs come last
-            return normalize(half.model)
+            return _for_gpus(normalize(_half(named)))
         if form is Form.INT8_DYNAMIC:
             if "Conv" in kinds or not kinds & set(_PRODUCTS):
-                raise NotWorthwhileError("it has convolutions, or no products")
+                raise UnsuitedError("it has convolutions, or no products")
             return normalize(_dynamic(named))
         if "Conv" not in kinds:
-            raise NotWorthwhileError("it has no convolution")
+            raise UnsuitedError("it has no convolution")
         if form is Form.INT8_SYMMETRIC:
-            return normalize(_static(named, sample, QuantType.QInt8))
+            return _for_gpus(normalize(_static(named, sample, QuantType.QInt8)))
         return normalize(_unsigned(named, sample))
+
+
+def _for_gpus(model: onnx.ModelProto) -> onnx.ModelProto:
+    try:
+        return standardize(model)
+    except NoStandardFormError:
+        return model
 
 
 def _standard(model: onnx.ModelProto) -> onnx.ModelProto:
     if all(node.domain != ML for node in model.graph.node):
-        raise NotWorthwhileError("it has only operators that GPUs know")
+        raise UnsuitedError("it has only operators that GPUs know")
     try:
         return standardize(model)
     except NoStandardFormError as e:
         raise NotWorthwhileError(str(e)) from e
+
+
+def _half(model: onnx.ModelProto) -> onnx.ModelProto:
+    half = ONNXModel(
+        convert_float_to_float16(model, keep_io_types=True, node_block_list=_ends(model))
+    )
+    half.topological_sort()  # casts of inputs come last
+    graph = half.model.graph
+    halves = {
+        node.output[0]: node.input[0]
+        for node in graph.node
+        if _is_cast(node, onnx.TensorProto.FLOAT16)
+    }
+    for node in graph.node:  # what is FP32 on both sides does not go through FP16 between
+        if _is_cast(node, onnx.TensorProto.FLOAT) and node.input[0] in halves:
+            node.input[0] = halves[node.input[0]]
+    used = {name for node in graph.node for name in node.input}
+    kept = [node for node in graph.node if node.output[0] in used or node.output[0] not in halves]
+    del graph.node[:]
+    graph.node.extend(kept)
+    result: onnx.ModelProto = half.model
+    return result
+
+
+def _ends(model: onnx.ModelProto) -> list[str]:
+    """Names of nodes that read numbers as they come in, and of those behind the last layers."""
+    graph = model.graph
+    kinds = (onnx.TensorProto.FLOAT, onnx.TensorProto.STRING)
+    raw = {i.name for i in graph.input if i.type.tensor_type.elem_type in kinds}
+    found = []
+    for node in graph.node:
+        if node.op_type not in _LAYERS and raw.intersection(node.input):
+            raw.update(node.output)
+            found.append(node.name)
+    on = set[str]()  # what leads to a layer
+    for node in reversed(graph.node):
+        if node.op_type in _LAYERS or on.intersection(node.output):
+            on.update(node.input)
+        else:
+            found.append(node.name)
+    return found
+
+
+def _is_cast(node: onnx.NodeProto, to: int) -> bool:
+    return node.op_type == "Cast" and any(a.name == "to" and a.i == to for a in node.attribute)
 
 
 def _unsigned(model: onnx.ModelProto, sample: Inputs) -> onnx.ModelProto:
@@ -121,7 +178,7 @@ def _unsigned(model: onnx.ModelProto, sample: Inputs) -> onnx.ModelProto:
     signed = _convolutions_with_zero_points(first)
     n = sum(node.op_type == "Conv" for node in model.graph.node)
     if len(signed) == n:
-        raise NotWorthwhileError("every convolution reads negative values")
+        raise UnsuitedError("every convolution reads negative values")
     return _static(model, sample, QuantType.QUInt8, signed) if signed else first
 
 
@@ -207,11 +264,17 @@ class _Sample(CalibrationDataReader):  # type: ignore[misc]
 
 
 def _named(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy in which every node has a name of its own."""
+    """A copy in which every node has a name of its own, and no constant the name that quantizing
+    gives to the scale of another."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
+    names = {}
+    for i, constant in enumerate(result.graph.initializer):
+        names[constant.name] = f"constant_{i}"
+        constant.name = names[constant.name]
     for i, node in enumerate(result.graph.node):
         node.name = f"{node.op_type}_{i}"
+        node.input[:] = [names.get(name, name) for name in node.input]
     return result
 
 

@@ -1,8 +1,10 @@
 """Recipes of other forms: each trains nothing, but converts the model of another recipe."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +14,16 @@ from ounce_edge.models.runtimes.base import Inputs, LoadedModel
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
+from ounce_exporters.export.standard import standardize_where_known
 from ounce_exporters.lighter.forms import WORDS, Form, NotWorthwhileError, convert
 from ounce_exporters.lighter.race import race
-from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
+from ounce_exporters.recipe import FittedModel, Progress, Recipe, Split, TaskData
 
 MOST_OF_TIME = 0.9
 """A lighter form is kept where a call of some size takes at most this share of the original's."""
 LEAST_AGREEMENT = 0.97
-"""Share of validation items that get the same label; of scores, their rank correlation."""
+"""Share of validation items that get the same label, or a value within the tolerance; of scores,
+their rank correlation."""
 
 logger = logging.getLogger(__name__)
 
@@ -53,66 +57,86 @@ class LighterModel:
         return self._graph
 
 
-class _Once:
-    """Fits, and exports, what is asked for several times once.
+class _Fits:
+    """Does each fit of a model once, however many of its forms are made of it. Those of one model
+    are kept at a time: of each fold, and of all rows."""
 
-    Args:
-        fit: of a recipe.
-    """
+    def __init__(self) -> None:
+        self._recipe: Recipe | None = None
+        self._made: dict[str, _Fit] = {}
 
-    def __init__(self, fit: Callable[[TaskData, int, Progress], FittedModel]) -> None:
-        self._fit = fit
-        self._last: tuple[TaskData, int, FittedModel] | None = None
-        self._graph: onnx.ModelProto | None = None
+    def of(self, recipe: Recipe, data: TaskData, seed: int, progress: Progress) -> "_Fit":
+        """The fit of a recipe to the rows that teach, whatever else the data holds."""
+        if self._recipe is not recipe:
+            self._recipe, self._made = recipe, {}
+        key = _digest(data.train, seed)
+        if key not in self._made:
+            self._made[key] = _Fit(recipe, recipe.fit(data, seed, progress))
+        return self._made[key]
 
-    def fit(self, data: TaskData, seed: int, progress: Progress) -> FittedModel:
-        """The model of these rows and this seed."""
-        last = self._last
-        if last is None or last[0].train is not data.train or last[1] != seed:
-            last = self._last = data, seed, self._fit(data, seed, progress)
-            self._graph = None
-        return last[2]
 
+class _Fit:
+    """A fitted model, and its graph once it is asked for; nobody changes it."""
+
+    def __init__(self, recipe: Recipe, model: FittedModel) -> None:
+        self._recipe, self.model = recipe, model
+
+    @cached_property
     def graph(self) -> onnx.ModelProto:
-        """Of what was fitted last; nobody changes it."""
-        assert self._last is not None
-        if self._graph is None:
-            self._graph = self._last[2].to_onnx()
-        return self._graph
+        graph = self.model.to_onnx()
+        return standardize_where_known(graph) if self._recipe.family == "neural" else graph
+
+
+def _digest(rows: Split, seed: int) -> str:
+    found = hashlib.sha256(f"{seed}".encode())
+    arrays = {**rows.inputs, "/targets": rows.targets}
+    if rows.soft is not None:
+        arrays["/soft"] = rows.soft
+    for name, array in arrays.items():
+        found.update(f"{name} {array.dtype} {array.shape}".encode())
+        is_text = array.dtype == np.object_
+        found.update(repr(array.tolist()).encode() if is_text else np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 def with_lighter(
     recipes: Sequence[Recipe], *, keep: bool = False, race: Race = race
 ) -> list[Recipe]:
-    """The same recipes, and behind each those of its other forms. The model is trained once for all
-    of them.
+    """The same recipes, and behind each those of its other forms. Each model is trained once for
+    all of them: where there are folds, the model of each fold is.
 
     A form is worth a place where it is cheaper, and answers nearly as its original does. Where it
     is not, its `fit` raises `NotWorthwhileError`.
 
     Args:
-        recipes: of a task whose validation items teach no model.
+        recipes: of a task.
         keep: forms stay that are no cheaper on this machine, for another one, such as a GPU.
         race: times a form against its original.
     """
     found = []
+    fits = _Fits()
     for recipe in recipes:
         is_network = recipe.family == "neural"
-        forms = [form for form in Form if form.suits_networks == is_network]
-        once = _Once(recipe.fit)
-        others = [_lighter(recipe, once, form, None if keep else race) for form in forms]
-        found += [replace(recipe, fit=once.fit), *others]
+        forms = [form for form in Form if is_network or not form.has_fewer_bits]
+        others = [_lighter(recipe, fits, form, None if keep else race) for form in forms]
+        found += [_kept(recipe, fits), *others]
     return found
 
 
-def _lighter(recipe: Recipe, once: _Once, form: Form, race: Race | None) -> Recipe:
+def _kept(recipe: Recipe, fits: _Fits) -> Recipe:
     def fit(data: TaskData, seed: int, progress: Progress) -> FittedModel:
-        original = once.fit(data, seed, progress)
-        whole = once.graph()
-        model = _convert(whole, form, data, original)
-        _check_answers(model, data)
+        return fits.of(recipe, data, seed, progress).model
+
+    return replace(recipe, fit=fit)
+
+
+def _lighter(recipe: Recipe, fits: _Fits, form: Form, race: Race | None) -> Recipe:
+    def fit(data: TaskData, seed: int, progress: Progress) -> FittedModel:
+        original = fits.of(recipe, data, seed, progress)
+        model = _make(original, form, data)
         if race is not None:
-            before = OnnxCpuRuntime().load(Path("fp32.onnx"), whole.SerializeToString())
+            content = original.graph.SerializeToString()
+            before = OnnxCpuRuntime().load(Path("fp32.onnx"), content)
             _check_cost(race(model.loaded, before, data.train.inputs))
         return model
 
@@ -126,32 +150,41 @@ def _lighter(recipe: Recipe, once: _Once, form: Form, race: Race | None) -> Reci
     )
 
 
-def _convert(
-    whole: onnx.ModelProto, form: Form, data: TaskData, original: FittedModel
-) -> LighterModel:
+def _make(original: _Fit, form: Form, data: TaskData) -> LighterModel:
     try:
-        return LighterModel(convert(whole, form, data.train.inputs), original, form)
+        graph = convert(original.graph, form, data.train.inputs)
+        model = LighterModel(graph, original.model, form)
+        _check_answers(model, data)
     except NotWorthwhileError:
         raise
     except Exception as e:  # libraries raise many types; the original is on the ladder
         logger.debug("conversion failed form=%s", form, exc_info=True)
         reason = " ".join(str(e).split())[:200]
-        raise NotWorthwhileError(f"it can't be converted: {type(e).__name__}: {reason}") from e
+        raise NotWorthwhileError(f"it can't be made: {type(e).__name__}: {reason}") from e
+    return model
 
 
 def _check_answers(model: LighterModel, data: TaskData) -> None:
     inputs = data.validation.inputs
     found, wanted = (m.predict(inputs) for m in (model, model.original))
-    if wanted.shape[1] == 1:  # scores: their order is what p-values are made of
+    if wanted.shape[1] > 1:
+        shared, what = _share(found.argmax(axis=1) == wanted.argmax(axis=1), found), "are"
+    elif data.spec.tolerance is not None:
+        near = np.abs(found[:, 0] - wanted[:, 0]) <= data.spec.tolerance
+        shared, what = _share(near, found), "are within the tolerance of"
+    else:  # scores: their order is what p-values are made of
         together = float(spearmanr(found[:, 0], wanted[:, 0]).statistic)
-        if together < LEAST_AGREEMENT:
+        if not together >= LEAST_AGREEMENT:  # also where all are the same, or one is no number
             raise NotWorthwhileError(
                 f"its scores have a rank correlation of only {together:.2f} with its original's"
             )
         return
-    agreement = float((found.argmax(axis=1) == wanted.argmax(axis=1)).mean())
-    if agreement < LEAST_AGREEMENT:
-        raise NotWorthwhileError(f"only {agreement:.1%} of its answers are its original's")
+    if shared < LEAST_AGREEMENT:
+        raise NotWorthwhileError(f"only {shared:.1%} of its answers {what} its original's")
+
+
+def _share(same: NDArray[np.bool_], answers: NDArray[np.float32]) -> float:
+    return float((same & np.isfinite(answers).all(axis=1)).mean())
 
 
 def _check_cost(times: dict[int, float]) -> None:

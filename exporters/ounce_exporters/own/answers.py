@@ -9,6 +9,7 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 from ounce_schemas.errors import ExportError
+from ounce_schemas.wording import counted
 
 _ROWS = 256
 _REASON = 300
@@ -68,7 +69,7 @@ class Session:
             )
         names = set(parts[0]).intersection(*parts)
         if not names:
-            raise ExportError(f"no output has one answer for each of {n_items} items")
+            raise ExportError(f"no output has one answer for each of {counted(n_items, 'item')}")
         return {
             port.name: np.concatenate([part[port.name] for part in parts])
             for port in self.outputs

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from ounce_schemas.errors import DataError, ExportError
 from ounce_schemas.task import TensorSpec
+from ounce_schemas.wording import counted
 
 from ounce_exporters.own.answers import Port
 
@@ -125,8 +126,8 @@ def feed_image(port: Port, tensor: TensorSpec, pixels: Range, to: str) -> Feedin
         value = result.add("Tile", value, np.array([1, 3, 1, 1]))
     elif channels != own:
         raise ExportError(
-            f"its input {port.name!r} has {channels} channels, and the task's images have {own}: "
-            f"give --image {height}x{width}x{channels}"
+            f"its input {port.name!r} has {counted(channels, 'channel')}, and the task's images "
+            f"have {own}: give --image {height}x{width}x{channels}"
         )
     if not flat:
         wanted = sides[1:] if first else sides[:2]

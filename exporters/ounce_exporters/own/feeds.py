@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.wording import counted
 
 from ounce_exporters.own.answers import Port
 from ounce_exporters.recipe import Inputs
@@ -128,7 +129,11 @@ def _find(port: Port, task: TaskSpec) -> Feed:
     if port.kind != _TEXT and port.kind not in _KINDS:
         raise ExportError(f"input {port.name!r} is a {port.kind}: numbers or texts can be sent")
     if not port.shape or port.shape[0] is not None:
-        fixed = f"is made for {port.shape[0]} items a call" if port.shape else "has no dimension"
+        fixed = (
+            f"is made for {counted(port.shape[0] or 0, 'item')} a call"
+            if port.shape
+            else "has no dimension"
+        )
         raise ExportError(
             f"input {port.name!r} {fixed}: export the model with an open batch dimension "
             "(torch: dynamic_shapes; skl2onnx: FloatTensorType([None, n]))"

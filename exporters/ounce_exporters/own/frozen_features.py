@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.wording import counted
 
 from ounce_exporters.crossfit import select
 from ounce_exporters.export.graphs import declare, normalize
@@ -88,7 +89,7 @@ def _feeding(ports: Sequence[Port], data: TaskData, pixels: Range) -> Feeding:
         return result
     if len(ports) != 1:
         names = ", ".join(repr(port.name) for port in ports)
-        raise ExportError(f"it has {len(ports)} inputs ({names}), and the task has one")
+        raise ExportError(f"it has {counted(len(ports), 'input')} ({names}), and the task has one")
     (port,) = ports
     if port.kind not in ELEMENTS:
         raise ExportError(f"its input {port.name!r} is a {port.kind}: numbers can be sent")

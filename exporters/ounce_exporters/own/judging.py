@@ -12,6 +12,7 @@ from ounce_schemas.cells import as_text
 from ounce_schemas.documents import MODEL_FILE
 from ounce_schemas.errors import ArtifactError, DataError
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.wording import counted
 from pandas.api.types import is_numeric_dtype
 from sklearn.model_selection import train_test_split
 
@@ -52,7 +53,9 @@ def judges_of_file(judges: Judges, rows: Rows) -> tuple[Judges, list[str]]:
         return judges, lines
     n = len(items)
     if n < LEAST_ROWS:
-        raise DataError(f"{path} has {n} rows that can judge: at least {LEAST_ROWS} are needed")
+        raise DataError(
+            f"{path} has {counted(n, 'row')} that can judge: at least {LEAST_ROWS} are needed"
+        )
     classifies = task.classifies
     counts = np.bincount(items.targets) if classifies else np.array([0])
     validation, test = train_test_split(
@@ -135,7 +138,7 @@ def _read(judges: Judges, rows: Rows) -> tuple[Split, Groups | None, list[str]]:
         for cell in tensor.cells or ():
             column, unread = read_values(cell, frame[cell.column])
             if unread:
-                lines.append(f"{unread} cells of column {cell.column!r} are read as gaps")
+                lines.append(f"read as gaps: {counted(unread, 'cell')} of column {cell.column!r}")
             values.append(column)
         inputs[tensor.name] = np.stack(values, axis=1).reshape(len(frame), *tensor.shape)
     if task.classifies:
@@ -151,7 +154,10 @@ def _read(judges: Judges, rows: Rows) -> tuple[Split, Groups | None, list[str]]:
         kept = np.isfinite(numbers)
     if not kept.all():
         n = int((~kept).sum())
-        lines.append(f"{n} rows are left out: their {target!r} is no answer of the task")
+        lines.append(
+            f"{counted(n, 'row is left out: its', 'rows are left out: their')} {target!r} is no "
+            "answer of the task"
+        )
     before = judges.data.groups
     by = rows.by or (before.column if before is not None and before.column in frame else None)
     groups = None if by is None else Groups(by, group_names(frame[by])[kept])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ounce_schemas.cells import as_text
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.wording import counted
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import BaseEstimator, is_classifier
@@ -103,8 +104,8 @@ def _numbers(model: Any, task: TaskSpec) -> TensorSpec:
         if tensor.datatype == "FP32" and tensor.size == width:
             return tensor
     raise ExportError(
-        f"it was fitted on an array of {width} columns, and no input of task {task.name!r} has "
-        "so many numbers: fit it on a frame with the names of the task's columns"
+        f"it was fitted on an array of {counted(width, 'column')}, and no input of task "
+        f"{task.name!r} has so many numbers: fit it on a frame with the names of the task's columns"
     )
 
 

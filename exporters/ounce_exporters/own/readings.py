@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 from ounce_schemas.cells import as_text
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.wording import counted
 
 from ounce_exporters.export.graphs import UNCALIBRATED
 from ounce_exporters.own.labels import column_labels, place_labels
@@ -197,8 +198,8 @@ def _columns(
     if len(labels) != array.shape[1]:
         if array.shape[1] != len(task.labels):
             raise ExportError(
-                f"output {name!r} has {array.shape[1]} columns, and task {task.name!r} has "
-                f"{len(task.labels)} labels: {', '.join(task.labels[:20])}"
+                f"output {name!r} has {counted(array.shape[1], 'column')}, and task {task.name!r} "
+                f"has {len(task.labels)} labels: {', '.join(task.labels[:20])}"
             )
         notes[0] += f" of {', '.join(task.labels[:20])}, in the task's order"
         return Reading(name, form, tuple(range(len(task.labels)))), notes

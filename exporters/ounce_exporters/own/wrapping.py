@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from onnx import compose, inliner, numpy_helper
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.wording import counted
 
 from ounce_exporters.export.graphs import UNCALIBRATED, declare, normalize
 from ounce_exporters.own.answers import Session
@@ -107,14 +108,14 @@ def wrap(
         if fixed is None:
             raise
         raise ExportError(
-            f"it is made for {fixed} items a call, and fails with others: export the model with an "
-            f"open batch dimension (torch: dynamic_shapes); {e}"
+            f"it is made for {counted(fixed, 'item')} a call, and fails with others: export the "
+            f"model with an open batch dimension (torch: dynamic_shapes); {e}"
         ) from e
     labels = hints.labels or foreign.labels
     reading, notes = read_outputs(task, outputs, known, hints.name, labels)
     scores = reading.scores(outputs[reading.output])
     if fixed is not None:
-        notes.append(f"it was made for {fixed} items a call: it gets any number")
+        notes.append(f"it was made for {counted(fixed, 'item')} a call: it gets any number")
     _check_finite(items, reading, scores)
     _check_steady(session, feeds, items, reading, scores, why_unsteady(plain))
     if task.classifies and not hints.labels:

@@ -30,9 +30,10 @@ def find_curve(
 
     Returns:
         Nothing where there are no folds, or more rows than `MOST_ROWS`. Nor of a distilled
-        model: each of its fits is several of its teacher.
+        model: each of its fits is several of its teacher. Nor of another form of a model, whose
+        curve is the model's.
     """
-    if recipe.above is not None:
+    if recipe.form_of is not None:
         return ()
     if judge is None or data.folds is None or data.folds.min() < 0 or len(data.train) > MOST_ROWS:
         return ()

@@ -8,6 +8,7 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import MODEL_FILE
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.wording import counted
 
 from ounce_exporters.export.artifacts import REPORT_FILE, read_cards, write_file
 from ounce_exporters.recipe import TaskData
@@ -173,7 +174,7 @@ def _folds(card: ModelCard) -> str:
         return ""
     return (
         f"Accuracy by cross-validation {c.mean:.4f}, 95% interval {c.low:.3f} to {c.high:.3f}, of "
-        f"{len(c.folds)} folds. "
+        f"{counted(len(c.folds), 'fold')}. "
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.wording import counted
 from sklearn.model_selection import train_test_split
 
 from ounce_exporters.recipe import Inputs, Split, TaskData
@@ -79,15 +80,15 @@ def check_sizes(spec: TaskSpec, targets: NDArray[Any]) -> None:
     """
     if len(targets) < LEAST_ROWS:
         raise DataError(
-            f"task {spec.name!r} has {len(targets)} rows: at least {LEAST_ROWS} are needed to "
-            "train, calibrate and test"
+            f"task {spec.name!r} has {counted(len(targets), 'row')}: at least {LEAST_ROWS} are "
+            "needed to train, calibrate and test"
         )
     if spec.kind == "classification":
         counts = np.bincount(targets.astype(np.int64), minlength=len(spec.labels))
         for label, count in zip(spec.labels, counts, strict=True):
             if count < LEAST_PER_CLASS:
                 raise DataError(
-                    f"class {label!r} of task {spec.name!r} has {count} rows: at least "
+                    f"class {label!r} of task {spec.name!r} has {counted(count, 'row')}: at least "
                     f"{LEAST_PER_CLASS} are needed; add rows of this class or remove it"
                 )
 

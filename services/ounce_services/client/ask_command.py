@@ -15,6 +15,7 @@ from ounce_schemas.errors import BrokerError
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.policy import MAX_LATENCY_LIMIT_MS
 from ounce_schemas.task import TaskName
+from ounce_schemas.wording import counted
 from pydantic import BaseModel, Field, model_validator
 
 from ounce_services.client.answer import Answer, RefusedError
@@ -196,7 +197,7 @@ def _explained(found: Answer) -> dict[str, str]:
     shown = [f"{value:+.4g} {name}" for name, value in ordered[:_MOST_SHOWN]]
     if len(ordered) > _MOST_SHOWN:
         rest = sum(value for _, value in ordered[_MOST_SHOWN:])
-        shown.append(f"{rest:+.4g} of {len(ordered) - _MOST_SHOWN} others")
+        shown.append(f"{rest:+.4g} of {counted(len(ordered) - _MOST_SHOWN, 'other')}")
     score = explanation.base + sum(explanation.contributions.values())
     what = f"{explanation.score} {score:.4g} = {explanation.base:.4g} {' '.join(shown)}"
     return {"explained": f"{what} ({explanation.method})"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ounce_schemas.errors import DataError
+from ounce_schemas.wording import counted
 
 MOST_ROWS = 10_000
 
@@ -35,7 +36,9 @@ def read_rows(data: str | None, file: Path | None) -> list[Any]:
     except (ValueError, csv.Error) as e:
         raise DataError(f"{file}: can't be read: {e}") from e
     if not 0 < len(rows) <= MOST_ROWS:
-        raise DataError(f"{file}: holds {len(rows)} rows; 1 to {MOST_ROWS} can be asked at once")
+        raise DataError(
+            f"{file}: holds {counted(len(rows), 'row')}; 1 to {MOST_ROWS} can be asked at once"
+        )
     return rows
 
 
@@ -68,7 +71,9 @@ def _table(text: str, separator: str | None) -> list[Any]:
     wrong = [(number, line) for number, line in lines if len(line) != len(names)]
     if 2 * len(wrong) >= len(lines):
         number, line = wrong[0]
-        raise ValueError(f"line {number} has {len(line)} values, and the first {len(names)}")
+        raise ValueError(
+            f"line {number} has {counted(len(line), 'value')}, and the first {len(names)}"
+        )
     if all(not name or _is_number(name) for name in names):  # a gap is no name
         return [",".join(line) for _, line in lines]
     return [

@@ -3,15 +3,16 @@
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from ounce_schemas.errors import BrokerError
-from ounce_schemas.first_contact import first_contact
+from ounce_schemas.first_contact import first_contact, is_embedded
 from ounce_schemas.topics import requests_topic
 
 CLIENT_CONFIG: dict[str, str | int | float | bool] = {"log_level": 2, "client.id": "ounce"}
@@ -23,7 +24,6 @@ OPEN: Mapping[str, Any] = MappingProxyType({})
 _OF_REQUESTS = re.compile(re.escape(requests_topic("TASK")).replace("TASK", "(.+)"))
 _MOST_TASKS = 10
 """Tasks that an error lists."""
-_EMBEDDED_CLUSTER_PREFIX = "mockCluster"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Cluster:
     @property
     def is_embedded(self) -> bool:
         """Whether it is librdkafka's mock cluster."""
-        return self.id.startswith(_EMBEDDED_CLUSTER_PREFIX)
+        return is_embedded(self.id)
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,21 @@ def create_topics(
     ]
 
 
+def topic_ids(client: AdminClient, names: Iterable[str], timeout_s: float) -> dict[str, str]:
+    """Ids of these topics, as far as Kafka tells: one that is made anew has another.
+
+    The embedded broker knows none, and is silent when it is asked.
+    """
+    asked: Mapping[str, Future[Any]] = client.describe_topics(
+        TopicCollection([*names]), request_timeout=timeout_s
+    )
+    found = {}
+    for name, answer in asked.items():
+        with suppress(KafkaException):
+            found[name] = str(answer.result(2 * timeout_s).topic_id)
+    return found
+
+
 def require_topics(cluster: Cluster, task: str, names: Iterable[str]) -> None:
     """Check that a task's topics are there.
 
@@ -123,6 +138,14 @@ def require_topics(cluster: Cluster, task: str, names: Iterable[str]) -> None:
         )
 
 
+def as_cluster(found: Any) -> Cluster:
+    """The cluster that a client's `list_topics` shows."""
+    return Cluster(
+        id=found.cluster_id or "",
+        partitions={name: len(topic.partitions) for name, topic in found.topics.items()},
+    )
+
+
 def _connect(
     bootstrap_servers: str, timeout_s: float, security: Mapping[str, Any]
 ) -> tuple[AdminClient, Cluster]:
@@ -132,23 +155,16 @@ def _connect(
         timeout_s,
         KafkaException,
     )
-    return client, _cluster(found)
+    return client, as_cluster(found)
 
 
 def _describe(client: AdminClient, bootstrap_servers: str, timeout_s: float) -> Cluster:
     try:
-        return _cluster(client.list_topics(timeout=timeout_s))
+        return as_cluster(client.list_topics(timeout=timeout_s))
     except KafkaException as e:
         raise BrokerError(
             f"Kafka at {bootstrap_servers} answers no longer: {e.args[0].str()}"
         ) from e
-
-
-def _cluster(found: Any) -> Cluster:
-    return Cluster(
-        id=found.cluster_id or "",
-        partitions={name: len(topic.partitions) for name, topic in found.topics.items()},
-    )
 
 
 def _was_created(name: str, requests: Mapping[str, "Future[None]"]) -> bool:

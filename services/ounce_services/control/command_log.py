@@ -4,7 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from ounce_schemas.errors import ArtifactError, PolicyError
 from ounce_schemas.policy_history import PolicyHistory
@@ -14,15 +14,26 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ounce_services.control.access.audit import Audit, Seen
 from ounce_services.control.following import Following, Records
-from ounce_services.control.store.outbox import Outbox
+from ounce_services.control.store.outbox import Outbox, Record, models_record, policy_record
 
 _log = logging.getLogger(__name__)
 _BEGINNING_MS = 0
 
 
+class _Found(NamedTuple):
+    """A change that Kafka holds."""
+
+    record: Record
+    at_ms: int
+    author: str
+    subject: str
+    outcome: str
+
+
 class CommandLog:
     """Adds lines to the audit log, with the authors that the records name, while `following` lasts.
-    What is in the log already, or was sent from here, gets none.
+    What is in the log already, or was sent from here, gets none. What is older than the database
+    may have been sent from anywhere, and is called `earlier`.
 
     Args:
         connection: where Kafka is, as librdkafka wants it.
@@ -34,9 +45,11 @@ class CommandLog:
         self._audit = audit
         self._outbox = outbox
         self._history = PolicyHistory()
-        self._unwritten: deque[tuple[Seen, str]] = deque()
-        """What was seen, and the record of it, until the database has taken it."""
-        self._following = Following(connection, "log of commands", self.topics, self.take)
+        self._unwritten: deque[_Found] = deque()
+        """What was seen, until the database has taken it."""
+        self._following = Following(
+            connection, "log of commands", self.topics, self.take, self.begin
+        )
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -49,28 +62,36 @@ class CommandLog:
         self._write()  # each record comes once: what the database did not take is tried again
         return {t: _BEGINNING_MS for t in (POLICIES_TOPIC, MODELS_TOPIC) if t in names}
 
+    def begin(self, topic: str) -> None:
+        """A topic is read from its beginning."""
+        if topic == POLICIES_TOPIC:
+            self._history = PolicyHistory()
+
     def take(self, topic: str, records: Records) -> None:
         """Take in records of a topic; what changes nothing is passed over."""
         for key, value in records:
             try:
-                seen = self._policy(value) if topic == POLICIES_TOPIC else _models(key, value)
+                found = self._policy(value) if topic == POLICIES_TOPIC else _models(key, value)
             except (PolicyError, ArtifactError):  # workers tell of it
                 continue
-            if seen is not None:
-                self._unwritten.append((seen, (value or b"").decode()))
+            if found is not None:
+                self._unwritten.append(found)
         self._write()
 
     def _write(self) -> None:
         try:
             while self._unwritten:
-                seen, record = self._unwritten[0]
-                if not self._outbox.has_sent(record):
-                    self._audit.add_seen(seen)
+                found = self._unwritten[0]
+                if not self._outbox.has_sent(found.record):
+                    when = "command" if found.at_ms >= self._audit.began_ms() else "earlier"
+                    action = f"{found.record.kind}.{when}"
+                    _, at_ms, author, subject, outcome = found
+                    self._audit.add_seen(Seen(at_ms, author, action, subject, outcome))
                 self._unwritten.popleft()
         except SQLAlchemyError as e:
             _log.warning("the audit log gets what commands changed later: %s", type(e).__name__)
 
-    def _policy(self, value: bytes | None) -> Seen | None:
+    def _policy(self, value: bytes | None) -> _Found | None:
         version = self._history.take(value)
         if version is None:
             return None
@@ -78,23 +99,23 @@ class CommandLog:
         how = f"the canary of v{version.promotes}" if version.promotes else how
         on_trial = [name for name in ("canary", "shadow") if getattr(version, name) is not None]
         parts = (f"{version.name} in force", how, *(f"a {name}" for name in on_trial), version.note)
-        return Seen(
+        return _Found(
+            policy_record(version.number, (value or b"").decode()),
             round(version.at.timestamp() * 1e3),
             version.author,
-            "policy.command",
             f"{version.name}, based on {version.base}",
             ": ".join(filter(None, parts)),
         )
 
 
-def _models(key: bytes | None, value: bytes | None) -> Seen | None:
+def _models(key: bytes | None, value: bytes | None) -> _Found | None:
     if value is None:
         return None
     served = read_in_service((key or b"").decode(errors="replace"), value)
-    return Seen(
+    return _Found(
+        models_record(served.task, served.number, value.decode()),
         served.at_ms,
         served.author,
-        "models.command",
         f"{served.task} {served.release[:12]}, based on {served.number - 1}",
         f"number {served.number} in service",
     )

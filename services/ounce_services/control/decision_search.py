@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from ounce_schemas.at_hand import take_at_hand
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.prediction import Decision
@@ -97,7 +98,7 @@ def _read_newest(
     while left:
         if time.monotonic() > until_s:
             raise BrokerError(f"Kafka did not give all of {topic} in {3 * timeout_s:g} s")
-        for message in consumer.consume(2000, 0.2):
+        for message in take_at_hand(consumer, 2000, 0.2):
             error = message.error()
             if error is None:
                 look(message)

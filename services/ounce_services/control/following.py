@@ -8,12 +8,16 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 from ounce_schemas.errors import OunceError
 
-from ounce_services.cluster.admin import CLIENT_CONFIG
+from ounce_services.cluster.admin import CLIENT_CONFIG, as_cluster, topic_ids
 
 Records = list[tuple[bytes | None, bytes | None]]
 """Keys and values."""
+
+_Place = tuple[str, int]
+"""A topic and a partition of it."""
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 2.0
@@ -31,6 +35,8 @@ class Following:
             again.
         take: told of a topic and some of its records. Where a time is given, each record comes
             once, also after a failure.
+        begin: told of a topic whose records come from that time on: at first, and again where it
+            was made anew.
     """
 
     def __init__(
@@ -39,13 +45,17 @@ class Following:
         name: str,
         wanted: Callable[[set[str]], Mapping[str, int | None]],
         take: Callable[[str, Records], None],
+        begin: Callable[[str], None] = lambda topic: None,
     ) -> None:
         self._connection = connection
         self._name = name
         self._wanted = wanted
         self._take = take
-        self._next: dict[tuple[str, int], int] = {}
-        """Offsets behind what was taken, by topic and partition."""
+        self._begin = begin
+        self._next: dict[_Place, int] = {}
+        """Offsets behind what was taken."""
+        self._topic_ids: dict[str, str] = {}
+        """Of those that are read from a time on, as far as Kafka tells."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -72,7 +82,9 @@ class Following:
         while not stop.is_set():
             try:
                 with closing(Consumer(settings)) as consumer:
-                    self._read_on(consumer, stop)
+                    self._read_on(
+                        consumer, AdminClient({**CLIENT_CONFIG, **self._connection}), stop
+                    )
             except (KafkaException, OunceError) as e:
                 _log.info("the %s goes on later: %s", self._name, e)
                 stop.wait(_LOOK_EVERY_S)
@@ -80,13 +92,13 @@ class Following:
                 _log.exception("the %s goes on later", self._name)
                 stop.wait(_LOOK_EVERY_S)
 
-    def _read_on(self, consumer: Consumer, stop: threading.Event) -> None:
-        assigned: set[tuple[str, int]] = set()
+    def _read_on(self, consumer: Consumer, admin: AdminClient, stop: threading.Event) -> None:
+        assigned: set[_Place] = set()
         look_s = 0.0
         while not stop.is_set():
             if time.monotonic() >= look_s:
                 look_s = time.monotonic() + _LOOK_EVERY_S
-                assigned = self._assign(consumer, assigned)
+                assigned = self._assign(consumer, admin, assigned)
             by_topic: dict[str, Records] = {}
             for message in consumer.consume(5000, 0.2):
                 if message.error() is None:
@@ -96,23 +108,38 @@ class Following:
             for topic, records in by_topic.items():
                 self._take(topic, records)
 
-    def _assign(self, consumer: Consumer, assigned: set[tuple[str, int]]) -> set[tuple[str, int]]:
+    def _assign(self, consumer: Consumer, admin: AdminClient, assigned: set[_Place]) -> set[_Place]:
         """Begin with what is wanted from now on, end what is not; what is read then."""
-        topics = consumer.list_topics(timeout=_TIMEOUT_S).topics
+        found = consumer.list_topics(timeout=_TIMEOUT_S)
+        topics = found.topics
         wanted = self._wanted(set(topics))
         parts = {(name, p) for name in wanted if name in topics for p in topics[name].partitions}
-        begun, ended = parts - assigned, assigned - parts
-        self._next = {each: offset for each, offset in self._next.items() if each in parts}
-        if ended:
+        timed = {name for name, _ in parts if wanted[name] is not None}
+        anew = set() if as_cluster(found).is_embedded else self._made_anew(admin, timed)
+        self._next = {
+            each: n for each, n in self._next.items() if each in parts and each[0] not in anew
+        }
+        kept = {each for each in assigned & parts if each[0] not in anew}
+        if ended := assigned - kept:
             consumer.incremental_unassign([TopicPartition(*each) for each in ended])
-        if begun:
+        if begun := parts - kept:
+            known = {name for name, _ in {*kept, *self._next}}
+            for name in sorted({name for name, _ in begun} & timed - known):
+                self._begin(name)
             consumer.incremental_assign(self._starts(consumer, begun, wanted))
         return parts
 
+    def _made_anew(self, admin: AdminClient, names: set[str]) -> set[str]:
+        """Those of these topics that are others than at the last look."""
+        told = topic_ids(admin, names, _TIMEOUT_S) if names else {}
+        before = {name: id_ for name, id_ in self._topic_ids.items() if name in names}
+        self._topic_ids = {**before, **told}
+        return {name for name, id_ in told.items() if before.get(name, id_) != id_}
+
     def _starts(
-        self, consumer: Consumer, parts: set[tuple[str, int]], wanted: Mapping[str, int | None]
+        self, consumer: Consumer, parts: set[_Place], wanted: Mapping[str, int | None]
     ) -> list[TopicPartition]:
-        """Where to begin; no record is as new: at the end."""
+        """Where to begin."""
         starts, timed = [], []
         for name, p in parts:
             at_ms, offset = wanted[name], self._next.get((name, p))
@@ -122,4 +149,15 @@ class Following:
                 starts.append(TopicPartition(name, p, offset))
             else:
                 timed.append(TopicPartition(name, p, at_ms))
-        return starts + (consumer.offsets_for_times(timed, _TIMEOUT_S) if timed else [])
+        return starts + (_offsets(consumer, timed) if timed else [])
+
+
+def _offsets(consumer: Consumer, timed: list[TopicPartition]) -> list[TopicPartition]:
+    """Where the records since these times begin; no record is as new: where it ends now."""
+    ends = [consumer.get_watermark_offsets(at, timeout=_TIMEOUT_S)[1] for at in timed]
+    before = {(at.topic, at.partition): end for at, end in zip(timed, ends, strict=True)}
+    found = consumer.offsets_for_times(timed, _TIMEOUT_S)
+    for at in found:
+        if at.offset == OFFSET_END:  # else what comes before the first fetch would be passed over
+            at.offset = before[at.topic, at.partition]
+    return found

@@ -10,7 +10,7 @@ from ounce_schemas.model_store import ModelStore
 from ounce_schemas.release import InService, Release, signature_path
 
 from ounce_services.control.errors import NotFoundError, RefusedError, StaleError
-from ounce_services.control.store.outbox import Fate, Kind, Outbox, Record, State
+from ounce_services.control.store.outbox import Fate, Outbox, State, models_record
 from ounce_services.registry.publishing import Registry
 from ounce_services.registry.store import find_release, whole_digest
 from ounce_services.registry.topic import ServedModels
@@ -47,20 +47,31 @@ class _ThroughOutbox:
         """What serves, by task."""
         return self.topic.read()
 
+    def check(self, task: str) -> None:
+        """Refuse a change that comes too late, before anything is made for it.
+
+        Raises:
+            StaleError: another number than `base` serves.
+        """
+        now = self.read().get(task)
+        if now is not None:
+            self._check(task, now.number)
+
     def put(self, served: InService) -> None:
         """Put a release in service.
 
         Raises:
             StaleError: another number than `base` serves.
         """
-        if served.number != self.base + 1:
-            raise StaleError(
-                f"number {served.number - 1} of task {served.task} serves, not {self.base}"
-            )
-        record = Record(Kind.MODELS, served.task, served.number, served.model_dump_json())
+        self._check(served.task, served.number - 1)
+        record = models_record(served.task, served.number, served.model_dump_json())
         self.fate = self.outbox.send(record)
         if self.fate.state is State.REFUSED:
             raise StaleError(self.fate.reason)
+
+    def _check(self, task: str, number: int) -> None:
+        if number != self.base:
+            raise StaleError(f"number {number} of task {task} serves, not {self.base}")
 
 
 class ModelBook:
@@ -135,6 +146,7 @@ class ModelBook:
             StaleError: another number than `base` serves.
         """
         registry, topic = self._registry(base, author)
+        topic.check(task)
         try:
             served, release = registry.retire(task, models)
         except ArtifactError as e:

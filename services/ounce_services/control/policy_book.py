@@ -19,7 +19,7 @@ from ounce_schemas.policy_history import Change, PolicyHistory, PolicyVersion, n
 
 from ounce_services.control.carriers import Policies
 from ounce_services.control.errors import NotFoundError, RefusedError, StaleError
-from ounce_services.control.store.outbox import Kind, Outbox, Record, State
+from ounce_services.control.store.outbox import Kind, Outbox, State, policy_record
 from ounce_services.control.store.policy_mirror import PolicyMirror
 from ounce_services.policies.options import look_for_faults
 from ounce_services.policies.topic import MOST_BYTES
@@ -186,7 +186,7 @@ class PolicyBook:
         payload = version.model_dump_json()
         if len(payload.encode()) > MOST_BYTES:
             raise RefusedError(f"the policy is too large: at most {MOST_BYTES} bytes as a record")
-        fate = self._outbox.send(Record(Kind.POLICY, "policy", version.number, payload))
+        fate = self._outbox.send(policy_record(version.number, payload))
         if fate.state is State.REFUSED:
             raise StaleError(fate.reason)
         if fate.state is State.IN_FORCE:

@@ -8,6 +8,7 @@ import click
 import msgspec
 from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.errors import Reason
+from ounce_schemas.wording import counted
 
 from ounce_services.dead_letters.detail import detail
 from ounce_services.dead_letters.index import Index
@@ -110,7 +111,7 @@ def list_command(
             for line in table(list(newest.entries(index)), width):
                 click.echo(line)
             click.echo()
-        others = f" like that, {unwanted:,} others" if unwanted and not newest.seen else ""
+        others = f" like that, {counted(unwanted, 'other')}" if unwanted and not newest.seen else ""
         click.echo(f"{summary(index.counts(), index.foreign)}{others}")
     if limit and newest.seen > limit:
         click.echo(f"the newest {limit:,} are shown; --limit 0 shows all", err=True)

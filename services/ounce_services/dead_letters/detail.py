@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from ounce_schemas.wording import counted
+
 from ounce_services.dead_letters.display import body_lines, one_line, plain, quoted, utc
 from ounce_services.dead_letters.letter import Headers, StoredRecord, read_letter, read_mark
 
@@ -38,7 +40,7 @@ def detail(record: StoredRecord, replayed_at_ms: int | None) -> Iterator[str]:
         yield "foreign, not a dead letter: it lacks the headers that a worker adds"
     yield _field("key", plain(record.key))
     yield from _header_lines(record.headers if letter is None else letter.headers)
-    size = "" if record.value is None else f", {len(record.value):,} bytes"
+    size = "" if record.value is None else f", {counted(len(record.value), 'byte')}"
     yield f"body{size}"
     for line in body_lines(record.value):
         yield f"  {line}"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from ounce_schemas.json_errors import NO_JSON
+from ounce_schemas.wording import counted
 
 _DUMP_WIDTH = 16
 _MOST_DUMPED_BYTES = 4096
@@ -59,7 +60,7 @@ def body_lines(value: bytes | None) -> Iterator[str]:
         return
     yield from hex_dump(value[:_MOST_DUMPED_BYTES])
     if len(value) > _MOST_DUMPED_BYTES:
-        yield f"... {len(value) - _MOST_DUMPED_BYTES:,} bytes more; --raw writes all"
+        yield f"... {counted(len(value) - _MOST_DUMPED_BYTES, 'byte')} more; --raw writes all"
 
 
 def hex_dump(value: bytes) -> Iterator[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 import msgspec
+from ounce_schemas.wording import counted
 
 from ounce_services.dead_letters.display import one_line, plain, shortened, utc
 from ounce_services.dead_letters.index import Count, Index
@@ -143,4 +144,4 @@ def summary(counts: Mapping[str, Count], foreign: int = 0) -> str:
 
 def letters(n: int) -> str:
     """A number of dead letters, in words."""
-    return "no dead letters" if not n else "1 dead letter" if n == 1 else f"{n:,} dead letters"
+    return counted(n, "dead letter") if n else "no dead letters"

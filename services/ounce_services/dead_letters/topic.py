@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from ounce_schemas.at_hand import take_at_hand
 from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.topics import dead_letters_topic
 
@@ -129,7 +130,7 @@ class DeadLetterTopic:
         heard_s = time.monotonic()
         while at:
             passed = 0
-            for message in self._consumer.consume(_BATCH, _WAIT_S):
+            for message in take_at_hand(self._consumer, _BATCH, _WAIT_S):
                 partition = message.partition()
                 if partition not in at or self._is_passing(message.error()):
                     continue

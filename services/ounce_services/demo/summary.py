@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ounce_schemas.documents import QUICK_FOLDER
+from ounce_schemas.wording import counted
 from rich.text import Text
 
 from ounce_services.demo.ladders import find_ladder, has_ladder
@@ -20,7 +21,7 @@ def summary(report: FleetReport | None) -> Text:
     text.append(f"  {report.savings_factor:.1f} times less compute", style="bold green")
     text.append(
         f" than always running the most accurate model: {report.spent_ms / 1e3:.2f} instead of "
-        f"{report.always_best_ms / 1e3:.2f} CPU seconds for {report.answered:,} answers.\n"
+        f"{report.always_best_ms / 1e3:.2f} CPU seconds for {counted(report.answered, 'answer')}.\n"
     )
     for name, task in report.tasks.items():
         text.append(f"\n{name}\n", style="bold")
@@ -28,7 +29,8 @@ def summary(report: FleetReport | None) -> Text:
             text.append(f"  {line}\n")
     if report.unanswered:
         text.append(
-            f"\n{report.unanswered:,} inputs got no answer; see the logs.\n", style="bold red"
+            f"\n{counted(report.unanswered, 'input')} got no answer; see the logs.\n",
+            style="bold red",
         )
     return text
 

@@ -10,6 +10,7 @@ from ounce_schemas.prediction import Decision, NumberOutput, Prediction, TextOut
 from ounce_schemas.request import HEADER_ID
 from ounce_schemas.routing import Choice
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.wording import counted
 
 NOT_SAID = float("nan")
 _decode = msgspec.json.Decoder(Prediction).decode
@@ -90,7 +91,7 @@ def _of_raw(value: bytes, headers: Mapping[str, bytes | None], spec: TaskSpec) -
                 NumberOutput("interval", [1, 2], [low, high]),
             ]
     except struct.error as e:
-        raise ValueError(f"no answer: {len(value)} bytes, {e}") from None
+        raise ValueError(f"no answer: {counted(len(value), 'byte')}, {e}") from None
     return Prediction("", "", id_, _decision(spec, Choice.LIGHTEST_FEASIBLE), outputs)
 
 

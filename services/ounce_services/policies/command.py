@@ -11,6 +11,7 @@ from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy import MAX_LATENCY_LIMIT_MS
 from ounce_schemas.policy_history import Change, PolicyVersion
 from ounce_schemas.topics import EVENTS_TOPIC
+from ounce_schemas.wording import counted
 
 from ounce_services.policies.canary_command import command as canary_command
 from ounce_services.policies.canary_state import refuse_second_canary
@@ -75,7 +76,8 @@ def check_command(file: Path, models: Path) -> int:
     n_errors = show_findings(findings)
     against = f"tasks {', '.join(ladders)}" if ladders else "no ladder, only its own rules"
     click.echo(
-        f"{file}: {n_errors} errors, {len(findings) - n_errors} warnings; checked against {against}"
+        f"{file}: {counted(n_errors, 'error')}, {counted(len(findings) - n_errors, 'warning')}; "
+        f"checked against {against}"
     )
     return 1 if n_errors else 0
 

@@ -12,6 +12,7 @@ from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.documents import TASK_FILE, read_task
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.topics import labels_topic, predictions_topic
+from ounce_schemas.wording import counted
 
 from ounce_services.policies.listing import table
 from ounce_services.policies.number_range import NumberRange
@@ -93,8 +94,8 @@ def command(  # noqa: PLR0913
         if np.isnan(rewards.deadline_met).all():
             raise PolicyError(
                 f"task {task}: none of the {len(read.ids):,} recorded messages has one of the "
-                f"{len(given):,} answers in {answers or predictions_topic(task)}; give the answers "
-                "of the same time"
+                f"{counted(len(given), 'answer')} in {answers or predictions_topic(task)}; give "
+                "the answers of the same time"
             )
         click.echo(f"{task}: {_summary(read, reader, share)}\n")
         click.echo(table(_rows(read, rewards)) + "\n")
@@ -139,16 +140,22 @@ def _require_covered(task: str, read: ReadChances, least: float) -> float:
 
 
 def _summary(read: ReadChances, reader: ChanceReader, share: float) -> str:
-    parts = [f"{len(read.ids):,} messages, {share:.1%} covered by what was explored"]
+    parts = [f"{counted(len(read.ids), 'message')}, {share:.1%} covered by what was explored"]
     if reader.n_silent:
-        parts.append(f"{reader.n_silent:,} decisions do not tell what was explored")
+        parts.append(
+            f"{counted(reader.n_silent, 'decision does', 'decisions do')} not tell what was "
+            "explored"
+        )
     if reader.n_in_parts:
         parts.append(
             f"probabilities are not exact for {reader.n_in_parts:,}, whose decisions left others "
             "waiting"
         )
     if reader.n_other:
-        parts.append(f"{reader.n_other:,} messages were answered as no rule of today would")
+        parts.append(
+            f"{counted(reader.n_other, 'message was', 'messages were')} answered as no rule of "
+            "today would"
+        )
     return "; ".join(parts)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ounce_edge.dry_run.figures import Figures
 from ounce_edge.dry_run.foresight import Foresight
+from ounce_schemas.wording import counted
 
 Row = tuple[str, str, str, str]
 """Name, before, after, difference."""
@@ -48,13 +49,15 @@ def summary(task: str, found: Foresight) -> str:
     """One line of what was replayed."""
     versions = ", ".join(f"{name} {n:,}" for name, n in sorted(found.versions.items()))
     unusable = (
-        f"; {found.n_unusable:,} decisions do not say who sent the requests"
+        f"; {counted(found.n_unusable, 'decision does', 'decisions do')} not say who sent the "
+        "requests"
         if found.n_unusable
         else ""
     )
     share = found.n_changed / found.before.n if found.before.n else 0.0
     return (
-        f"{task}: {found.before.n:,} messages of {found.n_decisions:,} decisions (answered under "
+        f"{task}: {counted(found.before.n, 'message')} of "
+        f"{counted(found.n_decisions, 'decision')} (answered under "
         f"{versions}); another plan for {found.n_changed:,} ({share:.1%}){unusable}"
     )
 

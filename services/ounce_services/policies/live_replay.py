@@ -10,6 +10,7 @@ from ounce_edge.dry_run.foresight import Foresight
 from ounce_edge.dry_run.live import LiveReplay
 from ounce_edge.dry_run.recorded import FolderRecording
 from ounce_schemas.policy import Policy
+from ounce_schemas.wording import counted
 
 from ounce_services.policies.foresight_rows import figure_rows
 from ounce_services.process.stopping import stop_on_signals
@@ -54,7 +55,7 @@ def follow(
 def live_line(now: datetime, task: str, found: Foresight) -> str:
     """What was found so far."""
     n = found.before.n
-    parts = [f"{now:%H:%M:%S} {task}: {n:,} messages"]
+    parts = [f"{now:%H:%M:%S} {task}: {counted(n, 'message')}"]
     if n:
         parts.append(f"another plan for {found.n_changed / n:.1%}")
         parts += [f"{name} {was} -> {is_}" for name, was, is_, _ in figure_rows(found)[:3]]

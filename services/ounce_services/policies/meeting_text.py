@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ounce_edge.dry_run.meeting import Choice, Meeting
+from ounce_schemas.wording import figure
 
 from ounce_services.policies.listing import table
 
@@ -42,7 +43,7 @@ def meeting_text(meeting: Meeting, choice: Choice | None, models: Path) -> str:
         (
             "->" if a.plan == choice.plan else "",
             a.plan,
-            f"{a.p99_ms:.3g}",
+            figure(a.p99_ms),
             f"{a.accuracy_low:.4f}",
             a.verdict(meeting.max_latency_ms, meeting.min_accuracy),
         )

@@ -11,6 +11,7 @@ from ounce_edge.dry_run.recorded import FolderRecording
 from ounce_edge.dry_run.replaying import replay_recorded
 from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.errors import PolicyError
+from ounce_schemas.wording import counted
 
 from ounce_services.policies.foresight_page import foresight_page
 from ounce_services.policies.foresight_rows import HEAD, figure_rows, plan_rows, summary
@@ -91,7 +92,9 @@ def command(  # noqa: PLR0913
     for task, of_task in found.items():
         click.echo("\n".join(_lines(task, of_task)))
     if not live:
-        click.echo(f"{n:,} messages replayed in {took_s:.1f} s, {n / took_s:,.0f} a second")
+        click.echo(
+            f"{counted(n, 'message')} replayed in {took_s:.1f} s, {n / took_s:,.0f} a second"
+        )
     if page is not None:
         try:
             page.write_text(foresight_page(str(file), text, found), encoding="utf-8")
@@ -112,4 +115,4 @@ def _lines(task: str, found: Foresight) -> list[str]:
 
 def _progress(task: str, n: int) -> None:
     if sys.stderr.isatty():
-        click.echo(f"\r{task}: {n:,} messages", nl=False, err=True)
+        click.echo(f"\r{task}: {counted(n, 'message')}", nl=False, err=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ounce_schemas.prediction import Prediction
+from ounce_schemas.wording import counted, figure
 
 from ounce_services.devices.latencies import LatencyHistogram, quantile_ms
 from ounce_services.policies.listing import table
@@ -125,9 +126,13 @@ def figure_rows(of: Comparison) -> list[tuple[str, str, str]]:
     return [
         ("deadlines kept", f"{beside.in_time / n:.2%}", f"{public.in_time / n:.2%}"),
         ("floors kept", f"{beside.floors_kept / n:.2%}", f"{public.floors_kept / n:.2%}"),
-        ("compute each, ms", f"{beside.cost_ms / n:.4g}", f"{public.cost_ms / n:.4g}"),
+        ("compute each, ms", figure(beside.cost_ms / n, 4), figure(public.cost_ms / n, 4)),
         *(
-            (f"latency p{p}, ms", _ms(quantile_ms(quick, p / 100)), _ms(quantile_ms(slow, p / 100)))
+            (
+                f"latency p{p}, ms",
+                figure(quantile_ms(quick, p / 100)),
+                figure(quantile_ms(slow, p / 100)),
+            )
             for p in (50, 99)
         ),
     ]  # fmt: skip
@@ -143,14 +148,10 @@ def class_rows(of: Comparison) -> list[tuple[str, ...]]:
             f"{one.agreement:.2%}",
             one.mostly_instead,
             *(f"{side.in_time / one.n:.2%}" for side in (one.shadow, one.published)),
-            *(f"{side.cost_ms / one.n:.4g}" for side in (one.shadow, one.published)),
+            *(figure(side.cost_ms / one.n, 4) for side in (one.shadow, one.published)),
         )
         for name, one in ordered
     ]
-
-
-def _ms(latency_ms: float) -> str:
-    return f"{latency_ms:,.0f}" if latency_ms >= 100 else f"{latency_ms:.3g}"
 
 
 def comparison_text(found: Mapping[str, Comparison]) -> str:
@@ -161,7 +162,7 @@ def comparison_text(found: Mapping[str, Comparison]) -> str:
 
 def _text(version: str, of: Comparison) -> str:
     parts = [
-        f"{version}: {of.n} messages, {of.agreement:.2%} say the same",
+        f"{version}: {counted(of.n, 'message')}, {of.agreement:.2%} say the same",
         table([FIGURES_HEAD, *figure_rows(of)]),
     ]
     if of.classes:

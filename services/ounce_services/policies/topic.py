@@ -43,7 +43,7 @@ MOST_BYTES = 900_000
 
 class PolicyTopic:
     """Versions of the policy on one cluster. The topic is looked for and checked until it is found
-    good, then no more.
+    good, and before each version that is written.
 
     Args:
         kafka: bootstrap servers.
@@ -103,6 +103,7 @@ class PolicyTopic:
             raise PolicyError(
                 f"the policy takes {len(value)} bytes as a record, at most {MOST_BYTES} are written"
             )
+        self._is_good = False  # where it was deleted, Kafka itself might make one that forgets
         if not self._find():
             self._make()
         self._write(version.key, value)

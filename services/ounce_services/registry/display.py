@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from ounce_schemas.release import InService, Release
+from ounce_schemas.wording import counted
 
 SHORT = 12
 """Digits of a digest that are shown."""
@@ -22,7 +23,7 @@ def release_lines(releases: Mapping[str, Release], serving: InService | None) ->
         mark = f"serves as number {serving.number}" if serving is not None and serves else ""
         line = (
             f"{release.task:<16} {digest[:SHORT]}  {release.created:%Y-%m-%d %H:%M}  "
-            f"{len(release.models):>3} models  {release.size_bytes / 1e6:>8.1f} MB  "
+            f"{counted(len(release.models), 'model'):>10}  {release.size_bytes / 1e6:>8.1f} MB  "
             f"{release.author:<12} {mark:<20} {release.note}"
         )
         yield line.rstrip()

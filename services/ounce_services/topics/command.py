@@ -7,6 +7,7 @@ from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
 from ounce_schemas.topics import DECISIONS_TOPIC, all_topics, answered_topic
+from ounce_schemas.wording import counted
 from pydantic import BaseModel, Field
 
 from ounce_services.cluster.admin import create_topics
@@ -58,4 +59,4 @@ def command(task: tuple[str, ...], **values: Any) -> None:
     width = max(len(state.name) for state in states)
     for state in states:
         verb = "created" if state.created else "exists"
-        click.echo(f"{state.name:<{width}}  {verb:<7}  {state.partitions} partitions")
+        click.echo(f"{state.name:<{width}}  {verb:<7}  {counted(state.partitions, 'partition')}")

@@ -24,8 +24,13 @@ pytestmark = pytest.mark.kafka
 
 MAKE: dict[str, Callable[[Publishing, str], Delivery]] = {
     "at-least-once": lambda publishing, name: AtLeastOnce(publishing),
-    "exactly-once": lambda publishing, name: ExactlyOnce(publishing, transactional_id=name),
+    "exactly-once": lambda publishing, name: ExactlyOnce(
+        publishing._replace(settings={**publishing.settings, **GIVEN_UP_SOON}),
+        transactional_id=name,
+    ),
 }
+GIVEN_UP_SOON = {"transaction.timeout.ms": 6000}
+"""What is left open is read behind sooner."""
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, Producer
 from ounce_edge.broker import compacted
 from ounce_edge.broker.compacted import TopicFollower
+
+from tests.support.kafka.topics import OwnTopics
+from tests.support.process.wait import wait_until
 
 WAIT_S = 60.0
 
@@ -28,19 +31,25 @@ class Message:
 
 
 class Consumer:
-    """Gives what a test says, then nothing."""
+    """Gives what a test says, then nothing; what comes together is at hand together."""
 
     def __init__(self, gives: list[list[Message]]) -> None:
         self._gives = gives
+        self._at_hand: list[Message] = []
 
     def list_topics(self, topic: str, timeout: float) -> Any:
-        return SimpleNamespace(topics={topic: SimpleNamespace(error=None, partitions=[0, 1])})
+        found = SimpleNamespace(error=None, partitions=[0, 1])
+        return SimpleNamespace(topics={topic: found}, cluster_id="mockCluster1")
 
     def assign(self, places: object) -> None:
         pass
 
     def consume(self, n: int, timeout: float) -> list[Message]:
-        return self._gives.pop(0) if self._gives else []
+        assert n == 1 or not timeout, "a full batch is waited for"
+        if timeout:
+            self._at_hand = self._gives.pop(0) if self._gives else []
+        taken, self._at_hand = self._at_hand[:n], self._at_hand[n:]
+        return taken
 
     def get_watermark_offsets(self, place: object, timeout: float) -> None:
         pass
@@ -88,3 +97,43 @@ def test_what_comes_later_is_told_without_waiting_for_the_end(
     finally:
         follower.close()
     assert follows.told == ["start", b"a", b"b", "caught up", b"c", "caught up"]
+
+
+class Patient(Follows):
+    """The topic is away while it is made anew."""
+
+    def tell_trouble(self, why: str | None) -> None:
+        pass
+
+
+@pytest.mark.kafka
+def test_a_topic_that_is_made_anew_is_read_from_its_beginning(
+    kafka: str, topics: OwnTopics
+) -> None:
+    """Also where it soon has more records than were read of the one before it."""
+    topic = f"compacted-anew-{id(topics)}"
+    topics.make([topic])
+    producer = Producer({"bootstrap.servers": kafka})
+
+    def send(*values: bytes) -> None:
+        for value in values:
+            producer.produce(topic, value, value)
+        assert producer.flush(WAIT_S) == 0
+
+    follows = Patient(1)
+    follower = TopicFollower(kafka, topic, follows)
+    follower.start()
+    try:
+        send(b"1", b"2")
+        wait_until(lambda: b"2" in follows.told, lambda: follows.told)
+        topics.make_again(topic)
+        send(b"3", b"4", b"5")
+        wait_until(
+            lambda: (
+                [told for told in follows.told if told != "caught up"][-4:]
+                == ["start", b"3", b"4", b"5"]
+            ),
+            lambda: follows.told,
+        )
+    finally:
+        follower.close()

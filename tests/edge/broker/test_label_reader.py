@@ -53,12 +53,35 @@ def test_what_is_no_label_says_why(value: bytes | None, headers: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (b'{"id":"a","value":"warm"}', "its `value` is 'warm': send a number, such as 21.5"),
+        (b'{"id":"a","value":"3,5"}', "its `value` is '3,5': send a number, such as 21.5"),
+        (b'{"id":"a","value":[3]}', "its `value` is [3]: send a number, such as 21.5"),
+        (b'{"id":"a","value":true}', "its `value` is True: send a number, such as 21.5"),
+        (b'{"id":"a","value":1' + b"0" * 400 + b"}", "its `value` is 1000"),
+        (b'{"id":"a","label":[1]}', "its `label` is [1]: send a text or a number"),
+        (b'{"id":{},"label":"1"}', "its `id` is {}: send a text or a number"),
+        (b"21.5", "21.5 is neither an object nor a list of some"),
+        (b"warm", "it begins b'warm'"),
+        (b"", "it begins b''"),
+    ],
+)
+def test_what_is_no_label_names_the_value_and_what_to_send(value: bytes, why: str) -> None:
+    with pytest.raises(ValueError, match="a label is ") as refused:
+        read_labels(FakeRecord(value, None))
+    assert why in str(refused.value)
+    assert '{"id": "reading-17", "label": "7"}' in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("value", "labels"),
     [
         (b'{"id":"a","label":7}', [Label("a", label="7")]),
         (b'{"id":7,"label":7.0}', [Label("7", label="7")]),
         (b'{"id":"a","label":true}', [Label("a", label="true")]),
         (b'{"id":"a","value":"1.5"}', [Label("a", value=1.5)]),
+        (b'{"id":"a","value":"1,500.5"}', [Label("a", value=1500.5)]),
         (b'\xef\xbb\xbf{"id":"a","label":"7"}', [Label("a", label="7")]),
         (b'[{"id":"a","label":"7"},{"id":"b","label":1}]',
          [Label("a", label="7"), Label("b", label="1")]),

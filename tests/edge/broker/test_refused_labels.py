@@ -34,7 +34,7 @@ BAD = [
     ("label", "why"),
     [
         (Label(id="1", value=3.0), None),
-        (Label(id="1", value=float("inf")), "not finite"),
+        (Label(id="1", value=float("inf")), "not finite: send a number"),
         (Label(id="1", label="zero"), "has `value`, a number"),
         (Label(id="1"), "has `value`, a number"),
     ],

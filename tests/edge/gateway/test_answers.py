@@ -59,8 +59,16 @@ def test_a_refusal_says_why_and_brings_its_trace_back() -> None:
         (b"\xff\x00", None),
         (b"[" * 5000, None),
         (None, None),  # it was too large for the letter
+        (b'{"id":"' + b"r" * 4096 + b'"}', "r" * 4096),
+        (b'{"id":"' + b"r" * 4097 + b'"}', None),  # longer than a request's may be
     ],
 )
 def test_a_refusal_names_the_id_in_the_body(body: bytes | None, id_: str | None) -> None:
     found, _ = heard(body, [(HEADER_REASON, b"bad-label"), (HEADER_TEXT, b"why")])
     assert json.loads(found).get("id") == id_
+
+
+def test_an_id_in_the_header_is_bounded_as_one_in_the_body() -> None:
+    why: list[tuple[str, bytes | None]] = [(HEADER_REASON, b"too-large"), (HEADER_TEXT, b"why")]
+    found, _ = heard(b'{"id":"r-1"}', [("ce_id", b"r" * 4097), *why])
+    assert json.loads(found) == {"error": "too-large", "text": "why"}

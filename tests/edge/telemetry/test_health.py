@@ -1,7 +1,9 @@
 """Whether a worker is alive and ready."""
 
+import selectors
 import urllib.error
 import urllib.request
+from typing import Any
 
 import pytest
 from ounce_edge.telemetry.health import STALLED_AFTER_S, Health, serve_health
@@ -88,3 +90,24 @@ def get(port: int, path: str) -> tuple[int, str]:
     except urllib.error.HTTPError as e:
         with e:
             return e.code, e.read().decode()
+
+
+def test_it_sleeps_until_somebody_asks_and_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeouts: list[float | None] = []
+
+    def watch(kind: type[selectors.BaseSelector]) -> None:
+        select = kind.select
+
+        def noted(selector: Any, timeout: float | None = None) -> Any:
+            timeouts.append(timeout)
+            return select(selector, timeout)
+
+        monkeypatch.setattr(kind, "select", noted)
+
+    for kind in {selectors.DefaultSelector, selectors.PollSelector}:
+        watch(kind)
+    stop, port = serve_health("127.0.0.1", 0, Health(Clock()), Metrics().registry)
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10)
+    stop()
+    assert set(timeouts) == {None}

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import zlib
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ BY_PATHS = task_of(
     ("params.humidity:0.rh", "object.humiditySensor.2", "/3304/0/5700", "attributes.humidity"),
 )
 ROW = {"temperature": 23.5, "humidity": 40}
+OLD = {"temperature": 1, "humidity": 2}
+SOURCE = {"version": "3.0", "connector": "postgresql", "db": "d", "schema": "public", "table": "t"}
 TEXT = json.dumps(ROW)
 BASE64 = base64.b64encode(TEXT.encode()).decode()
 
@@ -129,6 +132,34 @@ BODIES: dict[str, Any] = {
         {"variable": "humidity", "value": 40},
     ],
     "IBM Watson IoT": {"d": ROW},
+    "Tuya": {"devId": "1", "status": [{"code": k, "value": v} for k, v in ROW.items()]},
+    "Debezium": {"before": OLD, "after": ROW, "source": SOURCE, "op": "u", "ts_ms": 1},
+    "Debezium with a schema": {
+        "schema": {"type": "struct"}, "payload": {"before": OLD, "after": ROW, "op": "u"},
+    },
+    "Debezium, of MongoDB": {"before": None, "after": TEXT, "source": SOURCE, "op": "c"},
+    "GoldenGate": {"table": "T", "op_type": "U", "before": OLD, "after": ROW},
+    "Maxwell": {"database": "d", "table": "t", "type": "update", "data": ROW, "old": OLD},
+    "Canal": {"type": "UPDATE", "table": "t", "data": [ROW], "old": [OLD]},
+    "AWS DMS": {"data": ROW, "metadata": {"operation": "update", "table-name": "t"}},
+    "DynamoDB streams": {
+        "eventName": "MODIFY",
+        "dynamodb": {
+            "Keys": {"id": {"S": "1"}},
+            "NewImage": {"temperature": {"N": "23.5"}, "humidity": {"N": "40"}},
+            "OldImage": {"temperature": {"N": "1"}, "humidity": {"N": "2"}},
+        },
+    },
+    "MongoDB's extended JSON": {
+        "_id": {"$oid": "5d50"}, "temperature": {"$numberDouble": "23.5"},
+        "humidity": {"$numberInt": "40"},
+    },
+    "Avro in JSON": {"temperature": {"double": 23.5}, "humidity": {"int": 40}},
+    "a web form": "temperature=23.5&humidity=40&note=a+b%3D",
+    "pairs": "temperature=23.5 humidity=40",
+    "pairs with semicolons": "temperature:23.5; humidity:40;",
+    "pairs with commas": "Temp: 23.5, Hum: 40, at: 12:30:00\r\n",
+    "pairs in lines": 'temperature: 23.5\r\nhumidity: "40"\r\nnote: a=b, c\r\n',
     "Eclipse Ditto": {"topic": "ns/x", "path": "/features", "value": {"t": {"properties": ROW}}},
     "Seldon, tensor": {
         "data": {"names": [*ROW], "tensor": {"shape": [1, 2], "values": [23.5, 40]}},
@@ -189,7 +220,7 @@ REFUSED: list[tuple[Any, str]] = [
     (of_otlp(otlp("temperature", {"asDouble": 1}), otlp("other", {"asInt": 4})), "resourceMetrics"),
     ({"state": {"desired": ROW, "reported": {"on": True}}}, "none of ['state']"),
     ({"uplink_message": {"frm_payload": "gkHe"}}, "give the network a payload formatter"),
-    ({"data": {"tensor": {"shape": [2, 2], "values": [1]}}}, "tensor has 1 values and shape"),
+    ({"data": {"tensor": {"shape": [2, 2], "values": [1]}}}, "tensor has 1 value and shape"),
     ({"data": {"tensor": {"shape": [10**9, 0], "values": []}}}, "tensor has 0 values and shape"),
     ({"payload": "{" * 9}, "not JSON"),
     ({"payload": "hello"}, "none of ['payload']"),
@@ -198,12 +229,42 @@ REFUSED: list[tuple[Any, str]] = [
     (b"\x82\xa4temp\x17\xa3hum\x28", "looks like MessagePack"),
     (opc_ua({"Value": {"Value": {"Value": 1}}}, 2), "'Temperature' holds"),
     ([{"n": "Temperature", "v": 10**400, "bv": 1}], "Humidity"),
+    ("temperature=23.5&humidity=", "value 1 (Humidity)"),
+    ("temperature=23.5 temperature=24 humidity=40", "looks like text"),
+    ("temperature=23.5", "column ['Humidity'] is missing"),
+    ("temperature:23.5|g\nhumidity:40|g", "'Temperature' holds '23.5|g'"),
+    ("heat=23.5&wet=40", "looks like text, and begins 'heat=23.5&wet=40'"),
+    (zlib.compress(TEXT.encode()), "looks like zlib; send it uncompressed"),
+    (b"\x13\0\0\0\x10humidity\0\x28\0\0\0\0", "looks like BSON; send JSON"),
+    (b"\x03\0" + b"\x11" * 16 + b"\x2f\x40", "looks like AWS Glue's framing"),
 ]
 
 
 @pytest.mark.parametrize(("body", "text"), REFUSED)
 def test_a_body_is_refused_by_its_name(body: Any, text: str) -> None:
     assert text in why_not(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"before": ROW, "after": None, "source": SOURCE, "op": "d"},
+        {"schema": {"type": "struct"}, "payload": {"before": ROW, "after": None, "op": "d"}},
+        {"table": "T", "op_type": "D", "before": ROW},
+        {"database": "d", "table": "t", "type": "delete", "data": ROW},
+        {"type": "DELETE", "table": "t", "data": [ROW], "old": None},
+        {"data": ROW, "metadata": {"operation": "delete", "table-name": "t"}},
+        {"eventName": "REMOVE", "dynamodb": {"OldImage": {"temperature": {"N": "1"}}}},
+    ],
+)
+def test_a_row_that_was_deleted_is_not_answered(body: Any) -> None:
+    assert "it tells that a row was deleted" in why_not(body)
+
+
+def test_what_only_looks_like_a_change_is_read() -> None:
+    batch, rejected = read({"table": 4, "data": ROW, "before": "noon"}, CLIMATE)
+    assert rejected == []
+    np.testing.assert_allclose(batch.inputs["input"], [[23.5, 40]])
 
 
 @pytest.mark.parametrize("kind", ["ndarray", "tensor"])

@@ -22,6 +22,8 @@ BODIES = {
     "mlserver": test_real_clients.MLSERVER_PANDAS,
     **{name: as_bytes(body) for name, body in test_wrapped_rows.WRAPPED.items()},
     "line protocol": test_wrapped_rows.LINE.encode(),
+    "pairs": "&".join(f"{name}={value}" for name, value in ROW.items()).encode(),
+    "a change": as_bytes({"before": None, "after": ROW, "op": "c"}),
     "JSON lines": b"\n".join([as_bytes(ROW)] * 2),
 }
 

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+from ounce_edge.pipeline.reports import Report
 from ounce_edge.wire.batch import RequestBatch, gather
 from ounce_edge.wire.decoding import Decoder
 from ounce_edge.wire.records import Columns
@@ -57,6 +58,12 @@ def test_a_text_that_no_model_has_learned_marks_its_request() -> None:
     assert batch.inputs["categories"][1:].tolist() == [["ajar", "Oslo"], ["TRUE", "na"]]
     assert batch.unknown_texts is not None
     assert batch.unknown_texts.tolist() == [False, True, True]
+
+
+def test_requests_that_are_marked_are_counted() -> None:
+    report = Report("doors")
+    report.count_marks(decode(("TRUE", "Oslo"), ("ajar", "Oslo"), ("TRUE", "na")))
+    assert (report.unknown_text, report.unseen_missing) == (2, 0)
 
 
 def test_marks_stay_with_their_requests_when_batches_are_divided_and_joined() -> None:

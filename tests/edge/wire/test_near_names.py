@@ -1,16 +1,22 @@
 """Misspelt names are found, and what names are made for it costs little."""
 
-import difflib
 import random
-from collections import Counter
+from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ounce_edge.wire.formats import near_names
 from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.near_names import NearNames
 from ounce_schemas.cells import Cell
 from ounce_schemas.errors import Reason
 from ounce_schemas.task import TaskSpec, TensorSpec
+
+from tests.support.edge.formats import as_bytes, decode
+from tests.support.edge.ladders import FakeRecord
 
 COLUMNS = ("Temperature", "Relative Humidity", "sensor_1", "sensor_2", "Größe", "CO2")
 
@@ -41,30 +47,73 @@ def test_the_most_alike_column_is_named() -> None:
     )  # fmt: skip
 
 
-def test_names_that_are_made_to_be_compared_are_compared_a_few_times(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rng, calls = random.Random(0), Counter[str]()
+def wide_task() -> TaskSpec:
+    """A task of 300 columns whose names have the same few letters."""
+    rng = random.Random(0)
     columns = tuple("".join(rng.choices("abcdefgh", k=60)) for _ in range(300))
     spec = TensorSpec(
         name="input", datatype="FP32", shape=(300,), columns=columns, allow_missing=True,
         cells=tuple(Cell(column=name, read="number") for name in columns),
     )  # fmt: skip
-    task = TaskSpec(
+    return TaskSpec(
         name="wide", kind="classification", description="Wide", inputs=(spec,), labels=("a", "b")
     )
+
+
+def made_up(task: TaskSpec, n: int = 100) -> list[str]:
+    """Names that each have a column's letters in another order."""
+    rng, columns = random.Random(1), task.inputs[0].columns or ()
+    return ["".join(rng.sample(rng.choice(columns), 60)) for _ in range(n)]
+
+
+def test_names_that_are_made_to_be_compared_are_compared_a_few_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task, calls, pairs = wide_task(), list[str](), list[int]()
     reader = ColumnReader(task)
-    for step in ("set_seq2", "real_quick_ratio", "quick_ratio", "ratio"):
-        own = getattr(difflib.SequenceMatcher, step)
+    alike, count = near_names._alike, near_names._count
 
-        def counted(self: Any, *given: str, step: str = step, own: Any = own) -> Any:
-            calls[step] += 1
-            return own(self, *given)
+    def noted(one: str, other: str) -> float:
+        calls.append(one)
+        return alike(one, other)
 
-        monkeypatch.setattr(difflib.SequenceMatcher, step, counted)
-    # Each has a column's letters in another order.
-    names = ["".join(rng.sample(rng.choice(columns), 60)) for _ in range(100)]
-    layout = reader.layout(names)
+    def counted(words: Sequence[str]) -> Any:
+        pairs.append(300 * len(words))
+        return count(words)
+
+    monkeypatch.setattr(near_names, "_alike", noted)
+    monkeypatch.setattr(near_names, "_count", counted)
+    layout = reader.layout(made_up(task))
     assert layout.wrong is not None
     assert layout.wrong[0] is Reason.MISSING_INPUT
-    assert calls.total() <= 150, calls
+    assert len(calls) == 40
+    assert 15_000 < sum(pairs) <= 20_000
+
+
+def test_a_message_is_looked_through_once_for_all_formats(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, looks = wide_task(), list[int]()
+    own = NearNames.find
+
+    def find(self: NearNames, names: Sequence[str], absent: Collection[str]) -> Any:
+        looks.append(len(names))
+        return own(self, names, absent)
+
+    monkeypatch.setattr(NearNames, "find", find)
+    names = made_up(task, 800)  # too many to be kept
+    _, rejected = decode(FakeRecord(as_bytes(dict.fromkeys(names, 1))), task=task)
+    assert "is a column of task wide" in rejected[0][1].text
+    assert looks.count(800) == 1
+
+
+@given(st.text("abcé", max_size=12), st.text("abcé", max_size=12))
+def test_names_are_as_alike_as_the_letters_that_stand_in_one_order(one: str, other: str) -> None:
+    @cache
+    def common(i: int, k: int) -> int:
+        if i == len(one) or k == len(other):
+            return 0
+        if one[i] == other[k]:
+            return 1 + common(i + 1, k + 1)
+        return max(common(i + 1, k), common(i, k + 1))
+
+    letters = len(one) + len(other)
+    assert near_names._alike(one, other) == 2 * common(0, 0) / max(letters, 1)

@@ -96,6 +96,12 @@ def test_of_a_task_that_does_not_say_what_was_learned_nothing_is_marked() -> Non
     assert decode(FakeRecord(raw(math.nan, 4)), task=silent)[0].unseen_missing is None
 
 
+@pytest.mark.parametrize("task", [ROOM, DOORS])
+def test_messages_that_are_all_refused_leave_nothing_to_mark(task: TaskSpec) -> None:
+    batch, rejected = decode(FakeRecord(b"junk"), FakeRecord(b"{"), task=task)
+    assert (len(batch), len(rejected), batch.unseen_missing) == (0, 2, None)
+
+
 def test_marks_stay_with_their_requests_when_batches_are_divided_and_joined() -> None:
     marked, _ = decode(FakeRecord(raw(21, 4)), FakeRecord(raw(math.nan, 4)), task=ROOM)
     plain, _ = decode(FakeRecord(raw(21, 4)), task=ROOM)

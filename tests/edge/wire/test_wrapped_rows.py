@@ -67,7 +67,6 @@ def test_lines_are_rows_and_values_have_types() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "Temperature=21.5 CO2=721.25",
         "room Temperature=21.5,",
         "room Temperature=21.5 x",
         "room,Temperature=21.5",

@@ -14,6 +14,9 @@ from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
+HEARS_SOON = "--session-timeout-ms=3000"
+"""A worker hears three times in it what became of its group."""
+
 
 @contextmanager
 def other_member(kafka: str, group: str, **settings: str) -> Iterator[Consumer]:
@@ -61,7 +64,7 @@ def test_a_consumer_of_the_new_protocol_shares_the_partitions_until_it_leaves(
 ) -> None:
     topics.of_task("digits", partitions=2)
     options = [f"--name={name}"] if name else []
-    with workers(*options) as worker:
+    with workers(*options, HEARS_SOON) as worker:
         settings = {"group.protocol": "consumer", "client.id": "curious"}
         with other_member(kafka, workers.group, **settings) as other:
             [theirs] = other.assignment()
@@ -82,8 +85,8 @@ def test_a_consumer_that_shares_like_a_worker_is_told_and_another_worker_is_not(
     topics.of_task("digits", partitions=3)
     settings = {"partition.assignment.strategy": "cooperative-sticky"}
     with (
-        workers(log="log-1") as worker,
-        workers(log="log-2") as beside,
+        workers(HEARS_SOON, log="log-1") as worker,
+        workers(HEARS_SOON, log="log-2") as beside,
         other_member(kafka, workers.group, **settings),
     ):
         [told] = events(worker, "group-shared")

@@ -83,7 +83,7 @@ def test_what_the_predictions_topic_answers_is_not_answered_twice(
         send_kinds(device, range(1000, 1010))
         device.read(1010)
         assert worker.child.stop() == 0, worker.child.log_tail()
-    device.read_more()
+    device.read_rest()
     [text] = worker.events_of("offsets-missing")
     assert "--when-no-offsets=answered" in text
     assert "600 requests have an answer, and get no other one" in text

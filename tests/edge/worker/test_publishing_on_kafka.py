@@ -65,7 +65,7 @@ def test_a_published_model_serves_and_one_of_another_key_does_not(
         device.read(sent[0])
         assert "its signature is not one by" in log.read_text()
         assert worker.child.stop() == 0
-    device.read_more()
+    device.read_rest()
     answers = device.answers()
     assert Counter(a.id for a in answers) == {str(i): 1 for i in range(sent[0])}
     assert len({a.parameters.catalogue_version for a in answers}) == 2

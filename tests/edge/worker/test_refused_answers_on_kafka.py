@@ -3,6 +3,7 @@
 import random
 import re
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from confluent_kafka import Consumer, TopicPartition
 from ounce_schemas.topics import EVENTS_TOPIC, predictions_topic, requests_topic
 
 from tests.support.kafka.topics import OwnTopics, configure
-from tests.support.process.worker import Device
+from tests.support.process.wait import wait_until
+from tests.support.process.worker import Device, Worker
 from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
@@ -48,7 +50,11 @@ def test_each_becomes_a_dead_letter_and_all_others_are_answered_and_counted(
         while reader.committed([requests], timeout=60)[0].offset < N:
             assert time.monotonic() < deadline_s
         reader.close()
-        _, metrics = worker.get("/metrics")
+        expected = {"dead-letter": len(LARGE), "answer": N - len(LARGE)}
+        wait_until(lambda: counted(worker) == expected, lambda: counted(worker))
+        worker.wait_until_counted(
+            r'ounce_events_total\{kind="answer-refused",task="digits"\} [1-9]'
+        )
         assert worker.get("/healthz")[0] == 200
         assert worker.child.stop() == 0, worker.child.log_tail()
     assert sorted(int(answer.id) for answer in device.answers()) == [
@@ -60,8 +66,14 @@ def test_each_becomes_a_dead_letter_and_all_others_are_answered_and_counted(
     assert {letter.value() for letter in device.dead_letters} == {
         inputs[i].tobytes() for i in LARGE
     }
-    outcomes = re.findall(r'ounce_messages_total\{.*outcome="([a-z-]+)".*\} (\d+)', metrics)
-    counted = {name: sum(int(n) for of, n in outcomes if of == name) for name, _ in outcomes}
-    assert counted.pop("dead-letter") == len(LARGE)
-    assert sum(counted.values()) == N - len(LARGE)
-    assert re.search(r'ounce_events_total\{kind="answer-refused",task="digits"\} [1-9]', metrics)
+
+
+def counted(worker: Worker) -> dict[str, int]:
+    """Messages that became answers, and dead letters."""
+    found = re.findall(
+        r'ounce_messages_total\{.*outcome="([a-z-]+)".*\} (\d+)', worker.get("/metrics")[1]
+    )
+    counts = Counter[str]()
+    for outcome, n in found:
+        counts["dead-letter" if outcome == "dead-letter" else "answer"] += int(n)
+    return dict(counts)

@@ -66,7 +66,7 @@ def test_a_model_that_is_copied_in_serves_without_a_restart(
         device.read(sent[0])
         log = worker.child.log.read_text()
         assert worker.child.stop() == 0
-    device.read_more()
+    device.read_rest()
     ids = Counter(answer.id for answer in device.answers())
     assert ids == {str(i): 1 for i in range(sent[0])}
     assert device.dead_letters == []

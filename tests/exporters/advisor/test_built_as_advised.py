@@ -58,6 +58,9 @@ def test_training_builds_what_was_advised_and_keeps_what_it_promised(
         finalist, data = finalists[name]
         assert sha256_uncalibrated(trained_graph) == sha256_uncalibrated(finalist.content)
         assert latency_ratios(trained_graph, finalist, data) == pytest.approx([1, 1], abs=0.1)
+    for_gpus = ounce("train", "--advice", out, "--models", tmp_path / "gpu", "--keep-lighter")
+    assert for_gpus.code == 0, for_gpus.stderr
+    assert {f"{built[0]}-tensors", *built} <= {p.name for p in (tmp_path / "gpu/pumps").iterdir()}
     card = read_card(folder / built[0] / "card.json")
     promised = advice.decision.plan.accuracy
     assert promised.low <= card.validation_accuracy.value <= promised.high

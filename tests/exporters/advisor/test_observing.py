@@ -15,7 +15,7 @@ from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 from ounce_edge.recommender.rule.decision import decide
 from ounce_exporters.advisor.command import command
-from ounce_exporters.advisor.observing import next_training, observe
+from ounce_exporters.advisor.observing import Observed, next_training, observe
 from ounce_schemas.routing import Fallback, Objective
 
 FALLBACK = Fallback.MOST_ACCURATE_IN_TIME
@@ -77,6 +77,15 @@ def test_floors_that_nothing_meets_and_times_that_are_too_short_are_told_apart(
     assert found.late_ms == pytest.approx(1, abs=0.01)
     assert "floors up to 0.999" in accurate
     assert "--max-latency-ms 1" in light
+
+
+def test_a_long_time_is_told_without_an_exponent() -> None:
+    found = Observed({"heavy": 100}, (), {}, 50, 1234.5, 0, {})
+
+    [line] = next_training(found)
+
+    assert "(median 1,234 ms left)" in line
+    assert line.endswith("ounce advise --max-latency-ms 1234")
 
 
 def test_labels_lower_what_a_model_is_sure_of(tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_a_race_without_networks_leaves_the_crossing_open() -> None:
 def test_what_rounds_to_nothing_is_no_loss() -> None:
     found = told(arm("ridge", 0.8, ahead=(0.7999, 0.80, 0.8001)))
 
-    assert "2 times the rows +0.0 (-2.0 to +2.0)" in found["scalability"]
+    assert "2 times the rows no measurable difference (-2.0 to +2.0)" in found["scalability"]
 
 
 def test_a_race_without_readable_models_says_so() -> None:

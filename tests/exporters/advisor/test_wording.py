@@ -1,7 +1,7 @@
 """Figures in words: nothing reads +0.0 points, 1 times the work or 0.0%."""
 
 import pytest
-from ounce_exporters.advisor.wording import against, figure, gain, percent, work
+from ounce_exporters.advisor.wording import against, forecast, gain, percent, work
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,6 @@ def test_a_share_is_never_told_as_none(share: float, digits: int, told: str) -> 
     assert percent(share, digits) == told
 
 
-def test_a_large_figure_has_no_exponent() -> None:
-    assert [figure(v) for v in (0.0123456, 1.5, 99.94, 99.96, 12345.6)] == [
-        "0.0123",
-        "1.5",
-        "99.9",
-        "100",
-        "12,346",
-    ]
+def test_an_expected_gain_that_no_figure_shows_is_told_so() -> None:
+    assert forecast(1.04, -0.02, 2) == "+1.0 (0.0 to +2.0)"
+    assert forecast(-0.04, -2, 2.1) == "no measurable difference (-2.0 to +2.1)"

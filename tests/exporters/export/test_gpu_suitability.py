@@ -27,6 +27,7 @@ from tests.exporters.export.test_standard import ml_model
 from tests.exporters.lighter.test_forms import pixels
 from tests.support.edge.ladders import DIGITS, card
 from tests.support.networks import convolutional
+from tests.support.tensorrt.native import unknown_operators
 from tests.support.tensorrt.rtx import rtx_or_skip
 
 
@@ -94,6 +95,7 @@ def byte_network(kind: type[HashedMLP] | type[ByteCNN]) -> onnx.ModelProto:
 def test_what_reads_the_bytes_of_texts_is_built(make: Callable[[], onnx.ModelProto]) -> None:
     graph = make()
     assert build_engine(rtx_or_skip(), graph.SerializeToString(), BatchProfile(8, 64))
+    assert unknown_operators(graph) == set()
     [first] = [node for node in graph.graph.node if SENTENCE.name in node.input]
     assert (first.op_type, first.attribute[0].i) == ("Cast", TensorProto.FLOAT)
 

@@ -28,6 +28,7 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
+from tests.support.tensorrt.native import unknown_operators
 from tests.support.tensorrt.rtx import rtx_or_skip
 
 N_FEATURES = 5
@@ -94,8 +95,9 @@ def test_trees_answer_as_before(case: tuple[onnx.ModelProto, NDArray[np.float32]
 
 @pytest.mark.rtx
 def test_tensorrt_builds_trees(case: tuple[onnx.ModelProto, NDArray[np.float32]]) -> None:
-    content = standardize(case[0]).SerializeToString()
-    assert build_engine(rtx_or_skip(), content, BatchProfile(8, 64))
+    made = standardize(case[0])
+    assert build_engine(rtx_or_skip(), made.SerializeToString(), BatchProfile(8, 64))
+    assert unknown_operators(made) == set()
 
 
 def ml_model(kind: str, **attributes: Any) -> onnx.ModelProto:
@@ -164,8 +166,9 @@ REWRITTEN: dict[str, dict[str, Any]] = {
 @pytest.mark.rtx
 @pytest.mark.parametrize("kind", REWRITTEN)
 def test_tensorrt_builds_what_is_rewritten(kind: str) -> None:
-    model = ml_model(kind, **REWRITTEN[kind])
-    assert build_engine(rtx_or_skip(), standardize(model).SerializeToString(), BatchProfile(8, 64))
+    made = standardize(ml_model(kind, **REWRITTEN[kind]))
+    assert build_engine(rtx_or_skip(), made.SerializeToString(), BatchProfile(8, 64))
+    assert unknown_operators(made) == set()
 
 
 def test_other_operators_are_named() -> None:

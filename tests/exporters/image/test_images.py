@@ -153,7 +153,7 @@ def test_a_class_with_one_file_and_files_of_other_kinds_are_left_out_and_said(
     (folder / "lying" / "claims.png").write_text("<html>")
     data, said = loaded(folder)
     assert data.spec.labels == LABELS
-    assert "'rare' (1 rows)" in said
+    assert "'rare' (1 row)" in said
     assert "no PNG or JPEG are left out: 1, the first is 'lying/notes.txt'" in said
     assert "claims.png: no PNG or JPEG image is in the file" in said
 
@@ -184,5 +184,5 @@ def test_a_file_that_teaches_and_is_too_large_to_be_asked_is_said(tmp_path: Path
     (tmp_path / "bars" / "blank" / "1.png").write_bytes(large)
     data, said = loaded(tmp_path / "bars")
     assert len(data.train) + len(data.test) == 48
-    assert "1 images teach, but workers take none like them" in said
+    assert "1 image teaches, but workers take none such" in said
     assert "blank/1.png: the image is 4001 x 1000 pixels, and a PNG or progressive JPEG" in said

@@ -6,13 +6,17 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.building import build_engine
+from ounce_exporters.export.graphs import UNCALIBRATED, rename_input
 from ounce_exporters.lighter.forms import Form, NotWorthwhileError, convert
 from ounce_exporters.training.byte_networks import Beside, ByteCNN, ByteModel
+from ounce_exporters.training.tabular import Shape, TableNetwork, find_edges
+from ounce_exporters.training.tabular_graph import write_network
 from ounce_schemas.task import TensorSpec
 
 from tests.support.edge.ladders import DIGITS
@@ -89,6 +93,39 @@ def test_fp16_keeps_inputs_and_outputs_in_fp32() -> None:
     assert {t.type.tensor_type.elem_type for t in ends} == {TensorProto.FLOAT}
     numbers = {t.data_type for t in model.graph.initializer} - {TensorProto.INT64}
     assert numbers == {TensorProto.FLOAT16}
+
+
+FAR_OFF = 1e5
+
+
+def of_large_numbers() -> onnx.ModelProto:
+    """A network whose inputs and answers are about `FAR_OFF`, beyond FP16."""
+    model = rename_input(perceptron(), "near")
+    graph = model.graph
+    graph.input[0].name = "input"
+    graph.node[-1].output[0] = "said"
+    graph.node.insert(0, helper.make_node("Sub", ["input", "far"], ["near"]))
+    graph.node.append(helper.make_node("Add", ["said", "far"], [UNCALIBRATED]))
+    graph.initializer.append(numpy_helper.from_array(np.float32(FAR_OFF), "far"))
+    return model
+
+
+def test_fp16_reads_and_gives_numbers_that_are_beyond_it() -> None:
+    inputs = {"input": pixels()["input"] + np.float32(FAR_OFF)}
+    original = of_large_numbers()
+    wanted, found = answers(original, inputs), answers(convert(original, Form.FP16, inputs), inputs)
+    assert 0 < np.abs(found - wanted).max() < 0.01 * (wanted.max() - wanted.min())
+
+
+def test_a_networks_own_names_are_not_those_of_scales() -> None:
+    torch.manual_seed(0)
+    inputs = {"features": np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)}
+    edges = find_edges(inputs["features"], 5)
+    network = TableNetwork(edges, 0, 1, Shape(members=3, width=32)).eval()
+    original = write_network(network)
+    wanted = answers(original, inputs)
+    found = answers(convert(original, Form.INT8_DYNAMIC, inputs), inputs)
+    assert 0 < np.abs(found - wanted).max() < 0.2 * (wanted.max() - wanted.min())
 
 
 @pytest.mark.parametrize("form", [Form.INT8, Form.INT8_SYMMETRIC])

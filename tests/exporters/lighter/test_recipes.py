@@ -1,28 +1,29 @@
 """Lighter forms are models of their own, kept where they gain something."""
 
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
-from ounce_edge.models.runtimes.base import Inputs, LoadedModel, TensorSignature
+from ounce_edge.models.runtimes.base import Inputs, LoadedModel
+from ounce_exporters.crossfit import train
 from ounce_exporters.export.dense import emit_linear
 from ounce_exporters.export.graphs import rename_input
+from ounce_exporters.export.parity import Limits
 from ounce_exporters.ladder import build_ladder
 from ounce_exporters.lighter import recipes as lighter
 from ounce_exporters.lighter.forms import Form, NotWorthwhileError
-from ounce_exporters.lighter.race import BATCH_SIZES, race
 from ounce_exporters.lighter.recipes import LighterModel, with_lighter
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.reporters import Reporters
 from ounce_exporters.tasks.digits import task as digits
+from ounce_exporters.tasks.folds import with_folds
 from ounce_schemas.documents import read_card
 from ounce_schemas.errors import ExportError
+from scipy.stats import ConstantInputWarning
 
-from tests.support.networks import GraphModel, convolutional
+from tests.support.networks import GraphModel, convolutional, perceptron
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +80,9 @@ def dearer(light: LoadedModel, original: LoadedModel, sample: Inputs) -> dict[in
 def test_each_model_has_its_forms_behind_it() -> None:
     tree = Recipe("tree", "classical", "a tree", Counted())
     found = with_lighter([tree, network(Counted())])
-    of_networks = [form for form in Form if form is not Form.TENSORS]
-    names = ["tree", "tree-tensors", "net", *(f"net-{form}" for form in of_networks)]
+    names = ["tree", "tree-tensors", "net", *(f"net-{form}" for form in Form)]
     assert [r.name for r in found] == names
-    assert [r.form_of for r in found] == [None, "tree", None, *["net"] * len(of_networks)]
+    assert [r.form_of for r in found] == [None, "tree", None, *["net"] * len(Form)]
 
 
 def test_a_form_that_is_cheaper_gets_a_card_of_its_own(data: TaskData, tmp_path: Path) -> None:
@@ -92,7 +92,10 @@ def test_a_form_that_is_cheaper_gets_a_card_of_its_own(data: TaskData, tmp_path:
     assert reporter.errors == []
     assert fit.n == 1  # trained once for all forms
     assert fit.n_exports == 2  # for itself, and for all forms
-    assert reporter.reasons == {"net-int8-dynamic": "it has convolutions, or no products"}
+    assert reporter.reasons == {
+        "net-int8-dynamic": "it has convolutions, or no products",
+        "net-tensors": "it has only operators that GPUs know",
+    }
     cards = {p.name: read_card(p / "card.json") for p in (tmp_path / "digits").iterdir()}
     assert cards.keys() == {"net", "net-fp16", "net-int8", "net-int8-symmetric"}
     assert len({card.sha256 for card in cards.values()}) == 4
@@ -170,6 +173,82 @@ def test_scores_keep_their_order_or_the_form_is_left_out(
         recipe.fit(data, 0, lambda share: None)
 
 
+@pytest.mark.parametrize(("error", "is_kept"), [(0.1, True), (2.0, False), (np.nan, False)])
+def test_values_stay_within_the_tolerance_or_the_form_is_left_out(
+    data: TaskData, monkeypatch: pytest.MonkeyPatch, error: float, is_kept: bool
+) -> None:
+    weights = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    one, other = (
+        rename_input(emit_linear(weights, np.full(1, off, np.float32)), "input")
+        for off in (0.0, error)
+    )
+    monkeypatch.setattr(lighter, "convert", lambda *_: other)
+    spec = data.spec.model_copy(
+        update={"kind": "regression", "labels": (), "tolerance": 1.0, "interval_coverage": 0.9}
+    )
+    recipe = with_lighter([network(Counted(one))], keep=True)[1]
+    if is_kept:
+        assert isinstance(recipe.fit(replace(data, spec=spec), 0, lambda share: None), LighterModel)
+        return
+    with pytest.raises(NotWorthwhileError, match=r"only 0\.0% of its answers are within the tol"):
+        recipe.fit(replace(data, spec=spec), 0, lambda share: None)
+
+
+def test_scores_that_are_all_the_same_have_no_order(
+    data: TaskData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    bias = np.zeros(1, np.float32)
+    of_scores = rename_input(emit_linear(weights, bias), "input")
+    flat = rename_input(emit_linear(0 * weights, bias), "input")
+    monkeypatch.setattr(lighter, "convert", lambda *_: flat)
+    recipe = with_lighter([network(Counted(of_scores))], keep=True)[1]
+    with (
+        pytest.warns(ConstantInputWarning),
+        pytest.raises(NotWorthwhileError, match="rank correlation of only nan"),
+    ):
+        recipe.fit(data, 0, lambda share: None)
+
+
+def test_a_form_that_differs_on_test_items_costs_itself_alone(
+    data: TaskData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reporter = Dropped()
+    (tmp_path / "digits").mkdir()
+    monkeypatch.setattr("ounce_exporters.ladder.LIGHTER", Limits(2.0, 1.0, 1.0))
+    build_ladder(data, with_lighter([network(Counted())], keep=True), tmp_path, 0, reporter)
+    assert reporter.errors == []
+    assert "parity check failed" in reporter.reasons["net-fp16"]
+    assert [path.name for path in (tmp_path / "digits").iterdir()] == ["net"]
+
+
+def test_with_folds_each_form_is_judged_by_forms_of_the_folds_models(data: TaskData) -> None:
+    folded = with_folds(data, 0)
+
+    def fit(part: TaskData, seed: int, progress: Progress) -> FittedModel:
+        fitted.append(len(part.train))
+        return GraphModel(perceptron(len(fitted)))  # each fit learns another
+
+    fitted: list[int] = []
+    made = with_lighter([Recipe("net", "neural", "a network", fit)], keep=True)
+    original, fp16 = (
+        train(next(r for r in made if r.name == name), folded, 0, lambda share: None)
+        for name in ("net", "net-fp16")
+    )
+    assert len(fitted) == 5  # of four folds, and of all rows: none for the form
+    wanted, found = original.validation_outputs, fp16.validation_outputs
+    assert 0 < np.abs(found - wanted).max() < 0.05 * np.abs(wanted).max()
+
+
+def test_a_form_has_no_learning_curve(data: TaskData, tmp_path: Path) -> None:
+    (tmp_path / "digits").mkdir()
+    build_ladder(
+        with_folds(data, 0), with_lighter([network(Counted())], keep=True), tmp_path, 0, Dropped()
+    )
+    curves = {n: read_card(tmp_path / "digits" / n / "card.json") for n in ("net", "net-fp16")}
+    assert [len(card.learning_curve) for card in curves.values()] == [3, 0]
+
+
 def test_a_form_that_can_not_be_made_is_left_out(
     data: TaskData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,7 +257,7 @@ def test_a_form_that_can_not_be_made_is_left_out(
 
     monkeypatch.setattr(lighter, "convert", fail)
     recipe = with_lighter([network(Counted())])[1]
-    with pytest.raises(NotWorthwhileError, match="can't be converted: ValueError: no such thing"):
+    with pytest.raises(NotWorthwhileError, match="can't be made: ValueError: no such thing"):
         recipe.fit(data, 0, lambda share: None)
 
 
@@ -192,30 +271,10 @@ def test_a_ladder_of_forms_that_gain_nothing_is_an_error(data: TaskData, tmp_pat
 def test_other_data_or_another_seed_trains_anew(data: TaskData) -> None:
     fit = Counted()
     shared = with_lighter([network(fit)])[0]
-    for other, seed in ((data, 0), (data, 0), (data, 1), (replace(data, train=data.test), 1)):
-        shared.fit(other, seed, lambda share: None)
-    assert fit.n == 3
-
-
-class Noted:
-    """Notes the sizes of its batches, among those of another."""
-
-    def __init__(self, name: str, calls: list[tuple[str, int]]) -> None:
-        self._name, self._calls = name, calls
-        self.inputs: dict[str, TensorSignature] = {}
-        self.outputs: dict[str, TensorSignature] = {}
-
-    def run(self, inputs: Inputs) -> NDArray[np.float32]:
-        self._calls.append((self._name, len(inputs["input"])))
-        return np.zeros((len(inputs["input"]), 1), np.float32)
-
-
-def test_a_race_times_both_in_turn_at_each_size() -> None:
-    calls: list[tuple[str, int]] = []
-    sample = {"input": np.zeros((3, 4), np.float32)}
-    ratios = race(Noted("light", calls), Noted("whole", calls), sample)
-    assert tuple(ratios) == BATCH_SIZES
-    assert all(ratio > 0 for ratio in ratios.values())
-    assert {size for _, size in calls} == set(BATCH_SIZES)
-    turns = [a for a, b in pairwise(calls) if a[0] != b[0]]
-    assert len(turns) > 10
+    soft = replace(data.train, soft=np.ones((len(data.train), 10), np.float32))
+    copied = replace(data.train, targets=data.train.targets.copy())
+    for rows, seed in (
+        (data.train, 0), (copied, 0), (data.train, 1), (data.test, 1), (soft, 1), (soft, 1)
+    ):  # fmt: skip
+        shared.fit(replace(data, train=rows), seed, lambda share: None)
+    assert fit.n == 4

@@ -52,7 +52,7 @@ def task(*labels: str) -> TaskSpec:
 
 def test_a_fixed_batch_is_opened(models: Path, tmp_path: Path) -> None:
     card, notes = add(linear(tmp_path / "one.onnx", batch=1), models, labels=LABELS)
-    assert "it was made for 1 items a call: it gets any number" in notes
+    assert "it was made for 1 item a call: it gets any number" in notes
     assert card.test_accuracy.value > 0.6
     assert not load_ladder(models, "rooms", OnnxCpuRuntime()).refused
 
@@ -62,7 +62,7 @@ def test_a_batch_that_is_fixed_inside_is_refused(models: Path, tmp_path: Path) -
         helper.make_node("Reshape", ["centred", "flat"], ["one"]),
         helper.make_node("MatMul", ["one", "w"], ["y"]),
     ]
-    with pytest.raises(ExportError, match="made for 1 items a call, and fails with others: export"):
+    with pytest.raises(ExportError, match="made for 1 item a call, and fails with others: export"):
         add(graph(tmp_path / "one.onnx", nodes, batch=1), models, labels=LABELS)
 
 

@@ -95,8 +95,8 @@ def test_windows_keep_to_their_unit_and_to_time() -> None:
     order, stretches, lines = in_order(units, times)
     assert order.tolist() == [2, 0, 6, 4, 1, 3]  # the last row of time 3 counts
     assert stretches.tolist() == [0, 0, 0, 1, 2, 2]
-    assert "1 rows repeat a time of their unit, the first that of unit 'a' at 3" in lines[0]
-    assert "1 gaps in time, the first in unit 'a' after 3" in lines[1]
+    assert "1 row repeats a time of their unit, the first that of unit 'a' at 3" in lines[0]
+    assert "1 gap in time, the first in unit 'a' after 3" in lines[1]
     values = np.arange(6, dtype=np.float32)[:, None]
     windows = cut_windows(values, stretches, 2)[:, :, 0]
     nan = np.nan
@@ -109,9 +109,9 @@ def test_gaps_repeats_and_single_rows_are_said(tmp_path: Path) -> None:
     frame = pd.concat([frame.drop(index=[5, 6, 7]), frame.iloc[[30]]], ignore_index=True)
     frame = pd.concat([frame, frame.iloc[[0]].assign(unit="lone")], ignore_index=True)
     data, said = table(frame, tmp_path, "state", window=4)
-    assert "1 rows repeat a time" in said
-    assert "1 gaps in time" in said
-    assert "1 stretches of a unit have a single row" in said
+    assert "1 row repeats a time" in said
+    assert "1 gap in time" in said
+    assert "1 stretch of a unit has a single row" in said
     assert len(data.train) + len(data.test) == len(frame) - 1  # validation is of train
 
 
@@ -137,7 +137,7 @@ def test_ts_files_of_equal_and_unequal_length(tmp_path: Path) -> None:
     ("text", "error"),
     [
         ("@classLabel true a b\n@data\n1,2,3:a\n:b\n", "line 4: the series has no step"),
-        ("@classLabel true a b\n@data\n1,2:1,2:a\n1,2:b\n", "line 4: 1 channels, and 2 before it"),
+        ("@classLabel true a b\n@data\n1,2:1,2:a\n1,2:b\n", "line 4: 1 channel, and 2 before it"),
         ("@classLabel true a b\n@data\n1,2:1:a\n", r"line 3: channels of \[1, 2\] steps"),
         ("@classLabel true a b\n@data\n1,x:a\n", "line 3: could not convert"),
         ("@classLabel true a b\n@data\nabc\n", "line 3: no colon is before the class"),

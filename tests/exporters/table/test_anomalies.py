@@ -122,7 +122,7 @@ def test_too_few_anomalies_to_judge_by_are_refused(labelled: Path, tmp_path: Pat
 
 def test_one_label_is_refused(labelled: Path, tmp_path: Path) -> None:
     pd.read_csv(labelled).query("state == 'ok'").to_csv(tmp_path / "one.csv", index=False)
-    with pytest.raises(DataError, match=r"'state' has 1 values.*leave out --target"):
+    with pytest.raises(DataError, match=r"'state' has 1 value.*leave out --target"):
         loaded(tmp_path / "one.csv", "state")
 
 

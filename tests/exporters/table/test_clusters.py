@@ -67,7 +67,7 @@ def test_the_groups_are_found_without_their_names(table: Path) -> None:
 def test_a_number_that_is_found_makes_no_cluster_of_few_rows(
     table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(DataError, match=r"of 40 has \d training rows: at least 8 are needed"):
+    with pytest.raises(DataError, match=r"of 40 has \d training rows?: at least 8 are needed"):
         loaded(table, clusters=40, reference="k-means")
     monkeypatch.setattr("ounce_exporters.tasks.table.clusters.count_clusters", lambda *_: 40)
     data, said = loaded(table, reference="k-means")
@@ -168,7 +168,7 @@ def alike(table: pd.DataFrame) -> pd.DataFrame:
     ("change", "options", "said"),
     [
         (None, {"measure": read_measure("balanced-accuracy")}, "accuracy is agreement"),
-        (None, {"clusters": 60}, "training rows: at least 8 are needed; say --clusters"),
+        (None, {"clusters": 60}, "training row: at least 8 are needed; say --clusters"),
         (one_far, {"reference": "k-means"},
          "cluster-2 of 2 has .*--reference gaussian-mixture may .*--kind anomaly finds rows"),
         (alike, {"clusters": 3}, "2 different rows make no 3 clusters"),

@@ -74,5 +74,5 @@ def test_rows_are_put_in_order_by_dates_or_numbers() -> None:
     assert in_order(pd.Series([2.0, 1.0], name="at")).tolist() == [1, 0]
     assert in_order(column("02/01/2026", "01/02/2026"), "%d/%m/%Y").tolist() == [0, 1]
     assert in_order(column("02/01/2026", "01/02/2026"), "%m/%d/%Y").tolist() == [1, 0]
-    with pytest.raises(DataError, match="--time 'at': 1 cells are empty, or no date or number"):
+    with pytest.raises(DataError, match="--time 'at': 1 cell is empty, or no date or number"):
         in_order(column("1", "2", "soon"))

@@ -127,7 +127,7 @@ def test_accuracy_of_a_rare_class_comes_with_a_notice(payments: Path) -> None:
 def test_too_few_rows_to_promise_by_are_told(payments: Path) -> None:
     _, said = loaded(payments, "recall:fraud@0.0001")
     assert "29956 are needed" in notice_of(said, "too few to show")
-    assert "rows of class 'fraud' validate" in notice_of(said, "validate: of so few")
+    assert "rows of class 'fraud' for validation" in notice_of(said, "for validation: of so few")
 
 
 @pytest.mark.parametrize(

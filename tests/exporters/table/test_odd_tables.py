@@ -117,7 +117,7 @@ def test_a_total_that_stands_in_other_rows_is_a_category() -> None:
 
 def test_utf_8_with_a_few_other_bytes_is_refused(tmp_path: Path) -> None:
     good = "".join(f"München,{v}\n" for v in SALES).encode()
-    with pytest.raises(DataError, match=r"UTF-8 but for 1 bytes, the first in line 62: .*latin-1"):
+    with pytest.raises(DataError, match=r"UTF-8 but for 1 byte, the first in line 62: .*latin-1"):
         read(tmp_path / "t.csv", b"city,y\n" + good + "Köln,5\n".encode("latin-1"))
     latin = read(tmp_path / "l.csv", b"city,y\n" + good.decode().encode("latin-1"))
     assert set(latin.frame["city"]) == {"München"}

@@ -13,6 +13,7 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.crossfit import train
 from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder import export_model
+from ounce_exporters.lighter.recipes import with_lighter
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
@@ -47,16 +48,16 @@ HEADER = ["door", "region", "amount", "at", "y"]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[str]]]:
-    """A folder of a ladder of two models, and the file's rows as texts."""
+    """A folder of a ladder of two models and their forms, and the file's rows as texts."""
     folder = tmp_path_factory.mktemp("models")
     with (folder / "t.csv").open("w", newline="") as file:
         csv.writer(file).writerows([HEADER, *hostile_rows()])
     data = load(folder / "t.csv", "y", "t", TableOptions(), 0, lambda line: None)
     write_task(folder / "t", data.spec, data.test)
-    for recipe in recipes(data):
-        if recipe.name in ("logistic-regression", "decision-tree"):
-            trained = train(recipe, data, 0, lambda share: None)
-            export_model(data, recipe, trained, folder / "t", 0)
+    chosen = [r for r in recipes(data) if r.name in ("logistic-regression", "decision-tree")]
+    for recipe in with_lighter(chosen, keep=True):
+        trained = train(recipe, data, 0, lambda share: None)
+        export_model(data, recipe, trained, folder / "t", 0)
     with (folder / "t.csv").open(newline="") as file:
         return folder, list(csv.reader(file))[1:]
 
@@ -74,13 +75,17 @@ def body(task: TaskSpec, row: dict[str, str], *, as_sent: bool) -> bytes:
 
 
 def predictions(
-    folder: Path, rows: list[dict[str, str]], *, as_sent: bool = True
+    folder: Path,
+    rows: list[dict[str, str]],
+    *,
+    as_sent: bool = True,
+    name: str = "decision-tree",
 ) -> list[Prediction]:
     ladder = load_ladder(folder, "t", OnnxCpuRuntime(threads=1))
     records = [
         FakeRecord(body(ladder.task, row, as_sent=as_sent), offset_=i) for i, row in enumerate(rows)
     ]
-    models = [model for model in ladder.models if model.card.model == "decision-tree"]
+    models = [model for model in ladder.models if model.card.model == name]
     served, _ = process(pipeline(*models, task=ladder.task, min_accuracy=0), *records)
     return [msgspec.json.decode(value, type=Prediction) for _, value, _, _ in served]
 
@@ -112,6 +117,20 @@ def test_other_spellings_of_a_known_text_mean_the_same(
     said = labels(predictions(folder, rows))
     assert labels(predictions(folder, other)) == said
     assert labels(predictions(folder, rows, as_sent=False)) == said
+
+
+@pytest.mark.parametrize("name", ["decision-tree", "logistic-regression"])
+def test_a_form_that_reads_bytes_answers_as_its_model(
+    trained: tuple[Path, list[list[str]]], name: str
+) -> None:
+    folder, lines = trained
+    rows = [dict(zip(HEADER, line, strict=True)) for line in lines[:100]]
+    rows[3]["region"], rows[4]["door"] = "LATAM", "wide open, and nobody is there"
+    rows[5]["region"] = ""
+    wanted = predictions(folder, rows, name=name)
+    found = predictions(folder, rows, name=f"{name}-tensors")
+    assert labels(found) == labels(wanted)
+    assert [p.parameters.unknown_text for p in found] == [p.parameters.unknown_text for p in wanted]
 
 
 def test_a_text_that_was_never_seen_is_said_in_the_answer(

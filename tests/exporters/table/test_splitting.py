@@ -127,7 +127,7 @@ def test_another_file_is_read_as_its_cells_are(tmp_path: Path) -> None:
     assert (len(data.train), len(data.validation), len(data.test)) == (N, 30, 30)
     assert set(data.test.inputs["categories"].ravel()) == {"m03", "new"}
     assert set(data.test.inputs["input"][:, 0]) == {5.0}
-    assert "30 cells of column 'v' in the other file are gaps" in said
+    assert "read as gaps: 30 cells of column 'v' in the other file" in said
     other.drop(columns="v").to_csv(tmp_path / "less.csv", index=False)
     with pytest.raises(DataError, match=r"less\.csv lacks the columns 'v'"):
         loaded(tmp_path, test=tmp_path / "less.csv")

@@ -101,7 +101,7 @@ def test_the_same_over_kafka(digits_models: Path, kafka: str, topics: Any, tmp_p
         words = ["digits", f"--kafka={kafka}", f"--file={tmp_path / 'rows.jsonl'}"]
         result = CliRunner().invoke(command, words, standalone_mode=False)
     assert "2 of 3 answered" in result.stderr
-    assert "wrong-length: input 'input' has 1 values" in result.stdout
+    assert "wrong-length: input 'input' has 1 value" in result.stdout
 
 
 @pytest.mark.kafka

@@ -42,7 +42,7 @@ def test_a_file_s_rows(tmp_path: Path, name: str, content: str, rows: list[Any])
         ("a.csv", b"a,b\n1,2\n1,2,3\n3\n", "line 3 has 3 values, and the first 2"),
         ("a.csv", b"a,b\n\xff,2\n", "byte 4 is no UTF-8; save it so"),
         ("a.json", b"{", "can't be read"),
-        ("a.jsonl", b"1\n" * 10_001, "holds 10001 rows"),
+        ("a.jsonl", b"1\n" * 10_001, "holds 10,001 rows"),
     ],
 )
 def test_a_file_that_holds_no_rows_is_named(

@@ -1,6 +1,7 @@
 """What commands change is in the audit log, once, and with its author."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ def test_a_version_that_a_command_wrote_has_one_line(
     plane.commands.take(POLICIES_TOPIC, taken)
     # Another start reads the topic from its beginning.
     CommandLog(plane.connection, plane.audit, plane.outbox).take(POLICIES_TOPIC, taken)
-    command, by_http = lines(as_)
+    by_http, command = sorted(lines(as_), key=lambda line: line["action"])
     assert by_http["action"] == "policy.apply"
     assert (command["actor"], command["action"], command["subject"], command["outcome"]) == (
         "bob", "policy.command", "v2, based on 1", "v2 in force: v1 again: rows are dear",
@@ -52,15 +53,57 @@ def test_a_version_that_a_command_wrote_has_one_line(
 
 
 def test_a_release_that_a_command_put_in_service_has_one_line(as_: Caller, plane: Plane) -> None:
-    served = InService(task="digits", release="a" * 64, number=3, author="bob", at_ms=7)
+    served = InService(task="digits", release="a" * 64, number=3, author="bob", at_ms=LATEST_MS)
     value = served.model_dump_json().encode()
     for key in (b"digits", b"digits", b"other"):
         plane.commands.take(MODELS_TOPIC, [(key, value), (key, None)])
     [line] = lines(as_)
-    assert (line["at_ms"], line["actor"], line["action"]) == (7, "bob", "models.command")
+    assert (line["at_ms"], line["actor"], line["action"]) == (
+        LATEST_MS, "bob", "models.command",
+    )  # fmt: skip
     assert (line["subject"], line["outcome"]) == (
         "digits aaaaaaaaaaaa, based on 2", "number 3 in service",
     )  # fmt: skip
+
+
+def test_what_is_older_than_the_database_is_no_command_and_stands_at_its_time(
+    as_: Caller, plane: Plane, topics_in_memory: MemoryTopics
+) -> None:
+    began_ms = plane.audit.began_ms()
+    long_ago = datetime.fromtimestamp(began_ms / 1e3 - 3600, UTC)
+    old = by_command(topics_in_memory, long_ago, Change("min_accuracy: 0.5", "ann"))
+    change = {**CHANGE, "headers": {"If-Match": "1"}}
+    assert as_("editor").post("/v1/policies", **change).status_code == 201
+    served = InService(task="digits", release="a" * 64, number=3, author="eve", at_ms=1)
+    plane.commands.take(MODELS_TOPIC, [(b"digits", served.model_dump_json().encode())])
+    plane.commands.take(POLICIES_TOPIC, records(*topics_in_memory.records))
+    shown = [(line["action"], line["actor"], line["at_ms"]) for line in lines(as_)]
+    assert shown[1:] == [
+        ("policy.earlier", "ann", round(old.at.timestamp() * 1e3)), ("models.earlier", "eve", 1),
+    ]  # fmt: skip
+    assert shown[0][0] == "policy.apply"
+    newest, older, oldest = lines(as_)
+    pages = [as_("admin").get(f"/v1/audit?before={line['id']}").json() for line in (newest, older)]
+    assert pages == [[older, oldest], [oldest]]
+
+
+def test_a_topic_of_policies_that_is_made_anew_is_followed_and_changed(
+    as_: Caller, plane: Plane, topics_in_memory: MemoryTopics
+) -> None:
+    editor = as_("editor")
+    assert editor.post("/v1/policies", **CHANGE).status_code == 201
+    taken = records(*topics_in_memory.records)
+    plane.commands.begin(POLICIES_TOPIC)
+    plane.commands.take(POLICIES_TOPIC, taken)
+    topics_in_memory.records.clear()
+    plane.policies.follow()
+    assert editor.post("/v1/policies", **CHANGE).status_code == 201
+    first = topics_in_memory.history().versions[1]
+    by_command(topics_in_memory, first.at, Change("min_accuracy: 0.6", "bob"))
+    plane.commands.begin(POLICIES_TOPIC)
+    plane.commands.take(POLICIES_TOPIC, records(*topics_in_memory.records))
+    by_commands = [line for line in lines(as_) if line["action"] == "policy.command"]
+    assert [(line["actor"], line["subject"]) for line in by_commands] == [("bob", "v2, based on 1")]
 
 
 def test_what_the_database_does_not_take_is_written_later(as_: Caller, plane: Plane) -> None:

@@ -20,7 +20,7 @@ from ounce_services.policies.canary_command import command as canary_command
 from ounce_services.policies.topic import PolicyTopic
 from ounce_services.process.children import ounce_command
 
-from tests.support.kafka.topics import OwnTopics
+from tests.support.kafka.topics import OwnTopics, configure
 from tests.support.process.wait import wait_until
 
 pytestmark = pytest.mark.kafka
@@ -90,6 +90,18 @@ def test_served_beside_the_command_both_see_each_others_versions(
                 assert (current.document, current.promotes) == ("min_accuracy: 0.7", 3)
                 url, line = found[0], ("cli", "v2, based on 1")
                 wait_until(lambda: by_command(admin, url) == [line], lambda: by_command(admin, url))
+                topics.make_again(POLICIES_TOPIC)
+                configure(kafka, POLICIES_TOPIC, cleanup_policy="compact")
+                anew = PolicyTopic(kafka)
+                wait_until(lambda: anew.history().current is None, lambda: "the topic is empty")
+                anew.append(anew.history(), Change("min_accuracy: 0.8", "later"))
+                lines = [("later", "v1, based on 0"), line]
+                wait_until(lambda: by_command(admin, url) == lines, lambda: by_command(admin, url))
+                for number in (2, 3):  # 3 was sent before, too
+                    body = {"document": f"min_accuracy: 0.{number}"}
+                    match = {"If-Match": f"{number - 1}"}
+                    answer = client.post("/v1/policies", json=body, headers=match)
+                    assert (answer.status_code, answer.json()["number"]) == (201, number)
         finally:
             served.terminate()
         assert served.wait(30) in (0, -signal.SIGTERM)

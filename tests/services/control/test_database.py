@@ -1,23 +1,37 @@
 """The database on SQLite and on a real PostgreSQL: tables, migrations, the outbox."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from ounce_schemas.errors import BrokerError
 from ounce_services.control.access.audit import Audit, Seen
 from ounce_services.control.access.keys import Keys
 from ounce_services.control.access.principal import EVERYBODY, Role
 from ounce_services.control.errors import StaleError
+from ounce_services.control.store import migrations
 from ounce_services.control.store.database import Database, DatabaseError
-from ounce_services.control.store.outbox import Fate, Kind, Outbox, Record, State
-from ounce_services.control.store.tables import Base
+from ounce_services.control.store.outbox import (
+    Fate,
+    Kind,
+    Outbox,
+    Record,
+    State,
+    policy_record,
+)
+from ounce_services.control.store.tables import Base, OutboxRow
+from sqlalchemy import Connection, event, insert
 
 from tests.support.process.postgresql import PostgresqlUnavailableError, running_postgresql
 
+MIGRATIONS = Path(migrations.__file__).parent
 FIRST = Record(Kind.POLICY, "policy", 1, "{}")
 
 
@@ -33,6 +47,14 @@ class Carrier:
             raise BrokerError("away")
         self.carried.append(record.number)
         return Fate(State.IN_FORCE)
+
+
+def migrate(connection: Connection, revision: str) -> None:
+    """Back to an earlier state of the tables."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +87,51 @@ def test_migrations_make_the_tables_that_the_code_has(database: Database) -> Non
     Keys(again).make("ann", Role.ADMIN)
     again.close()
     assert [key.name for key in Keys(database).list(EVERYBODY)] == ["ann"]
+
+
+def test_tables_of_before_are_brought_up_to_date(database: Database) -> None:
+    sent = policy_record(1, "{}")
+    with database.engine.begin() as connection:
+        migrate(connection, "0001")
+        connection.execute(
+            insert(OutboxRow).values(
+                id="a", state=State.IN_FORCE, reason="", at_ms=7, **sent._asdict()
+            )
+        )
+    again = Database(database.engine.url.render_as_string(hide_password=False))
+    outbox, audit = Outbox(again, {Kind.POLICY: Carrier()}), Audit(again)
+    found = audit.began_ms(), outbox.has_sent(sent), outbox.has_sent(policy_record(1, "{} "))
+    assert found == (0, True, False)
+    assert Audit(database).began_ms() == 0
+    again.close()
+
+
+def test_tables_that_are_new_know_since_when_they_are(database: Database) -> None:
+    assert abs(Audit(database).began_ms() - time.time() * 1e3) < 3_600_000
+
+
+def test_what_was_sent_is_found_by_an_index(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'state.db'}")
+    plans: list[str] = []
+
+    def explain(connection: Any, _: Any, statement: str, parameters: Any, *rest: Any) -> None:
+        if statement.startswith("SELECT outbox"):
+            plan = connection.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(row[-1] for row in plan)
+
+    event.listen(database.engine, "before_cursor_execute", explain)
+    assert not Outbox(database, {}).has_sent(FIRST)
+    [plan] = plans
+    assert "USING INDEX outbox_place (kind=? AND subject=? AND number=?)" in plan
+    database.close()
+
+
+def test_a_number_is_taken_anew_once_nothing_of_it_waits(database: Database) -> None:
+    outbox = Outbox(database, {Kind.POLICY: Carrier()})
+    fates = [outbox.send(policy_record(1, payload)).state for payload in ("{}", "{} ")]
+    assert fates == [State.IN_FORCE, State.IN_FORCE]
+    assert outbox.has_sent(policy_record(1, "{}"))
+    assert outbox.has_sent(policy_record(1, "{} "))
 
 
 def test_of_two_at_once_one_is_taken(database: Database) -> None:

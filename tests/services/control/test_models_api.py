@@ -26,6 +26,7 @@ def test_a_release_is_put_in_service_and_a_model_retired_by_who_knows_what_serve
     assert topics_in_memory.served["digits"].release == digest
     stale = ann.post(f"{url}/retire", json={"models": ["a"]}, headers={"If-Match": '"0"'})
     assert (stale.status_code, "number 1" in stale.text) == (412, True)
+    assert len(ann.get(f"{url}/releases").json()) == 1  # nothing was made for it
     unknown = ann.post(f"{url}/retire", json={"models": ["c"]}, headers={"If-Match": '"1"'})
     assert (unknown.status_code, "no model c" in unknown.text) == (422, True)
     gone = ann.post(f"{url}/retire", json={"models": ["a"]}, headers={"If-Match": '"1"'})

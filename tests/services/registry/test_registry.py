@@ -215,7 +215,7 @@ def test_commands_list_and_show_what_the_store_holds(
     assert "2 models" in first
     assert first.endswith("first")
     assert "serves" not in first
-    assert "1 models" in second
+    assert "1 model" in second
     assert second.endswith("serves as number 2")
     shown = run("show", "digits")
     assert "serves   as number 2 since" in shown

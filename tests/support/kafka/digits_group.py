@@ -1,20 +1,18 @@
 """Requests of the digits task, and how far a consumer group is with them."""
 
-import time
 from collections.abc import Callable
 
 import numpy as np
 from confluent_kafka import Consumer, Producer, TopicPartition
+
+from tests.support.process.wait import wait_until
 
 REQUESTS = "ounce.digits.requests"
 GOOD = np.zeros(64, "<f4").tobytes()
 
 
 def wait_for(is_so: Callable[[], object], what: str, timeout_s: float = 90.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
+    wait_until(lambda: bool(is_so()), lambda: what, timeout_s)
 
 
 def send(kafka: str, n: int, partition: int = 0, **settings: str) -> None:

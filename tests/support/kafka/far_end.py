@@ -4,7 +4,15 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from ounce_schemas.at_hand import take_at_hand
 from ounce_schemas.request import HEADER_REPLY
 
 _LIMIT_S = 90.0
@@ -25,12 +33,16 @@ class FarEnd:
         self._consumer = Consumer(
             {
                 "bootstrap.servers": servers,
-                "group.id": f"far-{time.time_ns()}",
+                "group.id": "far-end",  # the client insists on one; it is never joined
                 "auto.offset.reset": "earliest",
                 "enable.partition.eof": True,
+                # A fetch holds up partitions that it began without.
+                "fetch.wait.max.ms": 100,
             }
         )
-        self._consumer.subscribe([*read])
+        known = self._consumer.list_topics(timeout=_LIMIT_S).topics
+        self._places = [(topic, p) for topic in read for p in known[topic].partitions]
+        self._consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in self._places])
 
     def read(self, n: int) -> list[Message]:
         """The next `n` records."""
@@ -38,7 +50,7 @@ class FarEnd:
         deadline = time.monotonic() + _LIMIT_S
         while len(found) < n:
             assert time.monotonic() < deadline, found
-            read = self._consumer.consume(n - len(found), 0.2)
+            read = take_at_hand(self._consumer, n - len(found), 0.2)
             found += [message for message in read if message.error() is None]
         return found
 
@@ -47,9 +59,9 @@ class FarEnd:
         found: list[Message] = []
         ended: set[tuple[str | None, int | None]] = set()
         deadline = time.monotonic() + _LIMIT_S
-        while not ended or len(ended) < len(self._consumer.assignment()):
+        while len(ended) < len(self._places):
             assert time.monotonic() < deadline, found
-            for message in self._consumer.consume(1000, 0.2):
+            for message in take_at_hand(self._consumer, 1000, 0.2):
                 error = message.error()
                 if error is None:
                     found.append(message)

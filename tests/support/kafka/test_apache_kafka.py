@@ -86,6 +86,29 @@ def test_a_broker_that_cannot_start_shows_its_log() -> None:
     broker.close()
 
 
+@pytest.mark.kafka
+def test_classes_that_one_java_leaves_are_loaded_by_the_next_and_passed_over_by_another(
+    tmp_path: Path,
+) -> None:
+    with kafka_needed():
+        broker = ApacheKafka()
+    broker._loaded = kept = tmp_path / "classes.jsa"
+
+    def loads_them() -> bool:
+        command = [broker._java, *broker._sharing(), "-Xlog:class+load", "-version"]
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
+        return "shared objects file (top)" in run.stdout
+
+    assert not loads_them()
+    broker._keep(broker._folder / kept.name, kept)
+    assert loads_them()
+    of_another = kept.read_bytes().replace(b"OpenJDK", b"OtherJD", 1)
+    kept.unlink()
+    kept.write_bytes(of_another)
+    assert not loads_them()
+    broker.close()
+
+
 def test_without_java_the_reason_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(KafkaUnavailableError, match="no java on PATH"):

@@ -2,28 +2,36 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import count
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
+    OffsetSpec,
     ResourceType,
 )
 from confluent_kafka.cimpl import NewTopic
 from ounce_schemas.topics import task_topics
 
 _TIMEOUT_S = 60
-_SPREADS_S = 0.5
-"""From a broker's knowing of a configuration to its acting by it, in all brokers."""
+_MARKS = count(60_001)
+"""Values of a configuration that changes nothing here."""
 
 
 def configure(servers: str, topic: str, **values: object) -> None:
-    """Set configurations of a topic, and wait until a broker knows them; `_` in their names stands
-    for a dot."""
+    """Set configurations of a topic, and wait until its only broker acts by them; `_` in their
+    names stands for a dot."""
     admin = AdminClient({"bootstrap.servers": servers})
-    wanted = {name.replace("_", "."): str(value) for name, value in values.items()}
+    _set(admin, topic, {name.replace("_", "."): str(value) for name, value in values.items()})
+    # A broker shows a change, then acts by it, then goes on to the next.
+    _set(admin, topic, {"file.delete.delay.ms": str(next(_MARKS))})
+
+
+def _set(admin: AdminClient, topic: str, wanted: Mapping[str, str]) -> None:
+    """Return once the broker shows them."""
     entries = [
         ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
         for name, value in wanted.items()
@@ -34,10 +42,9 @@ def configure(servers: str, topic: str, **values: object) -> None:
     while True:
         known = admin.describe_configs([asked])[asked].result(_TIMEOUT_S)
         if all(known[name].value == value for name, value in wanted.items()):
-            break
+            return
         assert time.monotonic() < deadline, f"{topic} does not get {wanted}"
-        time.sleep(0.05)
-    time.sleep(_SPREADS_S)
+        time.sleep(0.02)
 
 
 class OwnTopics:
@@ -78,6 +85,7 @@ class OwnTopics:
                 ) from e
             self._made.append(topic)
         self._wait(dict.fromkeys(topics, True))
+        self._wait_for_leaders([TopicPartition(t, p) for t in topics for p in range(partitions)])
 
     def made_by_others(self, topic: str) -> None:
         """Remove this one too, which a test makes by a command; it must not be there yet."""
@@ -107,6 +115,20 @@ class OwnTopics:
             outcome.result(_TIMEOUT_S)
         self._wait(dict.fromkeys(self._made, False))
         self._made.clear()
+
+    def _wait_for_leaders(self, places: Sequence[TopicPartition]) -> None:
+        """Return once each partition can be asked: for a moment its leader does not know of it."""
+        deadline = time.monotonic() + _TIMEOUT_S
+        while True:
+            asked = self._admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()))
+            try:
+                for place in places:
+                    asked[place].result(_TIMEOUT_S)
+                return
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.02)
 
     def _wait(self, expected: dict[str, bool]) -> None:
         """Return once the broker's metadata shows each topic as present or absent."""

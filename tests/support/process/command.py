@@ -13,6 +13,9 @@ from typing import Protocol
 from click.testing import CliRunner
 from ounce_schemas.command import main
 
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+"""Those that commands take."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -70,11 +73,11 @@ def the_line(stderr: str) -> str:
 
 @contextmanager
 def _put_back() -> Iterator[None]:
-    """What a command sets for its whole process ends with the block: where logs go, what a terminal
-    that closes does, and a worker's choices of when memory is collected and threads change."""
+    """What a command sets for its whole process ends with the block: where logs go, what signals
+    do, and a worker's choices of when memory is collected and threads change."""
     words, log = sys.argv, logging.getLogger()
     handlers, level = log.handlers, log.level
-    on_hangup = signal.getsignal(signal.SIGHUP)
+    on_signals = {number: signal.getsignal(number) for number in SIGNALS}
     collects, switch_s = gc.get_threshold(), sys.getswitchinterval()
     log.handlers = []
     try:
@@ -82,7 +85,8 @@ def _put_back() -> Iterator[None]:
     finally:
         sys.argv, log.handlers = words, handlers
         log.setLevel(level)
-        signal.signal(signal.SIGHUP, on_hangup)
+        for number, handler in on_signals.items():
+            signal.signal(number, handler)
         gc.set_threshold(*collects)
         gc.unfreeze()
         sys.setswitchinterval(switch_s)

@@ -7,6 +7,7 @@ import urllib.request
 from typing import Self
 
 from tests.support.process.child import Child
+from tests.support.process.wait import wait_until
 
 _TIMEOUT_S = 120.0
 
@@ -51,8 +52,21 @@ class Served:
             said = self.get("/readyz")
             if said[0] == 200:
                 return
-            time.sleep(0.1)
+            time.sleep(0.05)
         raise RuntimeError(f"it is not ready: {said}\n{self.child.log_tail()}")
+
+    def wait_until_counted(self, *counts: str) -> None:
+        """Return once lines of /metrics match these: what is done is counted shortly after.
+
+        Raises:
+            AssertionError: they do not.
+        """
+
+        def missing() -> list[str]:
+            page = self.get("/metrics")[1]
+            return [count for count in counts if not re.search(count, page)]
+
+        wait_until(lambda: not missing(), missing)
 
     def __enter__(self) -> Self:
         try:

@@ -4,12 +4,19 @@ import os
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.topics import dead_letters_topic, labels_topic, predictions_topic, requests_topic
 
@@ -82,13 +89,17 @@ class Device:
         self._consumer = Consumer(
             {
                 "bootstrap.servers": servers,
-                "group.id": f"device-{time.time_ns()}",
+                "group.id": "devices",  # the client insists on one; it is never joined
                 "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
+                # A fetch holds up partitions that it began without.
+                "fetch.wait.max.ms": 100,
                 "enable.auto.commit": False,
             }
         )
         self._answers = [predictions_topic(task), dead_letters_topic(task)]
-        self._subscribed = False
+        self._at: dict[tuple[str, int], int] = {}
+        """Up to where each partition is read."""
         self.predictions: list[Message] = []
         self.dead_letters: list[Message] = []
 
@@ -117,22 +128,53 @@ class Device:
         Raises:
             RuntimeError: they did not.
         """
-        if not self._subscribed:  # only now: the topics may be made after this device
-            self._consumer.subscribe(self._answers)
-            self._subscribed = True
-        deadline = time.monotonic() + _TIMEOUT_S
-        while len(self.predictions) + len(self.dead_letters) < n:
-            if time.monotonic() > deadline:
-                found = len(self.predictions), len(self.dead_letters)
-                raise RuntimeError(f"expected {n} records, got {found} answers and dead letters")
-            self.read_more()
+        self._begin()
+        self._read_until(
+            lambda: len(self.predictions) + len(self.dead_letters) >= n, f"{n} records"
+        )
 
     def read_more(self) -> None:
-        """Read what comes within a short while."""
-        for message in self._consumer.consume(1000, 0.2):
-            assert message.error() is None, message.error()
-            is_prediction = str(message.topic()).endswith(".predictions")
+        """Read what is there, or the first that comes within a short while."""
+        self._begin()
+        for message in self._consumer.consume(1, 0.2) + self._consumer.consume(1000, 0):
+            place, error = (str(message.topic()), message.partition() or 0), message.error()
+            if error is not None:
+                assert error.code() == KafkaError._PARTITION_EOF, error
+                self._at[place] = message.offset() or 0
+                continue
+            self._at[place] = (message.offset() or 0) + 1
+            is_prediction = place[0].endswith(".predictions")
             (self.predictions if is_prediction else self.dead_letters).append(message)
+
+    def read_rest(self) -> None:
+        """Read all that is there now, to the end of every partition.
+
+        Raises:
+            RuntimeError: it can't be read.
+        """
+        self._begin()
+        ends = {
+            place: self._consumer.get_watermark_offsets(TopicPartition(*place), _TIMEOUT_S)[1]
+            for place in self._at
+        }
+        self._read_until(lambda: all(self._at[place] >= ends[place] for place in ends), f"{ends}")
+
+    def _begin(self) -> None:
+        """Read from the first record on; only now, as the topics may be made after this device. A
+        group would have to form first, which takes most of a second."""
+        if self._at:
+            return
+        known = self._consumer.list_topics(timeout=_TIMEOUT_S).topics
+        self._at = {(topic, p): 0 for topic in self._answers for p in known[topic].partitions}
+        self._consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in self._at])
+
+    def _read_until(self, is_read: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + _TIMEOUT_S
+        while not is_read():
+            if time.monotonic() > deadline:
+                found = len(self.predictions), len(self.dead_letters)
+                raise RuntimeError(f"expected {what}, got {found} answers and dead letters")
+            self.read_more()
 
     def answers(self) -> list[Prediction]:
         """The predictions read so far."""

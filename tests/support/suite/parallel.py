@@ -13,6 +13,7 @@ from tests.support.suite.processes import number_of_processes
 
 MOST_PROCESSES = 4
 """Each process has a Kafka of its own, of some 350 MB."""
+THREADS = "OMP_NUM_THREADS"
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
@@ -20,6 +21,13 @@ def pytest_xdist_auto_num_workers() -> int:
     """Of `-n auto`: as many as processors. Serial on a broker that all would have to share: tests
     use the same topics."""
     return 0 if os.environ.get(BROKER) else min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Before the processes start, of which each computes on one thread. Threads of linear algebra
+    wait for each other; where all processors are taken, for ten times as long as they work."""
+    os.environ.setdefault(THREADS, "1")
 
 
 @pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")

@@ -7,6 +7,7 @@ import pytest
 from tests.support.kafka.needed import BROKER
 from tests.support.suite.parallel import (
     MOST_PROCESSES,
+    THREADS,
     pytest_collection_modifyitems,
     pytest_xdist_auto_num_workers,
 )
@@ -94,9 +95,24 @@ def test_there_are_as_many_as_processors_and_one_on_a_given_broker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv(BROKER, raising=False)
-    assert 1 <= pytest_xdist_auto_num_workers() <= MOST_PROCESSES
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    assert pytest_xdist_auto_num_workers() == 2
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    assert pytest_xdist_auto_num_workers() == MOST_PROCESSES
     monkeypatch.setenv(BROKER, "127.0.0.1:9092")
     assert pytest_xdist_auto_num_workers() == 0
+
+
+def test_each_computes_on_one_thread(
+    in_two: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(THREADS, raising=False)
+    in_two.makepyfile(
+        f"import os\ndef test_it(): assert os.environ['{THREADS}'] == '1'\n"
+        "def test_of_numpy():\n    import numpy, threadpoolctl\n"
+        "    assert {of['num_threads'] for of in threadpoolctl.threadpool_info()} == {1}"
+    )
+    assert in_two.runpytest_subprocess().parseoutcomes() == {"passed": 2}
 
 
 def test_who_asks_for_a_broker_is_marked(pytester: pytest.Pytester) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.wording import counted
 
 from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.content import check_n_rows, n_values
@@ -21,7 +22,8 @@ def seldon_rows(document: Mapping[str, Any]) -> list[Any] | None:
     if len(shape) < 2 or not n or n != len(values):
         raise InvalidMessageError(
             Reason.WRONG_SHAPE,
-            f"tensor has {len(values)} values and shape {str(shape)[:80]}; send rows and columns",
+            f"tensor has {counted(len(values), 'value')} and shape {str(shape)[:80]}; send rows "
+            "and columns",
         )
     n_each = n // shape[0]
     return [values[start : start + n_each] for start in range(0, n, n_each)]

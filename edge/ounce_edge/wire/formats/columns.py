@@ -20,6 +20,15 @@ _LONGEST_NAMES = 1000
 have, is not kept: a thousand of them could fill the worker's memory."""
 _WRAPPED = ("value", "Value", "Body")
 """Names of the value in an object that stands for one, as OPC UA's are."""
+_TYPES = frozenset(
+    {
+        *("$numberDouble", "$numberInt", "$numberLong", "$numberDecimal", "$date", "$oid"),
+        *("N", "S", "BOOL", "double", "float", "int", "long", "string", "boolean"),
+        *("doubleValue", "floatValue", "intValue", "longValue", "stringValue", "booleanValue"),
+    }
+)
+"""Names of the type of a value that stands alone in an object: of MongoDB's extended JSON, of
+DynamoDB, of Avro's unions in JSON, of Protobuf's."""
 _NAN = float("nan")
 _LOST = object()
 
@@ -72,6 +81,8 @@ class ColumnReader:
         self._most_letters = _LONGEST_NAMES + sum(map(len, self._key_of))
         self._near = NearNames(self.names)
         self._layouts: dict[tuple[str, ...], Layout] = {}
+        self._latest: tuple[tuple[str, ...], Layout] | None = None
+        """Of those that are not kept: the formats that a body may have ask for it in turn."""
 
     def layout(self, names: Iterable[str], *, may_be_misspelt: bool = True) -> Layout:
         """What rows with these names hold. A sender's rows all have the same names.
@@ -79,18 +90,24 @@ class ColumnReader:
         Args:
             names: of a row.
             may_be_misspelt: whether to look for names that are nearly a column's. That takes some
-                tens of milliseconds at most, for names that are not known yet.
+                milliseconds at most, for names that are not known yet.
         """
         names = tuple(names)
         layout = self._layouts.get(names)
-        if layout is None:
-            layout = self._find_layout(names, may_be_misspelt)
-            is_long = len(names) > _MOST_OTHERS + len(self._key_of)
-            if not may_be_misspelt or is_long or sum(map(len, names)) > self._most_letters:
-                return layout
-            if len(self._layouts) >= _MOST_LAYOUTS:
-                self._layouts.clear()
-            self._layouts[names] = layout
+        if layout is not None:
+            return layout
+        if self._latest is not None and self._latest[0] == names:
+            return self._latest[1]
+        layout = self._find_layout(names, may_be_misspelt)
+        if not may_be_misspelt:
+            return layout
+        is_long = len(names) > _MOST_OTHERS + len(self._key_of)
+        if is_long or sum(map(len, names)) > self._most_letters:
+            self._latest = names, layout
+            return layout
+        if len(self._layouts) >= _MOST_LAYOUTS:
+            self._layouts.clear()
+        self._layouts[names] = layout
         return layout
 
     def knows_any(self, names: Iterable[str]) -> bool:
@@ -222,7 +239,8 @@ def _reader(cell: Cell) -> Callable[[Any], Any]:
 def _read(cell: Cell, value: Any) -> float | str | None:
     for _ in range(2):  # {"value": 21.5, "unit": "C"}, {"Value": {"Type": 11, "Body": 21.5}}
         if type(value) is dict:
-            value = next((value[name] for name in _WRAPPED if name in value), _LOST)
+            names = (*_WRAPPED, *(_TYPES & value.keys() if len(value) == 1 else ()))
+            value = next((value[name] for name in names if name in value), _LOST)
     if value is _LOST or isinstance(value, dict | list):
         return None
     return read_cell(cell, value)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.wording import counted
 
 from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.content import Content, check_n_rows, read_each
@@ -54,7 +55,8 @@ class CsvLine:
             header, *rows = named[0]
             if any(len(row) != len(header) for row in rows):
                 raise InvalidMessageError(
-                    Reason.WRONG_LENGTH, f"a line has not the {len(header)} values of the header"
+                    Reason.WRONG_LENGTH,
+                    f"a line has not the {counted(len(header), 'value')} of the header",
                 )
             return self._content(dict(zip(header, row, strict=True)) for row in rows)
         if fitting and self._columns.are_named:
@@ -66,7 +68,8 @@ class CsvLine:
         if widths:
             raise InvalidMessageError(
                 Reason.WRONG_LENGTH,
-                f"looks like a line of CSV with {max(widths)} values; task {self._task.name} takes "
+                f"looks like a line of CSV with {counted(max(widths), 'value')}; task "
+                f"{self._task.name} takes "
                 f"{self._n}" + (f": {self._columns.names[:10]}" if self._columns.are_named else ""),
             )
         return None

@@ -8,6 +8,7 @@ import numpy as np
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.wording import counted
 
 from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.content import (
@@ -172,7 +173,7 @@ class FlatJson:
         if wrong != 0 or len(values) != spec.size:
             raise InvalidMessageError(
                 Reason.WRONG_LENGTH if len(values) != spec.size else Reason.WRONG_DATATYPE,
-                f"input {name!r} has {len(values)} values; task {self._task.name} takes "
+                f"input {name!r} has {counted(len(values), 'value')}; task {self._task.name} takes "
                 f"{spec.size} of {spec.datatype}, flat"
                 + (f", not {str(wrong)[:40]!r}" if wrong != 0 else ""),
             )
@@ -199,7 +200,8 @@ class FlatJson:
         if n != len(names):
             raise InvalidMessageError(
                 Reason.WRONG_LENGTH,
-                f"a row of {n} values; task {self._task.name} has {len(names)} columns",
+                f"a row of {counted(n, 'value')}; task {self._task.name} has "
+                f"{counted(len(names), 'column')}",
             )
         return names
 

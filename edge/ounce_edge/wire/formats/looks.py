@@ -25,6 +25,8 @@ _MAGIC = (
     (b"# TYPE ", "Prometheus' text format"),
     (b"<", "XML or HTML"),
 )
+_ZLIB = re.compile(rb"x[\x01\x9c\xda]")
+_GLUE = re.compile(rb"\x03[\0\x05].{16}", re.DOTALL)
 _SPARKPLUG = re.compile(rb"\x08[\x80-\xff]{5}[\x00-\x7f]\x12")
 """A time in milliseconds, and metrics."""
 
@@ -38,6 +40,10 @@ def looks_like(value: bytes) -> str:
         return "Sparkplug B in Protobuf; let the edge node or the MQTT broker write it as JSON"
     if not value:
         return "nothing: it is empty"
+    if _GLUE.match(value):
+        return "AWS Glue's framing; write JSON, or Avro or Protobuf in Confluent's framing"
+    if len(value) > 4 and value[-1] == 0 and int.from_bytes(value[:4], "little") == len(value):
+        return "BSON; send JSON"
     if len(value) >= 2 and value[0] & 0xF0 == 0x80 and value[1] & 0xE0 == 0xA0:
         return f"MessagePack, and begins {value[:12]!r}"
     if value[0] == 0xA1 or 0xA2 <= value[0] <= 0xB7:
@@ -45,5 +51,6 @@ def looks_like(value: bytes) -> str:
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        return f"binary data, and begins {value[:12]!r}"
+        packed = "zlib; send it uncompressed, Kafka compresses by itself"
+        return packed if _ZLIB.match(value) else f"binary data, and begins {value[:12]!r}"
     return f"text, and begins {text[:40]!r}"

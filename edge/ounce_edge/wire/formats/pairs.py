@@ -10,7 +10,7 @@ from typing import Any
 from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.content import as_float
 
-_NAMES = ("n", "name", "resourceName", "variable")
+_NAMES = ("n", "name", "resourceName", "variable", "code")
 _VALUES = (
     "v", "vs", "vb", "value", "asDouble", "asInt",
     "floatValue", "doubleValue", "intValue", "longValue", "booleanValue", "stringValue",

@@ -12,9 +12,11 @@ from msgspec.structs import replace
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.request import AnswerForm, Request
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.wording import counted
 
 from ounce_edge.wire.formats.by_columns import rows_of, seldon_rows
 from ounce_edge.wire.formats.cbor import is_cbor, read_cbor
+from ounce_edge.wire.formats.changes import row_after
 from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.connect import is_envelope, read_payload
 from ounce_edge.wire.formats.content import Content, as_id
@@ -36,6 +38,7 @@ from ounce_edge.wire.formats.nested import row_by_paths, row_within
 from ounce_edge.wire.formats.no_row import no_request, no_row
 from ounce_edge.wire.formats.pairs import row_of_pairs, strange_pairs
 from ounce_edge.wire.formats.schemas import Schemas
+from ounce_edge.wire.formats.text_pairs import row_in_text
 from ounce_edge.wire.formats.v2_wide import BINARY_SIZE, WideReader, split_binary
 from ounce_edge.wire.request_body import read_body, tensor_data
 from ounce_edge.wire.request_head import RequestHead
@@ -141,10 +144,10 @@ class Recogniser:
         return content
 
     def _read_text(self, text: str) -> Content | None:
-        """CSV or line protocol, or the text itself where the task takes nothing but one."""
+        """CSV, line protocol or pairs, or the text itself where the task takes nothing but one."""
         if self._takes_text and not self._columns.layout(text.splitlines()[:1]).is_known:
             return Content([self._columns.read({self._columns.names[0]: text})])
-        rows = line_rows(text, self._columns)
+        rows: Any = line_rows(text, self._columns) or row_in_text(text, self._columns)
         return self._csv.read(text) if rows is None else self.flat.read(rows)
 
     def _read_framed(self, head: RequestHead, value: bytes, is_raw_size: bool) -> Content | None:
@@ -179,6 +182,8 @@ class Recogniser:
                 return self._read_event(found, head, depth)
             if is_envelope(found):
                 return self._read_document(read_payload(found), head, depth + 1)
+            if (row := self._row_after(found)) is not None:
+                return self._read_document(row, head, depth + 1)
             if (tensor := seldon_rows(found)) is not None:
                 found = {**found, "ndarray": tensor}
             rows = rows_of(found, self._columns, self._max_rows)
@@ -211,6 +216,10 @@ class Recogniser:
                 raise no_row(found, self._columns)
         raise error or no_request(found)
 
+    def _row_after(self, found: Mapping[str, Any]) -> Any:
+        """What a change in a database has left; None where the task's own columns stand here."""
+        return None if self._columns.knows_any(found) else row_after(found)
+
     def _read_event(self, event: Mapping[str, Any], head: RequestHead, depth: int) -> Content:
         """A CloudEvent in structured mode."""
         data, encoded = event.get("data"), event.get("data_base64")
@@ -242,7 +251,8 @@ class Recogniser:
             height, width, channels = self._image.shape
             return InvalidMessageError(
                 Reason.WRONG_LENGTH,
-                f"body of {len(value)} bytes looks like {seen}; task {name} takes a PNG or JPEG "
+                f"body of {counted(len(value), 'byte')} looks like {seen}; task {name} takes a "
+                "PNG or JPEG "
                 f"file, or {self.raw_bytes} bytes: {height} rows of {width} pixels of {channels}",
             )
         if self.raw_bytes is None:
@@ -252,8 +262,8 @@ class Recogniser:
             )
         return InvalidMessageError(
             Reason.WRONG_LENGTH,
-            f"body of {len(value)} bytes looks like {seen}; task {name} takes JSON, CSV, or "
-            f"{self._task.inputs[0].size} raw little-endian float32, which need "
+            f"body of {counted(len(value), 'byte')} looks like {seen}; task {name} takes JSON, "
+            f"CSV, or {self._task.inputs[0].size} raw little-endian float32, which need "
             f"{self.raw_bytes} bytes",
         )
 

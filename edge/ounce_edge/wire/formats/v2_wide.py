@@ -12,6 +12,7 @@ from ounce_schemas.cells import as_text
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.request import Request, RequestParameters
 from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.wording import counted
 
 from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.content import (
@@ -146,7 +147,8 @@ def _tensor(part: Any, error: InvalidMessageError) -> _Tensor:
     if len(flat) != n:
         raise InvalidMessageError(
             Reason.WRONG_LENGTH,
-            f"input {name[:40]!r} has {len(flat)} values; its shape {shape[:8]} needs {n}",
+            f"input {name[:40]!r} has {counted(len(flat), 'value')}; its shape {shape[:8]} needs "
+            f"{n}",
         )
     return _Tensor(name, datatype, tuple(shape), flat)
 
@@ -227,7 +229,7 @@ def _binary_data(tensor: dict[str, Any], piece: bytes, size: int) -> list[Any]:
     name, datatype = str(tensor.get("name"))[:40], tensor.get("datatype")
     try:
         if len(piece) != size:
-            raise ValueError(f"{len(piece)} of {size} bytes are there")
+            raise ValueError(f"{len(piece)} of {counted(size, 'byte')} are there")
         if datatype == "BYTES":
             return _texts(piece)
         numbers: list[Any] = np.frombuffer(piece, DATATYPES[str(datatype)]).tolist()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 from ounce_schemas.errors import DataError
+from ounce_schemas.wording import counted
 
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.reading import Table
@@ -51,7 +52,7 @@ def read_folder(path: Path, *, flat: bool = False) -> Table:
     n_classes = frame[CLASSES].nunique()
     notices = [f"read as: images in a folder for each class, {len(found)} in {n_classes}"]
     if (frame[CLASSES] == "").all():
-        notices = [f"read as: {len(found)} images of a folder"]
+        notices = [f"read as: {counted(len(found), 'image')} of a folder"]
     if others:
         notices.append(
             f"files that are no PNG or JPEG are left out: {len(others)}, the first is {others[0]!r}"

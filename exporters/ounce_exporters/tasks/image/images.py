@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ounce_edge.wire.formats.image_file import MOST_PIXELS, image_size, read_pixels
 from ounce_schemas.errors import DataError, InvalidMessageError, Reason
 from ounce_schemas.task import TensorSpec
+from ounce_schemas.wording import counted
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.tasks.image.folders import is_image_name
@@ -122,7 +123,10 @@ def _of_files(
             raise DataError(f"{line}. Mend or remove them")
         notices.append(f"{line}; they are left out")
     if large:
-        notices.append(f"{len(large)} images teach, but workers take none like them: {large[0]}")
+        notices.append(
+            f"{counted(len(large), 'image teaches', 'images teach')}, but workers take none "
+            f"such: {large[0]}"
+        )
     notices += _unused(rows.frame, {column, target}, options)
     kept = np.array([i not in bad for i in range(len(files))])
     return Images(_tensor(shape), pixels[kept], _kept(rows, kept), tuple(notices))

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TensorSpec
+from ounce_schemas.wording import counted
 
 from ounce_exporters.tasks.sequence.ts_files import LABEL, SERIES, is_ts_file, read_ts
 from ounce_exporters.tasks.sequence.windows import REMAINING, cut_windows, in_order, pad, read_times
@@ -84,7 +85,9 @@ def _of_series(path: Path, rows: TableRows, options: TableOptions) -> Sequences:
     found = [(first if i < rows.n_first else other)[n] for i, n in enumerate(numbers)]
     channels = {one.shape[1] for one in found}
     if len(channels) > 1:
-        raise DataError(f"{options.test}: {other[0].shape[1]} channels, and {path} has others")
+        raise DataError(
+            f"{options.test}: {counted(other[0].shape[1], 'channel')}, and {path} has others"
+        )
     longest = max(map(len, found))
     n_steps = min(longest, options.window or _MOST_STEPS)
     notices = []
@@ -132,8 +135,11 @@ def _of_windows(rows: TableRows, target: str | None, options: TableOptions) -> S
     values = cut_windows(np.stack(columns, axis=1)[order], stretches, options.window)
     short = int((np.bincount(stretches) == 1).sum())
     if short:
-        lines.append(f"{short} stretches of a unit have a single row: what is before it is missing")
-    told = f"each row ends a window of {options.window} steps of {len(names)} channels"
+        lines.append(
+            f"{counted(short, 'stretch of a unit has', 'stretches of a unit have')} a single row: "
+            "what is before it is missing"
+        )
+    told = f"each row ends a window of {options.window} steps of {counted(len(names), 'channel')}"
     kept = replace(
         rows,
         frame=frame.iloc[order].reset_index(drop=True),
@@ -148,7 +154,8 @@ def _check_memory(n: int, n_steps: int, n_channels: int) -> None:
     n_bytes = 4 * n * n_steps * n_channels
     if n_bytes > _MOST_BYTES:
         raise DataError(
-            f"{n} sequences of {n_steps} steps and {n_channels} channels take {n_bytes / 1e9:.1f} "
+            f"{n} sequences of {n_steps} steps and {counted(n_channels, 'channel')} take "
+            f"{n_bytes / 1e9:.1f} "
             f"GB, and may take {_MOST_BYTES / 1e9:.0f}: give fewer steps with --window"
         )
 

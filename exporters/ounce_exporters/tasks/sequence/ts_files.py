@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from ounce_schemas.errors import DataError
+from ounce_schemas.wording import counted
 
 from ounce_exporters.tasks.table.reading import Table
 from ounce_exporters.tasks.table.text_encoding import find_encoding, unpack
@@ -37,7 +38,9 @@ class TsFile:
         lengths = sorted(map(len, self.series))
         said = f"{lengths[0]} to {lengths[-1]}" if lengths[0] < lengths[-1] else str(lengths[0])
         n_channels = self.series[0].shape[1]
-        line = f"read as: {len(self.series)} series of {n_channels} channels, {said} steps"
+        line = (
+            f"read as: {len(self.series)} series of {counted(n_channels, 'channel')}, {said} steps"
+        )
         return Table(pd.DataFrame({SERIES: numbers, LABEL: self.labels}, dtype=str), (line,))
 
 
@@ -76,7 +79,9 @@ def read_ts(path: Path) -> TsFile:
         try:
             one, label = _case(text)
             if series and one.shape[1] != series[0].shape[1]:
-                raise ValueError(f"{one.shape[1]} channels, and {series[0].shape[1]} before it")
+                raise ValueError(
+                    f"{counted(one.shape[1], 'channel')}, and {series[0].shape[1]} before it"
+                )
         except ValueError as e:
             raise DataError(f"{path}: line {number}: {e}") from None
         series.append(one)

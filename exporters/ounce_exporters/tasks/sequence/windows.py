@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from ounce_schemas.errors import DataError
+from ounce_schemas.wording import counted
 
 REMAINING = "remaining"
 """Column of how many steps of its unit are left."""
@@ -37,8 +38,8 @@ def in_order(
     if repeats.any():
         first = order[int(repeats.argmax())]
         lines.append(
-            f"{repeats.sum()} rows repeat a time of their unit, the first that of unit "
-            f"{units[first]!r} at {times[first]:g}: the last of each counts"
+            f"{counted(repeats.sum(), 'row repeats', 'rows repeat')} a time of their unit, the "
+            f"first that of unit {units[first]!r} at {times[first]:g}: the last of each counts"
         )
     order = order[~repeats]
     sorted_units, steps = of_unit[order], np.diff(times[order])
@@ -48,7 +49,7 @@ def in_order(
     if gaps.any():
         i = int(gaps.argmax())
         lines.append(
-            f"{gaps.sum()} gaps in time, the first in unit {units[order[i]]!r} after "
+            f"{counted(gaps.sum(), 'gap')} in time, the first in unit {units[order[i]]!r} after "
             f"{times[order[i]]:g}: no window reaches across one"
         )
     stretches = np.concatenate([[0], np.cumsum(~same | gaps)]).astype(np.int64)

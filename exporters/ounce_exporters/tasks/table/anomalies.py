@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import ANOMALY, NORMAL
+from ounce_schemas.wording import counted
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -54,15 +55,15 @@ def read_anomalies(texts: pd.Series, name: str) -> Target:
     counts = present.value_counts()
     if len(counts) < 2:
         raise DataError(
-            f"target {name!r} has {len(counts)} values: give normal rows and anomalies, or leave "
-            "out --target, and all rows are taken for normal"
+            f"target {name!r} has {counted(len(counts), 'value')}: give normal rows and "
+            "anomalies, or leave out --target, and all rows are taken for normal"
         )
     normal = str(counts.index[0])
     n = int(counts.iloc[1:].sum())
     if n < LEAST_PER_CLASS:
         raise DataError(
-            f"target {name!r} has {n} rows that are not {normal!r}: at least {LEAST_PER_CLASS} are "
-            "needed to judge by; leave out --target to learn without labels"
+            f"target {name!r} has {counted(n, 'row')} that are not {normal!r}: at least "
+            f"{LEAST_PER_CLASS} are needed to judge by; leave out --target to learn without labels"
         )
     others = ", ".join(repr(str(label)) for label in counts.index[1:6])
     said = f"{normal!r} of {name!r} is normal; {n} rows of {others} are anomalies; no model learns "

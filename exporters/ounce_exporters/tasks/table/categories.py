@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 from ounce_schemas.cells import parse_number
+from ounce_schemas.wording import counted
 
 from ounce_exporters.tasks.table.notices import Notices
 from ounce_exporters.tasks.table.quantities import (
@@ -52,7 +53,10 @@ def check_categories(column: pd.Series, kind: str | None, notices: Notices) -> N
         if distinct == len(column):
             raise LeftOutError(f"every row has another text, as an identifier has{units}")
         if distinct > MOST_ONE_HOT and len(present) < _LEAST_ROWS_PER_TEXT * distinct:
-            raise LeftOutError(f"it has {distinct} different texts in {len(present)} rows{units}")
+            raise LeftOutError(
+                f"it has {counted(distinct, 'different text')} in "
+                f"{counted(len(present), 'row')}{units}"
+            )
         if units and distinct > _FEW_AMOUNTS:
             notices.say(f"column {name!r} is read as texts{units}")
         _say_numbers(name, present, notices)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import NO_CLUSTER, TaskSpec
+from ounce_schemas.wording import counted
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.metrics import adjusted_rand_score, silhouette_score
@@ -53,7 +54,8 @@ def check_columns(spec: TaskSpec) -> None:
         for cell in tensor.cells or ():
             if len(cell.texts or ()) > MOST_ONE_HOT:
                 raise DataError(
-                    f"column {cell.column!r} has {len(cell.texts or ())} texts: --kind clusters "
+                    f"column {cell.column!r} has {counted(len(cell.texts or ()), 'text')}: --kind "
+                    "clusters "
                     f"takes {MOST_ONE_HOT} at most; leave it out with --without {cell.column}"
                 )
 
@@ -81,7 +83,10 @@ def with_clusters(
         rows = read(data.train.inputs)
         distinct = len(np.unique(rows, axis=0))
         if distinct < (n_clusters or 2):
-            raise DataError(f"{distinct} different rows make no {n_clusters or 2} clusters")
+            raise DataError(
+                f"{counted(distinct, 'different row makes', 'different rows make')} no "
+                f"{n_clusters or 2} clusters"
+            )
         n = n_clusters or count_clusters(rows, kind, seed)
         model = make_reference(kind, n, seed).fit(rows)
         while n_clusters is None and n > 2 and smallest(model, rows, n) < LEAST_PER_CLASS:
@@ -103,13 +108,15 @@ def with_clusters(
     counts = np.bincount(made.train.targets, minlength=n + 1)
     if counts[:n].min() < LEAST_PER_CLASS:
         raise DataError(
-            f"{labels[int(counts[:n].argmin())]} of {n} has {counts[:n].min()} training rows: at "
+            f"{labels[int(counts[:n].argmin())]} of {n} has "
+            f"{counted(counts[:n].min(), 'training row')}: at "
             f"least {LEAST_PER_CLASS} are needed; {_advice(n, kind)}"
         )
     found = "" if n_clusters else " (so many were found; change it with --clusters)"
     sizes = ", ".join(f"{count:,}" for count in counts[:n])
     return made, (
-        f"{kind} assigns {n} clusters{found}, of {sizes} training rows; {counts[n]} are far from "
+        f"{kind} assigns {n} clusters{found}, of {sizes} training rows; "
+        f"{counted(counts[n], 'is', 'are')} far from "
         "all. Accuracy is agreement with this assignment",
     )
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from ounce_schemas.cells import DATE_PARTS, Cell, as_text
 from ounce_schemas.errors import DataError
+from ounce_schemas.wording import counted
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.tasks.table.categories import (
@@ -180,11 +181,17 @@ def _number(
     if kind is None and (why := why_identifier(name, values)) is not None:
         raise LeftOutError(f"{why}; keep it with --columns '{name}=number'")
     if quantity.odd:
-        shown = ", ".join(f"{t!r} ({n} rows)" for t, n in list(quantity.odd.items())[:_SHOWN])
+        shown = ", ".join(
+            f"{t!r} ({counted(n, 'row')})" for t, n in list(quantity.odd.items())[:_SHOWN]
+        )
         more = f" and {len(quantity.odd) - _SHOWN} more" if len(quantity.odd) > _SHOWN else ""
         notices.say(f"column {name!r} is a number, and {shown}{more} count as gaps")
     if quantity.unit is not None:
-        bare = f", which {quantity.n_bare} rows do not have" if quantity.n_bare else ""
+        bare = (
+            f", which {counted(quantity.n_bare, 'row does', 'rows do')} not have"
+            if quantity.n_bare
+            else ""
+        )
         notices.say(f"column {name!r} is a number with the unit {quantity.unit!r}{bare}")
     for mark in quantity.marks:
         notices.say_of(f"{mark!r} counts as a gap in the numbers", name)
@@ -199,8 +206,8 @@ def _number(
     beyond = int((np.abs(values[~np.isnan(values)]) > LARGEST).sum())
     if beyond:
         notices.say(
-            f"column {name!r} holds {beyond} values that are infinite or too large for float32: "
-            "they count as gaps"
+            f"column {name!r} holds {counted(beyond, 'value that is', 'values that are')} infinite "
+            "or too large for float32: they count as gaps"
         )
     finite = values[np.isfinite(values)]
     whole = bool((finite == np.round(finite)).all())

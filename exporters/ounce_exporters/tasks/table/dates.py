@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from ounce_schemas.cells import DATE_PARTS, GAPS, DatePart, as_text, parse_date
 from ounce_schemas.errors import DataError
+from ounce_schemas.wording import counted
 
 _LOOKS_LIKE = re.compile(
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([T ].*)?"
@@ -129,8 +130,8 @@ def in_order(column: pd.Series, date_format: str | None = None) -> NDArray[np.in
     values = column.to_numpy(np.float64)
     if np.isnan(values).any():
         raise DataError(
-            f"--time {column.name!r}: {int(np.isnan(values).sum())} cells are empty, or no date "
-            "or number that rows can be put in order by"
+            f"--time {column.name!r}: {counted(np.isnan(values).sum(), 'cell is', 'cells are')} "
+            "empty, or no date or number that rows can be put in order by"
         )
     return np.argsort(values, kind="stable")
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ounce_schemas.cells import GAPS, parse_number
 from ounce_schemas.errors import DataError
+from ounce_schemas.wording import counted
 
 from ounce_exporters.tasks.table.options import Writing
 
@@ -200,7 +201,8 @@ def _with_header(
     if len(names) + labels_first + empty_last != width and rows:
         at = next(n for n, row in records[1:] if len(row) == width)
         raise DataError(
-            f"line {line}, the header, has {len(cells)} names, and line {at} has {width} values: "
+            f"line {line}, the header, has {counted(len(cells), 'name')}, and line {at} has "
+            f"{counted(width, 'value')}: "
             "name the separator with --sep, quote numbers with decimal commas, "
             "or skip lines before the header with --skip"
         )

@@ -6,6 +6,7 @@ import numpy as np
 from ounce_edge.recommender.beliefs.measures import wilson_of_few
 from ounce_schemas.errors import DataError
 from ounce_schemas.measure import Measure
+from ounce_schemas.wording import counted
 
 from ounce_exporters.export.weighing import fewest_items
 from ounce_exporters.recipe import TaskData
@@ -52,15 +53,16 @@ def _limits(measure: Measure, fewest: str, counts: dict[str, int]) -> tuple[str,
         most = wilson_of_few(1.0, n)[0]
         what = "a recall" if measure.kind == "recall" else "a share of right answers"
         lines.append(
-            f"only {n} rows of class {fewest!r} validate: of so few, {what} of at most {most:.2f} "
-            "can be promised, also where none is missed"
+            f"only {counted(n, 'row')} of class {fewest!r} for validation: of so few, {what} of "
+            f"at most {most:.2f} can be promised, also where none is missed"
         )
     if measure.false_alarms is not None:
         others = sum(counts.values()) - counts[str(measure.label)]
         needed = fewest_items(measure.false_alarms)
         if others < needed:
             lines.append(
-                f"{others} rows of other classes are too few to show that false alarms stay at "
+                f"{counted(others, 'row of another class is', 'rows of other classes are')} too "
+                "few to show that false alarms stay at "
                 f"{measure.false_alarms:g} or less ({needed} are needed): the models are set so "
                 "that none of these rows is a false alarm"
             )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 from ounce_schemas.errors import DataError
+from ounce_schemas.wording import counted
 
 from ounce_exporters.tasks.table.dialect import NAMES, Dialect, find_dialect
 from ounce_exporters.tasks.table.names import check_names, visible
@@ -96,7 +97,8 @@ def _read_text(raw: bytes, writing: Writing, target: str) -> tuple[pd.DataFrame,
     frame = _parse(raw, encoding, dialect, names)
     if len(frame) != n_rows:
         raise DataError(
-            f"its quotes are not in order: it could be read as {n_rows} or as {len(frame)} rows"
+            f"its quotes are not in order: it could be read as {n_rows} or as "
+            f"{counted(len(frame), 'row')}"
         )
     if hidden := [new for old, new in zip(seen, names, strict=True) if old != new]:
         notices.append(f"invisible characters around the names are taken off: {', '.join(hidden)}")
@@ -173,7 +175,8 @@ def _short_rows(raw: bytes, encoding: str, dialect: Dialect) -> tuple[int, dict[
     for line, width in _widths(raw, encoding, dialect):
         if width > dialect.width:
             raise DataError(
-                f"line {line} has {width} values where the table has {dialect.width} columns: "
+                f"line {line} has {counted(width, 'value')} where the table has "
+                f"{counted(dialect.width, 'column')}: "
                 "quote values that hold the separator, or name another one with --sep"
             )
         if width < dialect.width - dialect.empty_last:

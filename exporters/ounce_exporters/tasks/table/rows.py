@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from ounce_schemas.cells import Cell, as_text, read_cell
 from ounce_schemas.errors import DataError
+from ounce_schemas.wording import counted
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.tasks.image.folders import read_folder
@@ -57,8 +58,8 @@ def read_rows(path: Path, target: str | None, options: TableOptions) -> TableRow
         frame = _stacked(frame, other.frame)
     if len(frame) < LEAST_ROWS:
         raise DataError(
-            f"{path} has {len(frame)} rows: at least {LEAST_ROWS} are needed to train, calibrate "
-            "and test"
+            f"{path} has {counted(len(frame), 'row')}: at least {LEAST_ROWS} are needed to train, "
+            "calibrate and test"
         )
     truth = _read_truth(frame, target, options)
     notices += truth.notices
@@ -68,7 +69,10 @@ def read_rows(path: Path, target: str | None, options: TableOptions) -> TableRow
         else int((as_texts(frame[target]) == "").sum())
     )
     if empty:
-        notices.append(f"{empty} rows are left out: their {target!r} is missing")
+        notices.append(
+            f"{counted(empty, 'row is left out: its', 'rows are left out: their')} {target!r} is "
+            "missing"
+        )
     kept = frame[truth.rows].reset_index(drop=True)
     return TableRows(kept, int(truth.rows[:n_first].sum()), truth, tuple(notices))
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.wording import counted
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, train_test_split
 
 from ounce_exporters.recipe import Inputs, Split, TaskData
@@ -140,7 +141,8 @@ def make_data(
     for name, rows in zip(("training", "validation", "test"), splits, strict=True):
         if len(rows) < LEAST_ROWS // 4:
             raise DataError(
-                f"{len(rows)} rows are left for the {name} split: {LEAST_ROWS // 4} are needed"
+                f"{counted(len(rows), 'row is', 'rows are')} left for the {name} split: "
+                f"{LEAST_ROWS // 4} are needed"
             )
 
     def take(rows: Rows) -> Split:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from ounce_schemas.wording import counted
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.preprocessing import OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -172,7 +173,8 @@ def find_marks(columns: Sequence[InputColumn]) -> list[str]:
                 continue
             if np.abs(others - mark).min() > np.ptp(others):
                 lines.append(
-                    f"column {column.cell.column!r} holds {mark:.0f} in {n} rows, far from all "
+                    f"column {column.cell.column!r} holds {mark:.0f} in {counted(n, 'row')}, far "
+                    "from all "
                     "other values: if it marks a gap, leave these cells empty, and train again"
                 )
     return lines

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ounce_schemas.cells import as_text
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TaskKind
+from ounce_schemas.wording import counted
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.tasks.splits import LEAST_PER_CLASS
@@ -153,7 +154,8 @@ def _numbers(
     odd = (*quantity.odd, *quantity.marks)
     if odd:
         n = int(np.isnan(quantity.values).sum())
-        notices.say(f"{n} rows are left out: their {present.name!r} is no number but {odd[0]!r}"
+        left_out = counted(n, "row is left out: its", "rows are left out: their")
+        notices.say(f"{left_out} {present.name!r} is no number but {odd[0]!r}"
                     + (" and others" if len(odd) > 1 else ""))  # fmt: skip
     if quantity.unit is not None:
         notices.say(f"target {present.name!r} is a number with the unit {quantity.unit!r}")
@@ -190,11 +192,11 @@ def _classes(
         raise DataError(
             f"target {name!r}: two classes of {LEAST_PER_CLASS} rows or more are needed, and "
             f"{len(counts) - len(rare)} of {len(counts)} have so many; class {rare.index[0]!r} has "
-            f"{rare.iloc[0]} rows (for a quantity say --kind regression)"
+            f"{counted(rare.iloc[0], 'row')} (for a quantity say --kind regression)"
         )
     kept = ~texts.isin(rare.index).to_numpy(bool)
     if len(rare):
-        shown = ", ".join(f"{label!r} ({n} rows)" for label, n in list(rare.items())[:5])
+        shown = ", ".join(f"{label!r} ({counted(n, 'row')})" for label, n in list(rare.items())[:5])
         more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
         notices += (
             f"classes of fewer than {LEAST_PER_CLASS} rows are left out with their rows: "
@@ -251,7 +253,8 @@ def _without_gaps(
     gaps = [text for text in texts if _marks_gaps(table.drop(columns=name), text)]
     kept = rows & ~column.isin(gaps).to_numpy(bool)
     lines = tuple(
-        f"{int((column == gap).sum())} rows are left out: their {name!r} is {gap!r}, which marks a "
+        f"{counted((column == gap).sum(), 'row is left out: its', 'rows are left out: their')} "
+        f"{name!r} is {gap!r}, which marks a "
         "gap in the numbers of the table (where it is a class, write it in another way)"
         for gap in gaps
     )

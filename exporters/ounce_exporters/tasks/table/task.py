@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TaskKind, TaskSpec, TensorSpec
 from ounce_schemas.topics import TASK_NAME_PATTERN
+from ounce_schemas.wording import counted
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.groups import group_names
@@ -178,7 +179,8 @@ def _complete(
     for column in columns:
         values, unread = read_values(column.cell, other[column.cell.column])
         if unread:
-            notice(f"{unread} cells of column {column.cell.column!r} in the other file are gaps")
+            where = f"of column {column.cell.column!r} in the other file"
+            notice(f"read as gaps: {counted(unread, 'cell')} {where}")
         result.append(replace(column, values=np.concatenate([column.values, values])))
     return tuple(result)
 

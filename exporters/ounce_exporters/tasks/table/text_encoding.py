@@ -5,6 +5,7 @@ import gzip
 import zlib
 
 from ounce_schemas.errors import DataError
+from ounce_schemas.wording import counted
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig", "UTF-8 with a byte order mark"),
@@ -73,8 +74,8 @@ def _check_mixed(raw: bytes, first: int) -> None:
     if sum(character > "\x7f" for character in read) - wrong > wrong:
         line = raw.count(b"\n", 0, first) + 1
         raise DataError(
-            f"UTF-8 but for {wrong} bytes, the first in line {line}: mend these, or say how all of "
-            "it is written, for example --encoding latin-1"
+            f"UTF-8 but for {counted(wrong, 'byte')}, the first in line {line}: mend these, or "
+            "say how all of it is written, for example --encoding latin-1"
         )
 
 

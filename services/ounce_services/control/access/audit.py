@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ounce_schemas.errors import OunceError
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from ounce_services.control.access.principal import Principal
 from ounce_services.control.store.database import Database
-from ounce_services.control.store.tables import AuditRow
+from ounce_services.control.store.tables import AuditRow, BeginningRow
 
 MOST_SHOWN = 1000
 
@@ -42,6 +42,11 @@ class Audit:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def began_ms(self) -> int:
+        """Since when there is a log; 0: not known."""
+        with self._database.begin() as session:
+            return session.scalars(select(BeginningRow.at_ms)).one()
 
     def add(self, caller: Principal, action: str, subject: str, outcome: str) -> None:
         """One more line."""
@@ -78,20 +83,22 @@ class Audit:
         self.add(caller, action, subject, outcomes[-1])
 
     def newest(self, caller: Principal, limit: int, before: int | None = None) -> list[Entry]:
-        """Lines that the caller may see, the newest first.
+        """Lines that the caller may see, the newest first: by the time of what was done.
 
         Args:
             caller: who asks.
             limit: at most so many.
-            before: only those before this id.
+            before: only those behind the line of this id.
         """
-        query = select(AuditRow).order_by(AuditRow.id.desc()).limit(min(limit, MOST_SHOWN))
+        query = select(AuditRow).order_by(AuditRow.at_ms.desc(), AuditRow.id.desc())
         if caller.tenant is not None:
             query = query.where(AuditRow.tenant == caller.tenant)
-        if before is not None:
-            query = query.where(AuditRow.id < before)
         with self._database.begin() as session:
-            rows = session.scalars(query).all()
+            if before is not None:
+                at = select(AuditRow.at_ms).where(AuditRow.id == before).scalar_subquery()
+                older = and_(AuditRow.at_ms == at, AuditRow.id < before)
+                query = query.where(or_(AuditRow.at_ms < at, older))
+            rows = session.scalars(query.limit(min(limit, MOST_SHOWN))).all()
         return [
             Entry(r.id, r.at_ms, r.actor, r.tenant, r.action, r.subject, r.outcome) for r in rows
         ]

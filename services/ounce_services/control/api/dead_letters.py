@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from ounce_schemas.errors import Reason
 from ounce_schemas.topics import TASK_NAME_PATTERN
+from ounce_schemas.wording import counted
 from pydantic import BaseModel, ConfigDict, Field
 
 from ounce_services.control.access.principal import Principal
@@ -126,5 +127,5 @@ def replay_selected(plane: Plane, caller: Principal, task: str, selected: Select
     what = " ".join([*selected.positions, *selected.reasons]) or "everything"
     with plane.audit.watch(caller, "dead-letters.replay", f"{task} {what}") as note:
         done = plane.dead_letters.replay(task, selection, caller)
-        note(f"{len(done.sent)} sent, {len(done.problems)} problems, {done.n_left} left")
+        note(f"{len(done.sent)} sent, {counted(len(done.problems), 'problem')}, {done.n_left} left")
     return done

@@ -53,6 +53,16 @@ class Record(NamedTuple):
     """As Kafka gets it."""
 
 
+def policy_record(number: int, payload: str) -> Record:
+    """A version of the policy."""
+    return Record(Kind.POLICY, "policy", number, payload)
+
+
+def models_record(task: str, number: int, payload: str) -> Record:
+    """Which release of a task serves."""
+    return Record(Kind.MODELS, task, number, payload)
+
+
 class Fate(NamedTuple):
     """What became of a record."""
 
@@ -129,9 +139,10 @@ class Outbox:
             row = session.get_one(OutboxRow, id_)
             return Fate(State(row.state), row.reason)
 
-    def has_sent(self, payload: str) -> bool:
+    def has_sent(self, record: Record) -> bool:
         """Whether a record was sent from here, or waits."""
-        live = (OutboxRow.payload == payload, OutboxRow.state != State.REFUSED)
+        same = (getattr(OutboxRow, name) == value for name, value in record._asdict().items())
+        live = (*same, OutboxRow.state != State.REFUSED)
         with self._database.begin() as session:
             return session.scalars(select(OutboxRow.id).where(*live).limit(1)).first() is not None
 

@@ -5,11 +5,19 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAME_LENGTH = 200
 TENANT_LENGTH = 200
-_IS_LIVE = text("state <> 'refused'")
+_WAITS = text("state = 'waiting'")
 
 
 class Base(DeclarativeBase):
     """All tables."""
+
+
+class BeginningRow(Base):
+    """When these tables were made; 0: not known. One row."""
+
+    __tablename__ = "beginning"
+
+    at_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
 
 
 class KeyRow(Base):
@@ -63,9 +71,10 @@ class OutboxRow(Base):
             "subject",
             "number",
             unique=True,
-            sqlite_where=_IS_LIVE,
-            postgresql_where=_IS_LIVE,
+            sqlite_where=_WAITS,
+            postgresql_where=_WAITS,
         ),
+        Index("outbox_place", "kind", "subject", "number"),
         Index("outbox_state", "state"),
     )
 

@@ -53,8 +53,12 @@ DEVICES = Board(
         ),
         Question(
             title="Do devices send what was learned?",
-            about="Requests a second in which a value is missing that no learned row missed.",
-            asks={"{{task}}": rate("ounce_unseen_missing_total")},
+            about="Requests a second with a text that the models have not learned, or in which a "
+            "value is missing that no learned row missed.",
+            asks={
+                "{{task}} unknown text": rate("ounce_unknown_text_total"),
+                "{{task}} missing value": rate("ounce_unseen_missing_total"),
+            },
             unit="reqps",
             steps=((None, "green"), (1e-9, "orange")),
         ),

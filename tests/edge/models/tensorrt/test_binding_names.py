@@ -5,11 +5,17 @@
 
 import ast
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from ounce_edge.models.runtimes.tensorrt.cuda import _SURVIVED
 from ounce_edge.models.runtimes.tensorrt.libraries import MAJORS
+
+from tests.support.tensorrt.rtx import rtx_or_skip
 
 ROOT = Path(__file__).parents[4]
 CODE = ROOT / "edge/ounce_edge/models/runtimes/tensorrt"
@@ -23,18 +29,20 @@ VARIABLES = {
     "network": "INetworkDefinition",
     "parser": "OnnxParser",
     "runtime": "Runtime",
+    "settings": "IRuntimeConfig",
     "shapes": "IOptimizationProfile",
     "tensor": "ITensor",
     "trt": "",
 }
 """What the code calls objects of each class."""
-MODULES = ("building.py", "engine.py", "log.py")
+MODULES = ("bucket.py", "building.py", "engine.py", "log.py")
+OF_RTX = ("rtx_contexts.py",)
 
 
-def used_names() -> set[tuple[str, str]]:
+def used_names(modules: Sequence[str] = MODULES) -> set[tuple[str, str]]:
     """Class and name of each use, "" for the module's own."""
     found = set()
-    for module in MODULES:
+    for module in modules:
         for node in ast.walk(ast.parse((CODE / module).read_text())):
             if not isinstance(node, ast.Attribute):
                 continue
@@ -62,6 +70,9 @@ def test_the_code_uses_names_of_every_kind() -> None:
     assert ("NetworkDefinitionCreationFlag", "STRONGLY_TYPED") in used
     assert ("Builder", "build_serialized_network") in used
     assert ("IExecutionContext", "set_tensor_address") in used
+    assert ("IExecutionContext", "execute_async_v3") in used
+    assert ("ICudaEngine", "create_execution_context") in used
+    assert ("Runtime", "deserialize_cuda_engine") in used
 
 
 @pytest.mark.parametrize("version", NAMES)
@@ -71,21 +82,48 @@ def test_each_name_is_in_the_bindings(version: str) -> None:
 
 
 @pytest.mark.rtx
-def test_each_function_of_cuda_is_in_its_bindings() -> None:
-    api = pytest.importorskip("cuda.bindings.runtime")
-    calls = [
-        node.args[0].value
+def test_each_name_that_rtx_alone_has_is_in_its_bindings() -> None:
+    api = rtx_or_skip().api
+    used = used_names(OF_RTX)
+    assert ("IRuntimeConfig", "create_runtime_cache") in used
+    assert {(of, n) for of, n in used if not hasattr(getattr(api, of) if of else api, n)} == set()
+
+
+def called_of_cuda() -> set[str]:
+    return {
+        str(node.args[0].value)
         for path in CODE.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "call"
         and isinstance(node.args[0], ast.Constant)
-    ]
-    assert len(set(calls)) > 15
-    assert [name for name in calls if not hasattr(api, str(name))] == []
+    }
+
+
+@pytest.mark.rtx
+def test_each_function_of_cuda_is_in_its_bindings() -> None:
+    api = pytest.importorskip("cuda.bindings.runtime")
+    calls = called_of_cuda()
+    assert len(calls) > 15
+    assert {name for name in calls if not hasattr(api, name)} == set()
     assert api.cudaMemcpyKind.cudaMemcpyHostToDevice
     assert api.cudaMemcpyKind.cudaMemcpyDeviceToHost
     assert int(api.cudaStreamNonBlocking) == 1
     assert api.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
     assert {name for name in _SURVIVED if name not in api.cudaError_t.__members__} == set()
+
+
+@pytest.mark.rtx
+def test_the_bindings_of_cuda_take_the_arguments_of_each_call() -> None:
+    pytest.importorskip("cuda.bindings.runtime")
+    taken = subprocess.run(
+        [sys.executable, "-m", "tests.support.tensorrt.real_arguments"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert taken.returncode == 0, taken.stderr
+    assert set(json.loads(taken.stdout)) == called_of_cuda()

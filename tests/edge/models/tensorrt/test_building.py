@@ -19,6 +19,7 @@ from ounce_schemas.task import TensorSpec
 from torch import nn
 
 from tests.support.exporters.operators import gathered_once
+from tests.support.tensorrt.native import unknown_operators
 from tests.support.tensorrt.rtx import rtx_or_skip
 
 pytestmark = pytest.mark.rtx
@@ -79,8 +80,9 @@ def test_networks_that_ship_are_built(
     rtx: TensorRt, make: Callable[[], nn.Module], size: int
 ) -> None:
     tensor = TensorSpec(name="input", datatype="FP32", shape=(size,))
-    content = export(make(), tensor).SerializeToString()
-    assert len(build_engine(rtx, content, PROFILE).engine) > 10_000
+    made = export(make(), tensor)
+    assert len(build_engine(rtx, made.SerializeToString(), PROFILE).engine) > 10_000
+    assert unknown_operators(made) == set()
 
 
 def convolutions() -> bytes:
@@ -122,8 +124,34 @@ def test_an_operator_that_is_not_known_is_named(rtx: TensorRt) -> None:
         "Scaler", ["input"], ["output"], domain="ai.onnx.ml", offset=[0.0], scale=[1.0]
     )
     content = model([scaler], {}, ("batch", 4))
-    with pytest.raises(ArtifactError, match=r"^tensorrt-rtx .* can't parse it: operator Scaler: "):
+    why = r"^tensorrt-rtx .* can't parse it: operator Scaler: TensorRT does not know it$"
+    with pytest.raises(ArtifactError, match=why):
         build_engine(rtx, content, PROFILE)
+
+
+def test_texts_are_told_as_what_tensorrt_does_not_take(rtx: TensorRt) -> None:
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["input"], ["output"])],
+        "texts",
+        [helper.make_tensor_value_info("input", TensorProto.STRING, ("batch", 4))],
+        [helper.make_tensor_value_info("output", TensorProto.STRING, ("batch", 4))],
+    )
+    opsets = [helper.make_opsetid("", 20)]
+    content = helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
+    why = "can't parse it: TensorRT takes no input of such a type, as texts are"
+    with pytest.raises(ArtifactError, match=why):
+        build_engine(rtx, content, PROFILE)
+
+
+def test_an_operator_that_is_never_taken_is_told_as_such(rtx: TensorRt) -> None:
+    names = ["whole", "scale", "zero"]
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["input"], names),
+        helper.make_node("DequantizeLinear", names, ["output"]),
+    ]
+    why = r"can't parse it: operator DynamicQuantizeLinear: TensorRT does not take it$"
+    with pytest.raises(ArtifactError, match=why):
+        build_engine(rtx, model(nodes, {}, ("batch", 4)), PROFILE)
 
 
 def test_symmetric_int8_is_built(rtx: TensorRt) -> None:

@@ -1,5 +1,6 @@
 """An engine's calls on fakes of CUDA and TensorRT: sizes, graphs, memory, errors."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ounce_schemas.errors import ArtifactError
 from tests.support.networks import N_PIXELS, perceptron
 from tests.support.tensorrt.fake_cuda import CudaCode
 from tests.support.tensorrt.fake_gpu import FakeGpu, FakeTensorRt
+from tests.support.tensorrt.rtx import rtx_or_skip
 
 CONTENT = perceptron().SerializeToString()
 
@@ -67,6 +69,24 @@ def test_sizes_that_come_in_turn_all_become_graphs(gpu: FakeGpu) -> None:
             np.testing.assert_array_equal(model.run(pixels(n)), wanted)
     assert gpu.calls.count("cudaGraphInstantiate") == 3
     assert gpu.calls.count("cudaGraphLaunch") == 6
+
+
+def test_contexts_of_rtx_share_kernels_which_are_there_after_the_first_call(gpu: FakeGpu) -> None:
+    trt = FakeTensorRt(gpu)
+    model = EngineModel(TensorRt(Flavour.RTX, "1.7.1", trt), Cuda(gpu), CONTENT)
+    assert np.isfinite(model.run(pixels(3))).all()
+    assert len(trt.configs) == 5  # 1, 2, 4, 8, 16
+    assert len({id(config.kernels) for config in trt.configs}) == 1
+    eager = trt.DynamicShapesKernelSpecializationStrategy.EAGER
+    chosen = {config.dynamic_shapes_kernel_specialization_strategy for config in trt.configs}
+    assert chosen == {eager}
+    model.unload()
+
+
+def test_contexts_of_the_native_library_have_no_settings(gpu: FakeGpu) -> None:
+    trt = FakeTensorRt(gpu)
+    load(gpu, trt)
+    assert trt.configs == []
 
 
 def test_an_engine_says_how_many_items_it_takes(gpu: FakeGpu) -> None:
@@ -140,6 +160,78 @@ def test_an_error_that_sticks_is_told_as_such(gpu: FakeGpu, calls_before: int) -
 def test_an_engine_that_tensorrt_does_not_take_is_refused(gpu: FakeGpu) -> None:
     with pytest.raises(ArtifactError, match=r"tensorrt 10.3.0 does not take the engine"):
         load(gpu, FakeTensorRt(gpu), b"no engine")
+
+
+NO_ROOM = [
+    "[defaultAllocator.cpp::allocate::31] Error Code 1: Cuda Runtime (out of memory)",
+    "Error Code 2: OutOfMemory (no further information)",
+]
+BROKEN = ["Error Code 1: Cuda Runtime (an illegal memory access was encountered)"]
+
+
+@pytest.mark.parametrize("what", ["engine", "context", "call"])
+def test_what_tensorrt_finds_no_memory_for_is_not_the_models_fault(gpu: FakeGpu, what: str) -> None:
+    trt = FakeTensorRt(gpu)
+    trt.failures[what] = NO_ROOM
+    with pytest.raises(CudaError, match=r"^tensorrt 10.3.0: .* Cuda Runtime \(out of") as found:
+        load(gpu, trt).run(pixels(2))
+    assert (found.value.is_out_of_memory, found.value.is_sticky) == (True, False)
+    assert what == "call" or gpu.blocks == {}
+
+
+@pytest.mark.parametrize("what", ["runtime", "engine", "context", "address", "shape", "call"])
+def test_where_tensorrt_fails_since_the_gpu_is_broken_that_is_told(gpu: FakeGpu, what: str) -> None:
+    trt = FakeTensorRt(gpu)
+    trt.failures[what] = BROKEN
+    gpu.failures["cudaMemGetInfo"] = CudaCode["cudaErrorIllegalAddress"]
+    with pytest.raises(CudaError, match="cudaErrorIllegalAddress") as found:
+        load(gpu, trt).run(pixels(2))
+    assert found.value.is_sticky
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("runtime", "does not start: why"),
+        ("context", "makes no context: why"),
+        ("address", "takes no memory for 'input': why"),
+        ("shape", "refuses 1 items of 'input': why"),
+        ("call", "can't run a batch of 2 items: why"),
+    ],
+)
+def test_what_tensorrt_does_not_do_is_told_with_its_reason(
+    gpu: FakeGpu, what: str, message: str
+) -> None:
+    trt = FakeTensorRt(gpu)
+    trt.failures[what] = ["why", "in general"]
+    with pytest.raises(RuntimeError, match=f"^tensorrt 10.3.0 {message}$"):
+        load(gpu, trt).run(pixels(2))
+
+
+def test_a_reason_is_of_this_failure_and_not_of_one_before(gpu: FakeGpu) -> None:
+    trt = FakeTensorRt(gpu)
+    for reason in (NO_ROOM, ["another version"]):
+        trt.failures["engine"] = reason
+        with pytest.raises((ArtifactError, CudaError), match=re.escape(reason[0])):
+            load(gpu, trt)
+
+
+def test_a_gpu_that_breaks_while_a_graph_is_captured_is_told(gpu: FakeGpu) -> None:
+    model = load(gpu, FakeTensorRt(gpu, refuses_capture=True))
+    gpu.failures["cudaStreamEndCapture"] = CudaCode["cudaErrorIllegalAddress"]
+    with pytest.raises(CudaError) as found:
+        model.run(pixels(2))
+    assert found.value.is_sticky
+
+
+@pytest.mark.rtx
+@pytest.mark.parametrize(
+    ("content", "why"), [(b"", "API Usage Error"), (b"no engine" * 100, "Serialization")]
+)
+def test_the_reason_of_rtx_is_told(gpu: FakeGpu, content: bytes, why: str) -> None:
+    message = f"does not take the engine: IRuntime::deserializeCudaEngine: .*{why}"
+    with pytest.raises(ArtifactError, match=message):
+        EngineModel(rtx_or_skip(), Cuda(gpu), content)
 
 
 def test_texts_go_in_as_bytes(gpu: FakeGpu) -> None:

@@ -12,15 +12,10 @@ import onnx
 import pytest
 from ounce_edge.models.runtimes.tensorrt import engines
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
-from ounce_edge.models.runtimes.tensorrt.building import FLAGS, Built
+from ounce_edge.models.runtimes.tensorrt.building import FLAGS, BuildFailedError, Built
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.models.runtimes.tensorrt.device import ANY, Device
-from ounce_edge.models.runtimes.tensorrt.engines import (
-    BuildFailedError,
-    Target,
-    build_apart,
-    find_engine,
-)
+from ounce_edge.models.runtimes.tensorrt.engines import Target, build_apart, find_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.refusals import Refusal
 from ounce_schemas.errors import ArtifactError
@@ -73,6 +68,41 @@ def test_what_the_machine_does_is_not_kept_as_the_models_refusal(
     cache = EngineCache(tmp_path)
     with pytest.raises(BuildFailedError, match=message.format(PATH)):
         find_engine(cache, TARGET, PATH, content, unheard)
+    assert cache.refusals.list() == []
+
+
+NATIVE = """
+class Log:
+    ERROR, INTERNAL_ERROR = 1, 0
+
+class Flag:
+    STRONGLY_TYPED = 1
+
+ILogger, NetworkDefinitionCreationFlag, __version__ = Log, Flag, "10.15.1.29"
+
+def Builder(log):
+    log.log(Log.ERROR, "createInferBuilder: CUDA initialization failure with error: 2")
+    log.log(Log.ERROR, "Error Code 1: Cuda Runtime (In catchCudaError)")
+    raise TypeError("pybind11::init(): factory function returned nullptr")
+"""
+"""TensorRT's bindings, where CUDA does not start."""
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (NATIVE, "^{}: tensorrt 10.15.1.29 does not start: createInferBuilder: .* error: 2$"),
+        ("__version__ = '9.3.0'", "^{}: tensorrt: version 9.3.0 is installed; versions 10 and 11"),
+    ],
+)
+def test_a_tensorrt_that_does_not_start_is_no_models_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, message: str
+) -> None:
+    (tmp_path / "tensorrt.py").write_text(module)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    cache = EngineCache(tmp_path / "engines")
+    with pytest.raises(BuildFailedError, match=message.format(PATH)):
+        find_engine(cache, TARGET, PATH, perceptron().SerializeToString(), unheard)
     assert cache.refusals.list() == []
 
 

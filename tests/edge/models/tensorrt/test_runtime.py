@@ -53,8 +53,20 @@ def test_engines_are_of_the_library_that_was_chosen(
         made.load(PATH, b"model")
 
 
-def test_a_gpu_that_rtx_does_not_run_on_is_refused(gpu: SimpleNamespace, tmp_path: Path) -> None:
-    gpu.major, gpu.minor = 9, 0
+@pytest.mark.parametrize("capability", [(7, 5), (8, 7), (9, 0), (10, 0), (11, 0)])
+def test_a_gpu_that_rtx_does_not_run_on_is_refused(
+    gpu: SimpleNamespace, tmp_path: Path, capability: tuple[int, int]
+) -> None:
+    gpu.major, gpu.minor = capability
     assert make_tensorrt(tmp_path).name == "tensorrt 10.3.0"
-    with pytest.raises(RuntimeAbsentError, match=r"does not run on compute capability 9\.0"):
+    message = r"does not run on compute capability {}\.{}, but on .* --runtime tensorrt$"
+    with pytest.raises(RuntimeAbsentError, match=message.format(*capability)):
         make_tensorrt(tmp_path, Flavour.RTX)
+
+
+@pytest.mark.parametrize("capability", [(8, 0), (8, 6), (8, 9), (12, 0), (12, 1)])
+def test_a_gpu_that_rtx_runs_on_is_taken(
+    gpu: SimpleNamespace, tmp_path: Path, capability: tuple[int, int]
+) -> None:
+    gpu.major, gpu.minor = capability
+    assert make_tensorrt(tmp_path, Flavour.RTX).name == "tensorrt-rtx 10.3.0"

@@ -11,10 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ounce_schemas.errors import OunceError
+from ounce_schemas.errors import OunceError, RuntimeAbsentError
 
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
-from ounce_edge.models.runtimes.tensorrt.building import build_engine
+from ounce_edge.models.runtimes.tensorrt.building import BuildFailedError, build_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
 from ounce_edge.models.runtimes.tensorrt.parent import end_with_parent
 
@@ -35,6 +35,8 @@ def main() -> None:
         with os.fdopen(int(engine), "wb") as file:
             file.write(built.engine)
         _tell(most=built.most)
+    except (BuildFailedError, RuntimeAbsentError) as e:
+        _tell(failed=str(e))
     except OunceError as e:
         _tell(refused=str(e))
     except OSError as e:

@@ -3,6 +3,7 @@
 It takes seconds to minutes, so that `engines` has it done by another process.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +11,13 @@ from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
-from ounce_edge.models.runtimes.tensorrt.log import last_line, log_of, short
+from ounce_edge.models.runtimes.tensorrt.log import (
+    first_line,
+    last_line,
+    log_of,
+    short,
+    tells_no_room,
+)
 
 WORKSPACE_BYTES = 1 << 30
 """Scratch memory that an engine may take on the GPU."""
@@ -20,6 +27,12 @@ FLAGS = f"strongly-typed no-tf32 workspace={WORKSPACE_BYTES} {' '.join(FLAGS_WHE
 """All that a build does the same for every model, as a text for the cache."""
 MOST_REASONS = 3
 """Operators that a refusal names."""
+_IN_WORDS = {
+    "^false$": "TensorRT does not take it",
+    "Plugin not found": "TensorRT does not know it",
+    "Failed to convert ONNX date type": "TensorRT takes no input of such a type, as texts are",
+}
+"""Patterns of what the parser says in code, and how people are told it."""
 
 Progress = Callable[[str, float], None]
 """Called with what is built, and the share of it that is done, in [0, 1]."""
@@ -30,6 +43,10 @@ class Built(NamedTuple):
 
     engine: bytes
     most: int
+
+
+class BuildFailedError(ArtifactError):
+    """A build that this machine did not let end. It says nothing of the model."""
 
 
 def build_engine(
@@ -50,18 +67,21 @@ def build_engine(
         progress: told how far it is.
 
     Raises:
+        BuildFailedError: TensorRT does not start, or the GPU has too little memory left.
         ArtifactError: the parser refuses a part of the model, or nothing can be built of it; the
             message has TensorRT's reason.
     """
     builder, network, _parser = parse(tensorrt, content)
+    lines = log_of(tensorrt.api).lines
     for some in (profile, *profile.lighter):
         config = _configure(tensorrt, builder, progress)
         _add_profile(tensorrt, builder, network, config, some)
+        lines.clear()
         engine = builder.build_serialized_network(network, config)
         if engine is not None:
             return Built(bytes(engine), some.most)
-    why = last_line(log_of(tensorrt.api).lines)
-    raise ArtifactError(f"{tensorrt.name} can't build it: {why}")
+    kind = BuildFailedError if tells_no_room(lines) else ArtifactError
+    raise kind(f"{tensorrt.name} can't build it: {last_line(lines)}")
 
 
 def _configure(tensorrt: TensorRt, builder: Any, progress: Progress | None) -> Any:
@@ -81,12 +101,16 @@ def parse(tensorrt: TensorRt, content: bytes) -> tuple[Any, Any, Any]:
     """What an ONNX file is parsed to: a builder, its network, and the parser, which has weights.
 
     Raises:
+        BuildFailedError: TensorRT does not start.
         ArtifactError: the parser refuses a part of the model; the message has its reason.
     """
     trt = tensorrt.api
     log = log_of(trt)
     log.lines.clear()
-    builder = trt.Builder(log)
+    try:
+        builder = trt.Builder(log)
+    except TypeError:  # what the bindings make of a null pointer
+        raise BuildFailedError(f"{tensorrt.name} does not start: {first_line(log.lines)}") from None
     flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     network = builder.create_network(flags)
     parser = trt.OnnxParser(network, log)
@@ -119,6 +143,7 @@ def _refusals(parser: Any, lines: Sequence[str]) -> str:
     for i in range(parser.num_errors):
         error = parser.get_error(i)
         operator, why = str(error.node_operator() or ""), short(error.desc())
+        why = next((words for said, words in _IN_WORDS.items() if re.search(said, why)), why)
         found[f"operator {operator}: {why}" if operator else why] = None
     reasons = list(found)
     more = len(reasons) - MOST_REASONS

@@ -22,7 +22,8 @@ _SURVIVED = frozenset(
 )
 """Errors after which the context goes on. After others, such as an illegal address, every call of
 the process fails (CUDA Runtime API, cudaError)."""
-_OUT_OF_MEMORY = "cudaErrorMemoryAllocation"
+OUT_OF_MEMORY = "cudaErrorMemoryAllocation"
+"""Too little memory is left on the GPU."""
 
 
 class CudaError(OunceError):
@@ -38,7 +39,7 @@ class CudaError(OunceError):
         super().__init__(f"{call}: {code}: {text}")
         self.code = code
         self.is_sticky = code not in _SURVIVED
-        self.is_out_of_memory = code == _OUT_OF_MEMORY
+        self.is_out_of_memory = code == OUT_OF_MEMORY
 
 
 class Cuda:

@@ -9,8 +9,10 @@ from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 _OLD_DRIVER = "cudaErrorInsufficientDriver"
 _NO_DRIVER = (_OLD_DRIVER, "cudaErrorNoDevice", "cudaErrorStubLibrary")
 _FIRST = 0
-_NO_RTX = "9.0"
-"""Compute capability of data-centre GPUs."""
+_AMPERE_AND_ADA = ("8.0", "8.6", "8.9")
+_BLACKWELL = 12
+"""Compute capabilities, and a major one from which on, of what engines of TensorRT for RTX run on.
+Turing, 7.5, needs other engines (TensorRT for RTX, CPU-only AOT, Compute Capability)."""
 _BUS_ID_BYTES = 32
 """13 are needed."""
 
@@ -88,9 +90,12 @@ def check_rtx(device: Device) -> None:
     Raises:
         RuntimeAbsentError: it does not.
     """
-    if device.capability == _NO_RTX:
+    major = int(device.capability.partition(".")[0])
+    if device.capability not in _AMPERE_AND_ADA and major < _BLACKWELL:
         raise RuntimeAbsentError(
-            f"{device.name}: TensorRT for RTX does not run on compute capability {_NO_RTX}"
+            f"{device.name}: what TensorRT for RTX builds does not run on compute capability "
+            f"{device.capability}, but on {', '.join(_AMPERE_AND_ADA)}, and from {_BLACKWELL}.0 "
+            "on; take --runtime tensorrt"
         )
 
 

@@ -1,6 +1,7 @@
 """An engine in GPU memory: batches are padded to few sizes, each of which becomes a CUDA graph."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,10 +11,13 @@ from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.runtimes.base import Inputs, TensorSignature
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
+from ounce_edge.models.runtimes.tensorrt.bucket import Bucket, Loaded
 from ounce_edge.models.runtimes.tensorrt.buffers import Buffer
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
-from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
-from ounce_edge.models.runtimes.tensorrt.log import last_line, log_of
+from ounce_edge.models.runtimes.tensorrt.failures import failure
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
+from ounce_edge.models.runtimes.tensorrt.log import log_of
+from ounce_edge.models.runtimes.tensorrt.rtx_contexts import RtxContexts
 from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
 from ounce_edge.models.runtimes.tensorrt.timing import StreamTimer
 from ounce_edge.models.runtimes.text_bytes import encode_texts
@@ -51,26 +55,15 @@ class EngineModel:
         self._scratch = scratch or Scratch(cuda)
         self._place: int | None = None
         """In the scratch memory."""
-        self._address = 0
-        """Of the scratch memory that the context and the graphs know."""
-        self._graphs: dict[int, Any] = {}
-        """By bucket: its graph; None where it can't be captured."""
+        self._buckets: dict[int, Bucket] = {}
+        """By size."""
         self._buffers: dict[str, Buffer] = {}
         self._stream: Any = None
         self._is_loaded = True
         trt = tensorrt.api
-        self._log = log_of(trt)
-        runtime = trt.Runtime(self._log)
-        engine = runtime.deserialize_cuda_engine(content)
-        if engine is None:
-            raise ArtifactError(
-                f"{tensorrt.name} does not take the engine: {last_line(self._log.lines)}"
-            )
-        self._kept: Any = (runtime, engine)  # the context needs both
-        strategy = trt.ExecutionContextAllocationStrategy.USER_MANAGED
-        self._context: Any = engine.create_execution_context(strategy)
-        if self._context is None:
-            raise ArtifactError(f"{tensorrt.name} makes no context: {last_line(self._log.lines)}")
+        self._kept: Any = _deserialize(tensorrt, cuda, content)
+        """What contexts need; it goes after them."""
+        _, engine = self._kept
         self.inputs: dict[str, TensorSignature] = {}
         self.outputs: dict[str, TensorSignature] = {}
         self._n_bytes: dict[str, int] = {}
@@ -93,9 +86,15 @@ class EngineModel:
                 dtype = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
                 is_input = modes[name] == trt.TensorIOMode.INPUT
                 (self.inputs if is_input else self.outputs)[name] = self._sign(name, shape, dtype)
-                buffer = self._buffers[name] = Buffer(cuda, (self._profile.most, *shape), dtype)
-                if not self._context.set_tensor_address(name, int(buffer.device)):
-                    raise ArtifactError(f"{tensorrt.name} takes no memory for {name!r}")
+                self._buffers[name] = Buffer(cuda, (self._profile.most, *shape), dtype)
+            inputs, outputs = (
+                {name: self._buffers[name] for name in of} for of in (self.inputs, self.outputs)
+            )
+            make = _contexts_of(tensorrt, engine)
+            self._kept = (*self._kept, make)
+            loaded = Loaded(tensorrt, cuda, make, self._stream, self._scratch, inputs, outputs)
+            for size in self._profile.buckets:
+                self._buckets[size] = Bucket(loaded, size)
         except BaseException:
             self.unload()
             raise
@@ -115,7 +114,7 @@ class EngineModel:
             raise ValueError("the inputs have different numbers of items")
         most = self._profile.most
         with self._scratch.lock:
-            self._prepare()
+            self._check_loaded()
             result = np.empty((n, *self._buffers[self._output].host.shape[1:]), np.float32)
             for start in range(0, n, most):
                 self._run_some(arrays, start, result[start : start + most])
@@ -132,15 +131,14 @@ class EngineModel:
             CudaError: the GPU fails.
             RuntimeError: TensorRT refuses the call, or the model was unloaded.
         """
-        bucket = self._profile.bucket_of(n_items)
+        size = self._profile.bucket_of(n_items)
         with self._scratch.lock:
-            self._prepare()
+            self._check_loaded()
             for name in self.inputs:
-                self._buffers[name].host[:bucket] = 0
+                self._buffers[name].host[:size] = 0
+            bucket = self._buckets[size]
             with StreamTimer(self._cuda, self._stream) as timer:
-                times_ms = [
-                    timer.time_ms(partial(self._launch, bucket)) for _ in range(2 + n_calls)
-                ]
+                times_ms = [timer.time_ms(bucket.launch) for _ in range(2 + n_calls)]
         return times_ms[2:]
 
     def unload(self) -> None:
@@ -150,7 +148,8 @@ class EngineModel:
                 return
             self._is_loaded = False
             try:
-                self._drop_graphs()
+                for bucket in self._buckets.values():
+                    bucket.drop_graph()
                 for buffer in self._buffers.values():
                     buffer.free()
                 if self._stream is not None:
@@ -159,25 +158,12 @@ class EngineModel:
                     self._scratch.leave(self._place)
             except CudaError as e:  # of a context that is broken: its process ends soon
                 logger.warning("GPU memory is not given back: %s", e)
-            self._graphs, self._buffers = {}, {}
-            self._context = self._kept = None
+            self._buckets, self._buffers = {}, {}
+            self._kept = None
 
-    def _prepare(self) -> None:
-        """Before a call: the scratch memory may be another block since the last one."""
+    def _check_loaded(self) -> None:
         if not self._is_loaded:
             raise RuntimeError("the model was unloaded")
-        scratch = self._scratch
-        if self._address != scratch.address:
-            self._drop_graphs()
-            self._context.set_device_memory(scratch.address, scratch.size_bytes)
-            self._address = scratch.address
-
-    def _drop_graphs(self) -> None:
-        """Graphs hold addresses. The next calls of each bucket make new ones."""
-        graphs, self._graphs = self._graphs, {}
-        for graph in graphs.values():
-            if graph is not None:
-                self._cuda.call("cudaGraphExecDestroy", graph)
 
     def _sign(self, name: str, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> TensorSignature:
         if dtype == np.uint8 and len(shape) == _TEXT_DIMENSIONS:
@@ -199,59 +185,40 @@ class EngineModel:
         self, arrays: dict[str, NDArray[Any]], start: int, result: NDArray[np.float32]
     ) -> None:
         n = len(result)
-        bucket = self._profile.bucket_of(n)
+        size = self._profile.bucket_of(n)
         for name, array in arrays.items():
             host = self._buffers[name].host
             host[:n] = array[start : start + n]
-            host[n:bucket] = 0  # padding: what others have left there may be no number
-        self._launch(bucket)
+            host[n:size] = 0  # padding: what others have left there may be no number
+        self._buckets[size].launch()
         self._cuda.call("cudaStreamSynchronize", self._stream)
         result[:] = self._buffers[self._output].host[:n]
 
-    def _launch(self, bucket: int) -> None:
-        """Queue a call. The first of a bucket runs as it is. Then it is captured as a graph, which
-        all later ones launch: TensorRT asks for a call of the same shapes right before that."""
-        graph = self._graphs.get(bucket)
-        if graph is not None:
-            self._cuda.call("cudaGraphLaunch", graph, self._stream)
-            return
-        self._enqueue(bucket)
-        if bucket not in self._graphs:
-            self._cuda.call("cudaStreamSynchronize", self._stream)
-            self._graphs[bucket] = self._capture(bucket)
 
-    def _enqueue(self, bucket: int) -> None:
-        context = self._context
-        for name, signature in self.inputs.items():
-            buffer = self._buffers[name]
-            if not context.set_input_shape(name, (bucket, *buffer.host.shape[1:])):
-                raise RuntimeError(f"TensorRT refuses {bucket} items of {name!r} {signature}")
-            buffer.to_device(bucket, self._stream)
-        if not context.execute_async_v3(int(self._stream)):
-            why = last_line(self._log.lines)
-            raise RuntimeError(f"TensorRT can't run a batch of {bucket} items: {why}")
-        self._buffers[self._output].to_host(bucket, self._stream)
+def _contexts_of(tensorrt: TensorRt, engine: Any) -> Callable[[], Any]:
+    """What makes contexts of an engine, whose scratch memory is the user's."""
+    trt = tensorrt.api
+    if tensorrt.flavour is Flavour.RTX:
+        return RtxContexts(trt, engine).make
+    strategy = trt.ExecutionContextAllocationStrategy.USER_MANAGED
+    return partial(engine.create_execution_context, strategy)
 
-    def _capture(self, bucket: int) -> Any:
-        """The graph of a bucket; None where the engine does what a graph can't hold."""
-        cuda = self._cuda
-        mode = cuda.api.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
-        cuda.call("cudaStreamBeginCapture", self._stream, mode)
-        failure: Exception | None = None
-        try:
-            self._enqueue(bucket)
-        except (CudaError, RuntimeError) as e:
-            failure = e
-        try:
-            graph = cuda.call("cudaStreamEndCapture", self._stream)  # also after a failure
-            try:
-                if failure is None:
-                    return cuda.call("cudaGraphInstantiate", graph, 0)
-            finally:
-                cuda.call("cudaGraphDestroy", graph)
-        except CudaError as e:
-            failure = failure or e
-        if isinstance(failure, CudaError) and failure.is_sticky:
-            raise failure
-        logger.info("no CUDA graph for batches of %d: %s", bucket, failure)
-        return None
+
+def _deserialize(tensorrt: TensorRt, cuda: Cuda, content: bytes) -> tuple[Any, Any]:
+    """TensorRT's runtime and the engine, which needs it.
+
+    Raises:
+        ArtifactError: TensorRT does not take the engine.
+        CudaError: the GPU has too little memory, or is broken.
+    """
+    trt = tensorrt.api
+    log = log_of(trt)
+    log.lines.clear()
+    try:
+        runtime = trt.Runtime(log)
+    except TypeError:  # what the bindings make of a null pointer
+        raise failure(tensorrt, cuda, "does not start") from None
+    engine = runtime.deserialize_cuda_engine(content)
+    if engine is None:
+        raise failure(tensorrt, cuda, "does not take the engine", ArtifactError)
+    return runtime, engine

@@ -18,7 +18,12 @@ from typing import Any
 from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
-from ounce_edge.models.runtimes.tensorrt.building import FLAGS, Built, Progress
+from ounce_edge.models.runtimes.tensorrt.building import (
+    FLAGS,
+    BuildFailedError,
+    Built,
+    Progress,
+)
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache, EngineKey
 from ounce_edge.models.runtimes.tensorrt.device import Device
 from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
@@ -52,10 +57,6 @@ class Target:
             most=self.profile.most,
             flags=FLAGS,
         )
-
-
-class BuildFailedError(ArtifactError):
-    """A build that this machine did not let end. It says nothing of the model."""
 
 
 def find_engine(
@@ -104,7 +105,8 @@ def build_apart(
     left of a build that is killed.
 
     Raises:
-        BuildFailedError: there is no room for it, or somebody ends the process.
+        BuildFailedError: there is no room for it, somebody ends the process, or TensorRT does not
+            start there.
         ArtifactError: TensorRT refuses the model; or the process dies, or takes too long.
     """
     try:

@@ -1,10 +1,13 @@
 """What TensorRT says of errors."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 _MOST_CHARACTERS = 200
 _MOST_LINES = 100
+_NO_ROOM = re.compile("out ?of ?memory", re.IGNORECASE)
+"""In words, since no answer of its Python bindings has a code."""
 
 _logs: dict[int, Any] = {}
 
@@ -29,9 +32,19 @@ def log_of(trt: Any) -> Any:
     return log
 
 
+def first_line(lines: Sequence[str]) -> str:
+    """What went wrong first. Where a call fails, the lines behind it say so in general."""
+    return short(lines[0]) if lines else "it gives no reason"
+
+
 def last_line(lines: Sequence[str]) -> str:
-    """What went wrong last."""
-    return short(lines[-1]) if lines else "it gives no reason"
+    """What went wrong last. A build goes on after some errors."""
+    return first_line(lines[-1:])
+
+
+def tells_no_room(lines: Sequence[str]) -> bool:
+    """Whether the GPU had too little memory left."""
+    return any(_NO_ROOM.search(line) for line in lines)
 
 
 def short(text: str) -> str:

@@ -1,0 +1,48 @@
+"""A change of a database's row, as change data capture writes it: the row counts as it is after.
+
+Debezium, GoldenGate, Maxwell, Canal, AWS DMS and DynamoDB's streams each name the parts in their
+own way. A row that was deleted is no input: to answer it would be to answer what is gone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ounce_schemas.errors import InvalidMessageError, Reason
+
+from ounce_edge.wire.formats.json_text import is_json_like, read_document
+
+_OPERATIONS = ("op", "op_type", "type", "operation", "eventName", "__op")
+_DELETES = frozenset({"d", "delete", "remove"})
+
+
+def row_after(document: Mapping[str, Any]) -> Any:
+    """The row, or rows, that a document says a change has left; None where it tells of none.
+
+    Raises:
+        InvalidMessageError: the row was deleted.
+    """
+    images = {"before", "after"} & document.keys()
+    if len(images) == 2 or (images and _operation(document)):
+        after = document.get("after")
+    elif isinstance(change := document.get("dynamodb"), dict):
+        after = change.get("NewImage")
+    elif "table" in document and "data" in document:
+        after = document["data"]
+    elif isinstance(about := document.get("metadata"), dict) and "operation" in about:
+        after, document = document.get("data"), about
+    else:
+        return None
+    if after is None or _operation(document) in _DELETES:
+        raise InvalidMessageError(
+            Reason.MISSING_INPUT,
+            "it tells that a row was deleted, which leaves nothing to answer; let the connector "
+            "send inserts and updates alone",
+        )
+    if isinstance(after, str) and is_json_like(after.encode()):  # Debezium's of MongoDB
+        return read_document(after.encode())
+    return after if isinstance(after, dict | list) else None
+
+
+def _operation(document: Mapping[str, Any]) -> str:
+    found = (document.get(name) for name in _OPERATIONS)
+    return next((text.lower() for text in found if isinstance(text, str)), "")
