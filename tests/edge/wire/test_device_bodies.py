@@ -277,6 +277,13 @@ def test_what_stands_around_the_row_of_a_change_counts() -> None:
         assert (batch.whole_ids(), batch.max_latency_ms.tolist()) == ([b'"r-1"'], [7.0])
 
 
+def test_what_pairs_say_beside_the_columns_counts() -> None:
+    body = "temperature=23.5&humidity=40&id=r-1&max_latency_ms=7&min_accuracy="
+    batch, rejected = read(body, CLIMATE)
+    assert rejected == []
+    assert (batch.whole_ids(), batch.max_latency_ms.tolist()) == ([b'"r-1"'], [7.0])
+
+
 def test_a_gap_of_dynamodb_is_missing() -> None:
     image = {"temperature": {"NULL": True}, "humidity": {"N": "40"}}
     assert "(Temperature) of input 'input' is nan" in why_not({"dynamodb": {"NewImage": image}})
