@@ -89,7 +89,7 @@ class InService(Document):
     schema_version: Literal[1] = 1
     task: TaskName
     release: Sha256
-    number: int = Field(ge=1, description="Counts what was put in service of the task")
+    number: int = Field(ge=1, le=10**9, description="Counts what was put in service of the task")
     author: str = Field(max_length=200)
     at_ms: int = Field(ge=0, le=LATEST_MS, description="Milliseconds since 1970")
 

@@ -33,6 +33,8 @@ def shown(value: object) -> str:
         return repr(value)[:_MOST_SHOWN]
     except ValueError:  # of a whole number: Python writes no more than 4,300 digits
         return "a number of thousands of digits"
+    except RecursionError:
+        return "a list of lists, nested too deeply"
 
 
 def shell_word(path: Path) -> str:

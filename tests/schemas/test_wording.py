@@ -38,5 +38,12 @@ def test_a_large_figure_has_no_exponent() -> None:
     assert [figure(value) for value in values] == told
 
 
+def test_lists_that_python_can_not_write_are_named() -> None:
+    nested: list[object] = []
+    for _ in range(100_000):
+        nested = [nested]
+    assert shown(nested) == "a list of lists, nested too deeply"
+
+
 def test_a_number_that_python_can_not_write_is_named() -> None:
     assert shown(10**5000) == "a number of thousands of digits"

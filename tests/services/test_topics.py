@@ -1,17 +1,21 @@
 """`ounce topics` and the embedded broker."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from ounce_schemas.errors import BrokerError
 from ounce_services.cluster.admin import (
     Cluster,
     create_topics,
     describe_cluster,
     require_topics,
+    topic_ids,
 )
 from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.topics.command import command
@@ -52,6 +56,15 @@ def test_the_topic_of_what_gateways_answered_is_made_where_it_is_asked_for(
     arguments = ["gated", "--answered", "--kafka", embedded_broker.bootstrap_servers]
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert result.output.splitlines()[-1].split()[:2] == ["ounce.gated.answered", "created"]
+
+
+def test_ids_of_topics_are_known_as_far_as_kafka_tells() -> None:
+    told, refused, silent = Future[Any](), Future[Any](), Future[Any]()
+    told.set_result(SimpleNamespace(topic_id="an id"))
+    refused.set_exception(KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)))
+    answers = {"told": told, "refused": refused, "silent": silent}
+    client = SimpleNamespace(describe_topics=lambda topics, request_timeout: answers)
+    assert topic_ids(cast("Any", client), answers, 0.01) == {"told": "an id"}
 
 
 def test_topics_command_refuses_a_name_that_is_no_task() -> None:

@@ -4,6 +4,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from socketserver import ThreadingMixIn
 from typing import Any, Protocol
@@ -16,6 +17,8 @@ from ounce_edge.telemetry.exposition import make_metrics_app
 
 STALLED_AFTER_S = 30.0
 """A worker that did not come round for this long is not alive."""
+_SILENT_S = 10.0
+"""Who connects and says nothing for so long is left: each holds a thread and a file."""
 
 
 def _no_trouble() -> str | None:
@@ -119,6 +122,13 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _QuietHandler(WSGIRequestHandler):
+    timeout = _SILENT_S
+
+    def handle(self) -> None:
+        """Who goes away, or says nothing, is not worth a line either."""
+        with suppress(OSError):
+            super().handle()
+
     def log_message(self, format: str, *args: Any) -> None:
         """Scrapes are not worth a line each."""
 

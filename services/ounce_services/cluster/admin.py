@@ -116,7 +116,7 @@ def topic_ids(client: AdminClient, names: Iterable[str], timeout_s: float) -> di
     )
     found = {}
     for name, answer in asked.items():
-        with suppress(KafkaException):
+        with suppress(KafkaException, TimeoutError):
             found[name] = str(answer.result(2 * timeout_s).topic_id)
     return found
 
@@ -138,14 +138,6 @@ def require_topics(cluster: Cluster, task: str, names: Iterable[str]) -> None:
         )
 
 
-def as_cluster(found: Any) -> Cluster:
-    """The cluster that a client's `list_topics` shows."""
-    return Cluster(
-        id=found.cluster_id or "",
-        partitions={name: len(topic.partitions) for name, topic in found.topics.items()},
-    )
-
-
 def _connect(
     bootstrap_servers: str, timeout_s: float, security: Mapping[str, Any]
 ) -> tuple[AdminClient, Cluster]:
@@ -155,16 +147,23 @@ def _connect(
         timeout_s,
         KafkaException,
     )
-    return client, as_cluster(found)
+    return client, _cluster(found)
 
 
 def _describe(client: AdminClient, bootstrap_servers: str, timeout_s: float) -> Cluster:
     try:
-        return as_cluster(client.list_topics(timeout=timeout_s))
+        return _cluster(client.list_topics(timeout=timeout_s))
     except KafkaException as e:
         raise BrokerError(
             f"Kafka at {bootstrap_servers} answers no longer: {e.args[0].str()}"
         ) from e
+
+
+def _cluster(found: Any) -> Cluster:
+    return Cluster(
+        id=found.cluster_id or "",
+        partitions={name: len(topic.partitions) for name, topic in found.topics.items()},
+    )
 
 
 def _was_created(name: str, requests: Mapping[str, "Future[None]"]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ounce_schemas.errors import ArtifactError, PolicyError
 from ounce_schemas.policy_history import PolicyHistory
-from ounce_schemas.release import read_in_service
+from ounce_schemas.release import LATEST_MS, read_in_service
 from ounce_schemas.topics import MODELS_TOPIC, POLICIES_TOPIC
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -101,7 +101,7 @@ class CommandLog:
         parts = (f"{version.name} in force", how, *(f"a {name}" for name in on_trial), version.note)
         return _Found(
             policy_record(version.number, (value or b"").decode()),
-            round(version.at.timestamp() * 1e3),
+            min(max(round(version.at.timestamp() * 1e3), _BEGINNING_MS), LATEST_MS),
             version.author,
             f"{version.name}, based on {version.base}",
             ": ".join(filter(None, parts)),

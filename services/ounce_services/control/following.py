@@ -10,8 +10,9 @@ from typing import Any
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from ounce_schemas.errors import OunceError
+from ounce_schemas.first_contact import is_embedded
 
-from ounce_services.cluster.admin import CLIENT_CONFIG, as_cluster, topic_ids
+from ounce_services.cluster.admin import CLIENT_CONFIG, topic_ids
 
 Records = list[tuple[bytes | None, bytes | None]]
 """Keys and values."""
@@ -115,7 +116,7 @@ class Following:
         wanted = self._wanted(set(topics))
         parts = {(name, p) for name in wanted if name in topics for p in topics[name].partitions}
         timed = {name for name, _ in parts if wanted[name] is not None}
-        anew = set() if as_cluster(found).is_embedded else self._made_anew(admin, timed)
+        anew = set() if is_embedded(found.cluster_id) else self._made_anew(admin, timed)
         self._next = {
             each: n for each, n in self._next.items() if each in parts and each[0] not in anew
         }

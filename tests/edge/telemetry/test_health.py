@@ -1,11 +1,13 @@
 """Whether a worker is alive and ready."""
 
 import selectors
+import socket
 import urllib.error
 import urllib.request
 from typing import Any
 
 import pytest
+from ounce_edge.telemetry import health
 from ounce_edge.telemetry.health import STALLED_AFTER_S, Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_schemas import __version__
@@ -111,3 +113,14 @@ def test_it_sleeps_until_somebody_asks_and_ends_at_once(monkeypatch: pytest.Monk
         urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10)
     stop()
     assert set(timeouts) == {None}
+
+
+def test_who_connects_and_says_nothing_is_left_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(health._QuietHandler, "timeout", 0.1)
+    stop, port = serve_health("127.0.0.1", 0, Health(Clock()), Metrics().registry)
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as silent:
+        assert silent.recv(1) == b""
+    stop()
+    assert capfd.readouterr().err == ""

@@ -121,6 +121,28 @@ def test_what_the_database_does_not_take_is_written_later(as_: Caller, plane: Pl
     assert [line["actor"] for line in lines(as_)] == ["bob"]
 
 
+def test_a_number_that_no_database_holds_is_passed_over(as_: Caller, plane: Plane) -> None:
+    served = InService(task="digits", release="a" * 64, number=3, author="bob", at_ms=7)
+    for number in (10**30, 3):
+        value = json.dumps({**served.model_dump(), "number": number}).encode()
+        plane.commands.take(MODELS_TOPIC, [(b"digits", value)])
+    assert [line["outcome"] for line in lines(as_)] == ["number 3 in service"]
+
+
+@pytest.mark.parametrize(
+    ("at", "shown"),
+    [
+        ("0001-01-01T00:00:00+14:00", "1970-01-01 00:00:00"),
+        ("9999-12-31T23:59:59-14:00", "9999-12-31 23:59:59"),
+    ],
+)
+def test_a_version_at_the_end_of_the_calendar_is_shown(plane: Plane, at: str, shown: str) -> None:
+    version = {"number": 1, "base": 0, "id": "x", "author": "bob", "at": at, "document": "{}"}
+    plane.commands.take(POLICIES_TOPIC, records(json.dumps(version).encode()))
+    page = logged_in(plane, "admin").get("/audit")
+    assert (page.status_code, shown in page.text) == (200, True)
+
+
 @pytest.mark.parametrize("at_ms", [LATEST_MS + 1, 10**30])
 def test_a_time_that_no_calendar_has_is_passed_over(as_: Caller, plane: Plane, at_ms: int) -> None:
     served = InService(task="digits", release="a" * 64, number=3, author="bob", at_ms=LATEST_MS)

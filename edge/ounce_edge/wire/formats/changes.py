@@ -11,7 +11,7 @@ from ounce_schemas.errors import InvalidMessageError, Reason
 
 from ounce_edge.wire.formats.json_text import is_json_like, read_document
 
-_OPERATIONS = ("op", "op_type", "type", "operation", "eventName", "__op")
+_OPERATIONS = ("op", "op_type", "type", "operation", "eventName")
 _DELETES = frozenset({"d", "delete", "remove"})
 
 
@@ -33,14 +33,28 @@ def row_after(document: Mapping[str, Any]) -> Any:
     else:
         return None
     if after is None or _operation(document) in _DELETES:
-        raise InvalidMessageError(
-            Reason.MISSING_INPUT,
-            "it tells that a row was deleted, which leaves nothing to answer; let the connector "
-            "send inserts and updates alone",
-        )
+        raise _deleted()
     if isinstance(after, str) and is_json_like(after.encode()):  # Debezium's of MongoDB
         return read_document(after.encode())
     return after if isinstance(after, dict | list) else None
+
+
+def check_not_deleted(row: Mapping[str, Any]) -> None:
+    """Refuse a row that Debezium wrote flat, with marks beside its columns that say it was deleted.
+
+    Raises:
+        InvalidMessageError: it was.
+    """
+    if row.get("__deleted") in ("true", True) or row.get("__op") == "d":
+        raise _deleted()
+
+
+def _deleted() -> InvalidMessageError:
+    return InvalidMessageError(
+        Reason.MISSING_INPUT,
+        "it tells that a row was deleted, which leaves nothing to answer; let the connector send "
+        "inserts and updates alone",
+    )
 
 
 def _operation(document: Mapping[str, Any]) -> str:

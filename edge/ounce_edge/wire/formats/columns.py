@@ -29,6 +29,8 @@ _TYPES = frozenset(
 )
 """Names of the type of a value that stands alone in an object: of MongoDB's extended JSON, of
 DynamoDB, of Avro's unions in JSON, of Protobuf's."""
+_GAP = {"NULL": True}
+"""A value that is missing, of DynamoDB."""
 _NAN = float("nan")
 _LOST = object()
 
@@ -237,6 +239,8 @@ def _reader(cell: Cell) -> Callable[[Any], Any]:
 
 
 def _read(cell: Cell, value: Any) -> float | str | None:
+    if value == _GAP:
+        return read_cell(cell, None)
     for _ in range(2):  # {"value": 21.5, "unit": "C"}, {"Value": {"Type": 11, "Body": 21.5}}
         if type(value) is dict:
             names = (*_WRAPPED, *(_TYPES & value.keys() if len(value) == 1 else ()))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from ounce_schemas.cells import parse_number
 from ounce_schemas.errors import InvalidMessageError, Reason
 
 R = TypeVar("R")
@@ -64,13 +65,15 @@ def as_id(value: Any) -> str | None:
 
 
 def as_target(name: str, value: Any) -> float | None:
-    """A target of JSON.
+    """A target of JSON, or of a text, whose numbers are texts, too.
 
     Raises:
         InvalidMessageError: no number.
     """
     if value is None:
         return None
+    if isinstance(value, str) and (number := parse_number(value)) is not None:
+        return None if math.isnan(number) else number
     if isinstance(value, int | float) and not isinstance(value, bool):
         return as_float(value)
     raise InvalidMessageError(

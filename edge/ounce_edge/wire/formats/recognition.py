@@ -16,7 +16,7 @@ from ounce_schemas.wording import counted
 
 from ounce_edge.wire.formats.by_columns import rows_of, seldon_rows
 from ounce_edge.wire.formats.cbor import is_cbor, read_cbor
-from ounce_edge.wire.formats.changes import row_after
+from ounce_edge.wire.formats.changes import check_not_deleted, row_after
 from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.connect import is_envelope, read_payload
 from ounce_edge.wire.formats.content import Content, as_id
@@ -183,7 +183,7 @@ class Recogniser:
             if is_envelope(found):
                 return self._read_document(read_payload(found), head, depth + 1)
             if (row := self._row_after(found)) is not None:
-                return self._read_document(row, head, depth + 1)
+                return _with_outer(self._read_document(row, head, depth + 1), found)
             if (tensor := seldon_rows(found)) is not None:
                 found = {**found, "ndarray": tensor}
             rows = rows_of(found, self._columns, self._max_rows)
@@ -218,7 +218,10 @@ class Recogniser:
 
     def _row_after(self, found: Mapping[str, Any]) -> Any:
         """What a change in a database has left; None where the task's own columns stand here."""
-        return None if self._columns.knows_any(found) else row_after(found)
+        if self._columns.knows_any(found):
+            check_not_deleted(found)
+            return None
+        return row_after(found)
 
     def _read_event(self, event: Mapping[str, Any], head: RequestHead, depth: int) -> Content:
         """A CloudEvent in structured mode."""
