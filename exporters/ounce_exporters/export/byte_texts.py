@@ -1,11 +1,11 @@
 """Categories as bytes: GPUs know no texts. A graph that looks texts up in a list reads their bytes
 instead, and compares them with those of each text of the list.
 
-Runtimes of the edge make the bytes, as for graphs that read sentences. Blanks around a text don't
-count then.
+Runtimes of the edge make the bytes, as for graphs that read sentences. Blanks around a text, and
+NUL characters at its end, don't count then.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class ByteTexts:
         model: its encoders list the texts that it knows.
 
     Raises:
-        UnknownTextsError: texts of the lists are the same but for blanks.
+        UnknownTextsError: texts of a list are the same but for blanks or NUL characters.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -45,10 +45,9 @@ class ByteTexts:
             if attribute.name in _TEXTS
         ]
         for known in lists:
-            if len({text.strip() for text in known}) < len(known):
-                raise UnknownTextsError("two of its texts are the same but for blanks")
-        # One byte more: what is longer than every known text is none of them.
-        self._n_bytes = 1 + max((len(t.strip().encode()) for k in lists for t in k), default=0)
+            if len({text.strip().rstrip("\0") for text in known}) < len(known):
+                raise UnknownTextsError("two of its texts are the same but for blanks or NULs")
+        self._n_bytes = max(map(_length, lists), default=1)
 
     def declare(self, graph: onnx.GraphProto) -> list[NodeProto]:
         """Declare the texts as bytes of shape (n, n_columns, n_bytes); gives the nodes that make
@@ -111,30 +110,42 @@ class ByteTexts:
         self, source: str, texts: Sequence[bytes], to: str, prefix: str
     ) -> tuple[list[NodeProto], Constants]:
         """1 where a text is the one of the list, else 0; shape (..., n_texts)."""
-        if len(texts) * self._n_bytes > MOST_COMPARED:
+        listed: NDArray[Any] = np.array([text.decode() for text in texts], object)
+        n_bytes = _length(listed)
+        if len(texts) * n_bytes > MOST_COMPARED:
             raise UnknownTextsError(
-                f"{len(texts):,} texts of up to {self._n_bytes - 1} bytes are too many to compare"
+                f"{len(texts):,} texts of up to {n_bytes - 1} bytes are too many to compare"
             )
-        known, one, bytes_, same, each = (
-            f"{prefix}/{name}" for name in ("texts", "place", "bytes", "same", "each")
-        )
+        known, begin, end, first, one, bytes_, same, each, axis = (
+            f"{prefix}/{name}"
+            for name in (
+                "texts", "begin", "end", "first", "place", "bytes", "same", "each", "axis"
+            )
+        )  # fmt: skip
         nodes = [
-            helper.make_node("Unsqueeze", [source, one], [bytes_]),
+            helper.make_node("Slice", [source, begin, end, axis], [first]),
+            helper.make_node("Unsqueeze", [first, one], [bytes_]),
             helper.make_node("Equal", [bytes_, known], [same]),
             helper.make_node("Cast", [same], [each], to=TensorProto.FLOAT),
-            helper.make_node("ReduceMin", [each, f"{prefix}/axis"], [to], keepdims=0),
+            helper.make_node("ReduceMin", [each, axis], [to], keepdims=0),
         ]
-        listed: NDArray[Any] = np.array([text.decode() for text in texts], object)
         return nodes, {
-            known: encode_texts(listed, self._n_bytes).astype(np.float32),
+            known: encode_texts(listed, n_bytes).astype(np.float32),
+            begin: np.array([0]),
+            end: np.array([n_bytes]),
             one: np.array([-2]),
-            f"{prefix}/axis": np.array([-1]),
+            axis: np.array([-1]),
         }
 
 
 def is_text(tensor: onnx.ValueInfoProto) -> bool:
     """Whether a tensor of a graph holds texts."""
     return tensor.type.tensor_type.elem_type == TensorProto.STRING
+
+
+def _length(texts: Iterable[str]) -> int:
+    """Bytes to compare. One more than of the longest text: what is longer is none of them."""
+    return 1 + max((len(text.strip().encode()) for text in texts), default=0)
 
 
 def _numbers(name: str) -> str:

@@ -120,6 +120,12 @@ def test_a_form_is_offered_where_texts_were_read(data: TaskData, tmp_path: Path)
     )
 
 
+def test_each_column_is_compared_as_far_as_its_own_texts_reach(data: TaskData) -> None:
+    standard = standardize(graph_of(data, "decision-tree"))
+    compared = {t.dims[-1] for t in standard.graph.initializer if t.name.endswith("/texts")}
+    assert compared == {1 + len("green"), 1 + len("town 119")}
+
+
 def one_hot(*texts: str, **more: Any) -> onnx.ModelProto:
     node = helper.make_node(
         "OneHotEncoder", ["t"], ["y"], domain=ML, cats_strings=list(texts), **more
@@ -137,7 +143,8 @@ def one_hot(*texts: str, **more: Any) -> onnx.ModelProto:
 @pytest.mark.parametrize(
     ("model", "why"),
     [
-        (one_hot("red", " red"), "two of its texts are the same but for blanks"),
+        (one_hot("red", " red"), "two of its texts are the same but for blanks or NULs"),
+        (one_hot("red", "red\0"), "two of its texts are the same but for blanks or NULs"),
         (one_hot("red", zeros=0), "operator OneHotEncoder: it knows no texts, or refuses others"),
         (
             one_hot(*(f"{i:015}" for i in range(MOST_COMPARED // 16 + 1))),

@@ -42,9 +42,16 @@ def test_a_stub_of_cuda_that_knows_no_version_is_no_driver() -> None:
 def test_a_driver_that_is_too_old_is_told_with_packages_that_suit_it() -> None:
     old = FakeCuda(cudaGetDeviceCount=CudaCode.cudaErrorInsufficientDriver)
     with pytest.raises(
-        RuntimeAbsentError, match=r'is for CUDA 12\.6: .*"cuda-bindings<13" "tensor'
+        RuntimeAbsentError, match=r'is for CUDA 12\.6: take .* pip install "ounce\[gpu-cuda12\]"$'
     ):
         find_device(Cuda(old))
+
+
+def test_for_a_driver_that_no_package_suits_a_newer_one_is_asked_for() -> None:
+    failing = CudaCode.cudaErrorInsufficientDriver
+    older = FakeCuda(cudaGetDeviceCount=failing, cudaDriverGetVersion=11_040)
+    with pytest.raises(RuntimeAbsentError, match=r"is for CUDA 11\.4: take a newer one$"):
+        find_device(Cuda(older))
 
 
 def test_a_gpu_that_fails_is_told() -> None:

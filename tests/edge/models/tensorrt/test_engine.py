@@ -195,7 +195,7 @@ def test_where_tensorrt_fails_since_the_gpu_is_broken_that_is_told(gpu: FakeGpu,
         ("runtime", "does not start: why"),
         ("context", "makes no context: why"),
         ("address", "takes no memory for 'input': why"),
-        ("shape", "refuses 1 items of 'input': why"),
+        ("shape", "refuses 1 item of 'input': why"),
         ("call", "can't run a batch of 2 items: why"),
     ],
 )

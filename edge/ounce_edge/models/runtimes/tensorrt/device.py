@@ -8,6 +8,8 @@ from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 
 _OLD_DRIVER = "cudaErrorInsufficientDriver"
 _NO_DRIVER = (_OLD_DRIVER, "cudaErrorNoDevice", "cudaErrorStubLibrary")
+_OTHER_CUDA = 12
+"""What the extra for older drivers is for."""
 _FIRST = 0
 _AMPERE_AND_ADA = ("8.0", "8.6", "8.9")
 _BLACKWELL = 12
@@ -74,9 +76,10 @@ def _hint(cuda: Cuda, code: str) -> str:
         return "; install NVIDIA's driver, and in a container run it with --gpus all"
     if code != _OLD_DRIVER:
         return "; `nvidia-smi -L` lists those that are there; see to CUDA_VISIBLE_DEVICES, too"
+    packages = ', or packages for it, with pip install "ounce[gpu-cuda12]"'
     return (
-        f"; the driver is for CUDA {_version(driver)}: take a newer one, or packages for it, with "
-        f'pip install "cuda-bindings<{driver // 1000 + 1}" "tensorrt-cu{driver // 1000}<12"'
+        f"; the driver is for CUDA {_version(driver)}: take a newer one"
+        f"{packages if driver // 1000 == _OTHER_CUDA else ''}"
     )
 
 
