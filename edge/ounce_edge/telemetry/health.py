@@ -3,6 +3,7 @@
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from ounce_edge.telemetry.exposition import make_metrics_app
 
 STALLED_AFTER_S = 30.0
 """A worker that did not come round for this long is not alive."""
+_LAST_ANSWERS_S = 1.0
+"""How long answers under way may take when the port is closed."""
 _SILENT_S = 10.0
 """Who connects and says nothing for so long is left: each holds a thread and a file."""
 
@@ -97,21 +100,32 @@ class Probes(Protocol):
 class _Server(ThreadingMixIn, WSGIServer):
     """Sleeps until somebody asks or it is to end: `serve_forever` would look twice a second."""
 
-    daemon_threads = True
-
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._ending, self._end = socket.socketpair()
         self._thread = threading.Thread(target=self._serve, name="metrics", daemon=True)
+        self._answering: list[threading.Thread] = []
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
+        """Take no more requests, and let answers under way end: half a page is none."""
         self._end.close()
         self._thread.join()
+        give_up_s = time.monotonic() + _LAST_ANSWERS_S
+        for thread in self._answering:
+            thread.join(max(give_up_s - time.monotonic(), 0.0))
         self._ending.close()
         self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer on a thread of its own."""
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        self._answering = [*(one for one in self._answering if one.is_alive()), thread]
+        thread.start()
 
     def _serve(self) -> None:
         with selectors.DefaultSelector() as selector:

@@ -152,13 +152,14 @@ class ReadingNews:
         )
 
     def _tell_expired(self, place: Partition, start: Start) -> None:
-        end = start.offset or 0
+        end, of = start.offset or 0, f"of {_show(place)}"
+        lost = counted(start.n_expired, f"request {of} is lost", f"requests {of} are lost")
         self._tell(
             EventKind.REQUESTS_EXPIRED,
             place,
-            f"{counted(start.n_expired, 'request')} of {_show(place)} lost, offsets "
-            f"{end - start.n_expired} to {end - 1}: the topic dropped them before group "
-            f"{self.group} read them; raise its retention.ms or retention.bytes",
+            f"{lost}, offsets {end - start.n_expired} to {end - 1}: "
+            f"the topic dropped {'it' if start.n_expired == 1 else 'them'} before group "
+            f"{self.group} read that far; raise its retention.ms or retention.bytes",
         )
 
     def _tell_missing(self, topic: str, kept: Mapping[int, Start]) -> None:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ounce_schemas.errors import ArtifactError
@@ -44,6 +44,10 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
                 shutil.rmtree(scratch, ignore_errors=True)
     except OSError as e:
         raise ArtifactError(f"{folder}: can't be written: {e.strerror or e}") from e
+    except (KeyboardInterrupt, SystemExit):  # a signal, perhaps before anything was in it
+        with suppress(OSError):
+            scratch.rmdir()
+        raise
 
 
 def put_in_place(fresh: Path, place: Path) -> None:

@@ -60,10 +60,10 @@ def test_ask_gives_the_answer_of_its_own_request(kafka: str, samples: Samples) -
 
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
-    ("", {"label": "1"}, "it has no id: give that of the answer"),
+    ("", {"label": "1"}, "it has the id '': give that of the answer"),
     ("a", {}, "give either label="),
     ("a", {"label": "1", "value": 1.0}, "give either label="),
-    ("a", {"value": float("nan")}, "the value nan is not finite"),
+    ("a", {"value": float("nan")}, "the value nan is no finite number"),
     ("a" * 5000, {"label": "1"}, "more than 4096: use shorter ids"),
 ]
 

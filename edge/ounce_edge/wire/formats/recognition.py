@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.request import AnswerForm, Request
 from ounce_schemas.task import TaskSpec
-from ounce_schemas.wording import counted
 
 from ounce_edge.wire.formats.by_columns import rows_of, seldon_rows
 from ounce_edge.wire.formats.cbor import is_cbor, read_cbor
@@ -33,8 +32,8 @@ from ounce_edge.wire.formats.json_text import (
     read_document,
 )
 from ounce_edge.wire.formats.line_protocol import line_rows
-from ounce_edge.wire.formats.looks import looks_like
 from ounce_edge.wire.formats.nested import row_by_paths, row_within
+from ounce_edge.wire.formats.no_format import no_format
 from ounce_edge.wire.formats.no_row import no_request, no_row
 from ounce_edge.wire.formats.pairs import row_of_pairs, strange_pairs
 from ounce_edge.wire.formats.schemas import Schemas
@@ -140,7 +139,7 @@ class Recogniser:
         if content is None and is_cbor(value):
             return self._read_document(read_cbor(value), head, depth)
         if content is None:
-            raise self._unknown(value)
+            raise no_format(value, self._task)
         return content
 
     def _read_text(self, text: str) -> Content | None:
@@ -241,34 +240,6 @@ class Recogniser:
         names = event.keys() - {"data", "data_base64"}
         content.attributes = {**{name: event[name] for name in names}, **content.attributes}
         return content
-
-    def _unknown(self, value: bytes) -> InvalidMessageError:
-        seen = looks_like(value)
-        if schema_id_of(value) is not None:
-            seen += (
-                f" (as Avro in Confluent's framing its schema would be {schema_id_of(value)}; "
-                "a worker reads that with --schema-registry)"
-            )
-        name = self._task.name
-        if self._image is not None:
-            height, width, channels = self._image.shape
-            return InvalidMessageError(
-                Reason.WRONG_LENGTH,
-                f"body of {counted(len(value), 'byte')} looks like {seen}; task {name} takes a "
-                "PNG or JPEG "
-                f"file, or {self.raw_bytes} bytes: {height} rows of {width} pixels of {channels}",
-            )
-        if self.raw_bytes is None:
-            return InvalidMessageError(
-                Reason.UNKNOWN_CONTENT_TYPE,
-                f"body looks like {seen}; task {name} takes JSON or CSV",
-            )
-        return InvalidMessageError(
-            Reason.WRONG_LENGTH,
-            f"body of {counted(len(value), 'byte')} looks like {seen}; task {name} takes JSON, "
-            f"CSV, or {self._task.inputs[0].size} raw little-endian float32, which need "
-            f"{self.raw_bytes} bytes",
-        )
 
 
 def _from_base64(text: str, what: str) -> bytes:

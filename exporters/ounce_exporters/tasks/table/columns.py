@@ -187,11 +187,8 @@ def _number(
         more = f" and {len(quantity.odd) - _SHOWN} more" if len(quantity.odd) > _SHOWN else ""
         notices.say(f"column {name!r} is a number, and {shown}{more} count as gaps")
     if quantity.unit is not None:
-        bare = (
-            f", which {counted(quantity.n_bare, 'row does', 'rows do')} not have"
-            if quantity.n_bare
-            else ""
-        )
+        without = counted(quantity.n_bare, "row does", "rows do")
+        bare = f", which {without} not have" if quantity.n_bare else ""
         notices.say(f"column {name!r} is a number with the unit {quantity.unit!r}{bare}")
     for mark in quantity.marks:
         notices.say_of(f"{mark!r} counts as a gap in the numbers", name)

@@ -138,3 +138,27 @@ def read_measure(text: str) -> Measure:
         f"--measure {text!r}: give accuracy, balanced-accuracy, recall:CLASS@RATE or f1:CLASS; "
         "RATE, such as 0.01, is the most of other classes' rows that may be answered with CLASS"
     )
+
+
+def check_kind(target: str | None, options: TableOptions) -> None:
+    """Refuse what is said of another kind of task.
+
+    Raises:
+        DataError: names the options that don't go together.
+    """
+    if options.kind in ("anomaly", "clusters") and options.tolerance is not None:
+        raise DataError(f"--tolerance is for quantities, not for --kind {options.kind}")
+    if options.kind != "clusters" and (options.clusters or options.reference):
+        raise DataError("--clusters and --reference are for --kind clusters")
+    if options.kind == "clusters" and not options.measure.is_plain:
+        raise DataError("--measure is not for --kind clusters: accuracy is agreement")
+    if options.kind != "anomaly":
+        if target is None and options.kind != "clusters":
+            raise DataError("--data needs --target COLUMN, or --kind anomaly or clusters")
+        if options.false_alarms is not None:
+            raise DataError("--false-alarms is for --kind anomaly; see also --measure recall")
+    elif options.measure.kind in ("recall", "f1"):
+        raise DataError(
+            f"--measure {options.measure.kind} with --kind anomaly: the flag keeps --false-alarms; "
+            "give accuracy or balanced-accuracy"
+        )

@@ -27,7 +27,7 @@ from ounce_exporters.tasks.table.columns import Columns, InputColumn, choose_col
 from ounce_exporters.tasks.table.dates import in_order, is_dates
 from ounce_exporters.tasks.table.known_texts import with_known_texts
 from ounce_exporters.tasks.table.measuring import with_measure
-from ounce_exporters.tasks.table.options import TableOptions
+from ounce_exporters.tasks.table.options import TableOptions, check_kind
 from ounce_exporters.tasks.table.repeats import find_neighbours
 from ounce_exporters.tasks.table.rows import TableRows, as_texts, read_rows, read_values
 from ounce_exporters.tasks.table.seen_gaps import with_seen_gaps
@@ -69,7 +69,7 @@ def load(
             f"task name {name!r}: use lower-case letters, digits and '-', 63 at most (--task NAME)"
         )
     target, options = with_window(path, *as_folder(path, target, options))
-    _check_kind(target, options)
+    check_kind(target, options)
     rows = read_rows(path, target, options)
     for line in rows.notices:
         notice(line)
@@ -125,30 +125,6 @@ def task_name(path: Path) -> str:
     """A task's name from a file's: `Room data.csv` becomes `room-data`."""
     stem = path.name.removesuffix(".gz").rpartition(".")[0] or path.stem
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:63].rstrip("-")
-
-
-def _check_kind(target: str | None, options: TableOptions) -> None:
-    """Refuse what is said of another kind of task.
-
-    Raises:
-        DataError: names the options that don't go together.
-    """
-    if options.kind in ("anomaly", "clusters") and options.tolerance is not None:
-        raise DataError(f"--tolerance is for quantities, not for --kind {options.kind}")
-    if options.kind != "clusters" and (options.clusters or options.reference):
-        raise DataError("--clusters and --reference are for --kind clusters")
-    if options.kind == "clusters" and not options.measure.is_plain:
-        raise DataError("--measure is not for --kind clusters: accuracy is agreement")
-    if options.kind != "anomaly":
-        if target is None and options.kind != "clusters":
-            raise DataError("--data needs --target COLUMN, or --kind anomaly or clusters")
-        if options.false_alarms is not None:
-            raise DataError("--false-alarms is for --kind anomaly; see also --measure recall")
-    elif options.measure.kind in ("recall", "f1"):
-        raise DataError(
-            f"--measure {options.measure.kind} with --kind anomaly: the flag keeps --false-alarms; "
-            "give accuracy or balanced-accuracy"
-        )
 
 
 def _choose(rows: TableRows, target: str | None, options: TableOptions) -> Columns:
