@@ -58,6 +58,7 @@ MAX_ID_CHARS = 4096
 _SNIFFED = frozenset(
     {
         "text/plain", "text/json", "text/csv", "application/csv",
+        "application/x-www-form-urlencoded",
         "application/x-json", "binary/octet-stream", "application/binary", "application/avro",
         "avro/binary", "application/vnd.apache.avro", "application/x-protobuf",
         "application/protobuf",

@@ -277,6 +277,12 @@ def test_what_stands_around_the_row_of_a_change_counts() -> None:
         assert (batch.whole_ids(), batch.max_latency_ms.tolist()) == ([b'"r-1"'], [7.0])
 
 
+def test_a_web_form_is_read_by_its_content_type() -> None:
+    batch, rejected = read(BODIES["a web form"], CLIMATE, b"application/x-www-form-urlencoded")
+    assert rejected == []
+    np.testing.assert_allclose(batch.inputs["input"], [[23.5, 40]])
+
+
 def test_what_pairs_say_beside_the_columns_counts() -> None:
     body = "temperature=23.5&humidity=40&id=r-1&max_latency_ms=7&min_accuracy="
     batch, rejected = read(body, CLIMATE)
