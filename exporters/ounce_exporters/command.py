@@ -270,4 +270,4 @@ def _say_splits(data: TaskData) -> str:
 def _count(chosen: list[Recipe]) -> str:
     n_forms = sum(recipe.form_of is not None for recipe in chosen)
     models = counted(len(chosen) - n_forms, "model")
-    return f"{models}, {n_forms} other forms of them to try" if n_forms else models
+    return f"{models}, {counted(n_forms, 'other form')} to try" if n_forms else models

@@ -271,7 +271,7 @@ def test_the_command_distils(
     words = [f"--data={rooms}", "--target=busy", f"--models={tmp_path}", "--task=rooms"]
     result = train(*words, "--distil")
     assert result.code == 0, result.stderr
-    assert "2 models, 1 other forms of them to try" in result.stdout
+    assert "2 models, 1 other form to try" in result.stdout
     (left_out,) = re.findall(r"^mlp-small-distilled: (left out|accuracy)", result.stdout, re.M)
     made = {path.parent.name for path in (tmp_path / "rooms").glob("*/card.json")}
     kept = {"mlp-small-distilled"} if left_out == "accuracy" else set()

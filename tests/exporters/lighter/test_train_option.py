@@ -41,7 +41,7 @@ def test_models_of_a_table_have_forms_where_they_are_asked_for(
     result = train("--data", table, "--target", "state", "--models", tmp_path, *only,
                    "--keep-lighter")  # fmt: skip
     assert result.code == 0, result.stderr
-    assert "2 models, 6 other forms of them to try" in result.stdout
+    assert "2 models, 6 other forms to try" in result.stdout
     assert "mlp-small-int8: left out: it has no convolution" in result.stdout
     cards = {path.parent.name: read_card(path) for path in tmp_path.glob("air/*/card.json")}
     forms = {"decision-tree-tensors", "mlp-small-fp16", "mlp-small-int8-dynamic"}
@@ -66,6 +66,7 @@ def test_what_a_search_finds_has_forms_where_they_are_asked_for(
     result = train("--data", table, "--target", "state", "--models", tmp_path,
                    "--tune", "1", "--only", "decision-tree", "--keep-lighter")  # fmt: skip
     assert result.code == 0, result.stderr
+    assert "1 model, 1 other form to try" in result.stdout
     names = {path.parent.name for path in tmp_path.glob("air/*/card.json")}
     assert len(names) == 2
     assert min(names, key=len) + "-tensors" in names
