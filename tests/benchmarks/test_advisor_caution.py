@@ -10,7 +10,8 @@ from ounce_exporters.advisor.deciding import Candidate, Caution
 from ounce_schemas.advice import Limits
 from ounce_schemas.card import AccuracyEstimate
 
-from benchmarks.advisor.caution import (
+from benchmarks.advisor.caution import Replayed, command, luck_table, rules_table
+from benchmarks.advisor.replay import (
     ADVICE,
     DRAWS,
     SIMPLE,
@@ -18,12 +19,8 @@ from benchmarks.advisor.caution import (
     Chooser,
     Chosen,
     Judging,
-    Replayed,
     choose,
-    command,
     halves,
-    luck_table,
-    rules_table,
 )
 
 N = 400

@@ -145,7 +145,7 @@ def test_answers_of_other_messages_are_refused(recorded: Any, tmp_path: Path) ->
     result = run(folder, "min_accuracy: 0.75", f"--answers={others}")
     assert isinstance(result.exception, PolicyError)
     assert re.search(
-        r"none of the [\d,]+ recorded messages has one of the 1 ", str(result.exception)
+        r"none of the [\d,]+ recorded messages is among the 1 answer ", str(result.exception)
     )
 
 

@@ -18,6 +18,8 @@ from ounce_edge.telemetry.exposition import make_metrics_app
 
 STALLED_AFTER_S = 30.0
 """A worker that did not come round for this long is not alive."""
+ANSWERING = "metrics-answer"
+"""Name of the threads that answer."""
 _LAST_ANSWERS_S = 1.0
 """How long answers under way may take when the port is closed."""
 _SILENT_S = 10.0
@@ -122,7 +124,10 @@ class _Server(ThreadingMixIn, WSGIServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer on a thread of its own."""
         thread = threading.Thread(
-            target=self.process_request_thread, args=(request, client_address), daemon=True
+            target=self.process_request_thread,
+            args=(request, client_address),
+            name=ANSWERING,
+            daemon=True,
         )
         self._answering = [*(one for one in self._answering if one.is_alive()), thread]
         thread.start()

@@ -96,8 +96,8 @@ def next_training(found: Observed) -> list[str]:
         floor = max(found.unmet)
         best = max(found.sure, key=found.sure.__getitem__)
         lines.append(
-            f"{n_unmet} of {counted(found.n, 'message')} ask for more than any plan is sure to "
-            "reach (floors "
+            f"{n_unmet:,} of {counted(found.n, 'message')} asked for more than any plan is sure "
+            "to reach (floors "
             f"up to {floor:g}; {best} is sure of {found.sure[best]:.4f}): train a more accurate "
             "model, with more rows, or with --tune"
         )

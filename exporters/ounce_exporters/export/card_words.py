@@ -96,8 +96,7 @@ def explanation_text(card: ModelCard) -> str:
         if b.batch_size in plain
     )
     return (
-        f"`explanation.onnx` says what each of {counted(len(own.inputs), 'input')} contributed to "
-        "the "
+        f"`explanation.onnx` says what {counted(len(own.inputs), 'input')} contributed to the "
         f"{own.score} of an answer, by {own.method}. An answer with it takes {slower} items a call "
         f"the time of one without. Contributions miss the score by {own.largest_error:.1g} at most."
     )

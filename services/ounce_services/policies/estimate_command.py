@@ -93,7 +93,7 @@ def command(  # noqa: PLR0913
         rewards = rewards_of(read, given, known, tolerance)
         if np.isnan(rewards.deadline_met).all():
             raise PolicyError(
-                f"task {task}: none of the {len(read.ids):,} recorded messages has one of the "
+                f"task {task}: none of the {len(read.ids):,} recorded messages is among the "
                 f"{counted(len(given), 'answer')} in {answers or predictions_topic(task)}; give "
                 "the answers of the same time"
             )

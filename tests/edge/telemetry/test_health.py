@@ -2,6 +2,7 @@
 
 import selectors
 import socket
+import threading
 import urllib.error
 import urllib.request
 from typing import Any
@@ -12,6 +13,9 @@ from ounce_edge.telemetry.health import STALLED_AFTER_S, Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_schemas import __version__
 from ounce_schemas.errors import OunceError
+from prometheus_client import CollectorRegistry, Metric
+
+from tests.support.process.wait import wait_until
 
 
 class Clock:
@@ -124,3 +128,44 @@ def test_who_connects_and_says_nothing_is_left_without_a_word(
         assert silent.recv(1) == b""
     stop()
     assert capfd.readouterr().err == ""
+
+
+class Slow:
+    """A collector that is asked, and answers once it may."""
+
+    def __init__(self) -> None:
+        self.is_asked, self.may_answer = threading.Event(), threading.Event()
+
+    def collect(self) -> list[Metric]:
+        self.is_asked.set()
+        assert self.may_answer.wait(60)
+        return []
+
+
+def test_an_answer_under_way_ends_before_the_port_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health, "_LAST_ANSWERS_S", 60.0)
+    slow, registry, before = Slow(), CollectorRegistry(), set(threading.enumerate())
+    stop, port = serve_health("127.0.0.1", 0, Health(Clock()), registry)
+    registry.register(slow)
+    slow.is_asked.clear()  # registering asked, too
+    pages: list[tuple[int, str]] = []
+    scraper = threading.Thread(target=lambda: pages.append(get(port, "/metrics")))
+    scraper.start()
+    assert slow.is_asked.wait(60)
+
+    def new_threads() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread not in before]
+
+    def answer_once_it_stops() -> None:
+        wait_until(lambda: "metrics" not in new_threads(), new_threads)
+        slow.may_answer.set()
+
+    released = threading.Thread(target=answer_once_it_stops)
+    released.start()
+    stop()
+    assert health.ANSWERING not in new_threads()
+    scraper.join(60)
+    assert [status for status, _ in pages] == [200]
+    released.join(60)

@@ -187,3 +187,18 @@ def test_two_trainings_of_one_task_do_not_mix(models: Path) -> None:
         fresh_folder(models / "rooms"),
     ):
         pass
+
+
+def test_a_signal_before_anything_is_in_it_leaves_no_folder(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(models)
+
+    def end(descriptor: int, operation: int) -> None:
+        raise SystemExit(143)
+
+    monkeypatch.setattr(replacement.fcntl, "flock", end)
+    with pytest.raises(SystemExit), fresh_folder(models / "rooms"):
+        pass
+    assert contents(models) == before
+    assert [path.name for path in models.iterdir()] == ["rooms"]
