@@ -120,7 +120,7 @@ class OwnTopics:
         """Return once each partition can be asked: for a moment its leader does not know of it."""
         deadline = time.monotonic() + _TIMEOUT_S
         while True:
-            asked = self._admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()))
+            asked = self._admin.list_offsets({place: OffsetSpec.latest() for place in places})
             try:
                 for place in places:
                     asked[place].result(_TIMEOUT_S)
