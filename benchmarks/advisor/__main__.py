@@ -16,7 +16,7 @@ from ounce_schemas.errors import OunceError
 
 from benchmarks.advisor.case import Case, Failure, Kept, Limit, Peered, keep, read_kept
 from benchmarks.advisor.peers import PEERS, Searcher, compare
-from benchmarks.advisor.regret import LIMITS, advice_cases, splits_of
+from benchmarks.advisor.regret import LIMITS, advice_cases, splits_of, tables_option
 from benchmarks.advisor.report import tables
 from benchmarks.peers.environment import PeerUnavailableError, prepare
 from benchmarks.results import UNPUBLISHED, publish_option, report, text
@@ -31,12 +31,7 @@ Work = tuple[str, Callable[[], Sequence[Kept]]]
 
 
 @click.command(help=__doc__)
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    required=True,
-    help="Folder of tables, .parquet, each with a column `target`.",
-)
+@tables_option
 @click.option("--short", is_flag=True, help="The smallest tables, one limit.")
 @click.option("--budget", type=float, default=30.0, show_default=True, help="Of each race.")
 @click.option(

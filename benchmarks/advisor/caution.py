@@ -20,7 +20,7 @@ from ounce_exporters.recipe import TaskData
 from ounce_schemas.advice import Limits
 from ounce_schemas.errors import OunceError
 
-from benchmarks.advisor.regret import LIMITS, limits_of, load_table
+from benchmarks.advisor.regret import LIMITS, limits_of, load_table, tables_option
 from benchmarks.advisor.replay import (
     ADVICE,
     DRAWS,
@@ -53,12 +53,7 @@ class Replayed:
 
 
 @click.command(help=__doc__)
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    required=True,
-    help="Folder of tables, .parquet, each with a column `target`.",
-)
+@tables_option
 @click.option("--budget", type=float, default=30.0, show_default=True, help="Of each race.")
 @publish_option
 def command(data: Path, budget: float, publish: bool) -> None:

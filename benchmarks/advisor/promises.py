@@ -21,7 +21,7 @@ from ounce_schemas.advice import Advice, Plan
 from ounce_schemas.documents import CARD_FILE, MODEL_FILE, read_advice, read_card
 from ounce_schemas.errors import OunceError
 
-from benchmarks.advisor.regret import load_table
+from benchmarks.advisor.regret import load_table, tables_option
 from benchmarks.results import Cell, Table, publish_option, report, text
 
 TASK = "table"
@@ -47,12 +47,7 @@ class Promise(msgspec.Struct, frozen=True):
 
 
 @click.command(help=__doc__)
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    required=True,
-    help="Folder of tables, .parquet, each with a column `target`.",
-)
+@tables_option
 @click.option(
     "--most-tables", type=click.IntRange(1), default=12, show_default=True, help="Drawn by lot."
 )

@@ -8,9 +8,11 @@ Example: python -m benchmarks.advisor --data tables --short
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import click
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -84,6 +86,16 @@ def splits_of(path: Path) -> int:
     """As many splits of a table as its rows leave room for."""
     n_rows = int(pq.ParquetFile(path).metadata.num_rows)
     return min(max(_ROWS_OF_ALL_SPLITS // n_rows, _LEAST_SPLITS), _MOST_SPLITS)
+
+
+def tables_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Click option for the folder of the tables."""
+    return click.option(
+        "--data",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        required=True,
+        help="Folder of tables, .parquet, each with a column `target`.",
+    )(command)
 
 
 def load_table(path: Path, seed: int) -> TaskData:

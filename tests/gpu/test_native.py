@@ -123,7 +123,7 @@ def test_unloading_gives_memory_back(gpu: tuple[Target, Cuda], cache: EngineCach
 def test_a_full_gpu_is_told_and_serves_again(gpu: tuple[Target, Cuda], cache: EngineCache) -> None:
     target, cuda = gpu
     if cuda.call("cudaGetDeviceProperties", 0).integrated:
-        pytest.skip("the GPU's memory is the machine's")
+        pytest.skip("a Jetson's GPU has the machine's memory, which this would fill")
     content = perceptron(width=200_000).SerializeToString()  # 59 MB
     engine, _ = find_engine(cache, target, PATH, content, unheard)
     taken = []

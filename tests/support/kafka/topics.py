@@ -16,6 +16,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 from ounce_schemas.topics import task_topics
 
+from tests.support.process.wait import wait_until
+
 _TIMEOUT_S = 60
 _MARKS = count(60_001)
 """Values of a configuration that changes nothing here."""
@@ -38,13 +40,13 @@ def _set(admin: AdminClient, topic: str, wanted: Mapping[str, str]) -> None:
     ]
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
     admin.incremental_alter_configs([resource])[resource].result(_TIMEOUT_S)
-    asked, deadline = ConfigResource(ResourceType.TOPIC, topic), time.monotonic() + _TIMEOUT_S
-    while True:
+    asked = ConfigResource(ResourceType.TOPIC, topic)
+
+    def differing() -> list[str]:
         known = admin.describe_configs([asked])[asked].result(_TIMEOUT_S)
-        if all(known[name].value == value for name, value in wanted.items()):
-            return
-        assert time.monotonic() < deadline, f"{topic} does not get {wanted}"
-        time.sleep(0.02)
+        return [name for name, value in wanted.items() if known[name].value != value]
+
+    wait_until(lambda: not differing(), differing)
 
 
 class OwnTopics:
@@ -118,24 +120,25 @@ class OwnTopics:
 
     def _wait_for_leaders(self, places: Sequence[TopicPartition]) -> None:
         """Return once each partition can be asked: for a moment its leader does not know of it."""
-        deadline = time.monotonic() + _TIMEOUT_S
-        while True:
+        said: list[str] = []
+
+        def is_known() -> bool:
             asked = self._admin.list_offsets({place: OffsetSpec.latest() for place in places})
             try:
                 for place in places:
                     asked[place].result(_TIMEOUT_S)
-                return
-            except KafkaException:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(0.02)
+            except KafkaException as e:
+                said.append(str(e))
+                return False
+            return True
+
+        wait_until(is_known, lambda: said[-1])
 
     def _wait(self, expected: dict[str, bool]) -> None:
         """Return once the broker's metadata shows each topic as present or absent."""
-        deadline = time.monotonic() + _TIMEOUT_S
-        while time.monotonic() < deadline:
+
+        def differing() -> list[str]:
             present = self._admin.list_topics(timeout=_TIMEOUT_S).topics
-            if all((topic in present) == there for topic, there in expected.items()):
-                return
-            time.sleep(0.05)
-        raise RuntimeError(f"after {_TIMEOUT_S} s, topics are not as expected: {expected}")
+            return [topic for topic, there in expected.items() if (topic in present) != there]
+
+        wait_until(lambda: not differing(), differing)

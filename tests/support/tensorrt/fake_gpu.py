@@ -30,6 +30,8 @@ class FakeGpu:
     cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
     cudaStreamNonBlocking = 1
     cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
+    stream_type: type[Any] = int
+    """Of the streams that it makes."""
 
     def __init__(self) -> None:
         self.failures: dict[str, Any] = {}
@@ -104,9 +106,9 @@ class FakeGpu:
     def _cudaEventElapsedTime(self, begin: dict[str, float], end: dict[str, float]) -> float:
         return end["at_ms"] - begin["at_ms"]
 
-    def _cudaStreamCreateWithFlags(self, flags: int) -> int:
+    def _cudaStreamCreateWithFlags(self, flags: int) -> Any:
         assert flags == self.cudaStreamNonBlocking
-        return 77
+        return self.stream_type(77)
 
     def _cudaStreamDestroy(self, stream: int) -> None:
         pass

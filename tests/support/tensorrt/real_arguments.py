@@ -60,8 +60,7 @@ class Both:
 class Gpu(FakeGpu):
     """Its streams are those of the real bindings."""
 
-    def _cudaStreamCreateWithFlags(self, flags: int) -> Any:  # noqa: N802
-        return real.cudaStream_t(super()._cudaStreamCreateWithFlags(flags))
+    stream_type = real.cudaStream_t
 
 
 def main() -> None:
