@@ -27,7 +27,7 @@ from ounce_services.control.store.outbox import (
     policy_record,
 )
 from ounce_services.control.store.tables import Base, OutboxRow
-from sqlalchemy import Connection, event, insert
+from sqlalchemy import Connection, create_engine, event, insert, make_url
 
 from tests.support.process.postgresql import PostgresqlUnavailableError, running_postgresql
 
@@ -87,6 +87,19 @@ def test_migrations_make_the_tables_that_the_code_has(database: Database) -> Non
     Keys(again).make("ann", Role.ADMIN)
     again.close()
     assert [key.name for key in Keys(database).list(EVERYBODY)] == ["ann"]
+
+
+def test_a_database_of_no_encoding_keeps_texts(postgresql: str) -> None:
+    any_engine = create_engine(make_url(postgresql).set(drivername="postgresql+psycopg"))
+    with any_engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(
+            "CREATE DATABASE plain ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+        )
+    any_engine.dispose()
+    database = Database(make_url(postgresql).set(database="plain").render_as_string())
+    Keys(database).make("Zoë", Role.ADMIN)
+    assert [key.name for key in Keys(database).list(EVERYBODY)] == ["Zoë"]
+    database.close()
 
 
 def test_tables_of_before_are_brought_up_to_date(database: Database) -> None:
