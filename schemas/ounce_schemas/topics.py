@@ -44,6 +44,8 @@ POLICIES_TOPIC = "ounce.policies"
 """Versions of the policy, for all workers; compacted, one partition."""
 CANARIES_TOPIC = "ounce.canaries"
 """What workers saw of policies on trial; compacted, one partition."""
+CONTROL_TOPICS = (POLICIES_TOPIC, CANARIES_TOPIC, MODELS_TOPIC)
+"""Those of which the last record of each key counts."""
 
 DECISIONS_TOPIC = "ounce.decisions"
 """What workers decided and on what grounds, where they publish it; keyed by the task's name."""
@@ -60,5 +62,6 @@ def task_topics(task: str) -> tuple[str, str, str, str]:
 
 
 def all_topics(tasks: Iterable[str]) -> list[str]:
-    """Every topic that serving these tasks uses, the one of events last."""
-    return [*(topic for task in tasks for topic in task_topics(task)), EVENTS_TOPIC]
+    """Every topic that serving these tasks uses, those that all tasks share last."""
+    of_tasks = (topic for task in tasks for topic in task_topics(task))
+    return [*of_tasks, EVENTS_TOPIC, *CONTROL_TOPICS]

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,8 @@ def test_topics_worker_and_devices_work_together(
     kafka: str, topics: OwnTopics, digits_models: Path, tmp_path: Path
 ) -> None:
     """For the task digits; bearing takes too long to train here."""
-    places = {
-        "kafka:9092": kafka,
-        "/models": str(digits_models),
-        "9464": str(free_port()),
-    }
+    worker_port = free_port()
+    places = {"kafka:9092": kafka, "/models": str(digits_models), "9464": str(worker_port)}
 
     def here(words: list[str]) -> list[str]:
         """A command with the places of this machine instead of the containers'."""
@@ -73,6 +71,7 @@ def test_topics_worker_and_devices_work_together(
 
         wait_until(lambda: is_healthy() or not worker.running, worker.log_tail)
         assert worker.running, worker.log_tail()
+        assert page_of(worker_port).count("ounce_policy_stale 0.0") == 1
 
         devices = Child(
             [OUNCE, *here(SERVICES["devices"]["command"])], log=tmp_path / "devices.log"
@@ -86,6 +85,12 @@ def test_topics_worker_and_devices_work_together(
     finally:
         exit_code = worker.stop()
     assert exit_code == 0, worker.log_tail()
+
+
+def page_of(port: int) -> str:
+    """Metrics of a worker."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
+        return str(page.read(), "utf-8")
 
 
 def run_trainer(

@@ -22,8 +22,9 @@ def test_a_task_has_four_topics() -> None:
     )
 
 
-def test_all_tasks_share_the_topic_of_events() -> None:
-    assert all_topics(["a", "b"]) == [*task_topics("a"), *task_topics("b"), EVENTS_TOPIC]
+def test_all_tasks_share_the_topics_of_events_and_of_control() -> None:
+    shared = [EVENTS_TOPIC, "ounce.policies", "ounce.canaries", "ounce.models"]
+    assert all_topics(["a", "b"]) == [*task_topics("a"), *task_topics("b"), *shared]
 
 
 def test_the_repository_holds_what_the_code_says() -> None:

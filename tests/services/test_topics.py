@@ -9,7 +9,13 @@ from typing import Any, cast
 import pytest
 from click.testing import CliRunner
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,
+    ResourceType,
+)
 from ounce_schemas.errors import BrokerError
+from ounce_schemas.topics import CONTROL_TOPICS
 from ounce_services.cluster.admin import (
     Cluster,
     create_topics,
@@ -19,6 +25,8 @@ from ounce_services.cluster.admin import (
 )
 from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.topics.command import command
+
+from tests.support.kafka.topics import OwnTopics
 
 ABSENT = "127.0.0.1:1"
 
@@ -41,11 +49,14 @@ def test_topics_are_created_once_and_said_so(own_broker: EmbeddedBroker) -> None
         ["ounce.once.dead-letters", "created"],
         ["ounce.once.labels", "created"],
         ["ounce.events", "created"],
+        ["ounce.policies", "created"],
+        ["ounce.canaries", "created"],
+        ["ounce.models", "created"],
     ]
-    assert [line.split()[1] for line in again.output.splitlines()] == ["exists"] * 5
+    assert [line.split()[1] for line in again.output.splitlines()] == ["exists"] * 8
     other = ["other", *arguments[1:]]
     shared = CliRunner().invoke(command, other, catch_exceptions=False).output.splitlines()
-    assert [line.split()[1] for line in shared] == ["created"] * 4 + ["exists"]
+    assert [line.split()[1] for line in shared] == ["created"] * 4 + ["exists"] * 4
     more = CliRunner().invoke(command, [*arguments, "--decisions"], catch_exceptions=False)
     assert more.output.splitlines()[-1].split()[:2] == ["ounce.decisions", "created"]
 
@@ -126,3 +137,18 @@ def test_partitions_and_races_on_a_real_broker(kafka: str, tmp_path: Path) -> No
     assert (again.created, again.partitions) == (False, 3)
     with pytest.raises(BrokerError, match="refuses to create topic"):
         create_topics(kafka, [f"{name}.copies"], replication=7)
+
+
+@pytest.mark.kafka
+def test_control_topics_keep_the_last_record_of_each_key_in_order(
+    kafka: str, topics: OwnTopics
+) -> None:
+    for name in CONTROL_TOPICS:
+        topics.made_by_others(name)
+    made = create_topics(kafka, CONTROL_TOPICS, partitions=3)
+    assert [(state.partitions, state.created) for state in made] == [(1, True)] * 3
+    wanted = [ConfigResource(ResourceType.TOPIC, name) for name in CONTROL_TOPICS]
+    admin = AdminClient({"bootstrap.servers": kafka})
+    told = admin.describe_configs(wanted)
+    cleanup = {answer.result(60)["cleanup.policy"].value for answer in told.values()}
+    assert cleanup == {"compact"}

@@ -70,7 +70,7 @@ def check_topics(
                 yield from _check_size(name, topics[name], settings.max_message_bytes)
     yield from _check_present(topics, [EVENTS_TOPIC], settings.task[0], Verdict.WARNING)
     for name in _control_topics(settings):
-        yield from _check_control(name, topics)
+        yield from _check_control(name, topics, settings.task[0])
     for name in topics:
         yield _check_copies(name, topics[name], n_brokers)
 
@@ -135,11 +135,12 @@ def _check_size(name: str, topic: Topic, max_message_bytes: int) -> Iterator[Fin
         yield Finding(f"topic {name}", Verdict.FAILURE, text, advice)
 
 
-def _check_control(name: str, topics: Mapping[str, Topic]) -> Iterator[Finding]:
+def _check_control(name: str, topics: Mapping[str, Topic], task: str) -> Iterator[Finding]:
     check = f"topic {name}"
     if name not in topics:
         text = "is not there: nothing was published yet"
-        yield Finding(check, Verdict.WARNING, text, "the first publish or apply makes it")
+        advice = f"`ounce topics {task} --kafka HOST:PORT` or the first publish or apply makes it"
+        yield Finding(check, Verdict.WARNING, text, advice)
         return
     policy = topics[name].config.get("cleanup.policy")
     if policy is not None and policy != "compact":

@@ -13,13 +13,16 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.first_contact import first_contact, is_embedded
-from ounce_schemas.topics import requests_topic
+from ounce_schemas.topics import CONTROL_TOPICS, requests_topic
 
 CLIENT_CONFIG: dict[str, str | int | float | bool] = {"log_level": 2, "client.id": "ounce"}
 """Only critical lines from librdkafka itself: what matters is raised as an error of ours."""
 
 OPEN: Mapping[str, Any] = MappingProxyType({})
 """What librdkafka must be told of security where there is none."""
+
+BROKERS_CHOICE = -1
+"""As many copies as the broker gives a topic by default."""
 
 _OF_REQUESTS = re.compile(re.escape(requests_topic("TASK")).replace("TASK", "(.+)"))
 _MOST_TASKS = 10
@@ -66,11 +69,11 @@ def create_topics(
     names: Iterable[str],
     *,
     partitions: int = 4,
-    replication: int = 1,
+    replication: int = BROKERS_CHOICE,
     timeout_s: float = 10.0,
     security: Mapping[str, Any] = OPEN,
 ) -> list[TopicState]:
-    """Create the topics that are not there yet.
+    """Create the topics that are not there yet. Control topics are compacted, of one partition.
 
     librdkafka's mock cluster knows no CreateTopics request: it creates a topic, always with four
     partitions, when a client asks for its metadata.
@@ -87,10 +90,13 @@ def create_topics(
         cluster = _describe(client, bootstrap_servers, timeout_s)
         counts = {name: cluster.partitions[name] for name in absent}
     elif absent:
-        requests = client.create_topics(
-            [NewTopic(name, partitions, replication) for name in absent], request_timeout=timeout_s
-        )
-        counts = {name: partitions for name in absent if _was_created(name, requests)}
+        new = {name: _new_topic(name, partitions, replication) for name in absent}
+        requests = client.create_topics([*new.values()], request_timeout=timeout_s)
+        counts = {
+            name: topic.num_partitions
+            for name, topic in new.items()
+            if _was_created(name, requests)
+        }
         if len(counts) < len(absent):  # somebody else was faster
             cluster = _describe(client, bootstrap_servers, timeout_s)
     else:
@@ -164,6 +170,12 @@ def _cluster(found: Any) -> Cluster:
         id=found.cluster_id or "",
         partitions={name: len(topic.partitions) for name, topic in found.topics.items()},
     )
+
+
+def _new_topic(name: str, partitions: int, replication: int) -> NewTopic:
+    if name in CONTROL_TOPICS:
+        return NewTopic(name, 1, replication, config={"cleanup.policy": "compact"})
+    return NewTopic(name, partitions, replication)
 
 
 def _was_created(name: str, requests: Mapping[str, "Future[None]"]) -> bool:

@@ -27,9 +27,6 @@ class Policies(Protocol):
     def read(self, topic: str) -> Iterable[Message]:
         """Records of another topic."""
 
-    def make_other(self, topic: str) -> None:
-        """Make a compacted topic where there is none."""
-
     def make_topics(self, names: Iterable[str]) -> None:
         """Make other topics that are not there."""
 
@@ -54,7 +51,7 @@ class PolicyCarrier:
         try:
             refuse_second_canary(self.topic, history, version)
             if version.canary is not None:
-                self.topic.make_other(CANARIES_TOPIC)
+                self.topic.make_topics([CANARIES_TOPIC])
             if version.shadow is not None:
                 self.topic.make_topics(map(shadow_topic, version.shadow.tasks))
             self.topic.write(version)

@@ -110,7 +110,7 @@ def start_command(  # noqa: PLR0913
         findings, _ = look_for_faults(parse_policy(document, str(file or model)), models)
         if show_findings(findings, err=True):
             raise PolicyError(f"{file or model}: not started; mend the errors")
-    topic.make_other(CANARIES_TOPIC)
+    topic.make_topics([CANARIES_TOPIC])
     version = topic.append(history, Change(baseline, author, note, canary=canary))
     click.echo(f"{version.name} has {file or model} on trial, on {share:.1%} of the devices")
 

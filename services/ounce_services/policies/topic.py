@@ -21,7 +21,6 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ConfigResource,  # re-exported, as its documentation says
     ResourceType,
 )
-from confluent_kafka.cimpl import NewTopic
 from ounce_schemas.errors import BrokerError, PolicyError
 from ounce_schemas.policy_history import Change, PolicyHistory, PolicyVersion, next_version
 from ounce_schemas.topics import POLICIES_TOPIC
@@ -135,34 +134,10 @@ class PolicyTopic:
         """
         create_topics(self._kafka, names, timeout_s=self._timeout_s, security=self._security)
 
-    def make_other(self, topic: str) -> None:
-        """Make another compacted topic of one partition, where there is none.
-
-        Raises:
-            BrokerError: the broker refuses.
-        """
-        if topic not in self._describe().partitions:
-            self._create(topic)
-
     def _make(self) -> None:
-        self._create(POLICIES_TOPIC)
+        self.make_topics([POLICIES_TOPIC])
         if not self._describe().is_embedded:
             self._wait_until_there()
-
-    def _create(self, topic: str) -> None:
-        if self._describe().is_embedded:
-            create_topics(self._kafka, [topic], timeout_s=self._timeout_s)
-            return
-        new = NewTopic(topic, 1, config={"cleanup.policy": "compact"})
-        admin = AdminClient(self._config)  # without a name it would end before its answer
-        made = admin.create_topics([new], request_timeout=self._timeout_s)
-        try:
-            made[topic].result(2 * self._timeout_s)
-        except KafkaException as e:
-            if e.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise BrokerError(
-                    f"Kafka refuses to create topic {topic}: {e.args[0].str()}"
-                ) from e
 
     def _wait_until_there(self) -> None:
         """A topic that was made is not in the metadata of every broker at once.

@@ -40,8 +40,8 @@ class _Tasks(BaseModel):
 @click.argument("task", nargs=-1, required=True)
 @settings_options(TopicsSettings)
 def command(task: tuple[str, ...], **values: Any) -> None:
-    """Create the four topics of each TASK, and the topic of events that all tasks share; those that
-    exist are left as they are."""
+    """Create the four topics of each TASK, and those that all tasks share: events, policies,
+    canaries, models. Those that exist are left as they are."""
     tasks = make_settings(_Tasks, {"task": task}).task
     settings = make_settings(TopicsSettings, values)
     states = create_topics(

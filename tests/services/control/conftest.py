@@ -49,9 +49,6 @@ class MemoryTopics:
         records = self.canaries if topic == CANARIES_TOPIC else [(None, e) for e in self.events]
         return iter([SimpleNamespace(key=lambda k=k: k, value=lambda v=v: v) for k, v in records])
 
-    def make_other(self, topic: str) -> None:
-        self.made.append(topic)
-
     def make_topics(self, names: Iterable[str]) -> None:
         self.made.extend(names)
 
