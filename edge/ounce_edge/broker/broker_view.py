@@ -1,4 +1,4 @@
-"""What the broker says now of partitions, topics and groups, asked apart from the consumer.
+"""What the broker says now of partitions and topics, asked apart from the consumer.
 
 What a consumer's client knows of the ends of its partitions is as old as its last fetch.
 """
@@ -20,8 +20,6 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     OffsetSpec,  # re-exported, as its documentation says
 )
-
-from ounce_edge.broker.strangers import Stranger, strangers_of
 
 logger = logging.getLogger(__name__)
 
@@ -115,14 +113,6 @@ class BrokerView:
         )
         told = {topic: _result(answer, topic) for topic, answer in answers.items()}
         return {topic: str(each.topic_id) for topic, each in told.items() if each is not None}
-
-    def strangers(self, group: str) -> Collection[Stranger] | None:
-        """Members of this group that are no workers; None where the broker does not tell."""
-        answers: Mapping[str, Future[Any]] = self._connected().describe_consumer_groups(
-            [group], request_timeout=_TIMEOUT_S
-        )
-        told = _result(answers[group], f"group {group}")
-        return None if told is None else strangers_of(told)
 
     def _connected(self) -> AdminClient:
         with self._lock:

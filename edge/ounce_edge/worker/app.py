@@ -21,6 +21,7 @@ from ounce_edge.broker.broker_view import BrokerView
 from ounce_edge.broker.certificates import certificate_expiries
 from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.broker.event_producer import EventProducer
+from ounce_edge.broker.group_members import GroupMembers
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.broker.no_offsets import NoOffsets
 from ounce_edge.broker.refused_labels import RefusedLabels
@@ -52,7 +53,7 @@ from ounce_edge.worker.startup import (
     reach_kafka,
 )
 from ounce_edge.worker.subscription import describe_kind, make_broker, subscribe
-from ounce_edge.worker.supervision import Supervision
+from ounce_edge.worker.supervision import ConsumerControl, Supervision
 from ounce_edge.worker.trials import Trials
 
 logger = logging.getLogger(__name__)
@@ -191,11 +192,13 @@ class _Worker:
         self._subscriber = subscribe(broker, settings, tasks, self._partitions, reading.take)
         self._supervision = Supervision(
             view,
+            GroupMembers(kafka, settings.group),
             self._partitions,
             news,
             health,
-            lambda: self._serving.is_full or self._is_leaving,
-            self._restart_consumer,
+            ConsumerControl(
+                lambda: self._serving.is_full or self._is_leaving, self._restart_consumer
+            ),
         )
         self._trials = Trials(settings, self._serving, metrics, name)
         self._app = FastStream(broker, logger=None, on_shutdown=[self._drain])

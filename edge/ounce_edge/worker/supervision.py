@@ -5,11 +5,13 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar, cast
 
 from ounce_schemas.errors import BrokerError, OunceError
 
 from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
+from ounce_edge.broker.group_members import GroupMembers
 from ounce_edge.broker.strangers import Stranger
 from ounce_edge.broker.watchdog import Watchdog
 from ounce_edge.telemetry.health import Health
@@ -19,6 +21,8 @@ from ounce_edge.worker.reading_news import ReadingNews
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 5.0
+_MEMBERS_EVERY_S = 60.0
+"""Members of the group are asked for that often, and where partitions changed."""
 T = TypeVar("T")
 
 
@@ -30,6 +34,16 @@ class _Told(NamedTuple):
     strangers: Collection[Stranger] | None
 
 
+@dataclass(frozen=True, slots=True)
+class ConsumerControl:
+    """What can be asked and done of the consumer."""
+
+    may_rest: Callable[[], bool]
+    """Whether nothing need be read for now."""
+    restart: Callable[[], Awaitable[None]]
+    """Stops it and starts another one; TimeoutError where that takes too long."""
+
+
 class Supervision:
     """Restarts a consumer that is stuck, and tells what only the broker knows.
 
@@ -38,30 +52,32 @@ class Supervision:
 
     Args:
         view: of the broker.
+        members: of the group.
         partitions: what is read, and up to where.
         news: tells people.
         health: is told of trouble.
-        may_rest: whether nothing need be read for now.
-        restart: stops the consumer and starts another one; TimeoutError where that takes too long.
+        consumer: what can be done with it.
     """
 
     def __init__(
         self,
         view: BrokerView,
+        members: GroupMembers,
         partitions: Partitions,
         news: ReadingNews,
         health: Health,
-        may_rest: Callable[[], bool],
-        restart: Callable[[], Awaitable[None]],
+        consumer: ConsumerControl,
     ) -> None:
         self._view = view
+        self._members = members
         self._partitions = partitions
         self._news = news
         self._health = health
-        self._may_rest = may_rest
-        self._restart = restart
+        self._consumer = consumer
         self._watchdog = Watchdog()
         self._topic_ids: dict[str, str] = {}
+        self._members_of: tuple[Collection[Partition], float] | None = None
+        """With which partitions, and when, the members of the group were told last."""
         self._silent_since_s: float | None = None
         self._restarted_at: dict[Partition, int] = {}
         """Where partitions were stuck when the consumer was restarted for them."""
@@ -98,7 +114,7 @@ class Supervision:
             self._look_for_blocked(positions, told.marks)
             if told.strangers is not None:
                 self._news.tell_strangers(told.strangers)
-            await self._look_for_stuck({} if self._may_rest() else positions, told.marks)
+            await self._look_for_stuck({} if self._consumer.may_rest() else positions, told.marks)
         if self._health.trouble():  # no progress is no fault of this process then
             self._health.progressed()
 
@@ -108,8 +124,20 @@ class Supervision:
         return _Told(
             self._view.marks(places),
             self._view.topic_ids(topics),
-            self._view.strangers(self._news.group),
+            self._find_strangers(places),
         )
+
+    def _find_strangers(self, places: Collection[Partition]) -> Collection[Stranger] | None:
+        """None: not asked now, or not known."""
+        now_s, now = self._health.clock(), set(places)
+        if self._members_of is not None:
+            of, at_s = self._members_of
+            if of == now and now_s - at_s < _MEMBERS_EVERY_S:
+                return None
+        found = self._members.strangers()
+        if found is not None:
+            self._members_of = now, now_s
+        return found
 
     def _note_silence(self, why: SilentBrokerError) -> None:
         now_s = self._health.clock()
@@ -154,7 +182,7 @@ class Supervision:
         self._restarted_at = {place: positions[place] for place in stuck}
         self._watchdog.forget_stuck()
         try:
-            await self._restart()
+            await self._consumer.restart()
         except Exception as e:
             why = "it took too long" if isinstance(e, TimeoutError) else str(e)
             raise BrokerError(

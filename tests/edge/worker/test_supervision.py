@@ -15,7 +15,7 @@ from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import STALLED_AFTER_S, Health
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.reading_news import ReadingNews
-from ounce_edge.worker.supervision import Supervision
+from ounce_edge.worker.supervision import ConsumerControl, Supervision
 from ounce_schemas.errors import BrokerError
 from prometheus_client import generate_latest
 
@@ -28,7 +28,6 @@ class FakeView:
     def __init__(self) -> None:
         self.topic_id = "first"
         self.mark: Marks | Exception = Marks(0, 10, 10)
-        self.others: Collection[Stranger] | None = []
 
     def check(self, topic: str) -> None:
         if isinstance(self.mark, SilentBrokerError):
@@ -37,13 +36,22 @@ class FakeView:
     def topic_ids(self, topics: Any) -> dict[str, str]:
         return dict.fromkeys(topics, self.topic_id)
 
-    def strangers(self, group: str) -> Collection[Stranger] | None:
-        return self.others
-
     def marks(self, places: Any) -> dict[Any, Marks]:
         if isinstance(self.mark, Exception):
             raise self.mark
         return dict.fromkeys(places, self.mark)
+
+
+class FakeMembers:
+    """A group that has them."""
+
+    def __init__(self) -> None:
+        self.others: Collection[Stranger] | None = []
+        self.n_asked = 0
+
+    def strangers(self) -> Collection[Stranger] | None:
+        self.n_asked += 1
+        return self.others
 
 
 class FakePartitions:
@@ -69,6 +77,7 @@ class Stage:
     def __init__(self, restart: Callable[[], Awaitable[None]] | None = None) -> None:
         self.now_s = 1000.0
         self.view = FakeView()
+        self.members = FakeMembers()
         self.partitions = FakePartitions()
         self.health = Health(lambda: self.now_s, models_loaded=True, partitions=1)
         self.metrics = Metrics()
@@ -78,14 +87,15 @@ class Stage:
             lambda *_: None, lambda task, kind: self.told.append(kind), lambda: self.now_s
         )
         view: Any = self.view
+        members: Any = self.members
         partitions: Any = self.partitions
         self.supervision = Supervision(
             view,
+            members,
             partitions,
             ReadingNews(events, self.metrics, {"t": "digits"}, "g", "end", lambda: self.now_s),
             self.health,
-            lambda: False,
-            restart or self._restart,
+            ConsumerControl(lambda: False, restart or self._restart),
         )
 
     async def _restart(self) -> None:
@@ -204,21 +214,39 @@ def test_a_stranger_that_has_partitions_is_told_once_until_another_one_has(
 ) -> None:
     stage = Stage()
     idle, elsewhere = Stranger("idle", "h", ()), Stranger("other", "h", (("u", 0),))
-    stage.view.others = [idle, elsewhere]
+    stage.members.others = [idle, elsewhere]
     stage.look_after(0)
     assert stage.told == []
-    stage.view.others = [idle, Stranger("spy", "10.0.0.7", (("t", 1), ("t", 2), ("u", 3)))]
+    stage.members.others = [idle, Stranger("spy", "10.0.0.7", (("t", 1), ("t", 2), ("u", 3)))]
     with caplog.at_level(logging.INFO):
-        stage.look_after(5)
+        stage.look_after(60)
     assert "client spy at 10.0.0.7 has partition 1, 2; give" in caplog.text
-    stage.view.others = None  # not known, as in a rebalance
-    stage.look_after(5)
-    stage.view.others = [Stranger("spy", "10.0.0.7", (("t", 1),))]
-    stage.look_after(5)
+    stage.members.others = None  # not known, as in a rebalance
+    stage.look_after(60)
+    stage.members.others = [Stranger("spy", "10.0.0.7", (("t", 1),))]
+    stage.look_after(60)
     assert stage.told == ["group-shared"]
-    stage.view.others = [Stranger("another", "10.0.0.8", (("t", 1),))]
-    stage.look_after(5)
-    stage.view.others = []
-    stage.look_after(5)
-    stage.look_after(5)
+    stage.members.others = [Stranger("another", "10.0.0.8", (("t", 1),))]
+    stage.look_after(60)
+    stage.members.others = []
+    stage.look_after(60)
+    stage.look_after(60)
     assert stage.told == ["group-shared", "group-shared", "group-unshared"]
+
+
+def test_members_are_asked_for_where_partitions_changed_and_once_a_minute() -> None:
+    stage = Stage()
+    for _ in range(12):  # at 0, 5, ... 55 s
+        stage.look_after(5 if stage.members.n_asked else 0)
+    assert stage.members.n_asked == 1
+    stage.look_after(5)
+    assert stage.members.n_asked == 2
+    stage.partitions.positions.begin({("t", 1): 5})
+    stage.members.others = None
+    for n in (3, 4):
+        stage.look_after(5)
+        assert stage.members.n_asked == n, "nothing was told: asked again"
+    stage.members.others = []
+    for _ in range(3):
+        stage.look_after(5)
+    assert stage.members.n_asked == 5

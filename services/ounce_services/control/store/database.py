@@ -85,7 +85,8 @@ class Database:
 
 def _engine(url: Any) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        # In databases of no encoding (SQL_ASCII), too, texts are UTF-8.
+        return create_engine(url, pool_pre_ping=True, connect_args={"client_encoding": "utf8"})
     engine = create_engine(url, connect_args={"timeout": _BUSY_S})
 
     @event.listens_for(engine, "connect")
