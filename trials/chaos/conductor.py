@@ -15,6 +15,7 @@ from trials.chaos.workers import Slot
 _TICK_S = 0.02
 _PATIENCE_S = 30.0
 """A fault that finds nobody to happen to for so long is given up."""
+_FLICKERS_EVERY_S = 0.3
 _GHOST_S = 5.0
 """What is left to a process that has been replaced and goes on."""
 
@@ -96,6 +97,7 @@ class Conductor:
             Kind.BROKER_FREEZE: self._broker,
             Kind.CUT: self._disturb,
             Kind.CUT_ALL: self._disturb,
+            Kind.FLICKER: self._disturb,
             Kind.SILENCE: self._disturb,
             Kind.SLOW: self._disturb,
             Kind.REBALANCE: self._invite,
@@ -203,6 +205,8 @@ class Conductor:
                 slot.link.silence()
             elif fault.kind is Kind.SLOW:
                 slot.link.delay(fault.amount)
+            elif fault.kind is Kind.FLICKER:
+                self._flicker(slot)
             else:
                 slot.link.cut()
 
@@ -215,6 +219,11 @@ class Conductor:
 
         self._note(fault, ",".join(slot.name for slot in chosen), fault.lasts_s, heal)
         return True
+
+    def _flicker(self, slot: Slot) -> None:
+        if slot.disturbed:
+            slot.link.reset()
+            self._after(_FLICKERS_EVERY_S, lambda: self._flicker(slot))
 
     def _invite(self, fault: Fault) -> bool:
         self._guests.invite(int(fault.amount), fault.lasts_s)

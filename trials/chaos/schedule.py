@@ -35,6 +35,8 @@ class Kind(StrEnum):
     """All connections of a worker are reset, and new ones refused."""
     CUT_ALL = "cut-all"
     """The same, of every worker."""
+    FLICKER = "flicker"
+    """All connections of a worker are reset several times a second; new ones are accepted."""
     SILENCE = "silence"
     """The connections of a worker stay, but carry nothing."""
     SLOW = "slow"
@@ -61,6 +63,7 @@ _WEIGHTS = {
     Kind.BROKER_FREEZE: 1,
     Kind.CUT: 2,
     Kind.CUT_ALL: 1,
+    Kind.FLICKER: 2,
     Kind.SILENCE: 2,
     Kind.SLOW: 1,
     Kind.REBALANCE: 2,
@@ -173,7 +176,7 @@ def _fault(rng: random.Random, number: int, at_s: float, kind: Kind, session_s: 
             lasts_s = shorter
         case Kind.CUT | Kind.SILENCE:
             lasts_s = longer if rng.random() < 0.5 else shorter
-        case Kind.CUT_ALL:
+        case Kind.CUT_ALL | Kind.FLICKER:
             lasts_s = shorter
         case Kind.SLOW:
             lasts_s, amount = rng.uniform(3.0, 6.0), rng.uniform(0.05, 0.3)
