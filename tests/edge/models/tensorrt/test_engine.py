@@ -136,6 +136,24 @@ def test_unloading_gives_all_memory_back(gpu: FakeGpu) -> None:
     assert gpu.calls.count("cudaGraphExecDestroy") == gpu.calls.count("cudaGraphInstantiate") == 1
 
 
+def test_what_is_not_given_back_stops_nothing_else(
+    gpu: FakeGpu, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = load(gpu, FakeTensorRt(gpu))
+    for n in (1, 2):
+        model.run(pixels(n))
+    gpu.calls.clear()
+    for function in ("cudaGraphExecDestroy", "cudaFree", "cudaFreeHost", "cudaStreamDestroy"):
+        gpu.failures[function] = CudaCode["cudaErrorInvalidValue"]
+    model.unload()
+    tried = {name: gpu.calls.count(name) for name in gpu.failures}
+    assert tried == {
+        "cudaGraphExecDestroy": 2, "cudaFree": 3, "cudaFreeHost": 2, "cudaStreamDestroy": 1
+    }  # fmt: skip
+    [told] = caplog.messages
+    assert "not given back: cudaGraphExecDestroy" in told
+
+
 @pytest.mark.parametrize("function", ["cudaMalloc", "cudaMallocHost", "cudaStreamCreateWithFlags"])
 def test_too_little_memory_is_told_and_leaves_nothing_behind(gpu: FakeGpu, function: str) -> None:
     gpu.failures[function] = CudaCode["cudaErrorMemoryAllocation"]

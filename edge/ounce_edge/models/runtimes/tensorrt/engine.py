@@ -13,7 +13,7 @@ from ounce_edge.models.runtimes.base import Inputs, TensorSignature
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.bucket import Bucket, Loaded
 from ounce_edge.models.runtimes.tensorrt.buffers import Buffer
-from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError, do_all
 from ounce_edge.models.runtimes.tensorrt.failures import failure
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.log import log_of
@@ -147,16 +147,15 @@ class EngineModel:
             if not self._is_loaded:
                 return
             self._is_loaded = False
+            works: list[Callable[[], object]] = [b.drop_graph for b in self._buckets.values()]
+            works += [buffer.free for buffer in self._buffers.values()]
+            if self._stream is not None:
+                works.append(partial(self._cuda.call, "cudaStreamDestroy", self._stream))
+            if self._place is not None:
+                works.append(partial(self._scratch.leave, self._place))
             try:
-                for bucket in self._buckets.values():
-                    bucket.drop_graph()
-                for buffer in self._buffers.values():
-                    buffer.free()
-                if self._stream is not None:
-                    self._cuda.call("cudaStreamDestroy", self._stream)
-                if self._place is not None:
-                    self._scratch.leave(self._place)
-            except CudaError as e:  # of a context that is broken: its process ends soon
+                do_all(works)
+            except CudaError as e:
                 logger.warning("GPU memory is not given back: %s", e)
             self._buckets, self._buffers = {}, {}
             self._kept = None
