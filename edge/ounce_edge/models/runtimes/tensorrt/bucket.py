@@ -68,6 +68,21 @@ class Bucket:
                 raise self._failure(f"refuses {counted(size, 'item')} of {name!r}")
         self._context: Any = context
 
+    def run_apart(self, scratch: Scratch) -> None:
+        """Make the first call, and wait for it. Kernels are loaded in it, and TensorRT for RTX
+        compiles them, which takes seconds or more.
+
+        Args:
+            scratch: of nobody else, so that calls of other engines go on meanwhile.
+
+        Raises:
+            CudaError: the GPU fails.
+            RuntimeError: TensorRT refuses the call.
+        """
+        self._use(scratch)
+        self._run()
+        self._of.cuda.call("cudaStreamSynchronize", self._of.stream)
+
     def launch(self) -> None:
         """Queue a call. The first one runs as it is. Then it is captured as a graph, which all
         later ones launch: TensorRT asks for a call of the same shapes right before that.
@@ -77,13 +92,11 @@ class Bucket:
             RuntimeError: TensorRT refuses the call.
         """
         cuda, stream = self._of.cuda, self._of.stream
-        self._follow_scratch()
+        self._use(self._of.scratch)
         if self._graph is not None:
             cuda.call("cudaGraphLaunch", self._graph, stream)
             return
-        self._log.lines.clear()
-        if not self._enqueue():
-            raise self._failure(f"can't run a batch of {counted(self._size, 'item')}")
+        self._run()
         if not self._is_tried:
             cuda.call("cudaStreamSynchronize", stream)
             self._graph, self._is_tried = self._capture(), True
@@ -94,13 +107,17 @@ class Bucket:
         if graph is not None:
             self._of.cuda.call("cudaGraphExecDestroy", graph)
 
-    def _follow_scratch(self) -> None:
+    def _use(self, scratch: Scratch) -> None:
         """The scratch memory may be another block since the last call; graphs hold addresses."""
-        scratch = self._of.scratch
         if self._address != scratch.address:
             self.drop_graph()
             self._context.set_device_memory(scratch.address, scratch.size_bytes)
             self._address = scratch.address
+
+    def _run(self) -> None:
+        self._log.lines.clear()
+        if not self._enqueue():
+            raise self._failure(f"can't run a batch of {counted(self._size, 'item')}")
 
     def _enqueue(self) -> bool:
         """Queue copies and the engine; whether TensorRT did."""
