@@ -19,7 +19,7 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError, find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, find_device
+from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, find_device, used_bytes
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.engines import Target, find_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import find_tensorrt
@@ -112,7 +112,7 @@ def test_unloading_gives_memory_back(gpu: tuple[Target, Cuda], cache: EngineCach
         for n in SIZES:
             model.run(pixels(n))
         model.unload()
-        return find_device(cuda).free_bytes
+        return -used_bytes(cuda)
 
     first = once()
     for _ in range(20):

@@ -150,7 +150,7 @@ def test_an_engine_that_no_graph_can_hold_runs_as_it_is(gpu: FakeGpu) -> None:
     answers = [model.run(pixels(2)) for _ in range(4)]
     for answer in answers:
         np.testing.assert_array_equal(answer, answers[0])
-    assert gpu.calls.count("cudaStreamBeginCapture") == 5  # one for each size
+    assert gpu.calls.count("cudaStreamBeginCapture") == 5 + 2  # once for each size, and for two
     assert "cudaGraphLaunch" not in gpu.calls
 
 
@@ -159,7 +159,17 @@ def test_a_graph_that_is_not_made_costs_nothing_else(gpu: FakeGpu) -> None:
     model = load(gpu, FakeTensorRt(gpu))
     answers = [model.run(pixels(2)) for _ in range(3)]
     np.testing.assert_array_equal(answers[0], answers[2])
-    assert gpu.calls.count("cudaGraphDestroy") == 5
+    assert gpu.calls.count("cudaGraphDestroy") == 5 + 2
+
+
+def test_a_capture_that_another_thread_broke_is_made_again(gpu: FakeGpu) -> None:
+    gpu.failures["cudaGraphInstantiate"] = CudaCode["cudaErrorStreamCaptureInvalidated"]
+    model = load(gpu, FakeTensorRt(gpu))
+    gpu.failures.clear()
+    wanted = model.run(pixels(2))
+    gpu.calls.clear()
+    np.testing.assert_array_equal(model.run(pixels(2)), wanted)
+    assert gpu.calls == ["cudaGraphLaunch", "cudaStreamSynchronize"]
 
 
 def test_unloading_gives_all_memory_back(gpu: FakeGpu) -> None:

@@ -16,6 +16,10 @@ from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
 
 logger = logging.getLogger(__name__)
 
+_MOST_TRIES = 3
+"""Of a capture: work of another thread, as a load is, can break one (CUDA programming guide, CUDA
+graphs, prohibited operations)."""
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -54,8 +58,8 @@ class Bucket:
         self._address = 0
         """Of the scratch memory that the context and the graph know."""
         self._graph: Any = None
-        self._is_tried = False
-        """Whether a graph was captured, or can't be."""
+        self._tries = 0
+        """Captures that were tried."""
         self._log.lines.clear()
         context = of.make_context()
         if context is None:
@@ -97,13 +101,14 @@ class Bucket:
             cuda.call("cudaGraphLaunch", self._graph, stream)
             return
         self._run()
-        if not self._is_tried:
+        if self._tries < _MOST_TRIES:
             cuda.call("cudaStreamSynchronize", stream)
-            self._graph, self._is_tried = self._capture(), True
+            self._tries += 1
+            self._graph = self._capture()
 
     def drop_graph(self) -> None:
         """Give the graph back. The next call makes another."""
-        graph, self._graph, self._is_tried = self._graph, None, False
+        graph, self._graph, self._tries = self._graph, None, 0
         if graph is not None:
             self._of.cuda.call("cudaGraphExecDestroy", graph)
 
