@@ -48,7 +48,9 @@ class Buffer:
         """Give both back. Nothing may be under way."""
         self.host = np.empty(0)
         call = self._cuda.call
-        do_all([partial(call, "cudaFree", self.device), partial(call, "cudaFreeHost", self._pinned)])
+        do_all(
+            [partial(call, "cudaFree", self.device), partial(call, "cudaFreeHost", self._pinned)]
+        )
 
     def _copy(self, to: Any, of: Any, n: int, kind: str, stream: Any) -> None:
         direction = getattr(self._cuda.api.cudaMemcpyKind, kind)

@@ -95,8 +95,8 @@ def _hint(cuda: Cuda, code: str) -> str:
         return "; install NVIDIA's driver, and in a container run it with --gpus all"
     if code != _OLD_DRIVER:
         return (
-            "; `nvidia-smi -L` lists those that are there; see to CUDA_VISIBLE_DEVICES, too, and in "
-            "MIG mode to an instance"
+            "; `nvidia-smi -L` lists those that are there; see to CUDA_VISIBLE_DEVICES, too, and "
+            "in MIG mode to an instance"
         )
     packages = ', or packages for it, with pip install "ounce[gpu-cuda12]"'
     return (
