@@ -158,7 +158,7 @@ class EngineModel:
                 do_all(works)
             except CudaError as e:
                 logger.warning("GPU memory is not given back: %s", e)
-            self._buckets, self._buffers = {}, {}
+            self._buckets, self._buffers, works = {}, {}, []
             self._kept = None
 
     def _prepare(self, need_bytes: int) -> None:
