@@ -46,8 +46,8 @@ class BadModel:
 
 
 class BadRuntime:
-    """Loads bad models; a file `refuse` is refused, one `once:PATH` kills when it is loaded a second
-    time, and of one `linger` a thread is left that never ends."""
+    """Loads bad models; a file `refuse` is refused, one `once:PATH` kills when it is loaded a
+    second time, and of one `linger` a thread is left that never ends."""
 
     name = "bad 1"
     threads = 1
