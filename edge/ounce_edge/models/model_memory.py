@@ -32,8 +32,9 @@ _STEP_MS = 10.0
 """What is left of a load is told in steps: each one is another belief."""
 _FIRST_LOAD_MS = 40.0
 """A load that was never made. Whoever waits for longer than that goes on while there is time."""
-_GIVEN_UP_AFTER_S = 10.0
-"""A load that takes longer is not waited for: the call that wants the model makes it."""
+_GIVEN_UP_AFTER_MS = 10_000.0
+"""A load that takes longer than this, and than it should, is not waited for: the call that wants
+the model makes it."""
 
 
 class ManagedModel:
@@ -82,7 +83,8 @@ class ManagedModel:
         if self._check is not None:
             self._check(self._path, inner)
         self._load_ms = max((memory.clock() - began_s) * 1e3 * _MARGIN, _LEAST_LOAD_MS)
-        self.size_bytes = max(memory.resident() - before, len(content))
+        if before:  # 0: nobody could say
+            self.size_bytes = max(memory.resident() - before, len(content))
         self.inputs, self.outputs = dict(inner.inputs), dict(inner.outputs)
         self.was_loaded = True
         return inner
@@ -115,10 +117,10 @@ class ManagedModel:
             return 0.0
         if self.wanted_at_s is None:
             return self._load_ms
-        since_s = self._memory.clock() - self.wanted_at_s
-        if since_s > _GIVEN_UP_AFTER_S:
+        since_ms = (self._memory.clock() - self.wanted_at_s) * 1e3
+        if since_ms > max(self._load_ms, _GIVEN_UP_AFTER_MS):
             return 0.0
-        left_ms = self._load_ms - since_s * 1e3
+        left_ms = self._load_ms - since_ms
         return max(math.ceil(left_ms / _STEP_MS), 1) * _STEP_MS
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
@@ -193,7 +195,7 @@ class ModelMemory:
         most_bytes: of all models that are loaded; infinite: none is unloaded.
         tell: called, on any thread, with a model that was loaded again or unloaded.
         clock: seconds on a steady clock.
-        resident: memory of this process, bytes.
+        resident: memory that is taken, bytes; 0 where nobody can say.
     """
 
     def __init__(

@@ -150,14 +150,24 @@ def _half(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _ends(model: onnx.ModelProto) -> list[str]:
-    """Names of nodes that read numbers as they come in, and of those behind the last layers."""
+    """Names of nodes that read numbers as they come in, of those that make the constants for that,
+    and of those behind the last layers."""
     graph = model.graph
     kinds = (onnx.TensorProto.FLOAT, onnx.TensorProto.STRING)
     raw = {i.name for i in graph.input if i.type.tensor_type.elem_type in kinds}
+    constant = {"", *(tensor.name for tensor in graph.initializer)}
+    beside = set[str]()  # what is read beside raw numbers
     found = []
     for node in graph.node:
-        if node.op_type not in _LAYERS and raw.intersection(node.input):
+        if constant.issuperset(node.input):
+            constant.update(node.output)
+        elif node.op_type not in _LAYERS and raw.intersection(node.input):
             raw.update(node.output)
+            beside.update(node.input)
+            found.append(node.name)
+    for node in reversed(graph.node):
+        if constant.issuperset(node.output) and beside.intersection(node.output):
+            beside.update(node.input)
             found.append(node.name)
     on = set[str]()  # what leads to a layer
     for node in reversed(graph.node):

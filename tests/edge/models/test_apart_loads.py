@@ -128,19 +128,27 @@ def test_a_service_managers_sigterm_to_all_is_not_the_processs(runtime: ApartRun
     assert model.run(wish(bad.ANSWER)) == bad.ANSWER
 
 
+@pytest.mark.parametrize("content", [b"one", b"linger"])
 @pytest.mark.parametrize("ending", ["", "os.kill(os.getpid(), signal.SIGKILL)"])
-def test_no_process_is_left_when_the_worker_ends_or_is_killed(ending: str) -> None:
+def test_no_process_is_left_when_the_worker_ends_or_is_killed(ending: str, content: bytes) -> None:
     program = (
         "import os, signal\n"
         "from ounce_edge.models.runtimes.apart import ApartRuntime\n"
-        "from ounce_edge.models.runtimes.fake import FakeRuntime\n"
-        "from functools import partial\n"
+        "from tests.support.edge.apart import PATH\n"
+        "from tests.support.edge.bad_runtime import BadRuntime\n"
         "if __name__ == '__main__':\n"
-        "    runtime = ApartRuntime(partial(FakeRuntime, {}))\n"
+        "    runtime = ApartRuntime(BadRuntime)\n"
+        f"    model = runtime.load(PATH, {content!r})\n"
         "    print(runtime.pid, flush=True)\n"
         f"    {ending}\n"
     )
-    command = [sys.executable, "-c", program]
-    worker = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    worker = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert worker.returncode == (-signal.SIGKILL if ending else 0), worker.stderr
     wait_until(lambda: not is_running(int(worker.stdout)), lambda: worker.stderr)

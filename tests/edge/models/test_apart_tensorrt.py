@@ -1,21 +1,58 @@
 """What TensorRT can't do, told through the process that runs it. CUDA and TensorRT are fakes."""
 
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime, Limits
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
 from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime
 from ounce_schemas.errors import ArtifactError
 
-from tests.support.networks import perceptron
+from tests.support.networks import N_PIXELS, perceptron
 from tests.support.tensorrt.fake_cuda import CudaCode
-from tests.support.tensorrt.fake_runtime import make_fake
+from tests.support.tensorrt.fake_runtime import PROFILE, make_fake
 
 CONTENT = perceptron().SerializeToString()
 PATH = Path("models/digits/mlp/model.onnx")
+
+
+def make_compiling(folder: Path) -> TensorRtRuntime:
+    """Dies of a size that is compiled where calls wait for it."""
+    runtime = make_fake(folder, CONTENT, flavour=Flavour.RTX)
+
+    def compile_size(n_items: int) -> None:
+        if threading.current_thread() is threading.main_thread():
+            os._exit(7)
+
+    runtime._target.tensorrt.api.compile = compile_size
+    return runtime
+
+
+def test_no_call_compiles_also_after_the_process_is_started_again(tmp_path: Path) -> None:
+    runtime = ApartRuntime(partial(make_compiling, tmp_path / "engines"))
+    try:
+        model = runtime.load(PATH, CONTENT)
+        pid, sizes = runtime.pid, (*PROFILE.buckets, PROFILE.most + 1)
+        for n in sizes:
+            assert len(model.run({"input": np.zeros((n, N_PIXELS), np.float32)})) == n
+        assert runtime.pid == pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(ApartError, match="ended with signal 9"):
+            model.run({"input": np.zeros((1, N_PIXELS), np.float32)})
+        runtime.load(PATH, CONTENT).unload()  # waits for the new process
+        for n in sizes:
+            assert len(model.run({"input": np.zeros((n, N_PIXELS), np.float32)})) == n
+        assert runtime.n_restarts == 1
+    finally:
+        runtime.close()
 
 
 def make_failing(folder: Path, reason: str, *, is_broken: bool = False) -> TensorRtRuntime:

@@ -10,7 +10,6 @@ from ounce_edge.models.runtimes import availability
 from ounce_edge.models.runtimes.availability import Availability, check_runtimes
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache, EngineKey
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
-from ounce_edge.models.runtimes.tensorrt.device import Device, find_device
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes_command import command as runtimes_command
 from ounce_exporters.export.artifacts import write_task
@@ -115,10 +114,8 @@ def found_with(capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> 
     major, minor = capability
     properties = type("Properties", (), {"name": b"GPU", "major": major, "minor": minor})
     gpu._answers["cudaGetDeviceProperties"] = properties
-    device: Device = find_device(Cuda(gpu))
     monkeypatch.setattr(availability, "find_tensorrt", lambda f: TensorRt(f, "1.0", None))
-    monkeypatch.setattr(availability, "find_cuda", lambda: None)
-    monkeypatch.setattr(availability, "find_device", lambda cuda: device)
+    monkeypatch.setattr(availability, "find_cuda", lambda: Cuda(gpu))
     return [*check_runtimes()[2:]]
 
 

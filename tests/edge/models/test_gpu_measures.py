@@ -81,9 +81,11 @@ class Nvml:
     """The package `pynvml`."""
 
     NVMLError = OSError
+    NVML_DEVICE_MIG_ENABLE = 1
 
-    def __init__(self, error: str = "") -> None:
+    def __init__(self, error: str = "", mig: int | None = 0) -> None:
         self.millijoules, self.bus_id, self._error = 5_000, "", error
+        self._mig = mig
 
     def nvmlInit(self) -> None:  # noqa: N802
         pass
@@ -98,9 +100,17 @@ class Nvml:
             raise OSError(self._error)
         return self.millijoules
 
+    def nvmlDeviceGetMigMode(self, handle: str) -> list[int]:  # noqa: N802
+        if self._mig is None:
+            raise OSError("Not Supported")
+        return [self._mig, 0]
 
-def test_the_gpus_energy_is_read_in_joules(monkeypatch: pytest.MonkeyPatch) -> None:
-    nvml = Nvml()
+
+@pytest.mark.parametrize("mig", [None, 0])
+def test_the_gpus_energy_is_read_in_joules(
+    mig: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvml = Nvml(mig=mig)
     monkeypatch.setitem(sys.modules, "pynvml", nvml)  # type: ignore[arg-type]
     read = find_gpu_energy("0000:17:00.0")
     assert read is not None
@@ -109,7 +119,7 @@ def test_the_gpus_energy_is_read_in_joules(monkeypatch: pytest.MonkeyPatch) -> N
     assert read() == 7.5
 
 
-@pytest.mark.parametrize("nvml", [None, Nvml("Not Supported")])
+@pytest.mark.parametrize("nvml", [None, Nvml("Not Supported"), Nvml(mig=1)])
 def test_a_gpu_that_nothing_measures_has_no_energy(
     nvml: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

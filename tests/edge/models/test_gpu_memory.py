@@ -1,5 +1,6 @@
 """Models on a GPU keep to its budget: a real process, with fakes of CUDA and TensorRT."""
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from ounce_edge.models.model_memory import ModelMemory
 from ounce_edge.models.runtimes.apart import ApartRuntime
 from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime
 
 from tests.support.networks import N_CLASSES, N_PIXELS, convolutional, perceptron
 from tests.support.tensorrt.fake_runtime import PROFILE, make_fake
@@ -53,6 +55,32 @@ def pixels() -> dict[str, NDArray[Any]]:
 def test_models_that_fit_all_stay(gpu: ApartRuntime, tmp_path: Path) -> None:
     models = load(gpu, 10 * ENGINE_BYTES, tmp_path)
     assert gpu.used_bytes == len(models) * ENGINE_BYTES + SCRATCH_BYTES
+
+
+CONTEXT_BYTES = 30_000
+TAKEN_BYTES = 5_000
+"""By the process itself: of a real GPU there is always some."""
+
+
+def make_with_contexts(folder: Path) -> TensorRtRuntime:
+    runtime = make_fake(folder, CONTENTS["b"])
+    runtime._target.tensorrt.api.context_bytes = CONTEXT_BYTES
+    runtime._target.tensorrt.api.gpu._cudaMalloc(TAKEN_BYTES)
+    return runtime
+
+
+def test_what_contexts_take_counts(tmp_path: Path) -> None:
+    gpu = ApartRuntime(partial(make_with_contexts, tmp_path / "engines"))
+    memory = ModelMemory(math.inf, resident=lambda: gpu.used_bytes)
+    try:
+        path = Path("models/digits/b/model.onnx")
+        model = ManagedRuntime(gpu, memory).load(path, CONTENTS["b"])
+        contexts = len(PROFILE.buckets) * CONTEXT_BYTES
+        assert memory.used_bytes == ENGINE_BYTES + SCRATCH_BYTES + contexts
+        assert gpu.used_bytes == TAKEN_BYTES + memory.used_bytes
+        model.unload()
+    finally:
+        gpu.close()
 
 
 def test_models_take_turns_where_the_budget_is_short(gpu: ApartRuntime, tmp_path: Path) -> None:

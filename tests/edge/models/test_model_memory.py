@@ -10,6 +10,7 @@ import pytest
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.managed_runtime import ManagedRuntime
 from ounce_edge.models.model_memory import ManagedModel, ModelMemory
+from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_schemas.errors import ArtifactError
 
@@ -22,17 +23,25 @@ class Shelf:
     """Models of some tasks, of so many bytes, on a clock that a test moves."""
 
     def __init__(self, top: Path, most_bytes: int) -> None:
-        self.top, self.now_s = top, 0.0
+        self.top, self.now_s, self.load_s = top, 0.0, 0.0
+        self.resident_bytes = 0
         self.told: list[tuple[str, bool]] = []
         self.memory = ModelMemory(
             most_bytes,
             lambda m: self.told.append((m.name, m.is_loaded)),
             clock=lambda: self.now_s,
-            resident=lambda: 0,
+            resident=lambda: self.resident_bytes,
         )
         self.fakes: dict[str, FakeModel] = {}
-        self.runtime = ManagedRuntime(FakeRuntime(self.fakes), self.memory)
+        self.runtime = ManagedRuntime(self, self.memory)
         self.models: dict[str, ManagedModel] = {}
+
+    name, threads = "fake", 1
+
+    def load(self, path: Path, content: bytes) -> LoadedModel:
+        self.now_s += self.load_s
+        self.resident_bytes += 1_000 if self.load_s else 0
+        return FakeRuntime(self.fakes).load(path, content)
 
     def put(self, name: str, n_bytes: int, task: str = "t") -> None:
         path = self.top / task / name / "model.onnx"
@@ -155,6 +164,26 @@ def test_a_load_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
     shelf.models["a"].want()
     shelf.now_s += 10.1
     assert shelf.models["a"].load_left_ms == 0.0
+
+
+def test_a_load_that_takes_long_is_waited_for(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, 40)
+    shelf.load_s = 12.0
+    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30)):
+        shelf.put(name, n_bytes)
+    shelf.models["a"].want()
+    shelf.now_s += 14.0
+    assert shelf.models["a"].load_left_ms == 10_000.0  # of 24 s: twice what the first load took
+    shelf.now_s += 10.1
+    assert shelf.models["a"].load_left_ms == 0.0
+
+
+def test_a_model_does_not_count_what_others_had_taken_before(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, 4_000)
+    shelf.load_s = 1.0
+    for name in ("a", "b"):  # nobody could say what is taken before the first one
+        shelf.put(name, 30)
+    assert [model.size_bytes for model in shelf.models.values()] == [30, 1_000]
 
 
 def test_models_that_nobody_has_take_no_room(tmp_path: Path) -> None:

@@ -53,11 +53,15 @@ def test_a_session_that_went_to_the_cpu_is_refused(monkeypatch: pytest.MonkeyPat
     assert asked["cudnn_conv_algo_search"] == "HEURISTIC"
 
 
-def failing(text: str, monkeypatch: pytest.MonkeyPatch) -> LoadedModel:
-    """A model whose calls fail so."""
+def failing(text: str, monkeypatch: pytest.MonkeyPatch, after: int = 1) -> LoadedModel:
+    """A model whose calls fail so, after so many that don't."""
+    shapes = []
 
     def run(names: list[str], inputs: Any) -> Any:
-        raise RuntimeError(text)
+        shapes.append(inputs["input"].shape)
+        if len(shapes) > after:
+            raise RuntimeError(text)
+        return [inputs["input"]]
 
     tensor = SimpleNamespace(name="input", type="tensor(float)", shape=["n", 4])
     session = SimpleNamespace(
@@ -68,7 +72,20 @@ def failing(text: str, monkeypatch: pytest.MonkeyPatch) -> LoadedModel:
     )
     with_providers([PROVIDER], monkeypatch)
     monkeypatch.setattr(ort, "InferenceSession", lambda *given, **named: session)
-    return OnnxCudaRuntime().load(Path("m.onnx"), b"model")
+    model = OnnxCudaRuntime().load(Path("m.onnx"), b"model")
+    assert shapes == [(1, 4)]  # the load makes the first call
+    return model
+
+
+def test_a_gpu_that_is_found_broken_by_a_load_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CudaError, match="CUDA failure 700") as found:
+        failing("CUDA failure 700: an illegal memory access ; GPU=0", monkeypatch, after=0)
+    assert found.value.is_sticky
+
+
+def test_a_model_that_takes_no_zeros_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RuntimeError, match="no zeros"):
+        failing("no zeros", monkeypatch, after=0).run({"input": np.ones((1, 4), np.float32)})
 
 
 def test_an_error_after_which_cuda_does_nothing_more_is_told_as_such(

@@ -117,6 +117,25 @@ def test_fp16_reads_and_gives_numbers_that_are_beyond_it() -> None:
     assert 0 < np.abs(found - wanted).max() < 0.01 * (wanted.max() - wanted.min())
 
 
+@pytest.mark.parametrize(("unit", "steps"), [(1e6, 1), (1e-9, 1), (1e6, 2)])
+def test_fp16_keeps_constants_that_bring_numbers_to_one_scale(unit: float, steps: int) -> None:
+    original = rename_input(perceptron(), "near")
+    graph = original.graph
+    graph.input[0].name = "input"
+    made = "unit"
+    value = numpy_helper.from_array(np.float32(unit))
+    nodes = [helper.make_node("Constant", [], [made], value=value)]
+    if steps == 2:  # a constant that is made of others
+        nodes += [helper.make_node("Mul", ["unit", "one"], ["made"])]
+        graph.initializer.append(numpy_helper.from_array(np.float32(1.0), "one"))
+        made = "made"
+    for node in reversed([*nodes, helper.make_node("Div", ["input", made], ["near"])]):
+        graph.node.insert(0, node)
+    inputs = {"input": pixels()["input"] * np.float32(unit)}
+    wanted, found = answers(original, inputs), answers(convert(original, Form.FP16, inputs), inputs)
+    assert 0 < np.abs(found - wanted).max() < 0.01 * (wanted.max() - wanted.min())
+
+
 def test_a_networks_own_names_are_not_those_of_scales() -> None:
     torch.manual_seed(0)
     inputs = {"features": np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)}

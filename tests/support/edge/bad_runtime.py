@@ -46,8 +46,8 @@ class BadModel:
 
 
 class BadRuntime:
-    """Loads bad models; a file `refuse` is refused, and one `once:PATH` kills when it is loaded a
-    second time."""
+    """Loads bad models; a file `refuse` is refused, one `once:PATH` kills when it is loaded a
+    second time, and of one `linger` a thread is left that never ends."""
 
     name = "bad 1"
     threads = 1
@@ -57,6 +57,8 @@ class BadRuntime:
             raise ArtifactError(f"{path}: is refused")
         if content == b"crash":
             os._exit(4)
+        if content == b"linger":
+            threading.Thread(target=threading.Event().wait, daemon=False).start()
         if content == b"slow":
             _is_loading.set()
             if not _is_released.wait(_LIMIT_S):

@@ -11,8 +11,12 @@ CODES = {
     "cudaErrorMemoryAllocation": 2,
     "cudaErrorStubLibrary": 34,
     "cudaErrorInsufficientDriver": 35,
+    "cudaErrorDevicesUnavailable": 46,
     "cudaErrorNoDevice": 100,
     "cudaErrorIllegalAddress": 700,
+    "cudaErrorSystemNotReady": 802,
+    "cudaErrorSystemDriverMismatch": 803,
+    "cudaErrorStreamCaptureInvalidated": 901,
 }
 """Of CUDA, by name."""
 CudaCode = IntEnum("CudaCode", CODES)

@@ -6,6 +6,7 @@ Nothing here says how a real GPU behaves.
 """
 
 import ctypes
+import weakref
 from collections.abc import Callable
 from enum import IntEnum
 from types import SimpleNamespace
@@ -21,6 +22,10 @@ TOTAL_BYTES = 1 << 30
 _TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 _GARBAGE = 0xFF
 """Fresh memory holds NaN, as real memory may."""
+
+
+def _nothing(n_items: int) -> None:
+    pass
 
 
 class FakeGpu:
@@ -159,6 +164,10 @@ class FakeTensorRt:
         """Items of each call that ran."""
         self.scratch_bytes = 1000
         """That the engines need which are made from now on."""
+        self.context_bytes = 0
+        """Of the GPU, that each context takes beside, as long as it is there."""
+        self.compile: Callable[[int], None] = _nothing
+        """Called with the items of the first call of a context, before it runs."""
 
     def nptype(self, dtype: Any) -> Any:
         return dtype
@@ -251,6 +260,9 @@ class FakeContext:
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._ran: dict[str, tuple[int, ...]] = {}
         self._scratch = 0
+        if self._trt.context_bytes:
+            gpu = self._trt.gpu
+            weakref.finalize(self, gpu._free, gpu._allocate(self._trt.context_bytes))
 
     def set_device_memory(self, address: int, size_bytes: int) -> None:
         assert size_bytes >= self._engine.device_memory_size_v2
@@ -270,6 +282,8 @@ class FakeContext:
             return False  # of new shapes, TensorRT makes resources first
         if self._trt.fails("call"):
             return False
+        if is_new:
+            self._trt.compile(self._shapes[self._engine.inputs[0]][0])
         self._ran = dict(self._shapes)
         shapes, scratch = dict(self._shapes), self._scratch
 

@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 from cuda.bindings import runtime as real
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
-from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, find_device, used_bytes
+from ounce_edge.models.runtimes.tensorrt.device import (
+    bus_id_of,
+    find_device,
+    take_device,
+    used_bytes,
+)
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 
@@ -68,6 +73,7 @@ def main() -> None:
     fake = Gpu()
     finding, running = Both(FakeCuda(cudaDeviceGetPCIBusId=b"0000:17:00.0\0")), Both(fake)
     find_device(Cuda(finding))
+    take_device(Cuda(finding))
     bus_id_of(Cuda(finding))
     used_bytes(Cuda(finding))
     tensorrt = TensorRt(Flavour.NATIVE, "10.3.0", FakeTensorRt(fake))

@@ -1,6 +1,7 @@
 """The process of a runtime that runs apart: answers one call after the other, and loads beside
 them, until its pipes close, or until its GPU is broken."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -54,6 +55,8 @@ def serve(make: Callable[[], Runtime], calls: Any, loads: Any) -> None:
     beside = threading.Thread(target=_serve_pipe, args=(loads, runtime, models), daemon=True)
     beside.start()
     _serve_pipe(calls, runtime, models)
+    # The driver gives all back. What libraries do at a process's end may wait for a load under way.
+    os._exit(0)
 
 
 def _serve_pipe(pipe: Any, runtime: Runtime, models: dict[int, LoadedModel]) -> None:

@@ -7,7 +7,7 @@ from ounce_schemas.errors import RuntimeAbsentError
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.onnx_cuda import OnnxCudaRuntime
 from ounce_edge.models.runtimes.tensorrt.cuda import find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import check_rtx, find_device
+from ounce_edge.models.runtimes.tensorrt.device import check_rtx, find_device, take_device
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
 
 
@@ -32,8 +32,8 @@ def check_runtimes() -> list[Availability]:
 
 def _check_cuda() -> Availability:
     try:
-        name = OnnxCudaRuntime().name
-        return Availability(name, False, True, str(find_device(find_cuda())))
+        name, cuda = OnnxCudaRuntime().name, find_cuda()
+        return Availability(name, False, True, f"{find_device(cuda)}, {take_device(cuda)}")
     except RuntimeAbsentError as e:
         return Availability("onnxruntime-cuda", False, False, str(e))
 
@@ -45,10 +45,11 @@ def _check_tensorrt(flavour: Flavour) -> Availability:
     except RuntimeAbsentError as e:
         return Availability(str(flavour), False, False, str(e))
     try:
-        device = find_device(find_cuda())
+        cuda = find_cuda()
+        device = find_device(cuda)
         if is_rtx:
             check_rtx(device)
-        where, can_run = str(device), True
+        where, can_run = f"{device}, {take_device(cuda)}", True
     except RuntimeAbsentError as e:
         where, can_run = str(e), False
     return Availability(found.name, is_rtx or can_run, can_run, where)

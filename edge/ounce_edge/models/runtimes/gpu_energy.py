@@ -9,8 +9,9 @@ _JOULES = 1e-3
 
 
 def find_gpu_energy(bus_id: str) -> Callable[[], float] | None:
-    """What reads a GPU's counter, in joules; None where the package `nvidia-ml-py` is absent, or
-    this GPU does not count (before Volta, and on Jetson).
+    """What reads a GPU's counter, in joules; None where the package `nvidia-ml-py` or the library
+    is absent, this GPU does not count (before Volta, and on Jetson), or it is cut into instances
+    (MIG), for all of which it counts.
 
     Args:
         bus_id: of the GPU on the PCI bus, as CUDA says it: numbers of devices differ between both.
@@ -25,6 +26,11 @@ def find_gpu_energy(bus_id: str) -> Callable[[], float] | None:
         _read(nvml, handle)
     except nvml.NVMLError:
         return None
+    try:
+        if nvml.nvmlDeviceGetMigMode(handle)[0] == nvml.NVML_DEVICE_MIG_ENABLE:
+            return None
+    except nvml.NVMLError:
+        pass  # a GPU that can't be cut
     return lambda: _read(nvml, handle)
 
 

@@ -1,8 +1,10 @@
 """ONNX Runtime on an NVIDIA GPU, through CUDA. No engine has to be built."""
 
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -15,12 +17,15 @@ from ounce_edge.models.runtimes.onnx_cpu import load_session
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError, find_cuda
 from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, used_bytes
 
+logger = logging.getLogger(__name__)
+
 _PROVIDER = "CUDAExecutionProvider"
 _OPTIONS = {
     "use_tf32": "0",  # FP32 stays FP32
     "cudnn_conv_algo_search": "HEURISTIC",  # else each new batch size is tuned for, in a call
     "arena_extend_strategy": "kSameAsRequested",  # else memory doubles
 }
+_DTYPES: dict[str, Any] = {"FP32": np.float32, "UINT8": np.uint8}
 _FAILURE = re.compile(r"CUDA failure (\d+)")
 _OUT_OF_MEMORY = 2
 """The one error of a call after which the process can go on."""
@@ -72,12 +77,28 @@ class OnnxCudaRuntime:
 
         Raises:
             ArtifactError: ONNX Runtime can't run all of it on the GPU.
+            CudaError: the GPU is broken.
         """
         options = ort.SessionOptions()
         options.log_severity_level = 3  # errors only
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        return _CudaModel(load_session(path, content, options, _PROVIDER, _OPTIONS))
+        model = _CudaModel(load_session(path, content, options, _PROVIDER, _OPTIONS))
+        try:  # CUDA's libraries start in the first call, for which no message waits
+            model.run(_one_item(model))
+        except CudaError:
+            raise
+        except Exception as e:  # of any type: an item of zeros may be none
+            logger.info("%s does not take zeros: %s", path, e)
+        return model
+
+
+def _one_item(model: LoadedModel) -> Inputs:
+    """Of zeros; open dimensions are 1."""
+    return {
+        name: np.zeros([size or 1 for size in tensor.shape], _DTYPES.get(tensor.datatype, object))
+        for name, tensor in model.inputs.items()
+    }
 
 
 class _CudaModel:

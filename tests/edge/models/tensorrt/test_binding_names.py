@@ -91,13 +91,12 @@ def test_each_name_that_rtx_alone_has_is_in_its_bindings() -> None:
 
 def called_of_cuda() -> set[str]:
     return {
-        str(node.args[0].value)
+        str(argument.value)
         for path in CODE.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "call"
-        and isinstance(node.args[0], ast.Constant)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("call", "partial"))
+        for argument in node.args[:2]
+        if isinstance(argument, ast.Constant) and str(argument.value).startswith("cuda")
     }
 
 

@@ -4,18 +4,41 @@ import sys
 
 import pytest
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError, find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import Device, find_device
+from ounce_edge.models.runtimes.tensorrt.device import Device, find_device, take_device
 from ounce_schemas.errors import RuntimeAbsentError
 
 from tests.support.tensorrt.fake_cuda import CudaCode, FakeCuda
 
 
 def test_a_gpu_is_described() -> None:
-    device = find_device(Cuda(FakeCuda()))
-    assert device == Device("NVIDIA L4", "8.9", "12.6", 20_000_000_000, 24_000_000_000)
-    assert str(device) == (
-        "NVIDIA L4, compute capability 8.9, driver for CUDA 12.6, 20.0 of 24.0 GB free"
-    )
+    gpu = FakeCuda()
+    device = find_device(Cuda(gpu))
+    assert device == Device("NVIDIA L4", "8.9", "12.6")
+    assert str(device) == "NVIDIA L4, compute capability 8.9, driver for CUDA 12.6"
+    assert take_device(Cuda(gpu)) == "20.0 of 24.0 GB free"
+
+
+def test_a_gpu_is_found_without_taking_any_of_it() -> None:
+    gpu = FakeCuda()
+    find_device(Cuda(gpu))
+    makes_no_context = {"cudaGetDeviceCount", "cudaDriverGetVersion", "cudaGetDeviceProperties"}
+    assert set(gpu.calls) == makes_no_context
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (CudaCode.cudaErrorDevicesUnavailable, "another process has it alone"),
+        (CudaCode.cudaErrorSystemNotReady, "nvidia-fabricmanager"),
+        (CudaCode.cudaErrorSystemDriverMismatch, "restart the machine"),
+    ],
+)
+def test_what_keeps_a_gpu_from_a_process_is_told_with_what_to_do(
+    error: CudaCode, hint: str
+) -> None:
+    message = f"^CUDA: no GPU can be used: cudaMemGetInfo: {error.name}: .*{hint}"
+    with pytest.raises(RuntimeAbsentError, match=message):
+        take_device(Cuda(FakeCuda(cudaMemGetInfo=error)))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +80,7 @@ def test_for_a_driver_that_no_package_suits_a_newer_one_is_asked_for() -> None:
 def test_a_gpu_that_fails_is_told() -> None:
     cuda = Cuda(FakeCuda(cudaMemGetInfo=CudaCode.cudaErrorIllegalAddress))
     with pytest.raises(RuntimeAbsentError, match=r"cudaMemGetInfo: cudaErrorIllegalAddress: text"):
-        find_device(cuda)
+        take_device(cuda)
 
 
 def test_no_gpu_is_told() -> None:

@@ -1,6 +1,7 @@
 """An engine's calls on fakes of CUDA and TensorRT: sizes, graphs, memory, errors."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from onnx import TensorProto, helper
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
+from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
 from ounce_schemas.errors import ArtifactError
 
 from tests.support.networks import N_PIXELS, perceptron
@@ -19,11 +21,14 @@ from tests.support.tensorrt.fake_gpu import FakeGpu, FakeTensorRt
 from tests.support.tensorrt.rtx import rtx_or_skip
 
 CONTENT = perceptron().SerializeToString()
+_LIMIT_S = 60.0
 
 
 def load(gpu: FakeGpu, trt: FakeTensorRt, content: bytes = CONTENT) -> EngineModel:
     tensorrt = TensorRt(Flavour.NATIVE, "10.3.0", trt)
-    return EngineModel(tensorrt, Cuda(gpu), content)
+    model = EngineModel(tensorrt, Cuda(gpu), content)
+    trt.sizes.clear()
+    return model
 
 
 @pytest.fixture
@@ -53,22 +58,53 @@ def test_padding_holds_no_garbage_and_changes_no_answer(gpu: FakeGpu) -> None:
         np.testing.assert_allclose(alone, whole[row], rtol=1e-5)
 
 
-def test_the_second_call_of_a_size_is_one_launch_of_a_graph(gpu: FakeGpu) -> None:
+def test_a_call_is_one_launch_of_a_graph(gpu: FakeGpu) -> None:
     model = load(gpu, FakeTensorRt(gpu))
-    wanted = model.run(pixels(2))
     gpu.calls.clear()
-    np.testing.assert_array_equal(model.run(pixels(2)), wanted)
-    assert gpu.calls == ["cudaGraphLaunch", "cudaStreamSynchronize"]
+    first = model.run(pixels(2))
+    np.testing.assert_array_equal(model.run(pixels(2)), first)
+    assert gpu.calls == 2 * ["cudaGraphLaunch", "cudaStreamSynchronize"]
 
 
-def test_sizes_that_come_in_turn_all_become_graphs(gpu: FakeGpu) -> None:
+def test_sizes_that_come_in_turn_all_have_graphs(gpu: FakeGpu) -> None:
     model = load(gpu, FakeTensorRt(gpu))
     first = {n: model.run(pixels(n)) for n in (1, 2, 4)}
     for _ in range(2):
         for n, wanted in first.items():
             np.testing.assert_array_equal(model.run(pixels(n)), wanted)
-    assert gpu.calls.count("cudaGraphInstantiate") == 3
-    assert gpu.calls.count("cudaGraphLaunch") == 6
+    assert gpu.calls.count("cudaGraphInstantiate") == 5  # 1, 2, 4, 8, 16
+    assert gpu.calls.count("cudaGraphLaunch") == 9
+
+
+def test_kernels_of_all_sizes_are_compiled_by_the_load(gpu: FakeGpu) -> None:
+    trt, compiled = FakeTensorRt(gpu), list[int]()
+    trt.compile = compiled.append
+    model = load(gpu, trt)
+    assert compiled == [1, 2, 4, 8, 16]
+    for n in (1, 3, 37):
+        model.run(pixels(n))
+    assert len(compiled) == 5
+
+
+@pytest.mark.parametrize("scratch_bytes", [500, 9000])
+def test_others_are_called_while_a_load_compiles(gpu: FakeGpu, scratch_bytes: int) -> None:
+    trt, scratch = FakeTensorRt(gpu), Scratch(Cuda(gpu))
+    tensorrt = TensorRt(Flavour.RTX, "1.7.1", trt)
+    other = EngineModel(tensorrt, Cuda(gpu), CONTENT, scratch)
+    wanted = other.run(pixels(3))
+    trt.scratch_bytes = scratch_bytes
+    answers = []
+
+    with ThreadPoolExecutor(1) as thread:
+
+        def compile_slowly(n_items: int) -> None:
+            answers.append(thread.submit(other.run, pixels(3)).result(_LIMIT_S))
+
+        trt.compile = compile_slowly
+        model = EngineModel(tensorrt, Cuda(gpu), CONTENT, scratch)
+    assert len(answers) == 5
+    for answer in (*answers, model.run(pixels(3))):
+        np.testing.assert_array_equal(answer, wanted)
 
 
 def test_contexts_of_rtx_share_kernels_which_are_there_after_the_first_call(gpu: FakeGpu) -> None:
@@ -114,16 +150,26 @@ def test_an_engine_that_no_graph_can_hold_runs_as_it_is(gpu: FakeGpu) -> None:
     answers = [model.run(pixels(2)) for _ in range(4)]
     for answer in answers:
         np.testing.assert_array_equal(answer, answers[0])
-    assert gpu.calls.count("cudaStreamBeginCapture") == 1
+    assert gpu.calls.count("cudaStreamBeginCapture") == 5 + 2  # once for each size, and for two
     assert "cudaGraphLaunch" not in gpu.calls
 
 
 def test_a_graph_that_is_not_made_costs_nothing_else(gpu: FakeGpu) -> None:
-    model = load(gpu, FakeTensorRt(gpu))
     gpu.failures["cudaGraphInstantiate"] = CudaCode["cudaErrorMemoryAllocation"]
+    model = load(gpu, FakeTensorRt(gpu))
     answers = [model.run(pixels(2)) for _ in range(3)]
     np.testing.assert_array_equal(answers[0], answers[2])
-    assert gpu.calls.count("cudaGraphDestroy") == 1
+    assert gpu.calls.count("cudaGraphDestroy") == 5 + 2
+
+
+def test_a_capture_that_another_thread_broke_is_made_again(gpu: FakeGpu) -> None:
+    gpu.failures["cudaGraphInstantiate"] = CudaCode["cudaErrorStreamCaptureInvalidated"]
+    model = load(gpu, FakeTensorRt(gpu))
+    gpu.failures.clear()
+    wanted = model.run(pixels(2))
+    gpu.calls.clear()
+    np.testing.assert_array_equal(model.run(pixels(2)), wanted)
+    assert gpu.calls == ["cudaGraphLaunch", "cudaStreamSynchronize"]
 
 
 def test_unloading_gives_all_memory_back(gpu: FakeGpu) -> None:
@@ -133,7 +179,23 @@ def test_unloading_gives_all_memory_back(gpu: FakeGpu) -> None:
     assert len(gpu.blocks) == 5
     model.unload()
     assert gpu.blocks == {}
-    assert gpu.calls.count("cudaGraphExecDestroy") == gpu.calls.count("cudaGraphInstantiate") == 1
+    assert gpu.calls.count("cudaGraphExecDestroy") == gpu.calls.count("cudaGraphInstantiate") == 5
+
+
+def test_what_is_not_given_back_stops_nothing_else(
+    gpu: FakeGpu, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = load(gpu, FakeTensorRt(gpu))
+    gpu.calls.clear()
+    for function in ("cudaGraphExecDestroy", "cudaFree", "cudaFreeHost", "cudaStreamDestroy"):
+        gpu.failures[function] = CudaCode["cudaErrorInvalidValue"]
+    model.unload()
+    tried = {name: gpu.calls.count(name) for name in gpu.failures}
+    assert tried == {
+        "cudaGraphExecDestroy": 5, "cudaFree": 3, "cudaFreeHost": 2, "cudaStreamDestroy": 1
+    }  # fmt: skip
+    [told] = caplog.messages
+    assert "not given back: cudaGraphExecDestroy" in told
 
 
 @pytest.mark.parametrize("function", ["cudaMalloc", "cudaMallocHost", "cudaStreamCreateWithFlags"])
@@ -176,7 +238,7 @@ def test_what_tensorrt_finds_no_memory_for_is_not_the_models_fault(gpu: FakeGpu,
     with pytest.raises(CudaError, match=r"^tensorrt 10.3.0: .* Cuda Runtime \(out of") as found:
         load(gpu, trt).run(pixels(2))
     assert (found.value.is_out_of_memory, found.value.is_sticky) == (True, False)
-    assert what == "call" or gpu.blocks == {}
+    assert gpu.blocks == {}
 
 
 @pytest.mark.parametrize("what", ["runtime", "engine", "context", "address", "shape", "call"])
@@ -196,7 +258,7 @@ def test_where_tensorrt_fails_since_the_gpu_is_broken_that_is_told(gpu: FakeGpu,
         ("context", "makes no context: why"),
         ("address", "takes no memory for 'input': why"),
         ("shape", "refuses 1 item of 'input': why"),
-        ("call", "can't run a batch of 2 items: why"),
+        ("call", "can't run a batch of 1 item: why"),
     ],
 )
 def test_what_tensorrt_does_not_do_is_told_with_its_reason(
@@ -217,10 +279,9 @@ def test_a_reason_is_of_this_failure_and_not_of_one_before(gpu: FakeGpu) -> None
 
 
 def test_a_gpu_that_breaks_while_a_graph_is_captured_is_told(gpu: FakeGpu) -> None:
-    model = load(gpu, FakeTensorRt(gpu, refuses_capture=True))
     gpu.failures["cudaStreamEndCapture"] = CudaCode["cudaErrorIllegalAddress"]
     with pytest.raises(CudaError) as found:
-        model.run(pixels(2))
+        load(gpu, FakeTensorRt(gpu, refuses_capture=True))
     assert found.value.is_sticky
 
 

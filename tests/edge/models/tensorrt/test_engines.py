@@ -25,7 +25,7 @@ from tests.support.process.wait import is_running, wait_until
 from tests.support.tensorrt.rtx import rtx_or_skip
 
 FAKE = "tests.support.tensorrt.builders"
-GPU = Device("NVIDIA L4", "8.9", "12.6", 1, 2)
+GPU = Device("NVIDIA L4", "8.9", "12.6")
 TARGET = Target(TensorRt(Flavour.NATIVE, "10.3.0", None), GPU, BatchProfile(8, 64))
 PATH = Path("models/digits/mlp/model.onnx")
 

@@ -12,7 +12,7 @@ from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.runtime import make_tensorrt
 from ounce_schemas.errors import RuntimeAbsentError
 
-from tests.support.tensorrt.fake_cuda import FakeCuda
+from tests.support.tensorrt.fake_cuda import CudaCode, FakeCuda
 
 PATH = Path("models/digits/mlp/model.onnx")
 
@@ -22,6 +22,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What is found; a test may put another capability in."""
     found = SimpleNamespace(name=b"a GPU", major=8, minor=9)
     fake = FakeCuda(cudaGetDeviceProperties=found, cudaDeviceGetPCIBusId=b"0000:17:00.0")
+    found.answers = fake._answers
     monkeypatch.setattr(runtime, "find_cuda", lambda: Cuda(fake))
     monkeypatch.setattr(runtime, "find_gpu_energy", lambda bus_id: None)
     monkeypatch.setattr(
@@ -51,6 +52,20 @@ def test_engines_are_of_the_library_that_was_chosen(
     assert (made.name, kind_of(made.name)) == (name, "tensorrt")
     with pytest.raises(EngineAbsentError, match=build):
         made.load(PATH, b"model")
+
+
+def test_a_gpu_that_another_process_has_alone_is_told(gpu: SimpleNamespace, tmp_path: Path) -> None:
+    gpu.answers["cudaMemGetInfo"] = CudaCode.cudaErrorDevicesUnavailable
+    with pytest.raises(RuntimeAbsentError, match="another process has it alone"):
+        make_tensorrt(tmp_path)
+
+
+def test_a_gpu_that_is_on_no_bus_runs_models_and_counts_no_energy(
+    gpu: SimpleNamespace, tmp_path: Path
+) -> None:
+    gpu.answers["cudaDeviceGetPCIBusId"] = CudaCode.cudaErrorInvalidValue
+    made = make_tensorrt(tmp_path)
+    assert (made.used_bytes, made.joules) == (4_000_000_000, None)
 
 
 @pytest.mark.parametrize("capability", [(7, 5), (8, 7), (9, 0), (10, 0), (11, 0)])

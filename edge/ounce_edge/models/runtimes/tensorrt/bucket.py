@@ -16,6 +16,10 @@ from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
 
 logger = logging.getLogger(__name__)
 
+_MOST_TRIES = 3
+"""Of a capture: work of another thread, as a load is, can break one (CUDA programming guide, CUDA
+graphs, prohibited operations)."""
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -54,8 +58,8 @@ class Bucket:
         self._address = 0
         """Of the scratch memory that the context and the graph know."""
         self._graph: Any = None
-        self._is_tried = False
-        """Whether a graph was captured, or can't be."""
+        self._tries = 0
+        """Captures that were tried."""
         self._log.lines.clear()
         context = of.make_context()
         if context is None:
@@ -68,6 +72,21 @@ class Bucket:
                 raise self._failure(f"refuses {counted(size, 'item')} of {name!r}")
         self._context: Any = context
 
+    def run_apart(self, scratch: Scratch) -> None:
+        """Make the first call, and wait for it. Kernels are loaded in it, and TensorRT for RTX
+        compiles them, which takes seconds or more.
+
+        Args:
+            scratch: of nobody else, so that calls of other engines go on meanwhile.
+
+        Raises:
+            CudaError: the GPU fails.
+            RuntimeError: TensorRT refuses the call.
+        """
+        self._use(scratch)
+        self._run()
+        self._of.cuda.call("cudaStreamSynchronize", self._of.stream)
+
     def launch(self) -> None:
         """Queue a call. The first one runs as it is. Then it is captured as a graph, which all
         later ones launch: TensorRT asks for a call of the same shapes right before that.
@@ -77,30 +96,33 @@ class Bucket:
             RuntimeError: TensorRT refuses the call.
         """
         cuda, stream = self._of.cuda, self._of.stream
-        self._follow_scratch()
+        self._use(self._of.scratch)
         if self._graph is not None:
             cuda.call("cudaGraphLaunch", self._graph, stream)
             return
-        self._log.lines.clear()
-        if not self._enqueue():
-            raise self._failure(f"can't run a batch of {counted(self._size, 'item')}")
-        if not self._is_tried:
+        self._run()
+        if self._tries < _MOST_TRIES:
             cuda.call("cudaStreamSynchronize", stream)
-            self._graph, self._is_tried = self._capture(), True
+            self._tries += 1
+            self._graph = self._capture()
 
     def drop_graph(self) -> None:
         """Give the graph back. The next call makes another."""
-        graph, self._graph, self._is_tried = self._graph, None, False
+        graph, self._graph, self._tries = self._graph, None, 0
         if graph is not None:
             self._of.cuda.call("cudaGraphExecDestroy", graph)
 
-    def _follow_scratch(self) -> None:
+    def _use(self, scratch: Scratch) -> None:
         """The scratch memory may be another block since the last call; graphs hold addresses."""
-        scratch = self._of.scratch
         if self._address != scratch.address:
             self.drop_graph()
             self._context.set_device_memory(scratch.address, scratch.size_bytes)
             self._address = scratch.address
+
+    def _run(self) -> None:
+        self._log.lines.clear()
+        if not self._enqueue():
+            raise self._failure(f"can't run a batch of {counted(self._size, 'item')}")
 
     def _enqueue(self) -> bool:
         """Queue copies and the engine; whether TensorRT did."""

@@ -1,12 +1,13 @@
 """Memory of one engine: pinned on the host, and its twin on the GPU, for each tensor."""
 
 import ctypes
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, do_all
 
 
 class Buffer:
@@ -46,8 +47,10 @@ class Buffer:
     def free(self) -> None:
         """Give both back. Nothing may be under way."""
         self.host = np.empty(0)
-        self._cuda.call("cudaFree", self.device)
-        self._cuda.call("cudaFreeHost", self._pinned)
+        call = self._cuda.call
+        do_all(
+            [partial(call, "cudaFree", self.device), partial(call, "cudaFreeHost", self._pinned)]
+        )
 
     def _copy(self, to: Any, of: Any, n: int, kind: str, stream: Any) -> None:
         direction = getattr(self._cuda.api.cudaMemcpyKind, kind)

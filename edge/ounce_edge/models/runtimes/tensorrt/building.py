@@ -31,6 +31,7 @@ _IN_WORDS = {
     "^false$": "TensorRT does not take it",
     "Plugin not found": "TensorRT does not know it",
     "Failed to convert ONNX date type": "TensorRT takes no input of such a type, as texts are",
+    "shiftIsAllZeros": "TensorRT takes no zero points; take the form int8-symmetric",
 }
 """Patterns of what the parser says in code, and how people are told it."""
 

@@ -1,6 +1,7 @@
 """Calls of the CUDA runtime: errors as exceptions, and which of them a process survives."""
 
 import importlib
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ounce_schemas.errors import OunceError, RuntimeAbsentError
@@ -66,6 +67,22 @@ class Cuda:
     def _text(self, code: Any) -> str:
         _, text = self.api.cudaGetErrorString(code)
         return text.decode() if isinstance(text, bytes) else str(text)
+
+
+def do_all(works: Iterable[Callable[[], object]]) -> None:
+    """Do each of them, also behind one that fails: what gives memory back leaves none.
+
+    Raises:
+        CudaError: of the first that failed.
+    """
+    failed: CudaError | None = None
+    for work in works:
+        try:
+            work()
+        except CudaError as e:
+            failed = failed or e
+    if failed is not None:
+        raise failed
 
 
 def find_cuda() -> Cuda:

@@ -1,5 +1,7 @@
 """The GPU that engines are built for and run on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ounce_schemas.errors import RuntimeAbsentError
@@ -8,6 +10,13 @@ from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 
 _OLD_DRIVER = "cudaErrorInsufficientDriver"
 _NO_DRIVER = (_OLD_DRIVER, "cudaErrorNoDevice", "cudaErrorStubLibrary")
+_HINTS = {
+    "cudaErrorDevicesUnavailable": "; another process has it alone: `nvidia-smi -q -d COMPUTE` "
+    "shows its compute mode, and `nvidia-smi -c DEFAULT` lets several use it",
+    "cudaErrorSystemNotReady": "; GPUs that NVSwitch joins need the service nvidia-fabricmanager, "
+    "of the driver's version",
+    "cudaErrorSystemDriverMismatch": "; the driver was changed while it ran: restart the machine",
+}
 _OTHER_CUDA = 12
 """What the extra for older drivers is for."""
 _FIRST = 0
@@ -28,14 +37,9 @@ class Device:
     """Compute capability, for example `8.9`."""
     driver: str
     """Newest CUDA that the driver knows, for example `13.0`."""
-    free_bytes: int = 0
-    total_bytes: int = 0
 
     def __str__(self) -> str:
-        return (
-            f"{self.name}, compute capability {self.capability}, driver for CUDA {self.driver}, "
-            f"{self.free_bytes / 1e9:.1f} of {self.total_bytes / 1e9:.1f} GB free"
-        )
+        return f"{self.name}, compute capability {self.capability}, driver for CUDA {self.driver}"
 
 
 ANY = Device("any", "any", "any")
@@ -43,28 +47,43 @@ ANY = Device("any", "any", "any")
 
 
 def find_device(cuda: Cuda) -> Device:
-    """The first GPU.
+    """The first GPU. Nothing is taken of it, so that a process which has engines built keeps none
+    from others.
 
     Raises:
         RuntimeAbsentError: there is no driver, or an old one, or no GPU.
     """
-    try:
+    with _told(cuda):
         n = cuda.call("cudaGetDeviceCount")
         driver = cuda.call("cudaDriverGetVersion")
         if n < 1:
             raise RuntimeAbsentError("CUDA: the driver finds no GPU")
         properties = cuda.call("cudaGetDeviceProperties", _FIRST)
-        free_bytes, total_bytes = cuda.call("cudaMemGetInfo")
-    except CudaError as e:
-        hint = _hint(cuda, e.code) if e.code in _NO_DRIVER else ""
-        raise RuntimeAbsentError(f"CUDA: no GPU can be used: {e}{hint}") from e
     return Device(
         name=properties.name.decode().strip("\0"),
         capability=f"{properties.major}.{properties.minor}",
         driver=_version(driver),
-        free_bytes=int(free_bytes),
-        total_bytes=int(total_bytes),
     )
+
+
+def take_device(cuda: Cuda) -> str:
+    """Have the first GPU make room for this process, as its first use does; what memory is left.
+
+    Raises:
+        RuntimeAbsentError: it does not.
+    """
+    with _told(cuda):
+        free_bytes, total_bytes = cuda.call("cudaMemGetInfo")
+    return f"{free_bytes / 1e9:.1f} of {total_bytes / 1e9:.1f} GB free"
+
+
+@contextmanager
+def _told(cuda: Cuda) -> Iterator[None]:
+    try:
+        yield
+    except CudaError as e:
+        hint = _hint(cuda, e.code) if e.code in _NO_DRIVER else _HINTS.get(e.code, "")
+        raise RuntimeAbsentError(f"CUDA: no GPU can be used: {e}{hint}") from e
 
 
 def _hint(cuda: Cuda, code: str) -> str:
@@ -75,7 +94,10 @@ def _hint(cuda: Cuda, code: str) -> str:
     if driver == 0:
         return "; install NVIDIA's driver, and in a container run it with --gpus all"
     if code != _OLD_DRIVER:
-        return "; `nvidia-smi -L` lists those that are there; see to CUDA_VISIBLE_DEVICES, too"
+        return (
+            "; `nvidia-smi -L` lists those that are there; see to CUDA_VISIBLE_DEVICES, too, and "
+            "in MIG mode to an instance"
+        )
     packages = ', or packages for it, with pip install "ounce[gpu-cuda12]"'
     return (
         f"; the driver is for CUDA {_version(driver)}: take a newer one"

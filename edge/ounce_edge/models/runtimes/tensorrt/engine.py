@@ -13,7 +13,7 @@ from ounce_edge.models.runtimes.base import Inputs, TensorSignature
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.bucket import Bucket, Loaded
 from ounce_edge.models.runtimes.tensorrt.buffers import Buffer
-from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError, do_all
 from ounce_edge.models.runtimes.tensorrt.failures import failure
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.log import log_of
@@ -69,7 +69,7 @@ class EngineModel:
         self._n_bytes: dict[str, int] = {}
         """Of inputs that hold texts."""
         try:
-            self._place = self._scratch.join(int(engine.device_memory_size_v2))
+            need_bytes = int(engine.device_memory_size_v2)
             # Another engine may be loaded meanwhile, through the default stream. A capture on a
             # stream that waits for that one would fail.
             flags = int(cuda.api.cudaStreamNonBlocking)
@@ -95,6 +95,7 @@ class EngineModel:
             loaded = Loaded(tensorrt, cuda, make, self._stream, self._scratch, inputs, outputs)
             for size in self._profile.buckets:
                 self._buckets[size] = Bucket(loaded, size)
+            self._prepare(need_bytes)
         except BaseException:
             self.unload()
             raise
@@ -147,19 +148,36 @@ class EngineModel:
             if not self._is_loaded:
                 return
             self._is_loaded = False
+            works: list[Callable[[], object]] = [b.drop_graph for b in self._buckets.values()]
+            works += [buffer.free for buffer in self._buffers.values()]
+            if self._stream is not None:
+                works.append(partial(self._cuda.call, "cudaStreamDestroy", self._stream))
+            if self._place is not None:
+                works.append(partial(self._scratch.leave, self._place))
             try:
-                for bucket in self._buckets.values():
-                    bucket.drop_graph()
-                for buffer in self._buffers.values():
-                    buffer.free()
-                if self._stream is not None:
-                    self._cuda.call("cudaStreamDestroy", self._stream)
-                if self._place is not None:
-                    self._scratch.leave(self._place)
-            except CudaError as e:  # of a context that is broken: its process ends soon
+                do_all(works)
+            except CudaError as e:
                 logger.warning("GPU memory is not given back: %s", e)
-            self._buckets, self._buffers = {}, {}
+            self._buckets, self._buffers, works = {}, {}, []
             self._kept = None
+
+    def _prepare(self, need_bytes: int) -> None:
+        """Make the first calls of all sizes, so that no message waits for them: with nothing that
+        other engines wait for while kernels are compiled, then with the shared memory."""
+        for name in self.inputs:
+            self._buffers[name].host[:] = 0
+        own = Scratch(self._cuda)
+        place = own.join(need_bytes)
+        try:
+            for bucket in self._buckets.values():
+                bucket.run_apart(own)
+        finally:
+            own.leave(place)
+        self._place = self._scratch.join(need_bytes)
+        for bucket in self._buckets.values():
+            with self._scratch.lock:
+                bucket.launch()
+                self._cuda.call("cudaStreamSynchronize", self._stream)
 
     def _check_loaded(self) -> None:
         if not self._is_loaded:

@@ -1,6 +1,7 @@
 """What TensorRT says of errors."""
 
 import re
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,20 +14,30 @@ _logs: dict[int, Any] = {}
 
 
 def log_of(trt: Any) -> Any:
-    """The one log of a process, since TensorRT keeps the first that it is given. `lines` has its
-    last errors."""
+    """The one log of a process, since TensorRT keeps the first that it is given. `lines` has the
+    last errors of the thread that asks: models load beside calls, and each is told its own reason.
+    """
     log = _logs.get(id(trt))
     if log is None:
 
         class Log(trt.ILogger):  # type: ignore[misc]
             def __init__(self) -> None:
                 trt.ILogger.__init__(self)
-                self.lines: list[str] = []
+                self._lines: dict[int, list[str]] = {}
+                """By thread."""
+
+            @property
+            def lines(self) -> list[str]:
+                return self._lines.setdefault(threading.get_ident(), [])
 
             def log(self, severity: Any, message: str) -> None:
-                if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                    self.lines.append(message)
-                    del self.lines[:-_MOST_LINES]
+                if severity not in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                    return
+                own = self._lines.get(threading.get_ident())
+                # A thread of TensorRT itself works for any of ours.
+                for lines in list(self._lines.values()) if own is None else [own]:
+                    lines.append(message)
+                    del lines[:-_MOST_LINES]
 
         log = _logs[id(trt)] = Log()
     return log

@@ -2,6 +2,7 @@
 takes minutes, in which nothing else would be answered."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ounce_schemas.errors import ArtifactError
@@ -10,12 +11,13 @@ from ounce_edge.models.runtimes.base import EngineAbsentError, LoadedModel
 from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
-from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, find_cuda
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError, find_cuda
 from ounce_edge.models.runtimes.tensorrt.device import (
     ANY,
     bus_id_of,
     check_rtx,
     find_device,
+    take_device,
     used_bytes,
 )
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
@@ -59,8 +61,9 @@ class TensorRtRuntime:
         return None if self._read_joules is None else self._read_joules()
 
     def count_energy(self) -> None:
-        """Find what measures the GPU's energy."""
-        self._read_joules = find_gpu_energy(bus_id_of(self._cuda))
+        """Find what measures the GPU's energy, where there is any."""
+        with suppress(CudaError):  # a GPU that is on no bus
+            self._read_joules = find_gpu_energy(bus_id_of(self._cuda))
 
     def load(self, path: Path, content: bytes) -> LoadedModel:
         """Load the engine of an ONNX file.
@@ -98,6 +101,7 @@ def make_tensorrt(cache: Path, flavour: Flavour = Flavour.NATIVE) -> TensorRtRun
     if flavour is Flavour.RTX:
         check_rtx(device)
         device = ANY
+    take_device(cuda)
     target = Target(tensorrt, device, BatchProfile())
     runtime = TensorRtRuntime(target, cuda, EngineCache(cache))
     runtime.count_energy()

@@ -1,9 +1,10 @@
 """Time that the GPU itself takes, by CUDA's events."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
-from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, do_all
 
 
 class StreamTimer:
@@ -25,8 +26,7 @@ class StreamTimer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for event in self._events:
-            self._cuda.call("cudaEventDestroy", event)
+        do_all(partial(self._cuda.call, "cudaEventDestroy", event) for event in self._events)
 
     def time_ms(self, queue: Callable[[], None]) -> float:
         """Milliseconds from the beginning to the end of what `queue` queues; waits for it."""

@@ -1,4 +1,4 @@
-"""TensorRT on a real GPU: `make test-gpu`."""
+"""TensorRT, and TensorRT for RTX where it runs, on a real GPU: `make test-gpu`."""
 
 import os
 import signal
@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime
 from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
-from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError, find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, find_device
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
+from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, used_bytes
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.engines import Target, find_engine
-from ounce_edge.models.runtimes.tensorrt.libraries import find_tensorrt
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
 from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime, make_tensorrt
 from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
 from ounce_exporters.export.standard import standardize
@@ -43,13 +42,15 @@ SIZES = (1, 2, 5, 64, 256, 300, 1)
 PATH = Path("models/digits/net/model.onnx")
 
 
-@pytest.fixture(scope="module")
-def gpu() -> tuple[Target, Cuda]:
+@pytest.fixture(scope="module", params=list(Flavour))
+def gpu(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Target, Cuda]:
     try:
-        cuda = find_cuda()
-        return Target(find_tensorrt(), find_device(cuda), BatchProfile()), cuda
+        made = make_tensorrt(tmp_path_factory.mktemp("engines") / "own", request.param)
     except RuntimeAbsentError as e:
         pytest.skip(str(e))
+    return made._target, made._cuda
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +95,10 @@ def test_answers_are_those_of_the_cpu(
     model = EngineModel(target.tensorrt, cuda, engine)
     on_cpu = OnnxCpuRuntime().load(PATH, content)
     tolerance = {"fp16": 0.05, "int8": 0.1}.get(name, 1e-3)
-    for _ in range(3):  # as it is, captured, launched
-        for n in SIZES:
-            wanted = on_cpu.run(pixels(n))
-            limit = tolerance * np.abs(wanted).max()
-            np.testing.assert_allclose(model.run(pixels(n)), wanted, rtol=0, atol=limit)
+    for n in (*SIZES, *SIZES):
+        wanted = on_cpu.run(pixels(n))
+        limit = tolerance * np.abs(wanted).max()
+        np.testing.assert_allclose(model.run(pixels(n)), wanted, rtol=0, atol=limit)
     model.unload()
 
 
@@ -112,7 +112,7 @@ def test_unloading_gives_memory_back(gpu: tuple[Target, Cuda], cache: EngineCach
         for n in SIZES:
             model.run(pixels(n))
         model.unload()
-        return find_device(cuda).free_bytes
+        return -used_bytes(cuda)
 
     first = once()
     for _ in range(20):
@@ -197,7 +197,7 @@ def test_the_gpus_energy_grows(gpu: tuple[Target, Cuda]) -> None:
         time.sleep(0.1)
 
 
-class TestNativeRuntime(RuntimeContract):
+class TestTensorRtOnAGpu(RuntimeContract):
     """The suite of all runtimes."""
 
     tasks = (DIGITS,)
@@ -219,7 +219,8 @@ class TestNativeRuntime(RuntimeContract):
 def apart(gpu: tuple[Target, Cuda], tmp_path: Path) -> Iterator[ApartRuntime]:
     cache = EngineCache(tmp_path / "engines")
     find_engine(cache, gpu[0], PATH, perceptron().SerializeToString(), unheard)
-    runtime = ApartRuntime(partial(make_tensorrt, tmp_path / "engines"))
+    flavour = gpu[0].tensorrt.flavour
+    runtime = ApartRuntime(partial(make_tensorrt, tmp_path / "engines", flavour))
     yield runtime
     runtime.close()
 
