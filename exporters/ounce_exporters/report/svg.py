@@ -122,7 +122,7 @@ def power_ticks(low: float, high: float) -> list[tuple[float, str]]:
 def short(value: float) -> str:
     """A number as briefly as a tick needs it."""
     text = f"{value:.4g}"
-    return "0" if float(text) == 0 else text
+    return "0" if float(text) == 0 else f"{float(text):,.12g}"  # no exponent but of tiny ones
 
 
 def padded(low: float, high: float) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from ounce_exporters.report import plots
-from ounce_exporters.report.svg import WIDTH, Frame, padded, power_ticks, ticks
+from ounce_exporters.report.svg import WIDTH, Frame, padded, power_ticks, short, ticks
 from ounce_schemas.card import (
     AccuracyEstimate,
     GroupFigures,
@@ -21,6 +21,11 @@ from ounce_schemas.card import (
 def texts(svg: str) -> list[str]:
     """What a reader sees, in order."""
     return [e.text or "" for e in ElementTree.fromstring(svg).iter("text")]
+
+
+def test_a_large_tick_has_no_exponent() -> None:
+    values = (0.0, -0.25, 0.1 + 0.2, 2500.0, 290_000.0, -12_000_000.0)
+    assert [short(v) for v in values] == ["0", "-0.25", "0.3", "2,500", "290,000", "-12,000,000"]
 
 
 @pytest.mark.parametrize(
