@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TaskKind, TaskSpec, TensorSpec
-from ounce_schemas.topics import TASK_NAME_PATTERN
+from ounce_schemas.topics import NAME_RULE, TASK_NAME_PATTERN
 from ounce_schemas.wording import counted
 from pandas.api.types import is_numeric_dtype
 
@@ -65,9 +65,7 @@ def load(
         DataError: the table can't be read or learned from.
     """
     if re.match(TASK_NAME_PATTERN, name) is None:
-        raise DataError(
-            f"task name {name!r}: use lower-case letters, digits and '-', 63 at most (--task NAME)"
-        )
+        raise DataError(f"task name {name!r}: {NAME_RULE} (--task NAME)")
     target, options = with_window(path, *as_folder(path, target, options))
     check_kind(target, options)
     rows = read_rows(path, target, options)
