@@ -7,6 +7,7 @@ import click
 from ounce_schemas.command import grouped_command, make_settings, settings_options
 
 from ounce_exporters.advisor.advised import advised_settings
+from ounce_exporters.data_checks import check_data
 from ounce_exporters.tasks import registry
 from ounce_exporters.train_settings import TABLE_OPTIONS, UNLABELLED, TrainSettings
 
@@ -80,6 +81,9 @@ def _check_table(name: str | None, settings: TrainSettings) -> None:
         raise click.UsageError(
             f"--tune needs labels to search by: leave it out with --kind {settings.kind}"
         )
+    if settings.task is not None:
+        registry.check_free(settings.task)
+    check_data(settings)
 
 
 def _check_distil(settings: TrainSettings) -> None:

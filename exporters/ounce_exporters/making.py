@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import click
 from ounce_schemas.advice import Advice
 from ounce_schemas.wording import counted
 from rich.console import Console
@@ -169,11 +168,7 @@ def _open_table(
         from ounce_exporters.tasks.table.task import load, task_name
 
         task = settings.task or task_name(path)
-        if task in registry.TASKS:
-            raise click.UsageError(
-                f"{task!r} is a task that ships: give the table's task another name with --task "
-                "NAME"
-            )
+        registry.check_free(task)
         data = load(path, settings.target, task, settings.table, settings.seed, reporter.notice)
         settings.check_weights(data.spec)
         reporter.choosing()

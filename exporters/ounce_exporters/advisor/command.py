@@ -11,6 +11,7 @@ from ounce_schemas.wording import counted
 
 from ounce_exporters.advisor.observing import next_training, observe
 from ounce_exporters.advisor.settings import ADVISE_OPTIONS, AdviseSettings
+from ounce_exporters.data_checks import check_data
 
 
 @click.command(name="advise", cls=grouped_command(ADVISE_OPTIONS))
@@ -42,6 +43,7 @@ def command(**values: Any) -> None:
     if settings.lacks_target:
         raise click.UsageError("--data needs --target COLUMN, or --kind anomaly or clusters")
     device = None if settings.device is None else read_device(settings.device)
+    check_data(settings)
     # Imported here: it takes seconds, and help and wrong options need none of it.
     from ounce_exporters.advisor.telling import tell_advice
 

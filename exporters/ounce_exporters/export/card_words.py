@@ -81,7 +81,9 @@ def calibration_text(card: ModelCard, labels: Sequence[str]) -> str:
             f"Conformal p-values: the rank of a score among those of {c.n} normal validation "
             f"items. At most {c.false_alarms:.3%} of normal items are flagged, on average."
         )
-    return f"Split conformal: half width {figure(c.half_width, 4)} from {c.n} validation items."
+    return (
+        f"Split conformal: half width {figure(c.half_width or 0, 4)} from {c.n} validation items."
+    )
 
 
 def explanation_text(card: ModelCard) -> str:

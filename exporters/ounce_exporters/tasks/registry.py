@@ -43,6 +43,18 @@ def check_name(name: str) -> None:
         )
 
 
+def check_free(name: str) -> None:
+    """Refuse a name for the task of a table that a task which ships has.
+
+    Raises:
+        DataError: there is such a task.
+    """
+    if name in TASKS:
+        raise DataError(
+            f"{name!r} is a task that ships: give the table's task another name with --task NAME"
+        )
+
+
 def find_task(name: str) -> TaskModule:
     """Import a task's module.
 
