@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from ounce_exporters.report import plots
-from ounce_exporters.report.svg import WIDTH, Frame, padded, power_ticks, short, ticks
+from ounce_exporters.report.svg import LETTER, WIDTH, Frame, padded, power_ticks, short, ticks
 from ounce_schemas.card import (
     AccuracyEstimate,
     GroupFigures,
@@ -26,6 +26,13 @@ def texts(svg: str) -> list[str]:
 def test_a_large_tick_has_no_exponent() -> None:
     values = (0.0, -0.25, 0.1 + 0.2, 2500.0, 290_000.0, -12_000_000.0)
     assert [short(v) for v in values] == ["0", "-0.25", "0.3", "2,500", "290,000", "-12,000,000"]
+
+
+def test_long_ticks_of_the_y_axis_are_not_cut_off() -> None:
+    svg = Frame((0.0, 1.0), (-500_000.0, 500_000.0), "x", "y").svg("residuals")
+    found = [e for e in ElementTree.fromstring(svg).iter("text") if e.get("class") == "tick end"]
+    assert next(e.text for e in found) == "-400,000"
+    assert all(float(e.get("x", 0)) - LETTER * len(e.text or "") > 12 for e in found)
 
 
 @pytest.mark.parametrize(
