@@ -106,12 +106,13 @@ def test_the_greatest_importances_come_first_and_negative_ones_have_no_bar() -> 
     found = [
         Importance(input="noise", lost=-0.01, spread=0.004),
         Importance(input="main & only", lost=0.3, spread=0.01),
+        Importance(input="idle", lost=-0.0003, spread=0.004),
     ]
     svg = plots.importances(found)
-    assert texts(svg) == ["main & only", "0.300", "noise", "-0.010"]
+    assert texts(svg) == ["main & only", "0.300", "idle", "0.000", "noise", "-0.010"]
     widths = [float(e.get("width", "")) for e in ElementTree.fromstring(svg).iter("rect")]
     assert widths[0] > 100
-    assert widths[1] == 0
+    assert widths[1:] == [0, 0]
 
 
 def test_a_learning_curve_has_both_lines() -> None:
