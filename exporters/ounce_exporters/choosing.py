@@ -9,8 +9,6 @@ from ounce_exporters.reporting import say
 from ounce_exporters.time_limit import within
 from ounce_exporters.train_settings import TrainSettings
 
-UNLABELLED = ("anomaly", "clusters")
-"""Kinds of task that need no target."""
 _LADDER_SHARE = 0.85
 """Of a time limit, for the models; the rest is to read the table and to plan."""
 
@@ -45,18 +43,3 @@ def choose(recipes: list[Recipe], settings: TrainSettings) -> list[Recipe]:
     if not settings.distil:
         return [recipe for recipe in recipes if recipe.by_default]
     return with_distilled([r for r in recipes if r.by_default or r.name in STUDENTS])
-
-
-def check_distil(settings: TrainSettings) -> None:
-    """Refuse what does not go with distillation.
-
-    Raises:
-        UsageError: names the options.
-    """
-    asked = {"only": settings.only, "tune": settings.tune, "time-limit": settings.time_limit,
-             "advice": settings.advice, "kind": settings.kind in UNLABELLED}  # fmt: skip
-    given = [f"--{name}" for name, value in asked.items() if value]
-    if settings.distil and given:
-        raise click.UsageError(
-            f"--distil is for whole ladders of classes or quantities: leave out {', '.join(given)}"
-        )

@@ -7,14 +7,13 @@ import click
 from ounce_schemas.errors import DataError
 from rich.console import Console
 
-from ounce_exporters.choosing import UNLABELLED
 from ounce_exporters.own.backbone import Backbone, read_backbone
 from ounce_exporters.own.feeding import read_range
 from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.reporting import say
 from ounce_exporters.tasks.sequence.ts_files import is_ts_file
 from ounce_exporters.tasks.table.options import read_image_size
-from ounce_exporters.train_settings import TrainSettings
+from ounce_exporters.train_settings import UNLABELLED, TrainSettings
 
 if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none
     from ounce_exporters.training.fine_tuning import Start

@@ -8,6 +8,7 @@ from ounce_schemas.card import ModelCard
 from ounce_schemas.errors import ExportError
 from ounce_schemas.measure import Measure
 from ounce_schemas.plans import PlanProfile
+from ounce_schemas.wording import figure
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -203,7 +204,7 @@ def _of_kind(card: ModelCard) -> list[str]:
     """What matters most for the kind of task, on the test split."""
     if card.regression is not None:
         figures = card.regression
-        return [f"{figures.mean_absolute_error:.4g}", f"{figures.r2:.3f}"]
+        return [figure(figures.mean_absolute_error, 4), f"{figures.r2:.3f}"]
     overall = card.overall
     if overall is None:  # a card of an earlier training
         return ["-", "-", f"{card.calibration.ece_after or 0:.3f}"]

@@ -37,6 +37,8 @@ TABLE_OPTIONS = {
     "Its models": ("tune", "from_", "from_onnx", "pixels", "licence", "distil"),
 }
 """Options that are of a table alone, by the heading that help shows them under."""
+UNLABELLED = ("anomaly", "clusters")
+"""Kinds of task that need no target."""
 
 
 class TableSettings(BaseModel):
@@ -173,9 +175,11 @@ class TableSettings(BaseModel):
     )
 
     @property
-    def needs_target(self) -> bool:
-        """Whether the data does not say itself what is to be predicted."""
-        if self.data is None or self.data.is_dir() or self.remaining is not None:
+    def lacks_target(self) -> bool:
+        """Whether neither an option nor the data say what is to be predicted."""
+        if self.target is not None or self.kind in UNLABELLED or self.remaining is not None:
+            return False
+        if self.data is None or self.data.is_dir():
             return False
         return not self.data.name.lower().removesuffix(".gz").endswith(".ts")
 

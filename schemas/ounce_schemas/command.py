@@ -107,25 +107,43 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of one command; a missing extra, or another system, is named."""
+        """Import the module of one command."""
         if cmd_name not in COMMANDS:
             return None
-        module, extra, _ = COMMANDS[cmd_name]
         try:
-            command: click.Command = importlib.import_module(module).command
+            command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
         except ModuleNotFoundError as e:
-            if e.name is not None and e.name.startswith("ounce_"):
-                raise
-            if e.name in sys.stdlib_module_names:
-                raise click.ClickException(
-                    f"`ounce {cmd_name}` needs Linux or macOS: this system has no {e.name!r}. "
-                    "On Windows run it in WSL2 or in a container"
-                ) from e
-            raise click.ClickException(
-                f"`ounce {cmd_name}` needs the package {e.name!r}: "
-                f'install it with pip install "ounce[{extra}]"'
-            ) from e
+            raise _explained(cmd_name, e) from e
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command, which may import more."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as e:
+            raise _explained(str(ctx.invoked_subcommand), e) from e
+
+
+def _explained(name: str, missing: ModuleNotFoundError) -> Exception:
+    """What to do where a command lacks a module; a module of ours is a fault, and stays one."""
+    module = missing.name
+    if module is None or module.startswith("ounce_"):
+        return missing
+    if module not in sys.stdlib_module_names:
+        extra = COMMANDS[name][1]
+        return click.ClickException(
+            f"`ounce {name}` needs the package {module!r}: install it with pip install "
+            f'"ounce[{extra}]"'
+        )
+    if sys.platform == "win32":
+        return click.ClickException(
+            f"`ounce {name}` needs Linux or macOS: this system has no {module!r}. "
+            "On Windows run it in WSL2 or in a container"
+        )
+    return click.ClickException(
+        f"`ounce {name}` needs Python's module {module!r}, and {sys.executable} was built without "
+        "it: install Ounce in another Python, such as your distribution's"
+    )
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

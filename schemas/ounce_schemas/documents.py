@@ -126,14 +126,14 @@ def _bounded_text(path: Path, error: type[OunceError]) -> str:
             raise error(f"{path}: {size} bytes, at most {MOST_BYTES} are read")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:
-        raise error(f"{path}: can't be read: {e}") from e
+        raise error(f"{path}: can't be read: {getattr(e, 'strerror', None) or e}") from e
 
 
 def _read(path: Path, kind: type[D], error: type[OunceError], remedy: str = "") -> D:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:
-        raise error(f"{path}: can't be read: {e}") from e
+        raise error(f"{path}: can't be read: {getattr(e, 'strerror', None) or e}") from e
     try:
         return kind.model_validate_json(text)
     except ValidationError as e:
@@ -145,6 +145,14 @@ def _parse(text: str, source: str, kind: type[D], error: type[OunceError]) -> D:
     try:
         return kind.model_validate(load_yaml(text))
     except yaml.YAMLError as e:
-        raise error(f"{source}: not valid YAML: {' '.join(str(e).split())}") from e
+        raise error(f"{source}: not valid YAML: {_fault(e)}") from e
     except ValidationError as e:
         raise error(f"{source}: {describe(e, kind)}") from e
+
+
+def _fault(error: yaml.YAMLError) -> str:
+    """Where a text is no YAML, and why."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())

@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from ounce_schemas.topics import NAME_RULE, TASK_NAME_PATTERN
+
 _LOGIN = re.compile(r"//[^/@\s]+@")
 
 
@@ -32,11 +34,17 @@ def describe(error: ValidationError, kind: type[BaseModel] | None = None) -> str
         if item["type"] == "extra_forbidden":
             parts.append(f"{where}unknown field{_meant(loc, kind)}")
             continue
+        told = item["msg"].removeprefix("Value error, ")
+        if (
+            item["type"] == "string_pattern_mismatch"
+            and item["ctx"]["pattern"] == TASK_NAME_PATTERN
+        ):
+            told = NAME_RULE
         # A whole document says nothing new.
         is_told = item["type"] != "missing" and not isinstance(item["input"], dict)
         value = _LOGIN.sub("//***@", str(item["input"]))
         given = f" (given: {value[:80]!r})" if is_told else ""
-        parts.append(f"{where}{item['msg'].removeprefix('Value error, ')}{given}")
+        parts.append(f"{where}{told}{given}")
     return "; ".join(parts)
 
 

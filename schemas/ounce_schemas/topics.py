@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 
 TASK_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+NAME_RULE = "use lower-case letters, digits and '-', 63 at most"
+"""The pattern in words."""
 
 
 def requests_topic(task: str) -> str:

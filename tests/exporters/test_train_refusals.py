@@ -52,7 +52,7 @@ def wrong_table(folder: Path, case: str) -> tuple[Path, str]:
             return table_file(folder, x=X[:9], y=X[:9] % 2), "has 9 rows: at least 40"
         case "one-member":
             y = ["a"] * (N - 1) + ["b"]
-            return table_file(folder, x=X, y=y), "class 'b' has 1 row"
+            return table_file(folder, x=X, y=y), "class 'b' has 1 row "
         case "nothing-to-learn-from":
             return table_file(folder, y=X % 2), "no column is left to predict 'y' from"
     raise AssertionError(case)

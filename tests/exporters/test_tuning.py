@@ -220,7 +220,7 @@ def test_the_command_tunes_a_ladder(
         kept.extend(recipes)
         return build_ladder(data, recipes, *more)
 
-    monkeypatch.setattr("ounce_exporters.command.build_ladder", build)
+    monkeypatch.setattr("ounce_exporters.making.build_ladder", build)
     only = [f"--only={name}" for name in LIGHT]
     monkeypatch.setattr("sys.argv", ["ounce", "train", *map(str, options), "--tune", "5", *only])
     with pytest.raises(SystemExit) as end:

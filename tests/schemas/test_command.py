@@ -1,13 +1,15 @@
 """The `ounce` command: lazy sub-commands, settings as options, errors as one line."""
 
+import importlib
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from ounce_schemas.command import (
     COMMANDS,
     grouped_command,
@@ -58,20 +60,90 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 'pip install "ounce[edge]"' in result.output
 
 
-def test_a_system_without_a_module_of_unix_is_told_so() -> None:
+WRONG = [
+    ("--data", "absent.csv", "--target", "y"),
+    (".", "--data", "absent.csv"),
+    ("--data", ".", "--columns", "a"),
+    ("--data", ".", "--task", "A b"),
+]
+ASKED = [(name, words) for name in COMMANDS for words in (("--help",), ("--no-such-option",))]
+ASKED += [(name, words) for name in ("train", "advise") for words in WRONG]
+
+
+@pytest.mark.parametrize(("name", "words"), ASKED)
+def test_help_and_wrong_options_import_nothing_that_takes_seconds(
+    name: str, words: tuple[str, ...]
+) -> None:
+    slow = ["torch", "sklearn", "scipy", "pandas", "pyarrow", "skl2onnx"]
+    if COMMANDS[name][1] != "edge":
+        slow.append("onnxruntime")
+    script = (
+        "import sys\nfrom ounce_schemas.command import main\n"
+        "try: main()\n"
+        "finally: print('imported:', *(m for m in {slow} if m in sys.modules))"
+    )
+    script = script.replace("{slow}", repr(slow))
+    told = subprocess.run(
+        [sys.executable, "-c", script, name, *words], capture_output=True, text=True
+    )
+    assert told.stdout.endswith("imported:\n")
+    assert told.returncode == 0 if words == ("--help",) else told.returncode in (1, 2)
+    assert "Traceback" not in told.stderr
+
+
+def run_without(module: str, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """Run a command of the extra `exporters` that imports a module which is not there."""
+
+    @click.command()
+    def lacking() -> None:
+        importlib.import_module(module)
+
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, "module_of_a_test", SimpleNamespace(command=lacking))
+    monkeypatch.setitem(COMMANDS, "train", ("module_of_a_test", "exporters", "text"))
+    return CliRunner().invoke(root, ["train"])
+
+
+def test_a_package_that_a_running_command_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run_without("package_that_is_absent", monkeypatch)
+    assert result.exit_code == 1
+    assert "`ounce train` needs the package 'package_that_is_absent'" in result.output
+    assert 'pip install "ounce[exporters]"' in result.output
+
+
+def test_a_module_of_ours_that_is_missing_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run_without("ounce_edge.absent", monkeypatch)
+    assert isinstance(result.exception, ModuleNotFoundError)
+
+
+def test_a_python_without_one_of_its_own_modules_is_told_so() -> None:
+    script = (
+        "import sys; sys.modules['_sqlite3'] = None\nfrom ounce_schemas.command import main; main()"
+    )
+    told = subprocess.run([sys.executable, "-c", script, "gateway"], capture_output=True, text=True)
+    assert (told.returncode, told.stderr) == (
+        1,
+        f"ounce: `ounce gateway` needs Python's module '_sqlite3', and {sys.executable} was built "
+        "without it: install Ounce in another Python, such as your distribution's\n",
+    )
+
+
+def test_help_needs_no_module_of_unix() -> None:
     script = (
         "import sys; sys.modules['fcntl'] = None\nfrom ounce_schemas.command import main; main()"
     )
-    helped, refused = (
-        subprocess.run([sys.executable, "-c", script, word], capture_output=True, text=True)
-        for word in ("--help", "worker")
+    helped = subprocess.run(
+        [sys.executable, "-c", script, "--help"], capture_output=True, text=True
     )
     assert (helped.returncode, helped.stderr) == (0, "")
-    assert (refused.returncode, refused.stderr) == (
-        1,
-        "ounce: `ounce worker` needs Linux or macOS: this system has no 'fcntl'. On Windows run it "
-        "in WSL2 or in a container\n",
-    )
+
+
+def test_windows_without_a_module_of_unix_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    result = run_without("fcntl", monkeypatch)
+    assert result.exit_code == 1
+    assert "`ounce train` needs Linux or macOS: this system has no 'fcntl'" in result.output
+    assert "On Windows run it in WSL2 or in a container" in result.output
 
 
 class Settings(BaseModel):

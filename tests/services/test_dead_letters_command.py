@@ -39,7 +39,7 @@ def test_options() -> None:
     ("arguments", "text"),
     [
         (["show", "toy", "12"], "'12' is not PARTITION:OFFSET"),
-        (["show", "Bad Name", "0:1"], "String should match pattern"),
+        (["show", "Bad Name", "0:1"], "use lower-case letters, digits and '-', 63 at most"),
         (["list", "toy", "--since", "soon"], "neither a duration such as 10m"),
         (["list", "toy", "--reason", "bad"], "'bad' is not one of"),
         (["replay", "toy"], "say which: PARTITION:OFFSET, or --reason, or --all"),

@@ -94,7 +94,10 @@ def show(cache: Path) -> None:
 
     Example: ounce engines list
     """
-    for engine in EngineCache(cache).list():
+    engines = EngineCache(cache).list()
+    if not engines:
+        click.echo(f"no engines in {cache}: `ounce engines build TASK` makes them", err=True)
+    for engine in engines:
         click.echo(f"{_name(engine)}  {engine.size_bytes / 1e6:.1f} MB  {engine.path.name[:12]}")
 
 

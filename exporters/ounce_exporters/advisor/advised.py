@@ -10,7 +10,6 @@ from ounce_schemas.errors import ArtifactError, DataError
 from ounce_schemas.refusals import describe
 from pydantic import ValidationError
 
-from ounce_exporters.recipe import TaskData
 from ounce_exporters.train_settings import TableSettings, TrainSettings
 
 _OF_TRAINING = ("models", "data", "report", "advice", "resume", "keep_lighter")
@@ -69,14 +68,14 @@ def caveat(advice: Advice) -> str | None:
     return f"the advice is to build nothing yet; this is the nearest plan. {why}"
 
 
-def check_same_data(path: Path, advice: Advice, data: TaskData) -> None:
+def check_same_data(path: Path, advice: Advice, sha256: str) -> None:
     """Refuse to build what was advised of other data.
 
     Raises:
         DataError: the rows differ.
     """
-    if data.sha256 != advice.data_sha256:
+    if sha256 != advice.data_sha256:
         raise DataError(
             f"{path}: the advice is of other rows than the table has (sha256 "
-            f"{advice.data_sha256[:12]}, not {data.sha256[:12]}): run ounce advise again"
+            f"{advice.data_sha256[:12]}, not {sha256[:12]}): run ounce advise again"
         )

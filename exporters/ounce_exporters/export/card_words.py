@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ounce_schemas.card import ModelCard, TrainingData
 from ounce_schemas.cells import as_text
 from ounce_schemas.task import CLUSTER_POWER, TaskSpec, TensorSpec
-from ounce_schemas.wording import counted
+from ounce_schemas.wording import counted, figure
 
 
 def tensor_line(tensor: TensorSpec) -> str:
@@ -43,7 +43,7 @@ def output_text(card: ModelCard, task: TaskSpec) -> str:
     less = f", each less {as_text(task.offset)}" if task.offset else ""
     return (
         f"Output `{card.output.name}`: value, lower and upper end of its interval{less}. A value "
-        f"is acceptable within ±{task.tolerance:g} of the truth."
+        f"is acceptable within ±{task.tolerance:,.12g} of the truth."
     )
 
 
@@ -81,7 +81,9 @@ def calibration_text(card: ModelCard, labels: Sequence[str]) -> str:
             f"Conformal p-values: the rank of a score among those of {c.n} normal validation "
             f"items. At most {c.false_alarms:.3%} of normal items are flagged, on average."
         )
-    return f"Split conformal: half width {c.half_width:.4g} from {c.n} validation items."
+    return (
+        f"Split conformal: half width {figure(c.half_width or 0, 4)} from {c.n} validation items."
+    )
 
 
 def explanation_text(card: ModelCard) -> str:

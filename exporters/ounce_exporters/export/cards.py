@@ -9,6 +9,7 @@ import yaml
 from ounce_schemas.card import AccuracyEstimate, ModelCard, OverallFigures
 from ounce_schemas.documents import CARD_FILE
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.wording import figure
 
 from ounce_exporters.example import EXAMPLE_FILE, ExampleRequest
 from ounce_exporters.export.card_words import (
@@ -78,11 +79,11 @@ def render_page(card: ModelCard, task: TaskSpec, example: ExampleRequest) -> str
     if card.regression:
         r = card.regression
         rows = [
-            ["mean absolute error", f"{r.mean_absolute_error:.4g}"],
-            ["root mean squared error", f"{r.root_mean_squared_error:.4g}"],
+            ["mean absolute error", figure(r.mean_absolute_error, 4)],
+            ["root mean squared error", figure(r.root_mean_squared_error, 4)],
             ["R²", f"{r.r2:.3f}"],
             ["share of true values in the interval", f"{r.interval_coverage:.3f}"],
-            ["width of the interval", f"{r.interval_width:.4g}"],
+            ["width of the interval", figure(r.interval_width, 4)],
         ]
         parts.append(_table(["figure (test)", "value"], rows))
     if card.groups is not None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import onnx
 from ounce_schemas.errors import DataError, ExportError
+from ounce_schemas.topics import NAME_RULE, TASK_NAME_PATTERN
 
 from ounce_exporters.cascades.planning import PlannedLadder, plan_ladder
 from ounce_exporters.crossfit import Trained
@@ -86,10 +87,8 @@ def model_name(text: str) -> str:
 
 
 def _check_name(name: str, judges: Judges) -> None:
-    if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name) is None:
-        raise DataError(
-            f"model name {name!r}: use lower-case letters, digits and '-', 63 at most (--name)"
-        )
+    if re.fullmatch(TASK_NAME_PATTERN, name) is None:
+        raise DataError(f"model name {name!r}: {NAME_RULE} (--name)")
     for card in judges.cards:
         if card.model == name and card.training.n_train:
             raise DataError(

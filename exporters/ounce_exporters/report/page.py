@@ -8,7 +8,7 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import MODEL_FILE
 from ounce_schemas.errors import ArtifactError
-from ounce_schemas.wording import counted
+from ounce_schemas.wording import counted, figure
 
 from ounce_exporters.export.artifacts import REPORT_FILE, read_cards, write_file
 from ounce_exporters.recipe import TaskData
@@ -50,7 +50,7 @@ def render(folder: Path, data: TaskData, cards: Sequence[ModelCard]) -> str:
 def _acceptable(data: TaskData) -> str:
     task = data.spec
     if task.kind == "regression":
-        return f"An answer is acceptable within ±{task.tolerance:g} of the truth."
+        return f"An answer is acceptable within ±{task.tolerance:,.12g} of the truth."
     measured = "" if task.measure.is_plain else f" Models are judged by {task.measure}."
     return f"An answer is acceptable where its label is right.{escape(measured)}"
 
@@ -83,7 +83,12 @@ def _figures(card: ModelCard) -> list[str]:
     if card.regression is not None:
         r = card.regression
         errors = (r.mean_absolute_error, r.root_mean_squared_error)
-        return [*found, *(f"{e:.4g}" for e in errors), f"{r.r2:.3f}", f"{r.interval_coverage:.1%}"]
+        return [
+            *found,
+            *(figure(e, 4) for e in errors),
+            f"{r.r2:.3f}",
+            f"{r.interval_coverage:.1%}",
+        ]
     o = card.overall
     if o is None:  # a card of an earlier training
         return [*found, *[""] * 7]

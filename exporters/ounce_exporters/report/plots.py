@@ -134,7 +134,7 @@ def importances(found: Sequence[Importance]) -> str:
             f'<rect class="bar" x="{left}" y="{y}" width="{width:.1f}" height="{_ROW - 5}"/>',
             f'<line class="axis" x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" '
             f'y1="{y + 6.5}" y2="{y + 6.5}"/>',
-            f'<text class="tick" x="{ends[1] + 4:.1f}" y="{y + 11}">{item.lost:.3f}</text>',
+            f'<text class="tick" x="{ends[1] + 4:.1f}" y="{y + 11}">{item.lost:z.3f}</text>',
         ]
     return picture("Importances: what is lost where an input is shuffled", parts,
                    16 + len(shown) * _ROW)  # fmt: skip

@@ -3,10 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 
 WIDTH, HEIGHT = 360, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 40
+_LABEL = 24
+"""Pixels that the label of the y axis takes, with the gap beside the ticks."""
 _TICKS = 5
 LETTER = 6.5
 """Pixels that a letter of a tick takes, about."""
@@ -24,12 +27,18 @@ class Frame:
     """Whether x is a logarithm to base 10: ticks show what it is of."""
     marks: list[str] = field(default_factory=list)
 
+    @cached_property
+    def left(self) -> float:
+        """Pixels before the y axis: room for its label and the longest of its ticks."""
+        longest = max((len(short(value)) for value in ticks(*self.y)), default=0)
+        return max(_LEFT, _LABEL + LETTER * longest)
+
     def at(self, x: float, y: float) -> tuple[float, float]:
         """A point in pixels."""
         across = (x - self.x[0]) / (self.x[1] - self.x[0])
         up = (y - self.y[0]) / (self.y[1] - self.y[0])
         return (
-            _LEFT + across * (WIDTH - _LEFT - _RIGHT),
+            self.left + across * (WIDTH - self.left - _RIGHT),
             HEIGHT - _BOTTOM - up * (HEIGHT - _TOP - _BOTTOM),
         )
 
@@ -122,7 +131,7 @@ def power_ticks(low: float, high: float) -> list[tuple[float, str]]:
 def short(value: float) -> str:
     """A number as briefly as a tick needs it."""
     text = f"{value:.4g}"
-    return "0" if float(text) == 0 else text
+    return "0" if float(text) == 0 else f"{float(text):,.12g}"  # no exponent but of tiny ones
 
 
 def padded(low: float, high: float) -> tuple[float, float]:

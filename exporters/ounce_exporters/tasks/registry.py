@@ -30,8 +30,8 @@ class TaskModule(Protocol):
         ...
 
 
-def find_task(name: str) -> TaskModule:
-    """Import a task's module.
+def check_name(name: str) -> None:
+    """Refuse a name that no task has.
 
     Raises:
         DataError: there is no task of this name.
@@ -41,4 +41,25 @@ def find_task(name: str) -> TaskModule:
             f"unknown task {name!r}: choose one of {', '.join(TASKS)}, or train on a table of "
             "your own with --data FILE --target COLUMN"
         )
+
+
+def check_free(name: str) -> None:
+    """Refuse a name for the task of a table that a task which ships has.
+
+    Raises:
+        DataError: there is such a task.
+    """
+    if name in TASKS:
+        raise DataError(
+            f"{name!r} is a task that ships: give the table's task another name with --task NAME"
+        )
+
+
+def find_task(name: str) -> TaskModule:
+    """Import a task's module.
+
+    Raises:
+        DataError: there is no task of this name.
+    """
+    check_name(name)
     return cast(TaskModule, importlib.import_module(TASKS[name]))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ounce_exporters.recipe import TaskData
+from ounce_exporters.training.neural import run
 
 _STRETCHES = 10
 _NOISE = 0.05
@@ -147,9 +148,31 @@ _FAR = 1e3
 """Standard deviations; no value is so far from the mean that matters."""
 
 
+_LEAST_SPREAD = 1e-4
+"""Of a statistic over the training rows, in standard deviations of its channel. Below, it is the
+rounding of 32-bit numbers: series of mean 0 and deviation 1 each have such means."""
+
+
+class _Varying(nn.Module):
+    """Statistics, with zeros for those that are the same in all sequences but for rounding."""
+
+    varies: Tensor
+
+    def __init__(self, statistics: Statistics, sequences: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.statistics = statistics
+        spread = run(statistics.eval(), sequences).std(axis=0)
+        self.register_buffer("varies", torch.from_numpy(spread > _LEAST_SPREAD).float())
+
+    def forward(self, sequences: Tensor) -> Tensor:
+        found: Tensor = self.statistics(sequences) * self.varies
+        return found
+
+
 def statistics(data: TaskData) -> nn.Module:
     """The extractor of statistics."""
-    return Statistics(Steps(data.train.inputs[data.spec.inputs[0].name]))
+    sequences = data.train.inputs[data.spec.inputs[0].name]
+    return _Varying(Statistics(Steps(sequences)), sequences)
 
 
 def _with_mark(values: Tensor, present: Tensor) -> Tensor:

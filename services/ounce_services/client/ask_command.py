@@ -29,7 +29,7 @@ _NOT_EXPLAINED = {
 }
 _NOTES = {
     "unknown_text": "a text of the request is none that the models have learned",
-    "unseen_missing": "a value is missing that no row missed which the models have learned",
+    "unseen_missing": "a value is missing in a column that had no gap in training",
 }
 """What marks of an answer mean to who asked."""
 _MOST_SILENT = 2

@@ -137,5 +137,6 @@ def _get(url: str, timeout_s: float, most_bytes: int) -> tuple[int, str]:
         with e:
             return e.code, e.read(_LINE_BYTES).decode(errors="replace")
     except (OSError, http.client.HTTPException) as e:
-        why = getattr(e, "reason", None) or e
+        why = getattr(e, "reason", None) or e  # of what urllib wraps
+        why = getattr(why, "strerror", None) or why
         raise PageError(f"no worker at {url} ({why}): start it, or check its --metrics-port") from e

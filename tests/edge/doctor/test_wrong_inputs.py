@@ -14,7 +14,10 @@ TASK, AWAY = "--task=digits", ["--kafka=127.0.0.1:1", "--kafka-timeout-s=0.1"]
     [
         (["--kafka=h:1"], "Missing option '--task'"),
         ([TASK], "Missing option '--kafka'"),
-        (["--task=Di gits", "--kafka=h:1"], "task.0: String should match pattern"),
+        (
+            ["--task=Di gits", "--kafka=h:1"],
+            "task.0: use lower-case letters, digits and '-', 63 at most (given: ",
+        ),
         ([TASK, "--kafka=h:1", "--metrics-port=99999"], "metrics_port: Input should be less"),
         ([TASK, "--kafka=h:1", "--traces=localhost:4318"], "traces: String should match pattern"),
         ([TASK, "--kafka=h:1", "--when-no-offsets=soon"], "when_no_offsets:"),

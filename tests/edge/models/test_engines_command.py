@@ -127,3 +127,10 @@ def test_a_gpu_that_rtx_does_not_know_is_told(monkeypatch: pytest.MonkeyPatch) -
     native, rtx = found_with((8, 9), monkeypatch)
     assert native.can_run
     assert rtx.can_run
+
+
+def test_a_cache_without_engines_says_how_they_are_made(tmp_path: Path) -> None:
+    listed = run("list", "--cache", tmp_path / "engines")
+    assert (listed.exit_code, listed.stdout) == (0, "")
+    assert "no engines in " in listed.stderr
+    assert "`ounce engines build TASK` makes them" in listed.stderr

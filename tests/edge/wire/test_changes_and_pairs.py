@@ -28,6 +28,31 @@ def test_a_row_that_was_deleted_is_not_answered(body: Any) -> None:
     assert "it tells that a row was deleted" in why_not(body)
 
 
+@pytest.mark.parametrize(
+    ("body", "operation"),
+    [
+        (
+            {"data": None, "database": "d", "table": "t", "isDdl": True, "type": "ALTER",
+             "sql": "ALTER TABLE t ADD COLUMN c INT"},
+            "alter",
+        ),
+        ({"data": None, "database": "d", "isDdl": True, "type": "QUERY", "table": ""}, "query"),
+        (
+            {"database": "d", "table": "t", "type": "table-alter", "old": {}, "def": {},
+             "sql": "alter table t add c int"},
+            "table-alter",
+        ),
+        ({"before": None, "after": None, "source": SOURCE, "op": "t"}, "truncate"),
+        ({"table": "T", "op_type": "T", "before": None, "after": None}, "truncate"),
+        ({"data": None, "database": "d", "table": "t", "isDdl": False, "type": "TRUNCATE"},
+         "truncate"),
+    ],
+)  # fmt: skip
+def test_a_change_of_a_table_is_told_as_what_it_is(body: Any, operation: str) -> None:
+    told = why_not(body)
+    assert f"it tells of a change of a table ({operation!r}), which holds no row" in told
+
+
 def test_a_row_that_debezium_wrote_flat_is_read_where_it_was_not_deleted() -> None:
     batch, rejected = read({**ROW, "__deleted": "false", "__op": "u"}, CLIMATE)
     assert rejected == []

@@ -52,7 +52,10 @@ def test_errors_at_start_up_are_one_clear_line(
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--task=../digits", "--kafka=x:1"], "task.0: String should match pattern"),
+        (
+            ["--task=../digits", "--kafka=x:1"],
+            "task.0: use lower-case letters, digits and '-', 63 at most (given: ",
+        ),
         (["--task=digits"], "Missing option '--kafka'"),
         (["--kafka=x:1"], "Missing option '--task'"),
         (["--task=digits", "--kafka=x:1", "--metrics-port=many"], "metrics_port: "),

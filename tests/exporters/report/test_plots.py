@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from ounce_exporters.report import plots
-from ounce_exporters.report.svg import WIDTH, Frame, padded, power_ticks, ticks
+from ounce_exporters.report.svg import LETTER, WIDTH, Frame, padded, power_ticks, short, ticks
 from ounce_schemas.card import (
     AccuracyEstimate,
     GroupFigures,
@@ -21,6 +21,18 @@ from ounce_schemas.card import (
 def texts(svg: str) -> list[str]:
     """What a reader sees, in order."""
     return [e.text or "" for e in ElementTree.fromstring(svg).iter("text")]
+
+
+def test_a_large_tick_has_no_exponent() -> None:
+    values = (0.0, -0.25, 0.1 + 0.2, 2500.0, 290_000.0, -12_000_000.0)
+    assert [short(v) for v in values] == ["0", "-0.25", "0.3", "2,500", "290,000", "-12,000,000"]
+
+
+def test_long_ticks_of_the_y_axis_are_not_cut_off() -> None:
+    svg = Frame((0.0, 1.0), (-500_000.0, 500_000.0), "x", "y").svg("residuals")
+    found = [e for e in ElementTree.fromstring(svg).iter("text") if e.get("class") == "tick end"]
+    assert next(e.text for e in found) == "-400,000"
+    assert all(float(e.get("x", 0)) - LETTER * len(e.text or "") > 12 for e in found)
 
 
 @pytest.mark.parametrize(
@@ -94,12 +106,13 @@ def test_the_greatest_importances_come_first_and_negative_ones_have_no_bar() -> 
     found = [
         Importance(input="noise", lost=-0.01, spread=0.004),
         Importance(input="main & only", lost=0.3, spread=0.01),
+        Importance(input="idle", lost=-0.0003, spread=0.004),
     ]
     svg = plots.importances(found)
-    assert texts(svg) == ["main & only", "0.300", "noise", "-0.010"]
+    assert texts(svg) == ["main & only", "0.300", "idle", "0.000", "noise", "-0.010"]
     widths = [float(e.get("width", "")) for e in ElementTree.fromstring(svg).iter("rect")]
     assert widths[0] > 100
-    assert widths[1] == 0
+    assert widths[1:] == [0, 0]
 
 
 def test_a_learning_curve_has_both_lines() -> None:

@@ -216,3 +216,25 @@ def test_statistics_are_those_of_the_steps_that_are_there() -> None:
     found = run(Statistics(steps).eval(), sequences)[0] * np.sqrt(2 / 3) + 1
     np.testing.assert_allclose(found[[0, 1, 3, 4]], [6.0, 3.0, 1.0, 6.0], rtol=1e-5)
     np.testing.assert_allclose(found[6], 4.0, rtol=1e-5)  # the mean of the last third
+
+
+def test_series_of_mean_0_and_deviation_1_are_exported_by_their_statistics(tmp_path: Path) -> None:
+    """Their means and deviations differ by rounding alone, which no two programs round alike."""
+    path = write_ts(tmp_path / "waves.ts", 60)
+    head, body = path.read_text().split("@data\n")
+    lines = []
+    for line in body.splitlines():
+        *channels, label = line.split(":")
+        values = np.array([channel.split(",") for channel in channels], float)
+        values = (values - values.mean(axis=1, keepdims=True)) / values.std(axis=1, keepdims=True)
+        lines.append(
+            ":".join([*(",".join(f"{v:.8f}" for v in channel) for channel in values), label])
+        )
+    path.write_text(head + "@data\n" + "\n".join(lines) + "\n")
+    data, _ = loaded(path)
+    write_task(tmp_path / "t", data.spec, data.test)
+    for recipe in recipes(data):
+        if recipe.name in ("logistic-regression", "gradient-boosting"):
+            trained = train(recipe, data, 0, lambda share: None)
+            card = export_model(data, recipe, trained, tmp_path / "t", 0)
+            assert card.parity.agreement == 1.0

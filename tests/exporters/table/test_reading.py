@@ -58,6 +58,7 @@ PLAIN = text(rows())
         (PLAIN.replace("\n", "\r\n"), "',' separated, UTF-8, header in line 1"),
         ("# device 17\n# firmware 2\n" + PLAIN, "',' separated, UTF-8, header in line 3"),
         ("Report of pump 17\n\nmade,today\n\n" + PLAIN, "',' separated, UTF-8, header in line 5"),
+        ("Pump 17,,\nMay,,\n,,\n" + PLAIN, "',' separated, UTF-8, header in line 4"),
         (PLAIN.partition("\n")[2], None),
     ],
 )
@@ -224,3 +225,8 @@ def test_single_quotes_around_all_cells_of_a_column_are_taken_off(tmp_path: Path
     assert table.frame["a"].tolist()[:2] == ["0.5", "1.5"]
     assert set(table.frame["c"]) == {"ok", ""}
     assert "the quotes ' around the cells are taken off: a, b, c" in table.notices
+
+
+def test_a_first_row_with_gaps_is_no_title(tmp_path: Path) -> None:
+    table = read(tmp_path, "Oslo,,\n" + "\n".join(rows()), "2", header=False)
+    assert len(table.frame) == N + 1

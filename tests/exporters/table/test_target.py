@@ -79,7 +79,7 @@ def test_rare_classes_are_left_out_with_their_rows() -> None:
         (["", ""], "target 'y' is empty in all 2 rows"),
         ([0.5, np.inf, 1.0], "infinite or too large"),
         (["2026-01-01", "2026-01-02", "2026-01-03"], "target 'y' holds dates"),
-        (["a"] * 20 + ["b"], "two classes of 8 rows or more are needed, .* class 'b' has 1 row"),
+        (["a"] * 20 + ["b"], "two classes of 8 rows or more are needed, .* class 'b' has 1 row "),
     ],
 )
 def test_a_target_that_can_not_be_learned_is_named(cells: list[object], text: str) -> None:

@@ -1,26 +1,31 @@
 """A change of a database's row, as change data capture writes it: the row counts as it is after.
 
 Debezium, GoldenGate, Maxwell, Canal, AWS DMS and DynamoDB's streams each name the parts in their
-own way. A row that was deleted is no input: to answer it would be to answer what is gone.
+own way. A row that was deleted is no input: to answer it would be to answer what is gone. Of some
+changes the whole table is the subject, as of ALTER and TRUNCATE. They hold no row.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from ounce_schemas.errors import InvalidMessageError, Reason
+from ounce_schemas.wording import shown
 
 from ounce_edge.wire.formats.json_text import is_json_like, read_document
 
 _OPERATIONS = ("op", "op_type", "type", "operation", "eventName")
 _DELETES = frozenset({"d", "delete", "remove"})
+_TRUNCATES = frozenset({"t", "truncate"})
 
 
 def row_after(document: Mapping[str, Any]) -> Any:
     """The row, or rows, that a document says a change has left; None where it tells of none.
 
     Raises:
-        InvalidMessageError: the row was deleted.
+        InvalidMessageError: the row was deleted, or the change is one of the table.
     """
+    if document.get("isDdl") is True or {"sql", "def"} <= document.keys():  # Canal's, Maxwell's
+        raise _of_table(_operation(document))
     images = {"before", "after"} & document.keys()
     if len(images) == 2 or (images and _operation(document)):
         after = document.get("after")
@@ -32,6 +37,8 @@ def row_after(document: Mapping[str, Any]) -> Any:
         after, document = document.get("data"), about
     else:
         return None
+    if after is None and _operation(document) in _TRUNCATES:
+        raise _of_table("truncate")
     if after is None or _operation(document) in _DELETES:
         raise _deleted()
     if isinstance(after, str) and is_json_like(after.encode()):  # Debezium's of MongoDB
@@ -54,6 +61,15 @@ def _deleted() -> InvalidMessageError:
         Reason.MISSING_INPUT,
         "it tells that a row was deleted, which leaves nothing to answer; let the connector send "
         "inserts and updates alone",
+    )
+
+
+def _of_table(operation: str) -> InvalidMessageError:
+    named = f" ({shown(operation)})" if operation else ""
+    return InvalidMessageError(
+        Reason.MISSING_INPUT,
+        f"it tells of a change of a table{named}, which holds no row to answer; let the connector "
+        "send inserts and updates alone",
     )
 
 

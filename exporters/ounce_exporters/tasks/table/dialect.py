@@ -153,6 +153,7 @@ def _find_start(records: Sequence[Record], *, given: bool) -> tuple[int, int]:
     if given:
         return 0, width
     first = next(i for i, (_, cells) in enumerate(records) if len(cells) == width)
+    first += _count_titles([cells for _, cells in records[first:]])
     short = first - 1
     # A header may lack a name for the first or last column, unless the next line is a header.
     if (
@@ -163,6 +164,16 @@ def _find_start(records: Sequence[Record], *, given: bool) -> tuple[int, int]:
     ):
         return short, width
     return first, width
+
+
+def _count_titles(rows: Sequence[Sequence[str]]) -> int:
+    """Lines above a full header that a spreadsheet has filled up with separators."""
+    width = len(rows[0])
+    filled = [sum(cell != "" for cell in cells) for cells in rows]
+    n = next((i for i, count in enumerate(filled) if 3 * count > width), 0)
+    if len(rows[n]) != width or filled[n] < 2 / 3 * width:
+        return 0
+    return 0 if any(_is_number(cell) for cells in rows[: n + 1] for cell in cells) else n
 
 
 def _is_header(cells: Sequence[str], below: Sequence[Record]) -> bool:

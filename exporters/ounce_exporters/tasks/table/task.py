@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TaskKind, TaskSpec, TensorSpec
-from ounce_schemas.topics import TASK_NAME_PATTERN
 from ounce_schemas.wording import counted
 from pandas.api.types import is_numeric_dtype
 
+from ounce_exporters.data_checks import check_task_name
 from ounce_exporters.groups import group_names
 from ounce_exporters.recipe import Groups, TaskData
 from ounce_exporters.tasks.folds import with_folds
@@ -64,10 +64,7 @@ def load(
     Raises:
         DataError: the table can't be read or learned from.
     """
-    if re.match(TASK_NAME_PATTERN, name) is None:
-        raise DataError(
-            f"task name {name!r}: use lower-case letters, digits and '-', 63 at most (--task NAME)"
-        )
+    check_task_name(name)
     target, options = with_window(path, *as_folder(path, target, options))
     check_kind(target, options)
     rows = read_rows(path, target, options)

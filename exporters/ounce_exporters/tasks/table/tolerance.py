@@ -51,8 +51,8 @@ def with_tolerance(data: TaskData, target: str, *, shuffle: bool) -> tuple[TaskD
     features = np.concatenate(columns, axis=1)
     chosen = default_tolerance(features, data.train.targets[some], units, shuffle=shuffle)
     line = (
-        f"a prediction within ±{chosen.value:g} of {target!r} counts as acceptable: a quick model "
-        f"reaches that for {SHARE:.0%} of rows it has not seen, the median for "
+        f"a prediction within ±{chosen.value:,.12g} of {target!r} counts as acceptable: a quick "
+        f"model reaches that for {SHARE:.0%} of rows it has not seen, the median for "
         f"{chosen.constant:.0%} (change it with --tolerance)"
     )
     spec = data.spec.model_copy(update={"tolerance": chosen.value})
