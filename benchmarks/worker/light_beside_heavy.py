@@ -192,7 +192,7 @@ def _arrivals(serving: Pipeline, load: Load, seed: int) -> list[tuple[float, boo
     """Seconds from the start and whether it is heavy, of each message, the last one first."""
     view = serving.plans.view(time.perf_counter())
     largest = view.always_best(BURST)
-    every_s = view.expected_ms(largest, BURST) / 1e3 / load.heavy_share
+    every_s = view.calls[largest, BURST].expected_ms / 1e3 / load.heavy_share
     rng = np.random.default_rng(seed)
     light_s = np.cumsum(rng.exponential(1 / load.light_per_s, int(load.light_per_s * load.seconds)))
     bursts_s = np.arange(0.0, load.seconds, every_s)

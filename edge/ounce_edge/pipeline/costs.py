@@ -67,7 +67,7 @@ def _in_objective(
     view = job.view
     best = view.always_best(len(job.group.items))
     if objective is Objective.MEMORY:
-        return view.cost_of(job.group.plan, 1), view.cost_of(best, 1)
+        return view.calls[job.group.plan, 1].cost, view.calls[best, 1].cost
     per_ms = [model.cost_per_ms(objective) for model in job.edition.plans.models]
     best_model = job.route.plans[best].steps[0].model
     return outcome.cost(answered.n_steps, per_ms), best_ms * per_ms[best_model]

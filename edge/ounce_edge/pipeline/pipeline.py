@@ -182,7 +182,7 @@ class Pipeline:
             job = Job(edition, chosen.route, chosen.view, schedule.by_cost, group, some, chosen_s)
             left_ms = decided.left_ms[group.items] - (self._clocks.steady() - began_s) * 1e3
             if i < len(now.beside):
-                takes_ms = chosen.view.expected_ms(group.plan, len(group.items))
+                takes_ms = chosen.view.calls[group.plan, len(group.items)].expected_ms
                 self._in_flight.start(job, partial(job.run, left_ms, self._clocks.steady), takes_ms)
             else:
                 self._answer(job, job.run(left_ms, self._clocks.steady), publish, report)

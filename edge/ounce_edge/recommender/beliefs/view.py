@@ -91,20 +91,8 @@ class View:
         """The most accurate single model, of equals the lightest: savings are held against it."""
         return self.compared(n_items).always_best
 
-    def cost_of(self, plan: int, n_items: int) -> float:
-        """Expected cost of one call with `n_items`, in the policy's objective."""
-        return curve_at(self.cost[plan], n_items)
-
-    def expected_ms(self, plan: int, n_items: int) -> float:
-        """Expected compute of one call with `n_items`."""
-        return curve_at(self.median_ms[plan], n_items)
-
-    def finish_ms(self, plan: int, n_items: int) -> float:
-        """99th percentile of the time until a batch of `n_items` is answered."""
-        return curve_at(self.p99_ms[plan], n_items)
-
     def finish_each_ms(self, n_items: int) -> Sequence[float]:
-        """`finish_ms` of every plan; worked out once."""
+        """`CallForecast.finish_ms` of every plan; worked out once."""
         found = self._finish_each_ms.get(n_items)
         if found is None:
             if len(self._finish_each_ms) >= _MOST_COMPARED:
@@ -114,16 +102,13 @@ class View:
 
     @cached_property
     def fastest_alone_ms(self) -> float:
-        """The least of them, of the usable plans: with less time left, a message is late."""
+        """The least `finish_alone_ms` of the usable plans: with less time left, a message is
+        late."""
         return min(self.finish_alone_ms(p) for p in self.usable)
 
     def finish_alone_ms(self, plan: int) -> float:
-        """`finish_ms` of one message."""
+        """`CallForecast.finish_ms` of one message."""
         return self.p99_ms[plan][0]
-
-    def usual_finish_ms(self, plan: int, n_items: int) -> float:
-        """Expected time until a batch of `n_items` is answered: what those behind it wait."""
-        return curve_at(self.usual_ms[plan], n_items)
 
     def most_within(self, plan: int, budget_ms: float, most: int) -> int:
         """The largest batch, `most` at most, that is answered within `budget_ms` 99 times in 100; 0
@@ -154,7 +139,7 @@ class CallForecast(NamedTuple):
     """What is expected of one call."""
 
     usual_ms: float
-    """Until its answers are published, as it usually is."""
+    """Until its answers are published, as it usually is: what those behind it wait."""
     finish_ms: float
     """99th percentile of the same."""
     expected_ms: float

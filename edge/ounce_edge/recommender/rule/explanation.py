@@ -91,13 +91,13 @@ def assess(
     return [
         Assessment(
             plan=view.names[p],
-            cost=view.cost_of(p, n_items) / n_items,
-            p99_ms=view.finish_ms(p, n_items),
+            cost=view.calls[p, n_items].cost / n_items,
+            p99_ms=view.calls[p, n_items].finish_ms,
             accuracy=view.accuracy[p],
             accuracy_low=view.accuracy_low[p],
             in_service=p not in rest,
             accurate_enough=view.accuracy_low[p] >= min_accuracy,
-            quick_enough=view.finish_ms(p, n_items) <= remaining_ms,
+            quick_enough=view.calls[p, n_items].finish_ms <= remaining_ms,
         )
         for p in [*order, *rest]
     ]

@@ -43,7 +43,7 @@ def late_groups(
             fits = view.most_within(plan, budget_ms, len(here))
             if fits:
                 groups.append(Group(plan, Choice.FALLBACK_LATE, here[:fits]))
-                budget_ms -= view.finish_ms(plan, fits)
+                budget_ms -= view.calls[plan, fits].finish_ms
         rest = here[fits:]
     if len(rest):  # lose as little of others' time as possible
         fastest = min(compared.by_cost, key=view.finish_each_ms(len(rest)).__getitem__)
