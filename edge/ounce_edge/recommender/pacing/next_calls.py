@@ -103,17 +103,16 @@ class NextCallsMemory:
         """By the messages' rungs in the frontier. Where none is late, these are ascending. Else
         they are in the order of the messages, those of late ones inverted (`~`)."""
 
-    def find(
-        self, view: View, left_ms: Floats, floors: Floats, slice_ms: float, fallback: Fallback
-    ) -> NextCalls | None:
-        """What to run while no overload lasts and nothing is explored; None where it is not known
-        without the rule. Arguments are as in `Circumstances`."""
+    def find(self, now: Circumstances) -> NextCalls | None:
+        """What to run; None where it is not known without the rule, as while an overload lasts or
+        where something is explored."""
+        view, floors, fallback = now.view, now.floors, now.fallback
         n = len(floors)
-        if n > FEW:
+        if n > FEW or now.overload_lasts or now.draws is not None:
             return None
         sure, fastest_ms = view.compared(n).floors, view.fastest_alone_ms
         rungs = [bisect_left(sure, floor) for floor in floors.tolist()]
-        left = left_ms.tolist()
+        left = now.left_ms.tolist()
         least_ms = min(left)
         if least_ms >= fastest_ms:
             key = tuple(sorted(rungs))
@@ -129,7 +128,7 @@ class NextCallsMemory:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             short = self._known[key] = _short_calls(view, key, floors, fallback)
-        if short and short.finish_ms <= least_ms and short.slice_ms <= slice_ms:
+        if short and short.finish_ms <= least_ms and short.slice_ms <= now.slice_ms:
             return short.calls
         return None
 
