@@ -19,7 +19,7 @@ from ounce_schemas.request import (
 from ounce_schemas.topics import dead_letters_topic, predictions_topic
 from prometheus_client import Counter
 
-from ounce_edge.broker.publishing import ProducerSettings
+from ounce_edge.broker.delivery.publishing import ProducerSettings
 from ounce_edge.gateway.patterns import is_text
 from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session

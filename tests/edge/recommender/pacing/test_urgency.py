@@ -5,13 +5,13 @@ import time
 
 import numpy as np
 import pytest
-from ounce_edge.broker import consumer as consumption
+from ounce_edge.broker.reading import consumer as consumption
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.turn import Turn
 from ounce_edge.recommender.pacing.poll_size import LEAST_POLL, Pace
 from ounce_edge.recommender.pacing.urgency import POLLS_AHEAD, before_reading
-from ounce_edge.worker.serving import Serving
-from ounce_edge.worker.sliced import POLL_SLICES
+from ounce_edge.worker.serving.serving import Serving
+from ounce_edge.worker.serving.sliced import POLL_SLICES
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, served
 from tests.support.edge.pipelines import GOOD, NOW_S, pipeline, prediction
@@ -124,7 +124,7 @@ def test_partitions_are_paused_only_when_there_is_no_room_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now_s = time.perf_counter()
-    monkeypatch.setattr("ounce_edge.broker.consumer.time.perf_counter", lambda: now_s)
+    monkeypatch.setattr("ounce_edge.broker.reading.consumer.time.perf_counter", lambda: now_s)
     client, room = FakeClient(5), [0]
     draining = Draining(client, room)
     assert draining._take(0.0, 100)[0] == []

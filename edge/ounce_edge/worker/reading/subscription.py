@@ -8,15 +8,15 @@ from confluent_kafka import Message
 from faststream import AckPolicy
 from faststream.confluent import KafkaBroker
 
-from ounce_edge.broker.consumer import (
+from ounce_edge.broker.reading.consumer import (
     keep_records,
     keep_undecoded,
     quiet_logger,
     use_draining_consumers,
 )
-from ounce_edge.broker.consumer_hooks import ConsumerHooks
+from ounce_edge.broker.reading.consumer_hooks import ConsumerHooks
 from ounce_edge.broker.strangers import WORKER_CLIENT_ID
-from ounce_edge.worker.partitions import Partitions
+from ounce_edge.worker.reading.partitions import Partitions
 from ounce_edge.worker.settings import WorkerSettings
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """How many more records may wait."""
 
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.worker.serving.tasks import Tasks
 from ounce_edge.worker.settings import WorkerSettings
-from ounce_edge.worker.tasks import Tasks
 
 
 class Room:

@@ -8,11 +8,11 @@ from functools import partial
 
 from confluent_kafka import TopicPartition
 
-from ounce_edge.broker.base import Delivery
-from ounce_edge.broker.refusals import Refused
+from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.delivery.refusals import Refused
 from ounce_edge.pipeline.reports import Report
 from ounce_edge.wire.records import Record
-from ounce_edge.worker.tasks import Tasks
+from ounce_edge.worker.serving.tasks import Tasks
 
 PATIENCE_S = 2.0
 """So long answers wait for the batch before theirs, and nothing else is done. After that the worker

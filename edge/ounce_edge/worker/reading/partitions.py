@@ -7,17 +7,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from confluent_kafka import Consumer, TopicPartition
 from ounce_schemas.errors import OunceError
 
-from ounce_edge.broker.answered import Answered
-from ounce_edge.broker.base import Delivery
 from ounce_edge.broker.broker_view import Partition
-from ounce_edge.broker.positions import Positions
-from ounce_edge.broker.starts import Start, Starts
+from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.reading.answered import Answered
+from ounce_edge.broker.reading.positions import Positions
+from ounce_edge.broker.reading.starts import Start, Starts
 from ounce_edge.telemetry.health import Health
 from ounce_edge.wire.records import Record
-from ounce_edge.worker.commits import Commits
-from ounce_edge.worker.reading_news import ReadingNews
-from ounce_edge.worker.rereading import Rereading, place_of, show
-from ounce_edge.worker.serving import Serving
+from ounce_edge.worker.reading.commits import Commits
+from ounce_edge.worker.reading.news import ReadingNews
+from ounce_edge.worker.reading.rereading import Rereading, place_of, show
+from ounce_edge.worker.serving.serving import Serving
 
 logger = logging.getLogger(__name__)
 

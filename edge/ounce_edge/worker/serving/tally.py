@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from ounce_schemas.event import EventKind
 
-from ounce_edge.broker.refusals import Refused
+from ounce_edge.broker.delivery.refusals import Refused
 from ounce_edge.pipeline.reports import Report
 from ounce_edge.pipeline.tenants import tenant_of
 from ounce_edge.telemetry.events import Events

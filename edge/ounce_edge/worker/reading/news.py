@@ -9,7 +9,7 @@ from ounce_schemas.event import EventKind
 from ounce_schemas.wording import counted
 
 from ounce_edge.broker.broker_view import Partition
-from ounce_edge.broker.starts import Start
+from ounce_edge.broker.reading.starts import Start
 from ounce_edge.broker.strangers import Stranger
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics

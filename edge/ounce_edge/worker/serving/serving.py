@@ -13,7 +13,7 @@ from confluent_kafka import TopicPartition
 from ounce_schemas.event import EventKind
 from ounce_schemas.topics import requests_topic
 
-from ounce_edge.broker.base import Delivery
+from ounce_edge.broker.delivery.base import Delivery
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.evidence.incidents import Incident
 from ounce_edge.pipeline.edition import Edition
@@ -26,14 +26,14 @@ from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.telemetry.tracing import Tracing
 from ounce_edge.telemetry.trial_counts import TrialCounts
 from ounce_edge.wire.records import Record
-from ounce_edge.worker.labelling import Labelling
-from ounce_edge.worker.mode import Mode
-from ounce_edge.worker.room import Room
+from ounce_edge.worker.serving.labelling import Labelling
+from ounce_edge.worker.serving.mode import Mode
+from ounce_edge.worker.serving.room import Room
+from ounce_edge.worker.serving.sliced import Sliced
+from ounce_edge.worker.serving.tally import Tally
+from ounce_edge.worker.serving.tasks import Tasks
+from ounce_edge.worker.serving.transacted import Transacted
 from ounce_edge.worker.settings import WorkerSettings
-from ounce_edge.worker.sliced import Sliced
-from ounce_edge.worker.tally import Tally
-from ounce_edge.worker.tasks import Tasks
-from ounce_edge.worker.transacted import Transacted
 
 logger = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from itertools import chain, repeat
 from confluent_kafka import Consumer, Producer, TopicPartition
 from ounce_schemas.errors import BrokerError
 
-from ounce_edge.broker.base import Confirmed
-from ounce_edge.broker.publishing import PRODUCER_SETTINGS, Publishing, produce
-from ounce_edge.broker.refusals import Entry, Failures, Refusal, Refusals, as_entries
-from ounce_edge.broker.stall_watch import StallWatch, why_unconfirmed
+from ounce_edge.broker.delivery.base import Confirmed
+from ounce_edge.broker.delivery.publishing import PRODUCER_SETTINGS, Publishing, produce
+from ounce_edge.broker.delivery.refusals import Entry, Failures, Refusal, Refusals, as_entries
+from ounce_edge.broker.delivery.stall_watch import StallWatch, why_unconfirmed
 from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)

@@ -4,12 +4,12 @@ import threading
 import time
 from collections.abc import Sequence
 
-from ounce_edge.broker.base import Delivery
+from ounce_edge.broker.delivery.base import Delivery
 from ounce_edge.pipeline.turn import Turn
 from ounce_edge.recommender.pacing.poll_size import Pace
 from ounce_edge.wire.records import Record
-from ounce_edge.worker.mode import Count, Mode
-from ounce_edge.worker.tasks import Tasks
+from ounce_edge.worker.serving.mode import Count, Mode
+from ounce_edge.worker.serving.tasks import Tasks
 
 POLL_SLICES = 2.0
 """A poll may take as long as so many slices: a smaller one spends too much of its time on what each

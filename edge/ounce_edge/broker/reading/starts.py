@@ -13,10 +13,10 @@ from typing import NamedTuple
 from confluent_kafka import OFFSET_INVALID, Consumer, TopicPartition
 from ounce_schemas.errors import BrokerError
 
-from ounce_edge.broker.answer_search import AnswerSearch
-from ounce_edge.broker.answered import Answered
 from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
-from ounce_edge.broker.no_offsets import NoOffsets
+from ounce_edge.broker.reading.answer_search import AnswerSearch
+from ounce_edge.broker.reading.answered import Answered
+from ounce_edge.broker.reading.no_offsets import NoOffsets
 
 _TIMEOUT_S = 10.0
 

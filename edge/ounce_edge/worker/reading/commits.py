@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from ounce_edge.broker.base import Delivery
 from ounce_edge.broker.broker_view import Partition
+from ounce_edge.broker.delivery.base import Delivery
 
 logger = logging.getLogger(__name__)
 

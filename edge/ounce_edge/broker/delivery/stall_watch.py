@@ -15,7 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from ounce_edge.broker.publishing import ProducerSettings
+from ounce_edge.broker.delivery.publishing import ProducerSettings
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 from ounce_schemas.errors import OunceError
 
-from ounce_edge.broker.base import Delivery
 from ounce_edge.broker.broker_view import Partition, SilentBrokerError
-from ounce_edge.broker.positions import Positions
-from ounce_edge.broker.starts import Start, Starts
-from ounce_edge.worker.serving import Serving
+from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.reading.positions import Positions
+from ounce_edge.broker.reading.starts import Start, Starts
+from ounce_edge.worker.serving.serving import Serving
 
 logger = logging.getLogger(__name__)
 

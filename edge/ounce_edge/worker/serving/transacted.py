@@ -7,15 +7,15 @@ from collections.abc import Collection, Sequence
 
 from confluent_kafka import TopicPartition
 
-from ounce_edge.broker.base import Delivery
+from ounce_edge.broker.delivery.base import Delivery
 from ounce_edge.recommender.pacing.transaction_size import (
     TransactionSize,
     TransactionTime,
     budget_ms,
 )
 from ounce_edge.wire.records import Record
-from ounce_edge.worker.mode import PATIENCE_S, Count, Mode
-from ounce_edge.worker.tasks import Tasks
+from ounce_edge.worker.serving.mode import PATIENCE_S, Count, Mode
+from ounce_edge.worker.serving.tasks import Tasks
 
 _POLL_TRANSACTIONS = 4
 """A poll gives the records of so many transactions: between two polls nobody can end this worker in

@@ -15,11 +15,11 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
-from ounce_edge.broker.base import Confirmed
-from ounce_edge.broker.publishing import Publishing
-from ounce_edge.broker.refusals import Entry, Refusal, Refusals, as_entries
-from ounce_edge.broker.stall_watch import StallWatch, why_unconfirmed
-from ounce_edge.broker.transactional_producer import (
+from ounce_edge.broker.delivery.base import Confirmed
+from ounce_edge.broker.delivery.publishing import Publishing
+from ounce_edge.broker.delivery.refusals import Entry, Refusal, Refusals, as_entries
+from ounce_edge.broker.delivery.stall_watch import StallWatch, why_unconfirmed
+from ounce_edge.broker.delivery.transactional_producer import (
     AbortCause,
     AbortedError,
     TransactionalProducer,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from ounce_edge.broker.at_least_once import AtLeastOnce
-from ounce_edge.broker.publishing import Publishing
-from ounce_edge.worker.partitions import Partitions
+from ounce_edge.broker.delivery.at_least_once import AtLeastOnce
+from ounce_edge.broker.delivery.publishing import Publishing
+from ounce_edge.worker.reading.partitions import Partitions
 
 from tests.support.edge.ladders import DIGITS, served
 from tests.support.edge.partitions import partitions_of
@@ -47,7 +47,7 @@ def delivery() -> Iterator[AtLeastOnce]:
 @pytest.fixture
 def partitions(delivery: AtLeastOnce, monkeypatch: pytest.MonkeyPatch) -> Partitions:
     """Two of the topic `t`; commits need not wait for others."""
-    monkeypatch.setattr("ounce_edge.worker.commits.COMMIT_EVERY_S", 0.0)
+    monkeypatch.setattr("ounce_edge.worker.reading.commits.COMMIT_EVERY_S", 0.0)
     serving = serving_of(pipeline(served(DIGITS, "a")), delivery=delivery)
     own = partitions_of(serving, delivery, {"t": "digits"})
     consumer: Any = FakeConsumer()
@@ -86,7 +86,7 @@ def test_commits_come_now_and_then_and_the_next_takes_all_that_gathered(
 ) -> None:
     now_s = 50.0
     monkeypatch.setattr(partitions._commits, "_clock", lambda: now_s)
-    monkeypatch.setattr("ounce_edge.worker.commits.COMMIT_EVERY_S", 0.1)
+    monkeypatch.setattr("ounce_edge.worker.reading.commits.COMMIT_EVERY_S", 0.1)
     consumer: Any = FakeConsumer()
     for offset in range(100):
         acknowledge(delivery, 0, offset)

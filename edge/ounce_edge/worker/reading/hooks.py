@@ -10,8 +10,8 @@ from ounce_schemas.errors import BrokerError, OunceError
 
 from ounce_edge.telemetry.health import Health
 from ounce_edge.wire.records import Record
-from ounce_edge.worker.partitions import Partitions
-from ounce_edge.worker.serving import Serving
+from ounce_edge.worker.reading.partitions import Partitions
+from ounce_edge.worker.serving.serving import Serving
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,14 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from ounce_schemas.errors import BrokerError
 
+from ounce_edge.broker.delivery.publishing import (
+    PRODUCER_SETTINGS,
+    ProducerSettings,
+    Publishing,
+    produce,
+)
+from ounce_edge.broker.delivery.refusals import Entry, Refusal, entries_of, is_of_a_record
 from ounce_edge.broker.hang_guard import HangGuard
-from ounce_edge.broker.publishing import PRODUCER_SETTINGS, ProducerSettings, Publishing, produce
-from ounce_edge.broker.refusals import Entry, Refusal, entries_of, is_of_a_record
 from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from typing import NamedTuple, TypeVar, cast
 from ounce_schemas.errors import BrokerError, OunceError
 
 from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
+from ounce_edge.broker.reading.watchdog import Watchdog
 from ounce_edge.broker.strangers import Stranger
-from ounce_edge.broker.watchdog import Watchdog
 from ounce_edge.telemetry.health import Health
-from ounce_edge.worker.partitions import Partitions
-from ounce_edge.worker.reading_news import ReadingNews
+from ounce_edge.worker.reading.news import ReadingNews
+from ounce_edge.worker.reading.partitions import Partitions
 
 logger = logging.getLogger(__name__)
 

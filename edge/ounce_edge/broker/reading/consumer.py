@@ -21,7 +21,7 @@ from faststream.confluent.helpers.client import AsyncConfluentConsumer
 from faststream.confluent.message import FAKE_CONSUMER, KafkaMessage
 from ounce_schemas.errors import BrokerError
 
-from ounce_edge.broker.consumer_hooks import ConsumerHooks
+from ounce_edge.broker.reading.consumer_hooks import ConsumerHooks
 
 logger = logging.getLogger(__name__)
 

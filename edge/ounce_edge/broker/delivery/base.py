@@ -5,7 +5,7 @@ from typing import Protocol
 
 from confluent_kafka import Consumer, TopicPartition
 
-from ounce_edge.broker.refusals import Refused
+from ounce_edge.broker.delivery.refusals import Refused
 from ounce_edge.wire.records import Outgoing
 
 Confirmed = Callable[[Sequence[Refused]], None]
