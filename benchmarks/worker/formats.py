@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import click
 import numpy as np
-from ounce_edge.wire.decoding import Decoder
 from ounce_edge.wire.records import Columns, Headers
+from ounce_edge.wire.requests.decoding import Decoder
 from ounce_schemas.policy import Policy
 from ounce_schemas.task import TaskSpec, TensorSpec
 

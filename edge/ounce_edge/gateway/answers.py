@@ -26,7 +26,7 @@ from ounce_edge.gateway.session import Session
 from ounce_edge.wire.formats.content import as_id
 from ounce_edge.wire.formats.json_text import plain_text
 from ounce_edge.wire.records import Headers
-from ounce_edge.wire.request_head import check_id
+from ounce_edge.wire.requests.request_head import check_id
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests
 
 from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
 from ounce_edge.broker.reading.answered import Answered, AnsweredRuns, AnswerNames
-from ounce_edge.wire.decoding import Decoder
 from ounce_edge.wire.records import Columns, Record
+from ounce_edge.wire.requests.decoding import Decoder
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.task import CLUSTER_POWER
 
+from ounce_edge.wire.answers.explained import ExplainedGroup
+from ounce_edge.wire.answers.significant import significant
 from ounce_edge.wire.batch import OutputNames
-from ounce_edge.wire.explained import ExplainedGroup
-from ounce_edge.wire.significant import significant
 
 _NEXT, _END = b",", b"]}"
 """What follows an output: another one, or the end of the document."""

@@ -14,7 +14,7 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.wording import counted
 
 from ounce_edge.wire.formats.json_text import not_json
-from ounce_edge.wire.tensor_values import pad_steps, steps_text
+from ounce_edge.wire.requests.tensor_values import pad_steps, steps_text
 
 _Tensor = FloatTensor | PixelTensor | TextTensor
 _DATATYPES = {FloatTensor: "FP32", PixelTensor: "UINT8", TextTensor: "BYTES"}

@@ -10,10 +10,10 @@ from ounce_schemas.task import TaskSpec
 from ounce_edge.wire.batch import OutputNames
 from ounce_edge.wire.formats.framed import may_be_framed
 from ounce_edge.wire.formats.json_text import is_json
-from ounce_edge.wire.parsing import RequestParser
-from ounce_edge.wire.request_body import plain_bodies
-from ounce_edge.wire.request_head import MAX_ID_CHARS, RequestHead
-from ounce_edge.wire.tensor_values import all_acceptable
+from ounce_edge.wire.requests.parsing import RequestParser
+from ounce_edge.wire.requests.request_body import plain_bodies
+from ounce_edge.wire.requests.request_head import MAX_ID_CHARS, RequestHead
+from ounce_edge.wire.requests.tensor_values import all_acceptable
 
 
 class Alike(NamedTuple):

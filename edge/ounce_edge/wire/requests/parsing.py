@@ -15,7 +15,7 @@ from ounce_edge.wire.formats.recognition import Recogniser
 from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.header_names import NamedHeaders, as_headers, by_usual_names
 from ounce_edge.wire.records import Headers
-from ounce_edge.wire.request_head import (
+from ounce_edge.wire.requests.request_head import (
     RequestHead,
     as_form,
     check_id,

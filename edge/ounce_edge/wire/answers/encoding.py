@@ -21,15 +21,15 @@ from ounce_schemas.request import (
 from ounce_schemas.routing import Choice, Objective
 from ounce_schemas.task import TaskSpec
 
-from ounce_edge.wire.answer_forms import CONTENT_TYPES, AnswerForms
+from ounce_edge.wire.answers.answer_forms import CONTENT_TYPES, AnswerForms
+from ounce_edge.wire.answers.bodies import Bodies
+from ounce_edge.wire.answers.explained import ExplainedGroup
+from ounce_edge.wire.answers.outputs import OutputEncoder
+from ounce_edge.wire.answers.rows_alike import of_each_kind
 from ounce_edge.wire.batch import RequestBatch, take
-from ounce_edge.wire.bodies import Bodies
-from ounce_edge.wire.explained import ExplainedGroup
-from ounce_edge.wire.many_rows import ManyRows, write_rows
-from ounce_edge.wire.outputs import OutputEncoder
 from ounce_edge.wire.records import Headers
-from ounce_edge.wire.request_head import RequestHead
-from ounce_edge.wire.rows_alike import of_each_kind
+from ounce_edge.wire.requests.many_rows import ManyRows, write_rows
+from ounce_edge.wire.requests.request_head import RequestHead
 
 _MAX_CACHED, _MAX_KEYS = 4096, 256
 """About so many distinct targets are kept, of so many plans and reasons: targets come from outside,

@@ -11,7 +11,7 @@ from ounce_schemas.policy_matching import RuleMatcher
 from ounce_schemas.request import AnswerForm
 
 from ounce_edge.wire.header_names import NamedHeaders
-from ounce_edge.wire.request_head import RequestHead
+from ounce_edge.wire.requests.request_head import RequestHead
 
 Asked = Sequence[float | None]
 """What each message asks for; None where it says nothing. Empty: none says anything."""

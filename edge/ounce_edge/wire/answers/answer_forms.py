@@ -15,7 +15,7 @@ from ounce_schemas.request import (
 )
 from ounce_schemas.task import TaskSpec
 
-from ounce_edge.wire.request_head import RequestHead
+from ounce_edge.wire.requests.request_head import RequestHead
 
 CONTENT_TYPES = {
     AnswerForm.V2: CONTENT_TYPE_JSON,

@@ -9,9 +9,9 @@ from ounce_schemas.errors import InvalidMessageError
 from ounce_schemas.prediction import MARKS, Prediction
 from ounce_schemas.request import AnswerForm
 
-from ounce_edge.wire.answer_forms import EXPLAINED, AnswerForms
+from ounce_edge.wire.answers.answer_forms import EXPLAINED, AnswerForms
 from ounce_edge.wire.records import Record
-from ounce_edge.wire.request_head import RequestHead
+from ounce_edge.wire.requests.request_head import RequestHead
 
 _decode = msgspec.json.Decoder(Prediction).decode
 _json = msgspec.json.Encoder().encode

@@ -14,27 +14,27 @@ from ounce_schemas.policy_matching import RuleMatcher
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.topics import requests_topic
 
-from ounce_edge.wire.alike import AlikeReader
 from ounce_edge.wire.batch import Rejected, RequestBatch
 from ounce_edge.wire.formats.content import in_row
 from ounce_edge.wire.formats.example import example_body
 from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.header_names import by_usual_names
-from ounce_edge.wire.identity import Identity, origin_of
-from ounce_edge.wire.known_texts import KnownTexts
-from ounce_edge.wire.many_rows import ManyRows, Row
-from ounce_edge.wire.parsing import ParsedRequest, RequestParser
 from ounce_edge.wire.position_ids import PositionIds
 from ounce_edge.wire.records import Columns, Record
-from ounce_edge.wire.request_head import (
+from ounce_edge.wire.requests.alike import AlikeReader
+from ounce_edge.wire.requests.identity import Identity, origin_of
+from ounce_edge.wire.requests.known_texts import KnownTexts
+from ounce_edge.wire.requests.many_rows import ManyRows, Row
+from ounce_edge.wire.requests.parsing import ParsedRequest, RequestParser
+from ounce_edge.wire.requests.request_head import (
     NO_HEADERS,
     RequestHead,
     read_head,
 )
-from ounce_edge.wire.stacking import stack
-from ounce_edge.wire.targets import NO_ROUTES, Numbers, Targets
-from ounce_edge.wire.timestamps import sent_at_ms
-from ounce_edge.wire.unseen_missing import UnseenMissing
+from ounce_edge.wire.requests.stacking import stack
+from ounce_edge.wire.requests.targets import NO_ROUTES, Numbers, Targets
+from ounce_edge.wire.requests.timestamps import sent_at_ms
+from ounce_edge.wire.requests.unseen_missing import UnseenMissing
 
 logger = logging.getLogger(__name__)
 

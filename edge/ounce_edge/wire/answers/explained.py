@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ounce_edge.wire.significant import significant
+from ounce_edge.wire.answers.significant import significant
 
 MOST_WORDS = 16
 """Of a text, those that contributed most; all others count as one."""

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from ounce_schemas.errors import InvalidMessageError
 from ounce_schemas.task import TensorSpec
 
-from ounce_edge.wire.known_texts import KnownTexts
-from ounce_edge.wire.parsing import ParsedRequest
-from ounce_edge.wire.request_body import float_rows
-from ounce_edge.wire.tensor_values import all_acceptable, value_error
+from ounce_edge.wire.requests.known_texts import KnownTexts
+from ounce_edge.wire.requests.parsing import ParsedRequest
+from ounce_edge.wire.requests.request_body import float_rows
+from ounce_edge.wire.requests.tensor_values import all_acceptable, value_error
 
 
 def stack(
