@@ -126,13 +126,11 @@ def _publish(outgoing: Any) -> None:
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--rounds", type=AT_LEAST_TWO, default=40, show_default=True, help="In turn.")
-@click.option(
-    "--models", default="models", show_default=True, help="Folder with the digits ladder."
-)
+@results.models_option
 @results.publish_option
-def main(rounds: int, models: str, publish: bool) -> None:
+def main(rounds: int, models: Path, publish: bool) -> None:
     """Print and write the table."""
-    bench = Bench(Path(models))
+    bench = Bench(models)
     bench.round()  # to warm up
     found = [bench.round() for _ in range(rounds)]
     table = table_of(found)
