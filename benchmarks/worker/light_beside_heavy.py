@@ -191,7 +191,7 @@ def _round(ladder: Ladder, bodies: list[bytes], n_lanes: int, load: Load, seed: 
 def _arrivals(serving: Pipeline, load: Load, seed: int) -> list[tuple[float, bool]]:
     """Seconds from the start and whether it is heavy, of each message, the last one first."""
     view = serving.plans.view(time.perf_counter())
-    largest = view.always_best(BURST)
+    largest = view.ranking(BURST).always_best
     every_s = view.calls[largest, BURST].expected_ms / 1e3 / load.heavy_share
     rng = np.random.default_rng(seed)
     light_s = np.cumsum(rng.exponential(1 / load.light_per_s, int(load.light_per_s * load.seconds)))

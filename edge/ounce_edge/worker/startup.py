@@ -199,7 +199,7 @@ def load_pipelines(
             pipeline.task.name,
             pipeline.ladder.version,
             policy.version,
-            ",".join(view.names[p] for p in view.by_cost(1)),
+            ",".join(view.names[p] for p in view.ranking(1).by_cost),
         )
     return pipelines
 

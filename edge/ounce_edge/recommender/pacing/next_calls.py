@@ -110,7 +110,7 @@ class NextCallsMemory:
         n = len(floors)
         if n > FEW or now.overload_lasts or now.draws is not None:
             return None
-        sure, fastest_ms = view.compared(n).floors, view.fastest_alone_ms
+        sure, fastest_ms = view.ranking(n).floors, view.fastest_alone_ms
         rungs = [bisect_left(sure, floor) for floor in floors.tolist()]
         left = now.left_ms.tolist()
         least_ms = min(left)
@@ -136,16 +136,16 @@ class NextCallsMemory:
 def _short_calls(
     view: View, key: tuple[int, ...], floors: Floats, fallback: Fallback
 ) -> _ShortCalls | None:
-    n, compared = len(key), view.compared(len(key))
+    n, ranking = len(key), view.ranking(len(key))
     late = np.array([i for i, rung in enumerate(key) if rung < 0], np.intp)
     rungs = sorted([rung for rung in key if rung >= 0])
-    if (rungs and rungs[-1] == len(compared.frontier)) or (
+    if (rungs and rungs[-1] == len(ranking.frontier)) or (
         len(late) and fallback is Fallback.REFUSE
     ):
         return None
     groups, finish_ms = list[Group](), 0.0
     if rungs:
-        counts = {compared.frontier[rung]: rungs.count(rung) for rung in rungs}
+        counts = {ranking.frontier[rung]: rungs.count(rung) for rung in rungs}
         lightest = Choice.LIGHTEST_FEASIBLE
         apart = [PlannedBatch(view, plan, lightest, (), m, math.inf) for plan, m in counts.items()]
         batch, *others = join_next(view, apart, is_cheaper_together)
@@ -154,9 +154,9 @@ def _short_calls(
         items = np.setdiff1d(everything(n), late) if len(late) else everything(n)
         groups, finish_ms = [Group(batch.plan, batch.choice, items)], batch.finish_ms
     if len(late):
-        groups += late_groups(view, compared, late, floors[late], fallback)
+        groups += late_groups(view, ranking, late, floors[late], fallback)
     if any(group.plan in view.cold or is_long(view, group) for group in groups):
         return None
-    calls = NextCalls(Schedule(groups, NONE, compared.by_cost), Share(groups, (), 0, 0.0))
+    calls = NextCalls(Schedule(groups, NONE, ranking.by_cost), Share(groups, (), 0, 0.0))
     taken_ms = sum([usual_ms(view, group) for group in groups])
     return _ShortCalls(calls, finish_ms, least_slice_ms(taken_ms) / LEAST_SHARE)

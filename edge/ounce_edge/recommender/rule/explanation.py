@@ -22,7 +22,7 @@ def rejections(
 
     Args:
         view: what was believed.
-        by_cost: the plans from the lightest to the heaviest, as they were compared.
+        by_cost: the plans from the lightest to the heaviest, as they were ranked.
         plan: index of the plan taken.
         choice: why it was taken; for a fallback every plan was passed over first.
         min_accuracy: the message's floor.
@@ -85,7 +85,7 @@ def assess(
         min_accuracy: the floor.
         n_items: size of the batch that the message joins.
     """
-    order = view.by_cost(n_items)
+    order = view.ranking(n_items).by_cost
     permitted = range(len(view.names)) if view.permitted is None else view.permitted
     rest = [p for p in permitted if p not in order]
     return [

@@ -68,7 +68,7 @@ def test_a_curve_is_linear_between_the_grids_sizes_and_beyond() -> None:
     [(Objective.CPU_TIME, LIGHT), (Objective.ENERGY, HEAVY), (Objective.MEMORY, HEAVY)],
 )
 def test_the_objective_says_what_is_light(objective: Objective, lightest: int) -> None:
-    assert plans(objective).view(0.0).by_cost(8)[0] == lightest
+    assert plans(objective).view(0.0).ranking(8).by_cost[0] == lightest
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_a_shared_call_costs_no_more_than_calls_apart(plans: View, batch: list) 
     """With time for everything, what is chosen costs at most what each floor's lightest plan does
     in a call for the messages of that floor."""
     floors = np.array([floor for _, floor in batch])
-    frontier = plans.compared(len(batch)).frontier
+    frontier = plans.ranking(len(batch)).frontier
     lightest = [
         next((p for p in frontier if plans.accuracy_low[p] >= f), None) for f in floors.tolist()
     ]
@@ -222,9 +222,9 @@ def test_what_is_late_already_does_not_change_what_others_get_that_are_all_in_ti
 ) -> None:
     floors = [floor for _, floor in batch]
     n = len(batch) + n_late
-    order = plans.by_cost(n)
-    frontier = plans.compared(n).frontier
-    if plans.by_cost(len(batch)) != order or max(floors) > plans.accuracy_low[frontier[-1]]:
+    order = plans.ranking(n).by_cost
+    frontier = plans.ranking(n).frontier
+    if plans.ranking(len(batch)).by_cost != order or max(floors) > plans.accuracy_low[frontier[-1]]:
         return
     plenty = [(1e9, floor) for floor in floors]
     alone, _ = explored(plans, plenty, fallback, False, None)
