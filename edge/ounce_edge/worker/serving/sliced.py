@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ounce_edge.broker.delivery.base import Delivery
 from ounce_edge.pipeline.turn import Turn
-from ounce_edge.recommender.pacing.poll_size import Pace
+from ounce_edge.recommender.pacing.poll_size import PollSize
 from ounce_edge.wire.records import Record
 from ounce_edge.worker.serving.mode import Count, Mode
 from ounce_edge.worker.serving.tasks import Tasks
@@ -23,7 +23,7 @@ class Sliced(Mode):
         self, tasks: Tasks, delivery: Delivery, lock: threading.Lock, count: Count
     ) -> None:
         super().__init__(tasks, delivery, lock, count)
-        self._pace = Pace()
+        self._poll = PollSize()
         self._reading_ms = 0.0
         """Time that the last poll took, beside decoding what it gave."""
         self._each_room = 0.0
@@ -34,12 +34,12 @@ class Sliced(Mode):
         with self._lock:
             self._tasks.admit(records)
         admitting_ms = (time.perf_counter() - began_s) * 1e3
-        self._pace.learn(len(records), self._reading_ms + admitting_ms)
+        self._poll.learn(len(records), self._reading_ms + admitting_ms)
         await self._step()
 
     async def work(self) -> bool:
         """As `Mode` says; where more is there to be read, reading comes first."""
-        if not self._pace.is_behind and not self._tasks.due_in_s():
+        if not self._poll.is_behind and not self._tasks.due_in_s():
             await self._step()
             return True
         await self._hand_over()
@@ -57,25 +57,25 @@ class Sliced(Mode):
         """As `Mode` says: as many as are read in the time of a few slices, so that urgent ones need
         not wait for many others. Where all that waits is late, as many as there is room for."""
         self._each_room = each_room
-        if self._pace.is_behind and self._tasks.all_late:
+        if self._poll.is_behind and self._tasks.all_late:
             return room
         return min(room, self._most())
 
     def polled(self, n_records: int, is_more: bool, took_s: float) -> None:
         """As `Mode` says."""
-        self._pace.polled(n_records, is_more)
+        self._poll.polled(n_records, is_more)
         self._reading_ms = took_s * 1e3
 
     async def _step(self) -> None:
         """One slice of work for each task that has any, then have it confirmed. Where more is there
         to be read, only what can't wait for that."""
-        poll_ms = self._pace.poll_ms(self._most()) if self._pace.is_behind else 0.0
+        poll_ms = self._poll.poll_ms(self._most()) if self._poll.is_behind else 0.0
         with self._lock:
             self._tasks.answer_some(Turn(poll_ms=poll_ms, each_room=self._each_room))
         await self._hand_over()
 
     def _most(self) -> int:
-        return self._pace.within(POLL_SLICES * self._tasks.slice_ms)
+        return self._poll.within(POLL_SLICES * self._tasks.slice_ms)
 
 
 _LAST_WORDS_S = 2.0
