@@ -142,7 +142,7 @@ def _explain_recorded(folder: Path, task: str, id_: str) -> None:
             "Late messages had piled up: dear floors were given up, also where there was time."
         )
     _say_measure(header.measure)
-    _show(message, view, schedule, header.route(entry.route).objective)
+    _show(message, view, schedule, header.routes[entry.route].objective)
     if not _same(schedule, entry):
         click.echo("Note: the worker decided otherwise; it was another version of Ounce.")
 
