@@ -21,7 +21,6 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.building import build_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt, find_tensorrt
-from ounce_exporters.crossfit import train
 from ounce_exporters.export.gpu_suitability import why_not_on_gpu
 from ounce_exporters.export.graphs import UNCALIBRATED
 from ounce_exporters.ladder import export_model
@@ -31,6 +30,7 @@ from ounce_exporters.own.backbone import cut
 from ounce_exporters.recipe import FittedModel, Inputs, Recipe, TaskData
 from ounce_exporters.tasks import registry
 from ounce_exporters.tasks.table.recipes import families
+from ounce_exporters.training.crossfit import train
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import (
     CARD_FILE,

@@ -5,9 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from ounce_exporters.evaluation import overall_figures
-from ounce_exporters.groups import LEAST_ITEMS, MISSING, OTHERS, group_figures, group_names
-from ounce_exporters.judgement import cross_validation
+from ounce_exporters.evaluation.figures import overall_figures
+from ounce_exporters.evaluation.groups import (
+    LEAST_ITEMS,
+    MISSING,
+    OTHERS,
+    group_figures,
+    group_names,
+)
+from ounce_exporters.evaluation.judgement import cross_validation
 from ounce_exporters.recipe import Groups, Split, TaskData
 from ounce_schemas.task import TaskSpec, TensorSpec
 from sklearn.metrics import (

@@ -10,7 +10,7 @@ from ounce_schemas.card import AccuracyEstimate, GroupFigures, GroupTable
 from ounce_schemas.task import TaskSpec
 from pandas.api.types import is_numeric_dtype
 
-from ounce_exporters.evaluation import accepted, wilson_interval
+from ounce_exporters.evaluation.figures import accepted, wilson_interval
 from ounce_exporters.recipe import TaskData
 
 LEAST_ITEMS = 30

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ounce_exporters.evaluation import (
+from ounce_exporters.evaluation.figures import (
     class_figures,
     estimate_accuracy,
     expected_calibration_error,

@@ -1,7 +1,7 @@
 """A sample to learn from keeps every class."""
 
 import numpy as np
-from ounce_exporters.sampling import LEAST_OF_CLASS, sample_rows
+from ounce_exporters.training.sampling import LEAST_OF_CLASS, sample_rows
 
 
 def test_classes_keep_their_shares_and_rare_ones_their_rows() -> None:

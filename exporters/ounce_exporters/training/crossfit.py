@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, Split, TaskData
-from ounce_exporters.sampling import sample_rows
+from ounce_exporters.training.sampling import sample_rows
 
 NEVER_HELD_OUT = -1
 """Fold of a row that every model learns from."""

@@ -21,7 +21,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from ounce_exporters.promises import estimate
+from ounce_exporters.evaluation.promises import estimate
 
 ECE_BINS = 15
 

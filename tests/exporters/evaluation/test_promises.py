@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ounce_edge.recommender.beliefs.measures import PLAIN, Strata
-from ounce_exporters.promises import design_effect, estimate
+from ounce_exporters.evaluation.promises import design_effect, estimate
 
 
 def stretches(rng: Any, n_clusters: int, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,16 +9,16 @@ from ounce_schemas.card import CrossValidation
 from ounce_schemas.task import TaskSpec
 from scipy import stats  # type: ignore[import-untyped]
 
-from ounce_exporters.evaluation import (
+from ounce_exporters.evaluation.figures import (
     accepted,
     class_figures,
     estimate_accuracy,
     overall_figures,
     regression_figures,
 )
+from ounce_exporters.evaluation.groups import group_figures
+from ounce_exporters.evaluation.promises import false_alarms
 from ounce_exporters.export.calibration import Temperature, fit_calibrator, validation_answers
-from ounce_exporters.groups import group_figures
-from ounce_exporters.promises import false_alarms
 from ounce_exporters.recipe import Recipe, TaskData
 
 Score = Callable[[NDArray[np.float32], NDArray[Any]], float]
