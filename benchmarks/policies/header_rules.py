@@ -24,12 +24,13 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.turn import Turn
+from ounce_edge.wire.records import MadeRecord
 from ounce_schemas.documents import TEST_SPLIT_FILE
 from ounce_schemas.policy import Policy
 
 from benchmarks import results
 from benchmarks.results import Table
-from benchmarks.routing.overhead import Request, headers
+from benchmarks.routing.overhead import headers, request
 
 TASK = "digits"
 N_RULES = 100
@@ -104,7 +105,7 @@ class Bench:
         gc.enable()
         return {name: 1e6 * s / (POLL * POLLS_A_ROUND) for name, s in spent_s.items()}
 
-    def _poll(self) -> list[Request]:
+    def _poll(self) -> list[MadeRecord]:
         at_ms, records = int(time.time() * 1e3), []
         for _ in range(POLL):
             i = self._place = self._place + 1
@@ -114,7 +115,7 @@ class Bench:
                 ("ce_tenant", b"tenant-%d" % number),
                 ("ce_site", b"site-%d" % (number % 7)),
             ]
-            records.append(Request(number, self._bodies[i % len(self._bodies)], own, at_ms))
+            records.append(request(number, self._bodies[i % len(self._bodies)], own, at_ms))
         return records
 
 
