@@ -26,7 +26,7 @@ from ounce_edge.models.runtimes.tensorrt.libraries import find_tensorrt
 from ounce_schemas.documents import CARD_FILE, MODEL_FILE, read_card
 from ounce_schemas.errors import ArtifactError, OunceError, RuntimeAbsentError
 
-from benchmarks.results import Cell, Table, publish_option, report
+from benchmarks.results import Cell, Table, models_option, publish_option, report
 
 COLUMNS = [
     "model",
@@ -47,13 +47,7 @@ _CLOCKED_CALLS = 50
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--models",
-    type=click.Path(path_type=Path),
-    default=Path("models"),
-    show_default=True,
-    help="Folder of the ladders.",
-)
+@models_option
 @click.option(
     "--cache",
     type=click.Path(path_type=Path),

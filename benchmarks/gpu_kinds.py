@@ -21,7 +21,6 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.building import build_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt, find_tensorrt
-from ounce_exporters.crossfit import train
 from ounce_exporters.export.gpu_suitability import why_not_on_gpu
 from ounce_exporters.export.graphs import UNCALIBRATED
 from ounce_exporters.ladder import export_model
@@ -31,6 +30,7 @@ from ounce_exporters.own.backbone import cut
 from ounce_exporters.recipe import FittedModel, Inputs, Recipe, TaskData
 from ounce_exporters.tasks import registry
 from ounce_exporters.tasks.table.recipes import families
+from ounce_exporters.training.crossfit import train
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import (
     CARD_FILE,
@@ -42,7 +42,7 @@ from ounce_schemas.documents import (
 from ounce_schemas.errors import ArtifactError
 
 from benchmarks.made_items import KINDS
-from benchmarks.results import Cell, Table, publish_option, report, text
+from benchmarks.results import Cell, Table, models_option, publish_option, report, text
 
 COLUMNS = ["engine", "of other forms", "of the explanation", "models, by their items"]
 BUILT = "built"
@@ -54,13 +54,7 @@ _LONGEST_REASON = 90
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--of", "only", multiple=True, help="Kinds of items; default: all.")
-@click.option(
-    "--models",
-    type=click.Path(path_type=Path),
-    default=Path("models"),
-    show_default=True,
-    help="Folder of trained ladders, whose models are tried, too: of tasks that ship.",
-)
+@models_option
 @publish_option
 def main(only: tuple[str, ...], models: Path, publish: bool) -> None:
     """Try, show and write."""

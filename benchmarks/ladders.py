@@ -19,13 +19,7 @@ TASKS = ("digits", "bearing")
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--models",
-    type=click.Path(path_type=Path),
-    default=Path("models"),
-    show_default=True,
-    help="Folder of the ladders.",
-)
+@results.models_option
 def main(models: Path) -> None:
     """Write the file."""
     cards = {task: read_cards(models / task) for task in TASKS}

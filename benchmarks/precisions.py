@@ -22,7 +22,7 @@ from ounce_exporters.tasks import registry
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import CARD_FILE, MODEL_FILE, read_card
 
-from benchmarks.results import Cell, Table, publish_option, report
+from benchmarks.results import Cell, Table, models_option, publish_option, report
 
 COLUMNS = [
     "model",
@@ -36,13 +36,7 @@ COLUMNS = [
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--models",
-    type=click.Path(path_type=Path),
-    default=Path("models"),
-    show_default=True,
-    help="Folder of the ladders.",
-)
+@models_option
 @publish_option
 def main(models: Path, publish: bool) -> None:
     """Measure the tasks that ship, those of which there is a ladder."""

@@ -69,6 +69,17 @@ def publish_option(command: _Command) -> _Command:
     )(command)
 
 
+def models_option(command: _Command) -> _Command:
+    """Click option that says where the ladders are."""
+    return click.option(
+        "--models",
+        type=click.Path(path_type=Path),
+        default=Path("models"),
+        show_default=True,
+        help="Folder of trained ladders.",
+    )(command)
+
+
 def report(benchmark: str, tables: dict[str, Table], *, publish: bool) -> Path:
     """Write what the running command measured; returns the file."""
     found = Results(

@@ -87,9 +87,10 @@ def digits_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def device(kafka: str) -> Iterator[Device]:
-    """Sends requests to the digits task and reads what comes back."""
-    own = Device(kafka)
+def device(kafka: str, request: pytest.FixtureRequest) -> Iterator[Device]:
+    """Sends requests to a task and reads what comes back: to digits, or the `TASK` of the test's
+    module."""
+    own = Device(kafka, getattr(request.module, "TASK", "digits"))
     try:
         yield own
     finally:

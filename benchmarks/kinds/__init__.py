@@ -1,1 +1,1 @@
-"""Figures of the kinds of task: texts, anomalies, and the isolation forest's graph."""
+"""Figures of the kinds of task: texts, images, sequences, anomalies, explanations."""

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_exporters.crossfit import select
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks.table.options import TableOptions, Writing
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
+from ounce_exporters.training.crossfit import select
 
 from benchmarks.kinds.multiply_adds import count_multiply_adds
 from benchmarks.results import Cell, Table

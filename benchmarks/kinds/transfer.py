@@ -13,7 +13,6 @@ import click
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from ounce_exporters.crossfit import select
 from ounce_exporters.own.backbone import read_backbone
 from ounce_exporters.own.feeding import read_range
 from ounce_exporters.recipe import FittedModel, TaskData
@@ -26,6 +25,7 @@ from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table.options import TableOptions, Writing
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
+from ounce_exporters.training.crossfit import select
 from ounce_exporters.training.fine_tuning import Start, fit_network
 from ounce_exporters.training.heads import head_recipes
 from ounce_exporters.training.neural import WEIGHTS_FILE, NeuralModel, Training

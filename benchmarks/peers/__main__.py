@@ -58,24 +58,20 @@ class Wanted(NamedTuple):
 )  # fmt: skip
 @click.option("--seconds", default=10.0, show_default=True, help="Of each measurement.")
 @click.option("--rate", default=4000.0, show_default=True, help="Steady, requests per second.")
-@click.option(
-    "--models", default="models", show_default=True, help="Folder with the digits ladder."
-)
+@results.models_option
 @results.publish_option
 def main(
-    rounds: int, names: tuple[str, ...], seconds: float, rate: float, models: str, publish: bool
+    rounds: int, names: tuple[str, ...], seconds: float, rate: float, models: Path, publish: bool
 ) -> None:
     """Measure everybody in turn, and report."""
-    split = Path(models) / "digits" / "test-split.npz"
+    split = models / "digits" / "test-split.npz"
     if not split.is_file():
         raise click.ClickException(
             f"no ladder in {models}/digits: make it with `ounce train digits --models {models}`"
         )
     ready, left_out = _prepare([PEERS[name] for name in dict.fromkeys(names)])
     try:
-        measured = (
-            _compare(ready, left_out, Wanted(Path(models), rounds, seconds, rate)) if ready else {}
-        )
+        measured = _compare(ready, left_out, Wanted(models, rounds, seconds, rate)) if ready else {}
     except KafkaUnavailableError as e:
         raise click.ClickException(str(e)) from e
     present = [(PEERS[name], of_it) for name, of_it in measured.items() if of_it]

@@ -46,14 +46,12 @@ class Round(NamedTuple):
 @click.option("--rounds", type=AT_LEAST_ONE, default=10, show_default=True, help="Versions.")
 @click.option("--rate", type=AT_LEAST_ONE, default=1000, show_default=True, help="Messages/s.")
 @click.option("--seconds", type=AT_LEAST_ONE, default=4, show_default=True, help="Before each.")
-@click.option(
-    "--models", default="models", show_default=True, help="Folder with the digits ladder."
-)
+@results.models_option
 @results.publish_option
-def main(rounds: int, rate: int, seconds: int, models: str, publish: bool) -> None:
+def main(rounds: int, rate: int, seconds: int, models: Path, publish: bool) -> None:
     """Print each round, and write their table."""
     marks = []
-    with _fleet(Path(models), rate) as (load, workers, topic):
+    with _fleet(models, rate) as (load, workers, topic):
         time.sleep(2 * seconds)  # the load is the measurement; caches and beliefs are cold at first
         for number in range(rounds):
             time.sleep(seconds)  # what `before` is measured in

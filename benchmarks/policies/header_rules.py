@@ -24,12 +24,13 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.turn import Turn
+from ounce_edge.wire.records import MadeRecord
 from ounce_schemas.documents import TEST_SPLIT_FILE
 from ounce_schemas.policy import Policy
 
 from benchmarks import results
 from benchmarks.results import Table
-from benchmarks.routing.overhead import Request, headers
+from benchmarks.routing.overhead import headers, request
 
 TASK = "digits"
 N_RULES = 100
@@ -104,7 +105,7 @@ class Bench:
         gc.enable()
         return {name: 1e6 * s / (POLL * POLLS_A_ROUND) for name, s in spent_s.items()}
 
-    def _poll(self) -> list[Request]:
+    def _poll(self) -> list[MadeRecord]:
         at_ms, records = int(time.time() * 1e3), []
         for _ in range(POLL):
             i = self._place = self._place + 1
@@ -114,7 +115,7 @@ class Bench:
                 ("ce_tenant", b"tenant-%d" % number),
                 ("ce_site", b"site-%d" % (number % 7)),
             ]
-            records.append(Request(number, self._bodies[i % len(self._bodies)], own, at_ms))
+            records.append(request(number, self._bodies[i % len(self._bodies)], own, at_ms))
         return records
 
 
@@ -126,13 +127,11 @@ def _publish(outgoing: Any) -> None:
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--rounds", type=AT_LEAST_TWO, default=40, show_default=True, help="In turn.")
-@click.option(
-    "--models", default="models", show_default=True, help="Folder with the digits ladder."
-)
+@results.models_option
 @results.publish_option
-def main(rounds: int, models: str, publish: bool) -> None:
+def main(rounds: int, models: Path, publish: bool) -> None:
     """Print and write the table."""
-    bench = Bench(Path(models))
+    bench = Bench(models)
     bench.round()  # to warm up
     found = [bench.round() for _ in range(rounds)]
     table = table_of(found)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.cascades.evidence import answer, gather
 from ounce_exporters.command import command
-from ounce_exporters.evaluation import accepted
+from ounce_exporters.evaluation.figures import accepted
 from ounce_exporters.export.answers import read_answers
 from ounce_exporters.ladder import IncompleteLadderError
 from ounce_exporters.recipe import TaskData

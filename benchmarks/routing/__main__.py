@@ -36,7 +36,7 @@ ROUNDS = 5
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--models", default="models", show_default=True, help="Folder of the ladders.")
+@results.models_option
 @click.option("--out", default="results", show_default=True, help="Folder for what is written.")
 @click.option("--tasks", default=f"digits,bearing,{TABLE}", show_default=True)
 @click.option(
@@ -51,7 +51,7 @@ ROUNDS = 5
 @click.option("--no-kafka", is_flag=True, help="Leave out the check on a real Kafka.")
 @results.publish_option
 def main(  # noqa: PLR0913
-    models: str,
+    models: Path,
     out: str,
     tasks: str,
     seeds: int,
@@ -66,7 +66,7 @@ def main(  # noqa: PLR0913
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["MPLCONFIGDIR"] = str(folder)
     workers = len(os.sched_getaffinity(0))
-    measured = _measure(Path(models), folder, tasks.split(","), reuse)
+    measured = _measure(models, folder, tasks.split(","), reuse)
     rates = find_capacities(measured, workers)
     for task in measured:
         o = task.overhead
@@ -93,7 +93,7 @@ def main(  # noqa: PLR0913
     real = next((task for task in measured if task.table.task == REAL_TASK), None)
     if real is not None and not no_kafka:
         try:
-            check = check_against_kafka(real, Path(models), REAL_RATE)
+            check = check_against_kafka(real, models, REAL_RATE)
             click.echo(f"\nThe worker on a real Kafka and its simulation, {REAL_TASK}")
             click.echo(report.check_text(check))
         except KafkaUnavailableError as e:

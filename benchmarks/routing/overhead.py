@@ -11,7 +11,7 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.turn import Turn
-from ounce_edge.wire.records import Headers
+from ounce_edge.wire.records import Headers, MadeRecord
 from ounce_schemas.documents import TEST_SPLIT_FILE
 from ounce_schemas.policy import Policy
 
@@ -44,35 +44,9 @@ class Overhead:
         return self.admit_ms + self.answer_ms
 
 
-@dataclass(frozen=True)
-class Request:
-    """A request that no broker has seen."""
-
-    place: int
-    body: bytes
-    own_headers: Headers
-    at_ms: int
-
-    def topic(self) -> str:
-        return "requests"
-
-    def partition(self) -> int:
-        return 0
-
-    def offset(self) -> int:
-        return self.place
-
-    def timestamp(self) -> tuple[int, int]:
-        return 1, self.at_ms
-
-    def key(self) -> bytes:
-        return b"device-%d" % (self.place % 100)
-
-    def value(self) -> bytes:
-        return self.body
-
-    def headers(self) -> Headers:
-        return self.own_headers
+def request(place: int, body: bytes, own: Headers, at_ms: int) -> MadeRecord:
+    """A request of one of a hundred devices, with headers of its own."""
+    return MadeRecord(body, own, b"device-%d" % (place % 100), place, 0, at_ms, "requests")
 
 
 def headers(i: int, max_latency_ms: float, min_accuracy: float) -> Headers:
@@ -105,7 +79,7 @@ def measure_overhead(models_dir: Path, task: str) -> Overhead:
             records = []
             for _ in range(n):
                 own = headers(place, 1e4, floors[place % 4])
-                records.append(Request(place, bodies[place % len(bodies)], own, at_ms))
+                records.append(request(place, bodies[place % len(bodies)], own, at_ms))
                 place += 1
             began_s = time.perf_counter()
             pipeline.admit(records, _publish)

@@ -21,7 +21,7 @@ from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.pacing.poll_size import LEAST_POLL
 from ounce_edge.recommender.pacing.slicing import SLICE_MS
 from ounce_edge.recommender.pacing.urgency import before_reading
-from ounce_edge.worker.sliced import POLL_SLICES
+from ounce_edge.worker.serving.sliced import POLL_SLICES
 
 from benchmarks.routing.rules.base import MAX_WAITING, Queue, Rule
 from benchmarks.routing.tables import ServiceTimes, Table

@@ -5,8 +5,8 @@ import time
 import uuid
 
 from confluent_kafka import Consumer, Producer, TopicPartition
-from ounce_edge.broker.publishing import PRODUCER_SETTINGS
-from ounce_edge.broker.transactional_producer import TRANSACTION_SETTINGS
+from ounce_edge.broker.delivery.publishing import PRODUCER_SETTINGS
+from ounce_edge.broker.delivery.transactional_producer import TRANSACTION_SETTINGS
 
 from benchmarks.worker.backlog import LIMIT_TOPIC, PARTITIONS, TOPICS
 

@@ -63,13 +63,11 @@ class Seen(NamedTuple):
     help="Messages per second; repeat for several.",
 )
 @click.option("--seconds", type=AT_LEAST_ONE, default=8, show_default=True, help="Of each rate.")
-@click.option(
-    "--models", default="models", show_default=True, help="Folder with the digits ladder."
-)
+@results.models_option
 @results.publish_option
-def main(rounds: int, rates: Sequence[int], seconds: int, models: str, publish: bool) -> None:
+def main(rounds: int, rates: Sequence[int], seconds: int, models: Path, publish: bool) -> None:
     """Print the medians of each rate and delay, and their ratio."""
-    if not (Path(models) / "digits").is_dir():
+    if not (models / "digits").is_dir():
         raise click.ClickException(
             f"no ladder in {models}/digits: make it with `ounce train digits --models {models}`"
         )
@@ -78,7 +76,7 @@ def main(rounds: int, rates: Sequence[int], seconds: int, models: str, publish: 
         for number in range(rounds):
             for rate in rates:
                 for delay_ms in DELAYS_MS[:: 1 if number % 2 else -1]:
-                    seen = _serve(servers, delay_ms, Path(models), rate, seconds)
+                    seen = _serve(servers, delay_ms, models, rate, seconds)
                     found.setdefault((rate, delay_ms), []).append(seen)
                     click.echo(f"round {number + 1}: {rate:5}/s, {delay_ms:g} ms: {seen}")
     table = table_of(found, rates)

@@ -43,20 +43,17 @@ _BARE_S = 3.0
 )
 @click.option("--rate", default=500, show_default=True, help="Messages per second for latency.")
 @click.option("--seconds", default=15, show_default=True, help="Of the steady rate.")
-@click.option(
-    "--models", default="models", show_default=True, help="Folder with the digits ladder."
-)
+@results.models_option
 @results.publish_option
-def main(rounds: int, messages: int, rate: int, seconds: int, models: str, publish: bool) -> None:
+def main(rounds: int, messages: int, rate: int, seconds: int, models: Path, publish: bool) -> None:
     """Print both figures of both modes, and their ratio."""
-    folder = Path(models)
-    inputs = np.load(folder / "digits" / "test-split.npz")["input"].astype("<f4")
+    inputs = np.load(models / "digits" / "test-split.npz")["input"].astype("<f4")
     rates: dict[str, list[float]] = {mode: [] for mode in MODES}
     with broker() as servers:
         fill(servers, "raw", inputs, messages)
         for number in range(rounds if messages else 0):
             for mode in MODES[:: 1 if number % 2 else -1]:
-                rates[mode].append(_answer_backlog(servers, mode, folder, messages))
+                rates[mode].append(_answer_backlog(servers, mode, models, messages))
                 click.echo(f"round {number + 1}: {mode}: {rates[mode][-1]:,.0f}/s")
     latencies: dict[str, list[TaskReport]] = {mode: [] for mode in MODES}
     bare_ms: list[float] = []
@@ -65,7 +62,7 @@ def main(rounds: int, messages: int, rate: int, seconds: int, models: str, publi
         for number in range(rounds):
             bare_ms += bare_transactions_ms(servers, _BARE_S)
             for mode in MODES[:: 1 if number % 2 else -1]:
-                task = _serve_steadily(servers, mode, folder, rate, seconds)
+                task = _serve_steadily(servers, mode, models, rate, seconds)
                 latencies[mode].append(task)
                 click.echo(
                     f"round {number + 1}: {mode} at {rate}/s: p50 {task.p50_ms:.1f} ms, "

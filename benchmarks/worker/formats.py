@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import click
 import numpy as np
-from ounce_edge.wire.decoding import Decoder
-from ounce_edge.wire.records import Columns, Headers
+from ounce_edge.wire.records import Columns, Headers, Record
+from ounce_edge.wire.requests.decoding import Decoder
 from ounce_schemas.policy import Policy
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 from benchmarks import results
 from benchmarks.results import Table
-from benchmarks.routing.overhead import Request
+from benchmarks.routing.overhead import request
 
 NAMES = ("Temperature", "Humidity", "Light", "CO2", "HumidityRatio")
 ROW = (23.18, 27.27, 426.0, 721.25, 0.0048)
@@ -82,12 +82,12 @@ FORMATS: Mapping[str, Callable[[int], Sent]] = {
 AGAINST = {"flat JSON": PLAIN, "flat JSON with an id": WITH_ID}
 
 
-def polls() -> Mapping[str, Sequence[Request]]:
+def polls() -> Mapping[str, Sequence[Record]]:
     """The records of one poll in each format."""
     found = {}
     for name, write in FORMATS.items():
         sent = [write(i) for i in range(POLL)]
-        found[name] = [Request(i, s.body, list(s.headers), 1_000_000) for i, s in enumerate(sent)]
+        found[name] = [request(i, s.body, list(s.headers), 1_000_000) for i, s in enumerate(sent)]
     return found
 
 

@@ -80,7 +80,7 @@ class Round:
 @click.option("--lanes", "n_lanes", default=1, show_default=True, help="Held against none.")
 @click.option("--rate", default=200.0, show_default=True, help="Light messages per second.")
 @click.option("--load", default=0.5, show_default=True, help="Of one core, by heavy messages.")
-@click.option("--models", default="models", show_default=True, help="Folder with the ladder.")
+@results.models_option
 @results.publish_option
 def main(  # noqa: PLR0913
     rounds: int,
@@ -88,12 +88,12 @@ def main(  # noqa: PLR0913
     n_lanes: int,
     rate: float,
     load: float,
-    models: str,
+    models: Path,
     publish: bool,
 ) -> None:
     """Print each round, and the ratios."""
-    ladder = load_ladder(Path(models), "digits", OnnxCpuRuntime())
-    inputs = np.load(Path(models) / "digits" / "test-split.npz")["input"].astype("<f4")
+    ladder = load_ladder(models, "digits", OnnxCpuRuntime())
+    inputs = np.load(models / "digits" / "test-split.npz")["input"].astype("<f4")
     bodies = [row.tobytes() for row in inputs]
     gc.freeze()  # this and the following as a worker does
     gc.set_threshold(200_000, 20, 100)
@@ -191,8 +191,8 @@ def _round(ladder: Ladder, bodies: list[bytes], n_lanes: int, load: Load, seed: 
 def _arrivals(serving: Pipeline, load: Load, seed: int) -> list[tuple[float, bool]]:
     """Seconds from the start and whether it is heavy, of each message, the last one first."""
     view = serving.plans.view(time.perf_counter())
-    largest = view.always_best(BURST)
-    every_s = view.expected_ms(largest, BURST) / 1e3 / load.heavy_share
+    largest = view.ranking(BURST).always_best
+    every_s = view.calls[largest, BURST].expected_ms / 1e3 / load.heavy_share
     rng = np.random.default_rng(seed)
     light_s = np.cumsum(rng.exponential(1 / load.light_per_s, int(load.light_per_s * load.seconds)))
     bursts_s = np.arange(0.0, load.seconds, every_s)

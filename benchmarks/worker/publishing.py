@@ -67,18 +67,16 @@ class Round(NamedTuple):
 @click.option(
     "--seconds", type=AT_LEAST_ONE, default=6, show_default=True, help="Before each model."
 )
-@click.option(
-    "--models", default="models", show_default=True, help="Folder with the digits ladder."
-)
+@results.models_option
 @results.publish_option
-def main(rounds: int, rate: int, seconds: int, models: str, publish: bool) -> None:
+def main(rounds: int, rate: int, seconds: int, models: Path, publish: bool) -> None:
     """Print each round, and write their table."""
-    if not (Path(models) / "digits").is_dir():
+    if not (models / "digits").is_dir():
         raise click.ClickException(
             f"no ladder in {models}/digits: make it with `ounce train digits --models {models}`"
         )
     marks = []
-    with _fleet(Path(models), rate) as (load, workers, folder, places):
+    with _fleet(models, rate) as (load, workers, folder, places):
         time.sleep(_WARM_UP_S)
         for number in range(rounds):
             version = write_wide(folder, number)

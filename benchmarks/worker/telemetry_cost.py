@@ -49,13 +49,11 @@ _LONGEST_S = 60.0
 @click.option("--rounds", default=15, show_default=True, help="Rounds of each kind of body.")
 @click.option("--seconds", default=3.0, show_default=True, help="Of each side in a round.")
 @click.option("--rate", default=3000, show_default=True, help="Requests a second.")
-@click.option(
-    "--models", default="models", show_default=True, help="Folder with the digits ladder."
-)
+@results.models_option
 @results.publish_option
-def main(rounds: int, seconds: float, rate: int, models: str, publish: bool) -> None:
+def main(rounds: int, seconds: float, rate: int, models: Path, publish: bool) -> None:
     """Print each round, and the ratios."""
-    inputs = np.load(Path(models) / "digits" / "test-split.npz")["input"].astype("<f4")
+    inputs = np.load(models / "digits" / "test-split.npz")["input"].astype("<f4")
     bodies = [row.tobytes() for row in inputs]
     rows: list[list[results.Cell]] = []
     for body, name in BODIES.items():
@@ -63,7 +61,7 @@ def main(rounds: int, seconds: float, rate: int, models: str, publish: bool) -> 
         with (
             broker() as servers,
             Receiver() as receiver,
-            _worker(servers, Path(models), receiver.url) as (child, port),
+            _worker(servers, models, receiver.url) as (child, port),
             steady_sender(servers, bodies, rate, has_headers=body == "events"),
             _scraped(port) as is_scraped,
         ):

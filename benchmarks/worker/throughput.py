@@ -64,21 +64,19 @@ LOOPS = {"limit": "the bare loop", "contract": "the loop with the same contract"
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--rounds", default=5, show_default=True, help="Rounds of each kind of body.")
-@click.option(
-    "--models", default="models", show_default=True, help="Folder with the digits ladder."
-)
+@results.models_option
 @click.option("--only", multiple=True, type=click.Choice(list(BODIES)), help="Kinds of body.")
 @click.option("--scale", default=1.0, show_default=True, help="Times the number of messages.")
 @results.publish_option
-def main(rounds: int, models: str, only: tuple[str, ...], scale: float, publish: bool) -> None:
+def main(rounds: int, models: Path, only: tuple[str, ...], scale: float, publish: bool) -> None:
     """Print the ratios of the worker's rate to the hand-written loops'."""
     os.environ.pop("KAFKA_BOOTSTRAP_SERVERS", None)
-    folder = Path(models) / "digits"
+    folder = models / "digits"
     if not (folder / MODEL / "model.onnx").is_file():
         click.echo("Training the digits ladder first")
-        subprocess.run([*ounce(), "train", "digits", "--models", models], check=True)
+        subprocess.run([*ounce(), "train", "digits", "--models", str(models)], check=True)
     inputs = np.load(folder / "test-split.npz")["input"].astype("<f4")
-    start_up = _start_up(Path(models))
+    start_up = _start_up(models)
     rows: list[list[results.Cell]] = []
     for body in only or BODIES:
         runs: dict[str, list[Run]] = {side: [] for side in SIDES}
@@ -87,7 +85,7 @@ def main(rounds: int, models: str, only: tuple[str, ...], scale: float, publish:
             fill(servers, body, inputs, n)
             for number in range(rounds):
                 for side in in_turn(list(SIDES), number):
-                    runs[side].append(_run(side, body, servers, Path(models), n))
+                    runs[side].append(_run(side, body, servers, models, n))
                 told = ", ".join(f"{side} {of_side[-1]}" for side, of_side in runs.items())
                 click.echo(f"{body}: round {number + 1}: {told}")
         rows.append(row_of(BODIES[body], runs))

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.card import ModelCard
 
-from ounce_exporters.crossfit import out_of_fold, sample
-from ounce_exporters.evaluation import estimate_accuracy
+from ounce_exporters.evaluation.figures import estimate_accuracy
 from ounce_exporters.export.calibration import Temperature, fit_temperature
 from ounce_exporters.lighter.forms import NotWorthwhileError
 from ounce_exporters.recipe import FittedModel, Inputs, Progress, Recipe, Split, TaskData
 from ounce_exporters.tasks.folds import N_FOLDS, divide
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.training.classical import as_matrix
+from ounce_exporters.training.crossfit import out_of_fold, sample
 from ounce_exporters.training.mixed_rows import has_columns, mix_rows
 
 STUDENTS = ("mlp-small", "small-cnn", "byte-cnn", "cnn-1d")

@@ -18,9 +18,9 @@ from ounce_schemas.card import Calibration, Latency, ModelCard, TrainingData
 from ounce_schemas.documents import MODEL_FILE
 from ounce_schemas.errors import ExportError, OunceError
 
-from ounce_exporters.crossfit import Trained, train
 from ounce_exporters.distillation import check_gain
-from ounce_exporters.evaluation import expected_calibration_error
+from ounce_exporters.evaluation.figures import expected_calibration_error
+from ounce_exporters.evaluation.judgement import judge, learned_prior
 from ounce_exporters.example import example_request
 from ounce_exporters.explaining.making import Exported, explain
 from ounce_exporters.export.answers import write_answers
@@ -40,7 +40,6 @@ from ounce_exporters.export.parity import EXACT, LIGHTER, check_parity
 from ounce_exporters.export.provenance import library_versions
 from ounce_exporters.export.replacement import fresh_folder
 from ounce_exporters.export.served_graph import served_graph
-from ounce_exporters.judgement import judge, learned_prior
 from ounce_exporters.lighter.forms import NotWorthwhileError
 from ounce_exporters.lighter.recipes import LighterModel
 from ounce_exporters.recipe import KeepsWeights, Progress, Recipe, TaskData
@@ -48,6 +47,7 @@ from ounce_exporters.report.importance import find_importances
 from ounce_exporters.report.learning import find_curve
 from ounce_exporters.time_limit import TimeLimit
 from ounce_exporters.training.checkpoints import of_model
+from ounce_exporters.training.crossfit import Trained, train
 
 _SAMPLE_ITEMS = 256
 

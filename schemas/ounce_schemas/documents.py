@@ -51,6 +51,27 @@ def read_card(path: Path) -> ModelCard:
     return _read(path, ModelCard, ArtifactError)
 
 
+def read_model_card(folder: Path, task: TaskSpec) -> ModelCard:
+    """Read `card.json` of a model's folder.
+
+    Raises:
+        ArtifactError: as `read_card` says; or it is the card of something else.
+    """
+    path = folder / CARD_FILE
+    card = read_card(path)
+    if (card.task, card.model) != (task.name, folder.name):
+        raise ArtifactError(
+            f"{path}: is the card of {card.task}/{card.model}, not of {task.name}/{folder.name}"
+        )
+    if not task.suits(card.inputs, card.output):
+        raise ArtifactError(f"{path}: its signature is not the task's")
+    if card.measure != task.measure:
+        raise ArtifactError(
+            f"{path}: promises {card.measure}, the task's measure is {task.measure}"
+        )
+    return card
+
+
 def read_plans(path: Path) -> LadderPlans:
     """Read `plans.json`.
 

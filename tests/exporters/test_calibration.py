@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from onnx import TensorProto, helper
-from ounce_exporters.evaluation import expected_calibration_error
+from ounce_exporters.evaluation.figures import expected_calibration_error
 from ounce_exporters.export.calibration import (
     TEMPERATURES,
     ConformalInterval,

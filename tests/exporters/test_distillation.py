@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from ounce_exporters.crossfit import train as cross_fit
 from ounce_exporters.distillation import unseen_answers, with_distilled
 from ounce_exporters.export.graphs import IR_VERSION, OPSET, UNCALIBRATED
 from ounce_exporters.ladder import build_ladder
@@ -20,6 +19,7 @@ from ounce_exporters.tasks.folds import with_folds
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table import networks
 from ounce_exporters.tasks.table import recipes as table_recipes
+from ounce_exporters.training.crossfit import train as cross_fit
 from ounce_exporters.training.mixed_rows import mix_rows
 from ounce_exporters.training.tuning import Family
 from ounce_schemas.card import ModelCard

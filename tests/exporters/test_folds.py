@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from ounce_exporters.crossfit import NEVER_HELD_OUT
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks import folds as module
 from ounce_exporters.tasks.folds import N_FOLDS, with_folds
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table.splitting import Parts, make_data
+from ounce_exporters.training.crossfit import NEVER_HELD_OUT
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 INPUT = TensorSpec(name="input", datatype="FP32", shape=(1,))

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ounce_edge.wire.decoding import Decoder
 from ounce_edge.wire.records import Columns
+from ounce_edge.wire.requests.decoding import Decoder
 from ounce_exporters.example import example_request
 from ounce_exporters.next_steps import next_steps
 from ounce_schemas.policy import Policy

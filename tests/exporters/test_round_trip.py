@@ -9,8 +9,6 @@ import numpy as np
 import onnx
 import pytest
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_exporters.crossfit import Trained
-from ounce_exporters.crossfit import train as train_recipe
 from ounce_exporters.export import calibration
 from ounce_exporters.export.graphs import OPSET
 from ounce_exporters.ladder import build_ladder, export_model
@@ -20,6 +18,8 @@ from ounce_exporters.tasks.digits.augmentation import distort
 from ounce_exporters.tasks.digits.networks import Mlp, ResidualCnn, SmallCnn
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table import recipes as table
+from ounce_exporters.training.crossfit import Trained
+from ounce_exporters.training.crossfit import train as train_recipe
 from ounce_exporters.training.neural import WEIGHTS_FILE, NeuralModel, Training, train
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import EXPLANATION_FILE, read_card

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from ounce_exporters.crossfit import train
 from ounce_exporters.export.costs import count_cost
 from ounce_exporters.ladder import BuiltLadder, build_ladder
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.tasks.folds import with_folds
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table.recipes import families
+from ounce_exporters.training.crossfit import train
 from ounce_exporters.training.tuning import (
     Family,
     Range,

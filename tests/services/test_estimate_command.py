@@ -183,7 +183,7 @@ def test_chances_are_those_of_the_draws(recorded: Any) -> None:
     read, reader = read_chances(
         Policy.model_validate(BEFORE), FolderRecording(folder / "decisions"), "digits"
     )
-    assert (reader.n_silent, reader.n_other, reader.n_in_parts) == (0, 0, 0)
+    assert (reader.n_other, reader.n_in_parts) == (0, 0)
     light, logged = read.plans.index("light"), read.logged
     expected = logged.other[:, light]
     assert 0.05 < expected.mean() < 0.4
@@ -193,14 +193,7 @@ def test_chances_are_those_of_the_draws(recorded: Any) -> None:
     assert logged.is_covered.all()
 
 
-def test_a_log_that_does_not_tell_its_exploration_is_named(recorded: Any, tmp_path: Path) -> None:
-    folder, _ = recorded
-    reader = ChanceReader(Policy(), "digits")
-    for header, decisions in FolderRecording(folder / "decisions").read("digits"):
-        routes = [msgspec.structs.replace(route, exploration=None) for route in header.routes]
-        reader.run(msgspec.structs.replace(header, routes=routes), decisions)
-    assert reader.n_silent > 1000
-    assert reader.found() is None
+def test_a_folder_without_decisions_is_named(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="no recorded decisions"):
         read_chances(Policy(), FolderRecording(tmp_path), "digits")
 

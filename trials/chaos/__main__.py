@@ -38,9 +38,7 @@ from trials.chaos.schedule import Kind
 @click.option("--gap", default=2.5, show_default=True, help="Mean seconds between two faults.")
 @click.option("--partitions", default=6, show_default=True, help="Of each topic.")
 @click.option("--session", default=3.0, show_default=True, help="Session timeout, seconds.")
-@click.option(
-    "--models", default="models", show_default=True, help="Folder with the digits ladder."
-)
+@published.models_option
 @click.option(
     "--kind", multiple=True, type=click.Choice([*map(str, Kind)]), help="Only these kinds."
 )
@@ -56,7 +54,7 @@ def main(  # noqa: PLR0913
     gap: float,
     partitions: int,
     session: float,
-    models: str,
+    models: Path,
     kind: tuple[str, ...],
     results: str,
     show: bool,
@@ -76,7 +74,7 @@ def main(  # noqa: PLR0913
             seed + i,
             faults,
             asked[i % len(asked)],
-            Path(models),
+            models,
             rate_per_s=rate,
             gap_s=gap,
             partitions=partitions,

@@ -25,7 +25,7 @@ from ounce_schemas.errors import OunceError
 from ounce_schemas.request import HEADER_MAX_LATENCY_MS
 from ounce_schemas.topics import predictions_topic, requests_topic
 
-from benchmarks.results import Cell, Table, text
+from benchmarks.results import Cell, Table, models_option, text
 from tests.support.kafka.jars import KafkaUnavailableError
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Worker
@@ -234,13 +234,11 @@ def burst_table(burst: Burst) -> Table:
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--seconds", default=3.0, show_default=True, help="How long the burst lasts.")
-@click.option(
-    "--models", default="models", show_default=True, help="Folder with the digits ladder."
-)
-def main(seconds: float, models: str) -> None:
+@models_option
+def main(seconds: float, models: Path) -> None:
     """Run, and report."""
     try:
-        burst = run(Path(models), seconds, click.echo)
+        burst = run(models, seconds, click.echo)
     except (OunceError, KafkaUnavailableError, RuntimeError) as e:
         click.echo(f"Error: {e}", err=True)
         sys.exit(2)

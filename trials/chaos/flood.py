@@ -135,15 +135,13 @@ def holds(ready_mb: float, phases: Sequence[Phase]) -> bool:
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--scale", default=1.0, show_default=True, help="Times the number of records.")
 @click.option("--seconds", default=3.0, show_default=True, help="How long the burst lasts.")
-@click.option(
-    "--models", default="models", show_default=True, help="Folder with the digits ladder."
-)
+@results.models_option
 @results.publish_option
-def main(scale: float, seconds: float, models: str, publish: bool) -> None:
+def main(scale: float, seconds: float, models: Path, publish: bool) -> None:
     """Run, and report."""
     try:
-        ready_mb, phases = run(Path(models), scale, click.echo)
-        bursted = burst.run(Path(models), seconds, click.echo)
+        ready_mb, phases = run(models, scale, click.echo)
+        bursted = burst.run(models, seconds, click.echo)
     except (OunceError, KafkaUnavailableError, RuntimeError) as e:
         click.echo(f"Error: {e}", err=True)
         sys.exit(2)

@@ -48,9 +48,7 @@ _FEWEST_SAMPLES = 10
     show_default=True,
     type=click.Choice([*map(str, Delivery)]),
 )
-@click.option(
-    "--models", default="models", show_default=True, help="Folder with the digits ladder."
-)
+@published.models_option
 @click.option("--results", default="results/soak", show_default=True, help="Folder to write to.")
 @published.publish_option
 def main(  # noqa: PLR0913
@@ -59,7 +57,7 @@ def main(  # noqa: PLR0913
     rate: float,
     every: float,
     delivery: str,
-    models: str,
+    models: Path,
     results: str,
     publish: bool,
 ) -> None:
@@ -70,7 +68,7 @@ def main(  # noqa: PLR0913
     folder.mkdir(parents=True)
     load = Load(minutes * 60, share, rate, every)
     try:
-        soaked = soak(Path(models), load, delivery, folder)
+        soaked = soak(models, load, delivery, folder)
     except (OunceError, KafkaUnavailableError, RuntimeError) as e:
         click.echo(f"the soak did not work: {e}; logs in {folder}", err=True)
         sys.exit(2)

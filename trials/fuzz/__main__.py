@@ -22,8 +22,8 @@ from ounce_edge.models.first_beliefs import card_belief
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.wire.header_names import by_usual_names
-from ounce_edge.wire.request_body import read_body
-from ounce_edge.wire.request_head import read_head
+from ounce_edge.wire.requests.request_body import read_body
+from ounce_edge.wire.requests.request_head import read_head
 from ounce_schemas.dead_letter import HEADER_OMITTED, HEADER_REASON, HEADER_TEXT
 from ounce_schemas.errors import InvalidMessageError
 from ounce_schemas.policy import Policy

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_edge.wire.known_texts import KnownTexts
+from ounce_edge.wire.requests.known_texts import KnownTexts
+from ounce_exporters.evaluation.judgement import learned_prior
 from ounce_exporters.export.calibration import fit_calibrator
 from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.export.parity import EXACT, check_parity
-from ounce_exporters.judgement import learned_prior
 from ounce_exporters.recipe import FittedModel, Inputs, Recipe, TaskData
 from ounce_schemas.errors import OunceError
 from ounce_schemas.task import TaskSpec

@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from ounce_schemas.topics import EVENTS_TOPIC
 
-from ounce_edge.broker.publishing import ProducerSettings
+from ounce_edge.broker.delivery.publishing import ProducerSettings
 from ounce_edge.wire.records import Headers
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_schemas.documents import CARD_FILE, PLANS_FILE, TASK_FILE, read_card, read_task
+from ounce_schemas.documents import CARD_FILE, PLANS_FILE, TASK_FILE, read_model_card, read_task
 from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.catalogue import Ladder, ServedModel, explained_card
@@ -40,7 +40,7 @@ def card_ladder(models_dir: Path, task_name: str) -> Ladder:
     models, refused = [], []
     for path in sorted(p for p in folder.iterdir() if (p / CARD_FILE).is_file()):
         try:
-            card = read_card(path / CARD_FILE)
+            card = read_model_card(path, task)
             own = explained_card(card)
             explained = None if own is None else ServedModel(own, _NotLoaded(), 0)
             models.append(ServedModel(card, _NotLoaded(), 0, explained=explained))

@@ -50,8 +50,6 @@ class ChanceReader:
         self._columns: dict[str, int] = {}
         self._uncovered: defaultdict[str, float] = defaultdict(float)
         self._n_decisions = 0
-        self.n_silent = 0
-        """Decisions that do not say who sent the messages, or what was explored."""
         self.n_other = 0
         """Messages whose answer the rule does not give today: of another version."""
         self.n_in_parts = 0
@@ -67,11 +65,7 @@ class ChanceReader:
         of_file = _FileChances(header, self._policy)
         columns = [self._columns.setdefault(n, len(self._columns)) for n in header.tables.names]
         for decision in decisions:
-            found = of_file.read(decision)
-            if found is None:
-                self.n_silent += 1
-                continue
-            was, would, silent_share = found
+            was, would, silent_share = of_file.read(decision)
             answered = np.frombuffer(decision.answered, "<i4")
             self.n_in_parts += len(answered) * (len(answered) < len(was))
             plan = _plans(decision, len(was))[answered]
@@ -119,8 +113,8 @@ def read_chances(
     if found is None:
         require_task(recording, task)
         raise ArtifactError(
-            f"{recording}: no decisions of task {task} that tell what was explored: record them "
-            "with `ounce worker --decisions` of this version"
+            f"{recording}: no decisions of task {task} of this version: record them with "
+            "`ounce worker --decisions`"
         )
     return found, reader
 
@@ -137,8 +131,8 @@ class _FileChances:
         self._before: dict[int, View] = {}
         self._after: dict[int, View] = {}
 
-    def read(self, decision: RecordedDecision) -> tuple[Floats, Floats, Floats] | None:
-        """Chances of each plan, or None where the decision does not tell enough.
+    def read(self, decision: RecordedDecision) -> tuple[Floats, Floats, Floats]:
+        """Chances of each plan.
 
         Returns:
             Chances as it was, and under the other policy; both of shape (n, n_plans). Then the
@@ -146,13 +140,11 @@ class _FileChances:
             (n,).
         """
         self._senders.add(decision.new_senders)
-        route = self._header.route(decision.route)
+        route = self._header.routes[decision.route]
         left_ms = np.frombuffer(decision.left_ms, "<f8")
         floors = np.frombuffer(decision.min_accuracy, "<f8")
         numbers = np.frombuffer(decision.senders, "<i4")
         share = route.exploration
-        if len(numbers) != len(left_ms) or share is None or (share and not decision.posteriors):
-            return None
         state = self._renew(decision.state)
         view = self._before.get(decision.route)
         if view is None:

@@ -34,8 +34,6 @@ class Foresight:
     n_changed: int = 0
     """Messages that another plan would answer, or that would be refused, or not."""
     n_decisions: int = 0
-    n_unusable: int = 0
-    """Decisions that do not say who sent the requests."""
     changes: list[Change] = field(default_factory=list)
     """Those that change most, the greatest first."""
     versions: dict[str, int] = field(default_factory=dict)

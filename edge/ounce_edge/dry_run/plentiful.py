@@ -45,10 +45,10 @@ class PlentifulMemory:
         n = len(floors)
         if n > MOST_CONSIDERED:
             return None
-        compared = self._view.compared(n)
-        rungs = compared.rungs(floors)
-        counts = np.bincount(rungs, minlength=len(compared.frontier))
-        if len(counts) > len(compared.frontier):
+        ranking = self._view.ranking(n)
+        rungs = ranking.rungs(floors)
+        counts = np.bincount(rungs, minlength=len(ranking.frontier))
+        if len(counts) > len(ranking.frontier):
             return None
         key = n, counts.tobytes()
         found = self._known.get(key)

@@ -17,10 +17,10 @@ class Nearest(NamedTuple):
 def nearest(view: View, max_latency_ms: float, min_accuracy: float) -> Nearest | None:
     """Nearest targets that a plan meets for one message alone; None: one meets these."""
     accurate = [p for p in view.usable if view.accuracy_low[p] >= min_accuracy]
-    quick = [p for p in view.usable if view.finish_alone_ms(p) <= max_latency_ms]
+    quick = [p for p in view.usable if view.calls[p, 1].finish_ms <= max_latency_ms]
     if set(accurate) & set(quick):
         return None
     return Nearest(
-        min((view.finish_alone_ms(p) for p in accurate), default=None),
+        min((view.calls[p, 1].finish_ms for p in accurate), default=None),
         max((view.accuracy_low[p] for p in quick), default=None),
     )

@@ -93,9 +93,6 @@ class FileReplay:
         self._senders.add(decision.new_senders)
         self._found.n_decisions += 1
         numbers = np.frombuffer(decision.senders, "<i4")
-        if 2 * len(decision.senders) != len(decision.left_ms):
-            self._found.n_unusable += 1
-            return
         self._renew(decision.state)
         situation = self._memory.situation(decision, self._senders.at(decision.at_ms), numbers)
         outcome = None
@@ -136,7 +133,7 @@ class FileReplay:
         self, into: OutcomeBuilder, decision: RecordedDecision, left_ms: Floats, floors: Floats
     ) -> float:
         """Put together what was; the time left from which on it does not depend on the time."""
-        route = self._header.route(decision.route)
+        route = self._header.routes[decision.route]
         view = self._views_before.get(decision.route)
         if view is None and self._state is not None:
             if decision.route not in self._tables_before:

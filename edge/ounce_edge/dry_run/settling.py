@@ -76,10 +76,9 @@ def in_turn(
 
 def _priced(header: LogHeader, prices: Prices) -> Tables:
     """The plans at other prices, with the power that they had."""
-    tables = header.tables
-    runtimes = header.runtimes or [None] * len(header.models)
+    tables, on_gpu = header.tables, [runtime in GPU_KINDS for runtime in header.runtimes]
     per_ms = [
-        [prices.per_ms(runtimes[m] in GPU_KINDS, w) for m, w in zip(models, watts, strict=True)]
+        [prices.per_ms(on_gpu[m], w) for m, w in zip(models, watts, strict=True)]
         for models, watts in zip(tables.model, tables.watts, strict=True)
     ]
     return replace(tables, price_per_ms=per_ms)
@@ -87,10 +86,9 @@ def _priced(header: LogHeader, prices: Prices) -> Tables:
 
 def _permitted(header: LogHeader, settings: EffectivePolicy) -> list[int]:
     tables = header.tables
-    runtimes = header.runtimes or [None] * len(header.models)
     may = [
         settings.permits(name, family, runtime)
-        for (name, family), runtime in zip(header.models, runtimes, strict=True)
+        for (name, family), runtime in zip(header.models, header.runtimes, strict=True)
     ]
     return [
         p

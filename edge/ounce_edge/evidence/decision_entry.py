@@ -15,7 +15,7 @@ from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.exploration import Draws, decide_and_explore
 from ounce_edge.recommender.rule.schedule import Schedule
 
-FORMAT = 3
+FORMAT = 4
 
 
 class LogHeader(msgspec.Struct, frozen=True):
@@ -29,27 +29,20 @@ class LogHeader(msgspec.Struct, frozen=True):
     """Of messages that meet no rule."""
     tables: Tables
     """Of all plans, also those that may not answer."""
-    routes: Sequence[LoggedRoute] = ()
-    """Of the policy; the first is that of messages which meet no rule. Empty: one, by which all
-    plans may answer."""
-    models: Sequence[tuple[str, str]] = ()
+    routes: Sequence[LoggedRoute]
+    """Of the policy; the first is that of messages which meet no rule."""
+    models: Sequence[tuple[str, str]]
     """Names and families of the models that the tables tell of."""
-    measure: str = "accuracy"
+    measure: str
     """What accuracies mean."""
-    runtimes: Sequence[str | None] = ()
-    """What runs each of the models, as policies call it; empty: a log that does not tell."""
+    runtimes: Sequence[str | None]
+    """What runs each of the models, as policies call it."""
     explained_tables: Tables | None = None
     """Of plans whose models explain their answers; None: none do."""
 
-    def route(self, number: int) -> LoggedRoute:
-        """One route of the policy."""
-        if self.routes:
-            return self.routes[number]
-        return LoggedRoute([*range(len(self.tables.names))], self.tables.objective, self.fallback)
-
     def tables_of(self, route: int) -> Tables:
         """Tables of a route's plans. They work things out once, so keep them for several views."""
-        here = self.route(route)
+        here = self.routes[route]
         explained = self.explained_tables if here.explains else None
         return replace(explained or self.tables, objective=here.objective, permitted=here.permitted)
 
@@ -129,7 +122,7 @@ def replay(header: LogHeader, entry: DecisionEntry) -> tuple[View, Schedule]:
         view,
         left_ms,
         floors,
-        header.route(entry.route).fallback,
+        header.routes[entry.route].fallback,
         entry.overload_lasts,
         draws,
     )

@@ -3,9 +3,6 @@
 ::
 
     <folder>/<task>-<number>-<writer>.decisions
-
-A file without a writer in its name is of an earlier version. It is read, and pruned, as that of a
-writer that has ended.
 """
 
 import fcntl
@@ -23,18 +20,18 @@ class DecisionFile(NamedTuple):
 
     number: int
     writer: str
-    """Eight hexadecimal digits; empty in a file of an earlier version."""
+    """Eight hexadecimal digits."""
     path: Path
 
 
 def files_of(folder: Path, task: str) -> list[DecisionFile]:
     """A task's files, the oldest first."""
-    name = re.compile(rf"{re.escape(task)}-(\d+)(?:-([0-9a-f]{{8}}))?{re.escape(SUFFIX)}")
+    name = re.compile(rf"{re.escape(task)}-(\d+)-([0-9a-f]{{8}}){re.escape(SUFFIX)}")
     found = []
     for path in folder.glob(f"{task}-*{SUFFIX}"):
         match = name.fullmatch(path.name)
         if match:
-            found.append(DecisionFile(int(match[1]), match[2] or "", path))
+            found.append(DecisionFile(int(match[1]), match[2], path))
     return sorted(found)
 
 

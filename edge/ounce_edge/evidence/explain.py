@@ -142,7 +142,7 @@ def _explain_recorded(folder: Path, task: str, id_: str) -> None:
             "Late messages had piled up: dear floors were given up, also where there was time."
         )
     _say_measure(header.measure)
-    _show(message, view, schedule, header.route(entry.route).objective)
+    _show(message, view, schedule, header.routes[entry.route].objective)
     if not _same(schedule, entry):
         click.echo("Note: the worker decided otherwise; it was another version of Ounce.")
 
@@ -161,7 +161,7 @@ def _show(message: _Message, view: View, schedule: Schedule, objective: Objectiv
             keeps = view.accuracy_low[group.plan] >= message.floor
             why = str(group.choice if keeps else group.choice.below_floor)
             break
-        wait_ms += view.usual_finish_ms(group.plan, len(group.items))
+        wait_ms += view.calls[group.plan, len(group.items)].usual_ms
     left_ms = message.left_ms - wait_ms
     if wait_ms:
         click.echo(f"Other plans' messages go first, and take {figure(wait_ms)} ms.")

@@ -13,7 +13,7 @@ class LoggedRoute(msgspec.Struct, frozen=True, array_like=True):
     """Indices of the plans."""
     objective: Objective
     fallback: Fallback
-    exploration: float | None = None
-    """Share of messages on which a lighter plan may be tried; None: a log that does not tell."""
-    explains: bool = False
+    exploration: float
+    """Share of messages on which a lighter plan may be tried."""
+    explains: bool
     """Whether answers are explained."""

@@ -19,14 +19,14 @@ from ounce_schemas.request import (
 from ounce_schemas.topics import dead_letters_topic, predictions_topic
 from prometheus_client import Counter
 
-from ounce_edge.broker.publishing import ProducerSettings
+from ounce_edge.broker.delivery.publishing import ProducerSettings
 from ounce_edge.gateway.patterns import is_text
 from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session
 from ounce_edge.wire.formats.content import as_id
 from ounce_edge.wire.formats.json_text import plain_text
 from ounce_edge.wire.records import Headers
-from ounce_edge.wire.request_head import check_id
+from ounce_edge.wire.requests.request_head import check_id
 
 logger = logging.getLogger(__name__)
 

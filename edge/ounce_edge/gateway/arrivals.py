@@ -14,6 +14,7 @@ from ounce_edge.gateway.maps import BadTopicError, TopicMap, TopicMaps
 from ounce_edge.gateway.patterns import Place
 from ounce_edge.gateway.replies import BadReplyError, ReplyAddress
 from ounce_edge.wire.dead_letters import write_letter
+from ounce_edge.wire.records import MadeRecord
 
 _MOST_HEADER_BYTES = 16_384
 _NO_ATTRIBUTES = {"traceparent", "tracestate"}
@@ -79,6 +80,10 @@ class KafkaRecord(NamedTuple):
         """As Kafka's client counts it, or more."""
         held = sum(len(name) + len(value or b"") + 10 for name, value in self.headers)
         return len(self.key) + len(self.value or b"") + held + _RESERVE_BYTES
+
+    def as_record(self) -> MadeRecord:
+        """The same for those that take a `Record`; it has no position yet."""
+        return MadeRecord(self.value, self.headers, self.key, -1, -1, self.timestamp_ms, self.topic)
 
     @property
     def max_latency_ms(self) -> float | None:
@@ -178,7 +183,7 @@ class Translator:
         error = InvalidMessageError(
             Reason.TOO_LARGE, f"{record.topic} refuses it: {why}; send less"
         )
-        letter = write_letter(Unsent(record), error, _SMALL_BYTES)
+        letter = write_letter(record.as_record(), error, _SMALL_BYTES)
         return record._replace(topic=topic, value=letter.value, headers=[*letter.headers])
 
     def _address(self, arrived: Arrived, place: Place) -> bytes:
@@ -189,7 +194,7 @@ class Translator:
     def _letter(
         self, record: KafkaRecord, refused: Refused, error: InvalidMessageError
     ) -> Translation:
-        letter = write_letter(Unsent(record), error, self._max_bytes)
+        letter = write_letter(record.as_record(), error, self._max_bytes)
         topic = self._letters[record.topic]
         dead = record._replace(topic=topic, value=letter.value, headers=[*letter.headers])
         return Translation(dead, refused, error.text)
@@ -217,38 +222,3 @@ def _with_defaults(
         return headers
     names = {name.lower() for name, _ in headers}
     return headers + [(name, value) for name, value in by.defaults if name not in names]
-
-
-@dataclass(frozen=True)
-class Unsent:
-    """A record that Kafka has not seen: a `Record` without a position."""
-
-    record: KafkaRecord
-
-    def topic(self) -> str:
-        """As `Record` says."""
-        return self.record.topic
-
-    def partition(self) -> int:
-        """As `Record` says."""
-        return -1
-
-    def offset(self) -> int:
-        """As `Record` says."""
-        return -1
-
-    def timestamp(self) -> tuple[int, int]:
-        """As `Record` says."""
-        return 1, self.record.timestamp_ms
-
-    def key(self) -> bytes:
-        """As `Record` says."""
-        return self.record.key
-
-    def value(self) -> bytes | None:
-        """As `Record` says."""
-        return self.record.value
-
-    def headers(self) -> list[tuple[str, bytes | None]]:
-        """As `Record` says."""
-        return self.record.headers

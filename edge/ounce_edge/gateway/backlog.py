@@ -18,10 +18,10 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from ounce_schemas.errors import BrokerError
 
-from ounce_edge.broker.publishing import ProducerSettings, Publishing
-from ounce_edge.broker.refusals import Refusal
-from ounce_edge.broker.transactional_producer import AbortedError, TransactionalProducer
-from ounce_edge.gateway.arrivals import KafkaRecord, Unsent
+from ounce_edge.broker.delivery.publishing import ProducerSettings, Publishing
+from ounce_edge.broker.delivery.refusals import Refusal
+from ounce_edge.broker.delivery.transactional_producer import AbortedError, TransactionalProducer
+from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.pace import TICK_S, Pace
 from ounce_edge.gateway.store import Store, StoreError
 from ounce_edge.gateway.stored import Most
@@ -285,6 +285,6 @@ def _outgoing(topic: str, records: Sequence[KafkaRecord]) -> Outgoing:
         [record.key for record in records],
         [record.headers for record in records],
         None,
-        [Unsent(record) for record in records],
+        [record.as_record() for record in records],
         timestamps_ms=[record.timestamp_ms for record in records],
     )

@@ -6,7 +6,7 @@ from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from ounce_edge.broker.publishing import PRODUCER_SETTINGS, ProducerSettings
+from ounce_edge.broker.delivery.publishing import PRODUCER_SETTINGS, ProducerSettings
 from ounce_edge.gateway.arrivals import KafkaRecord
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from ounce_edge.broker.publishing import ProducerSettings
+from ounce_edge.broker.delivery.publishing import ProducerSettings
 
 logger = logging.getLogger(__name__)
 

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import (
-    CARD_FILE,
     EXPLANATION_FILE,
     MODEL_FILE,
     PLANS_FILE,
     TASK_FILE,
-    read_card,
+    read_model_card,
     read_task,
 )
 from ounce_schemas.errors import ArtifactError
@@ -172,19 +171,7 @@ def load_ladder(
 def _load_model(
     folder: Path, task: TaskSpec, runtime: Runtime, before: ServedModel | None
 ) -> ServedModel:
-    card = read_card(folder / CARD_FILE)
-    if (card.task, card.model) != (task.name, folder.name):
-        raise ArtifactError(
-            f"{folder / CARD_FILE}: is the card of {card.task}/{card.model}, "
-            f"not of {task.name}/{folder.name}"
-        )
-    if not task.suits(card.inputs, card.output):
-        raise ArtifactError(f"{folder / CARD_FILE}: its signature is not the task's")
-    if card.measure != task.measure:
-        raise ArtifactError(
-            f"{folder / CARD_FILE}: promises {card.measure}, the task's measure is {task.measure}"
-        )
-    path = folder / MODEL_FILE
+    card, path = read_model_card(folder, task), folder / MODEL_FILE
     try:
         content = path.read_bytes()
     except OSError as e:

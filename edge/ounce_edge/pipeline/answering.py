@@ -25,9 +25,9 @@ from ounce_edge.pipeline.trails import Trail
 from ounce_edge.recommender.arrays import Items
 from ounce_edge.recommender.rule.explanation import passed_over, rejections
 from ounce_edge.recommender.rule.exploration import regret
+from ounce_edge.wire.answers.encoding import GroupAnswer
+from ounce_edge.wire.answers.explained import ExplainedGroup, TextColumn
 from ounce_edge.wire.batch import Rejected, take
-from ounce_edge.wire.encoding import GroupAnswer
-from ounce_edge.wire.explained import ExplainedGroup, TextColumn
 from ounce_edge.wire.records import Outgoing, Publish
 
 

@@ -16,7 +16,6 @@ from ounce_edge.pipeline.cold_models import believe_loads, want_models
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.explaining import go_without
 from ounce_edge.pipeline.lanes import Lanes
-from ounce_edge.pipeline.sampled_time import SampledTime
 from ounce_edge.pipeline.turn import Turn
 from ounce_edge.pipeline.waiting import Waiting
 from ounce_edge.recommender.arrays import Items
@@ -67,7 +66,6 @@ class Chosen(NamedTuple):
         self,
         log: Recorder,
         at_ms: float,
-        route: int,
         senders: NDArray[np.int32] | None,
         json_ids: Sequence[Sequence[bytes]],
     ) -> None:
@@ -76,11 +74,10 @@ class Chosen(NamedTuple):
         Args:
             log: takes it.
             at_ms: milliseconds since 1970.
-            route: number of its route.
             senders: of its requests; shape (n,).
             json_ids: ids as JSON text, in the order of `answered_items`.
         """
-        decided = self.decided._replace(route=route, senders=senders)
+        decided = self.decided._replace(senders=senders)
         log.record(at_ms, decided, list(zip(self.answered_items, json_ids, strict=True)))
 
 
@@ -113,7 +110,6 @@ class Chooser:
         self._overloads: Mapping[int, Overload] = {}
         """By priority: of requests of that priority or a higher one."""
         self._precedence = Precedence()
-        self._spent = SampledTime()
 
     @property
     def overload_lasts(self) -> bool:
@@ -167,7 +163,7 @@ class Chooser:
         turn: Turn,
         now_ms: float,
         began_s: float,
-    ) -> tuple[Chosen | None, float]:
+    ) -> Chosen | None:
         """Decide for what waits of one route.
 
         Args:
@@ -179,67 +175,56 @@ class Chooser:
             began_s: now, on the pipeline's steady clock.
 
         Returns:
-            The decision, None where all can wait for what is there to be read, or has to wait for
-            requests of a higher priority; and the processor time that decisions took, of several
-            at once (`SampledTime`), milliseconds.
+            The decision; None where all can wait for what is there to be read, or has to wait for
+            requests of a higher priority.
         """
-        spent = self._spent.begin()
         here, before = edition.routes[route], self._left_over[route]
         state = edition.plans.renew_state(began_s)
         view = here.view(state)
         left_ms = waiting.deadline_ms - (now_ms + turn.reserve_ms)
         floors = waiting.min_accuracy
-        priority = here.routing.priority
-        fallback = here.routing.fallback
-        overload = self._overloads.get(priority)
-        overload_lasts = overload is not None and overload.lasts
-        chosen = waiting.items_of(route)
-        if chosen is not None:
-            left_ms, floors = left_ms[chosen], floors[chosen]
+        considered = waiting.items_of(route)
+        if considered is not None:
+            left_ms, floors = left_ms[considered], floors[considered]
         if turn.poll_ms:
             pressing = before_reading(view, left_ms, turn.poll_ms)
             if not len(pressing):
-                return None, self._spent.end_ms(spent)
+                return None
             left_ms, floors = left_ms[pressing], floors[pressing]
-            chosen = pressing if chosen is None else chosen[pressing]
+            considered = pressing if considered is None else considered[pressing]
+        priority = here.routing.priority
+        overload = self._overloads.get(priority)
         posteriors = edition.plans.posteriors if here.routing.exploration else ()
-        exploration = self._explore(here, posteriors, len(left_ms))
-        calls = None
-        if not overload_lasts and exploration is None:
-            calls = before.memory.find(view, left_ms, floors, turn.slice_ms, fallback)
-        if calls is None:
-            calls = choose_next_calls(
-                Circumstances(
-                    view=view,
-                    left_ms=left_ms,
-                    floors=floors,
-                    fallback=fallback,
-                    overload_lasts=overload_lasts,
-                    draws=exploration,
-                    slice_ms=turn.slice_ms,
-                    ask_lanes=self._ask_lanes[turn.keep_free],
-                    late_credit_ms=before.late_credit_ms,
-                )
-            )
-        schedule, now = calls
+        circumstances = Circumstances(
+            view=view,
+            left_ms=left_ms,
+            floors=floors,
+            fallback=here.routing.fallback,
+            overload_lasts=overload is not None and overload.lasts,
+            draws=self._explore(here, posteriors, len(left_ms)),
+            slice_ms=turn.slice_ms,
+            ask_lanes=self._ask_lanes[turn.keep_free],
+            late_credit_ms=before.late_credit_ms,
+        )
+        schedule, now = before.memory.find(circumstances) or choose_next_calls(circumstances)
         if len(edition.priorities) > 1:
             if not self._precedence.may_run(priority, view, now.here):
-                return None, self._spent.end_ms(spent)
+                return None
             self._precedence.add(priority, view, schedule, now, left_ms)
         before.late_credit_ms = now.late_credit_ms
         if view.cold and want_models(edition, here, view, schedule.groups):
             self.load_look_s = _LOAD_LOOK_S
-        decide_ms = self._spent.end_ms(spent)
         decided = Decided(
             state,
             left_ms,
             floors,
             schedule,
-            exploration,
-            overload_lasts,
+            circumstances.draws,
+            circumstances.overload_lasts,
+            route,
             posteriors=posteriors,
         )
-        return Chosen(view, decided, here, chosen, now), decide_ms
+        return Chosen(view, decided, here, considered, now)
 
     def _explore(
         self, route: Route, posteriors: Sequence[tuple[float, float]], n: int

@@ -41,7 +41,7 @@ def _always_best_ms(job: Job, outcome: Outcome) -> float:
     of the one that ran is added to its profile. So the saving is not flattered.
     """
     models, n = job.edition.plans.models, len(job.group.items)
-    best = job.route.plans[job.view.always_best(n)].steps[0].model
+    best = job.route.plans[job.view.ranking(n).always_best].steps[0].model
     first = outcome.calls[0].model
     if best == first:
         return outcome.cost(1)
@@ -65,9 +65,9 @@ def _in_objective(
     """What an item cost, and would have cost with the most accurate model, in an objective other
     than CPU time."""
     view = job.view
-    best = view.always_best(len(job.group.items))
+    best = view.ranking(len(job.group.items)).always_best
     if objective is Objective.MEMORY:
-        return view.cost_of(job.group.plan, 1), view.cost_of(best, 1)
+        return view.calls[job.group.plan, 1].cost, view.calls[best, 1].cost
     per_ms = [model.cost_per_ms(objective) for model in job.edition.plans.models]
     best_model = job.route.plans[best].steps[0].model
     return outcome.cost(answered.n_steps, per_ms), best_ms * per_ms[best_model]

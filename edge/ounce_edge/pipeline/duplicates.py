@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ounce_edge.evidence.names import MOST_BYTES, bounded_name
-from ounce_edge.wire.identity import Identity
+from ounce_edge.wire.requests.identity import Identity
 
 _Name = Identity | tuple[bytes, bytes]
 

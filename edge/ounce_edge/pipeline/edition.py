@@ -19,9 +19,9 @@ from ounce_edge.models.first_beliefs import FirstBelief, measured_belief
 from ounce_edge.models.planning import make_plans
 from ounce_edge.models.routes import make_routes
 from ounce_edge.recommender.beliefs.plans import Model
-from ounce_edge.wire.decoding import Decoder
-from ounce_edge.wire.encoding import Encoder
+from ounce_edge.wire.answers.encoding import Encoder
 from ounce_edge.wire.formats.schemas import Schemas
+from ounce_edge.wire.requests.decoding import Decoder
 
 
 class Edition:

@@ -1,14 +1,13 @@
 """Requests that ask for an explanation where no model that explains can keep their targets."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ounce_edge.pipeline.cold_models import want_plans
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.waiting import Waiting
 from ounce_edge.recommender.arrays import Floats
 from ounce_edge.recommender.beliefs.view import View
-
-Chosen = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def go_without(edition: Edition, waiting: Waiting, at_ms: float, at_s: float) -> None:
@@ -51,15 +50,15 @@ def go_without(edition: Edition, waiting: Waiting, at_ms: float, at_s: float) ->
         waiting.routes[items] = route.plain
 
 
-def _meets(view: View, left_ms: Floats, floors: Floats) -> Chosen:
+def _meets(view: View, left_ms: Floats, floors: Floats) -> NDArray[np.bool_]:
     """Whether a plan in service meets both targets of each request, alone; shape (n,)."""
     met = np.zeros(len(left_ms), dtype=bool)
     for plan in view.usable:
-        met |= (view.accuracy_low[plan] >= floors) & (view.finish_alone_ms(plan) <= left_ms)
+        met |= (view.accuracy_low[plan] >= floors) & (view.calls[plan, 1].finish_ms <= left_ms)
     return met
 
 
-def _in_turn(view: View, other: View, left_ms: Floats) -> Chosen:
+def _in_turn(view: View, other: View, left_ms: Floats) -> NDArray[np.bool_]:
     """Which requests can be explained, one after the other, so that these and those that go without
     are answered in time; as many as possible, shape (n,).
 
@@ -84,6 +83,6 @@ def _in_turn(view: View, other: View, left_ms: Floats) -> Chosen:
 
 def _lightest(view: View, floors: Floats) -> set[int]:
     """The lightest plans that keep some floors, each alone."""
-    compared = view.compared(1)
-    places = set(compared.rungs(floors).tolist())
-    return {plan for place, plan in enumerate(compared.frontier) if place in places}
+    ranking = view.ranking(1)
+    places = set(ranking.rungs(floors).tolist())
+    return {plan for place, plan in enumerate(ranking.frontier) if place in places}

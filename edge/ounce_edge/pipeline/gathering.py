@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ounce_edge.wire.batch import Rejected
-from ounce_edge.wire.many_rows import ManyRows, Row
 from ounce_edge.wire.records import Outgoing
-from ounce_edge.wire.request_head import RequestHead
+from ounce_edge.wire.requests.many_rows import ManyRows, Row
+from ounce_edge.wire.requests.request_head import RequestHead
 
 
 class Gathered(NamedTuple):

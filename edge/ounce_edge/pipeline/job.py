@@ -22,7 +22,7 @@ class Job(NamedTuple):
     """Whose messages they are, of that edition."""
     view: View
     by_cost: Sequence[int]
-    """Plans from the lightest to the heaviest, as they were compared."""
+    """Plans from the lightest to the heaviest, as they were ranked."""
     group: Group
     taken: Taken
     chosen_s: tuple[float, float] = (0.0, 0.0)

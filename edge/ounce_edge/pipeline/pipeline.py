@@ -25,6 +25,7 @@ from ounce_edge.pipeline.learning import Learned, learn
 from ounce_edge.pipeline.progress import Progress
 from ounce_edge.pipeline.rejecting import Rejecting
 from ounce_edge.pipeline.reports import Report
+from ounce_edge.pipeline.sampled_time import SampledTime
 from ounce_edge.pipeline.snapshot import Snapshot
 from ounce_edge.pipeline.turn import Turn
 from ounce_edge.pipeline.waiting import Waiting
@@ -69,6 +70,7 @@ class Pipeline:
         self._progress = Progress()
         self._tightest = LeastLately(edition.policy.max_latency_ms)
         self._chooser = Chooser(lanes, np.random.default_rng() if rng is None else rng)
+        self._decide_time = SampledTime()
         self._in_flight = InFlight(lanes, clocks.steady)
         self._rejecting = Rejecting(edition.task.name, max_message_bytes)
         self._answering = Answering(edition.task, clocks)
@@ -161,10 +163,9 @@ class Pipeline:
     def _serve_route(self, route: int, publish: Publish, turn: Turn, report: Report) -> int:
         """`_serve`, for the requests of one route."""
         edition, began_s, now_ms = self._edition, self._clocks.steady(), self._clocks.wall() * 1e3
-        chosen, decide_ms = self._chooser.choose(
-            edition, route, self.waiting, turn, now_ms, began_s
-        )
-        report.decide_ms += decide_ms
+        spent = self._decide_time.begin()
+        chosen = self._chooser.choose(edition, route, self.waiting, turn, now_ms, began_s)
+        report.decide_ms += self._decide_time.end_ms(spent)
         chosen_s = began_s, self._clocks.steady()
         if chosen is None:
             return 0
@@ -182,7 +183,7 @@ class Pipeline:
             job = Job(edition, chosen.route, chosen.view, schedule.by_cost, group, some, chosen_s)
             left_ms = decided.left_ms[group.items] - (self._clocks.steady() - began_s) * 1e3
             if i < len(now.beside):
-                takes_ms = chosen.view.expected_ms(group.plan, len(group.items))
+                takes_ms = chosen.view.calls[group.plan, len(group.items)].expected_ms
                 self._in_flight.start(job, partial(job.run, left_ms, self._clocks.steady), takes_ms)
             else:
                 self._answer(job, job.run(left_ms, self._clocks.steady), publish, report)
@@ -190,7 +191,7 @@ class Pipeline:
             report.unanswered[chosen.route.routing.version] += len(schedule.refused)
             self._rejecting.refuse(taken[-1], publish, report)
         if self._log is not None:
-            chosen.record(self._log, now_ms, route, senders, [t.batch.whole_ids() for t in taken])
+            chosen.record(self._log, now_ms, senders, [t.batch.whole_ids() for t in taken])
             report.incidents += self._log.take_incidents()
         return now.n_held
 

@@ -9,7 +9,7 @@ from ounce_schemas.request import HEADER_TENANT
 
 from ounce_edge.wire.header_names import by_usual_names
 from ounce_edge.wire.records import Headers
-from ounce_edge.wire.request_head import RequestHead
+from ounce_edge.wire.requests.request_head import RequestHead
 
 
 class TenantShare(NamedTuple):

@@ -17,7 +17,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
-from ounce_edge.broker.transactional_producer import AbortCause
+from ounce_edge.broker.delivery.transactional_producer import AbortCause
 from ounce_edge.models.catalogue import Ladder, WhyCpu
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.pipeline.reports import GroupReport, Report

@@ -29,7 +29,7 @@ from ounce_edge.telemetry.trace_facts import (
     TracedGroup,
 )
 from ounce_edge.wire.batch import Rejected, take
-from ounce_edge.wire.request_head import RequestHead
+from ounce_edge.wire.requests.request_head import RequestHead
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from ounce_schemas.errors import InvalidMessageError
 
 from ounce_edge.wire.header_names import NamedHeaders
-from ounce_edge.wire.identity import Identity
-from ounce_edge.wire.many_rows import ManyRows, Row
 from ounce_edge.wire.records import Record
-from ounce_edge.wire.request_head import RequestHead
+from ounce_edge.wire.requests.identity import Identity
+from ounce_edge.wire.requests.many_rows import ManyRows, Row
+from ounce_edge.wire.requests.request_head import RequestHead
 
 OutputNames = tuple[str, ...]
 T = TypeVar("T")

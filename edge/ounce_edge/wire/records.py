@@ -36,6 +36,41 @@ class Record(Protocol):
         """Headers in order; None where there are none."""
 
 
+@dataclass(eq=False)
+class MadeRecord:
+    """A `Record` that no broker has seen."""
+
+    value_: bytes | None
+    headers_: Headers | None
+    key_: bytes | None
+    offset_: int
+    partition_: int
+    timestamp_ms: int
+    """Since 1970; negative: it has none."""
+    topic_: str
+
+    def topic(self) -> str:
+        return self.topic_
+
+    def partition(self) -> int:
+        return self.partition_
+
+    def offset(self) -> int:
+        return self.offset_
+
+    def timestamp(self) -> tuple[int, int]:
+        return (1, self.timestamp_ms) if self.timestamp_ms >= 0 else (0, -1)
+
+    def key(self) -> bytes | None:
+        return self.key_
+
+    def value(self) -> bytes | None:
+        return self.value_
+
+    def headers(self) -> Headers | None:
+        return self.headers_
+
+
 class Columns(NamedTuple):
     """Records of one topic, field by field; one entry per record."""
 

@@ -16,16 +16,16 @@ from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.policy import Policy
 from ounce_schemas.topics import POLICIES_TOPIC
 
-from ounce_edge.broker.answer_search import AnswerSearch
 from ounce_edge.broker.broker_view import BrokerView
 from ounce_edge.broker.certificates import certificate_expiries
 from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.broker.group_members import GroupMembers
 from ounce_edge.broker.label_reader import LabelReader
-from ounce_edge.broker.no_offsets import NoOffsets
+from ounce_edge.broker.reading.answer_search import AnswerSearch
+from ounce_edge.broker.reading.no_offsets import NoOffsets
+from ounce_edge.broker.reading.starts import Starts
 from ounce_edge.broker.refused_labels import RefusedLabels
-from ounce_edge.broker.starts import Starts
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu, load_everywhere
 from ounce_edge.models.energy import make_meters
 from ounce_edge.models.runtimes.base import Runtime
@@ -37,12 +37,14 @@ from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.engine_building import EngineBuilding
 from ounce_edge.worker.kept_policy import KeptPolicy
 from ounce_edge.worker.model_sources import ModelSources
-from ounce_edge.worker.partitions import Partitions
 from ounce_edge.worker.policy_following import PolicyFollowing
-from ounce_edge.worker.reading import Reading, as_ours
-from ounce_edge.worker.reading_news import ReadingNews
+from ounce_edge.worker.reading.hooks import Reading, as_ours
+from ounce_edge.worker.reading.news import ReadingNews
+from ounce_edge.worker.reading.partitions import Partitions
+from ounce_edge.worker.reading.subscription import describe_kind, make_broker, subscribe
+from ounce_edge.worker.reading.supervision import ConsumerControl, Supervision
 from ounce_edge.worker.reload import Reload
-from ounce_edge.worker.serving import Serving, Telemetry
+from ounce_edge.worker.serving.serving import Serving, Telemetry
 from ounce_edge.worker.settings import WorkerSettings
 from ounce_edge.worker.startup import (
     load_pipelines,
@@ -52,8 +54,6 @@ from ounce_edge.worker.startup import (
     make_tracing,
     reach_kafka,
 )
-from ounce_edge.worker.subscription import describe_kind, make_broker, subscribe
-from ounce_edge.worker.supervision import ConsumerControl, Supervision
 from ounce_edge.worker.trials import Trials
 
 logger = logging.getLogger(__name__)

@@ -18,52 +18,10 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.turn import Turn
-from ounce_edge.wire.records import Headers, Outgoing, Record
+from ounce_edge.wire.records import Headers, MadeRecord, Outgoing, Record
 
-_CREATED = 1
-"""Kind of a timestamp that the sender set."""
 _LOOK_S = 0.001
 """From one look for a model that is being loaded to the next."""
-
-
-@dataclass(frozen=True)
-class LocalRecord:
-    """A record that no broker has seen."""
-
-    topic_: str
-    offset_: int
-    value_: bytes | None
-    headers_: Headers
-    key_: bytes | None = None
-    timestamp_ms: int = 0
-
-    def topic(self) -> str:
-        """As `Record` says."""
-        return self.topic_
-
-    def partition(self) -> int:
-        """As `Record` says."""
-        return 0
-
-    def offset(self) -> int:
-        """As `Record` says."""
-        return self.offset_
-
-    def timestamp(self) -> tuple[int, int]:
-        """As `Record` says."""
-        return _CREATED, self.timestamp_ms
-
-    def key(self) -> bytes | None:
-        """As `Record` says."""
-        return self.key_
-
-    def value(self) -> bytes | None:
-        """As `Record` says."""
-        return self.value_
-
-    def headers(self) -> Headers:
-        """As `Record` says."""
-        return self.headers_
 
 
 @dataclass(frozen=True)
@@ -138,7 +96,7 @@ class LocalWorker:
                 found.append(LocalResult(outgoing.topic, value, own or (), request))
 
         records = [
-            LocalRecord(self._topic, self._next_offset + i, body, headers, key, timestamp_ms)
+            MadeRecord(body, headers, key, self._next_offset + i, 0, timestamp_ms, self._topic)
             for i, (key, body, headers, timestamp_ms) in enumerate(requests)
         ]
         self._next_offset += len(records)

@@ -22,7 +22,7 @@ from ounce_edge.worker.engine_building import EngineBuilding
 from ounce_edge.worker.model_following import ModelFollowing
 from ounce_edge.worker.model_watching import ModelWatching
 from ounce_edge.worker.reload import Reload
-from ounce_edge.worker.serving import Serving
+from ounce_edge.worker.serving.serving import Serving
 from ounce_edge.worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.wire.records import Record
 from ounce_edge.worker.canary_watch import CanaryWatch
 from ounce_edge.worker.kept_policy import KeptPolicy
-from ounce_edge.worker.serving import Serving
+from ounce_edge.worker.serving.serving import Serving
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from ounce_edge.models.cpu_and_gpu import load_everywhere
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.pipeline.edition import successor
 from ounce_edge.telemetry.events import Events
-from ounce_edge.worker.serving import Serving
+from ounce_edge.worker.serving.serving import Serving
 
 logger = logging.getLogger(__name__)
 

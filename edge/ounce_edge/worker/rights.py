@@ -23,7 +23,7 @@ from ounce_schemas.topics import (
     requests_topic,
 )
 
-from ounce_edge.broker.no_offsets import NoOffsets
+from ounce_edge.broker.reading.no_offsets import NoOffsets
 from ounce_edge.worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.turn import Turn
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.wire.records import Headers, Outgoing, Record
-from ounce_edge.worker.serving import Serving
+from ounce_edge.worker.serving.serving import Serving
 
 logger = logging.getLogger(__name__)
 

@@ -22,11 +22,11 @@ from ounce_schemas.topics import (
     requests_topic,
 )
 
-from ounce_edge.broker.at_least_once import AtLeastOnce
-from ounce_edge.broker.base import Delivery
+from ounce_edge.broker.delivery.at_least_once import AtLeastOnce
+from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.delivery.exactly_once import ExactlyOnce
+from ounce_edge.broker.delivery.publishing import ProducerSettings, Publishing
 from ounce_edge.broker.event_producer import DECISION_PRODUCER_SETTINGS, EventProducer
-from ounce_edge.broker.exactly_once import ExactlyOnce
-from ounce_edge.broker.publishing import ProducerSettings, Publishing
 from ounce_edge.broker.schema_registry import SchemaRegistry
 from ounce_edge.evidence.decided import Recorder
 from ounce_edge.evidence.decision_entry import LogHeader
@@ -199,7 +199,7 @@ def load_pipelines(
             pipeline.task.name,
             pipeline.ladder.version,
             policy.version,
-            ",".join(view.names[p] for p in view.by_cost(1)),
+            ",".join(view.names[p] for p in view.ranking(1).by_cost),
         )
     return pipelines
 

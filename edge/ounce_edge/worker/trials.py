@@ -11,7 +11,7 @@ from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.wire.records import Headers
 from ounce_edge.worker.canary_watch import CanaryWatch
 from ounce_edge.worker.policy_following import PolicyFollowing
-from ounce_edge.worker.serving import Serving
+from ounce_edge.worker.serving.serving import Serving
 from ounce_edge.worker.settings import WorkerSettings
 from ounce_edge.worker.shadowing import Shadowing
 

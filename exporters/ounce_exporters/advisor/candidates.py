@@ -12,8 +12,8 @@ from ounce_schemas.card import AccuracyEstimate
 from ounce_exporters.advisor.deciding import LATENCY_ROOM, Candidate, decide
 from ounce_exporters.advisor.exporting import Exported
 from ounce_exporters.advisor.race import Raced
-from ounce_exporters.evaluation import accepted, estimate_accuracy
-from ounce_exporters.promises import estimate
+from ounce_exporters.evaluation.figures import accepted, estimate_accuracy
+from ounce_exporters.evaluation.promises import estimate
 from ounce_exporters.recipe import TaskData
 
 INTERPRETABLE = (

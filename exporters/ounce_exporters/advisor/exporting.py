@@ -16,12 +16,12 @@ from ounce_schemas.advice import MeasuredDevice, MeasuredModel
 from ounce_schemas.device import DeviceCard
 
 from ounce_exporters.advisor.scaling import reference_of, scale
-from ounce_exporters.crossfit import sample
+from ounce_exporters.evaluation.judgement import learned_prior
 from ounce_exporters.export.calibration import Fitted, fit_calibrator, validation_answers
 from ounce_exporters.export.costs import count_cost
 from ounce_exporters.export.served_graph import served_graph
-from ounce_exporters.judgement import learned_prior
 from ounce_exporters.recipe import Recipe, Split, TaskData
+from ounce_exporters.training.crossfit import sample
 
 _SAMPLE_ITEMS = 256
 _SECONDS = 0.3

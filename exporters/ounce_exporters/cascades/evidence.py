@@ -11,7 +11,7 @@ from ounce_edge.recommender.beliefs.measures import wilson, wilson_of_few
 from ounce_schemas.card import LatencyAtBatch, ModelCard
 from ounce_schemas.task import TaskSpec
 
-from ounce_exporters.evaluation import accepted
+from ounce_exporters.evaluation.figures import accepted
 
 CONFIDENCE_ITEMS = 2000
 """A model's calibrated confidences count as much as so many labelled items would."""

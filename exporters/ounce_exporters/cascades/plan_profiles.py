@@ -13,7 +13,7 @@ from ounce_schemas.task import TaskSpec
 from ounce_exporters.cascades.evidence import Answers, Evidence, answer
 from ounce_exporters.cascades.guarantee import error_upper_bound
 from ounce_exporters.cascades.search import Cascade
-from ounce_exporters.promises import estimate, false_alarms
+from ounce_exporters.evaluation.promises import estimate, false_alarms
 
 
 @dataclass(frozen=True)

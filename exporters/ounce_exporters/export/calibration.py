@@ -17,7 +17,7 @@ from onnx import helper
 from ounce_schemas.task import TaskSpec
 from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 
-from ounce_exporters.evaluation import expected_calibration_error
+from ounce_exporters.evaluation.figures import expected_calibration_error
 from ounce_exporters.export.cluster_odds import ClusterOdds
 from ounce_exporters.export.graphs import UNCALIBRATED, append
 from ounce_exporters.export.p_values import ConformalPValues, fit_p_values

@@ -11,7 +11,6 @@ from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.wording import counted
 
-from ounce_exporters.crossfit import select
 from ounce_exporters.export.graphs import declare, normalize
 from ounce_exporters.own.answers import Port, Session
 from ounce_exporters.own.backbone import Backbone
@@ -19,6 +18,7 @@ from ounce_exporters.own.feeding import ELEMENTS, Feeding, Range, feed_image, fe
 from ounce_exporters.own.feeds import find_feeds
 from ounce_exporters.own.onnx_file import count_numbers
 from ounce_exporters.recipe import Inputs, Split, TaskData
+from ounce_exporters.training.crossfit import select
 
 FEATURES = "features"
 _INSIDE = "backbone/"

@@ -10,7 +10,6 @@ from ounce_schemas.errors import DataError, ExportError
 from ounce_schemas.topics import NAME_RULE, TASK_NAME_PATTERN
 
 from ounce_exporters.cascades.planning import PlannedLadder, plan_ladder
-from ounce_exporters.crossfit import Trained
 from ounce_exporters.export.artifacts import new_ladder
 from ounce_exporters.ladder import export_model
 from ounce_exporters.own.judging import judge_again
@@ -19,6 +18,7 @@ from ounce_exporters.own.splits import Judges
 from ounce_exporters.own.wrapping import Foreign, Outputs, wrap
 from ounce_exporters.recipe import Progress, Recipe
 from ounce_exporters.report.page import write_report
+from ounce_exporters.training.crossfit import Trained
 
 Notice = Callable[[str], None]
 _LONGEST = 40

@@ -11,7 +11,7 @@ from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_schemas.card import Importance
 from ounce_schemas.task import TaskSpec
 
-from ounce_exporters.evaluation import estimate_accuracy
+from ounce_exporters.evaluation.figures import estimate_accuracy
 from ounce_exporters.recipe import Split
 
 _ROWS = 500

@@ -5,9 +5,9 @@ import logging
 import numpy as np
 from ounce_schemas.card import LearningPoint
 
-from ounce_exporters.crossfit import sample, select, taught_by
-from ounce_exporters.judgement import score_by
+from ounce_exporters.evaluation.judgement import score_by
 from ounce_exporters.recipe import FittedModel, Recipe, TaskData
+from ounce_exporters.training.crossfit import sample, select, taught_by
 
 logger = logging.getLogger(__name__)
 

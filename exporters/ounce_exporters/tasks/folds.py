@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-from ounce_exporters.crossfit import NEVER_HELD_OUT
 from ounce_exporters.recipe import Split, TaskData
+from ounce_exporters.training.crossfit import NEVER_HELD_OUT
 
 N_FOLDS = 4
 MOST_ROWS = 20_000

@@ -14,10 +14,8 @@ from onnx import TensorProto, helper
 from ounce_schemas.task import TaskSpec, TensorSpec
 from torch import Tensor, nn
 
-from ounce_exporters.crossfit import select
 from ounce_exporters.export.graphs import IR_VERSION, OPSET, chain, declare, side_by_side
 from ounce_exporters.recipe import Inputs, Progress, TaskData
-from ounce_exporters.sampling import balanced_rows
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.training.byte_ngrams import (
     CHAINS,
@@ -29,7 +27,9 @@ from ounce_exporters.training.byte_ngrams import (
     text_tensor,
 )
 from ounce_exporters.training.classical import as_matrix, convert
+from ounce_exporters.training.crossfit import select
 from ounce_exporters.training.neural import Training, count_weights, export, fit_task, run
+from ounce_exporters.training.sampling import balanced_rows
 from ounce_exporters.training.tabular import FAR
 
 _BUCKETS = 8_191

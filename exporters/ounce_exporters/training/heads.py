@@ -10,16 +10,16 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from ounce_exporters.crossfit import select
 from ounce_exporters.own.backbone import Backbone
 from ounce_exporters.own.feeding import Range
 from ounce_exporters.own.frozen_features import FrozenFeatures
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
-from ounce_exporters.sampling import balanced_rows
 from ounce_exporters.training.classical import fit_classical
+from ounce_exporters.training.crossfit import select
 from ounce_exporters.training.featured import FEATURES, Fit, fit_behind
 from ounce_exporters.training.linear import logistic_regression, ridge_regression
 from ounce_exporters.training.neural import NeuralModel, Training, fit_task
+from ounce_exporters.training.sampling import balanced_rows
 
 _HIDDEN = 64
 _BATCH_SIZE = 32

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from ounce_schemas.errors import ExportError
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-from ounce_exporters.crossfit import NEVER_HELD_OUT, select
-from ounce_exporters.evaluation import estimate_accuracy
+from ounce_exporters.evaluation.figures import estimate_accuracy
 from ounce_exporters.export.costs import count_cost
 from ounce_exporters.recipe import FittedModel, Progress, Recipe, Split, TaskData
+from ounce_exporters.training.crossfit import NEVER_HELD_OUT, select
 
 _FOLDS = 3
 _FEW_ROWS = 2_000

@@ -141,11 +141,6 @@ def _require_covered(task: str, read: ReadChances, least: float) -> float:
 
 def _summary(read: ReadChances, reader: ChanceReader, share: float) -> str:
     parts = [f"{counted(len(read.ids), 'message')}, {share:.1%} covered by what was explored"]
-    if reader.n_silent:
-        parts.append(
-            f"{counted(reader.n_silent, 'decision does', 'decisions do')} not tell what was "
-            "explored"
-        )
     if reader.n_in_parts:
         parts.append(
             f"probabilities are not exact for {reader.n_in_parts:,}, whose decisions left others "

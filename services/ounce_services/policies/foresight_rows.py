@@ -48,17 +48,11 @@ def plan_rows(found: Foresight) -> Sequence[Row]:
 def summary(task: str, found: Foresight) -> str:
     """One line of what was replayed."""
     versions = ", ".join(f"{name} {n:,}" for name, n in sorted(found.versions.items()))
-    unusable = (
-        f"; {counted(found.n_unusable, 'decision does', 'decisions do')} not say who sent the "
-        "requests"
-        if found.n_unusable
-        else ""
-    )
     share = found.n_changed / found.before.n if found.before.n else 0.0
     return (
         f"{task}: {counted(found.before.n, 'message')} of "
         f"{counted(found.n_decisions, 'decision')} (answered under "
-        f"{versions}); another plan for {found.n_changed:,} ({share:.1%}){unusable}"
+        f"{versions}); another plan for {found.n_changed:,} ({share:.1%})"
     )
 
 

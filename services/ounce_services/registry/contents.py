@@ -11,7 +11,7 @@ from ounce_schemas.documents import (
     EXPLANATION_FILE,
     MODEL_FILE,
     TASK_FILE,
-    read_card,
+    read_model_card,
     read_plans,
     read_task,
 )
@@ -78,14 +78,7 @@ def _models_of(folder: Path) -> Sequence[str]:
 
 
 def _check_model(folder: Path, task: TaskSpec) -> ModelCard:
-    card = read_card(folder / CARD_FILE)
-    if (card.task, card.model) != (task.name, folder.name):
-        raise ArtifactError(
-            f"{folder / CARD_FILE}: is the card of {card.task}/{card.model}, "
-            f"not of {task.name}/{folder.name}"
-        )
-    if not task.suits(card.inputs, card.output):
-        raise ArtifactError(f"{folder / CARD_FILE}: its signature is not the task's")
+    card = read_model_card(folder, task)
     _check_digest(folder / MODEL_FILE, card.sha256)
     if card.explanation is not None:
         _check_digest(folder / EXPLANATION_FILE, card.explanation.sha256)

@@ -5,9 +5,9 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 import pytest
-from ounce_edge.broker.base import Delivery
-from ounce_edge.broker.publishing import Publishing
-from ounce_edge.broker.refusals import Refused
+from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.delivery.publishing import Publishing
+from ounce_edge.broker.delivery.refusals import Refused
 
 from tests.support.kafka.delivered import WAIT_S, Delivered
 from tests.support.kafka.topics import OwnTopics

@@ -1,9 +1,9 @@
 """At least once keeps what every delivery does."""
 
 import pytest
-from ounce_edge.broker.at_least_once import AtLeastOnce
-from ounce_edge.broker.base import Delivery
-from ounce_edge.broker.publishing import Publishing
+from ounce_edge.broker.delivery.at_least_once import AtLeastOnce
+from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.delivery.publishing import Publishing
 
 from tests.contracts.deliveries.suite import WAIT_S, DeliverySuite, Heard
 from tests.support.kafka.delivered import Delivered

@@ -1,9 +1,9 @@
 """Exactly once keeps what every delivery does, and leaves nothing behind that is not committed."""
 
 import pytest
-from ounce_edge.broker.base import Delivery
-from ounce_edge.broker.exactly_once import ExactlyOnce
-from ounce_edge.broker.publishing import Publishing
+from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.delivery.exactly_once import ExactlyOnce
+from ounce_edge.broker.delivery.publishing import Publishing
 
 from tests.contracts.deliveries.suite import WAIT_S, DeliverySuite, Heard
 from tests.support.kafka.delivered import Delivered

@@ -8,10 +8,10 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from ounce_edge.broker.at_least_once import AtLeastOnce
-from ounce_edge.broker.base import Delivery
-from ounce_edge.broker.exactly_once import ExactlyOnce
-from ounce_edge.broker.publishing import Publishing
+from ounce_edge.broker.delivery.at_least_once import AtLeastOnce
+from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.delivery.exactly_once import ExactlyOnce
+from ounce_edge.broker.delivery.publishing import Publishing
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 
 from tests.contracts.deliveries.suite import WAIT_S, Heard

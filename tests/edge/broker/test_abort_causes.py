@@ -4,9 +4,13 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError
-from ounce_edge.broker import transactional_producer as transactions
-from ounce_edge.broker.publishing import Publishing
-from ounce_edge.broker.transactional_producer import AbortCause, AbortedError, TransactionalProducer
+from ounce_edge.broker.delivery import transactional_producer as transactions
+from ounce_edge.broker.delivery.publishing import Publishing
+from ounce_edge.broker.delivery.transactional_producer import (
+    AbortCause,
+    AbortedError,
+    TransactionalProducer,
+)
 from ounce_edge.telemetry.metrics import Metrics
 
 from tests.edge.broker.test_exactly_once import NOWHERE, FakeProducer, at, raising

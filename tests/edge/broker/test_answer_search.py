@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
-from ounce_edge.broker.answer_search import AnswerSearch
-from ounce_edge.broker.answered import Answered
 from ounce_edge.broker.broker_view import BrokerView
-from ounce_edge.wire.decoding import Decoder
+from ounce_edge.broker.reading.answer_search import AnswerSearch
+from ounce_edge.broker.reading.answered import Answered
+from ounce_edge.wire.requests.decoding import Decoder
 from ounce_schemas.dead_letter import HEADER_OFFSET, HEADER_PARTITION, HEADER_TOPIC
 from ounce_schemas.policy import Policy
 from ounce_schemas.task import TaskSpec, TensorSpec

@@ -1,7 +1,7 @@
 """Which kept requests have an answer."""
 
 import pytest
-from ounce_edge.broker.answered import Answered, AnsweredRuns, AnswerNames
+from ounce_edge.broker.reading.answered import Answered, AnsweredRuns, AnswerNames
 
 TOPIC = "ounce.t.requests"
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from ounce_edge.broker.at_least_once import AtLeastOnce
-from ounce_edge.broker.publishing import Publishing
-from ounce_edge.broker.refusals import Refused
-from ounce_edge.wire.encoding import Bodies
+from ounce_edge.broker.delivery.at_least_once import AtLeastOnce
+from ounce_edge.broker.delivery.publishing import Publishing
+from ounce_edge.broker.delivery.refusals import Refused
+from ounce_edge.wire.answers.encoding import Bodies
 from ounce_schemas.errors import BrokerError
 
 from tests.support.edge.outgoing import outgoing

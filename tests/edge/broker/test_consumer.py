@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
-from ounce_edge.broker.consumer import CommitReports
+from ounce_edge.broker.reading.consumer import CommitReports
 from ounce_schemas.errors import BrokerError
 
 OFFSETS = [TopicPartition("t", 0, 7)]

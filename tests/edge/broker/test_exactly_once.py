@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from ounce_edge.broker import transactional_producer as transactions
-from ounce_edge.broker.exactly_once import ExactlyOnce
-from ounce_edge.broker.publishing import Publishing
-from ounce_edge.broker.transactional_producer import AbortCause
+from ounce_edge.broker.delivery import transactional_producer as transactions
+from ounce_edge.broker.delivery.exactly_once import ExactlyOnce
+from ounce_edge.broker.delivery.publishing import Publishing
+from ounce_edge.broker.delivery.transactional_producer import AbortCause
 from ounce_schemas.errors import BrokerError
 
 from tests.support.edge.outgoing import outgoing

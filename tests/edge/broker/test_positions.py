@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from confluent_kafka import TopicPartition
-from ounce_edge.broker.positions import Positions
+from ounce_edge.broker.reading.positions import Positions
 
 A, B = ("t", 0), ("t", 1)
 

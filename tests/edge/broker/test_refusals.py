@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import KafkaError
 from hypothesis import given
 from hypothesis import strategies as st
-from ounce_edge.broker.refusals import Entry, Failures, Refusal, Refusals, entries_of
+from ounce_edge.broker.delivery.refusals import Entry, Failures, Refusal, Refusals, entries_of
 from ounce_edge.wire.records import Outgoing
 
 from tests.support.edge.outgoing import outgoing

@@ -3,8 +3,8 @@
 import time
 
 import pytest
-from ounce_edge.broker import stall_watch
-from ounce_edge.broker.stall_watch import StallWatch, why_unconfirmed
+from ounce_edge.broker.delivery import stall_watch
+from ounce_edge.broker.delivery.stall_watch import StallWatch, why_unconfirmed
 
 from tests.support.process.wait import wait_until
 

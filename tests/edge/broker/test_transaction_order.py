@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from ounce_edge.broker import transactional_producer as room
-from ounce_edge.broker.publishing import Publishing
-from ounce_edge.broker.transactional_producer import AbortedError, TransactionalProducer
+from ounce_edge.broker.delivery import transactional_producer as room
+from ounce_edge.broker.delivery.publishing import Publishing
+from ounce_edge.broker.delivery.transactional_producer import AbortedError, TransactionalProducer
 from ounce_edge.wire.records import Outgoing
 from ounce_schemas.errors import BrokerError
 

@@ -1,7 +1,7 @@
 """A consumer that reads nothing although there is something to read, and one that is held up."""
 
 from ounce_edge.broker.broker_view import Marks
-from ounce_edge.broker.watchdog import BLOCKED_AFTER_S, STUCK_AFTER_S, Watchdog
+from ounce_edge.broker.reading.watchdog import BLOCKED_AFTER_S, STUCK_AFTER_S, Watchdog
 
 A, B = ("t", 0), ("t", 1)
 TEN = Marks(0, 10, 10)

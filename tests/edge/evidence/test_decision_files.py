@@ -157,7 +157,6 @@ def test_two_workers_in_one_folder_keep_their_own_files(tmp_path: Path, answers:
 
 
 def test_files_of_workers_that_have_ended_make_room(tmp_path: Path, answers: Edition) -> None:
-    (tmp_path / "digits-000001.decisions").touch()  # of an earlier version
     (tmp_path / "digits-more-000001-0123abcd.decisions").touch()  # of another task
     (tmp_path / "digits-notes.decisions").touch()
     for start in range(5):

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ounce_edge.evidence.decided import Decided
-from ounce_edge.evidence.decision_entry import FORMAT, LogHeader, replay
+from ounce_edge.evidence.decision_entry import FORMAT, replay
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_edge.evidence.explain import command
@@ -23,6 +23,7 @@ from ounce_edge.recommender.rule.exploration import Draws, explore
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.routing import Choice, Fallback, Objective
 
+from tests.support.edge.decisions import header_of
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, raw, serve, served
 from tests.support.edge.pipelines import edition, standing_clocks
 
@@ -80,7 +81,7 @@ def test_a_recorded_decision_is_made_again_the_same(
         draws = Draws(np.arange(len(left_ms)) % 2 == 0, drawn)
         schedule = explore(view, schedule, left_ms, floors, draws)
     folder = tmp_path_factory.mktemp("log")
-    log = DecisionLog(folder, LogHeader(FORMAT, "digits", "p", "c", fallback, made.tables))
+    log = DecisionLog(folder, header_of(made.tables, fallback))
     items = [*(group.items for group in schedule.groups), schedule.refused]
     answered = [(some, [b'"%d"' % i for i in some.tolist()]) for some in items[:1]]
     decided = Decided(made.state, left_ms, floors, schedule, draws, overload_lasts)
@@ -172,7 +173,7 @@ def test_of_what_waits_each_id_is_written_when_its_request_is_answered(tmp_path:
 
 def test_the_log_keeps_to_its_bound_and_survives_a_kill(tmp_path: Path) -> None:
     made = plans(Objective.CPU_TIME, [])
-    header = LogHeader(FORMAT, "digits", "p", "c", Fallback.FASTEST, made.tables)
+    header = header_of(made.tables, Fallback.FASTEST)
     log = DecisionLog(tmp_path, header, most_bytes=20_000)
     left_ms, floors = np.full(20, 100.0), np.full(20, 0.5)
     schedule = decide(made.view(0.0), left_ms, floors, Fallback.FASTEST)
@@ -208,7 +209,7 @@ def test_an_id_that_is_not_there_and_a_file_that_is_no_log(tmp_path: Path) -> No
     record_some(tmp_path)
     result = run(f"--decisions={tmp_path}", "--id=other")
     assert "no decision on id 'other'" in str(result.exception)
-    (tmp_path / "digits-000009.decisions").write_bytes(b"\x04\x00\x00\x00abcd")
+    (tmp_path / "digits-000009-0123abcd.decisions").write_bytes(b"\x04\x00\x00\x00abcd")
     with pytest.raises(ArtifactError, match="not a log of decisions"):
         list(read_decisions(tmp_path, "digits"))
 
@@ -239,7 +240,7 @@ def test_explain_says_that_a_call_is_shared(tmp_path: Path) -> None:
     left_ms, floors = np.array([100.0, 100.0]), np.array([0.5, 0.9])
     fallback = Fallback.MOST_ACCURATE_IN_TIME
     schedule = decide(made.view(0.0), left_ms, floors, fallback)
-    log = DecisionLog(tmp_path, LogHeader(FORMAT, DIGITS.name, "p", "c", fallback, made.tables))
+    log = DecisionLog(tmp_path, header_of(made.tables, fallback))
     answered = [(np.arange(2), [b'"easy"', b'"hard"'])]
     log.record(1e12, Decided(made.state, left_ms, floors, schedule), answered)
     log.close()
@@ -256,7 +257,7 @@ def test_explain_says_why_floors_were_given_up_in_time(tmp_path: Path) -> None:
     low, high = min(made.accuracy.low), max(made.accuracy.low)
     floors = np.array([low] * (n - 1) + [high])
     schedule = decide(made.view(0.0), left_ms, floors, Fallback.FASTEST, overload_lasts=True)
-    header = LogHeader(FORMAT, "digits", "p", "c", Fallback.FASTEST, made.tables)
+    header = header_of(made.tables, Fallback.FASTEST)
     log = DecisionLog(tmp_path, header)
     answered = [(np.arange(n), [b'"m%d"' % i for i in range(n)])]
     log.record(0, Decided(made.state, left_ms, floors, schedule, overload_lasts=True), answered)

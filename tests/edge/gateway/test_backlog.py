@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ounce_edge.broker.refusals import Entry, Refusal
-from ounce_edge.broker.transactional_producer import AbortedError
+from ounce_edge.broker.delivery.refusals import Entry, Refusal
+from ounce_edge.broker.delivery.transactional_producer import AbortedError
 from ounce_edge.gateway import backlog as room
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.backlog import Backlog

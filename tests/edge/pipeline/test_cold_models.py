@@ -119,9 +119,9 @@ def test_a_view_knows_which_plans_have_to_be_loaded() -> None:
     made.believe_loads([0.0, 50.0])
     loads = made.view(0.0)
     assert loads.cold == {HEAVY, CASCADE}
-    assert loads.finish_ms(HEAVY, 1) == pytest.approx(warm.finish_ms(HEAVY, 1) + 50.0)
-    assert loads.finish_ms(LIGHT, 8) == warm.finish_ms(LIGHT, 8)
-    assert loads.cost_of(HEAVY, 1) == warm.cost_of(HEAVY, 1)
+    assert loads.calls[HEAVY, 1].finish_ms == pytest.approx(warm.calls[HEAVY, 1].finish_ms + 50.0)
+    assert loads.calls[LIGHT, 8].finish_ms == warm.calls[LIGHT, 8].finish_ms
+    assert loads.calls[HEAVY, 1].cost == warm.calls[HEAVY, 1].cost
     made.believe_loads([0.0, 0.0])
     assert made.view(0.0).cold == frozenset()
     assert view(("a", 1, 0.9, 1)).cold == frozenset()

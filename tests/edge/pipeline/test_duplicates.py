@@ -3,7 +3,7 @@
 import tracemalloc
 
 from ounce_edge.pipeline.duplicates import RecentIds
-from ounce_edge.wire.identity import Identity, origin_of
+from ounce_edge.wire.requests.identity import Identity, origin_of
 
 
 def of(source: str, id_: str, key: bytes | None = b"k") -> Identity:

@@ -113,8 +113,8 @@ def test_the_time_of_an_explanation_is_part_of_the_decision_and_is_learned_apart
     edition = serving.edition
     plain, explaining = edition.routes
     state = edition.plans.renew_state(0.0)
-    assert explaining.view(state).cost_of(0, 1) == pytest.approx(
-        3 * plain.view(state).cost_of(0, 1)
+    assert explaining.view(state).calls[0, 1].cost == pytest.approx(
+        3 * plain.view(state).calls[0, 1].cost
     )
     answer(serving, asks())
     own, explains = edition.plans.models

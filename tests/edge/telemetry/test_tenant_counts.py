@@ -9,7 +9,7 @@ from ounce_edge.telemetry.exposition import page_of
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.telemetry.tenant_counts import FIRST_SEEN, MOST_NAME_CHARS
 from ounce_edge.wire.header_names import by_usual_names
-from ounce_edge.wire.request_head import read_head
+from ounce_edge.wire.requests.request_head import read_head
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, ladder, served

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ounce_edge.wire.decoding import Decoder
-from ounce_edge.wire.encoding import Encoder, GroupAnswer
+from ounce_edge.wire.answers.encoding import Encoder, GroupAnswer
 from ounce_edge.wire.records import Columns
+from ounce_edge.wire.requests.decoding import Decoder
 from ounce_schemas.errors import Reason
 from ounce_schemas.policy import Policy, TaskPolicy
 from ounce_schemas.request import AnswerForm

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ounce_edge.wire.decoding import Decoder
-from ounce_edge.wire.identity import Identity
 from ounce_edge.wire.records import Columns
+from ounce_edge.wire.requests.decoding import Decoder
+from ounce_edge.wire.requests.identity import Identity
 from ounce_schemas.errors import Reason
 from ounce_schemas.policy import Policy
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ounce_edge.wire.decoding import Decoder
 from ounce_edge.wire.records import Columns
+from ounce_edge.wire.requests.decoding import Decoder
 from ounce_schemas.cells import Cell
 from ounce_schemas.errors import InvalidMessageError, Reason
 from ounce_schemas.policy import Policy

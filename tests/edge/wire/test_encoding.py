@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from ounce_edge.wire.answers.encoding import Encoder, GroupAnswer
 from ounce_edge.wire.batch import RequestBatch
-from ounce_edge.wire.decoding import Decoder
-from ounce_edge.wire.encoding import Encoder, GroupAnswer
 from ounce_edge.wire.records import Columns
+from ounce_edge.wire.requests.decoding import Decoder
 from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.routing import Choice, Objective

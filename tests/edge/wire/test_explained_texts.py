@@ -9,7 +9,7 @@ import pytest
 from ounce_edge.models.catalogue import ServedModel, explained_card
 from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_edge.models.runtimes.text_bytes import encode_texts
-from ounce_edge.wire.explained import MOST_WORDS, OTHER_WORDS, by_word
+from ounce_edge.wire.answers.explained import MOST_WORDS, OTHER_WORDS, by_word
 from ounce_schemas.explanation import ExplainedText
 from ounce_schemas.task import TaskSpec, TensorSpec
 

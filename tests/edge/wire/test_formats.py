@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ounce_edge.wire.identity import Identity
+from ounce_edge.wire.requests.identity import Identity
 from ounce_schemas.task import TensorSpec
 
 from tests.support.edge.formats import (

@@ -5,8 +5,8 @@ import json
 import numpy as np
 from ounce_edge.pipeline.reports import Report
 from ounce_edge.wire.batch import RequestBatch, gather
-from ounce_edge.wire.decoding import Decoder
 from ounce_edge.wire.records import Columns
+from ounce_edge.wire.requests.decoding import Decoder
 from ounce_schemas.cells import Cell
 from ounce_schemas.policy import Policy
 from ounce_schemas.task import TaskSpec, TensorSpec

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 from google.protobuf import descriptor_pb2, struct_pb2
 from ounce_edge.broker.schema_registry import SchemaRegistry
-from ounce_edge.wire.decoding import Decoder
 from ounce_edge.wire.formats.connect import read_payload
-from ounce_edge.wire.identity import Identity
 from ounce_edge.wire.records import Columns
+from ounce_edge.wire.requests.decoding import Decoder
+from ounce_edge.wire.requests.identity import Identity
 from ounce_schemas.policy import Policy
 
 from tests.support.edge.formats import PUMP, ROOM, VALUES, one

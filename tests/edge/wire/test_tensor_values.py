@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ounce_edge.wire.tensor_values import all_acceptable, value_error
+from ounce_edge.wire.requests.tensor_values import all_acceptable, value_error
 from ounce_schemas.task import TensorSpec
 
 SIGNALLING = np.frombuffer(b"\x01\x00\x80\x7f" + np.float32(1).tobytes(), "<f4")

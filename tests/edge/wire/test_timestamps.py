@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ounce_edge.wire.timestamps import MOST_AHEAD_MS, MOST_BEHIND_MS, sent_at_ms
+from ounce_edge.wire.requests.timestamps import MOST_AHEAD_MS, MOST_BEHIND_MS, sent_at_ms
 
 from tests.support.edge.ladders import FakeRecord
 

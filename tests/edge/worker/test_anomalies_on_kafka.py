@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +35,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(folder, f"--data={folder / 'pumps.csv'}", *options)
 
 
-@pytest.fixture
-def pump(kafka: str) -> Iterator[Device]:
-    own = Device(kafka, TASK)
-    try:
-        yield own
-    finally:
-        own.close()
-
-
 def test_strange_readings_are_flagged_and_labels_correct_beliefs(
     kafka: str,
     topics: OwnTopics,
     models: Path,
-    pump: Device,
+    device: Device,
     tmp_path: Path,
     consumer_group: str,
 ) -> None:
@@ -64,16 +54,16 @@ def test_strange_readings_are_flagged_and_labels_correct_beliefs(
     ) as worker:
         for kind, rows in (("n", normal), ("s", strange)):
             for i, row in enumerate(rows):
-                pump.send(row.tobytes(), [("ce_id", f"{kind}-{i}".encode()), *headers])
+                device.send(row.tobytes(), [("ce_id", f"{kind}-{i}".encode()), *headers])
         body = {
             "id": "json",
             "inputs": [{"name": "input", "shape": [1, 2], "datatype": "FP32", "data": [0.0, 30.0]}],
         }
-        pump.send(json.dumps(body).encode(), headers)
-        pump.flush()
-        pump.read(len(normal) + len(strange) + 1)
-        answers = {answer.id: answer for answer in pump.answers()}
-        assert not pump.dead_letters
+        device.send(json.dumps(body).encode(), headers)
+        device.flush()
+        device.read(len(normal) + len(strange) + 1)
+        answers = {answer.id: answer for answer in device.answers()}
+        assert not device.dead_letters
 
         flags = np.array([said(answers[f"n-{i}"], "label") for i in range(len(normal))])
         p = np.array([said(answers[f"n-{i}"], "p_value") for i in range(len(normal))])
@@ -94,7 +84,7 @@ def test_strange_readings_are_flagged_and_labels_correct_beliefs(
         promised = whole.parameters.expected_accuracy
         assert promised == pytest.approx(card.validation_accuracy.value, abs=0.01)
         for i in range(len(normal)):  # all of it was strange after all
-            pump.label(json.dumps({"id": f"n-{i}", "label": "anomaly"}))
+            device.label(json.dumps({"id": f"n-{i}", "label": "anomaly"}))
         deadline_s = time.monotonic() + 90
         while lowest_belief(worker) > promised - 0.2:
             assert time.monotonic() < deadline_s, worker.get("/metrics")[1]

@@ -1,7 +1,6 @@
 """A worker that serves a task of clusters on a real Kafka: assignment, distance and floors."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +31,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(folder, f"--data={folder / 'segments.csv'}", *options)
 
 
-@pytest.fixture
-def shop(kafka: str) -> Iterator[Device]:
-    own = Device(kafka, TASK)
-    try:
-        yield own
-    finally:
-        own.close()
-
-
 def test_items_are_assigned_with_their_distance(
     kafka: str,
     topics: OwnTopics,
     models: Path,
-    shop: Device,
+    device: Device,
     tmp_path: Path,
     consumer_group: str,
 ) -> None:
@@ -53,13 +43,13 @@ def test_items_are_assigned_with_their_distance(
     headers = [("ce_maxlatencyms", b"60000"), ("ce_minaccuracy", b"0.9")]
     with Worker(kafka, models, tmp_path / "log", [f"--group={consumer_group}"], task=TASK):
         for i, centre in enumerate(CENTRES):
-            shop.send(centre.astype("<f4").tobytes(), [("ce_id", str(i).encode()), *headers])
+            device.send(centre.astype("<f4").tobytes(), [("ce_id", str(i).encode()), *headers])
         far: dict[str, Any] = {"spend": 10.0, "visits": 15.0}
-        shop.send(json.dumps({"id": "far", **far}).encode(), headers)
-        shop.flush()
-        shop.read(len(CENTRES) + 1)
-        answers = {answer.id: answer for answer in shop.answers()}
-        assert not shop.dead_letters
+        device.send(json.dumps({"id": "far", **far}).encode(), headers)
+        device.flush()
+        device.read(len(CENTRES) + 1)
+        answers = {answer.id: answer for answer in device.answers()}
+        assert not device.dead_letters
     for i in range(len(CENTRES)):
         assert said(answers[str(i)], "label") == f"cluster-{i + 1}"
         assert said(answers[str(i)], "distance") < 0.5

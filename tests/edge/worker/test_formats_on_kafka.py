@@ -3,7 +3,6 @@ that it can't use."""
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import fastavro
@@ -23,13 +22,6 @@ SCHEMA = {
 }  # fmt: skip
 PIXELS = [float(i % 17) for i in range(64)]
 PATIENT = ("ce_maxlatencyms", b"60000")
-
-
-@pytest.fixture
-def device(kafka: str) -> Iterator[Device]:
-    own = Device(kafka)
-    yield own
-    own.close()
 
 
 def avro(schema_id: int, pixels: list[float]) -> bytes:

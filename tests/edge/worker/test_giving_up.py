@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from confluent_kafka import TopicPartition
-from ounce_edge.worker.serving import Serving
+from ounce_edge.worker.serving.serving import Serving
 from ounce_schemas.topics import requests_topic
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, raw, served

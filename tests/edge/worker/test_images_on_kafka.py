@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,20 +27,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(folder, f"--data={images}", "--only=small-cnn", f"--image={SIDE}x{SIDE}")
 
 
-@pytest.fixture
-def camera(kafka: str) -> Iterator[Device]:
-    own = Device(kafka, TASK)
-    try:
-        yield own
-    finally:
-        own.close()
-
-
 def test_pixels_and_files_are_answered_and_what_is_none_gets_a_letter(
     kafka: str,
     topics: OwnTopics,
     models: Path,
-    camera: Device,
+    device: Device,
     tmp_path: Path,
     consumer_group: str,
 ) -> None:
@@ -64,10 +54,10 @@ def test_pixels_and_files_are_answered_and_what_is_none_gets_a_letter(
     }
     with Worker(kafka, models, tmp_path / "log", [f"--group={consumer_group}"], task=TASK):
         for name, body in {**good, **bad}.items():
-            camera.send(body, [("ce_id", name.encode()), PATIENT, ("ce_minaccuracy", b"0.5")])
-        camera.flush()
-        camera.read(len(good) + len(bad))
-    answers = {answer.id: answer.outputs[0].data[0] for answer in camera.answers()}
+            device.send(body, [("ce_id", name.encode()), PATIENT, ("ce_minaccuracy", b"0.5")])
+        device.flush()
+        device.read(len(good) + len(bad))
+    answers = {answer.id: answer.outputs[0].data[0] for answer in device.answers()}
     assert answers == {name: name.partition("-")[0] for name in good}
-    reasons = [dict(letter.headers() or [])[HEADER_REASON] for letter in camera.dead_letters]
+    reasons = [dict(letter.headers() or [])[HEADER_REASON] for letter in device.dead_letters]
     assert sorted(reasons) == [b"unreadable-image", b"unreadable-image", b"wrong-length"]

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,30 +43,21 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(folder, data, *options)
 
 
-@pytest.fixture
-def payer(kafka: str) -> Iterator[Device]:
-    own = Device(kafka, TASK)
-    try:
-        yield own
-    finally:
-        own.close()
-
-
 def belief(worker: Worker, figure: str) -> float:
     series = f'ounce_plan_{figure}{{plan="logistic-regression",task="{TASK}"}}'
     found = re.search(rf"^{re.escape(series)} (\S+)$", worker.get("/metrics")[1], re.MULTILINE)
     return float(found[1]) if found else -1.0
 
 
-def ask(payer: Device, inputs: Any, name: str, floor: float) -> list[Any]:
+def ask(device: Device, inputs: Any, name: str, floor: float) -> list[Any]:
     """Answers to these inputs, in their order."""
-    n = len(payer.predictions)
+    n = len(device.predictions)
     headers = [PATIENT, ("ce_minaccuracy", str(floor).encode())]
     for i, row in enumerate(inputs):
-        payer.send(row.tobytes(), [("ce_id", f"{name}-{i}".encode()), *headers])
-    payer.flush()
-    payer.read(n + len(inputs))
-    answers = {answer.id: answer for answer in payer.answers()}
+        device.send(row.tobytes(), [("ce_id", f"{name}-{i}".encode()), *headers])
+    device.flush()
+    device.read(n + len(inputs))
+    answers = {answer.id: answer for answer in device.answers()}
     return [answers[f"{name}-{i}"] for i in range(len(inputs))]
 
 
@@ -75,7 +65,7 @@ def test_floors_and_labels_are_of_the_recall(
     kafka: str,
     topics: OwnTopics,
     models: Path,
-    payer: Device,
+    device: Device,
     tmp_path: Path,
     consumer_group: str,
 ) -> None:
@@ -93,7 +83,7 @@ def test_floors_and_labels_are_of_the_recall(
         rows = np.concatenate([inputs[is_fraud], inputs[~is_fraud][:200]])
         truth = np.repeat(["fraud", "fine"], [is_fraud.sum(), 200])
         floor = np.floor(promised.low * 1e4) / 1e4
-        answers = ask(payer, rows, "a", floor)
+        answers = ask(device, rows, "a", floor)
         given = np.array([answer.outputs[0].data[0] for answer in answers])
         assert all(answer.parameters.floor_met for answer in answers)
         assert {answer.parameters.expected_accuracy for answer in answers} == {
@@ -103,7 +93,7 @@ def test_floors_and_labels_are_of_the_recall(
         assert found / is_fraud.sum() > 0.6  # a constant guess finds none
         assert (given[truth == "fine"] == "fraud").sum() <= 12  # 0.02 of 200, and luck
         for i, label in enumerate(truth):
-            payer.label(json.dumps({"id": f"a-{i}", "label": label}))
+            device.label(json.dumps({"id": f"a-{i}", "label": label}))
         n = promised.n + int(is_fraud.sum())
         share = (promised.value * promised.n + found) / n
         wait_until(
@@ -114,13 +104,13 @@ def test_floors_and_labels_are_of_the_recall(
 
         quiet = inputs[~is_fraud][200:]
         missed = [
-            answer for answer in ask(payer, quiet, "b", floor)
+            answer for answer in ask(device, quiet, "b", floor)
             if answer.outputs[0].data[0] == "fine"
         ]  # fmt: skip
         for answer in missed:  # all of it was fraud after all
-            payer.label(json.dumps({"id": answer.id, "label": "fraud"}))
+            device.label(json.dumps({"id": answer.id, "label": "fraud"}))
         wait_until(lambda: belief(worker, "accuracy_low") < floor / 2, worker.child.log_tail)
-        (late,) = ask(payer, quiet[:1], "c", floor)
+        (late,) = ask(device, quiet[:1], "c", floor)
         assert not late.parameters.floor_met
         assert late.parameters.reason == "fallback-most-accurate-in-time"
         assert "event=accuracy-changed" in log.read_text()

@@ -18,7 +18,7 @@ from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.model_watching import ModelWatching
 from ounce_edge.worker.reload import Reload
-from ounce_edge.worker.serving import Serving
+from ounce_edge.worker.serving.serving import Serving
 from ounce_schemas.event import EventKind
 from ounce_schemas.policy import Policy
 

@@ -1,7 +1,6 @@
 """A worker that serves sequences on a real Kafka: whole ones, shorter ones, and letters."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,20 +27,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(folder, f"--data={folder / 'engines.csv'}", *windows, "--only=ridge")
 
 
-@pytest.fixture
-def engine(kafka: str) -> Iterator[Device]:
-    own = Device(kafka, TASK)
-    try:
-        yield own
-    finally:
-        own.close()
-
-
 def test_sequences_are_answered_and_what_is_none_gets_a_letter(
     kafka: str,
     topics: OwnTopics,
     models: Path,
-    engine: Device,
+    device: Device,
     tmp_path: Path,
     consumer_group: str,
 ) -> None:
@@ -60,14 +50,14 @@ def test_sequences_are_answered_and_what_is_none_gets_a_letter(
     }
     with Worker(kafka, models, tmp_path / "log", [f"--group={consumer_group}"], task=TASK):
         for name, body in {**good, **bad}.items():
-            engine.send(body, [("ce_id", name.encode()), PATIENT, ("ce_minaccuracy", b"0")])
-        engine.flush()
-        engine.read(len(good) + len(bad))
-    left = {answer.id: float(answer.outputs[0].data[0]) for answer in engine.answers()}
+            device.send(body, [("ce_id", name.encode()), PATIENT, ("ce_minaccuracy", b"0")])
+        device.flush()
+        device.read(len(good) + len(bad))
+    left = {answer.id: float(answer.outputs[0].data[0]) for answer in device.answers()}
     assert left.keys() == good.keys()
     assert left["new"] > 7
     assert left["worn"] < 4
     assert left["new"] == pytest.approx(left["new-raw"], abs=1e-4)
     assert left["worn"] == pytest.approx(left["worn-raw"], abs=1e-4)
-    reasons = [dict(letter.headers() or [])[HEADER_REASON] for letter in engine.dead_letters]
+    reasons = [dict(letter.headers() or [])[HEADER_REASON] for letter in device.dead_letters]
     assert sorted(reasons) == [b"not-finite", b"wrong-length"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.metrics import Metrics
-from ounce_edge.worker import mode as mode_module
+from ounce_edge.worker.serving import mode as mode_module
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.topics import requests_topic
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from ounce_edge.broker.broker_view import Marks, SilentBrokerError
-from ounce_edge.broker.positions import Positions
+from ounce_edge.broker.reading.positions import Positions
+from ounce_edge.broker.reading.watchdog import BLOCKED_AFTER_S, STUCK_AFTER_S
 from ounce_edge.broker.strangers import Stranger
-from ounce_edge.broker.watchdog import BLOCKED_AFTER_S, STUCK_AFTER_S
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import STALLED_AFTER_S, Health
 from ounce_edge.telemetry.metrics import Metrics
-from ounce_edge.worker.reading_news import ReadingNews
-from ounce_edge.worker.supervision import ConsumerControl, Supervision
+from ounce_edge.worker.reading.news import ReadingNews
+from ounce_edge.worker.reading.supervision import ConsumerControl, Supervision
 from ounce_schemas.errors import BrokerError
 from prometheus_client import generate_latest
 
@@ -159,7 +159,7 @@ def test_a_consumer_that_can_not_be_restarted_ends_the_worker_with_the_cause(
 def test_a_look_that_fails_is_repeated(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("ounce_edge.worker.supervision._EVERY_S", 0.001)
+    monkeypatch.setattr("ounce_edge.worker.reading.supervision._EVERY_S", 0.001)
     stage = Stage()
     stage.view.mark = ZeroDivisionError("a surprise")
 

@@ -1,7 +1,6 @@
 """A worker that serves a text task on a real Kafka: any script, and letters for what is no text."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,15 +27,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(folder, data, *options)
 
 
-@pytest.fixture
-def phone(kafka: str) -> Iterator[Device]:
-    own = Device(kafka, TASK)
-    try:
-        yield own
-    finally:
-        own.close()
-
-
 def request(text: str) -> bytes:
     tensor = {"name": "text", "shape": [1, 1], "datatype": "BYTES", "data": [text]}
     return json.dumps({"inputs": [tensor]}).encode()
@@ -46,7 +36,7 @@ def test_texts_are_answered_and_what_is_none_gets_a_letter(
     kafka: str,
     topics: OwnTopics,
     models: Path,
-    phone: Device,
+    device: Device,
     tmp_path: Path,
     consumer_group: str,
 ) -> None:
@@ -68,15 +58,15 @@ def test_texts_are_answered_and_what_is_none_gets_a_letter(
     more = ["--policy", str(limited(tmp_path))]
     with Worker(kafka, models, tmp_path / "log", [f"--group={consumer_group}", *more], task=TASK):
         for name, body in {**good, **bad}.items():
-            phone.send(body, [("ce_id", name.encode()), PATIENT, ("ce_minaccuracy", b"0.5")])
-        phone.flush()
-        phone.read(len(good) + len(bad))
-    answers = {answer.id: answer.outputs[0].data[0] for answer in phone.answers()}
+            device.send(body, [("ce_id", name.encode()), PATIENT, ("ce_minaccuracy", b"0.5")])
+        device.flush()
+        device.read(len(good) + len(bad))
+    answers = {answer.id: answer.outputs[0].data[0] for answer in device.answers()}
     assert answers.keys() == good.keys()
     assert answers["spam"] == "spam"
     assert answers["flat"] == "spam"
     assert answers["ham"] == "ham"
-    reasons = [dict(letter.headers() or [])[HEADER_REASON] for letter in phone.dead_letters]
+    reasons = [dict(letter.headers() or [])[HEADER_REASON] for letter in device.dead_letters]
     assert sorted(reasons) == [
         b"malformed-json", b"malformed-json", b"too-large", b"wrong-datatype"]  # fmt: skip
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from ounce_exporters.advisor.deciding import Candidate, decide
-from ounce_exporters.evaluation import wilson_interval
+from ounce_exporters.evaluation.figures import wilson_interval
 from ounce_schemas.advice import Limits, Verdict
 from ounce_schemas.card import AccuracyEstimate
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from ounce_edge.evidence.decided import Decided
-from ounce_edge.evidence.decision_entry import FORMAT, LogHeader
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.evidence.decision_reader import read_decisions
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
@@ -17,6 +16,8 @@ from ounce_edge.recommender.rule.decision import decide
 from ounce_exporters.advisor.command import command
 from ounce_exporters.advisor.observing import Observed, next_training, observe
 from ounce_schemas.routing import Fallback, Objective
+
+from tests.support.edge.decisions import header_of
 
 FALLBACK = Fallback.MOST_ACCURATE_IN_TIME
 
@@ -45,7 +46,7 @@ def record(folder: Path, messages: list[tuple[float, float]], *more: Plan, wrong
     )
     plans.accuracy.observe_labels(0, 0, wrong, 0.0)
     plans.renew_state(0.0)
-    log = DecisionLog(folder, LogHeader(FORMAT, "digits", "p", "c", FALLBACK, plans.tables))
+    log = DecisionLog(folder, header_of(plans.tables, FALLBACK))
     for number, (left_ms, floor) in enumerate(messages):
         one = np.array([left_ms]), np.array([floor])
         schedule = decide(plans.view(0.0), *one, FALLBACK)

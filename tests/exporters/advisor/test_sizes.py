@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from ounce_exporters.advisor.sizes import most_bytes
-from ounce_exporters.crossfit import sample
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import families
 from ounce_exporters.tasks.table.task import load
+from ounce_exporters.training.crossfit import sample
 
 SEED = 0
 

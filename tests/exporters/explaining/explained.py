@@ -7,9 +7,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_exporters.crossfit import Trained
 from ounce_exporters.ladder import export_model
 from ounce_exporters.recipe import Inputs, Recipe, Split, TaskData
+from ounce_exporters.training.crossfit import Trained
 from ounce_schemas.card import ModelCard
 from ounce_schemas.cells import Cell
 from ounce_schemas.documents import EXPLANATION_FILE, MODEL_FILE

@@ -5,7 +5,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
-from ounce_edge.wire.outputs import p_values
+from ounce_edge.wire.answers.outputs import p_values
 from ounce_exporters.export.graphs import IR_VERSION, OPSET, UNCALIBRATED
 from ounce_exporters.export.p_values import ConformalPValues, fewest_normal, fit_p_values
 from ounce_exporters.own.wrapping import Foreign, Outputs, wrap

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 from onnxruntime import InferenceSession
-from ounce_exporters.evaluation import estimate_accuracy
+from ounce_exporters.evaluation.figures import estimate_accuracy
+from ounce_exporters.evaluation.promises import false_alarms
 from ounce_exporters.export.calibration import Temperature, fit_calibrator, validation_answers
 from ounce_exporters.export.graphs import UNCALIBRATED, normalize
 from ounce_exporters.export.weighing import fewest_items, fit_biases, most_false_alarms
-from ounce_exporters.promises import false_alarms
 from ounce_schemas.measure import Measure
 from ounce_schemas.task import TaskSpec, TensorSpec
 from scipy.stats import norm

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from ounce_exporters.command import command
-from ounce_exporters.crossfit import select, train
 from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder import export_model
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
+from ounce_exporters.training.crossfit import select, train
 from ounce_exporters.training.fine_tuning import read_start
 from ounce_exporters.training.neural import WEIGHTS_FILE
 from ounce_schemas.errors import ArtifactError, DataError

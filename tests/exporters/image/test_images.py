@@ -9,7 +9,6 @@ import pytest
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.wire.formats.image_file import MOST_WHOLE
-from ounce_exporters.crossfit import train
 from ounce_exporters.example import example_request
 from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder import export_model
@@ -20,6 +19,7 @@ from ounce_exporters.tasks.image.folders import read_folder
 from ounce_exporters.tasks.table.options import TableOptions, read_image_size
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
+from ounce_exporters.training.crossfit import train
 from ounce_schemas.errors import DataError, ExportError
 from torch import nn
 

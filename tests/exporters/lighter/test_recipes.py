@@ -7,7 +7,6 @@ import numpy as np
 import onnx
 import pytest
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel
-from ounce_exporters.crossfit import train
 from ounce_exporters.export.dense import emit_linear
 from ounce_exporters.export.graphs import rename_input
 from ounce_exporters.export.parity import Limits
@@ -19,6 +18,7 @@ from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.reporters import Reporters
 from ounce_exporters.tasks.digits import task as digits
 from ounce_exporters.tasks.folds import with_folds
+from ounce_exporters.training.crossfit import train
 from ounce_schemas.documents import read_card
 from ounce_schemas.errors import ExportError
 from scipy.stats import ConstantInputWarning

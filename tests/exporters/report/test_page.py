@@ -12,7 +12,6 @@ from ounce_edge.models.runtimes.base import Inputs
 from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.cascades.planning import plan_ladder
-from ounce_exporters.crossfit import train
 from ounce_exporters.export.artifacts import new_ladder
 from ounce_exporters.ladder import build_ladder
 from ounce_exporters.recipe import Recipe, Split, TaskData
@@ -23,6 +22,7 @@ from ounce_exporters.reporters import Reporters
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
+from ounce_exporters.training.crossfit import train
 from ounce_schemas.documents import read_card
 from ounce_schemas.measure import Measure
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_exporters.crossfit import train
 from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder import export_model
 from ounce_exporters.recipe import TaskData
@@ -19,6 +18,7 @@ from ounce_exporters.tasks.sequence.windows import cut_windows, in_order
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
+from ounce_exporters.training.crossfit import train
 from ounce_exporters.training.minirocket import MiniRocket, all_convolutions
 from ounce_exporters.training.neural import export, run
 from ounce_exporters.training.sequences import (

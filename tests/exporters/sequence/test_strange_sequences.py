@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_exporters.crossfit import train
 from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder import export_model
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
+from ounce_exporters.training.crossfit import train
 
 
 def swinging(n_units: int = 16, n: int = 60) -> pd.DataFrame:

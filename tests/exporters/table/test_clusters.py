@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from ounce_edge.wire.outputs import DISTANCES, distances
+from ounce_edge.wire.answers.outputs import DISTANCES, distances
 from ounce_exporters.cascades.planning import plan_ladder
 from ounce_exporters.command import command
 from ounce_exporters.export.artifacts import new_ladder

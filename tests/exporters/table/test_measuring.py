@@ -13,10 +13,10 @@ from ounce_edge.models.first_beliefs import card_belief
 from ounce_edge.models.planning import make_plans
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.cascades.planning import PlannedLadder, plan_ladder
-from ounce_exporters.evaluation import estimate_accuracy
+from ounce_exporters.evaluation.figures import estimate_accuracy
+from ounce_exporters.evaluation.promises import false_alarms
 from ounce_exporters.export.artifacts import new_ladder
 from ounce_exporters.ladder import build_ladder
-from ounce_exporters.promises import false_alarms
 from ounce_exporters.recipe import TaskData
 from ounce_exporters.reporters import Reporters
 from ounce_exporters.tasks.table.options import TableOptions, read_measure

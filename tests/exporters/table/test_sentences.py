@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_exporters.crossfit import select, train
 from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder import export_model
 from ounce_exporters.recipe import TaskData
@@ -26,6 +25,7 @@ from ounce_exporters.training.byte_ngrams import (
     hash_ngrams,
     root_lengths,
 )
+from ounce_exporters.training.crossfit import select, train
 from ounce_exporters.training.hashed_linear import HashedLinear
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TaskSpec, TensorSpec

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_exporters.crossfit import train
 from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder import export_model
 from ounce_exporters.lighter.recipes import with_lighter
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
+from ounce_exporters.training.crossfit import train
 from ounce_schemas.cells import read_cell
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.task import TaskSpec

@@ -139,6 +139,11 @@ def test_what_another_person_publishes_meanwhile_is_not_lost(desk: Desk) -> None
     assert record.number == 3
 
 
+def promise_f1(model: Path) -> None:
+    card = json.loads((model / CARD_FILE).read_text())
+    (model / CARD_FILE).write_text(json.dumps(card | {"measure": {"kind": "f1", "label": "1"}}))
+
+
 @pytest.mark.parametrize(
     ("spoil", "text"),
     [
@@ -146,6 +151,7 @@ def test_what_another_person_publishes_meanwhile_is_not_lost(desk: Desk) -> None
         (lambda f: (f / "a" / "model.onnx").unlink(), "can't be read"),
         (lambda f: (f / "a" / "card.json").unlink(), "card.json: can't be read"),
         (lambda f: write_model(f, NUMBERS, "a", "model a"), "is the card of numbers/a"),
+        (lambda f: promise_f1(f / "a"), "card.json: promises F1 of '1', the task's measure"),
         (lambda f: (f / "plans.json").write_text("{half"), "plans.json"),
         (lambda f: (f / "task.json").unlink(), "is not the folder of a task"),
         (lambda f: [shutil.rmtree(f / n) for n in ("a", "b")], "holds no model"),

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from hypothesis import strategies as st
+from ounce_edge.evidence.decision_entry import FORMAT, LogHeader
+from ounce_edge.evidence.logged_route import LoggedRoute
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
+from ounce_edge.recommender.beliefs.tables import Tables
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.decision import decide
 from ounce_edge.recommender.rule.schedule import Schedule
@@ -54,6 +57,12 @@ def crossing(
     )
     plans.item_overhead_ms = overhead_ms
     return plans.view(0.0)
+
+
+def header_of(tables: Tables, fallback: Fallback) -> LogHeader:
+    """Of a log of decisions of digits, by one rule that permits all plans."""
+    route = LoggedRoute([*range(len(tables.names))], tables.objective, fallback, 0.0, False)
+    return LogHeader(FORMAT, "digits", "p", "c", fallback, tables, [route], [], "accuracy", [])
 
 
 LADDER = view(("heavy", 10, 0.98, 1), ("light", 0.1, 0.80, 1), ("middle", 1, 0.93, 1))

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from ounce_edge.wire.decoding import Decoder
 from ounce_edge.wire.records import Columns
+from ounce_edge.wire.requests.decoding import Decoder
 from ounce_schemas.cells import Cell
 from ounce_schemas.policy import Policy
 from ounce_schemas.task import TaskSpec, TensorSpec

@@ -14,7 +14,7 @@ from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.reports import Report
 from ounce_edge.pipeline.turn import Turn
-from ounce_edge.wire.records import Outgoing
+from ounce_edge.wire.records import Headers, MadeRecord, Outgoing
 from ounce_schemas.card import (
     AccuracyEstimate,
     Calibration,
@@ -50,38 +50,17 @@ HEADER_JSON = ("content-type", b"application/json")
 HEADER_RAW = ("content-type", b"application/octet-stream")
 
 
-@dataclass
-class FakeRecord:
-    """A record that no broker has seen."""
+@dataclass(eq=False)
+class FakeRecord(MadeRecord):
+    """With a value for each field."""
 
     value_: bytes | None = None
-    headers_: Sequence[tuple[str, bytes | None]] | None = None
+    headers_: Headers | None = None
     key_: bytes | None = b"device-1"
     offset_: int = 7
     partition_: int = 3
     timestamp_ms: int = 1_000_000
     topic_: str = "ounce.digits.requests"
-
-    def topic(self) -> str:
-        return self.topic_
-
-    def partition(self) -> int:
-        return self.partition_
-
-    def offset(self) -> int:
-        return self.offset_
-
-    def timestamp(self) -> tuple[int, int]:
-        return (1, self.timestamp_ms) if self.timestamp_ms >= 0 else (0, -1)
-
-    def key(self) -> bytes | None:
-        return self.key_
-
-    def value(self) -> bytes | None:
-        return self.value_
-
-    def headers(self) -> Sequence[tuple[str, bytes | None]] | None:
-        return self.headers_
 
 
 @dataclass

@@ -4,14 +4,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ounce_edge.broker.base import Delivery
-from ounce_edge.broker.starts import Start
+from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.reading.starts import Start
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.metrics import Metrics
-from ounce_edge.worker.partitions import Partitions
-from ounce_edge.worker.reading_news import ReadingNews
-from ounce_edge.worker.serving import Serving
+from ounce_edge.worker.reading.news import ReadingNews
+from ounce_edge.worker.reading.partitions import Partitions
+from ounce_edge.worker.serving.serving import Serving
 
 from tests.support.edge.serving import must_not_fail
 

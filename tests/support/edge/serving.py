@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 from confluent_kafka import TopicPartition
-from ounce_edge.broker.base import Confirmed, Delivery
+from ounce_edge.broker.delivery.base import Confirmed, Delivery
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.wire.records import Outgoing
-from ounce_edge.worker.serving import Serving, Telemetry
+from ounce_edge.worker.serving.serving import Serving, Telemetry
 from ounce_edge.worker.settings import WorkerSettings
 from ounce_schemas.errors import OunceError
 

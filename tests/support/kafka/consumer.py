@@ -3,7 +3,7 @@
 from typing import Any
 
 from confluent_kafka import Message
-from ounce_edge.broker.consumer import DrainingConsumer
+from ounce_edge.broker.reading.consumer import DrainingConsumer
 
 
 class FakeClient:

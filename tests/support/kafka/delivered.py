@@ -5,8 +5,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from confluent_kafka import Consumer, Message, TopicPartition
-from ounce_edge.broker.base import Delivery
-from ounce_edge.broker.publishing import Publishing
+from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.delivery.publishing import Publishing
 from ounce_edge.wire.records import Outgoing
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 

@@ -60,10 +60,9 @@ class Tables:
     watts: Sequence[Sequence[float]]
     size_bytes: Sequence[int]
     memory_bytes: Sequence[float]
+    price_per_ms: Sequence[Sequence[float]]
     permitted: Sequence[int] | None = None
     """Plans that may answer; None: all of them."""
-    price_per_ms: Sequence[Sequence[float]] = ()
-    """As `watts`; empty: of a log that knows no prices."""
 
     @classmethod
     def of(cls, models: Sequence[Model], plans: Sequence[Plan], objective: Objective) -> Self:
@@ -145,12 +144,11 @@ class Tables:
         self,
     ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         joules = np.array(self.watts) / 1e3
-        prices = self.price_per_ms or np.ones_like(joules)
         return (
             np.array(self.model, dtype=np.intp),
             np.array(self.expected_ms),
             np.array(self.most_ms),
-            np.array(prices if self.objective is Objective.PRICE else joules)[:, None],
+            np.array(self.price_per_ms if self.objective is Objective.PRICE else joules)[:, None],
         )
 
     @cached_property

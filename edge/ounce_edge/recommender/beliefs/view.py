@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 GRID: NDArray[np.float64] = np.exp2(np.arange(15.0))
 """Batch sizes at which curves are kept, 1 to 16,384; between them they are linear."""
 _GRID_SIZES = [int(size) for size in GRID]
-_MOST_COMPARED = 256
+_MOST_RANKINGS = 256
 _MOST_CALLS = 1024
 
 
@@ -44,19 +44,20 @@ class View:
     cold: frozenset[int] = frozenset()
     """Those with a model that is not loaded: their times hold the load, and messages for them wait
     until it is done."""
-    _compared: dict[int, "Comparison"] = field(default_factory=dict, repr=False, compare=False)
+    _rankings: dict[int, "Ranking"] = field(default_factory=dict, repr=False, compare=False)
     _finish_each_ms: dict[int, Sequence[float]] = field(
         default_factory=dict, repr=False, compare=False
     )
     _largest_within: dict[float, int] = field(default_factory=dict, repr=False, compare=False)
 
-    def compared(self, n_items: int) -> "Comparison":
-        """The usable plans by their cost at that batch size; worked out once."""
-        found = self._compared.get(n_items)
+    def ranking(self, n_items: int) -> "Ranking":
+        """The usable plans by their cost at that batch size, ties going to fewer bytes; worked out
+        once."""
+        found = self._rankings.get(n_items)
         if found is None:
-            if len(self._compared) >= _MOST_COMPARED:
-                self._compared.clear()
-            found = self._compared[n_items] = self._compare(n_items)
+            if len(self._rankings) >= _MOST_RANKINGS:
+                self._rankings.clear()
+            found = self._rankings[n_items] = self._rank(n_items)
         return found
 
     @cached_property
@@ -64,12 +65,7 @@ class View:
         """What is expected of a call, by its plan and its number of messages."""
         return CallForecasts((self.usual_ms, self.p99_ms, self.median_ms, self.cost))
 
-    def by_cost(self, n_items: int) -> Sequence[int]:
-        """Usable plans from the lightest to the heaviest at that batch size; ties go to fewer
-        bytes."""
-        return self.compared(n_items).by_cost
-
-    def _compare(self, n_items: int) -> "Comparison":
+    def _rank(self, n_items: int) -> "Ranking":
         ranks = list(zip(curves_at(self.cost, n_items), self.size_bytes, strict=True))
         by_cost = sorted(self.usable, key=ranks.__getitem__)  # `usable` is ascending
         surest, frontier = -1.0, list[int]()
@@ -80,50 +76,26 @@ class View:
         floors = [self.accuracy_low[plan] for plan in frontier]
         singles = [p for p in by_cost if self.is_single[p]] or by_cost
         best = max(singles, key=self.accuracy.__getitem__)
-        return Comparison(by_cost, frontier, floors, best)
+        return Ranking(by_cost, frontier, floors, best)
 
     @cached_property
     def highest_floor(self) -> float:
         """Greatest accuracy floor that a usable plan meets."""
         return max(self.accuracy_low[p] for p in self.usable)
 
-    def always_best(self, n_items: int) -> int:
-        """The most accurate single model, of equals the lightest: savings are held against it."""
-        return self.compared(n_items).always_best
-
-    def cost_of(self, plan: int, n_items: int) -> float:
-        """Expected cost of one call with `n_items`, in the policy's objective."""
-        return curve_at(self.cost[plan], n_items)
-
-    def expected_ms(self, plan: int, n_items: int) -> float:
-        """Expected compute of one call with `n_items`."""
-        return curve_at(self.median_ms[plan], n_items)
-
-    def finish_ms(self, plan: int, n_items: int) -> float:
-        """99th percentile of the time until a batch of `n_items` is answered."""
-        return curve_at(self.p99_ms[plan], n_items)
-
     def finish_each_ms(self, n_items: int) -> Sequence[float]:
-        """`finish_ms` of every plan; worked out once."""
+        """`CallForecast.finish_ms` of every plan; worked out once."""
         found = self._finish_each_ms.get(n_items)
         if found is None:
-            if len(self._finish_each_ms) >= _MOST_COMPARED:
+            if len(self._finish_each_ms) >= _MOST_RANKINGS:
                 self._finish_each_ms.clear()
             found = self._finish_each_ms[n_items] = curves_at(self.p99_ms, n_items)
         return found
 
     @cached_property
     def fastest_alone_ms(self) -> float:
-        """The least of them, of the usable plans: with less time left, a message is late."""
-        return min(self.finish_alone_ms(p) for p in self.usable)
-
-    def finish_alone_ms(self, plan: int) -> float:
-        """`finish_ms` of one message."""
-        return self.p99_ms[plan][0]
-
-    def usual_finish_ms(self, plan: int, n_items: int) -> float:
-        """Expected time until a batch of `n_items` is answered: what those behind it wait."""
-        return curve_at(self.usual_ms[plan], n_items)
+        """Time that the quickest usable plan takes for one message: with less left, it is late."""
+        return min(self.calls[p, 1].finish_ms for p in self.usable)
 
     def most_within(self, plan: int, budget_ms: float, most: int) -> int:
         """The largest batch, `most` at most, that is answered within `budget_ms` 99 times in 100; 0
@@ -154,7 +126,7 @@ class CallForecast(NamedTuple):
     """What is expected of one call."""
 
     usual_ms: float
-    """Until its answers are published, as it usually is."""
+    """Until its answers are published, as it usually is: what those behind it wait."""
     finish_ms: float
     """99th percentile of the same."""
     expected_ms: float
@@ -185,7 +157,7 @@ class CallForecasts(dict[tuple[int, int], CallForecast]):
         return call
 
 
-class Comparison(NamedTuple):
+class Ranking(NamedTuple):
     """Plans by their cost at one batch size."""
 
     by_cost: Sequence[int]
@@ -195,7 +167,7 @@ class Comparison(NamedTuple):
     floors: Sequence[float]
     """Accuracy that each of the frontier's is sure to have, ascending."""
     always_best: int
-    """The most accurate single model, of equals the lightest."""
+    """The most accurate single model, of equals the lightest: savings are held against it."""
 
     def rungs(self, min_accuracy: NDArray[np.float64]) -> NDArray[np.intp]:
         """Place of each message's lightest sufficient plan in the frontier, by their accuracy

@@ -103,17 +103,16 @@ class NextCallsMemory:
         """By the messages' rungs in the frontier. Where none is late, these are ascending. Else
         they are in the order of the messages, those of late ones inverted (`~`)."""
 
-    def find(
-        self, view: View, left_ms: Floats, floors: Floats, slice_ms: float, fallback: Fallback
-    ) -> NextCalls | None:
-        """What to run while no overload lasts and nothing is explored; None where it is not known
-        without the rule. Arguments are as in `Circumstances`."""
+    def find(self, now: Circumstances) -> NextCalls | None:
+        """What to run; None where it is not known without the rule, as while an overload lasts or
+        where something is explored."""
+        view, floors, fallback = now.view, now.floors, now.fallback
         n = len(floors)
-        if n > FEW:
+        if n > FEW or now.overload_lasts or now.draws is not None:
             return None
-        sure, fastest_ms = view.compared(n).floors, view.fastest_alone_ms
+        sure, fastest_ms = view.ranking(n).floors, view.fastest_alone_ms
         rungs = [bisect_left(sure, floor) for floor in floors.tolist()]
-        left = left_ms.tolist()
+        left = now.left_ms.tolist()
         least_ms = min(left)
         if least_ms >= fastest_ms:
             key = tuple(sorted(rungs))
@@ -129,7 +128,7 @@ class NextCallsMemory:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             short = self._known[key] = _short_calls(view, key, floors, fallback)
-        if short and short.finish_ms <= least_ms and short.slice_ms <= slice_ms:
+        if short and short.finish_ms <= least_ms and short.slice_ms <= now.slice_ms:
             return short.calls
         return None
 
@@ -137,16 +136,16 @@ class NextCallsMemory:
 def _short_calls(
     view: View, key: tuple[int, ...], floors: Floats, fallback: Fallback
 ) -> _ShortCalls | None:
-    n, compared = len(key), view.compared(len(key))
+    n, ranking = len(key), view.ranking(len(key))
     late = np.array([i for i, rung in enumerate(key) if rung < 0], np.intp)
     rungs = sorted([rung for rung in key if rung >= 0])
-    if (rungs and rungs[-1] == len(compared.frontier)) or (
+    if (rungs and rungs[-1] == len(ranking.frontier)) or (
         len(late) and fallback is Fallback.REFUSE
     ):
         return None
     groups, finish_ms = list[Group](), 0.0
     if rungs:
-        counts = {compared.frontier[rung]: rungs.count(rung) for rung in rungs}
+        counts = {ranking.frontier[rung]: rungs.count(rung) for rung in rungs}
         lightest = Choice.LIGHTEST_FEASIBLE
         apart = [PlannedBatch(view, plan, lightest, (), m, math.inf) for plan, m in counts.items()]
         batch, *others = join_next(view, apart, is_cheaper_together)
@@ -155,9 +154,9 @@ def _short_calls(
         items = np.setdiff1d(everything(n), late) if len(late) else everything(n)
         groups, finish_ms = [Group(batch.plan, batch.choice, items)], batch.finish_ms
     if len(late):
-        groups += late_groups(view, compared, late, floors[late], fallback)
+        groups += late_groups(view, ranking, late, floors[late], fallback)
     if any(group.plan in view.cold or is_long(view, group) for group in groups):
         return None
-    calls = NextCalls(Schedule(groups, NONE, compared.by_cost), Share(groups, (), 0, 0.0))
+    calls = NextCalls(Schedule(groups, NONE, ranking.by_cost), Share(groups, (), 0, 0.0))
     taken_ms = sum([usual_ms(view, group) for group in groups])
     return _ShortCalls(calls, finish_ms, least_slice_ms(taken_ms) / LEAST_SHARE)

@@ -5,7 +5,7 @@ LEAST_POLL = 256
 _FIRST_GUESS_MS = 0.005
 
 
-class Pace:
+class PollSize:
     """How long a worker takes to read records, and whether it keeps up with them.
 
     Attributes:

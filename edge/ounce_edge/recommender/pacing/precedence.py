@@ -93,11 +93,12 @@ def spare_ms(view: View, schedule: Schedule, now: Share, left_ms: Floats) -> flo
     line, spare = Line(), math.inf
     done = np.concatenate([NONE, *(group.items for group in (*now.here, *now.beside))])
     for group in now.here:
-        line.join(usual_ms(view, group), view.finish_ms(group.plan, len(group.items)))
+        call = view.calls[group.plan, len(group.items)]
+        line.join(call.usual_ms, call.finish_ms)
     for group in schedule.groups:
         rest = np.setdiff1d(group.items, done, assume_unique=True)
         if len(rest) and not is_late(group):
-            usual = usual_ms(view, Group(group.plan, group.choice, rest))
-            ends_ms = line.join(usual, view.finish_ms(group.plan, len(rest)))
+            call = view.calls[group.plan, len(rest)]
+            ends_ms = line.join(call.usual_ms, call.finish_ms)
             spare = min(spare, float(left_ms[rest].min()) - ends_ms)
     return spare

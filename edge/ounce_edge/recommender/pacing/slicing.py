@@ -127,7 +127,7 @@ def _fill(
         if most < n:
             soonest = np.argsort(remaining_ms[group.items], kind="stable")[: max(most, 1)]
             group = Group(group.plan, group.choice, np.sort(group.items[soonest]))
-            taken_ms = view.usual_finish_ms(group.plan, len(group.items))
+            taken_ms = usual_ms(view, group)
         first.append(group)
         spent_ms += taken_ms
         counted_ms += taken_ms * weight

@@ -19,7 +19,7 @@ import numpy as np
 from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.arrays import NONE, Floats, Items
-from ounce_edge.recommender.beliefs.view import Comparison, View
+from ounce_edge.recommender.beliefs.view import Ranking, View
 from ounce_edge.recommender.rule.batches import (
     PlannedBatch,
     batch_of,
@@ -43,7 +43,7 @@ class Crowd:
 
     Args:
         view: what is believed of the plans.
-        compared: they, at the number of all messages.
+        ranking: of the plans, at the number of all messages.
         remaining_ms: time left per message, milliseconds; shape (n,).
         min_accuracy: floor per message; shape (n,).
         fallback: what to do where no plan is feasible.
@@ -52,13 +52,13 @@ class Crowd:
     def __init__(
         self,
         view: View,
-        compared: Comparison,
+        ranking: Ranking,
         remaining_ms: Floats,
         min_accuracy: Floats,
         fallback: Fallback,
     ) -> None:
         self._view = view
-        self._compared = compared
+        self._ranking = ranking
         self._remaining_ms = remaining_ms
         self._min_accuracy = min_accuracy
         self._fallback = fallback
@@ -91,7 +91,7 @@ class Crowd:
     def _start(self, cells: Sequence[Cell], settle_for: Sequence[int]) -> None:
         """Batches of about the same deadline, each of the lightest sufficient plan or, where that
         is sooner, of the next one's call."""
-        frontier, batches = self._compared.frontier, list[PlannedBatch]()
+        frontier, batches = self._ranking.frontier, list[PlannedBatch]()
         unmet = [cell for cell in cells if cell.rung == len(frontier)]
         met = [cell for cell in cells if cell.rung < len(frontier)]
         for _, of_bin in groupby(sorted(met, key=_by_bin), _by_bin):
@@ -124,7 +124,7 @@ class Crowd:
             batch = self._some_of(batch, by_time[: n - n_kept])
         rank, finish_ms = self._rank, view.finish_each_ms(batch.n)
         rank_here, most_ms = rank[batch.plan], batch.finish_ms
-        by_cost, low = self._compared.by_cost, view.accuracy_low
+        by_cost, low = self._ranking.by_cost, view.accuracy_low
         quicker = [p for p in by_cost if rank[p] < rank_here and finish_ms[p] < most_ms]
         floor = self._min_accuracy[batch.items].max()
         sufficient = next((p for p in quicker if low[p] >= floor), None)
@@ -159,5 +159,5 @@ class Crowd:
         """Plans by the time for all that waits. Which of two is the quicker one may depend on the
         batch: messages that only ever go down these ranks do not go back and forth."""
         finish_ms = self._view.finish_each_ms(len(self._remaining_ms))
-        by_time = sorted(self._compared.by_cost, key=finish_ms.__getitem__)
+        by_time = sorted(self._ranking.by_cost, key=finish_ms.__getitem__)
         return {plan: rank for rank, plan in enumerate(by_time)}

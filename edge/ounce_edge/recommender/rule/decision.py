@@ -24,7 +24,7 @@ import numpy as np
 from ounce_schemas.routing import Fallback
 
 from ounce_edge.recommender.arrays import NONE, Floats, Items
-from ounce_edge.recommender.beliefs.view import Comparison, View
+from ounce_edge.recommender.beliefs.view import Ranking, View
 from ounce_edge.recommender.rule.batches import (
     PlannedBatch,
     batch_of,
@@ -69,37 +69,37 @@ def decide(
     gives_up = overload_lasts and fallback is not Fallback.REFUSE
     if len(remaining_ms) > MOST_CONSIDERED:
         return _decide_on_backlog(view, remaining_ms, min_accuracy, fallback, gives_up)
-    compared = view.compared(len(remaining_ms))
-    settle_for, timely_floors, late_floors = compared.by_cost, min_accuracy, min_accuracy
+    ranking = view.ranking(len(remaining_ms))
+    settle_for, timely_floors, late_floors = ranking.by_cost, min_accuracy, min_accuracy
     if gives_up:
-        thrifty = thriftiest(view, compared.by_cost, fallback, len(remaining_ms))
+        thrifty = thriftiest(view, ranking.by_cost, fallback, len(remaining_ms))
         settle_for, most = [thrifty], view.accuracy_low[thrifty]
         timely_floors = np.where(min_accuracy > most, np.inf, min_accuracy)
         late_floors = np.minimum(min_accuracy, most)
-    late, cells = sort_messages(remaining_ms, timely_floors, compared.floors, view.fastest_alone_ms)
-    queue = _all_in_time(view, compared, cells)
+    late, cells = sort_messages(remaining_ms, timely_floors, ranking.floors, view.fastest_alone_ms)
+    queue = _all_in_time(view, ranking, cells)
     if queue is None:
-        crowd = Crowd(view, compared, remaining_ms, min_accuracy, fallback)
+        crowd = Crowd(view, ranking, remaining_ms, min_accuracy, fallback)
         queue, given_up = crowd.arrange(cells, settle_for)
         late = np.sort(np.concatenate([late, given_up]))
     groups = [batch.as_group() for batch in queue]
     if fallback is Fallback.REFUSE or not len(late):
-        return Schedule(groups, late, compared.by_cost)
-    groups += late_groups(view, compared, late, late_floors[late], fallback)
-    return Schedule(groups, NONE, compared.by_cost)
+        return Schedule(groups, late, ranking.by_cost)
+    groups += late_groups(view, ranking, late, late_floors[late], fallback)
+    return Schedule(groups, NONE, ranking.by_cost)
 
 
 def _all_in_time(
-    view: View, compared: Comparison, cells: Sequence[Cell]
+    view: View, ranking: Ranking, cells: Sequence[Cell]
 ) -> Sequence[PlannedBatch] | None:
     """Calls that give every message its lightest sufficient plan by its deadline, the common case;
     None if that can't be. The fewest calls first, the lightest first."""
-    if cells and cells[-1].rung == len(compared.frontier):
+    if cells and cells[-1].rung == len(ranking.frontier):
         return None
     by_rung: dict[int, list[Cell]] = {}
     for cell in cells:
         by_rung.setdefault(cell.rung, []).append(cell)
-    frontier = compared.frontier
+    frontier = ranking.frontier
     apart = [batch_of(view, frontier[rung], some) for rung, some in by_rung.items()]
     joined = join_next(view, apart, is_cheaper_together)
     queue = in_time(joined)
@@ -117,12 +117,12 @@ def _decide_on_backlog(
     each with its lightest sufficient plan."""
     fastest_ms = view.fastest_alone_ms
     if not gives_up and np.minimum.reduce(remaining_ms) >= fastest_ms:
-        compared = view.compared(len(remaining_ms))
-        _, cells = sort_messages(remaining_ms, min_accuracy, compared.floors, fastest_ms)
-        queue = _all_in_time(view, compared, cells)
+        ranking = view.ranking(len(remaining_ms))
+        _, cells = sort_messages(remaining_ms, min_accuracy, ranking.floors, fastest_ms)
+        queue = _all_in_time(view, ranking, cells)
         if queue is not None:
             groups = [batch.as_group() for batch in queue]
-            return Schedule(groups, NONE, compared.by_cost)
+            return Schedule(groups, NONE, ranking.by_cost)
     some = _most_urgent(remaining_ms)
     part = decide(view, remaining_ms[some], min_accuracy[some], fallback, gives_up)
     groups = [Group(group.plan, group.choice, some[group.items]) for group in part.groups]

@@ -22,7 +22,7 @@ def rejections(
 
     Args:
         view: what was believed.
-        by_cost: the plans from the lightest to the heaviest, as they were compared.
+        by_cost: the plans from the lightest to the heaviest, as they were ranked.
         plan: index of the plan taken.
         choice: why it was taken; for a fallback every plan was passed over first.
         min_accuracy: the message's floor.
@@ -85,19 +85,19 @@ def assess(
         min_accuracy: the floor.
         n_items: size of the batch that the message joins.
     """
-    order = view.by_cost(n_items)
+    order = view.ranking(n_items).by_cost
     permitted = range(len(view.names)) if view.permitted is None else view.permitted
     rest = [p for p in permitted if p not in order]
     return [
         Assessment(
             plan=view.names[p],
-            cost=view.cost_of(p, n_items) / n_items,
-            p99_ms=view.finish_ms(p, n_items),
+            cost=view.calls[p, n_items].cost / n_items,
+            p99_ms=view.calls[p, n_items].finish_ms,
             accuracy=view.accuracy[p],
             accuracy_low=view.accuracy_low[p],
             in_service=p not in rest,
             accurate_enough=view.accuracy_low[p] >= min_accuracy,
-            quick_enough=view.finish_ms(p, n_items) <= remaining_ms,
+            quick_enough=view.calls[p, n_items].finish_ms <= remaining_ms,
         )
         for p in [*order, *rest]
     ]

@@ -101,7 +101,7 @@ def is_tried(view: View, plan: int, remaining_ms: float, floor: float) -> bool:
     """Whether a lighter plan may prove good enough for a message, and is in time."""
     return (
         view.accuracy_low[plan] < floor <= view.accuracy_high[plan]
-        and view.finish_ms(plan, 1) <= remaining_ms
+        and view.calls[plan, 1].finish_ms <= remaining_ms
     )
 
 

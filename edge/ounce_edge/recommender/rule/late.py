@@ -6,7 +6,7 @@ import numpy as np
 from ounce_schemas.routing import Choice, Fallback
 
 from ounce_edge.recommender.arrays import Floats, Items
-from ounce_edge.recommender.beliefs.view import Comparison, View
+from ounce_edge.recommender.beliefs.view import Ranking, View
 from ounce_edge.recommender.rule.schedule import Group
 
 LATE_BUDGET_MS = 5.0
@@ -14,7 +14,7 @@ LATE_BUDGET_MS = 5.0
 
 
 def late_groups(
-    view: View, compared: Comparison, items: Items, min_accuracy: Floats, fallback: Fallback
+    view: View, ranking: Ranking, items: Items, min_accuracy: Floats, fallback: Fallback
 ) -> Sequence[Group]:
     """Calls for messages that nothing answers in time.
 
@@ -24,28 +24,28 @@ def late_groups(
 
     Args:
         view: what is believed of the plans.
-        compared: they, at the number of all messages.
+        ranking: of the plans, at the number of all messages.
         items: the messages, ascending.
         min_accuracy: of each, the floor that is to be kept, shape (len(items),).
         fallback: not `refuse`.
     """
     groups: list[Group] = []
     budget_ms = LATE_BUDGET_MS if fallback is Fallback.MOST_ACCURATE_IN_TIME else 0.0
-    rungs = compared.rungs(min_accuracy)
+    rungs = ranking.rungs(min_accuracy)
     rest = items[:0]
     for rung in sorted(set(rungs.tolist())):
         here = items[rungs == rung]
         if len(rest):
             here = np.sort(np.concatenate([rest, here]))
         fits = 0
-        if rung < len(compared.frontier) and budget_ms >= view.fastest_alone_ms:
-            plan = compared.frontier[rung]
+        if rung < len(ranking.frontier) and budget_ms >= view.fastest_alone_ms:
+            plan = ranking.frontier[rung]
             fits = view.most_within(plan, budget_ms, len(here))
             if fits:
                 groups.append(Group(plan, Choice.FALLBACK_LATE, here[:fits]))
-                budget_ms -= view.finish_ms(plan, fits)
+                budget_ms -= view.calls[plan, fits].finish_ms
         rest = here[fits:]
     if len(rest):  # lose as little of others' time as possible
-        fastest = min(compared.by_cost, key=view.finish_each_ms(len(rest)).__getitem__)
+        fastest = min(ranking.by_cost, key=view.finish_each_ms(len(rest)).__getitem__)
         groups.append(Group(fastest, Choice.FALLBACK_FASTEST, rest))
     return groups

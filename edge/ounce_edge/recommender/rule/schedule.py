@@ -26,7 +26,7 @@ class Schedule(NamedTuple):
     refused: Items
     """Messages that the fallback `refuse` turns away."""
     by_cost: Sequence[int]
-    """Plans from the lightest to the heaviest, as they were compared."""
+    """Plans from the lightest to the heaviest, as they were ranked."""
 
 
 class Share(NamedTuple):

@@ -40,7 +40,7 @@ def worth_most(view: View, plans: Sequence[int], n_items: int) -> int:
     count the same, as right answers per second; but mostly not all of the time that is freed is
     needed.
     """
-    return max(plans, key=lambda p: view.accuracy[p] ** 2 / view.usual_finish_ms(p, n_items))
+    return max(plans, key=lambda p: view.accuracy[p] ** 2 / view.calls[p, n_items].usual_ms)
 
 
 def thriftiest(view: View, plans: Sequence[int], fallback: Fallback, n_items: int) -> int:

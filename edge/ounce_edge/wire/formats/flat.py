@@ -19,8 +19,8 @@ from ounce_edge.wire.formats.content import (
     check_n_rows,
     read_each,
 )
-from ounce_edge.wire.request_body import PlainBodies, flat_data
-from ounce_edge.wire.tensor_values import pad_steps
+from ounce_edge.wire.requests.request_body import PlainBodies, flat_data
+from ounce_edge.wire.requests.tensor_values import pad_steps
 
 NESTED = (
     "data", "payload", "after", "value", "values", "fields", "features", "inputs", "instances",

@@ -39,8 +39,8 @@ from ounce_edge.wire.formats.pairs import row_of_pairs, strange_pairs
 from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.formats.text_pairs import row_in_text
 from ounce_edge.wire.formats.v2_wide import BINARY_SIZE, WideReader, split_binary
-from ounce_edge.wire.request_body import read_body, tensor_data
-from ounce_edge.wire.request_head import RequestHead
+from ounce_edge.wire.requests.request_body import read_body, tensor_data
+from ounce_edge.wire.requests.request_head import RequestHead
 
 _DEEPEST = 8
 """Envelopes within envelopes."""

@@ -25,8 +25,8 @@ from ounce_edge.wire.formats.content import (
     read_each,
 )
 from ounce_edge.wire.formats.json_text import strict_loads
-from ounce_edge.wire.request_body import flat_data
-from ounce_edge.wire.tensor_values import steps_text
+from ounce_edge.wire.requests.request_body import flat_data
+from ounce_edge.wire.requests.tensor_values import steps_text
 
 DATATYPES = {
     "BOOL": "?", "UINT8": "u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8", "INT8": "i1",

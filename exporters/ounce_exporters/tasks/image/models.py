@@ -11,11 +11,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from ounce_exporters.crossfit import select
 from ounce_exporters.recipe import FittedModel, Progress, TaskData
-from ounce_exporters.sampling import balanced_rows
 from ounce_exporters.training.classical import fit_classical
 from ounce_exporters.training.convolutions import residual_cnn, small_cnn
+from ounce_exporters.training.crossfit import select
 from ounce_exporters.training.featured import fit_on_features
 from ounce_exporters.training.fine_tuning import Start, fit_network, started
 from ounce_exporters.training.forests import forest
@@ -27,6 +26,7 @@ from ounce_exporters.training.pixels import (
     Pixels,
     pixel_features,
 )
+from ounce_exporters.training.sampling import balanced_rows
 from ounce_exporters.training.tuning import Family
 
 LINEAR_SIDE = 28

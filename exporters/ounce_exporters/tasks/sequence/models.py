@@ -10,17 +10,17 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from ounce_exporters.crossfit import select
 from ounce_exporters.recipe import FittedModel, Progress, TaskData
-from ounce_exporters.sampling import balanced_rows
 from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
 from ounce_exporters.training.boosting import boosting
 from ounce_exporters.training.classical import fit_classical
+from ounce_exporters.training.crossfit import select
 from ounce_exporters.training.featured import fit_on_features
 from ounce_exporters.training.fine_tuning import Start, fit_network, started
 from ounce_exporters.training.linear import logistic_regression, ridge_margins, ridge_regression
 from ounce_exporters.training.minirocket import minirocket
 from ounce_exporters.training.neural import NeuralModel, Training
+from ounce_exporters.training.sampling import balanced_rows
 from ounce_exporters.training.sequences import (
     SequenceCNN,
     SequenceGRU,

@@ -12,7 +12,6 @@ from ounce_schemas.wording import counted
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ounce_exporters.crossfit import select
 from ounce_exporters.export.p_values import fewest_normal
 from ounce_exporters.recipe import FittedModel, Progress, TaskData
 from ounce_exporters.tasks.splits import LEAST_PER_CLASS
@@ -21,6 +20,7 @@ from ounce_exporters.tasks.table.target import Target
 from ounce_exporters.tasks.unlabelled import strange_features
 from ounce_exporters.training.autoencoder import ReconstructionScore
 from ounce_exporters.training.classical import fit_classical
+from ounce_exporters.training.crossfit import select
 from ounce_exporters.training.featured import fit_behind
 from ounce_exporters.training.isolation_forest import IsolationScore
 from ounce_exporters.training.mahalanobis import MahalanobisScore

@@ -14,7 +14,7 @@ from ounce_schemas.wording import counted
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.data_checks import check_task_name
-from ounce_exporters.groups import group_names
+from ounce_exporters.evaluation.groups import group_names
 from ounce_exporters.recipe import Groups, TaskData
 from ounce_exporters.tasks.folds import with_folds
 from ounce_exporters.tasks.image.folders import as_folder

@@ -19,17 +19,17 @@ from tests.support.edge.cascades import CASCADE, HEAVY, LIGHT, plans
 
 def test_a_cascade_costs_its_expected_items_and_takes_its_most_likely() -> None:
     view = plans().view(0.0)
-    assert view.expected_ms(CASCADE, 64) == pytest.approx(64 * 0.1 + 6.4)
-    assert view.expected_ms(CASCADE, 1) == pytest.approx(0.1 + 0.1 * 1.0)
-    assert view.finish_ms(CASCADE, 1) == pytest.approx(0.1 + 1.0)  # the item may have to go on
+    assert view.calls[CASCADE, 64].expected_ms == pytest.approx(64 * 0.1 + 6.4)
+    assert view.calls[CASCADE, 1].expected_ms == pytest.approx(0.1 + 0.1 * 1.0)
+    assert view.calls[CASCADE, 1].finish_ms == pytest.approx(1.1)  # the item may go on
     most = np.ceil(6.4 + 2.326 * np.sqrt(64 * 0.1 * 0.9))
-    assert view.finish_ms(CASCADE, 64) == pytest.approx(6.4 + most)
+    assert view.calls[CASCADE, 64].finish_ms == pytest.approx(6.4 + most)
 
 
 def test_a_step_that_hardly_ever_runs_counts_for_large_batches_only() -> None:
     view = plans(reach=0.001).view(0.0)
-    assert view.finish_ms(CASCADE, 1) == pytest.approx(0.1)
-    assert view.finish_ms(CASCADE, 64) == pytest.approx(64 * 0.1 + 1.0)
+    assert view.calls[CASCADE, 1].finish_ms == pytest.approx(0.1)
+    assert view.calls[CASCADE, 64].finish_ms == pytest.approx(64 * 0.1 + 1.0)
 
 
 def test_harder_inputs_make_a_cascade_dearer_and_slower_and_easier_ones_the_reverse() -> None:
@@ -38,10 +38,10 @@ def test_harder_inputs_make_a_cascade_dearer_and_slower_and_easier_ones_the_reve
         for _ in range(100):
             made.observe_reach(CASCADE, [100, going_on] if going_on else [100])
         view = made.view(at_s)
-        assert view.expected_ms(CASCADE, 64) == pytest.approx(6.4 + 64 * share, rel=0.02)
-    assert made.view(3.0).expected_ms(LIGHT, 64) == pytest.approx(6.4)
+        assert view.calls[CASCADE, 64].expected_ms == pytest.approx(6.4 + 64 * share, rel=0.02)
+    assert made.view(3.0).calls[LIGHT, 64].expected_ms == pytest.approx(6.4)
     made.observe_reach(CASCADE, [1, 1])  # never more than all
-    assert made.view(4.0).expected_ms(CASCADE, 64) <= 6.4 + 64.0
+    assert made.view(4.0).calls[CASCADE, 64].expected_ms <= 6.4 + 64.0
 
 
 @given(st.integers(1, 40_000), st.floats(0.01, 1e5))
@@ -51,9 +51,10 @@ def test_most_within_is_the_inverse_of_finish(n: int, budget_ms: float) -> None:
     for plan in range(3):
         fits = view.most_within(plan, budget_ms, n)
         assert 0 <= fits <= n
-        assert fits == 0 or view.finish_ms(plan, fits) <= budget_ms * (1 + 1e-9)
+        assert fits == 0 or view.calls[plan, fits].finish_ms <= budget_ms * (1 + 1e-9)
         if fits < n:
-            assert view.finish_ms(plan, max(fits + 1, int(fits * 1.05) + 1)) > budget_ms * 0.99
+            more = max(fits + 1, int(fits * 1.05) + 1)
+            assert view.calls[plan, more].finish_ms > budget_ms * 0.99
 
 
 def test_a_curve_is_linear_between_the_grids_sizes_and_beyond() -> None:
@@ -67,7 +68,7 @@ def test_a_curve_is_linear_between_the_grids_sizes_and_beyond() -> None:
     [(Objective.CPU_TIME, LIGHT), (Objective.ENERGY, HEAVY), (Objective.MEMORY, HEAVY)],
 )
 def test_the_objective_says_what_is_light(objective: Objective, lightest: int) -> None:
-    assert plans(objective).view(0.0).by_cost(8)[0] == lightest
+    assert plans(objective).view(0.0).ranking(8).by_cost[0] == lightest
 
 
 @pytest.mark.parametrize(
@@ -82,8 +83,8 @@ def test_cost_is_in_the_unit_of_the_objective(
     objective: Objective, light: float, cascade: float
 ) -> None:
     view = plans(objective).view(0.0)
-    assert view.cost_of(LIGHT, 8) == pytest.approx(light)
-    assert view.cost_of(CASCADE, 8) == pytest.approx(cascade)
+    assert view.calls[LIGHT, 8].cost == pytest.approx(light)
+    assert view.calls[CASCADE, 8].cost == pytest.approx(cascade)
 
 
 def test_a_slow_machine_is_believed_of_models_that_do_not_run() -> None:
@@ -93,8 +94,8 @@ def test_a_slow_machine_is_believed_of_models_that_do_not_run() -> None:
     for i in range(10):
         made.observe_call(0, 10, 3.0, 2.0 + i * 0.01)
     view = made.view(2.1)
-    assert view.expected_ms(LIGHT, 10) == pytest.approx(3.0)
-    assert view.expected_ms(HEAVY, 10) == pytest.approx(30.0, rel=0.1)
+    assert view.calls[LIGHT, 10].expected_ms == pytest.approx(3.0)
+    assert view.calls[HEAVY, 10].expected_ms == pytest.approx(30.0, rel=0.1)
     assert not made.is_out_of_order(0, 2.1)
 
 
@@ -106,7 +107,7 @@ def test_a_view_lasts_while_figures_move_a_little_but_not_for_long() -> None:
         made.observe_call(0, 1, 0.12, 0.01 * i)
     assert made.view(0.05) is view
     renewed = made.view(0.55)
-    assert renewed.expected_ms(LIGHT, 1) == pytest.approx(0.12)
+    assert renewed.calls[LIGHT, 1].expected_ms == pytest.approx(0.12)
     assert made.view(0.9) is renewed  # nothing has moved since
 
 
@@ -115,10 +116,10 @@ def test_a_view_is_made_anew_at_once_when_that_matters_to_a_call() -> None:
     made.view(0.0)
     for i in range(3):
         made.observe_call(0, 10, 1.3, 0.01 * i)
-    assert made.view(0.03).expected_ms(LIGHT, 10) == pytest.approx(1.3)
+    assert made.view(0.03).calls[LIGHT, 10].expected_ms == pytest.approx(1.3)
     for _ in range(3):
         made.observe_reach(CASCADE, [1000, 900])
-    assert made.view(0.04).expected_ms(CASCADE, 64) > 64 * 0.2 + 30.0
+    assert made.view(0.04).calls[CASCADE, 64].expected_ms > 64 * 0.2 + 30.0
 
 
 def test_messages_that_come_alone_see_a_slowdown_within_a_second_and_its_end() -> None:
@@ -128,7 +129,7 @@ def test_messages_that_come_alone_see_a_slowdown_within_a_second_and_its_end() -
             made.observe_call(0, 1, 0.1 * slowness, at_s)
             at_s += 0.05
             view = made.view(at_s)
-        seen.append(view.expected_ms(LIGHT, 1))
+        seen.append(view.calls[LIGHT, 1].expected_ms)
     assert seen == pytest.approx([0.1, 0.14, 0.4, 0.1])
 
 
@@ -154,7 +155,7 @@ def test_a_model_that_alone_becomes_ten_times_slower_is_out_of_order() -> None:
     assert not made.is_out_of_order(0, 2.45)  # it may be a moment's trouble
     assert made.is_out_of_order(0, 2.95)
     assert not made.is_out_of_order(1, 2.95)
-    assert made.view(2.95).expected_ms(HEAVY, 10) == pytest.approx(10.0)
+    assert made.view(2.95).calls[HEAVY, 10].expected_ms == pytest.approx(10.0)
 
 
 def test_a_machine_that_becomes_ten_times_slower_puts_no_model_out_of_order() -> None:

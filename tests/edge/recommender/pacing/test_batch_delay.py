@@ -75,7 +75,7 @@ def test_a_worker_learns_it_from_what_it_serves(monkeypatch: pytest.MonkeyPatch)
     model = served(DIGITS, "light", accuracy=0.85, ms_per_item=0.01)
     serving = serving_of(pipeline(model), delivery=FakeDelivery())
     now_s = time.perf_counter()
-    monkeypatch.setattr("ounce_edge.worker.serving.time.perf_counter", lambda: now_s)
+    monkeypatch.setattr("ounce_edge.worker.serving.serving.time.perf_counter", lambda: now_s)
     for _ in range(30):
         serving.polled(100, False, 0.0)
         now_s += 0.1
@@ -89,7 +89,7 @@ def test_a_worker_learns_it_from_what_it_serves(monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     seconds: list[float] = []
-    monkeypatch.setattr("ounce_edge.broker.consumer.time.sleep", seconds.append)
+    monkeypatch.setattr("ounce_edge.broker.reading.consumer.time.sleep", seconds.append)
     return seconds
 
 

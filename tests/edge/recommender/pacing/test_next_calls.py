@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.pacing.next_calls import (
     Circumstances,
-    NextCalls,
     NextCallsMemory,
     choose_next_calls,
 )
 from ounce_edge.recommender.pacing.sharing import LanesNow
+from ounce_edge.recommender.rule.exploration import Draws
 from ounce_schemas.routing import Choice, Fallback
 
 from tests.support.edge.decisions import MOST_ACCURATE, ladders, messages, plain, view
@@ -29,18 +29,6 @@ def of(plans: View, some: list[tuple[float, float]], **others) -> Circumstances:
     """Messages, each given as floor and time left."""
     floors, left_ms = np.array(some, float).T
     return Circumstances(plans, left_ms, floors, **{"fallback": MOST_ACCURATE, **others})
-
-
-def find(
-    memory: NextCallsMemory,
-    plans: View,
-    some: list[tuple[float, float]],
-    slice_ms: float = 5.0,
-    fallback: Fallback = MOST_ACCURATE,
-) -> NextCalls | None:
-    """What is known of these messages."""
-    floors, left_ms = np.array(some, float).T
-    return memory.find(plans, left_ms, floors, slice_ms, fallback)
 
 
 @given(
@@ -63,20 +51,19 @@ def test_what_is_looked_up_is_what_is_decided(
         left, floors = np.array(batch[:3], float).T
         plenty = np.full(len(left), 1e9)
         for left_ms in (left, plenty, left, -plenty, -left):
-            found = memory.find(plans, left_ms, floors, slice_ms, fallback)
+            now = Circumstances(
+                plans,
+                left_ms,
+                floors,
+                fallback,
+                slice_ms=slice_ms,
+                ask_lanes=None if lanes is None else lambda: lanes,
+                late_credit_ms=0.5,
+            )
+            found = memory.find(now)
             if found is None:
                 continue
-            decided = choose_next_calls(
-                Circumstances(
-                    plans,
-                    left_ms,
-                    floors,
-                    fallback,
-                    slice_ms=slice_ms,
-                    ask_lanes=None if lanes is None else lambda: lanes,
-                    late_credit_ms=0.5,
-                )
-            )
+            decided = choose_next_calls(now)
             assert plain(found.schedule) == plain(decided.schedule)
             assert found.schedule.by_cost == decided.schedule.by_cost
             for side in ("here", "beside"):
@@ -110,31 +97,39 @@ def test_short_calls_are_looked_up(
     some: list[tuple[float, float]], slice_ms: float, is_known: bool
 ) -> None:
     plans, memory = two(), NextCallsMemory()
-    first = find(memory, plans, some, slice_ms)
+    first = memory.find(of(plans, some, slice_ms=slice_ms))
     assert (first is not None) == is_known
-    assert find(memory, plans, some, slice_ms) is first
+    assert memory.find(of(plans, some, slice_ms=slice_ms)) is first
+
+
+def test_nothing_is_looked_up_while_an_overload_lasts_or_something_is_explored() -> None:
+    plans, memory = two(), NextCallsMemory()
+    assert memory.find(of(plans, [(LIGHT, 50.0)])) is not None
+    draws = Draws(np.array([True]), [0.9, 0.9])
+    for others in ({"overload_lasts": True}, {"draws": draws}):
+        assert memory.find(of(plans, [(LIGHT, 50.0)], **others)) is None
 
 
 def test_of_messages_whose_floor_no_plan_keeps_nothing_is_known() -> None:
     plans, memory = view(("only", 0.005, 0.8, 1)), NextCallsMemory()
     for some in ([(LIGHT, 50.0), (HEAVY, 50.0)], [(HEAVY, 50.0), (LIGHT, 50.0)]):
-        assert find(memory, plans, some) is None
+        assert memory.find(of(plans, some)) is None
 
 
 def test_a_late_message_is_answered_by_its_policys_fallback() -> None:
     plans, memory = view(("light", 0.005, 0.8, 1), ("better", 0.02, 0.98, 1)), NextCallsMemory()
     late = [(HEAVY, -1.0)]
     for fallback, plan in ((Fallback.MOST_ACCURATE_IN_TIME, 1), (Fallback.FASTEST, 0)):
-        found = find(memory, plans, late, fallback=fallback)
+        found = memory.find(of(plans, late, fallback=fallback))
         assert found is not None
         assert [group.plan for group in found.schedule.groups] == [plan]
-    assert find(memory, plans, late, fallback=Fallback.REFUSE) is None
+    assert memory.find(of(plans, late, fallback=Fallback.REFUSE)) is None
 
 
 def test_what_was_known_of_other_beliefs_is_forgotten() -> None:
     memory, swapped = NextCallsMemory(), view(("light", 4.0, 0.8, 1), ("heavy", 0.005, 0.98, 1))
     for plans, plan in ((two(), 0), (swapped, 1), (two(), 0)):
-        found = find(memory, plans, [(LIGHT, 50.0)])
+        found = memory.find(of(plans, [(LIGHT, 50.0)]))
         assert found is not None
         [group] = found.schedule.groups
         assert (group.plan, group.choice) == (plan, Choice.LIGHTEST_FEASIBLE)

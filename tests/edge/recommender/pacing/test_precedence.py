@@ -36,7 +36,7 @@ def test_what_is_left_can_wait_until_its_first_call_would_be_late() -> None:
     left_ms = np.array([10.0, 50.0, 12.0])
     schedule = Schedule([group(0), group(1, 2)], NONE, (MIDDLE,))
     now = Share([group(0)], (), 0, 0.0)
-    usual = LADDER.usual_finish_ms(MIDDLE, 1)
+    usual = LADDER.calls[MIDDLE, 1].usual_ms
     spare = spare_ms(LADDER, schedule, now, left_ms)
     assert 12.0 - 4 * usual < spare < 12.0 - 2.9 * usual
     assert spare_ms(LADDER, schedule, now._replace(n_held=2), left_ms) == math.inf

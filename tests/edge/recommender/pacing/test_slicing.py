@@ -116,7 +116,7 @@ def test_a_dear_plan_gets_a_small_part_of_a_slice_beside_a_light_one() -> None:
 
 def test_a_dear_plan_gets_no_more_than_is_left_of_a_slice() -> None:
     now = mixed_slice(2000, 400, 20.0)
-    took_ms = sum(MIXED.usual_finish_ms(plan, n) for plan, n in now.items())
+    took_ms = sum(MIXED.calls[plan, n].usual_ms for plan, n in now.items())
     assert now == {0: 2000, 1: 1}
     assert 19.0 < took_ms <= 20.0
 

@@ -5,13 +5,13 @@ import time
 
 import numpy as np
 import pytest
-from ounce_edge.broker import consumer as consumption
+from ounce_edge.broker.reading import consumer as consumption
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.turn import Turn
-from ounce_edge.recommender.pacing.poll_size import LEAST_POLL, Pace
+from ounce_edge.recommender.pacing.poll_size import LEAST_POLL, PollSize
 from ounce_edge.recommender.pacing.urgency import POLLS_AHEAD, before_reading
-from ounce_edge.worker.serving import Serving
-from ounce_edge.worker.sliced import POLL_SLICES
+from ounce_edge.worker.serving.serving import Serving
+from ounce_edge.worker.serving.sliced import POLL_SLICES
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, served
 from tests.support.edge.pipelines import GOOD, NOW_S, pipeline, prediction
@@ -86,10 +86,10 @@ def test_a_poll_is_as_large_as_the_time_of_slices_allows(light: Pipeline) -> Non
     serving.polled(400, False, 100.0)  # so slow that a slice is over before a small poll is
     asyncio.run(serving.take(requests(*[5_000.0] * 400)))
     assert serving.room() == LEAST_POLL
-    slow = Pace()
+    slow = PollSize()
     slow.learn(1000, 100.0)
-    assert slow.within(POLL_SLICES * 20.0) < Pace().within(POLL_SLICES * 20.0)
-    assert slow.poll_ms(100) > Pace().poll_ms(100)
+    assert slow.within(POLL_SLICES * 20.0) < PollSize().within(POLL_SLICES * 20.0)
+    assert slow.poll_ms(100) > PollSize().poll_ms(100)
 
 
 def test_a_backlog_that_is_late_is_read_in_large_polls(light: Pipeline) -> None:
@@ -102,15 +102,15 @@ def test_a_backlog_that_is_late_is_read_in_large_polls(light: Pipeline) -> None:
 
 
 def test_small_polls_are_no_sign_of_more_and_teach_nothing() -> None:
-    pace = Pace()
-    before = pace.within(10.0)
-    pace.polled(LEAST_POLL - 1, True)
-    pace.learn(LEAST_POLL - 1, 1e6)
-    assert (pace.is_behind, pace.within(10.0)) == (False, before)
-    pace.polled(LEAST_POLL, True)
-    assert pace.is_behind
-    pace.learn(LEAST_POLL, 1e6)
-    assert pace.within(10.0) == LEAST_POLL
+    poll_size = PollSize()
+    before = poll_size.within(10.0)
+    poll_size.polled(LEAST_POLL - 1, True)
+    poll_size.learn(LEAST_POLL - 1, 1e6)
+    assert (poll_size.is_behind, poll_size.within(10.0)) == (False, before)
+    poll_size.polled(LEAST_POLL, True)
+    assert poll_size.is_behind
+    poll_size.learn(LEAST_POLL, 1e6)
+    assert poll_size.within(10.0) == LEAST_POLL
 
 
 def test_a_poll_tells_whether_there_may_be_more() -> None:
@@ -124,7 +124,7 @@ def test_partitions_are_paused_only_when_there_is_no_room_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now_s = time.perf_counter()
-    monkeypatch.setattr("ounce_edge.broker.consumer.time.perf_counter", lambda: now_s)
+    monkeypatch.setattr("ounce_edge.broker.reading.consumer.time.perf_counter", lambda: now_s)
     client, room = FakeClient(5), [0]
     draining = Draining(client, room)
     assert draining._take(0.0, 100)[0] == []

@@ -210,7 +210,7 @@ def test_no_plan_is_an_error() -> None:
 
 def test_most_accurate_of_equals_is_the_lightest() -> None:
     plans = view(("dear", 5, 0.9, 1), ("cheap", 1, 0.9, 1), ("poor", 0.1, 0.5, 1))
-    assert plans.names[plans.always_best(1)] == "cheap"
+    assert plans.names[plans.ranking(1).always_best] == "cheap"
 
 
 def test_of_a_long_backlog_the_most_urgent_messages_are_considered() -> None:

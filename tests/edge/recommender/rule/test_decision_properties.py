@@ -79,7 +79,7 @@ def test_exploring_tries_lighter_plans_on_the_chosen_messages_and_changes_no_oth
         assert schedule.by_cost.index(plan) < schedule.by_cost.index(by_rule)
         assert plans.accuracy_low[plan] < floor <= plans.accuracy_high[plan]
         assert drawn[plan] >= floor
-        assert plans.finish_ms(plan, 1) <= left_ms
+        assert plans.calls[plan, 1].finish_ms <= left_ms
 
 
 @given(ladders, messages, st.sampled_from(Fallback), st.booleans())
@@ -123,15 +123,15 @@ def test_a_shared_call_costs_no_more_than_calls_apart(plans: View, batch: list) 
     """With time for everything, what is chosen costs at most what each floor's lightest plan does
     in a call for the messages of that floor."""
     floors = np.array([floor for _, floor in batch])
-    frontier = plans.compared(len(batch)).frontier
+    frontier = plans.ranking(len(batch)).frontier
     lightest = [
         next((p for p in frontier if plans.accuracy_low[p] >= f), None) for f in floors.tolist()
     ]
     if None in lightest:
         return
     schedule = decide(plans, np.full(len(batch), 1e9), floors, MOST_ACCURATE)
-    cost = sum(plans.cost_of(g.plan, len(g.items)) for g in schedule.groups)
-    apart = sum(plans.cost_of(p, lightest.count(p)) for p in frontier if p in lightest)
+    cost = sum(plans.calls[g.plan, len(g.items)].cost for g in schedule.groups)
+    apart = sum(plans.calls[p, lightest.count(p)].cost for p in frontier if p in lightest)
     assert cost <= apart * (1 + 1e-9)
     assert not any(g.choice.is_fallback for g in schedule.groups)
 
@@ -142,11 +142,11 @@ def test_alone_never_heavier_than_needed(plans: View, remaining: float, floor: f
     _, found = choose(plans, [remaining], [floor])
     assert found[0] is not None
     chosen, choice = found[0]
-    cost = [plans.cost_of(p, 1) for p in range(len(plans.names))]
+    cost = [plans.calls[p, 1].cost for p in range(len(plans.names))]
     feasible = [
         p
         for p in plans.usable
-        if plans.accuracy_low[p] >= floor and plans.finish_ms(p, 1) <= remaining
+        if plans.accuracy_low[p] >= floor and plans.calls[p, 1].finish_ms <= remaining
     ]
     assert (choice is Choice.LIGHTEST_FEASIBLE) == bool(feasible)
     if feasible:
@@ -164,7 +164,7 @@ def test_looser_targets_never_cost_more(
     assert strict is not None
     assert loose is not None
     if strict[1] is Choice.LIGHTEST_FEASIBLE:
-        cost = [plans.cost_of(p, 1) for p in range(len(plans.names))]
+        cost = [plans.calls[p, 1].cost for p in range(len(plans.names))]
         assert loose[1] is Choice.LIGHTEST_FEASIBLE
         assert cost[loose[0]] <= cost[strict[0]]
 
@@ -222,9 +222,9 @@ def test_what_is_late_already_does_not_change_what_others_get_that_are_all_in_ti
 ) -> None:
     floors = [floor for _, floor in batch]
     n = len(batch) + n_late
-    order = plans.by_cost(n)
-    frontier = plans.compared(n).frontier
-    if plans.by_cost(len(batch)) != order or max(floors) > plans.accuracy_low[frontier[-1]]:
+    order = plans.ranking(n).by_cost
+    frontier = plans.ranking(n).frontier
+    if plans.ranking(len(batch)).by_cost != order or max(floors) > plans.accuracy_low[frontier[-1]]:
         return
     plenty = [(1e9, floor) for floor in floors]
     alone, _ = explored(plans, plenty, fallback, False, None)
@@ -239,7 +239,7 @@ def test_late_messages_keep_their_floors_in_little_time(plans: View, n: int, flo
     schedule = decide(plans, np.full(n, -1.0), np.array(floors[:n]), MOST_ACCURATE)
     by_item(plans, schedule, floors[:n])
     kept = [group for group in schedule.groups if group.choice is Choice.FALLBACK_LATE]
-    spent_ms = sum(plans.finish_ms(group.plan, len(group.items)) for group in kept)
+    spent_ms = sum(plans.calls[group.plan, len(group.items)].finish_ms for group in kept)
     assert spent_ms <= LATE_BUDGET_MS + 1e-9
     for group in kept:
         assert all(plans.accuracy_low[group.plan] >= floors[i] for i in group.items)

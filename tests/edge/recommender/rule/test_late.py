@@ -12,7 +12,7 @@ LATE, FASTEST = Choice.FALLBACK_LATE, Choice.FALLBACK_FASTEST
 def groups(floors: list[float], fallback: Fallback = MOST_ACCURATE, plans=LADDER) -> list[tuple]:
     """Of messages 10, 11, ...: plan, reason and messages of each call."""
     items = np.arange(10, 10 + len(floors))
-    made = late_groups(plans, plans.compared(len(floors)), items, np.array(floors), fallback)
+    made = late_groups(plans, plans.ranking(len(floors)), items, np.array(floors), fallback)
     return [(group.plan, group.choice, group.items.tolist()) for group in made]
 
 

@@ -1,0 +1,1 @@
+"""Publishing answers and committing offsets: at least once, or exactly once."""

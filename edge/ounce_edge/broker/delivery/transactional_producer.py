@@ -1,0 +1,301 @@
+"""A producer whose records become visible together with the offsets that they answer, or not."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from enum import StrEnum
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from ounce_schemas.errors import BrokerError
+
+from ounce_edge.broker.delivery.publishing import (
+    PRODUCER_SETTINGS,
+    ProducerSettings,
+    Publishing,
+    produce,
+)
+from ounce_edge.broker.delivery.refusals import Entry, Refusal, entries_of, is_of_a_record
+from ounce_edge.broker.hang_guard import HangGuard
+from ounce_edge.wire.records import Outgoing
+
+logger = logging.getLogger(__name__)
+
+TRANSACTION_SETTINGS: ProducerSettings = {
+    # How long an answer may lie unseen behind a worker that died, and hold up readers.
+    "transaction.timeout.ms": 10_000,
+    # A retriable error waits so long. Right after a commit the coordinator is busy for some
+    # milliseconds: the default of 100 would make each transaction four times as long.
+    "retry.backoff.ms": 2,
+    "linger.ms": 0,  # a commit flushes at once
+    # Sending offsets, librdkafka may miss that a lost connection is up again, and wait for its next
+    # change (its issue 5456). A connection that closes when idle, and is opened again, is one.
+    "connections.max.idle.ms": 3000,
+}
+_TRY_S = 5.0
+"""Seconds of one attempt at a step of a transaction; what can be retried is tried again."""
+_PAUSE_S = 0.1
+_HUNG_S = 15
+"""A transaction that is open for so long is one that the broker has given up. Where the broker was
+silent for a while and not gone, the client may find it no more: then only a new one does."""
+
+
+class AbortCause(StrEnum):
+    """Why a transaction was aborted. A closed set, so that it can label a metric."""
+
+    FENCED = "fenced"
+    """Another producer has this one's transactional id, or the broker gave the transaction up."""
+    GENERATION = "generation"
+    """The group's partitions were given out anew meanwhile."""
+    OTHER = "other"
+
+
+class _CausedError(Exception):
+    def __init__(self, text: str, cause: AbortCause = AbortCause.OTHER) -> None:
+        super().__init__(text)
+        self.cause = cause
+
+
+class AbortedError(_CausedError):
+    """Nothing of a transaction is visible or committed: its records have to be read again."""
+
+
+class TransactionalProducer:
+    """Commits batches. Where a producer is lost, a new one of the same id takes its place.
+
+    Args:
+        publishing: how to publish, and where; over `PRODUCER_SETTINGS` and `TRANSACTION_SETTINGS`.
+        transactional_id: unique among running workers; a restarted worker that has the same one
+            ends what its predecessor left unfinished.
+        offsets_first: offsets go before records: others' records behind them are held up shorter.
+
+    Raises:
+        BrokerError: Kafka does not allow transactions with this id.
+    """
+
+    def __init__(
+        self, publishing: Publishing, transactional_id: str, *, offsets_first: bool = False
+    ) -> None:
+        self._id = transactional_id
+        self._offsets_first = offsets_first
+        self._same_partitions = publishing.same_partitions
+        self._settings: ProducerSettings = {
+            **PRODUCER_SETTINGS,
+            **TRANSACTION_SETTINGS,
+            **publishing.settings,
+            "transactional.id": transactional_id,
+        }
+        self._producer = Producer(self._settings, logger=logger)
+        self._closing = threading.Event()
+        self._start()
+        self._guard = HangGuard(_HUNG_S)
+
+    def commit(
+        self, batch: Sequence[Outgoing], offsets: Sequence[TopicPartition], group: Any
+    ) -> list[Refusal]:
+        """Publish a batch and commit offsets, or neither.
+
+        Args:
+            batch: records to publish.
+            offsets: to commit; not empty.
+            group: metadata of the consumer's group, as of its latest generation.
+
+        Returns:
+            All entries of the batch where the broker refused one of them; then it did not take any
+            of them. Empty where all are committed.
+
+        Raises:
+            AbortedError: nothing is committed, for another reason.
+            BrokerError: it can't be repeated.
+        """
+        if not offsets:
+            raise BrokerError("answers without offsets are not committed; restart this worker")
+        refused: list[Refusal] = []
+        try:
+            self._producer.begin_transaction()
+            if self._offsets_first:
+                self._add_offsets(offsets, group)
+            refused += [
+                Refusal(Entry(outgoing, i), why, is_alone=True)
+                for outgoing in batch
+                for i, why in produce(self._producer, self._same_partitions, outgoing)
+            ]
+            if refused:
+                raise _RefusedError(refused[0].why)
+            if not self._offsets_first:
+                self._add_offsets(offsets, group)
+            self._repeat(lambda: self._producer.commit_transaction(_TRY_S), "commit")
+            return []
+        except _AbortError as e:
+            is_refused = isinstance(e, _RefusedError)
+            # librdkafka goes on counting from a record that was refused; the broker does not.
+            if self._abort_finds_lost() or is_refused:
+                self._take_over(e)
+            if is_refused and batch:
+                return _all(batch, refused, str(e))
+            raise AbortedError(str(e), e.cause) from e
+        except _LostError as e:
+            self._take_over(e)
+            raise AbortedError(str(e), e.cause) from e
+        except (BrokerError, KafkaException) as e:  # one that is fenced takes no records either
+            is_lost = False
+            with suppress(BrokerError):  # what went wrong first is told
+                is_lost = self._abort_finds_lost()
+            if not is_lost:
+                if isinstance(e, BrokerError):
+                    raise
+                raise BrokerError(f"can't begin a transaction: {e.args[0].str()}") from e
+            self._take_over(e)
+            raise AbortedError(str(e)) from e
+
+    def stop_trying(self) -> None:
+        """What can't be committed now is aborted; on any thread."""
+        self._closing.set()
+
+    def close(self) -> None:
+        """What is not committed never becomes visible."""
+        self._guard.close()
+        try:
+            self._producer.purge()
+            self._producer.flush(1.0)
+        except KafkaException as e:  # fenced: what ended this worker was told already
+            logger.debug("not flushed: %s", e.args[0].str())
+
+    def _abort_finds_lost(self) -> bool:
+        """Abort what is open; whether that needs a new producer."""
+        try:
+            self._repeat(lambda: self._producer.abort_transaction(_TRY_S), "abort")
+        except _LostError:
+            return True
+        return False
+
+    def _take_over(self, why: Exception) -> None:
+        logger.warning("a new producer takes over: %s", why)
+        self._replace_producer()
+        self._start()
+
+    def _replace_producer(self) -> None:
+        """The broker ended a transaction that took longer than its timeout, as in an outage, and
+        has refused the producer since. A new one of the same id ends what the old one left open.
+        Where two processes have the same name the consumer group ends one of them."""
+        self._producer.purge()
+        self._producer = Producer(self._settings, logger=logger)
+
+    def _start(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._repeat(lambda: self._producer.init_transactions(_TRY_S), "start")
+                return
+            except _HungError:
+                self._replace_producer()
+            except _FencedError as e:
+                raise BrokerError(
+                    f"another process has transactional id {self._id}: give every worker of this "
+                    f"group a --name of its own ({e})"
+                ) from e
+            except _LostError as e:
+                raise BrokerError(f"{e}; restart this worker") from e
+
+    def _add_offsets(self, offsets: Sequence[TopicPartition], group: Any) -> None:
+        self._repeat(lambda: self._send_offsets(offsets, group), "send offsets in")
+
+    def _send_offsets(self, offsets: Sequence[TopicPartition], group: Any) -> None:
+        with self._guard.watch("sending offsets to a transaction"):
+            self._producer.send_offsets_to_transaction([*offsets], group, _TRY_S)
+
+    def _what_failed(self, error: KafkaError) -> KafkaError:
+        """Why a transaction has to be aborted. A step that was under way says only that it can't go
+        on. A commit fails then, and says why."""
+        try:
+            self._producer.commit_transaction(_TRY_S)
+        except KafkaException as e:
+            cause: KafkaError = e.args[0]
+            return cause
+        return error
+
+    def _repeat(self, attempt: Callable[[], object], what: str) -> None:
+        """Do a step of a transaction, again while the error says that this may help.
+
+        Raises:
+            _AbortError: only aborting helps.
+            _LostError: only a new producer helps.
+            BrokerError: nothing does.
+        """
+        told, began_s = False, time.monotonic()
+        while True:
+            try:
+                attempt()
+                return
+            except KafkaException as e:
+                error: KafkaError = e.args[0]
+            if error.txn_requires_abort() and error.code() == KafkaError._STATE:
+                error = self._what_failed(error)
+            if error.txn_requires_abort() and is_of_a_record(error):
+                raise _RefusedError(error.str())
+            if error.txn_requires_abort():
+                raise _AbortError(f"can't {what} it: {error.str()}", _cause_of(error))
+            if error.code() in _FENCED:
+                raise _FencedError(f"can't {what} it: {error.str()}", AbortCause.FENCED)
+            if error.fatal() and error.code() != _DENIED:
+                raise _LostError(f"can't {what} it: {error.str()}")
+            if not error.retriable() or error.fatal():
+                raise BrokerError(
+                    f"can't {what} transactions of {self._id}: {error.str()}; "
+                    + (
+                        "grant this user Write on this transactional id"
+                        if error.code() == _DENIED
+                        else "restart this worker: what is not committed is answered again"
+                    )
+                )
+            if not told:
+                logger.warning("can't %s transactions yet, trying again: %s", what, error.str())
+                told = True
+            if time.monotonic() - began_s > _HUNG_S or self._closing.wait(_PAUSE_S):
+                raise _HungError(f"can't {what} it for {_HUNG_S} s: {error.str()}")
+
+
+def _all(batch: Sequence[Outgoing], refused: Sequence[Refusal], why: str) -> list[Refusal]:
+    """All entries of a batch, those that are known to be refused as they are."""
+    found = {(id(refusal.entry.of), refusal.entry.i): refusal for refusal in refused}
+    return [
+        found.get((id(entry.of), entry.i), Refusal(entry, why, is_alone=False))
+        for entry in entries_of(batch)
+    ]
+
+
+def _cause_of(error: KafkaError) -> AbortCause:
+    if error.code() in {*_FENCED, KafkaError.FENCED_INSTANCE_ID}:
+        return AbortCause.FENCED
+    return AbortCause.GENERATION if error.code() in _OLD_GENERATION else AbortCause.OTHER
+
+
+class _AbortError(_CausedError):
+    """A transaction has to be aborted."""
+
+
+class _RefusedError(_AbortError):
+    """One of its records was refused. No delivery report says which one."""
+
+
+class _LostError(_CausedError):
+    """This producer can't go on; another one of its id can."""
+
+
+class _FencedError(_LostError):
+    """The broker has given this producer up."""
+
+
+class _HungError(_LostError):
+    """A step was tried again and again, for longer than a transaction may last."""
+
+
+_DENIED = KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+_FENCED = {
+    KafkaError._FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError.PRODUCER_FENCED,
+    KafkaError.INVALID_PRODUCER_ID_MAPPING,
+}
+_OLD_GENERATION = {KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID}

@@ -1,0 +1,1 @@
+"""From answers to the bodies and headers of predictions."""

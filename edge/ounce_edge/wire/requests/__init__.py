@@ -1,0 +1,1 @@
+"""From records to one batch of tensors, with the targets of each request."""

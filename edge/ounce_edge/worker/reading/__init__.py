@@ -1,0 +1,1 @@
+"""Reading: the partitions that are ours, where they are read, and what people are told of it."""

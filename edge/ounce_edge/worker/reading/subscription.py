@@ -1,0 +1,90 @@
+"""FastStream's side of a worker: a broker whose one subscriber hands on whole polls."""
+
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from typing import TYPE_CHECKING, Any, cast
+
+from confluent_kafka import Message
+from faststream import AckPolicy
+from faststream.confluent import KafkaBroker
+
+from ounce_edge.broker.reading.consumer import (
+    keep_records,
+    keep_undecoded,
+    quiet_logger,
+    use_draining_consumers,
+)
+from ounce_edge.broker.reading.consumer_hooks import ConsumerHooks
+from ounce_edge.broker.strangers import WORKER_CLIENT_ID
+from ounce_edge.worker.reading.partitions import Partitions
+from ounce_edge.worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from faststream.confluent.helpers.config import ConfluentConfig
+
+_POLL_S = 0.1
+
+
+def make_broker(settings: WorkerSettings, hooks: ConsumerHooks) -> KafkaBroker:
+    """A broker whose consumers take what is there as soon as something is."""
+    broker = KafkaBroker(
+        settings.kafka,
+        client_id=WORKER_CLIENT_ID,
+        config=cast("ConfluentConfig", settings.security),
+        allow_auto_create_topics=False,
+        apply_types=False,
+        logger=quiet_logger(),
+        log_level=logging.DEBUG,
+    )
+    use_draining_consumers(broker, hooks)
+    return broker
+
+
+def subscribe(
+    broker: KafkaBroker,
+    settings: WorkerSettings,
+    topics: Collection[str],
+    partitions: Partitions,
+    take: Callable[[tuple[Message, ...]], Awaitable[None]],
+) -> Any:
+    """Have `take` called with each poll of these topics; the subscriber that does so."""
+    subscriber = broker.subscriber(
+        *topics,
+        batch=True,
+        max_records=settings.max_batch,
+        polling_interval=_POLL_S,
+        group_id=settings.group,
+        group_instance_id=settings.name,
+        session_timeout_ms=settings.session_timeout_ms,
+        heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
+        isolation_level="read_committed",  # requests of aborted transactions were never sent
+        fetch_max_wait_ms=settings.fetch_wait_ms,
+        ack_policy=AckPolicy.MANUAL,
+        partition_assignment_strategy=(assignor(settings),),
+        parser=keep_records,
+        decoder=keep_undecoded,
+        on_assign=partitions.on_assign,
+        on_revoke=partitions.on_revoke,
+        on_lost=partitions.on_lost,
+    )
+    subscriber(take)
+    return subscriber
+
+
+def assignor(settings: WorkerSettings) -> str:
+    """How the group shares its partitions.
+
+    A cooperative rebalance has two steps. A named member that restarts between them gets back what
+    it had, without a second step. What should have moved is nobody's then.
+    """
+    return "roundrobin" if settings.name else "cooperative-sticky"
+
+
+def describe_kind(settings: WorkerSettings) -> str:
+    """What the group has to share with this worker, and what to do where it does not."""
+    kind = f"with --name={settings.name}" if settings.name else "without a --name"
+    return (
+        f"this worker, {kind}, shares the partitions of group {settings.group} by "
+        f"{assignor(settings)}, and others of the group do not: give every worker of a group a "
+        "--name, or none; keep other consumers out of it; or choose another --group"
+    )

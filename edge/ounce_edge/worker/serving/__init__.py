@@ -1,0 +1,1 @@
+"""Serving: from a poll's records to answers and offsets, at least once or exactly once."""
