@@ -116,6 +116,11 @@ class LatencyBelief:
         return self.level / self.usual
 
     @property
+    def slower_by_ms(self) -> float:
+        """How much longer than usual a call like the latest one takes; 0 where none was seen."""
+        return self._profiles_ms[-1] * (self.level - self.usual) if self._profiles_ms else 0.0
+
+    @property
     def latest_slowdown(self) -> float:
         """The latest call over the usual level; 1 where none was seen lately."""
         return self._calls[-1][0] / self.usual if self._calls else 1.0

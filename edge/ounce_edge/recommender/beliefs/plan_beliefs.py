@@ -10,7 +10,7 @@ from ounce_edge.recommender.beliefs.accuracy import AccuracyBeliefs
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.measures import PLAIN, Strata
 from ounce_edge.recommender.beliefs.plans import Model, Plan
-from ounce_edge.recommender.beliefs.suspension import SLOW_FACTOR, SLOW_SECONDS
+from ounce_edge.recommender.beliefs.suspension import SLOW_FACTOR, SLOW_MS, SLOW_SECONDS
 from ounce_edge.recommender.beliefs.tables import BeliefState, Tables
 from ounce_edge.recommender.beliefs.view import View
 
@@ -228,8 +228,9 @@ class Plans:
         Where no other model was seen lately, that can't be told from a slow machine. The model then
         counts as out of order. The others get to run, and their times tell.
         """
-        slowdown = self.models[model].latency.slowdown
-        if slowdown < SLOW_FACTOR:
+        latency = self.models[model].latency
+        slowdown = latency.slowdown
+        if slowdown < SLOW_FACTOR or latency.slower_by_ms < SLOW_MS:
             self._slow_since_s.pop(model, None)
             return False
         if at_s - self._slow_since_s.setdefault(model, at_s) < SLOW_SECONDS:

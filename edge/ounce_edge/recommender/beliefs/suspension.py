@@ -11,6 +11,9 @@ FIRST_S, LONGEST_S = 1.0, 60.0
 """Seconds out of the plans after the first failure, and at most."""
 SLOW_FACTOR = 5.0
 """A model this many times slower than it usually is, while others are not, is out of order."""
+SLOW_MS = 2.0
+"""... if its calls take so much longer: less is what a busy machine takes of a call of some
+microseconds, and what is believed of its latency says enough."""
 SLOW_SECONDS = 0.5
 """... if it is so for this long: other processes may take the processor for a moment."""
 FORGIVEN_AFTER_S = 60.0

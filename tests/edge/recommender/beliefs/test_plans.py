@@ -158,6 +158,23 @@ def test_a_model_that_alone_becomes_ten_times_slower_is_out_of_order() -> None:
     assert made.view(2.95).calls[HEAVY, 10].expected_ms == pytest.approx(10.0)
 
 
+def test_a_model_of_microseconds_that_a_busy_machine_holds_up_is_not_out_of_order() -> None:
+    made = plans()
+    for i in range(200):
+        made.observe_call(0, 10, 0.1, i * 0.01)
+        made.observe_call(1, 10, 10.0, i * 0.01)
+    for i in range(40):
+        made.observe_call(0, 10, 2.0, 2.0 + i * 0.05)
+        made.observe_call(1, 10, 10.0, 2.0 + i * 0.05)
+    assert not made.is_out_of_order(0, 4.0)
+    assert made.view(4.0).calls[LIGHT, 10].expected_ms == pytest.approx(2.0)
+    for i in range(40):
+        made.observe_call(0, 10, 4.0, 4.0 + i * 0.05)
+        made.observe_call(1, 10, 10.0, 4.0 + i * 0.05)
+        is_out = made.is_out_of_order(0, 4.0 + i * 0.05)
+    assert is_out
+
+
 def test_a_machine_that_becomes_ten_times_slower_puts_no_model_out_of_order() -> None:
     made = plans()
     for i in range(200):
