@@ -20,6 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     OffsetSpec,  # re-exported, as its documentation says
 )
+from ounce_schemas.first_contact import is_embedded
 
 from ounce_edge.broker.strangers import Stranger, strangers_of
 
@@ -73,6 +74,8 @@ class BrokerView:
     def __init__(self, connect: Callable[[], AdminClient]) -> None:
         self._connect = connect
         self._client: AdminClient | None = None
+        self._is_embedded: bool | None = None
+        """None: it is not known yet."""
         self._lock = threading.Lock()
 
     def check(self, topic: str) -> None:
@@ -110,6 +113,8 @@ class BrokerView:
 
     def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
         """Ids of these topics, as far as the broker tells: one that is made again has another."""
+        if not topics or self._embedded(next(iter(topics))):
+            return {}
         answers: Mapping[str, Future[Any]] = self._connected().describe_topics(
             TopicCollection([*topics]), request_timeout=_TIMEOUT_S
         )
@@ -118,11 +123,24 @@ class BrokerView:
 
     def strangers(self, group: str) -> Collection[Stranger] | None:
         """Members of this group that are no workers; None where the broker does not tell."""
+        if self._is_embedded:
+            return None
         answers: Mapping[str, Future[Any]] = self._connected().describe_consumer_groups(
             [group], request_timeout=_TIMEOUT_S
         )
         told = _result(answers[group], f"group {group}")
         return None if told is None else strangers_of(told)
+
+    def _embedded(self, topic: str) -> bool:
+        """Whether it is the embedded broker, which is silent where it is asked for much."""
+        if self._is_embedded is None:
+            try:
+                found = self._connected().list_topics(topic, timeout=_TIMEOUT_S)
+            except KafkaException as e:
+                logger.debug("the broker does not tell what it is: %s", e)
+                return False
+            self._is_embedded = is_embedded(found.cluster_id)
+        return self._is_embedded
 
     def _connected(self) -> AdminClient:
         with self._lock:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
-from ounce_schemas.topics import all_topics
+from ounce_schemas.topics import POLICIES_TOPIC, all_topics
 from rich.console import Console
 
 from ounce_services.cluster.admin import create_topics
@@ -114,7 +114,7 @@ def _open_broker(settings: DemoSettings, stack: ExitStack) -> str:
     kafka = settings.kafka or stack.enter_context(EmbeddedBroker()).bootstrap_servers
     create_topics(
         kafka,
-        all_topics(settings.task),
+        [*all_topics(settings.task), *([] if settings.kafka else [POLICIES_TOPIC])],
         timeout_s=settings.kafka_timeout_s,
         security=settings.security,
     )
