@@ -5,9 +5,9 @@ the id of the policy's version and RUN names one run of a worker.
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.refusals import describe
@@ -17,7 +17,8 @@ Margin = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 CanaryShare = Annotated[float, Field(gt=0, lt=1)]
 ShadowShare = Annotated[float, Field(gt=0, le=1)]
 Confidence = Annotated[float, Field(ge=0.5, lt=1)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
+Growth = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]
 
 
 class Criterion(StrEnum):
@@ -67,9 +68,15 @@ class Comparison(Document):
     criterion: Criterion
     baseline: tuple[Count, Count]
     canary: tuple[Count, Count]
-    growth: tuple[float, ...] = Field(
+    growth: tuple[Growth, ...] = Field(
         min_length=1, max_length=64, description="Logarithms of the test's bets"
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if any(n_bad > n for n, n_bad in (self.baseline, self.canary)):
+            raise ValueError("more bad outcomes than outcomes")
+        return self
 
 
 class Evidence(Document):

@@ -28,6 +28,8 @@ MOST_RELEASE_BYTES = 1_000_000
 """Of a release itself: 4,000 files."""
 LATEST_MS = 253_402_300_799_999
 """The end of the year 9999, as far as dates go."""
+_MOST_SHOWN = 80
+"""Characters of a key that is no name of a task."""
 _PLACE = (
     r"^(task\.json|plans\.json|[a-z0-9][a-z0-9-]{0,62}/(model\.onnx|card\.json|explanation\.onnx))$"
 )
@@ -122,10 +124,30 @@ def read_in_service(task: str, content: bytes) -> InService:
     try:
         found = InService.model_validate_json(content)
     except ValidationError as e:
+        task = task[:_MOST_SHOWN]
         raise ArtifactError(f"what is to serve of task {task} can't be read: {describe(e)}") from e
     if found.task != task:
+        task = task[:_MOST_SHOWN]
         raise ArtifactError(f"what is to serve of task {task} is of task {found.task}")
     return found
+
+
+def take_in_service(served: dict[str, InService], key: bytes | None, value: bytes | None) -> None:
+    """Read on in the topic.
+
+    Args:
+        served: what serves of each task, by the records before; is kept up.
+        key: of the next record.
+        value: of the next record; None takes the task's release out of service.
+
+    Raises:
+        ArtifactError: the record is none of a task; it changes nothing.
+    """
+    task = (key or b"").decode(errors="replace")
+    if value is None:
+        served.pop(task, None)
+    else:
+        served[task] = read_in_service(task, value)
 
 
 def blob_path(digest: str) -> str:

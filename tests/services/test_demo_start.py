@@ -164,6 +164,15 @@ def test_ctrl_c_in_a_training_ends_the_demo_in_order(tmp_path: Path) -> None:
     assert running_with(models) == []
 
 
+def test_the_worker_of_a_demo_misses_no_topic(digits_models: Path, tmp_path: Path) -> None:
+    words = ["--task=digits", f"--models={digits_models}", "--duration=1", "--no-console"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([*ounce_command("demo"), *words], env=environment, timeout=120, check=True)
+    [log] = tmp_path.glob("ounce-demo-*/worker.log")
+    assert "assigned partitions" in log.read_text()
+    assert "policies-unreached" not in log.read_text()
+
+
 def test_only_tasks_without_a_ladder_are_trained(tmp_path: Path) -> None:
     put_ladder(tmp_path, "digits")
     with Children() as children:

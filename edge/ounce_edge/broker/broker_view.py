@@ -20,6 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     OffsetSpec,  # re-exported, as its documentation says
 )
+from ounce_schemas.first_contact import is_embedded
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,8 @@ class BrokerView:
     def __init__(self, connect: Callable[[], AdminClient]) -> None:
         self._connect = connect
         self._client: AdminClient | None = None
+        self._is_embedded: bool | None = None
+        """None: it is not known yet."""
         self._lock = threading.Lock()
 
     def check(self, topic: str) -> None:
@@ -108,11 +111,24 @@ class BrokerView:
 
     def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
         """Ids of these topics, as far as the broker tells: one that is made again has another."""
+        if not topics or self._embedded(next(iter(topics))):
+            return {}
         answers: Mapping[str, Future[Any]] = self._connected().describe_topics(
             TopicCollection([*topics]), request_timeout=_TIMEOUT_S
         )
         told = {topic: _result(answer, topic) for topic, answer in answers.items()}
         return {topic: str(each.topic_id) for topic, each in told.items() if each is not None}
+
+    def _embedded(self, topic: str) -> bool:
+        """Whether it is the embedded broker, which is silent where it is asked for much."""
+        if self._is_embedded is None:
+            try:
+                found = self._connected().list_topics(topic, timeout=_TIMEOUT_S)
+            except KafkaException as e:
+                logger.debug("the broker does not tell what it is: %s", e)
+                return False
+            self._is_embedded = is_embedded(found.cluster_id)
+        return self._is_embedded
 
     def _connected(self) -> AdminClient:
         with self._lock:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from types import MappingProxyType
 from typing import Any, Protocol, cast
@@ -10,7 +10,6 @@ from typing import Any, Protocol, cast
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from ounce_schemas.at_hand import take_at_hand
-from ounce_schemas.first_contact import is_embedded
 
 from ounce_edge.broker.broker_view import BrokerView
 from ounce_edge.wire.records import Record
@@ -31,6 +30,8 @@ COMPACTED_CONSUMER_SETTINGS: Mapping[str, Any] = MappingProxyType(
 _BATCH, _BATCH_WAIT_S = 500, 0.1
 _TIMEOUT_S = 5.0
 _AGAIN_S = 1.0
+_MOST_TOLD = 300
+"""Characters of what is wrong with a record."""
 _PROBE_EVERY = 50
 """Reads that give nothing, of `_BATCH_WAIT_S`, after which the broker is asked whether it is
 there, and whether the topic is the one that was read."""
@@ -43,8 +44,8 @@ class Follows(Protocol):
         """The topic is read from its beginning: what was taken before comes again, or is no more
         where the topic was made anew."""
 
-    def take(self, records: Sequence[Record]) -> None:
-        """Some more, in order."""
+    def take(self, record: Record) -> None:
+        """One more, in order. What it raises is told, and the record is passed over."""
 
     def caught_up(self) -> None:
         """All that the topic holds was given; called again after what comes later."""
@@ -85,6 +86,8 @@ class TopicFollower:
         )
         self._follows = follows
         self._trouble: str | None = None
+        self._told: dict[int, int] = {}
+        """By partition, offset of the last record that was told to be passed over."""
         self._stopping = threading.Event()
         self._caught_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name=topic, daemon=True)
@@ -116,26 +119,24 @@ class TopicFollower:
             self._stopping.wait(_AGAIN_S)
 
     def _read(self, consumer: Consumer) -> None:
-        cluster = consumer.list_topics(self._topic, timeout=_TIMEOUT_S)
-        found = cluster.topics[self._topic]
+        found = consumer.list_topics(self._topic, timeout=_TIMEOUT_S).topics[self._topic]
         if found.error is not None:
             raise KafkaException(found.error)
         places = [TopicPartition(self._topic, p, OFFSET_BEGINNING) for p in found.partitions]
-        has_ids = not is_embedded(cluster.cluster_id)
-        topic_id = self._topic_id() if has_ids else None
+        topic_id = self._topic_id()
         self._follows.start()
         consumer.assign(places)
         ahead, n_empty = set(found.partitions), 0
         while not self._stopping.is_set():
             messages = take_at_hand(consumer, _BATCH, _BATCH_WAIT_S)
-            records = [message for message in messages if message.error() is None]
-            if records:
-                self._follows.take(cast("Sequence[Record]", records))
-            ends = [(m, error) for m in messages if (error := m.error()) is not None]
-            for message, error in ends:
-                if error.code() != KafkaError._PARTITION_EOF:
+            for message in messages:
+                error = message.error()
+                if error is None:
+                    self._take(cast("Record", message))
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    ahead.discard(message.partition() or 0)
+                else:
                     raise KafkaException(error)
-                ahead.discard(message.partition() or 0)
             if messages and not ahead:  # also before the next end, which the broker holds back
                 self._note(None)
                 self._follows.caught_up()
@@ -146,11 +147,23 @@ class TopicFollower:
                 # raises where it is away
                 consumer.get_watermark_offsets(places[0], timeout=_TIMEOUT_S)
                 self._note(None)
-                told = self._topic_id() if has_ids else None
+                told = self._topic_id()
                 if None not in (told, topic_id) and told != topic_id:
                     logger.warning("topic %s was made anew, and is read anew", self._topic)
+                    self._told.clear()
                     return
                 topic_id = topic_id or told
+
+    def _take(self, record: Record) -> None:
+        try:
+            self._follows.take(record)
+        except Exception as e:  # whatever a record holds costs this record only
+            partition, offset = record.partition() or 0, record.offset() or 0
+            if offset > self._told.get(partition, -1):  # what was told comes again with a new read
+                self._told[partition] = offset
+                why = " ".join(str(e).split())[:_MOST_TOLD]
+                text = "%s[%d]: the record at %d is passed over: %s"
+                logger.error(text, self._topic, partition, offset, why)
 
     def _topic_id(self) -> str | None:
         """A topic that is made anew has another; None: the broker does not tell."""

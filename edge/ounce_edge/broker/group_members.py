@@ -13,6 +13,8 @@ from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from ounce_schemas.first_contact import is_embedded
+from ounce_schemas.topics import EVENTS_TOPIC
 
 from ounce_edge.broker.strangers import Stranger, strangers_of
 
@@ -62,9 +64,12 @@ def _main() -> None:
     """Answer the question of standard input."""
     kafka, group = json.load(sys.stdin)
     client = AdminClient({**kafka, "log_level": 0})
-    asked = client.describe_consumer_groups([group], request_timeout=_TIMEOUT_S)
     try:
-        told = strangers_of(asked[group].result(2 * _TIMEOUT_S))
+        if is_embedded(client.list_topics(EVENTS_TOPIC, timeout=_TIMEOUT_S).cluster_id):
+            told: Collection[Stranger] | None = []  # it does not answer what it is asked of groups
+        else:
+            asked = client.describe_consumer_groups([group], request_timeout=_TIMEOUT_S)
+            told = strangers_of(asked[group].result(2 * _TIMEOUT_S))
     except (KafkaException, TimeoutError):
         told = None
     json.dump(told and [(s.client_id, s.host, s.partitions) for s in told], sys.stdout)

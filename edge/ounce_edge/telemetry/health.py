@@ -1,5 +1,7 @@
 """Whether a worker is alive, whether it is ready, and the port that tells."""
 
+import errno
+import logging
 import selectors
 import socket
 import threading
@@ -16,6 +18,8 @@ from prometheus_client import CollectorRegistry
 
 from ounce_edge.telemetry.exposition import make_metrics_app
 
+logger = logging.getLogger(__name__)
+
 STALLED_AFTER_S = 30.0
 """A worker that did not come round for this long is not alive."""
 ANSWERING = "metrics-answer"
@@ -24,6 +28,10 @@ _LAST_ANSWERS_S = 1.0
 """How long answers under way may take when the port is closed."""
 _SILENT_S = 10.0
 """Who connects and says nothing for so long is left: each holds a thread and a file."""
+
+_NO_FILES = (errno.EMFILE, errno.ENFILE)
+_NO_FILES_S = 1.0
+"""From one try to let somebody in to the next, while this process has no file left to open."""
 
 
 def _no_trouble() -> str | None:
@@ -107,6 +115,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         self._ending, self._end = socket.socketpair()
         self._thread = threading.Thread(target=self._serve, name="metrics", daemon=True)
         self._answering: list[threading.Thread] = []
+        self._lacks_files = False
 
     def start(self) -> None:
         self._thread.start()
@@ -138,6 +147,29 @@ class _Server(ThreadingMixIn, WSGIServer):
             selector.register(self._ending, selectors.EVENT_READ)
             while all(key.fileobj is self for key, _ in selector.select()):
                 self.handle_request()
+                if self._lacks_files and self._ends_within(_NO_FILES_S):
+                    return
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Let somebody in. Who can't be stays at the door, where `select` sees them at once."""
+        try:
+            found = super().get_request()
+        except OSError as e:
+            if e.errno in _NO_FILES and not self._lacks_files:
+                self._lacks_files = True
+                logger.error("nobody can ask for metrics and health, trying again: %s", e.strerror)
+            raise
+        if self._lacks_files:
+            self._lacks_files = False
+            logger.info("metrics and health can be asked for again")
+        return found
+
+    def _ends_within(self, seconds: float) -> bool:
+        self._ending.settimeout(seconds)
+        try:
+            return self._ending.recv(1) == b""
+        except TimeoutError:
+            return False
 
 
 class _QuietHandler(WSGIRequestHandler):

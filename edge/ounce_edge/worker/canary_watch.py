@@ -5,11 +5,10 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from ounce_schemas import canary as records
 from ounce_schemas.canary import Criterion, Stop, read_record
-from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy_history import PolicyVersion
 from ounce_schemas.policy_trial import canary_name
 from ounce_schemas.topics import CANARIES_TOPIC
@@ -132,14 +131,17 @@ class CanaryWatch:
         with self._lock:
             self._others.clear()
 
-    def take(self, records_: Sequence[Record]) -> None:
+    def take(self, record: Record) -> None:
         """As `Follows` says."""
+        value = record.value()
+        if value is None:
+            return
+        found = read_record(record.key(), value)
         with self._lock:
-            for record in records_:
-                try:
-                    self._take(record)
-                except PolicyError as e:
-                    logger.error("%s at %s: %s", CANARIES_TOPIC, record.offset(), e)
+            if isinstance(found, Stop):
+                self._stops.setdefault(found.canary, found)
+            elif found.run != self._run:
+                self._others.setdefault(found.canary, {})[found.run] = comparisons_of(found)
 
     def caught_up(self) -> None:
         """As `Follows` says."""
@@ -153,16 +155,6 @@ class CanaryWatch:
             logger.info("%s is read", CANARIES_TOPIC)
         else:
             logger.warning("%s can't be read, canaries are judged alone: %s", CANARIES_TOPIC, why)
-
-    def _take(self, record: Record) -> None:
-        value = record.value()
-        if value is None:
-            return
-        found = read_record(record.key(), value)
-        if isinstance(found, Stop):
-            self._stops.setdefault(found.canary, found)
-        elif found.run != self._run:
-            self._others.setdefault(found.canary, {})[found.run] = comparisons_of(found)
 
     def _bet(self, version: PolicyVersion) -> None:
         canary = version.canary

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.event import EventKind
-from ounce_schemas.release import read_in_service
+from ounce_schemas.release import InService
 
-from ounce_edge.broker.compacted_topic import CompactedTopic
+from ounce_edge.broker.followed_models import FollowedModels
 from ounce_edge.models.release_cache import ReleaseCache
 from ounce_edge.telemetry.events import Events
 from ounce_edge.worker.reload import Reload
@@ -43,7 +43,7 @@ class ModelFollowing:
 
     def __init__(
         self,
-        topic: CompactedTopic,
+        topic: FollowedModels,
         cache: ReleaseCache,
         tasks: Collection[str],
         clock: Callable[[], float] = time.monotonic,
@@ -53,23 +53,23 @@ class ModelFollowing:
         self._wanted = {task: _Wanted() for task in tasks}
         self._clock = clock
 
-    def begin(self, records: Mapping[str, bytes]) -> dict[str, Path]:
+    def begin(self, served: Mapping[str, InService]) -> dict[str, Path]:
         """Folders of models to begin with, by task; tasks of which no release serves are absent.
 
         Where a release can't be had, the one that served last serves, until it can.
 
         Args:
-            records: what the topic holds, values by key.
+            served: what the topic says.
 
         Raises:
             ArtifactError: a release can't be had, and none served last.
         """
         found = {}
         for task, wanted in self._wanted.items():
-            if task not in records:
+            if task not in served:
                 continue
             try:
-                wanted.digest = read_in_service(task, records[task]).release
+                wanted.digest = served[task].release
                 found[task] = self._cache.fetch(task, wanted.digest)
                 self._cache.serves(task, wanted.digest)
             except ArtifactError as e:
@@ -89,11 +89,11 @@ class ModelFollowing:
     def look(self, reload: Reload, events: Events) -> None:
         """Take what is new, and what is to be tried again; what goes wrong with one task costs no
         other anything."""
-        records = self._topic.latest()
+        served = self._topic.latest()
         for task, wanted in self._wanted.items():
             try:
-                if task in records:
-                    self._look_at(task, wanted, records[task], reload)
+                if task in served:
+                    self._look_at(task, wanted, served[task].release, reload)
             except ArtifactError as e:
                 self._try_again(wanted)
                 text = f"{e}; what served goes on, trying again in {wanted.wait_s:g} s"
@@ -102,8 +102,7 @@ class ModelFollowing:
                 self._try_again(wanted)
                 logger.exception("models of task %s are not taken, trying again", task)
 
-    def _look_at(self, task: str, wanted: _Wanted, record: bytes, reload: Reload) -> None:
-        digest = read_in_service(task, record).release
+    def _look_at(self, task: str, wanted: _Wanted, digest: str, reload: Reload) -> None:
         if digest == wanted.digest and self._clock() < wanted.again_at_s:
             return
         if digest != wanted.digest:

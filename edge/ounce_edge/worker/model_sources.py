@@ -13,7 +13,7 @@ from ounce_schemas.model_store import ModelStore
 from ounce_schemas.release_signature import need_model_signing
 from ounce_schemas.topics import MODELS_TOPIC
 
-from ounce_edge.broker.compacted_topic import CompactedTopic
+from ounce_edge.broker.followed_models import FollowedModels
 from ounce_edge.models.release_cache import ReleaseCache
 from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
@@ -66,9 +66,7 @@ class ModelSources:
                 raise OunceError(f"--models-key {key}: no such file")
         store = ModelStore(settings.models_store)
         self._cache_lock = _sole_use(settings.models_cache)
-        self._topic = CompactedTopic(
-            settings.kafka, MODELS_TOPIC, settings.security, settings.fetch_wait_ms
-        )
+        self._topic = FollowedModels(settings.kafka, settings.security, settings.fetch_wait_ms)
         cache = ReleaseCache(
             store,
             settings.models_cache,

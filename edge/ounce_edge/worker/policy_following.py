@@ -1,8 +1,7 @@
 """Putting versions of the policy in force while the worker serves."""
 
-import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.event import EventKind
@@ -16,8 +15,6 @@ from ounce_edge.wire.records import Record
 from ounce_edge.worker.canary_watch import CanaryWatch
 from ounce_edge.worker.kept_policy import KeptPolicy
 from ounce_edge.worker.serving.serving import Serving
-
-logger = logging.getLogger(__name__)
 
 
 class PolicyFollowing:
@@ -64,13 +61,9 @@ class PolicyFollowing:
         """As `Follows` says."""
         self._history = PolicyHistory()
 
-    def take(self, records: Sequence[Record]) -> None:
+    def take(self, record: Record) -> None:
         """As `Follows` says."""
-        for record in records:
-            try:
-                self._history.take(record.value())
-            except PolicyError as e:
-                logger.error("%s at %s: %s", POLICIES_TOPIC, record.offset(), e)
+        self._history.take(record.value())
 
     def caught_up(self) -> None:
         """As `Follows` says: the version that is current now is put in force."""

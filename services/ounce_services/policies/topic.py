@@ -3,18 +3,14 @@
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
-    Consumer,
     KafkaError,
     KafkaException,
     Message,
     Producer,
-    TopicPartition,
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
@@ -32,10 +28,9 @@ from ounce_services.cluster.admin import (
     create_topics,
     describe_cluster,
 )
+from ounce_services.cluster.reading import read_topic
 
 _LOOK_S = 0.05
-_FETCH_WAIT_MS = 10
-"""A reader knows that it is at the end when the broker answers that there is no more: at once."""
 MOST_BYTES = 900_000
 """Of a record: below Kafka's default bound of a million."""
 
@@ -222,42 +217,3 @@ class PolicyTopic:
         if failures or left:
             why = failures[0].str() if failures else f"not within {self._timeout_s:g} s"
             raise BrokerError(f"Kafka does not take the policy: {why}")
-
-
-def read_topic(config: Mapping[str, Any], topic: str, timeout_s: float) -> Iterator[Message]:
-    """All records of a topic, up to where each partition ends.
-
-    Raises:
-        BrokerError: the broker gives none for longer than `timeout_s`.
-    """
-    settings = {
-        **config,
-        "group.id": "ounce-unused",  # librdkafka wants one; nothing is committed
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "isolation.level": "read_committed",
-        "fetch.wait.max.ms": _FETCH_WAIT_MS,
-    }
-    try:
-        with closing(Consumer(settings)) as consumer:
-            # Asked for first: a consumer that knows no leader yet waits half a second for one.
-            found = consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions
-            open_ = set(found)
-            consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in found])
-            until_s = time.monotonic() + timeout_s
-            while open_ and time.monotonic() < until_s:
-                message = consumer.poll(_LOOK_S)
-                if message is None:
-                    continue
-                error = message.error()
-                if error is None:
-                    yield message
-                    until_s = time.monotonic() + timeout_s  # who reads takes its own time
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    open_.discard(message.partition() or 0)
-                else:
-                    raise KafkaException(error)
-            if open_:
-                raise BrokerError(f"Kafka gave no more of {topic} for {timeout_s:g} s")
-    except KafkaException as e:
-        raise BrokerError(f"{topic} can't be read: {e.args[0].str()}") from e

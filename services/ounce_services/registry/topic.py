@@ -1,24 +1,22 @@
 """The topic `ounce.models`: which release of each task serves."""
 
-import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import suppress
 from typing import Any, Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     ConfigResource,  # re-exported, as its documentation says
 )
 from confluent_kafka.cimpl import NewTopic
-from ounce_schemas.errors import BrokerError
+from ounce_schemas.errors import ArtifactError, BrokerError
 from ounce_schemas.first_contact import first_contact
-from ounce_schemas.release import InService, read_in_service
+from ounce_schemas.release import InService, take_in_service
 from ounce_schemas.topics import MODELS_TOPIC
 
 from ounce_services.cluster.admin import CLIENT_CONFIG, OPEN, Cluster
-
-_SILENCE_S = 20.0
+from ounce_services.cluster.reading import read_topic
 
 
 class ServedModels(Protocol):
@@ -85,9 +83,12 @@ class ModelsTopic:
 
         Raises:
             BrokerError: Kafka does not tell.
-            ArtifactError: a record is none of ours.
         """
-        return {task: read_in_service(task, value) for task, value in self._read_latest().items()}
+        served: dict[str, InService] = {}
+        for message in read_topic(self._connection, MODELS_TOPIC, self._timeout_s):
+            with suppress(ArtifactError):  # workers say so; who asks wants what serves
+                take_in_service(served, message.key(), message.value())
+        return served
 
     def put(self, served: InService) -> None:
         """Put a release in service.
@@ -106,44 +107,3 @@ class ModelsTopic:
         if producer.flush(self._timeout_s) or failed:
             why = failed[0].str() if failed else f"no answer in {self._timeout_s:g} s"
             raise BrokerError(f"topic {MODELS_TOPIC} does not take the release: {why}")
-
-    def _read_latest(self) -> dict[str, bytes]:
-        latest: dict[str, bytes] = {}
-        settings: dict[str, Any] = {
-            **self._connection,
-            "group.id": "ounce-models",  # never joined
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",
-            "isolation.level": "read_committed",
-        }
-        try:
-            with closing(Consumer(settings)) as consumer:
-                found = consumer.list_topics(MODELS_TOPIC, self._timeout_s).topics[MODELS_TOPIC]
-                left = set(found.partitions)
-                consumer.assign([TopicPartition(MODELS_TOPIC, p, 0) for p in left])
-                heard_s = time.monotonic()
-                while left:
-                    message = consumer.poll(0.2)
-                    if message is None:
-                        if time.monotonic() - heard_s > _SILENCE_S:
-                            raise BrokerError(f"Kafka gives nothing of {MODELS_TOPIC}")
-                        continue
-                    heard_s, error = time.monotonic(), message.error()
-                    if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                        left.discard(message.partition() or 0)
-                    elif error is not None:
-                        raise BrokerError(f"can't read {MODELS_TOPIC}: {error.str()}")
-                    else:
-                        _keep(latest, message.key(), message.value())
-        except KafkaException as e:
-            raise BrokerError(f"can't read {MODELS_TOPIC}: {e.args[0].str()}") from e
-        return latest
-
-
-def _keep(latest: dict[str, bytes], key: Any, value: Any) -> None:
-    task = (key or b"").decode(errors="replace")
-    if value is None:
-        latest.pop(task, None)
-    else:
-        latest[task] = value

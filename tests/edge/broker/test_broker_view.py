@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from ounce_edge.broker.broker_view import BrokerView, Marks, SilentBrokerError
+from ounce_services.cluster.embedded import EmbeddedBroker
 
 from tests.support.edge.serving import NOWHERE
 from tests.support.kafka.topics import OwnTopics
@@ -58,6 +59,27 @@ def test_a_broker_that_is_not_there_is_silent(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(SilentBrokerError):
         view.check("t")
     assert view.marks([A]) == view.topic_ids(["t"]) == {}
+
+
+def test_the_embedded_broker_is_not_asked_for_what_it_is_silent_on() -> None:
+    asked: list[str] = []
+
+    class Embedded(AdminClient):
+        def describe_topics(self, topics: Any, **_: Any) -> Any:
+            asked.append("topics")
+            return {}
+
+        def describe_consumer_groups(self, groups: Any, **_: Any) -> Any:
+            asked.append("groups")
+            return {}
+
+    with EmbeddedBroker() as broker:
+        broker.create_topics(["t"])
+        config = {"bootstrap.servers": broker.bootstrap_servers}
+        view = BrokerView(lambda: Embedded(config))
+        assert view.topic_ids(["t"]) == {}
+        assert view.strangers("g") is None
+    assert asked == []
 
 
 class _FakeClient:

@@ -1,7 +1,6 @@
 """When a follower of a topic says that all was given."""
 
 import threading
-from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,14 +16,17 @@ WAIT_S = 60.0
 
 
 class Message:
-    def __init__(self, text: bytes | None, partition: int) -> None:
-        self._text, self._partition = text, partition
+    def __init__(self, text: bytes | None, partition: int, offset: int = 0) -> None:
+        self._text, self._partition, self._offset = text, partition, offset
 
     def value(self) -> bytes | None:
         return self._text
 
     def partition(self) -> int:
         return self._partition
+
+    def offset(self) -> int:
+        return self._offset
 
     def error(self) -> KafkaError | None:
         return None if self._text else KafkaError(KafkaError._PARTITION_EOF)
@@ -67,8 +69,8 @@ class Follows:
     def start(self) -> None:
         self.told.append("start")
 
-    def take(self, records: Sequence[Any]) -> None:
-        self.told += [record.value() for record in records]
+    def take(self, record: Any) -> None:
+        self.told.append(record.value())
 
     def caught_up(self) -> None:
         self.told.append("caught up")
@@ -104,6 +106,43 @@ class Patient(Follows):
 
     def tell_trouble(self, why: str | None) -> None:
         pass
+
+
+class Choosy(Patient):
+    """Knows nothing of junk."""
+
+    def take(self, record: Any) -> None:
+        if record.value().startswith(b"junk"):
+            raise OverflowError(f"no {record.value().decode()}" + 1000 * "!")
+        super().take(record)
+
+
+def test_what_can_not_be_taken_is_passed_over_and_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ends = [Message(None, 0), Message(None, 1)]
+    first = [Message(b"junk", 0, 4), Message(b"a", 0, 5), Message(b"junk two", 0, 6), *ends]
+
+    def gives(settings: object) -> Consumer:
+        lost = Message(b"lost", 1)
+        monkeypatch.setattr(lost, "error", lambda: KafkaError(KafkaError._ALL_BROKERS_DOWN))
+        return Consumer([first, [lost]])
+
+    monkeypatch.setattr(compacted, "Consumer", gives)
+    monkeypatch.setattr(compacted, "_AGAIN_S", 0.0)
+    follows = Choosy(2)
+    follower = TopicFollower("nowhere:1", "t", follows)
+    follower.start()
+    try:
+        assert follows.done.wait(WAIT_S)
+    finally:
+        follower.close()
+    told = [line for line in caplog.messages if line.startswith("t[")]
+    assert [line.rstrip("!") for line in told] == [
+        "t[0]: the record at 4 is passed over: no junk",
+        "t[0]: the record at 6 is passed over: no junk two",
+    ]
+    assert max(map(len, told)) < 500
 
 
 @pytest.mark.kafka

@@ -1,16 +1,20 @@
 """Where reading of a partition begins."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
 from ounce_edge.broker.reading.no_offsets import NoOffsets
 from ounce_edge.broker.reading.starts import Start, Starts, start_at
 from ounce_schemas.errors import BrokerError
+from ounce_services.cluster.embedded import EmbeddedBroker
+
+from tests.support.edge.serving import NOWHERE
 
 A, B = ("t", 0), ("t", 1)
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -153,3 +157,20 @@ def test_an_offset_that_was_committed_for_another_topic_of_the_name_does_not_cou
 ) -> None:
     own = starts("stop", MARKS, topic_id)
     assert own.find(group_at({0: 12}, of_topic=of_topic), [A]) == {A: expected}
+
+
+def test_a_topic_that_is_gone_can_not_be_read() -> None:
+    with EmbeddedBroker() as broker:
+        broker.create_topics(["there"])
+        config = {"bootstrap.servers": broker.bootstrap_servers, "group.id": "g"}
+        with closing(Consumer({**config, "allow.auto.create.topics": False})) as consumer:
+            assert Starts.unreadable(consumer, ["there"]) is None
+            why = Starts.unreadable(consumer, ["there", "gone"])
+            assert why == "can't read gone: Broker: Unknown topic or partition"
+
+
+def test_a_topic_of_a_silent_broker_may_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ounce_edge.broker.starts._TIMEOUT_S", 0.2)
+    config = {"bootstrap.servers": NOWHERE, "group.id": "g", "log_level": 0}
+    with closing(Consumer(config)) as consumer:
+        assert Starts.unreadable(consumer, ["t"]) is None

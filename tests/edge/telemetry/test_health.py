@@ -1,5 +1,6 @@
 """Whether a worker is alive and ready."""
 
+import resource
 import selectors
 import socket
 import threading
@@ -169,3 +170,44 @@ def test_an_answer_under_way_ends_before_the_port_is_closed(
     scraper.join(60)
     assert [status for status, _ in pages] == [200]
     released.join(60)
+
+
+def test_without_files_it_waits_for_some_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries, waits = [0], [0]
+
+    def count(name: str, counts: list[int]) -> None:
+        do = getattr(health._Server, name)
+
+        def counted(*arguments: Any) -> Any:
+            counts[0] += 1
+            return do(*arguments)
+
+        monkeypatch.setattr(health._Server, name, counted)
+
+    count("get_request", tries)
+    count("_ends_within", waits)
+    monkeypatch.setattr(health, "_NO_FILES_S", 0.1)
+    stop, port = serve_health("127.0.0.1", 0, Health(Clock()), CollectorRegistry())
+    at = f"http://127.0.0.1:{port}/healthz"
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    caller = socket.create_connection(("127.0.0.1", port))
+    wait_until(lambda: tries == [1], lambda: tries)
+    caller.close()
+    caller = socket.socket()
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (caller.fileno() + 1, most[1]))
+        caller.connect(("127.0.0.1", port))
+        wait_until(lambda: tries >= [4], lambda: tries)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, most)
+    try:
+        with urllib.request.urlopen(at, timeout=60) as answer:
+            assert answer.read() == b"healthy\n"
+    finally:
+        caller.close()
+        stop()
+    assert tries[0] - waits[0] == 3  # those who were let in
+    told = [line for line in caplog.messages if "nobody can ask" in line]
+    assert told == ["nobody can ask for metrics and health, trying again: Too many open files"]

@@ -1,6 +1,7 @@
 """A canary that does worse is stopped, by whichever worker has seen enough, and by no other."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from ounce_edge.recommender.canary.sequential_test import Outcomes
 from ounce_schemas.canary import Canary
+from ounce_schemas.errors import PolicyError
 from ounce_schemas.event import EventKind
 from ounce_schemas.policy_history import Change
 
@@ -50,8 +52,8 @@ class Trial(Followed):
 
     def hand_to(self, other: "Trial") -> None:
         """What this one wrote reaches another worker."""
-        records = [FakeRecord(value, key_=key) for key, value in self.written_evidence]
-        other.canaries.take(records)
+        for key, value in self.written_evidence:
+            other.canaries.take(FakeRecord(value, key_=key))
         other.canaries.caught_up()
 
 
@@ -167,13 +169,35 @@ def test_records_that_are_none_and_evidence_of_other_programs_change_nothing(tri
         "growth": [1e9],
     }
     evidence = {"canary": version.id, "run": "w", "at_ms": 1, "comparisons": [comparison]}
-    trial.canaries.take(
-        [
-            FakeRecord(b"junk", key_=b"stop/i"),
-            FakeRecord(None, key_=b"stop/i"),
-            FakeRecord(json.dumps(evidence).encode(), key_=b"evidence/i/w"),
-        ]
-    )
+    with pytest.raises(PolicyError, match="not a record of a canary"):
+        trial.canaries.take(FakeRecord(b"junk", key_=b"stop/i"))
+    trial.canaries.take(FakeRecord(None, key_=b"stop/i"))
+    trial.canaries.take(FakeRecord(json.dumps(evidence).encode(), key_=b"evidence/i/w"))
     trial.canaries.caught_up()
     trial.label(Outcomes(50, 0), Outcomes(5, 0))
     assert trial.runs
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"growth": [math.nan] * 5},
+        {"growth": [1e308] * 5},
+        {"baseline": [10**30, 0]},
+        {"canary": [1, 2]},
+    ],
+)
+def test_evidence_of_impossible_numbers_is_refused(trial: Trial, wrong: dict[str, object]) -> None:
+    """It would end the look at a canary, or its comparison, for all workers."""
+    version = trial.written.current
+    assert version is not None
+    comparison = {
+        "task": "digits",
+        "criterion": "accuracy",
+        "baseline": [1, 1],
+        "canary": [1, 1],
+        "growth": [0.0] * 5,
+    } | wrong
+    evidence = {"canary": version.id, "run": "w", "at_ms": 1, "comparisons": [comparison]}
+    with pytest.raises(PolicyError, match="not a record of a canary"):
+        trial.canaries.take(FakeRecord(json.dumps(evidence).encode(), key_=b"evidence/i/w"))

@@ -22,12 +22,16 @@ class FakeConsumer:
     def __init__(self) -> None:
         self.commits: list[list[tuple[int, int]]] = []
         self.error: KafkaException | None = None
+        self.has_left = False
 
     def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> None:
         assert asynchronous
         if self.error is not None:
             raise self.error
         self.commits.append([(p.partition, p.offset) for p in offsets])
+
+    def unsubscribe(self) -> None:
+        self.has_left = True
 
     def position(self, partitions: Any) -> list[Any]:
         return []
@@ -180,3 +184,15 @@ def test_after_an_abort_an_offset_that_is_not_told_is_not_one_that_is_not_there(
     told[1].error = None
     partitions._rereading.rewind(consumer, partitions._assigned)
     assert (sought, delivery.has_started_over) == ([(0, 7), (1, 3)], True)
+
+
+@pytest.mark.parametrize("why", [None, "can't read t: it is gone"])
+def test_only_a_loss_by_a_topic_that_can_not_be_read_ends_the_worker_and_leaves_the_group(
+    partitions: Partitions, monkeypatch: pytest.MonkeyPatch, why: str | None
+) -> None:
+    consumer: Any = FakeConsumer()
+    told: list[str] = []
+    monkeypatch.setattr(partitions, "_fail", lambda error: told.append(str(error)))
+    monkeypatch.setattr(partitions._starts, "unreadable", lambda consumer, topics: why)
+    partitions.on_lost(consumer, [TopicPartition("t", 0)])
+    assert (told, consumer.has_left) == (([why], True) if why else ([], False))

@@ -7,13 +7,15 @@ from contextlib import contextmanager
 import pytest
 from confluent_kafka import Consumer
 
-from tests.support.kafka.digits_group import REQUESTS, committed, send, wait_for
+from tests.support.kafka.digits_group import REQUESTS, committed, send, wait_for, wait_until_empty
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Device, Worker
 from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
+PATIENT = "--session-timeout-ms=300000"
+"""Longer than a test waits for a member that says nothing."""
 HEARS_SOON = "--session-timeout-ms=3000"
 """A worker hears three times in it what became of its group."""
 
@@ -26,6 +28,17 @@ def other_member(kafka: str, group: str, **settings: str) -> Iterator[Consumer]:
     wait_for(lambda: consumer.poll(0.2) or consumer.assignment(), "the other one has nothing")
     yield consumer
     consumer.close()
+
+
+def test_a_worker_whose_topic_is_deleted_leaves_its_group(
+    kafka: str, topics: OwnTopics, workers: Workers
+) -> None:
+    topics.of_task("digits", partitions=2)
+    with workers(PATIENT) as worker:
+        topics.delete(REQUESTS)
+        assert worker.child.process.wait(60) == 1
+        assert f"can't read {REQUESTS}" in worker.child.log_tail()
+    wait_until_empty(kafka, workers.group)
 
 
 def says_what_to_do(worker: Worker) -> None:

@@ -13,20 +13,21 @@ from ounce_edge.worker.settings import WorkerSettings
 from ounce_schemas.errors import ArtifactError, OunceError
 from ounce_schemas.event import EventKind
 from ounce_schemas.model_store import ModelStore
+from ounce_schemas.release import InService
 
 from tests.edge.worker.test_reload import Bench
 from tests.support.edge.ladders import DIGITS, write_model
-from tests.support.edge.stores import put_release, record
+from tests.support.edge.stores import in_service, put_release
 
 
 class Topic:
     """Says what a test wants."""
 
     def __init__(self) -> None:
-        self.records: dict[str, bytes] = {}
+        self.served: dict[str, InService] = {}
 
-    def latest(self) -> dict[str, bytes]:
-        return self.records
+    def latest(self) -> dict[str, InService]:
+        return self.served
 
 
 class Fleet(Bench):
@@ -47,7 +48,7 @@ class Fleet(Bench):
 
     def publish(self) -> str:
         digest = put_release(self.store, self.folder)
-        self.topic.records["digits"] = record(digest)
+        self.topic.served["digits"] = in_service(digest)
         return digest
 
     def look(self) -> list[EventKind]:
@@ -73,7 +74,7 @@ def test_a_published_release_serves_once_and_is_what_the_next_start_begins_with(
     assert fleet.following.released == {"digits"}
     names = [m.card.model for m in fleet.pipeline.ladder.models]
     assert names == ["a", "b", "c"]
-    folder = fleet.start().begin(fleet.topic.records)
+    folder = fleet.start().begin(fleet.topic.served)
     assert folder == {"digits": fleet.place / "releases" / digest}
 
 
@@ -97,13 +98,13 @@ def test_a_store_that_is_away_is_told_and_tried_again_until_it_is_back(fleet: Fl
 
 def test_a_start_without_the_store_begins_with_what_served_last(fleet: Fleet) -> None:
     digest = fleet.publish()
-    fleet.following.begin(fleet.topic.records)
+    fleet.following.begin(fleet.topic.served)
     write_model(fleet.folder, DIGITS, "b", "another b")
     fleet.publish()
     store = Path(fleet.store.url)
     store.rename(store.with_name("away"))
     fleet.following = fleet.start()
-    folder = fleet.following.begin(fleet.topic.records)
+    folder = fleet.following.begin(fleet.topic.served)
     assert folder == {"digits": fleet.place / "releases" / digest}
     store.with_name("away").rename(store)
     fleet.now_s = 1.1
@@ -111,18 +112,18 @@ def test_a_start_without_the_store_begins_with_what_served_last(fleet: Fleet) ->
 
 
 def test_a_start_that_has_nothing_says_what_is_lacking(fleet: Fleet) -> None:
-    fleet.topic.records["digits"] = record("0" * 64)
+    fleet.topic.served["digits"] = in_service("0" * 64)
     with pytest.raises(ArtifactError, match="release 000000000000 is not there"):
-        fleet.following.begin(fleet.topic.records)
+        fleet.following.begin(fleet.topic.served)
 
 
-def test_a_bad_record_costs_no_other_task_anything(fleet: Fleet) -> None:
+def test_a_release_that_is_absent_costs_no_other_task_anything(fleet: Fleet) -> None:
     fleet.following = fleet.start(["other", "digits"])
     write_model(fleet.folder, DIGITS, "b", "another b")
     fleet.publish()
-    fleet.topic.records["other"] = b"{half"
+    fleet.topic.served["other"] = in_service("0" * 64, task="other")
     assert fleet.look() == [EventKind.MODELS_REFUSED, EventKind.MODELS_CHANGED]
-    assert "what is to serve of task other can't be read" in fleet.events[0][1]
+    assert "release 000000000000 is not there" in fleet.events[0][1]
 
 
 def test_a_release_that_can_not_serve_leaves_what_served(fleet: Fleet) -> None:

@@ -14,6 +14,7 @@ from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.canary_watch import CanaryWatch
 from ounce_edge.worker.kept_policy import KeptPolicy
 from ounce_edge.worker.policy_following import PolicyFollowing
+from ounce_schemas.errors import PolicyError
 from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_schemas.policy_history import Change, PolicyHistory, next_version
 from ounce_schemas.task import TaskSpec
@@ -60,7 +61,7 @@ class Followed:
             version = next_version(self.written, change, uuid.uuid4().hex, datetime.now(UTC))
             value = version.model_dump_json().encode()
             self.written.take(value)
-            self.following.take([FakeRecord(value)])
+            self.following.take(FakeRecord(value))
         self.following.caught_up()
 
     @property
@@ -170,8 +171,10 @@ def test_a_topic_that_is_away_is_told_once_and_nothing_changes(followed: Followe
     assert followed.versions == ["v1", "v1"]
 
 
-def test_records_that_are_no_versions_are_passed_over(followed: Followed) -> None:
-    followed.following.take([FakeRecord(b"junk"), FakeRecord(None)])
+def test_records_that_are_no_versions_change_nothing(followed: Followed) -> None:
+    with pytest.raises(PolicyError, match="not a version of the policy"):
+        followed.following.take(FakeRecord(b"junk"))
+    followed.following.take(FakeRecord(None))
     followed.apply("min_accuracy: 0.5")
     followed.following.start()  # read again from the beginning
     followed.following.caught_up()

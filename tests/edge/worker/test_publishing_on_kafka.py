@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ounce_edge.broker.compacted_topic import require_compacted
+from confluent_kafka import Producer
+from ounce_edge.broker.followed_models import require_compacted
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.topics import MODELS_TOPIC
 
@@ -51,10 +52,14 @@ def test_a_published_model_serves_and_one_of_another_key_does_not(
         f"--models-cache={tmp_path / 'cache'}",
     ]
     nowhere = tmp_path / "nowhere"  # all models come from the store
+    producer = Producer({"bootstrap.servers": kafka})
     with Worker(kafka, nowhere, tmp_path / "log", options) as worker:
         log = worker.child.log
         with load(device, values) as sent:
             device.read(50)
+            for key in (b"digits", b"\xff", b"nobody"):  # costs nothing but itself
+                producer.produce(MODELS_TOPIC, b"{half", key)
+            assert producer.flush(60) == 0
             shutil.copytree(folder / "mlp", folder / "second-mlp")
             rename(folder / "second-mlp", "second-mlp")
             models("publish", folder / "second-mlp", f"--key={tmp_path / 'k.pem'}", *places)
@@ -64,6 +69,7 @@ def test_a_published_model_serves_and_one_of_another_key_does_not(
             read_until(device, lambda: refused in log.read_text(), "it is not refused")
         device.read(sent[0])
         assert "its signature is not one by" in log.read_text()
+        assert log.read_text().count("ounce.models[0]: the record at ") == 3
         assert worker.child.stop() == 0
     device.read_rest()
     answers = device.answers()

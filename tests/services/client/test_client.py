@@ -19,8 +19,8 @@ from ounce_services.client.ask_command import command
 from ounce_services.client.rows import read_rows
 from ounce_services.cluster.admin import create_topics
 from ounce_services.cluster.embedded import EmbeddedBroker
+from ounce_services.cluster.reading import read_topic
 from ounce_services.devices.samples import Samples
-from ounce_services.policies.topic import read_topic
 
 from tests.services.fake_worker import FakeWorker
 

@@ -25,6 +25,9 @@ class FakeStarts:
     def begin(self, consumer: Any, starts: Any) -> None:
         pass
 
+    def unreadable(self, consumer: Any, topics: Any) -> str | None:
+        return None
+
 
 def partitions_of(
     serving: Serving, delivery: Delivery, tasks: Mapping[str, str] | None = None

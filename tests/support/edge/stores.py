@@ -28,7 +28,6 @@ def put_release(store: ModelStore, folder: Path, task: str = "digits") -> str:
     return digest
 
 
-def record(digest: str, number: int = 1, task: str = "digits") -> bytes:
-    """A record of `ounce.models`."""
-    served = InService(task=task, release=digest, number=number, author="a", at_ms=0)
-    return served.model_dump_json().encode()
+def in_service(digest: str, number: int = 1, task: str = "digits") -> InService:
+    """What a record of `ounce.models` says."""
+    return InService(task=task, release=digest, number=number, author="a", at_ms=0)

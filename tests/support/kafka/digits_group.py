@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from tests.support.process.wait import wait_until
 
@@ -31,6 +32,16 @@ def committed(kafka: str, group: str, partition: int = 0) -> int:
     [at] = consumer.committed([TopicPartition(REQUESTS, partition)], timeout=60)
     consumer.close()
     return at.offset
+
+
+def wait_until_empty(kafka: str, group: str) -> None:
+    """Return once the group has no member, none that it waits for either."""
+    admin = AdminClient({"bootstrap.servers": kafka})
+
+    def members() -> list[object]:
+        return list(admin.describe_consumer_groups([group])[group].result(60).members)
+
+    wait_until(lambda: not members(), members)
 
 
 def commit(kafka: str, group: str, offset: int, partition: int = 0) -> None:

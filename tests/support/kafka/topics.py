@@ -94,9 +94,13 @@ class OwnTopics:
         assert topic not in self._admin.list_topics(timeout=_TIMEOUT_S).topics
         self._made.append(topic)
 
+    def delete(self, topic: str) -> None:
+        """Delete a topic that was made here; it may be there for a moment."""
+        self._admin.delete_topics([topic])[topic].result(_TIMEOUT_S)
+
     def make_again(self, topic: str, partitions: int = 1) -> None:
         """Delete a topic that was made here, and make one of the same name at once."""
-        self._admin.delete_topics([topic])[topic].result(_TIMEOUT_S)
+        self.delete(topic)
         deadline = time.monotonic() + _TIMEOUT_S
         while True:  # the broker may still be deleting
             try:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from confluent_kafka import OFFSET_INVALID, Consumer, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 from ounce_schemas.errors import BrokerError
 
 from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
@@ -19,6 +19,7 @@ from ounce_edge.broker.reading.answered import Answered
 from ounce_edge.broker.reading.no_offsets import NoOffsets
 
 _TIMEOUT_S = 10.0
+_UNREADABLE = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,18 @@ class Starts:
             place: replace(start, topic_id=topic_ids.get(place[0]))
             for place, start in starts.items()
         }
+
+    @staticmethod
+    def unreadable(consumer: Consumer, topics: Collection[str]) -> str | None:
+        """Why one of these topics can't be read any more; None: nothing speaks against it."""
+        for topic in sorted(topics):
+            try:
+                error = consumer.list_topics(topic, _TIMEOUT_S).topics[topic].error
+            except KafkaException:  # the broker is silent
+                return None
+            if error is not None and error.code() in _UNREADABLE:
+                return f"can't read {topic}: {error.str()}"
+        return None
 
     def begin(self, consumer: Consumer, starts: Mapping[Partition, Start]) -> None:
         """Within a rebalance: begin reading partitions that are new here."""

@@ -169,7 +169,7 @@ class ReadingNews:
             EventKind.OFFSETS_MISSING,
             self._tasks[topic],
             topic,
-            f"group {self.group} has no committed offsets of {topic}, which keeps "
+            f"group {self.group} has no committed offsets of {topic}, which keeps at most "
             f"{counted(n, 'record')}: it "
             "is new, or its offsets expired (offsets.retention.minutes of the broker); reading "
             f"begins by --when-no-offsets={self._when_no_offsets}, partition {where}; "

@@ -3,9 +3,10 @@
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 
-from confluent_kafka import Consumer, TopicPartition
-from ounce_schemas.errors import OunceError
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from ounce_schemas.errors import BrokerError, OunceError
 
 from ounce_edge.broker.broker_view import Partition
 from ounce_edge.broker.delivery.base import Delivery
@@ -162,10 +163,17 @@ class Partitions:
             self._fail(e)
         self._give_up(partitions, "revoked")
 
-    def on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        """Others own them already, and nothing of them can be committed."""
+    def on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Others own them already, and nothing of them can be committed. Or their topic can't be
+        read any more, which ends the worker."""
         self._serving.drop(partitions)
         self._give_up(partitions, "lost")
+        why = self._starts.unreadable(consumer, {at.topic for at in partitions})
+        if why is not None:
+            self._fail(BrokerError(why))
+            with suppress(KafkaException):  # it is being closed, and leaves the group anyhow
+                # Closed after this, it would leave without a word, and the group would wait for it.
+                consumer.unsubscribe()
 
     def forget(self) -> None:
         """The consumer was stopped: none is ours; on any thread."""

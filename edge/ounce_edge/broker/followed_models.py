@@ -1,8 +1,8 @@
-"""The latest record of each key of a compacted topic."""
+"""What the topic `ounce.models` says, kept up."""
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +12,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ConfigResource,  # re-exported, as its documentation says
 )
 from ounce_schemas.errors import BrokerError
+from ounce_schemas.release import InService, take_in_service
+from ounce_schemas.topics import MODELS_TOPIC
 
 from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.wire.records import Record
@@ -21,12 +23,11 @@ logger = logging.getLogger(__name__)
 _TIMEOUT_S = 10.0
 
 
-class CompactedTopic:
-    """What a compacted topic holds, kept up by a `TopicFollower`.
+class FollowedModels:
+    """What the topic holds, kept up by a `TopicFollower`.
 
     Args:
         kafka: bootstrap servers.
-        topic: its name.
         security: what librdkafka must be told of it.
         fetch_wait_ms: longest time the broker may hold a fetch that finds nothing.
     """
@@ -34,32 +35,30 @@ class CompactedTopic:
     def __init__(
         self,
         kafka: str,
-        topic: str,
         security: Mapping[str, Any] = MappingProxyType({}),
         fetch_wait_ms: int = 500,
     ) -> None:
-        self.topic = topic
         self._connection = {"bootstrap.servers": kafka, **security}
-        self._latest = _Latest(topic)
+        self._latest = _Latest()
         self._follower = TopicFollower(
-            kafka, topic, self._latest, fetch_wait_ms=fetch_wait_ms, security=security
+            kafka, MODELS_TOPIC, self._latest, fetch_wait_ms=fetch_wait_ms, security=security
         )
 
-    def start(self, timeout_s: float) -> Mapping[str, bytes]:
-        """Begin to follow; what it holds now, values by key. Records without a value are deleted.
+    def start(self, timeout_s: float) -> Mapping[str, InService]:
+        """Begin to follow; what serves now, by task.
 
         Raises:
             BrokerError: it is absent or not compacted, or can't be read in this time.
         """
-        require_compacted(self._connection, self.topic)
+        require_compacted(self._connection, MODELS_TOPIC)
         self._follower.start()
         if not self._follower.wait_until_caught_up(timeout_s):
             why = f": {self._latest.trouble}" if self._latest.trouble else ""
-            raise BrokerError(f"topic {self.topic} could not be read in {timeout_s:g} s{why}")
+            raise BrokerError(f"topic {MODELS_TOPIC} could not be read in {timeout_s:g} s{why}")
         return self.latest()
 
-    def latest(self) -> Mapping[str, bytes]:
-        """What it held at the last look."""
+    def latest(self) -> Mapping[str, InService]:
+        """What served at the last look."""
         return self._latest.shown
 
     def wait_for_change(self, timeout_s: float) -> bool:
@@ -78,10 +77,9 @@ class CompactedTopic:
 class _Latest:
     """Collects records; shows them once all that the topic holds was read."""
 
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
-        self._read: dict[str, bytes] = {}
-        self.shown: Mapping[str, bytes] = {}
+    def __init__(self) -> None:
+        self._read: dict[str, InService] = {}
+        self.shown: Mapping[str, InService] = {}
         self.changed = threading.Event()
         self.trouble: str | None = None
 
@@ -89,14 +87,9 @@ class _Latest:
         """As `Follows` says."""
         self._read = {}
 
-    def take(self, records: Sequence[Record]) -> None:
+    def take(self, record: Record) -> None:
         """As `Follows` says."""
-        for record in records:
-            key, value = (record.key() or b"").decode(errors="replace"), record.value()
-            if value is None:
-                self._read.pop(key, None)
-            else:
-                self._read[key] = value
+        take_in_service(self._read, record.key(), record.value())
 
     def caught_up(self) -> None:
         """As `Follows` says."""
@@ -108,7 +101,7 @@ class _Latest:
         """As `Follows` says."""
         self.trouble = why
         if why is not None:
-            logger.warning("topic %s is not read, trying again: %s", self._topic, why)
+            logger.warning("topic %s is not read, trying again: %s", MODELS_TOPIC, why)
 
 
 def require_compacted(connection: Mapping[str, Any], topic: str) -> None:
