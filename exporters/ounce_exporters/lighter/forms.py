@@ -1,8 +1,7 @@
 """Graphs of networks in fewer bits, and of classical models in operators for GPUs.
 
-Weights of INT8 forms have 7 bits: with 8, processors without VNNI add two products into 16 bits,
-where large ones are cut off, and the answers depend on the processor (ONNX Runtime, "Quantize ONNX
-Models").
+Weights of INT8 forms have 7 bits: with 8, processors without VNNI cut off large sums of two
+products, and answers depend on the processor (ONNX Runtime, "Quantize ONNX Models").
 """
 
 import logging
@@ -150,8 +149,7 @@ def _half(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _ends(model: onnx.ModelProto) -> list[str]:
-    """Names of nodes that read numbers as they come in, of those that make the constants for that,
-    and of those behind the last layers."""
+    """Names of nodes that read raw numbers, make constants for that, or follow the last layers."""
     graph = model.graph
     kinds = (onnx.TensorProto.FLOAT, onnx.TensorProto.STRING)
     raw = {i.name for i in graph.input if i.type.tensor_type.elem_type in kinds}

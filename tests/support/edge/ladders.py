@@ -50,7 +50,7 @@ HEADER_JSON = ("content-type", b"application/json")
 HEADER_RAW = ("content-type", b"application/octet-stream")
 
 
-@dataclass(eq=False)
+@dataclass
 class FakeRecord(MadeRecord):
     """With a value for each field."""
 

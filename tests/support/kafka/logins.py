@@ -52,7 +52,7 @@ def secure_kafka(folder: Path) -> Iterator[SecureKafka]:
         grant(kafka.bootstrap_servers, granted)
         made = ounce(kafka, "topics", "topics", "digits", "--partitions=2")
         assert made.code == 0, made.stderr
-        assert made.stdout.count("created") == 5
+        assert made.stdout.count("created") == 8
         again = ounce(kafka, "topics", "topics", "digits")
         assert again.stdout.count("exists") == 5, again.stderr
         yield kafka

@@ -10,7 +10,8 @@ from ounce_edge.models.runtimes.tensorrt.engines import Target
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime
 
-from tests.support.tensorrt.fake_gpu import FakeGpu, FakeTensorRt
+from tests.support.tensorrt.fake_gpu import FakeGpu
+from tests.support.tensorrt.fake_tensorrt import FakeTensorRt
 
 PROFILE = BatchProfile(8, 64)
 

@@ -22,7 +22,8 @@ from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 
 from tests.support.networks import N_PIXELS, perceptron
 from tests.support.tensorrt.fake_cuda import FakeCuda
-from tests.support.tensorrt.fake_gpu import FakeGpu, FakeTensorRt
+from tests.support.tensorrt.fake_gpu import FakeGpu
+from tests.support.tensorrt.fake_tensorrt import FakeTensorRt
 
 NOTHING_THERE = ("cudaErrorNoDevice", "cudaErrorInsufficientDriver")
 NEEDS_NO_DEVICE = ("cudaDriverGetVersion", "cudaGetErrorString")

@@ -30,8 +30,7 @@ TRANSACTION_SETTINGS: ProducerSettings = {
     # milliseconds: the default of 100 would make each transaction four times as long.
     "retry.backoff.ms": 2,
     "linger.ms": 0,  # a commit flushes at once
-    # Sending offsets, librdkafka may miss that a lost connection is up again, and wait for its next
-    # change (its issue 5456). A connection that closes when idle, and is opened again, is one.
+    # Sending offsets, librdkafka may wait until a connection is lost once more (its issue 5456).
     "connections.max.idle.ms": 3000,
 }
 _TRY_S = 5.0

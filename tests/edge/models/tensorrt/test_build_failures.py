@@ -12,7 +12,8 @@ from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.log import log_of
 from ounce_schemas.errors import ArtifactError
 
-from tests.support.tensorrt.fake_gpu import FakeGpu, FakeTensorRt
+from tests.support.tensorrt.fake_gpu import FakeGpu
+from tests.support.tensorrt.fake_tensorrt import FakeTensorRt
 
 NO_ROOM = [
     "[defaultAllocator.cpp::allocate::31] Error Code 1: Cuda Runtime (out of memory)",

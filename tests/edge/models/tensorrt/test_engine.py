@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
@@ -17,7 +16,8 @@ from ounce_schemas.errors import ArtifactError
 
 from tests.support.networks import N_PIXELS, perceptron
 from tests.support.tensorrt.fake_cuda import CudaCode
-from tests.support.tensorrt.fake_gpu import FakeGpu, FakeTensorRt
+from tests.support.tensorrt.fake_gpu import FakeGpu
+from tests.support.tensorrt.fake_tensorrt import FakeTensorRt
 from tests.support.tensorrt.rtx import rtx_or_skip
 
 CONTENT = perceptron().SerializeToString()
@@ -293,50 +293,3 @@ def test_the_reason_of_rtx_is_told(gpu: FakeGpu, content: bytes, why: str) -> No
     message = f"does not take the engine: IRuntime::deserializeCudaEngine: .*{why}"
     with pytest.raises(ArtifactError, match=message):
         EngineModel(rtx_or_skip(), Cuda(gpu), content)
-
-
-def test_texts_go_in_as_bytes(gpu: FakeGpu) -> None:
-    nodes = [
-        helper.make_node("Cast", ["text"], ["numbers"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMax", ["numbers"], ["output"], keepdims=0, axes=[1]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "texts",
-        [helper.make_tensor_value_info("text", TensorProto.UINT8, ["batch", 1, 6])],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 6])],
-    )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(made)
-    model = load(gpu, FakeTensorRt(gpu), made.SerializeToString())
-    assert model.inputs["text"].datatype == "BYTES"
-    assert model.inputs["text"].shape == (None, 1)
-    answers = model.run({"text": np.array([["ab"], ["c"], [""]], object)})
-    np.testing.assert_array_equal(answers[:, :2], [[97, 98], [99, 0], [0, 0]])
-
-
-def test_images_go_in_as_they_are(gpu: FakeGpu) -> None:
-    nodes = [
-        helper.make_node("Cast", ["image"], ["numbers"], to=TensorProto.FLOAT),
-        helper.make_node("Flatten", ["numbers"], ["output"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "images",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 2, 2, 3])],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 12])],
-    )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    model = load(gpu, FakeTensorRt(gpu), made.SerializeToString())
-    assert model.inputs["image"].datatype == "UINT8"
-    images = np.arange(36, dtype=np.uint8).reshape(3, 2, 2, 3)
-    np.testing.assert_array_equal(model.run({"image": images}), images.reshape(3, 12))
-
-
-def test_inputs_of_different_lengths_are_refused(gpu: FakeGpu) -> None:
-    content = CONTENT
-    model = load(gpu, FakeTensorRt(gpu), content)
-    with pytest.raises(
-        ValueError, match=r"input 'input' is float64\[2, 64\], not FP32\[None, 64\]"
-    ):
-        model.run({"input": np.zeros((2, N_PIXELS))})

@@ -12,7 +12,8 @@ from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.log import log_of
 from ounce_schemas.errors import ArtifactError
 
-from tests.support.tensorrt.fake_gpu import FakeGpu, FakeTensorRt
+from tests.support.tensorrt.fake_gpu import FakeGpu
+from tests.support.tensorrt.fake_tensorrt import FakeTensorRt
 
 _LIMIT_S = 60.0
 

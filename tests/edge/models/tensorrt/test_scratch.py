@@ -14,7 +14,8 @@ from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
 
 from tests.support.networks import N_PIXELS, perceptron
 from tests.support.tensorrt.fake_cuda import CudaCode
-from tests.support.tensorrt.fake_gpu import FakeGpu, FakeTensorRt
+from tests.support.tensorrt.fake_gpu import FakeGpu
+from tests.support.tensorrt.fake_tensorrt import FakeTensorRt
 
 CONTENT = perceptron().SerializeToString()
 

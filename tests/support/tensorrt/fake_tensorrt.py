@@ -1,0 +1,189 @@
+# ruff: noqa: N802  # names of TensorRT
+"""A TensorRT that is a fake, on a fake GPU: an engine is an ONNX file that ONNX Runtime runs at the
+padded size.
+
+Nothing here says how a real one behaves.
+"""
+
+import ctypes
+import weakref
+from collections.abc import Callable
+from enum import IntEnum
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from tests.support.tensorrt.fake_gpu import GARBAGE, FakeGpu
+
+_TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
+
+
+def _nothing(n_items: int) -> None:
+    pass
+
+
+class FakeTensorRt:
+    """The module `tensorrt` of a fake GPU. `refuses_capture`: engines do what no graph holds.
+    `most`: items that engines take. What is in `failures` fails, and tells the log these lines:
+    `runtime`, `engine`, `context`, `address`, `shape`, `call`."""
+
+    __version__ = "10.3.0"
+    ILogger = type("ILogger", (), {"ERROR": 1, "INTERNAL_ERROR": 0})
+    TensorIOMode = IntEnum("TensorIOMode", {"INPUT": 1, "OUTPUT": 2})
+    ExecutionContextAllocationStrategy = SimpleNamespace(USER_MANAGED=2)
+    DynamicShapesKernelSpecializationStrategy = SimpleNamespace(EAGER=1)
+
+    def __init__(self, gpu: FakeGpu, *, refuses_capture: bool = False, most: int = 16) -> None:
+        self.gpu, self.most = gpu, most
+        self.refuses_capture = refuses_capture
+        self.failures: dict[str, list[str]] = {}
+        self.configs: list[FakeConfig] = []
+        """Of contexts, each that has one."""
+        self.sizes: list[int] = []
+        """Items of each call that ran."""
+        self.scratch_bytes = 1000
+        """That the engines need which are made from now on."""
+        self.context_bytes = 0
+        """Of the GPU, that each context takes beside, as long as it is there."""
+        self.compile: Callable[[int], None] = _nothing
+        """Called with the items of the first call of a context, before it runs."""
+
+    def nptype(self, dtype: Any) -> Any:
+        return dtype
+
+    def Runtime(self, log: Any) -> SimpleNamespace:
+        self._log = log
+        if "runtime" in self.failures:
+            self.fails("runtime")
+            raise TypeError("pybind11::init(): factory function returned nullptr")
+        return SimpleNamespace(deserialize_cuda_engine=self._deserialize)
+
+    def fails(self, what: str) -> bool:
+        """Whether it is to fail; then the log has the reason, and no answer has."""
+        for line in self.failures.get(what, ()):
+            self._log.log(self.ILogger.ERROR, line)
+        return what in self.failures
+
+    def _deserialize(self, content: bytes) -> "FakeEngine | None":
+        if self.fails("engine"):
+            return None
+        try:
+            session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
+        except Exception:
+            return None
+        return FakeEngine(self, session)
+
+
+class FakeEngine:
+    """An engine."""
+
+    def __init__(self, trt: FakeTensorRt, session: Any) -> None:
+        self.trt, self.session = trt, session
+        self._tensors = {t.name: t for t in (*session.get_inputs(), *session.get_outputs())}
+        self.inputs = [t.name for t in session.get_inputs()]
+        self.num_io_tensors = len(self._tensors)
+        self.device_memory_size_v2 = trt.scratch_bytes
+
+    def create_runtime_config(self) -> "FakeConfig":
+        return FakeConfig()
+
+    def create_execution_context(self, of: "int | FakeConfig") -> "FakeContext | None":
+        strategy = of.strategy if isinstance(of, FakeConfig) else of
+        assert strategy == self.trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        if isinstance(of, FakeConfig):
+            self.trt.configs.append(of)
+        return None if self.trt.fails("context") else FakeContext(self)
+
+    def get_tensor_name(self, i: int) -> str:
+        return list(self._tensors)[i]
+
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+        _, *item = self._tensors[name].shape
+        return -1, *(size if isinstance(size, int) else -1 for size in item)
+
+    def get_tensor_profile_shape(self, name: str, profile: int) -> list[tuple[int, ...]]:
+        assert (name in self.inputs, profile) == (True, 0)
+        item = self._tensors[name].shape[1:]
+        return [(n, *item) for n in (1, 4, self.trt.most)]
+
+    def get_tensor_dtype(self, name: str) -> Any:
+        return _TYPES[self._tensors[name].type]
+
+    def get_tensor_mode(self, name: str) -> Any:
+        return self.trt.TensorIOMode["INPUT" if name in self.inputs else "OUTPUT"]
+
+
+class FakeConfig:
+    """Settings of a context, of TensorRT for RTX alone."""
+
+    dynamic_shapes_kernel_specialization_strategy = strategy = 0
+    kernels: object = None
+
+    def create_runtime_cache(self) -> object:
+        return object()
+
+    def set_runtime_cache(self, kernels: object) -> bool:
+        self.kernels = kernels
+        return True
+
+    def set_execution_context_allocation_strategy(self, strategy: int) -> None:
+        self.strategy = strategy
+
+
+class FakeContext:
+    """A context of an engine. Its graphs are right as long as its shapes stay as they were."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine, self._trt = engine, engine.trt
+        self._addresses: dict[str, int] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._ran: dict[str, tuple[int, ...]] = {}
+        self._scratch = 0
+        if self._trt.context_bytes:
+            gpu = self._trt.gpu
+            weakref.finalize(self, gpu._free, gpu._allocate(self._trt.context_bytes))
+
+    def set_device_memory(self, address: int, size_bytes: int) -> None:
+        assert size_bytes >= self._engine.device_memory_size_v2
+        self._scratch = address
+
+    def set_tensor_address(self, name: str, address: int) -> bool:
+        self._addresses[name] = address
+        return not self._trt.fails("address")
+
+    def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
+        self._shapes[name] = shape
+        return not self._trt.fails("shape")
+
+    def execute_async_v3(self, stream: int) -> bool:
+        is_new = self._shapes != self._ran
+        if self._trt.gpu.is_capturing and (self._trt.refuses_capture or is_new):
+            return False  # of new shapes, TensorRT makes resources first
+        if self._trt.fails("call"):
+            return False
+        if is_new:
+            self._trt.compile(self._shapes[self._engine.inputs[0]][0])
+        self._ran = dict(self._shapes)
+        shapes, scratch = dict(self._shapes), self._scratch
+
+        def work() -> None:
+            block = self._trt.gpu.blocks[scratch]  # a KeyError: it was given back
+            ctypes.memset(block, GARBAGE, self._engine.device_memory_size_v2)
+            first = shapes[self._engine.inputs[0]][0]
+            self._trt.gpu.now_ms += 1.0 + 0.1 * first
+            inputs = {name: self._at(name, shapes[name]).copy() for name in self._engine.inputs}
+            self._trt.sizes.append(first)
+            [output] = self._engine.session.run(None, inputs)
+            name = self._engine.session.get_outputs()[0].name
+            self._at(name, output.shape)[:] = output if shapes == self._shapes else np.nan
+
+        self._trt.gpu.do(work)
+        return True
+
+    def _at(self, name: str, shape: tuple[int, ...]) -> Any:
+        kind = np.dtype(self._engine.get_tensor_dtype(name))
+        n = int(np.prod(shape)) * kind.itemsize
+        memory = (ctypes.c_byte * n).from_address(self._addresses[name])
+        return np.frombuffer(memory, kind).reshape(shape)
