@@ -141,3 +141,10 @@ def test_a_second_ctrl_c_may_find_the_program_ended(
 
         monkeypatch.setattr(child._process, "wait", hurry)
         assert child.stop() == hurried[0]
+
+
+def test_files_of_the_folder_in_which_a_demo_runs_are_no_modules(tmp_path: Path) -> None:
+    (tmp_path / "random.py").write_text("raise SystemExit('not that one')\n")
+    command = tethered(ounce_command("--version"))
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (told.returncode, told.stderr) == (0, "")

@@ -39,7 +39,7 @@ class GroupMembers:
 
     def strangers(self) -> Collection[Stranger] | None:
         """Members that are no workers; None where Kafka does not tell."""
-        command = [sys.executable, "-m", __name__]
+        command = [sys.executable, "-P", "-m", __name__]
         try:
             done = subprocess.run(
                 command,
@@ -49,10 +49,10 @@ class GroupMembers:
                 check=True,
                 timeout=_ENDS_WITHIN_S,
             )
-        except (OSError, subprocess.SubprocessError) as e:
+            told = json.loads(done.stdout)
+        except (OSError, subprocess.SubprocessError, ValueError) as e:
             logger.debug("nothing is known of group %s: %s", self._group, e)
             return None
-        told = json.loads(done.stdout)
         return told and [_stranger(*each) for each in told]
 
 

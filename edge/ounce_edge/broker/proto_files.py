@@ -94,7 +94,7 @@ def _compiled(texts: Mapping[str, str]) -> bytes:
         out = root / "descriptors"
         words = [f"--proto_path={root}", f"--descriptor_set_out={out}", "--include_imports", _MAIN]
         done = subprocess.run(
-            [sys.executable, "-m", "grpc_tools.protoc", *words],
+            [sys.executable, "-P", "-m", "grpc_tools.protoc", *words],
             capture_output=True,
             timeout=_COMPILE_S,
             check=False,

@@ -60,6 +60,8 @@ logger = logging.getLogger(__name__)
 
 _POLICY_S = 5.0
 """So long a start waits for the topic of policies."""
+_COMMIT_S = 5.0
+"""So long a worker that ends waits for the answer to its last commit."""
 _RESTART_S = 15.0
 """So long a restart of the consumer may take, beside answering what waits."""
 _SWITCH_S = 0.0005
@@ -266,6 +268,7 @@ class _Worker:
             await self._serving.drain()
         except Exception as e:
             self._fail(as_ours(e))
+        await asyncio.to_thread(self._partitions.wait_for_commit, _COMMIT_S)
 
     async def _supervise(self) -> None:
         try:

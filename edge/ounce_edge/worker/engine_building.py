@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 _OUNCE = (
     sys.executable,
+    "-P",
     "-c",
     "from ounce_edge.models.runtimes.tensorrt.parent import end_with_parent; end_with_parent(); "
     "from ounce_schemas.command import main; main()",

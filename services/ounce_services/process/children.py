@@ -26,6 +26,7 @@ def ounce_command(*arguments: str) -> list[str]:
     """Command line of an `ounce` sub-command, run by this interpreter."""
     return [
         sys.executable,
+        "-P",
         "-c",
         "from ounce_schemas.command import main; main()",
         *arguments,

@@ -18,7 +18,7 @@ _PR_SET_PDEATHSIG = 1
 
 def tethered(arguments: Sequence[str]) -> list[str]:
     """The command line that runs `arguments` tied to this process's calling thread."""
-    return [sys.executable, "-m", __name__, str(os.getpid()), *arguments]
+    return [sys.executable, "-P", "-m", __name__, str(os.getpid()), *arguments]
 
 
 def main() -> None:

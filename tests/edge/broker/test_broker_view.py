@@ -69,16 +69,11 @@ def test_the_embedded_broker_is_not_asked_for_what_it_is_silent_on() -> None:
             asked.append("topics")
             return {}
 
-        def describe_consumer_groups(self, groups: Any, **_: Any) -> Any:
-            asked.append("groups")
-            return {}
-
     with EmbeddedBroker() as broker:
         broker.create_topics(["t"])
         config = {"bootstrap.servers": broker.bootstrap_servers}
         view = BrokerView(lambda: Embedded(config))
         assert view.topic_ids(["t"]) == {}
-        assert view.strangers("g") is None
     assert asked == []
 
 

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 from ounce_edge.broker.group_members import GroupMembers
+from ounce_services.cluster.embedded import EmbeddedBroker
 
 
-def test_where_the_process_that_asks_is_ended_nothing_is_known(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("does", ["kill -ABRT $$", "echo a greeting"])
+def test_where_the_process_that_asks_is_ended_or_says_other_things_nothing_is_known(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, does: str
 ) -> None:
     program = tmp_path / "python"
-    program.write_text("#!/bin/sh\nkill -ABRT $$\n")
+    program.write_text(f"#!/bin/sh\n{does}\n")
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
     assert GroupMembers({"bootstrap.servers": "127.0.0.1:1"}, "g").strangers() is None
@@ -19,3 +21,13 @@ def test_where_the_process_that_asks_is_ended_nothing_is_known(
 
 def test_what_the_process_that_asks_can_not_use_tells_nothing() -> None:
     assert GroupMembers({"no.such.property": "x"}, "g").strangers() is None
+
+
+def test_files_of_the_folder_in_which_a_worker_runs_are_no_modules_and_the_embedded_broker_has_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "random.py").write_text("raise SystemExit('not that one')\n")
+    monkeypatch.chdir(tmp_path)
+    with EmbeddedBroker() as broker:
+        members = GroupMembers({"bootstrap.servers": broker.bootstrap_servers}, "g")
+        assert members.strangers() == []

@@ -170,7 +170,7 @@ def test_a_topic_that_is_gone_can_not_be_read() -> None:
 
 
 def test_a_topic_of_a_silent_broker_may_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ounce_edge.broker.starts._TIMEOUT_S", 0.2)
+    monkeypatch.setattr("ounce_edge.broker.reading.starts._TIMEOUT_S", 0.2)
     config = {"bootstrap.servers": NOWHERE, "group.id": "g", "log_level": 0}
     with closing(Consumer(config)) as consumer:
         assert Starts.unreadable(consumer, ["t"]) is None

@@ -196,3 +196,23 @@ def test_only_a_loss_by_a_topic_that_can_not_be_read_ends_the_worker_and_leaves_
     monkeypatch.setattr(partitions._starts, "unreadable", lambda consumer, topics: why)
     partitions.on_lost(consumer, [TopicPartition("t", 0)])
     assert (told, consumer.has_left) == (([why], True) if why else ([], False))
+
+
+def test_who_ends_can_wait_until_a_commit_is_answered_also_of_what_was_lost(
+    partitions: Partitions, delivery: AtLeastOnce
+) -> None:
+    consumer: Any = FakeConsumer()
+    answered = partitions._commits.answered
+    assert answered.is_set()
+    acknowledge(delivery, 0, 5)
+    partitions.look_after(consumer)
+    partitions.on_lost(consumer, [TopicPartition("t", 0)])
+    partitions.wait_for_commit(0.01)
+    assert not answered.is_set()
+    partitions.on_commit(True)
+    partitions.wait_for_commit(60)
+    assert answered.is_set()
+    consumer.error = KafkaException(KafkaError(KafkaError._STATE))
+    acknowledge(delivery, 1, 5)
+    partitions.look_after(consumer)
+    assert answered.is_set()

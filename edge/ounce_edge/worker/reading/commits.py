@@ -1,6 +1,7 @@
 """Offsets that the consumer commits, of partitions that are ours."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection
 
@@ -30,6 +31,9 @@ class Commits:
         self._under_way: list[TopicPartition] = []
         """What the commit that is not answered yet is of."""
         self._due_s = 0.0
+        self.answered = threading.Event()
+        """No commit is under way, also none of what others own by now; any thread may wait."""
+        self.answered.set()
 
     def start(self, consumer: Consumer, ours: Collection[Partition]) -> None:
         """Commit, if it is time and no commit is under way: more would queue up at the broker,
@@ -39,9 +43,11 @@ class Commits:
         offsets = self._take(ours)
         if offsets:
             try:
+                self.answered.clear()
                 consumer.commit(offsets=offsets, asynchronous=True)
                 self._under_way, self._due_s = offsets, self._clock() + COMMIT_EVERY_S
             except KafkaException as e:
+                self.answered.set()
                 self._delivery.give_back(offsets)
                 logger.warning("offsets not committed: %s", e.args[0].str())
 
@@ -62,6 +68,7 @@ class Commits:
         if was_refused and self._under_way:
             self._delivery.give_back(self._under_way)
         self._under_way = []
+        self.answered.set()
 
     def disown(self, partitions: Collection[TopicPartition]) -> None:
         """Others own these. They may come back, when others have committed later offsets."""

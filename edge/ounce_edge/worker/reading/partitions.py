@@ -175,6 +175,11 @@ class Partitions:
                 # Closed after this, it would leave without a word, and the group would wait for it.
                 consumer.unsubscribe()
 
+    def wait_for_commit(self, timeout_s: float) -> None:
+        """Return once a commit under way is answered: a consumer that is closed before may leave
+        its group without a word. On any thread but the consumer's."""
+        self._commits.answered.wait(timeout_s)
+
     def forget(self) -> None:
         """The consumer was stopped: none is ours; on any thread."""
         self.positions.forget(self._assigned)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 _EVERY_S = 5.0
 _MEMBERS_EVERY_S = 60.0
 """Members of the group are asked for that often, and where partitions changed."""
+_MEMBERS_AGAIN_S = 15.0
+"""... where nothing was told: to ask takes a process."""
 T = TypeVar("T")
 
 
@@ -76,8 +79,8 @@ class Supervision:
         self._consumer = consumer
         self._watchdog = Watchdog()
         self._topic_ids: dict[str, str] = {}
-        self._members_of: tuple[Collection[Partition], float] | None = None
-        """With which partitions, and when, the members of the group were told last."""
+        self._members_due: tuple[Collection[Partition], float] = (), -math.inf
+        """When the members of the group are asked for again, while these are the partitions."""
         self._silent_since_s: float | None = None
         self._restarted_at: dict[Partition, int] = {}
         """Where partitions were stuck when the consumer was restarted for them."""
@@ -130,13 +133,12 @@ class Supervision:
     def _find_strangers(self, places: Collection[Partition]) -> Collection[Stranger] | None:
         """None: not asked now, or not known."""
         now_s, now = self._health.clock(), set(places)
-        if self._members_of is not None:
-            of, at_s = self._members_of
-            if of == now and now_s - at_s < _MEMBERS_EVERY_S:
-                return None
+        of, due_s = self._members_due
+        if of == now and now_s < due_s:
+            return None
         found = self._members.strangers()
-        if found is not None:
-            self._members_of = now, now_s
+        wait_s = _MEMBERS_AGAIN_S if found is None else _MEMBERS_EVERY_S
+        self._members_due = now, now_s + wait_s
         return found
 
     def _note_silence(self, why: SilentBrokerError) -> None:

@@ -114,7 +114,7 @@ def build_apart(
             model.write(content)
             model.seek(0)
             files = model.fileno(), engine.fileno()
-            command = [sys.executable, "-m", module, str(target.tensorrt.flavour)]
+            command = [sys.executable, "-P", "-m", module, str(target.tensorrt.flavour)]
             command += map(str, (*files, target.profile.best, target.profile.most))
             most = _build(command, files, progress, limit_s)
             engine.seek(0)
