@@ -81,6 +81,10 @@ def _check_table(name: str | None, settings: TrainSettings) -> None:
         raise click.UsageError(
             f"--tune needs labels to search by: leave it out with --kind {settings.kind}"
         )
+    if settings.kind in UNLABELLED and settings.from_ is not None:
+        raise click.UsageError(
+            f"--from is for classes and quantities: leave out --kind {settings.kind}"
+        )
     if settings.task is not None:
         registry.check_free(settings.task)
     check_data(settings)

@@ -29,10 +29,6 @@ def find_start(settings: TrainSettings) -> "Start | None":
     """
     if settings.from_ is None:
         return None
-    if settings.kind in UNLABELLED:
-        raise click.UsageError(
-            f"--from is for classes and quantities: leave out --kind {settings.kind}"
-        )
     from ounce_exporters.training.fine_tuning import read_start
 
     start = read_start(settings.from_)
