@@ -9,14 +9,22 @@ from ounce_exporters.train_settings import TableSettings
 
 
 def check_data(settings: TableSettings) -> None:
-    """Refuse options of the data that mean nothing, and data that can't be looked at.
+    """Refuse options of the data that mean nothing.
 
     Raises:
-        DataError: names the option, or the path.
+        DataError: names the option.
     """
     _ = settings.table
     if settings.task is not None:
         check_task_name(settings.task)
+
+
+def check_files(settings: TableSettings) -> None:
+    """Refuse data that can't be looked at.
+
+    Raises:
+        DataError: names the path.
+    """
     for path in (settings.data, settings.test):
         try:
             if path is not None:
