@@ -7,7 +7,7 @@ import click
 from ounce_schemas.command import grouped_command, make_settings, settings_options
 
 from ounce_exporters.advisor.advised import advised_settings
-from ounce_exporters.data_checks import check_data
+from ounce_exporters.data_checks import check_data, check_files
 from ounce_exporters.tasks import registry
 from ounce_exporters.train_settings import TABLE_OPTIONS, UNLABELLED, TrainSettings
 
@@ -81,9 +81,33 @@ def _check_table(name: str | None, settings: TrainSettings) -> None:
         raise click.UsageError(
             f"--tune needs labels to search by: leave it out with --kind {settings.kind}"
         )
+    _check_network(settings)
     if settings.task is not None:
         registry.check_free(settings.task)
     check_data(settings)
+    if settings.from_ is None and settings.from_onnx is None:  # a network is looked at first
+        check_files(settings)
+
+
+def _check_network(settings: TrainSettings) -> None:
+    if settings.kind in UNLABELLED and settings.from_ is not None:
+        raise click.UsageError(
+            f"--from is for classes and quantities: leave out --kind {settings.kind}"
+        )
+    if settings.from_onnx is None:
+        for name in ("pixels", "licence"):
+            if getattr(settings, name) != TrainSettings.model_fields[name].default:
+                raise click.UsageError(f"--{name} is of a network that --from-onnx names")
+        return
+    file, _, tensor = settings.from_onnx.rpartition("#")
+    if not file or not tensor:
+        raise click.UsageError(
+            f"--from-onnx {settings.from_onnx}: name a tensor, too, as in net.onnx#pooled"
+        )
+    given = {"tune": settings.tune is not None, "kind": settings.kind in UNLABELLED}
+    others = ", ".join(f"--{name}" for name, is_given in given.items() if is_given)
+    if others:
+        raise click.UsageError(f"--from-onnx is for classes and quantities: leave out {others}")
 
 
 def _check_distil(settings: TrainSettings) -> None:

@@ -1,8 +1,6 @@
 """What is found wrong before anything that takes seconds is imported."""
 
-import os
 import re
-from errno import ENOENT
 
 from ounce_schemas.errors import DataError
 from ounce_schemas.topics import NAME_RULE, TASK_NAME_PATTERN
@@ -11,17 +9,28 @@ from ounce_exporters.train_settings import TableSettings
 
 
 def check_data(settings: TableSettings) -> None:
-    """Refuse options of the data that mean nothing, and data that are not there.
+    """Refuse options of the data that mean nothing.
 
     Raises:
-        DataError: names the option, or the path.
+        DataError: names the option.
     """
     _ = settings.table
     if settings.task is not None:
         check_task_name(settings.task)
+
+
+def check_files(settings: TableSettings) -> None:
+    """Refuse data that can't be looked at.
+
+    Raises:
+        DataError: names the path.
+    """
     for path in (settings.data, settings.test):
-        if path is not None and not path.exists():
-            raise DataError(f"{path}: can't be read: {os.strerror(ENOENT)}")
+        try:
+            if path is not None:
+                path.stat()
+        except OSError as e:
+            raise DataError(f"{path}: can't be read: {e.strerror or e}") from e
 
 
 def check_task_name(name: str) -> None:

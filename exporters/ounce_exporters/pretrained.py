@@ -13,7 +13,7 @@ from ounce_exporters.recipe import Recipe, TaskData
 from ounce_exporters.reporting import say
 from ounce_exporters.tasks.sequence.ts_files import is_ts_file
 from ounce_exporters.tasks.table.options import read_image_size
-from ounce_exporters.train_settings import UNLABELLED, TrainSettings
+from ounce_exporters.train_settings import TrainSettings
 
 if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none
     from ounce_exporters.training.fine_tuning import Start
@@ -29,10 +29,6 @@ def find_start(settings: TrainSettings) -> "Start | None":
     """
     if settings.from_ is None:
         return None
-    if settings.kind in UNLABELLED:
-        raise click.UsageError(
-            f"--from is for classes and quantities: leave out --kind {settings.kind}"
-        )
     from ounce_exporters.training.fine_tuning import read_start
 
     start = read_start(settings.from_)
@@ -49,22 +45,10 @@ def find_backbone(settings: TrainSettings) -> Backbone | None:
 
     Raises:
         ArtifactError: the file or the tensor is no use.
-        UsageError: no tensor is named, or other options don't go with it.
     """
     if settings.from_onnx is None:
-        for name in ("pixels", "licence"):
-            if getattr(settings, name) != TrainSettings.model_fields[name].default:
-                raise click.UsageError(f"--{name} is of a network that --from-onnx names")
         return None
     file, _, tensor = settings.from_onnx.rpartition("#")
-    if not file or not tensor:
-        raise click.UsageError(
-            f"--from-onnx {settings.from_onnx}: name a tensor, too, as in net.onnx#pooled"
-        )
-    given = {"tune": settings.tune is not None, "kind": settings.kind in UNLABELLED}
-    others = ", ".join(f"--{name}" for name, is_given in given.items() if is_given)
-    if others:
-        raise click.UsageError(f"--from-onnx is for classes and quantities: leave out {others}")
     read_range(settings.pixels)
     return read_backbone(Path(file), tensor, settings.licence)
 

@@ -26,6 +26,8 @@ def wrong_table(folder: Path, case: str) -> tuple[Path, str]:
     match case:
         case "missing":
             return folder / "none.csv", "none.csv: can't be read: No such file or directory"
+        case "too-long":
+            return folder / f"{'n' * 300}.csv", ".csv: can't be read: File name too long"
         case "empty":
             (folder / "e.csv").write_bytes(b"")
             return folder / "e.csv", "e.csv is empty"
@@ -62,6 +64,7 @@ def wrong_table(folder: Path, case: str) -> tuple[Path, str]:
     "case",
     [
         "missing",
+        "too-long",
         "empty",
         "header-only",
         "not-text",

@@ -11,7 +11,7 @@ from ounce_schemas.wording import counted
 
 from ounce_exporters.advisor.observing import next_training, observe
 from ounce_exporters.advisor.settings import ADVISE_OPTIONS, AdviseSettings
-from ounce_exporters.data_checks import check_data
+from ounce_exporters.data_checks import check_data, check_files
 
 
 @click.command(name="advise", cls=grouped_command(ADVISE_OPTIONS))
@@ -44,6 +44,7 @@ def command(**values: Any) -> None:
         raise click.UsageError("--data needs --target COLUMN, or --kind anomaly or clusters")
     device = None if settings.device is None else read_device(settings.device)
     check_data(settings)
+    check_files(settings)
     # Imported here: it takes seconds, and help and wrong options need none of it.
     from ounce_exporters.advisor.telling import tell_advice
 

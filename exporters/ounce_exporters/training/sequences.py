@@ -154,18 +154,25 @@ rounding of 32-bit numbers: series of mean 0 and deviation 1 each have such mean
 
 
 class _Varying(nn.Module):
-    """Statistics, with zeros for those that are the same in all sequences but for rounding."""
+    """Statistics. One that is the same in all sequences but for rounding is zero, and elsewhere
+    what is beyond that: a channel that never moved may move where something is wrong."""
 
-    varies: Tensor
+    usual: Tensor
+    slack: Tensor
 
     def __init__(self, statistics: Statistics, sequences: NDArray[np.float32]) -> None:
         super().__init__()
         self.statistics = statistics
-        spread = run(statistics.eval(), sequences).std(axis=0)
-        self.register_buffer("varies", torch.from_numpy(spread > _LEAST_SPREAD).float())
+        found = run(statistics.eval(), sequences).astype(np.float64)
+        is_same = found.std(axis=0) <= _LEAST_SPREAD
+        usual = found.mean(axis=0) * is_same
+        slack = (np.abs(found - usual).max(axis=0) + _LEAST_SPREAD) * is_same
+        self.register_buffer("usual", torch.from_numpy(usual).float())
+        self.register_buffer("slack", torch.from_numpy(slack).float())
 
     def forward(self, sequences: Tensor) -> Tensor:
-        found: Tensor = self.statistics(sequences) * self.varies
+        off = self.statistics(sequences) - self.usual
+        found: Tensor = off - torch.maximum(torch.minimum(off, self.slack), -self.slack)
         return found
 
 

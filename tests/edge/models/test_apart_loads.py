@@ -128,16 +128,20 @@ def test_a_service_managers_sigterm_to_all_is_not_the_processs(runtime: ApartRun
     assert model.run(wish(bad.ANSWER)) == bad.ANSWER
 
 
+KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
+HUNG = "runtime._child._calls.send(('run', 1, wish(bad.HANG)), 60)"
+
+
 @pytest.mark.parametrize("content", [b"one", b"linger"])
-@pytest.mark.parametrize("ending", ["", "os.kill(os.getpid(), signal.SIGKILL)"])
+@pytest.mark.parametrize("ending", ["", KILLED, f"{HUNG}; {KILLED}"])
 def test_no_process_is_left_when_the_worker_ends_or_is_killed(ending: str, content: bytes) -> None:
     program = (
         "import os, signal\n"
         "from ounce_edge.models.runtimes.apart import ApartRuntime\n"
-        "from tests.support.edge.apart import PATH\n"
-        "from tests.support.edge.bad_runtime import BadRuntime\n"
+        "from tests.support.edge import bad_runtime as bad\n"
+        "from tests.support.edge.apart import PATH, wish\n"
         "if __name__ == '__main__':\n"
-        "    runtime = ApartRuntime(BadRuntime)\n"
+        "    runtime = ApartRuntime(bad.BadRuntime)\n"
         f"    model = runtime.load(PATH, {content!r})\n"
         "    print(runtime.pid, flush=True)\n"
         f"    {ending}\n"

@@ -75,3 +75,15 @@ def test_without_a_target_all_windows_are_normal(tmp_path: Path) -> None:
     turned = data.test.inputs["sequence"] * np.float32([1, -1])
     usual, strange = model.predict(data.test.inputs), model.predict({"sequence": turned})
     assert np.median(strange) > 3 * np.median(usual)
+
+
+def test_a_channel_that_moves_in_strange_windows_alone_tells_them(tmp_path: Path) -> None:
+    frame = swinging()
+    frame["right"] = frame["right"].where(frame["state"] == "loose", 4.0)
+    data = loaded(frame, tmp_path, "state")
+    strange = data.test.targets == 1
+    for recipe in recipes(data):
+        if recipe.name == "isolation-forest":  # it splits by what varies among normal windows
+            continue
+        scores = recipe.fit(data, 0, lambda share: None).predict(data.test.inputs)
+        assert np.median(scores[strange]) > 3 * np.median(scores[~strange]), recipe.name

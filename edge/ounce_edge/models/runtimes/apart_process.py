@@ -52,10 +52,14 @@ def serve(make: Callable[[], Runtime], calls: Any, loads: Any) -> None:
         return
     models: dict[int, LoadedModel] = {}
     calls.send((Kind.DONE, (runtime.name, runtime.threads)))
-    beside = threading.Thread(target=_serve_pipe, args=(loads, runtime, models), daemon=True)
-    beside.start()
-    _serve_pipe(calls, runtime, models)
-    # The driver gives all back. What libraries do at a process's end may wait for a load under way.
+    threading.Thread(target=_serve_to_end, args=(loads, runtime, models), daemon=True).start()
+    _serve_to_end(calls, runtime, models)
+
+
+def _serve_to_end(pipe: Any, runtime: Runtime, models: dict[int, LoadedModel]) -> None:
+    """Answer, then end the process, whatever its other thread still does. The driver gives all
+    back. What libraries do at a process's end may wait for a load under way."""
+    _serve_pipe(pipe, runtime, models)
     os._exit(0)
 
 

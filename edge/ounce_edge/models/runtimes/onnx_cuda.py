@@ -89,7 +89,7 @@ class OnnxCudaRuntime:
         except CudaError:
             raise
         except Exception as e:  # of any type: an item of zeros may be none
-            logger.info("%s does not take zeros: %s", path, e)
+            logger.info("%s: the first call, of zeros, fails: %s", path, e)
         return model
 
 
