@@ -12,6 +12,7 @@ from ounce_schemas.task import TaskName
 from ounce_schemas.wording import shell_word
 from pydantic import BaseModel
 
+from ounce_services.cluster.admin import BROKERS_CHOICE
 from ounce_services.registry.contents import read_contents
 from ounce_services.registry.display import SHORT, detail_lines, release_lines
 from ounce_services.registry.publishing import Registry
@@ -139,9 +140,12 @@ def _registry(settings: PublishSettings) -> Registry:
     )
 
 
-def _topic(settings: RegistrySettings, replication: int = 1) -> ModelsTopic:
+def _topic(settings: RegistrySettings, replication: int | None = None) -> ModelsTopic:
     return ModelsTopic(
-        settings.kafka, settings.kafka_timeout_s, settings.security, replication=replication
+        settings.kafka,
+        settings.kafka_timeout_s,
+        settings.security,
+        replication=replication or BROKERS_CHOICE,
     )
 
 

@@ -27,6 +27,9 @@ class PublishSettings(RegistrySettings):
     )
     author: str = Field(default="", max_length=200, description="Who does it; none: this user")
     note: str = Field(default="", max_length=1000, description="Why")
-    replication: int = Field(
-        default=1, ge=1, le=100, description="Copies of the topic ounce.models, where it is made"
+    replication: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="Copies of the topic ounce.models, where it is made; none: as Kafka is set",
     )

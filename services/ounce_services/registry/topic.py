@@ -15,7 +15,7 @@ from ounce_schemas.first_contact import first_contact
 from ounce_schemas.release import InService, take_in_service
 from ounce_schemas.topics import MODELS_TOPIC
 
-from ounce_services.cluster.admin import CLIENT_CONFIG, OPEN, Cluster
+from ounce_services.cluster.admin import BROKERS_CHOICE, CLIENT_CONFIG, OPEN, Cluster
 from ounce_services.cluster.reading import read_topic
 
 
@@ -47,7 +47,7 @@ class ModelsTopic:
         kafka: str,
         timeout_s: float,
         security: Mapping[str, Any] = OPEN,
-        replication: int = 1,
+        replication: int = BROKERS_CHOICE,
     ) -> None:
         self._connection = {**CLIENT_CONFIG, "bootstrap.servers": kafka, **security}
         self._timeout_s = timeout_s

@@ -10,7 +10,7 @@ from ounce_schemas.topics import DECISIONS_TOPIC, all_topics, answered_topic
 from ounce_schemas.wording import counted
 from pydantic import BaseModel, Field
 
-from ounce_services.cluster.admin import create_topics
+from ounce_services.cluster.admin import BROKERS_CHOICE, create_topics
 
 
 class TopicsSettings(KafkaConnection):
@@ -18,7 +18,9 @@ class TopicsSettings(KafkaConnection):
 
     kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
     partitions: int = Field(default=4, ge=1, le=10_000, description="Partitions of each new topic")
-    replication: int = Field(default=1, ge=1, le=100, description="Copies of each new topic")
+    replication: int | None = Field(
+        default=None, ge=1, le=100, description="Copies of each new topic; none: as Kafka is set"
+    )
     decisions: bool = Field(default=False, description=f"Also create {DECISIONS_TOPIC}")
     answered: bool = Field(
         default=False,
@@ -52,7 +54,7 @@ def command(task: tuple[str, ...], **values: Any) -> None:
             *([DECISIONS_TOPIC] if settings.decisions else ()),
         ],
         partitions=settings.partitions,
-        replication=settings.replication,
+        replication=settings.replication or BROKERS_CHOICE,
         timeout_s=settings.kafka_timeout_s,
         security=settings.security,
     )
