@@ -30,6 +30,12 @@ TARGET = Target(TensorRt(Flavour.NATIVE, "10.3.0", None), GPU, BatchProfile(8, 6
 PATH = Path("models/digits/mlp/model.onnx")
 
 
+@pytest.fixture(autouse=True)
+def _builds_find_the_fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build does not look for modules in the folder that it runs in."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[4]))
+
+
 def unheard(phase: str, share: float) -> None:
     pass
 
