@@ -9,11 +9,8 @@ from typing import Any, cast
 import pytest
 from click.testing import CliRunner
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AdminClient,
-    ConfigResource,
-    ResourceType,
-)
+from confluent_kafka.admin import AdminClient
+from ounce_edge.doctor.broker_checks import topic_configs
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.topics import CONTROL_TOPICS
 from ounce_services.cluster.admin import (
@@ -151,8 +148,7 @@ def test_control_topics_keep_the_last_record_of_each_key_in_order(
     assert [(state.partitions, state.created) for state in made] == [
         (1, name not in there) for name in CONTROL_TOPICS
     ]
-    wanted = [ConfigResource(ResourceType.TOPIC, name) for name in CONTROL_TOPICS]
-    admin = AdminClient({"bootstrap.servers": kafka})
-    told = admin.describe_configs(wanted)
-    cleanup = {answer.result(60)["cleanup.policy"].value for answer in told.values()}
-    assert cleanup == {"compact"}
+    found = topic_configs(AdminClient({"bootstrap.servers": kafka}), CONTROL_TOPICS)
+    assert {name: config["cleanup.policy"] for name, config in found.items()} == dict.fromkeys(
+        CONTROL_TOPICS, "compact"
+    )

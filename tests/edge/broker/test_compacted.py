@@ -81,6 +81,16 @@ class Follows:
         raise AssertionError(why)
 
 
+def follow(follows: Follows) -> None:
+    """Until it is done."""
+    follower = TopicFollower("nowhere:1", "t", follows)
+    follower.start()
+    try:
+        assert follows.done.wait(WAIT_S)
+    finally:
+        follower.close()
+
+
 def test_what_comes_later_is_told_without_waiting_for_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -92,12 +102,7 @@ def test_what_comes_later_is_told_without_waiting_for_the_end(
     ]
     monkeypatch.setattr(compacted, "Consumer", lambda settings: Consumer(gives))
     follows = Follows(2)
-    follower = TopicFollower("nowhere:1", "t", follows)
-    follower.start()
-    try:
-        assert follows.done.wait(WAIT_S)
-    finally:
-        follower.close()
+    follow(follows)
     assert follows.told == ["start", b"a", b"b", "caught up", b"c", "caught up"]
 
 
@@ -131,12 +136,7 @@ def test_what_can_not_be_taken_is_passed_over_and_told_once(
     monkeypatch.setattr(compacted, "Consumer", gives)
     monkeypatch.setattr(compacted, "_AGAIN_S", 0.0)
     follows = Choosy(2)
-    follower = TopicFollower("nowhere:1", "t", follows)
-    follower.start()
-    try:
-        assert follows.done.wait(WAIT_S)
-    finally:
-        follower.close()
+    follow(follows)
     told = [line for line in caplog.messages if line.startswith("t[")]
     assert [line.rstrip("!") for line in told] == [
         "t[0]: the record at 4 is passed over: no junk",

@@ -158,21 +158,27 @@ def test_a_broken_canary_replaces_nothing(trial: Trial) -> None:
         assert trial.runs
 
 
-def test_records_that_are_none_and_evidence_of_other_programs_change_nothing(trial: Trial) -> None:
-    version = trial.written.current
-    assert version is not None
+def evidence_of(version: str, **other: object) -> FakeRecord:
+    """Of a run of another worker, with these things otherwise than they may be."""
     comparison = {
         "task": "digits",
         "criterion": "accuracy",
         "baseline": [1, 1],
         "canary": [1, 1],
-        "growth": [1e9],
+        "growth": [0.0] * 5,
+        **other,
     }
-    evidence = {"canary": version.id, "run": "w", "at_ms": 1, "comparisons": [comparison]}
+    evidence = {"canary": version, "run": "w", "at_ms": 1, "comparisons": [comparison]}
+    return FakeRecord(json.dumps(evidence).encode(), key_=b"evidence/i/w")
+
+
+def test_records_that_are_none_and_evidence_of_other_programs_change_nothing(trial: Trial) -> None:
+    version = trial.written.current
+    assert version is not None
     with pytest.raises(PolicyError, match="not a record of a canary"):
         trial.canaries.take(FakeRecord(b"junk", key_=b"stop/i"))
     trial.canaries.take(FakeRecord(None, key_=b"stop/i"))
-    trial.canaries.take(FakeRecord(json.dumps(evidence).encode(), key_=b"evidence/i/w"))
+    trial.canaries.take(evidence_of(version.id, growth=[1e9]))
     trial.canaries.caught_up()
     trial.label(Outcomes(50, 0), Outcomes(5, 0))
     assert trial.runs
@@ -191,13 +197,5 @@ def test_evidence_of_impossible_numbers_is_refused(trial: Trial, wrong: dict[str
     """It would end the look at a canary, or its comparison, for all workers."""
     version = trial.written.current
     assert version is not None
-    comparison = {
-        "task": "digits",
-        "criterion": "accuracy",
-        "baseline": [1, 1],
-        "canary": [1, 1],
-        "growth": [0.0] * 5,
-    } | wrong
-    evidence = {"canary": version.id, "run": "w", "at_ms": 1, "comparisons": [comparison]}
     with pytest.raises(PolicyError, match="not a record of a canary"):
-        trial.canaries.take(FakeRecord(json.dumps(evidence).encode(), key_=b"evidence/i/w"))
+        trial.canaries.take(evidence_of(version.id, **wrong))

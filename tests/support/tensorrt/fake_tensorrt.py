@@ -1,4 +1,3 @@
-# ruff: noqa: N802  # names of TensorRT
 """A TensorRT that is a fake, on a fake GPU: an engine is an ONNX file that ONNX Runtime runs at the
 padded size.
 
@@ -49,11 +48,12 @@ class FakeTensorRt:
         """Of the GPU, that each context takes beside, as long as it is there."""
         self.compile: Callable[[int], None] = _nothing
         """Called with the items of the first call of a context, before it runs."""
+        self.Runtime = self._runtime
 
     def nptype(self, dtype: Any) -> Any:
         return dtype
 
-    def Runtime(self, log: Any) -> SimpleNamespace:
+    def _runtime(self, log: Any) -> SimpleNamespace:
         self._log = log
         if "runtime" in self.failures:
             self.fails("runtime")

@@ -1,9 +1,12 @@
 """Plans: cascades' times and costs, what is believed together, suspension."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.beliefs.suspension import (
     FIRST_S,
     FORGIVEN_AFTER_S,
@@ -144,14 +147,17 @@ def test_the_state_is_always_that_of_the_view_used(calls: list) -> None:
         made.observe_reach(CASCADE, [10, going_on] if going_on else [10])
 
 
+def call_both(made: Plans, light_ms: float, heavy_ms: float, at_s: Iterable[float]) -> None:
+    """Ten items for each of the two models, at these times."""
+    for now_s in at_s:
+        made.observe_call(0, 10, light_ms, now_s)
+        made.observe_call(1, 10, heavy_ms, now_s)
+
+
 def test_a_model_that_alone_becomes_ten_times_slower_is_out_of_order() -> None:
     made = plans()
-    for i in range(200):
-        made.observe_call(0, 10, 1.0, i * 0.01)
-        made.observe_call(1, 10, 10.0, i * 0.01)
-    for i in range(10):
-        made.observe_call(0, 10, 10.0, 2.0 + i * 0.05)
-        made.observe_call(1, 10, 10.0, 2.0 + i * 0.05)
+    call_both(made, 1.0, 10.0, np.arange(200) * 0.01)
+    call_both(made, 10.0, 10.0, 2.0 + np.arange(10) * 0.05)
     assert not made.is_out_of_order(0, 2.45)  # it may be a moment's trouble
     assert made.is_out_of_order(0, 2.95)
     assert not made.is_out_of_order(1, 2.95)
@@ -160,29 +166,18 @@ def test_a_model_that_alone_becomes_ten_times_slower_is_out_of_order() -> None:
 
 def test_a_model_of_microseconds_that_a_busy_machine_holds_up_is_not_out_of_order() -> None:
     made = plans()
-    for i in range(200):
-        made.observe_call(0, 10, 0.1, i * 0.01)
-        made.observe_call(1, 10, 10.0, i * 0.01)
-    for i in range(40):
-        made.observe_call(0, 10, 2.0, 2.0 + i * 0.05)
-        made.observe_call(1, 10, 10.0, 2.0 + i * 0.05)
-    assert not made.is_out_of_order(0, 4.0)
-    assert made.view(4.0).calls[LIGHT, 10].expected_ms == pytest.approx(2.0)
-    for i in range(40):
-        made.observe_call(0, 10, 4.0, 4.0 + i * 0.05)
-        made.observe_call(1, 10, 10.0, 4.0 + i * 0.05)
-        is_out = made.is_out_of_order(0, 4.0 + i * 0.05)
-    assert is_out
+    call_both(made, 0.1, 10.0, np.arange(200) * 0.01)
+    for light_ms, begin_s, is_out in ((2.0, 2.0, False), (4.0, 4.0, True)):
+        call_both(made, light_ms, 10.0, begin_s + np.arange(40) * 0.05)
+        assert not made.is_out_of_order(0, begin_s + 1.95)  # the first look begins the time
+        assert made.is_out_of_order(0, begin_s + 2.5) == is_out
+    assert made.view(6.0).calls[LIGHT, 10].expected_ms == pytest.approx(4.0)
 
 
 def test_a_machine_that_becomes_ten_times_slower_puts_no_model_out_of_order() -> None:
     made = plans()
-    for i in range(200):
-        made.observe_call(0, 10, 1.0, i * 0.01)
-        made.observe_call(1, 10, 10.0, i * 0.01)
-    for i in range(10):
-        made.observe_call(0, 10, 10.0, 2.0 + i * 0.01)
-        made.observe_call(1, 10, 100.0, 2.0 + i * 0.01)
+    call_both(made, 1.0, 10.0, np.arange(200) * 0.01)
+    call_both(made, 10.0, 100.0, 2.0 + np.arange(10) * 0.01)
     assert not made.is_out_of_order(0, 2.1)
     assert not made.is_out_of_order(1, 2.1)
 
