@@ -9,13 +9,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     ConfigResource,  # re-exported, as its documentation says
 )
-from confluent_kafka.cimpl import NewTopic
 from ounce_schemas.errors import ArtifactError, BrokerError
 from ounce_schemas.first_contact import first_contact
 from ounce_schemas.release import InService, take_in_service
 from ounce_schemas.topics import MODELS_TOPIC
 
-from ounce_services.cluster.admin import BROKERS_CHOICE, CLIENT_CONFIG, OPEN, Cluster
+from ounce_services.cluster.admin import BROKERS_CHOICE, CLIENT_CONFIG, OPEN, Cluster, create_topics
 from ounce_services.cluster.reading import read_topic
 
 
@@ -57,12 +56,16 @@ class ModelsTopic:
                 f"the embedded broker has no compacted topics, so no {MODELS_TOPIC}: publish "
                 "models where there is a Kafka"
             )
+        if MODELS_TOPIC not in cluster.topics:
+            create_topics(
+                kafka,
+                [MODELS_TOPIC],
+                replication=replication,
+                timeout_s=timeout_s,
+                security=security,
+            )
+            return  # it is as it was made; a broker may not know it for a moment
         try:
-            if MODELS_TOPIC not in cluster.topics:
-                config = {"cleanup.policy": "compact"}
-                new = NewTopic(MODELS_TOPIC, 1, replication, config=config)
-                admin.create_topics([new])[MODELS_TOPIC].result(timeout_s)
-                return  # it is as it was made; a broker may not know it for a moment
             resource = ConfigResource(ConfigResource.Type.TOPIC, MODELS_TOPIC)
             found = admin.describe_configs([resource])[resource].result(timeout_s)
         except KafkaException as e:
