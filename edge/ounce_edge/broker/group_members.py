@@ -21,8 +21,8 @@ from ounce_edge.broker.strangers import Stranger, strangers_of
 logger = logging.getLogger(__name__)
 
 _TIMEOUT_S = 5.0
-_ENDS_WITHIN_S = 30.0
-"""Also on a machine that is slow to start it."""
+_ENDS_WITHIN_S = 20.0
+"""Also on a machine that is slow to start it; less than what stops a worker from being alive."""
 
 
 class GroupMembers:

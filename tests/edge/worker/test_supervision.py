@@ -48,9 +48,11 @@ class FakeMembers:
     def __init__(self) -> None:
         self.others: Collection[Stranger] | None = []
         self.n_asked = 0
+        self.before_told: Callable[[], None] = lambda: None
 
     def strangers(self) -> Collection[Stranger] | None:
         self.n_asked += 1
+        self.before_told()
         return self.others
 
 
@@ -252,3 +254,12 @@ def test_members_are_asked_for_where_partitions_changed_and_once_a_minute() -> N
     for _ in range(4):
         stage.look_after(5)
     assert stage.members.n_asked == 5
+
+
+def test_what_the_broker_says_is_shown_before_members_are_told() -> None:
+    stage = Stage()
+    shown = list[bytes]()
+    stage.members.before_told = lambda: shown.append(generate_latest(stage.metrics.registry))
+    stage.look_after(0)
+    [at_first] = shown
+    assert b'ounce_partition_blocked_seconds{partition="0",task="digits"} 0.0' in at_first

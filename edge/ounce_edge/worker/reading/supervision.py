@@ -14,7 +14,6 @@ from ounce_schemas.errors import BrokerError, OunceError
 from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
 from ounce_edge.broker.group_members import GroupMembers
 from ounce_edge.broker.reading.watchdog import Watchdog
-from ounce_edge.broker.strangers import Stranger
 from ounce_edge.telemetry.health import Health
 from ounce_edge.worker.reading.news import ReadingNews
 from ounce_edge.worker.reading.partitions import Partitions
@@ -34,7 +33,6 @@ class _Told(NamedTuple):
 
     marks: Mapping[Partition, Marks]
     topic_ids: Mapping[str, str]
-    strangers: Collection[Stranger] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,31 +113,16 @@ class Supervision:
             self._silent_since_s = self._health.broker_trouble = None
             self._compare_topics(told.topic_ids)
             self._look_for_blocked(positions, told.marks)
-            if told.strangers is not None:
-                self._news.tell_strangers(told.strangers)
             await self._look_for_stuck({} if self._consumer.may_rest() else positions, told.marks)
         if self._health.trouble():  # no progress is no fault of this process then
             self._health.progressed()
+        if self._silent_since_s is None:
+            await self._look_for_strangers(positions)
 
     def _ask(self, places: Collection[Partition]) -> _Told:
         topics = self._partitions.topics
         self._view.check(next(iter(topics)))
-        return _Told(
-            self._view.marks(places),
-            self._view.topic_ids(topics),
-            self._find_strangers(places),
-        )
-
-    def _find_strangers(self, places: Collection[Partition]) -> Collection[Stranger] | None:
-        """None: not asked now, or not known."""
-        now_s, now = self._health.clock(), set(places)
-        of, due_s = self._members_due
-        if of == now and now_s < due_s:
-            return None
-        found = self._members.strangers()
-        wait_s = _MEMBERS_AGAIN_S if found is None else _MEMBERS_EVERY_S
-        self._members_due = now, now_s + wait_s
-        return found
+        return _Told(self._view.marks(places), self._view.topic_ids(topics))
 
     def _note_silence(self, why: SilentBrokerError) -> None:
         now_s = self._health.clock()
@@ -190,6 +173,18 @@ class Supervision:
             raise BrokerError(
                 f"the consumer reads nothing of {where}, and could not be restarted: {why}"
             ) from e
+
+    async def _look_for_strangers(self, places: Collection[Partition]) -> None:
+        """Last, since to ask takes a process that may take its time."""
+        now_s, now = self._health.clock(), set(places)
+        of, due_s = self._members_due
+        if of == now and now_s < due_s:
+            return
+        found = await _beside(self._members.strangers)
+        wait_s = _MEMBERS_AGAIN_S if found is None else _MEMBERS_EVERY_S
+        self._members_due = now, now_s + wait_s
+        if found is not None:
+            self._news.tell_strangers(found)
 
 
 async def _beside(ask: Callable[[], T]) -> T:
