@@ -20,7 +20,7 @@ from ounce_schemas.errors import OunceError
 
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.bounds import Bounds, DropFirst
-from ounce_edge.gateway.store_tables import TOPICS, Change, make_tables
+from ounce_edge.gateway.store_tables import SCHEMA, TOPICS, Change
 from ounce_edge.gateway.stored import Batch, Most, Stored
 
 MOST_BATCH_BYTES = 1_000_000
@@ -78,7 +78,7 @@ class Store:
         db = self._db = opened.enter_context(closing(self._connect()))
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA journal_size_limit = 67108864")
-        make_tables(db, lambda record: _decode(record).topic)
+        db.executescript(SCHEMA)
         db.execute(
             "INSERT INTO about SELECT ?, 0 WHERE NOT EXISTS (SELECT 1 FROM about)", (uuid4().hex,)
         )

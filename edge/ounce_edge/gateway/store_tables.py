@@ -1,14 +1,14 @@
 """The tables of the store, and what a transaction changes in them."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (id TEXT NOT NULL, batch INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS records (
   place INTEGER PRIMARY KEY AUTOINCREMENT, device BLOB NOT NULL, patience_ms REAL NOT NULL,
   bytes INTEGER NOT NULL, at_s REAL NOT NULL, batch INTEGER, record BLOB NOT NULL,
-  topic TEXT NOT NULL DEFAULT ''
+  topic TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS of_device ON records (device, place);
 CREATE INDEX IF NOT EXISTS of_topic ON records (topic, place);
@@ -25,26 +25,6 @@ WITH RECURSIVE known(topic) AS (
 SELECT topic FROM known WHERE topic IS NOT NULL
 """
 """Each topic once, by one look at the index for each."""
-
-
-def make_tables(db: sqlite3.Connection, topic_of: Callable[[bytes], str]) -> None:
-    """Make what is not there, also in a file of a version that did not keep topics.
-
-    Args:
-        db: the database.
-        topic_of: a record's topic.
-    """
-    columns = {row[1] for row in db.execute("PRAGMA table_info(records)")}
-    if columns and "topic" not in columns:
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("ALTER TABLE records ADD COLUMN topic TEXT NOT NULL DEFAULT ''")
-        last, few = -1, "SELECT place, record FROM records WHERE place > ? ORDER BY place LIMIT 100"
-        while rows := db.execute(few, (last,)).fetchall():  # all of them may be a gigabyte
-            topics = [(topic_of(record), place) for place, record in rows]
-            db.executemany("UPDATE records SET topic = ? WHERE place = ?", topics)
-            last = rows[-1][0]
-        db.execute("COMMIT")
-    db.executescript(SCHEMA)
 
 
 class Change:

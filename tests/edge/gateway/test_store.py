@@ -285,15 +285,13 @@ def test_only_records_of_some_topics_go_in_their_order(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_store_of_a_version_without_topics_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    store = Store(path, Bounds(10**9, 1e9))
-    store.add([record(1), record(2)])
-    store.close()
+def test_a_file_whose_tables_are_others_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
     with closing(sqlite3.connect(path)) as db:
-        db.execute("DROP INDEX of_topic")
-        db.execute("ALTER TABLE records DROP COLUMN topic")
-    assert [r.value for r in kept(path)] == [r.value for r in (record(1), record(2))]
-    store = Store(path, Bounds(10**9, 1e9))
-    assert store.topics() == ["ounce.t.requests"]
-    store.close()
+        db.execute("CREATE TABLE records (name TEXT)")
+        db.execute("INSERT INTO records VALUES ('theirs')")
+        db.commit()
+    with pytest.raises(StoreError, match=r"no column named|no such column.*choose another --store"):
+        Store(path, Bounds(10**9, 1e9))
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT name FROM records").fetchall() == [("theirs",)]
