@@ -8,7 +8,7 @@ import pytest
 from ounce_edge.broker.reading import consumer as consumption
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.turn import Turn
-from ounce_edge.recommender.pacing.poll_size import LEAST_POLL, PollSize
+from ounce_edge.recommender.pacing.poll_size import LEAST_POLL
 from ounce_edge.recommender.pacing.urgency import POLLS_AHEAD, before_reading
 from ounce_edge.worker.serving.serving import Serving
 from ounce_edge.worker.serving.sliced import POLL_SLICES
@@ -86,10 +86,6 @@ def test_a_poll_is_as_large_as_the_time_of_slices_allows(light: Pipeline) -> Non
     serving.polled(400, False, 100.0)  # so slow that a slice is over before a small poll is
     asyncio.run(serving.take(requests(*[5_000.0] * 400)))
     assert serving.room() == LEAST_POLL
-    slow = PollSize()
-    slow.learn(1000, 100.0)
-    assert slow.within(POLL_SLICES * 20.0) < PollSize().within(POLL_SLICES * 20.0)
-    assert slow.poll_ms(100) > PollSize().poll_ms(100)
 
 
 def test_a_backlog_that_is_late_is_read_in_large_polls(light: Pipeline) -> None:
@@ -99,18 +95,6 @@ def test_a_backlog_that_is_late_is_read_in_large_polls(light: Pipeline) -> None:
     assert serving.room() == 16_384 - LEAST_POLL > small
     behind(serving, requests(5_000.0, *[-1.0] * LEAST_POLL, start=LEAST_POLL), is_more=True)
     assert serving.room() < 16_384 // 2
-
-
-def test_small_polls_are_no_sign_of_more_and_teach_nothing() -> None:
-    poll_size = PollSize()
-    before = poll_size.within(10.0)
-    poll_size.polled(LEAST_POLL - 1, True)
-    poll_size.learn(LEAST_POLL - 1, 1e6)
-    assert (poll_size.is_behind, poll_size.within(10.0)) == (False, before)
-    poll_size.polled(LEAST_POLL, True)
-    assert poll_size.is_behind
-    poll_size.learn(LEAST_POLL, 1e6)
-    assert poll_size.within(10.0) == LEAST_POLL
 
 
 def test_a_poll_tells_whether_there_may_be_more() -> None:
