@@ -11,7 +11,6 @@ from ounce_edge.pipeline.turn import Turn
 from ounce_edge.recommender.pacing.poll_size import LEAST_POLL
 from ounce_edge.recommender.pacing.urgency import POLLS_AHEAD, before_reading
 from ounce_edge.worker.serving.serving import Serving
-from ounce_edge.worker.serving.sliced import POLL_SLICES
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, served
 from tests.support.edge.pipelines import GOOD, NOW_S, pipeline, prediction
