@@ -6,6 +6,7 @@ from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
+from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.pacing.slicing import (
     DEAR_SHARE,
     LATE,
@@ -79,24 +80,30 @@ def test_where_all_are_late_they_get_the_whole_slice() -> None:
         assert n_late_and_timely(slice_of([late_ms] * 50, 20.0)) == (20, 0)
 
 
-MIXED = Plans(
-    [
-        Model("light", 1, LatencyBelief([1, 100], [0.1, 1.0], [0.1, 1.0])),
-        Model("heavy", 2, LatencyBelief([1, 100], [1.0, 100.0], [1.0, 100.0])),
-    ],
-    [
-        Plan("light", [PlanStep(0)], AccuracyPrior(0.85, 0.8, 0.9, 100)),
-        Plan("heavy", [PlanStep(1)], AccuracyPrior(0.95, 0.9, 1.0, 100)),
-    ],
-).view(0.0)
+def mixed(scale: float) -> View:
+    """A light plan and a heavy one, on a machine that is so many times slower."""
+    light, heavy = [0.1 * scale, scale], [scale, 100.0 * scale]
+    return Plans(
+        [
+            Model("light", 1, LatencyBelief([1, 100], light, light)),
+            Model("heavy", 2, LatencyBelief([1, 100], heavy, heavy)),
+        ],
+        [
+            Plan("light", [PlanStep(0)], AccuracyPrior(0.85, 0.8, 0.9, 100)),
+            Plan("heavy", [PlanStep(1)], AccuracyPrior(0.95, 0.9, 1.0, 100)),
+        ],
+    ).view(0.0)
 
 
-def mixed_slice(n_light: int, n_heavy: int, slice_ms: float) -> dict[int, int]:
+MIXED = mixed(1.0)
+
+
+def mixed_slice(n_light: int, n_heavy: int, slice_ms: float, view: View = MIXED) -> dict[int, int]:
     """Messages of the slice by plan; there is time for everything."""
     left = np.full(n_light + n_heavy, 1e6)
     floors = np.array([0.5] * n_light + [0.9] * n_heavy)
-    schedule = decide(MIXED, left, floors, Fallback.MOST_ACCURATE_IN_TIME)
-    groups = first_slice(MIXED, schedule.groups, left, slice_ms).groups
+    schedule = decide(view, left, floors, Fallback.MOST_ACCURATE_IN_TIME)
+    groups = first_slice(view, schedule.groups, left, slice_ms).groups
     return {group.plan: len(group.items) for group in groups}
 
 
@@ -108,8 +115,9 @@ def test_where_much_waits_the_slice_is_long() -> None:
     assert mixed_slice(0, 4000, 20.0) == {1: 20}
 
 
-def test_a_dear_plan_gets_a_small_part_of_a_slice_beside_a_light_one() -> None:
-    light, heavy = mixed_slice(1000, 1000, 40.0).values()
+@pytest.mark.parametrize("scale", [0.1, 1.0, 10.0])
+def test_a_dear_plan_gets_a_small_part_of_a_slice_beside_a_light_one(scale: float) -> None:
+    light, heavy = mixed_slice(1000, 1000, 40.0 * scale, mixed(scale)).values()
     assert light == 1000
     assert 1 <= heavy <= round(40.0 * DEAR_SHARE)
 
