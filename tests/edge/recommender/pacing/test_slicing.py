@@ -119,7 +119,7 @@ def test_where_much_waits_the_slice_is_long() -> None:
 def test_a_dear_plan_gets_a_small_part_of_a_slice_beside_a_light_one(scale: float) -> None:
     light, heavy = mixed_slice(1000, 1000, 40.0 * scale, mixed(scale)).values()
     assert light == 1000
-    assert 1 <= heavy <= round(40.0 * DEAR_SHARE)
+    assert heavy == round(LEAST_SHARE * 40.0 * DEAR_SHARE)
 
 
 def test_a_dear_plan_gets_no_more_than_is_left_of_a_slice() -> None:
