@@ -17,7 +17,7 @@ from ounce_edge.doctor.clocks import check_clock, newest_requests, probe_clock
 from ounce_edge.doctor.finding import Finding, Verdict
 from ounce_edge.doctor.topics import Copies, Topic, check_topics, topics_of
 from ounce_edge.worker.rights import HOW_TO_GRANT, lacking_rights
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 logger = logging.getLogger(__name__)
 

@@ -34,18 +34,19 @@ from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
-from ounce_edge.worker.engine_building import EngineBuilding
-from ounce_edge.worker.kept_policy import KeptPolicy
-from ounce_edge.worker.model_sources import ModelSources
-from ounce_edge.worker.policy_following import PolicyFollowing
+from ounce_edge.worker.models.engine_building import EngineBuilding
+from ounce_edge.worker.models.reload import Reload
+from ounce_edge.worker.models.sources import ModelSources
+from ounce_edge.worker.policies.following import PolicyFollowing
+from ounce_edge.worker.policies.kept import KeptPolicy
+from ounce_edge.worker.policies.trials import Trials
 from ounce_edge.worker.reading.hooks import Reading, as_ours
 from ounce_edge.worker.reading.news import ReadingNews
 from ounce_edge.worker.reading.partitions import Partitions
 from ounce_edge.worker.reading.subscription import describe_kind, make_broker, subscribe
 from ounce_edge.worker.reading.supervision import ConsumerControl, Supervision
-from ounce_edge.worker.reload import Reload
 from ounce_edge.worker.serving.serving import Serving, Telemetry
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_edge.worker.startup import (
     load_pipelines,
     make_delivery,
@@ -54,7 +55,6 @@ from ounce_edge.worker.startup import (
     make_tracing,
     reach_kafka,
 )
-from ounce_edge.worker.trials import Trials
 
 logger = logging.getLogger(__name__)
 

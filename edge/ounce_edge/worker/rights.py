@@ -24,7 +24,7 @@ from ounce_schemas.topics import (
 )
 
 from ounce_edge.broker.reading.no_offsets import NoOffsets
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 logger = logging.getLogger(__name__)
 

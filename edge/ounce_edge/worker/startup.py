@@ -48,7 +48,7 @@ from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.telemetry.tracing import Tracing, make_choice
 from ounce_edge.worker.rights import check_rights
-from ounce_edge.worker.settings import DeliveryMode, WorkerSettings
+from ounce_edge.worker.settings.worker import DeliveryMode, WorkerSettings
 
 logger = logging.getLogger(__name__)
 
