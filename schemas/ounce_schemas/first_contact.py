@@ -12,7 +12,6 @@ from typing import Any, Protocol, TypeVar
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.kafka_connection import Properties
 
-_EMBEDDED_CLUSTER_PREFIX = "mockCluster"
 _FIRST_SLICE_S = 1.0
 """To the first look for a refusal: where one broker of several refuses, another may answer. Then it
 doubles, so that a slow answer is not lost."""
@@ -43,11 +42,6 @@ class _Client(Protocol):
 
 
 C = TypeVar("C", bound=_Client)
-
-
-def is_embedded(cluster_id: str | None) -> bool:
-    """Whether a cluster is librdkafka's mock one, which is silent where it is asked for much."""
-    return (cluster_id or "").startswith(_EMBEDDED_CLUSTER_PREFIX)
 
 
 def first_contact(

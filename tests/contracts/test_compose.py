@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 import yaml
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas import __version__
 from ounce_schemas.command import root
 

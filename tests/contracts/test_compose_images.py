@@ -10,7 +10,7 @@ from functools import cache
 
 import click
 import pytest
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas.command import root
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from ounce_edge.gateway.settings import GatewaySettings
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas.command import make_settings, root
 from ounce_services.control.settings import ControlSettings
 from pydantic import SecretStr

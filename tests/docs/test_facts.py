@@ -12,7 +12,7 @@ from ounce_edge.gateway.instruments import GatewayInstruments
 from ounce_edge.gateway.settings import GatewaySettings
 from ounce_edge.telemetry.metric_list import read_metrics
 from ounce_edge.telemetry.metrics import Metrics
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas.dead_letter import DEAD_LETTER_HEADERS
 from ounce_schemas.documents import read_policy, read_topic_maps
 from ounce_schemas.errors import Reason

@@ -20,7 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     OffsetSpec,  # re-exported, as its documentation says
 )
-from ounce_schemas.first_contact import is_embedded
+from ounce_schemas.embedded_cluster import is_embedded
 
 logger = logging.getLogger(__name__)
 

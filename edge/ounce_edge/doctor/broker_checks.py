@@ -16,8 +16,8 @@ from ounce_schemas.wording import counted
 from ounce_edge.doctor.clocks import check_clock, newest_requests, probe_clock
 from ounce_edge.doctor.finding import Finding, Verdict
 from ounce_edge.doctor.topics import Copies, Topic, check_topics, topics_of
-from ounce_edge.worker.rights import HOW_TO_GRANT, lacking_rights
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.rights import HOW_TO_GRANT, Rights
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 logger = logging.getLogger(__name__)
 
@@ -100,10 +100,11 @@ def _topic(metadata: Any, config: Mapping[str, str]) -> Topic:
 
 def _check_rights(admin: AdminClient, settings: WorkerSettings) -> Iterator[Finding]:
     try:
-        lacking, missed = lacking_rights(admin, settings)
+        rights = Rights(admin, settings)
     except (KafkaException, TimeoutError) as e:
         yield Finding("rights", Verdict.SKIPPED, f"Kafka tells nothing of them: {e}")
         return
+    lacking, missed = rights.lacking(), rights.missed
     if lacking:
         yield Finding(
             "rights", Verdict.FAILURE, f"this user may not {', '.join(lacking)}", HOW_TO_GRANT

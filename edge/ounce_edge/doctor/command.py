@@ -13,7 +13,7 @@ from ounce_edge.doctor.finding import Finding, Verdict
 from ounce_edge.doctor.machine_checks import check_machine
 from ounce_edge.doctor.model_checks import ModelChecks
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 _MARKS = {
     Verdict.OK: ("✔", "green"),

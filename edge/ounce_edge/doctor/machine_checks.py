@@ -13,7 +13,7 @@ from ounce_schemas.wording import counted
 from ounce_edge.broker.certificates import certificate_expiries
 from ounce_edge.doctor.finding import Finding, Verdict
 from ounce_edge.telemetry.trace_protocol import GRPC_PORT, TraceProtocol
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 try:
     import resource

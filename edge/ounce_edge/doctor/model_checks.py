@@ -8,7 +8,7 @@ from ounce_schemas.errors import OunceError
 from ounce_edge.doctor.finding import Finding, Verdict
 from ounce_edge.models.catalogue import Ladder, load_ladder
 from ounce_edge.models.runtimes.base import Runtime
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 
 class ModelChecks:

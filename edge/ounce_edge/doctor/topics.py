@@ -16,7 +16,7 @@ from ounce_schemas.topics import (
 from ounce_schemas.wording import counted
 
 from ounce_edge.doctor.finding import Finding, Verdict
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 _LEAST_KEPT_MS = 3_600_000
 

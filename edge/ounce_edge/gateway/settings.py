@@ -15,7 +15,7 @@ from ounce_edge.gateway.bounds import DropFirst
 from ounce_edge.gateway.forwarder import Order
 from ounce_edge.gateway.maps import TopicMap, TopicMaps, check_maps
 from ounce_edge.gateway.patterns import DEVICE, Pattern
-from ounce_edge.worker.process import Port, ProcessSettings
+from ounce_edge.worker.settings.process import Port, ProcessSettings
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 

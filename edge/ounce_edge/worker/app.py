@@ -20,7 +20,7 @@ from ounce_edge.broker.broker_view import BrokerView
 from ounce_edge.broker.certificates import certificate_expiries
 from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.broker.event_producer import EventProducer
-from ounce_edge.broker.group_members import GroupMembers
+from ounce_edge.broker.group_question import GroupQuestion
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.broker.reading.answer_search import AnswerSearch
 from ounce_edge.broker.reading.no_offsets import NoOffsets
@@ -34,18 +34,19 @@ from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
-from ounce_edge.worker.engine_building import EngineBuilding
-from ounce_edge.worker.kept_policy import KeptPolicy
-from ounce_edge.worker.model_sources import ModelSources
-from ounce_edge.worker.policy_following import PolicyFollowing
+from ounce_edge.worker.models.engine_building import EngineBuilding
+from ounce_edge.worker.models.reload import Reload
+from ounce_edge.worker.models.sources import ModelSources
+from ounce_edge.worker.policies.following import PolicyFollowing
+from ounce_edge.worker.policies.kept import KeptPolicy
+from ounce_edge.worker.policies.trials import Trials
 from ounce_edge.worker.reading.hooks import Reading, as_ours
 from ounce_edge.worker.reading.news import ReadingNews
 from ounce_edge.worker.reading.partitions import Partitions
 from ounce_edge.worker.reading.subscription import describe_kind, make_broker, subscribe
 from ounce_edge.worker.reading.supervision import ConsumerControl, Supervision
-from ounce_edge.worker.reload import Reload
 from ounce_edge.worker.serving.serving import Serving, Telemetry
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_edge.worker.startup import (
     load_pipelines,
     make_delivery,
@@ -54,7 +55,6 @@ from ounce_edge.worker.startup import (
     make_tracing,
     reach_kafka,
 )
-from ounce_edge.worker.trials import Trials
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def run_worker(settings: WorkerSettings) -> None:
         policy = Policy() if settings.policy is None else read_policy(settings.policy)
         sources = parts.enter_context(closing(ModelSources(settings)))
         runtime = make_runtime(settings, metrics)
-        partitions, lanes = reach_kafka(settings), make_lanes(settings)
+        kafka, lanes = reach_kafka(settings), make_lanes(settings)
         folders = sources.begin()
         pipelines = load_pipelines(
             settings,
@@ -98,6 +98,8 @@ def run_worker(settings: WorkerSettings) -> None:
             lambda task: load_everywhere(folders[task], task, runtime),
             watts=make_meters(runtime).watts,
         )
+        if kafka.rights is not None:
+            kafka.rights.check()
         health.models_loaded = True
         logger.info(
             "serving tasks=%s kafka=%s metrics=http://%s:%d/metrics",
@@ -112,7 +114,7 @@ def run_worker(settings: WorkerSettings) -> None:
         gc.set_threshold(200_000, 20, 100)
         if len(lanes):
             sys.setswitchinterval(_SWITCH_S)
-        worker = _Worker(settings, pipelines, lanes, partitions, metrics, health)
+        worker = _Worker(settings, pipelines, lanes, kafka.same_partitions, metrics, health)
         building = None
         if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
             building = EngineBuilding(settings.engines, settings.runtime.flavour)
@@ -194,7 +196,7 @@ class _Worker:
         self._subscriber = subscribe(broker, settings, tasks, self._partitions, reading.take)
         self._supervision = Supervision(
             view,
-            GroupMembers(kafka, settings.group),
+            GroupQuestion(kafka, settings.group),
             self._partitions,
             news,
             health,

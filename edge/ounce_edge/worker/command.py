@@ -7,7 +7,7 @@ from ounce_schemas.command import make_settings, settings_options
 
 from ounce_edge.worker.app import run_worker
 from ounce_edge.worker.process import begin_process
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 
 @click.command("worker")

@@ -1,45 +1,13 @@
-"""One process of the edge, a worker or a gateway: what each can be set, and how it begins."""
+"""How one process of the edge, a worker or a gateway, begins."""
 
 import logging
 import signal
-from typing import Annotated
-
-from ounce_schemas.kafka_connection import KafkaConnection
-from ounce_schemas.task import TaskName
-from pydantic import Field, field_validator
 
 from ounce_edge.broker.client_log import RepetitionFilter
-from ounce_edge.telemetry.log_lines import LogFormat, formatter_of
+from ounce_edge.telemetry.log_lines import formatter_of
+from ounce_edge.worker.settings.process import ProcessSettings
 
 logger = logging.getLogger(__name__)
-
-Port = Annotated[
-    int, Field(ge=0, le=65_535, description="Port of /metrics, /healthz, /readyz; 0: any")
-]
-
-
-class ProcessSettings(KafkaConnection):
-    """Settings that a worker and a gateway share."""
-
-    task: tuple[TaskName, ...] = Field(description="Task to serve; repeat for several")
-    kafka: str = Field(min_length=1, description="Bootstrap servers, HOST:PORT[,HOST:PORT...]")
-    metrics_port: Port = 9464
-    metrics_host: str = Field(default="0.0.0.0", description="Address to serve metrics on")
-    log_level: str = Field(
-        default="INFO",
-        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
-        description="DEBUG, INFO, WARNING or ERROR",
-    )
-    log_format: LogFormat = Field(
-        default=LogFormat.TEXT, description="text, or json: an object for each line"
-    )
-
-    @field_validator("task")
-    @classmethod
-    def _once_each(cls, task: tuple[str, ...]) -> tuple[str, ...]:
-        if not task:
-            raise ValueError("name at least one task")
-        return tuple(dict.fromkeys(task))
 
 
 def begin_process(settings: ProcessSettings, name: str, role: str = "worker") -> None:

@@ -21,64 +21,94 @@ from ounce_schemas.topics import (
     labels_topic,
     predictions_topic,
     requests_topic,
+    shadow_topic,
 )
 
+from ounce_edge.broker.beside import beside
+from ounce_edge.broker.group_question import GroupQuestion
 from ounce_edge.broker.reading.no_offsets import NoOffsets
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 logger = logging.getLogger(__name__)
 
-_DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
 _TIMEOUT_S = 10.0
 HOW_TO_GRANT = "grant it with kafka-acls.sh (docs/security.md, Rights)"
 _READ, _WRITE = AclOperation.READ, AclOperation.WRITE
 _Right = tuple[str, AclOperation]
 
 
-def check_rights(admin: AdminClient, settings: WorkerSettings) -> None:
-    """Ask Kafka what this user may do; what it doesn't say counts as permitted.
+class Rights:
+    """What this user may do; what Kafka doesn't say counts as permitted.
 
-    Without labels and events a worker serves all the same: for those a warning is enough.
+    Asks for the topics, and beside it for the group: that takes a process, and so its time.
 
-    Raises:
-        BrokerError: naming each right that is lacking.
+    Args:
+        admin: asks for the topics.
+        settings: of the worker.
     """
-    lacking, missed = lacking_rights(admin, settings)
-    if lacking:
-        raise BrokerError(
-            f"Kafka at {settings.kafka} does not let this user {', '.join(lacking)}: {HOW_TO_GRANT}"
+
+    def __init__(self, admin: AdminClient, settings: WorkerSettings) -> None:
+        self._settings = settings
+        kafka = {"bootstrap.servers": settings.kafka, **settings.security}
+        self._group = beside(GroupQuestion(kafka, settings.group).ask, "group")
+        needed, wanted = _needed(settings), _wanted(settings)
+        answers = admin.describe_topics(
+            TopicCollection([*{topic for topic, _ in (*needed, *wanted)}]),
+            include_authorized_operations=True,
+            request_timeout=_TIMEOUT_S,
         )
-    for right in missed:
-        logger.warning("Kafka does not let this user %s: going on without", right)
+        self.lacking_of_topics = _lacking(answers, needed)
+        """Rights that a worker can't do without, in words."""
+        self.missed = _lacking(answers, wanted)
+        """Rights without which a worker serves all the same, in words."""
+
+    def lacking(self) -> list[str]:
+        """All rights that a worker can't do without, in words. Waits for what Kafka says of the
+        group."""
+        told = self._group.result()
+        if told is None or told.may_read:
+            return self.lacking_of_topics
+        return [*self.lacking_of_topics, f"read group {self._settings.group}"]
+
+    def warn_of_missed(self) -> None:
+        """Without labels and events a worker serves all the same: a warning is enough."""
+        for right in self.missed:
+            logger.warning("Kafka does not let this user %s: going on without", right)
+
+    def check(self) -> None:
+        """Wait for what Kafka says of the group.
+
+        Raises:
+            BrokerError: naming each right that is lacking.
+        """
+        lacking = self.lacking()
+        if lacking:
+            raise BrokerError(
+                f"Kafka at {self._settings.kafka} does not let this user {', '.join(lacking)}: "
+                f"{HOW_TO_GRANT}"
+            )
 
 
-def lacking_rights(admin: AdminClient, settings: WorkerSettings) -> tuple[list[str], list[str]]:
-    """Rights that this user lacks: those that a worker can't do without, and the others."""
-    needed, wanted = list[_Right](), [(EVENTS_TOPIC, _WRITE)]
+def _needed(settings: WorkerSettings) -> list[_Right]:
+    needed = list[_Right]()
     reads_answers = NoOffsets.parse(settings.when_no_offsets).fixed == "answered"
     for task in settings.task:
         needed.append((requests_topic(task), _READ))
         for topic in (predictions_topic(task), dead_letters_topic(task)):
             needed += [(topic, _WRITE), *([(topic, _READ)] if reads_answers else ())]
-        wanted.append((labels_topic(task), _READ))
     if settings.models_store is not None:
         needed.append((MODELS_TOPIC, _READ))
+    return needed
+
+
+def _wanted(settings: WorkerSettings) -> list[_Right]:
+    wanted = [(EVENTS_TOPIC, _WRITE), *((labels_topic(task), _READ) for task in settings.task)]
     if settings.follow_policies:
         wanted += [(POLICIES_TOPIC, _READ), (CANARIES_TOPIC, _READ), (CANARIES_TOPIC, _WRITE)]
+        wanted += [(shadow_topic(task), _WRITE) for task in settings.task]
     if settings.publish_decisions:
         wanted.append((DECISIONS_TOPIC, _WRITE))
-    of_topics = admin.describe_topics(
-        TopicCollection([*{topic for topic, _ in (*needed, *wanted)}]),
-        include_authorized_operations=True,
-        request_timeout=_TIMEOUT_S,
-    )
-    of_group = admin.describe_consumer_groups(
-        [settings.group], include_authorized_operations=True, request_timeout=_TIMEOUT_S
-    )
-    lacking = _lacking(of_topics, needed)
-    if _lacking(of_group, [(settings.group, _READ)]):
-        lacking.append(f"read group {settings.group}")
-    return lacking, _lacking(of_topics, wanted)
+    return wanted
 
 
 def _lacking(answers: Mapping[str, "Future[Any]"], wanted: Iterable[_Right]) -> list[str]:
@@ -93,5 +123,6 @@ def _may(answer: "Future[Any]", operation: AclOperation) -> bool:
     try:
         permitted = answer.result(2 * _TIMEOUT_S).authorized_operations
     except KafkaException as e:  # absent, or a broker that can't tell: not a question of rights
-        return e.args[0].code() not in _DENIED
+        code: int = e.args[0].code()
+        return code != KafkaError.TOPIC_AUTHORIZATION_FAILED
     return not permitted or operation in permitted

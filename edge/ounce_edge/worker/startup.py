@@ -8,6 +8,7 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from confluent_kafka import KafkaException
@@ -47,20 +48,26 @@ from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.telemetry.tracing import Tracing, make_choice
-from ounce_edge.worker.rights import check_rights
-from ounce_edge.worker.settings import DeliveryMode, WorkerSettings
+from ounce_edge.worker.rights import Rights
+from ounce_edge.worker.settings.worker import DeliveryMode, WorkerSettings
 
 logger = logging.getLogger(__name__)
 
 _FOR_REGISTRY = ("fastavro", "google.protobuf", "grpc_tools")
 
 
-def reach_kafka(settings: WorkerSettings) -> Mapping[str, int]:
-    """Raise BrokerError unless Kafka answers and has the topics.
+@dataclass(frozen=True, slots=True)
+class ReachedKafka:
+    """What a start learns of Kafka."""
 
-    Returns:
-        Predictions topics that have as many partitions as their requests topic, and how many.
-    """
+    same_partitions: Mapping[str, int]
+    """Predictions topics that have as many partitions as their requests topic, and how many."""
+    rights: Rights | None
+    """To be checked before a record is taken; None where nobody is asked who comes."""
+
+
+def reach_kafka(settings: WorkerSettings) -> ReachedKafka:
+    """Raise BrokerError unless Kafka answers, has the topics, and lets this user use them."""
     admin, cluster = first_contact(
         AdminClient,
         {"bootstrap.servers": settings.kafka, "log_level": 0, **settings.security},
@@ -68,8 +75,11 @@ def reach_kafka(settings: WorkerSettings) -> Mapping[str, int]:
         KafkaException,
         logger.warning,
     )
-    if settings.security:
-        check_rights(admin, settings)
+    rights = Rights(admin, settings) if settings.security else None
+    if rights is not None:
+        if rights.lacking_of_topics:
+            rights.check()
+        rights.warn_of_missed()
     present = cluster.topics
     needed = [
         name(task)
@@ -84,7 +94,8 @@ def reach_kafka(settings: WorkerSettings) -> Mapping[str, int]:
         )
     pairs = [(requests_topic(task), predictions_topic(task)) for task in settings.task]
     size = {topic: len(present[topic].partitions) for pair in pairs for topic in pair}
-    return {answers: size[answers] for asked, answers in pairs if size[asked] == size[answers]}
+    same = {answers: size[answers] for asked, answers in pairs if size[asked] == size[answers]}
+    return ReachedKafka(same, rights)
 
 
 def make_lanes(settings: WorkerSettings) -> Lanes:
@@ -253,7 +264,7 @@ def make_delivery(
 
     Args:
         settings: of the worker.
-        partitions: what `reach_kafka` returned.
+        partitions: `ReachedKafka.same_partitions`.
         metrics: counts what it aborts.
 
     Raises:

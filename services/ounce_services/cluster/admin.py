@@ -11,8 +11,9 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from ounce_schemas.embedded_cluster import is_embedded
 from ounce_schemas.errors import BrokerError
-from ounce_schemas.first_contact import first_contact, is_embedded
+from ounce_schemas.first_contact import first_contact
 from ounce_schemas.topics import CONTROL_TOPICS, requests_topic
 
 CLIENT_CONFIG: dict[str, str | int | float | bool] = {"log_level": 2, "client.id": "ounce"}

@@ -9,8 +9,8 @@ from typing import Any
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from ounce_schemas.embedded_cluster import is_embedded
 from ounce_schemas.errors import OunceError
-from ounce_schemas.first_contact import is_embedded
 
 from ounce_services.cluster.admin import CLIENT_CONFIG, topic_ids
 

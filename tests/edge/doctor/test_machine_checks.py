@@ -17,7 +17,7 @@ from ounce_edge.doctor.machine_checks import (
     check_receiver,
 )
 from ounce_edge.telemetry.trace_protocol import TraceProtocol
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 DAY_S = 86_400.0
 HTTP = TraceProtocol.HTTP

@@ -5,7 +5,7 @@ from pathlib import Path
 from ounce_edge.doctor.finding import Finding
 from ounce_edge.doctor.model_checks import ModelChecks
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas.documents import MODEL_FILE
 
 from tests.support.edge.ladders import DIGITS, write_ladder

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from ounce_edge.doctor.finding import Finding, Verdict
 from ounce_edge.doctor.topics import Copies, Topic, check_topics, topics_of
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 SETTINGS = WorkerSettings(task=("digits",), kafka="k:1")
 REQUESTS, ANSWERS = "ounce.digits.requests", "ounce.digits.predictions"

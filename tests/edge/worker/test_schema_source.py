@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_edge.worker.startup import make_schemas
 from ounce_schemas.errors import OunceError
 from pydantic import ValidationError

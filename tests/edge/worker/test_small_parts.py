@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from ounce_edge.worker.app import run_worker
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas.errors import PolicyError
 
 from tests.support.edge.serving import NOWHERE

@@ -5,7 +5,7 @@ import sys
 import pytest
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.telemetry.trace_protocol import TraceProtocol
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_edge.worker.startup import make_tracing
 from ounce_schemas.errors import OunceError
 from pydantic import ValidationError

@@ -15,7 +15,7 @@ from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.wire.records import Outgoing
 from ounce_edge.worker.serving.serving import Serving, Telemetry
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas.errors import OunceError
 
 NOWHERE = "127.0.0.1:1"

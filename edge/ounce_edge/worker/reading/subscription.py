@@ -17,7 +17,7 @@ from ounce_edge.broker.reading.consumer import (
 from ounce_edge.broker.reading.consumer_hooks import ConsumerHooks
 from ounce_edge.broker.strangers import WORKER_CLIENT_ID
 from ounce_edge.worker.reading.partitions import Partitions
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 if TYPE_CHECKING:
     from faststream.confluent.helpers.config import ConfluentConfig

@@ -3,16 +3,15 @@
 import asyncio
 import logging
 import math
-import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 from ounce_schemas.errors import BrokerError, OunceError
 
+from ounce_edge.broker.beside import beside
 from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
-from ounce_edge.broker.group_members import GroupMembers
+from ounce_edge.broker.group_question import GroupQuestion
 from ounce_edge.broker.reading.watchdog import Watchdog
 from ounce_edge.telemetry.health import Health
 from ounce_edge.worker.reading.news import ReadingNews
@@ -25,7 +24,6 @@ _MEMBERS_EVERY_S = 60.0
 """Members of the group are asked for that often, and where partitions changed."""
 _MEMBERS_AGAIN_S = 15.0
 """... where nothing was told: to ask takes a process."""
-T = TypeVar("T")
 
 
 class _Told(NamedTuple):
@@ -53,7 +51,7 @@ class Supervision:
 
     Args:
         view: of the broker.
-        members: of the group.
+        group: whose members are looked at.
         partitions: what is read, and up to where.
         news: tells people.
         health: is told of trouble.
@@ -63,14 +61,14 @@ class Supervision:
     def __init__(
         self,
         view: BrokerView,
-        members: GroupMembers,
+        group: GroupQuestion,
         partitions: Partitions,
         news: ReadingNews,
         health: Health,
         consumer: ConsumerControl,
     ) -> None:
         self._view = view
-        self._members = members
+        self._group = group
         self._partitions = partitions
         self._news = news
         self._health = health
@@ -106,7 +104,7 @@ class Supervision:
         """
         positions = self._partitions.positions.known()
         try:
-            told = await _beside(lambda: self._ask(positions))
+            told = await asyncio.wrap_future(beside(lambda: self._ask(positions), "supervision"))
         except SilentBrokerError as e:
             self._note_silence(e)
         else:
@@ -180,35 +178,9 @@ class Supervision:
         of, due_s = self._members_due
         if of == now and now_s < due_s:
             return
-        found = await _beside(self._members.strangers)
+        told = await asyncio.wrap_future(beside(self._group.ask, "group"))
+        found = None if told is None else told.strangers
         wait_s = _MEMBERS_AGAIN_S if found is None else _MEMBERS_EVERY_S
         self._members_due = now, now_s + wait_s
         if found is not None:
             self._news.tell_strangers(found)
-
-
-async def _beside(ask: Callable[[], T]) -> T:
-    """What it returns, from a thread that a worker which ends does not wait for: a silent broker
-    would hold that up."""
-    loop = asyncio.get_running_loop()
-    told: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: Exception | None) -> None:
-        if told.cancelled():
-            return
-        if error is not None:
-            told.set_exception(error)
-        else:
-            told.set_result(cast("T", result))
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = ask()
-        except Exception as e:
-            error = e
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(settle, result, error)
-
-    threading.Thread(target=run, name="supervision", daemon=True).start()
-    return await told

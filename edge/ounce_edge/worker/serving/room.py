@@ -2,7 +2,7 @@
 
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.serving.tasks import Tasks
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 
 class Room:

@@ -33,7 +33,7 @@ from ounce_edge.worker.serving.sliced import Sliced
 from ounce_edge.worker.serving.tally import Tally
 from ounce_edge.worker.serving.tasks import Tasks
 from ounce_edge.worker.serving.transacted import Transacted
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from ounce_schemas.release import InService
 from ounce_edge.broker.followed_models import FollowedModels
 from ounce_edge.models.release_cache import ReleaseCache
 from ounce_edge.telemetry.events import Events
-from ounce_edge.worker.reload import Reload
+from ounce_edge.worker.models.reload import Reload
 
 logger = logging.getLogger(__name__)
 

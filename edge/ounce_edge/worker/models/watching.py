@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ounce_edge.models.folder_watch import FolderWatch
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
-from ounce_edge.worker.reload import Reload
+from ounce_edge.worker.models.reload import Reload
 
 logger = logging.getLogger(__name__)
 

@@ -18,12 +18,12 @@ from ounce_edge.models.release_cache import ReleaseCache
 from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.telemetry.events import Events
-from ounce_edge.worker.engine_building import EngineBuilding
-from ounce_edge.worker.model_following import ModelFollowing
-from ounce_edge.worker.model_watching import ModelWatching
-from ounce_edge.worker.reload import Reload
+from ounce_edge.worker.models.engine_building import EngineBuilding
+from ounce_edge.worker.models.following import ModelFollowing
+from ounce_edge.worker.models.reload import Reload
+from ounce_edge.worker.models.watching import ModelWatching
 from ounce_edge.worker.serving.serving import Serving
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 logger = logging.getLogger(__name__)
 

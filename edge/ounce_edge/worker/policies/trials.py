@@ -9,11 +9,11 @@ from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.wire.records import Headers
-from ounce_edge.worker.canary_watch import CanaryWatch
-from ounce_edge.worker.policy_following import PolicyFollowing
+from ounce_edge.worker.policies.canary_watch import CanaryWatch
+from ounce_edge.worker.policies.following import PolicyFollowing
+from ounce_edge.worker.policies.shadowing import Shadowing
 from ounce_edge.worker.serving.serving import Serving
-from ounce_edge.worker.settings import WorkerSettings
-from ounce_edge.worker.shadowing import Shadowing
+from ounce_edge.worker.settings.worker import WorkerSettings
 
 logger = logging.getLogger(__name__)
 

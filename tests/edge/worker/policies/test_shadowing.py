@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 from ounce_edge.pipeline.pipeline import Pipeline
-from ounce_edge.worker import shadowing
-from ounce_edge.worker.shadowing import MOST_COPIES, Shadowing
+from ounce_edge.worker.policies import shadowing
+from ounce_edge.worker.policies.shadowing import MOST_COPIES, Shadowing
 from ounce_schemas.canary import Shadow
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy_history import PolicyVersion

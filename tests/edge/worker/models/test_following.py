@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from ounce_edge.models.release_cache import ReleaseCache
 from ounce_edge.models.runtimes.fake import FakeModel
-from ounce_edge.worker.model_following import ModelFollowing
-from ounce_edge.worker.model_sources import ModelSources
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.models.following import ModelFollowing
+from ounce_edge.worker.models.sources import ModelSources
+from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas.errors import ArtifactError, OunceError
 from ounce_schemas.event import EventKind
 from ounce_schemas.model_store import ModelStore
 from ounce_schemas.release import InService
 
-from tests.edge.worker.test_reload import Bench
+from tests.edge.worker.models.test_reload import Bench
 from tests.support.edge.ladders import DIGITS, write_model
 from tests.support.edge.stores import in_service, put_release
 

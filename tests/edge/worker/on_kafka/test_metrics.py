@@ -10,7 +10,7 @@ from tests.support.process.prometheus import Prometheus
 from tests.support.process.worker import Device
 from tests.support.process.workers import Workers
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 ABSENT = [
     "ounce_canary_evidence",
     "ounce_certificate_expiry_timestamp_seconds",

@@ -16,8 +16,8 @@ from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
-from ounce_edge.worker.model_watching import ModelWatching
-from ounce_edge.worker.reload import Reload
+from ounce_edge.worker.models.reload import Reload
+from ounce_edge.worker.models.watching import ModelWatching
 from ounce_edge.worker.serving.serving import Serving
 from ounce_schemas.event import EventKind
 from ounce_schemas.policy import Policy

@@ -13,7 +13,7 @@ from ounce_schemas.errors import PolicyError
 from ounce_schemas.event import EventKind
 from ounce_schemas.policy_history import Change
 
-from tests.edge.worker.test_policy_following import Followed
+from tests.edge.worker.policies.test_following import Followed
 from tests.support.edge.ladders import FakeRecord
 
 DOCUMENT = "{min_accuracy: 0.5}"

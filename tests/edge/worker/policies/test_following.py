@@ -11,9 +11,9 @@ import pytest
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
-from ounce_edge.worker.canary_watch import CanaryWatch
-from ounce_edge.worker.kept_policy import KeptPolicy
-from ounce_edge.worker.policy_following import PolicyFollowing
+from ounce_edge.worker.policies.canary_watch import CanaryWatch
+from ounce_edge.worker.policies.following import PolicyFollowing
+from ounce_edge.worker.policies.kept import KeptPolicy
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_schemas.policy_history import Change, PolicyHistory, next_version

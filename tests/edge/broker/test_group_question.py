@@ -1,10 +1,10 @@
-"""Asking who is in a group, by a process of its own; on a real Kafka: `test_groups_on_kafka`."""
+"""Asking about a group, by a process of its own; on a real Kafka: `worker/on_kafka`."""
 
 import sys
 from pathlib import Path
 
 import pytest
-from ounce_edge.broker.group_members import GroupMembers
+from ounce_edge.broker.group_question import GroupAnswer, GroupQuestion
 from ounce_services.cluster.embedded import EmbeddedBroker
 
 
@@ -16,11 +16,11 @@ def test_where_the_process_that_asks_is_ended_or_says_other_things_nothing_is_kn
     program.write_text(f"#!/bin/sh\n{does}\n")
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
-    assert GroupMembers({"bootstrap.servers": "127.0.0.1:1"}, "g").strangers() is None
+    assert GroupQuestion({"bootstrap.servers": "127.0.0.1:1"}, "g").ask() is None
 
 
 def test_what_the_process_that_asks_can_not_use_tells_nothing() -> None:
-    assert GroupMembers({"no.such.property": "x"}, "g").strangers() is None
+    assert GroupQuestion({"no.such.property": "x"}, "g").ask() is None
 
 
 def test_files_of_the_folder_in_which_a_worker_runs_are_no_modules_and_the_embedded_broker_has_none(
@@ -29,5 +29,5 @@ def test_files_of_the_folder_in_which_a_worker_runs_are_no_modules_and_the_embed
     (tmp_path / "random.py").write_text("raise SystemExit('not that one')\n")
     monkeypatch.chdir(tmp_path)
     with EmbeddedBroker() as broker:
-        members = GroupMembers({"bootstrap.servers": broker.bootstrap_servers}, "g")
-        assert members.strangers() == []
+        question = GroupQuestion({"bootstrap.servers": broker.bootstrap_servers}, "g")
+        assert question.ask() == GroupAnswer([], may_read=True)

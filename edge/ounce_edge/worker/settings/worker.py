@@ -10,9 +10,9 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from ounce_edge.broker.reading.no_offsets import NoOffsets
-from ounce_edge.worker.gpu_settings import GpuSettings
-from ounce_edge.worker.registry_settings import RegistrySettings
-from ounce_edge.worker.telemetry_settings import TelemetrySettings
+from ounce_edge.worker.settings.gpu import GpuSettings
+from ounce_edge.worker.settings.registry import RegistrySettings
+from ounce_edge.worker.settings.telemetry import TelemetrySettings
 
 
 class DeliveryMode(StrEnum):

@@ -12,8 +12,8 @@ from ounce_schemas.topics import POLICIES_TOPIC
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.wire.records import Record
-from ounce_edge.worker.canary_watch import CanaryWatch
-from ounce_edge.worker.kept_policy import KeptPolicy
+from ounce_edge.worker.policies.canary_watch import CanaryWatch
+from ounce_edge.worker.policies.kept import KeptPolicy
 from ounce_edge.worker.serving.serving import Serving
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.worker.app import run_worker
-from ounce_edge.worker.model_sources import ModelSources
-from ounce_edge.worker.settings import WorkerSettings
+from ounce_edge.worker.models.sources import ModelSources
+from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas.errors import ArtifactError, OunceError
 
 

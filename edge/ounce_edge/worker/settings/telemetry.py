@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ounce_edge.telemetry.tenant_counts import FIRST_SEEN, MOST_NAMED
 from ounce_edge.telemetry.trace_protocol import TraceProtocol
-from ounce_edge.worker.process import ProcessSettings
+from ounce_edge.worker.settings.process import ProcessSettings
 
 
 class TelemetrySettings(ProcessSettings):

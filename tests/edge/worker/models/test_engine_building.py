@@ -13,13 +13,13 @@ from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
-from ounce_edge.worker.engine_building import EngineBuilding
-from ounce_edge.worker.model_watching import ModelWatching
-from ounce_edge.worker.reload import Reload
+from ounce_edge.worker.models.engine_building import EngineBuilding
+from ounce_edge.worker.models.reload import Reload
+from ounce_edge.worker.models.watching import ModelWatching
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.event import EventKind
 
-from tests.edge.worker.test_model_following import Fleet
+from tests.edge.worker.models.test_following import Fleet
 from tests.support.edge.ladders import DIGITS, ladder, served, write_model
 from tests.support.process.wait import is_running, wait_until
 from tests.support.tensorrt.rtx import rtx_or_skip
@@ -45,7 +45,7 @@ KILLED = """
 import logging, os, signal, sys
 from pathlib import Path
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
-from ounce_edge.worker.engine_building import _OUNCE, EngineBuilding
+from ounce_edge.worker.models.engine_building import _OUNCE, EngineBuilding
 from tests.support.edge.ladders import DIGITS, ladder, served
 
 class Killer(logging.Handler):
@@ -53,7 +53,7 @@ class Killer(logging.Handler):
         print(record.args[0], flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 
-log = logging.getLogger("ounce_edge.worker.engine_building")
+log = logging.getLogger("ounce_edge.worker.models.engine_building")
 log.addHandler(Killer())
 log.setLevel(logging.INFO)
 command = ("sh", "-c", 'echo $$; exec "$0" "$@"', *_OUNCE)

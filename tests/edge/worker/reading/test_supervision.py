@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from ounce_edge.broker.broker_view import Marks, SilentBrokerError
+from ounce_edge.broker.group_question import GroupAnswer
 from ounce_edge.broker.reading.positions import Positions
 from ounce_edge.broker.reading.watchdog import BLOCKED_AFTER_S, STUCK_AFTER_S
 from ounce_edge.broker.strangers import Stranger
@@ -42,7 +43,7 @@ class FakeView:
         return dict.fromkeys(places, self.mark)
 
 
-class FakeMembers:
+class FakeGroup:
     """A group that has them."""
 
     def __init__(self) -> None:
@@ -50,10 +51,10 @@ class FakeMembers:
         self.n_asked = 0
         self.before_told: Callable[[], None] = lambda: None
 
-    def strangers(self) -> Collection[Stranger] | None:
+    def ask(self) -> GroupAnswer:
         self.n_asked += 1
         self.before_told()
-        return self.others
+        return GroupAnswer(self.others, may_read=True)
 
 
 class FakePartitions:
@@ -79,7 +80,7 @@ class Stage:
     def __init__(self, restart: Callable[[], Awaitable[None]] | None = None) -> None:
         self.now_s = 1000.0
         self.view = FakeView()
-        self.members = FakeMembers()
+        self.members = FakeGroup()
         self.partitions = FakePartitions()
         self.health = Health(lambda: self.now_s, models_loaded=True, partitions=1)
         self.metrics = Metrics()
