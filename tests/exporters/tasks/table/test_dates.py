@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from ounce_exporters.tasks.table.dates import in_order, is_dates, read_dates
+from ounce_exporters.tasks.table.columns import choose_columns
+from ounce_exporters.tasks.table.dates import epoch_unit, in_order, is_dates, read_dates
+from ounce_exporters.tasks.table.repeats import find_order
 from ounce_schemas.errors import DataError
 
 
@@ -76,3 +78,34 @@ def test_rows_are_put_in_order_by_dates_or_numbers() -> None:
     assert in_order(column("02/01/2026", "01/02/2026"), "%m/%d/%Y").tolist() == [1, 0]
     with pytest.raises(DataError, match="--time 'at': 1 cell is empty, or no date or number"):
         in_order(column("1", "2", "soon"))
+
+
+def test_times_of_several_zones_are_told() -> None:
+    times = column("2026-03-01T08:15:00Z", "2026-03-01T17:15:00+01:00")
+    assert choose_columns(times.to_frame(), None).notices[0] == (
+        "column 'at' has times of different zones (+00:00, +01:00): an hour is the one that the "
+        "cell shows"
+    )
+    one = column("2026-03-01T08:15:00Z", "2026-03-01T17:15:00Z")
+    assert not any("zones" in line for line in choose_columns(one.to_frame(), None).notices)
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "step", "unit"),
+    [
+        ("at", 1.76e9, 60, "seconds"),
+        ("event_ts", 1.76e12, -60_000, "milliseconds"),
+        ("x", 1.76e15, 6e7, "microseconds"),
+        ("Timestamp", 1.76e18, 6e10, "nanoseconds"),
+        ("bytes", 1.76e9, -60, None),
+        ("at", 1.76e7, 60, None),
+    ],
+)
+def test_counts_since_1970_are_told(name: str, first: float, step: float, unit: str | None) -> None:
+    numbers = first + step * np.arange(40)
+    assert epoch_unit(name, numbers) == unit
+    frame = pd.DataFrame({name: [f"{n:.0f}" for n in numbers], "y": ["a", "b"] * 20})
+    told = [line for line in choose_columns(frame, "y").notices if "since 1970" in line]
+    assert len(told) == (unit is not None)
+    order = find_order(frame, "y")
+    assert (order is not None) == (unit is not None and step > 0)

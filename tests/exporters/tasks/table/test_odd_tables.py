@@ -201,3 +201,57 @@ def test_a_blank_may_stand_between_thousands(blank: str) -> None:
     assert said(columns.notices, "blank") == (
         "a blank or an apostrophe stands between thousands of the numbers 'v'"
     )
+
+
+@pytest.mark.parametrize(
+    ("above", "names", "line"),
+    [
+        ([",,,,state"], ["column 1", "column 2", "column 3", "column 4", "state"], 1),
+        (["Site,,Sensor,,Outcome", "site,hall,kind,part,state"], None, 2),
+        (["Report,,,,", "site,hall,kind,part,state"], None, 2),
+    ],
+)
+def test_the_header_is_the_line_that_names_the_target(
+    tmp_path: Path, above: list[str], names: list[str] | None, line: int
+) -> None:
+    rows = [f"north,h{i % 3},k{i % 4},{i / 8},{'ab'[i % 2]}" for i in range(40)]
+    path = tmp_path / "sheet.csv"
+    path.write_text("\n".join([*above, *rows]))
+    table = read_table(path, Writing(), "state")
+    assert table.notices[0].endswith(f"header in line {line}")
+    assert list(table.frame) == (names or ["site", "hall", "kind", "part", "state"])
+    assert len(table.frame) == 40
+
+
+def test_a_value_that_is_given_as_target_makes_no_header_of_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.csv"
+    path.write_text("temp,state\n" + "".join(f"{i},{('ok', 'bad')[i % 2]}\n" for i in range(40)))
+    assert list(read_table(path, Writing(), "ok").frame) == ["temp", "state"]
+
+
+def test_fewer_names_than_values_are_told_though_the_header_looks_like_a_title(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "sheet.csv"
+    path.write_text("temp,load,state\n" + "".join(f"2,{i},5,{i},a\n" for i in range(40)))
+    with pytest.raises(DataError, match="line 1, the header, has 3 names, and line 2 has 5 values"):
+        read_table(path, Writing(), "state")
+
+
+@pytest.mark.parametrize(
+    ("magic", "what"),
+    [
+        (b"PAR1\x15\x04", " but a Parquet file: name it .parquet"),
+        (
+            b"PK\x03\x04\x00",
+            r" but a spreadsheet \(.xlsx, .ods\): save the sheet as",
+        ),
+        (b"\xd0\xcf\x11\xe0\x00", r" but a spreadsheet \(.xls\)"),
+        (b"\x7fELF\x00", ": it holds bytes that no text has"),
+    ],
+)
+def test_other_files_that_are_called_csv_are_named(tmp_path: Path, magic: bytes, what: str) -> None:
+    path = tmp_path / "sheet.csv"
+    path.write_bytes(magic * 30)
+    with pytest.raises(DataError, match=f"not a text file{what}"):
+        read_table(path, Writing(), "state")
