@@ -23,11 +23,11 @@ from ounce_edge.models.runtimes.tensorrt.building import build_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt, find_tensorrt
 from ounce_exporters.export.gpu_suitability import why_not_on_gpu
 from ounce_exporters.export.graphs import UNCALIBRATED
-from ounce_exporters.ladder import export_model
+from ounce_exporters.ladder.building import export_model
+from ounce_exporters.ladder.recipe import FittedModel, Inputs, Recipe, TaskData
 from ounce_exporters.lighter.forms import Form, NotWorthwhileError, UnsuitedError
 from ounce_exporters.lighter.recipes import with_lighter
 from ounce_exporters.own.backbone import cut
-from ounce_exporters.recipe import FittedModel, Inputs, Recipe, TaskData
 from ounce_exporters.tasks import registry
 from ounce_exporters.tasks.table.recipes import families
 from ounce_exporters.training.crossfit import train

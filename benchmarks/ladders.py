@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 from ounce_exporters.cascades.planning import PlannedLadder
-from ounce_exporters.reporting import ms_per_item
+from ounce_exporters.progress.console import ms_per_item
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import CARD_FILE, PLANS_FILE, read_card, read_plans
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_exporters.recipe import Split, TaskData
+from ounce_exporters.ladder.recipe import Split, TaskData
 from ounce_schemas.cells import Cell as ReadCell
 from ounce_schemas.task import ANOMALY, NO_CLUSTER, NORMAL, TaskSpec, TensorSpec
 

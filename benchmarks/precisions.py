@@ -14,10 +14,10 @@ import numpy as np
 import onnx
 from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.lighter.forms import CALIBRATION_ITEMS, Form, NotWorthwhileError, convert
 from ounce_exporters.lighter.race import race
 from ounce_exporters.lighter.recipes import MOST_OF_TIME
-from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks import registry
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import CARD_FILE, MODEL_FILE, read_card

@@ -16,7 +16,7 @@ from ounce_exporters.advisor.advising import Advised, Asked, advise, count_judgi
 from ounce_exporters.advisor.candidates import candidates_of
 from ounce_exporters.advisor.deciding import Candidate
 from ounce_exporters.advisor.exporting import measure
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.recipe import TaskData
 from ounce_schemas.advice import Limits
 from ounce_schemas.errors import OunceError
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from ounce_exporters.recipe import Split, TaskData
+from ounce_exporters.ladder.recipe import Split, TaskData
 from ounce_exporters.training.classical import as_matrix
 
 from benchmarks.advisor.case import Limit, Peered

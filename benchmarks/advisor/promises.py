@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from ounce_edge.models.measurement import measure_latency
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.advisor.command import command as advise
-from ounce_exporters.command import command as train
 from ounce_exporters.evaluation.figures import accepted
+from ounce_exporters.train_command.command import command as train
 from ounce_schemas.advice import Advice, Plan
 from ounce_schemas.documents import CARD_FILE, MODEL_FILE, read_advice, read_card
 from ounce_schemas.errors import OunceError

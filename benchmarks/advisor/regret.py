@@ -21,7 +21,7 @@ from ounce_exporters.advisor.advising import Advised, Asked, advise
 from ounce_exporters.advisor.candidates import decide_among
 from ounce_exporters.advisor.exporting import measure
 from ounce_exporters.evaluation.figures import accepted
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.task import load
 from ounce_schemas.advice import Advice, Limits, Plan

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 from ounce_exporters.export.p_values import fit_p_values
-from ounce_exporters.recipe import Split, TaskData
+from ounce_exporters.ladder.recipe import Split, TaskData
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.tasks.table.recipes import recipes

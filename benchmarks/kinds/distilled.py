@@ -12,13 +12,13 @@ import click
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from ounce_exporters.distillation import fit_taught
 from ounce_exporters.evaluation.figures import accepted
-from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.ladder.recipe import Recipe, TaskData
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
 from ounce_exporters.training.crossfit import select, taught_by
+from ounce_exporters.training.distillation import fit_taught
 from sklearn import datasets
 
 from benchmarks.results import Cell, Table, publish_option, report, text

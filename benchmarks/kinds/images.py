@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.tasks.table.options import TableOptions, Writing
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load

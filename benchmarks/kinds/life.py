@@ -8,7 +8,7 @@ import click
 import numpy as np
 import pandas as pd
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_exporters.recipe import FittedModel, Split, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Split, TaskData
 from ounce_exporters.tasks.sequence.sequences import SEQUENCE_INPUT
 from ounce_exporters.tasks.sequence.windows import cut_windows
 from ounce_exporters.tasks.table.options import TableOptions, Writing

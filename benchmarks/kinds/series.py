@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from ounce_exporters.recipe import Split
+from ounce_exporters.ladder.recipe import Split
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load

@@ -13,9 +13,9 @@ import click
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from ounce_exporters.ladder.recipe import FittedModel, TaskData
 from ounce_exporters.own.backbone import read_backbone
 from ounce_exporters.own.feeding import read_range
-from ounce_exporters.recipe import FittedModel, TaskData
 from ounce_exporters.tasks.bearing import task as bearing
 from ounce_exporters.tasks.bearing.augmentation import roll
 from ounce_exporters.tasks.bearing.networks import Cnn1d

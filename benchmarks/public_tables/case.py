@@ -12,13 +12,13 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.cascades.evidence import answer, gather
-from ounce_exporters.command import command
 from ounce_exporters.evaluation.figures import accepted
 from ounce_exporters.export.answers import read_answers
-from ounce_exporters.ladder import IncompleteLadderError
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.building import IncompleteLadderError
+from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.task import load
+from ounce_exporters.train_command.command import command
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import CARD_FILE, MODEL_FILE, PLANS_FILE, read_card, read_plans
 from ounce_schemas.errors import OunceError

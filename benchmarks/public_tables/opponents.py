@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_exporters.recipe import Inputs, TaskData
+from ounce_exporters.ladder.recipe import Inputs, TaskData
 from ounce_schemas.task import TaskSpec
 from skl2onnx import convert_sklearn
 from skl2onnx.common import tree_ensemble

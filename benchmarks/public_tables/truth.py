@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 from click.testing import CliRunner
 from numpy.typing import NDArray
-from ounce_exporters.command import command as train
-from ounce_exporters.recipe import Split
+from ounce_exporters.ladder.recipe import Split
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.task import load
 from ounce_exporters.tasks.table.tensors import NUMERIC_INPUT
+from ounce_exporters.train_command.command import command as train
 from sklearn.datasets import make_classification, make_friedman1
 
 from benchmarks import results

@@ -36,13 +36,13 @@ from ounce_schemas.task import TaskSpec
 
 from ounce_exporters.cascades.planning import plan_ladder
 from ounce_exporters.export.artifacts import new_ladder, read_cards
-from ounce_exporters.ladder import build_ladder
+from ounce_exporters.ladder.building import build_ladder
 from ounce_exporters.own.joining import from_file, join, model_name
 from ounce_exporters.own.ladders import find_ladder
 from ounce_exporters.own.splits import Rows
 from ounce_exporters.own.wrapping import Foreign, Outputs
+from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.report.page import write_report
-from ounce_exporters.reporters import Reporters
 from ounce_exporters.tasks.table.options import TableOptions
 
 __all__ = [

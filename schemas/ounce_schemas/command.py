@@ -15,7 +15,11 @@ from ounce_schemas.refusals import describe
 
 # name: (module with a click command named `command`, extra that installs it, one-line help)
 COMMANDS = {
-    "train": ("ounce_exporters.command", "exporters", "Train and export a task's ladder."),
+    "train": (
+        "ounce_exporters.train_command.command",
+        "exporters",
+        "Train and export a task's ladder.",
+    ),
     "advise": (
         "ounce_exporters.advisor.command",
         "exporters",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.export.graphs import IR_VERSION, OPSET, UNCALIBRATED
-from ounce_exporters.recipe import Inputs
+from ounce_exporters.ladder.recipe import Inputs
 
 N_PIXELS, N_CLASSES, CHANNELS = 64, 10, 8
 

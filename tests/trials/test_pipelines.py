@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
-from ounce_exporters.recipe import FittedModel, Inputs
+from ounce_exporters.ladder.recipe import FittedModel, Inputs
 
 from trials.pipelines import comparison
 from trials.pipelines.__main__ import main

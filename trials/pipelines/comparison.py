@@ -13,7 +13,7 @@ from ounce_exporters.evaluation.judgement import learned_prior
 from ounce_exporters.export.calibration import fit_calibrator
 from ounce_exporters.export.graphs import check_signature
 from ounce_exporters.export.parity import EXACT, check_parity
-from ounce_exporters.recipe import FittedModel, Inputs, Recipe, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Inputs, Recipe, TaskData
 from ounce_schemas.errors import OunceError
 from ounce_schemas.task import TaskSpec
 

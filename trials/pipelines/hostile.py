@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from ounce_exporters.recipe import Inputs
+from ounce_exporters.ladder.recipe import Inputs
 from ounce_schemas.task import TensorSpec
 
 _NUMBERS = (

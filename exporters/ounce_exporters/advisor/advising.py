@@ -45,7 +45,7 @@ from ounce_exporters.advisor.stopping import stop_rule
 from ounce_exporters.advisor.timed_reasons import timed_reasons
 from ounce_exporters.advisor.work import fit_work_s
 from ounce_exporters.evaluation.groups import group_figures
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.tasks.table.recipes import LIGHT, families
 from ounce_exporters.tasks.table.workload import bound_work
 

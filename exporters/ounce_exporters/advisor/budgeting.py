@@ -10,7 +10,7 @@ from ounce_schemas.wording import counted
 
 from ounce_exporters.advisor.looking import structure_of
 from ounce_exporters.advisor.work import fit_work_s
-from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.ladder.recipe import Recipe, TaskData
 from ounce_exporters.training.crossfit import NEVER_HELD_OUT, select, taught_by
 
 _SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)

@@ -14,7 +14,7 @@ from ounce_exporters.advisor.exporting import Exported
 from ounce_exporters.advisor.race import Raced
 from ounce_exporters.evaluation.figures import accepted, estimate_accuracy
 from ounce_exporters.evaluation.promises import estimate
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.recipe import TaskData
 
 INTERPRETABLE = (
     "logistic-regression",

@@ -11,7 +11,7 @@ from ounce_schemas.wording import counted
 
 from ounce_exporters.advisor.observing import next_training, observe
 from ounce_exporters.advisor.settings import ADVISE_OPTIONS, AdviseSettings
-from ounce_exporters.data_checks import check_data, check_files
+from ounce_exporters.tasks.table.data_checks import check_data, check_files
 
 
 @click.command(name="advise", cls=grouped_command(ADVISE_OPTIONS))

@@ -20,7 +20,7 @@ from ounce_exporters.evaluation.judgement import learned_prior
 from ounce_exporters.export.calibration import Fitted, fit_calibrator, validation_answers
 from ounce_exporters.export.costs import count_cost
 from ounce_exporters.export.served_graph import served_graph
-from ounce_exporters.recipe import Recipe, Split, TaskData
+from ounce_exporters.ladder.recipe import Recipe, Split, TaskData
 from ounce_exporters.training.crossfit import sample
 
 _SAMPLE_ITEMS = 256

@@ -9,7 +9,7 @@ from ounce_schemas.advice import Look
 from ounce_schemas.task import TaskSpec
 from scipy import stats  # type: ignore[import-untyped]
 
-from ounce_exporters.recipe import Split, TaskData
+from ounce_exporters.ladder.recipe import Split, TaskData
 from ounce_exporters.training.classical import as_matrix
 
 _SKEWED = 2.0

@@ -14,7 +14,7 @@ from ounce_exporters.advisor.exporting import Exported
 from ounce_exporters.advisor.page_plots import costs, costs_caption, curves, curves_caption
 from ounce_exporters.advisor.structure import items_of, say_shape
 from ounce_exporters.advisor.summary import say_data, verdict_lines
-from ounce_exporters.recipe import Split, TaskData
+from ounce_exporters.ladder.recipe import Split, TaskData
 from ounce_exporters.report import plots
 from ounce_exporters.report.importance import find_importances
 from ounce_exporters.report.style import STYLE

@@ -11,7 +11,7 @@ from ounce_schemas.advice import CurvePoint
 from ounce_exporters.advisor.budgeting import RacePlan
 from ounce_exporters.advisor.work import fit_work_s
 from ounce_exporters.evaluation.judgement import score_by
-from ounce_exporters.recipe import FittedModel, Recipe, Split, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Recipe, Split, TaskData
 from ounce_exporters.tasks.folds import divide
 from ounce_exporters.training.crossfit import select
 

@@ -1,11 +1,12 @@
 """Options of `ounce advise`."""
 
 from pathlib import Path
+from typing import Any
 
 from ounce_schemas.advice import Limits
 from pydantic import Field
 
-from ounce_exporters.train_settings import TABLE_OPTIONS, TableSettings
+from ounce_exporters.tasks.table.settings import TABLE_OPTIONS, TableSettings
 
 ADVISE_OPTIONS = {
     **{heading: names for heading, names in TABLE_OPTIONS.items() if heading != "Its models"},
@@ -72,3 +73,9 @@ class AdviseSettings(TableSettings):
             min_accuracy=self.min_accuracy,
             interpretable=self.interpretable,
         )
+
+
+def options_of(settings: TableSettings) -> dict[str, Any]:
+    """Options of the table that differ from their defaults, as advice holds them."""
+    names = set(TableSettings.model_fields) - {"models"}
+    return settings.model_dump(mode="json", include=names, exclude_defaults=True)

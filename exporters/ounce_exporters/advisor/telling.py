@@ -8,16 +8,15 @@ from ounce_schemas.errors import ArtifactError
 from ounce_schemas.wording import shell_word
 from rich.console import Console
 
-from ounce_exporters.advisor.advised import options_of
 from ounce_exporters.advisor.advising import Asked, advise, check_rows
 from ounce_exporters.advisor.page import render
-from ounce_exporters.advisor.settings import AdviseSettings
+from ounce_exporters.advisor.settings import AdviseSettings, options_of
 from ounce_exporters.advisor.summary import arms_table, lines
 from ounce_exporters.export.artifacts import write_file
-from ounce_exporters.heartbeat import EVERY_S
-from ounce_exporters.reading_reporter import ReadingReporter
-from ounce_exporters.recipe import TaskData
-from ounce_exporters.reporting import say, wide_console
+from ounce_exporters.ladder.recipe import TaskData
+from ounce_exporters.progress.console import say, wide_console
+from ounce_exporters.progress.heartbeat import EVERY_S
+from ounce_exporters.progress.reading_reporter import ReadingReporter
 from ounce_exporters.tasks.table.task import load, task_name
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ounce_schemas.task import TaskSpec
 
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.tasks.table.workload import row_work_us
 
 _FIT_S = 0.03

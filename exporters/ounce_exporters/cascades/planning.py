@@ -22,7 +22,7 @@ from ounce_exporters.cascades.search import find_cascades, stratified_folds
 from ounce_exporters.export.answers import read_answers
 from ounce_exporters.export.artifacts import write_plans
 from ounce_exporters.export.weighing import most_false_alarms
-from ounce_exporters.recipe import Progress, Split, TaskData
+from ounce_exporters.ladder.recipe import Progress, Split, TaskData
 
 
 class Reporter(Protocol):

@@ -28,7 +28,7 @@ from sklearn.isotonic import isotonic_regression
 from ounce_exporters.cascades.cost import BATCH_SIZES, expected_ms
 from ounce_exporters.cascades.counting import count
 from ounce_exporters.cascades.evidence import Evidence, lower_bound
-from ounce_exporters.recipe import Progress
+from ounce_exporters.ladder.recipe import Progress
 
 FOLDS = 5
 STEPS = (2, 3)

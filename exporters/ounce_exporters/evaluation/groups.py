@@ -11,7 +11,7 @@ from ounce_schemas.task import TaskSpec
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.evaluation.figures import accepted, wilson_interval
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.recipe import TaskData
 
 LEAST_ITEMS = 30
 """A group of fewer would show chance: its interval is wider than most differences."""

@@ -19,7 +19,7 @@ from ounce_exporters.evaluation.figures import (
 from ounce_exporters.evaluation.groups import group_figures
 from ounce_exporters.evaluation.promises import false_alarms
 from ounce_exporters.export.calibration import Temperature, fit_calibrator, validation_answers
-from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.ladder.recipe import Recipe, TaskData
 
 Score = Callable[[NDArray[np.float32], NDArray[Any]], float]
 """From outputs, array of shape (n_items, output size), and targets to the task's measure."""

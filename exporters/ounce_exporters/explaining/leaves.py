@@ -16,7 +16,7 @@ from ounce_exporters.explaining.byte_contributions import check_bytes, of_bytes
 from ounce_exporters.explaining.owners import feature_owners
 from ounce_exporters.explaining.parts import Part, places_of
 from ounce_exporters.explaining.tape import Tape, evaluate
-from ounce_exporters.recipe import Inputs
+from ounce_exporters.ladder.recipe import Inputs
 
 _ELEMENTWISE = ("Cast", "IsNaN", "Not", "Where", "Identity", "LayerNormalization")
 """Read an input element by element. Of a window that is first brought to a mean of 0 and a spread

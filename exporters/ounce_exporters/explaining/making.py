@@ -37,7 +37,7 @@ from ounce_exporters.explaining.scores import ScoreMap, probability_map, score_m
 from ounce_exporters.explaining.terms import HasTerms
 from ounce_exporters.export.calibration import Fitted
 from ounce_exporters.export.graphs import UNCALIBRATED
-from ounce_exporters.recipe import FittedModel, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, TaskData
 
 LARGEST_ERROR = 1e-5
 """By which base and contributions may miss the score, over the greater of 1 and the score."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.task import TaskSpec, TensorSpec
 
-from ounce_exporters.recipe import Inputs, TaskData
+from ounce_exporters.ladder.recipe import Inputs, TaskData
 
 _ROWS = 10_000
 Reference = dict[str, NDArray[Any]]

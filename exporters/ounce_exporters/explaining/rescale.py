@@ -22,7 +22,7 @@ from ounce_exporters.explaining.reference import Reference
 from ounce_exporters.explaining.scores import ScoreMap
 from ounce_exporters.explaining.tape import Tape, make_tape
 from ounce_exporters.export.graphs import UNCALIBRATED
-from ounce_exporters.recipe import Inputs
+from ounce_exporters.ladder.recipe import Inputs
 
 _INSIDE = "model/"
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ounce_exporters.explaining.owners import Transform
 from ounce_exporters.export.trees import Ensemble
-from ounce_exporters.recipe import Inputs
+from ounce_exporters.ladder.recipe import Inputs
 
 
 @dataclass(frozen=True)

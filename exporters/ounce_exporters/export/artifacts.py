@@ -29,9 +29,9 @@ from ounce_schemas.errors import ArtifactError, DataError
 from ounce_schemas.plans import LadderPlans
 from ounce_schemas.task import TaskSpec
 
-from ounce_exporters.example import EXAMPLE_FILE, example_request
+from ounce_exporters.export.example import EXAMPLE_FILE, example_request
 from ounce_exporters.export.replacement import UNFINISHED, fresh_folder
-from ounce_exporters.recipe import Split, TaskData
+from ounce_exporters.ladder.recipe import Split, TaskData
 
 REPORT_FILE = "report.html"
 """Beside `task.json`: the ladder on one page."""

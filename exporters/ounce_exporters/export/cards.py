@@ -11,7 +11,6 @@ from ounce_schemas.documents import CARD_FILE
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.wording import figure
 
-from ounce_exporters.example import EXAMPLE_FILE, ExampleRequest
 from ounce_exporters.export.card_words import (
     calibration_text,
     explanation_text,
@@ -20,6 +19,7 @@ from ounce_exporters.export.card_words import (
     tensor_line,
 )
 from ounce_exporters.export.cell_rules import cell_rows
+from ounce_exporters.export.example import EXAMPLE_FILE, ExampleRequest
 from ounce_exporters.export.provenance import backbone_lines
 
 PAGE_FILE = "README.md"

@@ -31,7 +31,7 @@ from ounce_schemas.errors import OunceError
 
 from ounce_exporters.export.graphs import normalize
 from ounce_exporters.export.standard import ML, NoStandardFormError, standardize
-from ounce_exporters.recipe import Inputs
+from ounce_exporters.ladder.recipe import Inputs
 
 CALIBRATION_ITEMS = 512
 """Training items whose values set the ranges of INT8."""

@@ -15,9 +15,9 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
 from ounce_exporters.export.standard import standardize_where_known
+from ounce_exporters.ladder.recipe import FittedModel, Progress, Recipe, Split, TaskData
 from ounce_exporters.lighter.forms import WORDS, Form, NotWorthwhileError, convert
 from ounce_exporters.lighter.race import race
-from ounce_exporters.recipe import FittedModel, Progress, Recipe, Split, TaskData
 
 MOST_OF_TIME = 0.9
 """A lighter form is kept where a call of some size takes at most this share of the original's."""

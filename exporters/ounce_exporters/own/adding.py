@@ -3,14 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+from ounce_exporters.evaluation.group_table import groups_table
 from ounce_exporters.export.artifacts import read_cards
-from ounce_exporters.group_table import groups_table
 from ounce_exporters.own.add_settings import AddSettings
 from ounce_exporters.own.joining import from_file, join, model_name
 from ounce_exporters.own.ladders import find_ladder
 from ounce_exporters.own.splits import Rows
 from ounce_exporters.own.wrapping import Outputs
-from ounce_exporters.reporting import ladder_table, plans_table, say, wide_console
+from ounce_exporters.progress.console import ladder_table, plans_table, say, wide_console
 
 
 def add(file: Path, settings: AddSettings) -> None:

@@ -13,8 +13,8 @@ from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.wording import counted
 
+from ounce_exporters.ladder.recipe import Inputs
 from ounce_exporters.own.answers import Port
-from ounce_exporters.recipe import Inputs
 
 _KINDS: dict[str, tuple[Any, int]] = {
     "tensor(float)": (np.float32, TensorProto.FLOAT),

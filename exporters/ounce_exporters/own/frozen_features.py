@@ -12,12 +12,12 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.wording import counted
 
 from ounce_exporters.export.graphs import declare, normalize
+from ounce_exporters.ladder.recipe import Inputs, Split, TaskData
 from ounce_exporters.own.answers import Port, Session
 from ounce_exporters.own.backbone import Backbone
 from ounce_exporters.own.feeding import ELEMENTS, Feeding, Range, feed_image, feed_sequence
 from ounce_exporters.own.feeds import find_feeds
 from ounce_exporters.own.onnx_file import count_numbers
-from ounce_exporters.recipe import Inputs, Split, TaskData
 from ounce_exporters.training.crossfit import select
 
 FEATURES = "features"

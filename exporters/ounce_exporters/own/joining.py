@@ -11,12 +11,12 @@ from ounce_schemas.topics import NAME_RULE, TASK_NAME_PATTERN
 
 from ounce_exporters.cascades.planning import PlannedLadder, plan_ladder
 from ounce_exporters.export.artifacts import new_ladder
-from ounce_exporters.ladder import export_model
+from ounce_exporters.ladder.building import export_model
+from ounce_exporters.ladder.recipe import Progress, Recipe
 from ounce_exporters.own.judging import judge_again
 from ounce_exporters.own.onnx_file import read_onnx
 from ounce_exporters.own.splits import Judges
 from ounce_exporters.own.wrapping import Foreign, Outputs, wrap
-from ounce_exporters.recipe import Progress, Recipe
 from ounce_exporters.report.page import write_report
 from ounce_exporters.training.crossfit import Trained
 

@@ -19,12 +19,12 @@ from sklearn.model_selection import train_test_split
 from ounce_exporters.evaluation.figures import expected_calibration_error
 from ounce_exporters.evaluation.groups import group_names
 from ounce_exporters.evaluation.judgement import judge
-from ounce_exporters.example import example_request
 from ounce_exporters.export.answers import write_answers
 from ounce_exporters.export.cards import write_card
+from ounce_exporters.export.example import example_request
 from ounce_exporters.export.weighing import unweigh
+from ounce_exporters.ladder.recipe import Groups, Inputs, Split, TaskData
 from ounce_exporters.own.splits import Judges, Rows, no_items
-from ounce_exporters.recipe import Groups, Inputs, Split, TaskData
 from ounce_exporters.tasks.splits import LEAST_ROWS, digest
 from ounce_exporters.tasks.table.options import Writing
 from ounce_exporters.tasks.table.quantities import read_quantity

@@ -21,8 +21,8 @@ from torch import nn
 from ounce_exporters.export.graphs import chain, normalize
 from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
 from ounce_exporters.export.trees import emit
+from ounce_exporters.ladder.recipe import Inputs
 from ounce_exporters.own.wrapping import Foreign
-from ounce_exporters.recipe import Inputs
 from ounce_exporters.training import neural
 from ounce_exporters.training.classical import few_threads
 

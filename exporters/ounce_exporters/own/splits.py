@@ -25,7 +25,7 @@ from ounce_exporters.export.artifacts import (
     VALIDATION_SPLIT_FILE,
     read_cards,
 )
-from ounce_exporters.recipe import Groups, Split, TaskData
+from ounce_exporters.ladder.recipe import Groups, Split, TaskData
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from ounce_schemas.task import TaskSpec
 from ounce_schemas.wording import counted
 
 from ounce_exporters.export.graphs import UNCALIBRATED, declare, normalize
+from ounce_exporters.ladder.recipe import Inputs, Split
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.batches import why_unsteady, with_open_batch
 from ounce_exporters.own.feeds import Feed, find_feeds
 from ounce_exporters.own.labels import check_order, without_zipmaps
 from ounce_exporters.own.onnx_file import count_numbers
 from ounce_exporters.own.readings import Reading, read_outputs
-from ounce_exporters.recipe import Inputs, Split
 
 _INSIDE = "own/"
 _TRIED = 8

@@ -12,7 +12,7 @@ from ounce_schemas.card import Importance
 from ounce_schemas.task import TaskSpec
 
 from ounce_exporters.evaluation.figures import estimate_accuracy
-from ounce_exporters.recipe import Split
+from ounce_exporters.ladder.recipe import Split
 
 _ROWS = 500
 _REPEATS = 3

@@ -6,7 +6,7 @@ import numpy as np
 from ounce_schemas.card import LearningPoint
 
 from ounce_exporters.evaluation.judgement import score_by
-from ounce_exporters.recipe import FittedModel, Recipe, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Recipe, TaskData
 from ounce_exporters.training.crossfit import sample, select, taught_by
 
 logger = logging.getLogger(__name__)

@@ -11,12 +11,12 @@ from ounce_schemas.errors import ArtifactError
 from ounce_schemas.wording import counted, figure
 
 from ounce_exporters.export.artifacts import REPORT_FILE, read_cards, write_file
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.recipe import TaskData
+from ounce_exporters.progress.console import short_name
 from ounce_exporters.report import plots
 from ounce_exporters.report.importance import MOST_INPUTS
 from ounce_exporters.report.learning import MOST_ROWS
 from ounce_exporters.report.style import STYLE
-from ounce_exporters.reporting import short_name
 
 
 def write_report(folder: Path, data: TaskData) -> None:

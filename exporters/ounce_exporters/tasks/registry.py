@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from ounce_schemas.errors import DataError
 
-from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.ladder.recipe import Recipe, TaskData
 
 TASKS = {
     "digits": "ounce_exporters.tasks.digits.task",

@@ -10,7 +10,7 @@ from ounce_schemas.task import TaskSpec
 from ounce_schemas.wording import counted
 from sklearn.model_selection import train_test_split
 
-from ounce_exporters.recipe import Inputs, Split, TaskData
+from ounce_exporters.ladder.recipe import Inputs, Split, TaskData
 from ounce_exporters.training.sampling import sample_rows
 
 TRAIN_SHARE = 0.5

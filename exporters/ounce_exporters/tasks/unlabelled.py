@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ounce_schemas.task import TaskSpec
 from torch import nn
 
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.training.featured import Extractor, TorchExtractor
 from ounce_exporters.training.pixels import pixel_features
 from ounce_exporters.training.projection import Projection

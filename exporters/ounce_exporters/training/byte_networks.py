@@ -15,7 +15,7 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 from torch import Tensor, nn
 
 from ounce_exporters.export.graphs import IR_VERSION, OPSET, chain, declare, side_by_side
-from ounce_exporters.recipe import Inputs, Progress, TaskData
+from ounce_exporters.ladder.recipe import Inputs, Progress, TaskData
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.training.byte_ngrams import (
     CHAINS,

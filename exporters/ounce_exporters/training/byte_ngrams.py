@@ -16,7 +16,7 @@ from onnx import NodeProto, TensorProto, helper
 from ounce_edge.models.runtimes.text_bytes import encode_texts
 from ounce_schemas.task import TaskSpec, TensorSpec
 
-from ounce_exporters.recipe import Inputs
+from ounce_exporters.ladder.recipe import Inputs
 
 SIZES = (2, 3, 4, 5)
 BUCKETS = 32_749

@@ -27,7 +27,7 @@ from ounce_exporters.export.graphs import (
 )
 from ounce_exporters.export.tree_reading import is_boosting, is_tree_ensemble, read_ensemble
 from ounce_exporters.export.trees import Ensemble, as_logits, count_numbers, emit
-from ounce_exporters.recipe import FittedModel, Inputs, Progress, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Inputs, Progress, TaskData
 from ounce_exporters.training.estimator import GraphEstimator
 from ounce_exporters.training.glass_box import GlassBox
 from ounce_exporters.training.linear import LinearSVM, is_linear, read_linear

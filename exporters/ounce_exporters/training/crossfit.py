@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ounce_exporters.recipe import FittedModel, Progress, Recipe, Split, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Progress, Recipe, Split, TaskData
 from ounce_exporters.training.sampling import sample_rows
 
 NEVER_HELD_OUT = -1

@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from ounce_exporters.recipe import Progress
+from ounce_exporters.ladder.recipe import Progress
 
 
 class GraphEstimator(BaseEstimator, ABC):  # type: ignore[misc]

@@ -12,7 +12,7 @@ from ounce_schemas.task import TensorSpec
 from torch import nn
 
 from ounce_exporters.export.graphs import UNCALIBRATED, append, chain
-from ounce_exporters.recipe import FittedModel, Inputs, Progress, Split, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Inputs, Progress, Split, TaskData
 from ounce_exporters.training.neural import export, run
 
 FEATURES = "features"

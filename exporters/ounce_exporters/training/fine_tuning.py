@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from torch import nn
 
-from ounce_exporters.recipe import FittedModel, Progress
+from ounce_exporters.ladder.recipe import FittedModel, Progress
 from ounce_exporters.training.neural import WEIGHTS_FILE, Rescaled, Training, fit_task
 from ounce_exporters.training.tuning import Family, Fit
 

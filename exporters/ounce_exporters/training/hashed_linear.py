@@ -19,7 +19,7 @@ from ounce_exporters.export.graphs import (
     declare,
     side_by_side,
 )
-from ounce_exporters.recipe import Inputs, Progress, TaskData
+from ounce_exporters.ladder.recipe import Inputs, Progress, TaskData
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.training.byte_ngrams import (
     BUCKETS,

@@ -10,10 +10,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
+from ounce_exporters.ladder.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.own.backbone import Backbone
 from ounce_exporters.own.feeding import Range
 from ounce_exporters.own.frozen_features import FrozenFeatures
-from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.training.classical import fit_classical
 from ounce_exporters.training.crossfit import select
 from ounce_exporters.training.featured import FEATURES, Fit, fit_behind

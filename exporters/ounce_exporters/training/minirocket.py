@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge, RidgeClassifier
 from torch import Tensor, nn
 
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.training.neural import run
 from ounce_exporters.training.sequences import Steps
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ounce_schemas.task import TaskSpec
 from sklearn.neighbors import NearestNeighbors
 
-from ounce_exporters.recipe import Inputs
+from ounce_exporters.ladder.recipe import Inputs
 
 TIMES = 5
 """Mixed rows for each row that is there."""

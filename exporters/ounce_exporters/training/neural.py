@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ounce_exporters.export.graphs import OPSET, UNCALIBRATED, normalize
-from ounce_exporters.recipe import Inputs, Progress
+from ounce_exporters.ladder.recipe import Inputs, Progress
 from ounce_exporters.training.checkpoints import next_checkpoint
 from ounce_exporters.training.fits import Stateful, identify, resume, standing
 from ounce_exporters.training.losses import Loss, held_loss, loss_of

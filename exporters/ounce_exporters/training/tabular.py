@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ounce_exporters.recipe import Progress
+from ounce_exporters.ladder.recipe import Progress
 from ounce_exporters.training.checkpoints import next_checkpoint
 from ounce_exporters.training.fits import Stateful, identify, resume, standing
 from ounce_exporters.training.neural import reproducible

@@ -10,7 +10,7 @@ from ounce_schemas.task import TensorSpec
 from sklearn.decomposition import TruncatedSVD
 
 from ounce_exporters.export.graphs import IR_VERSION, OPSET, declare, side_by_side
-from ounce_exporters.recipe import Inputs, TaskData
+from ounce_exporters.ladder.recipe import Inputs, TaskData
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.training.byte_ngrams import (
     N_FEATURES,

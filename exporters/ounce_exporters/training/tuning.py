@@ -18,7 +18,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 
 from ounce_exporters.evaluation.figures import estimate_accuracy
 from ounce_exporters.export.costs import count_cost
-from ounce_exporters.recipe import FittedModel, Progress, Recipe, Split, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Progress, Recipe, Split, TaskData
 from ounce_exporters.training.crossfit import NEVER_HELD_OUT, select
 
 _FOLDS = 3

@@ -13,9 +13,9 @@ from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes_command import command as runtimes_command
 from ounce_exporters.export.artifacts import write_task
-from ounce_exporters.ladder import build_ladder
-from ounce_exporters.recipe import Recipe
-from ounce_exporters.reporters import Reporters
+from ounce_exporters.ladder.building import build_ladder
+from ounce_exporters.ladder.recipe import Recipe
+from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.tasks.digits import task as digits
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 

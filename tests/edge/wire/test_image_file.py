@@ -25,7 +25,7 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 from PIL import Image
 from pydantic import ValidationError
 
-from tests.exporters.image.pictures import file_of
+from tests.exporters.tasks.image.pictures import file_of
 from tests.support.edge.ladders import HEADER_RAW, FakeRecord, served
 from tests.support.edge.pipelines import pipeline, process
 

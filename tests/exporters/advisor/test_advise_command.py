@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ounce_exporters.advisor import advising, exporting, race
-from ounce_exporters.recipe import Recipe
+from ounce_exporters.ladder.recipe import Recipe
 from ounce_schemas.advice import MeasuredModel, Verdict
 from ounce_schemas.device import DeviceCard, ReferenceTimes
 from ounce_schemas.documents import read_advice

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ounce_exporters.advisor.budgeting import RacePlan, plan_race
-from ounce_exporters.recipe import Recipe, Split, TaskData
+from ounce_exporters.ladder.recipe import Recipe, Split, TaskData
 from ounce_schemas.errors import DataError
 from ounce_schemas.task import TaskSpec, TensorSpec
 

@@ -13,7 +13,7 @@ from ounce_edge.models.measurement import measure_latency
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.advisor import advising, exporting
 from ounce_exporters.export.graphs import UNCALIBRATED
-from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.ladder.recipe import Recipe, TaskData
 from ounce_schemas.advice import Verdict
 from ounce_schemas.documents import read_advice, read_card
 

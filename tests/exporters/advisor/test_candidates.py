@@ -9,7 +9,7 @@ from ounce_exporters.advisor.candidates import decide_among, plan_answers
 from ounce_exporters.advisor.exporting import Exported
 from ounce_exporters.advisor.race import Raced
 from ounce_exporters.evaluation.figures import accepted
-from ounce_exporters.recipe import Recipe, Split, TaskData
+from ounce_exporters.ladder.recipe import Recipe, Split, TaskData
 from ounce_schemas.advice import Limits, MeasuredModel, Verdict
 from ounce_schemas.task import TaskSpec, TensorSpec
 

@@ -14,11 +14,11 @@ from ounce_exporters.advisor.family_prior import (
     learned_reason,
     priors,
 )
-from ounce_exporters.recipe import Recipe
+from ounce_exporters.ladder.recipe import Recipe
 from ounce_schemas.advice import Look
 from ounce_schemas.errors import DataError
 
-from tests.exporters.table.test_workload import table, unused
+from tests.exporters.tasks.table.test_workload import table, unused
 
 
 def look(n_rows: int = 1000, **other: object) -> Look:

@@ -4,7 +4,7 @@ import pytest
 from ounce_exporters.advisor.forecasting import forecast
 from ounce_exporters.advisor.race import Runner
 from ounce_exporters.advisor.stopping import stop_rule
-from ounce_exporters.recipe import Recipe
+from ounce_exporters.ladder.recipe import Recipe
 from ounce_schemas.advice import CurvePoint, Limits
 
 ROWS = (100, 200, 400, 800)

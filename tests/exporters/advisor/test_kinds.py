@@ -7,11 +7,11 @@ import pytest
 from ounce_schemas.advice import Advice
 from ounce_schemas.documents import read_advice, read_card
 
-from tests.exporters.image.pictures import write_folders
-from tests.exporters.sequence.waves import wearing, write_ts
-from tests.exporters.table.test_anomalies import pumps
-from tests.exporters.table.test_clusters import customers
-from tests.exporters.table.test_sentences import messages
+from tests.exporters.tasks.image.pictures import write_folders
+from tests.exporters.tasks.sequence.waves import wearing, write_ts
+from tests.exporters.tasks.table.test_anomalies import pumps
+from tests.exporters.tasks.table.test_clusters import customers
+from tests.exporters.tasks.table.test_sentences import messages
 from tests.support.process.command import Run
 
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from ounce_exporters.advisor import looking
 from ounce_exporters.advisor.looking import look
-from ounce_exporters.recipe import Split, TaskData
+from ounce_exporters.ladder.recipe import Split, TaskData
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 

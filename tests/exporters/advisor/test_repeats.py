@@ -11,7 +11,7 @@ from ounce_exporters.advisor.budgeting import RacePlan, plan_race
 from ounce_exporters.advisor.candidates import judged_accuracy
 from ounce_exporters.advisor.exporting import Exported
 from ounce_exporters.advisor.race import Raced, race
-from ounce_exporters.recipe import FittedModel, Inputs, Progress, Recipe, Split, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Inputs, Progress, Recipe, Split, TaskData
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 N_ROWS = 200

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ounce_exporters.advisor.sizes import most_bytes
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import families
 from ounce_exporters.tasks.table.task import load

@@ -14,7 +14,7 @@ from ounce_exporters.evaluation.groups import (
     group_names,
 )
 from ounce_exporters.evaluation.judgement import cross_validation
-from ounce_exporters.recipe import Groups, Split, TaskData
+from ounce_exporters.ladder.recipe import Groups, Split, TaskData
 from ounce_schemas.task import TaskSpec, TensorSpec
 from sklearn.metrics import (
     average_precision_score,

@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
-from ounce_exporters.ladder import export_model
-from ounce_exporters.recipe import Inputs, Recipe, Split, TaskData
+from ounce_exporters.ladder.building import export_model
+from ounce_exporters.ladder.recipe import Inputs, Recipe, Split, TaskData
 from ounce_exporters.training.crossfit import Trained
 from ounce_schemas.card import ModelCard
 from ounce_schemas.cells import Cell

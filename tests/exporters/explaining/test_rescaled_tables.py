@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from ounce_exporters.explaining import making
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.tasks.table.recipes import families
 from ounce_exporters.training.classical import fit_classical

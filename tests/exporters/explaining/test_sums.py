@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ounce_exporters.explaining import additive
 from ounce_exporters.explaining.tree_terms import Weighed, weigh
 from ounce_exporters.export.trees import Tree
-from ounce_exporters.recipe import Inputs
+from ounce_exporters.ladder.recipe import Inputs
 from ounce_exporters.tasks.table.preprocessing import preprocessing, with_gaps
 from ounce_exporters.training.classical import fit_classical
 from ounce_exporters.training.glass_box import GlassBox

@@ -11,7 +11,7 @@ import pytest
 from ounce_exporters.export import replacement
 from ounce_exporters.export.artifacts import new_ladder
 from ounce_exporters.export.replacement import fresh_folder
-from ounce_exporters.recipe import Split
+from ounce_exporters.ladder.recipe import Split
 from ounce_schemas.cells import Cell
 from ounce_schemas.documents import CARD_FILE, read_task
 from ounce_schemas.errors import ArtifactError, DataError

@@ -13,11 +13,11 @@ from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.building import build_engine
 from ounce_exporters.export.byte_texts import MOST_COMPARED
 from ounce_exporters.export.standard import ML, NoStandardFormError, standardize
-from ounce_exporters.ladder import build_ladder
+from ounce_exporters.ladder.building import build_ladder
+from ounce_exporters.ladder.recipe import Inputs, Split, TaskData
 from ounce_exporters.lighter.forms import Form, convert
 from ounce_exporters.lighter.recipes import with_lighter
-from ounce_exporters.recipe import Inputs, Split, TaskData
-from ounce_exporters.reporters import Reporters
+from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_schemas.cells import Cell
 from ounce_schemas.documents import read_card

@@ -10,9 +10,9 @@ import pytest
 from onnx import TensorProto, helper
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.building import build_engine
-from ounce_exporters.example import ExampleRequest
 from ounce_exporters.export import gpu_suitability
 from ounce_exporters.export.cards import render_page
+from ounce_exporters.export.example import ExampleRequest
 from ounce_exporters.export.gpu_suitability import why_not_on_gpu
 from ounce_exporters.export.standard import ML
 from ounce_exporters.lighter.forms import Form, convert

@@ -8,8 +8,8 @@ from onnx import TensorProto, helper
 from ounce_edge.wire.answers.outputs import p_values
 from ounce_exporters.export.graphs import IR_VERSION, OPSET, UNCALIBRATED
 from ounce_exporters.export.p_values import ConformalPValues, fewest_normal, fit_p_values
+from ounce_exporters.ladder.recipe import Split
 from ounce_exporters.own.wrapping import Foreign, Outputs, wrap
-from ounce_exporters.recipe import Split
 from ounce_schemas.errors import DataError, ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 

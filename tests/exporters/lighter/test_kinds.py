@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from ounce_exporters.ladder import build_ladder
+from ounce_exporters.ladder.building import build_ladder
 from ounce_exporters.lighter.recipes import with_lighter
-from ounce_exporters.reporters import Reporters
+from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.tasks.table.recipes import families
 from ounce_schemas.documents import read_card
 

@@ -10,12 +10,12 @@ from ounce_edge.models.runtimes.base import Inputs, LoadedModel
 from ounce_exporters.export.dense import emit_linear
 from ounce_exporters.export.graphs import rename_input
 from ounce_exporters.export.parity import Limits
-from ounce_exporters.ladder import build_ladder
+from ounce_exporters.ladder.building import build_ladder
+from ounce_exporters.ladder.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.lighter import recipes as lighter
 from ounce_exporters.lighter.forms import Form, NotWorthwhileError
 from ounce_exporters.lighter.recipes import LighterModel, with_lighter
-from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
-from ounce_exporters.reporters import Reporters
+from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.tasks.digits import task as digits
 from ounce_exporters.tasks.folds import with_folds
 from ounce_exporters.training.crossfit import train
@@ -215,7 +215,7 @@ def test_a_form_that_differs_on_test_items_costs_itself_alone(
 ) -> None:
     reporter = Dropped()
     (tmp_path / "digits").mkdir()
-    monkeypatch.setattr("ounce_exporters.ladder.LIGHTER", Limits(2.0, 1.0, 1.0))
+    monkeypatch.setattr("ounce_exporters.ladder.building.LIGHTER", Limits(2.0, 1.0, 1.0))
     build_ladder(data, with_lighter([network(Counted())], keep=True), tmp_path, 0, reporter)
     assert reporter.errors == []
     assert "parity check failed" in reporter.reasons["net-fp16"]

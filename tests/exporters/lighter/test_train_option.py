@@ -8,7 +8,7 @@ import onnx
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from ounce_exporters.command import command
+from ounce_exporters.train_command.command import command
 from ounce_schemas.documents import read_card
 
 from tests.support.process.command import Run

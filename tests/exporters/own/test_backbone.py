@@ -10,11 +10,11 @@ import pytest
 from onnx import TensorProto, helper
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.own import onnx_file
 from ounce_exporters.own.backbone import Backbone, read_backbone
 from ounce_exporters.own.feeding import read_range
 from ounce_exporters.own.frozen_features import FrozenFeatures
-from ounce_exporters.recipe import TaskData
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.task import load
 from ounce_exporters.training.neural import export, reproducible, run
@@ -23,9 +23,9 @@ from ounce_schemas.errors import ArtifactError, DataError, ExportError
 from ounce_schemas.task import TensorSpec
 from torch import nn
 
-from tests.exporters.image.pictures import SIDE, write_folders
 from tests.exporters.own.foreign import linear, rooms
-from tests.exporters.sequence.waves import write_ts
+from tests.exporters.tasks.image.pictures import SIDE, write_folders
+from tests.exporters.tasks.sequence.waves import write_ts
 from tests.support.process.command import Run
 
 

@@ -12,8 +12,8 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.api import Outputs, add_model
 from ounce_exporters.cascades.planning import plan_ladder
 from ounce_exporters.export.artifacts import new_ladder
-from ounce_exporters.ladder import build_ladder
-from ounce_exporters.reporters import Reporters
+from ounce_exporters.ladder.building import build_ladder
+from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load

@@ -13,12 +13,12 @@ from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.cascades.planning import plan_ladder
 from ounce_exporters.export.artifacts import new_ladder
-from ounce_exporters.ladder import build_ladder
-from ounce_exporters.recipe import Recipe, Split, TaskData
+from ounce_exporters.ladder.building import build_ladder
+from ounce_exporters.ladder.recipe import Recipe, Split, TaskData
+from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.report.importance import find_importances
 from ounce_exporters.report.learning import find_curve
 from ounce_exporters.report.page import render, write_report
-from ounce_exporters.reporters import Reporters
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load

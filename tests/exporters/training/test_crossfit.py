@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from ounce_exporters.recipe import FittedModel, Inputs, Progress, Recipe, Split, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Inputs, Progress, Recipe, Split, TaskData
 from ounce_exporters.training.crossfit import NEVER_HELD_OUT, train
 from ounce_schemas.task import TaskSpec, TensorSpec
 

@@ -9,7 +9,7 @@ from ounce_exporters.cascades.search import (
     find_cascades,
     stratified_folds,
 )
-from ounce_exporters.recipe import Split
+from ounce_exporters.ladder.recipe import Split
 from ounce_schemas.card import LatencyAtBatch
 from ounce_schemas.task import TaskSpec, TensorSpec
 

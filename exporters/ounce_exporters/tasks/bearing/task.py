@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
-from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.tasks.bearing.augmentation import roll
 from ounce_exporters.tasks.bearing.features import VibrationFeatures
 from ounce_exporters.tasks.bearing.networks import Cnn1d, DeepCnn1d, Gru, ResidualCnn1d

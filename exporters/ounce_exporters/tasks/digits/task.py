@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
-from ounce_exporters.recipe import FittedModel, Progress, Recipe, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.tasks.digits.augmentation import distort
 from ounce_exporters.tasks.digits.networks import Mlp, ResidualCnn, SmallCnn
 from ounce_exporters.tasks.splits import split_task

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from ounce_exporters.recipe import FittedModel, Progress, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Progress, TaskData
 from ounce_exporters.training.classical import fit_classical
 from ounce_exporters.training.convolutions import residual_cnn, small_cnn
 from ounce_exporters.training.crossfit import select

@@ -4,7 +4,7 @@ import numpy as np
 from ounce_schemas.cells import Cell
 from ounce_schemas.task import ANOMALY, NORMAL, TaskSpec, TensorSpec
 
-from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.ladder.recipe import Recipe, TaskData
 from ounce_exporters.tasks.pump.simulation import COLUMNS, FAULTS, simulate
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table import anomalies

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from ounce_exporters.recipe import FittedModel, Progress, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Progress, TaskData
 from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
 from ounce_exporters.training.boosting import boosting
 from ounce_exporters.training.classical import fit_classical

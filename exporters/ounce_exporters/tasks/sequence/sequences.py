@@ -12,7 +12,7 @@ from ounce_schemas.wording import counted
 
 from ounce_exporters.tasks.sequence.ts_files import LABEL, SERIES, is_ts_file, read_ts
 from ounce_exporters.tasks.sequence.windows import REMAINING, cut_windows, in_order, pad, read_times
-from ounce_exporters.tasks.table.columns import to_float32
+from ounce_exporters.tasks.table.float32 import to_float32
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.rows import TableRows
 

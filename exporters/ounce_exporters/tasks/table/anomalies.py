@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ounce_exporters.export.p_values import fewest_normal
-from ounce_exporters.recipe import FittedModel, Progress, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Progress, TaskData
 from ounce_exporters.tasks.splits import LEAST_PER_CLASS
 from ounce_exporters.tasks.table.preprocessing import preprocessing, with_gaps
 from ounce_exporters.tasks.table.target import Target

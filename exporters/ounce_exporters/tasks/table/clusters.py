@@ -14,7 +14,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.pipeline import Pipeline
 
-from ounce_exporters.recipe import Inputs, Split, TaskData
+from ounce_exporters.ladder.recipe import Inputs, Split, TaskData
 from ounce_exporters.tasks.splits import LEAST_PER_CLASS
 from ounce_exporters.tasks.table.categories import MOST_ONE_HOT
 from ounce_exporters.tasks.table.preprocessing import preprocessing

@@ -19,7 +19,8 @@ from ounce_exporters.tasks.table.categories import (
     check_categories,
 )
 from ounce_exporters.tasks.table.clock_readings import are_scores, clock_inputs, is_clock
-from ounce_exporters.tasks.table.dates import are_days, is_dates, read_dates
+from ounce_exporters.tasks.table.dates import are_days, epoch_unit, is_dates, read_dates
+from ounce_exporters.tasks.table.float32 import LARGEST, find_offset, to_float32
 from ounce_exporters.tasks.table.identifiers import why_identifier
 from ounce_exporters.tasks.table.notices import Notices
 from ounce_exporters.tasks.table.quantities import (
@@ -29,9 +30,6 @@ from ounce_exporters.tasks.table.quantities import (
 )
 from ounce_exporters.tasks.table.sentences import is_sentences
 
-LARGEST = float(np.finfo(np.float32).max)
-_RESOLUTION = 1e-3
-"""Steps of float32 may be so large beside a column's spread before an offset is taken off."""
 _CODE = re.compile(
     r"(?i)(^|[^a-z])((post|zip|postal|area|product|country)?code|id|kind|type|zip|plz|postleitzahl|"
     r"class|category|group)([^a-z]|$)"
@@ -217,6 +215,11 @@ def _number(
             f"column {name!r} is read as numbers in scientific notation, such as "
             f"{column.iloc[0]!r}; if they are codes, say --columns '{name}=category'"
         )
+    if kind is None and (unit := epoch_unit(name, finite)) is not None:
+        notices.say(
+            f"column {name!r} seems to count {unit} since 1970 and is read as a number: later rows "
+            f"are beyond what models learn of it; leave it out with --without '{name}'"
+        )
     offset = _offset(finite, name, notices)
     cell = Cell(
         column=name,
@@ -233,29 +236,6 @@ def _are_powers(column: pd.Series) -> bool:
     # The first few tell nearly always; then all are looked at.
     head = column.iloc[:_SHOWN].to_list()
     return all(map(_POWER.fullmatch, head)) and all(map(_POWER.fullmatch, column.to_list()))
-
-
-def to_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Values as float32; what is infinite or too large is NaN."""
-    with np.errstate(over="ignore"):
-        result = values.astype(np.float32)
-    result[~np.isfinite(result)] = np.nan
-    return result
-
-
-def find_offset(finite: NDArray[np.float64]) -> float | None:
-    """What to take off values that float32 would blur; None where it holds them as they are."""
-    if len(finite) == 0:
-        return None
-    low, high = np.percentile(finite, [5, 95])
-    spread = float(high - low) or float(np.ptp(finite))
-    largest = float(np.abs(finite).max())
-    step = largest * float(np.finfo(np.float32).eps)
-    if largest > LARGEST or step <= _RESOLUTION * spread:
-        return None
-    offset = float(np.round(np.median(finite)))
-    rest = float(np.abs(finite - offset).max())
-    return offset if rest < largest / 2 else None
 
 
 def _offset(finite: NDArray[np.float64], name: str, notices: Notices) -> float | None:
@@ -281,6 +261,11 @@ def _date_parts(column: pd.Series, date_format: str | None, notices: Notices) ->
         return []
     if not dates.parts:
         raise LeftOutError("all its dates have the same hour, weekday and month")
+    if len(dates.zones) > 1:
+        notices.say(
+            f"column {name!r} has times of different zones ({', '.join(dates.zones[:_SHOWN])}): "
+            "an hour is the one that the cell shows"
+        )
     said = ", ".join(f"{name}.{part} ({DATE_PARTS[part]})" for part in dates.parts)
     notices.say(f"column {name!r} is a date: a device sends its parts as the inputs {said}")
     return [

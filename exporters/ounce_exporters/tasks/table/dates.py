@@ -28,6 +28,13 @@ _TIMES = (
     *(" %H:%M:%S %z", " %H:%M:%S %Z"),
 )
 _TIMES_OF_DAY = ("%H:%M", "%H:%M:%S", "%I:%M %p")
+_EPOCH_S = 946_684_800, 2_208_988_800
+"""2000 to 2040, in seconds since 1970."""
+_EPOCH_UNITS = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
+_TIME_NAME = re.compile(
+    r"(?i)(.*[^a-z])?(date|time|datetime|timestamp|stamp|ts|epoch|at|when)([^a-z].*)?"
+)
+_LEAST_TIMES = 20
 _SAMPLE = 2000
 _FEW = 20
 
@@ -40,6 +47,8 @@ class Dates:
     """As for strptime; None for ISO 8601."""
     parts: dict[DatePart, NDArray[np.float64]]
     """Those that differ between rows; arrays of shape (n_rows,), a gap is NaN."""
+    zones: tuple[str, ...] = ()
+    """Of its times, as differences from UTC such as +01:00."""
 
 
 def is_dates(column: pd.Series) -> bool:
@@ -58,6 +67,26 @@ def are_days(column: pd.Series) -> bool:
     if not values.between(least, most).all() or values.nunique() < 2:
         return False
     return is_dates(values.map(as_text))
+
+
+def epoch_unit(name: str, numbers: NDArray[np.float64]) -> str | None:
+    """The unit in which a column counts the time since 1970; None where it does not seem to.
+
+    Args:
+        name: of the column.
+        numbers: those that are there, in the rows' order.
+    """
+    if len(np.unique(numbers)) < _LEAST_TIMES:
+        return None
+    if not _TIME_NAME.fullmatch(name) and (np.diff(numbers) < 0).any():
+        return None
+    least, most = numbers.min(), numbers.max()
+    fitting = (
+        unit
+        for unit, a_second in _EPOCH_UNITS.items()
+        if least >= _EPOCH_S[0] * a_second and most < _EPOCH_S[1] * a_second
+    )
+    return next(fitting, None)
 
 
 def _may_be_date(text: str) -> bool:
@@ -98,7 +127,8 @@ def read_dates(column: pd.Series, date_format: str | None = None) -> Dates | Non
         values = column.map(of_text).to_numpy(np.float64)
         if len(np.unique(values[~np.isnan(values)])) > 1:
             parts[part] = values
-    return Dates(date_format, parts)
+    zones = {d.isoformat()[-6:] for d in parsed.values() if d is not None and d.tzinfo is not None}
+    return Dates(date_format, parts, tuple(sorted(zones)))
 
 
 def in_order(column: pd.Series, date_format: str | None = None) -> NDArray[np.int64]:

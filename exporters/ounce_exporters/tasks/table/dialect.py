@@ -74,6 +74,8 @@ def find_dialect(text: str, writing: Writing, target: str) -> Dialect:
     if not records:
         raise DataError("no row is there")
     start, width = _find_start(records, given=writing.skip is not None)
+    if writing.skip is None and writing.header is not False:
+        start = _line_of_target(records, start, target)
     return _with_header(records[start:], separator, width, writing, target)
 
 
@@ -164,6 +166,17 @@ def _find_start(records: Sequence[Record], *, given: bool) -> tuple[int, int]:
     ):
         return short, width
     return first, width
+
+
+def _line_of_target(records: Sequence[Record], start: int, target: str) -> int:
+    """Place of the line that names the target: a header may be mostly empty, have fewer names than
+    rows have values, or stand below another one. `start` where no line near it does."""
+    if not target or target.isdecimal() or target in records[start][1]:
+        return start
+    if above := [i for i in range(start) if target in records[i][1]]:
+        return above[-1]
+    below = records[start + 1][1] if start + 1 < len(records) else []
+    return start + (target in below and _is_header(below, records[start + 2 :]))
 
 
 def _count_titles(rows: Sequence[Sequence[str]]) -> int:

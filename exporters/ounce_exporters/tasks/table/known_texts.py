@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ounce_schemas.cells import match_text, spellings
 from ounce_schemas.task import TensorSpec
 
-from ounce_exporters.recipe import Split, TaskData
+from ounce_exporters.ladder.recipe import Split, TaskData
 
 LEAST_ROWS_PER_TEXT = 2
 """A text of fewer training rows is as unknown to the models as one that never came."""

@@ -9,7 +9,7 @@ from ounce_schemas.measure import Measure
 from ounce_schemas.wording import counted
 
 from ounce_exporters.export.weighing import fewest_items
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.recipe import TaskData
 
 _FEW = 100
 """With fewer rows that count, the bound of a promise is far below what is reached."""

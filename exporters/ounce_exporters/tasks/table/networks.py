@@ -11,7 +11,7 @@ from ounce_schemas.task import TaskSpec
 from sklearn.compose import ColumnTransformer
 
 from ounce_exporters.export.graphs import chain
-from ounce_exporters.recipe import FittedModel, Inputs, Progress, TaskData
+from ounce_exporters.ladder.recipe import FittedModel, Inputs, Progress, TaskData
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.training.classical import as_matrix, balanced_weights, convert
 from ounce_exporters.training.neural import count_weights, run

@@ -8,7 +8,7 @@ from typing import Any
 from ounce_schemas.errors import DataError
 from sklearn.pipeline import Pipeline
 
-from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.ladder.recipe import Recipe, TaskData
 from ounce_exporters.tasks.image import models as image_models
 from ounce_exporters.tasks.sequence import models as sequence_models
 from ounce_exporters.tasks.table import anomalies, clusters, text_models

@@ -9,7 +9,7 @@ from ounce_schemas.errors import DataError
 from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.tasks.table.columns import InputColumn
-from ounce_exporters.tasks.table.dates import in_order, is_dates
+from ounce_exporters.tasks.table.dates import epoch_unit, in_order, is_dates
 
 _WHOSE = re.compile(
     r"(?i)(.*[^a-z])?((subject|patient|person|individual|participant|respondent|student|pupil|child|family|"
@@ -20,6 +20,7 @@ _AMOUNT = re.compile(r"(?i)(^|[^a-z])(per|no|num|number|n|nr|count|total|sum|mea
 """Such as `price_per_unit` or `num_customers`."""
 _TIME = re.compile(r"(?i)(.*[^a-z])?(date|time|datetime|timestamp|year)([^a-z].*)?")
 _LEAST_TIMES = 20
+_HEAD = 1000
 _LEAST_VALUES = 10
 _LEAST_ROWS = 2
 """Of half of the values."""
@@ -66,7 +67,7 @@ def find_order(frame: pd.DataFrame, target: str) -> str | None:
         if name == target or column.nunique() < _LEAST_TIMES:
             continue
         is_date = not is_numeric_dtype(column) and is_dates(column)
-        if not is_date and not _TIME.fullmatch(name):
+        if not is_date and not _TIME.fullmatch(name) and not _counts_time(column):
             continue
         try:
             order = in_order(column)
@@ -78,3 +79,8 @@ def find_order(frame: pd.DataFrame, target: str) -> str | None:
                 f"to know how good models are of later rows, train --time '{name}'"
             )
     return None
+
+
+def _counts_time(column: pd.Series) -> bool:
+    numbers = pd.to_numeric(column.iloc[:_HEAD], errors="coerce").dropna()
+    return epoch_unit(str(column.name), numbers.to_numpy(np.float64)) is not None

@@ -18,7 +18,7 @@ from ounce_exporters.tasks.sequence.windows import with_remaining
 from ounce_exporters.tasks.splits import LEAST_ROWS
 from ounce_exporters.tasks.table.anomalies import all_normal, read_anomalies
 from ounce_exporters.tasks.table.clusters import unassigned
-from ounce_exporters.tasks.table.columns import to_float32
+from ounce_exporters.tasks.table.float32 import to_float32
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.reading import Table, read_table
 from ounce_exporters.tasks.table.target import Target, check_target, read_target

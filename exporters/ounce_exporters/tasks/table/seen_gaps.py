@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from ounce_schemas.task import TensorSpec
 
-from ounce_exporters.recipe import Split, TaskData
+from ounce_exporters.ladder.recipe import Split, TaskData
 
 
 def with_seen_gaps(data: TaskData) -> TaskData:

@@ -11,7 +11,7 @@ from ounce_schemas.task import TaskSpec
 from ounce_schemas.wording import counted
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, train_test_split
 
-from ounce_exporters.recipe import Inputs, Split, TaskData
+from ounce_exporters.ladder.recipe import Inputs, Split, TaskData
 from ounce_exporters.tasks.splits import LEAST_ROWS, TRAIN_SHARE, digest
 
 Rows = NDArray[np.int64]

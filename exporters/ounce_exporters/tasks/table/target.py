@@ -15,8 +15,8 @@ from pandas.api.types import is_numeric_dtype
 
 from ounce_exporters.tasks.splits import LEAST_PER_CLASS
 from ounce_exporters.tasks.table.categories import alike
-from ounce_exporters.tasks.table.columns import LARGEST, find_offset
 from ounce_exporters.tasks.table.dates import is_dates
+from ounce_exporters.tasks.table.float32 import LARGEST, find_offset
 from ounce_exporters.tasks.table.notices import Notices
 from ounce_exporters.tasks.table.quantities import find_decimal, plain_numbers, read_quantity
 

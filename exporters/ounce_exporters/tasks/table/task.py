@@ -13,9 +13,8 @@ from ounce_schemas.task import TaskKind, TaskSpec, TensorSpec
 from ounce_schemas.wording import counted
 from pandas.api.types import is_numeric_dtype
 
-from ounce_exporters.data_checks import check_task_name
 from ounce_exporters.evaluation.groups import group_names
-from ounce_exporters.recipe import Groups, TaskData
+from ounce_exporters.ladder.recipe import Groups, TaskData
 from ounce_exporters.tasks.folds import with_folds
 from ounce_exporters.tasks.image.folders import as_folder
 from ounce_exporters.tasks.image.images import find_images
@@ -24,6 +23,7 @@ from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table.anomalies import FALSE_ALARMS, check_normal
 from ounce_exporters.tasks.table.clusters import agreement, with_clusters
 from ounce_exporters.tasks.table.columns import Columns, InputColumn, choose_columns
+from ounce_exporters.tasks.table.data_checks import check_task_name
 from ounce_exporters.tasks.table.dates import in_order, is_dates
 from ounce_exporters.tasks.table.known_texts import with_known_texts
 from ounce_exporters.tasks.table.measuring import with_measure

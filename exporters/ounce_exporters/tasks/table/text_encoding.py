@@ -14,6 +14,12 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )
+_MAGIC = {
+    b"PAR1": "a Parquet file: name it .parquet",
+    b"PK\x03\x04": "a spreadsheet (.xlsx, .ods): save the sheet as .csv; or a zip file: unpack it",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet (.xls): save the sheet as .csv",
+}
+"""First bytes of other files that are called .csv at times."""
 _CONTROL = bytes(set(range(32)) - {9, 10, 11, 12, 13, 26})
 
 
@@ -53,7 +59,9 @@ def find_encoding(raw: bytes, given: str | None) -> tuple[str, str]:
         if raw and zeros[:4096].count(0) > 0.7 * len(zeros[:4096]):
             return _check(raw, codec), name
     if raw.translate(None, _CONTROL) != raw:
-        raise DataError("not a text file: it holds bytes that no text has")
+        unlike = ": it holds bytes that no text has"
+        found = (f" but {what}" for magic, what in _MAGIC.items() if raw.startswith(magic))
+        raise DataError(f"not a text file{next(found, unlike)}")
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError as e:

@@ -15,7 +15,7 @@ from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
-from ounce_exporters.recipe import TaskData
+from ounce_exporters.ladder.recipe import TaskData
 
 SHARE = 0.95
 """Share of held-out rows that a quick model answers within the default tolerance. Above the default

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ounce_schemas.task import TaskSpec
 
-from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.ladder.recipe import Recipe, TaskData
 from ounce_exporters.tasks.folds import MOST_ROWS as MOST_FOLDED_ROWS
 from ounce_exporters.training.boosting import relative_work
 

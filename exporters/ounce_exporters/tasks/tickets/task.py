@@ -3,7 +3,7 @@
 from ounce_schemas.cells import Cell
 from ounce_schemas.task import TaskSpec, TensorSpec
 
-from ounce_exporters.recipe import Recipe, TaskData
+from ounce_exporters.ladder.recipe import Recipe, TaskData
 from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table import text_models
 from ounce_exporters.tasks.table.sentences import TEXT_INPUT, cut

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ounce_schemas.dead_letter import HEADER_REASON
 
-from tests.exporters.image.pictures import SIDE, bar, file_of, write_folders
+from tests.exporters.tasks.image.pictures import SIDE, bar, file_of, write_folders
 from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Device, Worker

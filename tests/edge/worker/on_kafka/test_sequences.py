@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ounce_schemas.dead_letter import HEADER_REASON
 
-from tests.exporters.sequence.waves import wearing
+from tests.exporters.tasks.sequence.waves import wearing
 from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Device, Worker

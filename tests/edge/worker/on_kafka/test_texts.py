@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ounce_schemas.dead_letter import HEADER_REASON
 
-from tests.exporters.table.test_sentences import messages
+from tests.exporters.tasks.table.test_sentences import messages
 from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.worker import Device, Worker

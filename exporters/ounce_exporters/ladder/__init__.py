@@ -1,0 +1,1 @@
+"""What a ladder is made of, and building it."""

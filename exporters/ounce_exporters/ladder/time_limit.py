@@ -1,0 +1,76 @@
+"""Keeping a training within a time: models that don't fit are left out, and said.
+
+First by nominal work, so that the same table and limit give the same ladder again. Then by the
+clock, for machines that are slower than nominal.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from ounce_exporters.ladder.recipe import Recipe
+
+
+def within(recipes: Sequence[Recipe], limit_s: float) -> tuple[list[Recipe], list[Recipe]]:
+    """Models whose nominal work fits in the limit, and the others; both in their order.
+
+    The quick ones are taken first, so that most models fit. The quickest is always taken.
+
+    Args:
+        recipes: with their effort in nominal seconds.
+        limit_s: for all of them.
+    """
+    kept: set[str] = set()
+    left_s = limit_s
+    for recipe in sorted(recipes, key=lambda recipe: recipe.effort):
+        if not kept or recipe.effort <= left_s:
+            kept.add(recipe.name)
+            left_s -= recipe.effort
+    return [r for r in recipes if r.name in kept], [r for r in recipes if r.name not in kept]
+
+
+class TimeLimit:
+    """Says before each model whether there is time for it.
+
+    A model that has begun is finished: so how slow this machine is counts before, from what the
+    models before took. The quickest models come first.
+
+    Args:
+        limit_s: of the whole training; None: there is no limit.
+        begun_s: when it began, by `clock`.
+        clock: gives seconds.
+    """
+
+    def __init__(
+        self,
+        limit_s: float | None,
+        begun_s: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit_s = limit_s
+        self._begun_s = begun_s
+        self._clock = clock
+        self._spent_s = self._worked = 0.0
+        self._model_begun_s = begun_s
+        self._begun_any = False
+
+    def order(self, recipes: Sequence[Recipe]) -> list[Recipe]:
+        """The quickest first where there is a limit."""
+        if self._limit_s is None:
+            return list(recipes)
+        return sorted(recipes, key=lambda recipe: recipe.effort)
+
+    def allows(self, recipe: Recipe) -> bool:
+        """Whether a model may begin. The first may, so that there is a ladder."""
+        now = self._clock()
+        if self._limit_s is not None and self._begun_any:
+            slow = max(self._spent_s / self._worked, 1.0) if self._worked else 1.0
+            if now - self._begun_s + recipe.effort * slow > self._limit_s:
+                return False
+        self._begun_any = True
+        self._model_begun_s = now
+        return True
+
+    def ended(self, recipe: Recipe) -> None:
+        """The model that began last is made, or has failed."""
+        self._spent_s += self._clock() - self._model_begun_s
+        self._worked += recipe.effort

@@ -1,0 +1,1 @@
+"""`ounce train`: its options, what it makes of them, and what it tells afterwards."""

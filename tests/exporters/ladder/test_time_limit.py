@@ -1,0 +1,62 @@
+"""A time limit leaves out what does not fit: by work first, then by the clock."""
+
+from ounce_exporters.ladder.recipe import FittedModel, Progress, Recipe, TaskData
+from ounce_exporters.ladder.time_limit import TimeLimit, within
+
+
+def unused(data: TaskData, seed: int, progress: Progress) -> FittedModel:
+    raise AssertionError("nothing is trained here")
+
+
+def recipe(name: str, effort: float) -> Recipe:
+    return Recipe(name, "classical", name, unused, effort=effort)
+
+
+LADDER = [recipe("slow", 60.0), recipe("quick", 5.0), recipe("middle", 20.0)]
+
+
+def names(recipes: list[Recipe]) -> list[str]:
+    return [recipe.name for recipe in recipes]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_quick_ones_fit_first_and_one_always() -> None:
+    assert [*map(names, within(LADDER, 30.0))] == [["quick", "middle"], ["slow"]]
+    assert [*map(names, within(LADDER, 70.0))] == [["quick", "middle"], ["slow"]]
+    assert [*map(names, within(LADDER, 85.0))] == [["slow", "quick", "middle"], []]
+    assert [*map(names, within(LADDER, 1.0))] == [["quick"], ["slow", "middle"]]
+
+
+def test_without_a_limit_nothing_changes() -> None:
+    limit = TimeLimit(None)
+    assert names(limit.order(LADDER)) == ["slow", "quick", "middle"]
+    assert all(limit.allows(recipe) for recipe in LADDER)
+
+
+def test_a_slow_machine_counts_by_what_the_models_before_took() -> None:
+    clock = Clock()
+    limit = TimeLimit(100.0, 0.0, clock)
+    quick, middle, slow = limit.order(LADDER)
+    assert names([quick, middle, slow]) == ["quick", "middle", "slow"]
+    assert limit.allows(quick)
+    clock.now = 20.0  # four times as long as its work says
+    limit.ended(quick)
+    assert limit.allows(middle)  # 20 + 4 * 20
+    clock.now = 50.0
+    limit.ended(middle)
+    assert not limit.allows(slow)  # 50 + 2 * 60
+
+
+def test_the_first_model_may_begin_however_late_it_is() -> None:
+    clock = Clock()
+    limit = TimeLimit(10.0, 0.0, clock)
+    clock.now = 50.0
+    assert limit.allows(LADDER[0])
+    assert not limit.allows(LADDER[1])
