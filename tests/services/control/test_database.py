@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from ounce_schemas.errors import BrokerError
 from ounce_services.control.access.audit import Audit, Seen
@@ -26,8 +24,8 @@ from ounce_services.control.store.outbox import (
     State,
     policy_record,
 )
-from ounce_services.control.store.tables import Base, OutboxRow
-from sqlalchemy import Connection, create_engine, event, insert, make_url
+from ounce_services.control.store.tables import Base
+from sqlalchemy import create_engine, event, make_url
 
 from tests.support.process.postgresql import PostgresqlUnavailableError, running_postgresql
 
@@ -47,14 +45,6 @@ class Carrier:
             raise BrokerError("away")
         self.carried.append(record.number)
         return Fate(State.IN_FORCE)
-
-
-def migrate(connection: Connection, revision: str) -> None:
-    """Back to an earlier state of the tables."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    command.downgrade(config, revision)
 
 
 @pytest.fixture(scope="module")
@@ -102,21 +92,13 @@ def test_a_database_of_no_encoding_keeps_texts(postgresql: str) -> None:
     database.close()
 
 
-def test_tables_of_before_are_brought_up_to_date(database: Database) -> None:
-    sent = policy_record(1, "{}")
+def test_tables_of_another_version_are_refused_and_kept(database: Database) -> None:
+    key, _ = Keys(database).make("ann", Role.ADMIN)
     with database.engine.begin() as connection:
-        migrate(connection, "0001")
-        connection.execute(
-            insert(OutboxRow).values(
-                id="a", state=State.IN_FORCE, reason="", at_ms=7, **sent._asdict()
-            )
-        )
-    again = Database(database.engine.url.render_as_string(hide_password=False))
-    outbox, audit = Outbox(again, {Kind.POLICY: Carrier()}), Audit(again)
-    found = audit.began_ms(), outbox.has_sent(sent), outbox.has_sent(policy_record(1, "{} "))
-    assert found == (0, True, False)
-    assert Audit(database).began_ms() == 0
-    again.close()
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(DatabaseError, match=r"another version of Ounce made its tables \(.*9999"):
+        Database(database.engine.url.render_as_string(hide_password=False))
+    assert Keys(database).find(key).name == "ann"
 
 
 def test_tables_that_are_new_know_since_when_they_are(database: Database) -> None:

@@ -44,7 +44,7 @@ class Audit:
         self._database = database
 
     def began_ms(self) -> int:
-        """Since when there is a log; 0: not known."""
+        """Since when there is a log, in ms since 1970."""
         with self._database.begin() as session:
             return session.scalars(select(BeginningRow.at_ms)).one()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from ounce_schemas.errors import OunceError
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -47,9 +48,9 @@ class Database:
             ) from None
         try:
             self._migrate()
-        except SQLAlchemyError as e:
-            why = " ".join(str(getattr(e, "orig", None) or type(e).__name__).split())
-            raise DatabaseError(f"database {self.shown} can't be used: {why}") from e
+        except (SQLAlchemyError, CommandError) as e:
+            self.close()
+            raise DatabaseError(f"database {self.shown} can't be used: {_why(e)}") from e
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -81,6 +82,16 @@ class Database:
         """Let the transactions of several control planes come one by one. SQLite's do anyway."""
         if self.engine.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock})")
+
+
+def _why(error: SQLAlchemyError | CommandError) -> str:
+    """In one line."""
+    if isinstance(error, CommandError):
+        return (
+            f"another version of Ounce made its tables ({error}). "
+            "Run that version, or name an empty database"
+        )
+    return " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
 
 
 def _engine(url: Any) -> Engine:

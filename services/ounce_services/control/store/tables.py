@@ -13,7 +13,7 @@ class Base(DeclarativeBase):
 
 
 class BeginningRow(Base):
-    """When these tables were made; 0: not known. One row."""
+    """When these tables were made. One row."""
 
     __tablename__ = "beginning"
 

@@ -1,4 +1,6 @@
-"""Keys, sessions, the audit log, the outbox, and versions of the policy."""
+"""Keys, sessions, the audit log, the outbox, versions of the policy, and when all that began."""
+
+import time
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,6 +13,11 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables."""
+    beginning = op.create_table(
+        "beginning",
+        sa.Column("at_ms", sa.BigInteger, primary_key=True, autoincrement=False),
+    )
+    op.bulk_insert(beginning, [{"at_ms": int(time.time() * 1e3)}])
     op.create_table(
         "keys",
         sa.Column("id", sa.String(16), primary_key=True),
@@ -50,15 +57,17 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("at_ms", sa.BigInteger, nullable=False),
     )
-    is_live = sa.text("state <> 'refused'")
+    waits = sa.text("state = 'waiting'")
+    place = ["kind", "subject", "number"]
     op.create_index(
         "outbox_of_two_at_once_one_is_taken",
         "outbox",
-        ["kind", "subject", "number"],
+        place,
         unique=True,
-        sqlite_where=is_live,
-        postgresql_where=is_live,
+        sqlite_where=waits,
+        postgresql_where=waits,
     )
+    op.create_index("outbox_place", "outbox", place)
     op.create_index("outbox_state", "outbox", ["state"])
     op.create_table(
         "policy_versions",
@@ -70,5 +79,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the tables."""
-    for name in ("policy_versions", "outbox", "audit", "sessions", "keys"):
+    for name in ("policy_versions", "outbox", "audit", "sessions", "keys", "beginning"):
         op.drop_table(name)
