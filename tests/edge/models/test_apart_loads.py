@@ -129,11 +129,13 @@ def test_a_service_managers_sigterm_to_all_is_not_the_processs(runtime: ApartRun
 
 
 KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
-HUNG = "runtime._child._calls.send(('run', 1, wish(bad.HANG)), 60)"
+HUNG, LOCKED = (
+    f"runtime._child._calls.send(('run', 1, wish(bad.{wish})), 60)" for wish in ("HANG", "LOCK")
+)
 
 
 @pytest.mark.parametrize("content", [b"one", b"linger"])
-@pytest.mark.parametrize("ending", ["", KILLED, f"{HUNG}; {KILLED}"])
+@pytest.mark.parametrize("ending", ["", KILLED, f"{HUNG}; {KILLED}", f"{LOCKED}; {KILLED}"])
 def test_no_process_is_left_when_the_worker_ends_or_is_killed(ending: str, content: bytes) -> None:
     program = (
         "import os, signal\n"
@@ -156,3 +158,23 @@ def test_no_process_is_left_when_the_worker_ends_or_is_killed(ending: str, conte
     )
     assert worker.returncode == (-signal.SIGKILL if ending else 0), worker.stderr
     wait_until(lambda: not is_running(int(worker.stdout)), lambda: worker.stderr)
+
+
+def test_no_process_is_left_that_hangs_while_its_runtime_is_made() -> None:
+    program = (
+        "from ounce_edge.models.runtimes.apart import ApartRuntime\n"
+        "from tests.support.edge import bad_runtime as bad\n"
+        "if __name__ == '__main__':\n"
+        "    ApartRuntime(bad.make_locked)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as worker:
+        assert worker.stdout is not None
+        pid = int(worker.stdout.readline())
+        assert is_running(pid)
+        worker.kill()
+    wait_until(lambda: not is_running(pid), lambda: pid)

@@ -8,7 +8,7 @@ from ounce_edge.models.runtimes.apart import ApartRuntime, Limits
 from ounce_edge.models.runtimes.base import EngineAbsentError
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.models.runtimes.tensorrt.cuda import find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import Device
+from ounce_edge.models.runtimes.tensorrt.device import Device, used_bytes
 from ounce_edge.models.runtimes.tensorrt.engines import Target
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime
@@ -16,10 +16,18 @@ from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime
 from tests.support.tensorrt.fake_runtime import PROFILE
 
 
+class Asking(TensorRtRuntime):
+    """Asks CUDA what is taken."""
+
+    @property
+    def used_bytes(self) -> int:
+        return used_bytes(self._cuda)
+
+
 def make(folder: Path) -> TensorRtRuntime:
     device = Device("a GPU", "8.9", "13.0")
     target = Target(TensorRt(Flavour.NATIVE, "10.3.0", None), device, PROFILE)
-    return TensorRtRuntime(target, find_cuda(), EngineCache(folder))
+    return Asking(target, find_cuda(), EngineCache(folder))
 
 
 @pytest.mark.rtx

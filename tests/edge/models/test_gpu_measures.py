@@ -1,6 +1,7 @@
 """Beliefs, power and the GPU's own clock, through the process that runs it. The GPU is a fake."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,9 +15,11 @@ import pytest
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu
 from ounce_edge.models.energy import EnergyMeter, GpuMeter, make_meters, measured_watts
 from ounce_edge.models.first_beliefs import _gpu_percentiles, measured_belief
+from ounce_edge.models.runtimes import gpu_memory
 from ounce_edge.models.runtimes.apart import ApartRuntime, Limits
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
+from ounce_edge.models.runtimes.gpu_memory import find_own_memory
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
 from ounce_edge.models.runtimes.tensorrt.device import bus_id_of
 
@@ -27,6 +30,7 @@ from tests.support.tensorrt.fake_runtime import make_fake
 
 CONTENT = bytes(classifier().SerializeToString())
 PATH = Path("models/digits/model/model.onnx")
+OWN = Path("/proc/self/ns/pid")
 
 
 @pytest.fixture
@@ -89,6 +93,15 @@ class Nvml:
         self.nvmlDeviceGetHandleByPciBusId = self._find
         self.nvmlDeviceGetTotalEnergyConsumption = self._consumed
         self.nvmlDeviceGetMigMode = self._modes
+        self.nvmlDeviceGetComputeRunningProcesses = self._running
+        self.processes: list[tuple[int, int | None]] = []
+        """Number and memory of each."""
+
+    def _running(self, handle: str) -> list[SimpleNamespace]:
+        assert handle == "handle"
+        if self._error:
+            raise OSError(self._error)
+        return [SimpleNamespace(pid=pid, usedGpuMemory=n) for pid, n in self.processes]
 
     def _find(self, bus_id: str) -> str:
         self.bus_id = bus_id
@@ -125,6 +138,43 @@ def test_a_gpu_that_nothing_measures_has_no_energy(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
     assert find_gpu_energy("0000:17:00.0") is None
+
+
+def test_the_memory_of_this_process_is_told_from_that_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nvml = Nvml()
+    monkeypatch.setattr(gpu_memory, "_MACHINES_NAMESPACE", OWN.stat().st_ino)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)  # type: ignore[arg-type]
+    nvml.processes = [(1, 900), (os.getpid(), 70), (os.getpid(), 7)]  # of two instances
+    read = find_own_memory("0000:17:00.0")
+    assert read is not None
+    assert (read(), nvml.bus_id) == (77, "0000:17:00.0")
+    nvml.processes = []
+    assert read() == 0
+    nvml._error = "Unknown Error"
+    assert read() == 0
+
+
+@pytest.mark.parametrize("processes", [[], [(1, 900)], [(os.getpid(), 0)], [(os.getpid(), None)]])
+def test_memory_that_the_driver_does_not_tell_by_process_is_not_read(
+    processes: list[tuple[int, int | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvml = Nvml()
+    nvml.processes = processes
+    monkeypatch.setattr(gpu_memory, "_MACHINES_NAMESPACE", OWN.stat().st_ino)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)  # type: ignore[arg-type]
+    assert find_own_memory("0000:17:00.0") is None
+
+
+def test_a_number_in_a_container_may_be_that_of_another_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nvml = Nvml()
+    nvml.processes = [(os.getpid(), 70)]
+    monkeypatch.setattr(gpu_memory, "_MACHINES_NAMESPACE", OWN.stat().st_ino + 1)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)  # type: ignore[arg-type]
+    assert find_own_memory("0000:17:00.0") is None
 
 
 def test_the_package_has_the_names_that_are_used() -> None:

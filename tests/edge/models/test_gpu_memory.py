@@ -17,6 +17,7 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime
 
 from tests.support.networks import N_CLASSES, N_PIXELS, convolutional, perceptron
+from tests.support.tensorrt.fake_gpu import PROCESS_BYTES, TOTAL_BYTES
 from tests.support.tensorrt.fake_runtime import PROFILE, make_fake
 
 CONTENTS = {
@@ -24,10 +25,14 @@ CONTENTS = {
     "b": perceptron().SerializeToString(),
     "c": perceptron(seed=1).SerializeToString(),
 }
-ENGINE_BYTES = PROFILE.most * (N_PIXELS + N_CLASSES) * 4 * 2
-"""Of each engine: inputs and outputs, pinned and on the GPU, as the fake counts."""
+ITEM_BYTES = (N_PIXELS + N_CLASSES) * 4
 SCRATCH_BYTES = 1000
 """That all engines share, as the fake has it."""
+
+
+def engine_bytes(*names: str) -> int:
+    """Inputs and outputs of each, and as much as its file."""
+    return sum(PROFILE.most * ITEM_BYTES + len(CONTENTS[name]) for name in names)
 
 
 @pytest.fixture
@@ -53,42 +58,66 @@ def pixels() -> dict[str, NDArray[Any]]:
 
 
 def test_models_that_fit_all_stay(gpu: ApartRuntime, tmp_path: Path) -> None:
-    models = load(gpu, 10 * ENGINE_BYTES, tmp_path)
-    assert gpu.used_bytes == len(models) * ENGINE_BYTES + SCRATCH_BYTES
+    before = gpu.used_bytes
+    models = load(gpu, 10 * engine_bytes(*CONTENTS), tmp_path)
+    assert gpu.used_bytes - before == engine_bytes(*models) + SCRATCH_BYTES
 
 
 CONTEXT_BYTES = 30_000
-TAKEN_BYTES = 5_000
-"""By the process itself: of a real GPU there is always some."""
+OTHERS_BYTES = 1_000_000
 
 
-def make_with_contexts(folder: Path) -> TensorRtRuntime:
+def make_measured(folder: Path) -> TensorRtRuntime:
+    """The driver says what the process has taken: with contexts, and pinned memory of the fake."""
     runtime = make_fake(folder, CONTENTS["b"])
-    runtime._target.tensorrt.api.context_bytes = CONTEXT_BYTES
-    runtime._target.tensorrt.api.gpu._cudaMalloc(TAKEN_BYTES)
+    trt = runtime._target.tensorrt.api
+    trt.context_bytes = CONTEXT_BYTES
+    runtime._read_own_bytes = lambda: TOTAL_BYTES - trt.gpu.free_bytes
     return runtime
 
 
-def test_what_contexts_take_counts(tmp_path: Path) -> None:
-    gpu = ApartRuntime(partial(make_with_contexts, tmp_path / "engines"))
+def test_what_contexts_take_counts_where_the_driver_says_it(tmp_path: Path) -> None:
+    gpu = ApartRuntime(partial(make_measured, tmp_path / "engines"))
     memory = ModelMemory(math.inf, resident=lambda: gpu.used_bytes)
     try:
         path = Path("models/digits/b/model.onnx")
         model = ManagedRuntime(gpu, memory).load(path, CONTENTS["b"])
         contexts = len(PROFILE.buckets) * CONTEXT_BYTES
-        assert memory.used_bytes == ENGINE_BYTES + SCRATCH_BYTES + contexts
-        assert gpu.used_bytes == TAKEN_BYTES + memory.used_bytes
+        buffers = 2 * PROFILE.most * ITEM_BYTES
+        assert memory.used_bytes == buffers + SCRATCH_BYTES + contexts
+        assert gpu.used_bytes == PROCESS_BYTES + memory.used_bytes
+        model.unload()
+    finally:
+        gpu.close()
+
+
+def make_beside_another(folder: Path) -> TensorRtRuntime:
+    runtime = make_fake(folder, CONTENTS["b"])
+    trt = runtime._target.tensorrt.api
+    trt.compile = lambda n_items: trt.gpu._cudaMalloc(OTHERS_BYTES)
+    return runtime
+
+
+def test_what_another_process_takes_meanwhile_does_not_count(tmp_path: Path) -> None:
+    gpu = ApartRuntime(partial(make_beside_another, tmp_path / "engines"))
+    memory = ModelMemory(math.inf, resident=lambda: gpu.used_bytes)
+    try:
+        path = Path("models/digits/b/model.onnx")
+        model = ManagedRuntime(gpu, memory).load(path, CONTENTS["b"])
+        assert memory.used_bytes == engine_bytes("b") + SCRATCH_BYTES
         model.unload()
     finally:
         gpu.close()
 
 
 def test_models_take_turns_where_the_budget_is_short(gpu: ApartRuntime, tmp_path: Path) -> None:
-    models = load(gpu, int(2.5 * ENGINE_BYTES), tmp_path)
+    before = gpu.used_bytes
+    models = load(gpu, engine_bytes("a", "b") + SCRATCH_BYTES, tmp_path)
     for name in "abcabc":
         wanted = OnnxCpuRuntime().load(tmp_path, CONTENTS[name]).run(pixels())
         np.testing.assert_allclose(models[name].run(pixels()), wanted, rtol=1e-4, atol=1e-5)
-        assert gpu.used_bytes == 2 * ENGINE_BYTES + SCRATCH_BYTES
+        taken = gpu.used_bytes - before
+        assert taken in {engine_bytes("b", other) + SCRATCH_BYTES for other in "ac"}
 
 
 def test_a_gpu_whose_process_is_gone_takes_nothing(gpu: ApartRuntime) -> None:

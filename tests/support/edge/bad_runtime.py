@@ -1,5 +1,6 @@
 """A runtime whose calls do what the first number of their input says."""
 
+import ctypes
 import os
 import signal
 import threading
@@ -13,7 +14,7 @@ from ounce_edge.models.runtimes.base import Inputs, LoadedModel, TensorSignature
 from ounce_edge.models.runtimes.tensorrt.cuda import CudaError
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
-ANSWER, CRASH, STICK, OUT_OF_MEMORY, HANG, EXIT, RELEASE = range(7)
+ANSWER, CRASH, STICK, OUT_OF_MEMORY, HANG, EXIT, RELEASE, LOCK = range(8)
 _LIMIT_S = 60.0
 _is_loading, _is_released = threading.Event(), threading.Event()
 """Of the file `slow`: its load ends once a call has seen that it began."""
@@ -35,6 +36,8 @@ class BadModel:
             raise CudaError("cudaMalloc", "cudaErrorMemoryAllocation", "out of memory")
         if wish == HANG:
             time.sleep(600)
+        if wish == LOCK:
+            hang_with_the_lock()
         if wish == EXIT:
             os._exit(3)
         if wish == RELEASE and _is_loading.wait(_LIMIT_S):
@@ -77,6 +80,17 @@ def make_absent() -> BadRuntime:
 
 def make_dead() -> BadRuntime:
     os._exit(5)
+
+
+def hang_with_the_lock() -> None:
+    """Sleep in C, and let no other thread of Python run."""
+    ctypes.PyDLL(None).sleep(600)
+
+
+def make_locked() -> BadRuntime:
+    print(os.getpid(), flush=True)
+    hang_with_the_lock()
+    raise AssertionError
 
 
 def make_silent() -> BadRuntime:

@@ -13,6 +13,8 @@ from tests.support.tensorrt.fake_cuda import CudaCode
 
 OK = CudaCode["cudaSuccess"]
 TOTAL_BYTES = 1 << 30
+PROCESS_BYTES = 5_000
+"""That a process takes of a GPU by using it."""
 GARBAGE = 0xFF
 """Fresh memory holds NaN, as real memory may."""
 
@@ -28,6 +30,7 @@ class FakeGpu:
     """Of the streams that it makes."""
 
     def __init__(self) -> None:
+        self.total_bytes = TOTAL_BYTES
         self.failures: dict[str, Any] = {}
         self.calls: list[str] = []
         self.blocks: dict[int, Any] = {}
@@ -45,6 +48,8 @@ class FakeGpu:
             self.calls.append(name)
             if name in self.failures:
                 return self.failures[name], None
+            if name == "cudaMalloc" and arguments[0] > self.free_bytes:
+                return CudaCode["cudaErrorMemoryAllocation"], None
             values = function(self, *arguments)
             if name == "cudaMemGetInfo":
                 return (OK, *values)
@@ -81,9 +86,26 @@ class FakeGpu:
     def _cudaMemcpyAsync(self, to: int, of: int, n: int, kind: int, stream: int) -> None:
         self.do(lambda: ctypes.memmove(to, of, n) and None)
 
-    def _cudaMemGetInfo(self) -> tuple[int, int]:
+    @property
+    def free_bytes(self) -> int:
+        """Pinned memory counts, too."""
         taken = sum(ctypes.sizeof(block) for block in self.blocks.values())
-        return TOTAL_BYTES - taken, TOTAL_BYTES
+        return self.total_bytes - taken - PROCESS_BYTES
+
+    def _cudaMemGetInfo(self) -> tuple[int, int]:
+        return self.free_bytes, self.total_bytes
+
+    def _cudaGetDeviceCount(self) -> int:
+        return 1
+
+    def _cudaDriverGetVersion(self) -> int:
+        return 13000
+
+    def _cudaGetDeviceProperties(self, device: int) -> SimpleNamespace:
+        return SimpleNamespace(name=b"a GPU\0", major=8, minor=9, integrated=0)
+
+    def _cudaDeviceGetPCIBusId(self, n_bytes: int, device: int) -> bytes:
+        return b"0000:17:00.0\0"
 
     def _cudaEventCreate(self) -> dict[str, float]:
         return {}

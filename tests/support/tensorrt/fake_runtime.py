@@ -24,4 +24,6 @@ def make_fake(folder: Path, *contents: bytes, flavour: Flavour = Flavour.NATIVE)
     cache = EngineCache(folder)
     for content in contents:
         cache.write(target.key(content), "digits/model", content)
-    return TensorRtRuntime(target, Cuda(gpu), cache)
+    runtime = TensorRtRuntime(target, Cuda(gpu), cache)
+    runtime.find_meters()
+    return runtime

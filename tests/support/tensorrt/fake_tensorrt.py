@@ -5,6 +5,7 @@ Nothing here says how a real one behaves.
 """
 
 import ctypes
+import json
 import weakref
 from collections.abc import Callable
 from enum import IntEnum
@@ -48,6 +49,8 @@ class FakeTensorRt:
         """Of the GPU, that each context takes beside, as long as it is there."""
         self.compile: Callable[[int], None] = _nothing
         """Called with the items of the first call of a context, before it runs."""
+        self.environment = "the same"
+        """Kernels of another one are not taken."""
         self.Runtime = self._runtime
 
     def nptype(self, dtype: Any) -> Any:
@@ -87,14 +90,15 @@ class FakeEngine:
         self.device_memory_size_v2 = trt.scratch_bytes
 
     def create_runtime_config(self) -> "FakeConfig":
-        return FakeConfig()
+        return FakeConfig(self.trt)
 
     def create_execution_context(self, of: "int | FakeConfig") -> "FakeContext | None":
         strategy = of.strategy if isinstance(of, FakeConfig) else of
         assert strategy == self.trt.ExecutionContextAllocationStrategy.USER_MANAGED
         if isinstance(of, FakeConfig):
             self.trt.configs.append(of)
-        return None if self.trt.fails("context") else FakeContext(self)
+        kernels = of.kernels if isinstance(of, FakeConfig) else None
+        return None if self.trt.fails("context") else FakeContext(self, kernels)
 
     def get_tensor_name(self, i: int) -> str:
         return list(self._tensors)[i]
@@ -115,16 +119,40 @@ class FakeEngine:
         return self.trt.TensorIOMode["INPUT" if name in self.inputs else "OUTPUT"]
 
 
+class FakeKernels:
+    """Kernels of TensorRT for RTX, by the items that they are for."""
+
+    def __init__(self, trt: FakeTensorRt) -> None:
+        self._trt = trt
+        self.sizes: set[int] = set()
+
+    def serialize(self) -> bytes:
+        return json.dumps([self._trt.environment, sorted(self.sizes)]).encode()
+
+    def deserialize(self, blob: bytes) -> bool:
+        try:
+            environment, sizes = json.loads(blob)
+        except ValueError:
+            return False
+        if environment != self._trt.environment:
+            return False
+        self.sizes.update(sizes)
+        return True
+
+
 class FakeConfig:
     """Settings of a context, of TensorRT for RTX alone."""
 
     dynamic_shapes_kernel_specialization_strategy = strategy = 0
-    kernels: object = None
+    kernels: FakeKernels | None = None
 
-    def create_runtime_cache(self) -> object:
-        return object()
+    def __init__(self, trt: FakeTensorRt) -> None:
+        self._trt = trt
 
-    def set_runtime_cache(self, kernels: object) -> bool:
+    def create_runtime_cache(self) -> FakeKernels:
+        return FakeKernels(self._trt)
+
+    def set_runtime_cache(self, kernels: FakeKernels) -> bool:
         self.kernels = kernels
         return True
 
@@ -135,8 +163,9 @@ class FakeConfig:
 class FakeContext:
     """A context of an engine. Its graphs are right as long as its shapes stay as they were."""
 
-    def __init__(self, engine: FakeEngine) -> None:
+    def __init__(self, engine: FakeEngine, kernels: FakeKernels | None = None) -> None:
         self._engine, self._trt = engine, engine.trt
+        self._kernels = FakeKernels(engine.trt) if kernels is None else kernels
         self._addresses: dict[str, int] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._ran: dict[str, tuple[int, ...]] = {}
@@ -163,8 +192,10 @@ class FakeContext:
             return False  # of new shapes, TensorRT makes resources first
         if self._trt.fails("call"):
             return False
-        if is_new:
-            self._trt.compile(self._shapes[self._engine.inputs[0]][0])
+        n_items = self._shapes[self._engine.inputs[0]][0]
+        if is_new and n_items not in self._kernels.sizes:
+            self._trt.compile(n_items)
+            self._kernels.sizes.add(n_items)
         self._ran = dict(self._shapes)
         shapes, scratch = dict(self._shapes), self._scratch
 

@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
 from ounce_schemas.errors import ArtifactError, OunceError
 
 from ounce_edge.models.runtimes.base import EngineAbsentError, LoadedModel, Runtime
+from ounce_edge.models.runtimes.parent import end_with_parent
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ def serve(make: Callable[[], Runtime], calls: Any, loads: Any) -> None:
     # Ctrl-C, or a service manager's SIGTERM to all, is the worker's, which closes the pipes.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    worker = parent_process()
+    assert worker is not None
+    end_with_parent(worker.sentinel)
     try:
         runtime = make()
     except OunceError as e:

@@ -1,8 +1,9 @@
 """Energy of an NVIDIA GPU, by its management library (NVML)."""
 
-import importlib
 from collections.abc import Callable
 from typing import Any
+
+from ounce_edge.models.runtimes.nvml import find_nvml
 
 _JOULES = 1e-3
 """NVML counts millijoules since the driver was loaded."""
@@ -16,13 +17,11 @@ def find_gpu_energy(bus_id: str) -> Callable[[], float] | None:
     Args:
         bus_id: of the GPU on the PCI bus, as CUDA says it: numbers of devices differ between both.
     """
-    try:
-        nvml = importlib.import_module("pynvml")
-    except ImportError:
+    found = find_nvml(bus_id)
+    if found is None:
         return None
+    nvml, handle = found
     try:
-        nvml.nvmlInit()
-        handle = nvml.nvmlDeviceGetHandleByPciBusId(bus_id)
         _read(nvml, handle)
     except nvml.NVMLError:
         return None

@@ -13,9 +13,10 @@ from ounce_schemas.errors import RuntimeAbsentError
 
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel
 from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
+from ounce_edge.models.runtimes.gpu_memory import find_own_memory
 from ounce_edge.models.runtimes.onnx_cpu import load_session
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError, find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, used_bytes
+from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, take_device, used_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +47,13 @@ class OnnxCudaRuntime:
             )
         self._cuda: Cuda | None = None
         self._read_joules: Callable[[], float] | None = None
+        self._read_own_bytes: Callable[[], int] | None = None
         try:
             self._cuda = find_cuda()
-            self._read_joules = find_gpu_energy(bus_id_of(self._cuda))
+            take_device(self._cuda)
+            bus_id = bus_id_of(self._cuda)
+            self._read_joules = find_gpu_energy(bus_id)
+            self._read_own_bytes = find_own_memory(bus_id)
         except (RuntimeAbsentError, CudaError):  # memory and energy are not told then
             pass
 
@@ -64,7 +69,10 @@ class OnnxCudaRuntime:
 
     @property
     def used_bytes(self) -> int:
-        """Memory of the GPU that is taken, by whomever; 0 without the package cuda-bindings."""
+        """Memory of the GPU that this process has taken. Where the driver does not say it, what is
+        taken by whomever; 0 without the package cuda-bindings."""
+        if self._read_own_bytes is not None:
+            return self._read_own_bytes()
         return 0 if self._cuda is None else used_bytes(self._cuda)
 
     @property

@@ -18,7 +18,7 @@ _OUNCE = (
     sys.executable,
     "-P",
     "-c",
-    "from ounce_edge.models.runtimes.tensorrt.parent import end_with_parent; end_with_parent(); "
+    "from ounce_edge.models.runtimes.parent import end_with_parent; end_with_parent(); "
     "from ounce_schemas.command import main; main()",
 )
 _END_S = 5.0

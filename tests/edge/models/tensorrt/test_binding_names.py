@@ -26,6 +26,7 @@ VARIABLES = {
     "context": "IExecutionContext",
     "engine": "ICudaEngine",
     "error": "ParserError",
+    "kernels": "IRuntimeCache",
     "network": "INetworkDefinition",
     "parser": "OnnxParser",
     "runtime": "Runtime",
@@ -86,6 +87,7 @@ def test_each_name_that_rtx_alone_has_is_in_its_bindings() -> None:
     api = rtx_or_skip().api
     used = used_names(OF_RTX)
     assert ("IRuntimeConfig", "create_runtime_cache") in used
+    assert {("IRuntimeCache", "serialize"), ("IRuntimeCache", "deserialize")} <= used
     assert {(of, n) for of, n in used if not hasattr(getattr(api, of) if of else api, n)} == set()
 
 

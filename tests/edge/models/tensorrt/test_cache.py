@@ -175,3 +175,27 @@ def test_a_damaged_engine_is_listed_as_such(cache: EngineCache) -> None:
     path.write_bytes(b"nothing")
     [engine] = cache.list()
     assert (engine.key, engine.model) == (None, "damaged")
+
+
+def test_kernels_are_kept_beside_engines_and_pruned_with_them(
+    cache: EngineCache, tmp_path: Path
+) -> None:
+    engine = cache.write(KEY, "digits/mlp", ENGINE)
+    before = cache.contents()
+    assert cache.read_kernels(KEY) is None
+    kernels = cache.write_kernels(KEY, "digits/mlp", b"kernels")
+    assert kernels.stat().st_mode & 0o777 == 0o600
+    assert (cache.read(KEY), cache.read_kernels(KEY)) == (ENGINE, b"kernels")
+    assert cache.contents() == before  # nothing new to load
+    assert [kept.path for kept in cache.list()] == [engine]
+    assert cache.prune(lambda kept: kept.key == KEY) == 0
+    assert cache.prune(lambda kept: False) > 0
+    assert not engine.exists()
+    assert not kernels.exists()
+
+
+def test_damaged_kernels_are_removed(cache: EngineCache) -> None:
+    path = cache.write_kernels(KEY, "digits/mlp", b"kernels")
+    path.write_bytes(path.read_bytes().replace(b"kernels", b"kernals"))
+    assert cache.read_kernels(KEY) is None
+    assert not path.exists()

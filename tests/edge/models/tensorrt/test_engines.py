@@ -33,7 +33,7 @@ PATH = Path("models/digits/mlp/model.onnx")
 @pytest.fixture(autouse=True)
 def _builds_find_the_fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A build does not look for modules in the folder that it runs in."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[4]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
 
 
 def unheard(phase: str, share: float) -> None:

@@ -12,12 +12,14 @@ from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
 
-from tests.support.networks import N_PIXELS, perceptron
+from tests.support.networks import N_CLASSES, N_PIXELS, perceptron
 from tests.support.tensorrt.fake_cuda import CudaCode
-from tests.support.tensorrt.fake_gpu import FakeGpu
+from tests.support.tensorrt.fake_gpu import TOTAL_BYTES, FakeGpu
 from tests.support.tensorrt.fake_tensorrt import FakeTensorRt
 
 CONTENT = perceptron().SerializeToString()
+BUFFERS_BYTES = 2 * 16 * (N_PIXELS + N_CLASSES) * 4
+"""Of an engine for 16 items, pinned ones with them."""
 
 
 class Bench:
@@ -32,6 +34,10 @@ class Bench:
         self.trt.scratch_bytes = scratch_bytes
         tensorrt = TensorRt(Flavour.NATIVE, "10.3.0", self.trt)
         return EngineModel(tensorrt, Cuda(self.gpu), CONTENT, self.scratch)
+
+    def leave(self, n_bytes: int) -> None:
+        """Only so many are free of the GPU."""
+        self.gpu.total_bytes += n_bytes - self.gpu.free_bytes
 
     @property
     def block_bytes(self) -> int:
@@ -87,6 +93,65 @@ def test_an_engine_for_which_there_is_no_room_costs_the_others_nothing(bench: Be
         bench.load(9000)
     bench.gpu.failures.clear()
     assert bench.block_bytes == 1000
+    np.testing.assert_array_equal(first.run(pixels(3)), wanted)
+
+
+def test_a_gpu_without_room_for_scratch_memory_of_a_loads_own_has_it_use_the_shared(
+    bench: Bench,
+) -> None:
+    first = bench.load(9000)
+    wanted = first.run(pixels(3))
+    bench.leave(BUFFERS_BYTES + 8999)
+    second = bench.load(9000)
+    for model in (first, second, first):
+        np.testing.assert_array_equal(model.run(pixels(3)), wanted)
+
+
+def test_a_gpu_without_room_for_both_blocks_has_the_new_one_take_the_olds_place(
+    bench: Bench,
+) -> None:
+    first = bench.load(9000)
+    wanted = first.run(pixels(3))
+    bench.leave(BUFFERS_BYTES + 3000)
+    second = bench.load(12_000)
+    assert bench.block_bytes == 12_000
+    for model in (first, second, first):
+        np.testing.assert_array_equal(model.run(pixels(3)), wanted)
+    second.unload()
+    assert bench.block_bytes == 9000
+    np.testing.assert_array_equal(first.run(pixels(3)), wanted)
+
+
+def test_an_engine_for_which_there_is_no_room_at_all_costs_the_others_nothing(
+    bench: Bench,
+) -> None:
+    first = bench.load(9000)
+    wanted = first.run(pixels(3))
+    bench.leave(BUFFERS_BYTES + 2999)
+    with pytest.raises(CudaError, match="cudaErrorMemoryAllocation"):
+        bench.load(12_000)
+    assert bench.block_bytes == 9000
+    np.testing.assert_array_equal(first.run(pixels(3)), wanted)
+
+
+def test_a_block_that_another_process_took_meanwhile_comes_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = bench.load(9000)
+    wanted = first.run(pixels(3))
+
+    def lose(gpu: FakeGpu, address: int) -> None:
+        gpu._free(address)
+        bench.leave(0)
+
+    bench.leave(BUFFERS_BYTES + 3000)
+    monkeypatch.setattr(FakeGpu, "_cudaFree", lose)
+    with pytest.raises(CudaError, match="cudaErrorMemoryAllocation"):
+        bench.load(12_000)
+    assert bench.scratch.address == 0
+    with pytest.raises(CudaError, match="cudaErrorMemoryAllocation"):
+        first.run(pixels(3))
+    bench.gpu.total_bytes = TOTAL_BYTES
     np.testing.assert_array_equal(first.run(pixels(3)), wanted)
 
 

@@ -65,19 +65,19 @@ class Bucket:
         if context is None:
             raise self._failure("makes no context")
         for name, buffer in {**of.inputs, **of.outputs}.items():
-            if not context.set_tensor_address(name, int(buffer.device)):
+            if not context.set_tensor_address(name, buffer.device):
                 raise self._failure(f"takes no memory for {name!r}")
         for name, buffer in of.inputs.items():
             if not context.set_input_shape(name, (size, *buffer.host.shape[1:])):
                 raise self._failure(f"refuses {counted(size, 'item')} of {name!r}")
         self._context: Any = context
 
-    def run_apart(self, scratch: Scratch) -> None:
+    def run_first(self, scratch: Scratch) -> None:
         """Make the first call, and wait for it. Kernels are loaded in it, and TensorRT for RTX
         compiles them, which takes seconds or more.
 
         Args:
-            scratch: of nobody else, so that calls of other engines go on meanwhile.
+            scratch: where nobody else has it, calls of other engines go on meanwhile.
 
         Raises:
             CudaError: the GPU fails.
@@ -114,6 +114,7 @@ class Bucket:
 
     def _use(self, scratch: Scratch) -> None:
         """The scratch memory may be another block since the last call; graphs hold addresses."""
+        scratch.have()
         if self._address != scratch.address:
             self.drop_graph()
             self._context.set_device_memory(scratch.address, scratch.size_bytes)

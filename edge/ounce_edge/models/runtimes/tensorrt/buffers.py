@@ -26,11 +26,11 @@ class Buffer:
         self._cuda = cuda
         self._row_bytes = int(np.prod(shape[1:], dtype=np.int64)) * np.dtype(dtype).itemsize
         size_bytes = self._row_bytes * shape[0]
-        self.device: Any = cuda.call("cudaMalloc", size_bytes)
+        self.device = cuda.allocate(size_bytes)
         try:
             self._pinned: Any = cuda.call("cudaMallocHost", size_bytes)
         except BaseException:
-            cuda.call("cudaFree", self.device)
+            cuda.free(self.device)
             raise
         memory = (ctypes.c_byte * size_bytes).from_address(int(self._pinned))
         self.host: NDArray[Any] = np.frombuffer(memory, dtype).reshape(shape)
@@ -47,10 +47,8 @@ class Buffer:
     def free(self) -> None:
         """Give both back. Nothing may be under way."""
         self.host = np.empty(0)
-        call = self._cuda.call
-        do_all(
-            [partial(call, "cudaFree", self.device), partial(call, "cudaFreeHost", self._pinned)]
-        )
+        cuda = self._cuda
+        do_all([partial(cuda.free, self.device), partial(cuda.call, "cudaFreeHost", self._pinned)])
 
     def _copy(self, to: Any, of: Any, n: int, kind: str, stream: Any) -> None:
         direction = getattr(self._cuda.api.cudaMemcpyKind, kind)

@@ -13,10 +13,10 @@ from typing import Any
 
 from ounce_schemas.errors import OunceError, RuntimeAbsentError
 
+from ounce_edge.models.runtimes.parent import end_with_parent
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.building import BuildFailedError, build_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
-from ounce_edge.models.runtimes.tensorrt.parent import end_with_parent
 
 
 def main() -> None:

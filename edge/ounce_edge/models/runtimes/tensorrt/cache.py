@@ -1,9 +1,11 @@
 """Engines on disk: built once for a model, a TensorRT and a GPU.
 
 An engine is native code. So only engines of the own folder are loaded, and only while no other user
-can write there. A file is one line of JSON, which says what the engine is of, and then the engine::
+can write there. A file is one line of JSON, which says what the engine is of, and then the engine.
+Likewise the kernels that TensorRT for RTX compiled of one, which are of a GPU and its driver::
 
     <digest of what it is of>.engine
+    <digest of what they are of>.kernels
 """
 
 import hashlib
@@ -11,8 +13,9 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -26,7 +29,7 @@ __all__ = ["CachedEngine", "EngineCache", "EngineKey"]
 
 logger = logging.getLogger(__name__)
 
-_SUFFIX = ".engine"
+_ENGINE, _KERNELS = ".engine", ".kernels"
 _UNFINISHED_S = 3600.0
 """A file that nobody has written to for so long has no writer: an engine is written in seconds."""
 _MOST_HEADER = 100_000
@@ -88,25 +91,32 @@ class EngineCache:
 
     def read(self, key: EngineKey) -> bytes | None:
         """An engine; None where there is none, or where its file is damaged, which is removed."""
-        path = self._path(key)
+        return self._read(key, _ENGINE)
+
+    def read_kernels(self, key: EngineKey) -> bytes | None:
+        """As `read`, of compiled kernels."""
+        return self._read(key, _KERNELS)
+
+    def _read(self, key: EngineKey, suffix: str) -> bytes | None:
+        path = self._path(key, suffix)
         try:
             content = path.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as e:
-            logger.warning("engine can't be read path=%s reason=%s", path, e.strerror or e)
+            logger.warning("can't be read path=%s reason=%s", path, e.strerror or e)
             return None
-        header, _, engine = content.partition(b"\n")
+        header, _, kept = content.partition(b"\n")
         said = _decode(header)
-        is_whole = said is not None and said.sha256 == hashlib.sha256(engine).hexdigest()
+        is_whole = said is not None and said.sha256 == _digest(kept)
         if said is None or not is_whole or said.key != key:
-            logger.warning("damaged engine path=%s", path)
+            logger.warning("damaged path=%s", path)
             with suppress(OSError):  # likewise
                 path.unlink()
             return None
         with suppress(OSError):  # a folder that is mounted to be read, or a file that was pruned
             os.utime(path)
-        return engine
+        return kept
 
     def write(self, key: EngineKey, model: str, engine: bytes, most: int | None = None) -> Path:
         """Keep an engine, in one step.
@@ -120,20 +130,26 @@ class EngineCache:
         Raises:
             ArtifactError: the folder can't be written.
         """
-        header = _Header(key, model, hashlib.sha256(engine).hexdigest(), most)
-        path = self._path(key)
-        write_whole(path, msgspec.json.encode(header) + b"\n", engine)
+        return self._write(_ENGINE, _Header(key, model, _digest(engine), most), engine)
+
+    def write_kernels(self, key: EngineKey, model: str, kernels: bytes) -> Path:
+        """Keep compiled kernels, in one step. Arguments and errors are those of `write`; `key` is
+        of the GPU that they were compiled for."""
+        return self._write(_KERNELS, _Header(key, model, _digest(kernels)), kernels)
+
+    def _write(self, suffix: str, header: _Header, kept: bytes) -> Path:
+        path = self._path(header.key, suffix)
+        write_whole(path, msgspec.json.encode(header) + b"\n", kept)
         return path
 
     def list(self) -> list[CachedEngine]:
         """All engines, those that were used last first. Digests are not checked."""
-        found = [engine for path in self._paths() if (engine := _look(path)) is not None]
-        return sorted(found, key=lambda engine: (-engine.used_at_s, engine.path))
+        return _used_last_first(self._paths(_ENGINE))
 
     def contents(self) -> frozenset[tuple[str, int]]:
         """Which files are there; a file that takes the place of another counts as new."""
         found = set()
-        for path in self._paths():
+        for path in self._paths(_ENGINE):
             try:
                 found.add((path.name, path.stat().st_ino))
             except OSError:
@@ -141,15 +157,15 @@ class EngineCache:
         return frozenset(found)
 
     def prune(self, keep: Callable[[CachedEngine], bool], most_bytes: int | None = None) -> int:
-        """Remove engines that are not to be kept, and of the others those that were used least
-        lately beyond `most_bytes`; and what was left of writers that were killed. Returns how many
-        bytes that freed.
+        """Remove engines and kernels that are not to be kept, and of the others those that were
+        used least lately beyond `most_bytes`; and what was left of writers that were killed.
+        Returns how many bytes that freed.
 
         Raises:
             ArtifactError: the folder can't be written.
         """
         freed, kept = self._remove_unfinished(), 0
-        for engine in self.list():
+        for engine in _used_last_first(self._paths(_ENGINE, _KERNELS)):
             kept += engine.size_bytes
             if keep(engine) and (most_bytes is None or kept <= most_bytes):
                 continue
@@ -168,11 +184,20 @@ class EngineCache:
                     freed += status.st_size
         return freed
 
-    def _path(self, key: EngineKey) -> Path:
-        return self._folder / f"{key.digest}{_SUFFIX}"
+    def _path(self, key: EngineKey, suffix: str) -> Path:
+        return self._folder / f"{key.digest}{suffix}"
 
-    def _paths(self) -> Iterator[Path]:
-        return self._folder.glob(f"*{_SUFFIX}")
+    def _paths(self, *suffixes: str) -> Iterator[Path]:
+        return chain.from_iterable(self._folder.glob(f"*{suffix}") for suffix in suffixes)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _used_last_first(paths: Iterable[Path]) -> list[CachedEngine]:
+    found = [kept for path in paths if (kept := _look(path)) is not None]
+    return sorted(found, key=lambda kept: (-kept.used_at_s, kept.path))
 
 
 def _look(path: Path) -> CachedEngine | None:

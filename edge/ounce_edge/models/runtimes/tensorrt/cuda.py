@@ -52,6 +52,27 @@ class Cuda:
 
     def __init__(self, api: Any) -> None:
         self.api = api
+        self.taken: dict[int, int] = {}
+        """Bytes of the GPU that this process has allocated, by address."""
+
+    def allocate(self, size_bytes: int) -> int:
+        """Memory of the GPU; its address.
+
+        Raises:
+            CudaError: the GPU has too little.
+        """
+        address = int(self.call("cudaMalloc", size_bytes))
+        self.taken[address] = size_bytes
+        return address
+
+    def free(self, address: int) -> None:
+        """Give memory of the GPU back.
+
+        Raises:
+            CudaError: the GPU is broken.
+        """
+        self.call("cudaFree", address)
+        self.taken.pop(address, None)
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Call a function; what it returns behind its error code: nothing, a value or a tuple.

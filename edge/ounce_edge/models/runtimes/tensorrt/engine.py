@@ -17,7 +17,7 @@ from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError, do_all
 from ounce_edge.models.runtimes.tensorrt.failures import failure
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.log import log_of
-from ounce_edge.models.runtimes.tensorrt.rtx_contexts import RtxContexts
+from ounce_edge.models.runtimes.tensorrt.rtx_contexts import KeptKernels, RtxContexts
 from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
 from ounce_edge.models.runtimes.tensorrt.timing import StreamTimer
 from ounce_edge.models.runtimes.text_bytes import encode_texts
@@ -38,6 +38,7 @@ class EngineModel:
         cuda: of the same process.
         content: of the engine, from the own cache: it is native code.
         scratch: shared with other engines; one of its own where none is given.
+        kernels: where those that TensorRT for RTX compiles are kept, if they are.
 
     Raises:
         ArtifactError: TensorRT does not take the engine.
@@ -50,6 +51,7 @@ class EngineModel:
         cuda: Cuda,
         content: bytes,
         scratch: Scratch | None = None,
+        kernels: KeptKernels | None = None,
     ) -> None:
         self._cuda = cuda
         self._scratch = scratch or Scratch(cuda)
@@ -60,6 +62,8 @@ class EngineModel:
         self._buffers: dict[str, Buffer] = {}
         self._stream: Any = None
         self._is_loaded = True
+        self.engine_bytes = len(content)
+        """About what weights take of the GPU; 0 once it is unloaded."""
         trt = tensorrt.api
         self._kept: Any = _deserialize(tensorrt, cuda, content)
         """What contexts need; it goes after them."""
@@ -90,12 +94,12 @@ class EngineModel:
             inputs, outputs = (
                 {name: self._buffers[name] for name in of} for of in (self.inputs, self.outputs)
             )
-            make = _contexts_of(tensorrt, engine)
+            make, keep = _contexts_of(tensorrt, engine, kernels)
             self._kept = (*self._kept, make)
             loaded = Loaded(tensorrt, cuda, make, self._stream, self._scratch, inputs, outputs)
             for size in self._profile.buckets:
                 self._buckets[size] = Bucket(loaded, size)
-            self._prepare(need_bytes)
+            self._prepare(need_bytes, keep)
         except BaseException:
             self.unload()
             raise
@@ -148,6 +152,7 @@ class EngineModel:
             if not self._is_loaded:
                 return
             self._is_loaded = False
+            self.engine_bytes = 0
             works: list[Callable[[], object]] = [b.drop_graph for b in self._buckets.values()]
             works += [buffer.free for buffer in self._buffers.values()]
             if self._stream is not None:
@@ -161,23 +166,36 @@ class EngineModel:
             self._buckets, self._buffers, works = {}, {}, []
             self._kept = None
 
-    def _prepare(self, need_bytes: int) -> None:
+    def _prepare(self, need_bytes: int, keep: Callable[[], None]) -> None:
         """Make the first calls of all sizes, so that no message waits for them: with nothing that
-        other engines wait for while kernels are compiled, then with the shared memory."""
+        other engines wait for while kernels are compiled, then with the shared memory. Where the
+        GPU has no room for both, with that alone."""
         for name in self.inputs:
             self._buffers[name].host[:] = 0
         own = Scratch(self._cuda)
-        place = own.join(need_bytes)
         try:
-            for bucket in self._buckets.values():
-                bucket.run_apart(own)
-        finally:
-            own.leave(place)
-        self._place = self._scratch.join(need_bytes)
+            place = own.join(need_bytes)
+        except CudaError as e:
+            if not e.is_out_of_memory:
+                raise
+            self._place = self._scratch.join(need_bytes)
+            self._run_first(self._scratch, keep)
+        else:
+            try:
+                self._run_first(own, keep)
+            finally:
+                own.leave(place)
+            self._place = self._scratch.join(need_bytes)
         for bucket in self._buckets.values():
             with self._scratch.lock:
                 bucket.launch()
                 self._cuda.call("cudaStreamSynchronize", self._stream)
+
+    def _run_first(self, scratch: Scratch, keep: Callable[[], None]) -> None:
+        for bucket in self._buckets.values():
+            with scratch.lock:
+                bucket.run_first(scratch)
+            keep()  # a load that takes too long is ended, and the next one goes on from here
 
     def _check_loaded(self) -> None:
         if not self._is_loaded:
@@ -213,13 +231,17 @@ class EngineModel:
         result[:] = self._buffers[self._output].host[:n]
 
 
-def _contexts_of(tensorrt: TensorRt, engine: Any) -> Callable[[], Any]:
-    """What makes contexts of an engine, whose scratch memory is the user's."""
+def _contexts_of(
+    tensorrt: TensorRt, engine: Any, kernels: KeptKernels | None
+) -> tuple[Callable[[], Any], Callable[[], None]]:
+    """What makes contexts of an engine, whose scratch memory is the user's; and what keeps the
+    kernels that they compile."""
     trt = tensorrt.api
     if tensorrt.flavour is Flavour.RTX:
-        return RtxContexts(trt, engine).make
+        contexts = RtxContexts(trt, engine, kernels)
+        return contexts.make, contexts.keep
     strategy = trt.ExecutionContextAllocationStrategy.USER_MANAGED
-    return partial(engine.create_execution_context, strategy)
+    return partial(engine.create_execution_context, strategy), lambda: None
 
 
 def _deserialize(tensorrt: TensorRt, cuda: Cuda, content: bytes) -> tuple[Any, Any]:

@@ -1,22 +1,61 @@
 """Execution contexts of TensorRT for RTX, which compiles kernels where they run."""
 
+import logging
+from dataclasses import dataclass
 from typing import Any
+
+from ounce_schemas.errors import ArtifactError
+
+from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
+from ounce_edge.models.runtimes.tensorrt.engine_key import EngineKey
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class KeptKernels:
+    """Where the compiled kernels of an engine are kept between loads.
+
+    Attributes:
+        cache: beside its engines.
+        key: of the engine, on the GPU that runs it.
+        model: `<task>/<model>`, for people.
+    """
+
+    cache: EngineCache
+    key: EngineKey
+    model: str
+
+    def read(self) -> bytes | None:
+        """All that were kept; None where none were."""
+        return self.cache.read_kernels(self.key)
+
+    def write(self, kernels: bytes) -> None:
+        """Keep them, in place of those before. A folder that can't be written is told alone."""
+        try:
+            self.cache.write_kernels(self.key, self.model, kernels)
+        except ArtifactError as e:
+            logger.warning("kernels of %s are compiled again by each load: %s", self.model, e)
 
 
 class RtxContexts:
     """Makes the contexts of one engine. It has to be there as long as they are.
 
-    What one compiles the others need not. A size's kernels are there after its first call: by
-    default slower ones stand in for them meanwhile, which a graph would hold for good.
+    What one compiles the others need not, nor does a later load. A size's kernels are there after
+    its first call: by default slower ones stand in for them meanwhile, which a graph would hold for
+    good.
 
     Args:
         trt: the module.
         engine: of it.
+        kept: kernels of an earlier load; None where none are to be kept.
     """
 
-    def __init__(self, trt: Any, engine: Any) -> None:
-        self._trt, self._engine = trt, engine
+    def __init__(self, trt: Any, engine: Any, kept: KeptKernels | None = None) -> None:
+        self._trt, self._engine, self._store = trt, engine, kept
         self._kernels: Any = None
+        self._known: bytes | None = None
+        """What is kept."""
         self._kept: list[Any] = []
 
     def make(self) -> Any:
@@ -24,7 +63,7 @@ class RtxContexts:
         trt, engine = self._trt, self._engine
         settings = engine.create_runtime_config()
         if self._kernels is None:
-            self._kernels = settings.create_runtime_cache()
+            self._kernels = self._find(settings)
         settings.set_runtime_cache(self._kernels)
         eager = trt.DynamicShapesKernelSpecializationStrategy.EAGER
         settings.dynamic_shapes_kernel_specialization_strategy = eager
@@ -32,3 +71,22 @@ class RtxContexts:
         settings.set_execution_context_allocation_strategy(strategy)
         self._kept.append(settings)
         return engine.create_execution_context(settings)
+
+    def keep(self) -> None:
+        """Keep what was compiled since the last time, for a later load."""
+        if self._store is None or self._kernels is None:
+            return
+        kernels = self._kernels
+        memory = kernels.serialize()
+        found = None if memory is None else bytes(memory)
+        if found and found != self._known:
+            self._store.write(found)
+            self._known = found
+
+    def _find(self, settings: Any) -> Any:
+        kernels = settings.create_runtime_cache()
+        self._known = None if self._store is None else self._store.read()
+        if self._known is not None and not kernels.deserialize(self._known):
+            # It looks at its own version, the GPU and the driver.
+            logger.info("TensorRT for RTX does not take its kernels of before: it compiles them")
+        return kernels

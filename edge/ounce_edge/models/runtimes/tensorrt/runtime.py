@@ -1,19 +1,23 @@
 """TensorRT as a runtime: it loads engines that are in the cache. None is built here, since a build
 takes minutes, in which nothing else would be answered."""
 
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.runtimes.base import EngineAbsentError, LoadedModel
 from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
+from ounce_edge.models.runtimes.gpu_memory import find_own_memory
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError, find_cuda
 from ounce_edge.models.runtimes.tensorrt.device import (
     ANY,
+    Device,
     bus_id_of,
     check_rtx,
     find_device,
@@ -23,6 +27,7 @@ from ounce_edge.models.runtimes.tensorrt.device import (
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.engines import Target
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
+from ounce_edge.models.runtimes.tensorrt.rtx_contexts import KeptKernels
 from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
 
 
@@ -30,15 +35,22 @@ class TensorRtRuntime:
     """Implements `Runtime`.
 
     Args:
-        target: TensorRT, the GPU and the batch profile.
+        target: TensorRT, what engines are built for, and the batch profile.
         cuda: of this process.
         cache: of engines.
+        device: the GPU that runs them, where they are built for any.
     """
 
-    def __init__(self, target: Target, cuda: Cuda, cache: EngineCache) -> None:
+    def __init__(
+        self, target: Target, cuda: Cuda, cache: EngineCache, device: Device | None = None
+    ) -> None:
         self._target, self._cuda, self._cache = target, cuda, cache
+        self._device = device or target.device
         self._scratch = Scratch(cuda)
         self._read_joules: Callable[[], float] | None = None
+        self._read_own_bytes: Callable[[], int] | None = None
+        self._models = weakref.WeakSet[EngineModel]()
+        self._first_bytes = 0
 
     @property
     def name(self) -> str:
@@ -52,18 +64,28 @@ class TensorRtRuntime:
 
     @property
     def used_bytes(self) -> int:
-        """Memory of the GPU that is taken, by whomever."""
-        return used_bytes(self._cuda)
+        """Memory of the GPU that this process has taken; 0 where the driver does not say it now.
+
+        Where it never does, what was taken at the start by whomever, and since then by the process
+        itself: all that it allocated, and engines as large as their files.
+        """
+        if self._read_own_bytes is not None:
+            return self._read_own_bytes()
+        engines = sum(model.engine_bytes for model in self._models)
+        return self._first_bytes + sum(list(self._cuda.taken.values())) + engines
 
     @property
     def joules(self) -> float | None:
         """Energy that the GPU has used since some time; None where nothing measures it."""
         return None if self._read_joules is None else self._read_joules()
 
-    def count_energy(self) -> None:
-        """Find what measures the GPU's energy, where there is any."""
+    def find_meters(self) -> None:
+        """Find what measures the GPU's energy, and this process's memory, where there is any."""
+        self._first_bytes = used_bytes(self._cuda)
         with suppress(CudaError):  # a GPU that is on no bus
-            self._read_joules = find_gpu_energy(bus_id_of(self._cuda))
+            bus_id = bus_id_of(self._cuda)
+            self._read_joules = find_gpu_energy(bus_id)
+            self._read_own_bytes = find_own_memory(bus_id)
 
     def load(self, path: Path, content: bytes) -> LoadedModel:
         """Load the engine of an ONNX file.
@@ -86,7 +108,11 @@ class TensorRtRuntime:
                 f"{path}: has no engine of {self.name} for {self._target.device.name}; build it "
                 f"with `ounce engines build {task}{option}`, which says why where it can't be built"
             )
-        return EngineModel(self._target.tensorrt, self._cuda, engine, self._scratch)
+        own_key = replace(self._target, device=self._device).key(content)
+        kernels = KeptKernels(self._cache, own_key, "/".join(path.parts[-3:-1]))
+        model = EngineModel(self._target.tensorrt, self._cuda, engine, self._scratch, kernels)
+        self._models.add(model)
+        return model
 
 
 def make_tensorrt(cache: Path, flavour: Flavour = Flavour.NATIVE) -> TensorRtRuntime:
@@ -98,11 +124,11 @@ def make_tensorrt(cache: Path, flavour: Flavour = Flavour.NATIVE) -> TensorRtRun
     """
     tensorrt, cuda = find_tensorrt(flavour), find_cuda()
     device = find_device(cuda)
-    if flavour is Flavour.RTX:
+    is_rtx = flavour is Flavour.RTX
+    if is_rtx:
         check_rtx(device)
-        device = ANY
     take_device(cuda)
-    target = Target(tensorrt, device, BatchProfile())
-    runtime = TensorRtRuntime(target, cuda, EngineCache(cache))
-    runtime.count_energy()
+    target = Target(tensorrt, ANY if is_rtx else device, BatchProfile())
+    runtime = TensorRtRuntime(target, cuda, EngineCache(cache), device)
+    runtime.find_meters()
     return runtime

@@ -4,9 +4,10 @@ So it costs as much as the engine that needs most, not as much as all.
 """
 
 import threading
+from contextlib import suppress
 from itertools import count
 
-from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 
 _LEAST_BYTES = 256
 """TensorRT asks for addresses at multiples of it, so that an engine that needs none has one too."""
@@ -38,7 +39,7 @@ class Scratch:
             number = next(self._numbers)
             self._needs[number] = max(need_bytes, _LEAST_BYTES)
             try:
-                self._fit()
+                self.have()
             except BaseException:
                 del self._needs[number]
                 raise
@@ -52,14 +53,35 @@ class Scratch:
         """
         with self.lock:
             if self._needs.pop(number, None) is not None:
-                self._fit()
+                self.have()
 
-    def _fit(self) -> None:
+    def have(self) -> None:
+        """Have a block of the size that is needed. It is there, but where another process has
+        taken the GPU's memory while it was exchanged.
+
+        Raises:
+            CudaError: the GPU has too little memory.
+        """
         wanted_bytes = max(self._needs.values(), default=0)
-        if wanted_bytes == self.size_bytes:
+        before_bytes = self.size_bytes
+        if wanted_bytes == before_bytes:
             return
+        try:
+            self._exchange(wanted_bytes)
+        except CudaError as e:
+            if not (e.is_out_of_memory and before_bytes):
+                raise
+            self._exchange(0)  # no room for both at once
+            try:
+                self._exchange(wanted_bytes)
+            except CudaError:
+                with suppress(CudaError):
+                    self._exchange(before_bytes)
+                raise
+
+    def _exchange(self, size_bytes: int) -> None:
         before = self.address
-        address = int(self._cuda.call("cudaMalloc", wanted_bytes)) if wanted_bytes else 0
-        self.address, self.size_bytes = address, wanted_bytes
+        address = self._cuda.allocate(size_bytes) if size_bytes else 0
+        self.address, self.size_bytes = address, size_bytes
         if before:
-            self._cuda.call("cudaFree", before)
+            self._cuda.free(before)
