@@ -13,9 +13,9 @@ from ounce_schemas.advice import Advice
 from ounce_schemas.asyncapi import asyncapi
 from ounce_schemas.card import ModelCard
 from ounce_schemas.device import DeviceCard
-from ounce_schemas.errors import OunceError
 from ounce_schemas.event import OperationalEvent
 from ounce_schemas.label import Label
+from ounce_schemas.made_files import check_made_files
 from ounce_schemas.plans import LadderPlans
 from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import Prediction
@@ -85,13 +85,7 @@ def command(out: Path, check: bool) -> None:
     """
     files = contracts()
     if check:
-        stale = [
-            name
-            for name, text in files.items()
-            if not (out / name).is_file() or (out / name).read_text(encoding="utf-8") != text
-        ]
-        if stale:
-            raise OunceError(f"{out}: {', '.join(stale)} differ from the code; run ounce contracts")
+        check_made_files({out / name: text for name, text in files.items()}, "ounce contracts")
         click.echo(f"{out}: {len(files)} files as the code says")
         return
     out.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,11 @@ def test_a_stale_or_absent_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "asyncapi.json").unlink()
     result = CliRunner().invoke(command, ["--check", "--out", str(tmp_path)])
     assert result.exit_code == 1
-    assert "asyncapi.json, card.schema.json differ from the code" in str(result.exception)
+    assert f"{tmp_path}/asyncapi.json missing; {tmp_path}/card.schema.json not as" in str(
+        result.exception
+    )
+    result = CliRunner().invoke(command, ["--check", "--out", str(tmp_path / "elsewhere")])
+    assert "run it in a checkout of Ounce" in str(result.exception)
 
 
 def test_every_schema_is_one_and_accepts_what_the_code_writes() -> None:

@@ -58,20 +58,32 @@ def test_a_page_needs_nothing_beside_itself_and_runs_nothing_of_what_was_sent() 
     assert re.findall(r"(?:src|href|url)\s*[=(]", page) == []
 
 
-def test_checking_exits_with_1_where_there_is_an_error(tmp_path: Path) -> None:
+def test_checking_exits_with_1_where_there_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     file = tmp_path / "p.yaml"
     file.write_text("rules: [{name: a}, {name: b}]")
-    result = run("check", str(file), "--models", str(tmp_path / "none"))
+    result = run("check", str(file))
     assert "error: rule b: is never met" in result.output
-    assert "checked against no ladder" in result.output
+    assert "checked against no ladder, only its own rules: models holds none" in result.output
     file.write_text("min_accuracy: 0.5")
-    assert run("check", str(file), "--models", str(tmp_path / "none")).exit_code == 0
+    assert run("check", str(file)).exit_code == 0
 
 
-def test_explaining_names_the_rule(tmp_path: Path) -> None:
+def test_a_mistyped_folder_of_models_is_told_and_passes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("min_accuracy: 0.5")
+    result = run("check", str(file), "--models", str(tmp_path / "modles"))
+    assert result.exit_code == 2
+    assert f"there is no folder {tmp_path / 'modles'}" in result.output
+
+
+def test_explaining_names_the_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     file = tmp_path / "p.yaml"
     file.write_text("rules: [{name: eu, when: {extensions: {region: eu-*}}, fallback: refuse}]")
-    options = ["--task", "digits", "--models", str(tmp_path / "none")]
+    options = ["--task", "digits"]
     told = run("explain", str(file), *options, "--extension", "region=eu-1").output
     assert "rule: eu\n" in told
     assert "fallback: refuse" in told

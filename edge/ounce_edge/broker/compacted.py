@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from types import MappingProxyType
 from typing import Any, Protocol, cast
@@ -61,6 +61,7 @@ class TopicFollower:
         kafka: bootstrap servers.
         topic: its name.
         follows: takes the records.
+        passed_over: called for each further record that can't be used; on the follower's thread.
         fetch_wait_ms: longest time the broker may hold a fetch that finds nothing.
         security: what librdkafka must be told of it.
     """
@@ -70,6 +71,7 @@ class TopicFollower:
         kafka: str,
         topic: str,
         follows: Follows,
+        passed_over: Callable[[], None] = lambda: None,
         *,
         fetch_wait_ms: int = 500,
         security: Mapping[str, Any] = MappingProxyType({}),
@@ -85,6 +87,7 @@ class TopicFollower:
             lambda: AdminClient({"bootstrap.servers": kafka, "log_level": 2, **security})
         )
         self._follows = follows
+        self._passed_over = passed_over
         self._trouble: str | None = None
         self._told: dict[int, int] = {}
         """By partition, offset of the last record that was told to be passed over."""
@@ -164,6 +167,7 @@ class TopicFollower:
                 why = " ".join(str(e).split())[:_MOST_TOLD]
                 text = "%s[%d]: the record at %d is passed over: %s"
                 logger.error(text, self._topic, partition, offset, why)
+                self._passed_over()
 
     def _topic_id(self) -> str | None:
         """A topic that is made anew has another; None: the broker does not tell."""

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -30,6 +30,7 @@ class FollowedModels:
         kafka: bootstrap servers.
         security: what librdkafka must be told of it.
         fetch_wait_ms: longest time the broker may hold a fetch that finds nothing.
+        passed_over: as `TopicFollower` says.
     """
 
     def __init__(
@@ -37,11 +38,17 @@ class FollowedModels:
         kafka: str,
         security: Mapping[str, Any] = MappingProxyType({}),
         fetch_wait_ms: int = 500,
+        passed_over: Callable[[], None] = lambda: None,
     ) -> None:
         self._connection = {"bootstrap.servers": kafka, **security}
         self._latest = _Latest()
         self._follower = TopicFollower(
-            kafka, MODELS_TOPIC, self._latest, fetch_wait_ms=fetch_wait_ms, security=security
+            kafka,
+            MODELS_TOPIC,
+            self._latest,
+            passed_over,
+            fetch_wait_ms=fetch_wait_ms,
+            security=security,
         )
 
     def start(self, timeout_s: float) -> Mapping[str, InService]:

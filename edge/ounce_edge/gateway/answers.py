@@ -73,6 +73,7 @@ class Answers:
         self._session = session
         self._published = published
         self._unstored: list[Message] = []
+        self._is_closing = False
         self._began_ms = round((time.time() - _CLOCKS_DIFFER_S) * 1e3)
         self._consumer = Consumer(
             {
@@ -105,6 +106,8 @@ class Answers:
     def _begin(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """A new group has no offsets: it begins where this gateway began, not where it is let in,
         since answers may come before that."""
+        if self._is_closing:  # Kafka lets it in at last, and is asked for nothing any more
+            return
         try:
             known = consumer.committed(partitions, _TIMEOUT_S)
             new = [p for p in known if p.offset < 0]
@@ -121,6 +124,7 @@ class Answers:
         """What was confirmed is not published again."""
         if not self._session.n_unconfirmed:
             self._store()
+        self._is_closing = True
         self._consumer.close()
 
     def _publish(self, message: Message) -> None:

@@ -86,6 +86,7 @@ class Instruments:
         self.model_loads = counter("ounce_model_loads_total")
         self.editions = counter("ounce_editions_total")
         self.policy = gauge("ounce_policy_info")
+        self.passed_over = counter("ounce_settings_passed_over_total")
         self.policy_stale = gauge("ounce_policy_stale")
         self.catalogue = gauge("ounce_catalogue_info")
         self.recording_stopped = gauge("ounce_recording_stopped")

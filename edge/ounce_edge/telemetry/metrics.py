@@ -1,7 +1,7 @@
 """Counts what a worker did, and shows what it believes, on `/metrics`."""
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from ounce_schemas import __version__
 from ounce_schemas.canary import Criterion
@@ -67,8 +67,7 @@ class Metrics:
         to, task = self._to, ladder.task.name
         to.refused.labels(task).set(len(ladder.refused))
         for why in WhyCpu:
-            n = sum(model.why is why for model in ladder.cpu_only)
-            to.cpu_only.labels(task, why).set(n)
+            to.cpu_only.labels(task, why).set(sum(m.why is why for m in ladder.cpu_only))
         to.catalogue.labels(task, ladder.version).set(1)
         for per_task in (
             to.duplicates,
@@ -100,10 +99,9 @@ class Metrics:
         for name, n_bytes in _memory_of(ladder):
             to.memory.labels(task, name).set(n_bytes)
         for served in ladder.models:
-            model = served.card.model
-            to.messages.labels(task, model, "answered")
+            to.messages.labels(task, served.card.model, "answered")
             for per_model in (to.deadline_misses, to.floor_misses, to.compute):
-                per_model.labels(task, model)
+                per_model.labels(task, served.card.model)
 
     def replace_ladder(self, gone: Snapshot, before: Ladder, after: Ladder) -> None:
         """Other models serve: what is shown of the present goes with those that left; counters
@@ -128,8 +126,8 @@ class Metrics:
 
     def show_memory(self, model: ManagedModel) -> None:
         """A model was loaded again, or unloaded."""
-        n_bytes = model.size_bytes if model.is_loaded else 0
-        self._to.memory.labels(model.task, model.name).set(n_bytes)
+        memory = self._to.memory.labels(model.task, model.name)
+        memory.set(model.size_bytes if model.is_loaded else 0)
         if model.is_loaded:
             self._to.model_loads.labels(model.task).inc()
 
@@ -157,6 +155,10 @@ class Metrics:
     def show_policy_stale(self, is_stale: bool) -> None:
         """Whether the policy in force may be another one than the latest."""
         self._to.policy_stale.set(is_stale)
+
+    def count_passed_over(self, topic: str) -> Callable[[], None]:
+        """Counts records of a topic of settings that can't be used; on any thread."""
+        return self._to.passed_over.labels(topic).inc
 
     def show_canary(self, evidence: Mapping[tuple[str, Criterion], float]) -> None:
         """Show what was seen of a policy on trial.

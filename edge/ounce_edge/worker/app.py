@@ -86,7 +86,7 @@ def run_worker(settings: WorkerSettings) -> None:
         parts.callback(stop_server)
         # First, since what is wrong or absent here needs no Kafka to be found.
         policy = Policy() if settings.policy is None else read_policy(settings.policy)
-        sources = parts.enter_context(closing(ModelSources(settings)))
+        sources = parts.enter_context(closing(ModelSources(settings, metrics)))
         runtime = make_runtime(settings, metrics)
         kafka, lanes = reach_kafka(settings), make_lanes(settings)
         folders = sources.begin()
@@ -230,6 +230,7 @@ class _Worker:
             settings.kafka,
             POLICIES_TOPIC,
             following,
+            metrics.count_passed_over(POLICIES_TOPIC),
             fetch_wait_ms=settings.fetch_wait_ms,
             security=settings.security,
         )

@@ -64,6 +64,7 @@ def command(task: str, **options: Any) -> None:
         topics.append(EVENTS_TOPIC)
     left = settings.limit
     with AnswerReader(settings.kafka, cluster, topics, settings.security) as reader:
+        click.echo(f"waiting for what comes to {', '.join(topics)}; Ctrl-C ends", err=True)
         while left is None or left > 0:
             for batch in reader.drain():
                 for message in batch.messages:

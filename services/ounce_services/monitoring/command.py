@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 import yaml
-from ounce_schemas.errors import OunceError
+from ounce_schemas.made_files import check_made_files
 
 from ounce_services.monitoring.boards import BOARDS
 from ounce_services.monitoring.burning import groups_of
@@ -66,16 +66,10 @@ def command(objectives: Path, out: Path, page: Path, check: bool) -> None:
     files = {out / name: text for name, text in monitoring_files(promises).items()}
     files[page] = objectives_page(promises, read_causes())
     if check:
-        stale = [str(path) for path, text in files.items() if _text_of(path) != text]
-        if stale:
-            raise OunceError(f"{', '.join(stale)} differ from the code; run ounce monitoring")
+        check_made_files(files, "ounce monitoring")
         click.echo(f"{len(files)} files as the code says")
         return
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     click.echo(f"{len(files)} files written")
-
-
-def _text_of(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None

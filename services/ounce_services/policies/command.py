@@ -74,7 +74,8 @@ def check_command(file: Path, models: Path) -> int:
     _, policy = read_document(file)
     findings, ladders = look_for_faults(policy, models)
     n_errors = show_findings(findings)
-    against = f"tasks {', '.join(ladders)}" if ladders else "no ladder, only its own rules"
+    alone = f"no ladder, only its own rules: {models} holds none"
+    against = f"tasks {', '.join(ladders)}" if ladders else alone
     click.echo(
         f"{file}: {counted(n_errors, 'error')}, {counted(len(findings) - n_errors, 'warning')}; "
         f"checked against {against}"

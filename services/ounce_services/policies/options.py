@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from ounce_edge.dry_run.cards import Ladders, card_ladders
 from ounce_edge.dry_run.check import Finding, Level, check
 from ounce_edge.dry_run.recorded import FolderRecording, Recording
@@ -46,6 +47,18 @@ def open_topic(values: dict[str, Any]) -> PolicyTopic:
     return make_settings(TopicSettings, values).topic()
 
 
+def _named_folder(context: click.Context, option: click.Parameter, folder: Path) -> Path:
+    """Only the default may be absent: a mistyped folder would check nothing, and pass."""
+    source = context.get_parameter_source(option.name or "")
+    if source is not ParameterSource.DEFAULT and not folder.is_dir():
+        raise click.BadParameter(
+            f"there is no folder {folder}; name the folder of the ladders, or leave --models out",
+            context,
+            option,
+        )
+    return folder
+
+
 models_option = click.option(
     "--models",
     type=click.Path(file_okay=False, path_type=Path),
@@ -53,7 +66,8 @@ models_option = click.option(
     show_default=True,
     envvar="OUNCE_MODELS",
     show_envvar=True,
-    help="Folder of the ladders; their cards say what can be met. Absent: only the rules.",
+    callback=_named_folder,
+    help="Folder of the ladders; their cards say what can be met. Without one: only the rules.",
 )
 author_option = click.option(
     "--author", default=getpass.getuser, help="Who changes it.  [default: your user name]"

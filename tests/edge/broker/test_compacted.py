@@ -1,6 +1,7 @@
 """When a follower of a topic says that all was given."""
 
 import threading
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -81,9 +82,9 @@ class Follows:
         raise AssertionError(why)
 
 
-def follow(follows: Follows) -> None:
+def follow(follows: Follows, passed_over: Callable[[], None] = lambda: None) -> None:
     """Until it is done."""
-    follower = TopicFollower("nowhere:1", "t", follows)
+    follower = TopicFollower("nowhere:1", "t", follows, passed_over)
     follower.start()
     try:
         assert follows.done.wait(WAIT_S)
@@ -136,7 +137,9 @@ def test_what_can_not_be_taken_is_passed_over_and_told_once(
     monkeypatch.setattr(compacted, "Consumer", gives)
     monkeypatch.setattr(compacted, "_AGAIN_S", 0.0)
     follows = Choosy(2)
-    follow(follows)
+    n_counted: list[None] = []
+    follow(follows, lambda: n_counted.append(None))
+    assert len(n_counted) == 2
     told = [line for line in caplog.messages if line.startswith("t[")]
     assert [line.rstrip("!") for line in told] == [
         "t[0]: the record at 4 is passed over: no junk",

@@ -8,6 +8,8 @@ from typing import cast
 
 import paho.mqtt.client as mqtt
 import pytest
+from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka.admin import AdminClient
 from ounce_edge.wire.dead_letters import write_letter
 from ounce_edge.wire.records import Record
 from ounce_schemas.dead_letter import HEADER_REASON
@@ -15,8 +17,10 @@ from ounce_schemas.errors import InvalidMessageError, Reason
 
 from tests.support.kafka.far_end import FarEnd
 from tests.support.kafka.topics import OwnTopics
+from tests.support.process.child import free_port
 from tests.support.process.gateway import Gateway
 from tests.support.process.mosquitto import Mosquitto, MqttDevice
+from tests.support.process.wait import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mosquitto]
 TASK = "gateway-forward"
@@ -108,3 +112,28 @@ def test_a_label_comes_to_its_topic_and_a_refused_one_is_told(
             }  # fmt: skip
     finally:
         far.close()
+
+
+def test_a_gateway_that_ends_while_mqtt_is_away_asks_kafka_for_nothing_more(
+    kafka: str, far_end: FarEnd, tmp_path: Path
+) -> None:
+    """Kafka lets it in while it waits for MQTT; it hears of that as it ends."""
+    log, nowhere = tmp_path / "gateway.log", f"mqtt://127.0.0.1:{free_port()}"
+    options = [*OPTIONS, f"--store={tmp_path}/store.db", f"--group={tmp_path.name}"]
+    gateway = Gateway(nowhere, kafka, log, options)
+    group = f"ounce-gateway-{tmp_path.name}"
+    admin = AdminClient({"bootstrap.servers": kafka})
+
+    def is_let_in() -> bool:
+        try:
+            found = admin.describe_consumer_groups([group])[group].result(60)
+        except KafkaException:  # a new broker makes the topic of offsets first
+            return False
+        return bool(found.state is ConsumerGroupState.STABLE)
+
+    try:
+        wait_until(is_let_in, gateway.child.log_tail)
+    finally:
+        code = gateway.child.stop()
+    assert code == 0, gateway.child.log_tail()
+    assert "are read from the end" not in log.read_text()

@@ -54,6 +54,8 @@ def test_what_comes_is_shown(embedded_broker: EmbeddedBroker) -> None:
     finally:
         done.set()
         sender.join()
+    waits = "waiting for what comes to ounce.watched.predictions, ounce.watched.dead-letters, "
+    assert waits in every
     assert "answer   good  0 (0.9000)  light  lightest-feasible  1.0 ms" in every
     assert "answer   late  0 (0.9000)  light  lightest-feasible  1.0 ms  deadline missed" in every
     assert "refused  wrong-length: body of 3 bytes" in every

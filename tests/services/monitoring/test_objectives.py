@@ -108,7 +108,7 @@ def test_the_command_writes_what_it_checks(tmp_path: Path) -> None:
     mine = changed(tmp_path, "target: 0.999", "target: 0.9999")
     result = runner.invoke(root, ["monitoring", *where, "--check", f"--objectives={mine}"])
     assert isinstance(result.exception, OunceError)
-    assert re.search(r"rules/objectives\.yaml, .*page\.md differ", str(result.exception))
+    assert re.search(r"rules/objectives\.yaml, .*page\.md not as", str(result.exception))
 
 
 def test_what_is_checked_in_is_what_the_command_writes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,11 @@ CAUSES = [
         1, 1, 17,
     ),
     Fault("OunceDeadLetters", {SENT_BADLY: Counter(1, 100)}, 3, 10, 6),
+    Fault(
+        "OunceSettingsPassedOver",
+        {'ounce_settings_passed_over_total{topic="ounce.models"}': Counter(0, 1)},
+        1, 2, 16,
+    ),
     Fault("OunceRecordingStopped", {f"ounce_recording_stopped{{{TASK}}}": gauge(0, 1)}, 2, 5, 1),
     Fault(
         "OuncePoliciesDiffer",

@@ -18,6 +18,7 @@ from ounce_edge.models.release_cache import ReleaseCache
 from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.telemetry.events import Events
+from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.models.engine_building import EngineBuilding
 from ounce_edge.worker.models.following import ModelFollowing
 from ounce_edge.worker.models.reload import Reload
@@ -36,13 +37,14 @@ class ModelSources:
 
     Args:
         settings: of the worker.
+        metrics: count records of the topic that can't be used.
 
     Raises:
         OunceError: the settings name a store, and neither a key nor that none is needed; or the
             store can't be used.
     """
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, metrics: Metrics) -> None:
         self._settings = settings
         self._folders = dict.fromkeys(settings.task, settings.models)
         engines = _engines_of(settings)
@@ -66,7 +68,12 @@ class ModelSources:
                 raise OunceError(f"--models-key {key}: no such file")
         store = ModelStore(settings.models_store)
         self._cache_lock = _sole_use(settings.models_cache)
-        self._topic = FollowedModels(settings.kafka, settings.security, settings.fetch_wait_ms)
+        self._topic = FollowedModels(
+            settings.kafka,
+            settings.security,
+            settings.fetch_wait_ms,
+            metrics.count_passed_over(MODELS_TOPIC),
+        )
         cache = ReleaseCache(
             store,
             settings.models_cache,

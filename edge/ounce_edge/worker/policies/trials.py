@@ -52,6 +52,7 @@ class Trials:
             kafka,
             CANARIES_TOPIC,
             self.canaries,
+            metrics.count_passed_over(CANARIES_TOPIC),
             fetch_wait_ms=settings.fetch_wait_ms,
             security=security,
         )

@@ -104,6 +104,14 @@ DECISIONS = Board(
             alert="OuncePolicyStale",
         ),
         Question(
+            title="Can all settings be used?",
+            about="Records of policies, canaries and models that workers pass over. None is good.",
+            asks={"{{topic}}": "max by (topic) (increase(ounce_settings_passed_over_total[15m]))"},
+            unit="none",
+            steps=NONE_IS_GOOD,
+            alert="OunceSettingsPassedOver",
+        ),
+        Question(
             title="Is a canary worse than the rest?",
             about="What all workers saw against it, by criterion. At 1 it is stopped.",
             asks={

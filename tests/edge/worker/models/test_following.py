@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ounce_edge.models.release_cache import ReleaseCache
 from ounce_edge.models.runtimes.fake import FakeModel
+from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.models.following import ModelFollowing
 from ounce_edge.worker.models.sources import ModelSources
 from ounce_edge.worker.settings.worker import WorkerSettings
@@ -139,10 +140,10 @@ def test_a_release_that_can_not_serve_leaves_what_served(fleet: Fleet) -> None:
 def test_a_store_needs_a_key_or_that_none_is_needed(tmp_path: Path) -> None:
     settings = WorkerSettings(task=("digits",), kafka="h:1", models_store=str(tmp_path))
     with pytest.raises(OunceError, match="--models-store needs --models-key"):
-        ModelSources(settings)
+        ModelSources(settings, Metrics())
     absent = settings.model_copy(update={"models_key": (tmp_path / "absent.pub",)})
     with pytest.raises(OunceError, match=r"absent\.pub: no such file"):
-        ModelSources(absent)
+        ModelSources(absent, Metrics())
 
 
 def test_a_worker_that_checks_signatures_says_what_it_needs_before_it_serves(
@@ -155,7 +156,7 @@ def test_a_worker_that_checks_signatures_says_what_it_needs_before_it_serves(
         task=("digits",), kafka="h:1", models_store=str(tmp_path), models_key=(key,)
     )
     with pytest.raises(OunceError, match=r'pip install "ounce\[signing\]"'):
-        ModelSources(settings)
+        ModelSources(settings, Metrics())
 
 
 def test_two_workers_do_not_share_a_cache(tmp_path: Path) -> None:
@@ -166,10 +167,10 @@ def test_two_workers_do_not_share_a_cache(tmp_path: Path) -> None:
         models_unsigned=True,
         models_cache=tmp_path / "cache",
     )
-    first = ModelSources(settings)
+    first = ModelSources(settings, Metrics())
     with pytest.raises(OunceError, match=r"another worker uses .* --models-cache of its own"):
-        ModelSources(settings)
+        ModelSources(settings, Metrics())
     first.close()
     (tmp_path / "file").write_text("")
     with pytest.raises(OunceError, match=r"--models-cache .*file"):
-        ModelSources(settings.model_copy(update={"models_cache": tmp_path / "file"}))
+        ModelSources(settings.model_copy(update={"models_cache": tmp_path / "file"}), Metrics())

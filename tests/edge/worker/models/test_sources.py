@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from ounce_edge.models.runtime_choice import RuntimeChoice
+from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.app import run_worker
 from ounce_edge.worker.models.sources import ModelSources
 from ounce_edge.worker.settings.worker import WorkerSettings
@@ -25,21 +26,21 @@ def settings(folder: Path, runtime: RuntimeChoice) -> WorkerSettings:
 def test_auto_says_so_and_serves_on_the_cpu(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ModelSources(settings(tmp_path, RuntimeChoice.AUTO)).close()
+    ModelSources(settings(tmp_path, RuntimeChoice.AUTO), Metrics()).close()
     assert "models run on the CPU alone: --engines" in caplog.text
     assert "can't be made: Not a directory" in caplog.text
 
 
 def test_tensorrt_does_not_start(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"engines: can't be made"):
-        ModelSources(settings(tmp_path, RuntimeChoice.TENSORRT))
+        ModelSources(settings(tmp_path, RuntimeChoice.TENSORRT), Metrics())
 
 
 @pytest.mark.parametrize("runtime", [RuntimeChoice.CPU, RuntimeChoice.CUDA])
 def test_nothing_else_needs_the_folder(
     tmp_path: Path, runtime: RuntimeChoice, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ModelSources(settings(tmp_path, runtime)).close()
+    ModelSources(settings(tmp_path, runtime), Metrics()).close()
     assert caplog.text == ""
 
 
