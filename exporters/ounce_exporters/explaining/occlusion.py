@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, compose, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 from ounce_exporters.explaining.joining import EXPLAINED, attach_explained
 from ounce_exporters.explaining.parts import Part, graph_shape
 from ounce_exporters.explaining.reference import Reference
 from ounce_exporters.explaining.scores import ScoreMap
-from ounce_exporters.export.graphs import UNCALIBRATED, declare
+from ounce_exporters.export.graphs import UNCALIBRATED, declare, with_prefix
 
 _INSIDE, _OWN = "model/", "occlusion/"
 _LEAST = 1e-30
@@ -45,7 +45,7 @@ def occlude(
         scores: what contributions add up to.
         base: scores of the reference, shape (n_scores,).
     """
-    result = compose.add_prefix(graph, _INSIDE)
+    result = with_prefix(graph, _INSIDE)
     constants: dict[str, NDArray[Any]] = {}
     before: list[NodeProto] = []
     n = len(parts) + 1

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
-from onnx import NodeProto, compose, helper, numpy_helper
+from onnx import NodeProto, helper, numpy_helper
 from ounce_schemas.errors import ExportError
 from ounce_schemas.explanation import Method
 from ounce_schemas.task import TaskSpec
@@ -21,7 +21,7 @@ from ounce_exporters.explaining.parts import Part
 from ounce_exporters.explaining.reference import Reference
 from ounce_exporters.explaining.scores import ScoreMap
 from ounce_exporters.explaining.tape import Tape, make_tape
-from ounce_exporters.export.graphs import UNCALIBRATED
+from ounce_exporters.export.graphs import UNCALIBRATED, with_prefix
 from ounce_exporters.ladder.recipe import Inputs
 
 _INSIDE = "model/"
@@ -53,7 +53,7 @@ def rescale(
     """
     if any(tensor.channels is not None and tensor.allow_missing for tensor in task.inputs):
         raise ExportError("missing steps stay missing, so that each sequence has its own reference")
-    result = compose.add_prefix(graph, _INSIDE, rename_inputs=False, rename_outputs=False)
+    result = with_prefix(graph, _INSIDE, keep=(*graph.graph.input, *graph.graph.output))
     tape = make_tape(result, task, reference)
     outputs = _INSIDE + UNCALIBRATED
     label = pick_score(tape, task.output.name, scores)

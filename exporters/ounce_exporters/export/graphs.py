@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import onnx
-from onnx import TensorProto, compose, helper, numpy_helper, version_converter
+from onnx import TensorProto, helper, numpy_helper, version_converter
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 
@@ -34,19 +34,19 @@ def normalize(model: onnx.ModelProto) -> onnx.ModelProto:
     result.CopyFrom(model)
     del result.opset_import[:]
     result.opset_import.extend(helper.make_opsetid(d, v) for d, v in versions.items())
+    result.ir_version = IR_VERSION  # since 4, a constant is no input; the converter asks it
     if versions[""] < OPSET:
         result = version_converter.convert_version(result, OPSET)
-    result.ir_version = IR_VERSION
+        result.ir_version = IR_VERSION
     return result
 
 
 def chain(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
     """One model that feeds the one output of `first` to the one input of `second`."""
-    first, second = normalize(first), normalize(second)
-    first = compose.add_prefix(
-        first, "first/", rename_inputs=False, rename_outputs=False, rename_edges=True, inplace=True
-    )
-    second = compose.add_prefix(second, "second/", rename_outputs=False, inplace=True)
+    taken = {port.name for port in second.graph.output}
+    joints = [port for port in first.graph.output if port.name not in taken]
+    first = with_prefix(first, "first/", keep=(*first.graph.input, *joints))
+    second = with_prefix(second, "second/", keep=second.graph.output)
     _share_opsets(first, second)
     joint, given = first.graph.output[0].name, second.graph.input[0].name
     for node in second.graph.node:
@@ -64,6 +64,43 @@ def chain(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
     known = {opset.domain for opset in first.opset_import}
     first.opset_import.extend(o for o in second.opset_import if o.domain not in known)
     return first
+
+
+def with_prefix(
+    model: onnx.ModelProto, prefix: str, keep: Iterable[onnx.ValueInfoProto] = ()
+) -> onnx.ModelProto:
+    """The model at `OPSET`, with a prefix before every name of its graph and the graphs inside it.
+
+    `onnx.compose.add_prefix` forgets constants that an `If` or a `Loop` reads from outside.
+
+    Args:
+        model: the model.
+        prefix: what is put before.
+        keep: inputs and outputs whose names stay.
+    """
+    kept = {port.name for port in keep}
+
+    def new(name: str) -> str:
+        return name if not name or name in kept else prefix + name
+
+    def rename(graph: onnx.GraphProto) -> None:
+        for named in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+            named.name = new(named.name)
+        for sparse in graph.sparse_initializer:
+            sparse.values.name, sparse.indices.name = map(
+                new, (sparse.values.name, sparse.indices.name)
+            )
+        for node in graph.node:
+            node.name = prefix + node.name if node.name else ""
+            node.input[:] = list(map(new, node.input))
+            node.output[:] = list(map(new, node.output))
+            for attribute in node.attribute:
+                for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+                    rename(inner)
+
+    result = normalize(model)
+    rename(result.graph)
+    return result
 
 
 def _share_opsets(first: onnx.ModelProto, second: onnx.ModelProto) -> None:
@@ -126,9 +163,7 @@ def append(
 
     Names inside the graph get a prefix, so that those of the new nodes and constants are free.
     """
-    result = compose.add_prefix(
-        normalize(model), INSIDE, rename_inputs=False, rename_outputs=False, inplace=True
-    )
+    result = with_prefix(model, INSIDE, keep=(*model.graph.input, *model.graph.output))
     graph = result.graph
     graph.initializer.extend(
         numpy_helper.from_array(value, name) for name, value in constants.items()
@@ -156,7 +191,7 @@ def side_by_side(
         axis: of the operator, where it has one.
     """
     parts = [
-        compose.add_prefix(normalize(model), prefix, rename_inputs=False, inplace=True)
+        with_prefix(model, prefix, keep=model.graph.input)
         for model, prefix in ((first, "first/"), (second, "second/"))
     ]
     names = [part.graph.output[0].name for part in parts]

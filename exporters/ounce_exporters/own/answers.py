@@ -1,5 +1,6 @@
 """Running an own model as it is, before anything is wrapped around it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from ounce_schemas.wording import counted
 
 _ROWS = 256
 _REASON = 300
+_WHERE = re.compile(r"/onnxruntime_src/\S+:\d+ .*\) (?=[A-Z'])")
+"""A place in ONNX Runtime's own source, before the reason."""
 
 
 @dataclass(frozen=True)
@@ -83,4 +86,4 @@ def _port(tensor: Any) -> Port:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:_REASON]
+    return _WHERE.sub("", " ".join(str(error).split()))[:_REASON]

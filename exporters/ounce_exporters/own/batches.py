@@ -1,9 +1,31 @@
 """How many items a call of an own model takes, and what ties their answers together."""
 
+from collections.abc import Iterator
+
 import onnx
 
 _OF_THE_CALL = {"DynamicQuantizeLinear"}
 """Operators that look at all items of a call."""
+
+
+def without_unread(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without inputs that nothing reads, such as a flag that says whether it trains."""
+    constants = (tensor.name for tensor in model.graph.initializer)  # old formats list them, too
+    read = {*_read(model.graph), *constants}
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.graph.input[:]
+    result.graph.input.extend(port for port in model.graph.input if port.name in read)
+    return result
+
+
+def _read(graph: onnx.GraphProto) -> Iterator[str]:
+    yield from (port.name for port in graph.output)
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+                yield from _read(inner)
 
 
 def with_open_batch(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int | None]:
@@ -13,20 +35,33 @@ def with_open_batch(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int | None
     number of items all the same; whether one does shows when it runs.
 
     Returns:
-        The same model and None where its batch is open, or inputs differ.
+        The same model and None where its batch is open, or inputs differ. Sizes that some exporters
+        write for what they don't know (0, -1, or no shape at all) are open.
     """
-    constants = {tensor.name for tensor in model.graph.initializer}
-    inputs = [tensor for tensor in model.graph.input if tensor.name not in constants]
-    sizes = {_batch(tensor) for tensor in inputs}
-    if len(sizes) != 1 or (size := sizes.pop()) is None:
-        return model, None
     result = onnx.ModelProto()
     result.CopyFrom(model)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [tensor for tensor in result.graph.input if tensor.name not in constants]
+    for tensor in inputs:
+        _open_unknown(tensor.type.tensor_type)
+    sizes = {_batch(tensor) for tensor in inputs} - {None}
+    if len(sizes) != 1:
+        return result, None
+    (size,) = sizes
     for tensor in (*result.graph.input, *result.graph.output):
         if tensor.name not in constants and _batch(tensor) == size:
             tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
     del result.graph.value_info[:]
     return result, size
+
+
+def _open_unknown(tensor: onnx.TypeProto.Tensor) -> None:
+    if not tensor.HasField("shape"):
+        for _ in range(2):
+            tensor.shape.dim.add()
+    for dimension in tensor.shape.dim:
+        if dimension.HasField("dim_value") and dimension.dim_value <= 0:
+            dimension.ClearField("dim_value")
 
 
 def _batch(tensor: onnx.ValueInfoProto) -> int | None:

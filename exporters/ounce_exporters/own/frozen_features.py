@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, compose, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.wording import counted
 
-from ounce_exporters.export.graphs import declare, normalize
+from ounce_exporters.export.graphs import declare, with_prefix
 from ounce_exporters.ladder.recipe import Inputs, Split, TaskData
 from ounce_exporters.own.answers import Port, Session
 from ounce_exporters.own.backbone import Backbone
@@ -105,7 +105,7 @@ def _feeding(ports: Sequence[Port], data: TaskData, pixels: Range) -> Feeding:
 
 def _assemble(backbone: Backbone, task: TaskSpec, feeding: Feeding) -> onnx.ModelProto:
     try:
-        result = compose.add_prefix(normalize(backbone.graph), _INSIDE)
+        result = with_prefix(backbone.graph, _INSIDE)
     except Exception as e:  # onnx raises many types
         raise ExportError(
             f"{backbone.named}: its operators can't be brought to a later set: export it with a "

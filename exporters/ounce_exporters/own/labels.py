@@ -29,9 +29,7 @@ def without_zipmaps(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, 
         if node is not None:
             labels[output.name] = _class_labels(node)
             graph.node.remove(node)
-            graph.node.append(
-                helper.make_node("Cast", [node.input[0]], [output.name], to=TensorProto.FLOAT)
-            )
+            graph.node.append(_as_floats(node.input[0], output.name, _opset(model)))
             output.CopyFrom(
                 helper.make_tensor_value_info(output.name, TensorProto.FLOAT, [None, None])
             )
@@ -40,6 +38,16 @@ def without_zipmaps(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, 
         for output in graph.output:
             labels.setdefault(output.name, named[0])
     return result, labels
+
+
+def _as_floats(source: str, name: str, opset: int) -> onnx.NodeProto:
+    if opset < 6:  # skl2onnx declares 1 where it needs no operator of the set; `Cast` was another
+        return helper.make_node("Identity", [source], [name])
+    return helper.make_node("Cast", [source], [name], to=TensorProto.FLOAT)
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
 
 
 def _class_labels(node: onnx.NodeProto) -> tuple[str, ...]:

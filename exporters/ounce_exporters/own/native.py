@@ -5,28 +5,25 @@ from typing import Any
 import numpy as np
 import onnx
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from ounce_schemas.cells import as_text
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.wording import counted
-from skl2onnx import convert_sklearn
-from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ounce_exporters.export.graphs import chain, normalize
-from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
-from ounce_exporters.export.trees import emit
 from ounce_exporters.ladder.recipe import Inputs
+from ounce_exporters.own.conversion import convert_array, convert_columns
 from ounce_exporters.own.wrapping import Foreign
 from ounce_exporters.training import neural
 from ounce_exporters.training.classical import few_threads
 
-_OPSET = {"": 18, "ai.onnx.ml": 3}  # the latest that skl2onnx's converters are written for
+_ANSWERS = "predict_proba", "decision_function"
 
 
 def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
@@ -41,6 +38,15 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
         check_is_fitted(model)
     except (NotFittedError, TypeError) as e:
         raise ExportError(f"this {type(model).__name__} is not fitted: call its fit first") from e
+    model = getattr(model, "best_estimator_", model)  # of a search
+    if is_classifier(model) and not isinstance(getattr(model, "classes_", None), np.ndarray):
+        raise ExportError(
+            f"this {type(model).__name__} answers several questions at once: a task asks one"
+        )
+    if is_classifier(model) and not any(hasattr(model, answer) for answer in _ANSWERS):
+        raise ExportError(
+            f"this {type(model).__name__} gives neither probabilities nor scores, but labels alone"
+        )
     columns = getattr(model, "feature_names_in_", None)
     names = None if columns is None else _places(task, list(columns))
 
@@ -49,7 +55,14 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
         with few_threads(len(rows)):
             return _answer(model, rows)
 
-    graph = _convert(model, task, names)
+    texts = {tensor.name for tensor in task.inputs if tensor.datatype == "BYTES"}
+    if names is None:
+        tensor = _numbers(model, task)
+        graph = convert_array(model, tensor.name, tensor.size)
+    else:
+        of_texts = {name for name, place in names.items() if place and place[0] in texts}
+        graph = convert_columns(model, list(names), of_texts)
+        _check_columns(graph, task, names)
     classes = tuple(as_text(c) for c in model.classes_.tolist()) if is_classifier(model) else ()
     return Foreign(graph, f"own {_describe(model)}", native, "classical", classes)
 
@@ -66,20 +79,43 @@ def from_torch(module: nn.Module, task: TaskSpec) -> Foreign:
             f"task {task.name!r} has {what} among its inputs, which a torch module can't read"
         )
     (tensor,) = task.inputs
+    if isinstance(module, nn.DataParallel):
+        module = module.module
     module = module.eval()
+    _check_numbers(module)
     try:
-        neural.run(module, np.zeros((2, *tensor.shape), np.float32))
+        with torch.inference_mode():
+            answer = module(torch.zeros(2, *tensor.shape))
     except Exception as e:  # whatever the module itself raises for such an input
         raise ExportError(
             f"{type(module).__name__} fails on an input of shape [n, "
             f"{', '.join(map(str, tensor.shape))}]: {' '.join(str(e).split())[:300]}"
         ) from e
+    if not isinstance(answer, torch.Tensor):
+        raise ExportError(
+            f"{type(module).__name__} answers with a {type(answer).__name__}: wrap it in a module "
+            "that answers with one tensor, of logits or of values"
+        )
+    _check_number(answer.dtype, module)
     return Foreign(
         neural.export(module, tensor),
         f"own torch module {type(module).__name__}",
         lambda inputs: neural.run(module, inputs[tensor.name]),
         "neural",
     )
+
+
+def _check_numbers(module: nn.Module) -> None:
+    for tensor in (*module.parameters(), *module.buffers()):
+        _check_number(tensor.dtype, module)
+
+
+def _check_number(dtype: torch.dtype, module: nn.Module) -> None:
+    if dtype == torch.bfloat16:
+        raise ExportError(
+            f"{type(module).__name__} computes in bfloat16, which ONNX Runtime does not on CPUs: "
+            "add module.float()"
+        )
 
 
 Places = dict[str, tuple[str, int, float] | None]
@@ -135,79 +171,15 @@ def _answer(model: Any, rows: Any) -> NDArray[Any]:
     return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
 
 
-def _convert(model: BaseEstimator, task: TaskSpec, names: Places | None) -> onnx.ModelProto:
-    """Trees through the emitter here, everything before them and all else through skl2onnx."""
-    *before, last = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
-    if before and is_classifier(last) and not hasattr(last, "predict_proba"):
-        # skl2onnx has an option for pipelines of classifiers that it refuses for these.
-        features = [("features", FloatTensorType([None, last.n_features_in_]))]
-        first = _skl2onnx(Pipeline([(str(i), s) for i, s in enumerate(before)]), task, names)
-        return chain(first, normalize(_to_graph(last, features)))
-    if not is_tree_ensemble(last):
-        return _skl2onnx(model, task, names)
-    trees = emit(read_ensemble(last))
-    if not before and names is None:
-        return trees
-    steps = [(str(i), step) for i, step in enumerate(before)]
-    if not before:
-        steps = [("columns", _as_they_are(list(names or ())))]
-    return chain(_skl2onnx(Pipeline(steps), task, names), trees)
-
-
-def _skl2onnx(model: Any, task: TaskSpec, names: Places | None) -> onnx.ModelProto:
-    if names is None:
-        tensor = _numbers(model, task)
-        types = [(tensor.name, FloatTensorType([None, tensor.size]))]
-    else:
-        texts = {tensor.name for tensor in task.inputs if tensor.datatype == "BYTES"}
-        types = [
-            (
-                name,
-                (StringTensorType if place and place[0] in texts else FloatTensorType)([None, 1]),
-            )
-            for name, place in names.items()
-        ]
-    graph = _to_graph(model, types)
-    _drop_unused(graph, task, names or {})
-    return normalize(graph)
-
-
-def _to_graph(model: Any, types: list[tuple[str, Any]]) -> onnx.ModelProto:
-    options = {id(model): {"zipmap": False}} if hasattr(model, "predict_proba") else None
-    try:
-        graph: onnx.ModelProto = convert_sklearn(
-            model, name="own", initial_types=types, options=options, target_opset=_OPSET
-        )
-    except Exception as e:  # skl2onnx raises many types, of its own and of onnx
-        reason = " ".join(str(e).split())[:300]
-        raise ExportError(f"skl2onnx can't convert this {type(model).__name__}: {reason}") from e
-    return graph
-
-
-def _drop_unused(model: onnx.ModelProto, task: TaskSpec, names: Places) -> None:
-    """Remove inputs that no step reads, as a pipeline has them that was fitted on a wide frame.
-
-    Raises:
-        ExportError: the task lacks a column that is read.
-    """
-    read = {name for node in model.graph.node for name in node.input}
-    absent = [name for name, place in names.items() if place is None and name in read]
+def _check_columns(graph: onnx.ModelProto, task: TaskSpec, names: Places) -> None:
+    """Refuse a model that reads a column which the task lacks."""
+    absent = [port.name for port in graph.graph.input if names[port.name] is None]
     if absent:
         columns = [name for tensor in task.inputs for name in tensor.columns or ()]
         raise ExportError(
             f"it needs the columns {', '.join(map(repr, absent[:5]))}, and task {task.name!r} has "
             f"{', '.join(map(repr, columns[:20]))}"
         )
-    used = [declared for declared in model.graph.input if declared.name in read]
-    del model.graph.input[:]
-    model.graph.input.extend(used)
-
-
-def _as_they_are(columns: list[str]) -> Any:
-    from sklearn.compose import ColumnTransformer
-
-    transformer = ColumnTransformer([("columns", "passthrough", columns)])
-    return transformer.fit(pd.DataFrame({column: [0.0, 1.0] for column in columns}))
 
 
 def _describe(model: BaseEstimator) -> str:

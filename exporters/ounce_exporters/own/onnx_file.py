@@ -18,8 +18,11 @@ _MAGIC = {
     "from Python",
     b"\x89HDF": "an HDF5 file: export the model to ONNX",
     b"TFL3": "a TensorFlow Lite file: export the model to ONNX",
+    b"ORTM": "a file in ONNX Runtime's own format: add the ONNX file that it was made of",
 }
 """What files begin with that are taken for models."""
+_FOURTH = b"TFL3", b"ORTM"
+"""Those that stand behind the first four bytes."""
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:
@@ -60,7 +63,7 @@ def _too_large(path: Path, size: int) -> str:
 
 def _parse(path: Path, content: bytes) -> onnx.ModelProto:
     for magic, what in _MAGIC.items():
-        if content.startswith(magic) or (magic == b"TFL3" and content[4:8] == magic):
+        if content.startswith(magic) or (magic in _FOURTH and content[4:8] == magic):
             raise ArtifactError(f"{path}: not an ONNX file but {what}")
     model = onnx.ModelProto()
     try:

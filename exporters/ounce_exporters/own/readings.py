@@ -34,6 +34,8 @@ class Reading:
     """Of `labels`: what the output holds for each label of the task; None: it never does."""
     offset: float = 0.0
     """Of `value`: what the task's models leave out, and this one does not."""
+    n_columns: int | None = None
+    """Of an output of another shape: so many numbers are an item's scores."""
 
     def scores(self, output: NDArray[Any]) -> NDArray[np.float32]:
         """Logits of shape (n_items, n_labels), or values of shape (n_items, 1), with NumPy."""
@@ -95,6 +97,8 @@ class Reading:
                 add("Cast", last, to=TensorProto.DOUBLE)
                 add("Sub", last, constant(np.array(self.offset)))
             add("Cast", last, to=TensorProto.FLOAT)
+            if self.n_columns is not None:
+                add("Reshape", last, constant(np.array([-1, self.n_columns])))
             single = self.form in ("value", "logit", "probability")
             if single:
                 add("Reshape", last, constant(np.array([-1, 1])))
@@ -148,13 +152,15 @@ def read_outputs(
     if task.kind == "regression":
         return _value(task, found, outputs)
     scores = {
-        n: a for n, a in found.items() if a.dtype.kind == "f" and a.ndim == 2 and a.shape[1] > 1
+        name: a.reshape(len(a), -1)
+        for name, a in found.items()
+        if a.dtype.kind == "f" and _are_columns(a, len(task.labels))
     }
     of_labels = {n: a for n, a in scores.items() if a.shape[1] == len(task.labels)}
     if scores:  # beside them may stand features
         chosen = _one(of_labels or scores, outputs)
         labels = tuple(given) or column_labels(chosen[1], outputs) or known.get(chosen[0], ())
-        return _columns(task, chosen, labels)
+        return _columns(task, chosen, labels, outputs)
     single = {n: a for n, a in found.items() if a.dtype.kind == "f" and a.size == len(a)}
     if single and len(task.labels) == 2:
         name, array = _one(single, outputs)
@@ -191,8 +197,10 @@ def _columns(
     task: TaskSpec,
     chosen: tuple[str, NDArray[Any]],
     labels: Sequence[str],
+    outputs: Mapping[str, NDArray[Any]],
 ) -> tuple[Reading, list[str]]:
     name, array = chosen
+    n_columns = None if outputs[name].ndim == 2 else array.shape[1]
     form: Form = "probabilities" if _are_shares(array) else "logits"
     notes = [f"output {name!r} is read as {form}"]
     if len(labels) != array.shape[1]:
@@ -202,12 +210,12 @@ def _columns(
                 f"has {len(task.labels)} labels: {', '.join(task.labels[:20])}"
             )
         notes[0] += f" of {', '.join(task.labels[:20])}, in the task's order"
-        return Reading(name, form, tuple(range(len(task.labels)))), notes
+        return Reading(name, form, tuple(range(len(task.labels))), n_columns=n_columns), notes
     places = place_labels(task, labels)
     missing = [label for label, place in zip(task.labels, places, strict=True) if place < 0]
     if missing:
         notes.append(f"the model never answers {', '.join(map(repr, missing))}")
-    return Reading(name, form, places), notes
+    return Reading(name, form, places, n_columns=n_columns), notes
 
 
 def _labels(
@@ -242,6 +250,13 @@ def _one(
     if len(candidates) > 1:
         raise ExportError(f"several outputs may be the answer: {_list(outputs)}; name it: --output")
     return next(iter(candidates.items()))
+
+
+def _are_columns(array: NDArray[Any], n_labels: int) -> bool:
+    """Whether an output may be scores; one of more dimensions, such as [n, 3, 1, 1], must fit."""
+    if array.ndim == 2:
+        return array.shape[1] > 1
+    return array.ndim > 2 and n_labels > 1 and array[0].size == n_labels
 
 
 def _are_shares(array: NDArray[Any]) -> bool:

@@ -7,15 +7,15 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import compose, inliner, numpy_helper
+from onnx import inliner, numpy_helper
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.wording import counted
 
-from ounce_exporters.export.graphs import UNCALIBRATED, declare, normalize
+from ounce_exporters.export.graphs import UNCALIBRATED, declare, with_prefix
 from ounce_exporters.ladder.recipe import Inputs, Split
 from ounce_exporters.own.answers import Session
-from ounce_exporters.own.batches import why_unsteady, with_open_batch
+from ounce_exporters.own.batches import why_unsteady, with_open_batch, without_unread
 from ounce_exporters.own.feeds import Feed, find_feeds
 from ounce_exporters.own.labels import check_order, without_zipmaps
 from ounce_exporters.own.onnx_file import count_numbers
@@ -98,7 +98,7 @@ def wrap(
         )
     model, native = foreign.graph, foreign.native
     plain, known = without_zipmaps(_inlined(model))
-    plain, fixed = with_open_batch(plain)
+    plain, fixed = with_open_batch(without_unread(plain))
     session = Session(plain)
     feeds = find_feeds(session.inputs, task)
     items = validation.inputs
@@ -185,7 +185,7 @@ def _assemble(
 ) -> onnx.ModelProto:
     try:
         # What is renamed, so that no name of the model is one of the task's.
-        result = compose.add_prefix(normalize(model), _INSIDE)
+        result = with_prefix(model, _INSIDE)
     except Exception as e:  # onnx raises many types
         versions = ", ".join(f"{o.domain or 'ai.onnx'} {o.version}" for o in model.opset_import)
         raise ExportError(

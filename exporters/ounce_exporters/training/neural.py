@@ -1,8 +1,6 @@
 """Neural models: a PyTorch training loop, and export to ONNX."""
 
-import logging
 import math
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +24,7 @@ from ounce_exporters.training.checkpoints import next_checkpoint
 from ounce_exporters.training.fits import Stateful, identify, resume, standing
 from ounce_exporters.training.losses import Loss, held_loss, loss_of
 from ounce_exporters.training.stopping import Best, hold_out
+from ounce_exporters.training.torch_exporter import quiet_exporter, why_not_exported
 
 THREADS = 1
 """Fixed, not the machine's number: sums over threads round differently for another. Two gain little
@@ -239,7 +238,7 @@ def export(network: nn.Module, tensor: TensorSpec) -> onnx.ModelProto:
     # Two items: a batch of one would be taken for a constant.
     example = torch.zeros(2, *tensor.shape, dtype=_ELEMENTS[tensor.datatype])
     try:
-        with _quiet_exporter():
+        with quiet_exporter():
             program = torch.onnx.export(
                 network.eval(),
                 (example,),
@@ -251,9 +250,9 @@ def export(network: nn.Module, tensor: TensorSpec) -> onnx.ModelProto:
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
             )
     except torch.onnx.OnnxExporterError as e:
-        name = type(network).__name__
-        reason = " ".join(str(e).split())[:300]
-        raise ExportError(f"PyTorch can't export this {name}: {reason}") from e
+        raise ExportError(
+            f"PyTorch can't export this {type(network).__name__}: {why_not_exported(e)}"
+        ) from e
     assert program is not None  # no file name was given
     return normalize(program.model_proto)
 
@@ -272,20 +271,3 @@ def reproducible(seed: int) -> Iterator[None]:
         finally:
             torch.use_deterministic_algorithms(deterministic)
             torch.set_num_threads(threads)
-
-
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Hide what the exporter says of torchvision, which is not used, and of its own insides."""
-    logger = logging.getLogger("torch.onnx._internal.exporter")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.simplefilter("ignore", FutureWarning)
-            # Of how it traces recurrent layers; the parity check would see an effect.
-            warnings.simplefilter("ignore", UserWarning)
-            yield
-    finally:
-        logger.setLevel(level)

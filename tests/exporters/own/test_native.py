@@ -66,6 +66,10 @@ MODELS = {
         ),
         "hist-gradient-boosting-classifier",
     ),
+    "one estimator of a frame's numbers": (
+        lambda: LogisticRegression(max_iter=3000).fit(FRAME[["wet", "warm"]], TABLE["busy"]),
+        "logistic-regression-2",
+    ),
     "scores without probabilities": (
         lambda: make_pipeline(StandardScaler(), LinearSVC()).fit(NUMBERS, TABLE["busy"]),
         "linear-svc",

@@ -1,5 +1,6 @@
 """Graphs as converters write them without being told better."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,122 @@ def test_static_quantization_and_an_old_operator_set_join(models: Path, tmp_path
     card, notes = add(graph(tmp_path / "old.onnx", nodes, "n", opset=10), models, labels=LABELS)
     assert card.test_accuracy.value > 0.6
     assert any("is read as probabilities" in note for note in notes)
+    assert not load_ladder(models, "rooms", OnnxCpuRuntime()).refused
+
+
+def scores(path: Path) -> onnx.ModelProto:
+    return onnx.load(
+        graph(path, [helper.make_node("MatMul", ["centred", "w"], ["y"])], "n", opset=17)
+    )
+
+
+def branch(name: str, operator: str, *inputs: str) -> onnx.GraphProto:
+    """Reads what stands outside."""
+    return helper.make_graph(
+        [helper.make_node(operator, inputs, [name])],
+        name,
+        [],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)],
+    )
+
+
+def with_branches(model: onnx.ModelProto) -> None:
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "flag"))
+    model.graph.node[-1].output[0] = "plain"
+    then, otherwise = branch("then", "Mul", "plain", "scale"), branch("else", "Identity", "plain")
+    model.graph.node.append(
+        helper.make_node("If", ["flag"], ["y"], then_branch=then, else_branch=otherwise)
+    )
+
+
+def with_long_answers(model: onnx.ModelProto) -> None:
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 3]), "axes"))
+    model.graph.node[-1].output[0] = "plain"
+    model.graph.node.append(helper.make_node("Unsqueeze", ["plain", "axes"], ["y"]))
+    model.graph.output[0].CopyFrom(
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 1, 3, 1])
+    )
+
+
+def with_a_flag_that_nothing_reads(model: onnx.ModelProto) -> None:
+    model.graph.input.append(helper.make_tensor_value_info("training", TensorProto.BOOL, []))
+
+
+def with_batches_of(size: int) -> Callable[[onnx.ModelProto], None]:
+    def change(model: onnx.ModelProto) -> None:
+        for port in (*model.graph.input, *model.graph.output):
+            port.type.tensor_type.shape.dim[0].dim_value = size
+
+    return change
+
+
+def without_shapes(model: onnx.ModelProto) -> None:
+    for port in (*model.graph.input, *model.graph.output):
+        port.type.tensor_type.ClearField("shape")
+
+
+def of_opset_7(model: onnx.ModelProto) -> None:
+    """Before version 4 of the format each constant is an input as well."""
+    model.ir_version, model.opset_import[0].version = 3, 7
+    for tensor in model.graph.initializer:
+        port = helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        model.graph.input.append(port)
+
+
+def with_a_zipmap_of_opset_1(model: onnx.ModelProto) -> None:
+    """As skl2onnx writes it where no operator of the default set is needed."""
+    del model.graph.node[:]
+    model.graph.node.extend(
+        [
+            helper.make_node(
+                "LinearClassifier", ["x"], ["label", "scores"], domain="ai.onnx.ml",
+                classlabels_strings=list(LABELS), post_transform="SOFTMAX",
+                coefficients=[-1.0, 0, 0, 0, 1, 0], intercepts=[20.0, 0, -20],
+            ),
+            helper.make_node(
+                "ZipMap", ["scores"], ["y"], domain="ai.onnx.ml",
+                classlabels_strings=list(LABELS),
+            ),
+        ]
+    )  # fmt: skip
+    model.opset_import[0].version = 1
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("label", TensorProto.STRING, ["n"]))
+    model.graph.output.append(
+        onnx.ValueInfoProto(
+            name="y",
+            type=helper.make_sequence_type_proto(
+                helper.make_map_type_proto(
+                    TensorProto.STRING, helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+                )
+            ),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        with_branches,
+        with_long_answers,
+        with_a_flag_that_nothing_reads,
+        with_batches_of(0),
+        with_batches_of(-1),
+        without_shapes,
+        of_opset_7,
+        with_a_zipmap_of_opset_1,
+    ],
+)
+def test_what_other_exporters_write_joins(
+    change: Callable[[onnx.ModelProto], None], models: Path, tmp_path: Path
+) -> None:
+    model = scores(tmp_path / "plain.onnx")
+    change(model)
+    onnx.save(model, tmp_path / "changed.onnx")
+    card, _ = add(tmp_path / "changed.onnx", models, labels=LABELS)
+    assert card.parity.agreement == 1.0
+    assert card.test_accuracy.value > 0.6
     assert not load_ladder(models, "rooms", OnnxCpuRuntime()).refused
 
 

@@ -50,7 +50,7 @@ def read_table(path: Path, writing: Writing, target: str) -> Table:
     """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = next(iter(s for s in reversed(suffixes) if s != ".gz"), "")
-    if suffix not in (*TEXT_SUFFIXES, *PARQUET_SUFFIXES):
+    if suffix and suffix not in (*TEXT_SUFFIXES, *PARQUET_SUFFIXES):
         raise DataError(
             f"{path}: unknown kind of file {suffix!r}: give a .csv, .tsv or .txt file (or .gz of "
             "one), or a .parquet file; a spreadsheet can be saved as .csv"

@@ -74,6 +74,10 @@ def test_how_a_file_is_written_is_found_out_and_said(
     assert table.frame.iloc[2].tolist()[1:] == ["São", "a"]
 
 
+def test_a_file_without_a_suffix_is_read_as_text(tmp_path: Path) -> None:
+    assert list(read(tmp_path, PLAIN, name="Rooms").frame) == HEADER
+
+
 def test_a_separator_inside_of_cells_is_not_taken_for_the_one_between_them(tmp_path: Path) -> None:
     tags = [line.replace("Oslo", "a;b;c").replace("Paris", "d;e;f") for line in rows()]
     assert list(read(tmp_path, text(tags)).frame) == HEADER

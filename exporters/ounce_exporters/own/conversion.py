@@ -1,0 +1,139 @@
+"""Fitted scikit-learn estimators and pipelines as graphs."""
+
+import copy
+import re
+import warnings
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import onnx
+import pandas as pd
+from onnx import helper
+from ounce_schemas.errors import ExportError
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.ensemble import VotingClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.svm import SVC, NuSVC
+
+from ounce_exporters.export.graphs import chain, normalize
+from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
+from ounce_exporters.export.trees import emit
+from ounce_exporters.own.transformed_targets import turned_back
+
+_OPSET = {"": 18, "ai.onnx.ml": 3}  # the latest that skl2onnx's converters are written for
+_NO_CONVERTER = re.compile(r"Unable to find a shape calculator for type '<class '[\w.]*?(\w+)'>'")
+
+Types = Sequence[tuple[str, Any]]
+"""Names of the inputs and skl2onnx's types of them."""
+
+
+def convert_array(model: BaseEstimator, name: str, width: int) -> onnx.ModelProto:
+    """A model that was fitted on an array of numbers, as a graph.
+
+    Args:
+        model: fitted estimator or pipeline.
+        name: of the graph's input.
+        width: numbers of an item.
+
+    Raises:
+        ExportError: skl2onnx can't convert it.
+    """
+    return normalize(_convert(model, [(name, FloatTensorType([None, width]))]))
+
+
+def convert_columns(
+    model: BaseEstimator, names: Sequence[str], texts: Collection[str]
+) -> onnx.ModelProto:
+    """A model that was fitted on a frame, as a graph with an input for each column that it reads.
+
+    Args:
+        model: fitted estimator or pipeline.
+        names: of the frame's columns.
+        texts: those that hold texts.
+
+    Raises:
+        ExportError: skl2onnx can't convert it.
+    """
+    types = [(n, (StringTensorType if n in texts else FloatTensorType)([None, 1])) for n in names]
+    parts = [model, *model.get_params(deep=True).values()]
+    if texts or any(isinstance(part, ColumnTransformer) for part in parts):
+        return normalize(_convert(model, types))
+    # Nothing picks columns by name, and most converters take one input.
+    joined = _convert(_as_they_are(names), types)
+    return normalize(chain(joined, _convert(model, [("features", _features(len(names)))])))
+
+
+def _features(width: int) -> Any:
+    return FloatTensorType([None, width])
+
+
+def _convert(model: BaseEstimator, types: Types) -> onnx.ModelProto:
+    """Trees through the emitter here, everything before them and all else through skl2onnx."""
+    *before, last = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    if isinstance(last, VotingClassifier):
+        last = copy.copy(last)
+        last.flatten_transform = False  # of `transform` alone, and no converter knows it
+        model = _pipeline([*before, last]) if before else last
+    if isinstance(last, TransformedTargetRegressor):
+        inner = _convert(_pipeline([*before, last.regressor_]), types)
+        return turned_back(inner, last.transformer_)
+    if before and is_classifier(last) and not hasattr(last, "predict_proba"):
+        # skl2onnx has an option for pipelines of classifiers that it refuses for these.
+        first = _to_graph(_pipeline(before), types)
+        return chain(first, _to_graph(last, [("features", _features(last.n_features_in_))]))
+    if not is_tree_ensemble(last):
+        return _to_graph(model, types)
+    trees = emit(read_ensemble(last))
+    return chain(_to_graph(_pipeline(before), types), trees) if before else trees
+
+
+def _pipeline(steps: Sequence[Any]) -> Pipeline:
+    """Of steps that are fitted; a pipeline among them is taken apart."""
+    flat = [
+        part
+        for step in steps
+        for part in ([s for _, s in step.steps] if isinstance(step, Pipeline) else [step])
+    ]
+    return Pipeline([(str(i), step) for i, step in enumerate(flat)])
+
+
+def _to_graph(model: Any, types: Types) -> onnx.ModelProto:
+    """Through skl2onnx, without inputs that no step reads."""
+    options = {id(model): {"zipmap": False}} if hasattr(model, "predict_proba") else None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # skl2onnx reads what will be renamed
+            graph: onnx.ModelProto = convert_sklearn(
+                model, name="own", initial_types=list(types), options=options, target_opset=_OPSET
+            )
+    except Exception as e:  # skl2onnx raises many types, of its own and of onnx
+        reason = " ".join(str(e).split())[:300]
+        absent = _NO_CONVERTER.search(reason)
+        reason = f"it has no converter for {absent[1]}" if absent else reason
+        raise ExportError(f"skl2onnx can't convert this {type(model).__name__}: {reason}") from e
+    if isinstance(model, SVC | NuSVC) and not hasattr(model, "predict_proba"):
+        _turn_scores(graph, len(model.classes_))
+    read = {name for node in graph.graph.node for name in node.input}
+    used = [declared for declared in graph.graph.input if declared.name in read]
+    del graph.graph.input[:]
+    graph.graph.input.extend(used)
+    return graph
+
+
+def _turn_scores(graph: onnx.ModelProto, n_labels: int) -> None:
+    """Of two labels, an SVM's scores come out of `SVMClassifier` with the other sign."""
+    if n_labels != 2:
+        return
+    place = next(i for i, node in enumerate(graph.graph.node) if node.op_type == "SVMClassifier")
+    node = graph.graph.node[place]
+    scores = node.output[1]
+    node.output[1] = f"{scores}/turned"
+    graph.graph.node.insert(place + 1, helper.make_node("Neg", [node.output[1]], [scores]))
+
+
+def _as_they_are(columns: Sequence[str]) -> Any:
+    transformer = ColumnTransformer([("columns", "passthrough", list(columns))])
+    return transformer.fit(pd.DataFrame({column: [0.0, 1.0] for column in columns}))

@@ -1,0 +1,198 @@
+"""Estimators of odd make answer as graphs as they do in scikit-learn."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from onnxruntime import InferenceSession
+from ounce_exporters.own.conversion import convert_columns
+from ounce_exporters.own.native import from_sklearn, from_torch
+from ounce_schemas.errors import ExportError
+from ounce_schemas.task import TaskKind, TaskSpec, TensorSpec
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    PolynomialFeatures,
+    PowerTransformer,
+    RobustScaler,
+    SplineTransformer,
+    StandardScaler,
+)
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+
+from tests.exporters.own.foreign import rooms
+
+NAMES = ["wet", "warm"]
+TABLE = rooms(300, seed=3)
+TABLE[NAMES] = TABLE[NAMES].astype(np.float32)
+FRAME = TABLE[NAMES]
+HOT = np.where(TABLE["warm"] > 20, "yes", "no")
+WATTS = np.exp(TABLE["watts"] / 400)
+
+
+def outputs(model: Any) -> list[NDArray[Any]]:
+    graph = convert_columns(model, NAMES, ())
+    feeds = {name: FRAME[[name]].to_numpy(np.float32) for name in NAMES}
+    found: list[NDArray[Any]] = InferenceSession(graph.SerializeToString()).run(None, feeds)
+    return found
+
+
+def task(kind: TaskKind = "classification") -> TaskSpec:
+    tensor = TensorSpec(name="input", shape=(2,), datatype="FP32", columns=("warm", "wet"))
+    labels = ("maybe", "no", "yes") if kind == "classification" else ()
+    return TaskSpec(
+        name="t",
+        kind=kind,
+        description="A task.",
+        inputs=(tensor,),
+        labels=labels,
+        tolerance=None if labels else 1.0,
+    )
+
+
+CLASSIFIERS: dict[str, Callable[[], Any]] = {
+    "linear": lambda: LogisticRegression(max_iter=500),
+    "bayes": GaussianNB,
+    "quadratic": QuadraticDiscriminantAnalysis,
+    "polynomial": lambda: make_pipeline(PolynomialFeatures(2), StandardScaler(), GaussianNB()),
+    "searched": lambda: GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [2, 4]}),
+    "votes": lambda: make_pipeline(
+        StandardScaler(),
+        VotingClassifier(
+            [("a", LogisticRegression()), ("b", RandomForestClassifier(4, random_state=0))],
+            voting="soft",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CLASSIFIERS)
+def test_a_classifier_of_a_frame_of_numbers(what: str) -> None:
+    model = CLASSIFIERS[what]().fit(FRAME, TABLE["busy"])
+    model = getattr(model, "best_estimator_", model)
+    np.testing.assert_allclose(outputs(model)[-1], model.predict_proba(FRAME), atol=2e-4)
+
+
+def test_of_two_labels_an_svm_has_the_sign_of_its_own_scores() -> None:
+    model = make_pipeline(StandardScaler(), SVC()).fit(FRAME, HOT)
+    scores = [answer[model.classes_[1]] for answer in outputs(model)[-1]]
+    np.testing.assert_allclose(scores, model.decision_function(FRAME), atol=1e-3)
+
+
+TRANSFORMERS: dict[str, dict[str, Any]] = {
+    "logarithm": {"func": np.log, "inverse_func": np.exp},
+    "logarithm of 1 more": {"func": np.log1p, "inverse_func": np.expm1},
+    "root": {"func": np.sqrt, "inverse_func": np.square},
+    "standard": {"transformer": StandardScaler()},
+    "robust": {"transformer": RobustScaler()},
+    "range": {"transformer": MinMaxScaler()},
+    "largest": {"transformer": MaxAbsScaler()},
+}
+
+
+@pytest.mark.parametrize("what", TRANSFORMERS)
+def test_a_transformed_target_is_turned_back(what: str) -> None:
+    inner = make_pipeline(StandardScaler(), Ridge())
+    model = TransformedTargetRegressor(inner, **TRANSFORMERS[what]).fit(FRAME, WATTS)
+    np.testing.assert_allclose(outputs(model)[0].ravel(), model.predict(FRAME), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"func": np.cbrt, "inverse_func": np.cosh}, "inverse_func 'cosh' .* np.exp, np.expm1"),
+        ({"transformer": PowerTransformer()}, "its target is transformed by PowerTransformer"),
+        (
+            {"transformer": FunctionTransformer(np.log, np.cosh, check_inverse=False)},
+            "'cosh' of its target can't be converted",
+        ),
+    ],
+)
+def test_a_target_that_can_not_be_turned_back_is_refused(
+    options: dict[str, Any], says: str
+) -> None:
+    model = TransformedTargetRegressor(Ridge(), **{"check_inverse": False, **options})
+    with pytest.raises(ExportError, match=says):
+        outputs(model.fit(FRAME, WATTS))
+
+
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "no converter": (
+        lambda: make_pipeline(SplineTransformer(), LogisticRegression()).fit(FRAME, TABLE["busy"]),
+        "it has no converter for SplineTransformer$",
+    ),
+    "labels alone": (
+        lambda: VotingClassifier([("a", KNeighborsClassifier())]).fit(FRAME, TABLE["busy"]),
+        "VotingClassifier gives neither probabilities nor scores, but labels alone",
+    ),
+    "two questions": (
+        lambda: MultiOutputClassifier(LogisticRegression()).fit(
+            FRAME, np.stack([TABLE["busy"], HOT], axis=1)
+        ),
+        "MultiOutputClassifier answers several questions at once: a task asks one",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_an_estimator_that_does_not_fit_is_told_why(what: str) -> None:
+    make, says = REFUSED[what]
+    with pytest.raises(ExportError, match=says):
+        from_sklearn(make(), task())
+
+
+def test_one_output_may_be_called_as_one_of_the_columns_that_are_joined() -> None:
+    model = LinearRegression().fit(FRAME, WATTS)
+    np.testing.assert_allclose(outputs(model)[0].ravel(), model.predict(FRAME), rtol=1e-4)
+
+
+class Flow(torch.nn.Module):
+    """Looks at its numbers."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 2 if x.mean() > 0 else x
+
+
+class Pair(torch.nn.Module):
+    """Has two answers."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x, x
+
+
+class Half(torch.nn.Module):
+    """Answers in bfloat16."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.bfloat16()
+
+
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        (Flow(), "PyTorch can't export this Flow: its flow depends on the data, .* torch.where"),
+        (Pair(), "Pair answers with a tuple: wrap it in a module that answers with one tensor"),
+        (Half(), "Half computes in bfloat16, .*: add module.float()"),
+        (torch.nn.Linear(2, 3).bfloat16(), "Linear computes in bfloat16"),
+    ],
+)
+def test_a_module_that_does_not_fit_is_told_why(
+    module: torch.nn.Module, says: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ExportError, match=says):
+        from_torch(module, task())
+    assert capfd.readouterr().out == ""
