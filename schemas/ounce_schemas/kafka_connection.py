@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from ounce_schemas.secret_file import read_secret
+
 Properties = dict[str, str | int | float | bool]
 """Of librdkafka. May hold secrets: not for logs."""
 
@@ -201,24 +203,11 @@ class KafkaConnection(BaseModel):
                 raise ValueError(f"--sasl-mechanism {self.sasl_mechanism} needs {_called(name)}")
 
     def _read(self, name: str) -> SecretStr | None:
-        """A secret, from wherever it was given. Editors end files with a line break: it is cut."""
-        given: SecretStr | None = getattr(self, name)
-        path: Path | None = getattr(self, f"{name}_file")
-        option = _called(f"{name}_file")
-        if path is None:
-            return given
-        if given is not None:
-            raise ValueError(f"{_called(name)} and {option} are given: which one?")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as e:
-            raise ValueError(f"{option} {path}: can't be read: {e.strerror}") from e
-        except UnicodeDecodeError:  # its text shows bytes of the file
-            raise ValueError(f"{option} {path}: can't be read: it is not UTF-8") from None
-        secret = text.removesuffix("\n").removesuffix("\r")
-        if not secret:
-            raise ValueError(f"{option} {path}: is empty")
-        return SecretStr(secret)
+        """A secret, from wherever it was given."""
+        option = f"{name}_file"
+        return read_secret(
+            _called(name), getattr(self, name), _called(option), getattr(self, option)
+        )
 
     def _secret(self, name: str) -> str | None:
         found = self._secrets.get(name)

@@ -3,6 +3,7 @@
 import pytest
 from ounce_services.devices.settings import DevicesSettings
 from ounce_services.devices.targets import Targets, default_mix
+from ounce_services.monitoring.objectives import read_objectives
 from pydantic import ValidationError
 
 
@@ -17,6 +18,18 @@ def test_default_mix_spans_the_ladder() -> None:
     assert all([only_best, nothing, everything])
     assert any(targets.are_bare for targets in mix)
     assert min(t.max_latency_ms for t in mix if t.max_latency_ms is not None) == 1
+
+
+def test_what_nothing_can_meet_leaves_the_error_budgets_whole() -> None:
+    lows = [0.9, 0.95]
+    mix = default_mix(lows)
+    missed = {
+        "deadlines": sum(t.weight for t in mix if t.max_latency_ms == 1),
+        "floors": sum(t.weight for t in mix if t.min_accuracy and t.min_accuracy > max(lows)),
+    }
+    budgets = {o.name: o.budget for o in read_objectives().objectives}
+    for name, share in missed.items():
+        assert 0 < share < budgets[name] / 2
 
 
 def test_default_mix_of_a_perfect_ladder_stays_valid() -> None:

@@ -261,6 +261,8 @@ class Metrics:
     def observe_event(self, task: str, kind: EventKind) -> None:
         """Count one event."""
         self._to.events.labels(task, kind).inc()
+        if kind is EventKind.MODELS_REFUSED:  # whatever comes into service says how many are
+            self._to.refused.labels(task).set(1)
 
     def show(self, snapshot: Snapshot) -> None:
         """Show what a task's pipeline believes of its plans, and how many requests wait there."""

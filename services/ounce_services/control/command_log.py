@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ounce_services.control.access.audit import Audit, Seen
 from ounce_services.control.following import Following, Records
+from ounce_services.control.store.database import why
 from ounce_services.control.store.outbox import Outbox, Record, models_record, policy_record
 
 _log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class CommandLog:
                     self._audit.add_seen(Seen(at_ms, author, action, subject, outcome))
                 self._unwritten.popleft()
         except SQLAlchemyError as e:
-            _log.warning("the audit log gets what commands changed later: %s", type(e).__name__)
+            _log.warning("the audit log gets what commands changed later: %s", why(e))
 
     def _policy(self, value: bytes | None) -> _Found | None:
         version = self._history.take(value)

@@ -25,7 +25,7 @@ from ounce_services.control.model_book import ModelBook
 from ounce_services.control.policy_book import PolicyBook
 from ounce_services.control.settings import ControlSettings
 from ounce_services.control.shadow_watch import ShadowWatch
-from ounce_services.control.store.database import Database
+from ounce_services.control.store.database import Database, why
 from ounce_services.control.store.outbox import Carrier, Kind, Outbox
 from ounce_services.control.store.policy_mirror import PolicyMirror
 from ounce_services.control.stream import Stream
@@ -162,7 +162,7 @@ def _keep_in_step(plane: Plane, stop: threading.Event) -> None:
                 _log.warning("in step with Kafka again")
             trouble = ""
         except (OunceError, SQLAlchemyError) as e:
-            text = str(getattr(e, "orig", e))  # of the database: without the statement
+            text = why(e) if isinstance(e, SQLAlchemyError) else str(e)
             if text != trouble:
                 trouble = text
                 _log.warning("not in step with Kafka: %s", trouble)

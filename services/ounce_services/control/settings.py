@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import Self
 
 from ounce_schemas.kafka_connection import KafkaConnection
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from ounce_schemas.secret_file import read_secret
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    model_validator,
+)
 
 from ounce_services.control.access.tokens import Provider
 
@@ -20,13 +29,23 @@ class DatabaseSettings(BaseModel):
         default=None,
         description="postgresql://USER:PASSWORD@HOST/NAME, in place of --state",
     )
+    database_url_file: Path | None = Field(default=None, description="File that holds it")
+
+    _url: SecretStr | None = PrivateAttr(default=None)
 
     @property
     def database(self) -> str:
         """URL of the database; may hold a password."""
-        if self.database_url is not None:
-            return self.database_url.get_secret_value()
+        if self._url is not None:
+            return self._url.get_secret_value()
         return f"sqlite:///{self.state}"
+
+    @model_validator(mode="after")
+    def _read_url(self) -> Self:
+        self._url = read_secret(
+            "OUNCE_DATABASE_URL", self.database_url, "--database-url-file", self.database_url_file
+        )
+        return self
 
 
 class ControlSettings(KafkaConnection, DatabaseSettings):

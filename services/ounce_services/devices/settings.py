@@ -34,7 +34,7 @@ class DevicesSettings(KafkaConnection):
         default=(),
         description="Part of the mix, MAX_LATENCY_MS:MIN_ACCURACY:WEIGHT, '-' leaving a target to "
         "the policy ('-:-:1': bare records); repeat. Without any: from the ladder's cards, mostly "
-        "easy targets, 5% that only the most accurate model meets, 4% that nothing meets",
+        "easy targets, 5% that only the most accurate model meets, 0.4% that nothing meets",
     )
     json_share: float = Field(
         default=0.25, ge=0, le=1, description="Share of JSON bodies; the others are raw bytes"

@@ -57,24 +57,24 @@ def default_mix(accuracy_lows: Sequence[float]) -> tuple[Targets, ...]:
         accuracy_lows: lower bound of the accuracy of each model, in [0, 1]; at least one.
 
     Returns:
-        Kinds of messages; their weights sum to 1. Nine in ten are easy or ordinary, one of these in
-        six is bare. One in twenty asks for what only the most accurate model gives. One in
-        twenty-five asks for what nothing can give (a floor above every model's, a deadline of
-        1 ms): so it can be seen how a miss is labelled.
+        Kinds of messages; their weights sum to 1. Nineteen in twenty are easy or ordinary, one of
+        these in six is bare. One in twenty asks for what only the most accurate model gives. Four
+        in a thousand ask for what nothing can give (a floor above every model's, a deadline of
+        1 ms): so it can be seen how a miss is labelled, and the objectives hold all the same.
     """
     lows = sorted(accuracy_lows)
     loose, middle = _round_down(lows[0]), _round_down(lows[len(lows) // 2])
     strict = math.floor(lows[-1] * 1e4) / 1e4
     unreachable = math.ceil((1 + lows[-1]) / 2 * 1e3) / 1e3
     return (
-        Targets(500, loose, 0.32),
+        Targets(500, loose, 0.356),
         Targets(100, middle, 0.22),
         Targets(50, loose, 0.17),
         Targets(None, None, 0.15),
         Targets(500, middle, 0.05),
         Targets(1000, strict, 0.05),
-        Targets(1000, unreachable, 0.02),
-        Targets(1, loose, 0.02),
+        Targets(1000, unreachable, 0.002),
+        Targets(1, loose, 0.002),
     )
 
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from ounce_schemas.errors import BrokerError
+from ounce_schemas.policy_history import Change, PolicyHistory, next_version
 from ounce_services.control.access.audit import Audit, Seen
 from ounce_services.control.access.keys import Keys
 from ounce_services.control.access.principal import EVERYBODY, Role
 from ounce_services.control.errors import StaleError
-from ounce_services.control.store import migrations
+from ounce_services.control.settings import DatabaseSettings
 from ounce_services.control.store.database import Database, DatabaseError
 from ounce_services.control.store.outbox import (
     Fate,
@@ -24,12 +26,14 @@ from ounce_services.control.store.outbox import (
     State,
     policy_record,
 )
+from ounce_services.control.store.policy_mirror import PolicyMirror
 from ounce_services.control.store.tables import Base
+from pydantic import SecretStr
 from sqlalchemy import create_engine, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from tests.support.process.postgresql import PostgresqlUnavailableError, running_postgresql
 
-MIGRATIONS = Path(migrations.__file__).parent
 FIRST = Record(Kind.POLICY, "policy", 1, "{}")
 
 
@@ -168,6 +172,29 @@ def test_of_what_two_control_planes_see_at_once_one_line_is_written(database: Da
     assert found == list(range(50))[::-1]
 
 
+def test_several_may_follow_kafka_at_once(database: Database) -> None:
+    truth = PolicyHistory()
+    for number in range(1, 31):
+        change = Change(f"min_accuracy: 0.{number}", "ann", "")
+        version = next_version(truth, change, f"id-{number}", datetime.now(UTC))
+        truth.take(version.model_dump_json().encode())
+    start, failed = threading.Barrier(4), []
+
+    def follow() -> None:
+        start.wait(60)
+        try:
+            PolicyMirror(database).follow(truth)
+        except SQLAlchemyError as e:
+            failed.append(e)
+
+    threads = [threading.Thread(target=follow) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert (failed, len(PolicyMirror(database).history().versions)) == ([], 30)
+
+
 def test_what_kafka_does_not_take_waits_in_order(database: Database) -> None:
     carrier = Carrier()
     outbox = Outbox(database, {Kind.POLICY: carrier})
@@ -198,3 +225,12 @@ def test_a_database_that_is_not_there_is_named_without_its_password(tmp_path: Pa
     for url in ("nonsense", "mysql://x", "oracle://y"):
         with pytest.raises(DatabaseError):
             Database(url)
+
+
+def test_the_url_comes_from_a_file(tmp_path: Path) -> None:
+    (file := tmp_path / "url").write_text("postgresql://ann:geheim@db/x\n")
+    settings = DatabaseSettings(database_url_file=file)
+    assert settings.database == "postgresql://ann:geheim@db/x"
+    assert "geheim" not in repr(settings)
+    with pytest.raises(ValueError, match=r"OUNCE_DATABASE_URL and --database-url-file are given"):
+        DatabaseSettings(database_url_file=file, database_url=SecretStr("sqlite://"))

@@ -13,6 +13,8 @@ from ounce_services.control.store.database import Database
 from ounce_services.control.store.tables import AuditRow, BeginningRow
 
 MOST_SHOWN = 1000
+BEGUN = "begun: how it ended is not known"
+"""Of what a control plane, or its database, did not live to see the end of."""
 
 
 class Entry(NamedTuple):
@@ -38,7 +40,7 @@ class Seen(NamedTuple):
 
 
 class Audit:
-    """Appends to the log; nothing changes or removes a line."""
+    """Appends to the log. A line gets its outcome once; nothing else changes or removes one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -48,12 +50,13 @@ class Audit:
         with self._database.begin() as session:
             return session.scalars(select(BeginningRow.at_ms)).one()
 
-    def add(self, caller: Principal, action: str, subject: str, outcome: str) -> None:
-        """One more line."""
+    def add(self, caller: Principal, action: str, subject: str, outcome: str) -> int:
+        """One more line; its id."""
         now_ms = int(time.time() * 1e3)
         row = _row(Seen(now_ms, caller.name, action, subject, outcome), caller.tenant)
         with self._database.begin() as session:
             session.add(row)
+        return row.id
 
     def add_seen(self, seen: Seen) -> None:
         """One more line, of the time when it was done; none where the log has it already."""
@@ -72,15 +75,21 @@ class Audit:
     def watch(
         self, caller: Principal, action: str, subject: str
     ) -> Iterator[Callable[[str], None]]:
-        """One line of what the block does: how it ended, in the words that it is handed, or why
-        it was refused."""
+        """One line of what the block does. It is there before the block begins, so what is done
+        has a line, whenever the process or the database ends. The line then gets its outcome: in
+        the words that the block hands over, or why it was refused."""
+        id_ = self.add(caller, action, subject, BEGUN)
         outcomes = ["done"]
         try:
             yield outcomes.append
         except OunceError as e:
-            self.add(caller, action, subject, f"refused: {e}")
+            self._end(id_, f"refused: {e}")
             raise
-        self.add(caller, action, subject, outcomes[-1])
+        self._end(id_, outcomes[-1])
+
+    def _end(self, id_: int, outcome: str) -> None:
+        with self._database.begin() as session:
+            session.get_one(AuditRow, id_).outcome = _outcome(outcome)
 
     def newest(self, caller: Principal, limit: int, before: int | None = None) -> list[Entry]:
         """Lines that the caller may see, the newest first: by the time of what was done.
@@ -111,8 +120,12 @@ def _row(seen: Seen, tenant: str | None) -> AuditRow:
         tenant=tenant,
         action=seen.action,
         subject=_text(seen.subject)[:400],
-        outcome=_text(seen.outcome)[:4000],
+        outcome=_outcome(seen.outcome),
     )
+
+
+def _outcome(text: str) -> str:
+    return _text(text)[:4000]
 
 
 def _text(text: str) -> str:

@@ -22,6 +22,7 @@ from ounce_services.control.errors import (
     TooManyError,
     UnauthorizedError,
 )
+from ounce_services.control.store.database import is_away, why
 
 _log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -103,11 +104,15 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(SQLAlchemyError)
     def _database(request: Request, error: SQLAlchemyError) -> Response:
-        _log.error("the database fails: %s", type(error).__name__, exc_info=error)
-        text = "the database does not answer: try again"
+        if is_away(error):
+            _log.warning("the database is away: %s", why(error))
+            status, title, text = 503, "Database is away", "the database does not answer: try again"
+        else:
+            _log.error("the database fails: %s", why(error), exc_info=error)
+            status, title, text = 500, "Database fails", "the control plane's log says why"
         if not _is_call(request):
-            return error_page(request, OunceError(text), 503, "Database is away")
-        return problem(503, "Database is away", text)
+            return error_page(request, OunceError(text), status, title)
+        return problem(status, title, text)
 
 
 def _is_call(request: Request) -> bool:

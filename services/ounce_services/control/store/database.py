@@ -11,7 +11,8 @@ from alembic.util import CommandError
 from ounce_schemas.errors import OunceError
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.orm import Session
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -84,14 +85,23 @@ class Database:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock})")
 
 
+def is_away(error: SQLAlchemyError) -> bool:
+    """Whether the database does not answer, so that trying again may help."""
+    return isinstance(error, OperationalError | InterfaceError | NoConnectionError)
+
+
+def why(error: SQLAlchemyError) -> str:
+    """What failed, in one line: without the statement and its values."""
+    return " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
+
+
 def _why(error: SQLAlchemyError | CommandError) -> str:
-    """In one line."""
     if isinstance(error, CommandError):
         return (
             f"another version of Ounce made its tables ({error}). "
             "Run that version, or name an empty database"
         )
-    return " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
+    return why(error)
 
 
 def _engine(url: Any) -> Engine:

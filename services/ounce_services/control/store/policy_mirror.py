@@ -24,8 +24,8 @@ class PolicyMirror:
 
     def follow(self, truth: PolicyHistory) -> None:
         """Hold what Kafka holds. Versions never change; where Kafka has others than are here, its
-        topic was made anew, and all of them go."""
-        with self._database.begin() as session:
+        topic was made anew, and all of them go. Several may follow at once."""
+        with self._database.begin_alone() as session:
             query = select(PolicyRow.number, PolicyRow.id)
             here = {row.number: row.id for row in session.execute(query)}
             gone = [

@@ -45,7 +45,7 @@ class Bench:
             self.pipeline, delivery=FakeDelivery(), metrics=self.metrics
         )
         self.events: list[tuple[EventKind, str]] = []
-        told = Events(lambda key, value, headers: None, lambda task, kind: None)
+        told = Events(lambda key, value, headers: None, self.metrics.observe_event)
         tell = told.tell
 
         def keep(kind: EventKind, task: str, subject: str, text: str) -> None:
@@ -159,6 +159,7 @@ def test_a_change_that_nothing_of_can_serve_leaves_all_as_it_was(bench: Bench, c
     assert bench.pipeline.edition is before
     ((kind, text),) = bench.events
     assert kind is EventKind.MODELS_REFUSED
+    assert bench.sample("ounce_models_refused") == 1.0
     assert text.endswith("what served goes on")
     assert bench.answer()["model_name"] == "a"
 
