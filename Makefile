@@ -31,17 +31,22 @@ test: $(READY) ## Run the tests; Kafka and Prometheus tests are skipped where th
 	$(BIN)/python -m pytest $(SHARED_OUT)
 
 test-gpu: $(READY) ## Run the tests that need an NVIDIA GPU and TensorRT; without them they are skipped
+	@mkdir -p results
 	@if ! command -v nvidia-smi > /dev/null; then \
 	  echo "make: no NVIDIA driver here (nvidia-smi): TensorRT is not installed, tests are skipped"; \
-	elif nvidia-smi | grep -q "CUDA Version: 12"; then \
-	  $(BIN)/python -m pip install --disable-pip-version-check -e ".[gpu-cuda12]"; \
 	else \
-	  $(BIN)/python -m pip install --disable-pip-version-check -e ".[gpu]"; \
+	  extra=gpu; nvidia-smi | grep -q "CUDA Version: 12" && extra=gpu-cuda12; \
+	  $(BIN)/python -m pip install --disable-pip-version-check -e ".[$$extra]" || \
+	    echo "make: TensorRT can't be installed (see above): its tests are skipped" >&2; \
 	fi
-	mkdir -p results
-	$(BIN)/ounce runtimes > results/gpu-machine.txt
-	cat results/gpu-machine.txt
-	$(BIN)/python -m pytest tests/gpu -m gpu --junitxml=results/gpu-tests.xml
+	@{ timeout 120 $(BIN)/ounce runtimes || echo "ounce runtimes ended with exit code $$?"; \
+	  nvidia-smi --query-gpu=name,driver_version,compute_cap,memory.total,mig.mode.current --format=csv; \
+	  $(BIN)/python -m pip list --disable-pip-version-check | grep -iE "tensorrt|cuda|onnx|nvidia-ml"; \
+	} 2>&1 | tee results/gpu-machine.txt
+	CI= $(BIN)/python -m pytest tests/gpu -m gpu -n 1 -W default --log-level=INFO \
+	  --timeout=0 -o faulthandler_timeout=180 -o faulthandler_exit_on_timeout=true \
+	  --max-worker-restart=20 -p tests.support.suite.at_once -o junit_logging=all \
+	  --junitxml=results/gpu-tests.xml
 
 check: $(READY) ## Check format, lint, types, imports, generated contracts, compose.yaml and docs
 	$(BIN)/ruff format --check .
@@ -125,11 +130,11 @@ bench-gpu-kinds: $(READY) ## Which models TensorRT takes; needs no GPU
 	done
 	$(BIN)/python -m benchmarks.gpu_kinds $(PUBLISHED)
 
-bench-gpu: $(READY) ## Measure TensorRT and CUDA beside the CPU; needs an NVIDIA GPU
+bench-gpu: $(READY) ## Measure TensorRT and CUDA beside the CPU; needs an NVIDIA GPU; MINUTES=5
 	@command -v nvidia-smi > /dev/null || \
 	  { echo "make: no NVIDIA driver here (nvidia-smi): there is nothing to measure" >&2; exit 1; }
 	test -d models/digits || $(BIN)/ounce train digits
-	$(BIN)/python -m benchmarks.gpu
+	$(BIN)/python -m benchmarks.gpu $(addprefix --minutes ,$(MINUTES)) $(PUBLISHED)
 
 bench-gateway: $(READY) ## Ten thousand MQTT devices, an outage, a backlog; SHORT=1: smaller
 	$(BIN)/python -m benchmarks.gateway $(if $(SHORT),--outage-s 15 --backlog 20000 --seconds 10) $(PUBLISHED)

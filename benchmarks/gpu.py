@@ -1,33 +1,59 @@
 """Measures the networks of trained ladders on an NVIDIA GPU beside the CPU.
 
-Each call is timed from end to end, copies included, in one process: on the CPU, with TensorRT, and
-with ONNX Runtime's CUDA where onnxruntime-gpu is installed.
+Each call is timed from end to end, copies included: on the CPU, with TensorRT, with TensorRT for
+RTX on cards that it takes, and with ONNX Runtime's CUDA where onnxruntime-gpu is installed. Each
+model on each of them has a process of its own. What crashes, hangs or fails is named with the
+reason. Results are written after each model.
 
 Example: python -m benchmarks.gpu --models models
 """
 
-from collections.abc import Iterator
+import multiprocessing
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 from ounce_edge.models.checks import sample_inputs
 from ounce_edge.models.measurement import measure_latency
-from ounce_edge.models.runtimes.base import Inputs, LoadedModel
+from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.onnx_cuda import OnnxCudaRuntime
-from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
-from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
-from ounce_edge.models.runtimes.tensorrt.cuda import find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import find_device
-from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
-from ounce_edge.models.runtimes.tensorrt.engines import Target, find_engine
-from ounce_edge.models.runtimes.tensorrt.libraries import find_tensorrt
+from ounce_edge.models.runtimes.tensorrt.engines import find_engine
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
+from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime, make_tensorrt
 from ounce_schemas.documents import CARD_FILE, MODEL_FILE, read_card
-from ounce_schemas.errors import ArtifactError, OunceError, RuntimeAbsentError
+from ounce_schemas.errors import RuntimeAbsentError
 
 from benchmarks.results import Cell, Table, models_option, publish_option, report
 
+Make = Callable[[Path], Runtime]
+"""Makes a runtime, with the folder of engines."""
+
+
+def make_cpu(cache: Path) -> Runtime:
+    """The CPU's."""
+    return OnnxCpuRuntime()
+
+
+def make_cuda(cache: Path) -> Runtime:
+    """ONNX Runtime's on the GPU."""
+    return OnnxCudaRuntime()
+
+
+CPU, NATIVE, RTX, CUDA = "CPU", "TensorRT", "TensorRT for RTX", "CUDA"
+MAKES: dict[str, Make] = {
+    CPU: make_cpu,
+    NATIVE: make_tensorrt,
+    RTX: partial(make_tensorrt, flavour=Flavour.RTX),
+    CUDA: make_cuda,
+}
+"""By name; what another process can import."""
 COLUMNS = [
     "model",
     "items",
@@ -35,15 +61,47 @@ COLUMNS = [
     "TensorRT, ms",
     "its GPU time, ms",
     "share of the ceiling",
+    "TensorRT for RTX, ms",
     "CUDA, ms",
 ]
 NOTE = (
     "Medians of calls. The ceiling is what the engine could answer if nothing but its GPU time, "
     "copies included, were spent."
 )
+LOAD_COLUMNS = ["model", "on", "built in, s", "loaded in, s", "again in, s", "GPU memory, MB"]
+LOAD_NOTE = (
+    "A first load of TensorRT for RTX compiles kernels, where the folder of engines has none yet. "
+    "What was built before has no time."
+)
+FAULT_COLUMNS = ["model", "on", "why it was not measured"]
 SIZES = (1, 32, 256)
-_SECONDS = 1.0
+LIMIT_S = 300.0
+"""For a model on one of them. A process that takes longer is ended."""
+SECONDS = 1.0
+"""Of calls of one size."""
 _CLOCKED_CALLS = 50
+
+
+@dataclass
+class Measured:
+    """A model on one runtime."""
+
+    ms: dict[int, float] = field(default_factory=dict)
+    """Of a call, by items."""
+    clock_ms: dict[int, float] = field(default_factory=dict)
+    """By the GPU's own clock, where it has one."""
+    build_s: float | None = None
+    load_s: float = 0.0
+    again_s: float = 0.0
+    memory_mb: float = 0.0
+
+
+class FaultError(Exception):
+    """A model was not measured; the message says why."""
+
+
+class AbsentError(FaultError):
+    """A runtime is not there, for any model."""
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,68 +113,155 @@ _CLOCKED_CALLS = 50
     show_default=True,
     help="Folder of engines.",
 )
+@click.option(
+    "--minutes",
+    type=float,
+    default=12.0,
+    show_default=True,
+    help="What has not begun by then is left out, and named.",
+)
 @publish_option
-def main(models: Path, cache: Path, publish: bool) -> None:
-    """Measure all networks that TensorRT takes."""
-    try:
-        cuda = find_cuda()
-        target = Target(find_tensorrt(), find_device(cuda), BatchProfile())
-        store, found = EngineCache(cache), list[list[Cell]]()
-    except OunceError as e:
-        raise click.ClickException(str(e)) from e
+def main(models: Path, cache: Path, minutes: float, publish: bool) -> None:
+    """Measure all networks."""
+    end_s = time.monotonic() + 60 * minutes
+    found: dict[str, dict[str, Measured]] = {}
+    faults: list[list[Cell]] = []
+    absent: dict[str, str] = {}
     for path in sorted(models.glob(f"[!.]*/[!.]*/{CARD_FILE}")):
         card = read_card(path)
         if card.family != "neural":
             continue
-        file = path.with_name(MODEL_FILE)
-        content, name = file.read_bytes(), f"{card.task}/{card.model}"
-        try:
-            engine, _ = find_engine(store, target, file, content, lambda phase, share: None)
-        except ArtifactError as e:
-            click.echo(str(e))
-            continue
-        gpu = EngineModel(target.tensorrt, cuda, engine)
-        cpu, by_cuda = OnnxCpuRuntime().load(file, content), _by_cuda(file, content)
-        found += rows(name, sample_inputs(card.inputs, max(SIZES)), cpu, gpu, by_cuda)
-        for model in (gpu, by_cuda):
-            if model is not None:
-                model.unload()
-    click.echo(str(target.device))
-    report("gpu", {"gpu": Table(columns=COLUMNS, rows=found, note=NOTE)}, publish=publish)
+        name = f"{card.task}/{card.model}"
+        found[name] = {}
+        for on, make in MAKES.items():
+            if on in absent:
+                continue
+            try:
+                if time.monotonic() > end_s:
+                    raise FaultError(f"{minutes:g} minutes were over")
+                found[name][on] = measure_apart(make, cache, path.with_name(MODEL_FILE))
+                click.echo(f"{name} on {on}: {_told(found[name][on])}")
+            except FaultError as e:
+                if isinstance(e, AbsentError):
+                    absent[on] = str(e)
+                faults.append([name if on not in absent else "all", on, str(e)])
+                click.echo(f"{name} on {on}: {e}")
+        _write(found, faults, publish)
+    if not any(on != CPU for by in found.values() for on in by):
+        raise click.ClickException("nothing was measured on a GPU: the lines above say why")
 
 
-def rows(
-    name: str, sample: Inputs, cpu: LoadedModel, gpu: EngineModel, by_cuda: LoadedModel | None
-) -> Iterator[list[Cell]]:
-    """A row for each batch size.
+def _write(
+    found: Mapping[str, Mapping[str, Measured]], faults: list[list[Cell]], publish: bool
+) -> None:
+    loads = [
+        [name, on, of.build_s, of.load_s, of.again_s, of.memory_mb]
+        for name, by in found.items()
+        for on, of in by.items()
+        if on != CPU
+    ]
+    tables = {
+        "gpu": Table(columns=COLUMNS, rows=rows(found), note=NOTE),
+        "loads": Table(columns=LOAD_COLUMNS, rows=loads, note=LOAD_NOTE),
+        "faults": Table(columns=FAULT_COLUMNS, rows=faults),
+    }
+    report("gpu", tables, publish=publish)
+
+
+def rows(found: Mapping[str, Mapping[str, Measured]]) -> list[list[Cell]]:
+    """A row for each model and batch size. What was not measured is None."""
+    result: list[list[Cell]] = []
+    for name, by in found.items():
+        for n in SIZES:
+            ms = {on: of.ms.get(n) for on, of in by.items()}
+            native = by.get(NATIVE, Measured())
+            clock_ms, call_ms = native.clock_ms.get(n), native.ms.get(n)
+            share = f"{clock_ms / call_ms:.0%}" if clock_ms and call_ms else None
+            times = [ms.get(CPU), call_ms, clock_ms, share, ms.get(RTX), ms.get(CUDA)]
+            result.append([name, n, *times])
+    return result
+
+
+def measure_apart(make: Make, cache: Path, file: Path, limit_s: float = LIMIT_S) -> Measured:
+    """Measure a model in a process of its own.
 
     Args:
-        name: of the model.
-        sample: items, as many as the largest batch has.
-        cpu: the model on the CPU.
-        gpu: the same as an engine.
-        by_cuda: the same in ONNX Runtime on the GPU, where that is there.
+        make: makes the runtime there.
+        cache: folder of engines.
+        file: the model's, beside its card.
+        limit_s: seconds until the process is ended.
+
+    Raises:
+        AbsentError: there is no such runtime.
+        FaultError: the model does not run there, or its process crashes or hangs.
     """
-    for n in SIZES:
-        cpu_ms, gpu_ms = _median_ms(cpu, sample, n), _median_ms(gpu, sample, n)
-        clock_ms = float(np.median(gpu.gpu_times_ms(n, _CLOCKED_CALLS)))
-        cuda_ms = None if by_cuda is None else round(_median_ms(by_cuda, sample, n), 4)
-        click.echo(f"{name} {n}: {cpu_ms:.4f} {gpu_ms:.4f} {clock_ms:.4f} {cuda_ms}")
-        times = (round(ms, 4) for ms in (cpu_ms, gpu_ms, clock_ms))
-        yield [name, n, *times, f"{clock_ms / gpu_ms:.0%}", cuda_ms]
-
-
-def _median_ms(model: LoadedModel, sample: Inputs, n: int) -> float:
-    [at] = measure_latency(model, sample, batch_sizes=[n], seconds=_SECONDS)
-    return at.p50_ms
-
-
-def _by_cuda(file: Path, content: bytes) -> LoadedModel | None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=_serve, args=(theirs, make, cache, file, SECONDS), daemon=True)
+    child.start()
+    theirs.close()
     try:
-        return OnnxCudaRuntime().load(file, content)
-    except (RuntimeAbsentError, ArtifactError) as e:
-        click.echo(str(e))
-        return None
+        if not ours.poll(limit_s):
+            raise FaultError(f"it takes longer than {limit_s:g} s and was ended")
+        answer = ours.recv()
+    except EOFError:
+        child.join()
+        raise FaultError(f"its process ended with exit code {child.exitcode}") from None
+    finally:
+        child.kill()
+        child.join()
+        ours.close()
+    if isinstance(answer, FaultError):
+        raise answer
+    measured: Measured = answer
+    return measured
+
+
+def _serve(
+    pipe: "Connection[Any, Any]", make: Make, cache: Path, file: Path, seconds: float
+) -> None:
+    try:
+        answer: object = measure(make(cache), file, seconds)
+    except RuntimeAbsentError as e:
+        answer = AbsentError(str(e))
+    except Exception as e:  # whatever it is: other models are measured all the same
+        answer = FaultError(f"{type(e).__name__}: {' '.join(str(e).split())}")
+    pipe.send(answer)
+
+
+def measure(runtime: Runtime, file: Path, seconds: float) -> Measured:
+    """Build, load, time the calls of each size for so long, and load again."""
+    content, found = file.read_bytes(), Measured()
+    sample = sample_inputs(read_card(file.with_name(CARD_FILE)).inputs, max(SIZES))
+    if isinstance(runtime, TensorRtRuntime):
+        begun_s = time.monotonic()
+        _, is_new = find_engine(runtime.cache, runtime.target, file, content, _unheard)
+        found.build_s = round(time.monotonic() - begun_s, 3) if is_new else None
+    before = getattr(runtime, "used_bytes", 0)
+    begun_s = time.monotonic()
+    model = runtime.load(file, content)
+    found.load_s = round(time.monotonic() - begun_s, 3)
+    found.memory_mb = round((getattr(runtime, "used_bytes", 0) - before) / 1e6, 1)
+    for n in SIZES:
+        [at] = measure_latency(model, sample, batch_sizes=[n], seconds=seconds)
+        found.ms[n] = round(at.p50_ms, 4)
+        clock = getattr(model, "gpu_times_ms", None)
+        if clock is not None:
+            found.clock_ms[n] = round(float(np.median(clock(n, _CLOCKED_CALLS))), 4)
+    model.unload()
+    begun_s = time.monotonic()
+    runtime.load(file, content).unload()
+    found.again_s = round(time.monotonic() - begun_s, 3)
+    return found
+
+
+def _unheard(phase: str, share: float) -> None:
+    pass
+
+
+def _told(measured: Measured) -> str:
+    times = ", ".join(f"{n} items {ms:.4f} ms" for n, ms in measured.ms.items())
+    return f"{times}; loaded in {measured.load_s:.1f} s"
 
 
 if __name__ == "__main__":

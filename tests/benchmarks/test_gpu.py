@@ -1,58 +1,126 @@
-"""Calls on the GPU are held against the CPU and against the GPU's own clock. The GPU is a fake."""
+"""Networks are measured on the CPU and on a GPU, each in its own process. The GPU is a fake."""
 
+import os
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
-from ounce_edge.models.checks import sample_inputs
-from ounce_edge.models.runtimes.fake import FakeModel
-from ounce_schemas.card import LatencyAtBatch
+from click.testing import CliRunner, Result
+from ounce_edge.models.runtimes.base import Runtime
+from ounce_exporters.export.artifacts import write_task
+from ounce_exporters.ladder import build_ladder
+from ounce_exporters.ladder.recipe import Recipe
+from ounce_exporters.reporters import Reporters
+from ounce_exporters.tasks.digits import task as digits
 from ounce_schemas.errors import RuntimeAbsentError
 
-from benchmarks import gpu
-from tests.support.edge.ladders import DIGITS
-
-CALL_MS = {"cpu": 8.0, "gpu": 2.0, "cuda": 3.0}
-
-
-class Named(FakeModel):
-    """Says what it is."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(DIGITS)
-        self.name = name
-
-    def gpu_times_ms(self, n_items: int, n_calls: int) -> list[float]:
-        return [1.5] * n_calls
+from benchmarks import gpu, results
+from benchmarks.gpu import CPU, CUDA, NATIVE, RTX, Measured
+from tests.support.networks import GraphModel, convolutional, perceptron
+from tests.support.tensorrt.dry import make_tensorrt
 
 
-def measured(model: Named, sample: Any, batch_sizes: list[int], seconds: float) -> Any:
-    [n] = batch_sizes
-    return [LatencyAtBatch(batch_size=n, p50_ms=n * CALL_MS[model.name], p99_ms=1e3)]
+def make_absent(cache: Path) -> Runtime:
+    raise RuntimeAbsentError("no such GPU")
 
 
-def test_a_row_has_each_ones_time_and_the_share_of_the_ceiling(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(gpu, "measure_latency", measured)
-    monkeypatch.setattr(gpu, "SIZES", (1, 2))
-    models: list[Any] = [Named(name) for name in CALL_MS]
-    sample: Any = sample_inputs(DIGITS.inputs, 2)
-    found = list(gpu.rows("digits/a", sample, *models))
-    assert found == [
-        ["digits/a", 1, 8.0, 2.0, 1.5, "75%", 3.0],
-        ["digits/a", 2, 16.0, 4.0, 1.5, "38%", 6.0],
+def make_dead(cache: Path) -> Runtime:
+    os._exit(7)
+
+
+def make_hung(cache: Path) -> Runtime:
+    time.sleep(600)
+    raise AssertionError
+
+
+def make_broken(cache: Path) -> Runtime:
+    raise RuntimeError("the GPU\n is broken")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models: of digits two networks and a tree."""
+    data = digits.load(0)
+    tree = next(r for r in digits.recipes(data) if r.name == "decision-tree")
+    networks = [
+        Recipe(make.__name__, "neural", "a network", lambda *_, make=make: GraphModel(make()))
+        for make in (perceptron, convolutional)
     ]
-    assert {len(row) for row in found} == {len(gpu.COLUMNS)}
-    alone = list(gpu.rows("digits/a", sample, *models[:2], None))
-    assert [row[-1] for row in alone] == [None, None]
+    models = tmp_path_factory.mktemp("models")
+    write_task(models / "digits", data.spec, data.test)
+    build_ladder(data, [*networks, tree], models, 0, Reporters())
+    return models
 
 
-def test_a_machine_without_a_gpu_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent() -> None:
-        raise RuntimeAbsentError("no such GPU")
+def run(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, makes: dict[str, Any], *more: str
+) -> Result:
+    monkeypatch.setattr(gpu, "MAKES", makes)
+    monkeypatch.setattr(gpu, "SECONDS", 0.02)
+    monkeypatch.setattr(results, "UNPUBLISHED", tmp_path / "results")
+    options = ["--models", str(models), "--cache", str(tmp_path / "engines"), *more]
+    return CliRunner().invoke(gpu.main, options)
 
-    monkeypatch.setattr(gpu, "find_tensorrt", absent)
-    monkeypatch.setattr(gpu, "find_cuda", lambda: None)
-    result = CliRunner().invoke(gpu.main, [])
-    assert (result.exit_code, result.stderr) == (1, "Error: no such GPU\n")
+
+def test_each_model_is_measured_and_loaded_on_each(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    makes = {CPU: gpu.make_cpu, NATIVE: make_tensorrt, RTX: make_absent, CUDA: make_dead}
+    result = run(models, tmp_path, monkeypatch, makes)
+    assert result.exit_code == 0, result.output
+    tables = results.read(tmp_path / "results" / "gpu.json").tables
+    names = ["digits/convolutional", "digits/perceptron"]
+    assert [row[:2] for row in tables["gpu"].rows] == [[n, s] for n in names for s in gpu.SIZES]
+    for row in tables["gpu"].rows:
+        *times, share, rtx_ms, cuda_ms = row[2:]
+        assert all(isinstance(ms, float) and ms > 0 for ms in times)
+        assert str(share).endswith("%")
+        assert (rtx_ms, cuda_ms) == (None, None)
+    assert [row[:2] for row in tables["loads"].rows] == [[name, NATIVE] for name in names]
+    assert tables["faults"].rows == [
+        ["all", RTX, "no such GPU"],
+        *([name, CUDA, "its process ended with exit code 7"] for name in names),
+    ]
+
+
+def test_results_are_there_before_the_last_model(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted, names = gpu.measure_apart, []
+
+    def end_at_the_second(make: Any, cache: Path, file: Path) -> Measured:
+        names.append(file.parent.name)
+        if len(set(names)) > 1:
+            raise KeyboardInterrupt
+        return wanted(make, cache, file)
+
+    monkeypatch.setattr(gpu, "measure_apart", end_at_the_second)
+    run(models, tmp_path, monkeypatch, {CPU: gpu.make_cpu, NATIVE: make_tensorrt})
+    rows = results.read(tmp_path / "results" / "gpu.json").tables["gpu"].rows
+    assert {row[0] for row in rows} == {"digits/convolutional"}
+
+
+def test_what_fails_or_hangs_is_told_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(gpu.FaultError, match=r"RuntimeError: the GPU is broken$"):
+        gpu.measure_apart(make_broken, tmp_path, tmp_path)
+    with pytest.raises(gpu.FaultError, match="takes longer than 1 s and was ended"):
+        gpu.measure_apart(make_hung, tmp_path, tmp_path, limit_s=1)
+
+
+def test_what_has_not_begun_in_time_is_named(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(models, tmp_path, monkeypatch, {NATIVE: make_tensorrt}, "--minutes", "0")
+    assert "digits/perceptron on TensorRT: 0 minutes were over" in result.output
+    rows = results.read(tmp_path / "results" / "gpu.json").tables["faults"].rows
+    assert [row[0] for row in rows] == ["digits/convolutional", "digits/perceptron"]
+
+
+def test_a_machine_without_a_gpu_is_told(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(models, tmp_path, monkeypatch, {CPU: gpu.make_cpu, NATIVE: make_absent})
+    assert result.exit_code == 1
+    assert "digits/convolutional on TensorRT: no such GPU" in result.stdout
+    assert result.stderr == ("Error: nothing was measured on a GPU: the lines above say why\n")

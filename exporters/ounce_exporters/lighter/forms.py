@@ -24,14 +24,13 @@ from onnxruntime.quantization import (
     quantize_dynamic,
     quantize_static,
 )
-from onnxruntime.quantization.onnx_model import ONNXModel
-from onnxruntime.transformers.float16 import convert_float_to_float16
 from ounce_edge.models.runtimes.text_bytes import encode_texts
 from ounce_schemas.errors import OunceError
 
 from ounce_exporters.export.graphs import normalize
 from ounce_exporters.export.standard import ML, NoStandardFormError, standardize
 from ounce_exporters.ladder.recipe import Inputs
+from ounce_exporters.lighter.halving import halve
 
 CALIBRATION_ITEMS = 512
 """Training items whose values set the ranges of INT8."""
@@ -45,8 +44,9 @@ class Form(StrEnum):
     """What a model is converted to. Inputs and outputs stay FP32."""
 
     FP16 = "fp16"
-    """From the first product or convolution to the last all is FP16. What brings numbers to one
-    scale before, and what makes answers of the rest, stays: FP16 ends at 65,504."""
+    """From the first product or convolution to the last all is FP16, but for sums. What brings
+    numbers to one scale before, and what makes answers of the rest, stays, too: FP16 ends at
+    65,504."""
     INT8 = "int8"
     """Convolutions that read no negative value: unsigned INT8 with zero points of ONNX Runtime's
     liking, which its kernels for x86 are quickest with."""
@@ -98,7 +98,7 @@ def convert(model: onnx.ModelProto, form: Form, sample: Inputs) -> onnx.ModelPro
     kinds = {node.op_type for node in named.graph.node}
     with _quiet():
         if form is Form.FP16:
-            return _for_gpus(normalize(_half(named)))
+            return _for_gpus(normalize(halve(named, _LAYERS)))
         if form is Form.INT8_DYNAMIC:
             if "Conv" in kinds or not kinds & set(_PRODUCTS):
                 raise UnsuitedError("it has convolutions, or no products")
@@ -124,60 +124,6 @@ def _standard(model: onnx.ModelProto) -> onnx.ModelProto:
         return standardize(model)
     except NoStandardFormError as e:
         raise NotWorthwhileError(str(e)) from e
-
-
-def _half(model: onnx.ModelProto) -> onnx.ModelProto:
-    half = ONNXModel(
-        convert_float_to_float16(model, keep_io_types=True, node_block_list=_ends(model))
-    )
-    half.topological_sort()  # casts of inputs come last
-    graph = half.model.graph
-    halves = {
-        node.output[0]: node.input[0]
-        for node in graph.node
-        if _is_cast(node, onnx.TensorProto.FLOAT16)
-    }
-    for node in graph.node:  # what is FP32 on both sides does not go through FP16 between
-        if _is_cast(node, onnx.TensorProto.FLOAT) and node.input[0] in halves:
-            node.input[0] = halves[node.input[0]]
-    used = {name for node in graph.node for name in node.input}
-    kept = [node for node in graph.node if node.output[0] in used or node.output[0] not in halves]
-    del graph.node[:]
-    graph.node.extend(kept)
-    result: onnx.ModelProto = half.model
-    return result
-
-
-def _ends(model: onnx.ModelProto) -> list[str]:
-    """Names of nodes that read raw numbers, make constants for that, or follow the last layers."""
-    graph = model.graph
-    kinds = (onnx.TensorProto.FLOAT, onnx.TensorProto.STRING)
-    raw = {i.name for i in graph.input if i.type.tensor_type.elem_type in kinds}
-    constant = {"", *(tensor.name for tensor in graph.initializer)}
-    beside = set[str]()  # what is read beside raw numbers
-    found = []
-    for node in graph.node:
-        if constant.issuperset(node.input):
-            constant.update(node.output)
-        elif node.op_type not in _LAYERS and raw.intersection(node.input):
-            raw.update(node.output)
-            beside.update(node.input)
-            found.append(node.name)
-    for node in reversed(graph.node):
-        if constant.issuperset(node.output) and beside.intersection(node.output):
-            beside.update(node.input)
-            found.append(node.name)
-    on = set[str]()  # what leads to a layer
-    for node in reversed(graph.node):
-        if node.op_type in _LAYERS or on.intersection(node.output):
-            on.update(node.input)
-        else:
-            found.append(node.name)
-    return found
-
-
-def _is_cast(node: onnx.NodeProto, to: int) -> bool:
-    return node.op_type == "Cast" and any(a.name == "to" and a.i == to for a in node.attribute)
 
 
 def _unsigned(model: onnx.ModelProto, sample: Inputs) -> onnx.ModelProto:

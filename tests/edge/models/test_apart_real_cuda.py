@@ -21,7 +21,7 @@ class Asking(TensorRtRuntime):
 
     @property
     def used_bytes(self) -> int:
-        return used_bytes(self._cuda)
+        return used_bytes(self.cuda)
 
 
 def make(folder: Path) -> TensorRtRuntime:

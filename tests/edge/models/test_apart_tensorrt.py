@@ -31,7 +31,7 @@ def make_compiling(folder: Path) -> TensorRtRuntime:
         if threading.current_thread() is threading.main_thread():
             os._exit(7)
 
-    runtime._target.tensorrt.api.compile = compile_size
+    runtime.target.tensorrt.api.compile = compile_size
     return runtime
 
 
@@ -57,7 +57,7 @@ def test_no_call_compiles_also_after_the_process_is_started_again(tmp_path: Path
 
 def make_failing(folder: Path, reason: str, *, is_broken: bool = False) -> TensorRtRuntime:
     runtime = make_fake(folder, CONTENT)
-    trt = runtime._target.tensorrt.api
+    trt = runtime.target.tensorrt.api
     trt.failures["engine"] = [reason]
     if is_broken:
         trt.gpu.failures["cudaMemGetInfo"] = CudaCode["cudaErrorIllegalAddress"]

@@ -70,7 +70,7 @@ OTHERS_BYTES = 1_000_000
 def make_measured(folder: Path) -> TensorRtRuntime:
     """The driver says what the process has taken: with contexts, and pinned memory of the fake."""
     runtime = make_fake(folder, CONTENTS["b"])
-    trt = runtime._target.tensorrt.api
+    trt = runtime.target.tensorrt.api
     trt.context_bytes = CONTEXT_BYTES
     runtime._read_own_bytes = lambda: TOTAL_BYTES - trt.gpu.free_bytes
     return runtime
@@ -93,7 +93,7 @@ def test_what_contexts_take_counts_where_the_driver_says_it(tmp_path: Path) -> N
 
 def make_beside_another(folder: Path) -> TensorRtRuntime:
     runtime = make_fake(folder, CONTENTS["b"])
-    trt = runtime._target.tensorrt.api
+    trt = runtime.target.tensorrt.api
     trt.compile = lambda n_items: trt.gpu._cudaMalloc(OTHERS_BYTES)
     return runtime
 

@@ -26,8 +26,9 @@ def _nothing(n_items: int) -> None:
 
 class FakeTensorRt:
     """The module `tensorrt` of a fake GPU. `refuses_capture`: engines do what no graph holds.
-    `most`: items that engines take. What is in `failures` fails, and tells the log these lines:
-    `runtime`, `engine`, `context`, `address`, `shape`, `call`."""
+    `most`: items that engines take. `call_ms`: of a call by the GPU's clock, and a tenth of it for
+    each item. What is in `failures` fails, and tells the log these lines: `runtime`, `engine`,
+    `context`, `address`, `shape`, `call`."""
 
     __version__ = "10.3.0"
     ILogger = type("ILogger", (), {"ERROR": 1, "INTERNAL_ERROR": 0})
@@ -35,8 +36,15 @@ class FakeTensorRt:
     ExecutionContextAllocationStrategy = SimpleNamespace(USER_MANAGED=2)
     DynamicShapesKernelSpecializationStrategy = SimpleNamespace(EAGER=1)
 
-    def __init__(self, gpu: FakeGpu, *, refuses_capture: bool = False, most: int = 16) -> None:
-        self.gpu, self.most = gpu, most
+    def __init__(
+        self,
+        gpu: FakeGpu,
+        *,
+        refuses_capture: bool = False,
+        most: int = 16,
+        call_ms: float = 1.0,
+    ) -> None:
+        self.gpu, self.most, self.call_ms = gpu, most, call_ms
         self.refuses_capture = refuses_capture
         self.failures: dict[str, list[str]] = {}
         self.configs: list[FakeConfig] = []
@@ -71,6 +79,9 @@ class FakeTensorRt:
 
     def _deserialize(self, content: bytes) -> "FakeEngine | None":
         if self.fails("engine"):
+            return None
+        if len(content) > self.gpu.free_bytes:
+            self._log.log(self.ILogger.ERROR, "Error Code 1: Cuda Runtime (out of memory)")
             return None
         try:
             session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
@@ -203,7 +214,7 @@ class FakeContext:
             block = self._trt.gpu.blocks[scratch]  # a KeyError: it was given back
             ctypes.memset(block, GARBAGE, self._engine.device_memory_size_v2)
             first = shapes[self._engine.inputs[0]][0]
-            self._trt.gpu.now_ms += 1.0 + 0.1 * first
+            self._trt.gpu.now_ms += self._trt.call_ms * (1 + 0.1 * first)
             inputs = {name: self._at(name, shapes[name]).copy() for name in self._engine.inputs}
             self._trt.sizes.append(first)
             [output] = self._engine.session.run(None, inputs)

@@ -7,7 +7,7 @@ from ounce_schemas.errors import RuntimeAbsentError
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.onnx_cuda import OnnxCudaRuntime
 from ounce_edge.models.runtimes.tensorrt.cuda import find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import check_rtx, find_device, take_device
+from ounce_edge.models.runtimes.tensorrt.device import check_device, find_device, take_device
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
 
 
@@ -47,8 +47,7 @@ def _check_tensorrt(flavour: Flavour) -> Availability:
     try:
         cuda = find_cuda()
         device = find_device(cuda)
-        if is_rtx:
-            check_rtx(device)
+        check_device(found, device)
         where, can_run = f"{device}, {take_device(cuda)}", True
     except RuntimeAbsentError as e:
         where, can_run = str(e), False

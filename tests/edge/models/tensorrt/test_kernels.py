@@ -30,15 +30,15 @@ def pixels(n: int) -> dict[str, NDArray[Any]]:
 def started(folder: Path, device: Device = GPU) -> TensorRtRuntime:
     """As by a process of its own, with an engine for any GPU."""
     made = make_fake(folder, flavour=Flavour.RTX)
-    target = replace(made._target, device=ANY)
-    made._cache.write(target.key(CONTENT), "digits/mlp", CONTENT)
-    return TensorRtRuntime(target, made._cuda, EngineCache(folder), device)
+    target = replace(made.target, device=ANY)
+    made.cache.write(target.key(CONTENT), "digits/mlp", CONTENT)
+    return TensorRtRuntime(target, made.cuda, EngineCache(folder), device)
 
 
 def compiled(runtime: TensorRtRuntime) -> list[int]:
     """Sizes that a load compiles."""
     found = list[int]()
-    runtime._target.tensorrt.api.compile = found.append
+    runtime.target.tensorrt.api.compile = found.append
     model = runtime.load(PATH, CONTENT)
     assert np.isfinite(model.run(pixels(3))).all()
     return found
@@ -82,7 +82,7 @@ def test_kernels_that_tensorrt_does_not_take_are_compiled_again(
 ) -> None:
     compiled(started(tmp_path))
     updated = started(tmp_path)
-    updated._target.tensorrt.api.environment = "another"
+    updated.target.tensorrt.api.environment = "another"
     with caplog.at_level(logging.INFO):
         assert compiled(updated) == ALL
     assert "does not take its kernels of before" in caplog.text
@@ -95,7 +95,7 @@ def test_a_load_that_is_ended_leaves_what_it_compiled(tmp_path: Path) -> None:
         if n_items == 8:
             raise KeyboardInterrupt
 
-    runtime._target.tensorrt.api.compile = end_at_8
+    runtime.target.tensorrt.api.compile = end_at_8
     with pytest.raises(KeyboardInterrupt):
         runtime.load(PATH, CONTENT)
     assert compiled(started(tmp_path)) == [n for n in ALL if n >= 8]

@@ -4,8 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from ounce_edge.models.runtimes.tensorrt.device import Device, check_device
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
 from ounce_schemas.errors import RuntimeAbsentError
+
+from tests.support.tensorrt.rtx import rtx_or_skip
 
 PACKAGES = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")
 
@@ -50,6 +53,33 @@ def test_another_package_that_is_missing_is_an_error_of_its_own(packages: Path) 
     (packages / "tensorrt.py").write_text("import a_package_that_nobody_has")
     with pytest.raises(ModuleNotFoundError, match="a_package_that_nobody_has"):
         find_tensorrt()
+
+
+@pytest.mark.parametrize(
+    ("flavour", "package", "other"),
+    [
+        (Flavour.NATIVE, "tensorrt", r'pip install "ounce\[gpu-cuda12\]"'),
+        (Flavour.RTX, "tensorrt_rtx", "--runtime tensorrt"),
+    ],
+)
+def test_a_package_for_a_newer_cuda_than_the_drivers_is_told(
+    flavour: Flavour, package: str, other: str, packages: Path
+) -> None:
+    (packages / package).mkdir()
+    (packages / package / "__init__.py").write_text("__version__ = '10.13.2'")
+    found = find_tensorrt(flavour)
+    assert found.cuda_major is None
+    (packages / f"{package}_cu13_bindings-10.13.2.dist-info").mkdir()
+    assert found.cuda_major == 13
+    check_device(found, Device("NVIDIA L4", "8.9", "13.0"))
+    message = rf"is for CUDA 13, and the driver for CUDA 12.4: take a newer driver, or {other}$"
+    with pytest.raises(RuntimeAbsentError, match=message):
+        check_device(found, Device("NVIDIA L4", "8.9", "12.4"))
+
+
+@pytest.mark.rtx
+def test_the_package_of_rtx_says_its_cuda() -> None:
+    assert rtx_or_skip().cuda_major in (12, 13)
 
 
 @pytest.mark.parametrize("version", ["8.6.1", "12.0.0", "unknown"])

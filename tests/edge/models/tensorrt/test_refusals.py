@@ -73,7 +73,7 @@ def test_loading_says_the_reason_else_that_no_engine_is_built(tmp_path: Path) ->
     runtime = make_fake(tmp_path)
     with pytest.raises(EngineAbsentError, match="build it with `ounce engines build digits`"):
         runtime.load(PATH, b"tree")
-    key = runtime._target.key(b"tree")
+    key = runtime.target.key(b"tree")
     EngineCache(tmp_path).refusals.keep(Refusal(key, "digits/model", WHY))
     with pytest.raises(ArtifactError, match=f"^{PATH}: {WHY}$") as found:
         runtime.load(PATH, b"tree")

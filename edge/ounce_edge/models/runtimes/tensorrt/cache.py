@@ -70,7 +70,7 @@ class EngineCache:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.refusals = Refusals(folder)
         """Why models have no engine here."""
         try:
@@ -176,7 +176,7 @@ class EngineCache:
 
     def _remove_unfinished(self) -> int:
         freed = 0
-        for path in self._folder.glob(f"{UNFINISHED}*"):
+        for path in self.folder.glob(f"{UNFINISHED}*"):
             with suppress(OSError):  # it was finished meanwhile
                 status = path.stat()
                 if time.time() - status.st_mtime > _UNFINISHED_S:
@@ -185,10 +185,10 @@ class EngineCache:
         return freed
 
     def _path(self, key: EngineKey, suffix: str) -> Path:
-        return self._folder / f"{key.digest}{suffix}"
+        return self.folder / f"{key.digest}{suffix}"
 
     def _paths(self, *suffixes: str) -> Iterator[Path]:
-        return chain.from_iterable(self._folder.glob(f"*{suffix}") for suffix in suffixes)
+        return chain.from_iterable(self.folder.glob(f"*{suffix}") for suffix in suffixes)
 
 
 def _digest(content: bytes) -> str:

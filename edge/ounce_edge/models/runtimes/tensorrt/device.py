@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ounce_schemas.errors import RuntimeAbsentError
 
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
+from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 
 _OLD_DRIVER = "cudaErrorInsufficientDriver"
 _NO_DRIVER = (_OLD_DRIVER, "cudaErrorNoDevice", "cudaErrorStubLibrary")
@@ -109,14 +110,21 @@ def _version(number: int) -> str:
     return f"{number // 1000}.{number % 1000 // 10}"
 
 
-def check_rtx(device: Device) -> None:
-    """Whether TensorRT for RTX runs there.
+def check_device(tensorrt: TensorRt, device: Device) -> None:
+    """Whether a TensorRT runs there.
 
     Raises:
         RuntimeAbsentError: it does not.
     """
+    needed, is_rtx = tensorrt.cuda_major, tensorrt.flavour is Flavour.RTX
+    if needed is not None and int(device.driver.partition(".")[0]) < needed:
+        other = "--runtime tensorrt" if is_rtx else 'pip install "ounce[gpu-cuda12]"'
+        raise RuntimeAbsentError(
+            f"{tensorrt.name}: is for CUDA {needed}, and the driver for CUDA {device.driver}: take "
+            f"a newer driver, or {other}"
+        )
     major = int(device.capability.partition(".")[0])
-    if device.capability not in _AMPERE_AND_ADA and major < _BLACKWELL:
+    if is_rtx and device.capability not in _AMPERE_AND_ADA and major < _BLACKWELL:
         raise RuntimeAbsentError(
             f"{device.name}: what TensorRT for RTX builds does not run on compute capability "
             f"{device.capability}, but on {', '.join(_AMPERE_AND_ADA)}, and from {_BLACKWELL}.0 "

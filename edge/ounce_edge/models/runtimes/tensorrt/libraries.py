@@ -3,6 +3,7 @@
 import importlib
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from ounce_schemas.errors import RuntimeAbsentError
@@ -36,6 +37,20 @@ class TensorRt:
     def name(self) -> str:
         """Name and version, for example `tensorrt 10.16.1`."""
         return f"{self.flavour} {self.version}"
+
+    @property
+    def cuda_major(self) -> int | None:
+        """Of the CUDA that its package was built with, for example 13; None where nothing says it,
+        as in JetPack."""
+        place = getattr(self.api, "__file__", None)
+        if place is None:
+            return None
+        start = f"{self.flavour.replace('-', '_')}_cu"
+        for folder in Path(place).parents[1].glob(f"{start}*_bindings-*.dist-info"):
+            major = folder.name.removeprefix(start).partition("_")[0]
+            if major.isdigit():
+                return int(major)
+        return None
 
 
 def find_tensorrt(flavour: Flavour = Flavour.NATIVE) -> TensorRt:

@@ -19,7 +19,7 @@ from ounce_edge.models.runtimes.tensorrt.device import (
     ANY,
     Device,
     bus_id_of,
-    check_rtx,
+    check_device,
     find_device,
     take_device,
     used_bytes,
@@ -44,8 +44,8 @@ class TensorRtRuntime:
     def __init__(
         self, target: Target, cuda: Cuda, cache: EngineCache, device: Device | None = None
     ) -> None:
-        self._target, self._cuda, self._cache = target, cuda, cache
-        self._device = device or target.device
+        self.target, self.cuda, self.cache = target, cuda, cache
+        self.device = device or target.device
         self._scratch = Scratch(cuda)
         self._read_joules: Callable[[], float] | None = None
         self._read_own_bytes: Callable[[], int] | None = None
@@ -55,7 +55,7 @@ class TensorRtRuntime:
     @property
     def name(self) -> str:
         """Name and version of TensorRT."""
-        return self._target.tensorrt.name
+        return self.target.tensorrt.name
 
     @property
     def threads(self) -> int:
@@ -72,7 +72,7 @@ class TensorRtRuntime:
         if self._read_own_bytes is not None:
             return self._read_own_bytes()
         engines = sum(model.engine_bytes for model in self._models)
-        return self._first_bytes + sum(list(self._cuda.taken.values())) + engines
+        return self._first_bytes + sum(list(self.cuda.taken.values())) + engines
 
     @property
     def joules(self) -> float | None:
@@ -81,9 +81,9 @@ class TensorRtRuntime:
 
     def find_meters(self) -> None:
         """Find what measures the GPU's energy, and this process's memory, where there is any."""
-        self._first_bytes = used_bytes(self._cuda)
+        self._first_bytes = used_bytes(self.cuda)
         with suppress(CudaError):  # a GPU that is on no bus
-            bus_id = bus_id_of(self._cuda)
+            bus_id = bus_id_of(self.cuda)
             self._read_joules = find_gpu_energy(bus_id)
             self._read_own_bytes = find_own_memory(bus_id)
 
@@ -95,22 +95,22 @@ class TensorRtRuntime:
             ArtifactError: none could be built, or TensorRT does not take it.
             CudaError: the GPU has too little memory.
         """
-        key = self._target.key(content)
-        engine = self._cache.read(key)
+        key = self.target.key(content)
+        engine = self.cache.read(key)
         if engine is None:
-            reason = self._cache.refusals.find(key)
+            reason = self.cache.refusals.find(key)
             if reason is not None:
                 raise ArtifactError(f"{path}: {reason}")
             task = path.parts[-3] if len(path.parts) > 2 else "TASK"
-            flavour = self._target.tensorrt.flavour
+            flavour = self.target.tensorrt.flavour
             option = "" if flavour is Flavour.NATIVE else f" --tensorrt {flavour}"
             raise EngineAbsentError(
-                f"{path}: has no engine of {self.name} for {self._target.device.name}; build it "
+                f"{path}: has no engine of {self.name} for {self.target.device.name}; build it "
                 f"with `ounce engines build {task}{option}`, which says why where it can't be built"
             )
-        own_key = replace(self._target, device=self._device).key(content)
-        kernels = KeptKernels(self._cache, own_key, "/".join(path.parts[-3:-1]))
-        model = EngineModel(self._target.tensorrt, self._cuda, engine, self._scratch, kernels)
+        own_key = replace(self.target, device=self.device).key(content)
+        kernels = KeptKernels(self.cache, own_key, "/".join(path.parts[-3:-1]))
+        model = EngineModel(self.target.tensorrt, self.cuda, engine, self._scratch, kernels)
         self._models.add(model)
         return model
 
@@ -124,11 +124,9 @@ def make_tensorrt(cache: Path, flavour: Flavour = Flavour.NATIVE) -> TensorRtRun
     """
     tensorrt, cuda = find_tensorrt(flavour), find_cuda()
     device = find_device(cuda)
-    is_rtx = flavour is Flavour.RTX
-    if is_rtx:
-        check_rtx(device)
+    check_device(tensorrt, device)
     take_device(cuda)
-    target = Target(tensorrt, ANY if is_rtx else device, BatchProfile())
+    target = Target(tensorrt, ANY if flavour is Flavour.RTX else device, BatchProfile())
     runtime = TensorRtRuntime(target, cuda, EngineCache(cache), device)
     runtime.find_meters()
     return runtime
