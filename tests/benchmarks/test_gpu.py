@@ -11,7 +11,7 @@ from ounce_edge.models.runtimes.base import Runtime
 from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder import build_ladder
 from ounce_exporters.ladder.recipe import Recipe
-from ounce_exporters.reporters import Reporters
+from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.tasks.digits import task as digits
 from ounce_schemas.errors import RuntimeAbsentError
 
