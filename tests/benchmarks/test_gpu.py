@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_exporters.export.artifacts import write_task
-from ounce_exporters.ladder import build_ladder
+from ounce_exporters.ladder.building import build_ladder
 from ounce_exporters.ladder.recipe import Recipe
 from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.tasks.digits import task as digits
