@@ -133,8 +133,9 @@ bench-gpu-kinds: $(READY) ## Which models TensorRT takes; needs no GPU
 bench-gpu: $(READY) ## Measure TensorRT and CUDA beside the CPU; needs an NVIDIA GPU; MINUTES=5
 	@command -v nvidia-smi > /dev/null || \
 	  { echo "make: no NVIDIA driver here (nvidia-smi): there is nothing to measure" >&2; exit 1; }
-	test -d models/digits || $(BIN)/ounce train digits
-	$(BIN)/python -m benchmarks.gpu $(addprefix --minutes ,$(MINUTES)) $(PUBLISHED)
+	models=models; [ -f models/digits/task.json ] || { models=models/quick; \
+	  [ -f models/quick/digits/task.json ] || $(BIN)/ounce train digits --quick; } && \
+	$(BIN)/python -m benchmarks.gpu --models $$models $(addprefix --minutes ,$(MINUTES)) $(PUBLISHED)
 
 bench-gateway: $(READY) ## Ten thousand MQTT devices, an outage, a backlog; SHORT=1: smaller
 	$(BIN)/python -m benchmarks.gateway $(if $(SHORT),--outage-s 15 --backlog 20000 --seconds 10) $(PUBLISHED)

@@ -73,6 +73,7 @@ LOAD_NOTE = (
     "A first load of TensorRT for RTX compiles kernels, where the folder of engines has none yet. "
     "What was built before has no time."
 )
+RUNTIME_COLUMNS = ["on", "runtime", "GPU"]
 FAULT_COLUMNS = ["model", "on", "why it was not measured"]
 SIZES = (1, 32, 256)
 LIMIT_S = 300.0
@@ -86,6 +87,9 @@ _CLOCKED_CALLS = 50
 class Measured:
     """A model on one runtime."""
 
+    runtime: str = ""
+    device: str | None = None
+    """What engines run on."""
     ms: dict[int, float] = field(default_factory=dict)
     """Of a call, by items."""
     clock_ms: dict[int, float] = field(default_factory=dict)
@@ -160,7 +164,11 @@ def _write(
         for on, of in by.items()
         if on != CPU
     ]
+    runtimes = {on: (of.runtime, of.device) for by in found.values() for on, of in by.items()}
     tables = {
+        "runtimes": Table(
+            columns=RUNTIME_COLUMNS, rows=[[on, *names] for on, names in runtimes.items()]
+        ),
         "gpu": Table(columns=COLUMNS, rows=rows(found), note=NOTE),
         "loads": Table(columns=LOAD_COLUMNS, rows=loads, note=LOAD_NOTE),
         "faults": Table(columns=FAULT_COLUMNS, rows=faults),
@@ -231,9 +239,10 @@ def _serve(
 
 def measure(runtime: Runtime, file: Path, seconds: float) -> Measured:
     """Build, load, time the calls of each size for so long, and load again."""
-    content, found = file.read_bytes(), Measured()
+    content, found = file.read_bytes(), Measured(runtime.name)
     sample = sample_inputs(read_card(file.with_name(CARD_FILE)).inputs, max(SIZES))
     if isinstance(runtime, TensorRtRuntime):
+        found.device = str(runtime.device)
         begun_s = time.monotonic()
         _, is_new = find_engine(runtime.cache, runtime.target, file, content, _unheard)
         found.build_s = round(time.monotonic() - begun_s, 3) if is_new else None

@@ -78,6 +78,9 @@ def test_each_model_is_measured_and_loaded_on_each(
         assert str(share).endswith("%")
         assert (rtx_ms, cuda_ms) == (None, None)
     assert [row[:2] for row in tables["loads"].rows] == [[name, NATIVE] for name in names]
+    assert tables["runtimes"].rows[1] == [
+        NATIVE, "tensorrt 10.3.0", "a GPU, compute capability 8.9, driver for CUDA 13.0"
+    ]  # fmt: skip
     assert tables["faults"].rows == [
         ["all", RTX, "no such GPU"],
         *([name, CUDA, "its process ended with exit code 7"] for name in names),

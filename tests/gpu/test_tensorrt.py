@@ -12,147 +12,34 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
-import onnx
 import pytest
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel
 from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
 from ounce_edge.models.runtimes.gpu_memory import find_own_memory
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
-from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
+from ounce_edge.models.runtimes.tensorrt.cuda import CudaError
 from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, used_bytes
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
-from ounce_edge.models.runtimes.tensorrt.engines import Target, find_engine
+from ounce_edge.models.runtimes.tensorrt.engines import find_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
 from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime, make_tensorrt
-from ounce_exporters.export.graphs import IR_VERSION, OPSET, UNCALIBRATED
-from ounce_exporters.export.standard import standardize
-from ounce_exporters.export.tree_reading import read_ensemble
-from ounce_exporters.export.trees import emit
-from ounce_exporters.lighter.forms import Form, convert
-from ounce_schemas.errors import RuntimeAbsentError
 from ounce_schemas.task import TaskSpec
-from sklearn.ensemble import RandomForestClassifier
 
 from tests.contracts.runtimes.contract import RuntimeContract
 from tests.contracts.runtimes.test_onnx_cpu import classifier
 from tests.support.edge.ladders import DIGITS
-from tests.support.networks import N_CLASSES, N_PIXELS, convolutional, perceptron
+from tests.support.networks import convolutional, perceptron
+from tests.support.tensorrt.found_gpu import PATH, Gpu, unheard
+from tests.support.tensorrt.gpu_models import MODELS, pixels
 
 pytestmark = pytest.mark.gpu
 SIZES = (1, 2, 5, 64, 256, 300, 1)
-PATH = Path("models/digits/net/model.onnx")
+
 _LIMIT_S = 120.0
-
-
-class Gpu(NamedTuple):
-    """What is found, and a folder of engines that the tests of this file share."""
-
-    target: Target
-    cuda: Cuda
-    cache: EngineCache
-    made: TensorRtRuntime
-
-    def runtime(self) -> TensorRtRuntime:
-        """Another one, which shares nothing but the folder."""
-        return TensorRtRuntime(self.target, self.cuda, self.cache, self.made.device)
-
-    def build(self, content: bytes) -> bytes:
-        """The engine of a model, built once."""
-        return find_engine(self.cache, self.target, PATH, content, unheard)[0]
-
-
-@pytest.fixture(scope="module", params=list(Flavour))
-def gpu(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Gpu:
-    folder = tmp_path_factory.mktemp("engines") / "own"
-    try:
-        made = make_tensorrt(folder, request.param)
-    except RuntimeAbsentError as e:
-        pytest.skip(str(e))
-    return Gpu(made.target, made.cuda, EngineCache(folder), made)
-
-
-def unheard(phase: str, share: float) -> None:
-    pass
-
-
-def pixels(n: int) -> dict[str, NDArray[Any]]:
-    return {"input": np.random.default_rng(n).uniform(0, 1, (n, N_PIXELS)).astype(np.float32)}
-
-
-def with_gaps(n: int) -> dict[str, NDArray[Any]]:
-    rows = pixels(n)["input"]
-    rows[::2, ::3] = np.nan
-    return {"input": rows}
-
-
-def in_bytes(n: int) -> dict[str, NDArray[Any]]:
-    return {"input": np.random.default_rng(n).integers(0, 256, (n, 8, 8, 1), np.uint8)}
-
-
-def linear(kind: int, shape: tuple[int, ...], nodes: list[onnx.NodeProto]) -> onnx.ModelProto:
-    """What `nodes` make of `input`, as `rows`, times weights."""
-    rng = np.random.default_rng(0)
-    weights = rng.normal(0, 0.1, (N_PIXELS, N_CLASSES)).astype(np.float32)
-    constants = {
-        "weights": weights,
-        "fills": rng.uniform(0, 1, (1, N_PIXELS)).astype(np.float32),
-        "flat": np.array([-1, N_PIXELS], np.int64),
-    }
-    used = {name for node in nodes for name in node.input} | {"weights"}
-    graph = helper.make_graph(
-        [*nodes, helper.make_node("MatMul", ["rows", "weights"], [UNCALIBRATED])],
-        "linear",
-        [helper.make_tensor_value_info("input", kind, ["batch", *shape])],
-        [helper.make_tensor_value_info(UNCALIBRATED, TensorProto.FLOAT, ["batch", N_CLASSES])],
-        [numpy_helper.from_array(c, name) for name, c in constants.items() if name in used],
-    )
-    opset = helper.make_opsetid("", OPSET)
-    return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)
-
-
-def filling() -> onnx.ModelProto:
-    nodes = [
-        helper.make_node("IsNaN", ["input"], ["gaps"]),
-        helper.make_node("Where", ["gaps", "fills", "input"], ["rows"]),
-    ]
-    return linear(TensorProto.FLOAT, (N_PIXELS,), nodes)
-
-
-def of_bytes() -> onnx.ModelProto:
-    nodes = [
-        helper.make_node("Cast", ["input"], ["numbers"], to=TensorProto.FLOAT),
-        helper.make_node("Reshape", ["numbers", "flat"], ["rows"]),
-    ]
-    return linear(TensorProto.UINT8, (8, 8, 1), nodes)
-
-
-def trees() -> onnx.ModelProto:
-    rows = pixels(400)["input"]
-    forest = RandomForestClassifier(n_estimators=20, random_state=0)
-    made = standardize(emit(read_ensemble(forest.fit(rows, rows[:, :3].argmax(axis=1)))))
-    for node in made.graph.node:
-        node.input[:] = ["input" if name == "features" else name for name in node.input]
-    made.graph.input[0].name = "input"
-    return made
-
-
-MODELS: dict[str, tuple[Any, Any, float]] = {
-    "perceptron": (perceptron, pixels, 1e-3),
-    "convolutional": (convolutional, pixels, 1e-3),
-    "fp16": (lambda: convert(convolutional(), Form.FP16, pixels(128)), pixels, 0.05),
-    "int8": (lambda: convert(convolutional(), Form.INT8_SYMMETRIC, pixels(128)), pixels, 0.1),
-    "trees": (trees, pixels, 1e-3),
-    "gaps": (filling, with_gaps, 1e-3),
-    "bytes": (of_bytes, in_bytes, 1e-3),
-}
-"""How each is made, its inputs, and how far answers may be off, as a share of the largest."""
 
 
 def check_alike(on_gpu: LoadedModel, on_cpu: LoadedModel, inputs: Inputs, share: float) -> None:

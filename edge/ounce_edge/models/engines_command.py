@@ -13,7 +13,7 @@ from ounce_schemas.errors import ArtifactError
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.cache import CachedEngine, EngineCache
 from ounce_edge.models.runtimes.tensorrt.cuda import find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import ANY, find_device
+from ounce_edge.models.runtimes.tensorrt.device import ANY, check_device, find_device
 from ounce_edge.models.runtimes.tensorrt.engines import Target, find_engine
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, find_tensorrt
 
@@ -65,7 +65,10 @@ def build(tasks: tuple[str, ...], models: Path, tensorrt: str, cache: Path) -> N
     """
     flavour = Flavour(tensorrt)
     found = find_tensorrt(flavour)
-    device = ANY if flavour is Flavour.RTX else find_device(find_cuda())
+    device = ANY
+    if flavour is Flavour.NATIVE:
+        device = find_device(find_cuda())
+        check_device(found, device)
     target = Target(found, device, BatchProfile())
     store = EngineCache(cache)
     n = 0

@@ -75,12 +75,10 @@ def halve(model: onnx.ModelProto, layers: Collection[str]) -> onnx.ModelProto:
 def _make_tensor(node: onnx.NodeProto) -> None:
     """Let a constant be a tensor, also where it is written as a number or a list: only tensors are
     converted."""
-    [value, *_] = [*node.attribute, None]
-    if node.op_type != "Constant" or value is None or value.name not in _NUMBERS:
-        return
-    array = np.array(helper.get_attribute_value(value), _NUMBERS[value.name])
-    del node.attribute[:]
-    node.attribute.append(helper.make_attribute("value", numpy_helper.from_array(array)))
+    for value in node.attribute if node.op_type == "Constant" else ():
+        if value.name in _NUMBERS:
+            array = np.array(helper.get_attribute_value(value), _NUMBERS[value.name])
+            value.CopyFrom(helper.make_attribute("value", numpy_helper.from_array(array)))
 
 
 def _sums(model: onnx.ModelProto) -> list[str]:

@@ -2,9 +2,11 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
+from ounce_edge.models import engines_command as engines_command_module
 from ounce_edge.models.engines_command import command as engines_command
 from ounce_edge.models.runtimes import availability
 from ounce_edge.models.runtimes.availability import Availability, check_runtimes
@@ -134,3 +136,16 @@ def test_a_cache_without_engines_says_how_they_are_made(tmp_path: Path) -> None:
     assert (listed.exit_code, listed.stdout) == (0, "")
     assert "no engines in " in listed.stderr
     assert "`ounce engines build TASK` makes them" in listed.stderr
+
+
+def test_a_build_for_a_newer_cuda_than_the_drivers_does_not_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tensorrt_cu13_bindings-10.13.2.dist-info").mkdir()
+    api = SimpleNamespace(__file__=str(tmp_path / "tensorrt" / "__init__.py"))
+    found = TensorRt(Flavour.NATIVE, "10.13.2", api)
+    monkeypatch.setattr(engines_command_module, "find_tensorrt", lambda flavour: found)
+    monkeypatch.setattr(engines_command_module, "find_cuda", lambda: Cuda(FakeCuda()))
+    result = run("build", "digits", "--models", tmp_path, "--cache", tmp_path / "engines")
+    assert isinstance(result.exception, RuntimeAbsentError)
+    assert "is for CUDA 13, and the driver for CUDA 12.6" in str(result.exception)

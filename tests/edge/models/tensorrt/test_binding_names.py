@@ -6,6 +6,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -89,6 +90,18 @@ def test_each_name_that_rtx_alone_has_is_in_its_bindings() -> None:
     assert ("IRuntimeConfig", "create_runtime_cache") in used
     assert {("IRuntimeCache", "serialize"), ("IRuntimeCache", "deserialize")} <= used
     assert {(of, n) for of, n in used if not hasattr(getattr(api, of) if of else api, n)} == set()
+
+
+@pytest.mark.rtx
+@pytest.mark.parametrize(
+    ("name", "signature"),
+    [
+        ("serialize", r"serialize\(self: [\w.]+\) -> [\w.]+\.IHostMemory"),
+        ("deserialize", r"deserialize\(self: [\w.]+, blob: [\w.]+Buffer\) -> bool"),
+    ],
+)
+def test_kernels_are_given_and_taken_as_bytes(name: str, signature: str) -> None:
+    assert re.search(signature, getattr(rtx_or_skip().api.IRuntimeCache, name).__doc__)
 
 
 def called_of_cuda() -> set[str]:

@@ -54,8 +54,9 @@ class RtxContexts:
     def __init__(self, trt: Any, engine: Any, kept: KeptKernels | None = None) -> None:
         self._trt, self._engine, self._store = trt, engine, kept
         self._kernels: Any = None
-        self._known: bytes | None = None
-        """What is kept."""
+        self._n_bytes = 0
+        """Of what is kept. Each kernel that is new makes it more; an order of its own makes nothing
+        to write again."""
         self._kept: list[Any] = []
 
     def make(self) -> Any:
@@ -78,15 +79,18 @@ class RtxContexts:
             return
         kernels = self._kernels
         memory = kernels.serialize()
-        found = None if memory is None else bytes(memory)
-        if found and found != self._known:
+        found = b"" if memory is None else bytes(memory)
+        if found and len(found) != self._n_bytes:
             self._store.write(found)
-            self._known = found
+            self._n_bytes = len(found)
 
     def _find(self, settings: Any) -> Any:
         kernels = settings.create_runtime_cache()
-        self._known = None if self._store is None else self._store.read()
-        if self._known is not None and not kernels.deserialize(self._known):
-            # It looks at its own version, the GPU and the driver.
+        known = None if self._store is None else self._store.read()
+        if known is None:
+            return kernels
+        if kernels.deserialize(known):
+            self._n_bytes = len(known)
+        else:  # it looks at its own version, the GPU and the driver
             logger.info("TensorRT for RTX does not take its kernels of before: it compiles them")
         return kernels
