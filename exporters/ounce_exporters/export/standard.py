@@ -1,6 +1,7 @@
 """Graphs without operators of `ai.onnx.ml`, which GPUs know nothing of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,9 @@ def standardize(model: onnx.ModelProto) -> onnx.ModelProto:
         raise NoStandardFormError(str(e)) from e
     nodes = texts.declare(result.graph)
     constants: Constants = {}
-    writers = {**_WRITERS, **texts.writers}
+    lists = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 1}
+    columns = partial(_columns, lists=lists)
+    writers = {**_WRITERS, "ArrayFeatureExtractor": columns, **texts.writers}
     for i, node in enumerate(result.graph.node):
         if node.domain != ML:
             nodes.append(node)
@@ -77,13 +80,16 @@ def standardize_where_known(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
 
 
-def _columns(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
-    places, flat = f"{prefix}/places", f"{prefix}/flat"
+def _columns(
+    node: NodeProto, prefix: str, lists: Collection[str]
+) -> tuple[list[NodeProto], Constants]:
+    places, shape = f"{prefix}/places", f"{prefix}/shape"
     nodes = [
-        helper.make_node("Reshape", [node.input[1], flat], [places]),
-        helper.make_node("Gather", [node.input[0], places], [node.output[0]], axis=1),
+        helper.make_node("Reshape", [node.input[1], shape], [places]),
+        helper.make_node("Gather", [node.input[0], places], [node.output[0]], axis=-1),
     ]
-    return nodes, {flat: np.array([-1])}
+    is_row = node.input[0] in lists  # what is picked of a list, such as labels, is one row
+    return nodes, {shape: np.array([1, -1] if is_row else [-1])}
 
 
 def _imputer(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
@@ -163,7 +169,6 @@ def _trees(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
 
 
 _WRITERS: dict[str, Callable[[NodeProto, str], tuple[list[NodeProto], Constants]]] = {
-    "ArrayFeatureExtractor": _columns,
     "Imputer": _imputer,
     "LinearRegressor": _linear,
     "Normalizer": _normalizer,

@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
-from onnx import helper
+from onnx import helper, numpy_helper
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.building import build_engine
+from ounce_exporters.export.graphs import IR_VERSION, OPSET
 from ounce_exporters.export.standard import (
+    ML,
     NoStandardFormError,
     standardize,
     standardize_where_known,
@@ -20,6 +23,7 @@ from ounce_exporters.export.standard import (
 from ounce_exporters.export.tensor_trees import MOST_GEMM_DEPTH, read_trees
 from ounce_exporters.export.tree_reading import read_ensemble
 from ounce_exporters.export.trees import emit
+from ounce_exporters.lighter.forms import Form, convert
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
@@ -201,3 +205,35 @@ def test_trees_that_are_not_known_are_named() -> None:
     modes.strings[0] = b"BRANCH_GT"
     with pytest.raises(NoStandardFormError, match=r"comparisons .*BRANCH_GT"):
         standardize(model)
+
+
+@pytest.mark.parametrize("labels", [[3, 5, 9], ["a", "b", "c"]])
+@pytest.mark.parametrize("lighter", [standardize, lambda m: convert(m, Form.FP16, {})])
+def test_labels_of_a_list_are_picked_as_before(labels: list[Any], lighter: Any) -> None:
+    """As skl2onnx writes them behind a network, where its graph was not cut."""
+    nodes = [
+        helper.make_node("MatMul", ["rows", "weights"], ["scores"]),
+        helper.make_node("ArgMax", ["scores"], ["places"], axis=1),
+        helper.make_node("ArrayFeatureExtractor", ["classes", "places"], ["label"], domain=ML),
+    ]
+    rng, is_text = np.random.default_rng(0), isinstance(labels[0], str)
+    element = onnx.TensorProto.STRING if is_text else onnx.TensorProto.INT64
+    graph = helper.make_graph(
+        nodes,
+        "labels",
+        [helper.make_tensor_value_info("rows", onnx.TensorProto.FLOAT, [None, 4])],
+        [helper.make_tensor_value_info("label", element, [1, None])],
+        [
+            numpy_helper.from_array(rng.normal(size=(4, 3)).astype(np.float32), "weights"),
+            helper.make_tensor("classes", element, [3], labels),
+        ],
+    )
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML, 3)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+    rows = rng.normal(size=(20, 4)).astype(np.float32)
+    wanted, found = (
+        ort.InferenceSession(m.SerializeToString()).run(None, {"rows": rows})[0]
+        for m in (model, lighter(model))
+    )
+    assert len(set(wanted[0])) == 3
+    assert found.tolist() == wanted.tolist()
