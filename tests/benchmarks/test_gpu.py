@@ -1,41 +1,21 @@
 """Networks are measured on the CPU and on a GPU, each in its own process. The GPU is a fake."""
 
-import os
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from ounce_edge.models.runtimes.base import Runtime
 from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder.building import build_ladder
 from ounce_exporters.ladder.recipe import Recipe
 from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.tasks.digits import task as digits
-from ounce_schemas.errors import RuntimeAbsentError
 
 from benchmarks import gpu, results
 from benchmarks.gpu import CPU, CUDA, NATIVE, RTX, Measured
 from tests.support.networks import GraphModel, convolutional, perceptron
+from tests.support.tensorrt.bad_makes import make_absent, make_broken, make_dead, make_hung
 from tests.support.tensorrt.dry import make_tensorrt
-
-
-def make_absent(cache: Path) -> Runtime:
-    raise RuntimeAbsentError("no such GPU")
-
-
-def make_dead(cache: Path) -> Runtime:
-    os._exit(7)
-
-
-def make_hung(cache: Path) -> Runtime:
-    time.sleep(600)
-    raise AssertionError
-
-
-def make_broken(cache: Path) -> Runtime:
-    raise RuntimeError("the GPU\n is broken")
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +70,10 @@ def test_each_model_is_measured_and_loaded_on_each(
 def test_results_are_there_before_the_last_model(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted, names = gpu.measure_apart, []
-
     def end_at_the_second(make: Any, cache: Path, file: Path) -> Measured:
-        names.append(file.parent.name)
-        if len(set(names)) > 1:
+        if file.parent.name == "perceptron":
             raise KeyboardInterrupt
-        return wanted(make, cache, file)
+        return Measured()
 
     monkeypatch.setattr(gpu, "measure_apart", end_at_the_second)
     run(models, tmp_path, monkeypatch, {CPU: gpu.make_cpu, NATIVE: make_tensorrt})
@@ -123,6 +100,12 @@ def test_what_has_not_begun_in_time_is_named(
 def test_a_machine_without_a_gpu_is_told(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def measured(make: Any, cache: Path, file: Path) -> Measured:
+        if make is make_absent:
+            raise gpu.AbsentError("no such GPU")
+        return Measured()
+
+    monkeypatch.setattr(gpu, "measure_apart", measured)
     result = run(models, tmp_path, monkeypatch, {CPU: gpu.make_cpu, NATIVE: make_absent})
     assert result.exit_code == 1
     assert "digits/convolutional on TensorRT: no such GPU" in result.stdout

@@ -176,7 +176,7 @@ def test_the_memory_of_this_process_is_told(gpu: Gpu) -> None:
 def test_a_full_gpu_is_told_and_serves_again(gpu: Gpu) -> None:
     if gpu.cuda.call("cudaGetDeviceProperties", 0).integrated:
         pytest.skip("a Jetson's GPU has the machine's memory, which this would fill")
-    content = perceptron(width=200_000).SerializeToString()  # 59 MB
+    content = perceptron(width=50_000).SerializeToString()  # 15 MB
     gpu.build(content)
     runtime, taken = gpu.runtime(), []
     try:

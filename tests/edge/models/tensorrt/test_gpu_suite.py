@@ -70,7 +70,7 @@ def test_skip(): pytest.skip("no such GPU")
 def test_a_test_that_crashes_or_hangs_costs_itself_alone(tmp_path: Path) -> None:
     tests = tmp_path / "test_faults.py"
     tests.write_text(FAULTS)
-    code, written = run(tmp_path, "-o", "faulthandler_timeout=5", tests=str(tests))
+    code, written = run(tmp_path, "-o", "faulthandler_timeout=3", tests=str(tests))
     assert code == 1
     assert sorted(outcomes(written)) == [*3 * ["failed"], "passed", "skipped"]
     assert "crashed while running" in written
