@@ -40,7 +40,8 @@ test-gpu: $(READY) ## Run the tests that need an NVIDIA GPU and TensorRT; withou
 	    echo "make: TensorRT can't be installed (see above): its tests are skipped" >&2; \
 	fi
 	@{ timeout 120 $(BIN)/ounce runtimes || echo "ounce runtimes ended with exit code $$?"; \
-	  nvidia-smi --query-gpu=name,driver_version,compute_cap,memory.total,mig.mode.current --format=csv; \
+	  ! command -v nvidia-smi > /dev/null || \
+	    nvidia-smi --query-gpu=name,driver_version,compute_cap,memory.total,mig.mode.current --format=csv; \
 	  $(BIN)/python -m pip list --disable-pip-version-check | grep -iE "tensorrt|cuda|onnx|nvidia-ml"; \
 	} 2>&1 | tee results/gpu-machine.txt
 	CI= $(BIN)/python -m pytest tests/gpu -m gpu -n 1 -W default --log-level=INFO \

@@ -1,7 +1,7 @@
 """Execution contexts of TensorRT for RTX, which compiles kernels where they run."""
 
 import logging
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any
 
 from ounce_schemas.errors import ArtifactError
@@ -12,30 +12,40 @@ from ounce_edge.models.runtimes.tensorrt.engine_key import EngineKey
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
 class KeptKernels:
     """Where the compiled kernels of an engine are kept between loads.
 
-    Attributes:
+    Args:
         cache: beside its engines.
         key: of the engine, on the GPU that runs it.
         model: `<task>/<model>`, for people.
     """
 
-    cache: EngineCache
-    key: EngineKey
-    model: str
+    def __init__(self, cache: EngineCache, key: EngineKey, model: str) -> None:
+        self._cache, self._key, self._model = cache, key, model
+        self._trial = cache.trial(key)
 
     def read(self) -> bytes | None:
-        """All that were kept; None where none were."""
-        return self.cache.read_kernels(self.key)
+        """All that were kept; None where none were, or a process died of them. They are on trial
+        until `approve`."""
+        kernels = self._cache.read_kernels(self._key)
+        if kernels is None or self._trial.begin():
+            return kernels
+        logger.warning("a load of %s died with kernels of before: it compiles them", self._model)
+        with suppress(ArtifactError):  # a folder that can't be written has no trial
+            self._cache.remove_kernels(self._key)
+        return None
+
+    def approve(self) -> None:
+        """What was read does no harm."""
+        self._trial.end()
 
     def write(self, kernels: bytes) -> None:
         """Keep them, in place of those before. A folder that can't be written is told alone."""
         try:
-            self.cache.write_kernels(self.key, self.model, kernels)
+            self._cache.write_kernels(self._key, self._model, kernels)
         except ArtifactError as e:
-            logger.warning("kernels of %s are compiled again by each load: %s", self.model, e)
+            logger.warning("kernels of %s are compiled again by each load: %s", self._model, e)
 
 
 class RtxContexts:
@@ -74,11 +84,11 @@ class RtxContexts:
         return engine.create_execution_context(settings)
 
     def keep(self) -> None:
-        """Keep what was compiled since the last time, for a later load."""
+        """Keep what was compiled since the last time, for a later load. A call has run by then."""
         if self._store is None or self._kernels is None:
             return
-        kernels = self._kernels
-        memory = kernels.serialize()
+        self._store.approve()
+        memory = self._kernels.serialize()
         found = b"" if memory is None else bytes(memory)
         if found and len(found) != self._n_bytes:
             self._store.write(found)

@@ -1,6 +1,7 @@
 """TensorRT as a runtime: it loads engines that are in the cache. None is built here, since a build
 takes minutes, in which nothing else would be answered."""
 
+import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -49,6 +50,8 @@ class TensorRtRuntime:
         self._scratch = Scratch(cuda)
         self._read_joules: Callable[[], float] | None = None
         self._read_own_bytes: Callable[[], int] | None = None
+        self._lock = threading.Lock()
+        """Of whoever adds a model, or looks at all: loads are beside calls."""
         self._models = weakref.WeakSet[EngineModel]()
         self._first_bytes = 0
 
@@ -71,7 +74,8 @@ class TensorRtRuntime:
         """
         if self._read_own_bytes is not None:
             return self._read_own_bytes()
-        engines = sum(model.engine_bytes for model in self._models)
+        with self._lock:
+            engines = sum(model.engine_bytes for model in self._models)
         return self._first_bytes + sum(list(self.cuda.taken.values())) + engines
 
     @property
@@ -110,8 +114,14 @@ class TensorRtRuntime:
             )
         own_key = replace(self.target, device=self.device).key(content)
         kernels = KeptKernels(self.cache, own_key, "/".join(path.parts[-3:-1]))
-        model = EngineModel(self.target.tensorrt, self.cuda, engine, self._scratch, kernels)
-        self._models.add(model)
+        try:
+            model = EngineModel(self.target.tensorrt, self.cuda, engine, self._scratch, kernels)
+        except Exception as e:
+            if not getattr(e, "is_sticky", False):  # after others this process ends
+                kernels.approve()
+            raise
+        with self._lock:
+            self._models.add(model)
         return model
 
 
