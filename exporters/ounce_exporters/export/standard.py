@@ -1,6 +1,6 @@
 """Graphs without operators of `ai.onnx.ml`, which GPUs know nothing of."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, helper, numpy_helper
 
-from ounce_exporters.export.byte_texts import ByteTexts, UnknownTextsError, is_text
+from ounce_exporters.export.byte_texts import ByteTexts, UnknownTextsError, Write, is_text
 from ounce_exporters.export.tensor_trees import (
     Constants,
     UnknownTreesError,
@@ -41,7 +41,7 @@ def standardize(model: onnx.ModelProto) -> onnx.ModelProto:
     constants: Constants = {}
     lists = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 1}
     columns = partial(_columns, lists=lists)
-    writers = {**_WRITERS, "ArrayFeatureExtractor": columns, **texts.writers}
+    writers: dict[str, Write] = {**_WRITERS, "ArrayFeatureExtractor": columns, **texts.writers}
     for i, node in enumerate(result.graph.node):
         if node.domain != ML:
             nodes.append(node)
@@ -168,7 +168,7 @@ def _trees(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
     return write_trees(trees, node.input[0], node.output[0], prefix)
 
 
-_WRITERS: dict[str, Callable[[NodeProto, str], tuple[list[NodeProto], Constants]]] = {
+_WRITERS: dict[str, Write] = {
     "Imputer": _imputer,
     "LinearRegressor": _linear,
     "Normalizer": _normalizer,
