@@ -88,7 +88,8 @@ class RtxContexts:
         if self._store is None or self._kernels is None:
             return
         self._store.approve()
-        memory = self._kernels.serialize()
+        kernels = self._kernels
+        memory = kernels.serialize()
         found = b"" if memory is None else bytes(memory)
         if found and len(found) != self._n_bytes:
             self._store.write(found)
