@@ -100,7 +100,7 @@ def test_a_large_quantity_is_centred_before_float32() -> None:
     ("factor", "told"), [(1e-12, True), (1e-3, False), (1e9, False), (1e20, True)]
 )
 def test_a_unit_that_models_can_not_compute_in_is_told(factor: float, told: bool) -> None:
-    found = read([n * factor / 8 for n in range(-20, 20)])
+    found = target([n * factor / 8 for n in range(-20, 20)])
     assert any("write it in another unit" in line for line in found.notices) == told
 
 
