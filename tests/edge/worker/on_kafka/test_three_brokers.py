@@ -1,4 +1,4 @@
-"""A cluster of three brokers, each of which goes away and comes back under traffic."""
+"""A cluster of three brokers, one of which goes away and comes back under traffic."""
 
 from collections import Counter
 from pathlib import Path
@@ -29,11 +29,11 @@ def test_exactly_once_every_request_has_one_answer(digits_models: Path, tmp_path
             device = Device(kafka)
             with load(device, [np.zeros(64, "<f4").tobytes()]) as sent:
                 device.read(50)
-                for broker in cluster.brokers:
-                    broker.kill()
-                    device.read(len(device.predictions) + 200)  # two brokers are enough
-                    broker.start()
-                    cluster.wait_until_whole()
+                broker = cluster.brokers[0]
+                broker.kill()
+                device.read(len(device.predictions) + 200)  # two brokers are enough
+                broker.start()
+                cluster.wait_until_whole()
             device.read(sent[0])
             device.read_rest()
             answered = Counter(answer.id for answer in device.answers())
