@@ -87,8 +87,9 @@ def read_cell(cell: Cell, value: object) -> float | str | None:
     if cell.read == "sentence":
         return text
     if cell.read == "number":
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        decimal = "." if is_number or cell.decimal is None else cell.decimal
+        if isinstance(value, bool):  # as training reads truth values of Parquet
+            return float(value) - (cell.offset or 0.0)
+        decimal = "." if isinstance(value, int | float) or cell.decimal is None else cell.decimal
         number = parse_number(text, decimal, cell.unit)
         return None if number is None else number - (cell.offset or 0.0)
     if cell.read == "seconds":

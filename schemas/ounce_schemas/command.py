@@ -282,7 +282,10 @@ def main() -> None:
         click.echo(e.ctx.get_help() if e.ctx else "", err=True)
         sys.exit(2)
     except click.ClickException as e:
-        click.echo(f"ounce: {e.format_message()}", err=True)
+        text = e.format_message()
+        if isinstance(e, click.MissingParameter):  # it lists choices a line each
+            text = " ".join(text.split())
+        click.echo(f"ounce: {text}", err=True)
         if isinstance(e, click.UsageError) and e.ctx is not None:
             click.echo(f"See `{e.ctx.command_path} --help`.", err=True)
         sys.exit(e.exit_code)

@@ -164,9 +164,13 @@ def _read(path: Path, kind: type[D], error: type[OunceError], remedy: str = "") 
 
 def _parse(text: str, source: str, kind: type[D], error: type[OunceError]) -> D:
     try:
-        return kind.model_validate(load_yaml(text))
+        document = load_yaml(text)
     except yaml.YAMLError as e:
         raise error(f"{source}: not valid YAML: {_fault(e)}") from e
+    if not isinstance(document, dict):
+        raise error(f"{source}: holds no fields: a line is NAME: VALUE")
+    try:
+        return kind.model_validate(document)
     except ValidationError as e:
         raise error(f"{source}: {describe(e, kind)}") from e
 

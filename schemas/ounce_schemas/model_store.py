@@ -33,6 +33,8 @@ class ModelStore:
             ) from e
         except ValueError as e:
             raise ArtifactError(f"{url}: is no URL of a store: {e}") from e
+        except OSError as e:
+            raise ArtifactError(f"the store at {url} can't be reached: {e.strerror or e}") from e
 
     def read(self, path: str, most_bytes: int) -> bytes:
         """A small file.

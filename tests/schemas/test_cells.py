@@ -92,6 +92,8 @@ def test_json_values_are_what_a_file_would_hold(value: object, text: str) -> Non
         (Cell(column="x", read="number", offset=33_554_432), 33_554_437, 5.0),
         (Cell(column="x", read="number"), "often", None),
         (Cell(column="x", read="text", texts=("FALSE", "TRUE")), True, "TRUE"),
+        (Cell(column="x", read="number"), True, 1.0),
+        (Cell(column="x", read="number", decimal=","), False, 0.0),
         (Cell(column="x", read="hour"), "2026-01-02 17:40:00", 17.0),
         (Cell(column="x", read="weekday"), "2026-01-02T17:40:00+05:00", 4.0),
         (Cell(column="x", read="month", date_format="%d/%m/%Y"), "31/12/2026", 12.0),

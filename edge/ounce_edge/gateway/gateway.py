@@ -95,6 +95,7 @@ class Gateway:
         self._is_stopping = False
         self._turned_s = time.monotonic()
         self._looked_s = self._shown_s = self._told_s = 0.0
+        self._n_untold, self._told_lost_s = 0, 0.0
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -142,7 +143,13 @@ class Gateway:
             return "stopping"
         away = "Kafka is away: messages are stored" if self._forwarder.is_away else None
         forwarder = self._forwarder
-        return self._session.trouble or forwarder.store_trouble or away or self._backlog.trouble
+        return (
+            self._session.trouble
+            or forwarder.store_trouble
+            or away
+            or self._backlog.trouble
+            or self._answers.trouble
+        )
 
     def _turn(self) -> None:
         asked: list[Asked] = []
@@ -218,6 +225,11 @@ class Gateway:
         metrics.store_failing.set(forwarder.store_trouble is not None)
         dropped, forwarder.dropped = forwarder.dropped, 0
         metrics.dropped.inc(dropped)
+        self._n_untold += dropped
+        if self._n_untold and time.monotonic() - self._told_lost_s >= _EVERY_S:
+            text = "dropped %d stored messages, which were too old or too many; %d bytes are stored"
+            logger.error(text, self._n_untold, store.n_bytes)
+            self._n_untold, self._told_lost_s = 0, time.monotonic()
 
     def _tell(self, text: str) -> None:
         if time.monotonic() - self._told_s >= _EVERY_S:

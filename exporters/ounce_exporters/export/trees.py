@@ -203,9 +203,10 @@ def _leaves(number: int, tree: Tree) -> Iterator[tuple[Any, ...]]:
 
 
 def _targets(values: NDArray[np.float64]) -> Sequence[int]:
-    """Outputs that a leaf adds to; one that adds nothing at all still names the first."""
+    """Outputs that a leaf adds to. One that adds nothing names all: ONNX Runtime leaves the base
+    out of an output that no leaf names."""
     found: list[int] = np.flatnonzero(values).tolist()
-    return found or [0]
+    return found or range(len(values))
 
 
 def _rows(number: int, tree: Tree) -> Iterator[tuple[Any, ...]]:

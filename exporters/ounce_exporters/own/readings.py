@@ -255,8 +255,8 @@ def _one(
 def _are_columns(array: NDArray[Any], n_labels: int) -> bool:
     """Whether an output may be scores; one of more dimensions, such as [n, 3, 1, 1], must fit."""
     if array.ndim == 2:
-        return array.shape[1] > 1
-    return array.ndim > 2 and n_labels > 1 and array[0].size == n_labels
+        return bool(array.shape[1] > 1)
+    return bool(array.ndim > 2 and n_labels > 1 and array.size == len(array) * n_labels)
 
 
 def _are_shares(array: NDArray[Any]) -> bool:

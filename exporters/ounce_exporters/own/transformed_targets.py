@@ -1,11 +1,11 @@
 """Targets that a regressor learns in another form, such as their logarithm."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from ounce_schemas.errors import ExportError
 from sklearn.preprocessing import (
@@ -16,18 +16,18 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-Steps = list[tuple[str, NDArray[np.float32] | None]]
+Steps = list[tuple[str, float | None]]
 """Operators, each with its constant."""
 _FUNCTIONS: dict[Any, Steps] = {
     None: [],
     np.exp: [("Exp", None)],
-    np.expm1: [("Exp", None), ("Sub", np.float32(1))],
+    np.expm1: [("Exp", None), ("Sub", 1.0)],
     np.sinh: [("Sinh", None)],
     np.sqrt: [("Sqrt", None)],
-    np.square: [("Pow", np.float32(2))],
+    np.square: [("Pow", 2.0)],
     np.negative: [("Neg", None)],
     np.reciprocal: [("Reciprocal", None)],
-    np.exp2: [("Mul", np.float32(np.log(2))), ("Exp", None)],
+    np.exp2: [("Mul", math.log(2)), ("Exp", None)],
 }
 """By `inverse_func`."""
 _SCALERS: dict[type, Callable[[Any], tuple[Any, Any]]] = {
@@ -56,7 +56,9 @@ def turned_back(graph: onnx.ModelProto, transformer: Any) -> onnx.ModelProto:
         made, inputs = f"target/{i}", [last]
         if value is not None:
             inputs.append(f"{made}/value")
-            result.graph.initializer.append(numpy_helper.from_array(value, inputs[1]))
+            result.graph.initializer.append(
+                numpy_helper.from_array(np.array(value, np.float32), inputs[1])
+            )
         result.graph.node.append(helper.make_node(operator, inputs, [made]))
         last = made
     result.graph.output[0].name = last
@@ -79,8 +81,10 @@ def _steps(transformer: Any) -> Steps:
             f"its target is transformed by {type(transformer).__name__}, which can't be turned "
             "back in a graph: functions and scalers can"
         )
-    factor, offset = (np.asarray(value, np.float32).reshape(()) for value in scaler(transformer))
-    return [("Mul", factor), ("Add", offset)]
+    factor, offset = map(np.asarray, scaler(transformer))
+    if factor.size > 1 or offset.size > 1:
+        raise ExportError(f"it answers with {factor.size} quantities at once: a task asks one")
+    return [("Mul", factor.item()), ("Add", offset.item())]
 
 
 def _or(value: Any, otherwise: int) -> Any:

@@ -110,6 +110,8 @@ class ControlSettings(KafkaConnection, DatabaseSettings):
             )
         if (self.oidc_issuer is None) != (self.oidc_jwks_url is None):
             raise ValueError("--oidc-issuer and --oidc-jwks-url go together")
+        if self.key is not None and not self.key.is_file():
+            raise ValueError(f"--key {self.key}: no key there; make one with `ounce models key`")
         return self
 
 

@@ -72,8 +72,9 @@ def read_objectives(path: Path = OBJECTIVES) -> Objectives:
         OunceError: the file can't be read, or says what can't be.
     """
     try:
-        return Objectives.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError) as e:
-        raise OunceError(f"{path}: can't read objectives: {e}") from e
+        return Objectives.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
+        why = getattr(e, "strerror", None) or " ".join(str(e).split())
+        raise OunceError(f"{path}: can't read objectives: {why}") from e
     except ValidationError as e:
         raise OunceError(f"{path}: {describe(e, Objectives)}") from e

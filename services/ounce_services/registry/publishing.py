@@ -13,7 +13,7 @@ from ounce_schemas.model_store import ModelStore
 from ounce_schemas.release import InService, Release, ReleasedFile
 
 from ounce_services.registry.contents import Contents
-from ounce_services.registry.store import find_release, joined, write_release
+from ounce_services.registry.store import find_release, is_signed_by, joined, write_release
 from ounce_services.registry.topic import ServedModels
 
 _TRIES = 3
@@ -103,7 +103,8 @@ class Registry:
         """Make a release of what serves, and put it in service. Where somebody else put another one
         in service meanwhile, it is made anew of that one."""
         for _ in range(_TRIES):
-            record, served = self.served(task)
+            record = self.topic.read().get(task)
+            served = None if record is None else self._held(task, record.release, contents)
             parent = record.release if record is not None else None
             release = Release(
                 task=task,
@@ -113,7 +114,12 @@ class Registry:
                 note=self.note,
                 parent=parent,
             )
-            if record is not None and served is not None and served.files == release.files:
+            if (
+                record is not None
+                and served is not None
+                and served.files == release.files
+                and (self.key is None or is_signed_by(self.store, served, record.release, self.key))
+            ):
                 return record, served
             digest = hashlib.sha256(release.to_bytes()).hexdigest()
             held = contents.files if contents is not None else {}
@@ -122,6 +128,18 @@ class Registry:
             if (now.release if now is not None else None) == parent:
                 return self._put(task, digest, now), release
         raise OunceError(f"others keep changing the models of task {task}: try again")
+
+    def _held(self, task: str, digest: str, contents: Contents | None) -> Release | None:
+        """What serves; None where the store has it not, and all of it is replaced anyway."""
+        try:
+            return find_release(self.store, task, digest)
+        except ArtifactError as e:
+            if contents is not None and contents.is_whole:
+                return None
+            raise ArtifactError(
+                f"{e}, which serves: name the store that holds it, or publish the folder of the "
+                "whole task"
+            ) from e
 
     def _put(self, task: str, digest: str, before: InService | None = None) -> InService:
         before = before or self.topic.read().get(task)

@@ -3,6 +3,7 @@
 What is signed is a folder with the one file `release.json`, which names the digests of all others.
 """
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -36,6 +37,14 @@ def sign(release: bytes, key: Path) -> bytes:
         except Exception as e:  # whatever its libraries raise, the key is not one that signs
             raise ArtifactError(f"{key}: can't sign: {' '.join(str(e).split())}") from e
         return signature.read_bytes()
+
+
+def signer_of(signature: bytes) -> str | None:
+    """Which public key a signature says that it is for; None where it does not say."""
+    try:
+        return str(json.loads(signature)["verificationMaterial"]["publicKey"]["hint"])
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 def make_key(path: Path) -> Path:

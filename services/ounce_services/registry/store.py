@@ -15,7 +15,7 @@ from ounce_schemas.release import (
     signature_path,
 )
 
-from ounce_services.registry.signing import sign
+from ounce_services.registry.signing import sign, signer_of
 
 
 def write_release(
@@ -57,6 +57,20 @@ def find_release(store: ModelStore, task: str, digest: str) -> Release:
     return read_release(content, digest)
 
 
+def is_signed_by(store: ModelStore, release: Release, digest: str, key: Path) -> bool:
+    """Whether the store has a signature of a release that is by this private key.
+
+    Raises:
+        ArtifactError: the key can't sign.
+    """
+    own = signer_of(sign(release.to_bytes(), key))
+    try:
+        found = store.read(signature_path(digest), MOST_RELEASE_BYTES)
+    except FileNotFoundError:
+        return False
+    return own is not None and signer_of(found) == own
+
+
 def whole_digest(store: ModelStore, task: str, start: str) -> str:
     """The digest that begins so.
 
@@ -66,7 +80,7 @@ def whole_digest(store: ModelStore, task: str, start: str) -> str:
     found = [name for name in store.names(f"releases/{task}") if name.startswith(start)]
     if len(found) != 1:
         what = "several releases" if found else "no release"
-        raise ArtifactError(f"{store.url} has {what} of task {task} that begin with {start!r}")
+        raise ArtifactError(f"{store.url} has {what} of task {task} beginning with {start!r}")
     return found[0]
 
 

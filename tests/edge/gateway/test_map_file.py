@@ -66,7 +66,7 @@ def test_options_go_beside_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "maps.yaml: Input should be a valid dictionary"),
+        ("", "maps.yaml: holds no fields"),
         ("maps: []", "maps.yaml: maps: "),
         ("maps: [a: ]", "maps.yaml: maps.0.topic: Field required; maps.0.a: unknown field"),
         ("maps: [{topic: s/+device}]", "maps.0: 's/+device': name the task by a level +task"),

@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
-from ounce_exporters.export.trees import FEATURES, count_numbers, emit, not_above
+from ounce_exporters.export.trees import FEATURES, as_logits, count_numbers, emit, not_above
 from ounce_schemas.errors import ExportError
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -114,6 +114,19 @@ def test_a_stump_with_one_leaf_answers_always_the_same() -> None:
     x = np.zeros((10, 2), np.float32)
     tree = DecisionTreeRegressor().fit(x, np.full(10, 3.5))
     assert answer(emit(read_ensemble(tree)), x).tolist() == [[3.5]] * 10
+
+
+@pytest.mark.parametrize("shares", [(9, 21), (6, 9, 15)])
+def test_boosting_of_too_few_rows_to_split_answers_with_the_shares(shares: tuple[int, ...]) -> None:
+    targets = np.repeat(np.arange(len(shares)), shares)
+    x = rows(np.random.default_rng(0), 30, missing=False)
+    model = HistGradientBoostingClassifier(max_iter=4).fit(x, targets)
+    graph = emit(as_logits(read_ensemble(model)))
+    (logits,) = ort.InferenceSession(graph.SerializeToString()).run(None, {FEATURES: x})
+    powers = np.exp(logits.astype(np.float64))
+    np.testing.assert_allclose(
+        powers / powers.sum(axis=1, keepdims=True), model.predict_proba(x), atol=1e-6
+    )
 
 
 def test_learned_numbers_are_counted() -> None:

@@ -123,7 +123,7 @@ def test_a_model_is_retired_and_a_release_restored(desk: Desk) -> None:
     digest = whole_digest(desk.store, "digits", first.release[:6])
     record, _ = desk.registry.restore("digits", digest)
     assert (record.number, record.release) == (3, first.release)
-    with pytest.raises(ArtifactError, match="has no release of task digits that begin with 'zz'"):
+    with pytest.raises(ArtifactError, match="has no release of task digits beginning with 'zz'"):
         whole_digest(desk.store, "digits", "zz")
 
 
@@ -174,6 +174,39 @@ def test_a_model_of_another_signature_is_not_put_beside_the_others(desk: Desk) -
     (desk.folder / "task.json").write_text(other.model_dump_json())
     with pytest.raises(ArtifactError, match=r"its task\.json is not the one that serves"):
         desk.publish("a")
+
+
+def test_what_serves_unsigned_or_signed_by_another_is_signed_anew(
+    desk: Desk, tmp_path: Path
+) -> None:
+    publics = [make_key(tmp_path / name) for name in ("a.pem", "b.pem")]
+    topic: Any = desk.topic
+    contents = read_contents(desk.folder)
+    unsigned, release = desk.publish()
+    for number, public in enumerate(publics, 2):
+        signer = Registry(desk.store, topic, public.with_suffix(""))
+        record, again = signer.publish(contents)
+        assert (record.number, again.files) == (number, release.files)
+        signature = desk.store.read(signature_path(record.release), 100_000)
+        check_signature(again.to_bytes(), signature, [public])
+        assert signer.publish(contents) == (record, again)
+    assert desk.publish()[0].number == 3  # who has no key asks for no signature
+    with pytest.raises(ArtifactError, match="no key there"):
+        Registry(desk.store, topic, tmp_path / "absent").publish(contents)
+    assert unsigned.release != topic.read()["digits"].release
+
+
+def test_a_store_that_lost_what_serves_begins_with_a_whole_task(desk: Desk, tmp_path: Path) -> None:
+    _, release = desk.publish()
+    topic: Any = desk.topic
+    fresh = Registry(ModelStore(str(tmp_path / "fresh")), topic)
+    with pytest.raises(ArtifactError, match="which serves: name the store that holds it, or"):
+        fresh.publish(read_contents(desk.folder / "a"))
+    with pytest.raises(ArtifactError, match="which serves: name the store that holds it, or"):
+        fresh.retire("digits", ["a"])
+    record, again = fresh.publish(read_contents(desk.folder))
+    assert (record.number, again.files) == (2, release.files)
+    assert find_release(fresh.store, "digits", record.release) == again
 
 
 def test_a_release_is_signed_by_a_key_and_by_no_other(desk: Desk, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """A row of a task's table, by the names of its columns, as the flat data of its inputs."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 
 from ounce_edge.wire.formats.content import ItemData, as_float
 from ounce_edge.wire.formats.near_names import NearNames, fold
+from ounce_edge.wire.formats.spellings import spellings
 
 MOST_NAMES = 10
 """Column names that an error lists."""
@@ -33,6 +33,7 @@ _GAP = {"NULL": True}
 """A value that is missing, of DynamoDB."""
 _NAN = float("nan")
 _LOST = object()
+_COMPUTED = Cell(column="", read="number")
 
 
 class _Place(NamedTuple):
@@ -44,6 +45,9 @@ class _Place(NamedTuple):
     read: Callable[[Any], Any]
     gap: float | str
     allows_gap: bool
+    own: str | None
+    """Name of the input where it is another than the column's, such as `at.hour`: a sender may have
+    computed it."""
 
 
 class Layout(NamedTuple):
@@ -51,6 +55,8 @@ class Layout(NamedTuple):
 
     keys: Sequence[str | None]
     """The name that each value of the inputs has; None: it is missing."""
+    reads: Sequence[Callable[[Any], Any]]
+    """What reads each value."""
     others: frozenset[str]
     """Names that are no column's."""
     is_known: bool
@@ -79,7 +85,8 @@ class ColumnReader:
             next((i for i, place in enumerate(self._places) if place.tensor == t), 0)
             for t in range(len(task.inputs))
         ]
-        self._key_of = _spellings(self._places)
+        self._key_of = spellings([place.names for place in self._places])
+        self._own_key_of = spellings([(p.own,) if p.own else () for p in self._places])
         self._most_letters = _LONGEST_NAMES + sum(map(len, self._key_of))
         self._near = NearNames(self.names)
         self._layouts: dict[tuple[str, ...], Layout] = {}
@@ -115,7 +122,7 @@ class ColumnReader:
     def knows_any(self, names: Iterable[str]) -> bool:
         """Whether one of the names is a column's. Costs little, whatever the names are: a layout
         also looks for what may be misspelt."""
-        return self.are_named and any(self._key(name) is not None for name in names)
+        return self.are_named and any(self._key(name) or self._own_key(name) for name in names)
 
     def has_all(self, names: Iterable[str]) -> bool:
         """Whether each column is among the names, once. Costs little, likewise."""
@@ -137,10 +144,10 @@ class ColumnReader:
         if layout.wrong is not None:
             raise InvalidMessageError(*layout.wrong)
         flat = []
-        for (tensor, _, read, gap, _), key in zip(self._places, layout.keys, strict=True):
-            value = gap if key is None else read(row[key])
+        for place, key, read in zip(self._places, layout.keys, layout.reads, strict=True):
+            value = place.gap if key is None else read(row[key])
             if value is None:
-                raise self._unreadable(tensor, str(key), row[str(key)])
+                raise self._unreadable(place.tensor, str(key), row[str(key)])
             flat.append(value)
         if len(self._starts) == 1:
             return [flat]
@@ -148,6 +155,11 @@ class ColumnReader:
 
     def _unreadable(self, tensor: int, name: str, given: Any) -> InvalidMessageError:
         places = self._key(name) or ()
+        if not places:
+            return InvalidMessageError(
+                Reason.WRONG_DATATYPE,
+                f"input {name[:40]!r} holds {str(given)[:40]!r}, which can't be read as a number",
+            )
         place = next(self._places[i] for i in places if self._places[i].tensor == tensor)
         return InvalidMessageError(
             Reason.WRONG_DATATYPE,
@@ -157,19 +169,26 @@ class ColumnReader:
 
     def _find_layout(self, names: tuple[str, ...], may_be_misspelt: bool) -> Layout:
         given: dict[int, str] = {}
+        computed: dict[int, str] = {}
         others, twice = [], None
         for name in names:
             places = self._key(name) if self.are_named else None
-            if places is None:
+            if places is None and self.are_named and (own := self._own_key(name)) is not None:
+                computed.update(dict.fromkeys(own, name))
+            elif places is None:
                 others.append(name)
             for place in places or ():
                 if place in given:
                     twice = given[place], name
                 given[place] = name
+        reads = [
+            _number if i in computed and i not in given else place.read
+            for i, place in enumerate(self._places)
+        ]
+        given = computed | given
         keys = [given.get(i) for i in range(len(self._places))]
-        return Layout(
-            keys, frozenset(others), bool(given), self._wrong(given, others, twice, may_be_misspelt)
-        )
+        wrong = self._wrong(given, others, twice, may_be_misspelt)
+        return Layout(keys, reads, frozenset(others), bool(given), wrong)
 
     def _wrong(
         self,
@@ -209,6 +228,10 @@ class ColumnReader:
         """The places that a name stands for."""
         return self._key_of.get(name) or self._key_of.get("\0" + fold(name))
 
+    def _own_key(self, name: str) -> tuple[int, ...] | None:
+        """The places of an input that a sender has computed."""
+        return self._own_key_of.get(name) or self._own_key_of.get("\0" + fold(name))
+
 
 def _places_of(tensor: int, spec: TensorSpec) -> list[_Place]:
     names = spec.columns or [f"{spec.name}[{i}]" for i in range(spec.size if spec.cells else 0)]
@@ -218,7 +241,8 @@ def _places_of(tensor: int, spec: TensorSpec) -> list[_Place]:
         cell = spec.cells[i] if spec.cells else Cell.model_validate({"column": name, "read": kind})
         gap: float | str = _NAN if spec.datatype == "FP32" else ""
         same = dict.fromkeys((cell.column, *(cell.aliases or ())))
-        found.append(_Place(tensor, tuple(same), _reader(cell), gap, spec.allow_missing))
+        own = name if cell.column != name and spec.datatype == "FP32" else None
+        found.append(_Place(tensor, tuple(same), _reader(cell), gap, spec.allow_missing, own))
     return found
 
 
@@ -238,6 +262,10 @@ def _reader(cell: Cell) -> Callable[[Any], Any]:
     return number
 
 
+def _number(value: Any) -> float | str | None:
+    return _read(_COMPUTED, value)
+
+
 def _read(cell: Cell, value: Any) -> float | str | None:
     if value == _GAP:
         return read_cell(cell, None)
@@ -248,17 +276,6 @@ def _read(cell: Cell, value: Any) -> float | str | None:
     if value is _LOST or isinstance(value, dict | list):
         return None
     return read_cell(cell, value)
-
-
-def _spellings(places: Sequence[_Place]) -> dict[str, tuple[int, ...]]:
-    """Places by each name as it is, and by the folded one where that means one column."""
-    exact: dict[str, tuple[int, ...]] = {}
-    for i, place in enumerate(places):
-        for name in place.names:
-            exact[name] = (*exact.get(name, ()), i)
-    folded = Counter(fold(name) for name in exact)
-    alone = {"\0" + f: exact[name] for name in exact if folded[f := fold(name)] == 1 and f}
-    return {**alone, **exact}
 
 
 def _shown(names: Sequence[str]) -> str:

@@ -34,6 +34,8 @@ _CODE = re.compile(
     r"(?i)(^|[^a-z])((post|zip|postal|area|product|country)?code|id|kind|type|zip|plz|postleitzahl|"
     r"class|category|group)([^a-z]|$)"
 )
+_EXACT = 2.0**53
+"""Above it double precision does not hold every whole number."""
 _SHOWN = 3
 _BLANK = r"\d['\u2019\u00a0\u202f ]\d"
 _POWER = re.compile(r"\d+[eE]\d+")
@@ -168,6 +170,8 @@ def _check_constant(column: pd.Series) -> None:
     distinct = present.nunique()
     if distinct == 0:
         raise LeftOutError("it is empty")
+    if distinct == 1 and is_numeric_dtype(column) and abs(present.iloc[0]) > _EXACT:
+        raise LeftOutError(f"its numbers, near {present.iloc[0]:.4g}, are too large to tell apart")
     if distinct == 1 and len(present) == len(column):
         raise LeftOutError(f"it is {as_text(present.iloc[0])} in every row")
 

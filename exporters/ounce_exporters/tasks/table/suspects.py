@@ -142,6 +142,11 @@ def find_sum(columns: Sequence[InputColumn], targets: NDArray[Any]) -> str | Non
     least = min(least, shares.max() / 2)  # many parts are small ones
     parts = [numbers[i].cell.column for i in np.flatnonzero(shares > least)]
     names = ", ".join(repr(name) for name in dict.fromkeys(parts))
+    if len(parts) == 1:
+        return (
+            f"column {names}, times a constant, is the target: if it is known only afterwards, "
+            f"train --without {names}"
+        )
     return (
         f"columns {names} add up to the target: if they are known only afterwards, train "
         f"--without '{parts[0]}' and so on"

@@ -27,6 +27,9 @@ MOST_BOOSTED_CLASSES = 500
 """Boosting grows a tree for each class in every round. With more its file has over 5,000 trees, and
 10 rounds of them are too few to learn from."""
 _MISSING = {"na", "nan", "null", "none", "n/a"}
+_SPREADS = 1e-5, 1e15
+"""Of a quantity: scikit-learn's trees don't split a smaller one, and squares of errors go into
+float32."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,12 @@ def _quantity(
 ) -> Target:
     if not np.isfinite(numbers).all() or np.abs(numbers).max() > LARGEST:
         raise DataError(f"target {name!r} holds values that are infinite or too large")
+    spread = float(np.std(numbers))
+    if not _SPREADS[0] < spread < _SPREADS[1]:
+        notices += (
+            f"target {name!r} has a spread of {spread:.2g}, with which some models can't compute: "
+            "write it in another unit",
+        )
     offset = find_offset(numbers)
     if offset is None:
         return Target(rows, numbers.astype(np.float32), (), name, notices)

@@ -264,3 +264,12 @@ def test_postcodes_without_a_zero_in_front_are_told(name: str) -> None:
     assert found.notices == (
         f"column {name!r} is read as a number; if it is a code, say --columns '{name}=category'",
     )
+
+
+def test_numbers_that_double_precision_can_not_tell_apart_are_not_called_the_same() -> None:
+    table = frame(v=np.arange(40) % 7, ticks=2.0**63 + np.arange(40), y=["a", "b"] * 20)
+    found = choose_columns(table, "y")
+    assert found.numeric == ("v",)
+    assert "column 'ticks' is left out: its numbers, near 9.223e+18, are too large to tell" in (
+        " ".join(found.notices)
+    )

@@ -82,6 +82,8 @@ def test_columns_that_add_up_to_the_target_are_named() -> None:
     assert found.startswith("columns 'casual', 'registered' add up to the target")
     noisy = casual + registered + RNG.normal(size=N)
     assert find_sum(inputs, noisy.astype(np.float32)) is None
+    alone = find_sum(inputs, (0.5 * registered).astype(np.float32)) or ""
+    assert alone.startswith("column 'registered', times a constant, is the target")
 
 
 def test_columns_that_look_personal_are_named() -> None:

@@ -96,6 +96,14 @@ def test_a_large_quantity_is_centred_before_float32() -> None:
     assert "target 'y' less 50000019, since float32 would blur it" in found.notices[0]
 
 
+@pytest.mark.parametrize(
+    ("factor", "told"), [(1e-12, True), (1e-3, False), (1e9, False), (1e20, True)]
+)
+def test_a_unit_that_models_can_not_compute_in_is_told(factor: float, told: bool) -> None:
+    found = target([n * factor / 8 for n in range(-20, 20)])
+    assert any("write it in another unit" in line for line in found.notices) == told
+
+
 def test_classes_that_differ_in_capital_letters_alone_are_named() -> None:
     found = target(["ok"] * 20 + ["OK"] * 20 + ["fail"] * 20)
     assert found.labels == ("OK", "fail", "ok")
