@@ -2,15 +2,16 @@
 
 import difflib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, inliner
+from onnx import GraphProto, TensorProto, inliner
 from ounce_schemas.card import BackboneOrigin
 from ounce_schemas.errors import ArtifactError
 
+from ounce_exporters.export.names import read_by
 from ounce_exporters.own.onnx_file import parse_onnx, tensors_of
 
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml")
@@ -77,7 +78,7 @@ def cut(model: onnx.ModelProto, tensor: str, name: str) -> onnx.ModelProto:
         node = graph.node[i]
         if names.intersection(node.output):
             needed.add(i)
-            names.update(_read_by(node))
+            names.update(read_by(node))
     result = onnx.ModelProto()
     result.CopyFrom(model)
     kept = result.graph
@@ -100,20 +101,6 @@ def _no_tensor(graph: GraphProto, tensor: str, made: Sequence[str], name: str) -
         f"{name}: no operator makes a tensor {tensor!r}: {told}the last ones are "
         f"{', '.join(made[-_SHOWN:])}"
     )
-
-
-def _read_by(node: NodeProto) -> Iterator[str]:
-    """What an operator reads, also in the graphs inside it."""
-    yield from node.input
-    for attribute in node.attribute:
-        graphs = (attribute.g, *attribute.graphs)
-        for graph in graphs if attribute.type in _OF_GRAPHS else ():
-            for inner in graph.node:
-                yield from _read_by(inner)
-            yield from (output.name for output in graph.output)
-
-
-_OF_GRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
 
 
 def _check_operators(model: onnx.ModelProto, name: str) -> None:

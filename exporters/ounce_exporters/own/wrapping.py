@@ -12,10 +12,10 @@ from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.wording import counted
 
-from ounce_exporters.export.graphs import UNCALIBRATED, declare, with_prefix
+from ounce_exporters.export.graphs import UNCALIBRATED, declare, with_prefix, without_unread
 from ounce_exporters.ladder.recipe import Inputs, Split
 from ounce_exporters.own.answers import Session
-from ounce_exporters.own.batches import why_unsteady, with_open_batch, without_unread
+from ounce_exporters.own.batches import why_unsteady, with_open_batch
 from ounce_exporters.own.feeds import Feed, find_feeds
 from ounce_exporters.own.labels import check_order, without_zipmaps
 from ounce_exporters.own.onnx_file import count_numbers
