@@ -17,6 +17,7 @@ INSIDE = "model/"
 """Before the names of what is inside a graph that something is appended to."""
 UNCALIBRATED = "uncalibrated"
 """Name of the one output of `FittedModel.to_onnx`."""
+_SHOWN = 5
 
 _ELEMENT_TYPES = {
     "FP32": TensorProto.FLOAT,
@@ -27,9 +28,12 @@ _ELEMENT_TYPES = {
 
 def normalize(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same model at `OPSET` or later and at `IR_VERSION`, each operator domain named once,
-    without functions of its own."""
-    if model.functions:
-        model = inliner.inline_local_functions(model)
+    without functions of its own.
+
+    Raises:
+        ExportError: as `inlined`.
+    """
+    model = inlined(model)
     versions: dict[str, int] = {}
     for opset in model.opset_import:
         domain = "" if opset.domain == "ai.onnx" else opset.domain
@@ -43,6 +47,24 @@ def normalize(model: onnx.ModelProto) -> onnx.ModelProto:
     if versions[""] < OPSET:
         result = version_converter.convert_version(result, OPSET)
         result.ir_version = IR_VERSION
+    return result
+
+
+def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without functions of its own.
+
+    Raises:
+        ExportError: one is written for other operator sets than the graph.
+    """
+    if not model.functions:
+        return model
+    result = inliner.inline_local_functions(model)
+    if result.functions:
+        names = ", ".join(repr(function.name) for function in result.functions[:_SHOWN])
+        raise ExportError(
+            f"its functions {names} are written for other operator sets than its graph: export it "
+            "with one operator set, or without functions"
+        )
     return result
 
 

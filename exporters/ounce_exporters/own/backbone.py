@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from onnx import GraphProto, TensorProto, inliner
+from onnx import GraphProto, TensorProto
 from ounce_schemas.card import BackboneOrigin
 from ounce_schemas.errors import ArtifactError
 
+from ounce_exporters.export.graphs import inlined
 from ounce_exporters.export.names import read_by
 from ounce_exporters.own.onnx_file import parse_onnx, tensors_of
 
@@ -45,11 +46,11 @@ def read_backbone(path: Path, tensor: str, licence: str | None) -> Backbone:
     Raises:
         ArtifactError: the file can't be read, keeps weights elsewhere, has no such tensor, or needs
             operators that are not standard.
+        ExportError: its functions can't be taken apart.
     """
     model = parse_onnx(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if model.functions:
-        model = inliner.inline_local_functions(model)
+    model = inlined(model)
     found = {p.key.lower(): p.value for p in model.metadata_props}
     known = licence or next((found[key] for key in _LICENCE_KEYS if found.get(key)), None)
     origin = BackboneOrigin(file=path.name, tensor=tensor, sha256=digest, licence=known)

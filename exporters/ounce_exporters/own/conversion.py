@@ -116,6 +116,11 @@ def _to_graph(model: Any, types: Types) -> onnx.ModelProto:
         raise ExportError(f"skl2onnx can't convert this {type(model).__name__}: {reason}") from e
     if isinstance(model, SVC | NuSVC) and not hasattr(model, "predict_proba"):
         _turn_scores(graph, len(model.classes_))
+    if is_classifier(model) and len(graph.graph.output) > 1:
+        del graph.graph.output[0]  # labels: scores answer, and their type is wrong for some makes
+    for function in graph.functions:  # skl2onnx declares the least that each needs of the graph's
+        for opset in function.opset_import:
+            opset.version = max(o.version for o in graph.opset_import if o.domain == opset.domain)
     return without_unread(graph)
 
 

@@ -7,12 +7,18 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import inliner, numpy_helper
+from onnx import numpy_helper
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.wording import counted
 
-from ounce_exporters.export.graphs import UNCALIBRATED, declare, with_prefix, without_unread
+from ounce_exporters.export.graphs import (
+    UNCALIBRATED,
+    declare,
+    inlined,
+    with_prefix,
+    without_unread,
+)
 from ounce_exporters.ladder.recipe import Inputs, Split
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.batches import why_unsteady, with_open_batch
@@ -97,7 +103,7 @@ def wrap(
             f"task {task.name!r} reads {what}: it takes the models that `ounce train` makes"
         )
     model, native = foreign.graph, foreign.native
-    plain, known = without_zipmaps(_inlined(model))
+    plain, known = without_zipmaps(inlined(model))
     plain, fixed = with_open_batch(without_unread(plain))
     session = Session(plain)
     feeds = find_feeds(session.inputs, task)
@@ -128,10 +134,6 @@ def wrap(
         return reading.scores(_run(session, feeds, inputs)[reading.output])
 
     return OwnModel(_assemble(plain, task, feeds, reading), count_numbers(model), answers), notes
-
-
-def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
-    return inliner.inline_local_functions(model) if model.functions else model
 
 
 def _run(session: Session, feeds: Sequence[Feed], inputs: Inputs) -> dict[str, NDArray[Any]]:

@@ -15,6 +15,7 @@ from ounce_exporters.export.graphs import (
     with_prefix,
     without_unread,
 )
+from ounce_schemas.errors import ExportError
 
 HEAD = '<ir_version: 10, opset_import: ["" : 20, "own" : 1]>'
 BRANCHED = parser.parse_model(
@@ -98,6 +99,14 @@ def test_an_input_that_a_branch_alone_reads_is_kept() -> None:
 def test_functions_of_two_models_with_one_name_stay_apart() -> None:
     assert answers(chain(CALLED, ALSO_CALLED), 3) == [36]
     assert answers(side_by_side(CALLED, ALSO_CALLED, UNCALIBRATED, "Sub"), 5, 3) == [1]
+
+
+def test_functions_of_another_operator_set_are_refused() -> None:
+    model = onnx.ModelProto()
+    model.CopyFrom(CALLED)
+    model.functions[0].opset_import[0].version = 14
+    with pytest.raises(ExportError, match="functions 'step' are written for other operator sets"):
+        chain(same("x"), model)
 
 
 def test_notes_on_quantization_follow_their_tensors() -> None:
