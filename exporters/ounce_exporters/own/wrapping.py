@@ -23,7 +23,7 @@ from ounce_exporters.ladder.recipe import Inputs, Split
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.batches import why_unsteady, with_open_batch
 from ounce_exporters.own.feeds import Feed, find_feeds
-from ounce_exporters.own.labels import check_order, without_zipmaps
+from ounce_exporters.own.labels import check_order, with_columns_joined, without_zipmaps
 from ounce_exporters.own.onnx_file import count_numbers
 from ounce_exporters.own.readings import Reading, read_outputs
 
@@ -104,6 +104,8 @@ def wrap(
         )
     model, native = foreign.graph, foreign.native
     plain, known = without_zipmaps(inlined(model))
+    plain, joined = with_columns_joined(plain, task.labels)
+    known |= joined
     plain, fixed = with_open_batch(without_unread(plain))
     session = Session(plain)
     feeds = find_feeds(session.inputs, task)
