@@ -39,6 +39,11 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
         check_is_fitted(model)
     except (NotFittedError, TypeError) as e:
         raise ExportError(f"this {type(model).__name__} is not fitted: call its fit first") from e
+    if hasattr(model, "cv_results_") and not hasattr(model, "best_estimator_"):
+        raise ExportError(
+            f"this {type(model).__name__} keeps no estimator: fit it with refit=True, or add its "
+            "estimator with the best parameters"
+        )
     model = getattr(model, "best_estimator_", model)  # of a search
     if is_classifier(model) and not isinstance(getattr(model, "classes_", None), np.ndarray):
         raise ExportError(

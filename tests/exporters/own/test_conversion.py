@@ -108,6 +108,10 @@ TRANSFORMERS: dict[str, dict[str, Any]] = {
     "logarithm of 1 more": {"func": np.log1p, "inverse_func": np.expm1},
     "root": {"func": np.sqrt, "inverse_func": np.square},
     "standard": {"transformer": StandardScaler()},
+    "not centred": {"transformer": StandardScaler(with_mean=False)},
+    "not scaled": {"transformer": StandardScaler(with_std=False)},
+    "a range, cut": {"transformer": MinMaxScaler((1, 3), clip=True)},
+    "robust, not centred": {"transformer": RobustScaler(with_centering=False)},
     "robust": {"transformer": RobustScaler()},
     "range": {"transformer": MinMaxScaler()},
     "largest": {"transformer": MaxAbsScaler()},
@@ -155,6 +159,12 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         "skl2onnx makes of this pipeline of SelectKBest, LogisticRegression what fails: "
         "ONNX Runtime can't run it: This is an invalid model",
+    ),
+    "a search that keeps no model": (
+        lambda: GridSearchCV(DecisionTreeClassifier(), {"max_depth": [2]}, refit=False).fit(
+            FRAME, TABLE["busy"]
+        ),
+        "GridSearchCV keeps no estimator: fit it with refit=True",
     ),
     "two questions": (
         lambda: MultiOutputClassifier(LogisticRegression()).fit(
