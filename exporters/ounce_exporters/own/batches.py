@@ -21,7 +21,8 @@ def with_open_batch(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int | None
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [tensor for tensor in result.graph.input if tensor.name not in constants]
     for tensor in inputs:
-        _open_unknown(tensor.type.tensor_type)
+        if tensor.type.HasField("tensor_type"):  # to read another's would make it one
+            _open_unknown(tensor.type.tensor_type)
     sizes = {_batch(tensor) for tensor in inputs} - {None}
     if len(sizes) != 1:
         return result, None
