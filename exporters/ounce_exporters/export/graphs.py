@@ -4,9 +4,11 @@ from collections.abc import Iterable
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper, version_converter
+from onnx import TensorProto, helper, inliner, numpy_helper, version_converter
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
+
+from ounce_exporters.export.names import read_in, rename
 
 OPSET = 20
 """Operator set of the default domain; ONNX Runtime 1.17 and later run it."""
@@ -15,6 +17,7 @@ INSIDE = "model/"
 """Before the names of what is inside a graph that something is appended to."""
 UNCALIBRATED = "uncalibrated"
 """Name of the one output of `FittedModel.to_onnx`."""
+_SHOWN = 5
 
 _ELEMENT_TYPES = {
     "FP32": TensorProto.FLOAT,
@@ -24,7 +27,13 @@ _ELEMENT_TYPES = {
 
 
 def normalize(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same model at `OPSET` or later and at `IR_VERSION`, each operator domain named once."""
+    """The same model at `OPSET` or later and at `IR_VERSION`, each operator domain named once,
+    without functions of its own.
+
+    Raises:
+        ExportError: as `inlined`.
+    """
+    model = inlined(model)
     versions: dict[str, int] = {}
     for opset in model.opset_import:
         domain = "" if opset.domain == "ai.onnx" else opset.domain
@@ -41,6 +50,24 @@ def normalize(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
+def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without functions of its own.
+
+    Raises:
+        ExportError: one is written for other operator sets than the graph.
+    """
+    if not model.functions:
+        return model
+    result = inliner.inline_local_functions(model)
+    if result.functions:
+        names = ", ".join(repr(function.name) for function in result.functions[:_SHOWN])
+        raise ExportError(
+            f"its functions {names} are written for other operator sets than its graph: export it "
+            "with one operator set, or without functions"
+        )
+    return result
+
+
 def chain(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
     """One model that feeds the one output of `first` to the one input of `second`."""
     taken = {port.name for port in second.graph.output}
@@ -49,8 +76,7 @@ def chain(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
     second = with_prefix(second, "second/", keep=second.graph.output)
     _share_opsets(first, second)
     joint, given = first.graph.output[0].name, second.graph.input[0].name
-    for node in second.graph.node:
-        node.input[:] = [joint if name == given else name for name in node.input]
+    rename(second.graph, {given: joint})
     # `onnx.compose.merge_models` copies both twice: a large forest takes a hundred megabytes each.
     graph, behind = first.graph, second.graph
     graph.name = f"{graph.name}_{behind.name}"
@@ -60,7 +86,6 @@ def chain(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
     graph.value_info.extend(behind.value_info)
     del graph.output[:]
     graph.output.extend(behind.output)
-    first.functions.extend(second.functions)
     known = {opset.domain for opset in first.opset_import}
     first.opset_import.extend(o for o in second.opset_import if o.domain not in known)
     return first
@@ -78,28 +103,22 @@ def with_prefix(
         prefix: what is put before.
         keep: inputs and outputs whose names stay.
     """
-    kept = {port.name for port in keep}
-
-    def new(name: str) -> str:
-        return name if not name or name in kept else prefix + name
-
-    def rename(graph: onnx.GraphProto) -> None:
-        for named in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
-            named.name = new(named.name)
-        for sparse in graph.sparse_initializer:
-            sparse.values.name, sparse.indices.name = map(
-                new, (sparse.values.name, sparse.indices.name)
-            )
-        for node in graph.node:
-            node.name = prefix + node.name if node.name else ""
-            node.input[:] = list(map(new, node.input))
-            node.output[:] = list(map(new, node.output))
-            for attribute in node.attribute:
-                for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
-                    rename(inner)
-
+    kept = {port.name: port.name for port in keep}
     result = normalize(model)
-    rename(result.graph)
+    rename(result.graph, kept, prefix)
+    return result
+
+
+def without_unread(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without inputs that nothing reads, such as a flag that says whether it trains."""
+    constants = (tensor.name for tensor in model.graph.initializer)  # old formats list them, too
+    read = {*read_in(model.graph), *constants}
+    if all(port.name in read for port in model.graph.input):
+        return model
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.graph.input[:]
+    result.graph.input.extend(port for port in model.graph.input if port.name in read)
     return result
 
 
@@ -119,9 +138,7 @@ def rename_input(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     result = onnx.ModelProto()
     result.CopyFrom(model)
     (declared,) = result.graph.input
-    for node in result.graph.node:
-        node.input[:] = [name if of == declared.name else of for of in node.input]
-    declared.name = name
+    rename(result.graph, {declared.name: name})
     return result
 
 
@@ -144,9 +161,8 @@ def logarithms(model: onnx.ModelProto, floor: float) -> onnx.ModelProto:
     result.CopyFrom(model)
     graph = result.graph
     values, least, cut = (f"{UNCALIBRATED}/{part}" for part in ("values", "least", "cut"))
-    for node in graph.node:
-        for names in (node.input, node.output):
-            names[:] = [values if name == UNCALIBRATED else name for name in names]
+    rename(graph, {UNCALIBRATED: values})
+    graph.output[0].name = UNCALIBRATED
     graph.initializer.append(numpy_helper.from_array(np.array(floor, np.float32), least))
     graph.node.append(helper.make_node("Clip", [values, least], [cut]))
     graph.node.append(helper.make_node("Log", [cut], [UNCALIBRATED]))

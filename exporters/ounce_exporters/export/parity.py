@@ -30,6 +30,8 @@ class Limits:
 
 _ROUNDING = 1e-6
 """Probabilities that are as close are the same."""
+_SAME_MODEL = 0.5
+"""Share of items that agree: with fewer a file is not the model but for rounding."""
 EXACT = Limits(agreement=0.999, probability=1e-3, value=0.01)
 LIGHTER = Limits(agreement=0.95, probability=1.0, value=1.0)
 """Of a lighter form against its original: its card has an accuracy of its own."""
@@ -78,12 +80,18 @@ def check_parity(
     largest = float(differences.max())
     agreeing = float((same & (differences <= limit)).mean())
     if agreeing < limits.agreement:
+        advice = (
+            "A file counts in 32 bits: trees behind a scaler may find other leaves, so leave the "
+            "scaler out"
+            if agreeing > _SAME_MODEL
+            else "The file computes something else: what made it does not convert such a model "
+            "rightly"
+        )
         raise ExportError(
             f"parity check failed: the ONNX file agrees with the native model "
             f"on {agreeing:.2%} of {len(same)} test items (at least {limits.agreement:.1%} "
             f"needed), largest difference {largest:.3g} (limit {limit:.3g}); the model was not "
-            "written. A file counts in 32 bits: trees behind a scaler may find other leaves, so "
-            "leave the scaler out"
+            f"written. {advice}"
         )
     return Parity(agreement=float(same.mean()), largest_difference=largest, n=len(same))
 

@@ -14,8 +14,11 @@ from ounce_schemas.wording import counted
 
 _ROWS = 256
 _REASON = 300
-_WHERE = re.compile(r"/onnxruntime_src/\S+:\d+ .*\) (?=[A-Z'])")
-"""A place in ONNX Runtime's own source, before the reason."""
+_WHERE = (
+    re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : (Exception during initialization: )?"),
+    re.compile(r"/onnxruntime_src/\S+:\d+ .*[)>] (?=[A-Z'])"),
+)
+"""A code, and a place in ONNX Runtime's own source, before the reason."""
 
 
 @dataclass(frozen=True)
@@ -86,4 +89,7 @@ def _port(tensor: Any) -> Port:
 
 
 def _one_line(error: Exception) -> str:
-    return _WHERE.sub("", " ".join(str(error).split()))[:_REASON]
+    text = " ".join(str(error).split())
+    for where in _WHERE:
+        text = where.sub("", text)
+    return text[:_REASON]

@@ -2,15 +2,17 @@
 
 import difflib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, inliner
+from onnx import GraphProto, TensorProto
 from ounce_schemas.card import BackboneOrigin
 from ounce_schemas.errors import ArtifactError
 
+from ounce_exporters.export.graphs import inlined
+from ounce_exporters.export.names import read_by
 from ounce_exporters.own.onnx_file import parse_onnx, tensors_of
 
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml")
@@ -44,11 +46,11 @@ def read_backbone(path: Path, tensor: str, licence: str | None) -> Backbone:
     Raises:
         ArtifactError: the file can't be read, keeps weights elsewhere, has no such tensor, or needs
             operators that are not standard.
+        ExportError: its functions can't be taken apart.
     """
     model = parse_onnx(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if model.functions:
-        model = inliner.inline_local_functions(model)
+    model = inlined(model)
     found = {p.key.lower(): p.value for p in model.metadata_props}
     known = licence or next((found[key] for key in _LICENCE_KEYS if found.get(key)), None)
     origin = BackboneOrigin(file=path.name, tensor=tensor, sha256=digest, licence=known)
@@ -77,7 +79,7 @@ def cut(model: onnx.ModelProto, tensor: str, name: str) -> onnx.ModelProto:
         node = graph.node[i]
         if names.intersection(node.output):
             needed.add(i)
-            names.update(_read_by(node))
+            names.update(read_by(node))
     result = onnx.ModelProto()
     result.CopyFrom(model)
     kept = result.graph
@@ -100,20 +102,6 @@ def _no_tensor(graph: GraphProto, tensor: str, made: Sequence[str], name: str) -
         f"{name}: no operator makes a tensor {tensor!r}: {told}the last ones are "
         f"{', '.join(made[-_SHOWN:])}"
     )
-
-
-def _read_by(node: NodeProto) -> Iterator[str]:
-    """What an operator reads, also in the graphs inside it."""
-    yield from node.input
-    for attribute in node.attribute:
-        graphs = (attribute.g, *attribute.graphs)
-        for graph in graphs if attribute.type in _OF_GRAPHS else ():
-            for inner in graph.node:
-                yield from _read_by(inner)
-            yield from (output.name for output in graph.output)
-
-
-_OF_GRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
 
 
 def _check_operators(model: onnx.ModelProto, name: str) -> None:

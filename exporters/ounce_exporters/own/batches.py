@@ -1,31 +1,9 @@
 """How many items a call of an own model takes, and what ties their answers together."""
 
-from collections.abc import Iterator
-
 import onnx
 
 _OF_THE_CALL = {"DynamicQuantizeLinear"}
 """Operators that look at all items of a call."""
-
-
-def without_unread(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model without inputs that nothing reads, such as a flag that says whether it trains."""
-    constants = (tensor.name for tensor in model.graph.initializer)  # old formats list them, too
-    read = {*_read(model.graph), *constants}
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    del result.graph.input[:]
-    result.graph.input.extend(port for port in model.graph.input if port.name in read)
-    return result
-
-
-def _read(graph: onnx.GraphProto) -> Iterator[str]:
-    yield from (port.name for port in graph.output)
-    for node in graph.node:
-        yield from node.input
-        for attribute in node.attribute:
-            for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
-                yield from _read(inner)
 
 
 def with_open_batch(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int | None]:
@@ -43,7 +21,8 @@ def with_open_batch(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int | None
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [tensor for tensor in result.graph.input if tensor.name not in constants]
     for tensor in inputs:
-        _open_unknown(tensor.type.tensor_type)
+        if tensor.type.HasField("tensor_type"):  # to read another's would make it one
+            _open_unknown(tensor.type.tensor_type)
     sizes = {_batch(tensor) for tensor in inputs} - {None}
     if len(sizes) != 1:
         return result, None

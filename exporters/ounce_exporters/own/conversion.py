@@ -18,7 +18,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC, NuSVC
 
-from ounce_exporters.export.graphs import chain, normalize
+from ounce_exporters.export.graphs import chain, normalize, without_unread
 from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
 from ounce_exporters.export.trees import emit
 from ounce_exporters.own.transformed_targets import turned_back
@@ -116,11 +116,12 @@ def _to_graph(model: Any, types: Types) -> onnx.ModelProto:
         raise ExportError(f"skl2onnx can't convert this {type(model).__name__}: {reason}") from e
     if isinstance(model, SVC | NuSVC) and not hasattr(model, "predict_proba"):
         _turn_scores(graph, len(model.classes_))
-    read = {name for node in graph.graph.node for name in node.input}
-    used = [declared for declared in graph.graph.input if declared.name in read]
-    del graph.graph.input[:]
-    graph.graph.input.extend(used)
-    return graph
+    if is_classifier(model) and len(graph.graph.output) > 1:
+        del graph.graph.output[0]  # labels: scores answer, and their type is wrong for some makes
+    for function in graph.functions:  # skl2onnx declares the least that each needs of the graph's
+        for opset in function.opset_import:
+            opset.version = max(o.version for o in graph.opset_import if o.domain == opset.domain)
+    return without_unread(graph)
 
 
 def _turn_scores(graph: onnx.ModelProto, n_labels: int) -> None:

@@ -40,14 +40,18 @@ def judges_of_file(judges: Judges, rows: Rows) -> tuple[Judges, list[str]]:
     """The rows of a file as judges of a ladder: half validate, half test.
 
     A file that holds the ladder's own test items is the table that it was trained from. Its models
-    know the other rows. So the ladder's own splits judge on.
+    know the other rows. So the ladder's own splits judge on. A file that judged the ladder
+    before does so once more where its figures are told apart by a column that is named.
 
     Raises:
-        DataError: the file can't be read so, or has too few rows with a label of the task.
+        DataError: the file can't be read so, has too few rows with a label of the task, or the
+            ladder's own splits judge and do not keep the groups that are asked for.
     """
     task, path = judges.data.spec, rows.path
     items, groups, lines = _read(judges, rows)
-    if _share_of_known(task, judges.data.test, items) > _SAME_TABLE:
+    if _share_of_known(task, judges.data.test, items) > _SAME_TABLE and not (
+        rows.by is not None and _judged_before(judges, items)
+    ):
         lines.append(f"{path.name} holds the ladder's own items: its own splits judge")
         _check_groups(judges, rows.by)
         return judges, lines
@@ -95,6 +99,7 @@ def judge_again(folder: Path, card: ModelCard, data: TaskData) -> ModelCard:
         before = unweigh(tested, calibration.biases)
         error = expected_calibration_error(before, data.test.targets)
         calibration = calibration.model_copy(update={"ece_after": error})
+    source = card.training.source.removesuffix(f"; {data.source}")
     fresh = card.model_copy(
         update={
             **judge(task, answers, tested, data),
@@ -102,7 +107,7 @@ def judge_again(folder: Path, card: ModelCard, data: TaskData) -> ModelCard:
             "training": card.training.model_copy(
                 update={
                     "sha256": data.sha256,
-                    "source": f"{card.training.source}; {data.source}",
+                    "source": f"{source}; {data.source}",
                     "n_validation": len(data.validation),
                     "n_test": len(data.test),
                     "n_folds": 0,
@@ -162,6 +167,17 @@ def _read(judges: Judges, rows: Rows) -> tuple[Split, Groups | None, list[str]]:
     by = rows.by or (before.column if before is not None and before.column in frame else None)
     groups = None if by is None else Groups(by, group_names(frame[by])[kept])
     return _take(Split(inputs, targets), np.flatnonzero(kept)), groups, lines
+
+
+def _judged_before(judges: Judges, items: Split) -> bool:
+    """Whether these items judge the ladder already, and none was learned from: the same halves
+    judge again."""
+    data = judges.data
+    return (
+        len(data.validation) + len(data.test) == len(items)
+        and not any(card.training.n_folds for card in judges.cards)
+        and data.sha256 == digest(items.inputs, items.targets)
+    )
 
 
 def _check_groups(judges: Judges, by: str | None) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from ounce_schemas.cells import as_text
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec
@@ -14,6 +14,8 @@ from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
 
 _CLEARLY = 0.2
 """Accuracy that another order must gain before the given one is taken for wrong."""
+
+_JOINED = "probabilities of the labels"
 
 
 def without_zipmaps(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, tuple[str, ...]]]:
@@ -38,6 +40,45 @@ def without_zipmaps(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, 
         for output in graph.output:
             labels.setdefault(output.name, named[0])
     return result, labels
+
+
+def with_columns_joined(
+    model: onnx.ModelProto, labels: Sequence[str]
+) -> tuple[onnx.ModelProto, dict[str, tuple[str, ...]]]:
+    """The same model with one tensor of the tensors that skl2onnx writes for each label (`zipmap`
+    is `columns`): `sLABEL`, or `iNUMBER`. And the labels of its columns by output.
+
+    Args:
+        model: the model.
+        labels: of the task.
+    """
+    numbers = map(str, range(len(labels)))
+    for known in ({f"s{x}": x for x in labels}, {f"i{x}": x for x in (*labels, *numbers)}):
+        found = [
+            port
+            for port in model.graph.output
+            if port.name in known and len(port.type.tensor_type.shape.dim) == 1
+        ]
+        if len(found) > 1:
+            return _joined(model, found), {_JOINED: tuple(known[port.name] for port in found)}
+    return model, {}
+
+
+def _joined(model: onnx.ModelProto, columns: Sequence[onnx.ValueInfoProto]) -> onnx.ModelProto:
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    graph.initializer.append(numpy_helper.from_array(np.array([-1, 1]), f"{_JOINED}/shape"))
+    parts = [f"{_JOINED}/{i}" for i in range(len(columns))]
+    for column, part in zip(columns, parts, strict=True):
+        graph.node.append(helper.make_node("Reshape", [column.name, f"{_JOINED}/shape"], [part]))
+    graph.node.append(helper.make_node("Concat", parts, [_JOINED], axis=1))
+    others = [port for port in model.graph.output if port not in columns]
+    del graph.output[:]
+    kind = columns[0].type.tensor_type.elem_type
+    joined = helper.make_tensor_value_info(_JOINED, kind, [None, len(columns)])
+    graph.output.extend([*others, joined])
+    return result
 
 
 def _as_floats(source: str, name: str, opset: int) -> onnx.NodeProto:

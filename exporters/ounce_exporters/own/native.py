@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ounce_exporters.ladder.recipe import Inputs
+from ounce_exporters.own.answers import Session
 from ounce_exporters.own.conversion import convert_array, convert_columns
 from ounce_exporters.own.wrapping import Foreign
 from ounce_exporters.training import neural
@@ -38,6 +39,11 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
         check_is_fitted(model)
     except (NotFittedError, TypeError) as e:
         raise ExportError(f"this {type(model).__name__} is not fitted: call its fit first") from e
+    if hasattr(model, "cv_results_") and not hasattr(model, "best_estimator_"):
+        raise ExportError(
+            f"this {type(model).__name__} keeps no estimator: fit it with refit=True, or add its "
+            "estimator with the best parameters"
+        )
     model = getattr(model, "best_estimator_", model)  # of a search
     if is_classifier(model) and not isinstance(getattr(model, "classes_", None), np.ndarray):
         raise ExportError(
@@ -63,6 +69,10 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
         of_texts = {name for name, place in names.items() if place and place[0] in texts}
         graph = convert_columns(model, list(names), of_texts)
         _check_columns(graph, task, names)
+    try:
+        Session(graph)
+    except ExportError as e:
+        raise ExportError(f"skl2onnx makes of this {_describe(model)} what fails: {e}") from e
     classes = tuple(as_text(c) for c in model.classes_.tolist()) if is_classifier(model) else ()
     return Foreign(graph, f"own {_describe(model)}", native, "classical", classes)
 

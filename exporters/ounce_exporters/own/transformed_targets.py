@@ -31,7 +31,7 @@ _FUNCTIONS: dict[Any, Steps] = {
 }
 """By `inverse_func`."""
 _SCALERS: dict[type, Callable[[Any], tuple[Any, Any]]] = {
-    StandardScaler: lambda s: (_or(s.scale_, 1), _or(s.mean_, 0)),
+    StandardScaler: lambda s: (_or(s.scale_, 1), s.mean_ if s.with_mean else 0),
     RobustScaler: lambda s: (_or(s.scale_, 1), _or(s.center_, 0)),
     MinMaxScaler: lambda s: (1 / s.scale_, -s.min_ / s.scale_),
     MaxAbsScaler: lambda s: (s.scale_, 0),

@@ -7,17 +7,23 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import inliner, numpy_helper
+from onnx import numpy_helper
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.wording import counted
 
-from ounce_exporters.export.graphs import UNCALIBRATED, declare, with_prefix
+from ounce_exporters.export.graphs import (
+    UNCALIBRATED,
+    declare,
+    inlined,
+    with_prefix,
+    without_unread,
+)
 from ounce_exporters.ladder.recipe import Inputs, Split
 from ounce_exporters.own.answers import Session
-from ounce_exporters.own.batches import why_unsteady, with_open_batch, without_unread
+from ounce_exporters.own.batches import why_unsteady, with_open_batch
 from ounce_exporters.own.feeds import Feed, find_feeds
-from ounce_exporters.own.labels import check_order, without_zipmaps
+from ounce_exporters.own.labels import check_order, with_columns_joined, without_zipmaps
 from ounce_exporters.own.onnx_file import count_numbers
 from ounce_exporters.own.readings import Reading, read_outputs
 
@@ -97,7 +103,9 @@ def wrap(
             f"task {task.name!r} reads {what}: it takes the models that `ounce train` makes"
         )
     model, native = foreign.graph, foreign.native
-    plain, known = without_zipmaps(_inlined(model))
+    plain, known = without_zipmaps(inlined(model))
+    plain, joined = with_columns_joined(plain, task.labels)
+    known |= joined
     plain, fixed = with_open_batch(without_unread(plain))
     session = Session(plain)
     feeds = find_feeds(session.inputs, task)
@@ -128,10 +136,6 @@ def wrap(
         return reading.scores(_run(session, feeds, inputs)[reading.output])
 
     return OwnModel(_assemble(plain, task, feeds, reading), count_numbers(model), answers), notes
-
-
-def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
-    return inliner.inline_local_functions(model) if model.functions else model
 
 
 def _run(session: Session, feeds: Sequence[Feed], inputs: Inputs) -> dict[str, NDArray[Any]]:

@@ -15,8 +15,11 @@ from ounce_schemas.task import TaskKind, TaskSpec, TensorSpec
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.feature_selection import SelectKBest
+from sklearn.impute import KNNImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsOneClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -69,6 +72,7 @@ CLASSIFIERS: dict[str, Callable[[], Any]] = {
     "bayes": GaussianNB,
     "quadratic": QuadraticDiscriminantAnalysis,
     "polynomial": lambda: make_pipeline(PolynomialFeatures(2), StandardScaler(), GaussianNB()),
+    "neighbours": lambda: make_pipeline(KNNImputer(), LogisticRegression()),
     "searched": lambda: GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [2, 4]}),
     "votes": lambda: make_pipeline(
         StandardScaler(),
@@ -87,6 +91,12 @@ def test_a_classifier_of_a_frame_of_numbers(what: str) -> None:
     np.testing.assert_allclose(outputs(model)[-1], model.predict_proba(FRAME), atol=2e-4)
 
 
+def test_one_against_one_answers_with_its_scores() -> None:
+    model = OneVsOneClassifier(LogisticRegression()).fit(FRAME, TABLE["busy"])
+    scores = [list(answer.values()) for answer in outputs(model)[-1]]
+    np.testing.assert_allclose(scores, model.decision_function(FRAME), atol=1e-4)
+
+
 def test_of_two_labels_an_svm_has_the_sign_of_its_own_scores() -> None:
     model = make_pipeline(StandardScaler(), SVC()).fit(FRAME, HOT)
     scores = [answer[model.classes_[1]] for answer in outputs(model)[-1]]
@@ -98,6 +108,10 @@ TRANSFORMERS: dict[str, dict[str, Any]] = {
     "logarithm of 1 more": {"func": np.log1p, "inverse_func": np.expm1},
     "root": {"func": np.sqrt, "inverse_func": np.square},
     "standard": {"transformer": StandardScaler()},
+    "not centred": {"transformer": StandardScaler(with_mean=False)},
+    "not scaled": {"transformer": StandardScaler(with_std=False)},
+    "a range, cut": {"transformer": MinMaxScaler((1, 3), clip=True)},
+    "robust, not centred": {"transformer": RobustScaler(with_centering=False)},
     "robust": {"transformer": RobustScaler()},
     "range": {"transformer": MinMaxScaler()},
     "largest": {"transformer": MaxAbsScaler()},
@@ -138,6 +152,19 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "labels alone": (
         lambda: VotingClassifier([("a", KNeighborsClassifier())]).fit(FRAME, TABLE["busy"]),
         "VotingClassifier gives neither probabilities nor scores, but labels alone",
+    ),
+    "no valid graph": (
+        lambda: make_pipeline(SelectKBest(k=1), LogisticRegression()).fit(
+            FRAME[["warm", "wet"]], HOT
+        ),
+        "skl2onnx makes of this pipeline of SelectKBest, LogisticRegression what fails: "
+        "ONNX Runtime can't run it: This is an invalid model",
+    ),
+    "a search that keeps no model": (
+        lambda: GridSearchCV(DecisionTreeClassifier(), {"max_depth": [2]}, refit=False).fit(
+            FRAME, TABLE["busy"]
+        ),
+        "GridSearchCV keeps no estimator: fit it with refit=True",
     ),
     "two questions": (
         lambda: MultiOutputClassifier(LogisticRegression()).fit(

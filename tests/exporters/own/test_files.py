@@ -59,8 +59,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize(
     ("kind", "zipmap"),
-    [(FloatTensorType, None), (DoubleTensorType, None), (FloatTensorType, False)],
-    ids=["lists of dictionaries", "double", "tensors"],
+    [
+        (FloatTensorType, None),
+        (DoubleTensorType, None),
+        (FloatTensorType, False),
+        (FloatTensorType, "columns"),
+        (DoubleTensorType, "columns"),
+    ],
+    ids=["lists of dictionaries", "double", "tensors", "a tensor a label", "doubles a label"],
 )
 def test_a_pipeline_that_skl2onnx_wrote_joins(
     kind: Any, zipmap: Any, models: Path, tmp_path: Path

@@ -78,6 +78,21 @@ def test_rows_of_a_file_have_groups_of_their_own(models: Path, tmp_path: Path) -
     assert sites(last) == sites(ladder)
 
 
+def test_rows_that_judge_already_get_groups(models: Path, tmp_path: Path) -> None:
+    later = tmp_path / "later.csv"
+    rooms(400, seed=5).to_csv(later, index=False)
+    hand = linear(tmp_path / "hand.onnx")
+    before = add_model(hand, "rooms", models=models, data=(later, "busy"), outputs=LABELS)
+    assert not any(sites(before).values())
+    rows = Rows(later, "busy", by="site")
+    ladder = add_model(hand, "rooms", models=models, data=rows, outputs=LABELS)
+    assert all(found == {"north", "south", "west"} for found in sites(ladder).values())
+    assert [card.test_accuracy for card in ladder.cards] == [
+        card.test_accuracy for card in before.cards
+    ]
+    assert {card.training.source.count("judged with") for card in ladder.cards} == {1}
+
+
 def test_groups_that_can_not_be_are_refused(
     own_ladders: Path, models: Path, tmp_path: Path
 ) -> None:

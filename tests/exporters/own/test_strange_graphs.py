@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper, parser
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_exporters.own.joining import from_file
@@ -207,6 +207,16 @@ def test_what_other_exporters_write_joins(
     assert card.parity.agreement == 1.0
     assert card.test_accuracy.value > 0.6
     assert not load_ladder(models, "rooms", OnnxCpuRuntime()).refused
+
+
+def test_an_input_that_is_no_tensor_is_told_as_what_it_is(models: Path, tmp_path: Path) -> None:
+    text = """<ir_version: 10, opset_import: ["" : 17]>
+    listed (seq(float[n, 2]) x) => (float[n, 2] y) { y = ConcatFromSequence<axis = 0> (x) }"""
+    onnx.save(parser.parse_model(text), tmp_path / "listed.onnx")
+    with pytest.raises(
+        ExportError, match=r"input 'x' is a seq\(tensor\(float\)\): numbers or texts"
+    ):
+        add(tmp_path / "listed.onnx", models)
 
 
 def test_numbers_from_0_count_labels_that_are_numbers_from_1() -> None:

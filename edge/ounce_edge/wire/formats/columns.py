@@ -122,12 +122,17 @@ class ColumnReader:
     def knows_any(self, names: Iterable[str]) -> bool:
         """Whether one of the names is a column's. Costs little, whatever the names are: a layout
         also looks for what may be misspelt."""
-        return self.are_named and any(self._key(name) or self._own_key(name) for name in names)
+        return self.are_named and any(any(self._places_named(name)) for name in names)
 
     def has_all(self, names: Iterable[str]) -> bool:
-        """Whether each column is among the names, once. Costs little, likewise."""
-        given = [place for name in names for place in self._key(name) or ()]
-        return self.are_named and len(given) == len(self._places) == len({*given})
+        """Whether each column is among the names, once, or what was computed of it. Costs little,
+        likewise."""
+        found = [self._places_named(name) for name in names]
+        given = [place for of_column, _ in found for place in of_column]
+        all_given = {*given, *(place for _, computed in found for place in computed)}
+        return (
+            self.are_named and len({*given}) == len(given) and len(all_given) == len(self._places)
+        )
 
     def read(self, row: Mapping[str, Any], *, may_be_misspelt: bool = True) -> ItemData:
         """The flat data of each input.
@@ -154,7 +159,7 @@ class ColumnReader:
         return [flat[a:b] for a, b in zip(self._starts, [*self._starts[1:], None], strict=True)]
 
     def _unreadable(self, tensor: int, name: str, given: Any) -> InvalidMessageError:
-        places = self._key(name) or ()
+        places, _ = self._places_named(name)
         if not places:
             return InvalidMessageError(
                 Reason.WRONG_DATATYPE,
@@ -172,15 +177,14 @@ class ColumnReader:
         computed: dict[int, str] = {}
         others, twice = [], None
         for name in names:
-            places = self._key(name) if self.are_named else None
-            if places is None and self.are_named and (own := self._own_key(name)) is not None:
-                computed.update(dict.fromkeys(own, name))
-            elif places is None:
+            of_column, of_input = self._places_named(name) if self.are_named else ((), ())
+            if not of_column and not of_input:
                 others.append(name)
-            for place in places or ():
-                if place in given:
-                    twice = given[place], name
-                given[place] = name
+            for known, places in ((given, of_column), (computed, of_input)):
+                for place in places:
+                    if place in known:
+                        twice = known[place], name
+                    known[place] = name
         reads = [
             _number if i in computed and i not in given else place.read
             for i, place in enumerate(self._places)
@@ -224,13 +228,13 @@ class ColumnReader:
             )
         return None
 
-    def _key(self, name: str) -> tuple[int, ...] | None:
-        """The places that a name stands for."""
-        return self._key_of.get(name) or self._key_of.get("\0" + fold(name))
-
-    def _own_key(self, name: str) -> tuple[int, ...] | None:
-        """The places of an input that a sender has computed."""
-        return self._own_key_of.get(name) or self._own_key_of.get("\0" + fold(name))
+    def _places_named(self, name: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The places that a name stands for as a column's, or as that of an input which the sender
+        has computed: one of the two at most has any. An exact name goes before a folded one."""
+        if name not in self._key_of and name not in self._own_key_of:
+            name = "\0" + fold(name)
+        places = self._key_of.get(name, ())
+        return places, () if places else self._own_key_of.get(name, ())
 
 
 def _places_of(tensor: int, spec: TensorSpec) -> list[_Place]:

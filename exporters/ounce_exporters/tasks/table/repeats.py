@@ -82,5 +82,5 @@ def find_order(frame: pd.DataFrame, target: str) -> str | None:
 
 
 def _counts_time(column: pd.Series) -> bool:
-    numbers = pd.to_numeric(column.iloc[:_HEAD], errors="coerce").dropna()
-    return epoch_unit(str(column.name), numbers.to_numpy(np.float64)) is not None
+    numbers = pd.to_numeric(column.iloc[:_HEAD], errors="coerce").to_numpy(np.float64)
+    return epoch_unit(str(column.name), numbers[np.isfinite(numbers)]) is not None
