@@ -49,7 +49,7 @@ def test_a_canary_that_misses_deadlines_is_stopped_on_all_workers_and_nothing_is
     topic.append(topic.history(), Change(baseline, "ann"))
     file = tmp_path / "worse.yaml"
     file.write_text("{min_accuracy: 0.5, max_latency_ms: 0.001}")
-    absent = f"--models={tmp_path / 'none'}"
+    absent = f"--models={tmp_path}"
     sent = 0
 
     def send_some() -> None:
@@ -116,7 +116,7 @@ def test_a_shadow_answers_on_its_own_topic_and_is_compared_with_what_was_publish
         body = arrays["input"][0].astype("<f4").tobytes()
     topic = PolicyTopic(kafka)
     topic.append(topic.history(), Change("{min_accuracy: 0.5}", "ann"))
-    file, absent = tmp_path / "p.yaml", f"--models={tmp_path / 'none'}"
+    file, absent = tmp_path / "p.yaml", f"--models={tmp_path}"
     file.write_text("{max_latency_ms: 1000, tasks: {digits: {allow: [mlp]}}}")
     start = ("shadow", "start", str(file), "--task=digits", "--share=0.5", absent)
     unknown = run(kafka, *start, "--task=typo").exception
@@ -146,7 +146,7 @@ def test_a_shadow_answers_on_its_own_topic_and_is_compared_with_what_was_publish
 def test_a_canary_is_promoted_or_ended_by_command(
     kafka: str, canaries: OwnTopics, tmp_path: Path
 ) -> None:
-    file, absent = tmp_path / "p.yaml", f"--models={tmp_path / 'none'}"
+    file, absent = tmp_path / "p.yaml", f"--models={tmp_path}"
     file.write_text("min_accuracy: 0.6\n")
     start = ("canary", "start", str(file), "--share=0.1", absent)
     assert "no version" in str(run(kafka, *start).exception)

@@ -37,20 +37,20 @@ def test_versions_are_appended_listed_and_taken_back(
     def run(*arguments: str) -> Any:
         return CliRunner().invoke(command, [*arguments, "--kafka", kafka], catch_exceptions=True)
 
-    file, absent = tmp_path / "p.yaml", ["--models", str(tmp_path / "none")]
+    file, bare = tmp_path / "p.yaml", ["--models", str(tmp_path)]
     assert "no version was applied yet" in run("history").output
     for floor in (0.5, 0.6):
         file.write_text(f"min_accuracy: {floor}\n")
-        assert run("apply", str(file), "--author", "ann", *absent).exit_code == 0
+        assert run("apply", str(file), "--author", "ann", *bare).exit_code == 0
     assert run("diff", str(file)).output == f"{file} is v2\n"
     file.write_text("min_accuracy: 0.7\n")
     diff = run("diff", str(file))
     assert "-min_accuracy: 0.6\n+min_accuracy: 0.7" in diff.output
-    stale = run("apply", str(file), "--base", "1", *absent)
+    stale = run("apply", str(file), "--base", "1", *bare)
     assert isinstance(stale.exception, PolicyError)
     assert "version 2 is in force by ann" in str(stale.exception)
     file.write_text("rules: [{name: a}, {name: b}]")
-    broken = run("apply", str(file), *absent)
+    broken = run("apply", str(file), *bare)
     assert "error: rule b: is never met" in broken.output
     assert isinstance(broken.exception, PolicyError)
     back = run("rollback", "1", "--note", "too high", "--author", "bob")

@@ -138,7 +138,7 @@ class TopicFollower:
                     self._take(cast("Record", message))
                 elif error.code() == KafkaError._PARTITION_EOF:
                     ahead.discard(message.partition() or 0)
-                else:
+                elif error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:  # it is never joined
                     raise KafkaException(error)
             if messages and not ahead:  # also before the next end, which the broker holds back
                 self._note(None)

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
-from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT
 from ounce_schemas.errors import InvalidMessageError
 from ounce_schemas.json_errors import NO_JSON
@@ -30,6 +37,7 @@ from ounce_edge.wire.requests.request_head import check_id
 
 logger = logging.getLogger(__name__)
 
+_DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
 _TIMEOUT_S = 2.0
 _CLOCKS_DIFFER_S = 60.0
 """An answer may be stamped by a clock that is so much behind this one."""
@@ -74,6 +82,8 @@ class Answers:
         self._published = published
         self._unstored: list[Message] = []
         self._is_closing = False
+        self.trouble: str | None = None
+        """Why answers can't be read; None again once this gateway is let in, or reads one."""
         self._began_ms = round((time.time() - _CLOCKS_DIFFER_S) * 1e3)
         self._consumer = Consumer(
             {
@@ -99,15 +109,26 @@ class Answers:
         if self._session.trouble is not None:
             return
         for message in self._consumer.consume(self._session.at_once, 0):
-            if message.error() is None:
+            error = message.error()
+            if error is None:
+                self.trouble = None
                 self._publish(message)
                 self._unstored.append(message)
+            elif error.code() in _DENIED:
+                self._note_denied(error.str())
+
+    def _note_denied(self, why: str) -> None:
+        trouble = f"answers are not read: {why}; grant this user Read (docs/security.md, Rights)"
+        if trouble != self.trouble:
+            self.trouble = trouble
+            logger.error("%s", trouble)
 
     def _begin(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """A new group has no offsets: it begins where this gateway began, not where it is let in,
         since answers may come before that."""
         if self._is_closing:  # Kafka lets it in at last, and is asked for nothing any more
             return
+        self.trouble = None
         try:
             known = consumer.committed(partitions, _TIMEOUT_S)
             new = [p for p in known if p.offset < 0]

@@ -143,7 +143,13 @@ class Gateway:
             return "stopping"
         away = "Kafka is away: messages are stored" if self._forwarder.is_away else None
         forwarder = self._forwarder
-        return self._session.trouble or forwarder.store_trouble or away or self._backlog.trouble
+        return (
+            self._session.trouble
+            or forwarder.store_trouble
+            or away
+            or self._backlog.trouble
+            or self._answers.trouble
+        )
 
     def _turn(self) -> None:
         asked: list[Asked] = []

@@ -24,7 +24,7 @@ from ounce_services.policies.options import (
     TopicSettings,
     author_option,
     current_of,
-    look_for_faults,
+    hold_against,
     models_option,
     note_option,
     open_topic,
@@ -107,7 +107,7 @@ def start_command(  # noqa: PLR0913
         baseline, on_trial = sides_of(baseline, _checked_name(model))
         canary = canary.model_copy(update={"document": on_trial})
     for document in (baseline, canary.document):
-        findings, _ = look_for_faults(parse_policy(document, str(file or model)), models)
+        findings, _ = hold_against(models, parse_policy(document, str(file or model)))
         if show_findings(findings, err=True):
             raise PolicyError(f"{file or model}: not started; mend the errors")
     topic.make_topics([CANARIES_TOPIC])

@@ -25,7 +25,7 @@ from ounce_services.policies.options import (
     author_option,
     current_of,
     file_argument,
-    look_for_faults,
+    hold_against,
     models_option,
     note_option,
     open_topic,
@@ -72,7 +72,7 @@ def check_command(file: Path, models: Path) -> int:
     Example: ounce policy check policy.yaml --models ./models
     """
     _, policy = read_document(file)
-    findings, ladders = look_for_faults(policy, models)
+    findings, ladders = hold_against(models, policy)
     n_errors = show_findings(findings)
     alone = f"no ladder, only its own rules: {models} holds none"
     against = f"tasks {', '.join(ladders)}" if ladders else alone
@@ -127,7 +127,7 @@ def explain_command(  # noqa: PLR0913
     key = None if device is None else device.encode()
     message = Message(task, key, headers, max_latency_ms, min_accuracy)
     meeting = meet(policy, message, time.time() * 1e3)
-    _, ladders = look_for_faults(policy, models)
+    _, ladders = hold_against(models, policy)
     choice = choose(meeting, ladders[task]) if task in ladders else None
     click.echo(meeting_text(meeting, choice, models))
 
@@ -171,7 +171,7 @@ def apply_command(
     Example: ounce policy apply policy.yaml --note "acme may wait" --kafka localhost:9092
     """
     text, policy = read_document(file)
-    findings, _ = look_for_faults(policy, models)
+    findings, _ = hold_against(models, policy)
     if show_findings(findings, err=True) and not force:
         raise PolicyError(f"{file}: not applied; mend the errors, or say --force")
     topic = open_topic(values)

@@ -47,18 +47,6 @@ def open_topic(values: dict[str, Any]) -> PolicyTopic:
     return make_settings(TopicSettings, values).topic()
 
 
-def _named_folder(context: click.Context, option: click.Parameter, folder: Path) -> Path:
-    """Only the default may be absent: a mistyped folder would check nothing, and pass."""
-    source = context.get_parameter_source(option.name or "")
-    if source is not ParameterSource.DEFAULT and not folder.is_dir():
-        raise click.BadParameter(
-            f"there is no folder {folder}; name the folder of the ladders, or leave --models out",
-            context,
-            option,
-        )
-    return folder
-
-
 models_option = click.option(
     "--models",
     type=click.Path(file_okay=False, path_type=Path),
@@ -66,7 +54,6 @@ models_option = click.option(
     show_default=True,
     envvar="OUNCE_MODELS",
     show_envvar=True,
-    callback=_named_folder,
     help="Folder of the ladders; their cards say what can be met. Without one: only the rules.",
 )
 author_option = click.option(
@@ -116,6 +103,20 @@ def look_for_faults(policy: Policy, models: Path) -> tuple[list[Finding], Ladder
     """What is wrong with a policy, and the ladders that it was held against."""
     ladders = card_ladders(models)
     return check(policy, ladders), ladders
+
+
+def hold_against(models: Path, policy: Policy) -> tuple[list[Finding], Ladders]:
+    """As `look_for_faults`, for a command whose option `--models` names the folder.
+
+    Raises:
+        BadParameter: somebody named a folder that is not there. It would check nothing, and pass.
+    """
+    source = click.get_current_context().get_parameter_source("models")
+    if source is not ParameterSource.DEFAULT and not models.is_dir():
+        raise click.BadParameter(
+            f"there is no folder {models}; name the folder of the ladders, or leave --models out"
+        )
+    return look_for_faults(policy, models)
 
 
 def show_findings(findings: list[Finding], err: bool = False) -> int:

@@ -17,7 +17,7 @@ from ounce_services.policies.options import (
     TopicSettings,
     author_option,
     current_of,
-    look_for_faults,
+    hold_against,
     models_option,
     note_option,
     open_topic,
@@ -63,7 +63,7 @@ def start_command(
     Example: ounce policy shadow start new.yaml --task digits --share 0.05 --kafka localhost:9092
     """
     text, policy = read_document(file)
-    if show_findings(look_for_faults(policy, models)[0], err=True):
+    if show_findings(hold_against(models, policy)[0], err=True):
         raise PolicyError(f"{file}: not started; mend the errors")
     try:
         shadow = Shadow(document=text, share=share, tasks=tasks)

@@ -1,6 +1,7 @@
 """Rights on a broker, as `kafka-acls.sh` commands grant them."""
 
 import argparse
+import re
 import shlex
 from collections.abc import Iterable
 
@@ -66,6 +67,6 @@ def _bindings(command: str) -> Iterable[AclBinding]:
                     ResourcePatternType[given.resource_pattern_type.upper()],
                     given.allow_principal,
                     "*",
-                    AclOperation[operation.upper()],
+                    AclOperation[re.sub("(?<=[a-z])(?=[A-Z])", "_", operation).upper()],
                     AclPermissionType.ALLOW,
                 )

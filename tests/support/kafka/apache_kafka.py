@@ -98,8 +98,12 @@ class ApacheKafka:
         Raises:
             RuntimeError: it ended or did not serve in time; the message holds the end of its log.
         """
-        if self.running:
-            return
+        self._wait_until_it_serves(self.launch())
+
+    def launch(self) -> Child:
+        """Start the broker, unless it runs; it serves later."""
+        if self._child is not None and self._child.running:
+            return self._child
         if not (self._folder / "data").exists():
             self._format()
         self._child = Child(
@@ -109,7 +113,7 @@ class ApacheKafka:
             log=self._folder / "kafka.log",
             cpus=self._cpus,
         )
-        self._wait_until_it_serves(self._child)
+        return self._child
 
     def stop(self) -> None:
         """Stop it in order (SIGTERM); its data stays."""

@@ -90,7 +90,7 @@ def why_unconfirmed(settings: ProducerSettings, topics: Collection[str]) -> str 
         return f"Kafka at {settings['bootstrap.servers']} does not answer: {e.args[0].str()}"
     for topic in sorted(topics):
         if topic not in found:
-            return f"there is no topic {topic}"
+            return f"there is no topic {topic}, or this user may not see it"
         for number, partition in sorted(found[topic].partitions.items()):
             if partition.leader < 0:
                 return f"{topic}[{number}] has no leader"
