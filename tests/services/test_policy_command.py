@@ -149,6 +149,15 @@ def test_a_topic_that_is_not_there_is_named(embedded_broker: EmbeddedBroker) -> 
     topic.require_topics(["ounce.there.requests"])
 
 
+def test_a_comparison_of_an_unknown_task_says_so(embedded_broker: EmbeddedBroker) -> None:
+    kafka = f"--kafka={embedded_broker.bootstrap_servers}"
+    embedded_broker.create_topics(["ounce.there.predictions"])
+    unknown = run("shadow", "compare", "typo", kafka)
+    assert "no topic ounce.typo.predictions: check the name" in str(unknown.exception)
+    known = run("shadow", "compare", "there", kafka)
+    assert known.output == "no answer of a shadow has a published counterpart\n"
+
+
 def test_a_page_that_can_not_be_written_is_said_before_the_replay(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("min_accuracy: 0.5")

@@ -9,6 +9,8 @@ import pytest
 from ounce_edge.broker.compacted import TopicFollower
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.topics import POLICIES_TOPIC
+from ounce_services.control.decision_search import find_decision
+from ounce_services.control.errors import NotFoundError
 
 from tests.support.kafka.apache_kafka import KafkaUnavailableError
 from tests.support.kafka.certificates import OpensslMissingError
@@ -65,6 +67,9 @@ def test_who_reads_a_control_topic_needs_no_right_on_a_group(
         sasl_username="control",
         sasl_password=PASSWORDS["control"],
     )
+    kafka = {"bootstrap.servers": broker.scram, **connection.security}
+    with pytest.raises(NotFoundError, match="none of the newest"):
+        find_decision(kafka, "digits", "nobody's", 60)
     follows = Follows()
     follower = TopicFollower(broker.scram, POLICIES_TOPIC, follows, security=connection.security)
     follower.start()

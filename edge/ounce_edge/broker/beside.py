@@ -18,7 +18,8 @@ def beside(ask: Callable[[], T], name: str) -> Future[T]:
     told: Future[T] = Future()
 
     def run() -> None:
-        told.set_running_or_notify_cancel()  # who waits may give up; the answer is then for nobody
+        if not told.set_running_or_notify_cancel():  # nobody waits any more
+            return
         try:
             result = ask()
         except Exception as e:

@@ -52,7 +52,7 @@ class GatewayInstruments:
             "ounce_gateway_dropped",
             "Records dropped of the store, which was full, or they were old",
         )
-        self.ready = gauge("ounce_gateway_ready", "1 while messages are forwarded, else 0")
+        self.ready = gauge("ounce_gateway_ready", "What /readyz says: 1 where it is ready, else 0")
         self.forwarding = Histogram(
             "ounce_gateway_forwarding_seconds",
             "Arrival of a message to its confirmation by Kafka",

@@ -1,13 +1,12 @@
 """Counts what a worker did, and shows what it believes, on `/metrics`."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from ounce_schemas import __version__
 from ounce_schemas.canary import Criterion
 from ounce_schemas.errors import Reason
 from ounce_schemas.event import EventKind
-from ounce_schemas.explanation import ExplanationOutcome
 from ounce_schemas.label import LabelOutcome
 from ounce_schemas.routing import Choice
 from prometheus_client import (
@@ -18,13 +17,13 @@ from prometheus_client import (
 )
 
 from ounce_edge.broker.delivery.transactional_producer import AbortCause
-from ounce_edge.models.catalogue import Ladder, WhyCpu
-from ounce_edge.models.model_memory import ManagedModel
+from ounce_edge.models.catalogue import Ladder
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.snapshot import Snapshot
 from ounce_edge.telemetry.group_series import GroupSeries, group_series
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.instruments import Instruments
+from ounce_edge.telemetry.ladder_series import LadderSeries
 from ounce_edge.telemetry.tenant_counts import TenantCounts
 from ounce_edge.telemetry.trace_sender import TRACE_OUTCOMES
 from ounce_edge.telemetry.values import Value, Values
@@ -43,6 +42,8 @@ class Metrics:
             collector(registry=self.registry)
         self._to = Instruments(self.registry)
         self._tenants = TenantCounts(self._to, tenants)
+        self.ladders = LadderSeries(self._to, self._tenants)
+        """What is shown of the models that serve."""
         self._series: dict[tuple[object, ...], Value] = {}
         self._of_groups: dict[tuple[str, str, str, Choice], GroupSeries] = {}
         self._to.build.labels(__version__).set(1)
@@ -61,75 +62,7 @@ class Metrics:
         over a series misses the event with which the series appears."""
         self._to.policy.labels(policy_version).set(1)
         for ladder in ladders:
-            self._describe_ladder(ladder)
-
-    def _describe_ladder(self, ladder: Ladder) -> None:
-        to, task = self._to, ladder.task.name
-        to.refused.labels(task).set(len(ladder.refused))
-        for why in WhyCpu:
-            to.cpu_only.labels(task, why).set(sum(m.why is why for m in ladder.cpu_only))
-        to.catalogue.labels(task, ladder.version).set(1)
-        for per_task in (
-            to.duplicates,
-            to.timestamps_off,
-            to.unknown_text,
-            to.unseen_missing,
-            to.always_best,
-            to.compute_gpu,
-            to.decision,
-            to.saved,
-            to.escalations,
-            to.regret,
-            to.cost,
-            to.cost_saved,
-            to.set_aside,
-            to.editions,
-            to.model_loads,
-        ):
-            per_task.labels(task)
-        for outcome in LabelOutcome:
-            to.labels.labels(task, outcome)
-        for explained in ExplanationOutcome:
-            to.explanations.labels(task, explained)
-        for kind in EventKind:
-            to.events.labels(task, kind)
-        for reason in Reason:
-            to.dead_letters.labels(task, reason)
-        self._tenants.describe(task)
-        for name, n_bytes in _memory_of(ladder):
-            to.memory.labels(task, name).set(n_bytes)
-        for served in ladder.models:
-            to.messages.labels(task, served.card.model, "answered")
-            for per_model in (to.deadline_misses, to.floor_misses, to.compute):
-                per_model.labels(task, served.card.model)
-
-    def replace_ladder(self, gone: Snapshot, before: Ladder, after: Ladder) -> None:
-        """Other models serve: what is shown of the present goes with those that left; counters
-        stay.
-
-        Args:
-            gone: what was shown last.
-            before: the models that left or stay.
-            after: those that serve.
-        """
-        to, task = self._to, gone.task
-        to.catalogue.remove(task, before.version)
-        for name, _ in _memory_of(before):
-            to.memory.remove(task, name)
-        for model in gone.suspended:
-            to.suspended.remove(task, model)
-        for plan in gone.plans:
-            to.expected_accuracy.remove(task, plan.name)
-            to.accuracy_low.remove(task, plan.name)
-        self._describe_ladder(after)
-        to.editions.labels(task).inc()
-
-    def show_memory(self, model: ManagedModel) -> None:
-        """A model was loaded again, or unloaded."""
-        memory = self._to.memory.labels(model.task, model.name)
-        memory.set(model.size_bytes if model.is_loaded else 0)
-        if model.is_loaded:
-            self._to.model_loads.labels(model.task).inc()
+            self.ladders.describe(ladder)
 
     def show_policy(self, version: str) -> None:
         """Another policy is in force."""
@@ -261,8 +194,8 @@ class Metrics:
     def observe_event(self, task: str, kind: EventKind) -> None:
         """Count one event."""
         self._to.events.labels(task, kind).inc()
-        if kind is EventKind.MODELS_REFUSED:  # whatever comes into service says how many are
-            self._to.refused.labels(task).set(1)
+        if kind is EventKind.MODELS_REFUSED:
+            self.ladders.show_whole_refused(task)
 
     def show(self, snapshot: Snapshot) -> None:
         """Show what a task's pipeline believes of its plans, and how many requests wait there."""
@@ -292,11 +225,3 @@ class Metrics:
     def set_lag(self, lag: dict[tuple[str, int], int]) -> None:
         """Replace the lag of all partitions; others disappear."""
         self._to.lag.replace({(task, str(p)): n for (task, p), n in lag.items()})
-
-
-def _memory_of(ladder: Ladder) -> Iterator[tuple[str, int]]:
-    """Names of models, and of graphs that explain them, with the bytes that they hold."""
-    for served in ladder.models:
-        yield served.card.model, served.resident_bytes
-        if served.explained is not None:
-            yield f"{served.card.model} explained", served.explained.resident_bytes

@@ -113,7 +113,7 @@ def make_runtime(settings: WorkerSettings, metrics: Metrics) -> Runtime:
     is loaded when it is wanted, on a thread that ends with the process."""
     is_limited = settings.max_model_mb is not None
     most_bytes = math.inf if settings.max_model_mb is None else settings.max_model_mb * 1e6
-    memory = ModelMemory(most_bytes, metrics.show_memory)
+    memory = ModelMemory(most_bytes, metrics.ladders.show_memory)
     memory.start()
     runtime = ManagedRuntime(OnnxCpuRuntime(settings.threads), memory, is_limited)
     uses_cuda = settings.runtime is RuntimeChoice.CUDA

@@ -104,7 +104,7 @@ def _read_newest(
                 look(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 left.discard(message.partition() or 0)
-            else:
+            elif error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:  # it is never joined
                 raise KafkaException(error)
 
 

@@ -11,10 +11,9 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from ounce_schemas.embedded_cluster import is_embedded
 from ounce_schemas.errors import OunceError
-from sqlalchemy.exc import OperationalError
 
 from ounce_services.cluster.admin import CLIENT_CONFIG, topic_ids
-from ounce_services.control.store.database import why
+from ounce_services.control.store.database import AWAY, why
 
 Records = list[tuple[bytes | None, bytes | None]]
 """Keys and values."""
@@ -91,7 +90,7 @@ class Following:
             except (KafkaException, OunceError) as e:
                 _log.info("the %s goes on later: %s", self._name, e)
                 stop.wait(_LOOK_EVERY_S)
-            except OperationalError as e:
+            except AWAY as e:
                 _log.info("the %s goes on later: %s", self._name, why(e))
                 stop.wait(_LOOK_EVERY_S)
             except Exception:  # without this the thread would end, and nobody would know

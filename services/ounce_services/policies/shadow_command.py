@@ -106,6 +106,7 @@ def compare_command(task: str, **values: Any) -> int:
     Example: ounce policy shadow compare digits --kafka localhost:9092
     """
     topic = open_topic(values)
+    topic.require_topics([predictions_topic(task)])
     found = compare(
         ((record.key(), record.value()) for record in topic.read(shadow_topic(task))),
         ((record.key(), record.value()) for record in topic.read(predictions_topic(task))),

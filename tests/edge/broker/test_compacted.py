@@ -61,6 +61,13 @@ class Consumer:
         pass
 
 
+class View:
+    """A broker that has no ids of topics."""
+
+    def topic_ids(self, topics: object) -> dict[str, str]:
+        return {}
+
+
 class Follows:
     def __init__(self, n: int) -> None:
         self.told: list[object] = []
@@ -102,6 +109,7 @@ def test_what_comes_later_is_told_without_waiting_for_the_end(
         [Message(b"c", 0)],
     ]
     monkeypatch.setattr(compacted, "Consumer", lambda settings: Consumer(gives))
+    monkeypatch.setattr(compacted, "BrokerView", lambda make_client: View())
     follows = Follows(2)
     follow(follows)
     assert follows.told == ["start", b"a", b"b", "caught up", b"c", "caught up"]
@@ -135,6 +143,7 @@ def test_what_can_not_be_taken_is_passed_over_and_told_once(
         return Consumer([first, [lost]])
 
     monkeypatch.setattr(compacted, "Consumer", gives)
+    monkeypatch.setattr(compacted, "BrokerView", lambda make_client: View())
     monkeypatch.setattr(compacted, "_AGAIN_S", 0.0)
     follows = Choosy(2)
     n_counted: list[None] = []

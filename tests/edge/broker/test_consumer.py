@@ -73,6 +73,16 @@ def test_a_failure_of_one_partition_is_one_of_the_commit() -> None:
     assert (hooks.refused, hooks.errors) == ([True], [])
 
 
+def test_of_a_name_that_is_taken_it_is_said_what_to_do() -> None:
+    on_commit, hooks = reports()
+    twice = "Fatal error: {0}: Fatal consumer error: {0}"
+    taken = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
+    on_commit(KafkaError(KafkaError._FATAL, twice.format(taken)), OFFSETS)
+    [error] = hooks.errors
+    assert "a --name of its own" in str(error)
+    assert str(error).count(taken) == 1
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -40,6 +40,28 @@ def test_what_begins_has_a_line_that_gets_its_outcome(plane: Plane) -> None:
     ]
 
 
+def test_a_database_that_goes_meanwhile_makes_no_failure_of_what_was_done(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise OperationalError("UPDATE", {}, Exception("server closed"))
+
+    watch = plane.audit.watch
+    with monkeypatch.context() as away, watch(EVERYBODY, "policy.apply", "a") as note:
+        note("v2 in-force")
+        away.setattr(plane.database, "begin", fail)
+
+    def refuse(away: pytest.MonkeyPatch) -> None:
+        with watch(EVERYBODY, "policy.apply", "b"):
+            away.setattr(plane.database, "begin", fail)
+            raise OunceError("somebody was faster")
+
+    with monkeypatch.context() as away, pytest.raises(OunceError, match="faster"):
+        refuse(away)
+    assert lines(plane) == [("a", BEGUN), ("b", BEGUN)]
+    assert "gets no outcome (v2 in-force): server closed" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("error", "status", "level"),
     [

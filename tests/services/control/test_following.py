@@ -1,5 +1,6 @@
 """Topics are read on and on, whatever comes between."""
 
+import logging
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from confluent_kafka import Consumer, Producer
 from ounce_schemas.errors import OunceError
 from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.control.following import Following, Records
+from sqlalchemy.exc import InterfaceError
 
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.wait import wait_until
@@ -20,9 +22,18 @@ EARLIEST_MS = -2
 """As Kafka's protocol says it; the embedded broker knows no other time."""
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OunceError("Kafka is away"),
+        InterfaceError("SELECT", {}, Exception("connection closed")),
+    ],
+    ids=lambda error: type(error).__name__,
+)
 def test_a_question_that_fails_once_does_not_end_the_reading(
-    embedded_broker: EmbeddedBroker,
+    error: Exception, embedded_broker: EmbeddedBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     embedded_broker.create_topics([TOPIC])
     servers = embedded_broker.bootstrap_servers
     failed, taken = list[int](), threading.Event()
@@ -31,7 +42,7 @@ def test_a_question_that_fails_once_does_not_end_the_reading(
         assert TOPIC in names
         if not failed:
             failed.append(1)
-            raise OunceError("the database is away")
+            raise error
         return {TOPIC: None}
 
     def take(topic: str, records: Records) -> None:
@@ -47,6 +58,8 @@ def test_a_question_that_fails_once_does_not_end_the_reading(
                 break
     assert taken.is_set()
     assert failed == [1]
+    [told] = [record for record in caplog.records if "goes on later" in record.message]
+    assert told.exc_info is None
 
 
 def test_after_a_failure_of_any_kind_each_record_comes_once(

@@ -168,6 +168,8 @@ class _Reading:
             for message in take_at_hand(self._consumer, _BATCH, _WAIT_S):
                 place = message.topic() or "", message.partition() or 0
                 offset, error = message.offset() or 0, message.error()
+                if error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                    continue  # the group is never joined
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
                     _raise(error, place)
                 if error is None and offset < self.left.get(place, -1):

@@ -60,6 +60,8 @@ _COMMIT_DENIED = {
 """No repetition mends these. All other errors pass: a rebalance, a coordinator that moves or loads,
 a broker that was silent for a while."""
 
+_NAME_TAKEN = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
+
 
 class DrainingConsumer(AsyncConfluentConsumer):
     """Waits for the first record only.
@@ -147,10 +149,20 @@ class DrainingConsumer(AsyncConfluentConsumer):
                 self._hooks.on_group_trouble(error.str())
             elif code in _FATAL or error.fatal():
                 self._hooks.on_error(
-                    BrokerError(f"can't read {message.topic() or 'requests'}: {error.str()}")
+                    BrokerError(f"can't read {message.topic() or 'requests'}: {_why(error)}")
                 )
             else:
                 logger.warning("kafka: %s", error.str())
+
+
+def _why(error: KafkaError) -> str:
+    """What the client says. Of a name that is taken it speaks twice, and not of what to do."""
+    if _NAME_TAKEN not in error.str():
+        return error.str()
+    return (
+        "another process has this one's name: give every worker of this group a --name of its own "
+        f"({_NAME_TAKEN})"
+    )
 
 
 def _offset_of(message: Message) -> int:
@@ -176,7 +188,7 @@ class CommitReports:
         self._hooks.on_commit(error is not None)
         if error is not None and (error.code() in _COMMIT_DENIED or error.fatal()):
             topics = ", ".join(sorted({p.topic for p in partitions})) or "requests"
-            self._hooks.on_error(BrokerError(f"can't commit offsets of {topics}: {error.str()}"))
+            self._hooks.on_error(BrokerError(f"can't commit offsets of {topics}: {_why(error)}"))
         elif error is not None and not self._is_told:
             logger.warning(
                 "offsets not committed; of partitions that are ours still, again: %s", error.str()

@@ -1,9 +1,10 @@
 """Putting other models of a task in service while the worker serves."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ounce_schemas.card import ModelCard
 from ounce_schemas.errors import ArtifactError, PolicyError
 from ounce_schemas.event import EventKind
 
@@ -99,6 +100,8 @@ class Reload:
 
 def _describe(before: Ladder, after: Ladder) -> str:
     """What changes for people who watch the task."""
+    if (before.plans, _cards(before)) == (after.plans, _cards(after)):
+        return f"catalogue {after.version} goes on: models, cards and plans are those that served"
     was = {m.card.model: m.card.version for m in before.models}
     now = {m.card.model: m.card.version for m in after.models}
     parts = {
@@ -113,3 +116,7 @@ def _describe(before: Ladder, after: Ladder) -> str:
     told = [f"{what}: {', '.join(sorted(names))}" for what, names in parts.items() if names]
     changes = "; ".join(told) or "the same models, with other cards or plans"
     return f"catalogue {after.version} serves in place of {before.version}; {changes}"
+
+
+def _cards(ladder: Ladder) -> Sequence[ModelCard]:
+    return [m.card for m in ladder.models]

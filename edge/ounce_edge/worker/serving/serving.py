@@ -251,7 +251,7 @@ class Serving:
                 return False
             gone = pipeline.snapshot()
             pipeline.replace_edition(after)
-            self._metrics.replace_ladder(gone, before.ladder, after.ladder)
+            self._metrics.ladders.replace(gone, before.ladder, after.ladder)
             self._metrics.show(pipeline.snapshot())
         return True
 

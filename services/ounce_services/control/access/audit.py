@@ -1,5 +1,6 @@
 """The audit log: who changed or tried to change what."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,11 +8,13 @@ from typing import NamedTuple
 
 from ounce_schemas.errors import OunceError
 from sqlalchemy import and_, or_, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from ounce_services.control.access.principal import Principal
-from ounce_services.control.store.database import Database
+from ounce_services.control.store.database import Database, why
 from ounce_services.control.store.tables import AuditRow, BeginningRow
 
+_log = logging.getLogger(__name__)
 MOST_SHOWN = 1000
 BEGUN = "begun: how it ended is not known"
 """Of what a control plane, or its database, did not live to see the end of."""
@@ -77,7 +80,8 @@ class Audit:
     ) -> Iterator[Callable[[str], None]]:
         """One line of what the block does. It is there before the block begins, so what is done
         has a line, whenever the process or the database ends. The line then gets its outcome: in
-        the words that the block hands over, or why it was refused."""
+        the words that the block hands over, or why it was refused. Where the database does not take
+        that, what was done is done all the same: the line stays as it began."""
         id_ = self.add(caller, action, subject, BEGUN)
         outcomes = ["done"]
         try:
@@ -88,8 +92,11 @@ class Audit:
         self._end(id_, outcomes[-1])
 
     def _end(self, id_: int, outcome: str) -> None:
-        with self._database.begin() as session:
-            session.get_one(AuditRow, id_).outcome = _outcome(outcome)
+        try:
+            with self._database.begin() as session:
+                session.get_one(AuditRow, id_).outcome = _outcome(outcome)
+        except SQLAlchemyError as e:
+            _log.warning("line %d of the audit log gets no outcome (%s): %s", id_, outcome, why(e))
 
     def newest(self, caller: Principal, limit: int, before: int | None = None) -> list[Entry]:
         """Lines that the caller may see, the newest first: by the time of what was done.

@@ -22,7 +22,7 @@ from ounce_services.control.errors import (
     TooManyError,
     UnauthorizedError,
 )
-from ounce_services.control.store.database import is_away, why
+from ounce_services.control.store.database import AWAY, why
 
 _log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -104,7 +104,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(SQLAlchemyError)
     def _database(request: Request, error: SQLAlchemyError) -> Response:
-        if is_away(error):
+        if isinstance(error, AWAY):
             _log.warning("the database is away: %s", why(error))
             status, title, text = 503, "Database is away", "the database does not answer: try again"
         else:

@@ -21,6 +21,9 @@ _BUSY_S = 10.0
 _MIGRATIONS_LOCK, _ALONE_LOCK = 7411058, 7411059
 """Numbers of locks that PostgreSQL keeps."""
 
+AWAY = (OperationalError, InterfaceError, NoConnectionError)
+"""The database does not answer: trying again may help."""
+
 
 class DatabaseError(OunceError):
     """The database can't be used."""
@@ -83,11 +86,6 @@ class Database:
         """Let the transactions of several control planes come one by one. SQLite's do anyway."""
         if self.engine.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock})")
-
-
-def is_away(error: SQLAlchemyError) -> bool:
-    """Whether the database does not answer, so that trying again may help."""
-    return isinstance(error, OperationalError | InterfaceError | NoConnectionError)
 
 
 def why(error: SQLAlchemyError) -> str:

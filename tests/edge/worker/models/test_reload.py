@@ -164,6 +164,32 @@ def test_a_change_that_nothing_of_can_serve_leaves_all_as_it_was(bench: Bench, c
     assert bench.answer()["model_name"] == "a"
 
 
+def test_what_is_refused_is_shown_until_models_come_and_not_until_a_policy_does(
+    bench: Bench,
+) -> None:
+    (bench.folder / "task.json").write_text("{half")
+    assert not bench.take()
+    before = bench.pipeline.edition
+    after = before.under(Policy(version="p2", min_accuracy=0.5).for_task("digits"))
+    assert bench.serving.replace_edition(before, after)
+    assert bench.sample("ounce_models_refused") == 1.0
+    (bench.folder / "task.json").write_text(DIGITS.model_dump_json())
+    bench.events.clear()
+    assert bench.take()
+    assert bench.sample("ounce_models_refused") == 0.0
+    [(kind, text)] = bench.events
+    assert kind is EventKind.MODELS_CHANGED
+    version = bench.pipeline.ladder.version
+    assert text.startswith(f"catalogue {version} goes on: ")
+
+
+def test_another_card_of_the_same_model_is_told(bench: Bench) -> None:
+    write_model(bench.folder, DIGITS, "b", "model b", accuracy=0.87)
+    assert bench.take()
+    [(_, text)] = bench.events
+    assert text.endswith("the same models, with other cards or plans")
+
+
 def test_a_policy_that_changes_while_models_load_stays(bench: Bench) -> None:
     write_model(bench.folder, DIGITS, "b", "another b")
     later = Policy(version="p2", min_accuracy=0.5).for_task("digits")
