@@ -84,11 +84,12 @@ def _columns(
     node: NodeProto, prefix: str, lists: Collection[str]
 ) -> tuple[list[NodeProto], Constants]:
     places, shape = f"{prefix}/places", f"{prefix}/shape"
+    is_row = node.input[0] in lists  # what is picked of a list, such as labels, is one row
+    axis = 0 if is_row else 1  # bytes of texts stand behind the columns
     nodes = [
         helper.make_node("Reshape", [node.input[1], shape], [places]),
-        helper.make_node("Gather", [node.input[0], places], [node.output[0]], axis=-1),
+        helper.make_node("Gather", [node.input[0], places], [node.output[0]], axis=axis),
     ]
-    is_row = node.input[0] in lists  # what is picked of a list, such as labels, is one row
     return nodes, {shape: np.array([1, -1] if is_row else [-1])}
 
 
