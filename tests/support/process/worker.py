@@ -153,11 +153,14 @@ class Device:
             RuntimeError: it can't be read.
         """
         self._begin()
-        ends = {
+        ends = self._ends()
+        self._read_until(lambda: all(self._at[place] >= ends[place] for place in ends), f"{ends}")
+
+    def _ends(self) -> dict[tuple[str, int], int]:
+        return {
             place: self._consumer.get_watermark_offsets(TopicPartition(*place), _TIMEOUT_S)[1]
             for place in self._at
         }
-        self._read_until(lambda: all(self._at[place] >= ends[place] for place in ends), f"{ends}")
 
     def _begin(self) -> None:
         """Read from the first record on; only now, as the topics may be made after this device. A
@@ -173,7 +176,10 @@ class Device:
         while not is_read():
             if time.monotonic() > deadline:
                 found = len(self.predictions), len(self.dead_letters)
-                raise RuntimeError(f"expected {what}, got {found} answers and dead letters")
+                raise RuntimeError(
+                    f"expected {what}, got {found} answers and dead letters; read up to {self._at} "
+                    f"of {self._ends()}"
+                )
             self.read_more()
 
     def answers(self) -> list[Prediction]:
