@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import msgspec
 from confluent_kafka import (
-    OFFSET_END,
     Consumer,
     KafkaError,
     KafkaException,
@@ -130,16 +129,9 @@ class Answers:
             return
         self.trouble = None
         try:
-            known = consumer.committed(partitions, _TIMEOUT_S)
-            new = [p for p in known if p.offset < 0]
-            since = [TopicPartition(p.topic, p.partition, self._began_ms) for p in new]
-            found = consumer.offsets_for_times(since, _TIMEOUT_S) if since else []
+            consumer.assign(starts(consumer, partitions, self._began_ms))
         except KafkaException as e:
             logger.warning("answers are read from the end: %s", e.args[0].str())
-            return
-        for p in found:
-            p.offset = OFFSET_END if p.offset < 0 else p.offset
-        consumer.assign([*(p for p in known if p.offset >= 0), *found])
 
     def close(self) -> None:
         """What was confirmed is not published again."""
@@ -161,6 +153,31 @@ class Answers:
                 self._consumer.store_offsets(message)
             except KafkaException as e:  # the partition went to another gateway meanwhile
                 logger.debug("not stored: %s", e.args[0].str())
+
+
+def starts(
+    consumer: Consumer, partitions: list[TopicPartition], since_ms: int
+) -> list[TopicPartition]:
+    """Where to read partitions from: behind what the group has committed; of a new group from a
+    time on.
+
+    Args:
+        consumer: of the group.
+        partitions: that it was given.
+        since_ms: the time, in ms since 1970.
+
+    Raises:
+        KafkaException: Kafka does not say.
+    """
+    known = consumer.committed(partitions, _TIMEOUT_S)
+    new = [p for p in known if p.offset < 0]
+    # Asked for first: what comes between both questions is behind this end.
+    ends = {p: consumer.get_watermark_offsets(p, _TIMEOUT_S)[1] for p in new}
+    asked = [TopicPartition(p.topic, p.partition, since_ms) for p in new]
+    found = consumer.offsets_for_times(asked, _TIMEOUT_S) if asked else []
+    for p in found:
+        p.offset = ends[p] if p.offset < 0 else p.offset
+    return [*(p for p in known if p.offset >= 0), *found]
 
 
 def publish(session: Session, replies: ReplyAddress, body: bytes | None, headers: Headers) -> bool:
