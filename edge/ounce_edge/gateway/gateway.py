@@ -134,7 +134,7 @@ class Gateway:
         return True, f"alive, not ready: {trouble}" if trouble else "healthy"
 
     def ready(self) -> tuple[bool, str]:
-        """Whether messages are forwarded, and what hinders it otherwise."""
+        """Whether messages go and answers come back, and all that hinders it otherwise."""
         trouble = self._trouble()
         return trouble is None, trouble or "ready"
 
@@ -143,13 +143,14 @@ class Gateway:
             return "stopping"
         away = "Kafka is away: messages are stored" if self._forwarder.is_away else None
         forwarder = self._forwarder
-        return (
-            self._session.trouble
-            or forwarder.store_trouble
-            or away
-            or self._backlog.trouble
-            or self._answers.trouble
+        every = (
+            self._session.trouble,
+            forwarder.store_trouble,
+            away,
+            self._backlog.trouble,
+            self._answers.trouble,
         )
+        return "; ".join(filter(None, every)) or None
 
     def _turn(self) -> None:
         asked: list[Asked] = []
