@@ -12,9 +12,8 @@ from ounce_schemas.topics import POLICIES_TOPIC
 from ounce_services.control.decision_search import find_decision
 from ounce_services.control.errors import NotFoundError
 
-from tests.support.kafka.apache_kafka import KafkaUnavailableError
-from tests.support.kafka.certificates import OpensslMissingError
 from tests.support.kafka.logins import PASSWORDS, ounce, secure_kafka
+from tests.support.kafka.needed import kafka_needed
 from tests.support.kafka.secure import SecureKafka
 
 pytestmark = pytest.mark.kafka
@@ -22,11 +21,8 @@ pytestmark = pytest.mark.kafka
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[SecureKafka]:
-    try:
-        with secure_kafka(tmp_path) as kafka:
-            yield kafka
-    except (KafkaUnavailableError, OpensslMissingError) as e:
-        pytest.skip(f"no Apache Kafka: {e}")
+    with kafka_needed(), secure_kafka(tmp_path) as kafka:
+        yield kafka
 
 
 class Follows:

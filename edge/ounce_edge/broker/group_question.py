@@ -13,10 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AclOperation,  # re-exported, as its documentation says
-    AdminClient,
-)
+from confluent_kafka.admin import AdminClient
 from ounce_schemas.embedded_cluster import is_embedded
 from ounce_schemas.topics import EVENTS_TOPIC
 
@@ -94,8 +91,8 @@ def _answer(kafka: dict[str, Any], group: str) -> GroupAnswer | None:
         return GroupAnswer(None, False) if is_denied else None
     except TimeoutError:
         return None
-    permitted = told.authorized_operations
-    return GroupAnswer(strangers_of(told), not permitted or AclOperation.READ in permitted)
+    permitted = {operation.name for operation in told.authorized_operations or ()}
+    return GroupAnswer(strangers_of(told), not permitted or "READ" in permitted)
 
 
 def _main() -> None:

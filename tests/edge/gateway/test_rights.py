@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.kafka.acls import grant, withdraw
-from tests.support.kafka.apache_kafka import KafkaUnavailableError
-from tests.support.kafka.certificates import OpensslMissingError
 from tests.support.kafka.logins import PASSWORDS, documented_commands, scram, secure_kafka
+from tests.support.kafka.needed import kafka_needed
 from tests.support.kafka.secure import SecureKafka
 from tests.support.process.gateway import Gateway
 from tests.support.process.mosquitto import Mosquitto, MqttDevice
@@ -22,11 +21,8 @@ REQUEST = b'{"input": [' + b",".join([b"0"] * 64) + b"]}"
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[SecureKafka]:
-    try:
-        with secure_kafka(tmp_path) as kafka:
-            yield kafka
-    except (KafkaUnavailableError, OpensslMissingError) as e:
-        pytest.skip(f"no Apache Kafka: {e}")
+    with kafka_needed(), secure_kafka(tmp_path) as kafka:
+        yield kafka
 
 
 def login(user: str) -> dict[str, str]:

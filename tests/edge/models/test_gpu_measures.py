@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -81,10 +81,11 @@ def test_other_models_do_not_wait_for_all_calls_of_the_gpus_clock() -> None:
     assert _gpu_percentiles(slow, 8, 1e6) == (4.0, 4.0)
 
 
-class Nvml:
+class Nvml(ModuleType):
     """The package `pynvml`."""
 
     def __init__(self, error: str = "", mig: int | None = 0) -> None:
+        super().__init__("pynvml")
         self.millijoules, self.bus_id, self._error = 5_000, "", error
         self._mig = mig
         self.NVMLError = OSError
@@ -124,7 +125,7 @@ def test_the_gpus_energy_is_read_in_joules(
     mig: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nvml = Nvml(mig=mig)
-    monkeypatch.setitem(sys.modules, "pynvml", nvml)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
     read = find_gpu_energy("0000:17:00.0")
     assert read is not None
     assert (read(), nvml.bus_id) == (5.0, "0000:17:00.0")
@@ -145,7 +146,7 @@ def test_the_memory_of_this_process_is_told_from_that_of_others(
 ) -> None:
     nvml = Nvml()
     monkeypatch.setattr(gpu_memory, "_MACHINES_NAMESPACE", OWN.stat().st_ino)
-    monkeypatch.setitem(sys.modules, "pynvml", nvml)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
     nvml.processes = [(1, 900), (os.getpid(), 70), (os.getpid(), 7)]  # of two instances
     read = find_own_memory("0000:17:00.0")
     assert read is not None
@@ -163,7 +164,7 @@ def test_memory_that_the_driver_does_not_tell_by_process_is_not_read(
     nvml = Nvml()
     nvml.processes = processes
     monkeypatch.setattr(gpu_memory, "_MACHINES_NAMESPACE", OWN.stat().st_ino)
-    monkeypatch.setitem(sys.modules, "pynvml", nvml)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
     assert find_own_memory("0000:17:00.0") is None
 
 
@@ -173,7 +174,7 @@ def test_a_number_in_a_container_may_be_that_of_another_process(
     nvml = Nvml()
     nvml.processes = [(os.getpid(), 70)]
     monkeypatch.setattr(gpu_memory, "_MACHINES_NAMESPACE", OWN.stat().st_ino + 1)
-    monkeypatch.setitem(sys.modules, "pynvml", nvml)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
     assert find_own_memory("0000:17:00.0") is None
 
 

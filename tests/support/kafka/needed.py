@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.support.kafka.certificates import OpensslMissingError
 from tests.support.kafka.jars import KafkaUnavailableError
 
 BROKER = "KAFKA_BOOTSTRAP_SERVERS"
@@ -16,5 +17,5 @@ def kafka_needed() -> Iterator[None]:
     """The test is skipped where this machine can't run a broker; in CI a skip is a failure."""
     try:
         yield
-    except KafkaUnavailableError as e:
+    except (KafkaUnavailableError, OpensslMissingError) as e:
         pytest.skip(f"no Apache Kafka: {e}")

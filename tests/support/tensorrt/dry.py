@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import onnxruntime as ort
@@ -67,21 +67,22 @@ def _take_the_place() -> None:
         (onnx_cuda, "load_session", _on_the_cpu),
     ):
         setattr(module, name, fake)
-    sys.modules["pynvml"] = _nvml()  # type: ignore[assignment]
+    sys.modules["pynvml"] = _nvml()
 
 
 def _on_the_cpu(path: Path, content: bytes, *_: object) -> LoadedModel:
     return OnnxCpuRuntime().load(path, content)
 
 
-def _nvml() -> SimpleNamespace:
+def _nvml() -> ModuleType:
     millijoules = count(1000)
 
     def running(handle: str) -> list[SimpleNamespace]:
         taken = GPU.total_bytes - GPU.free_bytes
         return [SimpleNamespace(pid=os.getpid(), usedGpuMemory=taken)]
 
-    return SimpleNamespace(
+    nvml = ModuleType("pynvml")
+    vars(nvml).update(
         NVMLError=OSError,
         NVML_DEVICE_MIG_ENABLE=1,
         nvmlInit=lambda: None,
@@ -90,3 +91,4 @@ def _nvml() -> SimpleNamespace:
         nvmlDeviceGetMigMode=lambda handle: [0, 0],
         nvmlDeviceGetComputeRunningProcesses=running,
     )
+    return nvml

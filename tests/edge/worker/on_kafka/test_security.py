@@ -14,8 +14,7 @@ from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.topics import EVENTS_TOPIC, requests_topic
 
 from tests.support.kafka.acls import grant, withdraw
-from tests.support.kafka.apache_kafka import KafkaUnavailableError
-from tests.support.kafka.certificates import Authority, OpensslMissingError
+from tests.support.kafka.certificates import Authority
 from tests.support.kafka.digits_group import wait_until_empty
 from tests.support.kafka.logins import (
     PASSWORDS,
@@ -26,6 +25,7 @@ from tests.support.kafka.logins import (
     scram,
     secure_kafka,
 )
+from tests.support.kafka.needed import kafka_needed
 from tests.support.kafka.secure import SecureKafka
 from tests.support.kafka.token_server import TokenServer
 from tests.support.process.worker import Worker
@@ -39,11 +39,8 @@ PATIENT = "--session-timeout-ms=300000"
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
     """With topics and rights."""
-    try:
-        with secure_kafka(tmp_path_factory.mktemp("certificates")) as kafka:
-            yield kafka
-    except (KafkaUnavailableError, OpensslMissingError) as e:
-        pytest.skip(f"no Apache Kafka: {e}")
+    with kafka_needed(), secure_kafka(tmp_path_factory.mktemp("certificates")) as kafka:
+        yield kafka
 
 
 @pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])

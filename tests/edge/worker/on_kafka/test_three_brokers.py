@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.kafka.apache_kafka import KafkaUnavailableError
+from tests.support.kafka.needed import kafka_needed
 from tests.support.kafka.three_brokers import ThreeBrokers
 from tests.support.process import command
 from tests.support.process.load import load
@@ -16,10 +16,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 
 def test_exactly_once_every_request_has_one_answer(digits_models: Path, tmp_path: Path) -> None:
-    try:
+    with kafka_needed():
         cluster = ThreeBrokers()
-    except KafkaUnavailableError as e:
-        pytest.skip(f"no Apache Kafka: {e}")
     with cluster:
         kafka = cluster.bootstrap_servers
         made = command.ounce("topics", "digits", "--partitions=3", f"--kafka={kafka}")
