@@ -6,10 +6,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AclOperation,  # re-exported, as its documentation says
-    AdminClient,
-)
+from confluent_kafka.admin import AdminClient
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.topics import (
     CANARIES_TOPIC,
@@ -33,8 +30,9 @@ logger = logging.getLogger(__name__)
 
 _TIMEOUT_S = 10.0
 HOW_TO_GRANT = "grant it with kafka-acls.sh (docs/security.md, Rights)"
-_READ, _WRITE = AclOperation.READ, AclOperation.WRITE
-_Right = tuple[str, AclOperation]
+_READ, _WRITE = "read", "write"
+_Right = tuple[str, str]
+"""A topic, and what to do with it."""
 
 
 class Rights:
@@ -113,16 +111,14 @@ def _wanted(settings: WorkerSettings) -> list[_Right]:
 
 def _lacking(answers: Mapping[str, "Future[Any]"], wanted: Iterable[_Right]) -> list[str]:
     return [
-        f"{operation.name.lower()} {name}"
-        for name, operation in wanted
-        if not _may(answers[name], operation)
+        f"{operation} {name}" for name, operation in wanted if not _may(answers[name], operation)
     ]
 
 
-def _may(answer: "Future[Any]", operation: AclOperation) -> bool:
+def _may(answer: "Future[Any]", operation: str) -> bool:
     try:
         permitted = answer.result(2 * _TIMEOUT_S).authorized_operations
     except KafkaException as e:  # absent, or a broker that can't tell: not a question of rights
         code: int = e.args[0].code()
         return code != KafkaError.TOPIC_AUTHORIZATION_FAILED
-    return not permitted or operation in permitted
+    return not permitted or operation in {each.name.lower() for each in permitted}
