@@ -14,6 +14,7 @@ from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
+from ounce_schemas.card import AccuracyEstimate
 from ounce_schemas.errors import DataError
 
 from tests.exporters.own.foreign import linear, rooms
@@ -43,6 +44,11 @@ def sites(ladder: Ladder) -> dict[str, set[str]]:
         card.model: set() if card.groups is None else {g.name for g in card.groups.groups}
         for card in ladder.cards
     }
+
+
+def accuracies(ladder: Ladder) -> dict[str, AccuracyEstimate]:
+    """Each model's accuracy on test data."""
+    return {card.model: card.test_accuracy for card in ladder.cards}
 
 
 def test_a_model_that_joins_leaves_the_promises_of_others_as_they_were(
@@ -87,9 +93,8 @@ def test_rows_that_judge_already_get_groups(models: Path, tmp_path: Path) -> Non
     rows = Rows(later, "busy", by="site")
     ladder = add_model(hand, "rooms", models=models, data=rows, outputs=LABELS)
     assert all(found == {"north", "south", "west"} for found in sites(ladder).values())
-    assert [card.test_accuracy for card in ladder.cards] == [
-        card.test_accuracy for card in before.cards
-    ]
+    # By name: the order of a ladder's cards follows measured costs.
+    assert accuracies(ladder) == accuracies(before)
     assert {card.training.source.count("judged with") for card in ladder.cards} == {1}
 
 
