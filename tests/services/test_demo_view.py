@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click import ClickException
 from ounce_services.demo.feed import ReportFeed
 from ounce_services.demo.live import progress_line
 from ounce_services.demo.summary import next_steps, summary
@@ -21,6 +22,7 @@ from ounce_services.devices.report import (
 )
 from rich.console import Console
 
+from scripts.demo_picture import picture
 from tests.services.reports import make_task_report
 
 
@@ -150,3 +152,19 @@ def test_drawings() -> None:
     assert sparkline([0, 1, 2, 4], 4) == [" ▂▄█"]
     assert sparkline([4, 2], 3, height=2) == [" █ ", " ██"]
     assert sparkline([], 3) == ["   "]
+
+
+def test_a_picture_shows_the_view_of_one_moment(tmp_path: Path) -> None:
+    reports = [
+        FleetReport(at_s, Phase.SENDING, True, {"digits": make_task_report(sent=n, answered=n)})
+        for at_s, n in [(49.0, 41_049), (50.0, 41_050), (50.5, 41_051)]
+    ]
+    report = tmp_path / "report.jsonl"
+    report.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in reports))
+    svg = picture(report)
+    assert "0:50" in svg
+    assert "41,050" in svg
+    assert 'url("http' not in svg, "a browser that shows it asks nobody else"
+    report.write_bytes(msgspec.json.encode(reports[0]) + b"\n")
+    with pytest.raises(ClickException, match=r"has no report of 50 s and later"):
+        picture(report)
