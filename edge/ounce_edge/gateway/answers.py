@@ -1,18 +1,9 @@
 """Answers come back: from Kafka's topics of answers to the devices that asked."""
 
-import logging
-import time
-from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
-from confluent_kafka import (
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import Message
 from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT
 from ounce_schemas.errors import InvalidMessageError
 from ounce_schemas.json_errors import NO_JSON
@@ -22,10 +13,9 @@ from ounce_schemas.request import (
     HEADER_ID,
     HEADER_REPLY,
 )
-from ounce_schemas.topics import dead_letters_topic, predictions_topic
 from prometheus_client import Counter
 
-from ounce_edge.broker.delivery.publishing import ProducerSettings
+from ounce_edge.gateway.answer_consumer import AnswerConsumer
 from ounce_edge.gateway.patterns import is_text
 from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session
@@ -34,12 +24,6 @@ from ounce_edge.wire.formats.json_text import plain_text
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.requests.request_head import check_id
 
-logger = logging.getLogger(__name__)
-
-_DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
-_TIMEOUT_S = 2.0
-_CLOCKS_DIFFER_S = 60.0
-"""An answer may be stamped by a clock that is so much behind this one."""
 _OF_TRACES = ("traceparent", "tracestate", "ce_traceparent", "ce_tracestate")
 _encode = msgspec.json.Encoder().encode
 
@@ -59,9 +43,7 @@ class Answers:
     So an answer is published at least once, also by the next gateway of the group.
 
     Args:
-        kafka: how to reach Kafka.
-        group: of gateways.
-        tasks: whose answers to read.
+        consumer: reads them.
         replies: reads where an answer goes.
         session: publishes.
         published: counts.
@@ -69,36 +51,16 @@ class Answers:
 
     def __init__(
         self,
-        kafka: ProducerSettings,
-        group: str,
-        tasks: Sequence[str],
+        consumer: AnswerConsumer,
         replies: ReplyAddress,
         session: Session,
         published: Counter,
     ) -> None:
+        self._consumer = consumer
         self._replies = replies
         self._session = session
         self._published = published
         self._unstored: list[Message] = []
-        self._is_closing = False
-        self.trouble: str | None = None
-        """Why answers can't be read; None again once this gateway is let in, or reads one."""
-        self._began_ms = round((time.time() - _CLOCKS_DIFFER_S) * 1e3)
-        self._consumer = Consumer(
-            {
-                "group.id": f"ounce-gateway-{group}",
-                "auto.offset.reset": "latest",
-                "enable.auto.offset.store": False,
-                "fetch.queue.backoff.ms": 2,
-                "log_level": 2,  # the line tells of outages
-                **kafka,
-            },
-            logger=logger,
-        )
-        self._consumer.subscribe(
-            [topic(task) for task in tasks for topic in (predictions_topic, dead_letters_topic)],
-            on_assign=self._begin,
-        )
 
     def turn(self) -> None:
         """Publish what came since, unless the last batch is not confirmed yet."""
@@ -107,77 +69,21 @@ class Answers:
         self._store()
         if self._session.trouble is not None:
             return
-        for message in self._consumer.consume(self._session.at_once, 0):
-            error = message.error()
-            if error is None:
-                self.trouble = None
-                self._publish(message)
-                self._unstored.append(message)
-            elif error.code() in _DENIED:
-                self._note_denied(error.str())
-
-    def _note_denied(self, why: str) -> None:
-        trouble = f"answers are not read: {why}; grant this user Read (docs/security.md, Rights)"
-        if trouble != self.trouble:
-            self.trouble = trouble
-            logger.error("%s", trouble)
-
-    def _begin(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """A new group has no offsets: it begins where this gateway began, not where it is let in,
-        since answers may come before that."""
-        if self._is_closing:  # Kafka lets it in at last, and is asked for nothing any more
-            return
-        self.trouble = None
-        try:
-            consumer.assign(starts(consumer, partitions, self._began_ms))
-        except KafkaException as e:
-            logger.warning("answers are read from the end: %s", e.args[0].str())
+        self._unstored = self._consumer.read(self._session.at_once)
+        for message in self._unstored:
+            headers = cast("Headers", message.headers() or ())
+            if publish(self._session, self._replies, message.value(), headers):
+                self._published.labels(message.topic()).inc()
 
     def close(self) -> None:
         """What was confirmed is not published again."""
         if not self._session.n_unconfirmed:
             self._store()
-        self._is_closing = True
         self._consumer.close()
 
-    def _publish(self, message: Message) -> None:
-        headers = cast("Headers", message.headers() or ())
-        if publish(self._session, self._replies, message.value(), headers):
-            self._published.labels(message.topic()).inc()
-
     def _store(self) -> None:
-        ends = {(m.topic(), m.partition()): m for m in self._unstored}
-        self._unstored.clear()
-        for message in ends.values():
-            try:
-                self._consumer.store_offsets(message)
-            except KafkaException as e:  # the partition went to another gateway meanwhile
-                logger.debug("not stored: %s", e.args[0].str())
-
-
-def starts(
-    consumer: Consumer, partitions: list[TopicPartition], since_ms: int
-) -> list[TopicPartition]:
-    """Where to read partitions from: behind what the group has committed; of a new group from a
-    time on.
-
-    Args:
-        consumer: of the group.
-        partitions: that it was given.
-        since_ms: the time, in ms since 1970.
-
-    Raises:
-        KafkaException: Kafka does not say.
-    """
-    known = consumer.committed(partitions, _TIMEOUT_S)
-    new = [p for p in known if p.offset < 0]
-    # Asked for first: what comes between both questions is behind this end.
-    ends = {p: consumer.get_watermark_offsets(p, _TIMEOUT_S)[1] for p in new}
-    asked = [TopicPartition(p.topic, p.partition, since_ms) for p in new]
-    found = consumer.offsets_for_times(asked, _TIMEOUT_S) if asked else []
-    for p in found:
-        p.offset = ends[p] if p.offset < 0 else p.offset
-    return [*(p for p in known if p.offset >= 0), *found]
+        self._consumer.store(self._unstored)
+        self._unstored = []
 
 
 def publish(session: Session, replies: ReplyAddress, body: bytes | None, headers: Headers) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from ounce_schemas.topics import requests_topic
 from prometheus_client import CollectorRegistry
 
+from ounce_edge.gateway.answer_consumer import AnswerConsumer
 from ounce_edge.gateway.answers import Answers, publish
 from ounce_edge.gateway.arrivals import Arrived, KafkaRecord, Translator
 from ounce_edge.gateway.backlog import Backlog
@@ -88,10 +89,11 @@ class Gateway:
             self._forwarder,
             partial(publish, self._session, replies),
         )
-        self._answers = Answers(
-            kafka, settings.own_group, settings.task, replies, self._session, metrics.answers
+        consumer = self._answer_consumer = AnswerConsumer(kafka, settings.own_group, settings.task)
+        self._answers = Answers(consumer, replies, self._session, metrics.answers)
+        self._watch = TopicWatch(
+            kafka, self._topics, self._set_absent, consumer.topics, consumer.note_readable
         )
-        self._watch = TopicWatch(kafka, self._topics, self._set_absent)
         self._is_stopping = False
         self._turned_s = time.monotonic()
         self._looked_s = self._shown_s = self._told_s = 0.0
@@ -148,7 +150,7 @@ class Gateway:
             forwarder.store_trouble,
             away,
             self._backlog.trouble,
-            self._answers.trouble,
+            self._answer_consumer.trouble,
         )
         return "; ".join(filter(None, every)) or None
 

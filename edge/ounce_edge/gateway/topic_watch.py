@@ -1,13 +1,16 @@
-"""Which of a gateway's topics are absent, by a look at Kafka now and then, on a thread."""
+"""Which of a gateway's topics are absent, and which may not be read: by a look at Kafka now and
+then, on a thread."""
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
+from ounce_schemas.embedded_cluster import is_embedded
 
 from ounce_edge.broker.delivery.publishing import ProducerSettings
+from ounce_edge.broker.topic_rights import TopicRights
 
 logger = logging.getLogger(__name__)
 
@@ -16,22 +19,28 @@ _TIMEOUT_S = 5.0
 
 
 class TopicWatch:
-    """Tells which topics are absent. What is not known is not absent.
+    """Tells which topics are absent, and which may not be read. What is not known is neither.
 
     Args:
         kafka: how to reach Kafka.
         topics: gives those to look for.
-        tell: told of all that are absent, after each look.
+        tell_absent: told of all that are absent, after each look.
+        read: those to be read.
+        tell_readable: told whether this user may read them, of those of which Kafka says so, after
+            each look.
     """
 
     def __init__(
         self,
         kafka: ProducerSettings,
         topics: Callable[[], Iterable[str]],
-        tell: Callable[[frozenset[str]], None],
+        tell_absent: Callable[[frozenset[str]], None],
+        read: Collection[str],
+        tell_readable: Callable[[Mapping[str, bool]], None],
     ) -> None:
         self._kafka = {**kafka, "log_level": 0}  # the line tells of outages
-        self._topics, self._tell = topics, tell
+        self._topics, self._tell_absent = topics, tell_absent
+        self._read, self._tell_readable = read, tell_readable
         self._absent: frozenset[str] = frozenset()
         self._is_closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="topics", daemon=True)
@@ -60,7 +69,8 @@ class TopicWatch:
         for topic in sorted(self._absent - found):
             logger.info("%s is there", topic)
         self._absent = found
-        self._tell(found)
+        self._tell_absent(found)
+        self._tell_readable(readable_topics(client, self._read))
 
 
 def absent_topics(client: AdminClient, topics: Iterable[str]) -> frozenset[str]:
@@ -72,6 +82,19 @@ def absent_topics(client: AdminClient, topics: Iterable[str]) -> frozenset[str]:
     """
     present: Collection[str] = client.list_topics(timeout=_TIMEOUT_S).topics
     return frozenset(t for t in set(topics) if t not in present and _is_absent(client, t))
+
+
+def readable_topics(client: AdminClient, topics: Collection[str]) -> dict[str, bool]:
+    """Whether this user may read them, of those of which Kafka says so.
+
+    Raises:
+        KafkaException: Kafka does not answer.
+    """
+    if is_embedded(client.list_topics(timeout=_TIMEOUT_S).cluster_id):
+        return {}  # it is silent where it is asked for much
+    rights = TopicRights(client, topics)
+    told = ((topic, rights.may(topic, "READ")) for topic in topics)
+    return {topic: may for topic, may in told if may is not None}
 
 
 def _is_absent(client: AdminClient, topic: str) -> bool:

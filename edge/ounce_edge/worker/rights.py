@@ -1,11 +1,8 @@
 """Whether Kafka lets a worker do what it has to, told before it takes a single record."""
 
 import logging
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
-from typing import Any
+from collections.abc import Iterable
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.topics import (
@@ -24,11 +21,11 @@ from ounce_schemas.topics import (
 from ounce_edge.broker.beside import beside
 from ounce_edge.broker.group_question import GroupQuestion
 from ounce_edge.broker.reading.no_offsets import NoOffsets
+from ounce_edge.broker.topic_rights import TopicRights
 from ounce_edge.worker.settings.worker import WorkerSettings
 
 logger = logging.getLogger(__name__)
 
-_TIMEOUT_S = 10.0
 HOW_TO_GRANT = "grant it with kafka-acls.sh (docs/security.md, Rights)"
 _READ, _WRITE = "read", "write"
 _Right = tuple[str, str]
@@ -50,14 +47,10 @@ class Rights:
         kafka = {"bootstrap.servers": settings.kafka, **settings.security}
         self._group = beside(GroupQuestion(kafka, settings.group).ask, "group")
         needed, wanted = _needed(settings), _wanted(settings)
-        answers = admin.describe_topics(
-            TopicCollection([*{topic for topic, _ in (*needed, *wanted)}]),
-            include_authorized_operations=True,
-            request_timeout=_TIMEOUT_S,
-        )
-        self.lacking_of_topics = _lacking(answers, needed)
+        rights = TopicRights(admin, {topic for topic, _ in (*needed, *wanted)})
+        self.lacking_of_topics = _lacking(rights, needed)
         """Rights that a worker can't do without, in words."""
-        self.missed = _lacking(answers, wanted)
+        self.missed = _lacking(rights, wanted)
         """Rights without which a worker serves all the same, in words."""
 
     def lacking(self) -> list[str]:
@@ -109,16 +102,9 @@ def _wanted(settings: WorkerSettings) -> list[_Right]:
     return wanted
 
 
-def _lacking(answers: Mapping[str, "Future[Any]"], wanted: Iterable[_Right]) -> list[str]:
+def _lacking(rights: TopicRights, wanted: Iterable[_Right]) -> list[str]:
     return [
-        f"{operation} {name}" for name, operation in wanted if not _may(answers[name], operation)
+        f"{operation} {topic}"
+        for topic, operation in wanted
+        if rights.may(topic, operation.upper()) is False
     ]
-
-
-def _may(answer: "Future[Any]", operation: str) -> bool:
-    try:
-        permitted = answer.result(2 * _TIMEOUT_S).authorized_operations
-    except KafkaException as e:  # absent, or a broker that can't tell: not a question of rights
-        code: int = e.args[0].code()
-        return code != KafkaError.TOPIC_AUTHORIZATION_FAILED
-    return not permitted or operation in {each.name.lower() for each in permitted}

@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from confluent_kafka import OFFSET_END, OFFSET_INVALID, TopicPartition
-from ounce_edge.gateway.answers import publish, starts
+from ounce_edge.gateway.answers import publish
 from ounce_edge.gateway.patterns import Place
 from ounce_edge.gateway.replies import Reply
 from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT
@@ -73,36 +72,3 @@ def test_an_id_in_the_header_is_bounded_as_one_in_the_body() -> None:
     why: list[tuple[str, bytes | None]] = [(HEADER_REASON, b"too-large"), (HEADER_TEXT, b"why")]
     found, _ = heard(b'{"id":"r-1"}', [("ce_id", b"r" * 4097), *why])
     assert json.loads(found) == {"error": "too-large", "text": "why"}
-
-
-class FakeConsumer:
-    """Of a group; each time that it is asked, one more answer has come."""
-
-    def __init__(self, committed: int, later: int) -> None:
-        self._committed, self._later = committed, later
-        self._end = 7
-
-    def committed(self, partitions: list[TopicPartition], _: float) -> list[TopicPartition]:
-        self._end += 1
-        return [TopicPartition(p.topic, p.partition, self._committed) for p in partitions]
-
-    def get_watermark_offsets(self, _: TopicPartition, timeout_s: float) -> tuple[int, int]:
-        self._end += 1
-        return 0, self._end
-
-    def offsets_for_times(self, asked: list[TopicPartition], _: float) -> list[TopicPartition]:
-        self._end += 1
-        return [TopicPartition(p.topic, p.partition, self._later) for p in asked]
-
-
-@pytest.mark.parametrize(
-    ("committed", "later", "start"),
-    [(3, 5, 3), (OFFSET_INVALID, 5, 5), (OFFSET_INVALID, OFFSET_END, 9)],
-    ids=["the group was here", "an answer since the time", "none since, and one that comes now"],
-)
-def test_no_answer_is_passed_over_that_comes_while_a_gateway_begins(
-    committed: int, later: int, start: int
-) -> None:
-    consumer: Any = FakeConsumer(committed, later)
-    [found] = starts(consumer, [TopicPartition("ounce.t.dead-letters", 0)], 1000)
-    assert (found.topic, found.offset) == ("ounce.t.dead-letters", start)

@@ -69,6 +69,6 @@ def test_the_documented_rights_suffice_also_for_what_was_stored_and_a_lacking_on
         withdraw(broker.bootstrap_servers, to_read)
         wait_until(lambda: "answers are not read" in gateway.get("/readyz")[1], log.read_text)
         grant(broker.bootstrap_servers, to_read)
+        wait_until(lambda: gateway.get("/readyz")[0] == 200, log.read_text)
         send()
         device.wait_for(4)
-        wait_until(lambda: gateway.get("/readyz")[0] == 200, log.read_text)
