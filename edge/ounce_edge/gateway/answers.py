@@ -23,6 +23,7 @@ from ounce_schemas.request import (
     HEADER_REPLY,
 )
 from ounce_schemas.topics import dead_letters_topic, predictions_topic
+from ounce_schemas.wording import counted
 from prometheus_client import Counter
 
 from ounce_edge.broker.delivery.publishing import ProducerSettings
@@ -38,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 _DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
 _TIMEOUT_S = 2.0
+_AGAIN_S = 1.0
+"""From one try to find out where a partition is read from to the next."""
 _CLOCKS_DIFFER_S = 60.0
 """An answer may be stamped by a clock that is so much behind this one."""
 _OF_TRACES = ("traceparent", "tracestate", "ce_traceparent", "ce_tracestate")
@@ -80,6 +83,9 @@ class Answers:
         self._session = session
         self._published = published
         self._unstored: list[Message] = []
+        self._lost_track: set[TopicPartition] = set()
+        """Partitions that the client gave up: what it was to read next is not there."""
+        self._again_s = 0.0
         self._is_closing = False
         self.trouble: str | None = None
         """Why answers can't be read; None again once this gateway is let in, or reads one."""
@@ -87,9 +93,10 @@ class Answers:
         self._consumer = Consumer(
             {
                 "group.id": f"ounce-gateway-{group}",
-                "auto.offset.reset": "latest",
+                "auto.offset.reset": "error",  # else what is kept is lost with what expired
                 "enable.auto.offset.store": False,
                 "fetch.queue.backoff.ms": 2,
+                "topic.metadata.refresh.interval.ms": 10_000,  # partitions that a topic gains
                 "log_level": 2,  # the line tells of outages
                 **kafka,
             },
@@ -115,6 +122,13 @@ class Answers:
                 self._unstored.append(message)
             elif error.code() in _DENIED:
                 self._note_denied(error.str())
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+                self._lost_track.add(
+                    TopicPartition(message.topic() or "", message.partition() or 0)
+                )
+        if self._lost_track and time.monotonic() >= self._again_s:
+            self._again_s = time.monotonic() + _AGAIN_S
+            self._begin(self._consumer, self._consumer.assignment())
 
     def _note_denied(self, why: str) -> None:
         trouble = f"answers are not read: {why}; grant this user Read (docs/security.md, Rights)"
@@ -129,9 +143,24 @@ class Answers:
             return
         self.trouble = None
         try:
-            consumer.assign(starts(consumer, partitions, self._began_ms))
-        except KafkaException as e:
-            logger.warning("answers are read from the end: %s", e.args[0].str())
+            found = starts(consumer, partitions, self._began_ms)
+            self._pass_over_expired(consumer, found)
+        except KafkaException as e:  # the client begins at the group's offsets, if there are any
+            logger.warning("Kafka does not say yet where answers begin: %s", e.args[0].str())
+        else:
+            consumer.assign(found)
+            self._lost_track.clear()
+
+    def _pass_over_expired(self, consumer: Consumer, found: list[TopicPartition]) -> None:
+        for at in found:
+            if at not in self._lost_track:
+                continue
+            low, end = consumer.get_watermark_offsets(at, _TIMEOUT_S)
+            if at.offset < low:
+                lost = f"{counted(low - at.offset, 'answer')} of {at.topic}[{at.partition}]"
+                logger.error("%s expired unread: raise the topic's retention.ms", lost)
+            if not low <= at.offset <= end:  # beyond the end, the topic was made again
+                at.offset = low
 
     def close(self) -> None:
         """What was confirmed is not published again."""
