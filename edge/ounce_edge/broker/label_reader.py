@@ -14,12 +14,13 @@ from time import monotonic
 from types import MappingProxyType
 from typing import Any, cast
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 from ounce_schemas.label import KEY_ERRORS, MOST_LABEL_BYTES, Label, LabelOutcome
 from ounce_schemas.request import HEADER_ID, HEADER_SOURCE
 from ounce_schemas.topics import labels_topic, requests_topic
 from ounce_schemas.wording import counted
 
+from ounce_edge.broker.broker_view import Partition
 from ounce_edge.broker.refused_labels import RefusedLabels
 from ounce_edge.wire.label_formats import decode_labels
 from ounce_edge.wire.records import Record
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 LABEL_CONSUMER_SETTINGS: dict[str, str | int | float | bool] = {
     "group.id": "ounce-labels",  # the client insists on one; it is never joined
     "enable.auto.commit": False,
-    "auto.offset.reset": "latest",
+    "auto.offset.reset": "earliest",  # where labels expired unread, or the topic was made again
     "allow.auto.create.topics": False,
     "queued.min.messages": 1000,
     "queued.max.messages.kbytes": 4096,  # bounds what a backlog holds in memory
@@ -39,8 +40,8 @@ LABEL_CONSUMER_SETTINGS: dict[str, str | int | float | bool] = {
 _BATCH = 1000
 _BATCH_WAIT_S = 0.25
 """How long a read waits for a full batch: labels are in no hurry, and waking up costs serving."""
-_ABSENT_AGAIN_S = 30.0
-"""From one look for topics that were absent to the next."""
+_LOOK_AGAIN_S = 30.0
+"""From one look for topics and partitions that were absent to the next."""
 _FAILED_AGAIN_S = 5.0
 _TIMEOUT_S = 5.0
 
@@ -79,7 +80,8 @@ def _with_sender(label: Label, record: Record) -> Label:
 
 
 class LabelReader:
-    """Reads the labels topics of some tasks, from where they end when it starts.
+    """Reads the labels topics of some tasks, from where they end when it starts; a partition that
+    is made later from its beginning.
 
     Another thread may call its methods.
 
@@ -164,37 +166,37 @@ class LabelReader:
             self._stopping.wait(_FAILED_AGAIN_S)
 
     def _read(self, consumer: Consumer) -> None:
-        absent = self._assign(consumer, set(self._tasks))
+        found = self._partitions(consumer)
+        ends = [
+            TopicPartition(*p, consumer.get_watermark_offsets(TopicPartition(*p), _TIMEOUT_S)[1])
+            for p in found
+        ]
+        consumer.incremental_assign(ends)
         self._reading.set()
-        look_again_s = monotonic() + _ABSENT_AGAIN_S
+        look_again_s = monotonic() + _LOOK_AGAIN_S
         while not self._stopping.is_set():
             messages = consumer.consume(_BATCH, _BATCH_WAIT_S)
             # Errors carry no record, and librdkafka recovers from them by itself.
             records = [message for message in messages if message.error() is None]
             if records:
                 self._take(cast("Sequence[Record]", records))
-            if absent and monotonic() >= look_again_s:
-                absent = self._assign(consumer, absent)
-                look_again_s = monotonic() + _ABSENT_AGAIN_S
+            if monotonic() >= look_again_s:
+                before, found = found, found | self._partitions(consumer)
+                consumer.incremental_assign(
+                    [TopicPartition(*place, OFFSET_BEGINNING) for place in found - before]
+                )
+                look_again_s = monotonic() + _LOOK_AGAIN_S
 
-    def _assign(self, consumer: Consumer, topics: set[str]) -> set[str]:
-        """Read these topics too, from where they end; gives back those that are absent."""
+    def _partitions(self, consumer: Consumer) -> set[Partition]:
+        """Those that are there now."""
         found = consumer.list_topics(timeout=_TIMEOUT_S).topics
-        present = {topic for topic in topics if topic in found}
         if self._refused is not None:
             sizes = {t: found.get(requests_topic(t)) for t in self._tasks.values()}
             self._refused.n_partitions = {t: len(s.partitions) for t, s in sizes.items() if s}
-        ends = []
-        for topic in present:
-            for partition in found[topic].partitions:
-                at = TopicPartition(topic, partition)
-                at.offset = consumer.get_watermark_offsets(at, timeout=_TIMEOUT_S)[1]
-                ends.append(at)
-        if ends:
-            consumer.incremental_assign(ends)
-        for topic in sorted(topics - present):
+        for topic in sorted(self._tasks.keys() - found.keys()):
             self._warn_once(topic, f"no topic {topic}: nothing is learned from labels")
-        return topics - present
+        present = self._tasks.keys() & found.keys()
+        return {(topic, p) for topic in present for p in found[topic].partitions}
 
     def _take(self, records: Sequence[Record]) -> None:
         labels: defaultdict[str, list[Label]] = defaultdict(list)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from ounce_schemas.topics import dead_letters_topic, predictions_topic
+from ounce_schemas.wording import counted
 
 from ounce_edge.broker.delivery.publishing import ProducerSettings
 
@@ -125,6 +126,7 @@ class AnswerConsumer:
         """Begin to read what this gateway was given, or try again later."""
         try:
             known, new = starts(self._consumer, self._unplaced, self._began_ms)
+            self._tell_expired(known)
             self._consumer.assign([*known, *new])
             if new:  # the next gateway of the group begins here, too
                 self._consumer.store_offsets(offsets=new)
@@ -134,6 +136,14 @@ class AnswerConsumer:
             self._next_try_s = time.monotonic() + _AGAIN_S
         else:
             self._unplaced = []
+
+    def _tell_expired(self, known: Iterable[TopicPartition]) -> None:
+        """Log which answers Kafka has dropped before the group read them."""
+        for at in known:
+            low, _ = self._consumer.get_watermark_offsets(at, _TIMEOUT_S)
+            if at.offset < low:
+                lost = f"{counted(low - at.offset, 'answer')} of {at.topic}[{at.partition}]"
+                logger.error("%s expired unread: raise the topic's retention.ms", lost)
 
     def _tell(self) -> None:
         trouble = self.trouble

@@ -6,12 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Self
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 from ounce_schemas.errors import BrokerError
 
 from ounce_services.cluster.admin import CLIENT_CONFIG, OPEN, Cluster
 
 _MOST_PER_READ = 1000
+_LOOK_EVERY_S = 30.0
+"""From one look for partitions that the topics gained to the next."""
+_LOOK_TIMEOUT_S = 2.0
+_EMBEDDED_WAIT_MS, _WAIT_MS = 5, 100
+"""Longest time that a fetch which finds nothing is held: the embedded broker always waits so long,
+Kafka answers at once when something comes."""
 
 
 class ReadBatch(NamedTuple):
@@ -23,7 +29,8 @@ class ReadBatch(NamedTuple):
 
 
 class AnswerReader:
-    """Context manager: reads topics from where they end now, without a consumer group.
+    """Context manager: reads topics from where they end now, without a consumer group. A partition
+    that is made later is read from its beginning.
 
     Raises:
         BrokerError: the topics' ends can't be found.
@@ -47,12 +54,13 @@ class AnswerReader:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "allow.auto.create.topics": False,
-                "fetch.wait.max.ms": 5,  # the embedded broker always waits this long
+                "fetch.wait.max.ms": _EMBEDDED_WAIT_MS if cluster.is_embedded else _WAIT_MS,
                 "fetch.queue.backoff.ms": 2,
             }
         )
+        self._n_partitions = {topic: cluster.partitions[topic] for topic in topics}
         try:
-            self._consumer.assign(list(self._ends(cluster, topics)))
+            self._consumer.assign(list(self._ends()))
         except KafkaException as e:
             self._consumer.close()
             raise BrokerError(f"Kafka does not say where the answers' topics end: {e}") from e
@@ -82,18 +90,35 @@ class AnswerReader:
         self._thread.join()
         self._consumer.close()
 
-    def _ends(self, cluster: Cluster, topics: Iterable[str]) -> Iterator[TopicPartition]:
-        for topic in topics:
-            for partition in range(cluster.partitions[topic]):
+    def _ends(self) -> Iterator[TopicPartition]:
+        for topic, n in self._n_partitions.items():
+            for partition in range(n):
                 _, end = self._consumer.get_watermark_offsets(
                     TopicPartition(topic, partition), timeout=10
                 )
                 yield TopicPartition(topic, partition, end)
 
+    def _read_new_partitions(self) -> None:
+        for topic, n in self._n_partitions.items():
+            try:
+                found = self._consumer.list_topics(topic, timeout=_LOOK_TIMEOUT_S).topics[topic]
+            except KafkaException:  # Kafka is away: the next look may go well
+                return
+            new = range(n, len(found.partitions))
+            if new:
+                self._consumer.incremental_assign(
+                    [TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in new]
+                )
+                self._n_partitions[topic] = new.stop
+
     def _read(self) -> None:
         """Block for the first record only, then take what is there."""
+        look_s = time.monotonic() + _LOOK_EVERY_S
         try:
             while not self._stopping.is_set():
+                if time.monotonic() >= look_s:
+                    self._read_new_partitions()
+                    look_s = time.monotonic() + _LOOK_EVERY_S
                 first = self._consumer.poll(0.1)
                 if first is None:
                     continue

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
 from ounce_edge.broker import label_reader
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.evidence.answer_block import AnswerGroup
@@ -63,7 +63,7 @@ def label(id_: str) -> tuple[bytes, None]:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries again sooner than it would."""
-    monkeypatch.setattr(label_reader, "_ABSENT_AGAIN_S", 0.2)
+    monkeypatch.setattr(label_reader, "_LOOK_AGAIN_S", 0.2)
     monkeypatch.setattr(label_reader, "_FAILED_AGAIN_S", 0.2)
 
 
@@ -150,21 +150,49 @@ def test_an_absent_topic_is_told_of_once_and_read_when_it_is_there(
         inbox.wait_for(1)
         time.sleep(0.5)  # looks for the other topic several times
         topics.make(["ounce.a.labels"])
-        deadline = time.monotonic() + TIMEOUT_S
-        while "a" not in inbox.labels:  # it is read from its end on, once it is found
-            assert time.monotonic() < deadline
-            publish(kafka, "ounce.a.labels", label("2"))
-            inbox.take()
-            time.sleep(0.1)
+        publish(kafka, "ounce.a.labels", label("2"))  # before the reader finds it
+        inbox.wait_for(2)
         publish(kafka, "ounce.b.labels", label("3"))
-        while len(inbox.labels["b"]) < 2:
-            assert time.monotonic() < deadline
-            inbox.take()
-            time.sleep(0.02)
+        inbox.wait_for(3)
+    assert [found.id for found in inbox.labels["a"]] == ["2"]
     assert [found.id for found in inbox.labels["b"]] == ["1", "3"]
     assert [record.message for record in caplog.records] == [
         "no topic ounce.a.labels: nothing is learned from labels"
     ]
+
+
+@pytest.mark.kafka
+def test_partitions_that_a_topic_gains_are_read_from_their_beginning(
+    kafka: str, topics: OwnTopics, reader: LabelReader
+) -> None:
+    topics.grow("ounce.b.labels", 2)
+    with Producer({"bootstrap.servers": kafka}) as producer:
+        for partition in (0, 1):
+            producer.produce("ounce.b.labels", label(f"of-{partition}")[0], partition=partition)
+    inbox = Inbox(reader)
+    inbox.wait_for(2)
+    assert {found.id for found in inbox.labels["b"]} == {"of-0", "of-1"}
+
+
+@pytest.mark.kafka
+def test_labels_that_expired_unread_cost_only_themselves(
+    kafka: str, topics: OwnTopics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics.make(["ounce.a.labels"])
+    publish(kafka, "ounce.a.labels", *[label(str(i)) for i in range(3)])
+
+    class Late(Consumer):
+        """Asked for the end when there was one label, and reads when two have expired."""
+
+        def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
+            topics.cut("ounce.a.labels", 2)
+            return 0, 1
+
+    monkeypatch.setattr(label_reader, "Consumer", Late)
+    with closing(LabelReader(kafka, ["a"])) as reader:
+        inbox = Inbox(reader)
+        inbox.wait_for(1)
+    assert [found.id for found in inbox.labels["a"]] == ["2"]
 
 
 @pytest.mark.kafka

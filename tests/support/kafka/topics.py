@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     OffsetSpec,
     ResourceType,
 )
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 from ounce_schemas.topics import task_topics
 
 from tests.support.process.wait import wait_until
@@ -88,6 +88,25 @@ class OwnTopics:
             self._made.append(topic)
         self._wait(dict.fromkeys(topics, True))
         self._wait_for_leaders([TopicPartition(t, p) for t in topics for p in range(partitions)])
+
+    def grow(self, topic: str, partitions: int) -> None:
+        """Give a topic that was made here so many partitions in all."""
+        asked = self._admin.create_partitions([NewPartitions(topic, partitions)])
+        asked[topic].result(_TIMEOUT_S)
+
+        def known() -> int:
+            return len(self._admin.list_topics(timeout=_TIMEOUT_S).topics[topic].partitions)
+
+        wait_until(lambda: known() == partitions, known)
+        # A client that knows the topic asks for no partition that came later.
+        others = OwnTopics(self._servers)
+        others._wait_for_leaders([TopicPartition(topic, p) for p in range(partitions)])
+
+    def cut(self, topic: str, offset: int, partition: int = 0) -> None:
+        """Delete the records before an offset, as retention does."""
+        asked = self._admin.delete_records([TopicPartition(topic, partition, offset)])
+        for outcome in asked.values():
+            outcome.result(_TIMEOUT_S)
 
     def made_by_others(self, topic: str) -> None:
         """Remove this one too, which a test makes by a command; it must not be there yet."""

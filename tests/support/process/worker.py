@@ -168,6 +168,7 @@ class Device:
         if self._at:
             return
         known = self._consumer.list_topics(timeout=_TIMEOUT_S).topics
+        assert all(known[topic].partitions for topic in self._answers), known
         self._at = {(topic, p): 0 for topic in self._answers for p in known[topic].partitions}
         self._consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in self._at])
 
