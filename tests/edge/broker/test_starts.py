@@ -1,20 +1,51 @@
 """Where reading of a partition begins."""
 
+import subprocess
+import sys
 from collections.abc import Mapping
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient
 from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
 from ounce_edge.broker.reading.no_offsets import NoOffsets
 from ounce_edge.broker.reading.starts import Start, Starts, start_at
 from ounce_schemas.errors import BrokerError
-from ounce_services.cluster.embedded import EmbeddedBroker
 
 from tests.support.edge.serving import NOWHERE
+from tests.support.kafka.topics import OwnTopics
+
+ROOT = Path(__file__).parents[3]
+ASKED_WITHIN_A_REBALANCE = """
+import logging
+from confluent_kafka import Consumer
+from ounce_services.cluster.embedded import EmbeddedBroker
+from tests.edge.broker.test_starts import starts_of
+
+later = []
+
+def begin(consumer, partitions):
+    own.find(consumer, [(at.topic, at.partition) for at in partitions])
+    own.unreadable({"t"})
+    log.addFilter(lambda line: later.append(line) or False)
+
+log = logging.getLogger("client")
+log.setLevel(logging.DEBUG)
+log.propagate = False
+with EmbeddedBroker() as broker:
+    broker.create_topics(["t"])
+    own = starts_of(broker.bootstrap_servers)
+    config = {"bootstrap.servers": broker.bootstrap_servers, "group.id": "g", "debug": "cgrp"}
+    consumer = Consumer(config, logger=log)
+    consumer.subscribe(["t"], on_assign=begin)
+    while not later:
+        consumer.consume(1, 1.0)
+    consumer.close()
+"""
 
 A, B = ("t", 0), ("t", 1)
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -62,11 +93,17 @@ def test_anything_else_is_refused_with_what_it_may_be(text: str) -> None:
 
 def starts(when_none: str, marks: Mapping[Partition, Marks], topic_id: str | None = None) -> Starts:
     view = SimpleNamespace(
+        partitions=lambda topic: [0, 1],
         marks=lambda places: {p: marks[p] for p in places if p in marks},
         topic_ids=lambda topics: dict.fromkeys(topics, topic_id) if topic_id else {},
     )
     parsed = NoOffsets.parse(when_none)
     return Starts(cast("BrokerView", view), parsed, is_eager=False, now=lambda: NOW)
+
+
+def starts_of(servers: str) -> Starts:
+    view = BrokerView(lambda: AdminClient({"bootstrap.servers": servers, "log_level": 0}))
+    return Starts(view, NoOffsets.parse("beginning"), is_eager=False)
 
 
 def group_at(
@@ -92,12 +129,7 @@ def group_at(
         assert {at.offset for at in asked} == {int((NOW.timestamp() - 3600) * 1e3)}
         return [TopicPartition(at.topic, at.partition, at_times) for at in asked]
 
-    topic = SimpleNamespace(partitions={0: None, 1: None})
-    return SimpleNamespace(
-        committed=committed,
-        offsets_for_times=offsets_for_times,
-        list_topics=lambda name, timeout: SimpleNamespace(topics={name: topic}),
-    )
+    return SimpleNamespace(committed=committed, offsets_for_times=offsets_for_times)
 
 
 MARKS = {A: Marks(10, 30, 30), B: Marks(0, 0, 0)}
@@ -159,18 +191,27 @@ def test_an_offset_that_was_committed_for_another_topic_of_the_name_does_not_cou
     assert own.find(group_at({0: 12}, of_topic=of_topic), [A]) == {A: expected}
 
 
-def test_a_topic_that_is_gone_can_not_be_read() -> None:
-    with EmbeddedBroker() as broker:
-        broker.create_topics(["there"])
-        config = {"bootstrap.servers": broker.bootstrap_servers, "group.id": "g"}
-        with closing(Consumer({**config, "allow.auto.create.topics": False})) as consumer:
-            assert Starts.unreadable(consumer, ["there"]) is None
-            why = Starts.unreadable(consumer, ["there", "gone"])
-            assert why == "can't read gone: Broker: Unknown topic or partition"
+@pytest.mark.kafka
+def test_a_topic_that_is_gone_can_not_be_read(kafka: str, topics: OwnTopics) -> None:
+    there = topics.of_task("digits")[0]
+    own = starts_of(kafka)
+    assert own.unreadable([there]) is None
+    why = own.unreadable([there, "ounce.zone"])
+    assert why == "can't read ounce.zone: Broker: Unknown topic or partition"
 
 
 def test_a_topic_of_a_silent_broker_may_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ounce_edge.broker.reading.starts._TIMEOUT_S", 0.2)
-    config = {"bootstrap.servers": NOWHERE, "group.id": "g", "log_level": 0}
-    with closing(Consumer(config)) as consumer:
-        assert Starts.unreadable(consumer, ["t"]) is None
+    monkeypatch.setattr("ounce_edge.broker.broker_view._TIMEOUT_S", 0.2)
+    assert starts_of(NOWHERE).unreadable(["t"]) is None
+
+
+def test_a_consumer_is_of_use_after_questions_within_a_rebalance() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ASKED_WITHIN_A_REBALANCE],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr

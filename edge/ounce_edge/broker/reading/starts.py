@@ -119,16 +119,16 @@ class Starts:
             for place, start in starts.items()
         }
 
-    @staticmethod
-    def unreadable(consumer: Consumer, topics: Collection[str]) -> str | None:
+    def unreadable(self, topics: Collection[str]) -> str | None:
         """Why one of these topics can't be read any more; None: nothing speaks against it."""
         for topic in sorted(topics):
             try:
-                error = consumer.list_topics(topic, _TIMEOUT_S).topics[topic].error
-            except KafkaException:  # the broker is silent
+                self._view.partitions(topic)
+            except SilentBrokerError:
                 return None
-            if error is not None and error.code() in _UNREADABLE:
-                return f"can't read {topic}: {error.str()}"
+            except KafkaException as e:
+                if e.args[0].code() in _UNREADABLE:
+                    return f"can't read {topic}: {e.args[0].str()}"
         return None
 
     def begin(self, consumer: Consumer, starts: Mapping[Partition, Start]) -> None:
@@ -163,8 +163,7 @@ class Starts:
         places: Collection[Partition],
         marks: Mapping[Partition, Marks],
     ) -> dict[Partition, Start]:
-        found = consumer.list_topics(topic, _TIMEOUT_S).topics[topic]
-        everywhere = [(topic, partition) for partition in found.partitions]
+        everywhere = [(topic, partition) for partition in self._view.partitions(topic)]
         is_new = any(
             offset is None or offset >= 0 for offset, _ in _committed(consumer, everywhere).values()
         )
