@@ -100,6 +100,17 @@ def test_a_date_becomes_the_parts_that_differ_and_the_rule_is_said() -> None:
     assert any("at.hour (0 to 23), at.weekday (0 is Monday" in n for n in columns.notices)
 
 
+def test_a_column_named_as_the_part_of_a_date_beside_it_is_refused() -> None:
+    at = pd.date_range("2026-01-01", periods=N, freq="5h").astype(str)
+    for kinds in ({}, {"at.hour": "category"}):
+        with pytest.raises(DataError, match=r"'at' and 'at.hour' both become the input 'at.hour'"):
+            choose(kinds, at=at, **{"at.hour": np.arange(N) % 5})
+    assert choose({"at": "ignore"}, at=at, **{"at.hour": np.arange(N) % 5}).numeric == (
+        "v",
+        "at.hour",
+    )
+
+
 def test_many_texts_are_kept_and_said() -> None:
     columns = choose(site=[f"s{i % 40}" for i in range(N)])
     assert columns.categorical == ("site",)
