@@ -137,6 +137,13 @@ def test_row_numbers_and_identifiers_are_left_out(rows: Any, why: str) -> None:
     assert choose({"device_id": "number"}, device_id=rows).numeric[1].startswith("device_id")
 
 
+@pytest.mark.parametrize("name", ["uid", "user_uid", "uuid", "PassengerId"])
+def test_identifiers_are_known_by_their_names(name: str) -> None:
+    columns = choose(**{name: RNG.integers(2**60, 2**61, N)})
+    assert columns.numeric == ("v",)
+    assert "every row has another number, as an identifier has" in columns.notices[0]
+
+
 def test_measurements_are_no_row_numbers() -> None:
     assert choose(price=RNG.choice(10**6, N, replace=False)).numeric == ("v", "price")
 
