@@ -70,6 +70,16 @@ class TimeLimit:
         self._model_begun_s = now
         return True
 
+    def overrun(self) -> str | None:
+        """What to say where all has taken longer than the limit."""
+        spent_s = self._clock() - self._begun_s
+        if self._limit_s is None or spent_s <= self._limit_s:
+            return None
+        return (
+            f"training took {spent_s:.0f} s, more than --time-limit {self._limit_s:g}: the "
+            "quickest model is always made, and a model that has begun is finished"
+        )
+
     def ended(self, recipe: Recipe) -> None:
         """The model that began last is made, or has failed."""
         self._spent_s += self._clock() - self._model_begun_s

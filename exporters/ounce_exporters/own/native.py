@@ -20,6 +20,7 @@ from torch import nn
 from ounce_exporters.ladder.recipe import Inputs
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.conversion import convert_array, convert_columns
+from ounce_exporters.own.letter_case import with_common_locale
 from ounce_exporters.own.wrapping import Foreign
 from ounce_exporters.training import neural
 from ounce_exporters.training.classical import few_threads
@@ -69,6 +70,7 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
         of_texts = {name for name, place in names.items() if place and place[0] in texts}
         graph = convert_columns(model, list(names), of_texts)
         _check_columns(graph, task, names)
+    graph = with_common_locale(graph)
     try:
         Session(graph)
     except ExportError as e:

@@ -24,6 +24,7 @@ from ounce_exporters.own.answers import Session
 from ounce_exporters.own.batches import why_unsteady, with_open_batch
 from ounce_exporters.own.feeds import Feed, find_feeds
 from ounce_exporters.own.labels import check_order, with_columns_joined, without_zipmaps
+from ounce_exporters.own.letter_case import with_common_locale
 from ounce_exporters.own.onnx_file import count_numbers
 from ounce_exporters.own.readings import Reading, read_outputs
 
@@ -103,7 +104,7 @@ def wrap(
             f"task {task.name!r} reads {what}: it takes the models that `ounce train` makes"
         )
     model, native = foreign.graph, foreign.native
-    plain, known = without_zipmaps(inlined(model))
+    plain, known = without_zipmaps(with_common_locale(inlined(model)))
     plain, joined = with_columns_joined(plain, task.labels)
     known |= joined
     plain, fixed = with_open_batch(without_unread(plain))

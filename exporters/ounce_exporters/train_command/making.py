@@ -86,6 +86,7 @@ def make(name: str | None, settings: TrainSettings, advice: Advice | None, begun
     for line in (
         guess_advice(planned.plans, data.spec, data.validation.targets),
         floor_advice(planned.plans, quantity=data.spec.kind == "regression"),
+        limit.overrun(),
     ):
         if line is not None:
             say(console, f"Note: {line}")

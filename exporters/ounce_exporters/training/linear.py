@@ -21,6 +21,7 @@ from sklearn.linear_model import (
 from ounce_exporters.export.dense import emit_linear
 from ounce_exporters.training.estimator import GraphEstimator
 from ounce_exporters.training.margins import choose_penalty, fit_margins, signs
+from ounce_exporters.training.standardizing import standardize
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -129,9 +130,8 @@ def targets_of(y: NDArray[Any], n_classes: int) -> tuple[Floats, float, float]:
     """What a margin model aims at, and the centre and spread that bring a quantity back."""
     if n_classes:
         return signs(np.asarray(y, np.int64), n_classes), 0.0, 1.0
-    exact = np.asarray(y, np.float64)
-    centre, spread = float(exact.mean()), float(exact.std()) or 1.0
-    return ((exact - centre) / spread)[:, None], centre, spread
+    values, centre, spread = standardize(y)
+    return values[:, None], centre, spread
 
 
 def as_outputs(

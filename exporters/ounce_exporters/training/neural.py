@@ -23,6 +23,7 @@ from ounce_exporters.ladder.recipe import Inputs, Progress
 from ounce_exporters.training.checkpoints import next_checkpoint
 from ounce_exporters.training.fits import Stateful, identify, resume, standing
 from ounce_exporters.training.losses import Loss, held_loss, loss_of
+from ounce_exporters.training.standardizing import standardize
 from ounce_exporters.training.stopping import Best, hold_out
 from ounce_exporters.training.torch_exporter import quiet_exporter, why_not_exported
 
@@ -156,9 +157,8 @@ def fit_task(
         return train(make, inputs, targets, training, seed, progress)
     if np.issubdtype(targets.dtype, np.integer):
         return train(make, inputs, targets, training, seed, progress)
-    centre, spread = float(targets.mean()), float(targets.std()) or 1.0
-    scaled = ((targets - centre) / spread).astype(np.float32)
-    network = train(make, inputs, scaled, training, seed, progress)
+    values, centre, spread = standardize(targets)
+    network = train(make, inputs, values.astype(np.float32), training, seed, progress)
     return Rescaled(network, centre, spread).eval()
 
 

@@ -54,6 +54,18 @@ def test_a_slow_machine_counts_by_what_the_models_before_took() -> None:
     assert not limit.allows(slow)  # 50 + 2 * 60
 
 
+def test_a_limit_that_was_passed_is_told() -> None:
+    clock = Clock()
+    limit = TimeLimit(15.0, 0.0, clock)
+    clock.now = 15.0
+    assert limit.overrun() is None
+    clock.now = 143.2
+    assert (limit.overrun() or "").startswith(
+        "training took 143 s, more than --time-limit 15: the quickest model is always made"
+    )
+    assert TimeLimit(None, 0.0, clock).overrun() is None
+
+
 def test_the_first_model_may_begin_however_late_it_is() -> None:
     clock = Clock()
     limit = TimeLimit(10.0, 0.0, clock)

@@ -25,6 +25,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -73,6 +74,15 @@ MODELS = {
     "scores without probabilities": (
         lambda: make_pipeline(StandardScaler(), LinearSVC()).fit(NUMBERS, TABLE["busy"]),
         "linear-svc",
+    ),
+    "words of a column of texts": (
+        lambda: make_pipeline(
+            make_column_transformer(
+                (StandardScaler(), ["warm", "wet"]), (TfidfVectorizer(), "site")
+            ),
+            LogisticRegression(),
+        ).fit(FRAME, TABLE["busy"]),
+        "words",
     ),
     "labels that are codes": (
         lambda: LogisticRegression(max_iter=3000).fit(NUMBERS, CODES),

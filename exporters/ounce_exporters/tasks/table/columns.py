@@ -22,6 +22,7 @@ from ounce_exporters.tasks.table.clock_readings import are_scores, clock_inputs,
 from ounce_exporters.tasks.table.dates import are_days, epoch_unit, is_dates, read_dates
 from ounce_exporters.tasks.table.float32 import LARGEST, find_offset, to_float32
 from ounce_exporters.tasks.table.identifiers import why_identifier
+from ounce_exporters.tasks.table.names import check_inputs
 from ounce_exporters.tasks.table.notices import Notices
 from ounce_exporters.tasks.table.quantities import (
     Quantity,
@@ -111,6 +112,7 @@ def choose_columns(
         what = "learn from" if target is None else f"predict {target!r} from"
         details = "; ".join(notices.lines) or "the table has no other column"
         raise DataError(f"no column is left to {what}: {details}")
+    check_inputs((input_.name, input_.cell.column) for input_ in inputs)
     return Columns(tuple(inputs), notices.lines)
 
 

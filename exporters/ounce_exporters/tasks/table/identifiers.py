@@ -15,7 +15,7 @@ _TIME = re.compile(
 )
 """Such as `month_number`, which counts up again and again, and tells much."""
 _OF_SOMETHING = re.compile(
-    r"(?i)(^|[^a-z])(id|uuid|guid)([^a-z0-9]|$)|(?-i:[a-z]I[dD]|^[CPSTU]ID)([^a-z]|$)"
+    r"(?i)(^|[^a-z])(id|uid|uuid|guid)([^a-z0-9]|$)|(?-i:[a-z]I[dD]|^[CPSTU]ID)([^a-z]|$)"
     r"|(patient|customer|client|user|member|person|subject|student|account|order|product|item|case)"
     r"_?id$"
 )

@@ -1,7 +1,7 @@
 """Names of a table's columns."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ounce_schemas.errors import DataError
 
@@ -24,3 +24,22 @@ def check_names(names: Sequence[str]) -> None:
     repeated = [repr(name) for name, n in Counter(names).items() if n > 1]
     if repeated:
         raise DataError(f"column names repeat: {', '.join(repeated)}; rename or remove all but one")
+
+
+def check_inputs(inputs: Iterable[tuple[str, str]]) -> None:
+    """Refuse inputs of one name, such as the hour of a date `at` beside a column `at.hour`.
+
+    Args:
+        inputs: the name of each, and the column that it is read from.
+
+    Raises:
+        DataError: two columns become inputs of one name.
+    """
+    column_of: dict[str, str] = {}
+    for name, column in inputs:
+        other = column_of.setdefault(name, column)
+        if other != column:
+            raise DataError(
+                f"columns {other!r} and {column!r} both become the input {name!r}: rename one of "
+                f"them, or leave it out with --without '{other}' or --without '{column}'"
+            )

@@ -15,6 +15,7 @@ from ounce_exporters.ladder.recipe import FittedModel, Inputs, Progress, TaskDat
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.training.classical import as_matrix, balanced_weights, convert
 from ounce_exporters.training.neural import count_weights, run
+from ounce_exporters.training.standardizing import standardize
 from ounce_exporters.training.tabular import (
     Lesson,
     Schedule,
@@ -59,8 +60,8 @@ def fit_mlp(
     weights = balanced_weights(truth) if balanced else np.ones(len(truth))
     centre, spread = 0.0, 1.0
     if not classifies:
-        centre, spread = float(targets.mean()), float(targets.std()) or 1.0
-        targets = ((targets - centre) / spread).astype(np.float32)
+        values, centre, spread = standardize(targets)
+        targets = values.astype(np.float32)
     numbers = _first_numbers(features)
     n_intervals = int(np.clip(_MOST_EMBEDDED // max(numbers, 1), 1, shape.intervals))
     edges = find_edges(features[:, :numbers], n_intervals)

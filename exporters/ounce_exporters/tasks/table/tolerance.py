@@ -22,6 +22,8 @@ SHARE = 0.95
 floor of 0.9, so that the bound of a model's accuracy can pass it on a few hundred rows."""
 _MOST_ROWS = 3000
 _FOLDS = 3
+_SHARE_TRIED, _MOST_TRIED = 0.4, 50
+"""Features among which a split of a tree chooses: so wide tables and windows cost little more."""
 _TEXT_FEATURES = 256
 """Hashed n-grams of a sentence."""
 
@@ -96,7 +98,8 @@ def default_tolerance(
     groups = None if units is None else units[chosen]
     if groups is not None and len(np.unique(groups)) >= _FOLDS:
         folds = GroupKFold(_FOLDS)
-    forest = RandomForestRegressor(30, min_samples_leaf=3, max_features=0.4, random_state=0)
+    tried = min(_SHARE_TRIED, _MOST_TRIED / features.shape[1])
+    forest = RandomForestRegressor(30, min_samples_leaf=3, max_features=tried, random_state=0)
     linear = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), Ridge()
     )

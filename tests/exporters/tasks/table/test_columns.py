@@ -100,6 +100,17 @@ def test_a_date_becomes_the_parts_that_differ_and_the_rule_is_said() -> None:
     assert any("at.hour (0 to 23), at.weekday (0 is Monday" in n for n in columns.notices)
 
 
+def test_a_column_named_as_the_part_of_a_date_beside_it_is_refused() -> None:
+    at = pd.date_range("2026-01-01", periods=N, freq="5h").astype(str)
+    for kinds in ({}, {"at.hour": "category"}):
+        with pytest.raises(DataError, match=r"'at' and 'at.hour' both become the input 'at.hour'"):
+            choose(kinds, at=at, **{"at.hour": np.arange(N) % 5})
+    assert choose({"at": "ignore"}, at=at, **{"at.hour": np.arange(N) % 5}).numeric == (
+        "v",
+        "at.hour",
+    )
+
+
 def test_many_texts_are_kept_and_said() -> None:
     columns = choose(site=[f"s{i % 40}" for i in range(N)])
     assert columns.categorical == ("site",)
@@ -124,6 +135,13 @@ def test_row_numbers_and_identifiers_are_left_out(rows: Any, why: str) -> None:
     assert columns.numeric == ("v",)
     assert columns.notices[0].startswith(f"column 'device_id' is left out: {why}")
     assert choose({"device_id": "number"}, device_id=rows).numeric[1].startswith("device_id")
+
+
+@pytest.mark.parametrize("name", ["uid", "user_uid", "uuid", "PassengerId"])
+def test_identifiers_are_known_by_their_names(name: str) -> None:
+    columns = choose(**{name: RNG.integers(2**60, 2**61, N)})
+    assert columns.numeric == ("v",)
+    assert "every row has another number, as an identifier has" in columns.notices[0]
 
 
 def test_measurements_are_no_row_numbers() -> None:
