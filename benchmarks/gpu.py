@@ -22,6 +22,7 @@ import numpy as np
 from ounce_edge.models.checks import sample_inputs
 from ounce_edge.models.measurement import measure_latency
 from ounce_edge.models.runtimes.base import Runtime
+from ounce_edge.models.runtimes.bounded_process import BoundedProcess
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.onnx_cuda import OnnxCudaRuntime
 from ounce_edge.models.runtimes.tensorrt.engines import find_engine
@@ -203,9 +204,8 @@ def measure_apart(make: Make, cache: Path, file: Path, limit_s: float = LIMIT_S)
         AbsentError: there is no such runtime.
         FaultError: the model does not run there, or its process crashes or hangs.
     """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=_serve, args=(theirs, make, cache, file, SECONDS), daemon=True)
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    child = BoundedProcess(target=_serve, args=(theirs, make, cache, file, SECONDS), daemon=True)
     child.start()
     theirs.close()
     try:
@@ -216,8 +216,8 @@ def measure_apart(make: Make, cache: Path, file: Path, limit_s: float = LIMIT_S)
         child.join()
         raise FaultError(f"its process ended with exit code {child.exitcode}") from None
     finally:
-        child.kill()
-        child.join()
+        if child.end(0.0) is None:
+            click.echo(f"pid {child.pid} hangs in a driver and does not end", err=True)
         ours.close()
     if isinstance(answer, FaultError):
         raise answer

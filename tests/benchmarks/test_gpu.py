@@ -1,10 +1,13 @@
 """Networks are measured on the CPU and on a GPU, each in its own process. The GPU is a fake."""
 
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from ounce_edge.models.runtimes import bounded_process
+from ounce_edge.models.runtimes.bounded_process import BoundedProcess
 from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder.building import build_ladder
 from ounce_exporters.ladder.recipe import Recipe
@@ -86,6 +89,19 @@ def test_what_fails_or_hangs_is_told_with_the_reason(tmp_path: Path) -> None:
         gpu.measure_apart(make_broken, tmp_path, tmp_path)
     with pytest.raises(gpu.FaultError, match="takes longer than 1 s and was ended"):
         gpu.measure_apart(make_hung, tmp_path, tmp_path, limit_s=1)
+
+
+def test_a_process_that_does_not_end_by_force_is_told_and_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as stuck:
+        stuck.setattr(bounded_process, "END_S", 0.1)
+        stuck.setattr(BoundedProcess, "kill", lambda _: None)  # as of what waits for a driver
+        with pytest.raises(gpu.FaultError, match="takes longer than 1 s and was ended"):
+            gpu.measure_apart(make_hung, tmp_path, tmp_path, limit_s=1)
+    assert "hangs in a driver and does not end" in capfd.readouterr().err
+    for left in multiprocessing.active_children():
+        left.kill()
 
 
 def test_what_has_not_begun_in_time_is_named(
