@@ -1,6 +1,7 @@
 """Networks are measured on the CPU and on a GPU, each in its own process. The GPU is a fake."""
 
 import multiprocessing
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from ounce_exporters.ladder.building import build_ladder
 from ounce_exporters.ladder.recipe import Recipe
 from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.tasks.digits import task as digits
+from ounce_schemas.documents import read_card
 
 from benchmarks import gpu, results
 from benchmarks.gpu import CPU, CUDA, NATIVE, RTX, Measured
+from benchmarks.gpu_forms import make_forms, networks
 from tests.support.networks import GraphModel, convolutional, perceptron
 from tests.support.tensorrt.bad_makes import make_absent, make_broken, make_dead, make_hung
 from tests.support.tensorrt.dry import make_tensorrt
@@ -53,7 +56,9 @@ def test_each_model_is_measured_and_loaded_on_each(
     result = run(models, tmp_path, monkeypatch, makes)
     assert result.exit_code == 0, result.output
     tables = results.read(tmp_path / "results" / "gpu.json").tables
-    names = ["digits/convolutional", "digits/perceptron"]
+    trained = ["digits/convolutional", "digits/perceptron"]
+    forms = ["convolutional-fp16", "convolutional-int8-symmetric", "perceptron-fp16"]
+    names = [*trained, *(f"digits/{form}" for form in forms)]
     assert [row[:2] for row in tables["gpu"].rows] == [[n, s] for n in names for s in gpu.SIZES]
     for row in tables["gpu"].rows:
         *times, share, rtx_ms, cuda_ms = row[2:]
@@ -110,7 +115,21 @@ def test_what_has_not_begun_in_time_is_named(
     result = run(models, tmp_path, monkeypatch, {NATIVE: make_tensorrt}, "--minutes", "0")
     assert "digits/perceptron on TensorRT: 0 minutes were over" in result.output
     rows = results.read(tmp_path / "results" / "gpu.json").tables["faults"].rows
-    assert [row[0] for row in rows] == ["digits/convolutional", "digits/perceptron"]
+    assert [row[0] for row in rows][:2] == ["digits/convolutional", "digits/perceptron"]
+
+
+def test_forms_that_a_ladder_has_are_not_made_again(models: Path, tmp_path: Path) -> None:
+    ladder = tmp_path / "models"
+    shutil.copytree(models, ladder)
+    made = list(make_forms(networks(ladder), tmp_path / "forms"))
+    shutil.move(made[0].parent, ladder / "digits")
+    cards = networks(ladder)
+    assert [path.parent.name for path in cards] == [
+        "convolutional", "perceptron", "convolutional-fp16"
+    ]  # fmt: skip
+    again = list(make_forms(cards, tmp_path / "again"))
+    assert [path.parent.name for path in again] == [path.parent.name for path in made[1:]]
+    assert [read_card(path).model for path in again] == [path.parent.name for path in again]
 
 
 def test_a_machine_without_a_gpu_is_told(
