@@ -1,18 +1,21 @@
 """Measures the networks of trained ladders on an NVIDIA GPU beside the CPU.
 
 Each call is timed from end to end, copies included: on the CPU, with TensorRT, with TensorRT for
-RTX on cards that it takes, and with ONNX Runtime's CUDA where onnxruntime-gpu is installed. Each
-model on each of them has a process of its own. What crashes, hangs or fails is named with the
+RTX on cards that it takes, and with ONNX Runtime's CUDA where onnxruntime-gpu is installed. Forms
+in FP16 and symmetric INT8 are made where a ladder has none. Each model on each of them has a
+process of its own. What crashes, hangs or fails is named with the
 reason. Results are written after each model.
 
 Example: python -m benchmarks.gpu --models models
 """
 
 import multiprocessing
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ import numpy as np
 from ounce_edge.models.checks import sample_inputs
 from ounce_edge.models.measurement import measure_latency
 from ounce_edge.models.runtimes.base import Runtime
+from ounce_edge.models.runtimes.bounded_process import BoundedProcess
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.onnx_cuda import OnnxCudaRuntime
 from ounce_edge.models.runtimes.tensorrt.engines import find_engine
@@ -30,6 +34,7 @@ from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime, make_te
 from ounce_schemas.documents import CARD_FILE, MODEL_FILE, read_card
 from ounce_schemas.errors import RuntimeAbsentError
 
+from benchmarks.gpu_forms import make_forms, networks
 from benchmarks.results import Cell, Table, models_option, publish_option, report
 
 Make = Callable[[Path], Runtime]
@@ -131,26 +136,26 @@ def main(models: Path, cache: Path, minutes: float, publish: bool) -> None:
     found: dict[str, dict[str, Measured]] = {}
     faults: list[list[Cell]] = []
     absent: dict[str, str] = {}
-    for path in sorted(models.glob(f"[!.]*/[!.]*/{CARD_FILE}")):
-        card = read_card(path)
-        if card.family != "neural":
-            continue
-        name = f"{card.task}/{card.model}"
-        found[name] = {}
-        for on, make in MAKES.items():
-            if on in absent:
-                continue
-            try:
-                if time.monotonic() > end_s:
-                    raise FaultError(f"{minutes:g} minutes were over")
-                found[name][on] = measure_apart(make, cache, path.with_name(MODEL_FILE))
-                click.echo(f"{name} on {on}: {_told(found[name][on])}")
-            except FaultError as e:
-                if isinstance(e, AbsentError):
-                    absent[on] = str(e)
-                faults.append([name if on not in absent else "all", on, str(e)])
-                click.echo(f"{name} on {on}: {e}")
-        _write(found, faults, publish)
+    with tempfile.TemporaryDirectory() as folder:
+        cards = networks(models)
+        for path in chain(cards, make_forms(cards, Path(folder))):
+            card = read_card(path)
+            name = f"{card.task}/{card.model}"
+            found[name] = {}
+            for on, make in MAKES.items():
+                if on in absent:
+                    continue
+                try:
+                    if time.monotonic() > end_s:
+                        raise FaultError(f"{minutes:g} minutes were over")
+                    found[name][on] = measure_apart(make, cache, path.with_name(MODEL_FILE))
+                    click.echo(f"{name} on {on}: {_told(found[name][on])}")
+                except FaultError as e:
+                    if isinstance(e, AbsentError):
+                        absent[on] = str(e)
+                    faults.append([name if on not in absent else "all", on, str(e)])
+                    click.echo(f"{name} on {on}: {e}")
+            _write(found, faults, publish)
     if not any(on != CPU for by in found.values() for on in by):
         raise click.ClickException("nothing was measured on a GPU: the lines above say why")
 
@@ -203,9 +208,8 @@ def measure_apart(make: Make, cache: Path, file: Path, limit_s: float = LIMIT_S)
         AbsentError: there is no such runtime.
         FaultError: the model does not run there, or its process crashes or hangs.
     """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=_serve, args=(theirs, make, cache, file, SECONDS), daemon=True)
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    child = BoundedProcess(target=_serve, args=(theirs, make, cache, file, SECONDS), daemon=True)
     child.start()
     theirs.close()
     try:
@@ -216,8 +220,8 @@ def measure_apart(make: Make, cache: Path, file: Path, limit_s: float = LIMIT_S)
         child.join()
         raise FaultError(f"its process ended with exit code {child.exitcode}") from None
     finally:
-        child.kill()
-        child.join()
+        if child.end(0.0) is None:
+            click.echo(f"pid {child.pid} hangs in a driver and does not end", err=True)
         ours.close()
     if isinstance(answer, FaultError):
         raise answer

@@ -1,18 +1,24 @@
 """Networks are measured on the CPU and on a GPU, each in its own process. The GPU is a fake."""
 
+import multiprocessing
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from ounce_edge.models.runtimes import bounded_process
+from ounce_edge.models.runtimes.bounded_process import BoundedProcess
 from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder.building import build_ladder
 from ounce_exporters.ladder.recipe import Recipe
 from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.tasks.digits import task as digits
+from ounce_schemas.documents import read_card
 
 from benchmarks import gpu, results
 from benchmarks.gpu import CPU, CUDA, NATIVE, RTX, Measured
+from benchmarks.gpu_forms import make_forms, networks
 from tests.support.networks import GraphModel, convolutional, perceptron
 from tests.support.tensorrt.bad_makes import make_absent, make_broken, make_dead, make_hung
 from tests.support.tensorrt.dry import make_tensorrt
@@ -50,7 +56,9 @@ def test_each_model_is_measured_and_loaded_on_each(
     result = run(models, tmp_path, monkeypatch, makes)
     assert result.exit_code == 0, result.output
     tables = results.read(tmp_path / "results" / "gpu.json").tables
-    names = ["digits/convolutional", "digits/perceptron"]
+    trained = ["digits/convolutional", "digits/perceptron"]
+    forms = ["convolutional-fp16", "convolutional-int8-symmetric", "perceptron-fp16"]
+    names = [*trained, *(f"digits/{form}" for form in forms)]
     assert [row[:2] for row in tables["gpu"].rows] == [[n, s] for n in names for s in gpu.SIZES]
     for row in tables["gpu"].rows:
         *times, share, rtx_ms, cuda_ms = row[2:]
@@ -88,13 +96,40 @@ def test_what_fails_or_hangs_is_told_with_the_reason(tmp_path: Path) -> None:
         gpu.measure_apart(make_hung, tmp_path, tmp_path, limit_s=1)
 
 
+def test_a_process_that_does_not_end_by_force_is_told_and_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as stuck:
+        stuck.setattr(bounded_process, "END_S", 0.1)
+        stuck.setattr(BoundedProcess, "kill", lambda _: None)  # as of what waits for a driver
+        with pytest.raises(gpu.FaultError, match="takes longer than 1 s and was ended"):
+            gpu.measure_apart(make_hung, tmp_path, tmp_path, limit_s=1)
+    assert "hangs in a driver and does not end" in capfd.readouterr().err
+    for left in multiprocessing.active_children():
+        left.kill()
+
+
 def test_what_has_not_begun_in_time_is_named(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = run(models, tmp_path, monkeypatch, {NATIVE: make_tensorrt}, "--minutes", "0")
     assert "digits/perceptron on TensorRT: 0 minutes were over" in result.output
     rows = results.read(tmp_path / "results" / "gpu.json").tables["faults"].rows
-    assert [row[0] for row in rows] == ["digits/convolutional", "digits/perceptron"]
+    assert [row[0] for row in rows][:2] == ["digits/convolutional", "digits/perceptron"]
+
+
+def test_forms_that_a_ladder_has_are_not_made_again(models: Path, tmp_path: Path) -> None:
+    ladder = tmp_path / "models"
+    shutil.copytree(models, ladder)
+    made = list(make_forms(networks(ladder), tmp_path / "forms"))
+    shutil.move(made[0].parent, ladder / "digits")
+    cards = networks(ladder)
+    assert [path.parent.name for path in cards] == [
+        "convolutional", "perceptron", "convolutional-fp16"
+    ]  # fmt: skip
+    again = list(make_forms(cards, tmp_path / "again"))
+    assert [path.parent.name for path in again] == [path.parent.name for path in made[1:]]
+    assert [read_card(path).model for path in again] == [path.parent.name for path in again]
 
 
 def test_a_machine_without_a_gpu_is_told(

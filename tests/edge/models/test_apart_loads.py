@@ -160,6 +160,31 @@ def test_no_process_is_left_when_the_worker_ends_or_is_killed(ending: str, conte
     wait_until(lambda: not is_running(int(worker.stdout)), lambda: worker.stderr)
 
 
+def test_a_worker_ends_though_its_process_does_not_end_by_force() -> None:
+    program = (
+        "from ounce_edge.models.runtimes import bounded_process\n"
+        "from ounce_edge.models.runtimes.apart import ApartRuntime\n"
+        "from tests.support.edge import bad_runtime as bad\n"
+        "from tests.support.edge.apart import PATH, wish\n"
+        "if __name__ == '__main__':\n"
+        "    bounded_process.END_S = 0.1\n"
+        "    runtime = ApartRuntime(bad.BadRuntime)\n"
+        "    model = runtime.load(PATH, b'one')\n"
+        "    runtime._child._process.kill = lambda: None\n"  # as of what waits for a driver
+        f"    {LOCKED}\n"
+    )
+    worker = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert worker.returncode == 0, worker.stderr
+    assert "hangs in a driver" in worker.stderr
+
+
 def test_no_process_is_left_that_hangs_while_its_runtime_is_made() -> None:
     program = (
         "from ounce_edge.models.runtimes.apart import ApartRuntime\n"

@@ -15,7 +15,7 @@ import pytest
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu
 from ounce_edge.models.energy import EnergyMeter, GpuMeter, make_meters, measured_watts
 from ounce_edge.models.first_beliefs import _gpu_percentiles, measured_belief
-from ounce_edge.models.runtimes import gpu_memory
+from ounce_edge.models.runtimes import gpu_energy, gpu_memory
 from ounce_edge.models.runtimes.apart import ApartRuntime, Limits
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
@@ -94,7 +94,7 @@ class Nvml(ModuleType):
         self.nvmlDeviceGetHandleByPciBusId = self._find
         self.nvmlDeviceGetTotalEnergyConsumption = self._consumed
         self.nvmlDeviceGetMigMode = self._modes
-        self.nvmlDeviceGetComputeRunningProcesses = self._running
+        self.nvmlDeviceGetComputeRunningProcesses_v3 = self._running
         self.processes: list[tuple[int, int | None]] = []
         """Number and memory of each."""
 
@@ -182,6 +182,17 @@ def test_the_package_has_the_names_that_are_used() -> None:
     nvml = pytest.importorskip("pynvml")
     names = [name for name in vars(Nvml()) if name.startswith(("nvml", "NVML"))]
     assert [name for name in names if not hasattr(nvml, name)] == []
+
+
+def test_a_library_that_lacks_a_function_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml = pytest.importorskip("pynvml")
+    monkeypatch.setattr(nvml, "nvmlLib", object())  # as Jetson's, which has few of them
+    monkeypatch.setattr(nvml, "_nvmlGetFunctionPointer_cache", {})
+    for module in (gpu_energy, gpu_memory):
+        monkeypatch.setattr(module, "find_nvml", lambda bus_id: (nvml, "handle"))
+    monkeypatch.setattr(gpu_memory, "_MACHINES_NAMESPACE", OWN.stat().st_ino)
+    assert find_own_memory("0000:17:00.0") is None
+    assert find_gpu_energy("0000:17:00.0") is None
 
 
 def test_the_place_of_the_gpu_is_cudas() -> None:

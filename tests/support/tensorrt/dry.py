@@ -89,6 +89,6 @@ def _nvml() -> ModuleType:
         nvmlDeviceGetHandleByPciBusId=lambda bus_id: "handle",
         nvmlDeviceGetTotalEnergyConsumption=lambda handle: next(millijoules),
         nvmlDeviceGetMigMode=lambda handle: [0, 0],
-        nvmlDeviceGetComputeRunningProcesses=running,
+        nvmlDeviceGetComputeRunningProcesses_v3=running,
     )
     return nvml

@@ -14,12 +14,9 @@ from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 from ounce_edge.models.runtimes.apart_channel import Channel, StalledError
 from ounce_edge.models.runtimes.apart_process import Kind, serve
 from ounce_edge.models.runtimes.base import EngineAbsentError, Runtime, RuntimeDownError
+from ounce_edge.models.runtimes.bounded_process import END_S, BoundedProcess
 
 logger = logging.getLogger(__name__)
-
-_END_S = 5.0
-"""A process that does not end by itself, or by force, is not waited for any longer."""
-
 
 _children = weakref.WeakSet["Child"]()
 
@@ -62,14 +59,14 @@ class Child:
 
     def _start(self, make: Callable[[], Runtime], undone: ExitStack, passed: ExitStack) -> None:
         """Start it; `passed` closes what it has then, `undone` what stays here."""
-        context, channels, theirs = multiprocessing.get_context("spawn"), [], []
+        channels, theirs = [], []
         for _ in range(2):
-            pipe, end = context.Pipe()
+            pipe, end = multiprocessing.Pipe()
             theirs.append(passed.enter_context(end))
             channels.append(Channel(undone.enter_context(pipe)))
             undone.callback(channels[-1].close)
         self._calls, self._loads = channels
-        self._process = context.Process(target=serve, args=(make, *theirs), daemon=True)
+        self._process = BoundedProcess(target=serve, args=(make, *theirs), daemon=True)
         self._process.start()
 
     @property
@@ -101,7 +98,7 @@ class Child:
         """
         return self._talk(self._calls, limit_s)
 
-    def end(self, wait_s: float = _END_S) -> int | None:
+    def end(self, wait_s: float = END_S) -> int | None:
         """End it, with force where it does not end within this time; its exit code, None where it
         does not end even so."""
         self.is_over = True
@@ -109,13 +106,9 @@ class Child:
         for channel in channels:
             channel.cut()
         with self._ending:
-            self._process.join(wait_s)
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join(_END_S)
-                if self._process.is_alive():
-                    logger.error("%s does not end: pid %s hangs in a driver", self.told, self.pid)
-            code = self._process.exitcode
+            code = self._process.end(wait_s)
+            if code is None:
+                logger.error("%s does not end: pid %s hangs in a driver", self.told, self.pid)
         for channel in channels:
             channel.close()
         return code

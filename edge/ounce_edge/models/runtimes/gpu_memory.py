@@ -37,7 +37,7 @@ def find_own_memory(bus_id: str) -> Callable[[], int] | None:
 def _read(nvml: Any, handle: Any) -> int:
     own = os.getpid()
     try:
-        processes = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        processes = nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)
     except nvml.NVMLError:
         return 0
     return sum(p.usedGpuMemory or 0 for p in processes if p.pid == own)

@@ -66,6 +66,11 @@ def test_the_list_has_every_major() -> None:
     assert {int(version.partition(".")[0]) for version in NAMES} == set(MAJORS)
 
 
+def test_no_other_module_uses_names_of_tensorrt() -> None:
+    users = {path.name for path in CODE.glob("*.py") if re.search(r"\btrt\.", path.read_text())}
+    assert users <= {*MODULES, *OF_RTX}
+
+
 def test_the_code_uses_names_of_every_kind() -> None:
     used = used_names()
     assert len(used) > 20
