@@ -19,6 +19,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     OffsetSpec,  # re-exported, as its documentation says
+    TopicMetadata,
 )
 from ounce_schemas.embedded_cluster import is_embedded
 
@@ -82,8 +83,16 @@ class BrokerView:
         Raises:
             SilentBrokerError: it does not.
         """
+        self.topic(topic)
+
+    def topic(self, topic: str) -> TopicMetadata:
+        """What the broker says of a topic: its partitions, or why there are none.
+
+        Raises:
+            SilentBrokerError: the broker does not answer.
+        """
         try:
-            self._connected().list_topics(topic, timeout=_TIMEOUT_S)
+            return self._connected().list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
         except KafkaException as e:
             self._forget_client()
             raise SilentBrokerError(e.args[0].str()) from e

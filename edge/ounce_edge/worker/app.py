@@ -172,7 +172,12 @@ class _Worker:
         )
         tasks = self._serving.tasks
         news = ReadingNews(events, metrics, tasks, settings.group, settings.when_no_offsets)
-        kafka = {"bootstrap.servers": settings.kafka, "log_level": 2, **settings.security}
+        kafka = {
+            "bootstrap.servers": settings.kafka,
+            "allow.auto.create.topics": False,  # a topic that is gone is not made by a question
+            "log_level": 2,
+            **settings.security,
+        }
         view = BrokerView(lambda: AdminClient(kafka))
         when_none = NoOffsets.parse(settings.when_no_offsets)
         answers = None

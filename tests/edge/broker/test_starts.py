@@ -1,13 +1,13 @@
 """Where reading of a partition begins."""
 
 from collections.abc import Mapping
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient
 from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
 from ounce_edge.broker.reading.no_offsets import NoOffsets
 from ounce_edge.broker.reading.starts import Start, Starts, start_at
@@ -64,6 +64,7 @@ def starts(when_none: str, marks: Mapping[Partition, Marks], topic_id: str | Non
     view = SimpleNamespace(
         marks=lambda places: {p: marks[p] for p in places if p in marks},
         topic_ids=lambda topics: dict.fromkeys(topics, topic_id) if topic_id else {},
+        topic=lambda name: SimpleNamespace(partitions={0: None, 1: None}),
     )
     parsed = NoOffsets.parse(when_none)
     return Starts(cast("BrokerView", view), parsed, is_eager=False, now=lambda: NOW)
@@ -92,12 +93,7 @@ def group_at(
         assert {at.offset for at in asked} == {int((NOW.timestamp() - 3600) * 1e3)}
         return [TopicPartition(at.topic, at.partition, at_times) for at in asked]
 
-    topic = SimpleNamespace(partitions={0: None, 1: None})
-    return SimpleNamespace(
-        committed=committed,
-        offsets_for_times=offsets_for_times,
-        list_topics=lambda name, timeout: SimpleNamespace(topics={name: topic}),
-    )
+    return SimpleNamespace(committed=committed, offsets_for_times=offsets_for_times)
 
 
 MARKS = {A: Marks(10, 30, 30), B: Marks(0, 0, 0)}
@@ -159,18 +155,22 @@ def test_an_offset_that_was_committed_for_another_topic_of_the_name_does_not_cou
     assert own.find(group_at({0: 12}, of_topic=of_topic), [A]) == {A: expected}
 
 
+def of_broker(servers: str) -> Starts:
+    kafka = {"bootstrap.servers": servers, "allow.auto.create.topics": False, "log_level": 0}
+    view = BrokerView(lambda: AdminClient(kafka))
+    return Starts(view, NoOffsets.parse("stop"), is_eager=False)
+
+
 def test_a_topic_that_is_gone_can_not_be_read() -> None:
     with EmbeddedBroker() as broker:
         broker.create_topics(["there"])
-        config = {"bootstrap.servers": broker.bootstrap_servers, "group.id": "g"}
-        with closing(Consumer({**config, "allow.auto.create.topics": False})) as consumer:
-            assert Starts.unreadable(consumer, ["there"]) is None
-            why = Starts.unreadable(consumer, ["there", "gone"])
-            assert why == "can't read gone: Broker: Unknown topic or partition"
+        own = of_broker(broker.bootstrap_servers)
+        assert own.unreadable(["there"]) is None
+        assert own.unreadable(["there", "gone"]) == (
+            "can't read gone: Broker: Unknown topic or partition"
+        )
 
 
 def test_a_topic_of_a_silent_broker_may_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ounce_edge.broker.reading.starts._TIMEOUT_S", 0.2)
-    config = {"bootstrap.servers": NOWHERE, "group.id": "g", "log_level": 0}
-    with closing(Consumer(config)) as consumer:
-        assert Starts.unreadable(consumer, ["t"]) is None
+    monkeypatch.setattr("ounce_edge.broker.broker_view._TIMEOUT_S", 0.2)
+    assert of_broker(NOWHERE).unreadable(["t"]) is None

@@ -25,7 +25,7 @@ class FakeStarts:
     def begin(self, consumer: Any, starts: Any) -> None:
         pass
 
-    def unreadable(self, consumer: Any, topics: Any) -> str | None:
+    def unreadable(self, topics: Any) -> str | None:
         return None
 
 

@@ -168,7 +168,7 @@ class Partitions:
         read any more, which ends the worker."""
         self._serving.drop(partitions)
         self._give_up(partitions, "lost")
-        why = self._starts.unreadable(consumer, {at.topic for at in partitions})
+        why = self._starts.unreadable({at.topic for at in partitions})
         if why is not None:
             self._fail(BrokerError(why))
             with suppress(KafkaException):  # it is being closed, and leaves the group anyhow

@@ -193,7 +193,7 @@ def test_only_a_loss_by_a_topic_that_can_not_be_read_ends_the_worker_and_leaves_
     consumer: Any = FakeConsumer()
     told: list[str] = []
     monkeypatch.setattr(partitions, "_fail", lambda error: told.append(str(error)))
-    monkeypatch.setattr(partitions._starts, "unreadable", lambda consumer, topics: why)
+    monkeypatch.setattr(partitions._starts, "unreadable", lambda topics: why)
     partitions.on_lost(consumer, [TopicPartition("t", 0)])
     assert (told, consumer.has_left) == (([why], True) if why else ([], False))
 
