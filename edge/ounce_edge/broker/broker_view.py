@@ -19,6 +19,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     OffsetSpec,  # re-exported, as its documentation says
+    TopicMetadata,
 )
 from ounce_schemas.embedded_cluster import is_embedded
 
@@ -82,8 +83,16 @@ class BrokerView:
         Raises:
             SilentBrokerError: it does not.
         """
+        self.topic(topic)
+
+    def topic(self, topic: str) -> TopicMetadata:
+        """What the broker says of a topic: its partitions, or why there are none.
+
+        Raises:
+            SilentBrokerError: the broker does not answer.
+        """
         try:
-            self._connected().list_topics(topic, timeout=_TIMEOUT_S)
+            return self._connected().list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
         except KafkaException as e:
             self._forget_client()
             raise SilentBrokerError(e.args[0].str()) from e
@@ -108,29 +117,6 @@ class BrokerView:
         if len(found) < len(asked):
             self._forget_client()
         return found
-
-    def partitions(self, topic: str) -> list[int]:
-        """Numbers of a topic's partitions.
-
-        Within a rebalance a consumer can't be asked for them: after its `list_topics` the next
-        callback of the same poll, such as a line of log, finds no state and aborts the process
-        (confluent-kafka 2.16).
-
-        Raises:
-            KafkaException: the topic is not there, may not be read, or the broker is silent.
-            SilentBrokerError: the broker is silent.
-        """
-        if self._embedded(topic):
-            return [
-                *self._connected().list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions
-            ]
-        answers: Mapping[str, Future[Any]] = self._connected().describe_topics(
-            TopicCollection([topic]), request_timeout=_TIMEOUT_S
-        )
-        try:
-            return [partition.id for partition in answers[topic].result(2 * _TIMEOUT_S).partitions]
-        except TimeoutError as e:
-            raise SilentBrokerError(f"the broker tells nothing of {topic}") from e
 
     def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
         """Ids of these topics, as far as the broker tells: one that is made again has another."""

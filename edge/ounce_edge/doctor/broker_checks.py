@@ -104,7 +104,7 @@ def _check_rights(admin: AdminClient, settings: WorkerSettings) -> Iterator[Find
     except (KafkaException, TimeoutError) as e:
         yield Finding("rights", Verdict.SKIPPED, f"Kafka tells nothing of them: {e}")
         return
-    lacking, missed = rights.lacking(), rights.missed
+    lacking, missed = rights.lacking, rights.missed
     if lacking:
         yield Finding(
             "rights", Verdict.FAILURE, f"this user may not {', '.join(lacking)}", HOW_TO_GRANT

@@ -88,7 +88,7 @@ def run_worker(settings: WorkerSettings) -> None:
         policy = Policy() if settings.policy is None else read_policy(settings.policy)
         sources = parts.enter_context(closing(ModelSources(settings, metrics)))
         runtime = make_runtime(settings, metrics)
-        kafka, lanes = reach_kafka(settings), make_lanes(settings)
+        same_partitions, lanes = reach_kafka(settings), make_lanes(settings)
         folders = sources.begin()
         pipelines = load_pipelines(
             settings,
@@ -98,8 +98,6 @@ def run_worker(settings: WorkerSettings) -> None:
             lambda task: load_everywhere(folders[task], task, runtime),
             watts=make_meters(runtime).watts,
         )
-        if kafka.rights is not None:
-            kafka.rights.check()
         health.models_loaded = True
         logger.info(
             "serving tasks=%s kafka=%s metrics=http://%s:%d/metrics",
@@ -114,7 +112,7 @@ def run_worker(settings: WorkerSettings) -> None:
         gc.set_threshold(200_000, 20, 100)
         if len(lanes):
             sys.setswitchinterval(_SWITCH_S)
-        worker = _Worker(settings, pipelines, lanes, kafka.same_partitions, metrics, health)
+        worker = _Worker(settings, pipelines, lanes, same_partitions, metrics, health)
         building = None
         if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
             building = EngineBuilding(settings.engines, settings.runtime.flavour)
@@ -174,7 +172,12 @@ class _Worker:
         )
         tasks = self._serving.tasks
         news = ReadingNews(events, metrics, tasks, settings.group, settings.when_no_offsets)
-        kafka = {"bootstrap.servers": settings.kafka, "log_level": 2, **settings.security}
+        kafka = {
+            "bootstrap.servers": settings.kafka,
+            "allow.auto.create.topics": False,  # a topic that is gone is not made by a question
+            "log_level": 2,
+            **settings.security,
+        }
         view = BrokerView(lambda: AdminClient(kafka))
         when_none = NoOffsets.parse(settings.when_no_offsets)
         answers = None

@@ -18,7 +18,6 @@ from ounce_schemas.topics import (
     shadow_topic,
 )
 
-from ounce_edge.broker.beside import beside
 from ounce_edge.broker.group_question import GroupQuestion
 from ounce_edge.broker.reading.no_offsets import NoOffsets
 from ounce_edge.broker.topic_rights import TopicRights
@@ -33,9 +32,8 @@ _Right = tuple[str, str]
 
 
 class Rights:
-    """What this user may do; what Kafka doesn't say counts as permitted.
-
-    Asks for the topics, and beside it for the group: that takes a process, and so its time.
+    """What this user may do; what Kafka doesn't say counts as permitted. To ask takes seconds at
+    most.
 
     Args:
         admin: asks for the topics.
@@ -44,40 +42,30 @@ class Rights:
 
     def __init__(self, admin: AdminClient, settings: WorkerSettings) -> None:
         self._settings = settings
-        kafka = {"bootstrap.servers": settings.kafka, **settings.security}
-        self._group = beside(GroupQuestion(kafka, settings.group).ask, "group")
         needed, wanted = _needed(settings), _wanted(settings)
         rights = TopicRights(admin, {topic for topic, _ in (*needed, *wanted)})
-        self.lacking_of_topics = _lacking(rights, needed)
+        kafka = {"bootstrap.servers": settings.kafka, **settings.security}
+        of_group = GroupQuestion(kafka, settings.group).ask()
+        self.lacking = _lacking(rights, needed)
         """Rights that a worker can't do without, in words."""
+        if of_group is not None and not of_group.may_read:
+            self.lacking.append(f"read group {settings.group}")
         self.missed = _lacking(rights, wanted)
         """Rights without which a worker serves all the same, in words."""
 
-    def lacking(self) -> list[str]:
-        """All rights that a worker can't do without, in words. Waits for what Kafka says of the
-        group."""
-        told = self._group.result()
-        if told is None or told.may_read:
-            return self.lacking_of_topics
-        return [*self.lacking_of_topics, f"read group {self._settings.group}"]
-
-    def warn_of_missed(self) -> None:
-        """Without labels and events a worker serves all the same: a warning is enough."""
-        for right in self.missed:
-            logger.warning("Kafka does not let this user %s: going on without", right)
-
     def check(self) -> None:
-        """Wait for what Kafka says of the group.
+        """Warn of what is missed: without labels and events a worker serves all the same.
 
         Raises:
             BrokerError: naming each right that is lacking.
         """
-        lacking = self.lacking()
-        if lacking:
+        if self.lacking:
             raise BrokerError(
-                f"Kafka at {self._settings.kafka} does not let this user {', '.join(lacking)}: "
-                f"{HOW_TO_GRANT}"
+                f"Kafka at {self._settings.kafka} does not let this user "
+                f"{', '.join(self.lacking)}: {HOW_TO_GRANT}"
             )
+        for right in self.missed:
+            logger.warning("Kafka does not let this user %s: going on without", right)
 
 
 def _needed(settings: WorkerSettings) -> list[_Right]:

@@ -8,7 +8,6 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from confluent_kafka import KafkaException
@@ -56,18 +55,12 @@ logger = logging.getLogger(__name__)
 _FOR_REGISTRY = ("fastavro", "google.protobuf", "grpc_tools")
 
 
-@dataclass(frozen=True, slots=True)
-class ReachedKafka:
-    """What a start learns of Kafka."""
+def reach_kafka(settings: WorkerSettings) -> Mapping[str, int]:
+    """Raise BrokerError unless Kafka answers, has the topics, and lets this user use them.
 
-    same_partitions: Mapping[str, int]
-    """Predictions topics that have as many partitions as their requests topic, and how many."""
-    rights: Rights | None
-    """To be checked before a record is taken; None where nobody is asked who comes."""
-
-
-def reach_kafka(settings: WorkerSettings) -> ReachedKafka:
-    """Raise BrokerError unless Kafka answers, has the topics, and lets this user use them."""
+    Returns:
+        Predictions topics that have as many partitions as their requests topic, and how many.
+    """
     admin, cluster = first_contact(
         AdminClient,
         {"bootstrap.servers": settings.kafka, "log_level": 0, **settings.security},
@@ -75,11 +68,8 @@ def reach_kafka(settings: WorkerSettings) -> ReachedKafka:
         KafkaException,
         logger.warning,
     )
-    rights = Rights(admin, settings) if settings.security else None
-    if rights is not None:
-        if rights.lacking_of_topics:
-            rights.check()
-        rights.warn_of_missed()
+    if settings.security:  # else nobody is asked who comes
+        Rights(admin, settings).check()
     present = cluster.topics
     needed = [
         name(task)
@@ -94,8 +84,7 @@ def reach_kafka(settings: WorkerSettings) -> ReachedKafka:
         )
     pairs = [(requests_topic(task), predictions_topic(task)) for task in settings.task]
     size = {topic: len(present[topic].partitions) for pair in pairs for topic in pair}
-    same = {answers: size[answers] for asked, answers in pairs if size[asked] == size[answers]}
-    return ReachedKafka(same, rights)
+    return {answers: size[answers] for asked, answers in pairs if size[asked] == size[answers]}
 
 
 def make_lanes(settings: WorkerSettings) -> Lanes:
@@ -264,7 +253,7 @@ def make_delivery(
 
     Args:
         settings: of the worker.
-        partitions: `ReachedKafka.same_partitions`.
+        partitions: as `reach_kafka` returns them.
         metrics: counts what it aborts.
 
     Raises:

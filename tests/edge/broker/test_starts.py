@@ -15,16 +15,16 @@ from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBr
 from ounce_edge.broker.reading.no_offsets import NoOffsets
 from ounce_edge.broker.reading.starts import Start, Starts, start_at
 from ounce_schemas.errors import BrokerError
+from ounce_services.cluster.embedded import EmbeddedBroker
 
 from tests.support.edge.serving import NOWHERE
-from tests.support.kafka.topics import OwnTopics
 
 ROOT = Path(__file__).parents[3]
 ASKED_WITHIN_A_REBALANCE = """
 import logging
 from confluent_kafka import Consumer
 from ounce_services.cluster.embedded import EmbeddedBroker
-from tests.edge.broker.test_starts import starts_of
+from tests.edge.broker.test_starts import of_broker
 
 later = []
 
@@ -38,7 +38,7 @@ log.setLevel(logging.DEBUG)
 log.propagate = False
 with EmbeddedBroker() as broker:
     broker.create_topics(["t"])
-    own = starts_of(broker.bootstrap_servers)
+    own = of_broker(broker.bootstrap_servers)
     config = {"bootstrap.servers": broker.bootstrap_servers, "group.id": "g", "debug": "cgrp"}
     consumer = Consumer(config, logger=log)
     consumer.subscribe(["t"], on_assign=begin)
@@ -93,17 +93,12 @@ def test_anything_else_is_refused_with_what_it_may_be(text: str) -> None:
 
 def starts(when_none: str, marks: Mapping[Partition, Marks], topic_id: str | None = None) -> Starts:
     view = SimpleNamespace(
-        partitions=lambda topic: [0, 1],
         marks=lambda places: {p: marks[p] for p in places if p in marks},
         topic_ids=lambda topics: dict.fromkeys(topics, topic_id) if topic_id else {},
+        topic=lambda name: SimpleNamespace(partitions={0: None, 1: None}),
     )
     parsed = NoOffsets.parse(when_none)
     return Starts(cast("BrokerView", view), parsed, is_eager=False, now=lambda: NOW)
-
-
-def starts_of(servers: str) -> Starts:
-    view = BrokerView(lambda: AdminClient({"bootstrap.servers": servers, "log_level": 0}))
-    return Starts(view, NoOffsets.parse("beginning"), is_eager=False)
 
 
 def group_at(
@@ -191,18 +186,25 @@ def test_an_offset_that_was_committed_for_another_topic_of_the_name_does_not_cou
     assert own.find(group_at({0: 12}, of_topic=of_topic), [A]) == {A: expected}
 
 
-@pytest.mark.kafka
-def test_a_topic_that_is_gone_can_not_be_read(kafka: str, topics: OwnTopics) -> None:
-    there = topics.of_task("digits")[0]
-    own = starts_of(kafka)
-    assert own.unreadable([there]) is None
-    why = own.unreadable([there, "ounce.zone"])
-    assert why == "can't read ounce.zone: Broker: Unknown topic or partition"
+def of_broker(servers: str) -> Starts:
+    kafka = {"bootstrap.servers": servers, "allow.auto.create.topics": False, "log_level": 0}
+    view = BrokerView(lambda: AdminClient(kafka))
+    return Starts(view, NoOffsets.parse("stop"), is_eager=False)
+
+
+def test_a_topic_that_is_gone_can_not_be_read() -> None:
+    with EmbeddedBroker() as broker:
+        broker.create_topics(["there"])
+        own = of_broker(broker.bootstrap_servers)
+        assert own.unreadable(["there"]) is None
+        assert own.unreadable(["there", "gone"]) == (
+            "can't read gone: Broker: Unknown topic or partition"
+        )
 
 
 def test_a_topic_of_a_silent_broker_may_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ounce_edge.broker.broker_view._TIMEOUT_S", 0.2)
-    assert starts_of(NOWHERE).unreadable(["t"]) is None
+    assert of_broker(NOWHERE).unreadable(["t"]) is None
 
 
 def test_a_consumer_is_of_use_after_questions_within_a_rebalance() -> None:

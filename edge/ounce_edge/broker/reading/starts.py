@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, TopicPartition
 from ounce_schemas.errors import BrokerError
 
 from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
@@ -49,10 +49,11 @@ class Start:
 class Starts:
     """Finds out where to begin, by the group's offsets and by what the broker keeps.
 
-    For the consumer's thread.
+    For the consumer's thread, also within a rebalance. There the consumer must not be asked for
+    metadata: its client ends the process at the next thing that it tells.
 
     Args:
-        view: of the broker.
+        view: of the broker; a client of its own.
         when_none: what to do where the group has no offset of any partition of a topic. A partition
             without one beside others that have is new, and read from its beginning.
         is_eager: whether a rebalance gives all partitions at once, rather than those that move.
@@ -123,12 +124,11 @@ class Starts:
         """Why one of these topics can't be read any more; None: nothing speaks against it."""
         for topic in sorted(topics):
             try:
-                self._view.partitions(topic)
+                error = self._view.topic(topic).error
             except SilentBrokerError:
                 return None
-            except KafkaException as e:
-                if e.args[0].code() in _UNREADABLE:
-                    return f"can't read {topic}: {e.args[0].str()}"
+            if error is not None and error.code() in _UNREADABLE:
+                return f"can't read {topic}: {error.str()}"
         return None
 
     def begin(self, consumer: Consumer, starts: Mapping[Partition, Start]) -> None:
@@ -163,7 +163,7 @@ class Starts:
         places: Collection[Partition],
         marks: Mapping[Partition, Marks],
     ) -> dict[Partition, Start]:
-        everywhere = [(topic, partition) for partition in self._view.partitions(topic)]
+        everywhere = [(topic, partition) for partition in self._view.topic(topic).partitions]
         is_new = any(
             offset is None or offset >= 0 for offset, _ in _committed(consumer, everywhere).values()
         )

@@ -190,3 +190,21 @@ def test_a_frozen_broker_leaves_a_worker_alive_and_not_ready(
         worker.wait_until_ready()
         device.read(201)
     device.close()
+
+
+def test_a_worker_outlives_a_broker_that_is_away_for_longer_than_its_session(
+    private_kafka: ApacheKafka, digits_models: Path, tmp_path: Path
+) -> None:
+    kafka = private_kafka.bootstrap_servers
+    OwnTopics(kafka).of_task("digits")
+    device = Device(kafka)
+    with Worker(kafka, digits_models, tmp_path / "log", ["--session-timeout-ms=2000"]) as worker:
+        private_kafka.stop()
+        log = worker.child.log.read_text
+        wait_for(lambda: "lost partitions" in log(), "it keeps them")
+        wait_for(lambda: "not answered for 15 s" in worker.get("/readyz")[1], "it is answered")
+        private_kafka.start()
+        worker.wait_until_ready()
+        send(kafka, 1)
+        device.read(1)
+    device.close()
