@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 from ounce_schemas.errors import ArtifactError
 
 _CHUNK_BYTES = 1 << 20
+_UNFINISHED = ".new"
+"""End of a file's name while it is written; a writer that is killed leaves it."""
 _EXTRAS = {"http": "http", "https": "http", "s3": "s3"}
 
 
@@ -83,7 +86,8 @@ class ModelStore:
             found = self._ask(folder, lambda at: self._fs.ls(at, detail=False))
         except FileNotFoundError:
             return []
-        return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in found)
+        names = (str(path).rstrip("/").rsplit("/", 1)[-1] for path in found)
+        return sorted(name for name in names if not name.endswith(_UNFINISHED))
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file that is not there yet; what is there stays. It appears whole.
@@ -97,8 +101,9 @@ class ModelStore:
         def put(at: str) -> None:
             self._fs.makedirs(at.rsplit("/", 1)[0], exist_ok=True)
             if getattr(self._fs, "protocol", "") == "file" or "file" in self._fs.protocol:
-                self._fs.pipe_file(f"{at}.new", content)
-                self._fs.mv(f"{at}.new", at)
+                unfinished = f"{at}.{uuid4().hex}{_UNFINISHED}"  # others may write the same
+                self._fs.pipe_file(unfinished, content)
+                self._fs.mv(unfinished, at)
             else:  # an object store shows an object once it is whole
                 self._fs.pipe_file(at, content)
 

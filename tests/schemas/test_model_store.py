@@ -34,6 +34,41 @@ def test_what_is_written_is_read_and_never_changes(store: ModelStore) -> None:
     assert list(store.chunks("blobs/b", 0, 0)) == []
 
 
+def test_what_a_killed_writer_left_is_no_file_of_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    own, other = ModelStore(str(tmp_path)), ModelStore(str(tmp_path))
+    other.write("releases/b", b"")
+    with monkeypatch.context() as patch:
+        patch.setattr(own._fs, "mv", killed)
+        with pytest.raises(KeyboardInterrupt):
+            own.write("releases/a", b"whole")
+    assert own.names("releases") == ["b"]
+    assert not own.has("releases/a")
+    own.write("releases/a", b"whole")
+    assert own.names("releases") == ["a", "b"]
+
+
+def test_two_may_write_the_same_file_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, other = ModelStore(str(tmp_path)), ModelStore(str(tmp_path))
+    move = own._fs.mv
+
+    def second(*places: str) -> None:
+        monkeypatch.setattr(own._fs, "mv", move)
+        other.write("a", b"whole")
+        move(*places)
+
+    monkeypatch.setattr(own._fs, "mv", second)
+    own.write("a", b"whole")
+    assert own.names("") == ["a"]
+    assert own.read("a", 10) == b"whole"
+
+
 def test_more_bytes_than_may_be_and_fewer_than_are_said_are_errors(store: ModelStore) -> None:
     store.write("x", b"12345")
     with pytest.raises(ArtifactError, match="has 5 bytes or more"):

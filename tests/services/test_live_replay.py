@@ -35,3 +35,6 @@ def test_it_prints_as_it_goes_and_ends_with_the_tables(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert " digits: 0 messages\n" in result.output
     assert "deadlines kept" in result.output
+    result = CliRunner().invoke(command, ["replay", *options, "--seconds=0.05", "--task=digit"])
+    assert result.exit_code == 1
+    assert "no decisions of task digit; there are those of digits" in str(result.exception)

@@ -45,7 +45,8 @@ class Backlog:
     Args:
         kafka: how to reach Kafka.
         name: of the gateway.
-        marker: a topic, whose first partition names the committed batch in this store's group.
+        markers: topics; the first partition of one that is there names the committed batch in this
+            store's group.
         store: where the records are.
         per_s: most records a second, but for those of devices that wait for theirs.
         sent: told of records that Kafka has.
@@ -55,7 +56,7 @@ class Backlog:
     def __init__(
         self,
         kafka: ProducerSettings,
-        marker: str,
+        markers: Sequence[str],
         store: Store,
         per_s: float,
         sent: Callable[[Sequence[KafkaRecord]], None],
@@ -68,7 +69,7 @@ class Backlog:
         group = f"ounce-gateway-store-{store.id}"
         self._asking: ProducerSettings = {"group.id": group, "log_level": 0, **kafka}
         """Settings of a client that asks what Kafka has."""
-        self._marker = marker
+        self._markers = markers
         self._store = store
         self._pace = Pace(per_s)
         self._held_s = 0.0
@@ -196,7 +197,7 @@ class Backlog:
     def _look(self) -> Any:
         """Metadata of the store's group, once Kafka is there."""
         with Consumer(self._asking) as consumer:
-            consumer.list_topics(self._marker, _LOOK_S)
+            consumer.list_topics(self._markers[0], _LOOK_S)
             return consumer.consumer_group_metadata()
 
     def _commit(
@@ -207,7 +208,10 @@ class Backlog:
         Raises:
             BrokerError: nothing is committed, or nobody knows.
         """
-        marker = [TopicPartition(self._marker, 0, number)]
+        there = [topic for topic in self._markers if topic not in self.aside.absent]
+        if not there:
+            raise BrokerError(f"{', '.join(self._markers)}: absent, make it with `ounce topics`")
+        marker = [TopicPartition(there[0], 0, number)]
         try:
             return producer.commit(as_outgoing(records), marker, self._metadata)
         except AbortedError as e:
@@ -268,8 +272,9 @@ class Backlog:
     def _committed(self) -> int:
         """The number of the last batch that Kafka has; 0 where it has none."""
         with Consumer(self._asking) as consumer:
-            (found,) = consumer.committed([TopicPartition(self._marker, 0)], _TIMEOUT_S)
-        return max(found.offset, 0)
+            asked = [TopicPartition(topic, 0) for topic in self._markers]
+            found = consumer.committed(asked, _TIMEOUT_S)
+        return max(0, *(at.offset for at in found))
 
 
 def as_outgoing(records: Sequence[KafkaRecord]) -> list[Outgoing]:

@@ -68,7 +68,7 @@ class Gateway:
         self._store = Store(settings.store, bounds)
         self._backlog = Backlog(
             {**kafka, "message.max.bytes": settings.max_message_bytes},
-            requests_topic(settings.task[0]),
+            [requests_topic(task) for task in settings.task],
             self._store,
             settings.backlog_per_s,
             self._count_sent,

@@ -91,7 +91,6 @@ class SpanMaker:
         attributes = {
             **self._of_request(group.task, message.partition, message.offset),
             "messaging.message.id": message.id,
-            "messaging.kafka.message.key": message.key,
             "ounce.plan": group.plan,
             "ounce.model": group.model,
             "ounce.reason": group.reason,
@@ -102,6 +101,8 @@ class SpanMaker:
             "ounce.deadline_met": message.deadline_met,
             "ounce.floor_met": message.floor_met,
         }
+        if message.key:  # the conventions leave it out where there is none
+            attributes["messaging.kafka.message.key"] = message.key
         status = None
         logger.debug(
             "traced message %s of %s[%d] at %d",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import click
 from ounce_edge.dry_run.foresight import Foresight
 from ounce_edge.dry_run.live import LiveReplay
-from ounce_edge.dry_run.recorded import FolderRecording
+from ounce_edge.dry_run.recorded import FolderRecording, require_task
 from ounce_schemas.policy import Policy
 from ounce_schemas.wording import counted
 
@@ -34,9 +34,11 @@ def follow(
         for_s: longest time; None: until the signal.
 
     Raises:
-        ArtifactError: there are no decisions.
+        ArtifactError: there are no decisions, or none of a task that is named.
         PolicyError: the policy leaves messages without a plan.
     """
+    for task in tasks:
+        require_task(recording, task)
     replays = {
         task: LiveReplay(policy, recording.folder, task) for task in tasks or recording.tasks()
     }

@@ -36,7 +36,7 @@ def test_stored_records_behind_one_of_an_absent_topic_go(
     store = Store(tmp_path / "store.db", Bounds(10**9, 1e9))
     store.add([KafkaRecord(t, b"d", b"%d" % i, [], 1) for i in range(5) for t in (absent, there)])
     settings = {"bootstrap.servers": kafka, "message.max.bytes": 1_000_000}
-    backlog = Backlog(settings, there, store, 1000, lambda _: None, lambda *_: None)
+    backlog = Backlog(settings, [absent, there], store, 1000, lambda _: None, lambda *_: None)
     backlog.aside.absent = absent_topics(AdminClient(settings), store.topics())
     assert backlog.aside.absent == {absent}
     backlog.start()

@@ -90,7 +90,7 @@ def run(
     per_s: float = 50,
 ) -> None:
     """Until all is sent."""
-    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, per_s, lambda _: None, second_try)
+    backlog = Backlog({"bootstrap.servers": "x:1"}, ["t"], store, per_s, lambda _: None, second_try)
     for device in first:
         backlog.hurry(device)
     backlog.start()
@@ -162,8 +162,22 @@ def test_a_first_transaction_that_is_aborted_is_told_in_one_line(
     assert told == ("stored messages are not sent: a transaction was aborted: first", False)
 
 
+def test_where_all_topics_are_absent_the_trouble_names_them(kafka: FakeKafka, store: Store) -> None:
+    store.add([record(b"1")])
+    backlog = Backlog({"bootstrap.servers": "x:1"}, ["t"], store, 50, lambda _: None, never)
+    backlog.aside.absent = ["t"]
+    backlog.start()
+    backlog.allow(True)
+    told = "stored messages are not sent: t: absent, make it with `ounce topics`"
+    try:
+        wait_until(lambda: backlog.trouble == told, lambda: backlog.trouble)
+    finally:
+        backlog.close()
+    assert kafka.taken == []
+
+
 def test_the_first_transaction_on_a_line_takes_no_records(kafka: FakeKafka, store: Store) -> None:
-    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, 50, lambda _: None, never)
+    backlog = Backlog({"bootstrap.servers": "x:1"}, ["t"], store, 50, lambda _: None, never)
     backlog.start()
     backlog.allow(True)
     try:
@@ -187,7 +201,7 @@ def test_a_kafka_that_takes_no_transactions_is_told_before_anything_is_stored(
         raise BrokerError("no right to begin")
 
     monkeypatch.setattr(Backlog, "_look", denied)
-    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, 50, lambda _: None, never)
+    backlog = Backlog({"bootstrap.servers": "x:1"}, ["t"], store, 50, lambda _: None, never)
     backlog.start()
     backlog.allow(True)
     try:
@@ -212,7 +226,7 @@ def test_devices_that_wait_go_first_in_their_order(kafka: FakeKafka, store: Stor
 def test_what_is_stored_in_doubt_while_the_producer_is_made_waits(
     kafka: FakeKafka, store: Store
 ) -> None:
-    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, 50, lambda _: None, never)
+    backlog = Backlog({"bootstrap.servers": "x:1"}, ["t"], store, 50, lambda _: None, never)
     backlog.allow(True)
     store.add([record(b"1")])
     producer = backlog._ready_producer()
@@ -243,7 +257,7 @@ def test_a_device_in_a_hurry_does_not_wait_for_the_next_ones_turn(
     monkeypatch.setattr(Pace, "due", lambda *_: 0)
     monkeypatch.setattr(Pace, "wait_s", lambda *_: 3600.0)
     store.add([record(b"%d" % i, b"ab"[i % 2 : i % 2 + 1]) for i in range(6)])
-    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, 50, lambda _: None, never)
+    backlog = Backlog({"bootstrap.servers": "x:1"}, ["t"], store, 50, lambda _: None, never)
     backlog.start()
     backlog.allow(True)
     try:
@@ -257,7 +271,7 @@ def test_a_device_in_a_hurry_does_not_wait_for_the_next_ones_turn(
 def test_a_topic_that_takes_nothing_holds_up_no_other(kafka: FakeKafka, store: Store) -> None:
     kafka.denied = "a"
     store.add([record(b"%d" % i, topic="abc"[i % 3]) for i in range(30)])
-    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, 1000, lambda _: None, never)
+    backlog = Backlog({"bootstrap.servers": "x:1"}, ["t"], store, 1000, lambda _: None, never)
     backlog.start()
     backlog.allow(True)
     try:
@@ -278,7 +292,7 @@ def test_a_backlog_of_absent_topics_alone_writes_nothing_and_does_not_spin(
     store.add([record(b"bad", topic="a"), record(b"1", topic="a")])
     store.add([record(value, b"z", topic="b") for value in values])
     waits_s: list[float] = []
-    backlog = Backlog({"bootstrap.servers": "x:1"}, "t", store, 5000, lambda _: None, gives_up)
+    backlog = Backlog({"bootstrap.servers": "x:1"}, ["t"], store, 5000, lambda _: None, gives_up)
     backlog.aside.absent = ["b"]
     wait = backlog._woken.wait
     monkeypatch.setattr(backlog._woken, "wait", lambda s: (waits_s.append(s), wait(min(s, 0.01))))

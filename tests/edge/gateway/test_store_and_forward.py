@@ -118,7 +118,7 @@ def test_a_batch_that_kafka_has_is_not_sent_again_by_the_next_process(
     sent: list[KafkaRecord] = []
 
     def run(store: Store) -> None:
-        backlog = Backlog(settings, requests, store, 100, sent.extend, never)
+        backlog = Backlog(settings, [requests], store, 100, sent.extend, never)
         backlog.start()
         backlog.allow(True)
         try:
@@ -163,7 +163,7 @@ def test_a_clock_that_is_years_ahead_loses_nothing(
     store.add(records)
     settings = {"bootstrap.servers": kafka, "message.max.bytes": 1_000_000}
     backlog = Backlog(
-        settings, topic, store, 1000, lambda _: None, lambda r, _: r._replace(timestamp_ms=1)
+        settings, [topic], store, 1000, lambda _: None, lambda r, _: r._replace(timestamp_ms=1)
     )
     backlog.start()
     backlog.allow(True)

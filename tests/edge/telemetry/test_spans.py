@@ -21,7 +21,7 @@ def records() -> list[FakeRecord]:
     state = ("tracestate", b"vendor=1")
     return [
         FakeRecord(GOOD, [traceparent(), state, ("ce_id", b"r-1"), ("ce_source", b"/d")], b"k", 4),
-        FakeRecord(GOOD, None, b"k", 5),
+        FakeRecord(GOOD, None, None, 5),
         FakeRecord(b"[", [traceparent()], b"k", 6),
     ]
 
@@ -92,6 +92,8 @@ def test_a_batch_and_its_messages_are_linked() -> None:
     assert batch.attributes["messaging.batch.message_count"] == 2
     runs = [s for s in spans if s.name in ("choose", "run heavy")]
     assert {link.context.span_id for s in runs for link in s.links} == {batch.context.span_id}
+    keys = [s.attributes.get("messaging.kafka.message.key") for s in spans if s.attributes]
+    assert [key for key in keys if key is not None] == ["k"]  # of two messages
     assert len({s.context.span_id for s in spans}) == len(spans)
     assert len({s.context.trace_id for s in spans}) == 3  # the device's, a new one, the batch's
 
