@@ -25,6 +25,34 @@ def test_the_extra_that_reads_it_is_named(
         ModelStore(url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "127.0.0.1:9000",
+        "localhost",
+        "https://",
+        "http://a b",
+        "http://[::1",
+        "http://x:0x",
+        "https://x:99999",
+        "http://ü",
+    ],
+)
+def test_an_endpoint_that_is_no_url_is_named(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    with pytest.raises(ArtifactError, match=r"AWS_ENDPOINT_URL is '.*': give a URL such as https"):
+        ModelStore("s3://bucket/folder")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9000", "https://s3.example.org", "http://[::1]:9"]
+)
+def test_an_endpoint_that_is_a_url_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    assert ModelStore("s3://bucket/folder").url == "s3://bucket/folder"
+
+
 def test_no_extra_is_named_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(ArtifactError, match=r"gcsfs.*; or take a folder, s3://BUCKET") as refused:
