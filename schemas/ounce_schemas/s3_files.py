@@ -14,6 +14,10 @@ from obstore.store import S3Store
 from ounce_schemas.errors import ArtifactError
 
 _ENDPOINT = "AWS_ENDPOINT_URL"
+_WITHOUT_BLANKS = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION",
+)  # fmt: skip
+_OTHER = re.compile("[^!-~]")
 _SERVER = re.compile(
     r"https?://([\w.-]+|\[[\da-fA-F:.]+\])(:(?P<port>\d{1,5}))?(/[\w./-]*)?", re.ASCII
 )
@@ -30,7 +34,7 @@ class S3Files:
 
     Raises:
         ValueError: it names no bucket.
-        ArtifactError: AWS_ENDPOINT_URL is no URL of a server.
+        ArtifactError: a setting is none. The client would panic over it, and raise no error.
     """
 
     protocol = ("s3",)
@@ -40,6 +44,11 @@ class S3Files:
         if not bucket:
             raise ValueError("it names no bucket")
         self.root = folder.rstrip("/")
+        for name in _WITHOUT_BLANKS:
+            if _OTHER.search(os.environ.get(name, "")):
+                raise ArtifactError(
+                    f"{name} holds a blank, a line end or another sign that no such setting has"
+                )
         endpoint = os.environ.get(_ENDPOINT)
         if endpoint is not None and not _is_server(endpoint):
             raise ArtifactError(
@@ -104,6 +113,6 @@ class S3Files:
 
 
 def _is_server(url: str) -> bool:
-    """Whether the client can ask it: it panics over what is no URL, and raises no error."""
+    """Whether it is a URL of a server."""
     found = _SERVER.fullmatch(url)
     return found is not None and int(found["port"] or 0) <= _LAST_PORT

@@ -46,6 +46,18 @@ def test_an_endpoint_that_is_no_url_is_named(url: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
+    ("name", "value"), [("AWS_ACCESS_KEY_ID", "key\n"), ("AWS_REGION", "eu west")]
+)
+def test_a_setting_with_a_line_end_is_named(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ArtifactError, match=f"{name} holds a blank, a line end") as refused:
+        ModelStore("s3://bucket/folder")
+    assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9000", "https://s3.example.org", "http://[::1]:9"]
 )
 def test_an_endpoint_that_is_a_url_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
