@@ -9,7 +9,8 @@ from ounce_schemas.errors import ArtifactError
 _CHUNK_BYTES = 1 << 20
 _UNFINISHED = ".new"
 """End of a file's name while it is written; a writer that is killed leaves it."""
-_EXTRAS = {"http": "http", "https": "http", "s3": "s3"}
+_EXTRAS = {"file": "edge", "http": "http", "https": "http", "s3": "s3"}
+"""By protocol: what installs the package that reads it."""
 
 
 class ModelStore:
@@ -29,7 +30,12 @@ class ModelStore:
             self._fs, root = _open(url, protocol)
             self._root = f"{root}/" if root else ""
         except ImportError as e:
-            extra = _EXTRAS.get(protocol, protocol)
+            extra = _EXTRAS.get(protocol)
+            if extra is None:
+                raise ArtifactError(
+                    f"{url}: is no store that Ounce has a package for: {_first_paragraph(str(e))}; "
+                    "or take a folder, s3://BUCKET/FOLDER or https://HOST/FOLDER"
+                ) from e
             raise ArtifactError(
                 f"a store at {protocol}:// needs the package {e.name or extra!r}: "
                 f'install it with pip install "ounce[{extra}]"'

@@ -5,11 +5,23 @@ AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL and other
 """
 
 import os
+import re
 from datetime import timedelta
 
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
+from ounce_schemas.errors import ArtifactError
+
+_ENDPOINT = "AWS_ENDPOINT_URL"
+_WITHOUT_BLANKS = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION",
+)  # fmt: skip
+_OTHER = re.compile("[^!-~]")
+_SERVER = re.compile(
+    r"https?://([\w.-]+|\[[\da-fA-F:.]+\])(:(?P<port>\d{1,5}))?(/[\w./-]*)?", re.ASCII
+)
+_LAST_PORT = 65_535
 _TIMEOUT = timedelta(seconds=10)
 _MOST_RETRIES = 2
 
@@ -19,6 +31,10 @@ class S3Files:
 
     Args:
         url: `s3://BUCKET/FOLDER`.
+
+    Raises:
+        ValueError: it names no bucket.
+        ArtifactError: a setting is none. The client would panic over it, and raise no error.
     """
 
     protocol = ("s3",)
@@ -28,7 +44,17 @@ class S3Files:
         if not bucket:
             raise ValueError("it names no bucket")
         self.root = folder.rstrip("/")
-        is_plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+        for name in _WITHOUT_BLANKS:
+            if _OTHER.search(os.environ.get(name, "")):
+                raise ArtifactError(
+                    f"{name} holds a blank, a line end or another sign that no such setting has"
+                )
+        endpoint = os.environ.get(_ENDPOINT)
+        if endpoint is not None and not _is_server(endpoint):
+            raise ArtifactError(
+                f"{_ENDPOINT} is {endpoint!r}: give a URL such as https://HOST:PORT, or unset it"
+            )
+        is_plain = endpoint is not None and endpoint.startswith("http://")
         self._store = S3Store(
             bucket,
             client_options={
@@ -84,3 +110,9 @@ class S3Files:
             BaseError: as in `cat_file`.
         """
         self._store.put(path, content, use_multipart=False)
+
+
+def _is_server(url: str) -> bool:
+    """Whether it is a URL of a server."""
+    found = _SERVER.fullmatch(url)
+    return found is not None and int(found["port"] or 0) <= _LAST_PORT

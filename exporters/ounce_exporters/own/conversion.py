@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC, NuSVC
 
 from ounce_exporters.export.graphs import chain, normalize, without_unread
+from ounce_exporters.export.names import rename
 from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
 from ounce_exporters.export.trees import emit
 from ounce_exporters.own.transformed_targets import turned_back
@@ -114,6 +115,9 @@ def _to_graph(model: Any, types: Types) -> onnx.ModelProto:
         absent = _NO_CONVERTER.search(reason)
         reason = f"it has no converter for {absent[1]}" if absent else reason
         raise ExportError(f"skl2onnx can't convert this {type(model).__name__}: {reason}") from e
+    # skl2onnx writes `_` for what is no letter of a name; the inputs stand in their order.
+    given = {port.name: name for port, (name, _) in zip(graph.graph.input, types, strict=True)}
+    rename(graph.graph, given)
     if isinstance(model, SVC | NuSVC) and not hasattr(model, "predict_proba"):
         _turn_scores(graph, len(model.classes_))
     if is_classifier(model) and len(graph.graph.output) > 1:

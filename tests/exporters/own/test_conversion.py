@@ -12,7 +12,7 @@ from ounce_exporters.own.conversion import convert_columns
 from ounce_exporters.own.native import from_sklearn, from_torch
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskKind, TaskSpec, TensorSpec
-from sklearn.compose import TransformedTargetRegressor
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.feature_selection import SelectKBest
@@ -223,3 +223,27 @@ def test_a_module_that_does_not_fit_is_told_why(
     with pytest.raises(ExportError, match=says):
         from_torch(module, task())
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("names", [("at.hour", "at hour"), ("wärme (°C)", "1st")])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda names: LogisticRegression(),
+        lambda names: make_pipeline(
+            make_column_transformer((StandardScaler(), [names[1]]), ("passthrough", [names[0]])),
+            LogisticRegression(),
+        ),
+        lambda names: DecisionTreeClassifier(random_state=0),
+    ],
+)
+def test_inputs_keep_the_names_of_odd_columns(
+    names: tuple[str, str], make: Callable[[tuple[str, str]], Any]
+) -> None:
+    frame = FRAME.set_axis(list(names), axis=1)
+    model = make(names).fit(frame, HOT)
+    graph = convert_columns(model, names, ())
+    assert [port.name for port in graph.graph.input] == list(names)
+    feeds = {name: frame[[name]].to_numpy(np.float32) for name in names}
+    (scores,) = InferenceSession(graph.SerializeToString()).run(None, feeds)
+    np.testing.assert_allclose(scores, model.predict_proba(frame), rtol=1e-3, atol=1e-5)
